@@ -1,0 +1,1 @@
+"""The SeedCore cognitive operator: agents and tasks as Kubernetes resources."""

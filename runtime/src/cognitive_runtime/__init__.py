@@ -1,0 +1,1 @@
+"""The executor of cognitive tasks that runs inside Ray."""
