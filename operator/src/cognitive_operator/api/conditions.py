@@ -1,0 +1,90 @@
+"""Condition types and reasons: every value that a condition, a phase or an attempt can take."""
+
+from enum import StrEnum
+
+
+class AgentCondition(StrEnum):
+    """Condition types of a CognitiveAgent."""
+
+    READY = "Ready"
+    """All of the others are True: tasks are dispatched."""
+    RAY_READY = "RayReady"
+    """The Ray dashboard answers."""
+    MODEL_READY = "ModelReady"
+    """The model endpoint answers, with the agent's credentials."""
+    EXECUTOR_READY = "ExecutorReady"
+    """A warm worker takes requests; in Job mode: jobs can be submitted."""
+
+
+class TaskCondition(StrEnum):
+    """Condition types of a CognitiveTask."""
+
+    ACCEPTED = "Accepted"
+    """The task is valid and its agent exists."""
+    DISPATCHED = "Dispatched"
+    """An attempt was handed to an executor."""
+    COMPLETE = "Complete"
+    """The task succeeded. Terminal."""
+    FAILED = "Failed"
+    """The task failed for good. Terminal."""
+
+
+class Phase(StrEnum):
+    """Summary of a task's conditions."""
+
+    PENDING = "Pending"
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+    @property
+    def is_terminal(self) -> bool:
+        """True for the phases that a task never leaves."""
+        return self in (Phase.SUCCEEDED, Phase.FAILED)
+
+
+class Outcome(StrEnum):
+    """What became of an attempt."""
+
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    LOST = "Lost"
+    """Its executor is gone; whether the model answered is not known."""
+
+
+class Reason(StrEnum):
+    """Reasons of conditions. A reason that an executor gives (``error_type`` of the wire) is used as it is."""
+
+    # agents
+    AVAILABLE = "Available"
+    RAY_UNREACHABLE = "RayUnreachable"
+    RAY_REFUSED = "RayRefused"
+    MODEL_UNREACHABLE = "ModelUnreachable"
+    MODEL_NOT_SERVED = "ModelNotServed"
+    CREDENTIALS_REJECTED = "CredentialsRejected"
+    SECRET_NOT_FOUND = "SecretNotFound"
+    SECRET_KEY_NOT_FOUND = "SecretKeyNotFound"
+    CREDENTIALS_NOT_MOUNTED = "CredentialsNotMounted"
+    BROKER_UNREACHABLE = "BrokerUnreachable"
+    EXECUTOR_STARTING = "ExecutorStarting"
+    EXECUTOR_FAILED = "ExecutorFailed"
+    JOB_PER_ATTEMPT = "JobPerAttempt"
+    NOT_CHECKED = "NotChecked"
+    # tasks
+    ACCEPTED = "Accepted"
+    INPUT_TOO_LARGE = "InputTooLarge"
+    INVALID_SPEC = "InvalidSpec"
+    AGENT_NOT_FOUND = "AgentNotFound"
+    AGENT_NOT_READY = "AgentNotReady"
+    WAITING_FOR_SLOT = "WaitingForSlot"
+    WAITING_FOR_EXECUTOR = "WaitingForExecutor"
+    BACKING_OFF = "BackingOff"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    # attempts that the operator closes itself
+    EXECUTOR_LOST = "ExecutorLost"
+    JOB_FAILED = "JobFailed"
+    AGENT_DELETED = "AgentDeleted"

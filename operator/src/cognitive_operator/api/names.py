@@ -1,0 +1,88 @@
+"""Group, kinds, annotations and the names of children and of everything on the broker and on Ray."""
+
+from typing import Final, NamedTuple
+
+GROUP: Final = "cognitive.seedcore.io"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+AGENT_KIND: Final = "CognitiveAgent"
+AGENT_PLURAL: Final = "cognitiveagents"
+TASK_KIND: Final = "CognitiveTask"
+TASK_PLURAL: Final = "cognitivetasks"
+AGENT_FINALIZER: Final = f"{GROUP}/executor"
+MANAGER: Final = "cognitive-operator"
+
+REQUEST_STREAM: Final = "AGENT_REQUESTS"
+RESPONSE_STREAM: Final = "AGENT_RESPONSES"
+RESPONSE_CONSUMER: Final = "cognitive-operator"
+CLAIM_BUCKET: Final = "claims"
+LEASE_BUCKET: Final = "lease"
+
+
+class AttemptKey(NamedTuple):
+    """One attempt of one task on one agent: what requests, claims and responses are keyed by."""
+
+    agent_uid: str
+    task_uid: str
+    number: int
+
+    def __str__(self) -> str:
+        """Return the claim's key: ``<agentUID>.<taskUID>.<attempt>``."""
+        return f"{self.agent_uid}.{self.task_uid}.{self.number}"
+
+
+def request_subject(namespace: str, key: AttemptKey) -> str:
+    """Return the subject that the request of an attempt is published on."""
+    return f"agent.request.{namespace}.{key}"
+
+
+def response_subject(outcome: str, namespace: str, key: AttemptKey) -> str:
+    """Return the subject of a response; ``outcome`` is ``completed`` or ``failed``."""
+    return f"agent.response.{outcome}.{namespace}.{key}"
+
+
+def control_subject(namespace: str, agent_uid: str) -> str:
+    """Return the core-NATS subject that an agent's executors listen on."""
+    return f"agent.control.{namespace}.{agent_uid}"
+
+
+def parse_request_subject(subject: str) -> tuple[str, AttemptKey] | None:
+    """Return namespace and attempt of a request's subject, None if it is not one."""
+    match subject.split("."):
+        case ["agent", "request", namespace, agent_uid, task_uid, number] if _is_number(number):
+            return namespace, AttemptKey(agent_uid, task_uid, int(number))
+    return None
+
+
+def parse_response_subject(subject: str) -> tuple[str, str, AttemptKey] | None:
+    """Return outcome, namespace and attempt of a response's subject, None if it is not one."""
+    match subject.split("."):
+        case ["agent", "response", ("completed" | "failed") as outcome, namespace, agent_uid, task_uid, number] if (
+            _is_number(number)
+        ):
+            return outcome, namespace, AttemptKey(agent_uid, task_uid, int(number))
+    return None
+
+
+def results_bucket(agent_uid: str) -> str:
+    """Return the object bucket that holds an agent's results above 16 KiB."""
+    return f"results-{agent_uid}"
+
+
+def object_name(key: AttemptKey) -> str:
+    """Return the name of an attempt's result in its agent's object bucket."""
+    return f"{key.task_uid}.{key.number}"
+
+
+def attempt_submission_id(task_uid: str, number: int) -> str:
+    """Return the Ray submission id of an attempt in Job mode: the same for every operator."""
+    return f"ct-{task_uid}-{number}"
+
+
+def executor_prefix(agent_uid: str) -> str:
+    """Return what the Ray submission ids of an agent's executors begin with."""
+    return f"ca-{agent_uid}-"
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < len(text) <= 9 and text[0] != "0"

@@ -1,0 +1,194 @@
+"""Messages between operator and runtime, as ``docs/reference/wire.md`` describes them."""
+
+import hashlib
+import hmac
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION: Final = 1
+SIGNATURE_HEADER: Final = "Cognitive-Signature"
+Mode = Literal["Embedded", "Job"]
+
+
+class WireModel(BaseModel):
+    """Base of the messages: unknown fields are ignored, numbers are finite, an unknown schema version is refused."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+    schema_version: Literal[1] = SCHEMA_VERSION
+
+
+class Part(BaseModel):
+    """Base of the parts of messages."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class LLMSettings(Part):
+    """How an attempt calls the model."""
+
+    provider: str
+    model: str
+    endpoint: str
+    api_key_file: str | None
+    max_tokens: int
+    temperature: float
+    top_p: float
+    timeout_seconds: int
+    max_retries: int
+
+
+class EnergySettings(Part):
+    """What a character of thought costs."""
+
+    cost_per_character: float
+
+
+class AgentSettings(Part):
+    """Snapshot of the agent that an attempt runs with."""
+
+    generation: int
+    role: str
+    role_probabilities: dict[str, float] | None
+    system_prompt: str | None
+    llm: LLMSettings
+    energy: EnergySettings
+
+
+class Request(WireModel):
+    """One attempt: all that an executor needs to know."""
+
+    namespace: str
+    task_name: str
+    task_uid: str
+    attempt: int = Field(ge=1)
+    agent_name: str
+    agent_uid: str
+    mode: Mode
+    attempt_key: str = Field(repr=False)
+    published_at: str
+    timeout_seconds: int
+    task_type: str
+    input: dict[str, Any]
+    context: dict[str, Any]
+    constraints: dict[str, Any]
+    agent: AgentSettings
+
+
+class Claim(WireModel):
+    """Who executes an attempt; exists from before its begin."""
+
+    claim_id: str
+    worker: str
+    submission_id: str
+    mode: Mode
+    state: Literal["running", "ended"]
+    outcome: Literal["completed", "failed"] | None = None
+    claimed_at: str
+    ended_at: str | None = None
+
+
+class Lease(WireModel):
+    """A worker's sign of life."""
+
+    worker: str
+    agent_uid: str
+    submission_id: str
+    mode: Mode
+    started_at: str
+    renewed_at: str
+    ready: bool
+    reason: str | None = None
+    message: str | None = None
+    capacity: int = Field(ge=0)
+    running: tuple[str, ...] = ()
+    runtime_version: str
+
+
+class Usage(Part):
+    """Tokens of all model calls of an attempt."""
+
+    prompt_tokens: int = Field(ge=0)
+    completion_tokens: int = Field(ge=0)
+    total_tokens: int = Field(ge=0)
+
+
+class Energy(Part):
+    """Regularisation cost of an attempt's thought."""
+
+    delta: float
+
+
+class ResultRef(Part):
+    """Where a result above 16 KiB is kept; the object is the result's JSON."""
+
+    bucket: str
+    name: str
+    size_bytes: int = Field(ge=0)
+    sha256: str
+
+
+class Response(WireModel):
+    """What completed and failed responses share."""
+
+    namespace: str
+    task_name: str
+    task_uid: str
+    attempt: int = Field(ge=1)
+    agent_uid: str
+    mode: Mode
+    worker: str
+    submission_id: str
+    started_at: str
+    timestamp: str
+    duration_ms: int = Field(ge=0)
+    usage: Usage
+    energy: Energy
+
+
+class Completed(Response):
+    """The attempt succeeded."""
+
+    status: Literal["completed"]
+    result: dict[str, Any] | None
+    result_ref: ResultRef | None
+    confidence: float | None = Field(ge=0, le=1)
+    confidence_reason: str | None
+    reasoning: str
+
+
+class Failed(Response):
+    """The attempt failed."""
+
+    status: Literal["failed"]
+    error: str
+    error_type: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,62}$")
+    retryable: bool
+    retry_after_seconds: float | None = Field(default=None, ge=0)
+
+
+class Stop(WireModel):
+    """Control message: stop one attempt."""
+
+    action: Literal["stop"] = "stop"
+    task_uid: str
+    attempt: int
+    reason: str
+
+
+class Drain(WireModel):
+    """Control message: the workers of one executor finish and end."""
+
+    action: Literal["drain"] = "drain"
+    submission_id: str
+
+
+def attempt_key(master_key: bytes, task_uid: str, attempt: int) -> bytes:
+    """Return the 32 bytes that sign the response of one attempt: derived, so never stored."""
+    return hmac.digest(master_key, f"{task_uid}.{attempt}".encode(), hashlib.sha256)
+
+
+def is_signed(key: bytes, subject: str, payload: bytes, signature: str) -> bool:
+    """Tell whether ``signature`` (hex) was made with the attempt's key for this subject and payload."""
+    expected = hmac.new(key, subject.encode() + b"\n" + payload, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace"))

@@ -1,0 +1,210 @@
+"""What the reconcilers need of the outside world. Every call has a deadline of its own and raises only ``errors``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from cognitive_operator.api.names import AttemptKey
+from cognitive_operator.api.wire import Claim, Lease
+
+Body = dict[str, Any]
+"""A Kubernetes object as JSON."""
+
+
+@dataclass(frozen=True)
+class LeaseSeen:
+    """A lease and the broker's revision of it; an unchanged revision means that it was not renewed."""
+
+    revision: int
+    lease: Lease
+
+
+@dataclass(frozen=True)
+class RetainedResponse:
+    """A response as it stands in the stream."""
+
+    subject: str
+    headers: Mapping[str, str]
+    data: bytes
+
+
+class Delivery(Protocol):
+    """One delivery of a response, to be settled exactly once."""
+
+    @property
+    def response(self) -> RetainedResponse:
+        """The message."""
+
+    @property
+    def deliveries(self) -> int:
+        """How often it was delivered, from 1."""
+
+    async def ack(self) -> None:
+        """Settle: never deliver again. Errors are swallowed: the next delivery is then a no-op."""
+
+    async def term(self) -> None:
+        """Settle a message that can never be used."""
+
+    async def nak(self, delay_s: float) -> None:
+        """Ask for another delivery after the delay."""
+
+
+class Broker(Protocol):
+    """JetStream. All methods raise BrokerUnavailableError when it does not answer."""
+
+    @property
+    def is_connected(self) -> bool:
+        """True while the connection stands and the streams are known to exist."""
+
+    @property
+    def connected_since(self) -> float:
+        """Monotonic seconds at which the present connection was made; infinity while there is none."""
+
+    async def ensure_agent(self, namespace: str, agent_uid: str) -> None:
+        """Make the agent's consumer and object bucket if they are absent or differ."""
+
+    async def delete_agent(self, namespace: str, agent_uid: str) -> None:
+        """Delete the agent's consumer, object bucket, requests, claims and leases; absent ones are no error."""
+
+    async def publish_request(self, subject: str, payload: bytes) -> bool:
+        """Publish the request of an attempt; False: it exists already, adopt it."""
+
+    async def list_requests(self) -> set[tuple[str, AttemptKey]]:
+        """Return namespace and attempt of every request in the stream."""
+
+    async def delete_request(self, subject: str) -> None:
+        """Delete a request; an absent one is no error."""
+
+    async def get_claim(self, key: AttemptKey) -> Claim | None:
+        """Return the claim of an attempt, None if the attempt was never begun."""
+
+    async def list_claims(self) -> set[AttemptKey]:
+        """Return the keys of all claims."""
+
+    async def delete_claim(self, key: AttemptKey) -> None:
+        """Purge a claim. Only for attempts whose request is deleted, since a marker keeps others from claiming."""
+
+    async def list_leases(self, agent_uid: str) -> Sequence[LeaseSeen]:
+        """Return the leases of an agent's workers, those of Job attempts too."""
+
+    async def get_response(self, namespace: str, key: AttemptKey) -> RetainedResponse | None:
+        """Return the retained response of an attempt, completed before failed."""
+
+    async def fetch_responses(self, batch: int, timeout_s: float) -> Sequence[Delivery]:
+        """Wait for up to ``batch`` deliveries; an empty sequence after ``timeout_s``."""
+
+    async def send_control(self, namespace: str, agent_uid: str, payload: bytes) -> None:
+        """Send a control message to an agent's executors; nobody may be listening."""
+
+    async def delete_result(self, bucket: str, name: str) -> None:
+        """Delete one large result; an absent one is no error."""
+
+
+class Kube(Protocol):
+    """The Kubernetes API. All methods raise ApiUnavailableError, ForbiddenError or ObjectInvalidError."""
+
+    async def patch_status(self, plural: str, body: Body, status: Body) -> Body:
+        """Merge-patch the status of ``body`` if its resourceVersion still stands; return the new object.
+
+        Raises ConflictError when the object changed, ObjectNotFoundError when it is gone or recreated.
+        """
+
+    async def patch_finalizers(self, plural: str, body: Body, finalizers: Sequence[str]) -> Body:
+        """Replace the finalizers under the same precondition and with the same errors as ``patch_status``."""
+
+    async def get(self, plural: str, namespace: str, name: str) -> Body | None:
+        """Return the object as it stands, None if it does not exist."""
+
+    async def read_secret_key(self, namespace: str, name: str, key: str) -> str:
+        """Return one value of a Secret.
+
+        Raises ObjectNotFoundError naming the Secret or the key; an empty value counts as absent.
+        """
+
+    async def create_event(self, body: Body, kind: str, event: "EventNote") -> None:
+        """Record a Kubernetes Event on the object."""
+
+
+@dataclass(frozen=True)
+class EventNote:
+    """What a Kubernetes Event says."""
+
+    type: str
+    """Normal or Warning."""
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class RaySubmission:
+    """A job to submit to Ray."""
+
+    submission_id: str
+    entrypoint: str
+    env_vars: Mapping[str, str]
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RayJob:
+    """A job that Ray knows."""
+
+    submission_id: str
+    status: str
+    """PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED."""
+    message: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_terminal(self) -> bool:
+        """True when Ray will not run it any more."""
+        return self.status in ("STOPPED", "SUCCEEDED", "FAILED")
+
+
+class RayJobs(Protocol):
+    """Ray's Jobs REST API. All methods raise RayUnavailableError or RayRefusedError."""
+
+    async def version(self, address: str) -> str:
+        """Return Ray's version: the cheapest proof that the dashboard answers."""
+
+    async def submit(self, address: str, submission: RaySubmission) -> None:
+        """Submit a job; one with the same id that exists is adopted."""
+
+    async def get(self, address: str, submission_id: str) -> RayJob | None:
+        """Return a job, None if Ray does not know it."""
+
+    async def list_jobs(self, address: str) -> Sequence[RayJob]:
+        """Return all submitted jobs."""
+
+    async def stop(self, address: str, submission_id: str) -> None:
+        """Ask Ray to stop a job; an unknown or finished one is no error."""
+
+    async def delete(self, address: str, submission_id: str) -> None:
+        """Forget a finished job; an unknown or running one is no error."""
+
+
+@dataclass(frozen=True)
+class ModelSeen:
+    """What a model endpoint answered to ``GET /models``."""
+
+    ok: bool
+    reason: str
+    message: str
+    models: tuple[str, ...] = ()
+
+
+class ModelProbe(Protocol):
+    """Asks a model endpoint whether it serves."""
+
+    async def check(self, endpoint: str, api_key: str | None) -> ModelSeen:
+        """Return what the endpoint says; never raises."""
+
+
+class Clock(Protocol):
+    """Time, injectable."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never jump: for durations."""
+
+    def now(self) -> str:
+        """Return the wall clock as RFC 3339 in UTC with microseconds: for people."""
