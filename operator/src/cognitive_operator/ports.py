@@ -1,6 +1,6 @@
 """What the reconcilers need of the outside world. Every call has a deadline of its own and raises only ``errors``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -115,6 +115,9 @@ class Kube(Protocol):
     async def get(self, plural: str, namespace: str, name: str) -> Body | None:
         """Return the object as it stands, None if it does not exist."""
 
+    def list_all(self, plural: str) -> AsyncIterator[Body]:
+        """Iterate over all objects of a kind, page by page, so that few are in memory at once."""
+
     async def read_secret_key(self, namespace: str, name: str, key: str) -> str:
         """Return one value of a Secret.
 
@@ -208,3 +211,10 @@ class Clock(Protocol):
 
     def now(self) -> str:
         """Return the wall clock as RFC 3339 in UTC with microseconds: for people."""
+
+
+class Metrics(Protocol):
+    """Counters and gauges."""
+
+    def count(self, name: str, **labels: str) -> None:
+        """Add one to a counter."""

@@ -1,0 +1,210 @@
+"""Typed views of the custom resources, read from what the API server sends."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from cognitive_operator.api.conditions import Outcome, Phase
+from cognitive_operator.api.wire import Mode
+
+MAX_SPEC_BYTES: Final = 192 * 1024
+"""Bound on a task's spec as compact UTF-8 JSON.
+
+Source: ``kubectl apply`` keeps the whole object in an annotation, and annotations may not pass 256 KiB.
+"""
+
+
+class View(BaseModel):
+    """Base of the views: camelCase outside, unknown fields ignored, the CRD's defaults repeated for old objects."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+
+class SecretKeyRef(View):
+    """A key of a Secret in the agent's namespace."""
+
+    name: str
+    key: str = "api-key"
+
+
+class LLM(View):
+    """The model that an agent thinks with."""
+
+    provider: str
+    model: str
+    endpoint: str
+    api_key_secret_ref: SecretKeyRef | None = None
+    max_tokens: int = 1024
+    temperature: float = 0.7
+    top_p: float = 1.0
+    timeout_seconds: int = 60
+    max_retries: int = 3
+
+
+class Ray(View):
+    """The Ray cluster that an agent runs on."""
+
+    address: str
+
+
+class Execution(View):
+    """How an agent's tasks are executed."""
+
+    mode: Mode = "Embedded"
+    workers: int = 1
+    concurrency_per_worker: int = 8
+
+
+class Queue(View):
+    """Bounds of an agent's queue."""
+
+    max_concurrent_tasks: int = 8
+
+
+class RetryPolicy(View):
+    """When a failed attempt is followed by another one."""
+
+    max_retries: int = 2
+    backoff_seconds: int = 5
+
+
+class PartialRetryPolicy(View):
+    """A task's own retry policy: what it leaves out is the agent's."""
+
+    max_retries: int | None = None
+    backoff_seconds: int | None = None
+
+
+class TaskDefaults(View):
+    """What tasks take from their agent."""
+
+    timeout_seconds: int = 300
+    retry_policy: RetryPolicy = RetryPolicy()
+
+
+class Energy(View):
+    """What thought costs."""
+
+    cost_per_character: float = 0.01
+
+
+class AgentSpec(View):
+    """The spec of a CognitiveAgent."""
+
+    role: str = "DEV"
+    role_probabilities: dict[str, float] | None = None
+    system_prompt: str | None = None
+    llm: LLM
+    ray: Ray
+    execution: Execution = Execution()
+    queue: Queue = Queue()
+    task_defaults: TaskDefaults = TaskDefaults()
+    energy: Energy = Energy()
+
+
+class Metadata(View):
+    """The metadata that the operator reads."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int = 1
+    resource_version: str = ""
+    creation_timestamp: datetime
+    deletion_timestamp: datetime | None = None
+    finalizers: tuple[str, ...] = ()
+
+
+class Agent(View):
+    """A CognitiveAgent."""
+
+    metadata: Metadata
+    spec: AgentSpec
+
+
+class AgentRef(View):
+    """The agent that thinks about a task, in the task's namespace."""
+
+    name: str
+
+
+class TaskSpec(View):
+    """The spec of a CognitiveTask."""
+
+    agent_ref: AgentRef
+    type: str
+    input: dict[str, Any]
+    context: dict[str, Any] = Field(default_factory=dict)
+    constraints: dict[str, Any] = Field(default_factory=dict)
+    timeout_seconds: int | None = None
+    retry_policy: PartialRetryPolicy = PartialRetryPolicy()
+
+
+class Attempt(View):
+    """One attempt as a task's status records it."""
+
+    number: int
+    agent_uid: str
+    mode: Mode
+    submission_id: str | None = None
+    worker: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    outcome: Outcome = Outcome.RUNNING
+    error_type: str | None = None
+    message: str | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """True once nothing can change it."""
+        return self.outcome is not Outcome.RUNNING
+
+
+class TaskStatus(View):
+    """What the operator reads back of a task's status."""
+
+    phase: Phase | None = None
+    reason: str | None = None
+    message: str | None = None
+    queue_position: int | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def last_closed(self) -> int:
+        """The number of the last closed attempt, 0 if there is none."""
+        return max((a.number for a in self.attempts if a.is_closed), default=0)
+
+
+class Task(View):
+    """A CognitiveTask."""
+
+    metadata: Metadata
+    spec: TaskSpec
+    status: TaskStatus = TaskStatus()
+
+    def timeout_s(self, agent: Agent) -> int:
+        """Return the running deadline of an attempt in seconds."""
+        return self.spec.timeout_seconds or agent.spec.task_defaults.timeout_seconds
+
+    def retry_policy(self, agent: Agent | None) -> RetryPolicy:
+        """Return the retry policy: the task's own fields before the agent's."""
+        default = agent.spec.task_defaults.retry_policy if agent else RetryPolicy()
+        own = self.spec.retry_policy
+        return RetryPolicy(
+            max_retries=default.max_retries if own.max_retries is None else own.max_retries,
+            backoff_seconds=default.backoff_seconds if own.backoff_seconds is None else own.backoff_seconds,
+        )
+
+
+def spec_size_bytes(body: Mapping[str, Any]) -> int:
+    """Return the size of an object's spec as compact UTF-8 JSON."""
+    return len(json.dumps(body.get("spec", {}), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
+
+
+def is_terminal(body: Mapping[str, Any]) -> bool:
+    """Tell whether a task is finished, without parsing the rest of it."""
+    return (body.get("status") or {}).get("phase") in (Phase.SUCCEEDED, Phase.FAILED)

@@ -1,0 +1,1 @@
+"""Builds what should exist outside: requests and Ray submissions; pure."""

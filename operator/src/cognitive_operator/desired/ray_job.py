@@ -1,0 +1,55 @@
+"""Ray submissions: the executor of an agent, and an attempt in Job mode. No user's text and no secret enters either."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from cognitive_operator.api.names import AttemptKey, attempt_submission_id, request_subject
+from cognitive_operator.api.resources import Agent
+from cognitive_operator.desired.request import API_KEY_FILE
+from cognitive_operator.ports import RaySubmission
+
+
+@dataclass(frozen=True)
+class RayEnvironment:
+    """What every Ray job of the operator is given."""
+
+    nats_url: str
+    """URL of the broker as Ray's workers reach it, without credentials."""
+
+
+def executor_arguments(agent: Agent) -> str:
+    """Return the entrypoint of an agent's executor."""
+    execution, meta = agent.spec.execution, agent.metadata
+    secret = f" --require-secret {API_KEY_FILE}" if agent.spec.llm.api_key_secret_ref else ""
+    return (
+        f"python -m cognitive_runtime executor --namespace {meta.namespace} --agent-uid {meta.uid}"
+        f" --workers {execution.workers} --concurrency {execution.concurrency_per_worker}{secret}"
+    )
+
+
+def settings_hash(agent: Agent, environment: RayEnvironment) -> str:
+    """Return 8 hex digits of all that an executor is started with: when they change, another one is started."""
+    settings = json.dumps([executor_arguments(agent), environment.nats_url])
+    return hashlib.sha256(settings.encode()).hexdigest()[:8]
+
+
+def desired_executor(agent: Agent, submission_id: str, environment: RayEnvironment) -> RaySubmission:
+    """Build the submission of an agent's long-lived executor."""
+    return _submission(submission_id, executor_arguments(agent), environment, agent)
+
+
+def desired_attempt(agent: Agent, key: AttemptKey, environment: RayEnvironment) -> RaySubmission:
+    """Build the submission of one attempt in Job mode; its entrypoint names only the request's subject."""
+    subject = request_subject(agent.metadata.namespace, key)
+    submission_id = attempt_submission_id(key.task_uid, key.number)
+    return _submission(submission_id, f"python -m cognitive_runtime attempt {subject}", environment, agent)
+
+
+def _submission(submission_id: str, entrypoint: str, environment: RayEnvironment, agent: Agent) -> RaySubmission:
+    return RaySubmission(
+        submission_id=submission_id,
+        entrypoint=entrypoint,
+        env_vars={"COGNITIVE_NATS_URL": environment.nats_url, "COGNITIVE_SUBMISSION_ID": submission_id},
+        metadata={"cognitive-namespace": agent.metadata.namespace, "cognitive-agent-uid": agent.metadata.uid},
+    )

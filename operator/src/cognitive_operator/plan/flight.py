@@ -1,0 +1,98 @@
+"""An attempt between its request and its end, and what can end it."""
+
+from dataclasses import dataclass, replace
+
+from cognitive_operator.api.conditions import Outcome
+from cognitive_operator.api.names import AttemptKey, attempt_submission_id
+from cognitive_operator.api.resources import Attempt
+from cognitive_operator.api.wire import Claim, Completed, Failed, Mode
+
+
+@dataclass(frozen=True)
+class Flight:
+    """An attempt whose request is in the stream."""
+
+    key: AttemptKey
+    mode: Mode
+    since_s: float
+    """Monotonic seconds at which this process published or adopted it."""
+    claim: Claim | None = None
+    claimed_since_s: float | None = None
+    """Monotonic seconds at which this process first saw the claim."""
+
+    def with_claim(self, claim: Claim | None, now_s: float) -> "Flight":
+        """Return the flight with the claim as it was just read."""
+        since_s = self.claimed_since_s if self.claimed_since_s is not None else now_s
+        return replace(self, claim=claim, claimed_since_s=since_s if claim else None)
+
+    @property
+    def is_running(self) -> bool:
+        """True while an executor says that it works on it."""
+        return self.claim is not None and self.claim.state == "running"
+
+    def attempt(self) -> Attempt:
+        """Return what the task's status says of it while it runs."""
+        submission = attempt_submission_id(self.key.task_uid, self.key.number) if self.mode == "Job" else None
+        return Attempt(
+            number=self.key.number,
+            agent_uid=self.key.agent_uid,
+            mode=self.mode,
+            submission_id=self.claim.submission_id if self.claim else submission,
+            worker=self.claim.worker if self.claim else None,
+            started_at=self.claim.claimed_at if self.claim else None,
+        )
+
+
+@dataclass(frozen=True)
+class Closing:
+    """How an attempt ended."""
+
+    key: AttemptKey
+    mode: Mode
+    outcome: Outcome
+    finished_at: str
+    reason: str = ""
+    """The error class; empty when it succeeded."""
+    message: str = ""
+    retryable: bool = False
+    is_counted: bool = True
+    """False: the end was nobody's fault here and uses up no retry."""
+    retry_after_s: float | None = None
+    response: Completed | Failed | None = None
+    claim: Claim | None = None
+
+    def attempt(self) -> Attempt:
+        """Return what the task's status keeps of it."""
+        source = self.response or self.claim
+        started = self.response.started_at if self.response else self.claim.claimed_at if self.claim else None
+        fallback = attempt_submission_id(self.key.task_uid, self.key.number) if self.mode == "Job" else None
+        return Attempt(
+            number=self.key.number,
+            agent_uid=self.key.agent_uid,
+            mode=self.mode,
+            submission_id=source.submission_id if source else fallback,
+            worker=source.worker if source else None,
+            started_at=started,
+            finished_at=self.finished_at,
+            outcome=self.outcome,
+            error_type=self.reason or None,
+            message=self.message or None,
+        )
+
+
+def closing_of(key: AttemptKey, response: Completed | Failed) -> Closing:
+    """Return how an attempt ended by its own word."""
+    if isinstance(response, Completed):
+        return Closing(key, response.mode, Outcome.SUCCEEDED, response.timestamp, response=response)
+    return Closing(
+        key=key,
+        mode=response.mode,
+        outcome=Outcome.FAILED,
+        finished_at=response.timestamp,
+        reason=response.error_type,
+        message=response.error[:1024],
+        retryable=response.retryable,
+        is_counted=response.error_type != "CredentialsNotMounted",
+        retry_after_s=response.retry_after_seconds,
+        response=response,
+    )

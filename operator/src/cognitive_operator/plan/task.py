@@ -1,0 +1,181 @@
+"""What to do about one task now."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cognitive_operator.api.conditions import Outcome, Phase, Reason
+from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, Task
+from cognitive_operator.api.wire import Completed
+from cognitive_operator.plan.flight import Closing, Flight
+from cognitive_operator.status import task as status
+from cognitive_operator.status.conditions import merge_patch
+
+QUEUED_AFTER_S: Final = 1.0
+RUNNING_AFTER_S: Final = 0.25
+POSITION_EVERY_S: Final = 30.0
+POSITIONS_SHOWN: Final = 100
+"""Source of the four: the budget of three writes to the task object for each task."""
+UNCOUNTED_BACKOFF_S: Final = 10.0
+MAX_BACKOFF_S: Final = 300.0
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """Why an agent's tasks cannot be dispatched now."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """What was observed about a task."""
+
+    task: Task
+    raw_status: Mapping[str, Any]
+    spec_bytes: int
+    agent: Agent | None
+    blocker: Blocker | None
+    flight: Flight | None
+    closing: Closing | None
+    has_slot: bool
+    position: int | None
+    waited_s: float
+    """Seconds since it began to wait, as far as this process saw it."""
+    written_s: float
+    """Seconds since this process last wrote its status; infinity if it never did."""
+    backoff_left_s: float
+    now_s: float
+    now: str
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """What to do, in this order: write the status, publish the next attempt, look again."""
+
+    patch: Mapping[str, Any] | None = None
+    publish: int | None = None
+    recheck_s: float | None = None
+    backoff_s: float | None = None
+    """Seconds before the next attempt may be published."""
+    closes: bool = False
+    """True: the attempt in flight has ended and its slot is free."""
+
+
+def plan_task(facts: TaskFacts) -> TaskPlan:
+    """Return what to do about a task that is not finished."""
+    if facts.closing is not None:
+        return _close(facts, facts.closing)
+    if facts.spec_bytes > MAX_SPEC_BYTES:
+        message = (
+            f"spec is {facts.spec_bytes} bytes of JSON, more than the {MAX_SPEC_BYTES} that a task may have: "
+            "shorten spec.input."
+        )
+        return _write(facts, status.refused(_stamp(facts), Reason.INPUT_TOO_LARGE, message))
+    if facts.agent is None:
+        return _write(facts, _missing_agent(facts), recheck_s=POSITION_EVERY_S)
+    if facts.flight is not None:
+        return _watch(facts, facts.flight)
+    return _wait_or_publish(facts)
+
+
+def _missing_agent(facts: TaskFacts) -> Mapping[str, Any]:
+    meta, name = facts.task.metadata, facts.task.spec.agent_ref.name
+    message = f"CognitiveAgent {meta.namespace}/{name} (spec.agentRef.name) does not exist; the task waits for it."
+    return status.pending(_stamp(facts), Reason.AGENT_NOT_FOUND, message)
+
+
+def _close(facts: TaskFacts, closing: Closing) -> TaskPlan:
+    attempts = _with_attempt(facts.task.status.attempts, closing.attempt())
+    stamp = _stamp(facts)
+    if isinstance(closing.response, Completed):
+        return _write(facts, status.succeeded(stamp, attempts, closing.response), closes=True)
+    if not closing.retryable or (closing.is_counted and _retries_left(facts, attempts) < 0):
+        message = f"Attempt {closing.key.number} of {facts.task.metadata.name}: {closing.message}"
+        return _write(facts, status.failed(stamp, closing.reason, message, attempts, closing.response), closes=True)
+    backoff_s = _backoff_s(facts, closing, attempts)
+    message = f"Attempt {closing.key.number} ended: {closing.reason}: {closing.message} Next in {backoff_s:.0f} s."
+    patch = status.queued(stamp, Reason.BACKING_OFF, message, None, attempts)
+    return _write(facts, patch, recheck_s=backoff_s, backoff_s=backoff_s, closes=True)
+
+
+def _retries_left(facts: TaskFacts, attempts: Sequence[Attempt]) -> int:
+    used = sum(1 for a in attempts if a.is_closed and a.error_type not in _UNCOUNTED)
+    return facts.task.retry_policy(facts.agent).max_retries - used
+
+
+_UNCOUNTED: Final = frozenset({"CredentialsNotMounted", Reason.AGENT_DELETED})
+
+
+def _backoff_s(facts: TaskFacts, closing: Closing, attempts: Sequence[Attempt]) -> float:
+    if not closing.is_counted:
+        return UNCOUNTED_BACKOFF_S
+    counted = sum(1 for a in attempts if a.error_type not in _UNCOUNTED)
+    base = facts.task.retry_policy(facts.agent).backoff_seconds
+    return min(MAX_BACKOFF_S, max(base * 2.0 ** (counted - 1), closing.retry_after_s or 0.0))
+
+
+def _watch(facts: TaskFacts, flight: Flight) -> TaskPlan:
+    age_s = facts.now_s - flight.since_s
+    if flight.is_running and age_s >= RUNNING_AFTER_S:
+        attempts = _with_attempt(facts.task.status.attempts, flight.attempt())
+        if facts.task.status.phase is Phase.RUNNING and facts.task.status.attempts[-1:] == attempts[-1:]:
+            return TaskPlan(recheck_s=_watch_interval_s(age_s))
+        return _write(facts, status.running(_stamp(facts), attempts), recheck_s=_watch_interval_s(age_s))
+    if flight.claim is None and age_s >= QUEUED_AFTER_S:
+        reason = facts.blocker.reason if facts.blocker else Reason.WAITING_FOR_EXECUTOR
+        message = facts.blocker.message if facts.blocker else "The request waits for an executor to take it."
+        patch = status.queued(_stamp(facts), reason, message, None, ())
+        return _write(facts, patch, recheck_s=_watch_interval_s(age_s))
+    return TaskPlan(recheck_s=_watch_interval_s(age_s))
+
+
+def _watch_interval_s(age_s: float) -> float:
+    if age_s < RUNNING_AFTER_S:
+        return RUNNING_AFTER_S - age_s
+    return 0.5 if age_s < QUEUED_AFTER_S else 2.0 if age_s < 10 else 5.0
+
+
+def _wait_or_publish(facts: TaskFacts) -> TaskPlan:
+    if facts.has_slot and facts.blocker is None and facts.backoff_left_s <= 0:
+        return TaskPlan(publish=facts.task.status.last_closed + 1)
+    if facts.waited_s < QUEUED_AFTER_S:
+        return TaskPlan(recheck_s=QUEUED_AFTER_S - facts.waited_s)
+    recheck_s = facts.backoff_left_s if facts.backoff_left_s > 0 else POSITION_EVERY_S
+    if facts.backoff_left_s > 0 and facts.task.status.reason == Reason.BACKING_OFF:
+        return TaskPlan(recheck_s=recheck_s)
+    reason, message, position = _waiting(facts)
+    is_news = facts.task.status.phase is not Phase.QUEUED or facts.task.status.reason != reason
+    if not is_news and (facts.written_s < POSITION_EVERY_S or position == facts.task.status.queue_position):
+        return TaskPlan(recheck_s=recheck_s)
+    patch = status.queued(_stamp(facts), reason, message, position, ())
+    return _write(facts, patch, recheck_s=recheck_s)
+
+
+def _waiting(facts: TaskFacts) -> tuple[str, str, int | None]:
+    position = facts.position if facts.position is not None and facts.position <= POSITIONS_SHOWN else None
+    if facts.blocker is not None:
+        return facts.blocker.reason, facts.blocker.message, position
+    limit = facts.agent.spec.queue.max_concurrent_tasks if facts.agent else 0
+    message = f"{limit} tasks of the agent run; this one waits for its turn."
+    return Reason.WAITING_FOR_SLOT, message, position
+
+
+def _write(facts: TaskFacts, patch: Mapping[str, Any], **more: Any) -> TaskPlan:
+    """Plan the write of a patch, or none when it would change nothing."""
+    if merge_patch(facts.raw_status, patch) == dict(facts.raw_status):
+        return TaskPlan(**more)
+    return TaskPlan(patch=patch, **more)
+
+
+def _with_attempt(attempts: Sequence[Attempt], attempt: Attempt) -> tuple[Attempt, ...]:
+    others = [a for a in attempts if a.number != attempt.number]
+    return tuple(sorted([*others, attempt], key=lambda a: a.number))
+
+
+def _stamp(facts: TaskFacts) -> status.Stamp:
+    return status.Stamp(facts.raw_status, facts.task.metadata.generation, facts.now)
+
+
+__all__ = ["Blocker", "Outcome", "TaskFacts", "TaskPlan", "plan_task"]

@@ -1,0 +1,1 @@
+"""Observes, plans and acts, through ports alone."""

@@ -1,0 +1,176 @@
+"""What the operator knows of agents and tasks: the newest objects, and what was observed beside them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+
+from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.names import AttemptKey
+from cognitive_operator.api.resources import Agent, Task, is_terminal, spec_size_bytes
+from cognitive_operator.api.wire import Completed, Failed, Lease
+from cognitive_operator.plan.agent import UNCHECKED, Check
+from cognitive_operator.plan.flight import Flight
+from cognitive_operator.plan.queue import AgentQueue
+from cognitive_operator.plan.task import Blocker
+from cognitive_operator.ports import Body, Delivery, RayJob
+
+ObjectName = tuple[str, str]
+"""Namespace and name."""
+
+
+@dataclass
+class Arrival:
+    """A verified response, with its delivery when it came by the consumer."""
+
+    namespace: str
+    key: AttemptKey
+    response: Completed | Failed
+    delivery: Delivery | None
+
+
+@dataclass
+class TaskRecord:
+    """A task and what this process knows of it. A finished task keeps only its names."""
+
+    uid: str
+    name: ObjectName
+    agent: ObjectName
+    version: int
+    arrival: int
+    since_s: float
+    body: Body | None = None
+    task: Task | None = None
+    spec_bytes: int = 0
+    written_s: float = float("-inf")
+    not_before_s: float = 0.0
+    flight: Flight | None = None
+    arrivals: list[Arrival] = field(default_factory=list)
+
+    @property
+    def is_finished(self) -> bool:
+        """True for a task whose phase is terminal."""
+        return self.body is None
+
+
+@dataclass
+class WorkerSeen:
+    """A worker's last lease and when it last changed, by this process's monotonic clock."""
+
+    revision: int
+    lease: Lease
+    changed_s: float
+
+
+@dataclass
+class AgentRecord:
+    """An agent and what was observed of what it needs."""
+
+    name: ObjectName
+    agent: Agent
+    body: Body
+    version: int
+    ray: Check = UNCHECKED
+    ray_at_s: float = float("-inf")
+    model: Check = UNCHECKED
+    model_at_s: float = float("-inf")
+    credentials: Check = UNCHECKED
+    credentials_at_s: float = float("-inf")
+    jobs: tuple[RayJob, ...] = ()
+    jobs_at_s: float = float("-inf")
+    submitted_s: float = float("-inf")
+    ensured_since_s: float | None = None
+    """The broker connection for which the agent's consumer and bucket were made sure of."""
+    workers: dict[str, WorkerSeen] = field(default_factory=dict)
+    counters_at_s: float = float("-inf")
+    deleting_since_s: float | None = None
+    blocker: Blocker | None = field(
+        default_factory=lambda: Blocker(Reason.AGENT_NOT_READY, "The operator has not looked at the agent yet.")
+    )
+
+
+class Index:
+    """All agents and tasks. Not thread-safe: it belongs to the event loop."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, TaskRecord] = {}
+        self.agents: dict[ObjectName, AgentRecord] = {}
+        self._queues: dict[ObjectName, AgentQueue] = defaultdict(AgentQueue)
+        self._by_agent: dict[ObjectName, set[str]] = defaultdict(set)
+        self._arrivals = count()
+
+    def put_task(self, body: Body, now_s: float) -> TaskRecord | None:
+        """Take in a task; None when what is known is newer."""
+        meta = body["metadata"]
+        uid, version = meta["uid"], int(meta["resourceVersion"])
+        record = self.tasks.get(uid)
+        if record is not None and version < record.version:
+            return None
+        if record is None:
+            record = self._new_record(body, now_s)
+        record.version = version
+        if is_terminal(body):
+            record.body = record.task = None
+        else:
+            record.body, record.task = body, Task.model_validate(body)
+            record.spec_bytes = record.spec_bytes or spec_size_bytes(body)
+        return record
+
+    def _new_record(self, body: Body, now_s: float) -> TaskRecord:
+        meta = body["metadata"]
+        namespace, uid = meta["namespace"], meta["uid"]
+        agent = (namespace, body["spec"]["agentRef"]["name"])
+        record = TaskRecord(uid, (namespace, meta["name"]), agent, 0, next(self._arrivals), now_s)
+        self.tasks[uid] = record
+        self._by_agent[agent].add(uid)
+        return record
+
+    def drop_task(self, uid: str) -> TaskRecord | None:
+        """Forget a task that is deleted."""
+        record = self.tasks.pop(uid, None)
+        if record is not None:
+            self._queues[record.agent].stop(uid)
+            self._by_agent[record.agent].discard(uid)
+        return record
+
+    def put_agent(self, body: Body) -> AgentRecord | None:
+        """Take in an agent; None when what is known is newer. One that was recreated starts afresh."""
+        meta = body["metadata"]
+        name, version = (meta["namespace"], meta["name"]), int(meta["resourceVersion"])
+        record = self.agents.get(name)
+        if record is not None and version < record.version:
+            return None
+        agent = Agent.model_validate(body)
+        if record is None or record.agent.metadata.uid != agent.metadata.uid:
+            record = self.agents[name] = AgentRecord(name, agent, body, version)
+        elif record.agent.spec != agent.spec:
+            record.ray_at_s = record.model_at_s = float("-inf")
+        record.agent, record.body, record.version = agent, body, version
+        self._queues[name].limit = agent.spec.queue.max_concurrent_tasks
+        return record
+
+    def drop_agent(self, name: ObjectName, uid: str) -> AgentRecord | None:
+        """Forget an agent that is deleted, unless it was recreated meanwhile."""
+        record = self.agents.get(name)
+        if record is None or record.agent.metadata.uid != uid:
+            return None
+        self._queues[name].limit = 0
+        return self.agents.pop(name)
+
+    def agent_of(self, record: TaskRecord) -> AgentRecord | None:
+        """Return the agent of a task if it exists and is not being deleted."""
+        agent = self.agents.get(record.agent)
+        return None if agent is None or agent.agent.metadata.deletion_timestamp else agent
+
+    def queue_of(self, agent: ObjectName) -> AgentQueue:
+        """Return the queue of an agent, which may not exist yet."""
+        return self._queues[agent]
+
+    def unfinished_of(self, agent: ObjectName) -> Iterator[TaskRecord]:
+        """Return the tasks of an agent that are not finished."""
+        records = (self.tasks[uid] for uid in list(self._by_agent.get(agent, ())))
+        return (record for record in records if not record.is_finished)
+
+    def attempts_in_flight(self) -> Iterable[AttemptKey]:
+        """Return the attempts that this process follows."""
+        return [record.flight.key for record in self.tasks.values() if record.flight is not None]

@@ -1,0 +1,103 @@
+"""A queue of keys to reconcile: each at most once at a time, again when it was added meanwhile, later with backoff."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final, Generic, TypeVar
+
+from cognitive_operator.errors import ApiUnavailableError, ConflictError, TransientError
+
+logger = logging.getLogger(__name__)
+K = TypeVar("K")
+BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+
+
+class WorkQueue(Generic[K]):
+    """Calls ``handle(key)`` for every key that was added, with at most ``workers`` calls at once.
+
+    ``handle`` returns the seconds after which the key is due again, or None. A transient error is retried with
+    backoff; so is an unexpected one, which is logged with its traceback: no key is ever lost and nothing stops.
+    """
+
+    def __init__(self, name: str, handle: Callable[[K], Awaitable[float | None]], workers: int) -> None:
+        self._name = name
+        self._handle = handle
+        self._limit = asyncio.Semaphore(workers)
+        self._dirty: set[K] = set()
+        self._busy: dict[K, asyncio.Task[None]] = {}
+        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._failures: dict[K, int] = {}
+        self._closed = False
+
+    def add(self, key: K) -> None:
+        """Reconcile a key now, or once more when it is being reconciled."""
+        if self._closed:
+            return
+        self._cancel_timer(key)
+        self._dirty.add(key)
+        if key not in self._busy:
+            self._busy[key] = asyncio.create_task(self._process(key), name=f"{self._name}:{key}")
+
+    def add_after(self, key: K, delay_s: float) -> None:
+        """Reconcile a key after a delay, unless it is due earlier."""
+        timer = self._timers.get(key)
+        loop = asyncio.get_running_loop()
+        if self._closed or (timer is not None and timer.when() <= loop.time() + delay_s):
+            return
+        self._cancel_timer(key)
+        self._timers[key] = loop.call_later(delay_s, self.add, key)
+
+    async def close(self) -> None:
+        """Stop: cancel what runs and forget what waits."""
+        self._closed = True
+        for key in list(self._timers):
+            self._cancel_timer(key)
+        tasks = list(self._busy.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _process(self, key: K) -> None:
+        try:
+            while key in self._dirty and not self._closed:
+                async with self._limit:
+                    self._dirty.discard(key)
+                    delay_s = await self._attempt(key)
+                if delay_s is not None and key not in self._dirty:
+                    self._reschedule(key, delay_s)
+        finally:
+            self._busy.pop(key, None)
+
+    async def _attempt(self, key: K) -> float | None:
+        try:
+            delay_s = await self._handle(key)
+        except TransientError as error:
+            return self._backoff_s(key, error)
+        except Exception as error:
+            logger.exception("reconcile failed", extra={"queue": self._name, "key": str(key)})
+            return self._backoff_s(key, error)
+        self._failures.pop(key, None)
+        return delay_s
+
+    def _backoff_s(self, key: K, error: Exception) -> float:
+        if isinstance(error, ConflictError):
+            return 0.0
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        delay_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+        if failures == 0:
+            logger.info("will try again", extra={"queue": self._name, "key": str(key), "cause": str(error)})
+        asked_s = error.retry_after_s if isinstance(error, ApiUnavailableError) else None
+        return max(delay_s, asked_s or 0.0)
+
+    def _reschedule(self, key: K, delay_s: float) -> None:
+        self._cancel_timer(key)
+        if delay_s <= 0:
+            self._dirty.add(key)
+        else:
+            self.add_after(key, delay_s)
+
+    def _cancel_timer(self, key: K) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()

@@ -1,0 +1,1 @@
+"""Builds what the operator writes into statuses; pure."""

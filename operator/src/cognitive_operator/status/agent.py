@@ -1,0 +1,25 @@
+"""The status of a CognitiveAgent."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cognitive_operator.api.resources import Agent
+from cognitive_operator.api.wire import Lease
+from cognitive_operator.status.conditions import Verdict, merge_conditions
+
+
+def agent_status(
+    agent: Agent, old: Mapping[str, Any], verdicts: Sequence[Verdict], leases: Sequence[Lease], now: str
+) -> dict[str, Any]:
+    """Return the merge patch of an agent's status, without its counters."""
+    ready = [lease for lease in leases if lease.ready]
+    return {
+        "observedGeneration": agent.metadata.generation,
+        "conditions": merge_conditions(old.get("conditions") or [], verdicts, agent.metadata.generation, now),
+        "endpoints": {"ray": agent.spec.ray.address, "llm": agent.spec.llm.endpoint, "model": agent.spec.llm.model},
+        "executor": {
+            "submissionId": ready[0].submission_id if ready else None,
+            "workers": len(ready),
+            "capacity": sum(lease.capacity for lease in ready),
+        },
+    }

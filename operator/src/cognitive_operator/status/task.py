@@ -1,0 +1,143 @@
+"""The status of a CognitiveTask, phase by phase. Every function returns a merge patch of ``status``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cognitive_operator.api.conditions import Phase, Reason, TaskCondition
+from cognitive_operator.api.resources import Attempt
+from cognitive_operator.api.wire import Completed, Response
+from cognitive_operator.status.conditions import Verdict, merge_conditions
+
+Patch = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What every write of a status needs to know."""
+
+    status: Mapping[str, Any]
+    """The status as it stands."""
+    generation: int
+    now: str
+    """RFC 3339."""
+
+
+def pending(stamp: Stamp, reason: str, message: str) -> Patch:
+    """The task waits for something that it names: its agent."""
+    accepted = Verdict(TaskCondition.ACCEPTED, "False", reason, message)
+    return _summary(stamp, Phase.PENDING, reason, message, [accepted])
+
+
+def queued(stamp: Stamp, reason: str, message: str, position: int | None, attempts: Sequence[Attempt]) -> Patch:
+    """The task waits for a slot, for its agent's readiness or for its next attempt."""
+    verdicts = [_accepted(), Verdict(TaskCondition.DISPATCHED, "False", reason, message)]
+    patch = _summary(stamp, Phase.QUEUED, reason, message, verdicts)
+    return patch | {"queuePosition": position} | _attempts(attempts)
+
+
+def running(stamp: Stamp, attempts: Sequence[Attempt]) -> Patch:
+    """An executor has claimed the last attempt."""
+    last = attempts[-1]
+    message = f"Attempt {last.number} runs on {last.worker}."
+    patch = _summary(stamp, Phase.RUNNING, Reason.RUNNING, message, [_accepted(), _dispatched(last)])
+    return patch | {"startedAt": attempts[0].started_at} | _attempts(attempts)
+
+
+def succeeded(stamp: Stamp, attempts: Sequence[Attempt], response: Completed) -> Patch:
+    """The last attempt brought the result."""
+    message = f"Attempt {attempts[-1].number} brought the result."
+    complete = Verdict(TaskCondition.COMPLETE, "True", Reason.SUCCEEDED, message)
+    patch = _summary(
+        stamp, Phase.SUCCEEDED, Reason.SUCCEEDED, message, [_accepted(), _dispatched(attempts[-1]), complete]
+    )
+    return patch | _end(attempts, response) | _result(response) | _costs(response)
+
+
+def failed(
+    stamp: Stamp, reason: str, message: str, attempts: Sequence[Attempt] = (), response: Response | None = None
+) -> Patch:
+    """The task failed for good."""
+    dispatched = [_accepted(), _dispatched(attempts[-1])] if attempts else []
+    verdicts = [*dispatched, Verdict(TaskCondition.FAILED, "True", reason, message)]
+    patch = _summary(stamp, Phase.FAILED, reason, message, verdicts)
+    return patch | _end(attempts, response) | (_costs(response) if response else {})
+
+
+def refused(stamp: Stamp, reason: str, message: str) -> Patch:
+    """The task can never be accepted, and its spec cannot change: it failed."""
+    verdicts = [
+        Verdict(TaskCondition.ACCEPTED, "False", reason, message),
+        Verdict(TaskCondition.FAILED, "True", reason, message),
+    ]
+    return _summary(stamp, Phase.FAILED, reason, message, verdicts) | {"finishedAt": stamp.now}
+
+
+def _summary(stamp: Stamp, phase: Phase, reason: str, message: str, verdicts: Sequence[Verdict]) -> Patch:
+    return {
+        "phase": phase.value,
+        "reason": str(reason),
+        "message": message,
+        "queuePosition": None,
+        "observedGeneration": stamp.generation,
+        "conditions": merge_conditions(stamp.status.get("conditions") or [], verdicts, stamp.generation, stamp.now),
+    }
+
+
+def _accepted() -> Verdict:
+    return Verdict(TaskCondition.ACCEPTED, "True", Reason.ACCEPTED, "The task is valid and its agent exists.")
+
+
+def _dispatched(attempt: Attempt) -> Verdict:
+    message = f"Attempt {attempt.number} was handed to an executor."
+    return Verdict(TaskCondition.DISPATCHED, "True", "Dispatched", message)
+
+
+def _attempts(attempts: Sequence[Attempt]) -> Patch:
+    if not attempts:
+        return {}
+    last = attempts[-1]
+    listed = [a.model_dump(mode="json", by_alias=True, exclude_none=True) for a in attempts]
+    return {"attempts": listed, "attempt": last.number, "mode": last.mode, "submissionId": last.submission_id}
+
+
+def _end(attempts: Sequence[Attempt], response: Response | None) -> Patch:
+    if not attempts:
+        return {}
+    started, finished = attempts[0].started_at, attempts[-1].finished_at
+    patch = _attempts(attempts) | {"startedAt": started, "finishedAt": finished}
+    if response is not None and len(attempts) == 1:
+        return patch | {"durationSeconds": response.duration_ms / 1000}
+    return patch | {"durationSeconds": seconds_between(started, finished)}
+
+
+def _result(response: Completed) -> Patch:
+    ref = response.result_ref
+    return {
+        "result": response.result,
+        "resultRef": ref
+        and {"bucket": ref.bucket, "name": ref.name, "sizeBytes": ref.size_bytes, "sha256": ref.sha256},
+        "confidence": response.confidence,
+        "confidenceReason": response.confidence_reason,
+        "reasoning": response.reasoning,
+    }
+
+
+def _costs(response: Response) -> Patch:
+    usage = response.usage
+    return {
+        "usage": {
+            "promptTokens": usage.prompt_tokens,
+            "completionTokens": usage.completion_tokens,
+            "totalTokens": usage.total_tokens,
+        },
+        "energy": {"delta": response.energy.delta},
+    }
+
+
+def seconds_between(start: str | None, end: str | None) -> float | None:
+    """Return the seconds from one RFC 3339 time to another, never negative, None if one is missing."""
+    if start is None or end is None:
+        return None
+    return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
