@@ -1,0 +1,39 @@
+"""Messages between operator and runtime, as ``docs/reference/wire.md`` describes them."""
+
+from cognitive_runtime.adapters.wire.control import Claim, Drain, Lease, Stop, parse_claim, parse_control
+from cognitive_runtime.adapters.wire.model import SCHEMA_VERSION, WireError
+from cognitive_runtime.adapters.wire.requests import parse_rejected, parse_request
+from cognitive_runtime.adapters.wire.responses import (
+    MAX_INLINE_RESULT_BYTES,
+    ResultRef,
+    encode_completed,
+    encode_failed,
+    encode_result,
+    parse_outcome,
+    response_subject,
+)
+from cognitive_runtime.adapters.wire.signing import MESSAGE_ID_HEADER, SIGNATURE_HEADER, message_id, sign
+
+__all__ = [
+    "MAX_INLINE_RESULT_BYTES",
+    "MESSAGE_ID_HEADER",
+    "SCHEMA_VERSION",
+    "SIGNATURE_HEADER",
+    "Claim",
+    "Drain",
+    "Lease",
+    "ResultRef",
+    "Stop",
+    "WireError",
+    "encode_completed",
+    "encode_failed",
+    "encode_result",
+    "message_id",
+    "parse_claim",
+    "parse_control",
+    "parse_outcome",
+    "parse_rejected",
+    "parse_request",
+    "response_subject",
+    "sign",
+]

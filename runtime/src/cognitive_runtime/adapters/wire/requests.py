@@ -1,0 +1,116 @@
+"""The request: the operator asks for one attempt."""
+
+import json
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from cognitive_runtime.adapters.wire.model import Message, Part, explain
+from cognitive_runtime.domain import (
+    AgentSettings,
+    CognitiveTaskType,
+    ExecutionMode,
+    ExecutionRequest,
+    FailureResult,
+    InvalidRequest,
+    LLMSettings,
+)
+
+
+class _LLM(Part):
+    provider: str
+    model: str
+    endpoint: str
+    api_key_file: str | None = None
+    max_tokens: int
+    temperature: float
+    top_p: float
+    timeout_seconds: float
+    max_retries: int
+
+
+class _Energy(Part):
+    cost_per_character: float = 0.01
+
+
+class _Agent(Part):
+    generation: int
+    role: str
+    role_probabilities: dict[str, float] | None = None
+    system_prompt: str | None = None
+    llm: _LLM
+    energy: _Energy
+
+
+class _Header(Message):
+    """What of a request is needed to answer it at all."""
+
+    namespace: str
+    task_name: str
+    task_uid: str
+    attempt: int = Field(ge=1)
+    agent_name: str
+    agent_uid: str
+    mode: ExecutionMode
+    attempt_key: str = Field(pattern=r"^[0-9a-f]{64}$", repr=False)
+
+
+class _Request(_Header):
+    published_at: str
+    timeout_seconds: float
+    task_type: CognitiveTaskType
+    input: dict[str, Any]
+    context: dict[str, Any] = Field(default_factory=dict)
+    constraints: dict[str, Any] = Field(default_factory=dict)
+    agent: _Agent
+
+
+def parse_request(data: bytes) -> ExecutionRequest:
+    """Return the attempt that a message asks for.
+
+    Raises:
+        InvalidRequest: The message does not satisfy the contract. ``parse_rejected`` tells whom to answer.
+    """
+    try:
+        found = _Request.model_validate_json(data)
+    except ValidationError as error:
+        raise InvalidRequest(explain(error)) from None
+    llm = LLMSettings(**found.agent.llm.model_dump())
+    agent = AgentSettings(
+        **found.agent.model_dump(exclude={"llm", "energy"}),
+        llm=llm,
+        cost_per_character=found.agent.energy.cost_per_character,
+    )
+    return ExecutionRequest(**found.model_dump(exclude={"schema_version", "agent"}), agent=agent)
+
+
+def parse_rejected(
+    data: bytes, error: InvalidRequest, *, worker: str, submission_id: str, timestamp: str
+) -> FailureResult | None:
+    """Return the failure that answers a refused request, None if nothing in it says whom to answer."""
+    try:
+        head = _Header.model_validate_json(data)
+        loose = json.loads(data)
+    except ValueError:
+        return None
+    agent = _mapping(loose.get("agent"))
+    llm = _mapping(agent.get("llm"))
+    return FailureResult(
+        **head.model_dump(exclude={"schema_version"}),
+        role=str(agent.get("role", "")),
+        worker=worker,
+        submission_id=submission_id,
+        task_type=str(loose.get("task_type", "")),
+        model=str(llm.get("model", "")),
+        provider=str(llm.get("provider", "")),
+        started_at=timestamp,
+        timestamp=timestamp,
+        duration_ms=0,
+        error=str(error),
+        error_type=error.error_type,
+        retryable=error.retryable,
+    )
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

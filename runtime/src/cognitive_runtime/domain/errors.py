@@ -1,0 +1,94 @@
+"""Why an attempt failed: one class for each ``error_type`` of the wire, and whether another attempt may help."""
+
+from typing import ClassVar
+
+from cognitive_runtime.domain.usage import Usage
+
+
+class ReasoningError(Exception):
+    """Base of every classified failure of an attempt.
+
+    The message is one sentence for people: it never holds a secret, prompt or answer text.
+
+    Attributes:
+        retry_after_s: Seconds that the model server asked to wait, None if it did not say.
+        usage: Tokens that the attempt had spent when it failed.
+    """
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, usage: Usage | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.usage = usage or Usage()
+
+    @property
+    def error_type(self) -> str:
+        """The class on the wire."""
+        return type(self).__name__
+
+
+class RetryableReasoningError(ReasoningError):
+    """Base of the failures that another attempt may not meet."""
+
+    retryable: ClassVar[bool] = True
+
+
+class DeadlineExceeded(ReasoningError):
+    """The task's running time passed."""
+
+
+class Cancelled(ReasoningError):
+    """The operator stopped the attempt."""
+
+
+class LeaseLost(RetryableReasoningError):
+    """The worker could not renew its lease and stopped the attempt itself."""
+
+
+class ModelTimeout(RetryableReasoningError):
+    """The model did not answer within its own time limit."""
+
+
+class ModelUnavailable(RetryableReasoningError):
+    """No connection to the model server, or HTTP 5xx."""
+
+
+class RateLimited(RetryableReasoningError):
+    """The model server answered HTTP 429."""
+
+
+class BadRequest(ReasoningError):
+    """The model server refused the request with another HTTP 4xx."""
+
+
+class ContextLengthExceeded(ReasoningError):
+    """Prompt and answer do not fit the model's window."""
+
+
+class EmptyResponse(RetryableReasoningError):
+    """The model answered without content."""
+
+
+class TruncatedResponse(RetryableReasoningError):
+    """The answer was cut off at the token limit and cannot be used."""
+
+
+class OutputParseError(RetryableReasoningError):
+    """The answer does not satisfy the task type's outputs, after one repair."""
+
+
+class ContentRefused(ReasoningError):
+    """The model or its content filter refused."""
+
+
+class CredentialsNotMounted(RetryableReasoningError):
+    """A file of the agent's credentials is absent or empty."""
+
+
+class InvalidRequest(ReasoningError):
+    """The request does not satisfy the wire's contract, or its input its task type."""
+
+
+class InternalError(RetryableReasoningError):
+    """Anything else, a crash inside a signature too."""

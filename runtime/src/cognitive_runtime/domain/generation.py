@@ -1,0 +1,79 @@
+"""A call of a language model in plain words, and its answer."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+from cognitive_runtime.domain.usage import Usage
+
+DIVERSITY_FACTOR: Final = 1.3
+MAX_TEMPERATURE: Final = 2.0
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a conversation with the model."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True)
+class VLLMRequest:
+    """A chat completion to ask for.
+
+    Raises:
+        ValueError: There is no message, or a number is out of its range.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    temperature: float = 0.7
+    max_tokens: int = 2048
+    top_p: float = 1.0
+    json_schema: dict[str, Any] | None = None
+    """Schema that the answer must satisfy, where the server supports that."""
+    request_id: str | None = None
+    """Sent as ``X-Request-Id``."""
+
+    def __post_init__(self) -> None:
+        if not self.messages:
+            raise ValueError("messages: must not be empty")
+        if not 0 <= self.temperature <= MAX_TEMPERATURE:
+            raise ValueError(f"temperature: {self.temperature} is not in 0..{MAX_TEMPERATURE}")
+        if self.max_tokens < 1:
+            raise ValueError(f"max_tokens: {self.max_tokens} is less than 1")
+
+    def with_diversity(self) -> "VLLMRequest":
+        """Return the request at a higher temperature, within what servers accept."""
+        return replace(self, temperature=min(MAX_TEMPERATURE, self.temperature * DIVERSITY_FACTOR))
+
+
+@dataclass(frozen=True)
+class VLLMResponse:
+    """The model's answer, with its author."""
+
+    content: str
+    author_id: str
+    author_role: str
+    model: str
+    temperature: float
+    usage: Usage = field(default_factory=Usage)
+    reasoning: str | None = None
+    """What a reasoning model thought before it answered."""
+
+    @property
+    def tokens(self) -> int:
+        """All tokens of the call."""
+        return self.usage.total_tokens
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the proposal as agents exchange it."""
+        proposal = {
+            "content": self.content,
+            "author_id": self.author_id,
+            "author_role": self.author_role,
+            "model": self.model,
+            "temperature": self.temperature,
+            "tokens": self.tokens,
+        }
+        return proposal | ({"reasoning": self.reasoning} if self.reasoning else {})

@@ -1,0 +1,83 @@
+"""What an agent is asked to think about."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class CognitiveTaskType(StrEnum):
+    """The kinds of reasoning; the value is the name on the wire."""
+
+    FAILURE_ANALYSIS = "failure_analysis"
+    TASK_PLANNING = "task_planning"
+    DECISION_MAKING = "decision_making"
+    PROBLEM_SOLVING = "problem_solving"
+    MEMORY_SYNTHESIS = "memory_synthesis"
+    CAPABILITY_ASSESSMENT = "capability_assessment"
+
+
+@dataclass(frozen=True)
+class CognitiveContext:
+    """One piece of reasoning as a caller of the cognitive core states it."""
+
+    agent_id: str
+    task_type: CognitiveTaskType
+    input_data: Mapping[str, Any]
+    memory_context: Mapping[str, Any] | None = None
+    energy_context: Mapping[str, Any] | None = None
+    lifecycle_context: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class AgentTask:
+    """A task in free text, answered by a proposal.
+
+    Raises:
+        ValueError: An identifier or the description is empty.
+    """
+
+    task_id: str
+    task_description: str
+    context: str = ""
+    constraints: Mapping[str, Any] = field(default_factory=dict)
+    diversity: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("task_id", "task_description"):
+            if not getattr(self, name).strip():
+                raise ValueError(f"{name}: must not be empty")
+        if not self.context and self.constraints.get("context"):
+            object.__setattr__(self, "context", str(self.constraints["context"]))
+
+    @property
+    def rubric(self) -> str:
+        """How the answer will be judged."""
+        return str(self.constraints.get("rubric") or "")
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """What the answer must satisfy; a single string counts as one requirement."""
+        found = self.constraints.get("requirements") or ()
+        return (found,) if isinstance(found, str) else tuple(str(item) for item in found)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Identifiers of the caller's own; they never reach a prompt."""
+        found = self.constraints.get("metadata")
+        return found if isinstance(found, Mapping) else {}
+
+    @property
+    def timeout_s(self) -> float:
+        """Seconds that the task may run."""
+        return float(self.constraints.get("timeout") or 60)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the five fields as plain values."""
+        return {
+            "task_id": self.task_id,
+            "task_description": self.task_description,
+            "context": self.context,
+            "constraints": dict(self.constraints),
+            "diversity": self.diversity,
+        }

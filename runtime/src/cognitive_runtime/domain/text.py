@@ -1,0 +1,9 @@
+"""Bounds of text, counted in the bytes that go over the wire."""
+
+
+def clip_utf8(text: str, max_bytes: int) -> str:
+    """Return the longest beginning of the text that fits in ``max_bytes`` of UTF-8, never half a character."""
+    if len(text) * 4 <= max_bytes:
+        return text
+    encoded = text.encode("utf-8", "replace")
+    return text if len(encoded) <= max_bytes else encoded[:max_bytes].decode("utf-8", "ignore")

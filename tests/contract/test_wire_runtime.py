@@ -1,0 +1,168 @@
+"""The golden files of the wire, read and written by the runtime."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cognitive_runtime.adapters import wire
+from cognitive_runtime.domain import (
+    AgentResult,
+    CognitiveTaskType,
+    ExecutionRequest,
+    FailureResult,
+    InvalidRequest,
+)
+
+WIRE = Path(__file__).parent / "wire"
+
+
+def golden(name: str) -> bytes:
+    return (WIRE / name).read_bytes()
+
+
+def changed(name: str, **fields: Any) -> bytes:
+    return json.dumps(json.loads(golden(name)) | fields).encode()
+
+
+def test_request_is_read_whole() -> None:
+    request = wire.parse_request(golden("request.json"))
+    expected = json.loads(golden("request.json"))
+    agent = expected["agent"]
+    assert request.task_type is CognitiveTaskType.FAILURE_ANALYSIS
+    assert request.input == expected["input"]
+    assert request.context == expected["context"]
+    assert request.constraints == expected["constraints"]
+    assert request.attempt_key == expected["attempt_key"]
+    assert request.attempt_id == "0b9c6f0a-2f5e-4f0e-8a6b-9b7d1c2e3f4a.1"
+    assert request.agent.cost_per_character == agent["energy"]["cost_per_character"]
+    assert {name: getattr(request.agent.llm, name) for name in agent["llm"]} == agent["llm"]
+    for name in ("generation", "role", "role_probabilities", "system_prompt"):
+        assert getattr(request.agent, name) == agent[name]
+    for name in set(expected) - {"schema_version", "agent", "task_type"}:
+        assert getattr(request, name) == expected[name]
+
+
+def test_a_request_shows_no_key() -> None:
+    request = wire.parse_request(golden("request.json"))
+    assert request.attempt_key not in repr(request)
+
+
+def test_unknown_fields_of_a_request_are_ignored() -> None:
+    assert isinstance(wire.parse_request(changed("request.json", later="field")), ExecutionRequest)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"schema_version": 2}, "schema_version"),
+        ({"task_type": "guessing"}, "task_type"),
+        ({"attempt": 0}, "attempt"),
+        ({"attempt_key": "secret-but-short"}, "attempt_key"),
+        ({"timeout_seconds": 0}, "timeout_seconds"),
+        ({"task_uid": ""}, "task_uid"),
+        ({"input": "text"}, "input"),
+    ],
+)
+def test_a_bad_request_is_refused_by_field(fields: dict[str, Any], named: str) -> None:
+    with pytest.raises(InvalidRequest, match=named) as caught:
+        wire.parse_request(changed("request.json", **fields))
+    assert "secret-but-short" not in str(caught.value)
+
+
+def test_an_api_key_file_never_leaves_its_directory() -> None:
+    request = json.loads(golden("request.json"))
+    request["agent"]["llm"]["api_key_file"] = "../other-agent/key"
+    with pytest.raises(InvalidRequest, match="api_key_file"):
+        wire.parse_request(json.dumps(request).encode())
+
+
+def test_a_refused_request_is_answered_with_its_identity() -> None:
+    data = changed("request.json", task_type="guessing")
+    error = InvalidRequest("task_type: not known.")
+    failure = wire.parse_rejected(data, error, worker="w", submission_id="s", timestamp="2026-11-21T02:00:00.000000Z")
+    assert failure is not None
+    assert failure.error_type == "InvalidRequest"
+    assert not failure.retryable
+    assert failure.task_type == "guessing"
+    assert failure.attempt_key == json.loads(data)["attempt_key"]
+    assert wire.response_subject(failure).startswith("agent.response.failed.default.7d3f7b1e")
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff", b'{"schema_version": 1}'])
+def test_a_request_that_names_nobody_cannot_be_answered(data: bytes) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        wire.parse_request(data)
+    assert wire.parse_rejected(data, caught.value, worker="w", submission_id="s", timestamp="t") is None
+
+
+def test_completed_round_trips() -> None:
+    outcome = wire.parse_outcome(golden("completed.json"))
+    assert isinstance(outcome, AgentResult)
+    assert json.loads(wire.encode_completed(outcome)) == json.loads(golden("completed.json"))
+
+
+def test_failed_round_trips() -> None:
+    outcome = wire.parse_outcome(golden("failed.json"))
+    assert isinstance(outcome, FailureResult)
+    assert json.loads(wire.encode_failed(outcome)) == json.loads(golden("failed.json"))
+
+
+def test_a_large_result_stays_out_of_the_message() -> None:
+    outcome = wire.parse_outcome(golden("completed.json"))
+    assert isinstance(outcome, AgentResult)
+    reference = wire.ResultRef(bucket="results-a", name="t.1", size_bytes=20_000, sha256="ab")
+    message = json.loads(wire.encode_completed(outcome, reference))
+    assert message["result"] is None
+    assert message["result_ref"] == {"bucket": "results-a", "name": "t.1", "size_bytes": 20_000, "sha256": "ab"}
+
+
+def test_the_attempt_key_is_never_published() -> None:
+    outcome = wire.parse_outcome(golden("failed.json"))
+    assert isinstance(outcome, FailureResult)
+    keyed = replace(outcome, attempt_key="ab" * 32)
+    assert b"abab" not in wire.encode_failed(keyed)
+    assert "abab" not in repr(keyed)
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b'{"schema_version": 7}', b"[1]"])
+def test_what_is_no_response_is_refused(data: bytes) -> None:
+    with pytest.raises(wire.WireError):
+        wire.parse_outcome(data)
+
+
+@pytest.mark.parametrize(("name", "model"), [("claim.json", wire.Claim), ("lease.json", wire.Lease)])
+def test_claims_and_leases_round_trip(name: str, model: type[wire.Claim] | type[wire.Lease]) -> None:
+    assert json.loads(model.model_validate_json(golden(name)).encode()) == json.loads(golden(name))
+
+
+def test_a_value_that_is_no_claim_is_refused() -> None:
+    assert wire.parse_claim(golden("claim.json")).state == "running"
+    with pytest.raises(wire.WireError, match="claim_id"):
+        wire.parse_claim(b"{}")
+
+
+@pytest.mark.parametrize(("name", "model"), [("stop.json", wire.Stop), ("drain.json", wire.Drain)])
+def test_control_messages_are_told_apart(name: str, model: type) -> None:
+    message = wire.parse_control(golden(name))
+    assert isinstance(message, model)
+    assert json.loads(message.encode()) == json.loads(golden(name))
+
+
+def test_an_unknown_control_message_is_refused() -> None:
+    with pytest.raises(wire.WireError):
+        wire.parse_control(b'{"schema_version": 1, "action": "explode"}')
+
+
+def test_signature_and_message_id_are_those_of_the_golden_file() -> None:
+    expected = json.loads(golden("signature.json"))
+    key = expected["attempt_key"]
+    assert wire.sign(key, expected["subject"], expected["payload"].encode()) == expected["signature"]
+    assert wire.message_id(key) == expected["msg_id"]
+
+
+def test_subjects_carry_the_attempt() -> None:
+    outcome = wire.parse_outcome(golden("completed.json"))
+    assert wire.response_subject(outcome) == json.loads(golden("signature.json"))["subject"]
