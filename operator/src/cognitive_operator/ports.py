@@ -124,8 +124,18 @@ class Kube(Protocol):
         Raises ObjectNotFoundError naming the Secret or the key; an empty value counts as absent.
         """
 
-    async def create_event(self, body: Body, kind: str, event: "EventNote") -> None:
-        """Record a Kubernetes Event on the object."""
+    async def create_event(self, about: "ObjectRef", event: "EventNote") -> None:
+        """Record a Kubernetes Event on an object."""
+
+
+@dataclass(frozen=True)
+class ObjectRef:
+    """The object that an Event is about."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
 
 
 @dataclass(frozen=True)
@@ -218,3 +228,10 @@ class Metrics(Protocol):
 
     def count(self, name: str, **labels: str) -> None:
         """Add one to a counter."""
+
+
+class EventSink(Protocol):
+    """Takes Kubernetes Events and writes them when there is time: never blocks, never raises."""
+
+    def emit(self, about: ObjectRef, event: EventNote) -> None:
+        """Queue an Event; under pressure the oldest are dropped and counted."""

@@ -87,4 +87,5 @@ class Reason(StrEnum):
     # attempts that the operator closes itself
     EXECUTOR_LOST = "ExecutorLost"
     JOB_FAILED = "JobFailed"
+    RESULT_LOST = "ResultLost"
     AGENT_DELETED = "AgentDeleted"

@@ -64,6 +64,14 @@ def parse_response_subject(subject: str) -> tuple[str, str, AttemptKey] | None:
     return None
 
 
+def parse_attempt(text: str) -> AttemptKey | None:
+    """Return the attempt that a claim's key names, None if it is none."""
+    match text.split("."):
+        case [agent_uid, task_uid, number] if _is_number(number):
+            return AttemptKey(agent_uid, task_uid, int(number))
+    return None
+
+
 def results_bucket(agent_uid: str) -> str:
     """Return the object bucket that holds an agent's results above 16 KiB."""
     return f"results-{agent_uid}"

@@ -82,6 +82,8 @@ class AgentRecord:
     ensured_since_s: float | None = None
     """The broker connection for which the agent's consumer and bucket were made sure of."""
     workers: dict[str, WorkerSeen] = field(default_factory=dict)
+    leases_at_s: float = float("-inf")
+    """When the leases were last read."""
     counters_at_s: float = float("-inf")
     deleting_since_s: float | None = None
     blocker: Blocker | None = field(
@@ -100,19 +102,21 @@ class Index:
         self._arrivals = count()
 
     def put_task(self, body: Body, now_s: float) -> TaskRecord | None:
-        """Take in a task; None when what is known is newer."""
+        """Take in a task; None when what is known is as new."""
         meta = body["metadata"]
         uid, version = meta["uid"], int(meta["resourceVersion"])
         record = self.tasks.get(uid)
-        if record is not None and version < record.version:
+        if record is not None and version <= record.version:
             return None
         if record is None:
             record = self._new_record(body, now_s)
         record.version = version
         if is_terminal(body):
             record.body = record.task = None
+            self._by_agent[record.agent].discard(record.uid)
         else:
             record.body, record.task = body, Task.model_validate(body)
+            self._by_agent[record.agent].add(record.uid)
             record.spec_bytes = record.spec_bytes or spec_size_bytes(body)
         return record
 
@@ -122,7 +126,6 @@ class Index:
         agent = (namespace, body["spec"]["agentRef"]["name"])
         record = TaskRecord(uid, (namespace, meta["name"]), agent, 0, next(self._arrivals), now_s)
         self.tasks[uid] = record
-        self._by_agent[agent].add(uid)
         return record
 
     def drop_task(self, uid: str) -> TaskRecord | None:
@@ -134,11 +137,11 @@ class Index:
         return record
 
     def put_agent(self, body: Body) -> AgentRecord | None:
-        """Take in an agent; None when what is known is newer. One that was recreated starts afresh."""
+        """Take in an agent; None when what is known is as new. One that was recreated starts afresh."""
         meta = body["metadata"]
         name, version = (meta["namespace"], meta["name"]), int(meta["resourceVersion"])
         record = self.agents.get(name)
-        if record is not None and version < record.version:
+        if record is not None and version <= record.version:
             return None
         agent = Agent.model_validate(body)
         if record is None or record.agent.metadata.uid != agent.metadata.uid:
@@ -168,8 +171,12 @@ class Index:
 
     def unfinished_of(self, agent: ObjectName) -> Iterator[TaskRecord]:
         """Return the tasks of an agent that are not finished."""
-        records = (self.tasks[uid] for uid in list(self._by_agent.get(agent, ())))
-        return (record for record in records if not record.is_finished)
+        return (self.tasks[uid] for uid in list(self._by_agent.get(agent, ())))
+
+    def ray_address(self, agent_uid: str) -> str | None:
+        """Return where the jobs of an agent run, None if the agent is gone."""
+        records = self.agents.values()
+        return next((r.agent.spec.ray.address for r in records if r.agent.metadata.uid == agent_uid), None)
 
     def attempts_in_flight(self) -> Iterable[AttemptKey]:
         """Return the attempts that this process follows."""

@@ -1,0 +1,83 @@
+"""The operator's settings, from the environment."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cognitive_operator.errors import PermanentError
+
+NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+class ConfigError(PermanentError):
+    """A setting is not usable; the message names the variable, what was found and what was expected."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of one operator process. No field holds a secret: credentials are files."""
+
+    nats_url: str = "nats://127.0.0.1:4222"
+    """``COGNITIVE_NATS_URL``: the broker as the operator reaches it; several URLs are separated by commas."""
+    nats_creds: str | None = None
+    """``COGNITIVE_NATS_CREDS``: path of a NATS credentials file."""
+    ray_nats_url: str = "nats://127.0.0.1:4222"
+    """``COGNITIVE_RAY_NATS_URL``: the broker as Ray's workers reach it; the operator's own URL by default."""
+    namespace: str = "default"
+    """``COGNITIVE_NAMESPACE``: where the operator keeps its signing key; its pod's namespace by default."""
+    signing_secret: str = "cognitive-operator-signing-key"
+    """``COGNITIVE_SIGNING_SECRET``: name of the Secret with the signing key; made when it is absent."""
+    health_port: int = 8080
+    """``COGNITIVE_HEALTH_PORT``: port of ``/healthz``; 0: none."""
+    metrics_port: int = 8081
+    """``COGNITIVE_METRICS_PORT``: port of ``/metrics`` for Prometheus; 0: none."""
+    log_level: str = "INFO"
+    """``LOG_LEVEL``: DEBUG, INFO, WARNING or ERROR."""
+
+
+def config_from(environ: Mapping[str, str] = os.environ) -> Config:
+    """Read the settings.
+
+    Raises:
+        ConfigError: a variable has an unusable value. Not worth a retry.
+    """
+    nats_url = _nats_url("COGNITIVE_NATS_URL", environ.get("COGNITIVE_NATS_URL", Config.nats_url))
+    return Config(
+        nats_url=nats_url,
+        nats_creds=environ.get("COGNITIVE_NATS_CREDS") or None,
+        ray_nats_url=_nats_url("COGNITIVE_RAY_NATS_URL", environ.get("COGNITIVE_RAY_NATS_URL", nats_url)),
+        namespace=environ.get("COGNITIVE_NAMESPACE") or _pod_namespace(),
+        signing_secret=environ.get("COGNITIVE_SIGNING_SECRET", Config.signing_secret),
+        health_port=_port("COGNITIVE_HEALTH_PORT", environ, Config.health_port),
+        metrics_port=_port("COGNITIVE_METRICS_PORT", environ, Config.metrics_port),
+        log_level=_log_level(environ.get("LOG_LEVEL", Config.log_level)),
+    )
+
+
+def _nats_url(variable: str, value: str) -> str:
+    for url in value.split(","):
+        if not re.fullmatch(r"(nats|tls)://[A-Za-z0-9.\-\[\]:]+", url.strip()):
+            raise ConfigError(
+                f"{variable}: expected nats://HOST:PORT or tls://HOST:PORT without credentials "
+                "(those go to the file of COGNITIVE_NATS_CREDS)"
+            )
+    return value
+
+
+def _port(variable: str, environ: Mapping[str, str], default: int) -> int:
+    text = environ.get(variable, str(default))
+    if not text.isdigit() or int(text) > 65535:
+        raise ConfigError(f"{variable}={text!r}: expected a port from 0 to 65535")
+    return int(text)
+
+
+def _log_level(text: str) -> str:
+    if text.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ConfigError(f"LOG_LEVEL={text!r}: expected DEBUG, INFO, WARNING or ERROR")
+    return text.upper()
+
+
+def _pod_namespace() -> str:
+    return NAMESPACE_FILE.read_text().strip() if NAMESPACE_FILE.exists() else Config.namespace

@@ -1,0 +1,80 @@
+"""Kopf's registry and settings.
+
+Only ``on.event`` handlers: they cost the objects no annotation, no finalizer and no write. What they bring is a hint;
+the engine decides from the whole state.
+"""
+
+import logging
+from typing import Any, Final, Protocol
+
+import kopf
+
+from cognitive_operator.api.names import AGENT_PLURAL, GROUP, MANAGER, TASK_PLURAL, VERSION
+from cognitive_operator.ports import Body
+
+REQUEST_TIMEOUT_S: Final = 30.0
+WATCH_TIMEOUT_S: Final = 300
+INACTIVITY_S: Final = 70.0
+"""Longer than the API server's bookmark interval of 60 s: a watch that is silent for longer is dead."""
+WORKERS: Final = 100
+
+
+class Engine(Protocol):
+    """What takes in the objects."""
+
+    def take_task(self, body: Body) -> None:
+        """A task exists and is now so."""
+
+    def take_agent(self, body: Body) -> None:
+        """An agent exists and is now so."""
+
+    def lose_task(self, body: Body) -> None:
+        """A task is deleted."""
+
+    def lose_agent(self, body: Body) -> None:
+        """An agent is deleted."""
+
+
+def new_registry(engine: Engine) -> kopf.OperatorRegistry:
+    """Return a registry whose handlers feed the engine."""
+    registry = kopf.OperatorRegistry()
+    kopf.on.login(registry=registry)(_login)
+
+    @kopf.on.event(GROUP, VERSION, TASK_PLURAL, registry=registry)
+    async def on_task(event: kopf.RawEvent, **_: Any) -> None:
+        (engine.lose_task if event["type"] == "DELETED" else engine.take_task)(dict(event["object"]))
+
+    @kopf.on.event(GROUP, VERSION, AGENT_PLURAL, registry=registry)
+    async def on_agent(event: kopf.RawEvent, **_: Any) -> None:
+        (engine.lose_agent if event["type"] == "DELETED" else engine.take_agent)(dict(event["object"]))
+
+    return registry
+
+
+def new_settings() -> kopf.OperatorSettings:
+    """Return Kopf's settings with every limit set: its own are unbounded, or 300 s."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.peering.name = MANAGER
+    settings.networking.request_timeout = REQUEST_TIMEOUT_S
+    settings.networking.connect_timeout = 10.0
+    settings.networking.error_backoffs = (1, 2, 5, 10, 30)
+    settings.networking.enforce_retry_after = True
+    settings.watching.server_timeout = WATCH_TIMEOUT_S
+    settings.watching.client_timeout = WATCH_TIMEOUT_S + 30
+    settings.watching.connect_timeout = 10.0
+    settings.watching.inactivity_timeout = INACTIVITY_S
+    settings.watching.chunk_size = 500
+    settings.queueing.worker_limit = WORKERS
+    settings.queueing.idle_timeout = 1.0
+    settings.queueing.exit_timeout = 2.0
+    settings.execution.max_workers = 2
+    settings.process.ultimate_exiting_timeout = 20.0
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    return settings
+
+
+def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    """Use the pod's service account, else the kubeconfig."""
+    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)

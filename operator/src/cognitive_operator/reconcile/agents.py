@@ -1,0 +1,189 @@
+"""Reconciles one agent: what it needs, whether that is there, and its conditions."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.names import AGENT_FINALIZER, AGENT_KIND, AGENT_PLURAL
+from cognitive_operator.errors import (
+    BrokerUnavailableError,
+    ConflictError,
+    ObjectNotFoundError,
+    RayRefusedError,
+    RayUnavailableError,
+    TransientError,
+)
+from cognitive_operator.plan.agent import (
+    UNCHECKED,
+    AgentFacts,
+    Check,
+    ExecutorSeen,
+    agent_verdicts,
+    blocker_of,
+    model_check,
+)
+from cognitive_operator.ports import Body, EventNote, ObjectRef
+from cognitive_operator.reconcile.deps import Deps
+from cognitive_operator.reconcile.executors import ExecutorKeeper
+from cognitive_operator.reconcile.farewell import Farewell
+from cognitive_operator.reconcile.index import AgentRecord, Index, ObjectName
+from cognitive_operator.status.agent import agent_status
+from cognitive_operator.status.conditions import Verdict, merge_patch
+
+logger = logging.getLogger(__name__)
+LOOK_EVERY_S: Final = 5.0
+STARTING_LOOK_S: Final = 1.0
+PROBE_READY_S: Final = 30.0
+PROBE_NOT_READY_S: Final = 5.0
+COUNTERS_EVERY_S: Final = 10.0
+CREDENTIALS_HOLD_S: Final = 30.0
+
+
+class AgentReconciler:
+    """Brings one agent a step further. ``poke`` asks for a task to be reconciled."""
+
+    def __init__(
+        self, deps: Deps, index: Index, keeper: ExecutorKeeper, farewell: Farewell, poke: Callable[[str], None]
+    ) -> None:
+        self._deps = deps
+        self._index = index
+        self._keeper = keeper
+        self._farewell = farewell
+        self._poke = poke
+
+    async def reconcile(self, name: ObjectName) -> float | None:
+        """Look at an agent and do what is next; return the seconds after which it is due again."""
+        record = self._index.agents.get(name)
+        if record is None:
+            return None
+        if record.agent.metadata.deletion_timestamp is not None:
+            return await self._farewell.say(record)
+        await self._ensure_finalizer(record)
+        verdicts, executor = await self._look(record)
+        self._open_or_block(record, verdicts)
+        await self._write(record, verdicts, executor)
+        is_starting = any(v.reason in (Reason.EXECUTOR_STARTING, Reason.NOT_CHECKED) for v in verdicts)
+        return STARTING_LOOK_S if is_starting else LOOK_EVERY_S
+
+    async def _ensure_finalizer(self, record: AgentRecord) -> None:
+        if AGENT_FINALIZER in record.agent.metadata.finalizers:
+            return
+        finalizers = [*record.agent.metadata.finalizers, AGENT_FINALIZER]
+        try:
+            self._index.put_agent(await self._deps.kube.patch_finalizers(AGENT_PLURAL, record.body, finalizers))
+        except (ConflictError, ObjectNotFoundError):
+            await self._read_again(record)
+            raise ConflictError("the agent changed while its finalizer was added") from None
+
+    async def _look(self, record: AgentRecord) -> tuple[list[Verdict], ExecutorSeen]:
+        broker = await self._broker(record)
+        await asyncio.gather(self._probe_ray(record), self._probe_model(record))
+        executor = ExecutorSeen(None, None, ())
+        if broker.status == "True" and record.ray.status == "True" and record.agent.spec.execution.mode == "Embedded":
+            executor, record.ray = await self._executor(record, executor)
+        facts = AgentFacts(record.agent, broker, record.ray, record.model, executor, self._credentials(record))
+        return agent_verdicts(facts), executor
+
+    async def _executor(self, record: AgentRecord, unknown: ExecutorSeen) -> tuple[ExecutorSeen, Check]:
+        try:
+            return await self._keeper.keep(record), record.ray
+        except (RayUnavailableError, RayRefusedError) as error:
+            return unknown, Check("False", Reason.RAY_UNREACHABLE, f"spec.ray.address: {error}")
+
+    async def _broker(self, record: AgentRecord) -> Check:
+        broker, meta = self._deps.broker, record.agent.metadata
+        try:
+            if record.ensured_since_s != broker.connected_since:
+                since_s = broker.connected_since
+                await broker.ensure_agent(meta.namespace, meta.uid)
+                record.ensured_since_s = since_s
+            await self._keeper.read_leases(record)
+        except BrokerUnavailableError as error:
+            record.ensured_since_s = None
+            return Check("False", Reason.BROKER_UNREACHABLE, str(error))
+        return Check("True", Reason.AVAILABLE, "The broker answers.")
+
+    async def _probe_ray(self, record: AgentRecord) -> None:
+        now_s = self._deps.clock.monotonic()
+        if now_s - record.ray_at_s < (PROBE_READY_S if record.ray.status == "True" else PROBE_NOT_READY_S):
+            return
+        address = record.agent.spec.ray.address
+        try:
+            version = await self._deps.ray.version(address)
+            record.ray = Check("True", Reason.AVAILABLE, f"Ray {version} answers at {address}.")
+        except RayUnavailableError as error:
+            record.ray = Check("False", Reason.RAY_UNREACHABLE, f"spec.ray.address: {error}")
+        except RayRefusedError as error:
+            record.ray = Check("False", Reason.RAY_REFUSED, f"spec.ray.address: {error}")
+        record.ray_at_s = now_s
+
+    async def _probe_model(self, record: AgentRecord) -> None:
+        now_s = self._deps.clock.monotonic()
+        if now_s - record.model_at_s < (PROBE_READY_S if record.model.status == "True" else PROBE_NOT_READY_S):
+            return
+        llm, namespace = record.agent.spec.llm, record.agent.metadata.namespace
+        try:
+            ref = llm.api_key_secret_ref
+            key = await self._deps.kube.read_secret_key(namespace, ref.name, ref.key) if ref else None
+        except ObjectNotFoundError as error:
+            record.model = Check("False", Reason.SECRET_NOT_FOUND, f"spec.llm.apiKeySecretRef: {error}")
+        except TransientError as error:
+            record.model = Check("Unknown", Reason.NOT_CHECKED, f"spec.llm.apiKeySecretRef: {error}")
+        else:
+            seen = await self._deps.model.check(llm.endpoint, key)
+            record.model = model_check(record.agent, seen.ok, seen.reason, seen.message, seen.models)
+        record.model_at_s = now_s
+
+    def _credentials(self, record: AgentRecord) -> Check:
+        """Forget after a while that credentials were missing, so that the next attempt finds out."""
+        if self._deps.clock.monotonic() - record.credentials_at_s > CREDENTIALS_HOLD_S:
+            record.credentials = UNCHECKED
+        return record.credentials
+
+    def _open_or_block(self, record: AgentRecord, verdicts: list[Verdict]) -> None:
+        before = record.blocker
+        record.blocker = blocker_of(verdicts, record.agent)
+        if before != record.blocker:
+            for task in list(self._index.unfinished_of(record.name)):
+                self._poke(task.uid)
+
+    async def _write(self, record: AgentRecord, verdicts: list[Verdict], executor: ExecutorSeen) -> None:
+        old = record.body.get("status") or {}
+        patch = agent_status(record.agent, old, verdicts, executor.leases, self._deps.clock.now())
+        now_s = self._deps.clock.monotonic()
+        if now_s - record.counters_at_s >= COUNTERS_EVERY_S:
+            queue = self._index.queue_of(record.name)
+            patch |= {"queued": queue.waiting, "running": queue.running}
+            record.counters_at_s = now_s
+        if merge_patch(old, patch) == old:
+            return
+        try:
+            body = await self._deps.kube.patch_status(AGENT_PLURAL, record.body, patch)
+        except ConflictError:
+            await self._read_again(record)
+            raise
+        except ObjectNotFoundError:
+            self._index.drop_agent(record.name, record.agent.metadata.uid)
+            return
+        self._index.put_agent(body)
+        self._tell(record, old, verdicts[0])
+
+    def _tell(self, record: AgentRecord, old: Body, ready: Verdict) -> None:
+        """Emit an Event when Ready changes its status or its reason."""
+        before = next((c for c in old.get("conditions", []) if c["type"] == AgentCondition.READY), {})
+        if (before.get("status"), before.get("reason")) == (ready.status, ready.reason):
+            return
+        if ready.reason in (Reason.EXECUTOR_STARTING, Reason.NOT_CHECKED):
+            return
+        kind = "Normal" if ready.status == "True" else "Warning"
+        about = ObjectRef(AGENT_KIND, *record.name, record.agent.metadata.uid)
+        self._deps.events.emit(about, EventNote(kind, ready.reason, ready.message[:1024]))
+
+    async def _read_again(self, record: AgentRecord) -> None:
+        body = await self._deps.kube.get(AGENT_PLURAL, *record.name)
+        if body is None:
+            self._index.drop_agent(record.name, record.agent.metadata.uid)
+        else:
+            self._index.put_agent(body)

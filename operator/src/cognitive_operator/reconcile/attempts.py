@@ -1,0 +1,185 @@
+"""Looks at an attempt in flight: has it ended, and how."""
+
+import logging
+from typing import Final
+
+from cognitive_operator.api.conditions import Outcome, Reason
+from cognitive_operator.api.names import AttemptKey, attempt_submission_id, request_subject
+from cognitive_operator.api.resources import Agent
+from cognitive_operator.api.wire import Claim
+from cognitive_operator.desired.ray_job import desired_attempt
+from cognitive_operator.errors import MessageError, RayRefusedError
+from cognitive_operator.plan.flight import Closing, Flight, closing_of
+from cognitive_operator.plan.task import RUNNING_AFTER_S
+from cognitive_operator.reconcile.cleaner import Cleaner, Leftover
+from cognitive_operator.reconcile.deps import Deps
+from cognitive_operator.reconcile.index import AgentRecord, Arrival, Index, TaskRecord
+from cognitive_operator.reconcile.results import verified
+
+logger = logging.getLogger(__name__)
+LEASE_LOST_S: Final = 15.0
+REPUBLISH_AFTER_S: Final = 60.0
+DEADLINE_GRACE_S: Final = 30.0
+RAY_LOOK_AFTER_S: Final = 2.0
+RESULT_LOST_S: Final = 30.0
+
+
+class AttemptObserver:
+    """Finds out how an attempt ended: by its response, else by its claim, its worker's lease and its Ray job."""
+
+    def __init__(self, deps: Deps, index: Index, cleaner: Cleaner) -> None:
+        self._deps = deps
+        self._index = index
+        self._cleaner = cleaner
+
+    async def observe(self, record: TaskRecord) -> Closing | None:
+        """Return how the task's attempt ended, None while it goes on or there is none."""
+        arrival = await self._arrived(record)
+        if arrival is not None:
+            return closing_of(arrival.key, arrival.response)
+        if record.flight is None:
+            return None
+        agent = self._index.agent_of(record)
+        if agent is None or agent.agent.metadata.uid != record.flight.key.agent_uid:
+            return await self._abandoned(record, record.flight)
+        now_s = self._deps.clock.monotonic()
+        if now_s - record.flight.since_s < RUNNING_AFTER_S:
+            return None
+        claim = await self._deps.broker.get_claim(record.flight.key)
+        flight = record.flight = record.flight.with_claim(claim, now_s)
+        if claim is None:
+            return await self._unclaimed(record, flight, agent)
+        return await self._claimed(record, flight, claim, agent)
+
+    async def _arrived(self, record: TaskRecord) -> Arrival | None:
+        """Return the response of the present attempt; settle those of past ones."""
+        last_closed = record.task.status.last_closed if record.task else 0
+        present: Arrival | None = None
+        for arrival in list(record.arrivals):
+            if record.task is not None and arrival.key.number > last_closed:
+                present = present or arrival
+            else:
+                await self.drop_late(record, arrival)
+        return present
+
+    async def drop_late(self, record: TaskRecord, arrival: Arrival) -> None:
+        """Settle a response that comes after its attempt was closed."""
+        record.arrivals.remove(arrival)
+        if arrival.delivery is not None:
+            await arrival.delivery.ack()
+            self._deps.metrics.count("results_dropped", reason="AttemptClosed")
+
+    async def _abandoned(self, record: TaskRecord, flight: Flight) -> Closing:
+        retained = await self._retained(record, flight.key)
+        if retained is not None:
+            return retained
+        self._cleaner.add(Leftover(record.name[0], flight.key))
+        message = f"CognitiveAgent {record.agent[0]}/{record.agent[1]} was deleted."
+        return self._closing(flight, Outcome.FAILED, Reason.AGENT_DELETED, message, is_counted=False)
+
+    async def _unclaimed(self, record: TaskRecord, flight: Flight, agent: AgentRecord) -> Closing | None:
+        age_s = self._deps.clock.monotonic() - flight.since_s
+        if flight.mode != agent.agent.spec.execution.mode:
+            await self._take_back(record, flight)
+            return None
+        if flight.mode == "Job":
+            return await self._job_unclaimed(record, flight, agent.agent) if age_s > RAY_LOOK_AFTER_S else None
+        if age_s > REPUBLISH_AFTER_S and agent.blocker is None:
+            await self._take_back(record, flight)
+        return None
+
+    async def _take_back(self, record: TaskRecord, flight: Flight) -> None:
+        """Delete a request that nobody claimed; the same attempt is published anew.
+
+        Safe although somebody may claim it now: the claim, not the request, allows one execution.
+        """
+        await self._deps.broker.delete_request(request_subject(record.name[0], flight.key))
+        record.flight = None
+        self._index.queue_of(record.agent).stop(record.uid)
+
+    async def _job_unclaimed(self, record: TaskRecord, flight: Flight, agent: Agent) -> Closing | None:
+        submission_id = attempt_submission_id(flight.key.task_uid, flight.key.number)
+        job = await self._deps.ray.get(agent.spec.ray.address, submission_id)
+        if job is None:
+            return await self.submit(flight, agent)
+        if not job.is_terminal:
+            return None
+        claim = await self._deps.broker.get_claim(flight.key)
+        if claim is not None:
+            return None
+        retained = await self._retained(record, flight.key)
+        message = f"Ray job {submission_id} is {job.status} and never began the attempt: {job.message}"
+        return retained or self._closing(flight, Outcome.FAILED, Reason.JOB_FAILED, message)
+
+    async def submit(self, flight: Flight, agent: Agent) -> Closing | None:
+        """Submit the Ray job of an attempt in Job mode; return a closing when Ray refuses it for good."""
+        try:
+            await self._deps.ray.submit(
+                agent.spec.ray.address, desired_attempt(agent, flight.key, self._deps.environment)
+            )
+        except RayRefusedError as error:
+            return self._closing(flight, Outcome.FAILED, Reason.JOB_FAILED, str(error))
+        return None
+
+    async def _claimed(self, record: TaskRecord, flight: Flight, claim: Claim, agent: AgentRecord) -> Closing | None:
+        claimed_s = self._deps.clock.monotonic() - (flight.claimed_since_s or 0.0)
+        if claim.state == "ended":
+            return await self._ended(record, flight, claimed_s)
+        if self._is_lost(claim, flight, agent):
+            retained = await self._retained(record, flight.key)
+            message = f"Worker {claim.worker} stopped renewing its lease."
+            return retained or self._closing(flight, Outcome.LOST, Reason.EXECUTOR_LOST, message)
+        timeout_s = record.task.timeout_s(agent.agent) if record.task else 0
+        if claimed_s > timeout_s + DEADLINE_GRACE_S:
+            self._cleaner.add(Leftover(record.name[0], flight.key))
+            message = f"The attempt ran longer than its {timeout_s} s and its worker did not end it."
+            return self._closing(flight, Outcome.FAILED, Reason.DEADLINE_EXCEEDED, message, retryable=False)
+        return None
+
+    async def _ended(self, record: TaskRecord, flight: Flight, claimed_s: float) -> Closing | None:
+        """A claim ends after its response is in the stream: read it there if the consumer has not brought it."""
+        retained = await self._retained(record, flight.key)
+        if retained is None and claimed_s > RESULT_LOST_S:
+            message = "The attempt ended, but its response is not in the stream any more."
+            return self._closing(flight, Outcome.LOST, Reason.RESULT_LOST, message)
+        return retained
+
+    def _is_lost(self, claim: Claim, flight: Flight, agent: AgentRecord) -> bool:
+        seen = agent.workers.get(claim.worker)
+        last_s = seen.changed_s if seen else flight.claimed_since_s or 0.0
+        looked_s = min(agent.leases_at_s, self._deps.clock.monotonic())
+        return looked_s - max(last_s, self._deps.broker.connected_since) > LEASE_LOST_S
+
+    async def _retained(self, record: TaskRecord, key: AttemptKey) -> Closing | None:
+        response = await self._deps.broker.get_response(record.name[0], key)
+        if response is None:
+            return None
+        try:
+            namespace, _, content = verified(response, self._deps.master_key)
+        except MessageError as error:
+            logger.warning("ignored a retained response", extra={"subject": response.subject, "reason": error.reason})
+            return None
+        record.arrivals.append(Arrival(namespace, key, content, None))
+        return closing_of(key, content)
+
+    def _closing(
+        self,
+        flight: Flight,
+        outcome: Outcome,
+        reason: Reason,
+        message: str,
+        *,
+        retryable: bool = True,
+        is_counted: bool = True,
+    ) -> Closing:
+        return Closing(
+            key=flight.key,
+            mode=flight.mode,
+            outcome=outcome,
+            finished_at=self._deps.clock.now(),
+            reason=reason,
+            message=message,
+            retryable=retryable,
+            is_counted=is_counted,
+            claim=flight.claim,
+        )

@@ -1,0 +1,26 @@
+"""What the reconcilers are given."""
+
+from dataclasses import dataclass
+
+from cognitive_operator.desired.ray_job import RayEnvironment
+from cognitive_operator.ports import Broker, Clock, EventSink, Kube, Metrics, ModelProbe, RayJobs
+
+
+@dataclass(frozen=True)
+class Deps:
+    """The ports, the signing key and the settings of Ray jobs."""
+
+    kube: Kube
+    broker: Broker
+    ray: RayJobs
+    model: ModelProbe
+    clock: Clock
+    metrics: Metrics
+    events: EventSink
+    environment: RayEnvironment
+    master_key: bytes
+    """32 bytes that attempts' keys are derived from."""
+
+    def __repr__(self) -> str:
+        """Return no part of the master key."""
+        return "Deps(...)"

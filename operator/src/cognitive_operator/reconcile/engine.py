@@ -1,0 +1,69 @@
+"""The reconcilers put together: takes in what the API server says and keeps everything going."""
+
+import asyncio
+from typing import Final
+
+from cognitive_operator.ports import Body
+from cognitive_operator.reconcile.agents import AgentReconciler
+from cognitive_operator.reconcile.attempts import AttemptObserver
+from cognitive_operator.reconcile.cleaner import Cleaner
+from cognitive_operator.reconcile.deps import Deps
+from cognitive_operator.reconcile.executors import ExecutorKeeper
+from cognitive_operator.reconcile.farewell import Farewell
+from cognitive_operator.reconcile.index import Index, ObjectName
+from cognitive_operator.reconcile.results import ResultPump
+from cognitive_operator.reconcile.sweep import Sweep
+from cognitive_operator.reconcile.tasks import TaskReconciler
+from cognitive_operator.reconcile.workqueue import WorkQueue
+
+TASK_WORKERS: Final = 64
+AGENT_WORKERS: Final = 256
+"""Many, because an agent's reconciliation waits for its own Ray and model, and must delay no other agent."""
+
+
+class Engine:
+    """Feed it with objects by ``take_…`` and ``lose_…``; ``run`` does the rest until it is cancelled."""
+
+    def __init__(self, deps: Deps) -> None:
+        self.index = index = Index()
+        self._tasks = WorkQueue[str]("task", lambda uid: self._task.reconcile(uid), TASK_WORKERS)
+        self._agents = WorkQueue[ObjectName]("agent", lambda name: self._agent.reconcile(name), AGENT_WORKERS)
+        self._cleaner = Cleaner(deps, index)
+        self._sweep = Sweep(deps, index, self._tasks, self._agents, self._cleaner)
+        self._pump = ResultPump(deps, index, self._tasks)
+        attempts = AttemptObserver(deps, index, self._cleaner)
+        self._task = TaskReconciler(deps, index, attempts, self._tasks.add, self._sweep.synced.is_set)
+        farewell = Farewell(deps, index, self._tasks.add)
+        self._agent = AgentReconciler(deps, index, ExecutorKeeper(deps), farewell, self._tasks.add)
+
+    @property
+    def is_synced(self) -> bool:
+        """True once tasks may start."""
+        return self._sweep.synced.is_set()
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._sweep.run(), name="sweep")
+                await self._sweep.synced.wait()
+                group.create_task(self._pump.run(), name="results")
+        finally:
+            await asyncio.gather(self._tasks.close(), self._agents.close(), self._cleaner.close())
+
+    def take_task(self, body: Body) -> None:
+        """A task exists and is now so."""
+        self._sweep.take_task(body)
+
+    def take_agent(self, body: Body) -> None:
+        """An agent exists and is now so."""
+        self._sweep.take_agent(body)
+
+    def lose_task(self, body: Body) -> None:
+        """A task is deleted."""
+        self._sweep.lose_task(body["metadata"]["uid"])
+
+    def lose_agent(self, body: Body) -> None:
+        """An agent is deleted."""
+        meta = body["metadata"]
+        self._sweep.lose_agent((meta["namespace"], meta["name"]), meta["uid"])

@@ -1,0 +1,90 @@
+"""Keeps the long-lived Ray job of an Embedded agent running."""
+
+import json
+import logging
+from typing import Final
+
+from cognitive_operator.api.names import executor_prefix
+from cognitive_operator.api.wire import Drain
+from cognitive_operator.desired.ray_job import desired_executor, settings_hash
+from cognitive_operator.errors import RayRefusedError
+from cognitive_operator.plan.agent import ExecutorSeen
+from cognitive_operator.plan.executor import ExecutorPlan, plan_executor
+from cognitive_operator.reconcile.deps import Deps
+from cognitive_operator.reconcile.index import AgentRecord, WorkerSeen
+
+logger = logging.getLogger(__name__)
+LEASE_FRESH_S: Final = 15.0
+RESTART_BACKOFF_S: Final = (0.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+
+
+class ExecutorKeeper:
+    """Reads leases, compares Ray's jobs with the wanted one, starts and drains."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+
+    async def read_leases(self, record: AgentRecord) -> None:
+        """Note which workers renewed their lease since the last look."""
+        seen = await self._deps.broker.list_leases(record.agent.metadata.uid)
+        now_s = self._deps.clock.monotonic()
+        workers: dict[str, WorkerSeen] = {}
+        for item in seen:
+            before = record.workers.get(item.lease.worker)
+            is_renewed = before is None or before.revision != item.revision
+            changed_s = now_s if is_renewed or before is None else before.changed_s
+            workers[item.lease.worker] = WorkerSeen(item.revision, item.lease, changed_s)
+        record.workers, record.leases_at_s = workers, now_s
+
+    async def keep(self, record: AgentRecord) -> ExecutorSeen:
+        """Bring the executor a step towards what the agent's spec wants, and return what was seen of it."""
+        address = record.agent.spec.ray.address
+        record.jobs = tuple(await self._deps.ray.list_jobs(address))
+        plan = self._plan(record)
+        failure = plan.failure
+        if plan.submit is not None and self._is_due(record, plan.submit):
+            failure = await self._start(record, plan.submit) or failure
+        await self._retire(record, plan)
+        return self._seen(record, plan.current or plan.submit, failure)
+
+    def _plan(self, record: AgentRecord) -> ExecutorPlan:
+        wanted = settings_hash(record.agent, self._deps.environment)
+        is_ready = {w.lease.submission_id: w.lease.ready for w in self._fresh(record) if w.lease.ready}
+        return plan_executor(record.agent.metadata.uid, wanted, record.jobs, is_ready)
+
+    def _is_due(self, record: AgentRecord, submission_id: str) -> bool:
+        """A job that ends again and again is started at growing intervals."""
+        start = int(submission_id.rpartition("-")[2])
+        wait_s = RESTART_BACKOFF_S[min(start - 1, len(RESTART_BACKOFF_S) - 1)]
+        return self._deps.clock.monotonic() - record.submitted_s >= wait_s
+
+    async def _start(self, record: AgentRecord, submission_id: str) -> str | None:
+        submission = desired_executor(record.agent, submission_id, self._deps.environment)
+        record.submitted_s = self._deps.clock.monotonic()
+        try:
+            await self._deps.ray.submit(record.agent.spec.ray.address, submission)
+        except RayRefusedError as error:
+            return str(error)
+        logger.info("started an executor", extra={"agent": "/".join(record.name), "submission": submission_id})
+        return None
+
+    async def _retire(self, record: AgentRecord, plan: ExecutorPlan) -> None:
+        meta = record.agent.metadata
+        for submission_id in plan.drain:
+            payload = json.dumps(Drain(submission_id=submission_id).model_dump()).encode()
+            await self._deps.broker.send_control(meta.namespace, meta.uid, payload)
+        for submission_id in plan.forget:
+            await self._deps.ray.delete(record.agent.spec.ray.address, submission_id)
+
+    def _seen(self, record: AgentRecord, current: str | None, failure: str | None) -> ExecutorSeen:
+        fresh = self._fresh(record)
+        leases = tuple(w.lease for w in fresh if w.lease.submission_id.startswith(self._prefix(record)))
+        ready_first = sorted(leases, key=lambda lease: not lease.ready)
+        return ExecutorSeen(current, failure, tuple(ready_first))
+
+    def _prefix(self, record: AgentRecord) -> str:
+        return executor_prefix(record.agent.metadata.uid)
+
+    def _fresh(self, record: AgentRecord) -> list[WorkerSeen]:
+        limit_s = record.leases_at_s - LEASE_FRESH_S
+        return [w for w in record.workers.values() if w.changed_s >= limit_s]

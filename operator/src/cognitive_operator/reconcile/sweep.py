@@ -1,0 +1,134 @@
+"""The sweep: converges without events, from what the API server and the broker hold."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL, AttemptKey
+from cognitive_operator.errors import TransientError
+from cognitive_operator.plan.flight import Flight
+from cognitive_operator.reconcile.cleaner import Cleaner, Leftover
+from cognitive_operator.reconcile.deps import Deps
+from cognitive_operator.reconcile.index import Index, ObjectName
+from cognitive_operator.reconcile.workqueue import WorkQueue
+
+Step = Callable[[], Awaitable[None]]
+logger = logging.getLogger(__name__)
+RELIST_EVERY_S: Final = 300.0
+ORPHANS_EVERY_S: Final = 30.0
+PAUSE_S: Final = 1.0
+
+
+class Sweep:
+    """Lists everything at the start and then again and again, and finds what nobody owns any more."""
+
+    def __init__(
+        self, deps: Deps, index: Index, tasks: WorkQueue[str], agents: WorkQueue[ObjectName], cleaner: Cleaner
+    ) -> None:
+        self._deps = deps
+        self._index = index
+        self._tasks = tasks
+        self._agents = agents
+        self._cleaner = cleaner
+        self._suspects: set[tuple[str, AttemptKey]] = set()
+        self.synced = asyncio.Event()
+        """Set once all objects and all requests of an earlier process are known: only then may tasks start."""
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        await self._until_done(self.relist)
+        for name in list(self._index.agents):
+            self._agents.add(name)
+        await self._until_done(self._adopt)
+        self.synced.set()
+        for uid in list(self._index.tasks):
+            self._tasks.add(uid)
+        await asyncio.gather(self._every(RELIST_EVERY_S, self.relist), self._every(ORPHANS_EVERY_S, self.find_orphans))
+
+    async def relist(self) -> None:
+        """Read all agents and tasks; forget those that are gone, whose deletion may have been missed."""
+        began = set(self._index.tasks)
+        agents_before = {name: r.agent.metadata.uid for name, r in self._index.agents.items()}
+        seen_agents: set[str] = set()
+        async for body in self._deps.kube.list_all(AGENT_PLURAL):
+            seen_agents.add(body["metadata"]["uid"])
+            self.take_agent(body)
+        seen: set[str] = set()
+        async for body in self._deps.kube.list_all(TASK_PLURAL):
+            seen.add(body["metadata"]["uid"])
+            self.take_task(body)
+        for uid in began - seen:
+            self.lose_task(uid)
+        for name, uid in agents_before.items():
+            if uid not in seen_agents:
+                self.lose_agent(name, uid)
+
+    def take_task(self, body: dict[str, object]) -> None:
+        """Take in a task as it is now and have it reconciled if there is something to do."""
+        record = self._index.put_task(body, self._deps.clock.monotonic())
+        if record is not None and (not record.is_finished or record.flight is not None):
+            self._tasks.add(record.uid)
+
+    def take_agent(self, body: dict[str, object]) -> None:
+        """Take in an agent as it is now and have it reconciled."""
+        record = self._index.put_agent(body)
+        if record is not None:
+            self._agents.add(record.name)
+
+    def lose_task(self, uid: str) -> None:
+        """A task is deleted: stop what runs, remove what is left, let the next one start."""
+        record = self._index.drop_task(uid)
+        if record is None:
+            return
+        if record.flight is not None:
+            self._cleaner.add(Leftover(record.name[0], record.flight.key, is_gone=True))
+        for waiting in self._index.queue_of(record.agent).next_up():
+            self._tasks.add(waiting)
+
+    def lose_agent(self, name: ObjectName, uid: str) -> None:
+        """An agent is deleted: its tasks wait for another one of its name."""
+        if self._index.drop_agent(name, uid) is not None:
+            for task in list(self._index.unfinished_of(name)):
+                self._tasks.add(task.uid)
+
+    async def find_orphans(self) -> None:
+        """Clean up requests and claims whose task does not exist, when two looks in a row have found them so."""
+        requests = await self._deps.broker.list_requests()
+        claims = await self._deps.broker.list_claims()
+        namespaces = {key: namespace for namespace, key in requests}
+        found = requests | {("", key) for key in claims if key not in namespaces}
+        orphans = {item for item in found if item[1].task_uid not in self._index.tasks}
+        for namespace, key in orphans & self._suspects:
+            self._cleaner.add(Leftover(namespace, key, is_gone=True))
+        self._suspects = orphans - self._suspects
+
+    async def _adopt(self) -> None:
+        """Take over the attempts that an earlier process published and whose end it did not write."""
+        now_s = self._deps.clock.monotonic()
+        for _, key in sorted(await self._deps.broker.list_requests(), key=lambda item: item[1].number):
+            record = self._index.tasks.get(key.task_uid)
+            if record is None or record.task is None or key.number <= record.task.status.last_closed:
+                continue
+            agent = self._index.agents.get(record.agent)
+            mode = agent.agent.spec.execution.mode if agent else "Embedded"
+            noted = next((a.mode for a in record.task.status.attempts if a.number == key.number), mode)
+            record.flight = Flight(key, noted, now_s)
+
+    async def _until_done(self, step: Step) -> None:
+        while True:
+            try:
+                return await step()
+            except TransientError as error:
+                logger.info("waiting to start", extra={"cause": str(error)})
+                await asyncio.sleep(PAUSE_S)
+
+    async def _every(self, interval_s: float, step: Step) -> None:
+        while True:
+            await asyncio.sleep(interval_s)
+            try:
+                await step()
+            except TransientError as error:
+                logger.info("sweep will look again", extra={"cause": str(error)})
+            except Exception:
+                logger.exception("sweep failed")

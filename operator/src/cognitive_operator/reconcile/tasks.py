@@ -1,0 +1,184 @@
+"""Reconciles one task: observe, plan, act."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from cognitive_operator.api.conditions import Phase, Reason
+from cognitive_operator.api.names import TASK_KIND, TASK_PLURAL, AttemptKey, request_subject
+from cognitive_operator.desired.request import desired_request
+from cognitive_operator.errors import ConflictError, ObjectNotFoundError
+from cognitive_operator.plan.agent import Check
+from cognitive_operator.plan.flight import Closing, Flight
+from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
+from cognitive_operator.ports import Body, EventNote, ObjectRef
+from cognitive_operator.reconcile.attempts import AttemptObserver
+from cognitive_operator.reconcile.deps import Deps
+from cognitive_operator.reconcile.index import AgentRecord, Index, TaskRecord
+
+logger = logging.getLogger(__name__)
+NOT_SYNCED: Final = Blocker(
+    Reason.BROKER_UNREACHABLE, "The operator has not yet learnt from the broker which attempts were begun before."
+)
+
+
+class TaskReconciler:
+    """Brings one task a step further. ``poke`` asks for another task to be reconciled."""
+
+    def __init__(
+        self,
+        deps: Deps,
+        index: Index,
+        attempts: AttemptObserver,
+        poke: Callable[[str], None],
+        is_synced: Callable[[], bool],
+    ) -> None:
+        self._deps = deps
+        self._index = index
+        self._attempts = attempts
+        self._poke = poke
+        self._is_synced = is_synced
+
+    async def reconcile(self, uid: str) -> float | None:
+        """Look at a task and do what is next; return the seconds after which it is due again."""
+        record = self._index.tasks.get(uid)
+        if record is None:
+            return None
+        if record.task is None or record.body is None:
+            await self._finished(record)
+            return None
+        if not self._is_synced() and record.task.status.phase is Phase.RUNNING:
+            return None
+        queue = self._index.queue_of(record.agent)
+        if record.flight is not None:
+            queue.start(uid)
+        else:
+            queue.wait(uid, record.task.metadata.creation_timestamp.timestamp(), record.arrival)
+        closing = await self._attempts.observe(record)
+        facts = self._facts(record, closing)
+        return None if facts is None else await self._act(record, record.body, plan_task(facts), closing)
+
+    def _facts(self, record: TaskRecord, closing: Closing | None) -> TaskFacts | None:
+        if record.task is None or record.body is None:
+            return None
+        queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
+        now_s = self._deps.clock.monotonic()
+        return TaskFacts(
+            task=record.task,
+            raw_status=record.body.get("status") or {},
+            spec_bytes=record.spec_bytes,
+            agent=agent.agent if agent else None,
+            blocker=(agent.blocker or (None if self._is_synced() else NOT_SYNCED)) if agent else None,
+            flight=record.flight,
+            closing=closing,
+            has_slot=queue.may_start(record.uid),
+            position=queue.position(record.uid),
+            waited_s=now_s - record.since_s,
+            written_s=now_s - record.written_s,
+            backoff_left_s=record.not_before_s - now_s,
+            now_s=now_s,
+            now=self._deps.clock.now(),
+        )
+
+    async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, closing: Closing | None) -> float | None:
+        if plan.patch is not None and not await self._write(record, body, plan):
+            return 0.0
+        if closing is not None:
+            await self._close(record, closing)
+        if plan.backoff_s is not None:
+            record.not_before_s = self._deps.clock.monotonic() + plan.backoff_s
+        if plan.publish is not None:
+            return await self._publish(record, plan.publish)
+        if record.is_finished:
+            await self._finished(record)
+        return plan.recheck_s
+
+    async def _write(self, record: TaskRecord, body: Body, plan: TaskPlan) -> bool:
+        """Write the status; False when the object is not what was planned upon, so that a new plan is needed."""
+        try:
+            written = await self._deps.kube.patch_status(TASK_PLURAL, body, dict(plan.patch or {}))
+        except ConflictError:
+            await self._read_again(record)
+            return False
+        except ObjectNotFoundError:
+            self._index.drop_task(record.uid)
+            return False
+        now_s = self._deps.clock.monotonic()
+        self._index.put_task(written, now_s)
+        record.written_s = now_s
+        self._tell(record, plan)
+        return True
+
+    async def _read_again(self, record: TaskRecord) -> None:
+        body = await self._deps.kube.get(TASK_PLURAL, *record.name)
+        if body is None or body["metadata"]["uid"] != record.uid:
+            self._index.drop_task(record.uid)
+        else:
+            self._index.put_task(body, self._deps.clock.monotonic())
+
+    def _tell(self, record: TaskRecord, plan: TaskPlan) -> None:
+        """Emit an Event for the end of an attempt: at most one for each."""
+        patch = plan.patch or {}
+        phase, reason = patch.get("phase"), str(patch.get("reason"))
+        if not plan.closes and phase != Phase.FAILED:
+            return
+        kind = "Normal" if phase == Phase.SUCCEEDED else "Warning"
+        about = ObjectRef(TASK_KIND, *record.name, record.uid)
+        self._deps.events.emit(about, EventNote(kind, reason, str(patch.get("message"))[:1024]))
+
+    async def _close(self, record: TaskRecord, closing: Closing) -> None:
+        """The end of the attempt is written: settle its response and free its slot."""
+        for arrival in [a for a in record.arrivals if a.key.number <= closing.key.number]:
+            record.arrivals.remove(arrival)
+            if arrival.delivery is not None:
+                await arrival.delivery.ack()
+        record.flight = None
+        self._note_credentials(record, closing)
+        self._release(record)
+
+    def _note_credentials(self, record: TaskRecord, closing: Closing) -> None:
+        """In Job mode nobody else can tell that an agent's credentials are not mounted."""
+        agent = self._index.agent_of(record)
+        if agent is None or closing.mode != "Job":
+            return
+        is_missing = closing.reason == Reason.CREDENTIALS_NOT_MOUNTED
+        agent.credentials = Check("False" if is_missing else "True", closing.reason, closing.message)
+        agent.credentials_at_s = self._deps.clock.monotonic()
+
+    async def _finished(self, record: TaskRecord) -> None:
+        record.flight = None
+        for arrival in list(record.arrivals):
+            await self._attempts.drop_late(record, arrival)
+        self._release(record)
+
+    def _release(self, record: TaskRecord) -> None:
+        queue = self._index.queue_of(record.agent)
+        queue.stop(record.uid)
+        for uid in queue.next_up():
+            self._poke(uid)
+
+    async def _publish(self, record: TaskRecord, number: int) -> float | None:
+        agent = self._index.agent_of(record)
+        queue = self._index.queue_of(record.agent)
+        if agent is None or record.task is None or not queue.may_start(record.uid):
+            return 0.0
+        key = AttemptKey(agent.agent.metadata.uid, record.uid, number)
+        queue.start(record.uid)
+        try:
+            is_new = await self._send(record, agent, key)
+        except BaseException:
+            self._release(record)
+            raise
+        record.flight = Flight(key, agent.agent.spec.execution.mode, self._deps.clock.monotonic())
+        if not is_new:
+            logger.info("adopted an attempt", extra={"task": "/".join(record.name), "attempt": number})
+        elif record.flight.mode == "Job":
+            await self._attempts.submit(record.flight, agent.agent)
+        return RUNNING_AFTER_S
+
+    async def _send(self, record: TaskRecord, agent: AgentRecord, key: AttemptKey) -> bool:
+        if record.task is None:
+            return False
+        request = desired_request(record.task, agent.agent, key, self._deps.master_key, self._deps.clock.now())
+        subject = request_subject(record.name[0], key)
+        return await self._deps.broker.publish_request(subject, request.model_dump_json().encode())
