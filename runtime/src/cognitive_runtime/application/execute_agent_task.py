@@ -1,0 +1,161 @@
+"""The use case at the heart of the runtime: run one attempt, and publish how it ended exactly once."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cognitive_runtime.application.stop_signal import StopSignal
+from cognitive_runtime.domain import (
+    AgentResult,
+    DeadlineExceeded,
+    ExecutionRequest,
+    FailureResult,
+    IClock,
+    InternalError,
+    IReasoner,
+    IResultPublisher,
+    Reasoning,
+    ReasoningError,
+)
+from cognitive_runtime.domain.text import clip_utf8
+
+MAX_REASONING_BYTES: Final = 4 * 1024
+MAX_ERROR_BYTES: Final = 1024
+CANCEL_GRACE_S: Final = 0.5
+"""How long a stopped reasoner may tidy up before the outcome is reported without it."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Begin:
+    """What is known of the outcome before the attempt runs."""
+
+    request: ExecutionRequest
+    worker: str
+    submission_id: str
+    started_at: str
+    started_s: float
+
+
+class ExecuteAgentTask:
+    """Runs attempts. One instance serves any number of them at once."""
+
+    def __init__(self, reasoner: IReasoner, clock: IClock) -> None:
+        self._reasoner = reasoner
+        self._clock = clock
+
+    async def __call__(
+        self, request: ExecutionRequest, *, worker: str, submission_id: str, stop: StopSignal | None = None
+    ) -> AgentResult | FailureResult:
+        """Run one attempt and return its outcome, whatever happens in it.
+
+        Raises:
+            asyncio.CancelledError: The calling asyncio task was cancelled. Use ``stop`` to get an outcome instead.
+        """
+        begin = _Begin(request, worker, submission_id, self._clock.now(), self._clock.monotonic())
+        try:
+            reasoning = await self._reason(request, stop or StopSignal())
+            return self._completed(begin, reasoning)
+        except ReasoningError as error:
+            return self._failed(begin, error)
+        except Exception as error:
+            return self._failed(begin, _crash(request, error))
+
+    async def run_and_publish(
+        self,
+        request: ExecutionRequest,
+        publisher: IResultPublisher,
+        *,
+        worker: str,
+        submission_id: str,
+        stop: StopSignal | None = None,
+    ) -> AgentResult | FailureResult:
+        """Run one attempt and publish its outcome: one call of the publisher, never a failure after a result.
+
+        An error of the publisher is the caller's: it leaves the result as it is, so that no second event is made of it.
+        """
+        outcome = await self(request, worker=worker, submission_id=submission_id, stop=stop)
+        if isinstance(outcome, AgentResult):
+            await publisher.publish_success(outcome)
+        else:
+            await publisher.publish_failure(outcome)
+        return outcome
+
+    async def _reason(self, request: ExecutionRequest, stop: StopSignal) -> Reasoning:
+        if stop.reason:
+            raise stop.reason
+        reasoning = _spawn(self._reasoner.reason(request))
+        stopping = _spawn(stop.wait())
+        try:
+            await asyncio.wait(
+                {reasoning, stopping}, timeout=request.timeout_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if reasoning.done():
+                return await reasoning
+            raise stop.reason or DeadlineExceeded(f"The task ran for its limit of {request.timeout_seconds:g} s.")
+        finally:
+            await _end(reasoning, stopping)
+
+    def _completed(self, begin: _Begin, reasoning: Reasoning) -> AgentResult:
+        cost = begin.request.agent.cost_per_character
+        return AgentResult(
+            **self._common(begin),
+            usage=reasoning.usage,
+            energy_delta=cost * len(reasoning.thought),
+            result=reasoning.outputs,
+            confidence=reasoning.confidence,
+            confidence_reason=reasoning.confidence_reason,
+            reasoning=clip_utf8(reasoning.thought, MAX_REASONING_BYTES),
+            repaired=reasoning.repaired,
+        )
+
+    def _failed(self, begin: _Begin, error: ReasoningError) -> FailureResult:
+        return FailureResult(
+            **self._common(begin),
+            usage=error.usage,
+            error=clip_utf8(str(error), MAX_ERROR_BYTES),
+            error_type=error.error_type,
+            retryable=error.retryable,
+            retry_after_seconds=error.retry_after_s,
+        )
+
+    def _common(self, begin: _Begin) -> dict[str, Any]:
+        request = begin.request
+        names = ("namespace", "task_name", "task_uid", "attempt", "agent_name", "agent_uid", "mode", "attempt_key")
+        return {name: getattr(request, name) for name in names} | {
+            "role": request.agent.role,
+            "worker": begin.worker,
+            "submission_id": begin.submission_id,
+            "task_type": request.task_type.value,
+            "model": request.agent.llm.model,
+            "provider": request.agent.llm.provider,
+            "started_at": begin.started_at,
+            "timestamp": self._clock.now(),
+            "duration_ms": round(1000 * (self._clock.monotonic() - begin.started_s)),
+        }
+
+
+def _spawn(coroutine: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+    task = asyncio.create_task(coroutine)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to retrieve it
+    return task
+
+
+async def _end(reasoning: "asyncio.Task[Any]", stopping: "asyncio.Task[Any]") -> None:
+    """Cancel what still runs; what does not end within the grace is left behind."""
+    running = {task for task in (reasoning, stopping) if not task.done()}
+    for task in running:
+        task.cancel()
+    if running:
+        await asyncio.wait(running, timeout=CANCEL_GRACE_S)
+
+
+def _crash(request: ExecutionRequest, error: Exception) -> InternalError:
+    """Name the crash by its class alone: its message can hold prompts, answers or secrets."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("attempt %s crashed: %s\n%s", request.attempt_id, type(error).__name__, where)
+    return InternalError(f"{type(error).__name__} while reasoning about {request.task_type.value}.")
