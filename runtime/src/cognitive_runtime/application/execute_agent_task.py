@@ -5,7 +5,7 @@ import logging
 import traceback
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cognitive_runtime.application.stop_signal import StopSignal
 from cognitive_runtime.domain import (
@@ -27,6 +27,7 @@ MAX_ERROR_BYTES: Final = 1024
 CANCEL_GRACE_S: Final = 0.5
 """How long a stopped reasoner may tidy up before the outcome is reported without it."""
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
@@ -95,7 +96,7 @@ class ExecuteAgentTask:
                 {reasoning, stopping}, timeout=request.timeout_seconds, return_when=asyncio.FIRST_COMPLETED
             )
             if reasoning.done():
-                return await reasoning
+                return _answer(reasoning)
             raise stop.reason or DeadlineExceeded(f"The task ran for its limit of {request.timeout_seconds:g} s.")
         finally:
             await _end(reasoning, stopping)
@@ -139,15 +140,21 @@ class ExecuteAgentTask:
         }
 
 
-def _spawn(coroutine: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+def _spawn(coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     task = asyncio.create_task(coroutine)
     task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to retrieve it
     return task
 
 
-async def _end(reasoning: "asyncio.Task[Any]", stopping: "asyncio.Task[Any]") -> None:
+def _answer(reasoning: asyncio.Task[Reasoning]) -> Reasoning:
+    if reasoning.cancelled():  # by itself: our own caller's cancellation never gets here
+        raise InternalError("The reasoning cancelled itself.")
+    return reasoning.result()
+
+
+async def _end(*tasks: asyncio.Task[Any]) -> None:
     """Cancel what still runs; what does not end within the grace is left behind."""
-    running = {task for task in (reasoning, stopping) if not task.done()}
+    running = {task for task in tasks if not task.done()}
     for task in running:
         task.cancel()
     if running:
