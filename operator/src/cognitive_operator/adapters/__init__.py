@@ -1,0 +1,1 @@
+"""What the ports are made of: Kubernetes, NATS, Ray's REST API, model endpoints and the clock."""

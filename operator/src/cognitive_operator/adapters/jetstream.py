@@ -1,0 +1,111 @@
+"""The few requests of JetStream's API that the operator needs, as JSON over one connection."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nats.aio.msg import Msg
+
+from cognitive_operator.adapters.nats_connection import NatsConnection
+from cognitive_operator.errors import BrokerUnavailableError
+
+WRONG_LAST_SEQUENCE = (10071, 10164)
+NAME_IN_USE = 10058
+_ABSENT = (10014, 10037, 10043, 10057, 10059)
+"""Consumer, message, sequence, sequence and stream not found. Source: nats-server's ``errors.json``."""
+
+
+class JetStreamError(BrokerUnavailableError):
+    """JetStream refused a request."""
+
+    def __init__(self, subject: str, error: Mapping[str, Any]) -> None:
+        self.err_code = int(error.get("err_code", 0))
+        super().__init__(f"{subject}: {error.get('description', 'refused')} ({self.err_code})")
+
+    @property
+    def is_absence(self) -> bool:
+        """True when what was asked for does not exist."""
+        return self.err_code in _ABSENT
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A message as a stream holds it."""
+
+    sequence: int
+    headers: Mapping[str, str]
+    data: bytes
+
+    @property
+    def is_marker(self) -> bool:
+        """True for what a key-value bucket keeps in place of a deleted key."""
+        return "KV-Operation" in self.headers or "Nats-Marker-Reason" in self.headers
+
+
+class JetStream:
+    """JetStream's API. Every method raises BrokerUnavailableError; JetStreamError when the server gave a reason."""
+
+    def __init__(self, connection: NatsConnection) -> None:
+        self._connection = connection
+
+    async def call(self, api: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the answer to a management request, ``api`` being its subject after ``$JS.API.``."""
+        subject = f"$JS.API.{api}"
+        reply = await self._connection.request(subject, json.dumps(body).encode() if body else b"")
+        return _answer(subject, reply)
+
+    async def call_absent_ok(self, api: str, body: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """Return the answer to a management request, None when what it names does not exist."""
+        try:
+            return await self.call(api, body)
+        except JetStreamError as error:
+            if error.is_absence:
+                return None
+            raise
+
+    async def publish(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> None:
+        """Publish and wait until the stream holds it."""
+        _answer(subject, await self._connection.request(subject, payload, headers))
+
+    async def last(self, stream: str, subject: str) -> Stored | None:
+        """Return the newest message of a subject by a direct get, None if there is none."""
+        api = f"$JS.API.DIRECT.GET.{stream}.{subject}"
+        reply = await self._connection.request(api)
+        headers = reply.headers or {}
+        if "Nats-Sequence" in headers:
+            kept = {name: value for name, value in headers.items() if name not in _DIRECT_HEADERS}
+            return Stored(int(headers["Nats-Sequence"]), kept, reply.data)
+        if headers.get("Status") == "404":
+            return None
+        raise BrokerUnavailableError(f"{api}: {headers.get('Status')} {headers.get('Description', '')}")
+
+    async def subjects(self, stream: str, subject_filter: str) -> AsyncIterator[str]:
+        """Yield the subjects of a stream that hold messages; the server answers in pages of 100,000."""
+        offset, total = 0, 1
+        while offset < total:
+            body = {"subjects_filter": subject_filter, "offset": offset}
+            answer = await self.call(f"STREAM.INFO.{stream}", body)
+            page = answer.get("state", {}).get("subjects") or {}
+            for subject in page:
+                yield subject
+            offset, total = offset + len(page), int(answer.get("total", 0)) if page else 0
+
+    async def purge(self, stream: str, subject_filter: str) -> None:
+        """Remove every message of the matching subjects; an absent stream is no error."""
+        await self.call_absent_ok(f"STREAM.PURGE.{stream}", {"filter": subject_filter})
+
+
+_DIRECT_HEADERS = ("Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending")
+
+
+def _answer(subject: str, reply: Msg) -> dict[str, Any]:
+    try:
+        answer = json.loads(reply.data)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise BrokerUnavailableError(f"{subject}: what answered is not JetStream")
+    if isinstance(answer.get("error"), dict):
+        raise JetStreamError(subject, answer["error"])
+    return answer
