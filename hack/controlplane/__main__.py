@@ -1,4 +1,4 @@
-"""``python -m controlplane``: run a control plane until Ctrl-C; ``python -m controlplane get``: only get its programs."""
+"""``python -m controlplane`` runs a control plane until Ctrl-C; ``python -m controlplane get`` only gets its programs."""
 
 import argparse
 import signal

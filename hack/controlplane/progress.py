@@ -19,7 +19,7 @@ def elapsed(seconds: float) -> str:
 
 @contextmanager
 def step(text: str, out: TextIO | None = None) -> Iterator[None]:
-    """Print ``text`` with the time that the block takes: one line that changes on a terminal, else a line every 15 s."""
+    """Print ``text`` with the time that the block takes: a line that changes on a terminal, else one every 15 s."""
     stream = out or sys.stderr
     done = threading.Event()
     started = time.monotonic()

@@ -1,11 +1,11 @@
 """Runs one program and leaves nothing of it behind.
 
-Started as a script, with the number of an open socket to the owner and the program's arguments. The guard adopts every orphan
-of the program (on Linux) and kills the whole tree when the program ends, when it is told to, and when its owner dies, however
-it dies: the socket closes then. It imports the standard library alone, so that it starts in 20 ms.
+Started as a script, with the number of an open socket to the owner and the program's arguments. The guard adopts every
+orphan of the program (on Linux) and kills the whole tree when the program ends, when it is told to, and when its owner
+dies, however it dies: the socket closes then. It imports the standard library alone, so that it starts in 20 ms.
 
-The owner writes lines: ``signal NUMBER``, ``stop GRACE_SECONDS``, ``detach`` (outlive the owner). The guard writes the program's
-process id once. SIGTERM to the guard is a ``stop``.
+The owner writes lines: ``signal NUMBER``, ``stop GRACE_SECONDS``, ``detach`` (outlive the owner). The guard writes the
+program's process id once. SIGTERM to the guard is a ``stop``.
 """
 
 import contextlib
@@ -18,16 +18,15 @@ import subprocess
 import sys
 import time
 
-PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 DEFAULT_GRACE_S = 10.0
 POLL_S = 0.05
 
 
-def prctl(option: int, value: int) -> None:
-    """Set a property of this process; there is no such call outside Linux."""
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent ends; only Linux can do that."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def descendants(root: int) -> set[int]:
@@ -68,8 +67,8 @@ class Guard:
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self._stop(DEFAULT_GRACE_S))
-        prctl(PR_SET_CHILD_SUBREAPER, 1)
-        self._program = subprocess.Popen(argv, start_new_session=True, preexec_fn=_die_with_the_guard)
+        adopt_orphans()
+        self._program = subprocess.Popen(argv, start_new_session=True)
         owner.sendall(f"{self._program.pid}\n".encode())
 
     def run(self) -> int:
@@ -136,10 +135,6 @@ class Guard:
                     os.kill(pid, signal.SIGKILL)
             self._reap_orphans()
             time.sleep(POLL_S)
-
-
-def _die_with_the_guard() -> None:
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def main() -> int:

@@ -79,7 +79,7 @@ class ChildProcess:
             time.sleep(POLL_S)
 
     def stop(self, grace_s: float = 10.0) -> None:
-        """End the program: SIGTERM, after ``grace_s`` SIGKILL, then everything that it started; no error if it has ended."""
+        """End the program by SIGTERM, after ``grace_s`` by SIGKILL, then everything that it started."""
         self._tell(f"stop {grace_s}")
         self._wait(grace_s + 10)
 

