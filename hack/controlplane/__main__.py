@@ -1,4 +1,4 @@
-"""``python -m controlplane`` runs a control plane until Ctrl-C; ``python -m controlplane get`` only gets its programs."""
+"""``python -m controlplane`` runs a control plane until Ctrl-C; ``… controlplane get`` only gets its programs."""
 
 import argparse
 import signal

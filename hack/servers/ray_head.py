@@ -67,7 +67,7 @@ class RayHead:
     @property
     def gcs_address(self) -> str:
         """What ``ray.init(address=…)`` takes."""
-        return (self._directory / "ray_current_cluster").read_text(encoding="utf-8").strip()
+        return f"127.0.0.1:{self._ports[0]}"
 
     @property
     def secrets_directory(self) -> Path:
@@ -130,6 +130,8 @@ class RayHead:
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
             "COGNITIVE_SECRETS_DIR": str(self.secrets_directory),
             "COGNITIVE_SPOOL_DIR": str(self.spool_directory),
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # also on Linux: listen on 127.0.0.1 alone
+            "RAY_prestart_worker_first_driver": "0",
             "RAY_worker_register_timeout_seconds": "120",
         }
         return {name: value for name, value in environment(**changes).items() if name != "RAY_ADDRESS"}
