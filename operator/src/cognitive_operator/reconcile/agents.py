@@ -172,7 +172,8 @@ class AgentReconciler:
 
     def _tell(self, record: AgentRecord, old: Body, ready: Verdict) -> None:
         """Emit an Event when Ready changes its status or its reason."""
-        before = next((c for c in old.get("conditions", []) if c["type"] == AgentCondition.READY), {})
+        conditions: list[Body] = old.get("conditions", [])
+        before = next((c for c in conditions if c["type"] == AgentCondition.READY), Body())
         if (before.get("status"), before.get("reason")) == (ready.status, ready.reason):
             return
         if ready.reason in (Reason.EXECUTOR_STARTING, Reason.NOT_CHECKED):

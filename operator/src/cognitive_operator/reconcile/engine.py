@@ -26,8 +26,8 @@ class Engine:
 
     def __init__(self, deps: Deps) -> None:
         self.index = index = Index()
-        self._tasks = WorkQueue[str]("task", lambda uid: self._task.reconcile(uid), TASK_WORKERS)
-        self._agents = WorkQueue[ObjectName]("agent", lambda name: self._agent.reconcile(name), AGENT_WORKERS)
+        self._tasks = WorkQueue[str]("task", self._reconcile_task, TASK_WORKERS)
+        self._agents = WorkQueue[ObjectName]("agent", self._reconcile_agent, AGENT_WORKERS)
         self._cleaner = Cleaner(deps, index)
         self._sweep = Sweep(deps, index, self._tasks, self._agents, self._cleaner)
         self._pump = ResultPump(deps, index, self._tasks)
@@ -67,3 +67,9 @@ class Engine:
         """An agent is deleted."""
         meta = body["metadata"]
         self._sweep.lose_agent((meta["namespace"], meta["name"]), meta["uid"])
+
+    async def _reconcile_task(self, uid: str) -> float | None:
+        return await self._task.reconcile(uid)
+
+    async def _reconcile_agent(self, name: ObjectName) -> float | None:
+        return await self._agent.reconcile(name)

@@ -1,0 +1,77 @@
+"""Puts the operator together and runs it: the only place that knows both the ports and their adapters."""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from typing import Final
+
+import kopf
+
+from cognitive_operator.adapters.clock import SystemClock
+from cognitive_operator.adapters.kube import KubeApi
+from cognitive_operator.adapters.kube_events import EventRecorder
+from cognitive_operator.adapters.metrics import PrometheusMetrics
+from cognitive_operator.adapters.model import ModelEndpoint
+from cognitive_operator.adapters.nats_broker import NatsBroker
+from cognitive_operator.adapters.ray_jobs import RayJobsHttp
+from cognitive_operator.config import Config
+from cognitive_operator.desired.ray_job import RayEnvironment
+from cognitive_operator.errors import TransientError
+from cognitive_operator.handlers.registry import new_registry, new_settings
+from cognitive_operator.reconcile.deps import Deps
+from cognitive_operator.reconcile.engine import Engine
+
+logger = logging.getLogger(__name__)
+RETRY_S: Final = 2.0
+
+
+async def run(config: Config) -> None:
+    """Run the operator until a signal ends it."""
+    async with AsyncExitStack() as stack:
+        deps = await _connect(config, stack)
+        engine = Engine(deps)
+        reconciling = asyncio.create_task(engine.run(), name="engine")
+        watching = asyncio.create_task(_watch(config, engine), name="kopf")
+        done, _ = await asyncio.wait([reconciling, watching], return_when=asyncio.FIRST_COMPLETED)
+        for task in (watching, reconciling):
+            task.cancel()
+        await asyncio.gather(watching, reconciling, return_exceptions=True)
+        for task in done:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+
+async def _watch(config: Config, engine: Engine) -> None:
+    endpoint = f"http://0.0.0.0:{config.health_port}/healthz" if config.health_port else None
+    await kopf.operator(
+        registry=new_registry(engine), settings=new_settings(), clusterwide=True, liveness_endpoint=endpoint
+    )
+
+
+async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
+    kube = await stack.enter_async_context(KubeApi.connect())
+    events = await stack.enter_async_context(EventRecorder(kube))
+    broker = await stack.enter_async_context(NatsBroker(config.nats_url, creds=config.nats_creds))
+    ray = await stack.enter_async_context(RayJobsHttp())
+    model = await stack.enter_async_context(ModelEndpoint())
+    return Deps(
+        kube=kube,
+        broker=broker,
+        ray=ray,
+        model=model,
+        clock=SystemClock(),
+        metrics=PrometheusMetrics(config.metrics_port),
+        events=events,
+        environment=RayEnvironment(config.ray_nats_url),
+        master_key=await _signing_key(kube, config),
+    )
+
+
+async def _signing_key(kube: KubeApi, config: Config) -> bytes:
+    """Wait for the key as long as the API server is away or RBAC refuses it: without it nothing can be signed."""
+    while True:
+        try:
+            return await kube.ensure_signing_key(config.namespace, config.signing_secret)
+        except TransientError as error:
+            logger.warning("waiting for the signing key", extra={"cause": str(error)})
+            await asyncio.sleep(RETRY_S)

@@ -1,0 +1,113 @@
+"""What is sent to executors and to Ray."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import operator_objects as o
+from cognitive_operator.api.names import AttemptKey
+from cognitive_operator.api.resources import Agent, Task
+from cognitive_operator.desired.ray_job import RayEnvironment, desired_attempt, desired_executor, settings_hash
+from cognitive_operator.desired.request import desired_request, snake_case
+
+WIRE = Path(__file__).parents[2] / "contract" / "wire"
+ENVIRONMENT = RayEnvironment("nats://broker:4222")
+EVIL = "$(reboot) `id` ; rm -rf / \u0007 \" ' \\ 故障"
+
+
+def test_the_request_is_the_golden_one() -> None:
+    golden: dict[str, Any] = json.loads((WIRE / "request.json").read_text())
+    agent = Agent.model_validate(
+        {
+            "metadata": {
+                "name": "sre",
+                "namespace": "default",
+                "uid": golden["agent_uid"],
+                "generation": 1,
+                "creationTimestamp": "2026-11-21T01:00:00Z",
+            },
+            "spec": {
+                "role": "DEVOPS",
+                "roleProbabilities": {"E": 0.7, "S": 0.2, "O": 0.1},
+                "systemPrompt": "You look after clusters.",
+                "llm": {
+                    "provider": "openaiCompatible",
+                    "model": "gemma-3-270m",
+                    "endpoint": "http://127.0.0.1:8000/v1",
+                    "apiKeySecretRef": {"name": "k"},
+                },
+                "ray": {"address": "http://ray:8265"},
+            },
+        }
+    )
+    task = Task.model_validate(
+        {
+            "metadata": {
+                "name": "why-refused",
+                "namespace": "default",
+                "uid": golden["task_uid"],
+                "creationTimestamp": "2026-11-21T01:00:00Z",
+            },
+            "spec": {
+                "agentRef": {"name": "sre"},
+                "type": "FailureAnalysis",
+                "input": golden["input"],
+                "context": golden["context"],
+                "constraints": golden["constraints"],
+            },
+        }
+    )
+    key = AttemptKey(golden["agent_uid"], golden["task_uid"], 1)
+    request = desired_request(task, agent, key, b"0123456789abcdef0123456789abcdef", golden["published_at"])
+    assert json.loads(request.model_dump_json()) == golden
+
+
+def test_the_attempts_key_is_not_printed() -> None:
+    agent, task = Agent.model_validate(o.agent_body()), Task.model_validate(o.task_body())
+    request = desired_request(task, agent, o.key(), b"m" * 32, o.NOW)
+    assert request.attempt_key not in repr(request)
+
+
+@pytest.mark.parametrize(
+    ("type_", "wire"),
+    [
+        ("FailureAnalysis", "failure_analysis"),
+        ("TaskPlanning", "task_planning"),
+        ("DecisionMaking", "decision_making"),
+        ("ProblemSolving", "problem_solving"),
+        ("MemorySynthesis", "memory_synthesis"),
+        ("CapabilityAssessment", "capability_assessment"),
+    ],
+)
+def test_types_are_snake_case_on_the_wire(type_: str, wire: str) -> None:
+    assert snake_case(type_) == wire
+
+
+def test_no_users_text_enters_an_entrypoint() -> None:
+    agent = Agent.model_validate(o.agent_body(role=EVIL, systemPrompt=EVIL))
+    for submission in (desired_attempt(agent, o.key(), ENVIRONMENT), desired_executor(agent, "ca-x-1", ENVIRONMENT)):
+        assert re.fullmatch(r"[A-Za-z0-9._ \-]+", submission.entrypoint)
+        assert shlex.join(shlex.split(submission.entrypoint)) == submission.entrypoint
+
+
+def test_a_jobs_environment_holds_the_broker_and_the_submission_alone() -> None:
+    agent = Agent.model_validate(o.agent_body())
+    submission = desired_attempt(agent, o.key(), ENVIRONMENT)
+    assert set(submission.env_vars) == {"COGNITIVE_NATS_URL", "COGNITIVE_SUBMISSION_ID"}
+    assert submission.submission_id == f"ct-{o.TASK_UID}-1"
+    assert submission.entrypoint.endswith(f"attempt agent.request.team.{o.AGENT_UID}.{o.TASK_UID}.1")
+
+
+def test_settings_that_an_executor_starts_with_change_its_hash_and_others_do_not() -> None:
+    def hashed(**spec: Any) -> str:
+        return settings_hash(Agent.model_validate(o.agent_body(**spec)), ENVIRONMENT)
+
+    assert hashed() == hashed(role="QA", queue={"maxConcurrentTasks": 2})
+    assert hashed() != hashed(execution={"workers": 2})
+    assert hashed() != hashed(execution={"concurrencyPerWorker": 2})
+    other = settings_hash(Agent.model_validate(o.agent_body()), RayEnvironment("nats://other:4222"))
+    assert hashed() != other

@@ -1,0 +1,118 @@
+"""An agent's conditions, from what was observed."""
+
+from typing import Any
+
+import pytest
+
+import operator_objects as o
+from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.resources import Agent
+from cognitive_operator.api.wire import Lease
+from cognitive_operator.plan.agent import (
+    UNCHECKED,
+    AgentFacts,
+    Check,
+    ExecutorSeen,
+    agent_verdicts,
+    blocker_of,
+    model_check,
+)
+
+GOOD = Check("True", Reason.AVAILABLE, "fine")
+
+
+def lease(*, ready: bool = True, reason: str | None = None, message: str | None = None) -> Lease:
+    times = {"started_at": o.NOW, "renewed_at": o.NOW}
+    return Lease(
+        worker="w",
+        agent_uid=o.AGENT_UID,
+        submission_id="ca-1",
+        mode="Embedded",
+        ready=ready,
+        reason=reason,
+        message=message,
+        capacity=8,
+        runtime_version="0",
+        **times,
+    )
+
+
+def facts(**fields: Any) -> AgentFacts:
+    spec = fields.pop("spec", {})
+    defaults: dict[str, Any] = {
+        "agent": Agent.model_validate(o.agent_body(**spec)),
+        "broker": GOOD,
+        "ray": GOOD,
+        "model": GOOD,
+        "executor": ExecutorSeen("ca-1", None, (lease(),)),
+        "credentials": UNCHECKED,
+    }
+    return AgentFacts(**defaults | fields)
+
+
+def verdicts(**fields: Any) -> dict[str, tuple[str, str]]:
+    return {v.type: (v.status, v.reason) for v in agent_verdicts(facts(**fields))}
+
+
+def test_an_agent_with_all_it_needs_is_ready() -> None:
+    assert set(verdicts().values()) == {("True", "Available")}
+    assert blocker_of(agent_verdicts(facts()), facts().agent) is None
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ({"broker": Check("False", Reason.BROKER_UNREACHABLE, "x")}, "BrokerUnreachable"),
+        ({"ray": Check("False", Reason.RAY_UNREACHABLE, "x")}, "RayUnreachable"),
+        ({"model": Check("False", Reason.MODEL_UNREACHABLE, "x")}, "ModelUnreachable"),
+        ({"executor": ExecutorSeen("ca-1", None, ())}, "ExecutorStarting"),
+        ({"executor": ExecutorSeen(None, "out of memory", ())}, "ExecutorFailed"),
+        (
+            {"executor": ExecutorSeen("ca-1", None, (lease(ready=False, reason="CredentialsNotMounted"),))},
+            "CredentialsNotMounted",
+        ),
+    ],
+)
+def test_ready_names_the_first_thing_that_is_wrong(broken: dict[str, Any], reason: str) -> None:
+    seen = agent_verdicts(facts(**broken))
+    assert (seen[0].status, seen[0].reason) == ("False", reason)
+    blocker = blocker_of(seen, facts().agent)
+    assert blocker is not None
+    assert "team/sre" in blocker.message
+    assert reason in blocker.message
+
+
+def test_the_executor_is_unknown_while_ray_cannot_be_asked() -> None:
+    seen = verdicts(ray=Check("False", Reason.RAY_UNREACHABLE, "x"), executor=ExecutorSeen(None, None, ()))
+    assert seen["ExecutorReady"] == ("Unknown", "RayUnreachable")
+
+
+def test_a_worker_that_works_outlives_a_dashboard_that_does_not_answer() -> None:
+    seen = verdicts(ray=Check("False", Reason.RAY_UNREACHABLE, "x"))
+    assert seen["ExecutorReady"] == ("True", "Available")
+
+
+def test_job_mode_needs_no_worker() -> None:
+    seen = verdicts(spec={"execution": {"mode": "Job"}}, executor=ExecutorSeen(None, None, ()))
+    assert seen["ExecutorReady"] == ("True", "JobPerAttempt")
+    assert seen["Ready"] == ("True", "Available")
+
+
+def test_job_mode_tells_of_missing_credentials() -> None:
+    missing = Check("False", Reason.CREDENTIALS_NOT_MOUNTED, "no file")
+    seen = verdicts(spec={"execution": {"mode": "Job"}}, credentials=missing)
+    assert seen["Ready"] == ("False", "CredentialsNotMounted")
+
+
+def test_a_vllm_server_that_does_not_serve_the_model_is_named() -> None:
+    llm = {"provider": "vllm", "model": "a", "endpoint": "http://v/v1"}
+    agent = Agent.model_validate(o.agent_body(llm=llm))
+    check = model_check(agent, True, "Available", "ok", ["b"])
+    assert (check.status, check.reason) == ("False", "ModelNotServed")
+    assert "'a'" in check.message
+    assert model_check(agent, True, "Available", "ok", ["a"]).status == "True"
+
+
+def test_other_servers_may_know_aliases() -> None:
+    agent = Agent.model_validate(o.agent_body())
+    assert model_check(agent, True, "Available", "ok", ["gpt-something"]).status == "True"

@@ -1,0 +1,49 @@
+"""Which Ray job is an agent's executor."""
+
+import operator_objects as o
+from cognitive_operator.plan.executor import plan_executor
+from cognitive_operator.ports import RayJob
+
+
+def job(settings: str, start: int, status: str = "RUNNING", message: str = "") -> RayJob:
+    return RayJob(f"ca-{o.AGENT_UID}-{settings}-{start}", status, message)
+
+
+def test_the_first_executor_is_submitted() -> None:
+    plan = plan_executor(o.AGENT_UID, "aaaaaaaa", [], {})
+    assert plan.submit == f"ca-{o.AGENT_UID}-aaaaaaaa-1"
+
+
+def test_a_running_executor_is_left_alone() -> None:
+    running = job("aaaaaaaa", 1)
+    plan = plan_executor(o.AGENT_UID, "aaaaaaaa", [running], {})
+    assert (plan.current, plan.submit, plan.drain) == (running.submission_id, None, ())
+
+
+def test_an_ended_executor_is_followed_by_the_next_start_and_its_message_is_told() -> None:
+    jobs = [job("aaaaaaaa", 10, "FAILED", "out of memory"), job("aaaaaaaa", 9, "FAILED", "older")]
+    plan = plan_executor(o.AGENT_UID, "aaaaaaaa", jobs, {})
+    assert plan.submit == f"ca-{o.AGENT_UID}-aaaaaaaa-11"
+    assert plan.failure == "out of memory"
+
+
+def test_an_executor_with_old_settings_is_drained_only_when_the_new_one_is_ready() -> None:
+    old, new = job("aaaaaaaa", 1), job("bbbbbbbb", 1)
+    assert plan_executor(o.AGENT_UID, "bbbbbbbb", [old, new], {}).drain == ()
+    plan = plan_executor(o.AGENT_UID, "bbbbbbbb", [old, new], {new.submission_id: True})
+    assert plan.drain == (old.submission_id,)
+
+
+def test_other_agents_jobs_and_foreign_names_are_ignored() -> None:
+    others = [
+        RayJob("ca-other-aaaaaaaa-1", "RUNNING", ""),
+        RayJob("ct-x-1", "RUNNING", ""),
+        RayJob("mine", "FAILED", ""),
+    ]
+    assert plan_executor(o.AGENT_UID, "aaaaaaaa", others, {}).submit == f"ca-{o.AGENT_UID}-aaaaaaaa-1"
+
+
+def test_only_the_last_three_ended_jobs_are_kept() -> None:
+    jobs = [job("aaaaaaaa", n, "FAILED") for n in range(1, 6)]
+    plan = plan_executor(o.AGENT_UID, "aaaaaaaa", jobs, {})
+    assert plan.forget == (jobs[0].submission_id, jobs[1].submission_id)

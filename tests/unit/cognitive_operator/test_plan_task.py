@@ -1,0 +1,188 @@
+"""What is done about a task, state by state."""
+
+from typing import Any
+
+import pytest
+
+import operator_objects as o
+from cognitive_operator.api.conditions import Outcome, Reason
+from cognitive_operator.api.resources import MAX_SPEC_BYTES
+from cognitive_operator.plan.flight import Closing, closing_of
+from cognitive_operator.plan.task import Blocker, TaskPlan, plan_task
+from cognitive_operator.status.conditions import merge_patch
+
+
+def condition(plan: TaskPlan, type_: str) -> dict[str, Any]:
+    assert plan.patch is not None
+    return next(c for c in plan.patch["conditions"] if c["type"] == type_)
+
+
+def test_a_new_task_with_a_free_slot_is_published_without_a_write() -> None:
+    assert plan_task(o.facts()) == TaskPlan(publish=1)
+
+
+def test_the_next_attempt_follows_the_last_closed_one() -> None:
+    closed = {"number": 2, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed"}
+    assert plan_task(o.facts(o.task_body({"attempts": [closed]}))).publish == 3
+
+
+def test_nothing_is_written_in_the_first_second_of_waiting() -> None:
+    plan = plan_task(o.facts(has_slot=False, waited_s=0.4))
+    assert plan.patch is None
+    assert plan.recheck_s == pytest.approx(0.6)
+
+
+def test_a_task_that_waits_says_so_with_its_position() -> None:
+    plan = plan_task(o.facts(has_slot=False, waited_s=1.5, position=7))
+    assert plan.patch is not None
+    assert (plan.patch["phase"], plan.patch["reason"], plan.patch["queuePosition"]) == (
+        "Queued",
+        Reason.WAITING_FOR_SLOT,
+        7,
+    )
+
+
+def test_positions_behind_the_hundredth_are_not_written() -> None:
+    plan = plan_task(o.facts(has_slot=False, waited_s=1.5, position=101))
+    assert plan.patch is not None
+    assert plan.patch["queuePosition"] is None
+
+
+def test_a_position_is_not_rewritten_within_thirty_seconds() -> None:
+    status = {"phase": "Queued", "reason": "WaitingForSlot", "queuePosition": 9}
+    waiting = {"has_slot": False, "waited_s": 50.0, "position": 3}
+    assert plan_task(o.facts(o.task_body(status), written_s=10.0, **waiting)).patch is None
+    assert plan_task(o.facts(o.task_body(status), written_s=31.0, **waiting)).patch is not None
+
+
+def test_a_blocked_agent_holds_its_tasks_and_its_reason_is_told() -> None:
+    blocker = Blocker(Reason.AGENT_NOT_READY, "CognitiveAgent team/sre is not ready: RayUnreachable: x")
+    plan = plan_task(o.facts(blocker=blocker, waited_s=2.0))
+    assert plan.publish is None
+    assert condition(plan, "Dispatched")["status"] == "False"
+    assert "RayUnreachable" in condition(plan, "Dispatched")["message"]
+
+
+def test_a_task_without_an_agent_is_pending_and_names_it() -> None:
+    plan = plan_task(o.facts(agent=None))
+    assert plan.patch is not None
+    assert plan.patch["phase"] == "Pending"
+    assert "team/sre" in condition(plan, "Accepted")["message"]
+
+
+def test_a_spec_at_the_bound_is_accepted_and_one_byte_more_is_refused() -> None:
+    assert plan_task(o.facts(spec_bytes=MAX_SPEC_BYTES)).publish == 1
+    plan = plan_task(o.facts(spec_bytes=MAX_SPEC_BYTES + 1))
+    assert condition(plan, "Accepted")["reason"] == "InputTooLarge"
+    assert condition(plan, "Failed")["status"] == "True"
+    assert str(MAX_SPEC_BYTES) in condition(plan, "Accepted")["message"]
+
+
+def test_running_is_written_only_after_a_quarter_of_a_second() -> None:
+    young = plan_task(o.facts(flight=o.flight(0.1, claimed=o.claim())))
+    assert young.patch is None
+    plan = plan_task(o.facts(flight=o.flight(0.3, claimed=o.claim())))
+    assert plan.patch is not None
+    assert plan.patch["phase"] == "Running"
+    assert plan.patch["attempts"][0]["worker"] == "w0-a"
+
+
+def test_running_is_written_once() -> None:
+    facts = o.facts(flight=o.flight(0.3, claimed=o.claim()))
+    plan = plan_task(facts)
+    assert plan.patch is not None
+    again = o.facts(o.task_body(merge_patch({}, plan.patch)), flight=o.flight(5.0, claimed=o.claim()))
+    assert plan_task(again).patch is None
+
+
+def test_a_request_that_nobody_claims_is_queued() -> None:
+    plan = plan_task(o.facts(flight=o.flight(1.2)))
+    assert plan.patch is not None
+    assert (plan.patch["phase"], plan.patch["reason"]) == ("Queued", Reason.WAITING_FOR_EXECUTOR)
+
+
+def test_success_keeps_the_result_and_what_it_cost() -> None:
+    plan = plan_task(o.facts(flight=o.flight(0.1), closing=closing_of(o.key(), o.completed())))
+    assert plan.patch is not None
+    assert plan.closes
+    assert plan.patch["phase"] == "Succeeded"
+    assert plan.patch["result"] == {"thought": "t"}
+    assert plan.patch["durationSeconds"] == 2.4
+    assert plan.patch["usage"] == {"promptTokens": 10, "completionTokens": 5, "totalTokens": 15}
+    assert plan.patch["attempts"][0]["outcome"] == "Succeeded"
+    assert condition(plan, "Complete")["status"] == "True"
+
+
+def test_an_absent_confidence_keeps_its_reason() -> None:
+    response = o.completed(confidence=None, confidence_reason="the model answered 1e+15")
+    plan = plan_task(o.facts(closing=closing_of(o.key(), response)))
+    assert plan.patch is not None
+    assert plan.patch["confidence"] is None
+    assert plan.patch["confidenceReason"] == "the model answered 1e+15"
+
+
+def test_a_retryable_failure_goes_back_to_the_queue_after_a_growing_backoff() -> None:
+    plan = plan_task(o.facts(closing=closing_of(o.key(), o.failed())))
+    assert plan.patch is not None
+    assert (plan.patch["phase"], plan.patch["reason"], plan.backoff_s) == ("Queued", "BackingOff", 5.0)
+    first = {"number": 1, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed", "errorType": "ModelTimeout"}
+    second = plan_task(o.facts(o.task_body({"attempts": [first]}), closing=closing_of(o.key(2), o.failed(2))))
+    assert second.backoff_s == 10.0
+    assert second.patch is not None
+    assert [a["number"] for a in second.patch["attempts"]] == [1, 2]
+
+
+def test_the_servers_retry_after_is_honoured() -> None:
+    response = o.failed(error_type="RateLimited", retry_after_seconds=42.0)
+    assert plan_task(o.facts(closing=closing_of(o.key(), response))).backoff_s == 42.0
+
+
+def test_retries_end_with_the_policy() -> None:
+    attempts = [
+        {"number": n, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed", "errorType": "ModelTimeout"}
+        for n in (1, 2)
+    ]
+    plan = plan_task(o.facts(o.task_body({"attempts": attempts}), closing=closing_of(o.key(3), o.failed(3))))
+    assert plan.patch is not None
+    assert (plan.patch["phase"], plan.patch["reason"]) == ("Failed", "ModelTimeout")
+    assert plan.backoff_s is None
+
+
+def test_the_tasks_own_retry_policy_comes_first() -> None:
+    body = o.task_body(retryPolicy={"maxRetries": 0})
+    plan = plan_task(o.facts(body, closing=closing_of(o.key(), o.failed())))
+    assert plan.patch is not None
+    assert plan.patch["phase"] == "Failed"
+
+
+def test_a_failure_that_no_retry_helps_is_final() -> None:
+    response = o.failed(error_type="BadRequest", retryable=False)
+    plan = plan_task(o.facts(closing=closing_of(o.key(), response)))
+    assert plan.patch is not None
+    assert (plan.patch["phase"], plan.patch["reason"]) == ("Failed", "BadRequest")
+    assert "no answer" in plan.patch["message"]
+
+
+def test_missing_credentials_use_up_no_retry() -> None:
+    body = o.task_body(retryPolicy={"maxRetries": 0})
+    response = o.failed(error_type="CredentialsNotMounted")
+    plan = plan_task(o.facts(body, closing=closing_of(o.key(), response)))
+    assert plan.patch is not None
+    assert plan.patch["phase"] == "Queued"
+    assert plan.backoff_s == 10.0
+
+
+def test_a_lost_executor_is_recorded_with_its_worker() -> None:
+    closing = Closing(
+        o.key(), "Embedded", Outcome.LOST, o.NOW, Reason.EXECUTOR_LOST, "gone", retryable=True, claim=o.claim()
+    )
+    plan = plan_task(o.facts(closing=closing))
+    assert plan.patch is not None
+    attempt = plan.patch["attempts"][0]
+    assert (attempt["outcome"], attempt["errorType"], attempt["worker"]) == ("Lost", "ExecutorLost", "w0-a")
+
+
+def test_while_backing_off_nothing_is_rewritten() -> None:
+    status = {"phase": "Queued", "reason": "BackingOff", "message": "Attempt 1 ended"}
+    plan = plan_task(o.facts(o.task_body(status), backoff_left_s=3.0, waited_s=60.0))
+    assert (plan.patch, plan.publish, plan.recheck_s) == (None, None, 3.0)

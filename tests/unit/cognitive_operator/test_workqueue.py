@@ -1,0 +1,100 @@
+"""The queue of keys to reconcile."""
+
+import asyncio
+
+import pytest
+
+from cognitive_operator.errors import ApiUnavailableError, ConflictError
+from cognitive_operator.reconcile.workqueue import WorkQueue
+
+
+async def settle(turns: int = 20) -> None:
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+async def test_a_key_added_while_busy_is_handled_once_more() -> None:
+    gate, calls = asyncio.Event(), []
+
+    async def handle(key: str) -> None:
+        calls.append(key)
+        await gate.wait()
+
+    queue = WorkQueue[str]("t", handle, 4)
+    queue.add("a")
+    await settle()
+    queue.add("a")
+    queue.add("a")
+    await settle()
+    assert calls == ["a"]
+    gate.set()
+    await settle()
+    assert calls == ["a", "a"]
+    await queue.close()
+
+
+async def test_no_more_than_the_limit_run_at_once() -> None:
+    running, peak = 0, 0
+
+    async def handle(_: int) -> None:
+        nonlocal running, peak
+        running += 1
+        peak = max(peak, running)
+        await asyncio.sleep(0.001)
+        running -= 1
+
+    queue = WorkQueue[int]("t", handle, 3)
+    for key in range(20):
+        queue.add(key)
+    await asyncio.sleep(0.1)
+    assert peak == 3
+    await queue.close()
+
+
+@pytest.mark.parametrize("error", [ApiUnavailableError("away"), ValueError("a bug"), ConflictError("changed")])
+async def test_an_error_loses_no_key_and_stops_nothing(error: Exception) -> None:
+    calls: list[str] = []
+
+    async def handle(key: str) -> None:
+        calls.append(key)
+        if calls.count(key) == 1 and key == "bad":
+            raise error
+
+    queue = WorkQueue[str]("t", handle, 4)
+    queue.add("bad")
+    queue.add("good")
+    await asyncio.sleep(0.2)
+    assert calls.count("bad") == 2
+    assert calls.count("good") == 1
+    await queue.close()
+
+
+async def test_the_earliest_of_several_delays_counts() -> None:
+    calls: list[str] = []
+
+    async def handle(key: str) -> None:
+        calls.append(key)
+
+    queue = WorkQueue[str]("t", handle, 4)
+    queue.add_after("a", 0.02)
+    queue.add_after("a", 10.0)
+    await asyncio.sleep(0.06)
+    assert calls == ["a"]
+    await queue.close()
+
+
+async def test_a_returned_delay_brings_the_key_back_until_close() -> None:
+    calls: list[str] = []
+
+    async def handle(key: str) -> float:
+        calls.append(key)
+        return 0.01
+
+    queue = WorkQueue[str]("t", handle, 4)
+    queue.add("a")
+    await asyncio.sleep(0.06)
+    assert len(calls) >= 3
+    await queue.close()
+    seen = len(calls)
+    await asyncio.sleep(0.03)
+    assert len(calls) == seen
