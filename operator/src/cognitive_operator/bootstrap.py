@@ -13,6 +13,7 @@ from cognitive_operator.adapters.kube_events import EventRecorder
 from cognitive_operator.adapters.metrics import PrometheusMetrics
 from cognitive_operator.adapters.model import ModelEndpoint
 from cognitive_operator.adapters.nats_broker import NatsBroker
+from cognitive_operator.adapters.nats_connection import NatsSettings
 from cognitive_operator.adapters.ray_jobs import RayJobsHttp
 from cognitive_operator.config import Config
 from cognitive_operator.desired.ray_job import RayEnvironment
@@ -51,7 +52,10 @@ async def _watch(config: Config, engine: Engine) -> None:
 async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     kube = await stack.enter_async_context(KubeApi.connect())
     events = await stack.enter_async_context(EventRecorder(kube))
-    broker = await stack.enter_async_context(NatsBroker(config.nats_url, creds=config.nats_creds))
+    clock = SystemClock()
+    broker = NatsBroker(NatsSettings(config.nats_url, config.nats_creds), clock)
+    await broker.start()
+    stack.push_async_callback(broker.close)
     ray = await stack.enter_async_context(RayJobsHttp())
     model = await stack.enter_async_context(ModelEndpoint())
     return Deps(
@@ -59,7 +63,7 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
         broker=broker,
         ray=ray,
         model=model,
-        clock=SystemClock(),
+        clock=clock,
         metrics=PrometheusMetrics(config.metrics_port),
         events=events,
         environment=RayEnvironment(config.ray_nats_url),

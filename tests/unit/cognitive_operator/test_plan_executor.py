@@ -1,7 +1,8 @@
 """Which Ray job is an agent's executor."""
 
 import operator_objects as o
-from cognitive_operator.plan.executor import plan_executor
+from cognitive_operator.api.wire import Lease
+from cognitive_operator.plan.executor import outdated_executors, plan_executor
 from cognitive_operator.ports import RayJob
 
 
@@ -10,28 +11,46 @@ def job(settings: str, start: int, status: str = "RUNNING", message: str = "") -
 
 
 def test_the_first_executor_is_submitted() -> None:
-    plan = plan_executor(o.AGENT_UID, "aaaaaaaa", [], {})
+    plan = plan_executor(o.AGENT_UID, "aaaaaaaa", [])
     assert plan.submit == f"ca-{o.AGENT_UID}-aaaaaaaa-1"
 
 
 def test_a_running_executor_is_left_alone() -> None:
     running = job("aaaaaaaa", 1)
-    plan = plan_executor(o.AGENT_UID, "aaaaaaaa", [running], {})
-    assert (plan.current, plan.submit, plan.drain) == (running.submission_id, None, ())
+    plan = plan_executor(o.AGENT_UID, "aaaaaaaa", [running])
+    assert (plan.current, plan.submit) == (running.submission_id, None)
 
 
 def test_an_ended_executor_is_followed_by_the_next_start_and_its_message_is_told() -> None:
     jobs = [job("aaaaaaaa", 10, "FAILED", "out of memory"), job("aaaaaaaa", 9, "FAILED", "older")]
-    plan = plan_executor(o.AGENT_UID, "aaaaaaaa", jobs, {})
+    plan = plan_executor(o.AGENT_UID, "aaaaaaaa", jobs)
     assert plan.submit == f"ca-{o.AGENT_UID}-aaaaaaaa-11"
     assert plan.failure == "out of memory"
 
 
+def lease(submission_id: str, *, ready: bool = True) -> Lease:
+    return Lease(
+        worker="w",
+        agent_uid=o.AGENT_UID,
+        submission_id=submission_id,
+        mode="Embedded",
+        started_at=o.NOW,
+        renewed_at=o.NOW,
+        ready=ready,
+        capacity=8,
+        runtime_version="0",
+    )
+
+
 def test_an_executor_with_old_settings_is_drained_only_when_the_new_one_is_ready() -> None:
-    old, new = job("aaaaaaaa", 1), job("bbbbbbbb", 1)
-    assert plan_executor(o.AGENT_UID, "bbbbbbbb", [old, new], {}).drain == ()
-    plan = plan_executor(o.AGENT_UID, "bbbbbbbb", [old, new], {new.submission_id: True})
-    assert plan.drain == (old.submission_id,)
+    old, new = job("aaaaaaaa", 1).submission_id, job("bbbbbbbb", 1).submission_id
+    assert outdated_executors(o.AGENT_UID, new, [lease(old), lease(new, ready=False)]) == []
+    assert outdated_executors(o.AGENT_UID, new, [lease(old), lease(new)]) == [old]
+
+
+def test_without_a_wanted_executor_all_are_drained_but_no_attempt() -> None:
+    old = job("aaaaaaaa", 1).submission_id
+    assert outdated_executors(o.AGENT_UID, None, [lease(old), lease("ct-x-1")]) == [old]
 
 
 def test_other_agents_jobs_and_foreign_names_are_ignored() -> None:
@@ -40,10 +59,10 @@ def test_other_agents_jobs_and_foreign_names_are_ignored() -> None:
         RayJob("ct-x-1", "RUNNING", ""),
         RayJob("mine", "FAILED", ""),
     ]
-    assert plan_executor(o.AGENT_UID, "aaaaaaaa", others, {}).submit == f"ca-{o.AGENT_UID}-aaaaaaaa-1"
+    assert plan_executor(o.AGENT_UID, "aaaaaaaa", others).submit == f"ca-{o.AGENT_UID}-aaaaaaaa-1"
 
 
 def test_only_the_last_three_ended_jobs_are_kept() -> None:
     jobs = [job("aaaaaaaa", n, "FAILED") for n in range(1, 6)]
-    plan = plan_executor(o.AGENT_UID, "aaaaaaaa", jobs, {})
+    plan = plan_executor(o.AGENT_UID, "aaaaaaaa", jobs)
     assert plan.forget == (jobs[0].submission_id, jobs[1].submission_id)

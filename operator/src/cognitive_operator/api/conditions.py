@@ -83,6 +83,7 @@ class Reason(StrEnum):
     BACKING_OFF = "BackingOff"
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
+    STATUS_REFUSED = "StatusRefused"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     # attempts that the operator closes itself
     EXECUTOR_LOST = "ExecutorLost"

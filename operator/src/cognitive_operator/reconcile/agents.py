@@ -81,16 +81,20 @@ class AgentReconciler:
         broker = await self._broker(record)
         await asyncio.gather(self._probe_ray(record), self._probe_model(record))
         executor = ExecutorSeen(None, None, ())
-        if broker.status == "True" and record.ray.status == "True" and record.agent.spec.execution.mode == "Embedded":
+        if broker.status == "True":
             executor, record.ray = await self._executor(record, executor)
         facts = AgentFacts(record.agent, broker, record.ray, record.model, executor, self._credentials(record))
         return agent_verdicts(facts), executor
 
     async def _executor(self, record: AgentRecord, unknown: ExecutorSeen) -> tuple[ExecutorSeen, Check]:
         try:
-            return await self._keeper.keep(record), record.ray
+            if record.agent.spec.execution.mode == "Job":
+                await self._keeper.drain_others(record, None)
+            elif record.ray.status == "True":
+                return await self._keeper.keep(record), record.ray
         except (RayUnavailableError, RayRefusedError) as error:
             return unknown, Check("False", Reason.RAY_UNREACHABLE, f"spec.ray.address: {error}")
+        return unknown, record.ray
 
     async def _broker(self, record: AgentRecord) -> Check:
         broker, meta = self._deps.broker, record.agent.metadata

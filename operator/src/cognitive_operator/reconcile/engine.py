@@ -32,7 +32,7 @@ class Engine:
         self._sweep = Sweep(deps, index, self._tasks, self._agents, self._cleaner)
         self._pump = ResultPump(deps, index, self._tasks)
         attempts = AttemptObserver(deps, index, self._cleaner)
-        self._task = TaskReconciler(deps, index, attempts, self._tasks.add, self._sweep.synced.is_set)
+        self._task = TaskReconciler(deps, index, attempts, self._sweep, self._cleaner)
         farewell = Farewell(deps, index, self._tasks.add)
         self._agent = AgentReconciler(deps, index, ExecutorKeeper(deps), farewell, self._tasks.add)
 

@@ -5,11 +5,11 @@ import logging
 from typing import Final
 
 from cognitive_operator.api.names import executor_prefix
-from cognitive_operator.api.wire import Drain
+from cognitive_operator.api.wire import Drain, Lease
 from cognitive_operator.desired.ray_job import desired_executor, settings_hash
 from cognitive_operator.errors import RayRefusedError
 from cognitive_operator.plan.agent import ExecutorSeen
-from cognitive_operator.plan.executor import ExecutorPlan, plan_executor
+from cognitive_operator.plan.executor import outdated_executors, plan_executor
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.index import AgentRecord, WorkerSeen
 
@@ -38,19 +38,24 @@ class ExecutorKeeper:
 
     async def keep(self, record: AgentRecord) -> ExecutorSeen:
         """Bring the executor a step towards what the agent's spec wants, and return what was seen of it."""
-        address = record.agent.spec.ray.address
-        record.jobs = tuple(await self._deps.ray.list_jobs(address))
-        plan = self._plan(record)
+        agent, address = record.agent, record.agent.spec.ray.address
+        jobs = await self._deps.ray.list_jobs(address)
+        plan = plan_executor(agent.metadata.uid, settings_hash(agent, self._deps.environment), jobs)
         failure = plan.failure
         if plan.submit is not None and self._is_due(record, plan.submit):
             failure = await self._start(record, plan.submit) or failure
-        await self._retire(record, plan)
-        return self._seen(record, plan.current or plan.submit, failure)
+        for submission_id in plan.forget:
+            await self._deps.ray.delete(address, submission_id)
+        current = plan.current or plan.submit
+        await self.drain_others(record, current)
+        return ExecutorSeen(current, failure, tuple(self._leases(record)))
 
-    def _plan(self, record: AgentRecord) -> ExecutorPlan:
-        wanted = settings_hash(record.agent, self._deps.environment)
-        is_ready = {w.lease.submission_id: w.lease.ready for w in self._fresh(record) if w.lease.ready}
-        return plan_executor(record.agent.metadata.uid, wanted, record.jobs, is_ready)
+    async def drain_others(self, record: AgentRecord, current: str | None) -> None:
+        """Let executors that the current one replaces finish and end."""
+        meta = record.agent.metadata
+        for submission_id in outdated_executors(meta.uid, current, self._leases(record)):
+            payload = json.dumps(Drain(submission_id=submission_id).model_dump()).encode()
+            await self._deps.broker.send_control(meta.namespace, meta.uid, payload)
 
     def _is_due(self, record: AgentRecord, submission_id: str) -> bool:
         """A job that ends again and again is started at growing intervals."""
@@ -68,23 +73,8 @@ class ExecutorKeeper:
         logger.info("started an executor", extra={"agent": "/".join(record.name), "submission": submission_id})
         return None
 
-    async def _retire(self, record: AgentRecord, plan: ExecutorPlan) -> None:
-        meta = record.agent.metadata
-        for submission_id in plan.drain:
-            payload = json.dumps(Drain(submission_id=submission_id).model_dump()).encode()
-            await self._deps.broker.send_control(meta.namespace, meta.uid, payload)
-        for submission_id in plan.forget:
-            await self._deps.ray.delete(record.agent.spec.ray.address, submission_id)
-
-    def _seen(self, record: AgentRecord, current: str | None, failure: str | None) -> ExecutorSeen:
-        fresh = self._fresh(record)
-        leases = tuple(w.lease for w in fresh if w.lease.submission_id.startswith(self._prefix(record)))
-        ready_first = sorted(leases, key=lambda lease: not lease.ready)
-        return ExecutorSeen(current, failure, tuple(ready_first))
-
-    def _prefix(self, record: AgentRecord) -> str:
-        return executor_prefix(record.agent.metadata.uid)
-
-    def _fresh(self, record: AgentRecord) -> list[WorkerSeen]:
-        limit_s = record.leases_at_s - LEASE_FRESH_S
-        return [w for w in record.workers.values() if w.changed_s >= limit_s]
+    def _leases(self, record: AgentRecord) -> list[Lease]:
+        """Return the fresh leases of the agent's executors, ready ones first."""
+        limit_s, prefix = record.leases_at_s - LEASE_FRESH_S, executor_prefix(record.agent.metadata.uid)
+        fresh = (w.lease for w in record.workers.values() if w.changed_s >= limit_s)
+        return sorted((x for x in fresh if x.submission_id.startswith(prefix)), key=lambda x: not x.ready)

@@ -1,7 +1,7 @@
 """What the operator knows of agents and tasks: the newest objects, and what was observed beside them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -13,7 +13,7 @@ from cognitive_operator.plan.agent import UNCHECKED, Check
 from cognitive_operator.plan.flight import Flight
 from cognitive_operator.plan.queue import AgentQueue
 from cognitive_operator.plan.task import Blocker
-from cognitive_operator.ports import Body, Delivery, RayJob
+from cognitive_operator.ports import Body, Delivery
 
 ObjectName = tuple[str, str]
 """Namespace and name."""
@@ -76,8 +76,6 @@ class AgentRecord:
     model_at_s: float = float("-inf")
     credentials: Check = UNCHECKED
     credentials_at_s: float = float("-inf")
-    jobs: tuple[RayJob, ...] = ()
-    jobs_at_s: float = float("-inf")
     submitted_s: float = float("-inf")
     ensured_since_s: float | None = None
     """The broker connection for which the agent's consumer and bucket were made sure of."""
@@ -177,7 +175,3 @@ class Index:
         """Return where the jobs of an agent run, None if the agent is gone."""
         records = self.agents.values()
         return next((r.agent.spec.ray.address for r in records if r.agent.metadata.uid == agent_uid), None)
-
-    def attempts_in_flight(self) -> Iterable[AttemptKey]:
-        """Return the attempts that this process follows."""
-        return [record.flight.key for record in self.tasks.values() if record.flight is not None]

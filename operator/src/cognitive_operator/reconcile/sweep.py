@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL, AttemptKey
@@ -42,8 +42,7 @@ class Sweep:
             self._agents.add(name)
         await self._until_done(self._adopt)
         self.synced.set()
-        for uid in list(self._index.tasks):
-            self._tasks.add(uid)
+        self.poke(uid for uid, record in self._index.tasks.items() if not record.is_finished)
         await asyncio.gather(self._every(RELIST_EVERY_S, self.relist), self._every(ORPHANS_EVERY_S, self.find_orphans))
 
     async def relist(self) -> None:
@@ -83,14 +82,17 @@ class Sweep:
             return
         if record.flight is not None:
             self._cleaner.add(Leftover(record.name[0], record.flight.key, is_gone=True))
-        for waiting in self._index.queue_of(record.agent).next_up():
-            self._tasks.add(waiting)
+        self.poke(self._index.queue_of(record.agent).next_up())
+
+    def poke(self, uids: Iterable[str]) -> None:
+        """Have tasks reconciled."""
+        for uid in uids:
+            self._tasks.add(uid)
 
     def lose_agent(self, name: ObjectName, uid: str) -> None:
         """An agent is deleted: its tasks wait for another one of its name."""
         if self._index.drop_agent(name, uid) is not None:
-            for task in list(self._index.unfinished_of(name)):
-                self._tasks.add(task.uid)
+            self.poke([task.uid for task in self._index.unfinished_of(name)])
 
     async def find_orphans(self) -> None:
         """Clean up requests and claims whose task does not exist, when two looks in a row have found them so."""

@@ -1,20 +1,22 @@
 """Reconciles one task: observe, plan, act."""
 
 import logging
-from collections.abc import Callable
 from typing import Final
 
 from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.api.names import TASK_KIND, TASK_PLURAL, AttemptKey, request_subject
 from cognitive_operator.desired.request import desired_request
-from cognitive_operator.errors import ConflictError, ObjectNotFoundError
+from cognitive_operator.errors import ConflictError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.plan.agent import Check
 from cognitive_operator.plan.flight import Closing, Flight
 from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
 from cognitive_operator.ports import Body, EventNote, ObjectRef
 from cognitive_operator.reconcile.attempts import AttemptObserver
+from cognitive_operator.reconcile.cleaner import Cleaner, Leftover
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.index import AgentRecord, Index, TaskRecord
+from cognitive_operator.reconcile.sweep import Sweep
+from cognitive_operator.status.task import Stamp, failed
 
 logger = logging.getLogger(__name__)
 NOT_SYNCED: Final = Blocker(
@@ -23,21 +25,21 @@ NOT_SYNCED: Final = Blocker(
 
 
 class TaskReconciler:
-    """Brings one task a step further. ``poke`` asks for another task to be reconciled."""
+    """Brings one task a step further."""
 
     def __init__(
         self,
         deps: Deps,
         index: Index,
         attempts: AttemptObserver,
-        poke: Callable[[str], None],
-        is_synced: Callable[[], bool],
+        sweep: Sweep,
+        cleaner: Cleaner,
     ) -> None:
         self._deps = deps
         self._index = index
         self._attempts = attempts
-        self._poke = poke
-        self._is_synced = is_synced
+        self._sweep = sweep
+        self._cleaner = cleaner
 
     async def reconcile(self, uid: str) -> float | None:
         """Look at a task and do what is next; return the seconds after which it is due again."""
@@ -47,7 +49,7 @@ class TaskReconciler:
         if record.task is None or record.body is None:
             await self._finished(record)
             return None
-        if not self._is_synced() and record.task.status.phase is Phase.RUNNING:
+        if not self._sweep.synced.is_set() and record.task.status.phase is Phase.RUNNING:
             return None
         queue = self._index.queue_of(record.agent)
         if record.flight is not None:
@@ -68,7 +70,7 @@ class TaskReconciler:
             raw_status=record.body.get("status") or {},
             spec_bytes=record.spec_bytes,
             agent=agent.agent if agent else None,
-            blocker=(agent.blocker or (None if self._is_synced() else NOT_SYNCED)) if agent else None,
+            blocker=(agent.blocker or (None if self._sweep.synced.is_set() else NOT_SYNCED)) if agent else None,
             flight=record.flight,
             closing=closing,
             has_slot=queue.may_start(record.uid),
@@ -97,11 +99,13 @@ class TaskReconciler:
         """Write the status; False when the object is not what was planned upon, so that a new plan is needed."""
         try:
             written = await self._deps.kube.patch_status(TASK_PLURAL, body, dict(plan.patch or {}))
+        except ObjectInvalidError as error:
+            written = await self._write_refusal(record, body, error)
         except ConflictError:
             await self._read_again(record)
             return False
         except ObjectNotFoundError:
-            self._index.drop_task(record.uid)
+            self._sweep.lose_task(record.uid)
             return False
         now_s = self._deps.clock.monotonic()
         self._index.put_task(written, now_s)
@@ -109,10 +113,18 @@ class TaskReconciler:
         self._tell(record, plan)
         return True
 
+    async def _write_refusal(self, record: TaskRecord, body: Body, error: ObjectInvalidError) -> Body:
+        """The API server refuses what an attempt brought, and would again: end the task with that as its reason."""
+        logger.error("the API server refused a status", extra={"task": "/".join(record.name), "cause": str(error)})
+        old, generation = body.get("status") or {}, body["metadata"].get("generation", 1)
+        stamp = Stamp(old, generation, self._deps.clock.now())
+        patch = failed(stamp, Reason.STATUS_REFUSED, f"The API server refused the task's status: {error}"[:1024])
+        return await self._deps.kube.patch_status(TASK_PLURAL, body, patch)
+
     async def _read_again(self, record: TaskRecord) -> None:
         body = await self._deps.kube.get(TASK_PLURAL, *record.name)
         if body is None or body["metadata"]["uid"] != record.uid:
-            self._index.drop_task(record.uid)
+            self._sweep.lose_task(record.uid)
         else:
             self._index.put_task(body, self._deps.clock.monotonic())
 
@@ -154,8 +166,7 @@ class TaskReconciler:
     def _release(self, record: TaskRecord) -> None:
         queue = self._index.queue_of(record.agent)
         queue.stop(record.uid)
-        for uid in queue.next_up():
-            self._poke(uid)
+        self._sweep.poke(queue.next_up())
 
     async def _publish(self, record: TaskRecord, number: int) -> float | None:
         agent = self._index.agent_of(record)
@@ -170,7 +181,9 @@ class TaskReconciler:
             self._release(record)
             raise
         record.flight = Flight(key, agent.agent.spec.execution.mode, self._deps.clock.monotonic())
-        if not is_new:
+        if self._index.tasks.get(record.uid) is not record:
+            self._cleaner.add(Leftover(record.name[0], key, is_gone=True))
+        elif not is_new:
             logger.info("adopted an attempt", extra={"task": "/".join(record.name), "attempt": number})
         elif record.flight.mode == "Job":
             await self._attempts.submit(record.flight, agent.agent)
