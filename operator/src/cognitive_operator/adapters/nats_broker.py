@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Self
 
 from pydantic import ValidationError
 
@@ -49,6 +51,15 @@ class NatsBroker:
         """End the connection and every task of it."""
         await self._keeper.close()
         await self._connection.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
 
     @property
     def is_connected(self) -> bool:

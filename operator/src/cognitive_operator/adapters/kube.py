@@ -1,0 +1,169 @@
+"""The Kubernetes API as the operator needs it (port ``Kube``)."""
+
+import base64
+import binascii
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+from cognitive_operator.adapters.kube_access import find_access
+from cognitive_operator.adapters.kube_client import MERGE_PATCH, KubeClient
+from cognitive_operator.adapters.kube_events import event_manifest
+from cognitive_operator.api.names import GROUP, MANAGER, VERSION
+from cognitive_operator.errors import ConflictError, ObjectInvalidError, ObjectNotFoundError
+from cognitive_operator.ports import Body, EventNote, ObjectRef
+
+MASTER_KEY: Final = "master-key"
+MASTER_KEY_BYTES: Final = 32
+PAGE_SIZE: Final = 500
+"""Objects in a page of a list: few enough that 10,000 objects are never in memory at once."""
+
+
+class KubeApi:
+    """Reads and writes objects. Raises as ``KubeClient.request`` says."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, timeout_s: float = 10.0) -> AsyncIterator[Self]:
+        """Yield the API of the cluster that this process belongs to or that its kubeconfig names.
+
+        Raises:
+            KubeConfigError: There is no such cluster.
+        """
+        async with KubeClient(find_access(), timeout_s) as client:
+            yield cls(client)
+
+    async def patch_status(self, plural: str, body: Body, status: Body) -> Body:
+        """Merge-patch the status of ``body`` if its resourceVersion still stands; return the new object.
+
+        Raises:
+            ConflictError: The object changed since ``body`` was read.
+            ObjectNotFoundError: The object is gone, or another one has its name.
+        """
+        return await self._patch(plural, body, "/status", {"status": status})
+
+    async def patch_finalizers(self, plural: str, body: Body, finalizers: Sequence[str]) -> Body:
+        """Replace the finalizers under the same precondition and with the same errors as ``patch_status``."""
+        return await self._patch(plural, body, "", {"metadata": {"finalizers": list(finalizers)}})
+
+    async def get(self, plural: str, namespace: str, name: str) -> Body | None:
+        """Return the object as it stands, None if it does not exist."""
+        try:
+            return await self._client.request("GET", _path(plural, namespace, name))
+        except ObjectNotFoundError:
+            return None
+
+    async def list_all(self, plural: str) -> AsyncIterator[Body]:
+        """Iterate over all objects of a kind in all namespaces, page by page."""
+        path, token = f"/apis/{GROUP}/{VERSION}/{plural}?limit={PAGE_SIZE}", ""
+        while True:
+            page = await self._client.request("GET", f"{path}&continue={quote(token, safe='')}")
+            for item in page["items"]:
+                yield item
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return
+
+    async def read_secret_key(self, namespace: str, name: str, key: str) -> str:
+        """Return one value of a Secret, without white space around it.
+
+        Raises:
+            ObjectNotFoundError: There is no such Secret, or no such key in it, or nothing under it.
+            ObjectInvalidError: The value is no text.
+        """
+        value = _decoded(await self._secret(namespace, name), key)
+        if value is None:
+            raise ObjectNotFoundError(f"Secret {namespace}/{name} has no value under {key!r}")
+        try:
+            return value.decode().strip()
+        except UnicodeDecodeError as error:
+            raise ObjectInvalidError(f"Secret {namespace}/{name}: the value of {key!r} is not UTF-8") from error
+
+    async def ensure_signing_key(self, namespace: str, secret_name: str) -> bytes:
+        """Return the operator's master key; make it if it is absent. Several operators may do so at once.
+
+        Raises:
+            ObjectInvalidError: The Secret holds something else.
+        """
+        try:
+            return _master_key(await self._secret(namespace, secret_name))
+        except ObjectNotFoundError:
+            manifest = _new_master_key(namespace, secret_name)
+        try:
+            return _master_key(await self._client.request("POST", _secrets(namespace), manifest))
+        except ConflictError:
+            return _master_key(await self._secret(namespace, secret_name))
+
+    async def create_event(self, about: ObjectRef, event: EventNote) -> None:
+        """Record a Kubernetes Event on an object."""
+        path = f"/apis/events.k8s.io/v1/namespaces/{quote(about.namespace, safe='')}/events"
+        await self._client.request("POST", path, event_manifest(about, event))
+
+    async def _patch(self, plural: str, body: Body, subresource: str, change: Body) -> Body:
+        metadata = body["metadata"]
+        precondition = {"resourceVersion": metadata["resourceVersion"], "uid": metadata["uid"]}
+        patch = {**change, "metadata": {**change.get("metadata", {}), **precondition}}
+        path = _path(plural, metadata["namespace"], metadata["name"])
+        try:
+            return await self._client.request("PATCH", f"{path}{subresource}", patch, MERGE_PATCH)
+        except ConflictError:
+            await self._expect_same(plural, metadata)
+            raise
+
+    async def _expect_same(self, plural: str, metadata: Body) -> None:
+        """Tell a changed object from a recreated one: the API server answers 409 to both."""
+        present = await self.get(plural, metadata["namespace"], metadata["name"])
+        if present is None or present["metadata"]["uid"] != metadata["uid"]:
+            place = f"{plural} {metadata['namespace']}/{metadata['name']}"
+            raise ObjectNotFoundError(f"{place} with uid {metadata['uid']} is gone")
+
+    async def _secret(self, namespace: str, name: str) -> Body:
+        try:
+            return await self._client.request("GET", f"{_secrets(namespace)}/{quote(name, safe='')}")
+        except ObjectNotFoundError as error:
+            raise ObjectNotFoundError(f"Secret {namespace}/{name} does not exist") from error
+
+
+def _path(plural: str, namespace: str, name: str) -> str:
+    quoted = (quote(part, safe="") for part in (namespace, plural, name))
+    return "/apis/{}/{}/namespaces/{}/{}/{}".format(GROUP, VERSION, *quoted)
+
+
+def _secrets(namespace: str) -> str:
+    return f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets"
+
+
+def _decoded(secret: Body, key: str) -> bytes | None:
+    """Return the bytes under a key, None for an absent key and for one without anything but white space."""
+    value = base64.b64decode((secret.get("data") or {}).get(key) or "")
+    return value if value.strip() else None
+
+
+def _new_master_key(namespace: str, name: str) -> dict[str, Any]:
+    value = base64.b64encode(secrets.token_bytes(MASTER_KEY_BYTES)).decode()
+    labels = {"app.kubernetes.io/managed-by": MANAGER}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "type": "Opaque",
+        "immutable": True,
+        "data": {MASTER_KEY: value},
+    }
+
+
+def _master_key(secret: Body) -> bytes:
+    try:
+        key = base64.b64decode((secret.get("data") or {}).get(MASTER_KEY) or "", validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != MASTER_KEY_BYTES:
+        place = f"Secret {secret['metadata']['namespace']}/{secret['metadata']['name']}"
+        found = f"found {len(key)} bytes, expected {MASTER_KEY_BYTES}"
+        raise ObjectInvalidError(f"{place}, key {MASTER_KEY!r}: {found}; delete the Secret to have a new one made")
+    return key

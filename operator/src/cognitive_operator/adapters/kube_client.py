@@ -1,0 +1,117 @@
+"""Requests to the Kubernetes API: JSON in, JSON out, every failure one of the operator's errors."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+
+import aiohttp
+
+from cognitive_operator.adapters.kube_access import KubeAccess
+from cognitive_operator.adapters.troubles import describe
+from cognitive_operator.api.names import MANAGER
+from cognitive_operator.errors import (
+    ApiUnavailableError,
+    CognitiveOperatorError,
+    ConflictError,
+    ForbiddenError,
+    ObjectInvalidError,
+    ObjectNotFoundError,
+)
+from cognitive_operator.ports import Body
+
+MERGE_PATCH: Final = "application/merge-patch+json"
+JSON: Final = "application/json"
+CONNECTIONS: Final = 64
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    retry_after: str | None
+    content: bytes
+
+
+class KubeClient:
+    """A pool of connections to the API server; every request is bounded by ``timeout_s``."""
+
+    def __init__(self, access: KubeAccess, timeout_s: float = 10.0) -> None:
+        self._access = access
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=self._access.tls)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def request(self, method: str, path: str, body: Body | None = None, content_type: str = JSON) -> Body:
+        """Return the object that the API server answers.
+
+        Raises:
+            ApiUnavailableError: No answer in time, or 401, 429 or 5xx; retry.
+            ConflictError: 409. ForbiddenError: 403. ObjectNotFoundError: the object does not exist.
+            ObjectInvalidError: another 4xx.
+        """
+        try:
+            answer = await self._send(method, path, body, content_type)
+        except (aiohttp.ClientError, OSError) as error:
+            raise ApiUnavailableError(f"{method} {path}: {describe(error)}") from error
+        content = _parsed(answer.content)
+        if answer.status >= 300:
+            raise _refusal(f"{method} {path}", answer, content)
+        if content is None:
+            raise ApiUnavailableError(f"{method} {path}: the answer is no JSON object")
+        return content
+
+    async def _send(self, method: str, path: str, body: Body | None, content_type: str) -> _Answer:
+        assert self._session is not None, "enter the client first"
+        headers = {"Accept": JSON, "User-Agent": MANAGER}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        if authorization := self._access.authorization():
+            headers["Authorization"] = authorization
+        async with self._session.request(
+            method,
+            f"{self._access.server}{path}",
+            data=json.dumps(body).encode() if body is not None else None,
+            headers=headers,
+            allow_redirects=False,
+            server_hostname=self._access.server_hostname,
+            proxy=self._access.proxy,
+        ) as response:
+            return _Answer(response.status, response.headers.get("Retry-After"), await response.read())
+
+
+def _parsed(content: bytes) -> Body | None:
+    try:
+        parsed: Any = json.loads(content)
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
+def _refusal(call: str, answer: _Answer, status: Mapping[str, Any] | None) -> CognitiveOperatorError:
+    text = str((status or {}).get("message") or answer.content[:200].decode("utf-8", "replace"))
+    message = f"{call}: {answer.status} {text}"
+    if answer.status == 404 and _names_an_object(status):
+        return ObjectNotFoundError(message)
+    if answer.status in (401, 404, 429) or answer.status >= 500:
+        return ApiUnavailableError(message, _seconds(answer.retry_after))
+    return {403: ForbiddenError, 409: ConflictError}.get(answer.status, ObjectInvalidError)(message)
+
+
+def _names_an_object(status: Mapping[str, Any] | None) -> bool:
+    """Tell an object that does not exist from a resource that the API server does not serve (yet)."""
+    return bool(((status or {}).get("details") or {}).get("name"))
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    return float(retry_after) if retry_after is not None and retry_after.isdigit() else None

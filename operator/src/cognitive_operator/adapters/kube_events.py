@@ -1,0 +1,105 @@
+"""Kubernetes Events: what they look like, and a queue before the API so that they delay nobody."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+
+from cognitive_operator.adapters.troubles import Troubles
+from cognitive_operator.api.names import API_VERSION, MANAGER
+from cognitive_operator.errors import CognitiveOperatorError
+from cognitive_operator.ports import EventNote, ObjectRef
+
+QUEUE: Final = 1000
+DRAIN_S: Final = 2.0
+NOTE_BYTES: Final = 1024
+"""What the API server takes of a note (bytes)."""
+_logger = logging.getLogger(__name__)
+
+
+def event_manifest(about: ObjectRef, event: EventNote) -> dict[str, Any]:
+    """Return the Event to create; its name is the object's and the time in hex, as client-go does it."""
+    regarding = {"apiVersion": API_VERSION, "kind": about.kind, "namespace": about.namespace}
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": f"{about.name[:230].rstrip('.-')}.{time.time_ns():x}", "namespace": about.namespace},
+        "regarding": {**regarding, "name": about.name, "uid": about.uid},
+        "type": event.type,
+        "reason": event.reason,
+        "action": event.reason,
+        "note": event.message.encode()[:NOTE_BYTES].decode(errors="ignore"),
+        "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "reportingController": MANAGER,
+        "reportingInstance": MANAGER,
+    }
+
+
+class EventWriter(Protocol):
+    """What writes an Event in the end."""
+
+    async def create_event(self, about: ObjectRef, event: EventNote) -> None:
+        """Record a Kubernetes Event on an object."""
+
+
+class EventRecorder:
+    """Queues Events for one worker (port ``EventSink``); when there are too many, the oldest go."""
+
+    def __init__(self, writer: EventWriter, size: int = QUEUE, drain_s: float = DRAIN_S) -> None:
+        self._writer = writer
+        self._size = size
+        self._drain_s = drain_s
+        self._queue: deque[tuple[ObjectRef, EventNote]] = deque()
+        self._arrived = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._worker: asyncio.Task[None] | None = None
+        self._troubles = Troubles(_logger)
+        self.dropped = 0
+        """How many Events were dropped, since there were too many or the API refused them."""
+
+    def emit(self, about: ObjectRef, event: EventNote) -> None:
+        """Queue an Event; under pressure the oldest are dropped and counted."""
+        if len(self._queue) >= self._size:
+            self._queue.popleft()
+            self.dropped += 1
+        self._queue.append((about, event))
+        self._idle.clear()
+        self._arrived.set()
+
+    async def __aenter__(self) -> Self:
+        self._worker = asyncio.create_task(self._work(), name="kubernetes-events")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write what is queued, for a bounded time."""
+        if self._worker is None:
+            return
+        self._arrived.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._drain_s):
+                await self._idle.wait()
+        self._worker.cancel()
+        await asyncio.gather(self._worker, return_exceptions=True)
+
+    async def _work(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._queue:
+                await self._write(*self._queue.popleft())
+            self._idle.set()
+
+    async def _write(self, about: ObjectRef, event: EventNote) -> None:
+        try:
+            await self._writer.create_event(about, event)
+        except CognitiveOperatorError as error:
+            self.dropped += 1
+            self._troubles.report("events", str(error))
+        else:
+            self._troubles.clear("events")
