@@ -5,9 +5,12 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
+from pydantic import ValidationError
+
 from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL, AttemptKey
-from cognitive_operator.errors import TransientError
+from cognitive_operator.errors import CognitiveOperatorError, TransientError
 from cognitive_operator.plan.flight import Flight
+from cognitive_operator.ports import Body
 from cognitive_operator.reconcile.cleaner import Cleaner, Leftover
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.index import Index, ObjectName
@@ -63,15 +66,21 @@ class Sweep:
             if uid not in seen_agents:
                 self.lose_agent(name, uid)
 
-    def take_task(self, body: dict[str, object]) -> None:
+    def take_task(self, body: Body) -> None:
         """Take in a task as it is now and have it reconciled if there is something to do."""
-        record = self._index.put_task(body, self._deps.clock.monotonic())
+        try:
+            record = self._index.put_task(body, self._deps.clock.monotonic())
+        except ValidationError as error:
+            return self._ignore(body, error)
         if record is not None and (not record.is_finished or record.flight is not None):
             self._tasks.add(record.uid)
 
-    def take_agent(self, body: dict[str, object]) -> None:
+    def take_agent(self, body: Body) -> None:
         """Take in an agent as it is now and have it reconciled."""
-        record = self._index.put_agent(body)
+        try:
+            record = self._index.put_agent(body)
+        except ValidationError as error:
+            return self._ignore(body, error)
         if record is not None:
             self._agents.add(record.name)
 
@@ -105,6 +114,12 @@ class Sweep:
             self._cleaner.add(Leftover(namespace, key, is_gone=True))
         self._suspects = orphans - self._suspects
 
+    def _ignore(self, body: Body, error: ValidationError) -> None:
+        """An object that an older CRD let in: its next change is looked at again."""
+        meta, first = body["metadata"], error.errors(include_input=False, include_url=False)[0]
+        cause = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        logger.warning("ignored an object", extra={"object": f"{meta['namespace']}/{meta['name']}", "cause": cause})
+
     async def _adopt(self) -> None:
         """Take over the attempts that an earlier process published and whose end it did not write."""
         now_s = self._deps.clock.monotonic()
@@ -121,7 +136,7 @@ class Sweep:
         while True:
             try:
                 return await step()
-            except TransientError as error:
+            except CognitiveOperatorError as error:
                 logger.info("waiting to start", extra={"cause": str(error)})
                 await asyncio.sleep(PAUSE_S)
 
