@@ -57,12 +57,15 @@ class ChildProcess:
     @property
     def is_running(self) -> bool:
         """True until the program and all that it started are gone."""
-        return self._guard.poll() is None
+        return self.exit_code is None
 
     @property
     def exit_code(self) -> int | None:
         """What the program ended with: 128 + n for signal n, None while it runs."""
-        return self._guard.poll()
+        code = self._guard.poll()
+        if code is not None:
+            self._owner.close()
+        return code
 
     def wait_until(self, ready: Callable[[], bool], timeout_s: float, what: str) -> None:
         """Wait until ``ready`` says so.
@@ -81,12 +84,12 @@ class ChildProcess:
     def stop(self, grace_s: float = 10.0) -> None:
         """End the program by SIGTERM, after ``grace_s`` by SIGKILL, then everything that it started."""
         self._tell(f"stop {grace_s}")
-        self._wait(grace_s + 10)
+        self.wait(grace_s + 10)
 
     def kill(self) -> None:
         """End the program by SIGKILL, and everything that it started."""
         self.send_signal(signal.SIGKILL)
-        self._wait(10)
+        self.wait(10)
 
     def send_signal(self, number: int) -> None:
         """Send the program alone a signal."""
@@ -99,9 +102,11 @@ class ChildProcess:
             ServerError: it still runs after ``timeout_s``.
         """
         try:
-            return self._guard.wait(timeout_s)
+            code = self._guard.wait(timeout_s)
         except subprocess.TimeoutExpired:
             raise ServerError(f"{self.command.name} still runs after {timeout_s:g} s:\n{self.log_tail()}") from None
+        self._owner.close()
+        return code
 
     def detach(self) -> None:
         """Let the program outlive this process."""
@@ -111,10 +116,6 @@ class ChildProcess:
         """Return the end of the log."""
         text = self.command.log_path.read_text(encoding="utf-8", errors="replace")
         return "\n".join(text.splitlines()[-lines:]) or f"(nothing in {self.command.log_path})"
-
-    def _wait(self, timeout_s: float) -> None:
-        self.wait(timeout_s)
-        self._owner.close()
 
     def _tell(self, line: str) -> None:
         try:

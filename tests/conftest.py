@@ -1,0 +1,102 @@
+"""Real servers, one of each per run, and what every test needs. Nothing happens at import."""
+
+import asyncio
+import inspect
+import os
+import re
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import pytest_asyncio
+
+from controlplane import ControlPlane, Kubectl
+from controlplane.binaries import find_installed
+from controlplane.platforms import PROGRAMS
+from servers.errors import ServerMissingError
+from servers.nats import NatsServer
+from servers.ray_head import RayHead
+
+T = TypeVar("T")
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """A kube-apiserver with RBAC and an audit log, etcd and the controller manager."""
+    with _start(_control_plane) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[NatsServer]:
+    """A nats-server with JetStream; a test that stops it starts its own."""
+    with _start(NatsServer.start) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ray_head() -> Iterator[RayHead]:
+    """A local Ray head whose jobs run in this environment."""
+    with _start(RayHead.start) as head:
+        yield head
+
+
+@pytest.fixture(scope="session")
+def crds(control_plane: ControlPlane) -> None:
+    """The project's custom resources, established on the control plane."""
+    control_plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+    control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+
+
+@pytest.fixture
+def namespace(control_plane: ControlPlane, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A new namespace, named after the test."""
+    slug = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:40].rstrip("-")
+    name = f"{slug}-{uuid.uuid4().hex[:8]}"
+    control_plane.kubectl("create", "namespace", name)
+    yield name
+    control_plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def kubectl(control_plane: ControlPlane, namespace: str) -> Kubectl:
+    """kubectl as the cluster's administrator, in the test's own namespace."""
+    return control_plane.kubectl.within(namespace)
+
+
+@pytest.fixture(autouse=True)
+def no_leftover_tasks(request: pytest.FixtureRequest) -> None:
+    """Fail an asynchronous test that leaves asyncio tasks running after its fixtures are closed."""
+    if inspect.iscoroutinefunction(getattr(request.node, "function", None)):
+        request.getfixturevalue("_leftover_tasks")
+
+
+@pytest_asyncio.fixture
+async def _leftover_tasks() -> AsyncIterator[None]:
+    before = asyncio.all_tasks()
+    yield
+    for _ in range(10):  # a cancelled task needs turns of the loop to end
+        left = asyncio.all_tasks() - before - {asyncio.current_task()}
+        if not left:
+            return
+        await asyncio.sleep(0)
+    pytest.fail("asyncio tasks are still running: " + ", ".join(sorted(str(task.get_coro()) for task in left)))
+
+
+def _control_plane() -> ControlPlane:
+    missing = set(PROGRAMS) - set(find_installed())
+    if missing:
+        raise ServerMissingError(f"{', '.join(sorted(missing))} not installed: run `make control-plane`")
+    return ControlPlane.start()
+
+
+def _start(start: Callable[[], T]) -> T:
+    try:
+        return start()
+    except ServerMissingError as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"a server is missing: {error}")
+        pytest.skip(f"a server is missing: {error}")

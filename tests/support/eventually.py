@@ -1,0 +1,48 @@
+"""The only sleeper of the tests."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def eventually(predicate: Callable[[], T], timeout_s: float = 10.0, interval_s: float = 0.05) -> T:
+    """Ask until the answer is true and return it; an AssertionError of the predicate counts as a no.
+
+    Raises:
+        AssertionError: it was not true within ``timeout_s``: the predicate's own, or one that tells the last answer.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        late = time.monotonic() >= deadline
+        with _patience(late):
+            if answer := predicate():
+                return answer
+            assert not late, f"not true within {timeout_s:g} s, last answer: {answer!r}"
+        time.sleep(interval_s)
+
+
+async def eventually_async(
+    predicate: Callable[[], Awaitable[T]], timeout_s: float = 10.0, interval_s: float = 0.05
+) -> T:
+    """Do the same with a coroutine function, without blocking the event loop."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        late = time.monotonic() >= deadline
+        with _patience(late):
+            if answer := await predicate():
+                return answer
+            assert not late, f"not true within {timeout_s:g} s, last answer: {answer!r}"
+        await asyncio.sleep(interval_s)
+
+
+@contextmanager
+def _patience(late: bool) -> Iterator[None]:
+    try:
+        yield
+    except AssertionError:
+        if late:
+            raise
