@@ -28,7 +28,7 @@ PARALLEL_REQUESTS = 2
 
 
 class ModelServer:
-    """The small model in a process of its own."""
+    """The small model in a process of its own; the constructor starts it and does not wait."""
 
     def __init__(self, log_path: Path) -> None:
         _require_packages()
@@ -47,11 +47,19 @@ class ModelServer:
         """
         server = cls(log_path)
         try:
-            server.process.wait_until(http_ok(f"{server.endpoint}/models"), START_TIMEOUT_S, "a loaded model")
+            server.wait_until_ready()
         except BaseException:
             server.stop()
             raise
         return server
+
+    def wait_until_ready(self) -> None:
+        """Wait until the model is loaded.
+
+        Raises:
+            ServerError: it did not start.
+        """
+        self.process.wait_until(http_ok(f"{self.endpoint}/models"), START_TIMEOUT_S, "a loaded model")
 
     @property
     def endpoint(self) -> str:

@@ -57,6 +57,11 @@ class NatsServer:
         return f"http://127.0.0.1:{self._http_port}"
 
     @property
+    def directory(self) -> Path:
+        """Where everything is kept that it writes."""
+        return self._directory
+
+    @property
     def store(self) -> Path:
         """Where JetStream keeps its streams; delete it between ``stop`` and ``resume`` to lose them."""
         return self._directory / "store"

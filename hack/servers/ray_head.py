@@ -16,6 +16,8 @@ from servers.process import ChildProcess, Command, environment
 START_TIMEOUT_S = 90.0
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
 """Ray refuses less than 75 MiB."""
+KEPT_FROM_JOBS = {"RAY_ADDRESS", "KUBECONFIG", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "LLM_API_KEY"}
+"""Another cluster's address, and what jobs get as files if at all: Ray shows environments to whoever asks."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,12 @@ class RaySettings:
 
 
 class RayHead:
-    """One Ray head with its dashboard and Jobs API on 127.0.0.1."""
+    """One Ray head with its dashboard and Jobs API on 127.0.0.1; the constructor starts it and does not wait."""
 
-    def __init__(self, settings: RaySettings) -> None:
+    def __init__(self, settings: RaySettings | None = None) -> None:
         self._program = find_program("ray", "the package ray[default]")
         self._directory = Path(tempfile.mkdtemp(prefix="cray-", dir="/tmp"))
-        self._settings = settings
+        self._settings = settings or RaySettings()
         self._ports = free_ports(9)
         for directory in (self.secrets_directory, self.spool_directory):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -51,13 +53,21 @@ class RayHead:
             ServerMissingError: Ray is not installed.
             ServerError: it did not start.
         """
-        head = cls(settings or RaySettings())
+        head = cls(settings)
         try:
-            head.process.wait_until(http_ok(f"{head.address}/api/jobs/"), START_TIMEOUT_S, "a Jobs API")
+            head.wait_until_ready()
         except BaseException:
             head.stop()
             raise
         return head
+
+    def wait_until_ready(self) -> None:
+        """Wait until the Jobs API serves: some seconds of Ray's own imports.
+
+        Raises:
+            ServerError: it did not start.
+        """
+        self.process.wait_until(http_ok(f"{self.address}/api/jobs/"), START_TIMEOUT_S, "a Jobs API")
 
     @property
     def address(self) -> str:
@@ -68,6 +78,11 @@ class RayHead:
     def gcs_address(self) -> str:
         """What ``ray.init(address=…)`` takes."""
         return f"127.0.0.1:{self._ports[0]}"
+
+    @property
+    def directory(self) -> Path:
+        """Where everything is kept that it writes."""
+        return self._directory
 
     @property
     def secrets_directory(self) -> Path:
@@ -134,4 +149,4 @@ class RayHead:
             "RAY_prestart_worker_first_driver": "0",
             "RAY_worker_register_timeout_seconds": "120",
         }
-        return {name: value for name, value in environment(**changes).items() if name != "RAY_ADDRESS"}
+        return {name: value for name, value in environment(**changes).items() if name not in KEPT_FROM_JOBS}

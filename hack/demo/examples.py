@@ -1,0 +1,73 @@
+"""The manifests of ``examples/``, pointed at the demo's own servers."""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Manifest = dict[str, Any]
+SECRET = "llm-credentials"
+SECRET_KEY = "api-key"
+FAILURE_TASK_TYPE = "FailureAnalysis"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """What the demo has started, as agents name it."""
+
+    ray: str
+    provider: str
+    model: str
+    endpoint: str
+    has_key: bool
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Agents and tasks in the order of their files."""
+
+    agents: list[Manifest]
+    tasks: list[Manifest]
+
+
+def load_examples(directory: Path) -> Examples:
+    """Read every manifest of a directory."""
+    found = [
+        manifest
+        for path in sorted(directory.glob("*.yaml"))
+        for manifest in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+        if manifest
+    ]
+    return Examples(
+        agents=[manifest for manifest in found if manifest["kind"] == "CognitiveAgent"],
+        tasks=[manifest for manifest in found if manifest["kind"] == "CognitiveTask"],
+    )
+
+
+def pointed_at(agent: Manifest, addresses: Addresses) -> Manifest:
+    """Return an agent that uses the demo's Ray and its model instead of its own."""
+    pointed = copy.deepcopy(agent)
+    pointed["spec"]["ray"] = {"address": addresses.ray}
+    llm = pointed["spec"]["llm"]
+    llm.pop("apiKeySecretRef", None)
+    llm |= {"provider": addresses.provider, "model": addresses.model, "endpoint": addresses.endpoint}
+    if addresses.has_key:
+        llm["apiKeySecretRef"] = {"name": SECRET, "key": SECRET_KEY}
+    return pointed
+
+
+def with_real_failure(tasks: list[Manifest], error_message: str) -> list[Manifest]:
+    """Return the tasks, the first failure analysis with a failure that really happened."""
+    changed = copy.deepcopy(tasks)
+    for task in changed:
+        if task["spec"]["type"] == FAILURE_TASK_TYPE:
+            task["spec"]["input"]["error_message"] = error_message
+            return changed
+    return changed
+
+
+def key_secret(api_key: str) -> Manifest:
+    """Build the Secret that agents name when their model wants a key."""
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "stringData": {SECRET_KEY: api_key}}
