@@ -1,0 +1,79 @@
+# Every target works in a fresh clone: it installs what it needs first. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE := $(HOME)/.cache/cognitive-operator
+UV := $(or $(shell command -v uv 2>/dev/null),$(CACHE)/uv/bin/uv)
+PYTHON := .venv/bin/python
+HACK := PYTHONPATH=hack $(PYTHON)
+SOURCES := operator/src runtime/src hack tests/support
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
+
+.PHONY: sync
+sync: $(UV) ## Make .venv with all that development needs
+	@$(UV) sync --quiet --locked --inexact
+
+$(CACHE)/uv/bin/uv:
+	@command -v python3 >/dev/null || { echo "install Python 3.11 or newer" >&2; exit 1; }
+	@echo "Installing uv into $(CACHE)/uv" >&2
+	@python3 -m venv $(CACHE)/uv && $(CACHE)/uv/bin/pip install --quiet uv
+
+.PHONY: fmt
+fmt: sync ## Format the code and sort its imports
+	@$(PYTHON) -m ruff format .
+	@$(PYTHON) -m ruff check --fix .
+
+.PHONY: lint
+lint: sync ## Check format, style, types and import directions
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m mypy $(SOURCES)
+	@.venv/bin/lint-imports --no-timing
+
+.PHONY: control-plane
+control-plane: sync ## Download or build kube-apiserver, etcd and kube-controller-manager, once
+	@$(HACK) -m controlplane get
+
+.PHONY: test
+test: lint verify control-plane ## Run everything but the end-to-end tests, against real servers
+	@$(PYTHON) -m pytest tests/unit tests/contract tests/component tests/integration
+
+.PHONY: test-unit
+test-unit: sync ## Run the tests that need no server: seconds
+	@$(PYTHON) -m pytest -q tests/unit tests/contract
+
+.PHONY: test-e2e
+test-e2e: sync ## Run the end-to-end tests against the cluster of $KUBECONFIG
+	@test -n "$${KUBECONFIG:-}" || { echo "set KUBECONFIG to a cluster that the tests may change" >&2; exit 1; }
+	@$(PYTHON) -m pytest tests/e2e
+
+.PHONY: demo
+demo: $(UV) ## Show the whole system at work on this machine (KEEP=1 leaves it running)
+	@$(UV) sync --quiet --locked --inexact --group demo
+	@$(HACK) -m demo
+
+.PHONY: demo-down
+demo-down: sync ## Stop what `make demo KEEP=1` left running
+	@$(HACK) -m demo down
+
+.PHONY: bench
+bench: sync control-plane ## Measure latency, throughput and writes beside their budgets
+	@$(HACK) -m bench
+
+.PHONY: generate
+generate: sync ## Write docs/reference/api.md from the CRDs
+	@$(HACK) -m reference
+
+.PHONY: verify
+verify: sync ## Check that the generated files are up to date
+	@$(HACK) -m reference --check
+
+.PHONY: clean
+clean: ## Delete .venv and every cache of the tools; what is in ~/.cache/cognitive-operator stays
+	@if [ -x $(PYTHON) ]; then $(HACK) -m demo down; fi
+	@rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

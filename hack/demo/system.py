@@ -44,11 +44,12 @@ class System:
         self._directory = directory
         self._llm = llm
         self._stack = ExitStack()
+        self._is_kept = False
         self.parts = self._start()
 
     @property
     def kubectl(self) -> Kubectl:
-        """kubectl as the cluster's administrator, in the default namespace."""
+        """Kubectl as the cluster's administrator, in the default namespace."""
         return self.parts.plane.kubectl.within("default")
 
     @property
@@ -80,14 +81,15 @@ class System:
         """Let everything outlive this process."""
         for process in self.parts.processes:
             process.detach()
-        self._stack.pop_all()
+        self._is_kept = True
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with step("Stopping everything"):
-            self._stack.close()
+        if not self._is_kept:
+            with step("Stopping everything"):
+                self._stack.close()
 
     def _start(self) -> Parts:
         find_programs()
