@@ -17,6 +17,7 @@ from controlplane.binaries import find_installed
 from controlplane.platforms import PROGRAMS
 from servers.errors import ServerMissingError
 from servers.nats import NatsServer
+from servers.operator import OperatorProcess, OperatorSettings
 from servers.ray_head import RayHead
 
 T = TypeVar("T")
@@ -49,6 +50,16 @@ def crds(control_plane: ControlPlane) -> None:
     """The project's custom resources, established on the control plane."""
     control_plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
     control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+
+
+@pytest.fixture(scope="session")
+def operator_process(
+    control_plane: ControlPlane, nats_server: NatsServer, crds: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    """The operator as a process of its own, watching every namespace."""
+    log = tmp_path_factory.mktemp("operator") / "operator.log"
+    with OperatorProcess.start(OperatorSettings(control_plane.kubeconfig_path, nats_server.url, log)) as process:
+        yield process
 
 
 @pytest.fixture
