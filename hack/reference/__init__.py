@@ -1,0 +1,1 @@
+"""Writes the API reference from the CRDs."""

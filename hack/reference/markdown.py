@@ -1,0 +1,107 @@
+"""A CRD as a page for people; pure."""
+
+from collections.abc import Iterator
+from typing import Any
+
+Schema = dict[str, Any]
+
+TITLE = """# API reference
+
+Written by `make generate` from the files in `crds/`; do not edit. `kubectl explain` shows the same.
+"""
+BOUNDS = {
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minItems": "at least {} items",
+    "maxItems": "at most {} items",
+    "minProperties": "at least {} keys",
+    "maxProperties": "at most {} keys",
+    "pattern": "matches `{}`",
+    "format": "a {}",
+}
+"""How each keyword of a schema reads."""
+
+
+def page_of(crds: list[Schema]) -> str:
+    """Return the reference of all resources as one page."""
+    return "\n".join([TITLE, *(line for crd in crds for line in _resource(crd))]).rstrip() + "\n"
+
+
+def _resource(crd: Schema) -> Iterator[str]:
+    names = crd["spec"]["names"]
+    for version in crd["spec"]["versions"]:
+        schema = version["schema"]["openAPIV3Schema"]
+        yield f"## {names['kind']}\n"
+        yield f"`{crd['spec']['group']}/{version['name']}`, short name `{', '.join(names.get('shortNames', []))}`\n"
+        yield f"{_text(schema)}\n"
+        for part in ("spec", "status"):
+            yield f"### {names['kind']} {part}\n"
+            yield "| field | type | meaning |\n|---|---|---|"
+            yield from _rows(schema["properties"][part], "")
+            yield ""
+            yield from _rules(schema["properties"][part])
+
+
+def _rows(schema: Schema, prefix: str) -> Iterator[str]:
+    for name, field in schema.get("properties", {}).items():
+        path = f"{prefix}{name}"
+        required = " **required**" if name in schema.get("required", []) else ""
+        yield f"| `{path}`{required} | {_type(field)} | {_meaning(field)} |"
+        yield from _rows(field, f"{path}.")
+        yield from _rows(field.get("items", {}), f"{path}[].")
+        if isinstance(inner := field.get("additionalProperties"), dict):
+            yield from _rows(inner, f"{path}.*.")
+
+
+def _rules(schema: Schema) -> Iterator[str]:
+    messages = [message for message in _messages(schema) if message]
+    if messages:
+        yield "The API server refuses what breaks one of these rules:\n"
+        yield from (f"- {_escaped(message)}" for message in messages)
+        yield ""
+
+
+def _messages(schema: Schema) -> Iterator[str]:
+    yield from (rule.get("message", "") for rule in schema.get("x-kubernetes-validations", []))
+    for field in schema.get("properties", {}).values():
+        yield from _messages(field)
+    if isinstance(items := schema.get("items"), dict):
+        yield from _messages(items)
+
+
+def _type(field: Schema) -> str:
+    if field.get("x-kubernetes-int-or-string"):
+        return "integer or string"
+    if field.get("type") == "array":
+        return f"list of {_type(field.get('items', {}))}"
+    if isinstance(inner := field.get("additionalProperties"), dict):
+        return f"map of {_type(inner)}"
+    return str(field.get("type", "anything"))
+
+
+def _meaning(field: Schema) -> str:
+    return " ".join(part for part in (_text(field), _limits(field)) if part)
+
+
+def _text(field: Schema) -> str:
+    return _escaped(" ".join(str(field.get("description", "")).split()))
+
+
+def _limits(field: Schema) -> str:
+    limits = []
+    if "enum" in field:
+        limits.append("one of " + ", ".join(f"`{value}`" for value in field["enum"]))
+    limits += [text.format(_escaped(str(field[key]))) for key, text in BOUNDS.items() if key in field]
+    if "default" in field:
+        limits.append(f"default `{_plain(field['default'])}`")
+    return f"({'; '.join(limits)})" if limits else ""
+
+
+def _plain(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,69 @@
+from typing import Any
+
+from reference.markdown import page_of
+
+
+def crd(spec: dict[str, Any]) -> dict[str, Any]:
+    properties = {"spec": spec, "status": {"type": "object", "properties": {"phase": {"type": "string"}}}}
+    schema = {"openAPIV3Schema": {"description": "A thing.", "properties": properties}}
+    names = {"kind": "Thing", "shortNames": ["th"]}
+    return {"spec": {"group": "example.io", "names": names, "versions": [{"name": "v1", "schema": schema}]}}
+
+
+def rows(properties: dict[str, Any], **more: Any) -> list[str]:
+    page = page_of([crd({"type": "object", "properties": properties, **more})])
+    spec = page.partition("### Thing spec")[2].partition("### Thing status")[0]
+    return [line for line in spec.splitlines() if line.startswith("| `")]
+
+
+def test_a_page_names_the_resource_and_both_halves() -> None:
+    page = page_of([crd({"type": "object"})])
+    for part in (
+        "## Thing\n",
+        "`example.io/v1`, short name `th`",
+        "A thing.",
+        "### Thing spec",
+        "| `phase` | string |",
+    ):
+        assert part in page
+
+
+def test_a_field_tells_its_type_meaning_bounds_and_default() -> None:
+    field = {"type": "integer", "description": "How\n many.", "minimum": 0, "maximum": 9, "default": 2}
+    assert rows({"n": field}, required=["n"]) == [
+        "| `n` **required** | integer | How many. (at least 0; at most 9; default `2`) |"
+    ]
+
+
+def test_a_default_is_written_as_yaml_has_it() -> None:
+    assert rows({"on": {"type": "boolean", "default": True}}) == ["| `on` | boolean | (default `true`) |"]
+
+
+def test_bars_do_not_break_the_table() -> None:
+    field = {"type": "string", "enum": ["A", "B"], "pattern": "a|b"}
+    assert rows({"s": field}) == [r"| `s` | string | (one of `A`, `B`; matches `a\|b`) |"]
+
+
+def test_nested_fields_lists_and_maps_have_paths() -> None:
+    inner = {"type": "object", "properties": {"x": {"type": "string"}}}
+    properties = {
+        "o": inner,
+        "l": {"type": "array", "items": inner},
+        "m": {"type": "object", "additionalProperties": inner},
+        "p": {"x-kubernetes-int-or-string": True},
+    }
+    assert [row.split(" | ")[:2] for row in rows(properties)] == [
+        ["| `o`", "object"],
+        ["| `o.x`", "string"],
+        ["| `l`", "list of object"],
+        ["| `l[].x`", "string"],
+        ["| `m`", "map of object"],
+        ["| `m.*.x`", "string"],
+        ["| `p`", "integer or string"],
+    ]
+
+
+def test_the_rules_of_the_api_server_are_listed() -> None:
+    inner = {"type": "string", "x-kubernetes-validations": [{"rule": "…", "message": "x never changes"}]}
+    page = page_of([crd({"type": "object", "properties": {"x": inner}})])
+    assert "refuses what breaks one of these rules:\n\n- x never changes\n" in page
