@@ -21,7 +21,14 @@ from cognitive_runtime.domain.errors import (
     TruncatedResponse,
 )
 from cognitive_runtime.domain.generation import Message, VLLMRequest, VLLMResponse
-from cognitive_runtime.domain.ports import IAsyncExecutor, IClock, IReasoner, IResultPublisher, IVLLMClient
+from cognitive_runtime.domain.ports import (
+    IAsyncExecutor,
+    IClock,
+    IModelSource,
+    IReasoner,
+    IResultPublisher,
+    IVLLMClient,
+)
 from cognitive_runtime.domain.request import AgentSettings, ExecutionMode, ExecutionRequest, LLMSettings
 from cognitive_runtime.domain.result import AgentResult, AttemptOutcome, FailureResult, Reasoning
 from cognitive_runtime.domain.role import AgentRole, describe_role, parse_role
@@ -49,6 +56,7 @@ __all__ = [
     "FailureResult",
     "IAsyncExecutor",
     "IClock",
+    "IModelSource",
     "IReasoner",
     "IResultPublisher",
     "IVLLMClient",

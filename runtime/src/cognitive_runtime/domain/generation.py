@@ -58,8 +58,15 @@ class VLLMResponse:
     model: str
     temperature: float
     usage: Usage = field(default_factory=Usage)
+    finish_reason: str = "stop"
+    """Why the model ended; ``length``: it was cut off at ``max_tokens``."""
     reasoning: str | None = None
     """What a reasoning model thought before it answered."""
+
+    @property
+    def is_truncated(self) -> bool:
+        """True when the answer was cut off at the token limit."""
+        return self.finish_reason == "length"
 
     @property
     def tokens(self) -> int:

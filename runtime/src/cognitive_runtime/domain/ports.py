@@ -48,6 +48,19 @@ class IVLLMClient(Protocol):
         """
 
 
+class IModelSource(Protocol):
+    """Knows how to reach the model of each agent."""
+
+    def open(self, request: ExecutionRequest, deadline_s: float) -> IVLLMClient:
+        """Return a client for one attempt, on connections that attempts share.
+
+        ``deadline_s`` is a reading of the monotonic clock: the client starts no retry that would pass it.
+        """
+
+    async def close(self) -> None:
+        """Close the connections that belong to the running event loop; they open again when they are needed."""
+
+
 class IAsyncExecutor(Protocol):
     """Runs asynchronous code for a synchronous caller."""
 

@@ -1,0 +1,136 @@
+"""The cognitive core: answers requests and contexts by typed reasoning."""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+from uuid import uuid4
+
+import dspy
+
+from cognitive_runtime.adapters.dspy.adapter import BoundedJSONAdapter
+from cognitive_runtime.adapters.dspy.confidence import Confidence, read_confidence
+from cognitive_runtime.adapters.dspy.inputs import preamble, signature_inputs
+from cognitive_runtime.adapters.dspy.model import PortLanguageModel
+from cognitive_runtime.adapters.dspy.signatures import SIGNATURES, TaskSignature
+from cognitive_runtime.domain import (
+    AgentSettings,
+    CognitiveContext,
+    ExecutionRequest,
+    IModelSource,
+    Reasoning,
+    ReasoningError,
+)
+
+LOCAL_TIMEOUT_S: Final = 300
+"""Limit of a reasoning that no task of a cluster asks for."""
+
+
+class CognitiveCore:
+    """Implements ``IReasoner`` by DSPy. One instance serves any number of requests at once.
+
+    The model is bound for each request by ``dspy.context``; nothing of DSPy's global settings is used or changed.
+    """
+
+    def __init__(self, models: IModelSource, agent: AgentSettings | None = None) -> None:
+        """Take the models; ``agent`` is whom contexts that come without a request are answered as."""
+        self._models = models
+        self._agent = agent
+        self._modules = {task_type: dspy.Predict(found.signature) for task_type, found in SIGNATURES.items()}
+
+    async def reason(self, request: ExecutionRequest) -> Reasoning:
+        """Think about one request.
+
+        Raises:
+            ReasoningError: The class says what went wrong and whether to retry.
+        """
+        inputs = signature_inputs(request)
+        client = self._models.open(request, time.monotonic() + request.timeout_seconds)
+        lm = PortLanguageModel(client, request.agent.llm, request.attempt_id)
+        adapter = BoundedJSONAdapter(preamble(request), request.agent.llm.max_tokens)
+        with dspy.context(lm=lm, adapter=adapter, trace=None, disable_history=True):
+            prediction = await self._modules[request.task_type].acall(**inputs)
+        return _reasoning(SIGNATURES[request.task_type], prediction.toDict(), lm)
+
+    def __call__(self, context: CognitiveContext) -> dict[str, Any]:
+        """Think about one context and return the outputs, or why there are none; never raises for a failed reasoning.
+
+        Blocks its thread, also one that runs an event loop: in asynchronous code use ``reason``.
+        """
+        request = self._request(context)
+        envelope = {
+            "task_type": context.task_type.value,
+            "agent_id": context.agent_id,
+            "model_used": request.agent.llm.model,
+            "provider": request.agent.llm.provider,
+        }
+        try:
+            with ThreadPoolExecutor(1) as thread:
+                found = thread.submit(asyncio.run, self._reason_once(request)).result()
+        except ReasoningError as error:
+            return envelope | {
+                "success": False,
+                "error": str(error),
+                "error_type": error.error_type,
+                "retryable": error.retryable,
+            }
+        return envelope | dict(found.outputs) | {"success": True, "confidence": found.confidence}
+
+    async def _reason_once(self, request: ExecutionRequest) -> Reasoning:
+        try:
+            return await self.reason(request)
+        finally:
+            await self._models.close()
+
+    def _request(self, context: CognitiveContext) -> ExecutionRequest:
+        if self._agent is None:
+            raise ValueError("this core answers requests alone: it was made without the settings of an agent")
+        contexts = {
+            "memory": context.memory_context,
+            "energy": context.energy_context,
+            "lifecycle": context.lifecycle_context,
+        }
+        return ExecutionRequest(
+            namespace="local",
+            task_name=context.task_type.value,
+            task_uid=str(uuid4()),
+            attempt=1,
+            agent_name=context.agent_id,
+            agent_uid=context.agent_id,
+            mode="Embedded",
+            attempt_key="",
+            timeout_seconds=LOCAL_TIMEOUT_S,
+            task_type=context.task_type,
+            input=context.input_data,
+            agent=self._agent,
+            context={name: value for name, value in contexts.items() if value},
+        )
+
+
+_current: Final[dict[str, CognitiveCore]] = {}
+
+
+def initialize_cognitive_core(models: IModelSource, agent: AgentSettings) -> CognitiveCore:
+    """Make a core that answers contexts as this agent, and let ``get_cognitive_core`` return it from now on."""
+    _current["core"] = CognitiveCore(models, agent)
+    return _current["core"]
+
+
+def get_cognitive_core() -> CognitiveCore | None:
+    """Return the core that was initialised last in this process, None if there was none."""
+    return _current.get("core")
+
+
+def _reasoning(task: TaskSignature, outputs: dict[str, Any], lm: PortLanguageModel) -> Reasoning:
+    name = task.confidence
+    found = read_confidence(outputs[name]) if name else Confidence(None, "this task type asks for no confidence")
+    if name:
+        outputs[name] = found.value
+    return Reasoning(
+        outputs={key: value for key, value in outputs.items() if value is not None},
+        thought=outputs[task.thought],
+        confidence=found.value,
+        confidence_reason=found.reason,
+        usage=lm.usage,
+        repaired=lm.repairs > 0,
+    )

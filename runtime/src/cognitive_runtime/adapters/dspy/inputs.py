@@ -1,0 +1,106 @@
+"""What of a request reaches the prompt, within which bounds."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cognitive_runtime.domain import CognitiveTaskType, ExecutionRequest, InvalidRequest, describe_role
+from cognitive_runtime.domain.text import clip_utf8
+
+MAX_CONTEXT_BYTES: Final = 16 * 1024
+"""Bound of each of memory, energy and lifecycle context, as JSON."""
+MAX_CONSTRAINT_BYTES: Final = 16 * 1024
+"""Bound of each of rubric, requirements and the other constraints together, as JSON."""
+MAX_SYSTEM_PROMPT_BYTES: Final = 16 * 1024
+"""The task's own input has no bound here: the operator refuses a spec above its limit."""
+
+_PASSED: Final = {
+    CognitiveTaskType.TASK_PLANNING: {
+        "task_description": "task_description",
+        "agent_capabilities": "agent_capabilities",
+        "available_resources": "available_resources",
+    },
+    CognitiveTaskType.DECISION_MAKING: {"decision_context": "decision_context", "historical_data": "historical_data"},
+    CognitiveTaskType.PROBLEM_SOLVING: {
+        "problem_statement": "problem_statement",
+        "constraints": "constraints",
+        "available_tools": "available_tools",
+    },
+    CognitiveTaskType.MEMORY_SYNTHESIS: {"memory_fragments": "memory_fragments", "synthesis_goal": "synthesis_goal"},
+    CognitiveTaskType.CAPABILITY_ASSESSMENT: {
+        "performance_data": "agent_performance_data",
+        "agent_performance_data": "agent_performance_data",
+        "current_capabilities": "current_capabilities",
+        "target_capabilities": "target_capabilities",
+    },
+}
+"""The signature's field for each key of a task's input; other keys are further input. A failure is passed whole."""
+_REQUIRED: Final = {
+    CognitiveTaskType.TASK_PLANNING: "task_description",
+    CognitiveTaskType.DECISION_MAKING: "decision_context",
+    CognitiveTaskType.PROBLEM_SOLVING: "problem_statement",
+    CognitiveTaskType.MEMORY_SYNTHESIS: "memory_fragments",
+    CognitiveTaskType.CAPABILITY_ASSESSMENT: "performance_data",
+}
+
+
+def signature_inputs(request: ExecutionRequest) -> dict[str, Any]:
+    """Return the signature's inputs: the task's own, its context and what binds the answer.
+
+    Raises:
+        InvalidRequest: The task's input lacks what its type needs; the message names it.
+    """
+    return _own_input(request) | _context(request) | _constraints(request)
+
+
+def preamble(request: ExecutionRequest) -> str:
+    """Return what the agent is told before every task: its role and its own system prompt."""
+    introduction = f"You are {describe_role(request.agent.role)}."
+    system_prompt = clip_utf8(request.agent.system_prompt or "", MAX_SYSTEM_PROMPT_BYTES)
+    return f"{introduction}\n\n{system_prompt}".strip()
+
+
+def _own_input(request: ExecutionRequest) -> dict[str, Any]:
+    if request.task_type is CognitiveTaskType.FAILURE_ANALYSIS:
+        if not request.input:
+            raise InvalidRequest("input: failure_analysis needs an incident, such as error_message.")
+        return {"incident_context": dict(request.input)}
+    passed, required = _PASSED[request.task_type], _REQUIRED[request.task_type]
+    own = {passed[key]: value for key, value in request.input.items() if key in passed and not _is_empty(value)}
+    if passed[required] not in own:
+        raise InvalidRequest(f"input: {request.task_type.value} needs {required}.")
+    further = {key: value for key, value in request.input.items() if key not in passed}
+    return own | ({"further_input": further} if further else {})
+
+
+def _context(request: ExecutionRequest) -> dict[str, Any]:
+    contexts = {f"{name}_context": request.context.get(name) for name in ("memory", "energy", "lifecycle")}
+    bounded = {name: _bounded(value, MAX_CONTEXT_BYTES) for name, value in contexts.items()}
+    return bounded | {"role_probabilities": _plain(request.agent.role_probabilities)}
+
+
+def _constraints(request: ExecutionRequest) -> dict[str, Any]:
+    found = request.constraints
+    further = {name: value for name, value in found.items() if name not in ("rubric", "requirements")}
+    return {
+        "rubric": _bounded(found.get("rubric"), MAX_CONSTRAINT_BYTES),
+        "requirements": _bounded(found.get("requirements"), MAX_CONSTRAINT_BYTES),
+        "further_constraints": _bounded(further, MAX_CONSTRAINT_BYTES),
+    }
+
+
+def _bounded(value: Any, max_bytes: int) -> Any:
+    """Return the value, or the beginning of its JSON as text when it is too large; None when there is nothing in it."""
+    if _is_empty(value):
+        return None
+    text = json.dumps(value, ensure_ascii=False)
+    clipped = clip_utf8(text, max_bytes)
+    return value if clipped == text else f"{clipped}… (cut off at {max_bytes} bytes)"
+
+
+def _plain(mapping: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return dict(mapping) if mapping else None
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str | list | dict) and not value)

@@ -1,0 +1,87 @@
+"""Checking an answer against the types of a signature's outputs."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Annotated, Any, Final, get_origin
+
+import dspy
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
+
+from cognitive_runtime.adapters.dspy.confidence import CONFIDENCE_FIELDS
+from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer
+
+_BULLET: Final = re.compile(r"^\s*(?:[-*•]|\(?\d{1,3}[.):])\s+")
+_LEADING_INTEGER: Final = re.compile(r"\s*(\d{1,4})(?:\.0+)?(?:\s*/\s*\d+|\s*[-:,(.].*|\s+.*)?\s*", re.DOTALL)
+
+
+def check_outputs(signature: type[dspy.Signature], answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answer as the signature's types, its confidence as it was given.
+
+    What means the same in another form is taken: a numbered text for a list, a list of lines for a text, "7/10" for 7.
+
+    Raises:
+        UnusableAnswer: A field is missing, empty or of another kind; the message names every one.
+    """
+    try:
+        typed = _model(signature).model_validate(answer).model_dump()
+    except ValidationError as error:
+        raise UnusableAnswer("; ".join(_problems(error))) from None
+    given = {name: answer.get(name) for name in signature.output_fields if name in CONFIDENCE_FIELDS}
+    return {name: given[name] if name in given else typed[name] for name in signature.output_fields}
+
+
+@lru_cache(maxsize=64)
+def _model(signature: type[dspy.Signature]) -> type[BaseModel]:
+    """Return the validator of all outputs but the confidence, which is read on its own and never fails an answer."""
+    fields: dict[str, Any] = {
+        name: (Annotated[info.annotation, *info.metadata, BeforeValidator(_reader(info.annotation))], ...)
+        for name, info in signature.output_fields.items()
+        if name not in CONFIDENCE_FIELDS
+    }
+    return create_model(signature.__name__, __config__=ConfigDict(allow_inf_nan=False), **fields)
+
+
+def _reader(annotation: Any) -> Callable[[Any], Any]:
+    if annotation is str:
+        return _to_text
+    if annotation is int:
+        return _to_integer
+    return _to_list if get_origin(annotation) is list else lambda value: value
+
+
+def _to_text(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return "\n".join(value).strip()
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) and value else value
+
+
+def _to_list(value: Any) -> Any:
+    if isinstance(value, str):
+        lines = [_BULLET.sub("", line).strip() for line in value.splitlines()]
+        return [line for line in lines if line]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [item for item in map(_to_text, value) if item not in ("", None)]
+    return value
+
+
+def _to_integer(value: Any) -> Any:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        match = _LEADING_INTEGER.fullmatch(value)
+        return int(match.group(1)) if match else value
+    return value
+
+
+def _problems(error: ValidationError) -> list[str]:
+    """Name each field at fault and the rule, never the model's words."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg'].lower()}" for item in found]

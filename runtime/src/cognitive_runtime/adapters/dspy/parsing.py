@@ -1,0 +1,101 @@
+"""Finding the JSON object in what a model wrote."""
+
+import json
+import re
+from collections.abc import Collection, Iterator
+from math import isfinite
+from typing import Any, Final
+
+MAX_ANSWER_CHARS: Final = 1024 * 1024
+MAX_CANDIDATES: Final = 64
+"""Beginnings of objects that are tried, so that a hostile answer cannot keep the parser busy."""
+
+_THINKING: Final = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
+_FENCE: Final = re.compile(r"```[A-Za-z0-9_-]*\s*\n(.*?)```", re.DOTALL)
+_NO_NAME: Final = re.compile(r"[\s-]+")
+
+
+class UnusableAnswer(ValueError):
+    """The answer does not satisfy the outputs; the message says why and holds none of its text."""
+
+
+def parse_object(text: str, names: Collection[str]) -> dict[str, Any]:
+    """Return the JSON object in an answer that has most of the expected names.
+
+    Raw control characters in strings, code fences, prose around the object, a ``<think>`` block before it, an object
+    around it and names in other spellings (``Proposed Solution``) are tolerated. ``NaN`` and infinities become text.
+
+    Raises:
+        UnusableAnswer: There is no such object.
+    """
+    answer = _THINKING.sub("", text[:MAX_ANSWER_CHARS]).strip().removeprefix("\ufeff")
+    best: dict[str, Any] | None = None
+    for value in _values(answer):
+        found = _object_with(value, names)
+        if found is not None and (best is None or len(found) > len(best)):
+            best = found
+        if best is not None and len(best) == len(names):
+            break
+    if best is None:
+        raise UnusableAnswer("there is no JSON object in it with the expected fields")
+    return {name: _mended(value) for name, value in best.items()}
+
+
+def _values(answer: str) -> Iterator[Any]:
+    """Yield every JSON value that the answer may mean, the likeliest first."""
+    decoder = json.JSONDecoder(
+        strict=False, parse_constant=str, parse_float=_finite_or_text, parse_int=_bounded_or_text
+    )
+    for candidate in (answer, *(match.group(1) for match in _FENCE.finditer(answer))):
+        try:
+            yield decoder.decode(candidate.strip())
+        except (ValueError, RecursionError):
+            continue
+    position = answer.find("{")
+    for _ in range(MAX_CANDIDATES):
+        if position < 0:
+            return
+        try:
+            value, end = decoder.raw_decode(answer, position)
+            yield value
+        except (ValueError, RecursionError):
+            end = position + 1
+        position = answer.find("{", end)
+
+
+def _object_with(value: Any, names: Collection[str], depth: int = 2) -> dict[str, Any] | None:
+    """Return the expected fields of the object, or of the one object inside it."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, dict):
+        return None
+    spelled = {_plain(name): item for name, item in value.items()}
+    found = {name: value.get(name, spelled.get(name)) for name in names if name in value or name in spelled}
+    if found or depth == 0:
+        return found or None
+    inner = [item for item in value.values() if isinstance(item, dict)]
+    return _object_with(inner[0], names, depth - 1) if len(inner) == 1 else None
+
+
+def _plain(name: str) -> str:
+    return _NO_NAME.sub("_", name.strip().lower())
+
+
+def _finite_or_text(text: str) -> float | str:
+    number = float(text)
+    return number if isfinite(number) else text
+
+
+def _bounded_or_text(text: str) -> int | str:
+    return int(text) if len(text) <= 18 else text
+
+
+def _mended(value: Any) -> Any:
+    """Replace halves of surrogate pairs, which JSON can spell and UTF-8 cannot."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    if isinstance(value, dict):
+        return {_mended(name): _mended(item) for name, item in value.items()}
+    return value

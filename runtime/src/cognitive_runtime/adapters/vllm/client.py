@@ -1,0 +1,118 @@
+"""Text generation by a model server."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from openai.types.chat import ChatCompletion
+
+from cognitive_runtime.adapters.vllm.retry import RetryPolicy
+from cognitive_runtime.adapters.vllm.server import ModelServer
+from cognitive_runtime.domain import (
+    ContentRefused,
+    EmptyResponse,
+    TruncatedResponse,
+    Usage,
+    VLLMRequest,
+    VLLMResponse,
+)
+
+MIN_TIMEOUT_S: Final = 0.001
+ReadKey = Callable[[], str | None]
+"""Returns the API key as it is now, None for a server that needs none; raises ``CredentialsNotMounted``."""
+
+
+def no_key() -> str | None:
+    """Return no key: the server asks for none."""
+    return None
+
+
+class VLLMHTTPClient:
+    """Implements ``IVLLMClient`` by any server that speaks OpenAI's chat completions.
+
+    Without a ``server`` each call opens and closes its own connection, so that the client works from any event loop
+    and can be pickled; with one, calls share its connections.
+    """
+
+    def __init__(
+        self,
+        vllm_url: str,
+        agent_id: str,
+        role: str,
+        model: str,
+        *,
+        timeout_s: float = 60,
+        read_key: ReadKey = no_key,
+        retry: RetryPolicy | None = None,
+        server: ModelServer | None = None,
+    ) -> None:
+        self._url = vllm_url
+        self._author = (agent_id, str(role))
+        self._model = model
+        self._timeout_s = timeout_s
+        self._read_key = read_key
+        self._retry = retry or RetryPolicy()
+        self._server = server
+
+    async def generate(self, request: VLLMRequest) -> VLLMResponse:
+        """Return the model's answer, repeating the call after failures that pass.
+
+        Raises:
+            ReasoningError: The class says what went wrong and whether another attempt may help.
+        """
+        async with self._connection() as server:
+            answer = await self._retry.run(lambda: self._call(server, request))
+        return self._response(request, answer)
+
+    async def _call(self, server: ModelServer, request: VLLMRequest) -> ChatCompletion:
+        remaining_s = self._retry.deadline_s - time.monotonic()
+        timeout_s = max(MIN_TIMEOUT_S, min(self._timeout_s, remaining_s))
+        return await server.complete(request, self._read_key(), timeout_s)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[ModelServer]:
+        if self._server:
+            yield self._server
+            return
+        server = ModelServer(self._url)
+        try:
+            yield server
+        finally:
+            await server.close()
+
+    def _response(self, request: VLLMRequest, answer: ChatCompletion) -> VLLMResponse:
+        usage = _usage(answer)
+        if not answer.choices:
+            raise EmptyResponse("The model answered without a choice.", usage=usage)
+        choice = answer.choices[0]
+        if choice.message.refusal or choice.finish_reason == "content_filter":
+            raise ContentRefused("The model or its content filter refused to answer.", usage=usage)
+        content = choice.message.content or ""
+        if not content.strip():
+            raise _empty(choice.finish_reason, usage)
+        agent_id, role = self._author
+        return VLLMResponse(
+            content=content,
+            author_id=agent_id,
+            author_role=role,
+            model=request.model,
+            temperature=request.temperature,
+            usage=usage,
+            finish_reason=choice.finish_reason or "stop",
+            reasoning=getattr(choice.message, "reasoning_content", None),
+        )
+
+
+def _empty(finish_reason: str | None, usage: Usage) -> EmptyResponse | TruncatedResponse:
+    if finish_reason == "length":
+        return TruncatedResponse("The model used up its tokens before it answered.", usage=usage)
+    return EmptyResponse("The model answered without content.", usage=usage)
+
+
+def _usage(answer: ChatCompletion) -> Usage:
+    found = answer.usage
+    if found is None:
+        return Usage()
+    prompt, completion = max(0, found.prompt_tokens or 0), max(0, found.completion_tokens or 0)
+    return Usage(prompt, completion, found.total_tokens or prompt + completion)

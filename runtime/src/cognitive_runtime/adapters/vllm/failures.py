@@ -1,0 +1,99 @@
+"""Which error class a failed model call belongs to."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import isfinite
+from typing import Any, Final
+
+import openai
+
+from cognitive_runtime.domain import (
+    BadRequest,
+    ContentRefused,
+    ContextLengthExceeded,
+    ModelTimeout,
+    ModelUnavailable,
+    RateLimited,
+    ReasoningError,
+)
+
+_CONTEXT_LENGTH: Final = re.compile(
+    r"context_length_exceeded|exceed_context_size|context (length|window|size)|maximum (context|model) len"
+    r"|max_model_len|prompt is too long|input (is|was) too long|reduce the length|longer than the maximum",
+    re.IGNORECASE,
+)
+"""What OpenAI, Azure, vLLM, llama.cpp and TGI say when prompt and answer do not fit."""
+_REFUSED: Final = re.compile(r"content_filter|content_policy|ResponsibleAIPolicyViolation", re.IGNORECASE)
+_PLAIN_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+
+
+def classify(error: openai.APIError, server: str, model: str) -> ReasoningError:
+    """Return what happened as an error of the domain.
+
+    The message names the server and the model, never what the server said: servers echo prompts and keys.
+    """
+    if isinstance(error, openai.APITimeoutError):
+        return ModelTimeout(f"The model server {server} did not answer in time.")
+    if isinstance(error, openai.APIStatusError):
+        return _classify_status(error, server, model)
+    if isinstance(error, openai.APIConnectionError):
+        return ModelUnavailable(f"The model server {server} cannot be reached.")
+    return ModelUnavailable(f"The model server {server} answered something that is not a chat completion.")
+
+
+def _classify_status(error: openai.APIStatusError, server: str, model: str) -> ReasoningError:
+    message = f"The model server {server} answered HTTP {error.status_code}."
+    retry_after_s = parse_retry_after(error.response.headers)
+    if error.status_code == 429:
+        return RateLimited(message, retry_after_s=retry_after_s)
+    if error.status_code == 408:
+        return ModelTimeout(message)
+    if error.status_code >= 500:
+        return ModelUnavailable(message, retry_after_s=retry_after_s)
+    return _classify_refusal(error, server, model)
+
+
+def _classify_refusal(error: openai.APIStatusError, server: str, model: str) -> ReasoningError:
+    status, text = error.status_code, f"{error.code} {error.type} {error.message}"
+    if status in (400, 413, 422) and _CONTEXT_LENGTH.search(text):
+        return ContextLengthExceeded(f"Prompt and answer do not fit the context window of model {model!r}.")
+    if _REFUSED.search(text):
+        return ContentRefused(f"The content filter of the model server {server} refused the request.")
+    if status in (401, 403):
+        return BadRequest(f"The model server {server} refused the API key (HTTP {status}).")
+    if status == 404:
+        return BadRequest(f"The model server {server} knows no model {model!r} (HTTP 404).")
+    return BadRequest(f"The model server {server} refused the request (HTTP {status}{_code(error.code)}).")
+
+
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a server asks to wait, None if it does not say so in a way that can be understood."""
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    text = headers.get("retry-after")
+    seconds = _number(text)
+    return seconds if seconds is not None or text is None else _seconds_until(text)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return max(0.0, number) if isfinite(number) else None
+
+
+def _seconds_until(http_date: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(http_date)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
+
+
+def _code(code: Any) -> str:
+    return f", {code}" if isinstance(code, str) and _PLAIN_CODE.fullmatch(code) else ""
