@@ -113,7 +113,8 @@ def _backoff_s(facts: TaskFacts, closing: Closing, attempts: Sequence[Attempt]) 
         return UNCOUNTED_BACKOFF_S
     counted = sum(1 for a in attempts if a.error_type not in _UNCOUNTED)
     base = facts.task.retry_policy(facts.agent).backoff_seconds
-    return min(MAX_BACKOFF_S, max(base * 2.0 ** (counted - 1), closing.retry_after_s or 0.0))
+    grown_s = min(max(MAX_BACKOFF_S, base), base * 2.0 ** (counted - 1))
+    return max(grown_s, closing.retry_after_s or 0.0)
 
 
 def _watch(facts: TaskFacts, flight: Flight) -> TaskPlan:
