@@ -33,7 +33,7 @@ lint: sync ## Check format, style, types and import directions
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy $(SOURCES)
-	@.venv/bin/lint-imports --no-timing
+	@.venv/bin/lint-imports --no-logo
 
 .PHONY: control-plane
 control-plane: sync ## Download or build kube-apiserver, etcd and kube-controller-manager, once
