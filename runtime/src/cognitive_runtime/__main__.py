@@ -1,0 +1,158 @@
+"""The command line: an agent's executor, or one attempt."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Final
+
+from cognitive_runtime.adapters.json_logs import configure_logging
+from cognitive_runtime.adapters.nats.subjects import RequestSubject, parse_request_subject
+from cognitive_runtime.adapters.secrets import is_secret_name
+from cognitive_runtime.config import ConfigError, ExecutorSettings, RuntimeSettings, read_settings
+
+_EPILOG: Final = """\
+environment:
+  COGNITIVE_NATS_URL       the broker, for example nats://nats:4222; the operator sets it
+  COGNITIVE_SUBMISSION_ID  the Ray job's own id; the operator sets it
+  COGNITIVE_SECRETS_DIR    folder of the agents' secrets, <agentUID>/<file>; default /var/run/secrets/cognitive
+  COGNITIVE_SPOOL_DIR      folder of unpublished responses; default /tmp/cognitive-spool
+  LOG_LEVEL                DEBUG, INFO, WARNING or ERROR; default INFO
+
+exit status of `attempt`:
+  0  the response is in the stream (it may say that the attempt failed), or another execution owns the attempt
+  2  a setting or the subject is wrong
+  3  there is no request on the subject: it was withdrawn, or it has expired
+  4  the request cannot be answered, or it is not for Job mode
+  5  told to end before the response was in the stream
+"""
+_BAD_CONFIGURATION: Final = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        settings = read_settings(os.environ)
+    except ConfigError as error:
+        sys.stderr.write(f"cognitive-runtime: {error}\n")
+        return _BAD_CONFIGURATION
+    if arguments.command == "attempt":
+        return _attempt(settings, arguments.subject, arguments.grace_seconds)
+    return _executor(settings, _executor_settings(arguments))
+
+
+def _attempt(settings: RuntimeSettings, subject: RequestSubject, grace_s: float) -> int:
+    # Imported here: one attempt needs no Ray, and the executor's driver no DSPy; both take seconds to load.
+    from cognitive_runtime.bootstrap.job import run_attempt
+    from cognitive_runtime.bootstrap.reasoning import make_dspy_reasoner
+
+    names = {"namespace": subject.namespace, "agent": subject.agent_uid, "attempt": subject.attempt_id}
+    configure_logging(settings.log_level, names)
+    return int(asyncio.run(run_attempt(settings, subject, make_dspy_reasoner, grace_s)))
+
+
+def _executor(settings: RuntimeSettings, executor: ExecutorSettings) -> int:
+    from cognitive_runtime.bootstrap.executor import run_executor
+
+    configure_logging(settings.log_level, {"namespace": executor.namespace, "agent": executor.agent_uid})
+    asyncio.run(run_executor(executor))
+    return 0
+
+
+def _executor_settings(arguments: argparse.Namespace) -> ExecutorSettings:
+    return ExecutorSettings(
+        namespace=arguments.namespace,
+        agent_uid=arguments.agent_uid,
+        workers=arguments.workers,
+        concurrency=arguments.concurrency,
+        required_secrets=tuple(arguments.require_secret),
+        grace_s=arguments.grace_seconds,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m cognitive_runtime",
+        description="Executes cognitive tasks on Ray. Both commands are entrypoints of jobs that the operator submits.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"cognitive-runtime {version('cognitive-runtime')}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_executor(commands.add_parser("executor", help="keep an agent's warm workers, which pull and run its requests"))
+    _add_attempt(commands.add_parser("attempt", help="run the one attempt whose request is on a subject, then end"))
+    return parser
+
+
+def _add_executor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--namespace", required=True, help="the agent's Kubernetes namespace")
+    parser.add_argument("--agent-uid", required=True, metavar="UID", help="the agent's metadata.uid")
+    parser.add_argument("--workers", type=_count, default=1, metavar="N", help="worker actors; default 1")
+    parser.add_argument(
+        "--concurrency", type=_count, default=4, metavar="N", help="attempts that one worker runs at once; default 4"
+    )
+    parser.add_argument(
+        "--require-secret",
+        type=_secret_name,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="file of the agent's secrets without which its workers take no requests; may be given more than once",
+    )
+    _add_grace(parser)
+
+
+def _add_attempt(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "subject",
+        type=_subject,
+        metavar="SUBJECT",
+        help="agent.request.<namespace>.<agentUID>.<taskUID>.<attempt>",
+    )
+    _add_grace(parser)
+
+
+def _add_grace(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--grace-seconds",
+        type=_seconds,
+        default=ExecutorSettings.grace_s,
+        metavar="S",
+        help="for running attempts after SIGTERM; default 2: Ray kills a stopped job after 3",
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return found
+
+
+def _secret_name(text: str) -> str:
+    if not is_secret_name(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a plain file name of [A-Za-z0-9._-]")
+    return text
+
+
+def _subject(text: str) -> RequestSubject:
+    try:
+        return parse_request_subject(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""JetStream: requests, claims, leases, control messages and responses."""

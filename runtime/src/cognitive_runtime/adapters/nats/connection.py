@@ -1,0 +1,214 @@
+"""One connection to the broker that never gives up."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.js.client import JetStreamContext
+
+from cognitive_runtime.adapters.nats.errors import BrokerUnavailable
+
+_LOGGER: Final = logging.getLogger(__name__)
+_CONNECT_TIMEOUT_S: Final = 2
+_OPEN_TIMEOUT_S: Final = 10.0
+_RETRY_S: Final = 0.25
+_LIBRARY_RETRY_S: Final = 1
+_PING_INTERVAL_S: Final = 4
+"""The second unanswered ping ends the connection: a cut cable is noticed before the lease is lost (10 s)."""
+_TROUBLE_LOG_INTERVAL_S: Final = 30.0
+
+Callback = Callable[[Msg], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class BrokerSettings:
+    """Where the broker is and who the agent is to it."""
+
+    url: str
+    """One URL, or several separated by commas."""
+    agent_uid: str
+    name: str
+    """Shown in the broker's list of connections."""
+    credentials: Path | None = None
+    """Used when the file exists; looked for again on every connection."""
+
+    @property
+    def servers(self) -> list[str]:
+        """The URLs, one by one."""
+        return [url.strip() for url in self.url.split(",") if url.strip()]
+
+    @property
+    def inbox_prefix(self) -> str:
+        """Where answers to this agent arrive, and to no other."""
+        return f"_INBOX.{self.agent_uid}"
+
+
+class BrokerConnection:
+    """Stays connected: from before the broker is up, through every outage, until ``close``.
+
+    Every connection is a client of its own, with the credentials that are there by then: the library's own reconnection
+    gives up for ever when the broker refuses it once, and sends what it had buffered long after the sender gave it up.
+    """
+
+    def __init__(self, settings: BrokerSettings) -> None:
+        self._settings = settings
+        self._client: Client | None = None
+        self._listeners: dict[str, Callback] = {}
+        self._subscriptions: dict[str, Subscription] = {}
+        self._reconnect_callbacks: list[Callable[[], None]] = []
+        self._connected = asyncio.Event()
+        self._supervisor: asyncio.Task[None] | None = None
+        self._trouble_logged_at = float("-inf")
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker can be reached at this moment, as far as is known."""
+        return self._client is not None and self._client.is_connected
+
+    def start(self) -> None:
+        """Begin to connect, in the background; more than once is no error."""
+        if self._supervisor is None:
+            self._supervisor = asyncio.create_task(self._supervise(), name="broker-connection")
+
+    async def wait_connected(self) -> None:
+        """Return when there is a connection."""
+        self.start()
+        while not self.is_connected:
+            self._connected.clear()
+            await self._connected.wait()
+
+    async def listen(self, subject: str, callback: Callback) -> None:
+        """Call back for each message of a subject, on this connection and all later ones."""
+        self._listeners[subject] = callback
+        if self._client is not None:
+            with contextlib.suppress(nats.errors.Error):
+                self._subscriptions[subject] = await self._client.subscribe(subject, cb=callback)
+
+    async def unlisten(self, subject: str) -> None:
+        """Call back no more for a subject."""
+        self._listeners.pop(subject, None)
+        subscription = self._subscriptions.pop(subject, None)
+        if subscription is not None:
+            with contextlib.suppress(nats.errors.Error):
+                await subscription.unsubscribe()
+
+    def on_reconnect(self, callback: Callable[[], None]) -> None:
+        """Call back on every new connection: what was asked on an older one is never answered."""
+        self._reconnect_callbacks.append(callback)
+
+    def client(self) -> Client:
+        """Return the connected client.
+
+        Raises:
+            BrokerUnavailable: There is no connection now.
+        """
+        if self._client is None or not self._client.is_connected:
+            raise BrokerUnavailable("no connection to the broker")
+        return self._client
+
+    def jetstream(self) -> JetStreamContext:
+        """Return the JetStream context of the connected client.
+
+        Raises:
+            BrokerUnavailable: There is no connection now.
+        """
+        return self.client().jetstream()
+
+    async def send(self, subject: str, payload: bytes, reply: str = "") -> None:
+        """Send a message that nobody acknowledges.
+
+        Raises:
+            BrokerUnavailable: There is no connection now.
+        """
+        try:
+            await self.client().publish(subject, payload, reply=reply)
+        except nats.errors.Error as error:
+            raise BrokerUnavailable(f"cannot send: {error!r}") from error
+
+    async def close(self) -> None:
+        """Disconnect for good; more than once is no error."""
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is not None:
+            supervisor.cancel()
+            await asyncio.gather(supervisor, return_exceptions=True)
+
+    async def _supervise(self) -> None:
+        while True:
+            closed = asyncio.Event()
+            client = Client()
+            try:
+                await self._use(client, closed)
+            except Exception as error:  # whatever the library meets, connecting goes on
+                self._log_trouble(error)
+            finally:
+                self._client = None
+                await _close(client)
+            await asyncio.sleep(_RETRY_S)
+
+    async def _use(self, client: Client, closed: asyncio.Event) -> None:
+        async with asyncio.timeout(_OPEN_TIMEOUT_S):
+            await self._connect(client, closed)
+            self._subscriptions = {
+                subject: await client.subscribe(subject, cb=callback) for subject, callback in self._listeners.items()
+            }
+        self._client = client
+        _LOGGER.info("connected to the broker", extra={"event": "BrokerConnected"})
+        self._connected.set()
+        for notify in self._reconnect_callbacks:
+            notify()
+        await _until_lost(client, closed)
+        _LOGGER.warning("lost the connection to the broker", extra={"event": "BrokerDisconnected"})
+
+    async def _connect(self, client: Client, closed: asyncio.Event) -> None:
+        async def on_closed() -> None:
+            closed.set()
+
+        credentials = self._settings.credentials
+        await client.connect(
+            self._settings.servers,
+            name=self._settings.name,
+            inbox_prefix=self._settings.inbox_prefix,
+            user_credentials=str(credentials) if credentials is not None and credentials.is_file() else None,
+            connect_timeout=_CONNECT_TIMEOUT_S,
+            allow_reconnect=False,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=_LIBRARY_RETRY_S,
+            ping_interval=_PING_INTERVAL_S,
+            max_outstanding_pings=1,
+            closed_cb=on_closed,
+            error_cb=_on_error,
+        )
+
+    def _log_trouble(self, error: Exception) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._trouble_logged_at >= _TROUBLE_LOG_INTERVAL_S:
+            self._trouble_logged_at = now
+            _LOGGER.warning("cannot connect to the broker", extra={"event": "BrokerUnreachable", "error": repr(error)})
+
+
+async def _until_lost(client: Client, closed: asyncio.Event) -> None:
+    while client.is_connected:  # looked at each second: a stuck socket delays the client's own word
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await closed.wait()
+                return
+
+
+async def _close(client: Client) -> None:
+    with contextlib.suppress(nats.errors.Error, OSError):
+        if client.is_connected:
+            await client.flush(timeout=1)
+    with contextlib.suppress(nats.errors.Error, OSError):
+        await client.close()
+
+
+async def _on_error(error: Exception) -> None:
+    _LOGGER.debug("broker error", extra={"event": "BrokerError", "error": repr(error)})

@@ -1,0 +1,107 @@
+"""The few things that an executor does with JetStream, none of which needs a right to manage it."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import nats.errors
+from nats.js.errors import APIError, Error, NoStreamResponseError
+
+from cognitive_runtime.adapters.nats.connection import BrokerConnection
+from cognitive_runtime.adapters.nats.errors import (
+    BrokerUnavailable,
+    PermanentBrokerError,
+    StreamFull,
+    TransientBrokerError,
+    WrongLastSequence,
+)
+
+REQUEST_TIMEOUT_S: Final = 2.0
+_EXPECTED_LAST_SUBJECT_SEQUENCE: Final = "Nats-Expected-Last-Subject-Sequence"
+_WRONG_LAST_SEQUENCE: Final = (10071, 10164)
+_NO_ROOM: Final = (10023, 10047, 10077, 10122)
+"""Insufficient resources, insufficient storage, maximum messages or bytes of the stream, storage limit of the account.
+Source: ``server/errors.json`` of nats-server."""
+_KV_OPERATION: Final = "KV-Operation"
+_ROLLUP: Final = {"Nats-Rollup": "sub"}
+
+
+async def store(
+    broker: BrokerConnection, subject: str, payload: bytes, headers: Mapping[str, str] | None = None
+) -> None:
+    """Store a message; returns when the stream has acknowledged it.
+
+    Raises:
+        TransientBrokerError: It is unknown whether it was stored. Retry.
+        WrongLastSequence: ``headers`` expected a subject without messages, and it has one.
+        PermanentBrokerError: The stream refused it.
+    """
+    with _translated():
+        await broker.jetstream().publish(
+            subject, payload, timeout=REQUEST_TIMEOUT_S, headers=dict(headers or {}) or None
+        )
+
+
+async def create(broker: BrokerConnection, subject: str, payload: bytes) -> None:
+    """Store the first message that the subject ever had, by whoever comes first.
+
+    Raises:
+        WrongLastSequence: Somebody was faster, or this call was made before and only its answer got lost.
+        TransientBrokerError: It is unknown whether it was stored. Retry.
+    """
+    await store(broker, subject, payload, {_EXPECTED_LAST_SUBJECT_SEQUENCE: "0"})
+
+
+async def last_message(broker: BrokerConnection, stream: str, subject: str) -> bytes | None:
+    """Return the last message of a subject, None if there is none.
+
+    Raises:
+        TransientBrokerError: The broker did not answer. Retry.
+    """
+    with _translated():
+        reply = await broker.client().request(f"$JS.API.DIRECT.GET.{stream}.{subject}", b"", timeout=REQUEST_TIMEOUT_S)
+    status = (reply.headers or {}).get("Status")
+    if status == "404":
+        return None
+    if status:
+        raise BrokerUnavailable(f"direct get from {stream}: status {status}")
+    return reply.data
+
+
+async def put_key(broker: BrokerConnection, bucket: str, key: str, value: bytes) -> None:
+    """Set a key of a key-value bucket."""
+    await store(broker, f"$KV.{bucket}.{key}", value)
+
+
+async def purge_key(broker: BrokerConnection, bucket: str, key: str) -> None:
+    """Remove a key of a key-value bucket, leaving the mark that tells its watchers."""
+    await store(broker, f"$KV.{bucket}.{key}", b"", {_KV_OPERATION: "PURGE", **_ROLLUP})
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (TransientBrokerError, PermanentBrokerError, asyncio.CancelledError):
+        raise
+    except APIError as error:
+        raise _from_api_error(error) from error
+    except (NoStreamResponseError, nats.errors.NoRespondersError) as error:
+        raise BrokerUnavailable("nobody answers for the stream: it does not exist, or it has no leader") from error
+    except nats.errors.MaxPayloadError as error:
+        raise PermanentBrokerError("the message is larger than the broker takes") from error
+    except (nats.errors.Error, Error, OSError, json.JSONDecodeError) as error:
+        raise BrokerUnavailable(f"no answer from the broker: {error!r}") from error
+
+
+def _from_api_error(error: APIError) -> Exception:
+    details: dict[str, Any] = {"code": error.code, "err_code": error.err_code, "description": error.description}
+    if error.err_code in _WRONG_LAST_SEQUENCE:
+        return WrongLastSequence(str(details))
+    if error.err_code in _NO_ROOM:
+        return StreamFull(str(details))
+    if error.code is not None and error.code >= 500:
+        return BrokerUnavailable(str(details))
+    return PermanentBrokerError(str(details))

@@ -1,0 +1,58 @@
+"""The lease: a worker's sign of life."""
+
+import contextlib
+from dataclasses import dataclass, field
+
+from cognitive_runtime.adapters.nats.connection import BrokerConnection
+from cognitive_runtime.adapters.nats.errors import PermanentBrokerError, TransientBrokerError
+from cognitive_runtime.adapters.nats.jetstream import purge_key, put_key
+from cognitive_runtime.adapters.nats.subjects import LEASE_BUCKET
+from cognitive_runtime.adapters.wire import Lease
+from cognitive_runtime.adapters.worker.ports import WorkerIdentity, WorkerState
+from cognitive_runtime.domain import IClock
+
+
+@dataclass
+class NatsLeases:
+    """The lease of one worker. Implements ``ILeases``."""
+
+    broker: BrokerConnection
+    identity: WorkerIdentity
+    clock: IClock
+    runtime_version: str
+    _started_at: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._started_at = self.clock.now()
+
+    async def renew(self, state: WorkerState) -> None:
+        """Store a new revision of the lease.
+
+        Raises:
+            TransientBrokerError: It is unknown whether it was stored. Retry.
+            PermanentBrokerError: The broker refused it; its administrator can change that.
+        """
+        lease = Lease(
+            worker=self.identity.worker,
+            agent_uid=self.identity.agent_uid,
+            submission_id=self.identity.submission_id,
+            mode=self.identity.mode,
+            started_at=self._started_at,
+            renewed_at=self.clock.now(),
+            ready=state.ready,
+            reason=state.reason,
+            message=state.message,
+            capacity=state.capacity,
+            running=state.running,
+            runtime_version=self.runtime_version,
+        )
+        await put_key(self.broker, LEASE_BUCKET, self._key, lease.encode())
+
+    async def purge(self) -> None:
+        """Remove the lease if the broker answers now; else it expires by itself."""
+        with contextlib.suppress(TransientBrokerError, PermanentBrokerError):
+            await purge_key(self.broker, LEASE_BUCKET, self._key)
+
+    @property
+    def _key(self) -> str:
+        return f"{self.identity.agent_uid}.{self.identity.worker}"

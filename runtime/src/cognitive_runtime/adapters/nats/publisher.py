@@ -1,0 +1,198 @@
+"""Publishes outcomes so that they outlive the broker's absence and the worker's death."""
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cognitive_runtime.adapters.nats.claims import EndedClaim, NatsClaims
+from cognitive_runtime.adapters.nats.connection import BrokerConnection, BrokerSettings
+from cognitive_runtime.adapters.nats.errors import PermanentBrokerError, TransientBrokerError
+from cognitive_runtime.adapters.nats.jetstream import store
+from cognitive_runtime.adapters.nats.objects import put_object
+from cognitive_runtime.adapters.nats.subjects import CLAIM_BUCKET, result_bucket
+from cognitive_runtime.adapters.spool import Spool, SpooledResponse
+from cognitive_runtime.adapters.wire import (
+    MAX_INLINE_RESULT_BYTES,
+    MESSAGE_ID_HEADER,
+    SIGNATURE_HEADER,
+    ResultRef,
+    encode_completed,
+    encode_failed,
+    encode_result,
+    message_id,
+    response_subject,
+    sign,
+)
+from cognitive_runtime.domain import AgentResult, AttemptOutcome, FailureResult
+
+_LOGGER: Final = logging.getLogger(__name__)
+_FIRST_BACKOFF_S: Final = 0.1
+_MAX_BACKOFF_S: Final = 2.0
+
+
+@dataclass(frozen=True)
+class _Message:
+    """What to publish of an outcome."""
+
+    payload: bytes
+    large_result: bytes | None = None
+
+
+class NATSResultPublisher:
+    """Implements ``IResultPublisher`` by JetStream.
+
+    A response is on disk before it is published, and stays there until the stream has acknowledged it. Publishing is
+    repeated until then: a broker that is away, a stream that does not exist yet or is full only make it wait.
+
+    Args:
+        nats_url: The broker; None with a ``broker`` of one's own.
+        broker: A connection to share; it stays its owner's.
+        spool: Where responses wait; None keeps them in memory alone.
+        claims: Claims to end after their response is stored.
+    """
+
+    def __init__(
+        self,
+        nats_url: str | None = None,
+        *,
+        broker: BrokerConnection | None = None,
+        spool: Spool | None = None,
+        claims: NatsClaims | None = None,
+    ) -> None:
+        if (nats_url is None) == (broker is None):
+            raise ValueError("exactly one of nats_url and broker is needed")
+        self._url = nats_url
+        self._shared = broker
+        self._own: BrokerConnection | None = None
+        self._spool = spool
+        self._claims = claims
+
+    async def connect(self) -> None:
+        """Begin to connect; the broker may come later."""
+        if self._shared is None and self._own is None:
+            self._own = BrokerConnection(BrokerSettings(str(self._url), "publisher", "cognitive-runtime publisher"))
+            self._own.start()
+
+    async def publish_success(
+        self,
+        result: AgentResult,
+        num_agents: int | None = None,
+        original_task_id: str | None = None,
+        constraints: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Publish a result; returns when the stream has it, however long that takes."""
+        extras = {"num_agents": num_agents, "original_task_id": original_task_id, "constraints": constraints}
+        large = encode_result(result)
+        if len(large) <= MAX_INLINE_RESULT_BYTES:
+            await self._publish(result, _Message(_with(encode_completed(result), extras)))
+            return
+        reference = ResultRef(
+            bucket=result_bucket(result.agent_uid),
+            name=result.attempt_id,
+            size_bytes=len(large),
+            sha256=hashlib.sha256(large).hexdigest(),
+        )
+        await self._publish(result, _Message(_with(encode_completed(result, reference), extras), large))
+
+    async def publish_failure(
+        self, result: FailureResult, num_agents: int | None = None, original_task_id: str | None = None
+    ) -> None:
+        """Publish a failure; returns when the stream has it, however long that takes."""
+        extras = {"num_agents": num_agents, "original_task_id": original_task_id}
+        await self._publish(result, _Message(_with(encode_failed(result), extras)))
+
+    async def publish_leftovers(self) -> int:
+        """Publish what earlier workers left on this disk; returns how many responses that were."""
+        published = 0
+        for path, response in self._spool.leftovers() if self._spool else ():
+            await self._deliver(response)
+            self._forget(path)
+            published += 1
+            _LOGGER.info(
+                "published a spooled response", extra={"event": "SpoolPublished", "attempt": response.attempt_id}
+            )
+        return published
+
+    async def close(self) -> None:
+        """Close the connection if it is the publisher's own; more than once is no error."""
+        own, self._own = self._own, None
+        if own is not None:
+            await own.close()
+
+    async def _publish(self, outcome: AttemptOutcome, message: _Message) -> None:
+        await self.connect()
+        ended = self._claims.end(outcome) if self._claims else None
+        response = _to_spooled(outcome, message, ended)
+        path = self._spool.save(response) if self._spool else None
+        await self._deliver(response)
+        self._forget(path)
+
+    async def _deliver(self, response: SpooledResponse) -> None:
+        attempt_id, broker = response.attempt_id, self._broker()
+        if response.large_result is not None:
+            agent_uid, name = response.subject.split(".")[-3], str(response.large_result_name)
+            large = response.large_result.encode()
+            await self._repeat(attempt_id, lambda: put_object(broker, agent_uid, name, large))
+        payload = response.payload.encode()
+        await self._repeat(attempt_id, lambda: store(broker, response.subject, payload, response.headers))
+        if response.claim_key is not None:
+            subject, value = f"$KV.{CLAIM_BUCKET}.{response.claim_key}", (response.claim_value or "").encode()
+            await self._repeat(attempt_id, lambda: store(broker, subject, value))
+
+    async def _repeat(self, attempt_id: str, act: Callable[[], Awaitable[None]]) -> None:
+        backoff_s = _FIRST_BACKOFF_S
+        while True:
+            try:
+                return await act()
+            except (TransientBrokerError, PermanentBrokerError) as error:
+                _log_waiting(attempt_id, error, first=backoff_s == _FIRST_BACKOFF_S)
+            await asyncio.sleep(backoff_s)
+            await self._broker().wait_connected()
+            backoff_s = min(2 * backoff_s, _MAX_BACKOFF_S)
+
+    def _forget(self, path: Path | None) -> None:
+        if self._spool is not None:
+            self._spool.remove(path)
+
+    def _broker(self) -> BrokerConnection:
+        found = self._shared or self._own
+        if found is None:
+            raise RuntimeError("connect() comes before publishing")
+        return found
+
+
+def _to_spooled(outcome: AttemptOutcome, message: _Message, ended: EndedClaim | None) -> SpooledResponse:
+    subject = response_subject(outcome)
+    headers = {}
+    if outcome.attempt_key:
+        headers[SIGNATURE_HEADER] = sign(outcome.attempt_key, subject, message.payload)
+        headers[MESSAGE_ID_HEADER] = message_id(outcome.attempt_key)
+    return SpooledResponse(
+        attempt_id=outcome.attempt_id,
+        subject=subject,
+        payload=message.payload.decode(),
+        headers=headers,
+        large_result=message.large_result.decode() if message.large_result is not None else None,
+        large_result_name=outcome.attempt_id if message.large_result is not None else None,
+        claim_key=ended.key if ended else None,
+        claim_value=ended.value.decode() if ended else None,
+    )
+
+
+def _with(payload: bytes, extras: Mapping[str, Any]) -> bytes:
+    found = {name: value for name, value in extras.items() if value is not None}
+    return json.dumps(json.loads(payload) | found, ensure_ascii=False).encode() if found else payload
+
+
+def _log_waiting(attempt_id: str, error: Exception, *, first: bool) -> None:
+    level = logging.WARNING if first else logging.DEBUG
+    _LOGGER.log(
+        level,
+        "a response waits for the broker",
+        extra={"event": "ResponseWaits", "attempt": attempt_id, "error": str(error)},
+    )

@@ -1,0 +1,1 @@
+"""Ray: the executor's worker actors, and the executor class for a single agent."""

@@ -1,0 +1,50 @@
+"""An agent's executor: a driver on Ray and its worker actors."""
+
+import asyncio
+import logging
+import os
+from typing import Final
+
+from cognitive_runtime.adapters.json_logs import configure_logging
+from cognitive_runtime.adapters.ray.actors import ActorSpec, RayWorkerHandle, connect_to_ray, leave_ray
+from cognitive_runtime.adapters.ray.fleet import Fleet
+from cognitive_runtime.adapters.worker.ports import WorkerIdentity
+from cognitive_runtime.bootstrap.hosted import HostedWorker, Post
+from cognitive_runtime.bootstrap.job import listen_for_end
+from cognitive_runtime.bootstrap.reasoning import make_dspy_reasoner
+from cognitive_runtime.config import ExecutorSettings, read_settings
+
+_LOGGER: Final = logging.getLogger(__name__)
+
+
+async def build_worker(spec: ActorSpec) -> HostedWorker:
+    """Return a worker that lives in this process, with the settings of this process's node."""
+    settings = read_settings(os.environ)
+    configure_logging(settings.log_level, {"namespace": spec.namespace, "agent": spec.agent_uid, "worker": spec.worker})
+    identity = WorkerIdentity(spec.namespace, spec.agent_uid, spec.worker, settings.submission_id, "Embedded")
+    return HostedWorker(Post(identity, spec.concurrency, spec.required_secrets), settings, make_dspy_reasoner)
+
+
+async def run_executor(executor: ExecutorSettings) -> None:
+    """Keep the agent's workers until they are drained or this process is told to end."""
+
+    def spawn(worker: str) -> RayWorkerHandle:
+        required = executor.required_secrets
+        spec = ActorSpec(executor.namespace, executor.agent_uid, worker, executor.concurrency, required)
+        return RayWorkerHandle(spec, build_worker)
+
+    await asyncio.to_thread(connect_to_ray, executor.namespace)
+    terminated = listen_for_end()
+    _LOGGER.info("executor started", extra={"event": "ExecutorStarted", "workers": executor.workers})
+    fleet = Fleet(spawn, executor.workers)
+    running, ending = asyncio.create_task(fleet.run()), asyncio.create_task(terminated.wait())
+    await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
+    if not running.done():
+        await fleet.stop(executor.grace_s)
+    for task in (running, ending):
+        task.cancel()
+    results = await asyncio.gather(running, ending, return_exceptions=True)
+    _LOGGER.info("executor ended", extra={"event": "ExecutorEnded", "drained": not terminated.is_set()})
+    await asyncio.to_thread(leave_ray)
+    if isinstance(results[0], Exception):
+        raise results[0]

@@ -1,0 +1,95 @@
+"""A worker, put together with its connections."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from cognitive_runtime.adapters.clock import SystemClock
+from cognitive_runtime.adapters.nats.claims import NatsClaims
+from cognitive_runtime.adapters.nats.connection import BrokerConnection, BrokerSettings
+from cognitive_runtime.adapters.nats.control import NatsControl
+from cognitive_runtime.adapters.nats.direct import NoRequests
+from cognitive_runtime.adapters.nats.leases import NatsLeases
+from cognitive_runtime.adapters.nats.publisher import NATSResultPublisher
+from cognitive_runtime.adapters.nats.requests import NatsRequestSource
+from cognitive_runtime.adapters.secrets import SecretFiles
+from cognitive_runtime.adapters.spool import Spool
+from cognitive_runtime.adapters.worker.attempts import AttemptParts
+from cognitive_runtime.adapters.worker.deferred import DeferredReasoner
+from cognitive_runtime.adapters.worker.ports import WorkerIdentity
+from cognitive_runtime.adapters.worker.watch import WatchedReasoner
+from cognitive_runtime.adapters.worker.worker import Worker, WorkerParts, WorkerStatus
+from cognitive_runtime.application import ExecuteAgentTask
+from cognitive_runtime.config import RuntimeSettings
+from cognitive_runtime.domain import IReasoner
+
+MakeReasoner = Callable[[RuntimeSettings], IReasoner]
+
+
+@dataclass(frozen=True)
+class Post:
+    """Where a worker is put: whose it is and how much it takes on."""
+
+    identity: WorkerIdentity
+    concurrency: int = 1
+    required_secrets: tuple[str, ...] = ()
+
+    @property
+    def pulls(self) -> bool:
+        """Whether it pulls requests; a worker in Job mode is given its only one."""
+        return self.identity.mode != "Job"
+
+
+class HostedWorker:
+    """A worker together with its connections."""
+
+    def __init__(self, post: Post, settings: RuntimeSettings, make_reasoner: MakeReasoner) -> None:
+        identity = post.identity
+        secrets = SecretFiles(settings.secrets_dir, identity.agent_uid)
+        self._post = post
+        self.broker = BrokerConnection(
+            BrokerSettings(settings.nats_url, identity.agent_uid, identity.worker, secrets.broker_credentials)
+        )
+        claims = NatsClaims(self.broker, identity, SystemClock())
+        spool = Spool(settings.spool_dir, identity.agent_uid)
+        self.publisher = NATSResultPublisher(broker=self.broker, spool=spool, claims=claims)
+        self._control = NatsControl(self.broker, identity)
+        self._deferred = DeferredReasoner(lambda: make_reasoner(settings))
+        self.worker = Worker(self._parts(claims, secrets))
+
+    async def start(self) -> None:
+        """Connect and begin to take requests; an executor is warm before it does."""
+        self.broker.start()
+        self.worker.serve(self._deferred.load())
+        if self._post.pulls:
+            await self._deferred.load()
+            self.worker.serve(self.publisher.publish_leftovers())
+        await self._control.start(self.worker.stop_attempt, self.worker.drain)
+        await self.worker.start(pull=self._post.pulls)
+
+    def status(self) -> WorkerStatus:
+        """Return how the worker is."""
+        return self.worker.status()
+
+    async def drain(self) -> None:
+        """Take no more requests; returns when nothing runs any more."""
+        self.worker.drain()
+        await self.worker.wait_idle()
+
+    async def stop(self, grace_s: float) -> None:
+        """End within the grace and disconnect; more than once is no error."""
+        await self.worker.stop(grace_s)
+        await self.broker.close()
+
+    def _parts(self, claims: NatsClaims, secrets: SecretFiles) -> WorkerParts:
+        post, identity, clock = self._post, self._post.identity, SystemClock()
+        reasoner = WatchedReasoner(self._deferred)
+        return WorkerParts(
+            attempts=AttemptParts(identity, claims, self.publisher, ExecuteAgentTask(reasoner, clock), clock),
+            source=NatsRequestSource(self.broker, identity.agent_uid) if post.pulls else NoRequests(),
+            leases=NatsLeases(self.broker, identity, clock, version("cognitive-runtime")),
+            reasoner=reasoner,
+            secrets=secrets,
+            concurrency=post.concurrency,
+            required_secrets=post.required_secrets,
+        )

@@ -1,0 +1,65 @@
+"""Settings of the runtime, from the environment and the command line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_SECRETS_DIR: Final = "/var/run/secrets/cognitive"
+_SPOOL_DIR: Final = "/tmp/cognitive-spool"
+
+
+class ConfigError(ValueError):
+    """A setting is missing or wrong; the message names it."""
+
+
+@dataclass(frozen=True)
+class RuntimeSettings:
+    """What the environment says.
+
+    ``COGNITIVE_NATS_URL`` and ``COGNITIVE_SUBMISSION_ID`` come with the Ray job; the folders are set by the cluster's
+    owner, so that each node says where its own are.
+    """
+
+    nats_url: str
+    submission_id: str
+    secrets_dir: Path = Path(_SECRETS_DIR)
+    spool_dir: Path = Path(_SPOOL_DIR)
+    log_level: str = "INFO"
+
+
+@dataclass(frozen=True)
+class ExecutorSettings:
+    """The command line of an agent's executor."""
+
+    namespace: str
+    agent_uid: str
+    workers: int = 1
+    concurrency: int = 4
+    """Attempts that one worker runs at once."""
+    required_secrets: tuple[str, ...] = ()
+    """Files without which a worker takes no requests."""
+    grace_s: float = 2.0
+    """For running attempts when the executor is told to end. Ray kills a stopped job's driver after 3 s."""
+
+
+def read_settings(environ: Mapping[str, str]) -> RuntimeSettings:
+    """Return the settings.
+
+    Raises:
+        ConfigError: A required variable is missing or empty.
+    """
+    return RuntimeSettings(
+        nats_url=_required(environ, "COGNITIVE_NATS_URL"),
+        submission_id=_required(environ, "COGNITIVE_SUBMISSION_ID"),
+        secrets_dir=Path(environ.get("COGNITIVE_SECRETS_DIR") or _SECRETS_DIR),
+        spool_dir=Path(environ.get("COGNITIVE_SPOOL_DIR") or _SPOOL_DIR),
+        log_level=(environ.get("LOG_LEVEL") or "INFO").upper(),
+    )
+
+
+def _required(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "").strip()
+    if not value:
+        raise ConfigError(f"{name} is not set; the operator sets it in the Ray job's runtime environment")
+    return value

@@ -1,0 +1,73 @@
+"""Workers in this process, on a real broker."""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from cognitive_runtime.adapters.worker.ports import WorkerIdentity
+from cognitive_runtime.bootstrap.hosted import HostedWorker, Post
+from cognitive_runtime.config import RuntimeSettings
+from eventually import eventually_async
+from scripted_reasoner import ScriptedReasoner
+from servers.nats import NatsServer
+from wire_broker import WireBroker
+
+StartWorker = Callable[..., Awaitable[HostedWorker]]
+
+
+@pytest.fixture
+def agent() -> str:
+    """The UID of an agent of the test's own."""
+    return str(uuid.uuid4())
+
+
+@pytest_asyncio.fixture
+async def broker(nats_server: NatsServer, agent: str) -> AsyncIterator[WireBroker]:
+    """A broker laid out for the agent."""
+    found = await WireBroker.connect(nats_server.url)
+    await found.lay_out()
+    await found.add_agent(agent)
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+def settings(nats_server: NatsServer, tmp_path: Path) -> RuntimeSettings:
+    """Settings of a node whose folders are the test's own."""
+    return RuntimeSettings(nats_server.url, "ca-job-1", tmp_path / "secrets", tmp_path / "spool")
+
+
+@pytest.fixture
+def reasoner() -> ScriptedReasoner:
+    """What all workers of the test think with."""
+    return ScriptedReasoner()
+
+
+@pytest_asyncio.fixture
+async def start_worker(
+    agent: str, settings: RuntimeSettings, reasoner: ScriptedReasoner
+) -> AsyncIterator[StartWorker]:
+    """Start workers of the agent that are ended after the test."""
+    started: list[HostedWorker] = []
+
+    async def start(*, nats_url: str | None = None, wait: bool = True, **post: object) -> HostedWorker:
+        identity = WorkerIdentity("default", agent, f"ca-w0-{uuid.uuid4().hex[:8]}", "ca-job-1", "Embedded")
+        used = replace(settings, nats_url=nats_url or settings.nats_url)
+        worker = HostedWorker(replace(Post(identity, 4), **post), used, lambda _: reasoner)  # type: ignore[arg-type]
+        started.append(worker)
+        await worker.start()
+        if wait:
+            await eventually_async(lambda: _pulls(worker))
+        return worker
+
+    yield start
+    for worker in started:
+        await worker.stop(0.5)
+
+
+async def _pulls(worker: HostedWorker) -> bool:
+    return worker.broker.is_connected and worker.status().ready

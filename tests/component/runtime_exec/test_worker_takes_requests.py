@@ -1,0 +1,201 @@
+"""A request becomes one response, whoever takes it and however often it is delivered."""
+
+import asyncio
+import hmac
+import json
+
+import pytest
+
+from cognitive_runtime.domain import ExecutionRequest, RateLimited, Reasoning
+from eventually import eventually_async
+from scripted_reasoner import hang
+from wire_broker import Attempt, WireBroker
+
+pytestmark = pytest.mark.component
+
+
+async def test_a_request_becomes_a_signed_completed_response(broker, agent, start_worker, settings):
+    await start_worker()
+    attempt = Attempt(agent)
+    await broker.publish(attempt)
+
+    response = await broker.wait_response(attempt)
+
+    assert response.outcome == "completed"
+    assert response.is_signed_for(attempt)
+    assert response.headers["Nats-Msg-Id"] == hmac.new(attempt.key, b"nats-msg-id", "sha256").hexdigest()
+    assert response.body["result"] == {"proposed_solution": "Write replicas: 3."}
+    assert response.body["confidence"] == 0.9
+    assert response.body["submission_id"] == "ca-job-1"
+    await eventually_async(lambda: _claim_is(broker, attempt, "ended", "completed"))
+    await eventually_async(lambda: _is_empty(settings.spool_dir))
+
+
+async def test_a_failure_becomes_a_signed_failed_response(broker, agent, start_worker, reasoner):
+    async def refuse(_: ExecutionRequest) -> Reasoning:
+        raise RateLimited("The model server answered HTTP 429.", retry_after_s=2.5)
+
+    reasoner.script = refuse
+    await start_worker()
+    attempt = Attempt(agent)
+    await broker.publish(attempt)
+
+    response = await broker.wait_response(attempt)
+
+    assert response.outcome == "failed"
+    assert response.is_signed_for(attempt)
+    expected = {"error_type": "RateLimited", "retryable": True, "retry_after_seconds": 2.5}
+    assert {name: response.body[name] for name in expected} == expected
+    await eventually_async(lambda: _claim_is(broker, attempt, "ended", "failed"))
+
+
+async def test_two_workers_execute_each_attempt_once(broker, agent, start_worker, reasoner):
+    await asyncio.gather(start_worker(concurrency=8), start_worker(concurrency=8))
+    attempts = [Attempt(agent) for _ in range(40)]
+    await asyncio.gather(*(broker.publish(attempt) for attempt in attempts))
+
+    await asyncio.gather(*(broker.wait_response(attempt, 20) for attempt in attempts))
+
+    assert reasoner.executions == {attempt.id: 1 for attempt in attempts}
+    assert [len(await broker.responses(attempt)) for attempt in attempts] == [1] * 40
+
+
+async def test_a_claimed_attempt_is_dropped_when_it_is_delivered_again(broker, agent, start_worker, reasoner):
+    attempt = Attempt(agent)
+    claim = {"schema_version": 1, "claim_id": "somebody-else", "worker": "w", "submission_id": "s", "mode": "Embedded"}
+    claim |= {"state": "running", "claimed_at": "2026-11-21T02:00:00.130000Z"}
+    await broker.jetstream.publish(f"$KV.claims.{agent}.{attempt.id}", json.dumps(claim).encode())
+    await broker.publish(attempt)
+
+    await start_worker()
+
+    await eventually_async(lambda: _nothing_waits(broker, agent))
+    assert not reasoner.executions
+    assert await broker.responses(attempt) == []
+
+
+async def test_a_deleted_claim_is_not_claimed_again(broker, agent, start_worker, reasoner):
+    attempt = Attempt(agent)
+    bucket = await broker.jetstream.key_value("claims")
+    await bucket.put(f"{agent}.{attempt.id}", b"{}")
+    await bucket.delete(f"{agent}.{attempt.id}")
+    await broker.publish(attempt)
+
+    await start_worker()
+
+    await eventually_async(lambda: _nothing_waits(broker, agent))
+    assert not reasoner.executions
+
+
+async def test_a_request_for_another_mode_is_dropped_unclaimed(broker, agent, start_worker, reasoner):
+    attempt = Attempt(agent)
+    await broker.publish(attempt, mode="Job")
+    await start_worker()
+
+    await eventually_async(lambda: _nothing_waits(broker, agent))
+    assert not reasoner.executions
+    assert await broker.claim(attempt) is None
+
+
+async def test_a_request_that_can_be_answered_but_not_run_fails_as_invalid(broker, agent, start_worker, reasoner):
+    attempt = Attempt(agent)
+    await broker.publish(attempt, timeout_seconds="soon")
+    await start_worker()
+
+    response = await broker.wait_response(attempt)
+
+    assert response.is_signed_for(attempt)
+    assert (response.body["error_type"], response.body["retryable"]) == ("InvalidRequest", False)
+    assert "timeout_seconds" in response.body["error"]
+    assert not reasoner.executions
+    await eventually_async(lambda: _claim_is(broker, attempt, "ended", "failed"))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"not json", b"[]", b"\xff\xfe", b"[" * 10_000, b'{"schema_version": 2}'],
+    ids=["empty", "text", "list", "bytes", "deep", "unknown version"],
+)
+async def test_a_request_that_nobody_can_answer_is_dropped(broker, agent, start_worker, payload):
+    unreadable, good = Attempt(agent), Attempt(agent)
+    await broker.publish(unreadable, payload)
+    await broker.publish(good)
+    await start_worker(concurrency=1)
+
+    assert (await broker.wait_response(good)).outcome == "completed"
+
+    await eventually_async(lambda: _nothing_waits(broker, agent))
+    assert await broker.claim(unreadable) is None
+
+
+async def test_a_request_on_another_attempts_subject_is_dropped(broker, agent, start_worker, reasoner):
+    attempt, other = Attempt(agent), Attempt(agent)
+    await broker.publish(attempt, json.dumps(other.request()).encode())
+    await start_worker()
+
+    await eventually_async(lambda: _nothing_waits(broker, agent))
+    assert not reasoner.executions
+    assert await broker.responses(other) == []
+
+
+async def test_a_worker_takes_no_more_than_it_can_run(broker, agent, start_worker, reasoner):
+    reasoner.script = hang
+    await start_worker(concurrency=2)
+    for attempt in [Attempt(agent) for _ in range(5)]:
+        await broker.publish(attempt)
+
+    await eventually_async(lambda: _executes(reasoner, 2))
+    await asyncio.sleep(0.5)  # time enough to take a third
+    info = await broker.jetstream.consumer_info("AGENT_REQUESTS", agent)
+    assert len(reasoner.executions) == 2
+    assert (info.delivered.consumer_seq, info.num_pending) == (2, 3)
+
+
+async def test_a_worker_waits_for_its_consumer_and_says_so(broker, agent, start_worker):
+    await broker.jetstream.delete_consumer("AGENT_REQUESTS", agent)
+    await start_worker(wait=False)
+    attempt = Attempt(agent)
+    await broker.publish(attempt)
+
+    await eventually_async(lambda: _lease_says(broker, agent, "ConsumerMissing"))
+    await broker.add_consumer(agent)
+
+    assert (await broker.wait_response(attempt)).outcome == "completed"
+    await eventually_async(lambda: _lease_says(broker, agent, None))
+
+
+async def test_a_consumer_that_is_made_anew_repeats_nothing(broker, agent, start_worker, reasoner):
+    await start_worker()
+    first, second = Attempt(agent), Attempt(agent)
+    await broker.publish(first)
+    await broker.wait_response(first)
+
+    await broker.jetstream.delete_consumer("AGENT_REQUESTS", agent)
+    await broker.add_consumer(agent)
+    await broker.publish(second)
+
+    assert (await broker.wait_response(second)).outcome == "completed"
+    assert reasoner.executions == {first.id: 1, second.id: 1}
+
+
+async def _claim_is(broker: WireBroker, attempt: Attempt, state: str, outcome: str) -> bool:
+    claim = await broker.claim(attempt)
+    return claim is not None and (claim["state"], claim["outcome"]) == (state, outcome)
+
+
+async def _is_empty(folder) -> bool:
+    return not list(folder.rglob("*.json"))
+
+
+async def _executes(reasoner, number: int) -> bool:
+    return len(reasoner.executions) >= number
+
+
+async def _nothing_waits(broker: WireBroker, agent: str) -> bool:
+    info = await broker.jetstream.consumer_info("AGENT_REQUESTS", agent)
+    return info.num_pending == 0 and info.num_ack_pending == 0
+
+
+async def _lease_says(broker: WireBroker, agent: str, reason: str | None) -> bool:
+    leases = (await broker.leases(agent)).values()
+    return [(lease["ready"], lease["reason"]) for lease in leases] == [(reason is None, reason)]
