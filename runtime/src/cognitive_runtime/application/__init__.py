@@ -1,6 +1,7 @@
 """The use cases: what the runtime does, in terms of the domain and its ports."""
 
 from cognitive_runtime.application.execute_agent_task import ExecuteAgentTask
+from cognitive_runtime.application.generate_proposal import GenerateProposal
 from cognitive_runtime.application.stop_signal import StopSignal
 
-__all__ = ["ExecuteAgentTask", "StopSignal"]
+__all__ = ["ExecuteAgentTask", "GenerateProposal", "StopSignal"]

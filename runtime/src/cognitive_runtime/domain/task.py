@@ -34,7 +34,7 @@ class AgentTask:
     """A task in free text, answered by a proposal.
 
     Raises:
-        ValueError: An identifier or the description is empty.
+        ValueError: The identifier or the description is empty, or the constraint ``timeout`` is no positive number.
     """
 
     task_id: str
@@ -47,6 +47,8 @@ class AgentTask:
         for name in ("task_id", "task_description"):
             if not getattr(self, name).strip():
                 raise ValueError(f"{name}: must not be empty")
+        if not self.timeout_s > 0:
+            raise ValueError(f"constraints.timeout: {self.timeout_s:g} is not more than 0 seconds")
         if not self.context and self.constraints.get("context"):
             object.__setattr__(self, "context", str(self.constraints["context"]))
 
@@ -70,7 +72,8 @@ class AgentTask:
     @property
     def timeout_s(self) -> float:
         """Seconds that the task may run."""
-        return float(self.constraints.get("timeout") or 60)
+        found = self.constraints.get("timeout")
+        return 60.0 if found is None else float(found)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the five fields as plain values."""
