@@ -16,7 +16,7 @@ from controlplane.arguments import (
     etcd_arguments,
 )
 from controlplane.binaries import find_programs
-from controlplane.certificates import Authority, KeyPair
+from controlplane.certificates import Authority
 from controlplane.kubeconfig import write_kubeconfig
 from controlplane.kubectl import Kubectl
 from servers.ports import free_ports
@@ -91,6 +91,12 @@ class ControlPlane:
         """All programs, in the order of their start."""
         return list(self._processes.values())
 
+    def tls_context(self) -> ssl.SSLContext:
+        """Return what an HTTPS client needs to be the cluster administrator."""
+        context = ssl.create_default_context(cafile=str(self._keys.authority.certificate))
+        context.load_cert_chain(str(self._admin.certificate), str(self._admin.key))
+        return context
+
     def start_apiserver(self) -> None:
         """Start the API server, at first or again on the same port, and wait until it serves."""
         arguments = apiserver_arguments(self._ports, self._keys)
@@ -99,7 +105,7 @@ class ControlPlane:
             policy.write_text(AUDIT_POLICY, encoding="utf-8")
             arguments += audit_arguments(policy, self.audit_log_path)
         process = self._run("kube-apiserver", arguments)
-        process.wait_until(http_ok(f"{self.url}/readyz", self._tls()), START_TIMEOUT_S, "a ready API")
+        process.wait_until(http_ok(f"{self.url}/readyz", self.tls_context()), START_TIMEOUT_S, "a ready API")
 
     def stop_apiserver(self, *, kill: bool = False) -> None:
         """Stop the API server alone, by SIGKILL if so wished."""
@@ -130,19 +136,10 @@ class ControlPlane:
         self.start_apiserver()
         manager = self._run("kube-controller-manager", controller_manager_arguments(manager_kubeconfig, self._keys))
         account = f"{self.url}/api/v1/namespaces/default/serviceaccounts/default"
-        manager.wait_until(http_ok(account, self._tls()), START_TIMEOUT_S, "a default service account")
+        manager.wait_until(http_ok(account, self.tls_context()), START_TIMEOUT_S, "a default service account")
 
     def _run(self, name: str, arguments: list[str]) -> ChildProcess:
         log = self._directory / "logs" / f"{name}.log"
         process = ChildProcess(Command(name, [str(self._programs[name]), *arguments], log))
         self._processes[name] = process
         return process
-
-    def _tls(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=str(self._keys.authority.certificate))
-        _present(context, self._admin)
-        return context
-
-
-def _present(context: ssl.SSLContext, user: KeyPair) -> None:
-    context.load_cert_chain(str(user.certificate), str(user.key))

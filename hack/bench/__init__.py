@@ -1,0 +1,1 @@
+"""Measures the running system beside its budgets: ``make bench``."""
