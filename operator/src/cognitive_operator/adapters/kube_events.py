@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
+from cognitive_operator.adapters.tasks import end
 from cognitive_operator.adapters.troubles import Troubles
 from cognitive_operator.api.names import API_VERSION, MANAGER
 from cognitive_operator.errors import CognitiveOperatorError
@@ -84,8 +85,7 @@ class EventRecorder:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._drain_s):
                 await self._idle.wait()
-        self._worker.cancel()
-        await asyncio.gather(self._worker, return_exceptions=True)
+        await end(self._worker)
 
     async def _work(self) -> None:
         while True:

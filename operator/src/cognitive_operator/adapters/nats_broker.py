@@ -232,6 +232,7 @@ class NatsBroker:
 
     def _on_connection_change(self) -> None:
         self._keeper.connection_changed()
+        self._puller.wake()
 
 
 def _claim_subject(key: AttemptKey) -> str:

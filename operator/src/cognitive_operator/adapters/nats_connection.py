@@ -11,6 +11,8 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from cognitive_operator.adapters.nats_requests import Requests
+from cognitive_operator.adapters.tasks import end
 from cognitive_operator.adapters.troubles import Troubles, describe
 from cognitive_operator.api.names import MANAGER
 from cognitive_operator.errors import BrokerUnavailableError, MessageError
@@ -59,6 +61,7 @@ class NatsConnection:
         self._settings = settings
         self._on_change = on_change
         self._client: Client | None = None
+        self._requests: Requests | None = None
         self._task: asyncio.Task[None] | None = None
         self.troubles = Troubles(_logger)
         self.number = 0
@@ -70,10 +73,7 @@ class NatsConnection:
 
     async def close(self) -> None:
         """End the connection and every task of it."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await end(self._task)
 
     @property
     def is_up(self) -> bool:
@@ -89,9 +89,8 @@ class NatsConnection:
         """
         client = self._connected()
         with self._translated(subject, len(payload), client):
-            return await client.request(
-                subject, payload, timeout=self._settings.timeout_s, headers=dict(headers) if headers else None
-            )
+            assert self._requests is not None
+            return await self._requests.ask(subject, payload, headers)
 
     async def publish(self, subject: str, payload: bytes, reply: str = "") -> None:
         """Send a message that nobody confirms. Raises as ``request`` does."""
@@ -121,8 +120,6 @@ class NatsConnection:
         except nats.errors.MaxPayloadError as error:
             bound = client.max_payload
             raise MessageError("MessageTooLarge", f"{subject}: {size} bytes, the broker takes {bound}") from error
-        except nats.errors.NoRespondersError as error:
-            raise BrokerUnavailableError(f"{subject}: nobody serves it (JetStream off, or the stream gone)") from error
         except (nats.errors.Error, OSError) as error:
             raise BrokerUnavailableError(f"{subject}: {describe(error)}") from error
 
@@ -138,14 +135,23 @@ class NatsConnection:
         client, lost = Client(), asyncio.Event()
         try:
             await self._connect(client, lost)
-            self._client, self.number = client, self.number + 1
-            self.troubles.clear("connection")
-            self._on_change()
+            await self._serve(client, lost)
+        finally:
+            await client.close()
+
+    async def _serve(self, client: Client, lost: asyncio.Event) -> None:
+        """Let others use the connection until it is lost."""
+        requests = Requests(client, self._settings.timeout_s)
+        await requests.start()
+        self._client, self._requests, self.number = client, requests, self.number + 1
+        self.troubles.clear("connection")
+        self._on_change()
+        try:
             await _until_lost(client, lost)
         finally:
-            self._client = None
+            self._client = self._requests = None
+            requests.end(f"the connection to {self._settings.shown} was lost")
             self._on_change()
-            await client.close()
 
     async def _connect(self, client: Client, lost: asyncio.Event) -> None:
         async def on_error(error: Exception) -> None:

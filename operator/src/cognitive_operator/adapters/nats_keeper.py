@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from cognitive_operator.adapters import nats_layout as layout
 from cognitive_operator.adapters.jetstream import JetStream
 from cognitive_operator.adapters.nats_connection import NatsConnection, NatsSettings
+from cognitive_operator.adapters.tasks import end
 from cognitive_operator.adapters.troubles import Troubles, describe
 from cognitive_operator.ports import Clock
 
@@ -45,10 +46,7 @@ class LayoutKeeper:
 
     async def close(self) -> None:
         """End the task."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await end(self._task)
 
     @property
     def is_ready(self) -> bool:

@@ -89,6 +89,10 @@ class ResponsePuller:
             async with asyncio.timeout(min(timeout_s, self._care_in_s())):
                 await self._arrived.wait()
 
+    def wake(self) -> None:
+        """End the present wait: the connection changed."""
+        self._arrived.set()
+
     async def _keep_pulling(self, batch: int) -> None:
         if self._inbox_of != self._connection.number:
             await self._listen()

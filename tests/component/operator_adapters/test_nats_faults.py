@@ -1,0 +1,270 @@
+import asyncio
+import os
+import shutil
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import StreamConfig
+from nats.js.errors import NotFoundError
+
+from cognitive_operator.adapters.clock import SystemClock
+from cognitive_operator.adapters.nats_broker import NatsBroker
+from cognitive_operator.adapters.nats_connection import NatsSettings
+from cognitive_operator.api import names
+from cognitive_operator.errors import BrokerUnavailableError
+from eventually import eventually_async
+from servers.nats import NatsServer
+
+pytestmark = pytest.mark.component
+
+NewBroker = Callable[[NatsSettings], Awaitable[NatsBroker]]
+SUBJECT = "agent.request.default.agent.task.1"
+RESPONSE = "agent.response.completed.default.agent.task"
+
+
+async def connected(broker: NatsBroker, expected: bool = True) -> None:
+    async def holds() -> bool:
+        return broker.is_connected is expected
+
+    await eventually_async(holds, interval_s=0.01)
+
+
+async def publish(server: NatsServer, subject: str, payload: bytes) -> None:
+    client = Client()
+    await client.connect(server.url)
+    await client.jetstream().publish(subject, payload)
+    await client.close()
+
+
+async def stream_exists(js: JetStreamContext, name: str) -> bool:
+    try:
+        await js.stream_info(name)
+    except NotFoundError:
+        return False
+    return True
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port whose owner accepts connections and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+async def test_an_absent_broker_is_waited_for(
+    server: NatsServer, new_broker: NewBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.stop()
+    started = asyncio.get_running_loop().time()
+    broker = await new_broker(NatsSettings(server.url))
+    assert asyncio.get_running_loop().time() - started < 0.1
+    await asyncio.sleep(2.5)
+    assert not broker.is_connected
+    assert broker.connected_since == float("inf")
+    assert server.url in str(broker.last_error)
+    assert "refused" in str(broker.last_error) or "Connect call failed" in str(broker.last_error)
+    with pytest.raises(BrokerUnavailableError, match="Connect call failed"):
+        await broker.publish_request(SUBJECT, b"{}")
+    assert len([record for record in caplog.records if "Connect call failed" in record.message]) == 1
+    server.resume()
+    await connected(broker)
+    assert broker.last_error is None
+    assert broker.connected_since <= SystemClock().monotonic()
+    assert await broker.publish_request(SUBJECT, b"{}")
+
+
+async def test_a_fetch_outlives_the_broker(broker: NatsBroker, server: NatsServer) -> None:
+    since = broker.connected_since
+    fetching = asyncio.create_task(broker.fetch_responses(64, 20))
+    await asyncio.sleep(0.2)
+    server.kill()
+    await connected(broker, expected=False)
+    server.resume()
+    await publish(server, f"{RESPONSE}.1", b"after")
+    (delivery,) = await asyncio.wait_for(fetching, 3)
+    assert delivery.response.data == b"after"
+    assert broker.connected_since > since
+
+
+async def test_what_was_fetched_before_the_broker_died_is_settled_after(
+    broker: NatsBroker, js: JetStreamContext, server: NatsServer
+) -> None:
+    await js.publish(f"{RESPONSE}.1", b"before")
+    (delivery,) = await broker.fetch_responses(64, 5)
+    server.stop()
+    await delivery.ack()
+    server.resume()
+    await connected(broker, expected=False)
+    await connected(broker)
+    await delivery.ack()
+    client = Client()
+    await client.connect(server.url)
+    info = await client.jetstream().consumer_info("AGENT_RESPONSES", "cognitive-operator")
+    await client.close()
+    assert (info.num_ack_pending, info.num_pending) == (0, 0)
+
+
+async def test_fetching_from_no_broker_fails_when_the_time_is_over(server: NatsServer, new_broker: NewBroker) -> None:
+    server.stop()
+    broker = await new_broker(NatsSettings(server.url))
+    started = asyncio.get_running_loop().time()
+    with pytest.raises(BrokerUnavailableError):
+        await broker.fetch_responses(64, 1.5)
+    assert 1.4 < asyncio.get_running_loop().time() - started < 2.5
+
+
+async def test_an_emptied_broker_gets_its_streams_back(broker: NatsBroker, server: NatsServer) -> None:
+    await broker.publish_request(SUBJECT, b"{}")
+    server.stop()
+    shutil.rmtree(server.store)
+    server.resume()
+    await connected(broker, expected=False)
+    await connected(broker)
+    assert await broker.list_requests() == set()
+    assert await broker.publish_request(SUBJECT, b"{}")
+    await publish(server, f"{RESPONSE}.1", b"new")
+    assert len(await broker.fetch_responses(64, 5)) == 1
+
+
+@pytest.mark.parametrize("stream", ["AGENT_REQUESTS", "AGENT_RESPONSES", "KV_claims", "KV_lease"])
+async def test_a_deleted_stream_is_made_again_once_a_call_misses_it(
+    broker: NatsBroker, js: JetStreamContext, stream: str
+) -> None:
+    since = broker.connected_since
+    await js.delete_stream(stream)
+    call = {
+        "AGENT_REQUESTS": lambda: broker.publish_request(SUBJECT, b"{}"),
+        "AGENT_RESPONSES": lambda: broker.fetch_responses(64, 0.5),
+        "KV_claims": broker.list_claims,
+        "KV_lease": lambda: broker.list_leases("agent"),
+    }[stream]
+    if stream == "AGENT_RESPONSES":
+        assert await broker.fetch_responses(64, 0.5) == []
+    else:
+        with pytest.raises(BrokerUnavailableError):
+            await call()
+    await eventually_async(lambda: stream_exists(js, stream), timeout_s=2, interval_s=0.02)
+    await call()
+
+    async def starts_anew() -> bool:
+        return broker.connected_since > since  # what the stream held is gone
+
+    await eventually_async(starts_anew, interval_s=0.01)
+
+
+async def test_a_deleted_consumer_is_made_again_within_a_pull(broker: NatsBroker, js: JetStreamContext) -> None:
+    fetching = asyncio.create_task(broker.fetch_responses(64, 10))
+    await asyncio.sleep(0.2)
+    await js.delete_consumer("AGENT_RESPONSES", "cognitive-operator")
+    await js.publish(f"{RESPONSE}.1", b"found")
+    (delivery,) = await fetching
+    assert delivery.response.data == b"found"
+
+
+async def test_changed_settings_are_put_back_and_an_administrators_own_are_left(
+    server: NatsServer, js: JetStreamContext, new_broker: NewBroker
+) -> None:
+    broker = await new_broker(NatsSettings(server.url, check_interval_s=0.2, response_max_age_s=3600))
+    await connected(broker)
+    config = (await js.stream_info("AGENT_RESPONSES")).config
+    assert config.max_age == 3600
+    await js.update_stream(config, max_age=60.0, duplicate_window=30, max_bytes=10_000_000, allow_direct=False)
+
+    async def put_back() -> bool:
+        now = (await js.stream_info("AGENT_RESPONSES")).config
+        return (now.max_age, now.duplicate_window, now.allow_direct) == (3600, 120, True)
+
+    await eventually_async(put_back)
+    assert (await js.stream_info("AGENT_RESPONSES")).config.max_bytes == 10_000_000
+    assert broker.is_connected
+
+
+async def test_a_stream_that_cannot_be_made_fit_is_named(
+    server: NatsServer, js: JetStreamContext, new_broker: NewBroker
+) -> None:
+    await js.add_stream(StreamConfig(name="AGENT_REQUESTS", subjects=["agent.request.>"], retention="workqueue"))
+    broker = await new_broker(NatsSettings(server.url))
+
+    async def named() -> bool:
+        return "AGENT_REQUESTS" in str(broker.last_error)
+
+    await eventually_async(named)
+    assert not broker.is_connected
+    with pytest.raises(BrokerUnavailableError, match="AGENT_REQUESTS"):
+        await broker.list_claims()
+    await js.delete_stream("AGENT_REQUESTS")
+    await connected(broker)
+    assert broker.last_error is None
+
+
+async def test_many_operators_may_start_on_an_empty_broker(server: NatsServer, new_broker: NewBroker) -> None:
+    brokers = [await new_broker(NatsSettings(server.url)) for _ in range(6)]
+    for broker in brokers:
+        await connected(broker)
+    outcomes = await asyncio.gather(*(broker.publish_request(SUBJECT, b"{}") for broker in brokers))
+    assert sorted(outcomes) == [False] * 5 + [True]
+
+
+async def test_a_server_that_never_speaks_delays_nothing(silent_port: int, new_broker: NewBroker) -> None:
+    broker = await new_broker(NatsSettings(f"nats://user:secret@127.0.0.1:{silent_port}", timeout_s=1))
+    await asyncio.sleep(1.5)
+    assert not broker.is_connected
+    assert f"nats://127.0.0.1:{silent_port}" in str(broker.last_error)
+    assert "secret" not in str(broker.last_error)
+    with pytest.raises(BrokerUnavailableError):
+        await broker.list_claims()
+
+
+async def test_every_call_to_a_frozen_server_is_bounded(server: NatsServer, new_broker: NewBroker) -> None:
+    broker = await new_broker(NatsSettings(server.url, timeout_s=1))
+    await connected(broker)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(BrokerUnavailableError):
+            await broker.publish_request(SUBJECT, b"{}")
+        assert await asyncio.wait_for(asyncio.gather(broker.fetch_responses(8, 0.5), return_exceptions=True), 3)
+        assert asyncio.get_running_loop().time() - started < 4
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    await connected(broker)
+    assert await broker.publish_request("agent.request.default.agent.task.2", b"{}")
+
+
+async def test_a_call_does_not_outlive_its_connection(server: NatsServer, new_broker: NewBroker) -> None:
+    broker = await new_broker(NatsSettings(server.url, timeout_s=30))
+    await connected(broker)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    publishing = asyncio.create_task(broker.publish_request(SUBJECT, b"{}"))
+    await asyncio.sleep(0.1)
+    server.kill()
+    with pytest.raises(BrokerUnavailableError, match="lost"):
+        await asyncio.wait_for(publishing, 3)
+
+
+async def test_a_cancelled_call_ends(broker: NatsBroker) -> None:
+    for _ in range(200):
+        calling = asyncio.create_task(broker.get_response("default", names.AttemptKey("a", "t", 1)))
+        await asyncio.sleep(0.0003)
+        if calling.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await calling
+
+
+async def test_absent_credentials_are_named_and_waited_for(
+    server: NatsServer, new_broker: NewBroker, tmp_path: os.PathLike[str]
+) -> None:
+    creds = os.fspath(tmp_path) + "/operator.creds"
+    broker = await new_broker(NatsSettings(server.url, creds_file=creds))
+
+    async def refused() -> bool:
+        return broker.last_error is not None or broker.is_connected
+
+    await eventually_async(refused)
+    assert broker.is_connected or creds in str(broker.last_error)
