@@ -1,0 +1,210 @@
+"""Results survive an absent broker, a full stream, a dead worker; large ones have a place of their own."""
+
+import asyncio
+import hashlib
+import json
+import stat
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from nats.js.api import StreamConfig
+
+from cognitive_runtime.adapters.spool import Spool, SpooledResponse
+from cognitive_runtime.domain import ExecutionRequest, Reasoning
+from eventually import eventually_async
+from scripted_reasoner import answer, hang
+from servers.nats import NatsServer
+from wire_broker import Attempt, WireBroker
+
+pytestmark = pytest.mark.component
+
+
+@pytest_asyncio.fixture
+async def own_server(nats_server: NatsServer, agent: str) -> AsyncIterator[NatsServer]:
+    """A broker that the test may kill; ``nats_server`` is only asked whether there can be one."""
+    with NatsServer.start() as server:
+        admin = await WireBroker.connect(server.url)
+        await admin.lay_out()
+        await admin.add_agent(agent)
+        await admin.close()
+        yield server
+
+
+async def test_results_of_attempts_that_run_while_the_broker_restarts_arrive_once(
+    own_server, agent, start_worker, reasoner, settings
+):
+    finish = asyncio.Event()
+
+    async def wait_then_answer(request: ExecutionRequest) -> Reasoning:
+        await finish.wait()
+        return await answer(request)
+
+    reasoner.script = wait_then_answer
+    await start_worker(nats_url=own_server.url)
+    admin = await WireBroker.connect(own_server.url)
+    attempts = [Attempt(agent) for _ in range(4)]
+    for attempt in attempts:
+        await admin.publish(attempt)
+    await eventually_async(lambda: _executes(reasoner, *attempts))
+
+    own_server.kill()
+    finish.set()
+    await eventually_async(lambda: _spooled(settings, 4))
+    own_server.resume()
+
+    for attempt in attempts:
+        assert (await admin.wait_response(attempt)).outcome == "completed"
+    assert [len(await admin.responses(attempt)) for attempt in attempts] == [1] * 4
+    assert reasoner.executions == {attempt.id: 1 for attempt in attempts}
+    await eventually_async(lambda: _spooled(settings, 0))
+    later = Attempt(agent)
+    await admin.publish(later)
+    assert (await admin.wait_response(later)).outcome == "completed"
+    await admin.close()
+
+
+async def test_a_worker_that_starts_before_its_broker_waits_for_it(own_server, agent, start_worker):
+    own_server.stop()
+    await start_worker(nats_url=own_server.url, wait=False)
+    await asyncio.sleep(1)  # so that it has failed to connect
+    own_server.resume()
+    admin = await WireBroker.connect(own_server.url)
+    attempt = Attempt(agent)
+    await admin.publish(attempt)
+
+    assert (await admin.wait_response(attempt)).outcome == "completed"
+    await admin.close()
+
+
+async def test_a_worker_cut_off_for_longer_than_its_lease_stops_its_attempts(
+    own_server, agent, start_worker, reasoner
+):
+    reasoner.script = hang
+    await start_worker(nats_url=own_server.url)
+    admin = await WireBroker.connect(own_server.url)
+    attempt = Attempt(agent)
+    await admin.publish(attempt)
+    await eventually_async(lambda: _executes(reasoner, attempt))
+
+    own_server.kill()
+    await asyncio.sleep(11)
+    own_server.resume()
+
+    response = await admin.wait_response(attempt)
+    assert (response.body["error_type"], response.body["retryable"]) == ("LeaseLost", True)
+    reasoner.script = answer
+    later = Attempt(agent)
+    await admin.publish(later)
+    assert (await admin.wait_response(later)).outcome == "completed"
+    await admin.close()
+
+
+async def test_a_full_stream_makes_the_worker_wait(own_server, agent, start_worker, settings):
+    admin = await WireBroker.connect(own_server.url)
+    await _limit_responses(admin, 1)
+    await admin.jetstream.publish("agent.response.completed.x.x.x.1", b"fills it")
+    await start_worker(nats_url=own_server.url)
+    attempt = Attempt(agent)
+    await admin.publish(attempt)
+    await eventually_async(lambda: _spooled(settings, 1))
+    assert (await admin.claim(attempt))["state"] == "running"
+
+    await _limit_responses(admin, -1)
+
+    assert (await admin.wait_response(attempt)).outcome == "completed"
+    await eventually_async(lambda: _spooled(settings, 0))
+    await admin.close()
+
+
+async def test_a_missing_response_stream_makes_the_worker_wait(own_server, agent, start_worker, settings):
+    admin = await WireBroker.connect(own_server.url)
+    await admin.jetstream.delete_stream("AGENT_RESPONSES")
+    await start_worker(nats_url=own_server.url)
+    attempt = Attempt(agent)
+    await admin.publish(attempt)
+    await eventually_async(lambda: _spooled(settings, 1))
+
+    await admin.lay_out()
+
+    assert (await admin.wait_response(attempt)).outcome == "completed"
+    await admin.close()
+
+
+async def test_a_new_worker_publishes_what_a_dead_one_left(broker, agent, start_worker, settings):
+    attempt = Attempt(agent)
+    subject = f"agent.response.completed.default.{agent}.{attempt.id}"
+    left = SpooledResponse(
+        attempt_id=attempt.id,
+        subject=subject,
+        payload='{"schema_version":1}',
+        headers={"Cognitive-Signature": "5160", "Nats-Msg-Id": uuid.uuid4().hex},
+        claim_key=f"{agent}.{attempt.id}",
+        claim_value='{"state": "ended"}',
+    )
+    path = Spool(settings.spool_dir, agent).save(left)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    (path.parent / "broken.json").write_text("{")
+
+    await start_worker()
+
+    response = await broker.wait_response(attempt)
+    assert (response.payload, response.headers["Cognitive-Signature"]) == (b'{"schema_version":1}', "5160")
+    await eventually_async(lambda: _spooled(settings, 0))
+    assert await broker.claim(attempt) == {"state": "ended"}
+
+
+@pytest.mark.parametrize("size", [64 * 1024, 5 * 1024 * 1024])
+async def test_a_large_result_is_an_object_that_the_response_refers_to(broker, agent, start_worker, reasoner, size):
+    outputs = {"proposed_solution": "é" * (size // 2)}
+
+    async def answer_at_length(_: ExecutionRequest) -> Reasoning:
+        return Reasoning(outputs=outputs, thought="much")
+
+    reasoner.script = answer_at_length
+    await start_worker()
+    attempt = Attempt(agent)
+    await broker.publish(attempt)
+
+    response = await broker.wait_response(attempt)
+
+    reference = response.body["result_ref"]
+    assert response.body["result"] is None
+    assert (reference["bucket"], reference["name"]) == (f"results-{agent}", attempt.id)
+    stored = await (await broker.jetstream.object_store(reference["bucket"])).get(reference["name"])
+    assert json.loads(stored.data) == outputs
+    assert len(stored.data) == reference["size_bytes"]
+    assert hashlib.sha256(stored.data).hexdigest() == reference["sha256"]
+
+
+async def test_a_worker_waits_for_a_required_secret(broker, agent, start_worker, settings):
+    await start_worker(required_secrets=("llm-api-key",), wait=False)
+    attempt = Attempt(agent)
+    await broker.publish(attempt)
+    await eventually_async(lambda: _lease_says(broker, agent, "CredentialsNotMounted"))
+    assert await broker.claim(attempt) is None
+
+    folder = settings.secrets_dir / agent
+    folder.mkdir(parents=True)
+    (folder / "llm-api-key").write_text("key\n")
+
+    assert (await broker.wait_response(attempt)).outcome == "completed"
+    await eventually_async(lambda: _lease_says(broker, agent, None))
+
+
+async def _limit_responses(admin: WireBroker, max_msgs: int) -> None:
+    config: StreamConfig = (await admin.jetstream.stream_info("AGENT_RESPONSES")).config
+    await admin.jetstream.update_stream(config.evolve(max_msgs=max_msgs))
+
+
+async def _executes(reasoner, *attempts: Attempt) -> bool:
+    return all(reasoner.executions[attempt.id] for attempt in attempts)
+
+
+async def _spooled(settings, number: int) -> bool:
+    return len(list(settings.spool_dir.rglob("*.json"))) == number
+
+
+async def _lease_says(broker: WireBroker, agent: str, reason: str | None) -> bool:
+    return [lease["reason"] for lease in (await broker.leases(agent)).values()] == [reason]
