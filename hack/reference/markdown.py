@@ -9,19 +9,13 @@ TITLE = """# API reference
 
 Written by `make generate` from the files in `crds/`; do not edit. `kubectl explain` shows the same.
 """
-BOUNDS = {
-    "minimum": "at least {}",
-    "maximum": "at most {}",
-    "minLength": "at least {} characters",
-    "maxLength": "at most {} characters",
-    "minItems": "at least {} items",
-    "maxItems": "at most {} items",
-    "minProperties": "at least {} keys",
-    "maxProperties": "at most {} keys",
-    "pattern": "matches `{}`",
-    "format": "a {}",
+RANGES = {
+    ("minimum", "maximum"): "",
+    ("minLength", "maxLength"): " characters",
+    ("minItems", "maxItems"): " items",
+    ("minProperties", "maxProperties"): " keys",
 }
-"""How each keyword of a schema reads."""
+"""The keywords of a schema that bound from both sides, and what they count."""
 
 
 def page_of(crds: list[Schema]) -> str:
@@ -48,7 +42,7 @@ def _rows(schema: Schema, prefix: str) -> Iterator[str]:
     for name, field in schema.get("properties", {}).items():
         path = f"{prefix}{name}"
         required = " **required**" if name in schema.get("required", []) else ""
-        yield f"| `{path}`{required} | {_type(field)} | {_meaning(field)} |"
+        yield f"| `{path}`{required} | {', '.join([_type(field), *_limits(field)])} | {_text(field)} |"
         yield from _rows(field, f"{path}.")
         yield from _rows(field.get("items", {}), f"{path}[].")
         if isinstance(inner := field.get("additionalProperties"), dict):
@@ -78,25 +72,39 @@ def _type(field: Schema) -> str:
         return f"list of {_type(field.get('items', {}))}"
     if isinstance(inner := field.get("additionalProperties"), dict):
         return f"map of {_type(inner)}"
+    if field.get("format") == "date-time":
+        return "time"
     return str(field.get("type", "anything"))
-
-
-def _meaning(field: Schema) -> str:
-    return " ".join(part for part in (_text(field), _limits(field)) if part)
 
 
 def _text(field: Schema) -> str:
     return _escaped(" ".join(str(field.get("description", "")).split()))
 
 
-def _limits(field: Schema) -> str:
-    limits = []
+def _limits(field: Schema) -> Iterator[str]:
     if "enum" in field:
-        limits.append("one of " + ", ".join(f"`{value}`" for value in field["enum"]))
-    limits += [text.format(_escaped(str(field[key]))) for key, text in BOUNDS.items() if key in field]
+        yield "one of " + ", ".join(f"`{value}`" for value in field["enum"])
+    for (low, high), unit in RANGES.items():
+        yield from _range(field, low, high, unit)
+    if "pattern" in field:
+        yield f"matches `{_escaped(field['pattern'])}`"
     if "default" in field:
-        limits.append(f"default `{_plain(field['default'])}`")
-    return f"({'; '.join(limits)})" if limits else ""
+        yield f"default `{_plain(field['default'])}`"
+
+
+def _range(field: Schema, low: str, high: str, unit: str) -> Iterator[str]:
+    above = "more than" if field.get("exclusiveMinimum") and low == "minimum" else "at least"
+    match (field.get(low), field.get(high)):
+        case (None, None):
+            return
+        case (least, None):
+            yield f"{above} {least}{unit}"
+        case (None, most):
+            yield f"at most {most}{unit}"
+        case (least, most) if above == "at least":
+            yield f"{least} to {most}{unit}"
+        case (least, most):
+            yield f"{above} {least}, at most {most}{unit}"
 
 
 def _plain(value: object) -> str:

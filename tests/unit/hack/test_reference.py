@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from reference.markdown import page_of
 
 
@@ -30,18 +32,30 @@ def test_a_page_names_the_resource_and_both_halves() -> None:
 
 def test_a_field_tells_its_type_meaning_bounds_and_default() -> None:
     field = {"type": "integer", "description": "How\n many.", "minimum": 0, "maximum": 9, "default": 2}
-    assert rows({"n": field}, required=["n"]) == [
-        "| `n` **required** | integer | How many. (at least 0; at most 9; default `2`) |"
-    ]
+    assert rows({"n": field}, required=["n"]) == ["| `n` **required** | integer, 0 to 9, default `2` | How many. |"]
+
+
+@pytest.mark.parametrize(
+    ("field", "bounds"),
+    [
+        ({"type": "number", "minimum": 0, "exclusiveMinimum": True, "maximum": 1}, "number, more than 0, at most 1"),
+        ({"type": "string", "maxLength": 63}, "string, at most 63 characters"),
+        ({"type": "array", "items": {"type": "string"}, "minItems": 1}, "list of string, at least 1 items"),
+        ({"type": "integer", "format": "int32"}, "integer"),
+        ({"type": "string", "format": "date-time"}, "time"),
+    ],
+)
+def test_bounds_read_as_words(field: dict[str, Any], bounds: str) -> None:
+    assert rows({"f": field}) == [f"| `f` | {bounds} |  |"]
 
 
 def test_a_default_is_written_as_yaml_has_it() -> None:
-    assert rows({"on": {"type": "boolean", "default": True}}) == ["| `on` | boolean | (default `true`) |"]
+    assert rows({"on": {"type": "boolean", "default": True}}) == ["| `on` | boolean, default `true` |  |"]
 
 
 def test_bars_do_not_break_the_table() -> None:
     field = {"type": "string", "enum": ["A", "B"], "pattern": "a|b"}
-    assert rows({"s": field}) == [r"| `s` | string | (one of `A`, `B`; matches `a\|b`) |"]
+    assert rows({"s": field}) == [r"| `s` | string, one of `A`, `B`, matches `a\|b` |  |"]
 
 
 def test_nested_fields_lists_and_maps_have_paths() -> None:
