@@ -11,6 +11,7 @@ from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.nats_broker import NatsBroker
 from cognitive_operator.adapters.nats_connection import NatsSettings
 from eventually import eventually_async
+from http_double import HttpDouble
 from servers.nats import NatsServer
 
 NewBroker = Callable[[NatsSettings], Awaitable[NatsBroker]]
@@ -58,3 +59,10 @@ async def js(server: NatsServer) -> AsyncIterator[JetStreamContext]:
     await client.connect(server.url)
     yield client.jetstream()
     await client.close()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[HttpDouble]:
+    """An HTTP server that answers as it is told."""
+    async with HttpDouble().serve() as double:
+        yield double

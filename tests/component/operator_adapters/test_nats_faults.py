@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.api import StreamConfig
+from nats.js.api import RetentionPolicy, StreamConfig
 from nats.js.errors import NotFoundError
 
 from cognitive_operator.adapters.clock import SystemClock
@@ -138,14 +138,15 @@ async def test_a_deleted_stream_is_made_again_once_a_call_misses_it(
 ) -> None:
     since = broker.connected_since
     await js.delete_stream(stream)
-    call = {
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
         "AGENT_REQUESTS": lambda: broker.publish_request(SUBJECT, b"{}"),
         "AGENT_RESPONSES": lambda: broker.fetch_responses(64, 0.5),
         "KV_claims": broker.list_claims,
         "KV_lease": lambda: broker.list_leases("agent"),
-    }[stream]
+    }
+    call = calls[stream]
     if stream == "AGENT_RESPONSES":
-        assert await broker.fetch_responses(64, 0.5) == []
+        assert await call() == []
     else:
         with pytest.raises(BrokerUnavailableError):
             await call()
@@ -188,7 +189,9 @@ async def test_changed_settings_are_put_back_and_an_administrators_own_are_left(
 async def test_a_stream_that_cannot_be_made_fit_is_named(
     server: NatsServer, js: JetStreamContext, new_broker: NewBroker
 ) -> None:
-    await js.add_stream(StreamConfig(name="AGENT_REQUESTS", subjects=["agent.request.>"], retention="workqueue"))
+    await js.add_stream(
+        StreamConfig(name="AGENT_REQUESTS", subjects=["agent.request.>"], retention=RetentionPolicy.WORK_QUEUE)
+    )
     broker = await new_broker(NatsSettings(server.url))
 
     async def named() -> bool:

@@ -93,7 +93,7 @@ class KubeClient:
 def _parsed(content: bytes) -> Body | None:
     try:
         parsed: Any = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
 

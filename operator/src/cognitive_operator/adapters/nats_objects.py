@@ -27,6 +27,6 @@ async def delete_object(js: JetStream, bucket: str, name: str) -> None:
 def _nuid(data: str) -> str | None:
     try:
         nuid = json.loads(base64.b64decode(data))["nuid"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return nuid if isinstance(nuid, str) and _NUID.fullmatch(nuid) else None
