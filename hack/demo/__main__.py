@@ -1,8 +1,10 @@
 """``python -m demo`` shows the system at work; ``python -m demo down`` stops what ``KEEP=1`` left running."""
 
+import argparse
 import os
 import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -15,8 +17,7 @@ from demo.scenario import run_scenario
 from demo.system import System
 from servers.errors import ServerError
 
-DIRECTORY = Path(__file__).parents[2] / ".demo"
-STATE = DIRECTORY / "running.json"
+DEFAULT_DIRECTORY = Path(__file__).parents[2] / ".demo"
 TRY = """
 Everything keeps running. In another shell:
 
@@ -30,65 +31,80 @@ Everything keeps running. In another shell:
 """
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a demo keeps its logs, its data and what it has to remember."""
+
+    directory: Path
+
+    @property
+    def state(self) -> Path:
+        """What was left running."""
+        return self.directory / "running.json"
+
+    def clear(self) -> None:
+        """Make the directory, and delete what an earlier demo wrote."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for log in self.directory.glob("*.log"):
+            log.unlink()
+        self.state.unlink(missing_ok=True)
+
+
 def main() -> int:
     """Run the command line."""
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument("command", nargs="?", choices=["up", "down"], default="up")
+    parser.add_argument("--directory", type=Path, default=DEFAULT_DIRECTORY, help="where logs and data go")
+    arguments = parser.parse_args()
+    place = Place(arguments.directory)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        if sys.argv[1:] == ["down"]:
-            return down()
-        return up(keep=os.environ.get("KEEP") == "1")
+        return down(place) if arguments.command == "down" else up(place, keep=os.environ.get("KEEP") == "1")
     except (ServerError, KubectlError, LLMChoiceError, TimeoutError) as error:
-        print(f"demo: {error}\nThe logs are in {DIRECTORY}.", file=sys.stderr)
+        print(f"demo: {error}\nThe logs are in {place.directory}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("demo: interrupted; everything is stopped", file=sys.stderr)
         return 130
 
 
-def up(*, keep: bool) -> int:
+def up(place: Place, *, keep: bool) -> int:
     """Run the demo; 0 if all tasks succeeded."""
-    kept = load_kept(STATE)
+    kept = load_kept(place.state)
     if kept is not None and kept.is_running:
         print("demo: an earlier demo still runs: `make demo-down` stops it", file=sys.stderr)
         return 1
-    _clear()
+    place.clear()
     llm = choose_llm(os.environ)
-    with System(DIRECTORY, llm) as system:
+    with System(place.directory, llm) as system:
         try:
             succeeded = run_scenario(system, llm.api_key, Console(width=None if sys.stdout.isatty() else 120))
         finally:
             system.keep_logs()
         if keep:
-            _leave_running(system)
+            _leave_running(system, place)
     return 0 if succeeded else 1
 
 
-def down() -> int:
+def down(place: Place) -> int:
     """Stop a demo that was kept running."""
-    kept = load_kept(STATE)
+    kept = load_kept(place.state)
     if kept is None:
         print("demo: nothing runs")
         return 0
     with step("Stopping the demo"):
         kept.stop()
-    STATE.unlink()
+    place.state.unlink()
     return 0
 
 
-def _clear() -> None:
-    DIRECTORY.mkdir(mode=0o700, exist_ok=True)
-    for log in DIRECTORY.glob("*.log"):
-        log.unlink()
-    STATE.unlink(missing_ok=True)
-
-
-def _leave_running(system: System) -> None:
+def _leave_running(system: System, place: Place) -> None:
     parts = system.parts
     guards = [Guard.of(process.guard_pid) for process in parts.processes]
     directories = [str(directory) for directory in (parts.plane.directory, parts.nats.directory, parts.ray.directory)]
-    Kept(guards, directories).save(STATE)
+    Kept(guards, directories).save(place.state)
     system.detach()
-    print(TRY.format(kubeconfig=parts.plane.kubeconfig_path, logs=DIRECTORY))
+    print(TRY.format(kubeconfig=parts.plane.kubeconfig_path, logs=place.directory))
 
 
 if __name__ == "__main__":

@@ -33,20 +33,20 @@ def run_scenario(system: System, api_key: str | None, console: Console) -> bool:
     kubectl = system.kubectl
     examples = load_examples(EXAMPLES)
     refusal = provoke_failure(kubectl)
-    console.print(f"$ kubectl apply -f {BROKEN.name}\n{refusal}\n", markup=False, highlight=False)
+    _print(console, f"$ kubectl apply -f {os.path.relpath(BROKEN)}\n{refusal}\n")
     _apply_agents(system, examples, api_key)
     tasks = with_real_failure(examples.tasks, refusal)
     kubectl.apply(_list_of(tasks))
     with Screen(console, lambda name: kubectl("get", "ctask", name, "-o", "yaml")) as screen:
         ended = _follow(system, [task["metadata"]["name"] for task in tasks], screen)
-    console.print(f"$ kubectl get cagent,ctask\n{kubectl('get', 'cagent,ctask')}", markup=False, highlight=False)
+    _print(console, f"$ kubectl get cagent,ctask\n{kubectl('get', 'cagent,ctask')}")
     return all(phase_of(task) == "Succeeded" for task in ended)
 
 
 def provoke_failure(kubectl: Kubectl) -> str:
     """Apply a broken manifest and return the API server's own refusal."""
     try:
-        kubectl("apply", "-f", str(BROKEN))
+        kubectl("apply", "-f", os.path.relpath(BROKEN))
     except KubectlError as error:
         return str(error)
     raise ServerError(f"the API server accepted {BROKEN}, which it should refuse")
@@ -85,3 +85,7 @@ def _follow(system: System, names: list[str], screen: Screen) -> list[dict[str, 
 
 def _list_of(items: list[dict[str, Any]]) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

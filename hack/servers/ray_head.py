@@ -105,7 +105,7 @@ class RayHead:
 
     def stop(self) -> None:
         """Stop the head, its workers and its jobs, and delete its directory."""
-        self.process.stop(grace_s=5)
+        self.process.stop(grace_s=2)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def __enter__(self) -> Self:
