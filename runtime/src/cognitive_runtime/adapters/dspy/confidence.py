@@ -48,5 +48,7 @@ def _number(answer: Any) -> float | None:
 
 
 def _shown(answer: Any) -> str:
-    text = str(answer) if isinstance(answer, str | int | float) else type(answer).__name__
+    if isinstance(answer, float):
+        return f"{answer:g}"
+    text = str(answer) if isinstance(answer, str | int) else type(answer).__name__
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"

@@ -13,7 +13,9 @@ from cognitive_runtime.adapters.dspy.confidence import CONFIDENCE_FIELDS
 from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer
 
 _BULLET: Final = re.compile(r"^\s*(?:[-*•]|\(?\d{1,3}[.):])\s+")
-_LEADING_INTEGER: Final = re.compile(r"\s*(\d{1,4})(?:\.0+)?(?:\s*/\s*\d+|\s*[-:,(.].*|\s+.*)?\s*", re.DOTALL)
+_LEADING_INTEGER: Final = re.compile(
+    r"\s*(\d{1,4})(?:\.0+)?(?:\s*/\s*\d+|\s*(?:[-:,(]|\.(?!\d)).*|\s+.*)?\s*", re.DOTALL
+)
 
 
 def check_outputs(signature: type[dspy.Signature], answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Bounds:
 def bounds_for(signature: type[dspy.Signature], max_tokens: int) -> Bounds:
     """Return the bounds by which the whole answer fits ``max_tokens``.
 
-    A text gets as many characters as a whole list. Below about 300 tokens the minimum of a useful answer wins.
+    A text gets as many characters as a whole list. Below about 500 tokens the minimum of a useful answer wins.
     """
     kinds = [output_kind(info) for info in signature.output_fields.values()]
     texts, lists = kinds.count("text"), kinds.count("list")

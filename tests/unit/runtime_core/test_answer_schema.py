@@ -1,0 +1,80 @@
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cognitive_runtime.adapters.dspy.outputs import check_outputs
+from cognitive_runtime.adapters.dspy.parsing import parse_object
+from cognitive_runtime.adapters.dspy.schema import MAX_TEXT_CHARS, answer_schema, bounds_for, printable_pattern
+from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
+from cognitive_runtime.domain import CognitiveTaskType
+from scripted_model_answers import answer_for
+
+LONG = "9" * 10_000
+
+
+@pytest.mark.parametrize("task_type", CognitiveTaskType)
+@pytest.mark.parametrize("max_tokens", [500, 1024, 4096])
+def test_the_longest_answer_fits_a_token_for_each_character(task_type: CognitiveTaskType, max_tokens: int) -> None:
+    schema = answer_schema(SIGNATURES[task_type].signature, bounds_for(SIGNATURES[task_type].signature, max_tokens))
+    longest = {}
+    for name, part in schema["properties"].items():
+        longest[name] = answer_for(part, LONG)
+        if part["type"] == "array":
+            longest[name] = longest[name] * part["maxItems"]
+    text_tokens = sum(len(str(value)) for value in longest.values())
+    name_tokens = sum(len(name) // 3 + 5 for name in longest)
+    assert text_tokens + name_tokens <= max_tokens
+
+
+@pytest.mark.parametrize("task_type", CognitiveTaskType)
+def test_every_string_has_a_pattern_every_list_a_maximum_and_nothing_else_is_allowed(
+    task_type: CognitiveTaskType,
+) -> None:
+    signature = SIGNATURES[task_type].signature
+    schema = answer_schema(signature, bounds_for(signature, 1024))
+    assert schema["required"] == list(signature.output_fields) == list(schema["properties"])
+    assert schema["additionalProperties"] is False
+    for part in schema["properties"].values():
+        if part["type"] == "string":
+            assert "pattern" in part
+        elif part["type"] == "array":
+            assert "pattern" in part["items"]
+            assert part["maxItems"] == 5
+        else:
+            assert part["type"] in ("integer", "number")
+            assert {"minimum", "maximum"} <= set(part)
+    assert "maxLength" not in json.dumps(schema)
+    assert "anyOf" not in json.dumps(schema)
+
+
+@pytest.mark.parametrize("task_type", CognitiveTaskType)
+def test_the_smallest_answer_to_the_schema_satisfies_the_outputs(task_type: CognitiveTaskType) -> None:
+    signature = SIGNATURES[task_type].signature
+    answer = json.dumps(answer_for(answer_schema(signature, bounds_for(signature, 1024))))
+    check_outputs(signature, parse_object(answer, signature.output_fields))
+
+
+def test_even_the_smallest_budget_leaves_room_for_words() -> None:
+    bounds = bounds_for(SIGNATURES[CognitiveTaskType.TASK_PLANNING].signature, 1)
+    assert bounds.text_chars >= 24
+    assert bounds.item_chars >= 16
+
+
+def test_a_large_budget_is_bounded_for_the_grammar() -> None:
+    assert bounds_for(SIGNATURES[CognitiveTaskType.FAILURE_ANALYSIS].signature, 128_000).text_chars == MAX_TEXT_CHARS
+
+
+@given(
+    st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"], exclude_characters='"\\'), min_size=1, max_size=40)
+)
+def test_the_pattern_passes_printable_text_of_every_script(text: str) -> None:
+    assert re.search(printable_pattern(40), text)
+    assert json.loads(f'"{text}"') == text
+
+
+@pytest.mark.parametrize("text", ["", "a\nb", "a\tb", "\x00", "\x1f", "\x7f", 'a"b', "a\\b", "x" * 41])
+def test_the_pattern_refuses_what_json_must_escape(text: str) -> None:
+    assert not re.search(printable_pattern(40), text)

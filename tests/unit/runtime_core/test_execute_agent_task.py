@@ -1,0 +1,236 @@
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from cognitive_runtime.adapters.clock import SystemClock
+from cognitive_runtime.application import ExecuteAgentTask, StopSignal
+from cognitive_runtime.domain import (
+    AgentResult,
+    Cancelled,
+    ExecutionRequest,
+    FailureResult,
+    LeaseLost,
+    ModelUnavailable,
+    RateLimited,
+    Reasoning,
+    Usage,
+)
+from runtime_requests import execution_request
+
+Answer = Callable[[], Awaitable[Reasoning]]
+
+
+@dataclass
+class FakeReasoner:
+    answer: Answer
+
+    async def reason(self, request: ExecutionRequest) -> Reasoning:
+        return await self.answer()
+
+
+@dataclass
+class RecordingPublisher:
+    error: Exception | None = None
+    published: list[AgentResult | FailureResult] = field(default_factory=list)
+
+    async def connect(self) -> None: ...
+
+    async def publish_success(
+        self,
+        result: AgentResult,
+        num_agents: int | None = None,
+        original_task_id: str | None = None,
+        constraints: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._publish(result)
+
+    async def publish_failure(
+        self, result: FailureResult, num_agents: int | None = None, original_task_id: str | None = None
+    ) -> None:
+        self._publish(result)
+
+    async def close(self) -> None: ...
+
+    def _publish(self, result: AgentResult | FailureResult) -> None:
+        self.published.append(result)
+        if self.error:
+            raise self.error
+
+
+def execute(answer: Answer) -> ExecuteAgentTask:
+    return ExecuteAgentTask(FakeReasoner(answer), SystemClock())
+
+
+async def run(answer: Answer, stop: StopSignal | None = None, **fields: Any) -> AgentResult | FailureResult:
+    request = execution_request(**fields)
+    return await execute(answer)(request, worker="w1", submission_id="s1", stop=stop)
+
+
+async def failure(answer: Answer, stop: StopSignal | None = None, **fields: Any) -> FailureResult:
+    outcome = await run(answer, stop, **fields)
+    assert isinstance(outcome, FailureResult)
+    return outcome
+
+
+async def good() -> Reasoning:
+    return Reasoning({"thought": "故障" * 3}, thought="故障" * 3, confidence=0.5, usage=Usage(1, 2, 3))
+
+
+async def forever() -> Reasoning:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def raising(error: Exception) -> Answer:
+    async def answer() -> Reasoning:
+        raise error
+
+    return answer
+
+
+async def test_a_result_tells_whose_it_is_and_what_it_cost() -> None:
+    outcome = await run(good, agent={"cost_per_character": 0.5})
+    assert isinstance(outcome, AgentResult)
+    assert (outcome.status, outcome.success, outcome.task_type) == ("completed", True, "failure_analysis")
+    assert (outcome.task_uid, outcome.attempt, outcome.worker, outcome.submission_id) == ("0b9c6f0a", 1, "w1", "s1")
+    assert (outcome.role, outcome.model, outcome.provider) == ("DEVOPS", "scripted", "openaiCompatible")
+    assert outcome.energy_delta == 0.5 * 6
+    assert outcome.usage == Usage(1, 2, 3)
+    assert outcome.confidence == 0.5
+    assert outcome.attempt_key == "ab" * 32
+    assert outcome.started_at <= outcome.timestamp
+    assert outcome.duration_ms >= 0
+
+
+async def test_a_long_thought_is_cut_but_counted_whole() -> None:
+    thought = "故" * 5000
+
+    async def answer() -> Reasoning:
+        return Reasoning({}, thought=thought)
+
+    outcome = await run(answer)
+    assert isinstance(outcome, AgentResult)
+    assert len(outcome.reasoning.encode()) <= 4096
+    assert outcome.reasoning == "故" * (4096 // 3)
+    assert outcome.energy_delta == pytest.approx(50)
+
+
+async def test_a_classified_failure_keeps_its_class_and_usage() -> None:
+    error = RateLimited("The model server answered HTTP 429.", retry_after_s=2.5, usage=Usage(5, 0, 5))
+    found = await failure(raising(error))
+    assert (found.error_type, found.retryable, found.retry_after_seconds) == ("RateLimited", True, 2.5)
+    assert found.usage == Usage(5, 0, 5)
+    assert found.error == "The model server answered HTTP 429."
+
+
+async def test_a_crash_is_told_by_its_class_alone(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        found = await failure(raising(RuntimeError("key sk-secret and the prompt")))
+    assert (found.error_type, found.retryable) == ("InternalError", True)
+    assert found.error == "RuntimeError while reasoning about failure_analysis."
+    assert "sk-secret" not in caplog.text
+    assert "RuntimeError" in caplog.text
+
+
+async def test_a_reasoner_that_cancels_itself_is_a_crash_not_a_cancellation() -> None:
+    async def answer() -> Reasoning:
+        raise asyncio.CancelledError
+
+    assert (await failure(answer)).error_type == "InternalError"
+
+
+async def test_a_long_error_is_cut_at_its_bound() -> None:
+    found = await failure(raising(ModelUnavailable("é" * 2000)))
+    assert len(found.error.encode()) == 1024
+
+
+async def test_the_deadline_ends_what_runs_too_long() -> None:
+    found = await failure(forever, timeout_seconds=0.05)
+    assert (found.error_type, found.retryable) == ("DeadlineExceeded", False)
+    assert 40 <= found.duration_ms < 1000
+
+
+async def test_the_deadline_does_not_wait_for_a_reasoner_that_will_not_stop() -> None:
+    released = asyncio.Event()
+
+    async def stubborn() -> Reasoning:
+        while not released.is_set():
+            try:
+                await released.wait()
+            except asyncio.CancelledError:
+                continue
+        return Reasoning({}, "")
+
+    found = await failure(stubborn, timeout_seconds=0.05)
+    released.set()
+    await asyncio.sleep(0.01)
+    assert found.error_type == "DeadlineExceeded"
+
+
+@pytest.mark.parametrize("reason", [Cancelled("TaskDeleted"), LeaseLost("The lease was not renewed for 10 s.")])
+async def test_a_stop_ends_it_with_the_reason_given(reason: Cancelled | LeaseLost) -> None:
+    stop = StopSignal()
+    running = asyncio.create_task(failure(forever, stop))
+    await asyncio.sleep(0.01)
+    stop.stop(reason)
+    stop.stop(Cancelled("a second reason that does not count"))
+    found = await asyncio.wait_for(running, 1)
+    assert (found.error_type, found.error) == (reason.error_type, str(reason))
+
+
+async def test_what_is_stopped_before_it_begins_does_not_begin() -> None:
+    begun = []
+
+    async def answer() -> Reasoning:
+        begun.append(True)
+        return await good()
+
+    stop = StopSignal()
+    stop.stop(Cancelled("TaskDeleted"))
+    assert (await failure(answer, stop)).error_type == "Cancelled"
+    assert not begun
+
+
+async def test_the_reasoner_sees_the_cancellation() -> None:
+    cancelled = asyncio.Event()
+
+    async def answer() -> Reasoning:
+        try:
+            return await forever()
+        finally:
+            cancelled.set()
+
+    await failure(answer, timeout_seconds=0.02)
+    assert cancelled.is_set()
+
+
+async def test_cancelling_the_caller_cancels_the_reasoner_and_raises() -> None:
+    running = asyncio.create_task(run(forever))
+    await asyncio.sleep(0.01)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+@pytest.mark.parametrize(("answer", "status"), [(good, "completed"), (raising(ValueError("x")), "failed")])
+async def test_exactly_one_event_is_published(answer: Answer, status: str) -> None:
+    publisher = RecordingPublisher()
+    outcome = await execute(answer).run_and_publish(execution_request(), publisher, worker="w", submission_id="s")
+    assert publisher.published == [outcome]
+    assert outcome.status == status
+
+
+async def test_a_result_that_cannot_be_published_never_becomes_a_failure() -> None:
+    publisher = RecordingPublisher(error=ConnectionError("broker"))
+    with pytest.raises(ConnectionError):
+        await execute(good).run_and_publish(execution_request(), publisher, worker="w", submission_id="s")
+    assert [outcome.status for outcome in publisher.published] == ["completed"]
+
+
+async def test_many_attempts_at_once_keep_apart() -> None:
+    outcomes = await asyncio.gather(*(run(good, task_uid=f"uid-{number}") for number in range(50)))
+    assert {outcome.task_uid for outcome in outcomes} == {f"uid-{number}" for number in range(50)}

@@ -1,0 +1,41 @@
+"""What the runtime loads: measured in a fresh interpreter."""
+
+import subprocess
+import sys
+
+import pytest
+
+FORBIDDEN_IN_DOMAIN = ("ray", "nats", "dspy", "openai", "pydantic", "asyncio", "httpx", "aiohttp", "litellm")
+
+
+def loaded_after(statement: str, names: tuple[str, ...]) -> set[str]:
+    code = f"{statement}\nimport sys\nprint(*[name for name in {names!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.split())
+
+
+def test_the_domain_loads_no_framework() -> None:
+    assert loaded_after("import cognitive_runtime.domain", FORBIDDEN_IN_DOMAIN) == set()
+
+
+@pytest.mark.timeout(60)
+def test_a_core_that_answers_loads_no_litellm() -> None:
+    statement = """
+import asyncio, sys
+from cognitive_runtime.adapters.clock import SystemClock
+from cognitive_runtime.adapters.dspy import CognitiveCore
+from cognitive_runtime.adapters.vllm import ModelPool
+from cognitive_runtime.application import ExecuteAgentTask
+sys.path.insert(0, "tests/support")
+from runtime_requests import execution_request
+from scripted_model import ScriptedModel
+async def main(url):
+    pool = ModelPool(lambda agent_uid, name: "key")
+    execute = ExecuteAgentTask(CognitiveCore(pool), SystemClock())
+    outcome = await execute(execution_request(endpoint=url), worker="w", submission_id="s")
+    assert outcome.success, outcome
+    await pool.close()
+with ScriptedModel() as model:
+    asyncio.run(main(model.url))
+"""
+    assert loaded_after(statement, ("litellm", "dspy", "ray")) == {"dspy"}
