@@ -1,0 +1,131 @@
+"""The golden files of the wire, read and written by the operator."""
+
+import hashlib
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from cognitive_operator.api import names, wire
+
+WIRE = Path(__file__).parent / "wire"
+WRITTEN: dict[str, type[wire.WireModel]] = {
+    "request.json": wire.Request,
+    "stop.json": wire.Stop,
+    "drain.json": wire.Drain,
+}
+READ: dict[str, type[wire.WireModel]] = {
+    "claim.json": wire.Claim,
+    "lease.json": wire.Lease,
+    "completed.json": wire.Completed,
+    "failed.json": wire.Failed,
+}
+
+
+def golden(name: str, **changes: Any) -> bytes:
+    return json.dumps(json.loads((WIRE / name).read_bytes()) | changes).encode()
+
+
+@pytest.mark.parametrize(("name", "model"), WRITTEN.items())
+def test_what_the_operator_writes_is_the_golden_file_field_by_field(name: str, model: type[wire.WireModel]) -> None:
+    message = model.model_validate_json(golden(name))
+    assert json.loads(message.model_dump_json()) == json.loads(golden(name))
+
+
+@pytest.mark.parametrize(("name", "model"), READ.items())
+def test_what_the_operator_reads_keeps_every_value_that_it_knows(name: str, model: type[wire.WireModel]) -> None:
+    message = model.model_validate_json(golden(name))
+    known = json.loads(message.model_dump_json())
+    content = json.loads(golden(name))
+    assert {field: content[field] for field in known} == known
+
+
+@pytest.mark.parametrize(("name", "model"), [*WRITTEN.items(), *READ.items()])
+def test_later_fields_are_ignored_and_later_versions_refused(name: str, model: type[wire.WireModel]) -> None:
+    assert model.model_validate_json(golden(name, later="field")) == model.model_validate_json(golden(name))
+    with pytest.raises(ValidationError, match="schema_version"):
+        model.model_validate_json(golden(name, schema_version=2))
+
+
+def test_every_golden_message_has_a_model() -> None:
+    assert {path.name for path in WIRE.glob("*.json")} == {*WRITTEN, *READ, "signature.json"}
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "changes"),
+    [
+        ("completed.json", wire.Completed, {"confidence": 1.01}),
+        ("completed.json", wire.Completed, {"status": "failed"}),
+        ("completed.json", wire.Completed, {"duration_ms": -1}),
+        ("completed.json", wire.Completed, {"result": [1]}),
+        ("failed.json", wire.Failed, {"error_type": "no class: $(x)"}),
+        ("failed.json", wire.Failed, {"retry_after_seconds": -1}),
+        ("failed.json", wire.Failed, {"attempt": 0}),
+        ("claim.json", wire.Claim, {"state": "begun"}),
+        ("lease.json", wire.Lease, {"capacity": -1}),
+    ],
+)
+def test_values_outside_the_contract_are_refused(
+    name: str, model: type[wire.WireModel], changes: dict[str, Any]
+) -> None:
+    with pytest.raises(ValidationError):
+        model.model_validate_json(golden(name, **changes))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\xff\xfe", b"[]", b"null", b"[" * 10_000, b'{"schema_version": NaN}', b'{"schema_version": "1"}'],
+    ids=["empty", "not UTF-8", "a list", "null", "deep", "NaN", "a version as text"],
+)
+@pytest.mark.parametrize("model", READ.values())
+def test_garbage_is_a_validation_error_and_nothing_worse(model: type[wire.WireModel], content: bytes) -> None:
+    with pytest.raises(ValidationError):
+        model.model_validate_json(content)
+
+
+def test_nan_in_a_result_is_refused() -> None:
+    content = golden("completed.json").replace(b'"delta": 0.17', b'"delta": NaN')
+    assert b"NaN" in content
+    with pytest.raises(ValidationError):
+        wire.Completed.model_validate_json(content)
+
+
+def test_a_request_shows_no_key() -> None:
+    request = wire.Request.model_validate_json(golden("request.json"))
+    assert request.attempt_key not in repr(request)
+
+
+def test_keys_and_signatures_are_those_of_the_golden_vector() -> None:
+    vector = json.loads(golden("signature.json"))
+    key = wire.attempt_key(bytes.fromhex(vector["master_key_hex"]), vector["task_uid"], vector["attempt"])
+    assert key.hex() == vector["attempt_key"] == json.loads(golden("request.json"))["attempt_key"]
+    payload = vector["payload"].encode()
+    assert wire.is_signed(key, vector["subject"], payload, vector["signature"])
+    assert hmac.new(key, b"nats-msg-id", hashlib.sha256).hexdigest() == vector["msg_id"]
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("subject", "agent.response.completed.default.a.b.2"),
+        ("payload", '{"schema_version":1} '),
+        ("signature", "00" * 32),
+        ("signature", ""),
+        ("signature", "é"),
+    ],
+)
+def test_a_signature_of_anything_else_is_wrong(part: str, value: str) -> None:
+    vector = json.loads(golden("signature.json")) | {part: value}
+    key = bytes.fromhex(vector["attempt_key"])
+    assert not wire.is_signed(key, vector["subject"], vector["payload"].encode(), vector["signature"])
+
+
+def test_the_subject_of_the_vector_is_the_attempts() -> None:
+    vector = json.loads(golden("signature.json"))
+    completed = json.loads(golden("completed.json"))
+    key = names.AttemptKey(completed["agent_uid"], completed["task_uid"], completed["attempt"])
+    assert names.response_subject("completed", completed["namespace"], key) == vector["subject"]
+    assert names.parse_response_subject(vector["subject"]) == ("completed", "default", key)
