@@ -1,0 +1,87 @@
+import asyncio
+
+import pytest
+
+from cognitive_operator.adapters.kube_events import EventRecorder, event_manifest
+from cognitive_operator.errors import ForbiddenError
+from cognitive_operator.ports import EventNote, EventSink, ObjectRef
+
+ABOUT = ObjectRef("CognitiveTask", "default", "why", "uid-1")
+
+
+class Writer:
+    """Records, and waits or fails when told to."""
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+        self.free = asyncio.Event()
+        self.free.set()
+        self.refuse = False
+
+    async def create_event(self, about: ObjectRef, event: EventNote) -> None:
+        await self.free.wait()
+        if self.refuse:
+            raise ForbiddenError("events are forbidden")
+        self.written.append(event.message)
+
+
+def emit(sink: EventSink, *messages: str) -> None:
+    for message in messages:
+        sink.emit(ABOUT, EventNote("Normal", "Succeeded", message))
+
+
+async def test_events_are_written_in_order_by_the_end() -> None:
+    writer = Writer()
+    async with EventRecorder(writer) as recorder:
+        emit(recorder, "a", "b", "c")
+        assert writer.written == [], "emit does nothing but queue"
+    assert (writer.written, recorder.dropped) == (["a", "b", "c"], 0)
+
+
+async def test_under_pressure_the_oldest_go_and_are_counted() -> None:
+    writer = Writer()
+    writer.free.clear()
+    async with EventRecorder(writer, size=3) as recorder:
+        emit(recorder, "taken")
+        await asyncio.sleep(0)
+        emit(recorder, "1", "2", "3", "4", "5")
+        assert recorder.dropped == 2
+        writer.free.set()
+    assert writer.written == ["taken", "3", "4", "5"]
+
+
+async def test_an_api_that_hangs_holds_the_end_up_for_a_bounded_time() -> None:
+    writer = Writer()
+    writer.free.clear()
+    started = asyncio.get_running_loop().time()
+    async with EventRecorder(writer, drain_s=0.1) as recorder:
+        emit(recorder, "never")
+    assert asyncio.get_running_loop().time() - started < 1
+
+
+async def test_refused_events_are_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    writer = Writer()
+    writer.refuse = True
+    async with EventRecorder(writer) as recorder:
+        emit(recorder, *"abcde")
+    assert recorder.dropped == 5
+    assert len([record for record in caplog.records if "forbidden" in record.message]) == 1
+
+
+async def test_nothing_queued_ends_at_once() -> None:
+    started = asyncio.get_running_loop().time()
+    async with EventRecorder(Writer(), drain_s=5):
+        pass
+    assert asyncio.get_running_loop().time() - started < 0.5
+
+
+@pytest.mark.parametrize("name", ["why", "x" * 253, "x" * 229 + "." + "y" * 20])
+def test_an_events_name_is_unique_and_valid(name: str) -> None:
+    about = ObjectRef("CognitiveTask", "default", name, "uid-1")
+    names = [event_manifest(about, EventNote("Normal", "Succeeded", ""))["metadata"]["name"] for _ in range(2)]
+    assert all(len(name) <= 253 and ".." not in name for name in names)
+
+
+def test_a_note_is_cut_between_characters() -> None:
+    note = event_manifest(ABOUT, EventNote("Normal", "Succeeded", "x" + "ü" * 600))["note"]
+    assert note == "x" + "ü" * 511
