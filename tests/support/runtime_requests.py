@@ -1,9 +1,20 @@
 """Requests as an executor would receive them."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from cognitive_runtime.domain import AgentSettings, CognitiveTaskType, ExecutionRequest, LLMSettings
+from cognitive_runtime.domain import (
+    AgentResult,
+    AgentSettings,
+    CognitiveTaskType,
+    ExecutionRequest,
+    FailureResult,
+    LLMSettings,
+)
+
+Run = Callable[..., Awaitable[AgentResult | FailureResult]]
+"""Runs one attempt: a task type, and what is different in its request."""
 
 INPUTS: dict[CognitiveTaskType, dict[str, Any]] = {
     CognitiveTaskType.FAILURE_ANALYSIS: {"incident_id": "incident_001", "error_message": "replicas must be an integer"},

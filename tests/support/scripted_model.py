@@ -105,6 +105,13 @@ class ScriptedModel:
         with self._lock:
             self._scripts.append(Script(**fields))
 
+    def executions_of_attempts(self) -> dict[str, int]:
+        """Return how many calls came for each task UID."""
+        counts: Counter[str] = Counter()
+        for request_id, count in self.executions.items():
+            counts[request_id.rpartition(".")[0]] += count
+        return dict(counts)
+
     def reset(self) -> None:
         """Forget scripts, recorded requests and counts."""
         with self._lock:

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from openai.types.chat import ChatCompletion
-
+from cognitive_runtime.adapters.vllm.answer import Answer
 from cognitive_runtime.adapters.vllm.retry import RetryPolicy
 from cognitive_runtime.adapters.vllm.server import ModelServer
 from cognitive_runtime.domain import (
@@ -65,7 +64,7 @@ class VLLMHTTPClient:
             answer = await self._retry.run(lambda: self._call(server, request))
         return self._response(request, answer)
 
-    async def _call(self, server: ModelServer, request: VLLMRequest) -> ChatCompletion:
+    async def _call(self, server: ModelServer, request: VLLMRequest) -> Answer:
         remaining_s = self._retry.deadline_s - time.monotonic()
         timeout_s = max(MIN_TIMEOUT_S, min(self._timeout_s, remaining_s))
         return await server.complete(request, self._read_key(), timeout_s)
@@ -81,8 +80,8 @@ class VLLMHTTPClient:
         finally:
             await server.close()
 
-    def _response(self, request: VLLMRequest, answer: ChatCompletion) -> VLLMResponse:
-        usage = _usage(answer)
+    def _response(self, request: VLLMRequest, answer: Answer) -> VLLMResponse:
+        usage = answer.count()
         if not answer.choices:
             raise EmptyResponse("The model answered without a choice.", usage=usage)
         choice = answer.choices[0]
@@ -100,7 +99,7 @@ class VLLMHTTPClient:
             temperature=request.temperature,
             usage=usage,
             finish_reason=choice.finish_reason or "stop",
-            reasoning=getattr(choice.message, "reasoning_content", None),
+            reasoning=choice.message.reasoning_content,
         )
 
 
@@ -108,11 +107,3 @@ def _empty(finish_reason: str | None, usage: Usage) -> EmptyResponse | Truncated
     if finish_reason == "length":
         return TruncatedResponse("The model used up its tokens before it answered.", usage=usage)
     return EmptyResponse("The model answered without content.", usage=usage)
-
-
-def _usage(answer: ChatCompletion) -> Usage:
-    found = answer.usage
-    if found is None:
-        return Usage()
-    prompt, completion = max(0, found.prompt_tokens or 0), max(0, found.completion_tokens or 0)
-    return Usage(prompt, completion, found.total_tokens or prompt + completion)

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import openai
 from openai import AsyncOpenAI, Omit
-from openai.types.chat import ChatCompletion
+from pydantic import ValidationError
 
+from cognitive_runtime.adapters.vllm.answer import Answer
 from cognitive_runtime.adapters.vllm.endpoint import base_url, printable
 from cognitive_runtime.adapters.vllm.failures import classify
 from cognitive_runtime.domain import BadRequest, ModelTimeout, ModelUnavailable, ReasoningError, VLLMRequest
@@ -26,7 +27,7 @@ class ModelServer:
         self._client = AsyncOpenAI(base_url=base_url(endpoint), api_key=_UNUSED_KEY, max_retries=0, timeout=None)
         self._without_schema: set[str] = set()
 
-    async def complete(self, request: VLLMRequest, api_key: str | None, timeout_s: float) -> ChatCompletion:
+    async def complete(self, request: VLLMRequest, api_key: str | None, timeout_s: float) -> Answer:
         """Make one call; a server that refuses ``response_format`` is asked again without it, now and ever after.
 
         Raises:
@@ -48,22 +49,21 @@ class ModelServer:
 
     async def _call(
         self, arguments: dict[str, Any], request: VLLMRequest, api_key: str | None, timeout_s: float
-    ) -> ChatCompletion:
+    ) -> Answer:
         headers = _FOREIGN_HEADERS | {"Authorization": f"Bearer {api_key}" if api_key else Omit()}
         if request.request_id:
             headers["X-Request-Id"] = request.request_id
         try:
             async with asyncio.timeout(timeout_s):
-                answer: Any = await self._client.chat.completions.create(**arguments, extra_headers=headers)
+                raw = await self._client.chat.completions.with_raw_response.create(**arguments, extra_headers=headers)
         except TimeoutError:
             raise ModelTimeout(f"The model server {self.name} did not answer within {timeout_s:g} s.") from None
         except openai.APIError as error:
             raise _refine(error, classify(error, self.name, request.model), arguments) from None
-        except ValueError:  # a body that is not JSON at all
-            raise ModelUnavailable(f"The model server {self.name} answered something that is not JSON.") from None
-        if not isinstance(answer, ChatCompletion):
-            raise ModelUnavailable(f"The model server {self.name} answered something that is not a chat completion.")
-        return answer
+        try:
+            return Answer.model_validate_json(raw.content)
+        except ValidationError:
+            raise ModelUnavailable(f"The model server {self.name} answered what is no chat completion.") from None
 
 
 class _SchemaRefused(BadRequest):

@@ -1,0 +1,46 @@
+"""What of a chat completion is read. Servers differ in all the rest, so nothing else is checked."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cognitive_runtime.domain import Usage
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class AnswerMessage(_Part):
+    """The model's words."""
+
+    content: str | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+
+
+class Choice(_Part):
+    """One answer and why it ended."""
+
+    message: AnswerMessage
+    finish_reason: str | None = None
+
+
+class Tokens(_Part):
+    """What the call cost."""
+
+    prompt_tokens: int | None = Field(default=None, ge=0)
+    completion_tokens: int | None = Field(default=None, ge=0)
+    total_tokens: int | None = Field(default=None, ge=0)
+
+
+class Answer(_Part):
+    """A chat completion."""
+
+    choices: tuple[Choice, ...]
+    usage: Tokens | None = None
+
+    def count(self) -> Usage:
+        """Return the tokens; servers may leave out some or all."""
+        if self.usage is None:
+            return Usage()
+        prompt, completion = self.usage.prompt_tokens or 0, self.usage.completion_tokens or 0
+        return Usage(prompt, completion, self.usage.total_tokens or prompt + completion)
