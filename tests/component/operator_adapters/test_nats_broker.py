@@ -92,10 +92,12 @@ async def test_a_claim_is_read(broker: NatsBroker, js: JetStreamContext) -> None
     assert await broker.list_claims() == {KEY}
 
 
+@pytest.mark.parametrize("is_claimed", [True, False])
 async def test_a_deleted_claim_leaves_a_marker_that_keeps_executors_from_claiming(
-    broker: NatsBroker, js: JetStreamContext
+    broker: NatsBroker, js: JetStreamContext, is_claimed: bool
 ) -> None:
-    await js.publish(f"$KV.claims.{KEY}", golden("claim.json"))
+    if is_claimed:
+        await js.publish(f"$KV.claims.{KEY}", golden("claim.json"))
     await broker.delete_claim(KEY)
     assert await broker.get_claim(KEY) is None
     assert await broker.list_claims() == set()

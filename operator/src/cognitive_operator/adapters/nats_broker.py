@@ -154,10 +154,13 @@ class NatsBroker:
         return present - self._purged
 
     async def delete_claim(self, key: AttemptKey) -> None:
-        """Purge a claim. Only for attempts whose request is deleted, since a marker keeps others from claiming."""
+        """Purge a claim. Only for attempts whose request is deleted, since a marker keeps others from claiming.
+
+        The marker is left where there was no claim, too: an executor may hold the request and not have claimed yet.
+        """
         async with self._in_use():
             stored = await self._js.last(_CLAIMS, _claim_subject(key))
-            if stored is not None and not stored.is_marker:
+            if stored is None or not stored.is_marker:
                 headers = {"KV-Operation": "PURGE", "Nats-Rollup": "sub"}
                 await self._js.publish(_claim_subject(key), b"", headers)
         self._purged.add(key)
