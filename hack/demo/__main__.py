@@ -56,7 +56,7 @@ def main() -> int:
     parser.add_argument("command", nargs="?", choices=["up", "down"], default="up")
     parser.add_argument("--directory", type=Path, default=DEFAULT_DIRECTORY, help="where logs and data go")
     arguments = parser.parse_args()
-    place = Place(arguments.directory)
+    place = Place(arguments.directory.resolve())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         return down(place) if arguments.command == "down" else up(place, keep=os.environ.get("KEEP") == "1")

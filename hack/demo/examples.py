@@ -59,12 +59,12 @@ def pointed_at(agent: Manifest, addresses: Addresses) -> Manifest:
 
 
 def with_real_failure(tasks: list[Manifest], error_message: str) -> list[Manifest]:
-    """Return the tasks, the first failure analysis with a failure that really happened."""
+    """Return the tasks, ahead of all a failure analysis of what really happened."""
     changed = copy.deepcopy(tasks)
-    for task in changed:
+    for number, task in enumerate(changed):
         if task["spec"]["type"] == FAILURE_TASK_TYPE:
             task["spec"]["input"]["error_message"] = error_message
-            return changed
+            return [task, *changed[:number], *changed[number + 1 :]]
     return changed
 
 

@@ -50,10 +50,14 @@ def task(name: str, task_type: str) -> dict[str, Any]:
     return {"metadata": {"name": name}, "spec": {"type": task_type, "input": {"error_message": "made up"}}}
 
 
-def test_only_the_first_failure_analysis_gets_the_real_failure() -> None:
+def test_the_first_failure_analysis_gets_the_real_failure_and_goes_ahead() -> None:
     tasks = [task("plan", "TaskPlanning"), task("first", "FailureAnalysis"), task("second", "FailureAnalysis")]
     changed = with_real_failure(tasks, "strict decoding error")
-    assert [t["spec"]["input"]["error_message"] for t in changed] == ["made up", "strict decoding error", "made up"]
+    assert [(t["metadata"]["name"], t["spec"]["input"]["error_message"]) for t in changed] == [
+        ("first", "strict decoding error"),
+        ("plan", "made up"),
+        ("second", "made up"),
+    ]
     assert tasks[1]["spec"]["input"]["error_message"] == "made up"
 
 

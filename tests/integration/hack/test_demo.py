@@ -1,0 +1,78 @@
+"""The demo as a user runs it, with a scripted model in the place of the small one."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controlplane import ControlPlane, Kubectl
+from controlplane.binaries import find_programs
+from demo.kept import load_kept
+from scripted_model import ScriptedModel
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+ROOT = Path(__file__).parents[3]
+KEY = "sk-not-to-be-seen"
+
+
+@pytest.fixture
+def model() -> Iterator[ScriptedModel]:
+    with ScriptedModel() as server:
+        yield server
+
+
+class Demo:
+    """Runs the demo's command line in a directory of its own."""
+
+    def __init__(self, directory: Path, model_url: str) -> None:
+        self.directory = directory
+        llm = {"LLM_API_BASE": f"{model_url}/v1", "LLM_MODEL": "scripted", "LLM_API_KEY": KEY}
+        self._env = {**os.environ, **llm, "PYTHONPATH": str(ROOT / "hack")}
+
+    def __call__(self, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+        argv = [sys.executable, "-m", "demo", "--directory", str(self.directory), *arguments]
+        return subprocess.run(
+            argv, env={**self._env, **env}, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
+        )
+
+
+@pytest.fixture
+def demo(control_plane: ControlPlane, tmp_path: Path, model: ScriptedModel) -> Iterator[Demo]:
+    """A demo; the control plane is asked for because without its programs there is none."""
+    demo = Demo(tmp_path / "demo", model.url)
+    yield demo
+    demo("down")
+
+
+def test_all_examples_succeed_and_what_is_kept_runs_until_it_is_told_to_stop(demo: Demo, model: ScriptedModel) -> None:
+    done = demo(KEEP="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(re.findall(r"^\$ kubectl get ctask \S+ -o yaml$", done.stdout, re.MULTILINE)) == 6
+    assert len(re.findall(r"^cognitivetask\S+ +Succeeded ", done.stdout, re.MULTILINE)) == 6
+    assert 'The Deployment "checkout" is invalid' in done.stdout
+    assert any("does not match template" in str(request.body) for request in model.requests)
+    assert {request.headers["authorization"] for request in model.requests} == {f"Bearer {KEY}"}
+    assert KEY not in done.stdout + done.stderr
+    _, _, kubeconfig = done.stdout.partition("export KUBECONFIG=")
+    kubectl = Kubectl(find_programs()["kubectl"], Path(kubeconfig.split()[0]), "default")
+    assert len(kubectl.json("get", "ctask")["items"]) == 6
+    assert "an earlier demo still runs" in demo().stderr
+    kept = load_kept(demo.directory / "running.json")
+    assert kept is not None
+    assert demo("down").returncode == 0
+    assert not kept.is_running
+    assert not any(Path(directory).exists() for directory in kept.directories)
+
+
+def test_a_failed_task_makes_the_demo_fail_and_leaves_nothing_running(demo: Demo, model: ScriptedModel) -> None:
+    model.script(status=400, contains="checkout-rollout")
+    done = demo()
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert len(re.findall(r"^cognitivetask\S+ +Failed ", done.stdout, re.MULTILINE)) == 1
+    assert "Stopping everything: done" in done.stderr
+    assert not (demo.directory / "running.json").exists()
+    assert not (demo.directory / "control-plane").exists()
