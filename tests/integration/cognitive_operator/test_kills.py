@@ -1,0 +1,117 @@
+"""Kill one part in the middle of twenty tasks: none is lost, no attempt runs twice."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cognitive_objects import Cluster, agent, task
+from controlplane import ControlPlane, Kubectl
+from eventually import eventually
+from scripted_model import ScriptedModel
+from servers.nats import NatsServer
+from servers.operator import OperatorProcess, OperatorSettings
+from servers.ray_head import RayHead
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+TASKS = 20
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[NatsServer]:
+    """A nats-server of the test's own, which it may kill."""
+    with NatsServer.start() as server:
+        yield server
+
+
+@pytest.fixture
+def operator(
+    control_plane: ControlPlane, crds: None, broker: NatsServer, tmp_path: Path, operator_process: OperatorProcess
+) -> Iterator[OperatorProcess]:
+    """An operator of the test's own on that broker; the suite's operator is away meanwhile."""
+    operator_process.stop()
+    settings = OperatorSettings(control_plane.kubeconfig_path, broker.url, tmp_path / "operator.log")
+    with OperatorProcess.start(settings) as process:
+        yield process
+    operator_process.resume()
+
+
+@pytest.fixture
+def busy(operator: OperatorProcess, ray_head: RayHead, kubectl: Kubectl, model: ScriptedModel) -> Iterator[Cluster]:
+    """Twenty tasks of half a second each, four at a time, a few of which are done."""
+    cluster = Cluster(kubectl)
+    retry = {"retryPolicy": {"maxRetries": 3, "backoffSeconds": 1}}
+    cluster.apply(agent("busy", ray_head.address, model.url, queue={"maxConcurrentTasks": 4}, taskDefaults=retry))
+    cluster.wait_ready("busy")
+    model.script(contains="twenty", delay_s=0.5)
+    cluster.apply(*[task(f"t{n:02}", "busy", input={"error_message": f"twenty {n}"}) for n in range(TASKS)])
+    eventually(lambda: len(model.requests) >= 6, 30.0)
+    yield cluster
+    cluster.kubectl("delete", "ctask,cagent", "--all", "--timeout=60s")
+
+
+def all_succeed(cluster: Cluster, timeout_s: float) -> None:
+    def done() -> bool:
+        phases = [status.get("phase") for status in cluster.tasks().values()]
+        assert phases.count("Succeeded") == TASKS, f"phases: {phases}"
+        return True
+
+    eventually(done, timeout_s, 0.5)
+
+
+def recorded_attempts(cluster: Cluster) -> int:
+    return sum(len(status["attempts"]) for status in cluster.tasks().values())
+
+
+def test_the_operator_killed(busy: Cluster, operator: OperatorProcess, model: ScriptedModel) -> None:
+    operator.kill()
+    operator.resume()
+    all_succeed(busy, 60.0)
+    assert set(model.executions.values()) == {1}
+    assert len(model.executions) == TASKS == recorded_attempts(busy)
+
+
+def test_the_broker_killed(busy: Cluster, broker: NatsServer, model: ScriptedModel) -> None:
+    broker.kill()
+    broker.resume()
+    all_succeed(busy, 90.0)
+    assert set(model.executions.values()) == {1}
+    assert len(model.executions) == recorded_attempts(busy)
+
+
+def test_the_executor_killed(busy: Cluster, model: ScriptedModel) -> None:
+    workers = executor_pids(busy)
+    assert workers
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    all_succeed(busy, 120.0)
+    assert set(model.executions.values()) == {1}
+    statuses = busy.tasks().values()
+    lost = [a for status in statuses for a in status["attempts"] if a["outcome"] == "Lost"]
+    assert 1 <= len(lost) <= 4
+    assert {a["errorType"] for a in lost} == {"ExecutorLost"}
+    assert len(model.executions) == recorded_attempts(busy) == TASKS + len(lost)
+
+
+def executor_pids(cluster: Cluster) -> list[int]:
+    """Return the process ids of the executor's job and of its workers."""
+    uid = cluster.get("cagent", "busy")["metadata"]["uid"]
+    workers = [pid for pid in pids_of("ray::WorkerActor") if serves(pid, uid)]
+    return pids_of(f"cognitive_runtime executor .*{uid}") + workers
+
+
+def pids_of(pattern: str) -> list[int]:
+    listed = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True, check=False)
+    return [int(pid) for pid in listed.stdout.split()]
+
+
+def serves(pid: int, agent_uid: str) -> bool:
+    """Tell whether a worker process belongs to the agent's executor, by the submission id in its environment."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+    return f"ca-{agent_uid}-".encode() in environment

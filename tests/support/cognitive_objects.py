@@ -1,0 +1,104 @@
+"""Manifests of agents and tasks, and what tests ask of them."""
+
+import json
+from typing import Any
+
+from controlplane import Kubectl
+from eventually import eventually
+
+API_VERSION = "cognitive.seedcore.io/v1alpha1"
+INPUTS: dict[str, dict[str, Any]] = {
+    "FailureAnalysis": {"error_message": "pod web-0: OOMKilled"},
+    "TaskPlanning": {"task_description": "move the database to another zone"},
+    "DecisionMaking": {"decision_context": {"options": ["roll back", "fix forward"]}},
+    "ProblemSolving": {"problem_statement": "p99 latency doubled", "available_tools": ["tracing"]},
+    "MemorySynthesis": {"memory_fragments": [{"content": "disk full"}], "synthesis_goal": "find the cause"},
+    "CapabilityAssessment": {
+        "performance_data": {"tasks": 50},
+        "current_capabilities": {"score": 0.7},
+        "target_capabilities": {"score": 0.9},
+    },
+}
+
+
+def agent(name: str, ray: str, endpoint: str, **spec: Any) -> dict[str, Any]:
+    """Return a CognitiveAgent; ``llm`` and other spec fields are merged in."""
+    llm = {"model": name, "endpoint": endpoint, "maxRetries": 0, **spec.pop("llm", {})}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "CognitiveAgent",
+        "metadata": {"name": name},
+        "spec": {"llm": llm, "ray": {"address": ray}, **spec},
+    }
+
+
+def task(name: str, agent_name: str, type_: str = "FailureAnalysis", **spec: Any) -> dict[str, Any]:
+    """Return a CognitiveTask with an input that its type accepts."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "CognitiveTask",
+        "metadata": {"name": name},
+        "spec": {"agentRef": {"name": agent_name}, "type": type_, "input": INPUTS[type_], **spec},
+    }
+
+
+class Cluster:
+    """One namespace, as a user with kubectl sees it."""
+
+    def __init__(self, kubectl: Kubectl) -> None:
+        self.kubectl = kubectl
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        """Apply objects in one call."""
+        items = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(items))
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        """Return an object."""
+        found: dict[str, Any] = self.kubectl.json("get", kind, name)
+        return found
+
+    def status(self, name: str) -> dict[str, Any]:
+        """Return the status of a task."""
+        found: dict[str, Any] = self.get("ctask", name).get("status", {})
+        return found
+
+    def tasks(self) -> dict[str, dict[str, Any]]:
+        """Return the status of every task."""
+        items = self.kubectl.json("get", "ctask")["items"]
+        return {item["metadata"]["name"]: item.get("status", {}) for item in items}
+
+    def wait_phase(self, name: str, phase: str, timeout_s: float = 30.0) -> dict[str, Any]:
+        """Wait until a task is in a phase and return its status."""
+
+        def reached() -> dict[str, Any]:
+            status = self.status(name)
+            assert status.get("phase") == phase, f"{name} is {status.get('phase')}: {status.get('message')}"
+            return status
+
+        return eventually(reached, timeout_s, 0.1)
+
+    def observed(self, kind: str, name: str) -> bool:
+        """Tell whether the operator has seen the present spec of an object."""
+        body = self.get(kind, name)
+        return bool(body["status"].get("observedGeneration") == body["metadata"]["generation"])
+
+    def condition(self, name: str, type_: str, kind: str = "cagent") -> tuple[str, str, str]:
+        """Return status, reason and message of a condition."""
+        conditions = self.get(kind, name).get("status", {}).get("conditions", [])
+        found = next((c for c in conditions if c["type"] == type_), None)
+        return (found["status"], found["reason"], found["message"]) if found else ("", "", "")
+
+    def wait_condition(self, name: str, type_: str, reason: str, timeout_s: float = 60.0) -> tuple[str, str]:
+        """Wait until an agent's condition has a reason; return its status and message."""
+
+        def reached() -> tuple[str, str]:
+            status, found, message = self.condition(name, type_)
+            assert found == reason, f"{name} {type_}={status} {found}: {message}"
+            return status, message
+
+        return eventually(reached, timeout_s, 0.2)
+
+    def wait_ready(self, name: str, timeout_s: float = 60.0) -> None:
+        """Wait until an agent takes tasks."""
+        assert self.wait_condition(name, "Ready", "Available", timeout_s)[0] == "True"
