@@ -184,9 +184,7 @@ class WireBroker:
         await self.client.flush()
 
     async def _stream(self, name: str, subjects: str, **settings: Any) -> None:
-        config = StreamConfig(
-            name=name, subjects=[subjects], discard=DiscardPolicy.NEW, allow_direct=True, **settings
-        )
+        config = StreamConfig(name=name, subjects=[subjects], discard=DiscardPolicy.NEW, allow_direct=True, **settings)
         await self.jetstream.add_stream(config)
 
     async def _value(self, bucket: str, key: str) -> dict[str, Any] | None:

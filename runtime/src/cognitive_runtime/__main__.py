@@ -47,18 +47,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _attempt(settings: RuntimeSettings, subject: RequestSubject, grace_s: float) -> int:
     # Imported here: one attempt needs no Ray, and the executor's driver no DSPy; both take seconds to load.
     from cognitive_runtime.bootstrap.job import run_attempt
-    from cognitive_runtime.bootstrap.reasoning import make_dspy_reasoner
+    from cognitive_runtime.bootstrap.reasoning import make_cognitive_core
 
     names = {"namespace": subject.namespace, "agent": subject.agent_uid, "attempt": subject.attempt_id}
     configure_logging(settings.log_level, names)
-    return int(asyncio.run(run_attempt(settings, subject, make_dspy_reasoner, grace_s)))
+    return int(asyncio.run(run_attempt(settings, subject, make_cognitive_core, grace_s)))
 
 
 def _executor(settings: RuntimeSettings, executor: ExecutorSettings) -> int:
     from cognitive_runtime.bootstrap.executor import run_executor
 
     configure_logging(settings.log_level, {"namespace": executor.namespace, "agent": executor.agent_uid})
-    asyncio.run(run_executor(executor))
+    run_executor(executor)
     return 0
 
 

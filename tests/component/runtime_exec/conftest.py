@@ -48,9 +48,7 @@ def reasoner() -> ScriptedReasoner:
 
 
 @pytest_asyncio.fixture
-async def start_worker(
-    agent: str, settings: RuntimeSettings, reasoner: ScriptedReasoner
-) -> AsyncIterator[StartWorker]:
+async def start_worker(agent: str, settings: RuntimeSettings, reasoner: ScriptedReasoner) -> AsyncIterator[StartWorker]:
     """Start workers of the agent that are ended after the test."""
     started: list[HostedWorker] = []
 

@@ -78,9 +78,7 @@ async def test_a_worker_that_starts_before_its_broker_waits_for_it(own_server, a
     await admin.close()
 
 
-async def test_a_worker_cut_off_for_longer_than_its_lease_stops_its_attempts(
-    own_server, agent, start_worker, reasoner
-):
+async def test_a_worker_cut_off_for_longer_than_its_lease_stops_its_attempts(own_server, agent, start_worker, reasoner):
     reasoner.script = hang
     await start_worker(nats_url=own_server.url)
     admin = await WireBroker.connect(own_server.url)

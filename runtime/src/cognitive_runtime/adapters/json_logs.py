@@ -29,7 +29,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **self._context,
         }
-        extras = {name: value for name, value in record.__dict__.items() if name not in _PLAIN}
+        extras = {name: value for name, value in record.__dict__.items() if name not in _PLAIN and name[0] != "_"}
         line |= {_RENAMED.get(name, name): value for name, value in extras.items() if value is not None}
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = record.exc_info[0].__name__

@@ -11,7 +11,7 @@ from cognitive_runtime.adapters.ray.fleet import Fleet
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity
 from cognitive_runtime.bootstrap.hosted import HostedWorker, Post
 from cognitive_runtime.bootstrap.job import listen_for_end
-from cognitive_runtime.bootstrap.reasoning import make_dspy_reasoner
+from cognitive_runtime.bootstrap.reasoning import make_cognitive_core
 from cognitive_runtime.config import ExecutorSettings, read_settings
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -22,18 +22,25 @@ async def build_worker(spec: ActorSpec) -> HostedWorker:
     settings = read_settings(os.environ)
     configure_logging(settings.log_level, {"namespace": spec.namespace, "agent": spec.agent_uid, "worker": spec.worker})
     identity = WorkerIdentity(spec.namespace, spec.agent_uid, spec.worker, settings.submission_id, "Embedded")
-    return HostedWorker(Post(identity, spec.concurrency, spec.required_secrets), settings, make_dspy_reasoner)
+    return HostedWorker(Post(identity, spec.concurrency, spec.required_secrets), settings, make_cognitive_core)
 
 
-async def run_executor(executor: ExecutorSettings) -> None:
+def run_executor(executor: ExecutorSettings) -> None:
     """Keep the agent's workers until they are drained or this process is told to end."""
+    connect_to_ray(executor.namespace)  # in the main thread: it sets signal handlers, which ours replace
+    try:
+        asyncio.run(_keep_workers(executor))
+    finally:
+        leave_ray()
+
+
+async def _keep_workers(executor: ExecutorSettings) -> None:
 
     def spawn(worker: str) -> RayWorkerHandle:
         required = executor.required_secrets
         spec = ActorSpec(executor.namespace, executor.agent_uid, worker, executor.concurrency, required)
         return RayWorkerHandle(spec, build_worker)
 
-    await asyncio.to_thread(connect_to_ray, executor.namespace)
     terminated = listen_for_end()
     _LOGGER.info("executor started", extra={"event": "ExecutorStarted", "workers": executor.workers})
     fleet = Fleet(spawn, executor.workers)
@@ -45,6 +52,5 @@ async def run_executor(executor: ExecutorSettings) -> None:
         task.cancel()
     results = await asyncio.gather(running, ending, return_exceptions=True)
     _LOGGER.info("executor ended", extra={"event": "ExecutorEnded", "drained": not terminated.is_set()})
-    await asyncio.to_thread(leave_ray)
     if isinstance(results[0], Exception):
         raise results[0]

@@ -1,0 +1,166 @@
+"""An agent's executor as a Ray job: warm workers, replaced when they die, drained when they are told."""
+
+import asyncio
+import os
+import signal
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from eventually import eventually_async
+from ray_submissions import RaySubmissions
+from scripted_model import ScriptedModel
+from servers.nats import NatsServer
+from servers.ray_head import RayHead
+from wire_broker import Attempt, WireBroker
+
+pytestmark = pytest.mark.component
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[ScriptedModel]:
+    with ScriptedModel() as server:
+        yield server
+
+
+@pytest.fixture
+def jobs(ray_head: RayHead) -> RaySubmissions:
+    return RaySubmissions(ray_head.address)
+
+
+@pytest_asyncio.fixture
+async def executor(broker: WireBroker, agent: str, jobs: RaySubmissions, nats_server: NatsServer) -> AsyncIterator[str]:
+    """An executor with one warm worker; the id of its Ray job."""
+    submission_id = f"ca-{agent}-1a2b3c4d-1"
+    jobs.executor(agent, nats_server.url, submission_id, "--workers 1", "--concurrency 4")
+    await eventually_async(lambda: _ready_workers(broker, agent), 60)
+    yield submission_id
+    await asyncio.to_thread(jobs.end, submission_id)
+
+
+async def test_a_warm_executor_answers_and_ends_when_it_is_drained(broker, agent, executor, jobs, model):
+    attempt = Attempt(agent)
+    begin = time.perf_counter()
+    await broker.publish(attempt, llm={"endpoint": model.url})
+
+    response = await broker.wait_response(attempt, 20)
+
+    print(f"first response after {time.perf_counter() - begin:.3f} s")
+    assert response.outcome == "completed", response.body
+    assert response.is_signed_for(attempt)
+    assert response.body["submission_id"] == executor
+    assert model.executions[attempt.id] == 1
+
+    await broker.drain(agent, executor)
+    job = await asyncio.to_thread(jobs.wait, executor)
+    assert (job["status"], job["driver_exit_code"]) == ("SUCCEEDED", 0)
+    assert await broker.leases(agent) == {}
+    assert response.body["result"]["proposed_solution"] not in jobs.logs(executor)
+
+
+async def test_a_killed_worker_is_replaced_and_its_attempt_is_not_run_again(broker, agent, executor, model):
+    model.script(contains="incident_killed", hang=True)
+    lost, following = Attempt(agent), Attempt(agent)
+    await broker.publish(lost, input=_incident("incident_killed"), llm={"endpoint": model.url})
+    await eventually_async(lambda: _executes(model, lost), 20)
+    (before,) = await broker.leases(agent)
+
+    os.kill(_worker_pid(executor), signal.SIGKILL)
+    await broker.publish(following, llm={"endpoint": model.url})
+
+    assert (await broker.wait_response(following, 60)).outcome == "completed"
+    after = await _ready_workers(broker, agent)
+    assert set(after) - {before}
+    assert model.executions[lost.id] == 1
+    assert await broker.responses(lost) == []
+    claim = await broker.claim(lost)
+    assert (claim["state"], claim["worker"]) == ("running", before)
+    renewed_at = (await broker.leases(agent))[before]["renewed_at"]
+    await asyncio.sleep(6)  # longer than a renewal
+    assert (await broker.leases(agent))[before]["renewed_at"] == renewed_at
+
+
+async def test_a_stopped_job_hands_over_what_it_runs(broker, agent, executor, jobs, model):
+    model.script(contains="incident_handed_over", hang=True)
+    running = Attempt(agent)
+    await broker.publish(running, input=_incident("incident_handed_over"), llm={"endpoint": model.url})
+    await eventually_async(lambda: _executes(model, running), 20)
+
+    await asyncio.to_thread(jobs.stop, executor)
+
+    response = await broker.wait_response(running, 20)
+    assert (response.body["error_type"], response.body["retryable"]) == ("InternalError", True)
+    await eventually_async(lambda: _no_leases(broker, agent), 10)
+
+
+async def test_a_stop_reaches_a_hung_model_call(broker, agent, executor, model):
+    model.script(contains="incident_hung", hang=True)
+    hung = Attempt(agent)
+    await broker.publish(hung, input=_incident("incident_hung"), llm={"endpoint": model.url})
+    await eventually_async(lambda: _executes(model, hung), 20)
+
+    await broker.stop(hung)
+
+    assert (await broker.wait_response(hung)).body["error_type"] == "Cancelled"
+
+
+async def test_an_executor_waits_for_a_secret_that_its_requests_need(
+    broker, agent, jobs, nats_server, model, ray_head: RayHead
+):
+    submission_id = f"ca-{agent}-1a2b3c4d-1"
+    jobs.executor(agent, nats_server.url, submission_id, "--require-secret llm-api-key")
+    await eventually_async(lambda: _lease_says(broker, agent, "CredentialsNotMounted"), 60)
+    attempt = Attempt(agent)
+    await broker.publish(attempt, llm={"endpoint": model.url, "api_key_file": "llm-api-key"})
+
+    folder: Path = ray_head.secrets_directory / agent
+    folder.mkdir()
+    (folder / "llm-api-key").write_text("the-key\n")
+
+    assert (await broker.wait_response(attempt)).outcome == "completed"
+    (request,) = [found for found in model.requests if found.request_id == attempt.id]
+    assert request.headers["authorization"] == "Bearer the-key"
+    assert "the-key" not in jobs.logs(submission_id)
+    await asyncio.to_thread(jobs.end, submission_id)
+
+
+def _incident(incident_id: str) -> dict[str, str]:
+    return {"incident_id": incident_id, "error_message": "replicas is a word"}
+
+
+def _worker_pid(submission_id: str) -> int:
+    """Return the process of the one worker actor of a job, by its environment: nobody else's is meant."""
+    mark = f"COGNITIVE_SUBMISSION_ID={submission_id}".encode()
+    (found,) = [
+        int(process.name)
+        for process in Path("/proc").glob("[0-9]*")
+        if _read(process / "cmdline").startswith(b"ray::WorkerActor") and mark in _read(process / "environ")
+    ]
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+async def _executes(model: ScriptedModel, attempt: Attempt) -> bool:
+    return model.executions[attempt.id] > 0
+
+
+async def _no_leases(broker: WireBroker, agent: str) -> bool:
+    return not await broker.leases(agent)
+
+
+async def _ready_workers(broker: WireBroker, agent: str) -> list[str]:
+    return [worker for worker, lease in (await broker.leases(agent)).items() if lease["ready"]]
+
+
+async def _lease_says(broker: WireBroker, agent: str, reason: str) -> bool:
+    return [lease["reason"] for lease in (await broker.leases(agent)).values()] == [reason]

@@ -1,0 +1,83 @@
+"""Job mode: a Ray job executes the one attempt that its entrypoint names."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from ray_submissions import RaySubmissions
+from scripted_model import ScriptedModel
+from servers.ray_head import RayHead
+from wire_broker import Attempt
+
+pytestmark = pytest.mark.component
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[ScriptedModel]:
+    with ScriptedModel() as server:
+        yield server
+
+
+@pytest.fixture
+def jobs(ray_head: RayHead) -> RaySubmissions:
+    return RaySubmissions(ray_head.address)
+
+
+async def test_a_job_executes_its_attempt_and_publishes_it(broker, agent, jobs, model, nats_server):
+    attempt = Attempt(agent)
+    secret = {"incident_id": "i", "error_message": "naïve 故障 $(reboot) `id` \u0007 100%"}
+    await broker.publish(attempt, mode="Job", input=secret, llm={"endpoint": model.url})
+
+    jobs.attempt(attempt.request_subject, nats_server.url, f"ct-{attempt.task_uid}-1")
+
+    response = await broker.wait_response(attempt, 60)
+    assert response.outcome == "completed", response.body
+    assert response.is_signed_for(attempt)
+    assert (response.body["mode"], response.body["submission_id"]) == ("Job", f"ct-{attempt.task_uid}-1")
+    (asked,) = [found for found in model.requests if found.request_id == attempt.id]
+    assert "故障 $(reboot) `id`" in json.dumps(asked.body, ensure_ascii=False)
+    job = await asyncio.to_thread(jobs.wait, f"ct-{attempt.task_uid}-1")
+    assert (job["status"], job["driver_exit_code"]) == ("SUCCEEDED", 0)
+    assert (await broker.claim(attempt))["state"] == "ended"
+    assert await broker.leases(agent) == {}
+    assert "reboot" not in json.dumps(job) + jobs.logs(job["submission_id"])
+
+
+async def test_a_job_for_an_attempt_of_somebody_else_succeeds_and_runs_nothing(broker, agent, jobs, model, nats_server):
+    attempt = Attempt(agent)
+    claim = {"schema_version": 1, "claim_id": "other", "worker": "w", "submission_id": "s", "mode": "Job"}
+    claim |= {"state": "running", "claimed_at": "2026-11-21T02:00:00.130000Z"}
+    await broker.jetstream.publish(f"$KV.claims.{agent}.{attempt.id}", json.dumps(claim).encode())
+    await broker.publish(attempt, mode="Job", llm={"endpoint": model.url})
+
+    jobs.attempt(attempt.request_subject, nats_server.url, f"ct-{attempt.task_uid}-1")
+
+    job = await asyncio.to_thread(jobs.wait, f"ct-{attempt.task_uid}-1")
+    assert (job["status"], job["driver_exit_code"]) == ("SUCCEEDED", 0)
+    assert model.executions[attempt.id] == 0
+
+
+async def test_a_job_without_a_request_fails(broker, agent, jobs, nats_server):
+    attempt = Attempt(agent)
+
+    jobs.attempt(attempt.request_subject, nats_server.url, f"ct-{attempt.task_uid}-1")
+
+    job = await asyncio.to_thread(jobs.wait, f"ct-{attempt.task_uid}-1")
+    assert (job["status"], job["driver_exit_code"]) == ("FAILED", 3)
+
+
+async def test_a_stopped_job_reports_its_attempt(broker, agent, jobs, model, nats_server):
+    model.script(contains="incident_stopped", hang=True)
+    attempt = Attempt(agent)
+    incident = {"incident_id": "incident_stopped", "error_message": "replicas is a word"}
+    await broker.publish(attempt, mode="Job", input=incident, llm={"endpoint": model.url})
+    jobs.attempt(attempt.request_subject, nats_server.url, f"ct-{attempt.task_uid}-1")
+    while not model.executions[attempt.id]:
+        await asyncio.sleep(0.1)
+
+    await asyncio.to_thread(jobs.stop, f"ct-{attempt.task_uid}-1")
+
+    response = await broker.wait_response(attempt, 20)
+    assert (response.body["error_type"], response.body["retryable"]) == ("InternalError", True)

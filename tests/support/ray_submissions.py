@@ -1,0 +1,85 @@
+"""Ray jobs as the operator submits them: by plain HTTP."""
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from eventually import eventually
+
+
+SUBMIT_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class RaySubmissions:
+    """The Jobs API of one Ray head."""
+
+    address: str
+
+    def executor(self, agent_uid: str, nats_url: str, submission_id: str, *arguments: str) -> None:
+        """Submit the executor of an agent."""
+        entrypoint = f"python -m cognitive_runtime executor --namespace default --agent-uid {agent_uid}"
+        self.submit(submission_id, " ".join([entrypoint, *arguments]), nats_url)
+
+    def attempt(self, subject: str, nats_url: str, submission_id: str) -> None:
+        """Submit one attempt in Job mode: the entrypoint holds the subject and nothing that a user wrote."""
+        self.submit(submission_id, f"python -m cognitive_runtime attempt {subject}", nats_url)
+
+    def submit(self, submission_id: str, entrypoint: str, nats_url: str) -> None:
+        body = {
+            "submission_id": submission_id,
+            "entrypoint": entrypoint,
+            "runtime_env": {"env_vars": {"COGNITIVE_NATS_URL": nats_url, "COGNITIVE_SUBMISSION_ID": submission_id}},
+        }
+        eventually(lambda: self._submit_or_adopt(submission_id, body), SUBMIT_TIMEOUT_S, 0.5)
+
+    def details(self, submission_id: str) -> dict[str, Any]:
+        return self._call("GET", submission_id)
+
+    def logs(self, submission_id: str) -> str:
+        return str(self._call("GET", f"{submission_id}/logs")["logs"])
+
+    def stop(self, submission_id: str) -> None:
+        self._call("POST", f"{submission_id}/stop")
+
+    def wait(self, submission_id: str, timeout_s: float = 30.0) -> dict[str, Any]:
+        """Return a job's details as soon as it has ended."""
+        ended = ("SUCCEEDED", "FAILED", "STOPPED")
+        eventually(lambda: self.details(submission_id)["status"] in ended, timeout_s, 0.2)
+        return self.details(submission_id)
+
+    def end(self, submission_id: str) -> None:
+        """Stop a job if it runs."""
+        try:
+            self.stop(submission_id)
+        except urllib.error.HTTPError:
+            return
+        self.wait(submission_id)
+
+    def _submit_or_adopt(self, submission_id: str, body: dict[str, Any]) -> bool:
+        """Submit; a head whose agent is not up yet answers 500, as it does for an id that exists."""
+        try:
+            self._call("POST", "", body)
+        except urllib.error.HTTPError as error:
+            assert error.code == 500, error
+            return self._exists(submission_id)
+        return True
+
+    def _exists(self, submission_id: str) -> bool:
+        try:
+            return bool(self.details(submission_id))
+        except urllib.error.HTTPError:
+            return False
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        request = urllib.request.Request(
+            f"{self.address}/api/jobs/{path}",
+            json.dumps(body).encode() if body is not None else None,
+            {"Content-Type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
