@@ -181,7 +181,7 @@ async def test_an_api_server_that_never_answers_costs_the_time_out(http: HttpDou
     async with double(http, timeout_s=0.3) as client:
         with pytest.raises(ApiUnavailableError, match="TimeoutError"):
             await KubeApi(client).patch_status(TASK_PLURAL, TASK, {})
-    assert asyncio.get_running_loop().time() - started < 1
+    assert asyncio.get_running_loop().time() - started < 5
 
 
 async def test_throttling_says_when_to_come_again(http: HttpDouble) -> None:

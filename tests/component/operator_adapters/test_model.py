@@ -14,7 +14,7 @@ LIST = Reply(json={"object": "list", "data": [{"id": "gemma-3-270m"}, {"id": "ot
 
 @pytest.fixture
 async def probe() -> AsyncIterator[ModelEndpoint]:
-    async with ModelEndpoint(timeout_s=0.5) as made:
+    async with ModelEndpoint(timeout_s=2) as made:
         yield made
 
 

@@ -181,7 +181,7 @@ async def test_the_first_response_does_not_wait_for_the_batch_to_fill(broker: Na
     sent = loop.time()
     await js.publish("agent.response.completed.default.a.t.1", b"one", headers={"Cognitive-Signature": "abc"})
     (delivery,) = await fetching
-    assert loop.time() - sent < 0.1
+    assert loop.time() - sent < 1
     assert delivery.response.data == b"one"
     assert delivery.response.headers == {"Cognitive-Signature": "abc"}
     assert delivery.deliveries == 1
@@ -205,7 +205,7 @@ async def test_many_responses_come_in_batches_and_once(broker: NatsBroker, js: J
 async def test_nothing_to_fetch_is_an_empty_answer_in_time(broker: NatsBroker) -> None:
     started = asyncio.get_running_loop().time()
     assert await broker.fetch_responses(64, 0.3) == []
-    assert 0.29 < asyncio.get_running_loop().time() - started < 1
+    assert 0.29 < asyncio.get_running_loop().time() - started < 3
 
 
 async def test_a_response_comes_again_after_the_delay_until_it_is_settled(

