@@ -1,0 +1,33 @@
+"""The examples are valid, complete and consistent."""
+
+from collections import Counter
+from typing import Any
+
+import jsonschema
+import pytest
+
+from crd_schema import examples, part, strict
+
+AGENTS = {m["metadata"]["name"]: m for m in examples() if m["kind"] == "CognitiveAgent"}
+TASKS = {m["metadata"]["name"]: m for m in examples() if m["kind"] == "CognitiveTask"}
+
+
+@pytest.mark.parametrize("manifest", [*AGENTS.values(), *TASKS.values()], ids=lambda m: m["metadata"]["name"])
+def test_an_example_is_valid(manifest: dict[str, Any]) -> None:
+    assert manifest["apiVersion"] == "cognitive.seedcore.io/v1alpha1"
+    jsonschema.validate(manifest["spec"], strict(part(manifest["kind"], "spec")))
+
+
+def test_every_type_has_one_example() -> None:
+    types = part("CognitiveTask", "spec")["properties"]["type"]["enum"]
+    assert sorted(task["spec"]["type"] for task in TASKS.values()) == sorted(types)
+
+
+def test_both_modes_get_tasks() -> None:
+    modes = {name: agent["spec"]["execution"]["mode"] for name, agent in AGENTS.items()}
+    assert modes == {"sre": "Embedded", "planner": "Job"}
+    assert Counter(modes[task["spec"]["agentRef"]["name"]] for task in TASKS.values()) == {"Embedded": 4, "Job": 2}
+
+
+def test_names_are_used_once() -> None:
+    assert len(examples()) == len(AGENTS) + len(TASKS) == 8

@@ -1,0 +1,107 @@
+"""What every field of the CRDs owes to those who read `kubectl explain`, and to the API server."""
+
+import re
+
+import pytest
+
+from crd_schema import FieldPath, Schema, crd, fields, part
+
+KINDS = ("CognitiveAgent", "CognitiveTask")
+ALL = [
+    (kind, half, path, field)
+    for kind in KINDS
+    for half in ("spec", "status")
+    for path, field in fields(part(kind, half))
+]
+SPECS = [(kind, path, field) for kind, half, path, field in ALL if half == "spec"]
+MUTABLE: frozenset[str] = frozenset()
+"""Fields of a task's spec that may change after creation."""
+
+
+def ids(value: object) -> str:
+    return ".".join(value) if isinstance(value, tuple) else value if isinstance(value, str) else ""
+
+
+@pytest.mark.parametrize(("kind", "half", "path", "field"), ALL, ids=ids)
+def test_every_field_is_described_in_sentences(kind: str, half: str, path: FieldPath, field: Schema) -> None:
+    description = field.get("description", "")
+    assert re.fullmatch(r"\S.{8,}\.", description), f"{kind} {half}.{'.'.join(path)}: {description!r}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("half", ["", "spec", "status"])
+def test_resources_and_their_halves_are_described(kind: str, half: str) -> None:
+    (version,) = crd(kind)["spec"]["versions"]
+    root = version["schema"]["openAPIV3Schema"]
+    assert len((root["properties"][half] if half else root)["description"]) > 40
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "field"), [case for case in SPECS if case[2].get("type") in ("integer", "number")], ids=ids
+)
+def test_numbers_have_a_range_and_say_it(kind: str, path: FieldPath, field: Schema) -> None:
+    low, high = field["minimum"], field["maximum"]
+    wanted = f"more than {low}, at most {high}" if field.get("exclusiveMinimum") else f"{low} to {high}"
+    text = re.sub(r"\([^)]*\) ", "", field["description"]).replace(f"{low} (least)", str(low))
+    assert wanted in text, f"{kind} spec.{'.'.join(path)} must say {wanted!r}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "field"),
+    [case for case in SPECS if "default" in case[2] and case[2]["default"] != {}],
+    ids=ids,
+)
+def test_defaults_are_said(kind: str, path: FieldPath, field: Schema) -> None:
+    assert f"Default {field['default']}" in field["description"], f"{kind} spec.{'.'.join(path)}"
+
+
+@pytest.mark.parametrize(("kind", "half", "path", "field"), [case for case in ALL if "enum" in case[3]], ids=ids)
+def test_values_are_explained(kind: str, half: str, path: FieldPath, field: Schema) -> None:
+    missing = [value for value in field["enum"] if value not in field["description"]]
+    assert not missing, f"{kind} {half}.{'.'.join(path)} does not explain {missing}"
+
+
+@pytest.mark.parametrize(("kind", "path", "field"), SPECS, ids=ids)
+def test_nothing_in_a_spec_is_boundless(kind: str, path: FieldPath, field: Schema) -> None:
+    if field.get("type") == "string":
+        assert "enum" in field or "maxLength" in field, f"{kind} spec.{'.'.join(path)}"
+    if field.get("type") == "array":
+        assert "maxItems" in field, f"{kind} spec.{'.'.join(path)}"
+
+
+@pytest.mark.parametrize(("kind", "path", "field"), SPECS, ids=ids)
+def test_defaults_work_when_their_parent_is_absent(kind: str, path: FieldPath, field: Schema) -> None:
+    inner = field.get("properties", {}).values()
+    if not field.get("required") and any("default" in child for child in inner):
+        assert field.get("default") == {}, f"{kind} spec.{'.'.join(path)} needs default {{}}"
+
+
+@pytest.mark.parametrize(("kind", "half", "path", "field"), ALL, ids=ids)
+def test_rules_have_a_message_that_names_the_field(kind: str, half: str, path: FieldPath, field: Schema) -> None:
+    for rule in field.get("x-kubernetes-validations", []):
+        assert f"{half}.{'.'.join(path)}" in rule["message"]
+
+
+def test_rules_of_a_task_name_the_field_that_they_point_at() -> None:
+    rules = part("CognitiveTask", "spec")["x-kubernetes-validations"]
+    for rule in rules:
+        assert f"spec{rule['fieldPath']}" in rule["message"], rule["rule"]
+
+
+def test_every_field_of_a_task_is_immutable() -> None:
+    spec = part("CognitiveTask", "spec")
+    frozen = {rule["fieldPath"]: rule["rule"] for rule in spec["x-kubernetes-validations"] if "oldSelf" in rule["rule"]}
+    assert set(frozen) == {f".{name}" for name in spec["properties"] if name not in MUTABLE}
+    for path, rule in frozen.items():
+        assert f"has(self{path}) == has(oldSelf{path})" in rule, path
+        assert f"self{path} == oldSelf{path}" in rule, path
+
+
+@pytest.mark.parametrize(("kind", "short"), [("CognitiveAgent", "cagent"), ("CognitiveTask", "ctask")])
+def test_resources_have_short_names_a_category_and_a_status_of_its_own(kind: str, short: str) -> None:
+    spec = crd(kind)["spec"]
+    assert spec["group"] == "cognitive.seedcore.io"
+    assert (spec["names"]["shortNames"], spec["names"]["categories"]) == ([short], ["cognitive"])
+    assert spec["scope"] == "Namespaced"
+    assert [version["name"] for version in spec["versions"]] == ["v1alpha1"]
+    assert spec["versions"][0]["subresources"] == {"status": {}}

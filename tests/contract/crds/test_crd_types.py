@@ -1,0 +1,138 @@
+"""The CRDs beside the operator's views, the wire and what the operator writes."""
+
+from typing import Any, get_args
+
+import jsonschema
+import pytest
+from pydantic import BaseModel
+
+from cognitive_operator.api.conditions import AgentCondition, Outcome, Phase, TaskCondition
+from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, AgentSpec, Attempt, RetryPolicy, TaskSpec, View
+from cognitive_operator.api.wire import Lease, Mode
+from cognitive_operator.desired.request import snake_case
+from cognitive_operator.status import task as status
+from cognitive_operator.status.agent import agent_status
+from cognitive_operator.status.conditions import Verdict, merge_patch
+from cognitive_runtime.domain import CognitiveTaskType
+from crd_schema import Schema, defaulted, fields, part, strict
+from operator_objects import AGENT_UID, NOW, agent_body, completed, failed, task_body
+
+MINIMAL_AGENT = {"llm": {"model": "m", "endpoint": "http://m/v1"}, "ray": {"address": "http://r:8265"}}
+
+
+def view_fields(view: type[View]) -> dict[str, Any]:
+    return {str(field.alias): _inner(field.annotation) for field in view.model_fields.values()}
+
+
+def _inner(annotation: Any) -> type[BaseModel] | None:
+    found = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
+    return found[0] if found else None
+
+
+def differences(view: type[View], schema: Schema, path: str = "spec") -> list[str]:
+    inner = view_fields(view)
+    properties = schema.get("properties", {})
+    found = [f"{path}.{name}" for name in set(inner) ^ set(properties)]
+    for name, child in inner.items():
+        if isinstance(child, type) and issubclass(child, View) and name in properties:
+            found += differences(child, properties[name], f"{path}.{name}")
+    return found
+
+
+@pytest.mark.parametrize(("view", "kind"), [(AgentSpec, "CognitiveAgent"), (TaskSpec, "CognitiveTask")])
+def test_the_operator_reads_every_field_and_no_other(view: type[View], kind: str) -> None:
+    assert differences(view, part(kind, "spec")) == []
+
+
+def test_the_operator_assumes_the_defaults_of_the_crd() -> None:
+    filled = defaulted(MINIMAL_AGENT, part("CognitiveAgent", "spec"))
+    bare = MINIMAL_AGENT | {"llm": {**MINIMAL_AGENT["llm"], "provider": "openaiCompatible"}}
+    assert AgentSpec.model_validate(bare) == AgentSpec.model_validate(filled)
+    policy = filled["taskDefaults"]["retryPolicy"]
+    assert RetryPolicy() == RetryPolicy.model_validate(policy)
+
+
+def test_the_key_of_a_secret_has_a_default() -> None:
+    llm = part("CognitiveAgent", "spec")["properties"]["llm"]["properties"]
+    assert defaulted({"name": "openai"}, llm["apiKeySecretRef"]) == {"name": "openai", "key": "api-key"}
+
+
+def enum(kind: str, half: str, *path: str) -> list[str]:
+    values: list[str] = dict(fields(part(kind, half)))[path]["enum"]
+    return values
+
+
+def test_values_are_those_of_the_code() -> None:
+    assert enum("CognitiveTask", "status", "phase") == list(Phase)
+    assert enum("CognitiveTask", "status", "attempts", "[]", "outcome") == list(Outcome)
+    assert enum("CognitiveAgent", "spec", "execution", "mode") == list(get_args(Mode))
+    types = [snake_case(name) for name in enum("CognitiveTask", "spec", "type")]
+    assert types == list(CognitiveTaskType)
+
+
+@pytest.mark.parametrize(("kind", "conditions"), [("CognitiveAgent", AgentCondition), ("CognitiveTask", TaskCondition)])
+def test_conditions_are_explained(kind: str, conditions: type[AgentCondition | TaskCondition]) -> None:
+    description = part(kind, "status")["properties"]["conditions"]["description"]
+    assert [c for c in conditions if f"{c}:" not in description] == []
+
+
+def test_the_bound_of_a_spec_is_said() -> None:
+    assert str(MAX_SPEC_BYTES) in part("CognitiveTask", "spec")["description"]
+
+
+def attempt(**more: Any) -> Attempt:
+    given = {"number": 1, "agentUid": AGENT_UID, "mode": "Embedded", "submissionId": "ca-1", "worker": "w0"}
+    return Attempt.model_validate(given | {"startedAt": NOW, "outcome": "Running"} | more)
+
+
+def statuses() -> dict[str, dict[str, Any]]:
+    stamp = status.Stamp({}, 1, NOW)
+    closed = attempt(finishedAt=NOW, outcome="Succeeded")
+    lost = attempt(finishedAt=NOW, outcome="Lost", errorType="ExecutorLost", message="gone")
+    ref = {"bucket": "results-x", "name": "y.1", "size_bytes": 20000, "sha256": "00"}
+    return {
+        "pending": status.pending(stamp, "AgentNotFound", "no agent"),
+        "queued": status.queued(stamp, "WaitingForSlot", "full", 3, [lost]),
+        "running": status.running(stamp, [attempt()]),
+        "succeeded": status.succeeded(stamp, [closed], completed(result={"thought": "t", "steps": [{"a": None}]})),
+        "by reference": status.succeeded(stamp, [closed], completed(result=None, result_ref=ref, confidence=None)),
+        "without confidence": status.succeeded(stamp, [closed], completed(confidence=None, confidence_reason="1e15")),
+        "failed": status.failed(stamp, "ModelTimeout", "no answer", [lost], failed()),
+        "refused": status.refused(stamp, "InputTooLarge", "too large"),
+    }
+
+
+@pytest.mark.parametrize("name", statuses())
+def test_what_the_operator_writes_of_a_task_is_kept(name: str) -> None:
+    written = merge_patch({}, statuses()[name])
+    jsonschema.validate(written, strict(part("CognitiveTask", "status")))
+
+
+def test_the_operator_writes_every_field_of_a_tasks_status() -> None:
+    written = {key for patch in statuses().values() for key, value in patch.items() if value is not None}
+    assert written == set(part("CognitiveTask", "status")["properties"])
+
+
+def test_what_the_operator_writes_of_an_agent_is_kept() -> None:
+    agent = Agent.model_validate(agent_body())
+    lease = Lease(
+        worker="w0",
+        agent_uid=AGENT_UID,
+        submission_id="ca-1",
+        mode="Embedded",
+        started_at=NOW,
+        renewed_at=NOW,
+        ready=True,
+        capacity=8,
+        runtime_version="0",
+    )
+    verdicts = [Verdict(name, "True", "Available", "It works.") for name in AgentCondition]
+    counters = {"queued": 1, "running": 2, "tasksProcessed": 3, "tasksSucceeded": 3}
+    written = agent_status(agent, {}, verdicts, [lease], NOW) | counters
+    jsonschema.validate(merge_patch({}, written), strict(part("CognitiveAgent", "status")))
+    assert set(written) == set(part("CognitiveAgent", "status")["properties"])
+
+
+def test_the_builders_of_the_tests_make_valid_resources() -> None:
+    jsonschema.validate(agent_body()["spec"], strict(part("CognitiveAgent", "spec")))
+    jsonschema.validate(task_body()["spec"], strict(part("CognitiveTask", "spec")))

@@ -1,0 +1,11 @@
+"""kubectl where the custom resources are known."""
+
+import pytest
+
+from controlplane import ControlPlane, Kubectl
+
+
+@pytest.fixture(scope="module")
+def client(control_plane: ControlPlane, crds: None) -> Kubectl:
+    """kubectl for objects that are never stored, or whose names are a test's own."""
+    return control_plane.kubectl.within("default")

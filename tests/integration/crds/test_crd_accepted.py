@@ -1,0 +1,127 @@
+"""What is accepted, and how it is stored."""
+
+import json
+from typing import Any
+
+import pytest
+
+from controlplane import Kubectl
+from crd_objects import INPUTS, agent, sample, task
+from crd_schema import defaulted, examples, part
+
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("crds")]
+ANY_JSON = {
+    "null": None,
+    "numbers": [0, -1, 1.5, 1e-9, 2**53],
+    "nested": {"list": [[{"deep": [True, None, "x"]}]], "": "empty key", "key with space": 1},
+    "scripts": "naïve 故障 отказ عطل 💥 \u202eright to left",
+    "controls": "bell \u0007, nul \u0000, escape \u001b[31m, tab \t, return \r\n, separator \u2028",
+    "shell": "$(reboot) `id` ; rm -rf / && %s {{.}} ${HOME} 100% <b>&amp;",
+}
+
+
+def stored(kubectl: Kubectl, manifest: dict[str, Any], verb: str = "apply") -> dict[str, Any]:
+    kubectl(verb, "-f", "-", stdin=json.dumps(manifest))
+    spec: dict[str, Any] = kubectl.json("get", manifest["kind"], manifest["metadata"]["name"])["spec"]
+    return spec
+
+
+def test_an_agent_gets_its_defaults(kubectl: Kubectl) -> None:
+    llm = {"apiKeySecretRef": {"name": "openai"}}
+    assert stored(kubectl, agent(llm=llm)) == {
+        "role": "DEV",
+        "llm": {
+            "provider": "openaiCompatible",
+            "model": "gemma-3-270m-it",
+            "endpoint": "http://llm.models.svc:8000/v1",
+            "apiKeySecretRef": {"name": "openai", "key": "api-key"},
+            "maxTokens": 1024,
+            "temperature": 0.7,
+            "topP": 1,
+            "timeoutSeconds": 60,
+            "maxRetries": 3,
+        },
+        "ray": {"address": "http://ray-head.ray.svc:8265"},
+        "execution": {"mode": "Embedded", "workers": 1, "concurrencyPerWorker": 8},
+        "queue": {"maxConcurrentTasks": 8},
+        "taskDefaults": {"timeoutSeconds": 300, "retryPolicy": {"maxRetries": 2, "backoffSeconds": 5}},
+        "energy": {"costPerCharacter": 0.01},
+    }
+
+
+def test_an_agent_keeps_what_it_says_beside_the_defaults(kubectl: Kubectl) -> None:
+    given = {"taskDefaults": {"retryPolicy": {"maxRetries": 0}}, "execution": {"mode": "Job"}}
+    assert stored(kubectl, agent(**given)) == defaulted(agent(**given)["spec"], part("CognitiveAgent", "spec"))
+
+
+def test_a_task_gets_no_defaults(kubectl: Kubectl) -> None:
+    assert stored(kubectl, task()) == task()["spec"]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"role": "Release Captain", "roleProbabilities": {"E": 0.7, "S": 0.2, "O": 0.1}},
+        {"roleProbabilities": {"E": 1, "S": 0, "O": 0}},
+        {"roleProbabilities": {"E": 0.3333333, "S": 0.3333333, "O": 0.3333333}},
+        {"systemPrompt": "故" * 5461},
+        {"systemPrompt": ""},
+        {"llm": {"endpoint": "https://api.openai.com", "provider": "openai"}},
+        {"llm": {"endpoint": "http://10.0.0.7:8000/v1/", "topP": 0.001, "temperature": 0, "maxTokens": 64}},
+        {"llm": {"endpoint": "http://[::1]:8000/v1", "provider": "vllm", "temperature": 2, "maxTokens": 131072}},
+        {"llm": {"endpoint": "http://gateway/~team@home/v1", "model": "org/" + "m" * 249}},
+        {"ray": {"address": "https://ray.example.com/dashboard"}},
+        {"execution": {"workers": 64, "concurrencyPerWorker": 256}, "queue": {"maxConcurrentTasks": 10000}},
+        {"energy": {"costPerCharacter": 0}, "taskDefaults": {"timeoutSeconds": 86400}},
+    ],
+    ids=lambda spec: json.dumps(spec)[:60],
+)
+def test_agents_at_their_bounds(kubectl: Kubectl, spec: dict[str, Any]) -> None:
+    kubectl.apply(json.dumps(agent(**spec)))
+
+
+@pytest.mark.parametrize("kind_of", INPUTS)
+def test_a_task_with_its_least_input(kubectl: Kubectl, kind_of: str) -> None:
+    assert stored(kubectl, task(kind_of=kind_of))["input"] == INPUTS[kind_of]
+
+
+@pytest.mark.parametrize(
+    ("kind_of", "given"),
+    [
+        ("FailureAnalysis", {"error": "Task failed", "incident_id": "incident_001"}),
+        ("ProblemSolving", INPUTS["ProblemSolving"] | {"available_tools": ["profiling", {"name": "tracing"}]}),
+        ("ProblemSolving", INPUTS["ProblemSolving"] | {"available_tools": {"profiling": "perf"}}),
+        ("CapabilityAssessment", {"agent_performance_data": {"a": 1}, "current_capabilities": {"a": 1}})
+    ],
+)  # fmt: skip
+def test_other_spellings_and_shapes_of_the_seeds(kubectl: Kubectl, kind_of: str, given: dict[str, Any]) -> None:
+    if kind_of == "CapabilityAssessment":
+        given = given | {"target_capabilities": {"a": 2}}
+    assert stored(kubectl, task(kind_of=kind_of, input=given))["input"] == given
+
+
+def test_any_json_is_stored_as_it_came(kubectl: Kubectl) -> None:
+    given = INPUTS["FailureAnalysis"] | {"agent_state": ANY_JSON, "undeclared": ANY_JSON}
+    more = {"context": {"memory": ANY_JSON, "energy": {"x": None}}, "constraints": {"language": "de", "more": ANY_JSON}}
+    assert stored(kubectl, task(input=given, **more), "create") == task(input=given, **more)["spec"]
+    kubectl("patch", "ctask", "why", "--subresource=status", "--type=merge", "-p", '{"status":{"phase":"Running"}}')
+    assert kubectl.json("get", "ctask", "why")["spec"] == task(input=given, **more)["spec"]
+
+
+def test_every_declared_field_is_stored(kubectl: Kubectl) -> None:
+    spec = sample(part("CognitiveTask", "spec"), 0) | {"type": "TaskPlanning"}
+    assert stored(kubectl, task() | {"spec": spec}) == spec
+
+
+def test_names_may_be_as_long_as_kubernetes_allows(kubectl: Kubectl) -> None:
+    name = ".".join(["a" * 63] * 3 + ["b" * 61])
+    assert len(name) == 253
+    kubectl.apply(json.dumps(agent(name)))
+    kubectl.apply(json.dumps(task(name, agentRef={"name": name})))
+    assert kubectl.json("get", "ctask", name)["spec"]["agentRef"]["name"] == name
+
+
+def test_the_examples(kubectl: Kubectl) -> None:
+    for manifest in examples():
+        spec = stored(kubectl, manifest)
+        assert spec == defaulted(manifest["spec"], part(manifest["kind"], "spec"))

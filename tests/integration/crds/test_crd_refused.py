@@ -1,0 +1,170 @@
+"""What `kubectl apply` refuses, and that its message names the field and what it wants."""
+
+import json
+from typing import Any
+
+import pytest
+
+from controlplane import Kubectl
+from controlplane.kubectl import KubectlError
+from crd_objects import INPUTS, Manifest, agent, task
+
+pytestmark = pytest.mark.integration
+
+AGENTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    ({"role": ""}, ("spec.role", "at least 1 char")),
+    ({"role": "x" * 64}, ("spec.role", "63")),
+    ({"roleProbabilities": {"E": 0.7, "S": 0.2, "O": 0.2}}, ("spec.roleProbabilities", "add up to 1")),
+    ({"roleProbabilities": {"E": 0.7, "S": 0.3}}, ("spec.roleProbabilities.O", "Required")),
+    ({"roleProbabilities": {"E": 1.5, "S": -0.5, "O": 0}}, ("spec.roleProbabilities.E", "spec.roleProbabilities.S")),
+    ({"systemPrompt": "x" * 16385}, ("spec.systemPrompt", "16384")),
+    ({"systemPrompt": "故" * 5462}, ("spec.systemPrompt", "16384 bytes")),
+    ({"llm": {"provider": "azure"}}, ("spec.llm.provider", '"vllm", "openai", "openaiCompatible"')),
+    ({"llm": {"model": ""}}, ("spec.llm.model", "at least 1 char")),
+    ({"llm": {"model": "m" * 254}}, ("spec.llm.model", "253")),
+    ({"llm": {"model": None}}, ("spec.llm.model", "Required")),
+    ({"llm": {"endpoint": None}}, ("spec.llm.endpoint", "Required")),
+    ({"llm": {"apiKeySecretRef": {"key": "k"}}}, ("spec.llm.apiKeySecretRef.name", "Required")),
+    ({"llm": {"apiKeySecretRef": {"name": "s", "key": "a/b"}}}, ("spec.llm.apiKeySecretRef.key", "should match")),
+    ({"llm": {"maxTokens": 63}}, ("spec.llm.maxTokens", "64")),
+    ({"llm": {"maxTokens": 131073}}, ("spec.llm.maxTokens", "131072")),
+    ({"llm": {"maxTokens": "many"}}, ("spec.llm.maxTokens", "integer")),
+    ({"llm": {"temperature": -0.1}}, ("spec.llm.temperature", "0")),
+    ({"llm": {"temperature": 2.1}}, ("spec.llm.temperature", "2")),
+    ({"llm": {"topP": 0}}, ("spec.llm.topP", "greater than 0")),
+    ({"llm": {"topP": 1.01}}, ("spec.llm.topP", "1")),
+    ({"llm": {"timeoutSeconds": 0}}, ("spec.llm.timeoutSeconds", "1")),
+    ({"llm": {"timeoutSeconds": 3601}}, ("spec.llm.timeoutSeconds", "3600")),
+    ({"llm": {"maxRetries": -1}}, ("spec.llm.maxRetries", "0")),
+    ({"llm": {"maxRetries": 11}}, ("spec.llm.maxRetries", "10")),
+    ({"llm": {"vllm": {"image": "x"}}}, ("spec.llm.vllm", "unknown field")),
+    ({"ray": {"address": None}}, ("spec.ray.address", "Required")),
+    ({"ray": {"clusterRef": {"name": "x"}}}, ("spec.ray.clusterRef", "unknown field")),
+    ({"execution": {"mode": "Serve"}}, ("spec.execution.mode", '"Embedded", "Job"')),
+    ({"execution": {"workers": 0}}, ("spec.execution.workers", "1")),
+    ({"execution": {"workers": 65}}, ("spec.execution.workers", "64")),
+    ({"execution": {"concurrencyPerWorker": 257}}, ("spec.execution.concurrencyPerWorker", "256")),
+    ({"queue": {"maxConcurrentTasks": 0}}, ("spec.queue.maxConcurrentTasks", "1")),
+    ({"queue": {"maxConcurrentTasks": 10001}}, ("spec.queue.maxConcurrentTasks", "10000")),
+    ({"taskDefaults": {"timeoutSeconds": 86401}}, ("spec.taskDefaults.timeoutSeconds", "86400")),
+    ({"taskDefaults": {"retryPolicy": {"maxRetries": 11}}}, ("spec.taskDefaults.retryPolicy.maxRetries", "10")),
+    ({"taskDefaults": {"retryPolicy": {"backoffSeconds": 3601}}}, ("retryPolicy.backoffSeconds", "3600")),
+    ({"energy": {"costPerCharacter": -0.01}}, ("spec.energy.costPerCharacter", "0")),
+    ({"energy": {"costPerCharacter": 1001}}, ("spec.energy.costPerCharacter", "1000")),
+]
+NO_URLS = [
+    "llm.models.svc:8000",
+    "ftp://llm.models.svc",
+    "HTTP://llm.models.svc",
+    "http://",
+    "http:///v1",
+    "http://:8000",
+    "http://llm.models.svc:port/v1",
+    "http://llm models.svc",
+    "http://llm.models.svc/v 1",
+    "http://llm.models.svc/v1?key=1",
+    "http://llm.models.svc/v1#x",
+    "http://llm.models.svc\n",
+    "nats://llm.models.svc:4222",
+]
+WITH_SECRETS = ["http://user:hunter2@llm.models.svc/v1", "https://sk-123@llm.models.svc", "http://@llm.models.svc"]
+TASKS: list[tuple[Manifest, tuple[str, ...]]] = [
+    (task(kind_of="FailureAnalysis", input={}), ("spec.input.error_message", "exactly one of", "spec.input.error")),
+    (
+        task(kind_of="FailureAnalysis", input={"error": "a", "error_message": "a"}),
+        ("spec.input.error_message", "exactly one of", "spec.input.error"),
+    ),
+    (task(kind_of="FailureAnalysis", input={"error_message": ""}), ("spec.input.error_message", "at least 1 char")),
+    (task(kind_of="FailureAnalysis", input={"error": ""}), ("spec.input.error", "at least 1 char")),
+    (task(kind_of="FailureAnalysis", input={"error_message": 5}), ("spec.input.error_message", "string")),
+    (task(kind_of="TaskPlanning", input={}), ("spec.input.task_description", "Required", "what is to be planned")),
+    (task(kind_of="TaskPlanning", input={"task_description": ""}), ("spec.input.task_description", "at least 1")),
+    (task(kind_of="DecisionMaking", input={}), ("spec.input.decision_context", "Required", "what is to be decided")),
+    (task(kind_of="DecisionMaking", input={"decision_context": {}}), ("spec.input.decision_context", "at least 1")),
+    (task(kind_of="DecisionMaking", input={"decision_context": "A or B"}), ("spec.input.decision_context", "object")),
+    (task(kind_of="ProblemSolving", input={}), ("spec.input.problem_statement", "Required", "what is to be solved")),
+    (task(kind_of="MemorySynthesis", input={"synthesis_goal": "x"}), ("spec.input.memory_fragments", "Required")),
+    (
+        task(kind_of="MemorySynthesis", input={"memory_fragments": [{"content": "x"}]}),
+        ("spec.input.synthesis_goal", "Required", "what to look for"),
+    ),
+    (
+        task(kind_of="MemorySynthesis", input={"memory_fragments": [], "synthesis_goal": "x"}),
+        ("spec.input.memory_fragments", "at least 1 item"),
+    ),
+    (
+        task(kind_of="MemorySynthesis", input={"memory_fragments": ["x"], "synthesis_goal": "x"}),
+        ("spec.input.memory_fragments[0]", "object"),
+    ),
+    (
+        task(kind_of="CapabilityAssessment", input={}),
+        ("spec.input.performance_data", "spec.input.current_capabilities", "spec.input.target_capabilities"),
+    ),
+    (
+        task(
+            kind_of="CapabilityAssessment",
+            input=INPUTS["CapabilityAssessment"] | {"agent_performance_data": {"incidents": 23}},
+        ),
+        ("spec.input.performance_data", "exactly one of", "spec.input.agent_performance_data"),
+    ),
+    (task(type="Guessing"), ("spec.type", '"FailureAnalysis", "TaskPlanning"')),
+    (task(type=None), ("spec.type", "Required")),
+    (task(input=None), ("spec.input", "Required")),
+    (task(input="text"), ("spec.input", "object")),
+    (task(agentRef=None), ("spec.agentRef", "Required")),
+    (task(agentRef={}), ("spec.agentRef.name", "Required")),
+    (task(agentRef={"name": "The SRE"}), ("spec.agentRef.name", "lower-case letters")),
+    (task(agentRef={"name": "a" * 254}), ("spec.agentRef.name", "253")),
+    (task(agentRef={"name": "sre", "namespace": "other"}), ("spec.agentRef.namespace", "unknown field")),
+    (task(timeoutSeconds=0), ("spec.timeoutSeconds", "1")),
+    (task(timeoutSeconds=86401), ("spec.timeoutSeconds", "86400")),
+    (task(retryPolicy={"maxRetries": 11}), ("spec.retryPolicy.maxRetries", "10")),
+    (task(retryPolicy={"backoffSeconds": -1}), ("spec.retryPolicy.backoffSeconds", "0")),
+    (task(context={"mood": {}}), ("spec.context.mood", "unknown field")),
+    (task(context={"memory": "full"}), ("spec.context.memory", "object")),
+    (task(constraints={"requirements": "one"}), ("spec.constraints.requirements", "array")),
+    (task(constraints={"requirements": [""]}), ("spec.constraints.requirements[0]", "at least 1 char")),
+    (task(constraints={"rubric": ["x"]}), ("spec.constraints.rubric", "string")),
+    (task(priority=1), ("spec.priority", "unknown field")),
+]
+
+
+def refusal(client: Kubectl, manifest: Manifest) -> str:
+    with pytest.raises(KubectlError) as error:
+        client.apply(json.dumps(manifest))
+    return str(error.value)
+
+
+@pytest.mark.parametrize(("spec", "said"), AGENTS, ids=lambda v: json.dumps(v)[:60] if isinstance(v, dict) else "")
+def test_an_agent_out_of_bounds(client: Kubectl, spec: dict[str, Any], said: tuple[str, ...]) -> None:
+    message = refusal(client, agent(**spec))
+    assert [words for words in said if words not in message] == [], message
+
+
+@pytest.mark.parametrize(("manifest", "said"), TASKS, ids=lambda v: json.dumps(v["spec"])[:80] if "spec" in v else "")
+def test_a_task_that_cannot_be_understood(client: Kubectl, manifest: Manifest, said: tuple[str, ...]) -> None:
+    message = refusal(client, manifest)
+    assert [words for words in said if words not in message] == [], message
+
+
+@pytest.mark.parametrize("field", [("llm", "endpoint"), ("ray", "address")], ids=".".join)
+@pytest.mark.parametrize("url", NO_URLS)
+def test_an_address_that_is_no_url(client: Kubectl, field: tuple[str, str], url: str) -> None:
+    half, name = field
+    message = refusal(client, agent(**{half: {name: url}}))
+    assert f"spec.{half}.{name} must be a URL such as http://" in message
+
+
+@pytest.mark.parametrize("field", [("llm", "endpoint"), ("ray", "address")], ids=".".join)
+@pytest.mark.parametrize("url", WITH_SECRETS)
+def test_an_address_with_a_password(client: Kubectl, field: tuple[str, str], url: str) -> None:
+    half, name = field
+    message = refusal(client, agent(**{half: {name: url}}))
+    assert f"spec.{half}.{name} must not hold a user or a password" in message
+
+
+@pytest.mark.parametrize("name", ["llm", "ray"])
+def test_an_agent_without_what_it_needs(client: Kubectl, name: str) -> None:
+    manifest = agent()
+    del manifest["spec"][name]
+    assert f"spec.{name}: Required value" in refusal(client, manifest)
