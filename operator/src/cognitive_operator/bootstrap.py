@@ -51,7 +51,9 @@ async def _watch(config: Config, engine: Engine) -> None:
 
 async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     kube = await stack.enter_async_context(KubeApi.connect())
-    events = await stack.enter_async_context(EventRecorder(kube))
+    metrics = PrometheusMetrics(config.metrics_port)
+    stack.callback(metrics.close)
+    events = await stack.enter_async_context(EventRecorder(kube, lambda: metrics.count("events_dropped")))
     clock = SystemClock()
     broker = NatsBroker(NatsSettings(config.nats_url, config.nats_creds), clock)
     await broker.start()
@@ -64,7 +66,7 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
         ray=ray,
         model=model,
         clock=clock,
-        metrics=PrometheusMetrics(config.metrics_port),
+        metrics=metrics,
         events=events,
         environment=RayEnvironment(config.ray_nats_url),
         master_key=await _signing_key(kube, config),

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -17,6 +18,8 @@ from cognitive_operator.ports import EventNote, ObjectRef
 
 QUEUE: Final = 1000
 DRAIN_S: Final = 2.0
+PAUSE_S: Final = 0.02
+"""Pause after each Event: they give way to the writes that somebody waits for."""
 NOTE_BYTES: Final = 1024
 """What the API server takes of a note (bytes)."""
 _logger = logging.getLogger(__name__)
@@ -50,8 +53,12 @@ class EventWriter(Protocol):
 class EventRecorder:
     """Queues Events for one worker (port ``EventSink``); when there are too many, the oldest go."""
 
-    def __init__(self, writer: EventWriter, size: int = QUEUE, drain_s: float = DRAIN_S) -> None:
+    def __init__(
+        self, writer: EventWriter, on_drop: Callable[[], None], size: int = QUEUE, drain_s: float = DRAIN_S
+    ) -> None:
+        """Take the writer; ``on_drop`` is told of every Event that is given up: too many, or the API refused it."""
         self._writer = writer
+        self._on_drop = on_drop
         self._size = size
         self._drain_s = drain_s
         self._queue: deque[tuple[ObjectRef, EventNote]] = deque()
@@ -59,14 +66,12 @@ class EventRecorder:
         self._idle = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
         self._troubles = Troubles(_logger)
-        self.dropped = 0
-        """How many Events were dropped, since there were too many or the API refused them."""
 
     def emit(self, about: ObjectRef, event: EventNote) -> None:
         """Queue an Event; under pressure the oldest are dropped and counted."""
         if len(self._queue) >= self._size:
             self._queue.popleft()
-            self.dropped += 1
+            self._on_drop()
         self._queue.append((about, event))
         self._idle.clear()
         self._arrived.set()
@@ -93,13 +98,14 @@ class EventRecorder:
             self._arrived.clear()
             while self._queue:
                 await self._write(*self._queue.popleft())
+                await asyncio.sleep(PAUSE_S)
             self._idle.set()
 
     async def _write(self, about: ObjectRef, event: EventNote) -> None:
         try:
             await self._writer.create_event(about, event)
         except CognitiveOperatorError as error:
-            self.dropped += 1
+            self._on_drop()
             self._troubles.report("events", str(error))
         else:
             self._troubles.clear("events")
