@@ -37,7 +37,7 @@ lint: sync ## Check format, style, types and import directions
 
 .PHONY: control-plane
 control-plane: sync ## Download or build kube-apiserver, etcd and kube-controller-manager, once
-	@$(HACK) -m controlplane get
+	@$(HACK) -m controlplane get >/dev/null
 
 .PHONY: test
 test: lint verify control-plane ## Run everything but the end-to-end tests, against real servers

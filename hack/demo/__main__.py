@@ -11,13 +11,14 @@ from rich.console import Console
 
 from controlplane import KubectlError
 from controlplane.progress import step
+from demo.examples import Examples, load_examples
 from demo.kept import Guard, Kept, load_kept
 from demo.llm import LLMChoiceError, choose_llm
 from demo.scenario import run_scenario
 from demo.system import System
 from servers.errors import ServerError
 
-DEFAULT_DIRECTORY = Path(__file__).parents[2] / ".demo"
+ROOT = Path(__file__).parents[2]
 TRY = """
 Everything keeps running. In another shell:
 
@@ -54,12 +55,15 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("command", nargs="?", choices=["up", "down"], default="up")
-    parser.add_argument("--directory", type=Path, default=DEFAULT_DIRECTORY, help="where logs and data go")
+    parser.add_argument("--directory", type=Path, default=ROOT / ".demo", help="where logs and data go")
+    parser.add_argument("--examples", type=Path, default=ROOT / "examples", help="the manifests to apply")
     arguments = parser.parse_args()
     place = Place(arguments.directory.resolve())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        return down(place) if arguments.command == "down" else up(place, keep=os.environ.get("KEEP") == "1")
+        if arguments.command == "down":
+            return down(place)
+        return up(place, load_examples(arguments.examples), keep=os.environ.get("KEEP") == "1")
     except (ServerError, KubectlError, LLMChoiceError, TimeoutError) as error:
         print(f"demo: {error}\nThe logs are in {place.directory}.", file=sys.stderr)
         return 1
@@ -68,7 +72,7 @@ def main() -> int:
         return 130
 
 
-def up(place: Place, *, keep: bool) -> int:
+def up(place: Place, examples: Examples, *, keep: bool) -> int:
     """Run the demo; 0 if all tasks succeeded."""
     kept = load_kept(place.state)
     if kept is not None and kept.is_running:
@@ -78,7 +82,8 @@ def up(place: Place, *, keep: bool) -> int:
     llm = choose_llm(os.environ)
     with System(place.directory, llm) as system:
         try:
-            succeeded = run_scenario(system, llm.api_key, Console(width=None if sys.stdout.isatty() else 120))
+            console = Console(width=None if sys.stdout.isatty() else 120)
+            succeeded = run_scenario(system, examples, llm.api_key, console)
         finally:
             system.keep_logs()
         if keep:

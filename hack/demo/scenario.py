@@ -9,13 +9,12 @@ from typing import Any
 from rich.console import Console
 
 from controlplane import Kubectl, KubectlError
-from demo.examples import Examples, key_secret, load_examples, pointed_at, with_real_failure
+from demo.examples import Examples, key_secret, pointed_at, with_real_failure
 from demo.show import FINISHED, Screen, phase_of
 from demo.system import System
 from servers.errors import ServerError
 
 HERE = Path(__file__).parent
-EXAMPLES = HERE.parents[1] / "examples"
 BROKEN = HERE / "broken-deployment.yaml"
 API_KEY_FILE = "llm-api-key"
 POLL_S = 1.0
@@ -23,15 +22,14 @@ DEADLINE_S = 1800.0
 """The tasks' own deadlines are shorter; this one is for a system that does nothing at all."""
 
 
-def run_scenario(system: System, api_key: str | None, console: Console) -> bool:
-    """Apply the examples, follow them to their end and tell whether all tasks succeeded.
+def run_scenario(system: System, examples: Examples, api_key: str | None, console: Console) -> bool:
+    """Apply examples, follow them to their end and tell whether all tasks succeeded.
 
     Raises:
         ServerError: a part of the system has ended, or nothing finished in time.
         KubectlError: the API server refused an example.
     """
     kubectl = system.kubectl
-    examples = load_examples(EXAMPLES)
     refusal = provoke_failure(kubectl)
     _print(console, f"$ kubectl apply -f {os.path.relpath(BROKEN)}\n{refusal}\n")
     _apply_agents(system, examples, api_key)

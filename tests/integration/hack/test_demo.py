@@ -68,11 +68,32 @@ def test_all_examples_succeed_and_what_is_kept_runs_until_it_is_told_to_stop(dem
     assert not any(Path(directory).exists() for directory in kept.directories)
 
 
-def test_a_failed_task_makes_the_demo_fail_and_leaves_nothing_running(demo: Demo, model: ScriptedModel) -> None:
-    model.script(status=400, contains="checkout-rollout")
-    done = demo()
+EXAMPLES = """
+apiVersion: cognitive.seedcore.io/v1alpha1
+kind: CognitiveAgent
+metadata: {name: sre}
+spec:
+  llm: {model: m, endpoint: "http://replaced:1/v1"}
+  ray: {address: "http://replaced:1"}
+---
+apiVersion: cognitive.seedcore.io/v1alpha1
+kind: CognitiveTask
+metadata: {name: doomed}
+spec:
+  agentRef: {name: sre}
+  type: FailureAnalysis
+  input: {incident_id: checkout-1, error_message: replaced}
+"""
+
+
+def test_a_failed_task_makes_the_demo_fail_and_leaves_nothing_running(
+    demo: Demo, model: ScriptedModel, tmp_path: Path
+) -> None:
+    (tmp_path / "examples.yaml").write_text(EXAMPLES)
+    model.script(status=400)
+    done = demo("--examples", str(tmp_path))
     assert done.returncode == 1, done.stdout + done.stderr
-    assert len(re.findall(r"^cognitivetask\S+ +Failed ", done.stdout, re.MULTILINE)) == 1
+    assert re.findall(r"^cognitivetask\S+/(\S+) +(\S+) ", done.stdout, re.MULTILINE) == [("doomed", "Failed")]
     assert "Stopping everything: done" in done.stderr
     assert not (demo.directory / "running.json").exists()
     assert not (demo.directory / "control-plane").exists()
