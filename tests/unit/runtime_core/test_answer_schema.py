@@ -16,7 +16,7 @@ LONG = "9" * 10_000
 
 
 @pytest.mark.parametrize("task_type", CognitiveTaskType)
-@pytest.mark.parametrize("max_tokens", [500, 1024, 4096])
+@pytest.mark.parametrize("max_tokens", [256, 512, 1024, 4096])
 def test_the_longest_answer_fits_a_token_for_each_character(task_type: CognitiveTaskType, max_tokens: int) -> None:
     schema = answer_schema(SIGNATURES[task_type].signature, bounds_for(SIGNATURES[task_type].signature, max_tokens))
     longest = {}
@@ -42,7 +42,7 @@ def test_every_string_has_a_pattern_every_list_a_maximum_and_nothing_else_is_all
             assert "pattern" in part
         elif part["type"] == "array":
             assert "pattern" in part["items"]
-            assert part["maxItems"] == 5
+            assert 1 <= part["maxItems"] <= 5
         else:
             assert part["type"] in ("integer", "number")
             assert {"minimum", "maximum"} <= set(part)

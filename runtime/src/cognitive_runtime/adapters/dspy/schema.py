@@ -36,23 +36,22 @@ class Bounds:
 
     text_chars: int
     item_chars: int
-    items: int = MAX_ITEMS
+    items: int
 
 
 @lru_cache(maxsize=256)
 def bounds_for(signature: type[dspy.Signature], max_tokens: int) -> Bounds:
     """Return the bounds by which the whole answer fits ``max_tokens``.
 
-    A text gets as many characters as a whole list. Below about 500 tokens the minimum of a useful answer wins.
+    A text gets as many characters as a whole list. Below about 230 tokens the minimum of a useful answer wins.
     """
     kinds = [output_kind(info) for info in signature.output_fields.values()]
     texts, lists = kinds.count("text"), kinds.count("list")
     overhead = _FIELD_TOKENS * len(kinds) + _NUMBER_TOKENS * kinds.count("number") + _ITEM_TOKENS * MAX_ITEMS * lists
     share = max(0.0, (max_tokens - overhead) * CHARS_PER_TOKEN) / max(1, texts + lists)
-    return Bounds(
-        text_chars=max(MIN_TEXT_CHARS, min(MAX_TEXT_CHARS, int(share))),
-        item_chars=max(MIN_ITEM_CHARS, min(MAX_TEXT_CHARS, int(share / MAX_ITEMS))),
-    )
+    text_chars = max(MIN_TEXT_CHARS, min(MAX_TEXT_CHARS, int(share)))
+    items = max(1, min(MAX_ITEMS, text_chars // MIN_ITEM_CHARS))
+    return Bounds(text_chars, text_chars // items, items)
 
 
 def output_kind(info: FieldInfo) -> str:
