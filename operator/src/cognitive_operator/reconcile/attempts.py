@@ -42,11 +42,17 @@ class AttemptObserver:
         agent = self._index.agent_of(record)
         if agent is None or agent.agent.metadata.uid != record.flight.key.agent_uid:
             return await self._abandoned(record, record.flight)
-        now_s = self._deps.clock.monotonic()
-        if now_s - record.flight.since_s < RUNNING_AFTER_S:
+        if self._deps.clock.monotonic() - record.flight.since_s < RUNNING_AFTER_S:
             return None
-        claim = await self._deps.broker.get_claim(record.flight.key)
-        flight = record.flight = record.flight.with_claim(claim, now_s)
+        return await self._follow(record, record.flight, agent)
+
+    async def _follow(self, record: TaskRecord, flight: Flight, agent: AgentRecord) -> Closing | None:
+        """Look at an attempt by its claim."""
+        try:
+            claim = await self._deps.broker.get_claim(flight.key)
+        except MessageError as error:
+            return self._closing(flight, Outcome.LOST, Reason.EXECUTOR_LOST, f"The claim is unreadable: {error}")
+        flight = record.flight = flight.with_claim(claim, self._deps.clock.monotonic())
         if claim is None:
             return await self._unclaimed(record, flight, agent)
         return await self._claimed(record, flight, claim, agent)

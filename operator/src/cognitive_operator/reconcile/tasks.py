@@ -6,7 +6,7 @@ from typing import Final
 from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.api.names import TASK_KIND, TASK_PLURAL, AttemptKey, request_subject
 from cognitive_operator.desired.request import desired_request
-from cognitive_operator.errors import ConflictError, ObjectInvalidError, ObjectNotFoundError
+from cognitive_operator.errors import ConflictError, MessageError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.plan.agent import Check
 from cognitive_operator.plan.flight import Closing, Flight
 from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
@@ -16,7 +16,7 @@ from cognitive_operator.reconcile.cleaner import Cleaner, Leftover
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.index import AgentRecord, Index, TaskRecord
 from cognitive_operator.reconcile.sweep import Sweep
-from cognitive_operator.status.task import Stamp, failed
+from cognitive_operator.status.task import Stamp, failed, refused
 
 logger = logging.getLogger(__name__)
 NOT_SYNCED: Final = Blocker(
@@ -177,6 +177,8 @@ class TaskReconciler:
         queue.start(record.uid)
         try:
             is_new = await self._send(record, agent, key)
+        except MessageError as error:
+            return await self._refuse(record, error)
         except BaseException:
             self._release(record)
             raise
@@ -188,6 +190,16 @@ class TaskReconciler:
         elif record.flight.mode == "Job":
             await self._attempts.submit(record.flight, agent.agent)
         return RUNNING_AFTER_S
+
+    async def _refuse(self, record: TaskRecord, error: MessageError) -> float | None:
+        """The broker takes no message of this size, and never will: the task ends."""
+        if record.body is not None:
+            stamp = Stamp(record.body.get("status") or {}, 1, self._deps.clock.now())
+            message = f"spec.input does not fit the broker's max_payload: {error}"
+            patch = refused(stamp, Reason.INPUT_TOO_LARGE, message)
+            await self._write(record, record.body, TaskPlan(patch=patch))
+        self._release(record)
+        return None
 
     async def _send(self, record: TaskRecord, agent: AgentRecord, key: AttemptKey) -> bool:
         if record.task is None:

@@ -52,10 +52,10 @@ class WorkQueue(Generic[K]):
         self._closed = True
         for key in list(self._timers):
             self._cancel_timer(key)
-        tasks = list(self._busy.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := list(self._busy.values()):
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=1.0)  # again, since a library may have swallowed the first cancellation
 
     async def _process(self, key: K) -> None:
         try:

@@ -1,0 +1,67 @@
+"""A cluster that exists: named by KUBECONFIG, and only one whose context says that tests may change it."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cognitive_objects import Cluster, agent
+from controlplane import Kubectl
+from scripted_model import ScriptedModel
+from servers.operator import OperatorProcess
+from servers.ray_head import RayHead
+
+
+@dataclass(frozen=True)
+class ExistingCluster:
+    """What the tests need of a control plane."""
+
+    kubectl: Kubectl
+    kubeconfig_path: Path
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> ExistingCluster:
+    """The cluster of KUBECONFIG. Refuses a context that is neither of kind nor named by E2E_CONTEXT."""
+    kubeconfig, program = os.environ.get("KUBECONFIG"), shutil.which("kubectl")
+    if not kubeconfig or not program:
+        pytest.fail("the end-to-end tests need kubectl and KUBECONFIG")
+    kubectl = Kubectl(Path(program), Path(kubeconfig))
+    context = kubectl("config", "current-context").strip()
+    if context != os.environ.get("E2E_CONTEXT") and not context.startswith("kind-"):
+        pytest.fail(f"refusing to change the cluster of context {context!r}: set E2E_CONTEXT to it if tests may")
+    return ExistingCluster(kubectl, Path(kubeconfig))
+
+
+@pytest.fixture(scope="session")
+def model_server() -> Iterator[ScriptedModel]:
+    """A scripted OpenAI-compatible server."""
+    with ScriptedModel() as server:
+        yield server
+
+
+@pytest.fixture
+def story(
+    control_plane: ExistingCluster, operator_process: OperatorProcess, ray_head: RayHead, model_server: ScriptedModel
+) -> Iterator[Cluster]:
+    """A namespace of the test's own with a ready agent of each mode."""
+    model_server.reset()
+    name = f"story-{uuid.uuid4().hex[:8]}"
+    control_plane.kubectl("create", "namespace", name)
+    cluster = Cluster(control_plane.kubectl.within(name))
+    try:
+        cluster.apply(
+            agent("embedded", ray_head.address, model_server.url),
+            agent(
+                "job", ray_head.address, model_server.url, execution={"mode": "Job"}, queue={"maxConcurrentTasks": 2}
+            ),
+        )
+        cluster.wait_ready("embedded", 90.0)
+        cluster.wait_ready("job")
+        yield cluster
+    finally:
+        control_plane.kubectl("delete", "namespace", name, "--ignore-not-found", "--timeout=60s")

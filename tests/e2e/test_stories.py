@@ -1,0 +1,32 @@
+"""One story for each resource, on a cluster with a scheduler, a kubelet and its own controllers."""
+
+import pytest
+
+from cognitive_objects import INPUTS, Cluster, task
+from eventually import eventually
+from ray_submissions import RaySubmissions
+from scripted_model import ScriptedModel
+from servers.ray_head import RayHead
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+def test_tasks_of_every_type_succeed_in_both_modes(story: Cluster, model_server: ScriptedModel) -> None:
+    names = {f"{mode}-{type_.lower()}": (mode, type_) for mode in ("embedded", "job") for type_ in INPUTS}
+    story.apply(*[task(name, mode, type_) for name, (mode, type_) in names.items()])
+    story.kubectl("wait", "ctask", "--all", "--for=condition=Complete", "--timeout=150s")
+    assert {status["phase"] for status in story.tasks().values()} == {"Succeeded"}
+    assert len(model_server.executions) == len(names)
+    assert set(model_server.executions.values()) == {1}
+
+
+def test_a_namespace_with_running_tasks_can_be_deleted(
+    story: Cluster, model_server: ScriptedModel, ray_head: RayHead
+) -> None:
+    model_server.script(contains="hangs", hang=True)
+    story.apply(task("hangs", "embedded", input={"error_message": "hangs"}))
+    eventually(lambda: model_server.in_flight == 1, 20.0)
+    executor = story.get("cagent", "embedded")["status"]["executor"]["submissionId"]
+    story.kubectl("delete", "namespace", str(story.kubectl.namespace), "--timeout=60s")
+    eventually(lambda: model_server.in_flight == 0, 20.0)
+    assert RaySubmissions(ray_head.address).wait(executor, 30.0)["status"] in ("STOPPED", "SUCCEEDED")
