@@ -98,6 +98,12 @@ def test_keys_that_the_task_type_does_not_know_reach_the_prompt_too() -> None:
     assert user["further_input"] == {"deadline": "Friday"}
 
 
+def test_what_is_said_to_be_empty_reaches_the_prompt_as_that() -> None:
+    given = {"performance_data": {"success_rate": 0.84}, "current_capabilities": {}}
+    _, user = conversation(CognitiveTaskType.CAPABILITY_ASSESSMENT, input=given)
+    assert user["current_capabilities"] == {}
+
+
 @pytest.mark.parametrize("key", ["performance_data", "agent_performance_data"])
 def test_both_spellings_of_the_performance_are_accepted(key: str) -> None:
     _, user = conversation(CognitiveTaskType.CAPABILITY_ASSESSMENT, input={key: {"success_rate": 0.84}})

@@ -66,8 +66,8 @@ def _own_input(request: ExecutionRequest) -> dict[str, Any]:
             raise InvalidRequest("input: failure_analysis needs an incident, such as error_message.")
         return {"incident_context": dict(request.input)}
     passed, required = _PASSED[request.task_type], _REQUIRED[request.task_type]
-    own = {passed[key]: value for key, value in request.input.items() if key in passed and not _is_empty(value)}
-    if passed[required] not in own:
+    own = {passed[key]: value for key, value in request.input.items() if key in passed}
+    if _is_empty(own.get(passed[required])):
         raise InvalidRequest(f"input: {request.task_type.value} needs {required}.")
     further = {key: value for key, value in request.input.items() if key not in passed}
     return own | ({"further_input": further} if further else {})
