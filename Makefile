@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 CACHE := $(HOME)/.cache/cognitive-operator
-UV := $(or $(shell command -v uv 2>/dev/null),$(CACHE)/uv/bin/uv)
+UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),$(CACHE)/uv/bin/uv)
 PYTHON := .venv/bin/python
 HACK := PYTHONPATH=hack $(PYTHON)
 SOURCES := operator/src runtime/src hack tests/support

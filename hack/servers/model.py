@@ -97,6 +97,8 @@ def serve(port: int) -> None:
     parameters.port = port
     parameters.n_ctx = CONTEXT_TOKENS * PARALLEL_REQUESTS
     parameters.n_parallel = PARALLEL_REQUESTS
+    threads = max(1, (os.cpu_count() or 2) - 1)  # its threads wait for each other: one that is held up holds up all
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
     parameters.ui = False
     server = xllamacpp.Server(parameters)
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
