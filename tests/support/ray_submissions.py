@@ -4,10 +4,10 @@ import json
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from eventually import eventually
-
 
 SUBMIT_TIMEOUT_S = 30.0
 
@@ -63,8 +63,7 @@ class RaySubmissions:
         try:
             self._call("POST", "", body)
         except urllib.error.HTTPError as error:
-            assert error.code == 500, error
-            return self._exists(submission_id)
+            return error.code == HTTPStatus.INTERNAL_SERVER_ERROR and self._exists(submission_id)
         return True
 
     def _exists(self, submission_id: str) -> bool:

@@ -22,8 +22,7 @@ from nats.js.api import (
     StreamInfo,
 )
 from nats.js.client import JetStreamContext
-from nats.js.errors import APIError, KeyNotFoundError, NotFoundError
-from nats.js.kv import KeyValue
+from nats.js.errors import KeyNotFoundError, NotFoundError
 
 MASTER_KEY = b"0123456789abcdef0123456789abcdef"
 GOLDEN_REQUEST = Path(__file__).parents[1] / "contract" / "wire" / "request.json"
@@ -162,14 +161,11 @@ class WireBroker:
 
     async def leases(self, agent_uid: str) -> dict[str, dict[str, Any]]:
         """Return the leases of an agent's workers, by worker."""
-        bucket = await self.jetstream.key_value("lease")
-        found = {}
-        for key in await _keys(bucket):
-            if key.startswith(f"{agent_uid}."):
-                value = await self._value("lease", key)
-                if value is not None:
-                    found[key.partition(".")[2]] = value
-        return found
+        prefix = f"$KV.lease.{agent_uid}."
+        info = await self.jetstream.stream_info("KV_lease", subjects_filter=f"{prefix}>")
+        workers = [subject.removeprefix(prefix) for subject in info.state.subjects or ()]
+        found = {worker: await self._value("lease", f"{agent_uid}.{worker}") for worker in workers}
+        return {worker: lease for worker, lease in found.items() if lease is not None}
 
     async def stop(self, attempt: Attempt, reason: str = "TaskDeleted") -> None:
         body = {"task_uid": attempt.task_uid, "attempt": attempt.number, "reason": reason, "action": "stop"}
@@ -195,13 +191,6 @@ class WireBroker:
             return None
         found: dict[str, Any] | None = json.loads(entry.value) if entry.value else None
         return found
-
-
-async def _keys(bucket: KeyValue) -> list[str]:
-    try:
-        return list(await bucket.keys())
-    except (nats.js.errors.NoKeysError, APIError):
-        return []
 
 
 async def _ignore(_: Exception) -> None:

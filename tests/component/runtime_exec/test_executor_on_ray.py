@@ -3,8 +3,6 @@
 import asyncio
 import os
 import signal
-import time
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -44,12 +42,10 @@ async def executor(broker: WireBroker, agent: str, jobs: RaySubmissions, nats_se
 
 async def test_a_warm_executor_answers_and_ends_when_it_is_drained(broker, agent, executor, jobs, model):
     attempt = Attempt(agent)
-    begin = time.perf_counter()
     await broker.publish(attempt, llm={"endpoint": model.url})
 
     response = await broker.wait_response(attempt, 20)
 
-    print(f"first response after {time.perf_counter() - begin:.3f} s")
     assert response.outcome == "completed", response.body
     assert response.is_signed_for(attempt)
     assert response.body["submission_id"] == executor
@@ -108,24 +104,26 @@ async def test_a_stop_reaches_a_hung_model_call(broker, agent, executor, model):
     assert (await broker.wait_response(hung)).body["error_type"] == "Cancelled"
 
 
-async def test_an_executor_waits_for_a_secret_that_its_requests_need(
-    broker, agent, jobs, nats_server, model, ray_head: RayHead
-):
+async def test_an_executor_waits_for_a_secret_that_its_requests_need(broker, agent, jobs, model, request):
+    nats_server, ray_head = request.getfixturevalue("nats_server"), request.getfixturevalue("ray_head")
     submission_id = f"ca-{agent}-1a2b3c4d-1"
     jobs.executor(agent, nats_server.url, submission_id, "--require-secret llm-api-key")
     await eventually_async(lambda: _lease_says(broker, agent, "CredentialsNotMounted"), 60)
     attempt = Attempt(agent)
     await broker.publish(attempt, llm={"endpoint": model.url, "api_key_file": "llm-api-key"})
 
-    folder: Path = ray_head.secrets_directory / agent
-    folder.mkdir()
-    (folder / "llm-api-key").write_text("the-key\n")
+    _write_secret(ray_head.secrets_directory / agent)
 
     assert (await broker.wait_response(attempt)).outcome == "completed"
     (request,) = [found for found in model.requests if found.request_id == attempt.id]
     assert request.headers["authorization"] == "Bearer the-key"
     assert "the-key" not in jobs.logs(submission_id)
     await asyncio.to_thread(jobs.end, submission_id)
+
+
+def _write_secret(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "llm-api-key").write_text("the-key\n")
 
 
 def _incident(incident_id: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from eventually import eventually_async
 from ray_submissions import RaySubmissions
 from scripted_model import ScriptedModel
 from servers.ray_head import RayHead
@@ -74,10 +75,13 @@ async def test_a_stopped_job_reports_its_attempt(broker, agent, jobs, model, nat
     incident = {"incident_id": "incident_stopped", "error_message": "replicas is a word"}
     await broker.publish(attempt, mode="Job", input=incident, llm={"endpoint": model.url})
     jobs.attempt(attempt.request_subject, nats_server.url, f"ct-{attempt.task_uid}-1")
-    while not model.executions[attempt.id]:
-        await asyncio.sleep(0.1)
+    await eventually_async(lambda: _executes(model, attempt), 60)
 
     await asyncio.to_thread(jobs.stop, f"ct-{attempt.task_uid}-1")
 
     response = await broker.wait_response(attempt, 20)
     assert (response.body["error_type"], response.body["retryable"]) == ("InternalError", True)
+
+
+async def _executes(model: ScriptedModel, attempt: Attempt) -> bool:
+    return model.executions[attempt.id] > 0

@@ -1,0 +1,116 @@
+"""Whose claim it is stays certain when the broker's answers get lost."""
+
+import json
+from collections import deque
+
+import nats.errors
+import pytest
+from nats.aio.msg import Msg
+from nats.js.errors import BadRequestError
+
+from cognitive_runtime.adapters.nats import claims as claims_module
+from cognitive_runtime.adapters.nats.claims import NatsClaims
+from cognitive_runtime.adapters.worker.ports import WorkerIdentity
+from cognitive_runtime.domain import FailureResult
+
+IDENTITY = WorkerIdentity("default", "a1", "w0", "job-1", "Embedded")
+EXISTS = BadRequestError(code=400, err_code=10071, description="wrong last sequence: 1")
+
+
+class Broker:
+    """Answers publishes by a list: ``stored``, or an error before (``refused``) or after (``lost``) storing."""
+
+    def __init__(self, *answers):
+        self.answers = deque(answers)
+        self.value = None
+
+    def jetstream(self):
+        return self
+
+    def client(self):
+        return self
+
+    async def publish(self, subject, payload, *, timeout, headers):  # noqa: ASYNC109 - the library's own signature
+        answer = self.answers.popleft()
+        if answer == "refused":
+            raise nats.errors.TimeoutError
+        if self.value is not None:
+            raise EXISTS
+        self.value = payload
+        if answer == "lost":
+            raise nats.errors.TimeoutError
+
+    async def request(self, subject, payload, *, timeout):  # noqa: ASYNC109
+        if self.value is None:
+            return Msg(_client=None, headers={"Status": "404"})
+        return Msg(_client=None, data=self.value)
+
+
+class Clock:
+    def now(self):
+        return "2026-11-21T02:00:00.130000Z"
+
+    def monotonic(self):
+        return 0.0
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(claims_module, "_RETRY_S", 0)
+
+
+async def test_the_first_claim_is_ones_own():
+    broker = Broker("stored")
+    assert await NatsClaims(broker, IDENTITY, Clock()).create("t1.1")
+    claim = json.loads(broker.value)
+    assert (claim["worker"], claim["submission_id"], claim["state"]) == ("w0", "job-1", "running")
+
+
+async def test_a_claim_whose_answer_was_lost_is_ones_own_all_the_same():
+    assert await NatsClaims(Broker("lost", "stored"), IDENTITY, Clock()).create("t1.1")
+
+
+async def test_a_claim_that_was_not_stored_is_tried_again():
+    assert await NatsClaims(Broker("refused", "refused", "stored"), IDENTITY, Clock()).create("t1.1")
+
+
+async def test_the_claim_of_another_is_never_ones_own():
+    broker = Broker("stored", "refused", "stored")
+    assert await NatsClaims(broker, IDENTITY, Clock()).create("t1.1")
+    assert not await NatsClaims(broker, IDENTITY, Clock()).create("t1.1")
+
+
+@pytest.mark.parametrize("value", [b"", b"{}", b"\xff"])
+def test_an_unreadable_claim_belongs_to_another(value):
+    claim = NatsClaims(Broker(), IDENTITY, Clock())._new_claim()
+    assert not claims_module._is_of(claim, value)
+
+
+async def test_an_ended_claim_keeps_its_id_and_is_told_once():
+    broker = Broker("stored")
+    claims = NatsClaims(broker, IDENTITY, Clock())
+    await claims.create("t1.1")
+    ended = claims.end(_failure())
+    assert ended.key == "a1.t1.1"
+    found = json.loads(ended.value)
+    assert (found["state"], found["outcome"]) == ("ended", "failed")
+    assert found["claim_id"] == json.loads(broker.value)["claim_id"]
+    assert claims.end(_failure()) is None
+
+
+def _failure() -> FailureResult:
+    texts = ("namespace", "task_name", "agent_name", "role", "worker", "submission_id", "task_type", "model")
+    return FailureResult(
+        **dict.fromkeys(texts, "x"),
+        provider="vllm",
+        task_uid="t1",
+        attempt=1,
+        agent_uid="a1",
+        mode="Embedded",
+        started_at="",
+        timestamp="",
+        duration_ms=0,
+        error="x",
+        error_type="InternalError",
+        retryable=True,
+    )

@@ -1,0 +1,120 @@
+"""The executor of a single agent, as its users construct it."""
+
+import pickle
+
+import pytest
+
+from cognitive_runtime.adapters.asyncio_executor import AsyncioExecutor
+from cognitive_runtime.adapters.nats.publisher import NATSResultPublisher
+from cognitive_runtime.adapters.ray.agent_executor import RayAgentExecutor
+from cognitive_runtime.adapters.vllm import VLLMHTTPClient
+from cognitive_runtime.domain import (
+    AgentConfig,
+    AgentResult,
+    AgentRole,
+    FailureResult,
+    ModelUnavailable,
+    Usage,
+    VLLMResponse,
+)
+
+CONFIG = AgentConfig("agent-123", AgentRole.DEV, "meta-llama/Meta-Llama-3-8B-Instruct", "http://vllm-server:8000")
+
+
+class Publisher:
+    def __init__(self):
+        self.calls = []
+
+    async def connect(self):
+        self.calls.append("connect")
+
+    async def publish_success(self, result, **extras):
+        self.calls.append((result, extras))
+
+    async def publish_failure(self, result, **extras):
+        self.calls.append((result, extras))
+
+    async def close(self):
+        self.calls.append("close")
+
+
+class Model:
+    def __init__(self, error=None):
+        self.error = error
+        self.requests = []
+
+    async def generate(self, request):
+        self.requests.append(request)
+        if self.error:
+            raise self.error
+        return VLLMResponse("class Tree: ...", "agent-123", "DEV", request.model, request.temperature, Usage(1, 2, 3))
+
+
+def _executor(error=None):
+    publisher, model = Publisher(), Model(error)
+    return RayAgentExecutor(CONFIG, publisher, model, AsyncioExecutor()), publisher, model
+
+
+def test_a_task_is_answered_and_published_once():
+    executor, publisher, model = _executor()
+    constraints = {"language": "python", "timeout": 120, "metadata": {"task_id": "story-1"}}
+    found = executor.run("task-abc-789", "Implement a binary search tree in Python", constraints)
+
+    assert (found["status"], found["success"], found["task_id"]) == ("completed", True, "task-abc-789")
+    assert (found["role"], found["proposal"]["author_role"]) == ("DEV", "DEV")
+    assert found["proposal"]["content"] == "class Tree: ..."
+    first, (published, extras), last = publisher.calls
+    assert (first, last) == ("connect", "close")
+    assert isinstance(published, AgentResult)
+    assert extras == {"original_task_id": "story-1", "constraints": constraints}
+    assert "python" in str(model.requests[0].messages)
+
+
+@pytest.mark.parametrize(
+    ("error", "error_type", "retryable"),
+    [(ModelUnavailable("HTTP 503"), "ModelUnavailable", True), (KeyError("secret text"), "InternalError", True)],
+)
+def test_a_failure_is_published_once_and_returned(error, error_type, retryable):
+    executor, publisher, _ = _executor(error)
+    found = executor.run("t1", "think")
+    assert (found["status"], found["error_type"], found["retryable"]) == ("failed", error_type, retryable)
+    ((published, _),) = [call for call in publisher.calls if isinstance(call, tuple)]
+    assert isinstance(published, FailureResult)
+    assert "secret text" not in found["error"]
+
+
+def test_names_that_are_no_token_of_a_subject_become_one():
+    executor, publisher, _ = _executor()
+    executor.run("a.b > c", "think")
+    published, extras = publisher.calls[1]
+    assert published.task_uid == "a-b---c"
+    assert extras["original_task_id"] == "a.b > c"
+
+
+def test_info_holds_no_secret():
+    info = RayAgentExecutor(
+        AgentConfig("a", "DEV", "m", "http://v", nats_url="nats://user:secret@nats:4222"),
+        Publisher(),
+        Model(),
+        AsyncioExecutor(),
+    ).get_info()
+    assert (info["agent_id"], info["mode"], info["timeout"]) == ("a", "text-only", 60)
+    assert set(info["versions"]) == {"runtime", "python"}
+    assert "secret" not in str(info)
+
+
+def test_tools_are_refused(tmp_path):
+    config = AgentConfig("a", "DEV", "m", "http://v", enable_tools=True, workspace_path=tmp_path)
+    with pytest.raises(ValueError, match="enable_tools"):
+        RayAgentExecutor(config, Publisher(), Model(), AsyncioExecutor())
+
+
+def test_real_dependencies_travel_to_a_ray_worker():
+    client = VLLMHTTPClient(CONFIG.vllm_url, CONFIG.agent_id, str(CONFIG.role), CONFIG.model)
+    executor = RayAgentExecutor(CONFIG, NATSResultPublisher(nats_url="nats://nats:4222"), client, AsyncioExecutor())
+    assert pickle.loads(pickle.dumps(executor)).get_info() == executor.get_info()
+
+
+async def test_it_can_be_called_where_a_loop_runs():
+    executor, _, _ = _executor()
+    assert executor.run("t1", "think")["status"] == "completed"

@@ -1,0 +1,118 @@
+"""Publishing repeats until the stream has the response, whatever the broker answers."""
+
+import json
+from collections import deque
+
+import nats.errors
+import pytest
+from nats.js.errors import APIError, NoStreamResponseError, ServiceUnavailableError
+
+from cognitive_runtime.adapters.nats import publisher as publisher_module
+from cognitive_runtime.adapters.nats.publisher import NATSResultPublisher
+from cognitive_runtime.adapters.spool import Spool
+from cognitive_runtime.domain import AgentResult
+
+FULL = APIError(code=400, err_code=10077, description="maximum messages exceeded")
+REFUSED = APIError(code=400, err_code=10054, description="message size exceeds maximum allowed")
+
+
+class Broker:
+    def __init__(self, *errors):
+        self.errors = deque(errors)
+        self.published = []
+
+    def jetstream(self):
+        return self
+
+    async def wait_connected(self):
+        pass
+
+    async def publish(self, subject, payload, *, timeout, headers):  # noqa: ASYNC109 - the library's own signature
+        if self.errors:
+            raise self.errors.popleft()
+        self.published.append((subject, payload, headers))
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(publisher_module, "_FIRST_BACKOFF_S", 0)
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        [],
+        [nats.errors.TimeoutError()],
+        [NoStreamResponseError()],
+        [nats.errors.ConnectionClosedError(), nats.errors.ConnectionClosedError()],
+        [ServiceUnavailableError(code=503, err_code=10008, description="temporarily unavailable")],
+        [FULL, FULL, FULL],
+        [REFUSED],
+        [OSError("broken pipe"), json.JSONDecodeError("x", "", 0)],
+    ],
+    ids=["at once", "time-out", "no stream", "closed", "unavailable", "full", "refused", "broken"],
+)
+async def test_it_repeats_until_the_stream_has_the_response(errors, tmp_path):
+    broker, spool = Broker(*errors), Spool(tmp_path, "a1")
+    await NATSResultPublisher(broker=broker, spool=spool).publish_success(_result())
+    ((subject, payload, headers),) = broker.published
+    assert subject == "agent.response.completed.default.a1.t1.1"
+    assert json.loads(payload)["result"] == {"thought": "x"}
+    assert set(headers) == {"Cognitive-Signature", "Nats-Msg-Id"}
+    assert list(spool.leftovers()) == []
+
+
+async def test_a_crash_while_publishing_leaves_the_response_on_disk_without_its_key(tmp_path):
+    class Crash(BaseException):
+        pass
+
+    spool = Spool(tmp_path, "a1")
+    with pytest.raises(Crash):
+        await NATSResultPublisher(broker=Broker(Crash()), spool=spool).publish_success(_result())
+    ((path, left),) = spool.leftovers()
+    assert _result().attempt_key not in path.read_text()
+
+    broker = Broker()
+    assert await NATSResultPublisher(broker=broker, spool=spool).publish_leftovers() == 1
+    assert broker.published == [(left.subject, left.payload.encode(), left.headers)]
+    assert list(spool.leftovers()) == []
+
+
+async def test_what_the_caller_adds_is_in_the_event_and_signed():
+    broker = Broker()
+    await NATSResultPublisher(broker=broker).publish_success(
+        _result(), num_agents=3, original_task_id="story-1", constraints={"language": "fr"}
+    )
+    ((_, payload, _),) = broker.published
+    found = json.loads(payload)
+    assert (found["num_agents"], found["original_task_id"], found["constraints"]) == (3, "story-1", {"language": "fr"})
+
+
+async def test_an_outcome_without_a_key_is_not_signed():
+    broker = Broker()
+    await NATSResultPublisher(broker=broker).publish_success(_result(attempt_key=""))
+    assert not broker.published[0][2]
+
+
+def test_it_needs_exactly_one_broker():
+    with pytest.raises(ValueError, match="exactly one"):
+        NATSResultPublisher()
+    with pytest.raises(ValueError, match="exactly one"):
+        NATSResultPublisher("nats://nats:4222", broker=Broker())
+
+
+def _result(attempt_key: str = "5f" * 32) -> AgentResult:
+    texts = ("task_name", "agent_name", "role", "worker", "submission_id", "task_type", "model", "provider")
+    return AgentResult(
+        **dict.fromkeys(texts, "x"),
+        namespace="default",
+        task_uid="t1",
+        attempt=1,
+        agent_uid="a1",
+        mode="Embedded",
+        started_at="",
+        timestamp="",
+        duration_ms=0,
+        result={"thought": "x"},
+        attempt_key=attempt_key,
+    )

@@ -1,0 +1,60 @@
+"""What the entrypoints accept; nothing here starts Ray or connects."""
+
+import subprocess
+import sys
+
+import pytest
+
+from cognitive_runtime.__main__ import _executor_settings, _parser, main
+
+EXECUTOR = ["executor", "--namespace", "default", "--agent-uid", "a1"]
+
+
+def test_the_operators_entrypoint_is_understood():
+    arguments = ["--workers", "2", "--concurrency", "8", "--require-secret", "key", "--require-secret", "nats.creds"]
+    found = _executor_settings(_parser().parse_args([*EXECUTOR, *arguments]))
+    assert (found.namespace, found.agent_uid, found.workers, found.concurrency) == ("default", "a1", 2, 8)
+    assert found.required_secrets == ("key", "nats.creds")
+
+
+@pytest.mark.parametrize(
+    ("argv", "names"),
+    [
+        ([], "COMMAND"),
+        (["executor"], "--namespace"),
+        ([*EXECUTOR, "--workers", "0"], "'0' is not a number from 1 on"),
+        ([*EXECUTOR, "--require-secret", "../other/key"], "plain file name"),
+        ([*EXECUTOR, "--grace-seconds", "nan"], "'nan' is not a number of seconds"),
+        (["attempt"], "SUBJECT"),
+        (["attempt", "agent.request.default.a1.t1"], "agent.request.<namespace>"),
+    ],
+)
+def test_what_is_wrong_is_named(argv, names, capsys):
+    with pytest.raises(SystemExit) as caught:
+        _parser().parse_args(argv)
+    assert caught.value.code == 2
+    assert names in capsys.readouterr().err
+
+
+def test_a_missing_variable_ends_with_2_and_its_name(monkeypatch, capsys):
+    monkeypatch.delenv("COGNITIVE_NATS_URL", raising=False)
+    assert main(["attempt", "agent.request.default.a1.t1.1"]) == 2
+    assert "COGNITIVE_NATS_URL" in capsys.readouterr().err
+
+
+def test_help_names_commands_variables_and_exit_status(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    for word in ("executor", "attempt", "COGNITIVE_NATS_URL", "COGNITIVE_SPOOL_DIR", "LOG_LEVEL", "exit status"):
+        assert word in shown
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [("cognitive_runtime.__main__", {"ray", "dspy", "openai"}), ("cognitive_runtime.bootstrap.job", {"ray", "dspy"})],
+)
+def test_a_process_loads_only_what_it_needs(module, absent):
+    code = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert not absent & set(loaded)

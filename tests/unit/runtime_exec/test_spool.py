@@ -1,0 +1,52 @@
+import stat
+
+import pytest
+
+from cognitive_runtime.adapters.spool import Spool, SpooledResponse
+
+RESPONSE = SpooledResponse(
+    "t1.1", "agent.response.completed.default.a1.t1.1", '{"result":"故障"}', {"Nats-Msg-Id": "x"}
+)
+
+
+@pytest.fixture
+def spool(tmp_path):
+    return Spool(tmp_path / "spool", "a1")
+
+
+def test_a_response_is_kept_for_the_executors_user_alone(spool, tmp_path):
+    path = spool.save(RESPONSE)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert [file.name for file in path.parent.iterdir()] == ["t1.1.json"]
+
+
+def test_what_was_saved_is_left_over_until_it_is_removed(spool):
+    path = spool.save(RESPONSE)
+    assert list(spool.leftovers()) == [(path, RESPONSE)]
+    spool.remove(path)
+    assert list(spool.leftovers()) == []
+    spool.remove(path)
+    spool.remove(None)
+
+
+def test_nothing_is_left_over_where_nothing_was_saved(spool):
+    assert list(spool.leftovers()) == []
+
+
+def test_agents_do_not_see_each_others_responses(spool, tmp_path):
+    spool.save(RESPONSE)
+    assert list(Spool(tmp_path / "spool", "a2").leftovers()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"attempt_id": "t1.1"}', b"\xff"])
+def test_an_unreadable_file_is_set_aside(spool, content):
+    path = spool.save(RESPONSE)
+    path.write_bytes(content)
+    assert list(spool.leftovers()) == []
+    assert [file.name for file in path.parent.iterdir()] == ["t1.1.rejected"]
+
+
+def test_a_disk_that_takes_nothing_is_no_error(tmp_path):
+    (tmp_path / "spool").write_text("a file where the folder should be")
+    assert Spool(tmp_path / "spool", "a1").save(RESPONSE) is None
