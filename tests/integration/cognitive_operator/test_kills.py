@@ -96,6 +96,24 @@ def test_the_executor_killed(busy: Cluster, model: ScriptedModel) -> None:
     assert len(model.executions) == recorded_attempts(busy) == TASKS + len(lost)
 
 
+def test_a_broker_that_is_away_is_named_and_waited_for(
+    broker: NatsServer, operator: OperatorProcess, ray_head: RayHead, kubectl: Kubectl, model: ScriptedModel
+) -> None:
+    operator.stop()
+    broker.stop()
+    operator.resume()
+    cluster = Cluster(kubectl)
+    cluster.apply(agent("patient", ray_head.address, model.url), task("t", "patient"))
+    status, message = cluster.wait_condition("patient", "Ready", "BrokerUnreachable")
+    assert status == "False"
+    assert broker.url.removeprefix("nats://") in message
+    assert cluster.wait_phase("t", "Queued")["reason"] == "AgentNotReady"
+    broker.resume()
+    cluster.wait_ready("patient")
+    assert len(cluster.wait_phase("t", "Succeeded")["attempts"]) == 1
+    cluster.kubectl("delete", "ctask,cagent", "--all", "--timeout=60s")
+
+
 def executor_pids(cluster: Cluster) -> list[int]:
     """Return the process ids of the executor's job and of its workers."""
     uid = cluster.get("cagent", "busy")["metadata"]["uid"]
