@@ -20,6 +20,8 @@ import time
 
 PR_SET_CHILD_SUBREAPER = 36
 DEFAULT_GRACE_S = 10.0
+ORPHAN_GRACE_S = 3.0
+"""When nobody is left who could wait longer."""
 POLL_S = 0.05
 
 
@@ -100,7 +102,7 @@ class Guard:
             data = b""
         if not data:
             self._owner = None
-            self._stop(DEFAULT_GRACE_S)
+            self._stop(ORPHAN_GRACE_S)
             return
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:

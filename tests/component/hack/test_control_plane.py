@@ -1,6 +1,11 @@
 """The control plane that the other tests stand on."""
 
+import contextlib
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,3 +78,40 @@ def test_the_api_server_restarts_on_its_port_with_its_data(tmp_path: Path, contr
         processes = plane.processes
     assert not any(process.is_running for process in processes)
     assert not plane.directory.exists()
+
+
+class CommandLine:
+    """``python -m controlplane`` as a process, and the programs that it started."""
+
+    def __init__(self, directory: Path) -> None:
+        hack = str(Path(__file__).parents[3] / "hack")
+        argv = [sys.executable, "-m", "controlplane", "--directory", str(directory)]
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": hack})
+        assert self.process.stdout is not None
+        with self.process.stdout:
+            self.announcement = self.process.stdout.readline().strip()
+        self.directory = directory
+
+    def programs(self) -> list[str]:
+        """Return the command lines that still run in the directory."""
+        marker = f"={self.directory}/"
+        lines = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                lines.append(path.read_text().replace("\0", " "))
+        return [line for line in lines if marker in line and "guard.py" not in line]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_the_command_line_leaves_nothing_however_it_ends(
+    control_plane: ControlPlane, tmp_path: Path, number: int, code: int
+) -> None:
+    line = CommandLine(tmp_path / "own")
+    assert line.announcement == f"export KUBECONFIG={line.directory}/kubeconfig"
+    assert len(line.programs()) == 3
+    line.process.send_signal(number)
+    assert line.process.wait(30) == code
+    eventually(lambda: not line.programs(), timeout_s=15)
+    assert line.directory.exists() == (number == signal.SIGKILL)
