@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from demo.examples import Examples, load_examples
 from demo.kept import Guard, Kept, load_kept
 from demo.llm import LLMChoiceError, choose_llm
 from demo.scenario import run_scenario
-from demo.system import System
+from demo.system import DATA, System
 from servers.errors import ServerError
 
 ROOT = Path(__file__).parents[2]
@@ -44,8 +45,10 @@ class Place:
         return self.directory / "running.json"
 
     def clear(self) -> None:
-        """Make the directory, and delete what an earlier demo wrote."""
+        """Make the directory, and delete what an earlier demo wrote, one that was killed too."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for data in DATA:
+            shutil.rmtree(self.directory / data, ignore_errors=True)
         for log in self.directory.glob("*.log"):
             log.unlink()
         self.state.unlink(missing_ok=True)

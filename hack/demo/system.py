@@ -18,6 +18,9 @@ from servers.operator import OperatorProcess, OperatorSettings
 from servers.process import ChildProcess
 from servers.ray_head import RayHead
 
+PLANE, NATS = DATA = ("control-plane", "nats")
+"""Names of the directories in which the parts keep their data."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -97,9 +100,9 @@ class System:
             ray = stack.enter_context(RayHead())
             model = stack.enter_context(ModelServer(self._log("model"))) if self._llm.is_local else None
             with step("Starting kube-apiserver, etcd and kube-controller-manager"):
-                plane = stack.enter_context(ControlPlane.start(self._directory / "control-plane"))
+                plane = stack.enter_context(ControlPlane.start(self._directory / PLANE))
             with step("Starting nats-server with JetStream"):
-                nats = stack.enter_context(NatsServer.start(self._directory / "nats"))
+                nats = stack.enter_context(NatsServer.start(self._directory / NATS))
             if model is not None:
                 with step(f"Loading {self._llm.model} on the CPU"):
                     model.wait_until_ready()
