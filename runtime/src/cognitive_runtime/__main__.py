@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Final
+from typing import Final, NoReturn
 
 from cognitive_runtime.adapters.json_logs import configure_logging
 from cognitive_runtime.adapters.nats.subjects import RequestSubject, parse_request_subject
@@ -40,18 +40,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"cognitive-runtime: {error}\n")
         return _BAD_CONFIGURATION
     if arguments.command == "attempt":
-        return _attempt(settings, arguments.subject, arguments.grace_seconds)
+        _attempt(settings, arguments.subject, arguments.grace_seconds)
     return _executor(settings, _executor_settings(arguments))
 
 
-def _attempt(settings: RuntimeSettings, subject: RequestSubject, grace_s: float) -> int:
+def _attempt(settings: RuntimeSettings, subject: RequestSubject, grace_s: float) -> NoReturn:
     # Imported here: one attempt needs no Ray, and the executor's driver no DSPy; both take seconds to load.
     from cognitive_runtime.bootstrap.job import run_attempt
     from cognitive_runtime.bootstrap.reasoning import make_cognitive_core
 
     names = {"namespace": subject.namespace, "agent": subject.agent_uid, "attempt": subject.attempt_id}
     configure_logging(settings.log_level, names)
-    return int(asyncio.run(run_attempt(settings, subject, make_cognitive_core, grace_s)))
+    code = asyncio.Runner().run(run_attempt(settings, subject, make_cognitive_core, grace_s))
+    sys.stdout.flush()
+    # Without the loop's own end, which waits for every task and thread: a library that ignores its cancellation would
+    # keep the job running, although its response is in the stream.
+    os._exit(code)
 
 
 def _executor(settings: RuntimeSettings, executor: ExecutorSettings) -> int:
