@@ -1,5 +1,6 @@
 """A cluster that exists: named by KUBECONFIG, and only one whose context says that tests may change it."""
 
+import json
 import os
 import shutil
 import uuid
@@ -12,8 +13,12 @@ import pytest
 from cognitive_objects import Cluster, agent
 from controlplane import Kubectl
 from scripted_model import ScriptedModel
-from servers.operator import OperatorProcess
+from servers.nats import NatsServer
+from servers.operator import OperatorProcess, OperatorSettings
 from servers.ray_head import RayHead
+
+RBAC = Path(__file__).parents[2] / "docs" / "operations" / "rbac.yaml"
+NAMESPACE = "cognitive-system"
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,34 @@ def control_plane() -> ExistingCluster:
     if context != os.environ.get("E2E_CONTEXT") and not context.startswith("kind-"):
         pytest.fail(f"refusing to change the cluster of context {context!r}: set E2E_CONTEXT to it if tests may")
     return ExistingCluster(kubectl, Path(kubeconfig))
+
+
+@pytest.fixture(scope="session")
+def operator_process(
+    control_plane: ExistingCluster, nats_server: NatsServer, crds: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    """The operator with the rights of ``docs/operations/rbac.yaml`` and no others."""
+    directory = tmp_path_factory.mktemp("operator")
+    control_plane.kubectl("apply", "-f", str(RBAC))
+    kubeconfig = restricted_kubeconfig(control_plane, directory / "kubeconfig")
+    env = {"COGNITIVE_NAMESPACE": NAMESPACE}
+    settings = OperatorSettings(kubeconfig, nats_server.url, directory / "operator.log", env)
+    try:
+        with OperatorProcess.start(settings) as process:
+            yield process
+    finally:
+        control_plane.kubectl("delete", "-f", str(RBAC), "--ignore-not-found", "--timeout=60s")
+
+
+def restricted_kubeconfig(cluster: ExistingCluster, path: Path) -> Path:
+    """Write a kubeconfig of the operator's service account."""
+    account = cluster.kubectl.within(NAMESPACE)
+    token = account("create", "token", "cognitive-operator", "--duration=2h").strip()
+    view = json.loads(cluster.kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
+    view["users"] = [{"name": view["users"][0]["name"], "user": {"token": token}}]
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(view))
+    return path
 
 
 @pytest.fixture(scope="session")
