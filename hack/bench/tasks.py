@@ -67,11 +67,11 @@ class TaskClient:
         return self._open(names)
 
     async def watch(self) -> None:
-        """Follow all tasks until cancelled."""
-        query = {"watch": "true", "timeoutSeconds": "3600"}
-        async with self._session.get(self._url, params=query) as answer:
-            async for line in answer.content:
-                self._see(json.loads(line)["object"])
+        """Follow all tasks until cancelled; the API server may end a watch at any time, and then another one begins."""
+        while True:
+            async with self._session.get(self._url, params={"watch": "true"}) as answer:
+                async for line in answer.content:
+                    self._see(json.loads(line)["object"])
 
     def _see(self, task: dict[str, Any]) -> None:
         name, status = task["metadata"]["name"], task.get("status") or {}
@@ -91,9 +91,7 @@ async def task_client(plane: ControlPlane) -> AsyncIterator[TaskClient]:
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=LINE_BYTES) as session:
         client = TaskClient(session, plane.url)
-        watching = asyncio.create_task(client.watch())
-        try:
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(client.watch())
             yield client
-        finally:
             watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
