@@ -75,7 +75,6 @@ class Reason(StrEnum):
     # tasks
     ACCEPTED = "Accepted"
     INPUT_TOO_LARGE = "InputTooLarge"
-    INVALID_SPEC = "InvalidSpec"
     AGENT_NOT_FOUND = "AgentNotFound"
     AGENT_NOT_READY = "AgentNotReady"
     WAITING_FOR_SLOT = "WaitingForSlot"

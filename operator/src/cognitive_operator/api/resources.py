@@ -113,7 +113,6 @@ class Metadata(View):
     namespace: str
     uid: str
     generation: int = 1
-    resource_version: str = ""
     creation_timestamp: datetime
     deletion_timestamp: datetime | None = None
     finalizers: tuple[str, ...] = ()

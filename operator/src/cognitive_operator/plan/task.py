@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cognitive_operator.api.conditions import Outcome, Phase, Reason
+from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, Task
 from cognitive_operator.api.wire import Completed
 from cognitive_operator.plan.flight import Closing, Flight
@@ -177,6 +177,3 @@ def _with_attempt(attempts: Sequence[Attempt], attempt: Attempt) -> tuple[Attemp
 
 def _stamp(facts: TaskFacts) -> status.Stamp:
     return status.Stamp(facts.raw_status, facts.task.metadata.generation, facts.now)
-
-
-__all__ = ["Blocker", "Outcome", "TaskFacts", "TaskPlan", "plan_task"]

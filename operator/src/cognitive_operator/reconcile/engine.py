@@ -36,11 +36,6 @@ class Engine:
         farewell = Farewell(deps, index, self._tasks.add)
         self._agent = AgentReconciler(deps, index, ExecutorKeeper(deps), farewell, self._tasks.add)
 
-    @property
-    def is_synced(self) -> bool:
-        """True once tasks may start."""
-        return self._sweep.synced.is_set()
-
     async def run(self) -> None:
         """Run until cancelled."""
         try:
