@@ -1,0 +1,53 @@
+import asyncio
+
+import pytest
+
+from eventually import eventually, eventually_async
+
+
+def answers(*values: object) -> "list[object]":
+    return list(values)
+
+
+def test_the_first_true_answer_is_returned() -> None:
+    left = answers(None, 0, "", "yes", "no more")
+    assert eventually(lambda: left.pop(0), interval_s=0) == "yes"
+    assert left == ["no more"]
+
+
+def test_the_last_answer_is_told() -> None:
+    with pytest.raises(AssertionError, match=r"not true within 0\.01 s, last answer: \[\]"):
+        eventually(lambda: [], timeout_s=0.01, interval_s=0.001)
+
+
+def test_an_assertion_of_the_predicate_counts_as_a_no_until_the_end() -> None:
+    left = answers(1, 2, 3)
+
+    def is_three() -> bool:
+        value = left.pop(0)
+        assert value == 3
+        return True
+
+    assert eventually(is_three, interval_s=0)
+
+    def never() -> bool:
+        raise AssertionError("phase is Queued")
+
+    with pytest.raises(AssertionError, match="phase is Queued"):
+        eventually(never, timeout_s=0.01, interval_s=0.001)
+
+
+def test_another_error_is_not_swallowed() -> None:
+    with pytest.raises(ZeroDivisionError):
+        eventually(lambda: 1 / 0)
+
+
+async def test_a_coroutine_is_asked_while_others_run() -> None:
+    seen = asyncio.Event()
+    setter = asyncio.create_task(asyncio.sleep(0.01))
+    setter.add_done_callback(lambda _: seen.set())
+
+    async def is_seen() -> bool:
+        return seen.is_set()
+
+    assert await eventually_async(is_seen, timeout_s=2, interval_s=0.001)
