@@ -114,7 +114,9 @@ async def _burst(client: TaskClient, model: InstantModel, count: int) -> list[Fi
         outcome = await burst(client, [WARM], count, connections=8)
     calls = sum(model.executions().values()) - before
     return [
-        Figure(f"{count} at once: throughput", len(outcome.latencies_ms) / outcome.total_s, 150, "tasks/s", at_least=True),
+        Figure(
+            f"{count} at once: throughput", len(outcome.latencies_ms) / outcome.total_s, 150, "tasks/s", at_least=True
+        ),
         Figure(f"{count} at once: first one done", outcome.first_s, 1, "s"),
         Figure(f"{count} at once: not succeeded", _not_succeeded(outcome), 0, "tasks"),
         Figure(f"{count} at once: model calls more than tasks", calls - count, 0, "calls"),

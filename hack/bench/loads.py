@@ -24,11 +24,6 @@ class Outcome:
     total_s: float
     """From the first create response to the last finished task."""
 
-    @property
-    def is_complete(self) -> bool:
-        """True when every task succeeded."""
-        return not self.unfinished and not self.failed
-
 
 async def steady(client: TaskClient, agent: str, rate: float, seconds: float) -> Outcome:
     """Create tasks at a steady rate, however long each takes."""
