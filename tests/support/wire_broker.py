@@ -1,6 +1,5 @@
 """The operator's side of the wire on a real broker: streams, requests, and what executors made of them."""
 
-import asyncio
 import hashlib
 import hmac
 import json
@@ -12,17 +11,16 @@ from typing import Any, Self
 import nats
 import nats.errors
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.js.api import (
     ConsumerConfig,
     DiscardPolicy,
     KeyValueConfig,
-    RawStreamMsg,
     StreamConfig,
-    StreamInfo,
 )
 from nats.js.client import JetStreamContext
 from nats.js.errors import KeyNotFoundError, NotFoundError
+
+from eventually import eventually_async
 
 MASTER_KEY = b"0123456789abcdef0123456789abcdef"
 GOLDEN_REQUEST = Path(__file__).parents[1] / "contract" / "wire" / "request.json"
@@ -97,7 +95,8 @@ class WireBroker:
 
     @classmethod
     async def connect(cls, url: str) -> Self:
-        return cls(await nats.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=0.1, error_cb=_ignore))
+        """Connect, once: after an outage connect anew."""
+        return cls(await nats.connect(url, allow_reconnect=False, error_cb=_ignore))
 
     async def close(self) -> None:
         await self.client.close()
@@ -131,30 +130,16 @@ class WireBroker:
 
     async def responses(self, attempt: Attempt) -> list[Response]:
         """Return all that is in the stream for an attempt."""
-        info: StreamInfo = await self.jetstream.stream_info("AGENT_RESPONSES")
-        found = []
-        for sequence in range(max(1, info.state.first_seq), info.state.last_seq + 1):
-            try:
-                message: RawStreamMsg = await self.jetstream.get_msg("AGENT_RESPONSES", sequence)
-            except NotFoundError:
-                continue
-            if str(message.subject).endswith(attempt.id):
-                found.append(Response(str(message.subject), message.data or b"", dict(message.headers or {})))
+        info = await self.jetstream.stream_info("AGENT_RESPONSES", subjects_filter=f"agent.response.*.*.*.{attempt.id}")
+        found: list[Response] = []
+        for subject, count in (info.state.subjects or {}).items():
+            message = await self.jetstream.get_last_msg("AGENT_RESPONSES", subject)
+            found += [Response(subject, message.data or b"", dict(message.headers or {}))] * count
         return found
 
     async def wait_response(self, attempt: Attempt, timeout_s: float = 10.0) -> Response:
-        """Return the attempt's one response as soon as it is there."""
-        inbox: asyncio.Queue[Msg] = asyncio.Queue()
-        subscription = await self.client.subscribe(f"agent.response.*.*.*.{attempt.id}", cb=inbox.put)
-        await self.client.flush()
-        try:
-            found = await self.responses(attempt)
-            if not found:
-                message = await asyncio.wait_for(inbox.get(), timeout_s)
-                return Response(message.subject, message.data, dict(message.headers or {}))
-            return found[0]
-        finally:
-            await subscription.unsubscribe()
+        """Return the attempt's first response as soon as it is there."""
+        return (await eventually_async(lambda: self.responses(attempt), timeout_s))[0]
 
     async def claim(self, attempt: Attempt) -> dict[str, Any] | None:
         return await self._value("claims", f"{attempt.agent_uid}.{attempt.id}")

@@ -53,6 +53,7 @@ async def test_results_of_attempts_that_run_while_the_broker_restarts_arrive_onc
     finish.set()
     await eventually_async(lambda: _spooled(settings, 4))
     own_server.resume()
+    admin = await _again(admin, own_server)
 
     for attempt in attempts:
         assert (await admin.wait_response(attempt)).outcome == "completed"
@@ -89,6 +90,7 @@ async def test_a_worker_cut_off_for_longer_than_its_lease_stops_its_attempts(own
     own_server.kill()
     await asyncio.sleep(11)
     own_server.resume()
+    admin = await _again(admin, own_server)
 
     response = await admin.wait_response(attempt)
     assert (response.body["error_type"], response.body["retryable"]) == ("LeaseLost", True)
@@ -189,6 +191,11 @@ async def test_a_worker_waits_for_a_required_secret(broker, agent, start_worker,
 
     assert (await broker.wait_response(attempt)).outcome == "completed"
     await eventually_async(lambda: _lease_says(broker, agent, None))
+
+
+async def _again(admin: WireBroker, server: NatsServer) -> WireBroker:
+    await admin.close()
+    return await WireBroker.connect(server.url)
 
 
 async def _limit_responses(admin: WireBroker, max_msgs: int) -> None:

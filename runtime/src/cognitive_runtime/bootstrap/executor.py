@@ -5,6 +5,7 @@ import logging
 import os
 from typing import Final
 
+from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.json_logs import configure_logging
 from cognitive_runtime.adapters.ray.actors import ActorSpec, RayWorkerHandle, connect_to_ray, leave_ray
 from cognitive_runtime.adapters.ray.fleet import Fleet
@@ -48,9 +49,7 @@ async def _keep_workers(executor: ExecutorSettings) -> None:
     await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
     if not running.done():
         await fleet.stop(executor.grace_s)
-    for task in (running, ending):
-        task.cancel()
-    results = await asyncio.gather(running, ending, return_exceptions=True)
+    await cancel(running, ending)
     _LOGGER.info("executor ended", extra={"event": "ExecutorEnded", "drained": not terminated.is_set()})
-    if isinstance(results[0], Exception):
-        raise results[0]
+    if not running.cancelled():
+        running.result()

@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Final
 from uuid import uuid4
 
+from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.nats.direct import read_request
 from cognitive_runtime.adapters.nats.subjects import RequestSubject
 from cognitive_runtime.adapters.worker.attempts import Handling
@@ -49,11 +50,8 @@ async def run_attempt(
     attempt = asyncio.create_task(_execute(hosted, subject))
     ending = asyncio.create_task(terminated.wait())
     await asyncio.wait({attempt, ending}, return_when=asyncio.FIRST_COMPLETED)
-    ending.cancel()
-    await hosted.worker.stop(grace_s)
-    attempt.cancel()
-    await asyncio.wait({attempt, ending})
-    await hosted.stop(0)
+    await hosted.stop(grace_s)
+    await cancel(attempt, ending)
     code = JobExit.NOT_PUBLISHED if attempt.cancelled() else attempt.result()
     seconds = round(time.monotonic() - began, 3)
     _LOGGER.info(

@@ -14,11 +14,13 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js.client import JetStreamContext
 
+from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.nats.errors import BrokerUnavailable
 
 _LOGGER: Final = logging.getLogger(__name__)
 _CONNECT_TIMEOUT_S: Final = 2
 _OPEN_TIMEOUT_S: Final = 10.0
+_CLOSE_TIMEOUT_S: Final = 2.0
 _RETRY_S: Final = 0.25
 _LIBRARY_RETRY_S: Final = 1
 _PING_INTERVAL_S: Final = 4
@@ -137,8 +139,7 @@ class BrokerConnection:
         """Disconnect for good; more than once is no error."""
         supervisor, self._supervisor = self._supervisor, None
         if supervisor is not None:
-            supervisor.cancel()
-            await asyncio.gather(supervisor, return_exceptions=True)
+            await cancel(supervisor)
 
     async def _supervise(self) -> None:
         while True:
@@ -203,11 +204,15 @@ async def _until_lost(client: Client, closed: asyncio.Event) -> None:
 
 
 async def _close(client: Client) -> None:
+    if client.is_connected:
+        await _within_limit(client.flush())
+    await _within_limit(client.close())
+
+
+async def _within_limit(work: Awaitable[None]) -> None:
     with contextlib.suppress(nats.errors.Error, OSError):
-        if client.is_connected:
-            await client.flush(timeout=1)
-    with contextlib.suppress(nats.errors.Error, OSError):
-        await client.close()
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):  # a peer that does not read would hold the last bytes for ever
+            await work
 
 
 async def _on_error(error: Exception) -> None:

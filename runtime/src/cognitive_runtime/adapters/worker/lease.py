@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.worker.ports import ILeases, WorkerState
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class LeaseKeeper:
                 renewed = await self._renew()
                 await self._pause(RENEW_INTERVAL_S if renewed else _RETRY_S)
         finally:
-            watch.cancel()
+            await cancel(watch)
 
     async def _renew(self) -> bool:
         self._poked.clear()

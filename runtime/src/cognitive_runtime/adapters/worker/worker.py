@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.worker.attempts import AttemptParts, Attempts, Handling
 from cognitive_runtime.adapters.worker.health import Conditions, NotReady, check_ready
 from cognitive_runtime.adapters.worker.lease import LeaseKeeper
@@ -122,10 +123,7 @@ class Worker:
         await self._idle_within(grace_s - _PUBLISH_RESERVE_S)
         self._attempts.shut_down()
         await self._idle_within(_PUBLISH_RESERVE_S)
-        remaining = [*self._tasks, *self._services]
-        for task in remaining:
-            task.cancel()
-        await asyncio.gather(*remaining, return_exceptions=True)
+        await cancel(*self._tasks, *self._services)
         await self.parts.leases.purge()
 
     async def _intake(self) -> None:
