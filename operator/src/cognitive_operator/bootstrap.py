@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -27,26 +28,32 @@ RETRY_S: Final = 2.0
 
 
 async def run(config: Config) -> None:
-    """Run the operator until a signal ends it."""
+    """Run the operator until a signal ends it.
+
+    Kopf takes the signal. It waits 5 s for asyncio tasks that it does not know, so everything of ours ends before it.
+    """
+    stopping = asyncio.Event()
     async with AsyncExitStack() as stack:
-        deps = await _connect(config, stack)
-        engine = Engine(deps)
+        engine = Engine(await _connect(config, stack))
         reconciling = asyncio.create_task(engine.run(), name="engine")
-        watching = asyncio.create_task(_watch(config, engine), name="kopf")
-        done, _ = await asyncio.wait([reconciling, watching], return_when=asyncio.FIRST_COMPLETED)
-        for task in (watching, reconciling):
+        watching = asyncio.create_task(_watch(config, engine, stopping.set), name="kopf")
+        stopped = asyncio.create_task(stopping.wait(), name="stop")
+        done, _ = await asyncio.wait([reconciling, watching, stopped], return_when=asyncio.FIRST_COMPLETED)
+        for task in (reconciling, stopped):
             task.cancel()
-        await asyncio.gather(watching, reconciling, return_exceptions=True)
-        for task in done:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                raise error
+        await asyncio.gather(reconciling, stopped, return_exceptions=True)
+    if stopped not in done:
+        watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    for task in (reconciling, watching):
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
 
 
-async def _watch(config: Config, engine: Engine) -> None:
+async def _watch(config: Config, engine: Engine, on_stop: Callable[[], None]) -> None:
     endpoint = f"http://0.0.0.0:{config.health_port}/healthz" if config.health_port else None
-    await kopf.operator(
-        registry=new_registry(engine), settings=new_settings(), clusterwide=True, liveness_endpoint=endpoint
-    )
+    registry = new_registry(engine, on_stop)
+    await kopf.operator(registry=registry, settings=new_settings(), clusterwide=True, liveness_endpoint=endpoint)
 
 
 async def _connect(config: Config, stack: AsyncExitStack) -> Deps:

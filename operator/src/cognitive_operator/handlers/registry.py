@@ -5,6 +5,7 @@ the engine decides from the whole state.
 """
 
 import logging
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import kopf
@@ -35,8 +36,8 @@ class Engine(Protocol):
         """An agent is deleted."""
 
 
-def new_registry(engine: Engine) -> kopf.OperatorRegistry:
-    """Return a registry whose handlers feed the engine."""
+def new_registry(engine: Engine, on_stop: Callable[[], None]) -> kopf.OperatorRegistry:
+    """Return a registry whose handlers feed the engine; ``on_stop`` is called when Kopf ends."""
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(_login)
 
@@ -47,6 +48,10 @@ def new_registry(engine: Engine) -> kopf.OperatorRegistry:
     @kopf.on.event(GROUP, VERSION, AGENT_PLURAL, registry=registry)
     async def on_agent(event: kopf.RawEvent, **_: Any) -> None:
         (engine.lose_agent if event["type"] == "DELETED" else engine.take_agent)(dict(event["object"]))
+
+    @kopf.on.cleanup(registry=registry)
+    async def on_cleanup(**_: Any) -> None:
+        on_stop()
 
     return registry
 
