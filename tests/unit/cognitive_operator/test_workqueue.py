@@ -98,3 +98,16 @@ async def test_a_returned_delay_brings_the_key_back_until_close() -> None:
     seen = len(calls)
     await asyncio.sleep(0.03)
     assert len(calls) == seen
+
+
+@pytest.mark.timeout(10)
+async def test_close_ends_also_when_a_key_was_added_just_before() -> None:
+    calls: list[str] = []
+
+    async def handle(key: str) -> None:
+        calls.append(key)
+
+    queue = WorkQueue[str]("t", handle, 4)
+    queue.add("a")
+    await queue.close()
+    assert calls == []

@@ -52,7 +52,7 @@ class WorkQueue(Generic[K]):
         self._closed = True
         for key in list(self._timers):
             self._cancel_timer(key)
-        while tasks := list(self._busy.values()):
+        while tasks := [task for task in self._busy.values() if not task.done()]:  # one may end before it begins
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=1.0)  # again, since a library may have swallowed the first cancellation
