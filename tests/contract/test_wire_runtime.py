@@ -1,7 +1,7 @@
 """The golden files of the wire, read and written by the runtime."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from cognitive_runtime.domain import (
     ExecutionRequest,
     FailureResult,
     InvalidRequest,
+    LLMSettings,
 )
 
 WIRE = Path(__file__).parent / "wire"
@@ -38,11 +39,48 @@ def test_request_is_read_whole() -> None:
     assert request.attempt_key == expected["attempt_key"]
     assert request.attempt_id == "0b9c6f0a-2f5e-4f0e-8a6b-9b7d1c2e3f4a.1"
     assert request.agent.cost_per_character == agent["energy"]["cost_per_character"]
-    assert {name: getattr(request.agent.llm, name) for name in agent["llm"]} == agent["llm"]
+    assert json.loads(json.dumps(asdict(request.agent.llm))) == agent["llm"]
     for name in ("generation", "role", "role_probabilities", "system_prompt"):
         assert getattr(request.agent, name) == agent[name]
     for name in set(expected) - {"schema_version", "agent", "task_type"}:
         assert getattr(request, name) == expected[name]
+
+
+def test_a_request_of_an_older_operator_has_the_defaults() -> None:
+    request = json.loads(golden("request.json"))
+    later = ("frequency_penalty", "presence_penalty", "stream", "retry_delay_seconds", "logging", "fallbacks")
+    for name in later:
+        del request["agent"]["llm"][name]
+    llm = wire.parse_request(json.dumps(request).encode()).agent.llm
+    bare = LLMSettings(llm.provider, llm.model, llm.endpoint)
+    assert {name: getattr(llm, name) for name in later} == {name: getattr(bare, name) for name in later}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("frequency_penalty", 2.1),
+        ("presence_penalty", -2.1),
+        ("retry_delay_seconds", -1),
+        ("fallbacks", [{"provider": "p", "model": "m", "endpoint": "ftp://x"}]),
+        ("fallbacks", [{"provider": "p", "model": " ", "endpoint": "http://x"}]),
+        ("fallbacks", [{"provider": "p", "model": "m", "endpoint": "http://x", "api_key_file": "../k"}]),
+        ("fallbacks", [{"provider": "p", "model": "m", "endpoint": "http://x"}] * 6),
+    ],
+)
+def test_model_settings_out_of_range_are_refused_by_field(name: str, value: Any) -> None:
+    request = json.loads(golden("request.json"))
+    request["agent"]["llm"][name] = value
+    with pytest.raises(InvalidRequest, match=f"agent.llm.{name}"):
+        wire.parse_request(json.dumps(request).encode())
+
+
+def test_a_response_of_an_older_executor_names_no_endpoint() -> None:
+    response = json.loads(golden("completed.json"))
+    del response["endpoint"]
+    outcome = wire.parse_outcome(json.dumps(response).encode())
+    assert isinstance(outcome, AgentResult)
+    assert outcome.endpoint is None
 
 
 def test_a_request_shows_no_key() -> None:

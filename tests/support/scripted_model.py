@@ -23,6 +23,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from scripted_model_answers import TEXT, answer_for
+from scripted_model_stream import event, pieces
 
 START_TIMEOUT_S = 10.0
 
@@ -56,6 +57,20 @@ class Script:
     refuse_response_format: bool = False
     """Answer 400 to requests that have a ``response_format``, and do not use up the script by others."""
     no_choices: bool = False
+    piece_delay_s: float = 0.0
+    """Time before each piece of a streamed answer."""
+    break_after: int | None = None
+    """Close the connection after so many pieces of a streamed answer."""
+    error_after: int | None = None
+    """Send ``error`` instead of the rest after so many pieces."""
+    ignore_stream: bool = False
+    """Answer at once also to those who asked for pieces."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether a request for pieces gets them."""
+        whole = self.ignore_stream or self.refuse_response_format
+        return not whole and self.status == 200 and self.body is None
 
     def matches(self, body: dict[str, Any]) -> bool:
         """Tell whether this script is meant for the request."""
@@ -160,7 +175,7 @@ class ScriptedModel:
         application.router.add_get("/_executions", self._count_executions)
         return application
 
-    async def _complete(self, request: web.Request) -> web.Response:
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         script = self._record(request, body)
         self.in_flight += 1
@@ -168,6 +183,8 @@ class ScriptedModel:
             if script.hang:
                 await asyncio.Event().wait()
             await asyncio.sleep(script.delay_s)
+            if body.get("stream") and script.streams:
+                return await _stream(request, script, body)
             return _respond(script, body)
         finally:
             self.in_flight -= 1
@@ -211,6 +228,24 @@ def _respond(script: Script, body: dict[str, Any]) -> web.Response:
         error = script.error or {"message": f"scripted {script.status}", "type": "scripted"}
         return web.json_response({"error": error}, status=script.status, headers=script.headers)
     return web.json_response(_completion(script, body), headers=script.headers)
+
+
+async def _stream(request: web.Request, script: Script, body: dict[str, Any]) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"} | script.headers)
+    await response.prepare(request)
+    with_usage = body.get("stream_options", {}).get("include_usage", False)
+    for number, piece in enumerate(pieces(_completion(script, body), with_usage=with_usage)):
+        await asyncio.sleep(script.piece_delay_s)
+        if number == script.break_after:
+            assert request.transport is not None
+            request.transport.close()
+            return response
+        if number == script.error_after:
+            await response.write(event({"error": script.error}))
+            return response
+        await response.write(event(piece))
+    await response.write(event("[DONE]"))
+    return response
 
 
 def _completion(script: Script, body: dict[str, Any]) -> dict[str, Any]:

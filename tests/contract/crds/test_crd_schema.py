@@ -52,7 +52,9 @@ def test_numbers_have_a_range_and_say_it(kind: str, path: FieldPath, field: Sche
     ids=ids,
 )
 def test_defaults_are_said(kind: str, path: FieldPath, field: Schema) -> None:
-    assert f"Default {field['default']}" in field["description"], f"{kind} spec.{'.'.join(path)}"
+    default = str(field["default"])
+    said = default.lower() if isinstance(field["default"], bool) else default
+    assert f"Default {said}" in field["description"], f"{kind} spec.{'.'.join(path)}"
 
 
 @pytest.mark.parametrize(("kind", "half", "path", "field"), [case for case in ALL if "enum" in case[3]], ids=ids)
@@ -79,7 +81,7 @@ def test_defaults_work_when_their_parent_is_absent(kind: str, path: FieldPath, f
 @pytest.mark.parametrize(("kind", "half", "path", "field"), ALL, ids=ids)
 def test_rules_have_a_message_that_names_the_field(kind: str, half: str, path: FieldPath, field: Schema) -> None:
     for rule in field.get("x-kubernetes-validations", []):
-        assert f"{half}.{'.'.join(path)}" in rule["message"]
+        assert f"{half}.{'.'.join(path)}".replace(".[]", "[]") in rule["message"]
 
 
 def test_rules_of_a_task_name_the_field_that_they_point_at() -> None:

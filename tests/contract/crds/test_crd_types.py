@@ -31,7 +31,7 @@ def _inner(annotation: Any) -> type[BaseModel] | None:
 
 def differences(view: type[View], schema: Schema, path: str = "spec") -> list[str]:
     inner = view_fields(view)
-    properties = schema.get("properties", {})
+    properties = schema.get("items", schema).get("properties", {})
     found = [f"{path}.{name}" for name in set(inner) ^ set(properties)]
     for name, child in inner.items():
         if isinstance(child, type) and issubclass(child, View) and name in properties:

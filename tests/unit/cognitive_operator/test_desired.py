@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,20 @@ def test_the_request_is_the_golden_one() -> None:
                     "model": "gemma-3-270m",
                     "endpoint": "http://127.0.0.1:8000/v1",
                     "apiKeySecretRef": {"name": "k"},
+                    "frequencyPenalty": -0.5,
+                    "presencePenalty": 0.25,
+                    "stream": True,
+                    "retryDelaySeconds": 2.5,
+                    "logging": {"requests": False, "responses": True},
+                    "fallbacks": [
+                        {"model": "gemma-3-1b", "endpoint": "http://127.0.0.1:8001/v1"},
+                        {
+                            "provider": "openai",
+                            "model": "gpt-4o-mini",
+                            "endpoint": "https://api.openai.com/v1",
+                            "apiKeySecretRef": {"name": "openai"},
+                        },
+                    ],
                 },
                 "ray": {"address": "http://ray:8265"},
             },
@@ -111,3 +126,12 @@ def test_settings_that_an_executor_starts_with_change_its_hash_and_others_do_not
     assert hashed() != hashed(execution={"concurrencyPerWorker": 2})
     other = settings_hash(Agent.model_validate(o.agent_body()), RayEnvironment("nats://other:4222"))
     assert hashed() != other
+
+
+def test_an_executor_needs_the_key_of_every_model_that_has_one() -> None:
+    llm = {"model": "m", "endpoint": "http://m", "provider": "vllm", "apiKeySecretRef": {"name": "a"}}
+    with_key = {"model": "n", "endpoint": "http://n", "apiKeySecretRef": {"name": "b"}}
+    without = {"model": "o", "endpoint": "http://o"}
+    agent = Agent.model_validate(o.agent_body(llm=llm | {"fallbacks": [without, with_key]}))
+    words = shlex.split(desired_executor(agent, "ca-x-1", ENVIRONMENT).entrypoint)
+    assert [after for word, after in pairwise(words) if word == "--require-secret"] == ["llm-api-key", "llm-api-key-2"]

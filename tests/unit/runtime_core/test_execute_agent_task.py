@@ -14,6 +14,7 @@ from cognitive_runtime.domain import (
     ExecutionRequest,
     FailureResult,
     LeaseLost,
+    ModelEndpoint,
     ModelUnavailable,
     RateLimited,
     Reasoning,
@@ -234,3 +235,32 @@ async def test_a_result_that_cannot_be_published_never_becomes_a_failure() -> No
 async def test_many_attempts_at_once_keep_apart() -> None:
     outcomes = await asyncio.gather(*(run(good, task_uid=f"uid-{number}") for number in range(50)))
     assert {outcome.task_uid for outcome in outcomes} == {f"uid-{number}" for number in range(50)}
+
+
+async def spending() -> Reasoning:
+    try:
+        return await forever()
+    except asyncio.CancelledError:
+        error = ModelUnavailable("cancelled", usage=Usage(1, 2, 3))
+        error.answered_by = ModelEndpoint("vllm", "other", "http://other")
+        raise error from None
+
+
+async def test_what_was_spent_before_the_deadline_counts() -> None:
+    outcome = await failure(spending, timeout_seconds=0.05)
+    assert (outcome.error_type, outcome.usage) == ("DeadlineExceeded", Usage(1, 2, 3))
+    assert (outcome.model, outcome.provider, outcome.endpoint) == ("other", "vllm", "http://other")
+
+
+@pytest.mark.parametrize("reason", [Cancelled("stopped"), LeaseLost("lost")])
+async def test_what_was_spent_before_a_stop_counts_for_that_attempt_alone(reason: Cancelled | LeaseLost) -> None:
+    stop = StopSignal()
+    asyncio.get_running_loop().call_later(0.05, stop.stop, reason)
+    outcome = await failure(spending, stop)
+    assert (outcome.error_type, outcome.error, outcome.usage) == (reason.error_type, str(reason), Usage(1, 2, 3))
+    assert reason.usage == Usage()
+
+
+async def test_without_an_answer_no_endpoint_is_named() -> None:
+    outcome = await failure(raising(ModelUnavailable("x")))
+    assert (outcome.model, outcome.endpoint) == ("scripted", None)

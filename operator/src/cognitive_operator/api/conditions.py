@@ -62,6 +62,7 @@ class Reason(StrEnum):
     RAY_UNREACHABLE = "RayUnreachable"
     RAY_REFUSED = "RayRefused"
     MODEL_UNREACHABLE = "ModelUnreachable"
+    FALLBACK_AVAILABLE = "FallbackAvailable"
     MODEL_NOT_SERVED = "ModelNotServed"
     CREDENTIALS_REJECTED = "CredentialsRejected"
     SECRET_NOT_FOUND = "SecretNotFound"

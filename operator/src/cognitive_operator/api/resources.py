@@ -31,6 +31,23 @@ class SecretKeyRef(View):
     key: str = "api-key"
 
 
+class LLMLogging(View):
+    """What executors log of each model call."""
+
+    requests: bool = True
+    responses: bool = False
+    tokens: bool = True
+
+
+class Fallback(View):
+    """A model that answers when those before it cannot."""
+
+    provider: str = "openaiCompatible"
+    model: str
+    endpoint: str
+    api_key_secret_ref: SecretKeyRef | None = None
+
+
 class LLM(View):
     """The model that an agent thinks with."""
 
@@ -43,6 +60,12 @@ class LLM(View):
     top_p: float = 1.0
     timeout_seconds: int = 60
     max_retries: int = 3
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    stream: bool = False
+    retry_delay_seconds: float = 1.0
+    logging: LLMLogging = LLMLogging()
+    fallbacks: tuple[Fallback, ...] = ()
 
 
 class Ray(View):

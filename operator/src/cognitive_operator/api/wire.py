@@ -24,6 +24,23 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
+class LLMLogging(Part):
+    """What of each model call is logged."""
+
+    requests: bool
+    responses: bool
+    tokens: bool
+
+
+class Fallback(Part):
+    """A model that answers when those before it cannot."""
+
+    provider: str
+    model: str
+    endpoint: str
+    api_key_file: str | None
+
+
 class LLMSettings(Part):
     """How an attempt calls the model."""
 
@@ -36,6 +53,12 @@ class LLMSettings(Part):
     top_p: float
     timeout_seconds: int
     max_retries: int
+    frequency_penalty: float
+    presence_penalty: float
+    stream: bool
+    retry_delay_seconds: float
+    logging: LLMLogging
+    fallbacks: tuple[Fallback, ...]
 
 
 class EnergySettings(Part):
@@ -139,6 +162,11 @@ class Response(WireModel):
     mode: Mode
     worker: str
     submission_id: str
+    model: str = ""
+    """The model that answered, the agent's first if none did."""
+    provider: str = ""
+    endpoint: str | None = None
+    """Where the model answered; None: none did."""
     started_at: str
     timestamp: str
     duration_ms: int = Field(ge=0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id, request_subject
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.desired.request import API_KEY_FILE
+from cognitive_operator.desired.request import key_files
 from cognitive_operator.ports import RaySubmission
 
 
@@ -21,10 +21,10 @@ class RayEnvironment:
 def executor_arguments(agent: Agent) -> str:
     """Return the entrypoint of an agent's executor."""
     execution, meta = agent.spec.execution, agent.metadata
-    secret = f" --require-secret {API_KEY_FILE}" if agent.spec.llm.api_key_secret_ref else ""
+    secrets = "".join(f" --require-secret {name}" for name in key_files(agent.spec.llm))
     return (
         f"python -m cognitive_runtime executor --namespace {meta.namespace} --agent-uid {meta.uid}"
-        f" --workers {execution.workers} --concurrency {execution.concurrency_per_worker}{secret}"
+        f" --workers {execution.workers} --concurrency {execution.concurrency_per_worker}{secrets}"
     )
 
 

@@ -4,8 +4,17 @@ import re
 from typing import Final
 
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.api.resources import Agent, Task
-from cognitive_operator.api.wire import AgentSettings, EnergySettings, LLMSettings, Request, attempt_key
+from cognitive_operator.api.resources import LLM, Agent, Task
+from cognitive_operator.api.resources import Fallback as LLMFallback
+from cognitive_operator.api.wire import (
+    AgentSettings,
+    EnergySettings,
+    Fallback,
+    LLMLogging,
+    LLMSettings,
+    Request,
+    attempt_key,
+)
 
 API_KEY_FILE: Final = "llm-api-key"
 """File of the model's key below ``$COGNITIVE_SECRETS_DIR/<agentUID>/``."""
@@ -33,25 +42,51 @@ def desired_request(task: Task, agent: Agent, key: AttemptKey, master_key: bytes
 
 
 def _settings(agent: Agent) -> AgentSettings:
-    spec, llm = agent.spec, agent.spec.llm
+    spec = agent.spec
     return AgentSettings(
         generation=agent.metadata.generation,
         role=spec.role,
         role_probabilities=spec.role_probabilities,
         system_prompt=spec.system_prompt,
-        llm=LLMSettings(
-            provider=llm.provider,
-            model=llm.model,
-            endpoint=llm.endpoint,
-            api_key_file=API_KEY_FILE if llm.api_key_secret_ref else None,
-            max_tokens=llm.max_tokens,
-            temperature=llm.temperature,
-            top_p=llm.top_p,
-            timeout_seconds=llm.timeout_seconds,
-            max_retries=llm.max_retries,
-        ),
+        llm=_llm(spec.llm),
         energy=EnergySettings(cost_per_character=spec.energy.cost_per_character),
     )
+
+
+def _llm(llm: LLM) -> LLMSettings:
+    return LLMSettings(
+        provider=llm.provider,
+        model=llm.model,
+        endpoint=llm.endpoint,
+        api_key_file=API_KEY_FILE if llm.api_key_secret_ref else None,
+        max_tokens=llm.max_tokens,
+        temperature=llm.temperature,
+        top_p=llm.top_p,
+        timeout_seconds=llm.timeout_seconds,
+        max_retries=llm.max_retries,
+        frequency_penalty=llm.frequency_penalty,
+        presence_penalty=llm.presence_penalty,
+        stream=llm.stream,
+        retry_delay_seconds=llm.retry_delay_seconds,
+        logging=LLMLogging(**llm.logging.model_dump()),
+        fallbacks=tuple(_fallback(each, number) for number, each in enumerate(llm.fallbacks, start=1)),
+    )
+
+
+def _fallback(each: LLMFallback, number: int) -> Fallback:
+    key_file = fallback_key_file(number) if each.api_key_secret_ref else None
+    return Fallback(provider=each.provider, model=each.model, endpoint=each.endpoint, api_key_file=key_file)
+
+
+def fallback_key_file(number: int) -> str:
+    """Return the file of a fallback's key; ``number`` is its place in the list, from 1."""
+    return f"{API_KEY_FILE}-{number}"
+
+
+def key_files(llm: LLM) -> tuple[str, ...]:
+    """Return the files without which an executor cannot call the agent's models."""
+    own = (API_KEY_FILE,) if llm.api_key_secret_ref else ()
+    return own + tuple(fallback_key_file(n) for n, each in enumerate(llm.fallbacks, start=1) if each.api_key_secret_ref)
 
 
 def snake_case(name: str) -> str:

@@ -27,6 +27,7 @@ from cognitive_operator.plan.agent import (
 from cognitive_operator.ports import Body, EventNote, ObjectRef
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.executors import ExecutorKeeper
+from cognitive_operator.reconcile.fallbacks import with_fallbacks
 from cognitive_operator.reconcile.farewell import Farewell
 from cognitive_operator.reconcile.index import AgentRecord, Index, ObjectName
 from cognitive_operator.status.agent import agent_status
@@ -137,7 +138,8 @@ class AgentReconciler:
             record.model = Check("Unknown", Reason.NOT_CHECKED, f"spec.llm.apiKeySecretRef: {error}")
         else:
             seen = await self._deps.model.check(llm.endpoint, key)
-            record.model = model_check(record.agent, seen.ok, seen.reason, seen.message, seen.models)
+            first = model_check(record.agent, seen.ok, seen.reason, seen.message, seen.models)
+            record.model = await with_fallbacks(self._deps.kube, self._deps.model, record.agent, first)
         record.model_at_s = now_s
 
     def _credentials(self, record: AgentRecord) -> Check:

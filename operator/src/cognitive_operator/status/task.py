@@ -133,6 +133,7 @@ def _costs(response: Response) -> Patch:
             "totalTokens": usage.total_tokens,
         },
         "energy": {"delta": response.energy.delta},
+        "model": {"name": response.model or None, "provider": response.provider or None, "endpoint": response.endpoint},
     }
 
 

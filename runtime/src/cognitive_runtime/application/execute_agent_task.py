@@ -4,6 +4,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Coroutine
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -17,6 +18,7 @@ from cognitive_runtime.domain import (
     InternalError,
     IReasoner,
     IResultPublisher,
+    ModelEndpoint,
     Reasoning,
     ReasoningError,
 )
@@ -97,14 +99,15 @@ class ExecuteAgentTask:
             )
             if reasoning.done():
                 return _answer(reasoning)
-            raise stop.reason or DeadlineExceeded(f"The task ran for its limit of {request.timeout_seconds:g} s.")
         finally:
             await _end(reasoning, stopping)
+        over = DeadlineExceeded(f"The task ran for its limit of {request.timeout_seconds:g} s.")
+        raise _spent(stop.reason or over, reasoning)
 
     def _completed(self, begin: _Begin, reasoning: Reasoning) -> AgentResult:
         cost = begin.request.agent.cost_per_character
         return AgentResult(
-            **self._common(begin),
+            **self._common(begin, reasoning.answered_by),
             usage=reasoning.usage,
             energy_delta=cost * len(reasoning.thought),
             result=reasoning.outputs,
@@ -116,7 +119,7 @@ class ExecuteAgentTask:
 
     def _failed(self, begin: _Begin, error: ReasoningError) -> FailureResult:
         return FailureResult(
-            **self._common(begin),
+            **self._common(begin, error.answered_by),
             usage=error.usage,
             error=clip_utf8(str(error), MAX_ERROR_BYTES),
             error_type=error.error_type,
@@ -124,16 +127,18 @@ class ExecuteAgentTask:
             retry_after_seconds=error.retry_after_s,
         )
 
-    def _common(self, begin: _Begin) -> dict[str, Any]:
+    def _common(self, begin: _Begin, answered_by: ModelEndpoint | None) -> dict[str, Any]:
         request = begin.request
+        model = answered_by or request.agent.llm
         names = ("namespace", "task_name", "task_uid", "attempt", "agent_name", "agent_uid", "mode", "attempt_key")
         return {name: getattr(request, name) for name in names} | {
             "role": request.agent.role,
             "worker": begin.worker,
             "submission_id": begin.submission_id,
             "task_type": request.task_type.value,
-            "model": request.agent.llm.model,
-            "provider": request.agent.llm.provider,
+            "model": model.model,
+            "provider": model.provider,
+            "endpoint": answered_by and answered_by.endpoint,
             "started_at": begin.started_at,
             "timestamp": self._clock.now(),
             "duration_ms": round(1000 * (self._clock.monotonic() - begin.started_s)),
@@ -150,6 +155,17 @@ def _answer(reasoning: asyncio.Task[Reasoning]) -> Reasoning:
     if reasoning.cancelled():  # by itself: our own caller's cancellation never gets here
         raise InternalError("The reasoning cancelled itself.")
     return reasoning.result()
+
+
+def _spent(why: ReasoningError, reasoning: asyncio.Task[Reasoning]) -> ReasoningError:
+    """Return why the attempt was stopped, with what its reasoning had spent; one that has not ended cannot tell."""
+    found = copy(why)  # the reason may be that of other attempts too
+    if reasoning.done() and not reasoning.cancelled():
+        error = reasoning.exception()
+        told = reasoning.result() if error is None else error
+        if isinstance(told, Reasoning | ReasoningError):
+            found.usage, found.answered_by = told.usage, told.answered_by
+    return found
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:

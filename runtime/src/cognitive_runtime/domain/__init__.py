@@ -1,6 +1,7 @@
 """The domain: what agents, tasks, attempts and their outcomes are. Knows no framework, no clock and no network."""
 
 from cognitive_runtime.domain.agent_config import AgentConfig
+from cognitive_runtime.domain.endpoint import LLMLogging, ModelEndpoint
 from cognitive_runtime.domain.errors import (
     BadRequest,
     Cancelled,
@@ -62,9 +63,11 @@ __all__ = [
     "IVLLMClient",
     "InternalError",
     "InvalidRequest",
+    "LLMLogging",
     "LLMSettings",
     "LeaseLost",
     "Message",
+    "ModelEndpoint",
     "ModelTimeout",
     "ModelUnavailable",
     "OutputParseError",

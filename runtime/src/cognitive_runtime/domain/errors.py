@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from cognitive_runtime.domain.endpoint import ModelEndpoint
 from cognitive_runtime.domain.usage import Usage
 
 
@@ -13,6 +14,7 @@ class ReasoningError(Exception):
     Attributes:
         retry_after_s: Seconds that the model server asked to wait, None if it did not say.
         usage: Tokens that the attempt had spent when it failed.
+        answered_by: The model that answered last before the attempt failed, None if none did.
     """
 
     retryable: ClassVar[bool] = False
@@ -21,6 +23,7 @@ class ReasoningError(Exception):
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.usage = usage or Usage()
+        self.answered_by: ModelEndpoint | None = None
 
     @property
     def error_type(self) -> str:

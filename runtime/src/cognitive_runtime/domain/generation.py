@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
+from cognitive_runtime.domain.endpoint import ModelEndpoint
 from cognitive_runtime.domain.usage import Usage
 
 DIVERSITY_FACTOR: Final = 1.3
 MAX_TEMPERATURE: Final = 2.0
+MAX_PENALTY: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ class VLLMRequest:
     top_p: float = 1.0
     json_schema: dict[str, Any] | None = None
     """Schema that the answer must satisfy, where the server supports that."""
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    stream: bool = False
+    """Whether the server is asked to send the answer in pieces."""
     request_id: str | None = None
     """Sent as ``X-Request-Id``."""
 
@@ -42,6 +48,9 @@ class VLLMRequest:
             raise ValueError(f"temperature: {self.temperature} is not in 0..{MAX_TEMPERATURE}")
         if self.max_tokens < 1:
             raise ValueError(f"max_tokens: {self.max_tokens} is less than 1")
+        for name in ("frequency_penalty", "presence_penalty"):
+            if not -MAX_PENALTY <= getattr(self, name) <= MAX_PENALTY:
+                raise ValueError(f"{name}: {getattr(self, name)} is not in -{MAX_PENALTY}..{MAX_PENALTY}")
 
     def with_diversity(self) -> "VLLMRequest":
         """Return the request at a higher temperature, within what servers accept."""
@@ -62,6 +71,8 @@ class VLLMResponse:
     """Why the model ended; ``length``: it was cut off at ``max_tokens``."""
     reasoning: str | None = None
     """What a reasoning model thought before it answered."""
+    answered_by: ModelEndpoint | None = None
+    """The one of an agent's models that answered."""
 
     @property
     def is_truncated(self) -> bool:

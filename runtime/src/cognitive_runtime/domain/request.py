@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from cognitive_runtime.domain.endpoint import LLMLogging, ModelEndpoint
 from cognitive_runtime.domain.errors import InvalidRequest
 from cognitive_runtime.domain.task import CognitiveTaskType
 
 ExecutionMode = Literal["Embedded", "Job"]
+MAX_FALLBACKS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -29,17 +31,36 @@ class LLMSettings:
     timeout_seconds: float = 60
     """Limit of one call."""
     max_retries: int = 3
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    stream: bool = False
+    """Whether the server sends each answer in pieces, as it writes it."""
+    retry_delay_seconds: float = 1.0
+    """Most seconds before the first repetition of a call; doubled for each further one."""
+    logging: LLMLogging = field(default_factory=LLMLogging)
+    fallbacks: tuple[ModelEndpoint, ...] = ()
+    """Asked in this order when the one before cannot be reached, is too slow or is rate-limited."""
+
+    @property
+    def endpoints(self) -> tuple[ModelEndpoint, ...]:
+        """Every model that may answer, in the order in which they are asked."""
+        return (ModelEndpoint(self.provider, self.model, self.endpoint, self.api_key_file), *self.fallbacks)
 
     def __post_init__(self) -> None:
-        _require(bool(self.model.strip()), "agent.llm.model", "must not be empty")
-        _require(self.endpoint.startswith(("http://", "https://")), "agent.llm.endpoint", "must be an http(s) URL")
+        for number, each in enumerate(self.endpoints):
+            _check_endpoint(f"agent.llm.fallbacks[{number - 1}]" if number else "agent.llm", each)
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        _require(len(self.fallbacks) <= MAX_FALLBACKS, "agent.llm.fallbacks", f"must be at most {MAX_FALLBACKS}")
         _require(self.max_tokens >= 1, "agent.llm.max_tokens", "must be at least 1")
         _require(0 <= self.temperature <= 2, "agent.llm.temperature", "must be in 0..2")
         _require(0 <= self.top_p <= 1, "agent.llm.top_p", "must be in 0..1")
         _require(self.timeout_seconds > 0, "agent.llm.timeout_seconds", "must be more than 0")
         _require(self.max_retries >= 0, "agent.llm.max_retries", "must not be negative")
-        key_file = self.api_key_file
-        _require(key_file is None or _is_file_name(key_file), "agent.llm.api_key_file", "must be a plain file name")
+        _require(self.retry_delay_seconds >= 0, "agent.llm.retry_delay_seconds", "must not be negative")
+        for name in ("frequency_penalty", "presence_penalty"):
+            _require(-2 <= getattr(self, name) <= 2, f"agent.llm.{name}", "must be in -2..2")
 
 
 @dataclass(frozen=True)
@@ -102,6 +123,13 @@ class ExecutionRequest:
 def _require(holds: bool, name: str, rule: str) -> None:
     if not holds:
         raise InvalidRequest(f"{name} {rule}.")
+
+
+def _check_endpoint(name: str, found: ModelEndpoint) -> None:
+    key_file = found.api_key_file
+    _require(bool(found.model.strip()), f"{name}.model", "must not be empty")
+    _require(found.endpoint.startswith(("http://", "https://")), f"{name}.endpoint", "must be an http(s) URL")
+    _require(key_file is None or _is_file_name(key_file), f"{name}.api_key_file", "must be a plain file name")
 
 
 def _is_file_name(name: str) -> bool:

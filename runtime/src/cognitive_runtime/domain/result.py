@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from cognitive_runtime.domain.endpoint import ModelEndpoint
 from cognitive_runtime.domain.request import ExecutionMode
 from cognitive_runtime.domain.usage import Usage
 
@@ -20,6 +21,8 @@ class Reasoning:
     confidence_reason: str | None = None
     """Why there is no confidence."""
     usage: Usage = field(default_factory=Usage)
+    answered_by: ModelEndpoint | None = None
+    """The one of the agent's models that answered; None: the first."""
     repaired: bool = False
     """True when the first answer could not be used and a second call repaired it."""
 
@@ -43,7 +46,10 @@ class AttemptOutcome:
     submission_id: str
     task_type: str
     model: str
+    """The model that answered; the agent's first when none did. The same holds for ``provider``."""
     provider: str
+    endpoint: str | None = None
+    """URL of the server that answered, None if none did."""
     started_at: str
     """RFC 3339 in UTC with microseconds, as is ``timestamp``."""
     timestamp: str

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import dspy
@@ -18,10 +19,12 @@ from cognitive_runtime.domain import (
     CognitiveContext,
     ExecutionRequest,
     IModelSource,
+    InternalError,
     Reasoning,
     ReasoningError,
 )
 
+T = TypeVar("T")
 LOCAL_TIMEOUT_S: Final = 300
 """Limit of a reasoning that no task of a cluster asks for."""
 
@@ -42,14 +45,15 @@ class CognitiveCore:
         """Think about one request.
 
         Raises:
-            ReasoningError: The class says what went wrong and whether to retry.
+            ReasoningError: The class says what went wrong and whether to retry. A cancelled reasoning raises
+                ``InternalError``, so that the tokens that it has spent are known.
         """
         inputs = signature_inputs(request)
         client = self._models.open(request, time.monotonic() + request.timeout_seconds)
         lm = PortLanguageModel(client, request.agent.llm, request.attempt_id)
         adapter = BoundedJSONAdapter(preamble(request), request.agent.llm.max_tokens)
         with dspy.context(lm=lm, adapter=adapter, trace=None, disable_history=True):
-            prediction = await self._modules[request.task_type].acall(**inputs)
+            prediction = await _known_to_its_end(lm, self._modules[request.task_type].acall(**inputs))
         return _reasoning(SIGNATURES[request.task_type], prediction.toDict(), lm)
 
     def __call__(self, context: CognitiveContext) -> dict[str, Any]:
@@ -74,6 +78,8 @@ class CognitiveCore:
                 "error_type": error.error_type,
                 "retryable": error.retryable,
             }
+        if found.answered_by:
+            envelope |= {"model_used": found.answered_by.model, "provider": found.answered_by.provider}
         return envelope | dict(found.outputs) | {"success": True, "confidence": found.confidence}
 
     async def _reason_once(self, request: ExecutionRequest) -> Reasoning:
@@ -121,6 +127,19 @@ def get_cognitive_core() -> CognitiveCore | None:
     return _current.get("core")
 
 
+async def _known_to_its_end(lm: PortLanguageModel, thinking: Coroutine[Any, Any, T]) -> T:
+    """Return what comes of it; a failure tells what was spent until then, and which model answered last."""
+    try:
+        return await thinking
+    except ReasoningError as error:
+        error.answered_by = error.answered_by or lm.answered_by
+        raise
+    except asyncio.CancelledError:
+        cancelled = InternalError("The reasoning was cancelled.", usage=lm.usage)
+        cancelled.answered_by = lm.answered_by
+        raise cancelled from None
+
+
 def _reasoning(task: TaskSignature, outputs: dict[str, Any], lm: PortLanguageModel) -> Reasoning:
     name = task.confidence
     found = read_confidence(outputs[name]) if name else Confidence(None, "this task type asks for no confidence")
@@ -132,5 +151,6 @@ def _reasoning(task: TaskSignature, outputs: dict[str, Any], lm: PortLanguageMod
         confidence=found.value,
         confidence_reason=found.reason,
         usage=lm.usage,
+        answered_by=lm.answered_by,
         repaired=lm.repairs > 0,
     )

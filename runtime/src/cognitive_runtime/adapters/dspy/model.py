@@ -8,6 +8,7 @@ from cognitive_runtime.domain import (
     IVLLMClient,
     LLMSettings,
     Message,
+    ModelEndpoint,
     ReasoningError,
     Usage,
     VLLMRequest,
@@ -30,6 +31,7 @@ class PortLanguageModel(dspy.BaseLM):
         self._request_id = request_id
         self.settings = settings
         self.usage = Usage()
+        self.answered_by: ModelEndpoint | None = None
         self.repairs = 0
 
     async def complete(self, messages: list[dict[str, Any]], schema: dict[str, Any]) -> VLLMResponse:
@@ -44,6 +46,9 @@ class PortLanguageModel(dspy.BaseLM):
             temperature=self.settings.temperature,
             max_tokens=self.settings.max_tokens,
             top_p=self.settings.top_p,
+            frequency_penalty=self.settings.frequency_penalty,
+            presence_penalty=self.settings.presence_penalty,
+            stream=self.settings.stream,
             json_schema=schema,
             request_id=self._request_id,
         )
@@ -53,4 +58,5 @@ class PortLanguageModel(dspy.BaseLM):
             error.usage += self.usage
             raise
         self.usage += response.usage
+        self.answered_by = response.answered_by
         return response

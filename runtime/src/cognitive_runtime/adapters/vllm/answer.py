@@ -5,11 +5,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from cognitive_runtime.domain import Usage
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """Base of what is read: all else is ignored."""
+
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class AnswerMessage(_Part):
+class AnswerMessage(Part):
     """The model's words."""
 
     content: str | None = None
@@ -17,14 +19,14 @@ class AnswerMessage(_Part):
     reasoning_content: str | None = None
 
 
-class Choice(_Part):
+class Choice(Part):
     """One answer and why it ended."""
 
     message: AnswerMessage
     finish_reason: str | None = None
 
 
-class Tokens(_Part):
+class Tokens(Part):
     """What the call cost."""
 
     prompt_tokens: int | None = Field(default=None, ge=0)
@@ -32,7 +34,7 @@ class Tokens(_Part):
     total_tokens: int | None = Field(default=None, ge=0)
 
 
-class Answer(_Part):
+class Answer(Part):
     """A chat completion."""
 
     choices: tuple[Choice, ...]

@@ -3,14 +3,18 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Final
 
 from cognitive_runtime.adapters.vllm.answer import Answer
+from cognitive_runtime.adapters.vllm.call_log import CallLog
 from cognitive_runtime.adapters.vllm.retry import RetryPolicy
 from cognitive_runtime.adapters.vllm.server import ModelServer
 from cognitive_runtime.domain import (
     ContentRefused,
     EmptyResponse,
+    LLMLogging,
+    ReasoningError,
     TruncatedResponse,
     Usage,
     VLLMRequest,
@@ -18,6 +22,7 @@ from cognitive_runtime.domain import (
 )
 
 MIN_TIMEOUT_S: Final = 0.001
+NOTHING_SPECIAL: Final = LLMLogging()
 ReadKey = Callable[[], str | None]
 """Returns the API key as it is now, None for a server that needs none; raises ``CredentialsNotMounted``."""
 
@@ -45,6 +50,7 @@ class VLLMHTTPClient:
         read_key: ReadKey = no_key,
         retry: RetryPolicy | None = None,
         server: ModelServer | None = None,
+        logging: LLMLogging = NOTHING_SPECIAL,
     ) -> None:
         self._url = vllm_url
         self._author = (agent_id, str(role))
@@ -53,6 +59,7 @@ class VLLMHTTPClient:
         self._read_key = read_key
         self._retry = retry or RetryPolicy()
         self._server = server
+        self._logging = logging
 
     async def generate(self, request: VLLMRequest) -> VLLMResponse:
         """Return the model's answer, repeating the call after failures that pass.
@@ -61,13 +68,22 @@ class VLLMHTTPClient:
             ReasoningError: The class says what went wrong and whether another attempt may help.
         """
         async with self._connection() as server:
-            answer = await self._retry.run(lambda: self._call(server, request))
+            numbers = count(1)
+            answer = await self._retry.run(lambda: self._call(server, request, next(numbers)))
         return self._response(request, answer)
 
-    async def _call(self, server: ModelServer, request: VLLMRequest) -> Answer:
-        remaining_s = self._retry.deadline_s - time.monotonic()
-        timeout_s = max(MIN_TIMEOUT_S, min(self._timeout_s, remaining_s))
-        return await server.complete(request, self._read_key(), timeout_s)
+    async def _call(self, server: ModelServer, request: VLLMRequest, number: int) -> Answer:
+        log = CallLog(self._logging, server.name, request, number)
+        begun_s = time.monotonic()
+        timeout_s = max(MIN_TIMEOUT_S, min(self._timeout_s, self._retry.deadline_s - begun_s))
+        log.begun()
+        try:
+            answer = await server.complete(request, self._read_key(), timeout_s)
+        except ReasoningError as error:
+            log.failed(error, time.monotonic() - begun_s)
+            raise
+        log.answered(answer, time.monotonic() - begun_s)
+        return answer
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[ModelServer]:

@@ -40,6 +40,18 @@ def classify(error: openai.APIError, server: str, model: str) -> ReasoningError:
         return _classify_status(error, server, model)
     if isinstance(error, openai.APIConnectionError):
         return ModelUnavailable(f"The model server {server} cannot be reached.")
+    return _classify_report(error, server, model)
+
+
+def _classify_report(error: openai.APIError, server: str, model: str) -> ReasoningError:
+    """Return the class of a failure that the server told in the middle of its answer."""
+    text = f"{error.code} {error.type} {error.message}"
+    if _CONTEXT_LENGTH.search(text):
+        return ContextLengthExceeded(f"Prompt and answer do not fit the context window of model {model!r}.")
+    if _REFUSED.search(text):
+        return ContentRefused(f"The content filter of the model server {server} refused the request.")
+    if "429" in str(error.code) or "rate_limit" in text:
+        return RateLimited(f"The model server {server} broke off its answer: too many requests.")
     return ModelUnavailable(f"The model server {server} answered something that is not a chat completion.")
 
 

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 from cognitive_runtime.adapters.vllm.client import ReadKey, VLLMHTTPClient, no_key
+from cognitive_runtime.adapters.vllm.fallback import FallbackClient
 from cognitive_runtime.adapters.vllm.retry import RetryPolicy
 from cognitive_runtime.adapters.vllm.server import ModelServer
-from cognitive_runtime.domain import CredentialsNotMounted, ExecutionRequest
+from cognitive_runtime.domain import CredentialsNotMounted, ExecutionRequest, ModelEndpoint
 
 ReadSecret = Callable[[str, str], str]
 """Returns the content of a file among an agent's secrets: agent UID, file name. Raises ``CredentialsNotMounted``."""
@@ -21,38 +22,41 @@ class ModelPool:
         self._servers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, str | None], ModelServer]]
         self._servers = WeakKeyDictionary()
 
-    def open(self, request: ExecutionRequest, deadline_s: float) -> VLLMHTTPClient:
+    def open(self, request: ExecutionRequest, deadline_s: float) -> FallbackClient:
         """Return a client for one attempt. Call it where the attempt's event loop runs."""
-        llm = request.agent.llm
-        return VLLMHTTPClient(
-            llm.endpoint,
-            request.agent_uid,
-            request.agent.role,
-            llm.model,
-            timeout_s=llm.timeout_seconds,
-            read_key=self._key_reader(request),
-            retry=RetryPolicy(llm.max_retries, deadline_s),
-            server=self._server(request),
-        )
+        endpoints = request.agent.llm.endpoints
+        return FallbackClient([(each, self._client(request, each, deadline_s)) for each in endpoints])
 
     async def close(self) -> None:
         """Close the connections that belong to the running event loop."""
         for server in self._servers.pop(asyncio.get_running_loop(), {}).values():
             await server.close()
 
-    def _server(self, request: ExecutionRequest) -> ModelServer:
+    def _client(self, request: ExecutionRequest, endpoint: ModelEndpoint, deadline_s: float) -> VLLMHTTPClient:
         llm = request.agent.llm
+        return VLLMHTTPClient(
+            endpoint.endpoint,
+            request.agent_uid,
+            request.agent.role,
+            endpoint.model,
+            timeout_s=llm.timeout_seconds,
+            read_key=self._key_reader(request.agent_uid, endpoint.api_key_file),
+            retry=RetryPolicy(llm.max_retries, deadline_s, llm.retry_delay_seconds),
+            server=self._server(request.agent_uid, endpoint),
+            logging=llm.logging,
+        )
+
+    def _server(self, agent_uid: str, endpoint: ModelEndpoint) -> ModelServer:
         servers = self._servers.setdefault(asyncio.get_running_loop(), {})
-        key = (llm.endpoint, request.agent_uid, llm.api_key_file)
+        key = (endpoint.endpoint, agent_uid, endpoint.api_key_file)
         if key not in servers:
-            servers[key] = ModelServer(llm.endpoint)
+            servers[key] = ModelServer(endpoint.endpoint)
         return servers[key]
 
-    def _key_reader(self, request: ExecutionRequest) -> ReadKey:
-        name = request.agent.llm.api_key_file
+    def _key_reader(self, agent_uid: str, name: str | None) -> ReadKey:
         if name is None:
             return no_key
-        return lambda: _usable(name, self._read_secret(request.agent_uid, name))
+        return lambda: _usable(name, self._read_secret(agent_uid, name))
 
 
 def _usable(name: str, content: str) -> str:

@@ -11,7 +11,8 @@ from typing import Final, TypeVar
 from cognitive_runtime.domain import ModelTimeout, ModelUnavailable, RateLimited
 
 T = TypeVar("T")
-_WORTH_A_RETRY: Final = (ModelTimeout, ModelUnavailable, RateLimited)
+WORTH_A_RETRY: Final = (ModelTimeout, ModelUnavailable, RateLimited)
+"""What may pass, or may not happen elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class RetryPolicy:
     max_retries: int = 3
     deadline_s: float = inf
     """Reading of the monotonic clock that no wait may pass."""
-    first_delay_s: float = 0.5
+    first_delay_s: float = 1.0
+    """Most that is waited before the first repetition; doubled for each further one, up to ``max_delay_s``."""
     max_delay_s: float = 30.0
 
     async def run(self, call: Callable[[], Awaitable[T]]) -> T:
@@ -34,7 +36,7 @@ class RetryPolicy:
         while True:
             try:
                 return await call()
-            except _WORTH_A_RETRY as error:
+            except WORTH_A_RETRY as error:
                 delay_s = self._delay_s(retries_done, error.retry_after_s)
                 if retries_done == self.max_retries or time.monotonic() + delay_s >= self.deadline_s:
                     raise
@@ -43,5 +45,5 @@ class RetryPolicy:
 
     def _delay_s(self, retries_done: int, retry_after_s: float | None) -> float:
         """Return exponential backoff with full jitter, but at least what the server asked for."""
-        backoff_s = min(self.max_delay_s, self.first_delay_s * 2**retries_done)
+        backoff_s = min(max(self.max_delay_s, self.first_delay_s), self.first_delay_s * 2**retries_done)
         return max(retry_after_s or 0.0, random.uniform(0, backoff_s))

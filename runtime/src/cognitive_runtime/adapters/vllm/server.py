@@ -5,11 +5,11 @@ from typing import Any, Final
 
 import openai
 from openai import AsyncOpenAI, Omit
-from pydantic import ValidationError
 
 from cognitive_runtime.adapters.vllm.answer import Answer
 from cognitive_runtime.adapters.vllm.endpoint import base_url, printable
 from cognitive_runtime.adapters.vllm.failures import classify
+from cognitive_runtime.adapters.vllm.stream import STREAMED, assemble
 from cognitive_runtime.domain import BadRequest, ModelTimeout, ModelUnavailable, ReasoningError, VLLMRequest
 
 _UNUSED_KEY: Final = "sent-per-request"
@@ -55,15 +55,23 @@ class ModelServer:
             headers["X-Request-Id"] = request.request_id
         try:
             async with asyncio.timeout(timeout_s):
-                raw = await self._client.chat.completions.with_raw_response.create(**arguments, extra_headers=headers)
+                return await self._ask(arguments, headers)
         except TimeoutError:
             raise ModelTimeout(f"The model server {self.name} did not answer within {timeout_s:g} s.") from None
         except openai.APIError as error:
             raise _refine(error, classify(error, self.name, request.model), arguments) from None
-        try:
-            return Answer.model_validate_json(raw.content)
-        except ValidationError:
+        except ValueError:
             raise ModelUnavailable(f"The model server {self.name} answered what is no chat completion.") from None
+
+    async def _ask(self, arguments: dict[str, Any], headers: dict[str, Any]) -> Answer:
+        completions = self._client.chat.completions
+        if "stream" not in arguments:
+            raw = await completions.with_raw_response.create(**arguments, extra_headers=headers)
+            return Answer.model_validate_json(raw.content)
+        async with completions.with_streaming_response.create(**arguments, extra_headers=headers) as response:
+            if response.headers.get("content-type", "").startswith("application/json"):
+                return Answer.model_validate_json(await response.read())  # a server that knows no streams
+            return await assemble(await response.parse())
 
 
 class _SchemaRefused(BadRequest):
@@ -78,12 +86,15 @@ def _refine(error: openai.APIError, found: ReasoningError, arguments: dict[str, 
 
 
 def _arguments(request: VLLMRequest) -> dict[str, Any]:
+    penalties = {"frequency_penalty": request.frequency_penalty, "presence_penalty": request.presence_penalty}
     return {
         "model": request.model,
         "messages": [{"role": message.role, "content": message.content} for message in request.messages],
         "temperature": request.temperature,
         "top_p": request.top_p,
         "max_tokens": request.max_tokens,
+        **{name: value for name, value in penalties.items() if value},  # not every server knows them
+        **(STREAMED if request.stream else {}),
     }
 
 

@@ -13,8 +13,23 @@ from cognitive_runtime.domain import (
     ExecutionRequest,
     FailureResult,
     InvalidRequest,
+    LLMLogging,
     LLMSettings,
+    ModelEndpoint,
 )
+
+
+class _Fallback(Part):
+    provider: str
+    model: str
+    endpoint: str
+    api_key_file: str | None = None
+
+
+class _Logging(Part):
+    requests: bool = True
+    responses: bool = False
+    tokens: bool = True
 
 
 class _LLM(Part):
@@ -27,6 +42,18 @@ class _LLM(Part):
     top_p: float
     timeout_seconds: float
     max_retries: int
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    stream: bool = False
+    retry_delay_seconds: float = 1.0
+    logging: _Logging = _Logging()
+    fallbacks: tuple[_Fallback, ...] = ()
+
+    def settings(self) -> LLMSettings:
+        plain = self.model_dump(exclude={"logging", "fallbacks"})
+        logging = LLMLogging(**self.logging.model_dump())
+        fallbacks = tuple(ModelEndpoint(**each.model_dump()) for each in self.fallbacks)
+        return LLMSettings(**plain, logging=logging, fallbacks=fallbacks)
 
 
 class _Energy(Part):
@@ -75,10 +102,9 @@ def parse_request(data: bytes) -> ExecutionRequest:
         found = _Request.model_validate_json(data)
     except ValidationError as error:
         raise InvalidRequest(explain(error)) from None
-    llm = LLMSettings(**found.agent.llm.model_dump())
     agent = AgentSettings(
         **found.agent.model_dump(exclude={"llm", "energy"}),
-        llm=llm,
+        llm=found.agent.llm.settings(),
         cost_per_character=found.agent.energy.cost_per_character,
     )
     return ExecutionRequest(**found.model_dump(exclude={"schema_version", "agent"}), agent=agent)

@@ -12,6 +12,7 @@ from cognitive_runtime.domain import AgentResult, AttemptOutcome, FailureResult,
 MAX_INLINE_RESULT_BYTES: Final = 16 * 1024
 _NOT_PLAIN: Final = {"usage", "energy_delta", "attempt_key"}
 _IDENTITY_FIELDS: Final = tuple(item.name for item in fields(AttemptOutcome) if item.name not in _NOT_PLAIN)
+_OPTIONAL_FIELDS: Final = {"endpoint"}
 _COMPLETED_FIELDS: Final = ("confidence", "confidence_reason", "reasoning", "repaired")
 _FAILED_FIELDS: Final = ("error", "error_type", "retryable", "retry_after_seconds")
 
@@ -73,7 +74,7 @@ def parse_outcome(data: bytes) -> AgentResult | FailureResult:
         found = json.loads(data)
         if found["schema_version"] != SCHEMA_VERSION:
             raise WireError(f"schema_version {found['schema_version']!r} is not known")
-        common = {name: found[name] for name in _IDENTITY_FIELDS}
+        common = {name: found[name] for name in _IDENTITY_FIELDS if name in found or name not in _OPTIONAL_FIELDS}
         common |= {"usage": Usage(**found["usage"]), "energy_delta": found["energy"]["delta"]}
         if found["status"] == "completed":
             return AgentResult(**common, result=found["result"] or {}, **{n: found[n] for n in _COMPLETED_FIELDS})

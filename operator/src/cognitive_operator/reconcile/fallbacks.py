@@ -1,0 +1,43 @@
+"""Whether one of an agent's fallbacks answers while its first model does not."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Protocol
+
+from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.resources import Agent, Fallback
+from cognitive_operator.errors import ObjectNotFoundError, TransientError
+from cognitive_operator.plan.agent import Check
+from cognitive_operator.ports import ModelProbe
+
+
+class Secrets(Protocol):
+    """What is needed of Kubernetes."""
+
+    def read_secret_key(self, namespace: str, name: str, key: str) -> Awaitable[str]:
+        """Return the value of a Secret's key."""
+
+
+async def with_fallbacks(secrets: Secrets, probe: ModelProbe, agent: Agent, first: Check) -> Check:
+    """Return what was found of the first model, unless it is out of reach and a fallback answers.
+
+    Executors ask a fallback in that case too: tasks need not wait.
+    """
+    if first.reason != Reason.MODEL_UNREACHABLE:
+        return first
+    namespace, fallbacks = agent.metadata.namespace, agent.spec.llm.fallbacks
+    answers = await asyncio.gather(*(_answers(secrets, probe, namespace, each) for each in fallbacks))
+    number = next((number for number, answers_now in enumerate(answers) if answers_now), None)
+    if number is None:
+        return first
+    message = f"{first.message} Until it answers, spec.llm.fallbacks[{number}] does: {fallbacks[number].endpoint}."
+    return Check("True", Reason.FALLBACK_AVAILABLE, message)
+
+
+async def _answers(secrets: Secrets, probe: ModelProbe, namespace: str, fallback: Fallback) -> bool:
+    ref = fallback.api_key_secret_ref
+    try:
+        key = await secrets.read_secret_key(namespace, ref.name, ref.key) if ref else None
+    except (ObjectNotFoundError, TransientError):
+        return False
+    return (await probe.check(fallback.endpoint, key)).ok

@@ -1,0 +1,60 @@
+"""What is logged of model calls: never a prompt, never a key, and an answer only when it is asked for."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cognitive_runtime.adapters.vllm.answer import Answer
+from cognitive_runtime.domain import LLMLogging, ReasoningError, VLLMRequest
+
+_LOGGER: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CallLog:
+    """The lines of one call: one for each thing that the agent wants to know."""
+
+    wanted: LLMLogging
+    server: str
+    request: VLLMRequest
+    number: int
+    """Of the call among the repetitions, from 1."""
+
+    def begun(self) -> None:
+        """Note that the call is made."""
+        if self.wanted.requests:
+            request = self.request
+            sizes = {
+                "messages": len(request.messages),
+                "prompt_chars": sum(len(message.content) for message in request.messages),
+                "max_tokens": request.max_tokens,
+                "stream": request.stream,
+            }
+            _LOGGER.info("model called", extra=self._line("ModelRequest", **sizes))
+
+    def failed(self, error: ReasoningError, seconds: float) -> None:
+        """Note why the call failed, by the class of its error."""
+        if self.wanted.requests:
+            line = self._line("ModelCallFailed", error_type=error.error_type, seconds=round(seconds, 3))
+            _LOGGER.warning("model call failed", extra=line)
+
+    def answered(self, answer: Answer, seconds: float) -> None:
+        """Note what came, as far as it is wanted."""
+        if self.wanted.tokens:
+            usage = answer.count()
+            tokens = {
+                "prompt_tokens": usage.prompt_tokens,
+                "completion_tokens": usage.completion_tokens,
+                "total_tokens": usage.total_tokens,
+                "seconds": round(seconds, 3),
+            }
+            _LOGGER.info("model tokens", extra=self._line("ModelTokens", **tokens))
+        if self.wanted.responses and answer.choices:
+            choice = answer.choices[0]
+            said = {"content": choice.message.content, "finish_reason": choice.finish_reason}
+            _LOGGER.info("model answered", extra=self._line("ModelResponse", **said))
+
+    def _line(self, event: str, **fields: Any) -> dict[str, Any]:
+        request = self.request
+        common = {"attempt": request.request_id, "model": request.model, "server": self.server, "call": self.number}
+        return {"event": event} | common | fields

@@ -1,0 +1,68 @@
+"""An agent whose first model is out of reach, and its fallbacks."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+import operator_objects as o
+from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.resources import Agent
+from cognitive_operator.errors import ObjectNotFoundError
+from cognitive_operator.plan.agent import Check
+from cognitive_operator.ports import ModelSeen
+from cognitive_operator.reconcile.fallbacks import with_fallbacks
+
+UNREACHABLE = Check("False", Reason.MODEL_UNREACHABLE, "http://model/v1: no connection.")
+
+
+@dataclass
+class Probe:
+    """Endpoints that answer, and what they were asked with."""
+
+    up: set[str]
+    asked: list[tuple[str, str | None]] = field(default_factory=list)
+
+    async def check(self, endpoint: str, api_key: str | None) -> ModelSeen:
+        self.asked.append((endpoint, api_key))
+        return ModelSeen(ok=endpoint in self.up, reason=Reason.AVAILABLE, message="")
+
+
+class Secrets:
+    async def read_secret_key(self, namespace: str, name: str, key: str) -> str:
+        if name == "absent":
+            raise ObjectNotFoundError(f"Secret {namespace}/{name} does not exist")
+        return f"{namespace}/{name}/{key}"
+
+
+def agent(*fallbacks: tuple[str, str | None]) -> Agent:
+    listed = [
+        {"model": "m", "endpoint": url} | ({"apiKeySecretRef": {"name": secret}} if secret else {})
+        for url, secret in fallbacks
+    ]
+    llm = {"provider": "openai", "model": "m", "endpoint": "http://model/v1", "fallbacks": listed}
+    return Agent.model_validate(o.agent_body(llm=llm))
+
+
+async def test_the_first_fallback_that_answers_makes_the_agent_ready() -> None:
+    probe = Probe({"http://b", "http://c"})
+    found = await with_fallbacks(
+        Secrets(), probe, agent(("http://a", None), ("http://b", "s"), ("http://c", None)), UNREACHABLE
+    )
+    assert (found.status, found.reason) == ("True", "FallbackAvailable")
+    assert "http://model/v1" in found.message
+    assert "spec.llm.fallbacks[1] does: http://b" in found.message
+    assert probe.asked == [("http://a", None), ("http://b", "team/s/api-key"), ("http://c", None)]
+
+
+@pytest.mark.parametrize(
+    "fallbacks", [(), (("http://a", None),), (("http://b", "absent"),)], ids=["none", "down", "without its Secret"]
+)
+async def test_without_one_that_answers_it_stays_as_it_is(fallbacks: tuple[tuple[str, str | None], ...]) -> None:
+    assert await with_fallbacks(Secrets(), Probe({"http://b"}), agent(*fallbacks), UNREACHABLE) == UNREACHABLE
+
+
+@pytest.mark.parametrize("reason", [Reason.AVAILABLE, Reason.CREDENTIALS_REJECTED, Reason.MODEL_NOT_SERVED])
+async def test_fallbacks_are_asked_only_when_the_first_is_out_of_reach(reason: Reason) -> None:
+    first, probe = Check("False", reason, "x"), Probe({"http://b"})
+    assert await with_fallbacks(Secrets(), probe, agent(("http://b", None)), first) == first
+    assert not probe.asked
