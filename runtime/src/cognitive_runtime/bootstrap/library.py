@@ -1,0 +1,33 @@
+"""A cognitive core without a cluster: for programs that use the runtime as a library."""
+
+import logging
+import os
+from typing import Final
+
+from cognitive_runtime.adapters import dspy
+from cognitive_runtime.adapters.vllm import ModelPool
+from cognitive_runtime.llm_config import LLMConfig, configured_llm, read_llm_config, unread_variables
+
+_LOGGER: Final = logging.getLogger(__name__)
+
+
+def initialize_cognitive_core(config: LLMConfig | None = None) -> dspy.CognitiveCore:
+    """Make the core that ``get_cognitive_core`` returns from now on in this process.
+
+    Without a configuration it is what ``configure_llm_openai`` was told, else what the environment says. Variables of
+    the environment that have no effect are named in a warning.
+
+    Raises:
+        LLMConfigError: A setting is missing or wrong.
+    """
+    found = config or configured_llm() or _from_environment()
+    key = found.api_key or ""
+    return dspy.initialize_cognitive_core(ModelPool(lambda agent_uid, name: key), found.settings())
+
+
+def _from_environment() -> LLMConfig:
+    unread = unread_variables(os.environ)
+    if unread:
+        line = {"event": "SettingsWithoutEffect", "variables": unread}
+        _LOGGER.warning("these variables have no effect: %s", ", ".join(unread), extra=line)
+    return read_llm_config(os.environ)

@@ -1,0 +1,17 @@
+"""The cognitive core as a library: all that a program needs to think without a cluster."""
+
+from cognitive_runtime.adapters.dspy import CognitiveCore, get_cognitive_core
+from cognitive_runtime.bootstrap.library import initialize_cognitive_core
+from cognitive_runtime.domain import CognitiveContext, CognitiveTaskType
+from cognitive_runtime.llm_config import LLMConfig, LLMConfigError, configure_llm_openai
+
+__all__ = [
+    "CognitiveContext",
+    "CognitiveCore",
+    "CognitiveTaskType",
+    "LLMConfig",
+    "LLMConfigError",
+    "configure_llm_openai",
+    "get_cognitive_core",
+    "initialize_cognitive_core",
+]

@@ -1,0 +1,203 @@
+"""The model of a core that is used as a library: from the ``LLM_*`` environment, or told in code."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any, Final
+
+from cognitive_runtime.domain import AgentSettings, InvalidRequest, LLMLogging, LLMSettings
+
+KEY_FILE: Final = "llm-api-key"
+_TRUE: Final = ("true", "1", "yes", "on")
+_FALSE: Final = ("false", "0", "no", "off")
+
+
+class LLMConfigError(ValueError):
+    """A setting is missing or wrong; the message names it and never holds a key."""
+
+
+@dataclass(frozen=True)
+class Provider:
+    """What is particular to a provider. All of them are called by OpenAI's chat completions."""
+
+    key_variable: str
+    """The only variable that its key is read from."""
+    api_base: str | None
+    """Where it answers, None where ``LLM_API_BASE`` must say it."""
+    needs_key: bool = True
+
+
+PROVIDERS: Final[Mapping[str, Provider]] = {
+    "openai": Provider("OPENAI_API_KEY", "https://api.openai.com/v1"),
+    "anthropic": Provider("ANTHROPIC_API_KEY", "https://api.anthropic.com/v1"),
+    "google": Provider("GOOGLE_API_KEY", "https://generativelanguage.googleapis.com/v1beta/openai"),
+    "azure": Provider("AZURE_OPENAI_API_KEY", None),
+    "vllm": Provider("LLM_API_KEY", None, needs_key=False),
+    "openaiCompatible": Provider("LLM_API_KEY", None, needs_key=False),
+    "local": Provider("LLM_API_KEY", None, needs_key=False),
+}
+
+
+@dataclass(frozen=True)
+class LLMConfig:
+    """Which model a core thinks with, and how it calls it.
+
+    Raises:
+        LLMConfigError: A setting is out of its range, the provider is not known, or its key or address is missing.
+    """
+
+    provider: str = "openai"
+    model: str = "gpt-4o"
+    api_key: str | None = field(default=None, repr=False)
+    api_base: str | None = None
+    """URL of the API, None for the provider's own."""
+    max_tokens: int = 1024
+    temperature: float = 0.7
+    top_p: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    timeout: float = 60.0
+    """Seconds that one call may take."""
+    max_retries: int = 3
+    retry_delay: float = 1.0
+    """Most seconds before the first repetition of a call."""
+    stream: bool = False
+    log_requests: bool = True
+    log_responses: bool = False
+    log_tokens: bool = True
+    system_prompt: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.provider not in PROVIDERS:
+            raise LLMConfigError(f"LLM_PROVIDER: {self.provider!r} is none of {', '.join(PROVIDERS)}")
+        provider = PROVIDERS[self.provider]
+        if provider.needs_key and not self.api_key:
+            raise LLMConfigError(f"{provider.key_variable} is not set; the provider {self.provider} needs it")
+        if not (self.api_base or provider.api_base):
+            raise LLMConfigError(f"LLM_API_BASE is not set; the provider {self.provider} needs it")
+        self.settings()
+
+    def settings(self) -> AgentSettings:
+        """Return the settings of an agent that thinks with this model."""
+        try:
+            return AgentSettings(role="DEV", llm=self._llm(), system_prompt=self.system_prompt)
+        except InvalidRequest as error:
+            raise LLMConfigError(str(error).removeprefix("agent.llm.")) from None
+
+    def _llm(self) -> LLMSettings:
+        return LLMSettings(
+            provider=self.provider,
+            model=self.model,
+            endpoint=self.api_base or PROVIDERS[self.provider].api_base or "",
+            api_key_file=KEY_FILE if self.api_key else None,
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            timeout_seconds=self.timeout,
+            max_retries=self.max_retries,
+            frequency_penalty=self.frequency_penalty,
+            presence_penalty=self.presence_penalty,
+            stream=self.stream,
+            retry_delay_seconds=self.retry_delay,
+            logging=LLMLogging(self.log_requests, self.log_responses, self.log_tokens),
+        )
+
+
+_configured: Final[dict[str, LLMConfig]] = {}
+
+
+def configure_llm_openai(
+    api_key: str, model: str = "gpt-4o", max_tokens: int = 1024, temperature: float = 0.7, **settings: Any
+) -> LLMConfig:
+    """Let cores that are initialised from now on in this process use OpenAI; nothing of the environment counts then.
+
+    ``settings`` are further fields of ``LLMConfig``.
+    """
+    config = LLMConfig(
+        provider="openai", api_key=api_key, model=model, max_tokens=max_tokens, temperature=temperature, **settings
+    )
+    _configured["llm"] = config
+    return config
+
+
+def configured_llm() -> LLMConfig | None:
+    """Return what was configured in code, None if nothing was."""
+    return _configured.get("llm")
+
+
+def read_llm_config(environ: Mapping[str, str]) -> LLMConfig:
+    """Return what the environment says.
+
+    Raises:
+        LLMConfigError: The message names the variable.
+    """
+    found = {name: environ[name].strip() for name in VARIABLES if environ.get(name, "").strip()}
+    values: dict[str, Any] = {VARIABLES[name][0]: VARIABLES[name][1](name, text) for name, text in found.items()}
+    provider = PROVIDERS.get(values.get("provider", LLMConfig.provider))
+    key = environ.get(provider.key_variable, "").strip() if provider else ""
+    try:
+        return LLMConfig(api_key=key or None, **values)
+    except LLMConfigError as error:
+        raise LLMConfigError(_named(str(error))) from None
+
+
+def unread_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return the ``LLM_*`` variables that are set and have no effect."""
+    provider = PROVIDERS.get(environ.get("LLM_PROVIDER", "").strip() or LLMConfig.provider)
+    read = set(VARIABLES) | ({provider.key_variable} if provider else set())
+    return sorted(name for name, text in environ.items() if name.startswith("LLM_") and text and name not in read)
+
+
+def _text(_: str, text: str) -> str:
+    return text
+
+
+def _integer(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise LLMConfigError(f"{name}: {text!r} is not a whole number") from None
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = float("nan")
+    if not isfinite(found):
+        raise LLMConfigError(f"{name}: {text!r} is not a number")
+    return found
+
+
+def _switch(name: str, text: str) -> bool:
+    if text.lower() not in _TRUE + _FALSE:
+        raise LLMConfigError(f"{name}: {text!r} is neither true nor false")
+    return text.lower() in _TRUE
+
+
+def _named(message: str) -> str:
+    """Return the message with the variable's name in place of the setting's."""
+    setting, _, rest = message.partition(" ")
+    names = {"endpoint": "LLM_API_BASE", "timeout_seconds": "LLM_TIMEOUT", "retry_delay_seconds": "LLM_RETRY_DELAY"}
+    return f"{names.get(setting, f'LLM_{setting.upper()}')} {rest}" if setting.islower() else message
+
+
+VARIABLES: Final[Mapping[str, tuple[str, Callable[[str, str], Any]]]] = {
+    "LLM_PROVIDER": ("provider", _text),
+    "LLM_MODEL": ("model", _text),
+    "LLM_API_BASE": ("api_base", _text),
+    "LLM_MAX_TOKENS": ("max_tokens", _integer),
+    "LLM_TEMPERATURE": ("temperature", _number),
+    "LLM_TOP_P": ("top_p", _number),
+    "LLM_FREQUENCY_PENALTY": ("frequency_penalty", _number),
+    "LLM_PRESENCE_PENALTY": ("presence_penalty", _number),
+    "LLM_TIMEOUT": ("timeout", _number),
+    "LLM_MAX_RETRIES": ("max_retries", _integer),
+    "LLM_RETRY_DELAY": ("retry_delay", _number),
+    "LLM_STREAM": ("stream", _switch),
+    "LLM_LOG_REQUESTS": ("log_requests", _switch),
+    "LLM_LOG_RESPONSES": ("log_responses", _switch),
+    "LLM_LOG_TOKENS": ("log_tokens", _switch),
+    "LLM_SYSTEM_PROMPT": ("system_prompt", _text),
+}
+"""The field of ``LLMConfig`` that each variable sets, and how its text is read."""
