@@ -1,7 +1,7 @@
 """The golden files of the wire, read and written by the runtime."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ def test_request_is_read_whole() -> None:
     assert request.attempt_key == expected["attempt_key"]
     assert request.attempt_id == "0b9c6f0a-2f5e-4f0e-8a6b-9b7d1c2e3f4a.1"
     assert request.agent.cost_per_character == agent["energy"]["cost_per_character"]
-    assert {name: getattr(request.agent.llm, name) for name in agent["llm"]} == agent["llm"]
+    llm = asdict(request.agent.llm)
+    assert {name: llm[name] for name in agent["llm"]} == agent["llm"]
     for name in ("generation", "role", "role_probabilities", "system_prompt"):
         assert getattr(request.agent, name) == agent[name]
     for name in set(expected) - {"schema_version", "agent", "task_type"}:

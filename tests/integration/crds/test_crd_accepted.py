@@ -40,6 +40,7 @@ def test_an_agent_gets_its_defaults(kubectl: Kubectl) -> None:
             "topP": 1,
             "timeoutSeconds": 60,
             "maxRetries": 3,
+            "cache": {"enabled": False, "ttlSeconds": 3600},
         },
         "ray": {"address": "http://ray-head.ray.svc:8265"},
         "execution": {"mode": "Embedded", "workers": 1, "concurrencyPerWorker": 8},

@@ -31,6 +31,20 @@ class SecretKeyRef(View):
     key: str = "api-key"
 
 
+class Cache(View):
+    """How long an answer is given again to the same question."""
+
+    enabled: bool = False
+    ttl_seconds: int = 3600
+
+
+class RateLimit(View):
+    """The most that an agent asks of its model."""
+
+    requests_per_minute: int = 60
+    tokens_per_minute: int = 150_000
+
+
 class LLM(View):
     """The model that an agent thinks with."""
 
@@ -43,6 +57,13 @@ class LLM(View):
     top_p: float = 1.0
     timeout_seconds: int = 60
     max_retries: int = 3
+    cache: Cache = Cache()
+    rate_limit: RateLimit | None = None
+
+    @property
+    def needs_ledger(self) -> bool:
+        """Whether the agent's workers have something to count or to remember together."""
+        return self.cache.enabled or self.rate_limit is not None
 
 
 class Ray(View):

@@ -24,6 +24,20 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
+class CacheSettings(Part):
+    """How long an answer is given again to the same question."""
+
+    enabled: bool
+    ttl_seconds: int
+
+
+class RateLimitSettings(Part):
+    """The most that all workers of an agent ask of its model."""
+
+    requests_per_minute: int
+    tokens_per_minute: int
+
+
 class LLMSettings(Part):
     """How an attempt calls the model."""
 
@@ -36,6 +50,8 @@ class LLMSettings(Part):
     top_p: float
     timeout_seconds: int
     max_retries: int
+    cache: CacheSettings
+    rate_limit: RateLimitSettings | None
 
 
 class EnergySettings(Part):
@@ -155,6 +171,7 @@ class Completed(Response):
     confidence: float | None = Field(ge=0, le=1)
     confidence_reason: str | None
     reasoning: str
+    cache_hit: bool = False
 
 
 class Failed(Response):

@@ -22,9 +22,10 @@ def executor_arguments(agent: Agent) -> str:
     """Return the entrypoint of an agent's executor."""
     execution, meta = agent.spec.execution, agent.metadata
     secret = f" --require-secret {API_KEY_FILE}" if agent.spec.llm.api_key_secret_ref else ""
+    ledger = " --shared-ledger" if agent.spec.llm.needs_ledger else ""
     return (
         f"python -m cognitive_runtime executor --namespace {meta.namespace} --agent-uid {meta.uid}"
-        f" --workers {execution.workers} --concurrency {execution.concurrency_per_worker}{secret}"
+        f" --workers {execution.workers} --concurrency {execution.concurrency_per_worker}{secret}{ledger}"
     )
 
 

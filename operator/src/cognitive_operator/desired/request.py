@@ -5,7 +5,15 @@ from typing import Final
 
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Agent, Task
-from cognitive_operator.api.wire import AgentSettings, EnergySettings, LLMSettings, Request, attempt_key
+from cognitive_operator.api.wire import (
+    AgentSettings,
+    CacheSettings,
+    EnergySettings,
+    LLMSettings,
+    RateLimitSettings,
+    Request,
+    attempt_key,
+)
 
 API_KEY_FILE: Final = "llm-api-key"
 """File of the model's key below ``$COGNITIVE_SECRETS_DIR/<agentUID>/``."""
@@ -49,6 +57,8 @@ def _settings(agent: Agent) -> AgentSettings:
             top_p=llm.top_p,
             timeout_seconds=llm.timeout_seconds,
             max_retries=llm.max_retries,
+            cache=CacheSettings(**llm.cache.model_dump()),
+            rate_limit=RateLimitSettings(**llm.rate_limit.model_dump()) if llm.rate_limit else None,
         ),
         energy=EnergySettings(cost_per_character=spec.energy.cost_per_character),
     )

@@ -102,7 +102,7 @@ class ExecuteAgentTask:
             await _end(reasoning, stopping)
 
     def _completed(self, begin: _Begin, reasoning: Reasoning) -> AgentResult:
-        cost = begin.request.agent.cost_per_character
+        cost = 0.0 if reasoning.cache_hit else begin.request.agent.cost_per_character
         return AgentResult(
             **self._common(begin),
             usage=reasoning.usage,
@@ -112,6 +112,7 @@ class ExecuteAgentTask:
             confidence_reason=reasoning.confidence_reason,
             reasoning=clip_utf8(reasoning.thought, MAX_REASONING_BYTES),
             repaired=reasoning.repaired,
+            cache_hit=reasoning.cache_hit,
         )
 
     def _failed(self, begin: _Begin, error: ReasoningError) -> FailureResult:

@@ -1,6 +1,7 @@
 """The domain: what agents, tasks, attempts and their outcomes are. Knows no framework, no clock and no network."""
 
 from cognitive_runtime.domain.agent_config import AgentConfig
+from cognitive_runtime.domain.cache_key import CacheKey, cache_key
 from cognitive_runtime.domain.errors import (
     BadRequest,
     Cancelled,
@@ -21,16 +22,31 @@ from cognitive_runtime.domain.errors import (
     TruncatedResponse,
 )
 from cognitive_runtime.domain.generation import Message, VLLMRequest, VLLMResponse
+from cognitive_runtime.domain.ledger import Ledger
+from cognitive_runtime.domain.limits import (
+    CacheSettings,
+    Permit,
+    Question,
+    RateLimit,
+    Reply,
+    estimate_tokens,
+)
 from cognitive_runtime.domain.ports import (
+    IAllowance,
     IAsyncExecutor,
     IClock,
+    ILedger,
+    ILimits,
     IModelSource,
     IReasoner,
     IResultPublisher,
     IVLLMClient,
+    NoLimits,
+    Unlimited,
 )
 from cognitive_runtime.domain.request import AgentSettings, ExecutionMode, ExecutionRequest, LLMSettings
 from cognitive_runtime.domain.result import AgentResult, AttemptOutcome, FailureResult, Reasoning
+from cognitive_runtime.domain.result_cache import ResultCache
 from cognitive_runtime.domain.role import AgentRole, describe_role, parse_role
 from cognitive_runtime.domain.task import AgentTask, CognitiveContext, CognitiveTaskType
 from cognitive_runtime.domain.usage import Usage
@@ -43,6 +59,8 @@ __all__ = [
     "AgentTask",
     "AttemptOutcome",
     "BadRequest",
+    "CacheKey",
+    "CacheSettings",
     "Cancelled",
     "CognitiveContext",
     "CognitiveTaskType",
@@ -54,8 +72,11 @@ __all__ = [
     "ExecutionMode",
     "ExecutionRequest",
     "FailureResult",
+    "IAllowance",
     "IAsyncExecutor",
     "IClock",
+    "ILedger",
+    "ILimits",
     "IModelSource",
     "IReasoner",
     "IResultPublisher",
@@ -64,18 +85,28 @@ __all__ = [
     "InvalidRequest",
     "LLMSettings",
     "LeaseLost",
+    "Ledger",
     "Message",
     "ModelTimeout",
     "ModelUnavailable",
+    "NoLimits",
     "OutputParseError",
+    "Permit",
+    "Question",
+    "RateLimit",
     "RateLimited",
     "Reasoning",
     "ReasoningError",
+    "Reply",
+    "ResultCache",
     "RetryableReasoningError",
     "TruncatedResponse",
+    "Unlimited",
     "Usage",
     "VLLMRequest",
     "VLLMResponse",
+    "cache_key",
     "describe_role",
+    "estimate_tokens",
     "parse_role",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cognitive_runtime.domain.errors import InvalidRequest
+from cognitive_runtime.domain.limits import CacheSettings, RateLimit
 from cognitive_runtime.domain.task import CognitiveTaskType
 
 ExecutionMode = Literal["Embedded", "Job"]
@@ -29,6 +30,9 @@ class LLMSettings:
     timeout_seconds: float = 60
     """Limit of one call."""
     max_retries: int = 3
+    cache: CacheSettings = field(default_factory=CacheSettings)
+    rate_limit: RateLimit | None = None
+    """None: no limit."""
 
     def __post_init__(self) -> None:
         _require(bool(self.model.strip()), "agent.llm.model", "must not be empty")

@@ -11,7 +11,9 @@ from cognitive_runtime.adapters.vllm.server import ModelServer
 from cognitive_runtime.domain import (
     ContentRefused,
     EmptyResponse,
+    IAllowance,
     TruncatedResponse,
+    Unlimited,
     Usage,
     VLLMRequest,
     VLLMResponse,
@@ -45,6 +47,7 @@ class VLLMHTTPClient:
         read_key: ReadKey = no_key,
         retry: RetryPolicy | None = None,
         server: ModelServer | None = None,
+        allowance: IAllowance | None = None,
     ) -> None:
         self._url = vllm_url
         self._author = (agent_id, str(role))
@@ -53,6 +56,7 @@ class VLLMHTTPClient:
         self._read_key = read_key
         self._retry = retry or RetryPolicy()
         self._server = server
+        self._allowance = allowance or Unlimited()
 
     async def generate(self, request: VLLMRequest) -> VLLMResponse:
         """Return the model's answer, repeating the call after failures that pass.
@@ -65,9 +69,12 @@ class VLLMHTTPClient:
         return self._response(request, answer)
 
     async def _call(self, server: ModelServer, request: VLLMRequest) -> Answer:
+        permit = await self._allowance.acquire(request)
         remaining_s = self._retry.deadline_s - time.monotonic()
         timeout_s = max(MIN_TIMEOUT_S, min(self._timeout_s, remaining_s))
-        return await server.complete(request, self._read_key(), timeout_s)
+        answer = await server.complete(request, self._read_key(), timeout_s)
+        await self._allowance.settle(permit, answer.count())
+        return answer
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[ModelServer]:

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 from cognitive_runtime.adapters.vllm.client import ReadKey, VLLMHTTPClient, no_key
 from cognitive_runtime.adapters.vllm.retry import RetryPolicy
 from cognitive_runtime.adapters.vllm.server import ModelServer
-from cognitive_runtime.domain import CredentialsNotMounted, ExecutionRequest
+from cognitive_runtime.domain import CredentialsNotMounted, ExecutionRequest, IAllowance
 
 ReadSecret = Callable[[str, str], str]
 """Returns the content of a file among an agent's secrets: agent UID, file name. Raises ``CredentialsNotMounted``."""
@@ -21,7 +21,7 @@ class ModelPool:
         self._servers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, str | None], ModelServer]]
         self._servers = WeakKeyDictionary()
 
-    def open(self, request: ExecutionRequest, deadline_s: float) -> VLLMHTTPClient:
+    def open(self, request: ExecutionRequest, deadline_s: float, allowance: IAllowance | None = None) -> VLLMHTTPClient:
         """Return a client for one attempt. Call it where the attempt's event loop runs."""
         llm = request.agent.llm
         return VLLMHTTPClient(
@@ -33,6 +33,7 @@ class ModelPool:
             read_key=self._key_reader(request),
             retry=RetryPolicy(llm.max_retries, deadline_s),
             server=self._server(request),
+            allowance=allowance,
         )
 
     async def close(self) -> None:

@@ -8,13 +8,25 @@ from pydantic import Field, ValidationError
 from cognitive_runtime.adapters.wire.model import Message, Part, explain
 from cognitive_runtime.domain import (
     AgentSettings,
+    CacheSettings,
     CognitiveTaskType,
     ExecutionMode,
     ExecutionRequest,
     FailureResult,
     InvalidRequest,
     LLMSettings,
+    RateLimit,
 )
+
+
+class _Cache(Part):
+    enabled: bool = False
+    ttl_seconds: float = Field(default=3600, gt=0)
+
+
+class _RateLimit(Part):
+    requests_per_minute: int = Field(default=60, ge=1)
+    tokens_per_minute: int = Field(default=150_000, ge=1)
 
 
 class _LLM(Part):
@@ -27,6 +39,13 @@ class _LLM(Part):
     top_p: float
     timeout_seconds: float
     max_retries: int
+    cache: _Cache = _Cache()
+    rate_limit: _RateLimit | None = None
+
+    def settings(self) -> LLMSettings:
+        plain = self.model_dump(exclude={"cache", "rate_limit"})
+        limit = RateLimit(**self.rate_limit.model_dump()) if self.rate_limit else None
+        return LLMSettings(**plain, cache=CacheSettings(**self.cache.model_dump()), rate_limit=limit)
 
 
 class _Energy(Part):
@@ -75,10 +94,9 @@ def parse_request(data: bytes) -> ExecutionRequest:
         found = _Request.model_validate_json(data)
     except ValidationError as error:
         raise InvalidRequest(explain(error)) from None
-    llm = LLMSettings(**found.agent.llm.model_dump())
     agent = AgentSettings(
         **found.agent.model_dump(exclude={"llm", "energy"}),
-        llm=llm,
+        llm=found.agent.llm.settings(),
         cost_per_character=found.agent.energy.cost_per_character,
     )
     return ExecutionRequest(**found.model_dump(exclude={"schema_version", "agent"}), agent=agent)
