@@ -50,7 +50,8 @@ class Attempt:
     def request(self, **changes: Any) -> dict[str, Any]:
         """Return the golden request as one for this attempt; ``llm`` changes fields of ``agent.llm``."""
         found: dict[str, Any] = json.loads(GOLDEN_REQUEST.read_text(encoding="utf-8"))
-        found["agent"]["llm"] |= {"api_key_file": None} | changes.pop("llm", {})
+        unlimited = {"api_key_file": None, "cache": {"enabled": False}, "rate_limit": None}
+        found["agent"]["llm"] |= unlimited | changes.pop("llm", {})
         return (
             found
             | {

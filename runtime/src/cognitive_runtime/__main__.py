@@ -5,6 +5,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Final, NoReturn
 
@@ -47,11 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _attempt(settings: RuntimeSettings, subject: RequestSubject, grace_s: float) -> NoReturn:
     # Imported here: one attempt needs no Ray, and the executor's driver no DSPy; both take seconds to load.
     from cognitive_runtime.bootstrap.job import run_attempt
-    from cognitive_runtime.bootstrap.reasoning import make_cognitive_core
+    from cognitive_runtime.bootstrap.reasoning import attempt_limits, make_cognitive_core
 
     names = {"namespace": subject.namespace, "agent": subject.agent_uid, "attempt": subject.attempt_id}
     configure_logging(settings.log_level, names)
-    code = asyncio.Runner().run(run_attempt(settings, subject, make_cognitive_core, grace_s))
+    make_core = partial(make_cognitive_core, limits=attempt_limits(subject.namespace, subject.agent_uid))
+    code = asyncio.Runner().run(run_attempt(settings, subject, make_core, grace_s))
     sys.stdout.flush()
     # Without the loop's own end, which waits for every task and thread: a library that ignores its cancellation would
     # keep the job running, although its response is in the stream.
@@ -73,6 +75,7 @@ def _executor_settings(arguments: argparse.Namespace) -> ExecutorSettings:
         workers=arguments.workers,
         concurrency=arguments.concurrency,
         required_secrets=tuple(arguments.require_secret),
+        shared_ledger=arguments.shared_ledger,
         grace_s=arguments.grace_seconds,
     )
 
@@ -105,6 +108,11 @@ def _add_executor(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FILE",
         help="file of the agent's secrets without which its workers take no requests; may be given more than once",
+    )
+    parser.add_argument(
+        "--shared-ledger",
+        action="store_true",
+        help="keep the ledger by which the workers share the agent's rate limits and its cache",
     )
     _add_grace(parser)
 

@@ -39,6 +39,8 @@ class ExecutorSettings:
     """Attempts that one worker runs at once."""
     required_secrets: tuple[str, ...] = ()
     """Files without which a worker takes no requests."""
+    shared_ledger: bool = False
+    """Whether the driver keeps the ledger by which its workers share limits and cache."""
     grace_s: float = 2.0
     """For running attempts when the executor is told to end. Ray kills a stopped job's driver after 3 s."""
 

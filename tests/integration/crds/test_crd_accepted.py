@@ -45,6 +45,7 @@ def test_an_agent_gets_its_defaults(kubectl: Kubectl) -> None:
             "presencePenalty": 0,
             "stream": False,
             "logging": {"requests": True, "responses": False, "tokens": True},
+            "cache": {"enabled": False, "ttlSeconds": 3600},
         },
         "ray": {"address": "http://ray-head.ray.svc:8265"},
         "execution": {"mode": "Embedded", "workers": 1, "concurrencyPerWorker": 8},

@@ -54,6 +54,8 @@ def test_the_request_is_the_golden_one() -> None:
                             "apiKeySecretRef": {"name": "openai"},
                         },
                     ],
+                    "cache": {"enabled": True, "ttlSeconds": 600},
+                    "rateLimit": {"requestsPerMinute": 120},
                 },
                 "ray": {"address": "http://ray:8265"},
             },
@@ -115,6 +117,28 @@ def test_a_jobs_environment_holds_the_broker_and_the_submission_alone() -> None:
     assert set(submission.env_vars) == {"COGNITIVE_NATS_URL", "COGNITIVE_SUBMISSION_ID"}
     assert submission.submission_id == f"ct-{o.TASK_UID}-1"
     assert submission.entrypoint.endswith(f"attempt agent.request.team.{o.AGENT_UID}.{o.TASK_UID}.1")
+
+
+def test_an_executor_keeps_a_ledger_only_where_there_is_something_to_share() -> None:
+    def has_ledger(**llm: Any) -> bool:
+        base = o.agent_body()["spec"]["llm"]
+        agent = Agent.model_validate(o.agent_body(llm=base | llm))
+        return "--shared-ledger" in shlex.split(desired_executor(agent, "ca-x-1", ENVIRONMENT).entrypoint)
+
+    assert not has_ledger()
+    assert not has_ledger(cache={"enabled": False})
+    assert has_ledger(cache={"enabled": True})
+    assert has_ledger(rateLimit={})
+
+
+def test_an_absent_rate_limit_is_none_and_an_empty_one_has_defaults() -> None:
+    def limit(**llm: Any) -> Any:
+        base = o.agent_body()["spec"]["llm"]
+        agent, task = Agent.model_validate(o.agent_body(llm=base | llm)), Task.model_validate(o.task_body())
+        return desired_request(task, agent, o.key(), b"m" * 32, o.NOW).model_dump()["agent"]["llm"]["rate_limit"]
+
+    assert limit() is None
+    assert limit(rateLimit={}) == {"requests_per_minute": 60, "tokens_per_minute": 150_000}
 
 
 def test_settings_that_an_executor_starts_with_change_its_hash_and_others_do_not() -> None:

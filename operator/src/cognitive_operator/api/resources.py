@@ -48,6 +48,20 @@ class Fallback(View):
     api_key_secret_ref: SecretKeyRef | None = None
 
 
+class Cache(View):
+    """How long an answer is given again to the same question."""
+
+    enabled: bool = False
+    ttl_seconds: int = 3600
+
+
+class RateLimit(View):
+    """The most that an agent asks of its model."""
+
+    requests_per_minute: int = 60
+    tokens_per_minute: int = 150_000
+
+
 class LLM(View):
     """The model that an agent thinks with."""
 
@@ -66,6 +80,13 @@ class LLM(View):
     retry_delay_seconds: float = 1.0
     logging: LLMLogging = LLMLogging()
     fallbacks: tuple[Fallback, ...] = ()
+    cache: Cache = Cache()
+    rate_limit: RateLimit | None = None
+
+    @property
+    def needs_ledger(self) -> bool:
+        """Whether the agent's workers have something to count or to remember together."""
+        return self.cache.enabled or self.rate_limit is not None
 
 
 class Ray(View):

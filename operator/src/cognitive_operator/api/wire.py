@@ -41,6 +41,20 @@ class Fallback(Part):
     api_key_file: str | None
 
 
+class CacheSettings(Part):
+    """How long an answer is given again to the same question."""
+
+    enabled: bool
+    ttl_seconds: int
+
+
+class RateLimitSettings(Part):
+    """The most that all workers of an agent ask of its model."""
+
+    requests_per_minute: int
+    tokens_per_minute: int
+
+
 class LLMSettings(Part):
     """How an attempt calls the model."""
 
@@ -59,6 +73,8 @@ class LLMSettings(Part):
     retry_delay_seconds: float
     logging: LLMLogging
     fallbacks: tuple[Fallback, ...]
+    cache: CacheSettings
+    rate_limit: RateLimitSettings | None
 
 
 class EnergySettings(Part):
@@ -183,6 +199,7 @@ class Completed(Response):
     confidence: float | None = Field(ge=0, le=1)
     confidence_reason: str | None
     reasoning: str
+    cache_hit: bool = False
 
 
 class Failed(Response):

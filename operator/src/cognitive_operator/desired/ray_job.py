@@ -22,9 +22,10 @@ def executor_arguments(agent: Agent) -> str:
     """Return the entrypoint of an agent's executor."""
     execution, meta = agent.spec.execution, agent.metadata
     secrets = "".join(f" --require-secret {name}" for name in key_files(agent.spec.llm))
+    ledger = " --shared-ledger" if agent.spec.llm.needs_ledger else ""
     return (
         f"python -m cognitive_runtime executor --namespace {meta.namespace} --agent-uid {meta.uid}"
-        f" --workers {execution.workers} --concurrency {execution.concurrency_per_worker}{secrets}"
+        f" --workers {execution.workers} --concurrency {execution.concurrency_per_worker}{secrets}{ledger}"
     )
 
 

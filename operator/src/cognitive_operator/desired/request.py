@@ -8,10 +8,12 @@ from cognitive_operator.api.resources import LLM, Agent, Task
 from cognitive_operator.api.resources import Fallback as LLMFallback
 from cognitive_operator.api.wire import (
     AgentSettings,
+    CacheSettings,
     EnergySettings,
     Fallback,
     LLMLogging,
     LLMSettings,
+    RateLimitSettings,
     Request,
     attempt_key,
 )
@@ -69,6 +71,8 @@ def _llm(llm: LLM) -> LLMSettings:
         stream=llm.stream,
         retry_delay_seconds=llm.retry_delay_seconds,
         logging=LLMLogging(**llm.logging.model_dump()),
+        cache=CacheSettings(**llm.cache.model_dump()),
+        rate_limit=RateLimitSettings(**llm.rate_limit.model_dump()) if llm.rate_limit else None,
         fallbacks=tuple(_fallback(each, number) for number, each in enumerate(llm.fallbacks, start=1)),
     )
 

@@ -121,6 +121,7 @@ def _result(response: Completed) -> Patch:
         "confidence": response.confidence,
         "confidenceReason": response.confidence_reason,
         "reasoning": response.reasoning,
+        "cacheHit": response.cache_hit,
     }
 
 

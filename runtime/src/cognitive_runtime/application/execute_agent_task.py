@@ -105,7 +105,7 @@ class ExecuteAgentTask:
         raise _spent(stop.reason or over, reasoning)
 
     def _completed(self, begin: _Begin, reasoning: Reasoning) -> AgentResult:
-        cost = begin.request.agent.cost_per_character
+        cost = 0.0 if reasoning.cache_hit else begin.request.agent.cost_per_character
         return AgentResult(
             **self._common(begin, reasoning.answered_by),
             usage=reasoning.usage,
@@ -115,6 +115,7 @@ class ExecuteAgentTask:
             confidence_reason=reasoning.confidence_reason,
             reasoning=clip_utf8(reasoning.thought, MAX_REASONING_BYTES),
             repaired=reasoning.repaired,
+            cache_hit=reasoning.cache_hit,
         )
 
     def _failed(self, begin: _Begin, error: ReasoningError) -> FailureResult:

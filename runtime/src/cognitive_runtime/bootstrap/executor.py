@@ -3,17 +3,23 @@
 import asyncio
 import logging
 import os
+from functools import partial
 from typing import Final
 
 from cognitive_runtime.adapters.cancellation import cancel
+from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.json_logs import configure_logging
 from cognitive_runtime.adapters.ray.actors import ActorSpec, RayWorkerHandle, connect_to_ray, leave_ray
 from cognitive_runtime.adapters.ray.fleet import Fleet
+from cognitive_runtime.adapters.ray.ledger import executor_ledger
+from cognitive_runtime.adapters.ray.ledger_actor import keep_ledger
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity
+from cognitive_runtime.application import Limits
 from cognitive_runtime.bootstrap.hosted import HostedWorker, Post
 from cognitive_runtime.bootstrap.job import listen_for_end
 from cognitive_runtime.bootstrap.reasoning import make_cognitive_core
 from cognitive_runtime.config import ExecutorSettings, read_settings
+from cognitive_runtime.domain import ILedger
 
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -23,7 +29,16 @@ async def build_worker(spec: ActorSpec) -> HostedWorker:
     settings = read_settings(os.environ)
     configure_logging(settings.log_level, {"namespace": spec.namespace, "agent": spec.agent_uid, "worker": spec.worker})
     identity = WorkerIdentity(spec.namespace, spec.agent_uid, spec.worker, settings.submission_id, "Embedded")
-    return HostedWorker(Post(identity, spec.concurrency, spec.required_secrets), settings, make_cognitive_core)
+    make_core = partial(make_cognitive_core, limits=_limits(spec))
+    return HostedWorker(Post(identity, spec.concurrency, spec.required_secrets), settings, make_core)
+
+
+def _limits(spec: ActorSpec) -> Limits:
+
+    async def open_ledger() -> ILedger:
+        return executor_ledger(spec.agent_uid, spec.workers)
+
+    return Limits(open_ledger, SystemClock())
 
 
 def run_executor(executor: ExecutorSettings) -> None:
@@ -38,18 +53,25 @@ def run_executor(executor: ExecutorSettings) -> None:
 async def _keep_workers(executor: ExecutorSettings) -> None:
 
     def spawn(worker: str) -> RayWorkerHandle:
-        required = executor.required_secrets
-        spec = ActorSpec(executor.namespace, executor.agent_uid, worker, executor.concurrency, required)
+        spec = ActorSpec(
+            executor.namespace,
+            executor.agent_uid,
+            worker,
+            executor.concurrency,
+            executor.required_secrets,
+            executor.workers,
+        )
         return RayWorkerHandle(spec, build_worker)
 
     terminated = listen_for_end()
     _LOGGER.info("executor started", extra={"event": "ExecutorStarted", "workers": executor.workers})
     fleet = Fleet(spawn, executor.workers)
+    keeping = [asyncio.create_task(keep_ledger(executor.agent_uid))] if executor.shared_ledger else []
     running, ending = asyncio.create_task(fleet.run()), asyncio.create_task(terminated.wait())
     await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
     if not running.done():
         await fleet.stop(executor.grace_s)
-    await cancel(running, ending)
+    await cancel(running, ending, *keeping)
     _LOGGER.info("executor ended", extra={"event": "ExecutorEnded", "drained": not terminated.is_set()})
     if not running.cancelled():
         running.result()

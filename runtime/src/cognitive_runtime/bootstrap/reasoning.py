@@ -1,11 +1,26 @@
 """What the executors think with."""
 
+import asyncio
+
+from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.secrets import SecretFiles
+from cognitive_runtime.application import Limits
 from cognitive_runtime.config import RuntimeSettings
-from cognitive_runtime.domain import IReasoner
+from cognitive_runtime.domain import ILedger, ILimits, IReasoner
 
 
-def make_cognitive_core(settings: RuntimeSettings) -> IReasoner:
+def attempt_limits(namespace: str, agent_uid: str) -> ILimits:
+    """Return the limits of an attempt in Job mode: Ray is imported and joined, in seconds, only if it has some."""
+
+    def open_ledger() -> ILedger:
+        from cognitive_runtime.adapters.ray.ledger import attempt_ledger
+
+        return attempt_ledger(namespace, agent_uid)
+
+    return Limits(lambda: asyncio.to_thread(open_ledger), SystemClock())
+
+
+def make_cognitive_core(settings: RuntimeSettings, limits: ILimits | None = None) -> IReasoner:
     """Return the cognitive core on a pool of model connections. Imports DSPy, which takes seconds."""
     from cognitive_runtime.adapters.dspy import CognitiveCore
     from cognitive_runtime.adapters.vllm import ModelPool
@@ -13,4 +28,4 @@ def make_cognitive_core(settings: RuntimeSettings) -> IReasoner:
     def read_secret(agent_uid: str, name: str) -> str:
         return SecretFiles(settings.secrets_dir, agent_uid).read(name)
 
-    return CognitiveCore(ModelPool(read_secret))
+    return CognitiveCore(ModelPool(read_secret), limits=limits)

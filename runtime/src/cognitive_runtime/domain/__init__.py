@@ -1,6 +1,7 @@
 """The domain: what agents, tasks, attempts and their outcomes are. Knows no framework, no clock and no network."""
 
 from cognitive_runtime.domain.agent_config import AgentConfig
+from cognitive_runtime.domain.cache_key import CacheKey, cache_key
 from cognitive_runtime.domain.endpoint import LLMLogging, ModelEndpoint
 from cognitive_runtime.domain.errors import (
     BadRequest,
@@ -22,16 +23,31 @@ from cognitive_runtime.domain.errors import (
     TruncatedResponse,
 )
 from cognitive_runtime.domain.generation import Message, VLLMRequest, VLLMResponse
+from cognitive_runtime.domain.ledger import Ledger
+from cognitive_runtime.domain.limits import (
+    CacheSettings,
+    Permit,
+    Question,
+    RateLimit,
+    Reply,
+    estimate_tokens,
+)
 from cognitive_runtime.domain.ports import (
+    IAllowance,
     IAsyncExecutor,
     IClock,
+    ILedger,
+    ILimits,
     IModelSource,
     IReasoner,
     IResultPublisher,
     IVLLMClient,
+    NoLimits,
+    Unlimited,
 )
 from cognitive_runtime.domain.request import AgentSettings, ExecutionMode, ExecutionRequest, LLMSettings
 from cognitive_runtime.domain.result import AgentResult, AttemptOutcome, FailureResult, Reasoning
+from cognitive_runtime.domain.result_cache import ResultCache
 from cognitive_runtime.domain.role import AgentRole, describe_role, parse_role
 from cognitive_runtime.domain.task import AgentTask, CognitiveContext, CognitiveTaskType
 from cognitive_runtime.domain.usage import Usage
@@ -44,6 +60,8 @@ __all__ = [
     "AgentTask",
     "AttemptOutcome",
     "BadRequest",
+    "CacheKey",
+    "CacheSettings",
     "Cancelled",
     "CognitiveContext",
     "CognitiveTaskType",
@@ -55,8 +73,11 @@ __all__ = [
     "ExecutionMode",
     "ExecutionRequest",
     "FailureResult",
+    "IAllowance",
     "IAsyncExecutor",
     "IClock",
+    "ILedger",
+    "ILimits",
     "IModelSource",
     "IReasoner",
     "IResultPublisher",
@@ -66,19 +87,29 @@ __all__ = [
     "LLMLogging",
     "LLMSettings",
     "LeaseLost",
+    "Ledger",
     "Message",
     "ModelEndpoint",
     "ModelTimeout",
     "ModelUnavailable",
+    "NoLimits",
     "OutputParseError",
+    "Permit",
+    "Question",
+    "RateLimit",
     "RateLimited",
     "Reasoning",
     "ReasoningError",
+    "Reply",
+    "ResultCache",
     "RetryableReasoningError",
     "TruncatedResponse",
+    "Unlimited",
     "Usage",
     "VLLMRequest",
     "VLLMResponse",
+    "cache_key",
     "describe_role",
+    "estimate_tokens",
     "parse_role",
 ]

@@ -4,8 +4,10 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol, TypeVar
 
 from cognitive_runtime.domain.generation import VLLMRequest, VLLMResponse
+from cognitive_runtime.domain.limits import Permit, Question, Reply
 from cognitive_runtime.domain.request import ExecutionRequest
 from cognitive_runtime.domain.result import AgentResult, FailureResult, Reasoning
+from cognitive_runtime.domain.usage import Usage
 
 T = TypeVar("T")
 
@@ -48,13 +50,83 @@ class IVLLMClient(Protocol):
         """
 
 
+class IAllowance(Protocol):
+    """What one attempt may ask of its model, and what others were answered before it."""
+
+    async def recall(self, signature_version: str) -> Reasoning | None:
+        """Return the answer to the same question if it is remembered.
+
+        ``signature_version`` changes with whatever the code makes of a request of this type.
+        """
+
+    async def remember(self, reasoning: Reasoning) -> None:
+        """Let others have this answer; does not wait for it to be kept."""
+
+    async def acquire(self, request: VLLMRequest) -> Permit:
+        """Return when the model may be called, before every single call.
+
+        Raises:
+            RateLimited: The agent's own limit leaves no room before the attempt's deadline.
+        """
+
+    async def settle(self, permit: Permit, usage: Usage) -> None:
+        """Tell what a call has cost; does not wait for it to be counted."""
+
+
+class ILimits(Protocol):
+    """Knows the rate limits and the cache of an agent."""
+
+    def open(self, request: ExecutionRequest, deadline_s: float) -> IAllowance:
+        """Return what one attempt is allowed; ``deadline_s`` is a reading of the monotonic clock."""
+
+
+class ILedger(Protocol):
+    """What all workers of an agent count and remember together. Works as well as it can and never fails."""
+
+    async def ask(self, question: Question) -> Reply:
+        """Return the answer that is there, else leave for a call, booked, or how long to wait for it."""
+
+    def correct(self, permit: Permit, used_tokens: int) -> None:
+        """Count what a call has cost instead of its estimate."""
+
+    def remember(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Keep an answer."""
+
+
+class Unlimited:
+    """The allowance of an attempt whose agent has neither a limit nor a cache. Implements ``IAllowance``."""
+
+    async def recall(self, signature_version: str) -> Reasoning | None:
+        """Return nothing."""
+        return None
+
+    async def remember(self, reasoning: Reasoning) -> None:
+        """Forget it."""
+
+    async def acquire(self, request: VLLMRequest) -> Permit:
+        """Return at once."""
+        return Permit()
+
+    async def settle(self, permit: Permit, usage: Usage) -> None:
+        """Count nothing."""
+
+
+class NoLimits:
+    """Lets every attempt do as it likes. Implements ``ILimits``."""
+
+    def open(self, request: ExecutionRequest, deadline_s: float) -> IAllowance:
+        """Return leave for everything."""
+        return Unlimited()
+
+
 class IModelSource(Protocol):
     """Knows how to reach the model of each agent."""
 
-    def open(self, request: ExecutionRequest, deadline_s: float) -> IVLLMClient:
+    def open(self, request: ExecutionRequest, deadline_s: float, allowance: IAllowance | None = None) -> IVLLMClient:
         """Return a client for one attempt, on connections that attempts share.
 
-        ``deadline_s`` is a reading of the monotonic clock: the client starts no retry that would pass it.
+        ``deadline_s`` is a reading of the monotonic clock: the client starts no retry that would pass it. Without an
+        ``allowance`` calls are not counted.
         """
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 from cognitive_runtime.domain.endpoint import LLMLogging, ModelEndpoint
 from cognitive_runtime.domain.errors import InvalidRequest
+from cognitive_runtime.domain.limits import CacheSettings, RateLimit
 from cognitive_runtime.domain.task import CognitiveTaskType
 
 ExecutionMode = Literal["Embedded", "Job"]
@@ -40,6 +41,9 @@ class LLMSettings:
     logging: LLMLogging = field(default_factory=LLMLogging)
     fallbacks: tuple[ModelEndpoint, ...] = ()
     """Asked in this order when the one before cannot be reached, is too slow or is rate-limited."""
+    cache: CacheSettings = field(default_factory=CacheSettings)
+    rate_limit: RateLimit | None = None
+    """None: no limit."""
 
     @property
     def endpoints(self) -> tuple[ModelEndpoint, ...]:

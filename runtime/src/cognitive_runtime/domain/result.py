@@ -25,6 +25,8 @@ class Reasoning:
     """The one of the agent's models that answered; None: the first."""
     repaired: bool = False
     """True when the first answer could not be used and a second call repaired it."""
+    cache_hit: bool = False
+    """True when no model was asked: an earlier answer to the same question was given again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +97,7 @@ class AgentResult(AttemptOutcome):
     reasoning: str = ""
     """At most 4 KiB of the thought."""
     repaired: bool = False
+    cache_hit: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,12 +14,15 @@ from cognitive_runtime.adapters.dspy.confidence import Confidence, read_confiden
 from cognitive_runtime.adapters.dspy.inputs import preamble, signature_inputs
 from cognitive_runtime.adapters.dspy.model import PortLanguageModel
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES, TaskSignature
+from cognitive_runtime.adapters.dspy.version import signature_version
 from cognitive_runtime.domain import (
     AgentSettings,
     CognitiveContext,
     ExecutionRequest,
+    ILimits,
     IModelSource,
     InternalError,
+    NoLimits,
     Reasoning,
     ReasoningError,
 )
@@ -35,10 +38,11 @@ class CognitiveCore:
     The model is bound for each request by ``dspy.context``; nothing of DSPy's global settings is used or changed.
     """
 
-    def __init__(self, models: IModelSource, agent: AgentSettings | None = None) -> None:
+    def __init__(self, models: IModelSource, agent: AgentSettings | None = None, limits: ILimits | None = None) -> None:
         """Take the models; ``agent`` is whom contexts that come without a request are answered as."""
         self._models = models
         self._agent = agent
+        self._limits = limits or NoLimits()
         self._modules = {task_type: dspy.Predict(found.signature) for task_type, found in SIGNATURES.items()}
 
     async def reason(self, request: ExecutionRequest) -> Reasoning:
@@ -49,12 +53,19 @@ class CognitiveCore:
                 ``InternalError``, so that the tokens that it has spent are known.
         """
         inputs = signature_inputs(request)
-        client = self._models.open(request, time.monotonic() + request.timeout_seconds)
+        deadline_s = time.monotonic() + request.timeout_seconds
+        allowance = self._limits.open(request, deadline_s)
+        remembered = await allowance.recall(signature_version(request.task_type))
+        if remembered:
+            return remembered
+        client = self._models.open(request, deadline_s, allowance)
         lm = PortLanguageModel(client, request.agent.llm, request.attempt_id)
         adapter = BoundedJSONAdapter(preamble(request), request.agent.llm.max_tokens)
         with dspy.context(lm=lm, adapter=adapter, trace=None, disable_history=True):
             prediction = await _known_to_its_end(lm, self._modules[request.task_type].acall(**inputs))
-        return _reasoning(SIGNATURES[request.task_type], prediction.toDict(), lm)
+        reasoning = _reasoning(SIGNATURES[request.task_type], prediction.toDict(), lm)
+        await allowance.remember(reasoning)
+        return reasoning
 
     def __call__(self, context: CognitiveContext) -> dict[str, Any]:
         """Think about one context and return the outputs, or why there are none; never raises for a failed reasoning.

@@ -27,6 +27,8 @@ class ActorSpec:
     worker: str
     concurrency: int
     required_secrets: tuple[str, ...] = ()
+    workers: int = 1
+    """How many the executor has, this one among them."""
 
 
 class IHostedWorker(Protocol):
@@ -128,7 +130,9 @@ async def _call(reference: Any) -> Any:
 
 
 def connect_to_ray(namespace: str) -> None:
-    """Join the Ray cluster on which this job's driver runs."""
+    """Join the Ray cluster on which this job's driver runs; more than once is no error."""
+    if ray.is_initialized():
+        return
     ray.init(address="auto", namespace=namespace, log_to_driver=True, configure_logging=False)
 
 

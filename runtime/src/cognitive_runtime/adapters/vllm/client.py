@@ -13,9 +13,11 @@ from cognitive_runtime.adapters.vllm.server import ModelServer
 from cognitive_runtime.domain import (
     ContentRefused,
     EmptyResponse,
+    IAllowance,
     LLMLogging,
     ReasoningError,
     TruncatedResponse,
+    Unlimited,
     Usage,
     VLLMRequest,
     VLLMResponse,
@@ -51,6 +53,7 @@ class VLLMHTTPClient:
         retry: RetryPolicy | None = None,
         server: ModelServer | None = None,
         logging: LLMLogging = NOTHING_SPECIAL,
+        allowance: IAllowance | None = None,
     ) -> None:
         self._url = vllm_url
         self._author = (agent_id, str(role))
@@ -60,6 +63,7 @@ class VLLMHTTPClient:
         self._retry = retry or RetryPolicy()
         self._server = server
         self._logging = logging
+        self._allowance = allowance or Unlimited()
 
     async def generate(self, request: VLLMRequest) -> VLLMResponse:
         """Return the model's answer, repeating the call after failures that pass.
@@ -74,6 +78,7 @@ class VLLMHTTPClient:
 
     async def _call(self, server: ModelServer, request: VLLMRequest, number: int) -> Answer:
         log = CallLog(self._logging, server.name, request, number)
+        permit = await self._allowance.acquire(request)
         begun_s = time.monotonic()
         timeout_s = max(MIN_TIMEOUT_S, min(self._timeout_s, self._retry.deadline_s - begun_s))
         log.begun()
@@ -83,6 +88,7 @@ class VLLMHTTPClient:
             log.failed(error, time.monotonic() - begun_s)
             raise
         log.answered(answer, time.monotonic() - begun_s)
+        await self._allowance.settle(permit, answer.count())
         return answer
 
     @asynccontextmanager

@@ -8,7 +8,7 @@ from cognitive_runtime.adapters.vllm.client import ReadKey, VLLMHTTPClient, no_k
 from cognitive_runtime.adapters.vllm.fallback import FallbackClient
 from cognitive_runtime.adapters.vllm.retry import RetryPolicy
 from cognitive_runtime.adapters.vllm.server import ModelServer
-from cognitive_runtime.domain import CredentialsNotMounted, ExecutionRequest, ModelEndpoint
+from cognitive_runtime.domain import CredentialsNotMounted, ExecutionRequest, IAllowance, ModelEndpoint
 
 ReadSecret = Callable[[str, str], str]
 """Returns the content of a file among an agent's secrets: agent UID, file name. Raises ``CredentialsNotMounted``."""
@@ -22,17 +22,19 @@ class ModelPool:
         self._servers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, str | None], ModelServer]]
         self._servers = WeakKeyDictionary()
 
-    def open(self, request: ExecutionRequest, deadline_s: float) -> FallbackClient:
+    def open(self, request: ExecutionRequest, deadline_s: float, allowance: IAllowance | None = None) -> FallbackClient:
         """Return a client for one attempt. Call it where the attempt's event loop runs."""
         endpoints = request.agent.llm.endpoints
-        return FallbackClient([(each, self._client(request, each, deadline_s)) for each in endpoints])
+        return FallbackClient([(each, self._client(request, each, deadline_s, allowance)) for each in endpoints])
 
     async def close(self) -> None:
         """Close the connections that belong to the running event loop."""
         for server in self._servers.pop(asyncio.get_running_loop(), {}).values():
             await server.close()
 
-    def _client(self, request: ExecutionRequest, endpoint: ModelEndpoint, deadline_s: float) -> VLLMHTTPClient:
+    def _client(
+        self, request: ExecutionRequest, endpoint: ModelEndpoint, deadline_s: float, allowance: IAllowance | None
+    ) -> VLLMHTTPClient:
         llm = request.agent.llm
         return VLLMHTTPClient(
             endpoint.endpoint,
@@ -44,6 +46,7 @@ class ModelPool:
             retry=RetryPolicy(llm.max_retries, deadline_s, llm.retry_delay_seconds),
             server=self._server(request.agent_uid, endpoint),
             logging=llm.logging,
+            allowance=allowance,
         )
 
     def _server(self, agent_uid: str, endpoint: ModelEndpoint) -> ModelServer:

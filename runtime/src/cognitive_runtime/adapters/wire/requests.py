@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from cognitive_runtime.adapters.wire.model import Message, Part, explain
 from cognitive_runtime.domain import (
     AgentSettings,
+    CacheSettings,
     CognitiveTaskType,
     ExecutionMode,
     ExecutionRequest,
@@ -16,6 +17,7 @@ from cognitive_runtime.domain import (
     LLMLogging,
     LLMSettings,
     ModelEndpoint,
+    RateLimit,
 )
 
 
@@ -30,6 +32,16 @@ class _Logging(Part):
     requests: bool = True
     responses: bool = False
     tokens: bool = True
+
+
+class _Cache(Part):
+    enabled: bool = False
+    ttl_seconds: float = Field(default=3600, gt=0)
+
+
+class _RateLimit(Part):
+    requests_per_minute: int = Field(default=60, ge=1)
+    tokens_per_minute: int = Field(default=150_000, ge=1)
 
 
 class _LLM(Part):
@@ -48,12 +60,17 @@ class _LLM(Part):
     retry_delay_seconds: float = 1.0
     logging: _Logging = _Logging()
     fallbacks: tuple[_Fallback, ...] = ()
+    cache: _Cache = _Cache()
+    rate_limit: _RateLimit | None = None
 
     def settings(self) -> LLMSettings:
-        plain = self.model_dump(exclude={"logging", "fallbacks"})
-        logging = LLMLogging(**self.logging.model_dump())
-        fallbacks = tuple(ModelEndpoint(**each.model_dump()) for each in self.fallbacks)
-        return LLMSettings(**plain, logging=logging, fallbacks=fallbacks)
+        return LLMSettings(
+            **self.model_dump(exclude={"logging", "fallbacks", "cache", "rate_limit"}),
+            logging=LLMLogging(**self.logging.model_dump()),
+            fallbacks=tuple(ModelEndpoint(**each.model_dump()) for each in self.fallbacks),
+            cache=CacheSettings(**self.cache.model_dump()),
+            rate_limit=RateLimit(**self.rate_limit.model_dump()) if self.rate_limit else None,
+        )
 
 
 class _Energy(Part):

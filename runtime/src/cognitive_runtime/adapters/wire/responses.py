@@ -47,6 +47,7 @@ def encode_completed(result: AgentResult, result_ref: ResultRef | None = None) -
             "confidence_reason": result.confidence_reason,
             "reasoning": result.reasoning,
             "repaired": result.repaired,
+            "cache_hit": result.cache_hit,
         }
     )
 
@@ -77,7 +78,8 @@ def parse_outcome(data: bytes) -> AgentResult | FailureResult:
         common = {name: found[name] for name in _IDENTITY_FIELDS if name in found or name not in _OPTIONAL_FIELDS}
         common |= {"usage": Usage(**found["usage"]), "energy_delta": found["energy"]["delta"]}
         if found["status"] == "completed":
-            return AgentResult(**common, result=found["result"] or {}, **{n: found[n] for n in _COMPLETED_FIELDS})
+            own = {name: found[name] for name in _COMPLETED_FIELDS} | {"cache_hit": found.get("cache_hit", False)}
+            return AgentResult(**common, result=found["result"] or {}, **own)
         return FailureResult(**common, **{name: found[name] for name in _FAILED_FIELDS})
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise WireError(f"not a response: {error!r}") from None

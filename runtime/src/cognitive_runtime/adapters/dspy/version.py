@@ -1,0 +1,23 @@
+"""Which question the code makes of a request: another one may have another answer."""
+
+import hashlib
+import json
+from functools import cache
+from importlib.metadata import version
+from typing import Final
+
+from cognitive_runtime.adapters.dspy.prompt import system_message
+from cognitive_runtime.adapters.dspy.schema import answer_schema, bounds_for
+from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
+from cognitive_runtime.domain import CognitiveTaskType
+
+_ANY_TOKENS: Final = 1024
+
+
+@cache
+def signature_version(task_type: CognitiveTaskType) -> str:
+    """Return what changes with the words, the fields and the schema of a type, and with every release."""
+    signature = SIGNATURES[task_type].signature
+    bounds = bounds_for(signature, _ANY_TOKENS)
+    parts = [version("cognitive-runtime"), system_message("", signature, bounds), answer_schema(signature, bounds)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

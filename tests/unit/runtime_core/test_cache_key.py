@@ -1,0 +1,97 @@
+"""Answers are the same only where everything that reaches the model is."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cognitive_runtime.adapters.dspy.version import signature_version
+from cognitive_runtime.domain import (
+    CacheSettings,
+    CognitiveTaskType,
+    ExecutionRequest,
+    LLMLogging,
+    LLMSettings,
+    ModelEndpoint,
+    RateLimit,
+    cache_key,
+)
+from runtime_requests import execution_request
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def digest(request: ExecutionRequest, version: str = "1") -> str:
+    return cache_key(request, version).digest
+
+
+BASE = execution_request(context={"memory": {"a": 1}}, constraints={"rubric": "r"})
+OTHER_QUESTIONS: dict[str, dict[str, Any]] = {
+    "type": {"task_type": CognitiveTaskType.TASK_PLANNING},
+    "input": {"input": {"error_message": "other"}},
+    "context": {"context": {"memory": {"a": 2}}},
+    "constraints": {"constraints": {"rubric": "other"}},
+    "role": {"agent": {"role": "QA"}},
+    "role probabilities": {"agent": {"role_probabilities": {"E": 1.0, "S": 0.0, "O": 0.0}}},
+    "system prompt": {"agent": {"system_prompt": "Be brief."}},
+    "model": {"llm": {"model": "other"}},
+    "endpoint": {"endpoint": "http://127.0.0.1:2"},
+    "provider": {"llm": {"provider": "vllm"}},
+    "temperature": {"llm": {"temperature": 0.1}},
+    "top p": {"llm": {"top_p": 0.1}},
+    "max tokens": {"llm": {"max_tokens": 99}},
+    "penalties": {"llm": {"frequency_penalty": 1.0, "presence_penalty": 1.0}},
+    "fallbacks": {"llm": {"fallbacks": (ModelEndpoint("openai", "other", "http://127.0.0.1:3"),)}},
+}
+SAME_QUESTION: dict[str, dict[str, Any]] = {
+    "another task": {"task_uid": "other", "task_name": "other", "attempt": 2, "attempt_key": "cd" * 32},
+    "another mode": {"mode": "Job"},
+    "another deadline": {"timeout_seconds": 99, "published_at": "2026-11-21T02:00:00Z"},
+    "another price": {"agent": {"cost_per_character": 1.0, "generation": 7}},
+    "other calls": {"llm": {"timeout_seconds": 9, "max_retries": 9, "api_key_file": "k"}},
+    "another way of answering": {"llm": {"stream": True, "retry_delay_seconds": 9.0, "logging": LLMLogging(False)}},
+    "other limits": {"llm": {"cache": CacheSettings(True, 5), "rate_limit": RateLimit()}},
+}
+
+
+def changed(fields_: dict[str, Any]) -> ExecutionRequest:
+    return execution_request(**({"context": {"memory": {"a": 1}}, "constraints": {"rubric": "r"}} | fields_))
+
+
+@pytest.mark.parametrize("name", OTHER_QUESTIONS)
+def test_another_question_has_another_key(name: str) -> None:
+    assert digest(changed(OTHER_QUESTIONS[name])) != digest(BASE)
+
+
+@pytest.mark.parametrize("name", SAME_QUESTION)
+def test_the_same_question_has_the_same_key(name: str) -> None:
+    assert digest(changed(SAME_QUESTION[name])) == digest(BASE)
+
+
+def test_every_setting_of_the_call_that_the_key_leaves_out_is_known() -> None:
+    cases = [*OTHER_QUESTIONS.values(), *SAME_QUESTION.values()]
+    decided = {name for case in cases for name in case.get("llm", {})} | {"endpoint"}
+    assert {field.name for field in fields(LLMSettings)} == decided
+
+
+def test_the_version_of_the_signature_is_part_of_the_key() -> None:
+    assert digest(BASE, "1") != digest(BASE, "2")
+    versions = {signature_version(task_type) for task_type in CognitiveTaskType}
+    assert len(versions) == len(CognitiveTaskType)
+
+
+@given(st.dictionaries(st.text(max_size=5), JSON, max_size=5))
+def test_the_order_of_keys_is_no_difference_and_values_are(found: dict[str, Any]) -> None:
+    shuffled = dict(reversed(list(found.items())))
+    assert digest(replace(BASE, input=found)) == digest(replace(BASE, input=shuffled))
+    assert digest(replace(BASE, input=found)) != digest(replace(BASE, input={**found, "one more": 1}))
+
+
+def test_half_a_surrogate_is_no_crash() -> None:
+    assert digest(replace(BASE, input={"error_message": "\ud800"})) != digest(BASE)

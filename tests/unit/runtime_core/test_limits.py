@@ -1,0 +1,196 @@
+"""Attempts keep the limits of their agent and are given answers again, on a clock that the tests move."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from cognitive_runtime.application import Limits
+from cognitive_runtime.domain import (
+    CacheSettings,
+    IAllowance,
+    ILedger,
+    Ledger,
+    Message,
+    Permit,
+    Question,
+    RateLimit,
+    RateLimited,
+    Reasoning,
+    Reply,
+    ResultCache,
+    Unlimited,
+    Usage,
+    VLLMRequest,
+)
+from runtime_requests import execution_request
+
+CALL = VLLMRequest("m", (Message("user", "x" * 400),), max_tokens=100)
+ANSWER = Reasoning({"thought": "t"}, thought="t", confidence=0.5, usage=Usage(1, 2, 3), repaired=True)
+
+
+@dataclass
+class World:
+    """A clock, and a ledger that goes by it and records what it is asked."""
+
+    now_s: float = 0.0
+    ledger: Ledger = field(default_factory=lambda: Ledger("l", ResultCache()))
+    asked: list[Question] = field(default_factory=list)
+    opened: int = 0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def now(self) -> str:
+        return ""
+
+    async def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+        await asyncio.sleep(0)
+
+    async def open(self) -> ILedger:
+        self.opened += 1
+        return self
+
+    async def ask(self, question: Question) -> Reply:
+        self.asked.append(question)
+        return self.ledger.ask(question, self.now_s)
+
+    def correct(self, permit: Permit, used_tokens: int) -> None:
+        self.ledger.correct(permit, used_tokens)
+
+    def remember(self, key: str, value: bytes, ttl_s: float) -> None:
+        self.ledger.remember(key, value, ttl_s, self.now_s)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def limits(world: World) -> Limits:
+    return Limits(world.open, world, world.sleep)
+
+
+def allowance(limits: Limits, deadline_s: float = 300.0, **llm: Any) -> IAllowance:
+    return limits.open(execution_request(llm=llm), deadline_s)
+
+
+async def test_an_agent_with_neither_asks_nobody(world: World, limits: Limits) -> None:
+    found = allowance(limits)
+    assert isinstance(found, Unlimited)
+    assert await found.recall("1") is None
+    await found.settle(await found.acquire(CALL), Usage(1, 1, 2))
+    await found.remember(ANSWER)
+    assert (world.opened, world.asked) == (0, [])
+
+
+async def test_a_call_is_booked_with_its_estimate_and_corrected_after_it(world: World, limits: Limits) -> None:
+    found = allowance(limits, rate_limit=RateLimit(10, 300))
+    permit = await found.acquire(CALL)
+    assert permit.tokens == 400 // 4 + 100
+    await found.settle(permit, Usage(20, 10, 30))
+    await found.acquire(CALL)
+    assert world.now_s == 0.0
+
+
+async def test_without_usage_the_estimate_stands(world: World, limits: Limits) -> None:
+    found = allowance(limits, rate_limit=RateLimit(10, 300))
+    await found.settle(await found.acquire(CALL), Usage())
+    await found.acquire(CALL)
+    assert world.now_s == pytest.approx(60.1)
+
+
+async def test_calls_wait_for_room_in_the_order_in_which_they_came(world: World, limits: Limits) -> None:
+    order: list[int] = []
+
+    async def call(number: int) -> None:
+        await allowance(limits, rate_limit=RateLimit(2, 10_000)).acquire(CALL)
+        order.append(number)
+
+    await asyncio.gather(*(call(number) for number in range(6)))
+    assert order == [0, 1, 2, 3, 4, 5]
+    assert 120.0 <= world.now_s < 123.0
+
+
+async def test_no_room_before_the_deadline_is_rate_limited_at_once(world: World, limits: Limits) -> None:
+    limit = RateLimit(1, 10_000)
+    await allowance(limits, rate_limit=limit).acquire(CALL)
+    with pytest.raises(RateLimited, match="1 requests and 10000 tokens") as caught:
+        await allowance(limits, deadline_s=30.0, rate_limit=limit).acquire(CALL)
+    assert world.now_s == 0.0
+    assert caught.value.retryable
+    assert caught.value.retry_after_s == pytest.approx(60.35)
+
+
+async def test_who_stands_behind_others_is_rate_limited_at_its_own_deadline(world: World) -> None:
+    limits = Limits(world.open, world)  # sleeps for real, while the clock stands still
+    limit = RateLimit(1, 10_000)
+    await allowance(limits, rate_limit=limit).acquire(CALL)
+    first = asyncio.create_task(allowance(limits, rate_limit=limit).acquire(CALL))
+    await asyncio.sleep(0)
+    with pytest.raises(RateLimited) as caught:
+        await allowance(limits, deadline_s=0.3, rate_limit=limit).acquire(CALL)
+    assert caught.value.retry_after_s is not None
+    assert caught.value.retry_after_s >= 0.3
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+
+
+async def test_a_cancelled_waiter_lets_the_next_one_go(world: World, limits: Limits) -> None:
+    limit = RateLimit(1, 10_000)
+    await allowance(limits, rate_limit=limit).acquire(CALL)
+    first = asyncio.create_task(allowance(limits, rate_limit=limit).acquire(CALL))
+    second = asyncio.create_task(allowance(limits, rate_limit=limit).acquire(CALL))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).slot
+
+
+async def test_an_answer_is_given_again_at_no_cost(world: World, limits: Limits) -> None:
+    settings = {"cache": CacheSettings(True, 60)}
+    first = allowance(limits, **settings)
+    assert await first.recall("1") is None
+    await first.remember(ANSWER)
+    again = await allowance(limits, **settings).recall("1")
+    assert again is not None
+    assert (again.outputs, again.thought, again.confidence) == (ANSWER.outputs, "t", 0.5)
+    assert (again.cache_hit, again.usage, again.repaired) == (True, Usage(), False)
+    assert await allowance(limits, **settings).recall("2") is None
+    world.now_s = 60.0
+    assert await allowance(limits, **settings).recall("1") is None
+
+
+async def test_looking_up_and_the_first_call_are_one_question(world: World, limits: Limits) -> None:
+    found = allowance(limits, cache=CacheSettings(True), rate_limit=RateLimit(10, 10_000))
+    await found.recall("1")
+    permit = await found.acquire(CALL)
+    assert permit.slot
+    assert len(world.asked) == 1
+    await found.acquire(CALL)
+    assert len(world.asked) == 2
+
+
+async def test_a_hit_is_given_while_others_wait_for_room(world: World) -> None:
+    limits = Limits(world.open, world)
+    settings = {"cache": CacheSettings(True), "rate_limit": RateLimit(1, 10_000)}
+    first = allowance(limits, **settings)
+    await first.recall("1")
+    await first.acquire(CALL)
+    await first.remember(ANSWER)
+    waiting = asyncio.create_task(allowance(limits, **settings).acquire(CALL))
+    await asyncio.sleep(0)
+    hit = await allowance(limits, **settings).recall("1")
+    assert hit is not None
+    assert hit.cache_hit
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_without_a_cache_no_answer_is_kept(world: World, limits: Limits) -> None:
+    found = allowance(limits, rate_limit=RateLimit())
+    assert await found.recall("1") is None
+    await found.remember(ANSWER)
+    assert world.asked == []
