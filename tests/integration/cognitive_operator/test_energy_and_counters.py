@@ -1,6 +1,8 @@
 """What an agent's finished work adds up to: exactly, over crashes; and what stops when its energy is used up."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from cognitive_objects import Cluster, agent, task
 from controlplane import ControlPlane, Kubectl
 from eventually import eventually
+from executor_processes import executor_pids
 from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
@@ -111,6 +114,21 @@ def test_a_task_that_is_deleted_while_no_operator_lives_is_counted(
     status = wait_counted(cluster, "gone", 1)
     assert before in (0, 1)
     assert (status["tasksSucceeded"], status["tokens"]["total"]) == (1, done["usage"]["totalTokens"])
+
+
+def test_a_task_that_nobody_answered_counts_too(cluster: Cluster, ray_head: RayHead, model: ScriptedModel) -> None:
+    never = {"retryPolicy": {"maxRetries": 0}}
+    cluster.apply(agent("mortal", ray_head.address, model.url, taskDefaults=never))
+    cluster.wait_ready("mortal")
+    model.script(contains="for ever", hang=True)
+    cluster.apply(task("t", "mortal", input={"error_message": "for ever"}))
+    cluster.wait_phase("t", "Running")
+    for pid in executor_pids(cluster.get("cagent", "mortal")["metadata"]["uid"]):
+        os.kill(pid, signal.SIGKILL)
+    assert cluster.wait_phase("t", "Failed", 60.0)["reason"] == "ExecutorLost"
+    status = wait_counted(cluster, "mortal", 1)
+    assert (status["tasksSucceeded"], status["successRate"], status["tokens"]["total"]) == (0, 0, 0)
+    assert status["averageDurationSeconds"] > 1
 
 
 def test_an_agent_that_used_up_its_energy_begins_nothing_until_it_may(

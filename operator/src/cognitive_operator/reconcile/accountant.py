@@ -24,7 +24,7 @@ from cognitive_operator.reconcile.index import AgentRecord, Index
 from cognitive_operator.reconcile.results import verified
 
 logger = logging.getLogger(__name__)
-PAGE: Final = 64
+PAGE: Final = 32
 PAGES: Final = 64
 """Bound of one look: an agent that finished more meanwhile is looked at again."""
 SIBLINGS: Final = 256
