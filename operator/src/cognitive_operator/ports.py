@@ -26,6 +26,8 @@ class RetainedResponse:
     subject: str
     headers: Mapping[str, str]
     data: bytes
+    sequence: int = 0
+    """Its place in the stream."""
 
 
 class Delivery(Protocol):
@@ -87,11 +89,17 @@ class Broker(Protocol):
     async def list_leases(self, agent_uid: str) -> Sequence[LeaseSeen]:
         """Return the leases of an agent's workers, those of Job attempts too."""
 
-    async def get_response(self, namespace: str, key: AttemptKey) -> RetainedResponse | None:
-        """Return the retained response of an attempt, completed before failed."""
-
     async def fetch_responses(self, batch: int, timeout_s: float) -> Sequence[Delivery]:
         """Wait for up to ``batch`` deliveries; an empty sequence after ``timeout_s``."""
+
+    async def response_stream(self) -> str:
+        """Return what tells the stream of responses from one that was made anew: its creation time."""
+
+    async def read_responses(self, subjects: str, after: int, limit: int) -> Sequence[RetainedResponse]:
+        """Return the first messages behind ``after`` whose subject matches, in their order, at most ``limit``."""
+
+    async def publish_closed(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> int:
+        """Note how the operator ended an attempt, once; return the note's place in the stream."""
 
     async def send_control(self, namespace: str, agent_uid: str, payload: bytes) -> None:
         """Send a control message to an agent's executors; nobody may be listening."""

@@ -160,20 +160,6 @@ async def test_leases_that_cannot_be_trusted_are_skipped_and_logged_once(
     assert sum("cannot be read" in record.message for record in caplog.records) == 1
 
 
-async def test_the_retained_response_is_found_completed_first(broker: NatsBroker, js: JetStreamContext) -> None:
-    assert await broker.get_response("default", KEY) is None
-    await js.publish(names.response_subject("failed", "default", KEY), b"failed")
-    found = await broker.get_response("default", KEY)
-    assert found is not None
-    assert found.data == b"failed"
-    headers = {"Cognitive-Signature": "abc"}
-    await js.publish(names.response_subject("completed", "default", KEY), b"completed", headers=headers)
-    found = await broker.get_response("default", KEY)
-    assert found is not None
-    assert (found.subject, found.data) == (names.response_subject("completed", "default", KEY), b"completed")
-    assert found.headers == headers
-
-
 async def test_the_first_response_does_not_wait_for_the_batch_to_fill(broker: NatsBroker, js: JetStreamContext) -> None:
     loop = asyncio.get_running_loop()
     fetching = asyncio.create_task(broker.fetch_responses(64, 5))

@@ -7,11 +7,13 @@ import pytest
 from pydantic import BaseModel
 
 from cognitive_operator.api.conditions import AgentCondition, Outcome, Phase, TaskCondition
-from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, AgentSpec, Attempt, RetryPolicy, TaskSpec, View
+from cognitive_operator.api.counters import Accounting, Counters
+from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, AgentSpec, Attempt, RetryPolicy, TaskSpec
+from cognitive_operator.api.view import View
 from cognitive_operator.api.wire import Lease, Mode
 from cognitive_operator.desired.request import snake_case
 from cognitive_operator.status import task as status
-from cognitive_operator.status.agent import agent_status
+from cognitive_operator.status.agent import agent_status, counters_status
 from cognitive_operator.status.conditions import Verdict, merge_patch
 from cognitive_runtime.domain import CognitiveTaskType
 from crd_schema import Schema, defaulted, fields, part, strict
@@ -87,7 +89,7 @@ def attempt(**more: Any) -> Attempt:
 
 def statuses() -> dict[str, dict[str, Any]]:
     stamp = status.Stamp({}, 1, NOW)
-    closed = attempt(finishedAt=NOW, outcome="Succeeded")
+    closed = attempt(finishedAt=NOW, outcome="Succeeded", sequence=7)
     lost = attempt(finishedAt=NOW, outcome="Lost", errorType="ExecutorLost", message="gone")
     ref = {"bucket": "results-x", "name": "y.1", "size_bytes": 20000, "sha256": "00"}
     return {
@@ -97,6 +99,7 @@ def statuses() -> dict[str, dict[str, Any]]:
         "succeeded": status.succeeded(stamp, [closed], completed(result={"thought": "t", "steps": [{"a": None}]})),
         "by reference": status.succeeded(stamp, [closed], completed(result=None, result_ref=ref, confidence=None)),
         "without confidence": status.succeeded(stamp, [closed], completed(confidence=None, confidence_reason="1e15")),
+        "with sources": status.succeeded(stamp, [closed], completed(context_sources={"energy": "agent"})),
         "failed": status.failed(stamp, "ModelTimeout", "no answer", [lost], failed()),
         "refused": status.refused(stamp, "InputTooLarge", "too large"),
     }
@@ -127,7 +130,9 @@ def test_what_the_operator_writes_of_an_agent_is_kept() -> None:
         runtime_version="0",
     )
     verdicts = [Verdict(name, "True", "Available", "It works.") for name in AgentCondition]
-    counters = {"queued": 1, "running": 2}
+    known = Accounting(stream="2026", sequence=7, duration_seconds=2.5, qualities=(0.5,))
+    counted = Counters(tasks_processed=1, tasks_succeeded=1, accounting=known)
+    counters = {"queued": 1, "running": 2} | counters_status(counted)
     written = agent_status(agent, {}, verdicts, [lease], NOW) | counters
     jsonschema.validate(merge_patch({}, written), strict(part("CognitiveAgent", "status")))
     assert set(written) == set(part("CognitiveAgent", "status")["properties"])

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from cognitive_objects import Cluster, agent, task
 from controlplane import ControlPlane, Kubectl
 from eventually import eventually
+from executor_processes import executor_pids
 from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
@@ -83,7 +83,7 @@ def test_the_broker_killed(busy: Cluster, broker: NatsServer, model: ScriptedMod
 
 
 def test_the_executor_killed(busy: Cluster, model: ScriptedModel) -> None:
-    workers = executor_pids(busy)
+    workers = executor_pids(busy.get("cagent", "busy")["metadata"]["uid"])
     assert workers
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
@@ -112,24 +112,3 @@ def test_a_broker_that_is_away_is_named_and_waited_for(
     cluster.wait_ready("patient")
     assert len(cluster.wait_phase("t", "Succeeded")["attempts"]) == 1
     cluster.kubectl("delete", "ctask,cagent", "--all", "--timeout=60s")
-
-
-def executor_pids(cluster: Cluster) -> list[int]:
-    """Return the process ids of the executor's job and of its workers."""
-    uid = cluster.get("cagent", "busy")["metadata"]["uid"]
-    workers = [pid for pid in pids_of("ray::WorkerActor") if serves(pid, uid)]
-    return pids_of(f"cognitive_runtime executor .*{uid}") + workers
-
-
-def pids_of(pattern: str) -> list[int]:
-    listed = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True, check=False)
-    return [int(pid) for pid in listed.stdout.split()]
-
-
-def serves(pid: int, agent_uid: str) -> bool:
-    """Tell whether a worker process belongs to the agent's executor, by the submission id in its environment."""
-    try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return False
-    return f"ca-{agent_uid}-".encode() in environment

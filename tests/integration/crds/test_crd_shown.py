@@ -37,6 +37,7 @@ AGENT_STATUS = {
     "conditions": [condition("RayReady", "Available"), condition("Ready", "Available")],
     "queued": 3,
     "running": 2,
+    "tasksSucceeded": 40,
 }
 
 
@@ -82,6 +83,7 @@ def test_the_columns_of_an_agent(kubectl: Kubectl) -> None:
     ]
     wide = [
         ("RAY", "http://ray-head.ray.svc:8265"),
+        ("SUCCEEDED", "40"),
         ("ENDPOINT", "http://llm.models.svc:8000/v1"),
     ]
     assert columns(kubectl, "cagent") == narrow

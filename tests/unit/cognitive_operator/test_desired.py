@@ -12,6 +12,7 @@ import pytest
 import operator_objects as o
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Agent, Task
+from cognitive_operator.desired.context import supplied_context
 from cognitive_operator.desired.ray_job import RayEnvironment, desired_attempt, desired_executor, settings_hash
 from cognitive_operator.desired.request import desired_request, snake_case
 
@@ -59,6 +60,12 @@ def test_the_request_is_the_golden_one() -> None:
                 },
                 "ray": {"address": "http://ray:8265"},
             },
+            "status": {
+                "tasksProcessed": 7,
+                "tasksSucceeded": 6,
+                "capabilityScore": 0.62,
+                "energy": {"cognitiveCost": 12.34},
+            },
         }
     )
     task = Task.model_validate(
@@ -73,7 +80,7 @@ def test_the_request_is_the_golden_one() -> None:
                 "agentRef": {"name": "sre"},
                 "type": "FailureAnalysis",
                 "input": golden["input"],
-                "context": golden["context"],
+                "context": {"memory": golden["context"]["memory"]},
                 "constraints": golden["constraints"],
             },
         }
@@ -81,6 +88,23 @@ def test_the_request_is_the_golden_one() -> None:
     key = AttemptKey(golden["agent_uid"], golden["task_uid"], 1)
     request = desired_request(task, agent, key, b"0123456789abcdef0123456789abcdef", golden["published_at"])
     assert json.loads(request.model_dump_json()) == golden
+
+
+def test_what_a_task_gives_comes_before_what_its_agent_knows() -> None:
+    agent = Agent.model_validate(o.agent_body())
+    own = {"energy": {"cognitive_cost": 99, "mine": True}, "lifecycle": {}, "memory": None}
+    context, sources = supplied_context(Task.model_validate(o.task_body(context=own)), agent)
+    assert context == {"energy": own["energy"], "lifecycle": {}}
+    assert sources.model_dump() == {"memory": "none", "energy": "task", "lifecycle": "task"}
+
+
+def test_a_new_agent_says_that_it_has_done_nothing_yet() -> None:
+    agent = Agent.model_validate(o.agent_body())
+    context, sources = supplied_context(Task.model_validate(o.task_body()), agent)
+    assert context["energy"] == {"cognitive_cost": 0.0}
+    history = {"agent_id": "sre", "created_at": "2026-11-21T01:00:00Z", "capability_score": 0.5}
+    assert context["lifecycle"] == history | {"tasks_processed": 0, "successful_tasks": 0}
+    assert sources.model_dump() == {"memory": "none", "energy": "agent", "lifecycle": "agent"}
 
 
 def test_the_attempts_key_is_not_printed() -> None:

@@ -19,6 +19,7 @@ from cognitive_operator.plan.agent import (
 )
 
 GOOD = Check("True", Reason.AVAILABLE, "fine")
+BAD_RAY = Check("False", Reason.RAY_UNREACHABLE, "gone")
 
 
 def lease(*, ready: bool = True, reason: str | None = None, message: str | None = None) -> Lease:
@@ -116,3 +117,20 @@ def test_a_vllm_server_that_does_not_serve_the_model_is_named() -> None:
 def test_other_servers_may_know_aliases() -> None:
     agent = Agent.model_validate(o.agent_body())
     assert model_check(agent, True, "Available", "ok", ["gpt-something"]).status == "True"
+
+
+def test_an_agent_without_energy_is_not_ready_whatever_else_is_wrong() -> None:
+    bounded = {"spec": {"energy": {"budget": 2.5}}, "ray": BAD_RAY}
+    assert verdicts(**bounded, spent_energy=2.4)["Ready"] == ("False", "RayUnreachable")
+    assert verdicts(**bounded, spent_energy=2.5)["Ready"] == ("False", "EnergyExhausted")
+    assert verdicts(spent_energy=1e9)["Ready"] == ("True", "Available")
+
+
+def test_tasks_of_an_agent_without_energy_wait_for_that_reason() -> None:
+    exhausted = facts(spec={"energy": {"budget": 2.5}}, spent_energy=3)
+    blocker = blocker_of(agent_verdicts(exhausted), exhausted.agent)
+    assert blocker is not None
+    assert blocker.reason == "EnergyExhausted"
+    assert blocker.message.startswith(
+        "CognitiveAgent team/sre: its attempts have cost 3, and spec.energy.budget is 2.5"
+    )

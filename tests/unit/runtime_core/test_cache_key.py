@@ -74,6 +74,12 @@ def test_the_same_question_has_the_same_key(name: str) -> None:
     assert digest(changed(SAME_QUESTION[name])) == digest(BASE)
 
 
+def test_counters_that_the_agent_added_to_the_context_are_no_part_of_the_question() -> None:
+    sources = {"memory": "task", "energy": "agent", "lifecycle": "none"}
+    counted = changed({"context": {"memory": {"a": 1}, "energy": {"cognitive_cost": 7}}, "context_sources": sources})
+    assert digest(counted) == digest(BASE)
+
+
 def test_every_setting_of_the_call_that_the_key_leaves_out_is_known() -> None:
     cases = [*OTHER_QUESTIONS.values(), *SAME_QUESTION.values()]
     decided = {name for case in cases for name in case.get("llm", {})} | {"endpoint"}

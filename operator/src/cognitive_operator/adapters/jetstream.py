@@ -36,6 +36,7 @@ class Stored:
     sequence: int
     headers: Mapping[str, str]
     data: bytes
+    subject: str = ""
 
     @property
     def is_marker(self) -> bool:
@@ -64,21 +65,26 @@ class JetStream:
                 return None
             raise
 
-    async def publish(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> None:
-        """Publish and wait until the stream holds it."""
-        _answer(subject, await self._connection.request(subject, payload, headers))
+    async def publish(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> int:
+        """Publish, wait until the stream holds it and return its sequence."""
+        return int(_answer(subject, await self._connection.request(subject, payload, headers)).get("seq", 0))
 
     async def last(self, stream: str, subject: str) -> Stored | None:
         """Return the newest message of a subject by a direct get, None if there is none."""
         api = f"$JS.API.DIRECT.GET.{stream}.{subject}"
         reply = await self._connection.request(api)
-        headers = reply.headers or {}
-        if "Nats-Sequence" in headers:
-            kept = {name: value for name, value in headers.items() if name not in _DIRECT_HEADERS}
-            return Stored(int(headers["Nats-Sequence"]), kept, reply.data)
-        if headers.get("Status") == "404":
+        if _is_status(reply) and (reply.headers or {}).get("Status") == "404":
             return None
-        raise BrokerUnavailableError(f"{api}: {headers.get('Status')} {headers.get('Description', '')}")
+        return _stored(api, reply)
+
+    async def read(self, stream: str, subjects: str, first: int, limit: int) -> list[Stored]:
+        """Return up to ``limit`` messages from a sequence on whose subject matches, by one batched direct get."""
+        api = f"$JS.API.DIRECT.GET.{stream}"
+        body = json.dumps({"seq": first, "next_by_subj": subjects, "batch": limit}).encode()
+        *found, end = await self._connection.request_many(api, body, _is_status)
+        if (end.headers or {}).get("Status") not in ("204", "404"):
+            raise _refused(api, end)
+        return [_stored(api, message) for message in found]
 
     async def subjects(self, stream: str, subject_filter: str) -> AsyncIterator[str]:
         """Yield the subjects of a stream that hold messages; the server answers in pages of 100,000."""
@@ -96,7 +102,31 @@ class JetStream:
         await self.call_absent_ok(f"STREAM.PURGE.{stream}", {"filter": subject_filter})
 
 
-_DIRECT_HEADERS = ("Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending")
+_DIRECT_HEADERS = (
+    "Nats-Stream",
+    "Nats-Subject",
+    "Nats-Sequence",
+    "Nats-Time-Stamp",
+    "Nats-Num-Pending",
+    "Nats-Last-Sequence",
+)
+
+
+def _is_status(message: Msg) -> bool:
+    return "Status" in (message.headers or {}) and "Nats-Sequence" not in (message.headers or {})
+
+
+def _stored(api: str, reply: Msg) -> Stored:
+    headers = reply.headers or {}
+    if "Nats-Sequence" not in headers:
+        raise _refused(api, reply)
+    kept = {name: value for name, value in headers.items() if name not in _DIRECT_HEADERS}
+    return Stored(int(headers["Nats-Sequence"]), kept, reply.data, headers.get("Nats-Subject", ""))
+
+
+def _refused(api: str, reply: Msg) -> BrokerUnavailableError:
+    headers = reply.headers or {}
+    return BrokerUnavailableError(f"{api}: {headers.get('Status')} {headers.get('Description', '')}")
 
 
 def _answer(subject: str, reply: Msg) -> dict[str, Any]:

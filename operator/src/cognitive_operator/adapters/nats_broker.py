@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -170,15 +170,29 @@ class NatsBroker:
         async with self._in_use():
             return await self._leases.of_agent(agent_uid)
 
-    async def get_response(self, namespace: str, key: AttemptKey) -> RetainedResponse | None:
-        """Return the retained response of an attempt, completed before failed."""
+    async def response_stream(self) -> str:
+        """Return what tells the stream of responses from one that was made anew: its creation time."""
         async with self._in_use():
-            for outcome in ("completed", "failed"):
-                subject = names.response_subject(outcome, namespace, key)
+            return str((await self._js.call(f"STREAM.INFO.{names.RESPONSE_STREAM}"))["created"])
+
+    async def read_responses(self, subjects: str, after: int, limit: int) -> Sequence[RetainedResponse]:
+        """Return the first messages behind ``after`` whose subject matches, in their order, at most ``limit``."""
+        async with self._in_use():
+            found = await self._js.read(names.RESPONSE_STREAM, subjects, after + 1, limit)
+            return [RetainedResponse(s.subject, s.headers, s.data, s.sequence) for s in found]
+
+    async def publish_closed(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> int:
+        """Note how the operator ended an attempt, once; return the note's place in the stream."""
+        async with self._in_use():
+            try:
+                return await self._js.publish(subject, payload, {**headers, "Nats-Expected-Last-Subject-Sequence": "0"})
+            except JetStreamError as error:
+                if error.err_code not in WRONG_LAST_SEQUENCE:
+                    raise
                 stored = await self._js.last(names.RESPONSE_STREAM, subject)
-                if stored is not None:
-                    return RetainedResponse(subject, stored.headers, stored.data)
-            return None
+                if stored is None:
+                    raise
+                return stored.sequence
 
     async def fetch_responses(self, batch: int, timeout_s: float) -> Sequence[Delivery]:
         """Wait for up to ``batch`` deliveries; an empty sequence after ``timeout_s``.

@@ -92,6 +92,27 @@ class NatsConnection:
             assert self._requests is not None
             return await self._requests.ask(subject, payload, headers)
 
+    async def request_many(self, subject: str, payload: bytes, is_last: Callable[[Msg], bool]) -> list[Msg]:
+        """Return all answers to a request, the last one too. Raises as ``request`` does."""
+        client, found, ended = self._connected(), list[Msg](), asyncio.Event()
+
+        async def take(message: Msg) -> None:
+            found.append(message)
+            if is_last(message):
+                ended.set()
+
+        with self._translated(subject, len(payload), client):
+            inbox = client.new_inbox()
+            subscription = await client.subscribe(inbox, cb=take)
+            try:
+                await client.publish(subject, payload, reply=inbox)
+                async with asyncio.timeout(self._settings.timeout_s):
+                    await ended.wait()
+            finally:
+                with contextlib.suppress(nats.errors.Error):
+                    await subscription.unsubscribe()
+        return found
+
     async def publish(self, subject: str, payload: bytes, reply: str = "") -> None:
         """Send a message that nobody confirms. Raises as ``request`` does."""
         client = self._connected()

@@ -28,7 +28,9 @@ class NatsDelivery:
         self._connection = connection
         self._reply = message.reply
         self._deliveries = message.metadata.num_delivered
-        self._response = RetainedResponse(message.subject, message.headers or {}, message.data)
+        self._response = RetainedResponse(
+            message.subject, message.headers or {}, message.data, message.metadata.sequence.stream
+        )
 
     @property
     def response(self) -> RetainedResponse:

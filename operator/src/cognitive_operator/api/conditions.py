@@ -72,6 +72,7 @@ class Reason(StrEnum):
     EXECUTOR_STARTING = "ExecutorStarting"
     EXECUTOR_FAILED = "ExecutorFailed"
     JOB_PER_ATTEMPT = "JobPerAttempt"
+    ENERGY_EXHAUSTED = "EnergyExhausted"
     NOT_CHECKED = "NotChecked"
     # tasks
     ACCEPTED = "Accepted"

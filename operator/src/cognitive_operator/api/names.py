@@ -37,8 +37,23 @@ def request_subject(namespace: str, key: AttemptKey) -> str:
 
 
 def response_subject(outcome: str, namespace: str, key: AttemptKey) -> str:
-    """Return the subject of a response; ``outcome`` is ``completed`` or ``failed``."""
+    """Return the subject of a response; ``outcome`` is ``completed`` or ``failed``, or ``closed`` by the operator."""
     return f"agent.response.{outcome}.{namespace}.{key}"
+
+
+def responses_of_agent(namespace: str, agent_uid: str) -> str:
+    """Return the filter for all that ended attempts of an agent."""
+    return f"agent.response.*.{namespace}.{agent_uid}.>"
+
+
+def responses_of_task(namespace: str, key: AttemptKey) -> str:
+    """Return the filter for all that ended attempts of the task that ``key`` belongs to, on the same agent."""
+    return f"agent.response.*.{namespace}.{key.agent_uid}.{key.task_uid}.*"
+
+
+def responses_of_attempt(namespace: str, key: AttemptKey) -> str:
+    """Return the filter for all that ended one attempt."""
+    return f"agent.response.*.{namespace}.{key}"
 
 
 def control_subject(namespace: str, agent_uid: str) -> str:
@@ -57,10 +72,10 @@ def parse_request_subject(subject: str) -> tuple[str, AttemptKey] | None:
 def parse_response_subject(subject: str) -> tuple[str, str, AttemptKey] | None:
     """Return outcome, namespace and attempt of a response's subject, None if it is not one."""
     match subject.split("."):
-        case ["agent", "response", ("completed" | "failed") as outcome, namespace, agent_uid, task_uid, number] if (
+        case ["agent", "response", ("completed" | "failed" | "closed") as outcome, namespace, agent, task, number] if (
             _is_number(number)
         ):
-            return outcome, namespace, AttemptKey(agent_uid, task_uid, int(number))
+            return outcome, namespace, AttemptKey(agent, task, int(number))
     return None
 
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from cognitive_operator.api.conditions import Outcome, Phase
+from cognitive_operator.api.counters import Counters
+from cognitive_operator.api.view import View
 from cognitive_operator.api.wire import Mode
 
 MAX_SPEC_BYTES: Final = 192 * 1024
@@ -16,12 +17,6 @@ MAX_SPEC_BYTES: Final = 192 * 1024
 
 Source: ``kubectl apply`` keeps the whole object in an annotation, and annotations may not pass 256 KiB.
 """
-
-
-class View(BaseModel):
-    """Base of the views: camelCase outside, unknown fields ignored, the CRD's defaults repeated for old objects."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
 
 class SecretKeyRef(View):
@@ -134,6 +129,8 @@ class Energy(View):
     """What thought costs."""
 
     cost_per_character: float = 0.01
+    budget: float | None = None
+    """Absent: no bound."""
 
 
 class AgentSpec(View):
@@ -167,6 +164,7 @@ class Agent(View):
 
     metadata: Metadata
     spec: AgentSpec
+    status: Counters = Counters()
 
 
 class AgentRef(View):
@@ -200,6 +198,8 @@ class Attempt(View):
     outcome: Outcome = Outcome.RUNNING
     error_type: str | None = None
     message: str | None = None
+    sequence: int | None = None
+    """Place in the stream of responses of what ended it."""
 
     @property
     def is_closed(self) -> bool:

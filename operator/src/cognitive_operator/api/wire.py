@@ -94,6 +94,17 @@ class AgentSettings(Part):
     energy: EnergySettings
 
 
+ContextSource = Literal["task", "agent", "none"]
+
+
+class ContextSources(Part):
+    """Who supplied each part of an attempt's context."""
+
+    memory: ContextSource = "none"
+    energy: ContextSource = "none"
+    lifecycle: ContextSource = "none"
+
+
 class Request(WireModel):
     """One attempt: all that an executor needs to know."""
 
@@ -110,6 +121,7 @@ class Request(WireModel):
     task_type: str
     input: dict[str, Any]
     context: dict[str, Any]
+    context_sources: ContextSources = ContextSources()
     constraints: dict[str, Any]
     agent: AgentSettings
 
@@ -188,6 +200,7 @@ class Response(WireModel):
     duration_ms: int = Field(ge=0)
     usage: Usage
     energy: Energy
+    context_sources: ContextSources | None = None
 
 
 class Completed(Response):
@@ -233,7 +246,12 @@ def attempt_key(master_key: bytes, task_uid: str, attempt: int) -> bytes:
     return hmac.digest(master_key, f"{task_uid}.{attempt}".encode(), hashlib.sha256)
 
 
+def sign(key: bytes, subject: str, payload: bytes) -> str:
+    """Return the signature (hex) of a message with an attempt's key."""
+    return hmac.new(key, subject.encode() + b"\n" + payload, hashlib.sha256).hexdigest()
+
+
 def is_signed(key: bytes, subject: str, payload: bytes, signature: str) -> bool:
     """Tell whether ``signature`` (hex) was made with the attempt's key for this subject and payload."""
-    expected = hmac.new(key, subject.encode() + b"\n" + payload, hashlib.sha256).hexdigest()
+    expected = sign(key, subject, payload)
     return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace"))

@@ -17,13 +17,15 @@ from cognitive_operator.api.wire import (
     Request,
     attempt_key,
 )
+from cognitive_operator.desired.context import supplied_context
 
 API_KEY_FILE: Final = "llm-api-key"
 """File of the model's key below ``$COGNITIVE_SECRETS_DIR/<agentUID>/``."""
 
 
 def desired_request(task: Task, agent: Agent, key: AttemptKey, master_key: bytes, now: str) -> Request:
-    """Build the request of one attempt; it holds the agent's settings as they are now."""
+    """Build the request of one attempt; it holds the agent's settings and counters as they are now."""
+    context, sources = supplied_context(task, agent)
     return Request(
         namespace=task.metadata.namespace,
         task_name=task.metadata.name,
@@ -37,7 +39,8 @@ def desired_request(task: Task, agent: Agent, key: AttemptKey, master_key: bytes
         timeout_seconds=task.timeout_s(agent),
         task_type=snake_case(task.spec.type),
         input=task.spec.input,
-        context=task.spec.context,
+        context=context,
+        context_sources=sources,
         constraints=task.spec.constraints,
         agent=_settings(agent),
     )

@@ -47,6 +47,7 @@ class AgentFacts:
     executor: ExecutorSeen
     credentials: Check
     """False after an attempt in Job mode found no credentials."""
+    spent_energy: float = 0.0
 
 
 def agent_verdicts(facts: AgentFacts) -> list[Verdict]:
@@ -57,7 +58,7 @@ def agent_verdicts(facts: AgentFacts) -> list[Verdict]:
         Verdict(AgentCondition.MODEL_READY, facts.model.status, facts.model.reason, facts.model.message),
         Verdict(AgentCondition.EXECUTOR_READY, executor.status, executor.reason, executor.message),
     ]
-    checks = [facts.broker, facts.ray, facts.model, executor]
+    checks = [_energy(facts), facts.broker, facts.ray, facts.model, executor]
     first = next((c for c in checks if c.status != "True"), None)
     if first is None:
         return [Verdict(AgentCondition.READY, "True", Reason.AVAILABLE, "The agent takes tasks."), *parts]
@@ -70,8 +71,29 @@ def blocker_of(verdicts: Sequence[Verdict], agent: Agent) -> Blocker | None:
     ready = next(v for v in verdicts if v.type == AgentCondition.READY)
     if ready.status == "True":
         return None
+    if ready.reason == Reason.ENERGY_EXHAUSTED:
+        return energy_blocker(agent, ready)
     name = f"{agent.metadata.namespace}/{agent.metadata.name}"
     return Blocker(Reason.AGENT_NOT_READY, f"CognitiveAgent {name} is not ready: {ready.reason}: {ready.message}")
+
+
+def energy_check(agent: Agent, spent: float) -> Check:
+    """Judge whether the agent may spend more energy."""
+    budget = agent.spec.energy.budget
+    if budget is None or spent < budget:
+        return Check("True", Reason.AVAILABLE, "There is energy left.")
+    message = f"its attempts have cost {spent:g}, and spec.energy.budget is {budget:g}; no further attempt is begun."
+    return Check("False", Reason.ENERGY_EXHAUSTED, message)
+
+
+def energy_blocker(agent: Agent, verdict: Check | Verdict) -> Blocker:
+    """Return why the tasks of an agent that has used up its energy wait."""
+    name = f"{agent.metadata.namespace}/{agent.metadata.name}"
+    return Blocker(Reason.ENERGY_EXHAUSTED, f"CognitiveAgent {name}: {verdict.message}")
+
+
+def _energy(facts: AgentFacts) -> Check:
+    return energy_check(facts.agent, facts.spent_energy)
 
 
 def _executor(facts: AgentFacts) -> Check:

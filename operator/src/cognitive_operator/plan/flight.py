@@ -59,6 +59,8 @@ class Closing:
     """False: the end was nobody's fault here and uses up no retry."""
     retry_after_s: float | None = None
     response: Completed | Failed | None = None
+    sequence: int | None = None
+    """Place in the stream of what ended it."""
     claim: Claim | None = None
 
     def attempt(self) -> Attempt:
@@ -77,13 +79,14 @@ class Closing:
             outcome=self.outcome,
             error_type=self.reason or None,
             message=self.message or None,
+            sequence=self.sequence,
         )
 
 
-def closing_of(key: AttemptKey, response: Completed | Failed) -> Closing:
+def closing_of(key: AttemptKey, response: Completed | Failed, sequence: int | None = None) -> Closing:
     """Return how an attempt ended by its own word."""
     if isinstance(response, Completed):
-        return Closing(key, response.mode, Outcome.SUCCEEDED, response.timestamp, response=response)
+        return Closing(key, response.mode, Outcome.SUCCEEDED, response.timestamp, response=response, sequence=sequence)
     return Closing(
         key=key,
         mode=response.mode,
@@ -95,4 +98,5 @@ def closing_of(key: AttemptKey, response: Completed | Failed) -> Closing:
         is_counted=response.error_type != "CredentialsNotMounted",
         retry_after_s=response.retry_after_seconds,
         response=response,
+        sequence=sequence,
     )

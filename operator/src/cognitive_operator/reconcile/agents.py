@@ -3,9 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import AGENT_FINALIZER, AGENT_KIND, AGENT_PLURAL
 from cognitive_operator.errors import (
     BrokerUnavailableError,
@@ -25,12 +27,13 @@ from cognitive_operator.plan.agent import (
     model_check,
 )
 from cognitive_operator.ports import Body, EventNote, ObjectRef
+from cognitive_operator.reconcile.accountant import Accountant
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.executors import ExecutorKeeper
 from cognitive_operator.reconcile.fallbacks import with_fallbacks
 from cognitive_operator.reconcile.farewell import Farewell
 from cognitive_operator.reconcile.index import AgentRecord, Index, ObjectName
-from cognitive_operator.status.agent import agent_status
+from cognitive_operator.status.agent import agent_status, counters_status
 from cognitive_operator.status.conditions import Verdict, merge_patch
 
 logger = logging.getLogger(__name__)
@@ -39,7 +42,20 @@ STARTING_LOOK_S: Final = 1.0
 PROBE_READY_S: Final = 30.0
 PROBE_NOT_READY_S: Final = 5.0
 COUNTERS_EVERY_S: Final = 4.0
+"""Less than LOOK_EVERY_S, so that every regular look counts, and no burst of looks writes more often."""
 CREDENTIALS_HOLD_S: Final = 30.0
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one look at an agent has found."""
+
+    verdicts: list[Verdict]
+    executor: ExecutorSeen
+    counters: Counters | None
+    """None when it was not time to count, or the broker was away."""
+    base: Counters
+    """What was counted on from."""
 
 
 class AgentReconciler:
@@ -52,6 +68,7 @@ class AgentReconciler:
         self._index = index
         self._keeper = keeper
         self._farewell = farewell
+        self._accountant = Accountant(deps, index)
         self._poke = poke
 
     async def reconcile(self, name: ObjectName) -> float | None:
@@ -62,10 +79,10 @@ class AgentReconciler:
         if record.agent.metadata.deletion_timestamp is not None:
             return await self._farewell.say(record)
         await self._ensure_finalizer(record)
-        verdicts, executor = await self._look(record)
-        self._open_or_block(record, verdicts)
-        await self._write(record, verdicts, executor)
-        is_starting = any(v.reason in (Reason.EXECUTOR_STARTING, Reason.NOT_CHECKED) for v in verdicts)
+        look = await self._look(record)
+        self._open_or_block(record, look.verdicts)
+        await self._write(record, look)
+        is_starting = any(v.reason in (Reason.EXECUTOR_STARTING, Reason.NOT_CHECKED) for v in look.verdicts)
         return STARTING_LOOK_S if is_starting else LOOK_EVERY_S
 
     async def _ensure_finalizer(self, record: AgentRecord) -> None:
@@ -78,14 +95,26 @@ class AgentReconciler:
             await self._read_again(record)
             raise ConflictError("the agent changed while its finalizer was added") from None
 
-    async def _look(self, record: AgentRecord) -> tuple[list[Verdict], ExecutorSeen]:
+    async def _look(self, record: AgentRecord) -> _Look:
         broker = await self._broker(record)
         await asyncio.gather(self._probe_ray(record), self._probe_model(record))
         executor = ExecutorSeen(None, None, ())
         if broker.status == "True":
             executor, record.ray = await self._executor(record, executor)
-        facts = AgentFacts(record.agent, broker, record.ray, record.model, executor, self._credentials(record))
-        return agent_verdicts(facts), executor
+        base = record.agent.status
+        counters = await self._count(record) if broker.status == "True" else None
+        spent = record.spent_energy(counters or base)
+        facts = AgentFacts(record.agent, broker, record.ray, record.model, executor, self._credentials(record), spent)
+        return _Look(agent_verdicts(facts), executor, counters, base)
+
+    async def _count(self, record: AgentRecord) -> Counters | None:
+        if self._deps.clock.monotonic() - record.counters_at_s < COUNTERS_EVERY_S:
+            return None
+        try:
+            return await self._accountant.count(record)
+        except TransientError as error:
+            logger.info("will count later", extra={"agent": "/".join(record.name), "cause": str(error)})
+            return None
 
     async def _executor(self, record: AgentRecord, unknown: ExecutorSeen) -> tuple[ExecutorSeen, Check]:
         try:
@@ -155,16 +184,21 @@ class AgentReconciler:
             for task in list(self._index.unfinished_of(record.name)):
                 self._poke(task.uid)
 
-    async def _write(self, record: AgentRecord, verdicts: list[Verdict], executor: ExecutorSeen) -> None:
+    async def _write(self, record: AgentRecord, look: _Look) -> None:
         old = record.body.get("status") or {}
-        patch = agent_status(record.agent, old, verdicts, executor.leases, self._deps.clock.now())
-        now_s = self._deps.clock.monotonic()
-        if now_s - record.counters_at_s >= COUNTERS_EVERY_S:
+        patch = agent_status(record.agent, old, look.verdicts, look.executor.leases, self._deps.clock.now())
+        is_counted = look.counters is not None and record.agent.status == look.base
+        if look.counters is not None and is_counted:
             queue = self._index.queue_of(record.name)
-            patch |= {"queued": queue.waiting, "running": queue.running}
-            record.counters_at_s = now_s
-        if merge_patch(old, patch) == old:
+            patch |= {"queued": queue.waiting, "running": queue.running} | counters_status(look.counters)
+        if merge_patch(old, patch) != old and not await self._patch(record, patch):
             return
+        if is_counted:
+            record.counters_at_s = self._deps.clock.monotonic()
+        self._tell(record, old, look.verdicts[0])
+
+    async def _patch(self, record: AgentRecord, patch: Body) -> bool:
+        """Write if the object is still what was looked at; False when it is gone."""
         try:
             body = await self._deps.kube.patch_status(AGENT_PLURAL, record.body, patch)
         except ConflictError:
@@ -172,9 +206,9 @@ class AgentReconciler:
             raise
         except ObjectNotFoundError:
             self._index.drop_agent(record.name, record.agent.metadata.uid)
-            return
+            return False
         self._index.put_agent(body)
-        self._tell(record, old, verdicts[0])
+        return True
 
     def _tell(self, record: AgentRecord, old: Body, ready: Verdict) -> None:
         """Emit an Event when Ready changes its status or its reason."""

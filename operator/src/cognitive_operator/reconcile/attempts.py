@@ -1,20 +1,28 @@
 """Looks at an attempt in flight: has it ended, and how."""
 
 import logging
+from dataclasses import replace
 from typing import Final
 
 from cognitive_operator.api.conditions import Outcome, Reason
-from cognitive_operator.api.names import AttemptKey, attempt_submission_id, request_subject
+from cognitive_operator.api.names import (
+    AttemptKey,
+    attempt_submission_id,
+    request_subject,
+    response_subject,
+    responses_of_attempt,
+)
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.api.wire import Claim
+from cognitive_operator.api.wire import SIGNATURE_HEADER, Claim, attempt_key, sign
 from cognitive_operator.desired.ray_job import desired_attempt
 from cognitive_operator.errors import MessageError, RayRefusedError
 from cognitive_operator.plan.flight import Closing, Flight, closing_of
+from cognitive_operator.plan.note import note_of
 from cognitive_operator.plan.task import RUNNING_AFTER_S
 from cognitive_operator.reconcile.cleaner import Cleaner, Leftover
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.index import AgentRecord, Arrival, Index, TaskRecord
-from cognitive_operator.reconcile.results import verified
+from cognitive_operator.reconcile.results import is_note, verified
 
 logger = logging.getLogger(__name__)
 LEASE_LOST_S: Final = 15.0
@@ -22,6 +30,8 @@ REPUBLISH_AFTER_S: Final = 60.0
 DEADLINE_GRACE_S: Final = 30.0
 RAY_LOOK_AFTER_S: Final = 2.0
 RESULT_LOST_S: Final = 30.0
+MAX_MESSAGES: Final = 64
+"""Of one attempt that are looked at: one, beside what was forged."""
 
 
 class AttemptObserver:
@@ -34,9 +44,23 @@ class AttemptObserver:
 
     async def observe(self, record: TaskRecord) -> Closing | None:
         """Return how the task's attempt ended, None while it goes on or there is none."""
+        closing = await self._look(record)
+        if closing is None or closing.sequence is not None or closing.reason == Reason.AGENT_DELETED:
+            return closing
+        return replace(closing, sequence=await self._note(record, closing))
+
+    async def _note(self, record: TaskRecord, closing: Closing) -> int:
+        """Tell the stream of an end that no executor told it, before the task's status says so."""
+        namespace, name = record.name
+        subject = response_subject("closed", namespace, closing.key)
+        payload = note_of(closing, namespace, name).model_dump_json().encode()
+        key = attempt_key(self._deps.master_key, closing.key.task_uid, closing.key.number)
+        return await self._deps.broker.publish_closed(subject, payload, {SIGNATURE_HEADER: sign(key, subject, payload)})
+
+    async def _look(self, record: TaskRecord) -> Closing | None:
         arrival = await self._arrived(record)
         if arrival is not None:
-            return closing_of(arrival.key, arrival.response)
+            return closing_of(arrival.key, arrival.response, arrival.sequence)
         if record.flight is None:
             return None
         agent = self._index.agent_of(record)
@@ -61,7 +85,7 @@ class AttemptObserver:
         """Return the response of the present attempt; settle those of past ones."""
         last_closed = record.task.status.last_closed if record.task else 0
         present: Arrival | None = None
-        for arrival in list(record.arrivals):
+        for arrival in sorted(record.arrivals, key=lambda a: a.sequence):  # of repeated ones the first
             if record.task is not None and arrival.key.number > last_closed:
                 present = present or arrival
             else:
@@ -157,16 +181,21 @@ class AttemptObserver:
         return looked_s - max(last_s, self._deps.broker.connected_since) > LEASE_LOST_S
 
     async def _retained(self, record: TaskRecord, key: AttemptKey) -> Closing | None:
-        response = await self._deps.broker.get_response(record.name[0], key)
-        if response is None:
-            return None
-        try:
-            namespace, _, content = verified(response, self._deps.master_key)
-        except MessageError as error:
-            logger.warning("ignored a retained response", extra={"subject": response.subject, "reason": error.reason})
-            return None
-        record.arrivals.append(Arrival(namespace, key, content, None))
-        return closing_of(key, content)
+        """Return how an executor ended the attempt by its word in the stream; of repeated ones by the first."""
+        subjects = responses_of_attempt(record.name[0], key)
+        for response in await self._deps.broker.read_responses(subjects, 0, MAX_MESSAGES):
+            if is_note(response.subject):
+                continue
+            try:
+                namespace, _, content = verified(response, self._deps.master_key)
+            except MessageError as error:
+                logger.warning(
+                    "ignored a retained response", extra={"subject": response.subject, "reason": error.reason}
+                )
+                continue
+            record.arrivals.append(Arrival(namespace, key, content, None, response.sequence))
+            return closing_of(key, content, response.sequence)
+        return None
 
     def _closing(
         self,

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Agent, Task, is_terminal, spec_size_bytes
 from cognitive_operator.api.wire import Completed, Failed, Lease
 from cognitive_operator.plan.agent import UNCHECKED, Check
 from cognitive_operator.plan.flight import Flight
+from cognitive_operator.plan.ledger import TaskSeen, task_seen
 from cognitive_operator.plan.queue import AgentQueue
 from cognitive_operator.plan.task import Blocker
 from cognitive_operator.ports import Body, Delivery
@@ -27,11 +29,12 @@ class Arrival:
     key: AttemptKey
     response: Completed | Failed
     delivery: Delivery | None
+    sequence: int
 
 
 @dataclass
 class TaskRecord:
-    """A task and what this process knows of it. A finished task keeps only its names."""
+    """A task and what this process knows of it. A finished task keeps only its names and what counting needs."""
 
     uid: str
     name: ObjectName
@@ -39,6 +42,7 @@ class TaskRecord:
     version: int
     arrival: int
     since_s: float
+    seen: TaskSeen | None = None
     body: Body | None = None
     task: Task | None = None
     spec_bytes: int = 0
@@ -83,10 +87,17 @@ class AgentRecord:
     leases_at_s: float = float("-inf")
     """When the leases were last read."""
     counters_at_s: float = float("-inf")
+    uncounted: dict[int, float] = field(default_factory=dict)
+    """Energy of responses that this process accepted, by their place in the stream, until they are counted."""
     deleting_since_s: float | None = None
     blocker: Blocker | None = field(
         default_factory=lambda: Blocker(Reason.AGENT_NOT_READY, "The operator has not looked at the agent yet.")
     )
+
+    def spent_energy(self, counters: Counters) -> float:
+        """Return what the agent's attempts have cost: what is counted, and what this process knows beyond it."""
+        beyond = (cost for sequence, cost in self.uncounted.items() if sequence > counters.accounting.sequence)
+        return counters.energy.cognitive_cost + sum(beyond)
 
 
 class Index:
@@ -108,7 +119,7 @@ class Index:
             return None
         if record is None:
             record = self._new_record(body, now_s)
-        record.version = version
+        record.version, record.seen = version, task_seen(body)
         if is_terminal(body):
             record.body = record.task = None
             self._by_agent[record.agent].discard(record.uid)
@@ -147,6 +158,8 @@ class Index:
         elif record.agent.spec != agent.spec:
             record.ray_at_s = record.model_at_s = float("-inf")
         record.agent, record.body, record.version = agent, body, version
+        counted = agent.status.accounting.sequence
+        record.uncounted = {at: cost for at, cost in record.uncounted.items() if at > counted}
         self._queues[name].limit = agent.spec.queue.max_concurrent_tasks
         return record
 

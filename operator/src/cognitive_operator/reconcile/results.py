@@ -35,7 +35,7 @@ def verified(response: RetainedResponse, master_key: bytes) -> tuple[str, Attemp
         raise MessageError("Unsigned", f"the response has no {SIGNATURE_HEADER} header")
     if not is_signed(attempt_key(master_key, key.task_uid, key.number), response.subject, response.data, signature):
         raise MessageError("WrongSignature", "the signature was not made with this attempt's key")
-    model = Completed if outcome == "completed" else Failed
+    model = Completed if outcome == "completed" else Failed  # what the operator closed is told as a failure
     try:
         content: Completed | Failed = model.model_validate_json(response.data)
     except (ValidationError, RecursionError) as error:
@@ -43,6 +43,12 @@ def verified(response: RetainedResponse, master_key: bytes) -> tuple[str, Attemp
     if (content.task_uid, content.attempt, content.agent_uid) != (key.task_uid, key.number, key.agent_uid):
         raise MessageError("Malformed", "the content names another attempt than the subject")
     return namespace, key, content
+
+
+def is_note(subject: str) -> bool:
+    """Tell whether a message is the operator's own note of an end, which is there for counting only."""
+    parsed = parse_response_subject(subject)
+    return parsed is not None and parsed[0] == "closed"
 
 
 def _first_line(error: Exception) -> str:
@@ -72,6 +78,8 @@ class ResultPump:
                 await self._take(delivery)
 
     async def _take(self, delivery: Delivery) -> None:
+        if is_note(delivery.response.subject):
+            return await delivery.ack()
         try:
             namespace, key, content = verified(delivery.response, self._deps.master_key)
         except MessageError as error:
@@ -87,7 +95,9 @@ class ResultPump:
             await delivery.nak(PAUSE_S)
             return
         if is_known:
-            self._index.tasks[key.task_uid].arrivals.append(Arrival(namespace, key, content, delivery))
+            self._index.tasks[key.task_uid].arrivals.append(
+                Arrival(namespace, key, content, delivery, delivery.response.sequence)
+            )
             self._tasks.add(key.task_uid)
         else:
             await self._drop(delivery, "TaskGone")

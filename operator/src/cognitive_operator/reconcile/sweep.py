@@ -98,6 +98,10 @@ class Sweep:
         for uid in uids:
             self._tasks.add(uid)
 
+    def poke_agent(self, name: ObjectName) -> None:
+        """Have an agent reconciled."""
+        self._agents.add(name)
+
     def lose_agent(self, name: ObjectName, uid: str) -> None:
         """An agent is deleted: its tasks wait for another one of its name."""
         if self._index.drop_agent(name, uid) is not None:

@@ -7,7 +7,7 @@ from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.api.names import TASK_KIND, TASK_PLURAL, AttemptKey, request_subject
 from cognitive_operator.desired.request import desired_request
 from cognitive_operator.errors import ConflictError, MessageError, ObjectInvalidError, ObjectNotFoundError
-from cognitive_operator.plan.agent import Check
+from cognitive_operator.plan.agent import Check, energy_blocker, energy_check
 from cognitive_operator.plan.flight import Closing, Flight
 from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
 from cognitive_operator.ports import Body, EventNote, ObjectRef
@@ -146,6 +146,7 @@ class TaskReconciler:
                 await arrival.delivery.ack()
         record.flight = None
         self._note_credentials(record, closing)
+        self._note_energy(record, closing)
         self._release(record)
 
     def _note_credentials(self, record: TaskRecord, closing: Closing) -> None:
@@ -156,6 +157,17 @@ class TaskReconciler:
         is_missing = closing.reason == Reason.CREDENTIALS_NOT_MOUNTED
         agent.credentials = Check("False" if is_missing else "True", closing.reason, closing.message)
         agent.credentials_at_s = self._deps.clock.monotonic()
+
+    def _note_energy(self, record: TaskRecord, closing: Closing) -> None:
+        """Hold the next attempt at once when this one used up the agent's energy."""
+        agent = self._index.agents.get(record.agent)
+        if agent is None or closing.response is None or agent.agent.metadata.uid != closing.key.agent_uid:
+            return
+        agent.uncounted[closing.sequence or 0] = closing.response.energy.delta
+        left = energy_check(agent.agent, agent.spent_energy(agent.agent.status))
+        if left.status != "True" and agent.blocker is None:
+            agent.blocker = energy_blocker(agent.agent, left)
+            self._sweep.poke_agent(record.agent)
 
     async def _finished(self, record: TaskRecord) -> None:
         record.flight = None

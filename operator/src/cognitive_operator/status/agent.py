@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.status.conditions import Verdict, merge_conditions
@@ -23,3 +24,14 @@ def agent_status(
             "capacity": sum(lease.capacity for lease in ready),
         },
     }
+
+
+def counters_status(counters: Counters) -> dict[str, Any]:
+    """Return the part of an agent's status that its counters are kept in."""
+    kept = counters.model_dump(mode="json", by_alias=True)
+    rates = {
+        "successRate": counters.success_rate,
+        "averageDurationSeconds": counters.average_duration_seconds,
+        "averageQuality": counters.average_quality,
+    }
+    return kept | {name: None if value is None else round(value, 4) for name, value in rates.items()}

@@ -126,7 +126,7 @@ def _result(response: Completed) -> Patch:
 
 
 def _costs(response: Response) -> Patch:
-    usage = response.usage
+    usage, sources = response.usage, response.context_sources
     return {
         "usage": {
             "promptTokens": usage.prompt_tokens,
@@ -135,6 +135,7 @@ def _costs(response: Response) -> Patch:
         },
         "energy": {"delta": response.energy.delta},
         "model": {"name": response.model or None, "provider": response.provider or None, "endpoint": response.endpoint},
+        **({"contextSources": sources.model_dump()} if sources else {}),
     }
 
 

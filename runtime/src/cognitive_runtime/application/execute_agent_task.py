@@ -133,6 +133,7 @@ class ExecuteAgentTask:
         model = answered_by or request.agent.llm
         names = ("namespace", "task_name", "task_uid", "attempt", "agent_name", "agent_uid", "mode", "attempt_key")
         return {name: getattr(request, name) for name in names} | {
+            "context_sources": request.context_sources,
             "role": request.agent.role,
             "worker": begin.worker,
             "submission_id": begin.submission_id,

@@ -19,6 +19,7 @@ _OF_THE_ATTEMPT: Final = frozenset(
         "attempt_key",
         "timeout_seconds",
         "published_at",
+        "context_sources",
     }
 )
 """Whose question it is and by when it wants an answer. What is not named here is part of the key, a later field too."""
@@ -54,12 +55,18 @@ def cache_key(request: ExecutionRequest, signature_version: str) -> CacheKey:
         signature_version: Changes with whatever the code makes of a request of its type.
     """
     found = _without(asdict(request), _OF_THE_ATTEMPT)
+    found["context"] = _without(found["context"], _from_agent(request))
     agent = _without(found["agent"], _OF_THE_AGENT)
     agent["llm"] = _without(agent["llm"], _OF_THE_CALL)
     material = found | {"agent": agent, "signature_version": signature_version}
     text = json.dumps(material, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     encoded = text.encode("utf-8", "surrogatepass")
     return CacheKey(hashlib.sha256(encoded).hexdigest(), len(encoded))
+
+
+def _from_agent(request: ExecutionRequest) -> frozenset[str]:
+    """Return the parts of the context that are the agent's counters: they differ with every task."""
+    return frozenset(name for name, source in (request.context_sources or {}).items() if source == "agent")
 
 
 def _without(found: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:

@@ -106,6 +106,8 @@ class ExecutionRequest:
     context: Mapping[str, Any] = field(default_factory=dict)
     constraints: Mapping[str, Any] = field(default_factory=dict)
     published_at: str = ""
+    context_sources: Mapping[str, str] | None = None
+    """Who supplied memory, energy and lifecycle: task, agent or none; None when the operator did not say."""
 
     def __post_init__(self) -> None:
         for name in ("namespace", "task_name", "task_uid", "agent_name", "agent_uid"):

@@ -59,6 +59,8 @@ class AttemptOutcome:
     duration_ms: int
     usage: Usage = field(default_factory=Usage)
     energy_delta: float = 0.0
+    context_sources: Mapping[str, str] | None = None
+    """As the request said."""
     attempt_key: str = field(default="", repr=False, compare=False)
     """Signs the response; never a part of it."""
 

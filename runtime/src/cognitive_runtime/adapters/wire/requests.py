@@ -105,6 +105,7 @@ class _Request(_Header):
     task_type: CognitiveTaskType
     input: dict[str, Any]
     context: dict[str, Any] = Field(default_factory=dict)
+    context_sources: dict[str, str] | None = None
     constraints: dict[str, Any] = Field(default_factory=dict)
     agent: _Agent
 

@@ -10,7 +10,7 @@ from cognitive_runtime.adapters.wire.model import SCHEMA_VERSION, Part, WireErro
 from cognitive_runtime.domain import AgentResult, AttemptOutcome, FailureResult, Usage
 
 MAX_INLINE_RESULT_BYTES: Final = 16 * 1024
-_NOT_PLAIN: Final = {"usage", "energy_delta", "attempt_key"}
+_NOT_PLAIN: Final = {"usage", "energy_delta", "attempt_key", "context_sources"}
 _IDENTITY_FIELDS: Final = tuple(item.name for item in fields(AttemptOutcome) if item.name not in _NOT_PLAIN)
 _OPTIONAL_FIELDS: Final = {"endpoint"}
 _COMPLETED_FIELDS: Final = ("confidence", "confidence_reason", "reasoning", "repaired")
@@ -77,6 +77,7 @@ def parse_outcome(data: bytes) -> AgentResult | FailureResult:
             raise WireError(f"schema_version {found['schema_version']!r} is not known")
         common = {name: found[name] for name in _IDENTITY_FIELDS if name in found or name not in _OPTIONAL_FIELDS}
         common |= {"usage": Usage(**found["usage"]), "energy_delta": found["energy"]["delta"]}
+        common |= {"context_sources": found.get("context_sources")}
         if found["status"] == "completed":
             own = {name: found[name] for name in _COMPLETED_FIELDS} | {"cache_hit": found.get("cache_hit", False)}
             return AgentResult(**common, result=found["result"] or {}, **own)
@@ -92,6 +93,7 @@ def _identity(outcome: AttemptOutcome) -> dict[str, Any]:
         "correlation_id": outcome.correlation_id,
         "usage": asdict(outcome.usage),
         "energy": {"delta": outcome.energy_delta},
+        "context_sources": outcome.context_sources and dict(outcome.context_sources),
         "status": outcome.status,
         "success": outcome.success,
     }

@@ -1,0 +1,178 @@
+"""Counts an agent's work from the stream of responses: what each message adds, in the order of the stream; pure.
+
+The counters are a sum over a prefix of the stream, kept together with the end of that prefix. Whoever continues there,
+after whatever crash, comes to the same sum.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cognitive_operator.api.conditions import Phase
+from cognitive_operator.api.counters import Accounting, Counters, SpentEnergy, Tokens
+from cognitive_operator.api.names import AttemptKey
+from cognitive_operator.api.wire import Completed, Failed
+
+QUALITY_WINDOW: Final = 20
+SCORE_WEIGHT: Final = 0.1
+SUCCESS_SHARE: Final = 0.6
+"""Source of the three: the original's agents, whose capability is an exponentially weighted mean with factor 0.1 of
+0.6 * success rate + 0.4 * mean of the last 20 qualities."""
+DIGITS: Final = 9
+"""Decimals that sums are rounded to, so that 0.1 + 0.2 reads 0.3."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A verified message of the stream that says how an attempt ended."""
+
+    sequence: int
+    namespace: str
+    key: AttemptKey
+    outcome: str
+    """completed or failed by the executor, closed by the operator."""
+    response: Completed | Failed
+
+
+@dataclass(frozen=True)
+class TaskSeen:
+    """What a task's status says of its ended attempts."""
+
+    phase: str | None
+    closed: Mapping[int, int | None]
+    """Ended attempts, and the place in the stream of what ended each."""
+
+    @property
+    def is_finished(self) -> bool:
+        """True once no attempt can follow."""
+        return self.phase is not None and Phase(self.phase).is_terminal
+
+    @property
+    def last(self) -> int:
+        """The last ended attempt, 0 if there is none."""
+        return max(self.closed, default=0)
+
+
+@dataclass(frozen=True)
+class Share:
+    """What an entry adds to the counters."""
+
+    has_costs: bool
+    """Its tokens and its energy."""
+    ends_task: bool
+    """One task, which succeeded or not."""
+    is_success: bool = False
+
+
+def task_seen(body: Mapping[str, Any]) -> TaskSeen:
+    """Read from a task what counting needs to know of it."""
+    status = body.get("status") or {}
+    ended = (a for a in status.get("attempts") or () if a.get("outcome", "Running") != "Running")
+    return TaskSeen(status.get("phase"), {int(a["number"]): a.get("sequence") for a in ended})
+
+
+def is_undecided(entry: Entry, task: TaskSeen | None) -> bool:
+    """Tell whether the task's status does not say yet what became of the attempt: counting waits for it."""
+    return task is not None and not task.is_finished and entry.key.number > task.last
+
+
+def is_recorded(entry: Entry, task: TaskSeen | None) -> bool:
+    """Tell whether the status names exactly this entry, so that nothing else of the stream must be looked at."""
+    return task is not None and task.closed.get(entry.key.number) == entry.sequence
+
+
+def share_of(entry: Entry, task: TaskSeen | None, siblings: Sequence[Entry]) -> Share:
+    """Judge an entry that is decided.
+
+    Args:
+        entry: The message.
+        task: Its task, None if that is deleted.
+        siblings: All messages of the stream for the same task and agent; needed unless ``is_recorded``.
+    """
+    if task is None:
+        ends = _is_last_word(entry, siblings)
+        return Share(_is_first_answer(entry, siblings), ends, ends and entry.outcome == "completed")
+    if is_recorded(entry, task):
+        ends = task.is_finished and entry.key.number == task.last
+        return Share(entry.outcome != "closed", ends, ends and task.phase == Phase.SUCCEEDED)
+    answers = {s.sequence for s in siblings if s.key == entry.key and s.outcome != "closed"}
+    was_taken = task.closed.get(entry.key.number) in answers
+    ends = task.is_finished and entry.key.number > task.last and _is_first_word(entry, siblings)
+    return Share(not was_taken and _is_first_answer(entry, siblings), ends)
+
+
+def _is_first_answer(entry: Entry, siblings: Sequence[Entry]) -> bool:
+    """An executor's response is stored twice when the broker's word about the first got lost for minutes."""
+    answers = [s.sequence for s in siblings if s.key == entry.key and s.outcome != "closed"]
+    return entry.outcome != "closed" and entry.sequence == min(answers, default=entry.sequence)
+
+
+def _is_first_word(entry: Entry, siblings: Sequence[Entry]) -> bool:
+    return entry.sequence == min((s.sequence for s in siblings if s.key == entry.key), default=entry.sequence)
+
+
+def _is_last_word(entry: Entry, siblings: Sequence[Entry]) -> bool:
+    """A task that is deleted before it was counted counts by its last attempt, unless that was stopped."""
+    is_last = all(s.key.number <= entry.key.number for s in siblings)
+    is_stopped = isinstance(entry.response, Failed) and entry.response.error_type == "Cancelled"
+    return is_last and not is_stopped and _is_first_word(entry, siblings)
+
+
+def on_stream(counters: Counters, stream: str) -> Counters:
+    """Return the counters as they go on with a stream: from its beginning when it is another one than before."""
+    if counters.accounting.stream == stream:
+        return counters
+    fresh = counters.accounting.model_copy(update={"stream": stream, "sequence": 0})
+    return counters.model_copy(update={"accounting": fresh})
+
+
+def skipped(counters: Counters, sequence: int) -> Counters:
+    """Return the counters after a message that adds nothing."""
+    return counters.model_copy(update={"accounting": counters.accounting.model_copy(update={"sequence": sequence})})
+
+
+def counted(counters: Counters, entry: Entry, share: Share) -> Counters:
+    """Return the counters with what an entry adds; one that is counted already adds nothing."""
+    if entry.sequence <= counters.accounting.sequence:
+        return counters
+    result = skipped(counters, entry.sequence)
+    result = _with_costs(result, entry.response) if share.has_costs else result
+    return _with_task(result, entry.response, is_success=share.is_success) if share.ends_task else result
+
+
+def _with_costs(counters: Counters, response: Completed | Failed) -> Counters:
+    usage, tokens = response.usage, counters.tokens
+    cost = round(counters.energy.cognitive_cost + response.energy.delta, DIGITS)
+    total = Tokens(
+        prompt=tokens.prompt + usage.prompt_tokens,
+        completion=tokens.completion + usage.completion_tokens,
+        total=tokens.total + usage.total_tokens,
+    )
+    return counters.model_copy(update={"tokens": total, "energy": SpentEnergy(cognitive_cost=cost)})
+
+
+def _with_task(counters: Counters, response: Completed | Failed, *, is_success: bool) -> Counters:
+    old = counters.accounting
+    confidence = response.confidence if is_success and isinstance(response, Completed) else None
+    qualities = old.qualities if confidence is None else (*old.qualities, confidence)[-QUALITY_WINDOW:]
+    accounting = Accounting(
+        stream=old.stream,
+        sequence=old.sequence,
+        duration_seconds=round(old.duration_seconds + response.duration_ms / 1000, DIGITS),
+        qualities=qualities,
+    )
+    processed = {
+        "tasks_processed": counters.tasks_processed + 1,
+        "tasks_succeeded": counters.tasks_succeeded + int(is_success),
+        "accounting": accounting,
+    }
+    return _scored(counters.model_copy(update=processed))
+
+
+def _scored(counters: Counters) -> Counters:
+    """Move the capability score; while no result had a confidence, the success rate stands for the quality too."""
+    rate = counters.success_rate or 0.0
+    quality = counters.average_quality
+    aim = SUCCESS_SHARE * rate + (1 - SUCCESS_SHARE) * (rate if quality is None else quality)
+    score = (1 - SCORE_WEIGHT) * counters.capability_score + SCORE_WEIGHT * aim
+    return counters.model_copy(update={"capability_score": round(score, DIGITS)})

@@ -1,0 +1,134 @@
+"""How an agent's counters follow the stream: what is read, what is believed, what is waited for."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+import operator_objects as o
+from cognitive_operator.api.counters import Counters
+from cognitive_operator.api.names import response_subject, responses_of_agent
+from cognitive_operator.api.wire import SIGNATURE_HEADER, Completed, Failed, attempt_key, sign
+from cognitive_operator.ports import RetainedResponse
+from cognitive_operator.reconcile.accountant import PAGE, Accountant
+from cognitive_operator.reconcile.index import AgentRecord, Index
+
+MASTER = b"m" * 32
+
+
+def message(sequence: int, response: Completed | Failed, master: bytes = MASTER) -> RetainedResponse:
+    key = o.key(response.attempt)
+    subject, data = response_subject(response.status, "team", key), response.model_dump_json().encode()
+    signature = sign(attempt_key(master, key.task_uid, key.number), subject, data)
+    return RetainedResponse(subject, {SIGNATURE_HEADER: signature}, data, sequence)
+
+
+@dataclass
+class Broker:
+    """Holds what the stream says, and records what was asked of it."""
+
+    messages: list[RetainedResponse]
+    stream: str = "2026"
+    asked: list[tuple[str, int]] = field(default_factory=list)
+
+    async def response_stream(self) -> str:
+        return self.stream
+
+    async def read_responses(self, subjects: str, after: int, limit: int) -> list[RetainedResponse]:
+        self.asked.append((subjects, after))
+        return [m for m in self.messages if m.sequence > after][:limit]
+
+
+@dataclass
+class Kube:
+    """Holds the one task that the API server knows."""
+
+    body: dict[str, Any] | None = None
+    asked: list[str] = field(default_factory=list)
+
+    async def get(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
+        self.asked.append(f"{plural}/{namespace}/{name}")
+        return self.body
+
+
+@dataclass
+class Deps:
+    """What counting needs of the outside."""
+
+    broker: Broker
+    kube: Kube
+    master_key: bytes = MASTER
+
+
+def finished(sequence: int, number: int = 1) -> dict[str, Any]:
+    ended = [{"number": n, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed"} for n in range(1, number)]
+    last = {"number": number, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Succeeded", "sequence": sequence}
+    return o.task_body({"phase": "Succeeded", "attempts": [*ended, last]})
+
+
+class Desk:
+    """An accountant with what it is given; the index holds the agent and the tasks."""
+
+    def __init__(self, *messages: RetainedResponse, task: dict[str, Any] | None = None) -> None:
+        self.index, self.broker, self.kube = Index(), Broker(list(messages)), Kube()
+        self.accountant = Accountant(Deps(self.broker, self.kube), self.index)
+        if task is not None:
+            self.index.put_task(task, 0.0)
+
+    async def count(self, status: dict[str, Any] | None = None) -> Counters:
+        record = self.index.put_agent(o.agent_body() | {"status": status or {}})
+        assert isinstance(record, AgentRecord)
+        return await self.accountant.count(record)
+
+
+async def test_a_finished_task_is_counted_from_where_the_status_stands() -> None:
+    desk = Desk(message(8, o.completed()), task=finished(8))
+    before = {"tasksProcessed": 3, "tokens": {"total": 5}, "accounting": {"stream": "2026", "sequence": 7}}
+    counters = await desk.count(before)
+    assert (counters.tasks_processed, counters.tokens.total, counters.accounting.sequence) == (4, 20, 8)
+    assert desk.broker.asked == [(responses_of_agent("team", o.AGENT_UID), 7)]
+    assert desk.kube.asked == []
+
+
+async def test_a_message_that_nobody_may_trust_is_passed() -> None:
+    desk = Desk(message(1, o.completed(), b"x" * 32), message(2, o.completed()), task=finished(2))
+    counters = await desk.count()
+    assert (counters.tasks_processed, counters.accounting.sequence) == (1, 2)
+
+
+async def test_counting_waits_for_a_task_whose_status_is_not_written() -> None:
+    desk = Desk(message(1, o.completed()), task=o.task_body({"phase": "Running"}))
+    assert (await desk.count()).accounting.sequence == 0
+
+
+async def test_the_api_server_is_asked_about_a_task_that_is_not_known_here() -> None:
+    desk = Desk(message(1, o.completed()))
+    desk.kube.body = o.task_body()
+    assert (await desk.count()).accounting.sequence == 0
+    assert desk.kube.asked == ["cognitivetasks/team/why"]
+
+
+@pytest.mark.parametrize("body", [None, finished(1) | {"metadata": finished(1)["metadata"] | {"uid": "another"}}])
+async def test_a_task_that_is_deleted_counts_by_its_response(body: dict[str, Any] | None) -> None:
+    desk = Desk(message(1, o.completed()))
+    desk.kube.body = body
+    counters = await desk.count()
+    assert (counters.tasks_processed, counters.tasks_succeeded) == (1, 1)
+
+
+async def test_a_late_response_costs_but_ends_nothing() -> None:
+    desk = Desk(message(4, o.completed(2)), message(9, o.completed(1)), task=finished(4, number=2))
+    counters = await desk.count()
+    assert (counters.tasks_processed, counters.tokens.total) == (1, 30)
+
+
+async def test_more_than_a_page_is_read_to_its_end() -> None:
+    desk = Desk(*[message(n, o.completed(), b"x" * 32) for n in range(1, 2 * PAGE + 2)])
+    assert (await desk.count()).accounting.sequence == 2 * PAGE + 1
+    assert [after for _, after in desk.broker.asked] == [0, PAGE, 2 * PAGE]
+
+
+async def test_a_stream_that_was_made_anew_is_read_from_its_beginning() -> None:
+    desk = Desk(message(1, o.completed()), task=finished(1))
+    counters = await desk.count({"tasksProcessed": 9, "accounting": {"stream": "2025", "sequence": 700}})
+    assert (counters.tasks_processed, counters.accounting.stream) == (10, "2026")
