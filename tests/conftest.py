@@ -22,6 +22,7 @@ from servers.ray_head import RayHead
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[1]
+OPERATOR = pytest.StashKey[OperatorProcess]()
 
 
 @pytest.fixture(scope="session")
@@ -54,12 +55,29 @@ def crds(control_plane: ControlPlane) -> None:
 
 @pytest.fixture(scope="session")
 def operator_process(
-    control_plane: ControlPlane, nats_server: NatsServer, crds: None, tmp_path_factory: pytest.TempPathFactory
+    control_plane: ControlPlane,
+    nats_server: NatsServer,
+    crds: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
 ) -> Iterator[OperatorProcess]:
     """The operator as a process of its own, watching every namespace."""
     log = tmp_path_factory.mktemp("operator") / "operator.log"
     with OperatorProcess.start(OperatorSettings(control_plane.kubeconfig_path, nats_server.url, log)) as process:
+        pytestconfig.stash[OPERATOR] = process
         yield process
+        del pytestconfig.stash[OPERATOR]
+
+
+@pytest.fixture(scope="module")
+def without_operator(pytestconfig: pytest.Config) -> Iterator[None]:
+    """No operator writes to the objects of this module: one that an earlier module started is away meanwhile."""
+    operator = pytestconfig.stash.get(OPERATOR, None)
+    if operator is not None:
+        operator.stop()
+    yield
+    if operator is not None:
+        operator.resume()
 
 
 @pytest.fixture

@@ -50,8 +50,14 @@ class Attempt:
     def request(self, **changes: Any) -> dict[str, Any]:
         """Return the golden request as one for this attempt; ``llm`` changes fields of ``agent.llm``."""
         found: dict[str, Any] = json.loads(GOLDEN_REQUEST.read_text(encoding="utf-8"))
-        unlimited = {"api_key_file": None, "cache": {"enabled": False}, "rate_limit": None}
-        found["agent"]["llm"] |= unlimited | changes.pop("llm", {})
+        plain = {
+            "api_key_file": None,
+            "fallbacks": [],
+            "stream": False,
+            "cache": {"enabled": False},
+            "rate_limit": None,
+        }
+        found["agent"]["llm"] |= plain | changes.pop("llm", {})
         return (
             found
             | {
