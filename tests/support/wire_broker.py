@@ -54,6 +54,7 @@ class Attempt:
             "api_key_file": None,
             "fallbacks": [],
             "stream": False,
+            "logging": {"requests": True, "responses": False, "tokens": True},
             "cache": {"enabled": False},
             "rate_limit": None,
         }

@@ -27,7 +27,7 @@ class Stubborn:
             except asyncio.CancelledError:
                 continue
 
-reasoning.make_cognitive_core = lambda settings: Stubborn()
+reasoning.make_cognitive_core = lambda settings, limits: Stubborn()
 sys.exit(main())
 """
 StartJob = Callable[..., Awaitable[asyncio.subprocess.Process]]
@@ -103,8 +103,8 @@ async def test_a_library_that_ignores_its_cancellation_does_not_keep_the_job(bro
     attempt = Attempt(agent)
     await broker.publish(attempt, mode="Job")
     process = await start_job(attempt, stubborn=True)
-    while b"begun" not in await asyncio.wait_for(process.stdout.readline(), 20):
-        continue
+    while b"begun" not in (line := await asyncio.wait_for(process.stdout.readline(), 20)):
+        assert line, "the job ended before the attempt began"
 
     if how == "stop":
         await broker.stop(attempt)
