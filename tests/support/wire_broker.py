@@ -50,7 +50,7 @@ class Attempt:
     def request(self, **changes: Any) -> dict[str, Any]:
         """Return the golden request as one for this attempt; ``llm`` changes fields of ``agent.llm``."""
         found: dict[str, Any] = json.loads(GOLDEN_REQUEST.read_text(encoding="utf-8"))
-        plain = {
+        plain: dict[str, Any] = {
             "api_key_file": None,
             "fallbacks": [],
             "stream": False,
