@@ -18,6 +18,10 @@ help: ## List the targets
 sync: $(UV) ## Make .venv with all that development needs
 	@$(UV) sync --quiet --locked --inexact
 
+.PHONY: sync-model
+sync-model: $(UV)
+	@$(UV) sync --quiet --locked --inexact --group demo
+
 $(CACHE)/uv/bin/uv:
 	@command -v python3 >/dev/null || { echo "install Python 3.11 or newer" >&2; exit 1; }
 	@echo "Installing uv into $(CACHE)/uv" >&2
@@ -40,7 +44,7 @@ control-plane: sync ## Download or build kube-apiserver, etcd and kube-controlle
 	@$(HACK) -m controlplane get >/dev/null
 
 .PHONY: test
-test: lint verify control-plane ## Run everything but the end-to-end tests, against real servers
+test: sync-model lint verify control-plane ## Run everything but the end-to-end tests, against real servers
 	@$(PYTHON) -m pytest tests/unit tests/contract tests/component tests/integration
 
 .PHONY: test-unit
@@ -53,8 +57,7 @@ test-e2e: sync ## Run the end-to-end tests against the cluster of $KUBECONFIG
 	@$(PYTHON) -m pytest tests/e2e
 
 .PHONY: demo
-demo: $(UV) ## Show the whole system at work on this machine (KEEP=1 leaves it running)
-	@$(UV) sync --quiet --locked --inexact --group demo
+demo: sync-model ## Show the whole system at work on this machine (KEEP=1 leaves it running)
 	@$(HACK) -m demo
 
 .PHONY: demo-down
