@@ -115,6 +115,7 @@ def facts(body: dict[str, Any] | None = None, **fields: Any) -> TaskFacts:
         "spec_bytes": 100,
         "agent": Agent.model_validate(agent_body()),
         "blocker": None,
+        "hold": None,
         "flight": None,
         "closing": None,
         "has_slot": True,

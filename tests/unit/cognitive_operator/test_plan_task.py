@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 import operator_objects as o
-from cognitive_operator.api.conditions import Outcome, Reason
+from cognitive_operator.api.conditions import Outcome, Phase, Reason
 from cognitive_operator.api.resources import MAX_SPEC_BYTES
 from cognitive_operator.plan.flight import Closing, closing_of
+from cognitive_operator.plan.hold import Hold
 from cognitive_operator.plan.task import Blocker, TaskPlan, plan_task
 from cognitive_operator.status.conditions import merge_patch
 
@@ -53,6 +54,32 @@ def test_a_position_is_not_rewritten_within_thirty_seconds() -> None:
     waiting = {"has_slot": False, "waited_s": 50.0, "position": 3}
     assert plan_task(o.facts(o.task_body(status), written_s=10.0, **waiting)).patch is None
     assert plan_task(o.facts(o.task_body(status), written_s=31.0, **waiting)).patch is not None
+
+
+def test_a_held_task_is_not_published_and_its_status_says_why() -> None:
+    hold = Hold("InputNotFound", "ConfigMap team/notes does not exist", recheck_s=7.0)
+    plan = plan_task(o.facts(hold=hold, waited_s=1.5))
+    assert (plan.publish, plan.recheck_s) == (None, 7.0)
+    assert plan.patch is not None
+    assert (plan.patch["phase"], plan.patch["reason"], plan.patch["message"]) == ("Pending", hold.reason, hold.message)
+    assert condition(plan, "Accepted")["status"] == "True"
+    assert condition(plan, "Dispatched")["reason"] == hold.reason
+
+
+def test_a_hold_by_the_tasks_own_spec_says_that_it_is_not_accepted() -> None:
+    plan = plan_task(o.facts(hold=Hold("Bad", "spec.x is wrong", is_accepted=False), waited_s=1.5))
+    assert condition(plan, "Accepted")["status"] == "False"
+
+
+def test_a_hold_that_passes_within_a_second_costs_no_write() -> None:
+    plan = plan_task(o.facts(hold=Hold("Waiting", "for another task"), waited_s=0.4))
+    assert plan == TaskPlan(recheck_s=pytest.approx(0.6))
+
+
+def test_a_final_hold_ends_the_task_at_once() -> None:
+    plan = plan_task(o.facts(hold=Hold("DependencyFailed", "task a failed", Phase.FAILED), waited_s=0.0))
+    assert plan.patch is not None
+    assert (plan.patch["phase"], plan.patch["reason"]) == ("Failed", "DependencyFailed")
 
 
 def test_a_blocked_agent_holds_its_tasks_and_its_reason_is_told() -> None:

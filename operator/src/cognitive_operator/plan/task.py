@@ -8,6 +8,7 @@ from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, Task
 from cognitive_operator.api.wire import Completed
 from cognitive_operator.plan.flight import Closing, Flight
+from cognitive_operator.plan.hold import Hold
 from cognitive_operator.status import task as status
 from cognitive_operator.status.conditions import merge_patch
 
@@ -37,6 +38,7 @@ class TaskFacts:
     spec_bytes: int
     agent: Agent | None
     blocker: Blocker | None
+    hold: Hold | None
     flight: Flight | None
     closing: Closing | None
     has_slot: bool
@@ -77,7 +79,19 @@ def plan_task(facts: TaskFacts) -> TaskPlan:
         return _write(facts, _missing_agent(facts), recheck_s=POSITION_EVERY_S)
     if facts.flight is not None:
         return _watch(facts, facts.flight)
+    if facts.hold is not None:
+        return _held(facts, facts.hold)
     return _wait_or_publish(facts)
+
+
+def _held(facts: TaskFacts, hold: Hold) -> TaskPlan:
+    if hold.is_final:
+        return _write(facts, status.failed(_stamp(facts), hold.reason, hold.message))
+    is_told = facts.task.status.reason == hold.reason or facts.task.status.phase is Phase.QUEUED
+    if not is_told and facts.waited_s < QUEUED_AFTER_S:
+        return TaskPlan(recheck_s=QUEUED_AFTER_S - facts.waited_s)
+    patch = status.held(_stamp(facts), hold.phase, hold.reason, hold.message, hold.is_accepted)
+    return _write(facts, patch, recheck_s=hold.recheck_s)
 
 
 def _missing_agent(facts: TaskFacts) -> Mapping[str, Any]:

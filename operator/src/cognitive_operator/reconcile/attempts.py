@@ -92,6 +92,10 @@ class AttemptObserver:
                 await self.drop_late(record, arrival)
         return present
 
+    def sweep_up(self, namespace: str, key: AttemptKey) -> None:
+        """The task of an attempt was deleted: what the attempt left goes with it."""
+        self._cleaner.add(Leftover(namespace, key, is_gone=True))
+
     async def drop_late(self, record: TaskRecord, arrival: Arrival) -> None:
         """Settle a response that comes after its attempt was closed."""
         record.arrivals.remove(arrival)

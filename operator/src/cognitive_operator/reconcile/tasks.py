@@ -9,11 +9,12 @@ from cognitive_operator.desired.request import desired_request
 from cognitive_operator.errors import ConflictError, MessageError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.plan.agent import Check, energy_blocker, energy_check
 from cognitive_operator.plan.flight import Closing, Flight
+from cognitive_operator.plan.hold import Hold
 from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
 from cognitive_operator.ports import Body, EventNote, ObjectRef
 from cognitive_operator.reconcile.attempts import AttemptObserver
-from cognitive_operator.reconcile.cleaner import Cleaner, Leftover
 from cognitive_operator.reconcile.deps import Deps
+from cognitive_operator.reconcile.holds import Holds
 from cognitive_operator.reconcile.index import AgentRecord, Index, TaskRecord
 from cognitive_operator.reconcile.sweep import Sweep
 from cognitive_operator.status.task import Stamp, failed, refused
@@ -31,15 +32,15 @@ class TaskReconciler:
         self,
         deps: Deps,
         index: Index,
+        holds: Holds,
         attempts: AttemptObserver,
         sweep: Sweep,
-        cleaner: Cleaner,
     ) -> None:
         self._deps = deps
         self._index = index
+        self._holds = holds
         self._attempts = attempts
         self._sweep = sweep
-        self._cleaner = cleaner
 
     async def reconcile(self, uid: str) -> float | None:
         """Look at a task and do what is next; return the seconds after which it is due again."""
@@ -52,15 +53,18 @@ class TaskReconciler:
         if not self._sweep.synced.is_set() and record.task.status.phase is Phase.RUNNING:
             return None
         queue = self._index.queue_of(record.agent)
+        hold = await self._holds.look(record)
         if record.flight is not None:
             queue.start(uid)
+        elif hold is not None:
+            self._release(record)
         else:
             queue.wait(uid, record.task.metadata.creation_timestamp.timestamp(), record.arrival)
         closing = await self._attempts.observe(record)
-        facts = self._facts(record, closing)
+        facts = self._facts(record, hold, closing)
         return None if facts is None else await self._act(record, record.body, plan_task(facts), closing)
 
-    def _facts(self, record: TaskRecord, closing: Closing | None) -> TaskFacts | None:
+    def _facts(self, record: TaskRecord, hold: Hold | None, closing: Closing | None) -> TaskFacts | None:
         if record.task is None or record.body is None:
             return None
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
@@ -71,6 +75,7 @@ class TaskReconciler:
             spec_bytes=record.spec_bytes,
             agent=agent.agent if agent else None,
             blocker=(agent.blocker or (None if self._sweep.synced.is_set() else NOT_SYNCED)) if agent else None,
+            hold=hold,
             flight=record.flight,
             closing=closing,
             has_slot=queue.may_start(record.uid),
@@ -196,7 +201,7 @@ class TaskReconciler:
             raise
         record.flight = Flight(key, agent.agent.spec.execution.mode, self._deps.clock.monotonic())
         if self._index.tasks.get(record.uid) is not record:
-            self._cleaner.add(Leftover(record.name[0], key, is_gone=True))
+            self._attempts.sweep_up(record.name[0], key)
         elif not is_new:
             logger.info("adopted an attempt", extra={"task": "/".join(record.name), "attempt": number})
         elif record.flight.mode == "Job":

@@ -30,6 +30,13 @@ def pending(stamp: Stamp, reason: str, message: str) -> Patch:
     return _summary(stamp, Phase.PENDING, reason, message, [accepted])
 
 
+def held(stamp: Stamp, phase: Phase, reason: str, message: str, is_accepted: bool) -> Patch:
+    """Something keeps the task out of its agent's queue; its own spec, if it is not accepted."""
+    accepted = _accepted() if is_accepted else Verdict(TaskCondition.ACCEPTED, "False", reason, message)
+    verdicts = [accepted, Verdict(TaskCondition.DISPATCHED, "False", reason, message)]
+    return _summary(stamp, phase, reason, message, verdicts)
+
+
 def queued(stamp: Stamp, reason: str, message: str, position: int | None, attempts: Sequence[Attempt]) -> Patch:
     """The task waits for a slot, for its agent's readiness or for its next attempt."""
     verdicts = [_accepted(), Verdict(TaskCondition.DISPATCHED, "False", reason, message)]

@@ -1,0 +1,34 @@
+"""Asks everything that may keep a task out of its agent's queue."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from cognitive_operator.plan.hold import Hold
+from cognitive_operator.reconcile.index import TaskRecord
+
+
+class HoldSource(Protocol):
+    """One thing that may hold a task: its own suspension, a dependency, an input that does not exist yet."""
+
+    async def hold(self, record: TaskRecord) -> Hold | None:
+        """Return why an unfinished task without an attempt in flight is held; None if this does not hold it.
+
+        Raises:
+            TransientError: it cannot be told now; the task is looked at again.
+        """
+
+
+class Holds:
+    """Asks the sources in their order; the first that holds the task is the one that its status tells."""
+
+    def __init__(self, sources: Sequence[HoldSource]) -> None:
+        self._sources = sources
+
+    async def look(self, record: TaskRecord) -> Hold | None:
+        """Return what holds the task, None if it may be queued."""
+        if record.flight is not None:
+            return None
+        for source in self._sources:
+            if (hold := await source.hold(record)) is not None:
+                return hold
+        return None
