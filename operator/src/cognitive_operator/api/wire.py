@@ -14,14 +14,14 @@ Mode = Literal["Embedded", "Job"]
 class WireModel(BaseModel):
     """Base of the messages: unknown fields are ignored, numbers are finite, an unknown schema version is refused."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(defer_build=True, extra="ignore", frozen=True, allow_inf_nan=False)
     schema_version: Literal[1] = SCHEMA_VERSION
 
 
 class Part(BaseModel):
     """Base of the parts of messages."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(defer_build=True, extra="ignore", frozen=True, allow_inf_nan=False)
 
 
 class LLMLogging(Part):
