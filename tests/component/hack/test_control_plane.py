@@ -86,6 +86,7 @@ class CommandLine:
     def __init__(self, directory: Path) -> None:
         hack = str(Path(__file__).parents[3] / "hack")
         argv = [sys.executable, "-m", "controlplane", "--directory", str(directory)]
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # where a shell's background job inherits it ignored
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": hack})
         assert self.process.stdout is not None
         with self.process.stdout:
