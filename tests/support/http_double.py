@@ -34,6 +34,7 @@ class Asked:
     path: str
     headers: dict[str, str]
     json: Any
+    query: str = ""
 
 
 class HttpDouble:
@@ -66,7 +67,7 @@ class HttpDouble:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         content = await request.json() if request.can_read_body else None
-        self.asked.append(Asked(request.method, request.path, dict(request.headers), content))
+        self.asked.append(Asked(request.method, request.path, dict(request.headers), content, request.query_string))
         replies = self._replies.get(f"{request.method} {request.path}", [Reply(404, body=b"not scripted")])
         reply = replies.pop(0) if len(replies) > 1 else replies[0]
         if reply is None:

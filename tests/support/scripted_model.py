@@ -166,9 +166,11 @@ class ScriptedModel:
 
     def _application(self) -> web.Application:
         application = web.Application(client_max_size=16 * 1024 * 1024)
-        for prefix in ("", "/v1", "/v1/v1"):  # what a client makes of a base URL is for the tests to see
+        # what a client makes of a base URL is for the tests to see
+        for prefix in ("", "/v1", "/v1/v1", "/v1beta/openai", "/openai/v1", "/openai/deployments/{deployment}"):
             application.router.add_post(f"{prefix}/chat/completions", self._complete)
-        application.router.add_get("/v1/models", self._models)
+        for prefix in ("/v1", "/v1beta/openai", "/openai/v1", "/openai"):
+            application.router.add_get(f"{prefix}/models", self._models)
         application.router.add_post("/_scripts", self._add_script)
         application.router.add_delete("/_scripts", self._forget)
         application.router.add_get("/_requests", self._list_requests)
@@ -190,7 +192,7 @@ class ScriptedModel:
             self.in_flight -= 1
 
     def _record(self, request: web.Request, body: dict[str, Any]) -> Script:
-        headers = {name.lower(): value for name, value in request.headers.items()} | {"path": request.path}
+        headers = {name.lower(): value for name, value in request.headers.items()} | {"path": request.path_qs}
         with self._lock:
             recorded = Recorded(body, headers, time.monotonic())
             self.requests.append(recorded)

@@ -205,6 +205,15 @@ class RayJobs(Protocol):
 
 
 @dataclass(frozen=True)
+class ModelTarget:
+    """A model API to ask."""
+
+    endpoint: str
+    provider: str = "openaiCompatible"
+    api_version: str | None = None
+
+
+@dataclass(frozen=True)
 class ModelSeen:
     """What a model endpoint answered to ``GET /models``."""
 
@@ -217,8 +226,8 @@ class ModelSeen:
 class ModelProbe(Protocol):
     """Asks a model endpoint whether it serves."""
 
-    async def check(self, endpoint: str, api_key: str | None) -> ModelSeen:
-        """Return what the endpoint says; never raises."""
+    async def check(self, target: ModelTarget, api_key: str | None) -> ModelSeen:
+        """Return what the endpoint says, asked as its provider wants to be asked; never raises."""
 
 
 class Clock(Protocol):

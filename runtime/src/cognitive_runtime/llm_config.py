@@ -51,6 +51,8 @@ class LLMConfig:
     api_key: str | None = field(default=None, repr=False)
     api_base: str | None = None
     """URL of the API, None for the provider's own."""
+    api_version: str | None = None
+    """Azure alone: the date of the API, None for the API without versions."""
     max_tokens: int = 1024
     temperature: float = 0.7
     top_p: float = 1.0
@@ -75,6 +77,8 @@ class LLMConfig:
             raise LLMConfigError(f"{provider.key_variable} is not set; the provider {self.provider} needs it")
         if not (self.api_base or provider.api_base):
             raise LLMConfigError(f"LLM_API_BASE is not set; the provider {self.provider} needs it")
+        if self.api_version and self.provider != "azure":
+            raise LLMConfigError(f"LLM_API_VERSION: the provider {self.provider} has none, only azure")
         self.settings()
 
     def settings(self) -> AgentSettings:
@@ -99,6 +103,7 @@ class LLMConfig:
             presence_penalty=self.presence_penalty,
             stream=self.stream,
             retry_delay_seconds=self.retry_delay,
+            api_version=self.api_version,
             logging=LLMLogging(self.log_requests, self.log_responses, self.log_tokens),
         )
 
@@ -186,6 +191,7 @@ VARIABLES: Final[Mapping[str, tuple[str, Callable[[str, str], Any]]]] = {
     "LLM_PROVIDER": ("provider", _text),
     "LLM_MODEL": ("model", _text),
     "LLM_API_BASE": ("api_base", _text),
+    "LLM_API_VERSION": ("api_version", _text),
     "LLM_MAX_TOKENS": ("max_tokens", _integer),
     "LLM_TEMPERATURE": ("temperature", _number),
     "LLM_TOP_P": ("top_p", _number),

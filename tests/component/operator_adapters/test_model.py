@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cognitive_operator.adapters.model import ModelEndpoint
-from cognitive_operator.ports import ModelProbe
+from cognitive_operator.ports import ModelProbe, ModelTarget
 from http_double import HANG, HttpDouble, Reply
 
 pytestmark = pytest.mark.component
@@ -21,14 +21,14 @@ async def probe() -> AsyncIterator[ModelEndpoint]:
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])
 async def test_the_models_are_listed_with_the_key(probe: ModelProbe, http: HttpDouble, suffix: str) -> None:
     http.reply("GET /v1/models", LIST)
-    seen = await probe.check(http.url + suffix, KEY)
+    seen = await probe.check(ModelTarget(http.url + suffix), KEY)
     assert (seen.ok, seen.reason, seen.models) == (True, "Available", ("gemma-3-270m", "other"))
     assert http.asked[0].headers["Authorization"] == f"Bearer {KEY}"
 
 
 async def test_no_key_is_sent_where_there_is_none(probe: ModelProbe, http: HttpDouble) -> None:
     http.reply("GET /v1/models", LIST)
-    await probe.check(http.url, None)
+    await probe.check(ModelTarget(http.url), None)
     assert "Authorization" not in http.asked[0].headers
 
 
@@ -38,7 +38,7 @@ async def test_rejected_credentials_are_told_from_an_absent_model(
     probe: ModelProbe, http: HttpDouble, status: int, key: str | None
 ) -> None:
     http.reply("GET /v1/models", Reply(status, body=f"wrong key {key}".encode()))
-    seen = await probe.check(http.url, key)
+    seen = await probe.check(ModelTarget(http.url), key)
     assert (seen.ok, seen.reason) == (False, "CredentialsRejected")
     assert f"{http.url}/v1/models" in seen.message
     assert KEY not in seen.message
@@ -47,7 +47,7 @@ async def test_rejected_credentials_are_told_from_an_absent_model(
 @pytest.mark.parametrize("status", [404, 405, 429, 501])
 async def test_a_server_without_a_list_is_there(probe: ModelProbe, http: HttpDouble, status: int) -> None:
     http.reply("GET /v1/models", Reply(status))
-    seen = await probe.check(http.url, KEY)
+    seen = await probe.check(ModelTarget(http.url), KEY)
     assert (seen.ok, seen.reason, seen.models) == (True, "Available", ())
     assert str(status) in seen.message
 
@@ -67,7 +67,7 @@ async def test_a_server_without_a_list_is_there(probe: ModelProbe, http: HttpDou
 )
 async def test_everything_else_is_unreachable(probe: ModelProbe, http: HttpDouble, reply: Reply | None) -> None:
     http.reply("GET /v1/models", reply)
-    seen = await probe.check(http.url, KEY)
+    seen = await probe.check(ModelTarget(http.url), KEY)
     assert (seen.ok, seen.reason) == (False, "ModelUnreachable")
     assert http.url in seen.message
     assert KEY not in seen.message
@@ -87,7 +87,7 @@ async def test_everything_else_is_unreachable(probe: ModelProbe, http: HttpDoubl
     ],
 )
 async def test_it_never_raises_and_never_tells_a_key(probe: ModelProbe, endpoint: str, key: str | None) -> None:
-    seen = await probe.check(endpoint, key)
+    seen = await probe.check(ModelTarget(endpoint), key)
     assert (seen.ok, seen.reason) == (False, "ModelUnreachable")
     assert seen.message
     assert KEY not in seen.message

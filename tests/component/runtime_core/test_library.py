@@ -92,7 +92,7 @@ def prompt(request: Recorded) -> str:
         (
             "LLM_PROVIDER",
             "azure",
-            lambda request: request.headers["authorization"] == "Bearer secret-of-AZURE_OPENAI_API_KEY",
+            lambda request: request.headers.get("api-key") == "secret-of-AZURE_OPENAI_API_KEY",
         ),
         ("LLM_PROVIDER", "vllm", lambda request: "authorization" not in request.headers),
         ("LLM_PROVIDER", "local", lambda request: "secret-of" not in json.dumps(request.headers)),
@@ -107,6 +107,14 @@ def test_a_variable_changes_the_call(
     before, after = model.requests
     assert not seen(before)
     assert seen(after)
+
+
+def test_azure_is_asked_by_the_date_of_its_api(think: Think, model: ScriptedModel) -> None:
+    assert think(LLM_PROVIDER="azure", LLM_API_VERSION="2024-10-21")["success"]
+    (request,) = model.requests
+    assert request.headers["path"] == "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21"
+    with pytest.raises(LLMConfigError, match="LLM_API_VERSION: the provider openai has none"):
+        think(LLM_PROVIDER="openai")
 
 
 def test_the_key_of_an_own_server_is_sent_to_it(think: Think, model: ScriptedModel) -> None:

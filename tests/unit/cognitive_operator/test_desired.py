@@ -51,8 +51,14 @@ def test_the_request_is_the_golden_one() -> None:
                         {
                             "provider": "openai",
                             "model": "gpt-4o-mini",
-                            "endpoint": "https://api.openai.com/v1",
                             "apiKeySecretRef": {"name": "openai"},
+                        },
+                        {
+                            "provider": "azure",
+                            "model": "gpt-4o",
+                            "endpoint": "https://example.openai.azure.com",
+                            "apiVersion": "2024-10-21",
+                            "apiKeySecretRef": {"name": "azure"},
                         },
                     ],
                     "cache": {"enabled": True, "ttlSeconds": 600},

@@ -119,6 +119,14 @@ def test_other_servers_may_know_aliases() -> None:
     assert model_check(agent, True, "Available", "ok", ["gpt-something"]).status == "True"
 
 
+def test_a_public_provider_may_know_an_alias_but_says_what_it_does_not_list() -> None:
+    llm = {"provider": "google", "model": "gemini-flash"}
+    agent = Agent.model_validate(o.agent_body(llm=llm))
+    assert model_check(agent, True, "Available", "ok", ["models/gemini-flash"]).message == "ok"
+    check = model_check(agent, True, "Available", "lists 1 models", ["models/gemini-pro"])
+    assert (check.status, "'gemini-flash' is not among them" in check.message) == ("True", True)
+
+
 def test_an_agent_without_energy_is_not_ready_whatever_else_is_wrong() -> None:
     bounded = {"spec": {"energy": {"budget": 2.5}}, "ray": BAD_RAY}
     assert verdicts(**bounded, spent_energy=2.4)["Ready"] == ("False", "RayUnreachable")

@@ -10,11 +10,12 @@ from nats.aio.msg import Msg
 
 from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.jetstream import JetStream, JetStreamError
-from cognitive_operator.adapters.model import models_url
+from cognitive_operator.adapters.model_url import models_url
 from cognitive_operator.adapters.nats_connection import NatsConnection, NatsSettings
 from cognitive_operator.adapters.tasks import end
 from cognitive_operator.adapters.troubles import Troubles, describe
 from cognitive_operator.errors import BrokerUnavailableError
+from cognitive_operator.ports import ModelTarget
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ from cognitive_operator.errors import BrokerUnavailableError
     ],
 )
 def test_models_are_listed_below_the_version(endpoint: str, url: str) -> None:
-    assert models_url(endpoint) == url
+    assert models_url(ModelTarget(endpoint)) == url
 
 
 def test_the_clock_speaks_utc_with_microseconds() -> None:

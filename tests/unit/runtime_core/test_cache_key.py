@@ -33,6 +33,7 @@ def digest(request: ExecutionRequest, version: str = "1") -> str:
 
 BASE = execution_request(context={"memory": {"a": 1}}, constraints={"rubric": "r"})
 OTHER_QUESTIONS: dict[str, dict[str, Any]] = {
+    "the date of the API": {"llm": {"api_version": "2024-10-21"}},
     "type": {"task_type": CognitiveTaskType.TASK_PLANNING},
     "input": {"input": {"error_message": "other"}},
     "context": {"context": {"memory": {"a": 2}}},

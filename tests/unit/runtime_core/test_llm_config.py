@@ -18,7 +18,6 @@ PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "library.md").read_te
 KEYS = {provider.key_variable: f"secret-of-{provider.key_variable}" for provider in PROVIDERS.values()}
 OPENAI = {"OPENAI_API_KEY": "k"}
 SEED = [
-    "LLM_API_VERSION",
     "LLM_STREAM_CHUNK_SIZE",
     "LLM_SAFE_MODE",
     "LLM_CONTENT_FILTER",

@@ -19,7 +19,7 @@ def test_the_domain_loads_no_framework() -> None:
 
 
 @pytest.mark.timeout(60)
-def test_a_core_that_answers_loads_no_litellm() -> None:
+def test_a_core_that_answers_by_any_provider_loads_no_litellm() -> None:
     statement = """
 import asyncio, sys
 from cognitive_runtime.adapters.clock import SystemClock
@@ -32,8 +32,10 @@ from scripted_model import ScriptedModel
 async def main(url):
     pool = ModelPool(lambda agent_uid, name: "key")
     execute = ExecuteAgentTask(CognitiveCore(pool), SystemClock())
-    outcome = await execute(execution_request(endpoint=url), worker="w", submission_id="s")
-    assert outcome.success, outcome
+    for provider in ("vllm", "openaiCompatible", "openai", "azure", "anthropic", "google"):
+        request = execution_request(endpoint=url, llm={"provider": provider})
+        outcome = await execute(request, worker="w", submission_id="s")
+        assert (outcome.success, outcome.provider) == (True, provider), outcome
     await pool.close()
 with ScriptedModel() as model:
     asyncio.run(main(model.url))

@@ -1,19 +1,20 @@
-"""Asks an OpenAI-compatible endpoint whether it serves (port ``ModelProbe``)."""
+"""Asks a model's endpoint whether it serves (port ``ModelProbe``)."""
 
-import re
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import urlsplit, urlunsplit
 
+from cognitive_operator.adapters.model_url import models_url
 from cognitive_operator.adapters.web import Answer, Question, WebClient, WebError, shown
 from cognitive_operator.api.conditions import Reason
-from cognitive_operator.ports import ModelSeen
+from cognitive_operator.ports import ModelSeen, ModelTarget
 
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _MAX_MODELS: Final = 1000
-_VERSION: Final = re.compile(r"v\d+[a-z0-9]*")
 _NO_LIST: Final = (404, 405, 429, 501)
 """The server is there, but does not list its models, or not now."""
+_ANTHROPIC_VERSION: Final = "2023-06-01"
+_KEY_REFUSED: Final = ("API_KEY_INVALID", "API key not valid")
+"""What Google says of a wrong key, with HTTP 400."""
 
 
 class ModelEndpoint:
@@ -32,37 +33,37 @@ class ModelEndpoint:
     ) -> None:
         await self._web.__aexit__(kind, error, trace)
 
-    async def check(self, endpoint: str, api_key: str | None) -> ModelSeen:
+    async def check(self, target: ModelTarget, api_key: str | None) -> ModelSeen:
         """Return what the endpoint answers to ``GET …/models``."""
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         try:
-            url = models_url(endpoint)
+            url = models_url(target)
+            headers = _credentials(target.provider, api_key)
             answer = await self._web.ask(Question("GET", url, self._timeout_s, _MAX_BYTES, headers=headers))
         except (WebError, ValueError) as error:
             return ModelSeen(ok=False, reason=Reason.MODEL_UNREACHABLE, message=str(error))
-        return _seen(shown(url), answer, has_key=bool(api_key))
+        return _seen(target, shown(url), answer, has_key=bool(api_key))
 
 
-def models_url(endpoint: str) -> str:
-    """Return where an endpoint lists its models; ``/v1`` is added unless its path names a version already.
-
-    Raises:
-        ValueError: The endpoint is not an HTTP URL.
-    """
-    parts = urlsplit(endpoint.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{shown(endpoint)}: not an HTTP URL")
-    path = parts.path.rstrip("/")
-    if not any(_VERSION.fullmatch(segment) for segment in path.split("/")):
-        path += "/v1"
-    return urlunsplit((parts.scheme, parts.netloc, f"{path}/models", parts.query, ""))
+def _credentials(provider: str, api_key: str | None) -> dict[str, str]:
+    """Return the key in the header that the provider's list of models wants it in."""
+    if not api_key:
+        return {}
+    if provider == "azure":
+        return {"api-key": api_key}
+    if provider == "anthropic":  # its OpenAI compatibility has no list; its own API has
+        return {"x-api-key": api_key, "anthropic-version": _ANTHROPIC_VERSION}
+    return {"Authorization": f"Bearer {api_key}"}
 
 
-def _seen(url: str, answer: Answer, *, has_key: bool) -> ModelSeen:
-    if answer.status in (401, 403):
+def _seen(target: ModelTarget, url: str, answer: Answer, *, has_key: bool) -> ModelSeen:
+    if answer.status in (401, 403) or (answer.status == 400 and any(words in answer.text for words in _KEY_REFUSED)):
         found = "the API key" if has_key else "a request without an API key"
         message = f"{url} rejects {found}: HTTP {answer.status}"
         return ModelSeen(ok=False, reason=Reason.CREDENTIALS_REJECTED, message=message)
+    if target.provider == "azure" and answer.status in (400, 404):
+        asked = f"apiVersion {target.api_version}" if target.api_version else "the API without apiVersion"
+        message = f"{url} answers HTTP {answer.status}: it is no Azure OpenAI resource, or does not know {asked}"
+        return ModelSeen(ok=False, reason=Reason.MODEL_UNREACHABLE, message=message)
     if answer.status in _NO_LIST:
         message = f"{url} answers HTTP {answer.status}: it serves, but lists no models"
         return ModelSeen(ok=True, reason=Reason.AVAILABLE, message=message)

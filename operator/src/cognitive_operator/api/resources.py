@@ -9,6 +9,7 @@ from pydantic import Field
 
 from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.counters import Counters
+from cognitive_operator.api.providers import PUBLIC_ENDPOINTS, Provider
 from cognitive_operator.api.view import View
 from cognitive_operator.api.wire import Mode
 
@@ -34,13 +35,25 @@ class LLMLogging(View):
     tokens: bool = True
 
 
-class Fallback(View):
-    """A model that answers when those before it cannot."""
+class Served(View):
+    """A model and who serves it."""
 
-    provider: str = "openaiCompatible"
+    provider: Provider = "openaiCompatible"
     model: str
-    endpoint: str
+    endpoint: str | None = None
+    """Absent: the provider's public API."""
+    api_version: str | None = None
+    """Azure alone: the date of the API; absent: the API without versions."""
     api_key_secret_ref: SecretKeyRef | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the model answers."""
+        return self.endpoint or PUBLIC_ENDPOINTS[self.provider]
+
+
+class Fallback(Served):
+    """A model that answers when those before it cannot."""
 
 
 class Cache(View):
@@ -57,13 +70,9 @@ class RateLimit(View):
     tokens_per_minute: int = 150_000
 
 
-class LLM(View):
+class LLM(Served):
     """The model that an agent thinks with."""
 
-    provider: str
-    model: str
-    endpoint: str
-    api_key_secret_ref: SecretKeyRef | None = None
     max_tokens: int = 1024
     temperature: float = 0.7
     top_p: float = 1.0

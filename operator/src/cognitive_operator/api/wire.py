@@ -39,6 +39,7 @@ class Fallback(Part):
     model: str
     endpoint: str
     api_key_file: str | None
+    api_version: str | None = None
 
 
 class CacheSettings(Part):
@@ -75,6 +76,7 @@ class LLMSettings(Part):
     fallbacks: tuple[Fallback, ...]
     cache: CacheSettings
     rate_limit: RateLimitSettings | None
+    api_version: str | None = None
 
 
 class EnergySettings(Part):

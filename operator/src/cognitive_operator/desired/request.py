@@ -62,7 +62,8 @@ def _llm(llm: LLM) -> LLMSettings:
     return LLMSettings(
         provider=llm.provider,
         model=llm.model,
-        endpoint=llm.endpoint,
+        endpoint=llm.url,
+        api_version=llm.api_version,
         api_key_file=API_KEY_FILE if llm.api_key_secret_ref else None,
         max_tokens=llm.max_tokens,
         temperature=llm.temperature,
@@ -82,7 +83,13 @@ def _llm(llm: LLM) -> LLMSettings:
 
 def _fallback(each: LLMFallback, number: int) -> Fallback:
     key_file = fallback_key_file(number) if each.api_key_secret_ref else None
-    return Fallback(provider=each.provider, model=each.model, endpoint=each.endpoint, api_key_file=key_file)
+    return Fallback(
+        provider=each.provider,
+        model=each.model,
+        endpoint=each.url,
+        api_key_file=key_file,
+        api_version=each.api_version,
+    )
 
 
 def fallback_key_file(number: int) -> str:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from cognitive_operator.api.conditions import AgentCondition, Reason
-from cognitive_operator.api.resources import Agent
+from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
+from cognitive_operator.api.resources import Agent, Served
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.plan.task import Blocker
+from cognitive_operator.ports import ModelTarget
 from cognitive_operator.status.conditions import Verdict
 
 
@@ -128,8 +130,16 @@ def model_check(agent: Agent, ok: bool, reason: str, message: str, models: Seque
     A vLLM server refuses a model that it does not serve; other servers may know aliases that they do not list.
     """
     llm = agent.spec.llm
-    if ok and llm.provider == "vllm" and models and llm.model not in models:
+    is_listed = not models or llm.model in models or f"models/{llm.model}" in models  # Google's own spelling
+    if ok and llm.provider == "vllm" and not is_listed:
         served = ", ".join(models[:5])
-        message = f"spec.llm.model is {llm.model!r}, but {llm.endpoint} serves {served}."
+        message = f"spec.llm.model is {llm.model!r}, but {llm.url} serves {served}."
         return Check("False", Reason.MODEL_NOT_SERVED, message)
+    if ok and llm.provider in PUBLIC_ENDPOINTS and not is_listed:
+        message += f"; spec.llm.model {llm.model!r} is not among them, unless it is an alias"
     return Check("True" if ok else "False", reason, message)
+
+
+def target_of(served: Served) -> ModelTarget:
+    """Return which API an agent's model is asked for at."""
+    return ModelTarget(served.url, served.provider, served.api_version)

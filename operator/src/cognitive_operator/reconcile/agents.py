@@ -25,6 +25,7 @@ from cognitive_operator.plan.agent import (
     agent_verdicts,
     blocker_of,
     model_check,
+    target_of,
 )
 from cognitive_operator.ports import Body, EventNote, ObjectRef
 from cognitive_operator.reconcile.accountant import Accountant
@@ -166,7 +167,7 @@ class AgentReconciler:
         except TransientError as error:
             record.model = Check("Unknown", Reason.NOT_CHECKED, f"spec.llm.apiKeySecretRef: {error}")
         else:
-            seen = await self._deps.model.check(llm.endpoint, key)
+            seen = await self._deps.model.check(target_of(llm), key)
             first = model_check(record.agent, seen.ok, seen.reason, seen.message, seen.models)
             record.model = await with_fallbacks(self._deps.kube, self._deps.model, record.agent, first)
         record.model_at_s = now_s

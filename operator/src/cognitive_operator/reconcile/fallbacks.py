@@ -7,7 +7,7 @@ from typing import Protocol
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Agent, Fallback
 from cognitive_operator.errors import ObjectNotFoundError, TransientError
-from cognitive_operator.plan.agent import Check
+from cognitive_operator.plan.agent import Check, target_of
 from cognitive_operator.ports import ModelProbe
 
 
@@ -30,7 +30,7 @@ async def with_fallbacks(secrets: Secrets, probe: ModelProbe, agent: Agent, firs
     number = next((number for number, answers_now in enumerate(answers) if answers_now), None)
     if number is None:
         return first
-    message = f"{first.message} Until it answers, spec.llm.fallbacks[{number}] does: {fallbacks[number].endpoint}."
+    message = f"{first.message} Until it answers, spec.llm.fallbacks[{number}] does: {fallbacks[number].url}."
     return Check("True", Reason.FALLBACK_AVAILABLE, message)
 
 
@@ -40,4 +40,4 @@ async def _answers(secrets: Secrets, probe: ModelProbe, namespace: str, fallback
         key = await secrets.read_secret_key(namespace, ref.name, ref.key) if ref else None
     except (ObjectNotFoundError, TransientError):
         return False
-    return (await probe.check(fallback.endpoint, key)).ok
+    return (await probe.check(target_of(fallback), key)).ok

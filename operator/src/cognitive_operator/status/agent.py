@@ -17,7 +17,7 @@ def agent_status(
     return {
         "observedGeneration": agent.metadata.generation,
         "conditions": merge_conditions(old.get("conditions") or [], verdicts, agent.metadata.generation, now),
-        "endpoints": {"ray": agent.spec.ray.address, "llm": agent.spec.llm.endpoint, "model": agent.spec.llm.model},
+        "endpoints": {"ray": agent.spec.ray.address, "llm": agent.spec.llm.url, "model": agent.spec.llm.model},
         "executor": {
             "submissionId": ready[0].submission_id if ready else None,
             "workers": len(ready),

@@ -12,6 +12,8 @@ class ModelEndpoint:
     endpoint: str
     api_key_file: str | None = None
     """File name below the agent's directory of secrets."""
+    api_version: str | None = None
+    """Azure alone: the date of the API; None: the API without versions."""
 
 
 @dataclass(frozen=True)

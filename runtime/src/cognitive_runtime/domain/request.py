@@ -1,5 +1,6 @@
 """One attempt of a task: all that an executor needs to know."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -44,11 +45,14 @@ class LLMSettings:
     cache: CacheSettings = field(default_factory=CacheSettings)
     rate_limit: RateLimit | None = None
     """None: no limit."""
+    api_version: str | None = None
+    """Azure alone: the date of the API; None: the API without versions."""
 
     @property
     def endpoints(self) -> tuple[ModelEndpoint, ...]:
         """Every model that may answer, in the order in which they are asked."""
-        return (ModelEndpoint(self.provider, self.model, self.endpoint, self.api_key_file), *self.fallbacks)
+        own = ModelEndpoint(self.provider, self.model, self.endpoint, self.api_key_file, self.api_version)
+        return (own, *self.fallbacks)
 
     def __post_init__(self) -> None:
         for number, each in enumerate(self.endpoints):
@@ -135,7 +139,12 @@ def _check_endpoint(name: str, found: ModelEndpoint) -> None:
     key_file = found.api_key_file
     _require(bool(found.model.strip()), f"{name}.model", "must not be empty")
     _require(found.endpoint.startswith(("http://", "https://")), f"{name}.endpoint", "must be an http(s) URL")
+    _require(found.api_version is None or _is_version(found.api_version), f"{name}.api_version", "must be a date")
     _require(key_file is None or _is_file_name(key_file), f"{name}.api_key_file", "must be a plain file name")
+
+
+def _is_version(text: str) -> bool:
+    return re.fullmatch(r"\d{4}-\d{2}-\d{2}(-preview)?", text, re.ASCII) is not None
 
 
 def _is_file_name(name: str) -> bool:

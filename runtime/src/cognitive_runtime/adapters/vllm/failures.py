@@ -26,6 +26,10 @@ _CONTEXT_LENGTH: Final = re.compile(
 )
 """What OpenAI, Azure, vLLM, llama.cpp and TGI say when prompt and answer do not fit."""
 _REFUSED: Final = re.compile(r"content_filter|content_policy|ResponsibleAIPolicyViolation", re.IGNORECASE)
+_KEY_REFUSED: Final = re.compile(r"API_KEY_INVALID|API key not valid", re.IGNORECASE)
+"""What Google says of a wrong key, with HTTP 400."""
+_SETTINGS: Final = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "max_completion_tokens", "model")
+"""What a server may name as the cause of its refusal: nothing else that it says is repeated."""
 _PLAIN_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -68,16 +72,17 @@ def _classify_status(error: openai.APIStatusError, server: str, model: str) -> R
 
 
 def _classify_refusal(error: openai.APIStatusError, server: str, model: str) -> ReasoningError:
-    status, text = error.status_code, f"{error.code} {error.type} {error.message}"
+    status, text = error.status_code, f"{error.code} {error.type} {error.message} {error.body}"
     if status in (400, 413, 422) and _CONTEXT_LENGTH.search(text):
         return ContextLengthExceeded(f"Prompt and answer do not fit the context window of model {model!r}.")
     if _REFUSED.search(text):
         return ContentRefused(f"The content filter of the model server {server} refused the request.")
-    if status in (401, 403):
+    if status in (401, 403) or _KEY_REFUSED.search(text):
         return BadRequest(f"The model server {server} refused the API key (HTTP {status}).")
     if status == 404:
         return BadRequest(f"The model server {server} knows no model {model!r} (HTTP 404).")
-    return BadRequest(f"The model server {server} refused the request (HTTP {status}{_code(error.code)}).")
+    what = f"the setting {error.param}" if error.param in _SETTINGS else "the request"
+    return BadRequest(f"The model server {server} refused {what} (HTTP {status}{_code(error.code)}).")
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:

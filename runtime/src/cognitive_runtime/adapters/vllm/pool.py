@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 from cognitive_runtime.adapters.vllm.client import ReadKey, VLLMHTTPClient, no_key
@@ -10,16 +11,18 @@ from cognitive_runtime.adapters.vllm.retry import RetryPolicy
 from cognitive_runtime.adapters.vllm.server import ModelServer
 from cognitive_runtime.domain import CredentialsNotMounted, ExecutionRequest, IAllowance, ModelEndpoint
 
+_ServerKey = tuple[str, ModelEndpoint]
+
 ReadSecret = Callable[[str, str], str]
 """Returns the content of a file among an agent's secrets: agent UID, file name. Raises ``CredentialsNotMounted``."""
 
 
 class ModelPool:
-    """Implements ``IModelSource``: one set of connections per event loop, endpoint and key file."""
+    """Implements ``IModelSource``: one set of connections per event loop, provider, endpoint and key file."""
 
     def __init__(self, read_secret: ReadSecret) -> None:
         self._read_secret = read_secret
-        self._servers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, str | None], ModelServer]]
+        self._servers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_ServerKey, ModelServer]]
         self._servers = WeakKeyDictionary()
 
     def open(self, request: ExecutionRequest, deadline_s: float, allowance: IAllowance | None = None) -> FallbackClient:
@@ -51,9 +54,9 @@ class ModelPool:
 
     def _server(self, agent_uid: str, endpoint: ModelEndpoint) -> ModelServer:
         servers = self._servers.setdefault(asyncio.get_running_loop(), {})
-        key = (endpoint.endpoint, agent_uid, endpoint.api_key_file)
+        key = (agent_uid, replace(endpoint, model=""))
         if key not in servers:
-            servers[key] = ModelServer(endpoint.endpoint)
+            servers[key] = ModelServer(endpoint.endpoint, endpoint.provider, endpoint.api_version)
         return servers[key]
 
     def _key_reader(self, agent_uid: str, name: str | None) -> ReadKey:

@@ -1,46 +1,48 @@
 """One model server that speaks OpenAI's chat completions, through the ``openai`` package."""
 
 import asyncio
-from typing import Any, Final
+from collections.abc import Set
+from typing import Any, Final, Literal
 
 import openai
-from openai import AsyncOpenAI, Omit
 
 from cognitive_runtime.adapters.vllm.answer import Answer
-from cognitive_runtime.adapters.vllm.endpoint import base_url, printable
+from cognitive_runtime.adapters.vllm.dialect import dialect_of
+from cognitive_runtime.adapters.vllm.endpoint import printable
 from cognitive_runtime.adapters.vllm.failures import classify
 from cognitive_runtime.adapters.vllm.stream import STREAMED, assemble
 from cognitive_runtime.domain import BadRequest, ModelTimeout, ModelUnavailable, ReasoningError, VLLMRequest
 
-_UNUSED_KEY: Final = "sent-per-request"
 _SCHEMA_REFUSED: Final = (400, 415, 422, 501)
 """What servers answer to a ``response_format`` or a grammar that they do not support."""
-_FOREIGN_HEADERS: Final = {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}
-"""The package fills these from the environment of the process: they are not this agent's."""
+_Unknown = Literal["response_format", "max_tokens"]
+"""What a model may refuse, and is then asked without: instead of ``max_tokens``, OpenAI's reasoning models take
+``max_completion_tokens``, which most other servers do not know."""
 
 
 class ModelServer:
     """The connections to one endpoint. Belongs to one event loop."""
 
-    def __init__(self, endpoint: str) -> None:
-        self.name = printable(base_url(endpoint))
-        self._client = AsyncOpenAI(base_url=base_url(endpoint), api_key=_UNUSED_KEY, max_retries=0, timeout=None)
-        self._without_schema: set[str] = set()
+    def __init__(self, endpoint: str, provider: str = "openaiCompatible", api_version: str | None = None) -> None:
+        self._dialect = dialect_of(provider, api_version)
+        self.name = printable(self._dialect.address(endpoint))
+        self._client = self._dialect.connect(endpoint)
+        self._unknown: dict[str, frozenset[_Unknown]] = {}
 
     async def complete(self, request: VLLMRequest, api_key: str | None, timeout_s: float) -> Answer:
-        """Make one call; a server that refuses ``response_format`` is asked again without it, now and ever after.
+        """Make one call; a model that refuses what others know is asked again without it, now and ever after.
 
         Raises:
             ReasoningError: The call failed.
         """
-        if request.json_schema is None or request.model in self._without_schema:
-            return await self._call(_arguments(request), request, api_key, timeout_s)
-        with_schema = _arguments(request) | {"response_format": _response_format(request.json_schema)}
-        try:
-            return await self._call(with_schema, request, api_key, timeout_s)
-        except _SchemaRefused:
-            answer = await self._call(_arguments(request), request, api_key, timeout_s)
-            self._without_schema.add(request.model)
+        unknown = self._unknown.get(request.model, frozenset())
+        while True:
+            try:
+                answer = await self._call(self._arguments(request, unknown), request, api_key, timeout_s)
+            except _Refused as refusal:
+                unknown |= {refusal.name}
+                continue
+            self._unknown[request.model] = unknown
             return answer
 
     async def close(self) -> None:
@@ -50,7 +52,7 @@ class ModelServer:
     async def _call(
         self, arguments: dict[str, Any], request: VLLMRequest, api_key: str | None, timeout_s: float
     ) -> Answer:
-        headers = _FOREIGN_HEADERS | {"Authorization": f"Bearer {api_key}" if api_key else Omit()}
+        headers = self._dialect.headers(api_key)
         if request.request_id:
             headers["X-Request-Id"] = request.request_id
         try:
@@ -73,29 +75,36 @@ class ModelServer:
                 return Answer.model_validate_json(await response.read())  # a server that knows no streams
             return await assemble(await response.parse())
 
+    def _arguments(self, request: VLLMRequest, unknown: Set[_Unknown]) -> dict[str, Any]:
+        penalties = {"frequency_penalty": request.frequency_penalty, "presence_penalty": request.presence_penalty}
+        schema = None if "response_format" in unknown else request.json_schema
+        return {
+            "model": request.model,
+            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "max_completion_tokens" if "max_tokens" in unknown else "max_tokens": request.max_tokens,
+            **self._dialect.settings({"temperature": request.temperature, "top_p": request.top_p}),
+            **{name: value for name, value in penalties.items() if value},  # not every server knows them
+            **(STREAMED if request.stream else {}),
+            **({} if schema is None else {"response_format": _response_format(schema)}),
+        }
 
-class _SchemaRefused(BadRequest):
-    """A request with ``response_format`` was refused, for this or for another reason."""
+
+class _Refused(BadRequest):
+    """A request was refused for something that it can do without, or perhaps for another reason."""
+
+    def __init__(self, message: str, name: _Unknown) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 def _refine(error: openai.APIError, found: ReasoningError, arguments: dict[str, Any]) -> ReasoningError:
-    is_refusal = isinstance(error, openai.APIStatusError) and error.status_code in _SCHEMA_REFUSED
-    if is_refusal and "response_format" in arguments and isinstance(found, BadRequest | ModelUnavailable):
-        return _SchemaRefused(str(found))
+    if not isinstance(error, openai.APIStatusError) or not isinstance(found, BadRequest | ModelUnavailable):
+        return found
+    if error.status_code == 400 and error.param == "max_tokens" and "max_tokens" in arguments:
+        return _Refused(str(found), "max_tokens")
+    if error.status_code in _SCHEMA_REFUSED and "response_format" in arguments:
+        return _Refused(str(found), "response_format")
     return found
-
-
-def _arguments(request: VLLMRequest) -> dict[str, Any]:
-    penalties = {"frequency_penalty": request.frequency_penalty, "presence_penalty": request.presence_penalty}
-    return {
-        "model": request.model,
-        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "max_tokens": request.max_tokens,
-        **{name: value for name, value in penalties.items() if value},  # not every server knows them
-        **(STREAMED if request.stream else {}),
-    }
 
 
 def _response_format(schema: dict[str, Any]) -> dict[str, Any]:

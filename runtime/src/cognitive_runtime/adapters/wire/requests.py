@@ -26,6 +26,7 @@ class _Fallback(Part):
     model: str
     endpoint: str
     api_key_file: str | None = None
+    api_version: str | None = None
 
 
 class _Logging(Part):
@@ -62,6 +63,7 @@ class _LLM(Part):
     fallbacks: tuple[_Fallback, ...] = ()
     cache: _Cache = _Cache()
     rate_limit: _RateLimit | None = None
+    api_version: str | None = None
 
     def settings(self) -> LLMSettings:
         return LLMSettings(

@@ -1,0 +1,25 @@
+"""A provider that wants to be spoken to otherwise than others, from the manifest to the model's server."""
+
+import pytest
+
+from cognitive_objects import Cluster, agent, task
+from scripted_model import ScriptedModel
+from servers.ray_head import RayHead
+
+pytestmark = pytest.mark.integration
+DATE = "2024-10-21"
+
+
+def test_azure_from_the_manifest_to_the_call(cluster: Cluster, ray_head: RayHead, model: ScriptedModel) -> None:
+    cluster.kubectl("create", "secret", "generic", "azure", "--from-literal=api-key=key-of-azure")
+    llm = {"provider": "azure", "apiVersion": DATE, "apiKeySecretRef": {"name": "azure"}}
+    cluster.apply(agent("deployed", ray_head.address, model.url, llm=llm), task("t", "deployed"))
+    folder = ray_head.secrets_directory / cluster.get("cagent", "deployed")["metadata"]["uid"]
+    folder.mkdir()
+    (folder / "llm-api-key").write_text("key-of-azure")
+    assert "/openai/models lists" in cluster.wait_condition("deployed", "ModelReady", "Available")[1]
+    cluster.wait_ready("deployed")
+    assert cluster.wait_phase("t", "Succeeded")["model"]["provider"] == "azure"
+    (request,) = model.requests
+    assert request.headers["path"] == f"/openai/deployments/deployed/chat/completions?api-version={DATE}"
+    assert (request.headers["api-key"], "authorization" in request.headers) == ("key-of-azure", False)
