@@ -52,7 +52,7 @@ def _attempt(settings: RuntimeSettings, subject: RequestSubject, grace_s: float)
 
     names = {"namespace": subject.namespace, "agent": subject.agent_uid, "attempt": subject.attempt_id}
     configure_logging(settings.log_level, names)
-    make_core = partial(make_cognitive_core, limits=attempt_limits(subject.namespace, subject.agent_uid))
+    make_core = partial(make_cognitive_core, limits=attempt_limits(settings, subject.namespace, subject.agent_uid))
     code = asyncio.Runner().run(run_attempt(settings, subject, make_core, grace_s))
     sys.stdout.flush()
     # Without the loop's own end, which waits for every task and thread: a library that ignores its cancellation would

@@ -62,7 +62,8 @@ def test_the_request_is_the_golden_one() -> None:
                         },
                     ],
                     "cache": {"enabled": True, "ttlSeconds": 600},
-                    "rateLimit": {"requestsPerMinute": 120},
+                    "rateLimit": {"requestsPerMinute": 120, "backend": "Redis"},
+                    "redisSecretRef": {"name": "redis"},
                 },
                 "ray": {"address": "http://ray:8265"},
             },
@@ -159,6 +160,8 @@ def test_an_executor_keeps_a_ledger_only_where_there_is_something_to_share() -> 
     assert not has_ledger(cache={"enabled": False})
     assert has_ledger(cache={"enabled": True})
     assert has_ledger(rateLimit={})
+    assert not has_ledger(cache={"enabled": True, "backend": "Redis"}, rateLimit={"backend": "Redis"})
+    assert has_ledger(cache={"enabled": True, "backend": "Redis"}, rateLimit={})
 
 
 def test_an_absent_rate_limit_is_none_and_an_empty_one_has_defaults() -> None:
@@ -168,7 +171,7 @@ def test_an_absent_rate_limit_is_none_and_an_empty_one_has_defaults() -> None:
         return desired_request(task, agent, o.key(), b"m" * 32, o.NOW).model_dump()["agent"]["llm"]["rate_limit"]
 
     assert limit() is None
-    assert limit(rateLimit={}) == {"requests_per_minute": 60, "tokens_per_minute": 150_000}
+    assert limit(rateLimit={}) == {"requests_per_minute": 60, "tokens_per_minute": 150_000, "backend": "Ray"}
 
 
 def test_settings_that_an_executor_starts_with_change_its_hash_and_others_do_not() -> None:

@@ -40,4 +40,4 @@ async def main(url):
 with ScriptedModel() as model:
     asyncio.run(main(model.url))
 """
-    assert loaded_after(statement, ("litellm", "dspy", "ray")) == {"dspy"}
+    assert loaded_after(statement, ("litellm", "dspy", "ray", "redis")) == {"dspy"}

@@ -11,7 +11,7 @@ from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS, Provider
 from cognitive_operator.api.view import View
-from cognitive_operator.api.wire import Mode
+from cognitive_operator.api.wire import Backend, Mode
 
 MAX_SPEC_BYTES: Final = 192 * 1024
 """Bound on a task's spec as compact UTF-8 JSON.
@@ -56,11 +56,18 @@ class Fallback(Served):
     """A model that answers when those before it cannot."""
 
 
+class RedisSecretRef(SecretKeyRef):
+    """A key of a Secret that holds the URL of a Redis."""
+
+    key: str = "redis-url"
+
+
 class Cache(View):
     """How long an answer is given again to the same question."""
 
     enabled: bool = False
     ttl_seconds: int = 3600
+    backend: Backend = "Ray"
 
 
 class RateLimit(View):
@@ -68,6 +75,7 @@ class RateLimit(View):
 
     requests_per_minute: int = 60
     tokens_per_minute: int = 150_000
+    backend: Backend = "Ray"
 
 
 class LLM(Served):
@@ -86,11 +94,13 @@ class LLM(Served):
     fallbacks: tuple[Fallback, ...] = ()
     cache: Cache = Cache()
     rate_limit: RateLimit | None = None
+    redis_secret_ref: RedisSecretRef | None = None
 
     @property
-    def needs_ledger(self) -> bool:
-        """Whether the agent's workers have something to count or to remember together."""
-        return self.cache.enabled or self.rate_limit is not None
+    def backends(self) -> set[Backend]:
+        """Where the agent's workers count and remember together, if they have something to."""
+        cache = {self.cache.backend} if self.cache.enabled else set()
+        return cache | ({self.rate_limit.backend} if self.rate_limit else set())
 
 
 class Ray(View):

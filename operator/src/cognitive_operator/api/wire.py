@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 SCHEMA_VERSION: Final = 1
 SIGNATURE_HEADER: Final = "Cognitive-Signature"
 Mode = Literal["Embedded", "Job"]
+Backend = Literal["Ray", "Redis"]
 
 
 class WireModel(BaseModel):
@@ -47,6 +48,7 @@ class CacheSettings(Part):
 
     enabled: bool
     ttl_seconds: int
+    backend: Backend = "Ray"
 
 
 class RateLimitSettings(Part):
@@ -54,6 +56,7 @@ class RateLimitSettings(Part):
 
     requests_per_minute: int
     tokens_per_minute: int
+    backend: Backend = "Ray"
 
 
 class LLMSettings(Part):
@@ -77,6 +80,7 @@ class LLMSettings(Part):
     cache: CacheSettings
     rate_limit: RateLimitSettings | None
     api_version: str | None = None
+    redis_url_file: str | None = None
 
 
 class EnergySettings(Part):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id, request_subject
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.desired.request import key_files
+from cognitive_operator.desired.request import secret_files
 from cognitive_operator.ports import RaySubmission
 
 
@@ -21,8 +21,8 @@ class RayEnvironment:
 def executor_arguments(agent: Agent) -> str:
     """Return the entrypoint of an agent's executor."""
     execution, meta = agent.spec.execution, agent.metadata
-    secrets = "".join(f" --require-secret {name}" for name in key_files(agent.spec.llm))
-    ledger = " --shared-ledger" if agent.spec.llm.needs_ledger else ""
+    secrets = "".join(f" --require-secret {name}" for name in secret_files(agent.spec.llm))
+    ledger = " --shared-ledger" if "Ray" in agent.spec.llm.backends else ""
     return (
         f"python -m cognitive_runtime executor --namespace {meta.namespace} --agent-uid {meta.uid}"
         f" --workers {execution.workers} --concurrency {execution.concurrency_per_worker}{secrets}{ledger}"

@@ -21,6 +21,8 @@ from cognitive_operator.desired.context import supplied_context
 
 API_KEY_FILE: Final = "llm-api-key"
 """File of the model's key below ``$COGNITIVE_SECRETS_DIR/<agentUID>/``."""
+REDIS_URL_FILE: Final = "redis-url"
+"""File of the URL of the agent's Redis, in the same place."""
 
 
 def desired_request(task: Task, agent: Agent, key: AttemptKey, master_key: bytes, now: str) -> Request:
@@ -64,6 +66,7 @@ def _llm(llm: LLM) -> LLMSettings:
         model=llm.model,
         endpoint=llm.url,
         api_version=llm.api_version,
+        redis_url_file=REDIS_URL_FILE if "Redis" in llm.backends else None,
         api_key_file=API_KEY_FILE if llm.api_key_secret_ref else None,
         max_tokens=llm.max_tokens,
         temperature=llm.temperature,
@@ -97,10 +100,12 @@ def fallback_key_file(number: int) -> str:
     return f"{API_KEY_FILE}-{number}"
 
 
-def key_files(llm: LLM) -> tuple[str, ...]:
+def secret_files(llm: LLM) -> tuple[str, ...]:
     """Return the files without which an executor cannot call the agent's models."""
     own = (API_KEY_FILE,) if llm.api_key_secret_ref else ()
-    return own + tuple(fallback_key_file(n) for n, each in enumerate(llm.fallbacks, start=1) if each.api_key_secret_ref)
+    redis = (REDIS_URL_FILE,) if "Redis" in llm.backends else ()
+    keys = (fallback_key_file(n) for n, each in enumerate(llm.fallbacks, start=1) if each.api_key_secret_ref)
+    return (*own, *keys, *redis)
 
 
 def snake_case(name: str) -> str:

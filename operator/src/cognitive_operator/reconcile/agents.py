@@ -34,6 +34,7 @@ from cognitive_operator.reconcile.executors import ExecutorKeeper
 from cognitive_operator.reconcile.fallbacks import with_fallbacks
 from cognitive_operator.reconcile.farewell import Farewell
 from cognitive_operator.reconcile.index import AgentRecord, Index, ObjectName
+from cognitive_operator.reconcile.secrets import read_model_key
 from cognitive_operator.status.agent import agent_status, counters_status
 from cognitive_operator.status.conditions import Verdict, merge_patch
 
@@ -159,13 +160,9 @@ class AgentReconciler:
         if now_s - record.model_at_s < (PROBE_READY_S if record.model.status == "True" else PROBE_NOT_READY_S):
             return
         llm, namespace = record.agent.spec.llm, record.agent.metadata.namespace
-        try:
-            ref = llm.api_key_secret_ref
-            key = await self._deps.kube.read_secret_key(namespace, ref.name, ref.key) if ref else None
-        except ObjectNotFoundError as error:
-            record.model = Check("False", Reason.SECRET_NOT_FOUND, f"spec.llm.apiKeySecretRef: {error}")
-        except TransientError as error:
-            record.model = Check("Unknown", Reason.NOT_CHECKED, f"spec.llm.apiKeySecretRef: {error}")
+        key = await read_model_key(self._deps.kube, namespace, llm)
+        if isinstance(key, Check):
+            record.model = key
         else:
             seen = await self._deps.model.check(target_of(llm), key)
             first = model_check(record.agent, seen.ok, seen.reason, seen.message, seen.models)

@@ -1,21 +1,13 @@
 """Whether one of an agent's fallbacks answers while its first model does not."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Protocol
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Agent, Fallback
 from cognitive_operator.errors import ObjectNotFoundError, TransientError
 from cognitive_operator.plan.agent import Check, target_of
 from cognitive_operator.ports import ModelProbe
-
-
-class Secrets(Protocol):
-    """What is needed of Kubernetes."""
-
-    def read_secret_key(self, namespace: str, name: str, key: str) -> Awaitable[str]:
-        """Return the value of a Secret's key."""
+from cognitive_operator.reconcile.secrets import Secrets
 
 
 async def with_fallbacks(secrets: Secrets, probe: ModelProbe, agent: Agent, first: Check) -> Check:

@@ -1,17 +1,20 @@
 """Keeping an agent's rate limits and giving its answers again, attempt by attempt."""
 
 import asyncio
-import pickle
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from cognitive_runtime.domain import (
+    Backend,
     CacheKey,
     ExecutionRequest,
     IAllowance,
     IClock,
     ILedger,
+    InvalidRequest,
     Permit,
     Question,
     RateLimit,
@@ -32,6 +35,10 @@ DEADLINE_MARGIN_S: Final = 0.25
 """A wait ends before the attempt's deadline, so that the attempt fails with what it waited for."""
 
 OpenLedger = Callable[[], Awaitable[ILedger]]
+OpenRedis = Callable[[str], Awaitable[ILedger]]
+"""Returns the ledger in the Redis whose URL is in a file of the agent's secrets."""
+FindLedger = Callable[[Backend], Awaitable[ILedger]]
+_ANSWERS: Final = TypeAdapter(Reasoning)
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -42,24 +49,40 @@ class Limits:
     no room; the others stand behind it in the order in which they came.
     """
 
-    def __init__(self, open_ledger: OpenLedger, clock: IClock, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        open_ledger: OpenLedger,
+        clock: IClock,
+        sleep: Sleep = asyncio.sleep,
+        open_redis: OpenRedis | None = None,
+    ) -> None:
         self._open_ledger = open_ledger
+        self._open_redis = open_redis
         self._desk = _Desk(clock, sleep)
         self._opening = asyncio.Lock()
-        self._ledger: ILedger | None = None
+        self._ledgers: dict[str | None, ILedger] = {}
 
     def open(self, request: ExecutionRequest, deadline_s: float) -> IAllowance:
         """Return what one attempt is allowed; ``deadline_s`` is a reading of the monotonic clock."""
         llm = request.agent.llm
         if llm.rate_limit is None and not llm.cache.enabled:
             return Unlimited()
-        return Allowance(request, deadline_s, self._ledger_of_the_agent, self._desk)
+        return Allowance(request, deadline_s, lambda backend: self._ledger(backend, llm.redis_url_file), self._desk)
 
-    async def _ledger_of_the_agent(self) -> ILedger:
-        if self._ledger is None:
+    async def _ledger(self, backend: Backend, redis_url_file: str | None) -> ILedger:
+        name = redis_url_file if backend == "Redis" else None
+        if name not in self._ledgers:
             async with self._opening:
-                self._ledger = self._ledger or await self._open_ledger()
-        return self._ledger
+                if name not in self._ledgers:
+                    self._ledgers[name] = await self._opened(name)
+        return self._ledgers[name]
+
+    async def _opened(self, redis_url_file: str | None) -> ILedger:
+        if redis_url_file is None:
+            return await self._open_ledger()
+        if self._open_redis is None:
+            raise InvalidRequest("agent.llm: there is no Redis outside of executors.")
+        return await self._open_redis(redis_url_file)
 
 
 @dataclass
@@ -74,11 +97,11 @@ class _Desk:
 class Allowance:
     """What one attempt may do. Implements ``IAllowance``."""
 
-    def __init__(self, request: ExecutionRequest, deadline_s: float, open_ledger: OpenLedger, desk: _Desk) -> None:
+    def __init__(self, request: ExecutionRequest, deadline_s: float, find: FindLedger, desk: _Desk) -> None:
         self._request = request
         self._llm = request.agent.llm
         self._ends_s = deadline_s - DEADLINE_MARGIN_S
-        self._open_ledger = open_ledger
+        self._find = find
         self._desk = desk
         self._key: CacheKey | None = None
         self._prepaid: Permit | None = None
@@ -89,16 +112,18 @@ class Allowance:
             return None
         self._key = cache_key(self._request, signature_version)
         tokens = self._key.size_bytes // BYTES_PER_TOKEN + self._llm.max_tokens
-        limit = None if self._desk.turn.locked() else self._llm.rate_limit
-        question = Question(self._key.digest, self._llm.cache.ttl_seconds, limit, tokens)
-        reply = await (await self._open_ledger()).ask(question)
+        limit, backend = self._llm.rate_limit, self._llm.cache.backend
+        if limit is not None and (limit.backend != backend or self._desk.turn.locked()):
+            limit = None
+        question = Question(self._key.digest, self._llm.cache.ttl_seconds, limit, tokens, self._left_s())
+        reply = await (await self._find(backend)).ask(question)
         self._prepaid = reply.permit
         return None if reply.found is None else _read(reply.found)
 
     async def remember(self, reasoning: Reasoning) -> None:
         """Let attempts with the same question have this answer."""
         if self._key is not None:
-            ledger = await self._open_ledger()
+            ledger = await self._find(self._llm.cache.backend)
             ledger.remember(self._key.digest, _written(reasoning), self._llm.cache.ttl_seconds)
 
     async def acquire(self, request: VLLMRequest) -> Permit:
@@ -106,29 +131,33 @@ class Allowance:
 
         Raises:
             RateLimited: The limit leaves no room before the attempt's deadline.
+            LedgerUnavailable: The call cannot be counted.
         """
         permit, self._prepaid = self._prepaid, None
         limit = self._llm.rate_limit
         if permit or limit is None:
             return permit or Permit()
-        question = Question(limit=limit, tokens=estimate_tokens(request))
-        ledger = await self._open_ledger()
+        question = Question(limit=limit, tokens=estimate_tokens(request), patience_s=self._left_s())
+        ledger = await self._find(limit.backend)
         if not self._desk.turn.locked():
             permit = (await ledger.ask(question)).permit
         return permit or await self._queue(ledger, question, limit)
 
     async def settle(self, permit: Permit, usage: Usage) -> None:
         """Count what a call has cost; without a number of the server its estimate stands."""
-        if permit.slot is not None and usage.total_tokens:
-            (await self._open_ledger()).correct(permit, usage.total_tokens)
+        limit = self._llm.rate_limit
+        if limit is not None and permit.slot is not None and usage.total_tokens:
+            (await self._find(limit.backend)).correct(permit, usage.total_tokens)
 
     async def _queue(self, ledger: ILedger, question: Question, limit: RateLimit) -> Permit:
-        left_s = max(0.0, self._ends_s - self._desk.clock.monotonic())
         try:
-            async with asyncio.timeout(left_s), self._desk.turn:
+            async with asyncio.timeout(self._left_s()), self._desk.turn:
                 return await self._wait(ledger, question, limit)
         except TimeoutError:
             raise _limited(limit, MAX_PAUSE_S) from None
+
+    def _left_s(self) -> float:
+        return max(0.0, self._ends_s - self._desk.clock.monotonic())
 
     async def _wait(self, ledger: ILedger, question: Question, limit: RateLimit) -> Permit:
         while True:
@@ -148,10 +177,12 @@ def _limited(limit: RateLimit, wait_s: float) -> RateLimited:
 
 
 def _written(reasoning: Reasoning) -> bytes:
-    # Ray pickles whatever its workers exchange, and they trust each other; so no field of a result is forgotten here.
-    return pickle.dumps(replace(reasoning, usage=Usage(), repaired=False, cache_hit=True))
+    return _ANSWERS.dump_json(replace(reasoning, usage=Usage(), repaired=False, cache_hit=True))
 
 
-def _read(value: bytes) -> Reasoning:
-    found: Reasoning = pickle.loads(value)
-    return found
+def _read(value: bytes) -> Reasoning | None:
+    """Return an answer, None if it is none that this version can read."""
+    try:
+        return _ANSWERS.validate_json(value)
+    except ValidationError:
+        return None

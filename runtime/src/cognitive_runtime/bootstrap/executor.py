@@ -17,8 +17,8 @@ from cognitive_runtime.adapters.worker.ports import WorkerIdentity
 from cognitive_runtime.application import Limits
 from cognitive_runtime.bootstrap.hosted import HostedWorker, Post
 from cognitive_runtime.bootstrap.job import listen_for_end
-from cognitive_runtime.bootstrap.reasoning import make_cognitive_core
-from cognitive_runtime.config import ExecutorSettings, read_settings
+from cognitive_runtime.bootstrap.reasoning import make_cognitive_core, redis_ledgers
+from cognitive_runtime.config import ExecutorSettings, RuntimeSettings, read_settings
 from cognitive_runtime.domain import ILedger
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -29,16 +29,16 @@ async def build_worker(spec: ActorSpec) -> HostedWorker:
     settings = read_settings(os.environ)
     configure_logging(settings.log_level, {"namespace": spec.namespace, "agent": spec.agent_uid, "worker": spec.worker})
     identity = WorkerIdentity(spec.namespace, spec.agent_uid, spec.worker, settings.submission_id, "Embedded")
-    make_core = partial(make_cognitive_core, limits=_limits(spec))
+    make_core = partial(make_cognitive_core, limits=_limits(spec, settings))
     return HostedWorker(Post(identity, spec.concurrency, spec.required_secrets), settings, make_core)
 
 
-def _limits(spec: ActorSpec) -> Limits:
+def _limits(spec: ActorSpec, settings: RuntimeSettings) -> Limits:
 
     async def open_ledger() -> ILedger:
         return executor_ledger(spec.agent_uid, spec.workers)
 
-    return Limits(open_ledger, SystemClock())
+    return Limits(open_ledger, SystemClock(), open_redis=redis_ledgers(settings, spec.agent_uid))
 
 
 def run_executor(executor: ExecutorSettings) -> None:

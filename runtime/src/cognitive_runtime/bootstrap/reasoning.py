@@ -4,12 +4,23 @@ import asyncio
 
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.secrets import SecretFiles
-from cognitive_runtime.application import Limits
+from cognitive_runtime.application import Limits, OpenRedis
 from cognitive_runtime.config import RuntimeSettings
 from cognitive_runtime.domain import ILedger, ILimits, IReasoner
 
 
-def attempt_limits(namespace: str, agent_uid: str) -> ILimits:
+def redis_ledgers(settings: RuntimeSettings, agent_uid: str) -> OpenRedis:
+    """Return how to open the agent's ledger in a Redis, whose client is imported only then."""
+
+    async def open_redis(url_file: str) -> ILedger:
+        from cognitive_runtime.adapters.redis import RedisLedger
+
+        return RedisLedger(agent_uid, lambda: SecretFiles(settings.secrets_dir, agent_uid).read(url_file))
+
+    return open_redis
+
+
+def attempt_limits(settings: RuntimeSettings, namespace: str, agent_uid: str) -> ILimits:
     """Return the limits of an attempt in Job mode: Ray is imported and joined, in seconds, only if it has some."""
 
     def open_ledger() -> ILedger:
@@ -17,7 +28,7 @@ def attempt_limits(namespace: str, agent_uid: str) -> ILimits:
 
         return attempt_ledger(namespace, agent_uid)
 
-    return Limits(lambda: asyncio.to_thread(open_ledger), SystemClock())
+    return Limits(lambda: asyncio.to_thread(open_ledger), SystemClock(), open_redis=redis_ledgers(settings, agent_uid))
 
 
 def make_cognitive_core(settings: RuntimeSettings, limits: ILimits | None = None) -> IReasoner:

@@ -14,6 +14,7 @@ from cognitive_runtime.domain.errors import (
     InternalError,
     InvalidRequest,
     LeaseLost,
+    LedgerUnavailable,
     ModelTimeout,
     ModelUnavailable,
     OutputParseError,
@@ -25,6 +26,7 @@ from cognitive_runtime.domain.errors import (
 from cognitive_runtime.domain.generation import Message, VLLMRequest, VLLMResponse
 from cognitive_runtime.domain.ledger import Ledger
 from cognitive_runtime.domain.limits import (
+    Backend,
     CacheSettings,
     Permit,
     Question,
@@ -59,6 +61,7 @@ __all__ = [
     "AgentSettings",
     "AgentTask",
     "AttemptOutcome",
+    "Backend",
     "BadRequest",
     "CacheKey",
     "CacheSettings",
@@ -88,6 +91,7 @@ __all__ = [
     "LLMSettings",
     "LeaseLost",
     "Ledger",
+    "LedgerUnavailable",
     "Message",
     "ModelEndpoint",
     "ModelTimeout",

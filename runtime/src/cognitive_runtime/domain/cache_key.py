@@ -34,6 +34,7 @@ _OF_THE_CALL: Final = frozenset(
         "logging",
         "cache",
         "rate_limit",
+        "redis_url_file",
     }
 )
 

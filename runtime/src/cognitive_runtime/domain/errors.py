@@ -89,6 +89,10 @@ class CredentialsNotMounted(RetryableReasoningError):
     """A file of the agent's credentials is absent or empty."""
 
 
+class LedgerUnavailable(RetryableReasoningError):
+    """The place where the agent's limits are kept cannot be reached, and no call is made without counting it."""
+
+
 class InvalidRequest(ReasoningError):
     """The request does not satisfy the wire's contract, or its input its task type."""
 

@@ -1,7 +1,8 @@
 """How much an agent may ask of its model, and for how long an answer may be given again."""
 
 from dataclasses import dataclass, field
-from typing import Final
+from math import inf
+from typing import Final, Literal
 
 from cognitive_runtime.domain.generation import VLLMRequest
 
@@ -12,12 +13,17 @@ DEFAULT_TOKENS_PER_MINUTE: Final = 150_000
 DEFAULT_TTL_S: Final = 3600.0
 
 
+Backend = Literal["Ray", "Redis"]
+"""Where workers count and remember together: an actor of their Ray cluster, or a Redis that spans clusters."""
+
+
 @dataclass(frozen=True)
 class RateLimit:
     """The most that all workers of an agent together ask of the model within any 60 seconds."""
 
     requests_per_minute: int = DEFAULT_REQUESTS_PER_MINUTE
     tokens_per_minute: int = DEFAULT_TOKENS_PER_MINUTE
+    backend: Backend = "Ray"
 
     def share(self, parts: int) -> "RateLimit":
         """Return what one of several workers may ask for when they cannot count together."""
@@ -30,6 +36,7 @@ class CacheSettings:
 
     enabled: bool = False
     ttl_seconds: float = DEFAULT_TTL_S
+    backend: Backend = "Ray"
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,8 @@ class Question:
     """None: book nothing."""
     tokens: int = 0
     """Estimate of what the next call costs."""
+    patience_s: float = inf
+    """How long a ledger that is away may be waited for at most."""
 
 
 @dataclass(frozen=True)

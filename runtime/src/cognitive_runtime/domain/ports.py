@@ -67,6 +67,7 @@ class IAllowance(Protocol):
 
         Raises:
             RateLimited: The agent's own limit leaves no room before the attempt's deadline.
+            LedgerUnavailable: The call cannot be counted.
         """
 
     async def settle(self, permit: Permit, usage: Usage) -> None:
@@ -81,10 +82,15 @@ class ILimits(Protocol):
 
 
 class ILedger(Protocol):
-    """What all workers of an agent count and remember together. Works as well as it can and never fails."""
+    """What all workers of an agent count and remember together."""
 
     async def ask(self, question: Question) -> Reply:
-        """Return the answer that is there, else leave for a call, booked, or how long to wait for it."""
+        """Return the answer that is there, else leave for a call, booked, or how long to wait for it.
+
+        Raises:
+            LedgerUnavailable: The call has to be counted and cannot be.
+            CredentialsNotMounted: Nobody said where the ledger is.
+        """
 
     def correct(self, permit: Permit, used_tokens: int) -> None:
         """Count what a call has cost instead of its estimate."""

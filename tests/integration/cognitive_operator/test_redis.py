@@ -1,0 +1,67 @@
+"""An agent whose limits and cache are kept in Redis, on a real one: over its modes, and never without it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from cognitive_objects import Cluster, agent, task
+from scripted_model import ScriptedModel
+from servers.ray_head import RayHead
+from servers.redis import RedisServer
+
+pytestmark = pytest.mark.integration
+NO_RETRY = {"maxRetries": 0}
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    with RedisServer.start() as server:
+        yield server
+
+
+@pytest.mark.timeout(240)
+def test_limits_and_cache_in_redis(
+    cluster: Cluster, ray_head: RayHead, model: ScriptedModel, redis: RedisServer
+) -> None:
+    llm = {
+        "rateLimit": {"requestsPerMinute": 3, "backend": "Redis"},
+        "cache": {"enabled": True, "backend": "Redis"},
+        "redisSecretRef": {"name": "redis"},
+    }
+    cluster.apply(agent("counted", ray_head.address, model.url, llm=llm, execution={"workers": 2}))
+    assert "spec.llm.redisSecretRef" in cluster.wait_condition("counted", "ModelReady", "SecretNotFound")[1]
+    cluster.kubectl("create", "secret", "generic", "redis", f"--from-literal=redis-url={redis.url}")
+    cluster.wait_condition("counted", "ExecutorReady", "CredentialsNotMounted")
+    folder = ray_head.secrets_directory / cluster.get("cagent", "counted")["metadata"]["uid"]
+    folder.mkdir()
+    (folder / "redis-url").write_text(redis.url)
+    cluster.wait_ready("counted")
+
+    def ask(name: str, question: str) -> None:
+        question = {"error_message": question}
+        cluster.apply(task(name, "counted", input=question, timeoutSeconds=8, retryPolicy=NO_RETRY))
+
+    for number in range(3):
+        ask(f"t{number}", f"failure {number}")
+    for number in range(3):
+        cluster.wait_phase(f"t{number}", "Succeeded")
+    ask("again", "failure 0")
+    assert cluster.wait_phase("again", "Succeeded")["cacheHit"] is True
+    ask("more", "failure 3")
+    assert cluster.wait_phase("more", "Failed")["reason"] == "RateLimited"
+
+    cluster.kubectl("patch", "cagent", "counted", "--type=merge", "-p", '{"spec": {"execution": {"mode": "Job"}}}')
+    ask("job", "failure 4")
+    status = cluster.wait_phase("job", "Failed", 60)
+    assert (status["reason"], status["attempts"][0]["mode"]) == ("RateLimited", "Job")
+    ask("job-again", "failure 1")
+    assert cluster.wait_phase("job-again", "Succeeded", 60)["cacheHit"] is True
+
+    redis.stop()
+    ask("without", "failure 5")
+    status = cluster.wait_phase("without", "Failed", 60)
+    assert status["reason"] == "LedgerUnavailable"
+    assert "no model was called uncounted" in status["message"]
+    assert len(model.requests) == 3
+    seen = cluster.kubectl("get", "cagent,ctask", "-o", "yaml")
+    assert redis.password not in seen
