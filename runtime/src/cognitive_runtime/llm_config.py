@@ -5,9 +5,18 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Final
 
-from cognitive_runtime.domain import AgentSettings, InvalidRequest, LLMLogging, LLMSettings
+from cognitive_runtime.domain import AgentSettings, CacheSettings, InvalidRequest, LLMLogging, LLMSettings, RateLimit
 
 KEY_FILE: Final = "llm-api-key"
+_NAMES: Final = {
+    "endpoint": "LLM_API_BASE",
+    "timeout_seconds": "LLM_TIMEOUT",
+    "retry_delay_seconds": "LLM_RETRY_DELAY",
+    "cache.ttl_seconds": "LLM_CACHE_TTL",
+    "rate_limit.requests_per_minute": "LLM_RATE_LIMIT_REQUESTS_PER_MINUTE",
+    "rate_limit.tokens_per_minute": "LLM_RATE_LIMIT_TOKENS_PER_MINUTE",
+}
+"""Variables whose name is not that of their setting."""
 _TRUE: Final = ("true", "1", "yes", "on")
 _FALSE: Final = ("false", "0", "no", "off")
 
@@ -64,6 +73,14 @@ class LLMConfig:
     retry_delay: float = 1.0
     """Most seconds before the first repetition of a call."""
     stream: bool = False
+    rate_limit_requests_per_minute: int = 60
+    """Most calls of the core within any 60 seconds."""
+    rate_limit_tokens_per_minute: int = 150_000
+    """Most tokens of the core within any 60 seconds."""
+    enable_caching: bool = True
+    """Whether the core gives a result again to the same question."""
+    cache_ttl: float = 3600.0
+    """Age in seconds up to which it does."""
     log_requests: bool = True
     log_responses: bool = False
     log_tokens: bool = True
@@ -104,6 +121,8 @@ class LLMConfig:
             stream=self.stream,
             retry_delay_seconds=self.retry_delay,
             api_version=self.api_version,
+            cache=CacheSettings(self.enable_caching, self.cache_ttl),
+            rate_limit=RateLimit(self.rate_limit_requests_per_minute, self.rate_limit_tokens_per_minute),
             logging=LLMLogging(self.log_requests, self.log_responses, self.log_tokens),
         )
 
@@ -183,8 +202,7 @@ def _switch(name: str, text: str) -> bool:
 def _named(message: str) -> str:
     """Return the message with the variable's name in place of the setting's."""
     setting, _, rest = message.partition(" ")
-    names = {"endpoint": "LLM_API_BASE", "timeout_seconds": "LLM_TIMEOUT", "retry_delay_seconds": "LLM_RETRY_DELAY"}
-    return f"{names.get(setting, f'LLM_{setting.upper()}')} {rest}" if setting.islower() else message
+    return f"{_NAMES.get(setting, f'LLM_{setting.upper()}')} {rest}" if setting.islower() else message
 
 
 VARIABLES: Final[Mapping[str, tuple[str, Callable[[str, str], Any]]]] = {
@@ -201,6 +219,10 @@ VARIABLES: Final[Mapping[str, tuple[str, Callable[[str, str], Any]]]] = {
     "LLM_MAX_RETRIES": ("max_retries", _integer),
     "LLM_RETRY_DELAY": ("retry_delay", _number),
     "LLM_STREAM": ("stream", _switch),
+    "LLM_RATE_LIMIT_REQUESTS_PER_MINUTE": ("rate_limit_requests_per_minute", _integer),
+    "LLM_RATE_LIMIT_TOKENS_PER_MINUTE": ("rate_limit_tokens_per_minute", _integer),
+    "LLM_ENABLE_CACHING": ("enable_caching", _switch),
+    "LLM_CACHE_TTL": ("cache_ttl", _number),
     "LLM_LOG_REQUESTS": ("log_requests", _switch),
     "LLM_LOG_RESPONSES": ("log_responses", _switch),
     "LLM_LOG_TOKENS": ("log_tokens", _switch),

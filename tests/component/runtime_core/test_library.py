@@ -159,9 +159,9 @@ def test_what_is_logged_is_what_the_variables_say(
 
 
 def test_what_has_no_effect_is_named_in_a_warning(think: Think, caplog: pytest.LogCaptureFixture) -> None:
-    think(LLM_SAFE_MODE="true", LLM_CACHE_TTL="60")
+    think(LLM_SAFE_MODE="true", LLM_STREAM_CHUNK_SIZE="60")
     (record,) = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert record.getMessage().endswith("LLM_CACHE_TTL, LLM_SAFE_MODE")
+    assert record.getMessage().endswith("LLM_SAFE_MODE, LLM_STREAM_CHUNK_SIZE")
 
 
 def test_an_unknown_provider_is_no_openai(think: Think, model: ScriptedModel) -> None:

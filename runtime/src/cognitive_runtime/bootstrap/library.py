@@ -5,7 +5,9 @@ import os
 from typing import Final
 
 from cognitive_runtime.adapters import dspy
+from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.vllm import ModelPool
+from cognitive_runtime.application import LocalLimits
 from cognitive_runtime.llm_config import LLMConfig, configured_llm, read_llm_config, unread_variables
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -22,7 +24,8 @@ def initialize_cognitive_core(config: LLMConfig | None = None) -> dspy.Cognitive
     """
     found = config or configured_llm() or _from_environment()
     key = found.api_key or ""
-    return dspy.initialize_cognitive_core(ModelPool(lambda agent_uid, name: key), found.settings())
+    models, limits = ModelPool(lambda agent_uid, name: key), LocalLimits(SystemClock())
+    return dspy.initialize_cognitive_core(models, found.settings(), limits)
 
 
 def _from_environment() -> LLMConfig:

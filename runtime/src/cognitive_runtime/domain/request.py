@@ -77,6 +77,10 @@ class LLMSettings:
         _require(self.timeout_seconds > 0, "agent.llm.timeout_seconds", "must be more than 0")
         _require(self.max_retries >= 0, "agent.llm.max_retries", "must not be negative")
         _require(self.retry_delay_seconds >= 0, "agent.llm.retry_delay_seconds", "must not be negative")
+        _require(self.cache.ttl_seconds > 0, "agent.llm.cache.ttl_seconds", "must be more than 0")
+        limit = self.rate_limit or RateLimit()
+        _require(limit.requests_per_minute >= 1, "agent.llm.rate_limit.requests_per_minute", "must be at least 1")
+        _require(limit.tokens_per_minute >= 1, "agent.llm.rate_limit.tokens_per_minute", "must be at least 1")
         for name in ("frequency_penalty", "presence_penalty"):
             _require(-2 <= getattr(self, name) <= 2, f"agent.llm.{name}", "must be in -2..2")
 

@@ -91,7 +91,15 @@ class CognitiveCore:
             }
         if found.answered_by:
             envelope |= {"model_used": found.answered_by.model, "provider": found.answered_by.provider}
-        return envelope | dict(found.outputs) | {"success": True, "confidence": found.confidence}
+        return (
+            envelope
+            | dict(found.outputs)
+            | {
+                "success": True,
+                "confidence": found.confidence,
+                "cache_hit": found.cache_hit,
+            }
+        )
 
     async def _reason_once(self, request: ExecutionRequest) -> Reasoning:
         try:
@@ -127,9 +135,11 @@ class CognitiveCore:
 _current: Final[dict[str, CognitiveCore]] = {}
 
 
-def initialize_cognitive_core(models: IModelSource, agent: AgentSettings) -> CognitiveCore:
+def initialize_cognitive_core(
+    models: IModelSource, agent: AgentSettings, limits: ILimits | None = None
+) -> CognitiveCore:
     """Make a core that answers contexts as this agent, and let ``get_cognitive_core`` return it from now on."""
-    _current["core"] = CognitiveCore(models, agent)
+    _current["core"] = CognitiveCore(models, agent, limits)
     return _current["core"]
 
 
