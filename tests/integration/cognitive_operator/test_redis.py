@@ -1,10 +1,12 @@
 """An agent whose limits and cache are kept in Redis, on a real one: over its modes, and never without it."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from cognitive_objects import Cluster, agent, task
+from ray_submissions import RaySubmissions
 from scripted_model import ScriptedModel
 from servers.ray_head import RayHead
 from servers.redis import RedisServer
@@ -36,6 +38,7 @@ def test_limits_and_cache_in_redis(
     folder.mkdir()
     (folder / "redis-url").write_text(redis.url)
     cluster.wait_ready("counted")
+    executor = cluster.get("cagent", "counted")["status"]["executor"]["submissionId"]
 
     def ask(name: str, question: str) -> None:
         question = {"error_message": question}
@@ -64,4 +67,10 @@ def test_limits_and_cache_in_redis(
     assert "no model was called uncounted" in status["message"]
     assert len(model.requests) == 3
     seen = cluster.kubectl("get", "cagent,ctask", "-o", "yaml")
-    assert redis.password not in seen
+    jobs = RaySubmissions(ray_head.address)
+    logs = jobs.logs(executor) + jobs.logs(status["attempts"][0]["submissionId"])
+    assert "LedgerLost" in logs
+    assert redis.password not in seen + logs
+    assert redis.password not in json.dumps(
+        [jobs.details(executor), jobs.details(status["attempts"][0]["submissionId"])]
+    )
