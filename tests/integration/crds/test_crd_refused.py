@@ -155,6 +155,7 @@ TASKS: list[tuple[Manifest, tuple[str, ...]]] = [
     (task(timeoutSeconds=86401), ("spec.timeoutSeconds", "86400")),
     (task(retryPolicy={"maxRetries": 11}), ("spec.retryPolicy.maxRetries", "10")),
     (task(retryPolicy={"backoffSeconds": -1}), ("spec.retryPolicy.backoffSeconds", "0")),
+    (task(retryPolicy={"onErrorTypes": ["Timeout"]}), ("spec.retryPolicy.onErrorTypes", "ModelTimeout")),
     (task(context={"mood": {}}), ("spec.context.mood", "unknown field")),
     (task(context={"memory": "full"}), ("spec.context.memory", "object")),
     (task(constraints={"requirements": "one"}), ("spec.constraints.requirements", "array")),

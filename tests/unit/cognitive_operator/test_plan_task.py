@@ -151,17 +151,22 @@ def test_an_absent_confidence_keeps_its_reason() -> None:
 def test_a_retryable_failure_goes_back_to_the_queue_after_a_growing_backoff() -> None:
     plan = plan_task(o.facts(closing=closing_of(o.key(), o.failed())))
     assert plan.patch is not None
-    assert (plan.patch["phase"], plan.patch["reason"], plan.backoff_s) == ("Queued", "BackingOff", 5.0)
+    assert (plan.patch["phase"], plan.patch["reason"]) == ("Queued", "BackingOff")
+    assert plan.backoff_s is not None
+    assert 5.0 <= plan.backoff_s <= 7.5
     first = {"number": 1, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed", "errorType": "ModelTimeout"}
     second = plan_task(o.facts(o.task_body({"attempts": [first]}), closing=closing_of(o.key(2), o.failed(2))))
-    assert second.backoff_s == 10.0
+    assert second.backoff_s is not None
+    assert 10.0 <= second.backoff_s <= 15.0
     assert second.patch is not None
     assert [a["number"] for a in second.patch["attempts"]] == [1, 2]
 
 
 def test_the_servers_retry_after_is_honoured() -> None:
     response = o.failed(error_type="RateLimited", retry_after_seconds=42.0)
-    assert plan_task(o.facts(closing=closing_of(o.key(), response))).backoff_s == 42.0
+    backoff_s = plan_task(o.facts(closing=closing_of(o.key(), response))).backoff_s
+    assert backoff_s is not None
+    assert 42.0 <= backoff_s <= 63.0
 
 
 def test_retries_end_with_the_policy() -> None:

@@ -26,7 +26,7 @@ class TaskCondition(StrEnum):
     COMPLETE = "Complete"
     """The task succeeded. Terminal."""
     FAILED = "Failed"
-    """The task failed for good. Terminal."""
+    """The task failed for good, or was cancelled. Terminal."""
 
 
 class Phase(StrEnum):
@@ -35,13 +35,15 @@ class Phase(StrEnum):
     PENDING = "Pending"
     QUEUED = "Queued"
     RUNNING = "Running"
+    SUSPENDED = "Suspended"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
+    CANCELLED = "Cancelled"
 
     @property
     def is_terminal(self) -> bool:
         """True for the phases that a task never leaves."""
-        return self in (Phase.SUCCEEDED, Phase.FAILED)
+        return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
 
 
 class Outcome(StrEnum):
@@ -52,6 +54,10 @@ class Outcome(StrEnum):
     FAILED = "Failed"
     LOST = "Lost"
     """Its executor is gone; whether the model answered is not known."""
+    CANCELLED = "Cancelled"
+    """Stopped by ``spec.cancel``."""
+    SUSPENDED = "Suspended"
+    """Stopped by ``spec.suspend``: it uses up no retry."""
 
 
 class Reason(StrEnum):
@@ -72,6 +78,7 @@ class Reason(StrEnum):
     EXECUTOR_STARTING = "ExecutorStarting"
     EXECUTOR_FAILED = "ExecutorFailed"
     JOB_PER_ATTEMPT = "JobPerAttempt"
+    SUSPENDED = "Suspended"
     ENERGY_EXHAUSTED = "EnergyExhausted"
     NOT_CHECKED = "NotChecked"
     # tasks
@@ -82,6 +89,8 @@ class Reason(StrEnum):
     WAITING_FOR_SLOT = "WaitingForSlot"
     WAITING_FOR_EXECUTOR = "WaitingForExecutor"
     BACKING_OFF = "BackingOff"
+    AGENT_SUSPENDED = "AgentSuspended"
+    CANCELLED = "Cancelled"
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     STATUS_REFUSED = "StatusRefused"

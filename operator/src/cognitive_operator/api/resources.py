@@ -128,6 +128,8 @@ class RetryPolicy(View):
 
     max_retries: int = 2
     backoff_seconds: int = 5
+    on_error_types: tuple[str, ...] | None = None
+    """Error classes that are retried; absent: those that the wire calls retryable."""
 
 
 class PartialRetryPolicy(View):
@@ -135,6 +137,7 @@ class PartialRetryPolicy(View):
 
     max_retries: int | None = None
     backoff_seconds: int | None = None
+    on_error_types: tuple[str, ...] | None = None
 
 
 class TaskDefaults(View):
@@ -164,6 +167,7 @@ class AgentSpec(View):
     queue: Queue = Queue()
     task_defaults: TaskDefaults = TaskDefaults()
     energy: Energy = Energy()
+    suspend: bool = False
 
 
 class Metadata(View):
@@ -202,6 +206,8 @@ class TaskSpec(View):
     constraints: dict[str, Any] = Field(default_factory=dict)
     timeout_seconds: int | None = None
     retry_policy: PartialRetryPolicy = PartialRetryPolicy()
+    suspend: bool = False
+    cancel: bool = False
 
 
 class Attempt(View):
@@ -259,7 +265,11 @@ class Task(View):
         return RetryPolicy(
             max_retries=default.max_retries if own.max_retries is None else own.max_retries,
             backoff_seconds=default.backoff_seconds if own.backoff_seconds is None else own.backoff_seconds,
+            on_error_types=default.on_error_types if own.on_error_types is None else own.on_error_types,
         )
+
+
+_TERMINAL: Final = frozenset(phase for phase in Phase if phase.is_terminal)
 
 
 def spec_size_bytes(body: Mapping[str, Any]) -> int:
@@ -269,4 +279,4 @@ def spec_size_bytes(body: Mapping[str, Any]) -> int:
 
 def is_terminal(body: Mapping[str, Any]) -> bool:
     """Tell whether a task is finished, without parsing the rest of it."""
-    return (body.get("status") or {}).get("phase") in (Phase.SUCCEEDED, Phase.FAILED)
+    return (body.get("status") or {}).get("phase") in _TERMINAL

@@ -60,7 +60,7 @@ def agent_verdicts(facts: AgentFacts) -> list[Verdict]:
         Verdict(AgentCondition.MODEL_READY, facts.model.status, facts.model.reason, facts.model.message),
         Verdict(AgentCondition.EXECUTOR_READY, executor.status, executor.reason, executor.message),
     ]
-    checks = [_energy(facts), facts.broker, facts.ray, facts.model, executor]
+    checks = [_suspension(facts.agent), _energy(facts), facts.broker, facts.ray, facts.model, executor]
     first = next((c for c in checks if c.status != "True"), None)
     if first is None:
         return [Verdict(AgentCondition.READY, "True", Reason.AVAILABLE, "The agent takes tasks."), *parts]
@@ -76,7 +76,15 @@ def blocker_of(verdicts: Sequence[Verdict], agent: Agent) -> Blocker | None:
     if ready.reason == Reason.ENERGY_EXHAUSTED:
         return energy_blocker(agent, ready)
     name = f"{agent.metadata.namespace}/{agent.metadata.name}"
+    if ready.reason == Reason.SUSPENDED:
+        return Blocker(Reason.AGENT_SUSPENDED, f"CognitiveAgent {name} is suspended: {ready.message}")
     return Blocker(Reason.AGENT_NOT_READY, f"CognitiveAgent {name} is not ready: {ready.reason}: {ready.message}")
+
+
+def _suspension(agent: Agent) -> Check:
+    if not agent.spec.suspend:
+        return Check("True", Reason.AVAILABLE, "The agent is not suspended.")
+    return Check("False", Reason.SUSPENDED, "spec.suspend is true: what runs ends, and no further attempt is begun.")
 
 
 def energy_check(agent: Agent, spent: float) -> Check:

@@ -19,6 +19,8 @@ class Flight:
     claim: Claim | None = None
     claimed_since_s: float | None = None
     """Monotonic seconds at which this process first saw the claim."""
+    stopping_since_s: float | None = None
+    """Monotonic seconds at which this process began to stop it on its task's word."""
 
     def with_claim(self, claim: Claim | None, now_s: float) -> "Flight":
         """Return the flight with the claim as it was just read."""

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from cognitive_operator.api.conditions import Phase
+from cognitive_operator.api.conditions import Phase, Reason
+from cognitive_operator.api.resources import TaskSpec
 
 LOOK_AGAIN_S: Final = 30.0
 
@@ -26,3 +27,12 @@ class Hold:
     def is_final(self) -> bool:
         """True when the task ends by it."""
         return self.phase.is_terminal
+
+
+def own_hold(spec: TaskSpec) -> Hold | None:
+    """Return how a task's own spec holds it: cancelled for good, or suspended."""
+    if spec.cancel:
+        return Hold(Reason.CANCELLED, "Cancelled by spec.cancel.", Phase.CANCELLED)
+    if spec.suspend:
+        return Hold(Reason.SUSPENDED, "Held by spec.suspend: set it to false to go on.", Phase.SUSPENDED)
+    return None

@@ -48,6 +48,11 @@ class TaskSeen:
         return self.phase is not None and Phase(self.phase).is_terminal
 
     @property
+    def is_counted(self) -> bool:
+        """True for a finished task that counts as processed: one that its user cancelled says nothing of the agent."""
+        return self.is_finished and self.phase != Phase.CANCELLED
+
+    @property
     def last(self) -> int:
         """The last ended attempt, 0 if there is none."""
         return max(self.closed, default=0)
@@ -93,11 +98,11 @@ def share_of(entry: Entry, task: TaskSeen | None, siblings: Sequence[Entry]) -> 
         ends = _is_last_word(entry, siblings)
         return Share(_is_first_answer(entry, siblings), ends, ends and entry.outcome == "completed")
     if is_recorded(entry, task):
-        ends = task.is_finished and entry.key.number == task.last
+        ends = task.is_counted and entry.key.number == task.last
         return Share(entry.outcome != "closed", ends, ends and task.phase == Phase.SUCCEEDED)
     answers = {s.sequence for s in siblings if s.key == entry.key and s.outcome != "closed"}
     was_taken = task.closed.get(entry.key.number) in answers
-    ends = task.is_finished and entry.key.number > task.last and _is_first_word(entry, siblings)
+    ends = task.is_counted and entry.key.number > task.last and _is_first_word(entry, siblings)
     return Share(not was_taken and _is_first_answer(entry, siblings), ends)
 
 

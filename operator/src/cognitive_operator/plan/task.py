@@ -1,14 +1,15 @@
 """What to do about one task now."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from cognitive_operator.api.conditions import Phase, Reason
+from cognitive_operator.api.conditions import Outcome, Phase, Reason
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, Task
 from cognitive_operator.api.wire import Completed
+from cognitive_operator.plan import retry
 from cognitive_operator.plan.flight import Closing, Flight
-from cognitive_operator.plan.hold import Hold
+from cognitive_operator.plan.hold import Hold, own_hold
 from cognitive_operator.status import task as status
 from cognitive_operator.status.conditions import merge_patch
 
@@ -17,8 +18,6 @@ RUNNING_AFTER_S: Final = 0.25
 POSITION_EVERY_S: Final = 30.0
 POSITIONS_SHOWN: Final = 100
 """Source of the four: the budget of three writes to the task object for each task."""
-UNCOUNTED_BACKOFF_S: Final = 10.0
-MAX_BACKOFF_S: Final = 300.0
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def _held(facts: TaskFacts, hold: Hold) -> TaskPlan:
     is_told = facts.task.status.reason == hold.reason or facts.task.status.phase is Phase.QUEUED
     if not is_told and facts.waited_s < QUEUED_AFTER_S:
         return TaskPlan(recheck_s=QUEUED_AFTER_S - facts.waited_s)
-    patch = status.held(_stamp(facts), hold.phase, hold.reason, hold.message, hold.is_accepted)
+    patch = status.held(_stamp(facts), hold.phase, hold.reason, hold.message, is_accepted=hold.is_accepted)
     return _write(facts, patch, recheck_s=hold.recheck_s)
 
 
@@ -100,39 +99,52 @@ def _missing_agent(facts: TaskFacts) -> Mapping[str, Any]:
     return status.pending(_stamp(facts), Reason.AGENT_NOT_FOUND, message)
 
 
-def _close(facts: TaskFacts, closing: Closing) -> TaskPlan:
+def _close(facts: TaskFacts, ended: Closing) -> TaskPlan:
+    closing, stamp = _settled(facts.task, ended), _stamp(facts)
     attempts = _with_attempt(facts.task.status.attempts, closing.attempt())
-    stamp = _stamp(facts)
     if isinstance(closing.response, Completed):
         return _write(facts, status.succeeded(stamp, attempts, closing.response), closes=True)
-    if not closing.retryable or (closing.is_counted and _retries_left(facts, attempts) < 0):
-        message = f"Attempt {closing.key.number} of {facts.task.metadata.name}: {closing.message}"
-        return _write(facts, status.failed(stamp, closing.reason, message, attempts, closing.response), closes=True)
-    backoff_s = _backoff_s(facts, closing, attempts)
-    message = f"Attempt {closing.key.number} ended: {closing.reason}: {closing.message} Next in {backoff_s:.0f} s."
-    patch = status.queued(stamp, Reason.BACKING_OFF, message, None, attempts)
+    policy = facts.task.retry_policy(facts.agent)
+    is_retried = retry.is_retried(policy, closing, attempts)
+    if is_retried and facts.task.spec.cancel:
+        closing = replace(closing, reason=Reason.CANCELLED, message="Cancelled by spec.cancel.")
+    elif is_retried:
+        return _again(facts, closing, attempts, retry.backoff_s(policy, closing, attempts))
+    message = f"Attempt {closing.key.number} of {facts.task.metadata.name}: {closing.message}"
+    return _write(facts, status.failed(stamp, closing.reason, message, attempts, closing.response), closes=True)
+
+
+def _settled(task: Task, closing: Closing) -> Closing:
+    """Say for which of the task's own words an attempt was stopped."""
+    if closing.reason != Reason.CANCELLED:
+        return closing
+    if task.spec.cancel:
+        return replace(closing, outcome=Outcome.CANCELLED, retryable=False)
+    message = "Stopped by spec.suspend."
+    return replace(
+        closing,
+        outcome=Outcome.SUSPENDED,
+        reason=Reason.SUSPENDED,
+        message=message,
+        retryable=True,
+        is_counted=False,
+    )
+
+
+def _again(facts: TaskFacts, closing: Closing, attempts: Sequence[Attempt], backoff_s: float) -> TaskPlan:
+    stamp, hold = _stamp(facts), own_hold(facts.task.spec)
+    if hold is not None:
+        patch = status.held(stamp, hold.phase, hold.reason, hold.message, attempts=attempts)
+    else:
+        message = f"Attempt {closing.key.number} ended: {closing.reason}: {closing.message} Next in {backoff_s:.0f} s."
+        patch = status.queued(stamp, Reason.BACKING_OFF, message, None, attempts)
     return _write(facts, patch, recheck_s=backoff_s, backoff_s=backoff_s, closes=True)
-
-
-def _retries_left(facts: TaskFacts, attempts: Sequence[Attempt]) -> int:
-    used = sum(1 for a in attempts if a.is_closed and a.error_type not in _UNCOUNTED)
-    return facts.task.retry_policy(facts.agent).max_retries - used
-
-
-_UNCOUNTED: Final = frozenset({"CredentialsNotMounted", Reason.AGENT_DELETED})
-
-
-def _backoff_s(facts: TaskFacts, closing: Closing, attempts: Sequence[Attempt]) -> float:
-    if not closing.is_counted:
-        return UNCOUNTED_BACKOFF_S
-    counted = sum(1 for a in attempts if a.error_type not in _UNCOUNTED)
-    base = facts.task.retry_policy(facts.agent).backoff_seconds
-    grown_s = min(max(MAX_BACKOFF_S, base), base * 2.0 ** (counted - 1))
-    return max(grown_s, closing.retry_after_s or 0.0)
 
 
 def _watch(facts: TaskFacts, flight: Flight) -> TaskPlan:
     age_s = facts.now_s - flight.since_s
+    if flight.stopping_since_s is not None:
+        return TaskPlan(recheck_s=RUNNING_AFTER_S)
     if flight.is_running and age_s >= RUNNING_AFTER_S:
         attempts = _with_attempt(facts.task.status.attempts, flight.attempt())
         if facts.task.status.phase is Phase.RUNNING and facts.task.status.attempts[-1:] == attempts[-1:]:

@@ -17,6 +17,7 @@ from cognitive_operator.api.wire import SIGNATURE_HEADER, Claim, attempt_key, si
 from cognitive_operator.desired.ray_job import desired_attempt
 from cognitive_operator.errors import MessageError, RayRefusedError
 from cognitive_operator.plan.flight import Closing, Flight, closing_of
+from cognitive_operator.plan.hold import own_hold
 from cognitive_operator.plan.note import note_of
 from cognitive_operator.plan.task import RUNNING_AFTER_S
 from cognitive_operator.reconcile.cleaner import Cleaner, Leftover
@@ -30,6 +31,10 @@ REPUBLISH_AFTER_S: Final = 60.0
 DEADLINE_GRACE_S: Final = 30.0
 RAY_LOOK_AFTER_S: Final = 2.0
 RESULT_LOST_S: Final = 30.0
+STOP_GRACE_S: Final = 5.0
+"""How long an attempt that is stopped may take to say how it ended."""
+UNCLAIMED_STOP_S: Final = 0.5
+"""How long a request that was deleted may still be claimed by an executor that had just fetched it."""
 MAX_MESSAGES: Final = 64
 """Of one attempt that are looked at: one, beside what was forged."""
 
@@ -66,9 +71,37 @@ class AttemptObserver:
         agent = self._index.agent_of(record)
         if agent is None or agent.agent.metadata.uid != record.flight.key.agent_uid:
             return await self._abandoned(record, record.flight)
+        if record.task is not None and own_hold(record.task.spec) is not None:
+            return await self._stopped(record, record.flight, agent)
         if self._deps.clock.monotonic() - record.flight.since_s < RUNNING_AFTER_S:
             return None
         return await self._follow(record, record.flight, agent)
+
+    async def _stopped(self, record: TaskRecord, flight: Flight, agent: AgentRecord) -> Closing | None:
+        """Stop an attempt on its task's word: its executor says how it ended, else the operator does."""
+        now_s = self._deps.clock.monotonic()
+        if flight.stopping_since_s is None:
+            record.flight = replace(flight, stopping_since_s=now_s)
+            self._cleaner.add(Leftover(record.name[0], flight.key))
+            return None
+        closing = await self._follow(record, flight, agent)
+        stopping_s = now_s - flight.stopping_since_s
+        if closing is not None or record.flight is None:
+            return closing
+        if record.flight.claim is None:
+            return await self._stopped_unclaimed(record, record.flight) if stopping_s > UNCLAIMED_STOP_S else None
+        if stopping_s > STOP_GRACE_S:
+            message = f"Worker {record.flight.claim.worker} was told to stop and did not within {STOP_GRACE_S:g} s."
+            return self._closing(record.flight, Outcome.LOST, Reason.CANCELLED, message, retryable=False)
+        return None
+
+    async def _stopped_unclaimed(self, record: TaskRecord, flight: Flight) -> Closing | None:
+        """The attempt was never begun. In Job mode its number is used up: a Ray job of its name exists."""
+        if flight.mode == "Job":
+            message = "Stopped before its Ray job began it."
+            return self._closing(flight, Outcome.LOST, Reason.CANCELLED, message, retryable=False)
+        await self._take_back(record, flight)
+        return None
 
     async def _follow(self, record: TaskRecord, flight: Flight, agent: AgentRecord) -> Closing | None:
         """Look at an attempt by its claim."""
@@ -113,8 +146,11 @@ class AttemptObserver:
 
     async def _unclaimed(self, record: TaskRecord, flight: Flight, agent: AgentRecord) -> Closing | None:
         age_s = self._deps.clock.monotonic() - flight.since_s
-        if flight.mode != agent.agent.spec.execution.mode:
+        is_held = agent.agent.spec.suspend and flight.mode != "Job"
+        if flight.mode != agent.agent.spec.execution.mode or is_held:
             await self._take_back(record, flight)
+            return None
+        if flight.stopping_since_s is not None:
             return None
         if flight.mode == "Job":
             return await self._job_unclaimed(record, flight, agent.agent) if age_s > RAY_LOOK_AFTER_S else None

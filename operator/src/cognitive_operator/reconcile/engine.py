@@ -10,7 +10,7 @@ from cognitive_operator.reconcile.cleaner import Cleaner
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.executors import ExecutorKeeper
 from cognitive_operator.reconcile.farewell import Farewell
-from cognitive_operator.reconcile.holds import Holds
+from cognitive_operator.reconcile.holds import Holds, OwnWord
 from cognitive_operator.reconcile.index import Index, ObjectName
 from cognitive_operator.reconcile.results import ResultPump
 from cognitive_operator.reconcile.sweep import Sweep
@@ -33,7 +33,7 @@ class Engine:
         self._sweep = Sweep(deps, index, self._tasks, self._agents, self._cleaner)
         self._pump = ResultPump(deps, index, self._tasks)
         attempts = AttemptObserver(deps, index, self._cleaner)
-        self._task = TaskReconciler(deps, index, Holds([]), attempts, self._sweep)
+        self._task = TaskReconciler(deps, index, Holds([OwnWord()]), attempts, self._sweep)
         farewell = Farewell(deps, index, self._tasks.add)
         self._agent = AgentReconciler(deps, index, ExecutorKeeper(deps), farewell, self._tasks.add)
 

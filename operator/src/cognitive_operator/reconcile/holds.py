@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from cognitive_operator.plan.hold import Hold
+from cognitive_operator.plan.hold import Hold, own_hold
 from cognitive_operator.reconcile.index import TaskRecord
 
 
@@ -16,6 +16,14 @@ class HoldSource(Protocol):
         Raises:
             TransientError: it cannot be told now; the task is looked at again.
         """
+
+
+class OwnWord:
+    """The task's own ``spec.cancel`` and ``spec.suspend``."""
+
+    async def hold(self, record: TaskRecord) -> Hold | None:
+        """Return how the task's own spec holds it."""
+        return own_hold(record.task.spec) if record.task is not None else None
 
 
 class Holds:

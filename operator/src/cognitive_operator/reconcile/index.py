@@ -47,7 +47,8 @@ class TaskRecord:
     task: Task | None = None
     spec_bytes: int = 0
     written_s: float = float("-inf")
-    not_before_s: float = 0.0
+    not_before_s: float | None = None
+    """Monotonic seconds before which no attempt may begin; None: not known yet."""
     flight: Flight | None = None
     arrivals: list[Arrival] = field(default_factory=list)
 

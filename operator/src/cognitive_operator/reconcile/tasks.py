@@ -10,6 +10,7 @@ from cognitive_operator.errors import ConflictError, MessageError, ObjectInvalid
 from cognitive_operator.plan.agent import Check, energy_blocker, energy_check
 from cognitive_operator.plan.flight import Closing, Flight
 from cognitive_operator.plan.hold import Hold
+from cognitive_operator.plan.retry import backoff_left_s
 from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
 from cognitive_operator.ports import Body, EventNote, ObjectRef
 from cognitive_operator.reconcile.attempts import AttemptObserver
@@ -53,14 +54,14 @@ class TaskReconciler:
         if not self._sweep.synced.is_set() and record.task.status.phase is Phase.RUNNING:
             return None
         queue = self._index.queue_of(record.agent)
-        hold = await self._holds.look(record)
         if record.flight is not None:
             queue.start(uid)
-        elif hold is not None:
-            self._release(record)
-        else:
-            queue.wait(uid, record.task.metadata.creation_timestamp.timestamp(), record.arrival)
         closing = await self._attempts.observe(record)
+        hold = await self._holds.look(record)
+        if hold is not None:
+            self._release(record)
+        elif record.flight is None:
+            queue.wait(uid, record.task.metadata.creation_timestamp.timestamp(), record.arrival)
         facts = self._facts(record, hold, closing)
         return None if facts is None else await self._act(record, record.body, plan_task(facts), closing)
 
@@ -68,7 +69,10 @@ class TaskReconciler:
         if record.task is None or record.body is None:
             return None
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
-        now_s = self._deps.clock.monotonic()
+        now_s, now = self._deps.clock.monotonic(), self._deps.clock.now()
+        if record.not_before_s is None:
+            policy = record.task.retry_policy(agent.agent if agent else None)
+            record.not_before_s = now_s + backoff_left_s(policy, record.uid, record.task.status.attempts, now)
         return TaskFacts(
             task=record.task,
             raw_status=record.body.get("status") or {},
@@ -84,7 +88,7 @@ class TaskReconciler:
             written_s=now_s - record.written_s,
             backoff_left_s=record.not_before_s - now_s,
             now_s=now_s,
-            now=self._deps.clock.now(),
+            now=now,
         )
 
     async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, closing: Closing | None) -> float | None:
@@ -137,9 +141,9 @@ class TaskReconciler:
         """Emit an Event for the end of an attempt: at most one for each."""
         patch = plan.patch or {}
         phase, reason = patch.get("phase"), str(patch.get("reason"))
-        if not plan.closes and phase != Phase.FAILED:
+        if not plan.closes and phase not in (Phase.FAILED, Phase.CANCELLED):
             return
-        kind = "Normal" if phase == Phase.SUCCEEDED else "Warning"
+        kind = "Normal" if phase in (Phase.SUCCEEDED, Phase.CANCELLED, Phase.SUSPENDED) else "Warning"
         about = ObjectRef(TASK_KIND, *record.name, record.uid)
         self._deps.events.emit(about, EventNote(kind, reason, str(patch.get("message"))[:1024]))
 

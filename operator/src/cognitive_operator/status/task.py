@@ -30,11 +30,13 @@ def pending(stamp: Stamp, reason: str, message: str) -> Patch:
     return _summary(stamp, Phase.PENDING, reason, message, [accepted])
 
 
-def held(stamp: Stamp, phase: Phase, reason: str, message: str, is_accepted: bool) -> Patch:
+def held(
+    stamp: Stamp, phase: Phase, reason: str, message: str, *, is_accepted: bool = True, attempts: Sequence[Attempt] = ()
+) -> Patch:
     """Something keeps the task out of its agent's queue; its own spec, if it is not accepted."""
     accepted = _accepted() if is_accepted else Verdict(TaskCondition.ACCEPTED, "False", reason, message)
     verdicts = [accepted, Verdict(TaskCondition.DISPATCHED, "False", reason, message)]
-    return _summary(stamp, phase, reason, message, verdicts)
+    return _summary(stamp, phase, reason, message, verdicts) | _attempts(attempts)
 
 
 def queued(stamp: Stamp, reason: str, message: str, position: int | None, attempts: Sequence[Attempt]) -> Patch:
@@ -65,11 +67,13 @@ def succeeded(stamp: Stamp, attempts: Sequence[Attempt], response: Completed) ->
 def failed(
     stamp: Stamp, reason: str, message: str, attempts: Sequence[Attempt] = (), response: Response | None = None
 ) -> Patch:
-    """The task failed for good."""
+    """The task failed for good, or was cancelled."""
+    phase = Phase.CANCELLED if reason == Reason.CANCELLED else Phase.FAILED
     dispatched = [_accepted(), _dispatched(attempts[-1])] if attempts else []
     verdicts = [*dispatched, Verdict(TaskCondition.FAILED, "True", reason, message)]
-    patch = _summary(stamp, Phase.FAILED, reason, message, verdicts)
-    return patch | _end(attempts, response) | (_costs(response) if response else {})
+    patch = _summary(stamp, phase, reason, message, verdicts)
+    end = _end(attempts, response) if attempts else {"finishedAt": stamp.now}
+    return patch | end | (_costs(response) if response else {})
 
 
 def refused(stamp: Stamp, reason: str, message: str) -> Patch:
@@ -110,8 +114,6 @@ def _attempts(attempts: Sequence[Attempt]) -> Patch:
 
 
 def _end(attempts: Sequence[Attempt], response: Response | None) -> Patch:
-    if not attempts:
-        return {}
     started, finished = attempts[0].started_at, attempts[-1].finished_at
     patch = _attempts(attempts) | {"startedAt": started, "finishedAt": finished}
     if response is not None and len(attempts) == 1:

@@ -1,0 +1,117 @@
+"""What is done about a task that its user cancels or suspends, and what its retry policy makes of an end."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import operator_objects as o
+from cognitive_operator.api.conditions import Outcome, Phase
+from cognitive_operator.api.resources import Attempt, RetryPolicy
+from cognitive_operator.plan.flight import closing_of
+from cognitive_operator.plan.hold import own_hold
+from cognitive_operator.plan.retry import backoff_left_s, backoff_s, is_retried
+from cognitive_operator.plan.task import TaskPlan, plan_task
+from cognitive_operator.status.conditions import merge_patch
+
+
+def body(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    found = o.task_body(status)
+    found["spec"] |= spec
+    return found
+
+
+def plan(manifest: dict[str, Any], **facts: Any) -> TaskPlan:
+    found = o.facts(manifest, **facts)
+    return plan_task(replace(found, hold=None if found.closing or found.flight else own_hold(found.task.spec)))
+
+
+STOPPED = closing_of(o.key(), o.failed(error_type="Cancelled", retryable=False))
+
+
+def test_a_waiting_task_is_cancelled_at_once() -> None:
+    patch = plan(body(cancel=True, suspend=True)).patch
+    assert patch is not None
+    assert (patch["phase"], patch["reason"], patch["finishedAt"]) == ("Cancelled", "Cancelled", o.NOW)
+    assert {c["type"]: c["status"] for c in patch["conditions"]} == {"Failed": "True"}
+
+
+def test_a_stopped_attempt_ends_a_cancelled_task() -> None:
+    found = plan(body(cancel=True), closing=STOPPED)
+    assert found.patch is not None
+    assert found.closes
+    assert (found.patch["phase"], found.patch["attempts"][0]["outcome"]) == ("Cancelled", Outcome.CANCELLED)
+
+
+def test_a_result_that_came_before_the_stop_stands() -> None:
+    patch = plan(body(cancel=True), closing=closing_of(o.key(), o.completed())).patch
+    assert patch is not None
+    assert patch["phase"] == Phase.SUCCEEDED
+
+
+def test_a_cancelled_task_is_not_retried_and_its_attempt_keeps_its_error() -> None:
+    patch = plan(body(cancel=True), closing=closing_of(o.key(), o.failed())).patch
+    assert patch is not None
+    assert patch["phase"] == Phase.CANCELLED
+    assert patch["attempts"][0]["errorType"] == "ModelTimeout"
+    for_good = plan(body(cancel=True), closing=closing_of(o.key(), o.failed(error_type="BadRequest", retryable=False)))
+    assert for_good.patch is not None
+    assert (for_good.patch["phase"], for_good.patch["reason"]) == ("Failed", "BadRequest")
+
+
+def test_a_suspended_attempt_uses_up_no_retry() -> None:
+    once = {"retryPolicy": {"maxRetries": 0}}
+    found = plan(body(suspend=True, **once), closing=STOPPED)
+    assert found.patch is not None
+    assert (found.patch["phase"], found.patch["attempts"][0]["outcome"]) == ("Suspended", Outcome.SUSPENDED)
+    assert found.backoff_s == 0.0
+    resumed = plan(body(found.patch, **once))
+    assert resumed.publish == 2
+    failed = plan(body(found.patch, **once), closing=closing_of(o.key(2), o.failed(2)))
+    assert failed.patch is not None
+    assert failed.patch["phase"] == "Failed"
+
+
+def test_a_task_that_is_resumed_while_its_attempt_stops_goes_on() -> None:
+    found = plan(body(), closing=STOPPED)
+    assert found.patch is not None
+    assert (found.patch["phase"], found.patch["attempts"][0]["outcome"]) == ("Queued", Outcome.SUSPENDED)
+
+
+def test_a_suspended_task_is_told_once() -> None:
+    first = plan(body(suspend=True), waited_s=1.5)
+    assert first.patch is not None
+    assert (first.patch["phase"], first.publish) == ("Suspended", None)
+    assert plan(body(merge_patch({}, first.patch), suspend=True), waited_s=9.0).patch is None
+
+
+def test_the_policy_says_which_errors_are_retried() -> None:
+    timeout = closing_of(o.key(), o.failed())
+    late = closing_of(o.key(), o.failed(error_type="DeadlineExceeded", retryable=False))
+    assert is_retried(RetryPolicy(), timeout, [timeout.attempt()])
+    assert not is_retried(RetryPolicy(), late, [late.attempt()])
+    only = RetryPolicy(on_error_types=("DeadlineExceeded",))
+    assert not is_retried(only, timeout, [timeout.attempt()])
+    assert is_retried(only, late, [late.attempt()])
+    assert not is_retried(RetryPolicy(on_error_types=()), timeout, [timeout.attempt()])
+
+
+def test_tasks_that_failed_together_do_not_come_back_together() -> None:
+    closings = [closing_of(o.key()._replace(task_uid=f"task-{n}"), o.failed()) for n in range(50)]
+    waits = [backoff_s(RetryPolicy(backoff_seconds=10), c, [c.attempt()]) for c in closings]
+    assert all(10.0 <= wait <= 15.0 for wait in waits)
+    assert len({round(wait, 1) for wait in waits}) > 20
+
+
+@pytest.mark.parametrize(("now", "least", "most"), [("10:00:02", 3.0, 5.5), ("10:01:00", 0, 0), ("08:00:00", 5, 7.5)])
+def test_a_backoff_outlives_the_operator_and_a_jump_of_its_clock(now: str, least: float, most: float) -> None:
+    attempt = Attempt(
+        number=1,
+        agent_uid="a",
+        mode="Embedded",
+        outcome=Outcome.FAILED,
+        error_type="ModelTimeout",
+        finished_at="2026-11-21T10:00:00Z",
+    )
+    left_s = backoff_left_s(RetryPolicy(), "uid", [attempt], f"2026-11-21T{now}Z")
+    assert least <= left_s <= most
