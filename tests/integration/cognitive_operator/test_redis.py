@@ -40,9 +40,9 @@ def test_limits_and_cache_in_redis(
     cluster.wait_ready("counted")
     executor = cluster.get("cagent", "counted")["status"]["executor"]["submissionId"]
 
-    def ask(name: str, question: str) -> None:
+    def ask(name: str, question: str, timeout_s: int = 8) -> None:
         question = {"error_message": question}
-        cluster.apply(task(name, "counted", input=question, timeoutSeconds=8, retryPolicy=NO_RETRY))
+        cluster.apply(task(name, "counted", input=question, timeoutSeconds=timeout_s, retryPolicy=NO_RETRY))
 
     for number in range(3):
         ask(f"t{number}", f"failure {number}")
@@ -61,7 +61,7 @@ def test_limits_and_cache_in_redis(
     assert cluster.wait_phase("job-again", "Succeeded", 60)["cacheHit"] is True
 
     redis.stop()
-    ask("without", "failure 5")
+    ask("without", "failure 5", timeout_s=40)
     status = cluster.wait_phase("without", "Failed", 60)
     assert status["reason"] == "LedgerUnavailable"
     assert "no model was called uncounted" in status["message"]
