@@ -1,0 +1,67 @@
+"""The system with proxies between its parts, one for all tests; after each test the invariants are judged."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from controlplane import ControlPlane
+from fault_invariants import broken
+from fault_system import HOME, FaultSystem, Servers, is_quick
+from fault_trial import Debts, Trial
+from scripted_model import ScriptedModel
+from servers.nats import NatsServer
+from servers.ray_head import RayHead
+
+
+@pytest.fixture(scope="session")
+def system(
+    control_plane: ControlPlane,
+    crds: None,
+    nats_server: NatsServer,
+    ray_head: RayHead,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[FaultSystem]:
+    """The system with two agents that are ready: ``thinker`` (Embedded) and ``jobber`` (Job)."""
+    with ExitStack() as stack:
+        model = stack.enter_context(ScriptedModel())
+        servers = Servers(control_plane, nats_server, ray_head, model)
+        made = FaultSystem(servers, stack, tmp_path_factory.mktemp("faults"))
+        control_plane.kubectl("create", "namespace", HOME)
+        made.add_agent(HOME, made.agent("thinker", execution={"concurrencyPerWorker": 32}))
+        made.add_agent(HOME, made.agent("jobber", execution={"mode": "Job"}, queue={"maxConcurrentTasks": 2}))
+        yield made
+
+
+@pytest.fixture(scope="session")
+def debts(system: FaultSystem) -> Iterator[Debts]:
+    """What was deleted; at the end nothing may be left of any of it."""
+    owed = Debts()
+    yield owed
+    if is_quick():
+        return
+    time.sleep(max(0.0, owed.wait_s))
+    last = Trial(system, owed)
+    found = broken(last.evidence(float("inf"), owed.due()))
+    assert not found, "\n".join(found)
+
+
+@pytest.fixture
+def trial(system: FaultSystem, debts: Debts) -> Iterator[Trial]:
+    """A test's own view of the system; when the test has passed, the invariants must hold."""
+    begun = Trial(system, debts)
+    try:
+        yield begun
+        if not begun.is_judged:
+            begun.finish()
+    finally:
+        system.switch.clear()
+        begun.clean()
+
+
+@pytest.fixture
+def in_full() -> None:
+    """Leave a long test out of the quick selection."""
+    if is_quick():
+        pytest.skip("FAULTS=quick leaves out what takes minutes")
