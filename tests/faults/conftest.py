@@ -8,11 +8,29 @@ import pytest
 
 from controlplane import ControlPlane
 from fault_invariants import broken
+from fault_stream import StreamAdmin
 from fault_system import HOME, FaultSystem, Servers, is_quick
-from fault_trial import Debts, Trial
+from fault_trial import Debts, Measured, Trial
 from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.ray_head import RayHead
+
+FIGURES = pytest.StashKey[list[str]]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show what was measured and how long each test took."""
+    if figures := config.stash.get(FIGURES, []):
+        terminalreporter.section("measured")
+        for line in figures:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Measured:
+    """Note a figure."""
+    figures = request.config.stash.setdefault(FIGURES, [])
+    return lambda name, value: figures.append(f"{request.node.name}: {name}: {value}")
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +76,12 @@ def trial(system: FaultSystem, debts: Debts) -> Iterator[Trial]:
     finally:
         system.switch.clear()
         begun.clean()
+
+
+@pytest.fixture
+def stream(system: FaultSystem) -> StreamAdmin:
+    """The broker as its administrator uses it."""
+    return StreamAdmin(system.servers.nats.url, system.loop)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Faults of the operator itself: rows 1, 3, 18 and 24 of the table."""
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +11,10 @@ from fault_invariants import AGENT
 from fault_kills import Kills, kill_at_every_write
 from fault_switch import Fault, to
 from fault_system import BROKER, HOME, FaultSystem, is_quick
-from fault_trial import Trial
+from fault_trial import Measured, Trial
 from servers.operator import OperatorProcess
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
-Record = Callable[[str, object], None]
 
 
 def outcomes(trial: Trial, name: str) -> list[tuple[str, str | None]]:
@@ -30,7 +28,7 @@ def all_struck(kills: Kills) -> bool:
 
 
 @pytest.mark.timeout(900)
-def test_row_01_killed_at_every_write_of_tasks(trial: Trial, system: FaultSystem, record_property: Record) -> None:
+def test_row_01_killed_at_every_write_of_tasks(trial: Trial, system: FaultSystem, measured: Measured) -> None:
     """One task succeeds, one is retried, one is deleted while it runs; in the warm executor."""
 
     def story(name: str) -> None:
@@ -44,14 +42,14 @@ def test_row_01_killed_at_every_write_of_tasks(trial: Trial, system: FaultSystem
         assert outcomes(trial, f"flaky-{name}") == [("Failed", "ModelUnavailable"), ("Succeeded", None)]
 
     kills = kill_at_every_write(system, story, "row01")
-    record_property("writes", len(kills.clean))
-    record_property("kills", kills.summary())
+    measured("writes", len(kills.clean))
+    measured("kills", kills.summary())
     assert all_struck(kills), kills.summary()
     eventually(lambda: system.model.in_flight == 0, 120.0, 1.0)
 
 
 @pytest.mark.timeout(600)
-def test_row_01_killed_at_every_write_of_a_job(trial: Trial, system: FaultSystem, record_property: Record) -> None:
+def test_row_01_killed_at_every_write_of_a_job(trial: Trial, system: FaultSystem, measured: Measured) -> None:
     """A task in Job mode."""
 
     def story(name: str) -> None:
@@ -60,13 +58,13 @@ def test_row_01_killed_at_every_write_of_a_job(trial: Trial, system: FaultSystem
         assert outcomes(trial, name) == [("Succeeded", None)]
 
     kills = kill_at_every_write(system, story, "row01-job")
-    record_property("writes", len(kills.clean))
-    record_property("kills", kills.summary())
+    measured("writes", len(kills.clean))
+    measured("kills", kills.summary())
     assert all_struck(kills), kills.summary()
 
 
 @pytest.mark.timeout(1500)
-def test_row_01_killed_at_every_write_of_an_agent(trial: Trial, system: FaultSystem, record_property: Record) -> None:
+def test_row_01_killed_at_every_write_of_an_agent(trial: Trial, system: FaultSystem, measured: Measured) -> None:
     """An agent is created, thinks, and is deleted."""
 
     def story(name: str) -> None:
@@ -83,8 +81,8 @@ def test_row_01_killed_at_every_write_of_an_agent(trial: Trial, system: FaultSys
         trial.gone_namespaces.append(namespace)
 
     kills = kill_at_every_write(system, story, "row01-agent")
-    record_property("writes", len(kills.clean))
-    record_property("kills", kills.summary())
+    measured("writes", len(kills.clean))
+    measured("kills", kills.summary())
     assert all_struck(kills), kills.summary()
 
 
@@ -116,7 +114,7 @@ def test_row_18_two_operators_at_once(trial: Trial, system: FaultSystem, tmp_pat
     assert '"traceback"' not in second.log_path.read_text(encoding="utf-8")
 
 
-def test_row_24_sigterm_with_fifty_tasks_in_flight(trial: Trial, system: FaultSystem, record_property: Record) -> None:
+def test_row_24_sigterm_with_fifty_tasks_in_flight(trial: Trial, system: FaultSystem, measured: Measured) -> None:
     with system.namespace("row24") as namespace:
         trial.namespaces.append(namespace)
         wide = system.agent("wide", queue={"maxConcurrentTasks": 50}, execution={"concurrencyPerWorker": 50})
@@ -132,5 +130,5 @@ def test_row_24_sigterm_with_fifty_tasks_in_flight(trial: Trial, system: FaultSy
         system.operator.resume()
         assert {each.phase for each in trial.wait_ended(namespace=namespace)} == {"Succeeded"}
         assert all(trial.executions(body) == {1: 1} for body in bodies)
-        record_property("stopped in", f"{seconds:.1f} s")
+        measured("stopped in", f"{seconds:.1f} s")
         trial.finish()

@@ -82,6 +82,8 @@ class Evidence:
     """In the order of the watch."""
     executions: Mapping[str, int] = field(default_factory=dict)
     """Model calls for each ``<taskUID>.<attempt>``, counted at the model."""
+    calls_per_attempt: int = 1
+    """The most model calls of one execution: more only where an answer is repaired."""
     writes: Sequence[Write] = ()
     quiet_since_s: float = float("inf")
     """From this wall-clock time on nothing was to be written."""

@@ -1,7 +1,6 @@
 """A reverse proxy for HTTP that disturbs the calls that its switchboard names."""
 
 import asyncio
-import contextlib
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,6 +27,12 @@ class Upstream:
     """Added to every request."""
 
 
+@dataclass(eq=False)
+class _Stream:
+    request: web.Request
+    is_muted: bool = False
+
+
 class HttpProxy:
     """Listens on a free port of 127.0.0.1; use it as an asynchronous context manager."""
 
@@ -36,6 +41,7 @@ class HttpProxy:
         self._switch = switch
         self._session: aiohttp.ClientSession | None = None
         self._runner: web.AppRunner | None = None
+        self._streams: list[_Stream] = []
         self.url = ""
 
     async def __aenter__(self) -> Self:
@@ -55,6 +61,16 @@ class HttpProxy:
         assert self._session is not None
         await self._runner.cleanup()
         await self._session.close()
+
+    async def mute_streams(self) -> None:
+        """Swallow whatever the present streams bring from now on; they stay open."""
+        for stream in self._streams:
+            stream.is_muted = True
+
+    async def cut_streams(self) -> None:
+        """Close the present streams."""
+        for stream in self._streams:
+            _cut(stream.request)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         call = Call(self._upstream.service, request.method, request.path_qs)
@@ -102,12 +118,22 @@ class HttpProxy:
             if fault.silent == "after":
                 await asyncio.Event().wait()
             return web.Response(status=answer.status, body=content, headers=headers)
-        response = web.StreamResponse(status=answer.status, headers=headers)
-        await response.prepare(request)
-        with contextlib.suppress(ConnectionError):
+        return await self._stream(request, answer, web.StreamResponse(status=answer.status, headers=headers))
+
+    async def _stream(
+        self, request: web.Request, answer: aiohttp.ClientResponse, response: web.StreamResponse
+    ) -> web.StreamResponse:
+        stream = _Stream(request)
+        self._streams.append(stream)
+        try:
+            await response.prepare(request)
             async for chunk in answer.content.iter_any():
-                if not self._switch.is_silenced(call):
+                if not stream.is_muted:
                     await response.write(chunk)
+        except ConnectionError:
+            _cut(request)
+        finally:
+            self._streams.remove(stream)
         return response
 
 

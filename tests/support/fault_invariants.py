@@ -48,7 +48,7 @@ def i2_phases(evidence: Evidence) -> Iterator[str]:
 def i3_one_execution(evidence: Evidence) -> Iterator[str]:
     """No attempt is executed twice, none is executed unrecorded, and there are no more than the policy allows."""
     for request_id, count in evidence.executions.items():
-        if count > 1:
+        if count > evidence.calls_per_attempt:
             yield f"attempt {request_id} was executed {count} times"
     for task in evidence.present(TASK):
         numbers = [attempt["number"] for attempt in task.attempts]

@@ -29,6 +29,7 @@ class Observer:
         self._lock = threading.Lock()
         self._sightings: list[Sighting] = []
         self._last: dict[str, Sighting] = {}
+        self._gone: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._session: aiohttp.ClientSession | None = None
 
@@ -48,6 +49,7 @@ class Observer:
     def forget(self) -> None:
         """Begin anew with the objects that exist."""
         with self._lock:
+            self._gone |= {uid for uid, seen in self._last.items() if seen.is_deleted}
             self._last = {uid: seen for uid, seen in self._last.items() if not seen.is_deleted}
             self._sightings = list(self._last.values())
 
@@ -61,6 +63,11 @@ class Observer:
     def tasks(self, namespace: str | None = None) -> dict[str, Sighting]:
         """Return the tasks that exist, by name."""
         return self.present(TASK, namespace)
+
+    def has_seen(self, uids: set[str]) -> bool:
+        """Tell whether each of these was seen, though it may be gone again."""
+        with self._lock:
+            return uids <= self._last.keys() | self._gone
 
     def wait(self, what: Callable[[dict[str, Sighting]], object], timeout_s: float, namespace: str) -> None:
         """Wait until something is true of the tasks of a namespace."""
@@ -129,7 +136,7 @@ class Observer:
         _strip(sighting.body)
         with self._lock:
             before = self._last.get(sighting.uid)
-            if before is not None and before.is_deleted:
+            if (before is not None and before.is_deleted) or sighting.uid in self._gone:
                 return
             if before is not None and _version(before) >= _version(sighting) and not sighting.is_deleted:
                 return

@@ -59,7 +59,7 @@ class Fault:
     cut: When | None = None
     """Close the connection."""
     silent: When | None = None
-    """Never answer; what a stream brings is swallowed."""
+    """Never answer."""
     twice: bool = False
     """Hand it over twice; the second answer counts."""
     strike: When | None = None
@@ -118,11 +118,6 @@ class Switchboard:
                 fault.struck.append(call)
                 return fault
         return None
-
-    def is_silenced(self, call: Call) -> bool:
-        """Tell whether what a stream brings now is to be swallowed."""
-        with self._lock:
-            return any(f.silent and f.times is None and f.matches(call) for f in self._faults)
 
 
 def to(service: str, verb: str = "", target: str = "") -> Callable[[Call], bool]:

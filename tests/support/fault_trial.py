@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from cognitive_objects import task
@@ -13,6 +13,8 @@ from fault_invariants import broken
 from fault_leftovers import on_broker, on_ray
 from fault_system import HOME, OPERATOR_NAMESPACE, OPERATOR_USER, FaultSystem
 
+Measured = Callable[[str, object], None]
+"""Notes a figure of a test by its name, for the table at the end of the run."""
 SWEPT_AFTER_S = 100.0
 """Two looks of the operator's sweep, 30 s apart, and the cleaning itself."""
 QUIET_S = 10.0
@@ -55,7 +57,9 @@ class Trial:
         self.namespaces = [HOME]
         self.gone_namespaces: list[str] = []
         self.is_judged = False
+        self.calls_per_attempt = 1
         self.ends: list[str] = []
+        self._started: set[str] = set()
         self._debts = debts
         self._audit = AuditLog(system.servers.plane.audit_log_path, OPERATOR_USER)
         self._log_from = system.operator.log_path.stat().st_size
@@ -67,7 +71,9 @@ class Trial:
     def start(self, *names: str, agent: str = "thinker", namespace: str = HOME, **spec: Any) -> list[Body]:
         """Create tasks whose prompt holds their name."""
         bodies = [self.body(name, agent, **spec) for name in names]
-        return self.system.admin.create(namespace, *bodies)
+        created = self.system.admin.create(namespace, *bodies)
+        self._started.update(each["metadata"]["uid"] for each in created)
+        return created
 
     def body(self, name: str, agent: str, **spec: Any) -> Body:
         """Return a task whose prompt holds its name."""
@@ -83,7 +89,11 @@ class Trial:
 
     def wait_ended(self, timeout_s: float = SETTLE_TIMEOUT_S, namespace: str = HOME) -> list[Sighting]:
         """Wait until every task of a namespace has ended and return them."""
-        self.observer.wait(lambda tasks: all(each.is_terminal for each in tasks.values()), timeout_s, namespace)
+
+        def ended(tasks: dict[str, Sighting]) -> bool:
+            return all(each.is_terminal for each in tasks.values()) and self.observer.has_seen(self._started)
+
+        self.observer.wait(ended, timeout_s, namespace)
         return list(self.observer.tasks(namespace).values())
 
     def wait_calls(self, count: int, timeout_s: float = 30.0) -> None:
@@ -129,6 +139,7 @@ class Trial:
         return Evidence(
             sightings=self.observer.sightings,
             executions=dict(self.system.model.executions),
+            calls_per_attempt=self.calls_per_attempt,
             writes=list(self._audit.writes()),
             quiet_since_s=quiet_since_s,
             deleted=due,
