@@ -1,7 +1,7 @@
 """The system with proxies between its parts, one for all tests; after each test the invariants are judged."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -15,6 +15,7 @@ from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.ray_head import RayHead
 
+PASSED = pytest.StashKey[bool]()
 FIGURES = pytest.StashKey[list[str]]()
 
 
@@ -65,16 +66,26 @@ def debts(system: FaultSystem) -> Iterator[Debts]:
     assert not found, "\n".join(found)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell the fixtures whether the test itself has passed."""
+    report = yield
+    if report.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
+
+
 @pytest.fixture
-def trial(system: FaultSystem, debts: Debts) -> Iterator[Trial]:
+def trial(system: FaultSystem, debts: Debts, request: pytest.FixtureRequest) -> Iterator[Trial]:
     """A test's own view of the system; when the test has passed, the invariants must hold."""
+    system.repair()
     begun = Trial(system, debts)
     try:
         yield begun
-        if not begun.is_judged:
+        if request.node.stash.get(PASSED, False) and not begun.is_judged:
             begun.finish()
     finally:
-        system.switch.clear()
+        system.repair()
         begun.clean()
 
 

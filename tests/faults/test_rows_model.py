@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from fault_evidence import Sighting
+from fault_invariants import AGENT
 from fault_stream import StreamAdmin
 from fault_system import HOME, FaultSystem
 from fault_trial import Measured, Trial
@@ -16,43 +19,56 @@ ONE_RETRY = {"maxRetries": 1, "backoffSeconds": 0}
 MIB = 1024 * 1024
 
 
+@pytest.fixture(scope="module", autouse=True)
+def hasty(system: FaultSystem) -> Iterator[None]:
+    """An agent that waits two seconds for its model."""
+    system.add_agent(HOME, system.agent("hasty", llm={"timeoutSeconds": 2}))
+    yield
+    system.admin.delete(AGENT, HOME, "hasty")
+
+
 def error_types(task: Sighting) -> list[str | None]:
     return [attempt.get("errorType") for attempt in task.attempts]
 
 
+@dataclass(frozen=True)
+class Answer:
+    name: str
+    script: dict[str, Any]
+    error_type: str | None
+    """None: any, as long as it is a class of its own."""
+    is_retried: bool
+
+
 @pytest.mark.parametrize(
-    ("name", "script", "expected", "is_retried"),
+    "answer",
     [
-        ("429", {"status": 429, "headers": {"Retry-After": "1"}}, "RateLimited", True),
-        ("500", {"status": 500}, "ModelUnavailable", True),
-        ("never", {"hang": True}, "ModelTimeout", True),
-        ("truncated", {"content": '{"thought": "half', "finish_reason": "length"}, "TruncatedResponse", True),
-        ("empty", {"content": ""}, "EmptyResponse", True),
-        ("null", {"null_content": True}, "EmptyResponse", True),
-        ("prose", {"content": "I would rather not say."}, "OutputParseError", True),
-        ("no-json-at-all", {"body": "<html>"}, None, True),
-        ("400", {"status": 400}, "BadRequest", False),
-        ("401", {"status": 401}, None, False),
+        Answer("429", {"status": 429, "headers": {"Retry-After": "1"}}, "RateLimited", True),
+        Answer("500", {"status": 500}, "ModelUnavailable", True),
+        Answer("never", {"hang": True}, "ModelTimeout", True),
+        Answer("truncated", {"content": '{"thought": "half', "finish_reason": "length"}, "TruncatedResponse", True),
+        Answer("empty", {"content": ""}, "EmptyResponse", True),
+        Answer("null", {"null_content": True}, "EmptyResponse", True),
+        Answer("prose", {"content": "I would rather not say."}, "OutputParseError", True),
+        Answer("no-json-at-all", {"body": "<html>"}, None, True),
+        Answer("400", {"status": 400}, "BadRequest", False),
+        Answer("401", {"status": 401}, None, False),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
+    ids=lambda answer: answer.name,
 )
-def test_row_23_a_model_that_fails(
-    trial: Trial, system: FaultSystem, name: str, script: dict[str, Any], expected: str | None, is_retried: bool
-) -> None:
+def test_row_23_a_model_that_fails(trial: Trial, system: FaultSystem, answer: Answer) -> None:
     """Classified; retried once by its class; never a made-up value."""
     trial.calls_per_attempt = 2  # an answer that cannot be read is repaired once within its attempt
-    system.model.script(contains=f"<row23-{name}>", **script)
-    with system.namespace("row23") as namespace:
-        trial.namespaces.append(namespace)
-        system.add_agent(namespace, system.agent("hasty", llm={"timeoutSeconds": 2}))
-        trial.start(f"row23-{name}", agent="hasty", namespace=namespace, retryPolicy=ONE_RETRY)
-        (ended,) = trial.wait_phase("Failed", f"row23-{name}", namespace=namespace)
-        trial.finish(quiet=False)
+    name = f"row23-{answer.name}"
+    system.model.script(contains=f"<{name}>", **answer.script)
+    trial.start(name, agent="hasty", retryPolicy=ONE_RETRY)
+    (ended,) = trial.wait_phase("Failed", name)
+    trial.finish(quiet=False)
     assert "result" not in ended.status
     assert "confidence" not in ended.status
-    assert len(ended.attempts) == (2 if is_retried else 1)
+    assert len(ended.attempts) == (2 if answer.is_retried else 1)
     assert len(set(error_types(ended))) == 1
-    assert expected in (None, ended.status["reason"])
+    assert answer.error_type in (None, ended.status["reason"])
 
 
 @pytest.mark.parametrize("confidence", [7, -1, "high", None])

@@ -1,8 +1,8 @@
 """The Kubernetes API as a cluster administrator uses it, beside all proxies, for tests that block."""
 
 import json
-from collections.abc import Coroutine, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Self
 
 import aiohttp
 
@@ -57,13 +57,10 @@ class AdminApi:
 
     def __call__(self, method: str, path: str, body: Body | None = None) -> Body:
         """Send any request."""
-        return self._loop.run(self._send(method, path, body))
+        return self._loop.run(self.send(method, path, body))
 
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine beside the proxies."""
-        return self._loop.run(work)
-
-    async def _send(self, method: str, path: str, body: Body | None) -> Body:
+    async def send(self, method: str, path: str, body: Body | None = None) -> Body:
+        """Send any request, from a coroutine beside the proxies."""
         assert self.session is not None
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         data = None if body is None else json.dumps(body)

@@ -15,6 +15,8 @@ class Sighting:
     kind: str
     body: Body
     is_deleted: bool = False
+    at_s: float = 0.0
+    """Monotonic seconds."""
 
     @property
     def uid(self) -> str:

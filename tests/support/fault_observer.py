@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import Self
 
@@ -110,12 +111,12 @@ class Observer:
             listed = await answer.json()
         present = {item["metadata"]["uid"] for item in listed["items"]}
         for item in listed["items"]:
-            self._see(Sighting(kind, item))
+            self._see(Sighting(kind, item, at_s=time.monotonic()))
         with self._lock:
             known = [s for s in self._last.values() if s.kind == kind and not s.is_deleted]
         for seen in known:
             if seen.uid not in present:
-                self._see(Sighting(kind, seen.body, is_deleted=True))
+                self._see(Sighting(kind, seen.body, is_deleted=True, at_s=time.monotonic()))
         return str(listed["metadata"]["resourceVersion"])
 
     async def _watch(self, kind: str, version: str) -> str:
@@ -129,7 +130,7 @@ class Observer:
                     return ""
                 version = event["object"]["metadata"]["resourceVersion"]
                 if event["type"] != "BOOKMARK":
-                    self._see(Sighting(kind, event["object"], event["type"] == "DELETED"))
+                    self._see(Sighting(kind, event["object"], event["type"] == "DELETED", time.monotonic()))
         return version
 
     def _see(self, sighting: Sighting) -> None:

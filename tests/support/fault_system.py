@@ -126,6 +126,22 @@ class FaultSystem:
 
         eventually(ready, timeout_s, 0.1)
 
+    def heal(self) -> None:
+        """End every disturbance of the proxies."""
+        self.switch.clear()
+        self.loop.run(self.proxies.workers.heal())
+        self.loop.run(self.proxies.broker.heal())
+
+    def repair(self) -> None:
+        """Start again what a failed test has left stopped."""
+        self.heal()
+        if not self.servers.nats.is_running:
+            self.servers.nats.resume()
+        if not any(process.command.name == "kube-apiserver" for process in self.servers.plane.processes):
+            self.servers.plane.start_apiserver()
+        if not self.operator.is_running:
+            self.operator.resume()
+
     @contextmanager
     def namespace(self, prefix: str) -> Iterator[str]:
         """A namespace for a while."""

@@ -8,7 +8,7 @@ from typing import Any
 from cognitive_objects import task
 from eventually import eventually
 from fault_audit import AuditLog
-from fault_evidence import Body, Evidence, Sighting
+from fault_evidence import Body, Evidence, Sighting, Write
 from fault_invariants import broken
 from fault_leftovers import on_broker, on_ray
 from fault_system import HOME, OPERATOR_NAMESPACE, OPERATOR_USER, FaultSystem
@@ -110,6 +110,10 @@ class Trial:
         """Return how often the operator wrote a task."""
         return sum(1 for w in self._audit.writes() if w.name == name and w.resource.startswith("cognitivetasks"))
 
+    def audited(self) -> list[Write]:
+        """Return all that the operator has written since the beginning."""
+        return list(self._audit.writes())
+
     def log(self) -> list[Body]:
         """Return what the operator has logged since the beginning."""
         with self.system.operator.log_path.open("rb") as lines:
@@ -119,9 +123,7 @@ class Trial:
     def finish(self, *, quiet: bool = True) -> None:
         """End all faults, wait until all is settled, and fail when an invariant does not hold."""
         self.is_judged = True
-        self.system.switch.clear()
-        self.system.loop.run(self.system.proxies.workers.heal())
-        self.system.loop.run(self.system.proxies.broker.heal())
+        self.system.heal()
         for namespace in self.namespaces:
             self.wait_ended(namespace=namespace)
         quiet_since_s = self._settled() if quiet else float("inf")
@@ -140,7 +142,7 @@ class Trial:
             sightings=self.observer.sightings,
             executions=dict(self.system.model.executions),
             calls_per_attempt=self.calls_per_attempt,
-            writes=list(self._audit.writes()),
+            writes=self.audited(),
             quiet_since_s=quiet_since_s,
             deleted=due,
             leftovers=leftovers,
