@@ -48,7 +48,7 @@ def system(
         servers = Servers(control_plane, nats_server, ray_head, model)
         made = FaultSystem(servers, stack, tmp_path_factory.mktemp("faults"))
         control_plane.kubectl("create", "namespace", HOME)
-        made.add_agent(HOME, made.agent("thinker", execution={"concurrencyPerWorker": 32}))
+        made.add_agent(HOME, made.agent("thinker", execution={"concurrencyPerWorker": 32}, llm={"timeoutSeconds": 120}))
         made.add_agent(HOME, made.agent("jobber", execution={"mode": "Job"}, queue={"maxConcurrentTasks": 2}))
         yield made
 

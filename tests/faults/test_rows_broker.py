@@ -129,6 +129,19 @@ def test_row_08_a_stream_deleted(trial: Trial, system: FaultSystem, stream: Stre
     assert all(set(trial.executions(body).values()) == {1} for body in bodies)
 
 
+def test_row_08_claims_lost_under_a_long_attempt(
+    trial: Trial, system: FaultSystem, stream: StreamAdmin, in_full: None
+) -> None:
+    """It is not taken for one that nobody began, which would be published anew after a minute."""
+    system.model.script(contains="<row08-long", delay_s=75.0)
+    (body,) = trial.start("row08-long", timeoutSeconds=200)
+    trial.wait_phase("Running", "row08-long")
+    stream.delete_stream("KV_claims")
+    (ended,) = trial.wait_phase("Succeeded", "row08-long", timeout_s=100.0)
+    assert len(ended.attempts) == 1
+    assert trial.executions(body) == {1: 1}
+
+
 def test_row_08_a_consumer_deleted(trial: Trial, system: FaultSystem, stream: StreamAdmin) -> None:
     uid = system.observer.present(AGENT, HOME)["thinker"].uid
     system.model.script(contains="<row08", delay_s=1.0)

@@ -132,3 +132,46 @@ def test_row_24_sigterm_with_fifty_tasks_in_flight(trial: Trial, system: FaultSy
         assert all(trial.executions(body) == {1: 1} for body in bodies)
         measured("stopped in", f"{seconds:.1f} s")
         trial.finish()
+
+
+CLOCK = """
+import os
+import pathlib
+from datetime import UTC, datetime, timedelta
+
+from cognitive_operator.adapters.clock import SystemClock
+
+
+def now(self):
+    offset_s = float(pathlib.Path(os.environ["CLOCK_OFFSET_FILE"]).read_text())
+    return (datetime.now(UTC) + timedelta(seconds=offset_s)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+SystemClock.now = now
+"""
+HOUR_S = 3600
+
+
+@pytest.mark.parametrize("jump_s", [HOUR_S, -HOUR_S])
+def test_row_19_the_clock_jumps(trial: Trial, system: FaultSystem, tmp_path: Path, jump_s: int) -> None:
+    """Of the operator's wall clock, while a task runs and another one waits for its retry: nothing ends early."""
+    (tmp_path / "sitecustomize.py").write_text(CLOCK, encoding="utf-8")
+    offset = tmp_path / "offset"
+    offset.write_text("0", encoding="utf-8")
+    env = {**system.settings.env, "PYTHONPATH": str(tmp_path), "CLOCK_OFFSET_FILE": str(offset)}
+    system.operator.stop()
+    with OperatorProcess.start(replace(system.settings, log_path=tmp_path / "jumping.log", env=env)):
+        name = f"row19-{jump_s}".replace("--", "-back-")
+        system.model.script(contains=f"<{name}-runs", delay_s=6.0)
+        system.model.script(contains=f"<{name}-again", status=503, times=1)
+        runs, again = trial.start(f"{name}-runs", f"{name}-again", timeoutSeconds=30)
+        trial.wait_calls(2)
+        offset.write_text(str(jump_s), encoding="utf-8")
+        assert {each.phase for each in trial.wait_ended(60.0)} == {"Succeeded"}
+        (late,) = trial.start(f"{name}-late")
+        trial.wait_phase("Succeeded", f"{name}-late")
+    system.operator.resume()
+    assert (trial.executions(runs), trial.executions(late)) == ({1: 1}, {1: 1})
+    assert trial.executions(again) == {1: 1, 2: 1}
+    for task in trial.wait_ended():
+        assert 0 <= task.status["durationSeconds"] < 60

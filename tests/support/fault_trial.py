@@ -11,13 +11,13 @@ from fault_audit import AuditLog
 from fault_evidence import Body, Evidence, Sighting, Write
 from fault_invariants import broken
 from fault_leftovers import on_broker, on_ray
-from fault_system import HOME, OPERATOR_NAMESPACE, OPERATOR_USER, FaultSystem
+from fault_system import HOME, OPERATOR_NAMESPACE, OPERATOR_USER, FaultSystem, is_quick
 
 Measured = Callable[[str, object], None]
 """Notes a figure of a test by its name, for the table at the end of the run."""
 SWEPT_AFTER_S = 100.0
 """Two looks of the operator's sweep, 30 s apart, and the cleaning itself."""
-QUIET_S = 10.0
+QUIET_S = 3.0 if is_quick() else 10.0
 SETTLE_TIMEOUT_S = 120.0
 
 
