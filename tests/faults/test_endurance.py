@@ -47,7 +47,7 @@ def kill_executor(system: FaultSystem) -> None:
 
 
 def test_endurance(trial: Trial, system: FaultSystem, measured: Measured) -> None:
-    load = Load("endure", 200 if is_quick() else 2100, 6.0)
+    load = Load("endure", 400 if is_quick() else 2100, 8.0)
     system.model.script(contains="<endure", delay_s=0.3)
     with running(trial, load) as created:
         kills = kill_in_turn(system, created)

@@ -85,7 +85,7 @@ def test_row_13_the_ray_head_killed(
     """The new head knows none of the old one's jobs."""
     with system.namespace("row13") as namespace:
         trial.namespaces.append(namespace)
-        body = system.agent("fragile", ray={"address": second_head.address}, llm={"apiKeySecretRef": None})
+        body = system.agent("fragile", address=second_head.address, llm={"apiKeySecretRef": None})
         system.add_agent(namespace, body)
         system.model.script(contains="<row13-lost", times=2, delay_s=25.0)
         bodies = trial.start("row13-lost-0", "row13-lost-1", agent="fragile", namespace=namespace)

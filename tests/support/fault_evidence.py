@@ -24,6 +24,11 @@ class Sighting:
         return str(self.body["metadata"]["uid"])
 
     @property
+    def namespace(self) -> str:
+        """Where it lives."""
+        return str(self.body["metadata"]["namespace"])
+
+    @property
     def name(self) -> str:
         """Kind, namespace and name, for people."""
         meta = self.body["metadata"]

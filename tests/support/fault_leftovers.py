@@ -13,11 +13,12 @@ FINISHED_JOBS = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
 async def on_broker(url: str) -> list[str]:
-    """Return the subjects of requests, of claims that are no mere markers, leases, consumers, buckets and objects."""
+    """Return the subjects of requests, of claims and leases that are no mere markers, consumers, buckets and objects."""
     client = await nats.connect(url, allow_reconnect=False, error_cb=_ignore)
     try:
-        found = [*await _subjects(client, "AGENT_REQUESTS"), *await _subjects(client, "KV_lease")]
-        found += [subject for subject in await _subjects(client, "KV_claims") if await _holds(client, subject)]
+        found = await _subjects(client, "AGENT_REQUESTS")
+        for bucket in ("KV_claims", "KV_lease"):
+            found += [key for key in await _subjects(client, bucket) if await _holds(client, bucket, key)]
         js = client.jetstream()
         for info in await js.streams_info():
             if (info.config.name or "").startswith("OBJ_"):
@@ -44,9 +45,10 @@ async def _subjects(client: Client, stream: str) -> list[str]:
             return found
 
 
-async def _holds(client: Client, subject: str) -> bool:
+async def _holds(client: Client, bucket: str, subject: str) -> bool:
+    """Tell a value from a mere marker of one that was purged."""
     try:
-        return bool((await client.jetstream().get_last_msg("KV_claims", subject)).data)
+        return bool((await client.jetstream().get_last_msg(bucket, subject)).data)
     except NotFoundError:
         return False
 

@@ -84,11 +84,11 @@ class FaultSystem:
         """The model that counts."""
         return self.servers.model
 
-    def agent(self, name: str, **spec: Any) -> Body:
-        """Return an agent on the proxied Ray, with a key and retries."""
+    def agent(self, name: str, *, address: str | None = None, **spec: Any) -> Body:
+        """Return an agent with a key and retries, on the proxied Ray unless another address is given."""
         llm = {"apiKeySecretRef": {"name": "model-key"}, **spec.pop("llm", {})}
         spec = {"taskDefaults": RETRIES, **spec}
-        return agent(name, self.proxies.ray.url, self.model.url, llm=llm, **spec)
+        return agent(name, address or self.proxies.ray.url, self.model.url, llm=llm, **spec)
 
     def add_agent(self, namespace: str, body: Body) -> Body:
         """Create an agent with its key, mount the key on Ray and wait until it is ready."""

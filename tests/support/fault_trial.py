@@ -138,15 +138,16 @@ class Trial:
         servers = self.system.servers
         leftovers = self.system.loop.run(on_broker(servers.nats.url)) if due else []
         leftovers += self.system.loop.run(on_ray(servers.ray.address)) if due else []
+        namespaces = frozenset([*self.namespaces, *self.gone_namespaces])
         return Evidence(
-            sightings=self.observer.sightings,
+            sightings=[seen for seen in self.observer.sightings if seen.namespace in namespaces],
             executions=dict(self.system.model.executions),
             calls_per_attempt=self.calls_per_attempt,
             writes=self.audited(),
             quiet_since_s=quiet_since_s,
             deleted=due,
             leftovers=leftovers,
-            namespaces=frozenset([*self.namespaces, *self.gone_namespaces]),
+            namespaces=namespaces,
             operator_namespace=OPERATOR_NAMESPACE,
             ends=[*self.ends, *self._unwanted_end()],
             log_lines=self.log(),
