@@ -13,7 +13,7 @@ FINISHED_JOBS = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
 async def on_broker(url: str) -> list[str]:
-    """Return the subjects of requests, of claims and leases that are no mere markers, consumers, buckets and objects."""
+    """Return requests, consumers, buckets, objects, and claims and leases that are no mere markers."""
     client = await nats.connect(url, allow_reconnect=False, error_cb=_ignore)
     try:
         found = await _subjects(client, "AGENT_REQUESTS")
