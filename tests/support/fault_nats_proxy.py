@@ -55,8 +55,8 @@ class NatsProxy:
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass  # whoever cancels it waits for its end and for nothing else
         finally:
+            await _end(writer)
             self._open.discard(task)
-            writer.transport.abort()
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up_reader, up_writer = await asyncio.open_connection(self._host, self._port)
@@ -68,9 +68,7 @@ class NatsProxy:
             for task in (answers, questions):
                 task.cancel()
             await asyncio.gather(answers, questions, return_exceptions=True)
-            up_writer.close()
-            with contextlib.suppress(OSError):
-                await up_writer.wait_closed()
+            await _end(up_writer)
 
     async def _pass_frames(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
@@ -104,3 +102,9 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:
     writer.write(data)
     await writer.drain()
+
+
+async def _end(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
