@@ -17,7 +17,7 @@ def rows() -> dict[int, list[str]]:
     return {int(row[0]): row[1:] for row in cells}
 
 
-def tests_of_the_suite() -> set[str]:
+def names_in_the_suite() -> set[str]:
     found: set[str] = set()
     for path in (ROOT / "tests" / "faults").glob("test_*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -43,14 +43,14 @@ def test_every_test_that_the_table_names_exists() -> None:
 
 
 def test_every_test_of_a_row_is_named_in_it() -> None:
-    for name in tests_of_the_suite():
+    for name in names_in_the_suite():
         if match := re.match(r"test_row_(\d+)_", name):
             assert f"`{name}`" in rows()[int(match.group(1))][1], name
 
 
 @pytest.mark.parametrize("name", ["test_random_faults", "test_endurance"])
 def test_what_belongs_to_no_row_is_named_below_the_table(name: str) -> None:
-    assert name in tests_of_the_suite()
+    assert name in names_in_the_suite()
     assert f"`{name}`" in TABLE.read_text(encoding="utf-8")
 
 
