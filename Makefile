@@ -51,6 +51,10 @@ test: sync-model lint verify control-plane ## Run everything but the end-to-end 
 test-unit: sync ## Run the tests that need no server: seconds
 	@$(PYTHON) -m pytest -q tests/unit tests/contract
 
+.PHONY: test-faults
+test-faults: sync control-plane ## Inject the faults of docs/operations/faults.md (FAULTS=quick: some of them)
+	@$(PYTHON) -m pytest -v --durations=0 --durations-min=1 tests/faults
+
 .PHONY: test-e2e
 test-e2e: sync ## Run the end-to-end tests against the cluster of $KUBECONFIG
 	@test -n "$${KUBECONFIG:-}" || { echo "set KUBECONFIG to a cluster that the tests may change" >&2; exit 1; }

@@ -72,6 +72,11 @@ class NatsServer:
         assert self._process is not None, "the nats-server is stopped"
         return self._process
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and neither stopped nor killed."""
+        return self._process is not None and self._process.is_running
+
     def resume(self) -> None:
         """Start the server, at first or again, and wait until JetStream serves."""
         config = self._directory / "nats.conf"

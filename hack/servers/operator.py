@@ -68,6 +68,11 @@ class OperatorProcess:
         assert self._process is not None, "the operator is stopped"
         return self._process
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended, by itself or otherwise."""
+        return self._process is not None and self._process.is_running
+
     def resume(self) -> None:
         """Start it, at first or again, and wait until it is healthy."""
         argv = [sys.executable, "-m", "cognitive_operator"]

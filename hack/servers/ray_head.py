@@ -113,6 +113,11 @@ class RayHead:
         """End the head and everything on it by SIGKILL; ``stop`` still has to be called."""
         self.process.kill()
 
+    def resume(self) -> None:
+        """Start a head anew on the same ports, which knows nothing of the one before, and wait until it serves."""
+        self.process = self._launch()
+        self.wait_until_ready()
+
     def stop(self) -> None:
         """Stop the head, its workers and its jobs, and delete its directory."""
         self.process.stop(grace_s=2)

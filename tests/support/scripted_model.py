@@ -105,6 +105,8 @@ class ScriptedModel:
         self.requests: list[Recorded] = []
         self.executions: Counter[str] = Counter()
         self.in_flight = 0
+        self.peak = 0
+        """The most that were in flight at once since the last ``reset``."""
         self._started = threading.Event()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -133,6 +135,7 @@ class ScriptedModel:
             self._scripts.clear()
             self.requests.clear()
             self.executions.clear()
+            self.peak = self.in_flight
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=lambda: asyncio.run(self.serve()), daemon=True)
@@ -181,6 +184,7 @@ class ScriptedModel:
         body = await request.json()
         script = self._record(request, body)
         self.in_flight += 1
+        self.peak = max(self.peak, self.in_flight)
         try:
             if script.hang:
                 await asyncio.Event().wait()

@@ -1,7 +1,9 @@
 """Puts the operator together and runs it: the only place that knows both the ports and their adapters."""
 
 import asyncio
+import contextlib
 import logging
+import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Final
@@ -28,7 +30,18 @@ RETRY_S: Final = 2.0
 
 
 async def run(config: Config) -> None:
-    """Run the operator until a signal ends it.
+    """Run until a signal ends it.
+
+    Kopf also ends when the API server refuses a watch (403, or 410 in place of an event) or fails for longer than its
+    backoffs. Then everything begins anew in this process: nobody has to restart it, and no crash loop slows it down.
+    """
+    while not await _run_once(config):
+        if await _is_signalled(RETRY_S):
+            return
+
+
+async def _run_once(config: Config) -> bool:
+    """Run until a signal (True) or an error of Kopf (False) ends it.
 
     Kopf takes the signal. It waits 5 s for asyncio tasks that it does not know, so everything of ours ends before it.
     """
@@ -45,9 +58,25 @@ async def run(config: Config) -> None:
     if stopped not in done:
         watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
-    for task in (reconciling, watching):
-        if not task.cancelled() and (error := task.exception()) is not None:
-            raise error
+    if not reconciling.cancelled() and (error := reconciling.exception()) is not None:
+        raise error
+    if watching.cancelled() or (refusal := watching.exception()) is None:
+        return True
+    logger.warning(
+        "begins anew: the API server refuses a watch", extra={"cause": f"{type(refusal).__name__}: {refusal}"}
+    )
+    return False
+
+
+async def _is_signalled(within_s: float) -> bool:
+    """Wait, and tell whether a signal came meanwhile: between two runs nobody else takes it."""
+    signalled, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, signalled.set)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await signalled.wait()
+    return signalled.is_set()
 
 
 async def _watch(config: Config, engine: Engine, on_stop: Callable[[], None]) -> None:

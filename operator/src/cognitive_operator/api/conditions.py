@@ -74,6 +74,7 @@ class Reason(StrEnum):
     SECRET_NOT_FOUND = "SecretNotFound"
     SECRET_KEY_NOT_FOUND = "SecretKeyNotFound"
     CREDENTIALS_NOT_MOUNTED = "CredentialsNotMounted"
+    CONSUMER_MISSING = "ConsumerMissing"
     BROKER_UNREACHABLE = "BrokerUnreachable"
     EXECUTOR_STARTING = "ExecutorStarting"
     EXECUTOR_FAILED = "ExecutorFailed"

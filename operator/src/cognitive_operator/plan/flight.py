@@ -1,8 +1,9 @@
 """An attempt between its request and its end, and what can end it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cognitive_operator.api.conditions import Outcome
+from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id
 from cognitive_operator.api.resources import Attempt
 from cognitive_operator.api.wire import Claim, Completed, Failed, Mode
@@ -23,9 +24,13 @@ class Flight:
     """Monotonic seconds at which this process began to stop it on its task's word."""
 
     def with_claim(self, claim: Claim | None, now_s: float) -> "Flight":
-        """Return the flight with the claim as it was just read."""
+        """Return the flight with the claim as it was just read.
+
+        A claim that is not there any more stands: nobody takes one back, so the broker has lost it, and what runs runs.
+        """
+        known = claim or self.claim
         since_s = self.claimed_since_s if self.claimed_since_s is not None else now_s
-        return replace(self, claim=claim, claimed_since_s=since_s if claim else None)
+        return replace(self, claim=known, claimed_since_s=since_s if known else None)
 
     @property
     def is_running(self) -> bool:
@@ -102,3 +107,10 @@ def closing_of(key: AttemptKey, response: Completed | Failed, sequence: int | No
         response=response,
         sequence=sequence,
     )
+
+
+def with_refused(attempts: Sequence[Attempt], closing: Closing) -> tuple[Attempt, ...]:
+    """Return a task's attempts with one whose outcome the API server refused to keep."""
+    refusal = {"outcome": Outcome.FAILED, "error_type": Reason.STATUS_REFUSED, "message": None}
+    others = [attempt for attempt in attempts if attempt.number != closing.key.number]
+    return (*others, closing.attempt().model_copy(update=refusal))

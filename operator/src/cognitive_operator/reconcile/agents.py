@@ -131,7 +131,7 @@ class AgentReconciler:
     async def _broker(self, record: AgentRecord) -> Check:
         broker, meta = self._deps.broker, record.agent.metadata
         try:
-            if record.ensured_since_s != broker.connected_since:
+            if record.ensured_since_s != broker.connected_since or record.lacks_consumer:
                 since_s = broker.connected_since
                 await broker.ensure_agent(meta.namespace, meta.uid)
                 record.ensured_since_s = since_s

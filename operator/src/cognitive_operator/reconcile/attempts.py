@@ -110,9 +110,9 @@ class AttemptObserver:
         except MessageError as error:
             return self._closing(flight, Outcome.LOST, Reason.EXECUTOR_LOST, f"The claim is unreadable: {error}")
         flight = record.flight = flight.with_claim(claim, self._deps.clock.monotonic())
-        if claim is None:
+        if flight.claim is None:
             return await self._unclaimed(record, flight, agent)
-        return await self._claimed(record, flight, claim, agent)
+        return await self._claimed(record, flight, flight.claim, agent)
 
     async def _arrived(self, record: TaskRecord) -> Arrival | None:
         """Return the response of the present attempt; settle those of past ones."""

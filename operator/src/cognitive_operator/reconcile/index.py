@@ -95,6 +95,11 @@ class AgentRecord:
         default_factory=lambda: Blocker(Reason.AGENT_NOT_READY, "The operator has not looked at the agent yet.")
     )
 
+    @property
+    def lacks_consumer(self) -> bool:
+        """True while a worker says that it has nothing to pull requests from: somebody deleted it."""
+        return any(seen.lease.reason == Reason.CONSUMER_MISSING for seen in self.workers.values())
+
     def spent_energy(self, counters: Counters) -> float:
         """Return what the agent's attempts have cost: what is counted, and what this process knows beyond it."""
         beyond = (cost for sequence, cost in self.uncounted.items() if sequence > counters.accounting.sequence)

@@ -8,7 +8,7 @@ from cognitive_operator.api.names import TASK_KIND, TASK_PLURAL, AttemptKey, req
 from cognitive_operator.desired.request import desired_request
 from cognitive_operator.errors import ConflictError, MessageError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.plan.agent import Check, energy_blocker, energy_check
-from cognitive_operator.plan.flight import Closing, Flight
+from cognitive_operator.plan.flight import Closing, Flight, with_refused
 from cognitive_operator.plan.hold import Hold
 from cognitive_operator.plan.retry import backoff_left_s
 from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
@@ -92,7 +92,7 @@ class TaskReconciler:
         )
 
     async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, closing: Closing | None) -> float | None:
-        if plan.patch is not None and not await self._write(record, body, plan):
+        if plan.patch is not None and not await self._write(record, body, plan, closing):
             return 0.0
         if closing is not None:
             await self._close(record, closing)
@@ -104,12 +104,12 @@ class TaskReconciler:
             await self._finished(record)
         return plan.recheck_s
 
-    async def _write(self, record: TaskRecord, body: Body, plan: TaskPlan) -> bool:
+    async def _write(self, record: TaskRecord, body: Body, plan: TaskPlan, closing: Closing | None = None) -> bool:
         """Write the status; False when the object is not what was planned upon, so that a new plan is needed."""
         try:
             written = await self._deps.kube.patch_status(TASK_PLURAL, body, dict(plan.patch or {}))
         except ObjectInvalidError as error:
-            written = await self._write_refusal(record, body, error)
+            written = await self._write_refusal(record, body, error, closing)
         except ConflictError:
             await self._read_again(record)
             return False
@@ -122,12 +122,16 @@ class TaskReconciler:
         self._tell(record, plan)
         return True
 
-    async def _write_refusal(self, record: TaskRecord, body: Body, error: ObjectInvalidError) -> Body:
+    async def _write_refusal(
+        self, record: TaskRecord, body: Body, error: ObjectInvalidError, closing: Closing | None
+    ) -> Body:
         """The API server refuses what an attempt brought, and would again: end the task with that as its reason."""
         logger.error("the API server refused a status", extra={"task": "/".join(record.name), "cause": str(error)})
         old, generation = body.get("status") or {}, body["metadata"].get("generation", 1)
         stamp = Stamp(old, generation, self._deps.clock.now())
-        patch = failed(stamp, Reason.STATUS_REFUSED, f"The API server refused the task's status: {error}"[:1024])
+        attempts = with_refused(record.task.status.attempts, closing) if record.task and closing else ()
+        message = f"The API server refused the task's status: {error}"[:1024]
+        patch = failed(stamp, Reason.STATUS_REFUSED, message, attempts)
         return await self._deps.kube.patch_status(TASK_PLURAL, body, patch)
 
     async def _read_again(self, record: TaskRecord) -> None:

@@ -1,0 +1,58 @@
+"""The table of faults names every row, and every test of the fault suite; and each test that it names exists."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TABLE = ROOT / "docs" / "operations" / "faults.md"
+ROWS = 25
+
+
+def rows() -> dict[int, list[str]]:
+    lines = [line for line in TABLE.read_text(encoding="utf-8").splitlines() if re.match(r"\| \d+ \|", line)]
+    cells = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
+    return {int(row[0]): row[1:] for row in cells}
+
+
+def names_in_the_suite() -> set[str]:
+    found: set[str] = set()
+    for path in (ROOT / "tests" / "faults").glob("test_*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found |= {
+            node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+        }
+    return found
+
+
+def test_every_row_is_there_and_proved_or_said_to_be_missing() -> None:
+    assert list(rows()) == list(range(1, ROWS + 1))
+    for number, (_, proof, measured, missing) in rows().items():
+        named = re.findall(r"`(test_\w+)`", proof)
+        assert named or missing, f"row {number}: neither proved nor missing"
+        assert named or not measured, f"row {number}: a figure without a test"
+
+
+def test_every_test_that_the_table_names_exists() -> None:
+    elsewhere = {name for path in (ROOT / "tests").rglob("test_*.py") for name in defined_in(path)}
+    for number, (_, proof, _, _) in rows().items():
+        for name in re.findall(r"`(test_\w+)`", proof):
+            assert name in elsewhere, f"row {number}: {name}"
+
+
+def test_every_test_of_a_row_is_named_in_it() -> None:
+    for name in names_in_the_suite():
+        if match := re.match(r"test_row_(\d+)_", name):
+            assert f"`{name}`" in rows()[int(match.group(1))][1], name
+
+
+@pytest.mark.parametrize("name", ["test_random_faults", "test_endurance"])
+def test_what_belongs_to_no_row_is_named_below_the_table(name: str) -> None:
+    assert name in names_in_the_suite()
+    assert f"`{name}`" in TABLE.read_text(encoding="utf-8")
+
+
+def defined_in(path: Path) -> list[str]:
+    return re.findall(r"^\s*(?:async )?def (test_\w+)", path.read_text(encoding="utf-8"), re.M)

@@ -1,0 +1,117 @@
+"""Faults of the model and of results: rows 20 and 23 of the table."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from fault_evidence import Sighting
+from fault_invariants import AGENT
+from fault_stream import StreamAdmin
+from fault_system import HOME, FaultSystem
+from fault_trial import Measured, Trial
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+ONE_RETRY = {"maxRetries": 1, "backoffSeconds": 0}
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hasty(system: FaultSystem) -> Iterator[None]:
+    """An agent that waits two seconds for its model."""
+    system.add_agent(HOME, system.agent("hasty", llm={"timeoutSeconds": 2}))
+    yield
+    system.admin.delete(AGENT, HOME, "hasty")
+
+
+def error_types(task: Sighting) -> list[str | None]:
+    return [attempt.get("errorType") for attempt in task.attempts]
+
+
+@dataclass(frozen=True)
+class Answer:
+    name: str
+    script: dict[str, Any]
+    error_type: str | None
+    """None: any, as long as it is a class of its own."""
+    is_retried: bool
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer("429", {"status": 429, "headers": {"Retry-After": "1"}}, "RateLimited", True),
+        Answer("500", {"status": 500}, "ModelUnavailable", True),
+        Answer("never", {"hang": True}, "ModelTimeout", True),
+        Answer("truncated", {"content": '{"thought": "half', "finish_reason": "length"}, "TruncatedResponse", True),
+        Answer("empty", {"content": ""}, "EmptyResponse", True),
+        Answer("null", {"null_content": True}, "EmptyResponse", True),
+        Answer("prose", {"content": "I would rather not say."}, "OutputParseError", True),
+        Answer("no-json-at-all", {"body": "<html>"}, None, True),
+        Answer("400", {"status": 400}, "BadRequest", False),
+        Answer("401", {"status": 401}, None, False),
+    ],
+    ids=lambda answer: answer.name,
+)
+def test_row_23_a_model_that_fails(trial: Trial, system: FaultSystem, answer: Answer) -> None:
+    """Classified; retried once by its class; never a made-up value."""
+    trial.calls_per_attempt = 2  # an answer that cannot be read is repaired once within its attempt
+    name = f"row23-{answer.name}"
+    system.model.script(contains=f"<{name}>", **answer.script)
+    trial.start(name, agent="hasty", retryPolicy=ONE_RETRY)
+    (ended,) = trial.wait_phase("Failed", name)
+    trial.finish(quiet=False)
+    assert "result" not in ended.status
+    assert "confidence" not in ended.status
+    assert len(ended.attempts) == (2 if answer.is_retried else 1)
+    assert len(set(error_types(ended))) == 1
+    assert answer.error_type in (None, ended.status["reason"])
+
+
+@pytest.mark.parametrize("confidence", [7, -1, "high", None])
+def test_row_23_a_confidence_that_is_none(trial: Trial, system: FaultSystem, confidence: Any) -> None:
+    """An out-of-range number is never passed on, and never replaced by one that nobody said."""
+    trial.calls_per_attempt = 2
+    name = f"row23-confidence-{str(confidence).strip('-').lower()}"
+    content = json.dumps({"thought": "t", "proposed_solution": "s", "confidence_score": confidence})
+    system.model.script(contains=f"<{name}>", content=content)
+    trial.start(name, retryPolicy=ONE_RETRY)
+    (ended,) = trial.wait_ended()
+    assert "confidence" not in ended.status
+    assert ended.phase == "Failed" or ended.status["confidenceReason"]
+
+
+def test_row_23_a_slow_model(trial: Trial, system: FaultSystem) -> None:
+    system.model.script(contains="<row23-slow>", delay_s=8.0)
+    (body,) = trial.start("row23-slow")
+    (ended,) = trial.wait_phase("Succeeded", "row23-slow")
+    assert ended.status["durationSeconds"] >= 8.0
+    assert trial.executions(body) == {1: 1}
+
+
+@pytest.mark.parametrize("size", [0, 64 * 1024, MIB - 1, MIB, 5 * MIB])
+def test_row_20_a_result_of_any_size(
+    trial: Trial, system: FaultSystem, stream: StreamAdmin, measured: Measured, size: int
+) -> None:
+    """Inline up to 16 KiB, then by reference to what can be read back; few writes."""
+    name = f"row20-{size}"
+    plain = len(json.dumps({"thought": "", "proposed_solution": ""}, separators=(",", ":")))
+    text = "x" * max(0, size - plain - 1)
+    content = json.dumps({"thought": "t", "proposed_solution": text, "confidence_score": 0.5})
+    system.model.script(contains=f"<{name}>", content=content if size else "")
+    trial.start(name, retryPolicy={"maxRetries": 0})
+    (ended,) = trial.wait_ended()
+    assert trial.writes(name) <= 3
+    if size == 0:
+        assert ended.status["reason"] == "EmptyResponse"
+        return
+    assert ended.phase == "Succeeded", ended.status.get("message")
+    ref = ended.status["resultRef"]
+    stored = stream.read_object(ref["bucket"], ref["name"])
+    measured("size by reference", ref["sizeBytes"])
+    assert (len(stored), hashlib.sha256(stored).hexdigest()) == (ref["sizeBytes"], ref["sha256"])
+    assert json.loads(stored)["proposed_solution"] == text
+    assert ended.body["metadata"]["namespace"] == HOME

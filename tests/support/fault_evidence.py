@@ -1,0 +1,123 @@
+"""What was seen of a system while faults were injected into it: the input of the invariants' checkers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Body = dict[str, Any]
+TERMINAL = ("Succeeded", "Failed", "Cancelled")
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One state of one object as a watch told it."""
+
+    kind: str
+    body: Body
+    is_deleted: bool = False
+    at_s: float = 0.0
+    """Monotonic seconds."""
+
+    @property
+    def uid(self) -> str:
+        """The object's identity."""
+        return str(self.body["metadata"]["uid"])
+
+    @property
+    def namespace(self) -> str:
+        """Where it lives."""
+        return str(self.body["metadata"]["namespace"])
+
+    @property
+    def name(self) -> str:
+        """Kind, namespace and name, for people."""
+        meta = self.body["metadata"]
+        return f"{self.kind} {meta['namespace']}/{meta['name']} at {meta.get('resourceVersion', '?')}"
+
+    @property
+    def status(self) -> Body:
+        """The status, empty while there is none."""
+        found: Body = self.body.get("status") or {}
+        return found
+
+    @property
+    def phase(self) -> str | None:
+        """A task's phase."""
+        phase: str | None = self.status.get("phase")
+        return phase
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a task has ended."""
+        return self.phase in TERMINAL
+
+    @property
+    def attempts(self) -> list[Body]:
+        """A task's attempts."""
+        found: list[Body] = self.status.get("attempts") or []
+        return found
+
+    @property
+    def closed(self) -> list[Body]:
+        """A task's attempts that have ended."""
+        return [attempt for attempt in self.attempts if attempt.get("outcome", "Running") != "Running"]
+
+    def condition(self, type_: str) -> Body:
+        """Return a condition, empty if there is none."""
+        conditions: list[Body] = self.status.get("conditions") or []
+        return next((each for each in conditions if each["type"] == type_), {})
+
+
+@dataclass(frozen=True)
+class Write:
+    """One write to the Kubernetes API by the operator, from the audit log."""
+
+    at_s: float
+    """Wall clock, seconds since the epoch."""
+    verb: str
+    resource: str
+    namespace: str
+    name: str
+    code: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the checkers judge by."""
+
+    sightings: Sequence[Sighting] = ()
+    """In the order of the watch."""
+    executions: Mapping[str, int] = field(default_factory=dict)
+    """Model calls for each ``<taskUID>.<attempt>``, counted at the model."""
+    calls_per_attempt: int = 1
+    """The most model calls of one execution: more only where an answer is repaired."""
+    writes: Sequence[Write] = ()
+    quiet_since_s: float = float("inf")
+    """From this wall-clock time on nothing was to be written."""
+    deleted: frozenset[str] = frozenset()
+    """UIDs of objects that were deleted long enough ago."""
+    leftovers: Sequence[str] = ()
+    """Names of all that the broker and Ray hold: subjects, keys, consumers, objects, jobs that run."""
+    namespaces: frozenset[str] = frozenset()
+    """Where agents and tasks live."""
+    operator_namespace: str = ""
+    ends: Sequence[str] = ()
+    """Ends of an operator process that nobody asked for."""
+    log_lines: Sequence[Body] = ()
+    """The operator's log, line by line."""
+    secrets: Sequence[str] = ()
+    """Values that may stand nowhere."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Where a secret might show, by a name for people."""
+
+    def histories(self, kind: str) -> dict[str, list[Sighting]]:
+        """Return the sightings of a kind by UID; what follows a deletion is left out."""
+        found: dict[str, list[Sighting]] = {}
+        for sighting in self.sightings:
+            if sighting.kind == kind:
+                found.setdefault(sighting.uid, []).append(sighting)
+        return found
+
+    def present(self, kind: str) -> list[Sighting]:
+        """Return the last sighting of each object of a kind that still exists."""
+        return [history[-1] for history in self.histories(kind).values() if not history[-1].is_deleted]

@@ -1,0 +1,111 @@
+"""Kills the operator at each of its outgoing writes in turn: once before the other side has got it, once after."""
+
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from fault_switch import Call, Fault, When
+from fault_system import API, BROKER, RAY, FaultSystem, is_quick
+
+Story = Callable[[str], None]
+"""Begins something whose names hold the given text and returns when it has come to its expected end."""
+QUICK_STEP = 8
+MARGIN = 2
+"""Writes beyond those of the clean run at which a kill is tried, since two runs are not alike to the write."""
+KILL_TIMEOUT_S = 20.0
+
+
+@dataclass
+class Kills:
+    """What the loop did."""
+
+    clean: list[Call] = field(default_factory=list)
+    """The writes of the run without a kill."""
+    at: list[tuple[When, Call]] = field(default_factory=list)
+
+    def summary(self) -> str:
+        """Return how many kills struck at which kind of write."""
+        kinds = Counter(f"{call.service} {call.verb} {kind_of(call)}" for _, call in self.at)
+        return ", ".join(f"{kind}: {count}" for kind, count in sorted(kinds.items()))
+
+
+def operator_writes(call: Call) -> bool:
+    """Tell the operator's writes."""
+    return call.service in (API, RAY, BROKER) and call.is_write
+
+
+def kill_at_every_write(system: FaultSystem, story: Story, prefix: str) -> Kills:
+    """Play the story without a kill, then once for each of its writes and each side of it."""
+    kills = Kills()
+    system.switch.clear()
+    story(f"{prefix}-clean")
+    kills.clean = [call for call in system.switch.calls() if operator_writes(call)]
+    for number, when in _turns(len(kills.clean) + MARGIN):
+        call = _play(system, story, f"{prefix}-{number}-{when}", Kill(system, number, when))
+        if call is not None:
+            kills.at.append((when, call))
+    return kills
+
+
+class Kill:
+    """Ends the operator by SIGKILL at its write number ``skip`` and starts it again at once."""
+
+    def __init__(self, system: FaultSystem, skip: int, when: When) -> None:
+        self._system = system
+        self._done = threading.Event()
+        fault = Fault(operator_writes, times=1, skip=skip, cut=when, strike=when, act=self._strike)
+        self.fault = system.switch.add(fault)
+        self._thread = threading.Thread(target=self._restart, name="restart", daemon=True)
+        self._stopped = False
+        self._thread.start()
+
+    def end(self) -> Call | None:
+        """Wait until the operator is back; return the write at which it was killed, None if there was none."""
+        self._system.switch.remove(self.fault)
+        self._stopped = True
+        if self.fault.struck:
+            self._done.wait(KILL_TIMEOUT_S)
+        else:
+            self._done.set()
+        self._thread.join(4 * KILL_TIMEOUT_S)
+        return self.fault.struck[0] if self.fault.struck else None
+
+    def _strike(self) -> None:
+        os.kill(self._system.operator.process.pid, signal.SIGKILL)
+        self._system.operator.kill()
+        self._done.set()
+
+    def _restart(self) -> None:
+        self._done.wait()
+        if self.fault.struck:
+            self._system.operator.resume()
+
+
+def kind_of(call: Call) -> str:
+    """Return what kind of write it is, without names and ids."""
+    if call.service == BROKER:
+        words = call.target.split(".")
+        return ".".join(words[: 4 if words[0] == "$JS" else 3 if words[1] == "response" else 2])
+    path = call.target.partition("?")[0]
+    last = path.rstrip("/").rpartition("/")[2]
+    if last in ("status", "stop", "events", "secrets"):
+        plural = path.split("/")[-3] if last == "status" else ""
+        return f"{plural}/{last}".strip("/")
+    return "agent" if "/cognitiveagents/" in path else "job"
+
+
+def _play(system: FaultSystem, story: Story, name: str, kill: Kill) -> Call | None:
+    try:
+        story(name)
+    finally:
+        struck = kill.end()
+    return struck
+
+
+def _turns(count: int) -> Iterator[tuple[int, When]]:
+    for number in range(0, count, QUICK_STEP if is_quick() else 1):
+        yield number, "before"
+        yield number, "after"
