@@ -13,6 +13,8 @@ ROOT: Final = Path(__file__).parents[2]
 EXAMPLES: Final = ROOT / "examples"
 Schema = dict[str, Any]
 FieldPath = tuple[str, ...]
+MUTABLE: Final = frozenset({"ttlSecondsAfterFinished"})
+"""Fields of a task's spec that may change after creation."""
 
 
 def crd(kind: str) -> Schema:

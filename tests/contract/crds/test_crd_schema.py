@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from crd_schema import FieldPath, Schema, crd, fields, part
+from crd_schema import MUTABLE, FieldPath, Schema, crd, fields, part
 
 KINDS = ("CognitiveAgent", "CognitiveTask")
 ALL = [
@@ -16,8 +16,6 @@ ALL = [
 SPECS = [(kind, path, field) for kind, half, path, field in ALL if half == "spec"]
 ABSENT_MEANS_NONE = frozenset({("llm", "rateLimit")})
 """Objects whose defaults hold only where the object is there."""
-MUTABLE: frozenset[str] = frozenset()
-"""Fields of a task's spec that may change after creation."""
 
 
 def ids(value: object) -> str:

@@ -8,12 +8,12 @@ import pytest
 from controlplane import ControlPlane, Kubectl
 from controlplane.kubectl import KubectlError
 from crd_objects import INPUTS, agent, at, merged, nested, sample, task
-from crd_schema import FieldPath, fields, part
+from crd_schema import MUTABLE, FieldPath, fields, part
 from eventually import eventually
 
 pytestmark = pytest.mark.integration
 SPEC = part("CognitiveTask", "spec")
-PATHS = [path for path, _ in fields(SPEC) if "[]" not in path]
+PATHS = [path for path, _ in fields(SPEC) if "[]" not in path and path[0] not in MUTABLE]
 LEAST = task("least", "MemorySynthesis")
 FULL = task("full", "MemorySynthesis")
 FULL["spec"] = sample(SPEC, 0) | {"type": "MemorySynthesis"}
@@ -104,6 +104,14 @@ def test_the_same_manifest_can_be_applied_again_and_labelled(kubectl: Kubectl, c
     assert "unchanged" in kubectl.apply(json.dumps(task(timeoutSeconds=9)))
     kubectl("label", "ctask", "why", "team=checkout")
     kubectl("annotate", "ctask", "why", "note=seen")
+
+
+def test_what_may_change_can_be_changed_added_and_removed(kubectl: Kubectl, crds: None) -> None:
+    kubectl.apply(json.dumps(task()))
+    for name in MUTABLE:
+        for value in (sample(SPEC["properties"][name], 0), sample(SPEC["properties"][name], 1), None):
+            kubectl("patch", "ctask", "why", "--type=merge", "-p", json.dumps({"spec": {name: value}}))
+            assert kubectl.json("get", "ctask", "why")["spec"].get(name) == value
 
 
 def test_an_agent_may_change(kubectl: Kubectl, crds: None) -> None:

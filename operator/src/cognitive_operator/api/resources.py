@@ -122,6 +122,8 @@ class TaskDefaults(View):
     """What tasks take from their agent."""
 
     timeout_seconds: int = 300
+    ttl_seconds_after_finished: int | None = None
+    """Absent: the operator's own default."""
     retry_policy: RetryPolicy = RetryPolicy()
 
 
@@ -183,6 +185,7 @@ class TaskSpec(View):
     constraints: dict[str, Any] = Field(default_factory=dict)
     timeout_seconds: int | None = None
     retry_policy: PartialRetryPolicy = PartialRetryPolicy()
+    ttl_seconds_after_finished: int | None = None
 
 
 class Attempt(View):

@@ -69,7 +69,8 @@ def failed(
     dispatched = [_accepted(), _dispatched(attempts[-1])] if attempts else []
     verdicts = [*dispatched, Verdict(TaskCondition.FAILED, "True", reason, message)]
     patch = _summary(stamp, Phase.FAILED, reason, message, verdicts)
-    return patch | _end(attempts, response) | (_costs(response) if response else {})
+    end = _end(attempts, response) if attempts else {"finishedAt": stamp.now}
+    return patch | end | (_costs(response) if response else {})
 
 
 def refused(stamp: Stamp, reason: str, message: str) -> Patch:
@@ -110,8 +111,6 @@ def _attempts(attempts: Sequence[Attempt]) -> Patch:
 
 
 def _end(attempts: Sequence[Attempt], response: Response | None) -> Patch:
-    if not attempts:
-        return {}
     started, finished = attempts[0].started_at, attempts[-1].finished_at
     patch = _attempts(attempts) | {"startedAt": started, "finishedAt": finished}
     if response is not None and len(attempts) == 1:
