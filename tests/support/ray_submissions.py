@@ -36,7 +36,12 @@ class RaySubmissions:
         eventually(lambda: self._submit_or_adopt(submission_id, body), SUBMIT_TIMEOUT_S, 0.5)
 
     def details(self, submission_id: str) -> dict[str, Any]:
-        return self._call("GET", submission_id)
+        found: dict[str, Any] = self._call("GET", submission_id)
+        return found
+
+    def ids(self) -> set[str]:
+        """Return the submission ids of all jobs that Ray knows."""
+        return {str(job["submission_id"]) for job in self._call("GET", "")}
 
     def logs(self, submission_id: str) -> str:
         return str(self._call("GET", f"{submission_id}/logs")["logs"])
@@ -72,7 +77,7 @@ class RaySubmissions:
         except urllib.error.HTTPError:
             return False
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         request = urllib.request.Request(
             f"{self.address}/api/jobs/{path}",
             json.dumps(body).encode() if body is not None else None,
@@ -80,5 +85,4 @@ class RaySubmissions:
             method=method,
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
+            return json.load(answer)

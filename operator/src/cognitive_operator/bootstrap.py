@@ -106,6 +106,7 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
         events=events,
         environment=RayEnvironment(config.ray_nats_url),
         master_key=await _signing_key(kube, config),
+        ttl_s=config.ttl_s,
     )
 
 

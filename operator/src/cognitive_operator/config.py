@@ -5,9 +5,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from cognitive_operator.errors import PermanentError
 
+MAX_TTL_S: Final = 2**31 - 1
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -29,6 +31,9 @@ class Config:
     """``COGNITIVE_NAMESPACE``: where the operator keeps its signing key; its pod's namespace by default."""
     signing_secret: str = "cognitive-operator-signing-key"
     """``COGNITIVE_SIGNING_SECRET``: name of the Secret with the signing key; made when it is absent."""
+    ttl_s: int = 86_400
+    """``COGNITIVE_TTL_SECONDS_AFTER_FINISHED``: seconds after which a finished task is deleted, where neither the task
+    nor its agent says."""
     health_port: int = 8080
     """``COGNITIVE_HEALTH_PORT``: port of ``/healthz``; 0: none."""
     metrics_port: int = 8081
@@ -50,6 +55,7 @@ def config_from(environ: Mapping[str, str] = os.environ) -> Config:
         ray_nats_url=_nats_url("COGNITIVE_RAY_NATS_URL", environ.get("COGNITIVE_RAY_NATS_URL", nats_url)),
         namespace=environ.get("COGNITIVE_NAMESPACE") or _pod_namespace(),
         signing_secret=environ.get("COGNITIVE_SIGNING_SECRET", Config.signing_secret),
+        ttl_s=_number("COGNITIVE_TTL_SECONDS_AFTER_FINISHED", environ, Config.ttl_s, MAX_TTL_S, "seconds"),
         health_port=_port("COGNITIVE_HEALTH_PORT", environ, Config.health_port),
         metrics_port=_port("COGNITIVE_METRICS_PORT", environ, Config.metrics_port),
         log_level=_log_level(environ.get("LOG_LEVEL", Config.log_level)),
@@ -67,9 +73,13 @@ def _nats_url(variable: str, value: str) -> str:
 
 
 def _port(variable: str, environ: Mapping[str, str], default: int) -> int:
+    return _number(variable, environ, default, 65535, "a port")
+
+
+def _number(variable: str, environ: Mapping[str, str], default: int, largest: int, what: str) -> int:
     text = environ.get(variable, str(default))
-    if not text.isdigit() or int(text) > 65535:
-        raise ConfigError(f"{variable}={text!r}: expected a port from 0 to 65535")
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= largest):
+        raise ConfigError(f"{variable}={text!r}: expected {what} from 0 to {largest}")
     return int(text)
 
 

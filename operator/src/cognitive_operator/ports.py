@@ -104,8 +104,11 @@ class Broker(Protocol):
     async def send_control(self, namespace: str, agent_uid: str, payload: bytes) -> None:
         """Send a control message to an agent's executors; nobody may be listening."""
 
-    async def delete_result(self, bucket: str, name: str) -> None:
-        """Delete one large result; an absent one is no error."""
+    async def delete_object(self, agent_uid: str, name: str) -> None:
+        """Delete an object of an agent's bucket; an absent one is no error."""
+
+    async def list_objects(self, agent_uid: str) -> set[AttemptKey]:
+        """Return the attempts that have something in their agent's object bucket."""
 
 
 class Kube(Protocol):
@@ -126,6 +129,18 @@ class Kube(Protocol):
     def list_all(self, plural: str) -> AsyncIterator[Body]:
         """Iterate over all objects of a kind, page by page, so that few are in memory at once."""
 
+    async def delete(self, plural: str, namespace: str, name: str, identity: "Identity") -> None:
+        """Delete an object if it is still the same one in the same state.
+
+        Raises ConflictError when it changed or was recreated, ObjectNotFoundError when it is gone.
+        """
+
+    def server_time(self) -> float | None:
+        """Return the API server's clock in seconds since 1970, None before its first answer.
+
+        It is the clock as of the last answer, carried on by our own monotonic one.
+        """
+
     async def read_secret_key(self, namespace: str, name: str, key: str) -> str:
         """Return one value of a Secret.
 
@@ -134,6 +149,14 @@ class Kube(Protocol):
 
     async def create_event(self, about: "ObjectRef", event: "EventNote") -> None:
         """Record a Kubernetes Event on an object."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which object in which state: what a deletion must meet."""
+
+    uid: str
+    resource_version: str
 
 
 @dataclass(frozen=True)

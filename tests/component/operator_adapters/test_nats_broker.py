@@ -259,14 +259,24 @@ async def test_a_large_result_is_deleted_with_its_chunks(broker: NatsBroker, js:
     content = b"x" * 300_000
     for name in (names.object_name(KEY), "kept"):
         await store.put(name, content)
-    await broker.delete_result(bucket, names.object_name(KEY))
-    await broker.delete_result(bucket, names.object_name(KEY))
-    await broker.delete_result("results-absent", "x")
+    await broker.delete_object(AGENT, names.object_name(KEY))
+    await broker.delete_object(AGENT, names.object_name(KEY))
+    await broker.delete_object("absent", "x")
     state = (await js.stream_info(f"OBJ_{bucket}", subjects_filter=">")).state
     assert len(state.subjects or {}) == 2, "one object's chunks and its description"
     kept = await store.get("kept")
     assert kept.data is not None
     assert hashlib.sha256(kept.data).digest() == hashlib.sha256(content).digest()
+
+
+async def test_objects_are_listed_by_their_attempt(broker: NatsBroker, js: JetStreamContext) -> None:
+    assert await broker.list_objects(AGENT) == set()
+    await broker.ensure_agent("default", AGENT)
+    store = await js.object_store(names.results_bucket(AGENT))
+    other = KEY._replace(number=2)
+    for name in (names.object_name(KEY), names.input_name(KEY), names.input_name(other), "somebody's own"):
+        await store.put(name, b"x")
+    assert await broker.list_objects(AGENT) == {KEY, other}
 
 
 async def test_an_object_cannot_name_other_objects_chunks_as_its_own(broker: NatsBroker, js: JetStreamContext) -> None:
@@ -275,7 +285,7 @@ async def test_an_object_cannot_name_other_objects_chunks_as_its_own(broker: Nat
     store = await js.object_store(bucket)
     await store.put("kept", b"kept")
     await js.publish(f"$O.{bucket}.M.eA==", b'{"nuid": ">"}')
-    await broker.delete_result(bucket, "x")
+    await broker.delete_object(AGENT, "x")
     assert (await store.get("kept")).data == b"kept"
 
 

@@ -33,4 +33,4 @@ def test_deleting_a_task_stops_its_ray_job(home: Cluster, model: ScriptedModel, 
     uid = home.get("ctask", "job-deleted")["metadata"]["uid"]
     home.kubectl("delete", "ctask", "job-deleted", "--timeout=5s")
     eventually(lambda: model.in_flight == 0, 10.0)
-    RaySubmissions(ray_head.address).wait(f"ct-{uid}-1", 20.0)
+    eventually(lambda: f"ct-{uid}-1" not in RaySubmissions(ray_head.address).ids(), 20.0)

@@ -13,7 +13,7 @@ from cognitive_operator.adapters.kube_client import MERGE_PATCH, KubeClient
 from cognitive_operator.adapters.kube_events import event_manifest
 from cognitive_operator.api.names import GROUP, MANAGER, VERSION
 from cognitive_operator.errors import ConflictError, ObjectInvalidError, ObjectNotFoundError
-from cognitive_operator.ports import Body, EventNote, ObjectRef
+from cognitive_operator.ports import Body, EventNote, Identity, ObjectRef
 
 MASTER_KEY: Final = "master-key"
 MASTER_KEY_BYTES: Final = 32
@@ -68,6 +68,21 @@ class KubeApi:
             token = page["metadata"].get("continue", "")
             if not token:
                 return
+
+    async def delete(self, plural: str, namespace: str, name: str, identity: Identity) -> None:
+        """Delete an object if it is still the same one in the same state.
+
+        Raises:
+            ConflictError: The object changed, or another one has its name.
+            ObjectNotFoundError: The object is gone.
+        """
+        preconditions = {"uid": identity.uid, "resourceVersion": identity.resource_version}
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
+        await self._client.request("DELETE", _path(plural, namespace, name), options)
+
+    def server_time(self) -> float | None:
+        """Return the API server's clock in seconds since 1970, as of its last answer and carried on by our own."""
+        return self._client.server_time()
 
     async def read_secret_key(self, namespace: str, name: str, key: str) -> str:
         """Return one value of a Secret, without white space around it.

@@ -1,8 +1,11 @@
 """Requests to the Kubernetes API: JSON in, JSON out, every failure one of the operator's errors."""
 
 import json
+import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -24,6 +27,7 @@ from cognitive_operator.ports import Body
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON: Final = "application/json"
 CONNECTIONS: Final = 64
+_HTTP_DATE: Final = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class _Answer:
     status: int
     retry_after: str | None
     content: bytes
+    date: str | None
 
 
 class KubeClient:
@@ -40,6 +45,15 @@ class KubeClient:
         self._access = access
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._session: aiohttp.ClientSession | None = None
+        self._dated: tuple[str, float] | None = None
+        """The Date header of the last answer, and the monotonic seconds at which it came."""
+
+    def server_time(self) -> float | None:
+        """Return the API server's clock in seconds since 1970, never ahead of it; None before the first answer."""
+        if self._dated is None:
+            return None
+        date, came_s = self._dated
+        return parsedate_to_datetime(date).timestamp() + time.monotonic() - came_s
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=self._access.tls)
@@ -64,12 +78,17 @@ class KubeClient:
             answer = await self._send(method, path, body, content_type)
         except (aiohttp.ClientError, OSError) as error:
             raise ApiUnavailableError(f"{method} {path}: {describe(error)}") from error
+        self._note_date(answer.date)
         content = _parsed(answer.content)
         if answer.status >= 300:
             raise _refusal(f"{method} {path}", answer, content)
         if content is None:
             raise ApiUnavailableError(f"{method} {path}: the answer is no JSON object")
         return content
+
+    def _note_date(self, date: str | None) -> None:
+        if date is not None and _HTTP_DATE.fullmatch(date):
+            self._dated = (date, time.monotonic())
 
     async def _send(self, method: str, path: str, body: Body | None, content_type: str) -> _Answer:
         assert self._session is not None, "enter the client first"
@@ -87,7 +106,8 @@ class KubeClient:
             server_hostname=self._access.server_hostname,
             proxy=self._access.proxy,
         ) as response:
-            return _Answer(response.status, response.headers.get("Retry-After"), await response.read())
+            found = response.headers
+            return _Answer(response.status, found.get("Retry-After"), await response.read(), found.get("Date"))
 
 
 def _parsed(content: bytes) -> Body | None:

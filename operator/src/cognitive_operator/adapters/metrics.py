@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, start_http_server
 
 _COUNTERS: Final = {
     "results_dropped": ("Responses that were dropped, by reason.", ("reason",)),
+    "tasks_expired": ("Finished tasks that were deleted because their time to live was over.", ()),
     "events_dropped": ("Kubernetes Events that were not written because too many waited.", ()),
 }
 

@@ -14,7 +14,7 @@ from cognitive_operator.adapters.jetstream import WRONG_LAST_SEQUENCE, JetStream
 from cognitive_operator.adapters.nats_connection import NatsConnection, NatsSettings
 from cognitive_operator.adapters.nats_keeper import LayoutKeeper
 from cognitive_operator.adapters.nats_leases import Leases, first_fault
-from cognitive_operator.adapters.nats_objects import delete_object
+from cognitive_operator.adapters.nats_objects import delete_object, list_objects
 from cognitive_operator.adapters.nats_responses import ResponsePuller
 from cognitive_operator.api import names
 from cognitive_operator.api.names import AttemptKey
@@ -215,10 +215,17 @@ class NatsBroker:
         async with self._in_use():
             await self._connection.publish(names.control_subject(namespace, agent_uid), payload)
 
-    async def delete_result(self, bucket: str, name: str) -> None:
-        """Delete one large result; an absent one is no error."""
+    async def delete_object(self, agent_uid: str, name: str) -> None:
+        """Delete an object of an agent's bucket; an absent one is no error."""
         async with self._in_use():
-            await delete_object(self._js, bucket, name)
+            await delete_object(self._js, names.results_bucket(agent_uid), name)
+
+    async def list_objects(self, agent_uid: str) -> set[AttemptKey]:
+        """Return the attempts that have something in their agent's object bucket."""
+        async with self._in_use():
+            found = await list_objects(self._js, names.results_bucket(agent_uid))
+        parsed = (names.parse_object(agent_uid, name) for name in found)
+        return {key for key in parsed if key is not None}
 
     async def _wait_for_response(self, batch: int, timeout_s: float) -> None:
         """Wait on the pull while there is a connection, else for the connection."""

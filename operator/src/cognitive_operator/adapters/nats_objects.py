@@ -24,6 +24,20 @@ async def delete_object(js: JetStream, bucket: str, name: str) -> None:
     await js.purge(stream, meta)
 
 
+async def list_objects(js: JetStream, bucket: str) -> set[str]:
+    """Return the names of the objects in a bucket, none of an absent one."""
+    prefix = f"$O.{bucket}."
+    found = [s.removeprefix(prefix) async for s in js.subjects(object_stream(bucket), f"{prefix}M.>")]
+    return {name for subject in found if (name := _decoded(subject.removeprefix("M."))) is not None}
+
+
+def _decoded(encoded: str) -> str | None:
+    try:
+        return base64.urlsafe_b64decode(encoded).decode()
+    except ValueError:
+        return None
+
+
 def _nuid(data: str) -> str | None:
     try:
         nuid = json.loads(base64.b64decode(data))["nuid"]

@@ -88,13 +88,23 @@ def parse_attempt(text: str) -> AttemptKey | None:
 
 
 def results_bucket(agent_uid: str) -> str:
-    """Return the object bucket that holds an agent's results above 16 KiB."""
+    """Return the object bucket that holds an agent's results above 16 KiB and its large inputs."""
     return f"results-{agent_uid}"
 
 
 def object_name(key: AttemptKey) -> str:
     """Return the name of an attempt's result in its agent's object bucket."""
     return f"{key.task_uid}.{key.number}"
+
+
+def input_name(key: AttemptKey) -> str:
+    """Return the name of an attempt's large input in its agent's object bucket."""
+    return f"{object_name(key)}.input"
+
+
+def parse_object(agent_uid: str, name: str) -> AttemptKey | None:
+    """Return the attempt that an object of an agent's bucket belongs to, None if it is not one of ours."""
+    return parse_attempt(f"{agent_uid}.{name.removesuffix('.input')}")
 
 
 def attempt_submission_id(task_uid: str, number: int) -> str:

@@ -144,6 +144,8 @@ class TaskDefaults(View):
     """What tasks take from their agent."""
 
     timeout_seconds: int = 300
+    ttl_seconds_after_finished: int | None = None
+    """Absent: the operator's own default."""
     retry_policy: RetryPolicy = RetryPolicy()
 
 
@@ -208,6 +210,7 @@ class TaskSpec(View):
     retry_policy: PartialRetryPolicy = PartialRetryPolicy()
     suspend: bool = False
     cancel: bool = False
+    ttl_seconds_after_finished: int | None = None
 
 
 class Attempt(View):

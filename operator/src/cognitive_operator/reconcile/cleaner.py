@@ -2,15 +2,15 @@
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cognitive_operator.api.names import (
     AttemptKey,
     attempt_submission_id,
+    input_name,
     object_name,
     request_subject,
-    results_bucket,
 )
 from cognitive_operator.api.wire import Claim, Stop
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
@@ -33,7 +33,9 @@ class Leftover:
     namespace: str
     key: AttemptKey
     is_gone: bool = False
-    """True: its task is deleted, so the claim and the large result go as well."""
+    """True: its task is deleted, so the claim, the objects and the Ray job go as well."""
+    is_job: bool = False
+    """True: it had a Ray job of its own. What a claim says of that counts too."""
 
 
 class Cleaner:
@@ -54,14 +56,37 @@ class Cleaner:
 
     async def _clean(self, leftover: Leftover) -> float | None:
         broker, key = self._deps.broker, leftover.key
-        await broker.delete_request(request_subject(leftover.namespace, key))
+        if leftover.namespace:  # else it was found by what is left of it: there is no request
+            await broker.delete_request(request_subject(leftover.namespace, key))
         claim = await broker.get_claim(key)
         if claim is not None and claim.state == "running" and await self._is_alive(key, claim):
             await self._stop(leftover, claim)
             return STOP_EVERY_S
-        if leftover.is_gone:
-            await broker.delete_claim(key)
-            await broker.delete_result(results_bucket(key.agent_uid), object_name(key))
+        if not leftover.is_gone:
+            return None
+        if claim is not None and claim.mode == "Job" and not leftover.is_job:
+            self.add(replace(leftover, is_job=True))  # the claim, which alone knows it, goes now
+            return None
+        await broker.delete_claim(key)
+        for name in (object_name(key), input_name(key)):
+            await broker.delete_object(key.agent_uid, name)
+        return await self._forget_job(key) if leftover.is_job else None
+
+    async def _forget_job(self, key: AttemptKey) -> float | None:
+        """Have Ray forget an attempt's job; one that still runs is stopped first."""
+        address = self._index.ray_address(key.agent_uid)
+        if address is None:
+            return None
+        submission_id = attempt_submission_id(key.task_uid, key.number)
+        try:
+            job = await self._deps.ray.get(address, submission_id)
+            if job is not None and not job.is_terminal:
+                await self._deps.ray.stop(address, submission_id)
+                return STOP_EVERY_S
+            if job is not None:
+                await self._deps.ray.delete(address, submission_id)
+        except RayRefusedError as error:
+            logger.info("ray did not forget a job", extra={"attempt": str(key), "cause": str(error)})
         return None
 
     async def _is_alive(self, key: AttemptKey, claim: Claim) -> bool:

@@ -20,6 +20,8 @@ class Deps:
     environment: RayEnvironment
     master_key: bytes
     """32 bytes that attempts' keys are derived from."""
+    ttl_s: int = 86_400
+    """Seconds after which a finished task is deleted, where neither the task nor its agent says."""
 
     def __repr__(self) -> str:
         """Return no part of the master key."""

@@ -7,6 +7,7 @@ from cognitive_operator.ports import Body
 from cognitive_operator.reconcile.agents import AgentReconciler
 from cognitive_operator.reconcile.attempts import AttemptObserver
 from cognitive_operator.reconcile.cleaner import Cleaner
+from cognitive_operator.reconcile.collector import Collector
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.executors import ExecutorKeeper
 from cognitive_operator.reconcile.farewell import Farewell
@@ -31,6 +32,7 @@ class Engine:
         self._agents = WorkQueue[ObjectName]("agent", self._reconcile_agent, AGENT_WORKERS)
         self._cleaner = Cleaner(deps, index)
         self._sweep = Sweep(deps, index, self._tasks, self._agents, self._cleaner)
+        self._collector = Collector(deps, index, self._sweep.lose_task)
         self._pump = ResultPump(deps, index, self._tasks)
         attempts = AttemptObserver(deps, index, self._cleaner)
         self._task = TaskReconciler(deps, index, Holds([OwnWord()]), attempts, self._sweep)
@@ -44,6 +46,7 @@ class Engine:
                 group.create_task(self._sweep.run(), name="sweep")
                 await self._sweep.synced.wait()
                 group.create_task(self._pump.run(), name="results")
+                group.create_task(self._collector.run(), name="collector")
         finally:
             await asyncio.gather(self._tasks.close(), self._agents.close(), self._cleaner.close())
 

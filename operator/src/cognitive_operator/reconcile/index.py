@@ -11,6 +11,7 @@ from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Agent, Task, is_terminal, spec_size_bytes
 from cognitive_operator.api.wire import Completed, Failed, Lease
 from cognitive_operator.plan.agent import UNCHECKED, Check
+from cognitive_operator.plan.expiry import End, Tried, end_of, tried_of
 from cognitive_operator.plan.flight import Flight
 from cognitive_operator.plan.ledger import TaskSeen, task_seen
 from cognitive_operator.plan.queue import AgentQueue
@@ -32,9 +33,9 @@ class Arrival:
     sequence: int
 
 
-@dataclass
+@dataclass(slots=True)
 class TaskRecord:
-    """A task and what this process knows of it. A finished task keeps only its names and what counting needs."""
+    """A task and what this process knows of it. A finished one keeps its names and what counting and deletion need."""
 
     uid: str
     name: ObjectName
@@ -50,6 +51,10 @@ class TaskRecord:
     not_before_s: float | None = None
     """Monotonic seconds before which no attempt may begin; None: not known yet."""
     flight: Flight | None = None
+    tried: tuple[Tried, ...] = ()
+    """The attempts that the status tells of."""
+    end: End | None = None
+    """Of a finished task: by when it is to be deleted."""
     arrivals: list[Arrival] = field(default_factory=list)
 
     @property
@@ -112,6 +117,8 @@ class Index:
     def __init__(self) -> None:
         self.tasks: dict[str, TaskRecord] = {}
         self.agents: dict[ObjectName, AgentRecord] = {}
+        self.ended: set[str] = set()
+        """Finished tasks that are new or changed, until the collector takes note of them."""
         self._queues: dict[ObjectName, AgentQueue] = defaultdict(AgentQueue)
         self._by_agent: dict[ObjectName, set[str]] = defaultdict(set)
         self._arrivals = count()
@@ -125,9 +132,11 @@ class Index:
             return None
         if record is None:
             record = self._new_record(body, now_s)
-        record.version, record.seen = version, task_seen(body)
+        record.version, record.seen, record.tried = version, task_seen(body), tried_of(body)
         if is_terminal(body):
             record.body = record.task = None
+            record.end = end_of(body)
+            self.ended.add(uid)
             self._by_agent[record.agent].discard(record.uid)
         else:
             record.body, record.task = body, Task.model_validate(body)

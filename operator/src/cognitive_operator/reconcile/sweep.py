@@ -89,8 +89,11 @@ class Sweep:
         record = self._index.drop_task(uid)
         if record is None:
             return
+        tried = {each.key: each.is_job for each in record.tried}
         if record.flight is not None:
-            self._cleaner.add(Leftover(record.name[0], record.flight.key, is_gone=True))
+            tried[record.flight.key] = record.flight.mode == "Job"
+        for key, is_job in tried.items():
+            self._cleaner.add(Leftover(record.name[0], key, is_gone=True, is_job=is_job))
         self.poke(self._index.queue_of(record.agent).next_up())
 
     def poke(self, uids: Iterable[str]) -> None:
@@ -108,9 +111,11 @@ class Sweep:
             self.poke([task.uid for task in self._index.unfinished_of(name)])
 
     async def find_orphans(self) -> None:
-        """Clean up requests and claims whose task does not exist, when two looks in a row have found them so."""
+        """Clean up requests, claims and objects whose task does not exist, when two looks in a row found them so."""
         requests = await self._deps.broker.list_requests()
         claims = await self._deps.broker.list_claims()
+        for agent in list(self._index.agents.values()):
+            claims |= await self._deps.broker.list_objects(agent.agent.metadata.uid)
         namespaces = {key: namespace for namespace, key in requests}
         found = requests | {("", key) for key in claims if key not in namespaces}
         orphans = {item for item in found if item[1].task_uid not in self._index.tasks}

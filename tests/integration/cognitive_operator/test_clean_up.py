@@ -1,0 +1,98 @@
+"""What goes with a task, and when the task itself goes."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from broker_view import leftovers
+from cognitive_objects import Cluster, task
+from controlplane.kubectl import KubectlError
+from eventually import eventually
+from ray_submissions import RaySubmissions
+from scripted_model import ScriptedModel
+from servers.nats import NatsServer
+from servers.operator import OperatorProcess
+from servers.ray_head import RayHead
+
+pytestmark = [pytest.mark.integration]
+LARGE = {"thought": "x" * 40_000, "proposed_solution": "restart", "confidence_score": 0.5}
+
+
+def exists(cluster: Cluster, name: str) -> bool:
+    try:
+        return bool(cluster.get("ctask", name))
+    except KubectlError:
+        return False
+
+
+def uid_of(cluster: Cluster, name: str) -> str:
+    return str(cluster.get("ctask", name)["metadata"]["uid"])
+
+
+def large_task(name: str, agent: str, **spec: Any) -> dict[str, Any]:
+    return task(name, agent, input={"error_message": "a large answer"}, **spec)
+
+
+def test_a_finished_task_goes_in_its_time_and_all_that_it_left_goes_with_it(
+    home: Cluster, model: ScriptedModel, nats_server: NatsServer
+) -> None:
+    model.script(contains="a large answer", content=json.dumps(LARGE))
+    home.apply(large_task("short-lived", "thinker", ttlSecondsAfterFinished=4), large_task("stays", "thinker"))
+    status = home.wait_phase("short-lived", "Succeeded")
+    seen_s = time.monotonic()
+    uid = uid_of(home, "short-lived")
+    assert status["resultRef"]["sizeBytes"] > 40_000
+    assert {s.split(".")[0] for s in leftovers(nats_server.url, uid)} == {"agent", "$KV", "$O"}
+    eventually(lambda: not exists(home, "short-lived"), 12.0)
+    assert time.monotonic() - seen_s > 3.0
+    eventually(lambda: leftovers(nats_server.url, uid) == set(), 10.0)
+    assert exists(home, "stays")
+    assert leftovers(nats_server.url, uid_of(home, "stays"))
+
+
+def test_the_time_to_live_may_change_after_the_end_and_never_counts_before(home: Cluster, model: ScriptedModel) -> None:
+    model.script(contains="slowly", delay_s=5.0)
+    home.apply(task("impatient", "thinker", input={"error_message": "slowly"}, ttlSecondsAfterFinished=1))
+    home.apply(task("longer", "thinker", ttlSecondsAfterFinished=6))
+    home.wait_phase("longer", "Succeeded")
+    home.kubectl("patch", "ctask", "longer", "--type=merge", "-p", '{"spec":{"ttlSecondsAfterFinished":3600}}')
+    home.wait_phase("impatient", "Running")
+    eventually(lambda: not exists(home, "impatient"), 20.0)
+    assert model.executions_of_attempts()
+    time.sleep(6.0)
+    assert exists(home, "longer")
+    home.kubectl("patch", "ctask", "longer", "--type=merge", "-p", '{"spec":{"ttlSecondsAfterFinished":0}}')
+    eventually(lambda: not exists(home, "longer"), 6.0)
+
+
+def test_a_deleted_job_task_leaves_nothing_on_the_broker_and_on_ray(
+    home: Cluster, model: ScriptedModel, nats_server: NatsServer, ray_head: RayHead
+) -> None:
+    model.script(contains="a large answer", content=json.dumps(LARGE))
+    model.script(contains="hangs for ever", hang=True)
+    home.apply(large_task("job-ended", "jobber"))
+    home.wait_phase("job-ended", "Succeeded", 60.0)
+    home.apply(task("job-runs", "jobber", input={"error_message": "hangs for ever"}))
+    eventually(lambda: model.in_flight == 1, 40.0)
+    uids = [uid_of(home, name) for name in ("job-ended", "job-runs")]
+    jobs = RaySubmissions(ray_head.address)
+    assert all(f"ct-{uid}-1" in jobs.ids() for uid in uids)
+    home.kubectl("delete", "ctask", "job-ended", "job-runs", "--timeout=5s")
+    eventually(lambda: not any(f"ct-{uid}-1" in jobs.ids() for uid in uids), 30.0)
+    eventually(lambda: [leftovers(nats_server.url, uid) for uid in uids] == [set(), set()], 10.0)
+
+
+def test_what_a_task_left_is_found_when_it_was_deleted_behind_the_operators_back(
+    home: Cluster, model: ScriptedModel, nats_server: NatsServer, operator_process: OperatorProcess
+) -> None:
+    model.script(contains="a large answer", content=json.dumps(LARGE))
+    home.apply(large_task("unseen", "thinker"))
+    home.wait_phase("unseen", "Succeeded")
+    uid = uid_of(home, "unseen")
+    assert leftovers(nats_server.url, uid)
+    operator_process.kill()
+    home.kubectl("delete", "ctask", "unseen", "--timeout=5s")
+    operator_process.resume()
+    eventually(lambda: leftovers(nats_server.url, uid) == set(), 90.0)
