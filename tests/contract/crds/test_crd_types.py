@@ -95,6 +95,7 @@ def statuses() -> dict[str, dict[str, Any]]:
     return {
         "pending": status.pending(stamp, "AgentNotFound", "no agent"),
         "queued": status.queued(stamp, "WaitingForSlot", "full", 3, [lost]),
+        "resumed": status.queued(status.Stamp({"phase": "Suspended"}, 1, NOW), "WaitingForSlot", "full", 3, []),
         "running": status.running(stamp, [attempt()]),
         "succeeded": status.succeeded(stamp, [closed], completed(result={"thought": "t", "steps": [{"a": None}]})),
         "by reference": status.succeeded(stamp, [closed], completed(result=None, result_ref=ref, confidence=None)),

@@ -70,13 +70,13 @@ def test_an_agent_is_drained_and_goes_on(home: Cluster, model: ScriptedModel) ->
 
 
 def test_tasks_that_wait_are_held_or_cancelled_without_an_attempt(drained: Cluster, model: ScriptedModel) -> None:
-    drained.apply(task("held", "thinker", suspend=True), task("dropped", "thinker"), task("stays", "thinker"))
-    eventually(lambda: drained.status("stays").get("phase") == "Queued", 10.0)
+    drained.apply(task("held", "thinker", suspend=True), task("dropped", "thinker"), task("stays-queued", "thinker"))
+    eventually(lambda: drained.status("stays-queued").get("phase") == "Queued", 10.0)
     change(drained, "ctask", "dropped", cancel=True)
     assert "attempts" not in drained.wait_phase("dropped", "Cancelled", 5.0)
     assert drained.wait_phase("held", "Suspended")["reason"] == "Suspended"
     change(drained, "cagent", "thinker", suspend=False)
-    drained.wait_phase("stays", "Succeeded")
+    drained.wait_phase("stays-queued", "Succeeded")
     assert drained.status("held")["phase"] == "Suspended"
     change(drained, "ctask", "held", suspend=False)
     drained.wait_phase("held", "Succeeded")
@@ -87,3 +87,11 @@ def test_the_policy_names_what_is_retried(home: Cluster, model: ScriptedModel) -
     policy = {"onErrorTypes": ["RateLimited"]}
     home.apply(task("not-retried", "thinker", input={"error_message": "busy"}, retryPolicy=policy))
     assert home.wait_phase("not-retried", "Failed")["reason"] == "ModelUnavailable"
+
+
+def test_a_task_that_nobody_begins_in_time_fails(drained: Cluster, model: ScriptedModel) -> None:
+    drained.apply(task("overdue", "thinker", queueTimeoutSeconds=3), task("patient", "thinker"))
+    status = drained.wait_phase("overdue", "Failed", 40.0)
+    assert status["reason"] == "QueueTimeout"
+    assert "suspended" in status["message"]
+    assert drained.status("patient")["phase"] == "Queued"

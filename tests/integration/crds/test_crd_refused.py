@@ -155,6 +155,7 @@ TASKS: list[tuple[Manifest, tuple[str, ...]]] = [
     (task(timeoutSeconds=0), ("spec.timeoutSeconds", "1")),
     (task(timeoutSeconds=86401), ("spec.timeoutSeconds", "86400")),
     (task(ttlSecondsAfterFinished=-1), ("spec.ttlSecondsAfterFinished", "0")),
+    (task(queueTimeoutSeconds=0), ("spec.queueTimeoutSeconds", "1")),
     (task(retryPolicy={"maxRetries": 11}), ("spec.retryPolicy.maxRetries", "10")),
     (task(retryPolicy={"backoffSeconds": -1}), ("spec.retryPolicy.backoffSeconds", "0")),
     (task(retryPolicy={"onErrorTypes": ["Timeout"]}), ("spec.retryPolicy.onErrorTypes", "ModelTimeout")),

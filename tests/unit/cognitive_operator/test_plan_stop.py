@@ -1,15 +1,16 @@
 """What is done about a task that its user cancels or suspends, and what its retry policy makes of an end."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 import operator_objects as o
 from cognitive_operator.api.conditions import Outcome, Phase
-from cognitive_operator.api.resources import Attempt, RetryPolicy
+from cognitive_operator.api.resources import Attempt, RetryPolicy, Task
 from cognitive_operator.plan.flight import closing_of
-from cognitive_operator.plan.hold import own_hold
+from cognitive_operator.plan.hold import overdue, own_hold
 from cognitive_operator.plan.retry import backoff_left_s, backoff_s, is_retried
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from cognitive_operator.status.conditions import merge_patch
@@ -115,3 +116,32 @@ def test_a_backoff_outlives_the_operator_and_a_jump_of_its_clock(now: str, least
     )
     left_s = backoff_left_s(RetryPolicy(), "uid", [attempt], f"2026-11-21T{now}Z")
     assert least <= left_s <= most
+
+
+def waited(seconds: float, status: dict[str, Any] | None = None, **spec: Any) -> str | None:
+    task = Task.model_validate(body(status, **spec))
+    late = overdue(task, None, task.metadata.creation_timestamp.timestamp() + seconds)
+    return late and f"{late.phase}: {late.message}"
+
+
+def test_a_task_that_waits_too_long_fails_and_says_what_it_waited_for() -> None:
+    assert waited(1e9) is None
+    assert waited(59.0, queueTimeoutSeconds=60) is None
+    found = waited(61.0, {"message": "CognitiveAgent team/sre is not ready."}, queueTimeoutSeconds=60)
+    assert found == (
+        "Failed: No executor began the task within the 60 s of queueTimeoutSeconds. "
+        "It waited because: CognitiveAgent team/sre is not ready."
+    )
+    closed = {"number": 1, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed"}
+    assert waited(61.0, {"attempts": [closed]}, queueTimeoutSeconds=60) is None
+    assert overdue(Task.model_validate(body(queueTimeoutSeconds=1)), None, None) is None
+
+
+def test_the_end_of_a_suspension_begins_the_waiting_anew() -> None:
+    resumed = plan(body({"phase": "Suspended", "reason": "Suspended"}), has_slot=False, waited_s=9.0).patch
+    assert resumed is not None
+    assert resumed["queuedAt"] == o.NOW
+    created = Task.model_validate(body()).metadata.creation_timestamp
+    later = (created + timedelta(seconds=100)).isoformat()
+    assert waited(150.0, {"queuedAt": later}, queueTimeoutSeconds=60) is None
+    assert waited(161.0, {"queuedAt": later}, queueTimeoutSeconds=60) is not None

@@ -92,6 +92,7 @@ class Reason(StrEnum):
     BACKING_OFF = "BackingOff"
     AGENT_SUSPENDED = "AgentSuspended"
     CANCELLED = "Cancelled"
+    QUEUE_TIMEOUT = "QueueTimeout"
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     STATUS_REFUSED = "StatusRefused"

@@ -144,6 +144,8 @@ class TaskDefaults(View):
     """What tasks take from their agent."""
 
     timeout_seconds: int = 300
+    queue_timeout_seconds: int | None = None
+    """Absent: no bound."""
     ttl_seconds_after_finished: int | None = None
     """Absent: the operator's own default."""
     retry_policy: RetryPolicy = RetryPolicy()
@@ -207,6 +209,7 @@ class TaskSpec(View):
     context: dict[str, Any] = Field(default_factory=dict)
     constraints: dict[str, Any] = Field(default_factory=dict)
     timeout_seconds: int | None = None
+    queue_timeout_seconds: int | None = None
     retry_policy: PartialRetryPolicy = PartialRetryPolicy()
     suspend: bool = False
     cancel: bool = False
@@ -242,6 +245,7 @@ class TaskStatus(View):
     reason: str | None = None
     message: str | None = None
     queue_position: int | None = None
+    queued_at: datetime | None = None
     attempts: tuple[Attempt, ...] = ()
 
     @property
@@ -260,6 +264,11 @@ class Task(View):
     def timeout_s(self, agent: Agent) -> int:
         """Return the running deadline of an attempt in seconds."""
         return self.spec.timeout_seconds or agent.spec.task_defaults.timeout_seconds
+
+    def queue_timeout_s(self, agent: Agent | None) -> int | None:
+        """Return how long the task may wait for its first attempt in seconds, None for ever."""
+        default = agent.spec.task_defaults.queue_timeout_seconds if agent else None
+        return default if self.spec.queue_timeout_seconds is None else self.spec.queue_timeout_seconds
 
     def retry_policy(self, agent: Agent | None) -> RetryPolicy:
         """Return the retry policy: the task's own fields before the agent's."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cognitive_operator.api.conditions import Phase, Reason
-from cognitive_operator.api.resources import TaskSpec
+from cognitive_operator.api.resources import Agent, Task, TaskSpec
 
 LOOK_AGAIN_S: Final = 30.0
 
@@ -36,3 +36,28 @@ def own_hold(spec: TaskSpec) -> Hold | None:
     if spec.suspend:
         return Hold(Reason.SUSPENDED, "Held by spec.suspend: set it to false to go on.", Phase.SUSPENDED)
     return None
+
+
+def overdue(task: Task, agent: Agent | None, now_s: float | None) -> Hold | None:
+    """Return the end of a task that has waited too long for its first attempt.
+
+    Args:
+        task: The task, which no executor has begun.
+        agent: Its agent, if that exists.
+        now_s: The API server's clock in seconds since 1970, which stamped the task too; None: not known.
+    """
+    left_s = patience_left_s(task, agent, now_s)
+    if left_s is None or left_s > 0:
+        return None
+    message = f"No executor began the task within the {task.queue_timeout_s(agent)} s of queueTimeoutSeconds."
+    told = f" It waited because: {task.status.message}" if task.status.message else ""
+    return Hold(Reason.QUEUE_TIMEOUT, message + told, Phase.FAILED)
+
+
+def patience_left_s(task: Task, agent: Agent | None, now_s: float | None) -> float | None:
+    """Return the seconds that a task still waits for its first attempt, None for ever. Arguments as of ``overdue``."""
+    timeout_s = task.queue_timeout_s(agent)
+    if timeout_s is None or now_s is None or task.status.last_closed:
+        return None
+    since = task.status.queued_at or task.metadata.creation_timestamp
+    return timeout_s - (now_s - since.timestamp())

@@ -74,12 +74,12 @@ def plan_task(facts: TaskFacts) -> TaskPlan:
             "shorten spec.input."
         )
         return _write(facts, status.refused(_stamp(facts), Reason.INPUT_TOO_LARGE, message))
+    if facts.hold is not None:
+        return _held(facts, facts.hold)
     if facts.agent is None:
         return _write(facts, _missing_agent(facts), recheck_s=POSITION_EVERY_S)
     if facts.flight is not None:
         return _watch(facts, facts.flight)
-    if facts.hold is not None:
-        return _held(facts, facts.hold)
     return _wait_or_publish(facts)
 
 

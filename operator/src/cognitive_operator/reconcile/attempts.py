@@ -17,7 +17,7 @@ from cognitive_operator.api.wire import SIGNATURE_HEADER, Claim, attempt_key, si
 from cognitive_operator.desired.ray_job import desired_attempt
 from cognitive_operator.errors import MessageError, RayRefusedError
 from cognitive_operator.plan.flight import Closing, Flight, closing_of
-from cognitive_operator.plan.hold import own_hold
+from cognitive_operator.plan.hold import Hold, overdue, own_hold
 from cognitive_operator.plan.note import note_of
 from cognitive_operator.plan.task import RUNNING_AFTER_S
 from cognitive_operator.reconcile.cleaner import Cleaner, Leftover
@@ -31,6 +31,8 @@ REPUBLISH_AFTER_S: Final = 60.0
 DEADLINE_GRACE_S: Final = 30.0
 RAY_LOOK_AFTER_S: Final = 2.0
 RESULT_LOST_S: Final = 30.0
+JOB_START_S: Final = 300.0
+"""How long Ray may take to start an attempt's job."""
 STOP_GRACE_S: Final = 5.0
 """How long an attempt that is stopped may take to say how it ended."""
 UNCLAIMED_STOP_S: Final = 0.5
@@ -71,11 +73,18 @@ class AttemptObserver:
         agent = self._index.agent_of(record)
         if agent is None or agent.agent.metadata.uid != record.flight.key.agent_uid:
             return await self._abandoned(record, record.flight)
+        return await self._look_at_flight(record, record.flight, agent)
+
+    async def _look_at_flight(self, record: TaskRecord, flight: Flight, agent: AgentRecord) -> Closing | None:
         if record.task is not None and own_hold(record.task.spec) is not None:
-            return await self._stopped(record, record.flight, agent)
-        if self._deps.clock.monotonic() - record.flight.since_s < RUNNING_AFTER_S:
+            return await self._stopped(record, flight, agent)
+        if record.task is not None and flight.claim is None:
+            late = overdue(record.task, agent.agent, self._deps.kube.server_time())
+            if late is not None:
+                return await self._late(record, flight, agent.agent, late)
+        if self._deps.clock.monotonic() - flight.since_s < RUNNING_AFTER_S:
             return None
-        return await self._follow(record, record.flight, agent)
+        return await self._follow(record, flight, agent)
 
     async def _stopped(self, record: TaskRecord, flight: Flight, agent: AgentRecord) -> Closing | None:
         """Stop an attempt on its task's word: its executor says how it ended, else the operator does."""
@@ -89,19 +98,35 @@ class AttemptObserver:
         if closing is not None or record.flight is None:
             return closing
         if record.flight.claim is None:
-            return await self._stopped_unclaimed(record, record.flight) if stopping_s > UNCLAIMED_STOP_S else None
+            if stopping_s > UNCLAIMED_STOP_S:
+                message = "Stopped before an executor began it."
+                return await self._give_up(record, record.flight, agent.agent, Reason.CANCELLED, message)
+            return None
         if stopping_s > STOP_GRACE_S:
             message = f"Worker {record.flight.claim.worker} was told to stop and did not within {STOP_GRACE_S:g} s."
             return self._closing(record.flight, Outcome.LOST, Reason.CANCELLED, message, retryable=False)
         return None
 
-    async def _stopped_unclaimed(self, record: TaskRecord, flight: Flight) -> Closing | None:
-        """The attempt was never begun. In Job mode its number is used up: a Ray job of its name exists."""
-        if flight.mode == "Job":
-            message = "Stopped before its Ray job began it."
-            return self._closing(flight, Outcome.LOST, Reason.CANCELLED, message, retryable=False)
+    async def _late(self, record: TaskRecord, flight: Flight, agent: Agent, late: Hold) -> Closing | None:
+        """Nobody has begun the attempt in time, unless somebody did just now."""
+        record.flight = flight = flight.with_claim(
+            await self._deps.broker.get_claim(flight.key), self._deps.clock.monotonic()
+        )
+        if flight.claim is not None:
+            return None
+        return await self._give_up(record, flight, agent, Reason.QUEUE_TIMEOUT, late.message)
+
+    async def _give_up(
+        self, record: TaskRecord, flight: Flight, agent: Agent, reason: Reason, message: str
+    ) -> Closing | None:
+        """End an attempt that nobody began. In Job mode its number is used up: Ray has had a job of its name."""
         await self._take_back(record, flight)
-        return None
+        if flight.mode != "Job":
+            return None
+        submission_id = attempt_submission_id(flight.key.task_uid, flight.key.number)
+        await self._deps.ray.stop(agent.spec.ray.address, submission_id)
+        is_retryable = reason == Reason.JOB_FAILED
+        return self._closing(flight, Outcome.LOST, reason, message, retryable=is_retryable)
 
     async def _follow(self, record: TaskRecord, flight: Flight, agent: AgentRecord) -> Closing | None:
         """Look at an attempt by its claim."""
@@ -173,7 +198,10 @@ class AttemptObserver:
         if job is None:
             return await self.submit(flight, agent)
         if not job.is_terminal:
-            return None
+            age_s = self._deps.clock.monotonic() - flight.since_s
+            message = f"Ray did not start job {submission_id} within {JOB_START_S:g} s: it is {job.status}."
+            late = age_s > JOB_START_S and job.status == "PENDING"
+            return await self._give_up(record, flight, agent, Reason.JOB_FAILED, message) if late else None
         claim = await self._deps.broker.get_claim(flight.key)
         if claim is not None:
             return None

@@ -11,7 +11,7 @@ from cognitive_operator.reconcile.collector import Collector
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.executors import ExecutorKeeper
 from cognitive_operator.reconcile.farewell import Farewell
-from cognitive_operator.reconcile.holds import Holds, OwnWord
+from cognitive_operator.reconcile.holds import Holds, OwnWord, QueueDeadline
 from cognitive_operator.reconcile.index import Index, ObjectName
 from cognitive_operator.reconcile.results import ResultPump
 from cognitive_operator.reconcile.sweep import Sweep
@@ -35,7 +35,9 @@ class Engine:
         self._collector = Collector(deps, index, self._sweep.lose_task)
         self._pump = ResultPump(deps, index, self._tasks)
         attempts = AttemptObserver(deps, index, self._cleaner)
-        self._task = TaskReconciler(deps, index, Holds([OwnWord()]), attempts, self._sweep)
+        self._task = TaskReconciler(
+            deps, index, Holds([OwnWord(), QueueDeadline(deps.kube, index)]), attempts, self._sweep
+        )
         farewell = Farewell(deps, index, self._tasks.add)
         self._agent = AgentReconciler(deps, index, ExecutorKeeper(deps), farewell, self._tasks.add)
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from cognitive_operator.plan.hold import Hold, own_hold
-from cognitive_operator.reconcile.index import TaskRecord
+from cognitive_operator.plan.hold import Hold, overdue, own_hold
+from cognitive_operator.ports import Kube
+from cognitive_operator.reconcile.index import Index, TaskRecord
 
 
 class HoldSource(Protocol):
@@ -24,6 +25,21 @@ class OwnWord:
     async def hold(self, record: TaskRecord) -> Hold | None:
         """Return how the task's own spec holds it."""
         return own_hold(record.task.spec) if record.task is not None else None
+
+
+class QueueDeadline:
+    """``queueTimeoutSeconds``: the end of a task that waits too long."""
+
+    def __init__(self, kube: Kube, index: Index) -> None:
+        self._kube = kube
+        self._index = index
+
+    async def hold(self, record: TaskRecord) -> Hold | None:
+        """Return the end of a task that has waited too long."""
+        agent = self._index.agent_of(record)
+        if record.task is None:
+            return None
+        return overdue(record.task, agent.agent if agent else None, self._kube.server_time())
 
 
 class Holds:

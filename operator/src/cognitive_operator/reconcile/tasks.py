@@ -9,7 +9,7 @@ from cognitive_operator.desired.request import desired_request
 from cognitive_operator.errors import ConflictError, MessageError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.plan.agent import Check, energy_blocker, energy_check
 from cognitive_operator.plan.flight import Closing, Flight, with_refused
-from cognitive_operator.plan.hold import Hold
+from cognitive_operator.plan.hold import Hold, patience_left_s
 from cognitive_operator.plan.retry import backoff_left_s
 from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
 from cognitive_operator.ports import Body, EventNote, ObjectRef
@@ -21,6 +21,8 @@ from cognitive_operator.reconcile.sweep import Sweep
 from cognitive_operator.status.task import Stamp, failed, refused
 
 logger = logging.getLogger(__name__)
+PATIENCE_AT_LEAST_S: Final = 1.0
+"""The API server's clock is known to the second: looking again earlier would find nothing new."""
 NOT_SYNCED: Final = Blocker(
     Reason.BROKER_UNREACHABLE, "The operator has not yet learnt from the broker which attempts were begun before."
 )
@@ -63,7 +65,12 @@ class TaskReconciler:
         elif record.flight is None:
             queue.wait(uid, record.task.metadata.creation_timestamp.timestamp(), record.arrival)
         facts = self._facts(record, hold, closing)
-        return None if facts is None else await self._act(record, record.body, plan_task(facts), closing)
+        if facts is None:
+            return None
+        recheck_s = await self._act(record, record.body, plan_task(facts), closing)
+        if record.flight is not None and record.flight.claim is not None:
+            return recheck_s
+        return _soonest(recheck_s, patience_left_s(facts.task, facts.agent, self._deps.kube.server_time()))
 
     def _facts(self, record: TaskRecord, hold: Hold | None, closing: Closing | None) -> TaskFacts | None:
         if record.task is None or record.body is None:
@@ -232,3 +239,10 @@ class TaskReconciler:
         request = desired_request(record.task, agent.agent, key, self._deps.master_key, self._deps.clock.now())
         subject = request_subject(record.name[0], key)
         return await self._deps.broker.publish_request(subject, request.model_dump_json().encode())
+
+
+def _soonest(recheck_s: float | None, patience_s: float | None) -> float | None:
+    """Return when to look again; a task that is finished or that nothing concerns is not looked at."""
+    if recheck_s is None or patience_s is None:
+        return recheck_s
+    return min(recheck_s, max(PATIENCE_AT_LEAST_S, patience_s))

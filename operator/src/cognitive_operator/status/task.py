@@ -42,8 +42,10 @@ def held(
 def queued(stamp: Stamp, reason: str, message: str, position: int | None, attempts: Sequence[Attempt]) -> Patch:
     """The task waits for a slot, for its agent's readiness or for its next attempt."""
     verdicts = [_accepted(), Verdict(TaskCondition.DISPATCHED, "False", reason, message)]
-    patch = _summary(stamp, Phase.QUEUED, reason, message, verdicts)
-    return patch | {"queuePosition": position} | _attempts(attempts)
+    patch = _summary(stamp, Phase.QUEUED, reason, message, verdicts) | {"queuePosition": position}
+    if stamp.status.get("phase") == Phase.SUSPENDED:
+        patch["queuedAt"] = stamp.now
+    return patch | _attempts(attempts)
 
 
 def running(stamp: Stamp, attempts: Sequence[Attempt]) -> Patch:
