@@ -93,9 +93,16 @@ def test_nan_in_a_result_is_refused() -> None:
         wire.Completed.model_validate_json(content)
 
 
-def test_a_request_shows_no_key() -> None:
+def test_a_request_shows_no_key_and_no_input() -> None:
     request = wire.Request.model_validate_json(golden("request.json"))
     assert request.attempt_key not in repr(request)
+    assert "incident_001" not in repr(request)
+
+
+def test_a_request_names_where_its_input_is() -> None:
+    ref = {"bucket": "results-a", "name": "t.1.input", "size_bytes": 300_000, "sha256": "ab" * 32}
+    request = wire.Request.model_validate_json(golden("request.json", input={}, input_ref=ref))
+    assert json.loads(request.model_dump_json())["input_ref"] == ref
 
 
 def test_keys_and_signatures_are_those_of_the_golden_vector() -> None:

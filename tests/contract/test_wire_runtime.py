@@ -75,6 +75,21 @@ def test_model_settings_out_of_range_are_refused_by_field(name: str, value: Any)
         wire.parse_request(json.dumps(request).encode())
 
 
+INPUT_REF = {"bucket": "results-a", "name": "t.1.input", "size_bytes": 300_000, "sha256": "ab" * 32}
+
+
+def test_a_request_names_where_its_input_is() -> None:
+    request = wire.parse_request(changed("request.json", input={}, input_ref=INPUT_REF))
+    assert request.input_ref is not None
+    assert asdict(request.input_ref) == INPUT_REF
+
+
+def test_a_request_of_an_operator_without_large_inputs_is_read() -> None:
+    request = json.loads(golden("request.json"))
+    del request["input_ref"]
+    assert wire.parse_request(json.dumps(request).encode()).input_ref is None
+
+
 def test_a_response_of_an_older_executor_names_no_endpoint() -> None:
     response = json.loads(golden("completed.json"))
     del response["endpoint"]

@@ -36,6 +36,11 @@ def task(name: str = "why", kind_of: str = "FailureAnalysis", **spec: Any) -> Ma
     return _manifest("CognitiveTask", name, base | spec)
 
 
+def source(as_: str, **fields: Any) -> dict[str, Any]:
+    """Return an entry of a task's ``inputFrom``: a key of a ConfigMap, unless it says otherwise."""
+    return {"as": as_, "configMapKeyRef": {"name": "notes", "key": "text"}, **fields}
+
+
 def merged(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     """Return nested objects with others laid over them."""
     result = dict(copy.deepcopy(base))
@@ -58,6 +63,14 @@ def at(value: Any, path: FieldPath) -> Any:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value
+
+
+def with_one_source(spec: Schema) -> Schema:
+    """Return a task's schema whose samples are accepted: of the sources that an input may have, one."""
+    found = copy.deepcopy(spec)
+    for other in ("secretKeyRef", "taskRef"):
+        del found["properties"]["inputFrom"]["items"]["properties"][other]
+    return found
 
 
 def sample(schema: Schema, variant: int) -> Any:

@@ -23,6 +23,7 @@ from nats.js.errors import KeyNotFoundError, NotFoundError
 from eventually import eventually_async
 
 MASTER_KEY = b"0123456789abcdef0123456789abcdef"
+LARGE_INPUT = {"error_message": "naïve 故障 " * 100_000}
 GOLDEN_REQUEST = Path(__file__).parents[1] / "contract" / "wire" / "request.json"
 
 
@@ -184,6 +185,16 @@ class WireBroker:
             return None
         found: dict[str, Any] | None = json.loads(entry.value) if entry.value else None
         return found
+
+
+async def large_input(admin: WireBroker, attempt: Attempt) -> dict[str, Any]:
+    """Store ``LARGE_INPUT`` as the operator does; return what the attempt's request says of it."""
+    content, name = json.dumps(LARGE_INPUT).encode(), f"{attempt.id}.input"
+    store = await admin.jetstream.object_store(f"results-{attempt.agent_uid}")
+    await store.put(name, content)
+    digest = hashlib.sha256(content).hexdigest()
+    ref = {"bucket": f"results-{attempt.agent_uid}", "name": name, "size_bytes": len(content), "sha256": digest}
+    return {"input": {}, "input_ref": ref}
 
 
 async def _ignore(_: Exception) -> None:

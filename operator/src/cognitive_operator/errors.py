@@ -49,6 +49,10 @@ class RayRefusedError(PermanentError):
     """The Ray dashboard refuses the request (4xx)."""
 
 
+class ResultError(PermanentError):
+    """A task has no result, or not the one that its status tells of; the message names the task and says why."""
+
+
 class MessageError(PermanentError):
     """A message on the broker does not satisfy the wire's schema, or its signature is wrong."""
 

@@ -51,6 +51,13 @@ class Delivery(Protocol):
         """Ask for another delivery after the delay."""
 
 
+class ObjectReader(Protocol):
+    """Reads the objects of the broker."""
+
+    async def read_object(self, bucket: str, name: str) -> bytes:
+        """Return an object's content; raises ObjectNotFoundError when there is no such object, or not all of it."""
+
+
 class Broker(Protocol):
     """JetStream. All methods raise BrokerUnavailableError when it does not answer."""
 
@@ -104,6 +111,12 @@ class Broker(Protocol):
     async def send_control(self, namespace: str, agent_uid: str, payload: bytes) -> None:
         """Send a control message to an agent's executors; nobody may be listening."""
 
+    async def put_object(self, agent_uid: str, name: str, content: bytes) -> None:
+        """Store an object in an agent's bucket, in place of one of the same name."""
+
+    async def read_object(self, bucket: str, name: str) -> bytes:
+        """Return an object's content; raises ObjectNotFoundError when there is no such object, or not all of it."""
+
     async def delete_object(self, agent_uid: str, name: str) -> None:
         """Delete an object of an agent's bucket; an absent one is no error."""
 
@@ -140,6 +153,9 @@ class Kube(Protocol):
 
         It is the clock as of the last answer, carried on by our own monotonic one.
         """
+
+    async def get_core(self, plural: str, namespace: str, name: str) -> Body | None:
+        """Return a ConfigMap (``configmaps``) or a Secret (``secrets``) as it stands, None if it does not exist."""
 
     async def read_secret_key(self, namespace: str, name: str, key: str) -> str:
         """Return one value of a Secret.

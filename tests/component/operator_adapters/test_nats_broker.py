@@ -14,7 +14,7 @@ from cognitive_operator.adapters.nats_broker import NatsBroker
 from cognitive_operator.adapters.nats_connection import NatsSettings
 from cognitive_operator.api import names
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.errors import MessageError
+from cognitive_operator.errors import MessageError, ObjectNotFoundError
 from cognitive_operator.ports import Broker
 from eventually import eventually_async
 from servers.nats import NatsServer
@@ -299,3 +299,36 @@ async def test_control_messages_reach_executors_and_need_none(broker: NatsBroker
 
 async def _connected(broker: NatsBroker) -> bool:
     return broker.is_connected
+
+
+@pytest.mark.parametrize("size", [0, 1, 128 * 1024, 128 * 1024 + 1, 5 * 1024 * 1024])
+async def test_an_object_is_read_as_it_was_written_by_us_and_by_others(
+    broker: NatsBroker, js: JetStreamContext, size: int
+) -> None:
+    await broker.ensure_agent("default", AGENT)
+    bucket, content = names.results_bucket(AGENT), b"0123456789abcdef" * (size // 16) + b"x" * (size % 16)
+    store = await js.object_store(bucket)
+    await store.put("theirs", content)
+    assert await broker.read_object(bucket, "theirs") == content
+    await broker.put_object(AGENT, "ours", b"an older one")
+    await broker.put_object(AGENT, "ours", content)
+    assert await broker.read_object(bucket, "ours") == content
+    assert ((await store.get("ours")).data or b"") == content
+    await broker.delete_object(AGENT, "ours")
+    await broker.delete_object(AGENT, "theirs")
+    state = (await js.stream_info(f"OBJ_{bucket}", subjects_filter=">")).state
+    assert not state.subjects, "nothing is left of the older one"
+
+
+async def test_an_object_that_is_absent_or_incomplete_is_not_found(broker: NatsBroker, js: JetStreamContext) -> None:
+    bucket = names.results_bucket(AGENT)
+    with pytest.raises(ObjectNotFoundError):
+        await broker.read_object(bucket, "x")
+    await broker.ensure_agent("default", AGENT)
+    with pytest.raises(ObjectNotFoundError, match="has no object x"):
+        await broker.read_object(bucket, "x")
+    await broker.put_object(AGENT, "x", b"x" * 300_000)
+    subjects = (await js.stream_info(f"OBJ_{bucket}", subjects_filter=f"$O.{bucket}.C.>")).state.subjects or {}
+    await js.purge_stream(f"OBJ_{bucket}", subject=next(iter(subjects)), keep=1)
+    with pytest.raises(ObjectNotFoundError, match="1 of its 3 parts"):
+        await broker.read_object(bucket, "x")

@@ -13,7 +13,7 @@ from eventually import eventually_async
 from scripted_reasoner import answer
 from servers import nats as nats_module
 from servers.nats import NatsServer
-from wire_broker import Attempt, WireBroker
+from wire_broker import LARGE_INPUT, Attempt, WireBroker, large_input
 
 pytestmark = pytest.mark.component
 WIRE = Path(__file__).parents[3] / "docs" / "reference" / "wire.md"
@@ -49,6 +49,7 @@ async def guarded(
 async def test_the_rights_on_the_page_are_enough(guarded, agent, start_worker, reasoner):
     async def answer_at_length(request: ExecutionRequest) -> Reasoning:
         if request.constraints.get("large"):
+            assert request.input == LARGE_INPUT
             return Reasoning(outputs={"proposed_solution": "x" * 100_000}, thought="much")
         return await answer(request)
 
@@ -59,7 +60,7 @@ async def test_the_rights_on_the_page_are_enough(guarded, agent, start_worker, r
     await admin.jetstream.publish(f"$KV.claims.{agent}.{claimed.id}", b"{}")
     for attempt in (small, claimed):
         await admin.publish(attempt)
-    await admin.publish(large, constraints={"large": True})
+    await admin.publish(large, constraints={"large": True}, **await large_input(admin, large))
 
     assert (await admin.wait_response(small)).outcome == "completed"
     assert (await admin.wait_response(large)).body["result_ref"]["size_bytes"] > 100_000

@@ -9,7 +9,7 @@ import pytest
 from cognitive_runtime.domain import ExecutionRequest, RateLimited, Reasoning
 from eventually import eventually_async
 from scripted_reasoner import hang
-from wire_broker import Attempt, WireBroker
+from wire_broker import LARGE_INPUT, Attempt, WireBroker, large_input
 
 pytestmark = pytest.mark.component
 
@@ -199,3 +199,36 @@ async def _nothing_waits(broker: WireBroker, agent: str) -> bool:
 async def _lease_says(broker: WireBroker, agent: str, reason: str | None) -> bool:
     leases = (await broker.leases(agent)).values()
     return [(lease["ready"], lease["reason"]) for lease in leases] == [(reason is None, reason)]
+
+
+async def test_a_large_input_is_fetched_whole(broker, agent, start_worker, reasoner):
+    seen = []
+
+    async def look(request: ExecutionRequest) -> Reasoning:
+        seen.append(request.input)
+        return Reasoning(outputs={"proposed_solution": "x"}, thought="t")
+
+    reasoner.script = look
+    await start_worker()
+    attempt = Attempt(agent)
+    await broker.publish(attempt, **await large_input(broker, attempt))
+    assert (await broker.wait_response(attempt)).outcome == "completed"
+    assert seen == [LARGE_INPUT]
+
+
+@pytest.mark.parametrize("broken", ["absent", "another's bucket", "other content"])
+async def test_an_input_that_cannot_be_had_fails_the_attempt(broker, start_worker, reasoner, monkeypatch, broken):
+    monkeypatch.setattr("cognitive_runtime.adapters.nats.objects._ABSENT_AFTER_S", 0.5)
+    attempt = Attempt((await start_worker()).worker.parts.attempts.identity.agent_uid)
+    fields = await large_input(broker, attempt)
+    ref = fields["input_ref"]
+    changes = {
+        "absent": {"name": "x"},
+        "another's bucket": {"bucket": "results-b"},
+        "other content": {"sha256": "0" * 64},
+    }
+    await broker.publish(attempt, input={}, input_ref=ref | changes[broken])
+    response = await broker.wait_response(attempt)
+    assert (response.outcome, response.body["error_type"]) == ("failed", "InputUnavailable")
+    assert response.body["retryable"]
+    assert not reasoner.executions

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from controlplane import Kubectl
-from crd_objects import INPUTS, agent, sample, task
+from crd_objects import INPUTS, agent, sample, source, task, with_one_source
 from crd_schema import defaulted, examples, part
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("crds")]
@@ -124,7 +124,7 @@ def test_any_json_is_stored_as_it_came(kubectl: Kubectl) -> None:
 
 
 def test_every_declared_field_is_stored(kubectl: Kubectl) -> None:
-    spec = sample(part("CognitiveTask", "spec"), 0) | {"type": "TaskPlanning"}
+    spec = sample(with_one_source(part("CognitiveTask", "spec")), 0) | {"type": "TaskPlanning"}
     assert stored(kubectl, task() | {"spec": spec}) == spec
 
 
@@ -140,3 +140,21 @@ def test_the_examples(kubectl: Kubectl) -> None:
     for manifest in examples():
         spec = stored(kubectl, manifest)
         assert spec == defaulted(manifest["spec"], part(manifest["kind"], "spec"))
+
+
+@pytest.mark.parametrize("kind_of", INPUTS)
+def test_required_keys_may_come_from_elsewhere(kubectl: Kubectl, kind_of: str) -> None:
+    manifest = task("from-elsewhere", kind_of, input=None, inputFrom=[source(key) for key in INPUTS[kind_of]])
+    del manifest["spec"]["input"]
+    assert stored(kubectl, manifest)["input"] == {}
+
+
+def test_every_source_of_input_is_accepted(kubectl: Kubectl) -> None:
+    sources = [
+        source("a"),
+        {"as": "b", "secretKeyRef": {"name": "s", "key": "k"}, "format": "JSON", "optional": True},
+        {"as": "c", "taskRef": {"name": "t"}},
+        {"as": "d", "taskRef": {"name": "t", "field": "decision"}},
+    ]
+    kept = stored(kubectl, task(inputFrom=sources))["inputFrom"]
+    assert kept == [{"optional": False} | each for each in sources]

@@ -7,12 +7,12 @@ import pytest
 
 from controlplane import ControlPlane, Kubectl
 from controlplane.kubectl import KubectlError
-from crd_objects import INPUTS, agent, at, merged, nested, sample, task
+from crd_objects import INPUTS, agent, at, merged, nested, sample, task, with_one_source
 from crd_schema import MUTABLE, FieldPath, fields, part
 from eventually import eventually
 
 pytestmark = pytest.mark.integration
-SPEC = part("CognitiveTask", "spec")
+SPEC = with_one_source(part("CognitiveTask", "spec"))
 PATHS = [path for path, _ in fields(SPEC) if "[]" not in path and path[0] not in MUTABLE]
 LEAST = task("least", "MemorySynthesis")
 FULL = task("full", "MemorySynthesis")

@@ -7,7 +7,7 @@ import pytest
 
 from controlplane import Kubectl
 from controlplane.kubectl import KubectlError
-from crd_objects import INPUTS, Manifest, agent, task
+from crd_objects import INPUTS, Manifest, agent, source, task
 
 pytestmark = pytest.mark.integration
 
@@ -145,7 +145,25 @@ TASKS: list[tuple[Manifest, tuple[str, ...]]] = [
     ),
     (task(type="Guessing"), ("spec.type", '"FailureAnalysis", "TaskPlanning"')),
     (task(type=None), ("spec.type", "Required")),
-    (task(input=None), ("spec.input", "Required")),
+    (task(input=None), ("spec.input.error_message", "exactly one of")),
+    (task(input=None, inputFrom=[source("incident_id")]), ("spec.input.error_message", "exactly one of")),
+    (task(inputFrom=[source("error")]), ("spec.input.error_message", "exactly one of", "spec.input.error")),
+    (task(kind_of="TaskPlanning", input={}, inputFrom=[source("plan")]), ("spec.input.task_description", "Required")),
+    (task(inputFrom=[source("a"), source("a")]), ("spec.inputFrom[1]", "Duplicate value")),
+    (task(inputFrom=[source(f"a{n}") for n in range(17)]), ("spec.inputFrom", "at most 16")),
+    (task(inputFrom=[source("")]), ("spec.inputFrom[0].as", "at least 1")),
+    (task(inputFrom=[source("a.b")]), ("spec.inputFrom[0].as", "should match")),
+    (task(inputFrom=[{"as": "a"}]), ("spec.inputFrom[0]", "exactly one of configMapKeyRef")),
+    (task(inputFrom=[source("a") | {"taskRef": {"name": "b"}}]), ("spec.inputFrom[0]", "exactly one of")),
+    (
+        task(inputFrom=[source("a", configMapKeyRef={"name": "b"})]),
+        ("spec.inputFrom[0].configMapKeyRef.key", "Required"),
+    ),
+    (task(inputFrom=[source("a", format="YAML")]), ("spec.inputFrom[0].format", '"Text", "JSON"')),
+    (
+        task(inputFrom=[{"as": "a", "taskRef": {"name": "b"}, "format": "JSON"}]),
+        ("spec.inputFrom[0]", "configMapKeyRef and secretKeyRef only"),
+    ),
     (task(input="text"), ("spec.input", "object")),
     (task(agentRef=None), ("spec.agentRef", "Required")),
     (task(agentRef={}), ("spec.agentRef.name", "Required")),

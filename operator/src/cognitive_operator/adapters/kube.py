@@ -58,6 +58,14 @@ class KubeApi:
         except ObjectNotFoundError:
             return None
 
+    async def get_core(self, plural: str, namespace: str, name: str) -> Body | None:
+        """Return a ConfigMap (``configmaps``) or a Secret (``secrets``) as it stands, None if it does not exist."""
+        quoted = (quote(part, safe="") for part in (namespace, plural, name))
+        try:
+            return await self._client.request("GET", "/api/v1/namespaces/{}/{}/{}".format(*quoted))
+        except ObjectNotFoundError:
+            return None
+
     async def list_all(self, plural: str) -> AsyncIterator[Body]:
         """Iterate over all objects of a kind in all namespaces, page by page."""
         path, token = f"/apis/{GROUP}/{VERSION}/{plural}?limit={PAGE_SIZE}", ""

@@ -14,7 +14,7 @@ from cognitive_operator.adapters.jetstream import WRONG_LAST_SEQUENCE, JetStream
 from cognitive_operator.adapters.nats_connection import NatsConnection, NatsSettings
 from cognitive_operator.adapters.nats_keeper import LayoutKeeper
 from cognitive_operator.adapters.nats_leases import Leases, first_fault
-from cognitive_operator.adapters.nats_objects import delete_object, list_objects
+from cognitive_operator.adapters.nats_objects import delete_object, list_objects, put_object, read_object
 from cognitive_operator.adapters.nats_responses import ResponsePuller
 from cognitive_operator.api import names
 from cognitive_operator.api.names import AttemptKey
@@ -214,6 +214,20 @@ class NatsBroker:
         """Send a control message to an agent's executors; nobody may be listening."""
         async with self._in_use():
             await self._connection.publish(names.control_subject(namespace, agent_uid), payload)
+
+    async def put_object(self, agent_uid: str, name: str, content: bytes) -> None:
+        """Store an object in an agent's bucket, in place of one of the same name."""
+        async with self._in_use():
+            await put_object(self._js, names.results_bucket(agent_uid), name, content)
+
+    async def read_object(self, bucket: str, name: str) -> bytes:
+        """Return an object's content.
+
+        Raises:
+            ObjectNotFoundError: There is no such bucket or object, or not all of it.
+        """
+        async with self._in_use():
+            return await read_object(self._js, bucket, name)
 
     async def delete_object(self, agent_uid: str, name: str) -> None:
         """Delete an object of an agent's bucket; an absent one is no error."""

@@ -97,6 +97,12 @@ class Reason(StrEnum):
     SUCCEEDED = "Succeeded"
     STATUS_REFUSED = "StatusRefused"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
+    # inputs from elsewhere
+    INPUT_NOT_FOUND = "InputNotFound"
+    INPUT_INVALID = "InputInvalid"
+    INPUT_FORBIDDEN = "InputForbidden"
+    WAITING_FOR_TASK = "WaitingForTask"
+    DEPENDENCY_FAILED = "DependencyFailed"
     # attempts that the operator closes itself
     EXECUTOR_LOST = "ExecutorLost"
     JOB_FAILED = "JobFailed"

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.counters import Counters
+from cognitive_operator.api.inputs import InputSource
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS, Provider
 from cognitive_operator.api.view import View
 from cognitive_operator.api.wire import Backend, Mode
@@ -205,7 +206,8 @@ class TaskSpec(View):
 
     agent_ref: AgentRef
     type: str
-    input: dict[str, Any]
+    input: dict[str, Any] = Field(default_factory=dict)
+    input_from: tuple[InputSource, ...] = ()
     context: dict[str, Any] = Field(default_factory=dict)
     constraints: dict[str, Any] = Field(default_factory=dict)
     timeout_seconds: int | None = None
@@ -252,6 +254,15 @@ class TaskStatus(View):
     def last_closed(self) -> int:
         """The number of the last closed attempt, 0 if there is none."""
         return max((a.number for a in self.attempts if a.is_closed), default=0)
+
+
+class ResultRef(View):
+    """Where a task's result is when it is too large for its status."""
+
+    bucket: str
+    name: str
+    size_bytes: int
+    sha256: str
 
 
 class Task(View):

@@ -111,6 +111,15 @@ class ContextSources(Part):
     lifecycle: ContextSource = "none"
 
 
+class InputRef(Part):
+    """Where an input is that is too large for its request; the object is the input's JSON."""
+
+    bucket: str
+    name: str
+    size_bytes: int = Field(ge=0)
+    sha256: str
+
+
 class Request(WireModel):
     """One attempt: all that an executor needs to know."""
 
@@ -125,7 +134,8 @@ class Request(WireModel):
     published_at: str
     timeout_seconds: int
     task_type: str
-    input: dict[str, Any]
+    input: dict[str, Any] = Field(repr=False)
+    input_ref: InputRef | None = None
     context: dict[str, Any]
     context_sources: ContextSources = ContextSources()
     constraints: dict[str, Any]

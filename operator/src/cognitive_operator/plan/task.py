@@ -71,7 +71,7 @@ def plan_task(facts: TaskFacts) -> TaskPlan:
     if facts.spec_bytes > MAX_SPEC_BYTES:
         message = (
             f"spec is {facts.spec_bytes} bytes of JSON, more than the {MAX_SPEC_BYTES} that a task may have: "
-            "shorten spec.input."
+            "shorten spec.input, or have parts of it come by spec.inputFrom."
         )
         return _write(facts, status.refused(_stamp(facts), Reason.INPUT_TOO_LARGE, message))
     if facts.hold is not None:

@@ -154,6 +154,10 @@ class AttemptObserver:
         """The task of an attempt was deleted: what the attempt left goes with it."""
         self._cleaner.add(Leftover(namespace, key, is_gone=True))
 
+    def drop_input(self, namespace: str, key: AttemptKey) -> None:
+        """An attempt ended: nobody needs the object with its input any more."""
+        self._cleaner.add(Leftover(namespace, key, is_input=True))
+
     async def drop_late(self, record: TaskRecord, arrival: Arrival) -> None:
         """Settle a response that comes after its attempt was closed."""
         record.arrivals.remove(arrival)

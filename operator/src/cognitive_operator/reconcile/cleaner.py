@@ -34,6 +34,8 @@ class Leftover:
     key: AttemptKey
     is_gone: bool = False
     """True: its task is deleted, so the claim, the objects and the Ray job go as well."""
+    is_input: bool = False
+    """True: only the object with its input is to go."""
     is_job: bool = False
     """True: it had a Ray job of its own. What a claim says of that counts too."""
 
@@ -56,6 +58,9 @@ class Cleaner:
 
     async def _clean(self, leftover: Leftover) -> float | None:
         broker, key = self._deps.broker, leftover.key
+        if leftover.is_input:
+            await broker.delete_object(key.agent_uid, input_name(key))
+            return None
         if leftover.namespace:  # else it was found by what is left of it: there is no request
             await broker.delete_request(request_subject(leftover.namespace, key))
         claim = await broker.get_claim(key)

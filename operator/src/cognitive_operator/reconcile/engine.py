@@ -13,6 +13,8 @@ from cognitive_operator.reconcile.executors import ExecutorKeeper
 from cognitive_operator.reconcile.farewell import Farewell
 from cognitive_operator.reconcile.holds import Holds, OwnWord, QueueDeadline
 from cognitive_operator.reconcile.index import Index, ObjectName
+from cognitive_operator.reconcile.inputs import Inputs
+from cognitive_operator.reconcile.requests import RequestPublisher
 from cognitive_operator.reconcile.results import ResultPump
 from cognitive_operator.reconcile.sweep import Sweep
 from cognitive_operator.reconcile.tasks import TaskReconciler
@@ -35,9 +37,10 @@ class Engine:
         self._collector = Collector(deps, index, self._sweep.lose_task)
         self._pump = ResultPump(deps, index, self._tasks)
         attempts = AttemptObserver(deps, index, self._cleaner)
-        self._task = TaskReconciler(
-            deps, index, Holds([OwnWord(), QueueDeadline(deps.kube, index)]), attempts, self._sweep
-        )
+        inputs = Inputs(deps, index)
+        holds = Holds([OwnWord(), QueueDeadline(deps.kube, index), inputs])
+        requests = RequestPublisher(deps, inputs)
+        self._task = TaskReconciler(deps, index, holds, attempts, self._sweep, requests=requests)
         farewell = Farewell(deps, index, self._tasks.add)
         self._agent = AgentReconciler(deps, index, ExecutorKeeper(deps), farewell, self._tasks.add)
 

@@ -50,6 +50,10 @@ class TaskRecord:
     written_s: float = float("-inf")
     not_before_s: float | None = None
     """Monotonic seconds before which no attempt may begin; None: not known yet."""
+    input_at_s: float = float("-inf")
+    """When all of its input from elsewhere was last found."""
+    has_input_beside: bool = False
+    """Whether this process put the input of the present attempt into an object."""
     flight: Flight | None = None
     tried: tuple[Tried, ...] = ()
     """The attempts that the status tells of."""
@@ -117,6 +121,9 @@ class Index:
     def __init__(self) -> None:
         self.tasks: dict[str, TaskRecord] = {}
         self.agents: dict[ObjectName, AgentRecord] = {}
+        self.waiters: dict[ObjectName, set[str]] = defaultdict(set)
+        """Tasks that wait for the result of another one, by its name."""
+        self._named: dict[ObjectName, str] = {}
         self.ended: set[str] = set()
         """Finished tasks that are new or changed, until the collector takes note of them."""
         self._queues: dict[ObjectName, AgentQueue] = defaultdict(AgentQueue)
@@ -150,6 +157,7 @@ class Index:
         agent = (namespace, body["spec"]["agentRef"]["name"])
         record = TaskRecord(uid, (namespace, meta["name"]), agent, 0, next(self._arrivals), now_s)
         self.tasks[uid] = record
+        self._named[record.name] = uid
         return record
 
     def drop_task(self, uid: str) -> TaskRecord | None:
@@ -158,7 +166,13 @@ class Index:
         if record is not None:
             self._queues[record.agent].stop(uid)
             self._by_agent[record.agent].discard(uid)
+            if self._named.get(record.name) == uid:
+                del self._named[record.name]
         return record
+
+    def task_named(self, name: ObjectName) -> TaskRecord | None:
+        """Return the task that has a name now."""
+        return self.tasks.get(self._named.get(name, ""))
 
     def put_agent(self, body: Body) -> AgentRecord | None:
         """Take in an agent; None when what is known is as new. One that was recreated starts afresh."""

@@ -4,19 +4,20 @@ import logging
 from typing import Final
 
 from cognitive_operator.api.conditions import Phase, Reason
-from cognitive_operator.api.names import TASK_KIND, TASK_PLURAL, AttemptKey, request_subject
-from cognitive_operator.desired.request import desired_request
+from cognitive_operator.api.names import TASK_KIND, TASK_PLURAL, AttemptKey
 from cognitive_operator.errors import ConflictError, MessageError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.plan.agent import Check, energy_blocker, energy_check
 from cognitive_operator.plan.flight import Closing, Flight, with_refused
 from cognitive_operator.plan.hold import Hold, patience_left_s
+from cognitive_operator.plan.input_hold import HeldError
 from cognitive_operator.plan.retry import backoff_left_s
 from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
 from cognitive_operator.ports import Body, EventNote, ObjectRef
 from cognitive_operator.reconcile.attempts import AttemptObserver
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.holds import Holds
-from cognitive_operator.reconcile.index import AgentRecord, Index, TaskRecord
+from cognitive_operator.reconcile.index import Index, TaskRecord
+from cognitive_operator.reconcile.requests import RequestPublisher
 from cognitive_operator.reconcile.sweep import Sweep
 from cognitive_operator.status.task import Stamp, failed, refused
 
@@ -38,12 +39,15 @@ class TaskReconciler:
         holds: Holds,
         attempts: AttemptObserver,
         sweep: Sweep,
+        *,
+        requests: RequestPublisher,
     ) -> None:
         self._deps = deps
         self._index = index
         self._holds = holds
         self._attempts = attempts
         self._sweep = sweep
+        self._requests = requests
 
     async def reconcile(self, uid: str) -> float | None:
         """Look at a task and do what is next; return the seconds after which it is due again."""
@@ -164,6 +168,9 @@ class TaskReconciler:
             record.arrivals.remove(arrival)
             if arrival.delivery is not None:
                 await arrival.delivery.ack()
+        if record.has_input_beside:
+            record.has_input_beside = False
+            self._attempts.drop_input(record.name[0], closing.key)
         record.flight = None
         self._note_credentials(record, closing)
         self._note_energy(record, closing)
@@ -193,6 +200,7 @@ class TaskReconciler:
         record.flight = None
         for arrival in list(record.arrivals):
             await self._attempts.drop_late(record, arrival)
+        self._sweep.poke(self._index.waiters.pop(record.name, ()))
         self._release(record)
 
     def _release(self, record: TaskRecord) -> None:
@@ -208,7 +216,11 @@ class TaskReconciler:
         key = AttemptKey(agent.agent.metadata.uid, record.uid, number)
         queue.start(record.uid)
         try:
-            is_new = await self._send(record, agent, key)
+            is_new = await self._requests.publish(record, agent.agent, key)
+        except HeldError:  # it was there a moment ago: the next look tells what is missing
+            record.input_at_s = float("-inf")
+            self._release(record)
+            return 0.0
         except MessageError as error:
             return await self._refuse(record, error)
         except BaseException:
@@ -227,18 +239,11 @@ class TaskReconciler:
         """The broker takes no message of this size, and never will: the task ends."""
         if record.body is not None:
             stamp = Stamp(record.body.get("status") or {}, 1, self._deps.clock.now())
-            message = f"spec.input does not fit the broker's max_payload: {error}"
+            message = f"spec.context and spec.constraints do not fit the broker's max_payload: {error}"
             patch = refused(stamp, Reason.INPUT_TOO_LARGE, message)
             await self._write(record, record.body, TaskPlan(patch=patch))
         self._release(record)
         return None
-
-    async def _send(self, record: TaskRecord, agent: AgentRecord, key: AttemptKey) -> bool:
-        if record.task is None:
-            return False
-        request = desired_request(record.task, agent.agent, key, self._deps.master_key, self._deps.clock.now())
-        subject = request_subject(record.name[0], key)
-        return await self._deps.broker.publish_request(subject, request.model_dump_json().encode())
 
 
 def _soonest(recheck_s: float | None, patience_s: float | None) -> float | None:

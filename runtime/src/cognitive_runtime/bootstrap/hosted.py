@@ -10,6 +10,7 @@ from cognitive_runtime.adapters.nats.connection import BrokerConnection, BrokerS
 from cognitive_runtime.adapters.nats.control import NatsControl
 from cognitive_runtime.adapters.nats.direct import NoRequests
 from cognitive_runtime.adapters.nats.leases import NatsLeases
+from cognitive_runtime.adapters.nats.objects import NatsInputs
 from cognitive_runtime.adapters.nats.publisher import NATSResultPublisher
 from cognitive_runtime.adapters.nats.requests import NatsRequestSource
 from cognitive_runtime.adapters.secrets import SecretFiles
@@ -19,7 +20,7 @@ from cognitive_runtime.adapters.worker.deferred import DeferredReasoner
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity
 from cognitive_runtime.adapters.worker.watch import WatchedReasoner
 from cognitive_runtime.adapters.worker.worker import Worker, WorkerParts, WorkerStatus
-from cognitive_runtime.application import ExecuteAgentTask
+from cognitive_runtime.application import ExecuteAgentTask, LargeInputReasoner
 from cognitive_runtime.config import RuntimeSettings
 from cognitive_runtime.domain import IReasoner
 
@@ -83,7 +84,8 @@ class HostedWorker:
 
     def _parts(self, claims: NatsClaims, secrets: SecretFiles) -> WorkerParts:
         post, identity, clock = self._post, self._post.identity, SystemClock()
-        reasoner = WatchedReasoner(self._deferred)
+        inputs = NatsInputs(self.broker, identity.agent_uid)
+        reasoner = WatchedReasoner(LargeInputReasoner(self._deferred, inputs))
         return WorkerParts(
             attempts=AttemptParts(identity, claims, self.publisher, ExecuteAgentTask(reasoner, clock), clock),
             source=NatsRequestSource(self.broker, identity.agent_uid) if post.pulls else NoRequests(),

@@ -11,6 +11,7 @@ from cognitive_runtime.domain.errors import (
     CredentialsNotMounted,
     DeadlineExceeded,
     EmptyResponse,
+    InputUnavailable,
     InternalError,
     InvalidRequest,
     LeaseLost,
@@ -38,6 +39,7 @@ from cognitive_runtime.domain.ports import (
     IAllowance,
     IAsyncExecutor,
     IClock,
+    IInputStore,
     ILedger,
     ILimits,
     IModelSource,
@@ -47,7 +49,7 @@ from cognitive_runtime.domain.ports import (
     NoLimits,
     Unlimited,
 )
-from cognitive_runtime.domain.request import AgentSettings, ExecutionMode, ExecutionRequest, LLMSettings
+from cognitive_runtime.domain.request import AgentSettings, ExecutionMode, ExecutionRequest, InputRef, LLMSettings
 from cognitive_runtime.domain.result import AgentResult, AttemptOutcome, FailureResult, Reasoning
 from cognitive_runtime.domain.result_cache import ResultCache
 from cognitive_runtime.domain.role import AgentRole, describe_role, parse_role
@@ -79,12 +81,15 @@ __all__ = [
     "IAllowance",
     "IAsyncExecutor",
     "IClock",
+    "IInputStore",
     "ILedger",
     "ILimits",
     "IModelSource",
     "IReasoner",
     "IResultPublisher",
     "IVLLMClient",
+    "InputRef",
+    "InputUnavailable",
     "InternalError",
     "InvalidRequest",
     "LLMLogging",

@@ -97,5 +97,9 @@ class InvalidRequest(ReasoningError):
     """The request does not satisfy the wire's contract, or its input its task type."""
 
 
+class InputUnavailable(RetryableReasoningError):
+    """The object that holds the input is absent, or is not what the request says."""
+
+
 class InternalError(RetryableReasoningError):
     """Anything else, a crash inside a signature too."""

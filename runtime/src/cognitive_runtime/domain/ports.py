@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 from cognitive_runtime.domain.generation import VLLMRequest, VLLMResponse
 from cognitive_runtime.domain.limits import Permit, Question, Reply
-from cognitive_runtime.domain.request import ExecutionRequest
+from cognitive_runtime.domain.request import ExecutionRequest, InputRef
 from cognitive_runtime.domain.result import AgentResult, FailureResult, Reasoning
 from cognitive_runtime.domain.usage import Usage
 
@@ -154,6 +154,17 @@ class IReasoner(Protocol):
 
         Raises:
             ReasoningError: The class says what went wrong and whether to retry.
+        """
+
+
+class IInputStore(Protocol):
+    """Keeps the inputs that are too large for their requests."""
+
+    async def fetch(self, ref: InputRef) -> bytes:
+        """Return what is stored; waits for the broker, and a while for the object.
+
+        Raises:
+            InputUnavailable: There is no such object, or not all of it.
         """
 
 

@@ -100,6 +100,16 @@ class AgentSettings:
 
 
 @dataclass(frozen=True)
+class InputRef:
+    """Where an input is that is too large for its request: an object of the agent's bucket, as JSON."""
+
+    bucket: str
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class ExecutionRequest:
     """One attempt of one task.
 
@@ -126,6 +136,8 @@ class ExecutionRequest:
     published_at: str = ""
     context_sources: Mapping[str, str] | None = None
     """Who supplied memory, energy and lifecycle: task, agent or none; None when the operator did not say."""
+    input_ref: InputRef | None = None
+    """Where the whole input is; ``input`` is then empty until it is fetched."""
 
     def __post_init__(self) -> None:
         for name in ("namespace", "task_name", "task_uid", "agent_name", "agent_uid"):

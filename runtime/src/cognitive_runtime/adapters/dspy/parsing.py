@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from math import isfinite
 from typing import Any, Final
 
-MAX_ANSWER_CHARS: Final = 1024 * 1024
+MAX_ANSWER_CHARS: Final = 8 * 1024 * 1024
 MAX_CANDIDATES: Final = 64
 """Beginnings of objects that are tried, so that a hostile answer cannot keep the parser busy."""
 

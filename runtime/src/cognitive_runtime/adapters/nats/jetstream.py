@@ -60,14 +60,29 @@ async def last_message(broker: BrokerConnection, stream: str, subject: str) -> b
     Raises:
         TransientBrokerError: The broker did not answer. Retry.
     """
+    found = await _direct_get(broker, stream, f".{subject}", b"")
+    return found[1] if found else None
+
+
+async def next_message(broker: BrokerConnection, stream: str, subject: str, first: int) -> tuple[int, bytes] | None:
+    """Return sequence and data of the first message of a subject from a sequence on, None if there is none.
+
+    Raises:
+        TransientBrokerError: The broker did not answer. Retry.
+    """
+    return await _direct_get(broker, stream, "", json.dumps({"seq": first, "next_by_subj": subject}).encode())
+
+
+async def _direct_get(broker: BrokerConnection, stream: str, what: str, body: bytes) -> tuple[int, bytes] | None:
     with _translated():
-        reply = await broker.client().request(f"$JS.API.DIRECT.GET.{stream}.{subject}", b"", timeout=REQUEST_TIMEOUT_S)
-    status = (reply.headers or {}).get("Status")
+        reply = await broker.client().request(f"$JS.API.DIRECT.GET.{stream}{what}", body, timeout=REQUEST_TIMEOUT_S)
+    headers = reply.headers or {}
+    status = headers.get("Status")
     if status == "404":
         return None
     if status:
         raise BrokerUnavailable(f"direct get from {stream}: status {status}")
-    return reply.data
+    return int(headers.get("Nats-Sequence", 0)), reply.data
 
 
 async def put_key(broker: BrokerConnection, bucket: str, key: str, value: bytes) -> None:

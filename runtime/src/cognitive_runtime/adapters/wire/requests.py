@@ -14,6 +14,7 @@ from cognitive_runtime.domain import (
     ExecutionMode,
     ExecutionRequest,
     FailureResult,
+    InputRef,
     InvalidRequest,
     LLMLogging,
     LLMSettings,
@@ -92,6 +93,13 @@ class _Agent(Part):
     energy: _Energy
 
 
+class _InputRef(Part):
+    bucket: str
+    name: str
+    size_bytes: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
 class _Header(Message):
     """What of a request is needed to answer it at all."""
 
@@ -110,6 +118,7 @@ class _Request(_Header):
     timeout_seconds: float
     task_type: CognitiveTaskType
     input: dict[str, Any]
+    input_ref: _InputRef | None = None
     context: dict[str, Any] = Field(default_factory=dict)
     context_sources: dict[str, str] | None = None
     constraints: dict[str, Any] = Field(default_factory=dict)
@@ -131,7 +140,9 @@ def parse_request(data: bytes) -> ExecutionRequest:
         llm=found.agent.llm.settings(),
         cost_per_character=found.agent.energy.cost_per_character,
     )
-    return ExecutionRequest(**found.model_dump(exclude={"schema_version", "agent"}), agent=agent)
+    input_ref = InputRef(**found.input_ref.model_dump()) if found.input_ref else None
+    plain = found.model_dump(exclude={"schema_version", "agent", "input_ref"})
+    return ExecutionRequest(**plain, agent=agent, input_ref=input_ref)
 
 
 def parse_rejected(

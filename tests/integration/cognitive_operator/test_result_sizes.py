@@ -1,0 +1,97 @@
+"""Results of every size arrive, stay, and can be read back."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from cognitive_objects import Cluster, task
+from controlplane import ControlPlane
+from eventually import eventually
+from scripted_model import ScriptedModel
+from servers.nats import NatsServer
+from servers.process import environment
+
+pytestmark = [pytest.mark.integration]
+MIB = 1024 * 1024
+SIZES = {"0": 0, "64-ki": 64 * 1024, "1-mi-less-1": MIB - 1, "1-mi": MIB, "5-mi": 5 * MIB}
+"""Bytes of the longest text of the answer."""
+
+
+def answer(size: int) -> str:
+    text = "" if size == 0 else ('é"\\\n0123456789' * (size // 15 + 1)).encode()[:size].decode(errors="ignore")
+    return json.dumps({"thought": "t", "proposed_solution": text, "confidence_score": 0.5}, ensure_ascii=False)
+
+
+class Reader:
+    """Reads a result back as a user does."""
+
+    def __init__(self, control_plane: ControlPlane, nats_server: NatsServer) -> None:
+        addresses = {"KUBECONFIG": str(control_plane.kubeconfig_path), "COGNITIVE_NATS_URL": nats_server.url}
+        self._environment = environment(**addresses)
+
+    def __call__(self, name: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "cognitive_operator", "result", name]
+        return subprocess.run(argv, env=self._environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def read(control_plane: ControlPlane, nats_server: NatsServer) -> Reader:
+    return Reader(control_plane, nats_server)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_result_of_any_size(
+    home: Cluster, model: ScriptedModel, read: Reader, control_plane: ControlPlane, name: str
+) -> None:
+    content = answer(SIZES[name])
+    model.script(contains=f"answer of {name}.", content=content)
+    home.apply(task(f"size-{name}", "thinker", input={"error_message": f"answer of {name}."}))
+    status = eventually(lambda: ended(home, f"size-{name}"), 60.0)
+    if SIZES[name] == 0:
+        assert (status["phase"], "resultRef" in status) == ("Succeeded", False) or status[
+            "reason"
+        ] == "OutputParseError"
+        return
+    assert status["phase"] == "Succeeded", status
+    assert "result" not in status
+    assert status["resultRef"]["sizeBytes"] >= SIZES[name]
+    done = read(f"thinkers/size-{name}")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["proposed_solution"] == json.loads(content)["proposed_solution"]
+    stored = json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode()
+    assert hashlib.sha256(stored).hexdigest() == status["resultRef"]["sha256"]
+    assert len(status["attempts"]) == 1
+    assert writes(control_plane, f"size-{name}") <= 3
+
+
+def ended(home: Cluster, name: str) -> dict[str, Any] | None:
+    status = home.status(name)
+    return status if status.get("phase") in ("Succeeded", "Failed") else None
+
+
+def writes(control_plane: ControlPlane, name: str) -> int:
+    """Count the operator's tries to write to a task, refused ones too."""
+    events = (json.loads(line) for line in control_plane.audit_log_path.read_text().splitlines())
+    return sum(
+        1
+        for event in events
+        if event.get("stage") == "ResponseComplete"
+        and event["verb"] in ("create", "update", "patch")
+        and (event.get("objectRef") or {}).get("name") == name
+        and "kubectl" not in event.get("userAgent", "")
+    )
+
+
+def test_what_cannot_be_read_says_why(home: Cluster, model: ScriptedModel, read: Reader) -> None:
+    model.script(contains="a bad request", status=400)
+    home.apply(task("no-result", "thinker", input={"error_message": "a bad request"}))
+    home.wait_phase("no-result", "Failed")
+    failed, absent = read("thinkers/no-result"), read("thinkers/nobody")
+    assert (failed.returncode, absent.returncode) == (1, 1)
+    assert "task thinkers/no-result has no result: it is Failed, BadRequest" in failed.stderr
+    assert "task thinkers/nobody does not exist" in absent.stderr
