@@ -20,6 +20,7 @@ from cognitive_operator.config import Config
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import TransientError
 from cognitive_operator.handlers.registry import new_registry, new_settings
+from cognitive_operator.plan.share import RayBounds
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.engine import Engine
 
@@ -77,6 +78,7 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
         events=events,
         environment=RayEnvironment(config.ray_nats_url),
         master_key=await _signing_key(kube, config),
+        bounds=RayBounds(config.ray_jobs, config.ray_tasks),
     )
 
 

@@ -33,6 +33,10 @@ class Config:
     """``COGNITIVE_HEALTH_PORT``: port of ``/healthz``; 0: none."""
     metrics_port: int = 8081
     """``COGNITIVE_METRICS_PORT``: port of ``/metrics`` for Prometheus; 0: none."""
+    ray_jobs: int = 8
+    """``COGNITIVE_RAY_JOBS``: attempts in Job mode at the same time on one Ray cluster, 1 to 10000."""
+    ray_tasks: int | None = None
+    """``COGNITIVE_RAY_TASKS``: attempts of warm executors at the same time on one Ray cluster, 1 to 100000."""
     log_level: str = "INFO"
     """``LOG_LEVEL``: DEBUG, INFO, WARNING or ERROR."""
 
@@ -52,6 +56,8 @@ def config_from(environ: Mapping[str, str] = os.environ) -> Config:
         signing_secret=environ.get("COGNITIVE_SIGNING_SECRET", Config.signing_secret),
         health_port=_port("COGNITIVE_HEALTH_PORT", environ, Config.health_port),
         metrics_port=_port("COGNITIVE_METRICS_PORT", environ, Config.metrics_port),
+        ray_jobs=_bound("COGNITIVE_RAY_JOBS", environ, 10_000) or Config.ray_jobs,
+        ray_tasks=_bound("COGNITIVE_RAY_TASKS", environ, 100_000),
         log_level=_log_level(environ.get("LOG_LEVEL", Config.log_level)),
     )
 
@@ -71,6 +77,13 @@ def _port(variable: str, environ: Mapping[str, str], default: int) -> int:
     if not text.isdigit() or int(text) > 65535:
         raise ConfigError(f"{variable}={text!r}: expected a port from 0 to 65535")
     return int(text)
+
+
+def _bound(variable: str, environ: Mapping[str, str], most: int) -> int | None:
+    text = environ.get(variable, "")
+    if text and not (text.isdigit() and 1 <= int(text) <= most):
+        raise ConfigError(f"{variable}={text!r}: expected a number from 1 to {most}")
+    return int(text) if text else None
 
 
 def _log_level(text: str) -> str:

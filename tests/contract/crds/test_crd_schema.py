@@ -16,7 +16,7 @@ ALL = [
 SPECS = [(kind, path, field) for kind, half, path, field in ALL if half == "spec"]
 ABSENT_MEANS_NONE = frozenset({("llm", "rateLimit")})
 """Objects whose defaults hold only where the object is there."""
-MUTABLE: frozenset[str] = frozenset()
+MUTABLE = frozenset({"priority"})
 """Fields of a task's spec that may change after creation."""
 
 

@@ -1,8 +1,9 @@
 """What the reconcilers are given."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cognitive_operator.desired.ray_job import RayEnvironment
+from cognitive_operator.plan.share import RayBounds
 from cognitive_operator.ports import Broker, Clock, EventSink, Kube, Metrics, ModelProbe, RayJobs
 
 
@@ -20,6 +21,7 @@ class Deps:
     environment: RayEnvironment
     master_key: bytes
     """32 bytes that attempts' keys are derived from."""
+    bounds: RayBounds = field(default_factory=RayBounds)
 
     def __repr__(self) -> str:
         """Return no part of the master key."""

@@ -9,7 +9,7 @@ from cognitive_operator.desired.request import desired_request
 from cognitive_operator.errors import ConflictError, MessageError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.plan.agent import Check, energy_blocker, energy_check
 from cognitive_operator.plan.flight import Closing, Flight
-from cognitive_operator.plan.hold import Hold
+from cognitive_operator.plan.hold import Hold, queue_full
 from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
 from cognitive_operator.ports import Body, EventNote, ObjectRef
 from cognitive_operator.reconcile.attempts import AttemptObserver
@@ -50,19 +50,36 @@ class TaskReconciler:
         if record.task is None or record.body is None:
             await self._finished(record)
             return None
+        if not self._index.is_complete:
+            return None
         if not self._sweep.synced.is_set() and record.task.status.phase is Phase.RUNNING:
             return None
-        queue = self._index.queue_of(record.agent)
-        hold = await self._holds.look(record)
-        if record.flight is not None:
-            queue.start(uid)
-        elif hold is not None:
-            self._release(record)
-        else:
-            queue.wait(uid, record.task.metadata.creation_timestamp.timestamp(), record.arrival)
+        hold = self._line_up(record, await self._look(record))
         closing = await self._attempts.observe(record)
         facts = self._facts(record, hold, closing)
         return None if facts is None else await self._act(record, record.body, plan_task(facts), closing)
+
+    async def _look(self, record: TaskRecord) -> Hold | None:
+        try:
+            return await self._holds.look(record)
+        except BaseException:
+            self._index.queue_of(record.agent).rest(record.uid)  # nothing is known of it now: let others pass
+            raise
+
+    def _line_up(self, record: TaskRecord, hold: Hold | None) -> Hold | None:
+        """Give the task what it may have now of its agent's queue; return what keeps it out."""
+        queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
+        if record.flight is not None:
+            queue.start(record.uid)
+        elif hold is not None or agent is None:
+            self._release(record)
+        elif record.not_before_s > self._deps.clock.monotonic():
+            self._index.line_up(record)
+            queue.rest(record.uid)
+        else:
+            self._index.line_up(record)
+            return None if queue.enter(record.uid) else queue_full(agent.agent)
+        return hold
 
     def _facts(self, record: TaskRecord, hold: Hold | None, closing: Closing | None) -> TaskFacts | None:
         if record.task is None or record.body is None:
@@ -80,6 +97,7 @@ class TaskReconciler:
             closing=closing,
             has_slot=queue.may_start(record.uid),
             position=queue.position(record.uid),
+            why_waiting=queue.why_waiting(),
             waited_s=now_s - record.since_s,
             written_s=now_s - record.written_s,
             backoff_left_s=record.not_before_s - now_s,
@@ -171,7 +189,7 @@ class TaskReconciler:
         agent.uncounted[closing.sequence or 0] = closing.response.energy.delta
         left = energy_check(agent.agent, agent.spent_energy(agent.agent.status))
         if left.status != "True" and agent.blocker is None:
-            agent.blocker = energy_blocker(agent.agent, left)
+            self._index.block(agent, energy_blocker(agent.agent, left))
             self._sweep.poke_agent(record.agent)
 
     async def _finished(self, record: TaskRecord) -> None:
@@ -182,8 +200,8 @@ class TaskReconciler:
 
     def _release(self, record: TaskRecord) -> None:
         queue = self._index.queue_of(record.agent)
-        queue.stop(record.uid)
-        self._sweep.poke(queue.next_up())
+        if queue.stop(record.uid):
+            self._sweep.poke(queue.next_up())
 
     async def _publish(self, record: TaskRecord, number: int) -> float | None:
         agent = self._index.agent_of(record)
@@ -197,7 +215,7 @@ class TaskReconciler:
         except MessageError as error:
             return await self._refuse(record, error)
         except BaseException:
-            self._release(record)
+            self._index.put_back(record)
             raise
         record.flight = Flight(key, agent.agent.spec.execution.mode, self._deps.clock.monotonic())
         if self._index.tasks.get(record.uid) is not record:
