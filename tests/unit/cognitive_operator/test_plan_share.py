@@ -46,6 +46,11 @@ class Cluster:
                 self.running.append((number, uid))
         return len(uids)
 
+    def agree(self) -> None:
+        """Check that a task that asks is told the same as those that are called."""
+        waiting = [(queue, uid) for queue in self.queues for uid in queue.first(10_000)]
+        assert {uid for queue, uid in waiting if queue.may_start(uid)} == set(self.share.next_up())
+
     def finish(self, which: int = 0) -> None:
         number, uid = self.running.pop(which)
         self.queues[number].stop(uid)
@@ -91,6 +96,7 @@ def test_never_more_than_the_bounds_and_nothing_idle_that_could_run(
             cluster.queues[number].is_open = bool(argument)
         elif cluster.running:
             cluster.finish(number % len(cluster.running))
+        cluster.agree()
         cluster.start()
         assert len(cluster.running) <= bound
         assert all(queue.running <= limit for queue in cluster.queues)

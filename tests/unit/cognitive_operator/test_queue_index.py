@@ -66,9 +66,9 @@ def closed() -> Body:
 
 def test_what_runs_takes_room_before_it_is_seen_by_anybody_else() -> None:
     index = index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=1), task("a", 31), task("b", 32), task("z", 30))
-    record_of(index, "a").flight = Flight(AttemptKey(o.AGENT_UID, "a", 1), "Job", 0.0)
-    index.queue_of(NAME).start("a")
+    index.adopt(record_of(index, "a"), Flight(AttemptKey(o.AGENT_UID, "a", 1), "Job", 0.0))
     assert let_in(index) == ["a", "z"]
+    assert index.queue_of(NAME).next_up() == []
 
 
 def test_tasks_that_waited_for_their_agent_come_in_by_their_creation_when_it_appears() -> None:
@@ -103,6 +103,15 @@ def test_a_task_that_could_not_be_started_gets_its_place_back_in_a_full_queue() 
     index.queue_of(NAME).start("a")
     index.put_back(record_of(index, "a"))
     assert (index.queue_of(NAME).first(2), index.queue_of(NAME).running) == (["a", "b"], 0)
+
+
+def test_a_task_that_was_deleted_meanwhile_does_not_line_up_again() -> None:
+    index = index_of(agent(), task("a", 31, ACCEPTED))
+    record = record_of(index, "a")
+    index.queue_of(NAME).start("a")
+    index.drop_task("a")
+    index.put_back(record)
+    assert (index.queue_of(NAME).waiting, index.queue_of(NAME).running) == (0, 0)
 
 
 def test_job_agents_of_one_cluster_share_its_bound_over_namespaces_and_warm_ones_do_not() -> None:

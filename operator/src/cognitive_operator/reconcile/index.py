@@ -222,11 +222,17 @@ class Index:
 
     def line_up(self, record: TaskRecord, *, is_accepted: bool = False) -> None:
         """Let a task wait in its agent's queue, or at its door if nothing says that it was accepted."""
-        if record.task is None or record.body is None or record.flight is not None:
+        is_known = self.tasks.get(record.uid) is record
+        if not is_known or record.task is None or record.body is None or record.flight is not None:
             return
         created_s = record.task.metadata.creation_timestamp.timestamp()
         place = place_of(record.uid, record.task.spec.priority, created_s, record.arrival)
         self.queue_of(record.agent).wait(place, is_accepted=is_accepted or was_accepted(record.body))
+
+    def adopt(self, record: TaskRecord, flight: Flight) -> None:
+        """Take over an attempt of an earlier process: it holds a slot from now on, before anything new may start."""
+        record.flight = flight
+        self.queue_of(record.agent).start(record.uid)
 
     def put_back(self, record: TaskRecord) -> None:
         """A task that was to start did not: it gets its place in the queue back."""

@@ -140,8 +140,7 @@ class Sweep:
             agent = self._index.agents.get(record.agent)
             mode = agent.agent.spec.execution.mode if agent else "Embedded"
             noted = next((a.mode for a in record.task.status.attempts if a.number == key.number), mode)
-            record.flight = Flight(key, noted, now_s)
-            self._index.queue_of(record.agent).start(record.uid)
+            self._index.adopt(record, Flight(key, noted, now_s))
 
     async def _until_done(self, step: Step) -> None:
         while True:
