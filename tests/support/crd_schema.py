@@ -13,7 +13,7 @@ ROOT: Final = Path(__file__).parents[2]
 EXAMPLES: Final = ROOT / "examples"
 Schema = dict[str, Any]
 FieldPath = tuple[str, ...]
-MUTABLE: Final = frozenset({"suspend", "cancel", "ttlSecondsAfterFinished"})
+MUTABLE: Final = frozenset({"suspend", "cancel", "priority", "ttlSecondsAfterFinished"})
 """Fields of a task's spec that may change after creation."""
 
 

@@ -22,6 +22,7 @@ from cognitive_operator.config import Config
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import TransientError
 from cognitive_operator.handlers.registry import new_registry, new_settings
+from cognitive_operator.plan.share import RayBounds
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.engine import Engine
 
@@ -107,6 +108,7 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
         environment=RayEnvironment(config.ray_nats_url),
         master_key=await _signing_key(kube, config),
         ttl_s=config.ttl_s,
+        bounds=RayBounds(config.ray_jobs, config.ray_tasks),
     )
 
 

@@ -38,6 +38,10 @@ class Config:
     """``COGNITIVE_HEALTH_PORT``: port of ``/healthz``; 0: none."""
     metrics_port: int = 8081
     """``COGNITIVE_METRICS_PORT``: port of ``/metrics`` for Prometheus; 0: none."""
+    ray_jobs: int = 8
+    """``COGNITIVE_RAY_JOBS``: attempts in Job mode at the same time on one Ray cluster, 1 to 10000."""
+    ray_tasks: int | None = None
+    """``COGNITIVE_RAY_TASKS``: attempts of warm executors at the same time on one Ray cluster, 1 to 100000."""
     log_level: str = "INFO"
     """``LOG_LEVEL``: DEBUG, INFO, WARNING or ERROR."""
 
@@ -58,6 +62,8 @@ def config_from(environ: Mapping[str, str] = os.environ) -> Config:
         ttl_s=_number("COGNITIVE_TTL_SECONDS_AFTER_FINISHED", environ, Config.ttl_s, MAX_TTL_S, "seconds"),
         health_port=_port("COGNITIVE_HEALTH_PORT", environ, Config.health_port),
         metrics_port=_port("COGNITIVE_METRICS_PORT", environ, Config.metrics_port),
+        ray_jobs=_bound("COGNITIVE_RAY_JOBS", environ, 10_000) or Config.ray_jobs,
+        ray_tasks=_bound("COGNITIVE_RAY_TASKS", environ, 100_000),
         log_level=_log_level(environ.get("LOG_LEVEL", Config.log_level)),
     )
 
@@ -81,6 +87,13 @@ def _number(variable: str, environ: Mapping[str, str], default: int, largest: in
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= largest):
         raise ConfigError(f"{variable}={text!r}: expected {what} from 0 to {largest}")
     return int(text)
+
+
+def _bound(variable: str, environ: Mapping[str, str], most: int) -> int | None:
+    text = environ.get(variable, "")
+    if text and not (text.isdigit() and 1 <= int(text) <= most):
+        raise ConfigError(f"{variable}={text!r}: expected a number from 1 to {most}")
+    return int(text) if text else None
 
 
 def _log_level(text: str) -> str:

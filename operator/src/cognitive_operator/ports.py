@@ -279,11 +279,26 @@ class Clock(Protocol):
         """Return the wall clock as RFC 3339 in UTC with microseconds: for people."""
 
 
+@dataclass(frozen=True)
+class QueueSeen:
+    """The queue of an agent at one moment."""
+
+    namespace: str
+    agent: str
+    queued: int
+    running: int
+    oldest_age_s: float
+    """Seconds since the creation of the oldest task in the line; 0 while there is none."""
+
+
 class Metrics(Protocol):
     """Counters and gauges."""
 
     def count(self, name: str, **labels: str) -> None:
         """Add one to a counter."""
+
+    def show_queues(self, queues: Sequence[QueueSeen]) -> None:
+        """Replace what is shown of all agents' queues."""
 
 
 class EventSink(Protocol):

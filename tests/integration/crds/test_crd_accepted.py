@@ -49,7 +49,7 @@ def test_an_agent_gets_its_defaults(kubectl: Kubectl) -> None:
         },
         "ray": {"address": "http://ray-head.ray.svc:8265"},
         "execution": {"mode": "Embedded", "workers": 1, "concurrencyPerWorker": 8},
-        "queue": {"maxConcurrentTasks": 8},
+        "queue": {"maxConcurrentTasks": 8, "weight": 1},
         "taskDefaults": {"timeoutSeconds": 300, "retryPolicy": {"maxRetries": 2, "backoffSeconds": 5}},
         "energy": {"costPerCharacter": 0.01},
     }
@@ -87,6 +87,8 @@ def test_a_task_gets_no_defaults(kubectl: Kubectl) -> None:
         {"llm": {"fallbacks": [{"model": "m", "endpoint": f"http://m{n}/v1", "provider": "vllm"} for n in range(5)]}},
         {"ray": {"address": "https://ray.example.com/dashboard"}},
         {"execution": {"workers": 64, "concurrencyPerWorker": 256}, "queue": {"maxConcurrentTasks": 10000}},
+        {"queue": {"maxQueuedTasks": 0, "weight": 1}},
+        {"queue": {"maxQueuedTasks": 1000000, "weight": 100}},
         {"energy": {"costPerCharacter": 0}, "taskDefaults": {"timeoutSeconds": 86400}},
     ],
     ids=lambda spec: json.dumps(spec)[:60],

@@ -1,4 +1,4 @@
-"""A task's spec never changes: generated from the schema, so that a new field is covered by itself."""
+"""A task's spec never changes, but for its priority: generated from the schema, so that new fields are covered."""
 
 import json
 from typing import Any
@@ -86,6 +86,13 @@ def test_undeclared_keys_cannot_be_changed_either(tasks: Kubectl, number: int) -
         return False
 
     assert eventually(refused)
+
+
+def test_the_priority_may_be_added_changed_and_removed(kubectl: Kubectl, crds: None) -> None:
+    kubectl.apply(json.dumps(task()))
+    for priority in (5, -5, None):
+        kubectl("patch", "ctask", "why", "--type=merge", "-p", json.dumps({"spec": {"priority": priority}}))
+        assert kubectl.json("get", "ctask", "why")["spec"].get("priority") == priority
 
 
 def test_a_declared_key_cannot_become_an_undeclared_one(kubectl: Kubectl, crds: None) -> None:

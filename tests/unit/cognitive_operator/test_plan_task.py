@@ -6,9 +6,9 @@ import pytest
 
 import operator_objects as o
 from cognitive_operator.api.conditions import Outcome, Phase, Reason
-from cognitive_operator.api.resources import MAX_SPEC_BYTES
+from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent
 from cognitive_operator.plan.flight import Closing, closing_of
-from cognitive_operator.plan.hold import Hold
+from cognitive_operator.plan.hold import Hold, queue_full
 from cognitive_operator.plan.task import Blocker, TaskPlan, plan_task
 from cognitive_operator.status.conditions import merge_patch
 
@@ -49,11 +49,44 @@ def test_positions_behind_the_hundredth_are_not_written() -> None:
     assert plan.patch["queuePosition"] is None
 
 
+WAITS = {"phase": "Queued", "reason": "WaitingForSlot", "queuePosition": 9, "observedGeneration": 1}
+
+
 def test_a_position_is_not_rewritten_within_thirty_seconds() -> None:
-    status = {"phase": "Queued", "reason": "WaitingForSlot", "queuePosition": 9}
     waiting = {"has_slot": False, "waited_s": 50.0, "position": 3}
-    assert plan_task(o.facts(o.task_body(status), written_s=10.0, **waiting)).patch is None
-    assert plan_task(o.facts(o.task_body(status), written_s=31.0, **waiting)).patch is not None
+    assert plan_task(o.facts(o.task_body(WAITS), written_s=10.0, **waiting)).patch is None
+    assert plan_task(o.facts(o.task_body(WAITS), written_s=31.0, **waiting)).patch is not None
+
+
+def test_a_position_that_stands_is_not_written_again() -> None:
+    waiting = {"has_slot": False, "waited_s": 50.0, "position": 9}
+    assert plan_task(o.facts(o.task_body(WAITS), written_s=31.0, **waiting)).patch is None
+
+
+@pytest.mark.parametrize(("position", "shown"), [(100, 100), (101, None), (None, None)])
+def test_only_the_first_hundred_positions_are_shown(position: int | None, shown: int | None) -> None:
+    plan = plan_task(o.facts(o.task_body(WAITS), has_slot=False, waited_s=50.0, written_s=31.0, position=position))
+    assert plan.patch is not None
+    assert plan.patch["queuePosition"] == shown
+
+
+def test_a_changed_priority_is_answered_at_once() -> None:
+    body = o.task_body(WAITS, priority=5)
+    body["metadata"]["generation"] = 2
+    plan = plan_task(o.facts(body, has_slot=False, waited_s=50.0, written_s=1.0, position=1))
+    assert plan.patch is not None
+    assert (plan.patch["queuePosition"], plan.patch["observedGeneration"]) == (1, 2)
+
+
+def test_a_task_beyond_the_queue_is_refused_with_the_bound_and_the_agent() -> None:
+    agent = Agent.model_validate(o.agent_body(queue={"maxConcurrentTasks": 2, "maxQueuedTasks": 3}))
+    plan = plan_task(o.facts(hold=queue_full(agent)))
+    assert plan.patch is not None
+    assert (plan.patch["phase"], plan.patch["reason"], plan.publish) == ("Failed", "QueueFull", None)
+    assert condition(plan, "Accepted")["status"] == "False"
+    assert condition(plan, "Accepted")["reason"] == "QueueFull"
+    assert condition(plan, "Failed")["status"] == "True"
+    assert "team/sre has 5 unfinished tasks" in plan.patch["message"]
 
 
 def test_a_held_task_is_not_published_and_its_status_says_why() -> None:

@@ -85,6 +85,7 @@ class Reason(StrEnum):
     # tasks
     ACCEPTED = "Accepted"
     INPUT_TOO_LARGE = "InputTooLarge"
+    QUEUE_FULL = "QueueFull"
     AGENT_NOT_FOUND = "AgentNotFound"
     AGENT_NOT_READY = "AgentNotReady"
     WAITING_FOR_SLOT = "WaitingForSlot"

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from cognitive_operator.api.conditions import Outcome, Phase
+from cognitive_operator.api.conditions import Outcome, Phase, TaskCondition
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.inputs import InputSource
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS, Provider
@@ -122,6 +122,9 @@ class Queue(View):
     """Bounds of an agent's queue."""
 
     max_concurrent_tasks: int = 8
+    max_queued_tasks: int | None = None
+    """Absent: no bound."""
+    weight: int = 1
 
 
 class RetryPolicy(View):
@@ -216,6 +219,7 @@ class TaskSpec(View):
     suspend: bool = False
     cancel: bool = False
     ttl_seconds_after_finished: int | None = None
+    priority: int = 0
 
 
 class Attempt(View):
@@ -303,3 +307,11 @@ def spec_size_bytes(body: Mapping[str, Any]) -> int:
 def is_terminal(body: Mapping[str, Any]) -> bool:
     """Tell whether a task is finished, without parsing the rest of it."""
     return (body.get("status") or {}).get("phase") in _TERMINAL
+
+
+def was_accepted(body: Mapping[str, Any]) -> bool:
+    """Tell whether a task's status says that its agent has taken it in."""
+    status = body.get("status") or {}
+    conditions = status.get("conditions") or []
+    is_told = any(c.get("type") == TaskCondition.ACCEPTED and c.get("status") == "True" for c in conditions)
+    return is_told or bool(status.get("attempts"))

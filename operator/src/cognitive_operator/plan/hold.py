@@ -61,3 +61,17 @@ def patience_left_s(task: Task, agent: Agent | None, now_s: float | None) -> flo
         return None
     since = task.status.queued_at or task.metadata.creation_timestamp
     return timeout_s - (now_s - since.timestamp())
+
+
+def queue_full(agent: Agent) -> Hold:
+    """Return the refusal of a task that an agent's queue has no room for.
+
+    It ends the task, as an API server refuses what is beyond a quota: to hold it would only make the queue longer.
+    """
+    queue, name = agent.spec.queue, f"{agent.metadata.namespace}/{agent.metadata.name}"
+    most = queue.max_concurrent_tasks + (queue.max_queued_tasks or 0)
+    message = (
+        f"CognitiveAgent {name} has {most} unfinished tasks, all that its spec.queue lets in: maxConcurrentTasks "
+        f"{queue.max_concurrent_tasks} and maxQueuedTasks {queue.max_queued_tasks}. Create it again when fewer wait."
+    )
+    return Hold(Reason.QUEUE_FULL, message, Phase.FAILED, is_accepted=False)

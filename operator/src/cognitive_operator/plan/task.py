@@ -42,6 +42,8 @@ class TaskFacts:
     closing: Closing | None
     has_slot: bool
     position: int | None
+    why_waiting: str
+    """What a task without a slot waits for, in a sentence."""
     waited_s: float
     """Seconds since it began to wait, as far as this process saw it."""
     written_s: float
@@ -84,6 +86,8 @@ def plan_task(facts: TaskFacts) -> TaskPlan:
 
 
 def _held(facts: TaskFacts, hold: Hold) -> TaskPlan:
+    if hold.is_final and not hold.is_accepted:
+        return _write(facts, status.refused(_stamp(facts), hold.reason, hold.message))
     if hold.is_final:
         return _write(facts, status.failed(_stamp(facts), hold.reason, hold.message))
     is_told = facts.task.status.reason == hold.reason or facts.task.status.phase is Phase.QUEUED
@@ -174,6 +178,7 @@ def _wait_or_publish(facts: TaskFacts) -> TaskPlan:
         return TaskPlan(recheck_s=recheck_s)
     reason, message, position = _waiting(facts)
     is_news = facts.task.status.phase is not Phase.QUEUED or facts.task.status.reason != reason
+    is_news |= facts.raw_status.get("observedGeneration") != facts.task.metadata.generation
     if not is_news and (facts.written_s < POSITION_EVERY_S or position == facts.task.status.queue_position):
         return TaskPlan(recheck_s=recheck_s)
     patch = status.queued(_stamp(facts), reason, message, position, ())
@@ -184,9 +189,7 @@ def _waiting(facts: TaskFacts) -> tuple[str, str, int | None]:
     position = facts.position if facts.position is not None and facts.position <= POSITIONS_SHOWN else None
     if facts.blocker is not None:
         return facts.blocker.reason, facts.blocker.message, position
-    limit = facts.agent.spec.queue.max_concurrent_tasks if facts.agent else 0
-    message = f"{limit} tasks of the agent run; this one waits for its turn."
-    return Reason.WAITING_FOR_SLOT, message, position
+    return Reason.WAITING_FOR_SLOT, facts.why_waiting, position
 
 
 def _write(facts: TaskFacts, patch: Mapping[str, Any], **more: Any) -> TaskPlan:

@@ -35,7 +35,7 @@ from cognitive_operator.reconcile.fallbacks import with_fallbacks
 from cognitive_operator.reconcile.farewell import Farewell
 from cognitive_operator.reconcile.index import AgentRecord, Index, ObjectName
 from cognitive_operator.reconcile.secrets import read_model_key
-from cognitive_operator.status.agent import agent_status, counters_status
+from cognitive_operator.status.agent import agent_status, capacity_of, counters_status, queue_status
 from cognitive_operator.status.conditions import Verdict, merge_patch
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class AgentReconciler:
             return await self._farewell.say(record)
         await self._ensure_finalizer(record)
         look = await self._look(record)
-        self._open_or_block(record, look.verdicts)
+        self._open_or_block(record, look)
         await self._write(record, look)
         is_starting = any(v.reason in (Reason.EXECUTOR_STARTING, Reason.NOT_CHECKED) for v in look.verdicts)
         return STARTING_LOOK_S if is_starting else LOOK_EVERY_S
@@ -175,24 +175,31 @@ class AgentReconciler:
             record.credentials = UNCHECKED
         return record.credentials
 
-    def _open_or_block(self, record: AgentRecord, verdicts: list[Verdict]) -> None:
-        before = record.blocker
-        record.blocker = blocker_of(verdicts, record.agent)
-        if before != record.blocker:
-            for task in list(self._index.unfinished_of(record.name)):
-                self._poke(task.uid)
+    def _open_or_block(self, record: AgentRecord, look: _Look) -> None:
+        before, queue = record.blocker, self._index.queue_of(record.name)
+        self._index.block(record, blocker_of(look.verdicts, record.agent))
+        if queue.capacity is not None:
+            queue.capacity = capacity_of(look.executor.leases)
+        changed = [task.uid for task in self._index.unfinished_of(record.name)] if before != record.blocker else []
+        for uid in changed or queue.next_up():
+            self._poke(uid)
 
     async def _write(self, record: AgentRecord, look: _Look) -> None:
         old = record.body.get("status") or {}
         patch = agent_status(record.agent, old, look.verdicts, look.executor.leases, self._deps.clock.now())
         is_counted = look.counters is not None and record.agent.status == look.base
         if look.counters is not None and is_counted:
+            patch |= counters_status(look.counters)
+        is_due = self._deps.clock.monotonic() - record.queue_at_s >= COUNTERS_EVERY_S
+        if is_due:
             queue = self._index.queue_of(record.name)
-            patch |= {"queued": queue.waiting, "running": queue.running} | counters_status(look.counters)
+            patch |= queue_status(queue.waiting, queue.running)
         if merge_patch(old, patch) != old and not await self._patch(record, patch):
             return
         if is_counted:
             record.counters_at_s = self._deps.clock.monotonic()
+        if is_due:
+            record.queue_at_s = self._deps.clock.monotonic()
         self._tell(record, old, look.verdicts[0])
 
     async def _patch(self, record: AgentRecord, patch: Body) -> bool:

@@ -194,7 +194,7 @@ class AttemptObserver:
         """
         await self._deps.broker.delete_request(request_subject(record.name[0], flight.key))
         record.flight = None
-        self._index.queue_of(record.agent).stop(record.uid)
+        self._index.put_back(record)
 
     async def _job_unclaimed(self, record: TaskRecord, flight: Flight, agent: Agent) -> Closing | None:
         submission_id = attempt_submission_id(flight.key.task_uid, flight.key.number)

@@ -1,8 +1,9 @@
 """What the reconcilers are given."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cognitive_operator.desired.ray_job import RayEnvironment
+from cognitive_operator.plan.share import RayBounds
 from cognitive_operator.ports import Broker, Clock, EventSink, Kube, Metrics, ModelProbe, RayJobs
 
 
@@ -22,6 +23,7 @@ class Deps:
     """32 bytes that attempts' keys are derived from."""
     ttl_s: int = 86_400
     """Seconds after which a finished task is deleted, where neither the task nor its agent says."""
+    bounds: RayBounds = field(default_factory=RayBounds)
 
     def __repr__(self) -> str:
         """Return no part of the master key."""

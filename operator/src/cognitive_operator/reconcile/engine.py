@@ -11,6 +11,7 @@ from cognitive_operator.reconcile.collector import Collector
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.executors import ExecutorKeeper
 from cognitive_operator.reconcile.farewell import Farewell
+from cognitive_operator.reconcile.gauges import QueueGauges
 from cognitive_operator.reconcile.holds import Holds, OwnWord, QueueDeadline
 from cognitive_operator.reconcile.index import Index, ObjectName
 from cognitive_operator.reconcile.inputs import Inputs
@@ -29,12 +30,13 @@ class Engine:
     """Feed it with objects by ``take_…`` and ``lose_…``; ``run`` does the rest until it is cancelled."""
 
     def __init__(self, deps: Deps) -> None:
-        self.index = index = Index()
+        self.index = index = Index(deps.bounds)
         self._tasks = WorkQueue[str]("task", self._reconcile_task, TASK_WORKERS)
         self._agents = WorkQueue[ObjectName]("agent", self._reconcile_agent, AGENT_WORKERS)
         self._cleaner = Cleaner(deps, index)
         self._sweep = Sweep(deps, index, self._tasks, self._agents, self._cleaner)
         self._collector = Collector(deps, index, self._sweep.lose_task)
+        self._gauges = QueueGauges(deps, index)
         self._pump = ResultPump(deps, index, self._tasks)
         attempts = AttemptObserver(deps, index, self._cleaner)
         inputs = Inputs(deps, index)
@@ -49,6 +51,7 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._sweep.run(), name="sweep")
+                group.create_task(self._gauges.run(), name="gauges")
                 await self._sweep.synced.wait()
                 group.create_task(self._pump.run(), name="results")
                 group.create_task(self._collector.run(), name="collector")

@@ -3,18 +3,19 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import count
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.api.resources import Agent, Task, is_terminal, spec_size_bytes
+from cognitive_operator.api.resources import Agent, Task, is_terminal, spec_size_bytes, was_accepted
 from cognitive_operator.api.wire import Completed, Failed, Lease
 from cognitive_operator.plan.agent import UNCHECKED, Check
 from cognitive_operator.plan.expiry import End, Tried, end_of, tried_of
 from cognitive_operator.plan.flight import Flight
 from cognitive_operator.plan.ledger import TaskSeen, task_seen
-from cognitive_operator.plan.queue import AgentQueue
+from cognitive_operator.plan.line import place_of
+from cognitive_operator.plan.queue import AgentQueue, Terms
+from cognitive_operator.plan.share import RayBounds, RayShare, ray_cluster_of
 from cognitive_operator.plan.task import Blocker
 from cognitive_operator.ports import Body, Delivery
 
@@ -42,6 +43,7 @@ class TaskRecord:
     agent: ObjectName
     version: int
     arrival: int
+    """Its resourceVersion when it was first seen: the order of creation of new tasks, also after a restart."""
     since_s: float
     seen: TaskSeen | None = None
     body: Body | None = None
@@ -97,6 +99,8 @@ class AgentRecord:
     leases_at_s: float = float("-inf")
     """When the leases were last read."""
     counters_at_s: float = float("-inf")
+    queue_at_s: float = float("-inf")
+    """When the numbers of the queue were last written."""
     uncounted: dict[int, float] = field(default_factory=dict)
     """Energy of responses that this process accepted, by their place in the stream, until they are counted."""
     deleting_since_s: float | None = None
@@ -118,7 +122,7 @@ class AgentRecord:
 class Index:
     """All agents and tasks. Not thread-safe: it belongs to the event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: RayBounds | None = None) -> None:
         self.tasks: dict[str, TaskRecord] = {}
         self.agents: dict[ObjectName, AgentRecord] = {}
         self.waiters: dict[ObjectName, set[str]] = defaultdict(set)
@@ -126,9 +130,12 @@ class Index:
         self._named: dict[ObjectName, str] = {}
         self.ended: set[str] = set()
         """Finished tasks that are new or changed, until the collector takes note of them."""
-        self._queues: dict[ObjectName, AgentQueue] = defaultdict(AgentQueue)
+        self.is_complete = False
+        """True once all objects were listed: only then is it known who was there first."""
+        self._bounds = bounds or RayBounds()
+        self._queues: dict[ObjectName, AgentQueue] = {}
+        self._shares: dict[tuple[str, bool], RayShare] = {}
         self._by_agent: dict[ObjectName, set[str]] = defaultdict(set)
-        self._arrivals = count()
 
     def put_task(self, body: Body, now_s: float) -> TaskRecord | None:
         """Take in a task; None when what is known is as new."""
@@ -155,7 +162,7 @@ class Index:
         meta = body["metadata"]
         namespace, uid = meta["namespace"], meta["uid"]
         agent = (namespace, body["spec"]["agentRef"]["name"])
-        record = TaskRecord(uid, (namespace, meta["name"]), agent, 0, next(self._arrivals), now_s)
+        record = TaskRecord(uid, (namespace, meta["name"]), agent, 0, int(meta["resourceVersion"]), now_s)
         self.tasks[uid] = record
         self._named[record.name] = uid
         return record
@@ -164,7 +171,7 @@ class Index:
         """Forget a task that is deleted."""
         record = self.tasks.pop(uid, None)
         if record is not None:
-            self._queues[record.agent].stop(uid)
+            self.queue_of(record.agent).stop(uid)
             self._by_agent[record.agent].discard(uid)
             if self._named.get(record.name) == uid:
                 del self._named[record.name]
@@ -184,20 +191,40 @@ class Index:
         agent = Agent.model_validate(body)
         if record is None or record.agent.metadata.uid != agent.metadata.uid:
             record = self.agents[name] = AgentRecord(name, agent, body, version)
+            self.queue_of(name).clear()
+            self._line_up(name)
         elif record.agent.spec != agent.spec:
             record.ray_at_s = record.model_at_s = float("-inf")
         record.agent, record.body, record.version = agent, body, version
         counted = agent.status.accounting.sequence
         record.uncounted = {at: cost for at, cost in record.uncounted.items() if at > counted}
-        self._queues[name].limit = agent.spec.queue.max_concurrent_tasks
+        self._set_terms(name, agent)
         return record
+
+    def _set_terms(self, name: ObjectName, agent: Agent) -> None:
+        queue, is_job = self.queue_of(name), agent.spec.execution.mode == "Job"
+        if is_job != (queue.capacity is None):
+            queue.capacity = None if is_job else 0
+        wanted = agent.spec.queue
+        queue.terms = Terms(wanted.max_concurrent_tasks, wanted.max_queued_tasks, wanted.weight)
+        key = (ray_cluster_of(agent), is_job)
+        bound = self._bounds.jobs if is_job else self._bounds.tasks
+        queue.join(self._shares.setdefault(key, RayShare(bound)))
+
+    def block(self, record: AgentRecord, blocker: Blocker | None) -> None:
+        """Let an agent's tasks start, or say why they may not."""
+        record.blocker = blocker
+        self.queue_of(record.name).is_open = blocker is None
 
     def drop_agent(self, name: ObjectName, uid: str) -> AgentRecord | None:
         """Forget an agent that is deleted, unless it was recreated meanwhile."""
         record = self.agents.get(name)
         if record is None or record.agent.metadata.uid != uid:
             return None
-        self._queues[name].limit = 0
+        queue = self.queue_of(name)
+        queue.clear()
+        queue.terms, queue.is_open = Terms(), False
+        queue.join(RayShare())
         return self.agents.pop(name)
 
     def agent_of(self, record: TaskRecord) -> AgentRecord | None:
@@ -207,7 +234,39 @@ class Index:
 
     def queue_of(self, agent: ObjectName) -> AgentQueue:
         """Return the queue of an agent, which may not exist yet."""
-        return self._queues[agent]
+        queue = self._queues.get(agent)
+        if queue is None:
+            queue = self._queues[agent] = AgentQueue(agent)
+        return queue
+
+    def complete(self) -> None:
+        """All objects are known now: let all tasks line up before the first is let in."""
+        self.is_complete = True
+        for name in self.agents:
+            self._line_up(name)
+
+    def _line_up(self, agent: ObjectName) -> None:
+        for record in self.unfinished_of(agent):
+            self.line_up(record)
+
+    def line_up(self, record: TaskRecord, *, is_accepted: bool = False) -> None:
+        """Let a task wait in its agent's queue, or at its door if nothing says that it was accepted."""
+        is_known = self.tasks.get(record.uid) is record
+        if not is_known or record.task is None or record.body is None or record.flight is not None:
+            return
+        created_s = record.task.metadata.creation_timestamp.timestamp()
+        place = place_of(record.uid, record.task.spec.priority, created_s, record.arrival)
+        self.queue_of(record.agent).wait(place, is_accepted=is_accepted or was_accepted(record.body))
+
+    def adopt(self, record: TaskRecord, flight: Flight) -> None:
+        """Take over an attempt of an earlier process: it holds a slot from now on, before anything new may start."""
+        record.flight = flight
+        self.queue_of(record.agent).start(record.uid)
+
+    def put_back(self, record: TaskRecord) -> None:
+        """A task that was to start did not: it gets its place in the queue back."""
+        self.queue_of(record.agent).stop(record.uid)
+        self.line_up(record, is_accepted=True)
 
     def unfinished_of(self, agent: ObjectName) -> Iterator[TaskRecord]:
         """Return the tasks of an agent that are not finished."""

@@ -41,11 +41,13 @@ class Sweep:
     async def run(self) -> None:
         """Run until cancelled."""
         await self._until_done(self.relist)
+        self._index.complete()
+        self._poke_unfinished()
         for name in list(self._index.agents):
             self._agents.add(name)
         await self._until_done(self._adopt)
         self.synced.set()
-        self.poke(uid for uid, record in self._index.tasks.items() if not record.is_finished)
+        self._poke_unfinished()
         await asyncio.gather(self._every(RELIST_EVERY_S, self.relist), self._every(ORPHANS_EVERY_S, self.find_orphans))
 
     async def relist(self) -> None:
@@ -66,6 +68,9 @@ class Sweep:
             if uid not in seen_agents:
                 self.lose_agent(name, uid)
 
+    def _poke_unfinished(self) -> None:
+        self.poke(uid for uid, record in self._index.tasks.items() if not record.is_finished)
+
     def take_task(self, body: Body) -> None:
         """Take in a task as it is now and have it reconciled if there is something to do."""
         try:
@@ -83,6 +88,7 @@ class Sweep:
             return self._ignore(body, error)
         if record is not None:
             self._agents.add(record.name)
+            self.poke(self._index.queue_of(record.name).next_up())
 
     def lose_task(self, uid: str) -> None:
         """A task is deleted: stop what runs, remove what is left, let the next one start."""
@@ -139,7 +145,7 @@ class Sweep:
             agent = self._index.agents.get(record.agent)
             mode = agent.agent.spec.execution.mode if agent else "Embedded"
             noted = next((a.mode for a in record.task.status.attempts if a.number == key.number), mode)
-            record.flight = Flight(key, noted, now_s)
+            self._index.adopt(record, Flight(key, noted, now_s))
 
     async def _until_done(self, step: Step) -> None:
         while True:

@@ -8,7 +8,7 @@ from cognitive_operator.api.names import TASK_KIND, TASK_PLURAL, AttemptKey
 from cognitive_operator.errors import ConflictError, MessageError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.plan.agent import Check, energy_blocker, energy_check
 from cognitive_operator.plan.flight import Closing, Flight, with_refused
-from cognitive_operator.plan.hold import Hold, patience_left_s
+from cognitive_operator.plan.hold import Hold, patience_left_s, queue_full
 from cognitive_operator.plan.input_hold import HeldError
 from cognitive_operator.plan.retry import backoff_left_s
 from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
@@ -57,33 +57,51 @@ class TaskReconciler:
         if record.task is None or record.body is None:
             await self._finished(record)
             return None
-        if not self._sweep.synced.is_set() and record.task.status.phase is Phase.RUNNING:
+        is_running = record.task.status.phase is Phase.RUNNING
+        if not self._index.is_complete or (is_running and not self._sweep.synced.is_set()):
             return None
-        queue = self._index.queue_of(record.agent)
+        return await self._step(record)
+
+    async def _step(self, record: TaskRecord) -> float | None:
         if record.flight is not None:
-            queue.start(uid)
+            self._index.queue_of(record.agent).start(record.uid)
         closing = await self._attempts.observe(record)
-        hold = await self._holds.look(record)
-        if hold is not None:
-            self._release(record)
-        elif record.flight is None:
-            queue.wait(uid, record.task.metadata.creation_timestamp.timestamp(), record.arrival)
+        hold = self._line_up(record, await self._look(record))
         facts = self._facts(record, hold, closing)
-        if facts is None:
+        if facts is None or record.body is None:
             return None
         recheck_s = await self._act(record, record.body, plan_task(facts), closing)
         if record.flight is not None and record.flight.claim is not None:
             return recheck_s
         return _soonest(recheck_s, patience_left_s(facts.task, facts.agent, self._deps.kube.server_time()))
 
+    async def _look(self, record: TaskRecord) -> Hold | None:
+        try:
+            return await self._holds.look(record)
+        except BaseException:
+            self._index.queue_of(record.agent).rest(record.uid)  # nothing is known of it now: let others pass
+            raise
+
+    def _line_up(self, record: TaskRecord, hold: Hold | None) -> Hold | None:
+        """Give the task what it may have now of its agent's queue; return what keeps it out."""
+        queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
+        if record.flight is not None:
+            queue.start(record.uid)
+        elif hold is not None or agent is None:
+            self._release(record)
+        elif self._backoff_left_s(record) > 0:
+            self._index.line_up(record)
+            queue.rest(record.uid)
+        else:
+            self._index.line_up(record)
+            return None if queue.enter(record.uid) else queue_full(agent.agent)
+        return hold
+
     def _facts(self, record: TaskRecord, hold: Hold | None, closing: Closing | None) -> TaskFacts | None:
         if record.task is None or record.body is None:
             return None
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
-        now_s, now = self._deps.clock.monotonic(), self._deps.clock.now()
-        if record.not_before_s is None:
-            policy = record.task.retry_policy(agent.agent if agent else None)
-            record.not_before_s = now_s + backoff_left_s(policy, record.uid, record.task.status.attempts, now)
+        now_s = self._deps.clock.monotonic()
         return TaskFacts(
             task=record.task,
             raw_status=record.body.get("status") or {},
@@ -95,12 +113,21 @@ class TaskReconciler:
             closing=closing,
             has_slot=queue.may_start(record.uid),
             position=queue.position(record.uid),
+            why_waiting=queue.why_waiting(),
             waited_s=now_s - record.since_s,
             written_s=now_s - record.written_s,
-            backoff_left_s=record.not_before_s - now_s,
+            backoff_left_s=self._backoff_left_s(record),
             now_s=now_s,
-            now=now,
+            now=self._deps.clock.now(),
         )
+
+    def _backoff_left_s(self, record: TaskRecord) -> float:
+        now_s = self._deps.clock.monotonic()
+        if record.not_before_s is None and record.task is not None:
+            agent, attempts = self._index.agent_of(record), record.task.status.attempts
+            policy = record.task.retry_policy(agent.agent if agent else None)
+            record.not_before_s = now_s + backoff_left_s(policy, record.uid, attempts, self._deps.clock.now())
+        return (record.not_before_s or now_s) - now_s
 
     async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, closing: Closing | None) -> float | None:
         if plan.patch is not None and not await self._write(record, body, plan, closing):
@@ -193,7 +220,7 @@ class TaskReconciler:
         agent.uncounted[closing.sequence or 0] = closing.response.energy.delta
         left = energy_check(agent.agent, agent.spent_energy(agent.agent.status))
         if left.status != "True" and agent.blocker is None:
-            agent.blocker = energy_blocker(agent.agent, left)
+            self._index.block(agent, energy_blocker(agent.agent, left))
             self._sweep.poke_agent(record.agent)
 
     async def _finished(self, record: TaskRecord) -> None:
@@ -205,8 +232,8 @@ class TaskReconciler:
 
     def _release(self, record: TaskRecord) -> None:
         queue = self._index.queue_of(record.agent)
-        queue.stop(record.uid)
-        self._sweep.poke(queue.next_up())
+        if queue.stop(record.uid):
+            self._sweep.poke(queue.next_up())
 
     async def _publish(self, record: TaskRecord, number: int) -> float | None:
         agent = self._index.agent_of(record)
@@ -224,7 +251,7 @@ class TaskReconciler:
         except MessageError as error:
             return await self._refuse(record, error)
         except BaseException:
-            self._release(record)
+            self._index.put_back(record)
             raise
         record.flight = Flight(key, agent.agent.spec.execution.mode, self._deps.clock.monotonic())
         if self._index.tasks.get(record.uid) is not record:

@@ -21,9 +21,19 @@ def agent_status(
         "executor": {
             "submissionId": ready[0].submission_id if ready else None,
             "workers": len(ready),
-            "capacity": sum(lease.capacity for lease in ready),
+            "capacity": capacity_of(leases),
         },
     }
+
+
+def capacity_of(leases: Sequence[Lease]) -> int:
+    """Return how many tasks the workers that are ready take at once."""
+    return sum(lease.capacity for lease in leases if lease.ready)
+
+
+def queue_status(queued: int, running: int) -> dict[str, Any]:
+    """Return the part of an agent's status that tells of its queue."""
+    return {"queued": queued, "running": running}
 
 
 def counters_status(counters: Counters) -> dict[str, Any]:

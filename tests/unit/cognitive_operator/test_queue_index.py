@@ -1,0 +1,158 @@
+"""The index and the queues: who lines up, when the doors open, what a restart forgets."""
+
+from typing import Any
+
+import operator_objects as o
+from cognitive_operator.api.names import AttemptKey
+from cognitive_operator.plan.flight import Flight
+from cognitive_operator.plan.share import RayBounds
+from cognitive_operator.ports import Body, QueueSeen
+from cognitive_operator.reconcile.gauges import QueueGauges
+from cognitive_operator.reconcile.index import Index, TaskRecord
+
+NAME = ("team", "sre")
+ACCEPTED = {"phase": "Queued", "conditions": [{"type": "Accepted", "status": "True"}]}
+
+
+def agent(name: str = "sre", mode: str = "Job", version: int = 10, **queue: Any) -> Body:
+    body = o.agent_body(queue=queue, execution={"mode": mode})
+    body["metadata"] |= {"name": name, "uid": f"uid-{name}", "resourceVersion": str(version)}
+    return body
+
+
+def task(uid: str, version: int, status: Body | None = None, agent_name: str = "sre", **spec: Any) -> Body:
+    body = o.task_body(status, agentRef={"name": agent_name}, **spec)
+    body["metadata"] |= {"name": uid, "uid": uid, "resourceVersion": str(version)}
+    return body
+
+
+def index_of(*bodies: Body, bounds: RayBounds | None = None) -> Index:
+    """Return the index of an operator that has just listed everything."""
+    index = Index(bounds)
+    for body in bodies:
+        if "agentRef" in body["spec"]:
+            index.put_task(body, 0.0)
+        else:
+            record = index.put_agent(body)
+            assert record is not None
+            index.block(record, None)
+    index.complete()
+    return index
+
+
+def let_in(index: Index, agent_name: str = "sre") -> list[str]:
+    """Let every task ask, in the order of their names, and return who is in."""
+    queue = index.queue_of(("team", agent_name))
+    return sorted(r.uid for r in sorted(index.tasks.values(), key=lambda r: r.uid) if queue.enter(r.uid))
+
+
+def record_of(index: Index, uid: str) -> TaskRecord:
+    return index.tasks[uid]
+
+
+def test_the_doors_open_to_those_who_were_created_first_whatever_their_names() -> None:
+    tasks = [task("a", 33), task("b", 31), task("c", 32)]
+    assert let_in(index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=1), *tasks)) == ["b", "c"]
+
+
+def test_who_was_told_that_he_is_accepted_stays_after_a_restart_also_under_a_smaller_bound() -> None:
+    tasks = [task("a", 31), task("b", 32), task("c", 33, ACCEPTED), task("d", 34, closed())]
+    assert let_in(index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=0), *tasks)) == ["c", "d"]
+
+
+def closed() -> Body:
+    return {"attempts": [{"number": 1, "agentUid": o.AGENT_UID, "mode": "Job", "outcome": "Lost"}]}
+
+
+def test_what_runs_takes_room_before_it_is_seen_by_anybody_else() -> None:
+    index = index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=1), task("a", 31), task("b", 32), task("z", 30))
+    index.adopt(record_of(index, "a"), Flight(AttemptKey(o.AGENT_UID, "a", 1), "Job", 0.0))
+    assert let_in(index) == ["a", "z"]
+    assert index.queue_of(NAME).next_up() == []
+
+
+def test_tasks_that_waited_for_their_agent_come_in_by_their_creation_when_it_appears() -> None:
+    index = index_of(task("a", 33), task("b", 31))
+    record = index.put_agent(agent(maxConcurrentTasks=1, maxQueuedTasks=0))
+    assert record is not None
+    assert let_in(index) == ["b"]
+
+
+def test_a_recreated_agent_has_accepted_nobody_yet() -> None:
+    index = index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=9), task("a", 33), task("b", 31))
+    assert let_in(index) == ["a", "b"]
+    index.drop_agent(NAME, "uid-sre")
+    assert index.queue_of(NAME).waiting == 0
+    index.put_agent(agent(maxConcurrentTasks=1, maxQueuedTasks=0, version=40))
+    assert let_in(index) == ["b"]
+
+
+def test_a_changed_priority_moves_the_task() -> None:
+    index = index_of(agent(), task("a", 31, ACCEPTED), task("b", 32, ACCEPTED))
+    index.put_task(task("b", 40, ACCEPTED, priority=1), 0.0)
+    index.line_up(record_of(index, "b"))
+    assert index.queue_of(NAME).first(2) == ["b", "a"]
+    index.put_task(task("b", 41, ACCEPTED, priority=-1), 0.0)
+    index.line_up(record_of(index, "b"))
+    assert index.queue_of(NAME).first(2) == ["a", "b"]
+
+
+def test_a_task_that_could_not_be_started_gets_its_place_back_in_a_full_queue() -> None:
+    index = index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=1), task("a", 31), task("b", 32), task("c", 33))
+    assert let_in(index) == ["a", "b"]
+    index.queue_of(NAME).start("a")
+    index.put_back(record_of(index, "a"))
+    assert (index.queue_of(NAME).first(2), index.queue_of(NAME).running) == (["a", "b"], 0)
+
+
+def test_a_task_that_was_deleted_meanwhile_does_not_line_up_again() -> None:
+    index = index_of(agent(), task("a", 31, ACCEPTED))
+    record = record_of(index, "a")
+    index.queue_of(NAME).start("a")
+    index.drop_task("a")
+    index.put_back(record)
+    assert (index.queue_of(NAME).waiting, index.queue_of(NAME).running) == (0, 0)
+
+
+def test_job_agents_of_one_cluster_share_its_bound_over_namespaces_and_warm_ones_do_not() -> None:
+    index = index_of(
+        agent("one", weight=2),
+        agent("two"),
+        agent("warm", "Embedded"),
+        *[task(f"{name}{n}", 30 + n, ACCEPTED, name) for name in ("one", "two", "warm") for n in range(5)],
+        bounds=RayBounds(jobs=3),
+    )
+    index.queue_of(("team", "warm")).capacity = 4
+    assert sorted(index.queue_of(("team", "one")).next_up()) == ["one0", "one1", "two0"]
+    assert index.queue_of(("team", "warm")).next_up() == ["warm0", "warm1", "warm2", "warm3"]
+
+
+def test_a_changed_mode_changes_the_bound() -> None:
+    index = index_of(agent(mode="Embedded"), task("a", 31, ACCEPTED))
+    assert index.queue_of(NAME).capacity == 0
+    index.put_agent(agent(mode="Job", version=50))
+    assert index.queue_of(NAME).capacity is None
+    assert index.queue_of(NAME).next_up() == ["a"]
+
+
+class Deps:
+    """What showing needs of the outside."""
+
+    def __init__(self) -> None:
+        self.clock = self.metrics = self
+        self.shown: list[QueueSeen] = []
+
+    def now(self) -> str:
+        return "2026-11-21T02:01:40.500000Z"
+
+    def show_queues(self, queues: list[QueueSeen]) -> None:
+        self.shown = queues
+
+
+def test_the_gauges_tell_depth_running_and_age_of_agents_that_exist() -> None:
+    index = index_of(agent(), agent("idle"), task("a", 31), task("b", 32), task("c", 33), task("x", 34, None, "nobody"))
+    let_in(index)
+    index.queue_of(NAME).start("b")
+    deps = Deps()
+    QueueGauges(deps, index).show()
+    assert deps.shown == [QueueSeen("team", "sre", 2, 1, 100.5), QueueSeen("team", "idle", 0, 0, 0.0)]
