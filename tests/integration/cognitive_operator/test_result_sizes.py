@@ -17,12 +17,14 @@ from servers.process import environment
 
 pytestmark = [pytest.mark.integration]
 MIB = 1024 * 1024
-SIZES = {"0": 0, "64-ki": 64 * 1024, "1-mi-less-1": MIB - 1, "1-mi": MIB, "5-mi": 5 * MIB}
+SIZES = {"1": 1, "64-ki": 64 * 1024, "1-mi-less-1": MIB - 1, "1-mi": MIB, "5-mi": 5 * MIB}
 """Bytes of the longest text of the answer."""
 
 
 def answer(size: int) -> str:
-    text = "" if size == 0 else ('é"\\\n0123456789' * (size // 15 + 1)).encode()[:size].decode(errors="ignore")
+    text = ('é"\\\n0123456789x' * (size // 16 + 1)).encode()[: max(0, size - 1)].decode(errors="ignore") + "x" * (
+        size > 0
+    )
     return json.dumps({"thought": "t", "proposed_solution": text, "confidence_score": 0.5}, ensure_ascii=False)
 
 
@@ -51,22 +53,31 @@ def test_a_result_of_any_size(
     model.script(contains=f"answer of {name}.", content=content)
     home.apply(task(f"size-{name}", "thinker", input={"error_message": f"answer of {name}."}))
     status = eventually(lambda: ended(home, f"size-{name}"), 60.0)
-    if SIZES[name] == 0:
-        assert (status["phase"], "resultRef" in status) == ("Succeeded", False) or status[
-            "reason"
-        ] == "OutputParseError"
-        return
     assert status["phase"] == "Succeeded", status
-    assert "result" not in status
-    assert status["resultRef"]["sizeBytes"] >= SIZES[name]
+    assert ("result" in status, "resultRef" in status) == (SIZES[name] == 1, SIZES[name] > 1)
     done = read(f"thinkers/size-{name}")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["proposed_solution"] == json.loads(content)["proposed_solution"]
     stored = json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode()
-    assert hashlib.sha256(stored).hexdigest() == status["resultRef"]["sha256"]
+    if "resultRef" in status:
+        ref = status["resultRef"]
+        assert (ref["sizeBytes"], ref["sha256"]) == (len(stored), hashlib.sha256(stored).hexdigest())
+        assert len(stored) >= SIZES[name]
     assert len(status["attempts"]) == 1
     assert writes(control_plane, f"size-{name}") <= 3
+
+
+def test_an_empty_answer_is_no_result_and_ends_the_task(
+    home: Cluster, model: ScriptedModel, control_plane: ControlPlane
+) -> None:
+    model.script(contains="answer of nothing", content=answer(0))
+    policy = {"maxRetries": 1, "backoffSeconds": 0}
+    home.apply(task("size-0", "thinker", input={"error_message": "answer of nothing"}, retryPolicy=policy))
+    status = home.wait_phase("size-0", "Failed")
+    assert (status["reason"], len(status["attempts"])) == ("OutputParseError", 2)
+    assert not {"result", "resultRef"} & set(status)
+    assert writes(control_plane, "size-0") <= 4
 
 
 def ended(home: Cluster, name: str) -> dict[str, Any] | None:

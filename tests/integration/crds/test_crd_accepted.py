@@ -160,3 +160,5 @@ def test_every_source_of_input_is_accepted(kubectl: Kubectl) -> None:
     ]
     kept = stored(kubectl, task(inputFrom=sources))["inputFrom"]
     assert kept == [{"optional": False} | each for each in sources]
+    kubectl("label", "ctask", "why", "team=checkout")
+    kubectl("patch", "ctask", "why", "--subresource=status", "--type=merge", "-p", '{"status":{"phase":"Running"}}')

@@ -153,7 +153,7 @@ TASKS: list[tuple[Manifest, tuple[str, ...]]] = [
     (task(input=None, inputFrom=[source("incident_id")]), ("spec.input.error_message", "exactly one of")),
     (task(inputFrom=[source("error")]), ("spec.input.error_message", "exactly one of", "spec.input.error")),
     (task(kind_of="TaskPlanning", input={}, inputFrom=[source("plan")]), ("spec.input.task_description", "Required")),
-    (task(inputFrom=[source("a"), source("a")]), ("spec.inputFrom[1]", "Duplicate value")),
+    (task(inputFrom=[source("a"), source("a")]), ("spec.inputFrom", "each key (as) only once")),
     (task(inputFrom=[source(f"a{n}") for n in range(17)]), ("spec.inputFrom", "at most 16")),
     (task(inputFrom=[source("")]), ("spec.inputFrom[0].as", "at least 1")),
     (task(inputFrom=[source("a.b")]), ("spec.inputFrom[0].as", "should match")),
