@@ -1,7 +1,7 @@
 """An HTTP server that answers as it is told, for what a real server cannot be made to do."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,10 +45,15 @@ class HttpDouble:
         self.url = ""
         self._closing = asyncio.Event()
         self._replies: dict[str, list[Reply | None]] = {}
+        self._judge: Callable[[str, str, Any], Reply | None] | None = None
 
     def reply(self, call: str, *replies: Reply | None) -> None:
         """Say what to answer to ``METHOD /path``."""
         self._replies[call] = list(replies)
+
+    def answer_by(self, judge: Callable[[str, str, Any], Reply | None]) -> None:
+        """Say what to answer to method, path and JSON where none of the replies is meant; None: they are asked."""
+        self._judge = judge
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator["HttpDouble"]:
@@ -69,7 +74,8 @@ class HttpDouble:
         content = await request.json() if request.can_read_body else None
         self.asked.append(Asked(request.method, request.path, dict(request.headers), content, request.query_string))
         replies = self._replies.get(f"{request.method} {request.path}", [Reply(404, body=b"not scripted")])
-        reply = replies.pop(0) if len(replies) > 1 else replies[0]
+        judged = self._judge(request.method, request.path, content) if self._judge else None
+        reply = judged or (replies.pop(0) if len(replies) > 1 else replies[0])
         if reply is None:
             await self._closing.wait()
             return web.Response(status=503)

@@ -1,4 +1,4 @@
-"""The command line: an agent's executor, or one attempt."""
+"""The command line: an agent's executor, one attempt, or a look at everything that they need."""
 
 import argparse
 import asyncio
@@ -12,6 +12,8 @@ from typing import Final, NoReturn
 from cognitive_runtime.adapters.json_logs import configure_logging
 from cognitive_runtime.adapters.nats.subjects import RequestSubject, parse_request_subject
 from cognitive_runtime.adapters.secrets import is_secret_name
+from cognitive_runtime.bootstrap.doctor.arguments import add_doctor, add_required_secrets, doctor_settings, token
+from cognitive_runtime.bootstrap.doctor.settings import DoctorSettings
 from cognitive_runtime.config import ConfigError, ExecutorSettings, RuntimeSettings, read_settings
 
 _EPILOG: Final = """\
@@ -34,7 +36,12 @@ _BAD_CONFIGURATION: Final = 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command == "doctor":
+        _doctor(doctor_settings(parser, arguments, os.environ))
+    if arguments.command == "nodes":
+        return _nodes(arguments)
     try:
         settings = read_settings(os.environ)
     except ConfigError as error:
@@ -60,6 +67,21 @@ def _attempt(settings: RuntimeSettings, subject: RequestSubject, grace_s: float)
     os._exit(code)
 
 
+def _doctor(settings: DoctorSettings) -> NoReturn:
+    from cognitive_runtime.bootstrap.doctor.examination import run_doctor
+
+    said, code = asyncio.Runner().run(run_doctor(settings))
+    sys.stdout.write(f"{said}\n")
+    sys.stdout.flush()
+    os._exit(code)  # a name that resolves slowly holds a thread, for which the loop's own end would wait
+
+
+def _nodes(arguments: argparse.Namespace) -> int:
+    from cognitive_runtime.bootstrap.doctor.nodes import report_nodes
+
+    return report_nodes(arguments.agent_uid, arguments.require_secret)
+
+
 def _executor(settings: RuntimeSettings, executor: ExecutorSettings) -> int:
     from cognitive_runtime.bootstrap.executor import run_executor
 
@@ -83,7 +105,7 @@ def _executor_settings(arguments: argparse.Namespace) -> ExecutorSettings:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m cognitive_runtime",
-        description="Executes cognitive tasks on Ray. Both commands are entrypoints of jobs that the operator submits.",
+        description="Executes cognitive tasks on Ray. `doctor` is for people; the operator submits the others as jobs.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -91,6 +113,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_executor(commands.add_parser("executor", help="keep an agent's warm workers, which pull and run its requests"))
     _add_attempt(commands.add_parser("attempt", help="run the one attempt whose request is on a subject, then end"))
+    doctor = commands.add_parser("doctor", help="check settings, secrets, model, broker and Ray, and say what is wrong")
+    add_doctor(doctor, _secret_name)
+    nodes = commands.add_parser("nodes", help="report what each node of Ray has; the doctor's job")
+    nodes.add_argument("--agent-uid", type=token, metavar="UID", help="whose secrets to look for")
+    add_required_secrets(nodes, _secret_name)
     return parser
 
 

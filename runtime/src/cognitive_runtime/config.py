@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-_SECRETS_DIR: Final = "/var/run/secrets/cognitive"
-_SPOOL_DIR: Final = "/tmp/cognitive-spool"
+DEFAULT_SECRETS_DIR: Final = "/var/run/secrets/cognitive"
+DEFAULT_SPOOL_DIR: Final = "/tmp/cognitive-spool"
 
 
 class ConfigError(ValueError):
@@ -23,8 +23,8 @@ class RuntimeSettings:
 
     nats_url: str
     submission_id: str
-    secrets_dir: Path = Path(_SECRETS_DIR)
-    spool_dir: Path = Path(_SPOOL_DIR)
+    secrets_dir: Path = Path(DEFAULT_SECRETS_DIR)
+    spool_dir: Path = Path(DEFAULT_SPOOL_DIR)
     log_level: str = "INFO"
 
 
@@ -54,8 +54,8 @@ def read_settings(environ: Mapping[str, str]) -> RuntimeSettings:
     return RuntimeSettings(
         nats_url=_required(environ, "COGNITIVE_NATS_URL"),
         submission_id=_required(environ, "COGNITIVE_SUBMISSION_ID"),
-        secrets_dir=Path(environ.get("COGNITIVE_SECRETS_DIR") or _SECRETS_DIR),
-        spool_dir=Path(environ.get("COGNITIVE_SPOOL_DIR") or _SPOOL_DIR),
+        secrets_dir=Path(environ.get("COGNITIVE_SECRETS_DIR") or DEFAULT_SECRETS_DIR),
+        spool_dir=Path(environ.get("COGNITIVE_SPOOL_DIR") or DEFAULT_SPOOL_DIR),
         log_level=(environ.get("LOG_LEVEL") or "INFO").upper(),
     )
 

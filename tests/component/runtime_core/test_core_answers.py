@@ -334,3 +334,31 @@ def test_a_core_without_an_agent_answers_no_context() -> None:
     core = CognitiveCore(ModelPool(lambda agent_uid, name: "key"))
     with pytest.raises(ValueError, match="settings of an agent"):
         core(CognitiveContext("a", CognitiveTaskType.FAILURE_ANALYSIS, {"error": "x"}))
+
+
+@pytest.mark.parametrize(
+    ("answers", "thought"),
+    [
+        ([{"content": '{"thought": "\\u00e9 only"}'}] * 2, "é only"),
+        ([{"content": '{"thought": "first"}'}, {"content": '{"thought": "second one"}'}], "second one"),
+        ([{"content": '{"thought": "cut \\"of', "finish_reason": "length"}] * 2, 'cut "of'),
+        ([{"content": '{"thought": "before"}'}, {"status": 503}], "before"),
+        ([{"content": '{"thought": "before"}'}, {"hang": True}], "before"),
+        ([{"content": "no object at all"}] * 2, ""),
+        ([{"status": 503}], ""),
+        ([{"hang": True}], ""),
+    ],
+)
+async def test_a_failed_attempt_costs_the_energy_of_what_it_thought(
+    run: Run, model: ScriptedModel, answers: list[dict[str, Any]], thought: str
+) -> None:
+    for script in answers:
+        model.script(times=1, **script)
+    outcome = failed(await run(timeout_seconds=1, agent={"cost_per_character": 0.5}))
+    assert outcome.energy_delta == 0.5 * len(thought)
+
+
+async def test_a_failed_decision_costs_the_energy_of_its_reasoning(run: Run, model: ScriptedModel) -> None:
+    model.script(content='{"reasoning": "five!"}')
+    outcome = failed(await run(CognitiveTaskType.DECISION_MAKING, agent={"cost_per_character": 1}))
+    assert outcome.energy_delta == 5

@@ -1,7 +1,6 @@
 """An executor needs no right beyond its own agent's subjects and keys: those that the wire's page lists."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,40 +9,23 @@ import pytest_asyncio
 
 from cognitive_runtime.domain import ExecutionRequest, Reasoning
 from eventually import eventually_async
+from nats_accounts import serve
 from scripted_reasoner import answer
-from servers import nats as nats_module
-from servers.nats import NatsServer
 from wire_broker import LARGE_INPUT, Attempt, WireBroker, large_input
+from wire_rights import as_user, authorization, rights_of
 
 pytestmark = pytest.mark.component
-WIRE = Path(__file__).parents[3] / "docs" / "reference" / "wire.md"
-
-
-@pytest.fixture
-def rights(agent: str) -> dict[str, list[str]]:
-    """What the page grants: the rows of its table of rights, for this agent."""
-    rows = re.findall(r"^\| (publish|subscribe) \| `([^`]+)`", WIRE.read_text(encoding="utf-8"), re.MULTILINE)
-    granted: dict[str, list[str]] = {"publish": [], "subscribe": []}
-    for verb, subject in rows:
-        granted[verb].append(subject.replace("<agentUID>", agent).replace("<namespace>", "default"))
-    return granted
 
 
 @pytest_asyncio.fixture
-async def guarded(
-    agent: str, rights: dict[str, list[str]], nats_server: NatsServer, monkeypatch
-) -> AsyncIterator[NatsServer]:
+async def guarded(agent: str, tmp_path: Path) -> AsyncIterator[str]:
     """A broker that lets the agent do what the page grants, and nothing else."""
-    scoped = f"publish: {{allow: {_list(rights['publish'])}}}, subscribe: {{allow: {_list(rights['subscribe'])}}}"
-    users = f"{{user: admin, password: x}}, {{user: agent, password: x, permissions: {{{scoped}}}}}"
-    block = f"authorization {{users: [{users}]}}\n"
-    monkeypatch.setattr(nats_module, "CONFIG", nats_module.CONFIG + block.replace("{", "{{").replace("}", "}}"))
-    with NatsServer.start() as server:
-        admin = await WireBroker.connect(_as("admin", server))
+    with serve(tmp_path / "nats", authorization({"agent": rights_of(agent)})) as url:
+        admin = await WireBroker.connect(as_user("admin", url))
         await admin.lay_out()
         await admin.add_agent(agent)
         await admin.close()
-        yield server
+        yield url
 
 
 async def test_the_rights_on_the_page_are_enough(guarded, agent, start_worker, reasoner):
@@ -54,8 +36,8 @@ async def test_the_rights_on_the_page_are_enough(guarded, agent, start_worker, r
         return await answer(request)
 
     reasoner.script = answer_at_length
-    hosted = await start_worker(nats_url=_as("agent", guarded))
-    admin = await WireBroker.connect(_as("admin", guarded))
+    hosted = await start_worker(nats_url=as_user("agent", guarded))
+    admin = await WireBroker.connect(as_user("admin", guarded))
     small, large, claimed = Attempt(agent), Attempt(agent), Attempt(agent)
     await admin.jetstream.publish(f"$KV.claims.{agent}.{claimed.id}", b"{}")
     for attempt in (small, claimed):
@@ -72,12 +54,20 @@ async def test_the_rights_on_the_page_are_enough(guarded, agent, start_worker, r
     await admin.close()
 
 
-def _as(user: str, server: NatsServer) -> str:
-    return server.url.replace("nats://", f"nats://{user}:x@")
+@pytest.mark.parametrize("outcome", ["closed", "any"])
+async def test_what_the_operator_says_an_executor_cannot_say(guarded, agent, outcome):
+    executor = await WireBroker.connect(as_user("agent", guarded))
+    admin = await WireBroker.connect(as_user("admin", guarded))
+    attempt = Attempt(agent)
 
+    await executor.client.publish(f"agent.response.{outcome}.default.{agent}.{attempt.id}", b"{}")
+    await executor.client.flush()
+    await executor.client.publish(f"agent.response.failed.default.{agent}.{attempt.id}", b"{}")
+    await executor.client.flush()
 
-def _list(subjects: list[str]) -> str:
-    return "[" + ", ".join(f'"{subject}"' for subject in subjects) + "]"
+    assert [response.outcome for response in await admin.responses(attempt)] == ["failed"]
+    await executor.close()
+    await admin.close()
 
 
 async def _nothing_waits(admin: WireBroker, agent: str) -> bool:

@@ -177,6 +177,13 @@ def test_the_model_is_told_of_the_agents_history_and_the_status_says_who_told(
     assert '"memory_hits": 77' in prompt
     assert '"tasks_processed": 1' in prompt
     assert '"successful_tasks": 1' in prompt
+    cluster.apply(task("third", "old"), task("bare", "old", context={"memory": {}}))
+    assert cluster.wait_phase("third", "Succeeded")["contextSources"]["memory"] == "executor"
+    assert cluster.wait_phase("bare", "Succeeded")["contextSources"]["memory"] == "task"
+    prompts = [" ".join(str(m["content"]) for m in request.body["messages"]) for request in model.requests[-2:]]
+    assert (
+        sum('"recent_outcomes": [{"task_type": "failure_analysis", "outcome": "completed"' in p for p in prompts) == 1
+    )
 
 
 def test_kubectl_shows_how_many_succeeded(kubectl: Kubectl, cluster: Cluster, ray_head: RayHead) -> None:

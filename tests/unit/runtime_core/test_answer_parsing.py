@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer, parse_object
+from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer, parse_object, read_text
 
 NAMES = ("thought", "proposed_solution", "confidence_score")
 GOOD: dict[str, Any] = {"thought": "a", "proposed_solution": "b", "confidence_score": 0.5}
@@ -123,3 +123,27 @@ def test_no_json_breaks_the_parser_cut_off_or_whole(value: Any, cut: int) -> Non
     except UnusableAnswer:
         return
     json.dumps(found, allow_nan=False, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (TEXT, "a"),
+        ('{"Thought": " a "}', "a"),
+        ('{"thought": "cut of', "cut of"),
+        ('{"thought" : "cut \\u00e9 at \\"an\\n escape \\', 'cut é at "an\n escape'),
+        ('{"thought": "cut \\u00', "cut \\u00"),
+        ('{"thought": "whole", "proposed_solution": "cut', "whole"),
+        ('{"thought": 5}', ""),
+        ('{"proposed_solution": "cut', ""),
+        ("thought", ""),
+        ("", ""),
+    ],
+)
+def test_one_text_is_read_from_an_answer_of_no_other_use(answer: str, text: str) -> None:
+    assert read_text(answer, "thought") == text
+
+
+@given(st.text())
+def test_reading_one_text_never_fails(answer: str) -> None:
+    assert isinstance(read_text('{"thought": "' + answer, "thought"), str)

@@ -264,3 +264,14 @@ async def test_what_was_spent_before_a_stop_counts_for_that_attempt_alone(reason
 async def test_without_an_answer_no_endpoint_is_named() -> None:
     outcome = await failure(raising(ModelUnavailable("x")))
     assert (outcome.model, outcome.endpoint) == ("scripted", None)
+
+
+async def test_a_thought_that_came_too_late_costs_its_energy() -> None:
+    async def late() -> Reasoning:
+        try:
+            return await forever()
+        except asyncio.CancelledError:
+            return Reasoning({"proposed_solution": "x"}, thought="x" * 200)
+
+    outcome = await failure(late, timeout_seconds=0.02)
+    assert (outcome.error_type, outcome.energy_delta) == ("DeadlineExceeded", 2.0)

@@ -101,12 +101,13 @@ class AgentSettings(Part):
 
 
 ContextSource = Literal["task", "agent", "none"]
+MemorySource = Literal["task", "executor", "none"]
 
 
 class ContextSources(Part):
     """Who supplied each part of an attempt's context."""
 
-    memory: ContextSource = "none"
+    memory: MemorySource = "none"
     energy: ContextSource = "none"
     lifecycle: ContextSource = "none"
 

@@ -3,13 +3,13 @@
 from typing import Any
 
 from cognitive_operator.api.resources import Agent, Task
-from cognitive_operator.api.wire import ContextSource, ContextSources
+from cognitive_operator.api.wire import ContextSource, ContextSources, MemorySource
 
 
 def supplied_context(task: Task, agent: Agent) -> tuple[dict[str, Any], ContextSources]:
     """Return the context and who supplied each part of it.
 
-    Memory is never supplied: an agent keeps none, and invented figures would mislead the model.
+    Memory is the executor's to supply: an agent keeps none, and invented figures would mislead the model.
     """
     given = {name: value for name, value in task.spec.context.items() if value is not None}
     supplied = {"energy": _energy(agent), "lifecycle": _lifecycle(agent)}
@@ -17,7 +17,8 @@ def supplied_context(task: Task, agent: Agent) -> tuple[dict[str, Any], ContextS
     def source(name: str) -> ContextSource:
         return "task" if name in given else "agent" if name in supplied else "none"
 
-    sources = ContextSources(memory=source("memory"), energy=source("energy"), lifecycle=source("lifecycle"))
+    memory: MemorySource = "task" if "memory" in given else "none"
+    sources = ContextSources(memory=memory, energy=source("energy"), lifecycle=source("lifecycle"))
     return supplied | given, sources
 
 

@@ -22,6 +22,7 @@ from cognitive_runtime.domain import (
     Reasoning,
     ReasoningError,
 )
+from cognitive_runtime.domain.memory import ExecutorMemory
 from cognitive_runtime.domain.text import clip_utf8
 
 MAX_REASONING_BYTES: Final = 4 * 1024
@@ -47,9 +48,10 @@ class _Begin:
 class ExecuteAgentTask:
     """Runs attempts. One instance serves any number of them at once."""
 
-    def __init__(self, reasoner: IReasoner, clock: IClock) -> None:
+    def __init__(self, reasoner: IReasoner, clock: IClock, memory: ExecutorMemory | None = None) -> None:
         self._reasoner = reasoner
         self._clock = clock
+        self._memory = memory
 
     async def __call__(
         self, request: ExecutionRequest, *, worker: str, submission_id: str, stop: StopSignal | None = None
@@ -59,9 +61,18 @@ class ExecuteAgentTask:
         Raises:
             asyncio.CancelledError: The calling asyncio task was cancelled. Use ``stop`` to get an outcome instead.
         """
+        asked = self._memory.supplied(request) if self._memory else request
+        outcome = await self._execute(asked, worker, submission_id, stop or StopSignal())
+        if self._memory:
+            self._memory.record(outcome)
+        return outcome
+
+    async def _execute(
+        self, request: ExecutionRequest, worker: str, submission_id: str, stop: StopSignal
+    ) -> AgentResult | FailureResult:
         begin = _Begin(request, worker, submission_id, self._clock.now(), self._clock.monotonic())
         try:
-            reasoning = await self._reason(request, stop or StopSignal())
+            reasoning = await self._reason(request, stop)
             return self._completed(begin, reasoning)
         except ReasoningError as error:
             return self._failed(begin, error)
@@ -122,6 +133,7 @@ class ExecuteAgentTask:
         return FailureResult(
             **self._common(begin, error.answered_by),
             usage=error.usage,
+            energy_delta=begin.request.agent.cost_per_character * len(error.thought),
             error=clip_utf8(str(error), MAX_ERROR_BYTES),
             error_type=error.error_type,
             retryable=error.retryable,
@@ -166,7 +178,7 @@ def _spent(why: ReasoningError, reasoning: asyncio.Task[Reasoning]) -> Reasoning
         error = reasoning.exception()
         told = reasoning.result() if error is None else error
         if isinstance(told, Reasoning | ReasoningError):
-            found.usage, found.answered_by = told.usage, told.answered_by
+            found.usage, found.answered_by, found.thought = told.usage, told.answered_by, told.thought
     return found
 
 

@@ -23,6 +23,7 @@ from cognitive_runtime.adapters.worker.worker import Worker, WorkerParts, Worker
 from cognitive_runtime.application import ExecuteAgentTask, LargeInputReasoner
 from cognitive_runtime.config import RuntimeSettings
 from cognitive_runtime.domain import IReasoner
+from cognitive_runtime.domain.memory import ExecutorMemory
 
 MakeReasoner = Callable[[RuntimeSettings], IReasoner]
 
@@ -86,8 +87,9 @@ class HostedWorker:
         post, identity, clock = self._post, self._post.identity, SystemClock()
         inputs = NatsInputs(self.broker, identity.agent_uid)
         reasoner = WatchedReasoner(LargeInputReasoner(self._deferred, inputs))
+        execute = ExecuteAgentTask(reasoner, clock, ExecutorMemory(identity.namespace, identity.agent_uid))
         return WorkerParts(
-            attempts=AttemptParts(identity, claims, self.publisher, ExecuteAgentTask(reasoner, clock), clock),
+            attempts=AttemptParts(identity, claims, self.publisher, execute, clock),
             source=NatsRequestSource(self.broker, identity.agent_uid) if post.pulls else NoRequests(),
             leases=NatsLeases(self.broker, identity, clock, version("cognitive-runtime")),
             reasoner=reasoner,

@@ -15,6 +15,8 @@ class ReasoningError(Exception):
         retry_after_s: Seconds that the model server asked to wait, None if it did not say.
         usage: Tokens that the attempt had spent when it failed.
         answered_by: The model that answered last before the attempt failed, None if none did.
+        thought: What the model had thought by then, as far as it can be read; its length is what the energy is counted
+            by. Never shown.
     """
 
     retryable: ClassVar[bool] = False
@@ -24,6 +26,7 @@ class ReasoningError(Exception):
         self.retry_after_s = retry_after_s
         self.usage = usage or Usage()
         self.answered_by: ModelEndpoint | None = None
+        self.thought = ""
 
     @property
     def error_type(self) -> str:

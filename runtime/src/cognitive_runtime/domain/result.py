@@ -60,7 +60,7 @@ class AttemptOutcome:
     usage: Usage = field(default_factory=Usage)
     energy_delta: float = 0.0
     context_sources: Mapping[str, str] | None = None
-    """As the request said."""
+    """As the request said, with executor where the executor supplied the memory."""
     attempt_key: str = field(default="", repr=False, compare=False)
     """Signs the response; never a part of it."""
 

@@ -13,6 +13,7 @@ from cognitive_runtime.adapters.dspy.adapter import BoundedJSONAdapter
 from cognitive_runtime.adapters.dspy.confidence import Confidence, read_confidence
 from cognitive_runtime.adapters.dspy.inputs import preamble, signature_inputs
 from cognitive_runtime.adapters.dspy.model import PortLanguageModel
+from cognitive_runtime.adapters.dspy.parsing import read_text
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES, TaskSignature
 from cognitive_runtime.adapters.dspy.version import signature_version
 from cognitive_runtime.domain import (
@@ -62,7 +63,9 @@ class CognitiveCore:
         lm = PortLanguageModel(client, request.agent.llm, request.attempt_id)
         adapter = BoundedJSONAdapter(preamble(request), request.agent.llm.max_tokens)
         with dspy.context(lm=lm, adapter=adapter, trace=None, disable_history=True):
-            prediction = await _known_to_its_end(lm, self._modules[request.task_type].acall(**inputs))
+            prediction = await _known_to_its_end(
+                lm, SIGNATURES[request.task_type].thought, self._modules[request.task_type].acall(**inputs)
+            )
         reasoning = _reasoning(SIGNATURES[request.task_type], prediction.toDict(), lm)
         await allowance.remember(reasoning)
         return reasoning
@@ -148,16 +151,18 @@ def get_cognitive_core() -> CognitiveCore | None:
     return _current.get("core")
 
 
-async def _known_to_its_end(lm: PortLanguageModel, thinking: Coroutine[Any, Any, T]) -> T:
-    """Return what comes of it; a failure tells what was spent until then, and which model answered last."""
+async def _known_to_its_end(lm: PortLanguageModel, thought: str, thinking: Coroutine[Any, Any, T]) -> T:
+    """Return what comes of it; a failure tells what was spent and thought until then, and who answered last."""
     try:
         return await thinking
     except ReasoningError as error:
         error.answered_by = error.answered_by or lm.answered_by
+        error.thought = read_text(lm.last_answer, thought)
         raise
     except asyncio.CancelledError:
         cancelled = InternalError("The reasoning was cancelled.", usage=lm.usage)
         cancelled.answered_by = lm.answered_by
+        cancelled.thought = read_text(lm.last_answer, thought)
         raise cancelled from None
 
 

@@ -33,6 +33,8 @@ class PortLanguageModel(dspy.BaseLM):
         self.usage = Usage()
         self.answered_by: ModelEndpoint | None = None
         self.repairs = 0
+        self.last_answer = ""
+        """The model's own words, as long as nothing better is known of them."""
 
     async def complete(self, messages: list[dict[str, Any]], schema: dict[str, Any]) -> VLLMResponse:
         """Return the model's answer to a conversation.
@@ -59,4 +61,5 @@ class PortLanguageModel(dspy.BaseLM):
             raise
         self.usage += response.usage
         self.answered_by = response.answered_by
+        self.last_answer = response.content
         return response

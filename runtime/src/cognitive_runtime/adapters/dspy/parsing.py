@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from math import isfinite
 from typing import Any, Final
 
@@ -39,6 +40,23 @@ def parse_object(text: str, names: Collection[str]) -> dict[str, Any]:
     if best is None:
         raise UnusableAnswer("there is no JSON object in it with the expected fields")
     return {name: _mended(value) for name, value in best.items()}
+
+
+def read_text(answer: str, name: str) -> str:
+    """Return the text of one field of an answer of no other use: incomplete, or cut off in that very text."""
+    with suppress(UnusableAnswer):
+        found = parse_object(answer, [name])[name]
+        return found.strip() if isinstance(found, str) else ""
+    begun = re.search(rf'"{re.escape(name)}"\s*:\s*"((?:[^"\\]|\\.)*)', answer[:MAX_ANSWER_CHARS], re.DOTALL)
+    return _unescaped(begun.group(1)).strip() if begun else ""
+
+
+def _unescaped(text: str) -> str:
+    try:
+        found: str = json.loads(f'"{text}"', strict=False)
+    except ValueError:  # an escape that was cut off, or that JSON does not know
+        return text
+    return found
 
 
 def _values(answer: str) -> Iterator[Any]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 REQUEST_STREAM: Final = "AGENT_REQUESTS"
+RESPONSE_STREAM: Final = "AGENT_RESPONSES"
 CLAIM_BUCKET: Final = "claims"
 LEASE_BUCKET: Final = "lease"
 _REQUEST_TOKENS: Final = 6

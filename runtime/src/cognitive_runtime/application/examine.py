@@ -1,0 +1,65 @@
+"""The use case of the doctor: run checks side by side, each within its own time and after those that it builds on."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cognitive_runtime.domain.diagnosis import Finding, Verdict, not_checked, wrong
+
+_LATE_HINT: Final = (
+    "something on the way takes connections and does not answer: a firewall, a proxy or an overloaded server"
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question that an examination answers."""
+
+    name: str
+    group: str
+    run: Callable[[], Awaitable[Finding]]
+    needs: tuple[str, ...] = ()
+    """Checks without whose success this one can find nothing; one that is not asked for does not count."""
+    deadline_s: float = 5.0
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A check and what it found."""
+
+    name: str
+    group: str
+    finding: Finding
+    seconds: float
+
+
+async def examine(checks: Sequence[Check]) -> tuple[Examined, ...]:
+    """Return what every check found, in the order given; a check stands behind those that it needs."""
+    running: dict[str, asyncio.Task[Examined]] = {}
+    for check in checks:
+        needed = [running[name] for name in check.needs if name in running]
+        running[check.name] = asyncio.create_task(_after(needed, check))
+    return tuple(await asyncio.gather(*running.values()))
+
+
+async def _after(needed: Sequence[asyncio.Task[Examined]], check: Check) -> Examined:
+    for found in await asyncio.gather(*needed):
+        if found.finding.blocks:
+            fate = "failed" if found.finding.verdict is Verdict.FAILED else "was skipped"
+            reason = not_checked(f"needs {found.name}, which {fate}", blocks=True)
+            return Examined(check.name, check.group, reason, 0.0)
+    begun_s = time.monotonic()
+    finding = await _within_deadline(check)
+    return Examined(check.name, check.group, finding, round(time.monotonic() - begun_s, 3))
+
+
+async def _within_deadline(check: Check) -> Finding:
+    try:
+        async with asyncio.timeout(check.deadline_s):
+            return await check.run()
+    except TimeoutError:
+        return wrong(f"nothing was found out within {check.deadline_s:g} s", _LATE_HINT)
+    except Exception as error:  # one check that crashes hides nothing of the others; its text may hold a secret
+        return wrong(f"the check itself failed: {type(error).__name__}", "please report this")

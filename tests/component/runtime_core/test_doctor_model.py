@@ -1,0 +1,141 @@
+"""The doctor at a model's endpoint: real HTTP, real failures."""
+
+import json
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from cognitive_runtime.adapters.vllm.probe import ModelProbe
+from cognitive_runtime.bootstrap.doctor.examination import run_doctor
+from cognitive_runtime.bootstrap.doctor.settings import DoctorSettings
+from cognitive_runtime.domain import ModelEndpoint
+from cognitive_runtime.domain.diagnosis import Finding
+from http_double import HANG, HttpDouble, Reply
+from scripted_model import ScriptedModel
+
+pytestmark = pytest.mark.component
+KEY = "sk-12345"
+LISTED = Reply(json={"object": "list", "data": [{"id": "models/m1"}, {"id": "m2"}]})
+
+
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[HttpDouble]:
+    async with HttpDouble().serve() as double:
+        yield double
+
+
+def probe(url: str, model: str = "m1", key: str | None = KEY, provider: str = "openaiCompatible") -> ModelProbe:
+    return ModelProbe(ModelEndpoint(provider, model, url), key)
+
+
+async def steps(found: ModelProbe) -> list[Finding]:
+    return [await found.reach(), await found.accept_key(), await found.serve()]
+
+
+@pytest.mark.parametrize("model", ["m1", "m2", "models/m1"])
+async def test_a_model_that_is_served_is_fine_and_the_key_is_asked_with(server, model):
+    server.reply("GET /v1/models", LISTED)
+    assert [each.verdict for each in await steps(probe(server.url, model))] == ["ok", "ok", "ok"]
+    assert [asked.headers["Authorization"] for asked in server.asked] == [f"Bearer {KEY}"]
+
+
+async def test_another_model_is_named_with_those_that_are_served(server):
+    server.reply("GET /v1/models", LISTED)
+    served = (await steps(probe(server.url, "m3")))[2]
+    assert (served.verdict, served.message) == ("failed", "'m3' is not served; these are: models/m1, m2")
+
+
+@pytest.mark.parametrize(
+    ("key", "words"), [(KEY, "refuses the API key"), (None, "refuses a request without an API key")]
+)
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refused_key_is_no_unreachable_server(server, status, key, words):
+    server.reply("GET /v1/models", Reply(status, json={"error": {"message": f"Incorrect API key provided: {KEY}"}}))
+    reached, accepted, _ = await steps(probe(server.url, key=key))
+    assert (reached.verdict, accepted.verdict) == ("ok", "failed")
+    assert words in accepted.message
+
+
+async def test_a_server_that_lists_nothing_may_be_fine_all_the_same(server):
+    server.reply("GET /v1/models", Reply(404, json={"error": {"message": "no"}}))
+    assert [each.verdict for each in await steps(probe(server.url))] == ["ok", "skipped", "skipped"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply(503), "answers HTTP 503"),
+        (Reply(302, headers={"Location": "http://127.0.0.1:1/v1/models"}), "redirects (HTTP 302)"),
+        (Reply(body=b"<html>hello</html>"), "not with a list of models"),
+        (Reply(json={"data": "none"}), "not with a list of models"),
+    ],
+)
+async def test_what_is_no_model_server_is_said(server, reply, words):
+    for path in ("/v1/models", "/openai/v1/models"):
+        server.reply(f"GET {path}", reply)
+    for provider in ("vllm", "azure"):
+        found = await probe(server.url, provider=provider).reach()
+        assert found.verdict == "failed"
+        assert words in found.message
+        assert found.hint
+
+
+async def test_a_closed_port_is_told_in_the_words_of_the_system():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://user:{KEY}@127.0.0.1:{free.getsockname()[1]}/v1"
+    found = await probe(url).reach()
+    assert found.verdict == "failed"
+    assert "cannot be reached" in found.message
+    assert KEY not in found.message
+
+
+async def test_anthropic_wants_its_key_in_another_header(server):
+    server.reply("GET /v1/models", LISTED)
+    await probe(server.url, provider="anthropic").reach()
+    (asked,) = server.asked
+    assert (asked.headers["x-api-key"], "Authorization" in asked.headers) == (KEY, False)
+
+
+@pytest.mark.parametrize(
+    ("script", "verdict", "words"),
+    [
+        ({}, "ok", "scripted answered"),
+        ({"status": 429}, "failed", "RateLimited"),
+        ({"status": 500, "error": {"message": KEY}}, "failed", "ModelUnavailable"),
+        ({"status": 401}, "failed", "refused the API key"),
+        ({"no_choices": True}, "failed", "no choices"),
+    ],
+)
+async def test_an_inference_says_what_the_model_makes_of_it(script, verdict, words):
+    with ScriptedModel() as model:
+        model.script(**script)
+        found = await probe(model.url, "scripted").infer()
+    assert found.verdict == verdict
+    assert words in found.message
+    assert KEY not in str(found)
+
+
+async def test_the_whole_examination_asks_the_model_of_the_environment_and_hides_its_key(server):
+    server.reply("GET /v1/models", Reply(json={"data": [{"id": f"echo-{KEY}"}]}))
+    environ = {"LLM_PROVIDER": "local", "LLM_API_BASE": server.url, "LLM_API_KEY": KEY, "LLM_MODEL": "m1"}
+
+    said, code = await run_doctor(DoctorSettings(environ=environ, only=frozenset(["model"]), infers=True, as_json=True))
+
+    told = {each["name"]: each for each in json.loads(said)["checks"]}
+    assert code == 1
+    assert [each["verdict"] for each in told.values()] == ["ok", "ok", "failed", "skipped"]
+    assert told["model-answer"]["message"] == "needs model-served, which failed"
+    assert "echo-[hidden]" in told["model-served"]["message"]
+    assert KEY not in said
+
+
+async def test_a_server_that_hangs_delays_nobody(server, monkeypatch):
+    server.reply("GET /v1/models", HANG)
+    monkeypatch.setattr("cognitive_runtime.bootstrap.doctor.examination.MODEL_S", 0.3)
+    environ = {"LLM_PROVIDER": "local", "LLM_API_BASE": server.url}
+    said, code = await run_doctor(DoctorSettings(environ=environ, only=frozenset(["model"])))
+    assert code == 1
+    assert "nothing was found out within 0.3 s" in said
