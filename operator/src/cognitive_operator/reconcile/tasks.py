@@ -83,11 +83,11 @@ class TaskReconciler:
             raise
 
     def _line_up(self, record: TaskRecord, hold: Hold | None) -> Hold | None:
-        """Give the task what it may have now of its agent's queue; return what keeps it out."""
+        """Give a task without an attempt in flight what it may have of its agent's queue; return what keeps it out."""
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
         if record.flight is not None:
-            queue.start(record.uid)
-        elif hold is not None or agent is None:
+            return hold
+        if hold is not None or agent is None:
             self._release(record)
         elif self._backoff_left_s(record) > 0:
             self._index.line_up(record)
