@@ -127,6 +127,7 @@ class ExecuteAgentTask:
             reasoning=clip_utf8(reasoning.thought, MAX_REASONING_BYTES),
             repaired=reasoning.repaired,
             cache_hit=reasoning.cache_hit,
+            output_valid=reasoning.output_valid,
         )
 
     def _failed(self, begin: _Begin, error: ReasoningError) -> FailureResult:
@@ -138,6 +139,7 @@ class ExecuteAgentTask:
             error_type=error.error_type,
             retryable=error.retryable,
             retry_after_seconds=error.retry_after_s,
+            reasoning=clip_utf8(error.thought, MAX_REASONING_BYTES) if error.shows_thought else "",
         )
 
     def _common(self, begin: _Begin, answered_by: ModelEndpoint | None) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """The domain: what agents, tasks, attempts and their outcomes are. Knows no framework, no clock and no network."""
 
 from cognitive_runtime.domain.agent_config import AgentConfig
+from cognitive_runtime.domain.budget import TokenBudget
 from cognitive_runtime.domain.cache_key import CacheKey, cache_key
 from cognitive_runtime.domain.endpoint import LLMLogging, ModelEndpoint
 from cognitive_runtime.domain.errors import (
     BadRequest,
+    BudgetExceeded,
     Cancelled,
     ContentRefused,
     ContextLengthExceeded,
@@ -18,6 +20,7 @@ from cognitive_runtime.domain.errors import (
     LedgerUnavailable,
     ModelTimeout,
     ModelUnavailable,
+    OutputInvalid,
     OutputParseError,
     RateLimited,
     ReasoningError,
@@ -65,6 +68,7 @@ __all__ = [
     "AttemptOutcome",
     "Backend",
     "BadRequest",
+    "BudgetExceeded",
     "CacheKey",
     "CacheSettings",
     "Cancelled",
@@ -102,6 +106,7 @@ __all__ = [
     "ModelTimeout",
     "ModelUnavailable",
     "NoLimits",
+    "OutputInvalid",
     "OutputParseError",
     "Permit",
     "Question",
@@ -112,6 +117,7 @@ __all__ = [
     "Reply",
     "ResultCache",
     "RetryableReasoningError",
+    "TokenBudget",
     "TruncatedResponse",
     "Unlimited",
     "Usage",

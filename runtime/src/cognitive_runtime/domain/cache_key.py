@@ -20,6 +20,7 @@ _OF_THE_ATTEMPT: Final = frozenset(
         "timeout_seconds",
         "published_at",
         "context_sources",
+        "token_budget",
     }
 )
 """Whose question it is and by when it wants an answer. What is not named here is part of the key, a later field too."""

@@ -16,10 +16,12 @@ class ReasoningError(Exception):
         usage: Tokens that the attempt had spent when it failed.
         answered_by: The model that answered last before the attempt failed, None if none did.
         thought: What the model had thought by then, as far as it can be read; its length is what the energy is counted
-            by. Never shown.
+            by. Shown where ``shows_thought``.
     """
 
     retryable: ClassVar[bool] = False
+    shows_thought: ClassVar[bool] = False
+    """Whether people are shown what was thought, in place of a result: the model did think, and was stopped or wrong."""
 
     def __init__(self, message: str, *, retry_after_s: float | None = None, usage: Usage | None = None) -> None:
         super().__init__(message)
@@ -82,6 +84,18 @@ class TruncatedResponse(RetryableReasoningError):
 
 class OutputParseError(RetryableReasoningError):
     """The answer does not satisfy the task type's outputs, after one repair."""
+
+
+class OutputInvalid(RetryableReasoningError):
+    """The answer's ``output`` does not satisfy the task's output schema, after one repair."""
+
+    shows_thought: ClassVar[bool] = True
+
+
+class BudgetExceeded(ReasoningError):
+    """The task's attempts have used the tokens that it may use, or the next call does not fit what is left."""
+
+    shows_thought: ClassVar[bool] = True
 
 
 class ContentRefused(ReasoningError):

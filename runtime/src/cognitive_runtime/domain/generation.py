@@ -34,6 +34,8 @@ class VLLMRequest:
     top_p: float = 1.0
     json_schema: dict[str, Any] | None = None
     """Schema that the answer must satisfy, where the server supports that."""
+    has_tailored_schema: bool = False
+    """Whether the schema is that of one task: a server that refuses it may take others."""
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     stream: bool = False

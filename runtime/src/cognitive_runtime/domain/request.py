@@ -138,12 +138,17 @@ class ExecutionRequest:
     """Who supplied memory, energy and lifecycle: task, agent or none; None when the operator did not say."""
     input_ref: InputRef | None = None
     """Where the whole input is; ``input`` is then empty until it is fetched."""
+    output_schema: Mapping[str, Any] | None = None
+    """JSON Schema, draft 2020-12, that the result's ``output`` must satisfy; None: there is no such output."""
+    token_budget: int | None = None
+    """Tokens that all model calls of the attempt together may use; None: no bound."""
 
     def __post_init__(self) -> None:
         for name in ("namespace", "task_name", "task_uid", "agent_name", "agent_uid"):
             _require(bool(getattr(self, name)), name, "must not be empty")
         _require(self.attempt >= 1, "attempt", "counts from 1")
         _require(self.timeout_seconds > 0, "timeout_seconds", "must be more than 0")
+        _require(self.token_budget is None or self.token_budget > 0, "token_budget", "must be more than 0")
 
     @property
     def task_id(self) -> str:

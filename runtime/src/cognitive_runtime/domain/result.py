@@ -27,6 +27,8 @@ class Reasoning:
     """True when the first answer could not be used and a second call repaired it."""
     cache_hit: bool = False
     """True when no model was asked: an earlier answer to the same question was given again."""
+    output_valid: bool | None = None
+    """True when ``outputs["output"]`` was checked by the request's schema; None: there was none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,8 @@ class AgentResult(AttemptOutcome):
     """At most 4 KiB of the thought."""
     repaired: bool = False
     cache_hit: bool = False
+    output_valid: bool | None = None
+    """True when ``output`` of the result satisfies the request's schema; None: there was none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,3 +118,5 @@ class FailureResult(AttemptOutcome):
     error_type: str
     retryable: bool
     retry_after_seconds: float | None = None
+    reasoning: str = ""
+    """At most 4 KiB of what the model had thought until then, as far as it is known."""

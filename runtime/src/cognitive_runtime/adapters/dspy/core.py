@@ -14,6 +14,7 @@ from cognitive_runtime.adapters.dspy.confidence import Confidence, read_confiden
 from cognitive_runtime.adapters.dspy.inputs import preamble, signature_inputs
 from cognitive_runtime.adapters.dspy.model import PortLanguageModel
 from cognitive_runtime.adapters.dspy.parsing import read_text
+from cognitive_runtime.adapters.dspy.requested import OUTPUT, RequestedOutput
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES, TaskSignature
 from cognitive_runtime.adapters.dspy.version import signature_version
 from cognitive_runtime.domain import (
@@ -54,19 +55,19 @@ class CognitiveCore:
                 ``InternalError``, so that the tokens that it has spent are known.
         """
         inputs = signature_inputs(request)
+        requested = RequestedOutput(request.output_schema) if request.output_schema is not None else None
         deadline_s = time.monotonic() + request.timeout_seconds
         allowance = self._limits.open(request, deadline_s)
         remembered = await allowance.recall(signature_version(request.task_type))
         if remembered:
             return remembered
         client = self._models.open(request, deadline_s, allowance)
-        lm = PortLanguageModel(client, request.agent.llm, request.attempt_id)
-        adapter = BoundedJSONAdapter(preamble(request), request.agent.llm.max_tokens)
+        lm = PortLanguageModel(client, request.agent.llm, request.attempt_id, request.token_budget)
+        adapter = BoundedJSONAdapter(preamble(request), request.agent.llm.max_tokens, requested)
+        task = SIGNATURES[request.task_type]
         with dspy.context(lm=lm, adapter=adapter, trace=None, disable_history=True):
-            prediction = await _known_to_its_end(
-                lm, SIGNATURES[request.task_type].thought, self._modules[request.task_type].acall(**inputs)
-            )
-        reasoning = _reasoning(SIGNATURES[request.task_type], prediction.toDict(), lm)
+            prediction = await _known_to_its_end(lm, task.thought, self._modules[request.task_type].acall(**inputs))
+        reasoning = _reasoning(task, prediction.toDict(), lm)
         await allowance.remember(reasoning)
         return reasoning
 
@@ -172,11 +173,12 @@ def _reasoning(task: TaskSignature, outputs: dict[str, Any], lm: PortLanguageMod
     if name:
         outputs[name] = found.value
     return Reasoning(
-        outputs={key: value for key, value in outputs.items() if value is not None},
+        outputs={key: value for key, value in outputs.items() if value is not None or key == OUTPUT},
         thought=outputs[task.thought],
         confidence=found.value,
         confidence_reason=found.reason,
         usage=lm.usage,
         answered_by=lm.answered_by,
         repaired=lm.repairs > 0,
+        output_valid=True if OUTPUT in outputs else None,
     )

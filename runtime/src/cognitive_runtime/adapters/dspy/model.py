@@ -5,15 +5,18 @@ from typing import Any
 import dspy
 
 from cognitive_runtime.domain import (
+    BudgetExceeded,
     IVLLMClient,
     LLMSettings,
     Message,
     ModelEndpoint,
     ReasoningError,
+    TokenBudget,
     Usage,
     VLLMRequest,
     VLLMResponse,
 )
+from cognitive_runtime.domain.limits import BYTES_PER_TOKEN
 
 
 class PortLanguageModel(dspy.BaseLM):
@@ -22,7 +25,9 @@ class PortLanguageModel(dspy.BaseLM):
     ``BoundedJSONAdapter`` calls it directly: DSPy's own request path copies every message between threads and formats.
     """
 
-    def __init__(self, client: IVLLMClient, settings: LLMSettings, request_id: str) -> None:
+    def __init__(
+        self, client: IVLLMClient, settings: LLMSettings, request_id: str, token_budget: int | None = None
+    ) -> None:
         """Take the client, and what every call of the attempt shares."""
         super().__init__(
             settings.model, temperature=settings.temperature, max_tokens=settings.max_tokens, cache=False, num_retries=0
@@ -35,23 +40,45 @@ class PortLanguageModel(dspy.BaseLM):
         self.repairs = 0
         self.last_answer = ""
         """The model's own words, as long as nothing better is known of them."""
+        self._budget = TokenBudget(token_budget)
 
-    async def complete(self, messages: list[dict[str, Any]], schema: dict[str, Any]) -> VLLMResponse:
-        """Return the model's answer to a conversation.
+    def grant(self, messages: list[dict[str, Any]]) -> int:
+        """Return the most tokens that the answer to a conversation may have.
 
         Raises:
-            ReasoningError: The call failed; its usage is that of the whole attempt.
+            BudgetExceeded: What is left of the attempt's tokens has no room for this call.
+        """
+        try:
+            return self._budget.grant(_prompt_tokens(messages), self.settings.max_tokens)
+        except BudgetExceeded as error:
+            error.usage = self.usage
+            raise
+
+    async def complete(
+        self, messages: list[dict[str, Any]], schema: dict[str, Any] | None, max_tokens: int, *, is_tailored: bool = False
+    ) -> VLLMResponse:
+        """Return the model's answer to a conversation.
+
+        Args:
+            messages: The conversation.
+            schema: What the answer is held to where the server can; None: nothing.
+            max_tokens: Of the answer, as it was granted.
+            is_tailored: Whether the schema is this task's own.
+
+        Raises:
+            ReasoningError: The call failed, or used more than the attempt may; its usage is that of the whole attempt.
         """
         request = VLLMRequest(
             model=self.settings.model,
             messages=tuple(Message(message["role"], message["content"]) for message in messages),
             temperature=self.settings.temperature,
-            max_tokens=self.settings.max_tokens,
+            max_tokens=max_tokens,
             top_p=self.settings.top_p,
             frequency_penalty=self.settings.frequency_penalty,
             presence_penalty=self.settings.presence_penalty,
             stream=self.settings.stream,
             json_schema=schema,
+            has_tailored_schema=is_tailored,
             request_id=self._request_id,
         )
         try:
@@ -60,6 +87,19 @@ class PortLanguageModel(dspy.BaseLM):
             error.usage += self.usage
             raise
         self.usage += response.usage
-        self.answered_by = response.answered_by
-        self.last_answer = response.content
+        self.answered_by, self.last_answer = response.answered_by, response.content
+        self._count(messages, response)
         return response
+
+    def _count(self, messages: list[dict[str, Any]], response: VLLMResponse) -> None:
+        """Count a call; a server that tells no tokens is believed to have used the usual ones."""
+        usual = _prompt_tokens(messages) + len(response.content.encode("utf-8", "replace")) // BYTES_PER_TOKEN
+        try:
+            self._budget.spend(response.usage.total_tokens or usual)
+        except BudgetExceeded as error:
+            error.usage = self.usage
+            raise
+
+
+def _prompt_tokens(messages: list[dict[str, Any]]) -> int:
+    return sum(len(str(each["content"]).encode("utf-8", "replace")) for each in messages) // BYTES_PER_TOKEN

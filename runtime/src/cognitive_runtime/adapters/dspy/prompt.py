@@ -14,9 +14,13 @@ MAX_REPAIRED_BYTES: Final = 8 * 1024
 """How much of an unusable answer is shown to the model again."""
 
 
-def system_message(preamble: str, signature: type[dspy.Signature], bounds: Bounds) -> str:
-    """Return who the model is, what its task is, and which JSON object to answer with."""
-    fields = "\n".join(_output_line(name, info, bounds) for name, info in signature.output_fields.items())
+def system_message(preamble: str, signature: type[dspy.Signature], bounds: Bounds, further: str = "") -> str:
+    """Return who the model is, what its task is, and which JSON object to answer with.
+
+    ``further`` is the line of one more field of that object.
+    """
+    lines = [_output_line(name, info, bounds) for name, info in signature.output_fields.items()]
+    fields = "\n".join([*lines, *([further] if further else [])])
     parts = (
         preamble,
         signature.instructions,

@@ -75,9 +75,9 @@ def answer_schema(signature: type[dspy.Signature], bounds: Bounds) -> dict[str, 
     }
 
 
-def printable_pattern(max_chars: int) -> str:
-    """Return the pattern of one to ``max_chars`` characters that JSON need not escape."""
-    return rf'^[^"\\\x00-\x1F\x7F]{{1,{max_chars}}}$'
+def printable_pattern(max_chars: int, min_chars: int = 1) -> str:
+    """Return the pattern of ``min_chars`` to ``max_chars`` characters that JSON need not escape."""
+    return rf'^[^"\\\x00-\x1F\x7F]{{{min_chars},{max_chars}}}$'
 
 
 def _field_schema(info: FieldInfo, bounds: Bounds) -> dict[str, Any]:

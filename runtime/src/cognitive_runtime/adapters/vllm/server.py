@@ -42,7 +42,8 @@ class ModelServer:
             except _Refused as refusal:
                 unknown |= {refusal.name}
                 continue
-            self._unknown[request.model] = unknown
+            learnt = unknown - {"response_format"} if request.has_tailored_schema else unknown
+            self._unknown[request.model] = self._unknown.get(request.model, frozenset()) | learnt
             return answer
 
     async def close(self) -> None:
@@ -108,4 +109,14 @@ def _refine(error: openai.APIError, found: ReasoningError, arguments: dict[str, 
 
 
 def _response_format(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": _is_strict(schema), "schema": schema}}
+
+
+def _is_strict(schema: Any) -> bool:
+    """Tell whether no property may be left out anywhere: OpenAI's strict mode takes no other schema."""
+    if isinstance(schema, list):
+        return all(_is_strict(each) for each in schema)
+    if not isinstance(schema, dict):
+        return True
+    is_complete = len(schema.get("required", ())) == len(schema.get("properties", ()))
+    return is_complete and all(_is_strict(each) for each in schema.values())

@@ -122,6 +122,8 @@ class _Request(_Header):
     context: dict[str, Any] = Field(default_factory=dict)
     context_sources: dict[str, str] | None = None
     constraints: dict[str, Any] = Field(default_factory=dict)
+    output_schema: dict[str, Any] | None = None
+    token_budget: int | None = None
     agent: _Agent
 
 

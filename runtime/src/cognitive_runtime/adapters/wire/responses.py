@@ -48,6 +48,7 @@ def encode_completed(result: AgentResult, result_ref: ResultRef | None = None) -
             "reasoning": result.reasoning,
             "repaired": result.repaired,
             "cache_hit": result.cache_hit,
+            "output_valid": result.output_valid,
         }
     )
 
@@ -61,6 +62,7 @@ def encode_failed(result: FailureResult) -> bytes:
             "error_type": result.error_type,
             "retryable": result.retryable,
             "retry_after_seconds": result.retry_after_seconds,
+            "reasoning": result.reasoning,
         }
     )
 
@@ -80,8 +82,10 @@ def parse_outcome(data: bytes) -> AgentResult | FailureResult:
         common |= {"context_sources": found.get("context_sources")}
         if found["status"] == "completed":
             own = {name: found[name] for name in _COMPLETED_FIELDS} | {"cache_hit": found.get("cache_hit", False)}
+            own |= {"output_valid": found.get("output_valid")}
             return AgentResult(**common, result=found["result"] or {}, **own)
-        return FailureResult(**common, **{name: found[name] for name in _FAILED_FIELDS})
+        told = {name: found[name] for name in _FAILED_FIELDS}
+        return FailureResult(**common, **told, reasoning=found.get("reasoning", ""))
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise WireError(f"not a response: {error!r}") from None
 
