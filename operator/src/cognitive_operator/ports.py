@@ -28,6 +28,8 @@ class RetainedResponse:
     data: bytes
     sequence: int = 0
     """Its place in the stream."""
+    stored_at: str = ""
+    """When the stream took it, by the broker's clock, RFC 3339 in UTC; empty: not told."""
 
 
 class Delivery(Protocol):

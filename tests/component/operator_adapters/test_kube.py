@@ -60,6 +60,21 @@ async def test_a_status_is_merged_into_what_stands(kube: KubeApi, kubectl: Kubec
     assert await kube.get(TASK_PLURAL, task["metadata"]["namespace"], "why") == twice
 
 
+async def test_a_null_in_a_result_is_kept(kube: KubeApi, kubectl: Kubectl) -> None:
+    result = {"thought": "t", "output": {"owner": None, "notes": [{"by": None}]}}
+    running = await kube.patch_status(TASK_PLURAL, create_task(kubectl), {"phase": "Running", "reason": "Running"})
+    written = await kube.patch_status(TASK_PLURAL, running, {"phase": "Succeeded", "reason": None, "result": result})
+    assert written["status"] == {"phase": "Succeeded", "result": result}
+    with pytest.raises(ConflictError, match="cognitivetasks/why/status: 409"):
+        await kube.patch_status(TASK_PLURAL, running, {"result": result})
+    kubectl("delete", TASK_PLURAL, "why")
+    with pytest.raises(ObjectNotFoundError):
+        await kube.patch_status(TASK_PLURAL, written, {"result": result})
+    create_task(kubectl)
+    with pytest.raises(ObjectNotFoundError):
+        await kube.patch_status(TASK_PLURAL, written, {"result": result})
+
+
 async def test_a_changed_object_is_a_conflict(kube: KubeApi, kubectl: Kubectl) -> None:
     task = create_task(kubectl)
     await kube.patch_status(TASK_PLURAL, task, {"phase": "Queued"})

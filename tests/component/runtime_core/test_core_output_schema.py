@@ -116,7 +116,11 @@ async def test_outputs_of_the_type_are_no_less_checked(run: Run, model: Scripted
 
 
 async def test_any_kind_of_output_may_be_asked_for(run: Run, model: ScriptedModel) -> None:
-    for schema in ({"type": "integer", "minimum": 3}, {"type": "null"}, {"type": "array", "items": {"type": "boolean"}}):
+    for schema in (
+        {"type": "integer", "minimum": 3},
+        {"type": "null"},
+        {"type": "array", "items": {"type": "boolean"}},
+    ):
         outcome = completed(await run(output_schema=schema))
         assert outcome.result["output"] in (3, None, [True])
 

@@ -73,7 +73,7 @@ async def test_the_repair_is_paid_from_the_same_budget(run: Run, model: Scripted
 
 
 async def test_a_repair_that_fits_is_made_with_what_is_left(run: Run, model: ScriptedModel) -> None:
-    prompt, total = await cost(run, model)
+    _, total = await cost(run, model)
     model.script(content="no JSON at all", times=1)
     outcome = await run(token_budget=2 * total + 400)
     assert isinstance(outcome, AgentResult)

@@ -17,7 +17,7 @@ PATHS = [path for path, _ in fields(SPEC) if "[]" not in path and path[0] not in
 LEAST = task("least", "MemorySynthesis")
 FULL = task("full", "MemorySynthesis")
 FULL["spec"] = sample(SPEC, 0) | {"type": "MemorySynthesis"}
-FREE = [("input",), ("constraints",), ("context", "memory"), ("input", "agent_state")]
+FREE = [("input",), ("constraints",), ("context", "memory"), ("input", "agent_state"), ("outputSchema",)]
 CHANGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"a": 1}, {"a": 2}),
     ({"a": 1}, {"a": 1, "b": 2}),

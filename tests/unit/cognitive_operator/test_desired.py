@@ -89,6 +89,8 @@ def test_the_request_is_the_golden_one() -> None:
                 "input": golden["input"],
                 "context": {"memory": golden["context"]["memory"]},
                 "constraints": golden["constraints"],
+                "outputSchema": golden["output_schema"],
+                "budget": {"tokens": golden["token_budget"]},
             },
         }
     )

@@ -37,6 +37,8 @@ class Stored:
     headers: Mapping[str, str]
     data: bytes
     subject: str = ""
+    stored_at: str = ""
+    """By the server's clock, RFC 3339 in UTC."""
 
     @property
     def is_marker(self) -> bool:
@@ -121,7 +123,8 @@ def _stored(api: str, reply: Msg) -> Stored:
     if "Nats-Sequence" not in headers:
         raise _refused(api, reply)
     kept = {name: value for name, value in headers.items() if name not in _DIRECT_HEADERS}
-    return Stored(int(headers["Nats-Sequence"]), kept, reply.data, headers.get("Nats-Subject", ""))
+    subject, stored_at = headers.get("Nats-Subject", ""), headers.get("Nats-Time-Stamp", "")
+    return Stored(int(headers["Nats-Sequence"]), kept, reply.data, subject, stored_at)
 
 
 def _refused(api: str, reply: Msg) -> BrokerUnavailableError:

@@ -9,11 +9,12 @@ from typing import Any, Final, Self
 from urllib.parse import quote
 
 from cognitive_operator.adapters.kube_access import find_access
-from cognitive_operator.adapters.kube_client import MERGE_PATCH, KubeClient
+from cognitive_operator.adapters.kube_client import JSON_PATCH, MERGE_PATCH, KubeClient
 from cognitive_operator.adapters.kube_events import event_manifest
 from cognitive_operator.api.names import GROUP, MANAGER, VERSION
 from cognitive_operator.errors import ConflictError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.ports import Body, EventNote, Identity, ObjectRef
+from cognitive_operator.status.conditions import merge_patch
 
 MASTER_KEY: Final = "master-key"
 MASTER_KEY_BYTES: Final = 32
@@ -45,6 +46,8 @@ class KubeApi:
             ConflictError: The object changed since ``body`` was read.
             ObjectNotFoundError: The object is gone, or another one has its name.
         """
+        if _holds_null(status.get("result")):
+            return await self._replace_status(plural, body, status)
         return await self._patch(plural, body, "/status", {"status": status})
 
     async def patch_finalizers(self, plural: str, body: Body, finalizers: Sequence[str]) -> Body:
@@ -138,6 +141,23 @@ class KubeApi:
             await self._expect_same(plural, metadata)
             raise
 
+    async def _replace_status(self, plural: str, body: Body, status: Body) -> Body:
+        """Write a status whose result holds nulls, which a merge patch would take out of it."""
+        metadata = body["metadata"]
+        plain = {name: value for name, value in status.items() if name != "result"}
+        whole = merge_patch(body.get("status") or {}, plain) | {"result": status["result"]}
+        change = [
+            {"op": "replace", "path": "/metadata/uid", "value": metadata["uid"]},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+            {"op": "add", "path": "/status", "value": whole},
+        ]
+        path = _path(plural, metadata["namespace"], metadata["name"])
+        try:
+            return await self._client.request("PATCH", f"{path}/status", change, JSON_PATCH)
+        except ConflictError:
+            await self._expect_same(plural, metadata)
+            raise
+
     async def _expect_same(self, plural: str, metadata: Body) -> None:
         """Tell a changed object from a recreated one: the API server answers 409 to both."""
         present = await self.get(plural, metadata["namespace"], metadata["name"])
@@ -190,3 +210,10 @@ def _master_key(secret: Body) -> bytes:
         found = f"found {len(key)} bytes, expected {MASTER_KEY_BYTES}"
         raise ObjectInvalidError(f"{place}, key {MASTER_KEY!r}: {found}; delete the Secret to have a new one made")
     return key
+
+
+def _holds_null(value: Any) -> bool:
+    """Tell whether an object anywhere in a value has a null."""
+    if isinstance(value, dict):
+        return any(each is None or _holds_null(each) for each in value.values())
+    return isinstance(value, list) and any(_holds_null(each) for each in value)

@@ -25,6 +25,7 @@ from cognitive_operator.errors import (
 from cognitive_operator.ports import Body
 
 MERGE_PATCH: Final = "application/merge-patch+json"
+JSON_PATCH: Final = "application/json-patch+json"
 JSON: Final = "application/json"
 CONNECTIONS: Final = 64
 _HTTP_DATE: Final = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
@@ -66,7 +67,9 @@ class KubeClient:
         if self._session is not None:
             await self._session.close()
 
-    async def request(self, method: str, path: str, body: Body | None = None, content_type: str = JSON) -> Body:
+    async def request(
+        self, method: str, path: str, body: Body | list[Body] | None = None, content_type: str = JSON
+    ) -> Body:
         """Return the object that the API server answers.
 
         Raises:
@@ -90,7 +93,7 @@ class KubeClient:
         if date is not None and _HTTP_DATE.fullmatch(date):
             self._dated = (date, time.monotonic())
 
-    async def _send(self, method: str, path: str, body: Body | None, content_type: str) -> _Answer:
+    async def _send(self, method: str, path: str, body: Body | list[Body] | None, content_type: str) -> _Answer:
         assert self._session is not None, "enter the client first"
         headers = {"Accept": JSON, "User-Agent": MANAGER}
         if body is not None:

@@ -179,7 +179,7 @@ class NatsBroker:
         """Return the first messages behind ``after`` whose subject matches, in their order, at most ``limit``."""
         async with self._in_use():
             found = await self._js.read(names.RESPONSE_STREAM, subjects, after + 1, limit)
-            return [RetainedResponse(s.subject, s.headers, s.data, s.sequence) for s in found]
+            return [RetainedResponse(s.subject, s.headers, s.data, s.sequence, s.stored_at) for s in found]
 
     async def publish_closed(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> int:
         """Note how the operator ended an attempt, once; return the note's place in the stream."""

@@ -27,6 +27,8 @@ class TaskCondition(StrEnum):
     """The task succeeded. Terminal."""
     FAILED = "Failed"
     """The task failed for good, or was cancelled. Terminal."""
+    OUTPUT_VALID = "OutputValid"
+    """The result's output satisfies the task's own schema; only of tasks that have one."""
 
 
 class Phase(StrEnum):
@@ -81,11 +83,15 @@ class Reason(StrEnum):
     JOB_PER_ATTEMPT = "JobPerAttempt"
     SUSPENDED = "Suspended"
     ENERGY_EXHAUSTED = "EnergyExhausted"
+    BUDGET_EXHAUSTED = "BudgetExhausted"
     NOT_CHECKED = "NotChecked"
     # tasks
     ACCEPTED = "Accepted"
     INPUT_TOO_LARGE = "InputTooLarge"
     QUEUE_FULL = "QueueFull"
+    INVALID_OUTPUT_SCHEMA = "InvalidOutputSchema"
+    OUTPUT_CHECKED = "OutputChecked"
+    BUDGET_EXCEEDED = "BudgetExceeded"
     AGENT_NOT_FOUND = "AgentNotFound"
     AGENT_NOT_READY = "AgentNotReady"
     WAITING_FOR_SLOT = "WaitingForSlot"

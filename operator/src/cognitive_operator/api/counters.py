@@ -16,6 +16,24 @@ class Tokens(View):
     total: int = 0
 
 
+class DayTokens(View):
+    """Tokens of the attempts that ended on one day."""
+
+    date: str | None = None
+    """The day in UTC, as ``2026-11-21``; None: there was none yet."""
+    total: int = 0
+
+    def on(self, day: str) -> int:
+        """Return what was used on a day; a clock that is behind is still on the day that was counted last."""
+        return 0 if self.date is None or self.date < day else self.total
+
+    def plus(self, day: str, tokens: int) -> "DayTokens":
+        """Return this with tokens of a day; those of an earlier day, by a clock that went back, count for this one."""
+        if self.date is None or self.date < day:
+            return DayTokens(date=day, total=tokens)
+        return DayTokens(date=self.date, total=self.total + tokens)
+
+
 class SpentEnergy(View):
     """What all attempts together cost."""
 
@@ -41,6 +59,7 @@ class Counters(View):
     tasks_processed: int = 0
     tasks_succeeded: int = 0
     tokens: Tokens = Tokens()
+    tokens_today: DayTokens = DayTokens()
     energy: SpentEnergy = SpentEnergy()
     capability_score: float = FIRST_SCORE
     accounting: Accounting = Accounting()

@@ -1,7 +1,7 @@
 """Typed views of the custom resources, read from what the API server sends."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -163,6 +163,13 @@ class Energy(View):
     """Absent: no bound."""
 
 
+class AgentBudget(View):
+    """What an agent may use."""
+
+    tokens_per_day: int | None = None
+    """Absent: no bound."""
+
+
 class AgentSpec(View):
     """The spec of a CognitiveAgent."""
 
@@ -175,6 +182,7 @@ class AgentSpec(View):
     queue: Queue = Queue()
     task_defaults: TaskDefaults = TaskDefaults()
     energy: Energy = Energy()
+    budget: AgentBudget = AgentBudget()
     suspend: bool = False
 
 
@@ -204,6 +212,13 @@ class AgentRef(View):
     name: str
 
 
+class TaskBudget(View):
+    """What a task may use."""
+
+    tokens: int | None = None
+    """Absent: no bound."""
+
+
 class TaskSpec(View):
     """The spec of a CognitiveTask."""
 
@@ -216,6 +231,8 @@ class TaskSpec(View):
     timeout_seconds: int | None = None
     queue_timeout_seconds: int | None = None
     retry_policy: PartialRetryPolicy = PartialRetryPolicy()
+    output_schema: dict[str, Any] | None = None
+    budget: TaskBudget = TaskBudget()
     suspend: bool = False
     cancel: bool = False
     ttl_seconds_after_finished: int | None = None
@@ -237,6 +254,8 @@ class Attempt(View):
     message: str | None = None
     sequence: int | None = None
     """Place in the stream of responses of what ended it."""
+    tokens: int | None = None
+    """None: it did not tell, because it runs or was lost."""
 
     @property
     def is_closed(self) -> bool:
@@ -284,6 +303,11 @@ class Task(View):
         """Return how long the task may wait for its first attempt in seconds, None for ever."""
         default = agent.spec.task_defaults.queue_timeout_seconds if agent else None
         return default if self.spec.queue_timeout_seconds is None else self.spec.queue_timeout_seconds
+
+    def tokens_left(self, attempts: Sequence[Attempt]) -> int | None:
+        """Return what of the task's token budget these attempts have left, None without a budget."""
+        budget = self.spec.budget.tokens
+        return None if budget is None else budget - sum(attempt.tokens or 0 for attempt in attempts)
 
     def retry_policy(self, agent: Agent | None) -> RetryPolicy:
         """Return the retry policy: the task's own fields before the agent's."""

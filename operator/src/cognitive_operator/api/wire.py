@@ -140,6 +140,8 @@ class Request(WireModel):
     context: dict[str, Any]
     context_sources: ContextSources = ContextSources()
     constraints: dict[str, Any]
+    output_schema: dict[str, Any] | None = None
+    token_budget: int | None = None
     agent: AgentSettings
 
 
@@ -230,6 +232,7 @@ class Completed(Response):
     confidence_reason: str | None
     reasoning: str
     cache_hit: bool = False
+    output_valid: bool | None = None
 
 
 class Failed(Response):
@@ -240,6 +243,7 @@ class Failed(Response):
     error_type: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,62}$")
     retryable: bool
     retry_after_seconds: float | None = Field(default=None, ge=0)
+    reasoning: str = ""
 
 
 class Stop(WireModel):

@@ -44,6 +44,8 @@ def desired_request(task: Task, agent: Agent, key: AttemptKey, master_key: bytes
         context=context,
         context_sources=sources,
         constraints=task.spec.constraints,
+        output_schema=task.spec.output_schema,
+        token_budget=task.tokens_left(task.status.attempts),
         agent=_settings(agent),
     )
 

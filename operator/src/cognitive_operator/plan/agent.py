@@ -50,6 +50,8 @@ class AgentFacts:
     credentials: Check
     """False after an attempt in Job mode found no credentials."""
     spent_energy: float = 0.0
+    tokens: Check = Check("True", Reason.AVAILABLE, "There is no bound.")
+    """Whether the agent has tokens left today."""
 
 
 def agent_verdicts(facts: AgentFacts) -> list[Verdict]:
@@ -60,7 +62,7 @@ def agent_verdicts(facts: AgentFacts) -> list[Verdict]:
         Verdict(AgentCondition.MODEL_READY, facts.model.status, facts.model.reason, facts.model.message),
         Verdict(AgentCondition.EXECUTOR_READY, executor.status, executor.reason, executor.message),
     ]
-    checks = [_suspension(facts.agent), _energy(facts), facts.broker, facts.ray, facts.model, executor]
+    checks = [_suspension(facts.agent), _energy(facts), facts.tokens, facts.broker, facts.ray, facts.model, executor]
     first = next((c for c in checks if c.status != "True"), None)
     if first is None:
         return [Verdict(AgentCondition.READY, "True", Reason.AVAILABLE, "The agent takes tasks."), *parts]
@@ -73,8 +75,8 @@ def blocker_of(verdicts: Sequence[Verdict], agent: Agent) -> Blocker | None:
     ready = next(v for v in verdicts if v.type == AgentCondition.READY)
     if ready.status == "True":
         return None
-    if ready.reason == Reason.ENERGY_EXHAUSTED:
-        return energy_blocker(agent, ready)
+    if ready.reason in (Reason.ENERGY_EXHAUSTED, Reason.BUDGET_EXHAUSTED):
+        return budget_blocker(agent, ready)
     name = f"{agent.metadata.namespace}/{agent.metadata.name}"
     if ready.reason == Reason.SUSPENDED:
         return Blocker(Reason.AGENT_SUSPENDED, f"CognitiveAgent {name} is suspended: {ready.message}")
@@ -96,10 +98,10 @@ def energy_check(agent: Agent, spent: float) -> Check:
     return Check("False", Reason.ENERGY_EXHAUSTED, message)
 
 
-def energy_blocker(agent: Agent, verdict: Check | Verdict) -> Blocker:
-    """Return why the tasks of an agent that has used up its energy wait."""
+def budget_blocker(agent: Agent, verdict: Check | Verdict) -> Blocker:
+    """Return why the tasks of an agent that has used up its energy or its tokens wait."""
     name = f"{agent.metadata.namespace}/{agent.metadata.name}"
-    return Blocker(Reason.ENERGY_EXHAUSTED, f"CognitiveAgent {name}: {verdict.message}")
+    return Blocker(verdict.reason, f"CognitiveAgent {name}: {verdict.message}")
 
 
 def _energy(facts: AgentFacts) -> Check:

@@ -87,6 +87,7 @@ class Closing:
             error_type=self.reason or None,
             message=self.message or None,
             sequence=self.sequence,
+            tokens=self.response.usage.total_tokens if self.response else None,
         )
 
 

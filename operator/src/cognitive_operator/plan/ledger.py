@@ -32,6 +32,8 @@ class Entry:
     outcome: str
     """completed or failed by the executor, closed by the operator."""
     response: Completed | Failed
+    day: str = ""
+    """When the stream took it, in UTC, as ``2026-11-21``."""
 
 
 @dataclass(frozen=True)
@@ -141,19 +143,21 @@ def counted(counters: Counters, entry: Entry, share: Share) -> Counters:
     if entry.sequence <= counters.accounting.sequence:
         return counters
     result = skipped(counters, entry.sequence)
-    result = _with_costs(result, entry.response) if share.has_costs else result
+    result = _with_costs(result, entry) if share.has_costs else result
     return _with_task(result, entry.response, is_success=share.is_success) if share.ends_task else result
 
 
-def _with_costs(counters: Counters, response: Completed | Failed) -> Counters:
-    usage, tokens = response.usage, counters.tokens
-    cost = round(counters.energy.cognitive_cost + response.energy.delta, DIGITS)
+def _with_costs(counters: Counters, entry: Entry) -> Counters:
+    usage, tokens = entry.response.usage, counters.tokens
+    cost = round(counters.energy.cognitive_cost + entry.response.energy.delta, DIGITS)
+    today = counters.tokens_today.plus(entry.day, usage.total_tokens)
     total = Tokens(
         prompt=tokens.prompt + usage.prompt_tokens,
         completion=tokens.completion + usage.completion_tokens,
         total=tokens.total + usage.total_tokens,
     )
-    return counters.model_copy(update={"tokens": total, "energy": SpentEnergy(cognitive_cost=cost)})
+    spent = {"tokens": total, "tokens_today": today, "energy": SpentEnergy(cognitive_cost=cost)}
+    return counters.model_copy(update=spent)
 
 
 def _with_task(counters: Counters, response: Completed | Failed, *, is_success: bool) -> Counters:

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Final
 
 from cognitive_operator.api.conditions import Reason
-from cognitive_operator.api.resources import Attempt, RetryPolicy
+from cognitive_operator.api.resources import Attempt, RetryPolicy, Task
 from cognitive_operator.plan.flight import Closing
 
 UNCOUNTED_BACKOFF_S: Final = 10.0
@@ -23,6 +23,15 @@ def is_retried(policy: RetryPolicy, closing: Closing, attempts: Sequence[Attempt
         return closing.retryable
     is_wanted = closing.retryable if policy.on_error_types is None else closing.reason in policy.on_error_types
     return is_wanted and _counted(attempts) <= policy.max_retries
+
+
+def overspent(task: Task, attempts: Sequence[Attempt]) -> str | None:
+    """Return why no further attempt may follow these, None if tokens are left."""
+    left = task.tokens_left(attempts)
+    if left is None or left > 0:
+        return None
+    budget = task.spec.budget.tokens or 0
+    return f"its attempts have used {budget - left} tokens, and spec.budget.tokens is {budget}."
 
 
 def backoff_s(policy: RetryPolicy, closing: Closing, attempts: Sequence[Attempt]) -> float:

@@ -11,7 +11,8 @@ from cognitive_operator.plan import retry
 from cognitive_operator.plan.flight import Closing, Flight
 from cognitive_operator.plan.hold import Hold, own_hold
 from cognitive_operator.status import task as status
-from cognitive_operator.status.conditions import merge_patch
+from cognitive_operator.status.conditions import Verdict, merge_patch
+from cognitive_operator.status.output import output_verdicts
 
 QUEUED_AFTER_S: Final = 1.0
 RUNNING_AFTER_S: Final = 0.25
@@ -89,7 +90,8 @@ def _held(facts: TaskFacts, hold: Hold) -> TaskPlan:
     if hold.is_final and not hold.is_accepted:
         return _write(facts, status.refused(_stamp(facts), hold.reason, hold.message))
     if hold.is_final:
-        return _write(facts, status.failed(_stamp(facts), hold.reason, hold.message))
+        end = status.failed if hold.is_accepted else status.refused
+        return _write(facts, end(_stamp(facts), hold.reason, hold.message))
     is_told = facts.task.status.reason == hold.reason or facts.task.status.phase is Phase.QUEUED
     if not is_told and facts.waited_s < QUEUED_AFTER_S:
         return TaskPlan(recheck_s=QUEUED_AFTER_S - facts.waited_s)
@@ -107,15 +109,23 @@ def _close(facts: TaskFacts, ended: Closing) -> TaskPlan:
     closing, stamp = _settled(facts.task, ended), _stamp(facts)
     attempts = _with_attempt(facts.task.status.attempts, closing.attempt())
     if isinstance(closing.response, Completed):
-        return _write(facts, status.succeeded(stamp, attempts, closing.response), closes=True)
+        return _write(facts, status.succeeded(stamp, attempts, closing.response, *_output(facts, closing)), closes=True)
     policy = facts.task.retry_policy(facts.agent)
     is_retried = retry.is_retried(policy, closing, attempts)
     if is_retried and facts.task.spec.cancel:
         closing = replace(closing, reason=Reason.CANCELLED, message="Cancelled by spec.cancel.")
+    elif is_retried and (excess := retry.overspent(facts.task, attempts)):
+        message = f"{closing.message} No attempt follows: {excess}"
+        closing = replace(closing, reason=Reason.BUDGET_EXCEEDED, message=message)
     elif is_retried:
         return _again(facts, closing, attempts, retry.backoff_s(policy, closing, attempts))
     message = f"Attempt {closing.key.number} of {facts.task.metadata.name}: {closing.message}"
-    return _write(facts, status.failed(stamp, closing.reason, message, attempts, closing.response), closes=True)
+    more = _output(facts, closing)
+    return _write(facts, status.failed(stamp, closing.reason, message, attempts, closing.response, *more), closes=True)
+
+
+def _output(facts: TaskFacts, closing: Closing) -> list[Verdict]:
+    return output_verdicts(facts.task.spec.output_schema is not None, closing.response)
 
 
 def _settled(task: Task, closing: Closing) -> Closing:

@@ -28,6 +28,7 @@ PAGE: Final = 32
 PAGES: Final = 64
 """Bound of one look: an agent that finished more meanwhile is looked at again."""
 SIBLINGS: Final = 256
+DAY_CHARS: Final = len("2026-11-21")
 
 
 class Accountant:
@@ -79,7 +80,8 @@ class Accountant:
             logger.info("did not count a message", extra={"sequence": message.sequence, "reason": error.reason})
             return None
         parsed = parse_response_subject(message.subject)
-        return Entry(message.sequence, namespace, key, parsed[0], response) if parsed else None
+        day = (message.stored_at or response.timestamp)[:DAY_CHARS]
+        return Entry(message.sequence, namespace, key, parsed[0], response, day) if parsed else None
 
     async def _task(self, entry: Entry) -> TaskSeen | None:
         """Return what is known of the task; the API server has the last word on one that is not known here."""

@@ -27,9 +27,10 @@ from cognitive_operator.plan.agent import (
     model_check,
     target_of,
 )
+from cognitive_operator.plan.budget import tokens_check
 from cognitive_operator.ports import Body, EventNote, ObjectRef
 from cognitive_operator.reconcile.accountant import Accountant
-from cognitive_operator.reconcile.deps import Deps
+from cognitive_operator.reconcile.deps import Deps, today
 from cognitive_operator.reconcile.executors import ExecutorKeeper
 from cognitive_operator.reconcile.fallbacks import with_fallbacks
 from cognitive_operator.reconcile.farewell import Farewell
@@ -106,7 +107,9 @@ class AgentReconciler:
         base = record.agent.status
         counters = await self._count(record) if broker.status == "True" else None
         spent = record.spent_energy(counters or base)
-        facts = AgentFacts(record.agent, broker, record.ray, record.model, executor, self._credentials(record), spent)
+        tokens = tokens_check(record.agent, record.tokens_today(counters or base), today(self._deps))
+        credentials = self._credentials(record)
+        facts = AgentFacts(record.agent, broker, record.ray, record.model, executor, credentials, spent, tokens)
         return _Look(agent_verdicts(facts), executor, counters, base)
 
     async def _count(self, record: AgentRecord) -> Counters | None:

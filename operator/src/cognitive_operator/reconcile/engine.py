@@ -15,6 +15,7 @@ from cognitive_operator.reconcile.gauges import QueueGauges
 from cognitive_operator.reconcile.holds import Holds, OwnWord, QueueDeadline
 from cognitive_operator.reconcile.index import Index, ObjectName
 from cognitive_operator.reconcile.inputs import Inputs
+from cognitive_operator.reconcile.output_schemas import OutputSchemas
 from cognitive_operator.reconcile.requests import RequestPublisher
 from cognitive_operator.reconcile.results import ResultPump
 from cognitive_operator.reconcile.sweep import Sweep
@@ -40,7 +41,7 @@ class Engine:
         self._pump = ResultPump(deps, index, self._tasks)
         attempts = AttemptObserver(deps, index, self._cleaner)
         inputs = Inputs(deps, index)
-        holds = Holds([OwnWord(), QueueDeadline(deps.kube, index), inputs])
+        holds = Holds([OwnWord(), OutputSchemas(), QueueDeadline(deps.kube, index), inputs])
         requests = RequestPublisher(deps, inputs)
         self._task = TaskReconciler(deps, index, holds, attempts, self._sweep, requests=requests)
         farewell = Farewell(deps, index, self._tasks.add)

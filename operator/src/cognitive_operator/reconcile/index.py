@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from cognitive_operator.api.conditions import Reason
-from cognitive_operator.api.counters import Counters
+from cognitive_operator.api.counters import Counters, DayTokens
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Agent, Task, is_terminal, spec_size_bytes, was_accepted
 from cognitive_operator.api.wire import Completed, Failed, Lease
@@ -57,6 +57,8 @@ class TaskRecord:
     has_input_beside: bool = False
     """Whether this process put the input of the present attempt into an object."""
     flight: Flight | None = None
+    is_schema_sound: bool = False
+    """True once its output schema was looked at and found good."""
     tried: tuple[Tried, ...] = ()
     """The attempts that the status tells of."""
     end: End | None = None
@@ -76,6 +78,16 @@ class WorkerSeen:
     revision: int
     lease: Lease
     changed_s: float
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What an attempt has cost."""
+
+    energy: float
+    tokens: int
+    day: str
+    """When it was accepted, in UTC."""
 
 
 @dataclass
@@ -101,8 +113,8 @@ class AgentRecord:
     counters_at_s: float = float("-inf")
     queue_at_s: float = float("-inf")
     """When the numbers of the queue were last written."""
-    uncounted: dict[int, float] = field(default_factory=dict)
-    """Energy of responses that this process accepted, by their place in the stream, until they are counted."""
+    uncounted: dict[int, Spent] = field(default_factory=dict)
+    """What responses that this process accepted have cost, by their place in the stream, until they are counted."""
     deleting_since_s: float | None = None
     blocker: Blocker | None = field(
         default_factory=lambda: Blocker(Reason.AGENT_NOT_READY, "The operator has not looked at the agent yet.")
@@ -115,8 +127,17 @@ class AgentRecord:
 
     def spent_energy(self, counters: Counters) -> float:
         """Return what the agent's attempts have cost: what is counted, and what this process knows beyond it."""
-        beyond = (cost for sequence, cost in self.uncounted.items() if sequence > counters.accounting.sequence)
-        return counters.energy.cognitive_cost + sum(beyond)
+        return counters.energy.cognitive_cost + sum(spent.energy for spent in self._beyond(counters))
+
+    def tokens_today(self, counters: Counters) -> DayTokens:
+        """Return the tokens of the agent's last day: what is counted, and what this process knows beyond it."""
+        today = counters.tokens_today
+        for spent in self._beyond(counters):
+            today = today.plus(spent.day, spent.tokens)
+        return today
+
+    def _beyond(self, counters: Counters) -> list[Spent]:
+        return [spent for sequence, spent in self.uncounted.items() if sequence > counters.accounting.sequence]
 
 
 class Index:

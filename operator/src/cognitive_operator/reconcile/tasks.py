@@ -6,7 +6,8 @@ from typing import Final
 from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.api.names import TASK_KIND, TASK_PLURAL, AttemptKey
 from cognitive_operator.errors import ConflictError, MessageError, ObjectInvalidError, ObjectNotFoundError
-from cognitive_operator.plan.agent import Check, energy_blocker, energy_check
+from cognitive_operator.plan.agent import Check, budget_blocker, energy_check
+from cognitive_operator.plan.budget import tokens_check
 from cognitive_operator.plan.flight import Closing, Flight, with_refused
 from cognitive_operator.plan.hold import Hold, patience_left_s, queue_full
 from cognitive_operator.plan.input_hold import HeldError
@@ -14,9 +15,9 @@ from cognitive_operator.plan.retry import backoff_left_s
 from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
 from cognitive_operator.ports import Body, EventNote, ObjectRef
 from cognitive_operator.reconcile.attempts import AttemptObserver
-from cognitive_operator.reconcile.deps import Deps
+from cognitive_operator.reconcile.deps import Deps, today
 from cognitive_operator.reconcile.holds import Holds
-from cognitive_operator.reconcile.index import Index, TaskRecord
+from cognitive_operator.reconcile.index import Index, Spent, TaskRecord
 from cognitive_operator.reconcile.requests import RequestPublisher
 from cognitive_operator.reconcile.sweep import Sweep
 from cognitive_operator.status.task import Stamp, failed, refused
@@ -200,7 +201,7 @@ class TaskReconciler:
             self._attempts.drop_input(record.name[0], closing.key)
         record.flight = None
         self._note_credentials(record, closing)
-        self._note_energy(record, closing)
+        self._note_costs(record, closing)
         self._release(record)
 
     def _note_credentials(self, record: TaskRecord, closing: Closing) -> None:
@@ -212,15 +213,21 @@ class TaskReconciler:
         agent.credentials = Check("False" if is_missing else "True", closing.reason, closing.message)
         agent.credentials_at_s = self._deps.clock.monotonic()
 
-    def _note_energy(self, record: TaskRecord, closing: Closing) -> None:
-        """Hold the next attempt at once when this one used up the agent's energy."""
+    def _note_costs(self, record: TaskRecord, closing: Closing) -> None:
+        """Hold the next attempt at once when this one used up the agent's energy or its tokens."""
         agent = self._index.agents.get(record.agent)
         if agent is None or closing.response is None or agent.agent.metadata.uid != closing.key.agent_uid:
             return
-        agent.uncounted[closing.sequence or 0] = closing.response.energy.delta
-        left = energy_check(agent.agent, agent.spent_energy(agent.agent.status))
-        if left.status != "True" and agent.blocker is None:
-            self._index.block(agent, energy_blocker(agent.agent, left))
+        day, counters = today(self._deps), agent.agent.status
+        response = closing.response
+        agent.uncounted[closing.sequence or 0] = Spent(response.energy.delta, response.usage.total_tokens, day)
+        checks = (
+            energy_check(agent.agent, agent.spent_energy(counters)),
+            tokens_check(agent.agent, agent.tokens_today(counters), day),
+        )
+        empty = next((check for check in checks if check.status != "True"), None)
+        if empty is not None and agent.blocker is None:
+            self._index.block(agent, budget_blocker(agent.agent, empty))
             self._sweep.poke_agent(record.agent)
 
     async def _finished(self, record: TaskRecord) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cognitive_operator.api.conditions import Phase, Reason, TaskCondition
 from cognitive_operator.api.resources import Attempt
-from cognitive_operator.api.wire import Completed, Response
+from cognitive_operator.api.wire import Completed, Failed, Response
 from cognitive_operator.status.conditions import Verdict, merge_conditions
 
 Patch = dict[str, Any]
@@ -56,26 +56,31 @@ def running(stamp: Stamp, attempts: Sequence[Attempt]) -> Patch:
     return patch | {"startedAt": attempts[0].started_at} | _attempts(attempts)
 
 
-def succeeded(stamp: Stamp, attempts: Sequence[Attempt], response: Completed) -> Patch:
+def succeeded(stamp: Stamp, attempts: Sequence[Attempt], response: Completed, *more: Verdict) -> Patch:
     """The last attempt brought the result."""
     message = f"Attempt {attempts[-1].number} brought the result."
     complete = Verdict(TaskCondition.COMPLETE, "True", Reason.SUCCEEDED, message)
     patch = _summary(
-        stamp, Phase.SUCCEEDED, Reason.SUCCEEDED, message, [_accepted(), _dispatched(attempts[-1]), complete]
+        stamp, Phase.SUCCEEDED, Reason.SUCCEEDED, message, [_accepted(), _dispatched(attempts[-1]), complete, *more]
     )
     return patch | _end(attempts, response) | _result(response) | _costs(response)
 
 
 def failed(
-    stamp: Stamp, reason: str, message: str, attempts: Sequence[Attempt] = (), response: Response | None = None
+    stamp: Stamp,
+    reason: str,
+    message: str,
+    attempts: Sequence[Attempt] = (),
+    response: Response | None = None,
+    *more: Verdict,
 ) -> Patch:
     """The task failed for good, or was cancelled."""
     phase = Phase.CANCELLED if reason == Reason.CANCELLED else Phase.FAILED
     dispatched = [_accepted(), _dispatched(attempts[-1])] if attempts else []
-    verdicts = [*dispatched, Verdict(TaskCondition.FAILED, "True", reason, message)]
+    verdicts = [*dispatched, Verdict(TaskCondition.FAILED, "True", reason, message), *more]
     patch = _summary(stamp, phase, reason, message, verdicts)
     end = _end(attempts, response) if attempts else {"finishedAt": stamp.now}
-    return patch | end | (_costs(response) if response else {})
+    return patch | end | _thought(response) | (_costs(response) if response else {})
 
 
 def refused(stamp: Stamp, reason: str, message: str) -> Patch:
@@ -134,6 +139,11 @@ def _result(response: Completed) -> Patch:
         "reasoning": response.reasoning,
         "cacheHit": response.cache_hit,
     }
+
+
+def _thought(response: Response | None) -> Patch:
+    """What a failed attempt had thought until then, if it tells."""
+    return {"reasoning": response.reasoning} if isinstance(response, Failed) and response.reasoning else {}
 
 
 def _costs(response: Response) -> Patch:

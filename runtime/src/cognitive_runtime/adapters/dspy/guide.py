@@ -1,7 +1,7 @@
 """A task's JSON Schema as guided decoding can hold a model to it: every text and every list bounded, no references.
 
 The guide is no judge: what it lets pass is checked by the task's schema afterwards. It may be wider than that (it knows
-no pattern, no ``not``), and narrower where a bound demands it, but never so that nothing satisfies both as far as is known.
+no pattern, no ``not``), and narrower where a bound demands it, but as far as is known something satisfies both.
 """
 
 from collections.abc import Mapping
@@ -121,7 +121,9 @@ class _Guide:
     def _is_small(self, schema: Any) -> bool:
         if isinstance(schema, dict) and "$ref" in schema:
             schema = self._target(schema["$ref"])
-        return isinstance(schema, dict) and (schema.get("type") in _SMALL or "enum" in schema or "const" in schema)
+        if not isinstance(schema, dict):
+            return False
+        return "enum" in schema or "const" in schema or str(schema.get("type")) in _SMALL
 
     def _array(self, schema: dict[str, Any], tokens: int) -> dict[str, Any]:
         least, most = schema.get("minItems", 0), schema.get("maxItems", MAX_ITEMS)

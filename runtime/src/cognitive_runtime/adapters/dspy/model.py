@@ -55,7 +55,12 @@ class PortLanguageModel(dspy.BaseLM):
             raise
 
     async def complete(
-        self, messages: list[dict[str, Any]], schema: dict[str, Any] | None, max_tokens: int, *, is_tailored: bool = False
+        self,
+        messages: list[dict[str, Any]],
+        schema: dict[str, Any] | None,
+        max_tokens: int,
+        *,
+        is_tailored: bool = False,
     ) -> VLLMResponse:
         """Return the model's answer to a conversation.
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -69,15 +69,18 @@ class RequestedOutput:
 
 def _explained(error: ValidationError) -> str:
     """Return where and what was expected, by the schema's words, never by the model's."""
+    rule: Any = error.validator_value
+    schema: Any = error.schema
+    instance: Any = error.instance
     pointer = "".join(f"/{_escaped(part)}" for part in (OUTPUT, *error.absolute_path))
-    expected = f"expected {error.validator} {json.dumps(error.validator_value, ensure_ascii=False)}"
+    expected = f"expected {error.validator} {json.dumps(rule, ensure_ascii=False)}"
     if error.validator == "required":
-        missing = [name for name in error.validator_value if name not in error.instance]
+        missing = [name for name in rule if name not in instance]
         expected = f"expected property {', '.join(missing)}"
     elif error.validator in ("additionalProperties", "unevaluatedProperties"):
-        expected = f"expected no properties but {', '.join(error.schema.get('properties', ())) or 'none'}"
+        expected = f"expected no properties but {', '.join(schema.get('properties', ())) or 'none'}"
     elif error.validator == "type":
-        expected += f", found {_KINDS.get(type(error.instance), 'null')}"
+        expected += f", found {_KINDS.get(type(instance), 'null')}"
     return f"{clip_utf8(pointer, _SHOWN_BYTES)}: {clip_utf8(expected, _SHOWN_BYTES)}"
 
 
@@ -116,7 +119,8 @@ def _check_additional(validator: Any, wanted: Any, instance: Any, schema: Any) -
         yield from validator.descend(instance[name], wanted, path=name)
 
 
-_Validator: Final = extend(
+_extend: Final[Callable[..., Any]] = extend
+_Validator: Final = _extend(
     Draft202012Validator,
     {
         "pattern": _check_pattern,

@@ -1,0 +1,193 @@
+"""Whether a task's output schema is one that can be used, and where it is not; pure.
+
+The package that knows JSON Schema takes a while to load, so only tasks that have a schema load it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic_core import SchemaError as PatternError
+from pydantic_core import SchemaValidator, core_schema
+
+_Resolver = Any
+"""``referencing``'s, whose type is not public."""
+MAX_SCHEMA_BYTES: Final = 16 * 1024
+"""Bound on a schema as compact UTF-8 JSON: all of it is told to the model."""
+MAX_SCHEMA_DEPTH: Final = 32
+"""Bound on the nesting of its objects and lists."""
+MAX_APPLIED: Final = 1000
+"""Bound on the subschemas that one value may be held to at once, each reference counted as often as it is met."""
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_SHOWN_CHARS: Final = 200
+_ONE: Final = (
+    "additionalProperties",
+    "contains",
+    "contentSchema",
+    "else",
+    "if",
+    "items",
+    "not",
+    "propertyNames",
+    "then",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+)
+_LISTS: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
+_MAPS: Final = ("$defs", "definitions", "dependentSchemas", "patternProperties", "properties")
+_SAME_VALUE: Final = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas")
+"""Keywords whose subschemas judge the value itself, not a part of it."""
+_REFERENCES: Final = ("$ref", "$dynamicRef")
+
+
+@dataclass(frozen=True)
+class SchemaFault:
+    """What is wrong with a schema."""
+
+    pointer: str
+    """Where, as a JSON pointer into the schema; empty: the whole of it."""
+    problem: str
+
+
+class _FaultError(Exception):
+    def __init__(self, pointer: str, problem: str) -> None:
+        super().__init__(problem)
+        self.fault = SchemaFault(pointer, problem)
+
+
+def schema_fault(schema: Mapping[str, Any]) -> SchemaFault | None:
+    """Return the first fault of a schema, None if there is none. Nothing is fetched."""
+    try:
+        _check_size(schema)
+        _check_dialect(schema)
+        _check_references(dict(schema))
+    except _FaultError as error:
+        return error.fault
+    return None
+
+
+def _check_size(schema: Mapping[str, Any]) -> None:
+    if _depth(schema) > MAX_SCHEMA_DEPTH:
+        raise _FaultError("", f"it is nested deeper than {MAX_SCHEMA_DEPTH} levels")
+    size = len(json.dumps(schema, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
+    if size > MAX_SCHEMA_BYTES:
+        raise _FaultError("", f"it is {size} bytes of JSON, more than the {MAX_SCHEMA_BYTES} that it may have")
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level and depth <= MAX_SCHEMA_DEPTH:
+        inner = (each.values() if isinstance(each, Mapping) else each for each in level)
+        level = [part for parts in inner for part in parts if isinstance(part, Mapping | list)]
+        depth += 1
+    return depth
+
+
+def _check_dialect(schema: Mapping[str, Any]) -> None:
+    from jsonschema import Draft202012Validator, FormatChecker, SchemaError
+
+    if str(schema.get("$schema", DIALECT)).removesuffix("#") != DIALECT:
+        raise _FaultError("/$schema", f"only {DIALECT} is known; leave it out")
+    try:
+        Draft202012Validator.check_schema(schema, format_checker=FormatChecker(()))
+    except SchemaError as error:
+        raise _FaultError(_pointer(error.absolute_path), error.message[:_SHOWN_CHARS]) from None
+
+
+def _check_references(schema: dict[str, Any]) -> None:
+    from referencing import Registry
+    from referencing.jsonschema import DRAFT202012
+
+    _Walk().check("", schema, Registry().resolver_with_root(DRAFT202012.create_resource(schema)))
+
+
+@dataclass
+class _Walk:
+    """Looks at every subschema: where it refers to, its patterns, and how much it applies to one value."""
+
+    weights: dict[int, int] = field(default_factory=dict)
+    open: set[int] = field(default_factory=set)
+
+    def check(self, pointer: str, schema: Any, resolver: _Resolver) -> None:
+        if not isinstance(schema, dict):
+            return
+        resolver = _within(schema, resolver)
+        for name in _REFERENCES:
+            if name in schema:
+                _target(f"{pointer}/{name}", schema[name], resolver)
+        _check_patterns(pointer, schema)
+        if self._weight(schema, resolver, pointer) > MAX_APPLIED:
+            raise _FaultError(pointer, f"it applies more than {MAX_APPLIED} schemas to one value")
+        for where, part in _parts(schema):
+            self.check(f"{pointer}{where}", part, resolver)
+
+    def _weight(self, schema: Any, resolver: _Resolver, pointer: str) -> int:
+        """Return how many schemas judge a value that is held to this one."""
+        if not isinstance(schema, dict):
+            return 1
+        if id(schema) in self.open:
+            raise _FaultError(pointer, "it refers to itself without end")
+        if id(schema) not in self.weights:
+            self.open.add(id(schema))
+            self.weights[id(schema)] = 1 + sum(
+                self._weight(part, within, pointer) for part, within in _judging(schema, resolver, pointer)
+            )
+            self.open.remove(id(schema))
+        return self.weights[id(schema)]
+
+
+def _judging(schema: dict[str, Any], resolver: _Resolver, pointer: str) -> Iterator[tuple[Any, _Resolver]]:
+    """Yield what judges the same value as a schema, with what its own references are resolved by."""
+    resolver = _within(schema, resolver)
+    for name in _REFERENCES:
+        if name in schema:
+            yield _target(f"{pointer}/{name}", schema[name], resolver)
+    for where, part in _parts(schema):
+        if where.split("/")[1] in _SAME_VALUE:
+            yield part, resolver
+
+
+def _parts(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the subschemas, each with its pointer."""
+    yield from ((f"/{name}", schema[name]) for name in _ONE if name in schema)
+    for name in _LISTS:
+        yield from ((f"/{name}/{number}", part) for number, part in enumerate(schema.get(name, ())))
+    for name in _MAPS:
+        yield from ((f"/{name}{_pointer([key])}", part) for key, part in schema.get(name, {}).items())
+
+
+def _within(schema: dict[str, Any], resolver: _Resolver) -> _Resolver:
+    from referencing.jsonschema import DRAFT202012
+
+    return resolver.in_subresource(DRAFT202012.create_resource(schema))
+
+
+def _target(pointer: str, name: str, resolver: _Resolver) -> tuple[Any, _Resolver]:
+    from referencing.exceptions import Unresolvable
+
+    try:
+        found = resolver.lookup(name)
+    except Unresolvable:
+        shown = name[:_SHOWN_CHARS]
+        raise _FaultError(pointer, f"{shown!r} is nothing in this schema, and no other is fetched") from None
+    if not isinstance(found.contents, dict | bool):
+        raise _FaultError(pointer, f"{name[:_SHOWN_CHARS]!r} is no schema")
+    return found.contents, found.resolver
+
+
+def _check_patterns(pointer: str, schema: dict[str, Any]) -> None:
+    """Refuse patterns that cannot be matched in linear time."""
+    found = {f"{pointer}/patternProperties{_pointer([text])}": text for text in schema.get("patternProperties", ())}
+    if "pattern" in schema:
+        found[f"{pointer}/pattern"] = schema["pattern"]
+    for where, text in found.items():
+        try:
+            SchemaValidator(core_schema.str_schema(pattern=text))
+        except PatternError:
+            problem = "it is no regular expression, or one with lookaround or back-references, which are not supported"
+            raise _FaultError(where, problem) from None
+
+
+def _pointer(path: Any) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)

@@ -1,0 +1,105 @@
+"""Which output schemas are refused, where the fault is said to be, and what becomes of the task."""
+
+from typing import Any
+
+import pytest
+
+import operator_objects as o
+from cognitive_operator.plan.output_schema import DIALECT, MAX_SCHEMA_BYTES, SchemaFault, schema_fault
+from cognitive_operator.plan.task import plan_task
+from cognitive_operator.reconcile.index import Index
+from cognitive_operator.reconcile.output_schemas import OutputSchemas
+
+TREE = {"$defs": {"node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}}}, "$ref": "#/$defs/node"}
+
+
+def nested(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "null"}
+    for _ in range(levels // 2):
+        schema = {"properties": {"a": schema}}
+    return schema
+
+
+def bomb(levels: int) -> dict[str, Any]:
+    doubled = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(levels)}
+    return {"$defs": doubled | {f"d{levels}": {"type": "null"}}, "$ref": "#/$defs/d0"}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {"a": {"type": ["string", "null"]}}, "required": ["a"]},
+        {"$schema": DIALECT, "type": "array", "prefixItems": [{"type": "integer"}], "items": False},
+        TREE,
+        {"$defs": {"a": {"$anchor": "here", "type": "integer"}}, "$ref": "#here"},
+        {"$id": "https://example.com/s", "$defs": {"a": {"$id": "part", "type": "null"}}, "$ref": "part"},
+        {"pattern": r"^\p{L}{1,9}$", "patternProperties": {"^x-": True}},
+        {"anything": "goes"},
+        nested(30),
+        bomb(7),
+    ],
+)
+def test_sound_schemas_are_taken(schema: dict[str, Any]) -> None:
+    assert schema_fault(schema) is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "pointer", "problem"),
+    [
+        ({"type": "thing"}, "/type", "'thing' is not valid"),
+        ({"properties": {"a/b": {"minLength": -1}}}, "/properties/a~1b/minLength", "-1 is less than"),
+        ({"required": "a"}, "/required", "is not of type 'array'"),
+        ({"$schema": "http://json-schema.org/draft-07/schema#"}, "/$schema", "2020-12"),
+        ({"items": {"$ref": "https://example.com/s.json"}}, "/items/$ref", "no other is fetched"),
+        ({"$ref": DIALECT}, "/$ref", "no other is fetched"),
+        ({"properties": {"a": {"$ref": "#/$defs/b"}}}, "/properties/a/$ref", "'#/$defs/b' is nothing"),
+        ({"$defs": {"a": True}, "items": {"$ref": "#/title"}, "title": "t"}, "/items/$ref", "is no schema"),
+        ({"$ref": "#"}, "", "without end"),
+        ({"properties": {"a": {"anyOf": [{"$ref": "#/properties/a"}]}}}, "/properties/a", "without end"),
+        ({"properties": {"a": {"pattern": "("}}}, "/properties/a/pattern", "no regular expression"),
+        ({"patternProperties": {"(?=a)": True}}, "/patternProperties/(?=a)", "lookaround"),
+        ({"pattern": r"(a)\1"}, "/pattern", "back-references"),
+        (nested(40), "", "deeper than 32"),
+        ({"description": "x" * MAX_SCHEMA_BYTES}, "", "more than the 16384"),
+        (bomb(12), "", "more than 1000"),
+    ],
+)
+def test_others_are_refused_where_they_are_wrong(schema: dict[str, Any], pointer: str, problem: str) -> None:
+    fault = schema_fault(schema)
+    assert isinstance(fault, SchemaFault)
+    assert problem in fault.problem
+    assert fault.pointer == pointer
+
+
+@pytest.mark.timeout(5)
+def test_a_schema_that_doubles_itself_is_judged_at_once() -> None:
+    assert schema_fault(bomb(100)) is not None
+
+
+def record_with(schema: dict[str, Any]) -> Any:
+    index = Index()
+    return index.put_task(o.task_body(outputSchema=schema), 0.0)
+
+
+async def test_a_task_with_a_bad_schema_is_refused_before_anything_runs() -> None:
+    hold = await OutputSchemas().hold(record_with({"properties": {"a": {"type": "thing"}}}))
+    assert hold is not None
+    assert (hold.reason, hold.is_final, hold.is_accepted) == ("InvalidOutputSchema", True, False)
+    assert hold.message.startswith("spec.outputSchema at /properties/a/type: ")
+    plan = plan_task(o.facts(hold=hold))
+    assert (plan.publish, plan.patch is not None) == (None, True)
+    patch = plan.patch or {}
+    conditions = {c["type"]: (c["status"], c["reason"]) for c in patch["conditions"]}
+    assert (patch["phase"], patch["reason"]) == ("Failed", "InvalidOutputSchema")
+    assert conditions == {"Accepted": ("False", "InvalidOutputSchema"), "Failed": ("True", "InvalidOutputSchema")}
+
+
+async def test_a_sound_schema_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = record_with({"type": "null"})
+    assert await OutputSchemas().hold(record) is None
+    monkeypatch.setattr("cognitive_operator.reconcile.output_schemas.schema_fault", None)
+    assert await OutputSchemas().hold(record) is None
+
+
+async def test_a_task_without_one_is_not_looked_at() -> None:
+    assert await OutputSchemas().hold(Index().put_task(o.task_body(), 0.0)) is None
