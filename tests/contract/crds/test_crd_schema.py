@@ -95,7 +95,8 @@ def test_every_field_of_a_task_is_immutable() -> None:
     frozen = {rule["fieldPath"]: rule["rule"] for rule in spec["x-kubernetes-validations"] if "oldSelf" in rule["rule"]}
     assert "has(self.cancel) && self.cancel" in frozen.pop(".cancel")
     assert set(frozen) == {f".{name}" for name in spec["properties"] if name not in MUTABLE}
-    for path, rule in frozen.items():
+    for path, written in frozen.items():
+        rule = written.replace("dyn(self)", "self").replace("dyn(oldSelf)", "oldSelf")
         assert f"has(self{path}) == has(oldSelf{path})" in rule, path
         assert f"self{path} == oldSelf{path}" in rule, path
 

@@ -25,6 +25,10 @@ def answer(output: Any) -> str:
     return json.dumps(GOOD | {"output": output})
 
 
+TOLD = {"memory": {}}
+"""Nothing of the worker's own memory, so that a question costs the same each time."""
+
+
 def named(text: str) -> dict[str, Any]:
     """Return an input by which a script can tell one task from the others."""
     return {"error_message": text}
@@ -80,12 +84,13 @@ def test_a_task_that_passes_its_budget_ends_and_keeps_its_thought(home: Cluster,
 
 def test_a_budget_goes_over_all_attempts(home: Cluster, model: ScriptedModel) -> None:
     model.script(contains="never JSON", content="no JSON " * 100)
-    home.apply(task("free", "thinker", input=named("never JSON"), retryPolicy={"maxRetries": 0}))
+    question = {"input": named("never JSON"), "context": TOLD}
+    home.apply(task("free", "thinker", retryPolicy={"maxRetries": 0}, **question))
     once = home.wait_phase("free", "Failed")["usage"]["totalTokens"]
     model.reset()
     model.script(contains="never JSON", content="no JSON " * 100)
     budget, retries = once + once // 2, {"maxRetries": 9, "backoffSeconds": 1}
-    home.apply(task("bounded", "thinker", budget={"tokens": budget}, input=named("never JSON"), retryPolicy=retries))
+    home.apply(task("bounded", "thinker", budget={"tokens": budget}, retryPolicy=retries, **question))
     status = home.wait_phase("bounded", "Failed", 60.0)
     assert status["reason"] == "BudgetExceeded"
     assert [attempt["errorType"] for attempt in status["attempts"]] == ["OutputParseError", "BudgetExceeded"]

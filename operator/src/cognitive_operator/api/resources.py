@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
+from cognitive_operator.api.budgets import AgentBudget, TaskBudget
 from cognitive_operator.api.conditions import Outcome, Phase, TaskCondition
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.inputs import InputSource
@@ -163,13 +164,6 @@ class Energy(View):
     """Absent: no bound."""
 
 
-class AgentBudget(View):
-    """What an agent may use."""
-
-    tokens_per_day: int | None = None
-    """Absent: no bound."""
-
-
 class AgentSpec(View):
     """The spec of a CognitiveAgent."""
 
@@ -210,13 +204,6 @@ class AgentRef(View):
     """The agent that thinks about a task, in the task's namespace."""
 
     name: str
-
-
-class TaskBudget(View):
-    """What a task may use."""
-
-    tokens: int | None = None
-    """Absent: no bound."""
 
 
 class TaskSpec(View):

@@ -21,7 +21,7 @@ class ReasoningError(Exception):
 
     retryable: ClassVar[bool] = False
     shows_thought: ClassVar[bool] = False
-    """Whether people are shown what was thought, in place of a result: the model did think, and was stopped or wrong."""
+    """Whether people are shown what was thought, in place of a result."""
 
     def __init__(self, message: str, *, retry_after_s: float | None = None, usage: Usage | None = None) -> None:
         super().__init__(message)
