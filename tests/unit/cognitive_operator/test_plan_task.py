@@ -99,6 +99,13 @@ def test_a_held_task_is_not_published_and_its_status_says_why() -> None:
     assert condition(plan, "Dispatched")["reason"] == hold.reason
 
 
+@pytest.mark.parametrize("missing", [{"agent": None}, {"hold": Hold("InputNotFound", "ConfigMap team/notes is gone")}])
+def test_a_queued_task_whose_agent_or_input_goes_away_stays_queued(missing: dict[str, Any]) -> None:
+    plan = plan_task(o.facts(o.task_body({"phase": "Queued", "reason": "WaitingForSlot"}), **missing))
+    assert plan.patch is not None
+    assert (plan.patch["phase"], condition(plan, "Dispatched")["status"]) == ("Queued", "False")
+
+
 def test_a_hold_by_the_tasks_own_spec_says_that_it_is_not_accepted() -> None:
     plan = plan_task(o.facts(hold=Hold("Bad", "spec.x is wrong", is_accepted=False), waited_s=1.5))
     assert condition(plan, "Accepted")["status"] == "False"
