@@ -58,7 +58,10 @@ def lost(what: str) -> HeldError:
 
 def too_large(size: int, limit: int) -> HeldError:
     """All input together is too large; what it comes from may change, but a task is not held for that."""
-    message = f"spec.input, spec.inputFrom and spec.dependsOn together are {size} bytes of JSON, more than the {limit} that a task may have."
+    message = (
+        f"spec.input, spec.inputFrom and spec.dependsOn together are {size} bytes of JSON, "
+        f"more than the {limit} that a task may have."
+    )
     return HeldError(Hold(Reason.INPUT_TOO_LARGE, message, Phase.FAILED))
 
 
