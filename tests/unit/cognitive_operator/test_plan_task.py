@@ -258,3 +258,10 @@ def test_while_backing_off_nothing_is_rewritten() -> None:
     status = {"phase": "Queued", "reason": "BackingOff", "message": "Attempt 1 ended"}
     plan = plan_task(o.facts(o.task_body(status), backoff_left_s=3.0, waited_s=60.0))
     assert (plan.patch, plan.publish, plan.recheck_s) == (None, None, 3.0)
+
+
+def test_a_hold_that_is_the_specs_own_fault_ends_the_task_as_not_accepted() -> None:
+    plan = plan_task(o.facts(hold=Hold("DependencyCycle", "a -> b -> a", Phase.FAILED, is_accepted=False)))
+    assert plan.patch is not None
+    verdicts = {c["type"]: (c["status"], c["reason"]) for c in plan.patch["conditions"]}
+    assert verdicts == {"Accepted": ("False", "DependencyCycle"), "Failed": ("True", "DependencyCycle")}

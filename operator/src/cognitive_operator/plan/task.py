@@ -89,7 +89,8 @@ def _held(facts: TaskFacts, hold: Hold) -> TaskPlan:
     if hold.is_final and not hold.is_accepted:
         return _write(facts, status.refused(_stamp(facts), hold.reason, hold.message))
     if hold.is_final:
-        return _write(facts, status.failed(_stamp(facts), hold.reason, hold.message))
+        end = status.failed if hold.is_accepted else status.refused
+        return _write(facts, end(_stamp(facts), hold.reason, hold.message))
     is_told = facts.task.status.reason == hold.reason or facts.task.status.phase is Phase.QUEUED
     if not is_told and facts.waited_s < QUEUED_AFTER_S:
         return TaskPlan(recheck_s=QUEUED_AFTER_S - facts.waited_s)
