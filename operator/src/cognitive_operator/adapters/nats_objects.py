@@ -87,6 +87,8 @@ async def delete_object(js: JetStream, bucket: str, name: str) -> None:
 
 async def list_objects(js: JetStream, bucket: str) -> set[str]:
     """Return the names of the objects in a bucket, none of an absent one."""
+    if await js.call_absent_ok(f"STREAM.INFO.{object_stream(bucket)}", {}) is None:
+        return set()
     prefix = f"$O.{bucket}."
     found = [s.removeprefix(prefix) async for s in js.subjects(object_stream(bucket), f"{prefix}M.>")]
     return {name for subject in found if (name := _decoded(subject.removeprefix("M."))) is not None}

@@ -222,6 +222,7 @@ class TaskReconciler:
         if left.status != "True" and agent.blocker is None:
             self._index.block(agent, energy_blocker(agent.agent, left))
             self._sweep.poke_agent(record.agent)
+            self._sweep.poke(task.uid for task in self._index.unfinished_of(record.agent))
 
     async def _finished(self, record: TaskRecord) -> None:
         record.flight = None
