@@ -15,7 +15,7 @@ from rich.table import Table
 
 from bench.figures import Figure, percentile, row_of
 from bench.loads import Outcome, burst, one_by_one, steady
-from bench.model import InstantModel
+from bench.model import SLOW, SLOW_S, InstantModel
 from bench.observe import import_seconds, raw_ray_job_seconds, resident_mb, task_writes
 from bench.tasks import TaskClient, task_client
 from controlplane import KubectlError
@@ -24,7 +24,9 @@ from demo.llm import LLMChoice
 from demo.system import System
 from servers.errors import ServerError
 
-WARM, JOBS = "warm", "jobs"
+WARM, JOBS, CROWD = "warm", "jobs", "crowd"
+AT_ONCE = 100
+CALLS = 50
 RATES = (10.0, 20.0, 30.0)
 
 
@@ -64,11 +66,15 @@ def _measure(arguments: argparse.Namespace) -> list[Figure]:
 
 
 def _apply_agents(system: System) -> None:
-    kubectl = system.kubectl
-    for name, mode in ((WARM, "Embedded"), (JOBS, "Job")):
-        addresses = system.addresses
-        llm = {"provider": addresses.provider, "model": addresses.model, "endpoint": addresses.endpoint}
-        spec = {"llm": llm, "ray": {"address": addresses.ray}, "execution": {"mode": mode}}
+    kubectl, addresses = system.kubectl, system.addresses
+    crowd = {"execution": {"concurrencyPerWorker": AT_ONCE}, "queue": {"maxConcurrentTasks": AT_ONCE}}
+    for name, model, more in (
+        (WARM, addresses.model, {}),
+        (JOBS, addresses.model, {"execution": {"mode": "Job"}}),
+        (CROWD, SLOW, crowd),
+    ):
+        llm = {"provider": addresses.provider, "model": model, "endpoint": addresses.endpoint}
+        spec = {"llm": llm, "ray": {"address": addresses.ray}, **more}
         kubectl.apply(
             json.dumps(
                 {
@@ -86,10 +92,27 @@ def _apply_agents(system: System) -> None:
 async def _load(system: System, model: InstantModel, arguments: argparse.Namespace) -> list[Figure]:
     async with task_client(system.parts.plane) as client:
         await one_by_one(client, WARM, 5)  # connections and code are warm from here on
-        figures = await _steady(client, system, arguments.seconds)
+        figures = await _overhead(client, model)
+        figures += await _at_once(client)
+        figures += await _steady(client, system, arguments.seconds)
         figures += await _burst(client, model, arguments.burst)
         figures += await _jobs(client, system, arguments.jobs)
     return figures
+
+
+async def _overhead(client: TaskClient, model: InstantModel) -> list[Figure]:
+    with step(f"{CALLS} calls of the model, and {CALLS} tasks one by one"):
+        call_ms = await asyncio.to_thread(model.call_ms, CALLS)
+        outcome = await one_by_one(client, WARM, CALLS, "overhead")
+    took = [client.timeline.statuses[name]["durationSeconds"] * 1000 for name in outcome.names]
+    return [Figure("executor: added to a call of the model, median", statistics.median(took) - call_ms, 5, "ms")]
+
+
+async def _at_once(client: TaskClient) -> list[Figure]:
+    with step(f"{AT_ONCE} tasks at once with a model that takes {SLOW_S:g} s"):
+        outcome = await burst(client, [CROWD], AT_ONCE, connections=8)
+    name = f"{AT_ONCE} at once, model of {SLOW_S:g} s: first create to last Succeeded"
+    return [Figure(name, outcome.total_s, SLOW_S + 1, "s")]
 
 
 async def _steady(client: TaskClient, system: System, seconds: float) -> list[Figure]:

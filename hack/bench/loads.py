@@ -52,9 +52,9 @@ async def burst(client: TaskClient, agents: Sequence[str], count: int, connectio
     return await _outcome(client, names)
 
 
-async def one_by_one(client: TaskClient, agent: str, count: int) -> Outcome:
+async def one_by_one(client: TaskClient, agent: str, count: int, prefix: str = "single") -> Outcome:
     """Create each task when the one before it has finished."""
-    names = [f"single-{agent}-{number}" for number in range(count)]
+    names = [f"{prefix}-{agent}-{number}" for number in range(count)]
     for name in names:
         await client.create(name, agent)
         await client.wait([name], FINISH_TIMEOUT_S)

@@ -2,8 +2,11 @@
 
 import json
 import os
+import statistics
 import sys
+import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -14,10 +17,13 @@ from servers.process import ChildProcess, Command, environment
 SUPPORT = Path(__file__).parents[2] / "tests" / "support"
 TEXT_CHARS = 1000
 """Two texts of this length make a result of 2 KiB."""
+SLOW = "slow"
+"""The model that takes SLOW_S; every other one answers at once."""
+SLOW_S = 1.0
 
 
 class InstantModel:
-    """The tests' scripted model, told nothing but how long its texts are."""
+    """The tests' scripted model, told nothing but how long its texts are, and which model is slow."""
 
     def __init__(self, log_path: Path) -> None:
         (self._port,) = free_ports(1)
@@ -37,13 +43,28 @@ class InstantModel:
 
     def __enter__(self) -> Self:
         self._process.wait_until(http_ok(f"{self._url}/v1/models"), 20, "a port")
-        script = json.dumps({"text": "x" * TEXT_CHARS}).encode()
-        request = urllib.request.Request(f"{self._url}/_scripts", script, {"Content-Type": "application/json"})
-        urllib.request.urlopen(request, timeout=10).close()
+        text = "x" * TEXT_CHARS
+        for script in ({"model": SLOW, "delay_s": SLOW_S, "text": text}, {"text": text}):
+            self._post("/_scripts", script)
         return self
+
+    def call_ms(self, count: int) -> float:
+        """Return the median of the milliseconds that a call of the model takes without an executor."""
+        body = {"model": "scripted", "messages": [{"role": "user", "content": "x" * TEXT_CHARS}]}
+        took = []
+        for _ in range(count):
+            began = time.perf_counter()
+            self._post("/v1/chat/completions", body)
+            took.append((time.perf_counter() - began) * 1000)
+        return statistics.median(took)
 
     def __exit__(self, *_: object) -> None:
         self._process.stop(grace_s=2)
+
+    def _post(self, path: str, body: Mapping[str, object]) -> None:
+        content = json.dumps(body).encode()
+        request = urllib.request.Request(f"{self._url}{path}", content, {"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=10).close()
 
     @property
     def _url(self) -> str:

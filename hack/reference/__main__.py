@@ -1,4 +1,7 @@
-"""``python -m reference`` writes docs/reference/api.md; with ``--check`` it only tells whether that is up to date."""
+"""``python -m reference`` writes what is generated from the CRDs; with ``--check`` it tells what is not up to date.
+
+That is docs/reference/api.md, and the task template in the CRD of schedules.
+"""
 
 import sys
 from pathlib import Path
@@ -6,28 +9,45 @@ from pathlib import Path
 import yaml
 
 from reference.markdown import Schema, page_of
+from reference.template import template_of, with_template
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference" / "api.md"
+TASKS = ROOT / "crds" / "cognitivetasks.yaml"
+SCHEDULES = ROOT / "crds" / "cognitiveschedules.yaml"
 
 
 def load_crds(directory: Path) -> list[Schema]:
     """Return the CRDs among the manifests of a directory, in the order of their files."""
-    texts = [path.read_text(encoding="utf-8") for path in sorted(directory.glob("*.yaml"))]
-    manifests = [manifest for text in texts for manifest in yaml.safe_load_all(text)]
-    return [manifest for manifest in manifests if manifest["kind"] == "CustomResourceDefinition"]
+    return [crd for path in sorted(directory.glob("*.yaml")) for crd in _crds(path.read_text(encoding="utf-8"))]
+
+
+def schedules_manifest() -> str:
+    """Return the CRD of schedules as it should be."""
+    (tasks,) = _crds(TASKS.read_text(encoding="utf-8"))
+    return with_template(SCHEDULES.read_text(encoding="utf-8"), template_of(tasks))
 
 
 def main() -> int:
     """Run the command line."""
-    page = page_of(load_crds(ROOT / "crds"))
-    if sys.argv[1:] != ["--check"]:
-        PAGE.write_text(page, encoding="utf-8")
-        return 0
-    if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page:
-        print(f"{PAGE.relative_to(ROOT)} is not what crds/ says: run `make generate` and commit it", file=sys.stderr)
-        return 1
-    return 0
+    is_check = sys.argv[1:] == ["--check"]
+    stale = _bring_about(SCHEDULES, schedules_manifest(), is_check=is_check)
+    stale += _bring_about(PAGE, page_of(load_crds(ROOT / "crds")), is_check=is_check)
+    for path in stale:
+        print(f"{path.relative_to(ROOT)} is not what crds/ says: run `make generate` and commit it", file=sys.stderr)
+    return 1 if stale else 0
+
+
+def _bring_about(path: Path, content: str, *, is_check: bool) -> list[Path]:
+    """Write a file, or return it when it is to be checked and is not up to date."""
+    if not is_check:
+        path.write_text(content, encoding="utf-8")
+        return []
+    return [] if path.exists() and path.read_text(encoding="utf-8") == content else [path]
+
+
+def _crds(text: str) -> list[Schema]:
+    return [manifest for manifest in yaml.safe_load_all(text) if manifest["kind"] == "CustomResourceDefinition"]
 
 
 if __name__ == "__main__":

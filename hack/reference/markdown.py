@@ -16,6 +16,8 @@ RANGES = {
     ("minProperties", "maxProperties"): " keys",
 }
 """The keywords of a schema that bound from both sides, and what they count."""
+TEMPLATE = "taskTemplate.spec"
+"""The field that is another resource's spec: its fields and rules are told there."""
 
 
 def page_of(crds: list[Schema]) -> str:
@@ -43,6 +45,8 @@ def _rows(schema: Schema, prefix: str) -> Iterator[str]:
         path = f"{prefix}{name}"
         required = " **required**" if name in schema.get("required", []) else ""
         yield f"| `{path}`{required} | {', '.join([_type(field), *_limits(field)])} | {_text(field)} |"
+        if path == TEMPLATE:
+            continue
         yield from _rows(field, f"{path}.")
         yield from _rows(field.get("items", {}), f"{path}[].")
         if isinstance(inner := field.get("additionalProperties"), dict):
@@ -59,8 +63,9 @@ def _rules(schema: Schema) -> Iterator[str]:
 
 def _messages(schema: Schema) -> Iterator[str]:
     yield from (rule.get("message", "") for rule in schema.get("x-kubernetes-validations", []))
-    for field in schema.get("properties", {}).values():
-        yield from _messages(field)
+    for name, field in schema.get("properties", {}).items():
+        if name != TEMPLATE.partition(".")[0]:
+            yield from _messages(field)
     if isinstance(items := schema.get("items"), dict):
         yield from _messages(items)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cognitive_objects import INPUTS, Cluster, task
+from cognitive_objects import API_VERSION, INPUTS, Cluster, task
 from eventually import eventually
 from ray_submissions import RaySubmissions
 from scripted_model import ScriptedModel
@@ -30,3 +30,20 @@ def test_a_namespace_with_running_tasks_can_be_deleted(
     story.kubectl("delete", "namespace", str(story.kubectl.namespace), "--timeout=60s")
     eventually(lambda: model_server.in_flight == 0, 20.0)
     assert RaySubmissions(ray_head.address).wait(executor, 30.0)["status"] in ("STOPPED", "SUCCEEDED")
+
+
+def test_a_chain_and_a_schedule_run_with_the_operators_rights(story: Cluster, model_server: ScriptedModel) -> None:
+    template = {"spec": task("x", "embedded", dependsOn=[{"name": "first"}])["spec"]}
+    spec = {"schedule": "0 0 1 1 *", "taskTemplate": template, "successfulHistoryLimit": 0}
+    schedule = {"apiVersion": API_VERSION, "kind": "CognitiveSchedule", "metadata": {"name": "yearly"}, "spec": spec}
+    story.apply(schedule, task("first", "job"))
+    story.wait_condition("yearly", "Ready", "Scheduled", kind="csched")
+    due = '{"status":{"lastScheduleTime":"2020-06-01T00:00:00Z"}}'
+    story.kubectl("patch", "csched", "yearly", "--subresource=status", "--type=merge", "-p", due)
+
+    def counted() -> bool:
+        return bool(story.get("csched", "yearly")["status"]["totals"]["succeeded"] == 1)
+
+    eventually(counted, 90.0)
+    eventually(lambda: list(story.tasks()) == ["first"], 30.0)
+    assert len(model_server.executions) == 2

@@ -89,11 +89,13 @@ class Cluster:
         found = next((c for c in conditions if c["type"] == type_), None)
         return (found["status"], found["reason"], found["message"]) if found else ("", "", "")
 
-    def wait_condition(self, name: str, type_: str, reason: str, timeout_s: float = 60.0) -> tuple[str, str]:
-        """Wait until an agent's condition has a reason; return its status and message."""
+    def wait_condition(
+        self, name: str, type_: str, reason: str, timeout_s: float = 60.0, *, kind: str = "cagent"
+    ) -> tuple[str, str]:
+        """Wait until a condition has a reason; return its status and message."""
 
         def reached() -> tuple[str, str]:
-            status, found, message = self.condition(name, type_)
+            status, found, message = self.condition(name, type_, kind)
             assert found == reason, f"{name} {type_}={status} {found}: {message}"
             return status, message
 

@@ -8,7 +8,7 @@ from fault_evidence import Body, Evidence, Sighting
 
 TASK, AGENT = "CognitiveTask", "CognitiveAgent"
 WAITING = ("Pending", "Queued", "Suspended")
-UNCOUNTED = ("CredentialsNotMounted", "AgentDeleted")
+UNCOUNTED = ("CredentialsNotMounted", "AgentDeleted", "Suspended")
 """Ends of an attempt that use up no retry."""
 DEFAULT_RETRIES = 2
 EXPECTED_TRACEBACK = "kopf._cogs.clients.errors."

@@ -18,6 +18,7 @@ from cognitive_operator.adapters.model import ModelEndpoint
 from cognitive_operator.adapters.nats_broker import NatsBroker
 from cognitive_operator.adapters.nats_connection import NatsSettings
 from cognitive_operator.adapters.ray_jobs import RayJobsHttp
+from cognitive_operator.adapters.web import WebClient
 from cognitive_operator.config import Config
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import TransientError
@@ -95,8 +96,8 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     broker = NatsBroker(NatsSettings(config.nats_url, config.nats_creds), clock)
     await broker.start()
     stack.push_async_callback(broker.close)
-    ray = await stack.enter_async_context(RayJobsHttp())
-    model = await stack.enter_async_context(ModelEndpoint())
+    ray = RayJobsHttp(await stack.enter_async_context(WebClient(proxies=False)))
+    model = ModelEndpoint(await stack.enter_async_context(WebClient(proxies=True)))
     return Deps(
         kube=kube,
         broker=broker,

@@ -144,6 +144,9 @@ class Kube(Protocol):
     def list_all(self, plural: str) -> AsyncIterator[Body]:
         """Iterate over all objects of a kind, page by page, so that few are in memory at once."""
 
+    async def create(self, plural: str, body: Body) -> Body:
+        """Create an object and return it as it stands; raises ConflictError when its name is taken."""
+
     async def delete(self, plural: str, namespace: str, name: str, identity: "Identity") -> None:
         """Delete an object if it is still the same one in the same state.
 

@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cognitive_operator.adapters.model import ModelEndpoint
+from cognitive_operator.adapters.web import WebClient
 from cognitive_operator.ports import ModelProbe, ModelTarget
 from http_double import HANG, HttpDouble, Reply
 
@@ -14,8 +15,8 @@ LIST = Reply(json={"object": "list", "data": [{"id": "gemma-3-270m"}, {"id": "ot
 
 @pytest.fixture
 async def probe() -> AsyncIterator[ModelEndpoint]:
-    async with ModelEndpoint(timeout_s=2) as made:
-        yield made
+    async with WebClient(proxies=True) as web:
+        yield ModelEndpoint(web, timeout_s=2)
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])

@@ -7,6 +7,7 @@ import pytest
 
 from cognitive_operator.adapters.model import ModelEndpoint
 from cognitive_operator.adapters.model_url import models_url
+from cognitive_operator.adapters.web import WebClient
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
 from cognitive_operator.ports import ModelProbe, ModelTarget
 from http_double import HttpDouble, Reply
@@ -20,8 +21,8 @@ CREDENTIALS = ("Authorization", "api-key", "x-api-key", "x-goog-api-key")
 
 @pytest.fixture
 async def probe() -> AsyncIterator[ModelEndpoint]:
-    async with ModelEndpoint(timeout_s=2) as made:
-        yield made
+    async with WebClient(proxies=True) as web:
+        yield ModelEndpoint(web, timeout_s=2)
 
 
 BEARER = {"Authorization": f"Bearer {KEY}"}

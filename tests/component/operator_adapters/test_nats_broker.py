@@ -290,7 +290,7 @@ async def test_an_object_cannot_name_other_objects_chunks_as_its_own(broker: Nat
 
 
 async def test_control_messages_reach_executors_and_need_none(broker: NatsBroker, js: JetStreamContext) -> None:
-    await broker.send_control("default", AGENT, b"nobody hears")
+    await broker.send_control("nowhere", AGENT, b"nobody hears")
     listening = await js._nc.subscribe(f"agent.control.default.{AGENT}")
     await js._nc.flush()
     await broker.send_control("default", AGENT, b'{"action": "stop"}')

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cognitive_operator.adapters.ray_jobs import RayJobsHttp
+from cognitive_operator.adapters.web import WebClient
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
 from cognitive_operator.ports import RayJob, RayJobs, RaySubmission
 from eventually import eventually_async
@@ -21,14 +22,14 @@ def submission(submission_id: str, entrypoint: str = "true") -> RaySubmission:
 
 @pytest.fixture
 async def jobs() -> AsyncIterator[RayJobsHttp]:
-    async with RayJobsHttp(timeout_s=5) as made:
-        yield made
+    async with WebClient(proxies=False) as web:
+        yield RayJobsHttp(web, timeout_s=5)
 
 
 @pytest.fixture
 async def hasty() -> AsyncIterator[RayJobsHttp]:
-    async with RayJobsHttp(timeout_s=2, submit_timeout_s=0.3) as made:
-        yield made
+    async with WebClient(proxies=False) as web:
+        yield RayJobsHttp(web, timeout_s=2, submit_timeout_s=0.3)
 
 
 async def ended(jobs: RayJobs, address: str, submission_id: str) -> RayJob:

@@ -1,5 +1,6 @@
 """Workers in this process, on a real broker."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -12,11 +13,14 @@ from cognitive_runtime.adapters.worker.ports import WorkerIdentity
 from cognitive_runtime.bootstrap.hosted import HostedWorker, Post
 from cognitive_runtime.config import RuntimeSettings
 from eventually import eventually_async
+from ray_submissions import RaySubmissions
 from scripted_reasoner import ScriptedReasoner
 from servers.nats import NatsServer
+from servers.ray_head import RayHead
 from wire_broker import WireBroker
 
 StartWorker = Callable[..., Awaitable[HostedWorker]]
+StartExecutor = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
@@ -65,6 +69,32 @@ async def start_worker(agent: str, settings: RuntimeSettings, reasoner: Scripted
     yield start
     for worker in started:
         await worker.stop(0.5)
+
+
+@pytest.fixture
+def jobs(ray_head: RayHead) -> RaySubmissions:
+    """The Jobs API of the suite's head."""
+    return RaySubmissions(ray_head.address)
+
+
+@pytest_asyncio.fixture
+async def start_executor(
+    broker: WireBroker, agent: str, jobs: RaySubmissions, nats_server: NatsServer
+) -> AsyncIterator[StartExecutor]:
+    """Submit the agent's executor and wait until so many workers are ready; its job ends after the test."""
+    submission_id = f"ca-{agent}-1a2b3c4d-1"
+
+    async def start(*arguments: str, ready: int = 1) -> str:
+        jobs.executor(agent, nats_server.url, submission_id, *arguments)
+        await eventually_async(lambda: _are_ready(broker, agent, ready), 90)
+        return submission_id
+
+    yield start
+    await asyncio.to_thread(jobs.end, submission_id)
+
+
+async def _are_ready(broker: WireBroker, agent: str, count: int) -> bool:
+    return [lease["ready"] for lease in (await broker.leases(agent)).values()] == [True] * count
 
 
 async def _pulls(worker: HostedWorker) -> bool:

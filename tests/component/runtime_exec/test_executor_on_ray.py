@@ -3,17 +3,14 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from eventually import eventually_async
-from ray_submissions import RaySubmissions
 from scripted_model import ScriptedModel
-from servers.nats import NatsServer
-from servers.ray_head import RayHead
 from wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
@@ -25,19 +22,10 @@ def model() -> Iterator[ScriptedModel]:
         yield server
 
 
-@pytest.fixture
-def jobs(ray_head: RayHead) -> RaySubmissions:
-    return RaySubmissions(ray_head.address)
-
-
 @pytest_asyncio.fixture
-async def executor(broker: WireBroker, agent: str, jobs: RaySubmissions, nats_server: NatsServer) -> AsyncIterator[str]:
+async def executor(start_executor: Callable[..., Awaitable[str]]) -> str:
     """An executor with one warm worker; the id of its Ray job."""
-    submission_id = f"ca-{agent}-1a2b3c4d-1"
-    jobs.executor(agent, nats_server.url, submission_id, "--workers 1", "--concurrency 4")
-    await eventually_async(lambda: _ready_workers(broker, agent), 60)
-    yield submission_id
-    await asyncio.to_thread(jobs.end, submission_id)
+    return await start_executor("--workers 1", "--concurrency 4")
 
 
 async def test_a_warm_executor_answers_and_ends_when_it_is_drained(broker, agent, executor, jobs, model):
@@ -104,10 +92,10 @@ async def test_a_stop_reaches_a_hung_model_call(broker, agent, executor, model):
     assert (await broker.wait_response(hung)).body["error_type"] == "Cancelled"
 
 
-async def test_an_executor_waits_for_a_secret_that_its_requests_need(broker, agent, jobs, model, request):
-    nats_server, ray_head = request.getfixturevalue("nats_server"), request.getfixturevalue("ray_head")
-    submission_id = f"ca-{agent}-1a2b3c4d-1"
-    jobs.executor(agent, nats_server.url, submission_id, "--require-secret llm-api-key")
+async def test_an_executor_waits_for_a_secret_that_its_requests_need(
+    broker, agent, model, *, jobs, start_executor, ray_head
+):
+    submission_id = await start_executor("--require-secret llm-api-key", ready=0)
     await eventually_async(lambda: _lease_says(broker, agent, "CredentialsNotMounted"), 60)
     attempt = Attempt(agent)
     await broker.publish(attempt, llm={"endpoint": model.url, "api_key_file": "llm-api-key"})
@@ -118,7 +106,6 @@ async def test_an_executor_waits_for_a_secret_that_its_requests_need(broker, age
     (request,) = [found for found in model.requests if found.request_id == attempt.id]
     assert request.headers["authorization"] == "Bearer the-key"
     assert "the-key" not in jobs.logs(submission_id)
-    await asyncio.to_thread(jobs.end, submission_id)
 
 
 def _write_secret(folder: Path) -> None:

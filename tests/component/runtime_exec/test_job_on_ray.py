@@ -7,9 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from eventually import eventually_async
-from ray_submissions import RaySubmissions
 from scripted_model import ScriptedModel
-from servers.ray_head import RayHead
 from wire_broker import Attempt
 
 pytestmark = pytest.mark.component
@@ -19,11 +17,6 @@ pytestmark = pytest.mark.component
 def model() -> Iterator[ScriptedModel]:
     with ScriptedModel() as server:
         yield server
-
-
-@pytest.fixture
-def jobs(ray_head: RayHead) -> RaySubmissions:
-    return RaySubmissions(ray_head.address)
 
 
 async def test_a_job_executes_its_attempt_and_publishes_it(broker, agent, jobs, model, nats_server):

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,7 @@ import pytest
 import pytest_asyncio
 
 from eventually import eventually_async
-from ray_submissions import RaySubmissions
 from scripted_model import ScriptedModel
-from servers.nats import NatsServer
 from servers.ray_head import RayHead
 from wire_broker import Attempt, Response, WireBroker
 
@@ -46,19 +44,10 @@ def model(model_server: ScriptedModel) -> ScriptedModel:
     return model_server
 
 
-@pytest.fixture
-def jobs(ray_head: RayHead) -> RaySubmissions:
-    return RaySubmissions(ray_head.address)
-
-
 @pytest_asyncio.fixture
-async def executor(broker: WireBroker, agent: str, jobs: RaySubmissions, nats_server: NatsServer) -> AsyncIterator[str]:
+async def executor(start_executor: Callable[..., Awaitable[str]]) -> str:
     """An executor with two warm workers that share a ledger; the id of its Ray job."""
-    submission_id = f"ca-{agent}-1a2b3c4d-1"
-    jobs.executor(agent, nats_server.url, submission_id, "--workers 2 --concurrency 3 --shared-ledger")
-    await eventually_async(lambda: _two_are_ready(broker, agent), 90)
-    yield submission_id
-    await asyncio.to_thread(jobs.end, submission_id)
+    return await start_executor("--workers 2 --concurrency 3 --shared-ledger", ready=2)
 
 
 async def test_two_workers_together_keep_the_limit(broker, agent, executor, model):
@@ -152,10 +141,6 @@ async def _answers(broker: WireBroker, attempts: list[Attempt], llm: dict[str, A
 async def _is_given_again(broker: WireBroker, agent: str, settings: dict[str, Any]) -> bool:
     (response,) = await _answers(broker, [Attempt(agent)], settings)
     return bool(response.body["cache_hit"])
-
-
-async def _two_are_ready(broker: WireBroker, agent: str) -> bool:
-    return [lease["ready"] for lease in (await broker.leases(agent)).values()] == [True, True]
 
 
 def _ledger_pid(submission_id: str) -> int:

@@ -10,9 +10,12 @@ from crd_schema import examples, part, strict
 
 AGENTS = {m["metadata"]["name"]: m for m in examples() if m["kind"] == "CognitiveAgent"}
 TASKS = {m["metadata"]["name"]: m for m in examples() if m["kind"] == "CognitiveTask"}
+SCHEDULES = {m["metadata"]["name"]: m for m in examples() if m["kind"] == "CognitiveSchedule"}
 
 
-@pytest.mark.parametrize("manifest", [*AGENTS.values(), *TASKS.values()], ids=lambda m: m["metadata"]["name"])
+@pytest.mark.parametrize(
+    "manifest", [*AGENTS.values(), *TASKS.values(), *SCHEDULES.values()], ids=lambda m: m["metadata"]["name"]
+)
 def test_an_example_is_valid(manifest: dict[str, Any]) -> None:
     assert manifest["apiVersion"] == "cognitive.seedcore.io/v1alpha1"
     jsonschema.validate(manifest["spec"], strict(part(manifest["kind"], "spec")))
@@ -30,4 +33,8 @@ def test_both_modes_get_tasks() -> None:
 
 
 def test_names_are_used_once() -> None:
-    assert len(examples()) == len(AGENTS) + len(TASKS) == 8
+    assert len(examples()) == len(AGENTS) + len(TASKS) + len(SCHEDULES) == 9
+
+
+def test_the_tasks_of_the_schedules_are_for_agents_of_the_examples() -> None:
+    assert {each["spec"]["taskTemplate"]["spec"]["agentRef"]["name"] for each in SCHEDULES.values()} <= set(AGENTS)

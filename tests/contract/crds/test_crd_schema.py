@@ -6,7 +6,7 @@ import pytest
 
 from crd_schema import MUTABLE, FieldPath, Schema, crd, fields, part
 
-KINDS = ("CognitiveAgent", "CognitiveTask")
+KINDS = ("CognitiveAgent", "CognitiveTask", "CognitiveSchedule")
 ALL = [
     (kind, half, path, field)
     for kind in KINDS
@@ -101,7 +101,9 @@ def test_every_field_of_a_task_is_immutable() -> None:
         assert f"self{path} == oldSelf{path}" in rule, path
 
 
-@pytest.mark.parametrize(("kind", "short"), [("CognitiveAgent", "cagent"), ("CognitiveTask", "ctask")])
+@pytest.mark.parametrize(
+    ("kind", "short"), [("CognitiveAgent", "cagent"), ("CognitiveTask", "ctask"), ("CognitiveSchedule", "csched")]
+)
 def test_resources_have_short_names_a_category_and_a_status_of_its_own(kind: str, short: str) -> None:
     spec = crd(kind)["spec"]
     assert spec["group"] == "cognitive.seedcore.io"

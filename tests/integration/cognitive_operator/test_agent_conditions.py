@@ -78,8 +78,9 @@ def test_a_deleted_agent_leaves_nothing_and_its_task_waits_for_another(
     cluster.kubectl("delete", "cagent", "gone", "--timeout=30s")
     assert RaySubmissions(ray_head.address).wait(executor)["status"] in ("STOPPED", "SUCCEEDED")
     eventually(lambda: model.in_flight == 0)
-    pending = cluster.wait_phase("t", "Pending")
-    assert pending["attempts"][0]["errorType"] == "AgentDeleted"
+    eventually(lambda: cluster.status("t").get("reason") == "AgentNotFound", 30.0)
+    waiting = cluster.wait_phase("t", "Queued")
+    assert waiting["attempts"][0]["errorType"] == "AgentDeleted"
     cluster.apply(agent("gone", ray_head.address, model.url))
     attempts = cluster.wait_phase("t", "Succeeded", 60.0)["attempts"]
     assert [a["outcome"] for a in attempts] == ["Failed", "Succeeded"]

@@ -99,9 +99,10 @@ def test_a_budget_goes_over_all_attempts(home: Cluster, model: ScriptedModel) ->
 
 
 def counted(cluster: Cluster, name: str, total: int) -> None:
-    def reached() -> None:
+    def reached() -> bool:
         today = cluster.get("cagent", name)["status"].get("tokensToday", {})
         assert today.get("total") == total, today
+        return True
 
     eventually(reached, 30.0, 0.2)
 

@@ -186,7 +186,7 @@ TASKS: list[tuple[Manifest, tuple[str, ...]]] = [
     (task(constraints={"requirements": "one"}), ("spec.constraints.requirements", "array")),
     (task(constraints={"requirements": [""]}), ("spec.constraints.requirements[0]", "at least 1 char")),
     (task(constraints={"rubric": ["x"]}), ("spec.constraints.rubric", "string")),
-    (task(priority=1), ("spec.priority", "unknown field")),
+    (task(urgency=1), ("spec.urgency", "unknown field")),
 ]
 
 

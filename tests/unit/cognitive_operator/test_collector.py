@@ -217,3 +217,13 @@ async def test_a_finished_task_costs_little_memory() -> None:
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert used / 2000 < 2500, "bytes for each"
+
+
+async def test_a_task_whose_result_is_waited_for_stays() -> None:
+    desk = Desk(ended_body(), agent=agent_with(10))
+    waiting = o.task_body({"phase": "Pending"}, dependsOn=[{"name": "why-1"}])
+    desk.index.put_task(waiting, 0.0)
+    assert await desk.after(100) == []
+    desk.index.drop_task(o.TASK_UID)
+    desk.deps.clock.monotonic_s += 60.0
+    assert await desk.after(100) == ["why-1"]

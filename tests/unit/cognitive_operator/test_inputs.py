@@ -17,6 +17,7 @@ from cognitive_operator.desired.input import INLINE_INPUT_BYTES, MAX_INPUT_BYTES
 from cognitive_operator.errors import BrokerUnavailableError, ForbiddenError, MessageError, ObjectNotFoundError
 from cognitive_operator.plan.hold import Hold
 from cognitive_operator.plan.input_hold import HeldError
+from cognitive_operator.reconcile.dependencies import Dependencies
 from cognitive_operator.reconcile.index import Index, TaskRecord
 from cognitive_operator.reconcile.inputs import LOOK_EVERY_S, Inputs
 from cognitive_operator.reconcile.requests import RequestPublisher
@@ -92,7 +93,7 @@ class Desk:
         record = self.index.put_task(o.task_body(inputFrom=list(sources), **spec), 0.0)
         assert record is not None
         self.record: TaskRecord = record
-        self.inputs = Inputs(self.deps, self.index)  # type: ignore[arg-type]
+        self.inputs = Inputs(self.deps, self.index, Dependencies(self.deps, self.index))  # type: ignore[arg-type]
 
     def config_map(self, **data: str) -> None:
         self.deps.kube.objects["configmaps", "notes"] = {"metadata": {"name": "notes"}, "data": data}

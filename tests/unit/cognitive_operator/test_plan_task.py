@@ -99,6 +99,13 @@ def test_a_held_task_is_not_published_and_its_status_says_why() -> None:
     assert condition(plan, "Dispatched")["reason"] == hold.reason
 
 
+@pytest.mark.parametrize("missing", [{"agent": None}, {"hold": Hold("InputNotFound", "ConfigMap team/notes is gone")}])
+def test_a_queued_task_whose_agent_or_input_goes_away_stays_queued(missing: dict[str, Any]) -> None:
+    plan = plan_task(o.facts(o.task_body({"phase": "Queued", "reason": "WaitingForSlot"}), **missing))
+    assert plan.patch is not None
+    assert (plan.patch["phase"], condition(plan, "Dispatched")["status"]) == ("Queued", "False")
+
+
 def test_a_hold_by_the_tasks_own_spec_says_that_it_is_not_accepted() -> None:
     plan = plan_task(o.facts(hold=Hold("Bad", "spec.x is wrong", is_accepted=False), waited_s=1.5))
     assert condition(plan, "Accepted")["status"] == "False"
@@ -251,3 +258,10 @@ def test_while_backing_off_nothing_is_rewritten() -> None:
     status = {"phase": "Queued", "reason": "BackingOff", "message": "Attempt 1 ended"}
     plan = plan_task(o.facts(o.task_body(status), backoff_left_s=3.0, waited_s=60.0))
     assert (plan.patch, plan.publish, plan.recheck_s) == (None, None, 3.0)
+
+
+def test_a_hold_that_is_the_specs_own_fault_ends_the_task_as_not_accepted() -> None:
+    plan = plan_task(o.facts(hold=Hold("DependencyCycle", "a -> b -> a", Phase.FAILED, is_accepted=False)))
+    assert plan.patch is not None
+    verdicts = {c["type"]: (c["status"], c["reason"]) for c in plan.patch["conditions"]}
+    assert verdicts == {"Accepted": ("False", "DependencyCycle"), "Failed": ("True", "DependencyCycle")}

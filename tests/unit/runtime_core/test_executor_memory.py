@@ -97,6 +97,13 @@ async def test_a_task_s_own_memory_wins_also_an_empty_one(own):
     assert worker.told == own
 
 
+async def test_memory_that_came_with_the_request_is_kept_whatever_the_sources_say():
+    worker = Worker()
+    await worker.run()
+    await worker.run(context={"memory": {"memory_hits": 77}})
+    assert worker.told == {"memory_hits": 77}
+
+
 async def test_with_a_cache_the_answer_depends_on_the_question_alone():
     worker = Worker()
     await worker.run()

@@ -89,11 +89,11 @@ class JetStream:
         return [_stored(api, message) for message in found]
 
     async def subjects(self, stream: str, subject_filter: str) -> AsyncIterator[str]:
-        """Yield the subjects of a stream that hold messages, none of an absent one; in pages of 100,000."""
+        """Yield the subjects of a stream that hold messages; the server answers in pages of 100,000."""
         offset, total = 0, 1
         while offset < total:
             body = {"subjects_filter": subject_filter, "offset": offset}
-            answer = await self.call_absent_ok(f"STREAM.INFO.{stream}", body) or {}
+            answer = await self.call(f"STREAM.INFO.{stream}", body)
             page = answer.get("state", {}).get("subjects") or {}
             for subject in page:
                 yield subject

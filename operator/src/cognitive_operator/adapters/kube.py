@@ -80,6 +80,16 @@ class KubeApi:
             if not token:
                 return
 
+    async def create(self, plural: str, body: Body) -> Body:
+        """Create an object and return it as it stands.
+
+        Raises:
+            ConflictError: There is one of its name.
+            ObjectInvalidError: The API server refuses the content.
+        """
+        namespace = quote(body["metadata"]["namespace"], safe="")
+        return await self._client.request("POST", f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{plural}", body)
+
     async def delete(self, plural: str, namespace: str, name: str, identity: Identity) -> None:
         """Delete an object if it is still the same one in the same state.
 

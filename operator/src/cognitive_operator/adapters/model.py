@@ -1,7 +1,6 @@
 """Asks a model's endpoint whether it serves (port ``ModelProbe``)."""
 
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from cognitive_operator.adapters.model_url import models_url
 from cognitive_operator.adapters.web import Answer, Question, WebClient, WebError, shown
@@ -20,18 +19,9 @@ _KEY_REFUSED: Final = ("API_KEY_INVALID", "API key not valid")
 class ModelEndpoint:
     """Asks with the agent's own credentials; never raises, and never repeats the key."""
 
-    def __init__(self, timeout_s: float = 5.0) -> None:
+    def __init__(self, web: WebClient, timeout_s: float = 5.0) -> None:
+        self._web = web
         self._timeout_s = timeout_s
-        self._web = WebClient(proxies=True)
-
-    async def __aenter__(self) -> Self:
-        await self._web.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._web.__aexit__(kind, error, trace)
 
     async def check(self, target: ModelTarget, api_key: str | None) -> ModelSeen:
         """Return what the endpoint answers to ``GET …/models``."""

@@ -14,6 +14,8 @@ from cognitive_operator.errors import ObjectNotFoundError
 
 CHUNK_BYTES: Final = 128 * 1024
 _CHUNKS_AT_ONCE: Final = 16
+MAX_OBJECT_BYTES: Final = 16 * 1024 * 1024
+"""No more of an object is taken into memory, whatever its description says."""
 
 _NUID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What an executor may call the chunks of an object: nothing that would match other subjects."""
@@ -64,6 +66,8 @@ async def read_object(js: JetStream, bucket: str, name: str) -> bytes:
         if not chunks:
             raise ObjectNotFoundError(f"object {name} of bucket {bucket} has {len(parts)} of its {count} parts left")
         parts += [chunk.data for chunk in chunks]
+        if sum(map(len, parts)) > MAX_OBJECT_BYTES:
+            raise ObjectNotFoundError(f"object {name} of bucket {bucket} is larger than {MAX_OBJECT_BYTES} bytes")
         after = chunks[-1].sequence
     return b"".join(parts)
 
@@ -83,6 +87,8 @@ async def delete_object(js: JetStream, bucket: str, name: str) -> None:
 
 async def list_objects(js: JetStream, bucket: str) -> set[str]:
     """Return the names of the objects in a bucket, none of an absent one."""
+    if await js.call_absent_ok(f"STREAM.INFO.{object_stream(bucket)}", {}) is None:
+        return set()
     prefix = f"$O.{bucket}."
     found = [s.removeprefix(prefix) async for s in js.subjects(object_stream(bucket), f"{prefix}M.>")]
     return {name for subject in found if (name := _decoded(subject.removeprefix("M."))) is not None}

@@ -1,8 +1,7 @@
 """Ray's Jobs REST API (port ``RayJobs``). Source: ``ray/dashboard/modules/job/job_head.py`` of Ray 2.60."""
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import quote
 
 from cognitive_operator.adapters.web import Answer, Question, WebClient, WebError, shown
@@ -16,19 +15,10 @@ _MAX_BYTES: Final = 16 * 1024 * 1024
 class RayJobsHttp:
     """Jobs of any number of Ray clusters; each call waits for its own dashboard only."""
 
-    def __init__(self, timeout_s: float = 5.0, submit_timeout_s: float = 15.0) -> None:
+    def __init__(self, web: WebClient, timeout_s: float = 5.0, submit_timeout_s: float = 15.0) -> None:
         self._timeout_s = timeout_s
         self._submit_timeout_s = submit_timeout_s
-        self._web = WebClient(proxies=False)
-
-    async def __aenter__(self) -> Self:
-        await self._web.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._web.__aexit__(kind, error, trace)
+        self._web = web
 
     async def version(self, address: str) -> str:
         """Return Ray's version: the cheapest proof that the dashboard answers.

@@ -31,6 +31,13 @@ class TaskCondition(StrEnum):
     """The result's output satisfies the task's own schema; only of tasks that have one."""
 
 
+class ScheduleCondition(StrEnum):
+    """Condition types of a CognitiveSchedule."""
+
+    READY = "Ready"
+    """Runs start when they are due."""
+
+
 class Phase(StrEnum):
     """Summary of a task's conditions."""
 
@@ -110,6 +117,15 @@ class Reason(StrEnum):
     INPUT_FORBIDDEN = "InputForbidden"
     WAITING_FOR_TASK = "WaitingForTask"
     DEPENDENCY_FAILED = "DependencyFailed"
+    # dependencies
+    WAITING_FOR_DEPENDENCY = "WaitingForDependency"
+    DEPENDENCY_NOT_FOUND = "DependencyNotFound"
+    DEPENDENCY_CYCLE = "DependencyCycle"
+    # schedules
+    SCHEDULED = "Scheduled"
+    INVALID_SCHEDULE = "InvalidSchedule"
+    UNKNOWN_TIME_ZONE = "UnknownTimeZone"
+    TASK_REFUSED = "TaskRefused"
     # attempts that the operator closes itself
     EXECUTOR_LOST = "ExecutorLost"
     JOB_FAILED = "JobFailed"

@@ -1,5 +1,6 @@
 """Group, kinds, annotations and the names of children and of everything on the broker and on Ray."""
 
+from datetime import datetime
 from typing import Final, NamedTuple
 
 GROUP: Final = "cognitive.seedcore.io"
@@ -9,6 +10,12 @@ AGENT_KIND: Final = "CognitiveAgent"
 AGENT_PLURAL: Final = "cognitiveagents"
 TASK_KIND: Final = "CognitiveTask"
 TASK_PLURAL: Final = "cognitivetasks"
+SCHEDULE_KIND: Final = "CognitiveSchedule"
+SCHEDULE_PLURAL: Final = "cognitiveschedules"
+SCHEDULE_LABEL: Final = f"{GROUP}/schedule"
+"""Label of a schedule's tasks: its name."""
+SCHEDULED_AT: Final = f"{GROUP}/scheduled-timestamp"
+"""Annotation of a schedule's tasks: the time that they are the run of."""
 AGENT_FINALIZER: Final = f"{GROUP}/executor"
 MANAGER: Final = "cognitive-operator"
 
@@ -110,6 +117,11 @@ def parse_object(agent_uid: str, name: str) -> AttemptKey | None:
 def attempt_submission_id(task_uid: str, number: int) -> str:
     """Return the Ray submission id of an attempt in Job mode: the same for every operator."""
     return f"ct-{task_uid}-{number}"
+
+
+def run_name(schedule: str, scheduled: datetime) -> str:
+    """Return the name of the task of a schedule's run: the same for every operator."""
+    return f"{schedule}-{int(scheduled.timestamp()) // 60}"
 
 
 def executor_prefix(agent_uid: str) -> str:

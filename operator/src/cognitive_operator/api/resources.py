@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import Field
 
 from cognitive_operator.api.budgets import AgentBudget, TaskBudget
+from cognitive_operator.api.chains import Dependency
 from cognitive_operator.api.conditions import Outcome, Phase, TaskCondition
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.inputs import InputSource
@@ -224,6 +225,12 @@ class TaskSpec(View):
     cancel: bool = False
     ttl_seconds_after_finished: int | None = None
     priority: int = 0
+    depends_on: tuple[Dependency, ...] = ()
+
+    @property
+    def has_input_elsewhere(self) -> bool:
+        """True when part of the input is read when an attempt begins."""
+        return bool(self.input_from or self.depends_on)
 
 
 class Attempt(View):

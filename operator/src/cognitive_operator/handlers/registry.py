@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 import kopf
 
-from cognitive_operator.api.names import AGENT_PLURAL, GROUP, MANAGER, TASK_PLURAL, VERSION
+from cognitive_operator.api.names import AGENT_PLURAL, GROUP, MANAGER, SCHEDULE_PLURAL, TASK_PLURAL, VERSION
 from cognitive_operator.ports import Body
 
 REQUEST_TIMEOUT_S: Final = 30.0
@@ -28,6 +28,12 @@ class Engine(Protocol):
 
     def take_agent(self, body: Body) -> None:
         """An agent exists and is now so."""
+
+    def take_schedule(self, body: Body) -> None:
+        """A schedule exists and is now so."""
+
+    def lose_schedule(self, body: Body) -> None:
+        """A schedule is deleted."""
 
     def lose_task(self, body: Body) -> None:
         """A task is deleted."""
@@ -48,6 +54,10 @@ def new_registry(engine: Engine, on_stop: Callable[[], None]) -> kopf.OperatorRe
     @kopf.on.event(GROUP, VERSION, AGENT_PLURAL, registry=registry)
     async def on_agent(event: kopf.RawEvent, **_: Any) -> None:
         (engine.lose_agent if event["type"] == "DELETED" else engine.take_agent)(dict(event["object"]))
+
+    @kopf.on.event(GROUP, VERSION, SCHEDULE_PLURAL, registry=registry)
+    async def on_schedule(event: kopf.RawEvent, **_: Any) -> None:
+        (engine.lose_schedule if event["type"] == "DELETED" else engine.take_schedule)(dict(event["object"]))
 
     @kopf.on.cleanup(registry=registry)
     async def on_cleanup(**_: Any) -> None:

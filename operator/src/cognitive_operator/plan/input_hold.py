@@ -51,10 +51,16 @@ def hopeless(source: InputSource, reason: Reason, what: str) -> HeldError:
     return HeldError(Hold(reason, _named(source, f"{what}."), Phase.FAILED))
 
 
+def lost(what: str) -> HeldError:
+    """The result of a task in spec.dependsOn cannot be had any more: the task ends."""
+    return HeldError(Hold(Reason.DEPENDENCY_FAILED, f"spec.dependsOn: {what}"[:1024], Phase.FAILED))
+
+
 def too_large(size: int, limit: int) -> HeldError:
     """All input together is too large; what it comes from may change, but a task is not held for that."""
     message = (
-        f"spec.input and spec.inputFrom together are {size} bytes of JSON, more than the {limit} that a task may have."
+        f"spec.input, spec.inputFrom and spec.dependsOn together are {size} bytes of JSON, "
+        f"more than the {limit} that a task may have."
     )
     return HeldError(Hold(Reason.INPUT_TOO_LARGE, message, Phase.FAILED))
 

@@ -95,14 +95,20 @@ def _held(facts: TaskFacts, hold: Hold) -> TaskPlan:
     is_told = facts.task.status.reason == hold.reason or facts.task.status.phase is Phase.QUEUED
     if not is_told and facts.waited_s < QUEUED_AFTER_S:
         return TaskPlan(recheck_s=QUEUED_AFTER_S - facts.waited_s)
-    patch = status.held(_stamp(facts), hold.phase, hold.reason, hold.message, is_accepted=hold.is_accepted)
+    phase = _waiting_phase(facts) if hold.phase is Phase.PENDING else hold.phase
+    patch = status.held(_stamp(facts), phase, hold.reason, hold.message, is_accepted=hold.is_accepted)
     return _write(facts, patch, recheck_s=hold.recheck_s)
 
 
 def _missing_agent(facts: TaskFacts) -> Mapping[str, Any]:
     meta, name = facts.task.metadata, facts.task.spec.agent_ref.name
     message = f"CognitiveAgent {meta.namespace}/{name} (spec.agentRef.name) does not exist; the task waits for it."
-    return status.pending(_stamp(facts), Reason.AGENT_NOT_FOUND, message)
+    return status.held(_stamp(facts), _waiting_phase(facts), Reason.AGENT_NOT_FOUND, message, is_accepted=False)
+
+
+def _waiting_phase(facts: TaskFacts) -> Phase:
+    """Phases do not go back: a task that was queued before what it needs went away stays so."""
+    return Phase.PENDING if facts.task.status.phase in (None, Phase.PENDING) else Phase.QUEUED
 
 
 def _close(facts: TaskFacts, ended: Closing) -> TaskPlan:

@@ -71,7 +71,7 @@ class Collector:
 
     def _due_s(self, record: TaskRecord) -> float | None:
         """Return when a finished task is to be deleted, by the API server's clock."""
-        if record.end is None or not record.is_finished:
+        if record.end is None or not record.is_finished or self._index.links.dependants(record.name):
             return None
         agent = self._index.agents.get(record.agent)
         default_s = agent.agent.spec.task_defaults.ttl_seconds_after_finished if agent else None

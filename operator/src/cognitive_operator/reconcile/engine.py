@@ -8,6 +8,7 @@ from cognitive_operator.reconcile.agents import AgentReconciler
 from cognitive_operator.reconcile.attempts import AttemptObserver
 from cognitive_operator.reconcile.cleaner import Cleaner
 from cognitive_operator.reconcile.collector import Collector
+from cognitive_operator.reconcile.dependencies import Dependencies
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.executors import ExecutorKeeper
 from cognitive_operator.reconcile.farewell import Farewell
@@ -18,6 +19,7 @@ from cognitive_operator.reconcile.inputs import Inputs
 from cognitive_operator.reconcile.output_schemas import OutputSchemas
 from cognitive_operator.reconcile.requests import RequestPublisher
 from cognitive_operator.reconcile.results import ResultPump
+from cognitive_operator.reconcile.schedules import Schedules
 from cognitive_operator.reconcile.sweep import Sweep
 from cognitive_operator.reconcile.tasks import TaskReconciler
 from cognitive_operator.reconcile.workqueue import WorkQueue
@@ -40,10 +42,14 @@ class Engine:
         self._gauges = QueueGauges(deps, index)
         self._pump = ResultPump(deps, index, self._tasks)
         attempts = AttemptObserver(deps, index, self._cleaner)
-        inputs = Inputs(deps, index)
-        holds = Holds([OwnWord(), OutputSchemas(), QueueDeadline(deps.kube, index), inputs])
+        dependencies = Dependencies(deps, index)
+        inputs = Inputs(deps, index, dependencies)
+        late = QueueDeadline(deps.kube, index)
+        holds = Holds([OwnWord(), OutputSchemas(), late, dependencies, inputs])
         requests = RequestPublisher(deps, inputs)
         self._task = TaskReconciler(deps, index, holds, attempts, self._sweep, requests=requests)
+        self._schedules = Schedules(deps, index, self._sweep)
+        index.links.wake = self._sweep.poke
         farewell = Farewell(deps, index, self._tasks.add)
         self._agent = AgentReconciler(deps, index, ExecutorKeeper(deps), farewell, self._tasks.add)
 
@@ -56,8 +62,11 @@ class Engine:
                 await self._sweep.synced.wait()
                 group.create_task(self._pump.run(), name="results")
                 group.create_task(self._collector.run(), name="collector")
+                group.create_task(self._schedules.run(), name="schedules")
         finally:
-            await asyncio.gather(self._tasks.close(), self._agents.close(), self._cleaner.close())
+            await asyncio.gather(
+                self._tasks.close(), self._agents.close(), self._cleaner.close(), self._schedules.close()
+            )
 
     def take_task(self, body: Body) -> None:
         """A task exists and is now so."""
@@ -75,6 +84,14 @@ class Engine:
         """An agent is deleted."""
         meta = body["metadata"]
         self._sweep.lose_agent((meta["namespace"], meta["name"]), meta["uid"])
+
+    def take_schedule(self, body: Body) -> None:
+        """A schedule exists and is now so."""
+        self._schedules.take(body)
+
+    def lose_schedule(self, body: Body) -> None:
+        """A schedule is deleted."""
+        self._schedules.lose(body)
 
     async def _reconcile_task(self, uid: str) -> float | None:
         return await self._task.reconcile(uid)

@@ -14,7 +14,9 @@ from cognitive_operator.plan.expiry import End, Tried, end_of, tried_of
 from cognitive_operator.plan.flight import Flight
 from cognitive_operator.plan.ledger import TaskSeen, task_seen
 from cognitive_operator.plan.line import place_of
+from cognitive_operator.plan.links import Links
 from cognitive_operator.plan.queue import AgentQueue, Terms
+from cognitive_operator.plan.runs import Runs
 from cognitive_operator.plan.share import RayBounds, RayShare, ray_cluster_of
 from cognitive_operator.plan.task import Blocker
 from cognitive_operator.ports import Body, Delivery
@@ -156,6 +158,8 @@ class Index:
         self._bounds = bounds or RayBounds()
         self._queues: dict[ObjectName, AgentQueue] = {}
         self._shares: dict[tuple[str, bool], RayShare] = {}
+        self.links = Links()
+        self.runs = Runs()
         self._by_agent: dict[ObjectName, set[str]] = defaultdict(set)
 
     def put_task(self, body: Body, now_s: float) -> TaskRecord | None:
@@ -177,6 +181,8 @@ class Index:
             record.body, record.task = body, Task.model_validate(body)
             self._by_agent[record.agent].add(record.uid)
             record.spec_bytes = record.spec_bytes or spec_size_bytes(body)
+        self.links.put(body)
+        self.runs.put(body)
         return record
 
     def _new_record(self, body: Body, now_s: float) -> TaskRecord:
@@ -196,6 +202,8 @@ class Index:
             self._by_agent[record.agent].discard(uid)
             if self._named.get(record.name) == uid:
                 del self._named[record.name]
+            self.links.drop(record.name, uid)
+            self.runs.drop(uid)
         return record
 
     def task_named(self, name: ObjectName) -> TaskRecord | None:

@@ -17,6 +17,7 @@ from cognitive_operator.plan import input_hold as held
 from cognitive_operator.plan.hold import Hold
 from cognitive_operator.plan.input_hold import HeldError, place_of
 from cognitive_operator.ports import Body
+from cognitive_operator.reconcile.dependencies import Dependencies
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.index import Index, TaskRecord
 from cognitive_operator.reconcile.task_result import result_of
@@ -32,14 +33,15 @@ _ABSENT: Final = object()
 class Inputs:
     """Knows whether a task's input is there (port ``HoldSource``), and gets it."""
 
-    def __init__(self, deps: Deps, index: Index) -> None:
+    def __init__(self, deps: Deps, index: Index, dependencies: Dependencies) -> None:
         self._deps = deps
         self._index = index
+        self._dependencies = dependencies
         self.limit = asyncio.Semaphore(AT_ONCE)
 
     async def hold(self, record: TaskRecord) -> Hold | None:
         """Return what of a task's input is missing; what was there a moment ago is taken to be there still."""
-        if record.task is None or not record.task.spec.input_from:
+        if record.task is None or not record.task.spec.has_input_elsewhere:
             return None
         now_s = self._deps.clock.monotonic()
         if now_s - record.input_at_s < LOOK_EVERY_S:
@@ -59,13 +61,16 @@ class Inputs:
             HeldError: Something is not there, or not what it must be.
             TransientError: Retry.
         """
-        if record.task is None or not record.task.spec.input_from:
+        if record.task is None or not record.task.spec.has_input_elsewhere:
             return None
         spec = record.task.spec
-        whole = dict(spec.input)
+        try:
+            whole = spec.input | await self._dependencies.results(record)
+        except ResultError as error:
+            raise held.lost(str(error)) from error
         for source in spec.input_from:
             if source.as_ in whole:
-                what = f"spec.input has the key {source.as_} too; one of the two is needed"
+                what = f"spec.input or spec.dependsOn has the key {source.as_} too; one of the two is needed"
                 raise held.hopeless(source, Reason.INPUT_INVALID, what)
             value = await self._value(record, source)
             if value is not _ABSENT:

@@ -34,7 +34,7 @@ class RequestPublisher:
         task = record.task
         if task is None:
             return False
-        if not task.spec.input_from:
+        if not task.spec.has_input_elsewhere:
             return await self._send(record, self._request(task, agent, key), key, task.spec.input, None)
         async with self._inputs.limit:
             content = await self._inputs.read(record)

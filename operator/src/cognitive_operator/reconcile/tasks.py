@@ -58,8 +58,8 @@ class TaskReconciler:
         if record.task is None or record.body is None:
             await self._finished(record)
             return None
-        is_running = record.task.status.phase is Phase.RUNNING
-        if not self._index.is_complete or (is_running and not self._sweep.synced.is_set()):
+        may_run = record.task.status.phase is Phase.RUNNING or bool(record.task.spec.depends_on)
+        if not self._index.is_complete or (may_run and not self._sweep.synced.is_set()):
             return None
         return await self._step(record)
 
@@ -229,6 +229,7 @@ class TaskReconciler:
         if empty is not None and agent.blocker is None:
             self._index.block(agent, budget_blocker(agent.agent, empty))
             self._sweep.poke_agent(record.agent)
+            self._sweep.poke(task.uid for task in self._index.unfinished_of(record.agent))
 
     async def _finished(self, record: TaskRecord) -> None:
         record.flight = None

@@ -24,12 +24,6 @@ class Stamp:
     """RFC 3339."""
 
 
-def pending(stamp: Stamp, reason: str, message: str) -> Patch:
-    """The task waits for something that it names: its agent."""
-    accepted = Verdict(TaskCondition.ACCEPTED, "False", reason, message)
-    return _summary(stamp, Phase.PENDING, reason, message, [accepted])
-
-
 def held(
     stamp: Stamp, phase: Phase, reason: str, message: str, *, is_accepted: bool = True, attempts: Sequence[Attempt] = ()
 ) -> Patch:

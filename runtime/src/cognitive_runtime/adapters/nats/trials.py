@@ -56,6 +56,8 @@ def agent_trials(namespace: str, agent_uid: str) -> tuple[Trial, ...]:
             b"",
         ),
         ((results, "reading large results"), f"{api}.STREAM.MSG.GET.OBJ_{bucket}", _UNREADABLE),
+        ((results, "reading large inputs"), f"{direct}.OBJ_{bucket}", _UNREADABLE),
+        ((results, "finding large inputs"), f"{direct}.OBJ_{bucket}.$O.{bucket}.M.{_MARK}", b""),
         ((results, "removing parts of large results"), f"{api}.STREAM.PURGE.OBJ_{bucket}", _UNREADABLE),
     )
     return (

@@ -1,0 +1,104 @@
+"""When a schedule is due: cron expressions in a time zone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+from cognitive_operator.api.conditions import Reason
+
+MACROS: Final = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+FIELDS: Final = 5
+_LOOKS_BACK: Final = tuple(timedelta(hours=hours) for hours in (1, 24, 24 * 32, 24 * 370, 24 * 370 * 9))
+"""How far to look back for the last time: most schedules were due lately. Leap days are at most eight years apart."""
+_FILES_THAT_ARE_NO_ZONES: Final = frozenset({"localtime", "posixrules", "Factory"})
+
+
+class CronError(ValueError):
+    """A schedule can never be kept; ``reason`` is a condition's."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Cron:
+    """An expression of five fields on the clocks of a time zone.
+
+    As Debian's cron does it: a fixed time that daylight saving skips is due when the clocks have jumped, one that comes
+    twice is due the first time, and what has a star for minutes or hours goes by the time that passes.
+    """
+
+    expression: str
+    zone: tzinfo
+
+    def after(self, start: datetime) -> Iterator[datetime]:
+        """Yield the times after a start, in UTC, each once and in their order; none for those that never are."""
+        last = start
+        for local in CronSim(self.expression, start.astimezone(self.zone)):
+            found = local.astimezone(UTC)
+            if found > last:  # an hour that comes twice and one that is skipped both bring times again
+                last = found
+                yield found
+
+    def next(self, start: datetime) -> datetime | None:
+        """Return the first time after a start, None when there is none within 50 years."""
+        return next(self.after(start), None)
+
+    def last(self, after: datetime, until: datetime) -> datetime | None:
+        """Return the last time after one and not after another, None if there is none between them."""
+        for span in _LOOKS_BACK:
+            start = max(after, until - span)
+            found = None
+            for time in self.after(start):
+                if time > until:
+                    break
+                found = time
+            if found is not None or start == after:
+                return found
+        return None
+
+
+def cron_of(schedule: str, time_zone: str) -> Cron:
+    """Return what a schedule says.
+
+    Raises:
+        CronError: The schedule or the time zone is none; no retry helps.
+    """
+    expression = MACROS.get(schedule, schedule)
+    found = Cron(expression, _zone(time_zone))
+    try:
+        if len(expression.split()) != FIELDS:
+            raise CronSimError("not five fields")
+        if found.next(datetime(2000, 1, 1, tzinfo=UTC)) is None:
+            raise CronSimError("no day is ever like this")
+    except CronSimError as error:
+        expected = f"five fields such as '30 6 * * MON-FRI', or one of {', '.join(MACROS)}"
+        raise CronError(
+            Reason.INVALID_SCHEDULE, f"spec.schedule is {schedule!r}: {error}; expected {expected}."
+        ) from None
+    return found
+
+
+def _zone(name: str) -> tzinfo:
+    if name == "UTC":
+        return UTC
+    try:
+        if name in _FILES_THAT_ARE_NO_ZONES:
+            raise KeyError(name)
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        message = f"spec.timeZone is {name!r}: expected a name of the IANA time zone database, such as Europe/Berlin."
+        raise CronError(Reason.UNKNOWN_TIME_ZONE, message) from None

@@ -1,0 +1,60 @@
+"""The tasks that schedules made."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cognitive_operator.api.runs import Run, owner_of, run_of
+
+
+class Runs:
+    """All tasks of all schedules, by the UID of their schedule."""
+
+    def __init__(self) -> None:
+        self.wake: Callable[[str], None] = _nobody
+        """Called with the UID of a schedule one of whose tasks changed in a way that matters to it."""
+        self._runs: dict[str, dict[str, Run]] = defaultdict(dict)
+        self._gone: dict[str, dict[str, Run]] = defaultdict(dict)
+        self._owners: dict[str, str] = {}
+
+    def put(self, body: Mapping[str, Any]) -> None:
+        """Take in a task as it is now; one that belongs to no schedule is none of ours."""
+        owner = owner_of(body)
+        if owner is None:
+            return
+        run = run_of(body)
+        before = self._runs[owner].get(run.uid)
+        self._runs[owner][run.uid], self._owners[run.uid] = run, owner
+        if before is None or before.is_finished != run.is_finished:
+            self.wake(owner)
+
+    def drop(self, uid: str) -> None:
+        """Forget a task that is deleted; one that had finished is kept until it is counted."""
+        owner = self._owners.pop(uid, None)
+        run = self._runs[owner].pop(uid, None) if owner is not None else None
+        if owner is None or run is None:
+            return
+        if run.is_finished:
+            self._gone[owner][uid] = run
+        self.wake(owner)
+
+    def of(self, owner: str) -> tuple[Run, ...]:
+        """Return the tasks of a schedule that exist, newest first."""
+        return tuple(sorted(self._runs.get(owner, {}).values(), key=lambda r: (r.scheduled, r.name), reverse=True))
+
+    def gone(self, owner: str) -> tuple[Run, ...]:
+        """Return the finished tasks of a schedule that were deleted and may not be counted yet."""
+        return tuple(self._gone.get(owner, {}).values())
+
+    def counted(self, owner: str, runs: tuple[Run, ...]) -> None:
+        """Forget deleted tasks: they are counted."""
+        for run in runs:
+            self._gone.get(owner, {}).pop(run.uid, None)
+
+    def forget(self, owner: str) -> None:
+        """Forget a schedule that is deleted; its tasks go one by one."""
+        self._gone.pop(owner, None)
+
+
+def _nobody(_: str) -> None:
+    """Nobody is woken before there is a queue."""

@@ -1,0 +1,82 @@
+"""Which run of a schedule is due, whom it replaces, and which finished ones have had their time.
+
+Source of the rules: Kubernetes' CronJob controller.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from cognitive_operator.api.conditions import Reason, ScheduleCondition
+from cognitive_operator.api.names import run_name
+from cognitive_operator.api.runs import Run
+from cognitive_operator.api.schedules import Schedule
+from cognitive_operator.plan.cron import Cron, CronError, cron_of
+from cognitive_operator.status.conditions import Verdict
+
+LOOK_AGAIN_S: Final = 30.0
+"""So soon a jump of the wall clock is noticed: timers go by one that does not jump."""
+
+
+@dataclass(frozen=True)
+class SchedulePlan:
+    """What to do about a schedule now."""
+
+    verdict: Verdict
+    due: datetime | None = None
+    """The time whose run is to start now."""
+    blocked: datetime | None = None
+    """The time whose run would start if no other were active."""
+    replaced: tuple[Run, ...] = ()
+    """Active runs that end for it; not its own, which an operator may have started before it died."""
+    next: datetime | None = None
+    """The first time after now."""
+    recheck_s: float | None = None
+
+
+def plan_schedule(schedule: Schedule, runs: Sequence[Run], now: datetime) -> SchedulePlan:
+    """Return what to do; missed times are made up for by one run at most, that of the last of them."""
+    try:
+        cron = cron_of(schedule.spec.schedule, schedule.spec.time_zone)
+    except CronError as error:
+        return SchedulePlan(Verdict(ScheduleCondition.READY, "False", error.reason, str(error)))
+    if schedule.spec.suspend:
+        message = "spec.suspend is true: no run starts; those that are active go on."
+        return SchedulePlan(Verdict(ScheduleCondition.READY, "False", Reason.SUSPENDED, message))
+    return _running(schedule, cron, [run for run in runs if not run.is_finished], now)
+
+
+def _running(schedule: Schedule, cron: Cron, active: Sequence[Run], now: datetime) -> SchedulePlan:
+    due = _last_missed(schedule, cron, now)
+    others = [run for run in active if due is not None and run.name != run_name(schedule.metadata.name, due)]
+    is_blocked = bool(others) and schedule.spec.concurrency_policy == "Forbid"
+    is_replacing = schedule.spec.concurrency_policy == "Replace"
+    upcoming = cron.next(max(now, schedule.status.last_schedule_time or now))
+    left_s = (upcoming - now).total_seconds() if upcoming is not None else LOOK_AGAIN_S
+    message = f"Runs start by {schedule.spec.schedule!r} on the clocks of {schedule.spec.time_zone}."
+    return SchedulePlan(
+        verdict=Verdict(ScheduleCondition.READY, "True", Reason.SCHEDULED, message),
+        due=None if is_blocked else due,
+        blocked=due if is_blocked else None,
+        replaced=tuple(others) if is_replacing else (),
+        next=upcoming,
+        recheck_s=min(left_s, LOOK_AGAIN_S),
+    )
+
+
+def _last_missed(schedule: Schedule, cron: Cron, now: datetime) -> datetime | None:
+    """Return the last time that no run was started for and that is not too long ago."""
+    since = schedule.status.last_schedule_time or schedule.metadata.creation_timestamp
+    deadline_s = schedule.spec.starting_deadline_seconds
+    if deadline_s is not None:
+        since = max(since, now - timedelta(seconds=deadline_s))
+    return cron.last(since, now)
+
+
+def surplus(schedule: Schedule, runs: Sequence[Run]) -> tuple[Run, ...]:
+    """Return the finished runs beyond the history limits; ``runs`` are newest first."""
+    succeeded = [run for run in runs if run.is_finished and run.has_succeeded]
+    failed = [run for run in runs if run.is_finished and not run.has_succeeded]
+    spec = schedule.spec
+    return (*succeeded[spec.successful_history_limit :], *failed[spec.failed_history_limit :])

@@ -1,0 +1,83 @@
+"""The status of a CognitiveSchedule."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cognitive_operator.api.runs import Run
+from cognitive_operator.api.schedules import Schedule, Totals
+from cognitive_operator.status.conditions import Verdict, merge_conditions
+
+
+@dataclass(frozen=True)
+class ScheduleFacts:
+    """What there is to say of a schedule."""
+
+    schedule: Schedule
+    raw_status: Mapping[str, Any]
+    verdict: Verdict
+    runs: Sequence[Run]
+    """Its tasks that exist, newest first."""
+    gone: Sequence[Run]
+    """Finished ones that were deleted since this process saw them."""
+    next: datetime | None
+    now: str
+    handled: datetime | None = None
+    """The time that was just dealt with."""
+    is_started: bool = False
+    """Whether a run was started for it."""
+
+
+def schedule_status(facts: ScheduleFacts) -> dict[str, Any]:
+    """Return the merge patch of a schedule's status.
+
+    A finished run enters ``runs`` and the totals in one write, and leaves the list when it is deleted: what is in the
+    list is counted, and what exists and is not in the list is not.
+    """
+    old, generation = facts.schedule.status, facts.schedule.metadata.generation
+    counted = {run.uid for run in old.runs}
+    finished = [run for run in facts.runs if run.is_finished]
+    fresh = [run for run in (*finished, *facts.gone) if run.uid not in counted]
+    ends = [run.finished for run in fresh if run.has_succeeded and run.finished is not None]
+    patch = {
+        "observedGeneration": generation,
+        "conditions": merge_conditions(
+            facts.raw_status.get("conditions") or [], [facts.verdict], generation, facts.now
+        ),
+        "active": [_active(run) for run in facts.runs if not run.is_finished],
+        "lastScheduleTime": _shown(_latest(old.last_schedule_time, facts.handled)),
+        "lastSuccessfulTime": _shown(_latest(old.last_successful_time, *ends)),
+        "nextScheduleTime": _shown(facts.next),
+        "totals": _totals(old.totals, fresh, facts.is_started).model_dump(mode="json", by_alias=True),
+    }
+    return patch | ({"runs": [_ended(run) for run in finished]} if fresh or facts.handled is not None else {})
+
+
+def _totals(old: Totals, fresh: Sequence[Run], is_started: bool) -> Totals:
+    succeeded = sum(1 for run in fresh if run.has_succeeded)
+    return Totals(
+        started=old.started + is_started,
+        succeeded=old.succeeded + succeeded,
+        failed=old.failed + len(fresh) - succeeded,
+        tokens=old.tokens + sum(run.tokens for run in fresh),
+        energy=round(old.energy + sum(run.energy for run in fresh), 6),
+    )
+
+
+def _active(run: Run) -> dict[str, Any]:
+    return {"name": run.name, "uid": run.uid, "scheduledTime": _shown(run.scheduled)}
+
+
+def _ended(run: Run) -> dict[str, Any]:
+    more = {"phase": run.phase, "reason": run.reason, "finishedAt": _shown(run.finished)}
+    told = {name: value for name, value in more.items() if value is not None}
+    return {**_active(run), **told, "tokens": run.tokens, "energy": run.energy}
+
+
+def _latest(*times: datetime | None) -> datetime | None:
+    return max((time for time in times if time is not None), default=None)
+
+
+def _shown(time: datetime | None) -> str | None:
+    return None if time is None else time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

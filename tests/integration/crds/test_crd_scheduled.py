@@ -1,0 +1,88 @@
+"""What the API server makes of schedules."""
+
+import json
+from typing import Any
+
+import pytest
+
+from controlplane import Kubectl
+from controlplane.kubectl import KubectlError
+from crd_objects import API_VERSION, Manifest, task
+
+pytestmark = pytest.mark.integration
+
+
+def schedule(name: str = "scan", template: dict[str, Any] | None = None, **spec: Any) -> Manifest:
+    base = {"schedule": "30 7 * * MON-FRI", "taskTemplate": {"spec": template or task()["spec"]}}
+    return {"apiVersion": API_VERSION, "kind": "CognitiveSchedule", "metadata": {"name": name}, "spec": base | spec}
+
+
+def refusal(client: Kubectl, manifest: Manifest) -> str:
+    with pytest.raises(KubectlError) as error:
+        client("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=json.dumps(manifest))
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"schedule": "* * * *"}, ("spec.schedule", "should match")),
+        ({"schedule": "* * * * * *"}, ("spec.schedule", "should match")),
+        ({"schedule": "@every 1h"}, ("spec.schedule", "should match")),
+        ({"schedule": "@reboot"}, ("spec.schedule", "should match")),
+        ({"schedule": "TZ=UTC 1 1 1 1"}, ("spec.schedule", "should match")),
+        ({"schedule": None}, ("spec.schedule", "Required")),
+        ({"timeZone": ""}, ("spec.timeZone", "at least 1 char")),
+        ({"timeZone": "x" * 65}, ("spec.timeZone", "64")),
+        ({"concurrencyPolicy": "Queue"}, ("spec.concurrencyPolicy", '"Allow", "Forbid", "Replace"')),
+        ({"startingDeadlineSeconds": 0}, ("spec.startingDeadlineSeconds", "1")),
+        ({"startingDeadlineSeconds": 31536001}, ("spec.startingDeadlineSeconds", "31536000")),
+        ({"successfulHistoryLimit": -1}, ("spec.successfulHistoryLimit", "0")),
+        ({"successfulHistoryLimit": 101}, ("spec.successfulHistoryLimit", "100")),
+        ({"failedHistoryLimit": -1}, ("spec.failedHistoryLimit", "0")),
+        ({"failedHistoryLimit": 101}, ("spec.failedHistoryLimit", "100")),
+        ({"suspend": "yes"}, ("spec.suspend", "boolean")),
+        ({"taskTemplate": None}, ("spec.taskTemplate", "Required")),
+        ({"taskTemplate": {}}, ("spec.taskTemplate.spec", "Required")),
+        ({"taskTemplate": {"metadata": {"labels": {"a": 1}}, "spec": task()["spec"]}}, ("labels.a", "string")),
+        ({"taskTemplate": {"metadata": {"labels": {"a": "x" * 64}}, "spec": task()["spec"]}}, ("labels.a", "63")),
+        ({"taskTemplate": {"metadata": {"name": "x"}, "spec": task()["spec"]}}, ("unknown field", "name")),
+    ],
+)
+def test_a_wrong_schedule_is_refused(client: Kubectl, spec: dict[str, Any], said: tuple[str, ...]) -> None:
+    message = refusal(client, schedule(**spec))
+    assert [word for word in said if word not in message] == [], message
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        (task("x", "TaskPlanning")["spec"] | {"input": {}}, "needs spec.taskTemplate.spec.input.task_description"),
+        (task("x")["spec"] | {"type": "Guessing"}, "spec.taskTemplate.spec.type"),
+        (task("x")["spec"] | {"agentRef": {"name": "NO"}}, "spec.taskTemplate.spec.agentRef.name must be"),
+        (task("x")["spec"] | {"timeoutSeconds": 0}, "spec.taskTemplate.spec.timeoutSeconds"),
+        (task("x")["spec"] | {"dependsOn": [{"name": "a-b"}, {"name": "a.b"}]}, "two results for the same key"),
+    ],
+)
+def test_a_template_is_judged_as_a_task_is(client: Kubectl, template: dict[str, Any], said: str) -> None:
+    assert said in refusal(client, schedule(template=template))
+
+
+def test_a_name_leaves_room_for_those_of_the_tasks(client: Kubectl) -> None:
+    client("create", "--dry-run=server", "-f", "-", stdin=json.dumps(schedule("x" * 52)))
+    assert "metadata.name may have at most 52" in refusal(client, schedule("x" * 53))
+
+
+def test_a_schedule_gets_its_defaults_and_may_change(kubectl: Kubectl, crds: None) -> None:
+    kubectl.apply(json.dumps(schedule()))
+    stored = kubectl.json("get", "csched", "scan")["spec"]
+    defaults = {"timeZone": "UTC", "concurrencyPolicy": "Allow", "suspend": False}
+    assert stored == schedule()["spec"] | defaults | {"successfulHistoryLimit": 3, "failedHistoryLimit": 1}
+    other = task("x", "ProblemSolving")["spec"] | {"timeoutSeconds": 9}
+    kubectl.apply(json.dumps(schedule(template=other, schedule="@daily", suspend=True)))
+    assert kubectl.json("get", "csched", "scan")["spec"]["taskTemplate"]["spec"]["type"] == "ProblemSolving"
+
+
+def test_kubectl_explains_the_template(client: Kubectl) -> None:
+    told = client("explain", "csched.spec.taskTemplate.spec.input.error_message")
+    assert "the error as it was reported" in " ".join(told.split())

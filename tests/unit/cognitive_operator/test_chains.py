@@ -1,0 +1,258 @@
+"""Who waits for whom, when a task may begin, and when it never can."""
+
+import json
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import operator_objects as o
+from cognitive_operator.api.conditions import Phase
+from cognitive_operator.errors import ResultError
+from cognitive_operator.plan.chain import shortest_cycle
+from cognitive_operator.plan.hold import Hold
+from cognitive_operator.reconcile.dependencies import MAX_RESULTS_BYTES, REFRESH_S, Dependencies
+from cognitive_operator.reconcile.index import Index
+from cognitive_operator.reconcile.inputs import Inputs
+
+Graph = dict[str, list[str]]
+GRAPHS = st.dictionaries(st.sampled_from("abcdefg"), st.lists(st.sampled_from("abcdefgx"), max_size=4, unique=True))
+
+
+def body(name: str, needs: Iterable[Any] = (), *, version: int = 1, uid: str = "", **status: Any) -> dict[str, Any]:
+    """Return a task; ``needs`` are names or pairs of name and key."""
+    pairs = [need if isinstance(need, tuple) else (need, None) for need in needs]
+    depends_on = [{"name": each} | ({"as": key} if key else {}) for each, key in pairs]
+    found = o.task_body(status, **({"dependsOn": depends_on} if depends_on else {}))
+    names = {"name": name, "uid": uid or f"uid-{name}", "resourceVersion": str(version)}
+    return found | {"metadata": found["metadata"] | names}
+
+
+class Deps:
+    """A clock, an API server and a broker with what a test puts there."""
+
+    def __init__(self) -> None:
+        self.clock = self.kube = self.broker = self
+        self.now_s = 100.0
+        self.bodies: dict[str, dict[str, Any]] = {}
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    async def get(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
+        assert (plural, namespace) == ("cognitivetasks", "team")
+        return self.bodies.get(name)
+
+
+class Chain:
+    """Dependencies of the tasks in an index, and who was woken."""
+
+    def __init__(self, *bodies: dict[str, Any]) -> None:
+        self.deps, self.index, self.woken = Deps(), Index(), [""]
+        self.index.links.wake = self.woken.extend
+        self.dependencies = Dependencies(self.deps, self.index)  # type: ignore[arg-type]
+        self.put(*bodies)
+
+    def put(self, *bodies: dict[str, Any]) -> list[str]:
+        """Take in tasks and return who is woken by that."""
+        self.woken.clear()
+        for each in bodies:
+            self.deps.bodies[each["metadata"]["name"]] = each
+            self.index.put_task(each, 0.0)
+        return list(self.woken)
+
+    async def hold(self, name: str) -> Hold | None:
+        return await self.dependencies.hold(self.index.tasks[f"uid-{name}"])
+
+    async def reason(self, name: str) -> tuple[str, Phase] | None:
+        hold = await self.hold(name)
+        return hold and (str(hold.reason), hold.phase)
+
+
+async def test_a_task_waits_until_the_last_of_its_dependencies_has_succeeded() -> None:
+    chain = Chain(body("a"), body("b"), body("c", ["a", "b"]))
+    hold = await chain.hold("c")
+    assert hold is not None
+    assert (hold.reason, hold.phase) == ("WaitingForDependency", Phase.PENDING)
+    assert "team/a, team/b" in hold.message
+    assert chain.put(body("a", version=2, phase="Succeeded")) == ["uid-c"]
+    hold = await chain.hold("c")
+    assert hold is not None
+    assert "team/b" in hold.message
+    assert "team/a" not in hold.message
+    assert chain.put(body("b", version=2, phase="Succeeded")) == ["uid-c"]
+    assert await chain.hold("c") is None
+
+
+async def test_only_dependants_are_woken_and_only_by_what_matters() -> None:
+    chain = Chain(body("a"), body("b", ["a"]), body("c", ["a"]), body("d", ["b"]), body("e"))
+    assert chain.put(body("a", version=2, phase="Queued")) == []
+    assert chain.put(body("a", version=3, phase="Succeeded")) == ["uid-b", "uid-c"]
+    assert chain.put(body("a", version=4, phase="Succeeded", message="again")) == []
+    assert chain.put(body("b", ["a"], version=2, phase="Succeeded")) == ["uid-d"]
+    chain.index.drop_task("uid-d")
+    assert chain.index.links.dependants(("team", "b")) == ()
+
+
+async def test_one_that_does_not_exist_yet_is_waited_for_and_its_creation_wakes() -> None:
+    chain = Chain(body("c", ["a", "b"]), body("b"))
+    assert await chain.reason("c") == ("DependencyNotFound", Phase.PENDING)
+    assert chain.put(body("a")) == ["uid-c"]
+    assert await chain.reason("c") == ("WaitingForDependency", Phase.PENDING)
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase.is_terminal and phase != Phase.SUCCEEDED])
+async def test_one_that_ends_otherwise_fails_its_dependants(phase: Phase) -> None:
+    chain = Chain(body("a"), body("b", ["a"]))
+    assert chain.put(body("a", version=2, phase=str(phase), reason="ModelTimeout")) == ["uid-b"]
+    hold = await chain.hold("b")
+    assert hold is not None
+    assert (hold.reason, hold.phase) == ("DependencyFailed", Phase.FAILED)
+    assert f"team/a (spec.dependsOn) ended as {phase}, reason ModelTimeout" in hold.message
+
+
+@pytest.mark.parametrize("phase", ["Running", "Succeeded"])
+async def test_a_deleted_one_fails_its_dependants_also_when_another_gets_its_name(phase: str) -> None:
+    chain = Chain(body("a", phase=phase), body("b", ["a"]))
+    chain.woken.clear()
+    chain.index.drop_task("uid-a")
+    assert chain.woken == ["uid-b"]
+    assert await chain.reason("b") == ("DependencyFailed", Phase.FAILED)
+    chain.put(body("a", uid="another", phase="Succeeded"))
+    assert await chain.reason("b") == ("DependencyFailed", Phase.FAILED)
+
+
+async def test_a_deletion_that_nobody_saw_is_told_by_the_name_of_another_task() -> None:
+    chain = Chain(body("a"), body("b", ["a"]))
+    chain.put(body("a", uid="another"))
+    assert await chain.reason("b") == ("DependencyFailed", Phase.FAILED)
+    chain.index.drop_task("uid-a")  # the late word of the first one's end
+    assert chain.index.links.get(("team", "a")) is not None
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({}, ("DependencyNotFound", Phase.PENDING)),
+        ({"phase": "Pending", "reason": "DependencyNotFound"}, ("DependencyNotFound", Phase.PENDING)),
+        ({"phase": "Pending", "reason": "WaitingForDependency"}, ("DependencyFailed", Phase.FAILED)),
+        ({"phase": "Queued", "reason": "WaitingForSlot"}, ("DependencyFailed", Phase.FAILED)),
+    ],
+)
+async def test_a_restart_tells_deleted_ones_from_those_that_never_were(
+    status: dict[str, Any], expected: tuple[str, Phase]
+) -> None:
+    assert await Chain(body("b", ["a"], **status)).reason("b") == expected
+
+
+async def test_all_members_of_a_cycle_fail_and_tell_the_same_and_who_waits_for_them_fails_too() -> None:
+    chain = Chain(body("b", ["c"]), body("c", ["a"]), body("outside", ["a"]), body("free"))
+    assert await chain.reason("b") == ("WaitingForDependency", Phase.PENDING)
+    assert chain.put(body("a", ["free", "b"])) == ["uid-c", "uid-outside"]
+    holds = [await chain.hold(name) for name in "abc"]
+    assert {(h.reason, h.phase, h.is_accepted) for h in holds if h} == {("DependencyCycle", Phase.FAILED, False)}
+    assert {h.message.rpartition(": ")[2] for h in holds if h} == {"a -> b -> c -> a."}
+    assert await chain.reason("outside") == ("WaitingForDependency", Phase.PENDING)
+    woken = chain.put(body("a", ["free", "b"], version=2, phase="Failed", reason="DependencyCycle"))
+    assert woken == ["uid-c", "uid-outside"]
+    assert await chain.reason("c") == ("DependencyCycle", Phase.FAILED), "also when the operator began anew"
+    assert await chain.reason("outside") == ("DependencyFailed", Phase.FAILED)
+
+
+async def test_a_result_does_not_replace_what_the_task_gives() -> None:
+    chain = Chain(body("a"), body("b", [("a", "error_message")]))
+    hold = await chain.hold("b")
+    assert hold is not None
+    assert (hold.reason, hold.phase, hold.is_accepted) == ("InputInvalid", Phase.FAILED, False)
+
+
+async def test_a_shorter_list_is_told_only_now_and_then() -> None:
+    chain = Chain(body("a"), body("b"), body("c", ["a", "b"]))
+    first = await chain.hold("c")
+    assert first is not None
+    told = {"phase": "Pending", "reason": str(first.reason), "message": first.message}
+    chain.put(body("c", ["a", "b"], version=2, **told), body("a", version=2, phase="Succeeded"))
+    chain.index.tasks["uid-c"].written_s = chain.deps.now_s
+    kept = await chain.hold("c")
+    assert kept is not None
+    assert (kept.message, kept.recheck_s) == (first.message, REFRESH_S)
+    chain.deps.now_s += REFRESH_S
+    fresh = await chain.hold("c")
+    assert fresh is not None
+    assert "team/a" not in fresh.message
+
+
+async def test_results_stand_under_their_keys() -> None:
+    chain = Chain(
+        body("log-scan.1", phase="Succeeded", result={"cause": "disk"}),
+        body("b", phase="Succeeded", result={"plan": []}),
+        body("c", ["log-scan.1", ("b", "plan")]),
+    )
+    found = await chain.dependencies.results(chain.index.tasks["uid-c"])
+    assert found == {"log_scan_1": {"cause": "disk"}, "plan": {"plan": []}}
+
+
+@pytest.mark.parametrize("now", [None, body("a", uid="another", phase="Succeeded", result={})])
+async def test_a_result_of_a_deleted_task_is_not_taken_from_another(now: dict[str, Any] | None) -> None:
+    chain = Chain(body("a", phase="Succeeded", result={}), body("b", ["a"]))
+    chain.deps.bodies["a"] = now or {}
+    if now is None:
+        del chain.deps.bodies["a"]
+    with pytest.raises(ResultError, match=r"team/a .* was deleted"):
+        await chain.dependencies.results(chain.index.tasks["uid-b"])
+
+
+async def test_results_by_reference_are_bounded_together_before_they_are_read() -> None:
+    ref = {"bucket": "results-x", "name": "y.1", "sizeBytes": MAX_RESULTS_BYTES + 1, "sha256": "00"}
+    chain = Chain(body("a", phase="Succeeded", resultRef=ref), body("b", ["a"]))
+    with pytest.raises(ResultError, match=str(MAX_RESULTS_BYTES)):
+        await chain.dependencies.results(chain.index.tasks["uid-b"])
+
+
+async def test_results_are_input_beside_what_the_task_gives_and_a_lost_one_ends_it() -> None:
+    chain = Chain(body("a", phase="Succeeded", result={"cause": "disk"}), body("b", ["a"]))
+    inputs, record = Inputs(chain.deps, chain.index, chain.dependencies), chain.index.tasks["uid-b"]  # type: ignore[arg-type]
+    assert json.loads(await inputs.read(record) or b"") == {"error_message": "no", "a": {"cause": "disk"}}
+    assert await inputs.hold(record) is None
+    del chain.deps.bodies["a"]
+    chain.deps.now_s += 60.0
+    hold = await inputs.hold(record)
+    assert hold is not None
+    assert (hold.reason, hold.phase) == ("DependencyFailed", Phase.FAILED)
+
+
+def reachable(graph: Graph, start: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = set(graph.get(waiting.pop(), [])) - found
+        found |= new
+        waiting += new
+    return found
+
+
+@given(GRAPHS)
+def test_a_cycle_is_found_exactly_for_those_that_need_themselves(graph: Graph) -> None:
+    for name in graph:
+        cycle = shortest_cycle(name, lambda each: graph.get(each, []))
+        assert bool(cycle) == (name in reachable(graph, name))
+        if cycle:
+            assert cycle[0] == cycle[-1] == min(cycle)
+            assert name in cycle
+            assert len(set(cycle)) == len(cycle) - 1
+            assert all(after in graph[before] for before, after in pairwise(cycle))
+
+
+@given(GRAPHS, st.permutations("abcdefg"))
+def test_cycles_do_not_depend_on_the_order_of_creation(graph: Graph, order: list[str]) -> None:
+    links = Index().links
+    for name in order:
+        if name in graph:
+            links.put(body(name, graph[name]))
+            for each in graph:
+                links.cycle(("team", each))
+    for name in graph:
+        assert bool(links.cycle(("team", name))) == (name in reachable(graph, name))
