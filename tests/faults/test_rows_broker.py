@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -249,3 +250,6 @@ def test_row_11_malformed_results(trial: Trial, system: FaultSystem, stream: Str
     logged = [line for line in trial.log() if line.get("message") == "dropped a response"]
     assert sum(line["reason"] == "Malformed" for line in logged) == len(bad)
     assert all(task_uid in line["subject"] for line in logged)
+    letters = stream.contents("AGENT_DEAD_LETTERS", f"agent.dead_letter.completed.{HOME}.{agent_uid}.{task_uid}.1")
+    kept = Counter(json.loads(letter)["reason"] for letter in letters)
+    assert kept == {"Malformed": len(bad), "Unsigned": 1, "WrongSignature": 1}

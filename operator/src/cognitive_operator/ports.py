@@ -47,7 +47,10 @@ class Delivery(Protocol):
         """Settle: never deliver again. Errors are swallowed: the next delivery is then a no-op."""
 
     async def term(self) -> None:
-        """Settle a message that can never be used."""
+        """Settle a message that nobody waits for any more."""
+
+    async def reject(self, reason: str, cause: str) -> None:
+        """Settle a message that can never be used, and keep a dead letter that says why."""
 
     async def nak(self, delay_s: float) -> None:
         """Ask for another delivery after the delay."""
