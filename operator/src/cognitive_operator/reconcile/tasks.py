@@ -235,7 +235,6 @@ class TaskReconciler:
         record.flight = None
         for arrival in list(record.arrivals):
             await self._attempts.drop_late(record, arrival)
-        self._sweep.poke(self._index.waiters.pop(record.name, ()))
         self._release(record)
 
     def _release(self, record: TaskRecord) -> None:
