@@ -6,6 +6,7 @@ import logging
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Final
 
 import kopf
@@ -88,9 +89,9 @@ async def _watch(config: Config, engine: Engine, on_stop: Callable[[], None]) ->
 
 
 async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
-    kube = await stack.enter_async_context(KubeApi.connect())
     metrics = PrometheusMetrics(config.metrics_port)
     stack.callback(metrics.close)
+    kube = await stack.enter_async_context(KubeApi.connect(on_answer=partial(_count_request, metrics)))
     events = await stack.enter_async_context(EventRecorder(kube, lambda: metrics.count("events_dropped")))
     clock = SystemClock()
     broker = NatsBroker(NatsSettings(config.nats_url, config.nats_creds), clock)
@@ -111,6 +112,10 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
         ttl_s=config.ttl_s,
         bounds=RayBounds(config.ray_jobs, config.ray_tasks),
     )
+
+
+def _count_request(metrics: PrometheusMetrics, method: str, code: int) -> None:
+    metrics.count("api_requests", method=method, code=str(code))
 
 
 async def _signing_key(kube: KubeApi, config: Config) -> bytes:

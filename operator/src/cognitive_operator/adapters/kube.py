@@ -3,7 +3,7 @@
 import base64
 import binascii
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -30,13 +30,17 @@ class KubeApi:
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, timeout_s: float = 10.0) -> AsyncIterator[Self]:
+    async def connect(
+        cls, timeout_s: float = 10.0, on_answer: Callable[[str, int], None] | None = None
+    ) -> AsyncIterator[Self]:
         """Yield the API of the cluster that this process belongs to or that its kubeconfig names.
+
+        ``on_answer`` is told the method and the code of each answer.
 
         Raises:
             KubeConfigError: There is no such cluster.
         """
-        async with KubeClient(find_access(), timeout_s) as client:
+        async with KubeClient(find_access(), timeout_s, on_answer) as client:
             yield cls(client)
 
     async def patch_status(self, plural: str, body: Body, status: Body) -> Body:

@@ -1,6 +1,7 @@
 """The reconcilers put together: takes in what the API server says and keeps everything going."""
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from cognitive_operator.ports import Body
@@ -34,8 +35,9 @@ class Engine:
 
     def __init__(self, deps: Deps) -> None:
         self.index = index = Index(deps.bounds)
-        self._tasks = WorkQueue[str]("task", self._reconcile_task, TASK_WORKERS)
-        self._agents = WorkQueue[ObjectName]("agent", self._reconcile_agent, AGENT_WORKERS)
+        took = partial(deps.metrics.observe, "reconcile_seconds")
+        self._tasks = WorkQueue[str]("task", self._reconcile_task, TASK_WORKERS, partial(took, kind="task"))
+        self._agents = WorkQueue[ObjectName]("agent", self._reconcile_agent, AGENT_WORKERS, partial(took, kind="agent"))
         self._cleaner = Cleaner(deps, index)
         self._sweep = Sweep(deps, index, self._tasks, self._agents, self._cleaner)
         self._collector = Collector(deps, index, self._sweep.lose_task)

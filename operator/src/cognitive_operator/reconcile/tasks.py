@@ -20,6 +20,7 @@ from cognitive_operator.reconcile.holds import Holds
 from cognitive_operator.reconcile.index import Index, Spent, TaskRecord
 from cognitive_operator.reconcile.requests import RequestPublisher
 from cognitive_operator.reconcile.sweep import Sweep
+from cognitive_operator.reconcile.tally import count_ends
 from cognitive_operator.status.task import Stamp, failed, refused
 
 logger = logging.getLogger(__name__)
@@ -131,8 +132,10 @@ class TaskReconciler:
         return (record.not_before_s or now_s) - now_s
 
     async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, closing: Closing | None) -> float | None:
-        if plan.patch is not None and not await self._write(record, body, plan, closing):
-            return 0.0
+        if plan.patch is not None:
+            if not await self._write(record, body, plan, closing):
+                return 0.0
+            count_ends(self._deps.metrics, body, plan.patch, closing)
         if closing is not None:
             await self._close(record, closing)
         if plan.backoff_s is not None:
