@@ -27,6 +27,7 @@ from cognitive_operator.handlers.registry import new_registry, new_settings
 from cognitive_operator.plan.share import RayBounds
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.engine import Engine
+from cognitive_operator.telemetry import Tracer, Untraced
 
 logger = logging.getLogger(__name__)
 RETRY_S: Final = 2.0
@@ -107,11 +108,23 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
         clock=clock,
         metrics=metrics,
         events=events,
-        environment=RayEnvironment(config.ray_nats_url),
+        environment=RayEnvironment(config.ray_nats_url, config.ray_otlp_endpoint),
+        tracer=_tracer(config, stack),
         master_key=await _signing_key(kube, config),
         ttl_s=config.ttl_s,
         bounds=RayBounds(config.ray_jobs, config.ray_tasks),
     )
+
+
+def _tracer(config: Config, stack: AsyncExitStack) -> Tracer:
+    """Return what sends traces; its packages take a third of the operator's start and are imported only then."""
+    if config.otlp_endpoint is None:
+        return Untraced()
+    from cognitive_operator.adapters.tracing import OtlpTracer
+
+    tracer = OtlpTracer()
+    stack.callback(tracer.close)
+    return tracer
 
 
 def _count_request(metrics: PrometheusMetrics, method: str, code: int) -> None:

@@ -287,53 +287,6 @@ class Clock(Protocol):
         """Return the wall clock as RFC 3339 in UTC with microseconds: for people."""
 
 
-@dataclass(frozen=True)
-class QueueSeen:
-    """The queue of an agent at one moment."""
-
-    namespace: str
-    agent: str
-    queued: int
-    running: int
-    oldest_age_s: float
-    """Seconds since the creation of the oldest task in the line; 0 while there is none."""
-
-
-@dataclass(frozen=True)
-class AttemptSeen:
-    """How an attempt ended, as the metrics tell it."""
-
-    task_type: str
-    mode: str
-    outcome: str
-    error_type: str | None
-    duration_s: float | None
-    """None: it is not known when it began."""
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    energy: float = 0.0
-    confidence: float | None = None
-
-
-class Metrics(Protocol):
-    """Counters, gauges and histograms."""
-
-    def count(self, name: str, **labels: str) -> None:
-        """Add one to a counter."""
-
-    def observe(self, name: str, seconds: float, **labels: str) -> None:
-        """Take a duration into a histogram."""
-
-    def count_attempt(self, attempt: AttemptSeen) -> None:
-        """Count the end of an attempt."""
-
-    def count_task(self, task_type: str, status: str, provider: str, model: str) -> None:
-        """Count the end of a task."""
-
-    def show_queues(self, queues: Sequence[QueueSeen]) -> None:
-        """Replace what is shown of all agents' queues."""
-
-
 class EventSink(Protocol):
     """Takes Kubernetes Events and writes them when there is time: never blocks, never raises."""
 

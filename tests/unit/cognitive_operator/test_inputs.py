@@ -21,6 +21,7 @@ from cognitive_operator.reconcile.dependencies import Dependencies
 from cognitive_operator.reconcile.index import Index, TaskRecord
 from cognitive_operator.reconcile.inputs import LOOK_EVERY_S, Inputs
 from cognitive_operator.reconcile.requests import RequestPublisher
+from cognitive_operator.telemetry import Untraced
 
 SECRET = "hunter2-do-not-tell"
 
@@ -83,6 +84,7 @@ class Deps:
     broker: Broker = field(default_factory=Broker)
     clock: Clock = field(default_factory=Clock)
     master_key: bytes = b"m" * 32
+    tracer: Untraced = field(default_factory=Untraced)
 
 
 class Desk:

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from cognitive_operator.ports import AttemptSeen, QueueSeen
+from cognitive_operator.telemetry import AttemptSeen, QueueSeen
 
 _COUNTERS: Final = {
     "results_dropped": ("Responses that were dropped, by reason.", ("reason",)),

@@ -159,6 +159,8 @@ class Request(WireModel):
     constraints: dict[str, Any]
     output_schema: dict[str, Any] | None = None
     token_budget: int | None = None
+    traceparent: str | None = None
+    """W3C trace context of the attempt; None: it is not traced."""
     agent: AgentSettings
 
 

@@ -6,8 +6,9 @@ from typing import Any, Final
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.wire import Completed
 from cognitive_operator.plan.flight import Closing
-from cognitive_operator.ports import AttemptSeen, Body, Metrics
+from cognitive_operator.ports import Body
 from cognitive_operator.status.task import seconds_between
+from cognitive_operator.telemetry import AttemptSeen, Metrics
 
 _STATUSES: Final = {
     "DeadlineExceeded": "timeout",

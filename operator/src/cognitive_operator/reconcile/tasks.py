@@ -13,6 +13,7 @@ from cognitive_operator.plan.hold import Hold, patience_left_s, queue_full
 from cognitive_operator.plan.input_hold import HeldError
 from cognitive_operator.plan.retry import backoff_left_s
 from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
+from cognitive_operator.plan.trace import ended_spans, trace_id
 from cognitive_operator.ports import Body, EventNote, ObjectRef
 from cognitive_operator.reconcile.attempts import AttemptObserver
 from cognitive_operator.reconcile.deps import Deps, today
@@ -136,6 +137,8 @@ class TaskReconciler:
             if not await self._write(record, body, plan, closing):
                 return 0.0
             count_ends(self._deps.metrics, body, plan.patch, closing)
+            if self._deps.tracer.is_on:
+                self._deps.tracer.export(ended_spans(body, plan.patch, closing))
         if closing is not None:
             await self._close(record, closing)
         if plan.backoff_s is not None:
@@ -148,8 +151,9 @@ class TaskReconciler:
 
     async def _write(self, record: TaskRecord, body: Body, plan: TaskPlan, closing: Closing | None = None) -> bool:
         """Write the status; False when the object is not what was planned upon, so that a new plan is needed."""
+        mark = {"traceId": trace_id(record.uid)} if self._deps.tracer.is_on else {}
         try:
-            written = await self._deps.kube.patch_status(TASK_PLURAL, body, dict(plan.patch or {}))
+            written = await self._deps.kube.patch_status(TASK_PLURAL, body, {**(plan.patch or {}), **mark})
         except ObjectInvalidError as error:
             written = await self._write_refusal(record, body, error, closing)
         except ConflictError:
