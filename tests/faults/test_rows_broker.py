@@ -126,7 +126,7 @@ def test_row_08_a_stream_deleted(trial: Trial, system: FaultSystem, stream: Stre
     stream.delete_stream(lost)
     bodies += trial.start(*[f"{name}-new-{n}" for n in range(4)])
     ended = trial.wait_ended()
-    assert lost in stream.names()
+    eventually(lambda: lost in stream.names(), 15.0, 0.5)
     assert all(each.phase == "Succeeded" or each.status["reason"] == "ResultLost" for each in ended)
     assert all(set(trial.executions(body).values()) == {1} for body in bodies)
 
