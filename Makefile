@@ -60,6 +60,10 @@ test-e2e: sync ## Run the end-to-end tests against the cluster of $KUBECONFIG
 	@test -n "$${KUBECONFIG:-}" || { echo "set KUBECONFIG to a cluster that the tests may change" >&2; exit 1; }
 	@$(PYTHON) -m pytest tests/e2e
 
+.PHONY: images
+images: sync ## Build the images of the operator and the runtime with docker
+	@$(HACK) -m images
+
 .PHONY: demo
 demo: sync-model ## Show the whole system at work on this machine (KEEP=1 leaves it running)
 	@$(HACK) -m demo
