@@ -3,7 +3,7 @@
 import base64
 import binascii
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -144,6 +144,15 @@ class KubeApi:
         except ConflictError:
             return _master_key(await self._secret(namespace, secret_name))
 
+    async def create_secret(self, namespace: str, name: str, texts: Mapping[str, str]) -> bool:
+        """Create a Secret that never changes, and tell whether it was not there yet."""
+        data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+        try:
+            await self._client.request("POST", _secrets(namespace), _immutable(namespace, name, data))
+        except ConflictError:
+            return False
+        return True
+
     async def create_event(self, about: ObjectRef, event: EventNote) -> None:
         """Record a Kubernetes Event on an object."""
         path = f"/apis/events.k8s.io/v1/namespaces/{quote(about.namespace, safe='')}/events"
@@ -207,7 +216,10 @@ def _decoded(secret: Body, key: str) -> bytes | None:
 
 
 def _new_master_key(namespace: str, name: str) -> dict[str, Any]:
-    value = base64.b64encode(secrets.token_bytes(MASTER_KEY_BYTES)).decode()
+    return _immutable(namespace, name, {MASTER_KEY: base64.b64encode(secrets.token_bytes(MASTER_KEY_BYTES)).decode()})
+
+
+def _immutable(namespace: str, name: str, data: Mapping[str, str]) -> dict[str, Any]:
     labels = {"app.kubernetes.io/managed-by": MANAGER}
     return {
         "apiVersion": "v1",
@@ -215,7 +227,7 @@ def _new_master_key(namespace: str, name: str) -> dict[str, Any]:
         "metadata": {"name": name, "namespace": namespace, "labels": labels},
         "type": "Opaque",
         "immutable": True,
-        "data": {MASTER_KEY: value},
+        "data": data,
     }
 
 
