@@ -45,8 +45,32 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ include "co.fullname" . }}-nats-keys
 {{- end }}
 
+{{/* The Secret with the operator's credentials file; empty: the broker asks for none. */}}
+{{- define "co.credentials" -}}
+{{- if not .Values.nats.enabled -}}
+{{ .Values.broker.credentialsSecret.name }}
+{{- else if .Values.nats.auth.enabled -}}
+{{ include "co.natsKeys" . }}
+{{- end -}}
+{{- end }}
+
+{{- define "co.credentialsVolume" -}}
+name: nats
+secret:
+  secretName: {{ include "co.credentials" . }}
+  items: [{key: {{ .Values.nats.enabled | ternary "operator.creds" .Values.broker.credentialsSecret.key }}, path: operator.creds}]
+{{- end }}
+
+{{/* Nine tenths of the volume: the broker refuses more instead of filling the disk. */}}
+{{- define "co.maxFileStore" -}}
+{{- $size := .Values.nats.storage.size -}}
+{{ mul (regexFind "^[0-9]+" $size | int64) 921 }}{{ get (dict "Mi" "Ki" "Gi" "Mi" "Ti" "Gi") (regexFind "[A-Z]i$" $size) }}
+{{- end }}
+
 {{- define "co.natsUrl" -}}
-{{- if .Values.nats.enabled -}}
+{{- if and .Values.nats.enabled (or .Values.broker.url .Values.broker.credentialsSecret.name) -}}
+{{ fail "broker.url and broker.credentialsSecret are for a NATS of your own: set nats.enabled=false with them" }}
+{{- else if .Values.nats.enabled -}}
 nats://{{ include "co.fullname" . }}-nats.{{ .Release.Namespace }}.svc:4222
 {{- else -}}
 {{ required "broker.url is needed where nats.enabled is false: the URL of your NATS" .Values.broker.url }}

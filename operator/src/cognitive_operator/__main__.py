@@ -5,12 +5,11 @@ import asyncio
 import json
 import sys
 from collections.abc import Coroutine, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from cognitive_operator.bootstrap import run
 from cognitive_operator.config import Config, ConfigError, config_from
-from cognitive_operator.credentials import agent_credentials, ensure_broker_keys
+from cognitive_operator.credentials import ensure_broker_keys
 from cognitive_operator.errors import CognitiveOperatorError
 from cognitive_operator.logs import start_logging
 from cognitive_operator.results import read_result
@@ -44,7 +43,6 @@ def _parser() -> argparse.ArgumentParser:
 
 _HELP: Final = {
     "result": ("TASK", "print the result of a task as JSON, also a large one"),
-    "agent-credentials": ("AGENT", "print NATS credentials for the executors of an agent, limited to its own subjects"),
     "broker-keys": ("SECRET", "make a Secret with the keys of a NATS server, if it is absent"),
 }
 
@@ -70,25 +68,12 @@ async def _result(config: Config, namespace: str, name: str) -> str:
     return json.dumps(result, ensure_ascii=False, indent=2) + "\n"
 
 
-async def _agent_credentials(config: Config, namespace: str, name: str) -> str:
-    return await agent_credentials(namespace, name, _account_key(config))
-
-
-def _account_key(config: Config) -> str:
-    try:
-        return Path(config.nats_account_key or "").read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"COGNITIVE_NATS_ACCOUNT_KEY={config.nats_account_key}: expected the path of a NATS account's key"
-        ) from error
-
-
 async def _broker_keys(_: Config, namespace: str, name: str) -> str:
     is_new = await ensure_broker_keys(namespace, name)
     return f"Secret {namespace}/{name} {'made' if is_new else 'is there already'}\n"
 
 
-_COMMANDS: Final = {"result": _result, "agent-credentials": _agent_credentials, "broker-keys": _broker_keys}
+_COMMANDS: Final = {"result": _result, "broker-keys": _broker_keys}
 
 
 if __name__ == "__main__":

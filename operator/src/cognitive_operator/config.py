@@ -25,8 +25,6 @@ class Config:
     """``COGNITIVE_NATS_URL``: the broker as the operator reaches it; several URLs are separated by commas."""
     nats_creds: str | None = None
     """``COGNITIVE_NATS_CREDS``: path of a NATS credentials file."""
-    nats_account_key: str | None = None
-    """``COGNITIVE_NATS_ACCOUNT_KEY``: path of the NATS account's key, which signs agents' credentials."""
     ray_nats_url: str = "nats://127.0.0.1:4222"
     """``COGNITIVE_RAY_NATS_URL``: the broker as Ray's workers reach it; the operator's own URL by default."""
     namespace: str = "default"
@@ -61,7 +59,6 @@ def config_from(environ: Mapping[str, str] = os.environ) -> Config:
     return Config(
         nats_url=nats_url,
         nats_creds=environ.get("COGNITIVE_NATS_CREDS") or None,
-        nats_account_key=environ.get("COGNITIVE_NATS_ACCOUNT_KEY") or None,
         ray_nats_url=_nats_url("COGNITIVE_RAY_NATS_URL", environ.get("COGNITIVE_RAY_NATS_URL", nats_url)),
         namespace=environ.get("COGNITIVE_NAMESPACE") or _pod_namespace(),
         watch_namespaces=_namespaces("COGNITIVE_WATCH_NAMESPACES", environ),

@@ -71,6 +71,7 @@ def test_the_broker_keeps_what_it_acknowledges_and_asks_who_comes(render: Render
     objects = render()
     config = objects["ConfigMap", f"{NAME}-nats"]["data"]["nats.conf"]
     assert "sync_interval: always" in config
+    assert "max_file_store: 9210Mi" in config
     assert "include ./keys/auth.conf" in config
     assert environment(objects)["COGNITIVE_NATS_CREDS"] == "/etc/cognitive/nats/operator.creds"
     hooks = objects["Job", f"{NAME}-nats-keys"]["metadata"]["annotations"]
@@ -90,7 +91,6 @@ def test_a_broker_of_ones_own_takes_the_place(render: Render) -> None:
     assert env["COGNITIVE_NATS_URL"] == env["COGNITIVE_RAY_NATS_URL"] == "tls://nats.example:4222"
     volume = pod_specs(objects)[f"Deployment {NAME}"]["volumes"][1]
     assert volume["secret"] == {"secretName": "mine", "items": [{"key": "a.creds", "path": "operator.creds"}]}
-    assert "COGNITIVE_NATS_ACCOUNT_KEY" not in env
     assert "COGNITIVE_NATS_CREDS" not in environment(render(*OWN_BROKER))
 
 
@@ -121,11 +121,12 @@ def test_only_the_operator_and_ray_reach_the_broker(render: Render) -> None:
     policy = render('--set-json=networkPolicy.brokerFrom=[{"ipBlock":{"cidr":"10.0.0.0/8"}}]')[
         "NetworkPolicy", f"{NAME}-nats"
     ]
-    clients, monitor = policy["spec"]["ingress"]
+    (clients,) = policy["spec"]["ingress"]
     assert clients["ports"] == [{"port": "client"}]
+    own = {"key": "app.kubernetes.io/component", "operator": "In", "values": ["operator", "test"]}
+    assert clients["from"][0]["podSelector"]["matchExpressions"] == [own]
     assert clients["from"][1]["podSelector"] == {"matchExpressions": [{"key": "ray.io/cluster", "operator": "Exists"}]}
     assert clients["from"][2] == {"ipBlock": {"cidr": "10.0.0.0/8"}}
-    assert len(monitor["from"]) == 1
     assert "egress" not in policy["spec"]
     assert not [name for kind, name in render("--set=networkPolicy.enabled=false") if kind == "NetworkPolicy"]
 
@@ -149,6 +150,9 @@ def test_selectors_match_their_pods_and_a_digest_wins(render: Render) -> None:
         "nats.storage.size=big",
         "broker.url=nats://user:secret@host:4222",
         "nats.enabled=false",
+        "broker.url=nats://mine:4222",
+        "broker.credentialsSecret.name=mine",
+        "nats.storage.size=1.5Gi",
         "image.digest=sha256:abc",
     ],
 )

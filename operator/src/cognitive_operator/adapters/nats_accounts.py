@@ -1,4 +1,4 @@
-"""Keys of a broker in operator mode, and credentials of its users.
+"""Keys of a broker in operator mode, and the credentials of its one user.
 
 Source: NATS ADR-14 (JWT claims, version 2) and the server's documentation of ``resolver: MEMORY``.
 """
@@ -13,9 +13,6 @@ from typing import Any, Final
 
 import nkeys
 
-from cognitive_operator.desired.broker_rights import BrokerRights
-from cognitive_operator.errors import PermanentError
-
 SERVER_CONFIG: Final = "auth.conf"
 OPERATOR_CREDENTIALS: Final = "operator.creds"
 ACCOUNT_KEY: Final = "account.nk"
@@ -23,10 +20,6 @@ ROOT_KEY: Final = "root.nk"
 _ANY: Final = -1
 _BASIC: Final = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn", "leaf"), _ANY)
 _JETSTREAM: Final = dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), _ANY)
-
-
-class KeyFileError(PermanentError):
-    """A file holds no key of the kind that is needed."""
 
 
 class _Identity:
@@ -69,31 +62,17 @@ def new_broker_keys() -> dict[str, str]:
     return {
         SERVER_CONFIG: f"operator: {root.sign(root, 'cognitive-operator', {'type': 'operator'})}\n"
         f"system_account: {system.public}\nresolver: MEMORY\nresolver_preload: {{\n{preload}}}\n",
-        OPERATOR_CREDENTIALS: user_credentials(account.seed, "cognitive-operator"),
+        OPERATOR_CREDENTIALS: _credentials(account, "cognitive-operator"),
         ACCOUNT_KEY: f"{account.seed}\n",
         ROOT_KEY: f"{root.seed}\n",
     }
 
 
-def user_credentials(account_key: str, name: str, rights: BrokerRights | None = None) -> str:
-    """Return the credentials file of a new user with these rights, or with all of the account's.
-
-    Raises:
-        KeyFileError: ``account_key`` is not the seed of an account.
-    """
-    text = account_key.strip()
-    if not text.startswith("SA"):
-        raise KeyFileError("the account's key is not the seed of a NATS account, which begins with SA")
-    try:
-        account = _Identity(text.encode())
-    except (nkeys.NkeysError, ValueError) as error:
-        raise KeyFileError(f"the account's key is not usable: {type(error).__name__}") from error
+def _credentials(account: _Identity, name: str) -> str:
     user = _Identity.new(nkeys.PREFIX_BYTE_USER)
-    claims: dict[str, Any] = {"type": "user", "subs": _ANY, "data": _ANY, "payload": _ANY}
-    if rights is not None:
-        claims |= {"pub": {"allow": list(rights.publish)}, "sub": {"allow": list(rights.subscribe)}}
+    jwt = account.sign(user, name, {"type": "user", "subs": _ANY, "data": _ANY, "payload": _ANY})
     return (
-        f"-----BEGIN NATS USER JWT-----\n{account.sign(user, name, claims)}\n------END NATS USER JWT------\n\n"
+        f"-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n"
         f"-----BEGIN USER NKEY SEED-----\n{user.seed}\n------END USER NKEY SEED------\n"
     )
 
