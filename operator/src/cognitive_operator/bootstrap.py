@@ -85,14 +85,21 @@ async def _is_signalled(within_s: float) -> bool:
 
 async def _watch(config: Config, engine: Engine, on_stop: Callable[[], None]) -> None:
     endpoint = f"http://0.0.0.0:{config.health_port}/healthz" if config.health_port else None
-    registry = new_registry(engine, on_stop)
-    await kopf.operator(registry=registry, settings=new_settings(), clusterwide=True, liveness_endpoint=endpoint)
+    clusterwide = not config.watch_namespaces
+    await kopf.operator(
+        registry=new_registry(engine, on_stop),
+        settings=new_settings(clusterwide=clusterwide),
+        clusterwide=clusterwide,
+        namespaces=config.watch_namespaces,
+        liveness_endpoint=endpoint,
+    )
 
 
 async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     metrics = PrometheusMetrics(config.metrics_port)
     stack.callback(metrics.close)
-    kube = await stack.enter_async_context(KubeApi.connect(on_answer=partial(_count_request, metrics)))
+    connecting = KubeApi.connect(config.watch_namespaces, on_answer=partial(_count_request, metrics))
+    kube = await stack.enter_async_context(connecting)
     events = await stack.enter_async_context(EventRecorder(kube, lambda: metrics.count("events_dropped")))
     clock = SystemClock()
     broker = NatsBroker(NatsSettings(config.nats_url, config.nats_creds), clock)

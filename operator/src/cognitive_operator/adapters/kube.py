@@ -3,7 +3,7 @@
 import base64
 import binascii
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -25,23 +25,28 @@ PAGE_SIZE: Final = 500
 class KubeApi:
     """Reads and writes objects. Raises as ``KubeClient.request`` says."""
 
-    def __init__(self, client: KubeClient) -> None:
+    def __init__(self, client: KubeClient, namespaces: Sequence[str] = ()) -> None:
         self._client = client
+        self._namespaces = namespaces
 
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, timeout_s: float = 10.0, on_answer: Callable[[str, int], None] | None = None
+        cls,
+        namespaces: Sequence[str] = (),
+        timeout_s: float = 10.0,
+        on_answer: Callable[[str, int], None] | None = None,
     ) -> AsyncIterator[Self]:
         """Yield the API of the cluster that this process belongs to or that its kubeconfig names.
 
-        ``on_answer`` is told the method and the code of each answer.
+        ``namespaces`` are those that ``list_all`` looks into, and none stands for all. ``on_answer`` is told the method
+        and the code of each answer.
 
         Raises:
             KubeConfigError: There is no such cluster.
         """
         async with KubeClient(find_access(), timeout_s, on_answer) as client:
-            yield cls(client)
+            yield cls(client, namespaces)
 
     async def patch_status(self, plural: str, body: Body, status: Body) -> Body:
         """Merge-patch the status of ``body`` if its resourceVersion still stands; return the new object.
@@ -74,10 +79,16 @@ class KubeApi:
             return None
 
     async def list_all(self, plural: str) -> AsyncIterator[Body]:
-        """Iterate over all objects of a kind in all namespaces, page by page."""
-        path, token = f"/apis/{GROUP}/{VERSION}/{plural}?limit={PAGE_SIZE}", ""
+        """Iterate over all objects of a kind in the namespaces that are watched, page by page."""
+        scopes = [f"namespaces/{quote(name, safe='')}/" for name in self._namespaces] or [""]
+        for scope in scopes:
+            async for item in self._list(f"/apis/{GROUP}/{VERSION}/{scope}{plural}"):
+                yield item
+
+    async def _list(self, path: str) -> AsyncIterator[Body]:
+        token = ""
         while True:
-            page = await self._client.request("GET", f"{path}&continue={quote(token, safe='')}")
+            page = await self._client.request("GET", f"{path}?limit={PAGE_SIZE}&continue={quote(token, safe='')}")
             for item in page["items"]:
                 yield item
             token = page["metadata"].get("continue", "")
@@ -138,6 +149,15 @@ class KubeApi:
             return _master_key(await self._client.request("POST", _secrets(namespace), manifest))
         except ConflictError:
             return _master_key(await self._secret(namespace, secret_name))
+
+    async def create_secret(self, namespace: str, name: str, texts: Mapping[str, str]) -> bool:
+        """Create a Secret that never changes, and tell whether it was not there yet."""
+        data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+        try:
+            await self._client.request("POST", _secrets(namespace), _immutable(namespace, name, data))
+        except ConflictError:
+            return False
+        return True
 
     async def create_event(self, about: ObjectRef, event: EventNote) -> None:
         """Record a Kubernetes Event on an object."""
@@ -202,7 +222,10 @@ def _decoded(secret: Body, key: str) -> bytes | None:
 
 
 def _new_master_key(namespace: str, name: str) -> dict[str, Any]:
-    value = base64.b64encode(secrets.token_bytes(MASTER_KEY_BYTES)).decode()
+    return _immutable(namespace, name, {MASTER_KEY: base64.b64encode(secrets.token_bytes(MASTER_KEY_BYTES)).decode()})
+
+
+def _immutable(namespace: str, name: str, data: Mapping[str, str]) -> dict[str, Any]:
     labels = {"app.kubernetes.io/managed-by": MANAGER}
     return {
         "apiVersion": "v1",
@@ -210,7 +233,7 @@ def _new_master_key(namespace: str, name: str) -> dict[str, Any]:
         "metadata": {"name": name, "namespace": namespace, "labels": labels},
         "type": "Opaque",
         "immutable": True,
-        "data": {MASTER_KEY: value},
+        "data": data,
     }
 
 
