@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from nats.errors import Error
 from nats.js.errors import NotFoundError
 
-STREAMS = ("AGENT_REQUESTS", "AGENT_RESPONSES", "KV_claims", "KV_lease")
+STREAMS = ("AGENT_REQUESTS", "AGENT_RESPONSES", "AGENT_DEAD_LETTERS", "KV_claims", "KV_lease")
 ATTEMPTS = 30
 
 
