@@ -162,6 +162,9 @@ class Kube(Protocol):
         It is the clock as of the last answer, carried on by our own monotonic one.
         """
 
+    async def get_peering(self, name: str) -> Body | None:
+        """Return what the operators of a peering say of themselves, by identity; None when there is no such object."""
+
     async def get_core(self, plural: str, namespace: str, name: str) -> Body | None:
         """Return a ConfigMap (``configmaps``) or a Secret (``secrets``) as it stands, None if it does not exist."""
 
