@@ -77,7 +77,10 @@ class Broker(Protocol):
     async def ensure_agent(self, namespace: str, agent_uid: str) -> None:
         """Make the agent's consumer and object bucket if they are absent or differ."""
 
-    async def delete_agent(self, namespace: str, agent_uid: str) -> None:
+    async def list_agents(self) -> set[str]:
+        """Return the UIDs of all agents that have something on the broker."""
+
+    async def delete_agent(self, agent_uid: str) -> None:
         """Delete the agent's consumer, object bucket, requests, claims and leases; absent ones are no error."""
 
     async def publish_request(self, subject: str, payload: bytes) -> bool:
