@@ -12,6 +12,9 @@ import kopf
 
 from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.kube import KubeApi
+from cognitive_operator.adapters.kube_access import find_access
+from cognitive_operator.adapters.kube_children import KubeChildren
+from cognitive_operator.adapters.kube_client import KubeClient
 from cognitive_operator.adapters.kube_events import EventRecorder
 from cognitive_operator.adapters.metrics import PrometheusMetrics
 from cognitive_operator.adapters.model import ModelEndpoint
@@ -88,7 +91,8 @@ async def _watch(config: Config, engine: Engine, on_stop: Callable[[], None]) ->
 
 
 async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
-    kube = await stack.enter_async_context(KubeApi.connect())
+    client = await stack.enter_async_context(KubeClient(find_access()))
+    kube = KubeApi(client)
     metrics = PrometheusMetrics(config.metrics_port)
     stack.callback(metrics.close)
     events = await stack.enter_async_context(EventRecorder(kube, lambda: metrics.count("events_dropped")))
@@ -100,6 +104,7 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     model = ModelEndpoint(await stack.enter_async_context(WebClient(proxies=True)))
     return Deps(
         kube=kube,
+        children=KubeChildren(client),
         broker=broker,
         ray=ray,
         model=model,

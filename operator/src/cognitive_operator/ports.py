@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from cognitive_operator.api.children import ChildKind
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.wire import Claim, Lease
 
@@ -170,6 +171,29 @@ class Kube(Protocol):
 
     async def create_event(self, about: "ObjectRef", event: "EventNote") -> None:
         """Record a Kubernetes Event on an object."""
+
+
+class Children(Protocol):
+    """The objects that agents own. All methods raise as ``Kube`` does, and KindAbsentError for a kind not served."""
+
+    async def apply(self, manifest: Body) -> Body:
+        """Make an object what the manifest says and return it as it stands; nothing is written when it is so already.
+
+        The manifest names its owner and carries its hash (``desired.child``). An object that is being deleted is
+        returned as it is. Raises NameTakenError when one of that name has another owner.
+        """
+
+    async def get(self, kind: ChildKind, namespace: str, name: str) -> Body | None:
+        """Return the object as it stands, whoever owns it; None if it does not exist."""
+
+    async def delete(self, kind: ChildKind, namespace: str, name: str, owner_uid: str) -> None:
+        """Begin to delete an object and what it owns; one that is absent or has another owner is left alone."""
+
+    async def pods(self, namespace: str, labels: Mapping[str, str]) -> Sequence[Body]:
+        """Return the pods that carry all of the labels, at most 500."""
+
+    async def warnings(self, namespace: str, kind: str, name: str) -> Sequence["EventNote"]:
+        """Return the Warning Events about an object, the newest first, at most 500."""
 
 
 @dataclass(frozen=True)

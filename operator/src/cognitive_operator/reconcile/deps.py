@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.plan.share import RayBounds
-from cognitive_operator.ports import Broker, Clock, EventSink, Kube, Metrics, ModelProbe, RayJobs
+from cognitive_operator.ports import Broker, Children, Clock, EventSink, Kube, Metrics, ModelProbe, RayJobs
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,7 @@ class Deps:
     """The ports, the signing key and the settings of Ray jobs."""
 
     kube: Kube
+    children: Children
     broker: Broker
     ray: RayJobs
     model: ModelProbe
