@@ -12,7 +12,7 @@ import kopf
 
 from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.kube import KubeApi
-from cognitive_operator.adapters.kube_access import find_access
+from cognitive_operator.adapters.kube_access import find_access, is_in_cluster
 from cognitive_operator.adapters.kube_children import KubeChildren
 from cognitive_operator.adapters.kube_client import KubeClient
 from cognitive_operator.adapters.kube_events import EventRecorder
@@ -111,7 +111,7 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
         clock=clock,
         metrics=metrics,
         events=events,
-        environment=RayEnvironment(config.ray_nats_url),
+        environment=RayEnvironment(config.ray_nats_url, config.runtime_image, is_in_cluster=is_in_cluster()),
         master_key=await _signing_key(kube, config),
         ttl_s=config.ttl_s,
         bounds=RayBounds(config.ray_jobs, config.ray_tasks),

@@ -250,25 +250,33 @@ class RayJob:
         return self.status in ("STOPPED", "SUCCEEDED", "FAILED")
 
 
+@dataclass(frozen=True)
+class RayTarget:
+    """A Ray dashboard, and what lets a caller in."""
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+
+
 class RayJobs(Protocol):
     """Ray's Jobs REST API. All methods raise RayUnavailableError or RayRefusedError."""
 
-    async def version(self, address: str) -> str:
+    async def version(self, target: RayTarget) -> str:
         """Return Ray's version: the cheapest proof that the dashboard answers."""
 
-    async def submit(self, address: str, submission: RaySubmission) -> None:
+    async def submit(self, target: RayTarget, submission: RaySubmission) -> None:
         """Submit a job; one with the same id that exists is adopted."""
 
-    async def get(self, address: str, submission_id: str) -> RayJob | None:
+    async def get(self, target: RayTarget, submission_id: str) -> RayJob | None:
         """Return a job, None if Ray does not know it."""
 
-    async def list_jobs(self, address: str) -> Sequence[RayJob]:
+    async def list_jobs(self, target: RayTarget) -> Sequence[RayJob]:
         """Return all submitted jobs."""
 
-    async def stop(self, address: str, submission_id: str) -> None:
+    async def stop(self, target: RayTarget, submission_id: str) -> None:
         """Ask Ray to stop a job; an unknown or finished one is no error."""
 
-    async def delete(self, address: str, submission_id: str) -> None:
+    async def delete(self, target: RayTarget, submission_id: str) -> None:
         """Forget a finished job; an unknown or running one is no error."""
 
 

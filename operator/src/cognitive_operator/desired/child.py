@@ -29,11 +29,10 @@ def child_manifest(agent: Agent, kind: ChildKind, suffix: str, content: Body) ->
         content: The rest of the object, such as ``{"spec": …}``; its ``metadata`` may add labels and annotations.
     """
     meta, own = agent.metadata, content.get("metadata") or {}
-    labels = {**(own.get("labels") or {}), **child_labels(meta.uid)}
-    metadata = {
+    metadata: Body = {
         "name": child_name(meta.name, meta.uid, suffix),
         "namespace": meta.namespace,
-        "labels": labels,
+        "labels": {**(own.get("labels") or {}), **child_labels(meta.uid)},
         "annotations": dict(own.get("annotations") or {}),
         "ownerReferences": [_owner(agent)],
     }
