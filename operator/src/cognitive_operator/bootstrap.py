@@ -86,13 +86,19 @@ async def _is_signalled(within_s: float) -> bool:
 
 async def _watch(config: Config, engine: Engine, on_stop: Callable[[], None]) -> None:
     endpoint = f"http://0.0.0.0:{config.health_port}/healthz" if config.health_port else None
-    registry = new_registry(engine, on_stop)
-    await kopf.operator(registry=registry, settings=new_settings(), clusterwide=True, liveness_endpoint=endpoint)
+    clusterwide = not config.watch_namespaces
+    await kopf.operator(
+        registry=new_registry(engine, on_stop),
+        settings=new_settings(clusterwide=clusterwide),
+        clusterwide=clusterwide,
+        namespaces=config.watch_namespaces,
+        liveness_endpoint=endpoint,
+    )
 
 
 async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     client = await stack.enter_async_context(KubeClient(find_access()))
-    kube = KubeApi(client)
+    kube = KubeApi(client, config.watch_namespaces)
     metrics = PrometheusMetrics(config.metrics_port)
     stack.callback(metrics.close)
     events = await stack.enter_async_context(EventRecorder(kube, lambda: metrics.count("events_dropped")))

@@ -31,6 +31,9 @@ class Config:
     """``COGNITIVE_RAY_NATS_URL``: the broker as Ray's workers reach it; the operator's own URL by default."""
     namespace: str = "default"
     """``COGNITIVE_NAMESPACE``: where the operator keeps its signing key; its pod's namespace by default."""
+    watch_namespaces: tuple[str, ...] = ()
+    """``COGNITIVE_WATCH_NAMESPACES``: names, separated by commas, of the only namespaces whose objects count; none: all
+    of the cluster."""
     signing_secret: str = "cognitive-operator-signing-key"
     """``COGNITIVE_SIGNING_SECRET``: name of the Secret with the signing key; made when it is absent."""
     ttl_s: int = 86_400
@@ -63,6 +66,7 @@ def config_from(environ: Mapping[str, str] = os.environ) -> Config:
         nats_creds=environ.get("COGNITIVE_NATS_CREDS") or None,
         ray_nats_url=_nats_url("COGNITIVE_RAY_NATS_URL", environ.get("COGNITIVE_RAY_NATS_URL", nats_url)),
         namespace=environ.get("COGNITIVE_NAMESPACE") or _pod_namespace(),
+        watch_namespaces=_namespaces("COGNITIVE_WATCH_NAMESPACES", environ),
         signing_secret=environ.get("COGNITIVE_SIGNING_SECRET", Config.signing_secret),
         ttl_s=_number("COGNITIVE_TTL_SECONDS_AFTER_FINISHED", environ, Config.ttl_s, MAX_TTL_S, "seconds"),
         health_port=_port("COGNITIVE_HEALTH_PORT", environ, Config.health_port),
@@ -82,6 +86,14 @@ def _nats_url(variable: str, value: str) -> str:
                 "(those go to the file of COGNITIVE_NATS_CREDS)"
             )
     return value
+
+
+def _namespaces(variable: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    names = [name.strip() for name in environ.get(variable, "").split(",")]
+    for name in filter(None, names):
+        if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
+            raise ConfigError(f"{variable}: {name!r} is not the name of a namespace")
+    return tuple(sorted({*filter(None, names)}))
 
 
 def _port(variable: str, environ: Mapping[str, str], default: int) -> int:

@@ -25,19 +25,22 @@ PAGE_SIZE: Final = 500
 class KubeApi:
     """Reads and writes objects. Raises as ``KubeClient.request`` says."""
 
-    def __init__(self, client: KubeClient) -> None:
+    def __init__(self, client: KubeClient, namespaces: Sequence[str] = ()) -> None:
         self._client = client
+        self._namespaces = namespaces
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, timeout_s: float = 10.0) -> AsyncIterator[Self]:
+    async def connect(cls, namespaces: Sequence[str] = (), timeout_s: float = 10.0) -> AsyncIterator[Self]:
         """Yield the API of the cluster that this process belongs to or that its kubeconfig names.
+
+        ``namespaces`` are those that ``list_all`` looks into, and none stands for all.
 
         Raises:
             KubeConfigError: There is no such cluster.
         """
         async with KubeClient(find_access(), timeout_s) as client:
-            yield cls(client)
+            yield cls(client, namespaces)
 
     async def patch_status(self, plural: str, body: Body, status: Body) -> Body:
         """Merge-patch the status of ``body`` if its resourceVersion still stands; return the new object.
@@ -70,10 +73,16 @@ class KubeApi:
             return None
 
     async def list_all(self, plural: str) -> AsyncIterator[Body]:
-        """Iterate over all objects of a kind in all namespaces, page by page."""
-        path, token = f"/apis/{GROUP}/{VERSION}/{plural}?limit={PAGE_SIZE}", ""
+        """Iterate over all objects of a kind in the namespaces that are watched, page by page."""
+        scopes = [f"namespaces/{quote(name, safe='')}/" for name in self._namespaces] or [""]
+        for scope in scopes:
+            async for item in self._list(f"/apis/{GROUP}/{VERSION}/{scope}{plural}"):
+                yield item
+
+    async def _list(self, path: str) -> AsyncIterator[Body]:
+        token = ""
         while True:
-            page = await self._client.request("GET", f"{path}&continue={quote(token, safe='')}")
+            page = await self._client.request("GET", f"{path}?limit={PAGE_SIZE}&continue={quote(token, safe='')}")
             for item in page["items"]:
                 yield item
             token = page["metadata"].get("continue", "")

@@ -66,9 +66,13 @@ def new_registry(engine: Engine, on_stop: Callable[[], None]) -> kopf.OperatorRe
     return registry
 
 
-def new_settings() -> kopf.OperatorSettings:
-    """Return Kopf's settings with every limit set: its own are unbounded, or 300 s."""
+def new_settings(*, clusterwide: bool = True) -> kopf.OperatorSettings:
+    """Return Kopf's settings with every limit set: its own are unbounded, or 300 s.
+
+    An operator of some namespaces looks neither at namespaces nor at CRDs, which only a ClusterRole could allow.
+    """
     settings = kopf.OperatorSettings()
+    settings.scanning.disabled = not clusterwide
     settings.posting.enabled = False
     settings.peering.standalone = True
     settings.peering.name = MANAGER
