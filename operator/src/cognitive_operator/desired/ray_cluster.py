@@ -40,8 +40,8 @@ def desired_ray_cluster(agent: Agent, ray: ManagedRay, image: str, *, is_suspend
     pods = pods_hash(spec)
     for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
         group["template"]["metadata"]["annotations"] = {PODS_HASH: pods}
-    if is_suspended:  # else absent: whoever admits clusters by it, such as Kueue, has it to itself
-        spec["suspend"] = True
+    if not ray.queue_name:  # else it is Kueue's; without a false in it KubeRay does not wake a cluster up
+        spec["suspend"] = is_suspended
     labels = {QUEUE_LABEL: ray.queue_name} if ray.queue_name else {}
     content = {"metadata": {"labels": labels, "annotations": {PODS_HASH: pods}}, "spec": spec}
     return child_manifest(agent, RAY_CLUSTER, SUFFIX, content)

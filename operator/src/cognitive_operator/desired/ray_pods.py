@@ -16,6 +16,8 @@ SPOOL_DIR: Final = "/tmp/cognitive-spool"
 BROKER_SUFFIX: Final = "nats"
 BROKER_FILE: Final = "nats.creds"
 """Name of the broker's credentials, as the Secret's key and as the file."""
+GRACE_S: Final = 10
+"""Ray's processes make nothing of SIGTERM: nothing runs on pods that the operator takes away."""
 HEAD_RESOURCES: Final = RayResources(requests={"cpu": "500m", "memory": "2Gi"}, limits={"memory": "2Gi"})
 WORKER_RESOURCES: Final = RayResources(requests={"cpu": "500m", "memory": "1Gi"}, limits={"memory": "1Gi"})
 
@@ -43,6 +45,7 @@ def pod_template(agent: Agent, ray: ManagedRay, image: str, role: str) -> Body:
         "containers": [container],
         "enableServiceLinks": False,
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "terminationGracePeriodSeconds": GRACE_S,
         "volumes": [{"name": "secrets", "projected": _secrets(agent)}, {"name": "tmp", "emptyDir": {}}],
         **_scheduling(ray),
     }

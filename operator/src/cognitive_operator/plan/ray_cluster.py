@@ -1,5 +1,6 @@
 """What to do next about the RayCluster that an agent owns, and what to say of one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cognitive_operator.api.children import owner_of, spec_hash_of
@@ -123,6 +124,14 @@ def head_check(live: Body) -> Check | None:
     said = condition_of(live, "ReplicaFailure") or condition_of(live, "HeadPodReady") or {}
     words = ": ".join(str(said[key]) for key in ("reason", "message") if said.get(key))
     return _starting(live, f"has no ready head yet{f': {words}' if words else ''}")
+
+
+def pods_check(live: Body, heads: Sequence[Body]) -> Check | None:
+    """Return a check while a cluster still has the pods that it had before a change, None when it has a new head."""
+    present = (head for head in heads if not head["metadata"].get("deletionTimestamp"))
+    if any(_pods_hash(head) == _pods_hash(live) for head in present):
+        return None
+    return _starting(live, "replaces its pods")
 
 
 def head_url(live: Body, *, by_name: bool) -> str | None:

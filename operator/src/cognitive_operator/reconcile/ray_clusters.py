@@ -1,6 +1,7 @@
 """Finds the Ray cluster of an agent, or keeps the one that it owns, and asks its head whether it serves."""
 
 import logging
+from typing import Final
 
 from cognitive_operator.api.children import RAY_CLUSTER, child_name
 from cognitive_operator.api.conditions import Reason
@@ -24,6 +25,7 @@ from cognitive_operator.plan.ray_cluster import (
     head_url,
     is_asleep,
     plan_ray_cluster,
+    pods_check,
     ray_place,
     with_live_counts,
 )
@@ -32,6 +34,9 @@ from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.index import AgentRecord, Index
 
 logger = logging.getLogger(__name__)
+CLUSTER_LABEL: Final = "ray.io/cluster"
+HEAD_LABEL: Final = {"ray.io/node-type": "head"}
+"""Source: the labels that KubeRay gives its pods."""
 _REASONS = {
     NameTakenError: Reason.NAME_TAKEN,
     ForbiddenError: Reason.FORBIDDEN,
@@ -51,6 +56,7 @@ class RayClusters:
         found = await self.find(record)
         if isinstance(found, Check):
             record.ray = found
+            record.ray_target = None if record.is_ray_away else record.ray_target
         else:
             record.ray_target, record.ray = found, await self._ask(record, found)
 
@@ -127,13 +133,20 @@ class RayClusters:
         )
 
     async def _target(self, record: AgentRecord, live: Body, token_ref: RayTokenRef | None) -> RayTarget | Check:
-        if (check := head_check(live)) is not None:
+        if (check := head_check(live) or await self._pods_check(record, live)) is not None:
             return check
         url = head_url(live, by_name=self._deps.environment.is_in_cluster)
         if url is None:
             return Check("False", Reason.RAY_STARTING, f"{ray_place(record.agent)} has no address yet.")
         token = await self._token(record, token_ref)
         return token if isinstance(token, Check) else RayTarget(url, token)
+
+    async def _pods_check(self, record: AgentRecord, live: Body) -> Check | None:
+        """Look past the status of an owned cluster, which tells of the old head until the new one is there."""
+        if record.agent.spec.ray.cluster is None:
+            return None
+        labels = {CLUSTER_LABEL: live["metadata"]["name"], **HEAD_LABEL}
+        return pods_check(live, await self._deps.children.pods(record.name[0], labels))
 
     async def _token(self, record: AgentRecord, ref: RayTokenRef | None) -> str | Check | None:
         if ref is None:
