@@ -60,11 +60,12 @@ def _can_replace(facts: ClusterFacts, live: Body) -> bool:
 
 def _rest(facts: ClusterFacts) -> ClusterStep:
     live, ray = facts.live, facts.agent.spec.ray.cluster
-    if live is None or spec_hash_of(live) == spec_hash_of(facts.asleep):
+    is_queued = ray is not None and ray.queue_name is not None
+    if live is None or (not is_queued and spec_hash_of(live) == spec_hash_of(facts.asleep)):
         return ClusterStep(check=Check("False", Reason.SUSPENDED, "spec.suspend is true: Ray is scaled to zero."))
     if not facts.is_idle:
         return ClusterStep()
-    if ray is not None and ray.queue_name:  # a queue would wake up a cluster that it has admitted
+    if is_queued:  # its queue would wake up a cluster that it has admitted
         return ClusterStep(remove=True, check=Check("False", Reason.SUSPENDED, "spec.suspend is true: Ray is removed."))
     return ClusterStep(apply=facts.asleep)
 
