@@ -23,6 +23,7 @@ from cognitive_operator.plan.ray_cluster import (
     head_check,
     head_url,
     is_asleep,
+    own_token_ref,
     place_of,
     plan_ray_cluster,
     pods_check,
@@ -121,11 +122,7 @@ class RayClusters:
         record.is_ray_away = live is None or is_asleep(live) or step.remove
         if step.check is not None or live is None:
             return step.check or Check("Unknown", Reason.NOT_CHECKED, f"{ray_place(agent)} is not there yet.")
-        auth = ray.auth_options
-        is_open = auth.mode == "disabled"
-        return await self._target(
-            record, live, None if is_open else RayTokenRef(name=auth.secret_name or ray_cluster_name(agent))
-        )
+        return await self._target(record, live, own_token_ref(agent, ray.auth_options))
 
     async def _target(self, record: AgentRecord, live: Body, token_ref: RayTokenRef | None) -> RayTarget | Check:
         if (check := head_check(live) or await self._pods_check(record, live)) is not None:
