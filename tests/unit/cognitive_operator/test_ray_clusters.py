@@ -211,7 +211,7 @@ async def test_pods_are_taken_away_only_when_nothing_runs_and_nothing_can_start(
     is_asleep = system.children.kept[RAY_CLUSTER.kind, NAME]["spec"]["suspend"]
     assert (is_asleep, record.is_ray_away) == (busy is None, busy is None)
     if busy is None:
-        assert record.ray.reason == Reason.SUSPENDED
+        assert (record.ray.reason, record.ray_target) == (Reason.SUSPENDED, None)
         assert system.index.ray_target(AGENT_UID) is None
 
 
