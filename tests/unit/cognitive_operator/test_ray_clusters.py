@@ -199,6 +199,9 @@ async def test_pods_are_taken_away_only_when_nothing_runs_and_nothing_can_start(
     system = System({"cluster": {}})
     await system.clusters.look(system.record)
     system.ready()
+    system.secrets[NAME, "auth_token"] = "t"
+    await system.clusters.look(system.record)
+    assert system.record.ray_target is not None
     record = system.change({"cluster": {}}, version=2, suspend=True)
     task = system.index.put_task(task_body(), 0.0)
     assert task is not None
