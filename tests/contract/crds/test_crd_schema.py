@@ -23,14 +23,6 @@ ABSENT_MEANS_NONE = frozenset(
         ("ray", "cluster", "autoscaler"),
     }
 )
-    {
-        ("llm", "rateLimit"),
-        ("llm", "vllm"),
-        ("llm", "vllm", "modelCache"),
-        ("ray", "cluster"),
-        ("ray", "cluster", "autoscaler"),
-    }
-)
 """Objects whose defaults hold only where the object is there."""
 
 

@@ -109,7 +109,7 @@ def settled_check(agent: Agent, seen: ServerSeen, found: Check) -> Check:
     if cause is None:
         return found
     stuck = f"Its change does not come about: {cause.reason}: {cause.message}"
-    return Check("True", found.reason, f"{found.message} {stuck}")
+    return Check("True", found.reason, f"{found.message}. {stuck}")
 
 
 def trial_check(agent: Agent, found: Check, trial: ModelTrial) -> Check:
@@ -117,7 +117,7 @@ def trial_check(agent: Agent, found: Check, trial: ModelTrial) -> Check:
     if not trial.ok:
         message = f"{server_place(agent)} lists its models, but its first inference failed: {trial.message}"
         return Check("False", Reason.MODEL_FAILED, message)
-    return found
+    return Check("True", found.reason, f"{server_place(agent)} serves {agent.spec.llm.model}. {found.message}.")
 
 
 def _starting(agent: Agent, seen: ServerSeen) -> Check:
