@@ -18,6 +18,9 @@ WATCH_TIMEOUT_S: Final = 300
 INACTIVITY_S: Final = 70.0
 """Longer than the API server's bookmark interval of 60 s: a watch that is silent for longer is dead."""
 WORKERS: Final = 100
+WORKER_IDLE_S: Final = 0.01
+"""Kopf keeps a worker for each object for so long after its last event: WORKERS / WORKER_IDLE_S objects a second bound
+how fast the operator takes in thousands at once. What a handler does takes microseconds."""
 PEER_LIFETIME_S: Final = 20
 """Kopf says every 10 to 15 s that it lives; one that is killed is so known to be dead after 20 s at most."""
 
@@ -80,7 +83,7 @@ def new_settings(*, clusterwide: bool = True, peering: str | None = None, priori
     settings.watching.inactivity_timeout = INACTIVITY_S
     settings.watching.chunk_size = 500
     settings.queueing.worker_limit = WORKERS
-    settings.queueing.idle_timeout = 1.0
+    settings.queueing.idle_timeout = WORKER_IDLE_S
     settings.queueing.exit_timeout = 2.0
     settings.execution.max_workers = 2
     settings.process.ultimate_exiting_timeout = 20.0
