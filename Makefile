@@ -44,7 +44,7 @@ control-plane: sync ## Download or build kube-apiserver, etcd and kube-controlle
 	@$(HACK) -m controlplane get >/dev/null
 
 .PHONY: test
-test: sync-model lint verify control-plane ## Run everything but the end-to-end tests, against real servers
+test: sync-model lint verify control-plane helm ## Run everything but the end-to-end tests, against real servers
 	@$(PYTHON) -m pytest tests/unit tests/contract tests/component tests/integration
 
 .PHONY: test-unit
@@ -56,9 +56,22 @@ test-faults: sync control-plane ## Inject the faults of docs/operations/faults.m
 	@$(PYTHON) -m pytest -v --durations=0 --durations-min=1 tests/faults
 
 .PHONY: test-e2e
-test-e2e: sync ## Run the end-to-end tests against the cluster of $KUBECONFIG
+test-e2e: sync helm ## Run the end-to-end tests against the cluster of $KUBECONFIG
 	@test -n "$${KUBECONFIG:-}" || { echo "set KUBECONFIG to a cluster that the tests may change" >&2; exit 1; }
 	@$(PYTHON) -m pytest tests/e2e
+
+.PHONY: images
+images: sync ## Build the images of the operator and the runtime with docker
+	@$(HACK) -m images
+
+.PHONY: helm
+helm: sync ## Build helm, once
+	@$(HACK) -m helm get >/dev/null
+
+.PHONY: chart
+chart: sync verify ## Check the chart and pack it into dist/
+	@$(HACK) -m helm lint --strict charts/cognitive-operator
+	@$(HACK) -m helm package charts/cognitive-operator --destination dist
 
 .PHONY: demo
 demo: sync-model ## Show the whole system at work on this machine (KEEP=1 leaves it running)
@@ -73,7 +86,7 @@ bench: sync control-plane ## Measure latency, throughput and writes beside their
 	@$(HACK) -m bench
 
 .PHONY: generate
-generate: sync ## Write docs/reference/api.md from the CRDs
+generate: sync ## Write what is made from the CRDs: reference page, task templates, the chart's copies
 	@$(HACK) -m reference
 
 .PHONY: verify

@@ -49,7 +49,7 @@ def ray_head() -> Iterator[RayHead]:
 @pytest.fixture(scope="session")
 def crds(control_plane: ControlPlane) -> None:
     """The project's custom resources, established on the control plane."""
-    control_plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+    control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
     control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
 
 

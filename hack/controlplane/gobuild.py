@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from controlplane.platforms import KUBERNETES_VERSION
@@ -26,6 +27,17 @@ class GoBuildError(Exception):
     """The programs cannot be built; the message says why."""
 
 
+@dataclass(frozen=True)
+class Program:
+    """A program of a Go module."""
+
+    name: str
+    package: str
+    module: Path
+    """Folder of the go.mod that pins it."""
+    linker_flags: str = "-s -w"
+
+
 def build_programs(names: Collection[str], into: Path) -> dict[str, Path]:
     """Build programs, one after the other, and return where they are.
 
@@ -36,7 +48,7 @@ def build_programs(names: Collection[str], into: Path) -> dict[str, Path]:
     built: dict[str, Path] = {}
     for number, name in enumerate(sorted(names), 1):
         with step(f"Building {name} from source, once ({number} of {len(names)})"):
-            built[name] = _build(go, name, into)
+            built[name] = build_program(go, Program(name, PACKAGES[name], MODULE, _linker_flags()), into)
     return built
 
 
@@ -59,15 +71,20 @@ def required_go() -> str:
     return next(line.split()[1] for line in lines if line.startswith("go "))
 
 
-def _build(go: str, name: str, into: Path) -> Path:
-    log = into / f"{name}.build.log"
+def build_program(go: str, program: Program, into: Path) -> Path:
+    """Build one program and return where it is.
+
+    Raises:
+        GoBuildError: the build failed.
+    """
+    name, log = program.name, into / f"{program.name}.build.log"
     log.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(dir=into) as folder:
-        argv = [go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", _linker_flags()]
-        argv += ["-o", f"{folder}/{name}", PACKAGES[name]]
-        command = Command(f"go build {name}", argv, log, environment(CGO_ENABLED="0"), MODULE)
+        argv = [go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", program.linker_flags]
+        argv += ["-o", f"{folder}/{name}", program.package]
+        command = Command(f"go build {name}", argv, log, environment(CGO_ENABLED="0"), program.module)
         if _run(command) != 0:
-            raise GoBuildError(f"`go build {PACKAGES[name]}` failed:\n{_tail(log)}")
+            raise GoBuildError(f"`go build {program.package}` failed:\n{_tail(log)}")
         os.replace(f"{folder}/{name}", into / name)
     log.unlink(missing_ok=True)
     return into / name

@@ -1,6 +1,6 @@
 """``python -m reference`` writes what is generated from the CRDs; with ``--check`` it tells what is not up to date.
 
-That is docs/reference/api.md, and the task template in the CRD of schedules.
+That is docs/reference/api.md, the task template in the CRD of schedules, and the chart's copies of the CRDs and rights.
 """
 
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from reference.copies import chart_copies, orphans
 from reference.markdown import Schema, page_of
 from reference.template import template_of, with_template
 
@@ -33,8 +34,14 @@ def main() -> int:
     is_check = sys.argv[1:] == ["--check"]
     stale = _bring_about(SCHEDULES, schedules_manifest(), is_check=is_check)
     stale += _bring_about(PAGE, page_of(load_crds(ROOT / "crds")), is_check=is_check)
+    for path, content in chart_copies().items():
+        stale += _bring_about(path, content, is_check=is_check)
+    for path in orphans():
+        stale += _take_away(path, is_check=is_check)
     for path in stale:
-        print(f"{path.relative_to(ROOT)} is not what crds/ says: run `make generate` and commit it", file=sys.stderr)
+        print(
+            f"{path.relative_to(ROOT)} is not what its source says: run `make generate` and commit it", file=sys.stderr
+        )
     return 1 if stale else 0
 
 
@@ -44,6 +51,14 @@ def _bring_about(path: Path, content: str, *, is_check: bool) -> list[Path]:
         path.write_text(content, encoding="utf-8")
         return []
     return [] if path.exists() and path.read_text(encoding="utf-8") == content else [path]
+
+
+def _take_away(path: Path, *, is_check: bool) -> list[Path]:
+    """Delete a file whose source is gone, or return it when it is to be checked."""
+    if is_check:
+        return [path]
+    path.unlink()
+    return []
 
 
 def _crds(text: str) -> list[Schema]:

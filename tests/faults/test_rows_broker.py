@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -55,6 +56,7 @@ def test_row_07_the_broker_gone(trial: Trial, system: FaultSystem, broker_gone: 
     assert system.operator.process.is_running
     assert system.observer.tasks(HOME)["row07-late-00"].phase == "Queued"
     system.servers.nats.resume()
+    trial.postpone(broker_gone)
     back_s = time.monotonic()
     assert {each.phase for each in trial.wait_ended()} == {"Succeeded"}
     measured("gone for", f"{broker_gone:.0f} s")
@@ -125,7 +127,7 @@ def test_row_08_a_stream_deleted(trial: Trial, system: FaultSystem, stream: Stre
     stream.delete_stream(lost)
     bodies += trial.start(*[f"{name}-new-{n}" for n in range(4)])
     ended = trial.wait_ended()
-    assert lost in stream.names()
+    eventually(lambda: lost in stream.names(), 15.0, 0.5)
     assert all(each.phase == "Succeeded" or each.status["reason"] == "ResultLost" for each in ended)
     assert all(set(trial.executions(body).values()) == {1} for body in bodies)
 
@@ -249,3 +251,6 @@ def test_row_11_malformed_results(trial: Trial, system: FaultSystem, stream: Str
     logged = [line for line in trial.log() if line.get("message") == "dropped a response"]
     assert sum(line["reason"] == "Malformed" for line in logged) == len(bad)
     assert all(task_uid in line["subject"] for line in logged)
+    letters = stream.contents("AGENT_DEAD_LETTERS", f"agent.dead_letter.completed.{HOME}.{agent_uid}.{task_uid}.1")
+    kept = Counter(json.loads(letter)["reason"] for letter in letters)
+    assert kept == {"Malformed": len(bad), "Unsigned": 1, "WrongSignature": 1}

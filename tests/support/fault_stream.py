@@ -39,6 +39,16 @@ class StreamAdmin:
         found = self._run(lambda js: js.get_last_msg(stream, subject))
         return _message(found, subject)
 
+    def contents(self, stream: str, subject: str) -> list[bytes]:
+        """Return what lies on one subject, oldest first."""
+
+        async def read(js: JetStreamContext) -> list[bytes]:
+            subscription = await js.subscribe(subject, stream=stream, ordered_consumer=True)
+            waiting = (await subscription.consumer_info()).num_pending or 0
+            return [(await subscription.next_msg(timeout=5.0)).data for _ in range(waiting)]
+
+        return self._run(read)
+
     def publish(self, message: Message) -> None:
         """Publish a message into its stream."""
         self._run(lambda js: js.publish(message.subject, message.data, headers=dict(message.headers) or None))

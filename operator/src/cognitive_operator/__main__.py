@@ -1,13 +1,15 @@
-"""Start the operator: ``python -m cognitive_operator``. Read a task's result: ``… result NAMESPACE/TASK``."""
+"""Start the operator: ``python -m cognitive_operator``; or one of its commands, which ``--help`` lists."""
 
 import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final
 
 from cognitive_operator.bootstrap import run
 from cognitive_operator.config import Config, ConfigError, config_from
+from cognitive_operator.credentials import ensure_broker_keys
 from cognitive_operator.errors import CognitiveOperatorError
 from cognitive_operator.logs import start_logging
 from cognitive_operator.results import read_result
@@ -21,8 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.write(f"cognitive-operator: {error}\n")
         return 2
-    if arguments.command == "result":
-        return _show_result(config, *arguments.task)
+    if arguments.command is not None:
+        return _show(_COMMANDS[arguments.command](config, *arguments.object))
     start_logging(config.log_level)
     asyncio.run(run(config))
     return 0
@@ -33,26 +35,45 @@ def _parser() -> argparse.ArgumentParser:
         prog="cognitive-operator", description="Run the operator; its settings come from the environment."
     )
     commands = parser.add_subparsers(dest="command")
-    result = commands.add_parser("result", help="print the result of a task as JSON, also a large one")
-    result.add_argument("task", type=_task_name, metavar="NAMESPACE/TASK")
+    for name, (what, about) in _HELP.items():
+        command = commands.add_parser(name, help=about)
+        command.add_argument("object", type=_object_name, metavar=f"NAMESPACE/{what}")
     return parser
 
 
-def _task_name(text: str) -> tuple[str, str]:
+_HELP: Final = {
+    "result": ("TASK", "print the result of a task as JSON, also a large one"),
+    "broker-keys": ("SECRET", "make a Secret with the keys of a NATS server, if it is absent"),
+}
+
+
+def _object_name(text: str) -> tuple[str, str]:
     namespace, _, name = text.partition("/")
     if not namespace or not name or "/" in name:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAMESPACE/TASK")
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAMESPACE/NAME")
     return namespace, name
 
 
-def _show_result(config: Config, namespace: str, name: str) -> int:
+def _show(said: Coroutine[Any, Any, str]) -> int:
     try:
-        result = asyncio.run(read_result(namespace, name, nats_url=config.nats_url, nats_creds=config.nats_creds))
+        sys.stdout.write(asyncio.run(said))
     except CognitiveOperatorError as error:
         sys.stderr.write(f"cognitive-operator: {error}\n")
         return 1
-    sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=2) + "\n")
     return 0
+
+
+async def _result(config: Config, namespace: str, name: str) -> str:
+    result = await read_result(namespace, name, nats_url=config.nats_url, nats_creds=config.nats_creds)
+    return json.dumps(result, ensure_ascii=False, indent=2) + "\n"
+
+
+async def _broker_keys(_: Config, namespace: str, name: str) -> str:
+    is_new = await ensure_broker_keys(namespace, name)
+    return f"Secret {namespace}/{name} {'made' if is_new else 'is there already'}\n"
+
+
+_COMMANDS: Final = {"result": _result, "broker-keys": _broker_keys}
 
 
 if __name__ == "__main__":

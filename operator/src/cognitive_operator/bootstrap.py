@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import logging
+import secrets
 import signal
+import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Final
+from functools import partial
+from typing import Any, Final, cast
 
 import kopf
 
@@ -26,12 +29,15 @@ from cognitive_operator.config import Config
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import TransientError
 from cognitive_operator.handlers.registry import new_registry, new_settings
+from cognitive_operator.plan.peering import Peer
 from cognitive_operator.plan.share import RayBounds
 from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.engine import Engine
+from cognitive_operator.reconcile.stand import Stand
+from cognitive_operator.telemetry import Tracer, Untraced
 
 logger = logging.getLogger(__name__)
 RETRY_S: Final = 2.0
+MAX_PRIORITY: Final = 2**31
 
 
 async def run(config: Config) -> None:
@@ -52,9 +58,11 @@ async def _run_once(config: Config) -> bool:
     """
     stopping = asyncio.Event()
     async with AsyncExitStack() as stack:
-        engine = Engine(await _connect(config, stack))
-        reconciling = asyncio.create_task(engine.run(), name="engine")
-        watching = asyncio.create_task(_watch(config, engine, stopping.set), name="kopf")
+        deps = await _connect(config, stack)
+        me = Peer(f"{socket.gethostname()}/{secrets.token_hex(4)}", secrets.randbelow(MAX_PRIORITY))
+        stand = Stand(deps, me, config.peering)
+        reconciling = asyncio.create_task(stand.run(), name="stand")
+        watching = asyncio.create_task(_watch(config, stand, me, stopping.set), name="kopf")
         stopped = asyncio.create_task(stopping.wait(), name="stop")
         done, _ = await asyncio.wait([reconciling, watching, stopped], return_when=asyncio.FIRST_COMPLETED)
         for task in (reconciling, stopped):
@@ -84,12 +92,13 @@ async def _is_signalled(within_s: float) -> bool:
     return signalled.is_set()
 
 
-async def _watch(config: Config, engine: Engine, on_stop: Callable[[], None]) -> None:
+async def _watch(config: Config, stand: Stand, me: Peer, on_stop: Callable[[], None]) -> None:
     endpoint = f"http://0.0.0.0:{config.health_port}/healthz" if config.health_port else None
     clusterwide = not config.watch_namespaces
     await kopf.operator(
-        registry=new_registry(engine, on_stop),
-        settings=new_settings(clusterwide=clusterwide),
+        registry=new_registry(stand, on_stop),
+        settings=new_settings(clusterwide=clusterwide, peering=config.peering, priority=me.priority),
+        identity=cast("Any", me.identity),  # Kopf has a type of its own for it, and does not export it
         clusterwide=clusterwide,
         namespaces=config.watch_namespaces,
         liveness_endpoint=endpoint,
@@ -97,10 +106,11 @@ async def _watch(config: Config, engine: Engine, on_stop: Callable[[], None]) ->
 
 
 async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
-    client = await stack.enter_async_context(KubeClient(find_access()))
-    kube = KubeApi(client, config.watch_namespaces)
     metrics = PrometheusMetrics(config.metrics_port)
     stack.callback(metrics.close)
+    connecting = KubeClient(find_access(), on_answer=partial(_count_request, metrics))
+    client = await stack.enter_async_context(connecting)
+    kube = KubeApi(client, config.watch_namespaces)
     events = await stack.enter_async_context(EventRecorder(kube, lambda: metrics.count("events_dropped")))
     clock = SystemClock()
     broker = NatsBroker(NatsSettings(config.nats_url, config.nats_creds), clock)
@@ -117,11 +127,29 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
         clock=clock,
         metrics=metrics,
         events=events,
-        environment=RayEnvironment(config.ray_nats_url, config.runtime_image, is_in_cluster=is_in_cluster()),
+        environment=RayEnvironment(
+            config.ray_nats_url, config.ray_otlp_endpoint, config.runtime_image, is_in_cluster=is_in_cluster()
+        ),
+        tracer=_tracer(config, stack),
         master_key=await _signing_key(kube, config),
         ttl_s=config.ttl_s,
         bounds=RayBounds(config.ray_jobs, config.ray_tasks),
     )
+
+
+def _tracer(config: Config, stack: AsyncExitStack) -> Tracer:
+    """Return what sends traces; its packages take a third of the operator's start and are imported only then."""
+    if config.otlp_endpoint is None:
+        return Untraced()
+    from cognitive_operator.adapters.tracing import OtlpTracer
+
+    tracer = OtlpTracer()
+    stack.callback(tracer.close)
+    return tracer
+
+
+def _count_request(metrics: PrometheusMetrics, method: str, code: int) -> None:
+    metrics.count("api_requests", method=method, code=str(code))
 
 
 async def _signing_key(kube: KubeApi, config: Config) -> bytes:

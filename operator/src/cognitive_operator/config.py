@@ -29,6 +29,14 @@ class Config:
     """``COGNITIVE_NATS_CREDS``: path of a NATS credentials file."""
     ray_nats_url: str = "nats://127.0.0.1:4222"
     """``COGNITIVE_RAY_NATS_URL``: the broker as Ray's workers reach it; the operator's own URL by default."""
+    peering: str | None = None
+    """``COGNITIVE_PEERING``: name of the ClusterKopfPeering (of the KopfPeering in each watched namespace) by which
+    operators know of each other, so that one works and the others stand by; None: this one always works."""
+    otlp_endpoint: str | None = None
+    """``OTEL_EXPORTER_OTLP_ENDPOINT``: the OpenTelemetry collector, by OTLP over HTTP; None: no traces. Its other
+    variables (``OTEL_EXPORTER_OTLP_HEADERS``, ``OTEL_EXPORTER_OTLP_CERTIFICATE``, …) mean what OpenTelemetry says."""
+    ray_otlp_endpoint: str | None = None
+    """``COGNITIVE_RAY_OTLP_ENDPOINT``: the collector as Ray's workers reach it; the operator's own by default."""
     namespace: str = "default"
     """``COGNITIVE_NAMESPACE``: where the operator keeps its signing key; its pod's namespace by default."""
     watch_namespaces: tuple[str, ...] = ()
@@ -61,10 +69,14 @@ def config_from(environ: Mapping[str, str] = os.environ) -> Config:
         ConfigError: a variable has an unusable value. Not worth a retry.
     """
     nats_url = _nats_url("COGNITIVE_NATS_URL", environ.get("COGNITIVE_NATS_URL", Config.nats_url))
+    otlp_endpoint = _otlp_url("OTEL_EXPORTER_OTLP_ENDPOINT", environ)
     return Config(
         nats_url=nats_url,
         nats_creds=environ.get("COGNITIVE_NATS_CREDS") or None,
         ray_nats_url=_nats_url("COGNITIVE_RAY_NATS_URL", environ.get("COGNITIVE_RAY_NATS_URL", nats_url)),
+        peering=environ.get("COGNITIVE_PEERING") or None,
+        otlp_endpoint=otlp_endpoint,
+        ray_otlp_endpoint=_otlp_url("COGNITIVE_RAY_OTLP_ENDPOINT", environ) or otlp_endpoint,
         namespace=environ.get("COGNITIVE_NAMESPACE") or _pod_namespace(),
         watch_namespaces=_namespaces("COGNITIVE_WATCH_NAMESPACES", environ),
         signing_secret=environ.get("COGNITIVE_SIGNING_SECRET", Config.signing_secret),
@@ -86,6 +98,16 @@ def _nats_url(variable: str, value: str) -> str:
                 "(those go to the file of COGNITIVE_NATS_CREDS)"
             )
     return value
+
+
+def _otlp_url(variable: str, environ: Mapping[str, str]) -> str | None:
+    value = environ.get(variable, "")
+    if value and not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+(/[^?#]*)?", value):
+        raise ConfigError(
+            f"{variable}: expected http://HOST:PORT or https://HOST:PORT without credentials "
+            "(those go to OTEL_EXPORTER_OTLP_HEADERS)"
+        )
+    return value or None
 
 
 def _namespaces(variable: str, environ: Mapping[str, str]) -> tuple[str, ...]:

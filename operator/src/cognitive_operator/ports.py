@@ -48,7 +48,10 @@ class Delivery(Protocol):
         """Settle: never deliver again. Errors are swallowed: the next delivery is then a no-op."""
 
     async def term(self) -> None:
-        """Settle a message that can never be used."""
+        """Settle a message that nobody waits for any more."""
+
+    async def reject(self, reason: str, cause: str) -> None:
+        """Settle a message that can never be used, and keep a dead letter that says why."""
 
     async def nak(self, delay_s: float) -> None:
         """Ask for another delivery after the delay."""
@@ -75,7 +78,10 @@ class Broker(Protocol):
     async def ensure_agent(self, namespace: str, agent_uid: str) -> None:
         """Make the agent's consumer and object bucket if they are absent or differ."""
 
-    async def delete_agent(self, namespace: str, agent_uid: str) -> None:
+    async def list_agents(self) -> set[str]:
+        """Return the UIDs of all agents that have something on the broker."""
+
+    async def delete_agent(self, agent_uid: str) -> None:
         """Delete the agent's consumer, object bucket, requests, claims and leases; absent ones are no error."""
 
     async def publish_request(self, subject: str, payload: bytes) -> bool:
@@ -159,6 +165,9 @@ class Kube(Protocol):
 
         It is the clock as of the last answer, carried on by our own monotonic one.
         """
+
+    async def get_peering(self, name: str) -> Body | None:
+        """Return what the operators of a peering say of themselves, by identity; None when there is no such object."""
 
     async def get_core(self, plural: str, namespace: str, name: str) -> Body | None:
         """Return a ConfigMap (``configmaps``) or a Secret (``secrets``) as it stands, None if it does not exist."""
@@ -333,28 +342,6 @@ class Clock(Protocol):
 
     def now(self) -> str:
         """Return the wall clock as RFC 3339 in UTC with microseconds: for people."""
-
-
-@dataclass(frozen=True)
-class QueueSeen:
-    """The queue of an agent at one moment."""
-
-    namespace: str
-    agent: str
-    queued: int
-    running: int
-    oldest_age_s: float
-    """Seconds since the creation of the oldest task in the line; 0 while there is none."""
-
-
-class Metrics(Protocol):
-    """Counters and gauges."""
-
-    def count(self, name: str, **labels: str) -> None:
-        """Add one to a counter."""
-
-    def show_queues(self, queues: Sequence[QueueSeen]) -> None:
-        """Replace what is shown of all agents' queues."""
 
 
 class EventSink(Protocol):

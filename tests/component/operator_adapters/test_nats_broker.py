@@ -1,6 +1,7 @@
 import asyncio
 import hashlib
 import json
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,33 @@ async def test_a_response_comes_again_after_the_delay_until_it_is_settled(
     assert (await js.consumer_info("AGENT_RESPONSES", "cognitive-operator")).num_ack_pending == 0
 
 
+async def test_what_nobody_can_use_becomes_a_dead_letter_with_its_reason(
+    broker: NatsBroker, js: JetStreamContext
+) -> None:
+    subject, content = "agent.response.failed.default.a.t.1", b"\xff" * 100_000
+    ack = await js.publish(subject, content)
+    (delivery,) = await broker.fetch_responses(64, 5)
+    await delivery.reject("Malformed", "not JSON")
+    assert await broker.fetch_responses(64, 0.5) == []
+    letter = await js.get_last_msg("AGENT_DEAD_LETTERS", "agent.dead_letter.failed.default.a.t.1")
+    told = json.loads(letter.data or b"")
+    assert b64decode(told.pop("data_base64")) == content[: 48 * 1024]
+    assert told == {
+        "schema_version": 1,
+        "subject": subject,
+        "sequence": ack.seq,
+        "reason": "Malformed",
+        "cause": "not JSON",
+        "size_bytes": len(content),
+    }
+
+
+async def test_dead_letters_push_out_the_oldest(broker: NatsBroker, js: JetStreamContext) -> None:
+    config = (await js.stream_info("AGENT_DEAD_LETTERS")).config
+    assert (config.retention, config.discard, config.max_bytes) == ("limits", "old", 64 * 1024 * 1024)
+    assert (config.max_age, config.subjects) == (7 * 24 * 3600, ["agent.dead_letter.>"])
+
+
 async def test_an_agent_gets_its_consumer_and_bucket(broker: NatsBroker, js: JetStreamContext) -> None:
     await broker.ensure_agent("default", AGENT)
     await broker.ensure_agent("default", AGENT)
@@ -241,8 +269,10 @@ async def test_nothing_of_a_deleted_agent_is_left(broker: NatsBroker, js: JetStr
         await broker.publish_request(names.request_subject("default", key), b"{}")
         await js.publish(f"$KV.claims.{key}", golden("claim.json"))
         await js.publish(f"$KV.lease.{key.agent_uid}.ca-w0-5f2c9a1e", golden("lease.json", agent_uid=key.agent_uid))
-    await broker.delete_agent("default", AGENT)
-    await broker.delete_agent("default", AGENT)
+    assert await broker.list_agents() == {AGENT}
+    await broker.delete_agent(AGENT)
+    assert await broker.list_agents() == set()
+    await broker.delete_agent(AGENT)
     assert await broker.list_requests() == {("default", other)}
     assert await broker.list_claims() == {other}
     assert await broker.list_leases(AGENT) == []

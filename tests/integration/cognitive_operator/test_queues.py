@@ -60,11 +60,19 @@ def asked(model: ScriptedModel, text: str) -> list[str]:
     return [match.group(1) for match in found if match]
 
 
-def metric(operator: OperatorProcess, name: str, agent_name: str) -> float:
+def rows(operator: OperatorProcess) -> list[str]:
     with urllib.request.urlopen(operator.metrics_url, timeout=5) as response:
-        text = response.read().decode()
+        return [str(line) for line in response.read().decode().splitlines()]
+
+
+def metric(operator: OperatorProcess, name: str, agent_name: str) -> float:
     line = f'{name}{{agent="{agent_name}",namespace="queues"}} '
-    return next(float(row.removeprefix(line)) for row in text.splitlines() if row.startswith(line))
+    return next(float(row.removeprefix(line)) for row in rows(operator) if row.startswith(line))
+
+
+def total(operator: OperatorProcess, name: str, label: str) -> float:
+    """Return the sum of a counter over all that have a label."""
+    return sum(float(row.rpartition(" ")[2]) for row in rows(operator) if row.startswith(f"{name}{{") and label in row)
 
 
 def test_agents_of_one_ray_take_turns_by_their_weight_and_never_pass_its_bound(
@@ -148,6 +156,9 @@ def test_the_backlog_of_one_agent_delays_no_other(
     pair.wait_phase("between", "Succeeded", 5.0)
     assert len(asked(model, "many")) < BACKLOG
     eventually(lambda: metric(bounded, "cognitive_queued_tasks", "heavy") == 0, 60.0, 0.5)
+    eventually(lambda: total(bounded, "cognitive_tasks_total", 'status="success"') >= BACKLOG, 30.0, 0.5)
+    assert total(bounded, "cognitive_operator_api_requests_total", 'method="PATCH"') >= BACKLOG
+    assert total(bounded, "cognitive_operator_reconcile_seconds_count", 'kind="task"') >= BACKLOG
 
     def succeeded() -> int:
         return sum(s.get("phase") == "Succeeded" for name, s in pair.tasks().items() if name in names)

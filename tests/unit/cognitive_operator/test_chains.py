@@ -31,6 +31,13 @@ def body(name: str, needs: Iterable[Any] = (), *, version: int = 1, uid: str = "
     return found | {"metadata": found["metadata"] | names}
 
 
+def fed(name: str, other: str) -> dict[str, Any]:
+    """Return a task whose input is another one's result."""
+    found = body(name)
+    spec = found["spec"] | {"inputFrom": [{"as": "plan", "taskRef": {"name": other}}]}
+    return found | {"spec": spec}
+
+
 class Deps:
     """A clock, an API server and a broker with what a test puts there."""
 
@@ -160,6 +167,14 @@ async def test_all_members_of_a_cycle_fail_and_tell_the_same_and_who_waits_for_t
     assert woken == ["uid-c", "uid-outside"]
     assert await chain.reason("c") == ("DependencyCycle", Phase.FAILED), "also when the operator began anew"
     assert await chain.reason("outside") == ("DependencyFailed", Phase.FAILED)
+
+
+async def test_a_cycle_by_input_is_found_too() -> None:
+    chain = Chain(fed("a", "b"), fed("itself", "itself"))
+    assert await chain.reason("itself") == ("DependencyCycle", Phase.FAILED)
+    assert await chain.hold("a") is None, "what it waits for is told by its inputs"
+    assert chain.put(body("b", ["a"])) == ["uid-a"], "one that waits for an input is woken"
+    assert await chain.reason("a") == await chain.reason("b") == ("DependencyCycle", Phase.FAILED)
 
 
 async def test_a_result_does_not_replace_what_the_task_gives() -> None:

@@ -21,6 +21,7 @@ from cognitive_operator.reconcile.dependencies import Dependencies
 from cognitive_operator.reconcile.index import Index, TaskRecord
 from cognitive_operator.reconcile.inputs import LOOK_EVERY_S, Inputs
 from cognitive_operator.reconcile.requests import RequestPublisher
+from cognitive_operator.telemetry import Untraced
 
 SECRET = "hunter2-do-not-tell"
 
@@ -83,6 +84,7 @@ class Deps:
     broker: Broker = field(default_factory=Broker)
     clock: Clock = field(default_factory=Clock)
     master_key: bytes = b"m" * 32
+    tracer: Untraced = field(default_factory=Untraced)
 
 
 class Desk:
@@ -259,7 +261,7 @@ async def test_another_task_is_waited_for_until_it_succeeds() -> None:
     for phase in ("Queued", "Running"):
         desk.other_task(phase)
         assert (await desk.hold()).reason == "WaitingForTask"
-    assert desk.index.waiters == {("team", "first"): {o.TASK_UID}}
+    assert desk.index.links.dependants(("team", "first")) == (o.TASK_UID,)
     desk.other_task("Succeeded", result={"thought": "t", "n": 1})
     assert await desk.inputs.hold(desk.record) is None
     assert await desk.read() == {"error_message": "no", "plan": {"thought": "t", "n": 1}, "step": "t"}
@@ -292,10 +294,6 @@ async def test_a_result_that_never_fits_ends_the_task() -> None:
     no_text = Desk(from_task("problem_statement"))
     no_text.other_task("Succeeded", result={"thought": "t"})
     assert ((await no_text.hold()).reason, (await no_text.hold()).phase) == ("InputInvalid", Phase.FAILED)
-
-
-async def test_a_task_does_not_wait_for_itself() -> None:
-    assert (await Desk(from_task(name="why")).hold()).phase is Phase.FAILED
 
 
 async def test_all_input_together_has_a_bound() -> None:

@@ -6,9 +6,10 @@ import operator_objects as o
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.plan.flight import Flight
 from cognitive_operator.plan.share import RayBounds
-from cognitive_operator.ports import Body, QueueSeen
+from cognitive_operator.ports import Body
 from cognitive_operator.reconcile.gauges import QueueGauges
 from cognitive_operator.reconcile.index import Index, TaskRecord
+from cognitive_operator.telemetry import QueueSeen
 
 NAME = ("team", "sre")
 ACCEPTED = {"phase": "Queued", "conditions": [{"type": "Accepted", "status": "True"}]}

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from cognitive_operator.status.conditions import merge_patch
 MASTER_KEY: Final = "master-key"
 MASTER_KEY_BYTES: Final = 32
 PAGE_SIZE: Final = 500
+_PEERINGS: Final = "clusterkopfpeerings"
 """Objects in a page of a list: few enough that 10,000 objects are never in memory at once."""
 
 
@@ -31,15 +32,21 @@ class KubeApi:
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, namespaces: Sequence[str] = (), timeout_s: float = 10.0) -> AsyncIterator[Self]:
+    async def connect(
+        cls,
+        namespaces: Sequence[str] = (),
+        timeout_s: float = 10.0,
+        on_answer: Callable[[str, int], None] | None = None,
+    ) -> AsyncIterator[Self]:
         """Yield the API of the cluster that this process belongs to or that its kubeconfig names.
 
-        ``namespaces`` are those that ``list_all`` looks into, and none stands for all.
+        ``namespaces`` are those that ``list_all`` looks into, and none stands for all. ``on_answer`` is told the method
+        and the code of each answer.
 
         Raises:
             KubeConfigError: There is no such cluster.
         """
-        async with KubeClient(find_access(), timeout_s) as client:
+        async with KubeClient(find_access(), timeout_s, on_answer) as client:
             yield cls(client, namespaces)
 
     async def patch_status(self, plural: str, body: Body, status: Body) -> Body:
@@ -71,6 +78,18 @@ class KubeApi:
             return await self._client.request("GET", "/api/v1/namespaces/{}/{}/{}".format(*quoted))
         except ObjectNotFoundError:
             return None
+
+    async def get_peering(self, name: str) -> Body | None:
+        """Return what Kopf's peers say of themselves, by identity; None when there is no object of that name.
+
+        Without namespaces to watch it is a ClusterKopfPeering, else the KopfPeering in the first of them.
+        """
+        scope = f"namespaces/{quote(self._namespaces[0], safe='')}/kopfpeerings" if self._namespaces else _PEERINGS
+        try:
+            peering = await self._client.request("GET", f"/apis/kopf.dev/v1/{scope}/{quote(name, safe='')}")
+        except ObjectNotFoundError:
+            return None
+        return dict(peering.get("status") or {})
 
     async def list_all(self, plural: str) -> AsyncIterator[Body]:
         """Iterate over all objects of a kind in the namespaces that are watched, page by page."""
@@ -144,6 +163,15 @@ class KubeApi:
         except ConflictError:
             return _master_key(await self._secret(namespace, secret_name))
 
+    async def create_secret(self, namespace: str, name: str, texts: Mapping[str, str]) -> bool:
+        """Create a Secret that never changes, and tell whether it was not there yet."""
+        data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+        try:
+            await self._client.request("POST", _secrets(namespace), _immutable(namespace, name, data))
+        except ConflictError:
+            return False
+        return True
+
     async def create_event(self, about: ObjectRef, event: EventNote) -> None:
         """Record a Kubernetes Event on an object."""
         path = f"/apis/events.k8s.io/v1/namespaces/{quote(about.namespace, safe='')}/events"
@@ -207,7 +235,10 @@ def _decoded(secret: Body, key: str) -> bytes | None:
 
 
 def _new_master_key(namespace: str, name: str) -> dict[str, Any]:
-    value = base64.b64encode(secrets.token_bytes(MASTER_KEY_BYTES)).decode()
+    return _immutable(namespace, name, {MASTER_KEY: base64.b64encode(secrets.token_bytes(MASTER_KEY_BYTES)).decode()})
+
+
+def _immutable(namespace: str, name: str, data: Mapping[str, str]) -> dict[str, Any]:
     labels = {"app.kubernetes.io/managed-by": MANAGER}
     return {
         "apiVersion": "v1",
@@ -215,7 +246,7 @@ def _new_master_key(namespace: str, name: str) -> dict[str, Any]:
         "metadata": {"name": name, "namespace": namespace, "labels": labels},
         "type": "Opaque",
         "immutable": True,
-        "data": {MASTER_KEY: value},
+        "data": data,
     }
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -41,11 +41,21 @@ class _Answer:
     date: str | None
 
 
-class KubeClient:
-    """A pool of connections to the API server; every request is bounded by ``timeout_s``."""
+def _nobody(_method: str, _code: int) -> None:
+    """Nobody counts."""
 
-    def __init__(self, access: KubeAccess, timeout_s: float = 10.0) -> None:
+
+class KubeClient:
+    """A pool of connections to the API server; every request is bounded by ``timeout_s``.
+
+    ``on_answer`` is told the method and the HTTP code of each answer, 0 when there was none.
+    """
+
+    def __init__(
+        self, access: KubeAccess, timeout_s: float = 10.0, on_answer: Callable[[str, int], None] | None = None
+    ) -> None:
         self._access = access
+        self._on_answer = on_answer or _nobody
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._session: aiohttp.ClientSession | None = None
         self._dated: tuple[str, float] | None = None
@@ -83,7 +93,9 @@ class KubeClient:
         try:
             answer = await self._send(method, path, body, content_type)
         except (aiohttp.ClientError, OSError) as error:
+            self._on_answer(method, 0)
             raise ApiUnavailableError(f"{method} {path}: {describe(error)}") from error
+        self._on_answer(method, answer.status)
         self._note_date(answer.date)
         content = _parsed(answer.content)
         if answer.status >= 300:

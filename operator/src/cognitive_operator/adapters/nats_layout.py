@@ -10,6 +10,7 @@ from cognitive_operator.api import names
 
 _S = 1_000_000_000
 """Durations are nanoseconds on the wire of JetStream."""
+_DEAD_LETTERS_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def shared_streams(settings: NatsSettings) -> tuple[StreamSpec, ...]:
             max_age=settings.response_max_age_s * _S,
             duplicate_window=120 * _S,
         ),
+        _dead_letters(settings),
         _bucket(names.CLAIM_BUCKET, 48 * 3600, settings),
         _bucket(names.LEASE_BUCKET, 60, settings),
     )
@@ -118,6 +120,13 @@ async def ensure_consumer(js: JetStream, spec: ConsumerSpec) -> None:
 def _messages(name: str, subject: str, settings: NatsSettings, **owned: int) -> StreamSpec:
     common = {"subjects": [subject], "retention": "limits", "discard": "new", "allow_direct": True}
     return StreamSpec(name, {**common, **owned}, _initial(settings))
+
+
+def _dead_letters(settings: NatsSettings) -> StreamSpec:
+    """Return the stream of what nobody can use: whoever fills it pushes out the oldest, and never stops the rest."""
+    bounds = {"max_age": settings.response_max_age_s * _S, "max_bytes": _DEAD_LETTERS_BYTES}
+    owned = {"subjects": ["agent.dead_letter.>"], "retention": "limits", "discard": "old"}
+    return StreamSpec(names.DEAD_LETTER_STREAM, owned, {**_initial(settings), **bounds})
 
 
 def _bucket(bucket: str, ttl_s: int, settings: NatsSettings) -> StreamSpec:

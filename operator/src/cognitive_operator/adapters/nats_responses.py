@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -10,7 +11,8 @@ from typing import Final
 from nats.aio.msg import Msg
 
 from cognitive_operator.adapters.nats_connection import NatsConnection
-from cognitive_operator.api.names import RESPONSE_CONSUMER, RESPONSE_STREAM
+from cognitive_operator.api.names import RESPONSE_CONSUMER, RESPONSE_STREAM, dead_letter_subject
+from cognitive_operator.api.wire import DEAD_LETTER_BYTES, DeadLetter
 from cognitive_operator.errors import CognitiveOperatorError
 from cognitive_operator.ports import Delivery, RetainedResponse
 
@@ -47,8 +49,23 @@ class NatsDelivery:
         await self._settle(b"+ACK")
 
     async def term(self) -> None:
-        """Settle a message that can never be used."""
+        """Settle a message that nobody waits for any more."""
         await self._settle(b"+TERM")
+
+    async def reject(self, reason: str, cause: str) -> None:
+        """Settle a message that can never be used, and keep a dead letter that says why."""
+        letter = DeadLetter(
+            subject=self._response.subject,
+            sequence=self._response.sequence,
+            reason=reason,
+            cause=cause,
+            size_bytes=len(self._response.data),
+            data_base64=b64encode(self._response.data[:DEAD_LETTER_BYTES]).decode(),
+        )
+        with contextlib.suppress(CognitiveOperatorError):
+            subject = dead_letter_subject(self._response.subject)
+            await self._connection.publish(subject, letter.model_dump_json().encode())
+        await self.term()
 
     async def nak(self, delay_s: float) -> None:
         """Ask for another delivery after the delay."""

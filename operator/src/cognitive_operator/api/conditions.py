@@ -79,7 +79,6 @@ class Reason(StrEnum):
     KUBERAY_ABSENT = "KubeRayAbsent"
     NAME_TAKEN = "NameTaken"
     FORBIDDEN = "Forbidden"
-    RAY_CLUSTER_REFUSED = "RayClusterRefused"
     RAY_CLUSTER_NOT_FOUND = "RayClusterNotFound"
     RAY_STARTING = "RayStarting"
     RAY_UPDATING = "RayUpdating"

@@ -22,6 +22,7 @@ MANAGER: Final = "cognitive-operator"
 REQUEST_STREAM: Final = "AGENT_REQUESTS"
 RESPONSE_STREAM: Final = "AGENT_RESPONSES"
 RESPONSE_CONSUMER: Final = "cognitive-operator"
+DEAD_LETTER_STREAM: Final = "AGENT_DEAD_LETTERS"
 CLAIM_BUCKET: Final = "claims"
 LEASE_BUCKET: Final = "lease"
 
@@ -46,6 +47,11 @@ def request_subject(namespace: str, key: AttemptKey) -> str:
 def response_subject(outcome: str, namespace: str, key: AttemptKey) -> str:
     """Return the subject of a response; ``outcome`` is ``completed`` or ``failed``, or ``closed`` by the operator."""
     return f"agent.response.{outcome}.{namespace}.{key}"
+
+
+def dead_letter_subject(subject: str) -> str:
+    """Return where a response that nobody can use is told of; ``subject`` is the response's own."""
+    return f"agent.dead_letter.{subject.removeprefix('agent.response.')}"
 
 
 def responses_of_agent(namespace: str, agent_uid: str) -> str:

@@ -25,6 +25,23 @@ class Part(BaseModel):
     model_config = ConfigDict(defer_build=True, extra="ignore", frozen=True, allow_inf_nan=False)
 
 
+class DeadLetter(WireModel):
+    """A response that nobody can use, and why."""
+
+    subject: str
+    sequence: int
+    """Where the response lies in the stream of responses."""
+    reason: str
+    cause: str
+    size_bytes: int
+    data_base64: str
+    """The beginning of its content, at most DEAD_LETTER_BYTES of it."""
+
+
+DEAD_LETTER_BYTES: Final = 48 * 1024
+"""With the rest a dead letter stays below 128 KiB, and so below what every broker takes."""
+
+
 class LLMLogging(Part):
     """What of each model call is logged."""
 
@@ -142,6 +159,8 @@ class Request(WireModel):
     constraints: dict[str, Any]
     output_schema: dict[str, Any] | None = None
     token_budget: int | None = None
+    traceparent: str | None = None
+    """W3C trace context of the attempt; None: it is not traced."""
     agent: AgentSettings
 
 

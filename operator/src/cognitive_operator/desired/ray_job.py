@@ -16,10 +16,18 @@ class RayEnvironment:
 
     nats_url: str
     """URL of the broker as Ray's workers reach it, without credentials."""
+    otlp_endpoint: str | None = None
+    """URL of the OpenTelemetry collector as Ray's workers reach it, without credentials; None: no traces."""
     image: str = ""
     """Image of the pods of managed Ray clusters whose agents name none."""
     is_in_cluster: bool = True
     """Whether the operator runs in the cluster that it manages, where the names of Services resolve."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables that say so."""
+        traces = {"OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp_endpoint} if self.otlp_endpoint else {}
+        return {"COGNITIVE_NATS_URL": self.nats_url, **traces}
 
 
 def executor_arguments(agent: Agent) -> str:
@@ -33,11 +41,14 @@ def executor_arguments(agent: Agent) -> str:
     )
 
 
-def settings_hash(agent: Agent, environment: RayEnvironment) -> str:
-    """Return 8 hex digits of all that an executor is started with: when they change, another one is started."""
+def settings_hash(agent: Agent, environment: RayEnvironment, ray_life: str = "") -> str:
+    """Return 8 hex digits of all that an executor is started with: when they change, another one is started.
+
+    ``ray_life`` tells the present head of the agent's own Ray cluster from those before.
+    """
     ray = agent.spec.ray.cluster
-    pods = [ray.image or environment.image, ray.ray_version] if ray else []
-    settings = json.dumps([executor_arguments(agent), environment.nats_url, *pods])
+    pods = [ray.image or environment.image, ray.ray_version, ray_life] if ray else []
+    settings = json.dumps([executor_arguments(agent), *environment.variables.values(), *pods])
     return hashlib.sha256(settings.encode()).hexdigest()[:8]
 
 
@@ -57,6 +68,6 @@ def _submission(submission_id: str, entrypoint: str, environment: RayEnvironment
     return RaySubmission(
         submission_id=submission_id,
         entrypoint=entrypoint,
-        env_vars={"COGNITIVE_NATS_URL": environment.nats_url, "COGNITIVE_SUBMISSION_ID": submission_id},
+        env_vars={**environment.variables, "COGNITIVE_SUBMISSION_ID": submission_id},
         metadata={"cognitive-namespace": agent.metadata.namespace, "cognitive-agent-uid": agent.metadata.uid},
     )

@@ -52,7 +52,7 @@ def collision(key: str) -> Hold:
 
 def cyclic(members: Sequence[str]) -> Hold:
     """The task waits for itself."""
-    message = f"spec.dependsOn makes a cycle, in which none can ever start: {' -> '.join(members)}."
+    message = f"spec.dependsOn and spec.inputFrom make a cycle, in which none can ever start: {' -> '.join(members)}."
     return Hold(Reason.DEPENDENCY_CYCLE, message, Phase.FAILED, is_accepted=False)
 
 

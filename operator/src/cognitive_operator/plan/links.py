@@ -18,7 +18,7 @@ class Link:
 
     uid: str
     needs: tuple[str, ...]
-    """Names of the tasks that it depends on, in its own namespace."""
+    """Names of the tasks whose results it waits for, in its own namespace."""
     phase: str | None
     reason: str | None
 
@@ -35,9 +35,10 @@ class Link:
 
 def link_of(body: Mapping[str, Any]) -> Link:
     """Read a task's link."""
-    needs = tuple(str(each["name"]) for each in body["spec"].get("dependsOn") or ())
-    status = body.get("status") or {}
-    return Link(str(body["metadata"]["uid"]), needs, status.get("phase"), status.get("reason"))
+    spec, status = body["spec"], body.get("status") or {}
+    inputs = [each["taskRef"] for each in spec.get("inputFrom") or () if "taskRef" in each]
+    needs = dict.fromkeys(str(each["name"]) for each in [*(spec.get("dependsOn") or ()), *inputs])
+    return Link(str(body["metadata"]["uid"]), tuple(needs), status.get("phase"), status.get("reason"))
 
 
 class Links:

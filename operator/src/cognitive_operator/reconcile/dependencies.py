@@ -31,7 +31,7 @@ class Dependencies:
 
     async def hold(self, record: TaskRecord) -> Hold | None:
         """Return what a task waits for, or why it can never have it."""
-        if record.task is None or not record.task.spec.depends_on:
+        if record.task is None:
             return None
         found = _hold(record, record.task, self._index.links)
         return found and self._as_told(record, record.task, found)

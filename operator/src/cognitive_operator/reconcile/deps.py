@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.plan.share import RayBounds
-from cognitive_operator.ports import Broker, Children, Clock, EventSink, Kube, Metrics, ModelProbe, RayJobs
+from cognitive_operator.ports import Broker, Children, Clock, EventSink, Kube, ModelProbe, RayJobs
+from cognitive_operator.telemetry import Metrics, Tracer, Untraced
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Deps:
     """32 bytes that attempts' keys are derived from."""
     ttl_s: int = 86_400
     """Seconds after which a finished task is deleted, where neither the task nor its agent says."""
+    tracer: Tracer = field(default_factory=Untraced)
     bounds: RayBounds = field(default_factory=RayBounds)
 
     def __repr__(self) -> str:

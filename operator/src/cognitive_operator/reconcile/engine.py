@@ -1,8 +1,10 @@
 """The reconcilers put together: takes in what the API server says and keeps everything going."""
 
 import asyncio
+from functools import partial
 from typing import Final
 
+from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL
 from cognitive_operator.ports import Body
 from cognitive_operator.reconcile.agents import AgentReconciler
 from cognitive_operator.reconcile.attempts import AttemptObserver
@@ -34,8 +36,9 @@ class Engine:
 
     def __init__(self, deps: Deps) -> None:
         self.index = index = Index(deps.bounds)
-        self._tasks = WorkQueue[str]("task", self._reconcile_task, TASK_WORKERS)
-        self._agents = WorkQueue[ObjectName]("agent", self._reconcile_agent, AGENT_WORKERS)
+        took = partial(deps.metrics.observe, "reconcile_seconds")
+        self._tasks = WorkQueue[str]("task", self._reconcile_task, TASK_WORKERS, partial(took, kind="task"))
+        self._agents = WorkQueue[ObjectName]("agent", self._reconcile_agent, AGENT_WORKERS, partial(took, kind="agent"))
         self._cleaner = Cleaner(deps, index)
         self._sweep = Sweep(deps, index, self._tasks, self._agents, self._cleaner)
         self._collector = Collector(deps, index, self._sweep.lose_task)
@@ -69,30 +72,20 @@ class Engine:
                 self._tasks.close(), self._agents.close(), self._cleaner.close(), self._schedules.close()
             )
 
-    def take_task(self, body: Body) -> None:
-        """A task exists and is now so."""
-        self._sweep.take_task(body)
+    def take(self, plural: str, body: Body) -> None:
+        """An object exists and is now so."""
+        takers = {TASK_PLURAL: self._sweep.take_task, AGENT_PLURAL: self._sweep.take_agent}
+        takers.get(plural, self._schedules.take)(body)
 
-    def take_agent(self, body: Body) -> None:
-        """An agent exists and is now so."""
-        self._sweep.take_agent(body)
-
-    def lose_task(self, body: Body) -> None:
-        """A task is deleted."""
-        self._sweep.lose_task(body["metadata"]["uid"])
-
-    def lose_agent(self, body: Body) -> None:
-        """An agent is deleted."""
+    def lose(self, plural: str, body: Body) -> None:
+        """An object is deleted."""
         meta = body["metadata"]
-        self._sweep.lose_agent((meta["namespace"], meta["name"]), meta["uid"])
-
-    def take_schedule(self, body: Body) -> None:
-        """A schedule exists and is now so."""
-        self._schedules.take(body)
-
-    def lose_schedule(self, body: Body) -> None:
-        """A schedule is deleted."""
-        self._schedules.lose(body)
+        if plural == TASK_PLURAL:
+            self._sweep.lose_task(meta["uid"])
+        elif plural == AGENT_PLURAL:
+            self._sweep.lose_agent((meta["namespace"], meta["name"]), meta["uid"])
+        else:
+            self._schedules.lose(body)
 
     async def _reconcile_task(self, uid: str) -> float | None:
         return await self._task.reconcile(uid)

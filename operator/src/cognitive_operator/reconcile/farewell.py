@@ -42,10 +42,14 @@ class Farewell:
             record.deleting_since_s = now_s
             for task in list(self._index.unfinished_of(record.name)):
                 self._poke(task.uid)
-        trouble = await self._leave_ray(record) or await self._leave_broker(record)
-        if trouble is not None and now_s - record.deleting_since_s < RELEASE_AFTER_S:
+        is_late = now_s - record.deleting_since_s >= RELEASE_AFTER_S
+        troubles = [await self._leave_ray(record)]
+        if troubles == [None] or is_late:  # without a consumer an executor that nobody can reach ends itself
+            troubles.append(await self._leave_broker(record))
+        trouble = "; ".join(filter(None, troubles))
+        if trouble and not is_late:
             return TRY_EVERY_S
-        if trouble is not None:
+        if trouble:
             self._warn(record, trouble)
         return await self._release(record)
 
@@ -81,9 +85,8 @@ class Farewell:
         return None
 
     async def _leave_broker(self, record: AgentRecord) -> str | None:
-        meta = record.agent.metadata
         try:
-            await self._deps.broker.delete_agent(meta.namespace, meta.uid)
+            await self._deps.broker.delete_agent(record.agent.metadata.uid)
         except BrokerUnavailableError as error:
             return f"its consumer and results may still be on the broker: {error}"
         return None

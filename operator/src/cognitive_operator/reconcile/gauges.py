@@ -4,9 +4,9 @@ import asyncio
 from datetime import datetime
 from typing import Final
 
-from cognitive_operator.ports import QueueSeen
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.index import Index
+from cognitive_operator.telemetry import QueueSeen
 
 SHOW_EVERY_S: Final = 5.0
 

@@ -107,6 +107,8 @@ class AgentRecord:
     ray_at_s: float = float("-inf")
     ray_target: RayTarget | None = None
     """Where its Ray jobs are asked for; None: not known yet."""
+    ray_life: str = ""
+    """Tells a head of its own Ray cluster from the one before."""
     is_ray_away: bool = False
     """Its Ray cluster is not there or has no pods: no job of it is anywhere."""
     is_changing: bool = False
@@ -167,9 +169,6 @@ class Index:
     def __init__(self, bounds: RayBounds | None = None) -> None:
         self.tasks: dict[str, TaskRecord] = {}
         self.agents: dict[ObjectName, AgentRecord] = {}
-        self.waiters: dict[ObjectName, set[str]] = defaultdict(set)
-        """Tasks that wait for the result of another one, by its name."""
-        self._named: dict[ObjectName, str] = {}
         self.ended: set[str] = set()
         """Finished tasks that are new or changed, until the collector takes note of them."""
         self.is_complete = False
@@ -212,7 +211,6 @@ class Index:
         agent = (namespace, body["spec"]["agentRef"]["name"])
         record = TaskRecord(uid, (namespace, meta["name"]), agent, 0, int(meta["resourceVersion"]), now_s)
         self.tasks[uid] = record
-        self._named[record.name] = uid
         return record
 
     def drop_task(self, uid: str) -> TaskRecord | None:
@@ -221,15 +219,9 @@ class Index:
         if record is not None:
             self.queue_of(record.agent).stop(uid)
             self._by_agent[record.agent].discard(uid)
-            if self._named.get(record.name) == uid:
-                del self._named[record.name]
             self.links.drop(record.name, uid)
             self.runs.drop(uid)
         return record
-
-    def task_named(self, name: ObjectName) -> TaskRecord | None:
-        """Return the task that has a name now."""
-        return self.tasks.get(self._named.get(name, ""))
 
     def put_agent(self, body: Body) -> AgentRecord | None:
         """Take in an agent; None when what is known is as new. One that was recreated starts afresh."""

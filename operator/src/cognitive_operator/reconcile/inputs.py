@@ -8,7 +8,7 @@ import asyncio
 import base64
 from typing import Any, Final
 
-from cognitive_operator.api.conditions import Phase, Reason
+from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.inputs import InputSource, KeyRef, TaskResultRef
 from cognitive_operator.api.names import TASK_PLURAL
 from cognitive_operator.desired.input import MAX_INPUT_BYTES, UnusableValueError, check, encoded, parsed
@@ -122,21 +122,17 @@ class Inputs:
     async def _of_task(self, record: TaskRecord, source: InputSource, ref: TaskResultRef) -> Any:
         name = (record.name[0], ref.name)
         place = place_of(record.name[0], source)
-        if name == record.name:
-            raise held.hopeless(source, Reason.INPUT_INVALID, "a task cannot wait for its own result")
-        other = self._index.task_named(name)
-        if other is None or not other.is_finished:
-            self._index.waiters[name].add(record.uid)
+        other = self._index.links.get(name)
         if other is None and source.optional:
             return _ABSENT
         if other is None:
             raise held.absent(source, f"{place} does not exist")
-        if other.seen is None or not other.seen.is_finished:
+        if not other.is_finished:
             raise held.unfinished(source, f"the task waits for {place} to succeed")
-        if other.seen.phase != Phase.SUCCEEDED:
+        if not other.has_succeeded:
             if source.optional:
                 return _ABSENT
-            raise held.hopeless(source, Reason.DEPENDENCY_FAILED, f"{place} ended as {other.seen.phase}")
+            raise held.hopeless(source, Reason.DEPENDENCY_FAILED, f"{place} ended as {other.phase}")
         return await self._result(source, ref, name)
 
     async def _result(self, source: InputSource, ref: TaskResultRef, name: tuple[str, str]) -> Any:

@@ -11,6 +11,7 @@ from cognitive_operator.api.wire import InputRef, Request
 from cognitive_operator.desired.input import INLINE_INPUT_BYTES, encoded
 from cognitive_operator.desired.request import desired_request
 from cognitive_operator.errors import MessageError
+from cognitive_operator.plan.trace import traceparent
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.index import TaskRecord
 from cognitive_operator.reconcile.inputs import Inputs
@@ -41,7 +42,8 @@ class RequestPublisher:
             return await self._send(record, self._request(task, agent, key), key, json.loads(content or b"{}"), content)
 
     def _request(self, task: Task, agent: Agent, key: AttemptKey) -> Request:
-        return desired_request(task, agent, key, self._deps.master_key, self._deps.clock.now())
+        request = desired_request(task, agent, key, self._deps.master_key, self._deps.clock.now())
+        return request.model_copy(update={"traceparent": traceparent(key)}) if self._deps.tracer.is_on else request
 
     async def _send(
         self, record: TaskRecord, request: Request, key: AttemptKey, given: Mapping[str, Any], content: bytes | None

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 BATCH: Final = 64
 WAIT_S: Final = 5.0
 PAUSE_S: Final = 1.0
+SHOWN_CHARS: Final = 512
 
 
 def verified(response: RetainedResponse, master_key: bytes) -> tuple[str, AttemptKey, Completed | Failed]:
@@ -83,12 +84,7 @@ class ResultPump:
         try:
             namespace, key, content = verified(delivery.response, self._deps.master_key)
         except MessageError as error:
-            logger.warning(
-                "dropped a response",
-                extra={"subject": delivery.response.subject[:512], "reason": error.reason, "cause": str(error)[:512]},
-            )
-            await self._drop(delivery, error.reason)
-            return
+            return await self._reject(delivery, error)
         try:
             is_known = await self._is_known(namespace, key, content.task_name)
         except TransientError:
@@ -100,7 +96,8 @@ class ResultPump:
             )
             self._tasks.add(key.task_uid)
         else:
-            await self._drop(delivery, "TaskGone")
+            self._deps.metrics.count("results_dropped", reason="TaskGone")
+            await delivery.term()
 
     async def _is_known(self, namespace: str, key: AttemptKey, name: str) -> bool:
         record = self._index.tasks.get(key.task_uid)
@@ -112,6 +109,8 @@ class ResultPump:
             record = self._index.tasks[key.task_uid]
         return record.name[0] == namespace
 
-    async def _drop(self, delivery: Delivery, reason: str) -> None:
-        self._deps.metrics.count("results_dropped", reason=reason)
-        await delivery.term()
+    async def _reject(self, delivery: Delivery, error: MessageError) -> None:
+        subject, cause = delivery.response.subject[:SHOWN_CHARS], str(error)[:SHOWN_CHARS]
+        logger.warning("dropped a response", extra={"subject": subject, "reason": error.reason, "cause": cause})
+        self._deps.metrics.count("results_dropped", reason=error.reason)
+        await delivery.reject(error.reason, cause)

@@ -35,6 +35,7 @@ class Sweep:
         self._agents = agents
         self._cleaner = cleaner
         self._suspects: set[tuple[str, AttemptKey]] = set()
+        self._lost_agents: set[str] = set()
         self.synced = asyncio.Event()
         """Set once all objects and all requests of an earlier process are known: only then may tasks start."""
 
@@ -118,7 +119,8 @@ class Sweep:
             self.poke([task.uid for task in self._index.unfinished_of(name)])
 
     async def find_orphans(self) -> None:
-        """Clean up requests, claims and objects whose task does not exist, when two looks in a row found them so."""
+        """Clean up what belongs to no task or no agent that exists, when two looks in a row found it so."""
+        await self._find_lost_agents()
         requests = await self._deps.broker.list_requests()
         claims = await self._deps.broker.list_claims()
         for agent in list(self._index.agents.values()):
@@ -129,6 +131,14 @@ class Sweep:
         for namespace, key in orphans & self._suspects:
             self._cleaner.add(Leftover(namespace, key, is_gone=True))
         self._suspects = orphans - self._suspects
+
+    async def _find_lost_agents(self) -> None:
+        """Delete what agents have left that were let go while the broker was away."""
+        found = await self._deps.broker.list_agents()
+        lost = found - {agent.agent.metadata.uid for agent in self._index.agents.values()}
+        for uid in lost & self._lost_agents:
+            await self._deps.broker.delete_agent(uid)
+        self._lost_agents = lost - self._lost_agents
 
     def _ignore(self, body: Body, error: ValidationError) -> None:
         """An object that an older CRD let in: its next change is looked at again."""

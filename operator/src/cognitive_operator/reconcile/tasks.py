@@ -13,6 +13,7 @@ from cognitive_operator.plan.hold import Hold, patience_left_s, queue_full
 from cognitive_operator.plan.input_hold import HeldError
 from cognitive_operator.plan.retry import backoff_left_s
 from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
+from cognitive_operator.plan.trace import ended_spans, trace_id
 from cognitive_operator.ports import Body, EventNote, ObjectRef
 from cognitive_operator.reconcile.attempts import AttemptObserver
 from cognitive_operator.reconcile.deps import Deps, today
@@ -20,6 +21,7 @@ from cognitive_operator.reconcile.holds import Holds
 from cognitive_operator.reconcile.index import Index, Spent, TaskRecord
 from cognitive_operator.reconcile.requests import RequestPublisher
 from cognitive_operator.reconcile.sweep import Sweep
+from cognitive_operator.reconcile.tally import count_ends
 from cognitive_operator.status.task import Stamp, failed, refused
 
 logger = logging.getLogger(__name__)
@@ -131,8 +133,12 @@ class TaskReconciler:
         return (record.not_before_s or now_s) - now_s
 
     async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, closing: Closing | None) -> float | None:
-        if plan.patch is not None and not await self._write(record, body, plan, closing):
-            return 0.0
+        if plan.patch is not None:
+            if not await self._write(record, body, plan, closing):
+                return 0.0
+            count_ends(self._deps.metrics, body, plan.patch, closing)
+            if self._deps.tracer.is_on:
+                self._deps.tracer.export(ended_spans(body, plan.patch, closing))
         if closing is not None:
             await self._close(record, closing)
         if plan.backoff_s is not None:
@@ -145,8 +151,9 @@ class TaskReconciler:
 
     async def _write(self, record: TaskRecord, body: Body, plan: TaskPlan, closing: Closing | None = None) -> bool:
         """Write the status; False when the object is not what was planned upon, so that a new plan is needed."""
+        mark = {"traceId": trace_id(record.uid)} if self._deps.tracer.is_on else {}
         try:
-            written = await self._deps.kube.patch_status(TASK_PLURAL, body, dict(plan.patch or {}))
+            written = await self._deps.kube.patch_status(TASK_PLURAL, body, {**(plan.patch or {}), **mark})
         except ObjectInvalidError as error:
             written = await self._write_refusal(record, body, error, closing)
         except ConflictError:
@@ -235,7 +242,6 @@ class TaskReconciler:
         record.flight = None
         for arrival in list(record.arrivals):
             await self._attempts.drop_late(record, arrival)
-        self._sweep.poke(self._index.waiters.pop(record.name, ()))
         self._release(record)
 
     def _release(self, record: TaskRecord) -> None:

@@ -12,16 +12,28 @@ K = TypeVar("K")
 BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 
 
+def _nobody(_: float) -> None:
+    """Nobody asks how long it took."""
+
+
 class WorkQueue(Generic[K]):
     """Calls ``handle(key)`` for every key that was added, with at most ``workers`` calls at once.
 
     ``handle`` returns the seconds after which the key is due again, or None. A transient error is retried with
     backoff; so is an unexpected one, which is logged with its traceback: no key is ever lost and nothing stops.
+    ``took`` is told the seconds of each call.
     """
 
-    def __init__(self, name: str, handle: Callable[[K], Awaitable[float | None]], workers: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        handle: Callable[[K], Awaitable[float | None]],
+        workers: int,
+        took: Callable[[float], None] = _nobody,
+    ) -> None:
         self._name = name
         self._handle = handle
+        self._took = took
         self._limit = asyncio.Semaphore(workers)
         self._dirty: set[K] = set()
         self._busy: dict[K, asyncio.Task[None]] = {}
@@ -69,6 +81,14 @@ class WorkQueue(Generic[K]):
             self._busy.pop(key, None)
 
     async def _attempt(self, key: K) -> float | None:
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        try:
+            return await self._try(key)
+        finally:
+            self._took(loop.time() - began_s)
+
+    async def _try(self, key: K) -> float | None:
         try:
             delay_s = await self._handle(key)
         except TransientError as error:

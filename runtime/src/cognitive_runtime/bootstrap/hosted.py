@@ -1,5 +1,6 @@
 """A worker, put together with its connections."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from cognitive_runtime.adapters.nats.publisher import NATSResultPublisher
 from cognitive_runtime.adapters.nats.requests import NatsRequestSource
 from cognitive_runtime.adapters.secrets import SecretFiles
 from cognitive_runtime.adapters.spool import Spool
+from cognitive_runtime.adapters.tracing import start_tracing
 from cognitive_runtime.adapters.worker.attempts import AttemptParts
 from cognitive_runtime.adapters.worker.deferred import DeferredReasoner
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity
@@ -58,6 +60,7 @@ class HostedWorker:
         self._control = NatsControl(self.broker, identity)
         self._deferred = DeferredReasoner(lambda: make_reasoner(settings))
         self.worker = Worker(self._parts(claims, secrets))
+        self._send_traces = start_tracing()
 
     async def start(self) -> None:
         """Connect and begin to take requests; an executor is warm before it does."""
@@ -82,6 +85,7 @@ class HostedWorker:
         """End within the grace and disconnect; more than once is no error."""
         await self.worker.stop(grace_s)
         await self.broker.close()
+        await asyncio.to_thread(self._send_traces)
 
     def _parts(self, claims: NatsClaims, secrets: SecretFiles) -> WorkerParts:
         post, identity, clock = self._post, self._post.identity, SystemClock()

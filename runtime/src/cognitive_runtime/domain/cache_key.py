@@ -21,6 +21,7 @@ _OF_THE_ATTEMPT: Final = frozenset(
         "published_at",
         "context_sources",
         "token_budget",
+        "traceparent",
     }
 )
 """Whose question it is and by when it wants an answer. What is not named here is part of the key, a later field too."""

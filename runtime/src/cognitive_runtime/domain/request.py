@@ -141,6 +141,8 @@ class ExecutionRequest:
     output_schema: Mapping[str, Any] | None = None
     """JSON Schema, draft 2020-12, that the result's ``output`` must satisfy; None: there is no such output."""
     token_budget: int | None = None
+    traceparent: str | None = None
+    """W3C trace context that this attempt continues; None: it is not traced."""
     """Tokens that all model calls of the attempt together may use; None: no bound."""
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from itertools import count
 from typing import Final
 
+from cognitive_runtime.adapters.tracing import span
 from cognitive_runtime.adapters.vllm.answer import Answer
 from cognitive_runtime.adapters.vllm.call_log import CallLog
 from cognitive_runtime.adapters.vllm.retry import RetryPolicy
@@ -83,12 +84,22 @@ class VLLMHTTPClient:
         timeout_s = max(MIN_TIMEOUT_S, min(self._timeout_s, self._retry.deadline_s - begun_s))
         log.begun()
         try:
-            answer = await server.complete(request, self._read_key(), timeout_s)
+            answer = await self._traced(server, request, timeout_s)
         except ReasoningError as error:
             log.failed(error, time.monotonic() - begun_s)
             raise
         log.answered(answer, time.monotonic() - begun_s)
         await self._allowance.settle(permit, answer.count())
+        return answer
+
+    async def _traced(self, server: ModelServer, request: VLLMRequest, timeout_s: float) -> Answer:
+        """Make a call as a span. Source of the names: OpenTelemetry's conventions for generative AI."""
+        known = {"gen_ai.operation.name": "chat", "gen_ai.request.model": request.model, "server.address": server.name}
+        with span(f"chat {request.model}", known) as calling:
+            answer = await server.complete(request, self._read_key(), timeout_s)
+            usage = answer.count()
+            calling.set_attribute("gen_ai.usage.input_tokens", usage.prompt_tokens)
+            calling.set_attribute("gen_ai.usage.output_tokens", usage.completion_tokens)
         return answer
 
     @asynccontextmanager

@@ -124,6 +124,7 @@ class _Request(_Header):
     constraints: dict[str, Any] = Field(default_factory=dict)
     output_schema: dict[str, Any] | None = None
     token_budget: int | None = None
+    traceparent: str | None = None
     agent: _Agent
 
 

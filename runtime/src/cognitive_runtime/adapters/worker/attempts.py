@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from cognitive_runtime.adapters.tracing import span
 from cognitive_runtime.adapters.wire import parse_rejected, parse_request
 from cognitive_runtime.adapters.worker.lease import LOST_AFTER_S
 from cognitive_runtime.adapters.worker.ports import IClaims, IDelivery, WorkerIdentity
@@ -110,9 +111,12 @@ class Attempts:
 
     async def _run(self, request: ExecutionRequest, signal: StopSignal) -> None:
         identity = self.parts.identity
-        outcome = await self.parts.execute.run_and_publish(
-            request, self.parts.publisher, worker=identity.worker, submission_id=identity.submission_id, stop=signal
-        )
+        known = {"cognitive.task.name": request.task_name, "cognitive.task.type": request.task_type.value}
+        with span("execute", known, request.traceparent) as executing:
+            outcome = await self.parts.execute.run_and_publish(
+                request, self.parts.publisher, worker=identity.worker, submission_id=identity.submission_id, stop=signal
+            )
+            executing.set_attribute("cognitive.attempt.outcome", outcome.status)
         _log_outcome(outcome)
         self.on_outcome(request, outcome)
 

@@ -1,0 +1,78 @@
+{{- define "co.name" -}}
+{{ default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "co.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{ .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- else if contains (include "co.name" .) .Release.Name -}}
+{{ .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else -}}
+{{ printf "%s-%s" .Release.Name (include "co.name" .) | trunc 40 | trimSuffix "-" }}
+{{- end -}}
+{{- end }}
+
+{{- define "co.selector" -}}
+app.kubernetes.io/name: {{ include "co.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "co.labels" -}}
+{{ include "co.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: seedcore
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "co.serviceAccount" -}}
+{{ default (ternary (include "co.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name }}
+{{- end }}
+
+{{- define "co.image" -}}
+{{- if .image.digest -}}
+{{ printf "%s@%s" .image.repository .image.digest }}
+{{- else -}}
+{{ printf "%s:%s" .image.repository (.image.tag | default .default) }}
+{{- end -}}
+{{- end }}
+
+{{- define "co.operatorImage" -}}
+{{ include "co.image" (dict "image" .Values.image "default" .Chart.AppVersion) }}
+{{- end }}
+
+{{- define "co.natsKeys" -}}
+{{ include "co.fullname" . }}-nats-keys
+{{- end }}
+
+{{/* The Secret with the operator's credentials file; empty: the broker asks for none. */}}
+{{- define "co.credentials" -}}
+{{- if not .Values.nats.enabled -}}
+{{ .Values.broker.credentialsSecret.name }}
+{{- else if .Values.nats.auth.enabled -}}
+{{ include "co.natsKeys" . }}
+{{- end -}}
+{{- end }}
+
+{{- define "co.credentialsVolume" -}}
+name: nats
+secret:
+  secretName: {{ include "co.credentials" . }}
+  items: [{key: {{ .Values.nats.enabled | ternary "operator.creds" .Values.broker.credentialsSecret.key }}, path: operator.creds}]
+{{- end }}
+
+{{/* Nine tenths of the volume: the broker refuses more instead of filling the disk. */}}
+{{- define "co.maxFileStore" -}}
+{{- $size := .Values.nats.storage.size -}}
+{{ mul (regexFind "^[0-9]+" $size | int64) 921 }}{{ get (dict "Mi" "Ki" "Gi" "Mi" "Ti" "Gi") (regexFind "[A-Z]i$" $size) }}
+{{- end }}
+
+{{- define "co.natsUrl" -}}
+{{- if and .Values.nats.enabled (or .Values.broker.url .Values.broker.credentialsSecret.name) -}}
+{{ fail "broker.url and broker.credentialsSecret are for a NATS of your own: set nats.enabled=false with them" }}
+{{- else if .Values.nats.enabled -}}
+nats://{{ include "co.fullname" . }}-nats.{{ .Release.Namespace }}.svc:4222
+{{- else -}}
+{{ required "broker.url is needed where nats.enabled is false: the URL of your NATS" .Values.broker.url }}
+{{- end -}}
+{{- end }}

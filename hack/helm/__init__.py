@@ -1,0 +1,5 @@
+"""Helm, as ``go.mod`` pins it."""
+
+from helm.program import Helm, HelmError, find_helm, get_helm
+
+__all__ = ["Helm", "HelmError", "find_helm", "get_helm"]

@@ -1,0 +1,94 @@
+"""The trace of a task: its own span and one for each attempt, with identities that anybody can derive.
+
+The trace's identity is the task's UID without its dashes, so that no process has to remember it: an attempt that
+another operator closes, or an executor traces, belongs to the same trace.
+Source of the formats: W3C Trace Context, level 1.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from cognitive_operator.api.conditions import Phase
+from cognitive_operator.api.names import AttemptKey
+from cognitive_operator.plan.flight import Closing
+from cognitive_operator.ports import Body
+from cognitive_operator.telemetry import SpanSeen
+
+TASK_SPAN, ATTEMPT_SPAN = "CognitiveTask", "attempt"
+
+
+def trace_id(task_uid: str) -> str:
+    """Return 32 hex digits: the UID itself, or a digest of one that is no UUID."""
+    plain = task_uid.replace("-", "").lower()
+    is_uuid = len(plain) == 32 and set(plain) <= set("0123456789abcdef") and set(plain) != {"0"}
+    return plain if is_uuid else hashlib.sha256(task_uid.encode()).hexdigest()[:32]
+
+
+def traceparent(key: AttemptKey) -> str:
+    """Return the W3C header under which an executor continues the trace of an attempt."""
+    return f"00-{trace_id(key.task_uid)}-{_span_id(key.task_uid, key.number)}-01"
+
+
+def ended_spans(body: Body, status: Mapping[str, Any], closing: Closing | None) -> list[SpanSeen]:
+    """Return the spans that a write of a task's status has ended.
+
+    Args:
+        body: The task before the write.
+        status: What was written of its status.
+        closing: The attempt that ended, if one did.
+    """
+    spans = [_attempt_span(body, closing)] if closing is not None else []
+    phase = status.get("phase")
+    if phase is not None and Phase(phase).is_terminal:
+        spans.append(_task_span(body, status))
+    return spans
+
+
+def _attempt_span(body: Body, closing: Closing) -> SpanSeen:
+    attempt, uid = closing.attempt(), closing.key.task_uid
+    return SpanSeen(
+        name=ATTEMPT_SPAN,
+        trace_id=trace_id(uid),
+        span_id=_span_id(uid, closing.key.number),
+        parent_id=_span_id(uid, 0),
+        started_at=attempt.started_at or closing.finished_at,
+        ended_at=closing.finished_at,
+        attributes=_names(body)
+        | {
+            "cognitive.attempt.number": closing.key.number,
+            "cognitive.attempt.mode": closing.mode,
+            "cognitive.attempt.outcome": str(closing.outcome),
+            "cognitive.attempt.worker": attempt.worker or "",
+        },
+        error=closing.reason,
+    )
+
+
+def _task_span(body: Body, status: Mapping[str, Any]) -> SpanSeen:
+    meta, reason = body["metadata"], str(status.get("reason"))
+    return SpanSeen(
+        name=TASK_SPAN,
+        trace_id=trace_id(meta["uid"]),
+        span_id=_span_id(meta["uid"], 0),
+        parent_id=None,
+        started_at=meta["creationTimestamp"],
+        ended_at=str(status.get("finishedAt") or meta["creationTimestamp"]),
+        attributes=_names(body)
+        | {
+            "cognitive.task.type": str(body["spec"]["type"]),
+            "cognitive.task.phase": str(status["phase"]),
+            "cognitive.agent.name": str(body["spec"]["agentRef"]["name"]),
+        },
+        error=reason if status["phase"] == Phase.FAILED else "",
+    )
+
+
+def _names(body: Body) -> dict[str, str | int]:
+    meta = body["metadata"]
+    return {"k8s.namespace.name": meta["namespace"], "cognitive.task.name": meta["name"]}
+
+
+def _span_id(task_uid: str, number: int) -> str:
+    """Return 16 hex digits; number 0 is the task itself."""
+    return hashlib.sha256(f"{task_uid}.{number}".encode()).hexdigest()[:16]

@@ -1,0 +1,74 @@
+"""What the chart grants: as little as the documentation says, and the same."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from helm import Helm
+
+ROOT = Path(__file__).parents[3]
+CHART = ROOT / "charts" / "cognitive-operator"
+Render = Callable[..., dict[tuple[str, str], dict[str, Any]]]
+NAME = "cognitive-operator"
+OF_THE_CLUSTER = frozenset({"namespaces", "customresourcedefinitions", "clusterkopfpeerings"})
+USERS = {"view": "get list watch", "edit": "get list watch create delete patch update"}
+
+
+def documented(kind: str, without: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
+    documents = yaml.safe_load_all((ROOT / "docs" / "operations" / "rbac.yaml").read_text(encoding="utf-8"))
+    (rules,) = [item["rules"] for item in documents if item["kind"] == kind]
+    found: list[dict[str, Any]] = rules
+    return [rule for rule in found if not without & set(rule["resources"])]
+
+
+def test_the_operator_gets_what_is_documented_and_no_more(render: Render) -> None:
+    objects = render()
+    assert objects["ClusterRole", NAME]["rules"] == documented("ClusterRole", frozenset({"kopfpeerings"}))
+    assert objects["Role", NAME]["rules"] == documented("Role")
+    account = {"kind": "ServiceAccount", "name": NAME, "namespace": "cognitive-system"}
+    bindings = [item for (kind, name), item in objects.items() if kind.endswith("Binding") and name == NAME]
+    assert [item["subjects"] for item in bindings if "roleRef" in item] == [[account], [account]]
+
+
+def test_an_operator_of_some_namespaces_gets_nothing_of_the_cluster(helm: Helm) -> None:
+    found = helm.render(CHART, "--set=watchNamespaces={team-a,team-b}", "--set=rbac.aggregate=false")
+    assert not [item for item in found if item["kind"] in ("ClusterRole", "ClusterRoleBinding")]
+    roles = {item["metadata"]["namespace"]: item for item in found if item["metadata"]["name"] == f"{NAME}-agents"}
+    assert set(roles) == {"team-a", "team-b"}
+    local = documented("ClusterRole", OF_THE_CLUSTER)
+    assert [i["rules"] for i in found if i["kind"] == "Role" and i["metadata"]["name"] == f"{NAME}-agents"] == [
+        local
+    ] * 2
+    (deployment,) = [item for item in found if item["kind"] == "Deployment"]
+    env = {item["name"]: item.get("value") for item in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert env["COGNITIVE_WATCH_NAMESPACES"] == "team-a,team-b"
+    peerings = [item["metadata"] for item in found if item["kind"] == "KopfPeering"]
+    assert [(each["namespace"], each["name"]) for each in peerings] == [("team-a", NAME), ("team-b", NAME)]
+    assert env["COGNITIVE_PEERING"] == NAME
+
+
+def test_no_rule_holds_a_wildcard(render: Render) -> None:
+    for (kind, _), item in render().items():
+        if kind in ("Role", "ClusterRole"):
+            assert "*" not in str(item["rules"])
+
+
+def test_users_rights_are_added_to_the_built_in_roles(render: Render) -> None:
+    objects = render()
+    plurals = sorted(item["spec"]["names"]["plural"] for (kind, _), item in objects.items() if kind == CRD)
+    for role, verbs in {**USERS, "admin": f"{USERS['edit']} deletecollection"}.items():
+        found = objects["ClusterRole", f"{NAME}-{role}"]
+        assert found["metadata"]["labels"][f"rbac.authorization.k8s.io/aggregate-to-{role}"] == "true"
+        (rule,) = found["rules"]
+        assert sorted(rule["resources"]) == plurals
+        assert rule["verbs"] == verbs.split()
+
+
+def test_roles_can_be_left_to_somebody_else(render: Render) -> None:
+    kinds = {kind for kind, _ in render("--set=rbac.create=false,rbac.aggregate=false,nats.auth.enabled=false")}
+    assert not {kind for kind in kinds if "Role" in kind}
+
+
+CRD = "CustomResourceDefinition"

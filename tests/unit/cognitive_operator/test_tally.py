@@ -1,0 +1,82 @@
+"""What the metrics count of ended attempts and tasks."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from prometheus_client import generate_latest
+
+import operator_objects as o
+from cognitive_operator.adapters.metrics import PrometheusMetrics
+from cognitive_operator.api.conditions import Outcome, Phase
+from cognitive_operator.api.names import AttemptKey
+from cognitive_operator.plan.flight import Closing, closing_of
+from cognitive_operator.reconcile.tally import count_ends, task_status
+
+KEY = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)
+LOST = Closing(KEY, "Job", Outcome.LOST, "2026-11-21T02:00:05Z", reason="ExecutorLost")
+
+
+def shown(status: dict[str, Any], *closings: Closing | None) -> dict[str, float]:
+    """Return the samples that are not 0 after each of the closings was written with this status."""
+    metrics = PrometheusMetrics(0)
+    for closing in closings:
+        count_ends(metrics, o.task_body(), status, closing)
+    lines = [line.rpartition(" ") for line in generate_latest(metrics.registry).decode().splitlines()]
+    found = {name: float(value) for name, _, value in lines if not name.startswith("#")}
+    return {name: value for name, value in found.items() if value and "created" not in name and "bucket" not in name}
+
+
+def test_a_success_is_counted_with_all_that_it_cost() -> None:
+    closing = closing_of(KEY, o.completed(confidence=0.75))
+    response = closing.response
+    assert response is not None
+    model = f'model="{response.model}",provider="{response.provider}"'
+    assert shown({"phase": "Succeeded", "reason": "Succeeded"}, closing) == {
+        f'cognitive_tasks_total{{{model},status="success",task_type="FailureAnalysis"}}': 1,
+        'cognitive_results_total{mode="Embedded",outcome="Succeeded",task_type="FailureAnalysis"}': 1,
+        'cognitive_tokens_total{token_type="prompt"}': response.usage.prompt_tokens,
+        'cognitive_tokens_total{token_type="completion"}': response.usage.completion_tokens,
+        "cognitive_energy_cost_total": response.energy.delta,
+        'cognitive_task_duration_seconds_count{mode="Embedded",task_type="FailureAnalysis"}': 1,
+        'cognitive_task_duration_seconds_sum{mode="Embedded",task_type="FailureAnalysis"}': response.duration_ms / 1000,
+        'cognitive_confidence_score_count{task_type="FailureAnalysis"}': 1,
+        'cognitive_confidence_score_sum{task_type="FailureAnalysis"}': 0.75,
+    }
+
+
+def test_an_attempt_that_is_retried_ends_no_task() -> None:
+    assert shown({"phase": "Queued"}, LOST, replace(LOST, reason="JobFailed")) == {
+        'cognitive_results_total{mode="Job",outcome="Lost",task_type="FailureAnalysis"}': 2,
+        'cognitive_errors_total{error_type="ExecutorLost"}': 1,
+        'cognitive_errors_total{error_type="JobFailed"}': 1,
+    }
+
+
+def test_a_task_may_end_without_an_attempt() -> None:
+    expected = 'cognitive_tasks_total{model="",provider="",status="invalid_input",task_type="FailureAnalysis"}'
+    assert shown({"phase": "Failed", "reason": "InputTooLarge"}, None) == {expected: 1}
+    assert shown({"queuePosition": 3}, None) == {}
+
+
+def test_a_negative_energy_takes_nothing_away() -> None:
+    closing = closing_of(KEY, o.completed())
+    assert closing.response is not None
+    negative = closing.response.model_copy(update={"energy": closing.response.energy.model_copy(update={"delta": -1})})
+    found = shown({"phase": "Succeeded"}, replace(closing, response=negative))
+    assert not any("energy" in name for name in found)
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason", "expected"),
+    [
+        (Phase.SUCCEEDED, "Succeeded", "success"),
+        (Phase.CANCELLED, "Cancelled", "cancelled"),
+        (Phase.FAILED, "DeadlineExceeded", "timeout"),
+        (Phase.FAILED, "RateLimited", "rate_limited"),
+        (Phase.FAILED, "ContextLengthExceeded", "invalid_input"),
+        (Phase.FAILED, "ExecutorLost", "failure"),
+    ],
+)
+def test_each_end_has_its_status(phase: Phase, reason: str, expected: str) -> None:
+    assert task_status(phase, reason) == expected
