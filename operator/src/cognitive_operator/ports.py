@@ -192,6 +192,12 @@ class Children(Protocol):
         returned as it is. Raises NameTakenError when one of that name has another owner.
         """
 
+    async def create(self, manifest: Body) -> Body:
+        """Create an object and return it, or the one that is there already, which is left as it is.
+
+        Raises NameTakenError when that one has another owner.
+        """
+
     async def get(self, kind: ChildKind, namespace: str, name: str) -> Body | None:
         """Return the object as it stands, whoever owns it; None if it does not exist."""
 
@@ -308,8 +314,21 @@ class ModelSeen:
     models: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class ModelTrial:
+    """How a small inference went."""
+
+    ok: bool
+    message: str
+    first_token_s: float = 0.0
+    tokens_per_second: float = 0.0
+
+
 class ModelProbe(Protocol):
     """Asks a model endpoint whether it serves."""
+
+    async def infer(self, target: ModelTarget, model: str, api_key: str | None, timeout_s: float) -> ModelTrial:
+        """Let a vLLM server write a few words and say how fast it was; never raises."""
 
     async def check(self, target: ModelTarget, api_key: str | None) -> ModelSeen:
         """Return what the endpoint says, asked as its provider wants to be asked; never raises."""

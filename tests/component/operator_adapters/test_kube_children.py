@@ -67,6 +67,18 @@ async def test_a_child_is_made_owned_and_marked(children: Children, agent: Agent
     assert [(m["manager"], m["operation"]) for m in meta["managedFields"]] == [("cognitive-operator", "Apply")]
 
 
+async def test_what_is_created_is_never_changed(children: Children, agent: Agent, kubectl: Kubectl) -> None:
+    first = await children.create(secret(agent, "one"))
+    again = await children.create(secret(agent, "two"))
+    assert again["data"] == first["data"] == {"value": base64.b64encode(b"one").decode()}
+    assert version_of(again) == version_of(first)
+    stranger = created(kubectl, "stranger")
+    theirs = secret(stranger)
+    theirs["metadata"]["name"] = name_of(first)
+    with pytest.raises(NameTakenError, match=name_of(first)):
+        await children.create(theirs)
+
+
 async def test_what_is_so_already_is_not_written_again(children: Children, agent: Agent, kubectl: Kubectl) -> None:
     once = await children.apply(service(agent, 80))
     kubectl("label", "service", name_of(once), "team=sre")

@@ -10,6 +10,8 @@ from crd_objects import INPUTS, agent, sample, source, task, with_one_source
 from crd_schema import defaulted, examples, part
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("crds")]
+OWN_MODEL = {"provider": "vllm", "endpoint": None}
+"""The model of an agent that brings up its server."""
 ANY_JSON = {
     "null": None,
     "numbers": [0, -1, 1.5, 1e-9, 2**53],
@@ -94,6 +96,11 @@ def test_a_task_gets_no_defaults(kubectl: Kubectl) -> None:
         {"ray": {"address": None, "cluster": {"rayVersion": "3.0.0", "workers": {"minWorkers": 3}}}},
         {"ray": {"address": None, "cluster": {"autoscaler": {}, "workers": {"minWorkers": 0, "maxWorkers": 1}}}},
         {"ray": {"address": None, "cluster": {"head": {"resources": {"limits": {"cpu": 1, "memory": "1.5Gi"}}}}}},
+        {"llm": {**OWN_MODEL, "vllm": {}}},
+        {"llm": {**OWN_MODEL, "vllm": {"gpus": 0, "tensorParallelSize": 1, "modelCache": {"claimName": "c"}}}},
+        {"llm": {**OWN_MODEL, "vllm": {"gpus": 4, "tensorParallelSize": 4, "gpuResourceName": "amd.com/gpu"}}},
+        {"llm": {**OWN_MODEL, "vllm": {"replicas": 2, "modelCache": {"size": "1Gi", "accessMode": "ReadWriteMany"}}}},
+        {"llm": {**OWN_MODEL, "vllm": {"extraArgs": ["--max-num-seqs=8", "--enable-prefix-caching"]}}},
         {"execution": {"workers": 64, "concurrencyPerWorker": 256}, "queue": {"maxConcurrentTasks": 10000}},
         {"queue": {"maxQueuedTasks": 0, "weight": 1}},
         {"queue": {"maxQueuedTasks": 1000000, "weight": 100}},

@@ -44,6 +44,40 @@ RAYS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     (own_ray(gcsFaultTolerance={"redisAddress": ":pw@redis:6379"}), ("gcsFaultTolerance.redisAddress",)),
     (own_ray(image="two words"), ("spec.ray.cluster.image",)),
 ]
+
+
+def own_vllm(**vllm: Any) -> dict[str, Any]:
+    """Return the spec of an agent with a model server of its own."""
+    return {"llm": {"provider": "vllm", "endpoint": None, "vllm": vllm}}
+
+
+SERVERS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    ({"llm": {"provider": "vllm", "vllm": {}}}, ("spec.llm.vllm goes without spec.llm.endpoint",)),
+    ({"llm": {"provider": "openai", "endpoint": None, "vllm": {}}}, ("spec.llm.vllm is for the provider vllm alone",)),
+    (
+        {"llm": {"provider": "vllm", "endpoint": None, "vllm": {}, "apiKeySecretRef": {"name": "s"}}},
+        ("spec.llm.vllm goes without", "spec.llm.apiKeySecretRef"),
+    ),
+    (own_vllm(gpus=2, tensorParallelSize=1), ("tensorParallelSize must be spec.llm.vllm.gpus",)),
+    (own_vllm(gpus=0, tensorParallelSize=2), ("tensorParallelSize must be spec.llm.vllm.gpus",)),
+    (own_vllm(gpus=17), ("spec.llm.vllm.gpus", "16")),
+    (own_vllm(replicas=0), ("spec.llm.vllm.replicas", "1")),
+    (own_vllm(replicas=2, modelCache={"size": "1Gi"}), ("replicas above 1 need a cache", "ReadWriteMany")),
+    (own_vllm(resources={"limits": {"nvidia.com/gpu": 1}}), ("spec.llm.vllm.resources must not name the GPUs",)),
+    (own_vllm(modelCache={}), ("spec.llm.vllm.modelCache needs exactly one of size and claimName",)),
+    (own_vllm(modelCache={"size": "1Gi", "claimName": "c"}), ("modelCache needs exactly one of size and claimName",)),
+    (own_vllm(modelCache={"claimName": "c", "storageClassName": "s"}), ("storageClassName goes with size",)),
+    (own_vllm(modelCache={"size": "much"}), ("spec.llm.vllm.modelCache.size",)),
+    *[
+        (own_vllm(extraArgs=[argument]), ("spec.llm.vllm.extraArgs must not hold",))
+        for argument in ("--api-key=x", "--api_key", "--port=1", "-tp=2", "--tensor_parallel_size", "--ssl-keyfile=k")
+    ],
+    (own_vllm(env=[{"name": "VLLM_API_KEY", "value": "x"}]), ("spec.llm.vllm.env must not hold VLLM_API_KEY",)),
+    (own_vllm(env=[{"name": "A"}, {"name": "A"}]), ("spec.llm.vllm.env", "Duplicate")),
+    (own_vllm(gpuMemoryUtilization=1.1), ("spec.llm.vllm.gpuMemoryUtilization", "1")),
+    (own_vllm(dtype="int8"), ("spec.llm.vllm.dtype", '"auto"')),
+    (own_vllm(runAsUser=0), ("spec.llm.vllm.runAsUser", "1")),
+]
 AGENTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"role": ""}, ("spec.role", "at least 1 char")),
     ({"role": "x" * 64}, ("spec.role", "63")),
@@ -105,8 +139,9 @@ AGENTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"llm": {"rateLimit": {"requestsPerMinute": 1000001}}}, ("spec.llm.rateLimit.requestsPerMinute", "1000000")),
     ({"llm": {"rateLimit": {"tokensPerMinute": 0}}}, ("spec.llm.rateLimit.tokensPerMinute", "1")),
     ({"llm": {"rateLimit": {"tokensPerMinute": 1000000001}}}, ("spec.llm.rateLimit.tokensPerMinute", "1000000000")),
-    ({"llm": {"vllm": {"image": "x"}}}, ("spec.llm.vllm", "unknown field")),
+    ({"llm": {"server": {"image": "x"}}}, ("spec.llm.vllm", "unknown field")),
     *RAYS,
+    *SERVERS,
     ({"execution": {"mode": "Serve"}}, ("spec.execution.mode", '"Embedded", "Job"')),
     ({"execution": {"workers": 0}}, ("spec.execution.workers", "1")),
     ({"execution": {"workers": 65}}, ("spec.execution.workers", "64")),

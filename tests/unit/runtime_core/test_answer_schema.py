@@ -75,6 +75,18 @@ def test_the_pattern_passes_printable_text_of_every_script(text: str) -> None:
     assert json.loads(f'"{text}"') == text
 
 
+@pytest.mark.parametrize(
+    ("least", "most"),
+    [(1, 128), (1, 129), (1, 218), (1, 1500), (200, 200), (128, 300), (129, 129), (256, 1400), (1500, 1500)],
+)
+def test_a_long_pattern_keeps_its_bounds_without_a_long_repetition(least: int, most: int) -> None:
+    pattern = printable_pattern(most, least)
+    lengths = [n for n in range(MAX_TEXT_CHARS + 50) if re.search(pattern, "é" * n)]
+    assert lengths == list(range(least, lengths[-1] + 1))
+    assert most - 12 <= lengths[-1] <= most
+    assert max(int(n) for bounds in re.findall(r"\{([\d,]+)\}", pattern) for n in bounds.split(",")) <= 128
+
+
 @pytest.mark.parametrize("text", ["", "a\nb", "a\tb", "\x00", "\x1f", "\x7f", 'a"b', "a\\b", "x" * 41])
 def test_the_pattern_refuses_what_json_must_escape(text: str) -> None:
     assert not re.search(printable_pattern(40), text)

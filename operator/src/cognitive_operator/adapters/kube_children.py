@@ -44,6 +44,22 @@ class KubeChildren:
             return live
         return await self._write(kind, {**manifest, "metadata": {**meta, "uid": live["metadata"]["uid"]}})
 
+    async def create(self, manifest: Body) -> Body:
+        """Create an object and return it, or the one that is there already, which is left as it is.
+
+        Raises:
+            NameTakenError: An object of that name has another owner, or none.
+            ConflictError: It came and went meanwhile; retry.
+        """
+        meta, kind = manifest["metadata"], KINDS[manifest["kind"]]
+        live = await self.get(kind, meta["namespace"], meta["name"])
+        if live is None:
+            path = _path(kind, meta["namespace"], meta["name"]).rpartition("/")[0]
+            return await self._client.request("POST", f"{path}?{urlencode({'fieldManager': MANAGER})}", manifest)
+        if owner_of(live) != owner_of(manifest):
+            raise NameTakenError(_taken(live, kind))
+        return live
+
     async def get(self, kind: ChildKind, namespace: str, name: str) -> Body | None:
         """Return the object as it stands, whoever owns it; None if it does not exist."""
         try:

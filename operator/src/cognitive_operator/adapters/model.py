@@ -1,11 +1,13 @@
 """Asks a model's endpoint whether it serves (port ``ModelProbe``)."""
 
+import time
 from typing import Any, Final
 
+from cognitive_operator.adapters.model_trial import new_question, trial_of
 from cognitive_operator.adapters.model_url import models_url
 from cognitive_operator.adapters.web import Answer, Question, WebClient, WebError, shown
 from cognitive_operator.api.conditions import Reason
-from cognitive_operator.ports import ModelSeen, ModelTarget
+from cognitive_operator.ports import ModelSeen, ModelTarget, ModelTrial
 
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _MAX_MODELS: Final = 1000
@@ -32,6 +34,17 @@ class ModelEndpoint:
         except (WebError, ValueError) as error:
             return ModelSeen(ok=False, reason=Reason.MODEL_UNREACHABLE, message=str(error))
         return _seen(target, shown(url), answer, has_key=bool(api_key))
+
+    async def infer(self, target: ModelTarget, model: str, api_key: str | None, timeout_s: float) -> ModelTrial:
+        """Let a vLLM server write a few words, and take the time."""
+        chunks_s: list[float] = []
+        question = new_question(target, model, _credentials(target.provider, api_key), timeout_s)
+        begun_s = time.monotonic()
+        try:
+            answer = await self._web.ask(question, lambda: chunks_s.append(time.monotonic() - begun_s))
+        except WebError as error:
+            return ModelTrial(ok=False, message=str(error))
+        return trial_of(answer, chunks_s or [time.monotonic() - begun_s])
 
 
 def _credentials(provider: str, api_key: str | None) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
@@ -76,8 +76,12 @@ class WebClient:
         if self._session is not None:
             await self._session.close()
 
-    async def ask(self, question: Question) -> Answer:
+    async def ask(self, question: Question, on_chunk: Callable[[], None] | None = None) -> Answer:
         """Return the answer, whatever its status.
+
+        Args:
+            question: What to ask.
+            on_chunk: Called with each piece of the answer that has come.
 
         Raises:
             WebError: No answer in time, an endless one, or a URL or header that cannot be sent.
@@ -92,7 +96,7 @@ class WebClient:
                 timeout=aiohttp.ClientTimeout(total=question.timeout_s),
                 allow_redirects=False,
             ) as response:
-                content = await _read(response, question)
+                content = await _read(response, question, on_chunk)
                 return Answer(response.status, content, response.headers.get("Location"))
         except TimeoutError as error:
             raise WebError(f"{shown(question.url)}: no answer within {question.timeout_s:g} s") from error
@@ -111,10 +115,12 @@ def shown(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-async def _read(response: aiohttp.ClientResponse, question: Question) -> bytes:
+async def _read(response: aiohttp.ClientResponse, question: Question, on_chunk: Callable[[], None] | None) -> bytes:
     content = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK):
         content += chunk
+        if on_chunk is not None:
+            on_chunk()
         if len(content) > question.max_bytes:
             raise WebError(f"{shown(question.url)}: the answer is larger than {question.max_bytes} bytes")
     return bytes(content)

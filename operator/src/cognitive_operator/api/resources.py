@@ -15,6 +15,7 @@ from cognitive_operator.api.inputs import InputSource
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS, Provider
 from cognitive_operator.api.ray_spec import Ray
 from cognitive_operator.api.view import View
+from cognitive_operator.api.vllm_spec import ManagedVLLM
 from cognitive_operator.api.wire import Backend, Mode
 
 MAX_SPEC_BYTES: Final = 192 * 1024
@@ -85,6 +86,8 @@ class RateLimit(View):
 class LLM(Served):
     """The model that an agent thinks with."""
 
+    vllm: ManagedVLLM | None = None
+    """A server of the agent's own, which then gives endpoint and key (``api.model_server``)."""
     max_tokens: int = 1024
     temperature: float = 0.7
     top_p: float = 1.0

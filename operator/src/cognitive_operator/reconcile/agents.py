@@ -24,8 +24,6 @@ from cognitive_operator.plan.agent import (
     ExecutorSeen,
     agent_verdicts,
     blocker_of,
-    model_check,
-    target_of,
 )
 from cognitive_operator.plan.budget import tokens_check
 from cognitive_operator.plan.ray_cluster import ray_place
@@ -33,11 +31,10 @@ from cognitive_operator.ports import Body, EventNote, ObjectRef
 from cognitive_operator.reconcile.accountant import Accountant
 from cognitive_operator.reconcile.deps import Deps, today
 from cognitive_operator.reconcile.executors import ExecutorKeeper
-from cognitive_operator.reconcile.fallbacks import with_fallbacks
 from cognitive_operator.reconcile.farewell import Farewell
 from cognitive_operator.reconcile.index import AgentRecord, Index, ObjectName
+from cognitive_operator.reconcile.models import Models
 from cognitive_operator.reconcile.ray_clusters import RayClusters
-from cognitive_operator.reconcile.secrets import read_model_key
 from cognitive_operator.status.agent import (
     agent_status,
     capacity_of,
@@ -46,6 +43,7 @@ from cognitive_operator.status.agent import (
     queue_status,
 )
 from cognitive_operator.status.conditions import Verdict, merge_patch
+from cognitive_operator.status.model import model_status
 
 logger = logging.getLogger(__name__)
 LOOK_EVERY_S: Final = 5.0
@@ -57,7 +55,13 @@ COUNTERS_EVERY_S: Final = 4.0
 PROBE_CHILD_S: Final = 2.0
 """How often children that are on their way are looked at."""
 CREDENTIALS_HOLD_S: Final = 30.0
-STARTING: Final = (Reason.EXECUTOR_STARTING, Reason.NOT_CHECKED, Reason.RAY_STARTING, Reason.RAY_UPDATING)
+STARTING: Final = (
+    Reason.EXECUTOR_STARTING,
+    Reason.NOT_CHECKED,
+    Reason.RAY_STARTING,
+    Reason.RAY_UPDATING,
+    Reason.MODEL_STARTING,
+)
 """Reasons that pass by themselves within seconds."""
 
 
@@ -82,6 +86,7 @@ class AgentReconciler:
         self._deps = deps
         self._index = index
         self._clusters = clusters
+        self._models = Models(deps, index)
         self._keeper = ExecutorKeeper(deps)
         self._farewell = farewell
         self._accountant = Accountant(deps, index)
@@ -113,7 +118,7 @@ class AgentReconciler:
 
     async def _look(self, record: AgentRecord) -> _Look:
         broker = await self._broker(record)
-        await asyncio.gather(self._probe_ray(record), self._probe_model(record))
+        await asyncio.gather(self._probe_ray(record), self._models.look(record))
         executor = ExecutorSeen(None, None, ())
         if broker.status == "True":
             executor, record.ray = await self._executor(record, executor)
@@ -176,20 +181,6 @@ class AgentReconciler:
         await self._clusters.look(record)
         record.ray_at_s = now_s
 
-    async def _probe_model(self, record: AgentRecord) -> None:
-        now_s = self._deps.clock.monotonic()
-        if now_s - record.model_at_s < (PROBE_READY_S if record.model.status == "True" else PROBE_NOT_READY_S):
-            return
-        llm, namespace = record.agent.spec.llm, record.agent.metadata.namespace
-        key = await read_model_key(self._deps.kube, namespace, llm)
-        if isinstance(key, Check):
-            record.model = key
-        else:
-            seen = await self._deps.model.check(target_of(llm), key)
-            first = model_check(record.agent, seen.ok, seen.reason, seen.message, seen.models)
-            record.model = await with_fallbacks(self._deps.kube, self._deps.model, record.agent, first)
-        record.model_at_s = now_s
-
     def _credentials(self, record: AgentRecord) -> Check:
         """Forget after a while that credentials were missing, so that the next attempt finds out."""
         if self._deps.clock.monotonic() - record.credentials_at_s > CREDENTIALS_HOLD_S:
@@ -209,6 +200,8 @@ class AgentReconciler:
         old = record.body.get("status") or {}
         patch = agent_status(record.agent, old, look.verdicts, look.executor.leases, self._deps.clock.now())
         patch |= endpoints_status(record.agent, record.ray_target)
+        server = record.server
+        patch |= model_status(record.agent, server.name, (server.ready, server.wanted), server.trial, server.proven_at)
         is_counted = look.counters is not None and record.agent.status == look.base
         if look.counters is not None and is_counted:
             patch |= counters_status(look.counters)

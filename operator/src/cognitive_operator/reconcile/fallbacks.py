@@ -15,7 +15,7 @@ async def with_fallbacks(secrets: Secrets, probe: ModelProbe, agent: Agent, firs
 
     Executors ask a fallback in that case too: tasks need not wait.
     """
-    if first.reason != Reason.MODEL_UNREACHABLE:
+    if not _is_out_of_reach(agent, first):
         return first
     namespace, fallbacks = agent.metadata.namespace, agent.spec.llm.fallbacks
     answers = await asyncio.gather(*(_answers(secrets, probe, namespace, each) for each in fallbacks))
@@ -24,6 +24,12 @@ async def with_fallbacks(secrets: Secrets, probe: ModelProbe, agent: Agent, firs
         return first
     message = f"{first.message} Until it answers, spec.llm.fallbacks[{number}] does: {fallbacks[number].url}."
     return Check("True", Reason.FALLBACK_AVAILABLE, message)
+
+
+def _is_out_of_reach(agent: Agent, first: Check) -> bool:
+    """Tell whether executors cannot reach the first model: a server of the agent's own is then just not there."""
+    is_own = agent.spec.llm.vllm is not None and first.status == "False" and first.reason != Reason.SUSPENDED
+    return is_own or first.reason == Reason.MODEL_UNREACHABLE
 
 
 async def _answers(secrets: Secrets, probe: ModelProbe, namespace: str, fallback: Fallback) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.counters import Counters, DayTokens
+from cognitive_operator.api.model_server import with_managed_model
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Agent, Task, is_terminal, spec_size_bytes, was_accepted
 from cognitive_operator.api.wire import Completed, Failed, Lease
@@ -16,6 +17,7 @@ from cognitive_operator.plan.flight import Flight
 from cognitive_operator.plan.ledger import TaskSeen, task_seen
 from cognitive_operator.plan.line import place_of
 from cognitive_operator.plan.links import Links
+from cognitive_operator.plan.model_server import NO_SERVER, ServerNote
 from cognitive_operator.plan.queue import AgentQueue, Terms
 from cognitive_operator.plan.runs import Runs
 from cognitive_operator.plan.share import RayBounds, RayShare, ray_cluster_of
@@ -105,6 +107,8 @@ class AgentRecord:
     ray_at_s: float = float("-inf")
     ray_target: RayTarget | None = None
     """Where its Ray jobs are asked for; None: not known yet."""
+    ray_life: str = ""
+    """Tells a head of its own Ray cluster from the one before."""
     is_ray_away: bool = False
     """Its Ray cluster is not there or has no pods: no job of it is anywhere."""
     is_changing: bool = False
@@ -113,6 +117,8 @@ class AgentRecord:
     """It owns no RayCluster that it does not want any more."""
     model: Check = UNCHECKED
     model_at_s: float = float("-inf")
+    server: ServerNote = NO_SERVER
+    """What is known of the agent's own model server."""
     credentials: Check = UNCHECKED
     credentials_at_s: float = float("-inf")
     submitted_s: float = float("-inf")
@@ -224,7 +230,7 @@ class Index:
         record = self.agents.get(name)
         if record is not None and version <= record.version:
             return None
-        agent = Agent.model_validate(body)
+        agent = with_managed_model(Agent.model_validate(body))
         if record is None or record.agent.metadata.uid != agent.metadata.uid:
             record = self.agents[name] = AgentRecord(name, agent, body, version, ray_target=_open_target(agent))
             self.queue_of(name).clear()

@@ -20,6 +20,9 @@ from pydantic.fields import FieldInfo
 CHARS_PER_TOKEN: Final = 1.0
 MAX_TEXT_CHARS: Final = 1500
 """Bound of one string: grammars with longer repetitions are refused or slow."""
+MAX_REPETITION: Final = 128
+"""Source: xgrammar 0.2, which vLLM 0.32 has, fails to compile a longer repetition (measured)."""
+_PRINTABLE: Final = r'[^"\\\x00-\x1F\x7F]'
 MIN_TEXT_CHARS: Final = 24
 MIN_ITEM_CHARS: Final = 16
 MAX_ITEMS: Final = 5
@@ -76,8 +79,27 @@ def answer_schema(signature: type[dspy.Signature], bounds: Bounds) -> dict[str, 
 
 
 def printable_pattern(max_chars: int, min_chars: int = 1) -> str:
-    """Return the pattern of ``min_chars`` to ``max_chars`` characters that JSON need not escape."""
-    return rf'^[^"\\\x00-\x1F\x7F]{{{min_chars},{max_chars}}}$'
+    """Return the pattern of ``min_chars`` to ``max_chars`` characters that JSON need not escape.
+
+    A long one is made of groups, so that no repetition passes ``MAX_REPETITION``. Each length is matched in one way
+    that ends in its last group, which keeps a grammar's states few; the bound may then be less by up to 12 characters.
+    """
+    if max_chars <= MAX_REPETITION:
+        return f"^{_PRINTABLE}{{{min_chars},{max_chars}}}$"
+    groups, rest = divmod(min_chars, MAX_REPETITION)
+    least = f"({_times(MAX_REPETITION)}){{{groups}}}" if groups else ""
+    return f"^{least}{_times(rest) if rest else ''}{_up_to(max_chars - min_chars)}$"
+
+
+def _up_to(chars: int) -> str:
+    groups = -(-(chars + 1) // MAX_REPETITION)
+    size = (chars + 1) // groups
+    before = f"({_times(size)}){{0,{groups - 1}}}" if groups > 1 else ""
+    return f"{before}{_PRINTABLE}{{0,{size - 1}}}" if chars else ""
+
+
+def _times(chars: int) -> str:
+    return f"{_PRINTABLE}{{{chars}}}"
 
 
 def _field_schema(info: FieldInfo, bounds: Bounds) -> dict[str, Any]:

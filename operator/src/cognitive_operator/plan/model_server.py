@@ -1,0 +1,133 @@
+"""What to say of the model server that an agent owns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cognitive_operator.api.children import spec_hash_of
+from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.model_server import model_server_name
+from cognitive_operator.api.resources import Agent
+from cognitive_operator.plan.agent import Check
+from cognitive_operator.plan.causes import Cause, ChildSeen, cause_of
+from cognitive_operator.ports import Body, EventNote, ModelTrial
+
+LOCAL: Final = (Reason.MODEL_UNREACHABLE, Reason.MODEL_NOT_SERVED)
+"""What a server says that is not the one which its agent wants, or not yet."""
+
+
+@dataclass(frozen=True)
+class ServerSeen:
+    """An agent's own model server as it stands."""
+
+    deployment: Body
+    service: Body
+    pods: Sequence[Body] = ()
+    """Read only where the server is not as it should be."""
+    claims: Sequence[Body] = ()
+    warnings: Sequence[EventNote] = ()
+
+    @property
+    def wanted(self) -> int:
+        """How many pods there are to be."""
+        return int(self.deployment["spec"].get("replicas", 1))
+
+    @property
+    def ready(self) -> int:
+        """How many pods take requests, those of an older spec too."""
+        return self._count("readyReplicas")
+
+    @property
+    def is_observed(self) -> bool:
+        """True once the numbers are those of the newest spec."""
+        generation = self.deployment["metadata"].get("generation", 0)
+        return self._count("observedGeneration") >= int(generation)
+
+    @property
+    def is_rolled_out(self) -> bool:
+        """True when every pod is of the newest spec and takes requests, and no other is left."""
+        counts = {self._count(name) for name in ("replicas", "updatedReplicas", "readyReplicas")}
+        return self.is_observed and counts == {self.wanted}
+
+    @property
+    def proof(self) -> str:
+        """What an inference proves something of."""
+        return f"{spec_hash_of(self.deployment)}/{self.is_rolled_out}"
+
+    def _count(self, name: str) -> int:
+        return int((self.deployment.get("status") or {}).get(name) or 0)
+
+
+@dataclass(frozen=True)
+class ServerNote:
+    """What a process keeps of an agent's own model server between two looks."""
+
+    name: str | None = None
+    """The Deployment; None: there is none."""
+    wanted: int = 0
+    ready: int = 0
+    trial: ModelTrial | None = None
+    """The inference that proved the server."""
+    proof: str = ""
+    proven_at: str = ""
+    tidied: int = 0
+    """Generation of the agent whose spec wants no other child than those that are there."""
+    unwanted_since_s: float | None = None
+
+
+NO_SERVER: Final = ServerNote()
+
+
+def server_place(agent: Agent) -> str:
+    """Return how messages name the Deployment of an agent's server."""
+    return f"Deployment {agent.metadata.namespace}/{model_server_name(agent)}"
+
+
+def cause_of_server(agent: Agent, seen: ServerSeen) -> Cause | None:
+    """Return why not all of a server's pods are ready."""
+    conditions = (seen.deployment.get("status") or {}).get("conditions") or []
+    return cause_of(ChildSeen(server_place(agent), conditions, seen.pods, seen.claims, seen.warnings))
+
+
+def server_check(agent: Agent, seen: ServerSeen) -> Check | None:
+    """Return why a server cannot be asked, None if it can."""
+    place = server_place(agent)
+    if seen.wanted == 0:
+        return Check("False", Reason.SUSPENDED, f"spec.suspend is true: {place} is scaled to zero.")
+    if seen.deployment["metadata"].get("deletionTimestamp"):
+        return Check("False", Reason.MODEL_STARTING, f"{place} is being deleted; another one follows.")
+    if seen.is_observed and seen.ready:
+        return None
+    return _starting(agent, seen)
+
+
+def settled_check(agent: Agent, seen: ServerSeen, found: Check) -> Check:
+    """Return what to say of a server that was asked: while it changes, its own trouble is nearer than its answer."""
+    if found.status != "True" and found.reason in LOCAL and not seen.is_rolled_out:
+        return _starting(agent, seen)
+    cause = None if found.status != "True" or seen.is_rolled_out else cause_of_server(agent, seen)
+    if cause is None:
+        return found
+    stuck = f"Its change does not come about: {cause.reason}: {cause.message}"
+    return Check("True", found.reason, f"{found.message}. {stuck}")
+
+
+def trial_check(agent: Agent, found: Check, trial: ModelTrial) -> Check:
+    """Return what to say of a server that was to write a few words."""
+    if not trial.ok:
+        message = f"{server_place(agent)} lists its models, but its first inference failed: {trial.message}"
+        return Check("False", Reason.MODEL_FAILED, message)
+    return Check("True", found.reason, f"{server_place(agent)} serves {agent.spec.llm.model}. {found.message}.")
+
+
+def _starting(agent: Agent, seen: ServerSeen) -> Check:
+    cause = cause_of_server(agent, seen)
+    if cause is not None:
+        return Check("False", cause.reason, cause.message)
+    place, running = server_place(agent), sum(1 for pod in seen.pods if _phase(pod) == "Running")
+    what = "its model is being loaded" if running else "its pods are on their way"
+    return Check("False", Reason.MODEL_STARTING, f"{place}: {seen.ready} of {seen.wanted} pods are ready; {what}.")
+
+
+def _phase(pod: Body) -> str:
+    return str((pod.get("status") or {}).get("phase"))

@@ -1,0 +1,38 @@
+"""The part of an agent's status that tells of its own model server."""
+
+from typing import Any
+
+from cognitive_operator.api.resources import Agent
+from cognitive_operator.ports import ModelTrial
+
+
+def model_status(
+    agent: Agent, server: str | None, counts: tuple[int, int], trial: ModelTrial | None, proven_at: str
+) -> dict[str, Any]:
+    """Return what to write of an agent's server.
+
+    Args:
+        agent: The owner.
+        server: The Deployment; None: there is none.
+        counts: Ready and wanted pods.
+        trial: The inference that proved it.
+        proven_at: When that was.
+    """
+    if server is None:
+        return {"model": None}
+    llm, ready, wanted = agent.spec.llm, *counts
+    told = trial if trial is not None and trial.ok else None
+    ref = llm.api_key_secret_ref
+    return {
+        "model": {
+            "name": llm.model,
+            "endpoint": llm.url,
+            "deployment": server,
+            "apiKeySecret": ref.name if ref else None,
+            "readyReplicas": ready,
+            "replicas": wanted,
+            "timeToFirstTokenMilliseconds": round(told.first_token_s * 1000) if told else None,
+            "tokensPerSecond": round(told.tokens_per_second, 1) if told else None,
+            "provenAt": proven_at if told else None,
+        }
+    }

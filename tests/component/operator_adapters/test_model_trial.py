@@ -1,0 +1,65 @@
+"""The small inference that proves a model server."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from cognitive_operator.adapters.model import ModelEndpoint
+from cognitive_operator.adapters.web import WebClient
+from cognitive_operator.ports import ModelTarget, ModelTrial
+from http_double import HANG, HttpDouble, Reply
+
+pytestmark = pytest.mark.component
+
+CALL = "POST /v1/chat/completions"
+KEY = "sk-very-secret"
+
+
+def stream(*events: Any) -> Reply:
+    lines = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+    return Reply(body=lines.encode(), headers={"Content-Type": "text/event-stream"})
+
+
+WORDS = stream({"choices": [{"delta": {"content": "hi"}}]}, {"choices": [], "usage": {"completion_tokens": 16}})
+
+
+@pytest.fixture
+async def probe() -> AsyncIterator[ModelEndpoint]:
+    async with WebClient(proxies=True) as web:
+        yield ModelEndpoint(web)
+
+
+async def tried(probe: ModelEndpoint, http: HttpDouble, reply: Reply | None) -> ModelTrial:
+    http.reply(CALL, reply)
+    return await probe.infer(ModelTarget(f"{http.url}/v1", "vllm"), "tiny", KEY, 0.5)
+
+
+async def test_a_few_words_are_asked_for_and_their_time_is_taken(probe: ModelEndpoint, http: HttpDouble) -> None:
+    trial = await tried(probe, http, WORDS)
+    assert trial.ok
+    assert 0 < trial.first_token_s < 0.5
+    assert trial.tokens_per_second > 16 / 0.5
+    (asked,) = http.asked
+    assert asked.headers["Authorization"] == f"Bearer {KEY}"
+    assert (asked.json["model"], asked.json["max_tokens"], asked.json["stream"]) == ("tiny", 16, True)
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (HANG, "no answer within"),
+        (Reply(400, body=b"no chat template"), "no chat template"),
+        (Reply(500), "500"),
+        (stream({"choices": []}), "wrote nothing"),
+        (Reply(body=b"data: {broken\n\ndata: [1]\n\n"), "wrote nothing"),
+    ],
+)
+async def test_a_server_that_writes_nothing_proves_nothing(
+    probe: ModelEndpoint, http: HttpDouble, reply: Reply | None, words: str
+) -> None:
+    trial = await tried(probe, http, reply)
+    assert not trial.ok
+    assert words in trial.message
+    assert KEY not in trial.message
