@@ -139,7 +139,7 @@ AGENTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"llm": {"rateLimit": {"requestsPerMinute": 1000001}}}, ("spec.llm.rateLimit.requestsPerMinute", "1000000")),
     ({"llm": {"rateLimit": {"tokensPerMinute": 0}}}, ("spec.llm.rateLimit.tokensPerMinute", "1")),
     ({"llm": {"rateLimit": {"tokensPerMinute": 1000000001}}}, ("spec.llm.rateLimit.tokensPerMinute", "1000000000")),
-    ({"llm": {"server": {"image": "x"}}}, ("spec.llm.vllm", "unknown field")),
+    ({"llm": {"server": {"image": "x"}}}, ("spec.llm.server", "unknown field")),
     *RAYS,
     *SERVERS,
     ({"execution": {"mode": "Serve"}}, ("spec.execution.mode", '"Embedded", "Job"')),
