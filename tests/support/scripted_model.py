@@ -98,7 +98,8 @@ class Recorded:
 class ScriptedModel:
     """The server, in a thread of its own with ``with``, or in the foreground by ``serve``."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        self._host = host
         self._port = port
         self._lock = threading.Lock()
         self._scripts: list[Script] = []
@@ -115,7 +116,7 @@ class ScriptedModel:
     @property
     def url(self) -> str:
         """Address without ``/v1``."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://{self._host}:{self._port}"
 
     def script(self, **fields: Any) -> None:
         """Add a script, behind those that are there."""
@@ -156,7 +157,7 @@ class ScriptedModel:
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self._port)
+        site = web.TCPSite(runner, self._host, self._port)
         await site.start()
         self._port = runner.addresses[0][1]
         if announce:

@@ -13,6 +13,9 @@ import kopf
 
 from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.kube import KubeApi
+from cognitive_operator.adapters.kube_access import find_access, is_in_cluster
+from cognitive_operator.adapters.kube_children import KubeChildren
+from cognitive_operator.adapters.kube_client import KubeClient
 from cognitive_operator.adapters.kube_events import EventRecorder
 from cognitive_operator.adapters.metrics import PrometheusMetrics
 from cognitive_operator.adapters.model import ModelEndpoint
@@ -98,8 +101,8 @@ async def _watch(config: Config, engine: Engine, on_stop: Callable[[], None]) ->
 async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     metrics = PrometheusMetrics(config.metrics_port)
     stack.callback(metrics.close)
-    connecting = KubeApi.connect(config.watch_namespaces, on_answer=partial(_count_request, metrics))
-    kube = await stack.enter_async_context(connecting)
+    client = await stack.enter_async_context(KubeClient(find_access(), on_answer=partial(_count_request, metrics)))
+    kube = KubeApi(client, config.watch_namespaces)
     events = await stack.enter_async_context(EventRecorder(kube, lambda: metrics.count("events_dropped")))
     clock = SystemClock()
     broker = NatsBroker(NatsSettings(config.nats_url, config.nats_creds), clock)
@@ -109,17 +112,24 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     model = ModelEndpoint(await stack.enter_async_context(WebClient(proxies=True)))
     return Deps(
         kube=kube,
+        children=KubeChildren(client),
         broker=broker,
         ray=ray,
         model=model,
         clock=clock,
         metrics=metrics,
         events=events,
-        environment=RayEnvironment(config.ray_nats_url, config.ray_otlp_endpoint),
+        environment=_environment(config),
         tracer=_tracer(config, stack),
         master_key=await _signing_key(kube, config),
         ttl_s=config.ttl_s,
         bounds=RayBounds(config.ray_jobs, config.ray_tasks),
+    )
+
+
+def _environment(config: Config) -> RayEnvironment:
+    return RayEnvironment(
+        config.ray_nats_url, config.ray_otlp_endpoint, config.runtime_image, is_in_cluster=is_in_cluster()
     )
 
 

@@ -4,11 +4,13 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from cognitive_operator.errors import PermanentError
 
+VERSION: Final = version("cognitive-operator")
 MAX_TTL_S: Final = 2**31 - 1
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -46,6 +48,9 @@ class Config:
     """``COGNITIVE_HEALTH_PORT``: port of ``/healthz``; 0: none."""
     metrics_port: int = 8081
     """``COGNITIVE_METRICS_PORT``: port of ``/metrics`` for Prometheus; 0: none."""
+    runtime_image: str = f"seedcore/cognitive-runtime:{VERSION}"
+    """``COGNITIVE_RUNTIME_IMAGE``: image of the pods of Ray clusters that the operator brings up, where the agent names
+    none."""
     ray_jobs: int = 8
     """``COGNITIVE_RAY_JOBS``: attempts in Job mode at the same time on one Ray cluster, 1 to 10000."""
     ray_tasks: int | None = None
@@ -74,6 +79,7 @@ def config_from(environ: Mapping[str, str] = os.environ) -> Config:
         ttl_s=_number("COGNITIVE_TTL_SECONDS_AFTER_FINISHED", environ, Config.ttl_s, MAX_TTL_S, "seconds"),
         health_port=_port("COGNITIVE_HEALTH_PORT", environ, Config.health_port),
         metrics_port=_port("COGNITIVE_METRICS_PORT", environ, Config.metrics_port),
+        runtime_image=environ.get("COGNITIVE_RUNTIME_IMAGE") or Config.runtime_image,
         ray_jobs=_bound("COGNITIVE_RAY_JOBS", environ, 10_000) or Config.ray_jobs,
         ray_tasks=_bound("COGNITIVE_RAY_TASKS", environ, 100_000),
         log_level=_log_level(environ.get("LOG_LEVEL", Config.log_level)),

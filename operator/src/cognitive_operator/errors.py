@@ -21,6 +21,10 @@ class ApiUnavailableError(TransientError):
         self.retry_after_s = retry_after_s
 
 
+class KindAbsentError(ApiUnavailableError):
+    """The API server does not serve the kind: what brings it is not installed (yet). Look again later."""
+
+
 class ConflictError(TransientError):
     """The object changed since it was read (409): read it again and plan anew."""
 
@@ -35,6 +39,10 @@ class ObjectNotFoundError(PermanentError):
 
 class ObjectInvalidError(PermanentError):
     """The API server refuses the content (400, 413, 422)."""
+
+
+class NameTakenError(PermanentError):
+    """An object of this name is there and belongs to somebody else: it is left as it is."""
 
 
 class BrokerUnavailableError(TransientError):

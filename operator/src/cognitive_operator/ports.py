@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from cognitive_operator.api.children import ChildKind
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.wire import Claim, Lease
 
@@ -175,6 +176,29 @@ class Kube(Protocol):
         """Record a Kubernetes Event on an object."""
 
 
+class Children(Protocol):
+    """The objects that agents own. All methods raise as ``Kube`` does, and KindAbsentError for a kind not served."""
+
+    async def apply(self, manifest: Body) -> Body:
+        """Make an object what the manifest says and return it as it stands; nothing is written when it is so already.
+
+        The manifest names its owner and carries its hash (``desired.child``). An object that is being deleted is
+        returned as it is. Raises NameTakenError when one of that name has another owner.
+        """
+
+    async def get(self, kind: ChildKind, namespace: str, name: str) -> Body | None:
+        """Return the object as it stands, whoever owns it; None if it does not exist."""
+
+    async def delete(self, kind: ChildKind, namespace: str, name: str, owner_uid: str) -> None:
+        """Begin to delete an object and what it owns; one that is absent or has another owner is left alone."""
+
+    async def pods(self, namespace: str, labels: Mapping[str, str]) -> Sequence[Body]:
+        """Return the pods that carry all of the labels, at most 500."""
+
+    async def warnings(self, namespace: str, kind: str, name: str) -> Sequence["EventNote"]:
+        """Return the Warning Events about an object, the newest first, at most 500."""
+
+
 @dataclass(frozen=True)
 class Identity:
     """Which object in which state: what a deletion must meet."""
@@ -229,25 +253,33 @@ class RayJob:
         return self.status in ("STOPPED", "SUCCEEDED", "FAILED")
 
 
+@dataclass(frozen=True)
+class RayTarget:
+    """A Ray dashboard, and what lets a caller in."""
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+
+
 class RayJobs(Protocol):
     """Ray's Jobs REST API. All methods raise RayUnavailableError or RayRefusedError."""
 
-    async def version(self, address: str) -> str:
+    async def version(self, target: RayTarget) -> str:
         """Return Ray's version: the cheapest proof that the dashboard answers."""
 
-    async def submit(self, address: str, submission: RaySubmission) -> None:
+    async def submit(self, target: RayTarget, submission: RaySubmission) -> None:
         """Submit a job; one with the same id that exists is adopted."""
 
-    async def get(self, address: str, submission_id: str) -> RayJob | None:
+    async def get(self, target: RayTarget, submission_id: str) -> RayJob | None:
         """Return a job, None if Ray does not know it."""
 
-    async def list_jobs(self, address: str) -> Sequence[RayJob]:
+    async def list_jobs(self, target: RayTarget) -> Sequence[RayJob]:
         """Return all submitted jobs."""
 
-    async def stop(self, address: str, submission_id: str) -> None:
+    async def stop(self, target: RayTarget, submission_id: str) -> None:
         """Ask Ray to stop a job; an unknown or finished one is no error."""
 
-    async def delete(self, address: str, submission_id: str) -> None:
+    async def delete(self, target: RayTarget, submission_id: str) -> None:
         """Forget a finished job; an unknown or running one is no error."""
 
 

@@ -6,7 +6,7 @@ import pytest
 from cognitive_operator.adapters.ray_jobs import RayJobsHttp
 from cognitive_operator.adapters.web import WebClient
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
-from cognitive_operator.ports import RayJob, RayJobs, RaySubmission
+from cognitive_operator.ports import RayJob, RayJobs, RaySubmission, RayTarget
 from eventually import eventually_async
 from http_double import HANG, HttpDouble, Reply
 from servers.ray_head import RayHead
@@ -18,6 +18,10 @@ WAIT = "python -c 'import time; time.sleep(60)'"
 
 def submission(submission_id: str, entrypoint: str = "true") -> RaySubmission:
     return RaySubmission(submission_id, entrypoint, {"COGNITIVE_SUBMISSION_ID": submission_id}, {"agent": "sre"})
+
+
+def at(url: str) -> RayTarget:
+    return RayTarget(url)
 
 
 @pytest.fixture
@@ -34,7 +38,7 @@ async def hasty() -> AsyncIterator[RayJobsHttp]:
 
 async def ended(jobs: RayJobs, address: str, submission_id: str) -> RayJob:
     async def terminal() -> RayJob | None:
-        job = await jobs.get(address, submission_id)
+        job = await jobs.get(at(address), submission_id)
         return job if job is not None and job.is_terminal else None
 
     job = await eventually_async(terminal, timeout_s=60, interval_s=0.2)
@@ -45,29 +49,29 @@ async def ended(jobs: RayJobs, address: str, submission_id: str) -> RayJob:
 @pytest.mark.timeout(120)
 async def test_a_real_head_runs_adopts_stops_and_forgets_jobs(jobs: RayJobsHttp, ray_head: RayHead) -> None:
     address = f"{ray_head.address}/"
-    assert (await jobs.version(address)).count(".") == 2
-    assert await jobs.get(address, "ct-absent-1") is None
-    await jobs.submit(address, submission("ct-a-1", 'test "$COGNITIVE_SUBMISSION_ID" = ct-a-1'))
-    await jobs.submit(address, submission("ct-a-1", "false"))
-    await jobs.submit(address, submission("ct-b-1", WAIT))
+    assert (await jobs.version(at(address))).count(".") == 2
+    assert await jobs.get(at(address), "ct-absent-1") is None
+    await jobs.submit(at(address), submission("ct-a-1", 'test "$COGNITIVE_SUBMISSION_ID" = ct-a-1'))
+    await jobs.submit(at(address), submission("ct-a-1", "false"))
+    await jobs.submit(at(address), submission("ct-b-1", WAIT))
     done = await ended(jobs, address, "ct-a-1")
     assert (done.status, done.metadata) == ("SUCCEEDED", {"agent": "sre"})
-    await jobs.delete(address, "ct-b-1")
-    await jobs.stop(address, "ct-a-1")
-    await jobs.stop(address, "ct-b-1")
+    await jobs.delete(at(address), "ct-b-1")
+    await jobs.stop(at(address), "ct-a-1")
+    await jobs.stop(at(address), "ct-b-1")
     assert (await ended(jobs, address, "ct-b-1")).status == "STOPPED"
-    listed = {job.submission_id: job for job in await jobs.list_jobs(address)}
+    listed = {job.submission_id: job for job in await jobs.list_jobs(at(address))}
     assert listed["ct-a-1"] == done
     for submission_id in ("ct-a-1", "ct-b-1", "ct-absent-1"):
-        await jobs.delete(address, submission_id)
-        await jobs.stop(address, submission_id)
-        assert await jobs.get(address, submission_id) is None
+        await jobs.delete(at(address), submission_id)
+        await jobs.stop(at(address), submission_id)
+        assert await jobs.get(at(address), submission_id) is None
 
 
 @pytest.mark.timeout(120)
 async def test_a_job_that_fails_says_why_in_bounded_words(jobs: RayJobsHttp, ray_head: RayHead) -> None:
     noise = "python -c 'import sys; print(\"x\" * 20000); sys.exit(3)'"
-    await jobs.submit(ray_head.address, submission("ct-fails-1", noise))
+    await jobs.submit(at(ray_head.address), submission("ct-fails-1", noise))
     failed = await ended(jobs, ray_head.address, "ct-fails-1")
     assert failed.status == "FAILED"
     assert "code 3" in failed.message
@@ -78,27 +82,27 @@ async def test_a_submission_that_nobody_confirmed_is_adopted(hasty: RayJobsHttp,
     http.reply("POST /api/jobs/", HANG, Reply(500, body=b"Traceback\nValueError: Job with submission_id exists"))
     http.reply("GET /api/jobs/ct-a-1", Reply(json={"submission_id": "ct-a-1", "status": "RUNNING"}))
     with pytest.raises(RayUnavailableError, match=r"no answer within 0\.3 s"):
-        await hasty.submit(http.url, submission("ct-a-1"))
-    await hasty.submit(http.url, submission("ct-a-1"))
+        await hasty.submit(at(http.url), submission("ct-a-1"))
+    await hasty.submit(at(http.url), submission("ct-a-1"))
 
 
 async def test_a_submission_that_failed_is_told_with_rays_last_words(jobs: RayJobsHttp, http: HttpDouble) -> None:
     http.reply("POST /api/jobs/", Reply(500, body=b"Traceback\n  File x\nRuntimeError: no agent\n"), Reply(400))
     http.reply("GET /api/jobs/ct-a-1", Reply(404, body=b"Job ct-a-1 does not exist"))
     with pytest.raises(RayUnavailableError, match="HTTP 500 RuntimeError: no agent"):
-        await jobs.submit(http.url, submission("ct-a-1"))
+        await jobs.submit(at(http.url), submission("ct-a-1"))
     with pytest.raises(RayRefusedError, match="HTTP 400"):
-        await jobs.submit(http.url, submission("ct-a-1"))
+        await jobs.submit(at(http.url), submission("ct-a-1"))
 
 
 async def test_a_dashboard_that_never_answers_costs_its_own_calls_only(hasty: RayJobsHttp, http: HttpDouble) -> None:
     http.reply("GET /api/version", HANG)
     async with HttpDouble().serve() as other:
         other.reply("GET /api/version", Reply(json={"ray_version": "2.60.0"}))
-        stuck = [asyncio.create_task(hasty.version(http.url)) for _ in range(100)]
+        stuck = [asyncio.create_task(hasty.version(at(http.url))) for _ in range(100)]
         await asyncio.sleep(0.05)
         started = asyncio.get_running_loop().time()
-        assert await hasty.version(other.url) == "2.60.0"
+        assert await hasty.version(at(other.url)) == "2.60.0"
         assert asyncio.get_running_loop().time() - started < 1
         outcomes = await asyncio.gather(*stuck, return_exceptions=True)
     assert all(isinstance(outcome, RayUnavailableError) for outcome in outcomes)
@@ -109,7 +113,7 @@ async def test_redirects_are_not_followed(jobs: RayJobsHttp, http: HttpDouble) -
         target = other.url.replace("http://", "http://user:secret@")
         http.reply("GET /api/version", Reply(307, headers={"Location": f"{target}/api/version?token=secret"}))
         with pytest.raises(RayRefusedError, match="redirects are not followed") as raised:
-            await jobs.version(http.url)
+            await jobs.version(at(http.url))
         assert other.asked == []
     assert "secret" not in str(raised.value)
 
@@ -130,25 +134,38 @@ async def test_what_is_no_ray_is_unavailable(jobs: RayJobsHttp, http: HttpDouble
     for call in ("GET /api/version", "GET /api/jobs/", "GET /api/jobs/ct-a-1"):
         http.reply(call, reply)
     with pytest.raises(RayUnavailableError):
-        await jobs.version(http.url)
+        await jobs.version(at(http.url))
     with pytest.raises(RayUnavailableError):
-        await jobs.get(http.url, "ct-a-1")
+        await jobs.get(at(http.url), "ct-a-1")
 
 
 async def test_a_proxys_404_is_not_taken_for_a_lost_job(jobs: RayJobsHttp, http: HttpDouble) -> None:
     http.reply("GET /api/jobs/ct-a-1", Reply(404, body=b"no such route"))
     with pytest.raises(RayUnavailableError, match="no such route"):
-        await jobs.get(http.url, "ct-a-1")
+        await jobs.get(at(http.url), "ct-a-1")
 
 
 async def test_drivers_and_garbage_in_a_list_are_passed_over(jobs: RayJobsHttp, http: HttpDouble) -> None:
     listed = [{"submission_id": None, "status": "RUNNING"}, 7, {"submission_id": "ct-a-1", "status": "PENDING"}]
     http.reply("GET /api/jobs/", Reply(json=listed))
-    assert await jobs.list_jobs(http.url) == [RayJob("ct-a-1", "PENDING", "")]
+    assert await jobs.list_jobs(at(http.url)) == [RayJob("ct-a-1", "PENDING", "")]
 
 
 @pytest.mark.parametrize("address", ["ray-head:8265", "ray://head:10001", "http://[bad", ""])
 async def test_an_address_that_is_no_url_is_named(jobs: RayJobsHttp, address: str) -> None:
     with pytest.raises((RayRefusedError, RayUnavailableError)) as raised:
-        await jobs.version(address)
+        await jobs.version(at(address))
     assert str(raised.value)
+
+
+async def test_the_token_goes_with_every_call_and_into_no_message(jobs: RayJobsHttp, http: HttpDouble) -> None:
+    http.reply("GET /api/version", Reply(json={"ray_version": "2.60.0"}), Reply(401, body=b"Unauthorized"))
+    target = RayTarget(http.url, "s3cret")
+    await jobs.version(target)
+    assert http.asked[0].headers["Authorization"] == "Bearer s3cret"
+    with pytest.raises(RayRefusedError, match="HTTP 401 Unauthorized") as raised:
+        await jobs.version(target)
+    assert "s3cret" not in f"{raised.value} {target}"
+    http.reply("GET /api/jobs/", Reply(json=[]))
+    await jobs.list_jobs(RayTarget(http.url))
+    assert "Authorization" not in http.asked[-1].headers

@@ -14,7 +14,7 @@ ALL = [
     for path, field in fields(part(kind, half))
 ]
 SPECS = [(kind, path, field) for kind, half, path, field in ALL if half == "spec"]
-ABSENT_MEANS_NONE = frozenset({("llm", "rateLimit")})
+ABSENT_MEANS_NONE = frozenset({("llm", "rateLimit"), ("ray", "cluster"), ("ray", "cluster", "autoscaler")})
 """Objects whose defaults hold only where the object is there."""
 
 

@@ -12,8 +12,9 @@ from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, AgentSpec, A
 from cognitive_operator.api.view import View
 from cognitive_operator.api.wire import Lease, Mode
 from cognitive_operator.desired.request import snake_case
+from cognitive_operator.ports import RayTarget
 from cognitive_operator.status import task as status
-from cognitive_operator.status.agent import agent_status, counters_status
+from cognitive_operator.status.agent import agent_status, counters_status, endpoints_status
 from cognitive_operator.status.conditions import Verdict, merge_patch
 from cognitive_runtime.domain import CognitiveTaskType
 from crd_schema import Schema, defaulted, fields, part, strict
@@ -136,6 +137,7 @@ def test_what_the_operator_writes_of_an_agent_is_kept() -> None:
     counted = Counters(tasks_processed=1, tasks_succeeded=1, accounting=known)
     counters = {"queued": 1, "running": 2} | counters_status(counted)
     written = agent_status(agent, {}, verdicts, [lease], NOW) | counters
+    written |= endpoints_status(agent, RayTarget("http://ray:8265"))
     jsonschema.validate(merge_patch({}, written), strict(part("CognitiveAgent", "status")))
     assert set(written) == set(part("CognitiveAgent", "status")["properties"])
 

@@ -35,13 +35,18 @@ class KubeAccess:
     proxy: str | None = None
 
 
+def is_in_cluster(account: Path = SERVICE_ACCOUNT) -> bool:
+    """Tell whether this process is a pod's, with a service account of its cluster."""
+    return (account / "token").exists()
+
+
 def find_access(environ: Mapping[str, str] = os.environ, account: Path = SERVICE_ACCOUNT) -> KubeAccess:
     """Return the access of this process.
 
     Raises:
         KubeConfigError: There is neither a service account nor a usable kubeconfig.
     """
-    if (account / "token").exists():
+    if is_in_cluster(account):
         return _in_cluster(environ, account)
     return _from_kubeconfig(environ.get("KUBECONFIG") or "~/.kube/config")
 

@@ -19,6 +19,7 @@ from cognitive_operator.errors import (
     CognitiveOperatorError,
     ConflictError,
     ForbiddenError,
+    KindAbsentError,
     ObjectInvalidError,
     ObjectNotFoundError,
 )
@@ -26,6 +27,7 @@ from cognitive_operator.ports import Body
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
+APPLY_PATCH: Final = "application/apply-patch+yaml"
 JSON: Final = "application/json"
 CONNECTIONS: Final = 64
 _HTTP_DATE: Final = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
@@ -84,6 +86,7 @@ class KubeClient:
 
         Raises:
             ApiUnavailableError: No answer in time, or 401, 429 or 5xx; retry.
+            KindAbsentError: The kind is not served.
             ConflictError: 409. ForbiddenError: 403. ObjectNotFoundError: the object does not exist.
             ObjectInvalidError: another 4xx.
         """
@@ -136,9 +139,9 @@ def _parsed(content: bytes) -> Body | None:
 def _refusal(call: str, answer: _Answer, status: Mapping[str, Any] | None) -> CognitiveOperatorError:
     text = str((status or {}).get("message") or answer.content[:200].decode("utf-8", "replace"))
     message = f"{call}: {answer.status} {text}"
-    if answer.status == 404 and _names_an_object(status):
-        return ObjectNotFoundError(message)
-    if answer.status in (401, 404, 429) or answer.status >= 500:
+    if answer.status == 404:
+        return ObjectNotFoundError(message) if _names_an_object(status) else KindAbsentError(message)
+    if answer.status in (401, 429) or answer.status >= 500:
         return ApiUnavailableError(message, _seconds(answer.retry_after))
     return {403: ForbiddenError, 409: ConflictError}.get(answer.status, ObjectInvalidError)(message)
 

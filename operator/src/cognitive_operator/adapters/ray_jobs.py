@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from cognitive_operator.adapters.web import Answer, Question, WebClient, WebError, shown
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
-from cognitive_operator.ports import RayJob, RaySubmission
+from cognitive_operator.ports import RayJob, RaySubmission, RayTarget
 
 MESSAGE_CHARACTERS: Final = 512
 _MAX_BYTES: Final = 16 * 1024 * 1024
@@ -20,43 +20,43 @@ class RayJobsHttp:
         self._submit_timeout_s = submit_timeout_s
         self._web = web
 
-    async def version(self, address: str) -> str:
+    async def version(self, target: RayTarget) -> str:
         """Return Ray's version: the cheapest proof that the dashboard answers.
 
         Raises:
             RayUnavailableError: No answer, 5xx, or something answers that is not Ray; retry.
             RayRefusedError: 3xx or 4xx.
         """
-        url = f"{_base(address)}/api/version"
-        answer = _accepted(url, await self._ask("GET", url))
+        url = f"{_base(target)}/api/version"
+        answer = _accepted(url, await self._ask(target, "GET", url))
         version = answer.json.get("ray_version") if isinstance(answer.json, dict) else None
         if not isinstance(version, str):
             raise RayUnavailableError(f"{shown(url)}: what answers there is not a Ray dashboard")
         return version
 
-    async def submit(self, address: str, submission: RaySubmission) -> None:
+    async def submit(self, target: RayTarget, submission: RaySubmission) -> None:
         """Submit a job; one with the same id that exists is adopted.
 
         Raises:
             RayUnavailableError: Not known whether Ray has the job: submit it again.
             RayRefusedError: 3xx or 4xx.
         """
-        url = f"{_base(address)}/api/jobs/"
+        url = f"{_base(target)}/api/jobs/"
         body = {
             "submission_id": submission.submission_id,
             "entrypoint": submission.entrypoint,
             "runtime_env": {"env_vars": dict(submission.env_vars)},
             "metadata": dict(submission.metadata),
         }
-        answer = await self._ask("POST", url, body)
-        if answer.status >= 400 and await self.get(address, submission.submission_id) is not None:
+        answer = await self._ask(target, "POST", url, body)
+        if answer.status >= 400 and await self.get(target, submission.submission_id) is not None:
             return
         _accepted(url, answer)
 
-    async def get(self, address: str, submission_id: str) -> RayJob | None:
+    async def get(self, target: RayTarget, submission_id: str) -> RayJob | None:
         """Return a job, None if Ray does not know it. Raises as ``version`` does."""
-        url = _job_url(address, submission_id)
-        answer = await self._ask("GET", url)
+        url = _job_url(target, submission_id)
+        answer = await self._ask(target, "GET", url)
         if _is_unknown(answer, submission_id):
             return None
         job = _job(_accepted(url, answer).json)
@@ -64,51 +64,52 @@ class RayJobsHttp:
             raise RayUnavailableError(f"{shown(url)}: the answer is not a job of Ray")
         return job
 
-    async def list_jobs(self, address: str) -> Sequence[RayJob]:
+    async def list_jobs(self, target: RayTarget) -> Sequence[RayJob]:
         """Return all submitted jobs. Raises as ``version`` does."""
-        url = f"{_base(address)}/api/jobs/"
-        listed = _accepted(url, await self._ask("GET", url)).json
+        url = f"{_base(target)}/api/jobs/"
+        listed = _accepted(url, await self._ask(target, "GET", url)).json
         if not isinstance(listed, list):
             raise RayUnavailableError(f"{shown(url)}: the answer is not a list of jobs")
         return [job for item in listed if (job := _job(item)) is not None]
 
-    async def stop(self, address: str, submission_id: str) -> None:
+    async def stop(self, target: RayTarget, submission_id: str) -> None:
         """Ask Ray to stop a job; an unknown or finished one is no error. Raises as ``version`` does."""
-        url = f"{_job_url(address, submission_id)}/stop"
-        answer = await self._ask("POST", url)
+        url = f"{_job_url(target, submission_id)}/stop"
+        answer = await self._ask(target, "POST", url)
         if not _is_unknown(answer, submission_id):
             _accepted(url, answer)
 
-    async def delete(self, address: str, submission_id: str) -> None:
+    async def delete(self, target: RayTarget, submission_id: str) -> None:
         """Forget a finished job; an unknown or running one is no error. Raises as ``version`` does."""
-        url = _job_url(address, submission_id)
-        answer = await self._ask("DELETE", url)
+        url = _job_url(target, submission_id)
+        answer = await self._ask(target, "DELETE", url)
         if _is_unknown(answer, submission_id):
             return
-        if answer.status >= 400 and await self._is_running(address, submission_id):
+        if answer.status >= 400 and await self._is_running(target, submission_id):
             return
         _accepted(url, answer)
 
-    async def _is_running(self, address: str, submission_id: str) -> bool:
-        job = await self.get(address, submission_id)
+    async def _is_running(self, target: RayTarget, submission_id: str) -> bool:
+        job = await self.get(target, submission_id)
         return job is not None and not job.is_terminal
 
-    async def _ask(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> Answer:
+    async def _ask(self, target: RayTarget, method: str, url: str, body: Mapping[str, Any] | None = None) -> Answer:
         timeout_s = self._submit_timeout_s if body is not None else self._timeout_s
+        headers = {"Authorization": f"Bearer {target.token}"} if target.token else {}
         try:
-            return await self._web.ask(Question(method, url, timeout_s, _MAX_BYTES, body))
+            return await self._web.ask(Question(method, url, timeout_s, _MAX_BYTES, body, headers))
         except WebError as error:
             raise RayUnavailableError(str(error)) from error
 
 
-def _base(address: str) -> str:
-    if not address.startswith(("http://", "https://")):
-        raise RayRefusedError(f"{address}: not a URL of a Ray dashboard, such as http://ray-head:8265")
-    return address.rstrip("/")
+def _base(target: RayTarget) -> str:
+    if not target.url.startswith(("http://", "https://")):
+        raise RayRefusedError(f"{target.url}: not a URL of a Ray dashboard, such as http://ray-head:8265")
+    return target.url.rstrip("/")
 
 
-def _job_url(address: str, submission_id: str) -> str:
-    return f"{_base(address)}/api/jobs/{quote(submission_id, safe='')}"
+def _job_url(target: RayTarget, submission_id: str) -> str:
+    return f"{_base(target)}/api/jobs/{quote(submission_id, safe='')}"
 
 
 def _is_unknown(answer: Answer, submission_id: str) -> bool:

@@ -13,6 +13,7 @@ from cognitive_operator.api.conditions import Outcome, Phase, TaskCondition
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.inputs import InputSource
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS, Provider
+from cognitive_operator.api.ray_spec import Ray
 from cognitive_operator.api.view import View
 from cognitive_operator.api.wire import Backend, Mode
 
@@ -104,12 +105,6 @@ class LLM(Served):
         """Where the agent's workers count and remember together, if they have something to."""
         cache = {self.cache.backend} if self.cache.enabled else set()
         return cache | ({self.rate_limit.backend} if self.rate_limit else set())
-
-
-class Ray(View):
-    """The Ray cluster that an agent runs on."""
-
-    address: str
 
 
 class Execution(View):

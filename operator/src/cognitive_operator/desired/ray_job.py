@@ -18,6 +18,10 @@ class RayEnvironment:
     """URL of the broker as Ray's workers reach it, without credentials."""
     otlp_endpoint: str | None = None
     """URL of the OpenTelemetry collector as Ray's workers reach it, without credentials; None: no traces."""
+    image: str = ""
+    """Image of the pods of managed Ray clusters whose agents name none."""
+    is_in_cluster: bool = True
+    """Whether the operator runs in the cluster that it manages, where the names of Services resolve."""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -39,7 +43,9 @@ def executor_arguments(agent: Agent) -> str:
 
 def settings_hash(agent: Agent, environment: RayEnvironment) -> str:
     """Return 8 hex digits of all that an executor is started with: when they change, another one is started."""
-    settings = json.dumps([executor_arguments(agent), *environment.variables.values()])
+    ray = agent.spec.ray.cluster
+    pods = [ray.image or environment.image, ray.ray_version] if ray else []
+    settings = json.dumps([executor_arguments(agent), *environment.variables.values(), *pods])
     return hashlib.sha256(settings.encode()).hexdigest()[:8]
 
 

@@ -8,6 +8,7 @@ from math import lcm
 from typing import Final, Protocol
 
 from cognitive_operator.api.resources import Agent
+from cognitive_operator.desired.ray_cluster import ray_cluster_name
 
 MAX_WEIGHT: Final = 100
 """Source: the CRD's bound of ``spec.queue.weight``."""
@@ -49,7 +50,10 @@ class Contender(Protocol):
 
 def ray_cluster_of(agent: Agent) -> str:
     """Return what names the Ray cluster that an agent runs on: equal for agents that share one."""
-    return agent.spec.ray.address.rstrip("/").lower()
+    address = agent.spec.ray.address
+    if address is not None:
+        return address.rstrip("/").lower()
+    return f"raycluster/{agent.metadata.namespace}/{ray_cluster_name(agent)}"
 
 
 @dataclass

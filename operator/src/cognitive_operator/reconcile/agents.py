@@ -28,6 +28,7 @@ from cognitive_operator.plan.agent import (
     target_of,
 )
 from cognitive_operator.plan.budget import tokens_check
+from cognitive_operator.plan.ray_cluster import ray_place
 from cognitive_operator.ports import Body, EventNote, ObjectRef
 from cognitive_operator.reconcile.accountant import Accountant
 from cognitive_operator.reconcile.deps import Deps, today
@@ -35,8 +36,15 @@ from cognitive_operator.reconcile.executors import ExecutorKeeper
 from cognitive_operator.reconcile.fallbacks import with_fallbacks
 from cognitive_operator.reconcile.farewell import Farewell
 from cognitive_operator.reconcile.index import AgentRecord, Index, ObjectName
+from cognitive_operator.reconcile.ray_clusters import RayClusters
 from cognitive_operator.reconcile.secrets import read_model_key
-from cognitive_operator.status.agent import agent_status, capacity_of, counters_status, queue_status
+from cognitive_operator.status.agent import (
+    agent_status,
+    capacity_of,
+    counters_status,
+    endpoints_status,
+    queue_status,
+)
 from cognitive_operator.status.conditions import Verdict, merge_patch
 
 logger = logging.getLogger(__name__)
@@ -46,7 +54,11 @@ PROBE_READY_S: Final = 30.0
 PROBE_NOT_READY_S: Final = 5.0
 COUNTERS_EVERY_S: Final = 4.0
 """Less than LOOK_EVERY_S, so that every regular look counts, and no burst of looks writes more often."""
+PROBE_CHILD_S: Final = 2.0
+"""How often children that are on their way are looked at."""
 CREDENTIALS_HOLD_S: Final = 30.0
+STARTING: Final = (Reason.EXECUTOR_STARTING, Reason.NOT_CHECKED, Reason.RAY_STARTING, Reason.RAY_UPDATING)
+"""Reasons that pass by themselves within seconds."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +77,12 @@ class AgentReconciler:
     """Brings one agent a step further. ``poke`` asks for a task to be reconciled."""
 
     def __init__(
-        self, deps: Deps, index: Index, keeper: ExecutorKeeper, farewell: Farewell, poke: Callable[[str], None]
+        self, deps: Deps, index: Index, clusters: RayClusters, farewell: Farewell, poke: Callable[[str], None]
     ) -> None:
         self._deps = deps
         self._index = index
-        self._keeper = keeper
+        self._clusters = clusters
+        self._keeper = ExecutorKeeper(deps)
         self._farewell = farewell
         self._accountant = Accountant(deps, index)
         self._poke = poke
@@ -85,7 +98,7 @@ class AgentReconciler:
         look = await self._look(record)
         self._open_or_block(record, look)
         await self._write(record, look)
-        is_starting = any(v.reason in (Reason.EXECUTOR_STARTING, Reason.NOT_CHECKED) for v in look.verdicts)
+        is_starting = any(v.reason in STARTING for v in look.verdicts)
         return STARTING_LOOK_S if is_starting else LOOK_EVERY_S
 
     async def _ensure_finalizer(self, record: AgentRecord) -> None:
@@ -104,6 +117,7 @@ class AgentReconciler:
         executor = ExecutorSeen(None, None, ())
         if broker.status == "True":
             executor, record.ray = await self._executor(record, executor)
+            await self._clusters.retire(record, is_moved=self._is_moved(record, executor))
         base = record.agent.status
         counters = await self._count(record) if broker.status == "True" else None
         spent = record.spent_energy(counters or base)
@@ -128,8 +142,16 @@ class AgentReconciler:
             elif record.ray.status == "True":
                 return await self._keeper.keep(record), record.ray
         except (RayUnavailableError, RayRefusedError) as error:
-            return unknown, Check("False", Reason.RAY_UNREACHABLE, f"spec.ray.address: {error}")
+            return unknown, Check("False", Reason.RAY_UNREACHABLE, f"{ray_place(record.agent)}: {error}")
         return unknown, record.ray
+
+    def _is_moved(self, record: AgentRecord, executor: ExecutorSeen) -> bool:
+        """Tell whether nothing of the agent runs anywhere but where its spec says."""
+        if not self._index.queue_of(record.name).running:
+            return record.ray.status == "True"
+        return any(x.ready for x in executor.leases) and all(
+            x.submission_id == executor.current for x in executor.leases
+        )
 
     async def _broker(self, record: AgentRecord) -> Check:
         broker, meta = self._deps.broker, record.agent.metadata
@@ -146,16 +168,12 @@ class AgentReconciler:
 
     async def _probe_ray(self, record: AgentRecord) -> None:
         now_s = self._deps.clock.monotonic()
-        if now_s - record.ray_at_s < (PROBE_READY_S if record.ray.status == "True" else PROBE_NOT_READY_S):
+        is_owned, is_steady = record.agent.spec.ray.cluster is not None, record.ray.status == "True"
+        is_steady = is_steady and not (is_owned and record.agent.spec.suspend)  # it is put to rest once it is idle
+        unready_s = PROBE_CHILD_S if is_owned else PROBE_NOT_READY_S
+        if now_s - record.ray_at_s < (PROBE_READY_S if is_steady else unready_s):
             return
-        address = record.agent.spec.ray.address
-        try:
-            version = await self._deps.ray.version(address)
-            record.ray = Check("True", Reason.AVAILABLE, f"Ray {version} answers at {address}.")
-        except RayUnavailableError as error:
-            record.ray = Check("False", Reason.RAY_UNREACHABLE, f"spec.ray.address: {error}")
-        except RayRefusedError as error:
-            record.ray = Check("False", Reason.RAY_REFUSED, f"spec.ray.address: {error}")
+        await self._clusters.look(record)
         record.ray_at_s = now_s
 
     async def _probe_model(self, record: AgentRecord) -> None:
@@ -190,6 +208,7 @@ class AgentReconciler:
     async def _write(self, record: AgentRecord, look: _Look) -> None:
         old = record.body.get("status") or {}
         patch = agent_status(record.agent, old, look.verdicts, look.executor.leases, self._deps.clock.now())
+        patch |= endpoints_status(record.agent, record.ray_target)
         is_counted = look.counters is not None and record.agent.status == look.base
         if look.counters is not None and is_counted:
             patch |= counters_status(look.counters)
@@ -224,7 +243,7 @@ class AgentReconciler:
         before = next((c for c in conditions if c["type"] == AgentCondition.READY), Body())
         if (before.get("status"), before.get("reason")) == (ready.status, ready.reason):
             return
-        if ready.reason in (Reason.EXECUTOR_STARTING, Reason.NOT_CHECKED):
+        if ready.reason in STARTING:
             return
         kind = "Normal" if ready.status == "True" else "Warning"
         about = ObjectRef(AGENT_KIND, *record.name, record.agent.metadata.uid)

@@ -12,7 +12,6 @@ from cognitive_operator.api.names import (
     response_subject,
     responses_of_attempt,
 )
-from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import SIGNATURE_HEADER, Claim, attempt_key, sign
 from cognitive_operator.desired.ray_job import desired_attempt
 from cognitive_operator.errors import MessageError, RayRefusedError
@@ -81,7 +80,7 @@ class AttemptObserver:
         if record.task is not None and flight.claim is None:
             late = overdue(record.task, agent.agent, self._deps.kube.server_time())
             if late is not None:
-                return await self._late(record, flight, agent.agent, late)
+                return await self._late(record, flight, agent, late)
         if self._deps.clock.monotonic() - flight.since_s < RUNNING_AFTER_S:
             return None
         return await self._follow(record, flight, agent)
@@ -100,14 +99,14 @@ class AttemptObserver:
         if record.flight.claim is None:
             if stopping_s > UNCLAIMED_STOP_S:
                 message = "Stopped before an executor began it."
-                return await self._give_up(record, record.flight, agent.agent, Reason.CANCELLED, message)
+                return await self._give_up(record, record.flight, agent, Reason.CANCELLED, message)
             return None
         if stopping_s > STOP_GRACE_S:
             message = f"Worker {record.flight.claim.worker} was told to stop and did not within {STOP_GRACE_S:g} s."
             return self._closing(record.flight, Outcome.LOST, Reason.CANCELLED, message, retryable=False)
         return None
 
-    async def _late(self, record: TaskRecord, flight: Flight, agent: Agent, late: Hold) -> Closing | None:
+    async def _late(self, record: TaskRecord, flight: Flight, agent: AgentRecord, late: Hold) -> Closing | None:
         """Nobody has begun the attempt in time, unless somebody did just now."""
         record.flight = flight = flight.with_claim(
             await self._deps.broker.get_claim(flight.key), self._deps.clock.monotonic()
@@ -117,14 +116,14 @@ class AttemptObserver:
         return await self._give_up(record, flight, agent, Reason.QUEUE_TIMEOUT, late.message)
 
     async def _give_up(
-        self, record: TaskRecord, flight: Flight, agent: Agent, reason: Reason, message: str
+        self, record: TaskRecord, flight: Flight, agent: AgentRecord, reason: Reason, message: str
     ) -> Closing | None:
         """End an attempt that nobody began. In Job mode its number is used up: Ray has had a job of its name."""
         await self._take_back(record, flight)
         if flight.mode != "Job":
             return None
         submission_id = attempt_submission_id(flight.key.task_uid, flight.key.number)
-        await self._deps.ray.stop(agent.spec.ray.address, submission_id)
+        await self._deps.ray.stop(agent.reach_ray(), submission_id)
         is_retryable = reason == Reason.JOB_FAILED
         return self._closing(flight, Outcome.LOST, reason, message, retryable=is_retryable)
 
@@ -175,14 +174,14 @@ class AttemptObserver:
 
     async def _unclaimed(self, record: TaskRecord, flight: Flight, agent: AgentRecord) -> Closing | None:
         age_s = self._deps.clock.monotonic() - flight.since_s
-        is_held = agent.agent.spec.suspend and flight.mode != "Job"
+        is_held = (agent.agent.spec.suspend or agent.is_changing) and flight.mode != "Job"
         if flight.mode != agent.agent.spec.execution.mode or is_held:
             await self._take_back(record, flight)
             return None
         if flight.stopping_since_s is not None:
             return None
         if flight.mode == "Job":
-            return await self._job_unclaimed(record, flight, agent.agent) if age_s > RAY_LOOK_AFTER_S else None
+            return await self._job_unclaimed(record, flight, agent) if age_s > RAY_LOOK_AFTER_S else None
         if age_s > REPUBLISH_AFTER_S and agent.blocker is None:
             await self._take_back(record, flight)
         return None
@@ -196,9 +195,9 @@ class AttemptObserver:
         record.flight = None
         self._index.put_back(record)
 
-    async def _job_unclaimed(self, record: TaskRecord, flight: Flight, agent: Agent) -> Closing | None:
+    async def _job_unclaimed(self, record: TaskRecord, flight: Flight, agent: AgentRecord) -> Closing | None:
         submission_id = attempt_submission_id(flight.key.task_uid, flight.key.number)
-        job = await self._deps.ray.get(agent.spec.ray.address, submission_id)
+        job = await self._deps.ray.get(agent.reach_ray(), submission_id)
         if job is None:
             return await self.submit(flight, agent)
         if not job.is_terminal:
@@ -213,11 +212,11 @@ class AttemptObserver:
         message = f"Ray job {submission_id} is {job.status} and never began the attempt: {job.message}"
         return retained or self._closing(flight, Outcome.FAILED, Reason.JOB_FAILED, message)
 
-    async def submit(self, flight: Flight, agent: Agent) -> Closing | None:
+    async def submit(self, flight: Flight, agent: AgentRecord) -> Closing | None:
         """Submit the Ray job of an attempt in Job mode; return a closing when Ray refuses it for good."""
         try:
             await self._deps.ray.submit(
-                agent.spec.ray.address, desired_attempt(agent, flight.key, self._deps.environment)
+                agent.reach_ray(), desired_attempt(agent.agent, flight.key, self._deps.environment)
             )
         except RayRefusedError as error:
             return self._closing(flight, Outcome.FAILED, Reason.JOB_FAILED, str(error))

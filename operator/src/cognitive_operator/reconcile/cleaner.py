@@ -79,17 +79,17 @@ class Cleaner:
 
     async def _forget_job(self, key: AttemptKey) -> float | None:
         """Have Ray forget an attempt's job; one that still runs is stopped first."""
-        address = self._index.ray_address(key.agent_uid)
-        if address is None:
+        target = self._index.ray_target(key.agent_uid)
+        if target is None:
             return None
         submission_id = attempt_submission_id(key.task_uid, key.number)
         try:
-            job = await self._deps.ray.get(address, submission_id)
+            job = await self._deps.ray.get(target, submission_id)
             if job is not None and not job.is_terminal:
-                await self._deps.ray.stop(address, submission_id)
+                await self._deps.ray.stop(target, submission_id)
                 return STOP_EVERY_S
             if job is not None:
-                await self._deps.ray.delete(address, submission_id)
+                await self._deps.ray.delete(target, submission_id)
         except RayRefusedError as error:
             logger.info("ray did not forget a job", extra={"attempt": str(key), "cause": str(error)})
         return None
@@ -105,9 +105,9 @@ class Cleaner:
         stop = Stop(task_uid=key.task_uid, attempt=key.number, reason=reason)
         payload = json.dumps(stop.model_dump()).encode()
         await self._deps.broker.send_control(leftover.namespace, key.agent_uid, payload)
-        address = self._index.ray_address(key.agent_uid)
-        if claim.mode == "Job" and address is not None:
+        target = self._index.ray_target(key.agent_uid)
+        if claim.mode == "Job" and target is not None:
             try:
-                await self._deps.ray.stop(address, attempt_submission_id(key.task_uid, key.number))
+                await self._deps.ray.stop(target, attempt_submission_id(key.task_uid, key.number))
             except (RayUnavailableError, RayRefusedError) as error:
                 logger.info("ray did not stop a job", extra={"attempt": str(key), "cause": str(error)})

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.plan.share import RayBounds
-from cognitive_operator.ports import Broker, Clock, EventSink, Kube, ModelProbe, RayJobs
+from cognitive_operator.ports import Broker, Children, Clock, EventSink, Kube, ModelProbe, RayJobs
 from cognitive_operator.telemetry import Metrics, Tracer, Untraced
 
 
@@ -14,6 +14,7 @@ class Deps:
     """The ports, the signing key and the settings of Ray jobs."""
 
     kube: Kube
+    children: Children
     broker: Broker
     ray: RayJobs
     model: ModelProbe

@@ -11,13 +11,13 @@ from cognitive_operator.reconcile.cleaner import Cleaner
 from cognitive_operator.reconcile.collector import Collector
 from cognitive_operator.reconcile.dependencies import Dependencies
 from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.executors import ExecutorKeeper
 from cognitive_operator.reconcile.farewell import Farewell
 from cognitive_operator.reconcile.gauges import QueueGauges
 from cognitive_operator.reconcile.holds import Holds, OwnWord, QueueDeadline
 from cognitive_operator.reconcile.index import Index, ObjectName
 from cognitive_operator.reconcile.inputs import Inputs
 from cognitive_operator.reconcile.output_schemas import OutputSchemas
+from cognitive_operator.reconcile.ray_clusters import RayClusters
 from cognitive_operator.reconcile.requests import RequestPublisher
 from cognitive_operator.reconcile.results import ResultPump
 from cognitive_operator.reconcile.schedules import Schedules
@@ -52,8 +52,9 @@ class Engine:
         self._task = TaskReconciler(deps, index, holds, attempts, self._sweep, requests=requests)
         self._schedules = Schedules(deps, index, self._sweep)
         index.links.wake = self._sweep.poke
-        farewell = Farewell(deps, index, self._tasks.add)
-        self._agent = AgentReconciler(deps, index, ExecutorKeeper(deps), farewell, self._tasks.add)
+        clusters = RayClusters(deps, index)
+        farewell = Farewell(deps, index, clusters, self._tasks.add)
+        self._agent = AgentReconciler(deps, index, clusters, farewell, self._tasks.add)
 
     async def run(self) -> None:
         """Run until cancelled."""

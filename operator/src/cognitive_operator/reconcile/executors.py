@@ -38,14 +38,14 @@ class ExecutorKeeper:
 
     async def keep(self, record: AgentRecord) -> ExecutorSeen:
         """Bring the executor a step towards what the agent's spec wants, and return what was seen of it."""
-        agent, address = record.agent, record.agent.spec.ray.address
-        jobs = await self._deps.ray.list_jobs(address)
+        agent, target = record.agent, record.reach_ray()
+        jobs = await self._deps.ray.list_jobs(target)
         plan = plan_executor(agent.metadata.uid, settings_hash(agent, self._deps.environment), jobs)
         failure = plan.failure
         if plan.submit is not None and self._is_due(record, plan.submit):
             failure = await self._start(record, plan.submit) or failure
         for submission_id in plan.forget:
-            await self._deps.ray.delete(address, submission_id)
+            await self._deps.ray.delete(target, submission_id)
         current = plan.current or plan.submit
         await self.drain_others(record, current)
         return ExecutorSeen(current, failure, tuple(self._leases(record)))
@@ -67,7 +67,7 @@ class ExecutorKeeper:
         submission = desired_executor(record.agent, submission_id, self._deps.environment)
         record.submitted_s = self._deps.clock.monotonic()
         try:
-            await self._deps.ray.submit(record.agent.spec.ray.address, submission)
+            await self._deps.ray.submit(record.reach_ray(), submission)
         except RayRefusedError as error:
             return str(error)
         logger.info("started an executor", extra={"agent": "/".join(record.name), "submission": submission_id})

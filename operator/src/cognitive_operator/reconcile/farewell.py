@@ -7,14 +7,18 @@ from typing import Final
 from cognitive_operator.api.names import AGENT_FINALIZER, AGENT_KIND, AGENT_PLURAL, executor_prefix
 from cognitive_operator.errors import (
     BrokerUnavailableError,
+    CognitiveOperatorError,
     ConflictError,
+    KindAbsentError,
     ObjectNotFoundError,
     RayRefusedError,
     RayUnavailableError,
 )
-from cognitive_operator.ports import EventNote, ObjectRef
+from cognitive_operator.plan.agent import Check
+from cognitive_operator.ports import EventNote, ObjectRef, RayTarget
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.index import AgentRecord, Index
+from cognitive_operator.reconcile.ray_clusters import RayClusters
 
 logger = logging.getLogger(__name__)
 RELEASE_AFTER_S: Final = 20.0
@@ -25,9 +29,10 @@ TRY_EVERY_S: Final = 2.0
 class Farewell:
     """Stops an agent's jobs, removes what it has on the broker and releases its finalizer."""
 
-    def __init__(self, deps: Deps, index: Index, poke: Callable[[str], None]) -> None:
+    def __init__(self, deps: Deps, index: Index, clusters: RayClusters, poke: Callable[[str], None]) -> None:
         self._deps = deps
         self._index = index
+        self._clusters = clusters
         self._poke = poke
 
     async def say(self, record: AgentRecord) -> float | None:
@@ -37,21 +42,40 @@ class Farewell:
             record.deleting_since_s = now_s
             for task in list(self._index.unfinished_of(record.name)):
                 self._poke(task.uid)
-        trouble = await self._stop_jobs(record) or await self._leave_broker(record)
+        trouble = await self._leave_ray(record) or await self._leave_broker(record)
         if trouble is not None and now_s - record.deleting_since_s < RELEASE_AFTER_S:
             return TRY_EVERY_S
         if trouble is not None:
             self._warn(record, trouble)
         return await self._release(record)
 
-    async def _stop_jobs(self, record: AgentRecord) -> str | None:
-        """Stop the agent's Ray jobs; return what was in the way."""
-        address, prefix = record.agent.spec.ray.address, executor_prefix(record.agent.metadata.uid)
+    async def _leave_ray(self, record: AgentRecord) -> str | None:
+        """Delete the agent's own cluster, or stop its jobs on another's; return what was in the way."""
+        if record.agent.spec.ray.cluster is not None:
+            return await self._delete_cluster(record)
+        found = record.ray_target or await self._clusters.find(record)
+        if record.is_ray_away:
+            return None
+        if isinstance(found, Check):
+            return f"its Ray jobs may still run: {found.message}"
+        return await self._stop_jobs(record, found)
+
+    async def _delete_cluster(self, record: AgentRecord) -> str | None:
         try:
-            for job in await self._deps.ray.list_jobs(address):
+            await self._clusters.remove(record)
+        except KindAbsentError:
+            return None
+        except CognitiveOperatorError as error:
+            return f"its RayCluster is left to the garbage collector: {error}"
+        return None
+
+    async def _stop_jobs(self, record: AgentRecord, target: RayTarget) -> str | None:
+        prefix = executor_prefix(record.agent.metadata.uid)
+        try:
+            for job in await self._deps.ray.list_jobs(target):
                 is_own = job.metadata.get("cognitive-agent-uid") == record.agent.metadata.uid
                 if (is_own or job.submission_id.startswith(prefix)) and not job.is_terminal:
-                    await self._deps.ray.stop(address, job.submission_id)
+                    await self._deps.ray.stop(target, job.submission_id)
         except (RayUnavailableError, RayRefusedError) as error:
             return f"its Ray jobs may still run: {error}"
         return None

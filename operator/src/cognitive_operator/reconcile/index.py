@@ -9,6 +9,7 @@ from cognitive_operator.api.counters import Counters, DayTokens
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Agent, Task, is_terminal, spec_size_bytes, was_accepted
 from cognitive_operator.api.wire import Completed, Failed, Lease
+from cognitive_operator.errors import RayUnavailableError
 from cognitive_operator.plan.agent import UNCHECKED, Check
 from cognitive_operator.plan.expiry import End, Tried, end_of, tried_of
 from cognitive_operator.plan.flight import Flight
@@ -19,7 +20,7 @@ from cognitive_operator.plan.queue import AgentQueue, Terms
 from cognitive_operator.plan.runs import Runs
 from cognitive_operator.plan.share import RayBounds, RayShare, ray_cluster_of
 from cognitive_operator.plan.task import Blocker
-from cognitive_operator.ports import Body, Delivery
+from cognitive_operator.ports import Body, Delivery, RayTarget
 
 ObjectName = tuple[str, str]
 """Namespace and name."""
@@ -102,6 +103,14 @@ class AgentRecord:
     version: int
     ray: Check = UNCHECKED
     ray_at_s: float = float("-inf")
+    ray_target: RayTarget | None = None
+    """Where its Ray jobs are asked for; None: not known yet."""
+    is_ray_away: bool = False
+    """Its Ray cluster is not there or has no pods: no job of it is anywhere."""
+    is_changing: bool = False
+    """Its Ray cluster is to be changed as soon as nothing runs on it."""
+    is_retired: bool = False
+    """It owns no RayCluster that it does not want any more."""
     model: Check = UNCHECKED
     model_at_s: float = float("-inf")
     credentials: Check = UNCHECKED
@@ -121,6 +130,12 @@ class AgentRecord:
     blocker: Blocker | None = field(
         default_factory=lambda: Blocker(Reason.AGENT_NOT_READY, "The operator has not looked at the agent yet.")
     )
+
+    def reach_ray(self) -> RayTarget:
+        """Return where its Ray jobs are asked for. Raises RayUnavailableError while that is not known."""
+        if self.ray_target is None:
+            raise RayUnavailableError(f"CognitiveAgent {'/'.join(self.name)}: {self.ray.message}")
+        return self.ray_target
 
     @property
     def lacks_consumer(self) -> bool:
@@ -152,6 +167,8 @@ class Index:
         """Finished tasks that are new or changed, until the collector takes note of them."""
         self.is_complete = False
         """True once all objects were listed: only then is it known who was there first."""
+        self.is_settled = False
+        """True once the attempts of an earlier process were taken over: only then is it known what runs."""
         self._bounds = bounds or RayBounds()
         self._queues: dict[ObjectName, AgentQueue] = {}
         self._shares: dict[tuple[str, bool], RayShare] = {}
@@ -209,11 +226,13 @@ class Index:
             return None
         agent = Agent.model_validate(body)
         if record is None or record.agent.metadata.uid != agent.metadata.uid:
-            record = self.agents[name] = AgentRecord(name, agent, body, version)
+            record = self.agents[name] = AgentRecord(name, agent, body, version, ray_target=_open_target(agent))
             self.queue_of(name).clear()
             self._line_up(name)
         elif record.agent.spec != agent.spec:
             record.ray_at_s = record.model_at_s = float("-inf")
+            if _ray_of(record.agent) != _ray_of(agent):
+                record.ray_target, record.is_ray_away, record.is_retired = _open_target(agent), False, False
         record.agent, record.body, record.version = agent, body, version
         counted = agent.status.accounting.sequence
         record.uncounted = {at: cost for at, cost in record.uncounted.items() if at > counted}
@@ -291,7 +310,29 @@ class Index:
         """Return the tasks of an agent that are not finished."""
         return (self.tasks[uid] for uid in list(self._by_agent.get(agent, ())))
 
-    def ray_address(self, agent_uid: str) -> str | None:
-        """Return where the jobs of an agent run, None if the agent is gone."""
-        records = self.agents.values()
-        return next((r.agent.spec.ray.address for r in records if r.agent.metadata.uid == agent_uid), None)
+    def ray_target(self, agent_uid: str) -> RayTarget | None:
+        """Return where the jobs of an agent run, None if there are none any more.
+
+        Raises:
+            RayUnavailableError: It is not known yet.
+        """
+        record = next((r for r in self.agents.values() if r.agent.metadata.uid == agent_uid), None)
+        return None if record is None or record.is_ray_away else record.reach_ray()
+
+    def is_idle(self, record: AgentRecord) -> bool:
+        """Tell whether nothing runs on an agent's Ray cluster, and nothing of the agent can start."""
+        if not self.is_settled or record.blocker is None:
+            return False
+        cluster = ray_cluster_of(record.agent)
+        sharing = (name for name, each in self.agents.items() if ray_cluster_of(each.agent) == cluster)
+        return not any(self.queue_of(name).running for name in sharing)
+
+
+def _ray_of(agent: Agent) -> object:
+    return ray_cluster_of(agent), agent.spec.ray.token_secret_ref
+
+
+def _open_target(agent: Agent) -> RayTarget | None:
+    """Return the target of an agent that names its dashboard and needs no token for it."""
+    ray = agent.spec.ray
+    return RayTarget(ray.address) if ray.address is not None and ray.token_secret_ref is None else None

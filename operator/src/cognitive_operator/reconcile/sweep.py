@@ -46,6 +46,7 @@ class Sweep:
         for name in list(self._index.agents):
             self._agents.add(name)
         await self._until_done(self._adopt)
+        self._index.is_settled = True
         self.synced.set()
         self._poke_unfinished()
         await asyncio.gather(self._every(RELIST_EVERY_S, self.relist), self._every(ORPHANS_EVERY_S, self.find_orphans))

@@ -273,7 +273,7 @@ class TaskReconciler:
         elif not is_new:
             logger.info("adopted an attempt", extra={"task": "/".join(record.name), "attempt": number})
         elif record.flight.mode == "Job":
-            await self._attempts.submit(record.flight, agent.agent)
+            await self._attempts.submit(record.flight, agent)
         return RUNNING_AFTER_S
 
     async def _refuse(self, record: TaskRecord, error: MessageError) -> float | None:

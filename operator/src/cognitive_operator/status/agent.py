@@ -6,24 +6,30 @@ from typing import Any
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
+from cognitive_operator.ports import RayTarget
 from cognitive_operator.status.conditions import Verdict, merge_conditions
 
 
 def agent_status(
     agent: Agent, old: Mapping[str, Any], verdicts: Sequence[Verdict], leases: Sequence[Lease], now: str
 ) -> dict[str, Any]:
-    """Return the merge patch of an agent's status, without its counters."""
+    """Return the merge patch of an agent's status, without its counters and its endpoints."""
     ready = [lease for lease in leases if lease.ready]
     return {
         "observedGeneration": agent.metadata.generation,
         "conditions": merge_conditions(old.get("conditions") or [], verdicts, agent.metadata.generation, now),
-        "endpoints": {"ray": agent.spec.ray.address, "llm": agent.spec.llm.url, "model": agent.spec.llm.model},
         "executor": {
             "submissionId": ready[0].submission_id if ready else None,
             "workers": len(ready),
             "capacity": capacity_of(leases),
         },
     }
+
+
+def endpoints_status(agent: Agent, target: RayTarget | None) -> dict[str, Any]:
+    """Return the part of an agent's status that tells what it is bound to."""
+    llm = agent.spec.llm
+    return {"endpoints": {"ray": target.url if target else None, "llm": llm.url, "model": llm.model}}
 
 
 def capacity_of(leases: Sequence[Lease]) -> int:

@@ -1,0 +1,87 @@
+"""The pods of a managed Ray cluster: head and workers, as KubeRay makes them of these templates."""
+
+from typing import Final
+
+from cognitive_operator.api.children import child_labels, child_name
+from cognitive_operator.api.ray_spec import ManagedRay, RayResources
+from cognitive_operator.api.resources import Agent
+from cognitive_operator.desired.child import CONTAINER_SECURITY
+from cognitive_operator.desired.request import API_KEY_FILE, REDIS_URL_FILE, fallback_key_file
+from cognitive_operator.ports import Body
+
+SECRETS_DIR: Final = "/var/run/secrets/cognitive"
+SECRETS_MODE: Final = 0o444
+"""Readable by whichever user the image runs as; only the pod's own containers see the files."""
+SPOOL_DIR: Final = "/tmp/cognitive-spool"
+BROKER_SUFFIX: Final = "nats"
+BROKER_FILE: Final = "nats.creds"
+"""Name of the broker's credentials, as the Secret's key and as the file."""
+GRACE_S: Final = 10
+"""Ray's processes make nothing of SIGTERM: nothing runs on pods that the operator takes away."""
+HEAD_RESOURCES: Final = RayResources(requests={"cpu": "500m", "memory": "2Gi"}, limits={"memory": "2Gi"})
+WORKER_RESOURCES: Final = RayResources(requests={"cpu": "500m", "memory": "1Gi"}, limits={"memory": "1Gi"})
+
+
+def pod_template(agent: Agent, ray: ManagedRay, image: str, role: str) -> Body:
+    """Return the pod template of the ``head`` or of a ``worker``."""
+    group, usual = (ray.head, HEAD_RESOURCES) if role == "head" else (ray.workers, WORKER_RESOURCES)
+    container = {
+        "name": f"ray-{role}",
+        "image": image,
+        "imagePullPolicy": ray.image_pull_policy,
+        "env": [
+            {"name": "COGNITIVE_SECRETS_DIR", "value": SECRETS_DIR},
+            {"name": "COGNITIVE_SPOOL_DIR", "value": SPOOL_DIR},
+        ],
+        "resources": plain_resources(group.resources or usual),
+        "securityContext": dict(CONTAINER_SECURITY),
+        "volumeMounts": [
+            {"name": "secrets", "mountPath": f"{SECRETS_DIR}/{agent.metadata.uid}", "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},
+        ],
+    }
+    spec = {
+        "automountServiceAccountToken": role == "head" and ray.is_autoscaled,
+        "containers": [container],
+        "enableServiceLinks": False,
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "terminationGracePeriodSeconds": GRACE_S,
+        "volumes": [{"name": "secrets", "projected": _secrets(agent)}, {"name": "tmp", "emptyDir": {}}],
+        **_scheduling(ray),
+    }
+    return {"metadata": {"labels": child_labels(agent.metadata.uid)}, "spec": spec}
+
+
+def plain_resources(resources: RayResources) -> Body:
+    """Return resources as a container takes them, without what is empty."""
+    return {name: value for name, value in resources.model_dump().items() if value}
+
+
+def _scheduling(ray: ManagedRay) -> Body:
+    wanted = {
+        "nodeSelector": ray.node_selector,
+        "tolerations": list(ray.tolerations),
+        "affinity": ray.affinity,
+        "imagePullSecrets": list(ray.image_pull_secrets),
+        "serviceAccountName": ray.service_account_name,
+    }
+    return {name: value for name, value in wanted.items() if value}
+
+
+def _secrets(agent: Agent) -> Body:
+    """Return the agent's secrets as files. None has to be there: a pod that waits for one could not say which."""
+    meta = agent.metadata
+    files = [*_model_files(agent), (child_name(meta.name, meta.uid, BROKER_SUFFIX), BROKER_FILE, BROKER_FILE)]
+    sources = [
+        {"secret": {"name": name, "optional": True, "items": [{"key": key, "path": path}]}} for name, key, path in files
+    ]
+    return {"defaultMode": SECRETS_MODE, "sources": sources}
+
+
+def _model_files(agent: Agent) -> list[tuple[str, str, str]]:
+    """Return Secret, key and file of each credential that the agent's models and its Redis need."""
+    llm = agent.spec.llm
+    refs = [(llm.api_key_secret_ref, API_KEY_FILE)]
+    refs += [(each.api_key_secret_ref, fallback_key_file(n)) for n, each in enumerate(llm.fallbacks, start=1)]
+    refs += [(llm.redis_secret_ref, REDIS_URL_FILE)] if "Redis" in llm.backends else []
+    return [(ref.name, ref.key, path) for ref, path in refs if ref]

@@ -1,0 +1,158 @@
+"""What to do next about the RayCluster that an agent owns, and what to say of one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cognitive_operator.api.children import owner_of, spec_hash_of
+from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.resources import Agent
+from cognitive_operator.desired.ray_cluster import PODS_HASH, ray_cluster_name
+from cognitive_operator.plan.agent import Check
+from cognitive_operator.ports import Body
+
+
+@dataclass(frozen=True)
+class ClusterFacts:
+    """What was observed of an agent's own RayCluster."""
+
+    agent: Agent
+    awake: Body
+    """The manifest of the cluster with its pods."""
+    asleep: Body
+    """The manifest of the cluster without pods."""
+    live: Body | None
+    is_idle: bool
+    """Nothing runs on it, and nothing can start."""
+
+
+@dataclass(frozen=True)
+class ClusterStep:
+    """What to do next; nothing of it: leave the cluster as it is and ask its head."""
+
+    apply: Body | None = None
+    remove: bool = False
+    check: Check | None = None
+    """What to say meanwhile, without asking anybody."""
+
+
+def plan_ray_cluster(facts: ClusterFacts) -> ClusterStep:
+    """Return the next step: pods are only taken away once nothing runs on them."""
+    live = facts.live
+    if live is not None and owner_of(live) != facts.agent.metadata.uid:
+        return ClusterStep(apply=facts.awake)  # refused there, by name
+    if live is not None and live["metadata"].get("deletionTimestamp"):
+        return ClusterStep(check=_starting(live, "is being deleted; another one follows"))
+    if facts.agent.spec.suspend:
+        return _rest(facts)
+    if live is None or _can_replace(facts, live):
+        return ClusterStep(apply=facts.awake)
+    if spec_hash_of(live) == spec_hash_of(facts.awake):
+        return ClusterStep()
+    message = f"{place_of(live)} is changed once what runs on it has ended; no further attempt is begun until then."
+    return ClusterStep(check=Check("False", Reason.RAY_UPDATING, message))
+
+
+def _can_replace(facts: ClusterFacts, live: Body) -> bool:
+    if spec_hash_of(live) == spec_hash_of(facts.awake):
+        return False
+    return facts.is_idle or _pods_hash(live) == _pods_hash(facts.awake) or is_asleep(live) or not is_head_ready(live)
+
+
+def _rest(facts: ClusterFacts) -> ClusterStep:
+    live, ray = facts.live, facts.agent.spec.ray.cluster
+    is_queued = ray is not None and ray.queue_name is not None
+    if live is None or (not is_queued and spec_hash_of(live) == spec_hash_of(facts.asleep)):
+        return ClusterStep(check=Check("False", Reason.SUSPENDED, "spec.suspend is true: Ray is scaled to zero."))
+    if not facts.is_idle:
+        return ClusterStep()
+    if is_queued:  # its queue would wake up a cluster that it has admitted
+        return ClusterStep(remove=True, check=Check("False", Reason.SUSPENDED, "spec.suspend is true: Ray is removed."))
+    return ClusterStep(apply=facts.asleep)
+
+
+def with_live_counts(manifest: Body, live: Body | None) -> Body:
+    """Return the manifest with as many workers as the autoscaler has asked for, where the number is its own."""
+    spec = manifest["spec"]
+    if live is None or not spec.get("enableInTreeAutoscaling"):
+        return manifest
+    counts = {g["groupName"]: g.get("replicas") for g in live["spec"].get("workerGroupSpecs") or []}
+    groups = [_with_count(group, counts.get(group["groupName"])) for group in spec["workerGroupSpecs"]]
+    return {**manifest, "spec": {**spec, "workerGroupSpecs": groups}}
+
+
+def _with_count(group: Body, count: int | None) -> Body:
+    return (
+        group if count is None else {**group, "replicas": min(max(count, group["minReplicas"]), group["maxReplicas"])}
+    )
+
+
+def place_of(live: Body) -> str:
+    """Return how messages name a RayCluster."""
+    return f"RayCluster {live['metadata']['namespace']}/{live['metadata']['name']}"
+
+
+def ray_place(agent: Agent) -> str:
+    """Return how messages name the Ray cluster of an agent."""
+    name = ray_cluster_name(agent)
+    return f"RayCluster {agent.metadata.namespace}/{name}" if name else "spec.ray.address"
+
+
+def condition_of(live: Body, kind: str) -> Body | None:
+    """Return one of a RayCluster's own conditions."""
+    conditions: list[Body] = (live.get("status") or {}).get("conditions") or []
+    return next((condition for condition in conditions if condition.get("type") == kind), None)
+
+
+def is_head_ready(live: Body) -> bool:
+    """Tell whether KubeRay says that the head takes requests."""
+    ready = condition_of(live, "HeadPodReady")
+    return ready is not None and ready.get("status") == "True"
+
+
+def is_asleep(live: Body) -> bool:
+    """Tell whether a RayCluster is told to have no pods."""
+    return bool(live["spec"].get("suspend"))
+
+
+def head_check(live: Body) -> Check | None:
+    """Return why a cluster's head cannot be asked, None if it can."""
+    if is_asleep(live):
+        return Check("False", Reason.RAY_SUSPENDED, f"{place_of(live)} is suspended: it has no pods.")
+    if is_head_ready(live):
+        return None
+    if not live.get("status"):
+        return _starting(live, "is not taken up by KubeRay yet: does its operator run, and watch this namespace?")
+    said = condition_of(live, "ReplicaFailure") or condition_of(live, "HeadPodReady") or {}
+    words = ": ".join(str(said[key]) for key in ("reason", "message") if said.get(key))
+    return _starting(live, f"has no ready head yet{f': {words}' if words else ''}")
+
+
+def pods_check(live: Body, heads: Sequence[Body]) -> Check | None:
+    """Return a check while a cluster still has the pods that it had before a change, None when it has a new head."""
+    present = (head for head in heads if not head["metadata"].get("deletionTimestamp"))
+    if any(_pods_hash(head) == _pods_hash(live) for head in present):
+        return None
+    return _starting(live, "replaces its pods")
+
+
+def head_url(live: Body, *, by_name: bool) -> str | None:
+    """Return where the head's dashboard answers, None while that is not known.
+
+    Args:
+        live: The RayCluster.
+        by_name: Whether names of Services resolve here, which only a pod's DNS does; else by the head's IP address.
+    """
+    head, meta = (live.get("status") or {}).get("head") or {}, live["metadata"]
+    if by_name:
+        return f"http://{head.get('serviceName') or meta['name'] + '-head-svc'}.{meta['namespace']}.svc:8265"
+    address = head.get("serviceIP") or head.get("podIP")
+    return f"http://{address}:8265" if address else None
+
+
+def _starting(live: Body, words: str) -> Check:
+    return Check("False", Reason.RAY_STARTING, f"{place_of(live)} {words}")
+
+
+def _pods_hash(body: Body) -> str | None:
+    value = (body["metadata"].get("annotations") or {}).get(PODS_HASH)
+    return None if value is None else str(value)

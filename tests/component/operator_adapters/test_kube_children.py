@@ -1,0 +1,158 @@
+"""The objects that agents own, on a real API server."""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from cognitive_operator.adapters.kube_access import find_access
+from cognitive_operator.adapters.kube_children import KubeChildren
+from cognitive_operator.adapters.kube_client import KubeClient
+from cognitive_operator.api.children import RAY_CLUSTER, SECRET, SERVICE, child_labels
+from cognitive_operator.api.names import AGENT_KIND, API_VERSION
+from cognitive_operator.api.resources import Agent
+from cognitive_operator.desired.child import child_manifest
+from cognitive_operator.errors import KindAbsentError, NameTakenError
+from cognitive_operator.ports import Body, Children
+from controlplane import ControlPlane, Kubectl
+from operator_objects import agent_body
+
+pytestmark = [pytest.mark.component, pytest.mark.usefixtures("crds")]
+
+
+@pytest.fixture
+async def children(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Children]:
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig_path))
+    async with KubeClient(find_access()) as client:
+        yield KubeChildren(client)
+
+
+@pytest.fixture
+def agent(kubectl: Kubectl) -> Agent:
+    return created(kubectl, "sre")
+
+
+def created(kubectl: Kubectl, name: str) -> Agent:
+    manifest = {"apiVersion": API_VERSION, "kind": AGENT_KIND, "metadata": {"name": name}}
+    kubectl.apply(json.dumps({**manifest, "spec": agent_body()["spec"]}))
+    return Agent.model_validate(kubectl.json("get", "cognitiveagents", name))
+
+
+def secret(agent: Agent, value: str = "one") -> Body:
+    return child_manifest(agent, SECRET, "key", {"stringData": {"value": value}})
+
+
+def service(agent: Agent, port: int) -> Body:
+    return child_manifest(agent, SERVICE, "web", {"spec": {"ports": [{"port": port}], "selector": {"app": "web"}}})
+
+
+def version_of(body: Body) -> str:
+    return str(body["metadata"]["resourceVersion"])
+
+
+def name_of(manifest: Body) -> str:
+    return str(manifest["metadata"]["name"])
+
+
+async def test_a_child_is_made_owned_and_marked(children: Children, agent: Agent, kubectl: Kubectl) -> None:
+    manifest = service(agent, 80)
+    live = await children.apply(manifest)
+    assert live == await children.get(SERVICE, agent.metadata.namespace, name_of(manifest))
+    meta = kubectl.json("get", "service", name_of(manifest), "--show-managed-fields")["metadata"]
+    (owner,) = meta["ownerReferences"]
+    assert (owner["kind"], owner["uid"], owner["controller"]) == (AGENT_KIND, agent.metadata.uid, True)
+    assert meta["labels"] == child_labels(agent.metadata.uid)
+    assert [(m["manager"], m["operation"]) for m in meta["managedFields"]] == [("cognitive-operator", "Apply")]
+
+
+async def test_what_is_so_already_is_not_written_again(children: Children, agent: Agent, kubectl: Kubectl) -> None:
+    once = await children.apply(service(agent, 80))
+    kubectl("label", "service", name_of(once), "team=sre")
+    again = await children.apply(service(agent, 80))
+    assert again["metadata"]["labels"]["team"] == "sre"
+    assert again["metadata"]["managedFields"][0]["time"] == once["metadata"]["managedFields"][0]["time"]
+    changed = await children.apply(service(agent, 81))
+    assert [port["port"] for port in changed["spec"]["ports"]] == [81]
+    assert changed["metadata"]["uid"] == once["metadata"]["uid"]
+    assert version_of(await children.apply(service(agent, 81))) == version_of(changed)
+
+
+@pytest.mark.parametrize("owned", [False, True])
+async def test_what_belongs_to_somebody_else_is_left_as_it_is(
+    children: Children, agent: Agent, kubectl: Kubectl, owned: bool
+) -> None:
+    manifest = secret(agent)
+    foreign = secret(created(kubectl, "other")) if owned else {"apiVersion": "v1", "kind": "Secret", "metadata": {}}
+    foreign["metadata"]["name"] = name_of(manifest)
+    kubectl.apply(json.dumps(foreign))
+    before = kubectl.json("get", "secret", name_of(manifest))
+    owner = "CognitiveAgent other" if owned else "nobody"
+    with pytest.raises(NameTakenError, match=f"Secret .*/{name_of(manifest)} exists and belongs to {owner}"):
+        await children.apply(manifest)
+    await children.delete(SECRET, agent.metadata.namespace, name_of(manifest), agent.metadata.uid)
+    assert kubectl.json("get", "secret", name_of(manifest)) == before
+
+
+async def test_a_child_is_deleted_once(children: Children, agent: Agent) -> None:
+    place = (SECRET, agent.metadata.namespace, name_of(secret(agent)))
+    await children.apply(secret(agent))
+    await children.delete(*place, agent.metadata.uid)
+    assert await children.get(*place) is None
+    await children.delete(*place, agent.metadata.uid)
+
+
+async def test_a_child_that_is_being_deleted_is_not_brought_back(
+    children: Children, agent: Agent, kubectl: Kubectl
+) -> None:
+    live = await children.apply(secret(agent))
+    kubectl("patch", "secret", name_of(live), "--type=merge", "-p", '{"metadata":{"finalizers":["test.example/hold"]}}')
+    await children.delete(SECRET, agent.metadata.namespace, name_of(live), agent.metadata.uid)
+    seen = await children.apply(secret(agent, "two"))
+    assert seen["metadata"]["deletionTimestamp"]
+    assert base64.b64decode(seen["data"]["value"]) == b"one"
+    kubectl("patch", "secret", name_of(live), "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+    assert (await children.apply(secret(agent, "two")))["metadata"]["uid"] != live["metadata"]["uid"]
+
+
+async def test_a_kind_that_is_not_served_is_told_from_an_absent_object(children: Children, agent: Agent) -> None:
+    with pytest.raises(KindAbsentError, match=r"ray\.io/v1"):
+        await children.get(RAY_CLUSTER, agent.metadata.namespace, "any")
+    with pytest.raises(KindAbsentError):
+        await children.apply(child_manifest(agent, RAY_CLUSTER, "ray", {"spec": {}}))
+    assert await children.get(SECRET, "no-such-namespace", "any") is None
+
+
+async def test_only_the_agents_pods_are_listed(children: Children, agent: Agent, kubectl: Kubectl) -> None:
+    container = {"name": "main", "image": "none:1"}
+    for name, labels in (("mine", child_labels(agent.metadata.uid)), ("theirs", child_labels("other"))):
+        meta = {"name": name, "labels": labels}
+        kubectl.apply(
+            json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {"containers": [container]}})
+        )
+    pods = await children.pods(agent.metadata.namespace, child_labels(agent.metadata.uid))
+    assert [pod["metadata"]["name"] for pod in pods] == ["mine"]
+
+
+async def test_warnings_about_one_object_come_newest_first(children: Children, agent: Agent, kubectl: Kubectl) -> None:
+    for number, (kind, name, about) in enumerate(
+        [
+            ("Warning", "first", "child"),
+            ("Warning", "second", "child"),
+            ("Normal", "third", "child"),
+            ("Warning", "x", "y"),
+        ]
+    ):
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"e{number}"},
+            "type": kind,
+            "reason": name.title(),
+            "message": f"the {name}",
+            "lastTimestamp": f"2026-11-21T02:00:0{number}Z",
+            "involvedObject": {"kind": "Pod", "name": about, "namespace": agent.metadata.namespace},
+        }
+        kubectl.apply(json.dumps(event))
+    seen = await children.warnings(agent.metadata.namespace, "Pod", "child")
+    assert [(event.reason, event.message) for event in seen] == [("Second", "the second"), ("First", "the first")]
