@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-import uuid
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,8 @@ from servers.ray_head import RayHead
 
 RBAC = Path(__file__).parents[2] / "docs" / "operations" / "rbac.yaml"
 NAMESPACE = "cognitive-system"
+STORY = "cognitive-story"
+"""The only namespace whose objects the operator of these tests takes notice of."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,21 @@ def control_plane() -> ExistingCluster:
 
 
 @pytest.fixture(scope="session")
+def host() -> str:
+    """This machine's address, as the cluster's pods reach it: E2E_HOST, else the one that it reaches others from."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # sends nothing
+        return os.environ.get("E2E_HOST") or str(probe.getsockname()[0])
+
+
+@pytest.fixture(scope="session")
+def nats_server(host: str) -> Iterator[NatsServer]:
+    """A nats-server that the cluster's pods reach."""
+    with NatsServer.start(host=host) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def operator_process(
     control_plane: ExistingCluster, nats_server: NatsServer, crds: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OperatorProcess]:
@@ -50,7 +67,7 @@ def operator_process(
     directory = tmp_path_factory.mktemp("operator")
     control_plane.kubectl("apply", "-f", str(RBAC))
     kubeconfig = restricted_kubeconfig(control_plane, directory / "kubeconfig")
-    env = {"COGNITIVE_NAMESPACE": NAMESPACE}
+    env = {"COGNITIVE_NAMESPACE": NAMESPACE, "COGNITIVE_WATCH_NAMESPACES": STORY}
     settings = OperatorSettings(kubeconfig, nats_server.url, directory / "operator.log", env)
     try:
         with OperatorProcess.start(settings) as process:
@@ -71,30 +88,32 @@ def restricted_kubeconfig(cluster: ExistingCluster, path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model_server() -> Iterator[ScriptedModel]:
-    """A scripted OpenAI-compatible server."""
-    with ScriptedModel() as server:
+def model_server(host: str) -> Iterator[ScriptedModel]:
+    """A scripted OpenAI-compatible server that the cluster's pods reach."""
+    with ScriptedModel(host=host) as server:
         yield server
 
 
 @pytest.fixture
-def story(
-    control_plane: ExistingCluster, operator_process: OperatorProcess, ray_head: RayHead, model_server: ScriptedModel
+def bare(
+    control_plane: ExistingCluster, operator_process: OperatorProcess, model_server: ScriptedModel
 ) -> Iterator[Cluster]:
-    """A namespace of the test's own with a ready agent of each mode."""
+    """A namespace that the operator watches, with nothing in it."""
     model_server.reset()
-    name = f"story-{uuid.uuid4().hex[:8]}"
-    control_plane.kubectl("create", "namespace", name)
-    cluster = Cluster(control_plane.kubectl.within(name))
+    control_plane.kubectl("create", "namespace", STORY)
     try:
-        cluster.apply(
-            agent("embedded", ray_head.address, model_server.url),
-            agent(
-                "job", ray_head.address, model_server.url, execution={"mode": "Job"}, queue={"maxConcurrentTasks": 2}
-            ),
-        )
-        cluster.wait_ready("embedded", 90.0)
-        cluster.wait_ready("job")
-        yield cluster
+        yield Cluster(control_plane.kubectl.within(STORY))
     finally:
-        control_plane.kubectl("delete", "namespace", name, "--ignore-not-found", "--timeout=60s")
+        control_plane.kubectl("delete", "namespace", STORY, "--ignore-not-found", "--timeout=60s")
+
+
+@pytest.fixture
+def story(bare: Cluster, ray_head: RayHead, model_server: ScriptedModel) -> Cluster:
+    """A namespace with a ready agent of each mode."""
+    bare.apply(
+        agent("embedded", ray_head.address, model_server.url),
+        agent("job", ray_head.address, model_server.url, execution={"mode": "Job"}, queue={"maxConcurrentTasks": 2}),
+    )
+    bare.wait_ready("embedded", 90.0)
+    bare.wait_ready("job")
+    return bare

@@ -21,14 +21,14 @@ INPUTS: dict[str, dict[str, Any]] = {
 }
 
 
-def agent(name: str, ray: str, endpoint: str, **spec: Any) -> dict[str, Any]:
-    """Return a CognitiveAgent; ``llm`` and other spec fields are merged in."""
+def agent(name: str, ray: str | dict[str, Any], endpoint: str, **spec: Any) -> dict[str, Any]:
+    """Return a CognitiveAgent; ``ray`` is an address or the whole field, ``llm`` and other spec fields are merged in."""
     llm = {"model": name, "endpoint": endpoint, "maxRetries": 0, **spec.pop("llm", {})}
     return {
         "apiVersion": API_VERSION,
         "kind": "CognitiveAgent",
         "metadata": {"name": name},
-        "spec": {"llm": llm, "ray": {"address": ray}, **spec},
+        "spec": {"llm": llm, "ray": {"address": ray} if isinstance(ray, str) else ray, **spec},
     }
 
 

@@ -1,4 +1,4 @@
-"""The RayCluster of an agent, whole: a change of it replaces the pods of every user's clusters, so it is made on purpose."""
+"""The RayCluster of an agent, whole: a change of it replaces the pods of all clusters, so it is made knowingly."""
 
 import json
 from pathlib import Path
