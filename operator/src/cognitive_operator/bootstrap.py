@@ -11,6 +11,7 @@ from typing import Final
 
 import kopf
 
+from cognitive_operator.adapters.agent_accounts import NatsAgentAccounts
 from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.kube import KubeApi
 from cognitive_operator.adapters.kube_access import find_access, is_in_cluster
@@ -108,12 +109,14 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     broker = NatsBroker(NatsSettings(config.nats_url, config.nats_creds), clock)
     await broker.start()
     stack.push_async_callback(broker.close)
+    accounts = _accounts(config, stack)
     ray = RayJobsHttp(await stack.enter_async_context(WebClient(proxies=False)))
     model = ModelEndpoint(await stack.enter_async_context(WebClient(proxies=True)))
     return Deps(
         kube=kube,
         children=KubeChildren(client),
         broker=broker,
+        accounts=accounts,
         ray=ray,
         model=model,
         clock=clock,
@@ -125,6 +128,15 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
         ttl_s=config.ttl_s,
         bounds=RayBounds(config.ray_jobs, config.ray_tasks),
     )
+
+
+def _accounts(config: Config, stack: AsyncExitStack) -> NatsAgentAccounts | None:
+    if config.nats_accounts is None:
+        return None
+    accounts = NatsAgentAccounts(config.nats_url, config.nats_accounts)
+    accounts.start()
+    stack.push_async_callback(accounts.close)
+    return accounts
 
 
 def _environment(config: Config) -> RayEnvironment:

@@ -31,6 +31,7 @@ from cognitive_operator.plan.budget import tokens_check
 from cognitive_operator.plan.ray_cluster import ray_place
 from cognitive_operator.ports import Body, EventNote, ObjectRef
 from cognitive_operator.reconcile.accountant import Accountant
+from cognitive_operator.reconcile.broker_accounts import BrokerAccounts
 from cognitive_operator.reconcile.deps import Deps, today
 from cognitive_operator.reconcile.executors import ExecutorKeeper
 from cognitive_operator.reconcile.fallbacks import with_fallbacks
@@ -84,6 +85,7 @@ class AgentReconciler:
         self._clusters = clusters
         self._keeper = ExecutorKeeper(deps)
         self._farewell = farewell
+        self._accounts = BrokerAccounts(deps)
         self._accountant = Accountant(deps, index)
         self._poke = poke
 
@@ -159,12 +161,13 @@ class AgentReconciler:
             if record.ensured_since_s != broker.connected_since or record.lacks_consumer:
                 since_s = broker.connected_since
                 await broker.ensure_agent(meta.namespace, meta.uid)
+                await self._accounts.admit(record)
                 record.ensured_since_s = since_s
             await self._keeper.read_leases(record)
         except BrokerUnavailableError as error:
             record.ensured_since_s = None
             return Check("False", Reason.BROKER_UNREACHABLE, str(error))
-        return Check("True", Reason.AVAILABLE, "The broker answers.")
+        return await self._accounts.keep_secret(record) or Check("True", Reason.AVAILABLE, "The broker answers.")
 
     async def _probe_ray(self, record: AgentRecord) -> None:
         now_s = self._deps.clock.monotonic()

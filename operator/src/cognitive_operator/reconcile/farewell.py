@@ -16,6 +16,7 @@ from cognitive_operator.errors import (
 )
 from cognitive_operator.plan.agent import Check
 from cognitive_operator.ports import EventNote, ObjectRef, RayTarget
+from cognitive_operator.reconcile.broker_accounts import BrokerAccounts
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.index import AgentRecord, Index
 from cognitive_operator.reconcile.ray_clusters import RayClusters
@@ -33,6 +34,7 @@ class Farewell:
         self._deps = deps
         self._index = index
         self._clusters = clusters
+        self._accounts = BrokerAccounts(deps)
         self._poke = poke
 
     async def say(self, record: AgentRecord) -> float | None:
@@ -84,8 +86,9 @@ class Farewell:
         meta = record.agent.metadata
         try:
             await self._deps.broker.delete_agent(meta.namespace, meta.uid)
+            await self._accounts.expel(record)
         except BrokerUnavailableError as error:
-            return f"its consumer and results may still be on the broker: {error}"
+            return f"its consumer, results and account may still be on the broker: {error}"
         return None
 
     def _warn(self, record: AgentRecord, trouble: str) -> None:
