@@ -5,7 +5,7 @@ from typing import Protocol
 
 import pytest
 
-from chart_release import NAME, NARROW, WIDE, Release
+from chart_release import NARROW, WIDE, Release
 from cognitive_objects import agent, task
 from controlplane import Kubectl
 from eventually import eventually
@@ -49,7 +49,7 @@ def test_an_agent_gets_its_conditions_and_the_release_passes_its_own_test(releas
 
 def test_every_pod_is_ready_and_none_was_started_twice(release: Release) -> None:
     pods = release.cluster.kubectl.json("get", "pods", "--selector=app.kubernetes.io/component!=test")["items"]
-    assert len(pods) == 2
+    assert len(pods) == 3, "two of the operator, one of the broker"
     for pod in pods:
         (container,) = pod["status"]["containerStatuses"]
         assert (container["ready"], container["restartCount"]) == (True, 0), pod["metadata"]["name"]
@@ -81,6 +81,15 @@ def test_users_with_the_built_in_roles_may_see_and_change_agents(release: Releas
     assert not release.may("editer", "patch", "cognitivetasks/status", own)
 
 
+def test_another_operator_takes_over_from_one_that_dies(release: Release) -> None:
+    kubectl = release.cluster.kubectl
+    leading = eventually(release.leading_pod, 60.0, 1.0)
+    kubectl("delete", "pod", leading, "--grace-period=0", "--force")
+    release.cluster.apply(task("taken-over", "lonely"))
+    release.cluster.wait_phase("taken-over", "Queued", 30.0)
+    eventually(lambda: release.leading_pod() not in (None, leading), 30.0, 1.0)
+
+
 def test_an_upgrade_keeps_agents_and_tasks(release: Release) -> None:
     before = kept(release)
     if release.scope == WIDE:
@@ -90,7 +99,7 @@ def test_an_upgrade_keeps_agents_and_tasks(release: Release) -> None:
     assert kept(release) == before
     assert release.admin.json("get", "crd", CRD)["spec"]["names"]["shortNames"] == ["ctask"]
     release.cluster.kubectl("annotate", "cagent", "lonely", "seen=again")
-    eventually(lambda: '"level": "DEBUG"' in release.cluster.kubectl("logs", f"deployment/{NAME}"), 30.0)
+    eventually(lambda: '"level": "DEBUG"' in release.operator_logs(), 30.0)
     release.test()
 
 

@@ -56,6 +56,7 @@ def test_row_07_the_broker_gone(trial: Trial, system: FaultSystem, broker_gone: 
     assert system.operator.process.is_running
     assert system.observer.tasks(HOME)["row07-late-00"].phase == "Queued"
     system.servers.nats.resume()
+    trial.postpone(broker_gone)
     back_s = time.monotonic()
     assert {each.phase for each in trial.wait_ended()} == {"Succeeded"}
     measured("gone for", f"{broker_gone:.0f} s")

@@ -13,6 +13,7 @@ from helm import Helm
 
 CHART = Path(__file__).parents[2] / "charts" / "cognitive-operator"
 NAME = "cognitive-operator"
+OPERATORS = "app.kubernetes.io/component=operator"
 NARROW = "narrow"
 WIDE = "wide"
 
@@ -68,6 +69,24 @@ class Release:
     def operator(self) -> str:
         """The user that the operator is."""
         return f"system:serviceaccount:{self.namespace}:{NAME}"
+
+    def operator_logs(self) -> str:
+        """Return what all operator pods log."""
+        return self.cluster.kubectl("logs", f"--selector={OPERATORS}", "--tail=-1")
+
+    def leading_pod(self) -> str | None:
+        """Return the operator pod that works, None while it is not exactly one."""
+        pods = self.cluster.kubectl.json("get", "pods", f"--selector={OPERATORS}")["items"]
+        names = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+        leading = [name for name in names if "cognitive_operator_leading 1.0" in self._metrics(name)]
+        return leading[0] if len(leading) == 1 else None
+
+    def _metrics(self, pod: str) -> str:
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}:8081/proxy/metrics"
+        try:
+            return self.admin("get", "--raw", path)
+        except KubectlError:  # it starts or ends
+            return ""
 
     def begin(self) -> None:
         """Make its namespace and install it."""

@@ -146,9 +146,13 @@ class FaultSystem:
     def namespace(self, prefix: str) -> Iterator[str]:
         """A namespace for a while."""
         name = f"{prefix}-{uuid.uuid4().hex[:6]}"
-        self.servers.plane.kubectl("create", "namespace", name)
-        yield name
-        self.servers.plane.kubectl("delete", "namespace", name, "--wait=false")
+        kubectl = self.servers.plane.kubectl
+        kubectl("create", "namespace", name)
+        try:
+            yield name
+        finally:  # gone before another test looks
+            self.repair()
+            kubectl("delete", "namespace", name, "--timeout=300s")
 
     def shown(self, namespaces: list[str]) -> dict[str, str]:
         """Return all places where a secret might show."""

@@ -15,7 +15,7 @@ from fault_system import HOME, OPERATOR_NAMESPACE, OPERATOR_USER, FaultSystem, i
 
 Measured = Callable[[str, object], None]
 """Notes a figure of a test by its name, for the table at the end of the run."""
-SWEPT_AFTER_S = 100.0
+SWEPT_AFTER_S = 120.0
 """Two looks of the operator's sweep, 30 s apart, and the cleaning itself."""
 QUIET_S = 3.0 if is_quick() else 10.0
 SETTLE_TIMEOUT_S = 120.0
@@ -31,6 +31,10 @@ class Debts:
         """Note a deletion."""
         for uid in uids:
             self._since.setdefault(uid, time.monotonic())
+
+    def postpone(self, seconds: float) -> None:
+        """Give more time to sweep: the broker was away for so long."""
+        self._since = {uid: since_s + seconds for uid, since_s in self._since.items()}
 
     def due(self) -> frozenset[str]:
         """Return those of which nothing may be left any more."""
@@ -119,6 +123,10 @@ class Trial:
         with self.system.operator.log_path.open("rb") as lines:
             lines.seek(self._log_from)
             return [_parsed(line) for line in lines]
+
+    def postpone(self, seconds: float) -> None:
+        """Expect what was deleted to be swept later: the broker was away for so long."""
+        self._debts.postpone(seconds)
 
     def finish(self, *, quiet: bool = True) -> None:
         """End all faults, wait until all is settled, and fail when an invariant does not hold."""

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import logging
+import secrets
 import signal
+import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Final
+from typing import Any, Final, cast
 
 import kopf
 
@@ -28,13 +30,15 @@ from cognitive_operator.config import Config
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import TransientError
 from cognitive_operator.handlers.registry import new_registry, new_settings
+from cognitive_operator.plan.peering import Peer
 from cognitive_operator.plan.share import RayBounds
 from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.engine import Engine
+from cognitive_operator.reconcile.stand import Stand
 from cognitive_operator.telemetry import Tracer, Untraced
 
 logger = logging.getLogger(__name__)
 RETRY_S: Final = 2.0
+MAX_PRIORITY: Final = 2**31
 
 
 async def run(config: Config) -> None:
@@ -55,9 +59,11 @@ async def _run_once(config: Config) -> bool:
     """
     stopping = asyncio.Event()
     async with AsyncExitStack() as stack:
-        engine = Engine(await _connect(config, stack))
-        reconciling = asyncio.create_task(engine.run(), name="engine")
-        watching = asyncio.create_task(_watch(config, engine, stopping.set), name="kopf")
+        deps = await _connect(config, stack)
+        me = Peer(f"{socket.gethostname()}/{secrets.token_hex(4)}", secrets.randbelow(MAX_PRIORITY))
+        stand = Stand(deps, me, config.peering)
+        reconciling = asyncio.create_task(stand.run(), name="stand")
+        watching = asyncio.create_task(_watch(config, stand, me, stopping.set), name="kopf")
         stopped = asyncio.create_task(stopping.wait(), name="stop")
         done, _ = await asyncio.wait([reconciling, watching, stopped], return_when=asyncio.FIRST_COMPLETED)
         for task in (reconciling, stopped):
@@ -87,12 +93,13 @@ async def _is_signalled(within_s: float) -> bool:
     return signalled.is_set()
 
 
-async def _watch(config: Config, engine: Engine, on_stop: Callable[[], None]) -> None:
+async def _watch(config: Config, stand: Stand, me: Peer, on_stop: Callable[[], None]) -> None:
     endpoint = f"http://0.0.0.0:{config.health_port}/healthz" if config.health_port else None
     clusterwide = not config.watch_namespaces
     await kopf.operator(
-        registry=new_registry(engine, on_stop),
-        settings=new_settings(clusterwide=clusterwide),
+        registry=new_registry(stand, on_stop),
+        settings=new_settings(clusterwide=clusterwide, peering=config.peering, priority=me.priority),
+        identity=cast("Any", me.identity),  # Kopf has a type of its own for it, and does not export it
         clusterwide=clusterwide,
         namespaces=config.watch_namespaces,
         liveness_endpoint=endpoint,

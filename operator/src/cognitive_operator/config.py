@@ -32,6 +32,9 @@ class Config:
     ``broker-keys`` makes them: each agent then gets an account of its own on the broker. None: no accounts are made."""
     ray_nats_url: str = "nats://127.0.0.1:4222"
     """``COGNITIVE_RAY_NATS_URL``: the broker as Ray's workers reach it; the operator's own URL by default."""
+    peering: str | None = None
+    """``COGNITIVE_PEERING``: name of the ClusterKopfPeering (of the KopfPeering in each watched namespace) by which
+    operators know of each other, so that one works and the others stand by; None: this one always works."""
     otlp_endpoint: str | None = None
     """``OTEL_EXPORTER_OTLP_ENDPOINT``: the OpenTelemetry collector, by OTLP over HTTP; None: no traces. Its other
     variables (``OTEL_EXPORTER_OTLP_HEADERS``, ``OTEL_EXPORTER_OTLP_CERTIFICATE``, …) mean what OpenTelemetry says."""
@@ -75,6 +78,7 @@ def config_from(environ: Mapping[str, str] = os.environ) -> Config:
         nats_creds=environ.get("COGNITIVE_NATS_CREDS") or None,
         nats_accounts=_path("COGNITIVE_NATS_ACCOUNTS", environ),
         ray_nats_url=_nats_url("COGNITIVE_RAY_NATS_URL", environ.get("COGNITIVE_RAY_NATS_URL", nats_url)),
+        peering=environ.get("COGNITIVE_PEERING") or None,
         otlp_endpoint=otlp_endpoint,
         ray_otlp_endpoint=_otlp_url("COGNITIVE_RAY_OTLP_ENDPOINT", environ) or otlp_endpoint,
         namespace=environ.get("COGNITIVE_NAMESPACE") or _pod_namespace(),

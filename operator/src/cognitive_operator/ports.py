@@ -78,7 +78,10 @@ class Broker(Protocol):
     async def ensure_agent(self, namespace: str, agent_uid: str) -> None:
         """Make the agent's consumer and object bucket if they are absent or differ."""
 
-    async def delete_agent(self, namespace: str, agent_uid: str) -> None:
+    async def list_agents(self) -> set[str]:
+        """Return the UIDs of all agents that have something on the broker."""
+
+    async def delete_agent(self, agent_uid: str) -> None:
         """Delete the agent's consumer, object bucket, requests, claims and leases; absent ones are no error."""
 
     async def publish_request(self, subject: str, payload: bytes) -> bool:
@@ -162,6 +165,9 @@ class Kube(Protocol):
 
         It is the clock as of the last answer, carried on by our own monotonic one.
         """
+
+    async def get_peering(self, name: str) -> Body | None:
+        """Return what the operators of a peering say of themselves, by identity; None when there is no such object."""
 
     async def get_core(self, plural: str, namespace: str, name: str) -> Body | None:
         """Return a ConfigMap (``configmaps``) or a Secret (``secrets``) as it stands, None if it does not exist."""

@@ -86,5 +86,8 @@ class Metrics(Protocol):
     def count_task(self, task_type: str, status: str, provider: str, model: str) -> None:
         """Count the end of a task."""
 
+    def show_leading(self, *, leading: bool) -> None:
+        """Show whether this process works, or stands by while another does."""
+
     def show_queues(self, queues: Sequence[QueueSeen]) -> None:
         """Replace what is shown of all agents' queues."""

@@ -269,8 +269,10 @@ async def test_nothing_of_a_deleted_agent_is_left(broker: NatsBroker, js: JetStr
         await broker.publish_request(names.request_subject("default", key), b"{}")
         await js.publish(f"$KV.claims.{key}", golden("claim.json"))
         await js.publish(f"$KV.lease.{key.agent_uid}.ca-w0-5f2c9a1e", golden("lease.json", agent_uid=key.agent_uid))
-    await broker.delete_agent("default", AGENT)
-    await broker.delete_agent("default", AGENT)
+    assert await broker.list_agents() == {AGENT}
+    await broker.delete_agent(AGENT)
+    assert await broker.list_agents() == set()
+    await broker.delete_agent(AGENT)
     assert await broker.list_requests() == {("default", other)}
     assert await broker.list_claims() == {other}
     assert await broker.list_leases(AGENT) == []

@@ -39,7 +39,7 @@ async def test_the_operator_sets_up_its_broker_and_works(guarded: Guarded, new_b
     await broker.ensure_agent("default", "agent")
     assert await broker.publish_request(request_subject("default", AttemptKey("agent", "task", 1)), b"{}")
     assert await broker.get_claim(AttemptKey("agent", "task", 1)) is None
-    await broker.delete_agent("default", "agent")
+    await broker.delete_agent("agent")
     assert broker.last_error is None
 
 

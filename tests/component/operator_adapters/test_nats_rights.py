@@ -45,7 +45,7 @@ async def works(broker: NatsBroker) -> None:
     await broker.send_control("default", "agent", b"{}")
     await broker.delete_claim(KEY)
     assert await broker.fetch_responses(8, 0.2) == []
-    await broker.delete_agent("default", "agent")
+    await broker.delete_agent("agent")
     assert broker.last_error is None
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from cognitive_runtime.adapters.worker import worker
 from cognitive_runtime.domain import ExecutionRequest, RateLimited, Reasoning
 from eventually import eventually_async
 from scripted_reasoner import hang
@@ -164,6 +165,15 @@ async def test_a_worker_waits_for_its_consumer_and_says_so(broker, agent, start_
     await eventually_async(lambda: _lease_says(broker, agent, None))
 
 
+async def test_a_worker_whose_consumer_stays_away_ends_for_its_agent_is_gone(broker, agent, start_worker, monkeypatch):
+    monkeypatch.setattr(worker, "ORPHANED_AFTER_S", 1.0)
+    hosted = await start_worker()
+    await asyncio.sleep(1.5)
+    assert not hosted.status().draining, "it waits for requests, and its consumer is there"
+    await broker.jetstream.delete_consumer("AGENT_REQUESTS", agent)
+    await eventually_async(lambda: _drains(hosted), 15.0)
+
+
 async def test_a_consumer_that_is_made_anew_repeats_nothing(broker, agent, start_worker, reasoner):
     await start_worker()
     first, second = Attempt(agent), Attempt(agent)
@@ -176,6 +186,10 @@ async def test_a_consumer_that_is_made_anew_repeats_nothing(broker, agent, start
 
     assert (await broker.wait_response(second)).outcome == "completed"
     assert reasoner.executions == {first.id: 1, second.id: 1}
+
+
+async def _drains(hosted) -> bool:
+    return hosted.status().draining
 
 
 async def _claim_is(broker: WireBroker, attempt: Attempt, state: str, outcome: str) -> bool:

@@ -12,19 +12,20 @@ ROOT = Path(__file__).parents[3]
 CHART = ROOT / "charts" / "cognitive-operator"
 Render = Callable[..., dict[tuple[str, str], dict[str, Any]]]
 NAME = "cognitive-operator"
+OF_THE_CLUSTER = frozenset({"namespaces", "customresourcedefinitions", "clusterkopfpeerings"})
 USERS = {"view": "get list watch", "edit": "get list watch create delete patch update"}
 
 
-def documented(kind: str) -> list[dict[str, Any]]:
+def documented(kind: str, without: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
     documents = yaml.safe_load_all((ROOT / "docs" / "operations" / "rbac.yaml").read_text(encoding="utf-8"))
     (rules,) = [item["rules"] for item in documents if item["kind"] == kind]
     found: list[dict[str, Any]] = rules
-    return found
+    return [rule for rule in found if not without & set(rule["resources"])]
 
 
 def test_the_operator_gets_what_is_documented_and_no_more(render: Render) -> None:
     objects = render()
-    assert objects["ClusterRole", NAME]["rules"] == documented("ClusterRole")
+    assert objects["ClusterRole", NAME]["rules"] == documented("ClusterRole", frozenset({"kopfpeerings"}))
     assert objects["Role", NAME]["rules"] == documented("Role")
     account = {"kind": "ServiceAccount", "name": NAME, "namespace": "cognitive-system"}
     bindings = [item for (kind, name), item in objects.items() if kind.endswith("Binding") and name == NAME]
@@ -36,17 +37,16 @@ def test_an_operator_of_some_namespaces_gets_nothing_of_the_cluster(helm: Helm) 
     assert not [item for item in found if item["kind"] in ("ClusterRole", "ClusterRoleBinding")]
     roles = {item["metadata"]["namespace"]: item for item in found if item["metadata"]["name"] == f"{NAME}-agents"}
     assert set(roles) == {"team-a", "team-b"}
-    local = [
-        rule
-        for rule in documented("ClusterRole")
-        if not {"namespaces", "customresourcedefinitions"} & set(rule["resources"])
-    ]
+    local = documented("ClusterRole", OF_THE_CLUSTER)
     assert [i["rules"] for i in found if i["kind"] == "Role" and i["metadata"]["name"] == f"{NAME}-agents"] == [
         local
     ] * 2
     (deployment,) = [item for item in found if item["kind"] == "Deployment"]
     env = {item["name"]: item.get("value") for item in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert env["COGNITIVE_WATCH_NAMESPACES"] == "team-a,team-b"
+    peerings = [item["metadata"] for item in found if item["kind"] == "KopfPeering"]
+    assert [(each["namespace"], each["name"]) for each in peerings] == [("team-a", NAME), ("team-b", NAME)]
+    assert env["COGNITIVE_PEERING"] == NAME
 
 
 def test_no_rule_holds_a_wildcard(render: Render) -> None:

@@ -19,7 +19,7 @@ from cognitive_operator.errors import (
     ObjectInvalidError,
 )
 from cognitive_operator.ports import Body
-from cognitive_operator.reconcile.broker_accounts import LOOK_EVERY_S, BrokerAccounts
+from cognitive_operator.reconcile.broker_accounts import EXPEL_AFTER_S, LOOK_EVERY_S, BrokerAccounts
 from cognitive_operator.reconcile.index import AgentRecord
 from operator_objects import AGENT_UID, agent_body
 
@@ -177,7 +177,7 @@ async def test_an_api_server_that_is_away_is_asked_again_and_stops_no_agent(desk
 async def test_a_broker_that_knows_no_agents_apart_needs_nothing() -> None:
     desk = Desk(Deps(accounts=None))
     await desk.keeper.admit(desk.record)
-    await desk.keeper.expel(desk.record)
+    await desk.keeper.expel(AGENT_UID)
     assert await desk.keeper.keep_secret(desk.record) is None
     assert desk.deps.children.reads == 0
 
@@ -185,9 +185,21 @@ async def test_a_broker_that_knows_no_agents_apart_needs_nothing() -> None:
 async def test_accounts_come_and_go_with_their_agent(desk: Desk) -> None:
     assert desk.deps.accounts is not None
     await desk.keeper.admit(desk.record)
-    await desk.keeper.expel(desk.record)
+    await desk.keeper.expel(AGENT_UID)
     namespace = desk.agent.metadata.namespace
     assert desk.deps.accounts.told == [f"admit {namespace} {AGENT_UID}", f"expel {AGENT_UID}"]
     desk.deps.accounts.fails = True
     with pytest.raises(BrokerUnavailableError):
         await desk.keeper.admit(desk.record)
+
+
+async def test_an_executor_that_may_still_run_has_time_to_end_itself(desk: Desk) -> None:
+    assert desk.deps.accounts is not None
+    desk.keeper.expel_later(AGENT_UID)
+    desk.deps.clock.seconds += EXPEL_AFTER_S - 1
+    await desk.keeper.expel_due()
+    assert desk.deps.accounts.told == []
+    desk.deps.clock.seconds += 1
+    for _ in range(2):
+        await desk.keeper.expel_due()
+    assert desk.deps.accounts.told == [f"expel {AGENT_UID}"]

@@ -7,7 +7,8 @@ from cognitive_operator import bootstrap
 from cognitive_operator.adapters.kube import KubeApi
 from cognitive_operator.config import Config, ConfigError, config_from
 from cognitive_operator.handlers.registry import new_settings
-from cognitive_operator.reconcile.engine import Engine
+from cognitive_operator.plan.peering import Peer
+from cognitive_operator.reconcile.stand import Stand
 
 
 class Client:
@@ -59,7 +60,7 @@ async def test_kopf_is_told(namespaces: tuple[str, ...], clusterwide: bool, monk
         told.update(kwargs)
 
     monkeypatch.setattr(kopf, "operator", operator)
-    engine: Any = Engine.__new__(Engine)
-    await bootstrap._watch(Config(watch_namespaces=namespaces), engine, lambda: None)
+    stand: Any = Stand.__new__(Stand)
+    await bootstrap._watch(Config(watch_namespaces=namespaces), stand, Peer("me", 1), lambda: None)
     assert (told["namespaces"], told["clusterwide"]) == (namespaces, clusterwide)
     assert told["settings"].scanning.disabled is not clusterwide

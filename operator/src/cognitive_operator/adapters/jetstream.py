@@ -99,6 +99,16 @@ class JetStream:
                 yield subject
             offset, total = offset + len(page), int(answer.get("total", 0)) if page else 0
 
+    async def names(self, api: str, kind: str) -> AsyncIterator[str]:
+        """Yield all that ``STREAM.NAMES`` or ``CONSUMER.NAMES`` lists as ``kind``; the server answers in pages."""
+        offset, total = 0, 1
+        while offset < total:
+            answer = await self.call(api, {"offset": offset})
+            page = answer.get(kind) or []
+            for name in page:
+                yield str(name)
+            offset, total = offset + len(page), int(answer.get("total", 0)) if page else 0
+
     async def purge(self, stream: str, subject_filter: str) -> None:
         """Remove every message of the matching subjects; an absent stream is no error."""
         await self.call_absent_ok(f"STREAM.PURGE.{stream}", {"filter": subject_filter})

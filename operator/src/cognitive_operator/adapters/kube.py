@@ -19,6 +19,7 @@ from cognitive_operator.status.conditions import merge_patch
 MASTER_KEY: Final = "master-key"
 MASTER_KEY_BYTES: Final = 32
 PAGE_SIZE: Final = 500
+_PEERINGS: Final = "clusterkopfpeerings"
 """Objects in a page of a list: few enough that 10,000 objects are never in memory at once."""
 
 
@@ -77,6 +78,18 @@ class KubeApi:
             return await self._client.request("GET", "/api/v1/namespaces/{}/{}/{}".format(*quoted))
         except ObjectNotFoundError:
             return None
+
+    async def get_peering(self, name: str) -> Body | None:
+        """Return what Kopf's peers say of themselves, by identity; None when there is no object of that name.
+
+        Without namespaces to watch it is a ClusterKopfPeering, else the KopfPeering in the first of them.
+        """
+        scope = f"namespaces/{quote(self._namespaces[0], safe='')}/kopfpeerings" if self._namespaces else _PEERINGS
+        try:
+            peering = await self._client.request("GET", f"/apis/kopf.dev/v1/{scope}/{quote(name, safe='')}")
+        except ObjectNotFoundError:
+            return None
+        return dict(peering.get("status") or {})
 
     async def list_all(self, plural: str) -> AsyncIterator[Body]:
         """Iterate over all objects of a kind in the namespaces that are watched, page by page."""

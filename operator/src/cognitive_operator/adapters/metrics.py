@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -113,6 +113,9 @@ class PrometheusMetrics:
             name: Histogram(f"cognitive_operator_{name}", text, labels, buckets=_RECONCILE_S, registry=self.registry)
             for name, (text, labels) in _HISTOGRAMS.items()
         }
+        self._leading = Gauge(
+            "cognitive_operator_leading", "1: this process works; 0: it stands by.", registry=self.registry
+        )
         self._work = WorkCounters(self.registry)
         self._queues = QueueCollector()
         self.registry.register(self._queues)
@@ -134,6 +137,10 @@ class PrometheusMetrics:
     def count_task(self, task_type: str, status: str, provider: str, model: str) -> None:
         """Count the end of a task."""
         self._work.task(task_type, status, provider, model)
+
+    def show_leading(self, *, leading: bool) -> None:
+        """Show whether this process works, or stands by while another does."""
+        self._leading.set(leading)
 
     def show_queues(self, queues: Sequence[QueueSeen]) -> None:
         """Replace what is shown of all agents' queues."""

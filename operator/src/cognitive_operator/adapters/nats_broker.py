@@ -87,11 +87,19 @@ class NatsBroker:
             await layout.ensure_consumer(self._js, layout.request_consumer(namespace, agent_uid))
             await layout.ensure_stream(self._js, layout.results_stream(agent_uid, self._settings))
 
-    async def delete_agent(self, namespace: str, agent_uid: str) -> None:
+    async def list_agents(self) -> set[str]:
+        """Return the UIDs of all agents that have a consumer or an object bucket."""
+        buckets = layout.object_stream(names.results_bucket(""))
+        async with self._in_use():
+            consumers = {name async for name in self._js.names(f"CONSUMER.NAMES.{names.REQUEST_STREAM}", "consumers")}
+            streams = {name async for name in self._js.names("STREAM.NAMES", "streams")}
+        return consumers | {name.removeprefix(buckets) for name in streams if name.startswith(buckets)}
+
+    async def delete_agent(self, agent_uid: str) -> None:
         """Delete the agent's consumer, object bucket, requests, claims and leases; absent ones are no error."""
         async with self._in_use():
             await self._js.call_absent_ok(f"CONSUMER.DELETE.{names.REQUEST_STREAM}.{agent_uid}")
-            await self._js.purge(names.REQUEST_STREAM, f"agent.request.{namespace}.{agent_uid}.>")
+            await self._js.purge(names.REQUEST_STREAM, f"agent.request.*.{agent_uid}.>")
             await self._js.purge(_CLAIMS, f"$KV.{names.CLAIM_BUCKET}.{agent_uid}.>")
             await self._leases.forget(agent_uid)
             bucket = layout.object_stream(names.results_bucket(agent_uid))

@@ -5,7 +5,7 @@ the engine decides from the whole state.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 import kopf
@@ -18,28 +18,21 @@ WATCH_TIMEOUT_S: Final = 300
 INACTIVITY_S: Final = 70.0
 """Longer than the API server's bookmark interval of 60 s: a watch that is silent for longer is dead."""
 WORKERS: Final = 100
+WORKER_IDLE_S: Final = 0.01
+"""Kopf keeps a worker for each object for so long after its last event: WORKERS / WORKER_IDLE_S objects a second bound
+how fast the operator takes in thousands at once. What a handler does takes microseconds."""
+PEER_LIFETIME_S: Final = 20
+"""Kopf says every 10 to 15 s that it lives; one that is killed is so known to be dead after 20 s at most."""
 
 
 class Engine(Protocol):
     """What takes in the objects."""
 
-    def take_task(self, body: Body) -> None:
-        """A task exists and is now so."""
+    def take(self, plural: str, body: Body) -> None:
+        """An object exists and is now so."""
 
-    def take_agent(self, body: Body) -> None:
-        """An agent exists and is now so."""
-
-    def take_schedule(self, body: Body) -> None:
-        """A schedule exists and is now so."""
-
-    def lose_schedule(self, body: Body) -> None:
-        """A schedule is deleted."""
-
-    def lose_task(self, body: Body) -> None:
-        """A task is deleted."""
-
-    def lose_agent(self, body: Body) -> None:
-        """An agent is deleted."""
+    def lose(self, plural: str, body: Body) -> None:
+        """An object is deleted."""
 
 
 def new_registry(engine: Engine, on_stop: Callable[[], None]) -> kopf.OperatorRegistry:
@@ -47,17 +40,8 @@ def new_registry(engine: Engine, on_stop: Callable[[], None]) -> kopf.OperatorRe
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(_login)
 
-    @kopf.on.event(GROUP, VERSION, TASK_PLURAL, registry=registry)
-    async def on_task(event: kopf.RawEvent, **_: Any) -> None:
-        (engine.lose_task if event["type"] == "DELETED" else engine.take_task)(dict(event["object"]))
-
-    @kopf.on.event(GROUP, VERSION, AGENT_PLURAL, registry=registry)
-    async def on_agent(event: kopf.RawEvent, **_: Any) -> None:
-        (engine.lose_agent if event["type"] == "DELETED" else engine.take_agent)(dict(event["object"]))
-
-    @kopf.on.event(GROUP, VERSION, SCHEDULE_PLURAL, registry=registry)
-    async def on_schedule(event: kopf.RawEvent, **_: Any) -> None:
-        (engine.lose_schedule if event["type"] == "DELETED" else engine.take_schedule)(dict(event["object"]))
+    for plural in (TASK_PLURAL, AGENT_PLURAL, SCHEDULE_PLURAL):
+        kopf.on.event(GROUP, VERSION, plural, registry=registry)(_feeding(engine, plural))
 
     @kopf.on.cleanup(registry=registry)
     async def on_cleanup(**_: Any) -> None:
@@ -66,16 +50,29 @@ def new_registry(engine: Engine, on_stop: Callable[[], None]) -> kopf.OperatorRe
     return registry
 
 
-def new_settings(*, clusterwide: bool = True) -> kopf.OperatorSettings:
+def _feeding(engine: Engine, plural: str) -> Callable[..., Awaitable[None]]:
+    async def on_event(event: kopf.RawEvent, **_: Any) -> None:
+        (engine.lose if event["type"] == "DELETED" else engine.take)(plural, dict(event["object"]))
+
+    return on_event
+
+
+def new_settings(*, clusterwide: bool = True, peering: str | None = None, priority: int = 0) -> kopf.OperatorSettings:
     """Return Kopf's settings with every limit set: its own are unbounded, or 300 s.
+
+    ``peering`` names the object by which operators know of each other; the one of the highest ``priority`` watches.
 
     An operator of some namespaces looks neither at namespaces nor at CRDs, which only a ClusterRole could allow.
     """
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = not clusterwide
     settings.posting.enabled = False
-    settings.peering.standalone = True
-    settings.peering.name = MANAGER
+    settings.peering.standalone = peering is None
+    settings.peering.clusterwide = clusterwide
+    settings.peering.name = peering or MANAGER
+    settings.peering.priority = priority
+    settings.peering.lifetime = PEER_LIFETIME_S
+    settings.peering.stealth = True
     settings.networking.request_timeout = REQUEST_TIMEOUT_S
     settings.networking.connect_timeout = 10.0
     settings.networking.error_backoffs = (1, 2, 5, 10, 30)
@@ -86,7 +83,7 @@ def new_settings(*, clusterwide: bool = True) -> kopf.OperatorSettings:
     settings.watching.inactivity_timeout = INACTIVITY_S
     settings.watching.chunk_size = 500
     settings.queueing.worker_limit = WORKERS
-    settings.queueing.idle_timeout = 1.0
+    settings.queueing.idle_timeout = WORKER_IDLE_S
     settings.queueing.exit_timeout = 2.0
     settings.execution.max_workers = 2
     settings.process.ultimate_exiting_timeout = 20.0

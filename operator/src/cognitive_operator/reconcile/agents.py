@@ -31,7 +31,6 @@ from cognitive_operator.plan.budget import tokens_check
 from cognitive_operator.plan.ray_cluster import ray_place
 from cognitive_operator.ports import Body, EventNote, ObjectRef
 from cognitive_operator.reconcile.accountant import Accountant
-from cognitive_operator.reconcile.broker_accounts import BrokerAccounts
 from cognitive_operator.reconcile.deps import Deps, today
 from cognitive_operator.reconcile.executors import ExecutorKeeper
 from cognitive_operator.reconcile.fallbacks import with_fallbacks
@@ -85,7 +84,7 @@ class AgentReconciler:
         self._clusters = clusters
         self._keeper = ExecutorKeeper(deps)
         self._farewell = farewell
-        self._accounts = BrokerAccounts(deps)
+        self._accounts = farewell.accounts
         self._accountant = Accountant(deps, index)
         self._poke = poke
 

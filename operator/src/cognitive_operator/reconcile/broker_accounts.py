@@ -13,6 +13,8 @@ from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.index import AgentRecord
 
 logger = logging.getLogger(__name__)
+EXPEL_AFTER_S: Final = 120.0
+"""Longer than an executor that nobody reaches needs to notice that its consumer is gone, and to end."""
 LOOK_EVERY_S: Final = 60.0
 """How often a Secret that was found good is looked at again."""
 
@@ -22,6 +24,8 @@ class BrokerAccounts:
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
+        self._leaving: dict[str, float] = {}
+        """UIDs of agents that are gone, and when they are to be forgotten."""
 
     async def admit(self, record: AgentRecord) -> None:
         """Have the broker know the agent.
@@ -32,10 +36,21 @@ class BrokerAccounts:
         if self._deps.accounts is not None:
             await self._deps.accounts.admit(record.agent.metadata.namespace, record.agent.metadata.uid)
 
-    async def expel(self, record: AgentRecord) -> None:
-        """Have the broker forget the agent; its Secret goes with the agent itself. Raises as ``admit`` does."""
+    async def expel(self, agent_uid: str) -> None:
+        """Have the broker forget an agent; its Secret goes with the agent itself. Raises as ``admit`` does."""
         if self._deps.accounts is not None:
-            await self._deps.accounts.expel(record.agent.metadata.uid)
+            await self._deps.accounts.expel(agent_uid)
+        self._leaving.pop(agent_uid, None)
+
+    def expel_later(self, agent_uid: str) -> None:
+        """Have an agent forgotten when its executor, which may still run, has ended itself."""
+        self._leaving[agent_uid] = self._deps.clock.monotonic() + EXPEL_AFTER_S
+
+    async def expel_due(self) -> None:
+        """Have the agents forgotten whose time has come. Raises as ``admit`` does."""
+        now_s = self._deps.clock.monotonic()
+        for agent_uid in [uid for uid, due_s in self._leaving.items() if now_s >= due_s]:
+            await self.expel(agent_uid)
 
     async def keep_secret(self, record: AgentRecord) -> Check | None:
         """Make the agent's Secret if it is absent, and renew it in time; return what is in the way for good."""

@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 from typing import Final
 
+from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL
 from cognitive_operator.ports import Body
 from cognitive_operator.reconcile.agents import AgentReconciler
 from cognitive_operator.reconcile.attempts import AttemptObserver
@@ -53,7 +54,7 @@ class Engine:
         self._schedules = Schedules(deps, index, self._sweep)
         index.links.wake = self._sweep.poke
         clusters = RayClusters(deps, index)
-        farewell = Farewell(deps, index, clusters, self._tasks.add)
+        farewell = Farewell(deps, index, clusters, self._sweep.accounts, self._tasks.add)
         self._agent = AgentReconciler(deps, index, clusters, farewell, self._tasks.add)
 
     async def run(self) -> None:
@@ -71,30 +72,20 @@ class Engine:
                 self._tasks.close(), self._agents.close(), self._cleaner.close(), self._schedules.close()
             )
 
-    def take_task(self, body: Body) -> None:
-        """A task exists and is now so."""
-        self._sweep.take_task(body)
+    def take(self, plural: str, body: Body) -> None:
+        """An object exists and is now so."""
+        takers = {TASK_PLURAL: self._sweep.take_task, AGENT_PLURAL: self._sweep.take_agent}
+        takers.get(plural, self._schedules.take)(body)
 
-    def take_agent(self, body: Body) -> None:
-        """An agent exists and is now so."""
-        self._sweep.take_agent(body)
-
-    def lose_task(self, body: Body) -> None:
-        """A task is deleted."""
-        self._sweep.lose_task(body["metadata"]["uid"])
-
-    def lose_agent(self, body: Body) -> None:
-        """An agent is deleted."""
+    def lose(self, plural: str, body: Body) -> None:
+        """An object is deleted."""
         meta = body["metadata"]
-        self._sweep.lose_agent((meta["namespace"], meta["name"]), meta["uid"])
-
-    def take_schedule(self, body: Body) -> None:
-        """A schedule exists and is now so."""
-        self._schedules.take(body)
-
-    def lose_schedule(self, body: Body) -> None:
-        """A schedule is deleted."""
-        self._schedules.lose(body)
+        if plural == TASK_PLURAL:
+            self._sweep.lose_task(meta["uid"])
+        elif plural == AGENT_PLURAL:
+            self._sweep.lose_agent((meta["namespace"], meta["name"]), meta["uid"])
+        else:
+            self._schedules.lose(body)
 
     async def _reconcile_task(self, uid: str) -> float | None:
         return await self._task.reconcile(uid)

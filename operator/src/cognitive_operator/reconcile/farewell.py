@@ -30,11 +30,13 @@ TRY_EVERY_S: Final = 2.0
 class Farewell:
     """Stops an agent's jobs, removes what it has on the broker and releases its finalizer."""
 
-    def __init__(self, deps: Deps, index: Index, clusters: RayClusters, poke: Callable[[str], None]) -> None:
+    def __init__(
+        self, deps: Deps, index: Index, clusters: RayClusters, accounts: BrokerAccounts, poke: Callable[[str], None]
+    ) -> None:
         self._deps = deps
         self._index = index
         self._clusters = clusters
-        self._accounts = BrokerAccounts(deps)
+        self.accounts = accounts
         self._poke = poke
 
     async def say(self, record: AgentRecord) -> float | None:
@@ -44,10 +46,14 @@ class Farewell:
             record.deleting_since_s = now_s
             for task in list(self._index.unfinished_of(record.name)):
                 self._poke(task.uid)
-        trouble = await self._leave_ray(record) or await self._leave_broker(record)
-        if trouble is not None and now_s - record.deleting_since_s < RELEASE_AFTER_S:
+        is_late = now_s - record.deleting_since_s >= RELEASE_AFTER_S
+        troubles = [await self._leave_ray(record)]
+        if troubles == [None] or is_late:  # without a consumer an executor that nobody can reach ends itself
+            troubles.append(await self._leave_broker(record, is_stopped=troubles == [None]))
+        trouble = "; ".join(filter(None, troubles))
+        if trouble and not is_late:
             return TRY_EVERY_S
-        if trouble is not None:
+        if trouble:
             self._warn(record, trouble)
         return await self._release(record)
 
@@ -82,11 +88,14 @@ class Farewell:
             return f"its Ray jobs may still run: {error}"
         return None
 
-    async def _leave_broker(self, record: AgentRecord) -> str | None:
-        meta = record.agent.metadata
+    async def _leave_broker(self, record: AgentRecord, *, is_stopped: bool) -> str | None:
+        uid = record.agent.metadata.uid
         try:
-            await self._deps.broker.delete_agent(meta.namespace, meta.uid)
-            await self._accounts.expel(record)
+            await self._deps.broker.delete_agent(uid)
+            if is_stopped:
+                await self.accounts.expel(uid)
+            else:
+                self.accounts.expel_later(uid)
         except BrokerUnavailableError as error:
             return f"its consumer, results and account may still be on the broker: {error}"
         return None

@@ -17,6 +17,8 @@ from cognitive_runtime.domain import AttemptOutcome, CredentialsNotMounted, Exec
 _LOGGER: Final = logging.getLogger(__name__)
 END_GRACE_S: Final = 5.0
 """A reasoning that runs on for so long after its outcome holds the worker."""
+ORPHANED_AFTER_S: Final = 60.0
+"""The operator makes a missing consumer of a living agent anew within 30 s; without one there is no work to lose."""
 _LOOK_S: Final = 0.5
 _PUBLISH_RESERVE_S: Final = 0.8
 """Of a stopping worker's grace: for ending the attempts' reasoning and publishing their outcomes."""
@@ -74,6 +76,7 @@ class Worker:
         if pull:
             await self.parts.source.start()
             self.serve(self._intake())
+            self.serve(self._watch_source())
 
     def serve(self, work: Coroutine[Any, Any, object]) -> None:
         """Run something beside the attempts for as long as the worker lives."""
@@ -138,6 +141,18 @@ class Worker:
             if delivery is not None:
                 self.submit(delivery)
         await self.parts.source.stop()
+
+    async def _watch_source(self) -> None:
+        """Drain when the agent's consumer is gone for long: its agent was deleted while nobody could tell us."""
+        monotonic = self.parts.attempts.clock.monotonic
+        there_at = monotonic()
+        while not self._draining:
+            await asyncio.sleep(_LOOK_S)
+            if self.parts.source.problem is None:
+                there_at = monotonic()
+            elif monotonic() - there_at > ORPHANED_AFTER_S:
+                _LOGGER.error("the agent is gone", extra={"event": "AgentGone", "problem": self.parts.source.problem})
+                self.drain()
 
     async def _handle(self, delivery: IDelivery) -> Handling:
         await self._keeper.wait_held()

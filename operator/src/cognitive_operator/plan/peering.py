@@ -1,0 +1,46 @@
+"""Which of several operators works: the one of the highest priority among those that say that they live.
+
+Source: the records that Kopf's peering keeps in the status of a KopfPeering or a ClusterKopfPeering.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Peer:
+    """This operator, as its peers see it."""
+
+    identity: str
+    priority: int
+    """Random for each process: two of the same would both stand by."""
+
+
+def leads(me: Peer, records: Mapping[str, Any], now: datetime) -> bool:
+    """Tell whether this operator works.
+
+    Args:
+        me: This operator.
+        records: What each operator says of itself, by identity.
+        now: The time, with its zone.
+    """
+    if me.identity not in records:
+        return False
+    return not any(
+        identity != me.identity and _is_ahead(me, record) and _is_alive(record, now)
+        for identity, record in records.items()
+    )
+
+
+def _is_ahead(me: Peer, record: Any) -> bool:
+    return isinstance(record, Mapping) and int(record.get("priority", 0)) >= me.priority
+
+
+def _is_alive(record: Mapping[str, Any], now: datetime) -> bool:
+    try:
+        seen = datetime.fromisoformat(str(record["lastseen"]))
+        return seen + timedelta(seconds=int(record.get("lifetime", 60))) > now
+    except (KeyError, ValueError, TypeError):  # whoever wrote it is no operator
+        return False
