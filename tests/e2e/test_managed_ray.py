@@ -1,4 +1,4 @@
-"""The story of an agent with a Ray cluster of its own: KubeRay, real pods, and a namespace that admits restricted ones alone.
+"""The story of an agent with a Ray cluster of its own: KubeRay, real pods, and a namespace that admits restricted ones.
 
 The cluster's nodes have the runtime's image: E2E_RUNTIME_IMAGE, else the one of this version.
 """

@@ -22,7 +22,7 @@ INPUTS: dict[str, dict[str, Any]] = {
 
 
 def agent(name: str, ray: str | dict[str, Any], endpoint: str, **spec: Any) -> dict[str, Any]:
-    """Return a CognitiveAgent; ``ray`` is an address or the whole field, ``llm`` and other spec fields are merged in."""
+    """Return a CognitiveAgent; ``ray`` is an address or the whole field, other spec fields are merged in."""
     llm = {"model": name, "endpoint": endpoint, "maxRetries": 0, **spec.pop("llm", {})}
     return {
         "apiVersion": API_VERSION,

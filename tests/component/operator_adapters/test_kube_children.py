@@ -13,10 +13,11 @@ from cognitive_operator.api.children import RAY_CLUSTER, SECRET, SERVICE, child_
 from cognitive_operator.api.names import AGENT_KIND, API_VERSION
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.child import child_manifest
-from cognitive_operator.errors import KindAbsentError, NameTakenError
+from cognitive_operator.errors import KindAbsentError, NameTakenError, ObjectInvalidError
 from cognitive_operator.ports import Body, Children
 from controlplane import ControlPlane, Kubectl
 from operator_objects import agent_body
+from ray_cluster_kind import installed
 
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("crds")]
 
@@ -156,3 +157,14 @@ async def test_warnings_about_one_object_come_newest_first(children: Children, a
         kubectl.apply(json.dumps(event))
     seen = await children.warnings(agent.metadata.namespace, "Pod", "child")
     assert [(event.reason, event.message) for event in seen] == [("Second", "the second"), ("First", "the first")]
+
+
+async def test_a_kind_of_another_version_refuses_what_it_does_not_know(
+    children: Children, agent: Agent, control_plane: ControlPlane
+) -> None:
+    known = {"type": "object", "properties": {"rayVersion": {"type": "string"}}}
+    with installed(control_plane.kubectl, known):
+        made = await children.apply(child_manifest(agent, RAY_CLUSTER, "ray", {"spec": {"rayVersion": "2.60.0"}}))
+        assert made["spec"] == {"rayVersion": "2.60.0"}
+        with pytest.raises(ObjectInvalidError, match=r"authOptions: field not declared in schema"):
+            await children.apply(child_manifest(agent, RAY_CLUSTER, "ray", {"spec": {"authOptions": {}}}))

@@ -1,12 +1,14 @@
 """The examples are valid, complete and consistent."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 
-from crd_schema import examples, part, strict
+from crd_schema import EXAMPLES, examples, part, strict
 
 AGENTS = {m["metadata"]["name"]: m for m in examples() if m["kind"] == "CognitiveAgent"}
 TASKS = {m["metadata"]["name"]: m for m in examples() if m["kind"] == "CognitiveTask"}
@@ -38,3 +40,9 @@ def test_names_are_used_once() -> None:
 
 def test_the_tasks_of_the_schedules_are_for_agents_of_the_examples() -> None:
     assert {each["spec"]["taskTemplate"]["spec"]["agentRef"]["name"] for each in SCHEDULES.values()} <= set(AGENTS)
+
+
+@pytest.mark.parametrize("path", sorted((EXAMPLES / "managed").glob("*.yaml")), ids=lambda path: path.name)
+def test_an_example_with_children_of_its_own_is_valid(path: Path) -> None:
+    for manifest in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+        jsonschema.validate(manifest["spec"], strict(part(manifest["kind"], "spec")))

@@ -52,6 +52,7 @@ def test_an_agent_gets_its_defaults(kubectl: Kubectl) -> None:
         "queue": {"maxConcurrentTasks": 8, "weight": 1},
         "taskDefaults": {"timeoutSeconds": 300, "retryPolicy": {"maxRetries": 2, "backoffSeconds": 5}},
         "energy": {"costPerCharacter": 0.01},
+        "budget": {},
     }
 
 
@@ -86,6 +87,13 @@ def test_a_task_gets_no_defaults(kubectl: Kubectl) -> None:
         {"llm": {"frequencyPenalty": -2, "presencePenalty": 2, "retryDelaySeconds": 0, "stream": True}},
         {"llm": {"fallbacks": [{"model": "m", "endpoint": f"http://m{n}/v1", "provider": "vllm"} for n in range(5)]}},
         {"ray": {"address": "https://ray.example.com/dashboard"}},
+        {"ray": {"address": "http://ray:8265", "tokenSecretRef": {"name": "t"}}},
+        {"ray": {"address": None, "clusterRef": {"name": "shared"}, "tokenSecretRef": {"name": "t", "key": "k"}}},
+        {"ray": {"address": None, "cluster": {}}},
+        {"ray": {"address": None, "cluster": {"rayVersion": "2.9.3", "authOptions": {"mode": "disabled"}}}},
+        {"ray": {"address": None, "cluster": {"rayVersion": "3.0.0", "workers": {"minWorkers": 3}}}},
+        {"ray": {"address": None, "cluster": {"autoscaler": {}, "workers": {"minWorkers": 0, "maxWorkers": 1}}}},
+        {"ray": {"address": None, "cluster": {"head": {"resources": {"limits": {"cpu": 1, "memory": "1.5Gi"}}}}}},
         {"execution": {"workers": 64, "concurrencyPerWorker": 256}, "queue": {"maxConcurrentTasks": 10000}},
         {"queue": {"maxQueuedTasks": 0, "weight": 1}},
         {"queue": {"maxQueuedTasks": 1000000, "weight": 100}},

@@ -11,6 +11,39 @@ from crd_objects import INPUTS, Manifest, agent, source, task
 
 pytestmark = pytest.mark.integration
 
+
+def own_ray(**cluster: Any) -> dict[str, Any]:
+    """Return the spec of an agent with a Ray cluster of its own."""
+    return {"ray": {"address": None, "cluster": cluster}}
+
+
+RAYS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    ({"ray": {"address": None}}, ("exactly one of cluster, clusterRef and address",)),
+    ({"ray": {"cluster": {}}}, ("exactly one of cluster, clusterRef and address",)),
+    ({"ray": {"clusterRef": {"name": "x"}}}, ("exactly one of cluster, clusterRef and address",)),
+    ({"ray": {"address": None, "clusterRef": {}}}, ("spec.ray.clusterRef.name", "Required")),
+    (
+        {"ray": {"address": None, "cluster": {}, "tokenSecretRef": {"name": "t"}}},
+        ("spec.ray.tokenSecretRef goes with clusterRef or address",),
+    ),
+    (own_ray(workers={"minWorkers": 2, "maxWorkers": 1}), ("needs maxWorkers of at least minWorkers",)),
+    (own_ray(workers={"minWorkers": -1}), ("spec.ray.cluster.workers.minWorkers", "0")),
+    (own_ray(workers={"maxWorkers": 1001}), ("spec.ray.cluster.workers.maxWorkers", "1000")),
+    (own_ray(autoscaler={}), ("spec.ray.cluster.autoscaler needs spec.ray.cluster.workers.maxWorkers",)),
+    (
+        own_ray(autoscaler={}, workers={"minWorkers": 1, "maxWorkers": 1}),
+        ("spec.ray.cluster.autoscaler needs spec.ray.cluster.workers.maxWorkers",),
+    ),
+    (own_ray(rayVersion="2.51.9"), ("spec.ray.cluster.rayVersion must be 2.52.0 or later",)),
+    (own_ray(rayVersion="1.99.0"), ("spec.ray.cluster.rayVersion must be 2.52.0 or later",)),
+    (own_ray(rayVersion="latest"), ("spec.ray.cluster.rayVersion",)),
+    (own_ray(authOptions={"mode": "disabled", "secretName": "t"}), ("secretName goes with mode token",)),
+    (own_ray(authOptions={"mode": "kerberos"}), ("spec.ray.cluster.authOptions.mode", '"token", "disabled"')),
+    (own_ray(head={"resources": {"limits": {"memory": "lots"}}}), ("spec.ray.cluster.head.resources.limits.memory",)),
+    (own_ray(gcsFaultTolerance={}), ("spec.ray.cluster.gcsFaultTolerance.redisAddress", "Required")),
+    (own_ray(gcsFaultTolerance={"redisAddress": ":pw@redis:6379"}), ("gcsFaultTolerance.redisAddress",)),
+    (own_ray(image="two words"), ("spec.ray.cluster.image",)),
+]
 AGENTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"role": ""}, ("spec.role", "at least 1 char")),
     ({"role": "x" * 64}, ("spec.role", "63")),
@@ -73,8 +106,7 @@ AGENTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"llm": {"rateLimit": {"tokensPerMinute": 0}}}, ("spec.llm.rateLimit.tokensPerMinute", "1")),
     ({"llm": {"rateLimit": {"tokensPerMinute": 1000000001}}}, ("spec.llm.rateLimit.tokensPerMinute", "1000000000")),
     ({"llm": {"vllm": {"image": "x"}}}, ("spec.llm.vllm", "unknown field")),
-    ({"ray": {"address": None}}, ("spec.ray.address", "Required")),
-    ({"ray": {"clusterRef": {"name": "x"}}}, ("spec.ray.clusterRef", "unknown field")),
+    *RAYS,
     ({"execution": {"mode": "Serve"}}, ("spec.execution.mode", '"Embedded", "Job"')),
     ({"execution": {"workers": 0}}, ("spec.execution.workers", "1")),
     ({"execution": {"workers": 65}}, ("spec.execution.workers", "64")),

@@ -38,7 +38,7 @@ AGENT_STATUS = {
     "queued": 3,
     "running": 2,
     "tasksSucceeded": 40,
-    "endpoints": {"llm": "http://llm.models.svc:8000/v1"},
+    "endpoints": {"ray": "http://ray-head.ray.svc:8265", "llm": "http://llm.models.svc:8000/v1"},
 }
 
 

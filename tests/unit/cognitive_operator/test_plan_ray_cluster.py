@@ -8,6 +8,7 @@ import pytest
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.ray_cluster import PODS_HASH, QUEUE_LABEL, desired_ray_cluster
+from cognitive_operator.desired.ray_job import RayEnvironment, settings_hash
 from cognitive_operator.plan.ray_cluster import (
     ClusterFacts,
     ClusterStep,
@@ -94,7 +95,7 @@ def test_whatever_pods_are_made_of_is_in_their_hash(change: dict[str, Any]) -> N
 def test_a_suspended_agent_keeps_its_pods_until_it_is_idle() -> None:
     resting = agent(suspend=True)
     assert step(resting, live_of(agent())) == ClusterStep()
-    assert step(resting, live_of(agent()), is_idle=True) == ClusterStep(apply=manifest(resting, asleep=True))
+    assert step(resting, live_of(agent()), is_idle=True).apply == manifest(resting, asleep=True)
     asleep = step(resting, live_of(agent(), asleep=True))
     assert (asleep.apply, asleep.check and asleep.check.reason) == (None, Reason.SUSPENDED)
     assert step(resting, None).apply is None
@@ -193,3 +194,14 @@ def test_agents_share_a_cluster_by_its_name() -> None:
     assert ray_place(guest) == f"RayCluster team/{name}"
     assert (ray_cluster_of(direct), ray_place(direct)) == ("http://ray:8265", "spec.ray.address")
     assert manifest(owner)["metadata"]["labels"]["cognitive.seedcore.io/agent-uid"] == AGENT_UID
+
+
+def test_an_executor_is_started_anew_on_pods_of_another_image() -> None:
+    environment = RayEnvironment("nats://n:4222", image="runtime:1")
+    one = settings_hash(agent(), environment)
+    assert settings_hash(agent(workers={"minWorkers": 2}), environment) == one
+    assert settings_hash(agent(image="runtime:1"), environment) == one
+    assert settings_hash(agent(image="runtime:2"), environment) != one
+    assert settings_hash(agent(rayVersion="2.61.0"), environment) != one
+    direct = Agent.model_validate(agent_body())
+    assert settings_hash(direct, environment) == settings_hash(direct, RayEnvironment("nats://n:4222"))

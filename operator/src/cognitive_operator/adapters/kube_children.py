@@ -7,10 +7,18 @@ from urllib.parse import quote, urlencode
 from cognitive_operator.adapters.kube_client import APPLY_PATCH, KubeClient
 from cognitive_operator.api.children import KINDS, ChildKind, owner_of, spec_hash_of
 from cognitive_operator.api.names import MANAGER
-from cognitive_operator.errors import ConflictError, NameTakenError, ObjectNotFoundError
+from cognitive_operator.errors import (
+    ApiUnavailableError,
+    ConflictError,
+    NameTakenError,
+    ObjectInvalidError,
+    ObjectNotFoundError,
+)
 from cognitive_operator.ports import Body, EventNote
 
 LIMIT: Final = 500
+UNDECLARED: Final = "field not declared in schema"
+"""What the API server says, with status 500, of a field that the installed version of a kind does not have."""
 
 
 class KubeChildren:
@@ -75,7 +83,12 @@ class KubeChildren:
         meta = manifest["metadata"]
         query = urlencode({"fieldManager": MANAGER, "force": "true"})
         path = f"{_path(kind, meta['namespace'], meta['name'])}?{query}"
-        return await self._client.request("PATCH", path, manifest, APPLY_PATCH)
+        try:
+            return await self._client.request("PATCH", path, manifest, APPLY_PATCH)
+        except ApiUnavailableError as error:
+            if UNDECLARED in str(error):
+                raise ObjectInvalidError(str(error)) from error
+            raise
 
     async def _list(self, namespace: str, plural: str, query: Mapping[str, str]) -> list[Body]:
         path = f"/api/v1/namespaces/{quote(namespace, safe='')}/{plural}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cognitive_operator.api.children import owner_of, spec_hash_of
 from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.ray_spec import RayAuth, RayTokenRef
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.ray_cluster import PODS_HASH, ray_cluster_name
 from cognitive_operator.plan.agent import Check
@@ -60,14 +61,15 @@ def _can_replace(facts: ClusterFacts, live: Body) -> bool:
 
 def _rest(facts: ClusterFacts) -> ClusterStep:
     live, ray = facts.live, facts.agent.spec.ray.cluster
+    resting = Check("False", Reason.SUSPENDED, "spec.suspend is true: Ray is scaled to zero.")
     is_queued = ray is not None and ray.queue_name is not None
     if live is None or (not is_queued and spec_hash_of(live) == spec_hash_of(facts.asleep)):
-        return ClusterStep(check=Check("False", Reason.SUSPENDED, "spec.suspend is true: Ray is scaled to zero."))
+        return ClusterStep(check=resting)
     if not facts.is_idle:
         return ClusterStep()
     if is_queued:  # its queue would wake up a cluster that it has admitted
-        return ClusterStep(remove=True, check=Check("False", Reason.SUSPENDED, "spec.suspend is true: Ray is removed."))
-    return ClusterStep(apply=facts.asleep)
+        return ClusterStep(remove=True, check=resting)
+    return ClusterStep(apply=facts.asleep, check=resting)
 
 
 def with_live_counts(manifest: Body, live: Body | None) -> Body:
@@ -84,6 +86,11 @@ def _with_count(group: Body, count: int | None) -> Body:
     return (
         group if count is None else {**group, "replicas": min(max(count, group["minReplicas"]), group["maxReplicas"])}
     )
+
+
+def own_token_ref(agent: Agent, auth: RayAuth) -> RayTokenRef | None:
+    """Return where the token of an agent's own cluster is, None if it has none."""
+    return None if auth.mode == "disabled" else RayTokenRef(name=auth.secret_name or ray_cluster_name(agent))
 
 
 def place_of(live: Body) -> str:

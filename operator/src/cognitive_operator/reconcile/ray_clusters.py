@@ -11,19 +11,20 @@ from cognitive_operator.errors import (
     CognitiveOperatorError,
     ForbiddenError,
     KindAbsentError,
-    NameTakenError,
     ObjectInvalidError,
     ObjectNotFoundError,
     RayRefusedError,
     RayUnavailableError,
-    TransientError,
 )
 from cognitive_operator.plan.agent import Check
+from cognitive_operator.plan.causes import ChildSeen, cause_of, refusal_of
 from cognitive_operator.plan.ray_cluster import (
     ClusterFacts,
     head_check,
     head_url,
     is_asleep,
+    own_token_ref,
+    place_of,
     plan_ray_cluster,
     pods_check,
     ray_place,
@@ -37,11 +38,6 @@ logger = logging.getLogger(__name__)
 CLUSTER_LABEL: Final = "ray.io/cluster"
 HEAD_LABEL: Final = {"ray.io/node-type": "head"}
 """Source: the labels that KubeRay gives its pods."""
-_REASONS = {
-    NameTakenError: Reason.NAME_TAKEN,
-    ForbiddenError: Reason.FORBIDDEN,
-    ObjectInvalidError: Reason.RAY_CLUSTER_REFUSED,
-}
 
 
 class RayClusters:
@@ -69,10 +65,10 @@ class RayClusters:
             record.is_ray_away = True
             message = f"{place}: the cluster does not serve ray.io/v1. Install KubeRay, or use spec.ray.address."
             return Check("False", Reason.KUBERAY_ABSENT, message)
-        except (NameTakenError, ForbiddenError, ObjectInvalidError) as error:
-            return Check("False", _REASONS[type(error)], f"{place}: {error}")
-        except (TransientError, ObjectNotFoundError) as error:
-            return Check("Unknown", Reason.NOT_CHECKED, f"{place}: {error}")
+        except CognitiveOperatorError as error:
+            cause = refusal_of(place, error)
+            unknown = Check("Unknown", Reason.NOT_CHECKED, f"{place}: {error}")
+            return unknown if cause is None else Check("False", cause.reason, cause.message)
 
     async def retire(self, record: AgentRecord, *, is_moved: bool) -> None:
         """Delete the cluster that an agent had before it was given another one, once nothing runs there."""
@@ -126,15 +122,11 @@ class RayClusters:
         record.is_ray_away = live is None or is_asleep(live) or step.remove
         if step.check is not None or live is None:
             return step.check or Check("Unknown", Reason.NOT_CHECKED, f"{ray_place(agent)} is not there yet.")
-        auth = ray.auth_options
-        is_open = auth.mode == "disabled"
-        return await self._target(
-            record, live, None if is_open else RayTokenRef(name=auth.secret_name or ray_cluster_name(agent))
-        )
+        return await self._target(record, live, own_token_ref(agent, ray.auth_options))
 
     async def _target(self, record: AgentRecord, live: Body, token_ref: RayTokenRef | None) -> RayTarget | Check:
         if (check := head_check(live) or await self._pods_check(record, live)) is not None:
-            return check
+            return await self._trouble(live) or check if check.reason == Reason.RAY_STARTING else check
         url = head_url(live, by_name=self._deps.environment.is_in_cluster)
         if url is None:
             return Check("False", Reason.RAY_STARTING, f"{ray_place(record.agent)} has no address yet.")
@@ -147,6 +139,17 @@ class RayClusters:
             return None
         labels = {CLUSTER_LABEL: live["metadata"]["name"], **HEAD_LABEL}
         return pods_check(live, await self._deps.children.pods(record.name[0], labels))
+
+    async def _trouble(self, live: Body) -> Check | None:
+        """Return what keeps a cluster's pods from starting, None if nothing does."""
+        children, meta = self._deps.children, live["metadata"]
+        pods = await children.pods(meta["namespace"], {CLUSTER_LABEL: meta["name"]})
+        waiting = next((pod for pod in pods if (pod.get("status") or {}).get("phase") == "Pending"), None)
+        about = waiting["metadata"]["name"] if waiting else None
+        warnings = await children.warnings(meta["namespace"], "Pod", about) if about else ()
+        conditions = (live.get("status") or {}).get("conditions") or ()
+        cause = cause_of(ChildSeen(place_of(live), conditions, pods, warnings=warnings))
+        return None if cause is None else Check("False", cause.reason, cause.message)
 
     async def _token(self, record: AgentRecord, ref: RayTokenRef | None) -> str | Check | None:
         if ref is None:

@@ -55,6 +55,13 @@ def play_kuberay(cluster: Cluster, live: dict[str, Any], pods_hash: str | None =
     cluster.apply(pod)
 
 
+def play_kubelet(cluster: Cluster, state: dict[str, Any]) -> None:
+    """Say how the container of the pod ``head-old`` is."""
+    container = {"name": "ray-head", "image": "none", "imageID": "", "ready": False, "restartCount": 0, "state": state}
+    patch = json.dumps({"status": {"containerStatuses": [container]}})
+    cluster.kubectl("patch", "pod", "head-old", "--subresource=status", "--type=merge", "-p", patch)
+
+
 def give_token(cluster: Cluster, live: dict[str, Any]) -> None:
     cluster.kubectl("create", "secret", "generic", live["metadata"]["name"], "--from-literal=auth_token=t")
 
@@ -89,6 +96,11 @@ def test_each_step_towards_a_head_is_told(cluster: Cluster, model: ScriptedModel
         return "replaces its pods" in cluster.condition("steps", "RayReady")[2]
 
     eventually(replaces, 20.0, 0.2)
+    play_kubelet(cluster, {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}})
+    message = cluster.wait_condition("steps", "RayReady", "ImagePullFailed")[1]
+    wanted = ("head-old", "'none'", "no such image", live["metadata"]["name"])
+    assert [words for words in wanted if words not in message] == []
+    play_kubelet(cluster, {"running": {}})
     play_kuberay(cluster, live)
     assert live["metadata"]["name"] in cluster.wait_condition("steps", "RayReady", "SecretNotFound")[1]
     give_token(cluster, live)
