@@ -13,6 +13,7 @@ from nats.aio.msg import Msg
 
 from cognitive_operator.adapters.agent_accounts import LIFE_S, NatsAgentAccounts
 from cognitive_operator.adapters.nats_accounts import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
+from cognitive_operator.adapters.nats_connection import NatsSettings
 from cognitive_operator.errors import BrokerUnavailableError
 from eventually import eventually_async
 from nats_accounts import full_resolver, serve
@@ -27,6 +28,11 @@ class GuardedBroker:
     folder: Path
     """Where the keys are."""
     accounts: NatsAgentAccounts
+
+    @property
+    def operator_settings(self) -> NatsSettings:
+        """How the operator connects."""
+        return NatsSettings(self.url, str(self.folder / OPERATOR_CREDENTIALS))
 
     async def admin(self) -> WireBroker:
         """Connect as the operator."""

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ import nats.errors
 import pytest
 from nats.aio.client import Client
 
+from cognitive_operator.adapters.nats_broker import NatsBroker
+from cognitive_operator.adapters.nats_connection import NatsSettings
 from cognitive_operator.adapters.nats_identity import ACCOUNT, ANY, Identity, new_credentials
 from eventually import eventually_async
 from guarded_broker import GuardedBroker, guarded_broker, pull
@@ -20,6 +22,7 @@ from wire_broker import Attempt, WireBroker
 from wire_rights import rights_of
 
 pytestmark = pytest.mark.component
+NewBroker = Callable[[NatsSettings], Awaitable[NatsBroker]]
 A, B = "agent-a", "agent-b"
 STREAMS = ("AGENT_REQUESTS", "AGENT_RESPONSES", "KV_claims", "KV_lease", f"OBJ_results-{A}", f"OBJ_results-{B}")
 
@@ -47,14 +50,13 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(tmp_path: Path, nats_server: NatsServer) -> AsyncIterator[Scene]:
-    """Both agents have a claim, a lease, an object and a request."""
+async def scene(tmp_path: Path, nats_server: NatsServer, new_broker: NewBroker) -> AsyncIterator[Scene]:
+    """The operator has set up the broker. Both agents have a claim, a lease, an object and a request."""
     async with guarded_broker(tmp_path / "broker") as broker:
-        admin = await broker.admin()
-        await admin.lay_out()
+        admin, operator = await broker.admin(), await new_broker(broker.operator_settings)
         for agent in (A, B):
             await broker.admit(agent)
-            await admin.add_agent(agent)
+            await _laid_out(operator, agent)
             await admin.publish(Attempt(agent, task_uid="task"))
             for subject in (f"$KV.claims.{agent}.task.1", f"$KV.lease.{agent}.w", f"$O.results-{agent}.C.x"):
                 await admin.jetstream.publish(subject, b"{}")
@@ -62,6 +64,15 @@ async def scene(tmp_path: Path, nats_server: NatsServer) -> AsyncIterator[Scene]
         yield Scene(broker, admin, *clients)
         for client in (*clients, admin.client):
             await client.close()
+
+
+async def _laid_out(operator: NatsBroker, agent: str) -> None:
+    async def done() -> bool:
+        if operator.is_connected:
+            await operator.ensure_agent("default", agent)
+        return operator.is_connected
+
+    await eventually_async(done)
 
 
 async def _loose(broker: GuardedBroker, agent: str) -> Client:
