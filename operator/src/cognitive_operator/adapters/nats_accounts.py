@@ -17,7 +17,7 @@ from cognitive_operator.adapters.nats_identity import (
     new_credentials,
     read_claims,
 )
-from cognitive_operator.desired.broker_rights import OFFERED, PULL, TOLD, BrokerRights
+from cognitive_operator.desired.broker_rights import OFFERED, TOLD, BrokerRights
 
 SERVER_CONFIG: Final = "auth.conf"
 OPERATOR_CREDENTIALS: Final = "operator.creds"
@@ -107,10 +107,8 @@ class BrokerKeys:
 
 
 def _exports() -> list[dict[str, Any]]:
-    services = [
-        {"name": s, "subject": s, "type": "service", "response_type": "Stream" if s.startswith(PULL) else "Singleton"}
-        for s in OFFERED
-    ]
+    """Return what agents may import. Each call has one answer: an executor asks for one request at a time."""
+    services = [{"name": s, "subject": s, "type": "service", "response_type": "Singleton"} for s in OFFERED]
     return [*services, {"name": TOLD, "subject": TOLD, "type": "stream"}]
 
 

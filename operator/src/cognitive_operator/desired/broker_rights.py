@@ -5,10 +5,8 @@ from typing import Final
 
 from cognitive_operator.api.names import CLAIM_BUCKET, LEASE_BUCKET, REQUEST_STREAM, control_subject, results_bucket
 
-PULL: Final = f"$JS.API.CONSUMER.MSG.NEXT.{REQUEST_STREAM}"
-"""Asking for requests: the only call with more than one answer."""
 OFFERED: Final = (
-    f"{PULL}.*",
+    f"$JS.API.CONSUMER.MSG.NEXT.{REQUEST_STREAM}.*",
     f"$JS.ACK.{REQUEST_STREAM}.*.*.*.*.*.*",
     "$JS.API.DIRECT.GET.>",
     f"$KV.{CLAIM_BUCKET}.>",
@@ -46,7 +44,7 @@ def broker_rights(namespace: str, agent_uid: str) -> BrokerRights:
     """
     bucket, get = results_bucket(agent_uid), "$JS.API.DIRECT.GET"
     publish = (
-        f"{PULL}.{agent_uid}",
+        f"$JS.API.CONSUMER.MSG.NEXT.{REQUEST_STREAM}.{agent_uid}",
         f"$JS.ACK.{REQUEST_STREAM}.{agent_uid}.*.*.*.*.*",
         f"{get}.{REQUEST_STREAM}.agent.request.{namespace}.{agent_uid}.>",
         f"$KV.{CLAIM_BUCKET}.{agent_uid}.>",
