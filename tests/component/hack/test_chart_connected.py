@@ -18,7 +18,7 @@ from servers.nats import NatsServer
 pytestmark = pytest.mark.component
 
 SCRIPT = Path(__file__).parents[3] / "charts" / "cognitive-operator" / "files" / "connected.py"
-STREAMS = ("AGENT_REQUESTS", "AGENT_RESPONSES", "KV_claims", "KV_lease")
+STREAMS = ("AGENT_REQUESTS", "AGENT_RESPONSES", "AGENT_DEAD_LETTERS", "KV_claims", "KV_lease")
 
 
 class Metrics(BaseHTTPRequestHandler):
