@@ -9,13 +9,15 @@ from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.ray_cluster import PODS_HASH, QUEUE_LABEL, desired_ray_cluster
 from cognitive_operator.desired.ray_job import RayEnvironment, settings_hash
+from cognitive_operator.plan.agent import Check
 from cognitive_operator.plan.ray_cluster import (
     ClusterFacts,
     ClusterStep,
     head_check,
+    head_of,
     head_url,
+    life_of,
     plan_ray_cluster,
-    pods_check,
     ray_place,
     with_live_counts,
 )
@@ -170,9 +172,19 @@ def head_pod(pods_hash: str | None, *, deleting: bool = False) -> Body:
 def test_only_a_head_of_the_present_settings_counts() -> None:
     live = live_of(agent())
     wanted = live["metadata"]["annotations"][PODS_HASH]
-    assert pods_check(live, [head_pod("old", deleting=True), head_pod(wanted)]) is None
+    assert head_of(live, [head_pod("old", deleting=True), head_pod(wanted)]) == head_pod(wanted)
     for heads in ([], [head_pod("old")], [head_pod(None)], [head_pod(wanted, deleting=True)]):
-        assert pods_check(live, heads) is not None
+        assert isinstance(head_of(live, heads), Check)
+
+
+def test_a_head_that_was_started_again_has_another_life() -> None:
+    lives = {
+        life_of({"metadata": {"uid": uid}, "status": {"containerStatuses": [{"restartCount": n}, {"restartCount": 0}]}})
+        for uid, n in (("a", 0), ("a", 1), ("b", 0))
+    }
+    assert len(lives) == 3
+    environment = RayEnvironment("nats://n:4222")
+    assert len({settings_hash(agent(), environment, life) for life in lives}) == 3
 
 
 def test_the_head_is_asked_by_name_inside_and_by_address_outside() -> None:

@@ -41,10 +41,13 @@ def executor_arguments(agent: Agent) -> str:
     )
 
 
-def settings_hash(agent: Agent, environment: RayEnvironment) -> str:
-    """Return 8 hex digits of all that an executor is started with: when they change, another one is started."""
+def settings_hash(agent: Agent, environment: RayEnvironment, ray_life: str = "") -> str:
+    """Return 8 hex digits of all that an executor is started with: when they change, another one is started.
+
+    ``ray_life`` tells the present head of the agent's own Ray cluster from those before.
+    """
     ray = agent.spec.ray.cluster
-    pods = [ray.image or environment.image, ray.ray_version] if ray else []
+    pods = [ray.image or environment.image, ray.ray_version, ray_life] if ray else []
     settings = json.dumps([executor_arguments(agent), *environment.variables.values(), *pods])
     return hashlib.sha256(settings.encode()).hexdigest()[:8]
 

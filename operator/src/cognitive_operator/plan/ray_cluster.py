@@ -134,12 +134,20 @@ def head_check(live: Body) -> Check | None:
     return _starting(live, f"has no ready head yet{f': {words}' if words else ''}")
 
 
-def pods_check(live: Body, heads: Sequence[Body]) -> Check | None:
-    """Return a check while a cluster still has the pods that it had before a change, None when it has a new head."""
+def head_of(live: Body, heads: Sequence[Body]) -> Body | Check:
+    """Return the head pod that has the present settings, or a check while there is none."""
     present = (head for head in heads if not head["metadata"].get("deletionTimestamp"))
-    if any(_pods_hash(head) == _pods_hash(live) for head in present):
-        return None
-    return _starting(live, "replaces its pods")
+    found = next((head for head in present if _pods_hash(head) == _pods_hash(live)), None)
+    return _starting(live, "replaces its pods") if found is None else found
+
+
+def life_of(head: Body) -> str:
+    """Return what tells a head from the one before: no job outlives its driver, which runs on the head.
+
+    Ray itself goes on to call such a job RUNNING when the head's memory is kept in a Redis (measured with Ray 2.60).
+    """
+    containers = (head.get("status") or {}).get("containerStatuses") or ()
+    return f"{head['metadata'].get('uid')}.{sum(each.get('restartCount', 0) for each in containers)}"
 
 
 def head_url(live: Body, *, by_name: bool) -> str | None:

@@ -40,7 +40,7 @@ class ExecutorKeeper:
         """Bring the executor a step towards what the agent's spec wants, and return what was seen of it."""
         agent, target = record.agent, record.reach_ray()
         jobs = await self._deps.ray.list_jobs(target)
-        plan = plan_executor(agent.metadata.uid, settings_hash(agent, self._deps.environment), jobs)
+        plan = plan_executor(agent.metadata.uid, settings_hash(agent, self._deps.environment, record.ray_life), jobs)
         failure = plan.failure
         if plan.submit is not None and self._is_due(record, plan.submit):
             failure = await self._start(record, plan.submit) or failure

@@ -105,6 +105,8 @@ class AgentRecord:
     ray_at_s: float = float("-inf")
     ray_target: RayTarget | None = None
     """Where its Ray jobs are asked for; None: not known yet."""
+    ray_life: str = ""
+    """Tells a head of its own Ray cluster from the one before."""
     is_ray_away: bool = False
     """Its Ray cluster is not there or has no pods: no job of it is anywhere."""
     is_changing: bool = False

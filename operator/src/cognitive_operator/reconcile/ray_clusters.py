@@ -21,12 +21,13 @@ from cognitive_operator.plan.causes import ChildSeen, cause_of, refusal_of
 from cognitive_operator.plan.ray_cluster import (
     ClusterFacts,
     head_check,
+    head_of,
     head_url,
     is_asleep,
+    life_of,
     own_token_ref,
     place_of,
     plan_ray_cluster,
-    pods_check,
     ray_place,
     with_live_counts,
 )
@@ -138,7 +139,11 @@ class RayClusters:
         if record.agent.spec.ray.cluster is None:
             return None
         labels = {CLUSTER_LABEL: live["metadata"]["name"], **HEAD_LABEL}
-        return pods_check(live, await self._deps.children.pods(record.name[0], labels))
+        head = head_of(live, await self._deps.children.pods(record.name[0], labels))
+        if isinstance(head, Check):
+            return head
+        record.ray_life = life_of(head)
+        return None
 
     async def _trouble(self, live: Body) -> Check | None:
         """Return what keeps a cluster's pods from starting, None if nothing does."""
