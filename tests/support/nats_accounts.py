@@ -58,6 +58,11 @@ def serve(directory: Path, authorization: str) -> Iterator[str]:
         process.stop(grace_s=3)
 
 
+def full_resolver(directory: Path) -> str:
+    """Return the part of a configuration by which a server keeps the accounts that it is told of."""
+    return f'resolver: {{type: full, dir: "{directory}", allow_delete: true, hard_delete: true}}\n'
+
+
 def accounts(credentials: Path) -> str:
     """Return a configuration with one account, and write the credentials of its one user."""
     operator, account, system, user = (

@@ -14,7 +14,6 @@ from nats.aio.client import Client
 from nats.js.api import (
     ConsumerConfig,
     DiscardPolicy,
-    KeyValueConfig,
     StreamConfig,
 )
 from nats.js.client import JetStreamContext
@@ -114,8 +113,9 @@ class WireBroker:
         """Make the streams and buckets that all agents share."""
         await self._stream("AGENT_REQUESTS", "agent.request.>", max_msgs_per_subject=1, max_age=24 * 3600)
         await self._stream("AGENT_RESPONSES", "agent.response.>", max_age=7 * 24 * 3600, duplicate_window=120)
-        await self.jetstream.create_key_value(KeyValueConfig(bucket="claims", history=1, ttl=48 * 3600, direct=True))
-        await self.jetstream.create_key_value(KeyValueConfig(bucket="lease", history=1, ttl=60, direct=True))
+        for bucket, ttl in (("claims", 48 * 3600), ("lease", 60)):
+            subjects = f"$KV.{bucket}.>"
+            await self._stream(f"KV_{bucket}", subjects, max_msgs_per_subject=1, max_age=ttl, deny_delete=True)
 
     async def add_agent(self, agent_uid: str, namespace: str = "default") -> None:
         """Make the consumer and the bucket of one agent."""

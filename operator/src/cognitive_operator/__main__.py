@@ -10,7 +10,7 @@ from typing import Any, Final
 from cognitive_operator.bootstrap import run
 from cognitive_operator.config import Config, ConfigError, config_from
 from cognitive_operator.credentials import ensure_broker_keys
-from cognitive_operator.errors import CognitiveOperatorError
+from cognitive_operator.errors import CognitiveOperatorError, PermanentError
 from cognitive_operator.logs import start_logging
 from cognitive_operator.results import read_result
 
@@ -26,7 +26,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is not None:
         return _show(_COMMANDS[arguments.command](config, *arguments.object))
     start_logging(config.log_level)
-    asyncio.run(run(config))
+    try:
+        asyncio.run(run(config))
+    except PermanentError as error:
+        sys.stderr.write(f"cognitive-operator: {error}\n")
+        return 2
     return 0
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 import kopf
 
+from cognitive_operator.adapters.agent_accounts import NatsAgentAccounts
 from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.kube import KubeApi
 from cognitive_operator.adapters.kube_access import find_access, is_in_cluster
@@ -108,32 +109,46 @@ async def _watch(config: Config, stand: Stand, me: Peer, on_stop: Callable[[], N
 async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     metrics = PrometheusMetrics(config.metrics_port)
     stack.callback(metrics.close)
-    connecting = KubeClient(find_access(), on_answer=partial(_count_request, metrics))
-    client = await stack.enter_async_context(connecting)
+    client = await stack.enter_async_context(KubeClient(find_access(), on_answer=partial(_count_request, metrics)))
     kube = KubeApi(client, config.watch_namespaces)
     events = await stack.enter_async_context(EventRecorder(kube, lambda: metrics.count("events_dropped")))
     clock = SystemClock()
     broker = NatsBroker(NatsSettings(config.nats_url, config.nats_creds), clock)
     await broker.start()
     stack.push_async_callback(broker.close)
+    accounts = _accounts(config, stack)
     ray = RayJobsHttp(await stack.enter_async_context(WebClient(proxies=False)))
     model = ModelEndpoint(await stack.enter_async_context(WebClient(proxies=True)))
     return Deps(
         kube=kube,
         children=KubeChildren(client),
         broker=broker,
+        accounts=accounts,
         ray=ray,
         model=model,
         clock=clock,
         metrics=metrics,
         events=events,
-        environment=RayEnvironment(
-            config.ray_nats_url, config.ray_otlp_endpoint, config.runtime_image, is_in_cluster=is_in_cluster()
-        ),
+        environment=_environment(config),
         tracer=_tracer(config, stack),
         master_key=await _signing_key(kube, config),
         ttl_s=config.ttl_s,
         bounds=RayBounds(config.ray_jobs, config.ray_tasks),
+    )
+
+
+def _accounts(config: Config, stack: AsyncExitStack) -> NatsAgentAccounts | None:
+    if config.nats_accounts is None:
+        return None
+    accounts = NatsAgentAccounts(config.nats_url, config.nats_accounts)
+    accounts.start()
+    stack.push_async_callback(accounts.close)
+    return accounts
+
+
+def _environment(config: Config) -> RayEnvironment:
+    return RayEnvironment(
+        config.ray_nats_url, config.ray_otlp_endpoint, config.runtime_image, is_in_cluster=is_in_cluster()
     )
 
 

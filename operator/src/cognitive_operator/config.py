@@ -27,6 +27,9 @@ class Config:
     """``COGNITIVE_NATS_URL``: the broker as the operator reaches it; several URLs are separated by commas."""
     nats_creds: str | None = None
     """``COGNITIVE_NATS_CREDS``: path of a NATS credentials file."""
+    nats_accounts: Path | None = None
+    """``COGNITIVE_NATS_ACCOUNTS``: folder with ``root.nk``, ``account.nk`` and ``system.creds`` as the command
+    ``broker-keys`` makes them: each agent then gets an account of its own on the broker. None: no accounts are made."""
     ray_nats_url: str = "nats://127.0.0.1:4222"
     """``COGNITIVE_RAY_NATS_URL``: the broker as Ray's workers reach it; the operator's own URL by default."""
     peering: str | None = None
@@ -73,6 +76,7 @@ def config_from(environ: Mapping[str, str] = os.environ) -> Config:
     return Config(
         nats_url=nats_url,
         nats_creds=environ.get("COGNITIVE_NATS_CREDS") or None,
+        nats_accounts=_path("COGNITIVE_NATS_ACCOUNTS", environ),
         ray_nats_url=_nats_url("COGNITIVE_RAY_NATS_URL", environ.get("COGNITIVE_RAY_NATS_URL", nats_url)),
         peering=environ.get("COGNITIVE_PEERING") or None,
         otlp_endpoint=otlp_endpoint,
@@ -98,6 +102,10 @@ def _nats_url(variable: str, value: str) -> str:
                 "(those go to the file of COGNITIVE_NATS_CREDS)"
             )
     return value
+
+
+def _path(variable: str, environ: Mapping[str, str]) -> Path | None:
+    return Path(environ[variable]) if environ.get(variable) else None
 
 
 def _otlp_url(variable: str, environ: Mapping[str, str]) -> str | None:

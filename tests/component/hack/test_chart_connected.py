@@ -12,13 +12,13 @@ import nats
 import pytest
 
 from cognitive_operator.adapters.nats_accounts import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
-from nats_accounts import serve
+from nats_accounts import full_resolver, serve
 from servers.nats import NatsServer
 
 pytestmark = pytest.mark.component
 
 SCRIPT = Path(__file__).parents[3] / "charts" / "cognitive-operator" / "files" / "connected.py"
-STREAMS = ("AGENT_REQUESTS", "AGENT_RESPONSES", "KV_claims", "KV_lease")
+STREAMS = ("AGENT_REQUESTS", "AGENT_RESPONSES", "AGENT_DEAD_LETTERS", "KV_claims", "KV_lease")
 
 
 class Metrics(BaseHTTPRequestHandler):
@@ -68,7 +68,7 @@ async def lay_out(url: str, credentials: str | None = None) -> None:
 async def test_a_guarded_broker_with_its_streams_passes(
     metrics: str, credentials: dict[str, str], tmp_path: Path, nats_server: NatsServer
 ) -> None:
-    with serve(tmp_path / "nats", credentials[SERVER_CONFIG]) as url:
+    with serve(tmp_path / "nats", credentials[SERVER_CONFIG] + full_resolver(tmp_path / "accounts")) as url:
         code, said = run(metrics, url, credentials["path"], "closed")
         assert (code, said.splitlines()[-1]) == (1, "the operator has not set up the broker")
         await lay_out(url, credentials["path"])

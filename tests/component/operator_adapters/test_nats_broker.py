@@ -144,7 +144,7 @@ async def test_leases_carry_the_brokers_revision(broker: NatsBroker, js: JetStre
     assert renewed.revision > first.revision
     assert renewed.lease == first.lease
     assert await broker.list_leases("another-agent") == []
-    await (await js.key_value("lease")).purge(f"{AGENT}.ca-w0-5f2c9a1e")
+    await js.publish(f"$KV.lease.{AGENT}.ca-w0-5f2c9a1e", b"", headers={"KV-Operation": "PURGE"})
     assert await broker.list_leases(AGENT) == []
 
 

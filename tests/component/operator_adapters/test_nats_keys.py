@@ -10,7 +10,7 @@ from cognitive_operator.adapters.nats_broker import NatsBroker
 from cognitive_operator.adapters.nats_connection import NatsSettings
 from cognitive_operator.api.names import AttemptKey, request_subject
 from eventually import eventually_async
-from nats_accounts import serve
+from nats_accounts import full_resolver, serve
 from servers.nats import NatsServer
 
 pytestmark = pytest.mark.component
@@ -24,7 +24,7 @@ def guarded(tmp_path: Path, nats_server: NatsServer) -> Iterator[Guarded]:
     """A server with new keys, and the operator's credentials for it."""
     keys, credentials = new_broker_keys(), tmp_path / OPERATOR_CREDENTIALS
     credentials.write_text(keys[OPERATOR_CREDENTIALS], encoding="ascii")
-    with serve(tmp_path / "nats", keys[SERVER_CONFIG]) as url:
+    with serve(tmp_path / "nats", keys[SERVER_CONFIG] + full_resolver(tmp_path / "accounts")) as url:
         yield url, credentials
 
 

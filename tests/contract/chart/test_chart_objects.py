@@ -74,11 +74,16 @@ def test_the_broker_keeps_what_it_acknowledges_and_asks_who_comes(render: Render
     assert "max_file_store: 9210Mi" in config
     assert "include ./keys/auth.conf" in config
     assert environment(objects)["COGNITIVE_NATS_CREDS"] == "/etc/cognitive/nats/operator.creds"
+    assert "resolver: {type: full, dir: /data/accounts" in config
+    assert environment(objects)["COGNITIVE_NATS_ACCOUNTS"] == "/etc/cognitive/accounts"
+    mounted = [v["secret"]["items"] for v in pod_specs(objects)[f"Deployment {NAME}"]["volumes"] if "secret" in v]
+    keys = {item["path"] for items in mounted for item in items}
+    assert keys == {"operator.creds", "root.nk", "account.nk", "system.creds"}
     hooks = objects["Job", f"{NAME}-nats-keys"]["metadata"]["annotations"]
     assert hooks["helm.sh/hook"] == "pre-install,pre-upgrade"
     opened = render("--set=nats.auth.enabled=false")
     assert "include" not in opened["ConfigMap", f"{NAME}-nats"]["data"]["nats.conf"]
-    assert "COGNITIVE_NATS_CREDS" not in environment(opened)
+    assert not {"COGNITIVE_NATS_CREDS", "COGNITIVE_NATS_ACCOUNTS"} & set(environment(opened))
     assert ("Job", f"{NAME}-nats-keys") not in opened
 
 
@@ -91,6 +96,7 @@ def test_a_broker_of_ones_own_takes_the_place(render: Render) -> None:
     assert env["COGNITIVE_NATS_URL"] == env["COGNITIVE_RAY_NATS_URL"] == "tls://nats.example:4222"
     volume = pod_specs(objects)[f"Deployment {NAME}"]["volumes"][1]
     assert volume["secret"] == {"secretName": "mine", "items": [{"key": "a.creds", "path": "operator.creds"}]}
+    assert "COGNITIVE_NATS_ACCOUNTS" not in env
     assert "COGNITIVE_NATS_CREDS" not in environment(render(*OWN_BROKER))
 
 

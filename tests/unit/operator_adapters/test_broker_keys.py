@@ -11,7 +11,7 @@ from cognitive_operator.adapters.kube import KubeApi
 from cognitive_operator.adapters.nats_accounts import new_broker_keys
 from cognitive_operator.errors import ConflictError
 
-FILES = {"auth.conf", "operator.creds", "account.nk", "root.nk"}
+FILES = {"auth.conf", "operator.creds", "system.creds", "account.nk", "root.nk"}
 
 
 class Client:
@@ -64,5 +64,5 @@ def test_every_broker_has_keys_of_its_own_and_tells_the_server_no_seed() -> None
     one, other = new_broker_keys(), new_broker_keys()
     assert not {one[name] for name in FILES} & {other[name] for name in FILES}
     seeds = [line for text in one.values() for line in text.split() if line[:2] in ("SA", "SO", "SU")]
-    assert len(seeds) == 3
+    assert len(seeds) == 4
     assert not [seed for seed in seeds if seed in one["auth.conf"]]

@@ -169,8 +169,7 @@ class NatsBroker:
         async with self._in_use():
             stored = await self._js.last(_CLAIMS, _claim_subject(key))
             if stored is None or not stored.is_marker:
-                headers = {"KV-Operation": "PURGE", "Nats-Rollup": "sub"}
-                await self._js.publish(_claim_subject(key), b"", headers)
+                await self._js.publish(_claim_subject(key), b"", {"KV-Operation": "PURGE"})
         self._purged.add(key)
 
     async def list_leases(self, agent_uid: str) -> Sequence[LeaseSeen]:

@@ -137,7 +137,7 @@ def _bucket(bucket: str, ttl_s: int, settings: NatsSettings) -> StreamSpec:
         "max_msgs_per_subject": 1,
         "max_age": ttl_s * _S,
         "allow_direct": True,
-        "allow_rollup_hdrs": True,
+        "allow_rollup_hdrs": False,  # with one message an agent could remove those of all others
         "deny_delete": True,
     }
     return StreamSpec(kv_stream(bucket), owned, {**_initial(settings), "duplicate_window": min(ttl_s, 120) * _S})

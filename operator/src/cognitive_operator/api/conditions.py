@@ -106,6 +106,7 @@ class Reason(StrEnum):
     SECRET_KEY_NOT_FOUND = "SecretKeyNotFound"
     CREDENTIALS_NOT_MOUNTED = "CredentialsNotMounted"
     CONSUMER_MISSING = "ConsumerMissing"
+    CREDENTIALS_NOT_KEPT = "CredentialsNotKept"
     BROKER_UNREACHABLE = "BrokerUnreachable"
     EXECUTOR_STARTING = "ExecutorStarting"
     EXECUTOR_FAILED = "ExecutorFailed"

@@ -5,6 +5,7 @@ from typing import Final
 from cognitive_operator.api.children import child_labels, child_name
 from cognitive_operator.api.ray_spec import ManagedRay, RayResources
 from cognitive_operator.api.resources import Agent
+from cognitive_operator.desired import broker_secret
 from cognitive_operator.desired.child import CONTAINER_SECURITY
 from cognitive_operator.desired.request import API_KEY_FILE, REDIS_URL_FILE, fallback_key_file
 from cognitive_operator.ports import Body
@@ -13,9 +14,6 @@ SECRETS_DIR: Final = "/var/run/secrets/cognitive"
 SECRETS_MODE: Final = 0o444
 """Readable by whichever user the image runs as; only the pod's own containers see the files."""
 SPOOL_DIR: Final = "/tmp/cognitive-spool"
-BROKER_SUFFIX: Final = "nats"
-BROKER_FILE: Final = "nats.creds"
-"""Name of the broker's credentials, as the Secret's key and as the file."""
 GRACE_S: Final = 10
 """Ray's processes make nothing of SIGTERM: nothing runs on pods that the operator takes away."""
 HEAD_RESOURCES: Final = RayResources(requests={"cpu": "500m", "memory": "2Gi"}, limits={"memory": "2Gi"})
@@ -71,7 +69,8 @@ def _scheduling(ray: ManagedRay) -> Body:
 def _secrets(agent: Agent) -> Body:
     """Return the agent's secrets as files. None has to be there: a pod that waits for one could not say which."""
     meta = agent.metadata
-    files = [*_model_files(agent), (child_name(meta.name, meta.uid, BROKER_SUFFIX), BROKER_FILE, BROKER_FILE)]
+    broker = child_name(meta.name, meta.uid, broker_secret.SUFFIX)
+    files = [*_model_files(agent), (broker, broker_secret.KEY, broker_secret.KEY)]
     sources = [
         {"secret": {"name": name, "optional": True, "items": [{"key": key, "path": path}]}} for name, key, path in files
     ]

@@ -89,6 +89,7 @@ class AgentReconciler:
         self._models = Models(deps, index)
         self._keeper = ExecutorKeeper(deps)
         self._farewell = farewell
+        self._accounts = farewell.accounts
         self._accountant = Accountant(deps, index)
         self._poke = poke
 
@@ -164,12 +165,13 @@ class AgentReconciler:
             if record.ensured_since_s != broker.connected_since or record.lacks_consumer:
                 since_s = broker.connected_since
                 await broker.ensure_agent(meta.namespace, meta.uid)
+                await self._accounts.admit(record)
                 record.ensured_since_s = since_s
             await self._keeper.read_leases(record)
         except BrokerUnavailableError as error:
             record.ensured_since_s = None
             return Check("False", Reason.BROKER_UNREACHABLE, str(error))
-        return Check("True", Reason.AVAILABLE, "The broker answers.")
+        return await self._accounts.keep_secret(record) or Check("True", Reason.AVAILABLE, "The broker answers.")
 
     async def _probe_ray(self, record: AgentRecord) -> None:
         now_s = self._deps.clock.monotonic()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from cognitive_operator.accounts import AgentAccounts
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.plan.share import RayBounds
 from cognitive_operator.ports import Broker, Children, Clock, EventSink, Kube, ModelProbe, RayJobs
@@ -27,6 +28,8 @@ class Deps:
     ttl_s: int = 86_400
     """Seconds after which a finished task is deleted, where neither the task nor its agent says."""
     tracer: Tracer = field(default_factory=Untraced)
+    accounts: AgentAccounts | None = None
+    """None: the broker knows no agents apart."""
     bounds: RayBounds = field(default_factory=RayBounds)
 
     def __repr__(self) -> str:

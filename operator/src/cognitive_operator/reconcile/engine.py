@@ -54,7 +54,7 @@ class Engine:
         self._schedules = Schedules(deps, index, self._sweep)
         index.links.wake = self._sweep.poke
         clusters = RayClusters(deps, index)
-        farewell = Farewell(deps, index, clusters, self._tasks.add)
+        farewell = Farewell(deps, index, clusters, self._sweep.accounts, self._tasks.add)
         self._agent = AgentReconciler(deps, index, clusters, farewell, self._tasks.add)
 
     async def run(self) -> None:

@@ -16,6 +16,7 @@ from cognitive_operator.errors import (
 )
 from cognitive_operator.plan.agent import Check
 from cognitive_operator.ports import EventNote, ObjectRef, RayTarget
+from cognitive_operator.reconcile.broker_accounts import BrokerAccounts
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.index import AgentRecord, Index
 from cognitive_operator.reconcile.ray_clusters import RayClusters
@@ -29,10 +30,13 @@ TRY_EVERY_S: Final = 2.0
 class Farewell:
     """Stops an agent's jobs, removes what it has on the broker and releases its finalizer."""
 
-    def __init__(self, deps: Deps, index: Index, clusters: RayClusters, poke: Callable[[str], None]) -> None:
+    def __init__(
+        self, deps: Deps, index: Index, clusters: RayClusters, accounts: BrokerAccounts, poke: Callable[[str], None]
+    ) -> None:
         self._deps = deps
         self._index = index
         self._clusters = clusters
+        self.accounts = accounts
         self._poke = poke
 
     async def say(self, record: AgentRecord) -> float | None:
@@ -45,7 +49,7 @@ class Farewell:
         is_late = now_s - record.deleting_since_s >= RELEASE_AFTER_S
         troubles = [await self._leave_ray(record)]
         if troubles == [None] or is_late:  # without a consumer an executor that nobody can reach ends itself
-            troubles.append(await self._leave_broker(record))
+            troubles.append(await self._leave_broker(record, is_stopped=troubles == [None]))
         trouble = "; ".join(filter(None, troubles))
         if trouble and not is_late:
             return TRY_EVERY_S
@@ -84,11 +88,16 @@ class Farewell:
             return f"its Ray jobs may still run: {error}"
         return None
 
-    async def _leave_broker(self, record: AgentRecord) -> str | None:
+    async def _leave_broker(self, record: AgentRecord, *, is_stopped: bool) -> str | None:
+        uid = record.agent.metadata.uid
         try:
-            await self._deps.broker.delete_agent(record.agent.metadata.uid)
+            await self._deps.broker.delete_agent(uid)
+            if is_stopped:
+                await self.accounts.expel(uid)
+            else:
+                self.accounts.expel_later(uid)
         except BrokerUnavailableError as error:
-            return f"its consumer and results may still be on the broker: {error}"
+            return f"its consumer, results and account may still be on the broker: {error}"
         return None
 
     def _warn(self, record: AgentRecord, trouble: str) -> None:

@@ -124,6 +124,8 @@ class AgentRecord:
     submitted_s: float = float("-inf")
     ensured_since_s: float | None = None
     """The broker connection for which the agent's consumer and bucket were made sure of."""
+    secret_at_s: float = float("-inf")
+    """When the Secret with its credentials for the broker was last found good."""
     workers: dict[str, WorkerSeen] = field(default_factory=dict)
     leases_at_s: float = float("-inf")
     """When the leases were last read."""

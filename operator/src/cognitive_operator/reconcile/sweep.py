@@ -11,6 +11,7 @@ from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL, AttemptKey
 from cognitive_operator.errors import CognitiveOperatorError, TransientError
 from cognitive_operator.plan.flight import Flight
 from cognitive_operator.ports import Body
+from cognitive_operator.reconcile.broker_accounts import BrokerAccounts
 from cognitive_operator.reconcile.cleaner import Cleaner, Leftover
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.index import Index, ObjectName
@@ -34,6 +35,7 @@ class Sweep:
         self._tasks = tasks
         self._agents = agents
         self._cleaner = cleaner
+        self.accounts = BrokerAccounts(deps)
         self._suspects: set[tuple[str, AttemptKey]] = set()
         self._lost_agents: set[str] = set()
         self.synced = asyncio.Event()
@@ -121,6 +123,7 @@ class Sweep:
     async def find_orphans(self) -> None:
         """Clean up what belongs to no task or no agent that exists, when two looks in a row found it so."""
         await self._find_lost_agents()
+        await self.accounts.expel_due()
         requests = await self._deps.broker.list_requests()
         claims = await self._deps.broker.list_claims()
         for agent in list(self._index.agents.values()):
@@ -138,6 +141,7 @@ class Sweep:
         lost = found - {agent.agent.metadata.uid for agent in self._index.agents.values()}
         for uid in lost & self._lost_agents:
             await self._deps.broker.delete_agent(uid)
+            self.accounts.expel_later(uid)
         self._lost_agents = lost - self._lost_agents
 
     def _ignore(self, body: Body, error: ValidationError) -> None:

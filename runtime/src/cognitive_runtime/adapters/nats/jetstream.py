@@ -44,6 +44,11 @@ async def store(
         )
 
 
+async def store_alone(broker: BrokerConnection, subject: str, payload: bytes) -> None:
+    """Store a message in place of all that its subject has, in a stream that allows it. Raises as ``store`` does."""
+    await store(broker, subject, payload, _ROLLUP)
+
+
 async def create(broker: BrokerConnection, subject: str, payload: bytes) -> None:
     """Store the first message that the subject ever had, by whoever comes first.
 
@@ -92,7 +97,7 @@ async def put_key(broker: BrokerConnection, bucket: str, key: str, value: bytes)
 
 async def purge_key(broker: BrokerConnection, bucket: str, key: str) -> None:
     """Remove a key of a key-value bucket, leaving the mark that tells its watchers."""
-    await store(broker, f"$KV.{bucket}.{key}", b"", {_KV_OPERATION: "PURGE", **_ROLLUP})
+    await store(broker, f"$KV.{bucket}.{key}", b"", {_KV_OPERATION: "PURGE"})
 
 
 @contextlib.contextmanager

@@ -1,21 +1,20 @@
-"""Large results and inputs, kept in the agent's object bucket."""
+"""Large results and inputs, kept in the agent's object bucket. Source of the format: NATS ADR-20."""
 
 import asyncio
 import base64
+import hashlib
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
-import nats.errors
-from nats.js.errors import Error
-from nats.js.object_store import OBJ_STREAM_TEMPLATE, ObjectStore
-
 from cognitive_runtime.adapters.nats.connection import BrokerConnection
-from cognitive_runtime.adapters.nats.errors import BrokerUnavailable, PermanentBrokerError, TransientBrokerError
-from cognitive_runtime.adapters.nats.jetstream import last_message, next_message
+from cognitive_runtime.adapters.nats.errors import PermanentBrokerError, TransientBrokerError
+from cognitive_runtime.adapters.nats.jetstream import last_message, next_message, store, store_alone
 from cognitive_runtime.adapters.nats.subjects import result_bucket
 from cognitive_runtime.domain import InputRef, InputUnavailable
 
+CHUNK_BYTES: Final = 128 * 1024
 _RETRY_S: Final = 0.5
 _ABSENT_AFTER_S: Final = 10.0
 """A replica of the bucket may lag behind: only then an object is said to be absent."""
@@ -24,15 +23,29 @@ _ABSENT_AFTER_S: Final = 10.0
 async def put_object(broker: BrokerConnection, agent_uid: str, name: str, data: bytes) -> None:
     """Store an object in the agent's bucket, in place of one of the same name.
 
+    Its chunks have one subject for ever, and the first chunk removes what an interrupted upload left there: so nothing
+    has to be purged, which is not an executor's to do.
+
     Raises:
-        BrokerUnavailable: The bucket does not exist yet, is full, or did not answer. Retry.
+        BrokerUnavailable: The bucket does not exist yet or did not answer. Retry.
+        StreamFull: It has no room. Retry.
     """
-    bucket = result_bucket(agent_uid)
-    store = ObjectStore(bucket, OBJ_STREAM_TEMPLATE.format(bucket=bucket), broker.jetstream())
-    try:
-        await store.put(name, data)
-    except (nats.errors.Error, Error, OSError) as error:
-        raise BrokerUnavailable(f"object bucket {bucket}: {error!r}") from error
+    bucket, nuid = result_bucket(agent_uid), hashlib.sha256(name.encode()).hexdigest()[:32]
+    chunks = [data[at : at + CHUNK_BYTES] for at in range(0, len(data), CHUNK_BYTES)]
+    for number, chunk in enumerate(chunks):
+        put = store if number else store_alone
+        await put(broker, f"$O.{bucket}.C.{nuid}", chunk)
+    about = {
+        "name": name,
+        "bucket": bucket,
+        "nuid": nuid,
+        "size": len(data),
+        "chunks": len(chunks),
+        "digest": f"SHA-256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode()}",
+        "mtime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "options": {"max_chunk_size": CHUNK_BYTES},
+    }
+    await store_alone(broker, _description_subject(bucket, name), json.dumps(about).encode())
 
 
 @dataclass(frozen=True)
@@ -63,8 +76,8 @@ class NatsInputs:
 
     async def _read(self, ref: InputRef) -> bytes | None:
         """Return the object, None if it is absent or incomplete."""
-        stream, encoded = OBJ_STREAM_TEMPLATE.format(bucket=ref.bucket), base64.urlsafe_b64encode(ref.name.encode())
-        about = _description(await last_message(self.broker, stream, f"$O.{ref.bucket}.M.{encoded.decode()}"))
+        stream = f"OBJ_{ref.bucket}"
+        about = _description(await last_message(self.broker, stream, _description_subject(ref.bucket, ref.name)))
         if about is None:
             return None
         parts: list[bytes] = []
@@ -76,6 +89,10 @@ class NatsInputs:
             after, part = found
             parts.append(part)
         return b"".join(parts)
+
+
+def _description_subject(bucket: str, name: str) -> str:
+    return f"$O.{bucket}.M.{base64.urlsafe_b64encode(name.encode()).decode()}"
 
 
 def _description(data: bytes | None) -> dict[str, Any] | None:

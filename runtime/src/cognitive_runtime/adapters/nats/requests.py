@@ -65,8 +65,10 @@ class NatsRequestSource:
     broker: BrokerConnection
     agent_uid: str
     problem: str | None = None
-    _inbox: str = field(init=False)
-    _subject: str = field(init=False)
+    _inbox: str = ""
+    _is_inbox_old: bool = True
+    """Each connection has an inbox of its own: what was asked on an earlier one may be answered into nothing, and the
+    broker leaves such a question out only when nobody listens for its answer."""
     _questions: dict[str, float] = field(default_factory=dict)
     """When each open question was asked, oldest first: the order in which the broker answers them."""
     _arrived: deque[NatsDelivery] = field(default_factory=deque)
@@ -74,14 +76,10 @@ class NatsRequestSource:
     _stopped: bool = False
     _pause_until: float = 0.0
 
-    def __post_init__(self) -> None:
-        self._inbox = f"_INBOX.{self.agent_uid}.{uuid4().hex}"
-        self._subject = f"{self._inbox}.*"
-
     async def start(self) -> None:
         """Listen for answers."""
         self.broker.on_reconnect(self._forget_questions)
-        await self.broker.listen(self._subject, self._on_answer)
+        await self._listen()
 
     async def next(self, slots: int) -> NatsDelivery | None:
         """Ask for at most ``slots`` requests and return one, or None after a second or ``wake``."""
@@ -101,11 +99,21 @@ class NatsRequestSource:
         """Ask for nothing more and give back what has arrived; the broker forgets questions that nobody listens for."""
         self._stopped = True
         self.wake()
-        await self.broker.unlisten(self._subject)
+        await self.broker.unlisten(f"{self._inbox}.*")
         while self._arrived:
             await self._arrived.popleft().reject()
 
+    async def _listen(self) -> None:
+        """Listen for answers on an inbox that was never asked from."""
+        self._is_inbox_old = False
+        old, self._inbox = self._inbox, f"_INBOX.{self.agent_uid}.{uuid4().hex}"
+        if old:
+            await self.broker.unlisten(f"{old}.*")
+        await self.broker.listen(f"{self._inbox}.*", self._on_answer)
+
     async def _ask(self, slots: int) -> None:
+        if self._is_inbox_old and not self._stopped:
+            await self._listen()
         now = _now()
         self._questions = {token: at for token, at in self._questions.items() if now < at + _EXPIRES_S + _SLACK_S}
         if any(now - at > _SILENCE_S for at in self._questions.values()):
@@ -158,6 +166,7 @@ class NatsRequestSource:
 
     def _forget_questions(self) -> None:
         self._questions.clear()
+        self._is_inbox_old = True
         self.wake()
 
 

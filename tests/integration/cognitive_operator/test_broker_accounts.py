@@ -1,0 +1,130 @@
+"""An operator that makes accounts on a guarded broker: agents work with the credentials of their Secret alone."""
+
+import base64
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cognitive_objects import Cluster, agent, task
+from cognitive_operator.adapters.nats_accounts import (
+    OPERATOR_CREDENTIALS,
+    SERVER_CONFIG,
+    new_broker_keys,
+)
+from controlplane import ControlPlane
+from eventually import eventually
+from nats_accounts import full_resolver, serve
+from scripted_model import ScriptedModel
+from servers.operator import OperatorProcess, OperatorSettings
+from servers.ray_head import RayHead
+
+pytestmark = [pytest.mark.integration]
+UID_LABEL = "cognitive.seedcore.io/agent-uid"
+
+
+@pytest.fixture(scope="module")
+def accounting_operator(
+    control_plane: ControlPlane, without_operator: None, crds: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    folder = tmp_path_factory.mktemp("guarded")
+    keys = new_broker_keys()
+    for name, content in keys.items():
+        (folder / name).write_text(content, encoding="ascii")
+    env = {"COGNITIVE_NATS_CREDS": str(folder / OPERATOR_CREDENTIALS), "COGNITIVE_NATS_ACCOUNTS": str(folder)}
+    with serve(folder / "nats", keys[SERVER_CONFIG] + full_resolver(folder / "accounts")) as url:
+        settings = OperatorSettings(control_plane.kubeconfig_path, url, folder / "operator.log", env)
+        with OperatorProcess.start(settings) as process:
+            yield process
+
+
+class Kubelet:
+    """Mounts the Secrets of agents on Ray, as pods' volumes do: again and again."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        self._cluster, self._folder = cluster, folder
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Kubelet":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ending.wait(0.2):
+            for secret in self._cluster.kubectl.json("get", "secrets", "-l", UID_LABEL)["items"]:
+                path = self._folder / secret["metadata"]["labels"][UID_LABEL] / "nats.creds"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(base64.b64decode(secret["data"]["nats.creds"]))
+
+
+def secrets_of(cluster: Cluster, name: str) -> list[dict[str, Any]]:
+    uid = cluster.get("cagent", name)["metadata"]["uid"]
+    found: list[dict[str, Any]] = cluster.kubectl.json("get", "secrets", "-l", f"{UID_LABEL}={uid}")["items"]
+    return found
+
+
+def secret_of(cluster: Cluster, name: str) -> dict[str, Any]:
+    (secret,) = eventually(lambda: secrets_of(cluster, name), 20)
+    return secret
+
+
+def test_agents_work_with_the_credentials_of_their_secret_alone(
+    accounting_operator: OperatorProcess,
+    control_plane: ControlPlane,
+    namespace: str,
+    ray_head: RayHead,
+    model: ScriptedModel,
+) -> None:
+    cluster = Cluster(control_plane.kubectl.within(namespace))
+    with Kubelet(cluster, ray_head.secrets_directory):
+        cluster.apply(
+            agent("warm", ray_head.address, model.url),
+            agent("jobs", ray_head.address, model.url, execution={"mode": "Job"}),
+        )
+        for name in ("warm", "jobs"):
+            cluster.wait_ready(name)
+            cluster.apply(task(f"{name}-task", name))
+        for name in ("warm", "jobs"):
+            cluster.wait_phase(f"{name}-task", "Succeeded", 60)
+        secret = secret_of(cluster, "warm")
+        owner = secret["metadata"]["ownerReferences"][0]
+        assert (owner["kind"], owner["name"]) == ("CognitiveAgent", "warm")
+        assert secret["data"] != secret_of(cluster, "jobs")["data"]
+
+        accounting_operator.kill()
+        accounting_operator.resume()
+        cluster.apply(task("after", "warm"))
+        cluster.wait_phase("after", "Succeeded")
+        same = secret_of(cluster, "warm")["metadata"]
+        assert same["resourceVersion"] == secret["metadata"]["resourceVersion"], "good credentials were replaced"
+        cluster.kubectl("delete", "cagent", "--all", "--timeout=40s")
+        eventually(lambda: not cluster.kubectl.json("get", "secrets", "-l", UID_LABEL)["items"], 60)
+
+
+def test_a_secret_of_that_name_that_is_anothers_is_told(
+    accounting_operator: OperatorProcess, cluster_alone: Cluster, model: ScriptedModel
+) -> None:
+    cluster_alone.apply(agent("first", "http://127.0.0.1:9", model.url))
+    name = secret_of(cluster_alone, "first")["metadata"]["name"]
+    accounting_operator.stop()
+    cluster_alone.kubectl("delete", "secret", name)
+    cluster_alone.kubectl("create", "secret", "generic", name, "--from-literal=mine=1")
+    accounting_operator.resume()
+
+    status, message = cluster_alone.wait_condition("first", "Ready", "NameTaken")
+    assert (status, name in message) == ("False", True)
+    assert "nats.creds" not in cluster_alone.kubectl.json("get", "secret", name)["data"]
+    cluster_alone.kubectl("delete", "cagent", "--all", "--timeout=60s")
+
+
+@pytest.fixture
+def cluster_alone(control_plane: ControlPlane, namespace: str) -> Cluster:
+    """A namespace of the test's own, without the suite's operator."""
+    return Cluster(control_plane.kubectl.within(namespace))

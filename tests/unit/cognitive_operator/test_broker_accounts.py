@@ -1,0 +1,205 @@
+"""When an agent's credentials for the broker are made, left and replaced, and what is said when they cannot be."""
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from cognitive_operator.api.children import SECRET, ChildKind
+from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.resources import Agent
+from cognitive_operator.desired.broker_secret import credentials_in, desired_broker_secret
+from cognitive_operator.errors import (
+    ApiUnavailableError,
+    BrokerUnavailableError,
+    CognitiveOperatorError,
+    ForbiddenError,
+    NameTakenError,
+    ObjectInvalidError,
+)
+from cognitive_operator.ports import Body
+from cognitive_operator.reconcile.broker_accounts import EXPEL_AFTER_S, LOOK_EVERY_S, BrokerAccounts
+from cognitive_operator.reconcile.index import AgentRecord
+from operator_objects import AGENT_UID, agent_body
+
+
+@dataclass
+class Accounts:
+    """Knows the credentials that are fresh, and makes one more each time."""
+
+    fresh: set[str] = field(default_factory=set)
+    told: list[str] = field(default_factory=list)
+    fails: bool = False
+
+    async def admit(self, namespace: str, agent_uid: str) -> None:
+        if self.fails:
+            raise BrokerUnavailableError("away")
+        self.told.append(f"admit {namespace} {agent_uid}")
+
+    async def expel(self, agent_uid: str) -> None:
+        self.told.append(f"expel {agent_uid}")
+
+    def new_credentials(self, namespace: str, agent_uid: str, now_s: float) -> str:
+        made = f"{namespace} {agent_uid} {len(self.fresh)} at {now_s:.0f}"
+        self.fresh.add(made)
+        return made
+
+    def are_fresh(self, namespace: str, agent_uid: str, credentials: str, now_s: float) -> bool:
+        return credentials in self.fresh
+
+
+@dataclass
+class Children:
+    """Holds one Secret."""
+
+    live: Body | None = None
+    reads: int = 0
+    applied: list[Body] = field(default_factory=list)
+    error: CognitiveOperatorError | None = None
+
+    async def get(self, kind: ChildKind, namespace: str, name: str) -> Body | None:
+        assert kind == SECRET
+        self.reads += 1
+        return self.live
+
+    async def apply(self, manifest: Body) -> Body:
+        if self.error is not None:
+            raise self.error
+        self.applied.append(manifest)
+        self.live = manifest
+        return manifest
+
+
+@dataclass
+class Clock:
+    """Stands still."""
+
+    seconds: float = 1000.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def now(self) -> str:
+        return "1970-01-01T00:20:00.000000Z"
+
+
+@dataclass
+class Deps:
+    """What the keeper is given."""
+
+    accounts: Accounts | None = field(default_factory=Accounts)
+    children: Children = field(default_factory=Children)
+    clock: Clock = field(default_factory=Clock)
+
+
+class Desk:
+    """One agent and its keeper."""
+
+    def __init__(self, deps: Deps) -> None:
+        body = agent_body()
+        self.deps, self.agent = deps, Agent.model_validate(body)
+        given: Any = deps
+        self.record = AgentRecord((self.agent.metadata.namespace, self.agent.metadata.name), self.agent, body, 1)
+        self.keeper = BrokerAccounts(given)
+
+    async def later(self) -> None:
+        self.deps.clock.seconds += LOOK_EVERY_S
+        assert await self.keeper.keep_secret(self.record) is None
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk(Deps())
+
+
+async def test_the_secret_is_made_once_and_looked_at_now_and_then(desk: Desk) -> None:
+    for _ in range(3):
+        assert await desk.keeper.keep_secret(desk.record) is None
+    (secret,) = desk.deps.children.applied
+    assert secret["metadata"]["name"].endswith("-nats")
+    assert secret["metadata"]["ownerReferences"][0]["uid"] == AGENT_UID
+    assert base64.b64decode(secret["data"]["nats.creds"]).decode().endswith("at 1200")
+    assert desk.deps.children.reads == 1
+    await desk.later()
+    assert (desk.deps.children.reads, len(desk.deps.children.applied)) == (2, 1)
+
+
+async def test_credentials_that_are_due_are_replaced(desk: Desk) -> None:
+    await desk.keeper.keep_secret(desk.record)
+    assert desk.deps.accounts is not None
+    desk.deps.accounts.fresh = {"the next one is another"}
+    await desk.later()
+    first, second = map(credentials_in, desk.deps.children.applied)
+    assert first != second
+
+
+@pytest.mark.parametrize("data", [None, {}, {"nats.creds": "no base64"}, {"nats.creds": "/w=="}])
+async def test_what_cannot_be_read_is_replaced(desk: Desk, data: dict[str, str] | None) -> None:
+    secret = desired_broker_secret(desk.agent, "x")
+    desk.deps.children.live = {**secret, "data": data}
+    assert await desk.keeper.keep_secret(desk.record) is None
+    assert len(desk.deps.children.applied) == 1
+
+
+async def test_a_secret_of_anothers_is_not_believed_even_with_good_credentials(desk: Desk) -> None:
+    await desk.keeper.keep_secret(desk.record)
+    assert desk.deps.children.live is not None
+    desk.deps.children.live["metadata"]["ownerReferences"] = []
+    desk.deps.children.error = NameTakenError("Secret team/x exists and belongs to nobody")
+    desk.deps.clock.seconds += LOOK_EVERY_S
+    found = await desk.keeper.keep_secret(desk.record)
+    assert found is not None
+    assert (found.status, found.reason) == ("False", Reason.NAME_TAKEN)
+
+
+@pytest.mark.parametrize("error", [ForbiddenError("403 secrets is forbidden"), ObjectInvalidError("422")])
+async def test_what_has_to_be_repaired_is_said(desk: Desk, error: CognitiveOperatorError) -> None:
+    desk.deps.children.error = error
+    found = await desk.keeper.keep_secret(desk.record)
+    assert found is not None
+    assert (found.status, found.reason) == ("False", Reason.CREDENTIALS_NOT_KEPT)
+    assert str(error) in found.message
+    assert "Secret " in found.message
+    desk.deps.children.error = None
+    assert await desk.keeper.keep_secret(desk.record) is None
+    assert len(desk.deps.children.applied) == 1
+
+
+async def test_an_api_server_that_is_away_is_asked_again_and_stops_no_agent(desk: Desk) -> None:
+    desk.deps.children.error = ApiUnavailableError("away")
+    assert await desk.keeper.keep_secret(desk.record) is None
+    desk.deps.children.error = None
+    assert await desk.keeper.keep_secret(desk.record) is None
+    assert len(desk.deps.children.applied) == 1
+
+
+async def test_a_broker_that_knows_no_agents_apart_needs_nothing() -> None:
+    desk = Desk(Deps(accounts=None))
+    await desk.keeper.admit(desk.record)
+    await desk.keeper.expel(AGENT_UID)
+    assert await desk.keeper.keep_secret(desk.record) is None
+    assert desk.deps.children.reads == 0
+
+
+async def test_accounts_come_and_go_with_their_agent(desk: Desk) -> None:
+    assert desk.deps.accounts is not None
+    await desk.keeper.admit(desk.record)
+    await desk.keeper.expel(AGENT_UID)
+    namespace = desk.agent.metadata.namespace
+    assert desk.deps.accounts.told == [f"admit {namespace} {AGENT_UID}", f"expel {AGENT_UID}"]
+    desk.deps.accounts.fails = True
+    with pytest.raises(BrokerUnavailableError):
+        await desk.keeper.admit(desk.record)
+
+
+async def test_an_executor_that_may_still_run_has_time_to_end_itself(desk: Desk) -> None:
+    assert desk.deps.accounts is not None
+    desk.keeper.expel_later(AGENT_UID)
+    desk.deps.clock.seconds += EXPEL_AFTER_S - 1
+    await desk.keeper.expel_due()
+    assert desk.deps.accounts.told == []
+    desk.deps.clock.seconds += 1
+    for _ in range(2):
+        await desk.keeper.expel_due()
+    assert desk.deps.accounts.told == [f"expel {AGENT_UID}"]

@@ -1,0 +1,10 @@
+"""Whoever installs the runtime alone, as its image does, can use credentials for the broker."""
+
+from importlib.metadata import requires
+
+from packaging.requirements import Requirement
+
+
+def test_the_runtime_brings_what_credentials_are_read_by() -> None:
+    needed = [Requirement(line) for line in requires("cognitive-runtime") or ()]
+    assert "nkeys" in next(each.extras for each in needed if each.name == "nats-py")
