@@ -1,7 +1,7 @@
 """What the reconcilers need of the outside world. Every call has a deadline of its own and raises only ``errors``."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cognitive_operator.api.children import ChildKind
@@ -237,101 +237,6 @@ class EventNote:
     """Normal or Warning."""
     reason: str
     message: str
-
-
-@dataclass(frozen=True)
-class RaySubmission:
-    """A job to submit to Ray."""
-
-    submission_id: str
-    entrypoint: str
-    env_vars: Mapping[str, str]
-    metadata: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class RayJob:
-    """A job that Ray knows."""
-
-    submission_id: str
-    status: str
-    """PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED."""
-    message: str
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def is_terminal(self) -> bool:
-        """True when Ray will not run it any more."""
-        return self.status in ("STOPPED", "SUCCEEDED", "FAILED")
-
-
-@dataclass(frozen=True)
-class RayTarget:
-    """A Ray dashboard, and what lets a caller in."""
-
-    url: str
-    token: str | None = field(default=None, repr=False)
-
-
-class RayJobs(Protocol):
-    """Ray's Jobs REST API. All methods raise RayUnavailableError or RayRefusedError."""
-
-    async def version(self, target: RayTarget) -> str:
-        """Return Ray's version: the cheapest proof that the dashboard answers."""
-
-    async def submit(self, target: RayTarget, submission: RaySubmission) -> None:
-        """Submit a job; one with the same id that exists is adopted."""
-
-    async def get(self, target: RayTarget, submission_id: str) -> RayJob | None:
-        """Return a job, None if Ray does not know it."""
-
-    async def list_jobs(self, target: RayTarget) -> Sequence[RayJob]:
-        """Return all submitted jobs."""
-
-    async def stop(self, target: RayTarget, submission_id: str) -> None:
-        """Ask Ray to stop a job; an unknown or finished one is no error."""
-
-    async def delete(self, target: RayTarget, submission_id: str) -> None:
-        """Forget a finished job; an unknown or running one is no error."""
-
-
-@dataclass(frozen=True)
-class ModelTarget:
-    """A model API to ask."""
-
-    endpoint: str
-    provider: str = "openaiCompatible"
-    api_version: str | None = None
-
-
-@dataclass(frozen=True)
-class ModelSeen:
-    """What a model endpoint answered to ``GET /models``."""
-
-    ok: bool
-    reason: str
-    message: str
-    models: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ModelTrial:
-    """How a small inference went."""
-
-    ok: bool
-    message: str
-    first_token_s: float = 0.0
-    tokens_per_second: float = 0.0
-
-
-class ModelProbe(Protocol):
-    """Asks a model endpoint whether it serves."""
-
-    async def infer(self, target: ModelTarget, model: str, api_key: str | None, timeout_s: float) -> ModelTrial:
-        """Let a vLLM server write a few words and say how fast it was; never raises."""
-
-    async def check(self, target: ModelTarget, api_key: str | None) -> ModelSeen:
-        """Return what the endpoint says, asked as its provider wants to be asked; never raises."""
 
 
 class Clock(Protocol):

@@ -4,7 +4,7 @@ import pytest
 
 from cognitive_operator.adapters.model import ModelEndpoint
 from cognitive_operator.adapters.web import WebClient
-from cognitive_operator.ports import ModelProbe, ModelTarget
+from cognitive_operator.services import ModelProbe, ModelTarget
 from http_double import HANG, HttpDouble, Reply
 
 pytestmark = pytest.mark.component

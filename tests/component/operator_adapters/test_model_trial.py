@@ -8,7 +8,7 @@ import pytest
 
 from cognitive_operator.adapters.model import ModelEndpoint
 from cognitive_operator.adapters.web import WebClient
-from cognitive_operator.ports import ModelTarget, ModelTrial
+from cognitive_operator.services import ModelTarget, ModelTrial
 from http_double import HANG, HttpDouble, Reply
 
 pytestmark = pytest.mark.component

@@ -6,7 +6,7 @@ import pytest
 from cognitive_operator.adapters.ray_jobs import RayJobsHttp
 from cognitive_operator.adapters.web import WebClient
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
-from cognitive_operator.ports import RayJob, RayJobs, RaySubmission, RayTarget
+from cognitive_operator.services import RayJob, RayJobs, RaySubmission, RayTarget
 from eventually import eventually_async
 from http_double import HANG, HttpDouble, Reply
 from servers.ray_head import RayHead

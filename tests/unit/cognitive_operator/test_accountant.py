@@ -11,7 +11,8 @@ from cognitive_operator.api.names import response_subject, responses_of_agent
 from cognitive_operator.api.wire import SIGNATURE_HEADER, Completed, Failed, attempt_key, sign
 from cognitive_operator.ports import RetainedResponse
 from cognitive_operator.reconcile.accountant import PAGE, Accountant
-from cognitive_operator.reconcile.index import AgentRecord, Index
+from cognitive_operator.reconcile.index import Index
+from cognitive_operator.reconcile.records import AgentRecord
 
 MASTER = b"m" * 32
 

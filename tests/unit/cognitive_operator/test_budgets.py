@@ -13,7 +13,7 @@ from cognitive_operator.plan.budget import tokens_check
 from cognitive_operator.plan.flight import closing_of
 from cognitive_operator.plan.ledger import Entry, Share, counted
 from cognitive_operator.plan.task import TaskPlan, plan_task
-from cognitive_operator.reconcile.index import AgentRecord, Spent
+from cognitive_operator.reconcile.records import AgentRecord, Spent
 
 SCHEMA = {"type": "integer"}
 USED = {"prompt_tokens": 300, "completion_tokens": 200, "total_tokens": 500}

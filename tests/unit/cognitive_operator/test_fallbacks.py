@@ -9,8 +9,8 @@ from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.errors import ObjectNotFoundError
 from cognitive_operator.plan.agent import Check
-from cognitive_operator.ports import ModelSeen, ModelTarget
 from cognitive_operator.reconcile.fallbacks import with_fallbacks
+from cognitive_operator.services import ModelSeen, ModelTarget
 
 UNREACHABLE = Check("False", Reason.MODEL_UNREACHABLE, "http://model/v1: no connection.")
 

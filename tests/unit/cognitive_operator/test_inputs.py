@@ -18,8 +18,9 @@ from cognitive_operator.errors import BrokerUnavailableError, ForbiddenError, Me
 from cognitive_operator.plan.hold import Hold
 from cognitive_operator.plan.input_hold import HeldError
 from cognitive_operator.reconcile.dependencies import Dependencies
-from cognitive_operator.reconcile.index import Index, TaskRecord
+from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.inputs import LOOK_EVERY_S, Inputs
+from cognitive_operator.reconcile.records import TaskRecord
 from cognitive_operator.reconcile.requests import RequestPublisher
 from cognitive_operator.telemetry import Untraced
 

@@ -8,7 +8,8 @@ from cognitive_operator.plan.flight import Flight
 from cognitive_operator.plan.share import RayBounds
 from cognitive_operator.ports import Body
 from cognitive_operator.reconcile.gauges import QueueGauges
-from cognitive_operator.reconcile.index import Index, TaskRecord
+from cognitive_operator.reconcile.index import Index
+from cognitive_operator.reconcile.records import TaskRecord
 from cognitive_operator.telemetry import QueueSeen
 
 NAME = ("team", "sre")

@@ -21,9 +21,11 @@ from cognitive_operator.errors import (
     RayUnavailableError,
 )
 from cognitive_operator.plan.flight import Flight
-from cognitive_operator.ports import Body, RayTarget
-from cognitive_operator.reconcile.index import AgentRecord, Index
+from cognitive_operator.ports import Body
+from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.ray_clusters import RayClusters
+from cognitive_operator.reconcile.records import AgentRecord
+from cognitive_operator.services import RayTarget
 from operator_objects import AGENT_UID, agent_body, key, task_body
 
 NAME = "ca-sre-bafde89c-ray"

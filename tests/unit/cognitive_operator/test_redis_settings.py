@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 import operator_objects as o
-from cognitive_operator.api.resources import LLM, Agent
+from cognitive_operator.api.llm import LLM
+from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.ray_job import RayEnvironment, desired_executor
 from cognitive_operator.desired.request import secret_files
 from cognitive_operator.errors import ApiUnavailableError, ObjectNotFoundError

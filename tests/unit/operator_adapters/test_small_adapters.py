@@ -15,7 +15,7 @@ from cognitive_operator.adapters.nats_connection import NatsConnection, NatsSett
 from cognitive_operator.adapters.tasks import end
 from cognitive_operator.adapters.troubles import Troubles, describe
 from cognitive_operator.errors import BrokerUnavailableError
-from cognitive_operator.ports import ModelTarget
+from cognitive_operator.services import ModelTarget
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from cognitive_operator.adapters.model_trial import new_question, trial_of
 from cognitive_operator.adapters.model_url import models_url
 from cognitive_operator.adapters.web import Answer, Question, WebClient, WebError, shown
 from cognitive_operator.api.conditions import Reason
-from cognitive_operator.ports import ModelSeen, ModelTarget, ModelTrial
+from cognitive_operator.services import ModelSeen, ModelTarget, ModelTrial
 
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _MAX_MODELS: Final = 1000

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from cognitive_operator.adapters.model_url import models_url
 from cognitive_operator.adapters.web import Answer, Question
-from cognitive_operator.ports import ModelTarget, ModelTrial
+from cognitive_operator.services import ModelTarget, ModelTrial
 
 TOKENS: Final = 16
 _MAX_BYTES: Final = 1024 * 1024

@@ -5,7 +5,7 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from cognitive_operator.adapters.web import shown
-from cognitive_operator.ports import ModelTarget
+from cognitive_operator.services import ModelTarget
 
 _VERSION: Final = re.compile(r"v\d+[a-z0-9]*")
 _AZURE_API: Final = re.compile(r"/openai(/.*)?$")

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from cognitive_operator.adapters.web import Answer, Question, WebClient, WebError, shown
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
-from cognitive_operator.ports import RayJob, RaySubmission, RayTarget
+from cognitive_operator.services import RayJob, RaySubmission, RayTarget
 
 MESSAGE_CHARACTERS: Final = 512
 _MAX_BYTES: Final = 16 * 1024 * 1024

@@ -3,7 +3,8 @@
 from typing import Final
 
 from cognitive_operator.api.children import child_name
-from cognitive_operator.api.resources import Agent, SecretKeyRef
+from cognitive_operator.api.llm import SecretKeyRef
+from cognitive_operator.api.resources import Agent
 
 SUFFIX: Final = "vllm"
 PORT: Final = 8000

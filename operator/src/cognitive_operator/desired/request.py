@@ -3,9 +3,10 @@
 import re
 from typing import Final
 
+from cognitive_operator.api.llm import LLM
+from cognitive_operator.api.llm import Fallback as LLMFallback
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.api.resources import LLM, Agent, Task
-from cognitive_operator.api.resources import Fallback as LLMFallback
+from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import (
     AgentSettings,
     CacheSettings,

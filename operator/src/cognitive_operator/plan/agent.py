@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.llm import Served
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
-from cognitive_operator.api.resources import Agent, Served
+from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.plan.task import Blocker
-from cognitive_operator.ports import ModelTarget
+from cognitive_operator.services import ModelTarget
 from cognitive_operator.status.conditions import Verdict
 
 

@@ -20,7 +20,8 @@ from cognitive_operator.plan.ledger import (
 )
 from cognitive_operator.ports import RetainedResponse
 from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.index import AgentRecord, Index
+from cognitive_operator.reconcile.index import Index
+from cognitive_operator.reconcile.records import AgentRecord
 from cognitive_operator.reconcile.results import verified
 
 logger = logging.getLogger(__name__)

@@ -32,9 +32,10 @@ from cognitive_operator.reconcile.accountant import Accountant
 from cognitive_operator.reconcile.deps import Deps, today
 from cognitive_operator.reconcile.executors import ExecutorKeeper
 from cognitive_operator.reconcile.farewell import Farewell
-from cognitive_operator.reconcile.index import AgentRecord, Index, ObjectName
+from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.models import Models
 from cognitive_operator.reconcile.ray_clusters import RayClusters
+from cognitive_operator.reconcile.records import AgentRecord, ObjectName
 from cognitive_operator.status.agent import (
     agent_status,
     capacity_of,

@@ -21,7 +21,8 @@ from cognitive_operator.plan.note import note_of
 from cognitive_operator.plan.task import RUNNING_AFTER_S
 from cognitive_operator.reconcile.cleaner import Cleaner, Leftover
 from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.index import AgentRecord, Arrival, Index, TaskRecord
+from cognitive_operator.reconcile.index import Index
+from cognitive_operator.reconcile.records import AgentRecord, Arrival, TaskRecord
 from cognitive_operator.reconcile.results import is_note, verified
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from cognitive_operator.desired.broker_secret import SUFFIX, credentials_in, des
 from cognitive_operator.errors import ForbiddenError, NameTakenError, ObjectInvalidError, TransientError
 from cognitive_operator.plan.agent import Check
 from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.index import AgentRecord
+from cognitive_operator.reconcile.records import AgentRecord
 
 logger = logging.getLogger(__name__)
 EXPEL_AFTER_S: Final = 120.0

@@ -10,7 +10,8 @@ from cognitive_operator.errors import CognitiveOperatorError, ObjectNotFoundErro
 from cognitive_operator.plan.expiry import Expiries
 from cognitive_operator.ports import Identity
 from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.index import Index, TaskRecord
+from cognitive_operator.reconcile.index import Index
+from cognitive_operator.reconcile.records import TaskRecord
 
 logger = logging.getLogger(__name__)
 LOOK_EVERY_S: Final = 1.0

@@ -13,7 +13,8 @@ from cognitive_operator.plan import chain
 from cognitive_operator.plan.hold import Hold
 from cognitive_operator.plan.links import Links
 from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.index import Index, TaskRecord
+from cognitive_operator.reconcile.index import Index
+from cognitive_operator.reconcile.records import TaskRecord
 from cognitive_operator.reconcile.task_result import result_of
 
 MAX_RESULTS_BYTES: Final = 8 * 1024 * 1024

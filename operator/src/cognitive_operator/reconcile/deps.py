@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from cognitive_operator.accounts import AgentAccounts
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.plan.share import RayBounds
-from cognitive_operator.ports import Broker, Children, Clock, EventSink, Kube, ModelProbe, RayJobs
+from cognitive_operator.ports import Broker, Children, Clock, EventSink, Kube
+from cognitive_operator.services import ModelProbe, RayJobs
 from cognitive_operator.telemetry import Metrics, Tracer, Untraced
 
 

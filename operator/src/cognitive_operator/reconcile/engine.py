@@ -15,10 +15,11 @@ from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.farewell import Farewell
 from cognitive_operator.reconcile.gauges import QueueGauges
 from cognitive_operator.reconcile.holds import Holds, OwnWord, QueueDeadline
-from cognitive_operator.reconcile.index import Index, ObjectName
+from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.inputs import Inputs
 from cognitive_operator.reconcile.output_schemas import OutputSchemas
 from cognitive_operator.reconcile.ray_clusters import RayClusters
+from cognitive_operator.reconcile.records import ObjectName
 from cognitive_operator.reconcile.requests import RequestPublisher
 from cognitive_operator.reconcile.results import ResultPump
 from cognitive_operator.reconcile.schedules import Schedules

@@ -11,7 +11,7 @@ from cognitive_operator.errors import RayRefusedError
 from cognitive_operator.plan.agent import ExecutorSeen
 from cognitive_operator.plan.executor import outdated_executors, plan_executor
 from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.index import AgentRecord, WorkerSeen
+from cognitive_operator.reconcile.records import AgentRecord, WorkerSeen
 
 logger = logging.getLogger(__name__)
 LEASE_FRESH_S: Final = 15.0

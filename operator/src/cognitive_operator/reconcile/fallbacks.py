@@ -3,11 +3,12 @@
 import asyncio
 
 from cognitive_operator.api.conditions import Reason
-from cognitive_operator.api.resources import Agent, Fallback
+from cognitive_operator.api.llm import Fallback
+from cognitive_operator.api.resources import Agent
 from cognitive_operator.errors import ObjectNotFoundError, TransientError
 from cognitive_operator.plan.agent import Check, target_of
-from cognitive_operator.ports import ModelProbe
 from cognitive_operator.reconcile.secrets import Secrets
+from cognitive_operator.services import ModelProbe
 
 
 async def with_fallbacks(secrets: Secrets, probe: ModelProbe, agent: Agent, first: Check) -> Check:

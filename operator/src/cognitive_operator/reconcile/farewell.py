@@ -15,11 +15,13 @@ from cognitive_operator.errors import (
     RayUnavailableError,
 )
 from cognitive_operator.plan.agent import Check
-from cognitive_operator.ports import EventNote, ObjectRef, RayTarget
+from cognitive_operator.ports import EventNote, ObjectRef
 from cognitive_operator.reconcile.broker_accounts import BrokerAccounts
 from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.index import AgentRecord, Index
+from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.ray_clusters import RayClusters
+from cognitive_operator.reconcile.records import AgentRecord
+from cognitive_operator.services import RayTarget
 
 logger = logging.getLogger(__name__)
 RELEASE_AFTER_S: Final = 20.0

@@ -5,7 +5,8 @@ from typing import Protocol
 
 from cognitive_operator.plan.hold import Hold, overdue, own_hold
 from cognitive_operator.ports import Kube
-from cognitive_operator.reconcile.index import Index, TaskRecord
+from cognitive_operator.reconcile.index import Index
+from cognitive_operator.reconcile.records import TaskRecord
 
 
 class HoldSource(Protocol):

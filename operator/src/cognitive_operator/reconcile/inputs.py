@@ -19,7 +19,8 @@ from cognitive_operator.plan.input_hold import HeldError, place_of
 from cognitive_operator.ports import Body
 from cognitive_operator.reconcile.dependencies import Dependencies
 from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.index import Index, TaskRecord
+from cognitive_operator.reconcile.index import Index
+from cognitive_operator.reconcile.records import TaskRecord
 from cognitive_operator.reconcile.task_result import result_of
 
 INPUT_LABEL: Final = "cognitive.seedcore.io/input"

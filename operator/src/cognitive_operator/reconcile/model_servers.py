@@ -23,7 +23,8 @@ from cognitive_operator.plan.causes import refusal_of
 from cognitive_operator.plan.model_server import NO_SERVER, ServerSeen, server_place
 from cognitive_operator.ports import Body, EventNote
 from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.index import AgentRecord, Index
+from cognitive_operator.reconcile.index import Index
+from cognitive_operator.reconcile.records import AgentRecord
 
 logger = logging.getLogger(__name__)
 KEY_BYTES: Final = 32

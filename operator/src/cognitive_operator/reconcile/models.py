@@ -8,12 +8,13 @@ from cognitive_operator.api.model_server import PORT
 from cognitive_operator.api.vllm_spec import ManagedVLLM
 from cognitive_operator.plan.agent import Check, model_check, target_of
 from cognitive_operator.plan.model_server import ServerSeen, server_check, settled_check, trial_check
-from cognitive_operator.ports import ModelTarget
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.fallbacks import with_fallbacks
-from cognitive_operator.reconcile.index import AgentRecord, Index
+from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.model_servers import ModelServers
+from cognitive_operator.reconcile.records import AgentRecord
 from cognitive_operator.reconcile.secrets import read_model_key
+from cognitive_operator.services import ModelTarget
 
 READY_S: Final = 30.0
 NOT_READY_S: Final = 5.0

@@ -6,7 +6,7 @@ from typing import Final
 from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.plan.hold import Hold
 from cognitive_operator.plan.output_schema import schema_fault
-from cognitive_operator.reconcile.index import TaskRecord
+from cognitive_operator.reconcile.records import TaskRecord
 
 MAX_MESSAGE_CHARS: Final = 1024
 

@@ -31,9 +31,11 @@ from cognitive_operator.plan.ray_cluster import (
     ray_place,
     with_live_counts,
 )
-from cognitive_operator.ports import Body, RayTarget
+from cognitive_operator.ports import Body
 from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.index import AgentRecord, Index
+from cognitive_operator.reconcile.index import Index
+from cognitive_operator.reconcile.records import AgentRecord
+from cognitive_operator.services import RayTarget
 
 logger = logging.getLogger(__name__)
 CLUSTER_LABEL: Final = "ray.io/cluster"

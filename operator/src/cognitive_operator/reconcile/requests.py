@@ -13,8 +13,8 @@ from cognitive_operator.desired.request import desired_request
 from cognitive_operator.errors import MessageError
 from cognitive_operator.plan.trace import traceparent
 from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.index import TaskRecord
 from cognitive_operator.reconcile.inputs import Inputs
+from cognitive_operator.reconcile.records import TaskRecord
 
 
 class RequestPublisher:

@@ -11,7 +11,8 @@ from cognitive_operator.api.wire import SIGNATURE_HEADER, Completed, Failed, att
 from cognitive_operator.errors import BrokerUnavailableError, MessageError, TransientError
 from cognitive_operator.ports import Delivery, RetainedResponse
 from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.index import Arrival, Index
+from cognitive_operator.reconcile.index import Index
+from cognitive_operator.reconcile.records import Arrival
 from cognitive_operator.reconcile.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)

@@ -23,7 +23,8 @@ from cognitive_operator.errors import (
 from cognitive_operator.plan.schedule import SchedulePlan, plan_schedule, surplus
 from cognitive_operator.ports import Body, EventNote, Identity, ObjectRef
 from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.index import Index, ObjectName
+from cognitive_operator.reconcile.index import Index
+from cognitive_operator.reconcile.records import ObjectName
 from cognitive_operator.reconcile.sweep import RELIST_EVERY_S, Sweep
 from cognitive_operator.reconcile.workqueue import WorkQueue
 from cognitive_operator.status.conditions import Verdict, merge_patch

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from cognitive_operator.api.conditions import Reason
-from cognitive_operator.api.resources import LLM
+from cognitive_operator.api.llm import LLM
 from cognitive_operator.errors import ObjectNotFoundError, TransientError
 from cognitive_operator.plan.agent import Check
 

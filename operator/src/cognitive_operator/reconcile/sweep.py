@@ -14,7 +14,8 @@ from cognitive_operator.ports import Body
 from cognitive_operator.reconcile.broker_accounts import BrokerAccounts
 from cognitive_operator.reconcile.cleaner import Cleaner, Leftover
 from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.index import Index, ObjectName
+from cognitive_operator.reconcile.index import Index
+from cognitive_operator.reconcile.records import ObjectName
 from cognitive_operator.reconcile.workqueue import WorkQueue
 
 Step = Callable[[], Awaitable[None]]

@@ -18,7 +18,8 @@ from cognitive_operator.ports import Body, EventNote, ObjectRef
 from cognitive_operator.reconcile.attempts import AttemptObserver
 from cognitive_operator.reconcile.deps import Deps, today
 from cognitive_operator.reconcile.holds import Holds
-from cognitive_operator.reconcile.index import Index, Spent, TaskRecord
+from cognitive_operator.reconcile.index import Index
+from cognitive_operator.reconcile.records import Spent, TaskRecord
 from cognitive_operator.reconcile.requests import RequestPublisher
 from cognitive_operator.reconcile.sweep import Sweep
 from cognitive_operator.reconcile.tally import count_ends
