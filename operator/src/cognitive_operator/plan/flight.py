@@ -49,6 +49,29 @@ class Flight:
             started_at=self.claim.claimed_at if self.claim else None,
         )
 
+    def closed(
+        self,
+        finished_at: str,
+        outcome: Outcome,
+        reason: Reason,
+        message: str,
+        *,
+        retryable: bool = True,
+        is_counted: bool = True,
+    ) -> "Closing":
+        """Return how the attempt ended by the operator's word, since no executor gave one."""
+        return Closing(
+            key=self.key,
+            mode=self.mode,
+            outcome=outcome,
+            finished_at=finished_at,
+            reason=reason,
+            message=message,
+            retryable=retryable,
+            is_counted=is_counted,
+            claim=self.claim,
+        )
+
 
 @dataclass(frozen=True)
 class Closing:

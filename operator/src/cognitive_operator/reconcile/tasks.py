@@ -242,7 +242,7 @@ class TaskReconciler:
     async def _finished(self, record: TaskRecord) -> None:
         record.flight = None
         for arrival in list(record.arrivals):
-            await self._attempts.drop_late(record, arrival)
+            await self._attempts.responses.drop_late(record, arrival)
         self._release(record)
 
     def _release(self, record: TaskRecord) -> None:
