@@ -1,8 +1,11 @@
 """Two operators of one peering: one works, the other takes over."""
 
+import json
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +19,8 @@ from servers.ray_head import RayHead
 
 pytestmark = [pytest.mark.integration]
 CRDS = Path(__file__).parents[3] / "charts" / "cognitive-operator" / "crds" / "kopf-peering.yaml"
+PROBED_EVERY_S = 10.5
+"""Kopf answers with what its probes said at most 10 s ago."""
 PEERING = """
 apiVersion: kopf.dev/v1
 kind: ClusterKopfPeering
@@ -45,6 +50,11 @@ def is_leading(operator: OperatorProcess) -> bool:
         return b"cognitive_operator_leading 1.0" in response.read()
 
 
+def health(operator: OperatorProcess) -> Any:
+    with urllib.request.urlopen(operator.health_url, timeout=5) as response:
+        return json.load(response)
+
+
 def one_leads(operators: list[OperatorProcess]) -> OperatorProcess | None:
     leading = [operator for operator in operators if is_leading(operator)]
     return leading[0] if len(leading) == 1 else None
@@ -72,4 +82,7 @@ def test_one_works_and_the_other_takes_over_within_half_a_minute(
     cluster.apply(task("handed-over", "peered"))
     cluster.wait_phase("handed-over", "Succeeded", 15.0)
     assert len(model.requests) == 4
-    assert is_leading(second if now is first else first)
+    last = second if now is first else first
+    assert is_leading(last)
+    time.sleep(PROBED_EVERY_S)
+    assert health(last) == {"watchLagSeconds": 0.0}

@@ -17,6 +17,8 @@ REQUEST_TIMEOUT_S: Final = 30.0
 WATCH_TIMEOUT_S: Final = 300
 INACTIVITY_S: Final = 70.0
 """Longer than the API server's bookmark interval of 60 s: a watch that is silent for longer is dead."""
+WATCH_LAG_MAX_S: Final = 400.0
+"""Longer than from one list of all objects to the next, which finds a lag: Kopf renews a silent watch long before."""
 WORKERS: Final = 100
 WORKER_IDLE_S: Final = 0.01
 """Kopf keeps a worker for each object for so long after its last event: WORKERS / WORKER_IDLE_S objects a second bound
@@ -34,6 +36,9 @@ class Engine(Protocol):
     def lose(self, plural: str, body: Body) -> None:
         """An object is deleted."""
 
+    def watch_lag_s(self) -> float:
+        """Return for how long something is known that no watch has brought, in seconds."""
+
 
 def new_registry(engine: Engine, on_stop: Callable[[], None]) -> kopf.OperatorRegistry:
     """Return a registry whose handlers feed the engine; ``on_stop`` is called when Kopf ends."""
@@ -42,6 +47,8 @@ def new_registry(engine: Engine, on_stop: Callable[[], None]) -> kopf.OperatorRe
 
     for plural in (TASK_PLURAL, AGENT_PLURAL, SCHEDULE_PLURAL):
         kopf.on.event(GROUP, VERSION, plural, registry=registry)(_feeding(engine, plural))
+
+    kopf.on.probe(id="watchLagSeconds", registry=registry)(watch_probe(engine))
 
     @kopf.on.cleanup(registry=registry)
     async def on_cleanup(**_: Any) -> None:
@@ -55,6 +62,18 @@ def _feeding(engine: Engine, plural: str) -> Callable[..., Awaitable[None]]:
         (engine.lose if event["type"] == "DELETED" else engine.take)(plural, dict(event["object"]))
 
     return on_event
+
+
+def watch_probe(engine: Engine) -> Callable[..., Awaitable[float]]:
+    """Return a probe that fails ``/healthz`` with status 500 once the watches are silent for good."""
+
+    async def on_probe(**_: Any) -> float:
+        lag_s = engine.watch_lag_s()
+        if lag_s > WATCH_LAG_MAX_S:
+            raise kopf.PermanentError(f"The watches are silent: a change {lag_s:.0f} s ago was not told.")
+        return lag_s
+
+    return on_probe
 
 
 def new_settings(*, clusterwide: bool = True, peering: str | None = None, priority: int = 0) -> kopf.OperatorSettings:

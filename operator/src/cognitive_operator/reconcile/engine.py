@@ -25,6 +25,7 @@ from cognitive_operator.reconcile.results import ResultPump
 from cognitive_operator.reconcile.schedules import Schedules
 from cognitive_operator.reconcile.sweep import Sweep
 from cognitive_operator.reconcile.tasks import TaskReconciler
+from cognitive_operator.reconcile.watch_lag import WatchLag
 from cognitive_operator.reconcile.workqueue import WorkQueue
 
 TASK_WORKERS: Final = 64
@@ -33,15 +34,15 @@ AGENT_WORKERS: Final = 256
 
 
 class Engine:
-    """Feed it with objects by ``take_…`` and ``lose_…``; ``run`` does the rest until it is cancelled."""
+    """Feed it with objects by ``take`` and ``lose``; ``run`` does the rest until it is cancelled."""
 
-    def __init__(self, deps: Deps) -> None:
+    def __init__(self, deps: Deps, lag: WatchLag) -> None:
         self.index = index = Index(deps.bounds)
         took = partial(deps.metrics.observe, "reconcile_seconds")
         self._tasks = WorkQueue[str]("task", self._reconcile_task, TASK_WORKERS, partial(took, kind="task"))
         self._agents = WorkQueue[ObjectName]("agent", self._reconcile_agent, AGENT_WORKERS, partial(took, kind="agent"))
         self._cleaner = Cleaner(deps, index)
-        self._sweep = Sweep(deps, index, self._tasks, self._agents, self._cleaner)
+        self._sweep = Sweep(deps, index, self._tasks, self._agents, self._cleaner, lag=lag)
         self._collector = Collector(deps, index, self._sweep.lose_task)
         self._gauges = QueueGauges(deps, index)
         self._pump = ResultPump(deps, index, self._tasks)

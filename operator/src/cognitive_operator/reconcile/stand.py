@@ -14,6 +14,7 @@ from cognitive_operator.plan.peering import Peer, leads
 from cognitive_operator.ports import Body
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.engine import Engine
+from cognitive_operator.reconcile.watch_lag import WatchLag
 
 logger = logging.getLogger(__name__)
 LOOK_EVERY_S: Final = 2.0
@@ -32,6 +33,7 @@ class Stand:
         self._peering = peering
         self._engine: Engine | None = None
         self._is_leading = False
+        self._lag = WatchLag(deps.clock)
 
     async def run(self) -> None:
         """Run until cancelled: an engine whenever this process leads, a new one each time."""
@@ -43,7 +45,7 @@ class Stand:
 
     async def _work(self) -> None:
         """Let an engine work until another operator leads; raises what the engine raises."""
-        self._engine = engine = Engine(self._deps)
+        self._engine = engine = Engine(self._deps, self._lag)
         try:
             async with asyncio.TaskGroup() as group:
                 working = group.create_task(engine.run(), name="engine")
@@ -51,6 +53,7 @@ class Stand:
                 working.cancel()
         finally:
             self._engine = None
+            self._lag.reset()
 
     async def _wait_until(self, *, leading: bool) -> None:
         while True:
@@ -69,11 +72,17 @@ class Stand:
         self._is_leading = records is None or leads(self._me, records, datetime.fromisoformat(self._deps.clock.now()))
 
     def take(self, plural: str, body: Body) -> None:
-        """An object exists and is now so."""
+        """An object exists and is now so. The watches may tell it before the engine works."""
+        self._lag.brought(body)
         if self._engine is not None:
             self._engine.take(plural, body)
 
     def lose(self, plural: str, body: Body) -> None:
         """An object is deleted."""
+        self._lag.lost(body["metadata"]["uid"])
         if self._engine is not None:
             self._engine.lose(plural, body)
+
+    def watch_lag_s(self) -> float:
+        """Return for how long a change is known that no watch has brought."""
+        return self._lag.seconds()

@@ -16,6 +16,7 @@ from cognitive_operator.reconcile.cleaner import Cleaner, Leftover
 from cognitive_operator.reconcile.deps import Deps
 from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.records import ObjectName
+from cognitive_operator.reconcile.watch_lag import WatchLag
 from cognitive_operator.reconcile.workqueue import WorkQueue
 
 Step = Callable[[], Awaitable[None]]
@@ -29,7 +30,14 @@ class Sweep:
     """Lists everything at the start and then again and again, and finds what nobody owns any more."""
 
     def __init__(
-        self, deps: Deps, index: Index, tasks: WorkQueue[str], agents: WorkQueue[ObjectName], cleaner: Cleaner
+        self,
+        deps: Deps,
+        index: Index,
+        tasks: WorkQueue[str],
+        agents: WorkQueue[ObjectName],
+        cleaner: Cleaner,
+        *,
+        lag: WatchLag,
     ) -> None:
         self._deps = deps
         self._index = index
@@ -37,6 +45,7 @@ class Sweep:
         self._agents = agents
         self._cleaner = cleaner
         self.accounts = BrokerAccounts(deps)
+        self._lag = lag
         self._suspects: set[tuple[str, AttemptKey]] = set()
         self._lost_agents: set[str] = set()
         self.synced = asyncio.Event()
@@ -59,18 +68,17 @@ class Sweep:
         """Read all agents and tasks; forget those that are gone, whose deletion may have been missed."""
         began = set(self._index.tasks)
         agents_before = {name: r.agent.metadata.uid for name, r in self._index.agents.items()}
-        seen_agents: set[str] = set()
-        async for body in self._deps.kube.list_all(AGENT_PLURAL):
-            seen_agents.add(body["metadata"]["uid"])
-            self.take_agent(body)
-        seen: set[str] = set()
-        async for body in self._deps.kube.list_all(TASK_PLURAL):
-            seen.add(body["metadata"]["uid"])
-            self.take_task(body)
-        for uid in began - seen:
+        with self._lag.listing() as listing:
+            async for body in self._deps.kube.list_all(AGENT_PLURAL):
+                listing.brings(body)
+                self.take_agent(body)
+            async for body in self._deps.kube.list_all(TASK_PLURAL):
+                listing.brings(body)
+                self.take_task(body)
+        for uid in began - listing.uids:
             self.lose_task(uid)
         for name, uid in agents_before.items():
-            if uid not in seen_agents:
+            if uid not in listing.uids:
                 self.lose_agent(name, uid)
 
     def _poke_unfinished(self) -> None:

@@ -1,0 +1,101 @@
+"""The operator finds out that its watches have gone silent, and its probe says so."""
+
+from typing import Any
+
+import kopf
+import pytest
+
+from cognitive_operator.handlers.registry import WATCH_LAG_MAX_S, watch_probe
+from cognitive_operator.reconcile.sweep import RELIST_EVERY_S
+from cognitive_operator.reconcile.watch_lag import WatchLag
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def now(self) -> str:
+        raise AssertionError("durations come from the monotonic clock")
+
+
+def body(uid: str, version: int) -> dict[str, Any]:
+    return {"metadata": {"uid": uid, "resourceVersion": str(version)}}
+
+
+def listed(lag: WatchLag, *bodies: dict[str, Any]) -> None:
+    with lag.listing() as listing:
+        for each in bodies:
+            listing.brings(each)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def lag(clock: Clock) -> WatchLag:
+    return WatchLag(clock)
+
+
+def test_what_a_watch_brought_first_is_no_lag(lag: WatchLag, clock: Clock) -> None:
+    lag.brought(body("a", 99))
+    lag.brought(body("b", 101))
+    listed(lag, body("a", 99), body("b", 100))
+    clock.now_s += 500
+    assert lag.seconds() == 0
+
+
+def test_a_change_that_only_lists_bring_is_a_lag_from_the_first_of_them(lag: WatchLag, clock: Clock) -> None:
+    lag.brought(body("a", 99))
+    listed(lag, body("a", 100))
+    clock.now_s += 300
+    listed(lag, body("a", 100))
+    clock.now_s += 20
+    assert lag.seconds() == 320
+    lag.brought(body("a", 100))
+    assert lag.seconds() == 0
+
+
+@pytest.mark.parametrize("told", ["by the watch", "by a list"])
+def test_what_is_gone_is_no_lag(lag: WatchLag, clock: Clock, told: str) -> None:
+    listed(lag, body("a", 100))
+    clock.now_s += 10
+    if told == "by the watch":
+        lag.lost("a")
+    else:
+        listed(lag)
+    assert lag.seconds() == 0
+
+
+def test_what_came_while_a_list_was_read_is_still_known(lag: WatchLag, clock: Clock) -> None:
+    with lag.listing():
+        lag.brought(body("new", 7))
+    listed(lag, body("new", 7))
+    clock.now_s += 10
+    assert lag.seconds() == 0
+
+
+def test_watches_that_begin_anew_owe_nothing_from_before(lag: WatchLag, clock: Clock) -> None:
+    listed(lag, body("a", 100))
+    clock.now_s += 10
+    lag.reset()
+    assert lag.seconds() == 0
+
+
+class Watching:
+    def __init__(self, lag_s: float) -> None:
+        self._lag_s = lag_s
+
+    def watch_lag_s(self) -> float:
+        return self._lag_s
+
+
+async def test_the_probe_fails_after_two_lists_in_a_row() -> None:
+    assert WATCH_LAG_MAX_S > RELIST_EVERY_S
+    assert await watch_probe(Watching(WATCH_LAG_MAX_S))() == WATCH_LAG_MAX_S
+    with pytest.raises(kopf.PermanentError, match="silent"):
+        await watch_probe(Watching(WATCH_LAG_MAX_S + 1))()
