@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
@@ -23,6 +24,13 @@ from servers.ray_head import RayHead
 T = TypeVar("T")
 ROOT = Path(__file__).parents[1]
 OPERATOR = pytest.StashKey[OperatorProcess]()
+
+
+def pytest_configure() -> None:
+    """How long an example takes proves nothing on a machine that has much else to do."""
+    patient = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+    hypothesis.settings.register_profile("patient", patient)
+    hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

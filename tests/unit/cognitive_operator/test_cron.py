@@ -87,7 +87,7 @@ def test_what_is_no_zone_is_told(zone: str) -> None:
     assert error.value.reason == "UnknownTimeZone"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(EXPRESSIONS), st.sampled_from(ZONES), STARTS)
 def test_times_come_in_their_order_each_once_and_after_the_start(schedule: str, zone: str, start: datetime) -> None:
     found = list(islice(cron_of(schedule, zone).after(start), 6))
@@ -95,7 +95,7 @@ def test_times_come_in_their_order_each_once_and_after_the_start(schedule: str, 
     assert all(time.second == time.microsecond == 0 for time in found)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(EXPRESSIONS), st.sampled_from(ZONES), STARTS, st.integers(0, 5), st.integers(0, 59))
 def test_the_last_time_is_the_one_that_no_other_follows(
     schedule: str, zone: str, start: datetime, number: int, seconds: int

@@ -131,7 +131,7 @@ class World:
 STEPS = ["create", "answer", "answer", "accept", "accept", "note", "repeat", "delete", "write", "write"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(STEPS), min_size=40, max_size=120), st.randoms(use_true_random=False))
 def test_every_task_and_every_attempt_counts_once(steps: list[str], chance: random.Random) -> None:
     world = World(chance)
@@ -148,7 +148,6 @@ def test_every_task_and_every_attempt_counts_once(steps: list[str], chance: rand
     assert found.accounting.sequence == len(world.stream)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), max_size=60), st.sets(st.integers(0, 60)))
 def test_where_counting_was_interrupted_leaves_no_trace(results: list[tuple[bool, float]], crashes: set[int]) -> None:
     entries = [

@@ -1,16 +1,25 @@
 """The queue of keys to reconcile."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from cognitive_operator.errors import ApiUnavailableError, ConflictError
 from cognitive_operator.reconcile.workqueue import WorkQueue
+from eventually import eventually_async
 
 
 async def settle(turns: int = 20) -> None:
     for _ in range(turns):
         await asyncio.sleep(0)
+
+
+async def until(predicate: Callable[[], bool]) -> None:
+    async def ask() -> bool:
+        return predicate()
+
+    await eventually_async(ask, interval_s=0.005)
 
 
 async def test_a_key_added_while_busy_is_handled_once_more() -> None:
@@ -34,19 +43,20 @@ async def test_a_key_added_while_busy_is_handled_once_more() -> None:
 
 
 async def test_no_more_than_the_limit_run_at_once() -> None:
-    running, peak = 0, 0
+    running, peak, done = 0, 0, 0
 
     async def handle(_: int) -> None:
-        nonlocal running, peak
+        nonlocal running, peak, done
         running += 1
         peak = max(peak, running)
         await asyncio.sleep(0.001)
         running -= 1
+        done += 1
 
     queue = WorkQueue[int]("t", handle, 3)
     for key in range(20):
         queue.add(key)
-    await asyncio.sleep(0.1)
+    await until(lambda: done == 20)
     assert peak == 3
     await queue.close()
 
@@ -63,8 +73,7 @@ async def test_an_error_loses_no_key_and_stops_nothing(error: Exception) -> None
     queue = WorkQueue[str]("t", handle, 4)
     queue.add("bad")
     queue.add("good")
-    await asyncio.sleep(0.2)
-    assert calls.count("bad") == 2
+    await until(lambda: calls.count("bad") == 2)
     assert calls.count("good") == 1
     await queue.close()
 
@@ -78,8 +87,7 @@ async def test_the_earliest_of_several_delays_counts() -> None:
     queue = WorkQueue[str]("t", handle, 4)
     queue.add_after("a", 0.02)
     queue.add_after("a", 10.0)
-    await asyncio.sleep(0.06)
-    assert calls == ["a"]
+    await until(lambda: calls == ["a"])
     await queue.close()
 
 
@@ -92,8 +100,7 @@ async def test_a_returned_delay_brings_the_key_back_until_close() -> None:
 
     queue = WorkQueue[str]("t", handle, 4)
     queue.add("a")
-    await asyncio.sleep(0.06)
-    assert len(calls) >= 3
+    await until(lambda: len(calls) >= 3)
     await queue.close()
     seen = len(calls)
     await asyncio.sleep(0.03)

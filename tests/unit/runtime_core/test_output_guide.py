@@ -47,7 +47,7 @@ SCHEMAS = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(SCHEMAS)
 def test_what_the_guide_lets_pass_satisfies_the_schema(schema: dict[str, Any]) -> None:
     rooted = schema | {"$defs": {"name": {"type": "string", "maxLength": 9}}}
@@ -75,7 +75,7 @@ def unbounded(guide: Any) -> list[Any]:
     return (here if "type" in guide else []) + [found for each in guide.values() for found in unbounded(each)]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(SCHEMAS)
 def test_every_text_and_every_list_is_bounded(schema: dict[str, Any]) -> None:
     guide = guide_of(schema | {"$defs": {"name": {"type": "string"}}}, 512)
