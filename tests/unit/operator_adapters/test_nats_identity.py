@@ -66,5 +66,6 @@ def test_an_operator_without_its_keys_says_which_file(
         raise KeyFileError("root.nk cannot be read")
 
     monkeypatch.setattr("cognitive_operator.__main__.run", refuse)
+    monkeypatch.setattr("cognitive_operator.__main__.start_logging", lambda _: None)
     assert main([]) == 2
     assert capsys.readouterr().err == "cognitive-operator: root.nk cannot be read\n"
