@@ -103,7 +103,7 @@ class Release:
 
     def _act(self, verb: str, *arguments: str) -> None:
         tag = os.environ.get("IMAGE_TAG", "")
-        own = ["nats.storage.size=1Gi", f"image.tag={tag}"]
+        own = ["nats.storage.size=1Gi", f"image.tag={tag}", f"runtime.image.tag={tag}"]
         if self.scope == NARROW:
             own += [f"watchNamespaces={{{self.namespace}}}", "crds.install=false"]
         values = [f"--set={value}" for value in own]

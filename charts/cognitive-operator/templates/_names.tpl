@@ -41,6 +41,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ include "co.image" (dict "image" .Values.image "default" .Chart.AppVersion) }}
 {{- end }}
 
+{{- define "co.runtimeImage" -}}
+{{ include "co.image" (dict "image" .Values.runtime.image "default" .Chart.AppVersion) }}
+{{- end }}
+
 {{- define "co.natsKeys" -}}
 {{ include "co.fullname" . }}-nats-keys
 {{- end }}
