@@ -1,14 +1,19 @@
 """One story for each resource, on a cluster with a scheduler, a kubelet and its own controllers."""
 
+from functools import partial
+
 import pytest
 
-from cognitive_objects import API_VERSION, INPUTS, Cluster, task
+from cognitive_objects import API_VERSION, INPUTS, Cluster, agent, task
 from eventually import eventually
 from ray_submissions import RaySubmissions
 from scripted_model import ScriptedModel
 from servers.ray_head import RayHead
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+CHANGES = 60
+NOWHERE = ("http://192.0.2.1:8265", "http://192.0.2.1/v1")
 
 
 def test_tasks_of_every_type_succeed_in_both_modes(story: Cluster, model_server: ScriptedModel) -> None:
@@ -36,7 +41,9 @@ def test_a_chain_and_a_schedule_run_with_the_operators_rights(story: Cluster, mo
     template = {"spec": task("x", "embedded", dependsOn=[{"name": "first"}])["spec"]}
     spec = {"schedule": "0 0 1 1 *", "taskTemplate": template, "successfulHistoryLimit": 0}
     schedule = {"apiVersion": API_VERSION, "kind": "CognitiveSchedule", "metadata": {"name": "yearly"}, "spec": spec}
-    story.apply(schedule, task("first", "job"))
+    story.kubectl("create", "configmap", "crash", "--from-literal=log=pod web-0: OOMKilled")
+    source = {"as": "error_message", "configMapKeyRef": {"name": "crash", "key": "log"}}
+    story.apply(schedule, task("first", "job", input={}, inputFrom=[source]))
     story.wait_condition("yearly", "Ready", "Scheduled", kind="csched")
     due = '{"status":{"lastScheduleTime":"2020-06-01T00:00:00Z"}}'
     story.kubectl("patch", "csched", "yearly", "--subresource=status", "--type=merge", "-p", due)
@@ -47,3 +54,16 @@ def test_a_chain_and_a_schedule_run_with_the_operators_rights(story: Cluster, mo
     eventually(counted, 90.0)
     eventually(lambda: list(story.tasks()) == ["first"], 30.0)
     assert len(model_server.executions) == 2
+
+
+def test_what_changes_while_its_status_is_written_is_read_again(bare: Cluster) -> None:
+    template = {"spec": task("x", "changing")["spec"]}
+    changes = []
+    for n in range(CHANGES):
+        spec = {"schedule": f"{n} 0 1 1 *", "taskTemplate": template}
+        kind = {"apiVersion": API_VERSION, "kind": "CognitiveSchedule", "metadata": {"name": "changing"}}
+        changes += [{**kind, "spec": spec}, agent("changing", *NOWHERE, queue={"maxConcurrentTasks": n + 1})]
+    bare.apply(*changes)
+    for kind in ("cagent", "csched"):
+        eventually(partial(bare.observed, kind, "changing"), 60.0)
+    assert bare.get("csched", "changing")["status"]["nextScheduleTime"].endswith(f"-01-01T00:{CHANGES - 1:02d}:00Z")

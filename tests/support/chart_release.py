@@ -10,6 +10,7 @@ from cognitive_objects import Cluster
 from controlplane import Kubectl
 from controlplane.kubectl import KubectlError
 from helm import Helm
+from rights import Right, own_rights
 
 CHART = Path(__file__).parents[2] / "charts" / "cognitive-operator"
 NAME = "cognitive-operator"
@@ -69,6 +70,10 @@ class Release:
     def operator(self) -> str:
         """The user that the operator is."""
         return f"system:serviceaccount:{self.namespace}:{NAME}"
+
+    def rights(self, namespace: str) -> frozenset[Right]:
+        """Return what the operator may do in a namespace, beyond every service account."""
+        return own_rights(self.admin, self.operator, namespace)
 
     def operator_logs(self) -> str:
         """Return what all operator pods log."""

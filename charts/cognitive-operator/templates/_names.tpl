@@ -58,6 +58,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end }}
 
+{{/* Whether the operator makes accounts on the broker for agents. */}}
+{{- define "co.hasAccounts" -}}
+{{- $own := false -}}
+{{- range .Values.operator.extraEnv -}}
+{{- $own = or $own (eq .name "COGNITIVE_NATS_ACCOUNTS") -}}
+{{- end -}}
+{{ or $own (and .Values.nats.enabled .Values.nats.auth.enabled) }}
+{{- end }}
+
 {{- define "co.credentialsVolume" -}}
 name: nats
 secret:
