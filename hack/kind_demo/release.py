@@ -44,4 +44,6 @@ def chart_values(settings: Settings) -> list[str]:
         f"runtime.image.tag={runtime_tag}",
         "nats.storage.size=1Gi",
     ]
-    return values if settings.context is None else [*values, f"watchNamespaces={{{settings.namespace}}}"]
+    if settings.context is None:
+        return values
+    return [*values, f"watchNamespaces={{{settings.namespace}}}", "rbac.aggregate=false"]

@@ -141,7 +141,7 @@ def test_all_six_types_are_for_the_one_agent() -> None:
 def test_on_anothers_cluster_the_operator_has_one_namespace(bare: Path) -> None:
     assert not [value for value in chart_values(settings_from({})) if value.startswith("watchNamespaces")]
     values = chart_values(settings_from({"CONTEXT": "mine", "DEMO_NAMESPACE": "try"}))
-    assert "watchNamespaces={try}" in values
+    assert {"watchNamespaces={try}", "rbac.aggregate=false"} <= set(values)
 
 
 def test_images_are_those_that_were_built(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
