@@ -1,5 +1,6 @@
 """One story for each resource, on a cluster with a scheduler, a kubelet and its own controllers."""
 
+import json
 from functools import partial
 
 import pytest
@@ -12,7 +13,7 @@ from servers.ray_head import RayHead
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-CHANGES = 60
+CHANGES = 120
 NOWHERE = ("http://192.0.2.1:8265", "http://192.0.2.1/v1")
 
 
@@ -58,12 +59,16 @@ def test_a_chain_and_a_schedule_run_with_the_operators_rights(story: Cluster, mo
 
 def test_what_changes_while_its_status_is_written_is_read_again(bare: Cluster) -> None:
     template = {"spec": task("x", "changing")["spec"]}
-    changes = []
-    for n in range(CHANGES):
-        spec = {"schedule": f"{n} 0 1 1 *", "taskTemplate": template}
-        kind = {"apiVersion": API_VERSION, "kind": "CognitiveSchedule", "metadata": {"name": "changing"}}
-        changes += [{**kind, "spec": spec}, agent("changing", *NOWHERE, queue={"maxConcurrentTasks": n + 1})]
-    bare.apply(*changes)
-    for kind in ("cagent", "csched"):
-        eventually(partial(bare.observed, kind, "changing"), 60.0)
-    assert bare.get("csched", "changing")["status"]["nextScheduleTime"].endswith(f"-01-01T00:{CHANGES - 1:02d}:00Z")
+    kind = {"apiVersion": API_VERSION, "kind": "CognitiveSchedule", "metadata": {"name": "changing"}}
+    schedules = [
+        {**kind, "spec": {"schedule": f"{n % 60} 0 1 1 *", "taskTemplate": template}} for n in range(1, CHANGES)
+    ]
+    agents = [agent("changing", *NOWHERE, queue={"maxConcurrentTasks": n}) for n in range(1, CHANGES)]
+    for changes in (schedules, agents):  # a request each, one after the other, as fast as they are answered
+        every = json.dumps({"apiVersion": "v1", "kind": "List", "items": changes})
+        bare.kubectl("apply", "--server-side", "-f", "-", stdin=every)
+    for plural in ("cagent", "csched"):
+        eventually(partial(bare.observed, plural, "changing"), 60.0)
+    assert bare.get("csched", "changing")["status"]["nextScheduleTime"].endswith(
+        f"-01-01T00:{(CHANGES - 1) % 60:02d}:00Z"
+    )
