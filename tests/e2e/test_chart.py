@@ -12,7 +12,7 @@ from cognitive_objects import agent, task
 from controlplane import Kubectl
 from eventually import eventually
 from helm import Helm, find_helm
-from rights import rights_in
+from rights import own_rights, rights_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
@@ -77,9 +77,11 @@ def test_the_operators_account_has_the_rights_of_its_scope_and_no_others(release
         kind: rights_in(item for item in documented if item["kind"] == kind) for kind in ("ClusterRole", "Role")
     }
     scoped = {right for right in everywhere["ClusterRole"] if right.resource not in OTHER_SCOPE[release.scope]}
-    assert release.rights(release.namespace) == scoped | everywhere["Role"]
-    assert release.rights("default") == (scoped if release.scope == WIDE else set())
-    assert not any("*" in str(right) for right in release.rights(release.namespace))
+    found = own_rights(release.admin, release.operator, release.namespace)
+    assert found == scoped | everywhere["Role"]
+    assert not any("*" in str(right) for right in found)
+    elsewhere = own_rights(release.admin, release.operator, "default")
+    assert elsewhere == (scoped if release.scope == WIDE else set())
 
 
 def test_users_with_the_built_in_roles_may_see_and_change_agents(release: Release) -> None:

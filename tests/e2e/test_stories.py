@@ -72,3 +72,18 @@ def test_what_changes_while_its_status_is_written_is_read_again(bare: Cluster) -
     assert bare.get("csched", "changing")["status"]["nextScheduleTime"].endswith(
         f"-01-01T00:{(CHANGES - 1) % 60:02d}:00Z"
     )
+
+
+def test_a_model_server_goes_when_its_agent_has_another_model(bare: Cluster) -> None:
+    moving = agent("moving", *NOWHERE)
+    vllm = {"image": "registry.invalid/none:1", "gpus": 0, "modelCache": {"size": "1Gi"}}
+    bare.apply({**moving, "spec": {**moving["spec"], "llm": {"provider": "vllm", "model": "m", "vllm": vllm}}})
+
+    def children() -> list[str]:
+        kinds = "deployments,services,secrets,persistentvolumeclaims"
+        return bare.kubectl("get", kinds, "-l", "app.kubernetes.io/component=model-server", "-o", "name").split()
+
+    eventually(lambda: len(children()) == 4, 60.0, 0.5)
+    another = {"provider": "openaiCompatible", "endpoint": NOWHERE[1], "vllm": None}
+    bare.kubectl("patch", "cagent", "moving", "--type=merge", "-p", json.dumps({"spec": {"llm": another}}))
+    eventually(lambda: not children(), 60.0, 0.5)

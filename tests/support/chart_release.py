@@ -10,7 +10,6 @@ from cognitive_objects import Cluster
 from controlplane import Kubectl
 from controlplane.kubectl import KubectlError
 from helm import Helm
-from rights import Right, own_rights
 
 CHART = Path(__file__).parents[2] / "charts" / "cognitive-operator"
 NAME = "cognitive-operator"
@@ -71,10 +70,6 @@ class Release:
         """The user that the operator is."""
         return f"system:serviceaccount:{self.namespace}:{NAME}"
 
-    def rights(self, namespace: str) -> frozenset[Right]:
-        """Return what the operator may do in a namespace, beyond every service account."""
-        return own_rights(self.admin, self.operator, namespace)
-
     def operator_logs(self) -> str:
         """Return what all operator pods log."""
         return self.cluster.kubectl("logs", f"--selector={OPERATORS}", "--tail=-1")
@@ -108,7 +103,7 @@ class Release:
 
     def _act(self, verb: str, *arguments: str) -> None:
         tag = os.environ.get("IMAGE_TAG", "")
-        own = ["nats.storage.size=1Gi", f"image.tag={tag}", f"runtime.image.tag={tag}"]
+        own = ["nats.storage.size=1Gi", f"image.tag={tag}"]
         if self.scope == NARROW:
             own += [f"watchNamespaces={{{self.namespace}}}", "crds.install=false"]
         values = [f"--set={value}" for value in own]
