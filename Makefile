@@ -81,6 +81,14 @@ demo: sync-model ## Show the whole system at work on this machine (KEEP=1 leaves
 demo-down: sync ## Stop what `make demo KEEP=1` left running
 	@$(HACK) -m demo down
 
+.PHONY: kind-demo
+kind-demo: sync ## Show the whole system on kind, with pods (CONTEXT=… uses a cluster that exists)
+	@$(HACK) -m kind_demo
+
+.PHONY: kind-demo-down
+kind-demo-down: sync ## Delete what `make kind-demo` made
+	@$(HACK) -m kind_demo down
+
 .PHONY: bench
 bench: sync control-plane ## Measure latency, throughput and writes beside their budgets
 	@$(HACK) -m bench

@@ -1,6 +1,7 @@
 """The manifests of ``examples/``, pointed at the demo's own servers."""
 
 import copy
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,3 +72,8 @@ def with_real_failure(tasks: list[Manifest], error_message: str) -> list[Manifes
 def key_secret(api_key: str) -> Manifest:
     """Build the Secret that agents name when their model wants a key."""
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "stringData": {SECRET_KEY: api_key}}
+
+
+def list_of(items: list[Manifest]) -> str:
+    """Return manifests as one, for one call of kubectl."""
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})

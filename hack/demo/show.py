@@ -41,6 +41,11 @@ def table_of(tasks: Sequence[Task]) -> Table:
     return table
 
 
+def print_plain(console: Console, text: str) -> None:
+    """Print a text as it is."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 class Screen:
     """Where the demo's user looks."""
 
@@ -83,4 +88,4 @@ class Screen:
             self._print(f"\n$ kubectl get ctask {name} -o yaml\n{self._describe(name)}")
 
     def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        print_plain(self._console, text)

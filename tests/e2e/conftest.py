@@ -2,14 +2,20 @@
 
 import json
 import os
+import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from glob import glob
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
+from audit_rights import Audit, audit_of
 from cognitive_objects import Cluster, agent
 from controlplane import Kubectl
 from scripted_model import ScriptedModel
@@ -19,6 +25,11 @@ from servers.ray_head import RayHead
 
 RBAC = Path(__file__).parents[2] / "docs" / "operations" / "rbac.yaml"
 NAMESPACE = "cognitive-system"
+LAST = "test_rights_used.py"
+OPERATORS = re.compile(r"system:serviceaccount:(cognitive-system|chart-[0-9a-f]{8}):cognitive-operator")
+"""The accounts of this suite's operators: that of ``docs/operations/rbac.yaml``, and those of the chart's releases."""
+BEGAN = pytest.StashKey[datetime]()
+MISSED = pytest.StashKey[list[str]]()
 STORY = "cognitive-story"
 """The only namespace whose objects the operator of these tests takes notice of."""
 
@@ -29,6 +40,56 @@ class ExistingCluster:
 
     kubectl: Kubectl
     kubeconfig_path: Path
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Note when the run began."""
+    config.stash[BEGAN] = datetime.now(UTC)
+    config.stash[MISSED] = []
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Judge what was asked of the API server after all others have asked."""
+    items.sort(key=lambda item: item.path.name == LAST)
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Note what is left out."""
+    for item in items:
+        item.config.stash[MISSED].append(item.name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note what did not pass."""
+    report = yield
+    if not report.passed:
+        item.config.stash[MISSED].append(item.name)
+    return report
+
+
+@pytest.fixture(scope="session")
+def audit(request: pytest.FixtureRequest) -> Audit:
+    """What the operators of this run asked of the API server, from the log files that E2E_AUDIT_LOG names."""
+    pattern = os.environ.get("E2E_AUDIT_LOG")
+    if not pattern:
+        pytest.skip("E2E_AUDIT_LOG names no audit log of the API server (a path, or a pattern of paths)")
+    logs = sorted(Path(found) for found in glob(pattern))
+    assert logs, f"E2E_AUDIT_LOG={pattern}: there is no such file"
+    with ExitStack() as stack:
+        lines = chain.from_iterable(stack.enter_context(log.open(encoding="utf-8")) for log in logs)
+        return audit_of(lines, OPERATORS, request.config.stash[BEGAN])
+
+
+@pytest.fixture(scope="session")
+def whole_run(request: pytest.FixtureRequest) -> None:
+    """Skip what can only be said of a run of all end-to-end tests; under CI every run is one."""
+    ran = {item.path for item in request.session.items}
+    missed = [path.name for path in Path(__file__).parent.glob("test_*.py") if path not in ran]
+    missed += request.config.stash[MISSED]
+    if missed and not os.environ.get("CI"):
+        pytest.skip(f"not all end-to-end tests have passed: {', '.join(sorted(missed))}")
 
 
 @pytest.fixture(scope="session")

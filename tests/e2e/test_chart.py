@@ -1,19 +1,24 @@
 """The chart on a real cluster: installed, tested, upgraded and uninstalled, and what users own stays."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
 import pytest
+import yaml
 
 from chart_release import NARROW, WIDE, Release
 from cognitive_objects import agent, task
 from controlplane import Kubectl
 from eventually import eventually
 from helm import Helm, find_helm
+from rights import own_rights, rights_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 NOWHERE = ("http://ray.nowhere.invalid:8265", "http://model.nowhere.invalid/v1")
+RBAC = Path(__file__).parents[2] / "docs" / "operations" / "rbac.yaml"
+OTHER_SCOPE = {WIDE: ["kopfpeerings"], NARROW: ["clusterkopfpeerings", "customresourcedefinitions"]}
 CRD = "cognitivetasks.cognitive.seedcore.io"
 
 
@@ -64,6 +69,19 @@ def test_the_operator_may_do_no_more_than_it_needs(release: Release) -> None:
     assert elsewhere is (release.scope == WIDE)
     assert release.may(release.operator, "watch", "cognitivetasks", "default") is elsewhere
     assert not release.may(release.operator, "create", "secrets", "default")
+
+
+def test_the_operators_account_has_the_rights_of_its_scope_and_no_others(release: Release) -> None:
+    documented = list(yaml.safe_load_all(RBAC.read_text(encoding="utf-8")))
+    everywhere = {
+        kind: rights_in(item for item in documented if item["kind"] == kind) for kind in ("ClusterRole", "Role")
+    }
+    scoped = {right for right in everywhere["ClusterRole"] if right.resource not in OTHER_SCOPE[release.scope]}
+    found = own_rights(release.admin, release.operator, release.namespace)
+    assert found == scoped | everywhere["Role"]
+    assert not any("*" in str(right) for right in found)
+    elsewhere = own_rights(release.admin, release.operator, "default")
+    assert elsewhere == (scoped if release.scope == WIDE else set())
 
 
 def test_users_with_the_built_in_roles_may_see_and_change_agents(release: Release) -> None:

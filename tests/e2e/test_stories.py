@@ -1,14 +1,20 @@
 """One story for each resource, on a cluster with a scheduler, a kubelet and its own controllers."""
 
+import json
+from functools import partial
+
 import pytest
 
-from cognitive_objects import API_VERSION, INPUTS, Cluster, task
+from cognitive_objects import API_VERSION, INPUTS, Cluster, agent, task
 from eventually import eventually
 from ray_submissions import RaySubmissions
 from scripted_model import ScriptedModel
 from servers.ray_head import RayHead
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+CHANGES = 120
+NOWHERE = ("http://192.0.2.1:8265", "http://192.0.2.1/v1")
 
 
 def test_tasks_of_every_type_succeed_in_both_modes(story: Cluster, model_server: ScriptedModel) -> None:
@@ -36,7 +42,9 @@ def test_a_chain_and_a_schedule_run_with_the_operators_rights(story: Cluster, mo
     template = {"spec": task("x", "embedded", dependsOn=[{"name": "first"}])["spec"]}
     spec = {"schedule": "0 0 1 1 *", "taskTemplate": template, "successfulHistoryLimit": 0}
     schedule = {"apiVersion": API_VERSION, "kind": "CognitiveSchedule", "metadata": {"name": "yearly"}, "spec": spec}
-    story.apply(schedule, task("first", "job"))
+    story.kubectl("create", "configmap", "crash", "--from-literal=log=pod web-0: OOMKilled")
+    source = {"as": "error_message", "configMapKeyRef": {"name": "crash", "key": "log"}}
+    story.apply(schedule, task("first", "job", input={}, inputFrom=[source]))
     story.wait_condition("yearly", "Ready", "Scheduled", kind="csched")
     due = '{"status":{"lastScheduleTime":"2020-06-01T00:00:00Z"}}'
     story.kubectl("patch", "csched", "yearly", "--subresource=status", "--type=merge", "-p", due)
@@ -47,3 +55,35 @@ def test_a_chain_and_a_schedule_run_with_the_operators_rights(story: Cluster, mo
     eventually(counted, 90.0)
     eventually(lambda: list(story.tasks()) == ["first"], 30.0)
     assert len(model_server.executions) == 2
+
+
+def test_what_changes_while_its_status_is_written_is_read_again(bare: Cluster) -> None:
+    template = {"spec": task("x", "changing")["spec"]}
+    kind = {"apiVersion": API_VERSION, "kind": "CognitiveSchedule", "metadata": {"name": "changing"}}
+    schedules = [
+        {**kind, "spec": {"schedule": f"{n % 60} 0 1 1 *", "taskTemplate": template}} for n in range(1, CHANGES)
+    ]
+    agents = [agent("changing", *NOWHERE, queue={"maxConcurrentTasks": n}) for n in range(1, CHANGES)]
+    for changes in (schedules, agents):  # a request each, one after the other, as fast as they are answered
+        every = json.dumps({"apiVersion": "v1", "kind": "List", "items": changes})
+        bare.kubectl("apply", "--server-side", "-f", "-", stdin=every)
+    for plural in ("cagent", "csched"):
+        eventually(partial(bare.observed, plural, "changing"), 60.0)
+    assert bare.get("csched", "changing")["status"]["nextScheduleTime"].endswith(
+        f"-01-01T00:{(CHANGES - 1) % 60:02d}:00Z"
+    )
+
+
+def test_a_model_server_goes_when_its_agent_has_another_model(bare: Cluster) -> None:
+    moving = agent("moving", *NOWHERE)
+    vllm = {"image": "registry.invalid/none:1", "gpus": 0, "modelCache": {"size": "1Gi"}}
+    bare.apply({**moving, "spec": {**moving["spec"], "llm": {"provider": "vllm", "model": "m", "vllm": vllm}}})
+
+    def children() -> list[str]:
+        kinds = "deployments,services,secrets,persistentvolumeclaims"
+        return bare.kubectl("get", kinds, "-l", "app.kubernetes.io/component=model-server", "-o", "name").split()
+
+    eventually(lambda: len(children()) == 4, 60.0, 0.5)
+    another = {"provider": "openaiCompatible", "endpoint": NOWHERE[1], "vllm": None}
+    bare.kubectl("patch", "cagent", "moving", "--type=merge", "-p", json.dumps({"spec": {"llm": another}}))
+    eventually(lambda: not children(), 60.0, 0.5)

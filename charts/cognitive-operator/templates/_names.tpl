@@ -41,6 +41,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ include "co.image" (dict "image" .Values.image "default" .Chart.AppVersion) }}
 {{- end }}
 
+{{- define "co.runtimeImage" -}}
+{{ include "co.image" (dict "image" .Values.runtime.image "default" .Chart.AppVersion) }}
+{{- end }}
+
 {{- define "co.natsKeys" -}}
 {{ include "co.fullname" . }}-nats-keys
 {{- end }}
@@ -52,6 +56,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- else if .Values.nats.auth.enabled -}}
 {{ include "co.natsKeys" . }}
 {{- end -}}
+{{- end }}
+
+{{/* Whether the operator makes accounts on the broker for agents. */}}
+{{- define "co.hasAccounts" -}}
+{{- $own := false -}}
+{{- range .Values.operator.extraEnv -}}
+{{- $own = or $own (eq .name "COGNITIVE_NATS_ACCOUNTS") -}}
+{{- end -}}
+{{ or $own (and .Values.nats.enabled .Values.nats.auth.enabled) }}
 {{- end }}
 
 {{- define "co.credentialsVolume" -}}

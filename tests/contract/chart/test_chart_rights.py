@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 CHART = ROOT / "charts" / "cognitive-operator"
 Render = Callable[..., dict[tuple[str, str], dict[str, Any]]]
 NAME = "cognitive-operator"
-OF_THE_CLUSTER = frozenset({"namespaces", "customresourcedefinitions", "clusterkopfpeerings"})
+OF_THE_CLUSTER = frozenset({"customresourcedefinitions", "clusterkopfpeerings"})
 USERS = {"view": "get list watch", "edit": "get list watch create delete patch update"}
 
 

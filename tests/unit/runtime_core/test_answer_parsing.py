@@ -3,6 +3,7 @@ import string
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,12 +88,22 @@ def test_half_a_surrogate_pair_never_reaches_the_wire() -> None:
     json.dumps(found, ensure_ascii=False).encode()
 
 
+def test_what_yaml_cannot_hold_never_reaches_the_wire() -> None:
+    shown = "\t\n é 😀 \ufeff"
+    every = "".join(map(chr, [*range(0x20), *range(0x7E, 0xA1), 0xFFFE, 0xFFFF]))
+    text = json.dumps({"thought": shown + every, "proposed_solution": [every], "confidence_score": 1})
+    found = parse_object(text, NAMES)
+    assert found["thought"].startswith(shown)
+    kubectls = json.dumps(found, ensure_ascii=False)
+    assert yaml.safe_load(kubectls) == found
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
-whole_texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
+whole_texts = st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc", "Cn"], include_characters="\t\n\x00"))
 prose = st.text(alphabet=st.sampled_from(string.ascii_letters + " .,:'\n故é"))
 
 

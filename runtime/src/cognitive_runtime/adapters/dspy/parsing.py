@@ -14,6 +14,8 @@ MAX_CANDIDATES: Final = 64
 _THINKING: Final = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
 _FENCE: Final = re.compile(r"```[A-Za-z0-9_-]*\s*\n(.*?)```", re.DOTALL)
 _NO_NAME: Final = re.compile(r"[\s-]+")
+_NOT_YAML: Final = re.compile("[\x7f-\x9f\ufffe\uffff]")
+"""What YAML cannot hold though JSON need not escape it: with it, `kubectl get -o yaml` refuses to show an object."""
 
 
 class UnusableAnswer(ValueError):
@@ -109,9 +111,9 @@ def _bounded_or_text(text: str) -> int | str:
 
 
 def _mended(value: Any) -> Any:
-    """Replace halves of surrogate pairs, which JSON can spell and UTF-8 cannot."""
+    """Replace halves of surrogate pairs, which JSON can spell and UTF-8 cannot, and what YAML cannot hold."""
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return _NOT_YAML.sub("\ufffd", value.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     if isinstance(value, list):
         return [_mended(item) for item in value]
     if isinstance(value, dict):

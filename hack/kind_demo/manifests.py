@@ -1,0 +1,60 @@
+"""The agent of the demo, which has everything of its own, and the tasks that it gets."""
+
+import copy
+from typing import Any
+
+from demo.examples import Manifest
+from kind_demo.settings import Settings
+
+AGENT = "sre"
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+HEAD = {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
+SERVER = {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"memory": "6Gi"}}
+CONTEXT_TOKENS = 4096
+ANSWER_TOKENS = 768
+
+
+def namespace_manifest(settings: Settings) -> Manifest:
+    """Return the namespace of the agent, which admits restricted pods alone."""
+    metadata = {"name": settings.namespace, "labels": RESTRICTED}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def agent_manifest(settings: Settings, example: Manifest) -> Manifest:
+    """Return an example's agent with a Ray cluster and a model server of its own, on CPUs."""
+    agent = copy.deepcopy(example)
+    spec = agent["spec"]
+    spec["ray"] = {"cluster": {"head": {"resources": HEAD}}}
+    kept = {name: spec["llm"][name] for name in ("temperature", "timeoutSeconds") if name in spec["llm"]}
+    spec["llm"] = {
+        **kept,
+        "provider": "vllm",
+        "model": settings.vllm_model,
+        "maxTokens": ANSWER_TOKENS,
+        "vllm": _server(settings),
+    }
+    spec["queue"] = {"maxConcurrentTasks": 2}
+    spec["taskDefaults"] = {"timeoutSeconds": 900, "retryPolicy": {"maxRetries": 2, "backoffSeconds": 5}}
+    return agent
+
+
+def of_agent(tasks: list[Manifest], name: str) -> list[Manifest]:
+    """Return the tasks, all of them for one agent."""
+    changed = copy.deepcopy(tasks)
+    for task in changed:
+        task["spec"]["agentRef"] = {"name": name}
+    return changed
+
+
+def _server(settings: Settings) -> dict[str, Any]:
+    is_in_image = settings.vllm_model.startswith("/")
+    return {
+        "image": settings.vllm_image,
+        "gpus": 0,
+        "maxModelLen": CONTEXT_TOKENS,
+        "shmSize": "256Mi",
+        "env": [{"name": "VLLM_CPU_KVCACHE_SPACE", "value": "1"}],  # GiB
+        "extraArgs": ["--enforce-eager", "--max-num-seqs=8"],
+        "resources": SERVER,
+        **({} if is_in_image else {"modelCache": {"size": "5Gi"}}),
+    }
