@@ -10,7 +10,7 @@ from cognitive_runtime.adapters.dspy.guide import guide_of
 from cognitive_runtime.adapters.dspy.model import PortLanguageModel
 from cognitive_runtime.adapters.dspy.outputs import check_outputs
 from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer, parse_object
-from cognitive_runtime.adapters.dspy.prompt import brief_messages, repair_messages, system_message, user_message
+from cognitive_runtime.adapters.dspy.prompt import BREVITY, repair_messages, system_message, user_message
 from cognitive_runtime.adapters.dspy.requested import OUTPUT, InvalidOutput, RequestedOutput
 from cognitive_runtime.adapters.dspy.schema import (
     BRIEF_CHARS_PER_TOKEN,
@@ -35,6 +35,11 @@ class _Room:
 
     tokens: int
     chars_per_token: float = CHARS_PER_TOKEN
+
+    @property
+    def is_brief(self) -> bool:
+        """Whether an answer of any script and tokenizer fits."""
+        return self.chars_per_token == BRIEF_CHARS_PER_TOKEN
 
     def brief(self) -> "_Room":
         """Return the same for an answer that must not be cut off."""
@@ -92,7 +97,7 @@ class BoundedJSONAdapter(dspy.Adapter):
         except UnusableAnswer as error:
             if response.is_truncated:
                 room = room.brief()
-                messages = self._messages(signature, inputs, room) + brief_messages(response.content)
+                messages = self._messages(signature, inputs, room)
             else:
                 messages += repair_messages(response.content, str(error))
         return await self._repair(lm, signature, messages, room)
@@ -113,6 +118,7 @@ class BoundedJSONAdapter(dspy.Adapter):
     ) -> list[dict[str, Any]]:
         further = self._requested.line() if self._requested else ""
         system = system_message(self._preamble, signature, self._bounds(signature, room), further)
+        system += f"\n\n{BREVITY}" if room.is_brief else ""
         return [
             {"role": "system", "content": system},
             {"role": "user", "content": user_message(signature, inputs)},

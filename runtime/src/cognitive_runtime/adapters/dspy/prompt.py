@@ -12,8 +12,8 @@ from cognitive_runtime.domain.text import clip_utf8
 
 MAX_REPAIRED_BYTES: Final = 8 * 1024
 """How much of an unusable answer is shown to the model again."""
-MAX_CUT_OFF_BYTES: Final = 256
-"""The same of one that was cut off: the more is shown, the less room is left for a whole one."""
+BREVITY: Final = "An earlier answer was cut off because it was too long: be brief."
+"""What a model is told after such an answer, which is not shown to it: there may be no room for it."""
 
 
 def system_message(preamble: str, signature: type[dspy.Signature], bounds: Bounds, further: str = "") -> str:
@@ -37,11 +37,6 @@ def user_message(signature: type[dspy.Signature], inputs: Mapping[str, Any]) -> 
     """Return the inputs as one JSON object: what a user wrote arrives in it character by character."""
     names = sorted(signature.input_fields, key=lambda name: not signature.input_fields[name].is_required())
     return json.dumps({name: inputs[name] for name in names if inputs.get(name) is not None}, ensure_ascii=False)
-
-
-def brief_messages(answer: str) -> list[dict[str, Any]]:
-    """Return the conversation's continuation after an answer that was cut off."""
-    return repair_messages(clip_utf8(answer, MAX_CUT_OFF_BYTES), "it was cut off because it is too long; be brief")
 
 
 def repair_messages(answer: str, problem: str) -> list[dict[str, Any]]:
