@@ -99,10 +99,10 @@ def test_the_agents_counters_agree_with_its_tasks(way: WholeWay) -> None:
 
 def test_a_change_replaces_the_executor_and_loses_no_task(way: WholeWay) -> None:
     way.change(execution={"mode": "Embedded"})
-    old = eventually(lambda: way.agent().get("executor", {}).get("submissionId"), 60.0, 0.5)
-    running = [f"running-{number}" for number in range(6)]
-    for name in running:
-        way.submit(name)
+    way.users.wait_ready(OWNER, 90.0)
+    old = way.agent()["executor"]["submissionId"]
+    running = [f"running-{number}" for number in range(12)]
+    way.submit(*running)
     eventually(lambda: any(s.get("phase") == "Running" for s in way.users.tasks().values()), 60.0, 0.1)
     way.change(execution={"concurrencyPerWorker": 4})
     assert old in {status["submissionId"] for status in way.ends(running, 120.0).values()}

@@ -35,9 +35,9 @@ class WholeWay:
         status: dict[str, Any] = self.users.get("cagent", OWNER)["status"]
         return status
 
-    def submit(self, name: str, type_: str = "FailureAnalysis") -> None:
-        """Make a task of the agent."""
-        self.users.apply(task(name, OWNER, type_))
+    def submit(self, *names: str) -> None:
+        """Make tasks of the agent."""
+        self.users.apply(*[task(name, OWNER) for name in names])
 
     def think(self, name: str, timeout_s: float = 120.0) -> dict[str, Any]:
         """Make a task and return how it ended."""
