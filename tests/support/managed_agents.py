@@ -20,7 +20,7 @@ POD: dict[str, Any] = {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {
 SERVER: dict[str, Any] = {
     "image": VLLM_IMAGE,
     "gpus": 0,
-    "maxModelLen": 4096,
+    "maxModelLen": 8192,
     "shmSize": "256Mi",
     "env": [{"name": "VLLM_CPU_KVCACHE_SPACE", "value": "1"}, {"name": "HF_HUB_OFFLINE", "value": "1"}],
     "extraArgs": ["--enforce-eager", "--max-num-seqs=8"],
@@ -37,7 +37,7 @@ def ray_cluster(**cluster: Any) -> dict[str, Any]:
 def thinker(name: str, ray: str | dict[str, Any], vllm: dict[str, Any], **spec: Any) -> dict[str, Any]:
     """Return an agent with a model server of its own; ``vllm`` is what differs from the usual one."""
     made = agent(name, ray, "", **spec)
-    made["spec"]["llm"] = {"provider": "vllm", "model": MODEL, "maxTokens": 512, "vllm": SERVER | vllm}
+    made["spec"]["llm"] = {"provider": "vllm", "model": MODEL, "vllm": SERVER | vllm}
     return made
 
 

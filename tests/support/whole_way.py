@@ -81,5 +81,8 @@ class WholeWay:
 
 def told(status: dict[str, Any]) -> str:
     """Return what a task's status says of its end, in a line."""
-    attempts = [f"{each.get('outcome')} {each.get('errorType', '')}" for each in status.get("attempts", ())]
+    attempts = [
+        f"{each.get('outcome')} {each.get('errorType', '')} {each.get('message', '')}"
+        for each in status.get("attempts", ())
+    ]
     return f"{status.get('phase')} {status.get('reason')}: {status.get('message')} {attempts}"
