@@ -6,10 +6,12 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import release_broker
 from cognitive_objects import Cluster
 from controlplane import Kubectl
 from controlplane.kubectl import KubectlError
 from helm import Helm
+from managed_agents import RESTRICTED
 
 CHART = Path(__file__).parents[2] / "charts" / "cognitive-operator"
 NAME = "cognitive-operator"
@@ -28,6 +30,8 @@ class Release:
     scope: str
     """``narrow``: it watches its own namespace, and an administrator sees to the CRDs. ``wide``: it does all itself."""
     namespace: str = field(default_factory=lambda: f"chart-{uuid.uuid4().hex[:8]}")
+    home: str = ""
+    """The only other namespace that a narrow one watches, in place of its own; it has to exist."""
 
     @property
     def cluster(self) -> Cluster:
@@ -88,11 +92,16 @@ class Release:
         except KubectlError:  # it starts or ends
             return ""
 
+    def broker(self) -> dict[str, list[str]]:
+        """Return what its broker holds of agents, by kind."""
+        url = f"nats://{NAME}-nats:4222"
+        told = self.cluster.kubectl("exec", f"deployment/{NAME}", "--", "python", "-c", release_broker.program(), url)
+        found: dict[str, list[str]] = json.loads(told)
+        return found
+
     def begin(self) -> None:
         """Make its namespace and install it."""
-        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-        metadata = {"name": self.namespace, "labels": labels}
-        self.admin.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))
+        make_namespace(self.admin, self.namespace)
         self.install()
 
     def end(self) -> None:
@@ -105,8 +114,14 @@ class Release:
         tag = os.environ.get("IMAGE_TAG", "")
         own = ["nats.storage.size=1Gi", f"image.tag={tag}"]
         if self.scope == NARROW:
-            own += [f"watchNamespaces={{{self.namespace}}}", "crds.install=false"]
+            own += [f"watchNamespaces={{{self.home or self.namespace}}}", "crds.install=false"]
         values = [f"--set={value}" for value in own]
         self.helm(
             verb, NAME, str(CHART), f"--namespace={self.namespace}", "--wait", "--timeout=5m", *values, *arguments
         )
+
+
+def make_namespace(kubectl: Kubectl, name: str) -> None:
+    """Make a namespace that admits restricted pods alone."""
+    metadata = {"name": name, "labels": RESTRICTED}
+    kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))

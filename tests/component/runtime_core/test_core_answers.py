@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from typing import Any
 
@@ -18,7 +19,7 @@ from cognitive_runtime.domain import (
     LLMSettings,
 )
 from runtime_requests import INPUTS, Run
-from scripted_model import ScriptedModel
+from scripted_model import Recorded, ScriptedModel
 
 pytestmark = pytest.mark.component
 GOOD = {"thought": "t", "proposed_solution": "p", "confidence_score": 0.5}
@@ -128,7 +129,27 @@ async def test_a_truncated_answer_that_cannot_be_used_is_told_apart(run: Run, mo
     outcome = failed(await run())
     assert outcome.error_type == "TruncatedResponse"
     assert "1024 tokens" in outcome.error
-    assert "be brief" in model.requests[1].body["messages"][-1]["content"]
+    assert "be brief" in model.requests[1].body["messages"][0]["content"]
+
+
+async def test_an_answer_that_was_cut_off_is_asked_for_again_with_less_room_for_each_text(
+    run: Run, model: ScriptedModel
+) -> None:
+    model.script(content='{"thought": "' + "long " * 400, finish_reason="length", times=1)
+    outcome = completed(await run(llm={"max_tokens": 512}))
+    assert outcome.repaired
+    first, second = model.requests
+    assert (text_chars(first), text_chars(second)) == (218, 54)
+    assert second.body["max_tokens"] == 512
+    system, user = second.body["messages"]
+    assert "text of at most 54 characters" in system["content"]
+    assert user == first.body["messages"][1], "the answer that was cut off may leave no room in the window"
+
+
+def text_chars(request: Recorded) -> int:
+    """Return how many characters the schema leaves to the thought."""
+    pattern = request.body["response_format"]["json_schema"]["schema"]["properties"]["thought"]["pattern"]
+    return max(n for n in range(1, 600) if re.search(pattern, "x" * n))
 
 
 async def test_a_truncated_answer_that_can_be_used_is_used(run: Run, model: ScriptedModel) -> None:

@@ -1,5 +1,6 @@
 import json
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -7,26 +8,52 @@ from hypothesis import strategies as st
 
 from cognitive_runtime.adapters.dspy.outputs import check_outputs
 from cognitive_runtime.adapters.dspy.parsing import parse_object
-from cognitive_runtime.adapters.dspy.schema import MAX_TEXT_CHARS, answer_schema, bounds_for, printable_pattern
+from cognitive_runtime.adapters.dspy.schema import (
+    BRIEF_CHARS_PER_TOKEN,
+    MAX_TEXT_CHARS,
+    Bounds,
+    answer_schema,
+    bounds_for,
+    printable_pattern,
+)
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
 from cognitive_runtime.domain import CognitiveTaskType
 from scripted_model_answers import answer_for
 
-LONG = "9" * 10_000
+RARE = "\U00010330"
+"""A letter of four bytes, for which a model may need as many tokens."""
+
+
+def longest_answer(task_type: CognitiveTaskType, bounds: Bounds, letter: str) -> tuple[int, int]:
+    """Return the bytes of the longest answer that the schema passes, and the tokens of its names."""
+    properties = answer_schema(SIGNATURES[task_type].signature, bounds)["properties"]
+    longest = {name: longest_value(part, letter) for name, part in properties.items()}
+    return sum(len(str(value).encode()) for value in longest.values()), sum(len(name) // 3 + 5 for name in longest)
+
+
+def longest_value(part: dict[str, Any], letter: str) -> Any:
+    if part["type"] == "array":
+        return [longest_value(part["items"], letter)] * part["maxItems"]
+    if part["type"] == "string":
+        return letter * max(n for n in range(1, MAX_TEXT_CHARS + 50) if re.search(part["pattern"], letter * n))
+    return answer_for(part)
 
 
 @pytest.mark.parametrize("task_type", CognitiveTaskType)
 @pytest.mark.parametrize("max_tokens", [256, 512, 1024, 4096])
 def test_the_longest_answer_fits_a_token_for_each_character(task_type: CognitiveTaskType, max_tokens: int) -> None:
-    schema = answer_schema(SIGNATURES[task_type].signature, bounds_for(SIGNATURES[task_type].signature, max_tokens))
-    longest = {}
-    for name, part in schema["properties"].items():
-        longest[name] = answer_for(part, LONG)
-        if part["type"] == "array":
-            longest[name] = longest[name] * part["maxItems"]
-    text_tokens = sum(len(str(value)) for value in longest.values())
-    name_tokens = sum(len(name) // 3 + 5 for name in longest)
-    assert text_tokens + name_tokens <= max_tokens
+    bounds = bounds_for(SIGNATURES[task_type].signature, max_tokens)
+    assert sum(longest_answer(task_type, bounds, "9")) <= max_tokens
+    assert sum(longest_answer(task_type, bounds, RARE)) > max_tokens
+
+
+@pytest.mark.parametrize("task_type", CognitiveTaskType)
+@pytest.mark.parametrize("max_tokens", [512, 1024, 4096])
+def test_a_brief_answer_fits_a_token_for_each_byte_in_every_script(
+    task_type: CognitiveTaskType, max_tokens: int
+) -> None:
+    bounds = bounds_for(SIGNATURES[task_type].signature, max_tokens, BRIEF_CHARS_PER_TOKEN)
+    assert sum(longest_answer(task_type, bounds, RARE)) <= max_tokens
 
 
 @pytest.mark.parametrize("task_type", CognitiveTaskType)

@@ -1,6 +1,7 @@
 """DSPy's adapter that asks for bounded JSON, checks what comes, and has it repaired once."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dspy
@@ -9,9 +10,15 @@ from cognitive_runtime.adapters.dspy.guide import guide_of
 from cognitive_runtime.adapters.dspy.model import PortLanguageModel
 from cognitive_runtime.adapters.dspy.outputs import check_outputs
 from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer, parse_object
-from cognitive_runtime.adapters.dspy.prompt import repair_messages, system_message, user_message
+from cognitive_runtime.adapters.dspy.prompt import BREVITY, repair_messages, system_message, user_message
 from cognitive_runtime.adapters.dspy.requested import OUTPUT, InvalidOutput, RequestedOutput
-from cognitive_runtime.adapters.dspy.schema import Bounds, answer_schema, bounds_for
+from cognitive_runtime.adapters.dspy.schema import (
+    BRIEF_CHARS_PER_TOKEN,
+    CHARS_PER_TOKEN,
+    Bounds,
+    answer_schema,
+    bounds_for,
+)
 from cognitive_runtime.domain import (
     BudgetExceeded,
     OutputInvalid,
@@ -20,6 +27,23 @@ from cognitive_runtime.domain import (
     TruncatedResponse,
     VLLMResponse,
 )
+
+
+@dataclass(frozen=True)
+class _Room:
+    """What there is for an answer."""
+
+    tokens: int
+    chars_per_token: float = CHARS_PER_TOKEN
+
+    @property
+    def is_brief(self) -> bool:
+        """Whether an answer of any script and tokenizer fits."""
+        return self.chars_per_token == BRIEF_CHARS_PER_TOKEN
+
+    def brief(self) -> "_Room":
+        """Return the same for an answer that must not be cut off."""
+        return replace(self, chars_per_token=BRIEF_CHARS_PER_TOKEN)
 
 
 class BoundedJSONAdapter(dspy.Adapter):
@@ -36,7 +60,7 @@ class BoundedJSONAdapter(dspy.Adapter):
         self, signature: type[dspy.Signature], demos: list[dict[str, Any]], inputs: dict[str, Any]
     ) -> list[dict[str, Any]]:
         """Return the conversation: what to do, and the inputs as one JSON object."""
-        return self._messages(signature, inputs, self._max_tokens)
+        return self._messages(signature, inputs, _Room(self._max_tokens))
 
     def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
         """Return the typed outputs in an answer.
@@ -65,54 +89,60 @@ class BoundedJSONAdapter(dspy.Adapter):
         """
         if not isinstance(lm, PortLanguageModel):
             raise TypeError(f"the language model is a {type(lm).__name__}, not a PortLanguageModel")
-        granted = lm.grant(self.format(signature, demos, inputs))
-        messages = self._messages(signature, inputs, granted)
-        response = await self._complete(lm, signature, messages, granted)
+        room = _Room(lm.grant(self.format(signature, demos, inputs)))
+        messages = self._messages(signature, inputs, room)
+        response = await self._complete(lm, signature, messages, room)
         try:
             return [self.parse(signature, response.content)]
         except UnusableAnswer as error:
-            messages += repair_messages(response.content, _problem(response, error))
-        granted = lm.grant(messages)
+            if response.is_truncated:
+                room = room.brief()
+                messages = self._messages(signature, inputs, room)
+            else:
+                messages += repair_messages(response.content, str(error))
+        return await self._repair(lm, signature, messages, room)
+
+    async def _repair(
+        self, lm: PortLanguageModel, signature: type[dspy.Signature], messages: list[dict[str, Any]], room: _Room
+    ) -> list[dict[str, Any]]:
+        room = replace(room, tokens=lm.grant(messages))
         lm.repairs += 1
-        response = await self._complete(lm, signature, messages, granted)
+        response = await self._complete(lm, signature, messages, room)
         try:
             return [self.parse(signature, response.content)]
         except UnusableAnswer as error:
-            raise _failure(lm, signature, response, error, granted) from None
+            raise _failure(lm, signature, response, error, room.tokens) from None
 
     def _messages(
-        self, signature: type[dspy.Signature], inputs: Mapping[str, Any], max_tokens: int
+        self, signature: type[dspy.Signature], inputs: Mapping[str, Any], room: _Room
     ) -> list[dict[str, Any]]:
         further = self._requested.line() if self._requested else ""
-        system = system_message(self._preamble, signature, self._bounds(signature, max_tokens), further)
+        system = system_message(self._preamble, signature, self._bounds(signature, room), further)
+        system += f"\n\n{BREVITY}" if room.is_brief else ""
         return [
             {"role": "system", "content": system},
             {"role": "user", "content": user_message(signature, inputs)},
         ]
 
     async def _complete(
-        self, lm: PortLanguageModel, signature: type[dspy.Signature], messages: list[dict[str, Any]], max_tokens: int
+        self, lm: PortLanguageModel, signature: type[dspy.Signature], messages: list[dict[str, Any]], room: _Room
     ) -> VLLMResponse:
-        schema = self._schema(signature, max_tokens)
-        return await lm.complete(messages, schema, max_tokens, is_tailored=self._requested is not None)
+        schema = self._schema(signature, room)
+        return await lm.complete(messages, schema, room.tokens, is_tailored=self._requested is not None)
 
-    def _bounds(self, signature: type[dspy.Signature], max_tokens: int) -> Bounds:
+    def _bounds(self, signature: type[dspy.Signature], room: _Room) -> Bounds:
         """Return the bounds of the type's own outputs: one that the task adds gets half of the tokens."""
-        return bounds_for(signature, max_tokens // 2 if self._requested else max_tokens)
+        return bounds_for(signature, room.tokens // 2 if self._requested else room.tokens, room.chars_per_token)
 
-    def _schema(self, signature: type[dspy.Signature], max_tokens: int) -> dict[str, Any] | None:
+    def _schema(self, signature: type[dspy.Signature], room: _Room) -> dict[str, Any] | None:
         """Return what the answer is held to, None where the task's own schema has no bounded form."""
-        own = answer_schema(signature, self._bounds(signature, max_tokens))
+        own = answer_schema(signature, self._bounds(signature, room))
         if self._requested is None:
             return own
-        guide = guide_of(self._requested.schema, max_tokens // 2)
+        guide = guide_of(self._requested.schema, int(room.tokens // 2 * room.chars_per_token))
         if guide is None:
             return None
         return own | {"properties": own["properties"] | {OUTPUT: guide}, "required": [*own["required"], OUTPUT]}
-
-
-def _problem(response: VLLMResponse, error: UnusableAnswer) -> str:
-    return "it was cut off because it is too long; be brief" if response.is_truncated else str(error)
 
 
 def _failure(

@@ -12,6 +12,8 @@ from cognitive_runtime.domain.text import clip_utf8
 
 MAX_REPAIRED_BYTES: Final = 8 * 1024
 """How much of an unusable answer is shown to the model again."""
+BREVITY: Final = "An earlier answer was cut off because it was too long: be brief."
+"""What a model is told after such an answer, which is not shown to it: there may be no room for it."""
 
 
 def system_message(preamble: str, signature: type[dspy.Signature], bounds: Bounds, further: str = "") -> str:

@@ -2,7 +2,9 @@
 
 Guided decoding lets a model write until its tokens are used up, and what is cut off is no JSON. So every string has a
 bounded pattern, every list a maximum, and together they need fewer characters than there are tokens: one character for
-each token is what digits, rare scripts and a model that repeats itself cost; English text needs a quarter of it.
+each token is what digits, rare scripts and a model that repeats itself cost; English text needs a quarter of it. What
+was cut off all the same is asked for again in ``BRIEF_CHARS_PER_TOKEN``: then no text has more bytes than there are
+tokens, which is enough for every script and every tokenizer.
 
 The pattern lets every printable character of every script pass but quotes and backslashes: what it matches is the same
 before and after JSON's escaping, so llama.cpp, xgrammar and llguidance read it alike. ``maxLength`` is not used: vLLM
@@ -18,6 +20,8 @@ from pydantic import Field, TypeAdapter
 from pydantic.fields import FieldInfo
 
 CHARS_PER_TOKEN: Final = 1.0
+BRIEF_CHARS_PER_TOKEN: Final = 0.25
+"""Source: a character has at most four bytes in UTF-8, and a token at least one."""
 MAX_TEXT_CHARS: Final = 1500
 """Bound of one string: grammars with longer repetitions are refused or slow."""
 MAX_REPETITION: Final = 128
@@ -43,7 +47,7 @@ class Bounds:
 
 
 @lru_cache(maxsize=256)
-def bounds_for(signature: type[dspy.Signature], max_tokens: int) -> Bounds:
+def bounds_for(signature: type[dspy.Signature], max_tokens: int, chars_per_token: float = CHARS_PER_TOKEN) -> Bounds:
     """Return the bounds by which the whole answer fits ``max_tokens``.
 
     A text gets as many characters as a whole list. Below about 230 tokens the minimum of a useful answer wins.
@@ -51,7 +55,7 @@ def bounds_for(signature: type[dspy.Signature], max_tokens: int) -> Bounds:
     kinds = [output_kind(info) for info in signature.output_fields.values()]
     texts, lists = kinds.count("text"), kinds.count("list")
     overhead = _FIELD_TOKENS * len(kinds) + _NUMBER_TOKENS * kinds.count("number") + _ITEM_TOKENS * MAX_ITEMS * lists
-    share = max(0.0, (max_tokens - overhead) * CHARS_PER_TOKEN) / max(1, texts + lists)
+    share = max(0.0, (max_tokens - overhead) * chars_per_token) / max(1, texts + lists)
     text_chars = max(MIN_TEXT_CHARS, min(MAX_TEXT_CHARS, int(share)))
     items = max(1, min(MAX_ITEMS, text_chars // MIN_ITEM_CHARS))
     return Bounds(text_chars, text_chars // items, items)
