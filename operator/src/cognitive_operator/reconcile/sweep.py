@@ -48,6 +48,8 @@ class Sweep:
         self._lag = lag
         self._suspects: set[tuple[str, AttemptKey]] = set()
         self._lost_agents: set[str] = set()
+        self._unreadable: set[str] = set()
+        """UIDs of agents that exist and that this operator cannot read: what they have stays."""
         self.synced = asyncio.Event()
         """Set once all objects and all requests of an earlier process are known: only then may tasks start."""
 
@@ -98,7 +100,9 @@ class Sweep:
         try:
             record = self._index.put_agent(body)
         except ValidationError as error:
+            self._unreadable.add(body["metadata"]["uid"])
             return self._ignore(body, error)
+        self._unreadable.discard(body["metadata"]["uid"])
         if record is not None:
             self._agents.add(record.name)
             self.poke(self._index.queue_of(record.name).next_up())
@@ -139,7 +143,8 @@ class Sweep:
             claims |= await self._deps.broker.list_objects(agent.agent.metadata.uid)
         namespaces = {key: namespace for namespace, key in requests}
         found = requests | {("", key) for key in claims if key not in namespaces}
-        orphans = {item for item in found if item[1].task_uid not in self._index.tasks}
+        tasks, agents = self._index.tasks, self._agent_uids()
+        orphans = {item for item in found if item[1].task_uid not in tasks or item[1].agent_uid not in agents}
         for namespace, key in orphans & self._suspects:
             self._cleaner.add(Leftover(namespace, key, is_gone=True))
         self._suspects = orphans - self._suspects
@@ -147,11 +152,14 @@ class Sweep:
     async def _find_lost_agents(self) -> None:
         """Delete what agents have left that were let go while the broker was away."""
         found = await self._deps.broker.list_agents()
-        lost = found - {agent.agent.metadata.uid for agent in self._index.agents.values()}
+        lost = found - self._agent_uids()
         for uid in lost & self._lost_agents:
             await self._deps.broker.delete_agent(uid)
             self.accounts.expel_later(uid)
         self._lost_agents = lost - self._lost_agents
+
+    def _agent_uids(self) -> set[str]:
+        return {record.agent.metadata.uid for record in self._index.agents.values()} | self._unreadable
 
     def _ignore(self, body: Body, error: ValidationError) -> None:
         """An object that an older CRD let in: its next change is looked at again."""
