@@ -7,15 +7,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from eventually import eventually
 from fault_switch import Call, Fault, When
 from fault_system import API, BROKER, RAY, FaultSystem, is_quick
 
+Matches = Callable[[Call], bool]
 Story = Callable[[str], None]
 """Begins something whose names hold the given text and returns when it has come to its expected end."""
 QUICK_STEP = 8
 MARGIN = 2
 """Writes beyond those of the clean run at which a kill is tried, since two runs are not alike to the write."""
 KILL_TIMEOUT_S = 20.0
+QUIET_S = 35.0
+"""Longer than from one sweep to the next: what earlier tests have left is cleaned up by then."""
 
 
 @dataclass
@@ -37,26 +41,34 @@ def operator_writes(call: Call) -> bool:
     return call.service in (API, RAY, BROKER) and call.is_write
 
 
-def kill_at_every_write(system: FaultSystem, story: Story, prefix: str) -> Kills:
-    """Play the story without a kill, then once for each of its writes and each side of it."""
+def writes_for_agents(call: Call) -> bool:
+    """Tell those of the operator's writes that are about an agent, and no task's."""
+    of_tasks = ("cognitivetasks", "/events", "agent.request", "agent.control", "$KV.claims", "$JS.ACK", "STREAM.MSG")
+    return operator_writes(call) and not any(word in call.target for word in of_tasks)
+
+
+def kill_at_every_write(system: FaultSystem, story: Story, prefix: str, matches: Matches = operator_writes) -> Kills:
+    """Play the story without a kill, then once for each of its writes that matches and each side of it."""
     kills = Kills()
-    system.switch.clear()
+    eventually(lambda: system.switch.quiet_s(operator_writes) > QUIET_S, 6 * QUIET_S, 1.0)
+    watched = system.switch.add(Fault(matches))
     story(f"{prefix}-clean")
-    kills.clean = [call for call in system.switch.calls() if operator_writes(call)]
+    system.switch.remove(watched)
+    kills.clean = list(watched.struck)
     for number, when in _turns(len(kills.clean) + MARGIN):
-        call = _play(system, story, f"{prefix}-{number}-{when}", Kill(system, number, when))
+        call = _play(system, story, f"{prefix}-{number}-{when}", Kill(system, number, when, matches))
         if call is not None:
             kills.at.append((when, call))
     return kills
 
 
 class Kill:
-    """Ends the operator by SIGKILL at its write number ``skip`` and starts it again at once."""
+    """Ends the operator by SIGKILL at its write number ``skip`` of those that match, and starts it again at once."""
 
-    def __init__(self, system: FaultSystem, skip: int, when: When) -> None:
+    def __init__(self, system: FaultSystem, skip: int, when: When, matches: Matches) -> None:
         self._system = system
         self._done = threading.Event()
-        fault = Fault(operator_writes, times=1, skip=skip, cut=when, strike=when, act=self._strike)
+        fault = Fault(matches, times=1, skip=skip, cut=when, strike=when, act=self._strike)
         self.fault = system.switch.add(fault)
         self._thread = threading.Thread(target=self._restart, name="restart", daemon=True)
         self._stopped = False

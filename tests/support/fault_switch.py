@@ -76,6 +76,7 @@ class Switchboard:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._calls: list[tuple[float, Call]] = []
+        self._cleared_s = time.monotonic()
 
     def add(self, fault: Fault) -> Fault:
         """Begin to disturb."""
@@ -93,11 +94,18 @@ class Switchboard:
         with self._lock:
             self._faults.clear()
             self._calls.clear()
+            self._cleared_s = time.monotonic()
 
     def calls(self, service: str | None = None) -> Sequence[Call]:
         """Return the calls since the last ``clear``, in their order."""
         with self._lock:
             return [call for _, call in self._calls if service in (None, call.service)]
+
+    def quiet_s(self, matches: Callable[[Call], bool]) -> float:
+        """Return the seconds since the last such call, or since the last ``clear``."""
+        with self._lock:
+            last_s = max((at_s for at_s, call in self._calls if matches(call)), default=self._cleared_s)
+            return time.monotonic() - last_s
 
     def writes(self) -> list[Call]:
         """Return the calls that change something."""
