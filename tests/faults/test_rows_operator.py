@@ -69,17 +69,13 @@ def test_row_01_killed_at_every_write_of_an_agent(trial: Trial, system: FaultSys
     """An agent is created, thinks, and is deleted. What is written for its task is killed at in the other stories."""
 
     def story(name: str) -> None:
-        with system.namespace("row01") as namespace:
-            trial.namespaces.append(namespace)
-            system.add_agent(namespace, system.agent("brief"))
-            trial.start(name, agent="brief", namespace=namespace)
-            trial.wait_ended(90.0, namespace)
-            assert outcomes(trial, name) == [("Succeeded", None)]
-            system.admin.delete("CognitiveTask", namespace)
-            system.admin.delete(AGENT, namespace, "brief")
-            eventually(lambda: not trial.observer.present(AGENT, namespace), 60.0)
-        trial.namespaces.remove(namespace)
-        trial.gone_namespaces.append(namespace)
+        system.add_agent(HOME, system.agent(f"brief-{name}"))
+        trial.start(name, agent=f"brief-{name}")
+        trial.wait_ended(90.0)
+        assert outcomes(trial, name) == [("Succeeded", None)]
+        system.admin.delete("CognitiveTask", HOME, name)
+        system.admin.delete(AGENT, HOME, f"brief-{name}")
+        eventually(lambda: f"brief-{name}" not in trial.observer.present(AGENT, HOME), 60.0)
 
     kills = kill_at_every_write(system, story, "row01-agent", writes_for_agents)
     measured("writes", len(kills.clean))
