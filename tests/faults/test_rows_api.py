@@ -98,34 +98,36 @@ def test_row_04_a_stale_list(trial: Trial, system: FaultSystem) -> None:
     assert trial.executions(body) == {1: 1}
 
 
-@pytest.mark.parametrize(
-    ("name", "fault"),
-    [
-        ("409", Fault(is_task_write, times=3, reply=refusal(409, "Conflict"))),
-        ("429", Fault(is_task_write, times=3, reply=refusal(429, "TooManyRequests", **{"Retry-After": "2"}))),
-        ("500", Fault(is_task_write, times=3, reply=refusal(500, "InternalError"))),
-        ("cut-before", Fault(is_task_write, times=3, cut="before")),
-        ("cut-after", Fault(is_task_write, times=1, cut="after")),
-        ("no-answer", Fault(is_task_write, times=1, silent="after")),
-        ("twice", Fault(is_task_write, twice=True)),
-        ("slow", Fault(is_task_write, delay_s=1.0)),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
+WRITE_FAULTS = {
+    "409": Fault(is_task_write, times=3, reply=refusal(409, "Conflict")),
+    "429": Fault(is_task_write, times=3, reply=refusal(429, "TooManyRequests", **{"Retry-After": "2"})),
+    "500": Fault(is_task_write, times=3, reply=refusal(500, "InternalError")),
+    "cut-before": Fault(is_task_write, times=3, cut="before"),
+    "cut-after": Fault(is_task_write, times=1, cut="after"),
+    "no-answer": Fault(is_task_write, times=1, silent="after"),
+    "twice": Fault(is_task_write, twice=True),
+    "slow": Fault(is_task_write, delay_s=1.0),
+}
+
+
 def test_row_05_a_write_that_fails(
-    trial: Trial, system: FaultSystem, measured: Measured, name: str, fault: Fault
+    trial: Trial, system: FaultSystem, measured: Measured, subtests: pytest.Subtests
 ) -> None:
-    system.switch.add(fault)
-    began_s = time.monotonic()
-    (body,) = trial.start(f"row05-{name}")
-    (ended,) = trial.wait_phase("Succeeded", f"row05-{name}")
-    seconds = time.monotonic() - began_s
-    measured("ended after", f"{seconds:.1f} s")
-    assert fault.struck
-    assert trial.executions(body) == {1: 1}
-    assert [attempt["outcome"] for attempt in ended.attempts] == ["Succeeded"]
-    if name == "429":
-        assert seconds >= 2.0 * len(fault.struck) - 0.5
+    """One fault after the other."""
+    for name, fault in WRITE_FAULTS.items():
+        with subtests.test(name):
+            system.switch.clear()
+            system.switch.add(fault)
+            began_s = time.monotonic()
+            (body,) = trial.start(f"row05-{name}")
+            (ended,) = trial.wait_phase("Succeeded", f"row05-{name}")
+            seconds = time.monotonic() - began_s
+            measured(f"{name} ended after", f"{seconds:.1f} s")
+            assert fault.struck
+            assert trial.executions(body) == {1: 1}
+            assert [attempt["outcome"] for attempt in ended.attempts] == ["Succeeded"]
+            if name == "429":
+                assert seconds >= 2.0 * len(fault.struck) - 0.5
 
 
 def test_row_05_422_ends_the_task_with_a_reason(trial: Trial, system: FaultSystem) -> None:

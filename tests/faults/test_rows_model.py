@@ -71,17 +71,18 @@ def test_row_23_a_model_that_fails(trial: Trial, system: FaultSystem, answer: An
     assert answer.error_type in (None, ended.status["reason"])
 
 
-@pytest.mark.parametrize("confidence", [7, -1, "high", None])
-def test_row_23_a_confidence_that_is_none(trial: Trial, system: FaultSystem, confidence: Any) -> None:
+def test_row_23_a_confidence_that_is_none(trial: Trial, system: FaultSystem, subtests: pytest.Subtests) -> None:
     """An out-of-range number is never passed on, and never replaced by one that nobody said."""
     trial.calls_per_attempt = 2
-    name = f"row23-confidence-{str(confidence).strip('-').lower()}"
-    content = json.dumps({"thought": "t", "proposed_solution": "s", "confidence_score": confidence})
-    system.model.script(contains=f"<{name}>", content=content)
-    trial.start(name, retryPolicy=ONE_RETRY)
-    (ended,) = trial.wait_ended()
-    assert "confidence" not in ended.status
-    assert ended.phase == "Failed" or ended.status["confidenceReason"]
+    confidences = {"row23-above": 7, "row23-below": -1, "row23-word": "high", "row23-null": None}
+    for name, confidence in confidences.items():
+        content = json.dumps({"thought": "t", "proposed_solution": "s", "confidence_score": confidence})
+        system.model.script(contains=f"<{name}>", content=content)
+    trial.start(*confidences, retryPolicy=ONE_RETRY)
+    for ended in trial.wait_ended():
+        with subtests.test(ended.name):
+            assert "confidence" not in ended.status
+            assert ended.phase == "Failed" or ended.status["confidenceReason"]
 
 
 def test_row_23_a_slow_model(trial: Trial, system: FaultSystem) -> None:
@@ -92,26 +93,26 @@ def test_row_23_a_slow_model(trial: Trial, system: FaultSystem) -> None:
     assert trial.executions(body) == {1: 1}
 
 
-@pytest.mark.parametrize("size", [0, 64 * 1024, MIB - 1, MIB, 5 * MIB])
 def test_row_20_a_result_of_any_size(
-    trial: Trial, system: FaultSystem, stream: StreamAdmin, measured: Measured, size: int
+    trial: Trial, system: FaultSystem, stream: StreamAdmin, measured: Measured, subtests: pytest.Subtests
 ) -> None:
     """Inline up to 16 KiB, then by reference to what can be read back; few writes."""
-    name = f"row20-{size}"
     plain = len(json.dumps({"thought": "", "proposed_solution": ""}, separators=(",", ":")))
-    text = "x" * max(0, size - plain - 1)
-    content = json.dumps({"thought": "t", "proposed_solution": text, "confidence_score": 0.5})
-    system.model.script(contains=f"<{name}>", content=content if size else "")
-    trial.start(name, retryPolicy={"maxRetries": 0})
-    (ended,) = trial.wait_ended()
-    assert trial.writes(name) <= 3
-    if size == 0:
-        assert ended.status["reason"] == "EmptyResponse"
-        return
-    assert ended.phase == "Succeeded", ended.status.get("message")
-    ref = ended.status["resultRef"]
-    stored = stream.read_object(ref["bucket"], ref["name"])
-    measured("size by reference", ref["sizeBytes"])
-    assert (len(stored), hashlib.sha256(stored).hexdigest()) == (ref["sizeBytes"], ref["sha256"])
-    assert json.loads(stored)["proposed_solution"] == text
-    assert ended.body["metadata"]["namespace"] == HOME
+    texts = {f"row20-{size}": "x" * (size - plain - 1) for size in (64 * 1024, MIB - 1, MIB, 5 * MIB)}
+    for name, text in texts.items():
+        content = json.dumps({"thought": "t", "proposed_solution": text, "confidence_score": 0.5})
+        system.model.script(contains=f"<{name}>", content=content)
+    system.model.script(contains="<row20-none>", content="")
+    trial.start(*texts, "row20-none", retryPolicy={"maxRetries": 0})
+    trial.wait_ended()
+    (none,) = trial.wait_phase("Failed", "row20-none")
+    assert none.status["reason"] == "EmptyResponse"
+    for name, text in texts.items():
+        with subtests.test(name):
+            (ended,) = trial.wait_phase("Succeeded", name, timeout_s=0.0)
+            ref = ended.status["resultRef"]
+            stored = stream.read_object(ref["bucket"], ref["name"])
+            measured("size by reference", ref["sizeBytes"])
+            assert (len(stored), hashlib.sha256(stored).hexdigest()) == (ref["sizeBytes"], ref["sha256"])
+            assert json.loads(stored)["proposed_solution"] == text
+            assert trial.writes(name) <= 3

@@ -5,6 +5,7 @@ from typing import Any
 
 from controlplane import Kubectl
 from eventually import eventually
+from ray_submissions import RaySubmissions
 
 API_VERSION = "cognitive.seedcore.io/v1alpha1"
 INPUTS: dict[str, dict[str, Any]] = {
@@ -101,6 +102,12 @@ class Cluster:
 
         return eventually(reached, timeout_s, 0.2)
 
-    def wait_ready(self, name: str, timeout_s: float = 60.0) -> None:
-        """Wait until an agent takes tasks."""
-        assert self.wait_condition(name, "Ready", "Available", timeout_s)[0] == "True"
+    def wait_ready(self, name: str, timeout_s: float = 120.0) -> None:
+        """Wait until an agent takes tasks; a failure shows what its Ray jobs say."""
+        try:
+            assert self.wait_condition(name, "Ready", "Available", timeout_s)[0] == "True"
+        except AssertionError as error:
+            found = self.get("cagent", name)
+            if address := found["spec"]["ray"].get("address"):
+                error.add_note(RaySubmissions(address).told(found["metadata"]["uid"]))
+            raise

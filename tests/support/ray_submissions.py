@@ -10,6 +10,7 @@ from typing import Any
 from eventually import eventually
 
 SUBMIT_TIMEOUT_S = 30.0
+TOLD_CHARS = 2000
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,14 @@ class RaySubmissions:
 
     def logs(self, submission_id: str) -> str:
         return str(self._call("GET", f"{submission_id}/logs")["logs"])
+
+    def told(self, name_part: str) -> str:
+        """Return the status and the last log lines of all jobs with such an id, for people."""
+        found = {each: self.details(each) for each in sorted(self.ids()) if name_part in each}
+        return "\n".join(
+            f"{each} {told['status']}: {told['message']}\n{self.logs(each)[-TOLD_CHARS:]}"
+            for each, told in found.items()
+        )
 
     def stop(self, submission_id: str) -> None:
         self._call("POST", f"{submission_id}/stop")

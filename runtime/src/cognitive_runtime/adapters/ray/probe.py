@@ -19,8 +19,8 @@ REPORT_MARK: Final = "cognitive-nodes: "
 _CALL_S: Final = 4.0
 _POLL_S: Final = 0.5
 _FORGET_TRIES: Final = 4
-_RAY_LOOKS_S: Final = 1.5
-"""Ray looks after its jobs each second."""
+_RAY_LOOKS_S: Final = 2.0
+"""Ray looks after its jobs each second, with some calls between its nodes."""
 _ENDED: Final = ("SUCCEEDED", "FAILED", "STOPPED")
 _NOT_INSTALLED: Final = ("No module named cognitive_runtime", "No module named 'cognitive_runtime'")
 _INSTALL_HINT: Final = (
@@ -110,7 +110,7 @@ class RayProbe:
         return answer if isinstance(answer, dict) else {}
 
     async def _forget(self, job: str) -> None:
-        """Let nothing of the job stay. Ray may write down its end once more after it has been deleted."""
+        """Let nothing of the job stay. Ray looks once more after a job ended, and writes down one that it misses."""
         for _ in range(_FORGET_TRIES):
             with suppress(aiohttp.ClientError, OSError):
                 status = (await self._details(job)).get("status")
@@ -119,6 +119,7 @@ class RayProbe:
                 if status not in _ENDED:
                     await self._ask("POST", f"/api/jobs/{job}/stop")
                     return
+                await asyncio.sleep(_RAY_LOOKS_S)
                 await self._ask("DELETE", f"/api/jobs/{job}")
             await asyncio.sleep(_RAY_LOOKS_S)
 
