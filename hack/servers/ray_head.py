@@ -172,5 +172,6 @@ class RayHead:
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # also on Linux: listen on 127.0.0.1 alone
             "RAY_prestart_worker_first_driver": "0",
             "RAY_worker_register_timeout_seconds": "120",
+            "RAY_worker_niceness": "0",  # the head shares this machine with what is no Ray's
         }
         return {name: value for name, value in environment(**changes).items() if name not in KEPT_FROM_JOBS}

@@ -1,6 +1,7 @@
 """Manifests of agents and tasks, and what tests ask of them."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from controlplane import Kubectl
@@ -109,5 +110,6 @@ class Cluster:
         except AssertionError as error:
             found = self.get("cagent", name)
             if address := found["spec"]["ray"].get("address"):
-                error.add_note(RaySubmissions(address).told(found["metadata"]["uid"]))
+                with suppress(OSError):
+                    error.add_note(RaySubmissions(address).told(found["metadata"]["uid"]))
             raise

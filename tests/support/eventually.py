@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
+SHARE = 4
+"""Asking takes at most this part of the time: a question that starts a program takes it from what is waited for."""
+LONGEST_PAUSE_S = 1.0
 
 
 def eventually(predicate: Callable[[], T], timeout_s: float = 10.0, interval_s: float = 0.05) -> T:
@@ -17,12 +20,14 @@ def eventually(predicate: Callable[[], T], timeout_s: float = 10.0, interval_s: 
     """
     deadline = time.monotonic() + timeout_s
     while True:
-        late = time.monotonic() >= deadline
+        began = time.monotonic()
+        late = began >= deadline
         with _patience(late):
             if answer := predicate():
                 return answer
             assert not late, f"not true within {timeout_s:g} s, last answer: {answer!r}"
-        time.sleep(interval_s)
+        pause_s = (SHARE - 1) * (time.monotonic() - began)
+        time.sleep(max(interval_s, min(pause_s, LONGEST_PAUSE_S)))
 
 
 async def eventually_async(

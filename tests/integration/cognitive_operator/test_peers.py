@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.integration]
 CRDS = Path(__file__).parents[3] / "charts" / "cognitive-operator" / "crds" / "kopf-peering.yaml"
 PROBED_EVERY_S = 10.5
 """Kopf answers with what its probes said at most 10 s ago."""
+AGREED_WITHIN_S = 3.0
+"""Both know of both then."""
 PEERING = """
 apiVersion: kopf.dev/v1
 kind: ClusterKopfPeering
@@ -60,10 +62,16 @@ def one_leads(operators: list[OperatorProcess]) -> OperatorProcess | None:
     return leading[0] if len(leading) == 1 else None
 
 
+def peers(kubectl: Kubectl) -> int:
+    return len(kubectl.json("get", "clusterkopfpeering", "pair").get("status", {}))
+
+
 def test_one_works_and_the_other_takes_over_within_half_a_minute(
     kubectl: Kubectl, pair: list[OperatorProcess], ray_head: RayHead, model: ScriptedModel
 ) -> None:
     cluster = Cluster(kubectl)
+    eventually(lambda: peers(kubectl) == len(pair), 30.0, 0.5)
+    time.sleep(AGREED_WITHIN_S)
     first = eventually(lambda: one_leads(pair), 20.0, 0.5)
     (second,) = [operator for operator in pair if operator is not first]
     cluster.apply(agent("peered", ray_head.address, model.url), task("before", "peered"))

@@ -13,7 +13,7 @@ from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ray_head import RayHead
 
-pytestmark = [pytest.mark.integration]
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("crds")]
 FAST = {"maxRetries": 1, "backoffSeconds": 1}
 
 

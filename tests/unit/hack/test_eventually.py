@@ -1,8 +1,9 @@
 import asyncio
+import time
 
 import pytest
 
-from eventually import eventually, eventually_async
+from eventually import LONGEST_PAUSE_S, SHARE, eventually, eventually_async
 
 
 def answers(*values: object) -> "list[object]":
@@ -40,6 +41,22 @@ def test_an_assertion_of_the_predicate_counts_as_a_no_until_the_end() -> None:
 def test_another_error_is_not_swallowed() -> None:
     with pytest.raises(ZeroDivisionError):
         eventually(lambda: 1 / 0)
+
+
+@pytest.mark.parametrize(("asking_s", "pause_s"), [(0.01, 0.1), (0.2, (SHARE - 1) * 0.2), (60.0, LONGEST_PAUSE_S)])
+def test_what_costs_much_to_ask_is_asked_less_often(
+    monkeypatch: pytest.MonkeyPatch, asking_s: float, pause_s: float
+) -> None:
+    now_s, pauses, left = [0.0], answers(), answers(False, True)
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(time, "sleep", pauses.append)
+
+    def ask() -> object:
+        now_s[0] += asking_s
+        return left.pop(0)
+
+    eventually(ask, timeout_s=1000.0, interval_s=0.1)
+    assert pauses == [pytest.approx(pause_s)]
 
 
 async def test_a_coroutine_is_asked_while_others_run() -> None:
