@@ -107,6 +107,7 @@ def test_row_20_a_result_of_any_size(
     trial.wait_ended()
     (none,) = trial.wait_phase("Failed", "row20-none")
     assert none.status["reason"] == "EmptyResponse"
+    assert trial.writes("row20-none") <= 3
     for name, text in texts.items():
         with subtests.test(name):
             (ended,) = trial.wait_phase("Succeeded", name, timeout_s=0.0)
