@@ -117,3 +117,4 @@ def test_row_20_a_result_of_any_size(
             assert (len(stored), hashlib.sha256(stored).hexdigest()) == (ref["sizeBytes"], ref["sha256"])
             assert json.loads(stored)["proposed_solution"] == text
             assert trial.writes(name) <= 3
+            assert ended.body["metadata"]["namespace"] == HOME

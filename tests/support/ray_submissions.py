@@ -49,11 +49,7 @@ class RaySubmissions:
 
     def told(self, name_part: str) -> str:
         """Return the status and the last log lines of all jobs with such an id, for people."""
-        found = {each: self.details(each) for each in sorted(self.ids()) if name_part in each}
-        return "\n".join(
-            f"{each} {told['status']}: {told['message']}\n{self.logs(each)[-TOLD_CHARS:]}"
-            for each, told in found.items()
-        )
+        return "\n".join(self._told(each) for each in sorted(self.ids()) if name_part in each)
 
     def stop(self, submission_id: str) -> None:
         self._call("POST", f"{submission_id}/stop")
@@ -71,6 +67,10 @@ class RaySubmissions:
         except urllib.error.HTTPError:
             return
         self.wait(submission_id)
+
+    def _told(self, submission_id: str) -> str:
+        job = self.details(submission_id)
+        return f"{submission_id} {job['status']}: {job['message']}\n{self.logs(submission_id)[-TOLD_CHARS:]}"
 
     def _submit_or_adopt(self, submission_id: str, body: dict[str, Any]) -> bool:
         """Submit; a head whose agent is not up yet answers 500, as it does for an id that exists."""

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import sys
-import urllib.request
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,8 +12,8 @@ import pytest_asyncio
 
 from cognitive_runtime.adapters.ray.probe import Expected, RayProbe
 from http_double import HttpDouble, Reply
+from ray_submissions import RaySubmissions
 from scripted_model import ScriptedModel
-from servers.ray_head import RayHead
 
 pytestmark = pytest.mark.component
 EXPECTED = Expected("1.0", "2.60.0")
@@ -119,12 +118,8 @@ async def test_the_whole_command_finds_a_sound_system_and_then_what_is_missing(r
     assert code == 1
     assert {name for name, each in told.items() if each["verdict"] == "failed"} == {"secrets", "model", "ray-nodes"}
     assert told["ray-nodes"]["message"].endswith("127.0.0.1 lacks llm-api-key")
-    assert [job for job in await asyncio.to_thread(_jobs, ray_head) if job.startswith("doctor-")] == []
-
-
-def _jobs(ray_head: RayHead) -> list[str]:
-    with urllib.request.urlopen(f"{ray_head.address}/api/jobs/", timeout=10) as answer:
-        return [str(job["submission_id"]) for job in json.load(answer)]
+    jobs = await asyncio.to_thread(RaySubmissions(ray_head.address).ids)
+    assert [job for job in jobs if job.startswith("doctor-")] == []
 
 
 async def _doctor(environ: dict[str, str], *options: str) -> tuple[int | None, dict[str, dict[str, Any]]]:
