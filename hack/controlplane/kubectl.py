@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 TIMEOUT_S = 60.0
+GONE_TIMEOUT_S = 180.0
+"""A namespace is gone after its pods' grace periods, seen in rounds of the namespace controller."""
 
 
 class KubectlError(Exception):
@@ -22,7 +24,7 @@ class Kubectl:
     kubeconfig: Path
     namespace: str | None = None
 
-    def __call__(self, *arguments: str, stdin: str | None = None) -> str:
+    def __call__(self, *arguments: str, stdin: str | None = None, timeout_s: float = TIMEOUT_S) -> str:
         """Run it and return what it printed.
 
         Raises:
@@ -35,7 +37,7 @@ class Kubectl:
             env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_S,
+            timeout=timeout_s,
             check=False,
         )
         if done.returncode != 0:
@@ -45,6 +47,10 @@ class Kubectl:
     def apply(self, manifest: str) -> str:
         """Apply a manifest, YAML or JSON."""
         return self("apply", "-f", "-", stdin=manifest)
+
+    def delete(self, *what: str) -> None:
+        """Delete objects that may be there, and wait until they are gone."""
+        self("delete", *what, "--ignore-not-found", f"--timeout={GONE_TIMEOUT_S:g}s", timeout_s=GONE_TIMEOUT_S + 10)
 
     def json(self, *arguments: str) -> Any:
         """Run it with ``-o json`` and return the object."""

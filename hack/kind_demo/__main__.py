@@ -109,9 +109,9 @@ def down(settings: Settings) -> int:
 
 def _leave(kubectl: Kubectl, settings: Settings) -> None:
     if kubectl("get", "namespace", settings.namespace, "--ignore-not-found"):
-        kubectl.within(settings.namespace)("delete", "ctask,cagent", "--all", "--timeout=50s")
+        kubectl.within(settings.namespace).delete("ctask,cagent", "--all")
     uninstall(Helm(get_helm(), kubectl.kubeconfig), settings)
-    kubectl("delete", "namespace", settings.namespace, settings.system_namespace, "--ignore-not-found", "--timeout=50s")
+    kubectl.delete("namespace", settings.namespace, settings.system_namespace)
 
 
 def _docker_has(image: str) -> bool:

@@ -35,7 +35,7 @@ def run_scenario(kubectl: Kubectl, settings: Settings, examples: Examples, conso
     refusal = provoke_failure(place)
     print_plain(console, f"\n$ kubectl apply -f {os.path.relpath(BROKEN)}\n{refusal}\n")
     tasks = of_agent(with_real_failure(examples.tasks, refusal), AGENT)
-    place("delete", "ctask", "--all", "--timeout=50s")  # of an earlier demo: a finished task never runs again
+    place.delete("ctask", "--all")  # of an earlier demo: a finished task never runs again
     place.apply(list_of(tasks))
     with Screen(console, lambda name: place("get", "ctask", name, "-o", "yaml")) as screen:
         ended = follow(place, [task["metadata"]["name"] for task in tasks], screen, lambda: None)

@@ -134,7 +134,7 @@ def operator_process(
         with OperatorProcess.start(settings) as process:
             yield process
     finally:
-        control_plane.kubectl("delete", "-f", str(RBAC), "--ignore-not-found", "--timeout=60s")
+        control_plane.kubectl.delete("-f", str(RBAC))
 
 
 def restricted_kubeconfig(cluster: ExistingCluster, path: Path) -> Path:
@@ -165,7 +165,7 @@ def bare(
     try:
         yield Cluster(control_plane.kubectl.within(STORY))
     finally:
-        control_plane.kubectl("delete", "namespace", STORY, "--ignore-not-found", "--timeout=60s")
+        control_plane.kubectl.delete("namespace", STORY)
 
 
 @pytest.fixture

@@ -41,9 +41,9 @@ def way(control_plane: Any, crds: None) -> Iterator[WholeWay]:
         release.begin()
         yield WholeWay(release, users)
     finally:
-        users.kubectl("delete", "ctask,cagent", "--all", "--timeout=50s")
+        users.kubectl.delete("ctask,cagent", "--all")
         release.end()
-        kubectl("delete", "namespace", home, "--timeout=50s")
+        kubectl.delete("namespace", home)
 
 
 @pytest.fixture(scope="module")

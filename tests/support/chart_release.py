@@ -106,9 +106,9 @@ class Release:
 
     def end(self) -> None:
         """Delete its agents while it can let go of them, then all that is left."""
-        self.cluster.kubectl("delete", "ctask,cagent", "--all", "--timeout=50s")
+        self.cluster.kubectl.delete("ctask,cagent", "--all")
         self.uninstall()
-        self.admin("delete", "namespace", self.namespace, "--timeout=50s")
+        self.admin.delete("namespace", self.namespace)
 
     def _act(self, verb: str, *arguments: str) -> None:
         tag = os.environ.get("IMAGE_TAG", "")

@@ -83,7 +83,7 @@ class Cluster:
     def observed(self, kind: str, name: str) -> bool:
         """Tell whether the operator has seen the present spec of an object."""
         body = self.get(kind, name)
-        return bool(body["status"].get("observedGeneration") == body["metadata"]["generation"])
+        return bool(body.get("status", {}).get("observedGeneration") == body["metadata"]["generation"])
 
     def condition(self, name: str, type_: str, kind: str = "cagent") -> tuple[str, str, str]:
         """Return status, reason and message of a condition."""

@@ -152,7 +152,7 @@ class FaultSystem:
             yield name
         finally:  # gone before another test looks
             self.repair()
-            kubectl("delete", "namespace", name, "--timeout=300s")
+            kubectl.delete("namespace", name)
 
     def shown(self, namespaces: list[str]) -> dict[str, str]:
         """Return all places where a secret might show."""

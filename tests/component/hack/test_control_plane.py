@@ -36,7 +36,7 @@ def test_children_are_collected_with_their_owner(kubectl: Kubectl) -> None:
 
 def test_a_deleted_namespace_goes_away(control_plane: ControlPlane) -> None:
     control_plane.kubectl("create", "namespace", "short-lived")
-    control_plane.kubectl("delete", "namespace", "short-lived", "--timeout=30s")
+    control_plane.kubectl.delete("namespace", "short-lived")
     with pytest.raises(KubectlError, match="not found"):
         control_plane.kubectl("get", "namespace", "short-lived")
 
