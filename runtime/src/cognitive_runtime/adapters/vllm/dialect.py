@@ -4,6 +4,7 @@ import re
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
+from httpx2 import Limits
 from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAsyncHttpxClient, Omit
 
 from cognitive_runtime.adapters.vllm.endpoint import base_url
@@ -11,6 +12,8 @@ from cognitive_runtime.adapters.vllm.endpoint import base_url
 _UNUSED_KEY: Final = "sent-per-request"
 _FOREIGN_HEADERS: Final = {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}
 """The package fills these from the environment of the process: they are not this agent's."""
+_CONNECTIONS: Final = Limits(max_connections=1000, max_keepalive_connections=16)
+"""Each call looks at every idle connection: with the package's own hundred of them that takes longer than the call."""
 _AZURE_API: Final = re.compile(r"/openai(/.*)?$")
 
 
@@ -23,7 +26,13 @@ class Dialect:
 
     def connect(self, endpoint: str) -> AsyncOpenAI:
         """Return a client that never repeats a call and knows no key: each call brings its own."""
-        return AsyncOpenAI(base_url=self.address(endpoint), api_key=_UNUSED_KEY, max_retries=0, timeout=None)
+        return AsyncOpenAI(
+            base_url=self.address(endpoint),
+            api_key=_UNUSED_KEY,
+            max_retries=0,
+            timeout=None,
+            http_client=DefaultAsyncHttpxClient(limits=_CONNECTIONS),
+        )
 
     def headers(self, api_key: str | None) -> dict[str, Any]:
         """Return what carries the key, and keeps whatever the environment of the process holds from being sent."""
@@ -51,7 +60,7 @@ class Azure(Dialect):
 
     def connect(self, endpoint: str) -> AsyncOpenAI:
         """Return a client that follows no redirect: other hosts would get the key, whose header nobody strips."""
-        web = DefaultAsyncHttpxClient(follow_redirects=False)
+        web = DefaultAsyncHttpxClient(limits=_CONNECTIONS, follow_redirects=False)
         return AsyncOpenAI(
             base_url=self.address(endpoint), api_key=_UNUSED_KEY, max_retries=0, timeout=None, http_client=web
         )
@@ -79,7 +88,7 @@ class VersionedAzure(Azure):
             api_key=_UNUSED_KEY,
             max_retries=0,
             timeout=None,
-            http_client=DefaultAsyncHttpxClient(follow_redirects=False),
+            http_client=DefaultAsyncHttpxClient(limits=_CONNECTIONS, follow_redirects=False),
         )
 
 

@@ -68,10 +68,17 @@ class ModelServer:
 
     async def _ask(self, arguments: dict[str, Any], headers: dict[str, Any]) -> Answer:
         completions = self._client.chat.completions
+        asked: dict[str, Any] = {
+            "model": arguments["model"],
+            "messages": (),
+            "stream": arguments.get("stream", openai.omit),
+            "extra_headers": headers,
+            "extra_body": arguments,  # in place of the above: arguments of its own the package copies key by key
+        }
         if "stream" not in arguments:
-            raw = await completions.with_raw_response.create(**arguments, extra_headers=headers)
+            raw = await completions.with_raw_response.create(**asked)
             return Answer.model_validate_json(raw.content)
-        async with completions.with_streaming_response.create(**arguments, extra_headers=headers) as response:
+        async with completions.with_streaming_response.create(**asked) as response:
             if response.headers.get("content-type", "").startswith("application/json"):
                 return Answer.model_validate_json(await response.read())  # a server that knows no streams
             return await assemble(await response.parse())
