@@ -41,3 +41,22 @@ with ScriptedModel() as model:
     asyncio.run(main(model.url))
 """
     assert loaded_after(statement, ("litellm", "dspy", "ray", "redis")) == {"dspy"}
+
+
+@pytest.mark.timeout(60)
+def test_the_first_task_of_a_loaded_core_imports_nothing() -> None:
+    code = """
+import asyncio, sys
+from cognitive_runtime.bootstrap.reasoning import make_cognitive_core
+from cognitive_runtime.config import RuntimeSettings
+sys.path.insert(0, "tests/support")
+from runtime_requests import execution_request
+from scripted_model import ScriptedModel
+core = make_cognitive_core(RuntimeSettings("nats://127.0.0.1:1", "none"))
+with ScriptedModel() as model:
+    request, before = execution_request(endpoint=model.url), set(sys.modules)
+    asyncio.run(core.reason(request))
+print(*sorted(set(sys.modules) - before))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == []
