@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import urllib.request
-from typing import Any
 
 import nats
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
-FINISHED_JOBS = ("SUCCEEDED", "FAILED", "STOPPED")
+from ray_submissions import ENDED, RaySubmissions
 
 
 async def on_broker(url: str) -> list[str]:
@@ -30,8 +28,8 @@ async def on_broker(url: str) -> list[str]:
 
 async def on_ray(address: str) -> list[str]:
     """Return the submissions that have not ended."""
-    jobs = await asyncio.to_thread(_jobs, address)
-    return [f"Ray job {job['submission_id']} {job.get('metadata')}" for job in jobs if _runs(job)]
+    jobs = await asyncio.to_thread(RaySubmissions(address).jobs)
+    return [f"Ray job {job['submission_id']} {job.get('metadata')}" for job in jobs if job["status"] not in ENDED]
 
 
 async def _subjects(client: Client, stream: str) -> list[str]:
@@ -51,16 +49,6 @@ async def _holds(client: Client, bucket: str, subject: str) -> bool:
         return bool((await client.jetstream().get_last_msg(bucket, subject)).data)
     except NotFoundError:
         return False
-
-
-def _jobs(address: str) -> list[dict[str, Any]]:
-    with urllib.request.urlopen(f"{address}/api/jobs/", timeout=20) as answer:
-        found: list[dict[str, Any]] = json.load(answer)
-        return found
-
-
-def _runs(job: dict[str, Any]) -> bool:
-    return bool(job.get("submission_id")) and job["status"] not in FINISHED_JOBS
 
 
 async def _ignore(_: Exception) -> None:

@@ -11,6 +11,7 @@ from eventually import eventually
 
 SUBMIT_TIMEOUT_S = 30.0
 TOLD_CHARS = 2000
+ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,13 @@ class RaySubmissions:
         found: dict[str, Any] = self._call("GET", submission_id)
         return found
 
+    def jobs(self) -> list[dict[str, Any]]:
+        """Return the details of all jobs that were submitted and that Ray still knows."""
+        return [job for job in self._call("GET", "") if job.get("submission_id")]
+
     def ids(self) -> set[str]:
         """Return the submission ids of all jobs that Ray knows."""
-        return {str(job["submission_id"]) for job in self._call("GET", "")}
+        return {str(job["submission_id"]) for job in self.jobs()}
 
     def logs(self, submission_id: str) -> str:
         return str(self._call("GET", f"{submission_id}/logs")["logs"])
@@ -56,8 +61,7 @@ class RaySubmissions:
 
     def wait(self, submission_id: str, timeout_s: float = 30.0) -> dict[str, Any]:
         """Return a job's details as soon as it has ended."""
-        ended = ("SUCCEEDED", "FAILED", "STOPPED")
-        eventually(lambda: self.details(submission_id)["status"] in ended, timeout_s, 0.2)
+        eventually(lambda: self.details(submission_id)["status"] in ENDED, timeout_s, 0.2)
         return self.details(submission_id)
 
     def end(self, submission_id: str) -> None:
