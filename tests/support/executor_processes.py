@@ -6,8 +6,18 @@ from pathlib import Path
 
 def executor_pids(agent_uid: str) -> list[int]:
     """Return the process ids of the executor's job and of its workers."""
-    workers = [pid for pid in _pids_of("ray::WorkerActor") if _serves(pid, agent_uid)]
-    return _pids_of(f"cognitive_runtime executor .*{agent_uid}") + workers
+    return _pids_of(f"cognitive_runtime executor .*{agent_uid}") + _actor_pids("WorkerActor", f"ca-{agent_uid}-")
+
+
+def actor_pid(actor: str, submission_id: str) -> int:
+    """Return the process of the one actor of a class that a job has."""
+    (found,) = _actor_pids(actor, f"COGNITIVE_SUBMISSION_ID={submission_id}")
+    return found
+
+
+def _actor_pids(actor: str, mark: str) -> list[int]:
+    """Return an actor's processes whose environment holds a mark: nobody else's are meant."""
+    return [pid for pid in _pids_of(f"^ray::{actor}") if mark.encode() in _environment(pid)]
 
 
 def _pids_of(pattern: str) -> list[int]:
@@ -15,10 +25,8 @@ def _pids_of(pattern: str) -> list[int]:
     return [int(pid) for pid in listed.stdout.split()]
 
 
-def _serves(pid: int, agent_uid: str) -> bool:
-    """Tell whether a worker process belongs to the agent's executor, by the submission id in its environment."""
+def _environment(pid: int) -> bytes:
     try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        return Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
-        return False
-    return f"ca-{agent_uid}-".encode() in environment
+        return b""

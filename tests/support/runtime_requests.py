@@ -69,3 +69,15 @@ def execution_request(
         agent=AgentSettings(role="DEVOPS", llm=replace(settings, **(llm or {}))),
     )
     return replace(request, agent=replace(request.agent, **(agent or {})), **fields)
+
+
+def completed(outcome: AgentResult | FailureResult) -> AgentResult:
+    """Return the result that an attempt must have ended with."""
+    assert isinstance(outcome, AgentResult), outcome
+    return outcome
+
+
+def failed(outcome: AgentResult | FailureResult) -> FailureResult:
+    """Return the failure that an attempt must have ended with."""
+    assert isinstance(outcome, FailureResult), outcome
+    return outcome

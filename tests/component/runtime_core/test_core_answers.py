@@ -11,28 +11,16 @@ import pytest
 from cognitive_runtime.adapters.dspy import CognitiveCore, get_cognitive_core, initialize_cognitive_core
 from cognitive_runtime.adapters.vllm import ModelPool
 from cognitive_runtime.domain import (
-    AgentResult,
     AgentSettings,
     CognitiveContext,
     CognitiveTaskType,
-    FailureResult,
     LLMSettings,
 )
-from runtime_requests import INPUTS, Run
+from runtime_requests import INPUTS, Run, completed, failed
 from scripted_model import Recorded, ScriptedModel
 
 pytestmark = pytest.mark.component
 GOOD = {"thought": "t", "proposed_solution": "p", "confidence_score": 0.5}
-
-
-def failed(outcome: AgentResult | FailureResult) -> FailureResult:
-    assert isinstance(outcome, FailureResult)
-    return outcome
-
-
-def completed(outcome: AgentResult | FailureResult) -> AgentResult:
-    assert isinstance(outcome, AgentResult), outcome
-    return outcome
 
 
 @pytest.mark.parametrize("task_type", CognitiveTaskType)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.domain import AgentResult, CognitiveTaskType, FailureResult
-from runtime_requests import Run
+from cognitive_runtime.domain import CognitiveTaskType
+from runtime_requests import Run, completed, failed
 from scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
@@ -25,16 +25,6 @@ FREE = {"type": "object", "additionalProperties": {"type": "integer"}}
 
 def answer(output: Any) -> str:
     return json.dumps(GOOD | {"output": output})
-
-
-def completed(outcome: AgentResult | FailureResult) -> AgentResult:
-    assert isinstance(outcome, AgentResult), outcome
-    return outcome
-
-
-def failed(outcome: AgentResult | FailureResult) -> FailureResult:
-    assert isinstance(outcome, FailureResult), outcome
-    return outcome
 
 
 @pytest.mark.parametrize("task_type", CognitiveTaskType)

@@ -4,17 +4,11 @@ import json
 
 import pytest
 
-from cognitive_runtime.domain import AgentResult, FailureResult
-from runtime_requests import Run
+from runtime_requests import Run, completed, failed
 from scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
 GOOD = {"thought": "the disk is full", "proposed_solution": "p", "confidence_score": 0.5}
-
-
-def failed(outcome: AgentResult | FailureResult) -> FailureResult:
-    assert isinstance(outcome, FailureResult), outcome
-    return outcome
 
 
 async def cost(run: Run, model: ScriptedModel) -> tuple[int, int]:
@@ -25,16 +19,14 @@ async def cost(run: Run, model: ScriptedModel) -> tuple[int, int]:
 
 
 async def test_a_budget_that_suffices_changes_nothing(run: Run, model: ScriptedModel) -> None:
-    outcome = await run(token_budget=100_000)
-    assert isinstance(outcome, AgentResult)
+    completed(await run(token_budget=100_000))
     assert model.requests[0].body["max_tokens"] == 1024
 
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_the_answer_gets_what_the_prompt_leaves(run: Run, model: ScriptedModel, stream: bool) -> None:
     prompt, _ = await cost(run, model)
-    outcome = await run(token_budget=prompt + 300, llm={"stream": stream})
-    assert isinstance(outcome, AgentResult)
+    completed(await run(token_budget=prompt + 300, llm={"stream": stream}))
     asked = model.requests[0].body
     assert 250 <= asked["max_tokens"] <= 310
     assert "at most 1500 characters" not in asked["messages"][0]["content"]
@@ -75,8 +67,7 @@ async def test_the_repair_is_paid_from_the_same_budget(run: Run, model: Scripted
 async def test_a_repair_that_fits_is_made_with_what_is_left(run: Run, model: ScriptedModel) -> None:
     _, total = await cost(run, model)
     model.script(content="no JSON at all", times=1)
-    outcome = await run(token_budget=2 * total + 400)
-    assert isinstance(outcome, AgentResult)
+    outcome = completed(await run(token_budget=2 * total + 400))
     assert outcome.repaired
     first, second = (each.body["max_tokens"] for each in model.requests)
     assert second < first

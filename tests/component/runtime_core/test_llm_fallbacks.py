@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.domain import AgentResult, FailureResult, ModelEndpoint
-from runtime_requests import Run
+from cognitive_runtime.domain import ModelEndpoint
+from runtime_requests import Run, completed, failed
 from scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
@@ -43,16 +43,6 @@ def settings(*fallbacks: ModelEndpoint, **more: Any) -> dict[str, Any]:
 def fallback(server: ScriptedModel | str, number: int = 1, *, has_key: bool = True) -> ModelEndpoint:
     url = server if isinstance(server, str) else server.url
     return ModelEndpoint("openai", f"fallback-{number}", url, f"llm-api-key-{number}" if has_key else None)
-
-
-def completed(outcome: AgentResult | FailureResult) -> AgentResult:
-    assert isinstance(outcome, AgentResult), outcome
-    return outcome
-
-
-def failed(outcome: AgentResult | FailureResult) -> FailureResult:
-    assert isinstance(outcome, FailureResult)
-    return outcome
 
 
 async def test_the_first_model_answers_while_it_can(run: Run, model: ScriptedModel, other: ScriptedModel) -> None:

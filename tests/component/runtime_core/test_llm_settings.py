@@ -8,23 +8,13 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.domain import AgentResult, FailureResult, LLMLogging
-from runtime_requests import Run
+from cognitive_runtime.domain import LLMLogging
+from runtime_requests import Run, completed, failed
 from scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
 GOOD = {"thought": "故障, and a long thought about it", "proposed_solution": "p", "confidence_score": 0.5}
 CALLS = "cognitive_runtime.adapters.vllm.call_log"
-
-
-def failed(outcome: AgentResult | FailureResult) -> FailureResult:
-    assert isinstance(outcome, FailureResult)
-    return outcome
-
-
-def completed(outcome: AgentResult | FailureResult) -> AgentResult:
-    assert isinstance(outcome, AgentResult), outcome
-    return outcome
 
 
 async def test_penalties_reach_the_server_when_they_are_set(run: Run, model: ScriptedModel) -> None:

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from eventually import eventually_async
+from executor_processes import actor_pid
 from scripted_model import ScriptedModel
 from wire_broker import Attempt, WireBroker
 
@@ -53,7 +54,7 @@ async def test_a_killed_worker_is_replaced_and_its_attempt_is_not_run_again(brok
     await eventually_async(lambda: _executes(model, lost), 20)
     (before,) = await broker.leases(agent)
 
-    os.kill(_worker_pid(executor), signal.SIGKILL)
+    os.kill(actor_pid("WorkerActor", executor), signal.SIGKILL)
     await broker.publish(following, llm={"endpoint": model.url})
 
     assert (await broker.wait_response(following, 60)).outcome == "completed"
@@ -115,24 +116,6 @@ def _write_secret(folder: Path) -> None:
 
 def _incident(incident_id: str) -> dict[str, str]:
     return {"incident_id": incident_id, "error_message": "replicas is a word"}
-
-
-def _worker_pid(submission_id: str) -> int:
-    """Return the process of the one worker actor of a job, by its environment: nobody else's is meant."""
-    mark = f"COGNITIVE_SUBMISSION_ID={submission_id}".encode()
-    (found,) = [
-        int(process.name)
-        for process in Path("/proc").glob("[0-9]*")
-        if _read(process / "cmdline").startswith(b"ray::WorkerActor") and mark in _read(process / "environ")
-    ]
-    return found
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
 
 
 async def _executes(model: ScriptedModel, attempt: Attempt) -> bool:

@@ -7,13 +7,13 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from eventually import eventually_async
+from executor_processes import actor_pid
 from scripted_model import ScriptedModel
 from servers.ray_head import RayHead
 from wire_broker import Attempt, Response, WireBroker
@@ -86,7 +86,7 @@ async def test_without_the_ledger_attempts_go_on_until_there_is_another(broker, 
     settings = {"endpoint": model.url, "rate_limit": {"requests_per_minute": 60}} | CACHED
     await _answers(broker, [Attempt(agent)], settings)
 
-    os.kill(_ledger_pid(executor), signal.SIGKILL)
+    os.kill(actor_pid("LedgerActor", executor), signal.SIGKILL)
     without = await _answers(broker, [Attempt(agent) for _ in range(4)], settings)
 
     assert {response.outcome for response in without} == {"completed"}
@@ -141,21 +141,3 @@ async def _answers(broker: WireBroker, attempts: list[Attempt], llm: dict[str, A
 async def _is_given_again(broker: WireBroker, agent: str, settings: dict[str, Any]) -> bool:
     (response,) = await _answers(broker, [Attempt(agent)], settings)
     return bool(response.body["cache_hit"])
-
-
-def _ledger_pid(submission_id: str) -> int:
-    """Return the process of the ledger of one job, by its environment: nobody else's is meant."""
-    mark = f"COGNITIVE_SUBMISSION_ID={submission_id}".encode()
-    (found,) = [
-        int(process.name)
-        for process in Path("/proc").glob("[0-9]*")
-        if _read(process / "cmdline").startswith(b"ray::LedgerActor") and mark in _read(process / "environ")
-    ]
-    return found
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
