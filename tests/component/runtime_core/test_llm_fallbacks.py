@@ -129,6 +129,7 @@ async def test_what_is_said_of_the_model_that_answered_holds_no_password(run: Ru
     outcome = completed(await run(endpoint=address, llm={"fallbacks": ()}))
     assert outcome.endpoint == model.url
     assert "password" not in json.dumps(outcome.endpoint)
+    assert model.requests[0].headers["authorization"] == "Basic dXNlcjpwYXNzd29yZA=="
 
 
 async def test_tokens_of_earlier_calls_count_when_the_deadline_ends_the_attempt(run: Run, model: ScriptedModel) -> None:
