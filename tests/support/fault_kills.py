@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from eventually import eventually
@@ -14,9 +14,8 @@ from fault_system import API, BROKER, RAY, FaultSystem, is_quick
 Matches = Callable[[Call], bool]
 Story = Callable[[str], None]
 """Begins something whose names hold the given text and returns when it has come to its expected end."""
+SIDES: tuple[When, When] = ("before", "after")
 QUICK_STEP = 8
-MARGIN = 2
-"""Writes beyond those of the clean run at which a kill is tried, since two runs are not alike to the write."""
 KILL_TIMEOUT_S = 20.0
 QUIET_S = 35.0
 """Longer than from one sweep to the next: what earlier tests have left is cleaned up by then."""
@@ -48,17 +47,24 @@ def writes_for_agents(call: Call) -> bool:
 
 
 def kill_at_every_write(system: FaultSystem, story: Story, prefix: str, matches: Matches = operator_writes) -> Kills:
-    """Play the story without a kill, then once for each of its writes that matches and each side of it."""
+    """Play the story without a kill, then once for each of its writes that matches and each side of it.
+
+    Two runs are not alike to the write: it goes on beyond the writes of the clean run for as long as a kill strikes.
+    """
     kills = Kills()
     eventually(lambda: system.switch.quiet_s(operator_writes) > QUIET_S, 6 * QUIET_S, 1.0)
     watched = system.switch.add(Fault(matches))
     story(f"{prefix}-clean")
     system.switch.remove(watched)
     kills.clean = list(watched.struck)
-    for number, when in _turns(len(kills.clean) + MARGIN):
-        call = _play(system, story, f"{prefix}-{number}-{when}", Kill(system, number, when, matches))
-        if call is not None:
-            kills.at.append((when, call))
+    struck: list[Call | None] = []
+    number = 0
+    while number < len(kills.clean) or any(struck):
+        struck = [
+            _play(system, story, f"{prefix}-{number}-{when}", Kill(system, number, when, matches)) for when in SIDES
+        ]
+        kills.at += [(when, call) for when, call in zip(SIDES, struck, strict=True) if call is not None]
+        number += QUICK_STEP if is_quick() else 1
     return kills
 
 
@@ -115,9 +121,3 @@ def _play(system: FaultSystem, story: Story, name: str, kill: Kill) -> Call | No
     finally:
         struck = kill.end()
     return struck
-
-
-def _turns(count: int) -> Iterator[tuple[int, When]]:
-    for number in range(0, count, QUICK_STEP if is_quick() else 1):
-        yield number, "before"
-        yield number, "after"

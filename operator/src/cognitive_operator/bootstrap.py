@@ -47,6 +47,7 @@ async def run(config: Config) -> None:
     Kopf also ends when the API server refuses a watch (403, or 410 in place of an event) or fails for longer than its
     backoffs. Then everything begins anew in this process: nobody has to restart it, and no crash loop slows it down.
     """
+    asyncio.get_running_loop().set_exception_handler(_on_loop_error)
     while not await _run_once(config):
         if await _is_signalled(RETRY_S):
             return
@@ -80,6 +81,15 @@ async def _run_once(config: Config) -> bool:
         "begins anew: the API server refuses a watch", extra={"cause": f"{type(refusal).__name__}: {refusal}"}
     )
     return False
+
+
+def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an error that no task got. A watch of Kopf's may fail to close at the end, which harms nothing."""
+    if "asyncgen" not in context:
+        loop.default_exception_handler(context)
+        return
+    stream, error = getattr(context["asyncgen"], "__qualname__", ""), context.get("exception")
+    logger.warning("a stream did not close", extra={"stream": stream, "cause": repr(error)})
 
 
 async def _is_signalled(within_s: float) -> bool:

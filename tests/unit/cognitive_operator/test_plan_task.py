@@ -7,6 +7,7 @@ import pytest
 import operator_objects as o
 from cognitive_operator.api.conditions import Outcome, Phase, Reason
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent
+from cognitive_operator.api.wire import Claim
 from cognitive_operator.plan.flight import Closing, closing_of
 from cognitive_operator.plan.hold import Hold, queue_full
 from cognitive_operator.plan.task import Blocker, TaskPlan, plan_task
@@ -135,6 +136,12 @@ def test_a_task_without_an_agent_is_pending_and_names_it() -> None:
     assert plan.patch is not None
     assert plan.patch["phase"] == "Pending"
     assert "team/sre" in condition(plan, "Accepted")["message"]
+
+
+@pytest.mark.parametrize("claimed", [None, o.claim()])
+def test_an_attempt_whose_agent_goes_away_during_a_look_is_closed_by_the_next_one(claimed: Claim | None) -> None:
+    plan = plan_task(o.facts(agent=None, flight=o.flight(2.0, claimed=claimed)))
+    assert (plan.patch, plan.recheck_s) == (None, 0.0)
 
 
 def test_a_spec_at_the_bound_is_accepted_and_one_byte_more_is_refused() -> None:

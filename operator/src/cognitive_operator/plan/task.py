@@ -79,10 +79,10 @@ def plan_task(facts: TaskFacts) -> TaskPlan:
         return _write(facts, status.refused(_stamp(facts), Reason.INPUT_TOO_LARGE, message))
     if facts.hold is not None:
         return _held(facts, facts.hold)
-    if facts.agent is None:
-        return _write(facts, _missing_agent(facts), recheck_s=POSITION_EVERY_S)
     if facts.flight is not None:
         return _watch(facts, facts.flight)
+    if facts.agent is None:
+        return _write(facts, _missing_agent(facts), recheck_s=POSITION_EVERY_S)
     return _wait_or_publish(facts)
 
 
@@ -162,6 +162,8 @@ def _again(facts: TaskFacts, closing: Closing, attempts: Sequence[Attempt], back
 
 
 def _watch(facts: TaskFacts, flight: Flight) -> TaskPlan:
+    if facts.agent is None:  # it went away during this look: the next one closes its attempt
+        return TaskPlan(recheck_s=0.0)
     age_s = facts.now_s - flight.since_s
     if flight.stopping_since_s is not None:
         return TaskPlan(recheck_s=RUNNING_AFTER_S)
