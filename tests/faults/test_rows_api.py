@@ -47,19 +47,21 @@ def expired_event() -> Reply:
     return Reply(200, json.dumps(event).encode() + b"\n", {"Content-Type": "application/json"})
 
 
-@pytest.mark.parametrize("kind", ["event", "status"])
-def test_row_04_410_gone(trial: Trial, system: FaultSystem, measured: Measured, kind: str) -> None:
-    reply = expired_event() if kind == "event" else refusal(410, "Expired")
-    gone = system.switch.add(Fault(is_watch, times=4, reply=reply))
-    pid = system.operator.process.pid
-    system.loop.run(system.proxies.api.cut_streams())
-    began_s = time.monotonic()
-    (body,) = trial.start(f"row04-gone-{kind}")
-    trial.wait_phase("Succeeded", f"row04-gone-{kind}", timeout_s=RELIST_WITHIN_S)
-    measured("seen after", f"{time.monotonic() - began_s:.0f} s")
-    assert gone.struck
-    assert system.operator.process.pid == pid
-    assert trial.executions(body) == {1: 1}
+def test_row_04_410_gone(trial: Trial, system: FaultSystem, measured: Measured, subtests: pytest.Subtests) -> None:
+    """As an event of the watch, and as the answer to it."""
+    for kind, reply in {"event": expired_event(), "status": refusal(410, "Expired")}.items():
+        with subtests.test(kind):
+            system.switch.clear()
+            gone = system.switch.add(Fault(is_watch, times=4, reply=reply))
+            pid = system.operator.process.pid
+            system.loop.run(system.proxies.api.cut_streams())
+            began_s = time.monotonic()
+            (body,) = trial.start(f"row04-gone-{kind}")
+            trial.wait_phase("Succeeded", f"row04-gone-{kind}", timeout_s=RELIST_WITHIN_S)
+            measured(f"{kind}: seen after", f"{time.monotonic() - began_s:.0f} s")
+            assert gone.struck
+            assert system.operator.process.pid == pid
+            assert trial.executions(body) == {1: 1}
 
 
 def test_row_04_events_missed_while_down(trial: Trial, system: FaultSystem) -> None:
@@ -190,7 +192,7 @@ def test_row_06_the_api_server_gone(trial: Trial, system: FaultSystem, measured:
     assert [trial.executions(body) for body in bodies] == [{1: 1}] * len(bodies)
 
 
-def test_row_17_a_wiped_status_is_rebuilt(trial: Trial, system: FaultSystem) -> None:
+def a_wiped_status_is_rebuilt(trial: Trial, system: FaultSystem) -> None:
     (body,) = trial.start("row17-wiped")
     (ended,) = trial.wait_phase("Succeeded", "row17-wiped")
     system.admin.patch(TASK, HOME, "row17-wiped", {"status": None}, "/status")
@@ -201,7 +203,7 @@ def test_row_17_a_wiped_status_is_rebuilt(trial: Trial, system: FaultSystem) -> 
     trial.observer.forget()
 
 
-def test_row_17_a_forged_status_stands(trial: Trial, system: FaultSystem) -> None:
+def a_forged_status_stands(trial: Trial, system: FaultSystem) -> None:
     system.operator.stop()
     (body,) = trial.start("row17-forged")
     system.admin.patch(TASK, HOME, "row17-forged", {"status": {"phase": "Succeeded"}}, "/status")
@@ -215,9 +217,17 @@ def test_row_17_a_forged_status_stands(trial: Trial, system: FaultSystem) -> Non
     trial.observer.forget()  # a forged status breaks the invariants, by the user's own hand
 
 
-def test_row_17_a_removed_finalizer_comes_back(trial: Trial, system: FaultSystem) -> None:
+def a_removed_finalizer_comes_back(trial: Trial, system: FaultSystem) -> None:
     finalizers = system.admin.get(AGENT, HOME, "thinker")["metadata"]["finalizers"]
     system.admin.patch(AGENT, HOME, "thinker", {"metadata": {"finalizers": None}})
     eventually(lambda: system.admin.get(AGENT, HOME, "thinker")["metadata"].get("finalizers") == finalizers, 15.0, 0.5)
     trial.start("row17-finalizer")
     trial.wait_phase("Succeeded", "row17-finalizer")
+
+
+def test_row_17_what_users_do_to_the_operators_fields(
+    trial: Trial, system: FaultSystem, subtests: pytest.Subtests
+) -> None:
+    for change in (a_wiped_status_is_rebuilt, a_forged_status_stands, a_removed_finalizer_comes_back):
+        with subtests.test(change.__name__):
+            change(trial, system)

@@ -184,7 +184,7 @@ def test_row_08_and_09_claims_lost_under_a_long_attempt_and_a_result_twice_after
     assert trial.writes("row09-after") == writes
 
 
-def test_row_10_a_late_result_of_an_earlier_attempt(trial: Trial, system: FaultSystem, stream: StreamAdmin) -> None:
+def a_late_result_of_an_earlier_attempt(trial: Trial, system: FaultSystem, stream: StreamAdmin) -> None:
     system.model.script(contains="<row10-late", status=503, times=1)
     system.model.script(contains="<row10-late", delay_s=3.0)
     dropped = system.metric(DROPPED, reason="AttemptClosed")
@@ -197,7 +197,7 @@ def test_row_10_a_late_result_of_an_earlier_attempt(trial: Trial, system: FaultS
     assert trial.executions(body) == {1: 1, 2: 1}
 
 
-def test_row_10_a_result_for_a_task_of_the_same_name(trial: Trial, system: FaultSystem, stream: StreamAdmin) -> None:
+def a_result_for_a_task_of_the_same_name(trial: Trial, system: FaultSystem, stream: StreamAdmin) -> None:
     (old,) = trial.start("row10-same")
     trial.wait_phase("Succeeded", "row10-same")
     message = response_of(stream, old)
@@ -206,12 +206,20 @@ def test_row_10_a_result_for_a_task_of_the_same_name(trial: Trial, system: Fault
     system.model.script(contains="<row10-same", delay_s=3.0)
     dropped = system.metric(DROPPED, reason="TaskGone")
     (new,) = trial.start("row10-same")
-    trial.wait_calls(2)
+    eventually(lambda: trial.executions(new) == {1: 1}, 30.0)
     stream.publish(without_id(message))
     wait_dropped(system, "TaskGone", dropped)
     (ended,) = trial.wait_phase("Succeeded", "row10-same")
     assert ended.uid == new["metadata"]["uid"]
     assert trial.executions(old) == trial.executions(new) == {1: 1}
+
+
+def test_row_10_results_that_nobody_waits_for(
+    trial: Trial, system: FaultSystem, stream: StreamAdmin, subtests: pytest.Subtests
+) -> None:
+    for story in (a_late_result_of_an_earlier_attempt, a_result_for_a_task_of_the_same_name):
+        with subtests.test(story.__name__):
+            story(trial, system, stream)
 
 
 def malformed(good: bytes) -> dict[str, bytes]:
