@@ -1,6 +1,7 @@
 """The operator as a process of its own."""
 
 import sys
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +57,15 @@ class OperatorProcess:
     def metrics_url(self) -> str:
         """Where Prometheus reads."""
         return f"http://127.0.0.1:{self._metrics_port}/metrics"
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return one of its metrics, 0 while it does not exist."""
+        shown = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
+        with urllib.request.urlopen(self.metrics_url, timeout=10) as answer:
+            for line in answer.read().decode().splitlines():
+                if line.startswith(f"{name}{{{shown}}} " if shown else f"{name} "):
+                    return float(line.rpartition(" ")[2])
+        return 0.0
 
     @property
     def log_path(self) -> Path:

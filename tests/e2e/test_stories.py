@@ -9,11 +9,15 @@ from cognitive_objects import API_VERSION, INPUTS, Cluster, agent, task
 from eventually import eventually
 from ray_submissions import RaySubmissions
 from scripted_model import ScriptedModel
+from servers.operator import OperatorProcess
 from servers.ray_head import RayHead
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 CHANGES = 120
+API_REQUESTS = "cognitive_operator_api_requests_total"
+REFUSING = ("http://127.0.0.1:1", "http://127.0.0.1:1/v1")
+"""Looked at in no time: the operator writes the status of an agent on it as often as the agent changes."""
 NOWHERE = ("http://192.0.2.1:8265", "http://192.0.2.1/v1")
 
 
@@ -57,17 +61,24 @@ def test_a_chain_and_a_schedule_run_with_the_operators_rights(story: Cluster, mo
     assert len(model_server.executions) == 2
 
 
-def test_what_changes_while_its_status_is_written_is_read_again(bare: Cluster) -> None:
+def test_what_changes_while_its_status_is_written_is_read_again(
+    bare: Cluster, operator_process: OperatorProcess
+) -> None:
     template = {"spec": task("x", "changing")["spec"]}
     kind = {"apiVersion": API_VERSION, "kind": "CognitiveSchedule", "metadata": {"name": "changing"}}
     schedules = [
         {**kind, "spec": {"schedule": f"{n % 60} 0 1 1 *", "taskTemplate": template}} for n in range(1, CHANGES)
     ]
-    agents = [agent("changing", *NOWHERE, queue={"maxConcurrentTasks": n}) for n in range(1, CHANGES)]
-    for changes in (schedules, agents):  # a request each, one after the other, as fast as they are answered
+    agents = [agent("changing", *REFUSING, queue={"maxConcurrentTasks": n}) for n in range(1, CHANGES)]
+    for plural, changes in (("csched", schedules), ("cagent", agents)):
+        before = operator_process.metric(API_REQUESTS, method="PATCH", code="409")
         every = json.dumps({"apiVersion": "v1", "kind": "List", "items": changes})
-        bare.kubectl("apply", "--server-side", "-f", "-", stdin=every)
-    for plural in ("cagent", "csched"):
+
+        def in_its_way(every: str = every, before: float = before) -> bool:
+            bare.kubectl("apply", "--server-side", "-f", "-", stdin=every)  # a request each, one after the other
+            return operator_process.metric(API_REQUESTS, method="PATCH", code="409") > before
+
+        eventually(in_its_way, 120.0)
         eventually(partial(bare.observed, plural, "changing"), 60.0)
     assert bare.get("csched", "changing")["status"]["nextScheduleTime"].endswith(
         f"-01-01T00:{(CHANGES - 1) % 60:02d}:00Z"

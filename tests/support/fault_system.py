@@ -167,12 +167,7 @@ class FaultSystem:
 
     def metric(self, name: str, **labels: str) -> float:
         """Return one of the operator's metrics, 0 while it does not exist."""
-        shown = ",".join(f'{key}="{value}"' for key, value in labels.items())
-        with urllib.request.urlopen(self.operator.metrics_url, timeout=10) as answer:
-            for line in answer.read().decode().splitlines():
-                if line.startswith(f"{name}{{{shown}}} " if shown else f"{name} "):
-                    return float(line.rpartition(" ")[2])
-        return 0.0
+        return self.operator.metric(name, **labels)
 
     def _proxies(self, stack: ExitStack) -> Proxies:
         plane = self.servers.plane
