@@ -21,6 +21,8 @@ _AZURE_API: Final = re.compile(r"/openai(/.*)?$")
 class Dialect:
     """OpenAI's chat completions as nearly everybody speaks them: vLLM, OpenAI, Google, gateways."""
 
+    _follows_redirects = True
+
     def address(self, endpoint: str) -> str:
         """Return the URL below which ``chat/completions`` lies."""
         return base_url(endpoint)
@@ -32,7 +34,7 @@ class Dialect:
             api_key=_UNUSED_KEY,
             max_retries=0,
             timeout=None,
-            http_client=DefaultAsyncHttpxClient(limits=_CONNECTIONS),
+            http_client=self._web(),
         )
 
     def headers(self, api_key: str | None) -> dict[str, Any]:
@@ -42,6 +44,9 @@ class Dialect:
     def settings(self, sampling: dict[str, Any]) -> dict[str, Any]:
         """Return what of ``temperature`` and ``top_p`` is sent."""
         return sampling
+
+    def _web(self) -> DefaultAsyncHttpxClient:
+        return DefaultAsyncHttpxClient(limits=_CONNECTIONS, follow_redirects=self._follows_redirects)
 
 
 class Anthropic(Dialect):
@@ -55,16 +60,12 @@ class Anthropic(Dialect):
 class Azure(Dialect):
     """Azure OpenAI's API without versions, ``…/openai/v1``; the key has a header of its own."""
 
+    _follows_redirects = False
+    """Other hosts would get the key, whose header nobody strips."""
+
     def address(self, endpoint: str) -> str:
         """Return the URL for a resource, also when the endpoint names its API already."""
         return f"{_resource(endpoint)}/openai/v1"
-
-    def connect(self, endpoint: str) -> AsyncOpenAI:
-        """Return a client that follows no redirect: other hosts would get the key, whose header nobody strips."""
-        web = DefaultAsyncHttpxClient(limits=_CONNECTIONS, follow_redirects=False)
-        return AsyncOpenAI(
-            base_url=self.address(endpoint), api_key=_UNUSED_KEY, max_retries=0, timeout=None, http_client=web
-        )
 
     def headers(self, api_key: str | None) -> dict[str, Any]:
         """Return the key in Azure's header, and no other credential."""
@@ -89,7 +90,7 @@ class VersionedAzure(Azure):
             api_key=_UNUSED_KEY,
             max_retries=0,
             timeout=None,
-            http_client=DefaultAsyncHttpxClient(limits=_CONNECTIONS, follow_redirects=False),
+            http_client=self._web(),
         )
 
 
