@@ -1,12 +1,12 @@
 """The system with proxies between its parts, one for all tests; after each test the invariants are judged."""
 
+import time
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from controlplane import ControlPlane
-from eventually import eventually
 from fault_invariants import broken
 from fault_stream import StreamAdmin
 from fault_system import HOME, FaultSystem, Servers, is_quick
@@ -55,19 +55,15 @@ def system(
 
 @pytest.fixture(scope="session")
 def debts(system: FaultSystem) -> Iterator[Debts]:
-    """What was deleted; at the end nothing may be left of any of it, as soon as it may have been swept."""
+    """What was deleted; at the end nothing may be left of any of it."""
     owed = Debts()
     yield owed
     if is_quick():
         return
+    time.sleep(max(0.0, owed.wait_s))
     last = Trial(system, owed)
-
-    def nothing_left() -> bool:
-        found = broken(last.evidence(float("inf"), owed.uids))
-        assert not found, "\n".join(found)
-        return True
-
-    eventually(nothing_left, owed.wait_s, 5.0)
+    found = broken(last.evidence(float("inf"), owed.due()))
+    assert not found, "\n".join(found)
 
 
 @pytest.hookimpl(wrapper=True)

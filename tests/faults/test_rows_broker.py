@@ -41,7 +41,7 @@ def without_id(message: Message) -> Message:
 
 
 def wait_dropped(system: FaultSystem, reason: str, before: float, count: int = 1) -> None:
-    eventually(lambda: system.metric(DROPPED, reason=reason) == before + count, 15.0, 0.2)
+    eventually(lambda: system.operator.metric(DROPPED, reason=reason) == before + count, 15.0, 0.2)
 
 
 def test_row_07_the_broker_gone(trial: Trial, system: FaultSystem, broker_gone: float, measured: Measured) -> None:
@@ -170,7 +170,7 @@ def test_row_08_and_09_claims_lost_under_a_long_attempt_and_a_result_twice_after
     system.model.script(contains="<row08-long", delay_s=75.0)
     (body,) = trial.start("row09-after")
     trial.wait_phase("Succeeded", "row09-after")
-    writes, dropped = trial.writes("row09-after"), system.metric(DROPPED, reason="AttemptClosed")
+    writes, dropped = trial.writes("row09-after"), system.operator.metric(DROPPED, reason="AttemptClosed")
     message, began_s = response_of(stream, body), time.monotonic()
     (long,) = trial.start("row08-long", timeoutSeconds=200)
     trial.wait_phase("Running", "row08-long")
@@ -187,7 +187,7 @@ def test_row_08_and_09_claims_lost_under_a_long_attempt_and_a_result_twice_after
 def a_late_result_of_an_earlier_attempt(trial: Trial, system: FaultSystem, stream: StreamAdmin) -> None:
     system.model.script(contains="<row10-late", status=503, times=1)
     system.model.script(contains="<row10-late", delay_s=3.0)
-    dropped = system.metric(DROPPED, reason="AttemptClosed")
+    dropped = system.operator.metric(DROPPED, reason="AttemptClosed")
     (body,) = trial.start("row10-late")
     eventually(lambda: trial.executions(body) == {1: 1, 2: 1}, 30.0)
     stream.publish(without_id(response_of(stream, body, 1)))
@@ -204,7 +204,7 @@ def a_result_for_a_task_of_the_same_name(trial: Trial, system: FaultSystem, stre
     system.admin.delete(TASK, HOME, "row10-same")
     trial.observer.wait(lambda tasks: "row10-same" not in tasks, 10.0, HOME)
     system.model.script(contains="<row10-same", delay_s=3.0)
-    dropped = system.metric(DROPPED, reason="TaskGone")
+    dropped = system.operator.metric(DROPPED, reason="TaskGone")
     (new,) = trial.start("row10-same")
     eventually(lambda: trial.executions(new) == {1: 1}, 30.0)
     stream.publish(without_id(message))
@@ -245,7 +245,9 @@ def test_row_11_malformed_results(trial: Trial, system: FaultSystem, stream: Str
     agent_uid, task_uid = system.observer.present(AGENT, HOME)["thinker"].uid, body["metadata"]["uid"]
     key = stream.attempt_key(HOME, agent_uid, task_uid, 1)
     subject = f"agent.response.completed.{HOME}.{agent_uid}.{task_uid}.1"
-    dropped = {reason: system.metric(DROPPED, reason=reason) for reason in ("Malformed", "Unsigned", "WrongSignature")}
+    dropped = {
+        reason: system.operator.metric(DROPPED, reason=reason) for reason in ("Malformed", "Unsigned", "WrongSignature")
+    }
     good = response_of(stream, other).data
     bad = malformed(good)
     for content in bad.values():

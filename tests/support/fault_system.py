@@ -165,10 +165,6 @@ class FaultSystem:
         texts = {"metrics": metrics, "Ray's jobs": jobs, "command lines": lines, "the operator's log": log}
         return texts | self.admin.texts(namespaces)
 
-    def metric(self, name: str, **labels: str) -> float:
-        """Return one of the operator's metrics, 0 while it does not exist."""
-        return self.operator.metric(name, **labels)
-
     def _proxies(self, stack: ExitStack) -> Proxies:
         plane = self.servers.plane
         as_operator = {"Impersonate-User": OPERATOR_USER}

@@ -47,11 +47,6 @@ class Debts:
             self._since.pop(uid, None)
 
     @property
-    def uids(self) -> frozenset[str]:
-        """All of them."""
-        return frozenset(self._since)
-
-    @property
     def wait_s(self) -> float:
         """Seconds until all are due."""
         return max((SWEPT_AFTER_S + 1 + since_s - time.monotonic() for since_s in self._since.values()), default=0.0)
