@@ -44,7 +44,7 @@ def test_row_02_a_submission_that_timed_out_was_accepted(trial: Trial, system: F
     assert trial.executions(body) == {1: 1}
 
 
-def test_row_12_an_executor_killed(trial: Trial, system: FaultSystem, measured: Measured) -> None:
+def an_executor_is_killed(trial: Trial, system: FaultSystem, measured: Measured) -> None:
     system.model.script(contains="<row12-killed", times=3, delay_s=20.0)
     bodies = trial.start(*[f"row12-killed-{n}" for n in range(3)])
     trial.wait_calls(3)
@@ -57,10 +57,11 @@ def test_row_12_an_executor_killed(trial: Trial, system: FaultSystem, measured: 
     assert [trial.executions(body) for body in bodies] == [{1: 1, 2: 1}] * 3
 
 
-def test_row_12_a_worker_cut_off_stops_its_attempts(trial: Trial, system: FaultSystem, measured: Measured) -> None:
+def a_worker_is_cut_off(trial: Trial, system: FaultSystem, measured: Measured) -> None:
+    """It stops its attempts itself."""
     system.model.script(contains="<row12-cut", times=2, hang=True)
     bodies = trial.start("row12-cut-0", "row12-cut-1")
-    trial.wait_calls(2)
+    eventually(lambda: all(map(trial.executions, bodies)), 30.0)
     system.loop.run(system.proxies.workers.sever())
     began_s = time.monotonic()
     eventually(lambda: system.model.in_flight == 0, 25.0, 0.2)
@@ -70,6 +71,14 @@ def test_row_12_a_worker_cut_off_stops_its_attempts(trial: Trial, system: FaultS
     ended = trial.wait_ended()
     assert {each.phase for each in ended} == {"Succeeded"}
     assert [trial.executions(body) for body in bodies] == [{1: 1, 2: 1}] * 2
+
+
+def test_row_12_an_executor_lost(
+    trial: Trial, system: FaultSystem, measured: Measured, subtests: pytest.Subtests
+) -> None:
+    for story in (an_executor_is_killed, a_worker_is_cut_off):
+        with subtests.test(story.__name__):
+            story(trial, system, measured)
 
 
 @pytest.fixture

@@ -71,26 +71,27 @@ def test_row_23_a_model_that_fails(trial: Trial, system: FaultSystem, answer: An
     assert answer.error_type in (None, ended.status["reason"])
 
 
-def test_row_23_a_confidence_that_is_none(trial: Trial, system: FaultSystem, subtests: pytest.Subtests) -> None:
+def test_row_23_a_slow_model_and_a_confidence_that_is_none(
+    trial: Trial, system: FaultSystem, subtests: pytest.Subtests
+) -> None:
     """An out-of-range number is never passed on, and never replaced by one that nobody said."""
     trial.calls_per_attempt = 2
     confidences = {"row23-above": 7, "row23-below": -1, "row23-word": "high", "row23-null": None}
     for name, confidence in confidences.items():
         content = json.dumps({"thought": "t", "proposed_solution": "s", "confidence_score": confidence})
         system.model.script(contains=f"<{name}>", content=content)
-    trial.start(*confidences, retryPolicy=ONE_RETRY)
-    for ended in trial.wait_ended():
-        with subtests.test(ended.name):
-            assert "confidence" not in ended.status
-            assert ended.phase == "Failed" or ended.status["confidenceReason"]
-
-
-def test_row_23_a_slow_model(trial: Trial, system: FaultSystem) -> None:
     system.model.script(contains="<row23-slow>", delay_s=8.0)
-    (body,) = trial.start("row23-slow")
-    (ended,) = trial.wait_phase("Succeeded", "row23-slow")
-    assert ended.status["durationSeconds"] >= 8.0
-    assert trial.executions(body) == {1: 1}
+    (slow,) = trial.start("row23-slow")
+    trial.start(*confidences, retryPolicy=ONE_RETRY)
+    ended = {task.name: task for task in trial.wait_ended()}
+    for name in confidences:
+        with subtests.test(name):
+            assert "confidence" not in ended[name].status
+            assert ended[name].phase == "Failed" or ended[name].status["confidenceReason"]
+    with subtests.test("slow"):
+        assert ended["row23-slow"].phase == "Succeeded"
+        assert ended["row23-slow"].status["durationSeconds"] >= 8.0
+        assert trial.executions(slow) == {1: 1}
 
 
 def test_row_20_a_result_of_any_size(

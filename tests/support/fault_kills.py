@@ -1,15 +1,19 @@
 """Kills the operator at each of its outgoing writes in turn: once before the other side has got it, once after."""
 
+import contextlib
 import os
 import signal
 import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Self
 
 from eventually import eventually
 from fault_switch import Call, Fault, When
 from fault_system import API, BROKER, RAY, FaultSystem, is_quick
+from servers.errors import ServerError
 
 Matches = Callable[[Call], bool]
 Story = Callable[[str], None]
@@ -21,17 +25,31 @@ QUIET_S = 35.0
 """Longer than from one sweep to the next: what earlier tests have left is cleaned up by then."""
 
 
+@dataclass(frozen=True)
+class Spot:
+    """A write of the story, known again in another run by its kind and by how many of its kind come before it."""
+
+    kind: str
+    number: int
+
+
 @dataclass
 class Kills:
     """What the loop did."""
 
-    clean: list[Call] = field(default_factory=list)
+    clean: list[Spot] = field(default_factory=list)
     """The writes of the run without a kill."""
-    at: list[tuple[When, Call]] = field(default_factory=list)
+    at: list[tuple[When, Spot]] = field(default_factory=list)
+    """Where it was killed."""
+
+    @property
+    def missing(self) -> list[tuple[When, Spot]]:
+        """Where it was to be killed, and the write did not come."""
+        return [(when, spot) for spot in self.clean for when in SIDES if (when, spot) not in self.at]
 
     def summary(self) -> str:
         """Return how many kills struck at which kind of write."""
-        kinds = Counter(f"{call.service} {call.verb} {kind_of(call)}" for _, call in self.at)
+        kinds = Counter(f"{when} {spot.kind}" for when, spot in self.at)
         return ", ".join(f"{kind}: {count}" for kind, count in sorted(kinds.items()))
 
 
@@ -47,66 +65,99 @@ def writes_for_agents(call: Call) -> bool:
 
 
 def kill_at_every_write(system: FaultSystem, story: Story, prefix: str, matches: Matches = operator_writes) -> Kills:
-    """Play the story without a kill, then once for each of its writes that matches and each side of it.
+    """Play the story without a kill, and then so often that the operator was killed on both sides of each write.
 
-    Two runs are not alike to the write: it goes on beyond the writes of the clean run for as long as a kill strikes.
+    It is killed before a write, and after that when it has done the same again; two writes far from each other have
+    their turn in one run. What did not come then (nobody does an Event again) has a run of its own.
     """
-    kills = Kills()
     eventually(lambda: system.switch.quiet_s(operator_writes) > QUIET_S, 6 * QUIET_S, 1.0)
     watched = system.switch.add(Fault(matches))
     story(f"{prefix}-clean")
     system.switch.remove(watched)
-    kills.clean = list(watched.struck)
-    struck: list[Call | None] = []
-    number = 0
-    while number < len(kills.clean) or any(struck):
-        struck = [
-            _play(system, story, f"{prefix}-{number}-{when}", Kill(system, number, when, matches)) for when in SIDES
-        ]
-        kills.at += [(when, call) for when, call in zip(SIDES, struck, strict=True) if call is not None]
-        number += QUICK_STEP if is_quick() else 1
+    kills = Kills(_spots(watched.struck)[:: QUICK_STEP if is_quick() else 1])
+    half = (len(kills.clean) + 1) // 2
+    for number in range(half):
+        with Killer(system, matches) as killer:
+            for spot in kills.clean[number::half]:
+                killer.strike_twice_at(spot)
+            story(f"{prefix}-{number}")
+        kills.at += killer.struck
+    for number, (when, spot) in enumerate(kills.missing):
+        with Killer(system, matches) as killer:
+            killer.strike_at(when, spot)
+            story(f"{prefix}-{when}-{number}")
+        kills.at += killer.struck
     return kills
 
 
-class Kill:
-    """Ends the operator by SIGKILL at its write number ``skip`` of those that match, and starts it again at once."""
+class Killer:
+    """Kills the operator by SIGKILL at some of its writes, and starts it again at once; back when the block ends."""
 
-    def __init__(self, system: FaultSystem, skip: int, when: When, matches: Matches) -> None:
+    def __init__(self, system: FaultSystem, matches: Matches) -> None:
         self._system = system
-        self._done = threading.Event()
-        fault = Fault(matches, times=1, skip=skip, cut=when, strike=when, act=self._strike)
-        self.fault = system.switch.add(fault)
+        self._matches = matches
+        self._faults: dict[tuple[When, Spot], Fault] = {}
+        self._strikes = SimpleQueue[bool]()
+        self._restarts = 0
         self._thread = threading.Thread(target=self._restart, name="restart", daemon=True)
-        self._stopped = False
-        self._thread.start()
 
-    def end(self) -> Call | None:
-        """Wait until the operator is back; return the write at which it was killed, None if there was none."""
-        self._system.switch.remove(self.fault)
-        self._stopped = True
-        if self.fault.struck:
-            self._done.wait(KILL_TIMEOUT_S)
-        else:
-            self._done.set()
-        self._thread.join(4 * KILL_TIMEOUT_S)
-        return self.fault.struck[0] if self.fault.struck else None
+    def strike_at(self, when: When, spot: Spot) -> Fault:
+        """Kill it at a write."""
+        return self._add(when, spot, lambda call: self._matches(call) and kind_of(call) == spot.kind, spot.number)
+
+    def strike_twice_at(self, spot: Spot) -> None:
+        """Kill it before a write, and after the same write when that is done again."""
+        before = self.strike_at("before", spot)
+        self._add("after", spot, lambda call: call in before.struck)
+
+    @property
+    def struck(self) -> list[tuple[When, Spot]]:
+        """Where it was killed."""
+        return [where for where, fault in self._faults.items() if fault.struck]
+
+    def _add(self, when: When, spot: Spot, matches: Matches, skip: int = 0) -> Fault:
+        fault = Fault(matches, times=1, skip=skip, cut=when, strike=when, act=self._strike)
+        self._faults[when, spot] = self._system.switch.add(fault)
+        return fault
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for fault in self._faults.values():
+            self._system.switch.remove(fault)
+        eventually(lambda: self._restarts == len(self.struck), KILL_TIMEOUT_S)
+        self._strikes.put(False)
+        self._thread.join()
 
     def _strike(self) -> None:
-        os.kill(self._system.operator.process.pid, signal.SIGKILL)
-        self._system.operator.kill()
-        self._done.set()
+        pid = self._system.operator.process.pid
+        self._strikes.put(True)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
     def _restart(self) -> None:
-        self._done.wait()
-        if self.fault.struck:
-            self._system.operator.resume()
+        while self._strikes.get():
+            self._system.operator.kill()
+            try:
+                self._system.operator.resume()
+            except ServerError:
+                assert not self._strikes.empty(), "the operator ends by itself"
+            self._restarts += 1
 
 
 def kind_of(call: Call) -> str:
     """Return what kind of write it is, without names and ids."""
+    return f"{call.service} {call.verb} {_what_of(call)}"
+
+
+def _what_of(call: Call) -> str:
     if call.service == BROKER:
         words = call.target.split(".")
-        return ".".join(words[: 4 if words[0] == "$JS" else 3 if words[1] == "response" else 2])
+        return ".".join(
+            words[: 5 if "PURGE" in words else 4 if words[0] == "$JS" else 3 if words[1] == "response" else 2]
+        )
     path = call.target.partition("?")[0]
     last = path.rstrip("/").rpartition("/")[2]
     if last in ("status", "stop", "events", "secrets"):
@@ -115,9 +166,10 @@ def kind_of(call: Call) -> str:
     return "agent" if "/cognitiveagents/" in path else "job"
 
 
-def _play(system: FaultSystem, story: Story, name: str, kill: Kill) -> Call | None:
-    try:
-        story(name)
-    finally:
-        struck = kill.end()
-    return struck
+def _spots(calls: list[Call]) -> list[Spot]:
+    seen = Counter[str]()
+    spots: list[Spot] = []
+    for kind in map(kind_of, calls):
+        spots.append(Spot(kind, seen[kind]))
+        seen[kind] += 1
+    return spots

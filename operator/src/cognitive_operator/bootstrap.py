@@ -38,6 +38,8 @@ from cognitive_operator.telemetry import Tracer, Untraced
 
 logger = logging.getLogger(__name__)
 RETRY_S: Final = 2.0
+BROKER_KNOWN_WITHIN_S: Final = 5.0
+"""Nothing is reconciled before it is known whether the broker is there: no agent is called unready for a restart."""
 MAX_PRIORITY: Final = 2**31
 
 
@@ -129,6 +131,8 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     accounts = _accounts(config, stack)
     ray = RayJobsHttp(await stack.enter_async_context(WebClient(proxies=False)))
     model = ModelEndpoint(await stack.enter_async_context(WebClient(proxies=True)))
+    master_key = await _signing_key(kube, config)
+    await broker.wait_known(BROKER_KNOWN_WITHIN_S)
     return Deps(
         kube=kube,
         children=KubeChildren(client),
@@ -141,7 +145,7 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
         events=events,
         environment=_environment(config),
         tracer=_tracer(config, stack),
-        master_key=await _signing_key(kube, config),
+        master_key=master_key,
         ttl_s=config.ttl_s,
         bounds=RayBounds(config.ray_jobs, config.ray_tasks),
     )

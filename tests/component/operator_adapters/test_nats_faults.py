@@ -56,6 +56,27 @@ def silent_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+async def test_whether_the_broker_is_there_is_known_when_it_has_answered(
+    server: NatsServer, new_broker: NewBroker
+) -> None:
+    broker = await new_broker(NatsSettings(server.url))
+    await broker.wait_known(10.0)
+    assert broker.is_connected
+    server.stop()
+    absent = await new_broker(NatsSettings(server.url))
+    await absent.wait_known(10.0)
+    assert absent.last_error
+
+
+async def test_a_broker_that_never_answers_is_not_waited_for_any_longer(
+    silent_port: int, new_broker: NewBroker
+) -> None:
+    broker = await new_broker(NatsSettings(f"nats://127.0.0.1:{silent_port}"))
+    async with asyncio.timeout(2.0):
+        await broker.wait_known(0.2)
+    assert not broker.is_connected
+
+
 async def test_an_absent_broker_is_waited_for(
     server: NatsServer, new_broker: NewBroker, caplog: pytest.LogCaptureFixture
 ) -> None:

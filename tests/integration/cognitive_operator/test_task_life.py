@@ -162,14 +162,20 @@ def test_a_task_waits_for_its_agent(cluster: Cluster, home: Cluster, model: Scri
     assert cluster.condition("early", "Accepted", "ctask")[0] == "False"
 
 
-def test_a_finished_task_stays_as_it_is_when_the_operator_restarts(
+def ready_condition(cluster: Cluster, agent: str) -> Any:
+    return next(c for c in cluster.get("cagent", agent)["status"]["conditions"] if c["type"] == "Ready")
+
+
+def test_a_restart_of_the_operator_changes_no_finished_task_and_calls_no_agent_unready(
     home: Cluster, model: ScriptedModel, operator_process: Any
 ) -> None:
     home.apply(task("final", "thinker"))
     home.wait_phase("final", "Succeeded")
     before = home.get("ctask", "final")["metadata"]["resourceVersion"]
+    ready = ready_condition(home, "thinker")
     operator_process.kill()
     operator_process.resume()
     home.apply(task("after-restart", "thinker"))
     home.wait_phase("after-restart", "Succeeded")
     assert home.get("ctask", "final")["metadata"]["resourceVersion"] == before
+    assert ready_condition(home, "thinker") == ready

@@ -47,6 +47,13 @@ class NatsBroker:
         self._connection.start()
         self._keeper.start()
 
+    async def wait_known(self, timeout_s: float) -> None:
+        """Wait until it is connected or ``last_error`` says why it is not, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not self.is_connected and self.last_error is None:
+                    await self._wait_for_change(_LOOK_S)
+
     async def close(self) -> None:
         """End the connection and every task of it."""
         await self._keeper.close()
@@ -256,9 +263,12 @@ class NatsBroker:
                 return
         except BrokerUnavailableError:
             _logger.debug("the connection broke while responses were waited for")
+        await self._wait_for_change(min(timeout_s, _LOOK_S))
+
+    async def _wait_for_change(self, timeout_s: float) -> None:
         self._keeper.changed.clear()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(timeout_s, _LOOK_S)):
+            async with asyncio.timeout(timeout_s):
                 await self._keeper.changed.wait()
 
     @contextlib.asynccontextmanager
