@@ -19,6 +19,8 @@ Matches = Callable[[Call], bool]
 Story = Callable[[str], None]
 """Begins something whose names hold the given text and returns when it has come to its expected end."""
 SIDES: tuple[When, When] = ("before", "after")
+SHOWN_WORDS = {"$JS.API.STREAM.PURGE": 5, "$JS": 4, "agent.response": 3}
+"""How many words of a NATS subject tell the kind of a write: no names and ids."""
 QUICK_STEP = 8
 KILL_TIMEOUT_S = 20.0
 QUIET_S = 35.0
@@ -154,10 +156,8 @@ def kind_of(call: Call) -> str:
 
 def _what_of(call: Call) -> str:
     if call.service == BROKER:
-        words = call.target.split(".")
-        return ".".join(
-            words[: 5 if "PURGE" in words else 4 if words[0] == "$JS" else 3 if words[1] == "response" else 2]
-        )
+        words = next((count for prefix, count in SHOWN_WORDS.items() if call.target.startswith(prefix)), 2)
+        return ".".join(call.target.split(".")[:words])
     path = call.target.partition("?")[0]
     last = path.rstrip("/").rpartition("/")[2]
     if last in ("status", "stop", "events", "secrets"):
