@@ -138,20 +138,7 @@ def a_stream_is_deleted(trial: Trial, system: FaultSystem, stream: StreamAdmin, 
     assert all(set(trial.executions(body).values()) == {1} for body in bodies)
 
 
-def the_consumers_are_deleted(trial: Trial, system: FaultSystem, stream: StreamAdmin) -> None:
-    uid, before = system.observer.present(AGENT, HOME)["thinker"].uid, len(system.model.requests)
-    names = [f"row08-consumer-{n}" for n in range(8)]
-    bodies = trial.start(*names)
-    trial.wait_calls(before + 4)
-    stream.delete_consumer(RESPONSES, "cognitive-operator")
-    stream.delete_consumer(REQUESTS, uid)
-    names += [f"row08-after-{n}" for n in range(4)]
-    bodies += trial.start(*names[8:])
-    trial.wait_phase("Succeeded", *names)
-    assert [trial.executions(body) for body in bodies] == [{1: 1}] * len(bodies)
-
-
-def test_row_08_a_stream_or_a_consumer_deleted(
+def test_row_08_a_stream_deleted(
     trial: Trial, system: FaultSystem, stream: StreamAdmin, subtests: pytest.Subtests
 ) -> None:
     """One after the other."""
@@ -159,8 +146,18 @@ def test_row_08_a_stream_or_a_consumer_deleted(
     for lost in (REQUESTS, RESPONSES, "KV_claims", "KV_lease"):
         with subtests.test(lost):
             a_stream_is_deleted(trial, system, stream, lost)
-    with subtests.test("consumers"):
-        the_consumers_are_deleted(trial, system, stream)
+
+
+def test_row_08_consumers_deleted(trial: Trial, system: FaultSystem, stream: StreamAdmin) -> None:
+    uid = system.observer.present(AGENT, HOME)["thinker"].uid
+    system.model.script(contains="<row08", delay_s=1.0)
+    bodies = trial.start(*[f"row08-consumer-{n}" for n in range(8)])
+    trial.wait_calls(4)
+    stream.delete_consumer(RESPONSES, "cognitive-operator")
+    stream.delete_consumer(REQUESTS, uid)
+    bodies += trial.start(*[f"row08-after-{n}" for n in range(4)])
+    assert {each.phase for each in trial.wait_ended()} == {"Succeeded"}
+    assert [trial.executions(body) for body in bodies] == [{1: 1}] * len(bodies)
 
 
 def test_row_08_and_09_claims_lost_under_a_long_attempt_and_a_result_twice_after_the_window(

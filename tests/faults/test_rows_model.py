@@ -83,7 +83,8 @@ def test_row_23_a_slow_model_and_a_confidence_that_is_none(
     system.model.script(contains="<row23-slow>", delay_s=8.0)
     (slow,) = trial.start("row23-slow")
     trial.start(*confidences, retryPolicy=ONE_RETRY)
-    ended = {task.name: task for task in trial.wait_ended()}
+    trial.wait_ended()
+    ended = trial.observer.tasks(HOME)
     for name in confidences:
         with subtests.test(name):
             assert "confidence" not in ended[name].status

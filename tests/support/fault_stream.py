@@ -44,8 +44,9 @@ class StreamAdmin:
 
         async def read(js: JetStreamContext) -> list[bytes]:
             subscription = await js.subscribe(subject, stream=stream, ordered_consumer=True)
-            waiting = (await subscription.consumer_info()).num_pending or 0
-            return [(await subscription.next_msg(timeout=5.0)).data for _ in range(waiting)]
+            consumer = await subscription.consumer_info()
+            count = (consumer.num_pending or 0) + (consumer.delivered.consumer_seq if consumer.delivered else 0)
+            return [(await subscription.next_msg(timeout=5.0)).data for _ in range(count)]
 
         return self._run(read)
 
