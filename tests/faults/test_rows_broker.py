@@ -148,11 +148,22 @@ def test_row_08_a_stream_deleted(
             a_stream_is_deleted(trial, system, stream, lost)
 
 
-def test_row_08_consumers_deleted(trial: Trial, system: FaultSystem, stream: StreamAdmin) -> None:
+def test_row_08_consumers_deleted_some_time_after_claims(
+    trial: Trial, system: FaultSystem, stream: StreamAdmin
+) -> None:
+    """New consumers deliver every request again, also those of attempts whose claims were lost before."""
     uid = system.observer.present(AGENT, HOME)["thinker"].uid
-    system.model.script(contains="<row08", delay_s=1.0)
-    bodies = trial.start(*[f"row08-consumer-{n}" for n in range(8)])
-    trial.wait_calls(4)
+    bodies = trial.start(*[f"row08-done-{n}" for n in range(8)])
+    trial.wait_ended()
+    stream.delete_stream("KV_claims")
+    eventually(
+        lambda: "KV_claims" in stream.names() and len(stream.contents("KV_claims", f"$KV.claims.{uid}.>")) >= 8,
+        60.0,
+        0.5,
+    )
+    system.model.script(contains="<row08-consumer", delay_s=1.0)
+    bodies += trial.start(*[f"row08-consumer-{n}" for n in range(8)])
+    trial.wait_calls(8 + 4)
     stream.delete_consumer(RESPONSES, "cognitive-operator")
     stream.delete_consumer(REQUESTS, uid)
     bodies += trial.start(*[f"row08-after-{n}" for n in range(4)])

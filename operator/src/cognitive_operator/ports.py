@@ -99,8 +99,11 @@ class Broker(Protocol):
     async def list_claims(self) -> set[AttemptKey]:
         """Return the keys of all claims."""
 
+    async def list_unclaimed(self, agent_uid: str) -> set[AttemptKey]:
+        """Return the attempts of an agent that have a request and no claim, not even the marker of a deleted one."""
+
     async def delete_claim(self, key: AttemptKey) -> None:
-        """Purge a claim. Only for attempts whose request is deleted, since a marker keeps others from claiming."""
+        """Purge a claim. Only for attempts that nobody shall begin, since a marker keeps others from claiming."""
 
     async def list_leases(self, agent_uid: str) -> Sequence[LeaseSeen]:
         """Return the leases of an agent's workers, those of Job attempts too."""

@@ -121,6 +121,18 @@ async def test_a_restarted_operator_does_not_renew_markers(
     assert (await js.stream_info("KV_claims")).state.last_seq == 2
 
 
+async def test_attempts_without_a_claim_are_found_until_a_marker_keeps_executors_from_them(
+    broker: NatsBroker, js: JetStreamContext
+) -> None:
+    claimed, other = KEY._replace(number=2), AttemptKey("another-agent", "task", 1)
+    for key in (KEY, claimed, other):
+        await broker.publish_request(names.request_subject("default", key), b"{}")
+    await js.publish(f"$KV.claims.{claimed}", golden("claim.json"))
+    assert await broker.list_unclaimed(AGENT) == {KEY}
+    await broker.delete_claim(KEY)
+    assert await broker.list_unclaimed(AGENT) == set()
+
+
 async def test_a_claim_that_cannot_be_read_is_not_taken_for_none(broker: NatsBroker, js: JetStreamContext) -> None:
     await js.publish(f"$KV.claims.{KEY}", golden("claim.json", state="secret words"))
     with pytest.raises(MessageError, match="state") as raised:

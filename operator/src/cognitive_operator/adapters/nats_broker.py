@@ -24,6 +24,7 @@ from cognitive_operator.ports import Clock, Delivery, LeaseSeen, RetainedRespons
 
 _logger = logging.getLogger(__name__)
 _CLAIMS = layout.kv_stream(names.CLAIM_BUCKET)
+_CLAIM_SUBJECTS = f"$KV.{names.CLAIM_BUCKET}."
 _LOOK_S = 1.0
 """How often to look whether the connection is back, beside being told."""
 
@@ -107,7 +108,7 @@ class NatsBroker:
         async with self._in_use():
             await self._js.call_absent_ok(f"CONSUMER.DELETE.{names.REQUEST_STREAM}.{agent_uid}")
             await self._js.purge(names.REQUEST_STREAM, f"agent.request.*.{agent_uid}.>")
-            await self._js.purge(_CLAIMS, f"$KV.{names.CLAIM_BUCKET}.{agent_uid}.>")
+            await self._js.purge(_CLAIMS, f"{_CLAIM_SUBJECTS}{agent_uid}.>")
             await self._leases.forget(agent_uid)
             bucket = layout.object_stream(names.results_bucket(agent_uid))
             await self._js.call_absent_ok(f"STREAM.DELETE.{bucket}")
@@ -150,7 +151,7 @@ class NatsBroker:
             MessageError: There is a claim, but it cannot be read.
         """
         async with self._in_use():
-            stored = await self._js.last(_CLAIMS, _claim_subject(key))
+            stored = await self._js.last(_CLAIMS, f"{_CLAIM_SUBJECTS}{key}")
         if stored is None or stored.is_marker:
             return None
         try:
@@ -161,22 +162,26 @@ class NatsBroker:
     async def list_claims(self) -> set[AttemptKey]:
         """Return the keys of all claims."""
         async with self._in_use():
-            prefix = f"$KV.{names.CLAIM_BUCKET}."
-            subjects = self._js.subjects(_CLAIMS, f"{prefix}>")
-            parsed = [names.parse_attempt(subject.removeprefix(prefix)) async for subject in subjects]
-        present = {key for key in parsed if key is not None}
+            present = await self._claimed(">")
         self._purged &= present
         return present - self._purged
 
+    async def list_unclaimed(self, agent_uid: str) -> set[AttemptKey]:
+        """Return the attempts of an agent that have a request and no claim, not even the marker of a deleted one."""
+        async with self._in_use():
+            requests = self._js.subjects(names.REQUEST_STREAM, f"agent.request.*.{agent_uid}.>")
+            asked = {parsed[1] async for subject in requests if (parsed := names.parse_request_subject(subject))}
+            return asked - await self._claimed(f"{agent_uid}.>")
+
     async def delete_claim(self, key: AttemptKey) -> None:
-        """Purge a claim. Only for attempts whose request is deleted, since a marker keeps others from claiming.
+        """Purge a claim. Only for attempts that nobody shall begin, since a marker keeps others from claiming.
 
         The marker is left where there was no claim, too: an executor may hold the request and not have claimed yet.
         """
         async with self._in_use():
-            stored = await self._js.last(_CLAIMS, _claim_subject(key))
+            stored = await self._js.last(_CLAIMS, f"{_CLAIM_SUBJECTS}{key}")
             if stored is None or not stored.is_marker:
-                await self._js.publish(_claim_subject(key), b"", {"KV-Operation": "PURGE"})
+                await self._js.publish(f"{_CLAIM_SUBJECTS}{key}", b"", {"KV-Operation": "PURGE"})
         self._purged.add(key)
 
     async def list_leases(self, agent_uid: str) -> Sequence[LeaseSeen]:
@@ -255,6 +260,11 @@ class NatsBroker:
         parsed = (names.parse_object(agent_uid, name) for name in found)
         return {key for key in parsed if key is not None}
 
+    async def _claimed(self, keys: str) -> set[AttemptKey]:
+        subjects = self._js.subjects(_CLAIMS, f"{_CLAIM_SUBJECTS}{keys}")
+        parsed = [names.parse_attempt(subject.removeprefix(_CLAIM_SUBJECTS)) async for subject in subjects]
+        return {key for key in parsed if key is not None}
+
     async def _wait_for_response(self, batch: int, timeout_s: float) -> None:
         """Wait on the pull while there is a connection, else for the connection."""
         try:
@@ -288,7 +298,3 @@ class NatsBroker:
     def _on_connection_change(self) -> None:
         self._keeper.connection_changed()
         self._puller.wake()
-
-
-def _claim_subject(key: AttemptKey) -> str:
-    return f"$KV.{names.CLAIM_BUCKET}.{key}"

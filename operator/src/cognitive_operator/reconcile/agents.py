@@ -32,6 +32,7 @@ from cognitive_operator.reconcile.accountant import Accountant
 from cognitive_operator.reconcile.deps import Deps, today
 from cognitive_operator.reconcile.executors import ExecutorKeeper
 from cognitive_operator.reconcile.farewell import Farewell
+from cognitive_operator.reconcile.fence import fence_closed
 from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.models import Models
 from cognitive_operator.reconcile.ray_clusters import RayClusters
@@ -165,6 +166,7 @@ class AgentReconciler:
         try:
             if record.ensured_since_s != broker.connected_since or record.lacks_consumer:
                 since_s = broker.connected_since
+                await fence_closed(broker, self._index, meta.uid)
                 await broker.ensure_agent(meta.namespace, meta.uid)
                 await self._accounts.admit(record)
                 record.ensured_since_s = since_s

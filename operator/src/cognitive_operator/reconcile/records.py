@@ -68,6 +68,10 @@ class TaskRecord:
         """True for a task whose phase is terminal."""
         return self.body is None
 
+    def has_closed(self, number: int) -> bool:
+        """Tell whether it is over with an attempt."""
+        return self.task is None or number <= self.task.status.last_closed
+
 
 @dataclass
 class WorkerSeen:

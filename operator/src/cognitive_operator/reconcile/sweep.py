@@ -172,7 +172,7 @@ class Sweep:
         now_s = self._deps.clock.monotonic()
         for _, key in sorted(await self._deps.broker.list_requests(), key=lambda item: item[1].number):
             record = self._index.tasks.get(key.task_uid)
-            if record is None or record.task is None or key.number <= record.task.status.last_closed:
+            if record is None or record.task is None or record.has_closed(key.number):
                 continue
             agent = self._index.agents.get(record.agent)
             mode = agent.agent.spec.execution.mode if agent else "Embedded"
