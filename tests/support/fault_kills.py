@@ -100,7 +100,8 @@ class Killer:
         self._matches = matches
         self._faults: dict[tuple[When, Spot], Fault] = {}
         self._strikes = SimpleQueue[bool]()
-        self._restarts = 0
+        self._lock = threading.Lock()
+        self._acted = self._killed = self._restarts = 0
         self._thread = threading.Thread(target=self._restart, name="restart", daemon=True)
 
     def strike_at(self, when: When, spot: Spot) -> Fault:
@@ -129,19 +130,25 @@ class Killer:
     def __exit__(self, *_: object) -> None:
         for fault in self._faults.values():
             self._system.switch.remove(fault)
-        eventually(lambda: self._restarts == len(self.struck), KILL_TIMEOUT_S)
+        eventually(lambda: self._acted == len(self.struck) and self._restarts == self._killed, KILL_TIMEOUT_S)
         self._strikes.put(False)
         self._thread.join()
 
     def _strike(self) -> None:
-        pid = self._system.operator.process.pid
-        self._strikes.put(True)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        """Kill it, unless it is dead already: what it had sent before comes through a moment later."""
+        with self._lock:
+            self._acted += 1
+            if not self._system.operator.is_running:
+                return
+            self._killed += 1
+            self._strikes.put(True)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._system.operator.process.pid, signal.SIGKILL)
 
     def _restart(self) -> None:
         while self._strikes.get():
-            self._system.operator.kill()
+            with self._lock:
+                self._system.operator.kill()
             try:
                 self._system.operator.resume()
             except ServerError:

@@ -142,8 +142,8 @@ class Trial:
         assert not found, "invariants are broken:\n" + "\n".join(found)
 
     def evidence(self, quiet_since_s: float, due: frozenset[str]) -> Evidence:
-        """Return all that the invariants are judged by."""
-        servers = self.system.servers
+        """Return all that the invariants are judged by; what is written while it is gathered is not judged."""
+        writes, servers = self.audited(), self.system.servers
         leftovers = self.system.loop.run(on_broker(servers.nats.url)) if due else []
         leftovers += self.system.loop.run(on_ray(servers.ray.address)) if due else []
         namespaces = frozenset([*self.namespaces, *self.gone_namespaces])
@@ -151,7 +151,7 @@ class Trial:
             sightings=[seen for seen in self.observer.sightings if seen.namespace in namespaces],
             executions=dict(self.system.model.executions),
             calls_per_attempt=self.calls_per_attempt,
-            writes=self.audited(),
+            writes=writes,
             quiet_since_s=quiet_since_s,
             deleted=due,
             leftovers=leftovers,

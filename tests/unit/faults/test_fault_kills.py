@@ -28,6 +28,10 @@ class Operator:
     process: Any = None
     lives: int = 0
 
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def resume(self) -> None:
         self.process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         self.lives += 1
