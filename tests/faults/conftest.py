@@ -1,7 +1,7 @@
 """The system with proxies between its parts, one for all tests; after each test the invariants are judged."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -10,7 +10,7 @@ from controlplane import ControlPlane
 from fault_invariants import broken
 from fault_stream import StreamAdmin
 from fault_system import HOME, FaultSystem, Servers, is_quick
-from fault_trial import Debts, Measured, Trial
+from fault_trial import Debts, Measured, Tell, Trial
 from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.ray_head import RayHead
@@ -87,6 +87,17 @@ def trial(system: FaultSystem, debts: Debts, request: pytest.FixtureRequest) -> 
     finally:
         system.repair()
         begun.clean()
+
+
+@pytest.fixture
+def tell(subtests: pytest.Subtests) -> Tell:
+    """Tell a story as a part of a test, judged by itself."""
+
+    def told(story: Callable[..., None], *parts: object) -> None:
+        with subtests.test(story.__name__):
+            story(*parts)
+
+    return told
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from fault_admin import GROUP
 from fault_invariants import AGENT, TASK
 from fault_switch import Call, Fault, Reply, to
 from fault_system import API, HOME, ROOT, FaultSystem, is_quick
-from fault_trial import Measured, Trial
+from fault_trial import Measured, Tell, Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 RELIST_WITHIN_S = 80.0
@@ -63,7 +63,7 @@ def a_version_is_gone(trial: Trial, system: FaultSystem, measured: Measured) -> 
         assert trial.executions(body) == {1: 1}
 
 
-def events_are_missed(trial: Trial, system: FaultSystem, measured: Measured) -> None:
+def events_are_missed(trial: Trial, system: FaultSystem) -> None:
     system.model.script(contains="<row04-running", delay_s=3.0)
     system.model.script(contains="<row04-deleted", hang=True)
     running, deleted, done = trial.start("row04-running", "row04-deleted", "row04-done")
@@ -82,7 +82,7 @@ def events_are_missed(trial: Trial, system: FaultSystem, measured: Measured) -> 
     eventually(lambda: system.model.in_flight == 0, 100.0, 1.0)
 
 
-def a_list_is_stale(trial: Trial, system: FaultSystem, measured: Measured) -> None:
+def a_list_is_stale(trial: Trial, system: FaultSystem) -> None:
     """The list that a restarted operator gets still shows a task as running that has ended."""
     system.model.script(contains="<row04-stale", delay_s=1.5)
     (body,) = trial.start("row04-stale")
@@ -100,12 +100,10 @@ def a_list_is_stale(trial: Trial, system: FaultSystem, measured: Measured) -> No
     assert trial.executions(body) == {1: 1}
 
 
-def test_row_04_what_a_watch_does_not_tell(
-    trial: Trial, system: FaultSystem, measured: Measured, subtests: pytest.Subtests
-) -> None:
-    for story in (a_version_is_gone, events_are_missed, a_list_is_stale):
-        with subtests.test(story.__name__):
-            story(trial, system, measured)
+def test_row_04_what_a_watch_does_not_tell(trial: Trial, system: FaultSystem, measured: Measured, tell: Tell) -> None:
+    tell(a_version_is_gone, trial, system, measured)
+    tell(events_are_missed, trial, system)
+    tell(a_list_is_stale, trial, system)
 
 
 WRITE_FAULTS = {
@@ -181,11 +179,10 @@ def the_right_to_read_secrets_is_removed(trial: Trial, system: FaultSystem) -> N
     trial.wait_phase("Succeeded", "row05-secret", timeout_s=60.0)
 
 
-def test_row_05_403(trial: Trial, system: FaultSystem, subtests: pytest.Subtests) -> None:
+def test_row_05_403(trial: Trial, system: FaultSystem, tell: Tell) -> None:
     """What is missing is named, and everything goes on when it is granted."""
-    for story in (all_rights_are_removed, the_right_to_read_secrets_is_removed):
-        with subtests.test(story.__name__):
-            story(trial, system)
+    tell(all_rights_are_removed, trial, system)
+    tell(the_right_to_read_secrets_is_removed, trial, system)
 
 
 @pytest.mark.timeout(540)
@@ -243,9 +240,6 @@ def a_removed_finalizer_comes_back(trial: Trial, system: FaultSystem) -> None:
     trial.wait_phase("Succeeded", "row17-finalizer")
 
 
-def test_row_17_what_users_do_to_the_operators_fields(
-    trial: Trial, system: FaultSystem, subtests: pytest.Subtests
-) -> None:
+def test_row_17_what_users_do_to_the_operators_fields(trial: Trial, system: FaultSystem, tell: Tell) -> None:
     for change in (a_wiped_status_is_rebuilt, a_forged_status_stands, a_removed_finalizer_comes_back):
-        with subtests.test(change.__name__):
-            change(trial, system)
+        tell(change, trial, system)

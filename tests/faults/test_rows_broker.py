@@ -15,7 +15,7 @@ from fault_leftovers import on_ray
 from fault_stream import REQUESTS, RESPONSES, Message, StreamAdmin, signed
 from fault_switch import Fault, to
 from fault_system import HOME, WORKERS, FaultSystem, is_quick
-from fault_trial import Measured, Trial
+from fault_trial import Measured, Tell, Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 DROPPED = "cognitive_operator_results_dropped_total"
@@ -92,12 +92,9 @@ def when_an_executor_starts(trial: Trial, system: FaultSystem) -> None:
         trial.finish()
 
 
-def test_row_07_the_broker_gone_at_a_start(
-    trial: Trial, system: FaultSystem, broker_gone: float, subtests: pytest.Subtests
-) -> None:
-    for story in (when_the_operator_starts, when_an_executor_starts):
-        with subtests.test(story.__name__):
-            story(trial, system)
+def test_row_07_the_broker_gone_at_a_start(trial: Trial, system: FaultSystem, broker_gone: float, tell: Tell) -> None:
+    tell(when_the_operator_starts, trial, system)
+    tell(when_an_executor_starts, trial, system)
 
 
 def _jobs_of(system: FaultSystem, agent: Body) -> bool:
@@ -225,16 +222,6 @@ def a_result_for_a_task_of_the_same_name(trial: Trial, system: FaultSystem, stre
     assert trial.executions(old) == trial.executions(new) == {1: 1}
 
 
-def test_row_09_and_10_results_that_nobody_waits_for(
-    trial: Trial, system: FaultSystem, stream: StreamAdmin, subtests: pytest.Subtests
-) -> None:
-    for story in (a_late_result_of_an_earlier_attempt, a_result_for_a_task_of_the_same_name):
-        with subtests.test(story.__name__):
-            story(trial, system, stream)
-    with subtests.test("twice inside the window of duplicates"):
-        a_result_twice_inside_the_window(trial, system, stream)
-
-
 def a_result_twice_inside_the_window(trial: Trial, system: FaultSystem, stream: StreamAdmin) -> None:
     """The broker itself swallows the second; nothing follows, and so the trial is judged before that is looked at."""
     twice = system.switch.add(Fault(to(WORKERS, target="agent.response."), twice=True))
@@ -245,6 +232,14 @@ def a_result_twice_inside_the_window(trial: Trial, system: FaultSystem, stream: 
     trial.finish()
     assert twice.struck
     assert trial.writes("row09-inside") == writes
+
+
+def test_row_09_and_10_results_that_nobody_waits_for(
+    trial: Trial, system: FaultSystem, stream: StreamAdmin, tell: Tell
+) -> None:
+    tell(a_late_result_of_an_earlier_attempt, trial, system, stream)
+    tell(a_result_for_a_task_of_the_same_name, trial, system, stream)
+    tell(a_result_twice_inside_the_window, trial, system, stream)
 
 
 def malformed(good: bytes) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from fault_invariants import AGENT
 from fault_leftovers import on_ray
 from fault_switch import Fault, to
 from fault_system import HOME, RAY, FaultSystem
-from fault_trial import Measured, Trial
+from fault_trial import Measured, Tell, Trial
 from servers.ray_head import RayHead
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
@@ -73,12 +73,9 @@ def a_worker_is_cut_off(trial: Trial, system: FaultSystem, measured: Measured) -
     assert [trial.executions(body) for body in bodies] == [{1: 1, 2: 1}] * 2
 
 
-def test_row_12_an_executor_lost(
-    trial: Trial, system: FaultSystem, measured: Measured, subtests: pytest.Subtests
-) -> None:
-    for story in (an_executor_is_killed, a_worker_is_cut_off):
-        with subtests.test(story.__name__):
-            story(trial, system, measured)
+def test_row_12_an_executor_lost(trial: Trial, system: FaultSystem, measured: Measured, tell: Tell) -> None:
+    tell(an_executor_is_killed, trial, system, measured)
+    tell(a_worker_is_cut_off, trial, system, measured)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from fault_invariants import AGENT, TASK
 from fault_leftovers import on_broker, on_ray
 from fault_switch import Fault, to
 from fault_system import HOME, RAY, FaultSystem
-from fault_trial import Measured, Trial
+from fault_trial import Measured, Tell, Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 RELEASED_WITHIN_S = 30.0
@@ -104,10 +104,9 @@ def test_row_15_ray_unreachable_at_deletion(trial: Trial, system: FaultSystem, m
         trial.finish()
 
 
-def test_row_16_changes_with_tasks_running(trial: Trial, system: FaultSystem, subtests: pytest.Subtests) -> None:
-    for story in (a_changed_task_is_refused, a_changed_agent_serves_the_next_task):
-        with subtests.test(story.__name__):
-            story(trial, system)
+def test_row_16_changes_with_tasks_running(trial: Trial, system: FaultSystem, tell: Tell) -> None:
+    tell(a_changed_task_is_refused, trial, system)
+    tell(a_changed_agent_serves_the_next_task, trial, system)
 
 
 def a_changed_agent_serves_the_next_task(trial: Trial, system: FaultSystem) -> None:

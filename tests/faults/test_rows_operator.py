@@ -8,7 +8,7 @@ import pytest
 
 from eventually import eventually
 from fault_invariants import AGENT
-from fault_kills import Kills, kill_at_every_write, writes_for_agents
+from fault_kills import SIDES, Kills, kill_at_every_write, writes_for_agents
 from fault_switch import Fault, to
 from fault_system import BROKER, HOME, FaultSystem
 from fault_trial import Measured, Trial
@@ -28,7 +28,7 @@ def judge(kills: Kills, measured: Measured) -> None:
     measured("kills", kills.summary())
     measured("never came again", ", ".join(f"{when} {spot.kind} {spot.number}" for when, spot in kills.missing))
     assert kills.clean, "the story makes the operator write nothing"
-    wanted = {(when, spot.kind) for spot in kills.clean for when in ("before", "after")}
+    wanted = {(when, spot.kind) for spot in kills.clean for when in SIDES}
     assert {(when, spot.kind) for when, spot in kills.at} == wanted
 
 

@@ -14,6 +14,8 @@ from fault_leftovers import on_broker, on_ray
 from fault_system import HOME, OPERATOR_NAMESPACE, OPERATOR_USER, FaultSystem, is_quick
 
 Measured = Callable[[str, object], None]
+Tell = Callable[..., None]
+"""Runs a story with its arguments; when it fails, the ones after it are told all the same."""
 """Notes a figure of a test by its name, for the table at the end of the run."""
 SWEPT_AFTER_S = 120.0
 """Two looks of the operator's sweep, 30 s apart, and the cleaning itself."""

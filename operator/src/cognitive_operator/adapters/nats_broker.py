@@ -129,10 +129,10 @@ class NatsBroker:
                 return False
             return True
 
-    async def list_requests(self) -> set[tuple[str, AttemptKey]]:
-        """Return namespace and attempt of every request in the stream."""
+    async def list_requests(self, agent_uid: str = "*") -> set[tuple[str, AttemptKey]]:
+        """Return namespace and attempt of every request in the stream, of one agent or of all."""
         async with self._in_use():
-            subjects = self._js.subjects(names.REQUEST_STREAM, "agent.request.>")
+            subjects = self._js.subjects(names.REQUEST_STREAM, f"agent.request.*.{agent_uid}.>")
             return {parsed async for subject in subjects if (parsed := names.parse_request_subject(subject))}
 
     async def delete_request(self, subject: str) -> None:
@@ -168,9 +168,8 @@ class NatsBroker:
 
     async def list_unclaimed(self, agent_uid: str) -> set[AttemptKey]:
         """Return the attempts of an agent that have a request and no claim, not even the marker of a deleted one."""
+        asked = {key for _, key in await self.list_requests(agent_uid)}
         async with self._in_use():
-            requests = self._js.subjects(names.REQUEST_STREAM, f"agent.request.*.{agent_uid}.>")
-            asked = {parsed[1] async for subject in requests if (parsed := names.parse_request_subject(subject))}
             return asked - await self._claimed(f"{agent_uid}.>")
 
     async def delete_claim(self, key: AttemptKey) -> None:

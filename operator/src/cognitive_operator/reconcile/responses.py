@@ -23,13 +23,12 @@ class Responses:
 
     async def present(self, record: TaskRecord) -> Arrival | None:
         """Return the response of the present attempt; settle those of past ones."""
-        last_closed = record.task.status.last_closed if record.task else 0
         present: Arrival | None = None
         for arrival in sorted(record.arrivals, key=lambda a: a.sequence):  # of repeated ones the first
-            if record.task is not None and arrival.key.number > last_closed:
-                present = present or arrival
-            else:
+            if record.has_closed(arrival.key.number):
                 await self.drop_late(record, arrival)
+            else:
+                present = present or arrival
         return present
 
     async def drop_late(self, record: TaskRecord, arrival: Arrival) -> None:
