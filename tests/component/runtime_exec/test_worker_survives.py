@@ -132,6 +132,56 @@ async def test_a_missing_response_stream_makes_the_worker_wait(own_server, agent
     await admin.close()
 
 
+async def test_claims_that_the_broker_has_lost_come_back_while_their_attempts_run(
+    own_server, agent, start_worker, reasoner
+):
+    """So a request that is delivered once more, to another worker, is not executed once more."""
+    finish = asyncio.Event()
+
+    async def wait_then_answer(request: ExecutionRequest) -> Reasoning:
+        await finish.wait()
+        return await answer(request)
+
+    reasoner.script = wait_then_answer
+    await start_worker(nats_url=own_server.url)
+    admin = await WireBroker.connect(own_server.url)
+    attempts = [Attempt(agent) for _ in range(3)]
+    for attempt in attempts:
+        await admin.publish(attempt)
+    await eventually_async(lambda: _executes(reasoner, *attempts))
+    before = [await admin.claim(attempt) for attempt in attempts]
+
+    await admin.jetstream.delete_stream("KV_claims")
+    await admin.lay_out()
+
+    async def are_back() -> bool:
+        return [await admin.claim(attempt) for attempt in attempts] == before
+
+    await eventually_async(are_back)
+    await start_worker(nats_url=own_server.url)
+    await admin.jetstream.delete_consumer("AGENT_REQUESTS", agent)
+    await admin.add_consumer(agent)
+    await eventually_async(lambda: _is_acknowledged(admin, agent, len(attempts)))
+    finish.set()
+    for attempt in attempts:
+        assert (await admin.wait_response(attempt)).outcome == "completed"
+    assert reasoner.executions == {attempt.id: 1 for attempt in attempts}
+    await admin.close()
+
+
+async def test_a_purged_claim_does_not_come_back(own_server, agent, start_worker, reasoner):
+    reasoner.script = hang
+    await start_worker(nats_url=own_server.url)
+    admin = await WireBroker.connect(own_server.url)
+    attempt = Attempt(agent)
+    await admin.publish(attempt)
+    await eventually_async(lambda: _executes(reasoner, attempt))
+    await admin.jetstream.publish(f"$KV.claims.{agent}.{attempt.id}", headers={"KV-Operation": "PURGE"})
+    await asyncio.sleep(1.5)  # longer than from one look to the next
+    assert await admin.claim(attempt) is None
+    await admin.close()
+
+
 async def test_a_new_worker_publishes_what_a_dead_one_left(broker, agent, start_worker, settings):
     attempt = Attempt(agent)
     subject = f"agent.response.completed.default.{agent}.{attempt.id}"
@@ -205,6 +255,11 @@ async def _limit_responses(admin: WireBroker, max_msgs: int) -> None:
 
 async def _executes(reasoner, *attempts: Attempt) -> bool:
     return all(reasoner.executions[attempt.id] for attempt in attempts)
+
+
+async def _is_acknowledged(admin: WireBroker, agent: str, number: int) -> bool:
+    info = await admin.jetstream.consumer_info("AGENT_REQUESTS", agent)
+    return info.ack_floor is not None and info.ack_floor.consumer_seq == number
 
 
 async def _spooled(settings, number: int) -> bool:

@@ -54,17 +54,18 @@ class HostedWorker:
         self.broker = BrokerConnection(
             BrokerSettings(settings.nats_url, identity.agent_uid, identity.worker, secrets.broker_credentials)
         )
-        claims = NatsClaims(self.broker, identity, SystemClock())
+        self._claims = NatsClaims(self.broker, identity, SystemClock())
         spool = Spool(settings.spool_dir, identity.agent_uid)
-        self.publisher = NATSResultPublisher(broker=self.broker, spool=spool, claims=claims)
+        self.publisher = NATSResultPublisher(broker=self.broker, spool=spool, claims=self._claims)
         self._control = NatsControl(self.broker, identity)
         self._deferred = DeferredReasoner(lambda: make_reasoner(settings))
-        self.worker = Worker(self._parts(claims, secrets))
+        self.worker = Worker(self._parts(secrets))
         self._send_traces = start_tracing()
 
     async def start(self) -> None:
         """Connect and begin to take requests; an executor is warm before it does."""
         self.broker.start()
+        self.worker.serve(self._claims.keep())
         self.worker.serve(self._deferred.load())
         if self._post.pulls:
             await self._deferred.load()
@@ -87,13 +88,13 @@ class HostedWorker:
         await self.broker.close()
         await asyncio.to_thread(self._send_traces)
 
-    def _parts(self, claims: NatsClaims, secrets: SecretFiles) -> WorkerParts:
+    def _parts(self, secrets: SecretFiles) -> WorkerParts:
         post, identity, clock = self._post, self._post.identity, SystemClock()
         inputs = NatsInputs(self.broker, identity.agent_uid)
         reasoner = WatchedReasoner(LargeInputReasoner(self._deferred, inputs))
         execute = ExecuteAgentTask(reasoner, clock, ExecutorMemory(identity.namespace, identity.agent_uid))
         return WorkerParts(
-            attempts=AttemptParts(identity, claims, self.publisher, execute, clock),
+            attempts=AttemptParts(identity, self._claims, self.publisher, execute, clock),
             source=NatsRequestSource(self.broker, identity.agent_uid) if post.pulls else NoRequests(),
             leases=NatsLeases(self.broker, identity, clock, version("cognitive-runtime")),
             reasoner=reasoner,
