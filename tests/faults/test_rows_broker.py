@@ -9,10 +9,10 @@ import pytest
 from eventually import eventually
 from fault_evidence import Body
 from fault_invariants import AGENT
-from fault_leftovers import on_ray
 from fault_stream import REQUESTS, RESPONSES, StreamAdmin
 from fault_system import HOME, FaultSystem, is_quick
 from fault_trial import Measured, Tell, Trial
+from leftovers import on_ray
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 

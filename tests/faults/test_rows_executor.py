@@ -11,10 +11,10 @@ from eventually import eventually
 from executor_processes import executor_pids
 from fault_evidence import Body
 from fault_invariants import AGENT
-from fault_leftovers import on_ray
 from fault_switch import Fault, to
 from fault_system import HOME, RAY, FaultSystem
 from fault_trial import Measured, Tell, Trial
+from leftovers import on_ray
 from servers.ray_head import RayHead
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]

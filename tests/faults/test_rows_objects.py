@@ -13,10 +13,10 @@ from eventually import eventually
 from fault_admin import path_of
 from fault_evidence import Body
 from fault_invariants import AGENT, TASK
-from fault_leftovers import on_broker, on_ray
 from fault_switch import Fault, to
 from fault_system import HOME, RAY, FaultSystem
 from fault_trial import Measured, Tell, Trial
+from leftovers import on_broker, on_ray
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 RELEASED_WITHIN_S = 30.0

@@ -10,8 +10,8 @@ from eventually import eventually
 from fault_audit import AuditLog
 from fault_evidence import Body, Evidence, Sighting, Write
 from fault_invariants import broken
-from fault_leftovers import on_broker, on_ray
 from fault_system import HOME, OPERATOR_NAMESPACE, OPERATOR_USER, FaultSystem, is_quick
+from leftovers import on_broker, on_ray
 
 Measured = Callable[[str, object], None]
 Tell = Callable[..., None]

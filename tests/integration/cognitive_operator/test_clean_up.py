@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from broker_view import leftovers
+import leftovers
 from cognitive_objects import Cluster, task
 from controlplane.kubectl import KubectlError
 from eventually import eventually
@@ -44,12 +44,12 @@ def test_a_finished_task_goes_in_its_time_and_all_that_it_left_goes_with_it(
     seen_s = time.monotonic()
     uid = uid_of(home, "short-lived")
     assert status["resultRef"]["sizeBytes"] > 40_000
-    assert {s.split(".")[0] for s in leftovers(nats_server.url, uid)} == {"agent", "$KV", "$O"}
+    assert {s.split(".")[0] for s in leftovers.of_task(nats_server.url, uid)} == {"agent", "$KV", "$O"}
     eventually(lambda: not exists(home, "short-lived"), 12.0)
     assert time.monotonic() - seen_s > 3.0
-    eventually(lambda: leftovers(nats_server.url, uid) == set(), 10.0)
+    eventually(lambda: leftovers.of_task(nats_server.url, uid) == set(), 10.0)
     assert exists(home, "stays")
-    assert leftovers(nats_server.url, uid_of(home, "stays"))
+    assert leftovers.of_task(nats_server.url, uid_of(home, "stays"))
 
 
 def test_the_time_to_live_may_change_after_the_end_and_never_counts_before(home: Cluster, model: ScriptedModel) -> None:
@@ -81,7 +81,7 @@ def test_a_deleted_job_task_leaves_nothing_on_the_broker_and_on_ray(
     assert all(f"ct-{uid}-1" in jobs.ids() for uid in uids)
     home.kubectl("delete", "ctask", "job-ended", "job-runs", "--timeout=5s")
     eventually(lambda: not any(f"ct-{uid}-1" in jobs.ids() for uid in uids), 30.0)
-    eventually(lambda: [leftovers(nats_server.url, uid) for uid in uids] == [set(), set()], 10.0)
+    eventually(lambda: [leftovers.of_task(nats_server.url, uid) for uid in uids] == [set(), set()], 10.0)
 
 
 def test_what_a_task_left_is_found_when_it_was_deleted_behind_the_operators_back(
@@ -91,8 +91,8 @@ def test_what_a_task_left_is_found_when_it_was_deleted_behind_the_operators_back
     home.apply(large_task("unseen", "thinker"))
     home.wait_phase("unseen", "Succeeded")
     uid = uid_of(home, "unseen")
-    assert leftovers(nats_server.url, uid)
+    assert leftovers.of_task(nats_server.url, uid)
     operator_process.kill()
     home.kubectl("delete", "ctask", "unseen", "--timeout=5s")
     operator_process.resume()
-    eventually(lambda: leftovers(nats_server.url, uid) == set(), 90.0)
+    eventually(lambda: leftovers.of_task(nats_server.url, uid) == set(), 90.0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from broker_view import leftovers
+import leftovers
 from cognitive_objects import Cluster, task
 from controlplane import ControlPlane
 from eventually import eventually
@@ -80,8 +80,10 @@ def test_several_mebibytes_reach_the_prompt_and_leave_the_broker(
     assert len(asked) > 3_600_000
     assert all(f"part {number} ends" in asked for number in range(4))
     uid = home.get("ctask", "large-input")["metadata"]["uid"]
-    eventually(lambda: not any(".input" in s or s.startswith("$O.") for s in leftovers(nats_server.url, uid)), 10.0)
-    assert leftovers(nats_server.url, uid), "its request and its claim are there still"
+    eventually(
+        lambda: not any(".input" in s or s.startswith("$O.") for s in leftovers.of_task(nats_server.url, uid)), 10.0
+    )
+    assert leftovers.of_task(nats_server.url, uid), "its request and its claim are there still"
 
 
 def test_a_job_gets_a_large_input_too(home: Cluster, model: ScriptedModel) -> None:

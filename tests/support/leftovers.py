@@ -1,6 +1,7 @@
 """What the broker and Ray hold, by names that contain the UIDs it belongs to."""
 
 import asyncio
+import base64
 import json
 
 import nats
@@ -19,11 +20,16 @@ async def on_broker(url: str) -> list[str]:
             found += [key for key in await _subjects(client, bucket) if await _holds(client, bucket, key)]
         js = client.jetstream()
         for info in await js.streams_info():
-            if (info.config.name or "").startswith("OBJ_"):
-                found += [str(info.config.name), *await _subjects(client, str(info.config.name))]
+            if (name := str(info.config.name)).startswith("OBJ_"):
+                found += [name, *map(_readable, await _subjects(client, name))]
         return found + [f"consumer {consumer.name}" for consumer in await js.consumers_info("AGENT_REQUESTS")]
     finally:
         await client.close()
+
+
+def of_task(url: str, task_uid: str) -> set[str]:
+    """Return the subjects on which the broker has something of a task."""
+    return {name for name in asyncio.run(on_broker(url)) if task_uid in name}
 
 
 async def on_ray(address: str) -> list[str]:
@@ -49,6 +55,12 @@ async def _holds(client: Client, bucket: str, subject: str) -> bool:
         return bool((await client.jetstream().get_last_msg(bucket, subject)).data)
     except NotFoundError:
         return False
+
+
+def _readable(subject: str) -> str:
+    """Return the subject of an object's description with the object's name, which stands there encoded."""
+    head, _, encoded = subject.rpartition(".")
+    return f"{head}.{base64.urlsafe_b64decode(encoded).decode()}" if head.endswith(".M") else subject
 
 
 async def _ignore(_: Exception) -> None:
