@@ -14,9 +14,9 @@ from fault_system import HOME, OPERATOR_NAMESPACE, OPERATOR_USER, FaultSystem, i
 from leftovers import on_broker, on_ray
 
 Measured = Callable[[str, object], None]
+"""Notes a figure of a test by its name, for the table at the end of the run."""
 Tell = Callable[..., None]
 """Runs a story with its arguments; when it fails, the ones after it are told all the same."""
-"""Notes a figure of a test by its name, for the table at the end of the run."""
 SWEPT_AFTER_S = 120.0
 """Two looks of the operator's sweep, 30 s apart, and the cleaning itself."""
 QUIET_S = 3.0 if is_quick() else 10.0

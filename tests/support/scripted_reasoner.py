@@ -15,6 +15,16 @@ async def answer(_: ExecutionRequest) -> Reasoning:
     return Reasoning(outputs={"proposed_solution": "Write replicas: 3."}, thought="a word is no number", confidence=0.9)
 
 
+def answer_after(finish: asyncio.Event) -> Script:
+    """Answer when ``finish`` is set."""
+
+    async def wait_then_answer(request: ExecutionRequest) -> Reasoning:
+        await finish.wait()
+        return await answer(request)
+
+    return wait_then_answer
+
+
 async def hang(_: ExecutionRequest) -> Reasoning:
     """Never answer."""
     await asyncio.Event().wait()

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from cognitive_runtime.adapters.worker import worker as worker_module
-from cognitive_runtime.domain import ExecutionRequest, Reasoning
+from cognitive_runtime.domain import Reasoning
 from eventually import eventually_async
-from scripted_reasoner import answer, hang
+from scripted_reasoner import answer, answer_after, hang
 from wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
@@ -42,12 +42,7 @@ async def test_a_stop_of_an_attempt_that_runs_elsewhere_is_ignored(broker, agent
 
 async def test_a_drained_worker_finishes_what_it_has_and_takes_nothing_new(broker, agent, start_worker, reasoner):
     finish = asyncio.Event()
-
-    async def wait_then_answer(request: ExecutionRequest) -> Reasoning:
-        await finish.wait()
-        return await answer(request)
-
-    reasoner.script = wait_then_answer
+    reasoner.script = answer_after(finish)
     hosted = await start_worker()
     running, late = Attempt(agent), Attempt(agent)
     await broker.publish(running)

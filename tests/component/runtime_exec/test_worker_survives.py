@@ -14,7 +14,7 @@ from nats.js.api import StreamConfig
 from cognitive_runtime.adapters.spool import Spool, SpooledResponse
 from cognitive_runtime.domain import ExecutionRequest, Reasoning
 from eventually import eventually_async
-from scripted_reasoner import answer, hang
+from scripted_reasoner import ScriptedReasoner, answer, answer_after, hang
 from servers.nats import NatsServer
 from wire_broker import Attempt, WireBroker
 
@@ -36,18 +36,9 @@ async def test_results_of_attempts_that_run_while_the_broker_restarts_arrive_onc
     own_server, agent, start_worker, reasoner, settings
 ):
     finish = asyncio.Event()
-
-    async def wait_then_answer(request: ExecutionRequest) -> Reasoning:
-        await finish.wait()
-        return await answer(request)
-
-    reasoner.script = wait_then_answer
+    reasoner.script = answer_after(finish)
     await start_worker(nats_url=own_server.url)
-    admin = await WireBroker.connect(own_server.url)
-    attempts = [Attempt(agent) for _ in range(4)]
-    for attempt in attempts:
-        await admin.publish(attempt)
-    await eventually_async(lambda: _executes(reasoner, *attempts))
+    admin, attempts = await _begin(own_server, agent, reasoner, 4)
 
     own_server.kill()
     finish.set()
@@ -82,10 +73,7 @@ async def test_a_worker_that_starts_before_its_broker_waits_for_it(own_server, a
 async def test_a_worker_cut_off_for_longer_than_its_lease_stops_its_attempts(own_server, agent, start_worker, reasoner):
     reasoner.script = hang
     await start_worker(nats_url=own_server.url)
-    admin = await WireBroker.connect(own_server.url)
-    attempt = Attempt(agent)
-    await admin.publish(attempt)
-    await eventually_async(lambda: _executes(reasoner, attempt))
+    admin, (attempt,) = await _begin(own_server, agent, reasoner, 1)
 
     own_server.kill()
     await asyncio.sleep(11)
@@ -137,18 +125,9 @@ async def test_claims_that_the_broker_has_lost_come_back_while_their_attempts_ru
 ):
     """So a request that is delivered once more, to another worker, is not executed once more."""
     finish = asyncio.Event()
-
-    async def wait_then_answer(request: ExecutionRequest) -> Reasoning:
-        await finish.wait()
-        return await answer(request)
-
-    reasoner.script = wait_then_answer
+    reasoner.script = answer_after(finish)
     await start_worker(nats_url=own_server.url)
-    admin = await WireBroker.connect(own_server.url)
-    attempts = [Attempt(agent) for _ in range(3)]
-    for attempt in attempts:
-        await admin.publish(attempt)
-    await eventually_async(lambda: _executes(reasoner, *attempts))
+    admin, attempts = await _begin(own_server, agent, reasoner, 3)
     before = [await admin.claim(attempt) for attempt in attempts]
 
     await admin.jetstream.delete_stream("KV_claims")
@@ -172,10 +151,7 @@ async def test_claims_that_the_broker_has_lost_come_back_while_their_attempts_ru
 async def test_a_purged_claim_does_not_come_back(own_server, agent, start_worker, reasoner):
     reasoner.script = hang
     await start_worker(nats_url=own_server.url)
-    admin = await WireBroker.connect(own_server.url)
-    attempt = Attempt(agent)
-    await admin.publish(attempt)
-    await eventually_async(lambda: _executes(reasoner, attempt))
+    admin, (attempt,) = await _begin(own_server, agent, reasoner, 1)
     await admin.jetstream.publish(f"$KV.claims.{agent}.{attempt.id}", headers={"KV-Operation": "PURGE"})
     await asyncio.sleep(1.5)  # longer than from one look to the next
     assert await admin.claim(attempt) is None
@@ -241,6 +217,18 @@ async def test_a_worker_waits_for_a_required_secret(broker, agent, start_worker,
 
     assert (await broker.wait_response(attempt)).outcome == "completed"
     await eventually_async(lambda: _lease_says(broker, agent, None))
+
+
+async def _begin(
+    server: NatsServer, agent: str, reasoner: ScriptedReasoner, number: int
+) -> tuple[WireBroker, list[Attempt]]:
+    """Return a connection and attempts that run."""
+    admin = await WireBroker.connect(server.url)
+    attempts = [Attempt(agent) for _ in range(number)]
+    for attempt in attempts:
+        await admin.publish(attempt)
+    await eventually_async(lambda: _executes(reasoner, *attempts))
+    return admin, attempts
 
 
 async def _again(admin: WireBroker, server: NatsServer) -> WireBroker:

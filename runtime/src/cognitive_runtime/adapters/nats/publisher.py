@@ -12,7 +12,7 @@ from typing import Any, Final
 from cognitive_runtime.adapters.nats.claims import EndedClaim, NatsClaims
 from cognitive_runtime.adapters.nats.connection import BrokerConnection, BrokerSettings
 from cognitive_runtime.adapters.nats.errors import PermanentBrokerError, TransientBrokerError
-from cognitive_runtime.adapters.nats.jetstream import store
+from cognitive_runtime.adapters.nats.jetstream import put_key, store
 from cognitive_runtime.adapters.nats.objects import put_object
 from cognitive_runtime.adapters.nats.subjects import CLAIM_BUCKET, result_bucket
 from cognitive_runtime.adapters.spool import Spool, SpooledResponse
@@ -140,9 +140,9 @@ class NATSResultPublisher:
             await self._repeat(attempt_id, lambda: put_object(broker, agent_uid, name, large))
         payload = response.payload.encode()
         await self._repeat(attempt_id, lambda: store(broker, response.subject, payload, response.headers))
-        if response.claim_key is not None:
-            subject, value = f"$KV.{CLAIM_BUCKET}.{response.claim_key}", (response.claim_value or "").encode()
-            await self._repeat(attempt_id, lambda: store(broker, subject, value))
+        if (key := response.claim_key) is not None:
+            value = (response.claim_value or "").encode()
+            await self._repeat(attempt_id, lambda: put_key(broker, CLAIM_BUCKET, key, value))
 
     async def _repeat(self, attempt_id: str, act: Callable[[], Awaitable[None]]) -> None:
         backoff_s = _FIRST_BACKOFF_S
