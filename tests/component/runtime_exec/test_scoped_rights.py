@@ -61,11 +61,11 @@ async def test_what_the_operator_says_an_executor_cannot_say(guarded, agent, out
     attempt = Attempt(agent)
 
     await executor.client.publish(f"agent.response.{outcome}.default.{agent}.{attempt.id}", b"{}")
-    await executor.client.flush()
     await executor.client.publish(f"agent.response.failed.default.{agent}.{attempt.id}", b"{}")
     await executor.client.flush()
 
-    assert [response.outcome for response in await admin.responses(attempt)] == ["failed"]
+    stored = await eventually_async(lambda: admin.responses(attempt))  # the broker stores after it has flushed
+    assert [response.outcome for response in stored] == ["failed"]
     await executor.close()
     await admin.close()
 
