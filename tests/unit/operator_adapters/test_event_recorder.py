@@ -57,10 +57,8 @@ async def test_under_pressure_the_oldest_go_and_are_counted() -> None:
 async def test_an_api_that_hangs_holds_the_end_up_for_a_bounded_time() -> None:
     writer = Writer()
     writer.free.clear()
-    started = asyncio.get_running_loop().time()
-    async with EventRecorder(writer, writer.drop, drain_s=0.1) as recorder:
+    async with asyncio.timeout(10), EventRecorder(writer, writer.drop, drain_s=0.1) as recorder:
         emit(recorder, "never")
-    assert asyncio.get_running_loop().time() - started < 1
 
 
 async def test_refused_events_are_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -73,10 +71,8 @@ async def test_refused_events_are_counted_and_logged_once(caplog: pytest.LogCapt
 
 
 async def test_nothing_queued_ends_at_once() -> None:
-    started = asyncio.get_running_loop().time()
-    async with EventRecorder(Writer(), Writer().drop, drain_s=5):
+    async with asyncio.timeout(10), EventRecorder(Writer(), Writer().drop, drain_s=60):
         pass
-    assert asyncio.get_running_loop().time() - started < 0.5
 
 
 async def test_events_give_way_to_other_writes() -> None:

@@ -1,7 +1,6 @@
 """Checks run side by side, each within its time, and none without what it builds on."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -39,9 +38,8 @@ async def test_a_need_that_is_not_asked_for_does_not_count():
 
 
 async def test_checks_run_side_by_side_and_keep_their_order():
-    begun_s = time.monotonic()
-    found = await examine([check(str(number), wait_s=0.2) for number in range(20)])
-    assert time.monotonic() - begun_s < 1
+    async with asyncio.timeout(5):
+        found = await examine([check(str(number), wait_s=0.5) for number in range(20)])
     assert [each.name for each in found] == [str(number) for number in range(20)]
 
 

@@ -1,3 +1,4 @@
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
@@ -62,9 +63,8 @@ async def test_the_server_is_given_the_time_it_asks_for() -> None:
 
 
 async def test_a_wait_that_would_pass_the_deadline_is_not_begun() -> None:
-    begun = time.monotonic()
     call: Callable[[], Awaitable[str]] = Failing(RateLimited("x", retry_after_s=60))
     with pytest.raises(RateLimited) as caught:
-        await policy(deadline_s=time.monotonic() + 5).run(call)
+        async with asyncio.timeout(10):
+            await policy(deadline_s=time.monotonic() + 30).run(call)
     assert caught.value.retry_after_s == 60
-    assert time.monotonic() - begun < 1
