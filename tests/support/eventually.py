@@ -1,6 +1,7 @@
 """The only sleeper of the tests."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -10,14 +11,18 @@ T = TypeVar("T")
 SHARE = 4
 """Asking takes at most this part of the time: a question that starts a program takes it from what is waited for."""
 LONGEST_PAUSE_S = 1.0
+PATIENCE = 3.0 if os.environ.get("CI") else 1.0
+"""How many times as long as a test says is waited: a machine that lands changes has other work, too."""
 
 
 def eventually(predicate: Callable[[], T], timeout_s: float = 10.0, interval_s: float = 0.05) -> T:
     """Ask until the answer is true and return it; an AssertionError of the predicate counts as a no.
 
     Raises:
-        AssertionError: it was not true within ``timeout_s``: the predicate's own, or one that tells the last answer.
+        AssertionError: it was not true within ``timeout_s``, on CI ``PATIENCE`` times that: the predicate's own, or one
+            that tells the last answer.
     """
+    timeout_s *= PATIENCE
     deadline = time.monotonic() + timeout_s
     while True:
         began = time.monotonic()
@@ -34,6 +39,7 @@ async def eventually_async(
     predicate: Callable[[], Awaitable[T]], timeout_s: float = 10.0, interval_s: float = 0.05
 ) -> T:
     """Do the same with a coroutine function, without blocking the event loop."""
+    timeout_s *= PATIENCE
     deadline = time.monotonic() + timeout_s
     while True:
         late = time.monotonic() >= deadline

@@ -3,7 +3,14 @@ import time
 
 import pytest
 
+import eventually as module
 from eventually import LONGEST_PAUSE_S, SHARE, eventually, eventually_async
+
+
+@pytest.fixture(autouse=True)
+def no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests say how long to wait, also where CI waits for longer."""
+    monkeypatch.setattr(module, "PATIENCE", 1.0)
 
 
 def answers(*values: object) -> "list[object]":
@@ -57,6 +64,18 @@ def test_what_costs_much_to_ask_is_asked_less_often(
 
     eventually(ask, timeout_s=1000.0, interval_s=0.1)
     assert pauses == [pytest.approx(pause_s)]
+
+
+async def test_ci_waits_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 3.0)
+
+    async def never() -> bool:
+        return False
+
+    with pytest.raises(AssertionError, match=r"not true within 0\.03 s"):
+        eventually(lambda: False, timeout_s=0.01, interval_s=0.001)
+    with pytest.raises(AssertionError, match=r"not true within 0\.03 s"):
+        await eventually_async(never, timeout_s=0.01, interval_s=0.001)
 
 
 async def test_a_coroutine_is_asked_while_others_run() -> None:
