@@ -149,24 +149,25 @@ def test_row_08_consumers_deleted_some_time_after_claims(
     assert [trial.executions(body) for body in bodies] == [{1: 1}] * len(bodies)
 
 
-def test_row_08_claims_and_the_consumer_deleted_around_a_restart(
+def test_row_08_claims_and_the_consumer_deleted_while_no_operator_lives(
     trial: Trial, system: FaultSystem, stream: StreamAdmin, in_full: None
 ) -> None:
-    """Attempts run on one of two workers meanwhile, and each may be given the requests of all."""
+    """Attempts run on two workers meanwhile, and a new consumer gives each worker the requests of both."""
     with system.namespace("row08") as namespace:
         trial.namespaces.append(namespace)
         pair = system.add_agent(namespace, system.agent("pair", execution={"workers": 2}))
         uid = pair["metadata"]["uid"]
-        system.model.script(contains="<row08-pair", delay_s=25.0)
-        bodies = trial.start(*[f"row08-pair-{n}" for n in range(6)], agent="pair", namespace=namespace)
+        system.model.script(contains="<row08-pair", delay_s=30.0)
+        names = [f"row08-pair-{n}" for n in range(6)]
+        bodies = trial.start(*names, agent="pair", namespace=namespace)
+        trial.wait_phase("Running", *names, namespace=namespace)
         trial.wait_calls(6)
-        stream.delete_stream("KV_claims")
-        claimed = f"$KV.claims.{uid}.>"
-        eventually(lambda: "KV_claims" in stream.names() and len(stream.contents("KV_claims", claimed)) == 6, 40.0, 0.5)
         system.operator.stop()
+        stream.delete_stream("KV_claims")
         stream.delete_consumer(REQUESTS, uid)
-        assert system.model.in_flight == 6
         system.operator.resume()
+        eventually(lambda: uid in stream.consumers(REQUESTS), 20.0, 0.2)
+        assert system.model.in_flight == 6
         assert {each.phase for each in trial.wait_ended(namespace=namespace)} == {"Succeeded"}
         assert [trial.executions(body) for body in bodies] == [{1: 1}] * 6
         trial.finish()

@@ -62,6 +62,14 @@ class StreamAdmin:
         """Delete a consumer with its position."""
         self._run(lambda js: js.delete_consumer(stream, name))
 
+    def consumers(self, stream: str) -> set[str]:
+        """Return the names of a stream's consumers."""
+
+        async def listed(js: JetStreamContext) -> set[str]:
+            return {info.name for info in await js.consumers_info(stream)}
+
+        return self._run(listed)
+
     def read_object(self, bucket: str, name: str) -> bytes:
         """Return a large result."""
 

@@ -1,11 +1,11 @@
-"""An attempt that is over gets a marker in place of its lost claim; one that may still be begun gets none."""
+"""An attempt that is over gets a marker in place of its lost claim; one that runs keeps the consumer away."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 import operator_objects as o
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.reconcile.fence import fence_closed
+from cognitive_operator.reconcile.fence import fence_claimed
 from cognitive_operator.reconcile.index import Index
 
 CLOSED = {
@@ -15,6 +15,9 @@ CLOSED = {
     "outcome": "Failed",
     "errorType": "ModelUnavailable",
 }
+
+
+DISPATCHED = {"number": 2, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Running"}
 
 
 @dataclass
@@ -29,25 +32,37 @@ class Broker:
         self.fenced.append(key)
 
 
-async def fenced(status: dict[str, Any]) -> list[int]:
-    """Return which of two attempts of a task with this status are fenced; those of an unknown task never are."""
+async def fenced(status: dict[str, Any]) -> tuple[list[int], bool]:
+    """Return which of two attempts of a task with this status get a marker, and whether the consumer may be made.
+
+    Those of an unknown task never get one.
+    """
     index = Index()
     index.put_agent(o.agent_body())
     index.put_task(o.task_body() | {"status": status}, 0.0)
     unclaimed = {AttemptKey(o.AGENT_UID, uid, number) for uid in (o.TASK_UID, "unknown") for number in (1, 2)}
     broker: Any = Broker(unclaimed)
-    await fence_closed(broker, index, o.AGENT_UID)
+    may_be_made = await fence_claimed(broker, index, o.AGENT_UID)
     assert {key.task_uid for key in broker.fenced} <= {o.TASK_UID}
-    return sorted(key.number for key in broker.fenced)
+    return sorted(key.number for key in broker.fenced), may_be_made
 
 
 async def test_the_attempts_of_a_finished_task() -> None:
-    assert await fenced({"phase": "Failed", "reason": "ModelUnavailable", "attempts": [CLOSED]}) == [1, 2]
+    assert await fenced({"phase": "Failed", "reason": "ModelUnavailable", "attempts": [CLOSED]}) == ([1, 2], True)
 
 
 async def test_a_closed_attempt_of_a_task_that_is_tried_again() -> None:
-    assert await fenced({"phase": "Queued", "attempts": [CLOSED]}) == [1]
+    assert await fenced({"phase": "Queued", "attempts": [CLOSED]}) == ([1], True)
+
+
+async def test_an_attempt_that_no_worker_has_claimed_may_be_begun() -> None:
+    assert await fenced({"phase": "Queued", "attempts": [CLOSED, DISPATCHED]}) == ([1], True)
+
+
+async def test_an_attempt_that_runs_keeps_the_consumer_away_until_its_claim_is_back() -> None:
+    running = DISPATCHED | {"worker": "ca-w0-5f2c9a1e"}
+    assert await fenced({"phase": "Running", "attempts": [CLOSED, running]}) == ([1], False)
 
 
 async def test_no_attempt_of_a_task_that_was_never_tried() -> None:
-    assert await fenced({"phase": "Queued"}) == []
+    assert await fenced({"phase": "Queued"}) == ([], True)

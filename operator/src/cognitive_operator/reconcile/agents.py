@@ -32,7 +32,7 @@ from cognitive_operator.reconcile.accountant import Accountant
 from cognitive_operator.reconcile.deps import Deps, today
 from cognitive_operator.reconcile.executors import ExecutorKeeper
 from cognitive_operator.reconcile.farewell import Farewell
-from cognitive_operator.reconcile.fence import fence_closed
+from cognitive_operator.reconcile.fence import fence_claimed
 from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.models import Models
 from cognitive_operator.reconcile.ray_clusters import RayClusters
@@ -166,10 +166,10 @@ class AgentReconciler:
         try:
             if record.ensured_since_s != broker.connected_since or record.lacks_consumer:
                 since_s = broker.connected_since
-                await fence_closed(broker, self._index, meta.uid)
-                await broker.ensure_agent(meta.namespace, meta.uid)
+                if await fence_claimed(broker, self._index, meta.uid):
+                    await broker.ensure_agent(meta.namespace, meta.uid)
+                    record.ensured_since_s = since_s
                 await self._accounts.admit(record)
-                record.ensured_since_s = since_s
             await self._keeper.read_leases(record)
         except BrokerUnavailableError as error:
             record.ensured_since_s = None

@@ -72,6 +72,10 @@ class TaskRecord:
         """Tell whether it is over with an attempt."""
         return self.task is None or number <= self.task.status.last_closed
 
+    def was_claimed(self, number: int) -> bool:
+        """Tell whether the status names the worker of an attempt."""
+        return self.task is not None and any(a.number == number and a.worker for a in self.task.status.attempts)
+
 
 @dataclass
 class WorkerSeen:
