@@ -90,7 +90,8 @@ async def test_without_the_ledger_attempts_go_on_until_there_is_another(broker, 
     without = await _answers(broker, [Attempt(agent) for _ in range(4)], settings)
 
     assert {response.outcome for response in without} == {"completed"}
-    await eventually_async(lambda: _is_given_again(broker, agent, settings), 30)
+    # No faster than the limit: an attempt beyond it would wait for its turn.
+    await eventually_async(lambda: _is_given_again(broker, agent, settings), 30, interval_s=1.0)
     lost = [line for line in jobs.logs(executor).splitlines() if "LedgerLost" in line]
     assert len(lost) <= 2, "once for each worker"
 
