@@ -54,10 +54,10 @@ def test_limits_and_cache_in_redis(
     assert cluster.wait_phase("more", "Failed")["reason"] == "RateLimited"
 
     cluster.kubectl("patch", "cagent", "counted", "--type=merge", "-p", '{"spec": {"execution": {"mode": "Job"}}}')
-    ask("job", "failure 4")
+    ask("job", "failure 4", timeout_s=15)  # a job takes seconds to start
     status = cluster.wait_phase("job", "Failed", 60)
     assert (status["reason"], status["attempts"][0]["mode"]) == ("RateLimited", "Job")
-    ask("job-again", "failure 1")
+    ask("job-again", "failure 1", timeout_s=40)
     assert cluster.wait_phase("job-again", "Succeeded", 60)["cacheHit"] is True
 
     redis.stop()
