@@ -227,14 +227,14 @@ async def test_a_model_that_never_answers_times_out_by_its_own_limit(run: Run, m
     model.script(hang=True)
     outcome = failed(await run(llm={"timeout_seconds": 0.1}))
     assert (outcome.error_type, outcome.retryable) == ("ModelTimeout", True)
-    assert outcome.duration_ms < 10_000
+    assert outcome.duration_ms < 4000
 
 
 async def test_the_task_deadline_bounds_all_calls_and_closes_them(run: Run, model: ScriptedModel) -> None:
     model.script(hang=True)
     outcome = failed(await run(llm={"timeout_seconds": 60, "max_retries": 3}, timeout_seconds=0.3))
     assert outcome.error_type == "DeadlineExceeded"
-    assert outcome.duration_ms < 10_000
+    assert outcome.duration_ms < 4000
     await asyncio.to_thread(eventually, lambda: model.in_flight == 0)
 
 

@@ -70,8 +70,8 @@ async def test_repeated_and_repairing_calls_count(run: Run, model: ScriptedModel
     assert isinstance(first, AgentResult)
     assert first.repaired
     assert len(model.requests) == 3
-    async with asyncio.timeout(10):  # an own limit is not retried within the attempt
-        found = await run(llm=limited)
+    async with asyncio.timeout(4):  # an own limit is not retried within the attempt
+        found = await run(llm=limited | {"retry_delay_seconds": 5})
     assert isinstance(found, FailureResult)
     assert (found.error_type, found.retryable) == ("RateLimited", True)
     assert found.retry_after_seconds is not None

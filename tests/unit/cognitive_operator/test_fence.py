@@ -15,8 +15,6 @@ CLOSED = {
     "outcome": "Failed",
     "errorType": "ModelUnavailable",
 }
-
-
 DISPATCHED = {"number": 2, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Running"}
 
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from cognitive_operator.adapters.kube_events import EventRecorder, event_manifest
+from cognitive_operator.adapters.kube_events import DRAIN_S, EventRecorder, event_manifest
 from cognitive_operator.errors import ForbiddenError
 from cognitive_operator.ports import EventNote, EventSink, ObjectRef
 
@@ -57,7 +57,7 @@ async def test_under_pressure_the_oldest_go_and_are_counted() -> None:
 async def test_an_api_that_hangs_holds_the_end_up_for_a_bounded_time() -> None:
     writer = Writer()
     writer.free.clear()
-    async with asyncio.timeout(10), EventRecorder(writer, writer.drop, drain_s=0.1) as recorder:
+    async with asyncio.timeout(DRAIN_S * 0.75), EventRecorder(writer, writer.drop, drain_s=0.1) as recorder:
         emit(recorder, "never")
 
 
