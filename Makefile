@@ -9,6 +9,9 @@ PYTHON := .venv/bin/python
 HACK := PYTHONPATH=hack $(PYTHON)
 SOURCES := operator/src runtime/src hack tests/support
 export UV_PYTHON_DOWNLOADS := never
+# Compiled bytecode halves the start of everything that imports Ray or DSPy.
+export UV_COMPILE_BYTECODE := 1
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets
@@ -17,10 +20,12 @@ help: ## List the targets
 .PHONY: sync
 sync: $(UV) ## Make .venv with all that development needs
 	@$(UV) sync --quiet --locked --inexact
+	@$(PYTHON) -m compileall -q $(SOURCES)
 
 .PHONY: sync-model
 sync-model: $(UV)
 	@$(UV) sync --quiet --locked --inexact --group demo
+	@$(PYTHON) -m compileall -q $(SOURCES)
 
 $(CACHE)/uv/bin/uv:
 	@command -v python3 >/dev/null || { echo "install Python 3.11 or newer" >&2; exit 1; }

@@ -42,6 +42,15 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def test_a_program_stores_its_bytecode_whatever_this_process_was_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    process = run(tmp_path, "import sys; print(sys.dont_write_bytecode)")
+    assert process.wait(10) == 0
+    assert process.command.log_path.read_text().strip() == "False"
+
+
 def test_stop_ends_the_program_and_what_it_started(tmp_path: Path) -> None:
     process, pids = start_family(tmp_path)
     assert all(map(is_alive, pids))
