@@ -11,9 +11,9 @@ import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from cognitive_operator.adapters.agent_accounts import LIFE_S, NatsAgentAccounts
-from cognitive_operator.adapters.nats_accounts import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
-from cognitive_operator.adapters.nats_connection import NatsSettings
+from cognitive_operator.adapters.nats.accounts import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
+from cognitive_operator.adapters.nats.agent_accounts import LIFE_S, NatsAgentAccounts
+from cognitive_operator.adapters.nats.connection import NatsSettings
 from cognitive_operator.errors import BrokerUnavailableError
 from eventually import eventually_async
 from nats_accounts import full_resolver, serve

@@ -8,8 +8,8 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
 from cognitive_operator.bootstrap import run
+from cognitive_operator.cli.broker_keys import ensure_broker_keys
 from cognitive_operator.config import Config, ConfigError, config_from
-from cognitive_operator.credentials import ensure_broker_keys
 from cognitive_operator.errors import CognitiveOperatorError, PermanentError
 from cognitive_operator.logs import start_logging
 from cognitive_operator.results import read_result

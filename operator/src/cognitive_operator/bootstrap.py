@@ -13,28 +13,28 @@ from typing import Any, Final, cast
 
 import kopf
 
-from cognitive_operator.adapters.agent_accounts import NatsAgentAccounts
 from cognitive_operator.adapters.clock import SystemClock
-from cognitive_operator.adapters.kube import KubeApi
-from cognitive_operator.adapters.kube_access import find_access, is_in_cluster
-from cognitive_operator.adapters.kube_children import KubeChildren
-from cognitive_operator.adapters.kube_client import KubeClient
-from cognitive_operator.adapters.kube_events import EventRecorder
-from cognitive_operator.adapters.metrics import PrometheusMetrics
-from cognitive_operator.adapters.model import ModelEndpoint
-from cognitive_operator.adapters.nats_broker import NatsBroker
-from cognitive_operator.adapters.nats_connection import NatsSettings
-from cognitive_operator.adapters.ray_jobs import RayJobsHttp
-from cognitive_operator.adapters.web import WebClient
+from cognitive_operator.adapters.http_client import WebClient
+from cognitive_operator.adapters.kube.access import find_access, is_in_cluster
+from cognitive_operator.adapters.kube.api import KubeApi
+from cognitive_operator.adapters.kube.children import KubeChildren
+from cognitive_operator.adapters.kube.client import KubeClient
+from cognitive_operator.adapters.kube.events import EventRecorder
+from cognitive_operator.adapters.model.endpoint import ModelEndpoint
+from cognitive_operator.adapters.nats.agent_accounts import NatsAgentAccounts
+from cognitive_operator.adapters.nats.broker import NatsBroker
+from cognitive_operator.adapters.nats.connection import NatsSettings
+from cognitive_operator.adapters.ray.jobs import RayJobsHttp
+from cognitive_operator.adapters.telemetry.metrics import PrometheusMetrics
 from cognitive_operator.config import Config
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import TransientError
 from cognitive_operator.handlers.registry import new_registry, new_settings
-from cognitive_operator.plan.peering import Peer
-from cognitive_operator.plan.share import RayBounds
-from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.stand import Stand
-from cognitive_operator.telemetry import Tracer, Untraced
+from cognitive_operator.plan.leader import Peer
+from cognitive_operator.ports.telemetry import Tracer, Untraced
+from cognitive_operator.reconcile.leader import Stand
+from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.scheduling.fair_share import RayBounds
 
 logger = logging.getLogger(__name__)
 RETRY_S: Final = 2.0
@@ -170,7 +170,7 @@ def _tracer(config: Config, stack: AsyncExitStack) -> Tracer:
     """Return what sends traces; its packages take a third of the operator's start and are imported only then."""
     if config.otlp_endpoint is None:
         return Untraced()
-    from cognitive_operator.adapters.tracing import OtlpTracer
+    from cognitive_operator.adapters.telemetry.tracing import OtlpTracer
 
     tracer = OtlpTracer()
     stack.callback(tracer.close)

@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cognitive_operator.adapters.jetstream import JetStream
-from cognitive_operator.adapters.kube import KubeApi
-from cognitive_operator.adapters.nats_connection import NatsConnection, NatsSettings
-from cognitive_operator.adapters.nats_objects import read_object
+from cognitive_operator.adapters.kube.api import KubeApi
+from cognitive_operator.adapters.nats.connection import NatsConnection, NatsSettings
+from cognitive_operator.adapters.nats.jetstream import JetStream
+from cognitive_operator.adapters.nats.objects import read_object
 from cognitive_operator.api.names import TASK_PLURAL
 from cognitive_operator.config import Config
 from cognitive_operator.errors import ObjectNotFoundError
-from cognitive_operator.reconcile.task_result import result_of
+from cognitive_operator.reconcile.task.result import result_of
 
 CONNECT_TIMEOUT_S: Final = 10.0
 

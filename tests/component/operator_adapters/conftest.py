@@ -8,8 +8,8 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from cognitive_operator.adapters.clock import SystemClock
-from cognitive_operator.adapters.nats_broker import NatsBroker
-from cognitive_operator.adapters.nats_connection import NatsSettings
+from cognitive_operator.adapters.nats.broker import NatsBroker
+from cognitive_operator.adapters.nats.connection import NatsSettings
 from eventually import eventually_async
 from http_double import HttpDouble
 from servers.nats import NatsServer

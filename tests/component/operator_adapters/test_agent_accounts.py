@@ -12,9 +12,9 @@ import nats.errors
 import pytest
 from nats.aio.client import Client
 
-from cognitive_operator.adapters.nats_broker import NatsBroker
-from cognitive_operator.adapters.nats_connection import NatsSettings
-from cognitive_operator.adapters.nats_identity import ACCOUNT, ANY, Identity, new_credentials
+from cognitive_operator.adapters.nats.broker import NatsBroker
+from cognitive_operator.adapters.nats.connection import NatsSettings
+from cognitive_operator.adapters.nats.identity import ACCOUNT, ANY, Identity, new_credentials
 from eventually import eventually_async
 from guarded_broker import GuardedBroker, guarded_broker, pull
 from servers.nats import NatsServer

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.adapters.kube import KubeApi
-from cognitive_operator.adapters.kube_access import KubeAccess, find_access
-from cognitive_operator.adapters.kube_client import KubeClient
-from cognitive_operator.adapters.kube_events import EventRecorder
+from cognitive_operator.adapters.kube.access import KubeAccess, find_access
+from cognitive_operator.adapters.kube.api import KubeApi
+from cognitive_operator.adapters.kube.client import KubeClient
+from cognitive_operator.adapters.kube.events import EventRecorder
 from cognitive_operator.api.names import AGENT_FINALIZER, API_VERSION, TASK_KIND, TASK_PLURAL
 from cognitive_operator.errors import (
     ApiUnavailableError,
@@ -19,7 +19,7 @@ from cognitive_operator.errors import (
     ObjectInvalidError,
     ObjectNotFoundError,
 )
-from cognitive_operator.ports import Body, EventNote, Kube, ObjectRef
+from cognitive_operator.ports.kube import Body, EventNote, Kube, ObjectRef
 from controlplane import ControlPlane, Kubectl
 from http_double import HANG, HttpDouble, Reply
 

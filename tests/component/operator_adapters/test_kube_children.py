@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cognitive_operator.adapters.kube_access import find_access
-from cognitive_operator.adapters.kube_children import KubeChildren
-from cognitive_operator.adapters.kube_client import KubeClient
+from cognitive_operator.adapters.kube.access import find_access
+from cognitive_operator.adapters.kube.children import KubeChildren
+from cognitive_operator.adapters.kube.client import KubeClient
 from cognitive_operator.api.children import RAY_CLUSTER, SECRET, SERVICE, child_labels
 from cognitive_operator.api.names import AGENT_KIND, API_VERSION
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.child import child_manifest
 from cognitive_operator.errors import KindAbsentError, NameTakenError, ObjectInvalidError
-from cognitive_operator.ports import Body, Children
+from cognitive_operator.ports.kube import Body, Children
 from controlplane import ControlPlane, Kubectl
 from operator_objects import agent_body
 from ray_cluster_kind import installed

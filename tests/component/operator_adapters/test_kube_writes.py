@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cognitive_operator.adapters.kube import KubeApi
+from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.api.names import API_VERSION, TASK_KIND, TASK_PLURAL
 from cognitive_operator.errors import ConflictError, ObjectInvalidError, ObjectNotFoundError
-from cognitive_operator.ports import Body, Identity
+from cognitive_operator.ports.kube import Body, Identity
 from controlplane import ControlPlane, Kubectl
 
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("crds")]

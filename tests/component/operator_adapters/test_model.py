@@ -2,9 +2,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cognitive_operator.adapters.model import ModelEndpoint
-from cognitive_operator.adapters.web import WebClient
-from cognitive_operator.services import ModelProbe, ModelTarget
+from cognitive_operator.adapters.http_client import WebClient
+from cognitive_operator.adapters.model.endpoint import ModelEndpoint
+from cognitive_operator.ports.model import ModelProbe, ModelTarget
 from http_double import HANG, HttpDouble, Reply
 
 pytestmark = pytest.mark.component

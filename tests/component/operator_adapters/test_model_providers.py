@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from cognitive_operator.adapters.model import ModelEndpoint
-from cognitive_operator.adapters.model_url import models_url
-from cognitive_operator.adapters.web import WebClient
+from cognitive_operator.adapters.http_client import WebClient
+from cognitive_operator.adapters.model.endpoint import ModelEndpoint
+from cognitive_operator.adapters.model.url import models_url
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
-from cognitive_operator.services import ModelProbe, ModelTarget
+from cognitive_operator.ports.model import ModelProbe, ModelTarget
 from http_double import HttpDouble, Reply
 
 pytestmark = pytest.mark.component

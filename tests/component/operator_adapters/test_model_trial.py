@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.adapters.model import ModelEndpoint
-from cognitive_operator.adapters.web import WebClient
-from cognitive_operator.services import ModelTarget, ModelTrial
+from cognitive_operator.adapters.http_client import WebClient
+from cognitive_operator.adapters.model.endpoint import ModelEndpoint
+from cognitive_operator.ports.model import ModelTarget, ModelTrial
 from http_double import HANG, HttpDouble, Reply
 
 pytestmark = pytest.mark.component

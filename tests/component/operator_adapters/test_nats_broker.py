@@ -11,12 +11,12 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import APIError, KeyNotFoundError, NotFoundError
 
 from cognitive_operator.adapters.clock import SystemClock
-from cognitive_operator.adapters.nats_broker import NatsBroker
-from cognitive_operator.adapters.nats_connection import NatsSettings
+from cognitive_operator.adapters.nats.broker import NatsBroker
+from cognitive_operator.adapters.nats.connection import NatsSettings
 from cognitive_operator.api import names
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.errors import MessageError, ObjectNotFoundError
-from cognitive_operator.ports import Broker
+from cognitive_operator.ports.broker import Broker
 from eventually import eventually_async
 from servers.nats import NatsServer
 

@@ -12,8 +12,8 @@ from nats.js.api import RetentionPolicy, StreamConfig
 from nats.js.errors import NotFoundError
 
 from cognitive_operator.adapters.clock import SystemClock
-from cognitive_operator.adapters.nats_broker import NatsBroker
-from cognitive_operator.adapters.nats_connection import NatsSettings
+from cognitive_operator.adapters.nats.broker import NatsBroker
+from cognitive_operator.adapters.nats.connection import NatsSettings
 from cognitive_operator.errors import BrokerUnavailableError
 from eventually import eventually_async
 from servers.nats import NatsServer

@@ -3,7 +3,7 @@
 import pytest
 from nats.js import JetStreamContext
 
-from cognitive_operator.adapters.nats_broker import NatsBroker
+from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.api.names import (
     AttemptKey,
     response_subject,

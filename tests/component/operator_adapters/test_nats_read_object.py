@@ -5,8 +5,8 @@ import json
 import pytest
 from nats.js import JetStreamContext
 
-from cognitive_operator.adapters import nats_objects
-from cognitive_operator.adapters.nats_broker import NatsBroker
+from cognitive_operator.adapters.nats import objects as nats_objects
+from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.api import names
 from cognitive_operator.errors import ObjectNotFoundError
 

@@ -3,10 +3,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cognitive_operator.adapters.ray_jobs import RayJobsHttp
-from cognitive_operator.adapters.web import WebClient
+from cognitive_operator.adapters.http_client import WebClient
+from cognitive_operator.adapters.ray.jobs import RayJobsHttp
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
-from cognitive_operator.services import RayJob, RayJobs, RaySubmission, RayTarget
+from cognitive_operator.ports.ray import RayJob, RayJobs, RaySubmission, RayTarget
 from eventually import eventually_async
 from http_double import HANG, HttpDouble, Reply
 from servers.ray_head import RayHead

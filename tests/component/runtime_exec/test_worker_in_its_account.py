@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from cognitive_operator.adapters.agent_accounts import LIFE_S
+from cognitive_operator.adapters.nats.agent_accounts import LIFE_S
 from cognitive_runtime.adapters.nats.objects import put_object
 from cognitive_runtime.bootstrap.hosted import HostedWorker
 from cognitive_runtime.config import RuntimeSettings

@@ -7,10 +7,10 @@ from typing import Any
 
 from prometheus_client import generate_latest
 
-from cognitive_operator.adapters.metrics import PrometheusMetrics
-from cognitive_operator.adapters.nats_connection import NatsSettings
-from cognitive_operator.adapters.nats_layout import shared_streams
-from cognitive_operator.telemetry import QueueSeen
+from cognitive_operator.adapters.nats.connection import NatsSettings
+from cognitive_operator.adapters.nats.layout import shared_streams
+from cognitive_operator.adapters.telemetry.metrics import PrometheusMetrics
+from cognitive_operator.ports.telemetry import QueueSeen
 
 CHART = Path(__file__).parents[3] / "charts" / "cognitive-operator"
 NAME = "cognitive-operator"

@@ -12,7 +12,8 @@ from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, AgentSpec, A
 from cognitive_operator.api.view import View
 from cognitive_operator.api.wire import Lease, Mode
 from cognitive_operator.desired.request import snake_case
-from cognitive_operator.services import ModelTrial, RayTarget
+from cognitive_operator.ports.model import ModelTrial
+from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.status import task as status
 from cognitive_operator.status.agent import agent_status, counters_status, endpoints_status
 from cognitive_operator.status.conditions import Verdict, merge_patch

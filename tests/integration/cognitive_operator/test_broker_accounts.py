@@ -9,11 +9,7 @@ from typing import Any
 import pytest
 
 from cognitive_objects import Cluster, agent, task
-from cognitive_operator.adapters.nats_accounts import (
-    OPERATOR_CREDENTIALS,
-    SERVER_CONFIG,
-    new_broker_keys,
-)
+from cognitive_operator.adapters.nats.accounts import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
 from controlplane import ControlPlane
 from eventually import eventually
 from nats_accounts import full_resolver, serve

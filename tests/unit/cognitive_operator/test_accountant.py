@@ -9,10 +9,10 @@ import operator_objects as o
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import response_subject, responses_of_agent
 from cognitive_operator.api.wire import SIGNATURE_HEADER, Completed, Failed, attempt_key, sign
-from cognitive_operator.ports import RetainedResponse
-from cognitive_operator.reconcile.accountant import PAGE, Accountant
-from cognitive_operator.reconcile.index import Index
-from cognitive_operator.reconcile.records import AgentRecord
+from cognitive_operator.ports.broker import RetainedResponse
+from cognitive_operator.reconcile.agent.usage import PAGE, Accountant
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.records import AgentRecord
 
 MASTER = b"m" * 32
 

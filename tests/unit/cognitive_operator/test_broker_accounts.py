@@ -18,9 +18,9 @@ from cognitive_operator.errors import (
     NameTakenError,
     ObjectInvalidError,
 )
-from cognitive_operator.ports import Body
-from cognitive_operator.reconcile.broker_accounts import EXPEL_AFTER_S, LOOK_EVERY_S, BrokerAccounts
-from cognitive_operator.reconcile.records import AgentRecord
+from cognitive_operator.ports.kube import Body
+from cognitive_operator.reconcile.agent.nats_account import EXPEL_AFTER_S, LOOK_EVERY_S, BrokerAccounts
+from cognitive_operator.reconcile.state.records import AgentRecord
 from operator_objects import AGENT_UID, agent_body
 
 

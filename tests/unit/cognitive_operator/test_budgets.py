@@ -9,11 +9,11 @@ from cognitive_operator.api.counters import Accounting, Counters, DayTokens
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Completed, Failed
 from cognitive_operator.desired.request import desired_request
+from cognitive_operator.plan.attempt import closing_of
 from cognitive_operator.plan.budget import tokens_check
-from cognitive_operator.plan.flight import closing_of
-from cognitive_operator.plan.ledger import Entry, Share, counted
 from cognitive_operator.plan.task import TaskPlan, plan_task
-from cognitive_operator.reconcile.records import AgentRecord, Spent
+from cognitive_operator.plan.usage import Entry, Share, counted
+from cognitive_operator.reconcile.state.records import AgentRecord, Spent
 
 SCHEMA = {"type": "integer"}
 USED = {"prompt_tokens": 300, "completion_tokens": 200, "total_tokens": 500}

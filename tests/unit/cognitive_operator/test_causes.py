@@ -14,8 +14,8 @@ from cognitive_operator.errors import (
     NameTakenError,
     ObjectInvalidError,
 )
-from cognitive_operator.plan.causes import MESSAGE_CHARACTERS, ChildSeen, cause_of, refusal_of
-from cognitive_operator.ports import EventNote
+from cognitive_operator.plan.diagnosis import MESSAGE_CHARACTERS, ChildSeen, cause_of, refusal_of
+from cognitive_operator.ports.kube import EventNote
 
 PLACE = "Deployment team/ca-sre-vllm"
 QUOTA = 'pods "ca-sre-vllm-1" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0'

@@ -9,8 +9,8 @@ from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.errors import ObjectNotFoundError
 from cognitive_operator.plan.agent import Check
-from cognitive_operator.reconcile.fallbacks import with_fallbacks
-from cognitive_operator.services import ModelSeen, ModelTarget
+from cognitive_operator.ports.model import ModelSeen, ModelTarget
+from cognitive_operator.reconcile.agent.model.fallbacks import with_fallbacks
 
 UNREACHABLE = Check("False", Reason.MODEL_UNREACHABLE, "http://model/v1: no connection.")
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import operator_objects as o
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.reconcile.fence import fence_claimed
-from cognitive_operator.reconcile.index import Index
+from cognitive_operator.reconcile.agent.redelivery_guard import fence_claimed
+from cognitive_operator.reconcile.state.index import Index
 
 CLOSED = {
     "number": 1,

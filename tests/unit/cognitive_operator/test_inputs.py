@@ -15,14 +15,14 @@ from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Request
 from cognitive_operator.desired.input import INLINE_INPUT_BYTES, MAX_INPUT_BYTES
 from cognitive_operator.errors import BrokerUnavailableError, ForbiddenError, MessageError, ObjectNotFoundError
-from cognitive_operator.plan.hold import Hold
-from cognitive_operator.plan.input_hold import HeldError
-from cognitive_operator.reconcile.dependencies import Dependencies
-from cognitive_operator.reconcile.index import Index
-from cognitive_operator.reconcile.inputs import LOOK_EVERY_S, Inputs
-from cognitive_operator.reconcile.records import TaskRecord
-from cognitive_operator.reconcile.requests import RequestPublisher
-from cognitive_operator.telemetry import Untraced
+from cognitive_operator.plan.gate import Hold
+from cognitive_operator.plan.input_gate import HeldError
+from cognitive_operator.ports.telemetry import Untraced
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.records import TaskRecord
+from cognitive_operator.reconcile.task.gates.dependencies import Dependencies
+from cognitive_operator.reconcile.task.gates.inputs import LOOK_EVERY_S, Inputs
+from cognitive_operator.reconcile.task.publish import RequestPublisher
 
 SECRET = "hunter2-do-not-tell"
 

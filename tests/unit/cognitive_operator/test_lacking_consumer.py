@@ -4,8 +4,8 @@ import pytest
 
 import operator_objects as o
 from cognitive_operator.api.wire import Lease
-from cognitive_operator.reconcile.index import Index
-from cognitive_operator.reconcile.records import WorkerSeen
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.records import WorkerSeen
 
 
 def lease(reason: str | None) -> Lease:

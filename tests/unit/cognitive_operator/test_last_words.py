@@ -2,7 +2,7 @@
 
 import pytest
 
-from cognitive_operator.plan.last_words import CHARACTERS, last_words
+from cognitive_operator.plan.container_error import CHARACTERS, last_words
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from cognitive_operator.desired.request import API_KEY_FILE, secret_files
 from cognitive_operator.desired.vllm import ServerTerms, desired_deployment, desired_key, desired_service
 from cognitive_operator.plan.agent import Check
 from cognitive_operator.plan.model_server import ServerSeen, server_check, settled_check, trial_check
-from cognitive_operator.ports import Body
-from cognitive_operator.services import ModelTrial
+from cognitive_operator.ports.kube import Body
+from cognitive_operator.ports.model import ModelTrial
 from cognitive_operator.status.model import model_status
 from operator_objects import NOW, agent_body
 

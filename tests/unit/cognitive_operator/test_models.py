@@ -7,12 +7,12 @@ from typing import Any, cast
 from cognitive_operator.api.children import ChildKind, owner_of
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.errors import ForbiddenError, NameTakenError
-from cognitive_operator.ports import Body, EventNote
-from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.index import Index
-from cognitive_operator.reconcile.models import Models
-from cognitive_operator.reconcile.records import AgentRecord
-from cognitive_operator.services import ModelSeen, ModelTarget, ModelTrial
+from cognitive_operator.ports.kube import Body, EventNote
+from cognitive_operator.ports.model import ModelSeen, ModelTarget, ModelTrial
+from cognitive_operator.reconcile.agent.model.readiness import Models
+from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.records import AgentRecord
 from operator_objects import AGENT_UID, NOW, agent_body
 
 OWN = {"llm": {"provider": "vllm", "model": "m", "vllm": {}}}

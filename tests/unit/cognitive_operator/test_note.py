@@ -3,8 +3,8 @@
 import operator_objects as o
 from cognitive_operator.api.conditions import Outcome
 from cognitive_operator.api.wire import Failed
-from cognitive_operator.plan.flight import Closing, closing_of
-from cognitive_operator.plan.note import note_of
+from cognitive_operator.plan.attempt import Closing, closing_of
+from cognitive_operator.plan.closed_response import note_of
 
 
 def test_a_note_says_what_ended_and_how_long_it_ran_and_claims_no_costs() -> None:

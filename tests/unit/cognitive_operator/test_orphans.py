@@ -7,10 +7,10 @@ import pytest
 
 import operator_objects as o
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.reconcile.cleaner import Leftover
-from cognitive_operator.reconcile.index import Index
-from cognitive_operator.reconcile.sweep import Sweep
-from cognitive_operator.reconcile.watch_lag import WatchLag
+from cognitive_operator.reconcile.resync import Sweep
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.watch_lag import WatchLag
+from cognitive_operator.reconcile.task.cleanup import Leftover
 
 OF_TASK = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)
 OF_NO_TASK = AttemptKey(o.AGENT_UID, "gone", 1)

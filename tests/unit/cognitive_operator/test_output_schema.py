@@ -7,8 +7,8 @@ import pytest
 import operator_objects as o
 from cognitive_operator.plan.output_schema import DIALECT, MAX_SCHEMA_BYTES, SchemaFault, schema_fault
 from cognitive_operator.plan.task import plan_task
-from cognitive_operator.reconcile.index import Index
-from cognitive_operator.reconcile.output_schemas import OutputSchemas
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemas
 
 TREE = {"$defs": {"node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}}}, "$ref": "#/$defs/node"}
 
@@ -97,7 +97,7 @@ async def test_a_task_with_a_bad_schema_is_refused_before_anything_runs() -> Non
 async def test_a_sound_schema_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     record = record_with({"type": "null"})
     assert await OutputSchemas().hold(record) is None
-    monkeypatch.setattr("cognitive_operator.reconcile.output_schemas.schema_fault", None)
+    monkeypatch.setattr("cognitive_operator.reconcile.task.gates.output_schema.schema_fault", None)
     assert await OutputSchemas().hold(record) is None
 
 

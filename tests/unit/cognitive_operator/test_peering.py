@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.plan.peering import Peer, leads
+from cognitive_operator.plan.leader import Peer, leads
 
 NOW = datetime(2026, 11, 21, 2, 0, 0, tzinfo=UTC)
 ME = Peer("me", 5)

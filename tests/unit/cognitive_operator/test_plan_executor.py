@@ -3,7 +3,7 @@
 import operator_objects as o
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.plan.executor import outdated_executors, plan_executor
-from cognitive_operator.services import RayJob
+from cognitive_operator.ports.ray import RayJob
 
 
 def job(settings: str, start: int, status: str = "RUNNING", message: str = "") -> RayJob:

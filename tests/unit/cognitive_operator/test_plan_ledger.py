@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import operator_objects as o
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.plan.ledger import (
+from cognitive_operator.plan.usage import (
     Entry,
     Share,
     TaskSeen,

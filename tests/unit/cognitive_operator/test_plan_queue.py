@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cognitive_operator.plan.line import Line, place_of
-from cognitive_operator.plan.queue import AgentQueue, Terms
+from cognitive_operator.scheduling.agent_queue import AgentQueue, Terms
+from cognitive_operator.scheduling.priority_queue import Line, place_of
 
 UIDS = [f"t{n:02d}" for n in range(12)]
 TASKS = st.lists(

@@ -21,8 +21,8 @@ from cognitive_operator.plan.ray_cluster import (
     ray_place,
     with_live_counts,
 )
-from cognitive_operator.plan.share import ray_cluster_of
-from cognitive_operator.ports import Body
+from cognitive_operator.ports.kube import Body
+from cognitive_operator.scheduling.fair_share import ray_cluster_of
 from operator_objects import AGENT_UID, agent_body
 
 READY = {"type": "HeadPodReady", "status": "True"}

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.plan.line import place_of
-from cognitive_operator.plan.queue import AgentQueue, Terms
-from cognitive_operator.plan.share import RayShare, ray_cluster_of
+from cognitive_operator.scheduling.agent_queue import AgentQueue, Terms
+from cognitive_operator.scheduling.fair_share import RayShare, ray_cluster_of
+from cognitive_operator.scheduling.priority_queue import place_of
 from operator_objects import agent_body
 
 WEIGHTS = st.lists(st.integers(1, 7), min_size=2, max_size=5)

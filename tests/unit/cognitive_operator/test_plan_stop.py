@@ -9,8 +9,8 @@ import pytest
 import operator_objects as o
 from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.resources import Attempt, RetryPolicy, Task
-from cognitive_operator.plan.flight import closing_of
-from cognitive_operator.plan.hold import overdue, own_hold
+from cognitive_operator.plan.attempt import closing_of
+from cognitive_operator.plan.gate import overdue, own_hold
 from cognitive_operator.plan.retry import backoff_left_s, backoff_s, is_retried
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from cognitive_operator.status.conditions import merge_patch

@@ -4,13 +4,13 @@ from typing import Any
 
 import operator_objects as o
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.plan.flight import Flight
-from cognitive_operator.plan.share import RayBounds
-from cognitive_operator.ports import Body
-from cognitive_operator.reconcile.gauges import QueueGauges
-from cognitive_operator.reconcile.index import Index
-from cognitive_operator.reconcile.records import TaskRecord
-from cognitive_operator.telemetry import QueueSeen
+from cognitive_operator.plan.attempt import Flight
+from cognitive_operator.ports.kube import Body
+from cognitive_operator.ports.telemetry import QueueSeen
+from cognitive_operator.reconcile.agent.queue_metrics import QueueGauges
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.records import TaskRecord
+from cognitive_operator.scheduling.fair_share import RayBounds
 
 NAME = ("team", "sre")
 ACCEPTED = {"phase": "Queued", "conditions": [{"type": "Accepted", "status": "True"}]}

@@ -20,12 +20,12 @@ from cognitive_operator.errors import (
     RayRefusedError,
     RayUnavailableError,
 )
-from cognitive_operator.plan.flight import Flight
-from cognitive_operator.ports import Body
-from cognitive_operator.reconcile.index import Index
-from cognitive_operator.reconcile.ray_clusters import RayClusters
-from cognitive_operator.reconcile.records import AgentRecord
-from cognitive_operator.services import RayTarget
+from cognitive_operator.plan.attempt import Flight
+from cognitive_operator.ports.kube import Body
+from cognitive_operator.ports.ray import RayTarget
+from cognitive_operator.reconcile.agent.ray import RayClusters
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.records import AgentRecord
 from operator_objects import AGENT_UID, agent_body, key, task_body
 
 NAME = "ca-sre-bafde89c-ray"

@@ -11,7 +11,7 @@ from cognitive_operator.desired.ray_job import RayEnvironment, desired_executor
 from cognitive_operator.desired.request import secret_files
 from cognitive_operator.errors import ApiUnavailableError, ObjectNotFoundError
 from cognitive_operator.plan.agent import Check
-from cognitive_operator.reconcile.secrets import read_model_key
+from cognitive_operator.reconcile.agent.model.api_key import read_model_key
 
 REDIS = {"redisSecretRef": {"name": "redis"}, "rateLimit": {"backend": "Redis"}}
 

@@ -11,9 +11,9 @@ from cognitive_operator.api.runs import Run
 from cognitive_operator.api.schedules import Schedule
 from cognitive_operator.errors import ApiUnavailableError, ConflictError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.plan.schedule import LOOK_AGAIN_S, plan_schedule, surplus
-from cognitive_operator.ports import EventNote, Identity, ObjectRef
-from cognitive_operator.reconcile.index import Index
-from cognitive_operator.reconcile.schedules import Schedules
+from cognitive_operator.ports.kube import EventNote, Identity, ObjectRef
+from cognitive_operator.reconcile.schedule.reconciler import Schedules
+from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.status.conditions import merge_patch
 
 MADE = datetime(2026, 11, 21, 6, 0, 10, tzinfo=UTC)

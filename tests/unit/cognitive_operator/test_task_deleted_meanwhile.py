@@ -3,11 +3,11 @@
 import asyncio
 
 import operator_objects as o
-from cognitive_operator.plan.flight import Flight
-from cognitive_operator.reconcile.holds import Holds
-from cognitive_operator.reconcile.index import Index
-from cognitive_operator.reconcile.records import TaskRecord
-from cognitive_operator.reconcile.tasks import TaskReconciler
+from cognitive_operator.plan.attempt import Flight
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.records import TaskRecord
+from cognitive_operator.reconcile.task.gates.gate import Holds
+from cognitive_operator.reconcile.task.reconciler import TaskReconciler
 
 
 class Outside:

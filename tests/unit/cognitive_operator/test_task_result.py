@@ -10,7 +10,7 @@ import pytest
 import operator_objects as o
 from cognitive_operator.__main__ import main
 from cognitive_operator.errors import ObjectNotFoundError, ResultError
-from cognitive_operator.reconcile.task_result import result_of
+from cognitive_operator.reconcile.task.result import result_of
 
 RESULT = {"thought": "x" * 20_000}
 CONTENT = json.dumps(RESULT).encode()

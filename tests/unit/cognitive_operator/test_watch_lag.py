@@ -6,8 +6,8 @@ import kopf
 import pytest
 
 from cognitive_operator.handlers.registry import WATCH_LAG_MAX_S, watch_probe
-from cognitive_operator.reconcile.sweep import RELIST_EVERY_S
-from cognitive_operator.reconcile.watch_lag import WatchLag
+from cognitive_operator.reconcile.resync import RELIST_EVERY_S
+from cognitive_operator.reconcile.state.watch_lag import WatchLag
 
 
 class Clock:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from cognitive_operator.errors import ApiUnavailableError, ConflictError
-from cognitive_operator.reconcile.workqueue import WorkQueue
+from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from eventually import eventually_async
 
 

@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 
-from cognitive_operator.adapters.kube_events import DRAIN_S, EventRecorder, event_manifest
+from cognitive_operator.adapters.kube.events import DRAIN_S, EventRecorder, event_manifest
 from cognitive_operator.errors import ForbiddenError
-from cognitive_operator.ports import EventNote, EventSink, ObjectRef
+from cognitive_operator.ports.kube import EventNote, EventSink, ObjectRef
 
 ABOUT = ObjectRef("CognitiveTask", "default", "why", "uid-1")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cognitive_operator.adapters.kube_access import KubeConfigError, TokenFile, find_access
+from cognitive_operator.adapters.kube.access import KubeConfigError, TokenFile, find_access
 
 NOWHERE = Path("/nonexistent")
 

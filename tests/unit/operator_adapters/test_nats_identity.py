@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from cognitive_operator.__main__ import main
-from cognitive_operator.adapters.agent_accounts import NatsAgentAccounts
-from cognitive_operator.adapters.nats_accounts import BrokerKeys, new_broker_keys
-from cognitive_operator.adapters.nats_identity import ACCOUNT, ROOT, Identity, KeyFileError, read_claims
+from cognitive_operator.adapters.nats.accounts import BrokerKeys, new_broker_keys
+from cognitive_operator.adapters.nats.agent_accounts import NatsAgentAccounts
+from cognitive_operator.adapters.nats.identity import ACCOUNT, ROOT, Identity, KeyFileError, read_claims
 from cognitive_operator.desired.broker_rights import broker_rights
 
 

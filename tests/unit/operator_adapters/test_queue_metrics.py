@@ -3,9 +3,9 @@
 import pytest
 from prometheus_client import generate_latest
 
-from cognitive_operator.adapters.metrics import PrometheusMetrics
+from cognitive_operator.adapters.telemetry.metrics import PrometheusMetrics
 from cognitive_operator.config import ConfigError, config_from
-from cognitive_operator.telemetry import QueueSeen
+from cognitive_operator.ports.telemetry import QueueSeen
 
 
 def shown(metrics: PrometheusMetrics) -> list[str]:

@@ -8,14 +8,14 @@ from typing import Any, cast
 import pytest
 from nats.aio.msg import Msg
 
+from cognitive_operator.adapters.cancellation import end
 from cognitive_operator.adapters.clock import SystemClock
-from cognitive_operator.adapters.jetstream import JetStream, JetStreamError
-from cognitive_operator.adapters.model_url import models_url
-from cognitive_operator.adapters.nats_connection import NatsConnection, NatsSettings
-from cognitive_operator.adapters.tasks import end
-from cognitive_operator.adapters.troubles import Troubles, describe
+from cognitive_operator.adapters.model.url import models_url
+from cognitive_operator.adapters.nats.connection import NatsConnection, NatsSettings
+from cognitive_operator.adapters.nats.jetstream import JetStream, JetStreamError
+from cognitive_operator.adapters.ongoing_errors import Troubles, describe
 from cognitive_operator.errors import BrokerUnavailableError
-from cognitive_operator.services import ModelTarget
+from cognitive_operator.ports.model import ModelTarget
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ import kopf
 import pytest
 
 from cognitive_operator import bootstrap
-from cognitive_operator.adapters.kube import KubeApi
+from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.config import Config, ConfigError, config_from
 from cognitive_operator.handlers.registry import new_settings
-from cognitive_operator.plan.peering import Peer
-from cognitive_operator.reconcile.stand import Stand
+from cognitive_operator.plan.leader import Peer
+from cognitive_operator.reconcile.leader import Stand
 
 
 class Client:

@@ -7,7 +7,7 @@ from typing import Final
 from cognitive_operator.api.children import SECRET
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.child import child_manifest
-from cognitive_operator.ports import Body
+from cognitive_operator.ports.kube import Body
 
 SUFFIX: Final = "nats"
 KEY: Final = "nats.creds"

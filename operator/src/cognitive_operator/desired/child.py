@@ -8,7 +8,7 @@ from typing import Any, Final
 from cognitive_operator.api.children import SPEC_HASH, ChildKind, child_labels, child_name
 from cognitive_operator.api.names import AGENT_KIND, API_VERSION
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.ports import Body
+from cognitive_operator.ports.kube import Body
 
 CONTAINER_SECURITY: Final[Mapping[str, Any]] = {
     "allowPrivilegeEscalation": False,

@@ -8,7 +8,7 @@ from cognitive_operator.api.ray_spec import ManagedRay, RayFaultTolerance, RayRe
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.child import CONTAINER_SECURITY, child_manifest, content_hash
 from cognitive_operator.desired.ray_pods import plain_resources, pod_template
-from cognitive_operator.ports import Body
+from cognitive_operator.ports.kube import Body
 
 SUFFIX: Final = "ray"
 WORKER_GROUP: Final = "workers"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id, request_subject
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.request import secret_files
-from cognitive_operator.services import RaySubmission
+from cognitive_operator.ports.ray import RaySubmission
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired import broker_secret
 from cognitive_operator.desired.child import CONTAINER_SECURITY
 from cognitive_operator.desired.request import API_KEY_FILE, REDIS_URL_FILE, fallback_key_file
-from cognitive_operator.ports import Body
+from cognitive_operator.ports.kube import Body
 
 SECRETS_DIR: Final = "/var/run/secrets/cognitive"
 SECRETS_MODE: Final = 0o444

@@ -3,14 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from cognitive_operator.api.names import (
-    API_VERSION,
-    SCHEDULE_KIND,
-    SCHEDULE_LABEL,
-    SCHEDULED_AT,
-    TASK_KIND,
-    run_name,
-)
+from cognitive_operator.api.names import API_VERSION, SCHEDULE_KIND, SCHEDULE_LABEL, SCHEDULED_AT, TASK_KIND, run_name
 from cognitive_operator.api.schedules import Schedule
 
 

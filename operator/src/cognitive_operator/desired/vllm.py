@@ -11,7 +11,7 @@ from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.vllm_spec import ManagedVLLM, ModelCache
 from cognitive_operator.desired.child import child_manifest
 from cognitive_operator.desired.vllm_pods import COMPONENT, COMPONENT_LABEL, MODEL_LABEL, model_label, pod_template
-from cognitive_operator.ports import Body
+from cognitive_operator.ports.kube import Body
 
 PROGRESS_S: Final = 600
 """Time beside the loading of the model in which a pod is to be scheduled and its image pulled."""

@@ -10,7 +10,7 @@ from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.vllm_spec import ManagedVLLM
 from cognitive_operator.desired.child import CONTAINER_SECURITY, content_hash
 from cognitive_operator.desired.ray_pods import plain_resources
-from cognitive_operator.ports import Body
+from cognitive_operator.ports.kube import Body
 
 COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 COMPONENT: Final = "model-server"

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 import kopf
 
 from cognitive_operator.api.names import AGENT_PLURAL, GROUP, MANAGER, SCHEDULE_PLURAL, TASK_PLURAL, VERSION
-from cognitive_operator.ports import Body
+from cognitive_operator.ports.kube import Body
 
 REQUEST_TIMEOUT_S: Final = 30.0
 WATCH_TIMEOUT_S: Final = 300

@@ -10,7 +10,7 @@ from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.plan.task import Blocker
-from cognitive_operator.services import ModelTarget
+from cognitive_operator.ports.model import ModelTarget
 from cognitive_operator.status.conditions import Verdict
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from cognitive_operator.api.names import executor_prefix
 from cognitive_operator.api.wire import Lease
-from cognitive_operator.services import RayJob
+from cognitive_operator.ports.ray import RayJob
 
 KEPT_FINISHED_JOBS: Final = 3
 

@@ -9,9 +9,9 @@ from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.model_server import model_server_name
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.plan.agent import Check
-from cognitive_operator.plan.causes import Cause, ChildSeen, cause_of
-from cognitive_operator.ports import Body, EventNote
-from cognitive_operator.services import ModelTrial
+from cognitive_operator.plan.diagnosis import Cause, ChildSeen, cause_of
+from cognitive_operator.ports.kube import Body, EventNote
+from cognitive_operator.ports.model import ModelTrial
 
 LOCAL: Final = (Reason.MODEL_UNREACHABLE, Reason.MODEL_NOT_SERVED)
 """What a server says that is not the one which its agent wants, or not yet."""

@@ -9,7 +9,7 @@ from cognitive_operator.api.ray_spec import RayAuth, RayTokenRef
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.ray_cluster import PODS_HASH, ray_cluster_name
 from cognitive_operator.plan.agent import Check
-from cognitive_operator.ports import Body
+from cognitive_operator.ports.kube import Body
 
 
 @dataclass(frozen=True)

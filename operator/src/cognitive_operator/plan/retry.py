@@ -7,7 +7,7 @@ from typing import Final
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Attempt, RetryPolicy, Task
-from cognitive_operator.plan.flight import Closing
+from cognitive_operator.plan.attempt import Closing
 
 UNCOUNTED_BACKOFF_S: Final = 10.0
 MAX_BACKOFF_S: Final = 300.0

@@ -8,8 +8,8 @@ from cognitive_operator.api.conditions import Outcome, Phase, Reason
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, Task
 from cognitive_operator.api.wire import Completed
 from cognitive_operator.plan import retry
-from cognitive_operator.plan.flight import Closing, Flight
-from cognitive_operator.plan.hold import Hold, own_hold
+from cognitive_operator.plan.attempt import Closing, Flight
+from cognitive_operator.plan.gate import Hold, own_hold
 from cognitive_operator.status import task as status
 from cognitive_operator.status.conditions import Verdict, merge_patch
 from cognitive_operator.status.output import output_verdicts

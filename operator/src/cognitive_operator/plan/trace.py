@@ -11,9 +11,9 @@ from typing import Any
 
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.plan.flight import Closing
-from cognitive_operator.ports import Body
-from cognitive_operator.telemetry import SpanSeen
+from cognitive_operator.plan.attempt import Closing
+from cognitive_operator.ports.kube import Body
+from cognitive_operator.ports.telemetry import SpanSeen
 
 TASK_SPAN, ATTEMPT_SPAN = "CognitiveTask", "attempt"
 

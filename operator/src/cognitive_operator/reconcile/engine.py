@@ -5,28 +5,28 @@ from functools import partial
 from typing import Final
 
 from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL
-from cognitive_operator.ports import Body
-from cognitive_operator.reconcile.agents import AgentReconciler
-from cognitive_operator.reconcile.attempts import AttemptObserver
-from cognitive_operator.reconcile.cleaner import Cleaner
-from cognitive_operator.reconcile.collector import Collector
-from cognitive_operator.reconcile.dependencies import Dependencies
-from cognitive_operator.reconcile.deps import Deps
-from cognitive_operator.reconcile.farewell import Farewell
-from cognitive_operator.reconcile.gauges import QueueGauges
-from cognitive_operator.reconcile.holds import Holds, OwnWord, QueueDeadline
-from cognitive_operator.reconcile.index import Index
-from cognitive_operator.reconcile.inputs import Inputs
-from cognitive_operator.reconcile.output_schemas import OutputSchemas
-from cognitive_operator.reconcile.ray_clusters import RayClusters
-from cognitive_operator.reconcile.records import ObjectName
-from cognitive_operator.reconcile.requests import RequestPublisher
-from cognitive_operator.reconcile.results import ResultPump
-from cognitive_operator.reconcile.schedules import Schedules
-from cognitive_operator.reconcile.sweep import Sweep
-from cognitive_operator.reconcile.tasks import TaskReconciler
-from cognitive_operator.reconcile.watch_lag import WatchLag
-from cognitive_operator.reconcile.workqueue import WorkQueue
+from cognitive_operator.ports.kube import Body
+from cognitive_operator.reconcile.agent.finalizer import Farewell
+from cognitive_operator.reconcile.agent.queue_metrics import QueueGauges
+from cognitive_operator.reconcile.agent.ray import RayClusters
+from cognitive_operator.reconcile.agent.reconciler import AgentReconciler
+from cognitive_operator.reconcile.resync import Sweep
+from cognitive_operator.reconcile.schedule.reconciler import Schedules
+from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.records import ObjectName
+from cognitive_operator.reconcile.state.watch_lag import WatchLag
+from cognitive_operator.reconcile.state.workqueue import WorkQueue
+from cognitive_operator.reconcile.task.attempt import AttemptObserver
+from cognitive_operator.reconcile.task.cleanup import Cleaner
+from cognitive_operator.reconcile.task.gates.dependencies import Dependencies
+from cognitive_operator.reconcile.task.gates.gate import Holds, OwnWord, QueueDeadline
+from cognitive_operator.reconcile.task.gates.inputs import Inputs
+from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemas
+from cognitive_operator.reconcile.task.inbox import ResultPump
+from cognitive_operator.reconcile.task.publish import RequestPublisher
+from cognitive_operator.reconcile.task.reconciler import TaskReconciler
+from cognitive_operator.reconcile.task.ttl import Collector
 
 TASK_WORKERS: Final = 64
 AGENT_WORKERS: Final = 256

@@ -6,7 +6,7 @@ from typing import Any
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
-from cognitive_operator.services import RayTarget
+from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.status.conditions import Verdict, merge_conditions
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.services import ModelTrial
+from cognitive_operator.ports.model import ModelTrial
 
 
 def model_status(

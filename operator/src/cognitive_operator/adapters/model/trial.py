@@ -1,0 +1,63 @@
+"""A small inference on a vLLM server: what is asked, and what the answer proves."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from cognitive_operator.adapters.http_client import Answer, Question
+from cognitive_operator.adapters.model.url import models_url
+from cognitive_operator.ports.model import ModelTarget, ModelTrial
+
+TOKENS: Final = 16
+_MAX_BYTES: Final = 1024 * 1024
+
+
+def new_question(target: ModelTarget, model: str, headers: Mapping[str, str], timeout_s: float) -> Question:
+    """Return the request for a few words, sent in pieces, which are not ended before their number is reached."""
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": "Say hello."}],
+        "max_tokens": TOKENS,
+        "temperature": 0,
+        "ignore_eos": True,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    url = models_url(target).removesuffix("/models") + "/chat/completions"
+    return Question("POST", url, timeout_s, _MAX_BYTES, body, headers)
+
+
+def trial_of(answer: Answer, chunks_s: Sequence[float]) -> ModelTrial:
+    """Judge the answer.
+
+    Args:
+        answer: The whole of it.
+        chunks_s: When its pieces came, in seconds since it was asked for; at least one.
+    """
+    if answer.status != 200:
+        return ModelTrial(ok=False, message=f"HTTP {answer.status}: {answer.text}")
+    tokens = _tokens(answer.content)
+    if not tokens:
+        return ModelTrial(ok=False, message=f"it wrote nothing: {answer.text}")
+    first_s, last_s = chunks_s[0], chunks_s[-1]
+    after_first, span_s = tokens - 1, last_s - first_s
+    rate = after_first / span_s if after_first and span_s > 0 else tokens / max(last_s, 1e-6)
+    return ModelTrial(ok=True, message=f"wrote {tokens} tokens", first_token_s=first_s, tokens_per_second=rate)
+
+
+def _tokens(content: bytes) -> int:
+    """Return how many tokens were written, as the server counted them; 0 if it does not tell."""
+    usages = (event.get("usage") or {} for event in _events(content))
+    return max((int(usage.get("completion_tokens") or 0) for usage in usages), default=0)
+
+
+def _events(content: bytes) -> Iterator[dict[str, Any]]:
+    for line in content.decode("utf-8", "replace").splitlines():
+        data = line.removeprefix("data:").strip()
+        if line.startswith("data:") and data != "[DONE]":
+            try:
+                event = json.loads(data)
+            except ValueError:
+                continue
+            if isinstance(event, dict):
+                yield event

@@ -1,0 +1,123 @@
+"""Keys of a broker in operator mode: what the server trusts, and what the operator signs by.
+
+Source: NATS ADR-14, and the server's documentation of ``resolver: {type: full}``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from cognitive_operator.adapters.nats.identity import (
+    ACCOUNT,
+    ANY,
+    ROOT,
+    Identity,
+    KeyFileError,
+    new_credentials,
+    read_claims,
+)
+from cognitive_operator.desired.broker_rights import OFFERED, TOLD, BrokerRights
+
+SERVER_CONFIG: Final = "auth.conf"
+OPERATOR_CREDENTIALS: Final = "operator.creds"
+SYSTEM_CREDENTIALS: Final = "system.creds"
+ACCOUNT_KEY: Final = "account.nk"
+ROOT_KEY: Final = "root.nk"
+_BASIC: Final = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn", "leaf"), ANY)
+_JETSTREAM: Final = dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), ANY)
+
+
+def new_broker_keys() -> dict[str, str]:
+    """Make the keys of a broker: files by name.
+
+    The server's part of the configuration, the credentials of the operator (which may do anything in its account) and
+    those that tell the server of accounts, the key that signs users, and the key above it that signs accounts.
+    """
+    root, account, system = Identity.new(ROOT), Identity.new(ACCOUNT), Identity.new(ACCOUNT)
+    main = _account({**_BASIC, **_JETSTREAM}, exports=_exports())
+    accounts = {
+        account.public: root.sign(account.public, "cognitive", main),
+        system.public: root.sign(system.public, "system", _account(_BASIC)),
+    }
+    preload = "".join(f"  {public}: {jwt}\n" for public, jwt in accounts.items())
+    return {
+        SERVER_CONFIG: f"operator: {root.sign(root.public, 'cognitive-operator', {'type': 'operator'})}\n"
+        f"system_account: {system.public}\nresolver_preload: {{\n{preload}}}\n",
+        OPERATOR_CREDENTIALS: new_credentials(account, "cognitive-operator", {}),
+        SYSTEM_CREDENTIALS: new_credentials(system, "cognitive-operator", {}),
+        ACCOUNT_KEY: f"{account.seed}\n",
+        ROOT_KEY: f"{root.seed}\n",
+    }
+
+
+@dataclass(frozen=True)
+class BrokerKeys:
+    """What accounts of agents are signed by. An agent's key is derived from the root's: nothing has to be kept."""
+
+    root: Identity = field(repr=False)
+    main: str
+    """Public key of the account with the streams."""
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the files that ``new_broker_keys`` made.
+
+        Raises:
+            KeyFileError: One is absent, or holds no such key.
+        """
+        root = Identity.read(_content(folder / ROOT_KEY), ROOT, str(folder / ROOT_KEY))
+        main = Identity.read(_content(folder / ACCOUNT_KEY), ACCOUNT, str(folder / ACCOUNT_KEY))
+        return cls(root, main.public)
+
+    def account_of(self, agent_uid: str) -> str:
+        """Return the public key of an agent's account."""
+        return self._account(agent_uid).public
+
+    def account_jwt(self, agent_uid: str, rights: BrokerRights) -> str:
+        """Return what has the server know an agent's account: always the same, so that it may be told again."""
+        services = [{"type": "service", "subject": s, "account": self.main, "name": s} for s in rights.publish]
+        control = {"type": "stream", "subject": rights.control, "account": self.main, "name": rights.control}
+        claims = _account(_BASIC, imports=[*services, control])
+        return self.root.sign(self.account_of(agent_uid), f"agent {agent_uid}", claims)
+
+    def deletion_jwt(self, agent_uid: str) -> str:
+        """Return what has the server forget an agent's account."""
+        claims = {"type": "generic", "accounts": [self.account_of(agent_uid)]}
+        return self.root.sign(self.root.public, "deletion", claims)
+
+    def credentials(self, agent_uid: str, rights: BrokerRights, begins_s: int, ends_s: int) -> str:
+        """Return credentials of a new user of an agent's account; its own rights are a second fence."""
+        allowed = {"pub": {"allow": list(rights.publish)}, "sub": {"allow": list(rights.subscribe)}}
+        return new_credentials(self._account(agent_uid), f"agent {agent_uid}", allowed, iat=begins_s, exp=ends_s)
+
+    def life_of(self, agent_uid: str, rights: BrokerRights, credentials: str) -> tuple[int, int] | None:
+        """Return when credentials begin and end, None for those of another agent, root or set of rights."""
+        claims = read_claims(credentials)
+        begins_s, ends_s, allowed = claims.get("iat"), claims.get("exp"), claims.get("nats")
+        if claims.get("iss") != self.account_of(agent_uid) or not isinstance(allowed, dict):
+            return None
+        if not isinstance(begins_s, int) or not isinstance(ends_s, int):
+            return None
+        granted = (allowed.get("pub", {}).get("allow"), allowed.get("sub", {}).get("allow"))
+        return (begins_s, ends_s) if granted == (list(rights.publish), list(rights.subscribe)) else None
+
+    def _account(self, agent_uid: str) -> Identity:
+        return self.root.derive(ACCOUNT, f"account of agent {agent_uid}")
+
+
+def _exports() -> list[dict[str, Any]]:
+    """Return what agents may import. Each call has one answer: an executor asks for one request at a time."""
+    services = [{"name": s, "subject": s, "type": "service", "response_type": "Singleton"} for s in OFFERED]
+    return [*services, {"name": TOLD, "subject": TOLD, "type": "stream"}]
+
+
+def _account(limits: Mapping[str, int], **shared: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"type": "account", "limits": {**limits, "wildcards": True}, **shared}
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeyFileError(f"{path} cannot be read: {type(error).__name__}") from error

@@ -1,0 +1,148 @@
+"""Ray's Jobs REST API (port ``RayJobs``). Source: ``ray/dashboard/modules/job/job_head.py`` of Ray 2.60."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from cognitive_operator.adapters.http_client import Answer, Question, WebClient, WebError, shown
+from cognitive_operator.errors import RayRefusedError, RayUnavailableError
+from cognitive_operator.ports.ray import RayJob, RaySubmission, RayTarget
+
+MESSAGE_CHARACTERS: Final = 512
+_MAX_BYTES: Final = 16 * 1024 * 1024
+
+
+class RayJobsHttp:
+    """Jobs of any number of Ray clusters; each call waits for its own dashboard only."""
+
+    def __init__(self, web: WebClient, timeout_s: float = 5.0, submit_timeout_s: float = 15.0) -> None:
+        self._timeout_s = timeout_s
+        self._submit_timeout_s = submit_timeout_s
+        self._web = web
+
+    async def version(self, target: RayTarget) -> str:
+        """Return Ray's version: the cheapest proof that the dashboard answers.
+
+        Raises:
+            RayUnavailableError: No answer, 5xx, or something answers that is not Ray; retry.
+            RayRefusedError: 3xx or 4xx.
+        """
+        url = f"{_base(target)}/api/version"
+        answer = _accepted(url, await self._ask(target, "GET", url))
+        version = answer.json.get("ray_version") if isinstance(answer.json, dict) else None
+        if not isinstance(version, str):
+            raise RayUnavailableError(f"{shown(url)}: what answers there is not a Ray dashboard")
+        return version
+
+    async def submit(self, target: RayTarget, submission: RaySubmission) -> None:
+        """Submit a job; one with the same id that exists is adopted.
+
+        Raises:
+            RayUnavailableError: Not known whether Ray has the job: submit it again.
+            RayRefusedError: 3xx or 4xx.
+        """
+        url = f"{_base(target)}/api/jobs/"
+        body = {
+            "submission_id": submission.submission_id,
+            "entrypoint": submission.entrypoint,
+            "runtime_env": {"env_vars": dict(submission.env_vars)},
+            "metadata": dict(submission.metadata),
+        }
+        answer = await self._ask(target, "POST", url, body)
+        if answer.status >= 400 and await self.get(target, submission.submission_id) is not None:
+            return
+        _accepted(url, answer)
+
+    async def get(self, target: RayTarget, submission_id: str) -> RayJob | None:
+        """Return a job, None if Ray does not know it. Raises as ``version`` does."""
+        url = _job_url(target, submission_id)
+        answer = await self._ask(target, "GET", url)
+        if _is_unknown(answer, submission_id):
+            return None
+        job = _job(_accepted(url, answer).json)
+        if job is None:
+            raise RayUnavailableError(f"{shown(url)}: the answer is not a job of Ray")
+        return job
+
+    async def list_jobs(self, target: RayTarget) -> Sequence[RayJob]:
+        """Return all submitted jobs. Raises as ``version`` does."""
+        url = f"{_base(target)}/api/jobs/"
+        listed = _accepted(url, await self._ask(target, "GET", url)).json
+        if not isinstance(listed, list):
+            raise RayUnavailableError(f"{shown(url)}: the answer is not a list of jobs")
+        return [job for item in listed if (job := _job(item)) is not None]
+
+    async def stop(self, target: RayTarget, submission_id: str) -> None:
+        """Ask Ray to stop a job; an unknown or finished one is no error. Raises as ``version`` does."""
+        url = f"{_job_url(target, submission_id)}/stop"
+        answer = await self._ask(target, "POST", url)
+        if not _is_unknown(answer, submission_id):
+            _accepted(url, answer)
+
+    async def delete(self, target: RayTarget, submission_id: str) -> None:
+        """Forget a finished job; an unknown or running one is no error. Raises as ``version`` does."""
+        url = _job_url(target, submission_id)
+        answer = await self._ask(target, "DELETE", url)
+        if _is_unknown(answer, submission_id):
+            return
+        if answer.status >= 400 and await self._is_running(target, submission_id):
+            return
+        _accepted(url, answer)
+
+    async def _is_running(self, target: RayTarget, submission_id: str) -> bool:
+        job = await self.get(target, submission_id)
+        return job is not None and not job.is_terminal
+
+    async def _ask(self, target: RayTarget, method: str, url: str, body: Mapping[str, Any] | None = None) -> Answer:
+        timeout_s = self._submit_timeout_s if body is not None else self._timeout_s
+        headers = {"Authorization": f"Bearer {target.token}"} if target.token else {}
+        try:
+            return await self._web.ask(Question(method, url, timeout_s, _MAX_BYTES, body, headers))
+        except WebError as error:
+            raise RayUnavailableError(str(error)) from error
+
+
+def _base(target: RayTarget) -> str:
+    if not target.url.startswith(("http://", "https://")):
+        raise RayRefusedError(f"{target.url}: not a URL of a Ray dashboard, such as http://ray-head:8265")
+    return target.url.rstrip("/")
+
+
+def _job_url(target: RayTarget, submission_id: str) -> str:
+    return f"{_base(target)}/api/jobs/{quote(submission_id, safe='')}"
+
+
+def _is_unknown(answer: Answer, submission_id: str) -> bool:
+    """Tell Ray's own 404, which names the job, from that of a proxy before it."""
+    return answer.status == 404 and submission_id in answer.text
+
+
+def _accepted(url: str, answer: Answer) -> Answer:
+    if answer.status < 300:
+        return answer
+    if answer.status < 400:
+        target = shown(answer.location or "")
+        raise RayRefusedError(f"{shown(url)}: HTTP {answer.status} redirects to {target}; redirects are not followed")
+    message = f"{shown(url)}: HTTP {answer.status} {_last_words(answer)}"
+    if answer.status in (404, 408, 429) or answer.status >= 500:
+        raise RayUnavailableError(message)
+    raise RayRefusedError(message)
+
+
+def _last_words(answer: Answer) -> str:
+    """Return the end of a text, since Ray answers a traceback whose last line says what happened."""
+    lines = answer.content[-4096:].decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].strip()[:300] if lines else ""
+
+
+def _job(item: Any) -> RayJob | None:
+    """Read a job of Ray's list, None for one that was not submitted through the API."""
+    if not isinstance(item, dict) or not isinstance(item.get("submission_id"), str):
+        return None
+    metadata = item.get("metadata")
+    return RayJob(
+        submission_id=item["submission_id"],
+        status=str(item.get("status")),
+        message=str(item.get("message") or "")[:MESSAGE_CHARACTERS],
+        metadata={str(key): str(value) for key, value in metadata.items()} if isinstance(metadata, dict) else {},
+    )

@@ -1,0 +1,155 @@
+"""Prometheus metrics of the operator."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from cognitive_operator.ports.telemetry import AttemptSeen, QueueSeen
+
+_COUNTERS: Final = {
+    "results_dropped": ("Responses that were dropped, by reason.", ("reason",)),
+    "tasks_expired": ("Finished tasks that were deleted because their time to live was over.", ()),
+    "events_dropped": ("Kubernetes Events that were not written because too many waited.", ()),
+    "api_requests": ("Requests to the API server, by method and code.", ("method", "code")),
+}
+_HISTOGRAMS: Final = {"reconcile_seconds": ("Duration of reconciling one object.", ("kind",))}
+_RECONCILE_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
+_ATTEMPT_S: Final = (0.1, 0.5, 1, 2, 5, 10, 30, 60)
+_CONFIDENCE: Final = tuple(n / 10 for n in range(1, 11))
+
+
+class QueueCollector(Collector):
+    """Gauges of the queues. They are read in the server's thread, so that what they show is replaced as a whole."""
+
+    def __init__(self) -> None:
+        self.queues: Sequence[QueueSeen] = ()
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Yield each gauge with a sample for each agent."""
+        labels = ("namespace", "agent")
+        queued = GaugeMetricFamily("cognitive_queued_tasks", "Tasks of an agent that wait.", labels=labels)
+        running = GaugeMetricFamily(
+            "cognitive_active_tasks", "Tasks of an agent that are with an executor.", labels=labels
+        )
+        oldest = GaugeMetricFamily(
+            "cognitive_queue_oldest_task_age_seconds",
+            "Seconds since the creation of the oldest task that waits for its turn; 0 while none does.",
+            labels=labels,
+        )
+        for seen in self.queues:
+            name = (seen.namespace, seen.agent)
+            queued.add_metric(name, seen.queued)
+            running.add_metric(name, seen.running)
+            oldest.add_metric(name, seen.oldest_age_s)
+        return (queued, running, oldest)
+
+
+class WorkCounters:
+    """What attempts and tasks came to. Source of the names and of the buckets: the cognitive core's own metrics."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._tasks = Counter(
+            "cognitive_tasks",
+            "Finished tasks by status: success, failure, timeout, rate_limited, invalid_input or cancelled.",
+            ("task_type", "status", "provider", "model"),
+            registry=registry,
+        )
+        self._results = Counter(
+            "cognitive_results", "Ended attempts by outcome.", ("task_type", "mode", "outcome"), registry=registry
+        )
+        self._errors = Counter(
+            "cognitive_errors", "Attempts that failed, by error class.", ("error_type",), registry=registry
+        )
+        self._tokens = Counter(
+            "cognitive_tokens", "Tokens of all attempts: prompt or completion.", ("token_type",), registry=registry
+        )
+        self._energy = Counter("cognitive_energy_cost", "Energy of all attempts.", registry=registry)
+        self._seconds = Histogram(
+            "cognitive_task_duration_seconds",
+            "Running time of an attempt.",
+            ("task_type", "mode"),
+            buckets=_ATTEMPT_S,
+            registry=registry,
+        )
+        self._confidence = Histogram(
+            "cognitive_confidence_score",
+            "Confidence of the results that have one.",
+            ("task_type",),
+            buckets=_CONFIDENCE,
+            registry=registry,
+        )
+
+    def attempt(self, seen: AttemptSeen) -> None:
+        """Count an attempt that ended."""
+        self._results.labels(seen.task_type, seen.mode, seen.outcome).inc()
+        self._tokens.labels("prompt").inc(seen.prompt_tokens)
+        self._tokens.labels("completion").inc(seen.completion_tokens)
+        self._energy.inc(max(0.0, seen.energy))
+        if seen.error_type is not None:
+            self._errors.labels(seen.error_type).inc()
+        if seen.duration_s is not None:
+            self._seconds.labels(seen.task_type, seen.mode).observe(seen.duration_s)
+        if seen.confidence is not None:
+            self._confidence.labels(seen.task_type).observe(seen.confidence)
+
+    def task(self, task_type: str, status: str, provider: str, model: str) -> None:
+        """Count a task that is finished."""
+        self._tasks.labels(task_type, status, provider, model).inc()
+
+
+class PrometheusMetrics:
+    """Implements ``Metrics``; serves ``/metrics`` on a port of its own unless the port is 0."""
+
+    def __init__(self, port: int) -> None:
+        self.registry = CollectorRegistry()
+        self._counters = {
+            name: Counter(f"cognitive_operator_{name}", text, labels, registry=self.registry)
+            for name, (text, labels) in _COUNTERS.items()
+        }
+        self._histograms = {
+            name: Histogram(f"cognitive_operator_{name}", text, labels, buckets=_RECONCILE_S, registry=self.registry)
+            for name, (text, labels) in _HISTOGRAMS.items()
+        }
+        self._leading = Gauge(
+            "cognitive_operator_leading", "1: this process works; 0: it stands by.", registry=self.registry
+        )
+        self._work = WorkCounters(self.registry)
+        self._queues = QueueCollector()
+        self.registry.register(self._queues)
+        self._server = start_http_server(port, registry=self.registry) if port else None
+
+    def count(self, name: str, **labels: str) -> None:
+        """Add one to a counter."""
+        counter = self._counters[name]
+        (counter.labels(**labels) if labels else counter).inc()
+
+    def observe(self, name: str, seconds: float, **labels: str) -> None:
+        """Take a duration into a histogram."""
+        self._histograms[name].labels(**labels).observe(seconds)
+
+    def count_attempt(self, attempt: AttemptSeen) -> None:
+        """Count the end of an attempt."""
+        self._work.attempt(attempt)
+
+    def count_task(self, task_type: str, status: str, provider: str, model: str) -> None:
+        """Count the end of a task."""
+        self._work.task(task_type, status, provider, model)
+
+    def show_leading(self, *, leading: bool) -> None:
+        """Show whether this process works, or stands by while another does."""
+        self._leading.set(leading)
+
+    def show_queues(self, queues: Sequence[QueueSeen]) -> None:
+        """Replace what is shown of all agents' queues."""
+        self._queues.queues = tuple(queues)
+
+    def close(self) -> None:
+        """Stop serving."""
+        if self._server is not None:
+            server, thread = self._server
+            server.shutdown()
+            server.server_close()
+            thread.join(timeout=5)

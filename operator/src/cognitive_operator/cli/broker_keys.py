@@ -1,0 +1,15 @@
+"""Makes the broker's keys, for the command line."""
+
+from cognitive_operator.adapters.kube.api import KubeApi
+from cognitive_operator.adapters.nats.accounts import new_broker_keys
+
+
+async def ensure_broker_keys(namespace: str, name: str) -> bool:
+    """Make the Secret with the broker's keys and return True; False if there is one, which stays as it is.
+
+    Raises:
+        TransientError: The API server does not answer, or refuses the right. Retry.
+        KubeConfigError: There is no cluster.
+    """
+    async with KubeApi.connect() as kube:
+        return await kube.create_secret(namespace, name, new_broker_keys())

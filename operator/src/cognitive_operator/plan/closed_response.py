@@ -1,0 +1,32 @@
+"""The operator's note of an attempt that it ended itself, so that the stream of responses tells of every end."""
+
+from cognitive_operator.api.wire import Energy, Failed, Usage
+from cognitive_operator.plan.attempt import Closing
+from cognitive_operator.status.task import seconds_between
+
+_NOTHING = Usage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
+
+
+def note_of(closing: Closing, namespace: str, task_name: str) -> Failed:
+    """Return the end of an attempt as a failure without costs; what it did cost is not known."""
+    attempt = closing.attempt()
+    started_at = attempt.started_at or closing.finished_at
+    return Failed(
+        namespace=namespace,
+        task_name=task_name,
+        task_uid=closing.key.task_uid,
+        attempt=closing.key.number,
+        agent_uid=closing.key.agent_uid,
+        mode=closing.mode,
+        worker=attempt.worker or "",
+        submission_id=attempt.submission_id or "",
+        started_at=started_at,
+        timestamp=closing.finished_at,
+        duration_ms=round(1000 * (seconds_between(started_at, closing.finished_at) or 0)),
+        usage=_NOTHING,
+        energy=Energy(delta=0),
+        status="failed",
+        error=closing.message,
+        error_type=closing.reason,
+        retryable=closing.retryable,
+    )

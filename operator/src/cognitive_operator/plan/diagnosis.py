@@ -1,0 +1,228 @@
+"""Why a child of an agent is not ready: an ordered list of checks, the nearest cause first."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from cognitive_operator.api.conditions import Reason
+from cognitive_operator.errors import (
+    CognitiveOperatorError,
+    ForbiddenError,
+    KindAbsentError,
+    NameTakenError,
+    ObjectInvalidError,
+)
+from cognitive_operator.plan.container_error import last_words
+from cognitive_operator.ports.kube import Body, EventNote
+
+MESSAGE_CHARACTERS: Final = 1024
+_PULL: Final = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
+_REFUSED: Final = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_UNMOUNTED: Final = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
+"""Source: the reasons that kubelet and the attach controller give."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a child is not what it should be, and what to do about it."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class ChildSeen:
+    """What was observed of a child that is not ready."""
+
+    place: str
+    """The child as messages name it, such as ``Deployment ns/name``."""
+    conditions: Sequence[Body] = ()
+    """The child's own conditions."""
+    pods: Sequence[Body] = ()
+    """Its pods."""
+    claims: Sequence[Body] = ()
+    """The volume claims that its pods mount."""
+    warnings: Sequence[EventNote] = field(default_factory=tuple)
+    """Warning Events about its pods and claims, the newest first."""
+
+
+Finder = Callable[[ChildSeen], Cause | None]
+
+
+def cause_of(seen: ChildSeen) -> Cause | None:
+    """Return the first cause that is found, None if what there is to see tells of no trouble."""
+    found = (find(seen) for find in FINDERS)
+    cause = next((cause for cause in found if cause is not None), None)
+    return None if cause is None else Cause(cause.reason, f"{seen.place}: {cause.message}"[:MESSAGE_CHARACTERS])
+
+
+def refusal_of(place: str, error: CognitiveOperatorError) -> Cause | None:
+    """Return why the API server did not take a child, None for an error that passes by itself."""
+    text = str(error)
+    if isinstance(error, ForbiddenError):
+        cause = _admission(text) or Cause(Reason.FORBIDDEN, f"{text}; grant the operator this right")
+    elif isinstance(error, KindAbsentError):
+        cause = Cause(Reason.KIND_ABSENT, f"the cluster does not serve this kind: {text}")
+    elif isinstance(error, NameTakenError):
+        cause = Cause(Reason.NAME_TAKEN, text)
+    elif isinstance(error, ObjectInvalidError):
+        cause = Cause(Reason.CHILD_REFUSED, f"the API server refuses it: {text}")
+    else:
+        return None
+    return Cause(cause.reason, f"{place}: {cause.message}"[:MESSAGE_CHARACTERS])
+
+
+def _admission(text: str) -> Cause | None:
+    """Tell what refused a pod or an object from what the API server said of it."""
+    if "violates PodSecurity" in text:
+        advice = "choose an image and settings that this namespace's Pod Security level admits"
+        return Cause(Reason.POD_SECURITY_VIOLATED, f"{text}; {advice}")
+    if "exceeded quota" in text or "failed quota" in text:
+        return Cause(Reason.QUOTA_EXCEEDED, f"{text}; raise the namespace's quota or ask for less in resources")
+    return None
+
+
+def _not_created(seen: ChildSeen) -> Cause | None:
+    """Find pods that the API server did not let the child make."""
+    failure = next((c for c in seen.conditions if (c.get("type"), c.get("status")) == ("ReplicaFailure", "True")), None)
+    if failure is None:
+        return None
+    text = str(failure.get("message") or failure.get("reason") or "its pods cannot be created")
+    return _admission(text) or Cause(Reason.FORBIDDEN if "forbidden" in text else Reason.CHILD_REFUSED, text)
+
+
+def _image(seen: ChildSeen) -> Cause | None:
+    for pod, container in _containers(seen):
+        waiting = _waiting(container)
+        if waiting.get("reason") in _PULL:
+            image, said = container.get("image"), _said(waiting)
+            advice = "correct the image's name, or give imagePullSecrets"
+            return Cause(Reason.IMAGE_PULL_FAILED, f"{_name(pod)} cannot have image {image!r}: {said}; {advice}")
+    return None
+
+
+def _refused(seen: ChildSeen) -> Cause | None:
+    for pod, container in _containers(seen):
+        waiting = _waiting(container)
+        if waiting.get("reason") in _REFUSED:
+            return Cause(Reason.CONTAINER_REFUSED, f"{_name(pod)} cannot be started: {_said(waiting)}")
+    return None
+
+
+def _memory(seen: ChildSeen) -> Cause | None:
+    for pod, container in _containers(seen):
+        if container.get("ready") or _last_end(container).get("reason") != "OOMKilled":
+            continue
+        advice = "raise resources.limits.memory, or have the container use less"
+        return Cause(Reason.OUT_OF_MEMORY, f"{_name(pod)} was killed for want of memory; {advice}")
+    return None
+
+
+def _crash(seen: ChildSeen) -> Cause | None:
+    for pod, container in _containers(seen):
+        end = _last_end(container)
+        is_waiting = _waiting(container).get("reason") == "CrashLoopBackOff"
+        if container.get("ready") or not end or not (is_waiting or end.get("exitCode")):
+            continue
+        times = container.get("restartCount", 0)
+        words = last_words(str(end.get("message") or end.get("reason") or "it said nothing"))
+        code = f"ended with code {end.get('exitCode')}, {'once' if times < 2 else 'again and again'}"
+        return Cause(Reason.CRASH_LOOP, f"{_name(pod)} {code}: {words}")
+    return None
+
+
+def _gone(seen: ChildSeen) -> Cause | None:
+    """Find pods that were evicted, or that a node refused."""
+    if any((pod.get("status") or {}).get("phase") in ("Pending", "Running") for pod in seen.pods):
+        return None  # another one is on its way
+    failed = next((pod for pod in seen.pods if (pod.get("status") or {}).get("phase") == "Failed"), None)
+    return None if failed is None else Cause(Reason.POD_FAILED, f"{_name(failed)} failed: {_said(failed['status'])}")
+
+
+def _lost_claim(seen: ChildSeen) -> Cause | None:
+    """Find a claim that will not be bound as it stands: a pod that has no node yet may be what one waits for."""
+    told = {note.reason for note in seen.warnings}
+    for claim in seen.claims:
+        phase, meta = (claim.get("status") or {}).get("phase"), claim["metadata"]
+        name = f"PersistentVolumeClaim {meta['namespace']}/{meta['name']}"
+        if phase == "Lost":
+            return Cause(Reason.VOLUME_UNBOUND, f"{name} has lost its volume; delete and make it again")
+        if phase == "Pending" and ("ProvisioningFailed" in told or any(map(_waits_for_claim, seen.pods))):
+            said = next((n.message for n in seen.warnings if n.reason == "ProvisioningFailed"), "")
+            wanted = claim["spec"].get("storageClassName")
+            which = f"storage class {wanted!r}" if wanted else "the default storage class"
+            advice = "name a storageClassName that exists and has room"
+            return Cause(Reason.VOLUME_UNBOUND, f"{name} is not bound by {which}{said and ': ' + said}; {advice}")
+    return None
+
+
+def _waits_for_claim(pod: Body) -> bool:
+    text = str(_scheduled(pod).get("message") or "").lower()
+    return "persistentvolumeclaim" in text or "persistent volumes to bind" in text
+
+
+def _unschedulable(seen: ChildSeen) -> Cause | None:
+    for pod in seen.pods:
+        said = _scheduled(pod)
+        if (said.get("status"), said.get("reason")) == ("False", "Unschedulable"):
+            text = str(said.get("message") or "no node takes it").rstrip(". ")
+            advice = "ask for less in resources, allow other nodes, or add one"
+            return Cause(Reason.UNSCHEDULABLE, f"{_name(pod)} fits no node: {text}; {advice}")
+    return None
+
+
+def _unmounted(seen: ChildSeen) -> Cause | None:
+    if not any((pod.get("status") or {}).get("phase") == "Pending" for pod in seen.pods):
+        return None  # an Event outlives what it tells of
+    note = next((note for note in seen.warnings if note.reason in _UNMOUNTED), None)
+    return None if note is None else Cause(Reason.VOLUME_NOT_MOUNTED, f"a volume cannot be mounted: {note.message}")
+
+
+FINDERS: Final[Sequence[Finder]] = (
+    _not_created,
+    _image,
+    _refused,
+    _memory,
+    _crash,
+    _lost_claim,
+    _unschedulable,
+    _unmounted,
+    _gone,
+)
+"""In this order: what stands further up is the nearer cause."""
+
+
+def _containers(seen: ChildSeen) -> Iterator[tuple[Body, Body]]:
+    for pod in seen.pods:
+        if pod["metadata"].get("deletionTimestamp"):
+            continue
+        status = pod.get("status") or {}
+        for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+            yield pod, container
+
+
+def _waiting(container: Body) -> Body:
+    state: Body = container.get("state") or {}
+    return state.get("waiting") or {}
+
+
+def _last_end(container: Body) -> Body:
+    """Return how the container last ended; empty if it never did."""
+    for state in (container.get("state") or {}, container.get("lastState") or {}):
+        if state.get("terminated"):
+            end: Body = state["terminated"]
+            return end
+    return {}
+
+
+def _scheduled(pod: Body) -> Body:
+    conditions: list[Body] = (pod.get("status") or {}).get("conditions") or []
+    return next((c for c in conditions if c.get("type") == "PodScheduled"), {})
+
+
+def _said(state: Body) -> str:
+    return ": ".join(str(state[key]) for key in ("reason", "message") if state.get(key)) or "no reason is given"
+
+
+def _name(pod: Body) -> str:
+    return f"pod {pod['metadata']['name']}"

@@ -1,0 +1,13 @@
+"""Port to the clocks."""
+
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Time, injectable."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never jump: for durations."""
+
+    def now(self) -> str:
+        """Return the wall clock as RFC 3339 in UTC with microseconds: for people."""

@@ -1,0 +1,1 @@
+"""Readiness of an agent's model."""

@@ -1,0 +1,42 @@
+"""Whether one of an agent's fallbacks answers while its first model does not."""
+
+import asyncio
+
+from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.llm import Fallback
+from cognitive_operator.api.resources import Agent
+from cognitive_operator.errors import ObjectNotFoundError, TransientError
+from cognitive_operator.plan.agent import Check, target_of
+from cognitive_operator.ports.model import ModelProbe
+from cognitive_operator.reconcile.agent.model.api_key import Secrets
+
+
+async def with_fallbacks(secrets: Secrets, probe: ModelProbe, agent: Agent, first: Check) -> Check:
+    """Return what was found of the first model, unless it is out of reach and a fallback answers.
+
+    Executors ask a fallback in that case too: tasks need not wait.
+    """
+    if not _is_out_of_reach(agent, first):
+        return first
+    namespace, fallbacks = agent.metadata.namespace, agent.spec.llm.fallbacks
+    answers = await asyncio.gather(*(_answers(secrets, probe, namespace, each) for each in fallbacks))
+    number = next((number for number, answers_now in enumerate(answers) if answers_now), None)
+    if number is None:
+        return first
+    message = f"{first.message} Until it answers, spec.llm.fallbacks[{number}] does: {fallbacks[number].url}."
+    return Check("True", Reason.FALLBACK_AVAILABLE, message)
+
+
+def _is_out_of_reach(agent: Agent, first: Check) -> bool:
+    """Tell whether executors cannot reach the first model: a server of the agent's own is then just not there."""
+    is_own = agent.spec.llm.vllm is not None and first.status == "False" and first.reason != Reason.SUSPENDED
+    return is_own or first.reason == Reason.MODEL_UNREACHABLE
+
+
+async def _answers(secrets: Secrets, probe: ModelProbe, namespace: str, fallback: Fallback) -> bool:
+    ref = fallback.api_key_secret_ref
+    try:
+        key = await secrets.read_secret_key(namespace, ref.name, ref.key) if ref else None
+    except (ObjectNotFoundError, TransientError):
+        return False
+    return (await probe.check(target_of(fallback), key)).ok

@@ -1,0 +1,176 @@
+"""Finds the Ray cluster of an agent, or keeps the one that it owns, and asks its head whether it serves."""
+
+import logging
+from typing import Final
+
+from cognitive_operator.api.children import RAY_CLUSTER, child_name
+from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.ray_spec import ManagedRay, RayTokenRef
+from cognitive_operator.desired.ray_cluster import SUFFIX, desired_ray_cluster, ray_cluster_name
+from cognitive_operator.errors import (
+    CognitiveOperatorError,
+    ForbiddenError,
+    KindAbsentError,
+    ObjectInvalidError,
+    ObjectNotFoundError,
+    RayRefusedError,
+    RayUnavailableError,
+)
+from cognitive_operator.plan.agent import Check
+from cognitive_operator.plan.diagnosis import ChildSeen, cause_of, refusal_of
+from cognitive_operator.plan.ray_cluster import (
+    ClusterFacts,
+    head_check,
+    head_of,
+    head_url,
+    is_asleep,
+    life_of,
+    own_token_ref,
+    place_of,
+    plan_ray_cluster,
+    ray_place,
+    with_live_counts,
+)
+from cognitive_operator.ports.kube import Body
+from cognitive_operator.ports.ray import RayTarget
+from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.records import AgentRecord
+
+logger = logging.getLogger(__name__)
+CLUSTER_LABEL: Final = "ray.io/cluster"
+HEAD_LABEL: Final = {"ray.io/node-type": "head"}
+"""Source: the labels that KubeRay gives its pods."""
+
+
+class RayClusters:
+    """Notes what it finds in the agent's record: ``ray`` and ``ray_target``."""
+
+    def __init__(self, deps: Deps, index: Index) -> None:
+        self._deps = deps
+        self._index = index
+
+    async def look(self, record: AgentRecord) -> None:
+        """Find the cluster, ask its head, and note both."""
+        found = await self.find(record)
+        if isinstance(found, Check):
+            record.ray = found
+            record.ray_target = None if record.is_ray_away else record.ray_target
+        else:
+            record.ray_target, record.ray = found, await self._ask(record, found)
+
+    async def find(self, record: AgentRecord) -> RayTarget | Check:
+        """Return where an agent's Ray cluster is asked, or why that is not known; never raises an operator's error."""
+        place = ray_place(record.agent)
+        try:
+            return await self._find(record)
+        except KindAbsentError:
+            record.is_ray_away = True
+            message = f"{place}: the cluster does not serve ray.io/v1. Install KubeRay, or use spec.ray.address."
+            return Check("False", Reason.KUBERAY_ABSENT, message)
+        except CognitiveOperatorError as error:
+            cause = refusal_of(place, error)
+            unknown = Check("Unknown", Reason.NOT_CHECKED, f"{place}: {error}")
+            return unknown if cause is None else Check("False", cause.reason, cause.message)
+
+    async def retire(self, record: AgentRecord, *, is_moved: bool) -> None:
+        """Delete the cluster that an agent had before it was given another one, once nothing runs there."""
+        if record.agent.spec.ray.cluster is not None or record.is_retired or not is_moved:
+            return
+        try:
+            await self.remove(record)
+        except (KindAbsentError, ForbiddenError) as error:
+            logger.debug("owns no RayCluster", extra={"agent": "/".join(record.name), "cause": str(error)})
+        except CognitiveOperatorError as error:
+            logger.info("will retire a RayCluster", extra={"agent": "/".join(record.name), "cause": str(error)})
+            return
+        record.is_retired = True
+
+    async def remove(self, record: AgentRecord) -> None:
+        """Delete the RayCluster that an agent owns, if there is one. Raises as ``Children.delete`` does."""
+        meta = record.agent.metadata
+        name = child_name(meta.name, meta.uid, SUFFIX)
+        await self._deps.children.delete(RAY_CLUSTER, meta.namespace, name, meta.uid)
+
+    async def _find(self, record: AgentRecord) -> RayTarget | Check:
+        ray = record.agent.spec.ray
+        if ray.cluster is not None:
+            return await self._keep(record, ray.cluster)
+        if ray.address is not None:
+            token = await self._token(record, ray.token_secret_ref)
+            return token if isinstance(token, Check) else RayTarget(ray.address, token)
+        live = await self._live(record)
+        record.is_ray_away = live is None or is_asleep(live)
+        if live is None:
+            message = f"spec.ray.clusterRef: {ray_place(record.agent)} does not exist."
+            return Check("False", Reason.RAY_CLUSTER_NOT_FOUND, message)
+        return await self._target(record, live, ray.token_secret_ref)
+
+    async def _live(self, record: AgentRecord) -> Body | None:
+        return await self._deps.children.get(RAY_CLUSTER, record.name[0], ray_cluster_name(record.agent))
+
+    async def _keep(self, record: AgentRecord, ray: ManagedRay) -> RayTarget | Check:
+        """Bring the cluster that the agent owns a step towards what its spec wants."""
+        agent, image = record.agent, self._deps.environment.image
+        awake = desired_ray_cluster(agent, ray, image)
+        asleep = desired_ray_cluster(agent, ray, image, is_suspended=True)
+        live = await self._live(record)
+        facts = ClusterFacts(agent, awake, asleep, live, self._index.is_idle(record))
+        step = plan_ray_cluster(facts)
+        record.is_changing = step.check is not None and step.check.reason == Reason.RAY_UPDATING
+        if step.apply is not None:
+            live = await self._deps.children.apply(with_live_counts(step.apply, live))
+        if step.remove:
+            await self.remove(record)
+        record.is_ray_away = live is None or is_asleep(live) or step.remove
+        if step.check is not None or live is None:
+            return step.check or Check("Unknown", Reason.NOT_CHECKED, f"{ray_place(agent)} is not there yet.")
+        return await self._target(record, live, own_token_ref(agent, ray.auth_options))
+
+    async def _target(self, record: AgentRecord, live: Body, token_ref: RayTokenRef | None) -> RayTarget | Check:
+        if (check := head_check(live) or await self._pods_check(record, live)) is not None:
+            return await self._trouble(live) or check if check.reason == Reason.RAY_STARTING else check
+        url = head_url(live, by_name=self._deps.environment.is_in_cluster)
+        if url is None:
+            return Check("False", Reason.RAY_STARTING, f"{ray_place(record.agent)} has no address yet.")
+        token = await self._token(record, token_ref)
+        return token if isinstance(token, Check) else RayTarget(url, token)
+
+    async def _pods_check(self, record: AgentRecord, live: Body) -> Check | None:
+        """Look past the status of an owned cluster, which tells of the old head until the new one is there."""
+        if record.agent.spec.ray.cluster is None:
+            return None
+        labels = {CLUSTER_LABEL: live["metadata"]["name"], **HEAD_LABEL}
+        head = head_of(live, await self._deps.children.pods(record.name[0], labels))
+        if isinstance(head, Check):
+            return head
+        record.ray_life = life_of(head)
+        return None
+
+    async def _trouble(self, live: Body) -> Check | None:
+        """Return what keeps a cluster's pods from starting, None if nothing does."""
+        children, meta = self._deps.children, live["metadata"]
+        pods = await children.pods(meta["namespace"], {CLUSTER_LABEL: meta["name"]})
+        waiting = next((pod for pod in pods if (pod.get("status") or {}).get("phase") == "Pending"), None)
+        about = waiting["metadata"]["name"] if waiting else None
+        warnings = await children.warnings(meta["namespace"], "Pod", about) if about else ()
+        conditions = (live.get("status") or {}).get("conditions") or ()
+        cause = cause_of(ChildSeen(place_of(live), conditions, pods, warnings=warnings))
+        return None if cause is None else Check("False", cause.reason, cause.message)
+
+    async def _token(self, record: AgentRecord, ref: RayTokenRef | None) -> str | Check | None:
+        if ref is None:
+            return None
+        try:
+            return await self._deps.kube.read_secret_key(record.name[0], ref.name, ref.key)
+        except (ObjectNotFoundError, ObjectInvalidError) as error:
+            return Check("False", Reason.SECRET_NOT_FOUND, f"Ray's token: {error}")
+
+    async def _ask(self, record: AgentRecord, target: RayTarget) -> Check:
+        try:
+            version = await self._deps.ray.version(target)
+        except RayUnavailableError as error:
+            return Check("False", Reason.RAY_UNREACHABLE, f"{ray_place(record.agent)}: {error}")
+        except RayRefusedError as error:
+            return Check("False", Reason.RAY_REFUSED, f"{ray_place(record.agent)}: {error}")
+        return Check("True", Reason.AVAILABLE, f"Ray {version} answers at {target.url}.")

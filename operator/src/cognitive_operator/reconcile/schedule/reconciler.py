@@ -1,0 +1,242 @@
+"""Reconciles one schedule: starts the run that is due, keeps count, and deletes what had its time."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from pydantic import ValidationError
+
+from cognitive_operator.api.conditions import Reason, ScheduleCondition
+from cognitive_operator.api.names import SCHEDULE_KIND, SCHEDULE_PLURAL, TASK_PLURAL
+from cognitive_operator.api.runs import Run, owner_of
+from cognitive_operator.api.schedules import Schedule
+from cognitive_operator.desired.scheduled_task import desired_run
+from cognitive_operator.errors import (
+    CognitiveOperatorError,
+    ConflictError,
+    ForbiddenError,
+    ObjectInvalidError,
+    ObjectNotFoundError,
+)
+from cognitive_operator.plan.schedule import SchedulePlan, plan_schedule, surplus
+from cognitive_operator.ports.kube import Body, EventNote, Identity, ObjectRef
+from cognitive_operator.reconcile.resync import RELIST_EVERY_S, Sweep
+from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.records import ObjectName
+from cognitive_operator.reconcile.state.workqueue import WorkQueue
+from cognitive_operator.status.conditions import Verdict, merge_patch
+from cognitive_operator.status.schedule import ScheduleFacts, schedule_status
+
+logger = logging.getLogger(__name__)
+WORKERS: Final = 16
+PAUSE_S: Final = 5.0
+
+
+@dataclass
+class ScheduleRecord:
+    """A schedule and what this process did for it."""
+
+    name: ObjectName
+    schedule: Schedule
+    body: Body
+    deleted: set[str] = field(default_factory=set)
+    """Tasks whose deletion was asked for."""
+    told: datetime | None = None
+    """The last time of which an Event said that it is blocked."""
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What became of a run that was due."""
+
+    verdict: Verdict
+    handled: datetime | None = None
+    is_started: bool = False
+
+
+class Schedules:
+    """All schedules, each worked on by one at a time."""
+
+    def __init__(self, deps: Deps, index: Index, sweep: Sweep) -> None:
+        self._deps = deps
+        self._index = index
+        self._sweep = sweep
+        self._records: dict[ObjectName, ScheduleRecord] = {}
+        self._names: dict[str, ObjectName] = {}
+        self._queue = WorkQueue[ObjectName]("schedule", self.reconcile, WORKERS)
+        index.runs.wake = self._wake
+
+    async def run(self) -> None:
+        """Read all schedules at the start and then again and again, until cancelled."""
+        await self._sweep.synced.wait()
+        while True:
+            try:
+                await self._relist()
+                for name in self._records:
+                    self._queue.add(name)
+                await asyncio.sleep(RELIST_EVERY_S)
+            except CognitiveOperatorError as error:
+                logger.info("cannot list the schedules", extra={"cause": str(error)})
+                await asyncio.sleep(PAUSE_S)
+
+    async def close(self) -> None:
+        """Stop."""
+        await self._queue.close()
+
+    def take(self, body: Body) -> None:
+        """Take in a schedule as it is now and have it reconciled."""
+        meta = body["metadata"]
+        name = (meta["namespace"], meta["name"])
+        record = self._records.get(name)
+        if record is not None and record.schedule.metadata.uid != meta["uid"]:
+            self.lose(record.body)
+            record = None
+        if record is not None and int(meta["resourceVersion"]) <= int(record.body["metadata"]["resourceVersion"]):
+            return
+        try:
+            schedule = Schedule.model_validate(body)
+        except ValidationError as error:  # an older CRD let it in
+            logger.warning("ignored a schedule", extra={"schedule": "/".join(name), "cause": str(error)})
+            return
+        if record is None:
+            record = self._records[name] = ScheduleRecord(name, schedule, body)
+            self._names[meta["uid"]] = name
+        record.schedule, record.body = schedule, body
+        self._queue.add(name)
+
+    def lose(self, body: Body) -> None:
+        """A schedule is deleted; Kubernetes deletes its tasks."""
+        meta = body["metadata"]
+        if self._names.pop(meta["uid"], None) is not None:
+            del self._records[meta["namespace"], meta["name"]]
+            self._index.runs.forget(meta["uid"])
+
+    async def reconcile(self, name: ObjectName) -> float | None:
+        """Do what is next for a schedule; return the seconds after which it is due again."""
+        record = self._records.get(name)
+        if record is None or not self._sweep.synced.is_set() or record.schedule.metadata.deletion_timestamp:
+            return None
+        record.deleted &= {run.uid for run in self._index.runs.of(record.schedule.metadata.uid)}
+        now = datetime.fromisoformat(self._deps.clock.now())
+        plan = plan_schedule(record.schedule, self._runs(record), now)
+        self._tell_blocked(record, plan)
+        start = await self._start(record, plan) if plan.due is not None else _Start(plan.verdict)
+        if await self._write(record, plan, start):
+            for run in surplus(record.schedule, self._runs(record)):
+                await self._delete(record, run)
+        return plan.recheck_s
+
+    def _wake(self, owner: str) -> None:
+        name = self._names.get(owner)
+        if name is not None:
+            self._queue.add(name)
+
+    def _runs(self, record: ScheduleRecord) -> tuple[Run, ...]:
+        runs = self._index.runs.of(record.schedule.metadata.uid)
+        return tuple(run for run in runs if run.is_finished or run.uid not in record.deleted)
+
+    async def _relist(self) -> None:
+        before = {record.schedule.metadata.uid: record.body for record in self._records.values()}
+        seen: set[str] = set()
+        async for body in self._deps.kube.list_all(SCHEDULE_PLURAL):
+            seen.add(body["metadata"]["uid"])
+            self.take(body)
+        for uid, body in before.items():
+            if uid not in seen:
+                self.lose(body)
+
+    async def _start(self, record: ScheduleRecord, plan: SchedulePlan) -> _Start:
+        """Create the task of the run that is due, once those that it replaces are deleted."""
+        assert plan.due is not None
+        for run in plan.replaced:
+            await self._delete(record, run)
+        manifest = desired_run(record.schedule, plan.due)
+        try:
+            body = await self._deps.kube.create(TASK_PLURAL, manifest)
+        except ConflictError:
+            return await self._adopt(record, plan, manifest)
+        except (ObjectInvalidError, ForbiddenError) as error:
+            message = f"The API server refuses the task of {plan.due.isoformat()}: {error}"[:1024]
+            verdict = Verdict(ScheduleCondition.READY, "False", Reason.TASK_REFUSED, message)
+            self._tell(record, verdict)
+            return _Start(verdict)
+        self._sweep.take_task(body)
+        return _Start(plan.verdict, plan.due, is_started=True)
+
+    async def _adopt(self, record: ScheduleRecord, plan: SchedulePlan, manifest: Body) -> _Start:
+        """The name of the run is taken: by itself, when this process or another died before it said so."""
+        meta = manifest["metadata"]
+        body = await self._deps.kube.get(TASK_PLURAL, meta["namespace"], meta["name"])
+        if body is not None:
+            self._sweep.take_task(body)
+        is_ours = body is None or owner_of(body) == record.schedule.metadata.uid
+        if not is_ours:
+            message = f"CognitiveTask {meta['name']} exists and is not this schedule's: its run is left out."
+            self._emit(record, EventNote("Warning", "NameTaken", message))
+        return _Start(plan.verdict, plan.due, is_started=is_ours)
+
+    async def _write(self, record: ScheduleRecord, plan: SchedulePlan, start: _Start) -> bool:
+        """Write the status if it changes; False when the schedule is gone."""
+        uid, raw = record.schedule.metadata.uid, record.body.get("status") or {}
+        gone = self._index.runs.gone(uid)
+        facts = ScheduleFacts(
+            schedule=record.schedule,
+            raw_status=raw,
+            verdict=start.verdict,
+            runs=self._runs(record),
+            gone=gone,
+            next=plan.next,
+            now=self._deps.clock.now(),
+            handled=start.handled,
+            is_started=start.is_started,
+        )
+        patch = schedule_status(facts)
+        if merge_patch(raw, patch) != dict(raw):
+            try:
+                written = await self._deps.kube.patch_status(SCHEDULE_PLURAL, record.body, patch)
+            except ConflictError:
+                await self._read_again(record)
+                raise
+            except ObjectNotFoundError:
+                self.lose(record.body)
+                return False
+            record.body, record.schedule = written, Schedule.model_validate(written)
+        self._index.runs.counted(uid, gone)
+        return True
+
+    async def _read_again(self, record: ScheduleRecord) -> None:
+        body = await self._deps.kube.get(SCHEDULE_PLURAL, *record.name)
+        if body is not None:
+            self.take(body)
+
+    async def _delete(self, record: ScheduleRecord, run: Run) -> None:
+        namespace, version = record.name[0], run.version
+        for _ in range(2):
+            try:
+                await self._deps.kube.delete(TASK_PLURAL, namespace, run.name, Identity(run.uid, version))
+                break
+            except ObjectNotFoundError:
+                break
+            except ConflictError:  # what the watch brought is old
+                body = await self._deps.kube.get(TASK_PLURAL, namespace, run.name)
+                if body is None or body["metadata"]["uid"] != run.uid:
+                    break
+                version = body["metadata"]["resourceVersion"]
+        record.deleted.add(run.uid)
+
+    def _tell_blocked(self, record: ScheduleRecord, plan: SchedulePlan) -> None:
+        if plan.blocked is not None and plan.blocked != record.told:
+            record.told = plan.blocked
+            message = f"The run of {plan.blocked.isoformat()} waits: concurrencyPolicy is Forbid and another is active."
+            self._emit(record, EventNote("Normal", "AlreadyActive", message))
+
+    def _tell(self, record: ScheduleRecord, verdict: Verdict) -> None:
+        old = (record.body.get("status") or {}).get("conditions") or ()
+        if not any(c["type"] == verdict.type and c["reason"] == verdict.reason for c in old):
+            self._emit(record, EventNote("Warning", verdict.reason, verdict.message))
+
+    def _emit(self, record: ScheduleRecord, note: EventNote) -> None:
+        self._deps.events.emit(ObjectRef(SCHEDULE_KIND, *record.name, record.schedule.metadata.uid), note)

@@ -1,0 +1,47 @@
+"""What the reconcilers are given."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from cognitive_operator.desired.ray_job import RayEnvironment
+from cognitive_operator.ports.accounts import AgentAccounts
+from cognitive_operator.ports.broker import Broker
+from cognitive_operator.ports.clock import Clock
+from cognitive_operator.ports.kube import Children, EventSink, Kube
+from cognitive_operator.ports.model import ModelProbe
+from cognitive_operator.ports.ray import RayJobs
+from cognitive_operator.ports.telemetry import Metrics, Tracer, Untraced
+from cognitive_operator.scheduling.fair_share import RayBounds
+
+
+@dataclass(frozen=True)
+class Deps:
+    """The ports, the signing key and the settings of Ray jobs."""
+
+    kube: Kube
+    children: Children
+    broker: Broker
+    ray: RayJobs
+    model: ModelProbe
+    clock: Clock
+    metrics: Metrics
+    events: EventSink
+    environment: RayEnvironment
+    master_key: bytes
+    """32 bytes that attempts' keys are derived from."""
+    ttl_s: int = 86_400
+    """Seconds after which a finished task is deleted, where neither the task nor its agent says."""
+    tracer: Tracer = field(default_factory=Untraced)
+    accounts: AgentAccounts | None = None
+    """None: the broker knows no agents apart."""
+    bounds: RayBounds = field(default_factory=RayBounds)
+
+    def __repr__(self) -> str:
+        """Return no part of the master key."""
+        return "Deps(...)"
+
+
+def today(deps: Deps) -> str:
+    """Return the day in UTC, as ``2026-11-21``, by the API server's clock, or the operator's until that is known."""
+    now_s = deps.kube.server_time()
+    return deps.clock.now()[:10] if now_s is None else datetime.fromtimestamp(now_s, UTC).date().isoformat()

@@ -1,0 +1,200 @@
+"""What the operator knows of agents and tasks: the newest objects, and what was observed beside them."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from cognitive_operator.api.model_server import with_managed_model
+from cognitive_operator.api.resources import Agent, Task, is_terminal, spec_size_bytes, was_accepted
+from cognitive_operator.plan.attempt import Flight
+from cognitive_operator.plan.task import Blocker
+from cognitive_operator.plan.usage import task_seen
+from cognitive_operator.ports.kube import Body
+from cognitive_operator.ports.ray import RayTarget
+from cognitive_operator.reconcile.state.records import AgentRecord, ObjectName, TaskRecord
+from cognitive_operator.scheduling.agent_queue import AgentQueue, Terms
+from cognitive_operator.scheduling.dependency_graph import Links
+from cognitive_operator.scheduling.fair_share import RayBounds, RayShare, ray_cluster_of
+from cognitive_operator.scheduling.priority_queue import place_of
+from cognitive_operator.scheduling.schedule_runs import Runs
+from cognitive_operator.scheduling.ttl_heap import end_of, tried_of
+
+
+class Index:
+    """All agents and tasks. Not thread-safe: it belongs to the event loop."""
+
+    def __init__(self, bounds: RayBounds | None = None) -> None:
+        self.tasks: dict[str, TaskRecord] = {}
+        self.agents: dict[ObjectName, AgentRecord] = {}
+        self.ended: set[str] = set()
+        """Finished tasks that are new or changed, until the collector takes note of them."""
+        self.is_complete = False
+        """True once all objects were listed: only then is it known who was there first."""
+        self.is_settled = False
+        """True once the attempts of an earlier process were taken over: only then is it known what runs."""
+        self._bounds = bounds or RayBounds()
+        self._queues: dict[ObjectName, AgentQueue] = {}
+        self._shares: dict[tuple[str, bool], RayShare] = {}
+        self.links = Links()
+        self.runs = Runs()
+        self._by_agent: dict[ObjectName, set[str]] = defaultdict(set)
+
+    def put_task(self, body: Body, now_s: float) -> TaskRecord | None:
+        """Take in a task; None when what is known is as new."""
+        meta = body["metadata"]
+        uid, version = meta["uid"], int(meta["resourceVersion"])
+        record = self.tasks.get(uid)
+        if record is not None and version <= record.version:
+            return None
+        if record is None:
+            record = self._new_record(body, now_s)
+        record.version, record.seen, record.tried = version, task_seen(body), tried_of(body)
+        if is_terminal(body):
+            record.body = record.task = None
+            record.end = end_of(body)
+            self.ended.add(uid)
+            self._by_agent[record.agent].discard(record.uid)
+        else:
+            record.body, record.task = body, Task.model_validate(body)
+            self._by_agent[record.agent].add(record.uid)
+            record.spec_bytes = record.spec_bytes or spec_size_bytes(body)
+        self.links.put(body)
+        self.runs.put(body)
+        return record
+
+    def _new_record(self, body: Body, now_s: float) -> TaskRecord:
+        meta = body["metadata"]
+        namespace, uid = meta["namespace"], meta["uid"]
+        agent = (namespace, body["spec"]["agentRef"]["name"])
+        record = TaskRecord(uid, (namespace, meta["name"]), agent, 0, int(meta["resourceVersion"]), now_s)
+        self.tasks[uid] = record
+        return record
+
+    def drop_task(self, uid: str) -> TaskRecord | None:
+        """Forget a task that is deleted."""
+        record = self.tasks.pop(uid, None)
+        if record is not None:
+            self.queue_of(record.agent).stop(uid)
+            self._by_agent[record.agent].discard(uid)
+            self.links.drop(record.name, uid)
+            self.runs.drop(uid)
+        return record
+
+    def put_agent(self, body: Body) -> AgentRecord | None:
+        """Take in an agent; None when what is known is as new. One that was recreated starts afresh."""
+        meta = body["metadata"]
+        name, version = (meta["namespace"], meta["name"]), int(meta["resourceVersion"])
+        record = self.agents.get(name)
+        if record is not None and version <= record.version:
+            return None
+        agent = with_managed_model(Agent.model_validate(body))
+        if record is None or record.agent.metadata.uid != agent.metadata.uid:
+            record = self.agents[name] = AgentRecord(name, agent, body, version, ray_target=_open_target(agent))
+            self.queue_of(name).clear()
+            self._line_up(name)
+        elif record.agent.spec != agent.spec:
+            record.ray_at_s = record.model_at_s = float("-inf")
+            if _ray_of(record.agent) != _ray_of(agent):
+                record.ray_target, record.is_ray_away, record.is_retired = _open_target(agent), False, False
+        record.agent, record.body, record.version = agent, body, version
+        counted = agent.status.accounting.sequence
+        record.uncounted = {at: cost for at, cost in record.uncounted.items() if at > counted}
+        self._set_terms(name, agent)
+        return record
+
+    def _set_terms(self, name: ObjectName, agent: Agent) -> None:
+        queue, is_job = self.queue_of(name), agent.spec.execution.mode == "Job"
+        if is_job != (queue.capacity is None):
+            queue.capacity = None if is_job else 0
+        wanted = agent.spec.queue
+        queue.terms = Terms(wanted.max_concurrent_tasks, wanted.max_queued_tasks, wanted.weight)
+        key = (ray_cluster_of(agent), is_job)
+        bound = self._bounds.jobs if is_job else self._bounds.tasks
+        queue.join(self._shares.setdefault(key, RayShare(bound)))
+
+    def block(self, record: AgentRecord, blocker: Blocker | None) -> None:
+        """Let an agent's tasks start, or say why they may not."""
+        record.blocker = blocker
+        self.queue_of(record.name).is_open = blocker is None
+
+    def drop_agent(self, name: ObjectName, uid: str) -> AgentRecord | None:
+        """Forget an agent that is deleted, unless it was recreated meanwhile."""
+        record = self.agents.get(name)
+        if record is None or record.agent.metadata.uid != uid:
+            return None
+        queue = self.queue_of(name)
+        queue.clear()
+        queue.terms, queue.is_open = Terms(), False
+        queue.join(RayShare())
+        return self.agents.pop(name)
+
+    def agent_of(self, record: TaskRecord) -> AgentRecord | None:
+        """Return the agent of a task if it exists and is not being deleted."""
+        agent = self.agents.get(record.agent)
+        return None if agent is None or agent.agent.metadata.deletion_timestamp else agent
+
+    def queue_of(self, agent: ObjectName) -> AgentQueue:
+        """Return the queue of an agent, which may not exist yet."""
+        queue = self._queues.get(agent)
+        if queue is None:
+            queue = self._queues[agent] = AgentQueue(agent)
+        return queue
+
+    def complete(self) -> None:
+        """All objects are known now: let all tasks line up before the first is let in."""
+        self.is_complete = True
+        for name in self.agents:
+            self._line_up(name)
+
+    def _line_up(self, agent: ObjectName) -> None:
+        for record in self.unfinished_of(agent):
+            self.line_up(record)
+
+    def line_up(self, record: TaskRecord, *, is_accepted: bool = False) -> None:
+        """Let a task wait in its agent's queue, or at its door if nothing says that it was accepted."""
+        is_known = self.tasks.get(record.uid) is record
+        if not is_known or record.task is None or record.body is None or record.flight is not None:
+            return
+        created_s = record.task.metadata.creation_timestamp.timestamp()
+        place = place_of(record.uid, record.task.spec.priority, created_s, record.arrival)
+        self.queue_of(record.agent).wait(place, is_accepted=is_accepted or was_accepted(record.body))
+
+    def adopt(self, record: TaskRecord, flight: Flight) -> None:
+        """Take over an attempt of an earlier process: it holds a slot from now on, before anything new may start."""
+        record.flight = flight
+        self.queue_of(record.agent).start(record.uid)
+
+    def put_back(self, record: TaskRecord) -> None:
+        """A task that was to start did not: it gets its place in the queue back."""
+        self.queue_of(record.agent).stop(record.uid)
+        self.line_up(record, is_accepted=True)
+
+    def unfinished_of(self, agent: ObjectName) -> Iterator[TaskRecord]:
+        """Return the tasks of an agent that are not finished."""
+        return (self.tasks[uid] for uid in list(self._by_agent.get(agent, ())))
+
+    def ray_target(self, agent_uid: str) -> RayTarget | None:
+        """Return where the jobs of an agent run, None if there are none any more.
+
+        Raises:
+            RayUnavailableError: It is not known yet.
+        """
+        record = next((r for r in self.agents.values() if r.agent.metadata.uid == agent_uid), None)
+        return None if record is None or record.is_ray_away else record.reach_ray()
+
+    def is_idle(self, record: AgentRecord) -> bool:
+        """Tell whether nothing runs on an agent's Ray cluster, and nothing of the agent can start."""
+        if not self.is_settled or record.blocker is None:
+            return False
+        cluster = ray_cluster_of(record.agent)
+        sharing = (name for name, each in self.agents.items() if ray_cluster_of(each.agent) == cluster)
+        return not any(self.queue_of(name).running for name in sharing)
+
+
+def _ray_of(agent: Agent) -> object:
+    return ray_cluster_of(agent), agent.spec.ray.token_secret_ref
+
+
+def _open_target(agent: Agent) -> RayTarget | None:
+    """Return the target of an agent that names its dashboard and needs no token for it."""
+    ray = agent.spec.ray
+    return RayTarget(ray.address) if ray.address is not None and ray.token_secret_ref is None else None

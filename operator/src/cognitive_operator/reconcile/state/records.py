@@ -1,0 +1,167 @@
+"""What the operator knows of one task and of one agent."""
+
+from dataclasses import dataclass, field
+
+from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.counters import Counters, DayTokens
+from cognitive_operator.api.names import AttemptKey
+from cognitive_operator.api.resources import Agent, Task
+from cognitive_operator.api.wire import Completed, Failed, Lease
+from cognitive_operator.errors import RayUnavailableError
+from cognitive_operator.plan.agent import UNCHECKED, Check
+from cognitive_operator.plan.attempt import Flight
+from cognitive_operator.plan.model_server import NO_SERVER, ServerNote
+from cognitive_operator.plan.task import Blocker
+from cognitive_operator.plan.usage import TaskSeen
+from cognitive_operator.ports.broker import Delivery
+from cognitive_operator.ports.kube import Body
+from cognitive_operator.ports.ray import RayTarget
+from cognitive_operator.scheduling.ttl_heap import End, Tried
+
+ObjectName = tuple[str, str]
+"""Namespace and name."""
+
+
+@dataclass
+class Arrival:
+    """A verified response, with its delivery when it came by the consumer."""
+
+    namespace: str
+    key: AttemptKey
+    response: Completed | Failed
+    delivery: Delivery | None
+    sequence: int
+
+
+@dataclass(slots=True)
+class TaskRecord:
+    """A task and what this process knows of it. A finished one keeps its names and what counting and deletion need."""
+
+    uid: str
+    name: ObjectName
+    agent: ObjectName
+    version: int
+    arrival: int
+    """Its resourceVersion when it was first seen: the order of creation of new tasks, also after a restart."""
+    since_s: float
+    seen: TaskSeen | None = None
+    body: Body | None = None
+    task: Task | None = None
+    spec_bytes: int = 0
+    written_s: float = float("-inf")
+    not_before_s: float | None = None
+    """Monotonic seconds before which no attempt may begin; None: not known yet."""
+    input_at_s: float = float("-inf")
+    """When all of its input from elsewhere was last found."""
+    has_input_beside: bool = False
+    """Whether this process put the input of the present attempt into an object."""
+    flight: Flight | None = None
+    is_schema_sound: bool = False
+    """True once its output schema was looked at and found good."""
+    tried: tuple[Tried, ...] = ()
+    """The attempts that the status tells of."""
+    end: End | None = None
+    """Of a finished task: by when it is to be deleted."""
+    arrivals: list[Arrival] = field(default_factory=list)
+
+    @property
+    def is_finished(self) -> bool:
+        """True for a task whose phase is terminal."""
+        return self.body is None
+
+    def has_closed(self, number: int) -> bool:
+        """Tell whether it is over with an attempt."""
+        return self.task is None or number <= self.task.status.last_closed
+
+    def was_claimed(self, number: int) -> bool:
+        """Tell whether the status names the worker of an attempt."""
+        return self.task is not None and any(a.number == number and a.worker for a in self.task.status.attempts)
+
+
+@dataclass
+class WorkerSeen:
+    """A worker's last lease and when it last changed, by this process's monotonic clock."""
+
+    revision: int
+    lease: Lease
+    changed_s: float
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What an attempt has cost."""
+
+    energy: float
+    tokens: int
+    day: str
+    """When it was accepted, in UTC."""
+
+
+@dataclass
+class AgentRecord:
+    """An agent and what was observed of what it needs."""
+
+    name: ObjectName
+    agent: Agent
+    body: Body
+    version: int
+    ray: Check = UNCHECKED
+    ray_at_s: float = float("-inf")
+    ray_target: RayTarget | None = None
+    """Where its Ray jobs are asked for; None: not known yet."""
+    ray_life: str = ""
+    """Tells a head of its own Ray cluster from the one before."""
+    is_ray_away: bool = False
+    """Its Ray cluster is not there or has no pods: no job of it is anywhere."""
+    is_changing: bool = False
+    """Its Ray cluster is to be changed as soon as nothing runs on it."""
+    is_retired: bool = False
+    """It owns no RayCluster that it does not want any more."""
+    model: Check = UNCHECKED
+    model_at_s: float = float("-inf")
+    server: ServerNote = NO_SERVER
+    """What is known of the agent's own model server."""
+    credentials: Check = UNCHECKED
+    credentials_at_s: float = float("-inf")
+    submitted_s: float = float("-inf")
+    ensured_since_s: float | None = None
+    """The broker connection for which the agent's consumer and bucket were made sure of."""
+    secret_at_s: float = float("-inf")
+    """When the Secret with its credentials for the broker was last found good."""
+    workers: dict[str, WorkerSeen] = field(default_factory=dict)
+    leases_at_s: float = float("-inf")
+    """When the leases were last read."""
+    counters_at_s: float = float("-inf")
+    queue_at_s: float = float("-inf")
+    """When the numbers of the queue were last written."""
+    uncounted: dict[int, Spent] = field(default_factory=dict)
+    """What responses that this process accepted have cost, by their place in the stream, until they are counted."""
+    deleting_since_s: float | None = None
+    blocker: Blocker | None = field(
+        default_factory=lambda: Blocker(Reason.AGENT_NOT_READY, "The operator has not looked at the agent yet.")
+    )
+
+    def reach_ray(self) -> RayTarget:
+        """Return where its Ray jobs are asked for. Raises RayUnavailableError while that is not known."""
+        if self.ray_target is None:
+            raise RayUnavailableError(f"CognitiveAgent {'/'.join(self.name)}: {self.ray.message}")
+        return self.ray_target
+
+    @property
+    def lacks_consumer(self) -> bool:
+        """True while a worker says that it has nothing to pull requests from: somebody deleted it."""
+        return any(seen.lease.reason == Reason.CONSUMER_MISSING for seen in self.workers.values())
+
+    def spent_energy(self, counters: Counters) -> float:
+        """Return what the agent's attempts have cost: what is counted, and what this process knows beyond it."""
+        return counters.energy.cognitive_cost + sum(spent.energy for spent in self._beyond(counters))
+
+    def tokens_today(self, counters: Counters) -> DayTokens:
+        """Return the tokens of the agent's last day: what is counted, and what this process knows beyond it."""
+        today = counters.tokens_today
+        for spent in self._beyond(counters):
+            today = today.plus(spent.day, spent.tokens)
+        return today
+
+    def _beyond(self, counters: Counters) -> list[Spent]:
+        return [spent for sequence, spent in self.uncounted.items() if sequence > counters.accounting.sequence]

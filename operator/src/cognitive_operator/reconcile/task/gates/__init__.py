@@ -1,0 +1,1 @@
+"""Checks that a task must pass before it may be queued."""

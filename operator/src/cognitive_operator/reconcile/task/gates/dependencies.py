@@ -1,0 +1,104 @@
+"""Holds a task until those that it depends on have succeeded, and takes over their results."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from cognitive_operator.api.chains import Dependency
+from cognitive_operator.api.conditions import Phase, Reason
+from cognitive_operator.api.names import TASK_PLURAL
+from cognitive_operator.api.resources import Task
+from cognitive_operator.errors import ResultError
+from cognitive_operator.plan import dependencies as chain
+from cognitive_operator.plan.gate import Hold
+from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.records import TaskRecord
+from cognitive_operator.reconcile.task.result import result_of
+from cognitive_operator.scheduling.dependency_graph import Links
+
+MAX_RESULTS_BYTES: Final = 8 * 1024 * 1024
+"""Bound on all results by reference of one task together."""
+REFRESH_S: Final = 30.0
+"""A list of what is waited for is not written more often than this."""
+
+
+class Dependencies:
+    """What a task depends on (port ``HoldSource``)."""
+
+    def __init__(self, deps: Deps, index: Index) -> None:
+        self._deps = deps
+        self._index = index
+
+    async def hold(self, record: TaskRecord) -> Hold | None:
+        """Return what a task waits for, or why it can never have it."""
+        if record.task is None:
+            return None
+        found = _hold(record, record.task, self._index.links)
+        return found and self._as_told(record, record.task, found)
+
+    async def results(self, record: TaskRecord) -> dict[str, Any]:
+        """Return the results of all that a task depends on, by their keys of input.
+
+        Raises:
+            ResultError: One of them is gone, or all are too large together. Not worth a retry.
+            TransientError: Retry.
+        """
+        found: dict[str, Any] = {}
+        budget = MAX_RESULTS_BYTES
+        for dependency in record.task.spec.depends_on if record.task else ():
+            body = await self._succeeded(record.name[0], dependency)
+            budget -= ((body.get("status") or {}).get("resultRef") or {}).get("sizeBytes", 0)
+            if budget < 0:
+                raise ResultError(f"the results of spec.dependsOn together are larger than {MAX_RESULTS_BYTES} bytes")
+            found[dependency.key] = await result_of(body, self._deps.broker)
+        return found
+
+    async def _succeeded(self, namespace: str, dependency: Dependency) -> dict[str, Any]:
+        body = await self._deps.kube.get(TASK_PLURAL, namespace, dependency.name)
+        link = self._index.links.get((namespace, dependency.name))
+        if body is None or link is None or link.uid != body["metadata"]["uid"]:
+            raise ResultError(chain.deleted(namespace, dependency.name).message)
+        return body
+
+    def _as_told(self, record: TaskRecord, task: Task, hold: Hold) -> Hold:
+        """Tell a shorter list of what is waited for only now and then: it would cost a write for each dependency."""
+        age_s = self._deps.clock.monotonic() - record.written_s
+        is_news = hold.is_final or task.status.reason != hold.reason or task.status.message == hold.message
+        if is_news or age_s >= REFRESH_S:
+            return hold
+        return replace(hold, message=task.status.message or hold.message, recheck_s=REFRESH_S - age_s)
+
+
+def _hold(record: TaskRecord, task: Task, links: Links) -> Hold | None:
+    namespace, needs = record.name[0], task.spec.depends_on
+    taken = next((each.key for each in needs if each.key in task.spec.input), None)
+    if taken is not None:
+        return chain.collision(taken)
+    if cycle := links.cycle(record.name):
+        return chain.cyclic(cycle)
+    return _failed(record, task, links) or _unfinished(namespace, needs, links)
+
+
+def _failed(record: TaskRecord, task: Task, links: Links) -> Hold | None:
+    namespace, lost = record.name[0], links.lost(record.uid)
+    for each in task.spec.depends_on:
+        link = links.get((namespace, each.name))
+        if each.name in lost or (link is None and _was_there(task)):
+            return chain.deleted(namespace, each.name)
+        if link is not None and link.is_finished and not link.has_succeeded:
+            return chain.failed(namespace, each.name, str(link.phase), link.reason)
+    return None
+
+
+def _was_there(task: Task) -> bool:
+    """Tell whether the status says that all dependencies existed, so that one was deleted while nobody looked."""
+    return task.status.reason == Reason.WAITING_FOR_DEPENDENCY or task.status.phase in (Phase.QUEUED, Phase.RUNNING)
+
+
+def _unfinished(namespace: str, needs: Sequence[Dependency], links: Links) -> Hold | None:
+    found = {each.name: links.get((namespace, each.name)) for each in needs}
+    if missing := [name for name, link in found.items() if link is None]:
+        return chain.absent(namespace, missing)
+    left = [name for name, link in found.items() if link is not None and not link.has_succeeded]
+    return chain.waiting(namespace, left) if left else None

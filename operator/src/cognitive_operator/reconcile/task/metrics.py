@@ -1,0 +1,71 @@
+"""Counts ended attempts and tasks for the metrics, under the names that dashboards of the field use."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cognitive_operator.api.conditions import Phase
+from cognitive_operator.api.wire import Completed
+from cognitive_operator.plan.attempt import Closing
+from cognitive_operator.ports.kube import Body
+from cognitive_operator.ports.telemetry import AttemptSeen, Metrics
+from cognitive_operator.status.task import seconds_between
+
+_STATUSES: Final = {
+    "DeadlineExceeded": "timeout",
+    "QueueTimeout": "timeout",
+    "ModelTimeout": "timeout",
+    "RateLimited": "rate_limited",
+    "BadRequest": "invalid_input",
+    "ContextLengthExceeded": "invalid_input",
+    "InvalidRequest": "invalid_input",
+    "InputInvalid": "invalid_input",
+    "InputTooLarge": "invalid_input",
+    "InvalidOutputSchema": "invalid_input",
+    "DependencyCycle": "invalid_input",
+}
+"""Statuses of failed tasks by their reason; of all others: failure."""
+
+
+def count_ends(metrics: Metrics, body: Body, status: Mapping[str, Any], closing: Closing | None) -> None:
+    """Count what a write of a task's status has ended: an attempt, the task, both or nothing.
+
+    Args:
+        metrics: Where to count.
+        body: The task before the write.
+        status: What was written of its status.
+        closing: The attempt that ended, if one did.
+    """
+    task_type = str(body["spec"]["type"])
+    if closing is not None:
+        metrics.count_attempt(_seen(task_type, closing))
+    phase = status.get("phase")
+    if phase is None or not Phase(phase).is_terminal:
+        return
+    response = closing.response if closing is not None else None
+    provider, model = (response.provider, response.model) if response else ("", "")
+    metrics.count_task(task_type, task_status(Phase(phase), str(status.get("reason"))), provider, model)
+
+
+def task_status(phase: Phase, reason: str) -> str:
+    """Return the status under which a finished task is counted."""
+    if phase is Phase.FAILED:
+        return _STATUSES.get(reason, "failure")
+    return "success" if phase is Phase.SUCCEEDED else "cancelled"
+
+
+def _seen(task_type: str, closing: Closing) -> AttemptSeen:
+    response, error_type = closing.response, closing.reason or None
+    if response is None:
+        duration_s = seconds_between(closing.claim.claimed_at if closing.claim else None, closing.finished_at)
+        return AttemptSeen(task_type, closing.mode, closing.outcome, error_type, duration_s)
+    return AttemptSeen(
+        task_type,
+        closing.mode,
+        closing.outcome,
+        error_type,
+        duration_s=response.duration_ms / 1000,
+        prompt_tokens=response.usage.prompt_tokens,
+        completion_tokens=response.usage.completion_tokens,
+        energy=response.energy.delta,
+        confidence=response.confidence if isinstance(response, Completed) else None,
+    )

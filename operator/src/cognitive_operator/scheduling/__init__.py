@@ -1,0 +1,1 @@
+"""Queues, fair shares and dependencies of tasks: pure state."""
