@@ -5,7 +5,7 @@ from typing import Any
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Claim, Completed, Failed
-from cognitive_operator.plan.attempt import Flight
+from cognitive_operator.plan.attempt import InFlightAttempt
 from cognitive_operator.plan.task import TaskFacts
 
 AGENT_UID = "11111111-1111-1111-1111-111111111111"
@@ -130,6 +130,6 @@ def facts(body: dict[str, Any] | None = None, **fields: Any) -> TaskFacts:
     return TaskFacts(**defaults | fields)
 
 
-def flight(age_s: float, *, claimed: Claim | None = None, number: int = 1) -> Flight:
+def flight(age_s: float, *, claimed: Claim | None = None, number: int = 1) -> InFlightAttempt:
     """Return an attempt published ``age_s`` before the facts' time."""
-    return Flight(key(number), "Embedded", 100.0 - age_s).with_claim(claimed, 100.0)
+    return InFlightAttempt(key(number), "Embedded", 100.0 - age_s).with_claim(claimed, 100.0)

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 import kopf
 
 from cognitive_operator.adapters.clock import SystemClock
-from cognitive_operator.adapters.http_client import WebClient
+from cognitive_operator.adapters.http_client import HttpClient
 from cognitive_operator.adapters.kube.access import find_access, is_in_cluster
 from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.adapters.kube.children import KubeChildren
@@ -30,11 +30,11 @@ from cognitive_operator.config import Config
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import TransientError
 from cognitive_operator.handlers.registry import new_registry, new_settings
-from cognitive_operator.plan.leader import Peer
+from cognitive_operator.plan.leader import Candidate
 from cognitive_operator.ports.telemetry import Tracer, Untraced
-from cognitive_operator.reconcile.leader import Stand
+from cognitive_operator.reconcile.leader import LeaderElection
 from cognitive_operator.reconcile.state.deps import Deps
-from cognitive_operator.scheduling.fair_share import RayBounds
+from cognitive_operator.scheduling.fair_share import RayLimits
 
 logger = logging.getLogger(__name__)
 RETRY_S: Final = 2.0
@@ -63,8 +63,8 @@ async def _run_once(config: Config) -> bool:
     stopping = asyncio.Event()
     async with AsyncExitStack() as stack:
         deps = await _connect(config, stack)
-        me = Peer(f"{socket.gethostname()}/{secrets.token_hex(4)}", secrets.randbelow(MAX_PRIORITY))
-        stand = Stand(deps, me, config.peering)
+        me = Candidate(f"{socket.gethostname()}/{secrets.token_hex(4)}", secrets.randbelow(MAX_PRIORITY))
+        stand = LeaderElection(deps, me, config.peering)
         reconciling = asyncio.create_task(stand.run(), name="stand")
         watching = asyncio.create_task(_watch(config, stand, me, stopping.set), name="kopf")
         stopped = asyncio.create_task(stopping.wait(), name="stop")
@@ -105,7 +105,7 @@ async def _is_signalled(within_s: float) -> bool:
     return signalled.is_set()
 
 
-async def _watch(config: Config, stand: Stand, me: Peer, on_stop: Callable[[], None]) -> None:
+async def _watch(config: Config, stand: LeaderElection, me: Candidate, on_stop: Callable[[], None]) -> None:
     endpoint = f"http://0.0.0.0:{config.health_port}/healthz" if config.health_port else None
     clusterwide = not config.watch_namespaces
     await kopf.operator(
@@ -129,8 +129,8 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     await broker.start()
     stack.push_async_callback(broker.close)
     accounts = _accounts(config, stack)
-    ray = RayJobsHttp(await stack.enter_async_context(WebClient(proxies=False)))
-    model = ModelEndpoint(await stack.enter_async_context(WebClient(proxies=True)))
+    ray = RayJobsHttp(await stack.enter_async_context(HttpClient(proxies=False)))
+    model = ModelEndpoint(await stack.enter_async_context(HttpClient(proxies=True)))
     master_key = await _signing_key(kube, config)
     await broker.wait_known(BROKER_KNOWN_WITHIN_S)
     return Deps(
@@ -147,7 +147,7 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
         tracer=_tracer(config, stack),
         master_key=master_key,
         ttl_s=config.ttl_s,
-        bounds=RayBounds(config.ray_jobs, config.ray_tasks),
+        bounds=RayLimits(config.ray_jobs, config.ray_tasks),
     )
 
 

@@ -19,7 +19,7 @@ from cognitive_operator.errors import (
     ObjectInvalidError,
     ObjectNotFoundError,
 )
-from cognitive_operator.ports.kube import Body, EventNote, Kube, ObjectRef
+from cognitive_operator.ports.kube import Body, Kube, KubeEvent, ObjectRef
 from controlplane import ControlPlane, Kubectl
 from http_double import HANG, HttpDouble, Reply
 
@@ -174,7 +174,7 @@ async def test_events_stand_beside_their_object(kube: KubeApi, kubectl: Kubectl)
     dropped: list[None] = []
     async with EventRecorder(kube, lambda: dropped.append(None)) as recorder:
         for number in range(5):
-            recorder.emit(about, EventNote("Warning", "ExecutorLost", f"attempt {number} " + "ü" * 1024))
+            recorder.emit(about, KubeEvent("Warning", "ExecutorLost", f"attempt {number} " + "ü" * 1024))
     assert not dropped
     events = kubectl.json("get", "events", "--field-selector", f"involvedObject.uid={about.uid}")["items"]
     assert len(events) == 5

@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cognitive_operator.adapters.http_client import WebClient
+from cognitive_operator.adapters.http_client import HttpClient
 from cognitive_operator.adapters.model.endpoint import ModelEndpoint
 from cognitive_operator.ports.model import ModelProbe, ModelTarget
 from http_double import HANG, HttpDouble, Reply
@@ -15,7 +15,7 @@ LIST = Reply(json={"object": "list", "data": [{"id": "gemma-3-270m"}, {"id": "ot
 
 @pytest.fixture
 async def probe() -> AsyncIterator[ModelEndpoint]:
-    async with WebClient(proxies=True) as web:
+    async with HttpClient(proxies=True) as web:
         yield ModelEndpoint(web, timeout_s=2)
 
 

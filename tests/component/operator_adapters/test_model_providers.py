@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from cognitive_operator.adapters.http_client import WebClient
+from cognitive_operator.adapters.http_client import HttpClient
 from cognitive_operator.adapters.model.endpoint import ModelEndpoint
 from cognitive_operator.adapters.model.url import models_url
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
@@ -21,7 +21,7 @@ CREDENTIALS = ("Authorization", "api-key", "x-api-key", "x-goog-api-key")
 
 @pytest.fixture
 async def probe() -> AsyncIterator[ModelEndpoint]:
-    async with WebClient(proxies=True) as web:
+    async with HttpClient(proxies=True) as web:
         yield ModelEndpoint(web, timeout_s=2)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.adapters.http_client import WebClient
+from cognitive_operator.adapters.http_client import HttpClient
 from cognitive_operator.adapters.model.endpoint import ModelEndpoint
-from cognitive_operator.ports.model import ModelTarget, ModelTrial
+from cognitive_operator.ports.model import InferenceResult, ModelTarget
 from http_double import HANG, HttpDouble, Reply
 
 pytestmark = pytest.mark.component
@@ -27,11 +27,11 @@ WORDS = stream({"choices": [{"delta": {"content": "hi"}}]}, {"choices": [], "usa
 
 @pytest.fixture
 async def probe() -> AsyncIterator[ModelEndpoint]:
-    async with WebClient(proxies=True) as web:
+    async with HttpClient(proxies=True) as web:
         yield ModelEndpoint(web)
 
 
-async def tried(probe: ModelEndpoint, http: HttpDouble, reply: Reply | None) -> ModelTrial:
+async def tried(probe: ModelEndpoint, http: HttpDouble, reply: Reply | None) -> InferenceResult:
     http.reply(CALL, reply)
     return await probe.infer(ModelTarget(f"{http.url}/v1", "vllm"), "tiny", KEY, 0.5)
 

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cognitive_operator.adapters.http_client import WebClient
+from cognitive_operator.adapters.http_client import HttpClient
 from cognitive_operator.adapters.ray.jobs import RayJobsHttp
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
 from cognitive_operator.ports.ray import RayJob, RayJobs, RaySubmission, RayTarget
@@ -26,13 +26,13 @@ def at(url: str) -> RayTarget:
 
 @pytest.fixture
 async def jobs() -> AsyncIterator[RayJobsHttp]:
-    async with WebClient(proxies=False) as web:
+    async with HttpClient(proxies=False) as web:
         yield RayJobsHttp(web, timeout_s=5)
 
 
 @pytest.fixture
 async def hasty() -> AsyncIterator[RayJobsHttp]:
-    async with WebClient(proxies=False) as web:
+    async with HttpClient(proxies=False) as web:
         yield RayJobsHttp(web, timeout_s=2, submit_timeout_s=0.3)
 
 

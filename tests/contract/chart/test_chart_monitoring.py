@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 from cognitive_operator.adapters.nats.connection import NatsSettings
 from cognitive_operator.adapters.nats.layout import shared_streams
 from cognitive_operator.adapters.telemetry.metrics import PrometheusMetrics
-from cognitive_operator.ports.telemetry import QueueSeen
+from cognitive_operator.ports.telemetry import QueueSample
 
 CHART = Path(__file__).parents[3] / "charts" / "cognitive-operator"
 NAME = "cognitive-operator"
@@ -20,7 +20,7 @@ OWN_BROKER = ("--set=nats.enabled=false", "--set=broker.url=nats://nats.example:
 
 def served_metrics() -> str:
     metrics = PrometheusMetrics(0)
-    metrics.show_queues([QueueSeen("default", "agent", 1, 1, 1.0)])
+    metrics.show_queues([QueueSample("default", "agent", 1, 1, 1.0)])
     return generate_latest(metrics.registry).decode()
 
 

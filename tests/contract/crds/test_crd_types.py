@@ -12,7 +12,7 @@ from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, AgentSpec, A
 from cognitive_operator.api.view import View
 from cognitive_operator.api.wire import Lease, Mode
 from cognitive_operator.desired.request import snake_case
-from cognitive_operator.ports.model import ModelTrial
+from cognitive_operator.ports.model import InferenceResult
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.status import task as status
 from cognitive_operator.status.agent import agent_status, counters_status, endpoints_status
@@ -140,7 +140,7 @@ def test_what_the_operator_writes_of_an_agent_is_kept() -> None:
     counters = {"queued": 1, "running": 2} | counters_status(counted)
     written = agent_status(agent, {}, verdicts, [lease], NOW) | counters
     written |= endpoints_status(agent, RayTarget("http://ray:8265"))
-    written |= model_status(agent, "ca-sre-vllm", (1, 2), ModelTrial(ok=True, message="", first_token_s=0.25), NOW)
+    written |= model_status(agent, "ca-sre-vllm", (1, 2), InferenceResult(ok=True, message="", first_token_s=0.25), NOW)
     jsonschema.validate(merge_patch({}, written), strict(part("CognitiveAgent", "status")))
     assert set(written) == set(part("CognitiveAgent", "status")["properties"])
 

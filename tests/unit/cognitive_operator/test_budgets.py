@@ -9,11 +9,11 @@ from cognitive_operator.api.counters import Accounting, Counters, DayTokens
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Completed, Failed
 from cognitive_operator.desired.request import desired_request
-from cognitive_operator.plan.attempt import closing_of
+from cognitive_operator.plan.attempt import attempt_end
 from cognitive_operator.plan.budget import tokens_check
 from cognitive_operator.plan.task import TaskPlan, plan_task
-from cognitive_operator.plan.usage import Entry, Share, counted
-from cognitive_operator.reconcile.state.records import AgentRecord, Spent
+from cognitive_operator.plan.usage import Contribution, UsageRecord, counted
+from cognitive_operator.reconcile.state.records import AgentRecord, PendingUsage
 
 SCHEMA = {"type": "integer"}
 USED = {"prompt_tokens": 300, "completion_tokens": 200, "total_tokens": 500}
@@ -26,7 +26,7 @@ def end(response: Completed | Failed, earlier: tuple[int | None, ...] = (), **sp
     ]
     body = o.task_body({"attempts": attempts}, retryPolicy={"maxRetries": 5}, **spec)
     key = o.key(len(earlier) + 1)
-    return plan_task(o.facts(body, closing=closing_of(key, response, 7), flight=o.flight(1, number=key.number)))
+    return plan_task(o.facts(body, closing=attempt_end(key, response, 7), flight=o.flight(1, number=key.number)))
 
 
 def conditions(plan: TaskPlan) -> dict[str, tuple[str, str]]:
@@ -118,9 +118,9 @@ def test_the_message_says_when_it_goes_on() -> None:
     assert "until 2027-01-01T00:00:00Z" in message
 
 
-def entry(sequence: int, day: str, tokens: int) -> Entry:
+def entry(sequence: int, day: str, tokens: int) -> UsageRecord:
     usage = USED | {"total_tokens": tokens}
-    return Entry(sequence, "team", o.key(), "completed", o.completed(usage=usage), day)
+    return UsageRecord(sequence, "team", o.key(), "completed", o.completed(usage=usage), day)
 
 
 def test_tokens_count_for_the_day_on_which_the_stream_took_them() -> None:
@@ -128,16 +128,16 @@ def test_tokens_count_for_the_day_on_which_the_stream_took_them() -> None:
     for sequence, (day, tokens) in enumerate(
         [("2026-11-21", 10), ("2026-11-21", 5), ("2026-11-22", 7), ("2026-11-21", 2)], start=1
     ):
-        counters = counted(counters, entry(sequence, day, tokens), Share(has_costs=True, ends_task=False))
+        counters = counted(counters, entry(sequence, day, tokens), Contribution(has_costs=True, ends_task=False))
     assert counters.tokens_today == DayTokens(date="2026-11-22", total=9)
     assert counters.tokens.total == 24
-    again = counted(counters, entry(4, "2026-11-22", 100), Share(has_costs=True, ends_task=False))
+    again = counted(counters, entry(4, "2026-11-22", 100), Contribution(has_costs=True, ends_task=False))
     assert again.tokens_today.total == 9
 
 
 def test_what_is_accepted_and_not_counted_yet_counts_for_the_bound() -> None:
     record = AgentRecord(("team", "sre"), agent_with(1000), o.agent_body(), 1)
-    record.uncounted = {8: Spent(0.5, 300, "2026-11-21"), 5: Spent(0.5, 100, "2026-11-21")}
+    record.pending_usage = {8: PendingUsage(0.5, 300, "2026-11-21"), 5: PendingUsage(0.5, 100, "2026-11-21")}
     counters = Counters(
         tokens_today=DayTokens(date="2026-11-21", total=700), accounting=Accounting(stream="s", sequence=5)
     )

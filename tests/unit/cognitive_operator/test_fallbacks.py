@@ -9,7 +9,7 @@ from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.errors import ObjectNotFoundError
 from cognitive_operator.plan.agent import Check
-from cognitive_operator.ports.model import ModelSeen, ModelTarget
+from cognitive_operator.ports.model import ModelProbeResult, ModelTarget
 from cognitive_operator.reconcile.agent.model.fallbacks import with_fallbacks
 
 UNREACHABLE = Check("False", Reason.MODEL_UNREACHABLE, "http://model/v1: no connection.")
@@ -22,9 +22,9 @@ class Probe:
     up: set[str]
     asked: list[tuple[str, str | None]] = field(default_factory=list)
 
-    async def check(self, target: ModelTarget, api_key: str | None) -> ModelSeen:
+    async def check(self, target: ModelTarget, api_key: str | None) -> ModelProbeResult:
         self.asked.append((target.endpoint, api_key))
-        return ModelSeen(ok=target.endpoint in self.up, reason=Reason.AVAILABLE, message="")
+        return ModelProbeResult(ok=target.endpoint in self.up, reason=Reason.AVAILABLE, message="")
 
 
 class Secrets:

@@ -5,7 +5,7 @@ import pytest
 import operator_objects as o
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import WorkerSeen
+from cognitive_operator.reconcile.state.records import ObservedWorker
 
 
 def lease(reason: str | None) -> Lease:
@@ -17,7 +17,7 @@ def lease(reason: str | None) -> Lease:
 
 @pytest.mark.parametrize(("reason", "expected"), [("ConsumerMissing", True), ("Draining", False), (None, False)])
 def test_a_worker_without_a_consumer_tells(reason: str | None, expected: bool) -> None:
-    record = Index().put_agent(o.agent_body())
+    record = Index().upsert_agent(o.agent_body())
     assert record is not None
-    record.workers = {"w0": WorkerSeen(1, lease(reason), 0.0)}
+    record.workers = {"w0": ObservedWorker(1, lease(reason), 0.0)}
     assert record.lacks_consumer is expected

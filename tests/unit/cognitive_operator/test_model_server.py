@@ -10,9 +10,9 @@ from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.request import API_KEY_FILE, secret_files
 from cognitive_operator.desired.vllm import ServerTerms, desired_deployment, desired_key, desired_service
 from cognitive_operator.plan.agent import Check
-from cognitive_operator.plan.model_server import ServerSeen, server_check, settled_check, trial_check
+from cognitive_operator.plan.model_server import ObservedServer, server_check, settled_check, trial_check
 from cognitive_operator.ports.kube import Body
-from cognitive_operator.ports.model import ModelTrial
+from cognitive_operator.ports.model import InferenceResult
 from cognitive_operator.status.model import model_status
 from operator_objects import NOW, agent_body
 
@@ -33,10 +33,10 @@ def deployment(agent: Agent, terms: ServerTerms | None = None) -> Body:
     return desired_deployment(agent, vllm, terms or ServerTerms("uid"))
 
 
-def seen(*pods: Body, wanted: int = 1, observed: int = 2, **counts: int) -> ServerSeen:
+def seen(*pods: Body, wanted: int = 1, observed: int = 2, **counts: int) -> ObservedServer:
     live = deployment(agent(replicas=wanted))
     live["metadata"]["generation"] = 2
-    return ServerSeen(live | {"status": {"observedGeneration": observed, **counts}}, {}, pods)
+    return ObservedServer(live | {"status": {"observedGeneration": observed, **counts}}, {}, pods)
 
 
 def test_the_server_is_the_endpoint_and_its_key_the_agents() -> None:
@@ -95,7 +95,7 @@ def test_a_volume_that_mounts_once_is_given_up_before_it_is_taken(
 def test_a_suspended_server_has_no_pods() -> None:
     made = deployment(agent(replicas=3), ServerTerms("uid", is_suspended=True))
     assert made["spec"]["replicas"] == 0
-    check = server_check(agent(), ServerSeen(made, {}))
+    check = server_check(agent(), ObservedServer(made, {}))
     assert check is not None
     assert (check.status, check.reason) == ("False", Reason.SUSPENDED)
 
@@ -109,7 +109,7 @@ def test_a_suspended_server_has_no_pods() -> None:
         (seen(STUCK), Reason.IMAGE_PULL_FAILED, "no such image"),
     ],
 )
-def test_a_server_without_ready_pods_says_what_it_waits_for(what: ServerSeen, reason: str, words: str) -> None:
+def test_a_server_without_ready_pods_says_what_it_waits_for(what: ObservedServer, reason: str, words: str) -> None:
     check = server_check(agent(), what)
     assert check is not None
     assert (check.status, check.reason) == ("False", reason)
@@ -133,24 +133,24 @@ def test_while_it_changes_a_servers_own_trouble_is_nearer_than_its_answer() -> N
 
 
 def test_only_a_server_that_writes_is_ready() -> None:
-    refused = trial_check(agent(), FOUND, ModelTrial(ok=False, message="HTTP 400: no chat template"))
+    refused = trial_check(agent(), FOUND, InferenceResult(ok=False, message="HTTP 400: no chat template"))
     assert (refused.status, refused.reason) == ("False", Reason.MODEL_FAILED)
     assert "no chat template" in refused.message
-    assert trial_check(agent(), FOUND, ModelTrial(ok=True, message="")).status == "True"
+    assert trial_check(agent(), FOUND, InferenceResult(ok=True, message="")).status == "True"
 
 
 def test_a_proof_holds_for_one_way_of_being_started() -> None:
     done = seen(readyReplicas=1, replicas=1, updatedReplicas=1)
     assert done.proof != seen(readyReplicas=1, replicas=2, updatedReplicas=1).proof
-    other = ServerSeen({**deployment(agent(maxModelLen=512)), "status": done.deployment["status"]}, {})
+    other = ObservedServer({**deployment(agent(maxModelLen=512)), "status": done.deployment["status"]}, {})
     assert done.proof != other.proof
 
 
 def test_the_status_tells_what_was_measured() -> None:
-    trial = ModelTrial(ok=True, message="", first_token_s=0.1314, tokens_per_second=12.34)
+    trial = InferenceResult(ok=True, message="", first_token_s=0.1314, tokens_per_second=12.34)
     told = model_status(agent(), "d", (1, 2), trial, NOW)["model"]
     assert (told["timeToFirstTokenMilliseconds"], told["tokensPerSecond"], told["provenAt"]) == (131, 12.3, NOW)
     assert (told["readyReplicas"], told["replicas"], told["deployment"]) == (1, 2, "d")
-    failed = model_status(agent(), "d", (1, 1), ModelTrial(ok=False, message=""), NOW)["model"]
+    failed = model_status(agent(), "d", (1, 1), InferenceResult(ok=False, message=""), NOW)["model"]
     assert failed["tokensPerSecond"] is failed["provenAt"] is None
     assert model_status(agent(), None, (0, 0), None, "") == {"model": None}

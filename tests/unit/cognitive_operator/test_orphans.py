@@ -7,10 +7,10 @@ import pytest
 
 import operator_objects as o
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.reconcile.resync import Sweep
+from cognitive_operator.reconcile.resync import Resync
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
-from cognitive_operator.reconcile.task.cleanup import Leftover
+from cognitive_operator.reconcile.task.cleanup import AttemptGarbage
 
 OF_TASK = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)
 OF_NO_TASK = AttemptKey(o.AGENT_UID, "gone", 1)
@@ -25,7 +25,7 @@ class Outside:
     claims: set[AttemptKey] = field(default_factory=set)
     agents: set[str] = field(default_factory=set)
     deleted: list[str] = field(default_factory=list)
-    cleaned: list[Leftover] = field(default_factory=list)
+    cleaned: list[AttemptGarbage] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.broker = self.clock = self
@@ -50,7 +50,7 @@ class Outside:
         self.deleted.append(uid)
 
     def add(self, item: Any) -> None:
-        if isinstance(item, Leftover):
+        if isinstance(item, AttemptGarbage):
             self.cleaned.append(item)
 
 
@@ -60,32 +60,32 @@ def outside() -> Outside:
 
 
 @pytest.fixture
-def sweep(outside: Outside) -> Sweep:
-    made = Sweep(outside, Index(), outside, outside, outside, lag=WatchLag(outside))
-    made.take_agent(o.agent_body())
-    made.take_task(o.task_body())
+def sweep(outside: Outside) -> Resync:
+    made = Resync(outside, Index(), outside, outside, outside, lag=WatchLag(outside))
+    made.upsert_agent(o.agent_body())
+    made.upsert_task(o.task_body())
     return made
 
 
 @pytest.mark.parametrize("orphan", [OF_NO_TASK, OF_NO_AGENT])
 async def test_a_claim_without_its_task_or_its_agent_goes_at_the_second_look(
-    sweep: Sweep, outside: Outside, orphan: AttemptKey
+    sweep: Resync, outside: Outside, orphan: AttemptKey
 ) -> None:
     outside.claims = {OF_TASK, orphan}
     await sweep.find_orphans()
     assert outside.cleaned == []
     await sweep.find_orphans()
-    assert outside.cleaned == [Leftover("", orphan, is_gone=True)]
+    assert outside.cleaned == [AttemptGarbage("", orphan, is_gone=True)]
 
 
-async def test_a_request_is_cleaned_up_in_its_namespace(sweep: Sweep, outside: Outside) -> None:
+async def test_a_request_is_cleaned_up_in_its_namespace(sweep: Resync, outside: Outside) -> None:
     outside.requests, outside.claims = {("team", OF_TASK), ("team", OF_NO_AGENT)}, {OF_NO_AGENT}
     await sweep.find_orphans()
     await sweep.find_orphans()
-    assert outside.cleaned == [Leftover("team", OF_NO_AGENT, is_gone=True)]
+    assert outside.cleaned == [AttemptGarbage("team", OF_NO_AGENT, is_gone=True)]
 
 
-async def test_what_is_taken_up_between_two_looks_stays(sweep: Sweep, outside: Outside) -> None:
+async def test_what_is_taken_up_between_two_looks_stays(sweep: Resync, outside: Outside) -> None:
     outside.claims = {OF_NO_TASK}
     await sweep.find_orphans()
     outside.claims = set()
@@ -95,11 +95,11 @@ async def test_what_is_taken_up_between_two_looks_stays(sweep: Sweep, outside: O
     assert outside.cleaned == []
 
 
-async def test_an_agent_that_cannot_be_read_keeps_what_it_has(sweep: Sweep, outside: Outside) -> None:
+async def test_an_agent_that_cannot_be_read_keeps_what_it_has(sweep: Resync, outside: Outside) -> None:
     strange, gone = o.agent_body(), "gone"
     strange["metadata"] |= {"uid": "strange", "name": "strange"}
     strange["spec"] = {"llm": "of an older version"}
-    sweep.take_agent(strange)
+    sweep.upsert_agent(strange)
     outside.agents = {o.AGENT_UID, "strange", gone}
     outside.claims = {AttemptKey("strange", o.TASK_UID, 1)}
     await sweep.find_orphans()

@@ -8,7 +8,7 @@ import operator_objects as o
 from cognitive_operator.plan.output_schema import DIALECT, MAX_SCHEMA_BYTES, SchemaFault, schema_fault
 from cognitive_operator.plan.task import plan_task
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemas
+from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemaGate
 
 TREE = {"$defs": {"node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}}}, "$ref": "#/$defs/node"}
 
@@ -78,11 +78,11 @@ def test_a_schema_that_doubles_itself_is_judged_at_once() -> None:
 
 def record_with(schema: dict[str, Any]) -> Any:
     index = Index()
-    return index.put_task(o.task_body(outputSchema=schema), 0.0)
+    return index.upsert_task(o.task_body(outputSchema=schema), 0.0)
 
 
 async def test_a_task_with_a_bad_schema_is_refused_before_anything_runs() -> None:
-    hold = await OutputSchemas().hold(record_with({"properties": {"a": {"type": "thing"}}}))
+    hold = await OutputSchemaGate().hold(record_with({"properties": {"a": {"type": "thing"}}}))
     assert hold is not None
     assert (hold.reason, hold.is_final, hold.is_accepted) == ("InvalidOutputSchema", True, False)
     assert hold.message.startswith("spec.outputSchema at /properties/a/type: ")
@@ -96,10 +96,10 @@ async def test_a_task_with_a_bad_schema_is_refused_before_anything_runs() -> Non
 
 async def test_a_sound_schema_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     record = record_with({"type": "null"})
-    assert await OutputSchemas().hold(record) is None
+    assert await OutputSchemaGate().hold(record) is None
     monkeypatch.setattr("cognitive_operator.reconcile.task.gates.output_schema.schema_fault", None)
-    assert await OutputSchemas().hold(record) is None
+    assert await OutputSchemaGate().hold(record) is None
 
 
 async def test_a_task_without_one_is_not_looked_at() -> None:
-    assert await OutputSchemas().hold(Index().put_task(o.task_body(), 0.0)) is None
+    assert await OutputSchemaGate().hold(Index().upsert_task(o.task_body(), 0.0)) is None

@@ -12,7 +12,7 @@ from cognitive_operator.plan.agent import (
     UNCHECKED,
     AgentFacts,
     Check,
-    ExecutorSeen,
+    ObservedExecutor,
     agent_verdicts,
     blocker_of,
     model_check,
@@ -45,7 +45,7 @@ def facts(**fields: Any) -> AgentFacts:
         "broker": GOOD,
         "ray": GOOD,
         "model": GOOD,
-        "executor": ExecutorSeen("ca-1", None, (lease(),)),
+        "executor": ObservedExecutor("ca-1", None, (lease(),)),
         "credentials": UNCHECKED,
     }
     return AgentFacts(**defaults | fields)
@@ -66,10 +66,10 @@ def test_an_agent_with_all_it_needs_is_ready() -> None:
         ({"broker": Check("False", Reason.BROKER_UNREACHABLE, "x")}, "BrokerUnreachable"),
         ({"ray": Check("False", Reason.RAY_UNREACHABLE, "x")}, "RayUnreachable"),
         ({"model": Check("False", Reason.MODEL_UNREACHABLE, "x")}, "ModelUnreachable"),
-        ({"executor": ExecutorSeen("ca-1", None, ())}, "ExecutorStarting"),
-        ({"executor": ExecutorSeen(None, "out of memory", ())}, "ExecutorFailed"),
+        ({"executor": ObservedExecutor("ca-1", None, ())}, "ExecutorStarting"),
+        ({"executor": ObservedExecutor(None, "out of memory", ())}, "ExecutorFailed"),
         (
-            {"executor": ExecutorSeen("ca-1", None, (lease(ready=False, reason="CredentialsNotMounted"),))},
+            {"executor": ObservedExecutor("ca-1", None, (lease(ready=False, reason="CredentialsNotMounted"),))},
             "CredentialsNotMounted",
         ),
     ],
@@ -84,7 +84,7 @@ def test_ready_names_the_first_thing_that_is_wrong(broken: dict[str, Any], reaso
 
 
 def test_the_executor_is_unknown_while_ray_cannot_be_asked() -> None:
-    seen = verdicts(ray=Check("False", Reason.RAY_UNREACHABLE, "x"), executor=ExecutorSeen(None, None, ()))
+    seen = verdicts(ray=Check("False", Reason.RAY_UNREACHABLE, "x"), executor=ObservedExecutor(None, None, ()))
     assert seen["ExecutorReady"] == ("Unknown", "RayUnreachable")
 
 
@@ -94,7 +94,7 @@ def test_a_worker_that_works_outlives_a_dashboard_that_does_not_answer() -> None
 
 
 def test_job_mode_needs_no_worker() -> None:
-    seen = verdicts(spec={"execution": {"mode": "Job"}}, executor=ExecutorSeen(None, None, ()))
+    seen = verdicts(spec={"execution": {"mode": "Job"}}, executor=ObservedExecutor(None, None, ()))
     assert seen["ExecutorReady"] == ("True", "JobPerAttempt")
     assert seen["Ready"] == ("True", "Available")
 

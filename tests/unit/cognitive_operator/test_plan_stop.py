@@ -9,8 +9,8 @@ import pytest
 import operator_objects as o
 from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.resources import Attempt, RetryPolicy, Task
-from cognitive_operator.plan.attempt import closing_of
-from cognitive_operator.plan.gate import overdue, own_hold
+from cognitive_operator.plan.attempt import attempt_end
+from cognitive_operator.plan.gate import queue_timeout, spec_gate
 from cognitive_operator.plan.retry import backoff_left_s, backoff_s, is_retried
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from cognitive_operator.status.conditions import merge_patch
@@ -24,10 +24,10 @@ def body(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
 
 def plan(manifest: dict[str, Any], **facts: Any) -> TaskPlan:
     found = o.facts(manifest, **facts)
-    return plan_task(replace(found, hold=None if found.closing or found.flight else own_hold(found.task.spec)))
+    return plan_task(replace(found, hold=None if found.closing or found.flight else spec_gate(found.task.spec)))
 
 
-STOPPED = closing_of(o.key(), o.failed(error_type="Cancelled", retryable=False))
+STOPPED = attempt_end(o.key(), o.failed(error_type="Cancelled", retryable=False))
 
 
 def test_a_waiting_task_is_cancelled_at_once() -> None:
@@ -45,17 +45,17 @@ def test_a_stopped_attempt_ends_a_cancelled_task() -> None:
 
 
 def test_a_result_that_came_before_the_stop_stands() -> None:
-    patch = plan(body(cancel=True), closing=closing_of(o.key(), o.completed())).patch
+    patch = plan(body(cancel=True), closing=attempt_end(o.key(), o.completed())).patch
     assert patch is not None
     assert patch["phase"] == Phase.SUCCEEDED
 
 
 def test_a_cancelled_task_is_not_retried_and_its_attempt_keeps_its_error() -> None:
-    patch = plan(body(cancel=True), closing=closing_of(o.key(), o.failed())).patch
+    patch = plan(body(cancel=True), closing=attempt_end(o.key(), o.failed())).patch
     assert patch is not None
     assert patch["phase"] == Phase.CANCELLED
     assert patch["attempts"][0]["errorType"] == "ModelTimeout"
-    for_good = plan(body(cancel=True), closing=closing_of(o.key(), o.failed(error_type="BadRequest", retryable=False)))
+    for_good = plan(body(cancel=True), closing=attempt_end(o.key(), o.failed(error_type="BadRequest", retryable=False)))
     assert for_good.patch is not None
     assert (for_good.patch["phase"], for_good.patch["reason"]) == ("Failed", "BadRequest")
 
@@ -68,7 +68,7 @@ def test_a_suspended_attempt_uses_up_no_retry() -> None:
     assert found.backoff_s == 0.0
     resumed = plan(body(found.patch, **once))
     assert resumed.publish == 2
-    failed = plan(body(found.patch, **once), closing=closing_of(o.key(2), o.failed(2)))
+    failed = plan(body(found.patch, **once), closing=attempt_end(o.key(2), o.failed(2)))
     assert failed.patch is not None
     assert failed.patch["phase"] == "Failed"
 
@@ -87,8 +87,8 @@ def test_a_suspended_task_is_told_once() -> None:
 
 
 def test_the_policy_says_which_errors_are_retried() -> None:
-    timeout = closing_of(o.key(), o.failed())
-    late = closing_of(o.key(), o.failed(error_type="DeadlineExceeded", retryable=False))
+    timeout = attempt_end(o.key(), o.failed())
+    late = attempt_end(o.key(), o.failed(error_type="DeadlineExceeded", retryable=False))
     assert is_retried(RetryPolicy(), timeout, [timeout.attempt()])
     assert not is_retried(RetryPolicy(), late, [late.attempt()])
     only = RetryPolicy(on_error_types=("DeadlineExceeded",))
@@ -98,7 +98,7 @@ def test_the_policy_says_which_errors_are_retried() -> None:
 
 
 def test_tasks_that_failed_together_do_not_come_back_together() -> None:
-    closings = [closing_of(o.key()._replace(task_uid=f"task-{n}"), o.failed()) for n in range(50)]
+    closings = [attempt_end(o.key()._replace(task_uid=f"task-{n}"), o.failed()) for n in range(50)]
     waits = [backoff_s(RetryPolicy(backoff_seconds=10), c, [c.attempt()]) for c in closings]
     assert all(10.0 <= wait <= 15.0 for wait in waits)
     assert len({round(wait, 1) for wait in waits}) > 20
@@ -120,7 +120,7 @@ def test_a_backoff_outlives_the_operator_and_a_jump_of_its_clock(now: str, least
 
 def waited(seconds: float, status: dict[str, Any] | None = None, **spec: Any) -> str | None:
     task = Task.model_validate(body(status, **spec))
-    late = overdue(task, None, task.metadata.creation_timestamp.timestamp() + seconds)
+    late = queue_timeout(task, None, task.metadata.creation_timestamp.timestamp() + seconds)
     return late and f"{late.phase}: {late.message}"
 
 
@@ -134,7 +134,7 @@ def test_a_task_that_waits_too_long_fails_and_says_what_it_waited_for() -> None:
     )
     closed = {"number": 1, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed"}
     assert waited(61.0, {"attempts": [closed]}, queueTimeoutSeconds=60) is None
-    assert overdue(Task.model_validate(body(queueTimeoutSeconds=1)), None, None) is None
+    assert queue_timeout(Task.model_validate(body(queueTimeoutSeconds=1)), None, None) is None
 
 
 def test_the_end_of_a_suspension_begins_the_waiting_anew() -> None:

@@ -8,8 +8,8 @@ import operator_objects as o
 from cognitive_operator.api.conditions import Outcome, Phase, Reason
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent
 from cognitive_operator.api.wire import Claim
-from cognitive_operator.plan.attempt import Closing, closing_of
-from cognitive_operator.plan.gate import Hold, queue_full
+from cognitive_operator.plan.attempt import AttemptEnd, attempt_end
+from cognitive_operator.plan.gate import GateResult, queue_full
 from cognitive_operator.plan.task import Blocker, TaskPlan, plan_task
 from cognitive_operator.status.conditions import merge_patch
 
@@ -91,7 +91,7 @@ def test_a_task_beyond_the_queue_is_refused_with_the_bound_and_the_agent() -> No
 
 
 def test_a_held_task_is_not_published_and_its_status_says_why() -> None:
-    hold = Hold("InputNotFound", "ConfigMap team/notes does not exist", recheck_s=7.0)
+    hold = GateResult("InputNotFound", "ConfigMap team/notes does not exist", recheck_s=7.0)
     plan = plan_task(o.facts(hold=hold, waited_s=1.5))
     assert (plan.publish, plan.recheck_s) == (None, 7.0)
     assert plan.patch is not None
@@ -100,7 +100,9 @@ def test_a_held_task_is_not_published_and_its_status_says_why() -> None:
     assert condition(plan, "Dispatched")["reason"] == hold.reason
 
 
-@pytest.mark.parametrize("missing", [{"agent": None}, {"hold": Hold("InputNotFound", "ConfigMap team/notes is gone")}])
+@pytest.mark.parametrize(
+    "missing", [{"agent": None}, {"hold": GateResult("InputNotFound", "ConfigMap team/notes is gone")}]
+)
 def test_a_queued_task_whose_agent_or_input_goes_away_stays_queued(missing: dict[str, Any]) -> None:
     plan = plan_task(o.facts(o.task_body({"phase": "Queued", "reason": "WaitingForSlot"}), **missing))
     assert plan.patch is not None
@@ -108,17 +110,17 @@ def test_a_queued_task_whose_agent_or_input_goes_away_stays_queued(missing: dict
 
 
 def test_a_hold_by_the_tasks_own_spec_says_that_it_is_not_accepted() -> None:
-    plan = plan_task(o.facts(hold=Hold("Bad", "spec.x is wrong", is_accepted=False), waited_s=1.5))
+    plan = plan_task(o.facts(hold=GateResult("Bad", "spec.x is wrong", is_accepted=False), waited_s=1.5))
     assert condition(plan, "Accepted")["status"] == "False"
 
 
 def test_a_hold_that_passes_within_a_second_costs_no_write() -> None:
-    plan = plan_task(o.facts(hold=Hold("Waiting", "for another task"), waited_s=0.4))
+    plan = plan_task(o.facts(hold=GateResult("Waiting", "for another task"), waited_s=0.4))
     assert plan == TaskPlan(recheck_s=pytest.approx(0.6))
 
 
 def test_a_final_hold_ends_the_task_at_once() -> None:
-    plan = plan_task(o.facts(hold=Hold("DependencyFailed", "task a failed", Phase.FAILED), waited_s=0.0))
+    plan = plan_task(o.facts(hold=GateResult("DependencyFailed", "task a failed", Phase.FAILED), waited_s=0.0))
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Failed", "DependencyFailed")
 
@@ -176,7 +178,7 @@ def test_a_request_that_nobody_claims_is_queued() -> None:
 
 
 def test_success_keeps_the_result_and_what_it_cost() -> None:
-    plan = plan_task(o.facts(flight=o.flight(0.1), closing=closing_of(o.key(), o.completed())))
+    plan = plan_task(o.facts(flight=o.flight(0.1), closing=attempt_end(o.key(), o.completed())))
     assert plan.patch is not None
     assert plan.closes
     assert plan.patch["phase"] == "Succeeded"
@@ -189,20 +191,20 @@ def test_success_keeps_the_result_and_what_it_cost() -> None:
 
 def test_an_absent_confidence_keeps_its_reason() -> None:
     response = o.completed(confidence=None, confidence_reason="the model answered 1e+15")
-    plan = plan_task(o.facts(closing=closing_of(o.key(), response)))
+    plan = plan_task(o.facts(closing=attempt_end(o.key(), response)))
     assert plan.patch is not None
     assert plan.patch["confidence"] is None
     assert plan.patch["confidenceReason"] == "the model answered 1e+15"
 
 
 def test_a_retryable_failure_goes_back_to_the_queue_after_a_growing_backoff() -> None:
-    plan = plan_task(o.facts(closing=closing_of(o.key(), o.failed())))
+    plan = plan_task(o.facts(closing=attempt_end(o.key(), o.failed())))
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Queued", "BackingOff")
     assert plan.backoff_s is not None
     assert 5.0 <= plan.backoff_s <= 7.5
     first = {"number": 1, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed", "errorType": "ModelTimeout"}
-    second = plan_task(o.facts(o.task_body({"attempts": [first]}), closing=closing_of(o.key(2), o.failed(2))))
+    second = plan_task(o.facts(o.task_body({"attempts": [first]}), closing=attempt_end(o.key(2), o.failed(2))))
     assert second.backoff_s is not None
     assert 10.0 <= second.backoff_s <= 15.0
     assert second.patch is not None
@@ -211,7 +213,7 @@ def test_a_retryable_failure_goes_back_to_the_queue_after_a_growing_backoff() ->
 
 def test_the_servers_retry_after_is_honoured() -> None:
     response = o.failed(error_type="RateLimited", retry_after_seconds=42.0)
-    backoff_s = plan_task(o.facts(closing=closing_of(o.key(), response))).backoff_s
+    backoff_s = plan_task(o.facts(closing=attempt_end(o.key(), response))).backoff_s
     assert backoff_s is not None
     assert 42.0 <= backoff_s <= 63.0
 
@@ -221,7 +223,7 @@ def test_retries_end_with_the_policy() -> None:
         {"number": n, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed", "errorType": "ModelTimeout"}
         for n in (1, 2)
     ]
-    plan = plan_task(o.facts(o.task_body({"attempts": attempts}), closing=closing_of(o.key(3), o.failed(3))))
+    plan = plan_task(o.facts(o.task_body({"attempts": attempts}), closing=attempt_end(o.key(3), o.failed(3))))
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Failed", "ModelTimeout")
     assert plan.backoff_s is None
@@ -229,14 +231,14 @@ def test_retries_end_with_the_policy() -> None:
 
 def test_the_tasks_own_retry_policy_comes_first() -> None:
     body = o.task_body(retryPolicy={"maxRetries": 0})
-    plan = plan_task(o.facts(body, closing=closing_of(o.key(), o.failed())))
+    plan = plan_task(o.facts(body, closing=attempt_end(o.key(), o.failed())))
     assert plan.patch is not None
     assert plan.patch["phase"] == "Failed"
 
 
 def test_a_failure_that_no_retry_helps_is_final() -> None:
     response = o.failed(error_type="BadRequest", retryable=False)
-    plan = plan_task(o.facts(closing=closing_of(o.key(), response)))
+    plan = plan_task(o.facts(closing=attempt_end(o.key(), response)))
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Failed", "BadRequest")
     assert "no answer" in plan.patch["message"]
@@ -245,14 +247,14 @@ def test_a_failure_that_no_retry_helps_is_final() -> None:
 def test_missing_credentials_use_up_no_retry() -> None:
     body = o.task_body(retryPolicy={"maxRetries": 0})
     response = o.failed(error_type="CredentialsNotMounted")
-    plan = plan_task(o.facts(body, closing=closing_of(o.key(), response)))
+    plan = plan_task(o.facts(body, closing=attempt_end(o.key(), response)))
     assert plan.patch is not None
     assert plan.patch["phase"] == "Queued"
     assert plan.backoff_s == 10.0
 
 
 def test_a_lost_executor_is_recorded_with_its_worker() -> None:
-    closing = Closing(
+    closing = AttemptEnd(
         o.key(), "Embedded", Outcome.LOST, o.NOW, Reason.EXECUTOR_LOST, "gone", retryable=True, claim=o.claim()
     )
     plan = plan_task(o.facts(closing=closing))
@@ -268,7 +270,7 @@ def test_while_backing_off_nothing_is_rewritten() -> None:
 
 
 def test_a_hold_that_is_the_specs_own_fault_ends_the_task_as_not_accepted() -> None:
-    plan = plan_task(o.facts(hold=Hold("DependencyCycle", "a -> b -> a", Phase.FAILED, is_accepted=False)))
+    plan = plan_task(o.facts(hold=GateResult("DependencyCycle", "a -> b -> a", Phase.FAILED, is_accepted=False)))
     assert plan.patch is not None
     verdicts = {c["type"]: (c["status"], c["reason"]) for c in plan.patch["conditions"]}
     assert verdicts == {"Accepted": ("False", "DependencyCycle"), "Failed": ("True", "DependencyCycle")}

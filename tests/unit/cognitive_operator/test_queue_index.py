@@ -4,13 +4,13 @@ from typing import Any
 
 import operator_objects as o
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.plan.attempt import Flight
+from cognitive_operator.plan.attempt import InFlightAttempt
 from cognitive_operator.ports.kube import Body
-from cognitive_operator.ports.telemetry import QueueSeen
-from cognitive_operator.reconcile.agent.queue_metrics import QueueGauges
+from cognitive_operator.ports.telemetry import QueueSample
+from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import TaskRecord
-from cognitive_operator.scheduling.fair_share import RayBounds
+from cognitive_operator.scheduling.fair_share import RayLimits
 
 NAME = ("team", "sre")
 ACCEPTED = {"phase": "Queued", "conditions": [{"type": "Accepted", "status": "True"}]}
@@ -28,14 +28,14 @@ def task(uid: str, version: int, status: Body | None = None, agent_name: str = "
     return body
 
 
-def index_of(*bodies: Body, bounds: RayBounds | None = None) -> Index:
+def index_of(*bodies: Body, bounds: RayLimits | None = None) -> Index:
     """Return the index of an operator that has just listed everything."""
     index = Index(bounds)
     for body in bodies:
         if "agentRef" in body["spec"]:
-            index.put_task(body, 0.0)
+            index.upsert_task(body, 0.0)
         else:
-            record = index.put_agent(body)
+            record = index.upsert_agent(body)
             assert record is not None
             index.block(record, None)
     index.complete()
@@ -68,14 +68,14 @@ def closed() -> Body:
 
 def test_what_runs_takes_room_before_it_is_seen_by_anybody_else() -> None:
     index = index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=1), task("a", 31), task("b", 32), task("z", 30))
-    index.adopt(record_of(index, "a"), Flight(AttemptKey(o.AGENT_UID, "a", 1), "Job", 0.0))
+    index.adopt(record_of(index, "a"), InFlightAttempt(AttemptKey(o.AGENT_UID, "a", 1), "Job", 0.0))
     assert let_in(index) == ["a", "z"]
     assert index.queue_of(NAME).next_up() == []
 
 
 def test_tasks_that_waited_for_their_agent_come_in_by_their_creation_when_it_appears() -> None:
     index = index_of(task("a", 33), task("b", 31))
-    record = index.put_agent(agent(maxConcurrentTasks=1, maxQueuedTasks=0))
+    record = index.upsert_agent(agent(maxConcurrentTasks=1, maxQueuedTasks=0))
     assert record is not None
     assert let_in(index) == ["b"]
 
@@ -83,18 +83,18 @@ def test_tasks_that_waited_for_their_agent_come_in_by_their_creation_when_it_app
 def test_a_recreated_agent_has_accepted_nobody_yet() -> None:
     index = index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=9), task("a", 33), task("b", 31))
     assert let_in(index) == ["a", "b"]
-    index.drop_agent(NAME, "uid-sre")
+    index.remove_agent(NAME, "uid-sre")
     assert index.queue_of(NAME).waiting == 0
-    index.put_agent(agent(maxConcurrentTasks=1, maxQueuedTasks=0, version=40))
+    index.upsert_agent(agent(maxConcurrentTasks=1, maxQueuedTasks=0, version=40))
     assert let_in(index) == ["b"]
 
 
 def test_a_changed_priority_moves_the_task() -> None:
     index = index_of(agent(), task("a", 31, ACCEPTED), task("b", 32, ACCEPTED))
-    index.put_task(task("b", 40, ACCEPTED, priority=1), 0.0)
+    index.upsert_task(task("b", 40, ACCEPTED, priority=1), 0.0)
     index.line_up(record_of(index, "b"))
     assert index.queue_of(NAME).first(2) == ["b", "a"]
-    index.put_task(task("b", 41, ACCEPTED, priority=-1), 0.0)
+    index.upsert_task(task("b", 41, ACCEPTED, priority=-1), 0.0)
     index.line_up(record_of(index, "b"))
     assert index.queue_of(NAME).first(2) == ["a", "b"]
 
@@ -111,7 +111,7 @@ def test_a_task_that_was_deleted_meanwhile_does_not_line_up_again() -> None:
     index = index_of(agent(), task("a", 31, ACCEPTED))
     record = record_of(index, "a")
     index.queue_of(NAME).start("a")
-    index.drop_task("a")
+    index.remove_task("a")
     index.put_back(record)
     assert (index.queue_of(NAME).waiting, index.queue_of(NAME).running) == (0, 0)
 
@@ -122,7 +122,7 @@ def test_job_agents_of_one_cluster_share_its_bound_over_namespaces_and_warm_ones
         agent("two"),
         agent("warm", "Embedded"),
         *[task(f"{name}{n}", 30 + n, ACCEPTED, name) for name in ("one", "two", "warm") for n in range(5)],
-        bounds=RayBounds(jobs=3),
+        bounds=RayLimits(jobs=3),
     )
     index.queue_of(("team", "warm")).capacity = 4
     assert sorted(index.queue_of(("team", "one")).next_up()) == ["one0", "one1", "two0"]
@@ -132,7 +132,7 @@ def test_job_agents_of_one_cluster_share_its_bound_over_namespaces_and_warm_ones
 def test_a_changed_mode_changes_the_bound() -> None:
     index = index_of(agent(mode="Embedded"), task("a", 31, ACCEPTED))
     assert index.queue_of(NAME).capacity == 0
-    index.put_agent(agent(mode="Job", version=50))
+    index.upsert_agent(agent(mode="Job", version=50))
     assert index.queue_of(NAME).capacity is None
     assert index.queue_of(NAME).next_up() == ["a"]
 
@@ -142,12 +142,12 @@ class Deps:
 
     def __init__(self) -> None:
         self.clock = self.metrics = self
-        self.shown: list[QueueSeen] = []
+        self.shown: list[QueueSample] = []
 
     def now(self) -> str:
         return "2026-11-21T02:01:40.500000Z"
 
-    def show_queues(self, queues: list[QueueSeen]) -> None:
+    def show_queues(self, queues: list[QueueSample]) -> None:
         self.shown = queues
 
 
@@ -156,5 +156,5 @@ def test_the_gauges_tell_depth_running_and_age_of_agents_that_exist() -> None:
     let_in(index)
     index.queue_of(NAME).start("b")
     deps = Deps()
-    QueueGauges(deps, index).show()
-    assert deps.shown == [QueueSeen("team", "sre", 2, 1, 100.5), QueueSeen("team", "idle", 0, 0, 0.0)]
+    QueueMetrics(deps, index).show()
+    assert deps.shown == [QueueSample("team", "sre", 2, 1, 100.5), QueueSample("team", "idle", 0, 0, 0.0)]

@@ -3,10 +3,10 @@
 import asyncio
 
 import operator_objects as o
-from cognitive_operator.plan.attempt import Flight
+from cognitive_operator.plan.attempt import InFlightAttempt
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import TaskRecord
-from cognitive_operator.reconcile.task.gates.gate import Holds
+from cognitive_operator.reconcile.task.gates.gate import Gates
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
 
 
@@ -29,16 +29,16 @@ class Outside:
         return None
 
     async def observe(self, record: TaskRecord) -> None:
-        self._index.drop_task(record.uid)
+        self._index.remove_task(record.uid)
 
 
 async def test_its_slot_is_free_for_the_next_one() -> None:
     index = Index()
-    index.put_agent(o.agent_body())
-    record = index.put_task(o.task_body(), 0.0)
+    index.upsert_agent(o.agent_body())
+    record = index.upsert_task(o.task_body(), 0.0)
     index.complete()
     assert record is not None
-    index.adopt(record, Flight(o.key(), "Embedded", 99.9))
+    index.adopt(record, InFlightAttempt(o.key(), "Embedded", 99.9))
     outside = Outside(index)
-    await TaskReconciler(outside, index, Holds([]), outside, outside, requests=outside).reconcile(record.uid)
+    await TaskReconciler(outside, index, Gates([]), outside, outside, requests=outside).reconcile(record.uid)
     assert index.queue_of(record.agent).running == 0

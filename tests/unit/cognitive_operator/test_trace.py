@@ -5,7 +5,7 @@ import re
 import operator_objects as o
 from cognitive_operator.api.conditions import Outcome
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.plan.attempt import Closing, closing_of
+from cognitive_operator.plan.attempt import AttemptEnd, attempt_end
 from cognitive_operator.plan.trace import ended_spans, trace_id, traceparent
 
 KEY = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)
@@ -18,20 +18,20 @@ def test_the_trace_is_the_tasks_uid() -> None:
 
 
 def test_an_executor_continues_the_span_of_its_attempt() -> None:
-    (span,) = ended_spans(o.task_body(), {}, closing_of(KEY, o.completed()))
+    (span,) = ended_spans(o.task_body(), {}, attempt_end(KEY, o.completed()))
     assert traceparent(KEY) == f"00-{span.trace_id}-{span.span_id}-01"
     assert traceparent(KEY) != traceparent(KEY._replace(number=2))
 
 
 def test_the_end_of_a_task_is_the_root_of_its_attempts() -> None:
     status = {"phase": "Succeeded", "reason": "Succeeded", "finishedAt": "2026-11-21T02:00:10Z"}
-    attempt, root = ended_spans(o.task_body(), status, closing_of(KEY, o.completed()))
+    attempt, root = ended_spans(o.task_body(), status, attempt_end(KEY, o.completed()))
     assert (attempt.parent_id, attempt.trace_id) == (root.span_id, root.trace_id)
     assert (root.parent_id, root.ended_at, root.error) == (None, "2026-11-21T02:00:10Z", "")
 
 
 def test_an_attempt_that_nobody_began_has_no_length() -> None:
-    lost = Closing(KEY, "Job", Outcome.LOST, "2026-11-21T02:00:05Z", reason="JobFailed")
+    lost = AttemptEnd(KEY, "Job", Outcome.LOST, "2026-11-21T02:00:05Z", reason="JobFailed")
     (span,) = ended_spans(o.task_body(), {"phase": "Queued"}, lost)
     assert (span.started_at, span.error) == (span.ended_at, "JobFailed")
 

@@ -4,7 +4,7 @@ import pytest
 
 from cognitive_operator.adapters.kube.events import DRAIN_S, EventRecorder, event_manifest
 from cognitive_operator.errors import ForbiddenError
-from cognitive_operator.ports.kube import EventNote, EventSink, ObjectRef
+from cognitive_operator.ports.kube import EventSink, KubeEvent, ObjectRef
 
 ABOUT = ObjectRef("CognitiveTask", "default", "why", "uid-1")
 
@@ -22,7 +22,7 @@ class Writer:
     def drop(self) -> None:
         self.dropped += 1
 
-    async def create_event(self, about: ObjectRef, event: EventNote) -> None:
+    async def create_event(self, about: ObjectRef, event: KubeEvent) -> None:
         await self.free.wait()
         if self.refuse:
             raise ForbiddenError("events are forbidden")
@@ -31,7 +31,7 @@ class Writer:
 
 def emit(sink: EventSink, *messages: str) -> None:
     for message in messages:
-        sink.emit(ABOUT, EventNote("Normal", "Succeeded", message))
+        sink.emit(ABOUT, KubeEvent("Normal", "Succeeded", message))
 
 
 async def test_events_are_written_in_order_by_the_end() -> None:
@@ -86,10 +86,10 @@ async def test_events_give_way_to_other_writes() -> None:
 @pytest.mark.parametrize("name", ["why", "x" * 253, "x" * 229 + "." + "y" * 20])
 def test_an_events_name_is_unique_and_valid(name: str) -> None:
     about = ObjectRef("CognitiveTask", "default", name, "uid-1")
-    names = [event_manifest(about, EventNote("Normal", "Succeeded", ""))["metadata"]["name"] for _ in range(2)]
+    names = [event_manifest(about, KubeEvent("Normal", "Succeeded", ""))["metadata"]["name"] for _ in range(2)]
     assert all(len(name) <= 253 and ".." not in name for name in names)
 
 
 def test_a_note_is_cut_between_characters() -> None:
-    note = event_manifest(ABOUT, EventNote("Normal", "Succeeded", "x" + "ü" * 600))["note"]
+    note = event_manifest(ABOUT, KubeEvent("Normal", "Succeeded", "x" + "ü" * 600))["note"]
     assert note == "x" + "ü" * 511

@@ -13,7 +13,7 @@ from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.model.url import models_url
 from cognitive_operator.adapters.nats.connection import NatsConnection, NatsSettings
 from cognitive_operator.adapters.nats.jetstream import JetStream, JetStreamError
-from cognitive_operator.adapters.ongoing_errors import Troubles, describe
+from cognitive_operator.adapters.ongoing_errors import OngoingErrors, describe
 from cognitive_operator.errors import BrokerUnavailableError
 from cognitive_operator.ports.model import ModelTarget
 
@@ -42,7 +42,7 @@ def test_the_clock_speaks_utc_with_microseconds() -> None:
 
 def test_a_trouble_is_logged_when_it_begins_changes_and_ends(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    troubles = Troubles(logging.getLogger("troubles"))
+    troubles = OngoingErrors(logging.getLogger("troubles"))
     for _ in range(3):
         troubles.report("broker", "refused")
     troubles.report("streams", "absent")

@@ -7,8 +7,8 @@ from cognitive_operator import bootstrap
 from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.config import Config, ConfigError, config_from
 from cognitive_operator.handlers.registry import new_settings
-from cognitive_operator.plan.leader import Peer
-from cognitive_operator.reconcile.leader import Stand
+from cognitive_operator.plan.leader import Candidate
+from cognitive_operator.reconcile.leader import LeaderElection
 
 
 class Client:
@@ -60,7 +60,7 @@ async def test_kopf_is_told(namespaces: tuple[str, ...], clusterwide: bool, monk
         told.update(kwargs)
 
     monkeypatch.setattr(kopf, "operator", operator)
-    stand: Any = Stand.__new__(Stand)
-    await bootstrap._watch(Config(watch_namespaces=namespaces), stand, Peer("me", 1), lambda: None)
+    stand: Any = LeaderElection.__new__(LeaderElection)
+    await bootstrap._watch(Config(watch_namespaces=namespaces), stand, Candidate("me", 1), lambda: None)
     assert (told["namespaces"], told["clusterwide"]) == (namespaces, clusterwide)
     assert told["settings"].scanning.disabled is not clusterwide

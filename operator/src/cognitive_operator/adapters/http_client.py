@@ -18,12 +18,12 @@ _CONNECTIONS_PER_HOST: Final = 16
 """A server that accepts and never answers holds this many connections, and nobody else's."""
 
 
-class WebError(Exception):
+class HttpError(Exception):
     """There is no usable answer; the text says why and where, without credentials."""
 
 
 @dataclass(frozen=True)
-class Question:
+class HttpRequest:
     """One request."""
 
     method: str
@@ -35,7 +35,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """What a server said."""
 
     status: int
@@ -55,7 +55,7 @@ class Answer:
         return " ".join(self.content[:4096].decode("utf-8", "replace").split())[:300]
 
 
-class WebClient:
+class HttpClient:
     """A pool of connections; keeps no cookies and follows no redirects, so that no credential leaves its host."""
 
     def __init__(self, *, proxies: bool) -> None:
@@ -76,7 +76,7 @@ class WebClient:
         if self._session is not None:
             await self._session.close()
 
-    async def ask(self, question: Question, on_chunk: Callable[[], None] | None = None) -> Answer:
+    async def ask(self, question: HttpRequest, on_chunk: Callable[[], None] | None = None) -> HttpResponse:
         """Return the answer, whatever its status.
 
         Args:
@@ -97,13 +97,13 @@ class WebClient:
                 allow_redirects=False,
             ) as response:
                 content = await _read(response, question, on_chunk)
-                return Answer(response.status, content, response.headers.get("Location"))
+                return HttpResponse(response.status, content, response.headers.get("Location"))
         except TimeoutError as error:
-            raise WebError(f"{shown(question.url)}: no answer within {question.timeout_s:g} s") from error
+            raise HttpError(f"{shown(question.url)}: no answer within {question.timeout_s:g} s") from error
         except ValueError as error:  # a URL or a header that aiohttp refuses to send; its text may hold either
-            raise WebError(f"{shown(question.url)}: the URL or the credentials hold what HTTP cannot carry") from error
+            raise HttpError(f"{shown(question.url)}: the URL or the credentials hold what HTTP cannot carry") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise WebError(f"{shown(question.url)}: {describe(error)}") from error
+            raise HttpError(f"{shown(question.url)}: {describe(error)}") from error
 
 
 def shown(url: str) -> str:
@@ -115,12 +115,12 @@ def shown(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-async def _read(response: aiohttp.ClientResponse, question: Question, on_chunk: Callable[[], None] | None) -> bytes:
+async def _read(response: aiohttp.ClientResponse, question: HttpRequest, on_chunk: Callable[[], None] | None) -> bytes:
     content = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK):
         content += chunk
         if on_chunk is not None:
             on_chunk()
         if len(content) > question.max_bytes:
-            raise WebError(f"{shown(question.url)}: the answer is larger than {question.max_bytes} bytes")
+            raise HttpError(f"{shown(question.url)}: the answer is larger than {question.max_bytes} bytes")
     return bytes(content)

@@ -3,7 +3,7 @@
 import logging
 
 
-class Troubles:
+class OngoingErrors:
     """Logs each trouble when it begins or changes, and once more when it is over."""
 
     def __init__(self, logger: logging.Logger) -> None:

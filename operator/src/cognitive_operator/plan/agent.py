@@ -28,7 +28,7 @@ UNCHECKED: Final = Check("Unknown", Reason.NOT_CHECKED, "Not checked yet.")
 
 
 @dataclass(frozen=True)
-class ExecutorSeen:
+class ObservedExecutor:
     """What was seen of an agent's executor."""
 
     current: str | None
@@ -47,7 +47,7 @@ class AgentFacts:
     broker: Check
     ray: Check
     model: Check
-    executor: ExecutorSeen
+    executor: ObservedExecutor
     credentials: Check
     """False after an attempt in Job mode found no credentials."""
     spent_energy: float = 0.0
@@ -125,7 +125,7 @@ def _follow(check: Check) -> Check | None:
     return None if check.status == "True" else Check("Unknown", check.reason, check.message)
 
 
-def _not_ready(seen: ExecutorSeen) -> Check:
+def _not_ready(seen: ObservedExecutor) -> Check:
     troubled = next((lease for lease in seen.leases if lease.reason), None)
     if troubled is not None:
         return Check("False", str(troubled.reason), troubled.message or "A worker is not ready.")

@@ -10,7 +10,7 @@ from cognitive_operator.api.wire import Claim, Completed, Failed, Mode
 
 
 @dataclass(frozen=True)
-class Flight:
+class InFlightAttempt:
     """An attempt whose request is in the stream."""
 
     key: AttemptKey
@@ -23,7 +23,7 @@ class Flight:
     stopping_since_s: float | None = None
     """Monotonic seconds at which this process began to stop it on its task's word."""
 
-    def with_claim(self, claim: Claim | None, now_s: float) -> "Flight":
+    def with_claim(self, claim: Claim | None, now_s: float) -> "InFlightAttempt":
         """Return the flight with the claim as it was just read.
 
         A claim that is not there any more stands: nobody takes one back, so the broker has lost it, and what runs runs.
@@ -58,9 +58,9 @@ class Flight:
         *,
         retryable: bool = True,
         is_counted: bool = True,
-    ) -> "Closing":
+    ) -> "AttemptEnd":
         """Return how the attempt ended by the operator's word, since no executor gave one."""
-        return Closing(
+        return AttemptEnd(
             key=self.key,
             mode=self.mode,
             outcome=outcome,
@@ -74,7 +74,7 @@ class Flight:
 
 
 @dataclass(frozen=True)
-class Closing:
+class AttemptEnd:
     """How an attempt ended."""
 
     key: AttemptKey
@@ -114,11 +114,13 @@ class Closing:
         )
 
 
-def closing_of(key: AttemptKey, response: Completed | Failed, sequence: int | None = None) -> Closing:
+def attempt_end(key: AttemptKey, response: Completed | Failed, sequence: int | None = None) -> AttemptEnd:
     """Return how an attempt ended by its own word."""
     if isinstance(response, Completed):
-        return Closing(key, response.mode, Outcome.SUCCEEDED, response.timestamp, response=response, sequence=sequence)
-    return Closing(
+        return AttemptEnd(
+            key, response.mode, Outcome.SUCCEEDED, response.timestamp, response=response, sequence=sequence
+        )
+    return AttemptEnd(
         key=key,
         mode=response.mode,
         outcome=Outcome.FAILED,
@@ -133,7 +135,7 @@ def closing_of(key: AttemptKey, response: Completed | Failed, sequence: int | No
     )
 
 
-def with_refused(attempts: Sequence[Attempt], closing: Closing) -> tuple[Attempt, ...]:
+def with_refused_end(attempts: Sequence[Attempt], closing: AttemptEnd) -> tuple[Attempt, ...]:
     """Return a task's attempts with one whose outcome the API server refused to keep."""
     refusal = {"outcome": Outcome.FAILED, "error_type": Reason.STATUS_REFUSED, "message": None}
     others = [attempt for attempt in attempts if attempt.number != closing.key.number]

@@ -1,13 +1,13 @@
 """The operator's note of an attempt that it ended itself, so that the stream of responses tells of every end."""
 
 from cognitive_operator.api.wire import Energy, Failed, Usage
-from cognitive_operator.plan.attempt import Closing
+from cognitive_operator.plan.attempt import AttemptEnd
 from cognitive_operator.status.task import seconds_between
 
 _NOTHING = Usage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
 
 
-def note_of(closing: Closing, namespace: str, task_name: str) -> Failed:
+def closed_response(closing: AttemptEnd, namespace: str, task_name: str) -> Failed:
     """Return the end of an attempt as a failure without costs; what it did cost is not known."""
     attempt = closing.attempt()
     started_at = attempt.started_at or closing.finished_at

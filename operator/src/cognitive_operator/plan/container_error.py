@@ -9,7 +9,7 @@ _HINTS: Final = ("see root cause above", "see stack trace", "see error message a
 """Errors that only tell of another one."""
 
 
-def last_words(output: str) -> str:
+def container_error(output: str) -> str:
     """Return the last error that the output tells of, else its last line; on one line, at most 400 characters."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if _ERROR.search(line)]

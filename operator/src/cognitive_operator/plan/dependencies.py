@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from cognitive_operator.api.conditions import Phase, Reason
-from cognitive_operator.plan.gate import Hold
+from cognitive_operator.plan.gate import GateResult
 
 NAMES_SHOWN: Final = 5
 LOOK_AGAIN_S: Final = 300.0
@@ -42,42 +42,42 @@ def _told(members: list[str]) -> tuple[str, ...]:
     return (*members[first:], *members[:first], members[first])
 
 
-def collision(key: str) -> Hold:
+def collision(key: str) -> GateResult:
     """A dependency's result would replace what the task itself gives."""
     message = (
         f"spec.input has the key {key}, under which spec.dependsOn puts a result; give that one another name by as."
     )
-    return Hold(Reason.INPUT_INVALID, message, Phase.FAILED, is_accepted=False)
+    return GateResult(Reason.INPUT_INVALID, message, Phase.FAILED, is_accepted=False)
 
 
-def cyclic(members: Sequence[str]) -> Hold:
+def cyclic(members: Sequence[str]) -> GateResult:
     """The task waits for itself."""
     message = f"spec.dependsOn and spec.inputFrom make a cycle, in which none can ever start: {' -> '.join(members)}."
-    return Hold(Reason.DEPENDENCY_CYCLE, message, Phase.FAILED, is_accepted=False)
+    return GateResult(Reason.DEPENDENCY_CYCLE, message, Phase.FAILED, is_accepted=False)
 
 
-def deleted(namespace: str, name: str) -> Hold:
+def deleted(namespace: str, name: str) -> GateResult:
     """A dependency is gone, and its result with it."""
     message = f"CognitiveTask {namespace}/{name} (spec.dependsOn) was deleted before its result was taken over."
-    return Hold(Reason.DEPENDENCY_FAILED, message, Phase.FAILED)
+    return GateResult(Reason.DEPENDENCY_FAILED, message, Phase.FAILED)
 
 
-def failed(namespace: str, name: str, phase: str, reason: str | None) -> Hold:
+def failed(namespace: str, name: str, phase: str, reason: str | None) -> GateResult:
     """A dependency ended without a result."""
     message = f"CognitiveTask {namespace}/{name} (spec.dependsOn) ended as {phase}, reason {reason}."
-    return Hold(Reason.DEPENDENCY_FAILED, message, Phase.FAILED)
+    return GateResult(Reason.DEPENDENCY_FAILED, message, Phase.FAILED)
 
 
-def absent(namespace: str, names: Sequence[str]) -> Hold:
+def absent(namespace: str, names: Sequence[str]) -> GateResult:
     """Dependencies do not exist yet."""
     message = f"CognitiveTask {_listed(namespace, names)} (spec.dependsOn) not found; the task waits for it."
-    return Hold(Reason.DEPENDENCY_NOT_FOUND, message, recheck_s=LOOK_AGAIN_S)
+    return GateResult(Reason.DEPENDENCY_NOT_FOUND, message, recheck_s=LOOK_AGAIN_S)
 
 
-def waiting(namespace: str, names: Sequence[str]) -> Hold:
+def waiting(namespace: str, names: Sequence[str]) -> GateResult:
     """Dependencies have not ended."""
     message = f"The task waits until CognitiveTask {_listed(namespace, names)} (spec.dependsOn) has succeeded."
-    return Hold(Reason.WAITING_FOR_DEPENDENCY, message, recheck_s=LOOK_AGAIN_S)
+    return GateResult(Reason.WAITING_FOR_DEPENDENCY, message, recheck_s=LOOK_AGAIN_S)
 
 
 def _listed(namespace: str, names: Sequence[str]) -> str:

@@ -12,8 +12,8 @@ from cognitive_operator.errors import (
     NameTakenError,
     ObjectInvalidError,
 )
-from cognitive_operator.plan.container_error import last_words
-from cognitive_operator.ports.kube import Body, EventNote
+from cognitive_operator.plan.container_error import container_error
+from cognitive_operator.ports.kube import Body, KubeEvent
 
 MESSAGE_CHARACTERS: Final = 1024
 _PULL: Final = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
@@ -31,7 +31,7 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class ChildSeen:
+class ObservedChild:
     """What was observed of a child that is not ready."""
 
     place: str
@@ -42,21 +42,21 @@ class ChildSeen:
     """Its pods."""
     claims: Sequence[Body] = ()
     """The volume claims that its pods mount."""
-    warnings: Sequence[EventNote] = field(default_factory=tuple)
+    warnings: Sequence[KubeEvent] = field(default_factory=tuple)
     """Warning Events about its pods and claims, the newest first."""
 
 
-Finder = Callable[[ChildSeen], Cause | None]
+Finder = Callable[[ObservedChild], Cause | None]
 
 
-def cause_of(seen: ChildSeen) -> Cause | None:
+def diagnose(seen: ObservedChild) -> Cause | None:
     """Return the first cause that is found, None if what there is to see tells of no trouble."""
     found = (find(seen) for find in FINDERS)
     cause = next((cause for cause in found if cause is not None), None)
     return None if cause is None else Cause(cause.reason, f"{seen.place}: {cause.message}"[:MESSAGE_CHARACTERS])
 
 
-def refusal_of(place: str, error: CognitiveOperatorError) -> Cause | None:
+def diagnose_refusal(place: str, error: CognitiveOperatorError) -> Cause | None:
     """Return why the API server did not take a child, None for an error that passes by itself."""
     text = str(error)
     if isinstance(error, ForbiddenError):
@@ -82,7 +82,7 @@ def _admission(text: str) -> Cause | None:
     return None
 
 
-def _not_created(seen: ChildSeen) -> Cause | None:
+def _not_created(seen: ObservedChild) -> Cause | None:
     """Find pods that the API server did not let the child make."""
     failure = next((c for c in seen.conditions if (c.get("type"), c.get("status")) == ("ReplicaFailure", "True")), None)
     if failure is None:
@@ -91,7 +91,7 @@ def _not_created(seen: ChildSeen) -> Cause | None:
     return _admission(text) or Cause(Reason.FORBIDDEN if "forbidden" in text else Reason.CHILD_REFUSED, text)
 
 
-def _image(seen: ChildSeen) -> Cause | None:
+def _image(seen: ObservedChild) -> Cause | None:
     for pod, container in _containers(seen):
         waiting = _waiting(container)
         if waiting.get("reason") in _PULL:
@@ -101,7 +101,7 @@ def _image(seen: ChildSeen) -> Cause | None:
     return None
 
 
-def _refused(seen: ChildSeen) -> Cause | None:
+def _refused(seen: ObservedChild) -> Cause | None:
     for pod, container in _containers(seen):
         waiting = _waiting(container)
         if waiting.get("reason") in _REFUSED:
@@ -109,7 +109,7 @@ def _refused(seen: ChildSeen) -> Cause | None:
     return None
 
 
-def _memory(seen: ChildSeen) -> Cause | None:
+def _memory(seen: ObservedChild) -> Cause | None:
     for pod, container in _containers(seen):
         if container.get("ready") or _last_end(container).get("reason") != "OOMKilled":
             continue
@@ -118,20 +118,20 @@ def _memory(seen: ChildSeen) -> Cause | None:
     return None
 
 
-def _crash(seen: ChildSeen) -> Cause | None:
+def _crash(seen: ObservedChild) -> Cause | None:
     for pod, container in _containers(seen):
         end = _last_end(container)
         is_waiting = _waiting(container).get("reason") == "CrashLoopBackOff"
         if container.get("ready") or not end or not (is_waiting or end.get("exitCode")):
             continue
         times = container.get("restartCount", 0)
-        words = last_words(str(end.get("message") or end.get("reason") or "it said nothing"))
+        words = container_error(str(end.get("message") or end.get("reason") or "it said nothing"))
         code = f"ended with code {end.get('exitCode')}, {'once' if times < 2 else 'again and again'}"
         return Cause(Reason.CRASH_LOOP, f"{_name(pod)} {code}: {words}")
     return None
 
 
-def _gone(seen: ChildSeen) -> Cause | None:
+def _gone(seen: ObservedChild) -> Cause | None:
     """Find pods that were evicted, or that a node refused."""
     if any((pod.get("status") or {}).get("phase") in ("Pending", "Running") for pod in seen.pods):
         return None  # another one is on its way
@@ -139,7 +139,7 @@ def _gone(seen: ChildSeen) -> Cause | None:
     return None if failed is None else Cause(Reason.POD_FAILED, f"{_name(failed)} failed: {_said(failed['status'])}")
 
 
-def _lost_claim(seen: ChildSeen) -> Cause | None:
+def _lost_claim(seen: ObservedChild) -> Cause | None:
     """Find a claim that will not be bound as it stands: a pod that has no node yet may be what one waits for."""
     told = {note.reason for note in seen.warnings}
     for claim in seen.claims:
@@ -161,7 +161,7 @@ def _waits_for_claim(pod: Body) -> bool:
     return "persistentvolumeclaim" in text or "persistent volumes to bind" in text
 
 
-def _unschedulable(seen: ChildSeen) -> Cause | None:
+def _unschedulable(seen: ObservedChild) -> Cause | None:
     for pod in seen.pods:
         said = _scheduled(pod)
         if (said.get("status"), said.get("reason")) == ("False", "Unschedulable"):
@@ -171,7 +171,7 @@ def _unschedulable(seen: ChildSeen) -> Cause | None:
     return None
 
 
-def _unmounted(seen: ChildSeen) -> Cause | None:
+def _unmounted(seen: ObservedChild) -> Cause | None:
     if not any((pod.get("status") or {}).get("phase") == "Pending" for pod in seen.pods):
         return None  # an Event outlives what it tells of
     note = next((note for note in seen.warnings if note.reason in _UNMOUNTED), None)
@@ -192,7 +192,7 @@ FINDERS: Final[Sequence[Finder]] = (
 """In this order: what stands further up is the nearer cause."""
 
 
-def _containers(seen: ChildSeen) -> Iterator[tuple[Body, Body]]:
+def _containers(seen: ObservedChild) -> Iterator[tuple[Body, Body]]:
     for pod in seen.pods:
         if pod["metadata"].get("deletionTimestamp"):
             continue

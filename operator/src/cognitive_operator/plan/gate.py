@@ -10,7 +10,7 @@ LOOK_AGAIN_S: Final = 30.0
 
 
 @dataclass(frozen=True)
-class Hold:
+class GateResult:
     """Why a task may not be queued now: it has no place in the queue while it is held."""
 
     reason: str
@@ -29,16 +29,16 @@ class Hold:
         return self.phase.is_terminal
 
 
-def own_hold(spec: TaskSpec) -> Hold | None:
+def spec_gate(spec: TaskSpec) -> GateResult | None:
     """Return how a task's own spec holds it: cancelled for good, or suspended."""
     if spec.cancel:
-        return Hold(Reason.CANCELLED, "Cancelled by spec.cancel.", Phase.CANCELLED)
+        return GateResult(Reason.CANCELLED, "Cancelled by spec.cancel.", Phase.CANCELLED)
     if spec.suspend:
-        return Hold(Reason.SUSPENDED, "Held by spec.suspend: set it to false to go on.", Phase.SUSPENDED)
+        return GateResult(Reason.SUSPENDED, "Held by spec.suspend: set it to false to go on.", Phase.SUSPENDED)
     return None
 
 
-def overdue(task: Task, agent: Agent | None, now_s: float | None) -> Hold | None:
+def queue_timeout(task: Task, agent: Agent | None, now_s: float | None) -> GateResult | None:
     """Return the end of a task that has waited too long for its first attempt.
 
     Args:
@@ -51,11 +51,11 @@ def overdue(task: Task, agent: Agent | None, now_s: float | None) -> Hold | None
         return None
     message = f"No executor began the task within the {task.queue_timeout_s(agent)} s of queueTimeoutSeconds."
     told = f" It waited because: {task.status.message}" if task.status.message else ""
-    return Hold(Reason.QUEUE_TIMEOUT, message + told, Phase.FAILED)
+    return GateResult(Reason.QUEUE_TIMEOUT, message + told, Phase.FAILED)
 
 
 def patience_left_s(task: Task, agent: Agent | None, now_s: float | None) -> float | None:
-    """Return the seconds that a task still waits for its first attempt, None for ever. Arguments as of ``overdue``."""
+    """Return the seconds that a task still waits for its first attempt, None for ever."""
     timeout_s = task.queue_timeout_s(agent)
     if timeout_s is None or now_s is None or task.status.last_closed:
         return None
@@ -63,7 +63,7 @@ def patience_left_s(task: Task, agent: Agent | None, now_s: float | None) -> flo
     return timeout_s - (now_s - since.timestamp())
 
 
-def queue_full(agent: Agent) -> Hold:
+def queue_full(agent: Agent) -> GateResult:
     """Return the refusal of a task that an agent's queue has no room for.
 
     It ends the task, as an API server refuses what is beyond a quota: to hold it would only make the queue longer.
@@ -74,4 +74,4 @@ def queue_full(agent: Agent) -> Hold:
         f"CognitiveAgent {name} has {most} unfinished tasks, all that its spec.queue lets in: maxConcurrentTasks "
         f"{queue.max_concurrent_tasks} and maxQueuedTasks {queue.max_queued_tasks}. Create it again when fewer wait."
     )
-    return Hold(Reason.QUEUE_FULL, message, Phase.FAILED, is_accepted=False)
+    return GateResult(Reason.QUEUE_FULL, message, Phase.FAILED, is_accepted=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Peer:
+class Candidate:
     """This operator, as its peers see it."""
 
     identity: str
@@ -18,7 +18,7 @@ class Peer:
     """Random for each process: two of the same would both stand by."""
 
 
-def leads(me: Peer, records: Mapping[str, Any], now: datetime) -> bool:
+def is_leader(me: Candidate, records: Mapping[str, Any], now: datetime) -> bool:
     """Tell whether this operator works.
 
     Args:
@@ -34,7 +34,7 @@ def leads(me: Peer, records: Mapping[str, Any], now: datetime) -> bool:
     )
 
 
-def _is_ahead(me: Peer, record: Any) -> bool:
+def _is_ahead(me: Candidate, record: Any) -> bool:
     return isinstance(record, Mapping) and int(record.get("priority", 0)) >= me.priority
 
 

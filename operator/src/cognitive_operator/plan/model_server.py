@@ -9,16 +9,16 @@ from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.model_server import model_server_name
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.plan.agent import Check
-from cognitive_operator.plan.diagnosis import Cause, ChildSeen, cause_of
-from cognitive_operator.ports.kube import Body, EventNote
-from cognitive_operator.ports.model import ModelTrial
+from cognitive_operator.plan.diagnosis import Cause, ObservedChild, diagnose
+from cognitive_operator.ports.kube import Body, KubeEvent
+from cognitive_operator.ports.model import InferenceResult
 
 LOCAL: Final = (Reason.MODEL_UNREACHABLE, Reason.MODEL_NOT_SERVED)
 """What a server says that is not the one which its agent wants, or not yet."""
 
 
 @dataclass(frozen=True)
-class ServerSeen:
+class ObservedServer:
     """An agent's own model server as it stands."""
 
     deployment: Body
@@ -26,7 +26,7 @@ class ServerSeen:
     pods: Sequence[Body] = ()
     """Read only where the server is not as it should be."""
     claims: Sequence[Body] = ()
-    warnings: Sequence[EventNote] = ()
+    warnings: Sequence[KubeEvent] = ()
 
     @property
     def wanted(self) -> int:
@@ -60,14 +60,14 @@ class ServerSeen:
 
 
 @dataclass(frozen=True)
-class ServerNote:
+class ServerState:
     """What a process keeps of an agent's own model server between two looks."""
 
     name: str | None = None
     """The Deployment; None: there is none."""
     wanted: int = 0
     ready: int = 0
-    trial: ModelTrial | None = None
+    trial: InferenceResult | None = None
     """The inference that proved the server."""
     proof: str = ""
     proven_at: str = ""
@@ -76,7 +76,7 @@ class ServerNote:
     unwanted_since_s: float | None = None
 
 
-NO_SERVER: Final = ServerNote()
+NO_SERVER: Final = ServerState()
 
 
 def server_place(agent: Agent) -> str:
@@ -84,13 +84,13 @@ def server_place(agent: Agent) -> str:
     return f"Deployment {agent.metadata.namespace}/{model_server_name(agent)}"
 
 
-def cause_of_server(agent: Agent, seen: ServerSeen) -> Cause | None:
+def cause_of_server(agent: Agent, seen: ObservedServer) -> Cause | None:
     """Return why not all of a server's pods are ready."""
     conditions = (seen.deployment.get("status") or {}).get("conditions") or []
-    return cause_of(ChildSeen(server_place(agent), conditions, seen.pods, seen.claims, seen.warnings))
+    return diagnose(ObservedChild(server_place(agent), conditions, seen.pods, seen.claims, seen.warnings))
 
 
-def server_check(agent: Agent, seen: ServerSeen) -> Check | None:
+def server_check(agent: Agent, seen: ObservedServer) -> Check | None:
     """Return why a server cannot be asked, None if it can."""
     place = server_place(agent)
     if seen.wanted == 0:
@@ -102,7 +102,7 @@ def server_check(agent: Agent, seen: ServerSeen) -> Check | None:
     return _starting(agent, seen)
 
 
-def settled_check(agent: Agent, seen: ServerSeen, found: Check) -> Check:
+def settled_check(agent: Agent, seen: ObservedServer, found: Check) -> Check:
     """Return what to say of a server that was asked: while it changes, its own trouble is nearer than its answer."""
     if found.status != "True" and found.reason in LOCAL and not seen.is_rolled_out:
         return _starting(agent, seen)
@@ -113,7 +113,7 @@ def settled_check(agent: Agent, seen: ServerSeen, found: Check) -> Check:
     return Check("True", found.reason, f"{found.message}. {stuck}")
 
 
-def trial_check(agent: Agent, found: Check, trial: ModelTrial) -> Check:
+def trial_check(agent: Agent, found: Check, trial: InferenceResult) -> Check:
     """Return what to say of a server that was to write a few words."""
     if not trial.ok:
         message = f"{server_place(agent)} lists its models, but its first inference failed: {trial.message}"
@@ -121,7 +121,7 @@ def trial_check(agent: Agent, found: Check, trial: ModelTrial) -> Check:
     return Check("True", found.reason, f"{server_place(agent)} serves {agent.spec.llm.model}. {found.message}.")
 
 
-def _starting(agent: Agent, seen: ServerSeen) -> Check:
+def _starting(agent: Agent, seen: ObservedServer) -> Check:
     cause = cause_of_server(agent, seen)
     if cause is not None:
         return Check("False", cause.reason, cause.message)

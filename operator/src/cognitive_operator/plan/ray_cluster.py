@@ -49,7 +49,9 @@ def plan_ray_cluster(facts: ClusterFacts) -> ClusterStep:
         return ClusterStep(apply=facts.awake)
     if spec_hash_of(live) == spec_hash_of(facts.awake):
         return ClusterStep()
-    message = f"{place_of(live)} is changed once what runs on it has ended; no further attempt is begun until then."
+    message = (
+        f"{cluster_label(live)} is changed once what runs on it has ended; no further attempt is begun until then."
+    )
     return ClusterStep(check=Check("False", Reason.RAY_UPDATING, message))
 
 
@@ -93,7 +95,7 @@ def own_token_ref(agent: Agent, auth: RayAuth) -> RayTokenRef | None:
     return None if auth.mode == "disabled" else RayTokenRef(name=auth.secret_name or ray_cluster_name(agent))
 
 
-def place_of(live: Body) -> str:
+def cluster_label(live: Body) -> str:
     """Return how messages name a RayCluster."""
     return f"RayCluster {live['metadata']['namespace']}/{live['metadata']['name']}"
 
@@ -124,7 +126,7 @@ def is_asleep(live: Body) -> bool:
 def head_check(live: Body) -> Check | None:
     """Return why a cluster's head cannot be asked, None if it can."""
     if is_asleep(live):
-        return Check("False", Reason.RAY_SUSPENDED, f"{place_of(live)} is suspended: it has no pods.")
+        return Check("False", Reason.RAY_SUSPENDED, f"{cluster_label(live)} is suspended: it has no pods.")
     if is_head_ready(live):
         return None
     if not live.get("status"):
@@ -165,7 +167,7 @@ def head_url(live: Body, *, by_name: bool) -> str | None:
 
 
 def _starting(live: Body, words: str) -> Check:
-    return Check("False", Reason.RAY_STARTING, f"{place_of(live)} {words}")
+    return Check("False", Reason.RAY_STARTING, f"{cluster_label(live)} {words}")
 
 
 def _pods_hash(body: Body) -> str | None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Attempt, RetryPolicy, Task
-from cognitive_operator.plan.attempt import Closing
+from cognitive_operator.plan.attempt import AttemptEnd
 
 UNCOUNTED_BACKOFF_S: Final = 10.0
 MAX_BACKOFF_S: Final = 300.0
@@ -17,7 +17,7 @@ UNCOUNTED: Final = frozenset({Reason.CREDENTIALS_NOT_MOUNTED, Reason.AGENT_DELET
 """Ends that were nobody's fault here and use up no retry."""
 
 
-def is_retried(policy: RetryPolicy, closing: Closing, attempts: Sequence[Attempt]) -> bool:
+def is_retried(policy: RetryPolicy, closing: AttemptEnd, attempts: Sequence[Attempt]) -> bool:
     """Tell whether another attempt follows ``closing``, the last of ``attempts``."""
     if not closing.is_counted:
         return closing.retryable
@@ -34,7 +34,7 @@ def overspent(task: Task, attempts: Sequence[Attempt]) -> str | None:
     return f"its attempts have used {budget - left} tokens, and spec.budget.tokens is {budget}."
 
 
-def backoff_s(policy: RetryPolicy, closing: Closing, attempts: Sequence[Attempt]) -> float:
+def backoff_s(policy: RetryPolicy, closing: AttemptEnd, attempts: Sequence[Attempt]) -> float:
     """Return the seconds before the attempt that follows ``closing``, the last of ``attempts``."""
     if closing.reason == Reason.SUSPENDED:
         return 0.0

@@ -8,8 +8,8 @@ from cognitive_operator.api.conditions import Outcome, Phase, Reason
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, Task
 from cognitive_operator.api.wire import Completed
 from cognitive_operator.plan import retry
-from cognitive_operator.plan.attempt import Closing, Flight
-from cognitive_operator.plan.gate import Hold, own_hold
+from cognitive_operator.plan.attempt import AttemptEnd, InFlightAttempt
+from cognitive_operator.plan.gate import GateResult, spec_gate
 from cognitive_operator.status import task as status
 from cognitive_operator.status.conditions import Verdict, merge_patch
 from cognitive_operator.status.output import output_verdicts
@@ -38,9 +38,9 @@ class TaskFacts:
     spec_bytes: int
     agent: Agent | None
     blocker: Blocker | None
-    hold: Hold | None
-    flight: Flight | None
-    closing: Closing | None
+    hold: GateResult | None
+    flight: InFlightAttempt | None
+    closing: AttemptEnd | None
     has_slot: bool
     position: int | None
     why_waiting: str
@@ -86,7 +86,7 @@ def plan_task(facts: TaskFacts) -> TaskPlan:
     return _wait_or_publish(facts)
 
 
-def _held(facts: TaskFacts, hold: Hold) -> TaskPlan:
+def _held(facts: TaskFacts, hold: GateResult) -> TaskPlan:
     if hold.is_final and not hold.is_accepted:
         return _write(facts, status.refused(_stamp(facts), hold.reason, hold.message))
     if hold.is_final:
@@ -111,7 +111,7 @@ def _waiting_phase(facts: TaskFacts) -> Phase:
     return Phase.PENDING if facts.task.status.phase in (None, Phase.PENDING) else Phase.QUEUED
 
 
-def _close(facts: TaskFacts, ended: Closing) -> TaskPlan:
+def _close(facts: TaskFacts, ended: AttemptEnd) -> TaskPlan:
     closing, stamp = _settled(facts.task, ended), _stamp(facts)
     attempts = _with_attempt(facts.task.status.attempts, closing.attempt())
     if isinstance(closing.response, Completed):
@@ -130,11 +130,11 @@ def _close(facts: TaskFacts, ended: Closing) -> TaskPlan:
     return _write(facts, status.failed(stamp, closing.reason, message, attempts, closing.response, *more), closes=True)
 
 
-def _output(facts: TaskFacts, closing: Closing) -> list[Verdict]:
+def _output(facts: TaskFacts, closing: AttemptEnd) -> list[Verdict]:
     return output_verdicts(facts.task.spec.output_schema is not None, closing.response)
 
 
-def _settled(task: Task, closing: Closing) -> Closing:
+def _settled(task: Task, closing: AttemptEnd) -> AttemptEnd:
     """Say for which of the task's own words an attempt was stopped."""
     if closing.reason != Reason.CANCELLED:
         return closing
@@ -151,8 +151,8 @@ def _settled(task: Task, closing: Closing) -> Closing:
     )
 
 
-def _again(facts: TaskFacts, closing: Closing, attempts: Sequence[Attempt], backoff_s: float) -> TaskPlan:
-    stamp, hold = _stamp(facts), own_hold(facts.task.spec)
+def _again(facts: TaskFacts, closing: AttemptEnd, attempts: Sequence[Attempt], backoff_s: float) -> TaskPlan:
+    stamp, hold = _stamp(facts), spec_gate(facts.task.spec)
     if hold is not None:
         patch = status.held(stamp, hold.phase, hold.reason, hold.message, attempts=attempts)
     else:
@@ -161,7 +161,7 @@ def _again(facts: TaskFacts, closing: Closing, attempts: Sequence[Attempt], back
     return _write(facts, patch, recheck_s=backoff_s, backoff_s=backoff_s, closes=True)
 
 
-def _watch(facts: TaskFacts, flight: Flight) -> TaskPlan:
+def _watch(facts: TaskFacts, flight: InFlightAttempt) -> TaskPlan:
     if facts.agent is None:  # it went away during this look: the next one closes its attempt
         return TaskPlan(recheck_s=0.0)
     age_s = facts.now_s - flight.since_s

@@ -11,9 +11,9 @@ from typing import Any
 
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.plan.attempt import Closing
+from cognitive_operator.plan.attempt import AttemptEnd
 from cognitive_operator.ports.kube import Body
-from cognitive_operator.ports.telemetry import SpanSeen
+from cognitive_operator.ports.telemetry import Span
 
 TASK_SPAN, ATTEMPT_SPAN = "CognitiveTask", "attempt"
 
@@ -30,7 +30,7 @@ def traceparent(key: AttemptKey) -> str:
     return f"00-{trace_id(key.task_uid)}-{_span_id(key.task_uid, key.number)}-01"
 
 
-def ended_spans(body: Body, status: Mapping[str, Any], closing: Closing | None) -> list[SpanSeen]:
+def ended_spans(body: Body, status: Mapping[str, Any], closing: AttemptEnd | None) -> list[Span]:
     """Return the spans that a write of a task's status has ended.
 
     Args:
@@ -45,9 +45,9 @@ def ended_spans(body: Body, status: Mapping[str, Any], closing: Closing | None) 
     return spans
 
 
-def _attempt_span(body: Body, closing: Closing) -> SpanSeen:
+def _attempt_span(body: Body, closing: AttemptEnd) -> Span:
     attempt, uid = closing.attempt(), closing.key.task_uid
-    return SpanSeen(
+    return Span(
         name=ATTEMPT_SPAN,
         trace_id=trace_id(uid),
         span_id=_span_id(uid, closing.key.number),
@@ -65,9 +65,9 @@ def _attempt_span(body: Body, closing: Closing) -> SpanSeen:
     )
 
 
-def _task_span(body: Body, status: Mapping[str, Any]) -> SpanSeen:
+def _task_span(body: Body, status: Mapping[str, Any]) -> Span:
     meta, reason = body["metadata"], str(status.get("reason"))
-    return SpanSeen(
+    return Span(
         name=TASK_SPAN,
         trace_id=trace_id(meta["uid"]),
         span_id=_span_id(meta["uid"], 0),

@@ -23,7 +23,7 @@ DIGITS: Final = 9
 
 
 @dataclass(frozen=True)
-class Entry:
+class UsageRecord:
     """A verified message of the stream that says how an attempt ended."""
 
     sequence: int
@@ -37,7 +37,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class TaskSeen:
+class TaskAttempts:
     """What a task's status says of its ended attempts."""
 
     phase: str | None
@@ -61,7 +61,7 @@ class TaskSeen:
 
 
 @dataclass(frozen=True)
-class Share:
+class Contribution:
     """What an entry adds to the counters."""
 
     has_costs: bool
@@ -71,24 +71,24 @@ class Share:
     is_success: bool = False
 
 
-def task_seen(body: Mapping[str, Any]) -> TaskSeen:
+def task_attempts(body: Mapping[str, Any]) -> TaskAttempts:
     """Read from a task what counting needs to know of it."""
     status = body.get("status") or {}
     ended = (a for a in status.get("attempts") or () if a.get("outcome", "Running") != "Running")
-    return TaskSeen(status.get("phase"), {int(a["number"]): a.get("sequence") for a in ended})
+    return TaskAttempts(status.get("phase"), {int(a["number"]): a.get("sequence") for a in ended})
 
 
-def is_undecided(entry: Entry, task: TaskSeen | None) -> bool:
+def is_undecided(entry: UsageRecord, task: TaskAttempts | None) -> bool:
     """Tell whether the task's status does not say yet what became of the attempt: counting waits for it."""
     return task is not None and not task.is_finished and entry.key.number > task.last
 
 
-def is_recorded(entry: Entry, task: TaskSeen | None) -> bool:
+def is_recorded(entry: UsageRecord, task: TaskAttempts | None) -> bool:
     """Tell whether the status names exactly this entry, so that nothing else of the stream must be looked at."""
     return task is not None and task.closed.get(entry.key.number) == entry.sequence
 
 
-def share_of(entry: Entry, task: TaskSeen | None, siblings: Sequence[Entry]) -> Share:
+def contribution_of(entry: UsageRecord, task: TaskAttempts | None, siblings: Sequence[UsageRecord]) -> Contribution:
     """Judge an entry that is decided.
 
     Args:
@@ -98,27 +98,27 @@ def share_of(entry: Entry, task: TaskSeen | None, siblings: Sequence[Entry]) -> 
     """
     if task is None:
         ends = _is_last_word(entry, siblings)
-        return Share(_is_first_answer(entry, siblings), ends, ends and entry.outcome == "completed")
+        return Contribution(_is_first_answer(entry, siblings), ends, ends and entry.outcome == "completed")
     if is_recorded(entry, task):
         ends = task.is_counted and entry.key.number == task.last
-        return Share(entry.outcome != "closed", ends, ends and task.phase == Phase.SUCCEEDED)
+        return Contribution(entry.outcome != "closed", ends, ends and task.phase == Phase.SUCCEEDED)
     answers = {s.sequence for s in siblings if s.key == entry.key and s.outcome != "closed"}
     was_taken = task.closed.get(entry.key.number) in answers
     ends = task.is_counted and entry.key.number > task.last and _is_first_word(entry, siblings)
-    return Share(not was_taken and _is_first_answer(entry, siblings), ends)
+    return Contribution(not was_taken and _is_first_answer(entry, siblings), ends)
 
 
-def _is_first_answer(entry: Entry, siblings: Sequence[Entry]) -> bool:
+def _is_first_answer(entry: UsageRecord, siblings: Sequence[UsageRecord]) -> bool:
     """An executor's response is stored twice when the broker's word about the first got lost for minutes."""
     answers = [s.sequence for s in siblings if s.key == entry.key and s.outcome != "closed"]
     return entry.outcome != "closed" and entry.sequence == min(answers, default=entry.sequence)
 
 
-def _is_first_word(entry: Entry, siblings: Sequence[Entry]) -> bool:
+def _is_first_word(entry: UsageRecord, siblings: Sequence[UsageRecord]) -> bool:
     return entry.sequence == min((s.sequence for s in siblings if s.key == entry.key), default=entry.sequence)
 
 
-def _is_last_word(entry: Entry, siblings: Sequence[Entry]) -> bool:
+def _is_last_word(entry: UsageRecord, siblings: Sequence[UsageRecord]) -> bool:
     """A task that is deleted before it was counted counts by its last attempt, unless that was stopped."""
     is_last = all(s.key.number <= entry.key.number for s in siblings)
     is_stopped = isinstance(entry.response, Failed) and entry.response.error_type == "Cancelled"
@@ -138,7 +138,7 @@ def skipped(counters: Counters, sequence: int) -> Counters:
     return counters.model_copy(update={"accounting": counters.accounting.model_copy(update={"sequence": sequence})})
 
 
-def counted(counters: Counters, entry: Entry, share: Share) -> Counters:
+def counted(counters: Counters, entry: UsageRecord, share: Contribution) -> Counters:
     """Return the counters with what an entry adds; one that is counted already adds nothing."""
     if entry.sequence <= counters.accounting.sequence:
         return counters
@@ -147,7 +147,7 @@ def counted(counters: Counters, entry: Entry, share: Share) -> Counters:
     return _with_task(result, entry.response, is_success=share.is_success) if share.ends_task else result
 
 
-def _with_costs(counters: Counters, entry: Entry) -> Counters:
+def _with_costs(counters: Counters, entry: UsageRecord) -> Counters:
     usage, tokens = entry.response.usage, counters.tokens
     cost = round(counters.energy.cognitive_cost + entry.response.energy.delta, DIGITS)
     today = counters.tokens_today.plus(entry.day, usage.total_tokens)

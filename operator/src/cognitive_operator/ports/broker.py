@@ -9,7 +9,7 @@ from cognitive_operator.api.wire import Claim, Lease
 
 
 @dataclass(frozen=True)
-class LeaseSeen:
+class ObservedLease:
     """A lease and the broker's revision of it; an unchanged revision means that it was not renewed."""
 
     revision: int
@@ -101,7 +101,7 @@ class Broker(Protocol):
     async def delete_claim(self, key: AttemptKey) -> None:
         """Purge a claim. Only for attempts that nobody shall begin, since a marker keeps others from claiming."""
 
-    async def list_leases(self, agent_uid: str) -> Sequence[LeaseSeen]:
+    async def list_leases(self, agent_uid: str) -> Sequence[ObservedLease]:
         """Return the leases of an agent's workers, those of Job attempts too."""
 
     async def fetch_responses(self, batch: int, timeout_s: float) -> Sequence[Delivery]:

@@ -55,7 +55,7 @@ class Kube(Protocol):
         Raises ObjectNotFoundError naming the Secret or the key; an empty value counts as absent.
         """
 
-    async def create_event(self, about: "ObjectRef", event: "EventNote") -> None:
+    async def create_event(self, about: "ObjectRef", event: "KubeEvent") -> None:
         """Record a Kubernetes Event on an object."""
 
 
@@ -84,7 +84,7 @@ class Children(Protocol):
     async def pods(self, namespace: str, labels: Mapping[str, str]) -> Sequence[Body]:
         """Return the pods that carry all of the labels, at most 500."""
 
-    async def warnings(self, namespace: str, kind: str, name: str) -> Sequence["EventNote"]:
+    async def warnings(self, namespace: str, kind: str, name: str) -> Sequence["KubeEvent"]:
         """Return the Warning Events about an object, the newest first, at most 500."""
 
 
@@ -107,7 +107,7 @@ class ObjectRef:
 
 
 @dataclass(frozen=True)
-class EventNote:
+class KubeEvent:
     """What a Kubernetes Event says."""
 
     type: str
@@ -119,5 +119,5 @@ class EventNote:
 class EventSink(Protocol):
     """Takes Kubernetes Events and writes them when there is time: never blocks, never raises."""
 
-    def emit(self, about: ObjectRef, event: EventNote) -> None:
+    def emit(self, about: ObjectRef, event: KubeEvent) -> None:
         """Queue an Event; under pressure the oldest are dropped and counted."""

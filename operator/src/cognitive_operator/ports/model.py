@@ -14,7 +14,7 @@ class ModelTarget:
 
 
 @dataclass(frozen=True)
-class ModelSeen:
+class ModelProbeResult:
     """What a model endpoint answered to ``GET /models``."""
 
     ok: bool
@@ -24,7 +24,7 @@ class ModelSeen:
 
 
 @dataclass(frozen=True)
-class ModelTrial:
+class InferenceResult:
     """How a small inference went."""
 
     ok: bool
@@ -36,8 +36,8 @@ class ModelTrial:
 class ModelProbe(Protocol):
     """Asks a model endpoint whether it serves."""
 
-    async def infer(self, target: ModelTarget, model: str, api_key: str | None, timeout_s: float) -> ModelTrial:
+    async def infer(self, target: ModelTarget, model: str, api_key: str | None, timeout_s: float) -> InferenceResult:
         """Let a vLLM server write a few words and say how fast it was; never raises."""
 
-    async def check(self, target: ModelTarget, api_key: str | None) -> ModelSeen:
+    async def check(self, target: ModelTarget, api_key: str | None) -> ModelProbeResult:
         """Return what the endpoint says, asked as its provider wants to be asked; never raises."""

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
-class QueueSeen:
+class QueueSample:
     """The queue of an agent at one moment."""
 
     namespace: str
@@ -18,7 +18,7 @@ class QueueSeen:
 
 
 @dataclass(frozen=True)
-class SpanSeen:
+class Span:
     """A span that has ended, as OpenTelemetry knows it."""
 
     name: str
@@ -42,7 +42,7 @@ class Tracer(Protocol):
     def is_on(self) -> bool:
         """False: nobody asked for traces."""
 
-    def export(self, spans: Sequence[SpanSeen]) -> None:
+    def export(self, spans: Sequence[Span]) -> None:
         """Queue spans."""
 
 
@@ -51,12 +51,12 @@ class Untraced:
 
     is_on = False
 
-    def export(self, spans: Sequence[SpanSeen]) -> None:
+    def export(self, spans: Sequence[Span]) -> None:
         """Drop them."""
 
 
 @dataclass(frozen=True)
-class AttemptSeen:
+class AttemptSample:
     """How an attempt ended, as the metrics tell it."""
 
     task_type: str
@@ -80,7 +80,7 @@ class Metrics(Protocol):
     def observe(self, name: str, seconds: float, **labels: str) -> None:
         """Take a duration into a histogram."""
 
-    def count_attempt(self, attempt: AttemptSeen) -> None:
+    def count_attempt(self, attempt: AttemptSample) -> None:
         """Count the end of an attempt."""
 
     def count_task(self, task_type: str, status: str, provider: str, model: str) -> None:
@@ -89,5 +89,5 @@ class Metrics(Protocol):
     def show_leading(self, *, leading: bool) -> None:
         """Show whether this process works, or stands by while another does."""
 
-    def show_queues(self, queues: Sequence[QueueSeen]) -> None:
+    def show_queues(self, queues: Sequence[QueueSample]) -> None:
         """Replace what is shown of all agents' queues."""

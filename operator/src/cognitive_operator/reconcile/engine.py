@@ -6,27 +6,27 @@ from typing import Final
 
 from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL
 from cognitive_operator.ports.kube import Body
-from cognitive_operator.reconcile.agent.finalizer import Farewell
-from cognitive_operator.reconcile.agent.queue_metrics import QueueGauges
-from cognitive_operator.reconcile.agent.ray import RayClusters
+from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
+from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
+from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
 from cognitive_operator.reconcile.agent.reconciler import AgentReconciler
-from cognitive_operator.reconcile.resync import Sweep
-from cognitive_operator.reconcile.schedule.reconciler import Schedules
+from cognitive_operator.reconcile.resync import Resync
+from cognitive_operator.reconcile.schedule.reconciler import ScheduleReconciler
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import ObjectName
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from cognitive_operator.reconcile.task.attempt import AttemptObserver
-from cognitive_operator.reconcile.task.cleanup import Cleaner
-from cognitive_operator.reconcile.task.gates.dependencies import Dependencies
-from cognitive_operator.reconcile.task.gates.gate import Holds, OwnWord, QueueDeadline
-from cognitive_operator.reconcile.task.gates.inputs import Inputs
-from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemas
-from cognitive_operator.reconcile.task.inbox import ResultPump
+from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
+from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
+from cognitive_operator.reconcile.task.gates.gate import Gates, QueueTimeoutGate, SpecGate
+from cognitive_operator.reconcile.task.gates.inputs import InputGate
+from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemaGate
+from cognitive_operator.reconcile.task.inbox import ResponseInbox
 from cognitive_operator.reconcile.task.publish import RequestPublisher
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
-from cognitive_operator.reconcile.task.ttl import Collector
+from cognitive_operator.reconcile.task.ttl import TtlAfterFinished
 
 TASK_WORKERS: Final = 64
 AGENT_WORKERS: Final = 256
@@ -41,22 +41,22 @@ class Engine:
         took = partial(deps.metrics.observe, "reconcile_seconds")
         self._tasks = WorkQueue[str]("task", self._reconcile_task, TASK_WORKERS, partial(took, kind="task"))
         self._agents = WorkQueue[ObjectName]("agent", self._reconcile_agent, AGENT_WORKERS, partial(took, kind="agent"))
-        self._cleaner = Cleaner(deps, index)
-        self._sweep = Sweep(deps, index, self._tasks, self._agents, self._cleaner, lag=lag)
-        self._collector = Collector(deps, index, self._sweep.lose_task)
-        self._gauges = QueueGauges(deps, index)
-        self._pump = ResultPump(deps, index, self._tasks)
+        self._cleaner = AttemptCleanup(deps, index)
+        self._sweep = Resync(deps, index, self._tasks, self._agents, self._cleaner, lag=lag)
+        self._collector = TtlAfterFinished(deps, index, self._sweep.delete_task)
+        self._gauges = QueueMetrics(deps, index)
+        self._pump = ResponseInbox(deps, index, self._tasks)
         attempts = AttemptObserver(deps, index, self._cleaner)
-        dependencies = Dependencies(deps, index)
-        inputs = Inputs(deps, index, dependencies)
-        late = QueueDeadline(deps.kube, index)
-        holds = Holds([OwnWord(), OutputSchemas(), late, dependencies, inputs])
+        dependencies = DependencyGate(deps, index)
+        inputs = InputGate(deps, index, dependencies)
+        late = QueueTimeoutGate(deps.kube, index)
+        holds = Gates([SpecGate(), OutputSchemaGate(), late, dependencies, inputs])
         requests = RequestPublisher(deps, inputs)
         self._task = TaskReconciler(deps, index, holds, attempts, self._sweep, requests=requests)
-        self._schedules = Schedules(deps, index, self._sweep)
-        index.links.wake = self._sweep.poke
-        clusters = RayClusters(deps, index)
-        farewell = Farewell(deps, index, clusters, self._sweep.accounts, self._tasks.add)
+        self._schedules = ScheduleReconciler(deps, index, self._sweep)
+        index.links.wake = self._sweep.enqueue
+        clusters = RayClusterReconciler(deps, index)
+        farewell = AgentFinalizer(deps, index, clusters, self._sweep.accounts, self._tasks.add)
         self._agent = AgentReconciler(deps, index, clusters, farewell, self._tasks.add)
 
     async def run(self) -> None:
@@ -76,16 +76,16 @@ class Engine:
 
     def take(self, plural: str, body: Body) -> None:
         """An object exists and is now so."""
-        takers = {TASK_PLURAL: self._sweep.take_task, AGENT_PLURAL: self._sweep.take_agent}
+        takers = {TASK_PLURAL: self._sweep.upsert_task, AGENT_PLURAL: self._sweep.upsert_agent}
         takers.get(plural, self._schedules.take)(body)
 
     def lose(self, plural: str, body: Body) -> None:
         """An object is deleted."""
         meta = body["metadata"]
         if plural == TASK_PLURAL:
-            self._sweep.lose_task(meta["uid"])
+            self._sweep.delete_task(meta["uid"])
         elif plural == AGENT_PLURAL:
-            self._sweep.lose_agent((meta["namespace"], meta["name"]), meta["uid"])
+            self._sweep.delete_agent((meta["namespace"], meta["name"]), meta["uid"])
         else:
             self._schedules.lose(body)
 

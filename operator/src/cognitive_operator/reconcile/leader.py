@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from cognitive_operator.errors import CognitiveOperatorError
-from cognitive_operator.plan.leader import Peer, leads
+from cognitive_operator.plan.leader import Candidate, is_leader
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.engine import Engine
 from cognitive_operator.reconcile.state.deps import Deps
@@ -20,14 +20,14 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY_S: Final = 2.0
 
 
-class Stand:
+class LeaderElection:
     """Takes in objects on behalf of the engine, as long as there is one.
 
     ``peering`` names the object by which operators know of each other. Without it, or while that does not exist, this
     one works.
     """
 
-    def __init__(self, deps: Deps, me: Peer, peering: str | None) -> None:
+    def __init__(self, deps: Deps, me: Candidate, peering: str | None) -> None:
         self._deps = deps
         self._me = me
         self._peering = peering
@@ -69,7 +69,9 @@ class Stand:
             records = await self._deps.kube.get_peering(self._peering) if self._peering else None
         except CognitiveOperatorError:
             return
-        self._is_leading = records is None or leads(self._me, records, datetime.fromisoformat(self._deps.clock.now()))
+        self._is_leading = records is None or is_leader(
+            self._me, records, datetime.fromisoformat(self._deps.clock.now())
+        )
 
     def take(self, plural: str, body: Body) -> None:
         """An object exists and is now so. The watches may tell it before the engine works."""

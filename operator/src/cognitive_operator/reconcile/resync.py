@@ -9,15 +9,15 @@ from pydantic import ValidationError
 
 from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL, AttemptKey
 from cognitive_operator.errors import CognitiveOperatorError, TransientError
-from cognitive_operator.plan.attempt import Flight
+from cognitive_operator.plan.attempt import InFlightAttempt
 from cognitive_operator.ports.kube import Body
-from cognitive_operator.reconcile.agent.nats_account import BrokerAccounts
+from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import ObjectName
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
-from cognitive_operator.reconcile.task.cleanup import Cleaner, Leftover
+from cognitive_operator.reconcile.task.cleanup import AttemptCleanup, AttemptGarbage
 
 Step = Callable[[], Awaitable[None]]
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ ORPHANS_EVERY_S: Final = 30.0
 PAUSE_S: Final = 1.0
 
 
-class Sweep:
+class Resync:
     """Lists everything at the start and then again and again, and finds what nobody owns any more."""
 
     def __init__(
@@ -35,7 +35,7 @@ class Sweep:
         index: Index,
         tasks: WorkQueue[str],
         agents: WorkQueue[ObjectName],
-        cleaner: Cleaner,
+        cleaner: AttemptCleanup,
         *,
         lag: WatchLag,
     ) -> None:
@@ -44,7 +44,7 @@ class Sweep:
         self._tasks = tasks
         self._agents = agents
         self._cleaner = cleaner
-        self.accounts = BrokerAccounts(deps)
+        self.accounts = NatsAccounts(deps)
         self._lag = lag
         self._suspects: set[tuple[str, AttemptKey]] = set()
         self._lost_agents: set[str] = set()
@@ -73,65 +73,65 @@ class Sweep:
         with self._lag.listing() as listing:
             async for body in self._deps.kube.list_all(AGENT_PLURAL):
                 listing.brings(body)
-                self.take_agent(body)
+                self.upsert_agent(body)
             async for body in self._deps.kube.list_all(TASK_PLURAL):
                 listing.brings(body)
-                self.take_task(body)
+                self.upsert_task(body)
         for uid in began - listing.uids:
-            self.lose_task(uid)
+            self.delete_task(uid)
         for name, uid in agents_before.items():
             if uid not in listing.uids:
-                self.lose_agent(name, uid)
+                self.delete_agent(name, uid)
 
     def _poke_unfinished(self) -> None:
-        self.poke(uid for uid, record in self._index.tasks.items() if not record.is_finished)
+        self.enqueue(uid for uid, record in self._index.tasks.items() if not record.is_finished)
 
-    def take_task(self, body: Body) -> None:
+    def upsert_task(self, body: Body) -> None:
         """Take in a task as it is now and have it reconciled if there is something to do."""
         try:
-            record = self._index.put_task(body, self._deps.clock.monotonic())
+            record = self._index.upsert_task(body, self._deps.clock.monotonic())
         except ValidationError as error:
             return self._ignore(body, error)
         if record is not None and (not record.is_finished or record.flight is not None):
             self._tasks.add(record.uid)
 
-    def take_agent(self, body: Body) -> None:
+    def upsert_agent(self, body: Body) -> None:
         """Take in an agent as it is now and have it reconciled."""
         try:
-            record = self._index.put_agent(body)
+            record = self._index.upsert_agent(body)
         except ValidationError as error:
             self._unreadable.add(body["metadata"]["uid"])
             return self._ignore(body, error)
         self._unreadable.discard(body["metadata"]["uid"])
         if record is not None:
             self._agents.add(record.name)
-            self.poke(self._index.queue_of(record.name).next_up())
+            self.enqueue(self._index.queue_of(record.name).next_up())
 
-    def lose_task(self, uid: str) -> None:
+    def delete_task(self, uid: str) -> None:
         """A task is deleted: stop what runs, remove what is left, let the next one start."""
-        record = self._index.drop_task(uid)
+        record = self._index.remove_task(uid)
         if record is None:
             return
         tried = {each.key: each.is_job for each in record.tried}
         if record.flight is not None:
             tried[record.flight.key] = record.flight.mode == "Job"
         for key, is_job in tried.items():
-            self._cleaner.add(Leftover(record.name[0], key, is_gone=True, is_job=is_job))
-        self.poke(self._index.queue_of(record.agent).next_up())
+            self._cleaner.add(AttemptGarbage(record.name[0], key, is_gone=True, is_job=is_job))
+        self.enqueue(self._index.queue_of(record.agent).next_up())
 
-    def poke(self, uids: Iterable[str]) -> None:
+    def enqueue(self, uids: Iterable[str]) -> None:
         """Have tasks reconciled."""
         for uid in uids:
             self._tasks.add(uid)
 
-    def poke_agent(self, name: ObjectName) -> None:
+    def enqueue_agent(self, name: ObjectName) -> None:
         """Have an agent reconciled."""
         self._agents.add(name)
 
-    def lose_agent(self, name: ObjectName, uid: str) -> None:
+    def delete_agent(self, name: ObjectName, uid: str) -> None:
         """An agent is deleted: its tasks wait for another one of its name."""
-        if self._index.drop_agent(name, uid) is not None:
-            self.poke([task.uid for task in self._index.unfinished_of(name)])
+        if self._index.remove_agent(name, uid) is not None:
+            self.enqueue([task.uid for task in self._index.unfinished_of(name)])
 
     async def find_orphans(self) -> None:
         """Clean up what belongs to no task or no agent that exists, when two looks in a row found it so."""
@@ -146,7 +146,7 @@ class Sweep:
         tasks, agents = self._index.tasks, self._agent_uids()
         orphans = {item for item in found if item[1].task_uid not in tasks or item[1].agent_uid not in agents}
         for namespace, key in orphans & self._suspects:
-            self._cleaner.add(Leftover(namespace, key, is_gone=True))
+            self._cleaner.add(AttemptGarbage(namespace, key, is_gone=True))
         self._suspects = orphans - self._suspects
 
     async def _find_lost_agents(self) -> None:
@@ -177,7 +177,7 @@ class Sweep:
             agent = self._index.agents.get(record.agent)
             mode = agent.agent.spec.execution.mode if agent else "Embedded"
             noted = next((a.mode for a in record.task.status.attempts if a.number == key.number), mode)
-            self._index.adopt(record, Flight(key, noted, now_s))
+            self._index.adopt(record, InFlightAttempt(key, noted, now_s))
 
     async def _until_done(self, step: Step) -> None:
         while True:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-from cognitive_operator.scheduling.fair_share import RayShare
-from cognitive_operator.scheduling.priority_queue import Line, Place
+from cognitive_operator.scheduling.fair_share import FairShare
+from cognitive_operator.scheduling.priority_queue import PriorityQueue, QueueKey
 
 
 @dataclass(frozen=True)
-class Terms:
+class QueueLimits:
     """What an agent's spec says of its queue."""
 
     limit: int = 0
@@ -28,27 +28,27 @@ class AgentQueue:
     def __init__(self, name: tuple[str, str]) -> None:
         self.name = name
         self.tag = 0
-        self.terms = Terms()
+        self.terms = QueueLimits()
         self.capacity: int | None = 0
         """What the agent's live workers take at once; None where every attempt is a Ray job of its own."""
         self.is_open = False
         """False while nothing of the agent may start."""
-        self._share = RayShare()
+        self._share = FairShare()
         self._share.join(self)
-        self._line = Line()
+        self._line = PriorityQueue()
         self._resting: set[str] = set()
-        self._running: dict[str, RayShare] = {}
+        self._running: dict[str, FairShare] = {}
         self._door: list[tuple[float, int, str]] = []
-        self._at_door: dict[str, Place] = {}
+        self._at_door: dict[str, QueueKey] = {}
 
-    def join(self, share: RayShare) -> None:
+    def join(self, share: FairShare) -> None:
         """Take turns with others from now on; what runs stays where it was started."""
         if share is not self._share:
             self._share.quit(self)
             share.join(self)
             self._share = share
 
-    def wait(self, place: Place, *, is_accepted: bool) -> None:
+    def wait(self, place: QueueKey, *, is_accepted: bool) -> None:
         """Let a task wait at its place; one that was not accepted yet waits at the door until it asks to ``enter``."""
         uid = place[-1]
         if uid in self._running:
@@ -91,7 +91,7 @@ class AgentQueue:
 
     def clear(self) -> None:
         """Forget who waits and who was accepted: their agent is gone."""
-        self._line, self._resting = Line(), set()
+        self._line, self._resting = PriorityQueue(), set()
         self._door, self._at_door = [], {}
 
     def may_start(self, uid: str) -> bool:

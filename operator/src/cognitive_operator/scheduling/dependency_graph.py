@@ -13,7 +13,7 @@ Name = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class TaskNode:
     """A task as those that depend on it see it."""
 
     uid: str
@@ -33,21 +33,21 @@ class Link:
         return self.phase == Phase.SUCCEEDED
 
 
-def link_of(body: Mapping[str, Any]) -> Link:
+def task_node(body: Mapping[str, Any]) -> TaskNode:
     """Read a task's link."""
     spec, status = body["spec"], body.get("status") or {}
     inputs = [each["taskRef"] for each in spec.get("inputFrom") or () if "taskRef" in each]
     needs = dict.fromkeys(str(each["name"]) for each in [*(spec.get("dependsOn") or ()), *inputs])
-    return Link(str(body["metadata"]["uid"]), tuple(needs), status.get("phase"), status.get("reason"))
+    return TaskNode(str(body["metadata"]["uid"]), tuple(needs), status.get("phase"), status.get("reason"))
 
 
-class Links:
+class DependencyGraph:
     """Every task's link and, for those that wait, who waits for whom. All changes cost O(links of the task)."""
 
     def __init__(self) -> None:
         self.wake: Callable[[Iterable[str]], None] = _nobody
         """Called with the UIDs of tasks for which something changed."""
-        self._links: dict[Name, Link] = {}
+        self._links: dict[Name, TaskNode] = {}
         self._dependants: dict[Name, set[str]] = defaultdict(set)
         self._lost: dict[str, set[str]] = defaultdict(set)
         self._shape = 0
@@ -55,7 +55,7 @@ class Links:
 
     def put(self, body: Mapping[str, Any]) -> None:
         """Take in a task as it is now, and wake those that wait for it if it is new or has ended."""
-        meta, link = body["metadata"], link_of(body)
+        meta, link = body["metadata"], task_node(body)
         name = (str(meta["namespace"]), str(meta["name"]))
         before = self._links.get(name)
         if before is not None and before.uid != link.uid:
@@ -80,7 +80,7 @@ class Links:
             self._lost[each].add(name[1])
         self.wake(waiting)
 
-    def get(self, name: Name) -> Link | None:
+    def get(self, name: Name) -> TaskNode | None:
         """Return the link of the task that bears a name now."""
         return self._links.get(name)
 
@@ -111,13 +111,13 @@ class Links:
         is_open = link is not None and (not link.is_finished or link.reason == Reason.DEPENDENCY_CYCLE)
         return link.needs if link is not None and is_open else ()
 
-    def _register(self, namespace: str, link: Link) -> None:
+    def _register(self, namespace: str, link: TaskNode) -> None:
         if link.is_finished:
             return self._unregister(namespace, link)
         for need in link.needs:
             self._dependants[namespace, need].add(link.uid)
 
-    def _unregister(self, namespace: str, link: Link) -> None:
+    def _unregister(self, namespace: str, link: TaskNode) -> None:
         for need in link.needs:
             waiting = self._dependants.get((namespace, need), set())
             waiting.discard(link.uid)

@@ -17,7 +17,7 @@ ROUND: Final = lcm(*range(1, MAX_WEIGHT + 1))
 
 
 @dataclass(frozen=True)
-class RayBounds:
+class RayLimits:
     """What may run on one Ray cluster at the same time, over all of its agents."""
 
     jobs: int = 8
@@ -26,7 +26,7 @@ class RayBounds:
     """Attempts of warm executors; None: as many as the workers that Ray has started take."""
 
 
-class Contender(Protocol):
+class ShareMember(Protocol):
     """The queue of an agent, as the others see it."""
 
     tag: int
@@ -57,7 +57,7 @@ def ray_cluster_of(agent: Agent) -> str:
 
 
 @dataclass
-class RayShare:
+class FairShare:
     """One bound that several queues run under, each with its turns.
 
     Start-time fair queueing: each start moves its queue's tag on by ``ROUND / weight``, and the smallest tag is next. A
@@ -65,19 +65,19 @@ class RayShare:
     """
 
     bound: int | None = None
-    _queues: list[Contender] = field(default_factory=list)
+    _queues: list[ShareMember] = field(default_factory=list)
     _running: set[str] = field(default_factory=set)
     _present: int = 0
 
-    def join(self, queue: Contender) -> None:
+    def join(self, queue: ShareMember) -> None:
         """Let a queue take part."""
         self._queues.append(queue)
 
-    def quit(self, queue: Contender) -> None:
+    def quit(self, queue: ShareMember) -> None:
         """A queue takes part no more; what it runs stays counted until it stops."""
         self._queues = [each for each in self._queues if each is not queue]
 
-    def start(self, queue: Contender, uid: str, *, is_turn: bool) -> None:
+    def start(self, queue: ShareMember, uid: str, *, is_turn: bool) -> None:
         """Count a task as running. ``is_turn``: it is the queue's turn that starts it, else it was found running."""
         if is_turn:
             self._present = max(self._present, min((each.tag for each in self._queues if each.demand), default=0))
@@ -93,7 +93,7 @@ class RayShare:
         """True while nothing may start."""
         return self.bound is not None and len(self._running) >= self.bound
 
-    def allows(self, queue: Contender, rank: int) -> bool:
+    def allows(self, queue: ShareMember, rank: int) -> bool:
         """Tell whether the task of this rank may start; takes O(queues), however many tasks wait."""
         if rank >= queue.demand:
             return False
@@ -103,7 +103,7 @@ class RayShare:
         before = sum(self._turns_before(each, tag, queue.name) for each in self._queues if each is not queue)
         return len(self._running) + before + rank < self.bound
 
-    def turns(self) -> Iterator[Contender]:
+    def turns(self) -> Iterator[ShareMember]:
         """Yield the queues whose turn it is now, in their order, until the bound or the demand is reached."""
         left = None if self.bound is None else self.bound - len(self._running)
         heap = [(self._tag(each), each.name, 1, each) for each in self._queues if each.demand]
@@ -120,10 +120,10 @@ class RayShare:
         numbers = Counter(queue.name for queue in self.turns())
         return [uid for each in self._queues if each.name in numbers for uid in each.first(numbers[each.name])]
 
-    def _tag(self, queue: Contender) -> int:
+    def _tag(self, queue: ShareMember) -> int:
         return max(queue.tag, self._present)
 
-    def _turns_before(self, queue: Contender, tag: int, name: tuple[str, str]) -> int:
+    def _turns_before(self, queue: ShareMember, tag: int, name: tuple[str, str]) -> int:
         """Return how many turns a queue has before a turn of another one."""
         ahead, stride = tag - self._tag(queue), ROUND // queue.weight
         turns = -(-ahead // stride)

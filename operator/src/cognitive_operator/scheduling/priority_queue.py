@@ -3,24 +3,24 @@
 from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 
-Place = tuple[int, float, int, str]
+QueueKey = tuple[int, float, int, str]
 """Priority with its sign turned, creation time in seconds, order of arrival, UID: smaller goes first."""
 
 
-def place_of(uid: str, priority: int, created_s: float, arrival: int) -> Place:
+def queue_key(uid: str, priority: int, created_s: float, arrival: int) -> QueueKey:
     """Return a place: the higher priority goes first, then who was created earlier, then who arrived earlier."""
     return (-priority, created_s, arrival, uid)
 
 
 @dataclass
-class Line:
+class PriorityQueue:
     """Sorted by place. Every change and every question takes O(log n) comparisons."""
 
-    _order: list[Place] = field(default_factory=list)
+    _order: list[QueueKey] = field(default_factory=list)
     _ages: list[tuple[float, str]] = field(default_factory=list)
-    _places: dict[str, Place] = field(default_factory=dict)
+    _places: dict[str, QueueKey] = field(default_factory=dict)
 
-    def put(self, place: Place) -> None:
+    def put(self, place: QueueKey) -> None:
         """Put somebody in, or move who is in already."""
         _, created_s, _, uid = place
         if self._places.get(uid) == place:

@@ -7,7 +7,7 @@ from typing import Any
 from cognitive_operator.api.runs import Run, owner_of, run_of
 
 
-class Runs:
+class ScheduleRuns:
     """All tasks of all schedules, by the UID of their schedule."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from cognitive_operator.api.names import AttemptKey
 
 
-class Tried(NamedTuple):
+class StartedAttempt(NamedTuple):
     """An attempt that was begun."""
 
     key: AttemptKey
@@ -22,7 +22,7 @@ class Tried(NamedTuple):
     """Whether it had a Ray job of its own."""
 
 
-class End(NamedTuple):
+class TaskEnd(NamedTuple):
     """What is kept of a finished task so that it is deleted in time."""
 
     finished_s: float
@@ -31,7 +31,7 @@ class End(NamedTuple):
     """The task's own; None: it takes its agent's, or the operator's."""
 
 
-def end_of(body: Mapping[str, Any]) -> End | None:
+def task_end(body: Mapping[str, Any]) -> TaskEnd | None:
     """Return when a finished task ended; None for one that is being deleted, or whose end nobody knows."""
     if body["metadata"].get("deletionTimestamp"):
         return None
@@ -39,7 +39,7 @@ def end_of(body: Mapping[str, Any]) -> End | None:
     if finished is None:
         return None
     at_s = datetime.fromisoformat(finished).timestamp()
-    return End(at_s + 1.0, (body.get("spec") or {}).get("ttlSecondsAfterFinished"))
+    return TaskEnd(at_s + 1.0, (body.get("spec") or {}).get("ttlSecondsAfterFinished"))
 
 
 def _written_at(metadata: Mapping[str, Any]) -> str | None:
@@ -48,17 +48,18 @@ def _written_at(metadata: Mapping[str, Any]) -> str | None:
     return max((f["time"] for f in fields if f.get("subresource") == "status" and f.get("time")), default=None)
 
 
-def tried_of(body: Mapping[str, Any]) -> tuple[Tried, ...]:
+def started_attempts(body: Mapping[str, Any]) -> tuple[StartedAttempt, ...]:
     """Return the attempts that a task's status tells of."""
     uid = body["metadata"]["uid"]
     attempts = (body.get("status") or {}).get("attempts") or ()
     return tuple(
-        Tried(AttemptKey(intern(a["agentUid"]), uid, int(a["number"])), a.get("mode") == "Job") for a in attempts
+        StartedAttempt(AttemptKey(intern(a["agentUid"]), uid, int(a["number"])), a.get("mode") == "Job")
+        for a in attempts
     )
 
 
 @dataclass
-class Expiries:
+class TtlHeap:
     """Finished tasks in the order in which they are to be looked at. What is said last of one may not be the first."""
 
     _due: list[tuple[float, str]] = field(default_factory=list)

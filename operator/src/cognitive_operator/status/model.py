@@ -3,11 +3,11 @@
 from typing import Any
 
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.ports.model import ModelTrial
+from cognitive_operator.ports.model import InferenceResult
 
 
 def model_status(
-    agent: Agent, server: str | None, counts: tuple[int, int], trial: ModelTrial | None, proven_at: str
+    agent: Agent, server: str | None, counts: tuple[int, int], trial: InferenceResult | None, proven_at: str
 ) -> dict[str, Any]:
     """Return what to write of an agent's server.
 

@@ -13,7 +13,7 @@ from cognitive_operator.adapters.kube.client import JSON_PATCH, MERGE_PATCH, Kub
 from cognitive_operator.adapters.kube.events import event_manifest
 from cognitive_operator.api.names import GROUP, MANAGER, VERSION
 from cognitive_operator.errors import ConflictError, ObjectInvalidError, ObjectNotFoundError
-from cognitive_operator.ports.kube import Body, EventNote, Identity, ObjectRef
+from cognitive_operator.ports.kube import Body, Identity, KubeEvent, ObjectRef
 from cognitive_operator.status.conditions import merge_patch
 
 MASTER_KEY: Final = "master-key"
@@ -172,7 +172,7 @@ class KubeApi:
             return False
         return True
 
-    async def create_event(self, about: ObjectRef, event: EventNote) -> None:
+    async def create_event(self, about: ObjectRef, event: KubeEvent) -> None:
         """Record a Kubernetes Event on an object."""
         path = f"/apis/events.k8s.io/v1/namespaces/{quote(about.namespace, safe='')}/events"
         await self._client.request("POST", path, event_manifest(about, event))

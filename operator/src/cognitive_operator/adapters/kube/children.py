@@ -14,7 +14,7 @@ from cognitive_operator.errors import (
     ObjectInvalidError,
     ObjectNotFoundError,
 )
-from cognitive_operator.ports.kube import Body, EventNote
+from cognitive_operator.ports.kube import Body, KubeEvent
 
 LIMIT: Final = 500
 UNDECLARED: Final = "field not declared in schema"
@@ -88,12 +88,12 @@ class KubeChildren:
         selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
         return await self._list(namespace, "pods", {"labelSelector": selector})
 
-    async def warnings(self, namespace: str, kind: str, name: str) -> Sequence[EventNote]:
+    async def warnings(self, namespace: str, kind: str, name: str) -> Sequence[KubeEvent]:
         """Return the Warning Events about an object, the newest first, at most 500."""
         selector = f"type=Warning,involvedObject.kind={kind},involvedObject.name={name}"
         events = await self._list(namespace, "events", {"fieldSelector": selector})
         newest_first = sorted(events, key=_last_seen, reverse=True)
-        return [EventNote("Warning", e.get("reason") or "", e.get("message") or "") for e in newest_first]
+        return [KubeEvent("Warning", e.get("reason") or "", e.get("message") or "") for e in newest_first]
 
     async def _write(self, kind: ChildKind, manifest: Body) -> Body:
         meta = manifest["metadata"]

@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
 from cognitive_operator.adapters.cancellation import end
-from cognitive_operator.adapters.ongoing_errors import Troubles
+from cognitive_operator.adapters.ongoing_errors import OngoingErrors
 from cognitive_operator.api.names import API_VERSION, MANAGER
 from cognitive_operator.errors import CognitiveOperatorError
-from cognitive_operator.ports.kube import EventNote, ObjectRef
+from cognitive_operator.ports.kube import KubeEvent, ObjectRef
 
 QUEUE: Final = 1000
 DRAIN_S: Final = 2.0
@@ -25,7 +25,7 @@ NOTE_BYTES: Final = 1024
 _logger = logging.getLogger(__name__)
 
 
-def event_manifest(about: ObjectRef, event: EventNote) -> dict[str, Any]:
+def event_manifest(about: ObjectRef, event: KubeEvent) -> dict[str, Any]:
     """Return the Event to create; its name is the object's and the time in hex, as client-go does it."""
     regarding = {"apiVersion": API_VERSION, "kind": about.kind, "namespace": about.namespace}
     return {
@@ -46,7 +46,7 @@ def event_manifest(about: ObjectRef, event: EventNote) -> dict[str, Any]:
 class EventWriter(Protocol):
     """What writes an Event in the end."""
 
-    async def create_event(self, about: ObjectRef, event: EventNote) -> None:
+    async def create_event(self, about: ObjectRef, event: KubeEvent) -> None:
         """Record a Kubernetes Event on an object."""
 
 
@@ -61,13 +61,13 @@ class EventRecorder:
         self._on_drop = on_drop
         self._size = size
         self._drain_s = drain_s
-        self._queue: deque[tuple[ObjectRef, EventNote]] = deque()
+        self._queue: deque[tuple[ObjectRef, KubeEvent]] = deque()
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
-        self._troubles = Troubles(_logger)
+        self._troubles = OngoingErrors(_logger)
 
-    def emit(self, about: ObjectRef, event: EventNote) -> None:
+    def emit(self, about: ObjectRef, event: KubeEvent) -> None:
         """Queue an Event; under pressure the oldest are dropped and counted."""
         if len(self._queue) >= self._size:
             self._queue.popleft()
@@ -101,7 +101,7 @@ class EventRecorder:
                 await asyncio.sleep(PAUSE_S)
             self._idle.set()
 
-    async def _write(self, about: ObjectRef, event: EventNote) -> None:
+    async def _write(self, about: ObjectRef, event: KubeEvent) -> None:
         try:
             await self._writer.create_event(about, event)
         except CognitiveOperatorError as error:

@@ -3,11 +3,11 @@
 import time
 from typing import Any, Final
 
-from cognitive_operator.adapters.http_client import Answer, Question, WebClient, WebError, shown
+from cognitive_operator.adapters.http_client import HttpClient, HttpError, HttpRequest, HttpResponse, shown
 from cognitive_operator.adapters.model.trial import new_question, trial_of
 from cognitive_operator.adapters.model.url import models_url
 from cognitive_operator.api.conditions import Reason
-from cognitive_operator.ports.model import ModelSeen, ModelTarget, ModelTrial
+from cognitive_operator.ports.model import InferenceResult, ModelProbeResult, ModelTarget
 
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _MAX_MODELS: Final = 1000
@@ -21,29 +21,29 @@ _KEY_REFUSED: Final = ("API_KEY_INVALID", "API key not valid")
 class ModelEndpoint:
     """Asks with the agent's own credentials; never raises, and never repeats the key."""
 
-    def __init__(self, web: WebClient, timeout_s: float = 5.0) -> None:
+    def __init__(self, web: HttpClient, timeout_s: float = 5.0) -> None:
         self._web = web
         self._timeout_s = timeout_s
 
-    async def check(self, target: ModelTarget, api_key: str | None) -> ModelSeen:
+    async def check(self, target: ModelTarget, api_key: str | None) -> ModelProbeResult:
         """Return what the endpoint answers to ``GET …/models``."""
         try:
             url = models_url(target)
             headers = _credentials(target.provider, api_key)
-            answer = await self._web.ask(Question("GET", url, self._timeout_s, _MAX_BYTES, headers=headers))
-        except (WebError, ValueError) as error:
-            return ModelSeen(ok=False, reason=Reason.MODEL_UNREACHABLE, message=str(error))
+            answer = await self._web.ask(HttpRequest("GET", url, self._timeout_s, _MAX_BYTES, headers=headers))
+        except (HttpError, ValueError) as error:
+            return ModelProbeResult(ok=False, reason=Reason.MODEL_UNREACHABLE, message=str(error))
         return _seen(target, shown(url), answer, has_key=bool(api_key))
 
-    async def infer(self, target: ModelTarget, model: str, api_key: str | None, timeout_s: float) -> ModelTrial:
+    async def infer(self, target: ModelTarget, model: str, api_key: str | None, timeout_s: float) -> InferenceResult:
         """Let a vLLM server write a few words, and take the time."""
         chunks_s: list[float] = []
         question = new_question(target, model, _credentials(target.provider, api_key), timeout_s)
         begun_s = time.monotonic()
         try:
             answer = await self._web.ask(question, lambda: chunks_s.append(time.monotonic() - begun_s))
-        except WebError as error:
-            return ModelTrial(ok=False, message=str(error))
+        except HttpError as error:
+            return InferenceResult(ok=False, message=str(error))
         return trial_of(answer, chunks_s or [time.monotonic() - begun_s])
 
 
@@ -58,23 +58,25 @@ def _credentials(provider: str, api_key: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {api_key}"}
 
 
-def _seen(target: ModelTarget, url: str, answer: Answer, *, has_key: bool) -> ModelSeen:
+def _seen(target: ModelTarget, url: str, answer: HttpResponse, *, has_key: bool) -> ModelProbeResult:
     if answer.status in (401, 403) or (answer.status == 400 and any(words in answer.text for words in _KEY_REFUSED)):
         found = "the API key" if has_key else "a request without an API key"
         message = f"{url} rejects {found}: HTTP {answer.status}"
-        return ModelSeen(ok=False, reason=Reason.CREDENTIALS_REJECTED, message=message)
+        return ModelProbeResult(ok=False, reason=Reason.CREDENTIALS_REJECTED, message=message)
     if target.provider == "azure" and answer.status in (400, 404):
         asked = f"apiVersion {target.api_version}" if target.api_version else "the API without apiVersion"
         message = f"{url} answers HTTP {answer.status}: it is no Azure OpenAI resource, or does not know {asked}"
-        return ModelSeen(ok=False, reason=Reason.MODEL_UNREACHABLE, message=message)
+        return ModelProbeResult(ok=False, reason=Reason.MODEL_UNREACHABLE, message=message)
     if answer.status in _NO_LIST:
         message = f"{url} answers HTTP {answer.status}: it serves, but lists no models"
-        return ModelSeen(ok=True, reason=Reason.AVAILABLE, message=message)
+        return ModelProbeResult(ok=True, reason=Reason.AVAILABLE, message=message)
     models = _models(answer.json) if answer.status == 200 else None
     if models is None:
         message = f"{url} answers HTTP {answer.status}, expected a list of models"
-        return ModelSeen(ok=False, reason=Reason.MODEL_UNREACHABLE, message=message)
-    return ModelSeen(ok=True, reason=Reason.AVAILABLE, message=f"{url} lists {len(models)} models", models=models)
+        return ModelProbeResult(ok=False, reason=Reason.MODEL_UNREACHABLE, message=message)
+    return ModelProbeResult(
+        ok=True, reason=Reason.AVAILABLE, message=f"{url} lists {len(models)} models", models=models
+    )
 
 
 def _models(body: Any) -> tuple[str, ...] | None:

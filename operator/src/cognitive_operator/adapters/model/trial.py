@@ -4,15 +4,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from cognitive_operator.adapters.http_client import Answer, Question
+from cognitive_operator.adapters.http_client import HttpRequest, HttpResponse
 from cognitive_operator.adapters.model.url import models_url
-from cognitive_operator.ports.model import ModelTarget, ModelTrial
+from cognitive_operator.ports.model import InferenceResult, ModelTarget
 
 TOKENS: Final = 16
 _MAX_BYTES: Final = 1024 * 1024
 
 
-def new_question(target: ModelTarget, model: str, headers: Mapping[str, str], timeout_s: float) -> Question:
+def new_question(target: ModelTarget, model: str, headers: Mapping[str, str], timeout_s: float) -> HttpRequest:
     """Return the request for a few words, sent in pieces, which are not ended before their number is reached."""
     body = {
         "model": model,
@@ -24,10 +24,10 @@ def new_question(target: ModelTarget, model: str, headers: Mapping[str, str], ti
         "stream_options": {"include_usage": True},
     }
     url = models_url(target).removesuffix("/models") + "/chat/completions"
-    return Question("POST", url, timeout_s, _MAX_BYTES, body, headers)
+    return HttpRequest("POST", url, timeout_s, _MAX_BYTES, body, headers)
 
 
-def trial_of(answer: Answer, chunks_s: Sequence[float]) -> ModelTrial:
+def trial_of(answer: HttpResponse, chunks_s: Sequence[float]) -> InferenceResult:
     """Judge the answer.
 
     Args:
@@ -35,14 +35,14 @@ def trial_of(answer: Answer, chunks_s: Sequence[float]) -> ModelTrial:
         chunks_s: When its pieces came, in seconds since it was asked for; at least one.
     """
     if answer.status != 200:
-        return ModelTrial(ok=False, message=f"HTTP {answer.status}: {answer.text}")
+        return InferenceResult(ok=False, message=f"HTTP {answer.status}: {answer.text}")
     tokens = _tokens(answer.content)
     if not tokens:
-        return ModelTrial(ok=False, message=f"it wrote nothing: {answer.text}")
+        return InferenceResult(ok=False, message=f"it wrote nothing: {answer.text}")
     first_s, last_s = chunks_s[0], chunks_s[-1]
     after_first, span_s = tokens - 1, last_s - first_s
     rate = after_first / span_s if after_first and span_s > 0 else tokens / max(last_s, 1e-6)
-    return ModelTrial(ok=True, message=f"wrote {tokens} tokens", first_token_s=first_s, tokens_per_second=rate)
+    return InferenceResult(ok=True, message=f"wrote {tokens} tokens", first_token_s=first_s, tokens_per_second=rate)
 
 
 def _tokens(content: bytes) -> int:

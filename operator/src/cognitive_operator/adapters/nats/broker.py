@@ -14,13 +14,13 @@ from cognitive_operator.adapters.nats.connection import NatsConnection, NatsSett
 from cognitive_operator.adapters.nats.jetstream import WRONG_LAST_SEQUENCE, JetStream, JetStreamError
 from cognitive_operator.adapters.nats.leases import Leases, first_fault
 from cognitive_operator.adapters.nats.objects import delete_object, list_objects, put_object, read_object
-from cognitive_operator.adapters.nats.provisioner import LayoutKeeper
+from cognitive_operator.adapters.nats.provisioner import StreamProvisioner
 from cognitive_operator.adapters.nats.responses import ResponsePuller
 from cognitive_operator.api import names
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.wire import Claim
 from cognitive_operator.errors import BrokerUnavailableError, MessageError
-from cognitive_operator.ports.broker import Delivery, LeaseSeen, RetainedResponse
+from cognitive_operator.ports.broker import Delivery, ObservedLease, RetainedResponse
 from cognitive_operator.ports.clock import Clock
 
 _logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class NatsBroker:
         self._clock = clock
         self._connection = NatsConnection(settings, self._on_connection_change)
         self._js = JetStream(self._connection)
-        self._keeper = LayoutKeeper(self._connection, self._js, settings, clock)
+        self._keeper = StreamProvisioner(self._connection, self._js, settings, clock)
         self._puller = ResponsePuller(self._connection, self._keeper.look_again)
         self._leases = Leases(self._js)
         self._purged: set[AttemptKey] = set()
@@ -184,7 +184,7 @@ class NatsBroker:
                 await self._js.publish(f"{_CLAIM_SUBJECTS}{key}", b"", {"KV-Operation": "PURGE"})
         self._purged.add(key)
 
-    async def list_leases(self, agent_uid: str) -> Sequence[LeaseSeen]:
+    async def list_leases(self, agent_uid: str) -> Sequence[ObservedLease]:
         """Return the leases of an agent's workers, those of Job attempts too."""
         async with self._in_use():
             return await self._leases.of_agent(agent_uid)

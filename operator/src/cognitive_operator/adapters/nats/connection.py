@@ -12,8 +12,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from cognitive_operator.adapters.cancellation import end
-from cognitive_operator.adapters.nats.request_reply import Requests
-from cognitive_operator.adapters.ongoing_errors import Troubles, describe
+from cognitive_operator.adapters.nats.request_reply import RequestReply
+from cognitive_operator.adapters.ongoing_errors import OngoingErrors, describe
 from cognitive_operator.api.names import MANAGER
 from cognitive_operator.errors import BrokerUnavailableError, MessageError
 
@@ -61,9 +61,9 @@ class NatsConnection:
         self._settings = settings
         self._on_change = on_change
         self._client: Client | None = None
-        self._requests: Requests | None = None
+        self._requests: RequestReply | None = None
         self._task: asyncio.Task[None] | None = None
-        self.troubles = Troubles(_logger)
+        self.troubles = OngoingErrors(_logger)
         self.number = 0
         """Counts the connections made, so that others notice a new one."""
 
@@ -162,7 +162,7 @@ class NatsConnection:
 
     async def _serve(self, client: Client, lost: asyncio.Event) -> None:
         """Let others use the connection until it is lost."""
-        requests = Requests(client, self._settings.timeout_s)
+        requests = RequestReply(client, self._settings.timeout_s)
         await requests.start()
         self._client, self._requests, self.number = client, requests, self.number + 1
         self.troubles.clear("connection")

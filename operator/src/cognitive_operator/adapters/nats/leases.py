@@ -10,7 +10,7 @@ from cognitive_operator.adapters.nats.jetstream import JetStream, Stored
 from cognitive_operator.adapters.nats.layout import kv_stream
 from cognitive_operator.api.names import LEASE_BUCKET
 from cognitive_operator.api.wire import Lease
-from cognitive_operator.ports.broker import LeaseSeen
+from cognitive_operator.ports.broker import ObservedLease
 
 _STREAM = kv_stream(LEASE_BUCKET)
 _logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class Leases:
         self.malformed = 0
         """How often a lease could not be read, in all."""
 
-    async def of_agent(self, agent_uid: str) -> Sequence[LeaseSeen]:
+    async def of_agent(self, agent_uid: str) -> Sequence[ObservedLease]:
         """Return the leases of an agent's workers. Raises BrokerUnavailableError."""
         prefix = f"$KV.{LEASE_BUCKET}.{agent_uid}."
         subjects = [subject async for subject in self._js.subjects(_STREAM, f"{prefix}*")]
@@ -39,7 +39,7 @@ class Leases:
         await self._js.purge(_STREAM, f"$KV.{LEASE_BUCKET}.{agent_uid}.>")
         self._logged.discard(agent_uid)
 
-    def _read(self, agent_uid: str, worker: str, stored: Stored | None) -> LeaseSeen | None:
+    def _read(self, agent_uid: str, worker: str, stored: Stored | None) -> ObservedLease | None:
         """Return a lease, None for a key that is gone and for one that is malformed or speaks for somebody else."""
         if stored is None or stored.is_marker:
             return None
@@ -51,7 +51,7 @@ class Leases:
         if (lease.agent_uid, lease.worker) != (agent_uid, worker):
             self._note_malformed(agent_uid, worker, "it names another worker")
             return None
-        return LeaseSeen(stored.sequence, lease)
+        return ObservedLease(stored.sequence, lease)
 
     def _note_malformed(self, agent_uid: str, worker: str, fault: str) -> None:
         self.malformed += 1

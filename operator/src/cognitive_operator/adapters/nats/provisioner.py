@@ -10,7 +10,7 @@ from cognitive_operator.adapters.cancellation import end
 from cognitive_operator.adapters.nats import layout
 from cognitive_operator.adapters.nats.connection import NatsConnection, NatsSettings
 from cognitive_operator.adapters.nats.jetstream import JetStream
-from cognitive_operator.adapters.ongoing_errors import Troubles, describe
+from cognitive_operator.adapters.ongoing_errors import OngoingErrors, describe
 from cognitive_operator.ports.clock import Clock
 
 _RETRY_S = 1.0
@@ -25,7 +25,7 @@ class _Ready:
     since: float
 
 
-class LayoutKeeper:
+class StreamProvisioner:
     """Looks at the streams on every connection, after every failed call and every now and then."""
 
     def __init__(self, connection: NatsConnection, js: JetStream, settings: NatsSettings, clock: Clock) -> None:
@@ -38,7 +38,7 @@ class LayoutKeeper:
         self._look = asyncio.Event()
         self.changed = asyncio.Event()
         """Set when readiness may have changed; whoever waits clears it first."""
-        self.troubles = Troubles(_logger)
+        self.troubles = OngoingErrors(_logger)
 
     def start(self) -> None:
         """Begin to keep and return at once."""

@@ -9,7 +9,7 @@ from nats.aio.msg import Msg
 from cognitive_operator.errors import BrokerUnavailableError
 
 
-class Requests:
+class RequestReply:
     """Matches answers with requests by the subject that they come to.
 
     In place of the client's own: a lost connection ends at once what waits on it, and no cancellation is swallowed.

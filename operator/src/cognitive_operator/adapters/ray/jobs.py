@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from cognitive_operator.adapters.http_client import Answer, Question, WebClient, WebError, shown
+from cognitive_operator.adapters.http_client import HttpClient, HttpError, HttpRequest, HttpResponse, shown
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
 from cognitive_operator.ports.ray import RayJob, RaySubmission, RayTarget
 
@@ -15,7 +15,7 @@ _MAX_BYTES: Final = 16 * 1024 * 1024
 class RayJobsHttp:
     """Jobs of any number of Ray clusters; each call waits for its own dashboard only."""
 
-    def __init__(self, web: WebClient, timeout_s: float = 5.0, submit_timeout_s: float = 15.0) -> None:
+    def __init__(self, web: HttpClient, timeout_s: float = 5.0, submit_timeout_s: float = 15.0) -> None:
         self._timeout_s = timeout_s
         self._submit_timeout_s = submit_timeout_s
         self._web = web
@@ -93,12 +93,14 @@ class RayJobsHttp:
         job = await self.get(target, submission_id)
         return job is not None and not job.is_terminal
 
-    async def _ask(self, target: RayTarget, method: str, url: str, body: Mapping[str, Any] | None = None) -> Answer:
+    async def _ask(
+        self, target: RayTarget, method: str, url: str, body: Mapping[str, Any] | None = None
+    ) -> HttpResponse:
         timeout_s = self._submit_timeout_s if body is not None else self._timeout_s
         headers = {"Authorization": f"Bearer {target.token}"} if target.token else {}
         try:
-            return await self._web.ask(Question(method, url, timeout_s, _MAX_BYTES, body, headers))
-        except WebError as error:
+            return await self._web.ask(HttpRequest(method, url, timeout_s, _MAX_BYTES, body, headers))
+        except HttpError as error:
             raise RayUnavailableError(str(error)) from error
 
 
@@ -112,12 +114,12 @@ def _job_url(target: RayTarget, submission_id: str) -> str:
     return f"{_base(target)}/api/jobs/{quote(submission_id, safe='')}"
 
 
-def _is_unknown(answer: Answer, submission_id: str) -> bool:
+def _is_unknown(answer: HttpResponse, submission_id: str) -> bool:
     """Tell Ray's own 404, which names the job, from that of a proxy before it."""
     return answer.status == 404 and submission_id in answer.text
 
 
-def _accepted(url: str, answer: Answer) -> Answer:
+def _accepted(url: str, answer: HttpResponse) -> HttpResponse:
     if answer.status < 300:
         return answer
     if answer.status < 400:
@@ -129,7 +131,7 @@ def _accepted(url: str, answer: Answer) -> Answer:
     raise RayRefusedError(message)
 
 
-def _last_words(answer: Answer) -> str:
+def _last_words(answer: HttpResponse) -> str:
     """Return the end of a text, since Ray answers a traceback whose last line says what happened."""
     lines = answer.content[-4096:].decode("utf-8", "replace").strip().splitlines()
     return lines[-1].strip()[:300] if lines else ""

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from cognitive_operator.ports.telemetry import AttemptSeen, QueueSeen
+from cognitive_operator.ports.telemetry import AttemptSample, QueueSample
 
 _COUNTERS: Final = {
     "results_dropped": ("Responses that were dropped, by reason.", ("reason",)),
@@ -25,7 +25,7 @@ class QueueCollector(Collector):
     """Gauges of the queues. They are read in the server's thread, so that what they show is replaced as a whole."""
 
     def __init__(self) -> None:
-        self.queues: Sequence[QueueSeen] = ()
+        self.queues: Sequence[QueueSample] = ()
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Yield each gauge with a sample for each agent."""
@@ -82,7 +82,7 @@ class WorkCounters:
             registry=registry,
         )
 
-    def attempt(self, seen: AttemptSeen) -> None:
+    def attempt(self, seen: AttemptSample) -> None:
         """Count an attempt that ended."""
         self._results.labels(seen.task_type, seen.mode, seen.outcome).inc()
         self._tokens.labels("prompt").inc(seen.prompt_tokens)
@@ -130,7 +130,7 @@ class PrometheusMetrics:
         """Take a duration into a histogram."""
         self._histograms[name].labels(**labels).observe(seconds)
 
-    def count_attempt(self, attempt: AttemptSeen) -> None:
+    def count_attempt(self, attempt: AttemptSample) -> None:
         """Count the end of an attempt."""
         self._work.attempt(attempt)
 
@@ -142,7 +142,7 @@ class PrometheusMetrics:
         """Show whether this process works, or stands by while another does."""
         self._leading.set(leading)
 
-    def show_queues(self, queues: Sequence[QueueSeen]) -> None:
+    def show_queues(self, queues: Sequence[QueueSample]) -> None:
         """Replace what is shown of all agents' queues."""
         self._queues.queues = tuple(queues)
 

@@ -12,7 +12,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from cognitive_operator.api.names import MANAGER
-from cognitive_operator.ports.telemetry import SpanSeen
+from cognitive_operator.ports.telemetry import Span
 
 _EXPORT_S = 5
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
@@ -32,7 +32,7 @@ class OtlpTracer:
         self._scope = InstrumentationScope("cognitive_operator", package)
         self._processor: SpanProcessor = BatchSpanProcessor(exporter or OTLPSpanExporter(timeout=_EXPORT_S))
 
-    def export(self, spans: Sequence[SpanSeen]) -> None:
+    def export(self, spans: Sequence[Span]) -> None:
         """Queue spans; never blocks, never raises."""
         for span in spans:
             self._processor.on_end(self._readable(span))
@@ -42,7 +42,7 @@ class OtlpTracer:
         self._processor.force_flush(_EXPORT_S * 1000)
         self._processor.shutdown()
 
-    def _readable(self, span: SpanSeen) -> ReadableSpan:
+    def _readable(self, span: Span) -> ReadableSpan:
         status = Status(StatusCode.ERROR, span.error) if span.error else Status(StatusCode.OK)
         return ReadableSpan(
             name=span.name,

@@ -8,17 +8,17 @@ from cognitive_operator.api.names import executor_prefix
 from cognitive_operator.api.wire import Drain, Lease
 from cognitive_operator.desired.ray_job import desired_executor, settings_hash
 from cognitive_operator.errors import RayRefusedError
-from cognitive_operator.plan.agent import ExecutorSeen
+from cognitive_operator.plan.agent import ObservedExecutor
 from cognitive_operator.plan.executor import outdated_executors, plan_executor
 from cognitive_operator.reconcile.state.deps import Deps
-from cognitive_operator.reconcile.state.records import AgentRecord, WorkerSeen
+from cognitive_operator.reconcile.state.records import AgentRecord, ObservedWorker
 
 logger = logging.getLogger(__name__)
 LEASE_FRESH_S: Final = 15.0
 RESTART_BACKOFF_S: Final = (0.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 
-class ExecutorKeeper:
+class ExecutorReconciler:
     """Reads leases, compares Ray's jobs with the wanted one, starts and drains."""
 
     def __init__(self, deps: Deps) -> None:
@@ -28,15 +28,15 @@ class ExecutorKeeper:
         """Note which workers renewed their lease since the last look."""
         seen = await self._deps.broker.list_leases(record.agent.metadata.uid)
         now_s = self._deps.clock.monotonic()
-        workers: dict[str, WorkerSeen] = {}
+        workers: dict[str, ObservedWorker] = {}
         for item in seen:
             before = record.workers.get(item.lease.worker)
             is_renewed = before is None or before.revision != item.revision
             changed_s = now_s if is_renewed or before is None else before.changed_s
-            workers[item.lease.worker] = WorkerSeen(item.revision, item.lease, changed_s)
+            workers[item.lease.worker] = ObservedWorker(item.revision, item.lease, changed_s)
         record.workers, record.leases_at_s = workers, now_s
 
-    async def keep(self, record: AgentRecord) -> ExecutorSeen:
+    async def keep(self, record: AgentRecord) -> ObservedExecutor:
         """Bring the executor a step towards what the agent's spec wants, and return what was seen of it."""
         agent, target = record.agent, record.reach_ray()
         jobs = await self._deps.ray.list_jobs(target)
@@ -48,7 +48,7 @@ class ExecutorKeeper:
             await self._deps.ray.delete(target, submission_id)
         current = plan.current or plan.submit
         await self.drain_others(record, current)
-        return ExecutorSeen(current, failure, tuple(self._leases(record)))
+        return ObservedExecutor(current, failure, tuple(self._leases(record)))
 
     async def drain_others(self, record: AgentRecord, current: str | None) -> None:
         """Let executors that the current one replaces finish and end."""

@@ -15,10 +15,10 @@ from cognitive_operator.errors import (
     RayUnavailableError,
 )
 from cognitive_operator.plan.agent import Check
-from cognitive_operator.ports.kube import EventNote, ObjectRef
+from cognitive_operator.ports.kube import KubeEvent, ObjectRef
 from cognitive_operator.ports.ray import RayTarget
-from cognitive_operator.reconcile.agent.nats_account import BrokerAccounts
-from cognitive_operator.reconcile.agent.ray import RayClusters
+from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
+from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord
@@ -29,17 +29,22 @@ RELEASE_AFTER_S: Final = 20.0
 TRY_EVERY_S: Final = 2.0
 
 
-class Farewell:
+class AgentFinalizer:
     """Stops an agent's jobs, removes what it has on the broker and releases its finalizer."""
 
     def __init__(
-        self, deps: Deps, index: Index, clusters: RayClusters, accounts: BrokerAccounts, poke: Callable[[str], None]
+        self,
+        deps: Deps,
+        index: Index,
+        clusters: RayClusterReconciler,
+        accounts: NatsAccounts,
+        enqueue: Callable[[str], None],
     ) -> None:
         self._deps = deps
         self._index = index
         self._clusters = clusters
         self.accounts = accounts
-        self._poke = poke
+        self._enqueue = enqueue
 
     async def say(self, record: AgentRecord) -> float | None:
         """Try once; return the seconds until the next try, None when the agent is let go."""
@@ -47,7 +52,7 @@ class Farewell:
         if record.deleting_since_s is None:
             record.deleting_since_s = now_s
             for task in list(self._index.unfinished_of(record.name)):
-                self._poke(task.uid)
+                self._enqueue(task.uid)
         is_late = now_s - record.deleting_since_s >= RELEASE_AFTER_S
         troubles = [await self._leave_ray(record)]
         if troubles == [None] or is_late:  # without a consumer an executor that nobody can reach ends itself
@@ -105,7 +110,7 @@ class Farewell:
     def _warn(self, record: AgentRecord, trouble: str) -> None:
         logger.warning("released an agent uncleanly", extra={"agent": "/".join(record.name), "cause": trouble})
         about = ObjectRef(AGENT_KIND, *record.name, record.agent.metadata.uid)
-        self._deps.events.emit(about, EventNote("Warning", "ReleasedUncleanly", f"The agent is let go, {trouble}"))
+        self._deps.events.emit(about, KubeEvent("Warning", "ReleasedUncleanly", f"The agent is let go, {trouble}"))
 
     async def _release(self, record: AgentRecord) -> float | None:
         rest = [f for f in record.agent.metadata.finalizers if f != AGENT_FINALIZER]
@@ -113,12 +118,12 @@ class Farewell:
             return None
         try:
             body = await self._deps.kube.patch_finalizers(AGENT_PLURAL, record.body, rest)
-            self._index.put_agent(body)
+            self._index.upsert_agent(body)
         except ObjectNotFoundError:
-            self._index.drop_agent(record.name, record.agent.metadata.uid)
+            self._index.remove_agent(record.name, record.agent.metadata.uid)
         except ConflictError:
             fresh = await self._deps.kube.get(AGENT_PLURAL, *record.name)
             if fresh is not None:
-                self._index.put_agent(fresh)
+                self._index.upsert_agent(fresh)
             return 0.0
         return None

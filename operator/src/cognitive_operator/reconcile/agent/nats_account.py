@@ -19,7 +19,7 @@ LOOK_EVERY_S: Final = 60.0
 """How often a Secret that was found good is looked at again."""
 
 
-class BrokerAccounts:
+class NatsAccounts:
     """Does nothing on a broker that does not know agents apart."""
 
     def __init__(self, deps: Deps) -> None:

@@ -17,16 +17,16 @@ from cognitive_operator.errors import (
     RayUnavailableError,
 )
 from cognitive_operator.plan.agent import Check
-from cognitive_operator.plan.diagnosis import ChildSeen, cause_of, refusal_of
+from cognitive_operator.plan.diagnosis import ObservedChild, diagnose, diagnose_refusal
 from cognitive_operator.plan.ray_cluster import (
     ClusterFacts,
+    cluster_label,
     head_check,
     head_of,
     head_url,
     is_asleep,
     life_of,
     own_token_ref,
-    place_of,
     plan_ray_cluster,
     ray_place,
     with_live_counts,
@@ -43,7 +43,7 @@ HEAD_LABEL: Final = {"ray.io/node-type": "head"}
 """Source: the labels that KubeRay gives its pods."""
 
 
-class RayClusters:
+class RayClusterReconciler:
     """Notes what it finds in the agent's record: ``ray`` and ``ray_target``."""
 
     def __init__(self, deps: Deps, index: Index) -> None:
@@ -69,7 +69,7 @@ class RayClusters:
             message = f"{place}: the cluster does not serve ray.io/v1. Install KubeRay, or use spec.ray.address."
             return Check("False", Reason.KUBERAY_ABSENT, message)
         except CognitiveOperatorError as error:
-            cause = refusal_of(place, error)
+            cause = diagnose_refusal(place, error)
             unknown = Check("Unknown", Reason.NOT_CHECKED, f"{place}: {error}")
             return unknown if cause is None else Check("False", cause.reason, cause.message)
 
@@ -155,7 +155,7 @@ class RayClusters:
         about = waiting["metadata"]["name"] if waiting else None
         warnings = await children.warnings(meta["namespace"], "Pod", about) if about else ()
         conditions = (live.get("status") or {}).get("conditions") or ()
-        cause = cause_of(ChildSeen(place_of(live), conditions, pods, warnings=warnings))
+        cause = diagnose(ObservedChild(cluster_label(live), conditions, pods, warnings=warnings))
         return None if cause is None else Check("False", cause.reason, cause.message)
 
     async def _token(self, record: AgentRecord, ref: RayTokenRef | None) -> str | Check | None:

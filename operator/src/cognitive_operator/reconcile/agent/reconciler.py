@@ -17,16 +17,16 @@ from cognitive_operator.errors import (
     RayUnavailableError,
     TransientError,
 )
-from cognitive_operator.plan.agent import UNCHECKED, AgentFacts, Check, ExecutorSeen, agent_verdicts, blocker_of
+from cognitive_operator.plan.agent import UNCHECKED, AgentFacts, Check, ObservedExecutor, agent_verdicts, blocker_of
 from cognitive_operator.plan.budget import tokens_check
 from cognitive_operator.plan.ray_cluster import ray_place
-from cognitive_operator.ports.kube import Body, EventNote, ObjectRef
-from cognitive_operator.reconcile.agent.executor import ExecutorKeeper
-from cognitive_operator.reconcile.agent.finalizer import Farewell
-from cognitive_operator.reconcile.agent.model.readiness import Models
-from cognitive_operator.reconcile.agent.ray import RayClusters
-from cognitive_operator.reconcile.agent.redelivery_guard import fence_claimed
-from cognitive_operator.reconcile.agent.usage import Accountant
+from cognitive_operator.ports.kube import Body, KubeEvent, ObjectRef
+from cognitive_operator.reconcile.agent.executor import ExecutorReconciler
+from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
+from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness
+from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
+from cognitive_operator.reconcile.agent.redelivery_guard import guard_redelivery
+from cognitive_operator.reconcile.agent.usage import UsageCounter
 from cognitive_operator.reconcile.state.deps import Deps, today
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord, ObjectName
@@ -59,7 +59,7 @@ class _Look:
     """What one look at an agent has found."""
 
     verdicts: list[Verdict]
-    executor: ExecutorSeen
+    executor: ObservedExecutor
     counters: Counters | None
     """None when it was not time to count, or the broker was away."""
     base: Counters
@@ -67,20 +67,25 @@ class _Look:
 
 
 class AgentReconciler:
-    """Brings one agent a step further. ``poke`` asks for a task to be reconciled."""
+    """Brings one agent a step further. ``enqueue`` asks for a task to be reconciled."""
 
     def __init__(
-        self, deps: Deps, index: Index, clusters: RayClusters, farewell: Farewell, poke: Callable[[str], None]
+        self,
+        deps: Deps,
+        index: Index,
+        clusters: RayClusterReconciler,
+        farewell: AgentFinalizer,
+        enqueue: Callable[[str], None],
     ) -> None:
         self._deps = deps
         self._index = index
         self._clusters = clusters
-        self._models = Models(deps, index)
-        self._keeper = ExecutorKeeper(deps)
+        self._models = ModelReadiness(deps, index)
+        self._keeper = ExecutorReconciler(deps)
         self._farewell = farewell
         self._accounts = farewell.accounts
-        self._accountant = Accountant(deps, index)
-        self._poke = poke
+        self._accountant = UsageCounter(deps, index)
+        self._enqueue = enqueue
 
     async def reconcile(self, name: ObjectName) -> float | None:
         """Look at an agent and do what is next; return the seconds after which it is due again."""
@@ -101,7 +106,7 @@ class AgentReconciler:
             return
         finalizers = [*record.agent.metadata.finalizers, AGENT_FINALIZER]
         try:
-            self._index.put_agent(await self._deps.kube.patch_finalizers(AGENT_PLURAL, record.body, finalizers))
+            self._index.upsert_agent(await self._deps.kube.patch_finalizers(AGENT_PLURAL, record.body, finalizers))
         except (ConflictError, ObjectNotFoundError):
             await self._read_again(record)
             raise ConflictError("the agent changed while its finalizer was added") from None
@@ -109,7 +114,7 @@ class AgentReconciler:
     async def _look(self, record: AgentRecord) -> _Look:
         broker = await self._broker(record)
         await asyncio.gather(self._probe_ray(record), self._models.look(record))
-        executor = ExecutorSeen(None, None, ())
+        executor = ObservedExecutor(None, None, ())
         if broker.status == "True":
             executor, record.ray = await self._executor(record, executor)
             await self._clusters.retire(record, is_moved=self._is_moved(record, executor))
@@ -130,7 +135,7 @@ class AgentReconciler:
             logger.info("will count later", extra={"agent": "/".join(record.name), "cause": str(error)})
             return None
 
-    async def _executor(self, record: AgentRecord, unknown: ExecutorSeen) -> tuple[ExecutorSeen, Check]:
+    async def _executor(self, record: AgentRecord, unknown: ObservedExecutor) -> tuple[ObservedExecutor, Check]:
         try:
             if record.agent.spec.execution.mode == "Job":
                 await self._keeper.drain_others(record, None)
@@ -140,7 +145,7 @@ class AgentReconciler:
             return unknown, Check("False", Reason.RAY_UNREACHABLE, f"{ray_place(record.agent)}: {error}")
         return unknown, record.ray
 
-    def _is_moved(self, record: AgentRecord, executor: ExecutorSeen) -> bool:
+    def _is_moved(self, record: AgentRecord, executor: ObservedExecutor) -> bool:
         """Tell whether nothing of the agent runs anywhere but where its spec says."""
         if not self._index.queue_of(record.name).running:
             return record.ray.status == "True"
@@ -153,7 +158,7 @@ class AgentReconciler:
         try:
             if record.ensured_since_s != broker.connected_since or record.lacks_consumer:
                 since_s = broker.connected_since
-                if await fence_claimed(broker, self._index, meta.uid):
+                if await guard_redelivery(broker, self._index, meta.uid):
                     await broker.ensure_agent(meta.namespace, meta.uid)
                     record.ensured_since_s = since_s
                 await self._accounts.admit(record)
@@ -186,7 +191,7 @@ class AgentReconciler:
             queue.capacity = capacity_of(look.executor.leases)
         changed = [task.uid for task in self._index.unfinished_of(record.name)] if before != record.blocker else []
         for uid in changed or queue.next_up():
-            self._poke(uid)
+            self._enqueue(uid)
 
     async def _write(self, record: AgentRecord, look: _Look) -> None:
         old = record.body.get("status") or {}
@@ -217,9 +222,9 @@ class AgentReconciler:
             await self._read_again(record)
             raise
         except ObjectNotFoundError:
-            self._index.drop_agent(record.name, record.agent.metadata.uid)
+            self._index.remove_agent(record.name, record.agent.metadata.uid)
             return False
-        self._index.put_agent(body)
+        self._index.upsert_agent(body)
         return True
 
     def _tell(self, record: AgentRecord, old: Body, ready: Verdict) -> None:
@@ -232,11 +237,11 @@ class AgentReconciler:
             return
         kind = "Normal" if ready.status == "True" else "Warning"
         about = ObjectRef(AGENT_KIND, *record.name, record.agent.metadata.uid)
-        self._deps.events.emit(about, EventNote(kind, ready.reason, ready.message[:1024]))
+        self._deps.events.emit(about, KubeEvent(kind, ready.reason, ready.message[:1024]))
 
     async def _read_again(self, record: AgentRecord) -> None:
         body = await self._deps.kube.get(AGENT_PLURAL, *record.name)
         if body is None:
-            self._index.drop_agent(record.name, record.agent.metadata.uid)
+            self._index.remove_agent(record.name, record.agent.metadata.uid)
         else:
-            self._index.put_agent(body)
+            self._index.upsert_agent(body)

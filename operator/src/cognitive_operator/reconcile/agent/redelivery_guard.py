@@ -4,7 +4,7 @@ from cognitive_operator.ports.broker import Broker
 from cognitive_operator.reconcile.state.index import Index
 
 
-async def fence_claimed(broker: Broker, index: Index, agent_uid: str) -> bool:
+async def guard_redelivery(broker: Broker, index: Index, agent_uid: str) -> bool:
     """Tell whether the agent's consumer may be made anew, which delivers every request again to any of its workers.
 
     Where the claim of an attempt that is over was, a marker is left. That of one that runs is stored again by its

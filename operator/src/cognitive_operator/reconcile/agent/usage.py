@@ -8,15 +8,15 @@ from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import TASK_PLURAL, parse_response_subject, responses_of_agent, responses_of_task
 from cognitive_operator.errors import MessageError
 from cognitive_operator.plan.usage import (
-    Entry,
-    TaskSeen,
+    TaskAttempts,
+    UsageRecord,
+    contribution_of,
     counted,
     is_recorded,
     is_undecided,
     on_stream,
-    share_of,
     skipped,
-    task_seen,
+    task_attempts,
 )
 from cognitive_operator.ports.broker import RetainedResponse
 from cognitive_operator.reconcile.state.deps import Deps
@@ -32,7 +32,7 @@ SIBLINGS: Final = 256
 DAY_CHARS: Final = len("2026-11-21")
 
 
-class Accountant:
+class UsageCounter:
     """Reads on where the agent's status says that counting stands; writes nothing itself."""
 
     def __init__(self, deps: Deps, index: Index) -> None:
@@ -71,9 +71,9 @@ class Accountant:
         if is_undecided(entry, task):
             return None
         siblings = () if is_recorded(entry, task) else await self._siblings(entry)
-        return counted(counters, entry, share_of(entry, task, siblings))
+        return counted(counters, entry, contribution_of(entry, task, siblings))
 
-    def _entry(self, message: RetainedResponse) -> Entry | None:
+    def _entry(self, message: RetainedResponse) -> UsageRecord | None:
         """Return what a message says, None when nobody may trust it."""
         try:
             namespace, key, response = verified(message, self._deps.master_key)
@@ -82,16 +82,16 @@ class Accountant:
             return None
         parsed = parse_response_subject(message.subject)
         day = (message.stored_at or response.timestamp)[:DAY_CHARS]
-        return Entry(message.sequence, namespace, key, parsed[0], response, day) if parsed else None
+        return UsageRecord(message.sequence, namespace, key, parsed[0], response, day) if parsed else None
 
-    async def _task(self, entry: Entry) -> TaskSeen | None:
+    async def _task(self, entry: UsageRecord) -> TaskAttempts | None:
         """Return what is known of the task; the API server has the last word on one that is not known here."""
         record = self._index.tasks.get(entry.key.task_uid)
         if record is not None:
             return record.seen
         body = await self._deps.kube.get(TASK_PLURAL, entry.namespace, entry.response.task_name)
-        return task_seen(body) if body is not None and body["metadata"]["uid"] == entry.key.task_uid else None
+        return task_attempts(body) if body is not None and body["metadata"]["uid"] == entry.key.task_uid else None
 
-    async def _siblings(self, entry: Entry) -> list[Entry]:
+    async def _siblings(self, entry: UsageRecord) -> list[UsageRecord]:
         messages = await self._read(responses_of_task(entry.namespace, entry.key), 0, SIBLINGS)
         return [found for message in messages if (found := self._entry(message)) is not None]

@@ -21,8 +21,8 @@ from cognitive_operator.errors import (
     ObjectNotFoundError,
 )
 from cognitive_operator.plan.schedule import SchedulePlan, plan_schedule, surplus
-from cognitive_operator.ports.kube import Body, EventNote, Identity, ObjectRef
-from cognitive_operator.reconcile.resync import RELIST_EVERY_S, Sweep
+from cognitive_operator.ports.kube import Body, Identity, KubeEvent, ObjectRef
+from cognitive_operator.reconcile.resync import RELIST_EVERY_S, Resync
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import ObjectName
@@ -57,10 +57,10 @@ class _Start:
     is_started: bool = False
 
 
-class Schedules:
+class ScheduleReconciler:
     """All schedules, each worked on by one at a time."""
 
-    def __init__(self, deps: Deps, index: Index, sweep: Sweep) -> None:
+    def __init__(self, deps: Deps, index: Index, sweep: Resync) -> None:
         self._deps = deps
         self._index = index
         self._sweep = sweep
@@ -163,7 +163,7 @@ class Schedules:
             verdict = Verdict(ScheduleCondition.READY, "False", Reason.TASK_REFUSED, message)
             self._tell(record, verdict)
             return _Start(verdict)
-        self._sweep.take_task(body)
+        self._sweep.upsert_task(body)
         return _Start(plan.verdict, plan.due, is_started=True)
 
     async def _adopt(self, record: ScheduleRecord, plan: SchedulePlan, manifest: Body) -> _Start:
@@ -171,11 +171,11 @@ class Schedules:
         meta = manifest["metadata"]
         body = await self._deps.kube.get(TASK_PLURAL, meta["namespace"], meta["name"])
         if body is not None:
-            self._sweep.take_task(body)
+            self._sweep.upsert_task(body)
         is_ours = body is None or owner_of(body) == record.schedule.metadata.uid
         if not is_ours:
             message = f"CognitiveTask {meta['name']} exists and is not this schedule's: its run is left out."
-            self._emit(record, EventNote("Warning", "NameTaken", message))
+            self._emit(record, KubeEvent("Warning", "NameTaken", message))
         return _Start(plan.verdict, plan.due, is_started=is_ours)
 
     async def _write(self, record: ScheduleRecord, plan: SchedulePlan, start: _Start) -> bool:
@@ -231,12 +231,12 @@ class Schedules:
         if plan.blocked is not None and plan.blocked != record.told:
             record.told = plan.blocked
             message = f"The run of {plan.blocked.isoformat()} waits: concurrencyPolicy is Forbid and another is active."
-            self._emit(record, EventNote("Normal", "AlreadyActive", message))
+            self._emit(record, KubeEvent("Normal", "AlreadyActive", message))
 
     def _tell(self, record: ScheduleRecord, verdict: Verdict) -> None:
         old = (record.body.get("status") or {}).get("conditions") or ()
         if not any(c["type"] == verdict.type and c["reason"] == verdict.reason for c in old):
-            self._emit(record, EventNote("Warning", verdict.reason, verdict.message))
+            self._emit(record, KubeEvent("Warning", verdict.reason, verdict.message))
 
-    def _emit(self, record: ScheduleRecord, note: EventNote) -> None:
+    def _emit(self, record: ScheduleRecord, note: KubeEvent) -> None:
         self._deps.events.emit(ObjectRef(SCHEDULE_KIND, *record.name, record.schedule.metadata.uid), note)

@@ -11,7 +11,7 @@ from cognitive_operator.ports.kube import Children, EventSink, Kube
 from cognitive_operator.ports.model import ModelProbe
 from cognitive_operator.ports.ray import RayJobs
 from cognitive_operator.ports.telemetry import Metrics, Tracer, Untraced
-from cognitive_operator.scheduling.fair_share import RayBounds
+from cognitive_operator.scheduling.fair_share import RayLimits
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Deps:
     tracer: Tracer = field(default_factory=Untraced)
     accounts: AgentAccounts | None = None
     """None: the broker knows no agents apart."""
-    bounds: RayBounds = field(default_factory=RayBounds)
+    bounds: RayLimits = field(default_factory=RayLimits)
 
     def __repr__(self) -> str:
         """Return no part of the master key."""

@@ -5,24 +5,24 @@ from collections.abc import Iterator
 
 from cognitive_operator.api.model_server import with_managed_model
 from cognitive_operator.api.resources import Agent, Task, is_terminal, spec_size_bytes, was_accepted
-from cognitive_operator.plan.attempt import Flight
+from cognitive_operator.plan.attempt import InFlightAttempt
 from cognitive_operator.plan.task import Blocker
-from cognitive_operator.plan.usage import task_seen
+from cognitive_operator.plan.usage import task_attempts
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.reconcile.state.records import AgentRecord, ObjectName, TaskRecord
-from cognitive_operator.scheduling.agent_queue import AgentQueue, Terms
-from cognitive_operator.scheduling.dependency_graph import Links
-from cognitive_operator.scheduling.fair_share import RayBounds, RayShare, ray_cluster_of
-from cognitive_operator.scheduling.priority_queue import place_of
-from cognitive_operator.scheduling.schedule_runs import Runs
-from cognitive_operator.scheduling.ttl_heap import end_of, tried_of
+from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
+from cognitive_operator.scheduling.dependency_graph import DependencyGraph
+from cognitive_operator.scheduling.fair_share import FairShare, RayLimits, ray_cluster_of
+from cognitive_operator.scheduling.priority_queue import queue_key
+from cognitive_operator.scheduling.schedule_runs import ScheduleRuns
+from cognitive_operator.scheduling.ttl_heap import started_attempts, task_end
 
 
 class Index:
     """All agents and tasks. Not thread-safe: it belongs to the event loop."""
 
-    def __init__(self, bounds: RayBounds | None = None) -> None:
+    def __init__(self, bounds: RayLimits | None = None) -> None:
         self.tasks: dict[str, TaskRecord] = {}
         self.agents: dict[ObjectName, AgentRecord] = {}
         self.ended: set[str] = set()
@@ -31,14 +31,14 @@ class Index:
         """True once all objects were listed: only then is it known who was there first."""
         self.is_settled = False
         """True once the attempts of an earlier process were taken over: only then is it known what runs."""
-        self._bounds = bounds or RayBounds()
+        self._bounds = bounds or RayLimits()
         self._queues: dict[ObjectName, AgentQueue] = {}
-        self._shares: dict[tuple[str, bool], RayShare] = {}
-        self.links = Links()
-        self.runs = Runs()
+        self._shares: dict[tuple[str, bool], FairShare] = {}
+        self.links = DependencyGraph()
+        self.runs = ScheduleRuns()
         self._by_agent: dict[ObjectName, set[str]] = defaultdict(set)
 
-    def put_task(self, body: Body, now_s: float) -> TaskRecord | None:
+    def upsert_task(self, body: Body, now_s: float) -> TaskRecord | None:
         """Take in a task; None when what is known is as new."""
         meta = body["metadata"]
         uid, version = meta["uid"], int(meta["resourceVersion"])
@@ -47,10 +47,10 @@ class Index:
             return None
         if record is None:
             record = self._new_record(body, now_s)
-        record.version, record.seen, record.tried = version, task_seen(body), tried_of(body)
+        record.version, record.seen, record.tried = version, task_attempts(body), started_attempts(body)
         if is_terminal(body):
             record.body = record.task = None
-            record.end = end_of(body)
+            record.end = task_end(body)
             self.ended.add(uid)
             self._by_agent[record.agent].discard(record.uid)
         else:
@@ -69,7 +69,7 @@ class Index:
         self.tasks[uid] = record
         return record
 
-    def drop_task(self, uid: str) -> TaskRecord | None:
+    def remove_task(self, uid: str) -> TaskRecord | None:
         """Forget a task that is deleted."""
         record = self.tasks.pop(uid, None)
         if record is not None:
@@ -79,7 +79,7 @@ class Index:
             self.runs.drop(uid)
         return record
 
-    def put_agent(self, body: Body) -> AgentRecord | None:
+    def upsert_agent(self, body: Body) -> AgentRecord | None:
         """Take in an agent; None when what is known is as new. One that was recreated starts afresh."""
         meta = body["metadata"]
         name, version = (meta["namespace"], meta["name"]), int(meta["resourceVersion"])
@@ -97,7 +97,7 @@ class Index:
                 record.ray_target, record.is_ray_away, record.is_retired = _open_target(agent), False, False
         record.agent, record.body, record.version = agent, body, version
         counted = agent.status.accounting.sequence
-        record.uncounted = {at: cost for at, cost in record.uncounted.items() if at > counted}
+        record.pending_usage = {at: cost for at, cost in record.pending_usage.items() if at > counted}
         self._set_terms(name, agent)
         return record
 
@@ -106,25 +106,25 @@ class Index:
         if is_job != (queue.capacity is None):
             queue.capacity = None if is_job else 0
         wanted = agent.spec.queue
-        queue.terms = Terms(wanted.max_concurrent_tasks, wanted.max_queued_tasks, wanted.weight)
+        queue.terms = QueueLimits(wanted.max_concurrent_tasks, wanted.max_queued_tasks, wanted.weight)
         key = (ray_cluster_of(agent), is_job)
         bound = self._bounds.jobs if is_job else self._bounds.tasks
-        queue.join(self._shares.setdefault(key, RayShare(bound)))
+        queue.join(self._shares.setdefault(key, FairShare(bound)))
 
     def block(self, record: AgentRecord, blocker: Blocker | None) -> None:
         """Let an agent's tasks start, or say why they may not."""
         record.blocker = blocker
         self.queue_of(record.name).is_open = blocker is None
 
-    def drop_agent(self, name: ObjectName, uid: str) -> AgentRecord | None:
+    def remove_agent(self, name: ObjectName, uid: str) -> AgentRecord | None:
         """Forget an agent that is deleted, unless it was recreated meanwhile."""
         record = self.agents.get(name)
         if record is None or record.agent.metadata.uid != uid:
             return None
         queue = self.queue_of(name)
         queue.clear()
-        queue.terms, queue.is_open = Terms(), False
-        queue.join(RayShare())
+        queue.terms, queue.is_open = QueueLimits(), False
+        queue.join(FairShare())
         return self.agents.pop(name)
 
     def agent_of(self, record: TaskRecord) -> AgentRecord | None:
@@ -155,10 +155,10 @@ class Index:
         if not is_known or record.task is None or record.body is None or record.flight is not None:
             return
         created_s = record.task.metadata.creation_timestamp.timestamp()
-        place = place_of(record.uid, record.task.spec.priority, created_s, record.arrival)
+        place = queue_key(record.uid, record.task.spec.priority, created_s, record.arrival)
         self.queue_of(record.agent).wait(place, is_accepted=is_accepted or was_accepted(record.body))
 
-    def adopt(self, record: TaskRecord, flight: Flight) -> None:
+    def adopt(self, record: TaskRecord, flight: InFlightAttempt) -> None:
         """Take over an attempt of an earlier process: it holds a slot from now on, before anything new may start."""
         record.flight = flight
         self.queue_of(record.agent).start(record.uid)

@@ -9,21 +9,21 @@ from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Completed, Failed, Lease
 from cognitive_operator.errors import RayUnavailableError
 from cognitive_operator.plan.agent import UNCHECKED, Check
-from cognitive_operator.plan.attempt import Flight
-from cognitive_operator.plan.model_server import NO_SERVER, ServerNote
+from cognitive_operator.plan.attempt import InFlightAttempt
+from cognitive_operator.plan.model_server import NO_SERVER, ServerState
 from cognitive_operator.plan.task import Blocker
-from cognitive_operator.plan.usage import TaskSeen
+from cognitive_operator.plan.usage import TaskAttempts
 from cognitive_operator.ports.broker import Delivery
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
-from cognitive_operator.scheduling.ttl_heap import End, Tried
+from cognitive_operator.scheduling.ttl_heap import StartedAttempt, TaskEnd
 
 ObjectName = tuple[str, str]
 """Namespace and name."""
 
 
 @dataclass
-class Arrival:
+class PendingResponse:
     """A verified response, with its delivery when it came by the consumer."""
 
     namespace: str
@@ -44,7 +44,7 @@ class TaskRecord:
     arrival: int
     """Its resourceVersion when it was first seen: the order of creation of new tasks, also after a restart."""
     since_s: float
-    seen: TaskSeen | None = None
+    seen: TaskAttempts | None = None
     body: Body | None = None
     task: Task | None = None
     spec_bytes: int = 0
@@ -55,14 +55,14 @@ class TaskRecord:
     """When all of its input from elsewhere was last found."""
     has_input_beside: bool = False
     """Whether this process put the input of the present attempt into an object."""
-    flight: Flight | None = None
+    flight: InFlightAttempt | None = None
     is_schema_sound: bool = False
     """True once its output schema was looked at and found good."""
-    tried: tuple[Tried, ...] = ()
+    tried: tuple[StartedAttempt, ...] = ()
     """The attempts that the status tells of."""
-    end: End | None = None
+    end: TaskEnd | None = None
     """Of a finished task: by when it is to be deleted."""
-    arrivals: list[Arrival] = field(default_factory=list)
+    pending_responses: list[PendingResponse] = field(default_factory=list)
 
     @property
     def is_finished(self) -> bool:
@@ -79,7 +79,7 @@ class TaskRecord:
 
 
 @dataclass
-class WorkerSeen:
+class ObservedWorker:
     """A worker's last lease and when it last changed, by this process's monotonic clock."""
 
     revision: int
@@ -88,7 +88,7 @@ class WorkerSeen:
 
 
 @dataclass(frozen=True)
-class Spent:
+class PendingUsage:
     """What an attempt has cost."""
 
     energy: float
@@ -119,7 +119,7 @@ class AgentRecord:
     """It owns no RayCluster that it does not want any more."""
     model: Check = UNCHECKED
     model_at_s: float = float("-inf")
-    server: ServerNote = NO_SERVER
+    server: ServerState = NO_SERVER
     """What is known of the agent's own model server."""
     credentials: Check = UNCHECKED
     credentials_at_s: float = float("-inf")
@@ -128,13 +128,13 @@ class AgentRecord:
     """The broker connection for which the agent's consumer and bucket were made sure of."""
     secret_at_s: float = float("-inf")
     """When the Secret with its credentials for the broker was last found good."""
-    workers: dict[str, WorkerSeen] = field(default_factory=dict)
+    workers: dict[str, ObservedWorker] = field(default_factory=dict)
     leases_at_s: float = float("-inf")
     """When the leases were last read."""
     counters_at_s: float = float("-inf")
     queue_at_s: float = float("-inf")
     """When the numbers of the queue were last written."""
-    uncounted: dict[int, Spent] = field(default_factory=dict)
+    pending_usage: dict[int, PendingUsage] = field(default_factory=dict)
     """What responses that this process accepted have cost, by their place in the stream, until they are counted."""
     deleting_since_s: float | None = None
     blocker: Blocker | None = field(
@@ -163,5 +163,5 @@ class AgentRecord:
             today = today.plus(spent.day, spent.tokens)
         return today
 
-    def _beyond(self, counters: Counters) -> list[Spent]:
-        return [spent for sequence, spent in self.uncounted.items() if sequence > counters.accounting.sequence]
+    def _beyond(self, counters: Counters) -> list[PendingUsage]:
+        return [spent for sequence, spent in self.pending_usage.items() if sequence > counters.accounting.sequence]

@@ -8,15 +8,15 @@ from cognitive_operator.api.names import AttemptKey, attempt_submission_id, resp
 from cognitive_operator.api.wire import SIGNATURE_HEADER, Claim, attempt_key, sign
 from cognitive_operator.desired.ray_job import desired_attempt
 from cognitive_operator.errors import MessageError, RayRefusedError
-from cognitive_operator.plan.attempt import Closing, Flight, closing_of
-from cognitive_operator.plan.closed_response import note_of
-from cognitive_operator.plan.gate import overdue, own_hold
+from cognitive_operator.plan.attempt import AttemptEnd, InFlightAttempt, attempt_end
+from cognitive_operator.plan.closed_response import closed_response
+from cognitive_operator.plan.gate import queue_timeout, spec_gate
 from cognitive_operator.plan.task import RUNNING_AFTER_S
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord, TaskRecord
-from cognitive_operator.reconcile.task.cleanup import Cleaner, Leftover
-from cognitive_operator.reconcile.task.responses import Responses
+from cognitive_operator.reconcile.task.cleanup import AttemptCleanup, AttemptGarbage
+from cognitive_operator.reconcile.task.responses import ResponseReader
 from cognitive_operator.reconcile.task.withdrawal import Withdrawal
 
 LEASE_LOST_S: Final = 15.0
@@ -35,32 +35,32 @@ UNCLAIMED_STOP_S: Final = 0.5
 class AttemptObserver:
     """Finds out how an attempt ended: by its response, else by its claim, its worker's lease and its Ray job."""
 
-    def __init__(self, deps: Deps, index: Index, cleaner: Cleaner) -> None:
+    def __init__(self, deps: Deps, index: Index, cleaner: AttemptCleanup) -> None:
         self._deps = deps
         self._index = index
         self._cleaner = cleaner
-        self.responses = Responses(deps)
+        self.responses = ResponseReader(deps)
         self._withdrawal = Withdrawal(deps, index)
 
-    async def observe(self, record: TaskRecord) -> Closing | None:
+    async def observe(self, record: TaskRecord) -> AttemptEnd | None:
         """Return how the task's attempt ended, None while it goes on or there is none."""
         closing = await self._look(record)
         if closing is None or closing.sequence is not None or closing.reason == Reason.AGENT_DELETED:
             return closing
         return replace(closing, sequence=await self._note(record, closing))
 
-    async def _note(self, record: TaskRecord, closing: Closing) -> int:
+    async def _note(self, record: TaskRecord, closing: AttemptEnd) -> int:
         """Tell the stream of an end that no executor told it, before the task's status says so."""
         namespace, name = record.name
         subject = response_subject("closed", namespace, closing.key)
-        payload = note_of(closing, namespace, name).model_dump_json().encode()
+        payload = closed_response(closing, namespace, name).model_dump_json().encode()
         key = attempt_key(self._deps.master_key, closing.key.task_uid, closing.key.number)
         return await self._deps.broker.publish_closed(subject, payload, {SIGNATURE_HEADER: sign(key, subject, payload)})
 
-    async def _look(self, record: TaskRecord) -> Closing | None:
+    async def _look(self, record: TaskRecord) -> AttemptEnd | None:
         arrival = await self.responses.present(record)
         if arrival is not None:
-            return closing_of(arrival.key, arrival.response, arrival.sequence)
+            return attempt_end(arrival.key, arrival.response, arrival.sequence)
         if record.flight is None:
             return None
         agent = self._index.agent_of(record)
@@ -68,23 +68,25 @@ class AttemptObserver:
             return await self._abandoned(record, record.flight)
         return await self._look_at_flight(record, record.flight, agent)
 
-    async def _look_at_flight(self, record: TaskRecord, flight: Flight, agent: AgentRecord) -> Closing | None:
-        if record.task is not None and own_hold(record.task.spec) is not None:
+    async def _look_at_flight(
+        self, record: TaskRecord, flight: InFlightAttempt, agent: AgentRecord
+    ) -> AttemptEnd | None:
+        if record.task is not None and spec_gate(record.task.spec) is not None:
             return await self._stopped(record, flight, agent)
         if record.task is not None and flight.claim is None:
-            late = overdue(record.task, agent.agent, self._deps.kube.server_time())
+            late = queue_timeout(record.task, agent.agent, self._deps.kube.server_time())
             if late is not None:
                 return await self._withdrawal.late(record, flight, agent, late)
         if self._deps.clock.monotonic() - flight.since_s < RUNNING_AFTER_S:
             return None
         return await self._follow(record, flight, agent)
 
-    async def _stopped(self, record: TaskRecord, flight: Flight, agent: AgentRecord) -> Closing | None:
+    async def _stopped(self, record: TaskRecord, flight: InFlightAttempt, agent: AgentRecord) -> AttemptEnd | None:
         """Stop an attempt on its task's word: its executor says how it ended, else the operator does."""
         now_s = self._deps.clock.monotonic()
         if flight.stopping_since_s is None:
             record.flight = replace(flight, stopping_since_s=now_s)
-            self._cleaner.add(Leftover(record.name[0], flight.key))
+            self._cleaner.add(AttemptGarbage(record.name[0], flight.key))
             return None
         closing = await self._follow(record, flight, agent)
         stopping_s = now_s - flight.stopping_since_s
@@ -102,7 +104,7 @@ class AttemptObserver:
             )
         return None
 
-    async def _follow(self, record: TaskRecord, flight: Flight, agent: AgentRecord) -> Closing | None:
+    async def _follow(self, record: TaskRecord, flight: InFlightAttempt, agent: AgentRecord) -> AttemptEnd | None:
         """Look at an attempt by its claim."""
         try:
             claim = await self._deps.broker.get_claim(flight.key)
@@ -115,23 +117,23 @@ class AttemptObserver:
             return await self._unclaimed(record, flight, agent)
         return await self._claimed(record, flight, flight.claim, agent)
 
-    def sweep_up(self, namespace: str, key: AttemptKey) -> None:
+    def clean_up(self, namespace: str, key: AttemptKey) -> None:
         """The task of an attempt was deleted: what the attempt left goes with it."""
-        self._cleaner.add(Leftover(namespace, key, is_gone=True))
+        self._cleaner.add(AttemptGarbage(namespace, key, is_gone=True))
 
     def drop_input(self, namespace: str, key: AttemptKey) -> None:
         """An attempt ended: nobody needs the object with its input any more."""
-        self._cleaner.add(Leftover(namespace, key, is_input=True))
+        self._cleaner.add(AttemptGarbage(namespace, key, is_input=True))
 
-    async def _abandoned(self, record: TaskRecord, flight: Flight) -> Closing:
+    async def _abandoned(self, record: TaskRecord, flight: InFlightAttempt) -> AttemptEnd:
         retained = await self.responses.retained(record, flight.key)
         if retained is not None:
             return retained
-        self._cleaner.add(Leftover(record.name[0], flight.key))
+        self._cleaner.add(AttemptGarbage(record.name[0], flight.key))
         message = f"CognitiveAgent {record.agent[0]}/{record.agent[1]} was deleted."
         return flight.closed(self._deps.clock.now(), Outcome.FAILED, Reason.AGENT_DELETED, message, is_counted=False)
 
-    async def _unclaimed(self, record: TaskRecord, flight: Flight, agent: AgentRecord) -> Closing | None:
+    async def _unclaimed(self, record: TaskRecord, flight: InFlightAttempt, agent: AgentRecord) -> AttemptEnd | None:
         age_s = self._deps.clock.monotonic() - flight.since_s
         is_held = (agent.agent.spec.suspend or agent.is_changing) and flight.mode != "Job"
         if flight.mode != agent.agent.spec.execution.mode or is_held:
@@ -145,7 +147,9 @@ class AttemptObserver:
             await self._withdrawal.take_back(record, flight)
         return None
 
-    async def _job_unclaimed(self, record: TaskRecord, flight: Flight, agent: AgentRecord) -> Closing | None:
+    async def _job_unclaimed(
+        self, record: TaskRecord, flight: InFlightAttempt, agent: AgentRecord
+    ) -> AttemptEnd | None:
         submission_id = attempt_submission_id(flight.key.task_uid, flight.key.number)
         job = await self._deps.ray.get(agent.reach_ray(), submission_id)
         if job is None:
@@ -162,7 +166,7 @@ class AttemptObserver:
         message = f"Ray job {submission_id} is {job.status} and never began the attempt: {job.message}"
         return retained or flight.closed(self._deps.clock.now(), Outcome.FAILED, Reason.JOB_FAILED, message)
 
-    async def submit(self, flight: Flight, agent: AgentRecord) -> Closing | None:
+    async def submit(self, flight: InFlightAttempt, agent: AgentRecord) -> AttemptEnd | None:
         """Submit the Ray job of an attempt in Job mode; return a closing when Ray refuses it for good."""
         try:
             await self._deps.ray.submit(
@@ -172,7 +176,9 @@ class AttemptObserver:
             return flight.closed(self._deps.clock.now(), Outcome.FAILED, Reason.JOB_FAILED, str(error))
         return None
 
-    async def _claimed(self, record: TaskRecord, flight: Flight, claim: Claim, agent: AgentRecord) -> Closing | None:
+    async def _claimed(
+        self, record: TaskRecord, flight: InFlightAttempt, claim: Claim, agent: AgentRecord
+    ) -> AttemptEnd | None:
         claimed_s = self._deps.clock.monotonic() - (flight.claimed_since_s or 0.0)
         if claim.state == "ended":
             return await self._ended(record, flight, claimed_s)
@@ -182,14 +188,14 @@ class AttemptObserver:
             return retained or flight.closed(self._deps.clock.now(), Outcome.LOST, Reason.EXECUTOR_LOST, message)
         timeout_s = record.task.timeout_s(agent.agent) if record.task else 0
         if claimed_s > timeout_s + DEADLINE_GRACE_S:
-            self._cleaner.add(Leftover(record.name[0], flight.key))
+            self._cleaner.add(AttemptGarbage(record.name[0], flight.key))
             message = f"The attempt ran longer than its {timeout_s} s and its worker did not end it."
             return flight.closed(
                 self._deps.clock.now(), Outcome.FAILED, Reason.DEADLINE_EXCEEDED, message, retryable=False
             )
         return None
 
-    async def _ended(self, record: TaskRecord, flight: Flight, claimed_s: float) -> Closing | None:
+    async def _ended(self, record: TaskRecord, flight: InFlightAttempt, claimed_s: float) -> AttemptEnd | None:
         """A claim ends after its response is in the stream: read it there if the consumer has not brought it."""
         retained = await self.responses.retained(record, flight.key)
         if retained is None and claimed_s > RESULT_LOST_S:
@@ -197,7 +203,7 @@ class AttemptObserver:
             return flight.closed(self._deps.clock.now(), Outcome.LOST, Reason.RESULT_LOST, message)
         return retained
 
-    def _is_lost(self, claim: Claim, flight: Flight, agent: AgentRecord) -> bool:
+    def _is_lost(self, claim: Claim, flight: InFlightAttempt, agent: AgentRecord) -> bool:
         seen = agent.workers.get(claim.worker)
         last_s = seen.changed_s if seen else flight.claimed_since_s or 0.0
         looked_s = min(agent.leases_at_s, self._deps.clock.monotonic())

@@ -18,7 +18,7 @@ WORKERS: Final = 16
 
 
 @dataclass(frozen=True)
-class Leftover:
+class AttemptGarbage:
     """An attempt that is to be stopped and whose request nobody may take any more.
 
     Equal leftovers are one: it can be added again and again, by the sweep too.
@@ -34,15 +34,15 @@ class Leftover:
     """True: it had a Ray job of its own. What a claim says of that counts too."""
 
 
-class Cleaner:
+class AttemptCleanup:
     """A queue of leftovers; each is worked on until nothing of it is left."""
 
     def __init__(self, deps: Deps, index: Index) -> None:
         self._deps = deps
         self._index = index
-        self._queue = WorkQueue[Leftover]("clean", self._clean, WORKERS)
+        self._queue = WorkQueue[AttemptGarbage]("clean", self._clean, WORKERS)
 
-    def add(self, leftover: Leftover) -> None:
+    def add(self, leftover: AttemptGarbage) -> None:
         """Clean up an attempt."""
         self._queue.add(leftover)
 
@@ -50,7 +50,7 @@ class Cleaner:
         """Stop; what is left is found again by the next sweep."""
         await self._queue.close()
 
-    async def _clean(self, leftover: Leftover) -> float | None:
+    async def _clean(self, leftover: AttemptGarbage) -> float | None:
         broker, key = self._deps.broker, leftover.key
         if leftover.is_input:
             await broker.delete_object(key.agent_uid, input_name(key))
@@ -93,7 +93,7 @@ class Cleaner:
         leases = await self._deps.broker.list_leases(key.agent_uid)
         return any(seen.lease.worker == claim.worker for seen in leases)
 
-    async def _stop(self, leftover: Leftover, claim: Claim) -> None:
+    async def _stop(self, leftover: AttemptGarbage, claim: Claim) -> None:
         key = leftover.key
         reason = "TaskDeleted" if leftover.is_gone else "AttemptClosed"
         stop = Stop(task_uid=key.task_uid, attempt=key.number, reason=reason)

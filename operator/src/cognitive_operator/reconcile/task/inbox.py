@@ -12,7 +12,7 @@ from cognitive_operator.errors import BrokerUnavailableError, MessageError, Tran
 from cognitive_operator.ports.broker import Delivery, RetainedResponse
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import Arrival
+from cognitive_operator.reconcile.state.records import PendingResponse
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def verified(response: RetainedResponse, master_key: bytes) -> tuple[str, Attemp
     return namespace, key, content
 
 
-def is_note(subject: str) -> bool:
+def is_closed_response(subject: str) -> bool:
     """Tell whether a message is the operator's own note of an end, which is there for counting only."""
     parsed = parse_response_subject(subject)
     return parsed is not None and parsed[0] == "closed"
@@ -60,7 +60,7 @@ def _first_line(error: Exception) -> str:
     return type(error).__name__
 
 
-class ResultPump:
+class ResponseInbox:
     """Moves responses from the broker's consumer to the tasks' reconciler, which acks them after its write."""
 
     def __init__(self, deps: Deps, index: Index, tasks: WorkQueue[str]) -> None:
@@ -80,7 +80,7 @@ class ResultPump:
                 await self._take(delivery)
 
     async def _take(self, delivery: Delivery) -> None:
-        if is_note(delivery.response.subject):
+        if is_closed_response(delivery.response.subject):
             return await delivery.ack()
         try:
             namespace, key, content = verified(delivery.response, self._deps.master_key)
@@ -92,8 +92,8 @@ class ResultPump:
             await delivery.nak(PAUSE_S)
             return
         if is_known:
-            self._index.tasks[key.task_uid].arrivals.append(
-                Arrival(namespace, key, content, delivery, delivery.response.sequence)
+            self._index.tasks[key.task_uid].pending_responses.append(
+                PendingResponse(namespace, key, content, delivery, delivery.response.sequence)
             )
             self._tasks.add(key.task_uid)
         else:
@@ -106,7 +106,7 @@ class ResultPump:
             body = await self._deps.kube.get(TASK_PLURAL, namespace, name)
             if body is None or body["metadata"]["uid"] != key.task_uid:
                 return False
-            self._index.put_task(body, self._deps.clock.monotonic())
+            self._index.upsert_task(body, self._deps.clock.monotonic())
             record = self._index.tasks[key.task_uid]
         return record.name[0] == namespace
 

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.wire import Completed
-from cognitive_operator.plan.attempt import Closing
+from cognitive_operator.plan.attempt import AttemptEnd
 from cognitive_operator.ports.kube import Body
-from cognitive_operator.ports.telemetry import AttemptSeen, Metrics
+from cognitive_operator.ports.telemetry import AttemptSample, Metrics
 from cognitive_operator.status.task import seconds_between
 
 _STATUSES: Final = {
@@ -26,7 +26,7 @@ _STATUSES: Final = {
 """Statuses of failed tasks by their reason; of all others: failure."""
 
 
-def count_ends(metrics: Metrics, body: Body, status: Mapping[str, Any], closing: Closing | None) -> None:
+def count_ends(metrics: Metrics, body: Body, status: Mapping[str, Any], closing: AttemptEnd | None) -> None:
     """Count what a write of a task's status has ended: an attempt, the task, both or nothing.
 
     Args:
@@ -53,12 +53,12 @@ def task_status(phase: Phase, reason: str) -> str:
     return "success" if phase is Phase.SUCCEEDED else "cancelled"
 
 
-def _seen(task_type: str, closing: Closing) -> AttemptSeen:
+def _seen(task_type: str, closing: AttemptEnd) -> AttemptSample:
     response, error_type = closing.response, closing.reason or None
     if response is None:
         duration_s = seconds_between(closing.claim.claimed_at if closing.claim else None, closing.finished_at)
-        return AttemptSeen(task_type, closing.mode, closing.outcome, error_type, duration_s)
-    return AttemptSeen(
+        return AttemptSample(task_type, closing.mode, closing.outcome, error_type, duration_s)
+    return AttemptSample(
         task_type,
         closing.mode,
         closing.outcome,

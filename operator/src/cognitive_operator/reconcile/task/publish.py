@@ -14,13 +14,13 @@ from cognitive_operator.errors import MessageError
 from cognitive_operator.plan.trace import traceparent
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.records import TaskRecord
-from cognitive_operator.reconcile.task.gates.inputs import Inputs
+from cognitive_operator.reconcile.task.gates.inputs import InputGate
 
 
 class RequestPublisher:
     """Makes the request of an attempt and hands it to the broker."""
 
-    def __init__(self, deps: Deps, inputs: Inputs) -> None:
+    def __init__(self, deps: Deps, inputs: InputGate) -> None:
         self._deps = deps
         self._inputs = inputs
 

@@ -7,20 +7,20 @@ from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.api.names import TASK_KIND, TASK_PLURAL, AttemptKey
 from cognitive_operator.errors import ConflictError, MessageError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.plan.agent import Check, budget_blocker, energy_check
-from cognitive_operator.plan.attempt import Closing, Flight, with_refused
+from cognitive_operator.plan.attempt import AttemptEnd, InFlightAttempt, with_refused_end
 from cognitive_operator.plan.budget import tokens_check
-from cognitive_operator.plan.gate import Hold, patience_left_s, queue_full
-from cognitive_operator.plan.input_gate import HeldError
+from cognitive_operator.plan.gate import GateResult, patience_left_s, queue_full
+from cognitive_operator.plan.input_gate import InputNotReadyError
 from cognitive_operator.plan.retry import backoff_left_s
 from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
 from cognitive_operator.plan.trace import ended_spans, trace_id
-from cognitive_operator.ports.kube import Body, EventNote, ObjectRef
-from cognitive_operator.reconcile.resync import Sweep
+from cognitive_operator.ports.kube import Body, KubeEvent, ObjectRef
+from cognitive_operator.reconcile.resync import Resync
 from cognitive_operator.reconcile.state.deps import Deps, today
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import Spent, TaskRecord
+from cognitive_operator.reconcile.state.records import PendingUsage, TaskRecord
 from cognitive_operator.reconcile.task.attempt import AttemptObserver
-from cognitive_operator.reconcile.task.gates.gate import Holds
+from cognitive_operator.reconcile.task.gates.gate import Gates
 from cognitive_operator.reconcile.task.metrics import count_ends
 from cognitive_operator.reconcile.task.publish import RequestPublisher
 from cognitive_operator.status.task import Stamp, failed, refused
@@ -40,9 +40,9 @@ class TaskReconciler:
         self,
         deps: Deps,
         index: Index,
-        holds: Holds,
+        holds: Gates,
         attempts: AttemptObserver,
-        sweep: Sweep,
+        sweep: Resync,
         *,
         requests: RequestPublisher,
     ) -> None:
@@ -79,14 +79,14 @@ class TaskReconciler:
             return recheck_s
         return _soonest(recheck_s, patience_left_s(facts.task, facts.agent, self._deps.kube.server_time()))
 
-    async def _look(self, record: TaskRecord) -> Hold | None:
+    async def _look(self, record: TaskRecord) -> GateResult | None:
         try:
             return await self._holds.look(record)
         except BaseException:
             self._index.queue_of(record.agent).rest(record.uid)  # nothing is known of it now: let others pass
             raise
 
-    def _line_up(self, record: TaskRecord, hold: Hold | None) -> Hold | None:
+    def _line_up(self, record: TaskRecord, hold: GateResult | None) -> GateResult | None:
         """Give a task without an attempt in flight what it may have of its agent's queue; return what keeps it out."""
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
         if record.flight is not None:
@@ -101,7 +101,7 @@ class TaskReconciler:
             return None if queue.enter(record.uid) else queue_full(agent.agent)
         return hold
 
-    def _facts(self, record: TaskRecord, hold: Hold | None, closing: Closing | None) -> TaskFacts | None:
+    def _facts(self, record: TaskRecord, hold: GateResult | None, closing: AttemptEnd | None) -> TaskFacts | None:
         if record.task is None or record.body is None:
             return None
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
@@ -133,7 +133,7 @@ class TaskReconciler:
             record.not_before_s = now_s + backoff_left_s(policy, record.uid, attempts, self._deps.clock.now())
         return (record.not_before_s or now_s) - now_s
 
-    async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, closing: Closing | None) -> float | None:
+    async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, closing: AttemptEnd | None) -> float | None:
         if plan.patch is not None:
             if not await self._write(record, body, plan, closing):
                 return 0.0
@@ -150,7 +150,7 @@ class TaskReconciler:
             await self._finished(record)
         return plan.recheck_s
 
-    async def _write(self, record: TaskRecord, body: Body, plan: TaskPlan, closing: Closing | None = None) -> bool:
+    async def _write(self, record: TaskRecord, body: Body, plan: TaskPlan, closing: AttemptEnd | None = None) -> bool:
         """Write the status; False when the object is not what was planned upon, so that a new plan is needed."""
         mark = {"traceId": trace_id(record.uid)} if self._deps.tracer.is_on else {}
         try:
@@ -161,22 +161,22 @@ class TaskReconciler:
             await self._read_again(record)
             return False
         except ObjectNotFoundError:
-            self._sweep.lose_task(record.uid)
+            self._sweep.delete_task(record.uid)
             return False
         now_s = self._deps.clock.monotonic()
-        self._index.put_task(written, now_s)
+        self._index.upsert_task(written, now_s)
         record.written_s = now_s
         self._tell(record, plan)
         return True
 
     async def _write_refusal(
-        self, record: TaskRecord, body: Body, error: ObjectInvalidError, closing: Closing | None
+        self, record: TaskRecord, body: Body, error: ObjectInvalidError, closing: AttemptEnd | None
     ) -> Body:
         """The API server refuses what an attempt brought, and would again: end the task with that as its reason."""
         logger.error("the API server refused a status", extra={"task": "/".join(record.name), "cause": str(error)})
         old, generation = body.get("status") or {}, body["metadata"].get("generation", 1)
         stamp = Stamp(old, generation, self._deps.clock.now())
-        attempts = with_refused(record.task.status.attempts, closing) if record.task and closing else ()
+        attempts = with_refused_end(record.task.status.attempts, closing) if record.task and closing else ()
         message = f"The API server refused the task's status: {error}"[:1024]
         patch = failed(stamp, Reason.STATUS_REFUSED, message, attempts)
         return await self._deps.kube.patch_status(TASK_PLURAL, body, patch)
@@ -184,9 +184,9 @@ class TaskReconciler:
     async def _read_again(self, record: TaskRecord) -> None:
         body = await self._deps.kube.get(TASK_PLURAL, *record.name)
         if body is None or body["metadata"]["uid"] != record.uid:
-            self._sweep.lose_task(record.uid)
+            self._sweep.delete_task(record.uid)
         else:
-            self._index.put_task(body, self._deps.clock.monotonic())
+            self._index.upsert_task(body, self._deps.clock.monotonic())
 
     def _tell(self, record: TaskRecord, plan: TaskPlan) -> None:
         """Emit an Event for the end of an attempt: at most one for each."""
@@ -196,12 +196,12 @@ class TaskReconciler:
             return
         kind = "Normal" if phase in (Phase.SUCCEEDED, Phase.CANCELLED, Phase.SUSPENDED) else "Warning"
         about = ObjectRef(TASK_KIND, *record.name, record.uid)
-        self._deps.events.emit(about, EventNote(kind, reason, str(patch.get("message"))[:1024]))
+        self._deps.events.emit(about, KubeEvent(kind, reason, str(patch.get("message"))[:1024]))
 
-    async def _close(self, record: TaskRecord, closing: Closing) -> None:
+    async def _close(self, record: TaskRecord, closing: AttemptEnd) -> None:
         """The end of the attempt is written: settle its response and free its slot."""
-        for arrival in [a for a in record.arrivals if a.key.number <= closing.key.number]:
-            record.arrivals.remove(arrival)
+        for arrival in [a for a in record.pending_responses if a.key.number <= closing.key.number]:
+            record.pending_responses.remove(arrival)
             if arrival.delivery is not None:
                 await arrival.delivery.ack()
         if record.has_input_beside:
@@ -212,7 +212,7 @@ class TaskReconciler:
         self._note_costs(record, closing)
         self._release(record)
 
-    def _note_credentials(self, record: TaskRecord, closing: Closing) -> None:
+    def _note_credentials(self, record: TaskRecord, closing: AttemptEnd) -> None:
         """In Job mode nobody else can tell that an agent's credentials are not mounted."""
         agent = self._index.agent_of(record)
         if agent is None or closing.mode != "Job":
@@ -221,14 +221,16 @@ class TaskReconciler:
         agent.credentials = Check("False" if is_missing else "True", closing.reason, closing.message)
         agent.credentials_at_s = self._deps.clock.monotonic()
 
-    def _note_costs(self, record: TaskRecord, closing: Closing) -> None:
+    def _note_costs(self, record: TaskRecord, closing: AttemptEnd) -> None:
         """Hold the next attempt at once when this one used up the agent's energy or its tokens."""
         agent = self._index.agents.get(record.agent)
         if agent is None or closing.response is None or agent.agent.metadata.uid != closing.key.agent_uid:
             return
         day, counters = today(self._deps), agent.agent.status
         response = closing.response
-        agent.uncounted[closing.sequence or 0] = Spent(response.energy.delta, response.usage.total_tokens, day)
+        agent.pending_usage[closing.sequence or 0] = PendingUsage(
+            response.energy.delta, response.usage.total_tokens, day
+        )
         checks = (
             energy_check(agent.agent, agent.spent_energy(counters)),
             tokens_check(agent.agent, agent.tokens_today(counters), day),
@@ -236,19 +238,19 @@ class TaskReconciler:
         empty = next((check for check in checks if check.status != "True"), None)
         if empty is not None and agent.blocker is None:
             self._index.block(agent, budget_blocker(agent.agent, empty))
-            self._sweep.poke_agent(record.agent)
-            self._sweep.poke(task.uid for task in self._index.unfinished_of(record.agent))
+            self._sweep.enqueue_agent(record.agent)
+            self._sweep.enqueue(task.uid for task in self._index.unfinished_of(record.agent))
 
     async def _finished(self, record: TaskRecord) -> None:
         record.flight = None
-        for arrival in list(record.arrivals):
+        for arrival in list(record.pending_responses):
             await self._attempts.responses.drop_late(record, arrival)
         self._release(record)
 
     def _release(self, record: TaskRecord) -> None:
         queue = self._index.queue_of(record.agent)
         if queue.stop(record.uid):
-            self._sweep.poke(queue.next_up())
+            self._sweep.enqueue(queue.next_up())
 
     async def _publish(self, record: TaskRecord, number: int) -> float | None:
         agent = self._index.agent_of(record)
@@ -259,7 +261,7 @@ class TaskReconciler:
         queue.start(record.uid)
         try:
             is_new = await self._requests.publish(record, agent.agent, key)
-        except HeldError:  # it was there a moment ago: the next look tells what is missing
+        except InputNotReadyError:  # it was there a moment ago: the next look tells what is missing
             record.input_at_s = float("-inf")
             self._release(record)
             return 0.0
@@ -268,9 +270,9 @@ class TaskReconciler:
         except BaseException:
             self._index.put_back(record)
             raise
-        record.flight = Flight(key, agent.agent.spec.execution.mode, self._deps.clock.monotonic())
+        record.flight = InFlightAttempt(key, agent.agent.spec.execution.mode, self._deps.clock.monotonic())
         if self._index.tasks.get(record.uid) is not record:
-            self._attempts.sweep_up(record.name[0], key)
+            self._attempts.clean_up(record.name[0], key)
         elif not is_new:
             logger.info("adopted an attempt", extra={"task": "/".join(record.name), "attempt": number})
         elif record.flight.mode == "Job":

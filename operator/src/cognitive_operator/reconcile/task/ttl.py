@@ -11,7 +11,7 @@ from cognitive_operator.ports.kube import Identity
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import TaskRecord
-from cognitive_operator.scheduling.ttl_heap import Expiries
+from cognitive_operator.scheduling.ttl_heap import TtlHeap
 
 logger = logging.getLogger(__name__)
 LOOK_EVERY_S: Final = 1.0
@@ -23,14 +23,14 @@ RECOUNT_EVERY_S: Final = 60.0
 TRY_AGAIN_S: Final = 30.0
 
 
-class Collector:
+class TtlAfterFinished:
     """Looks once a second which finished tasks are due. It writes nothing but their deletion."""
 
-    def __init__(self, deps: Deps, index: Index, lose_task: Callable[[str], None]) -> None:
+    def __init__(self, deps: Deps, index: Index, delete_task: Callable[[str], None]) -> None:
         self._deps = deps
         self._index = index
-        self._lose_task = lose_task
-        self._expiries = Expiries()
+        self._lose_task = delete_task
+        self._expiries = TtlHeap()
         self._recounted_s = float("-inf")
 
     async def run(self) -> None:

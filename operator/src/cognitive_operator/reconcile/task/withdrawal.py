@@ -2,8 +2,8 @@
 
 from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.names import attempt_submission_id, request_subject
-from cognitive_operator.plan.attempt import Closing, Flight
-from cognitive_operator.plan.gate import Hold
+from cognitive_operator.plan.attempt import AttemptEnd, InFlightAttempt
+from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord, TaskRecord
@@ -16,7 +16,7 @@ class Withdrawal:
         self._deps = deps
         self._index = index
 
-    async def take_back(self, record: TaskRecord, flight: Flight) -> None:
+    async def take_back(self, record: TaskRecord, flight: InFlightAttempt) -> None:
         """Delete a request that nobody claimed; the same attempt is published anew.
 
         Safe although somebody may claim it now: the claim, not the request, allows one execution.
@@ -25,7 +25,9 @@ class Withdrawal:
         record.flight = None
         self._index.put_back(record)
 
-    async def late(self, record: TaskRecord, flight: Flight, agent: AgentRecord, late: Hold) -> Closing | None:
+    async def late(
+        self, record: TaskRecord, flight: InFlightAttempt, agent: AgentRecord, late: GateResult
+    ) -> AttemptEnd | None:
         """Nobody has begun the attempt in time, unless somebody did just now."""
         record.flight = flight = flight.with_claim(
             await self._deps.broker.get_claim(flight.key), self._deps.clock.monotonic()
@@ -35,8 +37,8 @@ class Withdrawal:
         return await self.give_up(record, flight, agent, Reason.QUEUE_TIMEOUT, late.message)
 
     async def give_up(
-        self, record: TaskRecord, flight: Flight, agent: AgentRecord, reason: Reason, message: str
-    ) -> Closing | None:
+        self, record: TaskRecord, flight: InFlightAttempt, agent: AgentRecord, reason: Reason, message: str
+    ) -> AttemptEnd | None:
         """End an attempt that nobody began. In Job mode its number is used up: Ray has had a job of its name."""
         await self.take_back(record, flight)
         if flight.mode != "Job":

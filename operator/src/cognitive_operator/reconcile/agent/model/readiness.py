@@ -7,11 +7,11 @@ from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.model_server import PORT
 from cognitive_operator.api.vllm_spec import ManagedVLLM
 from cognitive_operator.plan.agent import Check, model_check, target_of
-from cognitive_operator.plan.model_server import ServerSeen, server_check, settled_check, trial_check
+from cognitive_operator.plan.model_server import ObservedServer, server_check, settled_check, trial_check
 from cognitive_operator.ports.model import ModelTarget
 from cognitive_operator.reconcile.agent.model.api_key import read_model_key
 from cognitive_operator.reconcile.agent.model.fallbacks import with_fallbacks
-from cognitive_operator.reconcile.agent.model.server import ModelServers
+from cognitive_operator.reconcile.agent.model.server import ModelServerReconciler
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord
@@ -22,12 +22,12 @@ CHILD_S: Final = 2.0
 """How often a server of the agent's own is looked at while it is on its way."""
 
 
-class Models:
+class ModelReadiness:
     """Notes what it finds in the agent's record: ``model`` and ``server``."""
 
     def __init__(self, deps: Deps, index: Index) -> None:
         self._deps = deps
-        self._servers = ModelServers(deps, index)
+        self._servers = ModelServerReconciler(deps, index)
 
     async def look(self, record: AgentRecord) -> None:
         """Look at the model if it is time to."""
@@ -56,7 +56,7 @@ class Models:
         found = settled_check(record.agent, seen, await self._ask(record, target))
         return await self._prove(record, seen, target, found) if found.status == "True" else found
 
-    def _target(self, record: AgentRecord, seen: ServerSeen) -> ModelTarget:
+    def _target(self, record: AgentRecord, seen: ObservedServer) -> ModelTarget:
         """Return where the server is asked: by its Service's name, or by its address where names do not resolve."""
         target, address = target_of(record.agent.spec.llm), seen.service["spec"].get("clusterIP")
         if self._deps.environment.is_in_cluster or not address:
@@ -71,7 +71,7 @@ class Models:
         seen = await self._deps.model.check(target, key)
         return model_check(record.agent, seen.ok, seen.reason, seen.message, seen.models)
 
-    async def _prove(self, record: AgentRecord, seen: ServerSeen, target: ModelTarget, found: Check) -> Check:
+    async def _prove(self, record: AgentRecord, seen: ObservedServer, target: ModelTarget, found: Check) -> Check:
         """Let the server write a few words, once for each way that it was started in."""
         llm, note = record.agent.spec.llm, record.server
         if record.model.status == "True" and note.proof == seen.proof and note.trial is not None:

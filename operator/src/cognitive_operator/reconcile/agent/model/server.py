@@ -19,9 +19,9 @@ from cognitive_operator.desired.vllm import (
 )
 from cognitive_operator.errors import CognitiveOperatorError
 from cognitive_operator.plan.agent import Check
-from cognitive_operator.plan.diagnosis import refusal_of
-from cognitive_operator.plan.model_server import NO_SERVER, ServerSeen, server_place
-from cognitive_operator.ports.kube import Body, EventNote
+from cognitive_operator.plan.diagnosis import diagnose_refusal
+from cognitive_operator.plan.model_server import NO_SERVER, ObservedServer, server_place
+from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord
@@ -40,14 +40,14 @@ class _RefusedError(Exception):
         self.check = check
 
 
-class ModelServers:
+class ModelServerReconciler:
     """Brings the children of an agent's model server to what its spec wants."""
 
     def __init__(self, deps: Deps, index: Index) -> None:
         self._deps = deps
         self._index = index
 
-    async def keep(self, record: AgentRecord, vllm: ManagedVLLM) -> ServerSeen | Check:
+    async def keep(self, record: AgentRecord, vllm: ManagedVLLM) -> ObservedServer | Check:
         """Make the server what the agent wants; return it as it stands, or why it cannot be. Never raises ours."""
         try:
             seen = await self._keep(record, vllm)
@@ -78,7 +78,7 @@ class ModelServers:
             return
         record.server = NO_SERVER
 
-    async def _keep(self, record: AgentRecord, vllm: ManagedVLLM) -> ServerSeen:
+    async def _keep(self, record: AgentRecord, vllm: ManagedVLLM) -> ObservedServer:
         agent = record.agent
         secret = await self._key(record)
         claim = await self._claim(record, vllm.model_cache)
@@ -86,7 +86,7 @@ class ModelServers:
         modes = claim["spec"].get("accessModes") or () if claim else ()
         terms = ServerTerms(secret["metadata"]["uid"], tuple(modes), is_suspended=self._is_asleep(record))
         deployment = await self._apply(desired_deployment(agent, vllm, terms))
-        return await self._detailed(ServerSeen(deployment, service, claims=[claim] if claim else []), record)
+        return await self._detailed(ObservedServer(deployment, service, claims=[claim] if claim else []), record)
 
     def _is_asleep(self, record: AgentRecord) -> bool:
         """Tell whether a suspended agent's server is not asked any more."""
@@ -121,7 +121,7 @@ class ModelServers:
             await self._delete(record, VOLUME_CLAIM)
             record.server = replace(record.server, tidied=generation)
 
-    async def _detailed(self, seen: ServerSeen, record: AgentRecord) -> ServerSeen:
+    async def _detailed(self, seen: ObservedServer, record: AgentRecord) -> ObservedServer:
         """Look at the pods, and at what is told of them, where not all is as it should be."""
         if seen.is_rolled_out:
             return seen
@@ -130,7 +130,7 @@ class ModelServers:
         pending = [pod for pod in pods if (pod.get("status") or {}).get("phase") == "Pending"][:PODS_LOOKED_AT]
         about = [("Pod", pod) for pod in pending]
         about += [("PersistentVolumeClaim", c) for c in seen.claims if (c.get("status") or {}).get("phase") != "Bound"]
-        warnings: list[EventNote] = []
+        warnings: list[KubeEvent] = []
         for kind, body in about:
             warnings += await children.warnings(namespace, kind, body["metadata"]["name"])
         return replace(seen, pods=pods, warnings=warnings)
@@ -152,7 +152,7 @@ def _place(manifest: Body) -> str:
 
 
 def _refusal(place: str, error: CognitiveOperatorError) -> Check:
-    cause = refusal_of(place, error)
+    cause = diagnose_refusal(place, error)
     if cause is None:
         return Check("Unknown", Reason.NOT_CHECKED, f"{place}: {error}")
     return Check("False", cause.reason, cause.message)

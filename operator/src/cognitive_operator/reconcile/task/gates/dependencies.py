@@ -10,12 +10,12 @@ from cognitive_operator.api.names import TASK_PLURAL
 from cognitive_operator.api.resources import Task
 from cognitive_operator.errors import ResultError
 from cognitive_operator.plan import dependencies as chain
-from cognitive_operator.plan.gate import Hold
+from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import TaskRecord
 from cognitive_operator.reconcile.task.result import result_of
-from cognitive_operator.scheduling.dependency_graph import Links
+from cognitive_operator.scheduling.dependency_graph import DependencyGraph
 
 MAX_RESULTS_BYTES: Final = 8 * 1024 * 1024
 """Bound on all results by reference of one task together."""
@@ -23,14 +23,14 @@ REFRESH_S: Final = 30.0
 """A list of what is waited for is not written more often than this."""
 
 
-class Dependencies:
-    """What a task depends on (port ``HoldSource``)."""
+class DependencyGate:
+    """What a task depends on (port ``Gate``)."""
 
     def __init__(self, deps: Deps, index: Index) -> None:
         self._deps = deps
         self._index = index
 
-    async def hold(self, record: TaskRecord) -> Hold | None:
+    async def hold(self, record: TaskRecord) -> GateResult | None:
         """Return what a task waits for, or why it can never have it."""
         if record.task is None:
             return None
@@ -61,7 +61,7 @@ class Dependencies:
             raise ResultError(chain.deleted(namespace, dependency.name).message)
         return body
 
-    def _as_told(self, record: TaskRecord, task: Task, hold: Hold) -> Hold:
+    def _as_told(self, record: TaskRecord, task: Task, hold: GateResult) -> GateResult:
         """Tell a shorter list of what is waited for only now and then: it would cost a write for each dependency."""
         age_s = self._deps.clock.monotonic() - record.written_s
         is_news = hold.is_final or task.status.reason != hold.reason or task.status.message == hold.message
@@ -70,7 +70,7 @@ class Dependencies:
         return replace(hold, message=task.status.message or hold.message, recheck_s=REFRESH_S - age_s)
 
 
-def _hold(record: TaskRecord, task: Task, links: Links) -> Hold | None:
+def _hold(record: TaskRecord, task: Task, links: DependencyGraph) -> GateResult | None:
     namespace, needs = record.name[0], task.spec.depends_on
     taken = next((each.key for each in needs if each.key in task.spec.input), None)
     if taken is not None:
@@ -80,7 +80,7 @@ def _hold(record: TaskRecord, task: Task, links: Links) -> Hold | None:
     return _failed(record, task, links) or _unfinished(namespace, needs, links)
 
 
-def _failed(record: TaskRecord, task: Task, links: Links) -> Hold | None:
+def _failed(record: TaskRecord, task: Task, links: DependencyGraph) -> GateResult | None:
     namespace, lost = record.name[0], links.lost(record.uid)
     for each in task.spec.depends_on:
         link = links.get((namespace, each.name))
@@ -96,7 +96,7 @@ def _was_there(task: Task) -> bool:
     return task.status.reason == Reason.WAITING_FOR_DEPENDENCY or task.status.phase in (Phase.QUEUED, Phase.RUNNING)
 
 
-def _unfinished(namespace: str, needs: Sequence[Dependency], links: Links) -> Hold | None:
+def _unfinished(namespace: str, needs: Sequence[Dependency], links: DependencyGraph) -> GateResult | None:
     found = {each.name: links.get((namespace, each.name)) for each in needs}
     if missing := [name for name, link in found.items() if link is None]:
         return chain.absent(namespace, missing)

@@ -14,13 +14,13 @@ from cognitive_operator.api.names import TASK_PLURAL
 from cognitive_operator.desired.input import MAX_INPUT_BYTES, UnusableValueError, check, encoded, parsed
 from cognitive_operator.errors import ForbiddenError, ResultError
 from cognitive_operator.plan import input_gate as held
-from cognitive_operator.plan.gate import Hold
-from cognitive_operator.plan.input_gate import HeldError, place_of
+from cognitive_operator.plan.gate import GateResult
+from cognitive_operator.plan.input_gate import InputNotReadyError, source_label
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import TaskRecord
-from cognitive_operator.reconcile.task.gates.dependencies import Dependencies
+from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
 from cognitive_operator.reconcile.task.result import result_of
 
 INPUT_LABEL: Final = "cognitive.seedcore.io/input"
@@ -31,16 +31,16 @@ AT_ONCE: Final = 4
 _ABSENT: Final = object()
 
 
-class Inputs:
-    """Knows whether a task's input is there (port ``HoldSource``), and gets it."""
+class InputGate:
+    """Knows whether a task's input is there (port ``Gate``), and gets it."""
 
-    def __init__(self, deps: Deps, index: Index, dependencies: Dependencies) -> None:
+    def __init__(self, deps: Deps, index: Index, dependencies: DependencyGate) -> None:
         self._deps = deps
         self._index = index
         self._dependencies = dependencies
         self.limit = asyncio.Semaphore(AT_ONCE)
 
-    async def hold(self, record: TaskRecord) -> Hold | None:
+    async def hold(self, record: TaskRecord) -> GateResult | None:
         """Return what of a task's input is missing; what was there a moment ago is taken to be there still."""
         if record.task is None or not record.task.spec.has_input_elsewhere:
             return None
@@ -50,7 +50,7 @@ class Inputs:
         try:
             async with self.limit:
                 await self.read(record)
-        except HeldError as error:
+        except InputNotReadyError as error:
             return error.hold
         record.input_at_s = now_s
         return None
@@ -88,12 +88,12 @@ class Inputs:
                 check(source.as_, value)
                 encoded({source.as_: value})
         except UnusableValueError as error:
-            what = f"{place_of(record.name[0], source)}: the value {error}"
+            what = f"{source_label(record.name[0], source)}: the value {error}"
             if source.task_ref is not None:
                 raise held.hopeless(source, Reason.INPUT_INVALID, what) from None
             raise held.unreadable(source, what) from None
         except ForbiddenError:
-            what = f"the operator may not read {place_of(record.name[0], source)}: RBAC must grant it get"
+            what = f"the operator may not read {source_label(record.name[0], source)}: RBAC must grant it get"
             raise held.forbidden(source, what) from None
         return value
 
@@ -106,7 +106,7 @@ class Inputs:
         return await self._of_key(record, source, source.config_map_key_ref, "configmaps")
 
     async def _of_key(self, record: TaskRecord, source: InputSource, ref: KeyRef, plural: str) -> Any:
-        place = place_of(record.name[0], source)
+        place = source_label(record.name[0], source)
         body = await self._deps.kube.get_core(plural, record.name[0], ref.name)
         if body is not None and plural == "secrets":
             _expect_allowed(source, place, body)
@@ -122,7 +122,7 @@ class Inputs:
 
     async def _of_task(self, record: TaskRecord, source: InputSource, ref: TaskResultRef) -> Any:
         name = (record.name[0], ref.name)
-        place = place_of(record.name[0], source)
+        place = source_label(record.name[0], source)
         other = self._index.links.get(name)
         if other is None and source.optional:
             return _ABSENT
@@ -137,7 +137,7 @@ class Inputs:
         return await self._result(source, ref, name)
 
     async def _result(self, source: InputSource, ref: TaskResultRef, name: tuple[str, str]) -> Any:
-        place = place_of(name[0], source)
+        place = source_label(name[0], source)
         body = await self._deps.kube.get(TASK_PLURAL, *name)
         if body is None and source.optional:
             return _ABSENT

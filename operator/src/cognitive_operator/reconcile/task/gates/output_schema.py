@@ -4,17 +4,17 @@ import asyncio
 from typing import Final
 
 from cognitive_operator.api.conditions import Phase, Reason
-from cognitive_operator.plan.gate import Hold
+from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.plan.output_schema import schema_fault
 from cognitive_operator.reconcile.state.records import TaskRecord
 
 MAX_MESSAGE_CHARS: Final = 1024
 
 
-class OutputSchemas:
+class OutputSchemaGate:
     """A task's ``spec.outputSchema``: looked at once, in a thread, because the first look loads a package."""
 
-    async def hold(self, record: TaskRecord) -> Hold | None:
+    async def hold(self, record: TaskRecord) -> GateResult | None:
         """Return the end of a task whose schema is no schema."""
         schema = record.task.spec.output_schema if record.task is not None else None
         if schema is None or record.is_schema_sound:
@@ -24,4 +24,4 @@ class OutputSchemas:
             record.is_schema_sound = True
             return None
         message = f"spec.outputSchema{f' at {fault.pointer}' if fault.pointer else ''}: {fault.problem}."
-        return Hold(Reason.INVALID_OUTPUT_SCHEMA, message[:MAX_MESSAGE_CHARS], Phase.FAILED, is_accepted=False)
+        return GateResult(Reason.INVALID_OUTPUT_SCHEMA, message[:MAX_MESSAGE_CHARS], Phase.FAILED, is_accepted=False)

@@ -10,7 +10,7 @@ from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import response_subject, responses_of_agent
 from cognitive_operator.api.wire import SIGNATURE_HEADER, Completed, Failed, attempt_key, sign
 from cognitive_operator.ports.broker import RetainedResponse
-from cognitive_operator.reconcile.agent.usage import PAGE, Accountant
+from cognitive_operator.reconcile.agent.usage import PAGE, UsageCounter
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord
 
@@ -72,12 +72,12 @@ class Desk:
 
     def __init__(self, *messages: RetainedResponse, task: dict[str, Any] | None = None) -> None:
         self.index, self.broker, self.kube = Index(), Broker(list(messages)), Kube()
-        self.accountant = Accountant(Deps(self.broker, self.kube), self.index)
+        self.accountant = UsageCounter(Deps(self.broker, self.kube), self.index)
         if task is not None:
-            self.index.put_task(task, 0.0)
+            self.index.upsert_task(task, 0.0)
 
     async def count(self, status: dict[str, Any] | None = None) -> Counters:
-        record = self.index.put_agent(o.agent_body() | {"status": status or {}})
+        record = self.index.upsert_agent(o.agent_body() | {"status": status or {}})
         assert isinstance(record, AgentRecord)
         return await self.accountant.count(record)
 

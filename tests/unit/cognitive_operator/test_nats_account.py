@@ -19,7 +19,7 @@ from cognitive_operator.errors import (
     ObjectInvalidError,
 )
 from cognitive_operator.ports.kube import Body
-from cognitive_operator.reconcile.agent.nats_account import EXPEL_AFTER_S, LOOK_EVERY_S, BrokerAccounts
+from cognitive_operator.reconcile.agent.nats_account import EXPEL_AFTER_S, LOOK_EVERY_S, NatsAccounts
 from cognitive_operator.reconcile.state.records import AgentRecord
 from operator_objects import AGENT_UID, agent_body
 
@@ -101,7 +101,7 @@ class Desk:
         self.deps, self.agent = deps, Agent.model_validate(body)
         given: Any = deps
         self.record = AgentRecord((self.agent.metadata.namespace, self.agent.metadata.name), self.agent, body, 1)
-        self.keeper = BrokerAccounts(given)
+        self.keeper = NatsAccounts(given)
 
     async def later(self) -> None:
         self.deps.clock.seconds += LOOK_EVERY_S

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.scheduling.agent_queue import AgentQueue, Terms
-from cognitive_operator.scheduling.fair_share import RayShare, ray_cluster_of
-from cognitive_operator.scheduling.priority_queue import place_of
+from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
+from cognitive_operator.scheduling.fair_share import FairShare, ray_cluster_of
+from cognitive_operator.scheduling.priority_queue import queue_key
 from operator_objects import agent_body
 
 WEIGHTS = st.lists(st.integers(1, 7), min_size=2, max_size=5)
@@ -20,12 +20,12 @@ class Cluster:
     """A Ray cluster with agents, whose operator starts whatever may start."""
 
     def __init__(self, bound: int | None, weights: list[int], limit: int = 10_000) -> None:
-        self.share = RayShare(bound)
+        self.share = FairShare(bound)
         self.queues = [AgentQueue(("team", f"agent-{n}")) for n in range(len(weights))]
         self.started: list[int] = []
         self.running: list[tuple[int, str]] = []
         for queue, weight in zip(self.queues, weights, strict=True):
-            queue.terms, queue.capacity, queue.is_open = Terms(limit, None, weight), None, True
+            queue.terms, queue.capacity, queue.is_open = QueueLimits(limit, None, weight), None, True
             queue.join(self.share)
         self._created = 0
 
@@ -33,7 +33,7 @@ class Cluster:
         for _ in range(tasks):
             self._created += 1
             uid = f"{number}/{self._created}"
-            self.queues[number].wait(place_of(uid, 0, 1.0, self._created), is_accepted=True)
+            self.queues[number].wait(queue_key(uid, 0, 1.0, self._created), is_accepted=True)
 
     def start(self) -> int:
         """Start all that may start, one by one as their events come, and return how many did."""
@@ -167,7 +167,7 @@ def test_what_runs_stays_counted_where_it_was_started() -> None:
     cluster.create(0)
     cluster.create(1)
     cluster.start()
-    cluster.queues[0].join(RayShare(1))
+    cluster.queues[0].join(FairShare(1))
     assert cluster.start() == 0
     cluster.finish()
     assert cluster.start() == 1

@@ -13,10 +13,10 @@ import operator_objects as o
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.errors import ResultError
 from cognitive_operator.plan.dependencies import shortest_cycle
-from cognitive_operator.plan.gate import Hold
+from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.task.gates.dependencies import MAX_RESULTS_BYTES, REFRESH_S, Dependencies
-from cognitive_operator.reconcile.task.gates.inputs import Inputs
+from cognitive_operator.reconcile.task.gates.dependencies import MAX_RESULTS_BYTES, REFRESH_S, DependencyGate
+from cognitive_operator.reconcile.task.gates.inputs import InputGate
 
 Graph = dict[str, list[str]]
 GRAPHS = st.dictionaries(st.sampled_from("abcdefg"), st.lists(st.sampled_from("abcdefgx"), max_size=4, unique=True))
@@ -60,7 +60,7 @@ class Chain:
     def __init__(self, *bodies: dict[str, Any]) -> None:
         self.deps, self.index, self.woken = Deps(), Index(), [""]
         self.index.links.wake = self.woken.extend
-        self.dependencies = Dependencies(self.deps, self.index)  # type: ignore[arg-type]
+        self.dependencies = DependencyGate(self.deps, self.index)  # type: ignore[arg-type]
         self.put(*bodies)
 
     def put(self, *bodies: dict[str, Any]) -> list[str]:
@@ -68,10 +68,10 @@ class Chain:
         self.woken.clear()
         for each in bodies:
             self.deps.bodies[each["metadata"]["name"]] = each
-            self.index.put_task(each, 0.0)
+            self.index.upsert_task(each, 0.0)
         return list(self.woken)
 
-    async def hold(self, name: str) -> Hold | None:
+    async def hold(self, name: str) -> GateResult | None:
         return await self.dependencies.hold(self.index.tasks[f"uid-{name}"])
 
     async def reason(self, name: str) -> tuple[str, Phase] | None:
@@ -100,7 +100,7 @@ async def test_only_dependants_are_woken_and_only_by_what_matters() -> None:
     assert chain.put(body("a", version=3, phase="Succeeded")) == ["uid-b", "uid-c"]
     assert chain.put(body("a", version=4, phase="Succeeded", message="again")) == []
     assert chain.put(body("b", ["a"], version=2, phase="Succeeded")) == ["uid-d"]
-    chain.index.drop_task("uid-d")
+    chain.index.remove_task("uid-d")
     assert chain.index.links.dependants(("team", "b")) == ()
 
 
@@ -125,7 +125,7 @@ async def test_one_that_ends_otherwise_fails_its_dependants(phase: Phase) -> Non
 async def test_a_deleted_one_fails_its_dependants_also_when_another_gets_its_name(phase: str) -> None:
     chain = Chain(body("a", phase=phase), body("b", ["a"]))
     chain.woken.clear()
-    chain.index.drop_task("uid-a")
+    chain.index.remove_task("uid-a")
     assert chain.woken == ["uid-b"]
     assert await chain.reason("b") == ("DependencyFailed", Phase.FAILED)
     chain.put(body("a", uid="another", phase="Succeeded"))
@@ -136,7 +136,7 @@ async def test_a_deletion_that_nobody_saw_is_told_by_the_name_of_another_task() 
     chain = Chain(body("a"), body("b", ["a"]))
     chain.put(body("a", uid="another"))
     assert await chain.reason("b") == ("DependencyFailed", Phase.FAILED)
-    chain.index.drop_task("uid-a")  # the late word of the first one's end
+    chain.index.remove_task("uid-a")  # the late word of the first one's end
     assert chain.index.links.get(("team", "a")) is not None
 
 
@@ -229,7 +229,7 @@ async def test_results_by_reference_are_bounded_together_before_they_are_read() 
 
 async def test_results_are_input_beside_what_the_task_gives_and_a_lost_one_ends_it() -> None:
     chain = Chain(body("a", phase="Succeeded", result={"cause": "disk"}), body("b", ["a"]))
-    inputs, record = Inputs(chain.deps, chain.index, chain.dependencies), chain.index.tasks["uid-b"]  # type: ignore[arg-type]
+    inputs, record = InputGate(chain.deps, chain.index, chain.dependencies), chain.index.tasks["uid-b"]  # type: ignore[arg-type]
     assert json.loads(await inputs.read(record) or b"") == {"error_message": "no", "a": {"cause": "disk"}}
     assert await inputs.hold(record) is None
     del chain.deps.bodies["a"]

@@ -20,10 +20,10 @@ from cognitive_operator.errors import (
     RayRefusedError,
     RayUnavailableError,
 )
-from cognitive_operator.plan.attempt import Flight
+from cognitive_operator.plan.attempt import InFlightAttempt
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
-from cognitive_operator.reconcile.agent.ray import RayClusters
+from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord
 from operator_objects import AGENT_UID, agent_body, key, task_body
@@ -80,12 +80,12 @@ class System:
             ray=SimpleNamespace(version=self._version),
             environment=environment,
         )
-        self.clusters = RayClusters(deps, self.index)
+        self.clusters = RayClusterReconciler(deps, self.index)
 
     def change(self, ray: dict[str, Any], *, version: int, **spec: Any) -> AgentRecord:
         body = agent_body(ray=ray, **spec)
         body["metadata"]["resourceVersion"] = str(version)
-        record = self.index.put_agent(body)
+        record = self.index.upsert_agent(body)
         assert record is not None
         return record
 
@@ -205,10 +205,10 @@ async def test_pods_are_taken_away_only_when_nothing_runs_and_nothing_can_start(
     await system.clusters.look(system.record)
     assert system.record.ray_target is not None
     record = system.change({"cluster": {}}, version=2, suspend=True)
-    task = system.index.put_task(task_body(), 0.0)
+    task = system.index.upsert_task(task_body(), 0.0)
     assert task is not None
     if busy == "a task runs":
-        system.index.adopt(task, Flight(key(), "Embedded", 0.0))
+        system.index.adopt(task, InFlightAttempt(key(), "Embedded", 0.0))
     if busy == "a task can start":
         system.index.block(record, None)
     system.index.is_settled = busy != "it is not known what runs"

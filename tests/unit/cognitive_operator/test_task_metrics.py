@@ -10,14 +10,14 @@ import operator_objects as o
 from cognitive_operator.adapters.telemetry.metrics import PrometheusMetrics
 from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.plan.attempt import Closing, closing_of
+from cognitive_operator.plan.attempt import AttemptEnd, attempt_end
 from cognitive_operator.reconcile.task.metrics import count_ends, task_status
 
 KEY = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)
-LOST = Closing(KEY, "Job", Outcome.LOST, "2026-11-21T02:00:05Z", reason="ExecutorLost")
+LOST = AttemptEnd(KEY, "Job", Outcome.LOST, "2026-11-21T02:00:05Z", reason="ExecutorLost")
 
 
-def shown(status: dict[str, Any], *closings: Closing | None) -> dict[str, float]:
+def shown(status: dict[str, Any], *closings: AttemptEnd | None) -> dict[str, float]:
     """Return the samples that are not 0 after each of the closings was written with this status."""
     metrics = PrometheusMetrics(0)
     for closing in closings:
@@ -28,7 +28,7 @@ def shown(status: dict[str, Any], *closings: Closing | None) -> dict[str, float]
 
 
 def test_a_success_is_counted_with_all_that_it_cost() -> None:
-    closing = closing_of(KEY, o.completed(confidence=0.75))
+    closing = attempt_end(KEY, o.completed(confidence=0.75))
     response = closing.response
     assert response is not None
     model = f'model="{response.model}",provider="{response.provider}"'
@@ -60,7 +60,7 @@ def test_a_task_may_end_without_an_attempt() -> None:
 
 
 def test_a_negative_energy_takes_nothing_away() -> None:
-    closing = closing_of(KEY, o.completed())
+    closing = attempt_end(KEY, o.completed())
     assert closing.response is not None
     negative = closing.response.model_copy(update={"energy": closing.response.energy.model_copy(update={"delta": -1})})
     found = shown({"phase": "Succeeded"}, replace(closing, response=negative))

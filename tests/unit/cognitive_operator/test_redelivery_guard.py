@@ -5,7 +5,7 @@ from typing import Any
 
 import operator_objects as o
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.reconcile.agent.redelivery_guard import fence_claimed
+from cognitive_operator.reconcile.agent.redelivery_guard import guard_redelivery
 from cognitive_operator.reconcile.state.index import Index
 
 CLOSED = {
@@ -36,11 +36,11 @@ async def fenced(status: dict[str, Any]) -> tuple[list[int], bool]:
     Those of an unknown task never get one.
     """
     index = Index()
-    index.put_agent(o.agent_body())
-    index.put_task(o.task_body() | {"status": status}, 0.0)
+    index.upsert_agent(o.agent_body())
+    index.upsert_task(o.task_body() | {"status": status}, 0.0)
     unclaimed = {AttemptKey(o.AGENT_UID, uid, number) for uid in (o.TASK_UID, "unknown") for number in (1, 2)}
     broker: Any = Broker(unclaimed)
-    may_be_made = await fence_claimed(broker, index, o.AGENT_UID)
+    may_be_made = await guard_redelivery(broker, index, o.AGENT_UID)
     assert {key.task_uid for key in broker.fenced} <= {o.TASK_UID}
     return sorted(key.number for key in broker.fenced), may_be_made
 

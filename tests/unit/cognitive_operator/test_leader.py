@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.plan.leader import Peer, leads
+from cognitive_operator.plan.leader import Candidate, is_leader
 
 NOW = datetime(2026, 11, 21, 2, 0, 0, tzinfo=UTC)
-ME = Peer("me", 5)
+ME = Candidate("me", 5)
 
 
 def record(priority: int, age_s: int = 3, lifetime: int = 20) -> dict[str, Any]:
@@ -29,8 +29,8 @@ def record(priority: int, age_s: int = 3, lifetime: int = 20) -> dict[str, Any]:
     ],
 )
 def test_the_living_one_of_the_highest_priority_works(others: dict[str, Any], expected: bool) -> None:
-    assert leads(ME, {"me": record(5), **others}, NOW) is expected
+    assert is_leader(ME, {"me": record(5), **others}, NOW) is expected
 
 
 def test_nobody_works_before_its_peers_can_know_of_it() -> None:
-    assert not leads(ME, {"lower": record(4)}, NOW)
+    assert not is_leader(ME, {"lower": record(4)}, NOW)

@@ -7,16 +7,16 @@ from typing import Any, cast
 from cognitive_operator.api.children import ChildKind, owner_of
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.errors import ForbiddenError, NameTakenError
-from cognitive_operator.ports.kube import Body, EventNote
-from cognitive_operator.ports.model import ModelSeen, ModelTarget, ModelTrial
-from cognitive_operator.reconcile.agent.model.readiness import Models
+from cognitive_operator.ports.kube import Body, KubeEvent
+from cognitive_operator.ports.model import InferenceResult, ModelProbeResult, ModelTarget
+from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord
 from operator_objects import AGENT_UID, NOW, agent_body
 
 OWN = {"llm": {"provider": "vllm", "model": "m", "vllm": {}}}
-WROTE = ModelTrial(ok=True, message="", first_token_s=0.1, tokens_per_second=5)
+WROTE = InferenceResult(ok=True, message="", first_token_s=0.1, tokens_per_second=5)
 SERVES = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}
 
 
@@ -27,7 +27,7 @@ class Outside:
     objects: dict[tuple[str, str], Body] = field(default_factory=dict)
     status: Body = field(default_factory=lambda: dict(SERVES))
     refusal: Exception | None = None
-    trial: ModelTrial = WROTE
+    trial: InferenceResult = WROTE
     inferred: list[tuple[str, str | None]] = field(default_factory=list)
     now_s: float = 0.0
 
@@ -58,13 +58,13 @@ class Outside:
     async def pods(self, namespace: str, labels: Any) -> list[Body]:
         return []
 
-    async def warnings(self, namespace: str, kind: str, name: str) -> list[EventNote]:
+    async def warnings(self, namespace: str, kind: str, name: str) -> list[KubeEvent]:
         return []
 
-    async def check(self, target: ModelTarget, api_key: str | None) -> ModelSeen:
-        return ModelSeen(ok=True, reason=Reason.AVAILABLE, message="lists 1 models", models=("m",))
+    async def check(self, target: ModelTarget, api_key: str | None) -> ModelProbeResult:
+        return ModelProbeResult(ok=True, reason=Reason.AVAILABLE, message="lists 1 models", models=("m",))
 
-    async def infer(self, target: ModelTarget, model: str, api_key: str | None, timeout_s: float) -> ModelTrial:
+    async def infer(self, target: ModelTarget, model: str, api_key: str | None, timeout_s: float) -> InferenceResult:
         self.inferred.append((target.endpoint, api_key))
         return self.trial
 
@@ -85,7 +85,7 @@ class Scene:
         self.outside, self.index = Outside(), Index()
         environment = SimpleNamespace(is_in_cluster=in_cluster)
         parts = dict.fromkeys(("kube", "children", "model", "clock"), self.outside)
-        self.models = Models(cast("Deps", SimpleNamespace(**parts, environment=environment)), self.index)
+        self.models = ModelReadiness(cast("Deps", SimpleNamespace(**parts, environment=environment)), self.index)
         self.version = 10
         self.change(**(spec or OWN))
 
@@ -93,7 +93,7 @@ class Scene:
         body = agent_body(**spec)
         self.version += 1
         body["metadata"] |= {"resourceVersion": str(self.version), "generation": self.version}
-        self.index.put_agent(body | {"status": status or {}})
+        self.index.upsert_agent(body | {"status": status or {}})
 
     @property
     def record(self) -> AgentRecord:
@@ -136,7 +136,7 @@ async def test_inside_the_cluster_the_service_is_asked_by_its_name() -> None:
 
 async def test_a_server_that_does_not_write_is_not_ready() -> None:
     scene = Scene()
-    scene.outside.trial = ModelTrial(ok=False, message="HTTP 400")
+    scene.outside.trial = InferenceResult(ok=False, message="HTTP 400")
     assert await scene.look() == ("False", Reason.MODEL_FAILED)
 
 

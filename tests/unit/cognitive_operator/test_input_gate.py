@@ -15,13 +15,13 @@ from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Request
 from cognitive_operator.desired.input import INLINE_INPUT_BYTES, MAX_INPUT_BYTES
 from cognitive_operator.errors import BrokerUnavailableError, ForbiddenError, MessageError, ObjectNotFoundError
-from cognitive_operator.plan.gate import Hold
-from cognitive_operator.plan.input_gate import HeldError
+from cognitive_operator.plan.gate import GateResult
+from cognitive_operator.plan.input_gate import InputNotReadyError
 from cognitive_operator.ports.telemetry import Untraced
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import TaskRecord
-from cognitive_operator.reconcile.task.gates.dependencies import Dependencies
-from cognitive_operator.reconcile.task.gates.inputs import LOOK_EVERY_S, Inputs
+from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
+from cognitive_operator.reconcile.task.gates.inputs import LOOK_EVERY_S, InputGate
 from cognitive_operator.reconcile.task.publish import RequestPublisher
 
 SECRET = "hunter2-do-not-tell"
@@ -93,10 +93,10 @@ class Desk:
 
     def __init__(self, *sources: dict[str, Any], **spec: Any) -> None:
         self.deps, self.index, self.versions = Deps(), Index(), count(30)
-        record = self.index.put_task(o.task_body(inputFrom=list(sources), **spec), 0.0)
+        record = self.index.upsert_task(o.task_body(inputFrom=list(sources), **spec), 0.0)
         assert record is not None
         self.record: TaskRecord = record
-        self.inputs = Inputs(self.deps, self.index, Dependencies(self.deps, self.index))  # type: ignore[arg-type]
+        self.inputs = InputGate(self.deps, self.index, DependencyGate(self.deps, self.index))  # type: ignore[arg-type]
 
     def config_map(self, **data: str) -> None:
         self.deps.kube.objects["configmaps", "notes"] = {"metadata": {"name": "notes"}, "data": data}
@@ -110,10 +110,10 @@ class Desk:
         body = o.task_body({"phase": phase, **status})
         names = {"name": "first", "uid": "uid-first", "resourceVersion": str(next(self.versions))}
         body["metadata"] |= names
-        self.index.put_task(body, 0.0)
+        self.index.upsert_task(body, 0.0)
         self.deps.kube.objects["cognitivetasks", "first"] = body
 
-    async def hold(self) -> Hold:
+    async def hold(self) -> GateResult:
         found = await self.inputs.hold(self.record)
         assert found is not None
         return found
@@ -344,7 +344,7 @@ async def test_a_broker_that_takes_only_small_messages_gets_an_object() -> None:
 
 async def test_what_vanished_between_two_looks_is_not_published_without() -> None:
     desk = Desk(from_map())
-    with pytest.raises(HeldError):
+    with pytest.raises(InputNotReadyError):
         await desk.publish()
     assert desk.deps.broker.published == []
 

@@ -14,8 +14,8 @@ from cognitive_operator.errors import (
     NameTakenError,
     ObjectInvalidError,
 )
-from cognitive_operator.plan.diagnosis import MESSAGE_CHARACTERS, ChildSeen, cause_of, refusal_of
-from cognitive_operator.ports.kube import EventNote
+from cognitive_operator.plan.diagnosis import MESSAGE_CHARACTERS, ObservedChild, diagnose, diagnose_refusal
+from cognitive_operator.ports.kube import KubeEvent
 
 PLACE = "Deployment team/ca-sre-vllm"
 QUOTA = 'pods "ca-sre-vllm-1" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0'
@@ -97,14 +97,14 @@ CASES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
         {
             "pods": [pod()],
             "claims": [claim("Pending")],
-            "warnings": [EventNote("Warning", "ProvisioningFailed", "no room")],
+            "warnings": [KubeEvent("Warning", "ProvisioningFailed", "no room")],
         },
         Reason.VOLUME_UNBOUND,
         ("the default storage class: no room",),
     ),
     "lost": ({"claims": [claim("Lost")]}, Reason.VOLUME_UNBOUND, ("lost its volume",)),
     "unmounted": (
-        {"pods": [pod()], "warnings": [EventNote("Warning", "FailedMount", "no such secret")]},
+        {"pods": [pod()], "warnings": [KubeEvent("Warning", "FailedMount", "no such secret")]},
         Reason.VOLUME_NOT_MOUNTED,
         ("no such secret",),
     ),
@@ -126,7 +126,7 @@ CASES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_cause_names_the_child_its_own_words_and_what_to_do(name: str) -> None:
     seen, reason, words = CASES[name]
-    cause = cause_of(ChildSeen(PLACE, **seen))
+    cause = diagnose(ObservedChild(PLACE, **seen))
     assert cause is not None
     assert cause.reason == reason
     assert cause.message.startswith(f"{PLACE}: ")
@@ -144,7 +144,7 @@ QUIET: dict[str, dict[str, Any]] = {
     "an evicted pod with a follower": {"pods": [pod(phase="Failed"), pod()]},
     "an event of the past": {
         "pods": [pod(phase="Running")],
-        "warnings": [EventNote("Warning", "FailedMount", "no such secret")],
+        "warnings": [KubeEvent("Warning", "FailedMount", "no such secret")],
     },
     "a child without failure": {"conditions": [{"type": "ReplicaFailure", "status": "False", "message": QUOTA}]},
 }
@@ -152,12 +152,12 @@ QUIET: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", QUIET)
 def test_what_passes_by_itself_is_no_cause(name: str) -> None:
-    assert cause_of(ChildSeen(PLACE, **QUIET[name])) is None
+    assert diagnose(ObservedChild(PLACE, **QUIET[name])) is None
 
 
 def test_the_nearest_cause_is_told() -> None:
-    both = ChildSeen(PLACE, pods=[pod(scheduled=NO_GPU), pod(**waiting("ErrImagePull"))], **failure(QUOTA))
-    cause = cause_of(both)
+    both = ObservedChild(PLACE, pods=[pod(scheduled=NO_GPU), pod(**waiting("ErrImagePull"))], **failure(QUOTA))
+    cause = diagnose(both)
     assert cause is not None
     assert cause.reason == Reason.QUOTA_EXCEEDED
 
@@ -174,7 +174,7 @@ def test_the_nearest_cause_is_told() -> None:
     ],
 )
 def test_a_refusal_has_a_reason_and_the_servers_words(error: CognitiveOperatorError, reason: str) -> None:
-    cause = refusal_of(PLACE, error)
+    cause = diagnose_refusal(PLACE, error)
     assert cause is not None
     assert cause.reason == reason
     assert cause.message.startswith(f"{PLACE}: ")
@@ -183,10 +183,10 @@ def test_a_refusal_has_a_reason_and_the_servers_words(error: CognitiveOperatorEr
 
 @pytest.mark.parametrize("error", [ApiUnavailableError("503"), ConflictError("409")])
 def test_what_is_worth_another_try_is_no_refusal(error: CognitiveOperatorError) -> None:
-    assert refusal_of(PLACE, error) is None
+    assert diagnose_refusal(PLACE, error) is None
 
 
 def test_messages_have_a_bound() -> None:
-    cause = cause_of(ChildSeen(PLACE, **failure("x" * 40_000)))
+    cause = diagnose(ObservedChild(PLACE, **failure("x" * 40_000)))
     assert cause is not None
     assert len(cause.message) == MESSAGE_CHARACTERS

@@ -1,7 +1,7 @@
 """What is known of an attempt between its request and its end."""
 
 import operator_objects as o
-from cognitive_operator.plan.attempt import closing_of, with_refused
+from cognitive_operator.plan.attempt import attempt_end, with_refused_end
 
 
 def test_a_claim_that_the_broker_lost_stands() -> None:
@@ -22,6 +22,6 @@ def test_the_newest_claim_counts_and_the_time_of_the_first() -> None:
 
 def test_an_attempt_whose_result_was_refused_is_recorded_without_it() -> None:
     running = o.flight(10.0, claimed=o.claim()).attempt()
-    (refused,) = with_refused([running], closing_of(o.key(), o.completed(), 7))
+    (refused,) = with_refused_end([running], attempt_end(o.key(), o.completed(), 7))
     assert (refused.number, refused.outcome, refused.error_type) == (1, "Failed", "StatusRefused")
     assert refused.is_closed

@@ -11,8 +11,8 @@ import operator_objects as o
 from cognitive_operator.errors import CognitiveOperatorError, ConflictError, ForbiddenError, ObjectNotFoundError
 from cognitive_operator.ports.kube import Identity
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.task.ttl import DELETES_PER_LOOK, Collector
-from cognitive_operator.scheduling.ttl_heap import end_of, tried_of
+from cognitive_operator.reconcile.task.ttl import DELETES_PER_LOOK, TtlAfterFinished
+from cognitive_operator.scheduling.ttl_heap import started_attempts, task_end
 
 ENDED = "2026-11-21T02:00:03Z"
 ENDED_S = 1795226403.0
@@ -82,10 +82,10 @@ class Desk:
         self.deps, self.index = Deps(), Index()
         self.lost: list[str] = []
         if agent is not None:
-            self.index.put_agent(agent)
+            self.index.upsert_agent(agent)
         for body in bodies:
-            self.index.put_task(body, 0.0)
-        self.collector = Collector(self.deps, self.index, self.lost.append)  # type: ignore[arg-type]
+            self.index.upsert_task(body, 0.0)
+        self.collector = TtlAfterFinished(self.deps, self.index, self.lost.append)  # type: ignore[arg-type]
 
     async def after(self, seconds: float) -> list[str]:
         """Return the names of what is deleted when so much time has passed since the end, by the API server."""
@@ -153,16 +153,16 @@ async def test_a_task_that_waits_or_runs_is_never_due() -> None:
 async def test_another_time_to_live_counts_as_soon_as_it_is_known() -> None:
     desk = Desk(ended_body(ttl=50))
     assert await desk.after(10) == []
-    desk.index.put_task(ended_body(ttl=500, resourceVersion="21"), 0.0)
+    desk.index.upsert_task(ended_body(ttl=500, resourceVersion="21"), 0.0)
     assert await desk.after(60) == []
-    desk.index.put_task(ended_body(ttl=5, resourceVersion="22"), 0.0)
+    desk.index.upsert_task(ended_body(ttl=5, resourceVersion="22"), 0.0)
     assert await desk.after(61) == ["why-1"]
 
 
 async def test_another_default_of_the_agent_counts_within_a_minute() -> None:
     desk = Desk(ended_body(), agent=agent_with(1000))
     assert await desk.after(20) == []
-    desk.index.put_agent(agent_with(5, "11"))
+    desk.index.upsert_agent(agent_with(5, "11"))
     desk.deps.clock.monotonic_s += 60
     assert await desk.after(21) == ["why-1"]
 
@@ -194,17 +194,17 @@ async def test_a_task_that_is_gone_already_is_forgotten() -> None:
 
 
 def test_a_task_that_is_being_deleted_has_no_end_to_wait_for() -> None:
-    assert end_of(ended_body(deletionTimestamp=ENDED)) is None
+    assert task_end(ended_body(deletionTimestamp=ENDED)) is None
 
 
 def test_without_managed_fields_the_status_says_when_it_ended() -> None:
-    end = end_of(ended_body(ttl=3, managedFields=None))
+    end = task_end(ended_body(ttl=3, managedFields=None))
     assert end is not None
     assert (end.finished_s, end.ttl_s) == (ENDED_S - 3600 + 0.5 + 1, 3)
 
 
 def test_what_an_attempt_left_is_known_after_its_end() -> None:
-    (tried,) = tried_of(ended_body())
+    (tried,) = started_attempts(ended_body())
     assert (tried.key.agent_uid, tried.key.task_uid, tried.key.number) == (o.AGENT_UID, "uid-1", 1)
     assert tried.is_job
 
@@ -213,7 +213,7 @@ async def test_a_finished_task_costs_little_memory() -> None:
     index = Index()
     tracemalloc.start()
     for number in range(2000):
-        index.put_task(ended_body(number, input={"error_message": "x" * 10_000}), 0.0)
+        index.upsert_task(ended_body(number, input={"error_message": "x" * 10_000}), 0.0)
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert used / 2000 < 2500, "bytes for each"
@@ -222,8 +222,8 @@ async def test_a_finished_task_costs_little_memory() -> None:
 async def test_a_task_whose_result_is_waited_for_stays() -> None:
     desk = Desk(ended_body(), agent=agent_with(10))
     waiting = o.task_body({"phase": "Pending"}, dependsOn=[{"name": "why-1"}])
-    desk.index.put_task(waiting, 0.0)
+    desk.index.upsert_task(waiting, 0.0)
     assert await desk.after(100) == []
-    desk.index.drop_task(o.TASK_UID)
+    desk.index.remove_task(o.TASK_UID)
     desk.deps.clock.monotonic_s += 60.0
     assert await desk.after(100) == ["why-1"]

@@ -11,8 +11,8 @@ from cognitive_operator.api.runs import Run
 from cognitive_operator.api.schedules import Schedule
 from cognitive_operator.errors import ApiUnavailableError, ConflictError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.plan.schedule import LOOK_AGAIN_S, plan_schedule, surplus
-from cognitive_operator.ports.kube import EventNote, Identity, ObjectRef
-from cognitive_operator.reconcile.schedule.reconciler import Schedules
+from cognitive_operator.ports.kube import Identity, KubeEvent, ObjectRef
+from cognitive_operator.reconcile.schedule.reconciler import ScheduleReconciler
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.status.conditions import merge_patch
 
@@ -126,7 +126,7 @@ class Cluster:
         self.created: list[str] = []
         self.writes = 0
         self.version = 100
-        self.notes: list[EventNote] = []
+        self.notes: list[KubeEvent] = []
         self.time = MADE
         self.die_at: tuple[int, bool] | None = None
         self.refusal: Exception | None = None
@@ -138,7 +138,7 @@ class Cluster:
     def monotonic(self) -> float:
         return self.time.timestamp()
 
-    def emit(self, about: ObjectRef, event: EventNote) -> None:
+    def emit(self, about: ObjectRef, event: KubeEvent) -> None:
         assert (about.kind, about.uid) == ("CognitiveSchedule", UID)
         self.notes.append(event)
 
@@ -211,7 +211,7 @@ class Cluster:
         return [name for name, task in self.tasks.items() if "status" not in task]
 
 
-class Sweep:
+class Resync:
     """All objects are listed; the watch brings what a test says."""
 
     def __init__(self, index: Index) -> None:
@@ -221,8 +221,8 @@ class Sweep:
     def is_set(self) -> bool:
         return True
 
-    def take_task(self, body: dict[str, Any]) -> None:
-        self.index.put_task(body, 0.0)
+    def upsert_task(self, body: dict[str, Any]) -> None:
+        self.index.upsert_task(body, 0.0)
 
 
 class Operator:
@@ -230,7 +230,7 @@ class Operator:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster, self.index = cluster, Index()
-        self.schedules = Schedules(cluster, self.index, Sweep(self.index))  # type: ignore[arg-type]
+        self.schedules = ScheduleReconciler(cluster, self.index, Resync(self.index))  # type: ignore[arg-type]
         self.schedules._queue.add = lambda _: None  # type: ignore[method-assign]
         self.watch()
 
@@ -238,9 +238,9 @@ class Operator:
         """Bring this process up to date."""
         there = {task["metadata"]["uid"]: task for task in self.cluster.tasks.values()}
         for uid in set(self.index.tasks) - set(there):
-            self.index.drop_task(uid)
+            self.index.remove_task(uid)
         for task in there.values():
-            self.index.put_task(task, 0.0)
+            self.index.upsert_task(task, 0.0)
         self.schedules.take(self.cluster.body)
 
     async def look(self) -> float | None:

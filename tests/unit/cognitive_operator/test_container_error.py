@@ -2,7 +2,7 @@
 
 import pytest
 
-from cognitive_operator.plan.container_error import CHARACTERS, last_words
+from cognitive_operator.plan.container_error import CHARACTERS, container_error
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from cognitive_operator.plan.container_error import CHARACTERS, last_words
     ],
 )
 def test_the_error_that_tells_most_is_kept(output: str, words: str) -> None:
-    assert last_words(output) == words
+    assert container_error(output) == words

@@ -13,24 +13,24 @@ import operator_objects as o
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.plan.usage import (
-    Entry,
-    Share,
-    TaskSeen,
+    Contribution,
+    TaskAttempts,
+    UsageRecord,
+    contribution_of,
     counted,
     is_recorded,
     is_undecided,
     on_stream,
-    share_of,
     skipped,
-    task_seen,
+    task_attempts,
 )
 
 MAX_ATTEMPTS = 3
 
 
-def entry(sequence: int, outcome: str = "completed", number: int = 1, task: str = "t", **fields: object) -> Entry:
+def entry(sequence: int, outcome: str = "completed", number: int = 1, task: str = "t", **fields: object) -> UsageRecord:
     make = o.completed if outcome == "completed" else o.failed
-    return Entry(sequence, "team", AttemptKey(o.AGENT_UID, task, number), outcome, make(number, **fields))
+    return UsageRecord(sequence, "team", AttemptKey(o.AGENT_UID, task, number), outcome, make(number, **fields))
 
 
 @dataclass
@@ -38,8 +38,8 @@ class World:
     """Tasks, the stream and what is counted; ``brought`` and ``ended`` are kept beside them as the truth."""
 
     chance: random.Random
-    stream: list[Entry] = field(default_factory=list)
-    tasks: dict[str, TaskSeen] = field(default_factory=dict)
+    stream: list[UsageRecord] = field(default_factory=list)
+    tasks: dict[str, TaskAttempts] = field(default_factory=dict)
     late: list[AttemptKey] = field(default_factory=list)
     brought: dict[AttemptKey, int] = field(default_factory=dict)
     ended: dict[str, bool] = field(default_factory=dict)
@@ -52,11 +52,11 @@ class World:
         self.stream.append(known)
         return known.sequence
 
-    def words(self, key: AttemptKey) -> list[Entry]:
+    def words(self, key: AttemptKey) -> list[UsageRecord]:
         return [e for e in self.stream if e.key == key]
 
     def create(self) -> None:
-        self.tasks[f"t{next(self.names)}"] = TaskSeen("Queued", {})
+        self.tasks[f"t{next(self.names)}"] = TaskAttempts("Queued", {})
 
     def open_attempt(self) -> AttemptKey | None:
         uids = [uid for uid, seen in self.tasks.items() if not seen.is_finished]
@@ -91,13 +91,13 @@ class World:
         if key is None or not self.words(key):
             return
         words = self.words(key)
-        answers, notes = ([e for e in words if (e.outcome == "closed") is is_note] for is_note in (False, True))
+        answers, notes = ([e for e in words if (e.outcome == "closed") is is_closed] for is_closed in (False, True))
         word = self.chance.choice(answers[:1] + notes)  # of repeated answers the first
         if key not in self.brought:
             self.late.append(key)
         is_final = word.outcome == "completed" or key.number == MAX_ATTEMPTS or self.chance.random() < 0.3
         phase = "Succeeded" if word.outcome == "completed" else "Failed" if is_final else "Queued"
-        self.tasks[key.task_uid] = TaskSeen(phase, {**self.tasks[key.task_uid].closed, key.number: word.sequence})
+        self.tasks[key.task_uid] = TaskAttempts(phase, {**self.tasks[key.task_uid].closed, key.number: word.sequence})
         if is_final:
             self.ended[key.task_uid] = phase == "Succeeded"
 
@@ -118,7 +118,7 @@ class World:
             if is_undecided(e, task):
                 break
             siblings = [s for s in self.stream if s.key.task_uid == e.key.task_uid]
-            counters = counted(counters, e, share_of(e, task, () if is_recorded(e, task) else siblings))
+            counters = counted(counters, e, contribution_of(e, task, () if is_recorded(e, task) else siblings))
         return counters
 
     def write(self) -> None:
@@ -156,25 +156,25 @@ def test_where_counting_was_interrupted_leaves_no_trace(results: list[tuple[bool
     ]
     whole = written = on_stream(Counters(), "s")
     for e in entries:
-        whole = counted(whole, e, Share(True, True, e.outcome == "completed"))
+        whole = counted(whole, e, Contribution(True, True, e.outcome == "completed"))
     for stop in sorted(crashes | {len(entries)}):
         for e in entries[: stop + 1]:  # all of it comes again
-            written = counted(written, e, Share(True, True, e.outcome == "completed"))
+            written = counted(written, e, Contribution(True, True, e.outcome == "completed"))
         written = Counters.model_validate_json(written.model_dump_json(by_alias=True))
     assert written == whole
     assert 0 <= whole.capability_score <= 1
 
 
 def test_the_capability_score_is_that_of_the_original() -> None:
-    counters = counted(Counters(), entry(1, confidence=0.8), Share(True, True, True))
+    counters = counted(Counters(), entry(1, confidence=0.8), Contribution(True, True, True))
     assert counters.capability_score == pytest.approx(0.9 * 0.5 + 0.1 * (0.6 * 1 + 0.4 * 0.8))
-    after = counted(counters, entry(2, "failed"), Share(True, True))
+    after = counted(counters, entry(2, "failed"), Contribution(True, True))
     assert after.capability_score == pytest.approx(0.9 * counters.capability_score + 0.1 * (0.6 * 0.5 + 0.4 * 0.8))
     assert (after.success_rate, after.average_quality, after.average_duration_seconds) == (0.5, 0.8, 2.4)
 
 
 def test_without_confidences_the_success_rate_stands_for_the_quality() -> None:
-    counters = counted(Counters(), entry(1, confidence=None), Share(True, True, True))
+    counters = counted(Counters(), entry(1, confidence=None), Contribution(True, True, True))
     assert counters.capability_score == pytest.approx(0.9 * 0.5 + 0.1)
     assert counters.average_quality is None
 
@@ -182,7 +182,7 @@ def test_without_confidences_the_success_rate_stands_for_the_quality() -> None:
 def test_only_the_last_twenty_confidences_matter() -> None:
     counters = Counters()
     for n in range(1, 42):
-        counters = counted(counters, entry(n, confidence=0.0 if n <= 21 else 1.0), Share(True, True, True))
+        counters = counted(counters, entry(n, confidence=0.0 if n <= 21 else 1.0), Contribution(True, True, True))
     assert counters.accounting.qualities == (1.0,) * 20
     assert counters.average_quality == 1.0
 
@@ -190,14 +190,14 @@ def test_only_the_last_twenty_confidences_matter() -> None:
 def test_sums_read_as_people_add() -> None:
     counters = Counters()
     for n in range(1, 4):
-        counters = counted(counters, entry(n, energy={"delta": 0.1}), Share(True, False))
+        counters = counted(counters, entry(n, energy={"delta": 0.1}), Contribution(True, False))
     assert counters.energy.cognitive_cost == 0.3
     assert counters.tasks_processed == 0
 
 
 def test_a_stream_that_was_made_anew_is_counted_from_its_beginning() -> None:
-    before = counted(on_stream(Counters(), "old"), entry(900), Share(True, True, True))
-    after = counted(on_stream(before, "new"), entry(1), Share(True, True, True))
+    before = counted(on_stream(Counters(), "old"), entry(900), Contribution(True, True, True))
+    after = counted(on_stream(before, "new"), entry(1), Contribution(True, True, True))
     assert (after.tasks_processed, after.accounting.sequence, after.accounting.stream) == (2, 1, "new")
     assert on_stream(after, "new") is after
 
@@ -208,17 +208,17 @@ def test_a_message_that_adds_nothing_is_passed() -> None:
 
 def test_a_task_that_was_stopped_by_its_deletion_is_none_that_ended() -> None:
     stopped = entry(1, "failed", error_type="Cancelled")
-    assert share_of(stopped, None, [stopped]) == Share(has_costs=True, ends_task=False)
+    assert contribution_of(stopped, None, [stopped]) == Contribution(has_costs=True, ends_task=False)
 
 
 def test_a_result_whose_status_the_api_server_refused_ends_the_task_without_success() -> None:
     e = entry(4)
-    assert share_of(e, TaskSeen("Failed", {}), [e]) == Share(has_costs=True, ends_task=True)
+    assert contribution_of(e, TaskAttempts("Failed", {}), [e]) == Contribution(has_costs=True, ends_task=True)
 
 
 def test_an_attempt_that_runs_is_not_ended() -> None:
     body = {
         "status": {"phase": "Running", "attempts": [{"number": 1, "sequence": 3, "outcome": "Lost"}, {"number": 2}]}
     }
-    assert task_seen(body) == TaskSeen("Running", {1: 3})
-    assert task_seen({}) == TaskSeen(None, {})
+    assert task_attempts(body) == TaskAttempts("Running", {1: 3})
+    assert task_attempts({}) == TaskAttempts(None, {})

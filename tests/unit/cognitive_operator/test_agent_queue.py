@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cognitive_operator.scheduling.agent_queue import AgentQueue, Terms
-from cognitive_operator.scheduling.priority_queue import Line, place_of
+from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
+from cognitive_operator.scheduling.priority_queue import PriorityQueue, queue_key
 
 UIDS = [f"t{n:02d}" for n in range(12)]
 TASKS = st.lists(
@@ -15,14 +15,14 @@ TASKS = st.lists(
 
 def queue_of(limit: int, max_queued: int | None = None, *uids: str) -> AgentQueue:
     queue = AgentQueue(("team", "sre"))
-    queue.terms, queue.capacity, queue.is_open = Terms(limit, max_queued), None, True
+    queue.terms, queue.capacity, queue.is_open = QueueLimits(limit, max_queued), None, True
     for arrival, uid in enumerate(uids):
-        queue.wait(place_of(uid, 0, 1.0, arrival), is_accepted=True)
+        queue.wait(queue_key(uid, 0, 1.0, arrival), is_accepted=True)
     return queue
 
 
 def knock(queue: AgentQueue, uid: str, created_s: float, arrival: int, priority: int = 0) -> bool:
-    queue.wait(place_of(uid, priority, created_s, arrival), is_accepted=False)
+    queue.wait(queue_key(uid, priority, created_s, arrival), is_accepted=False)
     return queue.enter(uid)
 
 
@@ -34,7 +34,7 @@ def test_the_order_is_priority_then_creation_then_arrival() -> None:
         ("b", 0, 1.0, 3),
         ("urgent", 5, 9.0, 9),
     ]:
-        queue.wait(place_of(uid, priority, created_s, arrival), is_accepted=True)
+        queue.wait(queue_key(uid, priority, created_s, arrival), is_accepted=True)
     assert queue.first(9) == ["urgent", "a", "b", "c"]
     assert [queue.position(uid) for uid in ("urgent", "a", "b", "c")] == [1, 2, 3, 4]
     assert queue.next_up() == ["urgent", "a"]
@@ -44,10 +44,10 @@ def test_the_order_is_priority_then_creation_then_arrival() -> None:
 def test_a_changed_priority_moves_a_waiting_task_and_no_running_one() -> None:
     queue = queue_of(1, None, "a", "b", "c")
     queue.start("a")
-    queue.wait(place_of("c", 1, 1.0, 2), is_accepted=True)
-    queue.wait(place_of("a", 9, 1.0, 0), is_accepted=True)
+    queue.wait(queue_key("c", 1, 1.0, 2), is_accepted=True)
+    queue.wait(queue_key("a", 9, 1.0, 0), is_accepted=True)
     assert queue.first(9) == ["c", "b"]
-    queue.wait(place_of("c", 0, 1.0, 2), is_accepted=True)
+    queue.wait(queue_key("c", 0, 1.0, 2), is_accepted=True)
     assert queue.first(9) == ["b", "c"]
     assert queue.running == 1
 
@@ -82,7 +82,7 @@ def test_nothing_starts_while_the_agent_is_not_ready_or_not_known() -> None:
     queue = queue_of(8, None, "a")
     queue.is_open = False
     assert not queue.may_start("a")
-    queue.is_open, queue.terms = True, Terms()
+    queue.is_open, queue.terms = True, QueueLimits()
     assert not queue.may_start("a")
 
 
@@ -90,7 +90,7 @@ def test_a_resting_task_is_passed_and_comes_back_to_its_place() -> None:
     queue = queue_of(1, None, "a", "b")
     queue.rest("a")
     assert (queue.next_up(), queue.waiting, queue.position("a")) == (["b"], 2, None)
-    queue.wait(place_of("a", 0, 1.0, 0), is_accepted=False)
+    queue.wait(queue_key("a", 0, 1.0, 0), is_accepted=False)
     assert queue.next_up() == ["a"]
 
 
@@ -119,13 +119,13 @@ def test_a_queue_without_a_bound_lets_everybody_in() -> None:
 def test_those_at_the_door_are_let_in_by_their_creation_whoever_asks_first() -> None:
     queue = queue_of(1, 1)
     for uid, created_s, arrival in [("late", 3.0, 9), ("second", 1.0, 5), ("first", 1.0, 4)]:
-        queue.wait(place_of(uid, 7 if uid == "late" else 0, created_s, arrival), is_accepted=False)
+        queue.wait(queue_key(uid, 7 if uid == "late" else 0, created_s, arrival), is_accepted=False)
     assert [queue.enter(uid) for uid in ("late", "second", "first")] == [False, True, True]
 
 
 def test_who_left_the_door_takes_no_room() -> None:
     queue = queue_of(1, 0)
-    queue.wait(place_of("held", 0, 1.0, 1), is_accepted=False)
+    queue.wait(queue_key("held", 0, 1.0, 1), is_accepted=False)
     queue.stop("held")
     assert knock(queue, "next", 2.0, 2)
 
@@ -144,7 +144,7 @@ def test_a_restart_refuses_nobody_whom_the_former_process_had_accepted(
 ) -> None:
     """Whatever order a restarted operator looks in, and without a word in their status."""
     places = sorted(
-        (place_of(uid, p, float(c), a) for uid, (p, c, a) in zip(UIDS, tasks, strict=False)), key=lambda x: x[1:]
+        (queue_key(uid, p, float(c), a) for uid, (p, c, a) in zip(UIDS, tasks, strict=False)), key=lambda x: x[1:]
     )
     before, after = queue_of(2, max_queued), queue_of(2, max_queued)
     accepted = {p[-1] for p in places if knock(before, p[-1], p[1], p[2], -p[0])}
@@ -152,7 +152,7 @@ def test_a_restart_refuses_nobody_whom_the_former_process_had_accepted(
     for uid in running:
         after.start(uid)
     left = [p for p in places if p[-1] in accepted and p[-1] not in running]
-    new = [place_of(f"new{n}", 9, 100.0, 100 + n) for n in range(3)]
+    new = [queue_key(f"new{n}", 9, 100.0, 100 + n) for n in range(3)]
     for place in data.draw(st.permutations([*left, *new])):
         after.wait(place, is_accepted=False)
     asked = {p[-1]: after.enter(p[-1]) for p in data.draw(st.permutations([*left, *new]))}
@@ -162,10 +162,10 @@ def test_a_restart_refuses_nobody_whom_the_former_process_had_accepted(
 
 @given(TASKS, st.lists(st.integers(0, 11), max_size=12))
 def test_a_line_is_its_sorted_content(tasks: list[tuple[int, int, int]], leaving: list[int]) -> None:
-    line, wanted = Line(), {}
+    line, wanted = PriorityQueue(), {}
     for uid, (priority, created, arrival) in zip(UIDS, tasks, strict=False):
         for number in (-priority, priority):  # in, and moved
-            wanted[uid] = place_of(uid, number, float(created), arrival)
+            wanted[uid] = queue_key(uid, number, float(created), arrival)
             line.put(wanted[uid])
     for number in leaving:
         assert line.leave(UIDS[number]) is (wanted.pop(UIDS[number], None) is not None)
@@ -195,9 +195,9 @@ def cost_of_one_event(waiting: int) -> int:
     """Return the comparisons of the dearest event on a queue with so many waiting."""
     queue = queue_of(8, 10**6)
     for n in range(waiting):
-        queue.wait(place_of(f"t{n}", 0, Counted(n * 7919 % waiting), n), is_accepted=True)
+        queue.wait(queue_key(f"t{n}", 0, Counted(n * 7919 % waiting), n), is_accepted=True)
     dearest = 0
-    middle = place_of("x", 0, Counted(waiting / 2), 0)
+    middle = queue_key("x", 0, Counted(waiting / 2), 0)
     for event in (
         lambda: queue.wait(middle, is_accepted=False),
         lambda: queue.enter("x"),
