@@ -14,7 +14,7 @@ class Outside:
     """The clocks, the sweep, and attempts whose task goes away while they are asked about."""
 
     def __init__(self, index: Index) -> None:
-        self.clock = self.kube = self
+        self.clock = self.kube = self.events = self
         self.synced = asyncio.Event()
         self.synced.set()
         self._index = index

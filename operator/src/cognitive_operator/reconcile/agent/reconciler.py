@@ -20,7 +20,7 @@ from cognitive_operator.errors import (
 from cognitive_operator.plan.agent import UNCHECKED, AgentFacts, Check, ObservedExecutor, agent_verdicts, blocker_of
 from cognitive_operator.plan.budget import tokens_check
 from cognitive_operator.plan.ray_cluster import ray_place
-from cognitive_operator.ports.kube import Body, KubeEvent, ObjectRef
+from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.executor import ExecutorReconciler
 from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
 from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness
@@ -30,6 +30,7 @@ from cognitive_operator.reconcile.agent.usage import UsageCounter
 from cognitive_operator.reconcile.state.deps import Deps, today
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord, ObjectName
+from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter, WriteResult, Written
 from cognitive_operator.status.agent import agent_status, capacity_of, counters_status, endpoints_status, queue_status
 from cognitive_operator.status.conditions import Verdict, merge_patch
 from cognitive_operator.status.model import model_status
@@ -86,6 +87,7 @@ class AgentReconciler:
         self._accounts = farewell.accounts
         self._accountant = UsageCounter(deps, index)
         self._enqueue = enqueue
+        self._writer = StatusWriter(deps.kube, deps.events, AGENT_KIND, AGENT_PLURAL)
 
     async def reconcile(self, name: ObjectName) -> float | None:
         """Look at an agent and do what is next; return the seconds after which it is due again."""
@@ -108,7 +110,7 @@ class AgentReconciler:
         try:
             self._index.upsert_agent(await self._deps.kube.patch_finalizers(AGENT_PLURAL, record.body, finalizers))
         except (ConflictError, ObjectNotFoundError):
-            await self._read_again(record)
+            self._note(record, await self._writer.read_again(record.body))
             raise ConflictError("the agent changed while its finalizer was added") from None
 
     async def _look(self, record: AgentRecord) -> _Look:
@@ -212,22 +214,27 @@ class AgentReconciler:
             record.counters_at_s = self._deps.clock.monotonic()
         if is_due:
             record.queue_at_s = self._deps.clock.monotonic()
-        self._tell(record, old, look.verdicts[0])
+        self._emit_event(record, old, look.verdicts[0])
 
     async def _patch(self, record: AgentRecord, patch: Body) -> bool:
-        """Write if the object is still what was looked at; False when it is gone."""
-        try:
-            body = await self._deps.kube.patch_status(AGENT_PLURAL, record.body, patch)
-        except ConflictError:
-            await self._read_again(record)
-            raise
-        except ObjectNotFoundError:
-            self._index.remove_agent(record.name, record.agent.metadata.uid)
-            return False
-        self._index.upsert_agent(body)
-        return True
+        """Write the status if the object is still what was observed; False when it is gone.
 
-    def _tell(self, record: AgentRecord, old: Body, ready: Verdict) -> None:
+        Raises:
+            ConflictError: The object changed: observe it again.
+        """
+        result = await self._writer.write(record.body, patch)
+        self._note(record, result)
+        if isinstance(result, Changed):
+            raise ConflictError("the agent changed while its status was written")
+        return isinstance(result, Written)
+
+    def _note(self, record: AgentRecord, result: WriteResult) -> None:
+        if isinstance(result, Gone):
+            self._index.remove_agent(record.name, record.agent.metadata.uid)
+        else:
+            self._index.upsert_agent(result.body)
+
+    def _emit_event(self, record: AgentRecord, old: Body, ready: Verdict) -> None:
         """Emit an Event when Ready changes its status or its reason."""
         conditions: list[Body] = old.get("conditions", [])
         before = next((c for c in conditions if c["type"] == AgentCondition.READY), Body())
@@ -236,12 +243,4 @@ class AgentReconciler:
         if ready.reason in STARTING:
             return
         kind = "Normal" if ready.status == "True" else "Warning"
-        about = ObjectRef(AGENT_KIND, *record.name, record.agent.metadata.uid)
-        self._deps.events.emit(about, KubeEvent(kind, ready.reason, ready.message[:1024]))
-
-    async def _read_again(self, record: AgentRecord) -> None:
-        body = await self._deps.kube.get(AGENT_PLURAL, *record.name)
-        if body is None:
-            self._index.remove_agent(record.name, record.agent.metadata.uid)
-        else:
-            self._index.upsert_agent(body)
+        self._writer.emit_event(record.body, kind, ready.reason, ready.message)

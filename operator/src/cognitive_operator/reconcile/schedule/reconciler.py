@@ -21,12 +21,13 @@ from cognitive_operator.errors import (
     ObjectNotFoundError,
 )
 from cognitive_operator.plan.schedule import SchedulePlan, plan_schedule, surplus
-from cognitive_operator.ports.kube import Body, Identity, KubeEvent, ObjectRef
+from cognitive_operator.ports.kube import Body, Identity
 from cognitive_operator.reconcile.resync import RELIST_EVERY_S, Resync
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import ObjectName
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
+from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter
 from cognitive_operator.status.conditions import Verdict, merge_patch
 from cognitive_operator.status.schedule import ScheduleFacts, schedule_status
 
@@ -67,6 +68,7 @@ class ScheduleReconciler:
         self._records: dict[ObjectName, ScheduleRecord] = {}
         self._names: dict[str, ObjectName] = {}
         self._queue = WorkQueue[ObjectName]("schedule", self.reconcile, WORKERS)
+        self._writer = StatusWriter(deps.kube, deps.events, SCHEDULE_KIND, SCHEDULE_PLURAL)
         index.runs.wake = self._wake
 
     async def run(self) -> None:
@@ -122,7 +124,7 @@ class ScheduleReconciler:
         record.deleted &= {run.uid for run in self._index.runs.of(record.schedule.metadata.uid)}
         now = datetime.fromisoformat(self._deps.clock.now())
         plan = plan_schedule(record.schedule, self._runs(record), now)
-        self._tell_blocked(record, plan)
+        self._emit_blocked(record, plan)
         start = await self._start(record, plan) if plan.due is not None else _Start(plan.verdict)
         if await self._write(record, plan, start):
             for run in surplus(record.schedule, self._runs(record)):
@@ -161,7 +163,7 @@ class ScheduleReconciler:
         except (ObjectInvalidError, ForbiddenError) as error:
             message = f"The API server refuses the task of {plan.due.isoformat()}: {error}"[:1024]
             verdict = Verdict(ScheduleCondition.READY, "False", Reason.TASK_REFUSED, message)
-            self._tell(record, verdict)
+            self._emit_refused(record, verdict)
             return _Start(verdict)
         self._sweep.upsert_task(body)
         return _Start(plan.verdict, plan.due, is_started=True)
@@ -175,7 +177,7 @@ class ScheduleReconciler:
         is_ours = body is None or owner_of(body) == record.schedule.metadata.uid
         if not is_ours:
             message = f"CognitiveTask {meta['name']} exists and is not this schedule's: its run is left out."
-            self._emit(record, KubeEvent("Warning", "NameTaken", message))
+            self._writer.emit_event(record.body, "Warning", "NameTaken", message)
         return _Start(plan.verdict, plan.due, is_started=is_ours)
 
     async def _write(self, record: ScheduleRecord, plan: SchedulePlan, start: _Start) -> bool:
@@ -195,22 +197,16 @@ class ScheduleReconciler:
         )
         patch = schedule_status(facts)
         if merge_patch(raw, patch) != dict(raw):
-            try:
-                written = await self._deps.kube.patch_status(SCHEDULE_PLURAL, record.body, patch)
-            except ConflictError:
-                await self._read_again(record)
-                raise
-            except ObjectNotFoundError:
+            result = await self._writer.write(record.body, patch)
+            if isinstance(result, Gone):
                 self.lose(record.body)
                 return False
-            record.body, record.schedule = written, Schedule.model_validate(written)
+            if isinstance(result, Changed):
+                self.take(result.body)
+                raise ConflictError("the schedule changed while its status was written")
+            record.body, record.schedule = result.body, Schedule.model_validate(result.body)
         self._index.runs.counted(uid, gone)
         return True
-
-    async def _read_again(self, record: ScheduleRecord) -> None:
-        body = await self._deps.kube.get(SCHEDULE_PLURAL, *record.name)
-        if body is not None:
-            self.take(body)
 
     async def _delete(self, record: ScheduleRecord, run: Run) -> None:
         namespace, version = record.name[0], run.version
@@ -227,16 +223,13 @@ class ScheduleReconciler:
                 version = body["metadata"]["resourceVersion"]
         record.deleted.add(run.uid)
 
-    def _tell_blocked(self, record: ScheduleRecord, plan: SchedulePlan) -> None:
+    def _emit_blocked(self, record: ScheduleRecord, plan: SchedulePlan) -> None:
         if plan.blocked is not None and plan.blocked != record.told:
             record.told = plan.blocked
             message = f"The run of {plan.blocked.isoformat()} waits: concurrencyPolicy is Forbid and another is active."
-            self._emit(record, KubeEvent("Normal", "AlreadyActive", message))
+            self._writer.emit_event(record.body, "Normal", "AlreadyActive", message)
 
-    def _tell(self, record: ScheduleRecord, verdict: Verdict) -> None:
+    def _emit_refused(self, record: ScheduleRecord, verdict: Verdict) -> None:
         old = (record.body.get("status") or {}).get("conditions") or ()
         if not any(c["type"] == verdict.type and c["reason"] == verdict.reason for c in old):
-            self._emit(record, KubeEvent("Warning", verdict.reason, verdict.message))
-
-    def _emit(self, record: ScheduleRecord, note: KubeEvent) -> None:
-        self._deps.events.emit(ObjectRef(SCHEDULE_KIND, *record.name, record.schedule.metadata.uid), note)
+            self._writer.emit_event(record.body, "Warning", verdict.reason, verdict.message)

@@ -5,7 +5,7 @@ from typing import Final
 
 from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.api.names import TASK_KIND, TASK_PLURAL, AttemptKey
-from cognitive_operator.errors import ConflictError, MessageError, ObjectInvalidError, ObjectNotFoundError
+from cognitive_operator.errors import MessageError, ObjectInvalidError
 from cognitive_operator.plan.agent import Check, budget_blocker, energy_check
 from cognitive_operator.plan.attempt import AttemptEnd, InFlightAttempt, with_refused_end
 from cognitive_operator.plan.budget import tokens_check
@@ -14,11 +14,12 @@ from cognitive_operator.plan.input_gate import InputNotReadyError
 from cognitive_operator.plan.retry import backoff_left_s
 from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
 from cognitive_operator.plan.trace import ended_spans, trace_id
-from cognitive_operator.ports.kube import Body, KubeEvent, ObjectRef
+from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.resync import Resync
 from cognitive_operator.reconcile.state.deps import Deps, today
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import PendingUsage, TaskRecord
+from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter, WriteResult
 from cognitive_operator.reconcile.task.attempt import AttemptObserver
 from cognitive_operator.reconcile.task.gates.gate import Gates
 from cognitive_operator.reconcile.task.metrics import count_ends
@@ -52,6 +53,7 @@ class TaskReconciler:
         self._attempts = attempts
         self._sweep = sweep
         self._requests = requests
+        self._writer = StatusWriter(deps.kube, deps.events, TASK_KIND, TASK_PLURAL)
 
     async def reconcile(self, uid: str) -> float | None:
         """Look at a task and do what is next; return the seconds after which it is due again."""
@@ -154,24 +156,23 @@ class TaskReconciler:
         """Write the status; False when the object is not what was planned upon, so that a new plan is needed."""
         mark = {"traceId": trace_id(record.uid)} if self._deps.tracer.is_on else {}
         try:
-            written = await self._deps.kube.patch_status(TASK_PLURAL, body, {**(plan.patch or {}), **mark})
+            result = await self._writer.write(body, {**(plan.patch or {}), **mark})
         except ObjectInvalidError as error:
-            written = await self._write_refusal(record, body, error, closing)
-        except ConflictError:
-            await self._read_again(record)
-            return False
-        except ObjectNotFoundError:
+            result = await self._write_refusal(record, body, error, closing)
+        if isinstance(result, Gone):
             self._sweep.delete_task(record.uid)
             return False
         now_s = self._deps.clock.monotonic()
-        self._index.upsert_task(written, now_s)
+        self._index.upsert_task(result.body, now_s)
+        if isinstance(result, Changed):
+            return False
         record.written_s = now_s
-        self._tell(record, plan)
+        self._emit_event(body, plan)
         return True
 
     async def _write_refusal(
         self, record: TaskRecord, body: Body, error: ObjectInvalidError, closing: AttemptEnd | None
-    ) -> Body:
+    ) -> WriteResult:
         """The API server refuses what an attempt brought, and would again: end the task with that as its reason."""
         logger.error("the API server refused a status", extra={"task": "/".join(record.name), "cause": str(error)})
         old, generation = body.get("status") or {}, body["metadata"].get("generation", 1)
@@ -179,24 +180,16 @@ class TaskReconciler:
         attempts = with_refused_end(record.task.status.attempts, closing) if record.task and closing else ()
         message = f"The API server refused the task's status: {error}"[:1024]
         patch = failed(stamp, Reason.STATUS_REFUSED, message, attempts)
-        return await self._deps.kube.patch_status(TASK_PLURAL, body, patch)
+        return await self._writer.write(body, dict(patch))
 
-    async def _read_again(self, record: TaskRecord) -> None:
-        body = await self._deps.kube.get(TASK_PLURAL, *record.name)
-        if body is None or body["metadata"]["uid"] != record.uid:
-            self._sweep.delete_task(record.uid)
-        else:
-            self._index.upsert_task(body, self._deps.clock.monotonic())
-
-    def _tell(self, record: TaskRecord, plan: TaskPlan) -> None:
+    def _emit_event(self, body: Body, plan: TaskPlan) -> None:
         """Emit an Event for the end of an attempt: at most one for each."""
         patch = plan.patch or {}
         phase, reason = patch.get("phase"), str(patch.get("reason"))
         if not plan.closes and phase not in (Phase.FAILED, Phase.CANCELLED):
             return
         kind = "Normal" if phase in (Phase.SUCCEEDED, Phase.CANCELLED, Phase.SUSPENDED) else "Warning"
-        about = ObjectRef(TASK_KIND, *record.name, record.uid)
-        self._deps.events.emit(about, KubeEvent(kind, reason, str(patch.get("message"))[:1024]))
+        self._writer.emit_event(body, kind, reason, str(patch.get("message")))
 
     async def _close(self, record: TaskRecord, closing: AttemptEnd) -> None:
         """The end of the attempt is written: settle its response and free its slot."""
