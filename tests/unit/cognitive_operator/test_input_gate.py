@@ -19,7 +19,7 @@ from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.plan.input_gate import InputNotReadyError
 from cognitive_operator.ports.telemetry import Untraced
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import TaskRecord
+from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
 from cognitive_operator.reconcile.task.gates.inputs import LOOK_EVERY_S, InputGate
 from cognitive_operator.reconcile.task.publish import RequestPublisher

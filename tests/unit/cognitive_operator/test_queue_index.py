@@ -9,7 +9,7 @@ from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.telemetry import QueueSample
 from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import TaskRecord
+from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.scheduling.fair_share import RayLimits
 
 NAME = ("team", "sre")

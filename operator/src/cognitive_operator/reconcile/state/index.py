@@ -10,7 +10,8 @@ from cognitive_operator.plan.task import Blocker
 from cognitive_operator.plan.usage import task_attempts
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
-from cognitive_operator.reconcile.state.records import AgentRecord, ObjectName, TaskRecord
+from cognitive_operator.reconcile.state.records import AgentRecord, ObjectName
+from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
 from cognitive_operator.scheduling.dependency_graph import DependencyGraph
 from cognitive_operator.scheduling.fair_share import FairShare, RayLimits, ray_cluster_of

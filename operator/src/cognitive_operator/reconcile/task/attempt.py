@@ -14,7 +14,8 @@ from cognitive_operator.plan.gate import queue_timeout, spec_gate
 from cognitive_operator.plan.task import RUNNING_AFTER_S
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import AgentRecord, TaskRecord
+from cognitive_operator.reconcile.state.records import AgentRecord
+from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.cleanup import AttemptCleanup, AttemptGarbage
 from cognitive_operator.reconcile.task.responses import ResponseReader
 from cognitive_operator.reconcile.task.withdrawal import Withdrawal

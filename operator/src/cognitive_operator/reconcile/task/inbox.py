@@ -12,7 +12,7 @@ from cognitive_operator.errors import BrokerUnavailableError, MessageError, Tran
 from cognitive_operator.ports.broker import Delivery, RetainedResponse
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import PendingResponse
+from cognitive_operator.reconcile.state.task_record import PendingResponse
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from cognitive_operator.desired.request import desired_request
 from cognitive_operator.errors import MessageError
 from cognitive_operator.plan.trace import traceparent
 from cognitive_operator.reconcile.state.deps import Deps
-from cognitive_operator.reconcile.state.records import TaskRecord
+from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.gates.inputs import InputGate
 
 

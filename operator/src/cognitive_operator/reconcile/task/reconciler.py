@@ -18,7 +18,8 @@ from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.resync import Resync
 from cognitive_operator.reconcile.state.deps import Deps, today
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import PendingUsage, TaskRecord
+from cognitive_operator.reconcile.state.records import PendingUsage
+from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter, WriteResult
 from cognitive_operator.reconcile.task.attempt import AttemptObserver
 from cognitive_operator.reconcile.task.gates.gate import Gates

@@ -10,7 +10,7 @@ from cognitive_operator.errors import CognitiveOperatorError, ObjectNotFoundErro
 from cognitive_operator.ports.kube import Identity
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import TaskRecord
+from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.scheduling.ttl_heap import TtlHeap
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,8 @@ from cognitive_operator.plan.attempt import AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import AgentRecord, TaskRecord
+from cognitive_operator.reconcile.state.records import AgentRecord
+from cognitive_operator.reconcile.state.task_record import TaskRecord
 
 
 class Withdrawal:

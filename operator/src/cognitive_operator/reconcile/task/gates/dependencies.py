@@ -13,7 +13,7 @@ from cognitive_operator.plan import dependencies as chain
 from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import TaskRecord
+from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.result import result_of
 from cognitive_operator.scheduling.dependency_graph import DependencyGraph
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from cognitive_operator.plan.gate import GateResult, queue_timeout, spec_gate
 from cognitive_operator.ports.kube import Kube
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import TaskRecord
+from cognitive_operator.reconcile.state.task_record import TaskRecord
 
 
 class Gate(Protocol):

@@ -19,7 +19,7 @@ from cognitive_operator.plan.input_gate import InputNotReadyError, source_label
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import TaskRecord
+from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
 from cognitive_operator.reconcile.task.result import result_of
 

@@ -6,7 +6,7 @@ from typing import Final
 from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.plan.output_schema import schema_fault
-from cognitive_operator.reconcile.state.records import TaskRecord
+from cognitive_operator.reconcile.state.task_record import TaskRecord
 
 MAX_MESSAGE_CHARS: Final = 1024
 
