@@ -8,8 +8,8 @@ import operator_objects as o
 from cognitive_operator.api.conditions import Outcome, Phase, Reason
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent
 from cognitive_operator.api.wire import Claim
-from cognitive_operator.plan.attempt import AttemptEnd, attempt_end
 from cognitive_operator.plan.gate import GateResult, queue_full
+from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
 from cognitive_operator.plan.task import Blocker, TaskPlan, plan_task
 from cognitive_operator.status.conditions import merge_patch
 
@@ -142,7 +142,7 @@ def test_a_task_without_an_agent_is_pending_and_names_it() -> None:
 
 @pytest.mark.parametrize("claimed", [None, o.claim()])
 def test_an_attempt_whose_agent_goes_away_during_a_look_is_closed_by_the_next_one(claimed: Claim | None) -> None:
-    plan = plan_task(o.facts(agent=None, flight=o.flight(2.0, claimed=claimed)))
+    plan = plan_task(o.facts(agent=None, attempt=o.in_flight(2.0, claimed=claimed)))
     assert (plan.patch, plan.recheck_s) == (None, 0.0)
 
 
@@ -155,30 +155,30 @@ def test_a_spec_at_the_bound_is_accepted_and_one_byte_more_is_refused() -> None:
 
 
 def test_running_is_written_only_after_a_quarter_of_a_second() -> None:
-    young = plan_task(o.facts(flight=o.flight(0.1, claimed=o.claim())))
+    young = plan_task(o.facts(attempt=o.in_flight(0.1, claimed=o.claim())))
     assert young.patch is None
-    plan = plan_task(o.facts(flight=o.flight(0.3, claimed=o.claim())))
+    plan = plan_task(o.facts(attempt=o.in_flight(0.3, claimed=o.claim())))
     assert plan.patch is not None
     assert plan.patch["phase"] == "Running"
     assert plan.patch["attempts"][0]["worker"] == "w0-a"
 
 
 def test_running_is_written_once() -> None:
-    facts = o.facts(flight=o.flight(0.3, claimed=o.claim()))
+    facts = o.facts(attempt=o.in_flight(0.3, claimed=o.claim()))
     plan = plan_task(facts)
     assert plan.patch is not None
-    again = o.facts(o.task_body(merge_patch({}, plan.patch)), flight=o.flight(5.0, claimed=o.claim()))
+    again = o.facts(o.task_body(merge_patch({}, plan.patch)), attempt=o.in_flight(5.0, claimed=o.claim()))
     assert plan_task(again).patch is None
 
 
 def test_a_request_that_nobody_claims_is_queued() -> None:
-    plan = plan_task(o.facts(flight=o.flight(1.2)))
+    plan = plan_task(o.facts(attempt=o.in_flight(1.2)))
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Queued", Reason.WAITING_FOR_EXECUTOR)
 
 
 def test_success_keeps_the_result_and_what_it_cost() -> None:
-    plan = plan_task(o.facts(flight=o.flight(0.1), closing=attempt_end(o.key(), o.completed())))
+    plan = plan_task(o.facts(attempt=o.in_flight(0.1), end=attempt_end(o.key(), o.completed())))
     assert plan.patch is not None
     assert plan.closes
     assert plan.patch["phase"] == "Succeeded"
@@ -191,20 +191,20 @@ def test_success_keeps_the_result_and_what_it_cost() -> None:
 
 def test_an_absent_confidence_keeps_its_reason() -> None:
     response = o.completed(confidence=None, confidence_reason="the model answered 1e+15")
-    plan = plan_task(o.facts(closing=attempt_end(o.key(), response)))
+    plan = plan_task(o.facts(end=attempt_end(o.key(), response)))
     assert plan.patch is not None
     assert plan.patch["confidence"] is None
     assert plan.patch["confidenceReason"] == "the model answered 1e+15"
 
 
 def test_a_retryable_failure_goes_back_to_the_queue_after_a_growing_backoff() -> None:
-    plan = plan_task(o.facts(closing=attempt_end(o.key(), o.failed())))
+    plan = plan_task(o.facts(end=attempt_end(o.key(), o.failed())))
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Queued", "BackingOff")
     assert plan.backoff_s is not None
     assert 5.0 <= plan.backoff_s <= 7.5
     first = {"number": 1, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed", "errorType": "ModelTimeout"}
-    second = plan_task(o.facts(o.task_body({"attempts": [first]}), closing=attempt_end(o.key(2), o.failed(2))))
+    second = plan_task(o.facts(o.task_body({"attempts": [first]}), end=attempt_end(o.key(2), o.failed(2))))
     assert second.backoff_s is not None
     assert 10.0 <= second.backoff_s <= 15.0
     assert second.patch is not None
@@ -213,7 +213,7 @@ def test_a_retryable_failure_goes_back_to_the_queue_after_a_growing_backoff() ->
 
 def test_the_servers_retry_after_is_honoured() -> None:
     response = o.failed(error_type="RateLimited", retry_after_seconds=42.0)
-    backoff_s = plan_task(o.facts(closing=attempt_end(o.key(), response))).backoff_s
+    backoff_s = plan_task(o.facts(end=attempt_end(o.key(), response))).backoff_s
     assert backoff_s is not None
     assert 42.0 <= backoff_s <= 63.0
 
@@ -223,7 +223,7 @@ def test_retries_end_with_the_policy() -> None:
         {"number": n, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed", "errorType": "ModelTimeout"}
         for n in (1, 2)
     ]
-    plan = plan_task(o.facts(o.task_body({"attempts": attempts}), closing=attempt_end(o.key(3), o.failed(3))))
+    plan = plan_task(o.facts(o.task_body({"attempts": attempts}), end=attempt_end(o.key(3), o.failed(3))))
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Failed", "ModelTimeout")
     assert plan.backoff_s is None
@@ -231,14 +231,14 @@ def test_retries_end_with_the_policy() -> None:
 
 def test_the_tasks_own_retry_policy_comes_first() -> None:
     body = o.task_body(retryPolicy={"maxRetries": 0})
-    plan = plan_task(o.facts(body, closing=attempt_end(o.key(), o.failed())))
+    plan = plan_task(o.facts(body, end=attempt_end(o.key(), o.failed())))
     assert plan.patch is not None
     assert plan.patch["phase"] == "Failed"
 
 
 def test_a_failure_that_no_retry_helps_is_final() -> None:
     response = o.failed(error_type="BadRequest", retryable=False)
-    plan = plan_task(o.facts(closing=attempt_end(o.key(), response)))
+    plan = plan_task(o.facts(end=attempt_end(o.key(), response)))
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Failed", "BadRequest")
     assert "no answer" in plan.patch["message"]
@@ -247,17 +247,17 @@ def test_a_failure_that_no_retry_helps_is_final() -> None:
 def test_missing_credentials_use_up_no_retry() -> None:
     body = o.task_body(retryPolicy={"maxRetries": 0})
     response = o.failed(error_type="CredentialsNotMounted")
-    plan = plan_task(o.facts(body, closing=attempt_end(o.key(), response)))
+    plan = plan_task(o.facts(body, end=attempt_end(o.key(), response)))
     assert plan.patch is not None
     assert plan.patch["phase"] == "Queued"
     assert plan.backoff_s == 10.0
 
 
 def test_a_lost_executor_is_recorded_with_its_worker() -> None:
-    closing = AttemptEnd(
+    end = AttemptEnd(
         o.key(), "Embedded", Outcome.LOST, o.NOW, Reason.EXECUTOR_LOST, "gone", retryable=True, claim=o.claim()
     )
-    plan = plan_task(o.facts(closing=closing))
+    plan = plan_task(o.facts(end=end))
     assert plan.patch is not None
     attempt = plan.patch["attempts"][0]
     assert (attempt["outcome"], attempt["errorType"], attempt["worker"]) == ("Lost", "ExecutorLost", "w0-a")

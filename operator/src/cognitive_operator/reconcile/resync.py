@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL, AttemptKey
 from cognitive_operator.errors import CognitiveOperatorError, TransientError
-from cognitive_operator.plan.attempt import InFlightAttempt
+from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
 from cognitive_operator.reconcile.state.deps import Deps
@@ -92,7 +92,7 @@ class Resync:
             record = self._index.upsert_task(body, self._deps.clock.monotonic())
         except ValidationError as error:
             return self._ignore(body, error)
-        if record is not None and (not record.is_finished or record.flight is not None):
+        if record is not None and (not record.is_finished or record.attempt is not None):
             self._tasks.add(record.uid)
 
     def upsert_agent(self, body: Body) -> None:
@@ -113,8 +113,8 @@ class Resync:
         if record is None:
             return
         tried = {each.key: each.is_job for each in record.tried}
-        if record.flight is not None:
-            tried[record.flight.key] = record.flight.mode == "Job"
+        if record.attempt is not None:
+            tried[record.attempt.key] = record.attempt.mode == "Job"
         for key, is_job in tried.items():
             self._cleaner.add(AttemptGarbage(record.name[0], key, is_gone=True, is_job=is_job))
         self.enqueue(self._index.queue_of(record.agent).next_up())

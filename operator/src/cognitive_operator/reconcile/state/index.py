@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from cognitive_operator.api.model_server import with_managed_model
 from cognitive_operator.api.resources import Agent, Task, is_terminal, spec_size_bytes, was_accepted
-from cognitive_operator.plan.attempt import InFlightAttempt
+from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.plan.task import Blocker
 from cognitive_operator.plan.usage import task_attempts
 from cognitive_operator.ports.kube import Body
@@ -153,15 +153,15 @@ class Index:
     def line_up(self, record: TaskRecord, *, is_accepted: bool = False) -> None:
         """Let a task wait in its agent's queue, or at its door if nothing says that it was accepted."""
         is_known = self.tasks.get(record.uid) is record
-        if not is_known or record.task is None or record.body is None or record.flight is not None:
+        if not is_known or record.task is None or record.body is None or record.attempt is not None:
             return
         created_s = record.task.metadata.creation_timestamp.timestamp()
         place = queue_key(record.uid, record.task.spec.priority, created_s, record.arrival)
         self.queue_of(record.agent).wait(place, is_accepted=is_accepted or was_accepted(record.body))
 
-    def adopt(self, record: TaskRecord, flight: InFlightAttempt) -> None:
+    def adopt(self, record: TaskRecord, attempt: InFlightAttempt) -> None:
         """Take over an attempt of an earlier process: it holds a slot from now on, before anything new may start."""
-        record.flight = flight
+        record.attempt = attempt
         self.queue_of(record.agent).start(record.uid)
 
     def put_back(self, record: TaskRecord) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Task
 from cognitive_operator.api.wire import Completed, Failed
-from cognitive_operator.plan.attempt import InFlightAttempt
+from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.plan.usage import TaskAttempts
 from cognitive_operator.ports.broker import Delivery
 from cognitive_operator.ports.kube import Body
@@ -46,7 +46,7 @@ class TaskRecord:
     """When all of its input from elsewhere was last found."""
     has_input_beside: bool = False
     """Whether this process put the input of the present attempt into an object."""
-    flight: InFlightAttempt | None = None
+    attempt: InFlightAttempt | None = None
     is_schema_sound: bool = False
     """True once its output schema was looked at and found good."""
     tried: tuple[StartedAttempt, ...] = ()

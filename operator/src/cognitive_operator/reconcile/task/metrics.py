@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.wire import Completed
-from cognitive_operator.plan.attempt import AttemptEnd
+from cognitive_operator.plan.in_flight import AttemptEnd
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.telemetry import AttemptSample, Metrics
 from cognitive_operator.status.task import seconds_between
@@ -26,22 +26,22 @@ _STATUSES: Final = {
 """Statuses of failed tasks by their reason; of all others: failure."""
 
 
-def count_ends(metrics: Metrics, body: Body, status: Mapping[str, Any], closing: AttemptEnd | None) -> None:
+def count_ends(metrics: Metrics, body: Body, status: Mapping[str, Any], end: AttemptEnd | None) -> None:
     """Count what a write of a task's status has ended: an attempt, the task, both or nothing.
 
     Args:
         metrics: Where to count.
         body: The task before the write.
         status: What was written of its status.
-        closing: The attempt that ended, if one did.
+        end: The attempt that ended, if one did.
     """
     task_type = str(body["spec"]["type"])
-    if closing is not None:
-        metrics.count_attempt(_seen(task_type, closing))
+    if end is not None:
+        metrics.count_attempt(_seen(task_type, end))
     phase = status.get("phase")
     if phase is None or not Phase(phase).is_terminal:
         return
-    response = closing.response if closing is not None else None
+    response = end.response if end is not None else None
     provider, model = (response.provider, response.model) if response else ("", "")
     metrics.count_task(task_type, task_status(Phase(phase), str(status.get("reason"))), provider, model)
 
@@ -53,15 +53,15 @@ def task_status(phase: Phase, reason: str) -> str:
     return "success" if phase is Phase.SUCCEEDED else "cancelled"
 
 
-def _seen(task_type: str, closing: AttemptEnd) -> AttemptSample:
-    response, error_type = closing.response, closing.reason or None
+def _seen(task_type: str, end: AttemptEnd) -> AttemptSample:
+    response, error_type = end.response, end.reason or None
     if response is None:
-        duration_s = seconds_between(closing.claim.claimed_at if closing.claim else None, closing.finished_at)
-        return AttemptSample(task_type, closing.mode, closing.outcome, error_type, duration_s)
+        duration_s = seconds_between(end.claim.claimed_at if end.claim else None, end.finished_at)
+        return AttemptSample(task_type, end.mode, end.outcome, error_type, duration_s)
     return AttemptSample(
         task_type,
-        closing.mode,
-        closing.outcome,
+        end.mode,
+        end.outcome,
         error_type,
         duration_s=response.duration_ms / 1000,
         prompt_tokens=response.usage.prompt_tokens,

@@ -7,9 +7,9 @@ from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.api.names import TASK_KIND, TASK_PLURAL, AttemptKey
 from cognitive_operator.errors import MessageError, ObjectInvalidError
 from cognitive_operator.plan.agent import Check, budget_blocker, energy_check
-from cognitive_operator.plan.attempt import AttemptEnd, InFlightAttempt, with_refused_end
 from cognitive_operator.plan.budget import tokens_check
 from cognitive_operator.plan.gate import GateResult, patience_left_s, queue_full
+from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, with_refused_end
 from cognitive_operator.plan.input_gate import InputNotReadyError
 from cognitive_operator.plan.retry import backoff_left_s
 from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
@@ -70,15 +70,15 @@ class TaskReconciler:
         return await self._step(record)
 
     async def _step(self, record: TaskRecord) -> float | None:
-        if record.flight is not None:
+        if record.attempt is not None:
             self._index.queue_of(record.agent).start(record.uid)
-        closing = await self._attempts.observe(record)
+        end = await self._attempts.observe(record)
         hold = self._line_up(record, await self._look(record))
-        facts = self._facts(record, hold, closing)
+        facts = self._facts(record, hold, end)
         if facts is None or record.body is None:
             return None
-        recheck_s = await self._act(record, record.body, plan_task(facts), closing)
-        if record.flight is not None and record.flight.claim is not None:
+        recheck_s = await self._act(record, record.body, plan_task(facts), end)
+        if record.attempt is not None and record.attempt.claim is not None:
             return recheck_s
         return _soonest(recheck_s, patience_left_s(facts.task, facts.agent, self._deps.kube.server_time()))
 
@@ -92,7 +92,7 @@ class TaskReconciler:
     def _line_up(self, record: TaskRecord, hold: GateResult | None) -> GateResult | None:
         """Give a task without an attempt in flight what it may have of its agent's queue; return what keeps it out."""
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
-        if record.flight is not None:
+        if record.attempt is not None:
             return hold
         if hold is not None or agent is None:
             self._release(record)
@@ -104,7 +104,7 @@ class TaskReconciler:
             return None if queue.enter(record.uid) else queue_full(agent.agent)
         return hold
 
-    def _facts(self, record: TaskRecord, hold: GateResult | None, closing: AttemptEnd | None) -> TaskFacts | None:
+    def _facts(self, record: TaskRecord, hold: GateResult | None, end: AttemptEnd | None) -> TaskFacts | None:
         if record.task is None or record.body is None:
             return None
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
@@ -116,8 +116,8 @@ class TaskReconciler:
             agent=agent.agent if agent else None,
             blocker=(agent.blocker or (None if self._sweep.synced.is_set() else NOT_SYNCED)) if agent else None,
             hold=hold,
-            flight=record.flight,
-            closing=closing,
+            attempt=record.attempt,
+            end=end,
             has_slot=queue.may_start(record.uid),
             position=queue.position(record.uid),
             why_waiting=queue.why_waiting(),
@@ -136,15 +136,15 @@ class TaskReconciler:
             record.not_before_s = now_s + backoff_left_s(policy, record.uid, attempts, self._deps.clock.now())
         return (record.not_before_s or now_s) - now_s
 
-    async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, closing: AttemptEnd | None) -> float | None:
+    async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None) -> float | None:
         if plan.patch is not None:
-            if not await self._write(record, body, plan, closing):
+            if not await self._write(record, body, plan, end):
                 return 0.0
-            count_ends(self._deps.metrics, body, plan.patch, closing)
+            count_ends(self._deps.metrics, body, plan.patch, end)
             if self._deps.tracer.is_on:
-                self._deps.tracer.export(ended_spans(body, plan.patch, closing))
-        if closing is not None:
-            await self._close(record, closing)
+                self._deps.tracer.export(ended_spans(body, plan.patch, end))
+        if end is not None:
+            await self._close(record, end)
         if plan.backoff_s is not None:
             record.not_before_s = self._deps.clock.monotonic() + plan.backoff_s
         if plan.publish is not None:
@@ -153,13 +153,13 @@ class TaskReconciler:
             await self._finished(record)
         return plan.recheck_s
 
-    async def _write(self, record: TaskRecord, body: Body, plan: TaskPlan, closing: AttemptEnd | None = None) -> bool:
+    async def _write(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None = None) -> bool:
         """Write the status; False when the object is not what was planned upon, so that a new plan is needed."""
         mark = {"traceId": trace_id(record.uid)} if self._deps.tracer.is_on else {}
         try:
             result = await self._writer.write(body, {**(plan.patch or {}), **mark})
         except ObjectInvalidError as error:
-            result = await self._write_refusal(record, body, error, closing)
+            result = await self._write_refusal(record, body, error, end)
         if isinstance(result, Gone):
             self._sweep.delete_task(record.uid)
             return False
@@ -172,13 +172,13 @@ class TaskReconciler:
         return True
 
     async def _write_refusal(
-        self, record: TaskRecord, body: Body, error: ObjectInvalidError, closing: AttemptEnd | None
+        self, record: TaskRecord, body: Body, error: ObjectInvalidError, end: AttemptEnd | None
     ) -> WriteResult:
         """The API server refuses what an attempt brought, and would again: end the task with that as its reason."""
         logger.error("the API server refused a status", extra={"task": "/".join(record.name), "cause": str(error)})
         old, generation = body.get("status") or {}, body["metadata"].get("generation", 1)
         stamp = Stamp(old, generation, self._deps.clock.now())
-        attempts = with_refused_end(record.task.status.attempts, closing) if record.task and closing else ()
+        attempts = with_refused_end(record.task.status.attempts, end) if record.task and end else ()
         message = f"The API server refused the task's status: {error}"[:1024]
         patch = failed(stamp, Reason.STATUS_REFUSED, message, attempts)
         return await self._writer.write(body, dict(patch))
@@ -192,39 +192,37 @@ class TaskReconciler:
         kind = "Normal" if phase in (Phase.SUCCEEDED, Phase.CANCELLED, Phase.SUSPENDED) else "Warning"
         self._writer.emit_event(body, kind, reason, str(patch.get("message")))
 
-    async def _close(self, record: TaskRecord, closing: AttemptEnd) -> None:
+    async def _close(self, record: TaskRecord, end: AttemptEnd) -> None:
         """The end of the attempt is written: settle its response and free its slot."""
-        for arrival in [a for a in record.pending_responses if a.key.number <= closing.key.number]:
+        for arrival in [a for a in record.pending_responses if a.key.number <= end.key.number]:
             record.pending_responses.remove(arrival)
             if arrival.delivery is not None:
                 await arrival.delivery.ack()
         if record.has_input_beside:
             record.has_input_beside = False
-            self._attempts.drop_input(record.name[0], closing.key)
-        record.flight = None
-        self._note_credentials(record, closing)
-        self._note_costs(record, closing)
+            self._attempts.drop_input(record.name[0], end.key)
+        record.attempt = None
+        self._note_credentials(record, end)
+        self._note_costs(record, end)
         self._release(record)
 
-    def _note_credentials(self, record: TaskRecord, closing: AttemptEnd) -> None:
+    def _note_credentials(self, record: TaskRecord, end: AttemptEnd) -> None:
         """In Job mode nobody else can tell that an agent's credentials are not mounted."""
         agent = self._index.agent_of(record)
-        if agent is None or closing.mode != "Job":
+        if agent is None or end.mode != "Job":
             return
-        is_missing = closing.reason == Reason.CREDENTIALS_NOT_MOUNTED
-        agent.credentials = Check("False" if is_missing else "True", closing.reason, closing.message)
+        is_missing = end.reason == Reason.CREDENTIALS_NOT_MOUNTED
+        agent.credentials = Check("False" if is_missing else "True", end.reason, end.message)
         agent.credentials_at_s = self._deps.clock.monotonic()
 
-    def _note_costs(self, record: TaskRecord, closing: AttemptEnd) -> None:
+    def _note_costs(self, record: TaskRecord, end: AttemptEnd) -> None:
         """Hold the next attempt at once when this one used up the agent's energy or its tokens."""
         agent = self._index.agents.get(record.agent)
-        if agent is None or closing.response is None or agent.agent.metadata.uid != closing.key.agent_uid:
+        if agent is None or end.response is None or agent.agent.metadata.uid != end.key.agent_uid:
             return
         day, counters = today(self._deps), agent.agent.status
-        response = closing.response
-        agent.pending_usage[closing.sequence or 0] = PendingUsage(
-            response.energy.delta, response.usage.total_tokens, day
-        )
+        response = end.response
+        agent.pending_usage[end.sequence or 0] = PendingUsage(response.energy.delta, response.usage.total_tokens, day)
         checks = (
             energy_check(agent.agent, agent.spent_energy(counters)),
             tokens_check(agent.agent, agent.tokens_today(counters), day),
@@ -236,7 +234,7 @@ class TaskReconciler:
             self._sweep.enqueue(task.uid for task in self._index.unfinished_of(record.agent))
 
     async def _finished(self, record: TaskRecord) -> None:
-        record.flight = None
+        record.attempt = None
         for arrival in list(record.pending_responses):
             await self._attempts.responses.drop_late(record, arrival)
         self._release(record)
@@ -264,13 +262,13 @@ class TaskReconciler:
         except BaseException:
             self._index.put_back(record)
             raise
-        record.flight = InFlightAttempt(key, agent.agent.spec.execution.mode, self._deps.clock.monotonic())
+        record.attempt = InFlightAttempt(key, agent.agent.spec.execution.mode, self._deps.clock.monotonic())
         if self._index.tasks.get(record.uid) is not record:
             self._attempts.clean_up(record.name[0], key)
         elif not is_new:
             logger.info("adopted an attempt", extra={"task": "/".join(record.name), "attempt": number})
-        elif record.flight.mode == "Job":
-            await self._attempts.submit(record.flight, agent)
+        elif record.attempt.mode == "Job":
+            await self._attempts.submit(record.attempt, agent)
         return RUNNING_AFTER_S
 
     async def _refuse(self, record: TaskRecord, error: MessageError) -> float | None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from cognitive_operator.api.names import AttemptKey, responses_of_attempt
 from cognitive_operator.errors import MessageError
-from cognitive_operator.plan.attempt import AttemptEnd, attempt_end
+from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.task_record import PendingResponse, TaskRecord
 from cognitive_operator.reconcile.task.inbox import is_closed_response, verified

@@ -51,7 +51,7 @@ class Gates:
 
     async def look(self, record: TaskRecord) -> GateResult | None:
         """Return what holds the task, None if it may be queued."""
-        if record.flight is not None:
+        if record.attempt is not None:
             return None
         for source in self._sources:
             if (hold := await source.hold(record)) is not None:

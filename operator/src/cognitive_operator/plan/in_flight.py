@@ -24,7 +24,7 @@ class InFlightAttempt:
     """Monotonic seconds at which this process began to stop it on its task's word."""
 
     def with_claim(self, claim: Claim | None, now_s: float) -> "InFlightAttempt":
-        """Return the flight with the claim as it was just read.
+        """Return the attempt with the claim as it was just read.
 
         A claim that is not there any more stands: nobody takes one back, so the broker has lost it, and what runs runs.
         """
@@ -37,7 +37,7 @@ class InFlightAttempt:
         """True while an executor says that it works on it."""
         return self.claim is not None and self.claim.state == "running"
 
-    def attempt(self) -> Attempt:
+    def status_entry(self) -> Attempt:
         """Return what the task's status says of it while it runs."""
         submission = attempt_submission_id(self.key.task_uid, self.key.number) if self.mode == "Job" else None
         return Attempt(
@@ -93,7 +93,7 @@ class AttemptEnd:
     """Place in the stream of what ended it."""
     claim: Claim | None = None
 
-    def attempt(self) -> Attempt:
+    def status_entry(self) -> Attempt:
         """Return what the task's status keeps of it."""
         source = self.response or self.claim
         started = self.response.started_at if self.response else self.claim.claimed_at if self.claim else None
@@ -135,8 +135,8 @@ def attempt_end(key: AttemptKey, response: Completed | Failed, sequence: int | N
     )
 
 
-def with_refused_end(attempts: Sequence[Attempt], closing: AttemptEnd) -> tuple[Attempt, ...]:
+def with_refused_end(attempts: Sequence[Attempt], end: AttemptEnd) -> tuple[Attempt, ...]:
     """Return a task's attempts with one whose outcome the API server refused to keep."""
     refusal = {"outcome": Outcome.FAILED, "error_type": Reason.STATUS_REFUSED, "message": None}
-    others = [attempt for attempt in attempts if attempt.number != closing.key.number]
-    return (*others, closing.attempt().model_copy(update=refusal))
+    others = [attempt for attempt in attempts if attempt.number != end.key.number]
+    return (*others, end.status_entry().model_copy(update=refusal))
