@@ -28,7 +28,7 @@ class Outside:
     def server_time(self) -> None:
         return None
 
-    async def observe(self, record: TaskRecord) -> None:
+    async def advance(self, record: TaskRecord) -> None:
         self._index.remove_task(record.uid)
 
 
@@ -40,5 +40,6 @@ async def test_its_slot_is_free_for_the_next_one() -> None:
     assert record is not None
     index.adopt(record, InFlightAttempt(o.key(), "Embedded", 99.9))
     outside = Outside(index)
-    await TaskReconciler(outside, index, Gates([]), outside, outside, requests=outside).reconcile(record.uid)
+    reconciler = TaskReconciler(outside, index, Gates([]), outside, outside, requests=outside, cleanup=outside)
+    await reconciler.reconcile(record.uid)
     assert index.queue_of(record.agent).running == 0

@@ -1,4 +1,4 @@
-"""An attempt between its request and its end, and what can end it."""
+"""Attempts: in flight, from the request to the end, and ended."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from cognitive_operator.api.wire import Claim, Completed, Failed, Mode
 
 @dataclass(frozen=True)
 class InFlightAttempt:
-    """An attempt whose request is in the stream."""
+    """An attempt whose request is in the stream of requests."""
 
     key: AttemptKey
     mode: Mode
@@ -21,24 +21,29 @@ class InFlightAttempt:
     claimed_since_s: float | None = None
     """Monotonic seconds at which this process first saw the claim."""
     stopping_since_s: float | None = None
-    """Monotonic seconds at which this process began to stop it on its task's word."""
+    """Monotonic seconds at which this process began to stop it, because its task was cancelled or suspended."""
 
     def with_claim(self, claim: Claim | None, now_s: float) -> "InFlightAttempt":
-        """Return the attempt with the claim as it was just read.
+        """Return the attempt with the claim that was just read.
 
-        A claim that is not there any more stands: nobody takes one back, so the broker has lost it, and what runs runs.
+        A known claim stays when it is not found again: claims are never withdrawn, so the broker has lost it, and the
+        attempt still runs.
         """
         known = claim or self.claim
         since_s = self.claimed_since_s if self.claimed_since_s is not None else now_s
         return replace(self, claim=known, claimed_since_s=since_s if known else None)
 
+    def stopping(self, now_s: float) -> "InFlightAttempt":
+        """Return the attempt as one that is being stopped from now on."""
+        return replace(self, stopping_since_s=now_s)
+
     @property
     def is_running(self) -> bool:
-        """True while an executor says that it works on it."""
+        """True while an executor's claim says that it works on the attempt."""
         return self.claim is not None and self.claim.state == "running"
 
     def status_entry(self) -> Attempt:
-        """Return what the task's status says of it while it runs."""
+        """Return the entry of ``status.attempts`` while the attempt runs."""
         submission = attempt_submission_id(self.key.task_uid, self.key.number) if self.mode == "Job" else None
         return Attempt(
             number=self.key.number,
@@ -59,7 +64,7 @@ class InFlightAttempt:
         retryable: bool = True,
         is_counted: bool = True,
     ) -> "AttemptEnd":
-        """Return how the attempt ended by the operator's word, since no executor gave one."""
+        """Return the end of an attempt that the operator ends, because no executor has reported one."""
         return AttemptEnd(
             key=self.key,
             mode=self.mode,
@@ -75,7 +80,7 @@ class InFlightAttempt:
 
 @dataclass(frozen=True)
 class AttemptEnd:
-    """How an attempt ended."""
+    """The end of an attempt."""
 
     key: AttemptKey
     mode: Mode
@@ -86,15 +91,15 @@ class AttemptEnd:
     message: str = ""
     retryable: bool = False
     is_counted: bool = True
-    """False: the end was nobody's fault here and uses up no retry."""
+    """False: neither the task nor its agent caused the end, and it uses up no retry."""
     retry_after_s: float | None = None
     response: Completed | Failed | None = None
     sequence: int | None = None
-    """Place in the stream of what ended it."""
+    """Sequence in the stream of responses of the message that reports the end."""
     claim: Claim | None = None
 
     def status_entry(self) -> Attempt:
-        """Return what the task's status keeps of it."""
+        """Return the entry of ``status.attempts`` for the ended attempt."""
         source = self.response or self.claim
         started = self.response.started_at if self.response else self.claim.claimed_at if self.claim else None
         fallback = attempt_submission_id(self.key.task_uid, self.key.number) if self.mode == "Job" else None
@@ -115,7 +120,7 @@ class AttemptEnd:
 
 
 def attempt_end(key: AttemptKey, response: Completed | Failed, sequence: int | None = None) -> AttemptEnd:
-    """Return how an attempt ended by its own word."""
+    """Return the end of an attempt that its executor reports."""
     if isinstance(response, Completed):
         return AttemptEnd(
             key, response.mode, Outcome.SUCCEEDED, response.timestamp, response=response, sequence=sequence
@@ -136,7 +141,7 @@ def attempt_end(key: AttemptKey, response: Completed | Failed, sequence: int | N
 
 
 def with_refused_end(attempts: Sequence[Attempt], end: AttemptEnd) -> tuple[Attempt, ...]:
-    """Return a task's attempts with one whose outcome the API server refused to keep."""
+    """Return a task's attempts with one whose content the API server refused."""
     refusal = {"outcome": Outcome.FAILED, "error_type": Reason.STATUS_REFUSED, "message": None}
     others = [attempt for attempt in attempts if attempt.number != end.key.number]
     return (*others, end.status_entry().model_copy(update=refusal))

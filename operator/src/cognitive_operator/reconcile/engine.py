@@ -5,6 +5,7 @@ from functools import partial
 from typing import Final
 
 from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL
+from cognitive_operator.plan.attempt import AttemptTiming
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
 from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
@@ -17,7 +18,7 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import ObjectName
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
-from cognitive_operator.reconcile.task.attempt import AttemptObserver
+from cognitive_operator.reconcile.task.attempt import AttemptExecutor
 from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
 from cognitive_operator.reconcile.task.gates.gate import Gates, QueueTimeoutGate, SpecGate
@@ -46,13 +47,13 @@ class Engine:
         self._collector = TtlAfterFinished(deps, index, self._sweep.delete_task)
         self._gauges = QueueMetrics(deps, index)
         self._pump = ResponseInbox(deps, index, self._tasks)
-        attempts = AttemptObserver(deps, index, self._cleaner)
+        attempts = AttemptExecutor(deps, index, self._cleaner, AttemptTiming())
         dependencies = DependencyGate(deps, index)
         inputs = InputGate(deps, index, dependencies)
         late = QueueTimeoutGate(deps.kube, index)
         holds = Gates([SpecGate(), OutputSchemaGate(), late, dependencies, inputs])
         requests = RequestPublisher(deps, inputs)
-        self._task = TaskReconciler(deps, index, holds, attempts, self._sweep, requests=requests)
+        self._task = TaskReconciler(deps, index, holds, attempts, self._sweep, requests=requests, cleanup=self._cleaner)
         self._schedules = ScheduleReconciler(deps, index, self._sweep)
         index.links.wake = self._sweep.enqueue
         clusters = RayClusterReconciler(deps, index)

@@ -13,14 +13,14 @@ from cognitive_operator.reconcile.state.records import ObjectName
 from cognitive_operator.scheduling.ttl_heap import StartedAttempt, TaskEnd
 
 
-@dataclass
+@dataclass(frozen=True)
 class PendingResponse:
-    """A verified response, with its delivery when it came by the consumer."""
+    """A verified response that is not settled yet."""
 
-    namespace: str
     key: AttemptKey
     response: Completed | Failed
     delivery: Delivery | None
+    """None: it was read from the stream."""
     sequence: int
 
 
@@ -67,3 +67,13 @@ class TaskRecord:
     def was_claimed(self, number: int) -> bool:
         """Tell whether the status names the worker of an attempt."""
         return self.task is not None and any(a.number == number and a.worker for a in self.task.status.attempts)
+
+    def open_response(self) -> PendingResponse | None:
+        """Return the response to the present attempt: of repeated ones the first in the stream."""
+        still_open = (each for each in self.pending_responses if not self.has_closed(each.key.number))
+        return min(still_open, key=lambda each: each.sequence, default=None)
+
+    def late_responses(self) -> list[PendingResponse]:
+        """Return the responses to attempts that have ended already, in their order in the stream."""
+        late = [each for each in self.pending_responses if self.has_closed(each.key.number)]
+        return sorted(late, key=lambda each: each.sequence)

@@ -1,211 +1,186 @@
-"""Looks at an attempt in flight: has it ended, and how."""
+"""Observes a task's attempt and carries out the step that ``plan.attempt`` decides on."""
 
 from dataclasses import replace
-from typing import Final
 
-from cognitive_operator.api.conditions import Outcome, Reason
-from cognitive_operator.api.names import AttemptKey, attempt_submission_id, response_subject
-from cognitive_operator.api.wire import SIGNATURE_HEADER, Claim, attempt_key, sign
+from cognitive_operator.api.names import attempt_submission_id, request_subject, response_subject
+from cognitive_operator.api.resources import Task
+from cognitive_operator.api.wire import SIGNATURE_HEADER, attempt_key, sign
 from cognitive_operator.desired.ray_job import desired_attempt
 from cognitive_operator.errors import MessageError, RayRefusedError
+from cognitive_operator.plan.attempt import (
+    AttemptTiming,
+    Close,
+    Read,
+    Step,
+    Stop,
+    Submit,
+    TakeBack,
+    plan_attempt,
+    refused_job,
+)
+from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
 from cognitive_operator.plan.closed_response import closed_response
-from cognitive_operator.plan.gate import queue_timeout, spec_gate
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, attempt_end
-from cognitive_operator.plan.task import RUNNING_AFTER_S
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord
-from cognitive_operator.reconcile.state.task_record import TaskRecord
+from cognitive_operator.reconcile.state.task_record import PendingResponse, TaskRecord
 from cognitive_operator.reconcile.task.cleanup import AttemptCleanup, AttemptGarbage
 from cognitive_operator.reconcile.task.responses import ResponseReader
-from cognitive_operator.reconcile.task.withdrawal import Withdrawal
-
-LEASE_LOST_S: Final = 15.0
-REPUBLISH_AFTER_S: Final = 60.0
-DEADLINE_GRACE_S: Final = 30.0
-RAY_LOOK_AFTER_S: Final = 2.0
-RESULT_LOST_S: Final = 30.0
-JOB_START_S: Final = 300.0
-"""How long Ray may take to start an attempt's job."""
-STOP_GRACE_S: Final = 5.0
-"""How long an attempt that is stopped may take to say how it ended."""
-UNCLAIMED_STOP_S: Final = 0.5
-"""How long a request that was deleted may still be claimed by an executor that had just fetched it."""
 
 
 class AttemptObserver:
-    """Finds out how an attempt ended: by its response, else by its claim, its worker's lease and its Ray job."""
+    """Reads the facts that ``plan_attempt`` decides on, and no more than it asks for; writes nothing."""
 
-    def __init__(self, deps: Deps, index: Index, cleaner: AttemptCleanup) -> None:
+    def __init__(self, deps: Deps, index: Index, responses: ResponseReader, timing: AttemptTiming) -> None:
         self._deps = deps
         self._index = index
-        self._cleaner = cleaner
-        self.responses = ResponseReader(deps)
-        self._withdrawal = Withdrawal(deps, index)
+        self._responses = responses
+        self._timing = timing
 
-    async def observe(self, record: TaskRecord) -> AttemptEnd | None:
-        """Return how the task's attempt ended, None while it goes on or there is none."""
-        end = await self._look(record)
-        if end is None or end.sequence is not None or end.reason == Reason.AGENT_DELETED:
-            return end
-        return replace(end, sequence=await self._note(record, end))
+    async def observe_attempt(self, record: TaskRecord, task: Task) -> AttemptFacts:
+        """Return the facts about a task's attempt, with every source read that its next step depends on.
 
-    async def _note(self, record: TaskRecord, end: AttemptEnd) -> int:
-        """Tell the stream of an end that no executor told it, before the task's status says so."""
+        Raises:
+            TransientError: A source cannot be read now; retry.
+        """
+        agent = self._index.agent_of(record)
+        facts = self._known(record, task, agent)
+        while isinstance(step := plan_attempt(facts, self._timing), Read) and facts.attempt is not None:
+            facts = await self._read(facts, facts.attempt, step.source, agent)
+        return facts
+
+    def _known(self, record: TaskRecord, task: Task, agent: AgentRecord | None) -> AttemptFacts:
+        pending = record.open_response()
+        return AttemptFacts(
+            attempt=record.attempt,
+            task=task,
+            agent=agent.agent if agent else None,
+            response=attempt_end(pending.key, pending.response, pending.sequence) if pending else None,
+            is_ray_changing=agent is not None and agent.is_changing,
+            is_agent_blocked=agent is not None and agent.blocker is not None,
+            server_time_s=self._deps.kube.server_time(),
+            now_s=self._deps.clock.monotonic(),
+            now=self._deps.clock.now(),
+        )
+
+    async def _read(
+        self, facts: AttemptFacts, attempt: InFlightAttempt, source: Source, agent: AgentRecord | None
+    ) -> AttemptFacts:
+        match source:
+            case Source.CLAIM:
+                facts = await self._with_claim(facts, attempt, agent)
+            case Source.SECOND_CLAIM:
+                facts = replace(facts, second_claim=Reading(await self._deps.broker.get_claim(attempt.key)))
+            case Source.JOB:
+                assert agent is not None, "a job is asked for only on behalf of an agent that exists"
+                submission_id = attempt_submission_id(attempt.key.task_uid, attempt.key.number)
+                facts = replace(facts, job=Reading(await self._deps.ray.get(agent.reach_ray(), submission_id)))
+            case Source.RESPONSES:
+                namespace = facts.task.metadata.namespace
+                facts = replace(facts, retained=Reading(await self._responses.retained(namespace, attempt.key)))
+        return replace(facts, now_s=self._deps.clock.monotonic(), now=self._deps.clock.now())
+
+    async def _with_claim(
+        self, facts: AttemptFacts, attempt: InFlightAttempt, agent: AgentRecord | None
+    ) -> AttemptFacts:
+        try:
+            claim = await self._deps.broker.get_claim(attempt.key)
+        except MessageError as error:
+            return replace(facts, claim_fault=str(error))
+        attempt = attempt.with_claim(claim, self._deps.clock.monotonic())
+        return replace(facts, attempt=attempt, claim=Reading(claim), lease=self._lease(attempt, agent))
+
+    def _lease(self, attempt: InFlightAttempt, agent: AgentRecord | None) -> LeaseFacts | None:
+        if attempt.claim is None or agent is None:
+            return None
+        seen = agent.workers.get(attempt.claim.worker)
+        return LeaseFacts(seen.changed_s if seen else None, agent.leases_at_s, self._deps.broker.connected_since)
+
+
+class AttemptExecutor:
+    """Takes a task's attempt a step further."""
+
+    def __init__(self, deps: Deps, index: Index, cleanup: AttemptCleanup, timing: AttemptTiming) -> None:
+        self._deps = deps
+        self._index = index
+        self._cleanup = cleanup
+        self._timing = timing
+        self._observer = AttemptObserver(deps, index, ResponseReader(deps), timing)
+
+    async def advance(self, record: TaskRecord) -> AttemptEnd | None:
+        """Carry out the next step; return the attempt's end, None while it goes on or there is none.
+
+        Raises:
+            TransientError: Retry.
+        """
+        if record.task is None:
+            return None
+        facts = await self._observer.observe_attempt(record, record.task)
+        record.attempt = facts.attempt
+        return await self._carry_out(record, plan_attempt(facts, self._timing))
+
+    async def _carry_out(self, record: TaskRecord, step: Step) -> AttemptEnd | None:
+        match step:
+            case Close():
+                return await self._close(record, step)
+            case TakeBack():
+                return await self._take_back(record, step)
+            case Submit():
+                return await self._submit(record, step)
+            case Stop():
+                record.attempt = step.attempt
+                self._cleanup.add(AttemptGarbage(record.name[0], step.attempt.key))
+        return None
+
+    async def _close(self, record: TaskRecord, step: Close) -> AttemptEnd:
+        if step.stops_executor:
+            self._cleanup.add(AttemptGarbage(record.name[0], step.end.key))
+        if step.publishes_response:
+            return await self._with_closed_response(record, step.end)
+        self._keep_response(record, step.end)
+        return step.end
+
+    def _keep_response(self, record: TaskRecord, end: AttemptEnd) -> None:
+        """Keep a response that was found in the stream until its end is written."""
+        if end.response is None or end.sequence is None:
+            return
+        if all(pending.sequence != end.sequence for pending in record.pending_responses):
+            record.pending_responses.append(PendingResponse(end.key, end.response, None, end.sequence))
+
+    async def _take_back(self, record: TaskRecord, step: TakeBack) -> AttemptEnd | None:
+        key, agent = step.attempt.key, self._index.agent_of(record)
+        if step.end is not None and agent is None:
+            return None  # the agent was deleted while its attempt was observed, which ends the attempt in another way
+        await self._deps.broker.delete_request(request_subject(record.name[0], key))
+        record.attempt = None
+        self._index.put_back(record)
+        if step.end is None or agent is None:
+            return None
+        await self._deps.ray.stop(agent.reach_ray(), attempt_submission_id(key.task_uid, key.number))
+        return await self._with_closed_response(record, step.end)
+
+    async def _submit(self, record: TaskRecord, step: Submit) -> AttemptEnd | None:
+        agent = self._index.agent_of(record)
+        refusal = await self.submit(step.attempt, agent) if agent is not None else None
+        if refusal is None:
+            return None
+        return await self._close(record, refused_job(step.attempt, self._deps.clock.now(), refusal))
+
+    async def submit(self, attempt: InFlightAttempt, agent: AgentRecord) -> str | None:
+        """Submit the Ray job of an attempt; return the reason when Ray refuses the job for good."""
+        submission = desired_attempt(agent.agent, attempt.key, self._deps.environment)
+        try:
+            await self._deps.ray.submit(agent.reach_ray(), submission)
+        except RayRefusedError as error:
+            return str(error)
+        return None
+
+    async def _with_closed_response(self, record: TaskRecord, end: AttemptEnd) -> AttemptEnd:
+        """Publish the end of an attempt to the stream of responses, before the task's status reports it."""
         namespace, name = record.name
         subject = response_subject("closed", namespace, end.key)
         payload = closed_response(end, namespace, name).model_dump_json().encode()
         key = attempt_key(self._deps.master_key, end.key.task_uid, end.key.number)
-        return await self._deps.broker.publish_closed(subject, payload, {SIGNATURE_HEADER: sign(key, subject, payload)})
-
-    async def _look(self, record: TaskRecord) -> AttemptEnd | None:
-        arrival = await self.responses.present(record)
-        if arrival is not None:
-            return attempt_end(arrival.key, arrival.response, arrival.sequence)
-        if record.attempt is None:
-            return None
-        agent = self._index.agent_of(record)
-        if agent is None or agent.agent.metadata.uid != record.attempt.key.agent_uid:
-            return await self._abandoned(record, record.attempt)
-        return await self._look_at_flight(record, record.attempt, agent)
-
-    async def _look_at_flight(
-        self, record: TaskRecord, attempt: InFlightAttempt, agent: AgentRecord
-    ) -> AttemptEnd | None:
-        if record.task is not None and spec_gate(record.task.spec) is not None:
-            return await self._stopped(record, attempt, agent)
-        if record.task is not None and attempt.claim is None:
-            late = queue_timeout(record.task, agent.agent, self._deps.kube.server_time())
-            if late is not None:
-                return await self._withdrawal.late(record, attempt, agent, late)
-        if self._deps.clock.monotonic() - attempt.since_s < RUNNING_AFTER_S:
-            return None
-        return await self._follow(record, attempt, agent)
-
-    async def _stopped(self, record: TaskRecord, attempt: InFlightAttempt, agent: AgentRecord) -> AttemptEnd | None:
-        """Stop an attempt on its task's word: its executor says how it ended, else the operator does."""
-        now_s = self._deps.clock.monotonic()
-        if attempt.stopping_since_s is None:
-            record.attempt = replace(attempt, stopping_since_s=now_s)
-            self._cleaner.add(AttemptGarbage(record.name[0], attempt.key))
-            return None
-        end = await self._follow(record, attempt, agent)
-        stopping_s = now_s - attempt.stopping_since_s
-        if end is not None or record.attempt is None:
-            return end
-        if record.attempt.claim is None:
-            if stopping_s > UNCLAIMED_STOP_S:
-                message = "Stopped before an executor began it."
-                return await self._withdrawal.give_up(record, record.attempt, agent, Reason.CANCELLED, message)
-            return None
-        if stopping_s > STOP_GRACE_S:
-            message = f"Worker {record.attempt.claim.worker} was told to stop and did not within {STOP_GRACE_S:g} s."
-            return record.attempt.closed(
-                self._deps.clock.now(), Outcome.LOST, Reason.CANCELLED, message, retryable=False
-            )
-        return None
-
-    async def _follow(self, record: TaskRecord, attempt: InFlightAttempt, agent: AgentRecord) -> AttemptEnd | None:
-        """Look at an attempt by its claim."""
-        try:
-            claim = await self._deps.broker.get_claim(attempt.key)
-        except MessageError as error:
-            return attempt.closed(
-                self._deps.clock.now(), Outcome.LOST, Reason.EXECUTOR_LOST, f"The claim is unreadable: {error}"
-            )
-        attempt = record.attempt = attempt.with_claim(claim, self._deps.clock.monotonic())
-        if attempt.claim is None:
-            return await self._unclaimed(record, attempt, agent)
-        return await self._claimed(record, attempt, attempt.claim, agent)
-
-    def clean_up(self, namespace: str, key: AttemptKey) -> None:
-        """The task of an attempt was deleted: what the attempt left goes with it."""
-        self._cleaner.add(AttemptGarbage(namespace, key, is_gone=True))
-
-    def drop_input(self, namespace: str, key: AttemptKey) -> None:
-        """An attempt ended: nobody needs the object with its input any more."""
-        self._cleaner.add(AttemptGarbage(namespace, key, is_input=True))
-
-    async def _abandoned(self, record: TaskRecord, attempt: InFlightAttempt) -> AttemptEnd:
-        retained = await self.responses.retained(record, attempt.key)
-        if retained is not None:
-            return retained
-        self._cleaner.add(AttemptGarbage(record.name[0], attempt.key))
-        message = f"CognitiveAgent {record.agent[0]}/{record.agent[1]} was deleted."
-        return attempt.closed(self._deps.clock.now(), Outcome.FAILED, Reason.AGENT_DELETED, message, is_counted=False)
-
-    async def _unclaimed(self, record: TaskRecord, attempt: InFlightAttempt, agent: AgentRecord) -> AttemptEnd | None:
-        age_s = self._deps.clock.monotonic() - attempt.since_s
-        is_held = (agent.agent.spec.suspend or agent.is_changing) and attempt.mode != "Job"
-        if attempt.mode != agent.agent.spec.execution.mode or is_held:
-            await self._withdrawal.take_back(record, attempt)
-            return None
-        if attempt.stopping_since_s is not None:
-            return None
-        if attempt.mode == "Job":
-            return await self._job_unclaimed(record, attempt, agent) if age_s > RAY_LOOK_AFTER_S else None
-        if age_s > REPUBLISH_AFTER_S and agent.blocker is None:
-            await self._withdrawal.take_back(record, attempt)
-        return None
-
-    async def _job_unclaimed(
-        self, record: TaskRecord, attempt: InFlightAttempt, agent: AgentRecord
-    ) -> AttemptEnd | None:
-        submission_id = attempt_submission_id(attempt.key.task_uid, attempt.key.number)
-        job = await self._deps.ray.get(agent.reach_ray(), submission_id)
-        if job is None:
-            return await self.submit(attempt, agent)
-        if not job.is_terminal:
-            age_s = self._deps.clock.monotonic() - attempt.since_s
-            message = f"Ray did not start job {submission_id} within {JOB_START_S:g} s: it is {job.status}."
-            late = age_s > JOB_START_S and job.status == "PENDING"
-            return await self._withdrawal.give_up(record, attempt, agent, Reason.JOB_FAILED, message) if late else None
-        claim = await self._deps.broker.get_claim(attempt.key)
-        if claim is not None:
-            return None
-        retained = await self.responses.retained(record, attempt.key)
-        message = f"Ray job {submission_id} is {job.status} and never began the attempt: {job.message}"
-        return retained or attempt.closed(self._deps.clock.now(), Outcome.FAILED, Reason.JOB_FAILED, message)
-
-    async def submit(self, attempt: InFlightAttempt, agent: AgentRecord) -> AttemptEnd | None:
-        """Submit the Ray job of an attempt in Job mode; return a end when Ray refuses it for good."""
-        try:
-            await self._deps.ray.submit(
-                agent.reach_ray(), desired_attempt(agent.agent, attempt.key, self._deps.environment)
-            )
-        except RayRefusedError as error:
-            return attempt.closed(self._deps.clock.now(), Outcome.FAILED, Reason.JOB_FAILED, str(error))
-        return None
-
-    async def _claimed(
-        self, record: TaskRecord, attempt: InFlightAttempt, claim: Claim, agent: AgentRecord
-    ) -> AttemptEnd | None:
-        claimed_s = self._deps.clock.monotonic() - (attempt.claimed_since_s or 0.0)
-        if claim.state == "ended":
-            return await self._ended(record, attempt, claimed_s)
-        if self._is_lost(claim, attempt, agent):
-            retained = await self.responses.retained(record, attempt.key)
-            message = f"Worker {claim.worker} stopped renewing its lease."
-            return retained or attempt.closed(self._deps.clock.now(), Outcome.LOST, Reason.EXECUTOR_LOST, message)
-        timeout_s = record.task.timeout_s(agent.agent) if record.task else 0
-        if claimed_s > timeout_s + DEADLINE_GRACE_S:
-            self._cleaner.add(AttemptGarbage(record.name[0], attempt.key))
-            message = f"The attempt ran longer than its {timeout_s} s and its worker did not end it."
-            return attempt.closed(
-                self._deps.clock.now(), Outcome.FAILED, Reason.DEADLINE_EXCEEDED, message, retryable=False
-            )
-        return None
-
-    async def _ended(self, record: TaskRecord, attempt: InFlightAttempt, claimed_s: float) -> AttemptEnd | None:
-        """A claim ends after its response is in the stream: read it there if the consumer has not brought it."""
-        retained = await self.responses.retained(record, attempt.key)
-        if retained is None and claimed_s > RESULT_LOST_S:
-            message = "The attempt ended, but its response is not in the stream any more."
-            return attempt.closed(self._deps.clock.now(), Outcome.LOST, Reason.RESULT_LOST, message)
-        return retained
-
-    def _is_lost(self, claim: Claim, attempt: InFlightAttempt, agent: AgentRecord) -> bool:
-        seen = agent.workers.get(claim.worker)
-        last_s = seen.changed_s if seen else attempt.claimed_since_s or 0.0
-        looked_s = min(agent.leases_at_s, self._deps.clock.monotonic())
-        return looked_s - max(last_s, self._deps.broker.connected_since) > LEASE_LOST_S
+        headers = {SIGNATURE_HEADER: sign(key, subject, payload)}
+        return replace(end, sequence=await self._deps.broker.publish_closed(subject, payload, headers))

@@ -92,9 +92,8 @@ class ResponseInbox:
             await delivery.nak(PAUSE_S)
             return
         if is_known:
-            self._index.tasks[key.task_uid].pending_responses.append(
-                PendingResponse(namespace, key, content, delivery, delivery.response.sequence)
-            )
+            pending = PendingResponse(key, content, delivery, delivery.response.sequence)
+            self._index.tasks[key.task_uid].pending_responses.append(pending)
             self._tasks.add(key.task_uid)
         else:
             self._deps.metrics.count("results_dropped", reason="TaskGone")

@@ -21,10 +21,12 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import PendingUsage
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter, WriteResult
-from cognitive_operator.reconcile.task.attempt import AttemptObserver
+from cognitive_operator.reconcile.task.attempt import AttemptExecutor
+from cognitive_operator.reconcile.task.cleanup import AttemptCleanup, AttemptGarbage
 from cognitive_operator.reconcile.task.gates.gate import Gates
 from cognitive_operator.reconcile.task.metrics import count_ends
 from cognitive_operator.reconcile.task.publish import RequestPublisher
+from cognitive_operator.reconcile.task.responses import ResponseSettler
 from cognitive_operator.status.task import Stamp, failed, refused
 
 logger = logging.getLogger(__name__)
@@ -43,10 +45,11 @@ class TaskReconciler:
         deps: Deps,
         index: Index,
         holds: Gates,
-        attempts: AttemptObserver,
+        attempts: AttemptExecutor,
         sweep: Resync,
         *,
         requests: RequestPublisher,
+        cleanup: AttemptCleanup,
     ) -> None:
         self._deps = deps
         self._index = index
@@ -54,6 +57,8 @@ class TaskReconciler:
         self._attempts = attempts
         self._sweep = sweep
         self._requests = requests
+        self._cleanup = cleanup
+        self._responses = ResponseSettler(deps)
         self._writer = StatusWriter(deps.kube, deps.events, TASK_KIND, TASK_PLURAL)
 
     async def reconcile(self, uid: str) -> float | None:
@@ -72,7 +77,8 @@ class TaskReconciler:
     async def _step(self, record: TaskRecord) -> float | None:
         if record.attempt is not None:
             self._index.queue_of(record.agent).start(record.uid)
-        end = await self._attempts.observe(record)
+        await self._responses.drop_late(record)
+        end = await self._attempts.advance(record)
         hold = self._line_up(record, await self._look(record))
         facts = self._facts(record, hold, end)
         if facts is None or record.body is None:
@@ -194,13 +200,10 @@ class TaskReconciler:
 
     async def _close(self, record: TaskRecord, end: AttemptEnd) -> None:
         """The end of the attempt is written: settle its response and free its slot."""
-        for arrival in [a for a in record.pending_responses if a.key.number <= end.key.number]:
-            record.pending_responses.remove(arrival)
-            if arrival.delivery is not None:
-                await arrival.delivery.ack()
+        await self._responses.settle(record, end.key.number)
         if record.has_input_beside:
             record.has_input_beside = False
-            self._attempts.drop_input(record.name[0], end.key)
+            self._cleanup.add(AttemptGarbage(record.name[0], end.key, is_input=True))
         record.attempt = None
         self._note_credentials(record, end)
         self._note_costs(record, end)
@@ -235,8 +238,7 @@ class TaskReconciler:
 
     async def _finished(self, record: TaskRecord) -> None:
         record.attempt = None
-        for arrival in list(record.pending_responses):
-            await self._attempts.responses.drop_late(record, arrival)
+        await self._responses.drop_late(record)
         self._release(record)
 
     def _release(self, record: TaskRecord) -> None:
@@ -264,7 +266,7 @@ class TaskReconciler:
             raise
         record.attempt = InFlightAttempt(key, agent.agent.spec.execution.mode, self._deps.clock.monotonic())
         if self._index.tasks.get(record.uid) is not record:
-            self._attempts.clean_up(record.name[0], key)
+            self._cleanup.add(AttemptGarbage(record.name[0], key, is_gone=True))
         elif not is_new:
             logger.info("adopted an attempt", extra={"task": "/".join(record.name), "attempt": number})
         elif record.attempt.mode == "Job":

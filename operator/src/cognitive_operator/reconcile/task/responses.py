@@ -1,6 +1,7 @@
-"""What an attempt said itself: a response that its consumer brought, or one that the stream has kept."""
+"""Reads responses that the stream has kept, and settles responses that the consumer has delivered."""
 
 import logging
+from collections.abc import Iterable
 from typing import Final
 
 from cognitive_operator.api.names import AttemptKey, responses_of_attempt
@@ -12,45 +13,57 @@ from cognitive_operator.reconcile.task.inbox import is_closed_response, verified
 
 logger = logging.getLogger(__name__)
 MAX_MESSAGES: Final = 64
-"""Of one attempt that are looked at: one, beside what was forged."""
+"""Maximum messages read for an attempt; a valid attempt has one, the others are repeated or forged."""
 
 
 class ResponseReader:
-    """Finds the response of an attempt."""
+    """Finds the response of an attempt in the stream of responses."""
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
 
-    async def present(self, record: TaskRecord) -> PendingResponse | None:
-        """Return the response of the present attempt; settle those of past ones."""
-        present: PendingResponse | None = None
-        for arrival in sorted(record.pending_responses, key=lambda a: a.sequence):  # of repeated ones the first
-            if record.has_closed(arrival.key.number):
-                await self.drop_late(record, arrival)
-            else:
-                present = present or arrival
-        return present
+    async def retained(self, namespace: str, key: AttemptKey) -> AttemptEnd | None:
+        """Return the end of an attempt by its executor's first valid response in the stream.
 
-    async def drop_late(self, record: TaskRecord, arrival: PendingResponse) -> None:
-        """Settle a response that comes after its attempt was closed."""
-        record.pending_responses.remove(arrival)
-        if arrival.delivery is not None:
-            await arrival.delivery.ack()
-            self._deps.metrics.count("results_dropped", reason="AttemptClosed")
-
-    async def retained(self, record: TaskRecord, key: AttemptKey) -> AttemptEnd | None:
-        """Return how an executor ended the attempt by its word in the stream; of repeated ones by the first."""
-        subjects = responses_of_attempt(record.name[0], key)
+        Raises:
+            BrokerUnavailableError: Retry.
+        """
+        subjects = responses_of_attempt(namespace, key)
         for response in await self._deps.broker.read_responses(subjects, 0, MAX_MESSAGES):
             if is_closed_response(response.subject):
                 continue
             try:
-                namespace, _, content = verified(response, self._deps.master_key)
+                _, _, content = verified(response, self._deps.master_key)
             except MessageError as error:
                 logger.warning(
                     "ignored a retained response", extra={"subject": response.subject, "reason": error.reason}
                 )
                 continue
-            record.pending_responses.append(PendingResponse(namespace, key, content, None, response.sequence))
             return attempt_end(key, content, response.sequence)
         return None
+
+
+class ResponseSettler:
+    """Acknowledges delivered responses that are not needed any more."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+
+    async def drop_late(self, record: TaskRecord) -> None:
+        """Settle and count the responses of attempts that have ended already."""
+        for pending in await self._settle(record, record.late_responses()):
+            if pending.delivery is not None:
+                self._deps.metrics.count("results_dropped", reason="AttemptClosed")
+
+    async def settle(self, record: TaskRecord, number: int) -> None:
+        """Settle the responses up to an attempt whose end is written."""
+        await self._settle(record, [each for each in record.pending_responses if each.key.number <= number])
+
+    async def _settle(self, record: TaskRecord, responses: Iterable[PendingResponse]) -> list[PendingResponse]:
+        settled = list(responses)
+        for pending in settled:
+            record.pending_responses.remove(pending)
+        for pending in settled:
+            if pending.delivery is not None:
+                await pending.delivery.ack()
+        return settled
