@@ -5,7 +5,7 @@ import pytest
 from cognitive_operator.adapters.model import ModelEndpoint
 from cognitive_operator.adapters.web import WebClient
 from cognitive_operator.services import ModelProbe, ModelTarget
-from http_double import HANG, HttpDouble, Reply
+from support.servers.http_double import HANG, HttpDouble, Reply
 
 pytestmark = pytest.mark.component
 

@@ -15,7 +15,7 @@ from cognitive_operator.desired.vllm import (
     desired_key,
     desired_service,
 )
-from operator_objects import agent_body
+from support.builders.operator_objects import agent_body
 
 GOLDEN = Path(__file__).parent
 LEAST: dict[str, Any] = {}

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from controlplane import Kubectl
-from crd_objects import INPUTS, agent, sample, source, task, with_one_source
-from crd_schema import defaulted, examples, part
+from support.builders.crd_objects import INPUTS, agent, sample, source, task, with_one_source
+from support.builders.crd_schema import defaulted, examples, part
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("crds")]
 OWN_MODEL = {"provider": "vllm", "endpoint": None}

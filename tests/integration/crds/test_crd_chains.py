@@ -7,8 +7,8 @@ import pytest
 
 from controlplane import Kubectl
 from controlplane.kubectl import KubectlError
-from crd_objects import task
-from eventually import eventually
+from support.builders.crd_objects import task
+from support.eventually import eventually
 
 pytestmark = pytest.mark.integration
 

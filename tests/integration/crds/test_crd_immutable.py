@@ -7,9 +7,9 @@ import pytest
 
 from controlplane import ControlPlane, Kubectl
 from controlplane.kubectl import KubectlError
-from crd_objects import INPUTS, agent, at, merged, nested, sample, task, with_one_source
-from crd_schema import MUTABLE, FieldPath, fields, part
-from eventually import eventually
+from support.builders.crd_objects import INPUTS, agent, at, merged, nested, sample, task, with_one_source
+from support.builders.crd_schema import MUTABLE, FieldPath, fields, part
+from support.eventually import eventually
 
 pytestmark = pytest.mark.integration
 SPEC = with_one_source(part("CognitiveTask", "spec"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from controlplane import Kubectl
-from crd_objects import task
+from support.builders.crd_objects import task
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("crds")]
 MAX_SPEC_BYTES = 192 * 1024

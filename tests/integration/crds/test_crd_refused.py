@@ -7,7 +7,7 @@ import pytest
 
 from controlplane import Kubectl
 from controlplane.kubectl import KubectlError
-from crd_objects import INPUTS, Manifest, agent, source, task
+from support.builders.crd_objects import INPUTS, Manifest, agent, source, task
 
 pytestmark = pytest.mark.integration
 

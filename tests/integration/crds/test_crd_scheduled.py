@@ -7,7 +7,7 @@ import pytest
 
 from controlplane import Kubectl
 from controlplane.kubectl import KubectlError
-from crd_objects import API_VERSION, Manifest, task
+from support.builders.crd_objects import API_VERSION, Manifest, task
 
 pytestmark = pytest.mark.integration
 

@@ -8,9 +8,9 @@ import pytest
 
 from controlplane import Kubectl
 from controlplane.kubectl import KubectlError
-from crd_objects import agent, task
-from crd_schema import fields, part
-from eventually import eventually
+from support.builders.crd_objects import agent, task
+from support.builders.crd_schema import fields, part
+from support.eventually import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("crds")]
 NOW = "2026-11-21T02:00:10.000000Z"

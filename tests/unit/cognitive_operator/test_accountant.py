@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import response_subject, responses_of_agent
 from cognitive_operator.api.wire import SIGNATURE_HEADER, Completed, Failed, attempt_key, sign
@@ -13,6 +12,7 @@ from cognitive_operator.ports import RetainedResponse
 from cognitive_operator.reconcile.accountant import PAGE, Accountant
 from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.records import AgentRecord
+from support.builders import operator_objects as o
 
 MASTER = b"m" * 32
 

@@ -21,7 +21,7 @@ from cognitive_operator.errors import (
 from cognitive_operator.ports import Body
 from cognitive_operator.reconcile.broker_accounts import EXPEL_AFTER_S, LOOK_EVERY_S, BrokerAccounts
 from cognitive_operator.reconcile.records import AgentRecord
-from operator_objects import AGENT_UID, agent_body
+from support.builders.operator_objects import AGENT_UID, agent_body
 
 
 @dataclass

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.errors import CognitiveOperatorError, ConflictError, ForbiddenError, ObjectNotFoundError
 from cognitive_operator.plan.expiry import end_of, tried_of
 from cognitive_operator.ports import Identity
 from cognitive_operator.reconcile.collector import DELETES_PER_LOOK, Collector
 from cognitive_operator.reconcile.index import Index
+from support.builders import operator_objects as o
 
 ENDED = "2026-11-21T02:00:03Z"
 ENDED_S = 1795226403.0

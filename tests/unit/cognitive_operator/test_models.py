@@ -13,7 +13,7 @@ from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.models import Models
 from cognitive_operator.reconcile.records import AgentRecord
 from cognitive_operator.services import ModelSeen, ModelTarget, ModelTrial
-from operator_objects import AGENT_UID, NOW, agent_body
+from support.builders.operator_objects import AGENT_UID, NOW, agent_body
 
 OWN = {"llm": {"provider": "vllm", "model": "m", "vllm": {}}}
 WROTE = ModelTrial(ok=True, message="", first_token_s=0.1, tokens_per_second=5)

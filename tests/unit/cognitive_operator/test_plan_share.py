@@ -11,7 +11,7 @@ from cognitive_operator.api.resources import Agent
 from cognitive_operator.plan.line import place_of
 from cognitive_operator.plan.queue import AgentQueue, Terms
 from cognitive_operator.plan.share import RayShare, ray_cluster_of
-from operator_objects import agent_body
+from support.builders.operator_objects import agent_body
 
 WEIGHTS = st.lists(st.integers(1, 7), min_size=2, max_size=5)
 

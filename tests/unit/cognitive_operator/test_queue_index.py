@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import operator_objects as o
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.plan.flight import Flight
 from cognitive_operator.plan.share import RayBounds
@@ -11,6 +10,7 @@ from cognitive_operator.reconcile.gauges import QueueGauges
 from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.records import TaskRecord
 from cognitive_operator.telemetry import QueueSeen
+from support.builders import operator_objects as o
 
 NAME = ("team", "sre")
 ACCEPTED = {"phase": "Queued", "conditions": [{"type": "Accepted", "status": "True"}]}

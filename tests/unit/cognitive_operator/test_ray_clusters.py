@@ -26,7 +26,7 @@ from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.ray_clusters import RayClusters
 from cognitive_operator.reconcile.records import AgentRecord
 from cognitive_operator.services import RayTarget
-from operator_objects import AGENT_UID, agent_body, key, task_body
+from support.builders.operator_objects import AGENT_UID, agent_body, key, task_body
 
 NAME = "ca-sre-bafde89c-ray"
 HEAD = {"conditions": [{"type": "HeadPodReady", "status": "True"}], "head": {"podIP": "10.0.0.7"}}

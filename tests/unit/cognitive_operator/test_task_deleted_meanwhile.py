@@ -2,12 +2,12 @@
 
 import asyncio
 
-import operator_objects as o
 from cognitive_operator.plan.flight import Flight
 from cognitive_operator.reconcile.holds import Holds
 from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.records import TaskRecord
 from cognitive_operator.reconcile.tasks import TaskReconciler
+from support.builders import operator_objects as o
 
 
 class Outside:

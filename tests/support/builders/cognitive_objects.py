@@ -5,10 +5,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from api_reader import reader_of
 from controlplane import Kubectl
-from eventually import eventually
-from ray_submissions import RaySubmissions
+from support.cluster.api_reader import reader_of
+from support.cluster.ray_submissions import RaySubmissions
+from support.eventually import eventually
 
 API_VERSION = "cognitive.seedcore.io/v1alpha1"
 PLURALS = {"cagent": "cognitiveagents", "ctask": "cognitivetasks", "csched": "cognitiveschedules"}

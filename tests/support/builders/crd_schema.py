@@ -9,7 +9,7 @@ import yaml
 
 from reference.__main__ import load_crds
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[3]
 EXAMPLES: Final = ROOT / "examples"
 Schema = dict[str, Any]
 FieldPath = tuple[str, ...]

@@ -15,9 +15,9 @@ from cognitive_operator.adapters.agent_accounts import LIFE_S, NatsAgentAccounts
 from cognitive_operator.adapters.nats_accounts import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
 from cognitive_operator.adapters.nats_connection import NatsSettings
 from cognitive_operator.errors import BrokerUnavailableError
-from eventually import eventually_async
-from nats_accounts import full_resolver, serve
-from wire_broker import WireBroker
+from support.eventually import eventually_async
+from support.servers.nats_accounts import full_resolver, serve
+from support.servers.wire_broker import WireBroker
 
 
 @dataclass(frozen=True)
