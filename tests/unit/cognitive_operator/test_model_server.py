@@ -14,7 +14,7 @@ from cognitive_operator.plan.model_server import ObservedServer, server_check, s
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.model import InferenceResult
 from cognitive_operator.status.model import model_status
-from operator_objects import NOW, agent_body
+from support.builders.operator_objects import NOW, agent_body
 
 FOUND = Check("True", Reason.AVAILABLE, "It lists 1 models")
 MISSING = Check("False", Reason.MODEL_NOT_SERVED, "serves another")

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
@@ -17,6 +16,7 @@ from cognitive_operator.plan.agent import (
     blocker_of,
     model_check,
 )
+from support.builders import operator_objects as o
 
 GOOD = Check("True", Reason.AVAILABLE, "fine")
 BAD_RAY = Check("False", Reason.RAY_UNREACHABLE, "gone")
