@@ -68,9 +68,9 @@ async def scene(tmp_path: Path, nats_server: NatsServer, new_broker: NewBroker) 
 
 async def _laid_out(operator: NatsBroker, agent: str) -> None:
     async def done() -> bool:
-        if operator.is_connected:
-            await operator.ensure_agent("default", agent)
-        return operator.is_connected
+        if operator.connection.is_ready:
+            await operator.agents.ensure("default", agent)
+        return operator.connection.is_ready
 
     await eventually_async(done)
 

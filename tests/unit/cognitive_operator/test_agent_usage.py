@@ -32,10 +32,13 @@ class Broker:
     stream: str = "2026"
     asked: list[tuple[str, int]] = field(default_factory=list)
 
-    async def response_stream(self) -> str:
+    def __post_init__(self) -> None:
+        self.responses = self
+
+    async def stream_created_at(self) -> str:
         return self.stream
 
-    async def read_responses(self, subjects: str, after: int, limit: int) -> list[RetainedResponse]:
+    async def read(self, subjects: str, after: int, limit: int) -> list[RetainedResponse]:
         self.asked.append((subjects, after))
         return [m for m in self.messages if m.sequence > after][:limit]
 

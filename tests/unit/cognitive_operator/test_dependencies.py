@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -42,7 +43,8 @@ class Deps:
     """A clock, an API server and a broker with what a test puts there."""
 
     def __init__(self) -> None:
-        self.clock = self.kube = self.broker = self
+        self.clock = self.kube = self
+        self.broker = SimpleNamespace(objects=self)
         self.now_s = 100.0
         self.bodies: dict[str, dict[str, Any]] = {}
 

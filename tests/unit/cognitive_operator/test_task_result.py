@@ -22,7 +22,7 @@ class Objects:
 
     content: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
-    async def read_object(self, bucket: str, name: str) -> bytes:
+    async def read(self, bucket: str, name: str) -> bytes:
         if (bucket, name) not in self.content:
             raise ObjectNotFoundError(f"object bucket {bucket} has no object {name}")
         return self.content[bucket, name]
