@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Claim, Mode
@@ -24,6 +23,7 @@ from cognitive_operator.plan.attempt import (
 from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, attempt_end
 from cognitive_operator.ports.ray import RayJob
+from support.builders import operator_objects as o
 
 NOW_S = 100.0
 CREATED_S = Task.model_validate(o.task_body()).metadata.creation_timestamp.timestamp()
@@ -70,7 +70,7 @@ def seen(attempt: InFlightAttempt, spec: dict[str, Any] | None = None, **fields:
     return plan(attempt, spec, **known | fields)
 
 
-def closing(step: Step) -> AttemptEnd:
+def operator_end(step: Step) -> AttemptEnd:
     """Return the end of an attempt that the operator closes by itself and reports to the stream."""
     assert isinstance(step, Close)
     assert step.publishes_response
@@ -117,8 +117,8 @@ def test_the_deletion_of_the_agent_ends_the_attempt_unless_a_response_is_in_the_
 
 def test_an_attempt_whose_claim_cannot_be_read_is_lost() -> None:
     step = plan(in_flight(), claim_fault="no JSON")
-    assert essence(closing(step)) == (Outcome.LOST, Reason.EXECUTOR_LOST, True, True)
-    assert closing(step).message == "The claim is unreadable: no JSON"
+    assert essence(operator_end(step)) == (Outcome.LOST, Reason.EXECUTOR_LOST, True, True)
+    assert operator_end(step).message == "The claim is unreadable: no JSON"
 
 
 @pytest.mark.parametrize("age_s", [0.0, 10.0])
@@ -168,9 +168,9 @@ def test_a_worker_has_five_seconds_to_report_the_end_that_it_was_told(for_s: flo
     if not is_over:
         assert step == Wait()
         return
-    assert essence(closing(step)) == (Outcome.LOST, Reason.CANCELLED, False, True)
-    assert closing(step).message == "Worker w0-a was told to stop and did not within 5 s."
-    assert closing(step).claim == o.claim()
+    assert essence(operator_end(step)) == (Outcome.LOST, Reason.CANCELLED, False, True)
+    assert operator_end(step).message == "Worker w0-a was told to stop and did not within 5 s."
+    assert operator_end(step).claim == o.claim()
 
 
 def test_the_response_of_a_stopped_attempt_counts() -> None:
@@ -290,28 +290,28 @@ def test_a_job_that_ended_without_a_claim_failed_unless_a_second_look_tells_othe
     assert seen(attempt, **ended, second_claim=NONE) == RESPONSES
     assert seen(attempt, **ended, second_claim=NONE, retained=Reading(RESPONSE)) == Close(RESPONSE)
     step = seen(attempt, **ended, second_claim=NONE, retained=NONE)
-    assert essence(closing(step)) == (Outcome.FAILED, Reason.JOB_FAILED, True, True)
+    assert essence(operator_end(step)) == (Outcome.FAILED, Reason.JOB_FAILED, True, True)
     began = f"Ray job ct-{o.TASK_UID}-1 is {status} and never began the attempt: exit code 1"
-    assert closing(step).message == began
+    assert operator_end(step).message == began
 
 
 def test_a_refused_job_ends_its_attempt() -> None:
     step = refused_job(in_flight(mode="Job"), o.NOW, "400: no such entrypoint")
-    assert essence(closing(step)) == (Outcome.FAILED, Reason.JOB_FAILED, True, True)
-    assert (closing(step).message, closing(step).finished_at) == ("400: no such entrypoint", o.NOW)
+    assert essence(operator_end(step)) == (Outcome.FAILED, Reason.JOB_FAILED, True, True)
+    assert (operator_end(step).message, operator_end(step).finished_at) == ("400: no such entrypoint", o.NOW)
 
 
 @pytest.mark.parametrize(
     ("lease", "is_lost"),
     [
-        (LeaseFacts(renewed_s=85.0, read_s=100.0, connected_since_s=0.0), False),
-        (LeaseFacts(renewed_s=84.9, read_s=100.0, connected_since_s=0.0), True),
-        (LeaseFacts(renewed_s=None, read_s=100.0, connected_since_s=0.0), True),
-        (LeaseFacts(renewed_s=10.0, read_s=25.0, connected_since_s=0.0), False),
-        (LeaseFacts(renewed_s=90.0, read_s=900.0, connected_since_s=0.0), False),
-        (LeaseFacts(renewed_s=10.0, read_s=100.0, connected_since_s=90.0), False),
-        (LeaseFacts(renewed_s=10.0, read_s=100.0, connected_since_s=80.0), True),
-        (LeaseFacts(renewed_s=10.0, read_s=100.0, connected_since_s=float("inf")), False),
+        (LeaseFacts(renewed_s=85.0, read_s=100.0, ready_since_s=0.0), False),
+        (LeaseFacts(renewed_s=84.9, read_s=100.0, ready_since_s=0.0), True),
+        (LeaseFacts(renewed_s=None, read_s=100.0, ready_since_s=0.0), True),
+        (LeaseFacts(renewed_s=10.0, read_s=25.0, ready_since_s=0.0), False),
+        (LeaseFacts(renewed_s=90.0, read_s=900.0, ready_since_s=0.0), False),
+        (LeaseFacts(renewed_s=10.0, read_s=100.0, ready_since_s=90.0), False),
+        (LeaseFacts(renewed_s=10.0, read_s=100.0, ready_since_s=80.0), True),
+        (LeaseFacts(renewed_s=10.0, read_s=100.0, ready_since_s=float("inf")), False),
     ],
     ids=["15 s", "more", "no lease", "old look", "later look", "reconnected", "connected", "disconnected"],
 )
@@ -321,7 +321,7 @@ def test_a_worker_that_does_not_renew_its_lease_is_lost(lease: LeaseFacts, is_lo
 
 
 def test_a_worker_without_a_lease_counts_from_its_claim() -> None:
-    without = LeaseFacts(renewed_s=None, read_s=100.0, connected_since_s=0.0)
+    without = LeaseFacts(renewed_s=None, read_s=100.0, ready_since_s=0.0)
     assert seen(claimed(for_s=15.0), lease=without) == Wait()
     assert seen(claimed(for_s=15.1), lease=without) == RESPONSES
 
@@ -330,8 +330,8 @@ def test_a_lost_worker_ends_its_attempt_unless_its_response_is_in_the_stream() -
     attempt, lease = claimed(for_s=20.0), LeaseFacts(None, NOW_S, 0.0)
     assert seen(attempt, lease=lease, retained=Reading(RESPONSE)) == Close(RESPONSE)
     step = seen(attempt, lease=lease, retained=NONE)
-    assert essence(closing(step)) == (Outcome.LOST, Reason.EXECUTOR_LOST, True, True)
-    assert closing(step).message == "Worker w0-a stopped renewing its lease."
+    assert essence(operator_end(step)) == (Outcome.LOST, Reason.EXECUTOR_LOST, True, True)
+    assert operator_end(step).message == "Worker w0-a stopped renewing its lease."
     assert isinstance(step, Close)
     assert not step.stops_executor
 
@@ -342,8 +342,8 @@ def test_a_worker_that_does_not_end_an_attempt_in_time_is_stopped(for_s: float, 
     if not is_over:
         assert step == Wait()
         return
-    assert essence(closing(step)) == (Outcome.FAILED, Reason.DEADLINE_EXCEEDED, False, True)
-    assert closing(step).message == "The attempt ran longer than its 40 s and its worker did not end it."
+    assert essence(operator_end(step)) == (Outcome.FAILED, Reason.DEADLINE_EXCEEDED, False, True)
+    assert operator_end(step).message == "The attempt ran longer than its 40 s and its worker did not end it."
     assert isinstance(step, Close)
     assert step.stops_executor
 
@@ -357,8 +357,8 @@ def test_the_response_of_an_ended_attempt_is_looked_for_in_the_stream(for_s: flo
     if not is_over:
         assert step == Wait()
         return
-    assert essence(closing(step)) == (Outcome.LOST, Reason.RESULT_LOST, True, True)
-    assert closing(step).message == "The attempt ended, but its response is not in the stream any more."
+    assert essence(operator_end(step)) == (Outcome.LOST, Reason.RESULT_LOST, True, True)
+    assert operator_end(step).message == "The attempt ended, but its response is not in the stream any more."
 
 
 def test_an_ended_claim_needs_no_lease() -> None:

@@ -2,12 +2,12 @@
 
 import asyncio
 
-import operator_objects as o
 from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.gates.gate import Gates
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
+from support.builders import operator_objects as o
 
 
 class Outside:

@@ -236,7 +236,7 @@ class _Rules:
             return False
         last_s = self.attempt.claimed_since_s or 0.0 if lease.renewed_s is None else lease.renewed_s
         read_s = min(lease.read_s, self.facts.now_s)
-        return read_s - max(last_s, lease.connected_since_s) > self.timing.lease_lost_s
+        return read_s - max(last_s, lease.ready_since_s) > self.timing.lease_lost_s
 
     def _give_up(self, reason: Reason, message: str) -> TakeBack:
         """End an attempt that no executor began. Only in Job mode is its number used up: Ray knows a job by it."""

@@ -38,8 +38,8 @@ class LeaseFacts:
     """Time of the last renewal that this process has seen; None: the worker has no lease."""
     read_s: float
     """Time at which the agent's leases were last read."""
-    connected_since_s: float
-    """Start of the present connection to the broker; infinity while there is none."""
+    ready_since_s: float
+    """Start of the present connection to the broker, with its streams; infinity while there is none."""
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class AttemptObserver:
             case Source.CLAIM:
                 facts = await self._with_claim(facts, attempt, agent)
             case Source.SECOND_CLAIM:
-                facts = replace(facts, second_claim=Reading(await self._deps.broker.get_claim(attempt.key)))
+                facts = replace(facts, second_claim=Reading(await self._deps.broker.claims.get(attempt.key)))
             case Source.JOB:
                 assert agent is not None, "a job is asked for only on behalf of an agent that exists"
                 submission_id = attempt_submission_id(attempt.key.task_uid, attempt.key.number)
@@ -85,7 +85,7 @@ class AttemptObserver:
         self, facts: AttemptFacts, attempt: InFlightAttempt, agent: AgentRecord | None
     ) -> AttemptFacts:
         try:
-            claim = await self._deps.broker.get_claim(attempt.key)
+            claim = await self._deps.broker.claims.get(attempt.key)
         except MessageError as error:
             return replace(facts, claim_fault=str(error))
         attempt = attempt.with_claim(claim, self._deps.clock.monotonic())
@@ -95,7 +95,9 @@ class AttemptObserver:
         if attempt.claim is None or agent is None:
             return None
         seen = agent.workers.get(attempt.claim.worker)
-        return LeaseFacts(seen.changed_s if seen else None, agent.leases_at_s, self._deps.broker.connected_since)
+        return LeaseFacts(
+            seen.changed_s if seen else None, agent.leases_at_s, self._deps.broker.connection.ready_since_s
+        )
 
 
 class AttemptExecutor:
@@ -152,7 +154,7 @@ class AttemptExecutor:
         key, agent = step.attempt.key, self._index.agent_of(record)
         if step.end is not None and agent is None:
             return None  # the agent was deleted while its attempt was observed, which ends the attempt in another way
-        await self._deps.broker.delete_request(request_subject(record.name[0], key))
+        await self._deps.broker.requests.delete(request_subject(record.name[0], key))
         record.attempt = None
         self._index.put_back(record)
         if step.end is None or agent is None:
@@ -183,4 +185,4 @@ class AttemptExecutor:
         payload = closed_response(end, namespace, name).model_dump_json().encode()
         key = attempt_key(self._deps.master_key, end.key.task_uid, end.key.number)
         headers = {SIGNATURE_HEADER: sign(key, subject, payload)}
-        return replace(end, sequence=await self._deps.broker.publish_closed(subject, payload, headers))
+        return replace(end, sequence=await self._deps.broker.responses.publish_closed(subject, payload, headers))

@@ -29,7 +29,7 @@ class ResponseReader:
             BrokerUnavailableError: Retry.
         """
         subjects = responses_of_attempt(namespace, key)
-        for response in await self._deps.broker.read_responses(subjects, 0, MAX_MESSAGES):
+        for response in await self._deps.broker.responses.read(subjects, 0, MAX_MESSAGES):
             if is_closed_response(response.subject):
                 continue
             try:
