@@ -192,7 +192,7 @@ async def test_a_shorter_list_is_told_only_now_and_then() -> None:
     assert first is not None
     told = {"phase": "Pending", "reason": str(first.reason), "message": first.message}
     chain.put(body("c", ["a", "b"], version=2, **told), body("a", version=2, phase="Succeeded"))
-    chain.index.tasks["uid-c"].written_s = chain.deps.now_s
+    chain.index.update_task("uid-c", written_s=chain.deps.now_s)
     kept = await chain.hold("c")
     assert kept is not None
     assert (kept.message, kept.recheck_s) == (first.message, REFRESH_S)

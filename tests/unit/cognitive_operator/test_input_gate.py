@@ -105,10 +105,12 @@ class Desk:
 
     def __init__(self, *sources: dict[str, Any], **spec: Any) -> None:
         self.deps, self.index, self.versions = Deps(), Index(), count(30)
-        record = self.index.upsert_task(o.task_body(inputFrom=list(sources), **spec), 0.0)
-        assert record is not None
-        self.record: TaskRecord = record
+        self.index.upsert_task(o.task_body(inputFrom=list(sources), **spec), 0.0)
         self.inputs = InputGate(self.deps, self.index, DependencyGate(self.deps, self.index))  # type: ignore[arg-type]
+
+    @property
+    def record(self) -> TaskRecord:
+        return self.index.tasks[o.TASK_UID]
 
     def config_map(self, **data: str) -> None:
         self.deps.kube.objects["configmaps", "notes"] = {"metadata": {"name": "notes"}, "data": data}
@@ -134,7 +136,7 @@ class Desk:
         return json.loads(await self.inputs.read(self.record) or b"null")
 
     async def publish(self) -> bool:
-        publisher = RequestPublisher(self.deps, self.inputs)  # type: ignore[arg-type]
+        publisher = RequestPublisher(self.deps, self.index, self.inputs)  # type: ignore[arg-type]
         return await publisher.publish(self.record, Agent.model_validate(o.agent_body()), o.key())
 
 

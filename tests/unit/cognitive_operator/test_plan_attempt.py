@@ -86,7 +86,8 @@ def essence(end: AttemptEnd | None) -> tuple[Outcome, str, bool, bool] | None:
 def test_a_delivered_response_ends_the_attempt_whatever_else_is_known(
     attempt: InFlightAttempt | None, of: Agent | None
 ) -> None:
-    assert plan(attempt, {"cancel": True}, response=RESPONSE, agent=of) == Close(RESPONSE)
+    expected = Close(RESPONSE, publishes_response=False, stops_executor=False)
+    assert plan(attempt, {"cancel": True}, response=RESPONSE, agent=of) == expected
 
 
 @pytest.mark.parametrize("of", [agent(), None])
@@ -318,6 +319,10 @@ def test_a_refused_job_ends_its_attempt() -> None:
 def test_a_worker_that_does_not_renew_its_lease_is_lost(lease: LeaseFacts, is_lost: bool) -> None:
     attempt = claimed(for_s=20.0)
     assert seen(attempt, lease=lease) == (RESPONSES if is_lost else Wait())
+
+
+def test_a_worker_whose_lease_was_not_read_is_not_lost() -> None:
+    assert seen(claimed(for_s=20.0), lease=None) == Wait()
 
 
 def test_a_worker_without_a_lease_counts_from_its_claim() -> None:

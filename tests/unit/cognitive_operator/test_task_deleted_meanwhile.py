@@ -4,7 +4,6 @@ import asyncio
 
 from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.gates.gate import Gates
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
 from support.builders import operator_objects as o
@@ -14,7 +13,7 @@ class Outside:
     """The clocks, the sweep, and attempts whose task goes away while they are asked about."""
 
     def __init__(self, index: Index) -> None:
-        self.clock = self.kube = self.events = self
+        self.clock = self.kube = self.events = self.metrics = self
         self.synced = asyncio.Event()
         self.synced.set()
         self._index = index
@@ -28,8 +27,8 @@ class Outside:
     def server_time(self) -> None:
         return None
 
-    async def advance(self, record: TaskRecord) -> None:
-        self._index.remove_task(record.uid)
+    async def advance(self, uid: str) -> None:
+        self._index.remove_task(uid)
 
 
 async def test_its_slot_is_free_for_the_next_one() -> None:
@@ -38,7 +37,7 @@ async def test_its_slot_is_free_for_the_next_one() -> None:
     record = index.upsert_task(o.task_body(), 0.0)
     index.complete()
     assert record is not None
-    index.adopt(record, InFlightAttempt(o.key(), "Embedded", 99.9))
+    index.adopt(record.uid, InFlightAttempt(o.key(), "Embedded", 99.9))
     outside = Outside(index)
     reconciler = TaskReconciler(outside, index, Gates([]), outside, outside, requests=outside, cleanup=outside)
     await reconciler.reconcile(record.uid)

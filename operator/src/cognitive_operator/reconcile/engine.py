@@ -51,8 +51,8 @@ class Engine:
         dependencies = DependencyGate(deps, index)
         inputs = InputGate(deps, index, dependencies)
         late = QueueTimeoutGate(deps.kube, index)
-        holds = Gates([SpecGate(), OutputSchemaGate(), late, dependencies, inputs])
-        requests = RequestPublisher(deps, inputs)
+        holds = Gates([SpecGate(), OutputSchemaGate(index), late, dependencies, inputs])
+        requests = RequestPublisher(deps, index, inputs)
         self._task = TaskReconciler(deps, index, holds, attempts, self._sweep, requests=requests, cleanup=self._cleaner)
         self._schedules = ScheduleReconciler(deps, index, self._sweep)
         index.links.wake = self._sweep.enqueue

@@ -177,7 +177,7 @@ class Resync:
             agent = self._index.agents.get(record.agent)
             mode = agent.agent.spec.execution.mode if agent else "Embedded"
             noted = next((a.mode for a in record.task.status.attempts if a.number == key.number), mode)
-            self._index.adopt(record, InFlightAttempt(key, noted, now_s))
+            self._index.adopt(record.uid, InFlightAttempt(key, noted, now_s))
 
     async def _until_done(self, step: Step) -> None:
         while True:

@@ -1,6 +1,7 @@
-"""State that the operator keeps for each task."""
+"""The record of a task: its object and what this process knows beside it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TypedDict
 
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Task
@@ -24,36 +25,42 @@ class PendingResponse:
     sequence: int
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """A task and what this process knows of it. A finished one keeps its names and what counting and deletion need."""
+    """A task and what this process knows of it; only the index writes it.
+
+    The record of a finished task has no body: it keeps names and what counting and deletion need.
+    """
 
     uid: str
     name: ObjectName
     agent: ObjectName
+    """Namespace and name of the agent that the task refers to, which may not exist."""
     version: int
     arrival: int
-    """Its resourceVersion when it was first seen: the order of creation of new tasks, also after a restart."""
+    """The resourceVersion at which the task was first seen: orders tasks by their creation, also after a restart."""
     since_s: float
+    """Monotonic seconds at which the task was first seen."""
     seen: TaskAttempts | None = None
     body: Body | None = None
     task: Task | None = None
     spec_bytes: int = 0
     written_s: float = float("-inf")
+    """Monotonic seconds of this process's last write of the status."""
     not_before_s: float | None = None
     """Monotonic seconds before which no attempt may begin; None: not known yet."""
     input_at_s: float = float("-inf")
-    """When all of its input from elsewhere was last found."""
+    """Monotonic seconds at which all input from other objects was last found."""
     has_input_beside: bool = False
-    """Whether this process put the input of the present attempt into an object."""
+    """True: this process stored the input of the present attempt in an object beside the request."""
     attempt: InFlightAttempt | None = None
     is_schema_sound: bool = False
-    """True once its output schema was looked at and found good."""
+    """True: the output schema was checked and has no fault."""
     tried: tuple[StartedAttempt, ...] = ()
-    """The attempts that the status tells of."""
+    """The attempts in the task's status."""
     end: TaskEnd | None = None
-    """Of a finished task: by when it is to be deleted."""
-    pending_responses: list[PendingResponse] = field(default_factory=list)
+    """When a finished task ended, for its deletion."""
+    pending_responses: tuple[PendingResponse, ...] = ()
 
     @property
     def is_finished(self) -> bool:
@@ -61,7 +68,7 @@ class TaskRecord:
         return self.body is None
 
     def has_closed(self, number: int) -> bool:
-        """Tell whether it is over with an attempt."""
+        """Tell whether the status reports the end of an attempt."""
         return self.task is None or number <= self.task.status.last_closed
 
     def was_claimed(self, number: int) -> bool:
@@ -73,7 +80,14 @@ class TaskRecord:
         still_open = (each for each in self.pending_responses if not self.has_closed(each.key.number))
         return min(still_open, key=lambda each: each.sequence, default=None)
 
-    def late_responses(self) -> list[PendingResponse]:
-        """Return the responses to attempts that have ended already, in their order in the stream."""
-        late = [each for each in self.pending_responses if self.has_closed(each.key.number)]
-        return sorted(late, key=lambda each: each.sequence)
+
+class TaskChanges(TypedDict, total=False):
+    """The fields of a record that ``Index.update_task`` changes; the others follow from the task's object."""
+
+    written_s: float
+    not_before_s: float | None
+    input_at_s: float
+    has_input_beside: bool
+    attempt: InFlightAttempt | None
+    is_schema_sound: bool
+    pending_responses: tuple[PendingResponse, ...]

@@ -110,16 +110,20 @@ class AttemptExecutor:
         self._timing = timing
         self._observer = AttemptObserver(deps, index, ResponseReader(deps), timing)
 
-    async def advance(self, record: TaskRecord) -> AttemptEnd | None:
-        """Carry out the next step; return the attempt's end, None while it goes on or there is none.
+    async def advance(self, uid: str) -> AttemptEnd | None:
+        """Carry out the next step for a task's attempt; return the attempt's end, None while it has not ended.
 
         Raises:
             TransientError: Retry.
         """
-        if record.task is None:
+        record = self._index.tasks.get(uid)
+        if record is None or record.task is None:
             return None
         facts = await self._observer.observe_attempt(record, record.task)
-        record.attempt = facts.attempt
+        if facts.attempt is not record.attempt:
+            self._index.update_task(uid, attempt=facts.attempt)
+        if uid not in self._index.tasks:
+            return None
         return await self._carry_out(record, plan_attempt(facts, self._timing))
 
     async def _carry_out(self, record: TaskRecord, step: Step) -> AttemptEnd | None:
@@ -131,7 +135,7 @@ class AttemptExecutor:
             case Submit():
                 return await self._submit(record, step)
             case Stop():
-                record.attempt = step.attempt
+                self._index.update_task(record.uid, attempt=step.attempt)
                 self._cleanup.add(AttemptGarbage(record.name[0], step.attempt.key))
         return None
 
@@ -140,23 +144,25 @@ class AttemptExecutor:
             self._cleanup.add(AttemptGarbage(record.name[0], step.end.key))
         if step.publishes_response:
             return await self._with_closed_response(record, step.end)
-        self._keep_response(record, step.end)
+        self._keep_response(record.uid, step.end)
         return step.end
 
-    def _keep_response(self, record: TaskRecord, end: AttemptEnd) -> None:
-        """Keep a response that was found in the stream until its end is written."""
-        if end.response is None or end.sequence is None:
+    def _keep_response(self, uid: str, end: AttemptEnd) -> None:
+        """Keep a response that was read from the stream, until the status reports the end."""
+        record = self._index.tasks.get(uid)
+        if record is None or end.response is None or end.sequence is None:
             return
         if all(pending.sequence != end.sequence for pending in record.pending_responses):
-            record.pending_responses.append(PendingResponse(end.key, end.response, None, end.sequence))
+            pending = PendingResponse(end.key, end.response, None, end.sequence)
+            self._index.update_task(uid, pending_responses=(*record.pending_responses, pending))
 
     async def _take_back(self, record: TaskRecord, step: TakeBack) -> AttemptEnd | None:
         key, agent = step.attempt.key, self._index.agent_of(record)
         if step.end is not None and agent is None:
             return None  # the agent was deleted while its attempt was observed, which ends the attempt in another way
         await self._deps.broker.requests.delete(request_subject(record.name[0], key))
-        record.attempt = None
-        self._index.put_back(record)
+        self._index.update_task(record.uid, attempt=None)
+        self._index.put_back(record.uid)
         if step.end is None or agent is None:
             return None
         await self._deps.ray.stop(agent.reach_ray(), attempt_submission_id(key.task_uid, key.number))

@@ -12,7 +12,7 @@ from cognitive_operator.errors import BrokerUnavailableError, MessageError, Tran
 from cognitive_operator.ports.broker import Delivery, RetainedResponse
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.task_record import PendingResponse
+from cognitive_operator.reconcile.state.task_record import PendingResponse, TaskRecord
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -87,27 +87,26 @@ class ResponseInbox:
         except MessageError as error:
             return await self._reject(delivery, error)
         try:
-            is_known = await self._is_known(namespace, key, content.task_name)
+            record = await self._record(namespace, key, content.task_name)
         except TransientError:
             await delivery.nak(PAUSE_S)
             return
-        if is_known:
-            pending = PendingResponse(key, content, delivery, delivery.response.sequence)
-            self._index.tasks[key.task_uid].pending_responses.append(pending)
-            self._tasks.add(key.task_uid)
-        else:
-            self._deps.metrics.count("results_dropped", reason="TaskGone")
-            await delivery.term()
-
-    async def _is_known(self, namespace: str, key: AttemptKey, name: str) -> bool:
-        record = self._index.tasks.get(key.task_uid)
         if record is None:
+            self._deps.metrics.count("results_dropped", reason="TaskGone")
+            return await delivery.term()
+        pending = PendingResponse(key, content, delivery, delivery.response.sequence)
+        self._index.update_task(record.uid, pending_responses=(*record.pending_responses, pending))
+        self._tasks.add(record.uid)
+
+    async def _record(self, namespace: str, key: AttemptKey, name: str) -> TaskRecord | None:
+        """Return the record of a response's task; None if the task is deleted."""
+        if key.task_uid not in self._index.tasks:
             body = await self._deps.kube.get(TASK_PLURAL, namespace, name)
             if body is None or body["metadata"]["uid"] != key.task_uid:
-                return False
+                return None
             self._index.upsert_task(body, self._deps.clock.monotonic())
-            record = self._index.tasks[key.task_uid]
-        return record.name[0] == namespace
+        record = self._index.tasks[key.task_uid]
+        return record if record.name[0] == namespace else None
 
     async def _reject(self, delivery: Delivery, error: MessageError) -> None:
         subject, cause = delivery.response.subject[:SHOWN_CHARS], str(error)[:SHOWN_CHARS]

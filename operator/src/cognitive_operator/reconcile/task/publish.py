@@ -13,6 +13,7 @@ from cognitive_operator.desired.request import desired_request
 from cognitive_operator.errors import MessageError
 from cognitive_operator.plan.trace import traceparent
 from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.gates.inputs import InputGate
 
@@ -20,8 +21,9 @@ from cognitive_operator.reconcile.task.gates.inputs import InputGate
 class RequestPublisher:
     """Makes the request of an attempt and hands it to the broker."""
 
-    def __init__(self, deps: Deps, inputs: InputGate) -> None:
+    def __init__(self, deps: Deps, index: Index, inputs: InputGate) -> None:
         self._deps = deps
+        self._index = index
         self._inputs = inputs
 
     async def publish(self, record: TaskRecord, agent: Agent, key: AttemptKey) -> bool:
@@ -55,7 +57,7 @@ class RequestPublisher:
                 return await self._deps.broker.requests.publish(subject, whole.model_dump_json().encode())
             except MessageError:  # a broker whose max_payload is small
                 content = content or encoded(given)
-        record.has_input_beside = True
+        self._index.update_task(record.uid, has_input_beside=True)
         return await self._send_beside(subject, request, key, content)
 
     async def _send_beside(self, subject: str, request: Request, key: AttemptKey, content: bytes) -> bool:

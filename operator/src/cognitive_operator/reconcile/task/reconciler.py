@@ -5,6 +5,7 @@ from typing import Final
 
 from cognitive_operator.api.conditions import AgentCondition, Phase, Reason, TaskCondition
 from cognitive_operator.api.names import TASK_KIND, TASK_PLURAL, AttemptKey
+from cognitive_operator.api.resources import Task
 from cognitive_operator.errors import MessageError, ObjectInvalidError
 from cognitive_operator.plan.agent import budget_blocker, check_energy
 from cognitive_operator.plan.budget import check_tokens
@@ -47,7 +48,7 @@ class TaskReconciler:
         self,
         deps: Deps,
         index: Index,
-        holds: Gates,
+        gates: Gates,
         attempts: AttemptExecutor,
         sweep: Resync,
         *,
@@ -56,12 +57,12 @@ class TaskReconciler:
     ) -> None:
         self._deps = deps
         self._index = index
-        self._holds = holds
+        self._gates = gates
         self._attempts = attempts
         self._sweep = sweep
         self._requests = requests
         self._cleanup = cleanup
-        self._responses = ResponseSettler(deps)
+        self._responses = ResponseSettler(deps, index)
         self._writer = StatusWriter(deps.kube, deps.events, TASK_KIND, TASK_PLURAL)
 
     async def reconcile(self, uid: str) -> float | None:
@@ -78,24 +79,30 @@ class TaskReconciler:
         return await self._step(record)
 
     async def _step(self, record: TaskRecord) -> float | None:
+        uid = record.uid
         if record.attempt is not None:
-            self._index.queue_of(record.agent).start(record.uid)
-        await self._responses.drop_late(record)
-        end = await self._attempts.advance(record)
-        hold = self._line_up(record, await self._look(record))
-        facts = self._facts(record, hold, end)
-        if facts is None or record.body is None:
+            self._index.queue_of(record.agent).start(uid)
+        await self._responses.drop_late(uid)
+        end = await self._attempts.advance(uid)
+        gate = await self._ask_gates(uid)
+        observed = self._index.tasks.get(uid)
+        if observed is None or observed.task is None or observed.body is None:
             return None
-        recheck_s = await self._act(record, record.body, plan_task(facts), end)
-        if record.attempt is not None and record.attempt.claim is not None:
+        facts = self._facts(observed, observed.task, observed.body, self._line_up(observed, gate), end)
+        recheck_s = await self._act(observed, observed.body, plan_task(facts), end)
+        latest = self._index.tasks.get(uid)
+        if latest is not None and latest.attempt is not None and latest.attempt.claim is not None:
             return recheck_s
         return _soonest(recheck_s, patience_left_s(facts.task, facts.agent, self._deps.kube.server_time()))
 
-    async def _look(self, record: TaskRecord) -> GateResult | None:
+    async def _ask_gates(self, uid: str) -> GateResult | None:
+        record = self._index.tasks.get(uid)
+        if record is None:
+            return None
         try:
-            return await self._holds.look(record)
+            return await self._gates.look(record)
         except BaseException:
-            self._index.queue_of(record.agent).rest(record.uid)  # nothing is known of it now: let others pass
+            self._index.queue_of(record.agent).rest(uid)  # nothing is known of it now: let others pass
             raise
 
     def _line_up(self, record: TaskRecord, hold: GateResult | None) -> GateResult | None:
@@ -106,21 +113,21 @@ class TaskReconciler:
         if hold is not None or agent is None:
             self._release(record)
         elif self._backoff_left_s(record) > 0:
-            self._index.line_up(record)
+            self._index.line_up(record.uid)
             queue.rest(record.uid)
         else:
-            self._index.line_up(record)
+            self._index.line_up(record.uid)
             return None if queue.enter(record.uid) else queue_full(agent.agent)
         return hold
 
-    def _facts(self, record: TaskRecord, hold: GateResult | None, end: AttemptEnd | None) -> TaskFacts | None:
-        if record.task is None or record.body is None:
-            return None
+    def _facts(
+        self, record: TaskRecord, task: Task, body: Body, hold: GateResult | None, end: AttemptEnd | None
+    ) -> TaskFacts:
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
         now_s = self._deps.clock.monotonic()
         return TaskFacts(
-            task=record.task,
-            raw_status=record.body.get("status") or {},
+            task=task,
+            raw_status=body.get("status") or {},
             spec_bytes=record.spec_bytes,
             agent=agent.agent if agent else None,
             blocker=(agent.blocker or (None if self._sweep.synced.is_set() else NOT_SYNCED)) if agent else None,
@@ -138,12 +145,14 @@ class TaskReconciler:
         )
 
     def _backoff_left_s(self, record: TaskRecord) -> float:
-        now_s = self._deps.clock.monotonic()
-        if record.not_before_s is None and record.task is not None:
-            agent, attempts = self._index.agent_of(record), record.task.status.attempts
-            policy = record.task.retry_policy(agent.agent if agent else None)
-            record.not_before_s = now_s + backoff_left_s(policy, record.uid, attempts, self._deps.clock.now())
-        return (record.not_before_s or now_s) - now_s
+        now_s, latest = self._deps.clock.monotonic(), self._index.tasks.get(record.uid, record)
+        not_before_s = latest.not_before_s
+        if not_before_s is None and latest.task is not None:
+            agent, attempts = self._index.agent_of(record), latest.task.status.attempts
+            policy = latest.task.retry_policy(agent.agent if agent else None)
+            not_before_s = now_s + backoff_left_s(policy, record.uid, attempts, self._deps.clock.now())
+            self._index.update_task(record.uid, not_before_s=not_before_s)
+        return (not_before_s or now_s) - now_s
 
     async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None) -> float | None:
         if plan.patch is not None:
@@ -155,11 +164,12 @@ class TaskReconciler:
         if end is not None:
             await self._close(record, end)
         if plan.backoff_s is not None:
-            record.not_before_s = self._deps.clock.monotonic() + plan.backoff_s
+            self._index.update_task(record.uid, not_before_s=self._deps.clock.monotonic() + plan.backoff_s)
         if plan.publish is not None:
             return await self._publish(record, plan.publish)
-        if record.is_finished:
-            await self._finished(record)
+        latest = self._index.tasks.get(record.uid)
+        if latest is not None and latest.is_finished:
+            await self._finished(latest)
         return plan.recheck_s
 
     async def _write(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None = None) -> bool:
@@ -176,7 +186,7 @@ class TaskReconciler:
         self._index.upsert_task(result.body, now_s)
         if isinstance(result, Changed):
             return False
-        record.written_s = now_s
+        self._index.update_task(record.uid, written_s=now_s)
         self._emit_event(body, plan)
         return True
 
@@ -203,11 +213,11 @@ class TaskReconciler:
 
     async def _close(self, record: TaskRecord, end: AttemptEnd) -> None:
         """The end of the attempt is written: settle its response and free its slot."""
-        await self._responses.settle(record, end.key.number)
-        if record.has_input_beside:
-            record.has_input_beside = False
+        latest = self._index.tasks.get(record.uid, record)
+        await self._responses.settle(latest, end.key.number)
+        if latest.has_input_beside:
             self._cleanup.add(AttemptGarbage(record.name[0], end.key, is_input=True))
-        record.attempt = None
+        self._index.update_task(record.uid, attempt=None, has_input_beside=False)
         self._note_credentials(record, end)
         self._note_costs(record, end)
         self._release(record)
@@ -240,8 +250,9 @@ class TaskReconciler:
             self._sweep.enqueue(task.uid for task in self._index.unfinished_of(record.agent))
 
     async def _finished(self, record: TaskRecord) -> None:
-        record.attempt = None
-        await self._responses.drop_late(record)
+        if record.attempt is not None:
+            self._index.update_task(record.uid, attempt=None)
+        await self._responses.drop_late(record.uid)
         self._release(record)
 
     def _release(self, record: TaskRecord) -> None:
@@ -254,26 +265,26 @@ class TaskReconciler:
         queue = self._index.queue_of(record.agent)
         if agent is None or record.task is None or not queue.may_start(record.uid):
             return 0.0
-        key = AttemptKey(agent.agent.metadata.uid, record.uid, number)
+        key, mode = AttemptKey(agent.agent.metadata.uid, record.uid, number), agent.agent.spec.execution.mode
         queue.start(record.uid)
         try:
             is_new = await self._requests.publish(record, agent.agent, key)
         except InputNotReadyError:  # it was there a moment ago: the next look tells what is missing
-            record.input_at_s = float("-inf")
+            self._index.update_task(record.uid, input_at_s=float("-inf"))
             self._release(record)
             return 0.0
         except MessageError as error:
             return await self._refuse(record, error)
         except BaseException:
-            self._index.put_back(record)
+            self._index.put_back(record.uid)
             raise
-        record.attempt = InFlightAttempt(key, agent.agent.spec.execution.mode, self._deps.clock.monotonic())
-        if self._index.tasks.get(record.uid) is not record:
+        attempt = InFlightAttempt(key, mode, self._deps.clock.monotonic())
+        if self._index.update_task(record.uid, attempt=attempt) is None:
             self._cleanup.add(AttemptGarbage(record.name[0], key, is_gone=True))
         elif not is_new:
             logger.info("adopted an attempt", extra={"task": "/".join(record.name), "attempt": number})
-        elif record.attempt.mode == "Job":
-            await self._attempts.submit(record.attempt, agent)
+        elif mode == "Job":
+            await self._attempts.submit(attempt, agent)
         return RUNNING_AFTER_S
 
     async def _refuse(self, record: TaskRecord, error: MessageError) -> float | None:

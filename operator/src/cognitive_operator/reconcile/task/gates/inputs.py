@@ -52,7 +52,7 @@ class InputGate:
                 await self.read(record)
         except InputNotReadyError as error:
             return error.hold
-        record.input_at_s = now_s
+        self._index.update_task(record.uid, input_at_s=now_s)
         return None
 
     async def read(self, record: TaskRecord) -> bytes | None:
