@@ -1,5 +1,6 @@
 """Runs start when they are due, once each, whatever stops the operator and whatever its clock says."""
 
+import asyncio
 import copy
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -211,15 +212,11 @@ class Cluster:
         return [name for name, task in self.tasks.items() if "status" not in task]
 
 
-class Resync:
-    """All objects are listed; the watch brings what a test says."""
+class Intake:
+    """Stores tasks and enqueues none."""
 
     def __init__(self, index: Index) -> None:
-        self.synced = self
         self.index = index
-
-    def is_set(self) -> bool:
-        return True
 
     def upsert_task(self, body: dict[str, Any]) -> None:
         self.index.upsert_task(body, 0.0)
@@ -230,7 +227,9 @@ class Operator:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster, self.index = cluster, Index()
-        self.schedules = ScheduleReconciler(cluster, self.index, Resync(self.index))  # type: ignore[arg-type]
+        synced = asyncio.Event()
+        synced.set()
+        self.schedules = ScheduleReconciler(cluster, self.index, Intake(self.index), synced)  # type: ignore[arg-type]
         self.schedules._queue.add = lambda _: None  # type: ignore[method-assign]
         self.watch()
 
@@ -241,7 +240,7 @@ class Operator:
             self.index.remove_task(uid)
         for task in there.values():
             self.index.upsert_task(task, 0.0)
-        self.schedules.take(self.cluster.body)
+        self.schedules.upsert(self.cluster.body)
 
     async def look(self) -> float | None:
         self.watch()

@@ -39,6 +39,8 @@ async def test_its_slot_is_free_for_the_next_one() -> None:
     assert record is not None
     index.adopt(record.uid, InFlightAttempt(o.key(), "Embedded", 99.9))
     outside = Outside(index)
-    reconciler = TaskReconciler(outside, index, Gates([]), outside, outside, requests=outside, cleanup=outside)
+    reconciler = TaskReconciler(
+        outside, index, Gates([]), outside, outside, synced=outside.synced, requests=outside, cleanup=outside
+    )
     await reconciler.reconcile(record.uid)
     assert index.queue_of(record.agent).running == 0

@@ -1,4 +1,4 @@
-"""The reconcilers put together: takes in what the API server says and keeps everything going."""
+"""Composes the reconcilers, passes watch events to them and runs them."""
 
 import asyncio
 from functools import partial
@@ -8,13 +8,17 @@ from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL
 from cognitive_operator.plan.attempt import AttemptTiming
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
+from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
 from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
 from cognitive_operator.reconcile.agent.reconciler import AgentReconciler
-from cognitive_operator.reconcile.resync import Resync
+from cognitive_operator.reconcile.orphans import Orphans
+from cognitive_operator.reconcile.resync import Resync, ResyncSources
 from cognitive_operator.reconcile.schedule.reconciler import ScheduleReconciler
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.intake import Intake
+from cognitive_operator.reconcile.state.periodic import run_every
 from cognitive_operator.reconcile.state.records import ObjectName
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
@@ -30,65 +34,74 @@ from cognitive_operator.reconcile.task.reconciler import TaskReconciler
 from cognitive_operator.reconcile.task.ttl import TtlAfterFinished
 
 TASK_WORKERS: Final = 64
+ORPHANS_EVERY_S: Final = 30.0
 AGENT_WORKERS: Final = 256
 """Many, because an agent's reconciliation waits for its own Ray and model, and must delay no other agent."""
 
 
 class Engine:
-    """Feed it with objects by ``take`` and ``lose``; ``run`` does the rest until it is cancelled."""
+    """Reconciles all objects: watches call ``upsert`` and ``delete``, and ``run`` does the rest until cancelled."""
 
     def __init__(self, deps: Deps, lag: WatchLag) -> None:
         self.index = index = Index(deps.bounds)
         took = partial(deps.metrics.observe, "reconcile_seconds")
         self._tasks = WorkQueue[str]("task", self._reconcile_task, TASK_WORKERS, partial(took, kind="task"))
         self._agents = WorkQueue[ObjectName]("agent", self._reconcile_agent, AGENT_WORKERS, partial(took, kind="agent"))
-        self._cleaner = AttemptCleanup(deps, index)
-        self._sweep = Resync(deps, index, self._tasks, self._agents, self._cleaner, lag=lag)
-        self._collector = TtlAfterFinished(deps, index, self._sweep.delete_task)
-        self._gauges = QueueMetrics(deps, index)
-        self._pump = ResponseInbox(deps, index, self._tasks)
-        attempts = AttemptExecutor(deps, index, self._cleaner, AttemptTiming())
+        self._cleanup = AttemptCleanup(deps, index)
+        self._intake = intake = Intake(index, deps.clock, self._tasks, self._agents, self._cleanup.add)
+        sources = ResyncSources(deps.kube, deps.broker.requests, lag)
+        self._resync = Resync(sources, index, intake, deps.clock)
+        synced = self._resync.synced
+        accounts = NatsAccounts(deps)
+        self._orphans = Orphans(deps.broker, accounts, index, intake, self._cleanup.add)
+        self._ttl = TtlAfterFinished(deps, index, intake.delete_task)
+        self._queue_metrics = QueueMetrics(deps, index)
+        self._inbox = ResponseInbox(deps, index, intake)
+        attempts = AttemptExecutor(deps, index, self._cleanup, AttemptTiming())
         dependencies = DependencyGate(deps, index)
         inputs = InputGate(deps, index, dependencies)
         late = QueueTimeoutGate(deps.kube, index)
-        holds = Gates([SpecGate(), OutputSchemaGate(index), late, dependencies, inputs])
+        gates = Gates([SpecGate(), OutputSchemaGate(index), late, dependencies, inputs])
         requests = RequestPublisher(deps, index, inputs)
-        self._task = TaskReconciler(deps, index, holds, attempts, self._sweep, requests=requests, cleanup=self._cleaner)
-        self._schedules = ScheduleReconciler(deps, index, self._sweep)
-        index.links.wake = self._sweep.enqueue
+        self._task = TaskReconciler(
+            deps, index, gates, attempts, intake, synced=synced, requests=requests, cleanup=self._cleanup
+        )
+        self._schedules = ScheduleReconciler(deps, index, intake, synced)
+        index.links.wake = intake.enqueue
         clusters = RayClusterReconciler(deps, index)
-        farewell = AgentFinalizer(deps, index, clusters, self._sweep.accounts, self._tasks.add)
-        self._agent = AgentReconciler(deps, index, clusters, farewell, self._tasks.add)
+        finalizer = AgentFinalizer(deps, index, clusters, accounts, self._tasks.add)
+        self._agent = AgentReconciler(deps, index, clusters, finalizer, self._tasks.add)
 
     async def run(self) -> None:
         """Run until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._sweep.run(), name="sweep")
-                group.create_task(self._gauges.run(), name="gauges")
-                await self._sweep.synced.wait()
-                group.create_task(self._pump.run(), name="results")
-                group.create_task(self._collector.run(), name="collector")
+                group.create_task(self._resync.run(), name="resync")
+                group.create_task(self._queue_metrics.run(), name="queue-metrics")
+                await self._resync.synced.wait()
+                group.create_task(run_every(ORPHANS_EVERY_S, self._orphans.remove, "orphans"), name="orphans")
+                group.create_task(self._inbox.run(), name="responses")
+                group.create_task(self._ttl.run(), name="ttl")
                 group.create_task(self._schedules.run(), name="schedules")
         finally:
             await asyncio.gather(
-                self._tasks.close(), self._agents.close(), self._cleaner.close(), self._schedules.close()
+                self._tasks.close(), self._agents.close(), self._cleanup.close(), self._schedules.close()
             )
 
-    def take(self, plural: str, body: Body) -> None:
-        """An object exists and is now so."""
-        takers = {TASK_PLURAL: self._sweep.upsert_task, AGENT_PLURAL: self._sweep.upsert_agent}
-        takers.get(plural, self._schedules.take)(body)
+    def upsert(self, plural: str, body: Body) -> None:
+        """Take in an object as it is now."""
+        upserts = {TASK_PLURAL: self._intake.upsert_task, AGENT_PLURAL: self._intake.upsert_agent}
+        upserts.get(plural, self._schedules.upsert)(body)
 
-    def lose(self, plural: str, body: Body) -> None:
-        """An object is deleted."""
+    def delete(self, plural: str, body: Body) -> None:
+        """Forget a deleted object."""
         meta = body["metadata"]
         if plural == TASK_PLURAL:
-            self._sweep.delete_task(meta["uid"])
+            self._intake.delete_task(meta["uid"])
         elif plural == AGENT_PLURAL:
-            self._sweep.delete_agent((meta["namespace"], meta["name"]), meta["uid"])
+            self._intake.delete_agent((meta["namespace"], meta["name"]), meta["uid"])
         else:
-            self._schedules.lose(body)
+            self._schedules.delete(body)
 
     async def _reconcile_task(self, uid: str) -> float | None:
         return await self._task.reconcile(uid)

@@ -73,17 +73,17 @@ class LeaderElection:
             self._me, records, datetime.fromisoformat(self._deps.clock.now())
         )
 
-    def take(self, plural: str, body: Body) -> None:
+    def upsert(self, plural: str, body: Body) -> None:
         """An object exists and is now so. The watches may tell it before the engine works."""
         self._lag.brought(body)
         if self._engine is not None:
-            self._engine.take(plural, body)
+            self._engine.upsert(plural, body)
 
-    def lose(self, plural: str, body: Body) -> None:
+    def delete(self, plural: str, body: Body) -> None:
         """An object is deleted."""
         self._lag.lost(body["metadata"]["uid"])
         if self._engine is not None:
-            self._engine.lose(plural, body)
+            self._engine.delete(plural, body)
 
     def watch_lag_s(self) -> float:
         """Return for how long a change is known that no watch has brought."""

@@ -22,9 +22,10 @@ from cognitive_operator.errors import (
 )
 from cognitive_operator.plan.schedule import SchedulePlan, plan_schedule, surplus
 from cognitive_operator.ports.kube import Body, Identity
-from cognitive_operator.reconcile.resync import RELIST_EVERY_S, Resync
+from cognitive_operator.reconcile.resync import RELIST_EVERY_S
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.records import ObjectName
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter
@@ -61,10 +62,11 @@ class _Start:
 class ScheduleReconciler:
     """All schedules, each worked on by one at a time."""
 
-    def __init__(self, deps: Deps, index: Index, sweep: Resync) -> None:
+    def __init__(self, deps: Deps, index: Index, intake: Intake, synced: asyncio.Event) -> None:
         self._deps = deps
         self._index = index
-        self._sweep = sweep
+        self._intake = intake
+        self._synced = synced
         self._records: dict[ObjectName, ScheduleRecord] = {}
         self._names: dict[str, ObjectName] = {}
         self._queue = WorkQueue[ObjectName]("schedule", self.reconcile, WORKERS)
@@ -73,7 +75,7 @@ class ScheduleReconciler:
 
     async def run(self) -> None:
         """Read all schedules at the start and then again and again, until cancelled."""
-        await self._sweep.synced.wait()
+        await self._synced.wait()
         while True:
             try:
                 await self._relist()
@@ -88,13 +90,13 @@ class ScheduleReconciler:
         """Stop."""
         await self._queue.close()
 
-    def take(self, body: Body) -> None:
+    def upsert(self, body: Body) -> None:
         """Take in a schedule as it is now and have it reconciled."""
         meta = body["metadata"]
         name = (meta["namespace"], meta["name"])
         record = self._records.get(name)
         if record is not None and record.schedule.metadata.uid != meta["uid"]:
-            self.lose(record.body)
+            self.delete(record.body)
             record = None
         if record is not None and int(meta["resourceVersion"]) <= int(record.body["metadata"]["resourceVersion"]):
             return
@@ -109,7 +111,7 @@ class ScheduleReconciler:
         record.schedule, record.body = schedule, body
         self._queue.add(name)
 
-    def lose(self, body: Body) -> None:
+    def delete(self, body: Body) -> None:
         """A schedule is deleted; Kubernetes deletes its tasks."""
         meta = body["metadata"]
         if self._names.pop(meta["uid"], None) is not None:
@@ -119,7 +121,7 @@ class ScheduleReconciler:
     async def reconcile(self, name: ObjectName) -> float | None:
         """Do what is next for a schedule; return the seconds after which it is due again."""
         record = self._records.get(name)
-        if record is None or not self._sweep.synced.is_set() or record.schedule.metadata.deletion_timestamp:
+        if record is None or not self._synced.is_set() or record.schedule.metadata.deletion_timestamp:
             return None
         record.deleted &= {run.uid for run in self._index.runs.of(record.schedule.metadata.uid)}
         now = datetime.fromisoformat(self._deps.clock.now())
@@ -145,10 +147,10 @@ class ScheduleReconciler:
         seen: set[str] = set()
         async for body in self._deps.kube.list_all(SCHEDULE_PLURAL):
             seen.add(body["metadata"]["uid"])
-            self.take(body)
+            self.upsert(body)
         for uid, body in before.items():
             if uid not in seen:
-                self.lose(body)
+                self.delete(body)
 
     async def _start(self, record: ScheduleRecord, plan: SchedulePlan) -> _Start:
         """Create the task of the run that is due, once those that it replaces are deleted."""
@@ -165,7 +167,7 @@ class ScheduleReconciler:
             condition = Condition.false(ScheduleCondition.READY, Reason.TASK_REFUSED, message)
             self._emit_refused(record, condition)
             return _Start(condition)
-        self._sweep.upsert_task(body)
+        self._intake.upsert_task(body)
         return _Start(plan.condition, plan.due, is_started=True)
 
     async def _adopt(self, record: ScheduleRecord, plan: SchedulePlan, manifest: Body) -> _Start:
@@ -173,7 +175,7 @@ class ScheduleReconciler:
         meta = manifest["metadata"]
         body = await self._deps.kube.get(TASK_PLURAL, meta["namespace"], meta["name"])
         if body is not None:
-            self._sweep.upsert_task(body)
+            self._intake.upsert_task(body)
         is_ours = body is None or owner_of(body) == record.schedule.metadata.uid
         if not is_ours:
             message = f"CognitiveTask {meta['name']} exists and is not this schedule's: its run is left out."
@@ -199,10 +201,10 @@ class ScheduleReconciler:
         if merge_patch(raw, patch) != dict(raw):
             result = await self._writer.write(record.body, patch)
             if isinstance(result, Gone):
-                self.lose(record.body)
+                self.delete(record.body)
                 return False
             if isinstance(result, Changed):
-                self.take(result.body)
+                self.upsert(result.body)
                 raise ConflictError("the schedule changed while its status was written")
             record.body, record.schedule = result.body, Schedule.model_validate(result.body)
         self._index.runs.counted(uid, gone)

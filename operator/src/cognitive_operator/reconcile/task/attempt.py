@@ -21,11 +21,12 @@ from cognitive_operator.plan.attempt import (
 from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
 from cognitive_operator.plan.closed_response import closed_response
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, attempt_end
+from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord
 from cognitive_operator.reconcile.state.task_record import PendingResponse, TaskRecord
-from cognitive_operator.reconcile.task.cleanup import AttemptCleanup, AttemptGarbage
+from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
 from cognitive_operator.reconcile.task.responses import ResponseReader
 
 

@@ -2,12 +2,13 @@
 
 import json
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id, input_name, object_name, request_subject
 from cognitive_operator.api.wire import Claim, Stop
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
+from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
@@ -15,23 +16,6 @@ from cognitive_operator.reconcile.state.workqueue import WorkQueue
 logger = logging.getLogger(__name__)
 STOP_EVERY_S: Final = 2.0
 WORKERS: Final = 16
-
-
-@dataclass(frozen=True)
-class AttemptGarbage:
-    """An attempt that is to be stopped and whose request nobody may take any more.
-
-    Equal leftovers are one: it can be added again and again, by the sweep too.
-    """
-
-    namespace: str
-    key: AttemptKey
-    is_gone: bool = False
-    """True: its task is deleted, so the claim, the objects and the Ray job go as well."""
-    is_input: bool = False
-    """True: only the object with its input is to go."""
-    is_job: bool = False
-    """True: it had a Ray job of its own. What a claim says of that counts too."""
 
 
 class AttemptCleanup:

@@ -12,8 +12,8 @@ from cognitive_operator.errors import BrokerUnavailableError, MessageError, Tran
 from cognitive_operator.ports.broker import Delivery, RetainedResponse
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.task_record import PendingResponse, TaskRecord
-from cognitive_operator.reconcile.state.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
 BATCH: Final = 64
@@ -63,10 +63,10 @@ def _first_line(error: Exception) -> str:
 class ResponseInbox:
     """Moves responses from the broker's consumer to the tasks' reconciler, which acks them after its write."""
 
-    def __init__(self, deps: Deps, index: Index, tasks: WorkQueue[str]) -> None:
+    def __init__(self, deps: Deps, index: Index, intake: Intake) -> None:
         self._deps = deps
         self._index = index
-        self._tasks = tasks
+        self._intake = intake
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -96,7 +96,7 @@ class ResponseInbox:
             return await delivery.term()
         pending = PendingResponse(key, content, delivery, delivery.response.sequence)
         self._index.update_task(record.uid, pending_responses=(*record.pending_responses, pending))
-        self._tasks.add(record.uid)
+        self._intake.enqueue([record.uid])
 
     async def _record(self, namespace: str, key: AttemptKey, name: str) -> TaskRecord | None:
         """Return the record of a response's task; None if the task is deleted."""
@@ -104,9 +104,9 @@ class ResponseInbox:
             body = await self._deps.kube.get(TASK_PLURAL, namespace, name)
             if body is None or body["metadata"]["uid"] != key.task_uid:
                 return None
-            self._index.upsert_task(body, self._deps.clock.monotonic())
-        record = self._index.tasks[key.task_uid]
-        return record if record.name[0] == namespace else None
+            self._intake.upsert_task(body)
+        record = self._index.tasks.get(key.task_uid)
+        return record if record is not None and record.name[0] == namespace else None
 
     async def _reject(self, delivery: Delivery, error: MessageError) -> None:
         subject, cause = delivery.response.subject[:SHOWN_CHARS], str(error)[:SHOWN_CHARS]

@@ -1,5 +1,6 @@
 """Reconciles one task: observe, plan, act."""
 
+import asyncio
 import logging
 from typing import Final
 
@@ -16,14 +17,15 @@ from cognitive_operator.plan.retry import backoff_left_s
 from cognitive_operator.plan.task import RUNNING_AFTER_S, TaskFacts, TaskPlan, plan_task
 from cognitive_operator.plan.trace import ended_spans, trace_id
 from cognitive_operator.ports.kube import Body
-from cognitive_operator.reconcile.resync import Resync
+from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.deps import Deps, today
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.records import PendingUsage
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter, WriteResult
 from cognitive_operator.reconcile.task.attempt import AttemptExecutor
-from cognitive_operator.reconcile.task.cleanup import AttemptCleanup, AttemptGarbage
+from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
 from cognitive_operator.reconcile.task.gates.gate import Gates
 from cognitive_operator.reconcile.task.metrics import count_ends
 from cognitive_operator.reconcile.task.publish import RequestPublisher
@@ -50,8 +52,9 @@ class TaskReconciler:
         index: Index,
         gates: Gates,
         attempts: AttemptExecutor,
-        sweep: Resync,
+        intake: Intake,
         *,
+        synced: asyncio.Event,
         requests: RequestPublisher,
         cleanup: AttemptCleanup,
     ) -> None:
@@ -59,7 +62,8 @@ class TaskReconciler:
         self._index = index
         self._gates = gates
         self._attempts = attempts
-        self._sweep = sweep
+        self._intake = intake
+        self._synced = synced
         self._requests = requests
         self._cleanup = cleanup
         self._responses = ResponseSettler(deps, index)
@@ -74,7 +78,7 @@ class TaskReconciler:
             await self._finished(record)
             return None
         may_run = record.task.status.phase is Phase.RUNNING or bool(record.task.spec.depends_on)
-        if not self._index.is_complete or (may_run and not self._sweep.synced.is_set()):
+        if not self._index.is_complete or (may_run and not self._synced.is_set()):
             return None
         return await self._step(record)
 
@@ -130,7 +134,7 @@ class TaskReconciler:
             raw_status=body.get("status") or {},
             spec_bytes=record.spec_bytes,
             agent=agent.agent if agent else None,
-            blocker=(agent.blocker or (None if self._sweep.synced.is_set() else NOT_SYNCED)) if agent else None,
+            blocker=(agent.blocker or (None if self._synced.is_set() else NOT_SYNCED)) if agent else None,
             hold=hold,
             attempt=record.attempt,
             end=end,
@@ -180,7 +184,7 @@ class TaskReconciler:
         except ObjectInvalidError as error:
             result = await self._write_refusal(record, body, error, end)
         if isinstance(result, Gone):
-            self._sweep.delete_task(record.uid)
+            self._intake.delete_task(record.uid)
             return False
         now_s = self._deps.clock.monotonic()
         self._index.upsert_task(result.body, now_s)
@@ -246,8 +250,8 @@ class TaskReconciler:
         empty = next((check for check in checks if not check.is_true), None)
         if empty is not None and agent.blocker is None:
             self._index.block(agent, budget_blocker(agent.agent, empty))
-            self._sweep.enqueue_agent(record.agent)
-            self._sweep.enqueue(task.uid for task in self._index.unfinished_of(record.agent))
+            self._intake.enqueue_agent(record.agent)
+            self._intake.enqueue(task.uid for task in self._index.unfinished_of(record.agent))
 
     async def _finished(self, record: TaskRecord) -> None:
         if record.attempt is not None:
@@ -258,7 +262,7 @@ class TaskReconciler:
     def _release(self, record: TaskRecord) -> None:
         queue = self._index.queue_of(record.agent)
         if queue.stop(record.uid):
-            self._sweep.enqueue(queue.next_up())
+            self._intake.enqueue(queue.next_up())
 
     async def _publish(self, record: TaskRecord, number: int) -> float | None:
         agent = self._index.agent_of(record)
