@@ -115,7 +115,7 @@ def facts(body: dict[str, Any] | None = None, **fields: Any) -> TaskFacts:
         "spec_bytes": 100,
         "agent": Agent.model_validate(agent_body()),
         "blocker": None,
-        "hold": None,
+        "gate": None,
         "attempt": None,
         "end": None,
         "has_slot": True,

@@ -62,7 +62,7 @@ class Chain:
     def __init__(self, *bodies: dict[str, Any]) -> None:
         self.deps, self.index, self.woken = Deps(), Index(), [""]
         self.index.links.wake = self.woken.extend
-        self.dependencies = DependencyGate(self.deps, self.index)  # type: ignore[arg-type]
+        self.dependencies = DependencyGate(self.deps, self.deps, self.deps, self.index)  # type: ignore[arg-type]
         self.put(*bodies)
 
     def put(self, *bodies: dict[str, Any]) -> list[str]:
@@ -73,27 +73,27 @@ class Chain:
             self.index.upsert_task(each, 0.0)
         return list(self.woken)
 
-    async def hold(self, name: str) -> GateResult | None:
-        return await self.dependencies.hold(self.index.tasks[f"uid-{name}"])
+    async def check(self, name: str) -> GateResult | None:
+        return await self.dependencies.check(self.index.tasks[f"uid-{name}"])
 
     async def reason(self, name: str) -> tuple[str, Phase] | None:
-        hold = await self.hold(name)
-        return hold and (str(hold.reason), hold.phase)
+        gate = await self.check(name)
+        return gate and (str(gate.reason), gate.phase)
 
 
 async def test_a_task_waits_until_the_last_of_its_dependencies_has_succeeded() -> None:
     chain = Chain(body("a"), body("b"), body("c", ["a", "b"]))
-    hold = await chain.hold("c")
-    assert hold is not None
-    assert (hold.reason, hold.phase) == ("WaitingForDependency", Phase.PENDING)
-    assert "team/a, team/b" in hold.message
+    gate = await chain.check("c")
+    assert gate is not None
+    assert (gate.reason, gate.phase) == ("WaitingForDependency", Phase.PENDING)
+    assert "team/a, team/b" in gate.message
     assert chain.put(body("a", version=2, phase="Succeeded")) == ["uid-c"]
-    hold = await chain.hold("c")
-    assert hold is not None
-    assert "team/b" in hold.message
-    assert "team/a" not in hold.message
+    gate = await chain.check("c")
+    assert gate is not None
+    assert "team/b" in gate.message
+    assert "team/a" not in gate.message
     assert chain.put(body("b", version=2, phase="Succeeded")) == ["uid-c"]
-    assert await chain.hold("c") is None
+    assert await chain.check("c") is None
 
 
 async def test_only_dependants_are_woken_and_only_by_what_matters() -> None:
@@ -117,10 +117,10 @@ async def test_one_that_does_not_exist_yet_is_waited_for_and_its_creation_wakes(
 async def test_one_that_ends_otherwise_fails_its_dependants(phase: Phase) -> None:
     chain = Chain(body("a"), body("b", ["a"]))
     assert chain.put(body("a", version=2, phase=str(phase), reason="ModelTimeout")) == ["uid-b"]
-    hold = await chain.hold("b")
-    assert hold is not None
-    assert (hold.reason, hold.phase) == ("DependencyFailed", Phase.FAILED)
-    assert f"team/a (spec.dependsOn) ended as {phase}, reason ModelTimeout" in hold.message
+    gate = await chain.check("b")
+    assert gate is not None
+    assert (gate.reason, gate.phase) == ("DependencyFailed", Phase.FAILED)
+    assert f"team/a (spec.dependsOn) ended as {phase}, reason ModelTimeout" in gate.message
 
 
 @pytest.mark.parametrize("phase", ["Running", "Succeeded"])
@@ -161,9 +161,9 @@ async def test_all_members_of_a_cycle_fail_and_tell_the_same_and_who_waits_for_t
     chain = Chain(body("b", ["c"]), body("c", ["a"]), body("outside", ["a"]), body("free"))
     assert await chain.reason("b") == ("WaitingForDependency", Phase.PENDING)
     assert chain.put(body("a", ["free", "b"])) == ["uid-c", "uid-outside"]
-    holds = [await chain.hold(name) for name in "abc"]
-    assert {(h.reason, h.phase, h.is_accepted) for h in holds if h} == {("DependencyCycle", Phase.FAILED, False)}
-    assert {h.message.rpartition(": ")[2] for h in holds if h} == {"a -> b -> c -> a."}
+    gates = [await chain.check(name) for name in "abc"]
+    assert {(h.reason, h.phase, h.is_accepted) for h in gates if h} == {("DependencyCycle", Phase.FAILED, False)}
+    assert {h.message.rpartition(": ")[2] for h in gates if h} == {"a -> b -> c -> a."}
     assert await chain.reason("outside") == ("WaitingForDependency", Phase.PENDING)
     woken = chain.put(body("a", ["free", "b"], version=2, phase="Failed", reason="DependencyCycle"))
     assert woken == ["uid-c", "uid-outside"]
@@ -174,30 +174,30 @@ async def test_all_members_of_a_cycle_fail_and_tell_the_same_and_who_waits_for_t
 async def test_a_cycle_by_input_is_found_too() -> None:
     chain = Chain(fed("a", "b"), fed("itself", "itself"))
     assert await chain.reason("itself") == ("DependencyCycle", Phase.FAILED)
-    assert await chain.hold("a") is None, "what it waits for is told by its inputs"
+    assert await chain.check("a") is None, "what it waits for is told by its inputs"
     assert chain.put(body("b", ["a"])) == ["uid-a"], "one that waits for an input is woken"
     assert await chain.reason("a") == await chain.reason("b") == ("DependencyCycle", Phase.FAILED)
 
 
 async def test_a_result_does_not_replace_what_the_task_gives() -> None:
     chain = Chain(body("a"), body("b", [("a", "error_message")]))
-    hold = await chain.hold("b")
-    assert hold is not None
-    assert (hold.reason, hold.phase, hold.is_accepted) == ("InputInvalid", Phase.FAILED, False)
+    gate = await chain.check("b")
+    assert gate is not None
+    assert (gate.reason, gate.phase, gate.is_accepted) == ("InputInvalid", Phase.FAILED, False)
 
 
 async def test_a_shorter_list_is_told_only_now_and_then() -> None:
     chain = Chain(body("a"), body("b"), body("c", ["a", "b"]))
-    first = await chain.hold("c")
+    first = await chain.check("c")
     assert first is not None
     told = {"phase": "Pending", "reason": str(first.reason), "message": first.message}
     chain.put(body("c", ["a", "b"], version=2, **told), body("a", version=2, phase="Succeeded"))
     chain.index.update_task("uid-c", written_s=chain.deps.now_s)
-    kept = await chain.hold("c")
+    kept = await chain.check("c")
     assert kept is not None
     assert (kept.message, kept.recheck_s) == (first.message, REFRESH_S)
     chain.deps.now_s += REFRESH_S
-    fresh = await chain.hold("c")
+    fresh = await chain.check("c")
     assert fresh is not None
     assert "team/a" not in fresh.message
 
@@ -231,14 +231,17 @@ async def test_results_by_reference_are_bounded_together_before_they_are_read() 
 
 async def test_results_are_input_beside_what_the_task_gives_and_a_lost_one_ends_it() -> None:
     chain = Chain(body("a", phase="Succeeded", result={"cause": "disk"}), body("b", ["a"]))
-    inputs, record = InputGate(chain.deps, chain.index, chain.dependencies), chain.index.tasks["uid-b"]  # type: ignore[arg-type]
+    inputs, record = (
+        InputGate(chain.deps, chain.deps, chain.deps, chain.index, chain.dependencies),
+        chain.index.tasks["uid-b"],
+    )  # type: ignore[arg-type]
     assert json.loads(await inputs.read(record) or b"") == {"error_message": "no", "a": {"cause": "disk"}}
-    assert await inputs.hold(record) is None
+    assert await inputs.check(record) is None
     del chain.deps.bodies["a"]
     chain.deps.now_s += 60.0
-    hold = await inputs.hold(record)
-    assert hold is not None
-    assert (hold.reason, hold.phase) == ("DependencyFailed", Phase.FAILED)
+    gate = await inputs.check(record)
+    assert gate is not None
+    assert (gate.reason, gate.phase) == ("DependencyFailed", Phase.FAILED)
 
 
 def reachable(graph: Graph, start: str) -> set[str]:

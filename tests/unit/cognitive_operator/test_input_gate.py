@@ -20,7 +20,7 @@ from cognitive_operator.ports.telemetry import Untraced
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
-from cognitive_operator.reconcile.task.gates.inputs import LOOK_EVERY_S, InputGate
+from cognitive_operator.reconcile.task.gates.inputs import RECHECK_EVERY_S, InputGate
 from cognitive_operator.reconcile.task.publish import RequestPublisher
 from support.builders import operator_objects as o
 
@@ -106,7 +106,10 @@ class Desk:
     def __init__(self, *sources: dict[str, Any], **spec: Any) -> None:
         self.deps, self.index, self.versions = Deps(), Index(), count(30)
         self.index.upsert_task(o.task_body(inputFrom=list(sources), **spec), 0.0)
-        self.inputs = InputGate(self.deps, self.index, DependencyGate(self.deps, self.index))  # type: ignore[arg-type]
+        kube: Any = self.deps.kube
+        objects: Any = self.deps.broker.objects
+        dependencies = DependencyGate(kube, objects, self.deps.clock, self.index)
+        self.inputs = InputGate(kube, objects, self.deps.clock, self.index, dependencies)
 
     @property
     def record(self) -> TaskRecord:
@@ -127,8 +130,8 @@ class Desk:
         self.index.upsert_task(body, 0.0)
         self.deps.kube.objects["cognitivetasks", "first"] = body
 
-    async def hold(self) -> GateResult:
-        found = await self.inputs.hold(self.record)
+    async def check(self) -> GateResult:
+        found = await self.inputs.check(self.record)
         assert found is not None
         return found
 
@@ -154,7 +157,7 @@ def from_task(as_: str = "plan", name: str = "first", **more: Any) -> dict[str, 
 
 async def test_a_task_without_sources_is_not_held_and_nothing_is_asked() -> None:
     desk = Desk()
-    assert await desk.inputs.hold(desk.record) is None
+    assert await desk.inputs.check(desk.record) is None
     assert await desk.inputs.read(desk.record) is None
     assert desk.deps.kube.asked == []
 
@@ -163,7 +166,7 @@ async def test_values_join_the_input_under_their_keys() -> None:
     desk = Desk(from_map(), from_map("task_context", "json", format="JSON"), from_secret("token"))
     desk.config_map(text="  kept as\nit is ", json='{"a": [1, null, "é"]}')
     desk.secret(f"{SECRET}\n".encode())
-    assert await desk.inputs.hold(desk.record) is None
+    assert await desk.inputs.check(desk.record) is None
     assert await desk.read() == {
         "error_message": "no",
         "log": "  kept as\nit is ",
@@ -183,25 +186,25 @@ async def test_binary_data_of_a_config_map_is_read_too() -> None:
 
 async def test_what_is_missing_is_named_until_it_is_there() -> None:
     desk = Desk(from_map())
-    hold = await desk.hold()
-    assert (hold.reason, hold.phase, hold.recheck_s <= 60) == ("InputNotFound", Phase.PENDING, True)
-    assert "ConfigMap team/notes does not exist" in hold.message
-    assert "as=log" in hold.message
+    gate = await desk.check()
+    assert (gate.reason, gate.phase, gate.recheck_s <= 60) == ("InputNotFound", Phase.PENDING, True)
+    assert "ConfigMap team/notes does not exist" in gate.message
+    assert "as=log" in gate.message
     desk.config_map(other="x")
-    assert "ConfigMap team/notes has no key 'text'" in (await desk.hold()).message
+    assert "ConfigMap team/notes has no key 'text'" in (await desk.check()).message
     desk.config_map(text="x")
-    assert await desk.inputs.hold(desk.record) is None
+    assert await desk.inputs.check(desk.record) is None
 
 
 async def test_what_was_there_is_not_read_again_for_a_while() -> None:
     desk = Desk(from_map())
     desk.config_map(text="x")
     for _ in range(5):
-        assert await desk.inputs.hold(desk.record) is None
+        assert await desk.inputs.check(desk.record) is None
     assert len(desk.deps.kube.asked) == 1
     desk.deps.kube.objects.clear()
-    desk.deps.clock.monotonic_s += LOOK_EVERY_S
-    assert (await desk.hold()).reason == "InputNotFound"
+    desk.deps.clock.monotonic_s += RECHECK_EVERY_S
+    assert (await desk.check()).reason == "InputNotFound"
 
 
 async def test_an_optional_source_that_is_missing_is_left_out() -> None:
@@ -231,54 +234,54 @@ async def test_a_value_that_does_not_fit_holds_the_task_until_it_is_mended(
 ) -> None:
     desk = Desk(from_map(as_, format=how))
     desk.config_map(text=text)
-    hold = await desk.hold()
-    assert (hold.reason, hold.phase) == ("InputInvalid", Phase.PENDING)
-    assert said in hold.message
-    assert "ConfigMap team/notes" in hold.message
+    gate = await desk.check()
+    assert (gate.reason, gate.phase) == ("InputInvalid", Phase.PENDING)
+    assert said in gate.message
+    assert "ConfigMap team/notes" in gate.message
 
 
 @pytest.mark.parametrize("value", [SECRET.encode(), SECRET.encode() + b"\xff", f'{{"x": {SECRET}'.encode()])
 async def test_no_message_holds_any_of_a_secret(value: bytes) -> None:
     desk = Desk(from_secret("decision_context", format="JSON"))
     desk.secret(value)
-    hold = await desk.hold()
-    assert hold.reason == "InputInvalid"
-    assert "Secret team/s" in hold.message
-    assert "hunter" not in repr(hold)
+    gate = await desk.check()
+    assert gate.reason == "InputInvalid"
+    assert "Secret team/s" in gate.message
+    assert "hunter" not in repr(gate)
 
 
 async def test_a_secret_is_read_only_when_its_owner_allows_that() -> None:
     desk = Desk(from_secret(optional=True))
     desk.secret(b"x", allowed=False)
-    hold = await desk.hold()
-    assert (hold.reason, hold.phase) == ("InputForbidden", Phase.PENDING)
-    assert "cognitive.seedcore.io/input=allowed" in hold.message
+    gate = await desk.check()
+    assert (gate.reason, gate.phase) == ("InputForbidden", Phase.PENDING)
+    assert "cognitive.seedcore.io/input=allowed" in gate.message
 
 
 async def test_a_right_that_is_missing_is_named() -> None:
     desk = Desk(from_map())
     desk.deps.kube.error = ForbiddenError("403")
-    hold = await desk.hold()
-    assert hold.reason == "InputForbidden"
-    assert "ConfigMap team/notes: RBAC" in hold.message
+    gate = await desk.check()
+    assert gate.reason == "InputForbidden"
+    assert "ConfigMap team/notes: RBAC" in gate.message
 
 
 async def test_a_key_that_stands_in_both_places_ends_the_task() -> None:
     desk = Desk(from_map("error_message"))
     desk.config_map(text="x")
-    hold = await desk.hold()
-    assert (hold.reason, hold.phase) == ("InputInvalid", Phase.FAILED)
+    gate = await desk.check()
+    assert (gate.reason, gate.phase) == ("InputInvalid", Phase.FAILED)
 
 
 async def test_another_task_is_waited_for_until_it_succeeds() -> None:
     desk = Desk(from_task(), from_task("step", ref={"field": "thought"}))
-    assert (await desk.hold()).reason == "InputNotFound"
+    assert (await desk.check()).reason == "InputNotFound"
     for phase in ("Queued", "Running"):
         desk.other_task(phase)
-        assert (await desk.hold()).reason == "WaitingForTask"
+        assert (await desk.check()).reason == "WaitingForTask"
     assert desk.index.links.dependants(("team", "first")) == (o.TASK_UID,)
     desk.other_task("Succeeded", result={"thought": "t", "n": 1})
-    assert await desk.inputs.hold(desk.record) is None
+    assert await desk.inputs.check(desk.record) is None
     assert await desk.read() == {"error_message": "no", "plan": {"thought": "t", "n": 1}, "step": "t"}
 
 
@@ -287,7 +290,7 @@ async def test_a_large_result_of_another_task_is_read_from_its_object() -> None:
     content = json.dumps({"thought": "x" * 50_000}).encode()
     ref = {"bucket": "results-b", "name": "t.1", "sizeBytes": len(content)}
     desk.other_task("Succeeded", resultRef=ref | {"sha256": hashlib.sha256(content).hexdigest()})
-    gone = await desk.hold()
+    gone = await desk.check()
     assert (gone.reason, gone.phase) == ("DependencyFailed", Phase.FAILED)
     desk.deps.broker.objects.content["results-b", "t.1"] = content
     assert (await desk.read())["plan"] == "x" * 50_000
@@ -296,31 +299,31 @@ async def test_a_large_result_of_another_task_is_read_from_its_object() -> None:
 async def test_a_task_whose_other_task_failed_fails_by_name() -> None:
     desk = Desk(from_task())
     desk.other_task("Failed", reason="ModelTimeout")
-    hold = await desk.hold()
-    assert (hold.reason, hold.phase) == ("DependencyFailed", Phase.FAILED)
-    assert "CognitiveTask team/first ended as Failed" in hold.message
+    gate = await desk.check()
+    assert (gate.reason, gate.phase) == ("DependencyFailed", Phase.FAILED)
+    assert "CognitiveTask team/first ended as Failed" in gate.message
     assert await Desk(from_task(optional=True)).read() == {"error_message": "no"}
 
 
 async def test_a_result_that_never_fits_ends_the_task() -> None:
     absent = Desk(from_task(ref={"field": "decision"}))
     absent.other_task("Succeeded", result={"thought": "t"})
-    assert ((await absent.hold()).reason, (await absent.hold()).phase) == ("InputNotFound", Phase.FAILED)
+    assert ((await absent.check()).reason, (await absent.check()).phase) == ("InputNotFound", Phase.FAILED)
     no_text = Desk(from_task("problem_statement"))
     no_text.other_task("Succeeded", result={"thought": "t"})
-    assert ((await no_text.hold()).reason, (await no_text.hold()).phase) == ("InputInvalid", Phase.FAILED)
+    assert ((await no_text.check()).reason, (await no_text.check()).phase) == ("InputInvalid", Phase.FAILED)
 
 
 async def test_all_input_together_has_a_bound() -> None:
     desk = Desk(from_map())
     frame = len(json.dumps({"error_message": "no", "log": ""}, separators=(",", ":")))
     desk.config_map(text="x" * (MAX_INPUT_BYTES - frame))
-    assert await desk.inputs.hold(desk.record) is None
+    assert await desk.inputs.check(desk.record) is None
     desk.config_map(text="x" * (MAX_INPUT_BYTES - frame + 1))
-    desk.deps.clock.monotonic_s += LOOK_EVERY_S
-    hold = await desk.hold()
-    assert (hold.reason, hold.phase) == ("InputTooLarge", Phase.FAILED)
-    assert str(MAX_INPUT_BYTES) in hold.message
+    desk.deps.clock.monotonic_s += RECHECK_EVERY_S
+    gate = await desk.check()
+    assert (gate.reason, gate.phase) == ("InputTooLarge", Phase.FAILED)
+    assert str(MAX_INPUT_BYTES) in gate.message
 
 
 async def test_a_small_input_travels_in_the_request() -> None:
@@ -376,7 +379,7 @@ async def test_a_broker_that_is_away_is_no_reason_to_end_a_task() -> None:
 
     desk.deps.broker.objects.read = away  # type: ignore[method-assign]
     with pytest.raises(BrokerUnavailableError):
-        await desk.inputs.hold(desk.record)
+        await desk.inputs.check(desk.record)
 
 
 def test_a_request_shows_no_input() -> None:

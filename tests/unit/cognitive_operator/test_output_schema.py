@@ -78,7 +78,7 @@ def test_a_schema_that_doubles_itself_is_judged_at_once() -> None:
 
 
 async def check(index: Index) -> GateResult | None:
-    return await OutputSchemaGate(index).hold(index.tasks[o.TASK_UID])
+    return await OutputSchemaGate(index).check(index.tasks[o.TASK_UID])
 
 
 def index_with(**spec: Any) -> Index:
@@ -88,11 +88,11 @@ def index_with(**spec: Any) -> Index:
 
 
 async def test_a_task_with_a_bad_schema_is_refused_before_anything_runs() -> None:
-    hold = await check(index_with(outputSchema={"properties": {"a": {"type": "thing"}}}))
-    assert hold is not None
-    assert (hold.reason, hold.is_final, hold.is_accepted) == ("InvalidOutputSchema", True, False)
-    assert hold.message.startswith("spec.outputSchema at /properties/a/type: ")
-    plan = plan_task(o.facts(hold=hold))
+    gate = await check(index_with(outputSchema={"properties": {"a": {"type": "thing"}}}))
+    assert gate is not None
+    assert (gate.reason, gate.is_final, gate.is_accepted) == ("InvalidOutputSchema", True, False)
+    assert gate.message.startswith("spec.outputSchema at /properties/a/type: ")
+    plan = plan_task(o.facts(gate=gate))
     assert (plan.publish, plan.patch is not None) == (None, True)
     patch = plan.patch or {}
     conditions = {c["type"]: (c["status"], c["reason"]) for c in patch["conditions"]}

@@ -24,7 +24,7 @@ def body(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
 
 def plan(manifest: dict[str, Any], **facts: Any) -> TaskPlan:
     found = o.facts(manifest, **facts)
-    return plan_task(replace(found, hold=None if found.end or found.attempt else spec_gate(found.task.spec)))
+    return plan_task(replace(found, gate=None if found.end or found.attempt else spec_gate(found.task.spec)))
 
 
 STOPPED = attempt_end(o.key(), o.failed(error_type="Cancelled", retryable=False))

@@ -81,7 +81,7 @@ def test_a_changed_priority_is_answered_at_once() -> None:
 
 def test_a_task_beyond_the_queue_is_refused_with_the_bound_and_the_agent() -> None:
     agent = Agent.model_validate(o.agent_body(queue={"maxConcurrentTasks": 2, "maxQueuedTasks": 3}))
-    plan = plan_task(o.facts(hold=queue_full(agent)))
+    plan = plan_task(o.facts(gate=queue_full(agent)))
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"], plan.publish) == ("Failed", "QueueFull", None)
     assert condition(plan, "Accepted")["status"] == "False"
@@ -91,17 +91,17 @@ def test_a_task_beyond_the_queue_is_refused_with_the_bound_and_the_agent() -> No
 
 
 def test_a_held_task_is_not_published_and_its_status_says_why() -> None:
-    hold = GateResult("InputNotFound", "ConfigMap team/notes does not exist", recheck_s=7.0)
-    plan = plan_task(o.facts(hold=hold, waited_s=1.5))
+    gate = GateResult("InputNotFound", "ConfigMap team/notes does not exist", recheck_s=7.0)
+    plan = plan_task(o.facts(gate=gate, waited_s=1.5))
     assert (plan.publish, plan.recheck_s) == (None, 7.0)
     assert plan.patch is not None
-    assert (plan.patch["phase"], plan.patch["reason"], plan.patch["message"]) == ("Pending", hold.reason, hold.message)
+    assert (plan.patch["phase"], plan.patch["reason"], plan.patch["message"]) == ("Pending", gate.reason, gate.message)
     assert condition(plan, "Accepted")["status"] == "True"
-    assert condition(plan, "Dispatched")["reason"] == hold.reason
+    assert condition(plan, "Dispatched")["reason"] == gate.reason
 
 
 @pytest.mark.parametrize(
-    "missing", [{"agent": None}, {"hold": GateResult("InputNotFound", "ConfigMap team/notes is gone")}]
+    "missing", [{"agent": None}, {"gate": GateResult("InputNotFound", "ConfigMap team/notes is gone")}]
 )
 def test_a_queued_task_whose_agent_or_input_goes_away_stays_queued(missing: dict[str, Any]) -> None:
     plan = plan_task(o.facts(o.task_body({"phase": "Queued", "reason": "WaitingForSlot"}), **missing))
@@ -110,17 +110,17 @@ def test_a_queued_task_whose_agent_or_input_goes_away_stays_queued(missing: dict
 
 
 def test_a_hold_by_the_tasks_own_spec_says_that_it_is_not_accepted() -> None:
-    plan = plan_task(o.facts(hold=GateResult("Bad", "spec.x is wrong", is_accepted=False), waited_s=1.5))
+    plan = plan_task(o.facts(gate=GateResult("Bad", "spec.x is wrong", is_accepted=False), waited_s=1.5))
     assert condition(plan, "Accepted")["status"] == "False"
 
 
 def test_a_hold_that_passes_within_a_second_costs_no_write() -> None:
-    plan = plan_task(o.facts(hold=GateResult("Waiting", "for another task"), waited_s=0.4))
+    plan = plan_task(o.facts(gate=GateResult("Waiting", "for another task"), waited_s=0.4))
     assert plan == TaskPlan(recheck_s=pytest.approx(0.6))
 
 
 def test_a_final_hold_ends_the_task_at_once() -> None:
-    plan = plan_task(o.facts(hold=GateResult("DependencyFailed", "task a failed", Phase.FAILED), waited_s=0.0))
+    plan = plan_task(o.facts(gate=GateResult("DependencyFailed", "task a failed", Phase.FAILED), waited_s=0.0))
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Failed", "DependencyFailed")
 
@@ -271,7 +271,7 @@ def test_while_backing_off_nothing_is_rewritten() -> None:
 
 
 def test_a_hold_that_is_the_specs_own_fault_ends_the_task_as_not_accepted() -> None:
-    plan = plan_task(o.facts(hold=GateResult("DependencyCycle", "a -> b -> a", Phase.FAILED, is_accepted=False)))
+    plan = plan_task(o.facts(gate=GateResult("DependencyCycle", "a -> b -> a", Phase.FAILED, is_accepted=False)))
     assert plan.patch is not None
     conditions = {c["type"]: (c["status"], c["reason"]) for c in plan.patch["conditions"]}
     assert conditions == {"Accepted": ("False", "DependencyCycle"), "Failed": ("True", "DependencyCycle")}

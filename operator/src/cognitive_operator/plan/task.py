@@ -31,7 +31,7 @@ class TaskFacts:
     agent: Agent | None
     blocker: Condition | None
     """Why no task of its agent can be dispatched now."""
-    hold: GateResult | None
+    gate: GateResult | None
     attempt: InFlightAttempt | None
     end: AttemptEnd | None
     has_slot: bool
@@ -70,8 +70,8 @@ def plan_task(facts: TaskFacts) -> TaskPlan:
             "shorten spec.input, or have parts of it come by spec.inputFrom."
         )
         return _write(facts, status.refused(_stamp(facts), Reason.INPUT_TOO_LARGE, message))
-    if facts.hold is not None:
-        return _held(facts, facts.hold)
+    if facts.gate is not None:
+        return _held(facts, facts.gate)
     if facts.attempt is not None:
         return _watch(facts, facts.attempt)
     if facts.agent is None:
@@ -79,18 +79,18 @@ def plan_task(facts: TaskFacts) -> TaskPlan:
     return _wait_or_publish(facts)
 
 
-def _held(facts: TaskFacts, hold: GateResult) -> TaskPlan:
-    if hold.is_final and not hold.is_accepted:
-        return _write(facts, status.refused(_stamp(facts), hold.reason, hold.message))
-    if hold.is_final:
-        end = status.failed if hold.is_accepted else status.refused
-        return _write(facts, end(_stamp(facts), hold.reason, hold.message))
-    is_told = facts.task.status.reason == hold.reason or facts.task.status.phase is Phase.QUEUED
+def _held(facts: TaskFacts, gate: GateResult) -> TaskPlan:
+    if gate.is_final and not gate.is_accepted:
+        return _write(facts, status.refused(_stamp(facts), gate.reason, gate.message))
+    if gate.is_final:
+        end = status.failed if gate.is_accepted else status.refused
+        return _write(facts, end(_stamp(facts), gate.reason, gate.message))
+    is_told = facts.task.status.reason == gate.reason or facts.task.status.phase is Phase.QUEUED
     if not is_told and facts.waited_s < QUEUED_AFTER_S:
         return TaskPlan(recheck_s=QUEUED_AFTER_S - facts.waited_s)
-    phase = _waiting_phase(facts) if hold.phase is Phase.PENDING else hold.phase
-    patch = status.held(_stamp(facts), phase, hold.reason, hold.message, is_accepted=hold.is_accepted)
-    return _write(facts, patch, recheck_s=hold.recheck_s)
+    phase = _waiting_phase(facts) if gate.phase is Phase.PENDING else gate.phase
+    patch = status.held(_stamp(facts), phase, gate.reason, gate.message, is_accepted=gate.is_accepted)
+    return _write(facts, patch, recheck_s=gate.recheck_s)
 
 
 def _missing_agent(facts: TaskFacts) -> Mapping[str, Any]:
@@ -145,9 +145,9 @@ def _settled(task: Task, end: AttemptEnd) -> AttemptEnd:
 
 
 def _again(facts: TaskFacts, end: AttemptEnd, attempts: Sequence[Attempt], backoff_s: float) -> TaskPlan:
-    stamp, hold = _stamp(facts), spec_gate(facts.task.spec)
-    if hold is not None:
-        patch = status.held(stamp, hold.phase, hold.reason, hold.message, attempts=attempts)
+    stamp, gate = _stamp(facts), spec_gate(facts.task.spec)
+    if gate is not None:
+        patch = status.held(stamp, gate.phase, gate.reason, gate.message, attempts=attempts)
     else:
         message = f"Attempt {end.key.number} ended: {end.reason}: {end.message} Next in {backoff_s:.0f} s."
         patch = status.queued(stamp, Reason.BACKING_OFF, message, None, attempts)

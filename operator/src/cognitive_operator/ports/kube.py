@@ -10,7 +10,17 @@ Body = dict[str, Any]
 """A Kubernetes object as JSON."""
 
 
-class Kube(Protocol):
+class ServerClock(Protocol):
+    """The clock of the API server."""
+
+    def server_time(self) -> float | None:
+        """Return the API server's clock in seconds since 1970, None before its first answer.
+
+        It is the clock as of the last answer, carried on by our own monotonic one.
+        """
+
+
+class Kube(ServerClock, Protocol):
     """The Kubernetes API. All methods raise ApiUnavailableError, ForbiddenError or ObjectInvalidError."""
 
     async def patch_status(self, plural: str, body: Body, status: Body) -> Body:
@@ -35,12 +45,6 @@ class Kube(Protocol):
         """Delete an object if it is still the same one in the same state.
 
         Raises ConflictError when it changed or was recreated, ObjectNotFoundError when it is gone.
-        """
-
-    def server_time(self) -> float | None:
-        """Return the API server's clock in seconds since 1970, None before its first answer.
-
-        It is the clock as of the last answer, carried on by our own monotonic one.
         """
 
     async def get_peering(self, name: str) -> Body | None:

@@ -25,9 +25,11 @@ from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from cognitive_operator.reconcile.task.attempt import AttemptExecutor
 from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
-from cognitive_operator.reconcile.task.gates.gate import Gates, QueueTimeoutGate, SpecGate
+from cognitive_operator.reconcile.task.gates.gate import Gates
 from cognitive_operator.reconcile.task.gates.inputs import InputGate
 from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemaGate
+from cognitive_operator.reconcile.task.gates.queue_timeout import QueueTimeoutGate
+from cognitive_operator.reconcile.task.gates.spec import SpecGate
 from cognitive_operator.reconcile.task.inbox import ResponseInbox
 from cognitive_operator.reconcile.task.publish import RequestPublisher
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
@@ -58,8 +60,8 @@ class Engine:
         self._queue_metrics = QueueMetrics(deps, index)
         self._inbox = ResponseInbox(deps, index, intake)
         attempts = AttemptExecutor(deps, index, self._cleanup, AttemptTiming())
-        dependencies = DependencyGate(deps, index)
-        inputs = InputGate(deps, index, dependencies)
+        dependencies = DependencyGate(deps.kube, deps.broker.objects, deps.clock, index)
+        inputs = InputGate(deps.kube, deps.broker.objects, deps.clock, index, dependencies)
         late = QueueTimeoutGate(deps.kube, index)
         gates = Gates([SpecGate(), OutputSchemaGate(index), late, dependencies, inputs])
         requests = RequestPublisher(deps, index, inputs)

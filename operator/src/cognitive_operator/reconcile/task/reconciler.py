@@ -104,17 +104,17 @@ class TaskReconciler:
         if record is None:
             return None
         try:
-            return await self._gates.look(record)
+            return await self._gates.check(record)
         except BaseException:
             self._index.queue_of(record.agent).rest(uid)  # nothing is known of it now: let others pass
             raise
 
-    def _line_up(self, record: TaskRecord, hold: GateResult | None) -> GateResult | None:
+    def _line_up(self, record: TaskRecord, gate: GateResult | None) -> GateResult | None:
         """Give a task without an attempt in flight what it may have of its agent's queue; return what keeps it out."""
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
         if record.attempt is not None:
-            return hold
-        if hold is not None or agent is None:
+            return gate
+        if gate is not None or agent is None:
             self._release(record)
         elif self._backoff_left_s(record) > 0:
             self._index.line_up(record.uid)
@@ -122,10 +122,10 @@ class TaskReconciler:
         else:
             self._index.line_up(record.uid)
             return None if queue.enter(record.uid) else queue_full(agent.agent)
-        return hold
+        return gate
 
     def _facts(
-        self, record: TaskRecord, task: Task, body: Body, hold: GateResult | None, end: AttemptEnd | None
+        self, record: TaskRecord, task: Task, body: Body, gate: GateResult | None, end: AttemptEnd | None
     ) -> TaskFacts:
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
         now_s = self._deps.clock.monotonic()
@@ -135,7 +135,7 @@ class TaskReconciler:
             spec_bytes=record.spec_bytes,
             agent=agent.agent if agent else None,
             blocker=(agent.blocker or (None if self._synced.is_set() else NOT_SYNCED)) if agent else None,
-            hold=hold,
+            gate=gate,
             attempt=record.attempt,
             end=end,
             has_slot=queue.may_start(record.uid),

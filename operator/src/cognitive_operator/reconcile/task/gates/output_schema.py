@@ -1,4 +1,4 @@
-"""Refuses tasks whose output schema cannot be used, before anything runs."""
+"""Gate of ``spec.outputSchema``."""
 
 import asyncio
 from typing import Final
@@ -13,13 +13,16 @@ MAX_MESSAGE_CHARS: Final = 1024
 
 
 class OutputSchemaGate:
-    """A task's ``spec.outputSchema``: looked at once, in a thread, because the first look loads a package."""
+    """Refuses a task whose output schema is invalid, before anything runs (port ``Gate``).
+
+    A schema is checked once, in a thread, because the first check loads a package.
+    """
 
     def __init__(self, index: Index) -> None:
         self._index = index
 
-    async def hold(self, record: TaskRecord) -> GateResult | None:
-        """Return the end of a task whose schema is no schema."""
+    async def check(self, record: TaskRecord) -> GateResult | None:
+        """Return the refusal of a task whose output schema is invalid."""
         schema = record.task.spec.output_schema if record.task is not None else None
         if schema is None or record.is_schema_sound:
             return None
