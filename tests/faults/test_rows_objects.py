@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.observe import resident_mb
+from bench.system_metrics import resident_mb
 from controlplane import KubectlError
 from eventually import eventually
 from fault_admin import path_of
