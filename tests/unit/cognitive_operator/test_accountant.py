@@ -72,7 +72,8 @@ class Desk:
 
     def __init__(self, *messages: RetainedResponse, task: dict[str, Any] | None = None) -> None:
         self.index, self.broker, self.kube = Index(), Broker(list(messages)), Kube()
-        self.accountant = Accountant(Deps(self.broker, self.kube), self.index)
+        deps: Any = Deps(self.broker, self.kube)
+        self.accountant = Accountant(deps, self.index)
         if task is not None:
             self.index.put_task(task, 0.0)
 

@@ -76,7 +76,7 @@ class Chain:
 
     async def reason(self, name: str) -> tuple[str, Phase] | None:
         hold = await self.hold(name)
-        return hold and (str(hold.reason), hold.phase)
+        return (str(hold.reason), hold.phase) if hold else None
 
 
 async def test_a_task_waits_until_the_last_of_its_dependencies_has_succeeded() -> None:

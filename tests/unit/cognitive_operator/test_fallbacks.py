@@ -9,7 +9,7 @@ from cognitive_operator.api.resources import Agent
 from cognitive_operator.errors import ObjectNotFoundError
 from cognitive_operator.plan.agent import Check
 from cognitive_operator.reconcile.fallbacks import with_fallbacks
-from cognitive_operator.services import ModelSeen, ModelTarget
+from cognitive_operator.services import ModelSeen, ModelTarget, ModelTrial
 from support.builders import operator_objects as o
 
 UNREACHABLE = Check("False", Reason.MODEL_UNREACHABLE, "http://model/v1: no connection.")
@@ -25,6 +25,9 @@ class Probe:
     async def check(self, target: ModelTarget, api_key: str | None) -> ModelSeen:
         self.asked.append((target.endpoint, api_key))
         return ModelSeen(ok=target.endpoint in self.up, reason=Reason.AVAILABLE, message="")
+
+    async def infer(self, target: ModelTarget, model: str, api_key: str | None, timeout_s: float) -> ModelTrial:
+        raise AssertionError("a fallback is checked, not tried")
 
 
 class Secrets:

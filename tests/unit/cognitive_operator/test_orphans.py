@@ -61,7 +61,8 @@ def outside() -> Outside:
 
 @pytest.fixture
 def sweep(outside: Outside) -> Sweep:
-    made = Sweep(outside, Index(), outside, outside, outside, lag=WatchLag(outside))
+    stands_in: Any = outside
+    made = Sweep(stands_in, Index(), stands_in, stands_in, stands_in, lag=WatchLag(stands_in))
     made.take_agent(o.agent_body())
     made.take_task(o.task_body())
     return made

@@ -102,4 +102,6 @@ async def test_a_sound_schema_is_looked_at_once(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_a_task_without_one_is_not_looked_at() -> None:
-    assert await OutputSchemas().hold(Index().put_task(o.task_body(), 0.0)) is None
+    record = Index().put_task(o.task_body(), 0.0)
+    assert record is not None
+    assert await OutputSchemas().hold(record) is None

@@ -155,6 +155,6 @@ def test_the_gauges_tell_depth_running_and_age_of_agents_that_exist() -> None:
     index = index_of(agent(), agent("idle"), task("a", 31), task("b", 32), task("c", 33), task("x", 34, None, "nobody"))
     let_in(index)
     index.queue_of(NAME).start("b")
-    deps = Deps()
+    deps: Any = Deps()
     QueueGauges(deps, index).show()
     assert deps.shown == [QueueSeen("team", "sre", 2, 1, 100.5), QueueSeen("team", "idle", 0, 0, 0.0)]

@@ -199,7 +199,7 @@ class Cluster:
 
     def finish(self, name: str, phase: str = "Succeeded") -> None:
         self.version += 1
-        status = {"phase": phase, "reason": phase, "finishedAt": self.now()}
+        status: dict[str, Any] = {"phase": phase, "reason": phase, "finishedAt": self.now()}
         status |= {"usage": {"totalTokens": 100}, "energy": {"delta": 0.25}}
         task = self.tasks[name]
         self.tasks[name] = task | {
@@ -231,7 +231,7 @@ class Operator:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster, self.index = cluster, Index()
         self.schedules = Schedules(cluster, self.index, Sweep(self.index))  # type: ignore[arg-type]
-        self.schedules._queue.add = lambda _: None  # type: ignore[method-assign]
+        self.schedules._queue.add = lambda key: None  # type: ignore[method-assign]
         self.watch()
 
     def watch(self) -> None:

@@ -1,6 +1,7 @@
 """A task that is deleted while the operator looks at its attempt."""
 
 import asyncio
+from typing import Any
 
 from cognitive_operator.plan.flight import Flight
 from cognitive_operator.reconcile.holds import Holds
@@ -39,6 +40,6 @@ async def test_its_slot_is_free_for_the_next_one() -> None:
     index.complete()
     assert record is not None
     index.adopt(record, Flight(o.key(), "Embedded", 99.9))
-    outside = Outside(index)
+    outside: Any = Outside(index)
     await TaskReconciler(outside, index, Holds([]), outside, outside, requests=outside).reconcile(record.uid)
     assert index.queue_of(record.agent).running == 0

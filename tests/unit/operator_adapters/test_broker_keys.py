@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator import credentials
 from cognitive_operator.__main__ import main
 from cognitive_operator.adapters.kube import KubeApi
 from cognitive_operator.adapters.nats_accounts import new_broker_keys
@@ -36,7 +35,7 @@ def made(monkeypatch: pytest.MonkeyPatch, *, is_there: bool) -> tuple[int, Clien
     async def connect() -> AsyncIterator[KubeApi]:
         yield KubeApi(client)
 
-    monkeypatch.setattr(credentials.KubeApi, "connect", connect)
+    monkeypatch.setattr(KubeApi, "connect", connect)
     return main(["broker-keys", "team/nats-keys"]), client
 
 
