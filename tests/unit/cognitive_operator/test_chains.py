@@ -17,6 +17,7 @@ from cognitive_operator.reconcile.dependencies import MAX_RESULTS_BYTES, REFRESH
 from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.inputs import Inputs
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 Graph = dict[str, list[str]]
 GRAPHS = st.dictionaries(st.sampled_from("abcdefg"), st.lists(st.sampled_from("abcdefgx"), max_size=4, unique=True))
@@ -42,12 +43,9 @@ class Deps:
     """A clock, an API server and a broker with what a test puts there."""
 
     def __init__(self) -> None:
-        self.clock = self.kube = self.broker = self
-        self.now_s = 100.0
+        self.clock = FakeClock()
+        self.kube = self.broker = self
         self.bodies: dict[str, dict[str, Any]] = {}
-
-    def monotonic(self) -> float:
-        return self.now_s
 
     async def get(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
         assert (plural, namespace) == ("cognitivetasks", "team")
@@ -190,11 +188,11 @@ async def test_a_shorter_list_is_told_only_now_and_then() -> None:
     assert first is not None
     told = {"phase": "Pending", "reason": str(first.reason), "message": first.message}
     chain.put(body("c", ["a", "b"], version=2, **told), body("a", version=2, phase="Succeeded"))
-    chain.index.tasks["uid-c"].written_s = chain.deps.now_s
+    chain.index.tasks["uid-c"].written_s = chain.deps.clock.monotonic_s
     kept = await chain.hold("c")
     assert kept is not None
     assert (kept.message, kept.recheck_s) == (first.message, REFRESH_S)
-    chain.deps.now_s += REFRESH_S
+    chain.deps.clock.advance(REFRESH_S)
     fresh = await chain.hold("c")
     assert fresh is not None
     assert "team/a" not in fresh.message
@@ -233,7 +231,7 @@ async def test_results_are_input_beside_what_the_task_gives_and_a_lost_one_ends_
     assert json.loads(await inputs.read(record) or b"") == {"error_message": "no", "a": {"cause": "disk"}}
     assert await inputs.hold(record) is None
     del chain.deps.bodies["a"]
-    chain.deps.now_s += 60.0
+    chain.deps.clock.advance(60.0)
     hold = await inputs.hold(record)
     assert hold is not None
     assert (hold.reason, hold.phase) == ("DependencyFailed", Phase.FAILED)

@@ -13,7 +13,8 @@ from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.models import Models
 from cognitive_operator.reconcile.records import AgentRecord
 from cognitive_operator.services import ModelSeen, ModelTarget, ModelTrial
-from support.builders.operator_objects import AGENT_UID, NOW, agent_body
+from support.builders.operator_objects import AGENT_UID, agent_body
+from support.fakes.clock import FakeClock
 
 OWN = {"llm": {"provider": "vllm", "model": "m", "vllm": {}}}
 WROTE = ModelTrial(ok=True, message="", first_token_s=0.1, tokens_per_second=5)
@@ -22,14 +23,14 @@ SERVES = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyRe
 
 @dataclass
 class Outside:
-    """Children that are there, a model that answers, and a clock that is set by hand."""
+    """Children that are there, and a model that answers."""
 
     objects: dict[tuple[str, str], Body] = field(default_factory=dict)
     status: Body = field(default_factory=lambda: dict(SERVES))
     refusal: Exception | None = None
     trial: ModelTrial = WROTE
     inferred: list[tuple[str, str | None]] = field(default_factory=list)
-    now_s: float = 0.0
+    clock: FakeClock = field(default_factory=lambda: FakeClock(0.0))
 
     async def apply(self, manifest: Body) -> Body:
         if self.refusal is not None and manifest["kind"] == "Deployment":
@@ -71,12 +72,6 @@ class Outside:
     async def read_secret_key(self, namespace: str, name: str, key: str) -> str:
         return str(self.objects["Secret", name]["data"][key])
 
-    def monotonic(self) -> float:
-        return self.now_s
-
-    def now(self) -> str:
-        return NOW
-
 
 class Scene:
     """One agent and what is outside of it."""
@@ -84,8 +79,9 @@ class Scene:
     def __init__(self, *, in_cluster: bool = False, **spec: Any) -> None:
         self.outside, self.index = Outside(), Index()
         environment = SimpleNamespace(is_in_cluster=in_cluster)
-        parts = dict.fromkeys(("kube", "children", "model", "clock"), self.outside)
-        self.models = Models(cast("Deps", SimpleNamespace(**parts, environment=environment)), self.index)
+        parts = dict.fromkeys(("kube", "children", "model"), self.outside)
+        deps = SimpleNamespace(**parts, clock=self.outside.clock, environment=environment)
+        self.models = Models(cast("Deps", deps), self.index)
         self.version = 10
         self.change(**(spec or OWN))
 
@@ -100,7 +96,7 @@ class Scene:
         return self.index.agents["team", "sre"]
 
     async def look(self, after_s: float = 60.0) -> tuple[str, str]:
-        self.outside.now_s += after_s
+        self.outside.clock.advance(after_s)
         await self.models.look(self.record)
         return self.record.model.status, self.record.model.reason
 

@@ -11,6 +11,7 @@ from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.sweep import Sweep
 from cognitive_operator.reconcile.watch_lag import WatchLag
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 OF_TASK = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)
 OF_NO_TASK = AttemptKey(o.AGENT_UID, "gone", 1)
@@ -19,7 +20,7 @@ OF_NO_AGENT = AttemptKey("gone", o.TASK_UID, 1)
 
 @dataclass
 class Outside:
-    """The broker with what it holds, a clock that stands, and a cleaner and queues that take notes."""
+    """The broker with what it holds, a clock, and a cleaner and queues that record what is added."""
 
     requests: set[tuple[str, AttemptKey]] = field(default_factory=set)
     claims: set[AttemptKey] = field(default_factory=set)
@@ -28,11 +29,9 @@ class Outside:
     cleaned: list[Leftover] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.broker = self.clock = self
+        self.broker = self
+        self.clock = FakeClock()
         self.accounts = None
-
-    def monotonic(self) -> float:
-        return 100.0
 
     async def list_requests(self) -> set[tuple[str, AttemptKey]]:
         return set(self.requests)
@@ -62,7 +61,7 @@ def outside() -> Outside:
 @pytest.fixture
 def sweep(outside: Outside) -> Sweep:
     stands_in: Any = outside
-    made = Sweep(stands_in, Index(), stands_in, stands_in, stands_in, lag=WatchLag(stands_in))
+    made = Sweep(stands_in, Index(), stands_in, stands_in, stands_in, lag=WatchLag(outside.clock))
     made.take_agent(o.agent_body())
     made.take_task(o.task_body())
     return made

@@ -9,22 +9,18 @@ from cognitive_operator.reconcile.index import Index
 from cognitive_operator.reconcile.records import TaskRecord
 from cognitive_operator.reconcile.tasks import TaskReconciler
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 
 class Outside:
     """The clocks, the sweep, and attempts whose task goes away while they are asked about."""
 
     def __init__(self, index: Index) -> None:
-        self.clock = self.kube = self
+        self.clock = FakeClock()
+        self.kube = self
         self.synced = asyncio.Event()
         self.synced.set()
         self._index = index
-
-    def monotonic(self) -> float:
-        return 100.0
-
-    def now(self) -> str:
-        return o.NOW
 
     def server_time(self) -> None:
         return None

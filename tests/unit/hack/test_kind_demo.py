@@ -16,6 +16,7 @@ from kind_demo.readiness import DEADLINE_S, HOPELESS_S, Watcher
 from kind_demo.release import chart_values
 from kind_demo.settings import settings_from
 from support.builders.crd_schema import examples, part, strict
+from support.fakes.clock import FakeClock
 
 PULL = """Creating cluster "cognitive" ...
 ERROR: failed to create cluster: failed to pull image "kindest/node:v1.36.0": \
@@ -158,14 +159,6 @@ def status(reason: str, verdict: str = "False", name: str = "ModelReady") -> dic
     return {"conditions": [{"type": name, "status": verdict, "reason": reason, "message": f"about {reason}"}]}
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 def test_each_change_of_a_condition_is_said_once() -> None:
     watcher = Watcher("v:1")
     assert watcher.look({}) == (False, [])
@@ -175,22 +168,22 @@ def test_each_change_of_a_condition_is_said_once() -> None:
 
 
 def test_an_image_that_stays_away_ends_the_wait_in_words() -> None:
-    clock = Clock()
-    watcher = Watcher("v:1", clock)
+    clock = FakeClock(0.0)
+    watcher = Watcher("v:1", clock.monotonic)
     watcher.look(status("ImagePullFailed"))
-    clock.now_s = HOPELESS_S - 1
+    clock.advance(HOPELESS_S - 1)
     watcher.look(status("ModelStarting"))
     watcher.look(status("ImagePullFailed"))
-    clock.now_s += HOPELESS_S - 1
+    clock.advance(HOPELESS_S - 1)
     watcher.look(status("ImagePullFailed"))
-    clock.now_s += 1
+    clock.advance(1)
     with pytest.raises(KindDemoError, match=r"(?s)an image cannot be had: about ImagePullFailed.*VLLM_IMAGE=v:1"):
         watcher.look(status("ImagePullFailed"))
 
 
 def test_a_wait_has_an_end_that_tells_what_was_last() -> None:
-    clock = Clock()
-    watcher = Watcher("v:1", clock)
-    clock.now_s = DEADLINE_S
+    clock = FakeClock(0.0)
+    watcher = Watcher("v:1", clock.monotonic)
+    clock.advance(DEADLINE_S)
     with pytest.raises(KindDemoError, match="ModelReady=Unschedulable: about Unschedulable"):
         watcher.look(status("Unschedulable"))
