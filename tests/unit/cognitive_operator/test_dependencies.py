@@ -18,6 +18,7 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.gates.dependencies import MAX_RESULTS_BYTES, REFRESH_S, DependencyGate
 from cognitive_operator.reconcile.task.gates.inputs import InputGate
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 Graph = dict[str, list[str]]
 GRAPHS = st.dictionaries(st.sampled_from("abcdefg"), st.lists(st.sampled_from("abcdefgx"), max_size=4, unique=True))
@@ -48,9 +49,6 @@ class Deps:
         self.now_s = 100.0
         self.bodies: dict[str, dict[str, Any]] = {}
 
-    def monotonic(self) -> float:
-        return self.now_s
-
     async def get(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
         assert (plural, namespace) == ("cognitivetasks", "team")
         return self.bodies.get(name)
@@ -78,7 +76,7 @@ class Chain:
 
     async def reason(self, name: str) -> tuple[str, Phase] | None:
         hold = await self.hold(name)
-        return hold and (str(hold.reason), hold.phase)
+        return (str(hold.reason), hold.phase) if hold else None
 
 
 async def test_a_task_waits_until_the_last_of_its_dependencies_has_succeeded() -> None:
@@ -192,11 +190,11 @@ async def test_a_shorter_list_is_told_only_now_and_then() -> None:
     assert first is not None
     told = {"phase": "Pending", "reason": str(first.reason), "message": first.message}
     chain.put(body("c", ["a", "b"], version=2, **told), body("a", version=2, phase="Succeeded"))
-    chain.index.tasks["uid-c"].written_s = chain.deps.now_s
+    chain.index.tasks["uid-c"].written_s = chain.deps.clock.monotonic_s
     kept = await chain.hold("c")
     assert kept is not None
     assert (kept.message, kept.recheck_s) == (first.message, REFRESH_S)
-    chain.deps.now_s += REFRESH_S
+    chain.deps.clock.advance(REFRESH_S)
     fresh = await chain.hold("c")
     assert fresh is not None
     assert "team/a" not in fresh.message
@@ -235,7 +233,7 @@ async def test_results_are_input_beside_what_the_task_gives_and_a_lost_one_ends_
     assert json.loads(await inputs.read(record) or b"") == {"error_message": "no", "a": {"cause": "disk"}}
     assert await inputs.hold(record) is None
     del chain.deps.bodies["a"]
-    chain.deps.now_s += 60.0
+    chain.deps.clock.advance(60.0)
     hold = await inputs.hold(record)
     assert hold is not None
     assert (hold.reason, hold.phase) == ("DependencyFailed", Phase.FAILED)

@@ -13,6 +13,7 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
 from cognitive_operator.reconcile.task.cleanup import AttemptGarbage
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 OF_TASK = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)
 OF_NO_TASK = AttemptKey(o.AGENT_UID, "gone", 1)
@@ -35,7 +36,7 @@ class Listed:
 
 @dataclass
 class Outside:
-    """The broker with what it holds, a clock that stands, and a cleaner and queues that take notes."""
+    """The broker with what it holds, a clock, and a cleaner and queues that record what is added."""
 
     requests: set[tuple[str, AttemptKey]] = field(default_factory=set)
     claims: set[AttemptKey] = field(default_factory=set)

@@ -199,7 +199,7 @@ class Cluster:
 
     def finish(self, name: str, phase: str = "Succeeded") -> None:
         self.version += 1
-        status = {"phase": phase, "reason": phase, "finishedAt": self.now()}
+        status: dict[str, Any] = {"phase": phase, "reason": phase, "finishedAt": self.now()}
         status |= {"usage": {"totalTokens": 100}, "energy": {"delta": 0.25}}
         task = self.tasks[name]
         self.tasks[name] = task | {

@@ -1,6 +1,7 @@
 """A task that is deleted while the operator looks at its attempt."""
 
 import asyncio
+from typing import Any
 
 from cognitive_operator.plan.attempt import InFlightAttempt
 from cognitive_operator.reconcile.state.index import Index
@@ -8,6 +9,7 @@ from cognitive_operator.reconcile.state.records import TaskRecord
 from cognitive_operator.reconcile.task.gates.gate import Gates
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 
 class Outside:
@@ -18,12 +20,6 @@ class Outside:
         self.synced = asyncio.Event()
         self.synced.set()
         self._index = index
-
-    def monotonic(self) -> float:
-        return 100.0
-
-    def now(self) -> str:
-        return o.NOW
 
     def server_time(self) -> None:
         return None

@@ -16,6 +16,7 @@ from kind_demo.readiness import DEADLINE_S, IMAGE_PULL_TIMEOUT_S, ReadinessMonit
 from kind_demo.release import chart_values
 from kind_demo.settings import settings_from
 from support.builders.crd_schema import examples, part, strict
+from support.fakes.clock import FakeClock
 
 PULL = """Creating cluster "cognitive" ...
 ERROR: failed to create cluster: failed to pull image "kindest/node:v1.36.0": \
@@ -159,14 +160,6 @@ def test_images_are_those_that_were_built(bare: Path, monkeypatch: pytest.Monkey
 
 def status(reason: str, verdict: str = "False", name: str = "ModelReady") -> dict[str, Any]:
     return {"conditions": [{"type": name, "status": verdict, "reason": reason, "message": f"about {reason}"}]}
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 def test_each_change_of_a_condition_is_said_once() -> None:

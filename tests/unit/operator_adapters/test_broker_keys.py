@@ -36,7 +36,7 @@ def made(monkeypatch: pytest.MonkeyPatch, *, is_there: bool) -> tuple[int, Clien
     async def connect() -> AsyncIterator[KubeApi]:
         yield KubeApi(client)
 
-    monkeypatch.setattr(credentials.KubeApi, "connect", connect)
+    monkeypatch.setattr(KubeApi, "connect", connect)
     return main(["broker-keys", "team/nats-keys"]), client
 
 
