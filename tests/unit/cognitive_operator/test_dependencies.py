@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.gates.dependencies import MAX_RESULTS_BYTES, REFRESH_S, DependencyGate
 from cognitive_operator.reconcile.task.gates.inputs import InputGate
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 Graph = dict[str, list[str]]
 GRAPHS = st.dictionaries(st.sampled_from("abcdefg"), st.lists(st.sampled_from("abcdefgx"), max_size=4, unique=True))
@@ -39,17 +39,15 @@ def fed(name: str, other: str) -> dict[str, Any]:
     return found | {"spec": spec}
 
 
-class Deps:
-    """A clock, an API server and a broker with what a test puts there."""
+NO_OBJECTS: Any = None
+"""No result of these tasks is in an object."""
+
+
+class Kube:
+    """An API server with the tasks that a test puts there."""
 
     def __init__(self) -> None:
-        self.clock = self.kube = self
-        self.broker = SimpleNamespace(objects=self)
-        self.now_s = 100.0
         self.bodies: dict[str, dict[str, Any]] = {}
-
-    def monotonic(self) -> float:
-        return self.now_s
 
     async def get(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
         assert (plural, namespace) == ("cognitivetasks", "team")
@@ -60,16 +58,18 @@ class Chain:
     """Dependencies of the tasks in an index, and who was woken."""
 
     def __init__(self, *bodies: dict[str, Any]) -> None:
-        self.deps, self.index, self.woken = Deps(), Index(), [""]
+        self.kube, self.clock, self.index = Kube(), FakeClock(), Index()
+        self.woken = [""]
         self.index.links.wake = self.woken.extend
-        self.dependencies = DependencyGate(self.deps, self.deps, self.deps, self.index)  # type: ignore[arg-type]
+        self.outside: Any = self.kube
+        self.dependencies = DependencyGate(self.outside, NO_OBJECTS, self.clock, self.index)
         self.put(*bodies)
 
     def put(self, *bodies: dict[str, Any]) -> list[str]:
         """Take in tasks and return who is woken by that."""
         self.woken.clear()
         for each in bodies:
-            self.deps.bodies[each["metadata"]["name"]] = each
+            self.kube.bodies[each["metadata"]["name"]] = each
             self.index.upsert_task(each, 0.0)
         return list(self.woken)
 
@@ -78,7 +78,7 @@ class Chain:
 
     async def reason(self, name: str) -> tuple[str, Phase] | None:
         gate = await self.check(name)
-        return gate and (str(gate.reason), gate.phase)
+        return (str(gate.reason), gate.phase) if gate else None
 
 
 async def test_a_task_waits_until_the_last_of_its_dependencies_has_succeeded() -> None:
@@ -192,11 +192,11 @@ async def test_a_shorter_list_is_told_only_now_and_then() -> None:
     assert first is not None
     told = {"phase": "Pending", "reason": str(first.reason), "message": first.message}
     chain.put(body("c", ["a", "b"], version=2, **told), body("a", version=2, phase="Succeeded"))
-    chain.index.update_task("uid-c", written_s=chain.deps.now_s)
+    chain.index.update_task("uid-c", written_s=chain.clock.monotonic_s)
     kept = await chain.check("c")
     assert kept is not None
     assert (kept.message, kept.recheck_s) == (first.message, REFRESH_S)
-    chain.deps.now_s += REFRESH_S
+    chain.clock.advance(REFRESH_S)
     fresh = await chain.check("c")
     assert fresh is not None
     assert "team/a" not in fresh.message
@@ -215,9 +215,9 @@ async def test_results_stand_under_their_keys() -> None:
 @pytest.mark.parametrize("now", [None, body("a", uid="another", phase="Succeeded", result={})])
 async def test_a_result_of_a_deleted_task_is_not_taken_from_another(now: dict[str, Any] | None) -> None:
     chain = Chain(body("a", phase="Succeeded", result={}), body("b", ["a"]))
-    chain.deps.bodies["a"] = now or {}
+    chain.kube.bodies["a"] = now or {}
     if now is None:
-        del chain.deps.bodies["a"]
+        del chain.kube.bodies["a"]
     with pytest.raises(ResultError, match=r"team/a .* was deleted"):
         await chain.dependencies.results(chain.index.tasks["uid-b"])
 
@@ -231,14 +231,12 @@ async def test_results_by_reference_are_bounded_together_before_they_are_read() 
 
 async def test_results_are_input_beside_what_the_task_gives_and_a_lost_one_ends_it() -> None:
     chain = Chain(body("a", phase="Succeeded", result={"cause": "disk"}), body("b", ["a"]))
-    inputs, record = (
-        InputGate(chain.deps, chain.deps, chain.deps, chain.index, chain.dependencies),
-        chain.index.tasks["uid-b"],
-    )  # type: ignore[arg-type]
+    inputs = InputGate(chain.outside, NO_OBJECTS, chain.clock, chain.index, chain.dependencies)
+    record = chain.index.tasks["uid-b"]
     assert json.loads(await inputs.read(record) or b"") == {"error_message": "no", "a": {"cause": "disk"}}
     assert await inputs.check(record) is None
-    del chain.deps.bodies["a"]
-    chain.deps.now_s += 60.0
+    del chain.kube.bodies["a"]
+    chain.clock.advance(60.0)
     gate = await inputs.check(record)
     assert gate is not None
     assert (gate.reason, gate.phase) == ("DependencyFailed", Phase.FAILED)

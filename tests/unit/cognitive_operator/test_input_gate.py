@@ -23,6 +23,7 @@ from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
 from cognitive_operator.reconcile.task.gates.inputs import RECHECK_EVERY_S, InputGate
 from cognitive_operator.reconcile.task.publish import RequestPublisher
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 SECRET = "hunter2-do-not-tell"
 
@@ -81,21 +82,10 @@ class Broker:
 
 
 @dataclass
-class Clock:
-    monotonic_s: float = 100.0
-
-    def monotonic(self) -> float:
-        return self.monotonic_s
-
-    def now(self) -> str:
-        return o.NOW
-
-
-@dataclass
 class Deps:
     kube: Kube = field(default_factory=Kube)
     broker: Broker = field(default_factory=Broker)
-    clock: Clock = field(default_factory=Clock)
+    clock: FakeClock = field(default_factory=FakeClock)
     master_key: bytes = b"m" * 32
     tracer: Untraced = field(default_factory=Untraced)
 
@@ -203,7 +193,7 @@ async def test_what_was_there_is_not_read_again_for_a_while() -> None:
         assert await desk.inputs.check(desk.record) is None
     assert len(desk.deps.kube.asked) == 1
     desk.deps.kube.objects.clear()
-    desk.deps.clock.monotonic_s += RECHECK_EVERY_S
+    desk.deps.clock.advance(RECHECK_EVERY_S)
     assert (await desk.check()).reason == "InputNotFound"
 
 
@@ -320,7 +310,7 @@ async def test_all_input_together_has_a_bound() -> None:
     desk.config_map(text="x" * (MAX_INPUT_BYTES - frame))
     assert await desk.inputs.check(desk.record) is None
     desk.config_map(text="x" * (MAX_INPUT_BYTES - frame + 1))
-    desk.deps.clock.monotonic_s += RECHECK_EVERY_S
+    desk.deps.clock.advance(RECHECK_EVERY_S)
     gate = await desk.check()
     assert (gate.reason, gate.phase) == ("InputTooLarge", Phase.FAILED)
     assert str(MAX_INPUT_BYTES) in gate.message

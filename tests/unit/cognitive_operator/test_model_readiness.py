@@ -22,14 +22,14 @@ SERVES = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyRe
 
 @dataclass
 class Outside:
-    """Children that are there, a model that answers, and a clock that is set by hand."""
+    """Children that are there, and a model that answers."""
 
     objects: dict[tuple[str, str], Body] = field(default_factory=dict)
     status: Body = field(default_factory=lambda: dict(SERVES))
     refusal: Exception | None = None
     trial: InferenceResult = WROTE
     inferred: list[tuple[str, str | None]] = field(default_factory=list)
-    now_s: float = 0.0
+    clock: FakeClock = field(default_factory=lambda: FakeClock(0.0))
 
     async def apply(self, manifest: Body) -> Body:
         if self.refusal is not None and manifest["kind"] == "Deployment":
@@ -71,12 +71,6 @@ class Outside:
     async def read_secret_key(self, namespace: str, name: str, key: str) -> str:
         return str(self.objects["Secret", name]["data"][key])
 
-    def monotonic(self) -> float:
-        return self.now_s
-
-    def now(self) -> str:
-        return NOW
-
 
 class Scene:
     """One agent and what is outside of it."""
@@ -100,7 +94,7 @@ class Scene:
         return self.index.agents["team", "sre"]
 
     async def look(self, after_s: float = 60.0) -> tuple[str, str]:
-        self.outside.now_s += after_s
+        self.outside.clock.advance(after_s)
         await self.models.look(self.record)
         return self.record.model.status, self.record.model.reason
 

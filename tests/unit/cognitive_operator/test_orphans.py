@@ -13,6 +13,7 @@ from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 OF_TASK = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)
 OF_NO_TASK = AttemptKey(o.AGENT_UID, "gone", 1)
@@ -35,7 +36,7 @@ class Listed:
 
 @dataclass
 class Outside:
-    """The broker with what it holds, a clock that stands, and recorders of what is removed and enqueued."""
+    """The broker with its contents, and recorders of what is removed and enqueued."""
 
     requests: set[tuple[str, AttemptKey]] = field(default_factory=set)
     claims: set[AttemptKey] = field(default_factory=set)
@@ -45,15 +46,12 @@ class Outside:
     expelled: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.broker = SimpleNamespace(
+        self.broker: Any = SimpleNamespace(
             requests=Listed(lambda: self.requests),
             claims=Listed(lambda: self.claims),
             objects=Listed(set),
             agents=Listed(lambda: self.agents, self.deleted),
         )
-
-    def monotonic(self) -> float:
-        return 100.0
 
     def add(self, _: Any) -> None:
         """Enqueue a task or an agent."""
@@ -81,10 +79,11 @@ def outside() -> Outside:
 @pytest.fixture
 def system(outside: Outside) -> System:
     index, discard = Index(), outside.cleaned.append
-    intake = Intake(index, outside, outside, outside, discard)  # type: ignore[arg-type]
+    queue: Any = outside
+    intake = Intake(index, FakeClock(), queue, queue, discard)
     intake.upsert_agent(o.agent_body())
     intake.upsert_task(o.task_body())
-    return System(intake, Orphans(outside.broker, outside, index, intake, discard))  # type: ignore[arg-type]
+    return System(intake, Orphans(outside.broker, outside, index, intake, discard))
 
 
 @pytest.mark.parametrize("orphan", [OF_NO_TASK, OF_NO_AGENT])

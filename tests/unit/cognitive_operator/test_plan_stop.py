@@ -66,7 +66,7 @@ def test_a_suspended_attempt_uses_up_no_retry() -> None:
     assert found.patch is not None
     assert (found.patch["phase"], found.patch["attempts"][0]["outcome"]) == ("Suspended", Outcome.SUSPENDED)
     assert found.backoff_s == 0.0
-    resumed = plan(body(found.patch, **once))
+    resumed = plan(body(dict(found.patch), **once))
     assert resumed.publish == 2
     failed = plan(body(found.patch, **once), end=attempt_end(o.key(2), o.failed(2)))
     assert failed.patch is not None

@@ -15,6 +15,7 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 AGENT = ("team", "sre")
 
@@ -31,14 +32,11 @@ class Enqueued:
 
 @dataclass
 class Outside:
-    """An API server and a stream of requests with what a test puts there; their clock stands."""
+    """An API server and a stream of requests with what a test puts there."""
 
     objects: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     requests: list[AttemptKey] = field(default_factory=list)
     failures: int = 0
-
-    def monotonic(self) -> float:
-        return 100.0
 
     async def list_all(self, plural: str) -> AsyncIterator[dict[str, Any]]:
         if self.failures:
@@ -61,9 +59,10 @@ class System:
         outside: Any = self.outside
         tasks_queue: Any = self.tasks
         agents_queue: Any = self.agents
-        intake = Intake(self.index, outside, tasks_queue, agents_queue, self.discarded.append)
-        sources = ResyncSources(outside, outside, WatchLag(outside))
-        self.resync = Resync(sources, self.index, intake, outside)
+        clock = FakeClock()
+        intake = Intake(self.index, clock, tasks_queue, agents_queue, self.discarded.append)
+        sources = ResyncSources(outside, outside, WatchLag(clock))
+        self.resync = Resync(sources, self.index, intake, clock)
 
 
 def attempted(mode: str = "Job", outcome: str | None = None) -> dict[str, Any]:

@@ -18,12 +18,6 @@ class Outside:
         self.synced.set()
         self._index = index
 
-    def monotonic(self) -> float:
-        return 100.0
-
-    def now(self) -> str:
-        return o.NOW
-
     def server_time(self) -> None:
         return None
 

@@ -13,6 +13,7 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.ttl import DELETES_PER_LOOK, TtlAfterFinished
 from cognitive_operator.scheduling.ttl_heap import started_attempts, task_end
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 ENDED = "2026-11-21T02:00:03Z"
 ENDED_S = 1795226403.0
@@ -50,16 +51,6 @@ class Kube:
 
 
 @dataclass
-class Clock:
-    """The operator's own time, which may jump."""
-
-    monotonic_s: float = 0.0
-
-    def monotonic(self) -> float:
-        return self.monotonic_s
-
-
-@dataclass
 class Metrics:
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -70,7 +61,7 @@ class Metrics:
 @dataclass
 class Deps:
     kube: Kube = field(default_factory=Kube)
-    clock: Clock = field(default_factory=Clock)
+    clock: FakeClock = field(default_factory=FakeClock)
     metrics: Metrics = field(default_factory=Metrics)
     ttl_s: int = 100
 
@@ -130,7 +121,7 @@ async def test_a_deletion_names_the_object_and_its_state() -> None:
 
 async def test_the_workers_clock_and_the_operators_say_nothing() -> None:
     desk = Desk(ended_body(ttl=1800))  # its finishedAt is an hour early
-    desk.deps.clock.monotonic_s += 3600
+    desk.deps.clock.advance(3600)
     assert await desk.after(1800) == []
     assert await desk.after(1801) == ["why-1"]
 
