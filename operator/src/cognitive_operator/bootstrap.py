@@ -32,8 +32,11 @@ from cognitive_operator.errors import TransientError
 from cognitive_operator.handlers.registry import new_registry, new_settings
 from cognitive_operator.plan.leader import Candidate
 from cognitive_operator.ports.telemetry import Tracer, Untraced
-from cognitive_operator.reconcile.leader import LeaderElection
+from cognitive_operator.reconcile.engine import Engine
+from cognitive_operator.reconcile.leader import LeaderElection, Peering
 from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.reconcile.state.timing import Timing
+from cognitive_operator.reconcile.state.watch_lag import WatchLag
 from cognitive_operator.scheduling.fair_share import RayLimits
 
 logger = logging.getLogger(__name__)
@@ -64,9 +67,9 @@ async def _run_once(config: Config) -> bool:
     async with AsyncExitStack() as stack:
         deps = await _connect(config, stack)
         me = Candidate(f"{socket.gethostname()}/{secrets.token_hex(4)}", secrets.randbelow(MAX_PRIORITY))
-        stand = LeaderElection(deps, me, config.peering)
-        reconciling = asyncio.create_task(stand.run(), name="stand")
-        watching = asyncio.create_task(_watch(config, stand, me, stopping.set), name="kopf")
+        election = _leader_election(deps, Peering(deps.kube, deps.clock, me, config.peering))
+        reconciling = asyncio.create_task(election.run(), name="leader-election")
+        watching = asyncio.create_task(_watch(config, election, me, stopping.set), name="kopf")
         stopped = asyncio.create_task(stopping.wait(), name="stop")
         done, _ = await asyncio.wait([reconciling, watching, stopped], return_when=asyncio.FIRST_COMPLETED)
         for task in (reconciling, stopped):
@@ -83,6 +86,11 @@ async def _run_once(config: Config) -> bool:
         "begins anew: the API server refuses a watch", extra={"cause": f"{type(refusal).__name__}: {refusal}"}
     )
     return False
+
+
+def _leader_election(deps: Deps, peering: Peering) -> LeaderElection:
+    timing, lag = Timing(), WatchLag(deps.clock)
+    return LeaderElection(peering, deps.metrics, lag, partial(Engine, deps, lag, timing), timing.leader_check_every_s)
 
 
 def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -105,11 +113,11 @@ async def _is_signalled(within_s: float) -> bool:
     return signalled.is_set()
 
 
-async def _watch(config: Config, stand: LeaderElection, me: Candidate, on_stop: Callable[[], None]) -> None:
+async def _watch(config: Config, election: LeaderElection, me: Candidate, on_stop: Callable[[], None]) -> None:
     endpoint = f"http://0.0.0.0:{config.health_port}/healthz" if config.health_port else None
     clusterwide = not config.watch_namespaces
     await kopf.operator(
-        registry=new_registry(stand, on_stop),
+        registry=new_registry(election, on_stop),
         settings=new_settings(clusterwide=clusterwide, peering=config.peering, priority=me.priority),
         identity=cast("Any", me.identity),  # Kopf has a type of its own for it, and does not export it
         clusterwide=clusterwide,

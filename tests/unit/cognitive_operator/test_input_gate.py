@@ -16,12 +16,11 @@ from cognitive_operator.desired.input import INLINE_INPUT_BYTES, MAX_INPUT_BYTES
 from cognitive_operator.errors import BrokerUnavailableError, ForbiddenError, MessageError, ObjectNotFoundError
 from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.plan.input_gate import InputNotReadyError
-from cognitive_operator.ports.telemetry import Untraced
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
 from cognitive_operator.reconcile.task.gates.inputs import RECHECK_EVERY_S, InputGate
-from cognitive_operator.reconcile.task.publish import RequestPublisher
+from cognitive_operator.reconcile.task.publish import RequestFactory, RequestPublisher
 from support.builders import operator_objects as o
 from support.fakes.clock import FakeClock
 
@@ -75,50 +74,36 @@ class Objects:
         return self.content[bucket, name]
 
 
-@dataclass
-class Broker:
-    requests: Requests = field(default_factory=Requests)
-    objects: Objects = field(default_factory=Objects)
-
-
-@dataclass
-class Deps:
-    kube: Kube = field(default_factory=Kube)
-    broker: Broker = field(default_factory=Broker)
-    clock: FakeClock = field(default_factory=FakeClock)
-    master_key: bytes = b"m" * 32
-    tracer: Untraced = field(default_factory=Untraced)
-
-
 class Desk:
     """The inputs of one task, in the namespace ``team``."""
 
     def __init__(self, *sources: dict[str, Any], **spec: Any) -> None:
-        self.deps, self.index, self.versions = Deps(), Index(), count(30)
+        self.kube, self.requests, self.objects = Kube(), Requests(), Objects()
+        self.clock, self.index, self.versions = FakeClock(), Index(), count(30)
         self.index.upsert_task(o.task_body(inputFrom=list(sources), **spec), 0.0)
-        kube: Any = self.deps.kube
-        objects: Any = self.deps.broker.objects
-        dependencies = DependencyGate(kube, objects, self.deps.clock, self.index)
-        self.inputs = InputGate(kube, objects, self.deps.clock, self.index, dependencies)
+        kube: Any = self.kube
+        objects: Any = self.objects
+        dependencies = DependencyGate(kube, objects, self.clock, self.index)
+        self.inputs = InputGate(kube, objects, self.clock, self.index, dependencies)
 
     @property
     def record(self) -> TaskRecord:
         return self.index.tasks[o.TASK_UID]
 
     def config_map(self, **data: str) -> None:
-        self.deps.kube.objects["configmaps", "notes"] = {"metadata": {"name": "notes"}, "data": data}
+        self.kube.objects["configmaps", "notes"] = {"metadata": {"name": "notes"}, "data": data}
 
     def secret(self, value: bytes, *, allowed: bool = True) -> None:
         labels = {"cognitive.seedcore.io/input": "allowed"} if allowed else {}
         data = {"k": base64.b64encode(value).decode()}
-        self.deps.kube.objects["secrets", "s"] = {"metadata": {"name": "s", "labels": labels}, "data": data}
+        self.kube.objects["secrets", "s"] = {"metadata": {"name": "s", "labels": labels}, "data": data}
 
     def other_task(self, phase: str, **status: Any) -> None:
         body = o.task_body({"phase": phase, **status})
         names = {"name": "first", "uid": "uid-first", "resourceVersion": str(next(self.versions))}
         body["metadata"] |= names
         self.index.upsert_task(body, 0.0)
-        self.deps.kube.objects["cognitivetasks", "first"] = body
+        self.kube.objects["cognitivetasks", "first"] = body
 
     async def check(self) -> GateResult:
         found = await self.inputs.check(self.record)
@@ -129,8 +114,12 @@ class Desk:
         return json.loads(await self.inputs.read(self.record) or b"null")
 
     async def publish(self) -> bool:
-        publisher = RequestPublisher(self.deps, self.index, self.inputs)  # type: ignore[arg-type]
-        return await publisher.publish(self.record, Agent.model_validate(o.agent_body()), o.key())
+        requests: Any = self.requests
+        objects: Any = self.objects
+        task, factory = self.record.task, RequestFactory(b"m" * 32, self.clock, is_traced=False)
+        assert task is not None
+        publisher = RequestPublisher(requests, objects, factory, self.inputs, self.index)
+        return await publisher.publish(self.record, task, Agent.model_validate(o.agent_body()), o.key())
 
 
 def from_map(as_: str = "log", key: str = "text", **more: Any) -> dict[str, Any]:
@@ -149,7 +138,7 @@ async def test_a_task_without_sources_is_not_held_and_nothing_is_asked() -> None
     desk = Desk()
     assert await desk.inputs.check(desk.record) is None
     assert await desk.inputs.read(desk.record) is None
-    assert desk.deps.kube.asked == []
+    assert desk.kube.asked == []
 
 
 async def test_values_join_the_input_under_their_keys() -> None:
@@ -167,7 +156,7 @@ async def test_values_join_the_input_under_their_keys() -> None:
 
 async def test_binary_data_of_a_config_map_is_read_too() -> None:
     desk = Desk(from_map())
-    desk.deps.kube.objects["configmaps", "notes"] = {
+    desk.kube.objects["configmaps", "notes"] = {
         "metadata": {},
         "binaryData": {"text": base64.b64encode("ü".encode()).decode()},
     }
@@ -191,9 +180,9 @@ async def test_what_was_there_is_not_read_again_for_a_while() -> None:
     desk.config_map(text="x")
     for _ in range(5):
         assert await desk.inputs.check(desk.record) is None
-    assert len(desk.deps.kube.asked) == 1
-    desk.deps.kube.objects.clear()
-    desk.deps.clock.advance(RECHECK_EVERY_S)
+    assert len(desk.kube.asked) == 1
+    desk.kube.objects.clear()
+    desk.clock.advance(RECHECK_EVERY_S)
     assert (await desk.check()).reason == "InputNotFound"
 
 
@@ -250,7 +239,7 @@ async def test_a_secret_is_read_only_when_its_owner_allows_that() -> None:
 
 async def test_a_right_that_is_missing_is_named() -> None:
     desk = Desk(from_map())
-    desk.deps.kube.error = ForbiddenError("403")
+    desk.kube.error = ForbiddenError("403")
     gate = await desk.check()
     assert gate.reason == "InputForbidden"
     assert "ConfigMap team/notes: RBAC" in gate.message
@@ -282,7 +271,7 @@ async def test_a_large_result_of_another_task_is_read_from_its_object() -> None:
     desk.other_task("Succeeded", resultRef=ref | {"sha256": hashlib.sha256(content).hexdigest()})
     gone = await desk.check()
     assert (gone.reason, gone.phase) == ("DependencyFailed", Phase.FAILED)
-    desk.deps.broker.objects.content["results-b", "t.1"] = content
+    desk.objects.content["results-b", "t.1"] = content
     assert (await desk.read())["plan"] == "x" * 50_000
 
 
@@ -310,7 +299,7 @@ async def test_all_input_together_has_a_bound() -> None:
     desk.config_map(text="x" * (MAX_INPUT_BYTES - frame))
     assert await desk.inputs.check(desk.record) is None
     desk.config_map(text="x" * (MAX_INPUT_BYTES - frame + 1))
-    desk.deps.clock.advance(RECHECK_EVERY_S)
+    desk.clock.advance(RECHECK_EVERY_S)
     gate = await desk.check()
     assert (gate.reason, gate.phase) == ("InputTooLarge", Phase.FAILED)
     assert str(MAX_INPUT_BYTES) in gate.message
@@ -320,9 +309,9 @@ async def test_a_small_input_travels_in_the_request() -> None:
     desk = Desk(from_map())
     desk.config_map(text="x")
     assert await desk.publish()
-    (request,) = desk.deps.broker.requests.published
+    (request,) = desk.requests.published
     assert (request["input"], request["input_ref"]) == ({"error_message": "no", "log": "x"}, None)
-    assert desk.deps.broker.objects.content == {}
+    assert desk.objects.content == {}
 
 
 async def test_a_large_input_travels_beside_the_request() -> None:
@@ -330,8 +319,8 @@ async def test_a_large_input_travels_beside_the_request() -> None:
     desk.config_map(text="x" * INLINE_INPUT_BYTES)
     assert await desk.publish()
     ((bucket, name), content), (request,) = (
-        *desk.deps.broker.objects.content.items(),
-        desk.deps.broker.requests.published,
+        *desk.objects.content.items(),
+        desk.requests.published,
     )
     assert (bucket, name) == (f"results-{o.AGENT_UID}", f"{o.TASK_UID}.1.input")
     assert json.loads(content) == {"error_message": "no", "log": "x" * INLINE_INPUT_BYTES}
@@ -342,12 +331,12 @@ async def test_a_large_input_travels_beside_the_request() -> None:
 
 async def test_a_broker_that_takes_only_small_messages_gets_an_object() -> None:
     desk = Desk(input={"error_message": "x" * 50_000})
-    desk.deps.broker.requests.max_payload = 20_000
+    desk.requests.max_payload = 20_000
     assert await desk.publish()
-    assert list(desk.deps.broker.objects.content.values()) == [
+    assert list(desk.objects.content.values()) == [
         json.dumps(desk.record.task.spec.input, separators=(",", ":")).encode()
     ]  # type: ignore[union-attr]
-    desk.deps.broker.requests.max_payload = 10
+    desk.requests.max_payload = 10
     with pytest.raises(MessageError):
         await desk.publish()
 
@@ -356,7 +345,7 @@ async def test_what_vanished_between_two_looks_is_not_published_without() -> Non
     desk = Desk(from_map())
     with pytest.raises(InputNotReadyError):
         await desk.publish()
-    assert desk.deps.broker.requests.published == []
+    assert desk.requests.published == []
 
 
 async def test_a_broker_that_is_away_is_no_reason_to_end_a_task() -> None:
@@ -367,7 +356,7 @@ async def test_a_broker_that_is_away_is_no_reason_to_end_a_task() -> None:
     async def away(bucket: str, name: str) -> bytes:
         raise BrokerUnavailableError("away")
 
-    desk.deps.broker.objects.read = away  # type: ignore[method-assign]
+    desk.objects.read = away  # type: ignore[method-assign]
     with pytest.raises(BrokerUnavailableError):
         await desk.inputs.check(desk.record)
 

@@ -13,6 +13,7 @@ from cognitive_operator.reconcile.resync import Resync, ResyncSources
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
+from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
 from support.builders import operator_objects as o
 from support.fakes.clock import FakeClock
@@ -62,7 +63,7 @@ class System:
         clock = FakeClock()
         intake = Intake(self.index, clock, tasks_queue, agents_queue, self.discarded.append)
         sources = ResyncSources(outside, outside, WatchLag(clock))
-        self.resync = Resync(sources, self.index, intake, clock)
+        self.resync = Resync(sources, self.index, intake, clock, Timing(start_retry_s=0.0))
 
 
 def attempted(mode: str = "Job", outcome: str | None = None) -> dict[str, Any]:
@@ -113,8 +114,7 @@ async def test_an_attempt_that_is_over_is_not_adopted(task: dict[str, Any]) -> N
     assert system.index.queue_of(AGENT).running == 0
 
 
-async def test_tasks_may_start_once_objects_and_requests_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cognitive_operator.reconcile.resync.PAUSE_S", 0.0)
+async def test_tasks_may_start_once_objects_and_requests_are_known() -> None:
     system = System(attempted())
     system.outside.requests, system.outside.failures = [o.key()], 2
     running = asyncio.create_task(system.resync.run())

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cognitive_operator.api.names import SCHEDULE_KIND, SCHEDULE_PLURAL
 from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule
 from cognitive_operator.errors import ApiUnavailableError, ConflictError, ObjectInvalidError, ObjectNotFoundError
@@ -15,6 +16,8 @@ from cognitive_operator.plan.schedule import LOOK_AGAIN_S, plan_schedule, surplu
 from cognitive_operator.ports.kube import Identity, KubeEvent, ObjectRef
 from cognitive_operator.reconcile.schedule.reconciler import ScheduleReconciler
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.timing import Timing
+from cognitive_operator.reconcile.status_writer import StatusWriter
 from cognitive_operator.status.conditions import merge_patch
 
 MADE = datetime(2026, 11, 21, 6, 0, 10, tzinfo=UTC)
@@ -229,7 +232,12 @@ class Operator:
         self.cluster, self.index = cluster, Index()
         synced = asyncio.Event()
         synced.set()
-        self.schedules = ScheduleReconciler(cluster, self.index, Intake(self.index), synced)  # type: ignore[arg-type]
+        outside: Any = cluster
+        intake: Any = Intake(self.index)
+        writer = StatusWriter(outside, outside, SCHEDULE_KIND, SCHEDULE_PLURAL)
+        self.schedules = ScheduleReconciler(
+            outside, writer, outside, self.index.runs, intake, synced=synced, timing=Timing()
+        )
         self.schedules._queue.add = lambda _: None  # type: ignore[method-assign]
         self.watch()
 

@@ -4,8 +4,7 @@ import asyncio
 from functools import partial
 from typing import Final
 
-from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL
-from cognitive_operator.plan.attempt import AttemptTiming
+from cognitive_operator.api.names import AGENT_PLURAL, SCHEDULE_KIND, SCHEDULE_PLURAL, TASK_KIND, TASK_PLURAL
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
 from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
@@ -15,61 +14,79 @@ from cognitive_operator.reconcile.agent.reconciler import AgentReconciler
 from cognitive_operator.reconcile.orphans import Orphans
 from cognitive_operator.reconcile.resync import Resync, ResyncSources
 from cognitive_operator.reconcile.schedule.reconciler import ScheduleReconciler
+from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.periodic import run_every
 from cognitive_operator.reconcile.state.records import ObjectName
+from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
-from cognitive_operator.reconcile.task.attempt import AttemptExecutor
+from cognitive_operator.reconcile.status_writer import StatusWriter
+from cognitive_operator.reconcile.task.attempt import AttemptActions, AttemptExecutor, AttemptObserver, AttemptSources
 from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
+from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
 from cognitive_operator.reconcile.task.gates.gate import Gates
 from cognitive_operator.reconcile.task.gates.inputs import InputGate
 from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemaGate
 from cognitive_operator.reconcile.task.gates.queue_timeout import QueueTimeoutGate
 from cognitive_operator.reconcile.task.gates.spec import SpecGate
-from cognitive_operator.reconcile.task.inbox import ResponseInbox
-from cognitive_operator.reconcile.task.publish import RequestPublisher
-from cognitive_operator.reconcile.task.reconciler import TaskReconciler
+from cognitive_operator.reconcile.task.inbox import InboxSettings, ResponseInbox
+from cognitive_operator.reconcile.task.job import AttemptJobs
+from cognitive_operator.reconcile.task.metrics import TaskTelemetry
+from cognitive_operator.reconcile.task.publish import RequestFactory, RequestPublisher
+from cognitive_operator.reconcile.task.reconciler import TaskReconciler, TaskSteps
+from cognitive_operator.reconcile.task.responses import ClosedResponses, ResponseReader, ResponseSettler
+from cognitive_operator.reconcile.task.status import TaskStatus
 from cognitive_operator.reconcile.task.ttl import TtlAfterFinished
 
 TASK_WORKERS: Final = 64
-ORPHANS_EVERY_S: Final = 30.0
 AGENT_WORKERS: Final = 256
 """Many, because an agent's reconciliation waits for its own Ray and model, and must delay no other agent."""
 
 
 class Engine:
-    """Reconciles all objects: watches call ``upsert`` and ``delete``, and ``run`` does the rest until cancelled."""
+    """Reconciles all objects: watches call ``upsert`` and ``delete``, and ``run`` does the rest until cancelled.
 
-    def __init__(self, deps: Deps, lag: WatchLag) -> None:
+    This class alone unpacks ``Deps``; every other one is given the ports that it uses.
+    """
+
+    def __init__(self, deps: Deps, lag: WatchLag, timing: Timing) -> None:
+        self._deps = deps
+        self._timing = timing
+        self._clocks = Clocks(deps.clock, deps.kube)
         self.index = index = Index(deps.bounds)
-        took = partial(deps.metrics.observe, "reconcile_seconds")
-        self._tasks = WorkQueue[str]("task", self._reconcile_task, TASK_WORKERS, partial(took, kind="task"))
-        self._agents = WorkQueue[ObjectName]("agent", self._reconcile_agent, AGENT_WORKERS, partial(took, kind="agent"))
-        self._cleanup = AttemptCleanup(deps, index)
-        self._intake = intake = Intake(index, deps.clock, self._tasks, self._agents, self._cleanup.add)
-        sources = ResyncSources(deps.kube, deps.broker.requests, lag)
-        self._resync = Resync(sources, index, intake, deps.clock)
-        synced = self._resync.synced
-        accounts = NatsAccounts(deps)
-        self._orphans = Orphans(deps.broker, accounts, index, intake, self._cleanup.add)
-        self._ttl = TtlAfterFinished(deps, index, intake.delete_task)
-        self._queue_metrics = QueueMetrics(deps, index)
-        self._inbox = ResponseInbox(deps, index, intake)
-        attempts = AttemptExecutor(deps, index, self._cleanup, AttemptTiming())
-        dependencies = DependencyGate(deps.kube, deps.broker.objects, deps.clock, index)
-        inputs = InputGate(deps.kube, deps.broker.objects, deps.clock, index, dependencies)
-        late = QueueTimeoutGate(deps.kube, index)
-        gates = Gates([SpecGate(), OutputSchemaGate(index), late, dependencies, inputs])
-        requests = RequestPublisher(deps, index, inputs)
-        self._task = TaskReconciler(
-            deps, index, gates, attempts, intake, synced=synced, requests=requests, cleanup=self._cleanup
+        observe = partial(deps.metrics.observe, "reconcile_seconds")
+        self._tasks = WorkQueue[str](
+            "task",
+            self._reconcile_task,
+            TASK_WORKERS,
+            observe=partial(observe, kind="task"),
+            backoff_s=timing.backoff_s,
         )
-        self._schedules = ScheduleReconciler(deps, index, intake, synced)
-        index.links.wake = intake.enqueue
+        self._agents = WorkQueue[ObjectName](
+            "agent",
+            self._reconcile_agent,
+            AGENT_WORKERS,
+            observe=partial(observe, kind="agent"),
+            backoff_s=timing.backoff_s,
+        )
+        self._cleanup = AttemptCleanup(
+            deps.broker, deps.ray, index.ray_target, stop_every_s=timing.stop_every_s, backoff_s=timing.backoff_s
+        )
+        self._intake = Intake(index, deps.clock, self._tasks, self._agents, self._cleanup.add)
+        index.links.wake = self._intake.enqueue
+        sources = ResyncSources(deps.kube, deps.broker.requests, lag)
+        self._resync = Resync(sources, index, self._intake, deps.clock, timing)
+        self._inbox = self._new_inbox()
+        self._ttl = self._new_ttl()
+        self._task = TaskReconciler(self._task_steps(), index, self._intake, self._clocks, self._resync.synced)
+        self._schedules = self._new_schedules()
+        accounts = NatsAccounts(deps)
+        self._orphans = Orphans(deps.broker, accounts, index, self._intake, self._cleanup.add)
+        self._queue_metrics = QueueMetrics(deps, index)
         clusters = RayClusterReconciler(deps, index)
         finalizer = AgentFinalizer(deps, index, clusters, accounts, self._tasks.add)
         self._agent = AgentReconciler(deps, index, clusters, finalizer, self._tasks.add)
@@ -81,7 +98,8 @@ class Engine:
                 group.create_task(self._resync.run(), name="resync")
                 group.create_task(self._queue_metrics.run(), name="queue-metrics")
                 await self._resync.synced.wait()
-                group.create_task(run_every(ORPHANS_EVERY_S, self._orphans.remove, "orphans"), name="orphans")
+                orphans = run_every(self._timing.orphans_every_s, self._orphans.remove, "orphans")
+                group.create_task(orphans, name="orphans")
                 group.create_task(self._inbox.run(), name="responses")
                 group.create_task(self._ttl.run(), name="ttl")
                 group.create_task(self._schedules.run(), name="schedules")
@@ -110,3 +128,63 @@ class Engine:
 
     async def _reconcile_agent(self, name: ObjectName) -> float | None:
         return await self._agent.reconcile(name)
+
+    def _new_inbox(self) -> ResponseInbox:
+        deps, timing = self._deps, self._timing
+        settings = InboxSettings(deps.master_key, timing.response_wait_s, timing.response_retry_s)
+        responses = deps.broker.responses
+        return ResponseInbox(responses, deps.kube, self._intake, self.index, deps.metrics, settings=settings)
+
+    def _new_ttl(self) -> TtlAfterFinished:
+        deps = self._deps
+        return TtlAfterFinished(
+            deps.kube,
+            deps.clock,
+            self.index,
+            self._intake.delete_task,
+            deps.metrics,
+            default_ttl_s=deps.ttl_s,
+            timing=self._timing.ttl,
+        )
+
+    def _new_schedules(self) -> ScheduleReconciler:
+        deps = self._deps
+        return ScheduleReconciler(
+            deps.kube,
+            StatusWriter(deps.kube, deps.events, SCHEDULE_KIND, SCHEDULE_PLURAL),
+            deps.clock,
+            self.index.runs,
+            self._intake,
+            synced=self._resync.synced,
+            timing=self._timing,
+        )
+
+    def _task_steps(self) -> TaskSteps:
+        deps, index = self._deps, self.index
+        objects = deps.broker.objects
+        dependencies = DependencyGate(deps.kube, objects, deps.clock, index)
+        inputs = InputGate(deps.kube, objects, deps.clock, index, dependencies)
+        late = QueueTimeoutGate(deps.kube, index)
+        factory = RequestFactory(deps.master_key, deps.clock, is_traced=deps.tracer.is_on)
+        writer = StatusWriter(deps.kube, deps.events, TASK_KIND, TASK_PLURAL)
+        telemetry = TaskTelemetry(deps.metrics, deps.tracer)
+        jobs = AttemptJobs(deps.ray, deps.environment)
+        return TaskSteps(
+            gates=Gates([SpecGate(), OutputSchemaGate(index), late, dependencies, inputs]),
+            attempts=self._attempts(jobs),
+            requests=RequestPublisher(deps.broker.requests, objects, factory, inputs, index),
+            jobs=jobs,
+            responses=ResponseSettler(index, deps.metrics),
+            status=TaskStatus(writer, telemetry, index, self._intake, deps.clock),
+            telemetry=telemetry,
+            feedback=AgentFeedback(index, self._intake, self._clocks),
+            discard=self._cleanup.add,
+        )
+
+    def _attempts(self, jobs: AttemptJobs) -> AttemptExecutor:
+        broker, timing = self._deps.broker, self._timing.attempt
+        reader = ResponseReader(broker.responses, self._deps.master_key)
+        sources = AttemptSources(broker.claims, broker.connection, reader, jobs, self._clocks)
+        closed = ClosedResponses(broker.responses, self._deps.master_key)
+        actions = AttemptActions(broker.requests, jobs, closed, self._cleanup.add)
+        return AttemptExecutor(AttemptObserver(sources, self.index, timing), actions, self.index, timing)

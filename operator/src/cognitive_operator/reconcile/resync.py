@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final
 
 from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL, AttemptKey
 from cognitive_operator.plan.in_flight import InFlightAttempt
@@ -12,10 +11,8 @@ from cognitive_operator.ports.kube import Kube
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.periodic import run_every, run_until_done
+from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
-
-RELIST_EVERY_S: Final = 300.0
-PAUSE_S: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -31,28 +28,29 @@ class ResyncSources:
 class Resync:
     """Keeps the index complete without depending on watch events."""
 
-    def __init__(self, sources: ResyncSources, index: Index, intake: Intake, clock: Clock) -> None:
+    def __init__(self, sources: ResyncSources, index: Index, intake: Intake, clock: Clock, timing: Timing) -> None:
         self._kube = sources.kube
         self._requests = sources.requests
         self._lag = sources.lag
         self._index = index
         self._intake = intake
         self._clock = clock
+        self._timing = timing
         self.synced = asyncio.Event()
         """Set once all objects and all requests of an earlier process are known: only then may tasks start."""
 
     async def run(self) -> None:
         """Run until cancelled."""
-        await run_until_done(PAUSE_S, self.relist)
+        await run_until_done(self._timing.start_retry_s, self.relist)
         self._index.complete()
         self._enqueue_unfinished()
         for name in list(self._index.agents):
             self._intake.enqueue_agent(name)
-        await run_until_done(PAUSE_S, self.adopt)
+        await run_until_done(self._timing.start_retry_s, self.adopt)
         self._index.is_settled = True
         self.synced.set()
         self._enqueue_unfinished()
-        await run_every(RELIST_EVERY_S, self.relist, "resync")
+        await run_every(self._timing.resync_every_s, self.relist, "resync")
 
     async def relist(self) -> None:
         """Read all agents and tasks, and forget those that do not exist any more.

@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from cognitive_operator.api.conditions import Reason, ScheduleCondition
-from cognitive_operator.api.names import SCHEDULE_KIND, SCHEDULE_PLURAL, TASK_PLURAL
+from cognitive_operator.api.names import SCHEDULE_PLURAL, TASK_PLURAL
 from cognitive_operator.api.schedule_run import ScheduleRun, owning_schedule
 from cognitive_operator.api.schedules import Schedule
 from cognitive_operator.desired.scheduled_task import desired_run
@@ -21,20 +21,19 @@ from cognitive_operator.errors import (
     ObjectNotFoundError,
 )
 from cognitive_operator.plan.schedule import SchedulePlan, plan_schedule, surplus
-from cognitive_operator.ports.kube import Body, Identity
-from cognitive_operator.reconcile.resync import RELIST_EVERY_S
-from cognitive_operator.reconcile.state.deps import Deps
-from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.ports.clock import Clock
+from cognitive_operator.ports.kube import Body, Identity, Kube
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.records import ObjectName
+from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter
+from cognitive_operator.scheduling.schedule_runs import ScheduleRuns
 from cognitive_operator.status.conditions import Condition, merge_patch
 from cognitive_operator.status.schedule import ScheduleFacts, schedule_status
 
 logger = logging.getLogger(__name__)
 WORKERS: Final = 16
-PAUSE_S: Final = 5.0
 
 
 @dataclass
@@ -60,18 +59,40 @@ class _Start:
 
 
 class ScheduleReconciler:
-    """All schedules, each worked on by one at a time."""
+    """Reconciles schedules: each one at most once at a time.
 
-    def __init__(self, deps: Deps, index: Index, intake: Intake, synced: asyncio.Event) -> None:
-        self._deps = deps
-        self._index = index
+    Args:
+        kube: Lists schedules; creates and deletes their tasks.
+        writer: Writes their statuses.
+        clock: Decides which run is due.
+        runs: The tasks of all schedules.
+        intake: Stores the tasks that are created.
+        synced: Set once all tasks are known.
+        timing: Intervals.
+    """
+
+    def __init__(
+        self,
+        kube: Kube,
+        writer: StatusWriter,
+        clock: Clock,
+        runs: ScheduleRuns,
+        intake: Intake,
+        *,
+        synced: asyncio.Event,
+        timing: Timing,
+    ) -> None:
+        self._kube = kube
+        self._writer = writer
+        self._clock = clock
+        self._runs = runs
         self._intake = intake
         self._synced = synced
+        self._timing = timing
         self._records: dict[ObjectName, ScheduleRecord] = {}
         self._names: dict[str, ObjectName] = {}
-        self._queue = WorkQueue[ObjectName]("schedule", self.reconcile, WORKERS)
-        self._writer = StatusWriter(deps.kube, deps.events, SCHEDULE_KIND, SCHEDULE_PLURAL)
-        index.runs.wake = self._wake
+        self._queue = WorkQueue[ObjectName]("schedule", self.reconcile, WORKERS, backoff_s=timing.backoff_s)
+        runs.wake = self._wake
 
     async def run(self) -> None:
         """Read all schedules at the start and then again and again, until cancelled."""
@@ -81,10 +102,10 @@ class ScheduleReconciler:
                 await self._relist()
                 for name in self._records:
                     self._queue.add(name)
-                await asyncio.sleep(RELIST_EVERY_S)
+                await asyncio.sleep(self._timing.resync_every_s)
             except CognitiveOperatorError as error:
                 logger.info("cannot list the schedules", extra={"cause": str(error)})
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(self._timing.schedule_retry_s)
 
     async def close(self) -> None:
         """Stop."""
@@ -116,20 +137,20 @@ class ScheduleReconciler:
         meta = body["metadata"]
         if self._names.pop(meta["uid"], None) is not None:
             del self._records[meta["namespace"], meta["name"]]
-            self._index.runs.forget(meta["uid"])
+            self._runs.forget(meta["uid"])
 
     async def reconcile(self, name: ObjectName) -> float | None:
         """Do what is next for a schedule; return the seconds after which it is due again."""
         record = self._records.get(name)
         if record is None or not self._synced.is_set() or record.schedule.metadata.deletion_timestamp:
             return None
-        record.deleted &= {run.uid for run in self._index.runs.of(record.schedule.metadata.uid)}
-        now = datetime.fromisoformat(self._deps.clock.now())
-        plan = plan_schedule(record.schedule, self._runs(record), now)
+        record.deleted &= {run.uid for run in self._runs.of(record.schedule.metadata.uid)}
+        now = datetime.fromisoformat(self._clock.now())
+        plan = plan_schedule(record.schedule, self._runs_of(record), now)
         self._emit_blocked(record, plan)
         start = await self._start(record, plan) if plan.due is not None else _Start(plan.condition)
         if await self._write(record, plan, start):
-            for run in surplus(record.schedule, self._runs(record)):
+            for run in surplus(record.schedule, self._runs_of(record)):
                 await self._delete(record, run)
         return plan.recheck_s
 
@@ -138,14 +159,14 @@ class ScheduleReconciler:
         if name is not None:
             self._queue.add(name)
 
-    def _runs(self, record: ScheduleRecord) -> tuple[ScheduleRun, ...]:
-        runs = self._index.runs.of(record.schedule.metadata.uid)
+    def _runs_of(self, record: ScheduleRecord) -> tuple[ScheduleRun, ...]:
+        runs = self._runs.of(record.schedule.metadata.uid)
         return tuple(run for run in runs if run.is_finished or run.uid not in record.deleted)
 
     async def _relist(self) -> None:
         before = {record.schedule.metadata.uid: record.body for record in self._records.values()}
         seen: set[str] = set()
-        async for body in self._deps.kube.list_all(SCHEDULE_PLURAL):
+        async for body in self._kube.list_all(SCHEDULE_PLURAL):
             seen.add(body["metadata"]["uid"])
             self.upsert(body)
         for uid, body in before.items():
@@ -159,7 +180,7 @@ class ScheduleReconciler:
             await self._delete(record, run)
         manifest = desired_run(record.schedule, plan.due)
         try:
-            body = await self._deps.kube.create(TASK_PLURAL, manifest)
+            body = await self._kube.create(TASK_PLURAL, manifest)
         except ConflictError:
             return await self._adopt(record, plan, manifest)
         except (ObjectInvalidError, ForbiddenError) as error:
@@ -173,7 +194,7 @@ class ScheduleReconciler:
     async def _adopt(self, record: ScheduleRecord, plan: SchedulePlan, manifest: Body) -> _Start:
         """The name of the run is taken: by itself, when this process or another died before it said so."""
         meta = manifest["metadata"]
-        body = await self._deps.kube.get(TASK_PLURAL, meta["namespace"], meta["name"])
+        body = await self._kube.get(TASK_PLURAL, meta["namespace"], meta["name"])
         if body is not None:
             self._intake.upsert_task(body)
         is_ours = body is None or owning_schedule(body) == record.schedule.metadata.uid
@@ -185,15 +206,15 @@ class ScheduleReconciler:
     async def _write(self, record: ScheduleRecord, plan: SchedulePlan, start: _Start) -> bool:
         """Write the status if it changes; False when the schedule is gone."""
         uid, raw = record.schedule.metadata.uid, record.body.get("status") or {}
-        gone = self._index.runs.gone(uid)
+        gone = self._runs.gone(uid)
         facts = ScheduleFacts(
             schedule=record.schedule,
             raw_status=raw,
             condition=start.condition,
-            runs=self._runs(record),
+            runs=self._runs_of(record),
             gone=gone,
             next=plan.next,
-            now=self._deps.clock.now(),
+            now=self._clock.now(),
             handled=start.handled,
             is_started=start.is_started,
         )
@@ -207,19 +228,19 @@ class ScheduleReconciler:
                 self.upsert(result.body)
                 raise ConflictError("the schedule changed while its status was written")
             record.body, record.schedule = result.body, Schedule.model_validate(result.body)
-        self._index.runs.counted(uid, gone)
+        self._runs.counted(uid, gone)
         return True
 
     async def _delete(self, record: ScheduleRecord, run: ScheduleRun) -> None:
         namespace, version = record.name[0], run.version
         for _ in range(2):
             try:
-                await self._deps.kube.delete(TASK_PLURAL, namespace, run.name, Identity(run.uid, version))
+                await self._kube.delete(TASK_PLURAL, namespace, run.name, Identity(run.uid, version))
                 break
             except ObjectNotFoundError:
                 break
             except ConflictError:  # what the watch brought is old
-                body = await self._deps.kube.get(TASK_PLURAL, namespace, run.name)
+                body = await self._kube.get(TASK_PLURAL, namespace, run.name)
                 if body is None or body["metadata"]["uid"] != run.uid:
                     break
                 version = body["metadata"]["resourceVersion"]

@@ -30,8 +30,7 @@ class Index:
     def __init__(self, bounds: RayLimits | None = None) -> None:
         self.tasks: dict[str, TaskRecord] = {}
         self.agents: dict[ObjectName, AgentRecord] = {}
-        self.ended: set[str] = set()
-        """Finished tasks that are new or changed, until the collector takes note of them."""
+        self._ended: set[str] = set()
         self.is_complete = False
         """True once all objects were listed: only then is it known who was there first."""
         self.is_settled = False
@@ -52,7 +51,7 @@ class Index:
             return None
         self.tasks[uid] = record = self._observed(before or _new_task(body, now_s), body)
         if record.is_finished:
-            self.ended.add(uid)
+            self._ended.add(uid)
             self._by_agent[record.agent].discard(uid)
         else:
             self._by_agent[record.agent].add(uid)
@@ -87,6 +86,11 @@ class Index:
             return None
         self.tasks[uid] = record = replace(record, **changes)
         return record
+
+    def take_ended(self) -> set[str]:
+        """Return the finished tasks that are new or changed since the last call."""
+        ended, self._ended = self._ended, set()
+        return ended
 
     def remove_task(self, uid: str) -> TaskRecord | None:
         """Forget a task that is deleted."""

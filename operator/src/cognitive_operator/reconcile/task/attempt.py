@@ -1,12 +1,11 @@
 """Observes a task's attempt and carries out the step that ``plan.attempt`` decides on."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from cognitive_operator.api.names import attempt_submission_id, request_subject, response_subject
+from cognitive_operator.api.names import request_subject
 from cognitive_operator.api.resources import Task
-from cognitive_operator.api.wire import SIGNATURE_HEADER, attempt_key, sign
-from cognitive_operator.desired.ray_job import desired_attempt
-from cognitive_operator.errors import MessageError, RayRefusedError
+from cognitive_operator.errors import MessageError
 from cognitive_operator.plan.attempt import (
     AttemptTiming,
     Close,
@@ -19,24 +18,34 @@ from cognitive_operator.plan.attempt import (
     refused_job,
 )
 from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
-from cognitive_operator.plan.closed_response import closed_response
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, attempt_end
+from cognitive_operator.ports.broker import Claims, ConnectionState, Requests
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
-from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import AgentRecord
 from cognitive_operator.reconcile.state.task_record import PendingResponse, TaskRecord
-from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
-from cognitive_operator.reconcile.task.responses import ResponseReader
+from cognitive_operator.reconcile.task.job import AttemptJobs
+from cognitive_operator.reconcile.task.responses import ClosedResponses, ResponseReader
+
+
+@dataclass(frozen=True)
+class AttemptSources:
+    """The sources of facts about attempts."""
+
+    claims: Claims
+    connection: ConnectionState
+    responses: ResponseReader
+    jobs: AttemptJobs
+    clocks: Clocks
 
 
 class AttemptObserver:
     """Reads the facts that ``plan_attempt`` decides on, and no more than it asks for; writes nothing."""
 
-    def __init__(self, deps: Deps, index: Index, responses: ResponseReader, timing: AttemptTiming) -> None:
-        self._deps = deps
+    def __init__(self, sources: AttemptSources, index: Index, timing: AttemptTiming) -> None:
+        self._sources = sources
+        self._clocks = sources.clocks
         self._index = index
-        self._responses = responses
         self._timing = timing
 
     async def observe_attempt(self, record: TaskRecord, task: Task) -> AttemptFacts:
@@ -45,71 +54,91 @@ class AttemptObserver:
         Raises:
             TransientError: A source cannot be read now; retry.
         """
-        agent = self._index.agent_of(record)
-        facts = self._known(record, task, agent)
+        facts = self._known(record, task)
         while isinstance(step := plan_attempt(facts, self._timing), Read) and facts.attempt is not None:
-            facts = await self._read(facts, facts.attempt, step.source, agent)
+            facts = self._refreshed(await self._read(facts, facts.attempt, step.source, record), record)
         return facts
 
-    def _known(self, record: TaskRecord, task: Task, agent: AgentRecord | None) -> AttemptFacts:
+    def _known(self, record: TaskRecord, task: Task) -> AttemptFacts:
         pending = record.open_response()
-        return AttemptFacts(
+        facts = AttemptFacts(
             attempt=record.attempt,
             task=task,
-            agent=agent.agent if agent else None,
+            agent=None,
             response=attempt_end(pending.key, pending.response, pending.sequence) if pending else None,
+            is_ray_changing=False,
+            is_agent_blocked=False,
+            server_time_s=None,
+            now_s=0.0,
+            now="",
+        )
+        return self._refreshed(facts, record)
+
+    def _refreshed(self, facts: AttemptFacts, record: TaskRecord) -> AttemptFacts:
+        """Return the facts with the agent and the times as they are now."""
+        agent = self._index.agent_of(record)
+        return replace(
+            facts,
+            agent=agent.agent if agent else None,
             is_ray_changing=agent is not None and agent.is_changing,
             is_agent_blocked=agent is not None and agent.blocker is not None,
-            server_time_s=self._deps.kube.server_time(),
-            now_s=self._deps.clock.monotonic(),
-            now=self._deps.clock.now(),
+            server_time_s=self._clocks.server_time(),
+            now_s=self._clocks.monotonic(),
+            now=self._clocks.now(),
         )
 
     async def _read(
-        self, facts: AttemptFacts, attempt: InFlightAttempt, source: Source, agent: AgentRecord | None
+        self, facts: AttemptFacts, attempt: InFlightAttempt, source: Source, record: TaskRecord
     ) -> AttemptFacts:
         match source:
             case Source.CLAIM:
-                facts = await self._with_claim(facts, attempt, agent)
+                return await self._with_claim(facts, attempt, record)
             case Source.SECOND_CLAIM:
-                facts = replace(facts, second_claim=Reading(await self._deps.broker.claims.get(attempt.key)))
+                return replace(facts, second_claim=Reading(await self._sources.claims.get(attempt.key)))
             case Source.JOB:
-                assert agent is not None, "a job is asked for only on behalf of an agent that exists"
-                submission_id = attempt_submission_id(attempt.key.task_uid, attempt.key.number)
-                facts = replace(facts, job=Reading(await self._deps.ray.get(agent.reach_ray(), submission_id)))
+                agent = self._index.agent_of(record)
+                job = await self._sources.jobs.get(attempt, agent) if agent is not None else None
+                return replace(facts, job=Reading(job))
             case Source.RESPONSES:
-                namespace = facts.task.metadata.namespace
-                facts = replace(facts, retained=Reading(await self._responses.retained(namespace, attempt.key)))
-        return replace(facts, now_s=self._deps.clock.monotonic(), now=self._deps.clock.now())
+                retained = await self._sources.responses.retained(facts.task.metadata.namespace, attempt.key)
+                return replace(facts, retained=Reading(retained))
 
-    async def _with_claim(
-        self, facts: AttemptFacts, attempt: InFlightAttempt, agent: AgentRecord | None
-    ) -> AttemptFacts:
+    async def _with_claim(self, facts: AttemptFacts, attempt: InFlightAttempt, record: TaskRecord) -> AttemptFacts:
         try:
-            claim = await self._deps.broker.claims.get(attempt.key)
+            claim = await self._sources.claims.get(attempt.key)
         except MessageError as error:
             return replace(facts, claim_fault=str(error))
-        attempt = attempt.with_claim(claim, self._deps.clock.monotonic())
-        return replace(facts, attempt=attempt, claim=Reading(claim), lease=self._lease(attempt, agent))
+        attempt = attempt.with_claim(claim, self._clocks.monotonic())
+        return replace(facts, attempt=attempt, claim=Reading(claim), lease=self._lease(attempt, record))
 
-    def _lease(self, attempt: InFlightAttempt, agent: AgentRecord | None) -> LeaseFacts | None:
+    def _lease(self, attempt: InFlightAttempt, record: TaskRecord) -> LeaseFacts | None:
+        agent = self._index.agent_of(record)
         if attempt.claim is None or agent is None:
             return None
-        seen = agent.workers.get(attempt.claim.worker)
-        return LeaseFacts(
-            seen.changed_s if seen else None, agent.leases_at_s, self._deps.broker.connection.ready_since_s
-        )
+        worker = agent.workers.get(attempt.claim.worker)
+        renewed_s = worker.changed_s if worker else None
+        return LeaseFacts(renewed_s, agent.leases_at_s, self._sources.connection.ready_since_s)
+
+
+@dataclass(frozen=True)
+class AttemptActions:
+    """The effects of steps."""
+
+    requests: Requests
+    jobs: AttemptJobs
+    responses: ClosedResponses
+    discard: Callable[[AttemptGarbage], None]
+    """Stops the executor of an attempt and deletes the attempt's request."""
 
 
 class AttemptExecutor:
     """Takes a task's attempt a step further."""
 
-    def __init__(self, deps: Deps, index: Index, cleanup: AttemptCleanup, timing: AttemptTiming) -> None:
-        self._deps = deps
+    def __init__(self, observer: AttemptObserver, actions: AttemptActions, index: Index, timing: AttemptTiming) -> None:
+        self._observer = observer
+        self._actions = actions
         self._index = index
-        self._cleanup = cleanup
         self._timing = timing
-        self._observer = AttemptObserver(deps, index, ResponseReader(deps), timing)
 
     async def advance(self, uid: str) -> AttemptEnd | None:
         """Carry out the next step for a task's attempt; return the attempt's end, None while it has not ended.
@@ -125,26 +154,26 @@ class AttemptExecutor:
             self._index.update_task(uid, attempt=facts.attempt)
         if uid not in self._index.tasks:
             return None
-        return await self._carry_out(record, plan_attempt(facts, self._timing))
+        return await self._carry_out(record, plan_attempt(facts, self._timing), facts.now)
 
-    async def _carry_out(self, record: TaskRecord, step: Step) -> AttemptEnd | None:
+    async def _carry_out(self, record: TaskRecord, step: Step, now: str) -> AttemptEnd | None:
         match step:
             case Close():
                 return await self._close(record, step)
             case TakeBack():
                 return await self._take_back(record, step)
             case Submit():
-                return await self._submit(record, step)
+                return await self._submit(record, step, now)
             case Stop():
                 self._index.update_task(record.uid, attempt=step.attempt)
-                self._cleanup.add(AttemptGarbage(record.name[0], step.attempt.key))
+                self._actions.discard(AttemptGarbage(record.name[0], step.attempt.key))
         return None
 
     async def _close(self, record: TaskRecord, step: Close) -> AttemptEnd:
         if step.stops_executor:
-            self._cleanup.add(AttemptGarbage(record.name[0], step.end.key))
+            self._actions.discard(AttemptGarbage(record.name[0], step.end.key))
         if step.publishes_response:
-            return await self._with_closed_response(record, step.end)
+            return await self._actions.responses.publish(record, step.end)
         self._keep_response(record.uid, step.end)
         return step.end
 
@@ -158,38 +187,16 @@ class AttemptExecutor:
             self._index.update_task(uid, pending_responses=(*record.pending_responses, pending))
 
     async def _take_back(self, record: TaskRecord, step: TakeBack) -> AttemptEnd | None:
-        key, agent = step.attempt.key, self._index.agent_of(record)
-        if step.end is not None and agent is None:
-            return None  # the agent was deleted while its attempt was observed, which ends the attempt in another way
-        await self._deps.broker.requests.delete(request_subject(record.name[0], key))
+        agent = self._index.agent_of(record)
+        await self._actions.requests.delete(request_subject(record.name[0], step.attempt.key))
         self._index.update_task(record.uid, attempt=None)
         self._index.put_back(record.uid)
         if step.end is None or agent is None:
             return None
-        await self._deps.ray.stop(agent.reach_ray(), attempt_submission_id(key.task_uid, key.number))
-        return await self._with_closed_response(record, step.end)
+        await self._actions.jobs.stop(step.attempt, agent)
+        return await self._actions.responses.publish(record, step.end)
 
-    async def _submit(self, record: TaskRecord, step: Submit) -> AttemptEnd | None:
+    async def _submit(self, record: TaskRecord, step: Submit, now: str) -> AttemptEnd | None:
         agent = self._index.agent_of(record)
-        refusal = await self.submit(step.attempt, agent) if agent is not None else None
-        if refusal is None:
-            return None
-        return await self._close(record, refused_job(step.attempt, self._deps.clock.now(), refusal))
-
-    async def submit(self, attempt: InFlightAttempt, agent: AgentRecord) -> str | None:
-        """Submit the Ray job of an attempt; return the reason when Ray refuses the job for good."""
-        submission = desired_attempt(agent.agent, attempt.key, self._deps.environment)
-        try:
-            await self._deps.ray.submit(agent.reach_ray(), submission)
-        except RayRefusedError as error:
-            return str(error)
-        return None
-
-    async def _with_closed_response(self, record: TaskRecord, end: AttemptEnd) -> AttemptEnd:
-        """Publish the end of an attempt to the stream of responses, before the task's status reports it."""
-        namespace, name = record.name
-        subject = response_subject("closed", namespace, end.key)
-        payload = closed_response(end, namespace, name).model_dump_json().encode()
-        key = attempt_key(self._deps.master_key, end.key.task_uid, end.key.number)
-        headers = {SIGNATURE_HEADER: sign(key, subject, payload)}
-        return replace(end, sequence=await self._deps.broker.responses.publish_closed(subject, payload, headers))
+        refusal = await self._actions.jobs.submit(step.attempt, agent) if agent is not None else None
+        return None if refusal is None else await self._close(record, refused_job(step.attempt, now, refusal))

@@ -1,16 +1,20 @@
-"""Reads responses that the stream has kept, and settles responses that the consumer has delivered."""
+"""Reads, settles and publishes responses of attempts."""
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
-from cognitive_operator.api.names import AttemptKey, responses_of_attempt
+from cognitive_operator.api.names import AttemptKey, response_subject, responses_of_attempt
+from cognitive_operator.api.wire import SIGNATURE_HEADER, attempt_key, sign
 from cognitive_operator.errors import MessageError
+from cognitive_operator.plan.closed_response import closed_response
 from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
-from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.plan.verified_response import is_closed_response, verified
+from cognitive_operator.ports.broker import Responses
+from cognitive_operator.ports.telemetry import Metrics
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import PendingResponse, TaskRecord
-from cognitive_operator.reconcile.task.inbox import is_closed_response, verified
 
 logger = logging.getLogger(__name__)
 MAX_MESSAGES: Final = 64
@@ -20,8 +24,9 @@ MAX_MESSAGES: Final = 64
 class ResponseReader:
     """Finds the response of an attempt in the stream of responses."""
 
-    def __init__(self, deps: Deps) -> None:
-        self._deps = deps
+    def __init__(self, responses: Responses, master_key: bytes) -> None:
+        self._responses = responses
+        self._master_key = master_key
 
     async def retained(self, namespace: str, key: AttemptKey) -> AttemptEnd | None:
         """Return the end of an attempt by its executor's first valid response in the stream.
@@ -29,12 +34,11 @@ class ResponseReader:
         Raises:
             BrokerUnavailableError: Retry.
         """
-        subjects = responses_of_attempt(namespace, key)
-        for response in await self._deps.broker.responses.read(subjects, 0, MAX_MESSAGES):
+        for response in await self._responses.read(responses_of_attempt(namespace, key), 0, MAX_MESSAGES):
             if is_closed_response(response.subject):
                 continue
             try:
-                _, _, content = verified(response, self._deps.master_key)
+                _, _, content = verified(response, self._master_key)
             except MessageError as error:
                 logger.warning(
                     "ignored a retained response", extra={"subject": response.subject, "reason": error.reason}
@@ -44,12 +48,33 @@ class ResponseReader:
         return None
 
 
+class ClosedResponses:
+    """Publishes the ends of attempts that no executor has reported."""
+
+    def __init__(self, responses: Responses, master_key: bytes) -> None:
+        self._responses = responses
+        self._master_key = master_key
+
+    async def publish(self, record: TaskRecord, end: AttemptEnd) -> AttemptEnd:
+        """Publish the end of an attempt, and return it with its sequence in the stream.
+
+        Raises:
+            BrokerUnavailableError: Retry; a subject is published once.
+        """
+        namespace, name = record.name
+        subject = response_subject("closed", namespace, end.key)
+        payload = closed_response(end, namespace, name).model_dump_json().encode()
+        key = attempt_key(self._master_key, end.key.task_uid, end.key.number)
+        headers = {SIGNATURE_HEADER: sign(key, subject, payload)}
+        return replace(end, sequence=await self._responses.publish_closed(subject, payload, headers))
+
+
 class ResponseSettler:
     """Acknowledges delivered responses that are not needed any more."""
 
-    def __init__(self, deps: Deps, index: Index) -> None:
-        self._metrics = deps.metrics
+    def __init__(self, index: Index, metrics: Metrics) -> None:
         self._index = index
+        self._metrics = metrics
 
     async def drop_late(self, uid: str) -> None:
         """Settle and count the responses to attempts of a task that have ended already."""
