@@ -19,7 +19,8 @@ from cognitive_operator.adapters.kube.access import find_access, is_in_cluster
 from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.adapters.kube.children import KubeChildren
 from cognitive_operator.adapters.kube.client import KubeClient
-from cognitive_operator.adapters.kube.events import EventRecorder
+from cognitive_operator.adapters.kube.event_recorder import EventRecorder
+from cognitive_operator.adapters.kube.signing_key import ensure_signing_key
 from cognitive_operator.adapters.model.endpoint import ModelEndpoint
 from cognitive_operator.adapters.nats.agent_accounts import NatsAgentAccounts
 from cognitive_operator.adapters.nats.broker import NatsBroker
@@ -123,7 +124,7 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     stack.callback(metrics.close)
     client = await stack.enter_async_context(KubeClient(find_access(), on_answer=partial(_count_request, metrics)))
     kube = KubeApi(client, config.watch_namespaces)
-    events = await stack.enter_async_context(EventRecorder(kube, lambda: metrics.count("events_dropped")))
+    events = await stack.enter_async_context(EventRecorder(kube.events, lambda: metrics.count("events_dropped")))
     clock = SystemClock()
     broker = await stack.enter_async_context(NatsBroker(NatsSettings(config.nats_url, config.nats_creds), clock))
     accounts = _accounts(config, stack)
@@ -183,7 +184,7 @@ async def _signing_key(kube: KubeApi, config: Config) -> bytes:
     """Wait for the key as long as the API server is away or RBAC refuses it: without it nothing can be signed."""
     while True:
         try:
-            return await kube.ensure_signing_key(config.namespace, config.signing_secret)
+            return await ensure_signing_key(kube.secrets, config.namespace, config.signing_secret)
         except TransientError as error:
             logger.warning("waiting for the signing key", extra={"cause": str(error)})
             await asyncio.sleep(RETRY_S)

@@ -36,7 +36,7 @@ async def read_result(
         KubeConfigError: There is no cluster.
     """
     async with KubeApi.connect() as kube:
-        body = await kube.get(TASK_PLURAL, namespace, name)
+        body = await kube.resources.get(TASK_PLURAL, namespace, name)
     if body is None:
         raise ObjectNotFoundError(f"task {namespace}/{name} does not exist")
     return await result_of(body, _Objects(NatsSettings(nats_url, nats_creds)))

@@ -24,7 +24,9 @@ class Client:
 
 async def listed(namespaces: tuple[str, ...]) -> list[str]:
     client: Any = Client()
-    assert len([item async for item in KubeApi(client, namespaces).list_all("cognitivetasks")]) == len(client.paths)
+    assert len([item async for item in KubeApi(client, namespaces).resources.list("cognitivetasks")]) == len(
+        client.paths
+    )
     paths: list[str] = client.paths
     return paths
 

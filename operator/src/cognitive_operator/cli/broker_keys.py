@@ -12,4 +12,5 @@ async def ensure_broker_keys(namespace: str, name: str) -> bool:
         KubeConfigError: There is no cluster.
     """
     async with KubeApi.connect() as kube:
-        return await kube.create_secret(namespace, name, new_broker_keys())
+        keys = {file: content.encode() for file, content in new_broker_keys().items()}
+        return await kube.secrets.create(namespace, name, keys)

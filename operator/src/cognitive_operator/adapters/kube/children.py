@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from cognitive_operator.adapters.kube.client import APPLY_PATCH, KubeClient
+from cognitive_operator.adapters.kube.paths import child_path, core_path
 from cognitive_operator.api.children import KINDS, ChildKind, owner_of, spec_hash_of
 from cognitive_operator.api.names import MANAGER
 from cognitive_operator.errors import (
@@ -54,7 +55,7 @@ class KubeChildren:
         meta, kind = manifest["metadata"], KINDS[manifest["kind"]]
         live = await self.get(kind, meta["namespace"], meta["name"])
         if live is None:
-            path = _path(kind, meta["namespace"], meta["name"]).rpartition("/")[0]
+            path = child_path(kind.api_version, meta["namespace"], kind.plural)
             return await self._client.request("POST", f"{path}?{urlencode({'fieldManager': MANAGER})}", manifest)
         if owner_of(live) != owner_of(manifest):
             raise NameTakenError(_taken(live, kind))
@@ -62,10 +63,7 @@ class KubeChildren:
 
     async def get(self, kind: ChildKind, namespace: str, name: str) -> Body | None:
         """Return the object as it stands, whoever owns it; None if it does not exist."""
-        try:
-            return await self._client.request("GET", _path(kind, namespace, name))
-        except ObjectNotFoundError:
-            return None
+        return await self._client.get(child_path(kind.api_version, namespace, kind.plural, name))
 
     async def delete(self, kind: ChildKind, namespace: str, name: str, owner_uid: str) -> None:
         """Begin to delete an object and what it owns; one that is absent or has another owner is left alone."""
@@ -79,7 +77,7 @@ class KubeChildren:
             "preconditions": {"uid": live["metadata"]["uid"]},
         }
         try:
-            await self._client.request("DELETE", _path(kind, namespace, name), options)
+            await self._client.request("DELETE", child_path(kind.api_version, namespace, kind.plural, name), options)
         except (ObjectNotFoundError, ConflictError):
             return  # it is gone, or another one has its name since
 
@@ -98,24 +96,19 @@ class KubeChildren:
     async def _write(self, kind: ChildKind, manifest: Body) -> Body:
         meta = manifest["metadata"]
         query = urlencode({"fieldManager": MANAGER, "force": "true"})
-        path = f"{_path(kind, meta['namespace'], meta['name'])}?{query}"
+        path = child_path(kind.api_version, meta["namespace"], kind.plural, meta["name"])
         try:
-            return await self._client.request("PATCH", path, manifest, APPLY_PATCH)
+            return await self._client.request("PATCH", f"{path}?{query}", manifest, APPLY_PATCH)
         except ApiUnavailableError as error:
             if UNDECLARED in str(error):
                 raise ObjectInvalidError(str(error)) from error
             raise
 
     async def _list(self, namespace: str, plural: str, query: Mapping[str, str]) -> list[Body]:
-        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/{plural}"
-        page = await self._client.request("GET", f"{path}?{urlencode({**query, 'limit': LIMIT})}")
+        query = {**query, "limit": str(LIMIT)}
+        page = await self._client.request("GET", f"{core_path(namespace, plural)}?{urlencode(query)}")
         items: list[Body] = page["items"]
         return items
-
-
-def _path(kind: ChildKind, namespace: str, name: str) -> str:
-    root = "/apis" if "/" in kind.api_version else "/api"
-    return f"{root}/{kind.api_version}/namespaces/{quote(namespace, safe='')}/{kind.plural}/{quote(name, safe='')}"
 
 
 def _taken(live: Body, kind: ChildKind) -> str:

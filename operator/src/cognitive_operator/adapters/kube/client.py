@@ -79,6 +79,13 @@ class KubeClient:
         if self._session is not None:
             await self._session.close()
 
+    async def get(self, path: str) -> Body | None:
+        """Return an object, None if it does not exist. Raises as ``request`` does."""
+        try:
+            return await self.request("GET", path)
+        except ObjectNotFoundError:
+            return None
+
     async def request(
         self, method: str, path: str, body: Body | list[Body] | None = None, content_type: str = JSON
     ) -> Body:

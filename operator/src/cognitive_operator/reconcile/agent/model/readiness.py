@@ -43,7 +43,7 @@ class ModelReadiness:
             first = await self._ask(record, target_of(record.agent.spec.llm))
         else:
             first = await self._serve(record, vllm)
-        record.model = await with_fallbacks(self._deps.kube, self._deps.model, record.agent, first)
+        record.model = await with_fallbacks(self._deps.kube.secrets, self._deps.model, record.agent, first)
         record.model_at_s = now_s
 
     async def _serve(self, record: AgentRecord, vllm: ManagedVLLM) -> Check:
@@ -65,7 +65,7 @@ class ModelReadiness:
         return replace(target, endpoint=f"http://{host}:{PORT}/v1")
 
     async def _ask(self, record: AgentRecord, target: ModelTarget) -> Check:
-        key = await read_model_key(self._deps.kube, record.name[0], record.agent.spec.llm)
+        key = await read_model_key(self._deps.kube.secrets, record.name[0], record.agent.spec.llm)
         if isinstance(key, Check):
             return key
         seen = await self._deps.model.check(target, key)
@@ -76,7 +76,7 @@ class ModelReadiness:
         llm, note = record.agent.spec.llm, record.server
         if record.model.status == "True" and note.proof == seen.proof and note.trial is not None:
             return trial_check(record.agent, found, note.trial)
-        key = await read_model_key(self._deps.kube, record.name[0], llm)
+        key = await read_model_key(self._deps.kube.secrets, record.name[0], llm)
         if isinstance(key, Check):
             return key
         trial = await self._deps.model.infer(target, llm.model, key, llm.timeout_seconds)
