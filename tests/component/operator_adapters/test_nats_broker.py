@@ -17,8 +17,8 @@ from cognitive_operator.api import names
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.errors import MessageError, ObjectNotFoundError
 from cognitive_operator.ports.broker import Broker
-from eventually import eventually_async
 from servers.nats import NatsServer
+from support.eventually import eventually_async
 
 pytestmark = pytest.mark.component
 

@@ -15,8 +15,8 @@ from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.connection import NatsSettings
 from cognitive_operator.errors import BrokerUnavailableError
-from eventually import eventually_async
 from servers.nats import NatsServer
+from support.eventually import eventually_async
 
 pytestmark = pytest.mark.component
 

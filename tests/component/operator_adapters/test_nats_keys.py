@@ -9,9 +9,9 @@ from cognitive_operator.adapters.nats.accounts import OPERATOR_CREDENTIALS, SERV
 from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.connection import NatsSettings
 from cognitive_operator.api.names import AttemptKey, request_subject
-from eventually import eventually_async
-from nats_accounts import full_resolver, serve
 from servers.nats import NatsServer
+from support.eventually import eventually_async
+from support.servers.nats_accounts import full_resolver, serve
 
 pytestmark = pytest.mark.component
 

@@ -6,8 +6,8 @@ import pytest
 from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.connection import NatsSettings
 from cognitive_operator.api.names import AttemptKey, request_subject
-from eventually import eventually_async
-from nats_accounts import accounts, serve
+from support.eventually import eventually_async
+from support.servers.nats_accounts import accounts, serve
 
 pytestmark = pytest.mark.component
 

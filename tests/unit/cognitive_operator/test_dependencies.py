@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import operator_objects as o
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.errors import ResultError
 from cognitive_operator.plan.dependencies import shortest_cycle
@@ -18,6 +17,7 @@ from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.gates.dependencies import MAX_RESULTS_BYTES, REFRESH_S, DependencyGate
 from cognitive_operator.reconcile.task.gates.inputs import InputGate
+from support.builders import operator_objects as o
 
 Graph = dict[str, list[str]]
 GRAPHS = st.dictionaries(st.sampled_from("abcdefg"), st.lists(st.sampled_from("abcdefgx"), max_size=4, unique=True))

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Request
@@ -24,6 +23,7 @@ from cognitive_operator.reconcile.state.records import TaskRecord
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
 from cognitive_operator.reconcile.task.gates.inputs import LOOK_EVERY_S, InputGate
 from cognitive_operator.reconcile.task.publish import RequestPublisher
+from support.builders import operator_objects as o
 
 SECRET = "hunter2-do-not-tell"
 

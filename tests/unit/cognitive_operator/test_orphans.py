@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.reconcile.resync import Resync
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
 from cognitive_operator.reconcile.task.cleanup import AttemptGarbage
+from support.builders import operator_objects as o
 
 OF_TASK = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)
 OF_NO_TASK = AttemptKey(o.AGENT_UID, "gone", 1)

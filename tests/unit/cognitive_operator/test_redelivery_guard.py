@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import operator_objects as o
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.reconcile.agent.redelivery_guard import guard_redelivery
 from cognitive_operator.reconcile.state.index import Index
+from support.builders import operator_objects as o
 
 CLOSED = {
     "number": 1,

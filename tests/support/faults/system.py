@@ -12,23 +12,23 @@ from typing import Any
 
 import yaml
 
-from cognitive_objects import agent
 from controlplane import ControlPlane
-from eventually import eventually
-from fault_admin import AdminApi
-from fault_evidence import Body
-from fault_http_proxy import HttpProxy, Upstream
-from fault_invariants import AGENT
-from fault_loop import LoopThread
-from fault_nats_proxy import NatsProxy
-from fault_observer import Observer
-from fault_switch import Switchboard
-from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ray_head import RayHead
+from support.builders.cognitive_objects import agent
+from support.eventually import eventually
+from support.faults.admin import AdminApi
+from support.faults.evidence import Body
+from support.faults.http_proxy import HttpProxy, Upstream
+from support.faults.invariants import AGENT
+from support.faults.loop import LoopThread
+from support.faults.nats_proxy import NatsProxy
+from support.faults.observer import Observer
+from support.faults.switch import Switchboard
+from support.servers.scripted_model import ScriptedModel
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 OPERATOR_NAMESPACE = "cognitive-system"
 OPERATOR_USER = f"system:serviceaccount:{OPERATOR_NAMESPACE}:cognitive-operator"
 API, RAY, BROKER, WORKERS = "api", "ray", "broker", "workers"

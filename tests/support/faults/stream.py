@@ -11,7 +11,7 @@ import nats
 from nats.js.api import RawStreamMsg
 from nats.js.client import JetStreamContext
 
-from fault_loop import LoopThread
+from support.faults.loop import LoopThread
 
 T = TypeVar("T")
 REQUESTS, RESPONSES = "AGENT_REQUESTS", "AGENT_RESPONSES"

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from typing import Self
 
-from fault_switch import Call, Fault, Switchboard
+from support.faults.switch import Call, Fault, Switchboard
 
 LINE_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 16

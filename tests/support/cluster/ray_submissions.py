@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from eventually import eventually
+from support.eventually import eventually
 
 SUBMIT_TIMEOUT_S = 30.0
 TOLD_CHARS = 2000

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from fault_admin import path_of
-from fault_evidence import Sighting
-from fault_invariants import TASK
-from fault_system import HOME
-from fault_trial import Trial
+from support.faults.admin import path_of
+from support.faults.evidence import Sighting
+from support.faults.invariants import TASK
+from support.faults.system import HOME
+from support.faults.trial import Trial
 
 PATIENT = {"maxRetries": 10, "backoffSeconds": 1}
 """More than the faults of one run cost a task."""

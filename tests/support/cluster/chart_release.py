@@ -6,14 +6,14 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import release_broker
-from cognitive_objects import Cluster
 from controlplane import Kubectl
 from controlplane.kubectl import KubectlError
 from helm import Helm
-from managed_agents import RESTRICTED
+from support.builders.cognitive_objects import Cluster
+from support.builders.managed_agents import RESTRICTED
+from support.cluster import release_broker
 
-CHART = Path(__file__).parents[2] / "charts" / "cognitive-operator"
+CHART = Path(__file__).parents[3] / "charts" / "cognitive-operator"
 NAME = "cognitive-operator"
 OPERATORS = "app.kubernetes.io/component=operator"
 NARROW = "narrow"

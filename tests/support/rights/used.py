@@ -7,7 +7,7 @@ from datetime import datetime
 from re import Pattern
 from typing import Any
 
-from rights import Right
+from support.rights.granted import Right
 
 Entry = Mapping[str, Any]
 BINDINGS = ("rolebindings", "clusterrolebindings")

@@ -15,9 +15,9 @@ from cognitive_operator.adapters.nats.accounts import OPERATOR_CREDENTIALS, SERV
 from cognitive_operator.adapters.nats.agent_accounts import LIFE_S, NatsAgentAccounts
 from cognitive_operator.adapters.nats.connection import NatsSettings
 from cognitive_operator.errors import BrokerUnavailableError
-from eventually import eventually_async
-from nats_accounts import full_resolver, serve
-from wire_broker import WireBroker
+from support.eventually import eventually_async
+from support.servers.nats_accounts import full_resolver, serve
+from support.servers.wire_broker import WireBroker
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from nats.js.api import (
 from nats.js.client import JetStreamContext
 from nats.js.errors import KeyNotFoundError, NotFoundError
 
-from eventually import eventually_async
+from support.eventually import eventually_async
 
 MASTER_KEY = b"0123456789abcdef0123456789abcdef"
 LARGE_INPUT = {"error_message": "naïve 故障 " * 100_000}
-GOLDEN_REQUEST = Path(__file__).parents[1] / "contract" / "wire" / "request.json"
+GOLDEN_REQUEST = Path(__file__).parents[2] / "contract" / "wire" / "request.json"
 
 
 @dataclass(frozen=True)

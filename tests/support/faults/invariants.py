@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from fault_evidence import Body, Evidence, Sighting
+from support.faults.evidence import Body, Evidence, Sighting
 
 TASK, AGENT = "CognitiveTask", "CognitiveAgent"
 WAITING = ("Pending", "Queued", "Suspended")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cognitive_objects import agent
 from controlplane import Kubectl
+from support.builders.cognitive_objects import agent
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 VLLM_IMAGE = os.environ.get("E2E_VLLM_IMAGE", "vllm/vllm-openai:v0.32.0-cpu")

@@ -5,10 +5,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from api_reader import reader_of
 from controlplane import Kubectl
-from eventually import eventually
-from ray_submissions import RaySubmissions
+from support.cluster.api_client import proxied
+from support.cluster.ray_submissions import RaySubmissions
+from support.eventually import eventually
 
 API_VERSION = "cognitive.seedcore.io/v1alpha1"
 PLURALS = {"cagent": "cognitiveagents", "ctask": "cognitivetasks", "csched": "cognitiveschedules"}
@@ -65,7 +65,7 @@ class Cluster:
         """Return an object, by the short name of its kind.
 
         Raises:
-            KubectlError: There is none.
+            ApiError: There is none.
         """
         return self._read(f"{PLURALS[kind]}/{name}")
 
@@ -124,5 +124,5 @@ class Cluster:
             raise
 
     def _read(self, path: str) -> dict[str, Any]:
-        reader = reader_of(replace(self.kubectl, namespace=None))
-        return reader(f"/apis/{API_VERSION}/namespaces/{self.kubectl.namespace}/{path}")
+        api = proxied(replace(self.kubectl, namespace=None))
+        return api.get(f"/apis/{API_VERSION}/namespaces/{self.kubectl.namespace}/{path}")

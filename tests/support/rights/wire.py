@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-WIRE = Path(__file__).parents[2] / "docs" / "reference" / "wire.md"
+WIRE = Path(__file__).parents[3] / "docs" / "reference" / "wire.md"
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Self
 import aiohttp
 
 from controlplane import ControlPlane
-from fault_evidence import Body
-from fault_loop import LoopThread
+from support.faults.evidence import Body
+from support.faults.loop import LoopThread
 
 GROUP = "/apis/cognitive.seedcore.io/v1alpha1"
 LINE_BYTES = 1 << 22

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Self
 
-from eventually import eventually
-from fault_switch import Call, Fault, When
-from fault_system import API, BROKER, RAY, FaultSystem, is_quick
 from servers.errors import ServerError
+from support.eventually import eventually
+from support.faults.switch import Call, Fault, When
+from support.faults.system import API, BROKER, RAY, FaultSystem, is_quick
 
 Matches = Callable[[Call], bool]
 Story = Callable[[str], None]

@@ -1,7 +1,7 @@
 """An OpenAI-compatible server that answers at once with valid output, or misbehaves exactly as it is told.
 
 In a test: ``with ScriptedModel() as model: model.script(status=503, times=2)``. As a process:
-``python -m scripted_model`` prints its URL; other processes script and read it over HTTP:
+``python -m support.servers.scripted_model`` prints its URL; other processes script and read it over HTTP:
 
 ====== ================= ==================================================================
 POST   ``/_scripts``     add a script (a JSON object with the fields of ``Script``)
@@ -22,8 +22,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from scripted_model_answers import TEXT, answer_for
-from scripted_model_stream import event, pieces
+from support.servers.scripted_model_answers import TEXT, answer_for
+from support.servers.scripted_model_stream import event, pieces
 
 START_TIMEOUT_S = 10.0
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from executor_processes import executor_pids
-from fault_invariants import AGENT
-from fault_switch import Call, Fault, Reply
-from fault_system import API, BROKER, HOME, RAY, WORKERS, FaultSystem
+from support.cluster.executor_processes import executor_pids
+from support.faults.invariants import AGENT
+from support.faults.switch import Call, Fault, Reply
+from support.faults.system import API, BROKER, HOME, RAY, WORKERS, FaultSystem
 
 Act = Callable[[FaultSystem], None]
 SECONDS = (0.5, 4.0)

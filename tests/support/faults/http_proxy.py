@@ -9,7 +9,7 @@ from typing import Self
 import aiohttp
 from aiohttp import web
 
-from fault_switch import Call, Fault, Switchboard
+from support.faults.switch import Call, Fault, Switchboard
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "host", "content-length"}
 LONGEST_S = 3600.0

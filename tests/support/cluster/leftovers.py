@@ -8,7 +8,7 @@ import nats
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
-from ray_submissions import ENDED, RaySubmissions
+from support.cluster.ray_submissions import ENDED, RaySubmissions
 
 
 async def on_broker(url: str) -> list[str]:

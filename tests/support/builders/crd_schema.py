@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ import yaml
 
 from reference.__main__ import load_crds
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[3]
 EXAMPLES: Final = ROOT / "examples"
 Schema = dict[str, Any]
 FieldPath = tuple[str, ...]
@@ -19,7 +20,7 @@ MUTABLE: Final = frozenset({"suspend", "cancel", "priority", "ttlSecondsAfterFin
 
 def crd(kind: str) -> Schema:
     """Return the CRD of a kind."""
-    return next(found for found in load_crds(ROOT / "crds") if found["spec"]["names"]["kind"] == kind)
+    return copy.deepcopy(next(found for found in _crds() if found["spec"]["names"]["kind"] == kind))
 
 
 def schema(kind: str) -> Schema:
@@ -66,6 +67,11 @@ def examples() -> list[dict[str, Any]]:
     """Return every manifest of ``examples/``."""
     paths = sorted(EXAMPLES.glob("*.yaml"))
     return [manifest for path in paths for manifest in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
+
+
+@cache
+def _crds() -> list[Schema]:
+    return load_crds(ROOT / "crds")
 
 
 def _close(of: Schema) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from chart_release import Release
-from cognitive_objects import INPUTS, Cluster, task
-from eventually import eventually
-from managed_agents import READY_S
-from typed_results import untyped
+from support.builders.cognitive_objects import INPUTS, Cluster, task
+from support.builders.managed_agents import READY_S
+from support.builders.typed_results import untyped
+from support.cluster.chart_release import Release
+from support.eventually import eventually
 
 OWNER = "the-" + "x" * 245 + "-way"
 """The longest name that there may be."""

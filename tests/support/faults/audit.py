@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from fault_evidence import Write
+from support.faults.evidence import Write
 
 VERBS = ("create", "update", "patch", "delete", "deletecollection")
 

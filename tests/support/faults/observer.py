@@ -10,11 +10,11 @@ from typing import Self
 import aiohttp
 
 from controlplane import ControlPlane
-from eventually import eventually
-from fault_admin import GROUP, LINE_BYTES
-from fault_evidence import Body, Sighting
-from fault_invariants import AGENT, TASK
-from fault_loop import LoopThread
+from support.eventually import eventually
+from support.faults.admin import GROUP, LINE_BYTES
+from support.faults.evidence import Body, Sighting
+from support.faults.invariants import AGENT, TASK
+from support.faults.loop import LoopThread
 
 PLURALS = {AGENT: "cognitiveagents", TASK: "cognitivetasks"}
 PAUSE_S = 0.5

@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from cognitive_objects import task
-from eventually import eventually
-from fault_audit import AuditLog
-from fault_evidence import Body, Evidence, Sighting, Write
-from fault_invariants import broken
-from fault_system import HOME, OPERATOR_NAMESPACE, OPERATOR_USER, FaultSystem, is_quick
-from leftovers import on_broker, on_ray
+from support.builders.cognitive_objects import task
+from support.cluster.leftovers import on_broker, on_ray
+from support.eventually import eventually
+from support.faults.audit import AuditLog
+from support.faults.evidence import Body, Evidence, Sighting, Write
+from support.faults.invariants import broken
+from support.faults.system import HOME, OPERATOR_NAMESPACE, OPERATOR_USER, FaultSystem, is_quick
 
 Measured = Callable[[str, object], None]
 """Notes a figure of a test by its name, for the table at the end of the run."""

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any, Final
 
-from crd_schema import FieldPath, Schema
+from support.builders.crd_schema import FieldPath, Schema
 
 Manifest = dict[str, Any]
 API_VERSION: Final = "cognitive.seedcore.io/v1alpha1"
