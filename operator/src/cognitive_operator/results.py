@@ -1,4 +1,4 @@
-"""Reads the results of tasks back, for programs and for the command line."""
+"""Results of tasks, for programs and for the command line."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cognitive_operator.adapters.kube.api import KubeApi
-from cognitive_operator.adapters.nats.connection import NatsConnection, NatsSettings
+from cognitive_operator.adapters.nats.connection import NatsConnection
 from cognitive_operator.adapters.nats.jetstream import JetStream
-from cognitive_operator.adapters.nats.object_bucket import read_object
+from cognitive_operator.adapters.nats.object_bucket import ObjectBucket
+from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.api.names import TASK_PLURAL
 from cognitive_operator.config import Config
 from cognitive_operator.errors import ObjectNotFoundError
@@ -21,19 +22,19 @@ CONNECT_TIMEOUT_S: Final = 10.0
 async def read_result(
     namespace: str, name: str, *, nats_url: str = Config.nats_url, nats_creds: str | None = None
 ) -> dict[str, Any]:
-    """Return the result of a task, also a large one, whose size and SHA-256 are then checked.
+    """Return the result of a task; size and SHA-256 of a large one are checked.
 
     Args:
         namespace: The task's namespace, in the cluster of this pod or of the kubeconfig.
         name: The task.
-        nats_url: The broker; only a result above 16 KiB needs it.
+        nats_url: The broker, which is needed only for a result above 16 KiB.
         nats_creds: Path of a NATS credentials file.
 
     Raises:
-        ResultError: The task has no result, or the object is gone or not what the status tells of. Do not retry.
-        ObjectNotFoundError: There is no such task.
+        ResultError: The task has no result, or the object is absent or differs from the status. Do not retry.
+        ObjectNotFoundError: The task does not exist.
         TransientError: The API server or the broker does not answer, or refuses the right. Retry.
-        KubeConfigError: There is no cluster.
+        KubeConfigError: There is neither a service account nor a usable kubeconfig.
     """
     async with KubeApi.connect() as kube:
         body = await kube.resources.get(TASK_PLURAL, namespace, name)
@@ -44,18 +45,18 @@ async def read_result(
 
 @dataclass(frozen=True)
 class _Objects:
-    """Connects only when there is something to read. Implements ``ObjectReader``."""
+    """Reader that connects for each object (port ``ObjectReader``)."""
 
     settings: NatsSettings
 
     async def read(self, bucket: str, name: str) -> bytes:
         async with _connected(self.settings) as connection:
-            return await read_object(JetStream(connection), bucket, name)
+            return await ObjectBucket(JetStream(connection), bucket).read(name)
 
 
 @asynccontextmanager
 async def _connected(settings: NatsSettings) -> AsyncIterator[NatsConnection]:
-    """Yield a connection that is up, or one whose every call says why it is not."""
+    """Yield a connection that is up, or one whose every call raises the cause of its failure."""
     changed = asyncio.Event()
     connection = NatsConnection(settings, changed.set)
     connection.start()

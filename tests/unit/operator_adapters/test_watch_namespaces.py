@@ -62,7 +62,7 @@ async def test_kopf_is_told(namespaces: tuple[str, ...], clusterwide: bool, monk
         told.update(kwargs)
 
     monkeypatch.setattr(kopf, "operator", operator)
-    stand: Any = LeaderElection.__new__(LeaderElection)
-    await bootstrap._watch(Config(watch_namespaces=namespaces), stand, Candidate("me", 1), lambda: None)
+    election: Any = LeaderElection.__new__(LeaderElection)
+    await bootstrap._watch(Config(watch_namespaces=namespaces), election, Candidate("me", 1), lambda: None)
     assert (told["namespaces"], told["clusterwide"]) == (namespaces, clusterwide)
     assert told["settings"].scanning.disabled is not clusterwide

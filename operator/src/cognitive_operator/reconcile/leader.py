@@ -58,7 +58,7 @@ class LeaderElection:
     async def _wait_until(self, *, leading: bool) -> None:
         while True:
             await self._look()
-            self._deps.metrics.show_leading(leading=self._is_leading)
+            self._deps.metrics.set_leader(is_leader=self._is_leading)
             if self._is_leading == leading:
                 return
             await asyncio.sleep(LOOK_EVERY_S)

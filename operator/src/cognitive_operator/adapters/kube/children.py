@@ -1,4 +1,4 @@
-"""The objects that agents own, in the Kubernetes API (port ``Children``)."""
+"""Objects that agents own, in the Kubernetes API (port ``Children``)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -19,7 +19,7 @@ from cognitive_operator.ports.kube import Body, KubeEvent
 
 LIMIT: Final = 500
 UNDECLARED: Final = "field not declared in schema"
-"""What the API server says, with status 500, of a field that the installed version of a kind does not have."""
+"""Text of the API server's answer, with status 500, to a field that the installed version of a kind lacks."""
 
 
 class KubeChildren:
@@ -29,11 +29,11 @@ class KubeChildren:
         self._client = client
 
     async def apply(self, manifest: Body) -> Body:
-        """Make an object what the manifest says and return it as it stands; no write when it is so already.
+        """Make an object equal to the manifest and return it; nothing is written when it is equal already.
 
         Raises:
             NameTakenError: An object of that name has another owner, or none.
-            ConflictError: It changed meanwhile; retry.
+            ConflictError: The object changed at the same time; retry.
         """
         meta, kind = manifest["metadata"], KINDS[manifest["kind"]]
         live = await self.get(kind, meta["namespace"], meta["name"])
@@ -46,11 +46,11 @@ class KubeChildren:
         return await self._write(kind, {**manifest, "metadata": {**meta, "uid": live["metadata"]["uid"]}})
 
     async def create(self, manifest: Body) -> Body:
-        """Create an object and return it, or the one that is there already, which is left as it is.
+        """Create an object and return it; an existing one is returned unchanged.
 
         Raises:
             NameTakenError: An object of that name has another owner, or none.
-            ConflictError: It came and went meanwhile; retry.
+            ConflictError: The object was created at the same time; retry.
         """
         meta, kind = manifest["metadata"], KINDS[manifest["kind"]]
         live = await self.get(kind, meta["namespace"], meta["name"])
@@ -62,11 +62,11 @@ class KubeChildren:
         return live
 
     async def get(self, kind: ChildKind, namespace: str, name: str) -> Body | None:
-        """Return the object as it stands, whoever owns it; None if it does not exist."""
+        """Return the object as it is now, also one of another owner; None if it does not exist."""
         return await self._client.get(child_path(kind.api_version, namespace, kind.plural, name))
 
     async def delete(self, kind: ChildKind, namespace: str, name: str, owner_uid: str) -> None:
-        """Begin to delete an object and what it owns; one that is absent or has another owner is left alone."""
+        """Begin to delete an object and its own children; one that is absent or has another owner is left alone."""
         live = await self.get(kind, namespace, name)
         if live is None or owner_of(live) != owner_uid or live["metadata"].get("deletionTimestamp"):
             return
@@ -79,7 +79,7 @@ class KubeChildren:
         try:
             await self._client.request("DELETE", child_path(kind.api_version, namespace, kind.plural, name), options)
         except (ObjectNotFoundError, ConflictError):
-            return  # it is gone, or another one has its name since
+            return  # it is gone, or was recreated
 
     async def pods(self, namespace: str, labels: Mapping[str, str]) -> Sequence[Body]:
         """Return the pods that carry all of the labels, at most 500."""
@@ -114,8 +114,9 @@ class KubeChildren:
 def _taken(live: Body, kind: ChildKind) -> str:
     meta = live["metadata"]
     owners = meta.get("ownerReferences") or []
-    owner = ", ".join(f"{each['kind']} {each['name']}" for each in owners) or "nobody"
-    return f"{kind.kind} {meta['namespace']}/{meta['name']} exists and belongs to {owner}; delete or rename it"
+    owner = ", ".join(f"{each['kind']} {each['name']}" for each in owners)
+    found = f"belongs to {owner}" if owners else "has no owner"
+    return f"{kind.kind} {meta['namespace']}/{meta['name']} exists and {found}; delete or rename it"
 
 
 def _last_seen(event: Body) -> str:

@@ -28,12 +28,12 @@ class EventWriter(Protocol):
 
 
 class EventRecorder:
-    """Queues Events for one worker (port ``EventSink``); when there are too many, the oldest go."""
+    """Queue of Events with one worker (port ``EventSink``); when it is full, the oldest are dropped."""
 
     def __init__(
         self, writer: EventWriter, on_drop: Callable[[], None], size: int = QUEUE, drain_s: float = DRAIN_S
     ) -> None:
-        """Take the writer; ``on_drop`` is told of every Event that is given up: too many, or the API refused it."""
+        """Take the writer; ``on_drop`` is called for every dropped Event: the queue was full, or the API refused it."""
         self._writer = writer
         self._on_drop = on_drop
         self._size = size
@@ -42,10 +42,10 @@ class EventRecorder:
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
-        self._troubles = OngoingErrors(_logger)
+        self._errors = OngoingErrors(_logger)
 
     def emit(self, about: ObjectRef, event: KubeEvent) -> None:
-        """Queue an Event; under pressure the oldest are dropped and counted."""
+        """Queue an Event; when the queue is full, the oldest is dropped and counted."""
         if len(self._queue) >= self._size:
             self._queue.popleft()
             self._on_drop()
@@ -60,7 +60,7 @@ class EventRecorder:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write what is queued, for a bounded time."""
+        """Write the queued Events, for at most ``drain_s``."""
         if self._worker is None:
             return
         self._arrived.set()
@@ -83,6 +83,6 @@ class EventRecorder:
             await self._writer.create(about, event)
         except CognitiveOperatorError as error:
             self._on_drop()
-            self._troubles.report("events", str(error))
+            self._errors.record("events", str(error))
         else:
-            self._troubles.clear("events")
+            self._errors.clear("events")

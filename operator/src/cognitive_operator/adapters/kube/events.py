@@ -1,4 +1,4 @@
-"""Kubernetes Events in the API."""
+"""Kubernetes Events."""
 
 import time
 from datetime import UTC, datetime
