@@ -41,5 +41,5 @@ class KubeApi:
             yield cls(client)
 
     def server_time(self) -> float | None:
-        """Return the API server's clock in seconds since 1970, as of its last answer and carried on by a monotonic clock."""
+        """Return the API server's clock in seconds since 1970, as of its last answer plus the time since."""
         return self._client.server_time()
