@@ -14,6 +14,7 @@ from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ray_head import RayHead
 from support.builders.cognitive_objects import Cluster, agent, task
+from support.cluster.api_client import ApiClient
 from support.eventually import eventually
 from support.servers.scripted_model import ScriptedModel
 
@@ -62,15 +63,15 @@ def one_leads(operators: list[OperatorProcess]) -> OperatorProcess | None:
     return leading[0] if len(leading) == 1 else None
 
 
-def peers(kubectl: Kubectl) -> int:
-    return len(kubectl.json("get", "clusterkopfpeering", "pair").get("status", {}))
+def peers(api: ApiClient) -> int:
+    return len(api.get("/apis/kopf.dev/v1/clusterkopfpeerings/pair").get("status", {}))
 
 
 def test_one_works_and_the_other_takes_over_within_half_a_minute(
-    kubectl: Kubectl, pair: list[OperatorProcess], ray_head: RayHead, model: ScriptedModel
+    api: ApiClient, kubectl: Kubectl, pair: list[OperatorProcess], ray_head: RayHead, model: ScriptedModel
 ) -> None:
     cluster = Cluster(kubectl)
-    eventually(lambda: peers(kubectl) == len(pair), 30.0, 0.5)
+    eventually(lambda: peers(api) == len(pair), 30.0, 0.5)
     time.sleep(AGREED_WITHIN_S)
     first = eventually(lambda: one_leads(pair), 20.0, 0.5)
     (second,) = [operator for operator in pair if operator is not first]

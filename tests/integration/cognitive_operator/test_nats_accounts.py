@@ -54,7 +54,7 @@ class Kubelet:
 
     def _run(self) -> None:
         while not self._ending.wait(0.2):
-            for secret in self._cluster.kubectl.json("get", "secrets", "-l", UID_LABEL)["items"]:
+            for secret in self._cluster.items("secret", UID_LABEL):
                 path = self._folder / secret["metadata"]["labels"][UID_LABEL] / "nats.creds"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(base64.b64decode(secret["data"]["nats.creds"]))
@@ -62,8 +62,7 @@ class Kubelet:
 
 def secrets_of(cluster: Cluster, name: str) -> list[dict[str, Any]]:
     uid = cluster.get("cagent", name)["metadata"]["uid"]
-    found: list[dict[str, Any]] = cluster.kubectl.json("get", "secrets", "-l", f"{UID_LABEL}={uid}")["items"]
-    return found
+    return cluster.items("secret", f"{UID_LABEL}={uid}")
 
 
 def secret_of(cluster: Cluster, name: str) -> dict[str, Any]:
@@ -101,7 +100,7 @@ def test_agents_work_with_the_credentials_of_their_secret_alone(
         same = secret_of(cluster, "warm")["metadata"]
         assert same["resourceVersion"] == secret["metadata"]["resourceVersion"], "good credentials were replaced"
         cluster.kubectl("delete", "cagent", "--all", "--timeout=40s")
-        eventually(lambda: not cluster.kubectl.json("get", "secrets", "-l", UID_LABEL)["items"], 60)
+        eventually(lambda: not cluster.items("secret", UID_LABEL), 60)
 
 
 def test_a_secret_of_that_name_that_is_anothers_is_told(
@@ -116,7 +115,7 @@ def test_a_secret_of_that_name_that_is_anothers_is_told(
 
     status, message = cluster_alone.wait_condition("first", "Ready", "NameTaken")
     assert (status, name in message) == ("False", True)
-    assert "nats.creds" not in cluster_alone.kubectl.json("get", "secret", name)["data"]
+    assert "nats.creds" not in cluster_alone.get("secret", name)["data"]
     cluster_alone.kubectl("delete", "cagent", "--all", "--timeout=60s")
 
 

@@ -25,7 +25,7 @@ def answer(output: Any) -> str:
     return json.dumps(GOOD | {"output": output})
 
 
-TOLD = {"memory": {}}
+TOLD: dict[str, Any] = {"memory": {}}
 """Nothing of the worker's own memory, so that a question costs the same each time."""
 
 
@@ -84,7 +84,7 @@ def test_a_task_that_passes_its_budget_ends_and_keeps_its_thought(home: Cluster,
 
 def test_a_budget_goes_over_all_attempts(home: Cluster, model: ScriptedModel) -> None:
     model.script(contains="never JSON", content="no JSON " * 100)
-    question = {"input": named("never JSON"), "context": TOLD}
+    question: dict[str, Any] = {"input": named("never JSON"), "context": TOLD}
     home.apply(task("free", "thinker", retryPolicy={"maxRetries": 0}, **question))
     once = home.wait_phase("free", "Failed")["usage"]["totalTokens"]
     model.reset()

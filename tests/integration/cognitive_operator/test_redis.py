@@ -41,8 +41,8 @@ def test_limits_and_cache_in_redis(
     executor = cluster.get("cagent", "counted")["status"]["executor"]["submissionId"]
 
     def ask(name: str, question: str, timeout_s: int = 8) -> None:
-        question = {"error_message": question}
-        cluster.apply(task(name, "counted", input=question, timeoutSeconds=timeout_s, retryPolicy=NO_RETRY))
+        given = {"error_message": question}
+        cluster.apply(task(name, "counted", input=given, timeoutSeconds=timeout_s, retryPolicy=NO_RETRY))
 
     for number in range(3):
         ask(f"t{number}", f"failure {number}")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from cognitive_operator.api.conditions import Reason, ScheduleCondition
 from cognitive_operator.api.names import SCHEDULE_KIND, SCHEDULE_PLURAL, TASK_PLURAL
-from cognitive_operator.api.runs import Run, owner_of
+from cognitive_operator.api.schedule_run import ScheduleRun, owning_schedule
 from cognitive_operator.api.schedules import Schedule
 from cognitive_operator.desired.scheduled_task import desired_run
 from cognitive_operator.errors import (
@@ -136,7 +136,7 @@ class ScheduleReconciler:
         if name is not None:
             self._queue.add(name)
 
-    def _runs(self, record: ScheduleRecord) -> tuple[Run, ...]:
+    def _runs(self, record: ScheduleRecord) -> tuple[ScheduleRun, ...]:
         runs = self._index.runs.of(record.schedule.metadata.uid)
         return tuple(run for run in runs if run.is_finished or run.uid not in record.deleted)
 
@@ -174,7 +174,7 @@ class ScheduleReconciler:
         body = await self._deps.kube.resources.get(TASK_PLURAL, meta["namespace"], meta["name"])
         if body is not None:
             self._sweep.upsert_task(body)
-        is_ours = body is None or owner_of(body) == record.schedule.metadata.uid
+        is_ours = body is None or owning_schedule(body) == record.schedule.metadata.uid
         if not is_ours:
             message = f"CognitiveTask {meta['name']} exists and is not this schedule's: its run is left out."
             self._writer.emit_event(record.body, "Warning", "NameTaken", message)
@@ -208,7 +208,7 @@ class ScheduleReconciler:
         self._index.runs.counted(uid, gone)
         return True
 
-    async def _delete(self, record: ScheduleRecord, run: Run) -> None:
+    async def _delete(self, record: ScheduleRecord, run: ScheduleRun) -> None:
         namespace, version = record.name[0], run.version
         for _ in range(2):
             try:

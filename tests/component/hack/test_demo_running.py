@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.kept import Guard, Kept, load_kept
+from demo.running import ProcessIdentity, RunningDemo, load_running_demo
 from servers.process import ChildProcess, Command
 
 pytestmark = pytest.mark.component
@@ -20,9 +20,9 @@ def test_what_was_kept_is_stopped_and_its_directories_deleted(tmp_path: Path) ->
     process = start(tmp_path)
     data = tmp_path / "data"
     data.mkdir()
-    Kept([Guard.of(process.guard_pid)], [str(data)]).save(tmp_path / "state.json")
+    RunningDemo([ProcessIdentity.of(process.supervisor_pid)], [str(data)]).save(tmp_path / "state.json")
     process.detach()
-    kept = load_kept(tmp_path / "state.json")
+    kept = load_running_demo(tmp_path / "state.json")
     assert kept is not None
     assert kept.is_running
     kept.stop()
@@ -33,7 +33,7 @@ def test_what_was_kept_is_stopped_and_its_directories_deleted(tmp_path: Path) ->
 
 def test_another_process_with_the_same_id_is_left_alone(tmp_path: Path) -> None:
     process = start(tmp_path)
-    kept = Kept([Guard(process.guard_pid, "1")], [])
+    kept = RunningDemo([ProcessIdentity(process.supervisor_pid, "1")], [])
     assert not kept.is_running
     kept.stop()
     assert process.is_running
@@ -41,4 +41,4 @@ def test_another_process_with_the_same_id_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_nothing_was_kept(tmp_path: Path) -> None:
-    assert load_kept(tmp_path / "state.json") is None
+    assert load_running_demo(tmp_path / "state.json") is None

@@ -1,4 +1,4 @@
-"""The tasks of a schedule, as far as it must know them."""
+"""A schedule's run: the fields of its task that the schedule reads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from cognitive_operator.api.names import SCHEDULE_KIND, SCHEDULED_AT
 
 
 @dataclass(frozen=True)
-class Run:
-    """One task of a schedule."""
+class ScheduleRun:
+    """One run of a schedule: one task."""
 
     uid: str
     name: str
@@ -25,26 +25,26 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """True once its phase is terminal."""
+        """True once the task's phase is terminal."""
         return self.phase is not None and Phase(self.phase).is_terminal
 
     @property
     def has_succeeded(self) -> bool:
-        """True once it has a result."""
+        """True once the task has succeeded."""
         return self.phase == Phase.SUCCEEDED
 
 
-def owner_of(body: Mapping[str, Any]) -> str | None:
-    """Return the UID of the schedule that a task belongs to, None for one of a user."""
+def owning_schedule(body: Mapping[str, Any]) -> str | None:
+    """Return the UID of the schedule that controls a task, None for a task without a schedule."""
     owners = body["metadata"].get("ownerReferences") or ()
     return next((str(o["uid"]) for o in owners if o.get("controller") and o.get("kind") == SCHEDULE_KIND), None)
 
 
-def run_of(body: Mapping[str, Any]) -> Run:
-    """Read from a task what its schedule needs to know of it."""
+def schedule_run_of(body: Mapping[str, Any]) -> ScheduleRun:
+    """Return the run of a schedule's task."""
     meta, status = body["metadata"], body.get("status") or {}
     scheduled = (meta.get("annotations") or {}).get(SCHEDULED_AT) or meta["creationTimestamp"]
-    return Run(
+    return ScheduleRun(
         uid=str(meta["uid"]),
         name=str(meta["name"]),
         version=str(meta["resourceVersion"]),
@@ -58,7 +58,7 @@ def run_of(body: Mapping[str, Any]) -> Run:
 
 
 def _time(text: Any) -> datetime | None:
-    """Return an RFC 3339 time; annotations are anybody's to write."""
+    """Return an RFC 3339 time, None for any other text: users can write the annotation."""
     try:
         found = datetime.fromisoformat(str(text))
     except ValueError:

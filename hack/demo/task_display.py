@@ -1,4 +1,4 @@
-"""Shows tasks on their way: a live table on a terminal, a line for each change elsewhere."""
+"""Displays the progress of tasks: a live table on a terminal, else a line for each change."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,12 +14,12 @@ COLUMNS = ("Task", "Type", "Agent", "Phase", "Reason", "Seconds", "Tokens")
 
 
 def phase_of(task: Task) -> str:
-    """Return a task's phase; a task that nobody has looked at is Pending."""
+    """Return a task's phase; a task without a status is Pending."""
     return str((task.get("status") or {}).get("phase") or "Pending")
 
 
 def row_of(task: Task) -> tuple[str, ...]:
-    """Return what one task shows in the table."""
+    """Return a task's row of the table, in the order of COLUMNS."""
     spec, status = task["spec"], task.get("status") or {}
     seconds = status.get("durationSeconds")
     return (
@@ -42,26 +42,26 @@ def table_of(tasks: Sequence[Task]) -> Table:
 
 
 def print_plain(console: Console, text: str) -> None:
-    """Print a text as it is."""
+    """Print a text without markup, highlighting and line wrapping."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-class Screen:
-    """Where the demo's user looks."""
+class TaskDisplay:
+    """Live display of tasks on a console; a context manager."""
 
     def __init__(self, console: Console, describe: Callable[[str], str]) -> None:
-        """Make a screen.
+        """Create a display.
 
         Args:
-            console: where to write.
-            describe: returns a finished task, by its name, as text.
+            console: The output.
+            describe: Returns the full text of a finished task by its name.
         """
         self._console = console
         self._describe = describe
         self._shown: dict[str, tuple[str, ...]] = {}
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
 
-    def __enter__(self) -> "Screen":
+    def __enter__(self) -> "TaskDisplay":
         if self._live is not None:
             self._live.start()
         return self
@@ -71,7 +71,7 @@ class Screen:
             self._live.stop()
 
     def update(self, tasks: Sequence[Task]) -> None:
-        """Show the tasks as they are now, and the whole of each that has finished since."""
+        """Display the tasks' current state and the full text of each newly finished task."""
         for task in tasks:
             self._update_one(task)
         if self._live is not None:

@@ -1,4 +1,4 @@
-"""Requests that are put before a warm executor all at once, past the operator and the API server."""
+"""Publishes requests to a warm executor all at once, without the operator and the API server."""
 
 import asyncio
 import json
@@ -15,13 +15,13 @@ TIMEOUT_S = 60.0
 PLAIN: dict[str, Any] = {"api_key_file": None, "fallbacks": [], "stream": False, "rate_limit": None}
 
 
-async def crowd_s(nats_url: str, agent_uid: str, endpoint: str, model: str, count: int) -> float:
-    """Return the seconds from the first request's publication to the last one's result.
+async def direct_requests_s(nats_url: str, agent_uid: str, endpoint: str, model: str, count: int) -> float:
+    """Return the seconds from publishing the first request to the last result.
 
-    The operator drops the results: no task of the API server has these identities.
+    The operator drops the results, because no task has these UIDs.
 
     Raises:
-        TimeoutError: Not all of them were answered within a minute.
+        TimeoutError: Not all requests had a result within TIMEOUT_S.
     """
     client = await nats.connect(nats_url)
     try:

@@ -2,7 +2,7 @@ import json
 import os
 from pathlib import Path
 
-from bench.observe import import_seconds, resident_mb, task_writes
+from bench.system_metrics import import_seconds, resident_mb, task_writes
 
 
 def entry(verb: str, name: str, resource: str = "cognitivetasks") -> str:

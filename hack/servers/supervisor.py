@@ -1,11 +1,11 @@
-"""Runs one program and leaves nothing of it behind.
+"""Supervises one program and kills its whole process tree at the end.
 
-Started as a script, with the number of an open socket to the owner and the program's arguments. The guard adopts every
-orphan of the program (on Linux) and kills the whole tree when the program ends, when it is told to, and when its owner
-dies, however it dies: the socket closes then. It imports the standard library alone, so that it starts in 20 ms.
+Started as a script, with the number of an open socket to the owner and the program's arguments. On Linux the supervisor
+is a subreaper: it adopts the orphans of the program. It kills the tree when the program exits, on a ``stop`` and when
+the owner dies, which closes the socket. It imports only the standard library, so that it starts in 20 ms.
 
-The owner writes lines: ``signal NUMBER``, ``stop GRACE_SECONDS``, ``detach`` (outlive the owner). The guard writes the
-program's process id once. SIGTERM to the guard is a ``stop``.
+The owner writes lines: ``signal NUMBER``, ``stop GRACE_SECONDS``, ``detach`` (keep running after the owner exits). The
+supervisor writes the program's process id once. SIGTERM to the supervisor is a ``stop``.
 """
 
 import contextlib
@@ -21,18 +21,18 @@ import time
 PR_SET_CHILD_SUBREAPER = 36
 DEFAULT_GRACE_S = 10.0
 ORPHAN_GRACE_S = 3.0
-"""When nobody is left who could wait longer."""
+"""Grace period after the owner has died."""
 POLL_S = 0.05
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every descendant whose own parent ends; only Linux can do that."""
+    """Become the parent of every descendant whose parent exits (subreaper; Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def descendants(root: int) -> set[int]:
-    """Return the process ids of everything below ``root``, by ``/proc``; empty where there is none."""
+    """Return the process ids of all descendants of ``root`` from ``/proc``; empty on systems without ``/proc``."""
     children: dict[int, list[int]] = {}
     for pid in _process_ids():
         with (
@@ -57,8 +57,8 @@ def _process_ids() -> list[int]:
         return []
 
 
-class Guard:
-    """Watches one program on behalf of its owner."""
+class Supervisor:
+    """Runs and supervises one program for its owner."""
 
     def __init__(self, owner: socket.socket, argv: list[str]) -> None:
         self._owner: socket.socket | None = owner
@@ -74,12 +74,12 @@ class Guard:
         owner.sendall(f"{self._program.pid}\n".encode())
 
     def run(self) -> int:
-        """Watch until the program has ended, sweep what it left, return its exit status."""
+        """Wait until the program exits, kill its descendants, return its exit status."""
         while self._program.poll() is None:
             self._wait()
             if self._kill_at is not None and time.monotonic() >= self._kill_at:
                 self._program.kill()
-        self._sweep()
+        self._kill_descendants()
         return self._program.returncode
 
     def _wait(self) -> None:
@@ -92,9 +92,9 @@ class Guard:
             os.read(self._wake_read, 4096)
             self._reap_orphans()
         if self._owner in ready:
-            self._listen()
+            self._read_commands()
 
-    def _listen(self) -> None:
+    def _read_commands(self) -> None:
         assert self._owner is not None
         try:
             data = self._owner.recv(4096)
@@ -106,9 +106,9 @@ class Guard:
             return
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
-            self._obey(line.decode())
+            self._execute(line.decode())
 
-    def _obey(self, line: str) -> None:
+    def _execute(self, line: str) -> None:
         match line.split():
             case ["signal", number]:
                 self._program.send_signal(int(number))
@@ -128,7 +128,7 @@ class Guard:
                     return  # Popen.poll reaps it and keeps its status
                 os.waitpid(ended.si_pid, 0)
 
-    def _sweep(self) -> None:
+    def _kill_descendants(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._program.pid, signal.SIGKILL)
         while left := descendants(os.getpid()):
@@ -140,16 +140,16 @@ class Guard:
 
 
 def main() -> int:
-    """Guard the program named on the command line."""
+    """Supervise the program of the command line."""
     owner = socket.socket(fileno=int(sys.argv[1]))
     owner.set_inheritable(False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        guard = Guard(owner, sys.argv[2:])
+        supervisor = Supervisor(owner, sys.argv[2:])
     except OSError as error:
         print(error, file=sys.stderr)
         return 127
-    status = guard.run()
+    status = supervisor.run()
     return status if status >= 0 else 128 - status
 
 

@@ -1,11 +1,11 @@
-"""Base of the typed views of custom resources."""
+"""Base class of the custom resources' models."""
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 
-class View(BaseModel):
-    """Base of the views: camelCase outside, unknown fields ignored, the CRD's defaults repeated for old objects."""
+class ResourceModel(BaseModel):
+    """Base class: camelCase aliases, unknown fields ignored. Defaults repeat those of the CRD, for older objects."""
 
     model_config = ConfigDict(
         defer_build=True, alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True

@@ -1,4 +1,4 @@
-"""What is measured beside the tasks' own times."""
+"""Measures writes per task, memory, import time and the run time of an empty Ray job."""
 
 import json
 import subprocess
@@ -12,12 +12,12 @@ from typing import Any
 from servers.ray_head import RayHead
 
 WRITES = ("update", "patch")
-"""Of a task that exists: its creation is the user's own."""
+"""Verbs of the audit log that write an existing task; the creation is the user's."""
 POLL_S = 0.05
 
 
 def task_writes(audit_log: Path) -> Counter[str]:
-    """Return how often each task object was written after its creation."""
+    """Return the number of writes to each task object after its creation."""
     writes: Counter[str] = Counter()
     with audit_log.open(encoding="utf-8") as lines:
         for line in lines:
@@ -29,22 +29,22 @@ def task_writes(audit_log: Path) -> Counter[str]:
 
 
 def resident_mb(pid: int) -> float:
-    """Return the memory that a process holds, in MB."""
+    """Return the resident memory of a process in MB."""
     for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024 / 1e6
-    raise ValueError(f"process {pid} has no memory")
+    raise ValueError(f"/proc/{pid}/status has no VmRSS line: the process has ended")
 
 
 def import_seconds(module: str) -> float:
-    """Return how long a new Python takes to import a module, without its own start."""
+    """Return the import time of a module in a new Python process, without the interpreter's start."""
     script = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return float(done.stdout)
 
 
 def raw_ray_job_seconds(head: RayHead, number: int) -> float:
-    """Return how long Ray takes from the submission of a job that does nothing to its end."""
+    """Return the seconds from submitting an empty Ray job to its end."""
     jobs = f"{head.address}/api/jobs/"
     name = f"bench-raw-{number}"
     began = time.monotonic()

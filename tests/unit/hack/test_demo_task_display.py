@@ -3,7 +3,7 @@ from typing import Any
 
 from rich.console import Console
 
-from demo.show import Screen, row_of
+from demo.task_display import TaskDisplay, row_of
 
 
 def task(name: str, **status: Any) -> dict[str, Any]:
@@ -20,9 +20,9 @@ def test_a_row_tells_what_is_known() -> None:
 def show(*, terminal: bool, updates: list[list[dict[str, Any]]]) -> str:
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=120)
-    with Screen(console, lambda name: f"whole of {name}: [bold]$(x)") as screen:
+    with TaskDisplay(console, lambda name: f"whole of {name}: [bold]$(x)") as display:
         for tasks in updates:
-            screen.update(tasks)
+            display.update(tasks)
     return out.getvalue()
 
 
