@@ -12,6 +12,7 @@ from cognitive_operator.adapters.nats_broker import NatsBroker
 from cognitive_operator.adapters.nats_connection import NatsSettings
 from eventually import eventually_async
 from http_double import HttpDouble
+from ray_double.server import RayServer
 from servers.nats import NatsServer
 
 NewBroker = Callable[[NatsSettings], Awaitable[NatsBroker]]
@@ -59,6 +60,13 @@ async def js(server: NatsServer) -> AsyncIterator[JetStreamContext]:
     await client.connect(server.url)
     yield client.jetstream()
     await client.close()
+
+
+@pytest.fixture(params=["double", pytest.param("real", marks=pytest.mark.ray)])
+def ray_address(request: pytest.FixtureRequest) -> str:
+    """The dashboard of Ray's double, and that of a real head: what is true of the one is true of the other."""
+    server: RayServer = request.getfixturevalue("ray_double" if request.param == "double" else "ray_head")
+    return server.address
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from cognitive_operator.adapters.nats_accounts import (
 from controlplane import ControlPlane
 from eventually import eventually
 from nats_accounts import full_resolver, serve
+from ray_double.server import RayServer
 from scripted_model import ScriptedModel
 from servers.operator import OperatorProcess, OperatorSettings
-from servers.ray_head import RayHead
 
 pytestmark = [pytest.mark.integration]
 UID_LABEL = "cognitive.seedcore.io/agent-uid"
@@ -79,14 +79,14 @@ def test_agents_work_with_the_credentials_of_their_secret_alone(
     accounting_operator: OperatorProcess,
     control_plane: ControlPlane,
     namespace: str,
-    ray_head: RayHead,
+    ray_server: RayServer,
     model: ScriptedModel,
 ) -> None:
     cluster = Cluster(control_plane.kubectl.within(namespace))
-    with Kubelet(cluster, ray_head.secrets_directory):
+    with Kubelet(cluster, ray_server.secrets_directory):
         cluster.apply(
-            agent("warm", ray_head.address, model.url),
-            agent("jobs", ray_head.address, model.url, execution={"mode": "Job"}),
+            agent("warm", ray_server.address, model.url),
+            agent("jobs", ray_server.address, model.url, execution={"mode": "Job"}),
         )
         for name in ("warm", "jobs"):
             cluster.wait_ready(name)

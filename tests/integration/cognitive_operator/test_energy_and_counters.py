@@ -13,10 +13,10 @@ from cognitive_objects import Cluster, agent, task
 from controlplane import ControlPlane, Kubectl
 from eventually import eventually
 from executor_processes import executor_pids
+from ray_double.server import RayServer
 from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
-from servers.ray_head import RayHead
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 TASKS = 20
@@ -67,10 +67,14 @@ def all_done(cluster: Cluster, count: int) -> list[dict[str, Any]]:
 
 
 def test_the_sums_are_exact_although_operators_are_killed(
-    cluster: Cluster, ray_head: RayHead, model: ScriptedModel, spare: OperatorProcess, operator_process: OperatorProcess
+    cluster: Cluster,
+    ray_server: RayServer,
+    model: ScriptedModel,
+    spare: OperatorProcess,
+    operator_process: OperatorProcess,
 ) -> None:
     retry = {"retryPolicy": {"maxRetries": 1, "backoffSeconds": 1}}
-    cluster.apply(agent("sum", ray_head.address, model.url, queue={"maxConcurrentTasks": 4}, taskDefaults=retry))
+    cluster.apply(agent("sum", ray_server.address, model.url, queue={"maxConcurrentTasks": 4}, taskDefaults=retry))
     cluster.wait_ready("sum")
     model.script(contains="refused", status=400, error={"message": "no"})
     model.script(contains="twenty", delay_s=0.5)
@@ -100,9 +104,9 @@ def test_the_sums_are_exact_although_operators_are_killed(
 
 
 def test_a_task_that_is_deleted_while_no_operator_lives_is_counted(
-    cluster: Cluster, ray_head: RayHead, model: ScriptedModel, operator_process: OperatorProcess
+    cluster: Cluster, ray_server: RayServer, model: ScriptedModel, operator_process: OperatorProcess
 ) -> None:
-    cluster.apply(agent("gone", ray_head.address, model.url))
+    cluster.apply(agent("gone", ray_server.address, model.url))
     cluster.wait_ready("gone")
     wait_counted(cluster, "gone", 0)
     cluster.apply(task("t", "gone"))
@@ -116,9 +120,9 @@ def test_a_task_that_is_deleted_while_no_operator_lives_is_counted(
     assert (status["tasksSucceeded"], status["tokens"]["total"]) == (1, done["usage"]["totalTokens"])
 
 
-def test_a_task_that_nobody_answered_counts_too(cluster: Cluster, ray_head: RayHead, model: ScriptedModel) -> None:
+def test_a_task_that_nobody_answered_counts_too(cluster: Cluster, ray_server: RayServer, model: ScriptedModel) -> None:
     never = {"retryPolicy": {"maxRetries": 0}}
-    cluster.apply(agent("mortal", ray_head.address, model.url, taskDefaults=never))
+    cluster.apply(agent("mortal", ray_server.address, model.url, taskDefaults=never))
     cluster.wait_ready("mortal")
     model.script(contains="for ever", hang=True)
     cluster.apply(task("t", "mortal", input={"error_message": "for ever"}))
@@ -132,12 +136,12 @@ def test_a_task_that_nobody_answered_counts_too(cluster: Cluster, ray_head: RayH
 
 
 def test_an_agent_that_used_up_its_energy_begins_nothing_until_it_may(
-    cluster: Cluster, ray_head: RayHead, model: ScriptedModel
+    cluster: Cluster, ray_server: RayServer, model: ScriptedModel
 ) -> None:
     thought = len("scripted answer")
     bounded = {"budget": 2.5 * thought, "costPerCharacter": 1}
     spec = {"queue": {"maxConcurrentTasks": 1}, "energy": bounded}
-    cluster.apply(agent("tired", ray_head.address, model.url, **spec))
+    cluster.apply(agent("tired", ray_server.address, model.url, **spec))
     cluster.wait_ready("tired")
     cluster.apply(*[task(f"t{n}", "tired") for n in range(5)])
     status, message = cluster.wait_condition("tired", "Ready", "EnergyExhausted")
@@ -160,9 +164,9 @@ def test_an_agent_that_used_up_its_energy_begins_nothing_until_it_may(
 
 
 def test_the_model_is_told_of_the_agents_history_and_the_status_says_who_told(
-    cluster: Cluster, ray_head: RayHead, model: ScriptedModel
+    cluster: Cluster, ray_server: RayServer, model: ScriptedModel
 ) -> None:
-    cluster.apply(agent("old", ray_head.address, model.url))
+    cluster.apply(agent("old", ray_server.address, model.url))
     cluster.wait_ready("old")
     cluster.apply(task("first", "old"))
     first = cluster.wait_phase("first", "Succeeded")
@@ -186,8 +190,8 @@ def test_the_model_is_told_of_the_agents_history_and_the_status_says_who_told(
     )
 
 
-def test_kubectl_shows_how_many_succeeded(kubectl: Kubectl, cluster: Cluster, ray_head: RayHead) -> None:
-    cluster.apply(agent("shown", ray_head.address, "http://127.0.0.1:9"))
+def test_kubectl_shows_how_many_succeeded(kubectl: Kubectl, cluster: Cluster, ray_server: RayServer) -> None:
+    cluster.apply(agent("shown", ray_server.address, "http://127.0.0.1:9"))
     wait_counted(cluster, "shown", 0)
     header, row = kubectl("get", "cagent", "shown", "-o", "wide").splitlines()
     assert dict(zip(header.split(), row.split(), strict=True))["SUCCEEDED"] == "0"

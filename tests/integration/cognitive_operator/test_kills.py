@@ -11,10 +11,10 @@ from cognitive_objects import Cluster, agent, task
 from controlplane import ControlPlane, Kubectl
 from eventually import eventually
 from executor_processes import executor_pids
+from ray_double.server import RayServer
 from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
-from servers.ray_head import RayHead
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 TASKS = 20
@@ -40,11 +40,11 @@ def operator(
 
 
 @pytest.fixture
-def busy(operator: OperatorProcess, ray_head: RayHead, kubectl: Kubectl, model: ScriptedModel) -> Iterator[Cluster]:
+def busy(operator: OperatorProcess, ray_server: RayServer, kubectl: Kubectl, model: ScriptedModel) -> Iterator[Cluster]:
     """Twenty tasks of half a second each, four at a time, a few of which are done."""
     cluster = Cluster(kubectl)
     retry = {"retryPolicy": {"maxRetries": 3, "backoffSeconds": 1}}
-    cluster.apply(agent("busy", ray_head.address, model.url, queue={"maxConcurrentTasks": 4}, taskDefaults=retry))
+    cluster.apply(agent("busy", ray_server.address, model.url, queue={"maxConcurrentTasks": 4}, taskDefaults=retry))
     cluster.wait_ready("busy")
     model.script(contains="twenty", delay_s=0.5)
     cluster.apply(*[task(f"t{n:02}", "busy", input={"error_message": f"twenty {n}"}) for n in range(TASKS)])
@@ -97,13 +97,13 @@ def test_the_executor_killed(busy: Cluster, model: ScriptedModel) -> None:
 
 
 def test_a_broker_that_is_away_is_named_and_waited_for(
-    broker: NatsServer, operator: OperatorProcess, ray_head: RayHead, kubectl: Kubectl, model: ScriptedModel
+    broker: NatsServer, operator: OperatorProcess, ray_server: RayServer, kubectl: Kubectl, model: ScriptedModel
 ) -> None:
     operator.stop()
     broker.stop()
     operator.resume()
     cluster = Cluster(kubectl)
-    cluster.apply(agent("patient", ray_head.address, model.url), task("t", "patient"))
+    cluster.apply(agent("patient", ray_server.address, model.url), task("t", "patient"))
     status, message = cluster.wait_condition("patient", "Ready", "BrokerUnreachable")
     assert status == "False"
     assert broker.url.removeprefix("nats://") in message

@@ -12,10 +12,10 @@ import pytest
 from cognitive_objects import Cluster, agent, task
 from controlplane import ControlPlane, Kubectl
 from eventually import eventually
+from ray_double.server import RayServer
 from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
-from servers.ray_head import RayHead
 
 pytestmark = [pytest.mark.integration]
 CRDS = Path(__file__).parents[3] / "charts" / "cognitive-operator" / "crds" / "kopf-peering.yaml"
@@ -67,14 +67,14 @@ def peers(kubectl: Kubectl) -> int:
 
 
 def test_one_works_and_the_other_takes_over_within_half_a_minute(
-    kubectl: Kubectl, pair: list[OperatorProcess], ray_head: RayHead, model: ScriptedModel
+    kubectl: Kubectl, pair: list[OperatorProcess], ray_server: RayServer, model: ScriptedModel
 ) -> None:
     cluster = Cluster(kubectl)
     eventually(lambda: peers(kubectl) == len(pair), 30.0, 0.5)
     time.sleep(AGREED_WITHIN_S)
     first = eventually(lambda: one_leads(pair), 20.0, 0.5)
     (second,) = [operator for operator in pair if operator is not first]
-    cluster.apply(agent("peered", ray_head.address, model.url), task("before", "peered"))
+    cluster.apply(agent("peered", ray_server.address, model.url), task("before", "peered"))
     cluster.wait_phase("before", "Succeeded", 60.0)
     assert one_leads(pair) is first
     model.script(contains="through", delay_s=3.0)

@@ -8,10 +8,10 @@ from cognitive_objects import Cluster, agent, task
 from controlplane import ControlPlane
 from eventually import eventually
 from otlp_collector import OtlpCollector, Span
+from ray_double.server import RayServer
 from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
-from servers.ray_head import RayHead
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("crds")]
 FAST = {"maxRetries": 1, "backoffSeconds": 1}
@@ -39,14 +39,14 @@ def tracing_operator(
 
 @pytest.fixture(scope="module")
 def traced(
-    control_plane: ControlPlane, tracing_operator: OperatorProcess, ray_head: RayHead, model_server: ScriptedModel
+    control_plane: ControlPlane, tracing_operator: OperatorProcess, ray_server: RayServer, model_server: ScriptedModel
 ) -> Iterator[Cluster]:
     """A namespace of an operator that traces, with an agent of each mode."""
     control_plane.kubectl("create", "namespace", "traced")
     cluster = Cluster(control_plane.kubectl.within("traced"))
     cluster.apply(
-        agent("warm", ray_head.address, model_server.url),
-        agent("jobs", ray_head.address, model_server.url, execution={"mode": "Job"}),
+        agent("warm", ray_server.address, model_server.url),
+        agent("jobs", ray_server.address, model_server.url, execution={"mode": "Job"}),
     )
     cluster.wait_ready("warm")
     cluster.wait_ready("jobs")

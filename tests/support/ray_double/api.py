@@ -1,17 +1,13 @@
 """The calls of Ray's dashboard that the operator, the runtime's doctor and the tests use."""
 
 import asyncio
-import json
 import signal
-from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from pathlib import Path
 
 from aiohttp import web
 
 from ray_double.jobs import Job, JobExistsError, JobRunsError, Jobs, Submission
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class JobsApi:
@@ -41,14 +37,9 @@ class JobsApi:
     async def _submit(self, request: web.Request) -> web.Response:
         try:
             body = await request.json()
-            submission = Submission(
-                str(body["submission_id"]),
-                str(body["entrypoint"]),
-                body.get("runtime_env") or {},
-                body.get("metadata") or {},
-            )
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            return _traceback(400, f"{type(error).__name__}: {error}")
+            submission = Submission(**{name: value for name, value in body.items() if value is not None})
+        except TypeError as error:
+            return _traceback(400, f"TypeError: {error}")
         try:
             self._jobs.submit(submission)
         except JobExistsError as error:

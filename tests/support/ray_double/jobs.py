@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 from ray_double.forks import ForkServer, IJobProcess, Invocation, signal_group, start_shell
 
@@ -36,12 +37,23 @@ class JobRunsError(Exception):
 
 @dataclass(frozen=True)
 class Submission:
-    """What a client submits."""
+    """The body of a submission.
 
-    submission_id: str
+    Raises:
+        TypeError: A field is missing, unknown or of the wrong type.
+    """
+
     entrypoint: str
+    submission_id: str = field(default_factory=lambda: f"raysubmit_{uuid4().hex[:16]}")
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        kinds = {"entrypoint": str, "submission_id": str, "runtime_env": dict, "metadata": dict}
+        for name, kind in kinds.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                raise TypeError(f"{name} must be a {kind.__name__}, got {type(value)}")
 
     @property
     def env_vars(self) -> dict[str, str]:

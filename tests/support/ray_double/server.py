@@ -10,7 +10,7 @@ from typing import Final, Self
 from servers.ports import free_ports
 from servers.probe import http_ok
 from servers.process import ChildProcess, Command, environment
-from servers.ray_head import KEPT_FROM_JOBS, RaySettings
+from servers.ray_head import KEPT_FROM_JOBS, RayHead, RaySettings
 
 START_TIMEOUT_S: Final = 120.0
 
@@ -106,3 +106,7 @@ class RayDouble:
             "COGNITIVE_SPOOL_DIR": str(self.spool_directory),
         }
         return {name: value for name, value in environment(**changes).items() if name not in KEPT_FROM_JOBS}
+
+
+RayServer = RayHead | RayDouble
+"""What executors run on: a real head, or the double."""
