@@ -1,7 +1,5 @@
 """Kill one part in the middle of twenty tasks: none is lost, no attempt runs twice."""
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +8,7 @@ import pytest
 from cognitive_objects import Cluster, agent, task
 from controlplane import ControlPlane, Kubectl
 from eventually import eventually
-from executor_processes import executor_pids
+from executor_processes import kill_executor
 from ray_double.server import RayServer
 from scripted_model import ScriptedModel
 from servers.nats import NatsServer
@@ -82,11 +80,8 @@ def test_the_broker_killed(busy: Cluster, broker: NatsServer, model: ScriptedMod
     assert len(model.executions) == recorded_attempts(busy)
 
 
-def test_the_executor_killed(busy: Cluster, model: ScriptedModel) -> None:
-    workers = executor_pids(busy.get("cagent", "busy")["metadata"]["uid"])
-    assert workers
-    for pid in workers:
-        os.kill(pid, signal.SIGKILL)
+def test_the_executor_killed(busy: Cluster, ray_server: RayServer, model: ScriptedModel) -> None:
+    kill_executor(ray_server.address, busy.get("cagent", "busy")["metadata"]["uid"])
     all_succeed(busy, 120.0)
     assert set(model.executions.values()) == {1}
     statuses = busy.tasks().values()
