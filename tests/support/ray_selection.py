@@ -36,6 +36,11 @@ def runs_on_real_ray(config: pytest.Config) -> bool:
     return bool(config.getoption("--ray") == "real")
 
 
+def needs_real_ray(item: pytest.Item) -> bool:
+    """Tell whether a test is marked for a real head."""
+    return _has(item, ALWAYS_REAL, ONLY_REAL)
+
+
 def select(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the tests that do not belong to this run.
 
@@ -52,8 +57,7 @@ def select(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def _check(item: pytest.Item) -> None:
-    marked = _has(item, ALWAYS_REAL, ONLY_REAL, *OTHER_RUNS)
-    if REAL_HEAD in _fixtures(item) and not marked:
+    if REAL_HEAD in _fixtures(item) and not (needs_real_ray(item) or _has(item, *OTHER_RUNS)):
         raise pytest.UsageError(
             f"{item.nodeid} uses {REAL_HEAD}: use {SERVER}, or mark the test with {ALWAYS_REAL} or {ONLY_REAL}"
         )
@@ -61,7 +65,7 @@ def _check(item: pytest.Item) -> None:
 
 def _belongs(item: pytest.Item, *, is_real: bool) -> bool:
     if is_real:
-        return _has(item, ALWAYS_REAL, ONLY_REAL) or SERVER in _fixtures(item)
+        return needs_real_ray(item) or SERVER in _fixtures(item)
     return not _has(item, ONLY_REAL)
 
 
