@@ -167,6 +167,6 @@ def _task_of_owner(loop: asyncio.AbstractEventLoop, work: Any, **settings: Any) 
 
 def _refuse(what: str) -> NoReturn:
     """End the job: the runtime would take an exception for an outage of Ray and go on."""
-    sys.stderr.write(f"The double of Ray has no {what}: this test needs a real head (fixture ray_head).\n")
+    sys.stderr.write(f"The double of Ray has no {what}: this test needs a real head (ray_head).\n")
     sys.stderr.flush()
     os._exit(UNSUPPORTED_EXIT)

@@ -74,15 +74,6 @@ class RayDouble:
         """The log of each job."""
         return self._directory / "logs"
 
-    def kill(self) -> None:
-        """End the double and every job by SIGKILL; ``stop`` still has to be called."""
-        self.process.kill()
-
-    def resume(self) -> None:
-        """Start a double anew on the same port, without the jobs of the one before, and wait until it serves."""
-        self.process = self._launch()
-        self.wait_until_ready()
-
     def stop(self) -> None:
         """Stop the double and its jobs, and delete its directory."""
         self.process.stop(grace_s=2)
