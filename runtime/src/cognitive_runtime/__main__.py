@@ -68,7 +68,7 @@ def _attempt(settings: RuntimeSettings, subject: RequestSubject, grace_s: float)
 
 
 def _doctor(settings: DoctorSettings) -> NoReturn:
-    from cognitive_runtime.bootstrap.doctor.examination import run_doctor
+    from cognitive_runtime.bootstrap.doctor.checks import run_doctor
 
     said, code = asyncio.Runner().run(run_doctor(settings))
     sys.stdout.write(f"{said}\n")
@@ -97,7 +97,7 @@ def _executor_settings(arguments: argparse.Namespace) -> ExecutorSettings:
         workers=arguments.workers,
         concurrency=arguments.concurrency,
         required_secrets=tuple(arguments.require_secret),
-        shared_ledger=arguments.shared_ledger,
+        shared_quota=arguments.shared_ledger,
         grace_s=arguments.grace_seconds,
     )
 

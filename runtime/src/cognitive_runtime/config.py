@@ -36,10 +36,10 @@ class ExecutorSettings:
     agent_uid: str
     workers: int = 1
     concurrency: int = 4
-    """Attempts that one worker runs at once."""
+    """AttemptRunner that one worker runs at once."""
     required_secrets: tuple[str, ...] = ()
     """Files without which a worker takes no requests."""
-    shared_ledger: bool = False
+    shared_quota: bool = False
     """Whether the driver keeps the ledger by which its workers share limits and cache."""
     grace_s: float = 2.0
     """For running attempts when the executor is told to end. Ray kills a stopped job's driver after 3 s."""

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity
-from cognitive_runtime.bootstrap.hosted import HostedWorker, Post
+from cognitive_runtime.bootstrap.hosted import HostedWorker, WorkerSpec
 from cognitive_runtime.config import RuntimeSettings
 from eventually import eventually_async
 from ray_submissions import RaySubmissions
@@ -56,10 +56,10 @@ async def start_worker(agent: str, settings: RuntimeSettings, reasoner: Scripted
     """Start workers of the agent that are ended after the test."""
     started: list[HostedWorker] = []
 
-    async def start(*, nats_url: str | None = None, wait: bool = True, **post: object) -> HostedWorker:
+    async def start(*, nats_url: str | None = None, wait: bool = True, **spec: object) -> HostedWorker:
         identity = WorkerIdentity("default", agent, f"ca-w0-{uuid.uuid4().hex[:8]}", "ca-job-1", "Embedded")
         used = replace(settings, nats_url=nats_url or settings.nats_url)
-        worker = HostedWorker(replace(Post(identity, 4), **post), used, lambda _: reasoner)  # type: ignore[arg-type]
+        worker = HostedWorker(replace(WorkerSpec(identity, 4), **spec), used, lambda _: reasoner)  # type: ignore[arg-type]
         started.append(worker)
         await worker.start()
         if wait:

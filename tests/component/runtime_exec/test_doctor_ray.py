@@ -38,7 +38,7 @@ async def dashboard() -> AsyncIterator[HttpDouble]:
 async def test_what_answers_in_ray_s_place_is_said(dashboard, reply, words):
     dashboard.reply("GET /api/version", reply)
     found = await RayProbe(dashboard.url, EXPECTED).reach()
-    assert found.verdict == "failed"
+    assert found.status == "failed"
     assert words in found.message
     assert found.hint
 
@@ -56,9 +56,9 @@ async def test_no_dashboard_at_all_is_said_without_the_password():
 async def test_another_version_of_ray_is_named(dashboard):
     dashboard.reply("GET /api/version", Reply(json={"ray_version": "2.9.3"}))
     probe = RayProbe(dashboard.url, EXPECTED)
-    assert (await probe.reach()).verdict == "ok"
+    assert (await probe.reach()).status == "ok"
     found = await probe.match_version()
-    assert found.verdict == "failed"
+    assert found.status == "failed"
     assert "2.9.3" in found.message
     assert "2.60.0" in found.message
 
@@ -73,8 +73,8 @@ async def test_another_version_of_ray_is_named(dashboard):
 )
 async def test_a_job_that_fails_is_explained_by_its_words_and_deleted(dashboard, logs, words):
     jobs = _script_job(dashboard, "FAILED", logs)
-    found = await RayProbe(dashboard.url, EXPECTED).look_at_nodes()
-    assert found.verdict == "failed"
+    found = await RayProbe(dashboard.url, EXPECTED).check_nodes()
+    assert found.status == "failed"
     assert words in found.message
     assert ("DELETE", jobs()) in [(asked.method, asked.path) for asked in dashboard.asked]
 
@@ -83,13 +83,13 @@ async def test_a_job_that_takes_too_long_is_stopped(dashboard):
     jobs = _script_job(dashboard, "RUNNING", "")
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.8):
-            await RayProbe(dashboard.url, EXPECTED).look_at_nodes()
+            await RayProbe(dashboard.url, EXPECTED).check_nodes()
     assert [(asked.method, asked.path) for asked in dashboard.asked][-1] == ("POST", f"{jobs()}/stop")
 
 
 async def test_ray_that_takes_no_jobs_is_said(dashboard):
     dashboard.reply("POST /api/jobs/", Reply(500, body=b"Traceback\nRuntimeError: no agent"))
-    found = await RayProbe(dashboard.url, EXPECTED).look_at_nodes()
+    found = await RayProbe(dashboard.url, EXPECTED).check_nodes()
     assert "HTTP 500" in found.message
     assert found.message.endswith("RuntimeError: no agent")
 

@@ -1,4 +1,4 @@
-"""Attempts and workers end when they are told to, also those that do not want to."""
+"""AttemptRunner and workers end when they are told to, also those that do not want to."""
 
 import asyncio
 

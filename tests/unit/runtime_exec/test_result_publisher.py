@@ -59,7 +59,7 @@ async def test_it_repeats_until_the_stream_has_the_response(errors, tmp_path):
     assert subject == "agent.response.completed.default.a1.t1.1"
     assert json.loads(payload)["result"] == {"thought": "x"}
     assert set(headers) == {"Cognitive-Signature", "Nats-Msg-Id"}
-    assert list(spool.leftovers()) == []
+    assert list(spool.pending()) == []
 
 
 async def test_a_crash_while_publishing_leaves_the_response_on_disk_without_its_key(tmp_path):
@@ -69,13 +69,13 @@ async def test_a_crash_while_publishing_leaves_the_response_on_disk_without_its_
     spool = Spool(tmp_path, "a1")
     with pytest.raises(Crash):
         await NATSResultPublisher(broker=Broker(Crash()), spool=spool).publish_success(_result())
-    ((path, left),) = spool.leftovers()
+    ((path, left),) = spool.pending()
     assert _result().attempt_key not in path.read_text()
 
     broker = Broker()
-    assert await NATSResultPublisher(broker=broker, spool=spool).publish_leftovers() == 1
+    assert await NATSResultPublisher(broker=broker, spool=spool).publish_spooled() == 1
     assert broker.published == [(left.subject, left.payload.encode(), left.headers)]
-    assert list(spool.leftovers()) == []
+    assert list(spool.pending()) == []
 
 
 async def test_what_the_caller_adds_is_in_the_event_and_signed():

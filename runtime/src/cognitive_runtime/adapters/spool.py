@@ -58,7 +58,7 @@ class Spool:
         if path is not None:
             path.unlink(missing_ok=True)
 
-    def leftovers(self) -> Iterator[tuple[Path, SpooledResponse]]:
+    def pending(self) -> Iterator[tuple[Path, SpooledResponse]]:
         """Yield what earlier processes could not publish; sets aside what cannot be read."""
         for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
             try:

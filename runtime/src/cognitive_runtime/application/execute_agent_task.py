@@ -61,7 +61,7 @@ class ExecuteAgentTask:
         Raises:
             asyncio.CancelledError: The calling asyncio task was cancelled. Use ``stop`` to get an outcome instead.
         """
-        asked = self._memory.supplied(request) if self._memory else request
+        asked = self._memory.with_memory(request) if self._memory else request
         outcome = await self._execute(asked, worker, submission_id, stop or StopSignal())
         if self._memory:
             self._memory.record(outcome)

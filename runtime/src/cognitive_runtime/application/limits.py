@@ -13,10 +13,10 @@ from cognitive_runtime.domain import (
     ExecutionRequest,
     IAllowance,
     IClock,
-    ILedger,
     InvalidRequest,
+    IQuotaStore,
     Permit,
-    Question,
+    QuotaRequest,
     RateLimit,
     RateLimited,
     Reasoning,
@@ -34,11 +34,11 @@ MIN_PAUSE_S: Final = 0.01
 DEADLINE_MARGIN_S: Final = 0.25
 """A wait ends before the attempt's deadline, so that the attempt fails with what it waited for."""
 
-OpenLedger = Callable[[], Awaitable[ILedger]]
-OpenRedis = Callable[[str], Awaitable[ILedger]]
+OpenQuotaStore = Callable[[], Awaitable[IQuotaStore]]
+OpenRedis = Callable[[str], Awaitable[IQuotaStore]]
 """Returns the ledger in the Redis whose URL is in a file of the agent's secrets."""
-FindLedger = Callable[[Backend], Awaitable[ILedger]]
-_ANSWERS: Final = TypeAdapter(Reasoning)
+FindQuotaStore = Callable[[Backend], Awaitable[IQuotaStore]]
+_REASONING: Final = TypeAdapter(Reasoning)
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -51,42 +51,42 @@ class Limits:
 
     def __init__(
         self,
-        open_ledger: OpenLedger,
+        open_quota_store: OpenQuotaStore,
         clock: IClock,
         sleep: Sleep = asyncio.sleep,
         open_redis: OpenRedis | None = None,
     ) -> None:
-        self._open_ledger = open_ledger
+        self._open_quota_store = open_quota_store
         self._open_redis = open_redis
-        self._desk = _Desk(clock, sleep)
+        self._queue = _CallQueue(clock, sleep)
         self._opening = asyncio.Lock()
-        self._ledgers: dict[str | None, ILedger] = {}
+        self._stores: dict[str | None, IQuotaStore] = {}
 
     def open(self, request: ExecutionRequest, deadline_s: float) -> IAllowance:
         """Return what one attempt is allowed; ``deadline_s`` is a reading of the monotonic clock."""
         llm = request.agent.llm
         if llm.rate_limit is None and not llm.cache.enabled:
             return Unlimited()
-        return Allowance(request, deadline_s, lambda backend: self._ledger(backend, llm.redis_url_file), self._desk)
+        return Allowance(request, deadline_s, lambda backend: self._store(backend, llm.redis_url_file), self._queue)
 
-    async def _ledger(self, backend: Backend, redis_url_file: str | None) -> ILedger:
+    async def _store(self, backend: Backend, redis_url_file: str | None) -> IQuotaStore:
         name = redis_url_file if backend == "Redis" else None
-        if name not in self._ledgers:
+        if name not in self._stores:
             async with self._opening:
-                if name not in self._ledgers:
-                    self._ledgers[name] = await self._opened(name)
-        return self._ledgers[name]
+                if name not in self._stores:
+                    self._stores[name] = await self._opened(name)
+        return self._stores[name]
 
-    async def _opened(self, redis_url_file: str | None) -> ILedger:
+    async def _opened(self, redis_url_file: str | None) -> IQuotaStore:
         if redis_url_file is None:
-            return await self._open_ledger()
+            return await self._open_quota_store()
         if self._open_redis is None:
             raise InvalidRequest("agent.llm: there is no Redis outside of executors.")
         return await self._open_redis(redis_url_file)
 
 
 @dataclass
-class _Desk:
+class _CallQueue:
     """Where the calls of a process wait."""
 
     clock: IClock
@@ -97,36 +97,36 @@ class _Desk:
 class Allowance:
     """What one attempt may do. Implements ``IAllowance``."""
 
-    def __init__(self, request: ExecutionRequest, deadline_s: float, find: FindLedger, desk: _Desk) -> None:
+    def __init__(self, request: ExecutionRequest, deadline_s: float, find: FindQuotaStore, queue: _CallQueue) -> None:
         self._request = request
         self._llm = request.agent.llm
         self._ends_s = deadline_s - DEADLINE_MARGIN_S
         self._find = find
-        self._desk = desk
+        self._queue = queue
         self._key: CacheKey | None = None
         self._prepaid: Permit | None = None
 
-    async def recall(self, signature_version: str) -> Reasoning | None:
+    async def cached_result(self, signature_version: str) -> Reasoning | None:
         """Return the answer that another attempt was given; if there is none, the first call may be booked by now."""
         if not self._llm.cache.enabled:
             return None
         self._key = cache_key(self._request, signature_version)
         tokens = self._key.size_bytes // BYTES_PER_TOKEN + self._llm.max_tokens
         limit, backend = self._llm.rate_limit, self._llm.cache.backend
-        if limit is not None and (limit.backend != backend or self._desk.turn.locked()):
+        if limit is not None and (limit.backend != backend or self._queue.turn.locked()):
             limit = None
-        question = Question(self._key.digest, self._llm.cache.ttl_seconds, limit, tokens, self._left_s())
-        reply = await (await self._find(backend)).ask(question)
-        self._prepaid = reply.permit
-        return None if reply.found is None else _read(reply.found)
+        request = QuotaRequest(self._key.digest, self._llm.cache.ttl_seconds, limit, tokens, self._left_s())
+        decision = await (await self._find(backend)).acquire(request)
+        self._prepaid = decision.permit
+        return None if decision.cached is None else _decode(decision.cached)
 
-    async def remember(self, reasoning: Reasoning) -> None:
-        """Let attempts with the same question have this answer."""
+    async def cache_result(self, reasoning: Reasoning) -> None:
+        """Let attempts with the same request have this answer."""
         if self._key is not None:
-            ledger = await self._find(self._llm.cache.backend)
-            ledger.remember(self._key.digest, _written(reasoning), self._llm.cache.ttl_seconds)
+            store = await self._find(self._llm.cache.backend)
+            store.cache_result(self._key.digest, _encode(reasoning), self._llm.cache.ttl_seconds)
 
-    async def acquire(self, request: VLLMRequest) -> Permit:
+    async def acquire(self, call: VLLMRequest) -> Permit:
         """Return when the model may be called.
 
         Raises:
@@ -137,11 +137,11 @@ class Allowance:
         limit = self._llm.rate_limit
         if permit or limit is None:
             return permit or Permit()
-        question = Question(limit=limit, tokens=estimate_tokens(request), patience_s=self._left_s())
-        ledger = await self._find(limit.backend)
-        if not self._desk.turn.locked():
-            permit = (await ledger.ask(question)).permit
-        return permit or await self._queue(ledger, question, limit)
+        request = QuotaRequest(limit=limit, tokens=estimate_tokens(call), max_wait_s=self._left_s())
+        store = await self._find(limit.backend)
+        if not self._queue.turn.locked():
+            permit = (await store.acquire(request)).permit
+        return permit or await self._wait_in_queue(store, request, limit)
 
     async def settle(self, permit: Permit, usage: Usage) -> None:
         """Count what a call has cost; without a number of the server its estimate stands."""
@@ -149,40 +149,40 @@ class Allowance:
         if limit is not None and permit.slot is not None and usage.total_tokens:
             (await self._find(limit.backend)).correct(permit, usage.total_tokens)
 
-    async def _queue(self, ledger: ILedger, question: Question, limit: RateLimit) -> Permit:
+    async def _wait_in_queue(self, store: IQuotaStore, request: QuotaRequest, limit: RateLimit) -> Permit:
         try:
-            async with asyncio.timeout(self._left_s()), self._desk.turn:
-                return await self._wait(ledger, question, limit)
+            async with asyncio.timeout(self._left_s()), self._queue.turn:
+                return await self._wait(store, request, limit)
         except TimeoutError:
-            raise _limited(limit, MAX_PAUSE_S) from None
+            raise _rate_limited(limit, MAX_PAUSE_S) from None
 
     def _left_s(self) -> float:
-        return max(0.0, self._ends_s - self._desk.clock.monotonic())
+        return max(0.0, self._ends_s - self._queue.clock.monotonic())
 
-    async def _wait(self, ledger: ILedger, question: Question, limit: RateLimit) -> Permit:
+    async def _wait(self, store: IQuotaStore, request: QuotaRequest, limit: RateLimit) -> Permit:
         while True:
-            reply = await ledger.ask(question)
-            if reply.permit:
-                return reply.permit
-            if self._desk.clock.monotonic() + reply.wait_s > self._ends_s:
-                raise _limited(limit, reply.wait_s)
-            await self._desk.sleep(max(MIN_PAUSE_S, min(reply.wait_s, MAX_PAUSE_S)))
+            decision = await store.acquire(request)
+            if decision.permit:
+                return decision.permit
+            if self._queue.clock.monotonic() + decision.wait_s > self._ends_s:
+                raise _rate_limited(limit, decision.wait_s)
+            await self._queue.sleep(max(MIN_PAUSE_S, min(decision.wait_s, MAX_PAUSE_S)))
 
 
-def _limited(limit: RateLimit, wait_s: float) -> RateLimited:
+def _rate_limited(limit: RateLimit, wait_s: float) -> RateLimited:
     # Longer than what is left of the attempt, so that no call is repeated within it.
     after_s = wait_s + DEADLINE_MARGIN_S
     allowed = f"{limit.requests_per_minute} requests and {limit.tokens_per_minute} tokens per minute"
     return RateLimited(f"The agent's own limit of {allowed} leaves no room before the deadline.", retry_after_s=after_s)
 
 
-def _written(reasoning: Reasoning) -> bytes:
-    return _ANSWERS.dump_json(replace(reasoning, usage=Usage(), repaired=False, cache_hit=True))
+def _encode(reasoning: Reasoning) -> bytes:
+    return _REASONING.dump_json(replace(reasoning, usage=Usage(), repaired=False, cache_hit=True))
 
 
-def _read(value: bytes) -> Reasoning | None:
+def _decode(value: bytes) -> Reasoning | None:
     """Return an answer, None if it is none that this version can read."""
     try:
-        return _ANSWERS.validate_json(value)
+        return _REASONING.validate_json(value)
     except ValidationError:
         return None

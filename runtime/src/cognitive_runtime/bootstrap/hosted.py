@@ -9,7 +9,7 @@ from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.nats.claims import NatsClaims
 from cognitive_runtime.adapters.nats.connection import BrokerConnection, BrokerSettings
 from cognitive_runtime.adapters.nats.control import NatsControl
-from cognitive_runtime.adapters.nats.direct import NoRequests
+from cognitive_runtime.adapters.nats.direct import EmptyRequestSource
 from cognitive_runtime.adapters.nats.leases import NatsLeases
 from cognitive_runtime.adapters.nats.objects import NatsInputs
 from cognitive_runtime.adapters.nats.publisher import NATSResultPublisher
@@ -17,11 +17,11 @@ from cognitive_runtime.adapters.nats.requests import NatsRequestSource
 from cognitive_runtime.adapters.secrets import SecretFiles
 from cognitive_runtime.adapters.spool import Spool
 from cognitive_runtime.adapters.tracing import start_tracing
-from cognitive_runtime.adapters.worker.attempts import AttemptParts
-from cognitive_runtime.adapters.worker.deferred import DeferredReasoner
+from cognitive_runtime.adapters.worker.attempt_runner import AttemptDependencies
+from cognitive_runtime.adapters.worker.lazy_reasoner import LazyReasoner
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity
-from cognitive_runtime.adapters.worker.watch import WatchedReasoner
-from cognitive_runtime.adapters.worker.worker import Worker, WorkerParts, WorkerStatus
+from cognitive_runtime.adapters.worker.tracked_reasoner import TrackedReasoner
+from cognitive_runtime.adapters.worker.worker import Worker, WorkerDependencies, WorkerStatus
 from cognitive_runtime.application import ExecuteAgentTask, LargeInputReasoner
 from cognitive_runtime.config import RuntimeSettings
 from cognitive_runtime.domain import IReasoner
@@ -31,7 +31,7 @@ MakeReasoner = Callable[[RuntimeSettings], IReasoner]
 
 
 @dataclass(frozen=True)
-class Post:
+class WorkerSpec:
     """Where a worker is put: whose it is and how much it takes on."""
 
     identity: WorkerIdentity
@@ -47,10 +47,10 @@ class Post:
 class HostedWorker:
     """A worker together with its connections."""
 
-    def __init__(self, post: Post, settings: RuntimeSettings, make_reasoner: MakeReasoner) -> None:
-        identity = post.identity
+    def __init__(self, spec: WorkerSpec, settings: RuntimeSettings, make_reasoner: MakeReasoner) -> None:
+        identity = spec.identity
         secrets = SecretFiles(settings.secrets_dir, identity.agent_uid)
-        self._post = post
+        self._spec = spec
         self.broker = BrokerConnection(
             BrokerSettings(settings.nats_url, identity.agent_uid, identity.worker, secrets.broker_credentials)
         )
@@ -58,7 +58,7 @@ class HostedWorker:
         spool = Spool(settings.spool_dir, identity.agent_uid)
         self.publisher = NATSResultPublisher(broker=self.broker, spool=spool, claims=self._claims)
         self._control = NatsControl(self.broker, identity)
-        self._deferred = DeferredReasoner(lambda: make_reasoner(settings))
+        self._lazy_reasoner = LazyReasoner(lambda: make_reasoner(settings))
         self.worker = Worker(self._parts(secrets))
         self._send_traces = start_tracing()
 
@@ -66,12 +66,12 @@ class HostedWorker:
         """Connect and begin to take requests; an executor is warm before it does."""
         self.broker.start()
         self.worker.serve(self._claims.keep())
-        self.worker.serve(self._deferred.load())
-        if self._post.pulls:
-            await self._deferred.load()
-            self.worker.serve(self.publisher.publish_leftovers())
+        self.worker.serve(self._lazy_reasoner.load())
+        if self._spec.pulls:
+            await self._lazy_reasoner.load()
+            self.worker.serve(self.publisher.publish_spooled())
         await self._control.start(self.worker.stop_attempt, self.worker.drain)
-        await self.worker.start(pull=self._post.pulls)
+        await self.worker.start(pull=self._spec.pulls)
 
     def status(self) -> WorkerStatus:
         """Return how the worker is."""
@@ -88,17 +88,17 @@ class HostedWorker:
         await self.broker.close()
         await asyncio.to_thread(self._send_traces)
 
-    def _parts(self, secrets: SecretFiles) -> WorkerParts:
-        post, identity, clock = self._post, self._post.identity, SystemClock()
+    def _parts(self, secrets: SecretFiles) -> WorkerDependencies:
+        spec, identity, clock = self._spec, self._spec.identity, SystemClock()
         inputs = NatsInputs(self.broker, identity.agent_uid)
-        reasoner = WatchedReasoner(LargeInputReasoner(self._deferred, inputs))
+        reasoner = TrackedReasoner(LargeInputReasoner(self._lazy_reasoner, inputs))
         execute = ExecuteAgentTask(reasoner, clock, ExecutorMemory(identity.namespace, identity.agent_uid))
-        return WorkerParts(
-            attempts=AttemptParts(identity, self._claims, self.publisher, execute, clock),
-            source=NatsRequestSource(self.broker, identity.agent_uid) if post.pulls else NoRequests(),
+        return WorkerDependencies(
+            attempts=AttemptDependencies(identity, self._claims, self.publisher, execute, clock),
+            source=NatsRequestSource(self.broker, identity.agent_uid) if spec.pulls else EmptyRequestSource(),
             leases=NatsLeases(self.broker, identity, clock, version("cognitive-runtime")),
             reasoner=reasoner,
             secrets=secrets,
-            concurrency=post.concurrency,
-            required_secrets=post.required_secrets,
+            concurrency=spec.concurrency,
+            required_secrets=spec.required_secrets,
         )

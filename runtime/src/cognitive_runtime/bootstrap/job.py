@@ -11,9 +11,9 @@ from uuid import uuid4
 from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.nats.direct import read_request
 from cognitive_runtime.adapters.nats.subjects import RequestSubject
-from cognitive_runtime.adapters.worker.attempts import Handling
+from cognitive_runtime.adapters.worker.attempt_runner import DeliveryOutcome
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity
-from cognitive_runtime.bootstrap.hosted import HostedWorker, MakeReasoner, Post
+from cognitive_runtime.bootstrap.hosted import HostedWorker, MakeReasoner, WorkerSpec
 from cognitive_runtime.config import RuntimeSettings
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ async def run_attempt(
     identity = WorkerIdentity(
         subject.namespace, subject.agent_uid, f"ct-{uuid4().hex[:8]}", settings.submission_id, "Job"
     )
-    hosted = HostedWorker(Post(identity), settings, make_reasoner)
+    hosted = HostedWorker(WorkerSpec(identity), settings, make_reasoner)
     terminated = listen_for_end()
     await hosted.start()
     attempt = asyncio.create_task(_execute(hosted, subject))
@@ -74,13 +74,17 @@ async def _execute(hosted: HostedWorker, subject: RequestSubject) -> JobExit:
     if delivery is None:
         return JobExit.REQUEST_ABSENT
     handling = await hosted.worker.submit(delivery)
-    await _publish_leftovers(hosted)
-    return JobExit.DONE if handling in (Handling.PUBLISHED, Handling.CLAIMED_ELSEWHERE) else JobExit.REQUEST_REFUSED
+    await _publish_spooled(hosted)
+    return (
+        JobExit.DONE
+        if handling in (DeliveryOutcome.PUBLISHED, DeliveryOutcome.CLAIMED_ELSEWHERE)
+        else JobExit.REQUEST_REFUSED
+    )
 
 
-async def _publish_leftovers(hosted: HostedWorker) -> None:
+async def _publish_spooled(hosted: HostedWorker) -> None:
     try:
         async with asyncio.timeout(_LEFTOVERS_S):
-            await hosted.publisher.publish_leftovers()
+            await hosted.publisher.publish_spooled()
     except TimeoutError:
         return

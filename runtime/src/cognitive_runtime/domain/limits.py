@@ -32,7 +32,7 @@ class RateLimit:
 
 @dataclass(frozen=True)
 class CacheSettings:
-    """Whether an answer is given again to the same question, and for how many seconds."""
+    """Whether an answer is given again to the same request, and for how many seconds."""
 
     enabled: bool = False
     ttl_seconds: float = DEFAULT_TTL_S
@@ -43,7 +43,7 @@ class CacheSettings:
 class Slot:
     """Where a ledger booked a call."""
 
-    ledger: str
+    store: str
     """Another ledger, one that was lost for example, knows nothing of it."""
     number: int
 
@@ -59,7 +59,7 @@ class Permit:
 
 
 @dataclass(frozen=True)
-class Question:
+class QuotaRequest:
     """What an attempt asks the ledger of its agent."""
 
     key: str | None = None
@@ -69,15 +69,15 @@ class Question:
     """None: book nothing."""
     tokens: int = 0
     """Estimate of what the next call costs."""
-    patience_s: float = inf
+    max_wait_s: float = inf
     """How long a ledger that is away may be waited for at most."""
 
 
 @dataclass(frozen=True)
-class Reply:
+class QuotaDecision:
     """What the ledger says: an answer that is there, leave to make a call, or how long to wait for it."""
 
-    found: bytes | None = field(default=None, repr=False)
+    cached: bytes | None = field(default=None, repr=False)
     permit: Permit | None = None
     wait_s: float = 0.0
 

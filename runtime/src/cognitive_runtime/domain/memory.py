@@ -26,7 +26,7 @@ class ExecutorMemory:
         self._writes = 0
         self._hits = 0
 
-    def supplied(self, request: ExecutionRequest) -> ExecutionRequest:
+    def with_memory(self, request: ExecutionRequest) -> ExecutionRequest:
         """Return the request with this memory where its task gives none.
 
         Left out with a cache: its answers are given again to whoever asks the same, with whatever memory.

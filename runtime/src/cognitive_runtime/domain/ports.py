@@ -4,7 +4,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol, TypeVar
 
 from cognitive_runtime.domain.generation import VLLMRequest, VLLMResponse
-from cognitive_runtime.domain.limits import Permit, Question, Reply
+from cognitive_runtime.domain.limits import Permit, QuotaDecision, QuotaRequest
 from cognitive_runtime.domain.request import ExecutionRequest, InputRef
 from cognitive_runtime.domain.result import AgentResult, FailureResult, Reasoning
 from cognitive_runtime.domain.usage import Usage
@@ -53,13 +53,13 @@ class IVLLMClient(Protocol):
 class IAllowance(Protocol):
     """What one attempt may ask of its model, and what others were answered before it."""
 
-    async def recall(self, signature_version: str) -> Reasoning | None:
-        """Return the answer to the same question if it is remembered.
+    async def cached_result(self, signature_version: str) -> Reasoning | None:
+        """Return the answer to the same request if it is remembered.
 
         ``signature_version`` changes with whatever the code makes of a request of this type.
         """
 
-    async def remember(self, reasoning: Reasoning) -> None:
+    async def cache_result(self, reasoning: Reasoning) -> None:
         """Let others have this answer; does not wait for it to be kept."""
 
     async def acquire(self, request: VLLMRequest) -> Permit:
@@ -81,10 +81,10 @@ class ILimits(Protocol):
         """Return what one attempt is allowed; ``deadline_s`` is a reading of the monotonic clock."""
 
 
-class ILedger(Protocol):
+class IQuotaStore(Protocol):
     """What all workers of an agent count and remember together."""
 
-    async def ask(self, question: Question) -> Reply:
+    async def acquire(self, request: QuotaRequest) -> QuotaDecision:
         """Return the answer that is there, else leave for a call, booked, or how long to wait for it.
 
         Raises:
@@ -95,18 +95,18 @@ class ILedger(Protocol):
     def correct(self, permit: Permit, used_tokens: int) -> None:
         """Count what a call has cost instead of its estimate."""
 
-    def remember(self, key: str, value: bytes, ttl_s: float) -> None:
+    def cache_result(self, key: str, value: bytes, ttl_s: float) -> None:
         """Keep an answer."""
 
 
 class Unlimited:
     """The allowance of an attempt whose agent has neither a limit nor a cache. Implements ``IAllowance``."""
 
-    async def recall(self, signature_version: str) -> Reasoning | None:
+    async def cached_result(self, signature_version: str) -> Reasoning | None:
         """Return nothing."""
         return None
 
-    async def remember(self, reasoning: Reasoning) -> None:
+    async def cache_result(self, reasoning: Reasoning) -> None:
         """Forget it."""
 
     async def acquire(self, request: VLLMRequest) -> Permit:

@@ -6,12 +6,12 @@ from typing import Any
 
 import dspy
 
-from cognitive_runtime.adapters.dspy.guide import guide_of
+from cognitive_runtime.adapters.dspy.guided_schema import guided_schema
 from cognitive_runtime.adapters.dspy.model import PortLanguageModel
+from cognitive_runtime.adapters.dspy.output_schema import OUTPUT, InvalidOutput, OutputSchema
 from cognitive_runtime.adapters.dspy.outputs import check_outputs
 from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer, parse_object
 from cognitive_runtime.adapters.dspy.prompt import BREVITY, repair_messages, system_message, user_message
-from cognitive_runtime.adapters.dspy.requested import OUTPUT, InvalidOutput, RequestedOutput
 from cognitive_runtime.adapters.dspy.schema import (
     BRIEF_CHARS_PER_TOKEN,
     CHARS_PER_TOKEN,
@@ -49,7 +49,7 @@ class _Room:
 class BoundedJSONAdapter(dspy.Adapter):
     """Turns a signature into messages and an answer into typed outputs, for one agent."""
 
-    def __init__(self, preamble: str, max_tokens: int, requested: RequestedOutput | None = None) -> None:
+    def __init__(self, preamble: str, max_tokens: int, requested: OutputSchema | None = None) -> None:
         """Take what the agent is told before its task, what an answer may cost, and the output that the task adds."""
         super().__init__()
         self._preamble = preamble
@@ -139,7 +139,7 @@ class BoundedJSONAdapter(dspy.Adapter):
         own = answer_schema(signature, self._bounds(signature, room))
         if self._requested is None:
             return own
-        guide = guide_of(self._requested.schema, int(room.tokens // 2 * room.chars_per_token))
+        guide = guided_schema(self._requested.schema, int(room.tokens // 2 * room.chars_per_token))
         if guide is None:
             return None
         return own | {"properties": own["properties"] | {OUTPUT: guide}, "required": [*own["required"], OUTPUT]}

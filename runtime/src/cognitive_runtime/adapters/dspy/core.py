@@ -13,8 +13,8 @@ from cognitive_runtime.adapters.dspy.adapter import BoundedJSONAdapter
 from cognitive_runtime.adapters.dspy.confidence import Confidence, read_confidence
 from cognitive_runtime.adapters.dspy.inputs import preamble, signature_inputs
 from cognitive_runtime.adapters.dspy.model import PortLanguageModel
+from cognitive_runtime.adapters.dspy.output_schema import OUTPUT, OutputSchema
 from cognitive_runtime.adapters.dspy.parsing import read_text
-from cognitive_runtime.adapters.dspy.requested import OUTPUT, RequestedOutput
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES, TaskSignature
 from cognitive_runtime.adapters.dspy.version import signature_version
 from cognitive_runtime.domain import (
@@ -55,10 +55,10 @@ class CognitiveCore:
                 ``InternalError``, so that the tokens that it has spent are known.
         """
         inputs = signature_inputs(request)
-        requested = RequestedOutput(request.output_schema) if request.output_schema is not None else None
+        requested = OutputSchema(request.output_schema) if request.output_schema is not None else None
         deadline_s = time.monotonic() + request.timeout_seconds
         allowance = self._limits.open(request, deadline_s)
-        remembered = await allowance.recall(signature_version(request.task_type))
+        remembered = await allowance.cached_result(signature_version(request.task_type))
         if remembered:
             return remembered
         client = self._models.open(request, deadline_s, allowance)
@@ -68,7 +68,7 @@ class CognitiveCore:
         with dspy.context(lm=lm, adapter=adapter, trace=None, disable_history=True):
             prediction = await _known_to_its_end(lm, task.thought, self._modules[request.task_type].acall(**inputs))
         reasoning = _reasoning(task, prediction.toDict(), lm)
-        await allowance.remember(reasoning)
+        await allowance.cache_result(reasoning)
         return reasoning
 
     def __call__(self, context: CognitiveContext) -> dict[str, Any]:

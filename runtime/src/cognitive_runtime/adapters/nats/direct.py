@@ -31,7 +31,7 @@ class DirectDelivery:
         """Do nothing."""
 
 
-class NoRequests:
+class EmptyRequestSource:
     """An ``IRequestSource`` without requests: of an executor that runs one attempt."""
 
     problem: str | None = None

@@ -12,8 +12,8 @@ import nats.errors
 from nats.aio.client import Client
 
 from cognitive_runtime.adapters.nats.connection import BrokerSettings
-from cognitive_runtime.adapters.nats.trials import Trial, agent_trials, layout_trials
-from cognitive_runtime.domain.diagnosis import Finding, fine, not_checked, wrong
+from cognitive_runtime.adapters.nats.probe_calls import ProbeCall, agent_probe_calls, layout_probe_calls
+from cognitive_runtime.domain.finding import Finding, failed, passed, skipped
 
 _DEFAULT_PORT: Final = 4222
 _CONNECT_S: Final = 2
@@ -25,7 +25,7 @@ _RIGHTS_HINT: Final = "give the agent's user the rights that docs/reference/wire
 
 
 @dataclass(frozen=True)
-class Tried:
+class ProbeOutcome:
     """What came of the trials: each is in one of these or went well."""
 
     missing: tuple[str, ...]
@@ -49,11 +49,11 @@ class BrokerProbe:
         reached = [each for each in found if isinstance(each, dict)]
         troubles = "; ".join(each for each in found if isinstance(each, str))
         if not reached:
-            return wrong(troubles or "COGNITIVE_NATS_URL is not set", _reach_hint(self._settings))
+            return failed(troubles or "COGNITIVE_NATS_URL is not set", _reach_hint(self._settings))
         if not any(each.get("jetstream") for each in reached):
-            return wrong("the broker runs without JetStream", "start nats-server with --jetstream, or `jetstream {}`")
+            return failed("the broker runs without JetStream", "start nats-server with --jetstream, or `jetstream {}`")
         note = f"; but {troubles}" if troubles else ""
-        return fine(f"nats-server {reached[0].get('version', 'of unknown version')} with JetStream{note}")
+        return passed(f"nats-server {reached[0].get('version', 'of unknown version')} with JetStream{note}")
 
     async def log_in(self) -> Finding:
         """Say whether the broker takes the agent's credentials."""
@@ -62,48 +62,48 @@ class BrokerProbe:
         with_what = f"the credentials in {path}" if has_file else "a connection without credentials"
         try:
             async with self._connection([]):
-                return fine(f"the broker takes {with_what}")
+                return passed(f"the broker takes {with_what}")
         except nats.errors.Error as error:
             if "authoriz" not in str(error).lower() and "authentic" not in str(error).lower():
-                return wrong(f"the broker cannot be used: {type(error).__name__}", "look at the broker's own logs")
+                return failed(f"the broker cannot be used: {type(error).__name__}", "look at the broker's own logs")
             hint = "renew nats.creds among the agent's secrets" if has_file else f"mount {path or 'nats.creds'}"
-            return wrong(f"the broker refuses {with_what}", hint)
+            return failed(f"the broker refuses {with_what}", hint)
         except TimeoutError:
-            return wrong(f"the broker does not answer to {with_what}", _reach_hint(self._settings))
+            return failed(f"the broker does not answer to {with_what}", _reach_hint(self._settings))
         except Exception as error:  # what a broken file makes the library raise has no class of its own
-            return wrong(f"{with_what} cannot be used: {type(error).__name__}", "nats.creds is no credentials file")
+            return failed(f"{with_what} cannot be used: {type(error).__name__}", "nats.creds is no credentials file")
 
     async def find_storage(self) -> Finding:
         """Say whether the streams and buckets are there."""
         tried = await self._try()
         if tried.missing:
-            return wrong(f"not there: {', '.join(tried.missing)}", _STREAM_HINT)
+            return failed(f"not there: {', '.join(tried.missing)}", _STREAM_HINT)
         if tried.silent:
-            return wrong(
+            return failed(
                 f"no answer from: {', '.join(tried.silent)}", "a stream without a leader? See `nats stream ls`"
             )
         if tried.refused and not self._namespace:
-            return not_checked("these credentials may not look at streams", "give --namespace and --agent-uid")
-        return fine("streams, buckets and consumer are there" if self._namespace else "streams and buckets are there")
+            return skipped("these credentials may not look at streams", "give --namespace and --agent-uid")
+        return passed("streams, buckets and consumer are there" if self._namespace else "streams and buckets are there")
 
     async def have_rights(self) -> Finding:
         """Say whether the agent may do all that its executor does."""
         if not self._namespace:
-            return not_checked("the rights of no agent are asked for", "give --namespace and --agent-uid")
+            return skipped("the rights of no agent are asked for", "give --namespace and --agent-uid")
         refused = (await self._try()).refused
         if refused:
-            return wrong(f"not allowed: {', '.join(refused)}", _RIGHTS_HINT)
-        return fine("all that an executor does is allowed")
+            return failed(f"not allowed: {', '.join(refused)}", _RIGHTS_HINT)
+        return passed("all that an executor does is allowed")
 
-    async def _try(self) -> Tried:
+    async def _try(self) -> ProbeOutcome:
         uid = self._settings.agent_uid
-        trials = agent_trials(self._namespace, uid) if self._namespace else layout_trials()
+        trials = agent_probe_calls(self._namespace, uid) if self._namespace else layout_probe_calls()
         said: list[str] = []
         async with self._connection(said) as client:
             outcomes = await asyncio.gather(*(_attempt(client, trial, said) for trial in trials))
         if _is_deaf(said):
-            return Tried((), (f"hearing answers on {self._settings.inbox_prefix}.>",), ())
-        return Tried(*(_names(trials, outcomes, kind) for kind in ("missing", "refused", "silent")))
+            return ProbeOutcome((), (f"hearing answers on {self._settings.inbox_prefix}.>",), ())
+        return ProbeOutcome(*(_names(trials, outcomes, kind) for kind in ("missing", "refused", "silent")))
 
     @asynccontextmanager
     async def _connection(self, said: list[str]) -> AsyncIterator[Client]:
@@ -129,7 +129,7 @@ class BrokerProbe:
             await client.close()
 
 
-async def _attempt(client: Client, trial: Trial, said: Sequence[str]) -> str:
+async def _attempt(client: Client, trial: ProbeCall, said: Sequence[str]) -> str:
     try:
         if trial.subscribes:
             await client.subscribe(trial.subject)
@@ -146,7 +146,7 @@ async def _attempt(client: Client, trial: Trial, said: Sequence[str]) -> str:
     return "refused" if _is_refused(trial, said) else "there"
 
 
-def _is_refused(trial: Trial, said: Sequence[str]) -> bool:
+def _is_refused(trial: ProbeCall, said: Sequence[str]) -> bool:
     return any("permissions violation" in text and f'"{trial.subject.lower()}"' in text for text in said)
 
 
@@ -154,7 +154,7 @@ def _is_deaf(said: Sequence[str]) -> bool:
     return any('permissions violation for subscription to "_inbox.' in text for text in said)
 
 
-def _names(trials: Sequence[Trial], outcomes: Sequence[str], kind: str) -> tuple[str, ...]:
+def _names(trials: Sequence[ProbeCall], outcomes: Sequence[str], kind: str) -> tuple[str, ...]:
     found = (trial.names[kind == "refused"] for trial, outcome in zip(trials, outcomes, strict=True) if outcome == kind)
     return tuple(dict.fromkeys(found))
 

@@ -106,10 +106,10 @@ class NATSResultPublisher:
         extras = {"num_agents": num_agents, "original_task_id": original_task_id}
         await self._publish(result, _Message(_with(encode_failed(result), extras)))
 
-    async def publish_leftovers(self) -> int:
+    async def publish_spooled(self) -> int:
         """Publish what earlier workers left on this disk; returns how many responses that were."""
         published = 0
-        for path, response in self._spool.leftovers() if self._spool else ():
+        for path, response in self._spool.pending() if self._spool else ():
             await self._deliver(response)
             self._forget(path)
             published += 1

@@ -69,7 +69,7 @@ class NatsRequestSource:
     _is_inbox_old: bool = True
     """Each connection has an inbox of its own: what was asked on an earlier one may be answered into nothing, and the
     broker leaves such a question out only when nobody listens for its answer."""
-    _questions: dict[str, float] = field(default_factory=dict)
+    _pull_requests: dict[str, float] = field(default_factory=dict)
     """When each open question was asked, oldest first: the order in which the broker answers them."""
     _arrived: deque[NatsDelivery] = field(default_factory=deque)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -78,12 +78,12 @@ class NatsRequestSource:
 
     async def start(self) -> None:
         """Listen for answers."""
-        self.broker.on_reconnect(self._forget_questions)
+        self.broker.on_reconnect(self._discard_pull_requests)
         await self._listen()
 
     async def next(self, slots: int) -> NatsDelivery | None:
         """Ask for at most ``slots`` requests and return one, or None after a second or ``wake``."""
-        await self._ask(slots)
+        await self._pull(slots)
         if not self._arrived:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_WAIT_S):
@@ -111,27 +111,29 @@ class NatsRequestSource:
             await self.broker.unlisten(f"{old}.*")
         await self.broker.listen(f"{self._inbox}.*", self._on_answer)
 
-    async def _ask(self, slots: int) -> None:
+    async def _pull(self, slots: int) -> None:
         if self._is_inbox_old and not self._stopped:
             await self._listen()
         now = _now()
-        self._questions = {token: at for token, at in self._questions.items() if now < at + _EXPIRES_S + _SLACK_S}
-        if any(now - at > _SILENCE_S for at in self._questions.values()):
+        self._pull_requests = {
+            token: at for token, at in self._pull_requests.items() if now < at + _EXPIRES_S + _SLACK_S
+        }
+        if any(now - at > _SILENCE_S for at in self._pull_requests.values()):
             self.problem = None
         if now < self._pause_until or self._stopped:
             return
-        for _ in range(slots - len(self._questions) - len(self._arrived)):
-            await self._ask_one(now)
+        for _ in range(slots - len(self._pull_requests) - len(self._arrived)):
+            await self._send_pull_request(now)
 
-    async def _ask_one(self, now: float) -> None:
+    async def _send_pull_request(self, now: float) -> None:
         token = uuid4().hex[:12]
-        question = json.dumps({"batch": 1, "expires": int(_EXPIRES_S * 1e9)}).encode()
+        body = json.dumps({"batch": 1, "expires": int(_EXPIRES_S * 1e9)}).encode()
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{REQUEST_STREAM}.{self.agent_uid}"
-        self._questions[token] = now
+        self._pull_requests[token] = now
         try:
-            await self.broker.send(subject, question, reply=f"{self._inbox}.{token}")
+            await self.broker.send(subject, body, reply=f"{self._inbox}.{token}")
         except BrokerUnavailable:
-            self._questions.pop(token, None)
+            self._pull_requests.pop(token, None)
 
     async def _on_answer(self, message: Msg) -> None:
         status = (message.headers or {}).get("Status")
@@ -140,8 +142,8 @@ class NatsRequestSource:
             self._on_status(token, status, (message.headers or {}).get("Description", ""))
             return
         self.problem = None
-        if self._questions:
-            del self._questions[next(iter(self._questions))]
+        if self._pull_requests:
+            del self._pull_requests[next(iter(self._pull_requests))]
         delivery = NatsDelivery(self.broker, _attempt_id(message.subject), message.data, message.reply)
         if self._stopped:
             await delivery.reject()
@@ -150,7 +152,7 @@ class NatsRequestSource:
         self.wake()
 
     def _on_status(self, token: str, status: str, description: str) -> None:
-        self._questions.pop(token, None)
+        self._pull_requests.pop(token, None)
         if status == _EXPIRED:
             self.problem = None
         else:
@@ -164,8 +166,8 @@ class NatsRequestSource:
             _LOGGER.warning("cannot pull requests", extra={"event": "ConsumerMissing", "answer": answer})
         self.problem = f"Consumer {self.agent_uid} of stream {REQUEST_STREAM} does not answer: {answer}."
 
-    def _forget_questions(self) -> None:
-        self._questions.clear()
+    def _discard_pull_requests(self) -> None:
+        self._pull_requests.clear()
         self._is_inbox_old = True
         self.wake()
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 import ray
 from ray.exceptions import RayActorError, RayError
 
-from cognitive_runtime.adapters.ray.fleet import WorkerGone
+from cognitive_runtime.adapters.ray.worker_pool import WorkerGone
 from cognitive_runtime.adapters.worker.worker import WorkerStatus
 
 _ACTOR_CPUS: Final = 0.1

@@ -13,7 +13,7 @@ _ANSWER_S: Final = 45.0
 
 
 @dataclass(frozen=True)
-class NodeAnswer:
+class NodeReport:
     """What a node answered."""
 
     node: str
@@ -23,7 +23,7 @@ class NodeAnswer:
     """Why there is no answer."""
 
 
-def ask_nodes(look: Callable[..., Any], *arguments: Any) -> list[NodeAnswer]:
+def run_on_nodes(look: Callable[..., Any], *arguments: Any) -> list[NodeReport]:
     """Call a function on every node that lives. It must be one of a module: it travels by its name."""
     cluster: Any = ray
     nodes = [node for node in cluster.nodes() if node["Alive"]]
@@ -38,9 +38,9 @@ def _call(node_id: str, look: Callable[..., Any], arguments: tuple[Any, ...]) ->
     return remote.options(num_cpus=0, max_retries=0, scheduling_strategy=here).remote(*arguments)
 
 
-def _answer(address: str, reference: Any) -> NodeAnswer:
+def _answer(address: str, reference: Any) -> NodeReport:
     try:
-        return NodeAnswer(address, ray.get(reference, timeout=0))
+        return NodeReport(address, ray.get(reference, timeout=0))
     except RayError as error:
         cause = error.__cause__ or error
-        return NodeAnswer(address, error=f"{type(cause).__name__}: {cause}".splitlines()[0][:200])
+        return NodeReport(address, error=f"{type(cause).__name__}: {cause}".splitlines()[0][:200])

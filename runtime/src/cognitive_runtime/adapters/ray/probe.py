@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import aiohttp
 
-from cognitive_runtime.domain.diagnosis import Finding, fine, wrong
+from cognitive_runtime.domain.finding import Finding, failed, passed
 
 JOB_S: Final = 90.0
 """Ray takes seconds to start a job, and its first worker on each node."""
@@ -52,28 +52,30 @@ class RayProbe:
     async def reach(self) -> Finding:
         """Say whether a Ray dashboard answers."""
         if not self._address.startswith(("http://", "https://")):
-            return wrong(f"{self._name} is no URL of a dashboard", "give one such as http://ray-head:8265")
+            return failed(f"{self._name} is no URL of a dashboard", "give one such as http://ray-head:8265")
         try:
             status, body = await self._ask("GET", "/api/version")
         except TimeoutError:
-            return wrong(f"{self._name} does not answer", _REACH_HINT)
+            return failed(f"{self._name} does not answer", _REACH_HINT)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return wrong(f"{self._name} cannot be reached: {_words(error)}", _REACH_HINT)
+            return failed(f"{self._name} cannot be reached: {_words(error)}", _REACH_HINT)
         if status in (401, 403):
-            return wrong(f"{self._name} wants a token (HTTP {status})", "run the doctor in a pod of the cluster itself")
+            return failed(
+                f"{self._name} wants a token (HTTP {status})", "run the doctor in a pod of the cluster itself"
+            )
         self._version = str(body.get("ray_version", "")) if isinstance(body, dict) else ""
         if status != 200 or not self._version:
-            return wrong(f"what answers at {self._name} is no Ray dashboard (HTTP {status})", _REACH_HINT)
-        return fine(f"{self._name} answers")
+            return failed(f"what answers at {self._name} is no Ray dashboard (HTTP {status})", _REACH_HINT)
+        return passed(f"{self._name} answers")
 
     async def match_version(self) -> Finding:
         """Say whether the cluster has the Ray that this runtime is installed with."""
         if self._version != self._expected.ray:
             message = f"the cluster runs Ray {self._version}, this runtime is installed with {self._expected.ray}"
-            return wrong(message, "use one image for both: jobs run with the cluster's Ray")
-        return fine(f"Ray {self._version} on both sides")
+            return failed(message, "use one image for both: jobs run with the cluster's Ray")
+        return passed(f"Ray {self._version} on both sides")
 
-    async def look_at_nodes(self) -> Finding:
+    async def check_nodes(self) -> Finding:
         """Run a short job that asks every node for the runtime and for the agent's files; it leaves nothing behind."""
         job = f"doctor-{uuid4().hex[:12]}"
         command = " ".join(["python -m cognitive_runtime nodes", *self._expected.arguments])
@@ -81,7 +83,7 @@ class RayProbe:
         try:
             status, answer = await self._ask("POST", "/api/jobs/", body)
             if status != 200:
-                return wrong(f"Ray takes no jobs (HTTP {status}): {_last_line(answer)}", "look at the dashboard's log")
+                return failed(f"Ray takes no jobs (HTTP {status}): {_last_line(answer)}", "look at the dashboard's log")
             return await self._outcome(job)
         finally:
             await self._forget(job)
@@ -94,8 +96,8 @@ class RayProbe:
         if report is not None:
             return judge_nodes(json.loads(report.removeprefix(REPORT_MARK)), self._expected.runtime)
         if any(text in logs for text in _NOT_INSTALLED):
-            return wrong("the head node has no cognitive_runtime", _INSTALL_HINT)
-        return wrong(f"a job ended as {status}: {_last_line(logs)}", "look at Ray's own logs of jobs")
+            return failed("the head node has no cognitive_runtime", _INSTALL_HINT)
+        return failed(f"a job ended as {status}: {_last_line(logs)}", "look at Ray's own logs of jobs")
 
     async def _end(self, job: str) -> str:
         """Return how the job has ended, when it has."""
@@ -142,20 +144,20 @@ def judge_nodes(answers: Sequence[dict[str, Any]], runtime: str) -> Finding:
     """Return what the nodes' answers mean; ``runtime`` is the version that they should have."""
     absent = [f"{each['node']} ({each['error']})" for each in answers if each.get("error")]
     if absent:
-        return wrong(f"cognitive_runtime cannot be used on {', '.join(absent)}", _INSTALL_HINT)
+        return failed(f"cognitive_runtime cannot be used on {', '.join(absent)}", _INSTALL_HINT)
     other = [f"{each['node']} has {each['runtime']}" for each in answers if each["runtime"] != runtime]
     if other:
-        return wrong(f"other versions than {runtime} here: {', '.join(other)}", _INSTALL_HINT)
+        return failed(f"other versions than {runtime} here: {', '.join(other)}", _INSTALL_HINT)
     missing = [f"{each['node']} lacks {', '.join(each['missing'])}" for each in answers if each["missing"]]
     if missing:
         hint = f"mount the agent's Secret on every node, below {answers[0]['secrets_dir']}"
-        return wrong(f"absent or empty among the agent's secrets: {'; '.join(missing)}", hint)
+        return failed(f"absent or empty among the agent's secrets: {'; '.join(missing)}", hint)
     spools = [each["node"] for each in answers if not each["can_spool"]]
     if spools:
-        return wrong(
+        return failed(
             f"the spool folder cannot be written on {', '.join(spools)}", "set COGNITIVE_SPOOL_DIR on Ray's nodes"
         )
-    return fine(f"{len(answers)} nodes have cognitive-runtime {runtime}")
+    return passed(f"{len(answers)} nodes have cognitive-runtime {runtime}")
 
 
 def _last_line(text: Any) -> str:

@@ -11,7 +11,7 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 """
 
-ASK: Final = (
+ACQUIRE: Final = (
     _NOW
     + """
 -- KEYS: slots, booked, answer
@@ -71,7 +71,7 @@ if redis.call('HEXISTS', KEYS[1], 't' .. ARGV[1]) == 1 then
 end
 """
 
-REMEMBER: Final = (
+CACHE_RESULT: Final = (
     _NOW
     + """
 -- KEYS: answer. ARGV: value, time to live in ms

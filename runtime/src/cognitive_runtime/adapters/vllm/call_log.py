@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cognitive_runtime.adapters.vllm.answer import Answer
+from cognitive_runtime.adapters.vllm.completion import Completion
 from cognitive_runtime.domain import LLMLogging, ReasoningError, VLLMRequest
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -38,10 +38,10 @@ class CallLog:
             line = self._line("ModelCallFailed", error_type=error.error_type, seconds=round(seconds, 3))
             _LOGGER.warning("model call failed", extra=line)
 
-    def answered(self, answer: Answer, seconds: float) -> None:
+    def answered(self, answer: Completion, seconds: float) -> None:
         """Note what came, as far as it is wanted."""
         if self.wanted.tokens:
-            usage = answer.count()
+            usage = answer.token_usage()
             tokens = {
                 "prompt_tokens": usage.prompt_tokens,
                 "completion_tokens": usage.completion_tokens,

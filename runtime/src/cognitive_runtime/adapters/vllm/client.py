@@ -7,8 +7,8 @@ from itertools import count
 from typing import Final
 
 from cognitive_runtime.adapters.tracing import span
-from cognitive_runtime.adapters.vllm.answer import Answer
 from cognitive_runtime.adapters.vllm.call_log import CallLog
+from cognitive_runtime.adapters.vllm.completion import Completion
 from cognitive_runtime.adapters.vllm.retry import RetryPolicy
 from cognitive_runtime.adapters.vllm.server import ModelServer
 from cognitive_runtime.domain import (
@@ -77,7 +77,7 @@ class VLLMHTTPClient:
             answer = await self._retry.run(lambda: self._call(server, request, next(numbers)))
         return self._response(request, answer)
 
-    async def _call(self, server: ModelServer, request: VLLMRequest, number: int) -> Answer:
+    async def _call(self, server: ModelServer, request: VLLMRequest, number: int) -> Completion:
         log = CallLog(self._logging, server.name, request, number)
         permit = await self._allowance.acquire(request)
         begun_s = time.monotonic()
@@ -89,15 +89,15 @@ class VLLMHTTPClient:
             log.failed(error, time.monotonic() - begun_s)
             raise
         log.answered(answer, time.monotonic() - begun_s)
-        await self._allowance.settle(permit, answer.count())
+        await self._allowance.settle(permit, answer.token_usage())
         return answer
 
-    async def _traced(self, server: ModelServer, request: VLLMRequest, timeout_s: float) -> Answer:
+    async def _traced(self, server: ModelServer, request: VLLMRequest, timeout_s: float) -> Completion:
         """Make a call as a span. Source of the names: OpenTelemetry's conventions for generative AI."""
         known = {"gen_ai.operation.name": "chat", "gen_ai.request.model": request.model, "server.address": server.name}
         with span(f"chat {request.model}", known) as calling:
             answer = await server.complete(request, self._read_key(), timeout_s)
-            usage = answer.count()
+            usage = answer.token_usage()
             calling.set_attribute("gen_ai.usage.input_tokens", usage.prompt_tokens)
             calling.set_attribute("gen_ai.usage.output_tokens", usage.completion_tokens)
         return answer
@@ -113,8 +113,8 @@ class VLLMHTTPClient:
         finally:
             await server.close()
 
-    def _response(self, request: VLLMRequest, answer: Answer) -> VLLMResponse:
-        usage = answer.count()
+    def _response(self, request: VLLMRequest, answer: Completion) -> VLLMResponse:
+        usage = answer.token_usage()
         if not answer.choices:
             raise EmptyResponse("The model answered without a choice.", usage=usage)
         choice = answer.choices[0]

@@ -7,12 +7,12 @@ import openai
 from openai import DefaultAsyncHttpxClient
 from pydantic import ValidationError
 
-from cognitive_runtime.adapters.vllm.answer import Part
-from cognitive_runtime.adapters.vllm.dialect import Dialect, dialect_of
+from cognitive_runtime.adapters.vllm.completion import Part
 from cognitive_runtime.adapters.vllm.endpoint import printable
+from cognitive_runtime.adapters.vllm.provider_api import ProviderAPI, provider_api
 from cognitive_runtime.adapters.vllm.server import ModelServer
 from cognitive_runtime.domain import BadRequest, Message, ModelEndpoint, RateLimited, ReasoningError, VLLMRequest
-from cognitive_runtime.domain.diagnosis import Finding, fine, not_checked, wrong
+from cognitive_runtime.domain.finding import Finding, failed, passed, skipped
 
 INFERENCE_TIMEOUT_S: Final = 60.0
 _TOKENS: Final = 16
@@ -44,8 +44,8 @@ class ModelProbe:
     def __init__(self, target: ModelEndpoint, key: str | None) -> None:
         self._target = target
         self._key = key
-        self._dialect = dialect_of(target.provider, target.api_version)
-        self._name = printable(self._dialect.address(target.endpoint))
+        self._api = provider_api(target.provider, target.api_version)
+        self._name = printable(self._api.address(target.endpoint))
         self._seen = _Seen(0)
 
     async def reach(self) -> Finding:
@@ -53,37 +53,37 @@ class ModelProbe:
         try:
             self._seen = await self._list()
         except openai.APITimeoutError:
-            return wrong(f"{self._name} does not answer in time", _REACH_HINT)
+            return failed(f"{self._name} does not answer in time", _REACH_HINT)
         except openai.APIConnectionError as error:
-            return wrong(f"{self._name} cannot be reached: {_cause(error)}", _REACH_HINT)
+            return failed(f"{self._name} cannot be reached: {_cause(error)}", _REACH_HINT)
         if self._seen.status >= 500:
-            return wrong(f"{self._name} answers HTTP {self._seen.status}", "look at the model server's own logs")
+            return failed(f"{self._name} answers HTTP {self._seen.status}", "look at the model server's own logs")
         if 300 <= self._seen.status < 400:
-            return wrong(f"{self._name} redirects (HTTP {self._seen.status})", "give the URL that it redirects to")
+            return failed(f"{self._name} redirects (HTTP {self._seen.status})", "give the URL that it redirects to")
         if self._seen.status == 200 and self._seen.models is None:
-            return wrong(f"{self._name} answers, but not with a list of models", _ADDRESS_HINT)
-        return fine(f"{self._name} answers (HTTP {self._seen.status})")
+            return failed(f"{self._name} answers, but not with a list of models", _ADDRESS_HINT)
+        return passed(f"{self._name} answers (HTTP {self._seen.status})")
 
     async def accept_key(self) -> Finding:
         """Say whether the key was taken."""
         what = "the API key" if self._key else "a request without an API key"
         if self._seen.status in _KEY_REFUSED or (self._seen.status == 400 and self._target.provider == "google"):
             hint = "replace the key in the Secret that the agent names" if self._key else "the server wants a key"
-            return wrong(f"{self._name} refuses {what} (HTTP {self._seen.status})", hint)
+            return failed(f"{self._name} refuses {what} (HTTP {self._seen.status})", hint)
         if self._seen.models is None:
-            return not_checked(f"{self._name} lists no models (HTTP {self._seen.status})", "prove the key with --infer")
-        return fine(f"{self._name} lists its models for {what}")
+            return skipped(f"{self._name} lists no models (HTTP {self._seen.status})", "prove the key with --infer")
+        return passed(f"{self._name} lists its models for {what}")
 
     async def serve(self) -> Finding:
         """Say whether the model is among those that are served."""
         models, model = self._seen.models, self._target.model
         if models is None:
-            return not_checked(f"{self._name} lists no models", "prove the model with --infer")
+            return skipped(f"{self._name} lists no models", "prove the model with --infer")
         if model in {name.removeprefix("models/") for name in models} | set(models):
-            return fine(f"{model} is served")
+            return passed(f"{model} is served")
         more = ", …" if len(models) > _SHOWN_MODELS else ""
         served = (", ".join(models[:_SHOWN_MODELS]) + more) or "none"
-        return wrong(f"{model!r} is not served; these are: {served}", "correct llm.model, or let the server load it")
+        return failed(f"{model!r} is not served; these are: {served}", "correct llm.model, or let the server load it")
 
     async def infer(self) -> Finding:
         """Let the model say a word."""
@@ -93,17 +93,17 @@ class ModelProbe:
         try:
             answer = await server.complete(question, self._key, INFERENCE_TIMEOUT_S)
         except ReasoningError as error:
-            return wrong(f"{error.error_type}: {error}", _hint(error))
+            return failed(f"{error.error_type}: {error}", _hint(error))
         finally:
             await server.close()
         if not answer.choices:
-            return wrong("the answer has no choices", _ADDRESS_HINT)
-        return fine(f"{self._target.model} answered, {answer.count().total_tokens} tokens")
+            return failed("the answer has no choices", _ADDRESS_HINT)
+        return passed(f"{self._target.model} answered, {answer.token_usage().total_tokens} tokens")
 
     async def _list(self) -> _Seen:
         web = DefaultAsyncHttpxClient(follow_redirects=False)  # other hosts would get the key
-        client = self._dialect.connect(self._target.endpoint).with_options(http_client=web)
-        headers = _headers(self._dialect, self._target.provider, self._key)
+        client = self._api.connect(self._target.endpoint).with_options(http_client=web)
+        headers = _headers(self._api, self._target.provider, self._key)
         try:
             raw = await client.models.with_raw_response.list(extra_headers=headers)
             return _Seen(raw.status_code, _models(raw.content))
@@ -117,7 +117,7 @@ _REACH_HINT: Final = "check the host, the port and the network policy between he
 _ADDRESS_HINT: Final = "is this the base URL of an OpenAI-compatible API? It usually ends in /v1"
 
 
-def _headers(dialect: Dialect, provider: str, key: str | None) -> dict[str, Any]:
+def _headers(dialect: ProviderAPI, provider: str, key: str | None) -> dict[str, Any]:
     if provider == "anthropic" and key:  # its list of models wants the key in the header of its own API
         return dialect.headers(None) | {"x-api-key": key, "anthropic-version": _ANTHROPIC_VERSION}
     return dialect.headers(key)

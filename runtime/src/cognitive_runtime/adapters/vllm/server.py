@@ -6,10 +6,10 @@ from typing import Any, Final, Literal
 
 import openai
 
-from cognitive_runtime.adapters.vllm.answer import Answer
-from cognitive_runtime.adapters.vllm.dialect import dialect_of
+from cognitive_runtime.adapters.vllm.completion import Completion
 from cognitive_runtime.adapters.vllm.endpoint import printable
 from cognitive_runtime.adapters.vllm.failures import classify
+from cognitive_runtime.adapters.vllm.provider_api import provider_api
 from cognitive_runtime.adapters.vllm.stream import STREAMED, assemble
 from cognitive_runtime.domain import BadRequest, ModelTimeout, ModelUnavailable, ReasoningError, VLLMRequest
 
@@ -24,12 +24,12 @@ class ModelServer:
     """The connections to one endpoint. Belongs to one event loop."""
 
     def __init__(self, endpoint: str, provider: str = "openaiCompatible", api_version: str | None = None) -> None:
-        self._dialect = dialect_of(provider, api_version)
-        self.name = printable(self._dialect.address(endpoint))
-        self._client = self._dialect.connect(endpoint)
+        self._api = provider_api(provider, api_version)
+        self.name = printable(self._api.address(endpoint))
+        self._client = self._api.connect(endpoint)
         self._unknown: dict[str, frozenset[_Unknown]] = {}
 
-    async def complete(self, request: VLLMRequest, api_key: str | None, timeout_s: float) -> Answer:
+    async def complete(self, request: VLLMRequest, api_key: str | None, timeout_s: float) -> Completion:
         """Make one call; a model that refuses what others know is asked again without it, now and ever after.
 
         Raises:
@@ -52,8 +52,8 @@ class ModelServer:
 
     async def _call(
         self, arguments: dict[str, Any], request: VLLMRequest, api_key: str | None, timeout_s: float
-    ) -> Answer:
-        headers = self._dialect.headers(api_key)
+    ) -> Completion:
+        headers = self._api.headers(api_key)
         if request.request_id:
             headers["X-Request-Id"] = request.request_id
         try:
@@ -66,7 +66,7 @@ class ModelServer:
         except ValueError:
             raise ModelUnavailable(f"The model server {self.name} answered what is no chat completion.") from None
 
-    async def _ask(self, arguments: dict[str, Any], headers: dict[str, Any]) -> Answer:
+    async def _ask(self, arguments: dict[str, Any], headers: dict[str, Any]) -> Completion:
         completions = self._client.chat.completions
         asked: dict[str, Any] = {
             "model": arguments["model"],
@@ -77,10 +77,10 @@ class ModelServer:
         }
         if "stream" not in arguments:
             raw = await completions.with_raw_response.create(**asked)
-            return Answer.model_validate_json(raw.content)
+            return Completion.model_validate_json(raw.content)
         async with completions.with_streaming_response.create(**asked) as response:
             if response.headers.get("content-type", "").startswith("application/json"):
-                return Answer.model_validate_json(await response.read())  # a server that knows no streams
+                return Completion.model_validate_json(await response.read())  # a server that knows no streams
             return await assemble(await response.parse())
 
     def _arguments(self, request: VLLMRequest, unknown: Set[_Unknown]) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class ModelServer:
             "model": request.model,
             "messages": [{"role": message.role, "content": message.content} for message in request.messages],
             "max_completion_tokens" if "max_tokens" in unknown else "max_tokens": request.max_tokens,
-            **self._dialect.settings({"temperature": request.temperature, "top_p": request.top_p}),
+            **self._api.settings({"temperature": request.temperature, "top_p": request.top_p}),
             **{name: value for name, value in penalties.items() if value},  # not every server knows them
             **(STREAMED if request.stream else {}),
             **({} if schema is None else {"response_format": _response_format(schema)}),

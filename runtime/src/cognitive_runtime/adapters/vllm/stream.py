@@ -5,7 +5,7 @@ from typing import Final
 
 from openai.types.chat import ChatCompletionChunk
 
-from cognitive_runtime.adapters.vllm.answer import Answer, AnswerMessage, Choice, Part, Tokens
+from cognitive_runtime.adapters.vllm.completion import Choice, Completion, CompletionMessage, Part, TokenCounts
 
 STREAMED: Final = {"stream": True, "stream_options": {"include_usage": True}}
 """What asks for pieces, and for the tokens in the last one."""
@@ -25,10 +25,10 @@ class _PieceOfChoice(Part):
 
 class _Piece(Part):
     choices: tuple[_PieceOfChoice, ...] = ()
-    usage: Tokens | None = None
+    usage: TokenCounts | None = None
 
 
-async def assemble(stream: AsyncIterator[ChatCompletionChunk]) -> Answer:
+async def assemble(stream: AsyncIterator[ChatCompletionChunk]) -> Completion:
     """Return the whole answer.
 
     Raises:
@@ -39,7 +39,7 @@ async def assemble(stream: AsyncIterator[ChatCompletionChunk]) -> Answer:
         raise ValueError("nothing came")
     usage = next((piece.usage for piece in reversed(pieces) if piece.usage), None)
     parts = [part for piece in pieces for part in piece.choices if part.index == 0]
-    return Answer(choices=(_choice(parts),) if parts else (), usage=usage)
+    return Completion(choices=(_choice(parts),) if parts else (), usage=usage)
 
 
 def _choice(parts: list[_PieceOfChoice]) -> Choice:
@@ -47,7 +47,7 @@ def _choice(parts: list[_PieceOfChoice]) -> Choice:
     if finish_reason is None:
         raise ValueError("the stream ended before the answer did")
     deltas = [part.delta for part in parts if part.delta]
-    message = AnswerMessage(
+    message = CompletionMessage(
         content=_joined([delta.content for delta in deltas]),
         refusal=_joined([delta.refusal for delta in deltas]),
         reasoning_content=_joined([delta.reasoning_content for delta in deltas]),

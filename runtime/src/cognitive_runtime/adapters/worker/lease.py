@@ -18,7 +18,7 @@ _LOOK_S: Final = 0.25
 
 
 @dataclass
-class LeaseKeeper:
+class LeaseRenewer:
     """Renews every 5 s; by the monotonic clock, a lease not renewed for 10 s is lost until the next renewal.
 
     Time counts from before a renewal was sent: the operator cannot have seen it earlier.
@@ -30,7 +30,7 @@ class LeaseKeeper:
     monotonic: Callable[[], float]
     _renewed_at: float = float("-inf")
     _held: bool = False
-    _poked: asyncio.Event = field(default_factory=asyncio.Event)
+    _renew_requested: asyncio.Event = field(default_factory=asyncio.Event)
     _first: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -42,9 +42,9 @@ class LeaseKeeper:
         """Return when the lease was shown for the first time."""
         await self._first.wait()
 
-    def poke(self) -> None:
+    def renew_now(self) -> None:
         """Renew now: what the lease says has changed."""
-        self._poked.set()
+        self._renew_requested.set()
 
     async def run(self) -> None:
         """Keep the lease until cancelled."""
@@ -57,7 +57,7 @@ class LeaseKeeper:
             await cancel(watch)
 
     async def _renew(self) -> bool:
-        self._poked.clear()
+        self._renew_requested.clear()
         began = self.monotonic()
         try:
             await self.leases.renew(self.describe())
@@ -83,6 +83,6 @@ class LeaseKeeper:
     async def _pause(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
-                await self._poked.wait()
+                await self._renew_requested.wait()
         except TimeoutError:
             return

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cognitive_runtime.adapters.cancellation import cancel
-from cognitive_runtime.adapters.worker.attempts import AttemptParts, Attempts, Handling
-from cognitive_runtime.adapters.worker.health import Conditions, NotReady, check_ready
-from cognitive_runtime.adapters.worker.lease import LeaseKeeper
+from cognitive_runtime.adapters.worker.attempt_runner import AttemptDependencies, AttemptRunner, DeliveryOutcome
+from cognitive_runtime.adapters.worker.lease import LeaseRenewer
 from cognitive_runtime.adapters.worker.ports import IDelivery, ILeases, IRequestSource, ISecrets, WorkerState
-from cognitive_runtime.adapters.worker.watch import WatchedReasoner
+from cognitive_runtime.adapters.worker.readiness import NotReady, ReadinessFacts, check_ready
+from cognitive_runtime.adapters.worker.tracked_reasoner import TrackedReasoner
 from cognitive_runtime.domain import AttemptOutcome, CredentialsNotMounted, ExecutionRequest, FailureResult
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -25,13 +25,13 @@ _PUBLISH_RESERVE_S: Final = 0.8
 
 
 @dataclass(frozen=True)
-class WorkerParts:
+class WorkerDependencies:
     """What a worker is made of."""
 
-    attempts: AttemptParts
+    attempts: AttemptDependencies
     source: IRequestSource
     leases: ILeases
-    reasoner: WatchedReasoner
+    reasoner: TrackedReasoner
     """What the attempts think with."""
     secrets: ISecrets
     concurrency: int
@@ -40,7 +40,7 @@ class WorkerParts:
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """What the worker's keeper needs to know of it."""
+    """What the worker's renewer needs to know of it."""
 
     ready: bool
     draining: bool
@@ -53,13 +53,13 @@ class WorkerStatus:
 class Worker:
     """Executes the requests of one agent, up to ``concurrency`` at once on one event loop."""
 
-    parts: WorkerParts
-    _keeper: LeaseKeeper = field(init=False)
-    _attempts: Attempts = field(init=False)
+    parts: WorkerDependencies
+    _keeper: LeaseRenewer = field(init=False)
+    _attempts: AttemptRunner = field(init=False)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     _services: set[asyncio.Task[Any]] = field(default_factory=set)
     _draining: bool = False
-    _held_by: str | None = None
+    _stuck_attempt: str | None = None
     _crashed: str | None = None
     _refused_secret: str | None = None
     _was_ready: bool = True
@@ -67,12 +67,12 @@ class Worker:
 
     def __post_init__(self) -> None:
         parts = self.parts
-        self._keeper = LeaseKeeper(parts.leases, self._state, self._on_lease_lost, parts.attempts.clock.monotonic)
-        self._attempts = Attempts(parts.attempts, lambda: self._keeper.is_held, self._on_outcome)
+        self._lease = LeaseRenewer(parts.leases, self._state, self._on_lease_lost, parts.attempts.clock.monotonic)
+        self._attempts = AttemptRunner(parts.attempts, lambda: self._lease.is_held, self._on_outcome)
 
     async def start(self, *, pull: bool = True) -> None:
         """Begin to show that the worker lives and, unless told otherwise, to pull requests."""
-        self.serve(self._keeper.run())
+        self.serve(self._lease.run())
         if pull:
             await self.parts.source.start()
             self.serve(self._intake())
@@ -89,11 +89,11 @@ class Worker:
         return WorkerStatus(
             ready=self._why_not_ready() is None,
             draining=self._draining,
-            wedged=self._held_by is not None or self._crashed is not None,
+            wedged=self._stuck_attempt is not None or self._crashed is not None,
             running=len(self._tasks),
         )
 
-    def submit(self, delivery: IDelivery) -> asyncio.Task[Handling]:
+    def submit(self, delivery: IDelivery) -> asyncio.Task[DeliveryOutcome]:
         """Execute the attempt that a delivery asks for, if it is this worker's to execute."""
         task = asyncio.create_task(self._handle(delivery))
         self._tasks.add(task)
@@ -124,13 +124,13 @@ class Worker:
         self.drain()
         await self.parts.source.stop()
         await self._idle_within(grace_s - _PUBLISH_RESERVE_S)
-        self._attempts.shut_down()
+        self._attempts.stop_for_shutdown()
         await self._idle_within(_PUBLISH_RESERVE_S)
         await cancel(*self._tasks, *self._services)
         await self.parts.leases.purge()
 
     async def _intake(self) -> None:
-        await self._keeper.wait_held()
+        await self._lease.wait_held()
         while not self._draining:
             self._note_readiness()
             slots = self.parts.concurrency - len(self._tasks)
@@ -154,22 +154,22 @@ class Worker:
                 _LOGGER.error("the agent is gone", extra={"event": "AgentGone", "problem": self.parts.source.problem})
                 self.drain()
 
-    async def _handle(self, delivery: IDelivery) -> Handling:
-        await self._keeper.wait_held()
+    async def _handle(self, delivery: IDelivery) -> DeliveryOutcome:
+        await self._lease.wait_held()
         return await self._attempts.handle(delivery)
 
     def _may_pull(self) -> bool:
         why_not = self._why_not_ready()
-        return self._keeper.is_held and (why_not is None or why_not.pulls)
+        return self._lease.is_held and (why_not is None or why_not.pulls)
 
     def _why_not_ready(self) -> NotReady | None:
         refused = self._refused_secret
         if refused is not None and not self.parts.secrets.missing([refused]):
             self._refused_secret = None
         return check_ready(
-            Conditions(
+            ReadinessFacts(
                 draining=self._draining,
-                held_by=self._held_by,
+                stuck_attempt=self._stuck_attempt,
                 crashed=self._crashed,
                 missing_secrets=tuple(self.parts.secrets.missing(self.parts.required_secrets)),
                 refused_secret=self._refused_secret,
@@ -188,7 +188,7 @@ class Worker:
         )
 
     def _on_lease_lost(self) -> None:
-        self._attempts.lose()
+        self._attempts.stop_for_lost_lease()
 
     def _on_outcome(self, request: ExecutionRequest, outcome: AttemptOutcome) -> None:
         refused = isinstance(outcome, FailureResult) and outcome.error_type == CredentialsNotMounted.__name__
@@ -200,14 +200,14 @@ class Worker:
         await asyncio.sleep(END_GRACE_S)
         if self.parts.reasoner.holds(attempt_id):
             _LOGGER.error("a stopped attempt does not end", extra={"event": "Wedged", "attempt": attempt_id})
-            self._held_by = attempt_id
+            self._stuck_attempt = attempt_id
             self._note_change()
 
     def _note_readiness(self) -> None:
         is_ready = self._why_not_ready() is None
         if is_ready != self._was_ready:
             self._was_ready = is_ready
-            self._keeper.poke()
+            self._lease.renew_now()
 
     def _note_change(self) -> None:
         self._note_readiness()

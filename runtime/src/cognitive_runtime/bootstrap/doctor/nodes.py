@@ -8,14 +8,14 @@ from importlib.metadata import version
 from typing import Any
 
 from cognitive_runtime.adapters.ray.actors import connect_to_ray, leave_ray
-from cognitive_runtime.adapters.ray.nodes import NodeAnswer, ask_nodes
+from cognitive_runtime.adapters.ray.nodes import NodeReport, run_on_nodes
 from cognitive_runtime.adapters.ray.probe import REPORT_MARK
 from cognitive_runtime.bootstrap.doctor.settings import DoctorSettings
 
 _NAMESPACE = "cognitive-doctor"
 
 
-def look_around(agent_uid: str | None, files: Sequence[str]) -> dict[str, Any]:
+def inspect_node(agent_uid: str | None, files: Sequence[str]) -> dict[str, Any]:
     """Return what this node has. Runs on the node, with the environment that workers have there."""
     settings = DoctorSettings(environ=dict(os.environ), agent_uid=agent_uid)
     spool = next(path for path in (settings.spool_dir, *settings.spool_dir.parents) if path.exists())
@@ -31,12 +31,12 @@ def report_nodes(agent_uid: str | None, files: Sequence[str]) -> int:
     """Print one line with the answers of all nodes."""
     connect_to_ray(_NAMESPACE)
     try:
-        answers = ask_nodes(look_around, agent_uid, tuple(files))
+        answers = run_on_nodes(inspect_node, agent_uid, tuple(files))
     finally:
         leave_ray()
     sys.stdout.write(f"{REPORT_MARK}{json.dumps([_plain(each) for each in answers])}\n")
     return 0
 
 
-def _plain(found: NodeAnswer) -> dict[str, Any]:
+def _plain(found: NodeReport) -> dict[str, Any]:
     return {"node": found.node, "error": found.error, **(found.answer or {})}

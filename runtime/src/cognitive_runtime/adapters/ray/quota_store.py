@@ -11,8 +11,8 @@ from uuid import uuid4
 from ray.exceptions import RayError
 
 from cognitive_runtime.adapters.ray.actors import connect_to_ray
-from cognitive_runtime.adapters.ray.ledger_actor import Patience, find_ledger, join_ledger
-from cognitive_runtime.domain import Ledger, Permit, Question, Reply
+from cognitive_runtime.adapters.ray.quota_actor import IdleTimeout, ensure_quota_actor, find_quota_actor
+from cognitive_runtime.domain import Permit, QuotaDecision, QuotaRequest, QuotaStore
 
 _LOGGER: Final = logging.getLogger(__name__)
 CALL_TIMEOUT_S: Final = 10.0
@@ -23,86 +23,86 @@ Find = Callable[[], Any]
 """Returns the ledger's actor; blocks; raises what Ray raises when there is none."""
 
 
-class SharedLedger:
-    """Implements ``ILedger`` by the agent's named actor.
+class SharedQuotaStore:
+    """Implements ``IQuotaStore`` by the agent's named actor.
 
     While that cannot be reached, this process counts by itself up to its share of the limits and remembers nothing;
     it looks for the actor again every two seconds. Each outage is logged once.
     """
 
-    def __init__(self, find: Find, parts: int = 1) -> None:
+    def __init__(self, find: Find, workers: int = 1) -> None:
         """Take how to find the actor, and how many workers share the limits while it is away."""
         self._find = find
-        self._parts = parts
-        self._own = Ledger(uuid4().hex)
+        self._workers = workers
+        self._fallback = QuotaStore(uuid4().hex)
         self._actor: Any = None
-        self._look_again_s = 0.0
+        self._retry_at_s = 0.0
         self._is_away = False
-        self._looking = asyncio.Lock()
+        self._lookup_lock = asyncio.Lock()
 
-    async def ask(self, question: Question) -> Reply:
+    async def acquire(self, request: QuotaRequest) -> QuotaDecision:
         """Ask the shared ledger, or the own one."""
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 actor = await self._shared()
                 if actor is not None:
-                    reply: Reply = await actor.ask.remote(question)
-                    self._found()
-                    return reply
+                    decision: QuotaDecision = await actor.acquire.remote(request)
+                    self._on_recovered()
+                    return decision
         except (RayError, OSError, RuntimeError, ValueError, TimeoutError) as error:
-            self._lose(error)
-        limit = question.limit and question.limit.share(self._parts)
-        return self._own.ask(replace(question, key=None, limit=limit), time.monotonic())
+            self._on_lost(error)
+        limit = request.limit and request.limit.share(self._workers)
+        return self._fallback.acquire(replace(request, key=None, limit=limit), time.monotonic())
 
     def correct(self, permit: Permit, used_tokens: int) -> None:
         """Count what a call has cost, in the ledger that booked it."""
-        if permit.slot and permit.slot.ledger == self._own.name:
-            self._own.correct(permit, used_tokens)
+        if permit.slot and permit.slot.store == self._fallback.name:
+            self._fallback.correct(permit, used_tokens)
         else:
-            self._tell("correct", permit, used_tokens)
+            self._send("correct", permit, used_tokens)
 
-    def remember(self, key: str, value: bytes, ttl_s: float) -> None:
+    def cache_result(self, key: str, value: bytes, ttl_s: float) -> None:
         """Let the shared ledger keep an answer."""
-        self._tell("remember", key, value, ttl_s)
+        self._send("cache_result", key, value, ttl_s)
 
-    def _tell(self, method: str, *arguments: Any) -> None:
+    def _send(self, method: str, *arguments: Any) -> None:
         """Send a message whose answer nobody waits for."""
         try:
             if self._actor is not None:
                 getattr(self._actor, method).remote(*arguments)
         except RayError as error:
-            self._lose(error)
+            self._on_lost(error)
 
     async def _shared(self) -> Any:
-        async with self._looking:
-            if self._actor is None and time.monotonic() >= self._look_again_s:
+        async with self._lookup_lock:
+            if self._actor is None and time.monotonic() >= self._retry_at_s:
                 self._actor = await asyncio.to_thread(self._find)
             return self._actor
 
-    def _found(self) -> None:
+    def _on_recovered(self) -> None:
         if self._is_away:
             self._is_away = False
             _LOGGER.info("limits and cache are shared again", extra={"event": "LedgerFound"})
 
-    def _lose(self, error: Exception) -> None:
+    def _on_lost(self, error: Exception) -> None:
         self._actor = None
-        self._look_again_s = time.monotonic() + AWAY_S
+        self._retry_at_s = time.monotonic() + AWAY_S
         if not self._is_away:
             self._is_away = True
             extra = {"event": "LedgerLost", "reason": type(error).__name__}
             _LOGGER.warning("this worker keeps its share of the limits by itself, without a cache", extra=extra)
 
 
-def executor_ledger(agent_uid: str, workers: int) -> SharedLedger:
+def executor_quota_store(agent_uid: str, workers: int) -> SharedQuotaStore:
     """Return the ledger for a worker of an executor, whose driver keeps it."""
-    return SharedLedger(lambda: find_ledger(agent_uid), workers)
+    return SharedQuotaStore(lambda: find_quota_actor(agent_uid), workers)
 
 
-def attempt_ledger(namespace: str, agent_uid: str) -> SharedLedger:
+def attempt_quota_store(namespace: str, agent_uid: str) -> SharedQuotaStore:
     """Return the ledger for an attempt in Job mode: joins Ray first, and makes the ledger if there is none."""
 
     def find() -> Any:
         connect_to_ray(namespace)
-        return join_ledger(agent_uid, Patience())
+        return ensure_quota_actor(agent_uid, IdleTimeout())
 
-    return SharedLedger(find)
+    return SharedQuotaStore(find)

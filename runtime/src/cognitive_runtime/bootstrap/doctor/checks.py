@@ -9,7 +9,7 @@ from cognitive_runtime.adapters.nats.connection import BrokerSettings
 from cognitive_runtime.adapters.nats.probe import BrokerProbe
 from cognitive_runtime.adapters.ray.probe import JOB_S, Expected, RayProbe
 from cognitive_runtime.adapters.vllm.probe import INFERENCE_TIMEOUT_S, ModelProbe
-from cognitive_runtime.application.examine import Check, Examined, examine
+from cognitive_runtime.application.checks import Check, CheckResult, run_checks
 from cognitive_runtime.bootstrap.doctor.local import (
     LLM_HINT,
     check_environment,
@@ -20,7 +20,7 @@ from cognitive_runtime.bootstrap.doctor.local import (
 from cognitive_runtime.bootstrap.doctor.report import as_json, as_text, is_well, without_secrets
 from cognitive_runtime.bootstrap.doctor.settings import DoctorSettings, Target
 from cognitive_runtime.domain import CredentialsNotMounted
-from cognitive_runtime.domain.diagnosis import Finding, not_checked, wrong
+from cognitive_runtime.domain.finding import Finding, failed, skipped
 from cognitive_runtime.llm_config import LLMConfigError
 
 MODEL_S: Final = 10.0
@@ -36,9 +36,9 @@ async def run_doctor(settings: DoctorSettings) -> tuple[str, int]:
     return (as_json if settings.as_json else as_text)(found), 0 if is_well(found) else 1
 
 
-async def _examine(settings: DoctorSettings) -> tuple[Examined, ...]:
+async def _examine(settings: DoctorSettings) -> tuple[CheckResult, ...]:
     checks = [*_local_checks(settings), *_model_checks(settings), *_broker_checks(settings), *_ray_checks(settings)]
-    return await examine([check for check in checks if check.group in settings.only])
+    return await run_checks([check for check in checks if check.group in settings.only])
 
 
 def _local_checks(settings: DoctorSettings) -> list[Check]:
@@ -67,13 +67,13 @@ def _model_steps(settings: DoctorSettings) -> list[Callable[[], Awaitable[Findin
         target = settings.model()
         key = _key(settings, target) if target else None
     except LLMConfigError as error:
-        return [partial(_say, wrong(str(error), LLM_HINT))] * 4
+        return [partial(_say, failed(str(error), LLM_HINT))] * 4
     except CredentialsNotMounted as error:
-        return [partial(_say, wrong(str(error), _KEY_HINT))] * 4
+        return [partial(_say, failed(str(error), _KEY_HINT))] * 4
     if target is None:
-        return [partial(_say, not_checked(_NO_MODEL, _NO_MODEL_HINT, blocks=True))] * 4
+        return [partial(_say, skipped(_NO_MODEL, _NO_MODEL_HINT, blocks=True))] * 4
     probe = ModelProbe(target.endpoint, key)
-    not_asked = partial(_say, not_checked("no answer is asked for", "give --infer: it costs a few tokens"))
+    not_asked = partial(_say, skipped("no answer is asked for", "give --infer: it costs a few tokens"))
     return [probe.reach, probe.accept_key, probe.serve, probe.infer if settings.infers else not_asked]
 
 
@@ -103,7 +103,7 @@ def _ray_checks(settings: DoctorSettings) -> list[Check]:
     return [
         Check("ray", "ray", probe.reach),
         Check("ray-version", "ray", probe.match_version, ("ray",)),
-        Check("ray-nodes", "ray", probe.look_at_nodes, ("ray",), JOB_S),
+        Check("ray-nodes", "ray", probe.check_nodes, ("ray",), JOB_S),
     ]
 
 

@@ -27,7 +27,7 @@ from cognitive_runtime.domain import (
 _LOGGER: Final = logging.getLogger(__name__)
 
 
-class Handling(StrEnum):
+class DeliveryOutcome(StrEnum):
     """What became of a delivery."""
 
     PUBLISHED = "published"
@@ -37,7 +37,7 @@ class Handling(StrEnum):
 
 
 @dataclass(frozen=True)
-class AttemptParts:
+class AttemptDependencies:
     """What executing attempts takes."""
 
     identity: WorkerIdentity
@@ -48,10 +48,10 @@ class AttemptParts:
 
 
 @dataclass
-class Attempts:
+class AttemptRunner:
     """The attempts of one worker, each executed at most once by anybody."""
 
-    parts: AttemptParts
+    parts: AttemptDependencies
     is_lease_held: Callable[[], bool]
     on_outcome: Callable[[ExecutionRequest, AttemptOutcome], None]
     _running: dict[str, StopSignal] = field(default_factory=dict)
@@ -67,47 +67,47 @@ class Attempts:
         if signal is not None:
             signal.stop(Cancelled(f"The operator stopped the attempt: {reason}."))
 
-    def lose(self) -> None:
+    def stop_for_lost_lease(self) -> None:
         """Stop all attempts: the operator has given them up, or will before they end."""
         self._stop_all(_lease_lost())
 
-    def shut_down(self) -> None:
+    def stop_for_shutdown(self) -> None:
         """Stop all attempts: their worker ends."""
         self._stop_all(InternalError("The executor was shut down before the attempt ended."))
 
-    async def handle(self, delivery: IDelivery) -> Handling:
+    async def handle(self, delivery: IDelivery) -> DeliveryOutcome:
         """Execute the attempt that a delivery asks for, if it is this worker's to execute."""
         if delivery.attempt_id in self._running:
             await delivery.ack()
-            return Handling.CLAIMED_ELSEWHERE
+            return DeliveryOutcome.CLAIMED_ELSEWHERE
         asked = self._read(delivery)
         if asked is None:
             await delivery.terminate()
-            return Handling.UNREADABLE
+            return DeliveryOutcome.UNREADABLE
         if asked.mode != self.parts.identity.mode:
             await delivery.ack()
-            return Handling.OTHER_MODE
+            return DeliveryOutcome.OTHER_MODE
         self._running[delivery.attempt_id] = StopSignal()
         try:
             return await self._claim_and_run(delivery, asked)
         finally:
             del self._running[delivery.attempt_id]
 
-    async def _claim_and_run(self, delivery: IDelivery, asked: ExecutionRequest | FailureResult) -> Handling:
+    async def _claim_and_run(self, delivery: IDelivery, asked: ExecutionRequest | FailureResult) -> DeliveryOutcome:
         began = self.parts.clock.monotonic()
         claimed = await self.parts.claims.create(delivery.attempt_id)
         await delivery.ack()
         if not claimed:
-            return Handling.CLAIMED_ELSEWHERE
+            return DeliveryOutcome.CLAIMED_ELSEWHERE
         if isinstance(asked, FailureResult):
             await self.parts.publisher.publish_failure(asked)
             _log_outcome(asked)
-            return Handling.PUBLISHED
+            return DeliveryOutcome.PUBLISHED
         signal = self._running[delivery.attempt_id]
         if self.parts.clock.monotonic() - began > LOST_AFTER_S or not self.is_lease_held():
             signal.stop(_lease_lost())  # the answer of the broker came too late: it may be given up already
         await self._run(asked, signal)
-        return Handling.PUBLISHED
+        return DeliveryOutcome.PUBLISHED
 
     async def _run(self, request: ExecutionRequest, signal: StopSignal) -> None:
         identity = self.parts.identity

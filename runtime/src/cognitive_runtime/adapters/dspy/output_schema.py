@@ -28,7 +28,7 @@ class InvalidOutput(UnusableAnswer):
     """The output does not satisfy the task's schema; the message says where and what was expected there."""
 
 
-class RequestedOutput:
+class OutputSchema:
     """Checks the output of one attempt. No schema is ever fetched, and a pattern takes linear time."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class CheckStatus(StrEnum):
     """What came of a check."""
 
     OK = "ok"
@@ -16,7 +16,7 @@ class Verdict(StrEnum):
 class Finding:
     """What one check found. It never holds the content of a secret."""
 
-    verdict: Verdict
+    status: CheckStatus
     message: str
     hint: str = ""
     """What to do about it."""
@@ -24,16 +24,16 @@ class Finding:
     """Whether the checks that build on this one can find nothing."""
 
 
-def fine(message: str) -> Finding:
+def passed(message: str) -> Finding:
     """Return that all is well."""
-    return Finding(Verdict.OK, message)
+    return Finding(CheckStatus.OK, message)
 
 
-def wrong(message: str, hint: str) -> Finding:
+def failed(message: str, hint: str) -> Finding:
     """Return what is wrong and what to do."""
-    return Finding(Verdict.FAILED, message, hint, blocks=True)
+    return Finding(CheckStatus.FAILED, message, hint, blocks=True)
 
 
-def not_checked(message: str, hint: str = "", *, blocks: bool = False) -> Finding:
+def skipped(message: str, hint: str = "", *, blocks: bool = False) -> Finding:
     """Return why there is nothing to say."""
-    return Finding(Verdict.SKIPPED, message, hint, blocks=blocks)
+    return Finding(CheckStatus.SKIPPED, message, hint, blocks=blocks)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Conditions:
+class ReadinessFacts:
     """What decides over a worker's readiness."""
 
     draining: bool = False
-    held_by: str | None = None
+    stuck_attempt: str | None = None
     """Attempt whose reasoning did not end when it was stopped."""
     crashed: str | None = None
     """Error that ended a part of the worker."""
@@ -30,16 +30,18 @@ class NotReady:
     """Whether it asks for requests all the same."""
 
 
-def check_ready(found: Conditions) -> NotReady | None:
+def check_ready(found: ReadinessFacts) -> NotReady | None:
     """Return the first reason that keeps a worker from being ready, None if there is none."""
     return next(_reasons(found), None)
 
 
-def _reasons(found: Conditions) -> Iterator[NotReady]:
+def _reasons(found: ReadinessFacts) -> Iterator[NotReady]:
     if found.draining:
         yield NotReady("Draining", "The worker finishes what it has and ends.")
-    if found.held_by:
-        yield NotReady("Wedged", f"Attempt {found.held_by} did not end when it was stopped; the worker is replaced.")
+    if found.stuck_attempt:
+        yield NotReady(
+            "Wedged", f"Attempt {found.stuck_attempt} did not end when it was stopped; the worker is replaced."
+        )
     if found.crashed:
         yield NotReady("Crashed", f"A part of the worker ended with {found.crashed}; the worker is replaced.")
     if found.missing_secrets:

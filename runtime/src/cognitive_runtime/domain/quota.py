@@ -3,7 +3,7 @@
 from math import floor
 from typing import Final
 
-from cognitive_runtime.domain.limits import Permit, Question, RateLimit, Reply, Slot
+from cognitive_runtime.domain.limits import Permit, QuotaDecision, QuotaRequest, RateLimit, Slot
 from cognitive_runtime.domain.result_cache import ResultCache
 
 WINDOW_S: Final = 60.0
@@ -48,7 +48,7 @@ class SlidingWindow:
             self._sum -= self._spent.pop(slot)
 
 
-class Ledger:
+class QuotaStore:
     """Answers what attempts ask. Its caller tells the time, in seconds that never jump."""
 
     def __init__(self, name: str, cache: ResultCache | None = None) -> None:
@@ -57,7 +57,7 @@ class Ledger:
         self._cache = cache
         self._requests = SlidingWindow()
         self._tokens = SlidingWindow()
-        self.useful_until_s = 0.0
+        self.in_use_until_s = 0.0
         """From when on nothing that it holds counts."""
 
     @property
@@ -65,36 +65,36 @@ class Ledger:
         """What tells its bookings from those of others."""
         return self._name
 
-    def ask(self, question: Question, now_s: float) -> Reply:
+    def acquire(self, request: QuotaRequest, now_s: float) -> QuotaDecision:
         """Return the answer that is there, else leave for a call, booked, or how long to wait for it."""
-        if self._cache is not None and question.key is not None:
-            found = self._cache.get(question.key, question.max_age_s, now_s)
+        if self._cache is not None and request.key is not None:
+            found = self._cache.get(request.key, request.max_age_s, now_s)
             if found is not None:
-                return Reply(found=found)
-        return Reply() if question.limit is None else self._book(question.limit, question.tokens, now_s)
+                return QuotaDecision(cached=found)
+        return QuotaDecision() if request.limit is None else self._book(request.limit, request.tokens, now_s)
 
     def correct(self, permit: Permit, used_tokens: int) -> None:
         """Count what a call has cost instead of its estimate."""
-        if permit.slot is not None and permit.slot.ledger == self._name:
+        if permit.slot is not None and permit.slot.store == self._name:
             self._tokens.correct(permit.slot.number, used_tokens - permit.tokens)
 
-    def remember(self, key: str, value: bytes, ttl_s: float, now_s: float) -> None:
+    def cache_result(self, key: str, value: bytes, ttl_s: float, now_s: float) -> None:
         """Keep an answer, if there is room for it."""
         if self._cache is not None:
             self._cache.put(key, value, ttl_s, now_s)
-            self.useful_until_s = max(self.useful_until_s, now_s + ttl_s)
+            self.in_use_until_s = max(self.in_use_until_s, now_s + ttl_s)
 
-    def _book(self, limit: RateLimit, tokens: int, now_s: float) -> Reply:
+    def _book(self, limit: RateLimit, tokens: int, now_s: float) -> QuotaDecision:
         wait_s = max(
             self._requests.wait_s(1, limit.requests_per_minute, now_s),
             self._tokens.wait_s(tokens, limit.tokens_per_minute, now_s),
         )
         if wait_s > 0:
-            return Reply(wait_s=wait_s)
+            return QuotaDecision(wait_s=wait_s)
         self._requests.add(1, now_s)
         slot = self._tokens.add(tokens, now_s)
-        self.useful_until_s = max(self.useful_until_s, _counts_until_s(slot))
-        return Reply(permit=Permit(Slot(self._name, slot), tokens))
+        self.in_use_until_s = max(self.in_use_until_s, _counts_until_s(slot))
+        return QuotaDecision(permit=Permit(Slot(self._name, slot), tokens))
 
 
 def _counts_until_s(slot: int) -> float:

@@ -30,15 +30,15 @@ class _InexpressibleError(Exception):
     pass
 
 
-def guide_of(schema: Mapping[str, Any], tokens: int) -> dict[str, Any] | None:
+def guided_schema(schema: Mapping[str, Any], tokens: int) -> dict[str, Any] | None:
     """Return the guide, whose longest value needs about ``tokens`` tokens; None if the schema has none."""
     try:
-        return _Guide(schema).of(dict(schema), tokens)
+        return _SchemaBuilder(schema).of(dict(schema), tokens)
     except (_InexpressibleError, RecursionError):
         return None
 
 
-class _Guide:
+class _SchemaBuilder:
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = dict(root)
         self._nodes = 0

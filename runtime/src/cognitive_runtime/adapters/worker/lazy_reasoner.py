@@ -8,7 +8,7 @@ from cognitive_runtime.domain import ExecutionRequest, IReasoner, Reasoning
 
 
 @dataclass
-class DeferredReasoner:
+class LazyReasoner:
     """An ``IReasoner`` that is made in a thread: importing a reasoning framework takes seconds."""
 
     make: Callable[[], IReasoner]

@@ -18,7 +18,7 @@ _CONNECTIONS: Final = Limits(max_connections=1000, max_keepalive_connections=16)
 _AZURE_API: Final = re.compile(r"/openai(/.*)?$")
 
 
-class Dialect:
+class ProviderAPI:
     """OpenAI's chat completions as nearly everybody speaks them: vLLM, OpenAI, Google, gateways."""
 
     _follows_redirects = True
@@ -49,7 +49,7 @@ class Dialect:
         return DefaultAsyncHttpxClient(limits=_CONNECTIONS, follow_redirects=self._follows_redirects)
 
 
-class Anthropic(Dialect):
+class AnthropicAPI(ProviderAPI):
     """Anthropic's OpenAI compatibility: its newer models take ``temperature`` or ``top_p``, not both."""
 
     def settings(self, sampling: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class Anthropic(Dialect):
         return {name: value for name, value in sampling.items() if name != "top_p" or value != 1}
 
 
-class Azure(Dialect):
+class AzureAPI(ProviderAPI):
     """Azure OpenAI's API without versions, ``…/openai/v1``; the key has a header of its own."""
 
     _follows_redirects = False
@@ -72,7 +72,7 @@ class Azure(Dialect):
         return _FOREIGN_HEADERS | {"Authorization": Omit(), "api-key": api_key or Omit()}
 
 
-class VersionedAzure(Azure):
+class VersionedAzureAPI(AzureAPI):
     """Azure OpenAI's API by its date: the model is the name of a deployment."""
 
     def __init__(self, api_version: str) -> None:
@@ -94,11 +94,11 @@ class VersionedAzure(Azure):
         )
 
 
-def dialect_of(provider: str, api_version: str | None = None) -> Dialect:
+def provider_api(provider: str, api_version: str | None = None) -> ProviderAPI:
     """Return how a provider is spoken to."""
     if provider == "azure":
-        return VersionedAzure(api_version) if api_version else Azure()
-    return Anthropic() if provider == "anthropic" else Dialect()
+        return VersionedAzureAPI(api_version) if api_version else AzureAPI()
+    return AnthropicAPI() if provider == "anthropic" else ProviderAPI()
 
 
 def load_client() -> None:
@@ -106,7 +106,7 @@ def load_client() -> None:
 
     Blocks; not for a thread that runs an event loop.
     """
-    _ = Dialect().connect("http://localhost").chat.completions
+    _ = ProviderAPI().connect("http://localhost").chat.completions
     anyio.run(anyio.sleep, 0)
 
 

@@ -6,7 +6,7 @@ from cognitive_runtime.domain import ExecutionRequest, IReasoner, Reasoning
 
 
 @dataclass
-class WatchedReasoner:
+class TrackedReasoner:
     """An ``IReasoner`` that knows what runs in it: a blocked library keeps an attempt here after its outcome."""
 
     inner: IReasoner

@@ -36,8 +36,8 @@ class IWorkerHandle(Protocol):
 
 
 @dataclass(frozen=True)
-class FleetPolicy:
-    """How patient the fleet is, in seconds."""
+class WorkerPoolPolicy:
+    """How patient the pool is, in seconds."""
 
     poll_s: float = 1.0
     unresponsive_s: float = 15.0
@@ -51,12 +51,12 @@ class FleetPolicy:
 
 
 @dataclass
-class Fleet:
-    """Keeps ``size`` workers until one of them is told to drain, or the fleet to stop."""
+class WorkerPool:
+    """Keeps ``size`` workers until one of them is told to drain, or the pool to stop."""
 
     spawn: Callable[[str], IWorkerHandle]
     size: int
-    policy: FleetPolicy = field(default_factory=FleetPolicy)
+    policy: WorkerPoolPolicy = field(default_factory=WorkerPoolPolicy)
     _workers: dict[str, IWorkerHandle] = field(default_factory=dict)
     _background: set[asyncio.Task[None]] = field(default_factory=set)
     _draining: asyncio.Event = field(default_factory=asyncio.Event)

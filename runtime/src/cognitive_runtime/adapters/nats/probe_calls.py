@@ -24,7 +24,7 @@ _NEVER: Final = {"Nats-Expected-Last-Subject-Sequence": str(2**53 - 1)}
 
 
 @dataclass(frozen=True)
-class Trial:
+class ProbeCall:
     """One call."""
 
     names: tuple[str, str]
@@ -37,7 +37,7 @@ class Trial:
     subscribes: bool = False
 
 
-def agent_trials(namespace: str, agent_uid: str) -> tuple[Trial, ...]:
+def agent_probe_calls(namespace: str, agent_uid: str) -> tuple[ProbeCall, ...]:
     """Return one trial for each right that ``docs/reference/wire.md`` grants to an agent."""
     attempt, bucket = f"{namespace}.{agent_uid}.{_MARK}.1", result_bucket(agent_uid)
     consumer, results = f"consumer {agent_uid} of {REQUEST_STREAM}", f"object bucket {bucket}"
@@ -61,14 +61,14 @@ def agent_trials(namespace: str, agent_uid: str) -> tuple[Trial, ...]:
         ((results, "finding large inputs"), f"{direct}.OBJ_{bucket}.$O.{bucket}.M.{_MARK}", b""),
     )
     return (
-        *(Trial(names, subject, headers=_NEVER) for names, subject in stored),
-        *(Trial(names, subject, payload) for names, subject, payload in asked),
-        Trial(("", "acknowledging requests"), f"$JS.ACK.{REQUEST_STREAM}.{agent_uid}{_NOTHING}", waits=False),
-        Trial(("", "hearing the operator"), control_subject(namespace, agent_uid), waits=False, subscribes=True),
+        *(ProbeCall(names, subject, headers=_NEVER) for names, subject in stored),
+        *(ProbeCall(names, subject, payload) for names, subject, payload in asked),
+        ProbeCall(("", "acknowledging requests"), f"$JS.ACK.{REQUEST_STREAM}.{agent_uid}{_NOTHING}", waits=False),
+        ProbeCall(("", "hearing the operator"), control_subject(namespace, agent_uid), waits=False, subscribes=True),
     )
 
 
-def layout_trials() -> tuple[Trial, ...]:
+def layout_probe_calls() -> tuple[ProbeCall, ...]:
     """Return trials of the streams and buckets that all agents share, for who may look at streams."""
     streams = {
         REQUEST_STREAM: REQUEST_STREAM,
@@ -78,5 +78,5 @@ def layout_trials() -> tuple[Trial, ...]:
     }
     subject = "$JS.API.DIRECT.GET"
     return tuple(
-        Trial((name, f"looking at {name}"), f"{subject}.{stream}", _UNREADABLE) for stream, name in streams.items()
+        ProbeCall((name, f"looking at {name}"), f"{subject}.{stream}", _UNREADABLE) for stream, name in streams.items()
     )

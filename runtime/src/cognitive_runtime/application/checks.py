@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cognitive_runtime.domain.diagnosis import Finding, Verdict, not_checked, wrong
+from cognitive_runtime.domain.finding import CheckStatus, Finding, failed, skipped
 
 _LATE_HINT: Final = (
     "something on the way takes connections and does not answer: a firewall, a proxy or an overloaded server"
@@ -20,13 +20,13 @@ class Check:
     name: str
     group: str
     run: Callable[[], Awaitable[Finding]]
-    needs: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
     """Checks without whose success this one can find nothing; one that is not asked for does not count."""
     deadline_s: float = 5.0
 
 
 @dataclass(frozen=True)
-class Examined:
+class CheckResult:
     """A check and what it found."""
 
     name: str
@@ -35,24 +35,24 @@ class Examined:
     seconds: float
 
 
-async def examine(checks: Sequence[Check]) -> tuple[Examined, ...]:
+async def run_checks(checks: Sequence[Check]) -> tuple[CheckResult, ...]:
     """Return what every check found, in the order given; a check stands behind those that it needs."""
-    running: dict[str, asyncio.Task[Examined]] = {}
+    running: dict[str, asyncio.Task[CheckResult]] = {}
     for check in checks:
-        needed = [running[name] for name in check.needs if name in running]
+        needed = [running[name] for name in check.depends_on if name in running]
         running[check.name] = asyncio.create_task(_after(needed, check))
     return tuple(await asyncio.gather(*running.values()))
 
 
-async def _after(needed: Sequence[asyncio.Task[Examined]], check: Check) -> Examined:
+async def _after(needed: Sequence[asyncio.Task[CheckResult]], check: Check) -> CheckResult:
     for found in await asyncio.gather(*needed):
         if found.finding.blocks:
-            fate = "failed" if found.finding.verdict is Verdict.FAILED else "was skipped"
-            reason = not_checked(f"needs {found.name}, which {fate}", blocks=True)
-            return Examined(check.name, check.group, reason, 0.0)
+            fate = "failed" if found.finding.status is CheckStatus.FAILED else "was skipped"
+            reason = skipped(f"needs {found.name}, which {fate}", blocks=True)
+            return CheckResult(check.name, check.group, reason, 0.0)
     begun_s = time.monotonic()
     finding = await _within_deadline(check)
-    return Examined(check.name, check.group, finding, round(time.monotonic() - begun_s, 3))
+    return CheckResult(check.name, check.group, finding, round(time.monotonic() - begun_s, 3))
 
 
 async def _within_deadline(check: Check) -> Finding:
@@ -60,6 +60,6 @@ async def _within_deadline(check: Check) -> Finding:
         async with asyncio.timeout(check.deadline_s):
             return await check.run()
     except TimeoutError:
-        return wrong(f"nothing was found out within {check.deadline_s:g} s", _LATE_HINT)
+        return failed(f"nothing was found out within {check.deadline_s:g} s", _LATE_HINT)
     except Exception as error:  # one check that crashes hides nothing of the others; its text may hold a secret
-        return wrong(f"the check itself failed: {type(error).__name__}", "please report this")
+        return failed(f"the check itself failed: {type(error).__name__}", "please report this")

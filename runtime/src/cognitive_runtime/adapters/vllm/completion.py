@@ -11,7 +11,7 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class AnswerMessage(Part):
+class CompletionMessage(Part):
     """The model's words."""
 
     content: str | None = None
@@ -22,11 +22,11 @@ class AnswerMessage(Part):
 class Choice(Part):
     """One answer and why it ended."""
 
-    message: AnswerMessage
+    message: CompletionMessage
     finish_reason: str | None = None
 
 
-class Tokens(Part):
+class TokenCounts(Part):
     """What the call cost."""
 
     prompt_tokens: int | None = Field(default=None, ge=0)
@@ -34,13 +34,13 @@ class Tokens(Part):
     total_tokens: int | None = Field(default=None, ge=0)
 
 
-class Answer(Part):
+class Completion(Part):
     """A chat completion."""
 
     choices: tuple[Choice, ...]
-    usage: Tokens | None = None
+    usage: TokenCounts | None = None
 
-    def count(self) -> Usage:
+    def token_usage(self) -> Usage:
         """Return the tokens; servers may leave out some or all."""
         if self.usage is None:
             return Usage()
