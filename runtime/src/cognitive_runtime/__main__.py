@@ -86,7 +86,7 @@ def _executor(settings: RuntimeSettings, executor: ExecutorSettings) -> int:
     from cognitive_runtime.bootstrap.executor import run_executor
 
     configure_logging(settings.log_level, {"namespace": executor.namespace, "agent": executor.agent_uid})
-    run_executor(executor)
+    run_executor(settings, executor)
     return 0
 
 

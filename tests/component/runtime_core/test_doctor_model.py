@@ -132,10 +132,10 @@ async def test_the_whole_examination_asks_the_model_of_the_environment_and_hides
     assert KEY not in said
 
 
-async def test_a_server_that_hangs_delays_nobody(server, monkeypatch):
+async def test_a_server_that_hangs_delays_nobody(server):
     server.reply("GET /v1/models", HANG)
-    monkeypatch.setattr("cognitive_runtime.bootstrap.doctor.checks.MODEL_S", 0.3)
     environ = {"LLM_PROVIDER": "local", "LLM_API_BASE": server.url}
-    said, code = await run_doctor(DoctorSettings(environ=environ, only=frozenset(["model"])))
+    settings = DoctorSettings(environ=environ, only=frozenset(["model"]), model_deadline_s=0.3)
+    said, code = await run_doctor(settings)
     assert code == 1
     assert "nothing was found out within 0.3 s" in said

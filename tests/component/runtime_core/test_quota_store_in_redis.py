@@ -10,7 +10,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from cognitive_runtime.adapters.redis import RedisQuotaStore
-from cognitive_runtime.adapters.redis import quota_store as module
+from cognitive_runtime.adapters.redis.quota_store import RedisTiming
 from cognitive_runtime.domain import (
     CredentialsNotMounted,
     LedgerUnavailable,
@@ -52,8 +52,8 @@ async def redis(shared_server: RedisServer) -> AsyncIterator[Redis]:
 async def open_store(shared_server: RedisServer, redis: Redis) -> AsyncIterator[Open]:
     opened: list[RedisQuotaStore] = []
 
-    def one(agent: str = "a", url: str = "") -> RedisQuotaStore:
-        opened.append(RedisQuotaStore(agent, lambda: url or shared_server.url))
+    def one(agent: str = "a", url: str = "", max_wait_s: float = 5.0) -> RedisQuotaStore:
+        opened.append(RedisQuotaStore(agent, lambda: url or shared_server.url, RedisTiming(max_wait_s)))
         return opened[-1]
 
     yield one
@@ -148,10 +148,9 @@ async def test_an_answer_ends_by_itself_and_a_large_one_is_not_kept(open_store: 
 
 
 async def test_without_redis_nothing_is_allowed_and_the_failure_says_so(
-    server: RedisServer, open_store: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: RedisServer, open_store: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE_S", 0.5)
-    store = open_store(url=server.url)
+    store = open_store(url=server.url, max_wait_s=0.5)
     permit_of(await store.acquire(limited()))
     server.stop()
     with caplog.at_level(logging.INFO, "cognitive_runtime"):
@@ -186,17 +185,16 @@ async def test_a_server_that_hangs_is_not_waited_for_past_the_deadline(open_stor
     store, begun_s = open_store(url=f"redis://127.0.0.1:{port}"), time.monotonic()
     with pytest.raises(LedgerUnavailable):
         await store.acquire(QuotaRequest(limit=RateLimit(), max_wait_s=0.3))
-    assert time.monotonic() - begun_s < module.PATIENCE_S
+    assert time.monotonic() - begun_s < RedisTiming().max_wait_s
     await store.close()
     listener.close()
 
 
 async def test_a_wrong_password_is_said_and_never_shown_and_a_new_one_counts(
-    server: RedisServer, open_store: Open, monkeypatch: pytest.MonkeyPatch
+    server: RedisServer, open_store: Open
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE_S", 0.3)
     mounted = [server.url_with("not-this-one")]
-    store = RedisQuotaStore("a", lambda: mounted[0])
+    store = RedisQuotaStore("a", lambda: mounted[0], RedisTiming(max_wait_s=0.3))
     with pytest.raises(LedgerUnavailable, match="refuses the credentials") as caught:
         await store.acquire(limited())
     assert "not-this-one" not in str(caught.value)

@@ -1,14 +1,13 @@
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
-import pytest
-
-from cognitive_runtime.adapters.worker import lease as lease_module
-from cognitive_runtime.adapters.worker.lease import LeaseRenewer
+from cognitive_runtime.adapters.worker.lease import LeaseRenewer, LeaseTiming
 from cognitive_runtime.adapters.worker.ports import WorkerState
 from eventually import eventually_async
 
 STATE = WorkerState(ready=True, capacity=1)
+QUICK = LeaseTiming(renew_interval_s=0.02, retry_s=0.005, check_interval_s=0.005)
 
 
 class Leases:
@@ -32,17 +31,10 @@ class Clock:
         return self.seconds
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(lease_module, "RENEW_INTERVAL_S", 0.02)
-    monkeypatch.setattr(lease_module, "_RETRY_S", 0.005)
-    monkeypatch.setattr(lease_module, "_LOOK_S", 0.005)
-
-
 @asynccontextmanager
-async def running(leases, clock):
+async def running(leases, clock, timing=QUICK):
     lost = []
-    renewer = LeaseRenewer(leases, lambda: STATE, lambda: lost.append(clock.seconds), clock)
+    renewer = LeaseRenewer(leases, lambda: STATE, lambda: lost.append(clock.seconds), clock, timing)
     task = asyncio.create_task(renewer.run())
     try:
         yield renewer, lost
@@ -93,10 +85,9 @@ async def test_a_loss_that_nobody_could_see_is_a_loss_all_the_same():
         assert renewer.is_held
 
 
-async def test_a_change_is_shown_at_once(monkeypatch):
-    monkeypatch.setattr(lease_module, "RENEW_INTERVAL_S", 60)
+async def test_a_change_is_shown_at_once():
     leases = Leases()
-    async with running(leases, Clock()) as (renewer, _):
+    async with running(leases, Clock(), replace(QUICK, renew_interval_s=60)) as (renewer, _):
         await asyncio.wait_for(renewer.wait_held(), 1)
         renewer.renew_now()
         await asyncio.sleep(0.02)

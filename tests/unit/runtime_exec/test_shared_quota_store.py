@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from ray.exceptions import ActorDiedError
 
-from cognitive_runtime.adapters.ray import quota_store as shared
 from cognitive_runtime.adapters.ray.quota_actor import IdleTimeout, ray_namespace
-from cognitive_runtime.adapters.ray.quota_store import SharedQuotaStore
+from cognitive_runtime.adapters.ray.quota_store import QuotaActorTiming, SharedQuotaStore
 from cognitive_runtime.domain import Permit, QuotaDecision, QuotaRequest, QuotaStore, RateLimit, ResultCache
 
 LIMITED = QuotaRequest(limit=RateLimit(4, 1000), tokens=10)
@@ -117,14 +116,11 @@ async def test_a_booking_is_corrected_where_it_was_made() -> None:
     assert ray.actor.told == []
 
 
-async def test_a_dead_actor_is_left_and_the_next_one_found(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_dead_actor_is_left_and_the_next_one_found(caplog: pytest.LogCaptureFixture) -> None:
     ray = Ray()
     assert ray.actor is not None
-    store = SharedQuotaStore(ray.find)
+    store = SharedQuotaStore(ray.find, timing=QuotaActorTiming(retry_after_s=0.0))
     await store.acquire(LIMITED)
-    monkeypatch.setattr(shared, "AWAY_S", 0.0)
     ray.actor.dead = True
     with caplog.at_level(logging.INFO, logger="cognitive_runtime"):
         assert name_of((await store.acquire(LIMITED)).permit) != "shared"
@@ -133,13 +129,13 @@ async def test_a_dead_actor_is_left_and_the_next_one_found(
     assert [record.__dict__["event"] for record in caplog.records] == ["LedgerLost", "LedgerFound"]
 
 
-async def test_an_actor_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_actor_that_hangs_is_left() -> None:
     class Hanging(FakeActor):
         def _acquire(self, request: QuotaRequest) -> Awaitable[QuotaDecision]:
             return asyncio.sleep(60, QuotaDecision())
 
-    monkeypatch.setattr(shared, "CALL_TIMEOUT_S", 0.05)
-    assert name_of((await SharedQuotaStore(Ray(Hanging()).find).acquire(LIMITED)).permit) != "shared"
+    store = SharedQuotaStore(Ray(Hanging()).find, timing=QuotaActorTiming(call_timeout_s=0.05))
+    assert name_of((await store.acquire(LIMITED)).permit) != "shared"
 
 
 def test_a_ledger_without_a_job_ends_when_it_is_useless() -> None:

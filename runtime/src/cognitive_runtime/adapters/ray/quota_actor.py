@@ -1,4 +1,4 @@
-"""The named actor that holds the ledger of one agent."""
+"""Named Ray actor that hosts the quota store of one agent."""
 
 import asyncio
 import logging
@@ -15,33 +15,34 @@ from cognitive_runtime.domain import Permit, QuotaDecision, QuotaRequest, QuotaS
 
 _LOGGER: Final = logging.getLogger(__name__)
 _NAME: Final = "ledger"
-KEEP_POLL_S: Final = 2.0
-_KEEP_BACKOFF_S: Final = 0.5
+"""Name of the actor in the agent's Ray namespace."""
+PING_INTERVAL_S: Final = 2.0
+_RESTART_BACKOFF_S: Final = 0.5
 
 
 @dataclass(frozen=True)
 class IdleTimeout:
-    """How long a ledger that belongs to no job waits for questions, in seconds since the last one."""
+    """Lifetime of a detached actor after its last request, in seconds."""
 
     min_s: float = 60.0
     max_s: float = 3600.0
     poll_s: float = 10.0
 
     def expires_at_s(self, last_request_at_s: float, in_use_until_s: float) -> float:
-        """Return when it ends: when nothing that it holds counts any more, but within both bounds."""
+        """Return the time at which the actor ends: when its content has expired, but within both bounds."""
         return last_request_at_s + max(self.min_s, min(in_use_until_s - last_request_at_s, self.max_s))
 
 
 def ray_namespace(agent_uid: str) -> str:
-    """Return the Ray namespace of an agent's own: what is named in it is no other agent's."""
+    """Return the agent's own Ray namespace, which keeps its actor's name apart from other agents'."""
     return f"cognitive-{agent_uid}"
 
 
 class QuotaActor:
-    """Hosts the ledger. All methods run on the actor's one event loop, so none interrupts another."""
+    """Hosts the quota store. All methods run on the actor's event loop, one after the other."""
 
     def __init__(self, idle_timeout: IdleTimeout | None = None) -> None:
-        """Begin with nothing; with ``idle_timeout`` the actor ends itself."""
+        """Start with an empty store. With ``idle_timeout`` the actor ends itself."""
         self._store = QuotaStore(uuid4().hex, ResultCache())
         self._last_request_at_s = time.monotonic()
         if idle_timeout:
@@ -49,20 +50,20 @@ class QuotaActor:
             threading.Thread(target=self._end_when_idle, args=(this, idle_timeout), daemon=True).start()
 
     async def acquire(self, request: QuotaRequest) -> QuotaDecision:
-        """Answer one request."""
+        """Decide on one request."""
         self._last_request_at_s = time.monotonic()
         return self._store.acquire(request, self._last_request_at_s)
 
     async def correct(self, permit: Permit, used_tokens: int) -> None:
-        """Count what a call has cost instead of its estimate."""
+        """Replace a call's estimate by its real tokens."""
         self._store.correct(permit, used_tokens)
 
     async def cache_result(self, key: str, value: bytes, ttl_s: float) -> None:
-        """Keep an answer."""
+        """Store a result in the cache."""
         self._store.cache_result(key, value, ttl_s, time.monotonic())
 
     async def ping(self) -> None:
-        """Answer."""
+        """Return, to show that the actor is alive."""
 
     def _end_when_idle(self, this: Any, idle_timeout: IdleTimeout) -> None:
         while time.monotonic() < idle_timeout.expires_at_s(self._last_request_at_s, self._store.in_use_until_s):
@@ -71,18 +72,18 @@ class QuotaActor:
 
 
 def find_quota_actor(agent_uid: str) -> Any:
-    """Return the agent's ledger.
+    """Return the handle of the agent's quota actor.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is no such actor.
     """
     return ray.get_actor(_NAME, namespace=ray_namespace(agent_uid))
 
 
 def ensure_quota_actor(agent_uid: str, idle_timeout: IdleTimeout | None = None) -> Any:
-    """Return the agent's ledger, made now if there is none.
+    """Return the handle of the agent's quota actor, and create the actor if it is missing.
 
-    With ``idle_timeout`` it belongs to no job and ends itself; otherwise it ends with the process that calls this.
+    With ``idle_timeout`` the actor is detached and ends itself; otherwise it ends with the calling process.
     """
     options: dict[str, Any] = {
         "name": _NAME,
@@ -95,18 +96,18 @@ def ensure_quota_actor(agent_uid: str, idle_timeout: IdleTimeout | None = None) 
     return ray.remote(QuotaActor).options(**options).remote(idle_timeout)
 
 
-async def supervise_quota_actor(agent_uid: str, poll_s: float = KEEP_POLL_S) -> None:
-    """Keep a ledger until this is cancelled: make it, and make it again when it dies.
+async def supervise_quota_actor(agent_uid: str, interval_s: float = PING_INTERVAL_S) -> None:
+    """Create the agent's quota actor, and recreate it when it dies. Runs until cancelled.
 
-    One that another job made is used as long as it lives: while an executor replaces another one, both count together.
+    An actor of another job is used as long as it lives: two executors that overlap during a replacement count together.
     """
     while True:
         try:
             actor = await asyncio.to_thread(ensure_quota_actor, agent_uid)
             while True:
                 await actor.ping.remote()
-                await asyncio.sleep(poll_s)
+                await asyncio.sleep(interval_s)
         except (RayError, ValueError) as error:
             extra = {"event": "LedgerReplaced", "reason": type(error).__name__}
-            _LOGGER.warning("making the agent's ledger again", extra=extra)
-        await asyncio.sleep(_KEEP_BACKOFF_S)
+            _LOGGER.warning("recreating the agent's quota store", extra=extra)
+        await asyncio.sleep(_RESTART_BACKOFF_S)

@@ -1,4 +1,4 @@
-"""Limits and answers in a Redis, for workers of several Ray clusters."""
+"""Rate limits and result cache in Redis, for workers of several Ray clusters."""
 
 from cognitive_runtime.adapters.redis.quota_store import ReadURL, RedisQuotaStore
 

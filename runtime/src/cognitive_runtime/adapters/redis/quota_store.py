@@ -1,4 +1,4 @@
-"""The ledger of an agent in a Redis. Without it nothing is called that has to be counted."""
+"""Quota store of an agent in Redis. A call that must be counted fails while Redis is unavailable."""
 
 import asyncio
 import contextlib
@@ -21,22 +21,29 @@ from cognitive_runtime.domain.result_cache import MAX_VALUE_BYTES
 _LOGGER: Final = logging.getLogger(__name__)
 _NAME: Final = "redis"
 _ANSWER_TIMEOUT_S: Final = 2.0
-PATIENCE_S: Final = 5.0
-"""How long a call that has to be counted waits for a Redis that is away."""
-_PAUSE_S: Final = 0.25
-_AWAY_S: Final = 2.0
-"""How long a lost Redis is not asked for answers."""
 _MAX_CONNECTIONS: Final = 8
 _MAX_PENDING: Final = 1000
-"""Messages whose answer nobody waits for; more are dropped while Redis is slow."""
+"""Limit of writes in flight. While Redis is slow, further writes are dropped."""
 
 ReadURL = Callable[[], str]
-"""Returns the URL of the Redis, with its password; raises ``CredentialsNotMounted``."""
+"""Returns the Redis URL, password included. Raises ``CredentialsNotMounted``."""
+
+
+@dataclass(frozen=True)
+class RedisTiming:
+    """Time limits while Redis is unavailable, in seconds."""
+
+    max_wait_s: float = 5.0
+    """Longest wait of a call that must be counted."""
+    retry_s: float = 0.25
+    """Pause between two tries of a waiting call."""
+    skip_cache_s: float = 2.0
+    """Time after a failure during which the cache is not read."""
 
 
 @dataclass(frozen=True)
 class _Connection:
-    """One set of connections, and what is run over them."""
+    """Connection pool with its registered scripts."""
 
     client: Redis
     acquire: Any
@@ -47,30 +54,33 @@ class _Connection:
 class RedisQuotaStore:
     """Implements ``IQuotaStore`` for one agent. Belongs to one event loop.
 
-    The URL is read again after each failure, so that a password may change. Each outage is logged once, and neither
-    the URL nor what the server says is ever repeated: both may hold the password.
+    The URL is read again after each failure, so that the password can change. Each outage is logged once. Neither the
+    URL nor the server's messages are logged, because both can contain the password.
     """
 
-    def __init__(self, agent_uid: str, read_url: ReadURL) -> None:
+    def __init__(self, agent_uid: str, read_url: ReadURL, timing: RedisTiming | None = None) -> None:
         self._agent_uid = agent_uid
         self._read_url = read_url
+        self._timing = timing or RedisTiming()
         self._connection: _Connection | None = None
-        self._is_away = False
+        self._is_lost = False
         self._retry_at_s = 0.0
         self._pending: set[asyncio.Task[None]] = set()
 
     async def acquire(self, request: QuotaRequest) -> QuotaDecision:
-        """Ask, for some seconds if need be. A question that books nothing is answered without Redis: with nothing.
+        """Return the decision, and wait for Redis up to ``max_wait_s`` if the call must be counted.
+
+        Without Redis, a request that books nothing gets an empty decision.
 
         Raises:
-            LedgerUnavailable: Redis is away, or refuses what is asked.
-            CredentialsNotMounted: The file holds no URL of a Redis.
+            LedgerUnavailable: Redis is unavailable or refuses the request.
+            CredentialsNotMounted: The file contains no Redis URL.
         """
         if request.limit is None and time.monotonic() < self._retry_at_s:
             return QuotaDecision()
         problem: Exception = TimeoutError()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(PATIENCE_S, request.max_wait_s)):
+            async with asyncio.timeout(min(self._timing.max_wait_s, request.max_wait_s)):
                 while True:
                     connection = self._connected()
                     try:
@@ -80,24 +90,24 @@ class RedisQuotaStore:
                         await self._on_lost(connection, error)
                     if request.limit is None:
                         return QuotaDecision()
-                    await asyncio.sleep(_PAUSE_S)
+                    await asyncio.sleep(self._timing.retry_s)
         if request.limit is None:
             return QuotaDecision()
         raise LedgerUnavailable(_explained(problem))
 
     def correct(self, permit: Permit, used_tokens: int) -> None:
-        """Count what a call has cost, if Redis booked it and still counts it."""
+        """Replace a call's estimate by its real tokens, if Redis booked the call and still counts it."""
         if permit.slot is not None and permit.slot.store == _NAME and used_tokens != permit.tokens:
             more = used_tokens - permit.tokens
             self._send("correct", self._key("booked"), permit.slot.number, more)
 
     def cache_result(self, key: str, value: bytes, ttl_s: float) -> None:
-        """Keep an answer until its time is over or Redis needs the room; one that is too large is not kept."""
+        """Store a result until it expires or Redis evicts it. A result above the size limit is not stored."""
         if len(value) <= MAX_VALUE_BYTES:
             self._send("cache_result", self._key(f"answer:{key}"), value, int(ttl_s * 1000))
 
     async def close(self) -> None:
-        """Send what is to be sent and disconnect."""
+        """Finish the writes in flight and disconnect."""
         await asyncio.gather(*self._pending)
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -120,7 +130,7 @@ class RedisQuotaStore:
         return _decision(answer[0], answer[1], request.tokens)
 
     def _send(self, script: Literal["correct", "cache_result"], key: str, *arguments: Any) -> None:
-        """Send a message whose answer nobody waits for."""
+        """Run a script without waiting for its answer."""
         if len(self._pending) < _MAX_PENDING:
             task = asyncio.create_task(self._sent(script, key, arguments))
             self._pending.add(task)
@@ -128,7 +138,7 @@ class RedisQuotaStore:
 
     async def _sent(self, script: Literal["correct", "cache_result"], key: str, arguments: tuple[Any, ...]) -> None:
         connection = self._connection
-        if connection is None:  # what it is about was asked over a connection that is lost
+        if connection is None:  # the permit or key belongs to a lost connection
             return
         run = connection.correct if script == "correct" else connection.cache_result
         try:
@@ -144,23 +154,23 @@ class RedisQuotaStore:
         return self._connection
 
     def _key(self, name: str) -> str:
-        """Return a key of the agent; the braces keep all of them on one node of a Redis Cluster."""
+        """Return a key of the agent. The braces place all keys of the agent on one node of a Redis Cluster."""
         return f"cognitive:{{{self._agent_uid}}}:{name}"
 
     def _on_recovered(self) -> None:
-        if self._is_away:
-            self._is_away = False
-            _LOGGER.info("limits and cache are shared again", extra={"event": "LedgerFound"})
+        if self._is_lost:
+            self._is_lost = False
+            _LOGGER.info("Redis recovered: limits and cache are shared", extra={"event": "LedgerFound"})
 
     async def _on_lost(self, connection: _Connection, error: Exception) -> None:
         if self._connection is connection:
             self._connection = None
             await connection.client.aclose()
-        self._retry_at_s = time.monotonic() + _AWAY_S
-        if not self._is_away:
-            self._is_away = True
+        self._retry_at_s = time.monotonic() + self._timing.skip_cache_s
+        if not self._is_lost:
+            self._is_lost = True
             extra = {"event": "LedgerLost", "reason": type(error).__name__}
-            _LOGGER.warning("Redis is away: calls that have to be counted wait, there is no cache", extra=extra)
+            _LOGGER.warning("Redis lost: calls that must be counted wait, and there is no cache", extra=extra)
 
 
 def _client(url: str) -> Redis:
@@ -174,7 +184,7 @@ def _client(url: str) -> Redis:
             retry=Retry(NoBackoff(), 0),
         )
     except (ValueError, TypeError):
-        message = "The file of the Redis URL holds none, such as rediss://:PASSWORD@redis.example:6379/0."
+        message = "The Redis URL file contains no valid URL, such as rediss://:PASSWORD@redis.example:6379/0."
         raise CredentialsNotMounted(message) from None
     return Redis.from_pool(pool)
 
@@ -192,8 +202,10 @@ def _decision(kind: bytes, value: Any, tokens: int) -> QuotaDecision:
 
 def _explained(error: Exception) -> str:
     if isinstance(error, AuthenticationError | NoPermissionError):
-        return "The Redis of the agent's limits refuses the credentials in its URL; no model was called uncounted."
+        return (
+            "The Redis server for the agent's limits refuses the credentials in its URL; no model was called uncounted."
+        )
     if isinstance(error, ResponseError):
         kind = type(error).__name__
-        return f"The Redis of the agent's limits does not count ({kind}); no model was called uncounted."
-    return "The Redis of the agent's limits cannot be reached; no model was called uncounted."
+        return f"The Redis server for the agent's limits refuses to count ({kind}); no model was called uncounted."
+    return "The Redis server for the agent's limits cannot be reached; no model was called uncounted."

@@ -23,7 +23,6 @@ from cognitive_runtime.domain import CredentialsNotMounted
 from cognitive_runtime.domain.finding import Finding, failed, skipped
 from cognitive_runtime.llm_config import LLMConfigError
 
-MODEL_S: Final = 10.0
 _MARGIN_S: Final = 5.0
 _KEY_HINT: Final = "mount the agent's Secret, or run the doctor on a node where it is mounted"
 _NO_MODEL: Final = "no model is named"
@@ -54,7 +53,7 @@ def _model_checks(settings: DoctorSettings) -> list[Check]:
     needs = () if settings.asked_model else ("llm-settings",)
     steps = _model_steps(settings)
     return [
-        Check("model", "model", steps[0], needs, MODEL_S),
+        Check("model", "model", steps[0], needs, settings.model_deadline_s),
         Check("model-key", "model", steps[1], ("model",)),
         Check("model-served", "model", steps[2], ("model-key",)),
         Check("model-answer", "model", steps[3], ("model-served",), INFERENCE_TIMEOUT_S + _MARGIN_S),

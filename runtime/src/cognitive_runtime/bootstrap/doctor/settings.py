@@ -41,6 +41,8 @@ class DoctorSettings:
     infers: bool = False
     only: frozenset[str] = frozenset(GROUPS)
     as_json: bool = False
+    model_deadline_s: float = 10.0
+    """Time limit for reaching the model's endpoint."""
 
     @property
     def broker_url(self) -> str:
