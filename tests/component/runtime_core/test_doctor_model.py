@@ -44,7 +44,7 @@ async def test_a_model_that_is_served_is_fine_and_the_key_is_asked_with(server, 
 async def test_another_model_is_named_with_those_that_are_served(server):
     server.reply("GET /v1/models", LISTED)
     served = (await steps(probe(server.url, "m3")))[2]
-    assert (served.status, served.message) == ("failed", "'m3' is not served; these are: models/m1, m2")
+    assert (served.status, served.message) == ("failed", "'m3' is not served; served models: models/m1, m2")
 
 
 @pytest.mark.parametrize(
@@ -138,4 +138,4 @@ async def test_a_server_that_hangs_delays_nobody(server):
     settings = DoctorSettings(environ=environ, only=frozenset(["model"]), model_deadline_s=0.3)
     said, code = await run_doctor(settings)
     assert code == 1
-    assert "nothing was found out within 0.3 s" in said
+    assert "no result within 0.3 s" in said

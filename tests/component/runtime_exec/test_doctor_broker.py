@@ -38,7 +38,9 @@ async def test_nobody_and_somebody_else_at_the_address_are_told_apart(agent):
     server = await asyncio.start_server(_greet, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        assert _failure(await probe(f"nats://127.0.0.1:{port}", agent).reach()) == f"127.0.0.1:{port} is no nats-server"
+        assert (
+            _failure(await probe(f"nats://127.0.0.1:{port}", agent).reach()) == f"127.0.0.1:{port} is not a nats-server"
+        )
     assert "cannot be reached: " in _failure(await probe(f"nats://127.0.0.1:{port}", agent).reach())
     assert _failure(await probe("", agent).reach()) == "COGNITIVE_NATS_URL is not set"
 
@@ -63,7 +65,7 @@ async def test_missing_streams_are_named(agent, tmp_path):
         assert name in _failure(found)
         assert name in _failure(shared)
     assert laid_out.status == "ok"
-    assert _failure(of_agent) == (f"not there: object bucket results-{agent}, consumer {agent} of AGENT_REQUESTS")
+    assert _failure(of_agent) == (f"missing: object bucket results-{agent}, consumer {agent} of AGENT_REQUESTS")
 
 
 async def test_refused_credentials_say_which_file_and_never_what_is_in_it(agent, tmp_path):

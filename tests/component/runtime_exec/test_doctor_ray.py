@@ -31,9 +31,9 @@ async def dashboard() -> AsyncIterator[HttpDouble]:
     ("reply", "words"),
     [
         (Reply(401), "requires a token"),
-        (Reply(200, body=b"<html>"), "no Ray dashboard"),
-        (Reply(200, json=[]), "no Ray dashboard"),
-        (Reply(502), "no Ray dashboard (HTTP 502)"),
+        (Reply(200, body=b"<html>"), "not a Ray dashboard"),
+        (Reply(200, json=[]), "not a Ray dashboard"),
+        (Reply(502), "not a Ray dashboard (HTTP 502)"),
     ],
 )
 async def test_what_answers_in_ray_s_place_is_said(dashboard, reply, words):
@@ -47,7 +47,7 @@ async def test_what_answers_in_ray_s_place_is_said(dashboard, reply, words):
 async def test_no_dashboard_at_all_is_said_without_the_password():
     for address, words in (
         ("http://u:password@127.0.0.1:1", "cannot be reached: Connect call failed"),
-        ("ray-head:6379", "no dashboard URL"),
+        ("ray-head:6379", "not a dashboard URL"),
     ):
         found = await RayProbe(address, EXPECTED).reach()
         assert words in found.message

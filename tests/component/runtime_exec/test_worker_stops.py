@@ -1,4 +1,4 @@
-"""AttemptRunner and workers end when they are told to, also those that do not want to."""
+"""Attempts and workers end when they are told to, even if a library ignores its cancellation."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""AttemptRunner keep the limits of their agent and are given answers again, on a clock that the tests move."""
+"""Rate limits and cached results of attempts, on a clock that the tests move."""
 
 import asyncio
 from dataclasses import dataclass, field

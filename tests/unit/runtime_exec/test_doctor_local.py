@@ -123,8 +123,8 @@ def test_one_bad_node_among_good_ones_is_named(changes, words):
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["--namespace", "default"], "go together"),
-        (["--model", "m"], "go together"),
+        (["--namespace", "default"], "must be given together"),
+        (["--model", "m"], "must be given together"),
         (["--require-secret", "x"], "--agent-uid"),
         (["--model-endpoint", "ftp://x", "--model", "m"], "endpoint must be an http(s) URL"),
     ],

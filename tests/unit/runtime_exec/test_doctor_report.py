@@ -3,7 +3,7 @@
 import json
 
 from cognitive_runtime.application.checks import CheckResult
-from cognitive_runtime.bootstrap.doctor.report import as_json, as_text, is_well, without_secrets
+from cognitive_runtime.bootstrap.doctor.report import all_passed, as_json, as_text, without_secrets
 from cognitive_runtime.domain.finding import failed, passed, skipped
 
 FOUND = (
@@ -39,8 +39,8 @@ def test_json_has_the_same():
 
 
 def test_a_skipped_check_is_no_failure():
-    assert not is_well(FOUND)
-    assert is_well((FOUND[0], FOUND[2]))
+    assert not all_passed(FOUND)
+    assert all_passed((FOUND[0], FOUND[2]))
 
 
 def test_a_secret_that_somebody_repeated_is_hidden():

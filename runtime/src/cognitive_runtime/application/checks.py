@@ -1,4 +1,4 @@
-"""The use case of the doctor: run checks side by side, each within its own time and after those that it builds on."""
+"""Use case of the doctor: run checks concurrently, each within its deadline and after its dependencies."""
 
 import asyncio
 import time
@@ -8,26 +8,24 @@ from typing import Final
 
 from cognitive_runtime.domain.finding import CheckStatus, Finding, failed, skipped
 
-_LATE_HINT: Final = (
-    "something on the way takes connections and does not answer: a firewall, a proxy or an overloaded server"
-)
+_LATE_HINT: Final = "a firewall, a proxy or an overloaded server accepts connections and does not answer"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One question that an examination answers."""
+    """One check."""
 
     name: str
     group: str
     run: Callable[[], Awaitable[Finding]]
     depends_on: tuple[str, ...] = ()
-    """Checks without whose success this one can find nothing; one that is not asked for does not count."""
+    """Names of the checks that must not block this one. A name that is not among the checks is ignored."""
     deadline_s: float = 5.0
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """A check and what it found."""
+    """Finding of a check, with its duration."""
 
     name: str
     group: str
@@ -36,7 +34,7 @@ class CheckResult:
 
 
 async def run_checks(checks: Sequence[Check]) -> tuple[CheckResult, ...]:
-    """Return what every check found, in the order given; a check stands behind those that it needs."""
+    """Run all checks and return their results in the given order. A check must come after its dependencies."""
     running: dict[str, asyncio.Task[CheckResult]] = {}
     for check in checks:
         needed = [running[name] for name in check.depends_on if name in running]
@@ -47,8 +45,8 @@ async def run_checks(checks: Sequence[Check]) -> tuple[CheckResult, ...]:
 async def _after(needed: Sequence[asyncio.Task[CheckResult]], check: Check) -> CheckResult:
     for found in await asyncio.gather(*needed):
         if found.finding.blocks:
-            fate = "failed" if found.finding.status is CheckStatus.FAILED else "was skipped"
-            reason = skipped(f"needs {found.name}, which {fate}", blocks=True)
+            outcome = "failed" if found.finding.status is CheckStatus.FAILED else "was skipped"
+            reason = skipped(f"needs {found.name}, which {outcome}", blocks=True)
             return CheckResult(check.name, check.group, reason, 0.0)
     begun_s = time.monotonic()
     finding = await _within_deadline(check)
@@ -60,6 +58,6 @@ async def _within_deadline(check: Check) -> Finding:
         async with asyncio.timeout(check.deadline_s):
             return await check.run()
     except TimeoutError:
-        return failed(f"nothing was found out within {check.deadline_s:g} s", _LATE_HINT)
-    except Exception as error:  # one check that crashes hides nothing of the others; its text may hold a secret
-        return failed(f"the check itself failed: {type(error).__name__}", "please report this")
+        return failed(f"no result within {check.deadline_s:g} s", _LATE_HINT)
+    except Exception as error:  # the text of the error may contain a secret
+        return failed(f"the check itself failed: {type(error).__name__}", "report this as a bug")

@@ -1,4 +1,4 @@
-"""Keeping an agent's rate limits and giving its answers again, attempt by attempt."""
+"""Rate limits and result cache of an agent's attempts."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -29,24 +29,24 @@ from cognitive_runtime.domain import (
 from cognitive_runtime.domain.limits import BYTES_PER_TOKEN
 
 MAX_PAUSE_S: Final = 1.0
-"""A waiting call asks again after this time at the latest: calls that cost less than was booked make room."""
+"""Maximum pause before a waiting call asks again: calls that use less than their estimate free quota early."""
 MIN_PAUSE_S: Final = 0.01
 DEADLINE_MARGIN_S: Final = 0.25
-"""A wait ends before the attempt's deadline, so that the attempt fails with what it waited for."""
+"""A wait ends before the attempt's deadline, so that the attempt fails as rate-limited."""
 
 OpenQuotaStore = Callable[[], Awaitable[IQuotaStore]]
 OpenRedis = Callable[[str], Awaitable[IQuotaStore]]
-"""Returns the ledger in the Redis whose URL is in a file of the agent's secrets."""
+"""Opens the quota store in the Redis whose URL is in the given file of the agent's secrets."""
 FindQuotaStore = Callable[[Backend], Awaitable[IQuotaStore]]
 _REASONING: Final = TypeAdapter(Reasoning)
 Sleep = Callable[[float], Awaitable[None]]
 
 
 class Limits:
-    """Implements ``ILimits`` by the ledger that all workers of one agent share.
+    """Implements ``ILimits`` with the quota store that all workers of one agent share.
 
-    It is opened for the first attempt that needs it. At most one call of a process at a time asks it while there is
-    no room; the others stand behind it in the order in which they came.
+    The store is opened for the first attempt that needs it. While there is no quota, one call of the process at a time
+    polls the store; the others wait in order of arrival.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Limits:
         self._stores: dict[str | None, IQuotaStore] = {}
 
     def open(self, request: ExecutionRequest, deadline_s: float) -> IAllowance:
-        """Return what one attempt is allowed; ``deadline_s`` is a reading of the monotonic clock."""
+        """Return the quota of one attempt. ``deadline_s`` is a time of the monotonic clock."""
         llm = request.agent.llm
         if llm.rate_limit is None and not llm.cache.enabled:
             return Unlimited()
@@ -81,13 +81,13 @@ class Limits:
         if redis_url_file is None:
             return await self._open_quota_store()
         if self._open_redis is None:
-            raise InvalidRequest("agent.llm: there is no Redis outside of executors.")
+            raise InvalidRequest("agent.llm: the backend Redis is supported only by executors.")
         return await self._open_redis(redis_url_file)
 
 
 @dataclass
 class _CallQueue:
-    """Where the calls of a process wait."""
+    """Queue of the calls of a process that wait for quota."""
 
     clock: IClock
     sleep: Sleep
@@ -95,7 +95,7 @@ class _CallQueue:
 
 
 class Allowance:
-    """What one attempt may do. Implements ``IAllowance``."""
+    """Quota of one attempt. Implements ``IAllowance``."""
 
     def __init__(self, request: ExecutionRequest, deadline_s: float, find: FindQuotaStore, queue: _CallQueue) -> None:
         self._request = request
@@ -107,7 +107,7 @@ class Allowance:
         self._prepaid: Permit | None = None
 
     async def cached_result(self, signature_version: str) -> Reasoning | None:
-        """Return the answer that another attempt was given; if there is none, the first call may be booked by now."""
+        """Return the cached result, or None. A miss may also book the first call, to save a round trip."""
         if not self._llm.cache.enabled:
             return None
         self._key = cache_key(self._request, signature_version)
@@ -121,17 +121,17 @@ class Allowance:
         return None if decision.cached is None else _decode(decision.cached)
 
     async def cache_result(self, reasoning: Reasoning) -> None:
-        """Let attempts with the same request have this answer."""
+        """Store a result in the cache."""
         if self._key is not None:
             store = await self._find(self._llm.cache.backend)
             store.cache_result(self._key.digest, _encode(reasoning), self._llm.cache.ttl_seconds)
 
     async def acquire(self, call: VLLMRequest) -> Permit:
-        """Return when the model may be called.
+        """Wait for the permit for one model call.
 
         Raises:
-            RateLimited: The limit leaves no room before the attempt's deadline.
-            LedgerUnavailable: The call cannot be counted.
+            RateLimited: The limit has no room before the attempt's deadline.
+            LedgerUnavailable: The quota store is unavailable.
         """
         permit, self._prepaid = self._prepaid, None
         limit = self._llm.rate_limit
@@ -144,7 +144,7 @@ class Allowance:
         return permit or await self._wait_in_queue(store, request, limit)
 
     async def settle(self, permit: Permit, usage: Usage) -> None:
-        """Count what a call has cost; without a number of the server its estimate stands."""
+        """Report the real tokens of a call. Without a number from the server, the estimate stays booked."""
         limit = self._llm.rate_limit
         if limit is not None and permit.slot is not None and usage.total_tokens:
             (await self._find(limit.backend)).correct(permit, usage.total_tokens)
@@ -170,7 +170,7 @@ class Allowance:
 
 
 def _rate_limited(limit: RateLimit, wait_s: float) -> RateLimited:
-    # Longer than what is left of the attempt, so that no call is repeated within it.
+    # Ends after the attempt's deadline, so that no retry happens within the attempt.
     after_s = wait_s + DEADLINE_MARGIN_S
     allowed = f"{limit.requests_per_minute} requests and {limit.tokens_per_minute} tokens per minute"
     return RateLimited(f"The agent's own limit of {allowed} leaves no room before the deadline.", retry_after_s=after_s)
@@ -181,7 +181,7 @@ def _encode(reasoning: Reasoning) -> bytes:
 
 
 def _decode(value: bytes) -> Reasoning | None:
-    """Return an answer, None if it is none that this version can read."""
+    """Return the cached result, or None if this version cannot read it."""
     try:
         return _REASONING.validate_json(value)
     except ValidationError:

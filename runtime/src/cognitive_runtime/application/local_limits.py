@@ -1,4 +1,4 @@
-"""Rate limits and a cache within one process, for a core that is called from any thread and event loop."""
+"""Rate limits and result cache of one process, for calls from any thread and event loop."""
 
 import asyncio
 import threading
@@ -18,7 +18,7 @@ from cognitive_runtime.domain import (
 
 
 class LocalQuotaStore:
-    """Implements ``IQuotaStore`` in the memory of this process, for all of its threads."""
+    """Implements ``IQuotaStore`` in the memory of this process. Thread-safe."""
 
     def __init__(self, clock: IClock) -> None:
         self._clock = clock
@@ -26,23 +26,23 @@ class LocalQuotaStore:
         self._lock = threading.Lock()
 
     async def acquire(self, request: QuotaRequest) -> QuotaDecision:
-        """Return the answer that is there, else leave for a call, booked, or how long to wait for it."""
+        """Return the cached result, a permit for a booked call, or the time to wait."""
         with self._lock:
             return self._store.acquire(request, self._clock.monotonic())
 
     def correct(self, permit: Permit, used_tokens: int) -> None:
-        """Count what a call has cost instead of its estimate."""
+        """Replace a call's estimate by its real tokens."""
         with self._lock:
             self._store.correct(permit, used_tokens)
 
     def cache_result(self, key: str, value: bytes, ttl_s: float) -> None:
-        """Keep an answer."""
+        """Store a result in the cache."""
         with self._lock:
             self._store.cache_result(key, value, ttl_s, self._clock.monotonic())
 
 
 class LocalLimits:
-    """Implements ``ILimits`` by one ledger for the process; calls wait in a line for each event loop."""
+    """Implements ``ILimits`` with one quota store for the process. Calls wait in one queue for each event loop."""
 
     def __init__(self, clock: IClock) -> None:
         self._clock = clock
@@ -51,7 +51,7 @@ class LocalLimits:
         self._lock = threading.Lock()
 
     def open(self, request: ExecutionRequest, deadline_s: float) -> IAllowance:
-        """Return what one attempt is allowed. Call it where the attempt's event loop runs."""
+        """Return the quota of one attempt. Must be called on the attempt's event loop."""
         loop = asyncio.get_running_loop()
         with self._lock:
             self._by_loop = {each: limits for each, limits in self._by_loop.items() if not each.is_closed()}

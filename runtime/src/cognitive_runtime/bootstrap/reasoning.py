@@ -1,4 +1,4 @@
-"""What the executors think with."""
+"""Cognitive core of an executor, with its limits."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from cognitive_runtime.domain import ILimits, IQuotaStore, IReasoner
 
 
 def redis_quota_stores(settings: RuntimeSettings, agent_uid: str) -> OpenRedis:
-    """Return how to open the agent's ledger in a Redis, whose client is imported only then."""
+    """Return a function that opens the agent's quota store in Redis. It imports the Redis client."""
 
     async def open_redis(url_file: str) -> IQuotaStore:
         from cognitive_runtime.adapters.redis import RedisQuotaStore
@@ -21,7 +21,7 @@ def redis_quota_stores(settings: RuntimeSettings, agent_uid: str) -> OpenRedis:
 
 
 def attempt_limits(settings: RuntimeSettings, namespace: str, agent_uid: str) -> ILimits:
-    """Return the limits of an attempt in Job mode: Ray is imported and joined, in seconds, only if it has some."""
+    """Return the limits of an attempt in Job mode. Ray, which takes seconds to join, is used only if limits are set."""
 
     def open_quota_store() -> IQuotaStore:
         from cognitive_runtime.adapters.ray.quota_store import attempt_quota_store
@@ -34,7 +34,7 @@ def attempt_limits(settings: RuntimeSettings, namespace: str, agent_uid: str) ->
 
 
 def make_cognitive_core(settings: RuntimeSettings, limits: ILimits | None = None) -> IReasoner:
-    """Return the cognitive core on a pool of model connections. Imports all that it needs, which takes seconds."""
+    """Return the cognitive core on a pool of model connections. Takes seconds for its imports."""
     from cognitive_runtime.adapters.dspy import CognitiveCore
     from cognitive_runtime.adapters.vllm import ModelPool, load_client
 

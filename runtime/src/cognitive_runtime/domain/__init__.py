@@ -1,4 +1,4 @@
-"""The domain: what agents, tasks, attempts and their outcomes are. Knows no framework, no clock and no network."""
+"""Domain: agents, tasks, attempts and their outcomes. Imports no framework, clock or network library."""
 
 from cognitive_runtime.domain.agent_config import AgentConfig
 from cognitive_runtime.domain.budget import TokenBudget

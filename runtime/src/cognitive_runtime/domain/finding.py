@@ -1,11 +1,11 @@
-"""What an examination finds: is a part as it must be, and if not, what is wrong and what to do."""
+"""Finding of a check: passed, failed or skipped, with the problem and its remedy."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class CheckStatus(StrEnum):
-    """What came of a check."""
+    """Status of a check."""
 
     OK = "ok"
     FAILED = "failed"
@@ -14,26 +14,26 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found. It never holds the content of a secret."""
+    """Finding of one check. It never contains the content of a secret."""
 
     status: CheckStatus
     message: str
     hint: str = ""
-    """What to do about it."""
+    """Remedy of the problem."""
     blocks: bool = False
-    """Whether the checks that build on this one can find nothing."""
+    """True if the checks that depend on this one are skipped."""
 
 
 def passed(message: str) -> Finding:
-    """Return that all is well."""
+    """Return the finding of a check that passed."""
     return Finding(CheckStatus.OK, message)
 
 
 def failed(message: str, hint: str) -> Finding:
-    """Return what is wrong and what to do."""
+    """Return the finding of a check that failed, with the remedy."""
     return Finding(CheckStatus.FAILED, message, hint, blocks=True)
 
 
 def skipped(message: str, hint: str = "", *, blocks: bool = False) -> Finding:
-    """Return why there is nothing to say."""
+    """Return the finding of a check that could not run."""
     return Finding(CheckStatus.SKIPPED, message, hint, blocks=blocks)

@@ -1,4 +1,4 @@
-"""What all workers of an agent count and remember together."""
+"""Quota store: counts model calls in a sliding window and caches results, for all workers of an agent."""
 
 from math import floor
 from typing import Final
@@ -8,19 +8,22 @@ from cognitive_runtime.domain.result_cache import ResultCache
 
 WINDOW_S: Final = 60.0
 _SLOTS_PER_S: Final = 10
-"""A booking counts for the window and at most a tenth of a second more; so 601 numbers are kept, however many calls."""
+"""A booking counts for the window and up to a tenth of a second more. So at most 601 numbers are stored."""
 
 
 class SlidingWindow:
-    """Counts what was spent in the last 60 seconds."""
+    """Sum of the amounts booked in the last 60 seconds."""
 
     def __init__(self) -> None:
         self._spent: dict[int, int] = {}
         self._sum = 0
 
     def wait_s(self, amount: int, limit: int, now_s: float) -> float:
-        """Return how long it takes until the amount fits, 0 if it does. More than the limit waits for all of it."""
-        self._forget(now_s)
+        """Return the seconds until the amount fits, 0 if it fits now.
+
+        An amount above the limit fits when the window is empty.
+        """
+        self._expire(now_s)
         excess = self._sum + min(amount, limit) - limit
         if excess <= 0:
             return 0.0
@@ -31,55 +34,55 @@ class SlidingWindow:
         return WINDOW_S
 
     def add(self, amount: int, now_s: float) -> int:
-        """Book an amount and return where."""
+        """Book an amount and return its slot."""
         slot = floor(now_s * _SLOTS_PER_S)
         self._spent[slot] = self._spent.get(slot, 0) + amount
         self._sum += amount
         return slot
 
     def correct(self, slot: int, difference: int) -> None:
-        """Change what was booked, if it still counts."""
+        """Change a booked amount, if its slot still counts."""
         if slot in self._spent:
             self._spent[slot] += difference
             self._sum += difference
 
-    def _forget(self, now_s: float) -> None:
+    def _expire(self, now_s: float) -> None:
         for slot in [slot for slot in self._spent if _counts_until_s(slot) <= now_s]:
             self._sum -= self._spent.pop(slot)
 
 
 class QuotaStore:
-    """Answers what attempts ask. Its caller tells the time, in seconds that never jump."""
+    """Decides on quota requests. The caller passes the time, in seconds of a monotonic clock."""
 
     def __init__(self, name: str, cache: ResultCache | None = None) -> None:
-        """Take a name of its own, and the cache unless this ledger only counts."""
+        """Take a unique name, and a cache unless the store only counts."""
         self._name = name
         self._cache = cache
         self._requests = SlidingWindow()
         self._tokens = SlidingWindow()
         self.in_use_until_s = 0.0
-        """From when on nothing that it holds counts."""
+        """Time at which the last booking or cached result expires."""
 
     @property
     def name(self) -> str:
-        """What tells its bookings from those of others."""
+        """Name that marks this store's bookings."""
         return self._name
 
     def acquire(self, request: QuotaRequest, now_s: float) -> QuotaDecision:
-        """Return the answer that is there, else leave for a call, booked, or how long to wait for it."""
+        """Return the cached result, a permit for a booked call, or the time to wait."""
         if self._cache is not None and request.key is not None:
-            found = self._cache.get(request.key, request.max_age_s, now_s)
-            if found is not None:
-                return QuotaDecision(cached=found)
+            cached = self._cache.get(request.key, request.max_age_s, now_s)
+            if cached is not None:
+                return QuotaDecision(cached=cached)
         return QuotaDecision() if request.limit is None else self._book(request.limit, request.tokens, now_s)
 
     def correct(self, permit: Permit, used_tokens: int) -> None:
-        """Count what a call has cost instead of its estimate."""
+        """Replace a call's estimate by its real tokens, if this store booked the call."""
         if permit.slot is not None and permit.slot.store == self._name:
             self._tokens.correct(permit.slot.number, used_tokens - permit.tokens)
 
     def cache_result(self, key: str, value: bytes, ttl_s: float, now_s: float) -> None:
-        """Keep an answer, if there is room for it."""
+        """Store a result in the cache, if there is one."""
         if self._cache is not None:
             self._cache.put(key, value, ttl_s, now_s)
             self.in_use_until_s = max(self.in_use_until_s, now_s + ttl_s)

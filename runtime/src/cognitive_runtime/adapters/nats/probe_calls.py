@@ -64,7 +64,9 @@ def agent_probe_calls(namespace: str, agent_uid: str) -> tuple[ProbeCall, ...]:
         *(ProbeCall(names, subject, headers=_NEVER) for names, subject in stored),
         *(ProbeCall(names, subject, payload) for names, subject, payload in asked),
         ProbeCall(("", "acknowledging requests"), f"$JS.ACK.{REQUEST_STREAM}.{agent_uid}{_NOTHING}", waits=False),
-        ProbeCall(("", "hearing the operator"), control_subject(namespace, agent_uid), waits=False, subscribes=True),
+        ProbeCall(
+            ("", "receiving control messages"), control_subject(namespace, agent_uid), waits=False, subscribes=True
+        ),
     )
 
 

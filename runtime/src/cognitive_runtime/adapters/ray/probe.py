@@ -59,7 +59,7 @@ class RayProbe:
     async def reach(self) -> Finding:
         """Check that a Ray dashboard answers."""
         if not self._address.startswith(("http://", "https://")):
-            return failed(f"{self._name} is no dashboard URL", "give one such as http://ray-head:8265")
+            return failed(f"{self._name} is not a dashboard URL", "give one such as http://ray-head:8265")
         try:
             status, body = await self._call("GET", "/api/version")
         except TimeoutError:
@@ -70,7 +70,7 @@ class RayProbe:
             return failed(f"{self._name} requires a token (HTTP {status})", "run the doctor in a pod of the cluster")
         self._version = str(body.get("ray_version", "")) if isinstance(body, dict) else ""
         if status != 200 or not self._version:
-            return failed(f"the server at {self._name} is no Ray dashboard (HTTP {status})", _REACH_HINT)
+            return failed(f"the server at {self._name} is not a Ray dashboard (HTTP {status})", _REACH_HINT)
         return passed(f"{self._name} answers")
 
     async def match_version(self) -> Finding:

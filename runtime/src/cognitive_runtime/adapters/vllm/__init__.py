@@ -1,4 +1,4 @@
-"""Language models behind OpenAI's chat completions: vLLM and every server that speaks the same."""
+"""Client of language models with OpenAI's chat completions: vLLM and compatible servers."""
 
 from cognitive_runtime.adapters.vllm.client import ReadKey, VLLMHTTPClient
 from cognitive_runtime.adapters.vllm.pool import ModelPool, ReadSecret

@@ -1,4 +1,4 @@
-"""The doctor's checks, put together."""
+"""List of the doctor's checks."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -17,7 +17,7 @@ from cognitive_runtime.bootstrap.doctor.local import (
     check_secrets,
     check_spool,
 )
-from cognitive_runtime.bootstrap.doctor.report import as_json, as_text, is_well, without_secrets
+from cognitive_runtime.bootstrap.doctor.report import all_passed, as_json, as_text, without_secrets
 from cognitive_runtime.bootstrap.doctor.settings import DoctorSettings, Target
 from cognitive_runtime.domain import CredentialsNotMounted
 from cognitive_runtime.domain.finding import Finding, failed, skipped
@@ -25,14 +25,14 @@ from cognitive_runtime.llm_config import LLMConfigError
 
 _MARGIN_S: Final = 5.0
 _KEY_HINT: Final = "mount the agent's Secret, or run the doctor on a node where it is mounted"
-_NO_MODEL: Final = "no model is named"
+_NO_MODEL: Final = "no model is given"
 _NO_MODEL_HINT: Final = "give --model-endpoint and --model, or set the LLM_* variables"
 
 
 async def run_doctor(settings: DoctorSettings) -> tuple[str, int]:
-    """Return what the doctor says and the exit status."""
+    """Run all checks and return the report and the exit status."""
     found = without_secrets(await _examine(settings), settings.secret_texts())
-    return (as_json if settings.as_json else as_text)(found), 0 if is_well(found) else 1
+    return (as_json if settings.as_json else as_text)(found), 0 if all_passed(found) else 1
 
 
 async def _examine(settings: DoctorSettings) -> tuple[CheckResult, ...]:
@@ -61,18 +61,18 @@ def _model_checks(settings: DoctorSettings) -> list[Check]:
 
 
 def _model_steps(settings: DoctorSettings) -> list[Callable[[], Awaitable[Finding]]]:
-    """Return the four steps; without a model to ask the first one stops the others."""
+    """Return the four steps of the model check. Without a usable model, every step returns the reason."""
     try:
         target = settings.model()
         key = _key(settings, target) if target else None
     except LLMConfigError as error:
-        return [partial(_say, failed(str(error), LLM_HINT))] * 4
+        return [partial(_return, failed(str(error), LLM_HINT))] * 4
     except CredentialsNotMounted as error:
-        return [partial(_say, failed(str(error), _KEY_HINT))] * 4
+        return [partial(_return, failed(str(error), _KEY_HINT))] * 4
     if target is None:
-        return [partial(_say, skipped(_NO_MODEL, _NO_MODEL_HINT, blocks=True))] * 4
+        return [partial(_return, skipped(_NO_MODEL, _NO_MODEL_HINT, blocks=True))] * 4
     probe = ModelProbe(target.endpoint, key)
-    not_asked = partial(_say, skipped("no answer is asked for", "give --infer: it costs a few tokens"))
+    not_asked = partial(_return, skipped("no inference requested", "give --infer, which costs a few tokens"))
     return [probe.reach, probe.accept_key, probe.serve, probe.infer if settings.infers else not_asked]
 
 
@@ -106,5 +106,5 @@ def _ray_checks(settings: DoctorSettings) -> list[Check]:
     ]
 
 
-async def _say(finding: Finding) -> Finding:
+async def _return(finding: Finding) -> Finding:
     return finding

@@ -1,4 +1,4 @@
-"""What the doctor asks of every node of a Ray cluster, by a job on it."""
+"""Report of every node of a Ray cluster, from a job on the cluster."""
 
 import json
 import os
@@ -16,7 +16,7 @@ _NAMESPACE = "cognitive-doctor"
 
 
 def inspect_node(agent_uid: str | None, files: Sequence[str]) -> dict[str, Any]:
-    """Return what this node has. Runs on the node, with the environment that workers have there."""
+    """Return the runtime version and the files of this node. Runs on the node, in the environment of its workers."""
     settings = DoctorSettings(environ=dict(os.environ), agent_uid=agent_uid)
     spool = next(path for path in (settings.spool_dir, *settings.spool_dir.parents) if path.exists())
     return {
@@ -28,7 +28,7 @@ def inspect_node(agent_uid: str | None, files: Sequence[str]) -> dict[str, Any]:
 
 
 def report_nodes(agent_uid: str | None, files: Sequence[str]) -> int:
-    """Print one line with the answers of all nodes."""
+    """Print the reports of all nodes as one line."""
     connect_to_ray(_NAMESPACE)
     try:
         answers = run_on_nodes(inspect_node, agent_uid, tuple(files))

@@ -1,4 +1,4 @@
-"""What the doctor tells: plain text for people, JSON for programs, and no secret in either."""
+"""Report of the doctor, as text or JSON, without secrets."""
 
 import json
 from collections import Counter
@@ -13,13 +13,13 @@ SCHEMA_VERSION: Final = 1
 _HIDDEN: Final = "[hidden]"
 
 
-def is_well(found: Sequence[CheckResult]) -> bool:
-    """Tell whether nothing is wrong."""
+def all_passed(found: Sequence[CheckResult]) -> bool:
+    """Return True if no check failed."""
     return all(each.finding.status is not CheckStatus.FAILED for each in found)
 
 
 def without_secrets(found: Sequence[CheckResult], secrets: Sequence[str]) -> tuple[CheckResult, ...]:
-    """Return the findings with every secret taken out, should a server or a library have repeated one."""
+    """Return the findings with every secret replaced, in case a server or library repeated one."""
 
     def clean(text: str) -> str:
         for secret in secrets:
@@ -34,16 +34,16 @@ def without_secrets(found: Sequence[CheckResult], secrets: Sequence[str]) -> tup
 
 
 def as_text(found: Sequence[CheckResult]) -> str:
-    """Return one line for each check, a hint below what is wrong, and the sum."""
+    """Return one line for each check, with a hint below each problem, and the totals."""
     width = max((len(each.name) for each in found), default=0)
     lines = [line for each in found for line in _lines(each, width)]
     counts = Counter(each.finding.status for each in found)
-    total = ", ".join(f"{counts[verdict]} {verdict}" for verdict in CheckStatus)
+    total = ", ".join(f"{counts[status]} {status}" for status in CheckStatus)
     return "\n".join([*lines, "", f"{len(found)} checks: {total}"])
 
 
 def as_json(found: Sequence[CheckResult]) -> str:
-    """Return one JSON object."""
+    """Return the report as one JSON object."""
     checks: list[dict[str, Any]] = [
         {
             "name": each.name,
@@ -55,16 +55,16 @@ def as_json(found: Sequence[CheckResult]) -> str:
         }
         for each in found
     ]
-    return json.dumps({"schema_version": SCHEMA_VERSION, "ok": is_well(found), "checks": checks}, indent=2)
+    return json.dumps({"schema_version": SCHEMA_VERSION, "ok": all_passed(found), "checks": checks}, indent=2)
 
 
 def _lines(each: CheckResult, width: int) -> list[str]:
-    verdict, finding = str(each.finding.status), each.finding
-    shown = verdict.upper() if finding.status is CheckStatus.FAILED else verdict
+    status, finding = str(each.finding.status), each.finding
+    shown = status.upper() if finding.status is CheckStatus.FAILED else status
     head = f"{shown:<8} {each.name:<{width}}  {_plain(finding.message)}"
     return [head, *([f"{'':<8} {'':<{width}}  -> {_plain(finding.hint)}"] if finding.hint else [])]
 
 
 def _plain(text: str) -> str:
-    """Return the text on one line, without what a terminal would obey."""
+    """Return the text on one line, without control characters."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
