@@ -30,7 +30,7 @@ Run = Callable[..., Awaitable[AgentResult | FailureResult]]
 
 
 class LocalQuotaStore:
-    """A ledger in this process, by the real clock."""
+    """A quota store in this process, by the real clock."""
 
     def __init__(self) -> None:
         self._store = QuotaStore("local", ResultCache())

@@ -1,4 +1,4 @@
-"""The ledger in a real Redis: the same window and cache as the actor's, for all who ask, and never without it."""
+"""The quota store in a real Redis: the same window and cache as the actor's, for all who ask, and never without it."""
 
 import asyncio
 import logging
@@ -77,7 +77,7 @@ async def test_all_who_ask_together_get_no_more_than_the_limit(open_store: Open)
     assert {round(decision.wait_s) for decision in decisions if decision.permit is None} <= {59, 60}
 
 
-async def test_it_answers_as_the_ledger_of_the_actor_does(open_store: Open) -> None:
+async def test_it_answers_as_the_store_of_the_actor_does(open_store: Open) -> None:
     theirs, ours = open_store(), QuotaStore("l", ResultCache())
     asked = [limited(6, 100, cost) for cost in (10, 30, 60, 5, 200, 1)] + [limited(3, 1000, 1), limited(9, 41, 1)]
     for request in asked:

@@ -46,7 +46,7 @@ def model(model_server: ScriptedModel) -> ScriptedModel:
 
 @pytest_asyncio.fixture
 async def executor(start_executor: Callable[..., Awaitable[str]]) -> str:
-    """An executor with two warm workers that share a ledger; the id of its Ray job."""
+    """An executor with two warm workers that share a quota actor; the id of its Ray job."""
     return await start_executor("--workers 2 --concurrency 3 --shared-ledger", ready=2)
 
 
@@ -82,7 +82,7 @@ async def test_an_answer_is_given_again_by_another_worker(broker, agent, executo
         assert response.body["energy"] == {"delta": 0}
 
 
-async def test_without_the_ledger_attempts_go_on_until_there_is_another(broker, agent, executor, jobs, model):
+async def test_without_the_quota_actor_attempts_go_on_until_there_is_another(broker, agent, executor, jobs, model):
     settings = {"endpoint": model.url, "rate_limit": {"requests_per_minute": 60}} | CACHED
     await _answers(broker, [Attempt(agent)], settings)
 
@@ -96,7 +96,7 @@ async def test_without_the_ledger_attempts_go_on_until_there_is_another(broker, 
     assert len(lost) <= 2, "once for each worker"
 
 
-async def test_attempts_in_job_mode_share_a_ledger(broker, agent, jobs, model, nats_server):
+async def test_attempts_in_job_mode_share_a_quota_actor(broker, agent, jobs, model, nats_server):
     settings = {"endpoint": model.url} | CACHED
 
     for expected in (False, True):
@@ -110,14 +110,14 @@ async def test_attempts_in_job_mode_share_a_ledger(broker, agent, jobs, model, n
     assert len(model.requests) == 1
 
 
-def test_a_ledger_of_no_job_outlives_its_maker_and_ends_itself_when_it_is_idle(ray_head: RayHead) -> None:
+def test_a_quota_actor_of_no_job_outlives_its_maker_and_ends_itself_when_it_is_idle(ray_head: RayHead) -> None:
     _drive(
         ray_head, "ray.get(ensure_quota_actor('a1', IdleTimeout(12, 24, 0.5)).acquire.remote(QuotaRequest(key='k')))"
     )
     _drive(ray_head, f"find_quota_actor('a1')\n{WAIT_FOR_END.format('a1')}")
 
 
-def test_a_ledger_of_a_job_ends_with_it(ray_head: RayHead) -> None:
+def test_a_quota_actor_of_a_job_ends_with_it(ray_head: RayHead) -> None:
     _drive(ray_head, "ray.get(ensure_quota_actor('a2').ping.remote())")
     _drive(ray_head, WAIT_FOR_END.format("a2"))
 

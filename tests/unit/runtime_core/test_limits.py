@@ -32,7 +32,7 @@ ANSWER = Reasoning({"thought": "t"}, thought="t", confidence=0.5, usage=Usage(1,
 
 @dataclass
 class World:
-    """A clock, and a ledger that goes by it and records what it is asked."""
+    """A clock, and a quota store that goes by it and records what it is asked."""
 
     now_s: float = 0.0
     store: QuotaStore = field(default_factory=lambda: QuotaStore("l", ResultCache()))

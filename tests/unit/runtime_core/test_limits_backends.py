@@ -30,7 +30,7 @@ ANSWER = Reasoning({"thought": "t", "steps": [{"a": None}]}, thought="t", confid
 
 @dataclass
 class Place:
-    """A ledger that records what it is asked and told."""
+    """A quota store that records what it is asked and told."""
 
     away: bool = False
     asked: list[QuotaRequest] = field(default_factory=list)

@@ -95,7 +95,7 @@ def test_a_call_counts_with_what_it_has_cost() -> None:
     assert store.acquire(quota_request(tokens=100, cost=90), 1.0).permit
 
 
-def test_a_booking_of_another_ledger_is_not_corrected() -> None:
+def test_a_booking_of_another_store_is_not_corrected() -> None:
     lost, store = QuotaStore("lost"), QuotaStore("l")
     permit = lost.acquire(quota_request(tokens=100, cost=90), 0.0).permit
     assert permit is not None
@@ -120,7 +120,7 @@ def test_without_a_limit_nothing_is_booked() -> None:
     assert store.in_use_until_s == 0.0
 
 
-def test_a_ledger_knows_until_when_it_is_useful() -> None:
+def test_a_store_knows_until_when_it_is_useful() -> None:
     store = QuotaStore("l", ResultCache())
     store.acquire(quota_request(), 100.0)
     assert store.in_use_until_s == pytest.approx(160.1)

@@ -1,4 +1,4 @@
-"""The shared ledger as a worker uses it, with an actor that lives and dies as the test says."""
+"""The shared quota store as a worker uses it, with an actor that lives and dies as the test says."""
 
 import asyncio
 import logging
@@ -138,7 +138,7 @@ async def test_an_actor_that_hangs_is_left() -> None:
     assert name_of((await store.acquire(LIMITED)).permit) != "shared"
 
 
-def test_a_ledger_without_a_job_ends_when_it_is_useless() -> None:
+def test_a_store_without_a_job_ends_when_it_is_useless() -> None:
     expires_at_s = IdleTimeout().expires_at_s
     assert expires_at_s(last_request_at_s=100, in_use_until_s=0) == 160
     assert expires_at_s(last_request_at_s=100, in_use_until_s=1000) == 1000

@@ -126,7 +126,7 @@ class Allowance:
             store = await self._find(self._llm.cache.backend)
             store.cache_result(self._key.digest, _encode(reasoning), self._llm.cache.ttl_seconds)
 
-    async def acquire(self, call: VLLMRequest) -> Permit:
+    async def acquire(self, request: VLLMRequest) -> Permit:
         """Wait for the permit for one model call.
 
         Raises:
@@ -137,11 +137,11 @@ class Allowance:
         limit = self._llm.rate_limit
         if permit or limit is None:
             return permit or Permit()
-        request = QuotaRequest(limit=limit, tokens=estimate_tokens(call), max_wait_s=self._left_s())
+        quota = QuotaRequest(limit=limit, tokens=estimate_tokens(request), max_wait_s=self._left_s())
         store = await self._find(limit.backend)
         if not self._queue.turn.locked():
-            permit = (await store.acquire(request)).permit
-        return permit or await self._wait_in_queue(store, request, limit)
+            permit = (await store.acquire(quota)).permit
+        return permit or await self._wait_in_queue(store, quota, limit)
 
     async def settle(self, permit: Permit, usage: Usage) -> None:
         """Report the real tokens of a call. Without a number from the server, the estimate stays booked."""
