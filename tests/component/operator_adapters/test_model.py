@@ -15,8 +15,8 @@ LIST = Reply(json={"object": "list", "data": [{"id": "gemma-3-270m"}, {"id": "ot
 
 @pytest.fixture
 async def probe() -> AsyncIterator[HttpModelProbe]:
-    async with HttpClient(proxies=True) as web:
-        yield HttpModelProbe(web, timeout_s=2)
+    async with HttpClient(proxies=True) as client:
+        yield HttpModelProbe(client, timeout_s=2)
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])

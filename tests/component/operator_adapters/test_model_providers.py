@@ -21,8 +21,8 @@ CREDENTIALS = ("Authorization", "api-key", "x-api-key", "x-goog-api-key")
 
 @pytest.fixture
 async def probe() -> AsyncIterator[HttpModelProbe]:
-    async with HttpClient(proxies=True) as web:
-        yield HttpModelProbe(web, timeout_s=2)
+    async with HttpClient(proxies=True) as client:
+        yield HttpModelProbe(client, timeout_s=2)
 
 
 BEARER = {"Authorization": f"Bearer {KEY}"}

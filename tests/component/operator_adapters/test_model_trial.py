@@ -27,8 +27,8 @@ WORDS = stream({"choices": [{"delta": {"content": "hi"}}]}, {"choices": [], "usa
 
 @pytest.fixture
 async def probe() -> AsyncIterator[HttpModelProbe]:
-    async with HttpClient(proxies=True) as web:
-        yield HttpModelProbe(web)
+    async with HttpClient(proxies=True) as client:
+        yield HttpModelProbe(client)
 
 
 async def tried(probe: HttpModelProbe, http: HttpDouble, reply: Reply | None) -> InferenceResult:
