@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from cognitive_operator.adapters.nats.agent_accounts import LIFE_S
+from cognitive_operator.adapters.nats.agent_accounts import LIFETIME_S
 from cognitive_runtime.adapters.nats.objects import put_object
 from cognitive_runtime.bootstrap.hosted import HostedWorker
 from cognitive_runtime.config import RuntimeSettings
@@ -53,7 +53,7 @@ class Work:
     settings: RuntimeSettings
     start_worker: StartWorker
 
-    def grant(self, life_s: int = LIFE_S) -> None:
+    def grant(self, life_s: int = LIFETIME_S) -> None:
         """Write the agent's credentials where its worker reads them."""
         self.broker.write_credentials(self.settings.secrets_dir / self.agent / "nats.creds", self.agent, life_s)
 
@@ -91,7 +91,7 @@ async def test_all_that_a_worker_does_works(work: Work, reasoner: ScriptedReason
     assert (await admin.claim(large))["state"] == "ended"
     await eventually_async(lambda: _nothing_waits(admin, agent))
     await admin.drain(agent, "ca-job-1")
-    await asyncio.wait_for(hosted.worker.wait_idle(), 5)
+    await asyncio.wait_for(hosted.wait_idle(), 5)
     await hosted.stop(1)
     assert await admin.leases(agent) == {}
 

@@ -12,10 +12,10 @@ import pytest
 from controlplane import ControlPlane, Kubectl
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
-from servers.ray_head import RayHead
 from support.builders.cognitive_objects import Cluster, agent, task
 from support.cluster.api_client import ApiClient
 from support.eventually import eventually
+from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
@@ -68,14 +68,18 @@ def peers(api: ApiClient) -> int:
 
 
 def test_one_works_and_the_other_takes_over_within_half_a_minute(
-    api: ApiClient, kubectl: Kubectl, pair: list[OperatorProcess], ray_head: RayHead, model: ScriptedModel
+    api: ApiClient,
+    kubectl: Kubectl,
+    pair: list[OperatorProcess],
+    ray_server: RayServer,
+    model: ScriptedModel,
 ) -> None:
     cluster = Cluster(kubectl)
     eventually(lambda: peers(api) == len(pair), 30.0, 0.5)
     time.sleep(AGREED_WITHIN_S)
     first = eventually(lambda: one_leads(pair), 20.0, 0.5)
     (second,) = [operator for operator in pair if operator is not first]
-    cluster.apply(agent("peered", ray_head.address, model.url), task("before", "peered"))
+    cluster.apply(agent("peered", ray_server.address, model.url), task("before", "peered"))
     cluster.wait_phase("before", "Succeeded", 60.0)
     assert one_leads(pair) is first
     model.script(contains="through", delay_s=3.0)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.adapters.nats.accounts import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
+from cognitive_operator.adapters.nats.broker_keys import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
 from controlplane import ControlPlane
 from servers.operator import OperatorProcess, OperatorSettings
-from servers.ray_head import RayHead
 from support.builders.cognitive_objects import Cluster, agent, task
 from support.eventually import eventually
+from support.ray_double.server import RayServer
 from support.servers.nats_accounts import full_resolver, serve
 from support.servers.scripted_model import ScriptedModel
 
@@ -74,14 +74,14 @@ def test_agents_work_with_the_credentials_of_their_secret_alone(
     accounting_operator: OperatorProcess,
     control_plane: ControlPlane,
     namespace: str,
-    ray_head: RayHead,
+    ray_server: RayServer,
     model: ScriptedModel,
 ) -> None:
     cluster = Cluster(control_plane.kubectl.within(namespace))
-    with Kubelet(cluster, ray_head.secrets_directory):
+    with Kubelet(cluster, ray_server.secrets_directory):
         cluster.apply(
-            agent("warm", ray_head.address, model.url),
-            agent("jobs", ray_head.address, model.url, execution={"mode": "Job"}),
+            agent("warm", ray_server.address, model.url),
+            agent("jobs", ray_server.address, model.url, execution={"mode": "Job"}),
         )
         for name in ("warm", "jobs"):
             cluster.wait_ready(name)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from servers.operator import OperatorProcess
-from servers.ray_head import RayHead
 from support.builders.cognitive_objects import Cluster, agent, task
 from support.eventually import eventually
+from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
@@ -108,10 +108,10 @@ def counted(cluster: Cluster, name: str, total: int) -> None:
 
 
 def test_an_agent_waits_for_another_day_when_its_tokens_are_used_up(
-    cluster: Cluster, ray_head: RayHead, model: ScriptedModel, operator_process: OperatorProcess
+    cluster: Cluster, ray_server: RayServer, model: ScriptedModel, operator_process: OperatorProcess
 ) -> None:
     spec = {"queue": {"maxConcurrentTasks": 1}, "budget": {"tokensPerDay": 1}}
-    cluster.apply(agent("daily", ray_head.address, model.url, **spec))
+    cluster.apply(agent("daily", ray_server.address, model.url, **spec))
     cluster.wait_ready("daily")
     cluster.apply(task("first", "daily"), task("second", "daily"))
     first = cluster.wait_phase("first", "Succeeded")

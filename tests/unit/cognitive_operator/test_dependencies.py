@@ -15,7 +15,7 @@ from cognitive_operator.plan.dependencies import shortest_cycle
 from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.gates.dependencies import MAX_RESULTS_BYTES, REFRESH_S, DependencyGate
-from cognitive_operator.reconcile.task.gates.inputs import InputGate
+from cognitive_operator.reconcile.task.gates.inputs import InputGate, InputSources
 from support.builders import operator_objects as o
 from support.fakes.clock import FakeClock
 
@@ -231,7 +231,9 @@ async def test_results_by_reference_are_bounded_together_before_they_are_read() 
 
 async def test_results_are_input_beside_what_the_task_gives_and_a_lost_one_ends_it() -> None:
     chain = Chain(body("a", phase="Succeeded", result={"cause": "disk"}), body("b", ["a"]))
-    inputs = InputGate(chain.outside, NO_OBJECTS, chain.clock, chain.index, chain.dependencies)
+    inputs = InputGate(
+        InputSources(chain.outside, chain.outside, NO_OBJECTS), chain.clock, chain.index, chain.dependencies
+    )
     record = chain.index.tasks["uid-b"]
     assert json.loads(await inputs.read(record) or b"") == {"error_message": "no", "a": {"cause": "disk"}}
     assert await inputs.check(record) is None

@@ -26,12 +26,9 @@ class Probe:
         self.asked.append((target.endpoint, api_key))
         return ModelProbeResult(ok=target.endpoint in self.up, reason=Reason.AVAILABLE, message="")
 
-    async def infer(self, target: ModelTarget, model: str, api_key: str | None, timeout_s: float) -> ModelTrial:
-        raise AssertionError("a fallback is checked, not tried")
-
 
 class Secrets:
-    async def read_secret_key(self, namespace: str, name: str, key: str) -> str:
+    async def read_key(self, namespace: str, name: str, key: str) -> str:
         if name == "absent":
             raise ObjectNotFoundError(f"Secret {namespace}/{name} does not exist")
         return f"{namespace}/{name}/{key}"

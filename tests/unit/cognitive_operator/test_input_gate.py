@@ -5,6 +5,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from cognitive_operator.plan.input_gate import InputNotReadyError
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
-from cognitive_operator.reconcile.task.gates.inputs import RECHECK_EVERY_S, InputGate
+from cognitive_operator.reconcile.task.gates.inputs import RECHECK_EVERY_S, InputGate, InputSources
 from cognitive_operator.reconcile.task.publish import RequestFactory, RequestPublisher
 from support.builders import operator_objects as o
 from support.fakes.clock import FakeClock
@@ -35,13 +36,17 @@ class Kube:
     asked: list[str] = field(default_factory=list)
     error: Exception | None = None
 
-    async def get_core(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
+    def __post_init__(self) -> None:
+        self.core = SimpleNamespace(get=self._get_core)
+        self.resources = SimpleNamespace(get=self._get)
+
+    async def _get_core(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
         self.asked.append(f"{plural}/{namespace}/{name}")
         if self.error is not None:
             raise self.error
         return self.objects.get((plural, name))
 
-    async def get(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
+    async def _get(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
         return self.objects.get((plural, name))
 
 
@@ -81,10 +86,12 @@ class Desk:
         self.kube, self.requests, self.objects = Kube(), Requests(), Objects()
         self.clock, self.index, self.versions = FakeClock(), Index(), count(30)
         self.index.upsert_task(o.task_body(inputFrom=list(sources), **spec), 0.0)
-        kube: Any = self.kube
+        resources: Any = self.kube.resources
+        core: Any = self.kube.core
         objects: Any = self.objects
-        dependencies = DependencyGate(kube, objects, self.clock, self.index)
-        self.inputs = InputGate(kube, objects, self.clock, self.index, dependencies)
+        dependencies = DependencyGate(resources, objects, self.clock, self.index)
+        sources = InputSources(core, resources, objects)
+        self.inputs = InputGate(sources, self.clock, self.index, dependencies)
 
     @property
     def record(self) -> TaskRecord:

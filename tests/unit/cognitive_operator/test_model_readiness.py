@@ -22,14 +22,14 @@ SERVES = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyRe
 
 @dataclass
 class Outside:
-    """Children that are there, and a model that answers."""
+    """Children that are there, a model that answers, and a clock that is set by hand."""
 
     objects: dict[tuple[str, str], Body] = field(default_factory=dict)
     status: Body = field(default_factory=lambda: dict(SERVES))
     refusal: Exception | None = None
     trial: InferenceResult = WROTE
     inferred: list[tuple[str, str | None]] = field(default_factory=list)
-    clock: FakeClock = field(default_factory=lambda: FakeClock(0.0))
+    now_s: float = 0.0
 
     async def apply(self, manifest: Body) -> Body:
         if self.refusal is not None and manifest["kind"] == "Deployment":
@@ -68,8 +68,14 @@ class Outside:
         self.inferred.append((target.endpoint, api_key))
         return self.trial
 
-    async def read_secret_key(self, namespace: str, name: str, key: str) -> str:
+    async def read_key(self, namespace: str, name: str, key: str) -> str:
         return str(self.objects["Secret", name]["data"][key])
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def now(self) -> str:
+        return NOW
 
 
 class Scene:
@@ -78,8 +84,10 @@ class Scene:
     def __init__(self, *, in_cluster: bool = False, **spec: Any) -> None:
         self.outside, self.index = Outside(), Index()
         environment = SimpleNamespace(is_in_cluster=in_cluster)
-        parts = dict.fromkeys(("kube", "children", "model", "clock"), self.outside)
-        self.models = ModelReadiness(cast("Deps", SimpleNamespace(**parts, environment=environment)), self.index)
+        parts = dict.fromkeys(("children", "model", "clock"), self.outside)
+        kube = SimpleNamespace(secrets=self.outside)
+        deps = cast("Deps", SimpleNamespace(**parts, kube=kube, environment=environment))
+        self.models = ModelReadiness(deps, self.index)
         self.version = 10
         self.change(**(spec or OWN))
 
@@ -94,7 +102,7 @@ class Scene:
         return self.index.agents["team", "sre"]
 
     async def look(self, after_s: float = 60.0) -> tuple[str, str]:
-        self.outside.clock.advance(after_s)
+        self.outside.now_s += after_s
         await self.models.look(self.record)
         return self.record.model.status, self.record.model.reason
 

@@ -22,7 +22,6 @@ from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.nats_account import EXPEL_AFTER_S, LOOK_EVERY_S, NatsAccounts
 from cognitive_operator.reconcile.state.records import AgentRecord
 from support.builders.operator_objects import AGENT_UID, agent_body
-from support.fakes.clock import FakeClock
 
 
 @dataclass
@@ -33,13 +32,13 @@ class Accounts:
     told: list[str] = field(default_factory=list)
     fails: bool = False
 
-    async def admit(self, namespace: str, agent_uid: str) -> None:
+    async def ensure(self, namespace: str, agent_uid: str) -> None:
         if self.fails:
             raise BrokerUnavailableError("away")
-        self.told.append(f"admit {namespace} {agent_uid}")
+        self.told.append(f"ensure {namespace} {agent_uid}")
 
-    async def expel(self, agent_uid: str) -> None:
-        self.told.append(f"expel {agent_uid}")
+    async def delete(self, agent_uid: str) -> None:
+        self.told.append(f"delete {agent_uid}")
 
     def new_credentials(self, namespace: str, agent_uid: str, now_s: float) -> str:
         made = f"{namespace} {agent_uid} {len(self.fresh)} at {now_s:.0f}"
@@ -73,12 +72,25 @@ class Children:
 
 
 @dataclass
+class Clock:
+    """Stands still."""
+
+    seconds: float = 1000.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def now(self) -> str:
+        return "1970-01-01T00:20:00.000000Z"
+
+
+@dataclass
 class Deps:
     """What the keeper is given."""
 
     accounts: Accounts | None = field(default_factory=Accounts)
     children: Children = field(default_factory=Children)
-    clock: FakeClock = field(default_factory=lambda: FakeClock(1000.0, "1970-01-01T00:20:00.000000Z"))
+    clock: Clock = field(default_factory=Clock)
 
 
 class Desk:
@@ -92,7 +104,7 @@ class Desk:
         self.keeper = NatsAccounts(given)
 
     async def later(self) -> None:
-        self.deps.clock.advance(LOOK_EVERY_S)
+        self.deps.clock.seconds += LOOK_EVERY_S
         assert await self.keeper.keep_secret(self.record) is None
 
 
@@ -135,7 +147,7 @@ async def test_a_secret_of_anothers_is_not_believed_even_with_good_credentials(d
     assert desk.deps.children.live is not None
     desk.deps.children.live["metadata"]["ownerReferences"] = []
     desk.deps.children.error = NameTakenError("Secret team/x exists and belongs to nobody")
-    desk.deps.clock.advance(LOOK_EVERY_S)
+    desk.deps.clock.seconds += LOOK_EVERY_S
     found = await desk.keeper.keep_secret(desk.record)
     assert found is not None
     assert (found.status, found.reason) == ("False", Reason.NAME_TAKEN)
@@ -175,7 +187,7 @@ async def test_accounts_come_and_go_with_their_agent(desk: Desk) -> None:
     await desk.keeper.admit(desk.record)
     await desk.keeper.expel(AGENT_UID)
     namespace = desk.agent.metadata.namespace
-    assert desk.deps.accounts.told == [f"admit {namespace} {AGENT_UID}", f"expel {AGENT_UID}"]
+    assert desk.deps.accounts.told == [f"ensure {namespace} {AGENT_UID}", f"delete {AGENT_UID}"]
     desk.deps.accounts.fails = True
     with pytest.raises(BrokerUnavailableError):
         await desk.keeper.admit(desk.record)
@@ -184,10 +196,10 @@ async def test_accounts_come_and_go_with_their_agent(desk: Desk) -> None:
 async def test_an_executor_that_may_still_run_has_time_to_end_itself(desk: Desk) -> None:
     assert desk.deps.accounts is not None
     desk.keeper.expel_later(AGENT_UID)
-    desk.deps.clock.advance(EXPEL_AFTER_S - 1)
+    desk.deps.clock.seconds += EXPEL_AFTER_S - 1
     await desk.keeper.expel_due()
     assert desk.deps.accounts.told == []
-    desk.deps.clock.advance(1)
+    desk.deps.clock.seconds += 1
     for _ in range(2):
         await desk.keeper.expel_due()
-    assert desk.deps.accounts.told == [f"expel {AGENT_UID}"]
+    assert desk.deps.accounts.told == [f"delete {AGENT_UID}"]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -39,14 +40,19 @@ class Outside:
     requests: list[AttemptKey] = field(default_factory=list)
     failures: int = 0
 
-    async def list_all(self, plural: str) -> AsyncIterator[dict[str, Any]]:
+    def __post_init__(self) -> None:
+        self.sources: Any = SimpleNamespace(
+            resources=SimpleNamespace(list=self._objects), requests=SimpleNamespace(list=self._requests)
+        )
+
+    async def _objects(self, plural: str) -> AsyncIterator[dict[str, Any]]:
         if self.failures:
             self.failures -= 1
             raise ApiUnavailableError("away")
         for each in self.objects.get(plural, []):
             yield each
 
-    async def list(self) -> set[tuple[str, AttemptKey]]:
+    async def _requests(self) -> set[tuple[str, AttemptKey]]:
         return {("team", key) for key in self.requests}
 
 
@@ -57,12 +63,11 @@ class System:
         self.outside = Outside({"cognitiveagents": [o.agent_body()][:agents], "cognitivetasks": list(tasks)})
         self.index, self.tasks, self.agents = Index(), Enqueued(), Enqueued()
         self.discarded: list[AttemptGarbage] = []
-        outside: Any = self.outside
         tasks_queue: Any = self.tasks
         agents_queue: Any = self.agents
-        clock = FakeClock()
+        clock, outside = FakeClock(), self.outside.sources
         intake = Intake(self.index, clock, tasks_queue, agents_queue, self.discarded.append)
-        sources = ResyncSources(outside, outside, WatchLag(clock))
+        sources = ResyncSources(outside.resources, outside.requests, WatchLag(clock))
         self.resync = Resync(sources, self.index, intake, clock, Timing(start_retry_s=0.0))
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from cognitive_operator.errors import CognitiveOperatorError, ConflictError, ForbiddenError, ObjectNotFoundError
 from cognitive_operator.ports.kube import Identity
+from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.timing import TtlTiming
 from cognitive_operator.reconcile.task.ttl import MAX_DELETES_PER_CHECK, TtlAfterFinished
@@ -70,9 +71,10 @@ class Desk:
         for body in bodies:
             self.index.upsert_task(body, 0.0)
         kube: Any = self.kube
+        clocks = Clocks(self.clock, kube)
         metrics: Any = self.metrics
         self.ttl = TtlAfterFinished(
-            kube, self.clock, self.index, self.lost.append, metrics, default_ttl_s=100, timing=TtlTiming()
+            kube, clocks, self.index, self.lost.append, metrics, default_ttl_s=100, timing=TtlTiming()
         )
 
     async def after(self, seconds: float) -> list[str]:

@@ -174,22 +174,22 @@ def test_each_change_of_a_condition_is_said_once() -> None:
 
 
 def test_an_image_that_stays_away_ends_the_wait_in_words() -> None:
-    clock = Clock()
-    monitor = ReadinessMonitor("v:1", clock)
+    clock = FakeClock(monotonic_s=0.0)
+    monitor = ReadinessMonitor("v:1", clock.monotonic)
     monitor.observe(status("ImagePullFailed"))
-    clock.now_s = IMAGE_PULL_TIMEOUT_S - 1
+    clock.monotonic_s = IMAGE_PULL_TIMEOUT_S - 1
     monitor.observe(status("ModelStarting"))
     monitor.observe(status("ImagePullFailed"))
-    clock.now_s += IMAGE_PULL_TIMEOUT_S - 1
+    clock.monotonic_s += IMAGE_PULL_TIMEOUT_S - 1
     monitor.observe(status("ImagePullFailed"))
-    clock.now_s += 1
+    clock.monotonic_s += 1
     with pytest.raises(KindDemoError, match=r"(?s)cannot pull an image: about ImagePullFailed.*VLLM_IMAGE=v:1"):
         monitor.observe(status("ImagePullFailed"))
 
 
 def test_a_wait_has_an_end_that_tells_what_was_last() -> None:
-    clock = Clock()
-    monitor = ReadinessMonitor("v:1", clock)
-    clock.now_s = DEADLINE_S
+    clock = FakeClock(monotonic_s=0.0)
+    monitor = ReadinessMonitor("v:1", clock.monotonic)
+    clock.monotonic_s = DEADLINE_S
     with pytest.raises(KindDemoError, match="ModelReady=Unschedulable: about Unschedulable"):
         monitor.observe(status("Unschedulable"))

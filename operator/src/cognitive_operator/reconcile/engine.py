@@ -29,7 +29,7 @@ from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
 from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
 from cognitive_operator.reconcile.task.gates.gate import Gates
-from cognitive_operator.reconcile.task.gates.inputs import InputGate
+from cognitive_operator.reconcile.task.gates.inputs import InputGate, InputSources
 from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemaGate
 from cognitive_operator.reconcile.task.gates.queue_timeout import QueueTimeoutGate
 from cognitive_operator.reconcile.task.gates.spec import SpecGate
@@ -78,7 +78,7 @@ class Engine:
         )
         self._intake = Intake(index, deps.clock, self._tasks, self._agents, self._cleanup.add)
         index.links.wake = self._intake.enqueue
-        sources = ResyncSources(deps.kube, deps.broker.requests, lag)
+        sources = ResyncSources(deps.kube.resources, deps.broker.requests, lag)
         self._resync = Resync(sources, index, self._intake, deps.clock, timing)
         self._inbox = self._new_inbox()
         self._ttl = self._new_ttl()
@@ -132,14 +132,14 @@ class Engine:
     def _new_inbox(self) -> ResponseInbox:
         deps, timing = self._deps, self._timing
         settings = InboxSettings(deps.master_key, timing.response_wait_s, timing.response_retry_s)
-        responses = deps.broker.responses
-        return ResponseInbox(responses, deps.kube, self._intake, self.index, deps.metrics, settings=settings)
+        responses, resources = deps.broker.responses, deps.kube.resources
+        return ResponseInbox(responses, resources, self._intake, self.index, deps.metrics, settings=settings)
 
     def _new_ttl(self) -> TtlAfterFinished:
         deps = self._deps
         return TtlAfterFinished(
-            deps.kube,
-            deps.clock,
+            deps.kube.resources,
+            self._clocks,
             self.index,
             self._intake.delete_task,
             deps.metrics,
@@ -150,7 +150,7 @@ class Engine:
     def _new_schedules(self) -> ScheduleReconciler:
         deps = self._deps
         return ScheduleReconciler(
-            deps.kube,
+            deps.kube.resources,
             StatusWriter(deps.kube, deps.events, SCHEDULE_KIND, SCHEDULE_PLURAL),
             deps.clock,
             self.index.runs,
@@ -161,9 +161,9 @@ class Engine:
 
     def _task_steps(self) -> TaskSteps:
         deps, index = self._deps, self.index
-        objects = deps.broker.objects
-        dependencies = DependencyGate(deps.kube, objects, deps.clock, index)
-        inputs = InputGate(deps.kube, objects, deps.clock, index, dependencies)
+        objects, resources = deps.broker.objects, deps.kube.resources
+        dependencies = DependencyGate(resources, objects, deps.clock, index)
+        inputs = InputGate(InputSources(deps.kube.core, resources, objects), deps.clock, index, dependencies)
         late = QueueTimeoutGate(deps.kube, index)
         factory = RequestFactory(deps.master_key, deps.clock, is_traced=deps.tracer.is_on)
         writer = StatusWriter(deps.kube, deps.events, TASK_KIND, TASK_PLURAL)

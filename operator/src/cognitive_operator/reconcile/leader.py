@@ -12,7 +12,7 @@ from datetime import datetime
 from cognitive_operator.errors import CognitiveOperatorError
 from cognitive_operator.plan.leader import Candidate, is_leader
 from cognitive_operator.ports.clock import Clock
-from cognitive_operator.ports.kube import Body, Kube
+from cognitive_operator.ports.kube import Body, Peerings
 from cognitive_operator.ports.telemetry import Metrics
 from cognitive_operator.reconcile.engine import Engine
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
@@ -26,8 +26,8 @@ class Peering:
     Without a name, or while the object does not exist, this process is the leader.
     """
 
-    def __init__(self, kube: Kube, clock: Clock, me: Candidate, name: str | None) -> None:
-        self._kube = kube
+    def __init__(self, peerings: Peerings, clock: Clock, me: Candidate, name: str | None) -> None:
+        self._peerings = peerings
         self._clock = clock
         self._name = name
         self.me = me
@@ -38,7 +38,7 @@ class Peering:
         Raises:
             CognitiveOperatorError: The peering cannot be read, so that the leader is not known.
         """
-        records = await self._kube.get_peering(self._name) if self._name else None
+        records = await self._peerings.get(self._name) if self._name else None
         return records is None or is_leader(self.me, records, datetime.fromisoformat(self._clock.now()))
 
 
@@ -93,7 +93,7 @@ class LeaderElection:
     async def _wait_until(self, *, leading: bool) -> None:
         while True:
             await self._check()
-            self._metrics.show_leading(leading=self._is_leading)
+            self._metrics.set_leader(is_leader=self._is_leading)
             if self._is_leading == leading:
                 return
             await asyncio.sleep(self._check_every_s)

@@ -7,7 +7,7 @@ from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL, AttemptKey
 from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.ports.broker import Requests
 from cognitive_operator.ports.clock import Clock
-from cognitive_operator.ports.kube import Kube
+from cognitive_operator.ports.kube import Resources
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.periodic import run_every, run_until_done
@@ -19,7 +19,7 @@ from cognitive_operator.reconcile.state.watch_lag import WatchLag
 class ResyncSources:
     """The sources of complete lists."""
 
-    kube: Kube
+    resources: Resources
     requests: Requests
     lag: WatchLag
     """Learns from every list what the watches have missed."""
@@ -29,7 +29,7 @@ class Resync:
     """Keeps the index complete without depending on watch events."""
 
     def __init__(self, sources: ResyncSources, index: Index, intake: Intake, clock: Clock, timing: Timing) -> None:
-        self._kube = sources.kube
+        self._resources = sources.resources
         self._requests = sources.requests
         self._lag = sources.lag
         self._index = index
@@ -61,10 +61,10 @@ class Resync:
         tasks_before = set(self._index.tasks)
         agents_before = {name: record.agent.metadata.uid for name, record in self._index.agents.items()}
         with self._lag.listing() as listing:
-            async for body in self._kube.list_all(AGENT_PLURAL):
+            async for body in self._resources.list(AGENT_PLURAL):
                 listing.brings(body)
                 self._intake.upsert_agent(body)
-            async for body in self._kube.list_all(TASK_PLURAL):
+            async for body in self._resources.list(TASK_PLURAL):
                 listing.brings(body)
                 self._intake.upsert_task(body)
         for uid in tasks_before - listing.uids:

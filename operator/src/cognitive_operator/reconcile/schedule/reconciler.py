@@ -22,7 +22,7 @@ from cognitive_operator.errors import (
 )
 from cognitive_operator.plan.schedule import SchedulePlan, plan_schedule, surplus
 from cognitive_operator.ports.clock import Clock
-from cognitive_operator.ports.kube import Body, Identity, Kube
+from cognitive_operator.ports.kube import Body, Identity, Resources
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.records import ObjectName
 from cognitive_operator.reconcile.state.timing import Timing
@@ -62,7 +62,7 @@ class ScheduleReconciler:
     """Reconciles schedules: each one at most once at a time.
 
     Args:
-        kube: Lists schedules; creates and deletes their tasks.
+        resources: Lists schedules; creates and deletes their tasks.
         writer: Writes their statuses.
         clock: Decides which run is due.
         runs: The tasks of all schedules.
@@ -73,7 +73,7 @@ class ScheduleReconciler:
 
     def __init__(
         self,
-        kube: Kube,
+        resources: Resources,
         writer: StatusWriter,
         clock: Clock,
         runs: ScheduleRuns,
@@ -82,7 +82,7 @@ class ScheduleReconciler:
         synced: asyncio.Event,
         timing: Timing,
     ) -> None:
-        self._kube = kube
+        self._resources = resources
         self._writer = writer
         self._clock = clock
         self._runs = runs
@@ -166,7 +166,7 @@ class ScheduleReconciler:
     async def _relist(self) -> None:
         before = {record.schedule.metadata.uid: record.body for record in self._records.values()}
         seen: set[str] = set()
-        async for body in self._kube.list_all(SCHEDULE_PLURAL):
+        async for body in self._resources.list(SCHEDULE_PLURAL):
             seen.add(body["metadata"]["uid"])
             self.upsert(body)
         for uid, body in before.items():
@@ -180,7 +180,7 @@ class ScheduleReconciler:
             await self._delete(record, run)
         manifest = desired_run(record.schedule, plan.due)
         try:
-            body = await self._kube.create(TASK_PLURAL, manifest)
+            body = await self._resources.create(TASK_PLURAL, manifest)
         except ConflictError:
             return await self._adopt(record, plan, manifest)
         except (ObjectInvalidError, ForbiddenError) as error:
@@ -194,7 +194,7 @@ class ScheduleReconciler:
     async def _adopt(self, record: ScheduleRecord, plan: SchedulePlan, manifest: Body) -> _Start:
         """The name of the run is taken: by itself, when this process or another died before it said so."""
         meta = manifest["metadata"]
-        body = await self._kube.get(TASK_PLURAL, meta["namespace"], meta["name"])
+        body = await self._resources.get(TASK_PLURAL, meta["namespace"], meta["name"])
         if body is not None:
             self._intake.upsert_task(body)
         is_ours = body is None or owning_schedule(body) == record.schedule.metadata.uid
@@ -235,12 +235,12 @@ class ScheduleReconciler:
         namespace, version = record.name[0], run.version
         for _ in range(2):
             try:
-                await self._kube.delete(TASK_PLURAL, namespace, run.name, Identity(run.uid, version))
+                await self._resources.delete(TASK_PLURAL, namespace, run.name, Identity(run.uid, version))
                 break
             except ObjectNotFoundError:
                 break
             except ConflictError:  # what the watch brought is old
-                body = await self._kube.get(TASK_PLURAL, namespace, run.name)
+                body = await self._resources.get(TASK_PLURAL, namespace, run.name)
                 if body is None or body["metadata"]["uid"] != run.uid:
                     break
                 version = body["metadata"]["resourceVersion"]

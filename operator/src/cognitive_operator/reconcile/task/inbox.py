@@ -9,7 +9,7 @@ from cognitive_operator.api.names import TASK_PLURAL, AttemptKey
 from cognitive_operator.errors import BrokerUnavailableError, MessageError, TransientError
 from cognitive_operator.plan.verified_response import is_closed_response, verified
 from cognitive_operator.ports.broker import Delivery, Responses
-from cognitive_operator.ports.kube import Kube
+from cognitive_operator.ports.kube import Resources
 from cognitive_operator.ports.telemetry import Metrics
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
@@ -41,7 +41,7 @@ class ResponseInbox:
     def __init__(
         self,
         responses: Responses,
-        kube: Kube,
+        resources: Resources,
         intake: Intake,
         index: Index,
         metrics: Metrics,
@@ -49,7 +49,7 @@ class ResponseInbox:
         settings: InboxSettings,
     ) -> None:
         self._responses = responses
-        self._kube = kube
+        self._resources = resources
         self._intake = intake
         self._index = index
         self._metrics = metrics
@@ -88,7 +88,7 @@ class ResponseInbox:
     async def _record(self, namespace: str, key: AttemptKey, name: str) -> TaskRecord | None:
         """Return the record of a response's task; None if the task is deleted."""
         if key.task_uid not in self._index.tasks:
-            body = await self._kube.get(TASK_PLURAL, namespace, name)
+            body = await self._resources.get(TASK_PLURAL, namespace, name)
             if body is None or body["metadata"]["uid"] != key.task_uid:
                 return None
             self._intake.upsert_task(body)

@@ -7,9 +7,9 @@ from typing import Final
 
 from cognitive_operator.api.names import TASK_PLURAL
 from cognitive_operator.errors import CognitiveOperatorError, ObjectNotFoundError
-from cognitive_operator.ports.clock import Clock
-from cognitive_operator.ports.kube import Identity, Kube
+from cognitive_operator.ports.kube import Identity, Resources
 from cognitive_operator.ports.telemetry import Metrics
+from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.state.timing import TtlTiming
@@ -25,8 +25,8 @@ class TtlAfterFinished:
     """Deletes finished tasks whose time to live is over; writes nothing else.
 
     Args:
-        kube: Deletes tasks; its clock decides when.
-        clock: Measures the intervals between two checks.
+        resources: Deletes tasks.
+        clocks: The API server's clock decides when.
         index: The finished tasks.
         delete_task: Called with the UID of a task that does not exist any more.
         metrics: Counts deletions.
@@ -36,8 +36,8 @@ class TtlAfterFinished:
 
     def __init__(
         self,
-        kube: Kube,
-        clock: Clock,
+        resources: Resources,
+        clocks: Clocks,
         index: Index,
         delete_task: Callable[[str], None],
         metrics: Metrics,
@@ -45,8 +45,8 @@ class TtlAfterFinished:
         default_ttl_s: int,
         timing: TtlTiming,
     ) -> None:
-        self._kube = kube
-        self._clock = clock
+        self._resources = resources
+        self._clocks = clocks
         self._index = index
         self._delete_task = delete_task
         self._metrics = metrics
@@ -66,7 +66,7 @@ class TtlAfterFinished:
 
     async def delete_due(self) -> None:
         """Delete the tasks that are due now, at most ``MAX_DELETES_PER_CHECK``."""
-        now_s = self._kube.server_time()
+        now_s = self._clocks.server_time()
         if now_s is None:
             return
         self._schedule()
@@ -81,7 +81,7 @@ class TtlAfterFinished:
 
     def _schedule(self) -> None:
         """Schedule the tasks that have ended or changed; all of them once in ``recount_every_s``."""
-        monotonic_s = self._clock.monotonic()
+        monotonic_s = self._clocks.monotonic()
         uids = self._index.take_ended()
         if monotonic_s - self._recounted_s >= self._timing.recount_every_s:
             self._recounted_s, uids = monotonic_s, set(self._index.tasks)
@@ -105,7 +105,7 @@ class TtlAfterFinished:
         identity, name = Identity(record.uid, str(record.version)), "/".join(record.name)
         async with limit:
             try:
-                await self._kube.delete(TASK_PLURAL, *record.name, identity)
+                await self._resources.delete(TASK_PLURAL, *record.name, identity)
             except ObjectNotFoundError:
                 self._delete_task(record.uid)
             except CognitiveOperatorError as error:  # it changed meanwhile, or the API server is unavailable

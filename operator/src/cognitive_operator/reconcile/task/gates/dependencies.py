@@ -13,7 +13,7 @@ from cognitive_operator.plan import dependencies as chain
 from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.ports.broker import ObjectReader
 from cognitive_operator.ports.clock import Clock
-from cognitive_operator.ports.kube import Kube
+from cognitive_operator.ports.kube import Resources
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.result import result_of
@@ -28,8 +28,8 @@ REFRESH_S: Final = 30.0
 class DependencyGate:
     """Closed until all dependencies of a task have succeeded (port ``Gate``)."""
 
-    def __init__(self, kube: Kube, objects: ObjectReader, clock: Clock, index: Index) -> None:
-        self._kube = kube
+    def __init__(self, resources: Resources, objects: ObjectReader, clock: Clock, index: Index) -> None:
+        self._resources = resources
         self._objects = objects
         self._clock = clock
         self._index = index
@@ -59,7 +59,7 @@ class DependencyGate:
         return found
 
     async def _succeeded(self, namespace: str, dependency: Dependency) -> dict[str, Any]:
-        body = await self._kube.get(TASK_PLURAL, namespace, dependency.name)
+        body = await self._resources.get(TASK_PLURAL, namespace, dependency.name)
         link = self._index.links.get((namespace, dependency.name))
         if body is None or link is None or link.uid != body["metadata"]["uid"]:
             raise ResultError(chain.deleted(namespace, dependency.name).message)

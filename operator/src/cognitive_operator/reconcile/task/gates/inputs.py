@@ -6,6 +6,7 @@ many tasks with large inputs costs no memory.
 
 import asyncio
 import base64
+from dataclasses import dataclass
 from typing import Any, Final
 
 from cognitive_operator.api.conditions import Reason
@@ -18,7 +19,7 @@ from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.plan.input_gate import InputNotReadyError, source_label
 from cognitive_operator.ports.broker import ObjectReader
 from cognitive_operator.ports.clock import Clock
-from cognitive_operator.ports.kube import Body, Kube
+from cognitive_operator.ports.kube import Body, CoreObjects, Resources
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
@@ -32,22 +33,29 @@ MAX_CONCURRENT_READS: Final = 4
 _ABSENT: Final = object()
 
 
+@dataclass(frozen=True)
+class InputSources:
+    """The ports that inputs are read from."""
+
+    core: CoreObjects
+    resources: Resources
+    objects: ObjectReader
+
+
 class InputGate:
     """Closed until all input of a task exists (port ``Gate``); reads that input.
 
     Args:
-        kube: Reads ConfigMaps, Secrets and tasks.
-        objects: Reads large results of other tasks.
+        sources: Reads ConfigMaps, Secrets, tasks and large results of tasks.
         clock: Limits how often an input is checked.
         index: The tasks.
         dependencies: Reads the results of ``spec.dependsOn``.
     """
 
-    def __init__(
-        self, kube: Kube, objects: ObjectReader, clock: Clock, index: Index, dependencies: DependencyGate
-    ) -> None:
-        self._kube = kube
-        self._objects = objects
+    def __init__(self, sources: InputSources, clock: Clock, index: Index, dependencies: DependencyGate) -> None:
+        self._core = sources.core
+        self._resources = sources.resources
+        self._objects = sources.objects
         self._clock = clock
         self._index = index
         self._dependencies = dependencies
@@ -120,7 +128,7 @@ class InputGate:
 
     async def _of_key(self, record: TaskRecord, source: InputSource, ref: KeyRef, plural: str) -> Any:
         place = source_label(record.name[0], source)
-        body = await self._kube.get_core(plural, record.name[0], ref.name)
+        body = await self._core.get(plural, record.name[0], ref.name)
         if body is not None and plural == "secrets":
             _expect_allowed(source, place, body)
         raw = _raw(body, ref.key, plural) if body is not None else None
@@ -151,7 +159,7 @@ class InputGate:
 
     async def _result(self, source: InputSource, ref: TaskResultRef, name: tuple[str, str]) -> Any:
         place = source_label(name[0], source)
-        body = await self._kube.get(TASK_PLURAL, *name)
+        body = await self._resources.get(TASK_PLURAL, *name)
         if body is None and source.optional:
             return _ABSENT
         if body is None:
