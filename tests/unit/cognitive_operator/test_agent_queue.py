@@ -15,7 +15,7 @@ TASKS = st.lists(
 
 def queue_of(limit: int, max_queued: int | None = None, *uids: str) -> AgentQueue:
     queue = AgentQueue(("team", "sre"))
-    queue.terms, queue.capacity, queue.is_open = QueueLimits(limit, max_queued), None, True
+    queue.limits, queue.capacity, queue.is_open = QueueLimits(limit, max_queued), None, True
     for arrival, uid in enumerate(uids):
         queue.wait(queue_key(uid, 0, 1.0, arrival), is_accepted=True)
     return queue
@@ -82,7 +82,7 @@ def test_nothing_starts_while_the_agent_is_not_ready_or_not_known() -> None:
     queue = queue_of(8, None, "a")
     queue.is_open = False
     assert not queue.may_start("a")
-    queue.is_open, queue.terms = True, QueueLimits()
+    queue.is_open, queue.limits = True, QueueLimits()
     assert not queue.may_start("a")
 
 
@@ -168,7 +168,7 @@ def test_a_line_is_its_sorted_content(tasks: list[tuple[int, int, int]], leaving
             wanted[uid] = queue_key(uid, number, float(created), arrival)
             line.put(wanted[uid])
     for number in leaving:
-        assert line.leave(UIDS[number]) is (wanted.pop(UIDS[number], None) is not None)
+        assert line.remove(UIDS[number]) is (wanted.pop(UIDS[number], None) is not None)
     order = [uid for *_, uid in sorted(wanted.values())]
     assert line.first(99) == order
     assert [line.rank(uid) for uid in order] == list(range(len(order)))

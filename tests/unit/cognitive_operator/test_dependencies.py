@@ -60,7 +60,7 @@ class Chain:
     def __init__(self, *bodies: dict[str, Any]) -> None:
         self.kube, self.clock, self.index = Kube(), FakeClock(), Index()
         self.woken = [""]
-        self.index.links.wake = self.woken.extend
+        self.index.graph.wake = self.woken.extend
         self.outside: Any = self.kube
         self.dependencies = DependencyGate(self.outside, NO_OBJECTS, self.clock, self.index)
         self.put(*bodies)
@@ -103,7 +103,7 @@ async def test_only_dependants_are_woken_and_only_by_what_matters() -> None:
     assert chain.put(body("a", version=4, phase="Succeeded", message="again")) == []
     assert chain.put(body("b", ["a"], version=2, phase="Succeeded")) == ["uid-d"]
     chain.index.remove_task("uid-d")
-    assert chain.index.links.dependants(("team", "b")) == ()
+    assert chain.index.graph.dependants(("team", "b")) == ()
 
 
 async def test_one_that_does_not_exist_yet_is_waited_for_and_its_creation_wakes() -> None:
@@ -139,7 +139,7 @@ async def test_a_deletion_that_nobody_saw_is_told_by_the_name_of_another_task() 
     chain.put(body("a", uid="another"))
     assert await chain.reason("b") == ("DependencyFailed", Phase.FAILED)
     chain.index.remove_task("uid-a")  # the late word of the first one's end
-    assert chain.index.links.get(("team", "a")) is not None
+    assert chain.index.graph.get(("team", "a")) is not None
 
 
 @pytest.mark.parametrize(
@@ -268,11 +268,11 @@ def test_a_cycle_is_found_exactly_for_those_that_need_themselves(graph: Graph) -
 
 @given(GRAPHS, st.permutations("abcdefg"))
 def test_cycles_do_not_depend_on_the_order_of_creation(graph: Graph, order: list[str]) -> None:
-    links = Index().links
+    nodes = Index().graph
     for name in order:
         if name in graph:
-            links.put(body(name, graph[name]))
+            nodes.put(body(name, graph[name]))
             for each in graph:
-                links.cycle(("team", each))
+                nodes.cycle(("team", each))
     for name in graph:
-        assert bool(links.cycle(("team", name))) == (name in reachable(graph, name))
+        assert bool(nodes.cycle(("team", name))) == (name in reachable(graph, name))

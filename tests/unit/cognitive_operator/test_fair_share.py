@@ -25,7 +25,7 @@ class Cluster:
         self.started: list[int] = []
         self.running: list[tuple[int, str]] = []
         for queue, weight in zip(self.queues, weights, strict=True):
-            queue.terms, queue.capacity, queue.is_open = QueueLimits(limit, None, weight), None, True
+            queue.limits, queue.capacity, queue.is_open = QueueLimits(limit, None, weight), None, True
             queue.join(self.share)
         self._created = 0
 

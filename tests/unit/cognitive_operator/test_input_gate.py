@@ -265,7 +265,7 @@ async def test_another_task_is_waited_for_until_it_succeeds() -> None:
     for phase in ("Queued", "Running"):
         desk.other_task(phase)
         assert (await desk.check()).reason == "WaitingForTask"
-    assert desk.index.links.dependants(("team", "first")) == (o.TASK_UID,)
+    assert desk.index.graph.dependants(("team", "first")) == (o.TASK_UID,)
     desk.other_task("Succeeded", result={"thought": "t", "n": 1})
     assert await desk.inputs.check(desk.record) is None
     assert await desk.read() == {"error_message": "no", "plan": {"thought": "t", "n": 1}, "step": "t"}

@@ -28,7 +28,7 @@ def body(uid: str, version: int) -> dict[str, Any]:
 def listed(lag: WatchLag, *bodies: dict[str, Any]) -> None:
     with lag.listing() as listing:
         for each in bodies:
-            listing.brings(each)
+            listing.add(each)
 
 
 @pytest.fixture
@@ -42,21 +42,21 @@ def lag(clock: Clock) -> WatchLag:
 
 
 def test_what_a_watch_brought_first_is_no_lag(lag: WatchLag, clock: Clock) -> None:
-    lag.brought(body("a", 99))
-    lag.brought(body("b", 101))
+    lag.observe(body("a", 99))
+    lag.observe(body("b", 101))
     listed(lag, body("a", 99), body("b", 100))
     clock.now_s += 500
     assert lag.seconds() == 0
 
 
 def test_a_change_that_only_lists_bring_is_a_lag_from_the_first_of_them(lag: WatchLag, clock: Clock) -> None:
-    lag.brought(body("a", 99))
+    lag.observe(body("a", 99))
     listed(lag, body("a", 100))
     clock.now_s += 300
     listed(lag, body("a", 100))
     clock.now_s += 20
     assert lag.seconds() == 320
-    lag.brought(body("a", 100))
+    lag.observe(body("a", 100))
     assert lag.seconds() == 0
 
 
@@ -65,7 +65,7 @@ def test_what_is_gone_is_no_lag(lag: WatchLag, clock: Clock, told: str) -> None:
     listed(lag, body("a", 100))
     clock.now_s += 10
     if told == "by the watch":
-        lag.lost("a")
+        lag.forget("a")
     else:
         listed(lag)
     assert lag.seconds() == 0
@@ -73,7 +73,7 @@ def test_what_is_gone_is_no_lag(lag: WatchLag, clock: Clock, told: str) -> None:
 
 def test_what_came_while_a_list_was_read_is_still_known(lag: WatchLag, clock: Clock) -> None:
     with lag.listing():
-        lag.brought(body("new", 7))
+        lag.observe(body("new", 7))
     listed(lag, body("new", 7))
     clock.now_s += 10
     assert lag.seconds() == 0

@@ -1,4 +1,4 @@
-"""The operator's note of an attempt that it ended itself, so that the stream of responses tells of every end."""
+"""Responses that the operator publishes for attempts that it ended, so that the stream holds every end."""
 
 from cognitive_operator.api.wire import Energy, Failed, Usage
 from cognitive_operator.plan.in_flight import AttemptEnd
@@ -8,7 +8,7 @@ _NOTHING = Usage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
 
 
 def closed_response(end: AttemptEnd, namespace: str, task_name: str) -> Failed:
-    """Return the end of an attempt as a failure without costs; what it did cost is not known."""
+    """Return the end of an attempt as a failed response; its usage is zero, because it is not known."""
     attempt = end.status_entry()
     started_at = attempt.started_at or end.finished_at
     return Failed(

@@ -1,4 +1,4 @@
-"""Chains of tasks: cycles, and what a task waits for."""
+"""Cycles of dependencies, and gate results for dependencies."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -8,14 +8,14 @@ from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.plan.gate import GateResult
 
 NAMES_SHOWN: Final = 5
-LOOK_AGAIN_S: Final = 300.0
-"""Whatever changes wakes the task: this look is for nothing but a fault."""
+RECHECK_S: Final = 300.0
+"""Every change of a dependency enqueues the task: this check covers a lost change only."""
 
 
 def shortest_cycle(start: str, needs: Callable[[str], Sequence[str]]) -> tuple[str, ...]:
-    """Return the shortest way from a task over those that it needs back to itself.
+    """Return the shortest path from a task over dependencies back to itself; empty: there is none.
 
-    It begins and ends with its alphabetically first member, so that all members tell the same; empty if there is none.
+    It begins and ends with its alphabetically first member, so that all members report the same path.
     """
     reached_from: dict[str, str] = {}
     waiting = deque([start])
@@ -23,27 +23,27 @@ def shortest_cycle(start: str, needs: Callable[[str], Sequence[str]]) -> tuple[s
         name = waiting.popleft()
         for need in needs(name):
             if need == start:
-                return _told(_way(start, name, reached_from))
+                return _rotated(_path(start, name, reached_from))
             if need not in reached_from:
                 reached_from[need] = name
                 waiting.append(need)
     return ()
 
 
-def _way(start: str, end: str, reached_from: dict[str, str]) -> list[str]:
-    way = [end]
-    while way[-1] != start:
-        way.append(reached_from[way[-1]])
-    return way[::-1]
+def _path(start: str, end: str, reached_from: dict[str, str]) -> list[str]:
+    path = [end]
+    while path[-1] != start:
+        path.append(reached_from[path[-1]])
+    return path[::-1]
 
 
-def _told(members: list[str]) -> tuple[str, ...]:
+def _rotated(members: list[str]) -> tuple[str, ...]:
     first = members.index(min(members))
     return (*members[first:], *members[:first], members[first])
 
 
 def collision(key: str) -> GateResult:
-    """A dependency's result would replace what the task itself gives."""
+    """Return the refusal of a task whose input has the key of a dependency's result."""
     message = (
         f"spec.input has the key {key}, under which spec.dependsOn puts a result; give that one another name by as."
     )
@@ -51,33 +51,33 @@ def collision(key: str) -> GateResult:
 
 
 def cyclic(members: Sequence[str]) -> GateResult:
-    """The task waits for itself."""
+    """Return the refusal of a task in a cycle."""
     message = f"spec.dependsOn and spec.inputFrom make a cycle, in which none can ever start: {' -> '.join(members)}."
     return GateResult(Reason.DEPENDENCY_CYCLE, message, Phase.FAILED, is_accepted=False)
 
 
 def deleted(namespace: str, name: str) -> GateResult:
-    """A dependency is gone, and its result with it."""
+    """Return the end of a task whose dependency was deleted."""
     message = f"CognitiveTask {namespace}/{name} (spec.dependsOn) was deleted before its result was taken over."
     return GateResult(Reason.DEPENDENCY_FAILED, message, Phase.FAILED)
 
 
 def failed(namespace: str, name: str, phase: str, reason: str | None) -> GateResult:
-    """A dependency ended without a result."""
+    """Return the end of a task whose dependency ended without a result."""
     message = f"CognitiveTask {namespace}/{name} (spec.dependsOn) ended as {phase}, reason {reason}."
     return GateResult(Reason.DEPENDENCY_FAILED, message, Phase.FAILED)
 
 
 def absent(namespace: str, names: Sequence[str]) -> GateResult:
-    """Dependencies do not exist yet."""
+    """Return the wait for dependencies that do not exist yet."""
     message = f"CognitiveTask {_listed(namespace, names)} (spec.dependsOn) not found; the task waits for it."
-    return GateResult(Reason.DEPENDENCY_NOT_FOUND, message, recheck_s=LOOK_AGAIN_S)
+    return GateResult(Reason.DEPENDENCY_NOT_FOUND, message, recheck_s=RECHECK_S)
 
 
 def waiting(namespace: str, names: Sequence[str]) -> GateResult:
-    """Dependencies have not ended."""
+    """Return the wait for unfinished dependencies."""
     message = f"The task waits until CognitiveTask {_listed(namespace, names)} (spec.dependsOn) has succeeded."
-    return GateResult(Reason.WAITING_FOR_DEPENDENCY, message, recheck_s=LOOK_AGAIN_S)
+    return GateResult(Reason.WAITING_FOR_DEPENDENCY, message, recheck_s=RECHECK_S)
 
 
 def _listed(namespace: str, names: Sequence[str]) -> str:

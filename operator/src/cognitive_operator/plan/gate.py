@@ -1,4 +1,4 @@
-"""What keeps a task out of its agent's queue."""
+"""Reasons that keep a task out of its agent's queue."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,31 +6,31 @@ from typing import Final
 from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.api.resources import Agent, Task, TaskSpec
 
-LOOK_AGAIN_S: Final = 30.0
+RECHECK_S: Final = 30.0
 
 
 @dataclass(frozen=True)
 class GateResult:
-    """Why a task may not be queued now: it has no place in the queue while it is held."""
+    """A closed gate: the task has no place in the queue."""
 
     reason: str
     message: str
-    """Names the object and the field at fault, what is expected and what to do."""
+    """Names the object, the field, what is expected and what to do."""
     phase: Phase = Phase.PENDING
     """Pending, Suspended, or a terminal phase for a task that can never run."""
     is_accepted: bool = True
-    """False: the task's own spec is at fault."""
-    recheck_s: float = LOOK_AGAIN_S
-    """Seconds after which to look again, where nothing tells earlier that the cause is gone."""
+    """False: the task's own spec is invalid."""
+    recheck_s: float = RECHECK_S
+    """Seconds after which the gate is checked again, if no event opens it earlier."""
 
     @property
     def is_final(self) -> bool:
-        """True when the task ends by it."""
+        """True when the gate ends the task."""
         return self.phase.is_terminal
 
 
 def spec_gate(spec: TaskSpec) -> GateResult | None:
-    """Return how a task's own spec holds it: cancelled for good, or suspended."""
+    """Return the gate of ``spec.cancel`` and ``spec.suspend``."""
     if spec.cancel:
         return GateResult(Reason.CANCELLED, "Cancelled by spec.cancel.", Phase.CANCELLED)
     if spec.suspend:
@@ -42,9 +42,9 @@ def queue_timeout(task: Task, agent: Agent | None, now_s: float | None) -> GateR
     """Return the end of a task that has waited too long for its first attempt.
 
     Args:
-        task: The task, which no executor has begun.
+        task: A task whose attempt no executor has begun.
         agent: Its agent, if that exists.
-        now_s: The API server's clock in seconds since 1970, which stamped the task too; None: not known.
+        now_s: The API server's clock, which stamped the task too, in seconds since 1970; None: not known.
     """
     left_s = patience_left_s(task, agent, now_s)
     if left_s is None or left_s > 0:
@@ -55,7 +55,7 @@ def queue_timeout(task: Task, agent: Agent | None, now_s: float | None) -> GateR
 
 
 def patience_left_s(task: Task, agent: Agent | None, now_s: float | None) -> float | None:
-    """Return the seconds that a task still waits for its first attempt, None for ever."""
+    """Return the seconds that a task still waits for its first attempt; None: without limit."""
     timeout_s = task.queue_timeout_s(agent)
     if timeout_s is None or now_s is None or task.status.last_closed:
         return None
@@ -64,9 +64,9 @@ def patience_left_s(task: Task, agent: Agent | None, now_s: float | None) -> flo
 
 
 def queue_full(agent: Agent) -> GateResult:
-    """Return the refusal of a task that an agent's queue has no room for.
+    """Return the refusal of a task by a full queue.
 
-    It ends the task, as an API server refuses what is beyond a quota: to hold it would only make the queue longer.
+    It ends the task, as a quota refuses an object: a task that waited for room would only make the queue longer.
     """
     queue, name = agent.spec.queue, f"{agent.metadata.namespace}/{agent.metadata.name}"
     most = queue.max_concurrent_tasks + (queue.max_queued_tasks or 0)

@@ -1,4 +1,4 @@
-"""Why a task waits for its input, or can never have it."""
+"""Gate results for inputs that a task waits for or can never get."""
 
 from typing import Final
 
@@ -6,12 +6,12 @@ from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.api.inputs import InputSource
 from cognitive_operator.plan.gate import GateResult
 
-WAIT_S: Final = 30.0
-"""Seconds after which a source is looked for again."""
+RECHECK_S: Final = 30.0
+"""Seconds after which a source is read again."""
 
 
 class InputNotReadyError(Exception):
-    """An input cannot be had now, or never."""
+    """An input cannot be read now, or can never be read."""
 
     def __init__(self, gate: GateResult) -> None:
         super().__init__(gate.message)
@@ -19,7 +19,7 @@ class InputNotReadyError(Exception):
 
 
 def source_label(namespace: str, source: InputSource) -> str:
-    """Return what a source refers to, as messages name it."""
+    """Return the object that a source refers to, as messages name it."""
     for kind, ref in (("ConfigMap", source.config_map_key_ref), ("Secret", source.secret_key_ref)):
         if ref is not None:
             return f"{kind} {namespace}/{ref.name}"
@@ -27,37 +27,37 @@ def source_label(namespace: str, source: InputSource) -> str:
 
 
 def absent(source: InputSource, what: str) -> InputNotReadyError:
-    """Something is not there, but may come."""
+    """Return the wait for an object or key that does not exist yet."""
     return _held(source, Reason.INPUT_NOT_FOUND, f"{what}; the task waits for it.")
 
 
 def unreadable(source: InputSource, what: str) -> InputNotReadyError:
-    """Something is there and may not be read, or is not what it must be, and may be mended."""
+    """Return the wait for the correction of an invalid value."""
     return _held(source, Reason.INPUT_INVALID, f"{what}; the task waits until it is mended.")
 
 
 def forbidden(source: InputSource, what: str) -> InputNotReadyError:
-    """Somebody must allow it."""
+    """Return the wait for a right or a label that allows the read."""
     return _held(source, Reason.INPUT_FORBIDDEN, what)
 
 
 def unfinished(source: InputSource, what: str) -> InputNotReadyError:
-    """Another task has not ended."""
+    """Return the wait for the end of another task."""
     return _held(source, Reason.WAITING_FOR_TASK, f"{what}.")
 
 
 def hopeless(source: InputSource, reason: Reason, what: str) -> InputNotReadyError:
-    """It can never be had: the task ends."""
+    """Return the end of a task whose input can never be read."""
     return InputNotReadyError(GateResult(reason, _named(source, f"{what}."), Phase.FAILED))
 
 
 def lost(what: str) -> InputNotReadyError:
-    """The result of a task in spec.dependsOn cannot be had any more: the task ends."""
+    """Return the end of a task that can never get the result of a dependency."""
     return InputNotReadyError(GateResult(Reason.DEPENDENCY_FAILED, f"spec.dependsOn: {what}"[:1024], Phase.FAILED))
 
 
 def too_large(size: int, limit: int) -> InputNotReadyError:
-    """All input together is too large; what it comes from may change, but a task is not held for that."""
+    """Return the end of a task whose whole input is too large, although its sources may change."""
     message = (
         f"spec.input, spec.inputFrom and spec.dependsOn together are {size} bytes of JSON, "
         f"more than the {limit} that a task may have."
@@ -66,7 +66,7 @@ def too_large(size: int, limit: int) -> InputNotReadyError:
 
 
 def _held(source: InputSource, reason: Reason, what: str) -> InputNotReadyError:
-    return InputNotReadyError(GateResult(reason, _named(source, what), recheck_s=WAIT_S))
+    return InputNotReadyError(GateResult(reason, _named(source, what), recheck_s=RECHECK_S))
 
 
 def _named(source: InputSource, what: str) -> str:

@@ -1,4 +1,4 @@
-"""What to do about one task now."""
+"""Decides the next step of a task: write its status, publish an attempt or wait."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,25 +23,25 @@ POSITIONS_SHOWN: Final = 100
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """What was observed about a task."""
+    """Observations about a task."""
 
     task: Task
     raw_status: Mapping[str, Any]
     spec_bytes: int
     agent: Agent | None
     blocker: Condition | None
-    """Why no task of its agent can be dispatched now."""
+    """The condition that keeps the agent's tasks from being dispatched; None: they can be."""
     gate: GateResult | None
     attempt: InFlightAttempt | None
     end: AttemptEnd | None
     has_slot: bool
     position: int | None
     why_waiting: str
-    """What a task without a slot waits for, in a sentence."""
+    """Reason of the wait for a slot, as a sentence."""
     waited_s: float
-    """Seconds since it began to wait, as far as this process saw it."""
+    """Seconds since this process first saw the task."""
     written_s: float
-    """Seconds since this process last wrote its status; infinity if it never did."""
+    """Seconds since this process last wrote the status; infinity if it never did."""
     backoff_left_s: float
     now_s: float
     now: str
@@ -49,7 +49,7 @@ class TaskFacts:
 
 @dataclass(frozen=True)
 class TaskPlan:
-    """What to do, in this order: write the status, publish the next attempt, look again."""
+    """Steps in this order: write the status, publish the next attempt, reconcile again."""
 
     patch: Mapping[str, Any] | None = None
     publish: int | None = None
@@ -61,7 +61,7 @@ class TaskPlan:
 
 
 def plan_task(facts: TaskFacts) -> TaskPlan:
-    """Return what to do about a task that is not finished."""
+    """Return the next step of a task that is not finished."""
     if facts.end is not None:
         return _close(facts, facts.end)
     if facts.spec_bytes > MAX_SPEC_BYTES:
@@ -83,10 +83,9 @@ def _held(facts: TaskFacts, gate: GateResult) -> TaskPlan:
     if gate.is_final and not gate.is_accepted:
         return _write(facts, status.refused(_stamp(facts), gate.reason, gate.message))
     if gate.is_final:
-        end = status.failed if gate.is_accepted else status.refused
-        return _write(facts, end(_stamp(facts), gate.reason, gate.message))
-    is_told = facts.task.status.reason == gate.reason or facts.task.status.phase is Phase.QUEUED
-    if not is_told and facts.waited_s < QUEUED_AFTER_S:
+        return _write(facts, status.failed(_stamp(facts), gate.reason, gate.message))
+    is_reported = facts.task.status.reason == gate.reason or facts.task.status.phase is Phase.QUEUED
+    if not is_reported and facts.waited_s < QUEUED_AFTER_S:
         return TaskPlan(recheck_s=QUEUED_AFTER_S - facts.waited_s)
     phase = _waiting_phase(facts) if gate.phase is Phase.PENDING else gate.phase
     patch = status.held(_stamp(facts), phase, gate.reason, gate.message, is_accepted=gate.is_accepted)
@@ -100,7 +99,7 @@ def _missing_agent(facts: TaskFacts) -> Mapping[str, Any]:
 
 
 def _waiting_phase(facts: TaskFacts) -> Phase:
-    """Phases do not go back: a task that was queued before what it needs went away stays so."""
+    """Return the phase of a waiting task: one that was queued once does not go back to Pending."""
     return Phase.PENDING if facts.task.status.phase in (None, Phase.PENDING) else Phase.QUEUED
 
 
@@ -128,7 +127,7 @@ def _output(facts: TaskFacts, end: AttemptEnd) -> list[Condition]:
 
 
 def _settled(task: Task, end: AttemptEnd) -> AttemptEnd:
-    """Say for which of the task's own words an attempt was stopped."""
+    """Return the end of a stopped attempt by the field that stopped it: spec.cancel or spec.suspend."""
     if end.reason != Reason.CANCELLED:
         return end
     if task.spec.cancel:
@@ -155,7 +154,7 @@ def _again(facts: TaskFacts, end: AttemptEnd, attempts: Sequence[Attempt], backo
 
 
 def _watch(facts: TaskFacts, attempt: InFlightAttempt) -> TaskPlan:
-    if facts.agent is None:  # it went away during this look: the next one closes its attempt
+    if facts.agent is None:  # it was deleted while its task was observed: the next step closes the attempt
         return TaskPlan(recheck_s=0.0)
     age_s = facts.now_s - attempt.since_s
     if attempt.stopping_since_s is not None:

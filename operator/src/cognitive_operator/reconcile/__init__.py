@@ -1,1 +1,1 @@
-"""Observes, plans and acts, through ports alone."""
+"""Reconcilers: they observe through ports, plan by pure functions and act through ports."""

@@ -77,7 +77,7 @@ class Engine:
             deps.broker, deps.ray, index.ray_target, stop_every_s=timing.stop_every_s, backoff_s=timing.backoff_s
         )
         self._intake = Intake(index, deps.clock, self._tasks, self._agents, self._cleanup.add)
-        index.links.wake = self._intake.enqueue
+        index.graph.wake = self._intake.enqueue
         sources = ResyncSources(deps.kube.resources, deps.broker.requests, lag)
         self._resync = Resync(sources, index, self._intake, deps.clock, timing)
         self._inbox = self._new_inbox()

@@ -107,13 +107,13 @@ class LeaderElection:
 
     def upsert(self, plural: str, body: Body) -> None:
         """Take in an object as it is now; watches may report it before the engine runs."""
-        self._lag.brought(body)
+        self._lag.observe(body)
         if self._engine is not None:
             self._engine.upsert(plural, body)
 
     def delete(self, plural: str, body: Body) -> None:
         """Forget a deleted object."""
-        self._lag.lost(body["metadata"]["uid"])
+        self._lag.forget(body["metadata"]["uid"])
         if self._engine is not None:
             self._engine.delete(plural, body)
 

@@ -62,10 +62,10 @@ class Resync:
         agents_before = {name: record.agent.metadata.uid for name, record in self._index.agents.items()}
         with self._lag.listing() as listing:
             async for body in self._resources.list(AGENT_PLURAL):
-                listing.brings(body)
+                listing.add(body)
                 self._intake.upsert_agent(body)
             async for body in self._resources.list(TASK_PLURAL):
-                listing.brings(body)
+                listing.add(body)
                 self._intake.upsert_task(body)
         for uid in tasks_before - listing.uids:
             self._intake.delete_task(uid)

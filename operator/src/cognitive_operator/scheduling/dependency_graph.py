@@ -1,4 +1,4 @@
-"""Which task depends on which, by their names: what is known of all tasks, finished ones too."""
+"""Dependency graph of all tasks, by their names; finished tasks included."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -14,11 +14,11 @@ Name = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class TaskNode:
-    """A task as those that depend on it see it."""
+    """A task in the graph."""
 
     uid: str
     needs: tuple[str, ...]
-    """Names of the tasks whose results it waits for, in its own namespace."""
+    """Names of its dependencies, in its own namespace."""
     phase: str | None
     reason: str | None
 
@@ -34,7 +34,7 @@ class TaskNode:
 
 
 def task_node(body: Mapping[str, Any]) -> TaskNode:
-    """Read a task's link."""
+    """Return the node of a task."""
     spec, status = body["spec"], body.get("status") or {}
     inputs = [each["taskRef"] for each in spec.get("inputFrom") or () if "taskRef" in each]
     needs = dict.fromkeys(str(each["name"]) for each in [*(spec.get("dependsOn") or ()), *inputs])
@@ -42,90 +42,90 @@ def task_node(body: Mapping[str, Any]) -> TaskNode:
 
 
 class DependencyGraph:
-    """Every task's link and, for those that wait, who waits for whom. All changes cost O(links of the task)."""
+    """Nodes of all tasks, and the dependants of each. Every change takes O(dependencies of the task)."""
 
     def __init__(self) -> None:
-        self.wake: Callable[[Iterable[str]], None] = _nobody
-        """Called with the UIDs of tasks for which something changed."""
-        self._links: dict[Name, TaskNode] = {}
+        self.wake: Callable[[Iterable[str]], None] = _ignore
+        """Called with the UIDs of the dependants of a task that is new, has ended or is deleted."""
+        self._nodes: dict[Name, TaskNode] = {}
         self._dependants: dict[Name, set[str]] = defaultdict(set)
         self._lost: dict[str, set[str]] = defaultdict(set)
         self._shape = 0
         self._acyclic: dict[str, int] = {}
 
     def put(self, body: Mapping[str, Any]) -> None:
-        """Take in a task as it is now, and wake those that wait for it if it is new or has ended."""
-        meta, link = body["metadata"], task_node(body)
+        """Store a task as it is now, and wake its dependants if it is new or has ended."""
+        meta, node = body["metadata"], task_node(body)
         name = (str(meta["namespace"]), str(meta["name"]))
-        before = self._links.get(name)
-        if before is not None and before.uid != link.uid:
+        before = self._nodes.get(name)
+        if before is not None and before.uid != node.uid:
             self.drop(name, before.uid)
             before = None
-        self._links[name] = link
-        if before is None and link.needs:
+        self._nodes[name] = node
+        if before is None and node.needs:
             self._shape += 1
-        self._register(name[0], link)
-        if before is None or (link.is_finished and not before.is_finished):
+        self._register(name[0], node)
+        if before is None or (node.is_finished and not before.is_finished):
             self.wake(self.dependants(name))
 
     def drop(self, name: Name, uid: str) -> None:
-        """Forget a task that is deleted: those that wait for it have lost it, whoever gets its name."""
-        link = self._links.get(name)
-        if link is None or link.uid != uid:
+        """Forget a deleted task: its dependants have lost it, also if another task gets its name."""
+        node = self._nodes.get(name)
+        if node is None or node.uid != uid:
             return
-        del self._links[name]
-        self._unregister(name[0], link)
+        del self._nodes[name]
+        self._unregister(name[0], node)
         waiting = self.dependants(name)
         for each in waiting:
             self._lost[each].add(name[1])
         self.wake(waiting)
 
     def get(self, name: Name) -> TaskNode | None:
-        """Return the link of the task that bears a name now."""
-        return self._links.get(name)
+        """Return the node of the task that has a name now."""
+        return self._nodes.get(name)
 
     def dependants(self, name: Name) -> tuple[str, ...]:
-        """Return the UIDs of the unfinished tasks that depend on a task: while there are some its result is needed."""
+        """Return the UIDs of the unfinished tasks that depend on a task, and need its result."""
         return tuple(sorted(self._dependants.get(name, ())))
 
     def lost(self, uid: str) -> frozenset[str]:
-        """Return the names of those that a task depends on and that were deleted since it was first seen."""
+        """Return the names of a task's dependencies that were deleted since the task was first seen."""
         return frozenset(self._lost.get(uid, ()))
 
     def cycle(self, name: Name) -> tuple[str, ...]:
-        """Return the shortest cycle through a task, its first member once more at the end; empty if there is none.
+        """Return the shortest cycle through a task, with its first member repeated at the end; empty: there is none.
 
-        The answer is kept until a task with dependencies comes: no other change can close a cycle.
+        The answer is cached until a task with dependencies is added: no other change can close a cycle.
         """
-        link = self._links.get(name)
-        if link is None or self._acyclic.get(link.uid) == self._shape:
+        node = self._nodes.get(name)
+        if node is None or self._acyclic.get(node.uid) == self._shape:
             return ()
         found = shortest_cycle(name[1], lambda each: self._open_needs((name[0], each)))
         if not found:
-            self._acyclic[link.uid] = self._shape
+            self._acyclic[node.uid] = self._shape
         return found
 
     def _open_needs(self, name: Name) -> tuple[str, ...]:
-        """What ended otherwise than by a cycle closes none: who waits for it is told of that end."""
-        link = self._links.get(name)
-        is_open = link is not None and (not link.is_finished or link.reason == Reason.DEPENDENCY_CYCLE)
-        return link.needs if link is not None and is_open else ()
+        """Return the dependencies of a task that may be in a cycle: it has not ended, or has ended by a cycle."""
+        node = self._nodes.get(name)
+        is_open = node is not None and (not node.is_finished or node.reason == Reason.DEPENDENCY_CYCLE)
+        return node.needs if node is not None and is_open else ()
 
-    def _register(self, namespace: str, link: TaskNode) -> None:
-        if link.is_finished:
-            return self._unregister(namespace, link)
-        for need in link.needs:
-            self._dependants[namespace, need].add(link.uid)
+    def _register(self, namespace: str, node: TaskNode) -> None:
+        if node.is_finished:
+            return self._unregister(namespace, node)
+        for need in node.needs:
+            self._dependants[namespace, need].add(node.uid)
 
-    def _unregister(self, namespace: str, link: TaskNode) -> None:
-        for need in link.needs:
+    def _unregister(self, namespace: str, node: TaskNode) -> None:
+        for need in node.needs:
             waiting = self._dependants.get((namespace, need), set())
-            waiting.discard(link.uid)
+            waiting.discard(node.uid)
             if not waiting:
                 self._dependants.pop((namespace, need), None)
-        self._lost.pop(link.uid, None)
-        self._acyclic.pop(link.uid, None)
+        self._lost.pop(node.uid, None)
+        self._acyclic.pop(node.uid, None)
 
 
-def _nobody(_: Iterable[str]) -> None:
-    """Nobody is woken before there is a queue."""
+def _ignore(_: Iterable[str]) -> None:
+    """Ignore changes before there is a work queue."""

@@ -1,4 +1,4 @@
-"""How the agents of one Ray cluster take turns."""
+"""Fair sharing of a Ray cluster's limits by the queues of its agents."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,43 +13,43 @@ from cognitive_operator.desired.ray_cluster import ray_cluster_name
 MAX_WEIGHT: Final = 100
 """Source: the CRD's bound of ``spec.queue.weight``."""
 ROUND: Final = lcm(*range(1, MAX_WEIGHT + 1))
-"""Length of a round. Every weight divides it, so that a queue's turns lie in it evenly and without rounding."""
+"""Length of a round. Every weight divides it, so that the turns of a queue are spread evenly without rounding."""
 
 
 @dataclass(frozen=True)
 class RayLimits:
-    """What may run on one Ray cluster at the same time, over all of its agents."""
+    """Limits on the attempts that run on one Ray cluster at once, over all of its agents."""
 
     jobs: int = 8
-    """Attempts in Job mode: each is a Ray job, whose processes the head starts and carries."""
+    """Attempts in Job mode: each is a Ray job, whose driver runs on the head."""
     tasks: int | None = None
-    """Attempts of warm executors; None: as many as the workers that Ray has started take."""
+    """Attempts of warm executors; None: limited only by the capacity of the live workers."""
 
 
 class ShareMember(Protocol):
-    """The queue of an agent, as the others see it."""
+    """The queue of an agent, as a shared limit sees it."""
 
     tag: int
-    """Where in the rounds its next turn is; a smaller one goes first."""
+    """Virtual time of its next turn; the smallest is first."""
 
     @property
     def name(self) -> tuple[str, str]:
-        """Namespace and name of its agent: breaks ties."""
+        """Namespace and name of its agent; the smaller name wins a tie."""
 
     @property
     def weight(self) -> int:
-        """Its turns in a round."""
+        """Number of its turns in a round."""
 
     @property
     def demand(self) -> int:
-        """How many of its tasks could start now, as far as it is concerned."""
+        """Number of its tasks that could start now by its own limits."""
 
     def first(self, number: int) -> list[str]:
         """Return its first tasks."""
 
 
 def ray_cluster_of(agent: Agent) -> str:
-    """Return what names the Ray cluster that an agent runs on: equal for agents that share one."""
+    """Return an identifier of the agent's Ray cluster, which is equal for agents that share the cluster."""
     address = agent.spec.ray.address
     if address is not None:
         return address.rstrip("/").lower()
@@ -58,10 +58,10 @@ def ray_cluster_of(agent: Agent) -> str:
 
 @dataclass
 class FairShare:
-    """One bound that several queues run under, each with its turns.
+    """One limit that several queues share by their weights.
 
-    Start-time fair queueing: each start moves its queue's tag on by ``ROUND / weight``, and the smallest tag is next. A
-    queue that had nothing to start comes back at the present tag: it saves up no turns and owes none.
+    Start-time fair queueing: each start advances its queue's tag by ``ROUND / weight``, and the smallest tag is next. A
+    queue without demand returns at the present tag: it saves no turns and owes none.
     """
 
     bound: int | None = None
@@ -70,31 +70,31 @@ class FairShare:
     _present: int = 0
 
     def join(self, queue: ShareMember) -> None:
-        """Let a queue take part."""
+        """Add a queue."""
         self._queues.append(queue)
 
     def quit(self, queue: ShareMember) -> None:
-        """A queue takes part no more; what it runs stays counted until it stops."""
+        """Remove a queue; its running tasks count until they stop."""
         self._queues = [each for each in self._queues if each is not queue]
 
     def start(self, queue: ShareMember, uid: str, *, is_turn: bool) -> None:
-        """Count a task as running. ``is_turn``: it is the queue's turn that starts it, else it was found running."""
+        """Count a task as running. ``is_turn``: a turn of the queue started it; otherwise it was found running."""
         if is_turn:
             self._present = max(self._present, min((each.tag for each in self._queues if each.demand), default=0))
             queue.tag = self._tag(queue) + ROUND // queue.weight
         self._running.add(uid)
 
     def stop(self, uid: str) -> None:
-        """A task does not run any more."""
+        """Stop counting a task."""
         self._running.discard(uid)
 
     @property
     def is_full(self) -> bool:
-        """True while nothing may start."""
+        """True while no task may start."""
         return self.bound is not None and len(self._running) >= self.bound
 
     def allows(self, queue: ShareMember, rank: int) -> bool:
-        """Tell whether the task of this rank may start; takes O(queues), however many tasks wait."""
+        """Tell whether the task of this rank may start; takes O(queues) for any number of waiting tasks."""
         if rank >= queue.demand:
             return False
         if self.bound is None:
@@ -104,7 +104,7 @@ class FairShare:
         return len(self._running) + before + rank < self.bound
 
     def turns(self) -> Iterator[ShareMember]:
-        """Yield the queues whose turn it is now, in their order, until the bound or the demand is reached."""
+        """Yield the queues in the order of their turns, until the limit or the demand is reached."""
         left = None if self.bound is None else self.bound - len(self._running)
         heap = [(self._tag(each), each.name, 1, each) for each in self._queues if each.demand]
         heapify(heap)
@@ -124,7 +124,7 @@ class FairShare:
         return max(queue.tag, self._present)
 
     def _turns_before(self, queue: ShareMember, tag: int, name: tuple[str, str]) -> int:
-        """Return how many turns a queue has before a turn of another one."""
+        """Return the number of turns that a queue has before a turn of another queue."""
         ahead, stride = tag - self._tag(queue), ROUND // queue.weight
         turns = -(-ahead // stride)
         if ahead % stride == 0 and queue.name < name:

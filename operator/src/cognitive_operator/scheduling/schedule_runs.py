@@ -1,4 +1,4 @@
-"""The tasks that schedules made."""
+"""The tasks of schedules."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -8,17 +8,17 @@ from cognitive_operator.api.schedule_run import ScheduleRun, owning_schedule, sc
 
 
 class ScheduleRuns:
-    """All tasks of all schedules, by the UID of their schedule."""
+    """The tasks of all schedules, by the UID of their schedule."""
 
     def __init__(self) -> None:
-        self.wake: Callable[[str], None] = _nobody
-        """Called with the UID of a schedule one of whose tasks changed in a way that matters to it."""
+        self.wake: Callable[[str], None] = _ignore
+        """Called with the UID of a schedule one of whose tasks is new, has ended or is deleted."""
         self._runs: dict[str, dict[str, ScheduleRun]] = defaultdict(dict)
         self._gone: dict[str, dict[str, ScheduleRun]] = defaultdict(dict)
         self._owners: dict[str, str] = {}
 
     def put(self, body: Mapping[str, Any]) -> None:
-        """Take in a task as it is now; one that belongs to no schedule is none of ours."""
+        """Store a task as it is now, if it belongs to a schedule."""
         owner = owning_schedule(body)
         if owner is None:
             return
@@ -29,7 +29,7 @@ class ScheduleRuns:
             self.wake(owner)
 
     def drop(self, uid: str) -> None:
-        """Forget a task that is deleted; one that had finished is kept until it is counted."""
+        """Forget a deleted task; a finished one is kept until it is counted."""
         owner = self._owners.pop(uid, None)
         run = self._runs[owner].pop(uid, None) if owner is not None else None
         if owner is None or run is None:
@@ -39,22 +39,22 @@ class ScheduleRuns:
         self.wake(owner)
 
     def of(self, owner: str) -> tuple[ScheduleRun, ...]:
-        """Return the tasks of a schedule that exist, newest first."""
+        """Return the existing tasks of a schedule, newest first."""
         return tuple(sorted(self._runs.get(owner, {}).values(), key=lambda r: (r.scheduled, r.name), reverse=True))
 
     def gone(self, owner: str) -> tuple[ScheduleRun, ...]:
-        """Return the finished tasks of a schedule that were deleted and may not be counted yet."""
+        """Return the deleted tasks of a schedule that had finished and may not be counted yet."""
         return tuple(self._gone.get(owner, {}).values())
 
     def counted(self, owner: str, runs: tuple[ScheduleRun, ...]) -> None:
-        """Forget deleted tasks: they are counted."""
+        """Forget deleted tasks that are counted."""
         for run in runs:
             self._gone.get(owner, {}).pop(run.uid, None)
 
     def forget(self, owner: str) -> None:
-        """Forget a schedule that is deleted; its tasks go one by one."""
+        """Forget a deleted schedule; its tasks are deleted one by one."""
         self._gone.pop(owner, None)
 
 
-def _nobody(_: str) -> None:
-    """Nobody is woken before there is a queue."""
+def _ignore(_: str) -> None:
+    """Ignore changes before there is a work queue."""

@@ -1,7 +1,7 @@
-"""When a finished task is deleted, and what it leaves behind.
+"""Heap of finished tasks by the time of their deletion, and the facts that deletion needs.
 
-Both times are the API server's: it stamped the write that ended the task, and it says what time it is now. Neither the
-worker's clock, which ``status.finishedAt`` comes from, nor the operator's can delete a task early.
+Both times are the API server's: it stamped the write that ended the task, and its clock decides now. Neither the
+worker's clock, the source of ``status.finishedAt``, nor the operator's clock can delete a task early.
 """
 
 import heapq
@@ -15,24 +15,24 @@ from cognitive_operator.api.names import AttemptKey
 
 
 class StartedAttempt(NamedTuple):
-    """An attempt that was begun."""
+    """An attempt in a task's status."""
 
     key: AttemptKey
     is_job: bool
-    """Whether it had a Ray job of its own."""
+    """True: it had a Ray job of its own."""
 
 
 class TaskEnd(NamedTuple):
-    """What is kept of a finished task so that it is deleted in time."""
+    """The end of a finished task, for its deletion."""
 
     finished_s: float
     """Seconds since 1970, rounded up: the API server's times have no fractions."""
     ttl_s: int | None
-    """The task's own; None: it takes its agent's, or the operator's."""
+    """The task's own ttlSecondsAfterFinished; None: its agent's or the operator's default applies."""
 
 
 def task_end(body: Mapping[str, Any]) -> TaskEnd | None:
-    """Return when a finished task ended; None for one that is being deleted, or whose end nobody knows."""
+    """Return the end of a finished task; None: it is being deleted, or its end is not known."""
     if body["metadata"].get("deletionTimestamp"):
         return None
     finished = _written_at(body["metadata"]) or (body.get("status") or {}).get("finishedAt")
@@ -43,13 +43,13 @@ def task_end(body: Mapping[str, Any]) -> TaskEnd | None:
 
 
 def _written_at(metadata: Mapping[str, Any]) -> str | None:
-    """Return when the status was last written, by the API server's clock: a terminal one is written once."""
+    """Return the API server's time of the last status write; a terminal status is written once."""
     fields = metadata.get("managedFields") or ()
     return max((f["time"] for f in fields if f.get("subresource") == "status" and f.get("time")), default=None)
 
 
 def started_attempts(body: Mapping[str, Any]) -> tuple[StartedAttempt, ...]:
-    """Return the attempts that a task's status tells of."""
+    """Return the attempts in a task's status."""
     uid = body["metadata"]["uid"]
     attempts = (body.get("status") or {}).get("attempts") or ()
     return tuple(
@@ -60,18 +60,18 @@ def started_attempts(body: Mapping[str, Any]) -> tuple[StartedAttempt, ...]:
 
 @dataclass
 class TtlHeap:
-    """Finished tasks in the order in which they are to be looked at. What is said last of one may not be the first."""
+    """Finished tasks by the time at which each is to be checked; a task may have several entries."""
 
     _due: list[tuple[float, str]] = field(default_factory=list)
 
     def put(self, uid: str, at_s: float) -> None:
-        """Have a task looked at, at a time of the API server's."""
+        """Add a task, to be checked at an API server's time in seconds."""
         heapq.heappush(self._due, (at_s, uid))
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all tasks."""
         self._due.clear()
 
-    def take(self, now_s: float) -> str | None:
-        """Return and forget a task that is to be looked at now, None if there is none."""
+    def pop_due(self, now_s: float) -> str | None:
+        """Remove and return a task that is to be checked by now, None if there is none."""
         return heapq.heappop(self._due)[1] if self._due and self._due[0][0] <= now_s else None

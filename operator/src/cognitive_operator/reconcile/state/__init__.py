@@ -1,1 +1,1 @@
-"""The objects that the operator knows, and the queues of what is to be reconciled."""
+"""State of the engine: records of objects, work queues and clocks."""

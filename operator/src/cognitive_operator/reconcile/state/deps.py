@@ -1,4 +1,4 @@
-"""What the reconcilers are given."""
+"""Ports and settings of the engine."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,10 +30,10 @@ class Deps:
     master_key: bytes
     """32 bytes that attempts' keys are derived from."""
     ttl_s: int = 86_400
-    """Seconds after which a finished task is deleted, where neither the task nor its agent says."""
+    """Default ttlSecondsAfterFinished, for tasks without one whose agent has none either."""
     tracer: Tracer = field(default_factory=Untraced)
     accounts: AgentAccounts | None = None
-    """None: the broker knows no agents apart."""
+    """None: the broker has no accounts for agents."""
     bounds: RayLimits = field(default_factory=RayLimits)
 
     def __repr__(self) -> str:

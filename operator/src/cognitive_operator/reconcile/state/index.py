@@ -1,4 +1,4 @@
-"""What the operator knows of agents and tasks: the newest objects, and what was observed beside them."""
+"""Index of agents and tasks: the newest objects, and what was observed beside them."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -25,20 +25,20 @@ from cognitive_operator.status.conditions import Condition
 
 
 class Index:
-    """All agents and tasks. Not thread-safe: it belongs to the event loop."""
+    """All agents and tasks, and the only writer of their records. Not thread-safe: it belongs to the event loop."""
 
     def __init__(self, bounds: RayLimits | None = None) -> None:
         self.tasks: dict[str, TaskRecord] = {}
         self.agents: dict[ObjectName, AgentRecord] = {}
         self._ended: set[str] = set()
         self.is_complete = False
-        """True once all objects were listed: only then is it known who was there first."""
+        """True once all objects were listed: only then is the order of their creation known."""
         self.is_settled = False
-        """True once the attempts of an earlier process were taken over: only then is it known what runs."""
+        """True once the attempts of an earlier process were adopted: only then are the running tasks known."""
         self._bounds = bounds or RayLimits()
         self._queues: dict[ObjectName, AgentQueue] = {}
         self._shares: dict[tuple[str, bool], FairShare] = {}
-        self.links = DependencyGraph()
+        self.graph = DependencyGraph()
         self.runs = ScheduleRuns()
         self._by_agent: dict[ObjectName, set[str]] = defaultdict(set)
 
@@ -55,7 +55,7 @@ class Index:
             self._by_agent[record.agent].discard(uid)
         else:
             self._by_agent[record.agent].add(uid)
-        self.links.put(body)
+        self.graph.put(body)
         self.runs.put(body)
         return record
 
@@ -93,12 +93,12 @@ class Index:
         return ended
 
     def remove_task(self, uid: str) -> TaskRecord | None:
-        """Forget a task that is deleted."""
+        """Remove a deleted task and return its record."""
         record = self.tasks.pop(uid, None)
         if record is not None:
             self.queue_of(record.agent).stop(uid)
             self._by_agent[record.agent].discard(uid)
-            self.links.drop(record.name, uid)
+            self.graph.drop(record.name, uid)
             self.runs.drop(uid)
         return record
 
@@ -129,7 +129,7 @@ class Index:
         if is_job != (queue.capacity is None):
             queue.capacity = None if is_job else 0
         wanted = agent.spec.queue
-        queue.terms = QueueLimits(wanted.max_concurrent_tasks, wanted.max_queued_tasks, wanted.weight)
+        queue.limits = QueueLimits(wanted.max_concurrent_tasks, wanted.max_queued_tasks, wanted.weight)
         key = (ray_cluster_of(agent), is_job)
         bound = self._bounds.jobs if is_job else self._bounds.tasks
         queue.join(self._shares.setdefault(key, FairShare(bound)))
@@ -146,7 +146,7 @@ class Index:
             return None
         queue = self.queue_of(name)
         queue.clear()
-        queue.terms, queue.is_open = QueueLimits(), False
+        queue.limits, queue.is_open = QueueLimits(), False
         queue.join(FairShare())
         return self.agents.pop(name)
 
@@ -163,7 +163,7 @@ class Index:
         return queue
 
     def complete(self) -> None:
-        """All objects are known now: let all tasks line up before the first is let in."""
+        """Add all tasks to their queues, now that all objects are known, before the first task is admitted."""
         self.is_complete = True
         for name in self.agents:
             self._line_up(name)
@@ -195,7 +195,7 @@ class Index:
             self.line_up(uid, is_accepted=True)
 
     def unfinished_of(self, agent: ObjectName) -> Iterator[TaskRecord]:
-        """Return the tasks of an agent that are not finished."""
+        """Iterate over the unfinished tasks of an agent."""
         return (self.tasks[uid] for uid in list(self._by_agent.get(agent, ())))
 
     def ray_target(self, agent_uid: str) -> RayTarget | None:

@@ -1,4 +1,4 @@
-"""Finds out that a watch has stopped telling, by what a list tells."""
+"""Detects a stalled watch by comparing it with list results."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,47 +8,47 @@ from cognitive_operator.ports.kube import Body
 
 
 class WatchLag:
-    """Compares the versions of objects that a list brings with those that the watches brought.
+    """Compares the versions of objects in lists with those in watch events.
 
     A resourceVersion is compared as a number, which Kubernetes allows for its own and for custom resources (KEP-5504).
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._brought: dict[str, int] = {}
+        self._reported: dict[str, int] = {}
         self._missed_since_s: dict[str, float] = {}
 
-    def brought(self, body: Body) -> None:
-        """A watch brought an object as it is now."""
-        self._brought[body["metadata"]["uid"]] = int(body["metadata"]["resourceVersion"])
+    def observe(self, body: Body) -> None:
+        """Record the version of an object in a watch event."""
+        self._reported[body["metadata"]["uid"]] = int(body["metadata"]["resourceVersion"])
         self._missed_since_s.pop(body["metadata"]["uid"], None)
 
-    def lost(self, uid: str) -> None:
-        """A watch or a list told that an object is gone."""
-        self._brought.pop(uid, None)
+    def forget(self, uid: str) -> None:
+        """Forget an object that a watch or a list reports as deleted."""
+        self._reported.pop(uid, None)
         self._missed_since_s.pop(uid, None)
 
     def reset(self) -> None:
-        """The watches end: when they begin anew, they bring everything."""
-        self._brought.clear()
+        """Forget all objects: new watches report all of them again."""
+        self._reported.clear()
         self._missed_since_s.clear()
 
     @contextmanager
     def listing(self) -> Iterator["Listing"]:
-        """Compare with a list; an object that was known before it and that it does not bring is gone."""
-        known = self._brought.keys() | self._missed_since_s.keys()
+        """Compare with a list; a known object that is not in the list is deleted."""
+        known = self._reported.keys() | self._missed_since_s.keys()
         listing = Listing(self)
         yield listing
         for uid in known - listing.uids:
-            self.lost(uid)
+            self.forget(uid)
 
     def expect(self, uid: str, version: int) -> None:
-        """Note that an object has this version, which its watch has brought or has to bring."""
-        if self._brought.get(uid, 0) < version:
+        """Record the version of an object in a list, which its watch has reported or must report."""
+        if self._reported.get(uid, 0) < version:
             self._missed_since_s.setdefault(uid, self._clock.monotonic())
 
     def seconds(self) -> float:
-        """Return for how long a change is known that no watch has brought; 0 when there is none."""
+        """Return the watch lag: the age in seconds of the oldest change that no watch has reported; 0 without one."""
         oldest_s = min(self._missed_since_s.values(), default=None)
         return 0.0 if oldest_s is None else self._clock.monotonic() - oldest_s
 
@@ -60,7 +60,7 @@ class Listing:
         self._lag = lag
         self.uids: set[str] = set()
 
-    def brings(self, body: Body) -> None:
-        """The list has an object."""
+    def add(self, body: Body) -> None:
+        """Record an object of the list."""
         self.uids.add(body["metadata"]["uid"])
         self._lag.expect(body["metadata"]["uid"], int(body["metadata"]["resourceVersion"]))

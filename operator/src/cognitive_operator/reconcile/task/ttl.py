@@ -71,7 +71,7 @@ class TtlAfterFinished:
             return
         self._schedule()
         due: list[TaskRecord] = []
-        while len(due) < MAX_DELETES_PER_CHECK and (uid := self._heap.take(now_s)) is not None:
+        while len(due) < MAX_DELETES_PER_CHECK and (uid := self._heap.pop_due(now_s)) is not None:
             record = self._index.tasks.get(uid)
             at_s = self._due_s(record) if record is not None else None
             if record is not None and at_s is not None:
@@ -94,7 +94,7 @@ class TtlAfterFinished:
 
     def _due_s(self, record: TaskRecord) -> float | None:
         """Return when a finished task is to be deleted, by the API server's clock; None: not as things are."""
-        if record.end is None or not record.is_finished or self._index.links.dependants(record.name):
+        if record.end is None or not record.is_finished or self._index.graph.dependants(record.name):
             return None
         agent = self._index.agents.get(record.agent)
         default_s = agent.agent.spec.task_defaults.ttl_seconds_after_finished if agent else None

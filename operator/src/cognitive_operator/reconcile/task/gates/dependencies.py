@@ -38,7 +38,7 @@ class DependencyGate:
         """Return which dependencies the task waits for, or the end of a task whose dependency has no result."""
         if record.task is None:
             return None
-        found = _hold(record, record.task, self._index.links)
+        found = _result(record, record.task, self._index.graph)
         return found and self._throttled(record, record.task, found)
 
     async def results(self, record: TaskRecord) -> dict[str, Any]:
@@ -60,8 +60,8 @@ class DependencyGate:
 
     async def _succeeded(self, namespace: str, dependency: Dependency) -> dict[str, Any]:
         body = await self._resources.get(TASK_PLURAL, namespace, dependency.name)
-        link = self._index.links.get((namespace, dependency.name))
-        if body is None or link is None or link.uid != body["metadata"]["uid"]:
+        node = self._index.graph.get((namespace, dependency.name))
+        if body is None or node is None or node.uid != body["metadata"]["uid"]:
             raise ResultError(chain.deleted(namespace, dependency.name).message)
         return body
 
@@ -74,24 +74,24 @@ class DependencyGate:
         return replace(gate, message=task.status.message or gate.message, recheck_s=REFRESH_S - age_s)
 
 
-def _hold(record: TaskRecord, task: Task, links: DependencyGraph) -> GateResult | None:
+def _result(record: TaskRecord, task: Task, graph: DependencyGraph) -> GateResult | None:
     namespace, needs = record.name[0], task.spec.depends_on
     taken = next((each.key for each in needs if each.key in task.spec.input), None)
     if taken is not None:
         return chain.collision(taken)
-    if cycle := links.cycle(record.name):
+    if cycle := graph.cycle(record.name):
         return chain.cyclic(cycle)
-    return _failed(record, task, links) or _unfinished(namespace, needs, links)
+    return _failed(record, task, graph) or _unfinished(namespace, needs, graph)
 
 
-def _failed(record: TaskRecord, task: Task, links: DependencyGraph) -> GateResult | None:
-    namespace, lost = record.name[0], links.lost(record.uid)
+def _failed(record: TaskRecord, task: Task, graph: DependencyGraph) -> GateResult | None:
+    namespace, lost = record.name[0], graph.lost(record.uid)
     for each in task.spec.depends_on:
-        link = links.get((namespace, each.name))
-        if each.name in lost or (link is None and _had_all(task)):
+        node = graph.get((namespace, each.name))
+        if each.name in lost or (node is None and _had_all(task)):
             return chain.deleted(namespace, each.name)
-        if link is not None and link.is_finished and not link.has_succeeded:
-            return chain.failed(namespace, each.name, str(link.phase), link.reason)
+        if node is not None and node.is_finished and not node.has_succeeded:
+            return chain.failed(namespace, each.name, str(node.phase), node.reason)
     return None
 
 
@@ -100,9 +100,9 @@ def _had_all(task: Task) -> bool:
     return task.status.reason == Reason.WAITING_FOR_DEPENDENCY or task.status.phase in (Phase.QUEUED, Phase.RUNNING)
 
 
-def _unfinished(namespace: str, needs: Sequence[Dependency], links: DependencyGraph) -> GateResult | None:
-    found = {each.name: links.get((namespace, each.name)) for each in needs}
-    if missing := [name for name, link in found.items() if link is None]:
+def _unfinished(namespace: str, needs: Sequence[Dependency], graph: DependencyGraph) -> GateResult | None:
+    found = {each.name: graph.get((namespace, each.name)) for each in needs}
+    if missing := [name for name, node in found.items() if node is None]:
         return chain.absent(namespace, missing)
-    left = [name for name, link in found.items() if link is not None and not link.has_succeeded]
+    left = [name for name, node in found.items() if node is not None and not node.has_succeeded]
     return chain.waiting(namespace, left) if left else None
