@@ -21,12 +21,12 @@ from cognitive_operator.api.schedules import (
 )
 from cognitive_operator.desired.scheduled_task import desired_run
 from cognitive_operator.plan.cron import MACROS
-from cognitive_operator.status.conditions import Verdict, merge_patch
+from cognitive_operator.status.conditions import Condition, merge_patch
 from cognitive_operator.status.schedule import ScheduleFacts, schedule_status
-from crd_objects import task
-from crd_schema import ROOT, Schema, crd, defaulted, part, strict
 from reference.__main__ import SCHEDULES, schedules_manifest
 from reference.template import template_of
+from support.builders.crd_objects import task
+from support.builders.crd_schema import ROOT, Schema, crd, defaulted, part, strict
 
 SPEC = part("CognitiveSchedule", "spec")
 STATUS = part("CognitiveSchedule", "status")
@@ -94,7 +94,7 @@ def test_what_the_operator_writes_is_kept_and_every_field_is_written() -> None:
     facts = ScheduleFacts(
         schedule=schedule(),
         raw_status={},
-        verdict=Verdict(ScheduleCondition.READY, "True", Reason.SCHEDULED, "It runs."),
+        condition=Condition.true(ScheduleCondition.READY, Reason.SCHEDULED, "It runs."),
         runs=[ScheduleRun("a", "scan-2", "1", AT), ended],
         gone=[],
         next=AT,

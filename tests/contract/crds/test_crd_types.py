@@ -16,11 +16,11 @@ from cognitive_operator.ports.model import InferenceResult
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.status import task as status
 from cognitive_operator.status.agent import agent_status, counters_status, endpoints_status
-from cognitive_operator.status.conditions import Verdict, merge_patch
+from cognitive_operator.status.conditions import Condition, merge_patch
 from cognitive_operator.status.model import model_status
 from cognitive_runtime.domain import CognitiveTaskType
-from crd_schema import Schema, defaulted, fields, part, strict
-from operator_objects import AGENT_UID, NOW, agent_body, completed, failed, task_body
+from support.builders.crd_schema import Schema, defaulted, fields, part, strict
+from support.builders.operator_objects import AGENT_UID, NOW, agent_body, completed, failed, task_body
 
 MINIMAL_AGENT = {"llm": {"model": "m", "endpoint": "http://m/v1"}, "ray": {"address": "http://r:8265"}}
 
@@ -134,11 +134,11 @@ def test_what_the_operator_writes_of_an_agent_is_kept() -> None:
         capacity=8,
         runtime_version="0",
     )
-    verdicts = [Verdict(name, "True", "Available", "It works.") for name in AgentCondition]
+    conditions = [Condition.true(name, "Available", "It works.") for name in AgentCondition]
     known = Accounting(stream="2026", sequence=7, duration_seconds=2.5, qualities=(0.5,))
     counted = Counters(tasks_processed=1, tasks_succeeded=1, accounting=known)
     counters = {"queued": 1, "running": 2} | counters_status(counted)
-    written = agent_status(agent, {}, verdicts, [lease], NOW) | counters
+    written = agent_status(agent, {}, conditions, [lease], NOW) | counters
     written |= endpoints_status(agent, RayTarget("http://ray:8265"))
     written |= model_status(agent, "ca-sre-vllm", (1, 2), InferenceResult(ok=True, message="", first_token_s=0.25), NOW)
     jsonschema.validate(merge_patch({}, written), strict(part("CognitiveAgent", "status")))

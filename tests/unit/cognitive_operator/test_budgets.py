@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.api.counters import Accounting, Counters, DayTokens
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Completed, Failed
 from cognitive_operator.desired.request import desired_request
 from cognitive_operator.plan.attempt import attempt_end
-from cognitive_operator.plan.budget import tokens_check
+from cognitive_operator.plan.budget import check_tokens
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from cognitive_operator.plan.usage import Contribution, UsageRecord, counted
 from cognitive_operator.reconcile.state.records import AgentRecord, PendingUsage
+from support.builders import operator_objects as o
 
 SCHEMA = {"type": "integer"}
 USED = {"prompt_tokens": 300, "completion_tokens": 200, "total_tokens": 500}
@@ -107,12 +107,12 @@ def agent_with(tokens_per_day: int | None) -> Agent:
     ],
 )
 def test_a_day_is_a_day_in_utc(used: DayTokens, today: str, has_left: bool) -> None:
-    assert (tokens_check(agent_with(1000), used, today).status == "True") is has_left
-    assert tokens_check(agent_with(None), used, today).status == "True"
+    assert (check_tokens(agent_with(1000), used, today).status == "True") is has_left
+    assert check_tokens(agent_with(None), used, today).status == "True"
 
 
 def test_the_message_says_when_it_goes_on() -> None:
-    message = tokens_check(agent_with(1000), DayTokens(date="2026-12-31", total=1200), "2026-12-31").message
+    message = check_tokens(agent_with(1000), DayTokens(date="2026-12-31", total=1200), "2026-12-31").message
     assert "1200 tokens on 2026-12-31 (UTC)" in message
     assert "spec.budget.tokensPerDay is 1000" in message
     assert "until 2027-01-01T00:00:00Z" in message

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.errors import (
     ApiUnavailableError,
     CognitiveOperatorError,
@@ -17,6 +17,7 @@ from cognitive_operator.errors import (
 from cognitive_operator.plan.diagnosis import MESSAGE_CHARACTERS, ObservedChild, diagnose, diagnose_refusal
 from cognitive_operator.ports.kube import KubeEvent
 
+MODEL_READY = AgentCondition.MODEL_READY
 PLACE = "Deployment team/ca-sre-vllm"
 QUOTA = 'pods "ca-sre-vllm-1" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0'
 PODS = 'pods "ca-1" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false'
@@ -126,7 +127,7 @@ CASES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_cause_names_the_child_its_own_words_and_what_to_do(name: str) -> None:
     seen, reason, words = CASES[name]
-    cause = diagnose(ObservedChild(PLACE, **seen))
+    cause = diagnose(ObservedChild(MODEL_READY, PLACE, **seen))
     assert cause is not None
     assert cause.reason == reason
     assert cause.message.startswith(f"{PLACE}: ")
@@ -152,11 +153,12 @@ QUIET: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", QUIET)
 def test_what_passes_by_itself_is_no_cause(name: str) -> None:
-    assert diagnose(ObservedChild(PLACE, **QUIET[name])) is None
+    assert diagnose(ObservedChild(MODEL_READY, PLACE, **QUIET[name])) is None
 
 
 def test_the_nearest_cause_is_told() -> None:
-    both = ObservedChild(PLACE, pods=[pod(scheduled=NO_GPU), pod(**waiting("ErrImagePull"))], **failure(QUOTA))
+    pods = [pod(scheduled=NO_GPU), pod(**waiting("ErrImagePull"))]
+    both = ObservedChild(MODEL_READY, PLACE, pods=pods, **failure(QUOTA))
     cause = diagnose(both)
     assert cause is not None
     assert cause.reason == Reason.QUOTA_EXCEEDED
@@ -174,7 +176,7 @@ def test_the_nearest_cause_is_told() -> None:
     ],
 )
 def test_a_refusal_has_a_reason_and_the_servers_words(error: CognitiveOperatorError, reason: str) -> None:
-    cause = diagnose_refusal(PLACE, error)
+    cause = diagnose_refusal(MODEL_READY, PLACE, error)
     assert cause is not None
     assert cause.reason == reason
     assert cause.message.startswith(f"{PLACE}: ")
@@ -183,10 +185,10 @@ def test_a_refusal_has_a_reason_and_the_servers_words(error: CognitiveOperatorEr
 
 @pytest.mark.parametrize("error", [ApiUnavailableError("503"), ConflictError("409")])
 def test_what_is_worth_another_try_is_no_refusal(error: CognitiveOperatorError) -> None:
-    assert diagnose_refusal(PLACE, error) is None
+    assert diagnose_refusal(MODEL_READY, PLACE, error) is None
 
 
 def test_messages_have_a_bound() -> None:
-    cause = diagnose(ObservedChild(PLACE, **failure("x" * 40_000)))
+    cause = diagnose(ObservedChild(MODEL_READY, PLACE, **failure("x" * 40_000)))
     assert cause is not None
     assert len(cause.message) == MESSAGE_CHARACTERS

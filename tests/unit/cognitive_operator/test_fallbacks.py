@@ -4,15 +4,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
-import operator_objects as o
-from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.errors import ObjectNotFoundError
-from cognitive_operator.plan.agent import Check
 from cognitive_operator.ports.model import ModelProbeResult, ModelTarget
 from cognitive_operator.reconcile.agent.model.fallbacks import with_fallbacks
+from cognitive_operator.status.conditions import Condition
+from support.builders import operator_objects as o
 
-UNREACHABLE = Check("False", Reason.MODEL_UNREACHABLE, "http://model/v1: no connection.")
+UNREACHABLE = Condition.false(AgentCondition.MODEL_READY, Reason.MODEL_UNREACHABLE, "http://model/v1: no connection.")
 
 
 @dataclass
@@ -63,6 +63,6 @@ async def test_without_one_that_answers_it_stays_as_it_is(fallbacks: tuple[tuple
 
 @pytest.mark.parametrize("reason", [Reason.AVAILABLE, Reason.CREDENTIALS_REJECTED, Reason.MODEL_NOT_SERVED])
 async def test_fallbacks_are_asked_only_when_the_first_is_out_of_reach(reason: Reason) -> None:
-    first, probe = Check("False", reason, "x"), Probe({"http://b"})
+    first, probe = Condition.false(AgentCondition.MODEL_READY, reason, "x"), Probe({"http://b"})
     assert await with_fallbacks(Secrets(), probe, agent(("http://b", None)), first) == first
     assert not probe.asked

@@ -4,20 +4,20 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.api.model_server import model_server_name, with_managed_model
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.request import API_KEY_FILE, secret_files
 from cognitive_operator.desired.vllm import ServerTerms, desired_deployment, desired_key, desired_service
-from cognitive_operator.plan.agent import Check
-from cognitive_operator.plan.model_server import ObservedServer, server_check, settled_check, trial_check
+from cognitive_operator.plan.model_server import ObservedServer, check_server, check_settled, check_trial
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.model import InferenceResult
+from cognitive_operator.status.conditions import Condition
 from cognitive_operator.status.model import model_status
-from operator_objects import NOW, agent_body
+from support.builders.operator_objects import NOW, agent_body
 
-FOUND = Check("True", Reason.AVAILABLE, "It lists 1 models")
-MISSING = Check("False", Reason.MODEL_NOT_SERVED, "serves another")
+FOUND = Condition.true(AgentCondition.MODEL_READY, Reason.AVAILABLE, "It lists 1 models")
+MISSING = Condition.false(AgentCondition.MODEL_READY, Reason.MODEL_NOT_SERVED, "serves another")
 PULL = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
 STUCK: Body = {"metadata": {"name": "new"}, "status": {"phase": "Pending", "containerStatuses": [PULL]}}
 
@@ -95,7 +95,7 @@ def test_a_volume_that_mounts_once_is_given_up_before_it_is_taken(
 def test_a_suspended_server_has_no_pods() -> None:
     made = deployment(agent(replicas=3), ServerTerms("uid", is_suspended=True))
     assert made["spec"]["replicas"] == 0
-    check = server_check(agent(), ObservedServer(made, {}))
+    check = check_server(agent(), ObservedServer(made, {}))
     assert check is not None
     assert (check.status, check.reason) == ("False", Reason.SUSPENDED)
 
@@ -110,7 +110,7 @@ def test_a_suspended_server_has_no_pods() -> None:
     ],
 )
 def test_a_server_without_ready_pods_says_what_it_waits_for(what: ObservedServer, reason: str, words: str) -> None:
-    check = server_check(agent(), what)
+    check = check_server(agent(), what)
     assert check is not None
     assert (check.status, check.reason) == ("False", reason)
     assert words in check.message
@@ -118,25 +118,25 @@ def test_a_server_without_ready_pods_says_what_it_waits_for(what: ObservedServer
 
 
 def test_a_server_with_a_ready_pod_is_asked() -> None:
-    assert server_check(agent(), seen(readyReplicas=1, replicas=2, updatedReplicas=1)) is None
+    assert check_server(agent(), seen(readyReplicas=1, replicas=2, updatedReplicas=1)) is None
 
 
 def test_while_it_changes_a_servers_own_trouble_is_nearer_than_its_answer() -> None:
     changing = seen(STUCK, readyReplicas=1, replicas=2, updatedReplicas=1)
-    assert settled_check(agent(), changing, MISSING).reason == Reason.IMAGE_PULL_FAILED
-    still = settled_check(agent(), changing, FOUND)
+    assert check_settled(agent(), changing, MISSING).reason == Reason.IMAGE_PULL_FAILED
+    still = check_settled(agent(), changing, FOUND)
     assert still.status == "True"
     assert "no such image" in still.message
     done = seen(readyReplicas=1, replicas=1, updatedReplicas=1)
-    assert settled_check(agent(), done, MISSING) == MISSING
-    assert settled_check(agent(), done, FOUND) == FOUND
+    assert check_settled(agent(), done, MISSING) == MISSING
+    assert check_settled(agent(), done, FOUND) == FOUND
 
 
 def test_only_a_server_that_writes_is_ready() -> None:
-    refused = trial_check(agent(), FOUND, InferenceResult(ok=False, message="HTTP 400: no chat template"))
+    refused = check_trial(agent(), FOUND, InferenceResult(ok=False, message="HTTP 400: no chat template"))
     assert (refused.status, refused.reason) == ("False", Reason.MODEL_FAILED)
     assert "no chat template" in refused.message
-    assert trial_check(agent(), FOUND, InferenceResult(ok=True, message="")).status == "True"
+    assert check_trial(agent(), FOUND, InferenceResult(ok=True, message="")).status == "True"
 
 
 def test_a_proof_holds_for_one_way_of_being_started() -> None:

@@ -4,22 +4,24 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
-from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.plan.agent import (
-    UNCHECKED,
+    CREDENTIALS_NOT_CHECKED,
     AgentFacts,
-    Check,
     ObservedExecutor,
-    agent_verdicts,
-    blocker_of,
-    model_check,
+    agent_conditions,
+    check_model,
+    dispatch_blocker,
 )
+from cognitive_operator.status.conditions import Condition
+from support.builders import operator_objects as o
 
-GOOD = Check("True", Reason.AVAILABLE, "fine")
-BAD_RAY = Check("False", Reason.RAY_UNREACHABLE, "gone")
+BROKER_READY = Condition.true(AgentCondition.READY, Reason.AVAILABLE, "fine")
+RAY_READY = BROKER_READY.with_type(AgentCondition.RAY_READY)
+MODEL_READY = BROKER_READY.with_type(AgentCondition.MODEL_READY)
+BAD_RAY = Condition.false(AgentCondition.RAY_READY, Reason.RAY_UNREACHABLE, "gone")
 
 
 def lease(*, ready: bool = True, reason: str | None = None, message: str | None = None) -> Lease:
@@ -42,30 +44,30 @@ def facts(**fields: Any) -> AgentFacts:
     spec = fields.pop("spec", {})
     defaults: dict[str, Any] = {
         "agent": Agent.model_validate(o.agent_body(**spec)),
-        "broker": GOOD,
-        "ray": GOOD,
-        "model": GOOD,
+        "broker": BROKER_READY,
+        "ray": RAY_READY,
+        "model": MODEL_READY,
         "executor": ObservedExecutor("ca-1", None, (lease(),)),
-        "credentials": UNCHECKED,
+        "credentials": CREDENTIALS_NOT_CHECKED,
     }
     return AgentFacts(**defaults | fields)
 
 
-def verdicts(**fields: Any) -> dict[str, tuple[str, str]]:
-    return {v.type: (v.status, v.reason) for v in agent_verdicts(facts(**fields))}
+def conditions(**fields: Any) -> dict[str, tuple[str, str]]:
+    return {v.type: (v.status, v.reason) for v in agent_conditions(facts(**fields))}
 
 
 def test_an_agent_with_all_it_needs_is_ready() -> None:
-    assert set(verdicts().values()) == {("True", "Available")}
-    assert blocker_of(agent_verdicts(facts()), facts().agent) is None
+    assert set(conditions().values()) == {("True", "Available")}
+    assert dispatch_blocker(agent_conditions(facts()), facts().agent) is None
 
 
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
-        ({"broker": Check("False", Reason.BROKER_UNREACHABLE, "x")}, "BrokerUnreachable"),
-        ({"ray": Check("False", Reason.RAY_UNREACHABLE, "x")}, "RayUnreachable"),
-        ({"model": Check("False", Reason.MODEL_UNREACHABLE, "x")}, "ModelUnreachable"),
+        ({"broker": Condition.false(AgentCondition.READY, Reason.BROKER_UNREACHABLE, "x")}, "BrokerUnreachable"),
+        ({"ray": Condition.false(AgentCondition.RAY_READY, Reason.RAY_UNREACHABLE, "x")}, "RayUnreachable"),
+        ({"model": Condition.false(AgentCondition.MODEL_READY, Reason.MODEL_UNREACHABLE, "x")}, "ModelUnreachable"),
         ({"executor": ObservedExecutor("ca-1", None, ())}, "ExecutorStarting"),
         ({"executor": ObservedExecutor(None, "out of memory", ())}, "ExecutorFailed"),
         (
@@ -75,68 +77,71 @@ def test_an_agent_with_all_it_needs_is_ready() -> None:
     ],
 )
 def test_ready_names_the_first_thing_that_is_wrong(broken: dict[str, Any], reason: str) -> None:
-    seen = agent_verdicts(facts(**broken))
+    seen = agent_conditions(facts(**broken))
     assert (seen[0].status, seen[0].reason) == ("False", reason)
-    blocker = blocker_of(seen, facts().agent)
+    blocker = dispatch_blocker(seen, facts().agent)
     assert blocker is not None
     assert "team/sre" in blocker.message
     assert reason in blocker.message
 
 
 def test_the_executor_is_unknown_while_ray_cannot_be_asked() -> None:
-    seen = verdicts(ray=Check("False", Reason.RAY_UNREACHABLE, "x"), executor=ObservedExecutor(None, None, ()))
+    seen = conditions(
+        ray=Condition.false(AgentCondition.RAY_READY, Reason.RAY_UNREACHABLE, "x"),
+        executor=ObservedExecutor(None, None, ()),
+    )
     assert seen["ExecutorReady"] == ("Unknown", "RayUnreachable")
 
 
 def test_a_worker_that_works_outlives_a_dashboard_that_does_not_answer() -> None:
-    seen = verdicts(ray=Check("False", Reason.RAY_UNREACHABLE, "x"))
+    seen = conditions(ray=BAD_RAY)
     assert seen["ExecutorReady"] == ("True", "Available")
 
 
 def test_job_mode_needs_no_worker() -> None:
-    seen = verdicts(spec={"execution": {"mode": "Job"}}, executor=ObservedExecutor(None, None, ()))
+    seen = conditions(spec={"execution": {"mode": "Job"}}, executor=ObservedExecutor(None, None, ()))
     assert seen["ExecutorReady"] == ("True", "JobPerAttempt")
     assert seen["Ready"] == ("True", "Available")
 
 
 def test_job_mode_tells_of_missing_credentials() -> None:
-    missing = Check("False", Reason.CREDENTIALS_NOT_MOUNTED, "no file")
-    seen = verdicts(spec={"execution": {"mode": "Job"}}, credentials=missing)
+    missing = Condition.false(AgentCondition.EXECUTOR_READY, Reason.CREDENTIALS_NOT_MOUNTED, "no file")
+    seen = conditions(spec={"execution": {"mode": "Job"}}, credentials=missing)
     assert seen["Ready"] == ("False", "CredentialsNotMounted")
 
 
 def test_a_vllm_server_that_does_not_serve_the_model_is_named() -> None:
     llm = {"provider": "vllm", "model": "a", "endpoint": "http://v/v1"}
     agent = Agent.model_validate(o.agent_body(llm=llm))
-    check = model_check(agent, True, "Available", "ok", ["b"])
+    check = check_model(agent, True, "Available", "ok", ["b"])
     assert (check.status, check.reason) == ("False", "ModelNotServed")
     assert "'a'" in check.message
-    assert model_check(agent, True, "Available", "ok", ["a"]).status == "True"
+    assert check_model(agent, True, "Available", "ok", ["a"]).status == "True"
 
 
 def test_other_servers_may_know_aliases() -> None:
     agent = Agent.model_validate(o.agent_body())
-    assert model_check(agent, True, "Available", "ok", ["gpt-something"]).status == "True"
+    assert check_model(agent, True, "Available", "ok", ["gpt-something"]).status == "True"
 
 
 def test_a_public_provider_may_know_an_alias_but_says_what_it_does_not_list() -> None:
     llm = {"provider": "google", "model": "gemini-flash"}
     agent = Agent.model_validate(o.agent_body(llm=llm))
-    assert model_check(agent, True, "Available", "ok", ["models/gemini-flash"]).message == "ok"
-    check = model_check(agent, True, "Available", "lists 1 models", ["models/gemini-pro"])
+    assert check_model(agent, True, "Available", "ok", ["models/gemini-flash"]).message == "ok"
+    check = check_model(agent, True, "Available", "lists 1 models", ["models/gemini-pro"])
     assert (check.status, "'gemini-flash' is not among them" in check.message) == ("True", True)
 
 
 def test_an_agent_without_energy_is_not_ready_whatever_else_is_wrong() -> None:
     bounded = {"spec": {"energy": {"budget": 2.5}}, "ray": BAD_RAY}
-    assert verdicts(**bounded, spent_energy=2.4)["Ready"] == ("False", "RayUnreachable")
-    assert verdicts(**bounded, spent_energy=2.5)["Ready"] == ("False", "EnergyExhausted")
-    assert verdicts(spent_energy=1e9)["Ready"] == ("True", "Available")
+    assert conditions(**bounded, spent_energy=2.4)["Ready"] == ("False", "RayUnreachable")
+    assert conditions(**bounded, spent_energy=2.5)["Ready"] == ("False", "EnergyExhausted")
+    assert conditions(spent_energy=1e9)["Ready"] == ("True", "Available")
 
 
 def test_tasks_of_an_agent_without_energy_wait_for_that_reason() -> None:
     exhausted = facts(spec={"energy": {"budget": 2.5}}, spent_energy=3)
-    blocker = blocker_of(agent_verdicts(exhausted), exhausted.agent)
+    blocker = dispatch_blocker(agent_conditions(exhausted), exhausted.agent)
     assert blocker is not None
     assert blocker.reason == "EnergyExhausted"
     assert blocker.message.startswith(

@@ -9,11 +9,10 @@ from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.ray_cluster import PODS_HASH, QUEUE_LABEL, desired_ray_cluster
 from cognitive_operator.desired.ray_job import RayEnvironment, settings_hash
-from cognitive_operator.plan.agent import Check
 from cognitive_operator.plan.ray_cluster import (
     ClusterFacts,
     ClusterStep,
-    head_check,
+    check_head,
     head_of,
     head_url,
     life_of,
@@ -23,7 +22,8 @@ from cognitive_operator.plan.ray_cluster import (
 )
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.scheduling.fair_share import ray_cluster_of
-from operator_objects import AGENT_UID, agent_body
+from cognitive_operator.status.conditions import Condition
+from support.builders.operator_objects import AGENT_UID, agent_body
 
 READY = {"type": "HeadPodReady", "status": "True"}
 
@@ -55,7 +55,7 @@ def test_an_absent_cluster_is_made_and_one_that_is_right_is_left() -> None:
 def test_pods_are_replaced_once_nothing_runs_on_them() -> None:
     changed, live = agent(image="runtime:2"), live_of(agent())
     held = step(changed, live)
-    assert (held.apply, held.check and held.check.reason) == (None, Reason.RAY_UPDATING)
+    assert (held.apply, held.condition and held.condition.reason) == (None, Reason.RAY_UPDATING)
     assert step(changed, live, is_idle=True) == ClusterStep(apply=manifest(changed))
 
 
@@ -99,7 +99,7 @@ def test_a_suspended_agent_keeps_its_pods_until_it_is_idle() -> None:
     assert step(resting, live_of(agent())) == ClusterStep()
     assert step(resting, live_of(agent()), is_idle=True).apply == manifest(resting, asleep=True)
     asleep = step(resting, live_of(agent(), asleep=True))
-    assert (asleep.apply, asleep.check and asleep.check.reason) == (None, Reason.SUSPENDED)
+    assert (asleep.apply, asleep.condition and asleep.condition.reason) == (None, Reason.SUSPENDED)
     assert step(resting, None).apply is None
 
 
@@ -130,7 +130,7 @@ def test_a_cluster_that_is_being_deleted_is_waited_for() -> None:
     live = live_of(agent())
     live["metadata"]["deletionTimestamp"] = "2026-11-21T02:00:00Z"
     waiting = step(agent(), live, is_idle=True)
-    assert (waiting.apply, waiting.check and waiting.check.reason) == (None, Reason.RAY_STARTING)
+    assert (waiting.apply, waiting.condition and waiting.condition.reason) == (None, Reason.RAY_STARTING)
 
 
 @pytest.mark.parametrize(("count", "kept"), [(0, 1), (3, 3), (9, 4)])
@@ -154,12 +154,12 @@ def test_a_head_that_is_not_ready_says_why() -> None:
         "FailedCreateHeadPod: quota": live_of(agent(), failing, unready),
     }
     for word, live in words.items():
-        check = head_check(live)
+        check = check_head(live)
         assert check is not None
         assert check.reason == Reason.RAY_STARTING
         assert word in check.message
-    assert head_check(live_of(agent())) is None
-    asleep = head_check(live_of(agent(), asleep=True))
+    assert check_head(live_of(agent())) is None
+    asleep = check_head(live_of(agent(), asleep=True))
     assert asleep is not None
     assert asleep.reason == Reason.RAY_SUSPENDED
 
@@ -174,7 +174,7 @@ def test_only_a_head_of_the_present_settings_counts() -> None:
     wanted = live["metadata"]["annotations"][PODS_HASH]
     assert head_of(live, [head_pod("old", deleting=True), head_pod(wanted)]) == head_pod(wanted)
     for heads in ([], [head_pod("old")], [head_pod(None)], [head_pod(wanted, deleting=True)]):
-        assert isinstance(head_of(live, heads), Check)
+        assert isinstance(head_of(live, heads), Condition)
 
 
 def test_a_head_that_was_started_again_has_another_life() -> None:

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
-from cognitive_operator.api.conditions import Outcome, Phase, Reason
+from cognitive_operator.api.conditions import Outcome, Phase, Reason, TaskCondition
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent
 from cognitive_operator.api.wire import Claim
 from cognitive_operator.plan.attempt import AttemptEnd, attempt_end
 from cognitive_operator.plan.gate import GateResult, queue_full
-from cognitive_operator.plan.task import Blocker, TaskPlan, plan_task
-from cognitive_operator.status.conditions import merge_patch
+from cognitive_operator.plan.task import TaskPlan, plan_task
+from cognitive_operator.status.conditions import Condition, merge_patch
+from support.builders import operator_objects as o
 
 
 def condition(plan: TaskPlan, type_: str) -> dict[str, Any]:
@@ -126,7 +126,8 @@ def test_a_final_hold_ends_the_task_at_once() -> None:
 
 
 def test_a_blocked_agent_holds_its_tasks_and_its_reason_is_told() -> None:
-    blocker = Blocker(Reason.AGENT_NOT_READY, "CognitiveAgent team/sre is not ready: RayUnreachable: x")
+    message = "CognitiveAgent team/sre is not ready: RayUnreachable: x"
+    blocker = Condition.false(TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, message)
     plan = plan_task(o.facts(blocker=blocker, waited_s=2.0))
     assert plan.publish is None
     assert condition(plan, "Dispatched")["status"] == "False"
@@ -272,5 +273,5 @@ def test_while_backing_off_nothing_is_rewritten() -> None:
 def test_a_hold_that_is_the_specs_own_fault_ends_the_task_as_not_accepted() -> None:
     plan = plan_task(o.facts(hold=GateResult("DependencyCycle", "a -> b -> a", Phase.FAILED, is_accepted=False)))
     assert plan.patch is not None
-    verdicts = {c["type"]: (c["status"], c["reason"]) for c in plan.patch["conditions"]}
-    assert verdicts == {"Accepted": ("False", "DependencyCycle"), "Failed": ("True", "DependencyCycle")}
+    conditions = {c["type"]: (c["status"], c["reason"]) for c in plan.patch["conditions"]}
+    assert conditions == {"Accepted": ("False", "DependencyCycle"), "Failed": ("True", "DependencyCycle")}

@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
+from cognitive_operator.api.conditions import AgentCondition
 from cognitive_operator.api.llm import LLM
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.ray_job import RayEnvironment, desired_executor
 from cognitive_operator.desired.request import secret_files
 from cognitive_operator.errors import ApiUnavailableError, ObjectNotFoundError
-from cognitive_operator.plan.agent import Check
 from cognitive_operator.reconcile.agent.model.api_key import read_model_key
+from cognitive_operator.status.conditions import Condition
+from support.builders import operator_objects as o
 
 REDIS = {"redisSecretRef": {"name": "redis"}, "rateLimit": {"backend": "Redis"}}
 
@@ -52,7 +53,7 @@ def test_an_executor_takes_nothing_before_the_url_is_mounted(llm: dict[str, Any]
     assert all(f"--require-secret {name}" in entrypoint for name in files)
 
 
-async def read(llm: dict[str, Any], **failures: Exception) -> str | Check | None:
+async def read(llm: dict[str, Any], **failures: Exception) -> str | Condition | None:
     return await read_model_key(Secrets(**failures), "team", LLM.model_validate(agent(**llm).spec.llm.model_dump()))
 
 
@@ -64,11 +65,11 @@ async def test_the_key_is_the_models_and_never_the_url_of_redis() -> None:
 
 async def test_a_missing_secret_is_named_by_its_field() -> None:
     found = await read(REDIS, redis=ObjectNotFoundError("Secret team/redis does not exist"))
-    assert isinstance(found, Check)
+    assert isinstance(found, Condition)
     assert (found.status, found.reason) == ("False", "SecretNotFound")
     assert found.message == "spec.llm.redisSecretRef: Secret team/redis does not exist"
 
 
 async def test_a_secret_that_cannot_be_read_now_is_not_checked() -> None:
     found = await read({"apiKeySecretRef": {"name": "k"}}, k=ApiUnavailableError("no answer"))
-    assert found == Check("Unknown", "NotChecked", "spec.llm.apiKeySecretRef: no answer")
+    assert found == Condition.unknown(AgentCondition.MODEL_READY, "NotChecked", "spec.llm.apiKeySecretRef: no answer")

@@ -102,7 +102,7 @@ def test_a_run_that_was_started_before_a_crash_neither_blocks_nor_replaces_itsel
 )
 def test_why_no_run_starts_is_told(spec: dict[str, Any], reason: str) -> None:
     plan = plan_schedule(schedule(**spec), [], at("06:10"))
-    assert (plan.verdict.status, plan.verdict.reason, plan.next) == ("False", reason, None)
+    assert (plan.condition.status, plan.condition.reason, plan.next) == ("False", reason, None)
 
 
 def test_the_oldest_finished_runs_beyond_the_limits_are_surplus() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.errors import (
     CognitiveOperatorError,
     ForbiddenError,
@@ -14,6 +14,7 @@ from cognitive_operator.errors import (
 )
 from cognitive_operator.plan.container_error import container_error
 from cognitive_operator.ports.kube import Body, KubeEvent
+from cognitive_operator.status.conditions import Condition
 
 MESSAGE_CHARACTERS: Final = 1024
 _PULL: Final = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
@@ -23,17 +24,11 @@ _UNMOUNTED: Final = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
 
 
 @dataclass(frozen=True)
-class Cause:
-    """Why a child is not what it should be, and what to do about it."""
-
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True)
 class ObservedChild:
-    """What was observed of a child that is not ready."""
+    """A child that is not ready, with its pods, its claims and their Events."""
 
+    decides: AgentCondition
+    """The agent's condition that the child decides."""
     place: str
     """The child as messages name it, such as ``Deployment ns/name``."""
     conditions: Sequence[Body] = ()
@@ -46,39 +41,55 @@ class ObservedChild:
     """Warning Events about its pods and claims, the newest first."""
 
 
+Cause = tuple[Reason, str]
+"""A condition's reason and message; the message does not name the child yet."""
 Finder = Callable[[ObservedChild], Cause | None]
 
 
-def diagnose(seen: ObservedChild) -> Cause | None:
-    """Return the first cause that is found, None if what there is to see tells of no trouble."""
+def diagnose(seen: ObservedChild) -> Condition | None:
+    """Return the first cause of a child's failure as a condition, None if nothing points to a failure."""
     found = (find(seen) for find in FINDERS)
     cause = next((cause for cause in found if cause is not None), None)
-    return None if cause is None else Cause(cause.reason, f"{seen.place}: {cause.message}"[:MESSAGE_CHARACTERS])
+    return None if cause is None else _not_ready(seen.decides, seen.place, cause)
 
 
-def diagnose_refusal(place: str, error: CognitiveOperatorError) -> Cause | None:
-    """Return why the API server did not take a child, None for an error that passes by itself."""
+def diagnose_refusal(decides: AgentCondition, place: str, error: CognitiveOperatorError) -> Condition | None:
+    """Return why the API server refused a child, None for an error that a retry may solve.
+
+    Args:
+        decides: The agent's condition that the child decides.
+        place: The child as messages name it.
+        error: The API server's answer.
+    """
+    cause = _refusal(error)
+    return None if cause is None else _not_ready(decides, place, cause)
+
+
+def _not_ready(decides: AgentCondition, place: str, cause: Cause) -> Condition:
+    reason, message = cause
+    return Condition.false(decides, reason, f"{place}: {message}"[:MESSAGE_CHARACTERS])
+
+
+def _refusal(error: CognitiveOperatorError) -> Cause | None:
     text = str(error)
     if isinstance(error, ForbiddenError):
-        cause = _admission(text) or Cause(Reason.FORBIDDEN, f"{text}; grant the operator this right")
-    elif isinstance(error, KindAbsentError):
-        cause = Cause(Reason.KIND_ABSENT, f"the cluster does not serve this kind: {text}")
-    elif isinstance(error, NameTakenError):
-        cause = Cause(Reason.NAME_TAKEN, text)
-    elif isinstance(error, ObjectInvalidError):
-        cause = Cause(Reason.CHILD_REFUSED, f"the API server refuses it: {text}")
-    else:
-        return None
-    return Cause(cause.reason, f"{place}: {cause.message}"[:MESSAGE_CHARACTERS])
+        return _admission(text) or (Reason.FORBIDDEN, f"{text}; grant the operator this right")
+    if isinstance(error, KindAbsentError):
+        return Reason.KIND_ABSENT, f"the cluster does not serve this kind: {text}"
+    if isinstance(error, NameTakenError):
+        return Reason.NAME_TAKEN, text
+    if isinstance(error, ObjectInvalidError):
+        return Reason.CHILD_REFUSED, f"the API server refuses it: {text}"
+    return None
 
 
 def _admission(text: str) -> Cause | None:
     """Tell what refused a pod or an object from what the API server said of it."""
     if "violates PodSecurity" in text:
         advice = "choose an image and settings that this namespace's Pod Security level admits"
-        return Cause(Reason.POD_SECURITY_VIOLATED, f"{text}; {advice}")
+        return Reason.POD_SECURITY_VIOLATED, f"{text}; {advice}"
     if "exceeded quota" in text or "failed quota" in text:
-        return Cause(Reason.QUOTA_EXCEEDED, f"{text}; raise the namespace's quota or ask for less in resources")
+        return Reason.QUOTA_EXCEEDED, f"{text}; raise the namespace's quota or ask for less in resources"
     return None
 
 
@@ -88,7 +99,7 @@ def _not_created(seen: ObservedChild) -> Cause | None:
     if failure is None:
         return None
     text = str(failure.get("message") or failure.get("reason") or "its pods cannot be created")
-    return _admission(text) or Cause(Reason.FORBIDDEN if "forbidden" in text else Reason.CHILD_REFUSED, text)
+    return _admission(text) or (Reason.FORBIDDEN if "forbidden" in text else Reason.CHILD_REFUSED, text)
 
 
 def _image(seen: ObservedChild) -> Cause | None:
@@ -97,7 +108,7 @@ def _image(seen: ObservedChild) -> Cause | None:
         if waiting.get("reason") in _PULL:
             image, said = container.get("image"), _said(waiting)
             advice = "correct the image's name, or give imagePullSecrets"
-            return Cause(Reason.IMAGE_PULL_FAILED, f"{_name(pod)} cannot have image {image!r}: {said}; {advice}")
+            return Reason.IMAGE_PULL_FAILED, f"{_name(pod)} cannot have image {image!r}: {said}; {advice}"
     return None
 
 
@@ -105,7 +116,7 @@ def _refused(seen: ObservedChild) -> Cause | None:
     for pod, container in _containers(seen):
         waiting = _waiting(container)
         if waiting.get("reason") in _REFUSED:
-            return Cause(Reason.CONTAINER_REFUSED, f"{_name(pod)} cannot be started: {_said(waiting)}")
+            return Reason.CONTAINER_REFUSED, f"{_name(pod)} cannot be started: {_said(waiting)}"
     return None
 
 
@@ -114,7 +125,7 @@ def _memory(seen: ObservedChild) -> Cause | None:
         if container.get("ready") or _last_end(container).get("reason") != "OOMKilled":
             continue
         advice = "raise resources.limits.memory, or have the container use less"
-        return Cause(Reason.OUT_OF_MEMORY, f"{_name(pod)} was killed for want of memory; {advice}")
+        return Reason.OUT_OF_MEMORY, f"{_name(pod)} was killed for want of memory; {advice}"
     return None
 
 
@@ -127,7 +138,7 @@ def _crash(seen: ObservedChild) -> Cause | None:
         times = container.get("restartCount", 0)
         words = container_error(str(end.get("message") or end.get("reason") or "it said nothing"))
         code = f"ended with code {end.get('exitCode')}, {'once' if times < 2 else 'again and again'}"
-        return Cause(Reason.CRASH_LOOP, f"{_name(pod)} {code}: {words}")
+        return Reason.CRASH_LOOP, f"{_name(pod)} {code}: {words}"
     return None
 
 
@@ -136,7 +147,7 @@ def _gone(seen: ObservedChild) -> Cause | None:
     if any((pod.get("status") or {}).get("phase") in ("Pending", "Running") for pod in seen.pods):
         return None  # another one is on its way
     failed = next((pod for pod in seen.pods if (pod.get("status") or {}).get("phase") == "Failed"), None)
-    return None if failed is None else Cause(Reason.POD_FAILED, f"{_name(failed)} failed: {_said(failed['status'])}")
+    return None if failed is None else (Reason.POD_FAILED, f"{_name(failed)} failed: {_said(failed['status'])}")
 
 
 def _lost_claim(seen: ObservedChild) -> Cause | None:
@@ -146,13 +157,13 @@ def _lost_claim(seen: ObservedChild) -> Cause | None:
         phase, meta = (claim.get("status") or {}).get("phase"), claim["metadata"]
         name = f"PersistentVolumeClaim {meta['namespace']}/{meta['name']}"
         if phase == "Lost":
-            return Cause(Reason.VOLUME_UNBOUND, f"{name} has lost its volume; delete and make it again")
+            return Reason.VOLUME_UNBOUND, f"{name} has lost its volume; delete and make it again"
         if phase == "Pending" and ("ProvisioningFailed" in told or any(map(_waits_for_claim, seen.pods))):
             said = next((n.message for n in seen.warnings if n.reason == "ProvisioningFailed"), "")
             wanted = claim["spec"].get("storageClassName")
             which = f"storage class {wanted!r}" if wanted else "the default storage class"
             advice = "name a storageClassName that exists and has room"
-            return Cause(Reason.VOLUME_UNBOUND, f"{name} is not bound by {which}{said and ': ' + said}; {advice}")
+            return Reason.VOLUME_UNBOUND, f"{name} is not bound by {which}{said and ': ' + said}; {advice}"
     return None
 
 
@@ -167,7 +178,7 @@ def _unschedulable(seen: ObservedChild) -> Cause | None:
         if (said.get("status"), said.get("reason")) == ("False", "Unschedulable"):
             text = str(said.get("message") or "no node takes it").rstrip(". ")
             advice = "ask for less in resources, allow other nodes, or add one"
-            return Cause(Reason.UNSCHEDULABLE, f"{_name(pod)} fits no node: {text}; {advice}")
+            return Reason.UNSCHEDULABLE, f"{_name(pod)} fits no node: {text}; {advice}"
     return None
 
 
@@ -175,7 +186,7 @@ def _unmounted(seen: ObservedChild) -> Cause | None:
     if not any((pod.get("status") or {}).get("phase") == "Pending" for pod in seen.pods):
         return None  # an Event outlives what it tells of
     note = next((note for note in seen.warnings if note.reason in _UNMOUNTED), None)
-    return None if note is None else Cause(Reason.VOLUME_NOT_MOUNTED, f"a volume cannot be mounted: {note.message}")
+    return None if note is None else (Reason.VOLUME_NOT_MOUNTED, f"a volume cannot be mounted: {note.message}")
 
 
 FINDERS: Final[Sequence[Finder]] = (

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from cognitive_operator.api.children import spec_hash_of
-from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.api.model_server import model_server_name
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.plan.agent import Check
-from cognitive_operator.plan.diagnosis import Cause, ObservedChild, diagnose
+from cognitive_operator.plan.diagnosis import ObservedChild, diagnose
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.model import InferenceResult
+from cognitive_operator.status.conditions import Condition
 
 LOCAL: Final = (Reason.MODEL_UNREACHABLE, Reason.MODEL_NOT_SERVED)
 """What a server says that is not the one which its agent wants, or not yet."""
@@ -84,50 +84,64 @@ def server_place(agent: Agent) -> str:
     return f"Deployment {agent.metadata.namespace}/{model_server_name(agent)}"
 
 
-def cause_of_server(agent: Agent, seen: ObservedServer) -> Cause | None:
-    """Return why not all of a server's pods are ready."""
+def diagnose_server(agent: Agent, seen: ObservedServer) -> Condition | None:
+    """Return why not all of a server's pods are ready, None if nothing points to a failure."""
     conditions = (seen.deployment.get("status") or {}).get("conditions") or []
-    return diagnose(ObservedChild(server_place(agent), conditions, seen.pods, seen.claims, seen.warnings))
+    place = server_place(agent)
+    child = ObservedChild(AgentCondition.MODEL_READY, place, conditions, seen.pods, seen.claims, seen.warnings)
+    return diagnose(child)
 
 
-def server_check(agent: Agent, seen: ObservedServer) -> Check | None:
+def check_server(agent: Agent, seen: ObservedServer) -> Condition | None:
     """Return why a server cannot be asked, None if it can."""
     place = server_place(agent)
     if seen.wanted == 0:
-        return Check("False", Reason.SUSPENDED, f"spec.suspend is true: {place} is scaled to zero.")
+        return Condition.false(
+            AgentCondition.MODEL_READY, Reason.SUSPENDED, f"spec.suspend is true: {place} is scaled to zero."
+        )
     if seen.deployment["metadata"].get("deletionTimestamp"):
-        return Check("False", Reason.MODEL_STARTING, f"{place} is being deleted; another one follows.")
+        return Condition.false(
+            AgentCondition.MODEL_READY, Reason.MODEL_STARTING, f"{place} is being deleted; another one follows."
+        )
     if seen.is_observed and seen.ready:
         return None
     return _starting(agent, seen)
 
 
-def settled_check(agent: Agent, seen: ObservedServer, found: Check) -> Check:
+def check_settled(agent: Agent, seen: ObservedServer, found: Condition) -> Condition:
     """Return what to say of a server that was asked: while it changes, its own trouble is nearer than its answer."""
-    if found.status != "True" and found.reason in LOCAL and not seen.is_rolled_out:
+    if not found.is_true and found.reason in LOCAL and not seen.is_rolled_out:
         return _starting(agent, seen)
-    cause = None if found.status != "True" or seen.is_rolled_out else cause_of_server(agent, seen)
+    cause = None if not found.is_true or seen.is_rolled_out else diagnose_server(agent, seen)
     if cause is None:
         return found
     stuck = f"Its change does not come about: {cause.reason}: {cause.message}"
-    return Check("True", found.reason, f"{found.message}. {stuck}")
+    return Condition.true(AgentCondition.MODEL_READY, found.reason, f"{found.message}. {stuck}")
 
 
-def trial_check(agent: Agent, found: Check, trial: InferenceResult) -> Check:
+def check_trial(agent: Agent, found: Condition, trial: InferenceResult) -> Condition:
     """Return what to say of a server that was to write a few words."""
     if not trial.ok:
         message = f"{server_place(agent)} lists its models, but its first inference failed: {trial.message}"
-        return Check("False", Reason.MODEL_FAILED, message)
-    return Check("True", found.reason, f"{server_place(agent)} serves {agent.spec.llm.model}. {found.message}.")
+        return Condition.false(AgentCondition.MODEL_READY, Reason.MODEL_FAILED, message)
+    return Condition.true(
+        AgentCondition.MODEL_READY,
+        found.reason,
+        f"{server_place(agent)} serves {agent.spec.llm.model}. {found.message}.",
+    )
 
 
-def _starting(agent: Agent, seen: ObservedServer) -> Check:
-    cause = cause_of_server(agent, seen)
+def _starting(agent: Agent, seen: ObservedServer) -> Condition:
+    cause = diagnose_server(agent, seen)
     if cause is not None:
-        return Check("False", cause.reason, cause.message)
+        return cause
     place, running = server_place(agent), sum(1 for pod in seen.pods if _phase(pod) == "Running")
     what = "its model is being loaded" if running else "its pods are on their way"
-    return Check("False", Reason.MODEL_STARTING, f"{place}: {seen.ready} of {seen.wanted} pods are ready; {what}.")
+    return Condition.false(
+        AgentCondition.MODEL_READY,
+        Reason.MODEL_STARTING,
+        f"{place}: {seen.ready} of {seen.wanted} pods are ready; {what}.",
+    )
 
 
 def _phase(pod: Body) -> str:

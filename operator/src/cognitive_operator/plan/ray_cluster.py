@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cognitive_operator.api.children import owner_of, spec_hash_of
-from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.api.ray_spec import RayAuth, RayTokenRef
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.ray_cluster import PODS_HASH, ray_cluster_name
-from cognitive_operator.plan.agent import Check
 from cognitive_operator.ports.kube import Body
+from cognitive_operator.status.conditions import Condition
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ClusterStep:
 
     apply: Body | None = None
     remove: bool = False
-    check: Check | None = None
+    condition: Condition | None = None
     """What to say meanwhile, without asking anybody."""
 
 
@@ -42,7 +42,7 @@ def plan_ray_cluster(facts: ClusterFacts) -> ClusterStep:
     if live is not None and owner_of(live) != facts.agent.metadata.uid:
         return ClusterStep(apply=facts.awake)  # refused there, by name
     if live is not None and live["metadata"].get("deletionTimestamp"):
-        return ClusterStep(check=_starting(live, "is being deleted; another one follows"))
+        return ClusterStep(condition=_starting(live, "is being deleted; another one follows"))
     if facts.agent.spec.suspend:
         return _rest(facts)
     if live is None or _can_replace(facts, live):
@@ -52,7 +52,7 @@ def plan_ray_cluster(facts: ClusterFacts) -> ClusterStep:
     message = (
         f"{cluster_label(live)} is changed once what runs on it has ended; no further attempt is begun until then."
     )
-    return ClusterStep(check=Check("False", Reason.RAY_UPDATING, message))
+    return ClusterStep(condition=Condition.false(AgentCondition.RAY_READY, Reason.RAY_UPDATING, message))
 
 
 def _can_replace(facts: ClusterFacts, live: Body) -> bool:
@@ -63,15 +63,17 @@ def _can_replace(facts: ClusterFacts, live: Body) -> bool:
 
 def _rest(facts: ClusterFacts) -> ClusterStep:
     live, ray = facts.live, facts.agent.spec.ray.cluster
-    resting = Check("False", Reason.SUSPENDED, "spec.suspend is true: Ray is scaled to zero.")
+    resting = Condition.false(
+        AgentCondition.RAY_READY, Reason.SUSPENDED, "spec.suspend is true: Ray is scaled to zero."
+    )
     is_queued = ray is not None and ray.queue_name is not None
     if live is None or (not is_queued and spec_hash_of(live) == spec_hash_of(facts.asleep)):
-        return ClusterStep(check=resting)
+        return ClusterStep(condition=resting)
     if not facts.is_idle:
         return ClusterStep()
     if is_queued:  # its queue would wake up a cluster that it has admitted
-        return ClusterStep(remove=True, check=resting)
-    return ClusterStep(apply=facts.asleep, check=resting)
+        return ClusterStep(remove=True, condition=resting)
+    return ClusterStep(apply=facts.asleep, condition=resting)
 
 
 def with_live_counts(manifest: Body, live: Body | None) -> Body:
@@ -123,10 +125,12 @@ def is_asleep(live: Body) -> bool:
     return bool(live["spec"].get("suspend"))
 
 
-def head_check(live: Body) -> Check | None:
+def check_head(live: Body) -> Condition | None:
     """Return why a cluster's head cannot be asked, None if it can."""
     if is_asleep(live):
-        return Check("False", Reason.RAY_SUSPENDED, f"{cluster_label(live)} is suspended: it has no pods.")
+        return Condition.false(
+            AgentCondition.RAY_READY, Reason.RAY_SUSPENDED, f"{cluster_label(live)} is suspended: it has no pods."
+        )
     if is_head_ready(live):
         return None
     if not live.get("status"):
@@ -136,7 +140,7 @@ def head_check(live: Body) -> Check | None:
     return _starting(live, f"has no ready head yet{f': {words}' if words else ''}")
 
 
-def head_of(live: Body, heads: Sequence[Body]) -> Body | Check:
+def head_of(live: Body, heads: Sequence[Body]) -> Body | Condition:
     """Return the head pod that has the present settings, or a check while there is none."""
     present = (head for head in heads if not head["metadata"].get("deletionTimestamp"))
     found = next((head for head in present if _pods_hash(head) == _pods_hash(live)), None)
@@ -166,8 +170,8 @@ def head_url(live: Body, *, by_name: bool) -> str | None:
     return f"http://{address}:8265" if address else None
 
 
-def _starting(live: Body, words: str) -> Check:
-    return Check("False", Reason.RAY_STARTING, f"{cluster_label(live)} {words}")
+def _starting(live: Body, words: str) -> Condition:
+    return Condition.false(AgentCondition.RAY_READY, Reason.RAY_STARTING, f"{cluster_label(live)} {words}")
 
 
 def _pods_hash(body: Body) -> str | None:

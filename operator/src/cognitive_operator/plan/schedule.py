@@ -13,7 +13,7 @@ from cognitive_operator.api.names import run_name
 from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule
 from cognitive_operator.plan.cron import Cron, CronError, cron_of
-from cognitive_operator.status.conditions import Verdict
+from cognitive_operator.status.conditions import Condition
 
 LOOK_AGAIN_S: Final = 30.0
 """So soon a jump of the wall clock is noticed: timers go by one that does not jump."""
@@ -23,7 +23,7 @@ LOOK_AGAIN_S: Final = 30.0
 class SchedulePlan:
     """What to do about a schedule now."""
 
-    verdict: Verdict
+    condition: Condition
     due: datetime | None = None
     """The time whose run is to start now."""
     blocked: datetime | None = None
@@ -40,10 +40,10 @@ def plan_schedule(schedule: Schedule, runs: Sequence[ScheduleRun], now: datetime
     try:
         cron = cron_of(schedule.spec.schedule, schedule.spec.time_zone)
     except CronError as error:
-        return SchedulePlan(Verdict(ScheduleCondition.READY, "False", error.reason, str(error)))
+        return SchedulePlan(Condition.false(ScheduleCondition.READY, error.reason, str(error)))
     if schedule.spec.suspend:
         message = "spec.suspend is true: no run starts; those that are active go on."
-        return SchedulePlan(Verdict(ScheduleCondition.READY, "False", Reason.SUSPENDED, message))
+        return SchedulePlan(Condition.false(ScheduleCondition.READY, Reason.SUSPENDED, message))
     return _running(schedule, cron, [run for run in runs if not run.is_finished], now)
 
 
@@ -56,7 +56,7 @@ def _running(schedule: Schedule, cron: Cron, active: Sequence[ScheduleRun], now:
     left_s = (upcoming - now).total_seconds() if upcoming is not None else LOOK_AGAIN_S
     message = f"Runs start by {schedule.spec.schedule!r} on the clocks of {schedule.spec.time_zone}."
     return SchedulePlan(
-        verdict=Verdict(ScheduleCondition.READY, "True", Reason.SCHEDULED, message),
+        condition=Condition.true(ScheduleCondition.READY, Reason.SCHEDULED, message),
         due=None if is_blocked else due,
         blocked=due if is_blocked else None,
         replaced=tuple(others) if is_replacing else (),

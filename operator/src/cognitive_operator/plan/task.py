@@ -11,22 +11,14 @@ from cognitive_operator.plan import retry
 from cognitive_operator.plan.attempt import AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.gate import GateResult, spec_gate
 from cognitive_operator.status import task as status
-from cognitive_operator.status.conditions import Verdict, merge_patch
-from cognitive_operator.status.output import output_verdicts
+from cognitive_operator.status.conditions import Condition, merge_patch
+from cognitive_operator.status.output import output_conditions
 
 QUEUED_AFTER_S: Final = 1.0
 RUNNING_AFTER_S: Final = 0.25
 POSITION_EVERY_S: Final = 30.0
 POSITIONS_SHOWN: Final = 100
 """Source of the four: the budget of three writes to the task object for each task."""
-
-
-@dataclass(frozen=True)
-class Blocker:
-    """Why an agent's tasks cannot be dispatched now."""
-
-    reason: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -37,7 +29,8 @@ class TaskFacts:
     raw_status: Mapping[str, Any]
     spec_bytes: int
     agent: Agent | None
-    blocker: Blocker | None
+    blocker: Condition | None
+    """Why no task of its agent can be dispatched now."""
     hold: GateResult | None
     flight: InFlightAttempt | None
     closing: AttemptEnd | None
@@ -130,8 +123,8 @@ def _close(facts: TaskFacts, ended: AttemptEnd) -> TaskPlan:
     return _write(facts, status.failed(stamp, closing.reason, message, attempts, closing.response, *more), closes=True)
 
 
-def _output(facts: TaskFacts, closing: AttemptEnd) -> list[Verdict]:
-    return output_verdicts(facts.task.spec.output_schema is not None, closing.response)
+def _output(facts: TaskFacts, closing: AttemptEnd) -> list[Condition]:
+    return output_conditions(facts.task.spec.output_schema is not None, closing.response)
 
 
 def _settled(task: Task, closing: AttemptEnd) -> AttemptEnd:

@@ -7,17 +7,17 @@ from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.ports.ray import RayTarget
-from cognitive_operator.status.conditions import Verdict, merge_conditions
+from cognitive_operator.status.conditions import Condition, merge_conditions
 
 
 def agent_status(
-    agent: Agent, old: Mapping[str, Any], verdicts: Sequence[Verdict], leases: Sequence[Lease], now: str
+    agent: Agent, old: Mapping[str, Any], conditions: Sequence[Condition], leases: Sequence[Lease], now: str
 ) -> dict[str, Any]:
     """Return the merge patch of an agent's status, without its counters and its endpoints."""
     ready = [lease for lease in leases if lease.ready]
     return {
         "observedGeneration": agent.metadata.generation,
-        "conditions": merge_conditions(old.get("conditions") or [], verdicts, agent.metadata.generation, now),
+        "conditions": merge_conditions(old.get("conditions") or [], conditions, agent.metadata.generation, now),
         "executor": {
             "submissionId": ready[0].submission_id if ready else None,
             "workers": len(ready),

@@ -7,7 +7,7 @@ from typing import Any
 
 from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule, Totals
-from cognitive_operator.status.conditions import Verdict, merge_conditions
+from cognitive_operator.status.conditions import Condition, merge_conditions
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class ScheduleFacts:
 
     schedule: Schedule
     raw_status: Mapping[str, Any]
-    verdict: Verdict
+    condition: Condition
     runs: Sequence[ScheduleRun]
     """Its tasks that exist, newest first."""
     gone: Sequence[ScheduleRun]
@@ -43,7 +43,7 @@ def schedule_status(facts: ScheduleFacts) -> dict[str, Any]:
     patch = {
         "observedGeneration": generation,
         "conditions": merge_conditions(
-            facts.raw_status.get("conditions") or [], [facts.verdict], generation, facts.now
+            facts.raw_status.get("conditions") or [], [facts.condition], generation, facts.now
         ),
         "active": [_active(run) for run in facts.runs if not run.is_finished],
         "lastScheduleTime": _shown(_latest(old.last_schedule_time, facts.handled)),

@@ -8,7 +8,7 @@ from typing import Any
 from cognitive_operator.api.conditions import Phase, Reason, TaskCondition
 from cognitive_operator.api.resources import Attempt
 from cognitive_operator.api.wire import Completed, Failed, Response
-from cognitive_operator.status.conditions import Verdict, merge_conditions
+from cognitive_operator.status.conditions import Condition, merge_conditions
 
 Patch = dict[str, Any]
 
@@ -28,15 +28,15 @@ def held(
     stamp: Stamp, phase: Phase, reason: str, message: str, *, is_accepted: bool = True, attempts: Sequence[Attempt] = ()
 ) -> Patch:
     """Something keeps the task out of its agent's queue; its own spec, if it is not accepted."""
-    accepted = _accepted() if is_accepted else Verdict(TaskCondition.ACCEPTED, "False", reason, message)
-    verdicts = [accepted, Verdict(TaskCondition.DISPATCHED, "False", reason, message)]
-    return _summary(stamp, phase, reason, message, verdicts) | _attempts(attempts)
+    accepted = _accepted() if is_accepted else Condition.false(TaskCondition.ACCEPTED, reason, message)
+    conditions = [accepted, Condition.false(TaskCondition.DISPATCHED, reason, message)]
+    return _summary(stamp, phase, reason, message, conditions) | _attempts(attempts)
 
 
 def queued(stamp: Stamp, reason: str, message: str, position: int | None, attempts: Sequence[Attempt]) -> Patch:
     """The task waits for a slot, for its agent's readiness or for its next attempt."""
-    verdicts = [_accepted(), Verdict(TaskCondition.DISPATCHED, "False", reason, message)]
-    patch = _summary(stamp, Phase.QUEUED, reason, message, verdicts) | {"queuePosition": position}
+    conditions = [_accepted(), Condition.false(TaskCondition.DISPATCHED, reason, message)]
+    patch = _summary(stamp, Phase.QUEUED, reason, message, conditions) | {"queuePosition": position}
     if stamp.status.get("phase") == Phase.SUSPENDED:
         patch["queuedAt"] = stamp.now
     return patch | _attempts(attempts)
@@ -50,10 +50,10 @@ def running(stamp: Stamp, attempts: Sequence[Attempt]) -> Patch:
     return patch | {"startedAt": attempts[0].started_at} | _attempts(attempts)
 
 
-def succeeded(stamp: Stamp, attempts: Sequence[Attempt], response: Completed, *more: Verdict) -> Patch:
+def succeeded(stamp: Stamp, attempts: Sequence[Attempt], response: Completed, *more: Condition) -> Patch:
     """The last attempt brought the result."""
     message = f"Attempt {attempts[-1].number} brought the result."
-    complete = Verdict(TaskCondition.COMPLETE, "True", Reason.SUCCEEDED, message)
+    complete = Condition.true(TaskCondition.COMPLETE, Reason.SUCCEEDED, message)
     patch = _summary(
         stamp, Phase.SUCCEEDED, Reason.SUCCEEDED, message, [_accepted(), _dispatched(attempts[-1]), complete, *more]
     )
@@ -66,44 +66,44 @@ def failed(
     message: str,
     attempts: Sequence[Attempt] = (),
     response: Response | None = None,
-    *more: Verdict,
+    *more: Condition,
 ) -> Patch:
     """The task failed for good, or was cancelled."""
     phase = Phase.CANCELLED if reason == Reason.CANCELLED else Phase.FAILED
     dispatched = [_accepted(), _dispatched(attempts[-1])] if attempts else []
-    verdicts = [*dispatched, Verdict(TaskCondition.FAILED, "True", reason, message), *more]
-    patch = _summary(stamp, phase, reason, message, verdicts)
+    conditions = [*dispatched, Condition.true(TaskCondition.FAILED, reason, message), *more]
+    patch = _summary(stamp, phase, reason, message, conditions)
     end = _end(attempts, response) if attempts else {"finishedAt": stamp.now}
     return patch | end | _thought(response) | (_costs(response) if response else {})
 
 
 def refused(stamp: Stamp, reason: str, message: str) -> Patch:
     """The task can never be accepted, and its spec cannot change: it failed."""
-    verdicts = [
-        Verdict(TaskCondition.ACCEPTED, "False", reason, message),
-        Verdict(TaskCondition.FAILED, "True", reason, message),
+    conditions = [
+        Condition.false(TaskCondition.ACCEPTED, reason, message),
+        Condition.true(TaskCondition.FAILED, reason, message),
     ]
-    return _summary(stamp, Phase.FAILED, reason, message, verdicts) | {"finishedAt": stamp.now}
+    return _summary(stamp, Phase.FAILED, reason, message, conditions) | {"finishedAt": stamp.now}
 
 
-def _summary(stamp: Stamp, phase: Phase, reason: str, message: str, verdicts: Sequence[Verdict]) -> Patch:
+def _summary(stamp: Stamp, phase: Phase, reason: str, message: str, conditions: Sequence[Condition]) -> Patch:
     return {
         "phase": phase.value,
         "reason": str(reason),
         "message": message,
         "queuePosition": None,
         "observedGeneration": stamp.generation,
-        "conditions": merge_conditions(stamp.status.get("conditions") or [], verdicts, stamp.generation, stamp.now),
+        "conditions": merge_conditions(stamp.status.get("conditions") or [], conditions, stamp.generation, stamp.now),
     }
 
 
-def _accepted() -> Verdict:
-    return Verdict(TaskCondition.ACCEPTED, "True", Reason.ACCEPTED, "The task is valid and its agent exists.")
+def _accepted() -> Condition:
+    return Condition.true(TaskCondition.ACCEPTED, Reason.ACCEPTED, "The task is valid and its agent exists.")
 
 
-def _dispatched(attempt: Attempt) -> Verdict:
+def _dispatched(attempt: Attempt) -> Condition:
     message = f"Attempt {attempt.number} was handed to an executor."
-    return Verdict(TaskCondition.DISPATCHED, "True", "Dispatched", message)
+    return Condition.true(TaskCondition.DISPATCHED, "Dispatched", message)
 
 
 def _attempts(attempts: Sequence[Attempt]) -> Patch:

@@ -14,7 +14,6 @@ from cognitive_operator.errors import (
     RayRefusedError,
     RayUnavailableError,
 )
-from cognitive_operator.plan.agent import Check
 from cognitive_operator.ports.kube import KubeEvent, ObjectRef
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
@@ -22,6 +21,7 @@ from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord
+from cognitive_operator.status.conditions import Condition
 
 logger = logging.getLogger(__name__)
 RELEASE_AFTER_S: Final = 20.0
@@ -71,7 +71,7 @@ class AgentFinalizer:
         found = record.ray_target or await self._clusters.find(record)
         if record.is_ray_away:
             return None
-        if isinstance(found, Check):
+        if isinstance(found, Condition):
             return f"its Ray jobs may still run: {found.message}"
         return await self._stop_jobs(record, found)
 
@@ -98,7 +98,7 @@ class AgentFinalizer:
     async def _leave_broker(self, record: AgentRecord, *, is_stopped: bool) -> str | None:
         uid = record.agent.metadata.uid
         try:
-            await self._deps.broker.delete_agent(uid)
+            await self._deps.broker.agents.delete(uid)
             if is_stopped:
                 await self.accounts.expel(uid)
             else:

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 from cognitive_operator.api.children import SECRET, child_name, owner_of
-from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.desired.broker_secret import SUFFIX, credentials_in, desired_broker_secret
 from cognitive_operator.errors import ForbiddenError, NameTakenError, ObjectInvalidError, TransientError
-from cognitive_operator.plan.agent import Check
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.records import AgentRecord
+from cognitive_operator.status.conditions import Condition
 
 logger = logging.getLogger(__name__)
 EXPEL_AFTER_S: Final = 120.0
@@ -52,7 +52,7 @@ class NatsAccounts:
         for agent_uid in [uid for uid, due_s in self._leaving.items() if now_s >= due_s]:
             await self.expel(agent_uid)
 
-    async def keep_secret(self, record: AgentRecord) -> Check | None:
+    async def keep_secret(self, record: AgentRecord) -> Condition | None:
         """Make the agent's Secret if it is absent, and renew it in time; return what is in the way for good."""
         if self._deps.accounts is None or not self._is_due(record):
             return None
@@ -61,9 +61,11 @@ class NatsAccounts:
         try:
             await self._ensure_secret(record)
         except NameTakenError as error:
-            return Check("False", Reason.NAME_TAKEN, str(error))
+            return Condition.false(AgentCondition.READY, Reason.NAME_TAKEN, str(error))
         except (ForbiddenError, ObjectInvalidError) as error:
-            return Check("False", Reason.CREDENTIALS_NOT_KEPT, f"{place}, for the broker's credentials: {error}")
+            return Condition.false(
+                AgentCondition.READY, Reason.CREDENTIALS_NOT_KEPT, f"{place}, for the broker's credentials: {error}"
+            )
         except TransientError as error:
             logger.info("will look at credentials later", extra={"secret": place, "cause": str(error)})
         else:

@@ -4,7 +4,7 @@ import logging
 from typing import Final
 
 from cognitive_operator.api.children import RAY_CLUSTER, child_name
-from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.api.ray_spec import ManagedRay, RayTokenRef
 from cognitive_operator.desired.ray_cluster import SUFFIX, desired_ray_cluster, ray_cluster_name
 from cognitive_operator.errors import (
@@ -16,12 +16,11 @@ from cognitive_operator.errors import (
     RayRefusedError,
     RayUnavailableError,
 )
-from cognitive_operator.plan.agent import Check
 from cognitive_operator.plan.diagnosis import ObservedChild, diagnose, diagnose_refusal
 from cognitive_operator.plan.ray_cluster import (
     ClusterFacts,
+    check_head,
     cluster_label,
-    head_check,
     head_of,
     head_url,
     is_asleep,
@@ -36,6 +35,7 @@ from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord
+from cognitive_operator.status.conditions import Condition
 
 logger = logging.getLogger(__name__)
 CLUSTER_LABEL: Final = "ray.io/cluster"
@@ -53,13 +53,13 @@ class RayClusterReconciler:
     async def look(self, record: AgentRecord) -> None:
         """Find the cluster, ask its head, and note both."""
         found = await self.find(record)
-        if isinstance(found, Check):
+        if isinstance(found, Condition):
             record.ray = found
             record.ray_target = None if record.is_ray_away else record.ray_target
         else:
             record.ray_target, record.ray = found, await self._ask(record, found)
 
-    async def find(self, record: AgentRecord) -> RayTarget | Check:
+    async def find(self, record: AgentRecord) -> RayTarget | Condition:
         """Return where an agent's Ray cluster is asked, or why that is not known; never raises an operator's error."""
         place = ray_place(record.agent)
         try:
@@ -67,11 +67,10 @@ class RayClusterReconciler:
         except KindAbsentError:
             record.is_ray_away = True
             message = f"{place}: the cluster does not serve ray.io/v1. Install KubeRay, or use spec.ray.address."
-            return Check("False", Reason.KUBERAY_ABSENT, message)
+            return Condition.false(AgentCondition.RAY_READY, Reason.KUBERAY_ABSENT, message)
         except CognitiveOperatorError as error:
-            cause = diagnose_refusal(place, error)
-            unknown = Check("Unknown", Reason.NOT_CHECKED, f"{place}: {error}")
-            return unknown if cause is None else Check("False", cause.reason, cause.message)
+            unknown = Condition.unknown(AgentCondition.RAY_READY, Reason.NOT_CHECKED, f"{place}: {error}")
+            return diagnose_refusal(AgentCondition.RAY_READY, place, error) or unknown
 
     async def retire(self, record: AgentRecord, *, is_moved: bool) -> None:
         """Delete the cluster that an agent had before it was given another one, once nothing runs there."""
@@ -92,24 +91,24 @@ class RayClusterReconciler:
         name = child_name(meta.name, meta.uid, SUFFIX)
         await self._deps.children.delete(RAY_CLUSTER, meta.namespace, name, meta.uid)
 
-    async def _find(self, record: AgentRecord) -> RayTarget | Check:
+    async def _find(self, record: AgentRecord) -> RayTarget | Condition:
         ray = record.agent.spec.ray
         if ray.cluster is not None:
             return await self._keep(record, ray.cluster)
         if ray.address is not None:
             token = await self._token(record, ray.token_secret_ref)
-            return token if isinstance(token, Check) else RayTarget(ray.address, token)
+            return token if isinstance(token, Condition) else RayTarget(ray.address, token)
         live = await self._live(record)
         record.is_ray_away = live is None or is_asleep(live)
         if live is None:
             message = f"spec.ray.clusterRef: {ray_place(record.agent)} does not exist."
-            return Check("False", Reason.RAY_CLUSTER_NOT_FOUND, message)
+            return Condition.false(AgentCondition.RAY_READY, Reason.RAY_CLUSTER_NOT_FOUND, message)
         return await self._target(record, live, ray.token_secret_ref)
 
     async def _live(self, record: AgentRecord) -> Body | None:
         return await self._deps.children.get(RAY_CLUSTER, record.name[0], ray_cluster_name(record.agent))
 
-    async def _keep(self, record: AgentRecord, ray: ManagedRay) -> RayTarget | Check:
+    async def _keep(self, record: AgentRecord, ray: ManagedRay) -> RayTarget | Condition:
         """Bring the cluster that the agent owns a step towards what its spec wants."""
         agent, image = record.agent, self._deps.environment.image
         awake = desired_ray_cluster(agent, ray, image)
@@ -117,37 +116,41 @@ class RayClusterReconciler:
         live = await self._live(record)
         facts = ClusterFacts(agent, awake, asleep, live, self._index.is_idle(record))
         step = plan_ray_cluster(facts)
-        record.is_changing = step.check is not None and step.check.reason == Reason.RAY_UPDATING
+        record.is_changing = step.condition is not None and step.condition.reason == Reason.RAY_UPDATING
         if step.apply is not None:
             live = await self._deps.children.apply(with_live_counts(step.apply, live))
         if step.remove:
             await self.remove(record)
         record.is_ray_away = live is None or is_asleep(live) or step.remove
-        if step.check is not None or live is None:
-            return step.check or Check("Unknown", Reason.NOT_CHECKED, f"{ray_place(agent)} is not there yet.")
+        if step.condition is not None or live is None:
+            return step.condition or Condition.unknown(
+                AgentCondition.RAY_READY, Reason.NOT_CHECKED, f"{ray_place(agent)} is not there yet."
+            )
         return await self._target(record, live, own_token_ref(agent, ray.auth_options))
 
-    async def _target(self, record: AgentRecord, live: Body, token_ref: RayTokenRef | None) -> RayTarget | Check:
-        if (check := head_check(live) or await self._pods_check(record, live)) is not None:
-            return await self._trouble(live) or check if check.reason == Reason.RAY_STARTING else check
+    async def _target(self, record: AgentRecord, live: Body, token_ref: RayTokenRef | None) -> RayTarget | Condition:
+        if (condition := check_head(live) or await self._pods_check(record, live)) is not None:
+            return await self._trouble(live) or condition if condition.reason == Reason.RAY_STARTING else condition
         url = head_url(live, by_name=self._deps.environment.is_in_cluster)
         if url is None:
-            return Check("False", Reason.RAY_STARTING, f"{ray_place(record.agent)} has no address yet.")
+            return Condition.false(
+                AgentCondition.RAY_READY, Reason.RAY_STARTING, f"{ray_place(record.agent)} has no address yet."
+            )
         token = await self._token(record, token_ref)
-        return token if isinstance(token, Check) else RayTarget(url, token)
+        return token if isinstance(token, Condition) else RayTarget(url, token)
 
-    async def _pods_check(self, record: AgentRecord, live: Body) -> Check | None:
+    async def _pods_check(self, record: AgentRecord, live: Body) -> Condition | None:
         """Look past the status of an owned cluster, which tells of the old head until the new one is there."""
         if record.agent.spec.ray.cluster is None:
             return None
         labels = {CLUSTER_LABEL: live["metadata"]["name"], **HEAD_LABEL}
         head = head_of(live, await self._deps.children.pods(record.name[0], labels))
-        if isinstance(head, Check):
+        if isinstance(head, Condition):
             return head
         record.ray_life = life_of(head)
         return None
 
-    async def _trouble(self, live: Body) -> Check | None:
+    async def _trouble(self, live: Body) -> Condition | None:
         """Return what keeps a cluster's pods from starting, None if nothing does."""
         children, meta = self._deps.children, live["metadata"]
         pods = await children.pods(meta["namespace"], {CLUSTER_LABEL: meta["name"]})
@@ -155,22 +158,24 @@ class RayClusterReconciler:
         about = waiting["metadata"]["name"] if waiting else None
         warnings = await children.warnings(meta["namespace"], "Pod", about) if about else ()
         conditions = (live.get("status") or {}).get("conditions") or ()
-        cause = diagnose(ObservedChild(cluster_label(live), conditions, pods, warnings=warnings))
-        return None if cause is None else Check("False", cause.reason, cause.message)
+        child = ObservedChild(AgentCondition.RAY_READY, cluster_label(live), conditions, pods, warnings=warnings)
+        return diagnose(child)
 
-    async def _token(self, record: AgentRecord, ref: RayTokenRef | None) -> str | Check | None:
+    async def _token(self, record: AgentRecord, ref: RayTokenRef | None) -> str | Condition | None:
         if ref is None:
             return None
         try:
             return await self._deps.kube.read_secret_key(record.name[0], ref.name, ref.key)
         except (ObjectNotFoundError, ObjectInvalidError) as error:
-            return Check("False", Reason.SECRET_NOT_FOUND, f"Ray's token: {error}")
+            return Condition.false(AgentCondition.RAY_READY, Reason.SECRET_NOT_FOUND, f"Ray's token: {error}")
 
-    async def _ask(self, record: AgentRecord, target: RayTarget) -> Check:
+    async def _ask(self, record: AgentRecord, target: RayTarget) -> Condition:
         try:
             version = await self._deps.ray.version(target)
         except RayUnavailableError as error:
-            return Check("False", Reason.RAY_UNREACHABLE, f"{ray_place(record.agent)}: {error}")
+            return Condition.false(
+                AgentCondition.RAY_READY, Reason.RAY_UNREACHABLE, f"{ray_place(record.agent)}: {error}"
+            )
         except RayRefusedError as error:
-            return Check("False", Reason.RAY_REFUSED, f"{ray_place(record.agent)}: {error}")
-        return Check("True", Reason.AVAILABLE, f"Ray {version} answers at {target.url}.")
+            return Condition.false(AgentCondition.RAY_READY, Reason.RAY_REFUSED, f"{ray_place(record.agent)}: {error}")
+        return Condition.true(AgentCondition.RAY_READY, Reason.AVAILABLE, f"Ray {version} answers at {target.url}.")

@@ -17,8 +17,14 @@ from cognitive_operator.errors import (
     RayUnavailableError,
     TransientError,
 )
-from cognitive_operator.plan.agent import UNCHECKED, AgentFacts, Check, ObservedExecutor, agent_verdicts, blocker_of
-from cognitive_operator.plan.budget import tokens_check
+from cognitive_operator.plan.agent import (
+    CREDENTIALS_NOT_CHECKED,
+    AgentFacts,
+    ObservedExecutor,
+    agent_conditions,
+    dispatch_blocker,
+)
+from cognitive_operator.plan.budget import check_tokens
 from cognitive_operator.plan.ray_cluster import ray_place
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.executor import ExecutorReconciler
@@ -32,7 +38,7 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord, ObjectName
 from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter, WriteResult, Written
 from cognitive_operator.status.agent import agent_status, capacity_of, counters_status, endpoints_status, queue_status
-from cognitive_operator.status.conditions import Verdict, merge_patch
+from cognitive_operator.status.conditions import Condition, merge_patch
 from cognitive_operator.status.model import model_status
 
 logger = logging.getLogger(__name__)
@@ -59,7 +65,7 @@ STARTING: Final = (
 class _Look:
     """What one look at an agent has found."""
 
-    verdicts: list[Verdict]
+    conditions: list[Condition]
     executor: ObservedExecutor
     counters: Counters | None
     """None when it was not time to count, or the broker was away."""
@@ -100,7 +106,7 @@ class AgentReconciler:
         look = await self._look(record)
         self._open_or_block(record, look)
         await self._write(record, look)
-        is_starting = any(v.reason in STARTING for v in look.verdicts)
+        is_starting = any(v.reason in STARTING for v in look.conditions)
         return STARTING_LOOK_S if is_starting else LOOK_EVERY_S
 
     async def _ensure_finalizer(self, record: AgentRecord) -> None:
@@ -117,16 +123,16 @@ class AgentReconciler:
         broker = await self._broker(record)
         await asyncio.gather(self._probe_ray(record), self._models.look(record))
         executor = ObservedExecutor(None, None, ())
-        if broker.status == "True":
+        if broker.is_true:
             executor, record.ray = await self._executor(record, executor)
             await self._clusters.retire(record, is_moved=self._is_moved(record, executor))
         base = record.agent.status
-        counters = await self._count(record) if broker.status == "True" else None
+        counters = await self._count(record) if broker.is_true else None
         spent = record.spent_energy(counters or base)
-        tokens = tokens_check(record.agent, record.tokens_today(counters or base), today(self._deps))
+        tokens = check_tokens(record.agent, record.tokens_today(counters or base), today(self._deps))
         credentials = self._credentials(record)
         facts = AgentFacts(record.agent, broker, record.ray, record.model, executor, credentials, spent, tokens)
-        return _Look(agent_verdicts(facts), executor, counters, base)
+        return _Look(agent_conditions(facts), executor, counters, base)
 
     async def _count(self, record: AgentRecord) -> Counters | None:
         if self._deps.clock.monotonic() - record.counters_at_s < COUNTERS_EVERY_S:
@@ -137,42 +143,44 @@ class AgentReconciler:
             logger.info("will count later", extra={"agent": "/".join(record.name), "cause": str(error)})
             return None
 
-    async def _executor(self, record: AgentRecord, unknown: ObservedExecutor) -> tuple[ObservedExecutor, Check]:
+    async def _executor(self, record: AgentRecord, unknown: ObservedExecutor) -> tuple[ObservedExecutor, Condition]:
         try:
             if record.agent.spec.execution.mode == "Job":
                 await self._keeper.drain_others(record, None)
-            elif record.ray.status == "True":
+            elif record.ray.is_true:
                 return await self._keeper.keep(record), record.ray
         except (RayUnavailableError, RayRefusedError) as error:
-            return unknown, Check("False", Reason.RAY_UNREACHABLE, f"{ray_place(record.agent)}: {error}")
+            message = f"{ray_place(record.agent)}: {error}"
+            return unknown, Condition.false(AgentCondition.RAY_READY, Reason.RAY_UNREACHABLE, message)
         return unknown, record.ray
 
     def _is_moved(self, record: AgentRecord, executor: ObservedExecutor) -> bool:
         """Tell whether nothing of the agent runs anywhere but where its spec says."""
         if not self._index.queue_of(record.name).running:
-            return record.ray.status == "True"
+            return record.ray.is_true
         return any(x.ready for x in executor.leases) and all(
             x.submission_id == executor.current for x in executor.leases
         )
 
-    async def _broker(self, record: AgentRecord) -> Check:
+    async def _broker(self, record: AgentRecord) -> Condition:
         broker, meta = self._deps.broker, record.agent.metadata
         try:
-            if record.ensured_since_s != broker.connected_since or record.lacks_consumer:
-                since_s = broker.connected_since
+            if record.ensured_since_s != broker.connection.ready_since_s or record.lacks_consumer:
+                since_s = broker.connection.ready_since_s
                 if await guard_redelivery(broker, self._index, meta.uid):
-                    await broker.ensure_agent(meta.namespace, meta.uid)
+                    await broker.agents.ensure(meta.namespace, meta.uid)
                     record.ensured_since_s = since_s
                 await self._accounts.admit(record)
             await self._keeper.read_leases(record)
         except BrokerUnavailableError as error:
             record.ensured_since_s = None
-            return Check("False", Reason.BROKER_UNREACHABLE, str(error))
-        return await self._accounts.keep_secret(record) or Check("True", Reason.AVAILABLE, "The broker answers.")
+            return Condition.false(AgentCondition.READY, Reason.BROKER_UNREACHABLE, str(error))
+        answers = Condition.true(AgentCondition.READY, Reason.AVAILABLE, "The broker answers.")
+        return await self._accounts.keep_secret(record) or answers
 
     async def _probe_ray(self, record: AgentRecord) -> None:
         now_s = self._deps.clock.monotonic()
-        is_owned, is_steady = record.agent.spec.ray.cluster is not None, record.ray.status == "True"
+        is_owned, is_steady = record.agent.spec.ray.cluster is not None, record.ray.is_true
         is_steady = is_steady and not (is_owned and record.agent.spec.suspend)  # it is put to rest once it is idle
         unready_s = PROBE_CHILD_S if is_owned else PROBE_NOT_READY_S
         if now_s - record.ray_at_s < (PROBE_READY_S if is_steady else unready_s):
@@ -180,15 +188,15 @@ class AgentReconciler:
         await self._clusters.look(record)
         record.ray_at_s = now_s
 
-    def _credentials(self, record: AgentRecord) -> Check:
+    def _credentials(self, record: AgentRecord) -> Condition:
         """Forget after a while that credentials were missing, so that the next attempt finds out."""
         if self._deps.clock.monotonic() - record.credentials_at_s > CREDENTIALS_HOLD_S:
-            record.credentials = UNCHECKED
+            record.credentials = CREDENTIALS_NOT_CHECKED
         return record.credentials
 
     def _open_or_block(self, record: AgentRecord, look: _Look) -> None:
         before, queue = record.blocker, self._index.queue_of(record.name)
-        self._index.block(record, blocker_of(look.verdicts, record.agent))
+        self._index.block(record, dispatch_blocker(look.conditions, record.agent))
         if queue.capacity is not None:
             queue.capacity = capacity_of(look.executor.leases)
         changed = [task.uid for task in self._index.unfinished_of(record.name)] if before != record.blocker else []
@@ -197,7 +205,7 @@ class AgentReconciler:
 
     async def _write(self, record: AgentRecord, look: _Look) -> None:
         old = record.body.get("status") or {}
-        patch = agent_status(record.agent, old, look.verdicts, look.executor.leases, self._deps.clock.now())
+        patch = agent_status(record.agent, old, look.conditions, look.executor.leases, self._deps.clock.now())
         patch |= endpoints_status(record.agent, record.ray_target)
         server = record.server
         patch |= model_status(record.agent, server.name, (server.ready, server.wanted), server.trial, server.proven_at)
@@ -214,7 +222,7 @@ class AgentReconciler:
             record.counters_at_s = self._deps.clock.monotonic()
         if is_due:
             record.queue_at_s = self._deps.clock.monotonic()
-        self._emit_event(record, old, look.verdicts[0])
+        self._emit_event(record, old, look.conditions[0])
 
     async def _patch(self, record: AgentRecord, patch: Body) -> bool:
         """Write the status if the object is still what was observed; False when it is gone.
@@ -234,7 +242,7 @@ class AgentReconciler:
         else:
             self._index.upsert_agent(result.body)
 
-    def _emit_event(self, record: AgentRecord, old: Body, ready: Verdict) -> None:
+    def _emit_event(self, record: AgentRecord, old: Body, ready: Condition) -> None:
         """Emit an Event when Ready changes its status or its reason."""
         conditions: list[Body] = old.get("conditions", [])
         before = next((c for c in conditions if c["type"] == AgentCondition.READY), Body())
@@ -242,5 +250,5 @@ class AgentReconciler:
             return
         if ready.reason in STARTING:
             return
-        kind = "Normal" if ready.status == "True" else "Warning"
+        kind = "Normal" if ready.is_true else "Warning"
         self._writer.emit_event(record.body, kind, ready.reason, ready.message)

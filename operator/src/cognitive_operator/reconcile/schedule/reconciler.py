@@ -28,7 +28,7 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import ObjectName
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter
-from cognitive_operator.status.conditions import Verdict, merge_patch
+from cognitive_operator.status.conditions import Condition, merge_patch
 from cognitive_operator.status.schedule import ScheduleFacts, schedule_status
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class ScheduleRecord:
 class _Start:
     """What became of a run that was due."""
 
-    verdict: Verdict
+    condition: Condition
     handled: datetime | None = None
     is_started: bool = False
 
@@ -125,7 +125,7 @@ class ScheduleReconciler:
         now = datetime.fromisoformat(self._deps.clock.now())
         plan = plan_schedule(record.schedule, self._runs(record), now)
         self._emit_blocked(record, plan)
-        start = await self._start(record, plan) if plan.due is not None else _Start(plan.verdict)
+        start = await self._start(record, plan) if plan.due is not None else _Start(plan.condition)
         if await self._write(record, plan, start):
             for run in surplus(record.schedule, self._runs(record)):
                 await self._delete(record, run)
@@ -162,11 +162,11 @@ class ScheduleReconciler:
             return await self._adopt(record, plan, manifest)
         except (ObjectInvalidError, ForbiddenError) as error:
             message = f"The API server refuses the task of {plan.due.isoformat()}: {error}"[:1024]
-            verdict = Verdict(ScheduleCondition.READY, "False", Reason.TASK_REFUSED, message)
-            self._emit_refused(record, verdict)
-            return _Start(verdict)
+            condition = Condition.false(ScheduleCondition.READY, Reason.TASK_REFUSED, message)
+            self._emit_refused(record, condition)
+            return _Start(condition)
         self._sweep.upsert_task(body)
-        return _Start(plan.verdict, plan.due, is_started=True)
+        return _Start(plan.condition, plan.due, is_started=True)
 
     async def _adopt(self, record: ScheduleRecord, plan: SchedulePlan, manifest: Body) -> _Start:
         """The name of the run is taken: by itself, when this process or another died before it said so."""
@@ -178,7 +178,7 @@ class ScheduleReconciler:
         if not is_ours:
             message = f"CognitiveTask {meta['name']} exists and is not this schedule's: its run is left out."
             self._writer.emit_event(record.body, "Warning", "NameTaken", message)
-        return _Start(plan.verdict, plan.due, is_started=is_ours)
+        return _Start(plan.condition, plan.due, is_started=is_ours)
 
     async def _write(self, record: ScheduleRecord, plan: SchedulePlan, start: _Start) -> bool:
         """Write the status if it changes; False when the schedule is gone."""
@@ -187,7 +187,7 @@ class ScheduleReconciler:
         facts = ScheduleFacts(
             schedule=record.schedule,
             raw_status=raw,
-            verdict=start.verdict,
+            condition=start.condition,
             runs=self._runs(record),
             gone=gone,
             next=plan.next,
@@ -229,7 +229,7 @@ class ScheduleReconciler:
             message = f"The run of {plan.blocked.isoformat()} waits: concurrencyPolicy is Forbid and another is active."
             self._writer.emit_event(record.body, "Normal", "AlreadyActive", message)
 
-    def _emit_refused(self, record: ScheduleRecord, verdict: Verdict) -> None:
+    def _emit_refused(self, record: ScheduleRecord, condition: Condition) -> None:
         old = (record.body.get("status") or {}).get("conditions") or ()
-        if not any(c["type"] == verdict.type and c["reason"] == verdict.reason for c in old):
-            self._writer.emit_event(record.body, "Warning", verdict.reason, verdict.message)
+        if not any(c["type"] == condition.type and c["reason"] == condition.reason for c in old):
+            self._writer.emit_event(record.body, "Warning", condition.reason, condition.message)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from cognitive_operator.api.model_server import with_managed_model
 from cognitive_operator.api.resources import Agent, Task, is_terminal, spec_size_bytes, was_accepted
 from cognitive_operator.plan.attempt import InFlightAttempt
-from cognitive_operator.plan.task import Blocker
 from cognitive_operator.plan.usage import task_attempts
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
@@ -17,6 +16,7 @@ from cognitive_operator.scheduling.fair_share import FairShare, RayLimits, ray_c
 from cognitive_operator.scheduling.priority_queue import queue_key
 from cognitive_operator.scheduling.schedule_runs import ScheduleRuns
 from cognitive_operator.scheduling.ttl_heap import started_attempts, task_end
+from cognitive_operator.status.conditions import Condition
 
 
 class Index:
@@ -111,7 +111,7 @@ class Index:
         bound = self._bounds.jobs if is_job else self._bounds.tasks
         queue.join(self._shares.setdefault(key, FairShare(bound)))
 
-    def block(self, record: AgentRecord, blocker: Blocker | None) -> None:
+    def block(self, record: AgentRecord, blocker: Condition | None) -> None:
         """Let an agent's tasks start, or say why they may not."""
         record.blocker = blocker
         self.queue_of(record.name).is_open = blocker is None

@@ -8,15 +8,15 @@ from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Completed, Failed, Lease
 from cognitive_operator.errors import RayUnavailableError
-from cognitive_operator.plan.agent import UNCHECKED, Check
+from cognitive_operator.plan.agent import CREDENTIALS_NOT_CHECKED, MODEL_NOT_CHECKED, NOT_OBSERVED, RAY_NOT_CHECKED
 from cognitive_operator.plan.attempt import InFlightAttempt
 from cognitive_operator.plan.model_server import NO_SERVER, ServerState
-from cognitive_operator.plan.task import Blocker
 from cognitive_operator.plan.usage import TaskAttempts
 from cognitive_operator.ports.broker import Delivery
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.scheduling.ttl_heap import StartedAttempt, TaskEnd
+from cognitive_operator.status.conditions import Condition
 
 ObjectName = tuple[str, str]
 """Namespace and name."""
@@ -105,7 +105,7 @@ class AgentRecord:
     agent: Agent
     body: Body
     version: int
-    ray: Check = UNCHECKED
+    ray: Condition = RAY_NOT_CHECKED
     ray_at_s: float = float("-inf")
     ray_target: RayTarget | None = None
     """Where its Ray jobs are asked for; None: not known yet."""
@@ -117,11 +117,11 @@ class AgentRecord:
     """Its Ray cluster is to be changed as soon as nothing runs on it."""
     is_retired: bool = False
     """It owns no RayCluster that it does not want any more."""
-    model: Check = UNCHECKED
+    model: Condition = MODEL_NOT_CHECKED
     model_at_s: float = float("-inf")
     server: ServerState = NO_SERVER
     """What is known of the agent's own model server."""
-    credentials: Check = UNCHECKED
+    credentials: Condition = CREDENTIALS_NOT_CHECKED
     credentials_at_s: float = float("-inf")
     submitted_s: float = float("-inf")
     ensured_since_s: float | None = None
@@ -137,9 +137,7 @@ class AgentRecord:
     pending_usage: dict[int, PendingUsage] = field(default_factory=dict)
     """What responses that this process accepted have cost, by their place in the stream, until they are counted."""
     deleting_since_s: float | None = None
-    blocker: Blocker | None = field(
-        default_factory=lambda: Blocker(Reason.AGENT_NOT_READY, "The operator has not looked at the agent yet.")
-    )
+    blocker: Condition | None = NOT_OBSERVED
 
     def reach_ray(self) -> RayTarget:
         """Return where its Ray jobs are asked for. Raises RayUnavailableError while that is not known."""

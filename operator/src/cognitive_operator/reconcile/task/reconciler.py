@@ -3,16 +3,16 @@
 import logging
 from typing import Final
 
-from cognitive_operator.api.conditions import Phase, Reason
+from cognitive_operator.api.conditions import AgentCondition, Phase, Reason, TaskCondition
 from cognitive_operator.api.names import TASK_KIND, TASK_PLURAL, AttemptKey
 from cognitive_operator.errors import MessageError, ObjectInvalidError
-from cognitive_operator.plan.agent import Check, budget_blocker, energy_check
+from cognitive_operator.plan.agent import budget_blocker, check_energy
 from cognitive_operator.plan.attempt import AttemptEnd, InFlightAttempt, with_refused_end
-from cognitive_operator.plan.budget import tokens_check
+from cognitive_operator.plan.budget import check_tokens
 from cognitive_operator.plan.gate import GateResult, patience_left_s, queue_full
 from cognitive_operator.plan.input_gate import InputNotReadyError
 from cognitive_operator.plan.retry import backoff_left_s
-from cognitive_operator.plan.task import RUNNING_AFTER_S, Blocker, TaskFacts, TaskPlan, plan_task
+from cognitive_operator.plan.task import RUNNING_AFTER_S, TaskFacts, TaskPlan, plan_task
 from cognitive_operator.plan.trace import ended_spans, trace_id
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.resync import Resync
@@ -24,13 +24,16 @@ from cognitive_operator.reconcile.task.attempt import AttemptObserver
 from cognitive_operator.reconcile.task.gates.gate import Gates
 from cognitive_operator.reconcile.task.metrics import count_ends
 from cognitive_operator.reconcile.task.publish import RequestPublisher
+from cognitive_operator.status.conditions import Condition
 from cognitive_operator.status.task import Stamp, failed, refused
 
 logger = logging.getLogger(__name__)
 PATIENCE_AT_LEAST_S: Final = 1.0
 """The API server's clock is known to the second: looking again earlier would find nothing new."""
-NOT_SYNCED: Final = Blocker(
-    Reason.BROKER_UNREACHABLE, "The operator has not yet learnt from the broker which attempts were begun before."
+NOT_SYNCED: Final = Condition.false(
+    TaskCondition.DISPATCHED,
+    Reason.BROKER_UNREACHABLE,
+    "The operator has not yet learnt from the broker which attempts were begun before.",
 )
 
 
@@ -210,8 +213,8 @@ class TaskReconciler:
         agent = self._index.agent_of(record)
         if agent is None or closing.mode != "Job":
             return
-        is_missing = closing.reason == Reason.CREDENTIALS_NOT_MOUNTED
-        agent.credentials = Check("False" if is_missing else "True", closing.reason, closing.message)
+        found = Condition.false if closing.reason == Reason.CREDENTIALS_NOT_MOUNTED else Condition.true
+        agent.credentials = found(AgentCondition.EXECUTOR_READY, closing.reason, closing.message)
         agent.credentials_at_s = self._deps.clock.monotonic()
 
     def _note_costs(self, record: TaskRecord, closing: AttemptEnd) -> None:
@@ -225,10 +228,10 @@ class TaskReconciler:
             response.energy.delta, response.usage.total_tokens, day
         )
         checks = (
-            energy_check(agent.agent, agent.spent_energy(counters)),
-            tokens_check(agent.agent, agent.tokens_today(counters), day),
+            check_energy(agent.agent, agent.spent_energy(counters)),
+            check_tokens(agent.agent, agent.tokens_today(counters), day),
         )
-        empty = next((check for check in checks if check.status != "True"), None)
+        empty = next((check for check in checks if not check.is_true), None)
         if empty is not None and agent.blocker is None:
             self._index.block(agent, budget_blocker(agent.agent, empty))
             self._sweep.enqueue_agent(record.agent)

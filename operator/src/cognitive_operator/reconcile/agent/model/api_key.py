@@ -3,10 +3,10 @@
 from collections.abc import Awaitable
 from typing import Protocol
 
-from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.api.llm import LLM
 from cognitive_operator.errors import ObjectNotFoundError, TransientError
-from cognitive_operator.plan.agent import Check
+from cognitive_operator.status.conditions import Condition
 
 
 class Secrets(Protocol):
@@ -16,7 +16,7 @@ class Secrets(Protocol):
         """Return the value of a Secret's key."""
 
 
-async def read_model_key(secrets: Secrets, namespace: str, llm: LLM) -> str | Check | None:
+async def read_model_key(secrets: Secrets, namespace: str, llm: LLM) -> str | Condition | None:
     """Return the key of the agent's first model, None if it has none, or what is wrong with the agent's Secrets.
 
     The URL of its Redis is for executors alone: that it is there is all that is looked at.
@@ -26,7 +26,7 @@ async def read_model_key(secrets: Secrets, namespace: str, llm: LLM) -> str | Ch
         try:
             key = await secrets.read_secret_key(namespace, ref.name, ref.key) if ref else None
         except ObjectNotFoundError as error:
-            return Check("False", Reason.SECRET_NOT_FOUND, f"spec.llm.{field}: {error}")
+            return Condition.false(AgentCondition.MODEL_READY, Reason.SECRET_NOT_FOUND, f"spec.llm.{field}: {error}")
         except TransientError as error:
-            return Check("Unknown", Reason.NOT_CHECKED, f"spec.llm.{field}: {error}")
+            return Condition.unknown(AgentCondition.MODEL_READY, Reason.NOT_CHECKED, f"spec.llm.{field}: {error}")
     return key

@@ -2,16 +2,17 @@
 
 import asyncio
 
-from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.api.llm import Fallback
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.errors import ObjectNotFoundError, TransientError
-from cognitive_operator.plan.agent import Check, target_of
+from cognitive_operator.plan.agent import target_of
 from cognitive_operator.ports.model import ModelProbe
 from cognitive_operator.reconcile.agent.model.api_key import Secrets
+from cognitive_operator.status.conditions import Condition
 
 
-async def with_fallbacks(secrets: Secrets, probe: ModelProbe, agent: Agent, first: Check) -> Check:
+async def with_fallbacks(secrets: Secrets, probe: ModelProbe, agent: Agent, first: Condition) -> Condition:
     """Return what was found of the first model, unless it is out of reach and a fallback answers.
 
     Executors ask a fallback in that case too: tasks need not wait.
@@ -24,12 +25,12 @@ async def with_fallbacks(secrets: Secrets, probe: ModelProbe, agent: Agent, firs
     if number is None:
         return first
     message = f"{first.message} Until it answers, spec.llm.fallbacks[{number}] does: {fallbacks[number].url}."
-    return Check("True", Reason.FALLBACK_AVAILABLE, message)
+    return Condition.true(AgentCondition.MODEL_READY, Reason.FALLBACK_AVAILABLE, message)
 
 
-def _is_out_of_reach(agent: Agent, first: Check) -> bool:
+def _is_out_of_reach(agent: Agent, first: Condition) -> bool:
     """Tell whether executors cannot reach the first model: a server of the agent's own is then just not there."""
-    is_own = agent.spec.llm.vllm is not None and first.status == "False" and first.reason != Reason.SUSPENDED
+    is_own = agent.spec.llm.vllm is not None and first.is_false and first.reason != Reason.SUSPENDED
     return is_own or first.reason == Reason.MODEL_UNREACHABLE
 
 

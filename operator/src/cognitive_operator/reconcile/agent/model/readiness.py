@@ -6,8 +6,8 @@ from typing import Final
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.model_server import PORT
 from cognitive_operator.api.vllm_spec import ManagedVLLM
-from cognitive_operator.plan.agent import Check, model_check, target_of
-from cognitive_operator.plan.model_server import ObservedServer, server_check, settled_check, trial_check
+from cognitive_operator.plan.agent import check_model, target_of
+from cognitive_operator.plan.model_server import ObservedServer, check_server, check_settled, check_trial
 from cognitive_operator.ports.model import ModelTarget
 from cognitive_operator.reconcile.agent.model.api_key import read_model_key
 from cognitive_operator.reconcile.agent.model.fallbacks import with_fallbacks
@@ -15,6 +15,7 @@ from cognitive_operator.reconcile.agent.model.server import ModelServerReconcile
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord
+from cognitive_operator.status.conditions import Condition
 
 READY_S: Final = 30.0
 NOT_READY_S: Final = 5.0
@@ -32,8 +33,8 @@ class ModelReadiness:
     async def look(self, record: AgentRecord) -> None:
         """Look at the model if it is time to."""
         vllm, now_s = record.agent.spec.llm.vllm, self._deps.clock.monotonic()
-        is_steady = record.model.status == "True" or record.model.reason == Reason.SUSPENDED
-        if vllm is not None and record.agent.spec.suspend and record.model.status == "True":
+        is_steady = record.model.is_true or record.model.reason == Reason.SUSPENDED
+        if vllm is not None and record.agent.spec.suspend and record.model.is_true:
             is_steady = False  # it is put to rest once nothing asks it
         unready_s = CHILD_S if vllm is not None else NOT_READY_S
         if now_s - record.model_at_s < (READY_S if is_steady else unready_s):
@@ -46,15 +47,15 @@ class ModelReadiness:
         record.model = await with_fallbacks(self._deps.kube, self._deps.model, record.agent, first)
         record.model_at_s = now_s
 
-    async def _serve(self, record: AgentRecord, vllm: ManagedVLLM) -> Check:
+    async def _serve(self, record: AgentRecord, vllm: ManagedVLLM) -> Condition:
         seen = await self._servers.keep(record, vllm)
-        if isinstance(seen, Check):
+        if isinstance(seen, Condition):
             return seen
-        if (check := server_check(record.agent, seen)) is not None:
+        if (check := check_server(record.agent, seen)) is not None:
             return check
         target = self._target(record, seen)
-        found = settled_check(record.agent, seen, await self._ask(record, target))
-        return await self._prove(record, seen, target, found) if found.status == "True" else found
+        found = check_settled(record.agent, seen, await self._ask(record, target))
+        return await self._prove(record, seen, target, found) if found.is_true else found
 
     def _target(self, record: AgentRecord, seen: ObservedServer) -> ModelTarget:
         """Return where the server is asked: by its Service's name, or by its address where names do not resolve."""
@@ -64,21 +65,23 @@ class ModelReadiness:
         host = f"[{address}]" if ":" in address else address
         return replace(target, endpoint=f"http://{host}:{PORT}/v1")
 
-    async def _ask(self, record: AgentRecord, target: ModelTarget) -> Check:
+    async def _ask(self, record: AgentRecord, target: ModelTarget) -> Condition:
         key = await read_model_key(self._deps.kube, record.name[0], record.agent.spec.llm)
-        if isinstance(key, Check):
+        if isinstance(key, Condition):
             return key
         seen = await self._deps.model.check(target, key)
-        return model_check(record.agent, seen.ok, seen.reason, seen.message, seen.models)
+        return check_model(record.agent, seen.ok, seen.reason, seen.message, seen.models)
 
-    async def _prove(self, record: AgentRecord, seen: ObservedServer, target: ModelTarget, found: Check) -> Check:
+    async def _prove(
+        self, record: AgentRecord, seen: ObservedServer, target: ModelTarget, found: Condition
+    ) -> Condition:
         """Let the server write a few words, once for each way that it was started in."""
         llm, note = record.agent.spec.llm, record.server
-        if record.model.status == "True" and note.proof == seen.proof and note.trial is not None:
-            return trial_check(record.agent, found, note.trial)
+        if record.model.is_true and note.proof == seen.proof and note.trial is not None:
+            return check_trial(record.agent, found, note.trial)
         key = await read_model_key(self._deps.kube, record.name[0], llm)
-        if isinstance(key, Check):
+        if isinstance(key, Condition):
             return key
         trial = await self._deps.model.infer(target, llm.model, key, llm.timeout_seconds)
         record.server = replace(note, trial=trial, proof=seen.proof, proven_at=self._deps.clock.now())
-        return trial_check(record.agent, found, trial)
+        return check_trial(record.agent, found, trial)

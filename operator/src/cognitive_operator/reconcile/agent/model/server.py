@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from cognitive_operator.api.children import DEPLOYMENT, SECRET, SERVICE, VOLUME_CLAIM, ChildKind
-from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.api.model_server import model_server_name
 from cognitive_operator.api.vllm_spec import ManagedVLLM, ModelCache
 from cognitive_operator.desired.vllm import (
@@ -18,13 +18,13 @@ from cognitive_operator.desired.vllm import (
     selector,
 )
 from cognitive_operator.errors import CognitiveOperatorError
-from cognitive_operator.plan.agent import Check
 from cognitive_operator.plan.diagnosis import diagnose_refusal
 from cognitive_operator.plan.model_server import NO_SERVER, ObservedServer, server_place
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord
+from cognitive_operator.status.conditions import Condition
 
 logger = logging.getLogger(__name__)
 KEY_BYTES: Final = 32
@@ -35,9 +35,9 @@ PODS_LOOKED_AT: Final = 3
 class _RefusedError(Exception):
     """A child cannot be had."""
 
-    def __init__(self, check: Check) -> None:
-        super().__init__(check.message)
-        self.check = check
+    def __init__(self, condition: Condition) -> None:
+        super().__init__(condition.message)
+        self.condition = condition
 
 
 class ModelServerReconciler:
@@ -47,12 +47,12 @@ class ModelServerReconciler:
         self._deps = deps
         self._index = index
 
-    async def keep(self, record: AgentRecord, vllm: ManagedVLLM) -> ObservedServer | Check:
+    async def keep(self, record: AgentRecord, vllm: ManagedVLLM) -> ObservedServer | Condition:
         """Make the server what the agent wants; return it as it stands, or why it cannot be. Never raises ours."""
         try:
             seen = await self._keep(record, vllm)
         except _RefusedError as refused:
-            return refused.check
+            return refused.condition
         except CognitiveOperatorError as error:
             return _refusal(server_place(record.agent), error)
         note = replace(record.server, name=model_server_name(record.agent), wanted=seen.wanted, ready=seen.ready)
@@ -111,7 +111,7 @@ class ModelServerReconciler:
         if claim is None:
             place = f"PersistentVolumeClaim {record.name[0]}/{cache.claim_name}"
             message = f"spec.llm.vllm.modelCache.claimName: {place} does not exist; make it, or give a size instead."
-            raise _RefusedError(Check("False", Reason.VOLUME_NOT_FOUND, message))
+            raise _RefusedError(Condition.false(AgentCondition.MODEL_READY, Reason.VOLUME_NOT_FOUND, message))
         return claim
 
     async def _tidy(self, record: AgentRecord) -> None:
@@ -151,8 +151,6 @@ def _place(manifest: Body) -> str:
     return f"{manifest['kind']} {meta['namespace']}/{meta['name']}"
 
 
-def _refusal(place: str, error: CognitiveOperatorError) -> Check:
-    cause = diagnose_refusal(place, error)
-    if cause is None:
-        return Check("Unknown", Reason.NOT_CHECKED, f"{place}: {error}")
-    return Check("False", cause.reason, cause.message)
+def _refusal(place: str, error: CognitiveOperatorError) -> Condition:
+    unknown = Condition.unknown(AgentCondition.MODEL_READY, Reason.NOT_CHECKED, f"{place}: {error}")
+    return diagnose_refusal(AgentCondition.MODEL_READY, place, error) or unknown
