@@ -3,12 +3,13 @@
 import base64
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+from cognitive_operator.adapters.kube.api.access import find_access
+from cognitive_operator.adapters.kube.api.children import KubeChildren
+from cognitive_operator.adapters.kube.api.client import KubeClient
 
-from cognitive_operator.adapters.kube.access import find_access
-from cognitive_operator.adapters.kube.children import KubeChildren
-from cognitive_operator.adapters.kube.client import KubeClient
 from cognitive_operator.api.children import RAY_CLUSTER, SECRET, SERVICE, child_labels
 from cognitive_operator.api.names import AGENT_KIND, API_VERSION
 from cognitive_operator.api.resources import Agent
@@ -96,7 +97,8 @@ async def test_what_belongs_to_somebody_else_is_left_as_it_is(
     children: Children, agent: Agent, kubectl: Kubectl, owned: bool
 ) -> None:
     manifest = secret(agent)
-    foreign = secret(created(kubectl, "other")) if owned else {"apiVersion": "v1", "kind": "Secret", "metadata": {}}
+    free: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": {}}
+    foreign = secret(created(kubectl, "other")) if owned else free
     foreign["metadata"]["name"] = name_of(manifest)
     kubectl.apply(json.dumps(foreign))
     before = kubectl.json("get", "secret", name_of(manifest))

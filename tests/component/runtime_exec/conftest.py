@@ -13,10 +13,11 @@ from cognitive_runtime.adapters.worker.ports import WorkerIdentity
 from cognitive_runtime.bootstrap.hosted import HostedWorker, Post
 from cognitive_runtime.config import RuntimeSettings
 from servers.nats import NatsServer
-from servers.ray_head import RayHead
 from support.cluster.ray_submissions import RaySubmissions
 from support.eventually import eventually_async
 from support.fakes.scripted_reasoner import ScriptedReasoner
+from support.ray_double.server import RayServer
+from support.ray_selection import needs_real_ray
 from support.servers.wire_broker import WireBroker
 
 StartWorker = Callable[..., Awaitable[HostedWorker]]
@@ -72,9 +73,10 @@ async def start_worker(agent: str, settings: RuntimeSettings, reasoner: Scripted
 
 
 @pytest.fixture
-def jobs(ray_head: RayHead) -> RaySubmissions:
-    """The Jobs API of the suite's head."""
-    return RaySubmissions(ray_head.address)
+def jobs(request: pytest.FixtureRequest, ray_server: RayServer) -> RaySubmissions:
+    """The Jobs API that the test's executors run on: that of the real head if the test is marked so."""
+    found: RayServer = request.getfixturevalue("ray_head") if needs_real_ray(request.node) else ray_server
+    return RaySubmissions(found.address)
 
 
 @pytest_asyncio.fixture

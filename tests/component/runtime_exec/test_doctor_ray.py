@@ -94,6 +94,7 @@ async def test_ray_that_takes_no_jobs_is_said(dashboard):
     assert found.message.endswith("RuntimeError: no agent")
 
 
+@pytest.mark.ray_extended
 @pytest.mark.timeout(180)
 async def test_the_whole_command_finds_a_sound_system_and_then_what_is_missing(ray_head, nats_server, broker, agent):
     folder = ray_head.secrets_directory / agent

@@ -50,6 +50,7 @@ async def executor(start_executor: Callable[..., Awaitable[str]]) -> str:
     return await start_executor("--workers 2 --concurrency 3 --shared-ledger", ready=2)
 
 
+@pytest.mark.ray
 async def test_two_workers_together_keep_the_limit(broker, agent, executor, model):
     model.script(delay_s=0.5)
     limited = {"endpoint": model.url, "rate_limit": {"requests_per_minute": 4, "tokens_per_minute": 150_000}}
@@ -82,6 +83,7 @@ async def test_an_answer_is_given_again_by_another_worker(broker, agent, executo
         assert response.body["energy"] == {"delta": 0}
 
 
+@pytest.mark.ray_extended
 async def test_without_the_ledger_attempts_go_on_until_there_is_another(broker, agent, executor, jobs, model):
     settings = {"endpoint": model.url, "rate_limit": {"requests_per_minute": 60}} | CACHED
     await _answers(broker, [Attempt(agent)], settings)
@@ -96,6 +98,7 @@ async def test_without_the_ledger_attempts_go_on_until_there_is_another(broker, 
     assert len(lost) <= 2, "once for each worker"
 
 
+@pytest.mark.ray_extended
 async def test_attempts_in_job_mode_share_a_ledger(broker, agent, jobs, model, nats_server):
     settings = {"endpoint": model.url} | CACHED
 
@@ -110,11 +113,13 @@ async def test_attempts_in_job_mode_share_a_ledger(broker, agent, jobs, model, n
     assert len(model.requests) == 1
 
 
+@pytest.mark.ray
 def test_a_ledger_of_no_job_outlives_its_maker_and_ends_itself_when_it_is_idle(ray_head: RayHead) -> None:
     _drive(ray_head, "ray.get(join_ledger('a1', Patience(12, 24, 0.5)).ask.remote(Question(key='k')))")
     _drive(ray_head, f"find_ledger('a1')\n{WAIT_FOR_END.format('a1')}")
 
 
+@pytest.mark.ray_extended
 def test_a_ledger_of_a_job_ends_with_it(ray_head: RayHead) -> None:
     _drive(ray_head, "ray.get(join_ledger('a2').ping.remote())")
     _drive(ray_head, WAIT_FOR_END.format("a2"))

@@ -14,7 +14,7 @@ from controlplane.binaries import find_programs
 from demo.running import load_running_demo
 from support.servers.scripted_model import ScriptedModel
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.ray_extended, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[3]
 KEY = "sk-not-to-be-seen"
 

@@ -16,6 +16,7 @@ from kind_demo.readiness import DEADLINE_S, IMAGE_PULL_TIMEOUT_S, ReadinessMonit
 from kind_demo.release import chart_values
 from kind_demo.settings import settings_from
 from support.builders.crd_schema import examples, part, strict
+from support.fakes.clock import FakeClock
 
 PULL = """Creating cluster "cognitive" ...
 ERROR: failed to create cluster: failed to pull image "kindest/node:v1.36.0": \
@@ -161,14 +162,6 @@ def status(reason: str, verdict: str = "False", name: str = "ModelReady") -> dic
     return {"conditions": [{"type": name, "status": verdict, "reason": reason, "message": f"about {reason}"}]}
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 def test_each_change_of_a_condition_is_said_once() -> None:
     monitor = ReadinessMonitor("v:1")
     assert monitor.observe({}) == (False, [])
@@ -181,22 +174,22 @@ def test_each_change_of_a_condition_is_said_once() -> None:
 
 
 def test_an_image_that_stays_away_ends_the_wait_in_words() -> None:
-    clock = Clock()
-    monitor = ReadinessMonitor("v:1", clock)
+    clock = FakeClock(monotonic_s=0.0)
+    monitor = ReadinessMonitor("v:1", clock.monotonic)
     monitor.observe(status("ImagePullFailed"))
-    clock.now_s = IMAGE_PULL_TIMEOUT_S - 1
+    clock.monotonic_s = IMAGE_PULL_TIMEOUT_S - 1
     monitor.observe(status("ModelStarting"))
     monitor.observe(status("ImagePullFailed"))
-    clock.now_s += IMAGE_PULL_TIMEOUT_S - 1
+    clock.monotonic_s += IMAGE_PULL_TIMEOUT_S - 1
     monitor.observe(status("ImagePullFailed"))
-    clock.now_s += 1
+    clock.monotonic_s += 1
     with pytest.raises(KindDemoError, match=r"(?s)cannot pull an image: about ImagePullFailed.*VLLM_IMAGE=v:1"):
         monitor.observe(status("ImagePullFailed"))
 
 
 def test_a_wait_has_an_end_that_tells_what_was_last() -> None:
-    clock = Clock()
-    monitor = ReadinessMonitor("v:1", clock)
-    clock.now_s = DEADLINE_S
+    clock = FakeClock(monotonic_s=0.0)
+    monitor = ReadinessMonitor("v:1", clock.monotonic)
+    clock.monotonic_s = DEADLINE_S
     with pytest.raises(KindDemoError, match="ModelReady=Unschedulable: about Unschedulable"):
         monitor.observe(status("Unschedulable"))

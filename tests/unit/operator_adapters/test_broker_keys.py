@@ -4,11 +4,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from cognitive_operator.adapters.kube.api.api import KubeApi
 
 from cognitive_operator.__main__ import main
-from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.adapters.nats.accounts import new_broker_keys
-from cognitive_operator.cli import broker_keys as credentials
 from cognitive_operator.errors import ConflictError
 
 FILES = {"auth.conf", "operator.creds", "system.creds", "account.nk", "root.nk"}
@@ -36,7 +35,7 @@ def made(monkeypatch: pytest.MonkeyPatch, *, is_there: bool) -> tuple[int, Clien
     async def connect() -> AsyncIterator[KubeApi]:
         yield KubeApi(client)
 
-    monkeypatch.setattr(credentials.KubeApi, "connect", connect)
+    monkeypatch.setattr(KubeApi, "connect", connect)
     return main(["broker-keys", "team/nats-keys"]), client
 
 

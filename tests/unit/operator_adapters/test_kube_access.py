@@ -3,8 +3,7 @@ import os
 from pathlib import Path
 
 import pytest
-
-from cognitive_operator.adapters.kube.access import KubeConfigError, TokenFile, find_access
+from cognitive_operator.adapters.kube.api.access import KubeConfigError, TokenFile, find_access
 
 NOWHERE = Path("/nonexistent")
 
