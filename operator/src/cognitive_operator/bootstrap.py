@@ -15,12 +15,12 @@ import kopf
 
 from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.http_client import HttpClient
-from cognitive_operator.adapters.kube.api.access import find_access, is_in_cluster
-from cognitive_operator.adapters.kube.api.api import KubeApi
-from cognitive_operator.adapters.kube.api.children import KubeChildren
-from cognitive_operator.adapters.kube.api.client import KubeClient
-from cognitive_operator.adapters.kube.api.events import EventRecorder
-from cognitive_operator.adapters.model.endpoint.endpoint import ModelEndpoint
+from cognitive_operator.adapters.kube.access import find_access, is_in_cluster
+from cognitive_operator.adapters.kube.api import KubeApi
+from cognitive_operator.adapters.kube.children import KubeChildren
+from cognitive_operator.adapters.kube.client import KubeClient
+from cognitive_operator.adapters.kube.events import EventRecorder
+from cognitive_operator.adapters.model.endpoint import ModelEndpoint
 from cognitive_operator.adapters.nats.agent_accounts import NatsAgentAccounts
 from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.connection import NatsSettings

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cognitive_operator.adapters.kube.api.api import KubeApi
+from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.adapters.nats.connection import NatsConnection, NatsSettings
 from cognitive_operator.adapters.nats.jetstream import JetStream
 from cognitive_operator.adapters.nats.object_bucket import read_object

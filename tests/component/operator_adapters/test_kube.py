@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from cognitive_operator.adapters.kube.api.access import KubeAccess, find_access
-from cognitive_operator.adapters.kube.api.api import KubeApi
-from cognitive_operator.adapters.kube.api.client import KubeClient
-from cognitive_operator.adapters.kube.api.events import EventRecorder
 
+from cognitive_operator.adapters.kube.access import KubeAccess, find_access
+from cognitive_operator.adapters.kube.api import KubeApi
+from cognitive_operator.adapters.kube.client import KubeClient
+from cognitive_operator.adapters.kube.events import EventRecorder
 from cognitive_operator.api.names import AGENT_FINALIZER, API_VERSION, TASK_KIND, TASK_PLURAL
 from cognitive_operator.errors import (
     ApiUnavailableError,

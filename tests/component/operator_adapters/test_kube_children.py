@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from cognitive_operator.adapters.kube.api.access import find_access
-from cognitive_operator.adapters.kube.api.children import KubeChildren
-from cognitive_operator.adapters.kube.api.client import KubeClient
 
+from cognitive_operator.adapters.kube.access import find_access
+from cognitive_operator.adapters.kube.children import KubeChildren
+from cognitive_operator.adapters.kube.client import KubeClient
 from cognitive_operator.api.children import RAY_CLUSTER, SECRET, SERVICE, child_labels
 from cognitive_operator.api.names import AGENT_KIND, API_VERSION
 from cognitive_operator.api.resources import Agent

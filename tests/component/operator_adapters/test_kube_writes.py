@@ -4,8 +4,8 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
-from cognitive_operator.adapters.kube.api.api import KubeApi
 
+from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.api.names import API_VERSION, TASK_KIND, TASK_PLURAL
 from cognitive_operator.errors import ConflictError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.ports.kube import Body, Identity

@@ -1,9 +1,9 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from cognitive_operator.adapters.model.endpoint.endpoint import ModelEndpoint
 
 from cognitive_operator.adapters.http_client import HttpClient
+from cognitive_operator.adapters.model.endpoint import ModelEndpoint
 from cognitive_operator.ports.model import ModelProbe, ModelTarget
 from support.servers.http_double import HANG, HttpDouble, Reply
 

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from cognitive_operator.adapters.model.endpoint.endpoint import ModelEndpoint
-from cognitive_operator.adapters.model.endpoint.url import models_url
 
 from cognitive_operator.adapters.http_client import HttpClient
+from cognitive_operator.adapters.model.endpoint import ModelEndpoint
+from cognitive_operator.adapters.model.url import models_url
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
 from cognitive_operator.ports.model import ModelProbe, ModelTarget
 from support.servers.http_double import HttpDouble, Reply

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from cognitive_operator.adapters.model.endpoint.endpoint import ModelEndpoint
 
 from cognitive_operator.adapters.http_client import HttpClient
+from cognitive_operator.adapters.model.endpoint import ModelEndpoint
 from cognitive_operator.ports.model import InferenceResult, ModelTarget
 from support.servers.http_double import HANG, HttpDouble, Reply
 

@@ -1,4 +1,4 @@
-"""Runs the operator and records the source files that one task passes through: ``python -m support.cluster.task_path OUT``.
+"""Runs the operator and records the source files that one task passes through; started as a module.
 
 Two parts are recorded: ``request``, from the task's watch event to the first call of the NATS adapter, which publishes
 the request, and ``status``, from the response's delivery to the call that patches the task's status. A context variable
@@ -7,6 +7,7 @@ timer that the code on the path starts.
 """
 
 import json
+import os
 import sys
 from contextvars import ContextVar
 from pathlib import Path
@@ -17,6 +18,8 @@ import cognitive_operator
 from cognitive_operator.__main__ import main
 
 ROOT = Path(cognitive_operator.__file__).parent
+OUT_VARIABLE = "TASK_PATH_FILE"
+"""Environment variable with the path of the file that the record is written to, as JSON."""
 PART: ContextVar[str | None] = ContextVar("part", default=None)
 
 
@@ -69,5 +72,5 @@ class PathRecorder:
 
 
 if __name__ == "__main__":
-    sys.setprofile(PathRecorder(Path(sys.argv[1])))
+    sys.setprofile(PathRecorder(Path(os.environ[OUT_VARIABLE])))
     sys.exit(main([]))

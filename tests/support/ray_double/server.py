@@ -10,7 +10,7 @@ from typing import Final, Self
 from servers.ports import free_ports
 from servers.probe import http_ok
 from servers.process import ChildProcess, Command, environment
-from servers.ray_head import KEPT_FROM_JOBS, RayHead, RaySettings
+from servers.ray_head import REMOVED_VARIABLES, RayHead, RaySettings
 
 START_TIMEOUT_S: Final = 120.0
 
@@ -96,7 +96,7 @@ class RayDouble:
             "COGNITIVE_SECRETS_DIR": str(self.secrets_directory),
             "COGNITIVE_SPOOL_DIR": str(self.spool_directory),
         }
-        return {name: value for name, value in environment(**changes).items() if name not in KEPT_FROM_JOBS}
+        return {name: value for name, value in environment(**changes).items() if name not in REMOVED_VARIABLES}
 
 
 RayServer = RayHead | RayDouble

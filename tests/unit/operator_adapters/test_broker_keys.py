@@ -4,9 +4,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from cognitive_operator.adapters.kube.api.api import KubeApi
 
 from cognitive_operator.__main__ import main
+from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.adapters.nats.accounts import new_broker_keys
 from cognitive_operator.errors import ConflictError
 

@@ -1,8 +1,8 @@
 import asyncio
 
 import pytest
-from cognitive_operator.adapters.kube.api.events import DRAIN_S, EventRecorder, event_manifest
 
+from cognitive_operator.adapters.kube.events import DRAIN_S, EventRecorder, event_manifest
 from cognitive_operator.errors import ForbiddenError
 from cognitive_operator.ports.kube import EventSink, KubeEvent, ObjectRef
 

@@ -3,7 +3,8 @@ import os
 from pathlib import Path
 
 import pytest
-from cognitive_operator.adapters.kube.api.access import KubeConfigError, TokenFile, find_access
+
+from cognitive_operator.adapters.kube.access import KubeConfigError, TokenFile, find_access
 
 NOWHERE = Path("/nonexistent")
 

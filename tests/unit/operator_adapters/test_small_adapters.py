@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
-from cognitive_operator.adapters.model.endpoint.url import models_url
 from nats.aio.msg import Msg
 
 from cognitive_operator.adapters.cancellation import end
 from cognitive_operator.adapters.clock import SystemClock
+from cognitive_operator.adapters.model.url import models_url
 from cognitive_operator.adapters.nats.connection import NatsConnection, NatsSettings
 from cognitive_operator.adapters.nats.jetstream import JetStream, JetStreamError
 from cognitive_operator.adapters.ongoing_errors import OngoingErrors, describe

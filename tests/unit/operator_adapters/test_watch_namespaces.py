@@ -2,9 +2,9 @@ from typing import Any
 
 import kopf
 import pytest
-from cognitive_operator.adapters.kube.api.api import KubeApi
 
 from cognitive_operator import bootstrap
+from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.config import Config, ConfigError, config_from
 from cognitive_operator.handlers.registry import new_settings
 from cognitive_operator.plan.leader import Candidate

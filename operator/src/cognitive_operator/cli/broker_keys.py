@@ -1,6 +1,6 @@
 """Command ``broker-keys``: creates the Secret with the keys of a NATS server."""
 
-from cognitive_operator.adapters.kube.api.api import KubeApi
+from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.adapters.nats.accounts import new_broker_keys
 from cognitive_operator.config import Config
 

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-from cognitive_operator.adapters.kube.api.access import find_access
-from cognitive_operator.adapters.kube.api.client import JSON_PATCH, MERGE_PATCH, KubeClient
-from cognitive_operator.adapters.kube.api.events import event_manifest
+from cognitive_operator.adapters.kube.access import find_access
+from cognitive_operator.adapters.kube.client import JSON_PATCH, MERGE_PATCH, KubeClient
+from cognitive_operator.adapters.kube.events import event_manifest
 from cognitive_operator.api.names import GROUP, MANAGER, VERSION
 from cognitive_operator.errors import ConflictError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.ports.kube import Body, Identity, KubeEvent, ObjectRef

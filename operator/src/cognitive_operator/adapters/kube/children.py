@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from cognitive_operator.adapters.kube.api.client import APPLY_PATCH, KubeClient
+from cognitive_operator.adapters.kube.client import APPLY_PATCH, KubeClient
 from cognitive_operator.api.children import KINDS, ChildKind, owner_of, spec_hash_of
 from cognitive_operator.api.names import MANAGER
 from cognitive_operator.errors import (

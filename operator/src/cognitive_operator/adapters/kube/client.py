@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 import aiohttp
 
-from cognitive_operator.adapters.kube.api.access import KubeAccess
+from cognitive_operator.adapters.kube.access import KubeAccess
 from cognitive_operator.adapters.ongoing_errors import describe
 from cognitive_operator.api.names import MANAGER
 from cognitive_operator.errors import (

@@ -4,8 +4,8 @@ import time
 from typing import Any, Final
 
 from cognitive_operator.adapters.http_client import HttpClient, HttpError, HttpRequest, HttpResponse, shown
-from cognitive_operator.adapters.model.endpoint.trial import new_question, trial_of
-from cognitive_operator.adapters.model.endpoint.url import models_url
+from cognitive_operator.adapters.model.trial import new_question, trial_of
+from cognitive_operator.adapters.model.url import models_url
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.ports.model import InferenceResult, ModelProbeResult, ModelTarget
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from cognitive_operator.adapters.http_client import HttpRequest, HttpResponse
-from cognitive_operator.adapters.model.endpoint.url import models_url
+from cognitive_operator.adapters.model.url import models_url
 from cognitive_operator.ports.model import InferenceResult, ModelTarget
 
 TOKENS: Final = 16
