@@ -5,12 +5,13 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from cognitive_runtime.adapters.worker.ports import WorkerIdentity
-from cognitive_runtime.bootstrap.hosted import HostedWorker, Post
+from cognitive_runtime.adapters.worker.ports import WorkerIdentity, WorkerSpec
+from cognitive_runtime.bootstrap.hosted import HostedTiming, HostedWorker
 from cognitive_runtime.config import RuntimeSettings
 from servers.nats import NatsServer
 from support.cluster.ray_submissions import RaySubmissions
@@ -57,10 +58,12 @@ async def start_worker(agent: str, settings: RuntimeSettings, reasoner: Scripted
     """Start workers of the agent that are ended after the test."""
     started: list[HostedWorker] = []
 
-    async def start(*, nats_url: str | None = None, wait: bool = True, **post: object) -> HostedWorker:
+    async def start(
+        *, nats_url: str | None = None, wait: bool = True, timing: HostedTiming | None = None, **changes: Any
+    ) -> HostedWorker:
         identity = WorkerIdentity("default", agent, f"ca-w0-{uuid.uuid4().hex[:8]}", "ca-job-1", "Embedded")
         used = replace(settings, nats_url=nats_url or settings.nats_url)
-        worker = HostedWorker(replace(Post(identity, 4), **post), used, lambda _: reasoner)  # type: ignore[arg-type]
+        worker = HostedWorker(replace(WorkerSpec(identity, 4), **changes), used, lambda _: reasoner, timing)
         started.append(worker)
         await worker.start()
         if wait:

@@ -1,4 +1,4 @@
-"""What of a chat completion is read. Servers differ in all the rest, so nothing else is checked."""
+"""Fields of a chat completion that are read. Other fields differ between servers and are ignored."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -6,13 +6,13 @@ from cognitive_runtime.domain import Usage
 
 
 class Part(BaseModel):
-    """Base of what is read: all else is ignored."""
+    """Base of the models: unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class AnswerMessage(Part):
-    """The model's words."""
+class CompletionMessage(Part):
+    """Message of the model."""
 
     content: str | None = None
     refusal: str | None = None
@@ -20,28 +20,28 @@ class AnswerMessage(Part):
 
 
 class Choice(Part):
-    """One answer and why it ended."""
+    """One answer, with the reason for its end."""
 
-    message: AnswerMessage
+    message: CompletionMessage
     finish_reason: str | None = None
 
 
-class Tokens(Part):
-    """What the call cost."""
+class TokenCounts(Part):
+    """Token counts of a call."""
 
     prompt_tokens: int | None = Field(default=None, ge=0)
     completion_tokens: int | None = Field(default=None, ge=0)
     total_tokens: int | None = Field(default=None, ge=0)
 
 
-class Answer(Part):
-    """A chat completion."""
+class Completion(Part):
+    """Chat completion."""
 
     choices: tuple[Choice, ...]
-    usage: Tokens | None = None
+    usage: TokenCounts | None = None
 
-    def count(self) -> Usage:
-        """Return the tokens; servers may leave out some or all."""
+    def token_usage(self) -> Usage:
+        """Return the token usage. Servers may omit some or all counts."""
         if self.usage is None:
             return Usage()
         prompt, completion = self.usage.prompt_tokens or 0, self.usage.completion_tokens or 0

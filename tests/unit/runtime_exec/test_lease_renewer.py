@@ -1,14 +1,13 @@
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
-import pytest
-
-from cognitive_runtime.adapters.worker import lease as lease_module
-from cognitive_runtime.adapters.worker.lease import LeaseKeeper
+from cognitive_runtime.adapters.worker.lease import LeaseRenewer, LeaseTiming
 from cognitive_runtime.adapters.worker.ports import WorkerState
 from support.eventually import eventually_async
 
 STATE = WorkerState(ready=True, capacity=1)
+QUICK = LeaseTiming(renew_interval_s=0.02, retry_s=0.005, check_interval_s=0.005)
 
 
 class Leases:
@@ -32,20 +31,13 @@ class Clock:
         return self.seconds
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(lease_module, "RENEW_INTERVAL_S", 0.02)
-    monkeypatch.setattr(lease_module, "_RETRY_S", 0.005)
-    monkeypatch.setattr(lease_module, "_LOOK_S", 0.005)
-
-
 @asynccontextmanager
-async def running(leases, clock):
+async def running(leases, clock, timing=QUICK):
     lost = []
-    keeper = LeaseKeeper(leases, lambda: STATE, lambda: lost.append(clock.seconds), clock)
-    task = asyncio.create_task(keeper.run())
+    renewer = LeaseRenewer(leases, lambda: STATE, lambda: lost.append(clock.seconds), clock, timing)
+    task = asyncio.create_task(renewer.run())
     try:
-        yield keeper, lost
+        yield renewer, lost
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -54,19 +46,19 @@ async def running(leases, clock):
 async def test_a_lease_is_held_from_its_first_renewal_on():
     leases, clock = Leases(), Clock()
     leases.available = False
-    async with running(leases, clock) as (keeper, lost):
+    async with running(leases, clock) as (renewer, lost):
         await asyncio.sleep(0.02)
-        assert not keeper.is_held
+        assert not renewer.is_held
         leases.available = True
-        await asyncio.wait_for(keeper.wait_held(), 1)
-        assert keeper.is_held
+        await asyncio.wait_for(renewer.wait_held(), 1)
+        assert renewer.is_held
     assert lost == []
 
 
 async def test_a_lease_is_lost_once_after_10_s_by_the_monotonic_clock_and_comes_back():
     leases, clock = Leases(), Clock()
-    async with running(leases, clock) as (keeper, lost):
-        await asyncio.wait_for(keeper.wait_held(), 1)
+    async with running(leases, clock) as (renewer, lost):
+        await asyncio.wait_for(renewer.wait_held(), 1)
         leases.available = False
         await asyncio.sleep(0.05)
         clock.seconds += 9.9
@@ -74,34 +66,33 @@ async def test_a_lease_is_lost_once_after_10_s_by_the_monotonic_clock_and_comes_
         assert lost == []
         clock.seconds += 0.2
         await asyncio.sleep(0.03)
-        assert (lost, keeper.is_held) == ([clock.seconds], False)
+        assert (lost, renewer.is_held) == ([clock.seconds], False)
         clock.seconds += 60
         leases.available = True
-        await eventually_async(lambda: _is_held(keeper), 1)
+        await eventually_async(lambda: _is_held(renewer), 1)
     assert len(lost) == 1
 
 
 async def test_a_loss_that_nobody_could_see_is_a_loss_all_the_same():
     """The event loop was blocked for so long that the renewal comes before the look."""
     leases, clock = Leases(), Clock()
-    async with running(leases, clock) as (keeper, lost):
-        await asyncio.wait_for(keeper.wait_held(), 1)
+    async with running(leases, clock) as (renewer, lost):
+        await asyncio.wait_for(renewer.wait_held(), 1)
         clock.seconds += 11
-        keeper.poke()
+        renewer.renew_now()
         await asyncio.sleep(0.03)
         assert len(lost) == 1
-        assert keeper.is_held
+        assert renewer.is_held
 
 
-async def test_a_change_is_shown_at_once(monkeypatch):
-    monkeypatch.setattr(lease_module, "RENEW_INTERVAL_S", 60)
+async def test_a_change_is_shown_at_once():
     leases = Leases()
-    async with running(leases, Clock()) as (keeper, _):
-        await asyncio.wait_for(keeper.wait_held(), 1)
-        keeper.poke()
+    async with running(leases, Clock(), replace(QUICK, renew_interval_s=60)) as (renewer, _):
+        await asyncio.wait_for(renewer.wait_held(), 1)
+        renewer.renew_now()
         await asyncio.sleep(0.02)
     assert leases.renewed == 2
 
 
-async def _is_held(keeper):
-    return keeper.is_held
+async def _is_held(renewer):
+    return renewer.is_held

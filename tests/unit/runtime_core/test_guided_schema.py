@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cognitive_runtime.adapters.dspy.guide import MAX_NODES, guide_of
+from cognitive_runtime.adapters.dspy.guided_schema import MAX_NODES, guided_schema
 from support.servers.scripted_model_answers import answer_for
 
 LEAVES = st.one_of(
@@ -51,7 +51,7 @@ SCHEMAS = st.recursive(
 @given(SCHEMAS)
 def test_what_the_guide_lets_pass_satisfies_the_schema(schema: dict[str, Any]) -> None:
     rooted = schema | {"$defs": {"name": {"type": "string", "maxLength": 9}}}
-    guide = guide_of(rooted, 512)
+    guide = guided_schema(rooted, 512)
     assert guide is not None
     value = answer_for(guide, "x" * 2000)
     jsonschema.validate(value, jsonschema_of(guide))
@@ -78,13 +78,15 @@ def unbounded(guide: Any) -> list[Any]:
 @settings(max_examples=30)
 @given(SCHEMAS)
 def test_every_text_and_every_list_is_bounded(schema: dict[str, Any]) -> None:
-    guide = guide_of(schema | {"$defs": {"name": {"type": "string"}}}, 512)
+    guide = guided_schema(schema | {"$defs": {"name": {"type": "string"}}}, 512)
     assert unbounded(guide) == []
 
 
 def test_the_longest_value_fits_the_tokens() -> None:
     names = {name: {"type": "string"} for name in ("a", "b")}
-    guide = guide_of({"properties": {"list": {"items": {"type": "string"}}, **names, "n": {"type": "integer"}}}, 512)
+    guide = guided_schema(
+        {"properties": {"list": {"items": {"type": "string"}}, **names, "n": {"type": "integer"}}}, 512
+    )
     assert guide is not None
     longest = answer_for(guide, "9" * 5000)
     longest["list"] *= guide["properties"]["list"]["maxItems"]
@@ -114,4 +116,4 @@ def test_the_longest_value_fits_the_tokens() -> None:
     ],
 )
 def test_what_has_no_bounded_form_has_no_guide(schema: dict[str, Any]) -> None:
-    assert guide_of(schema, 512) is None
+    assert guided_schema(schema, 512) is None

@@ -1,4 +1,4 @@
-"""The doctor's checks, put together."""
+"""List of the doctor's checks."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -9,7 +9,7 @@ from cognitive_runtime.adapters.nats.connection import BrokerSettings
 from cognitive_runtime.adapters.nats.probe import BrokerProbe
 from cognitive_runtime.adapters.ray.probe import JOB_S, Expected, RayProbe
 from cognitive_runtime.adapters.vllm.probe import INFERENCE_TIMEOUT_S, ModelProbe
-from cognitive_runtime.application.examine import Check, Examined, examine
+from cognitive_runtime.application.checks import Check, CheckResult, run_checks
 from cognitive_runtime.bootstrap.doctor.local import (
     LLM_HINT,
     check_environment,
@@ -17,28 +17,27 @@ from cognitive_runtime.bootstrap.doctor.local import (
     check_secrets,
     check_spool,
 )
-from cognitive_runtime.bootstrap.doctor.report import as_json, as_text, is_well, without_secrets
+from cognitive_runtime.bootstrap.doctor.report import all_passed, as_json, as_text, without_secrets
 from cognitive_runtime.bootstrap.doctor.settings import DoctorSettings, Target
 from cognitive_runtime.domain import CredentialsNotMounted
-from cognitive_runtime.domain.diagnosis import Finding, not_checked, wrong
+from cognitive_runtime.domain.finding import Finding, failed, skipped
 from cognitive_runtime.llm_config import LLMConfigError
 
-MODEL_S: Final = 10.0
 _MARGIN_S: Final = 5.0
 _KEY_HINT: Final = "mount the agent's Secret, or run the doctor on a node where it is mounted"
-_NO_MODEL: Final = "no model is named"
+_NO_MODEL: Final = "no model is given"
 _NO_MODEL_HINT: Final = "give --model-endpoint and --model, or set the LLM_* variables"
 
 
 async def run_doctor(settings: DoctorSettings) -> tuple[str, int]:
-    """Return what the doctor says and the exit status."""
+    """Run all checks and return the report and the exit status."""
     found = without_secrets(await _examine(settings), settings.secret_texts())
-    return (as_json if settings.as_json else as_text)(found), 0 if is_well(found) else 1
+    return (as_json if settings.as_json else as_text)(found), 0 if all_passed(found) else 1
 
 
-async def _examine(settings: DoctorSettings) -> tuple[Examined, ...]:
+async def _examine(settings: DoctorSettings) -> tuple[CheckResult, ...]:
     checks = [*_local_checks(settings), *_model_checks(settings), *_broker_checks(settings), *_ray_checks(settings)]
-    return await examine([check for check in checks if check.group in settings.only])
+    return await run_checks([check for check in checks if check.group in settings.only])
 
 
 def _local_checks(settings: DoctorSettings) -> list[Check]:
@@ -54,7 +53,7 @@ def _model_checks(settings: DoctorSettings) -> list[Check]:
     needs = () if settings.asked_model else ("llm-settings",)
     steps = _model_steps(settings)
     return [
-        Check("model", "model", steps[0], needs, MODEL_S),
+        Check("model", "model", steps[0], needs, settings.model_deadline_s),
         Check("model-key", "model", steps[1], ("model",)),
         Check("model-served", "model", steps[2], ("model-key",)),
         Check("model-answer", "model", steps[3], ("model-served",), INFERENCE_TIMEOUT_S + _MARGIN_S),
@@ -62,18 +61,18 @@ def _model_checks(settings: DoctorSettings) -> list[Check]:
 
 
 def _model_steps(settings: DoctorSettings) -> list[Callable[[], Awaitable[Finding]]]:
-    """Return the four steps; without a model to ask the first one stops the others."""
+    """Return the four steps of the model check. Without a usable model, every step returns the reason."""
     try:
         target = settings.model()
         key = _key(settings, target) if target else None
     except LLMConfigError as error:
-        return [partial(_say, wrong(str(error), LLM_HINT))] * 4
+        return [partial(_return, failed(str(error), LLM_HINT))] * 4
     except CredentialsNotMounted as error:
-        return [partial(_say, wrong(str(error), _KEY_HINT))] * 4
+        return [partial(_return, failed(str(error), _KEY_HINT))] * 4
     if target is None:
-        return [partial(_say, not_checked(_NO_MODEL, _NO_MODEL_HINT, blocks=True))] * 4
+        return [partial(_return, skipped(_NO_MODEL, _NO_MODEL_HINT, blocks=True))] * 4
     probe = ModelProbe(target.endpoint, key)
-    not_asked = partial(_say, not_checked("no answer is asked for", "give --infer: it costs a few tokens"))
+    not_asked = partial(_return, skipped("no inference requested", "give --infer, which costs a few tokens"))
     return [probe.reach, probe.accept_key, probe.serve, probe.infer if settings.infers else not_asked]
 
 
@@ -103,9 +102,9 @@ def _ray_checks(settings: DoctorSettings) -> list[Check]:
     return [
         Check("ray", "ray", probe.reach),
         Check("ray-version", "ray", probe.match_version, ("ray",)),
-        Check("ray-nodes", "ray", probe.look_at_nodes, ("ray",), JOB_S),
+        Check("ray-nodes", "ray", probe.check_nodes, ("ray",), JOB_S),
     ]
 
 
-async def _say(finding: Finding) -> Finding:
+async def _return(finding: Finding) -> Finding:
     return finding

@@ -1,4 +1,4 @@
-"""What a provider wants otherwise than others: its address, the header of its key, the settings that it takes."""
+"""Differences between providers: URL, header of the API key, and sampling settings."""
 
 import re
 from typing import Any, Final
@@ -12,23 +12,23 @@ from cognitive_runtime.adapters.vllm.endpoint import base_url
 
 _UNUSED_KEY: Final = "sent-per-request"
 _FOREIGN_HEADERS: Final = {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}
-"""The package fills these from the environment of the process: they are not this agent's."""
+"""Headers that the ``openai`` package fills from the environment, which does not belong to the agent."""
 _CONNECTIONS: Final = Limits(max_connections=1000, max_keepalive_connections=16)
-"""Each call looks at every idle connection: with the package's own hundred of them that takes longer than the call."""
+"""Each call scans all idle connections. With the package's default of 100, this takes longer than the call."""
 _AZURE_API: Final = re.compile(r"/openai(/.*)?$")
 
 
-class Dialect:
-    """OpenAI's chat completions as nearly everybody speaks them: vLLM, OpenAI, Google, gateways."""
+class ProviderAPI:
+    """OpenAI's chat completions: vLLM, OpenAI, Google, gateways."""
 
     _follows_redirects = True
 
     def address(self, endpoint: str) -> str:
-        """Return the URL below which ``chat/completions`` lies."""
+        """Return the base URL of ``chat/completions``."""
         return base_url(endpoint)
 
     def connect(self, endpoint: str) -> AsyncOpenAI:
-        """Return a client that never repeats a call and knows no key: each call brings its own."""
+        """Return a client without retries and without a key. Each call passes its own key."""
         return AsyncOpenAI(
             base_url=self.address(endpoint),
             api_key=_UNUSED_KEY,
@@ -38,52 +38,52 @@ class Dialect:
         )
 
     def headers(self, api_key: str | None) -> dict[str, Any]:
-        """Return what carries the key, and keeps whatever the environment of the process holds from being sent."""
+        """Return the header with the key, and the removal of headers from the process's environment."""
         return _FOREIGN_HEADERS | {"Authorization": f"Bearer {api_key}" if api_key else Omit()}
 
     def settings(self, sampling: dict[str, Any]) -> dict[str, Any]:
-        """Return what of ``temperature`` and ``top_p`` is sent."""
+        """Return the sampling settings to send, out of ``temperature`` and ``top_p``."""
         return sampling
 
     def _web(self) -> DefaultAsyncHttpxClient:
         return DefaultAsyncHttpxClient(limits=_CONNECTIONS, follow_redirects=self._follows_redirects)
 
 
-class Anthropic(Dialect):
-    """Anthropic's OpenAI compatibility: its newer models take ``temperature`` or ``top_p``, not both."""
+class AnthropicAPI(ProviderAPI):
+    """Anthropic's OpenAI compatibility. Newer models accept ``temperature`` or ``top_p``, but not both."""
 
     def settings(self, sampling: dict[str, Any]) -> dict[str, Any]:
-        """Return them without a ``top_p`` that means nothing."""
+        """Return the settings without ``top_p`` if it is 1."""
         return {name: value for name, value in sampling.items() if name != "top_p" or value != 1}
 
 
-class Azure(Dialect):
-    """Azure OpenAI's API without versions, ``…/openai/v1``; the key has a header of its own."""
+class AzureAPI(ProviderAPI):
+    """Azure OpenAI's unversioned API, ``…/openai/v1``, with the key in its own header."""
 
     _follows_redirects = False
-    """Other hosts would get the key, whose header nobody strips."""
+    """Redirects would send the key to another host: only the Authorization header is removed."""
 
     def address(self, endpoint: str) -> str:
-        """Return the URL for a resource, also when the endpoint names its API already."""
+        """Return the base URL of a resource, also for an endpoint that contains the API's path."""
         return f"{_resource(endpoint)}/openai/v1"
 
     def headers(self, api_key: str | None) -> dict[str, Any]:
-        """Return the key in Azure's header, and no other credential."""
+        """Return Azure's header with the key, without other credentials."""
         return _FOREIGN_HEADERS | {"Authorization": Omit(), "api-key": api_key or Omit()}
 
 
-class VersionedAzure(Azure):
-    """Azure OpenAI's API by its date: the model is the name of a deployment."""
+class VersionedAzureAPI(AzureAPI):
+    """Azure OpenAI's versioned API. The model is the name of a deployment."""
 
     def __init__(self, api_version: str) -> None:
         self._api_version = api_version
 
     def address(self, endpoint: str) -> str:
-        """Return the URL for a resource."""
+        """Return the base URL of a resource."""
         return f"{_resource(endpoint)}/openai"
 
     def connect(self, endpoint: str) -> AsyncOpenAI:
-        """Return a client that follows no redirect."""
+        """Return a client of the versioned API."""
         return AsyncAzureOpenAI(
             azure_endpoint=_resource(endpoint),
             api_version=self._api_version,
@@ -94,19 +94,19 @@ class VersionedAzure(Azure):
         )
 
 
-def dialect_of(provider: str, api_version: str | None = None) -> Dialect:
-    """Return how a provider is spoken to."""
+def provider_api(provider: str, api_version: str | None = None) -> ProviderAPI:
+    """Return the API of a provider."""
     if provider == "azure":
-        return VersionedAzure(api_version) if api_version else Azure()
-    return Anthropic() if provider == "anthropic" else Dialect()
+        return VersionedAzureAPI(api_version) if api_version else AzureAPI()
+    return AnthropicAPI() if provider == "anthropic" else ProviderAPI()
 
 
 def load_client() -> None:
-    """Import what the packages would import at their first call: a quarter of a second of an agent's first task.
+    """Import the modules that the packages import at their first call, which takes a quarter of a second.
 
-    Blocks; not for a thread that runs an event loop.
+    Blocking; must not be called on a thread with a running event loop.
     """
-    _ = Dialect().connect("http://localhost").chat.completions
+    _ = ProviderAPI().connect("http://localhost").chat.completions
     anyio.run(anyio.sleep, 0)
 
 

@@ -1,4 +1,4 @@
-"""Watches reasoning that does not end when it is told to."""
+"""Reasoner that reports attempts whose reasoning has not ended."""
 
 from dataclasses import dataclass, field
 
@@ -6,20 +6,23 @@ from cognitive_runtime.domain import ExecutionRequest, IReasoner, Reasoning
 
 
 @dataclass
-class WatchedReasoner:
-    """An ``IReasoner`` that knows what runs in it: a blocked library keeps an attempt here after its outcome."""
+class TrackedReasoner:
+    """An ``IReasoner`` that tracks its running attempts.
+
+    A library that ignores its cancellation keeps an attempt running after the attempt's outcome was published.
+    """
 
     inner: IReasoner
     _running: set[str] = field(default_factory=set)
 
     async def reason(self, request: ExecutionRequest) -> Reasoning:
-        """Think about one request, as ``inner`` does."""
+        """Reason about one request with ``inner``."""
         self._running.add(request.attempt_id)
         try:
             return await self.inner.reason(request)
         finally:
             self._running.discard(request.attempt_id)
 
-    def holds(self, attempt_id: str) -> bool:
-        """Tell whether the reasoning about an attempt has not ended."""
+    def is_running(self, attempt_id: str) -> bool:
+        """Return True if the reasoning about an attempt has not ended."""
         return attempt_id in self._running

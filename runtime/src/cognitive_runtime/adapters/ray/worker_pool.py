@@ -1,4 +1,4 @@
-"""The executor's workers: kept at their number, replaced when they die or hang, ended together."""
+"""Pool of an executor's workers: keeps their number, replaces dead or hanging workers, drains and stops them."""
 
 import asyncio
 import logging
@@ -17,79 +17,79 @@ class WorkerGone(Exception):
 
 
 class IWorkerHandle(Protocol):
-    """A worker somewhere on the Ray cluster. Every method raises ``WorkerGone`` when its process has ended."""
+    """Handle of a worker on the Ray cluster. Every method raises ``WorkerGone`` when the process has ended."""
 
     async def start(self) -> None:
-        """Return when the worker takes requests; waits for room on the cluster."""
+        """Wait until the worker is scheduled and takes requests."""
 
     async def status(self) -> WorkerStatus:
-        """Return how the worker is."""
+        """Return the worker's status."""
 
     async def drain(self) -> None:
-        """Let it take no more requests; returns when it has finished what it had."""
+        """Drain the worker and wait for its running attempts."""
 
     async def stop(self, grace_s: float) -> None:
-        """Let it end within the grace."""
+        """Stop the worker within the grace period."""
 
     async def kill(self) -> None:
-        """End its process now."""
+        """Kill the worker's process."""
 
 
 @dataclass(frozen=True)
-class FleetPolicy:
-    """How patient the fleet is, in seconds."""
+class WorkerPoolPolicy:
+    """Intervals and time limits of a worker pool, in seconds."""
 
     poll_s: float = 1.0
     unresponsive_s: float = 15.0
-    """A worker silent for so long has a blocked event loop; the operator has given it up by its lease."""
+    """A worker that does not answer for this long has a blocked event loop, and its lease is lost."""
     retire_s: float = 300.0
-    """How long a replaced worker may finish its other attempts."""
+    """Time for a replaced worker to finish its other attempts."""
     first_backoff_s: float = 0.5
     max_backoff_s: float = 30.0
     healthy_after_s: float = 60.0
-    """A worker that lived for so long was no crash loop."""
+    """A worker that lived this long resets the backoff."""
 
 
 @dataclass
-class Fleet:
-    """Keeps ``size`` workers until one of them is told to drain, or the fleet to stop."""
+class WorkerPool:
+    """Keeps ``size`` workers until one of them drains or the pool is stopped."""
 
     spawn: Callable[[str], IWorkerHandle]
     size: int
-    policy: FleetPolicy = field(default_factory=FleetPolicy)
+    policy: WorkerPoolPolicy = field(default_factory=WorkerPoolPolicy)
     _workers: dict[str, IWorkerHandle] = field(default_factory=dict)
     _background: set[asyncio.Task[None]] = field(default_factory=set)
     _draining: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Keep the workers; returns when all have drained."""
-        await asyncio.gather(*(self._keep(index) for index in range(self.size)))
+        """Supervise the workers until all have drained."""
+        await asyncio.gather(*(self._supervise(index) for index in range(self.size)))
         await asyncio.gather(*self._background)
 
     async def stop(self, grace_s: float) -> None:
-        """End all workers within the grace."""
+        """Stop all workers within the grace period."""
         self._draining.set()
         workers = list(self._workers.values())
         await asyncio.gather(*(_stop(worker, grace_s) for worker in workers))
         for task in self._background:
             task.cancel()
 
-    async def _keep(self, index: int) -> None:
+    async def _supervise(self, index: int) -> None:
         backoff_s = self.policy.first_backoff_s
         while not self._draining.is_set():
             name, began = f"ca-w{index}-{uuid4().hex[:8]}", _now()
             handle = self._workers[name] = self.spawn(name)
-            why = await self._watch(name, handle)
+            reason = await self._watch(name, handle)
             if self._draining.is_set():
                 return await self._retire(name, handle)
-            _LOGGER.warning("replacing a worker", extra={"event": "WorkerReplaced", "worker": name, "reason": why})
+            _LOGGER.warning("replacing a worker", extra={"event": "WorkerReplaced", "worker": name, "reason": reason})
             self._in_background(self._retire(name, handle))
             backoff_s = self.policy.first_backoff_s if _now() - began > self.policy.healthy_after_s else backoff_s
             await self._sleep(backoff_s)
             backoff_s = min(2 * backoff_s, self.policy.max_backoff_s)
 
     async def _watch(self, name: str, handle: IWorkerHandle) -> str:
-        """Return why the worker cannot go on."""
+        """Watch a worker and return the reason why it must be replaced."""
         try:
             await handle.start()
             _LOGGER.info("worker started", extra={"event": "WorkerStarted", "worker": name})
@@ -109,7 +109,7 @@ class Fleet:
         return "Draining"
 
     async def _retire(self, name: str, handle: IWorkerHandle) -> None:
-        """Let a worker finish what it has, then end it."""
+        """Drain a worker, then end it."""
         try:
             async with asyncio.timeout(self.policy.retire_s):
                 await handle.drain()
@@ -117,7 +117,7 @@ class Fleet:
         except WorkerGone:
             pass
         except TimeoutError:
-            _LOGGER.warning("a worker did not finish", extra={"event": "WorkerKilled", "worker": name})
+            _LOGGER.warning("worker killed: it did not drain in time", extra={"event": "WorkerKilled", "worker": name})
         finally:
             self._workers.pop(name, None)
             await _kill(handle)

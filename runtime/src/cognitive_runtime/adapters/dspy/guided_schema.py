@@ -1,7 +1,7 @@
-"""A task's JSON Schema as guided decoding can hold a model to it: every text and every list bounded, no references.
+"""Schema for guided decoding, derived from a task's JSON Schema: bounded texts and lists, no references.
 
-The guide is no judge: what it lets pass is checked by the task's schema afterwards. It may be wider than that (it knows
-no pattern, no ``not``), and narrower where a bound demands it, but as far as is known something satisfies both.
+The answer is validated with the task's own schema afterwards. The guided schema may be wider (it has no ``pattern`` and
+no ``not``) or narrower (where a bound requires it), but as far as is known, some value satisfies both.
 """
 
 from collections.abc import Mapping
@@ -17,28 +17,28 @@ from cognitive_runtime.adapters.dspy.schema import (
 )
 
 MAX_NODES: Final = 500
-"""Subschemas of a guide, with each reference written out: servers compile it for each request."""
+"""Maximum number of subschemas, with references expanded: servers compile the schema for each request."""
 MAX_MIN_ITEMS: Final = 32
 _FIELD_TOKENS: Final = 8
 _SMALL_TOKENS: Final = 20
 _SMALL: Final = frozenset({"integer", "number", "boolean", "null"})
 _UNKNOWN: Final = ("if", "dependentSchemas", "dependentRequired", "prefixItems", "$dynamicRef", "unevaluatedItems")
-"""What can demand things that a guide without it would forbid."""
+"""Unsupported keywords that can require values which a schema without them forbids."""
 
 
 class _InexpressibleError(Exception):
     pass
 
 
-def guide_of(schema: Mapping[str, Any], tokens: int) -> dict[str, Any] | None:
-    """Return the guide, whose longest value needs about ``tokens`` tokens; None if the schema has none."""
+def guided_schema(schema: Mapping[str, Any], tokens: int) -> dict[str, Any] | None:
+    """Return a schema whose longest value needs about ``tokens`` tokens, or None if there is no such schema."""
     try:
-        return _Guide(schema).of(dict(schema), tokens)
+        return _SchemaBuilder(schema).of(dict(schema), tokens)
     except (_InexpressibleError, RecursionError):
         return None
 
 
-class _Guide:
+class _SchemaBuilder:
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = dict(root)
         self._nodes = 0
@@ -115,7 +115,7 @@ class _Guide:
 
     @staticmethod
     def _closes(schema: dict[str, Any]) -> bool:
-        """Tell whether nothing beside the properties' own schemas may demand another property."""
+        """Return True if no alternative of the schema requires further properties."""
         return not any("required" in str(schema.get(name, "")) for name in ("anyOf", "oneOf"))
 
     def _is_small(self, schema: Any) -> bool:

@@ -6,15 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cognitive_runtime.domain import Ledger, Question, RateLimit, ResultCache
-from cognitive_runtime.domain.ledger import WINDOW_S, SlidingWindow
+from cognitive_runtime.domain import QuotaRequest, QuotaStore, RateLimit, ResultCache
+from cognitive_runtime.domain.quota import WINDOW_S, SlidingWindow
 from cognitive_runtime.domain.result_cache import MAX_VALUE_BYTES
 
 STEPS = st.lists(st.tuples(st.floats(0, 40), st.integers(1, 30)), max_size=60)
 
 
-def question(requests: int = 1000, tokens: int = 1_000_000, cost: int = 10, key: str | None = None) -> Question:
-    return Question(key, 3600, RateLimit(requests, tokens), cost)
+def quota_request(
+    requests: int = 1000, tokens: int = 1_000_000, cost: int = 10, key: str | None = None
+) -> QuotaRequest:
+    return QuotaRequest(key, 3600, RateLimit(requests, tokens), cost)
 
 
 @given(STEPS, st.integers(1, 50))
@@ -61,69 +63,69 @@ def test_a_window_keeps_few_numbers_however_many_calls() -> None:
 
 
 def test_requests_and_tokens_both_limit() -> None:
-    ledger = Ledger("l")
-    assert ledger.ask(question(requests=2), 0.0).permit
-    assert ledger.ask(question(requests=2), 1.0).permit
-    assert ledger.ask(question(requests=2), 2.0).wait_s == pytest.approx(58.1)
-    assert ledger.ask(question(requests=3, tokens=25), 2.0).wait_s == pytest.approx(58.1)
-    assert ledger.ask(question(requests=3, tokens=30), 2.0).permit
+    store = QuotaStore("l")
+    assert store.acquire(quota_request(requests=2), 0.0).permit
+    assert store.acquire(quota_request(requests=2), 1.0).permit
+    assert store.acquire(quota_request(requests=2), 2.0).wait_s == pytest.approx(58.1)
+    assert store.acquire(quota_request(requests=3, tokens=25), 2.0).wait_s == pytest.approx(58.1)
+    assert store.acquire(quota_request(requests=3, tokens=30), 2.0).permit
 
 
 def test_a_refused_call_books_nothing() -> None:
-    ledger = Ledger("l")
-    ledger.ask(question(requests=1), 0.0)
+    store = QuotaStore("l")
+    store.acquire(quota_request(requests=1), 0.0)
     for second in range(1, 60):
-        assert ledger.ask(question(requests=1), float(second)).permit is None
-    assert ledger.ask(question(requests=1), 60.2).permit
+        assert store.acquire(quota_request(requests=1), float(second)).permit is None
+    assert store.acquire(quota_request(requests=1), 60.2).permit
 
 
 def test_one_call_above_the_limit_waits_until_it_is_alone() -> None:
-    ledger = Ledger("l")
-    ledger.ask(question(tokens=100, cost=1), 0.0)
-    assert ledger.ask(question(tokens=100, cost=500), 1.0).wait_s == pytest.approx(59.1)
-    assert ledger.ask(question(tokens=100, cost=500), 60.2).permit
+    store = QuotaStore("l")
+    store.acquire(quota_request(tokens=100, cost=1), 0.0)
+    assert store.acquire(quota_request(tokens=100, cost=500), 1.0).wait_s == pytest.approx(59.1)
+    assert store.acquire(quota_request(tokens=100, cost=500), 60.2).permit
 
 
 def test_a_call_counts_with_what_it_has_cost() -> None:
-    ledger = Ledger("l")
-    permit = ledger.ask(question(tokens=100, cost=90), 0.0).permit
+    store = QuotaStore("l")
+    permit = store.acquire(quota_request(tokens=100, cost=90), 0.0).permit
     assert permit is not None
-    assert ledger.ask(question(tokens=100, cost=90), 1.0).permit is None
-    ledger.correct(permit, 10)
-    assert ledger.ask(question(tokens=100, cost=90), 1.0).permit
+    assert store.acquire(quota_request(tokens=100, cost=90), 1.0).permit is None
+    store.correct(permit, 10)
+    assert store.acquire(quota_request(tokens=100, cost=90), 1.0).permit
 
 
-def test_a_booking_of_another_ledger_is_not_corrected() -> None:
-    lost, ledger = Ledger("lost"), Ledger("l")
-    permit = lost.ask(question(tokens=100, cost=90), 0.0).permit
+def test_a_booking_of_another_store_is_not_corrected() -> None:
+    lost, store = QuotaStore("lost"), QuotaStore("l")
+    permit = lost.acquire(quota_request(tokens=100, cost=90), 0.0).permit
     assert permit is not None
-    ledger.ask(question(tokens=100, cost=90), 0.0)
-    ledger.correct(permit, 0)
-    assert ledger.ask(question(tokens=100, cost=90), 1.0).permit is None
+    store.acquire(quota_request(tokens=100, cost=90), 0.0)
+    store.correct(permit, 0)
+    assert store.acquire(quota_request(tokens=100, cost=90), 1.0).permit is None
 
 
 def test_an_answer_that_is_there_needs_no_permit() -> None:
-    ledger = Ledger("l", ResultCache())
-    ledger.ask(question(requests=1), 0.0)
-    assert ledger.ask(question(requests=1, key="k"), 1.0).wait_s > 0
-    ledger.remember("k", b"v", 60, 1.0)
-    assert ledger.ask(question(requests=1, key="k"), 2.0).found == b"v"
-    assert ledger.ask(question(requests=1, key="other"), 2.0).found is None
+    store = QuotaStore("l", ResultCache())
+    store.acquire(quota_request(requests=1), 0.0)
+    assert store.acquire(quota_request(requests=1, key="k"), 1.0).wait_s > 0
+    store.cache_result("k", b"v", 60, 1.0)
+    assert store.acquire(quota_request(requests=1, key="k"), 2.0).cached == b"v"
+    assert store.acquire(quota_request(requests=1, key="other"), 2.0).cached is None
 
 
 def test_without_a_limit_nothing_is_booked() -> None:
-    ledger = Ledger("l", ResultCache())
-    reply = ledger.ask(Question("k", 60), 0.0)
-    assert (reply.permit, reply.wait_s, reply.found) == (None, 0.0, None)
-    assert ledger.useful_until_s == 0.0
+    store = QuotaStore("l", ResultCache())
+    decision = store.acquire(QuotaRequest("k", 60), 0.0)
+    assert (decision.permit, decision.wait_s, decision.cached) == (None, 0.0, None)
+    assert store.in_use_until_s == 0.0
 
 
-def test_a_ledger_knows_until_when_it_is_useful() -> None:
-    ledger = Ledger("l", ResultCache())
-    ledger.ask(question(), 100.0)
-    assert ledger.useful_until_s == pytest.approx(160.1)
-    ledger.remember("k", b"v", 600, 100.0)
-    assert ledger.useful_until_s == 700.0
+def test_a_store_knows_until_when_it_is_useful() -> None:
+    store = QuotaStore("l", ResultCache())
+    store.acquire(quota_request(), 100.0)
+    assert store.in_use_until_s == pytest.approx(160.1)
+    store.cache_result("k", b"v", 600, 100.0)
+    assert store.in_use_until_s == 700.0
 
 
 @given(st.floats(0.1, 1000), st.floats(0.1, 1000), st.floats(0, 2000))

@@ -4,11 +4,11 @@ import asyncio
 import itertools
 from dataclasses import dataclass, field
 
-from cognitive_runtime.adapters.ray.fleet import Fleet, FleetPolicy, WorkerGone
+from cognitive_runtime.adapters.ray.worker_pool import WorkerGone, WorkerPool, WorkerPoolPolicy
 from cognitive_runtime.adapters.worker.worker import WorkerStatus
 from support.eventually import eventually_async
 
-QUICK = FleetPolicy(
+QUICK = WorkerPoolPolicy(
     poll_s=0.005, unresponsive_s=0.05, retire_s=0.1, first_backoff_s=0.01, max_backoff_s=0.04, healthy_after_s=60
 )
 HEALTHY = WorkerStatus(ready=True, draining=False, wedged=False, running=0)
@@ -59,35 +59,35 @@ class Spawner:
 
 
 async def _run_until(spawner, condition, size=1):
-    fleet = Fleet(spawner, size, QUICK)
-    running = asyncio.create_task(fleet.run())
+    pool = WorkerPool(spawner, size, QUICK)
+    running = asyncio.create_task(pool.run())
 
     async def holds():
         return condition()
 
     await eventually_async(holds, 2, 0.005)
-    return fleet, running
+    return pool, running
 
 
-async def _end(fleet, running):
-    await fleet.stop(0.01)
+async def _end(pool, running):
+    await pool.stop(0.01)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_fleet_has_its_size_and_unique_names():
+async def test_a_pool_has_its_size_and_unique_names():
     spawner = Spawner()
-    fleet, running = await _run_until(spawner, lambda: len(spawner.handles) == 3, size=3)
+    pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 3, size=3)
     await asyncio.sleep(0.05)
     assert len({handle.name for handle in spawner.handles}) == 3 == len(spawner.handles)
-    await _end(fleet, running)
+    await _end(pool, running)
 
 
 async def test_a_dead_worker_is_replaced_by_one_of_another_name():
     spawner = Spawner(answer=WorkerGone("OOM"))
-    fleet, running = await _run_until(spawner, lambda: len(spawner.handles) == 2)
+    pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2)
     assert spawner.handles[0].name != spawner.handles[1].name
-    await _end(fleet, running)
+    await _end(pool, running)
 
 
 async def test_a_crash_loop_is_slowed_down():
@@ -97,50 +97,50 @@ async def test_a_crash_loop_is_slowed_down():
         spawned.append(asyncio.get_running_loop().time())
         return Handle(name, answer=WorkerGone("crash"))
 
-    fleet, running = await _run_until(spawn, lambda: len(spawned) == 5)
+    pool, running = await _run_until(spawn, lambda: len(spawned) == 5)
     gaps = [after - before for before, after in itertools.pairwise(spawned)]
     assert gaps[0] >= 0.01
     assert gaps[2] >= 0.04
     assert gaps[3] < 1
-    await _end(fleet, running)
+    await _end(pool, running)
 
 
 async def test_a_wedged_worker_is_replaced_at_once_and_finishes_its_other_attempts():
     spawner = Spawner(answer=WorkerStatus(ready=False, draining=False, wedged=True, running=2))
-    fleet, running = await _run_until(spawner, lambda: len(spawner.handles) == 2)
+    pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2)
     await eventually_async(lambda: _killed(spawner.handles[0]), 1)
     assert spawner.handles[0].calls == ["start", "drain", f"stop {QUICK.poll_s}", "kill"]
-    await _end(fleet, running)
+    await _end(pool, running)
 
 
 async def test_a_worker_that_never_finishes_is_killed():
     spawner = Spawner(answer=WorkerStatus(ready=False, draining=False, wedged=True, running=1), finishes=False)
-    fleet, running = await _run_until(spawner, lambda: len(spawner.handles) == 2)
+    pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2)
     await eventually_async(lambda: _killed(spawner.handles[0]), 1)
     assert spawner.handles[0].calls == ["start", "drain", "kill"]
-    await _end(fleet, running)
+    await _end(pool, running)
 
 
 async def test_a_worker_with_a_blocked_event_loop_is_killed_and_replaced():
     spawner = Spawner(answer=None)
-    fleet, running = await _run_until(spawner, lambda: len(spawner.handles) == 2)
+    pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2)
     assert "kill" in spawner.handles[0].calls
-    await _end(fleet, running)
+    await _end(pool, running)
 
 
-async def test_a_drained_worker_ends_the_whole_fleet_without_replacement():
+async def test_a_drained_worker_ends_the_whole_pool_without_replacement():
     spawner = Spawner()
-    _fleet, running = await _run_until(spawner, lambda: len(spawner.handles) == 2, size=2)
+    _pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2, size=2)
     spawner.handles[0].answer = WorkerStatus(ready=False, draining=True, wedged=False, running=1)
     await asyncio.wait_for(running, 1)
     assert len(spawner.handles) == 2
     assert all("drain" in handle.calls and handle.calls[-1] == "kill" for handle in spawner.handles)
 
 
-async def test_a_stopped_fleet_stops_each_worker_within_the_grace():
+async def test_a_stopped_pool_stops_each_worker_within_the_grace():
     spawner = Spawner()
-    fleet, running = await _run_until(spawner, lambda: len(spawner.handles) == 2, size=2)
-    await fleet.stop(0.01)
+    pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2, size=2)
+    await pool.stop(0.01)
     assert all("stop 0.01" in handle.calls for handle in spawner.handles)
     await asyncio.wait_for(running, 1)
 

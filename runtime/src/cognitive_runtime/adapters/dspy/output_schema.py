@@ -1,4 +1,4 @@
-"""The output that a task asks for by a JSON Schema of its own, beside the outputs of its type."""
+"""The task's own output, defined by its JSON Schema, in addition to the outputs of its type."""
 
 import json
 import re
@@ -19,42 +19,42 @@ from cognitive_runtime.domain import InvalidRequest
 from cognitive_runtime.domain.text import clip_utf8
 
 OUTPUT: Final = "output"
-"""Its name in the result."""
+"""Name of the output in the result."""
 _SHOWN_BYTES: Final = 240
 _KINDS: Final = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 
 
 class InvalidOutput(UnusableAnswer):
-    """The output does not satisfy the task's schema; the message says where and what was expected there."""
+    """The output does not satisfy the task's schema. The message names the place and the expectation."""
 
 
-class RequestedOutput:
-    """Checks the output of one attempt. No schema is ever fetched, and a pattern takes linear time."""
+class OutputSchema:
+    """Validator of one attempt's output. It fetches no remote schema, and patterns match in linear time."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         """Take the schema.
 
         Raises:
-            InvalidRequest: It is none.
+            InvalidRequest: The schema is invalid.
         """
         self.schema = dict(schema)
         try:
             Draft202012Validator.check_schema(self.schema, format_checker=FormatChecker(()))
         except (SchemaError, RecursionError):
-            raise InvalidRequest("output_schema is no JSON Schema of draft 2020-12.") from None
+            raise InvalidRequest("output_schema is not a valid JSON Schema of draft 2020-12.") from None
         self._validator = _Validator(self.schema, registry=Registry())
 
     def line(self) -> str:
-        """Return what the model is told of it."""
+        """Return the description of the output for the prompt."""
         schema = json.dumps(self.schema, ensure_ascii=False, separators=(",", ":"))
         return f"- {OUTPUT} (JSON that satisfies this JSON Schema): {schema}"
 
     def check(self, answer: Mapping[str, Any]) -> Any:
-        """Return the output in an answer.
+        """Return the output of an answer.
 
         Raises:
-            InvalidOutput: It is missing or does not satisfy the schema.
-            InvalidRequest: The schema cannot be applied: it refers to what is not in it, or to itself without end.
+            InvalidOutput: The output is missing or does not satisfy the schema.
+            InvalidRequest: The schema cannot be applied: a reference is missing or endless, or a pattern is invalid.
         """
         if OUTPUT not in answer:
             raise InvalidOutput(f"/{OUTPUT}: is missing")
@@ -68,7 +68,7 @@ class RequestedOutput:
 
 
 def _explained(error: ValidationError) -> str:
-    """Return where and what was expected, by the schema's words, never by the model's."""
+    """Return the place and the expectation, with the schema's text and never the model's."""
     rule: Any = error.validator_value
     schema: Any = error.schema
     instance: Any = error.instance
@@ -90,7 +90,7 @@ def _escaped(part: str | int) -> str:
 
 @lru_cache(maxsize=256)
 def _pattern(text: str) -> SchemaValidator:
-    """Return a matcher that takes linear time, as Python's own does not."""
+    """Return a matcher with linear run time, unlike Python's ``re``."""
     return SchemaValidator(core_schema.str_schema(pattern=text))
 
 

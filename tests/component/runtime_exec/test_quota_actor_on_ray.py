@@ -23,7 +23,7 @@ CACHED = {"cache": {"enabled": True, "ttl_seconds": 600}}
 WAIT_FOR_END = """
 for _ in range(150):
     try:
-        find_ledger('{}')
+        find_quota_actor('{}')
     except ValueError:
         break
     time.sleep(0.2)
@@ -46,7 +46,7 @@ def model(model_server: ScriptedModel) -> ScriptedModel:
 
 @pytest_asyncio.fixture
 async def executor(start_executor: Callable[..., Awaitable[str]]) -> str:
-    """An executor with two warm workers that share a ledger; the id of its Ray job."""
+    """An executor with two warm workers that share a quota actor; the id of its Ray job."""
     return await start_executor("--workers 2 --concurrency 3 --shared-ledger", ready=2)
 
 
@@ -84,11 +84,11 @@ async def test_an_answer_is_given_again_by_another_worker(broker, agent, executo
 
 
 @pytest.mark.ray_extended
-async def test_without_the_ledger_attempts_go_on_until_there_is_another(broker, agent, executor, jobs, model):
+async def test_without_the_quota_actor_attempts_go_on_until_there_is_another(broker, agent, executor, jobs, model):
     settings = {"endpoint": model.url, "rate_limit": {"requests_per_minute": 60}} | CACHED
     await _answers(broker, [Attempt(agent)], settings)
 
-    os.kill(actor_pid("LedgerActor", executor), signal.SIGKILL)
+    os.kill(actor_pid("QuotaActor", executor), signal.SIGKILL)
     without = await _answers(broker, [Attempt(agent) for _ in range(4)], settings)
 
     assert {response.outcome for response in without} == {"completed"}
@@ -99,7 +99,7 @@ async def test_without_the_ledger_attempts_go_on_until_there_is_another(broker, 
 
 
 @pytest.mark.ray_extended
-async def test_attempts_in_job_mode_share_a_ledger(broker, agent, jobs, model, nats_server):
+async def test_attempts_in_job_mode_share_a_quota_actor(broker, agent, jobs, model, nats_server):
     settings = {"endpoint": model.url} | CACHED
 
     for expected in (False, True):
@@ -114,14 +114,16 @@ async def test_attempts_in_job_mode_share_a_ledger(broker, agent, jobs, model, n
 
 
 @pytest.mark.ray
-def test_a_ledger_of_no_job_outlives_its_maker_and_ends_itself_when_it_is_idle(ray_head: RayHead) -> None:
-    _drive(ray_head, "ray.get(join_ledger('a1', Patience(12, 24, 0.5)).ask.remote(Question(key='k')))")
-    _drive(ray_head, f"find_ledger('a1')\n{WAIT_FOR_END.format('a1')}")
+def test_a_quota_actor_of_no_job_outlives_its_maker_and_ends_itself_when_it_is_idle(ray_head: RayHead) -> None:
+    _drive(
+        ray_head, "ray.get(ensure_quota_actor('a1', IdleTimeout(12, 24, 0.5)).acquire.remote(QuotaRequest(key='k')))"
+    )
+    _drive(ray_head, f"find_quota_actor('a1')\n{WAIT_FOR_END.format('a1')}")
 
 
 @pytest.mark.ray_extended
-def test_a_ledger_of_a_job_ends_with_it(ray_head: RayHead) -> None:
-    _drive(ray_head, "ray.get(join_ledger('a2').ping.remote())")
+def test_a_quota_actor_of_a_job_ends_with_it(ray_head: RayHead) -> None:
+    _drive(ray_head, "ray.get(ensure_quota_actor('a2').ping.remote())")
     _drive(ray_head, WAIT_FOR_END.format("a2"))
 
 
@@ -129,8 +131,8 @@ def _drive(ray_head: RayHead, code: str) -> None:
     """Run code as a driver on the head."""
     imports = (
         "import ray, time",
-        "from cognitive_runtime.domain import Question",
-        "from cognitive_runtime.adapters.ray.ledger_actor import Patience, find_ledger, join_ledger",
+        "from cognitive_runtime.domain import QuotaRequest",
+        "from cognitive_runtime.adapters.ray.quota_actor import IdleTimeout, find_quota_actor, ensure_quota_actor",
         f"ray.init({ray_head.gcs_address!r}, log_to_driver=False)",
     )
     local = os.environ | {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # the head listens on 127.0.0.1 alone

@@ -1,4 +1,4 @@
-"""Calls of the broker that show a right and a stream, and change nothing."""
+"""Broker calls that test a right or a stream without changing anything."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,31 +14,31 @@ from cognitive_runtime.adapters.nats.subjects import (
 )
 
 _MARK: Final = "doctor"
-"""In place of a task's UID or a worker's name: nothing is ever stored under it."""
+"""Placeholder for a task's UID or a worker's name; nothing is ever stored under it."""
 _NOTHING: Final = f".{_MARK}" * 5
-"""In place of the numbers that say what is acknowledged: the server makes nothing of it."""
+"""Placeholder for the numbers of an acknowledgement; the server ignores it."""
 _UNREADABLE: Final = b"{"
-"""JetStream answers a request that is no JSON with an error, and does nothing."""
+"""Invalid JSON, which JetStream refuses with an error and no other effect."""
 _NEVER: Final = {"Nats-Expected-Last-Subject-Sequence": str(2**53 - 1)}
-"""A stream refuses to store a message that expects an impossible predecessor; by that it shows that it is there."""
+"""Header that no stream can satisfy: the stream refuses the message, which proves that the stream exists."""
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One call."""
+class ProbeCall:
+    """One broker call."""
 
     names: tuple[str, str]
-    """What is missing if nobody answers, and what the agent may not do if it is refused."""
+    """Object that is missing without a responder, and action that is forbidden after a refusal."""
     subject: str
     payload: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     waits: bool = True
-    """Whether there is an answer; without one, only a refusal is seen."""
+    """True if the call has an answer. Without one, only a refusal is visible."""
     subscribes: bool = False
 
 
-def agent_trials(namespace: str, agent_uid: str) -> tuple[Trial, ...]:
-    """Return one trial for each right that ``docs/reference/wire.md`` grants to an agent."""
+def agent_probe_calls(namespace: str, agent_uid: str) -> tuple[ProbeCall, ...]:
+    """Return one call for each right that ``docs/reference/wire.md`` grants to an agent."""
     attempt, bucket = f"{namespace}.{agent_uid}.{_MARK}.1", result_bucket(agent_uid)
     consumer, results = f"consumer {agent_uid} of {REQUEST_STREAM}", f"object bucket {bucket}"
     api, direct = "$JS.API", "$JS.API.DIRECT.GET"
@@ -61,15 +61,17 @@ def agent_trials(namespace: str, agent_uid: str) -> tuple[Trial, ...]:
         ((results, "finding large inputs"), f"{direct}.OBJ_{bucket}.$O.{bucket}.M.{_MARK}", b""),
     )
     return (
-        *(Trial(names, subject, headers=_NEVER) for names, subject in stored),
-        *(Trial(names, subject, payload) for names, subject, payload in asked),
-        Trial(("", "acknowledging requests"), f"$JS.ACK.{REQUEST_STREAM}.{agent_uid}{_NOTHING}", waits=False),
-        Trial(("", "hearing the operator"), control_subject(namespace, agent_uid), waits=False, subscribes=True),
+        *(ProbeCall(names, subject, headers=_NEVER) for names, subject in stored),
+        *(ProbeCall(names, subject, payload) for names, subject, payload in asked),
+        ProbeCall(("", "acknowledging requests"), f"$JS.ACK.{REQUEST_STREAM}.{agent_uid}{_NOTHING}", waits=False),
+        ProbeCall(
+            ("", "receiving control messages"), control_subject(namespace, agent_uid), waits=False, subscribes=True
+        ),
     )
 
 
-def layout_trials() -> tuple[Trial, ...]:
-    """Return trials of the streams and buckets that all agents share, for who may look at streams."""
+def layout_probe_calls() -> tuple[ProbeCall, ...]:
+    """Return calls for the streams and buckets that all agents share. They need the right to read streams."""
     streams = {
         REQUEST_STREAM: REQUEST_STREAM,
         RESPONSE_STREAM: RESPONSE_STREAM,
@@ -78,5 +80,5 @@ def layout_trials() -> tuple[Trial, ...]:
     }
     subject = "$JS.API.DIRECT.GET"
     return tuple(
-        Trial((name, f"looking at {name}"), f"{subject}.{stream}", _UNREADABLE) for stream, name in streams.items()
+        ProbeCall((name, f"reading {name}"), f"{subject}.{stream}", _UNREADABLE) for stream, name in streams.items()
     )

@@ -1,4 +1,4 @@
-"""What a worker does with one delivery: read it, claim it, run it, publish how it ended."""
+"""Execution of one delivered request: parse, claim, run, publish."""
 
 import logging
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Final
 
 from cognitive_runtime.adapters.tracing import span
 from cognitive_runtime.adapters.wire import parse_rejected, parse_request
-from cognitive_runtime.adapters.worker.lease import LOST_AFTER_S
+from cognitive_runtime.adapters.worker.lease import LeaseTiming
 from cognitive_runtime.adapters.worker.ports import IClaims, IDelivery, WorkerIdentity
 from cognitive_runtime.application import ExecuteAgentTask, StopSignal
 from cognitive_runtime.domain import (
@@ -27,8 +27,8 @@ from cognitive_runtime.domain import (
 _LOGGER: Final = logging.getLogger(__name__)
 
 
-class Handling(StrEnum):
-    """What became of a delivery."""
+class DeliveryOutcome(StrEnum):
+    """Outcome of a delivery."""
 
     PUBLISHED = "published"
     CLAIMED_ELSEWHERE = "claimed elsewhere"
@@ -37,8 +37,8 @@ class Handling(StrEnum):
 
 
 @dataclass(frozen=True)
-class AttemptParts:
-    """What executing attempts takes."""
+class AttemptDependencies:
+    """Dependencies of the execution of attempts."""
 
     identity: WorkerIdentity
     claims: IClaims
@@ -48,66 +48,67 @@ class AttemptParts:
 
 
 @dataclass
-class Attempts:
-    """The attempts of one worker, each executed at most once by anybody."""
+class AttemptRunner:
+    """Executes the attempts of one worker, each at most once across all workers."""
 
-    parts: AttemptParts
+    parts: AttemptDependencies
     is_lease_held: Callable[[], bool]
     on_outcome: Callable[[ExecutionRequest, AttemptOutcome], None]
+    lease_timing: LeaseTiming = field(default_factory=LeaseTiming)
     _running: dict[str, StopSignal] = field(default_factory=dict)
 
     @property
     def running(self) -> tuple[str, ...]:
-        """The ids of the attempts that this worker claims, runs or publishes."""
+        """Ids of the attempts that this worker claims, runs or publishes."""
         return tuple(self._running)
 
     def stop(self, attempt_id: str, reason: str) -> None:
-        """Stop an attempt on the operator's word, if it runs here."""
+        """Stop an attempt on the operator's request; ignored if it does not run here."""
         signal = self._running.get(attempt_id)
         if signal is not None:
             signal.stop(Cancelled(f"The operator stopped the attempt: {reason}."))
 
-    def lose(self) -> None:
-        """Stop all attempts: the operator has given them up, or will before they end."""
-        self._stop_all(_lease_lost())
+    def stop_for_lost_lease(self) -> None:
+        """Stop all attempts because the lease is lost: the operator starts other attempts in their place."""
+        self._stop_all(self._lease_lost())
 
-    def shut_down(self) -> None:
-        """Stop all attempts: their worker ends."""
+    def stop_for_shutdown(self) -> None:
+        """Stop all attempts because the worker ends."""
         self._stop_all(InternalError("The executor was shut down before the attempt ended."))
 
-    async def handle(self, delivery: IDelivery) -> Handling:
-        """Execute the attempt that a delivery asks for, if it is this worker's to execute."""
+    async def handle(self, delivery: IDelivery) -> DeliveryOutcome:
+        """Execute the requested attempt, unless it is unreadable, for another mode or claimed by another worker."""
         if delivery.attempt_id in self._running:
             await delivery.ack()
-            return Handling.CLAIMED_ELSEWHERE
-        asked = self._read(delivery)
-        if asked is None:
+            return DeliveryOutcome.CLAIMED_ELSEWHERE
+        parsed = self._read(delivery)
+        if parsed is None:
             await delivery.terminate()
-            return Handling.UNREADABLE
-        if asked.mode != self.parts.identity.mode:
+            return DeliveryOutcome.UNREADABLE
+        if parsed.mode != self.parts.identity.mode:
             await delivery.ack()
-            return Handling.OTHER_MODE
+            return DeliveryOutcome.OTHER_MODE
         self._running[delivery.attempt_id] = StopSignal()
         try:
-            return await self._claim_and_run(delivery, asked)
+            return await self._claim_and_run(delivery, parsed)
         finally:
             del self._running[delivery.attempt_id]
 
-    async def _claim_and_run(self, delivery: IDelivery, asked: ExecutionRequest | FailureResult) -> Handling:
+    async def _claim_and_run(self, delivery: IDelivery, parsed: ExecutionRequest | FailureResult) -> DeliveryOutcome:
         began = self.parts.clock.monotonic()
         claimed = await self.parts.claims.create(delivery.attempt_id)
         await delivery.ack()
         if not claimed:
-            return Handling.CLAIMED_ELSEWHERE
-        if isinstance(asked, FailureResult):
-            await self.parts.publisher.publish_failure(asked)
-            _log_outcome(asked)
-            return Handling.PUBLISHED
+            return DeliveryOutcome.CLAIMED_ELSEWHERE
+        if isinstance(parsed, FailureResult):
+            await self.parts.publisher.publish_failure(parsed)
+            _log_outcome(parsed)
+            return DeliveryOutcome.PUBLISHED
         signal = self._running[delivery.attempt_id]
-        if self.parts.clock.monotonic() - began > LOST_AFTER_S or not self.is_lease_held():
-            signal.stop(_lease_lost())  # the answer of the broker came too late: it may be given up already
-        await self._run(asked, signal)
-        return Handling.PUBLISHED
+        if self.parts.clock.monotonic() - began > self.lease_timing.lost_after_s or not self.is_lease_held():
+            signal.stop(self._lease_lost())  # the claim took so long that the operator may have replaced the attempt
+        await self._run(parsed, signal)
+        return DeliveryOutcome.PUBLISHED
 
     async def _run(self, request: ExecutionRequest, signal: StopSignal) -> None:
         identity = self.parts.identity
@@ -121,27 +122,26 @@ class Attempts:
         self.on_outcome(request, outcome)
 
     def _read(self, delivery: IDelivery) -> ExecutionRequest | FailureResult | None:
-        """Return the request, or the failure that answers it, or None when nobody can be answered."""
+        """Return the request, the failure that answers an invalid one, or None if no answer is possible."""
         identity = self.parts.identity
-        asked: ExecutionRequest | FailureResult | None
+        parsed: ExecutionRequest | FailureResult | None
         try:
-            asked = parse_request(delivery.data)
+            parsed = parse_request(delivery.data)
         except InvalidRequest as error:
             now, (worker, submission_id) = self.parts.clock.now(), (identity.worker, identity.submission_id)
-            asked = parse_rejected(delivery.data, error, worker=worker, submission_id=submission_id, timestamp=now)
+            parsed = parse_rejected(delivery.data, error, worker=worker, submission_id=submission_id, timestamp=now)
         named = (identity.namespace, identity.agent_uid, delivery.attempt_id)
-        if asked is None or (asked.namespace, asked.agent_uid, asked.attempt_id) != named:
+        if parsed is None or (parsed.namespace, parsed.agent_uid, parsed.attempt_id) != named:
             _LOGGER.error("unreadable request", extra={"event": "RequestUnreadable", "attempt": delivery.attempt_id})
             return None
-        return asked
+        return parsed
 
     def _stop_all(self, reason: ReasoningError) -> None:
         for signal in self._running.values():
             signal.stop(reason)
 
-
-def _lease_lost() -> ReasoningError:
-    return LeaseLost(f"The worker could not renew its lease for {LOST_AFTER_S:g} s.")
+    def _lease_lost(self) -> ReasoningError:
+        return LeaseLost(f"The worker could not renew its lease for {self.lease_timing.lost_after_s:g} s.")
 
 
 def _log_outcome(outcome: AttemptOutcome) -> None:
