@@ -36,7 +36,7 @@ def steps(heading: str) -> list[str]:
 
 
 def files_of(lines: list[str]) -> set[str]:
-    """Return the files of the operator that steps name."""
+    """Return the operator's files that steps name."""
     return {name for line in lines for name in re.findall(r"`([\w/]+\.py)`", line)}
 
 
