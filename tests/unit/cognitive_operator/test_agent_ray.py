@@ -76,7 +76,7 @@ class System:
         environment = RayEnvironment("nats://n:4222", image="runtime:1", is_in_cluster=False)
         deps: Any = SimpleNamespace(
             children=self.children,
-            kube=SimpleNamespace(read_secret_key=self._read),
+            kube=SimpleNamespace(secrets=SimpleNamespace(read_key=self._read)),
             ray=SimpleNamespace(version=self._version),
             environment=environment,
         )

@@ -68,7 +68,7 @@ class Outside:
         self.inferred.append((target.endpoint, api_key))
         return self.trial
 
-    async def read_secret_key(self, namespace: str, name: str, key: str) -> str:
+    async def read_key(self, namespace: str, name: str, key: str) -> str:
         return str(self.objects["Secret", name]["data"][key])
 
     def monotonic(self) -> float:
@@ -84,8 +84,10 @@ class Scene:
     def __init__(self, *, in_cluster: bool = False, **spec: Any) -> None:
         self.outside, self.index = Outside(), Index()
         environment = SimpleNamespace(is_in_cluster=in_cluster)
-        parts = dict.fromkeys(("kube", "children", "model", "clock"), self.outside)
-        self.models = ModelReadiness(cast("Deps", SimpleNamespace(**parts, environment=environment)), self.index)
+        parts = dict.fromkeys(("children", "model", "clock"), self.outside)
+        kube = SimpleNamespace(secrets=self.outside)
+        deps = cast("Deps", SimpleNamespace(**parts, kube=kube, environment=environment))
+        self.models = ModelReadiness(deps, self.index)
         self.version = 10
         self.change(**(spec or OWN))
 

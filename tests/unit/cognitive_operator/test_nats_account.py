@@ -32,13 +32,13 @@ class Accounts:
     told: list[str] = field(default_factory=list)
     fails: bool = False
 
-    async def admit(self, namespace: str, agent_uid: str) -> None:
+    async def ensure(self, namespace: str, agent_uid: str) -> None:
         if self.fails:
             raise BrokerUnavailableError("away")
-        self.told.append(f"admit {namespace} {agent_uid}")
+        self.told.append(f"ensure {namespace} {agent_uid}")
 
-    async def expel(self, agent_uid: str) -> None:
-        self.told.append(f"expel {agent_uid}")
+    async def delete(self, agent_uid: str) -> None:
+        self.told.append(f"delete {agent_uid}")
 
     def new_credentials(self, namespace: str, agent_uid: str, now_s: float) -> str:
         made = f"{namespace} {agent_uid} {len(self.fresh)} at {now_s:.0f}"
@@ -187,7 +187,7 @@ async def test_accounts_come_and_go_with_their_agent(desk: Desk) -> None:
     await desk.keeper.admit(desk.record)
     await desk.keeper.expel(AGENT_UID)
     namespace = desk.agent.metadata.namespace
-    assert desk.deps.accounts.told == [f"admit {namespace} {AGENT_UID}", f"expel {AGENT_UID}"]
+    assert desk.deps.accounts.told == [f"ensure {namespace} {AGENT_UID}", f"delete {AGENT_UID}"]
     desk.deps.accounts.fails = True
     with pytest.raises(BrokerUnavailableError):
         await desk.keeper.admit(desk.record)
@@ -202,4 +202,4 @@ async def test_an_executor_that_may_still_run_has_time_to_end_itself(desk: Desk)
     desk.deps.clock.seconds += 1
     for _ in range(2):
         await desk.keeper.expel_due()
-    assert desk.deps.accounts.told == [f"expel {AGENT_UID}"]
+    assert desk.deps.accounts.told == [f"delete {AGENT_UID}"]

@@ -58,7 +58,7 @@ class LeaderElection:
     async def _wait_until(self, *, leading: bool) -> None:
         while True:
             await self._look()
-            self._deps.metrics.show_leading(leading=self._is_leading)
+            self._deps.metrics.set_leader(is_leader=self._is_leading)
             if self._is_leading == leading:
                 return
             await asyncio.sleep(LOOK_EVERY_S)
@@ -66,7 +66,7 @@ class LeaderElection:
     async def _look(self) -> None:
         """Find out who leads; while nobody can tell, it stays as it is."""
         try:
-            records = await self._deps.kube.get_peering(self._peering) if self._peering else None
+            records = await self._deps.kube.peerings.get(self._peering) if self._peering else None
         except CognitiveOperatorError:
             return
         self._is_leading = records is None or is_leader(

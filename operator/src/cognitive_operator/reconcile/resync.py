@@ -71,10 +71,10 @@ class Resync:
         began = set(self._index.tasks)
         agents_before = {name: r.agent.metadata.uid for name, r in self._index.agents.items()}
         with self._lag.listing() as listing:
-            async for body in self._deps.kube.list_all(AGENT_PLURAL):
+            async for body in self._deps.kube.resources.list(AGENT_PLURAL):
                 listing.brings(body)
                 self.upsert_agent(body)
-            async for body in self._deps.kube.list_all(TASK_PLURAL):
+            async for body in self._deps.kube.resources.list(TASK_PLURAL):
                 listing.brings(body)
                 self.upsert_task(body)
         for uid in began - listing.uids:

@@ -117,12 +117,12 @@ class AgentFinalizer:
         if len(rest) == len(record.agent.metadata.finalizers):
             return None
         try:
-            body = await self._deps.kube.patch_finalizers(AGENT_PLURAL, record.body, rest)
+            body = await self._deps.kube.finalizers.replace(AGENT_PLURAL, record.body, rest)
             self._index.upsert_agent(body)
         except ObjectNotFoundError:
             self._index.remove_agent(record.name, record.agent.metadata.uid)
         except ConflictError:
-            fresh = await self._deps.kube.get(AGENT_PLURAL, *record.name)
+            fresh = await self._deps.kube.resources.get(AGENT_PLURAL, *record.name)
             if fresh is not None:
                 self._index.upsert_agent(fresh)
             return 0.0

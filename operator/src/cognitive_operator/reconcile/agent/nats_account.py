@@ -34,12 +34,12 @@ class NatsAccounts:
             BrokerUnavailableError: Not known whether it does; retry.
         """
         if self._deps.accounts is not None:
-            await self._deps.accounts.admit(record.agent.metadata.namespace, record.agent.metadata.uid)
+            await self._deps.accounts.ensure(record.agent.metadata.namespace, record.agent.metadata.uid)
 
     async def expel(self, agent_uid: str) -> None:
         """Have the broker forget an agent; its Secret goes with the agent itself. Raises as ``admit`` does."""
         if self._deps.accounts is not None:
-            await self._deps.accounts.expel(agent_uid)
+            await self._deps.accounts.delete(agent_uid)
         self._leaving.pop(agent_uid, None)
 
     def expel_later(self, agent_uid: str) -> None:

@@ -27,7 +27,7 @@ class QueueMetrics:
     def show(self) -> None:
         """Show the queues of all agents that exist."""
         now_s = datetime.fromisoformat(self._deps.clock.now()).timestamp()
-        self._deps.metrics.show_queues([self._seen(*name, now_s) for name in self._index.agents])
+        self._deps.metrics.set_queues([self._seen(*name, now_s) for name in self._index.agents])
 
     def _seen(self, namespace: str, agent: str, now_s: float) -> QueueSample:
         queue = self._index.queue_of((namespace, agent))

@@ -165,7 +165,7 @@ class RayClusterReconciler:
         if ref is None:
             return None
         try:
-            return await self._deps.kube.read_secret_key(record.name[0], ref.name, ref.key)
+            return await self._deps.kube.secrets.read_key(record.name[0], ref.name, ref.key)
         except (ObjectNotFoundError, ObjectInvalidError) as error:
             return Condition.false(AgentCondition.RAY_READY, Reason.SECRET_NOT_FOUND, f"Ray's token: {error}")
 

@@ -114,7 +114,7 @@ class AgentReconciler:
             return
         finalizers = [*record.agent.metadata.finalizers, AGENT_FINALIZER]
         try:
-            self._index.upsert_agent(await self._deps.kube.patch_finalizers(AGENT_PLURAL, record.body, finalizers))
+            self._index.upsert_agent(await self._deps.kube.finalizers.replace(AGENT_PLURAL, record.body, finalizers))
         except (ConflictError, ObjectNotFoundError):
             self._note(record, await self._writer.read_again(record.body))
             raise ConflictError("the agent changed while its finalizer was added") from None

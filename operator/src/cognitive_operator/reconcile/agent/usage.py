@@ -89,7 +89,7 @@ class UsageCounter:
         record = self._index.tasks.get(entry.key.task_uid)
         if record is not None:
             return record.seen
-        body = await self._deps.kube.get(TASK_PLURAL, entry.namespace, entry.response.task_name)
+        body = await self._deps.kube.resources.get(TASK_PLURAL, entry.namespace, entry.response.task_name)
         return task_attempts(body) if body is not None and body["metadata"]["uid"] == entry.key.task_uid else None
 
     async def _siblings(self, entry: UsageRecord) -> list[UsageRecord]:

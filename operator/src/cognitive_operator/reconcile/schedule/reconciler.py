@@ -143,7 +143,7 @@ class ScheduleReconciler:
     async def _relist(self) -> None:
         before = {record.schedule.metadata.uid: record.body for record in self._records.values()}
         seen: set[str] = set()
-        async for body in self._deps.kube.list_all(SCHEDULE_PLURAL):
+        async for body in self._deps.kube.resources.list(SCHEDULE_PLURAL):
             seen.add(body["metadata"]["uid"])
             self.take(body)
         for uid, body in before.items():
@@ -157,7 +157,7 @@ class ScheduleReconciler:
             await self._delete(record, run)
         manifest = desired_run(record.schedule, plan.due)
         try:
-            body = await self._deps.kube.create(TASK_PLURAL, manifest)
+            body = await self._deps.kube.resources.create(TASK_PLURAL, manifest)
         except ConflictError:
             return await self._adopt(record, plan, manifest)
         except (ObjectInvalidError, ForbiddenError) as error:
@@ -171,7 +171,7 @@ class ScheduleReconciler:
     async def _adopt(self, record: ScheduleRecord, plan: SchedulePlan, manifest: Body) -> _Start:
         """The name of the run is taken: by itself, when this process or another died before it said so."""
         meta = manifest["metadata"]
-        body = await self._deps.kube.get(TASK_PLURAL, meta["namespace"], meta["name"])
+        body = await self._deps.kube.resources.get(TASK_PLURAL, meta["namespace"], meta["name"])
         if body is not None:
             self._sweep.upsert_task(body)
         is_ours = body is None or owning_schedule(body) == record.schedule.metadata.uid
@@ -212,12 +212,12 @@ class ScheduleReconciler:
         namespace, version = record.name[0], run.version
         for _ in range(2):
             try:
-                await self._deps.kube.delete(TASK_PLURAL, namespace, run.name, Identity(run.uid, version))
+                await self._deps.kube.resources.delete(TASK_PLURAL, namespace, run.name, Identity(run.uid, version))
                 break
             except ObjectNotFoundError:
                 break
             except ConflictError:  # what the watch brought is old
-                body = await self._deps.kube.get(TASK_PLURAL, namespace, run.name)
+                body = await self._deps.kube.resources.get(TASK_PLURAL, namespace, run.name)
                 if body is None or body["metadata"]["uid"] != run.uid:
                     break
                 version = body["metadata"]["resourceVersion"]

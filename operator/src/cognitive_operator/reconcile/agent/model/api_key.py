@@ -1,19 +1,10 @@
 """What an agent's Secrets hold, or why not."""
 
-from collections.abc import Awaitable
-from typing import Protocol
-
 from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.api.llm import LLM
 from cognitive_operator.errors import ObjectNotFoundError, TransientError
+from cognitive_operator.ports.kube import Secrets
 from cognitive_operator.status.conditions import Condition
-
-
-class Secrets(Protocol):
-    """What is needed of Kubernetes."""
-
-    def read_secret_key(self, namespace: str, name: str, key: str) -> Awaitable[str]:
-        """Return the value of a Secret's key."""
 
 
 async def read_model_key(secrets: Secrets, namespace: str, llm: LLM) -> str | Condition | None:
@@ -24,7 +15,7 @@ async def read_model_key(secrets: Secrets, namespace: str, llm: LLM) -> str | Co
     key = None
     for field, ref in (("redisSecretRef", llm.redis_secret_ref), ("apiKeySecretRef", llm.api_key_secret_ref)):
         try:
-            key = await secrets.read_secret_key(namespace, ref.name, ref.key) if ref else None
+            key = await secrets.read_key(namespace, ref.name, ref.key) if ref else None
         except ObjectNotFoundError as error:
             return Condition.false(AgentCondition.MODEL_READY, Reason.SECRET_NOT_FOUND, f"spec.llm.{field}: {error}")
         except TransientError as error:

@@ -7,8 +7,8 @@ from cognitive_operator.api.llm import Fallback
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.errors import ObjectNotFoundError, TransientError
 from cognitive_operator.plan.agent import target_of
+from cognitive_operator.ports.kube import Secrets
 from cognitive_operator.ports.model import ModelProbe
-from cognitive_operator.reconcile.agent.model.api_key import Secrets
 from cognitive_operator.status.conditions import Condition
 
 
@@ -37,7 +37,7 @@ def _is_out_of_reach(agent: Agent, first: Condition) -> bool:
 async def _answers(secrets: Secrets, probe: ModelProbe, namespace: str, fallback: Fallback) -> bool:
     ref = fallback.api_key_secret_ref
     try:
-        key = await secrets.read_secret_key(namespace, ref.name, ref.key) if ref else None
+        key = await secrets.read_key(namespace, ref.name, ref.key) if ref else None
     except (ObjectNotFoundError, TransientError):
         return False
     return (await probe.check(target_of(fallback), key)).ok

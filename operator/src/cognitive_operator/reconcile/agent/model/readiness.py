@@ -44,7 +44,7 @@ class ModelReadiness:
             first = await self._ask(record, target_of(record.agent.spec.llm))
         else:
             first = await self._serve(record, vllm)
-        record.model = await with_fallbacks(self._deps.kube, self._deps.model, record.agent, first)
+        record.model = await with_fallbacks(self._deps.kube.secrets, self._deps.model, record.agent, first)
         record.model_at_s = now_s
 
     async def _serve(self, record: AgentRecord, vllm: ManagedVLLM) -> Condition:
@@ -66,7 +66,7 @@ class ModelReadiness:
         return replace(target, endpoint=f"http://{host}:{PORT}/v1")
 
     async def _ask(self, record: AgentRecord, target: ModelTarget) -> Condition:
-        key = await read_model_key(self._deps.kube, record.name[0], record.agent.spec.llm)
+        key = await read_model_key(self._deps.kube.secrets, record.name[0], record.agent.spec.llm)
         if isinstance(key, Condition):
             return key
         seen = await self._deps.model.check(target, key)
@@ -79,7 +79,7 @@ class ModelReadiness:
         llm, note = record.agent.spec.llm, record.server
         if record.model.is_true and note.proof == seen.proof and note.trial is not None:
             return check_trial(record.agent, found, note.trial)
-        key = await read_model_key(self._deps.kube, record.name[0], llm)
+        key = await read_model_key(self._deps.kube.secrets, record.name[0], llm)
         if isinstance(key, Condition):
             return key
         trial = await self._deps.model.infer(target, llm.model, key, llm.timeout_seconds)
