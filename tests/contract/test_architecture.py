@@ -65,6 +65,12 @@ def test_the_layers_are_all_modules_and_packages_on_disk(package: str) -> None:
     assert sorted(drawn) == sorted(modules(package))
 
 
+@pytest.mark.parametrize("part", ["operator", "runtime"])
+def test_the_layers_in_contributing_are_those_of_the_contract(part: str) -> None:
+    (line,) = re.findall(rf"^- {part}: `(.*)`$", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [names(layer) for layer in line.split(">")] == contracts()[f"cognitive_{part}"]
+
+
 def test_every_path_on_the_page_exists() -> None:
     assert len(paths()) > 10
     assert [path for path in paths() if not (ROOT / path).exists() and not (OPERATOR / path).exists()] == []
