@@ -64,7 +64,7 @@ class AttemptFacts:
     lease: LeaseFacts | None = None
     """Read together with the claim; None: not read, or there is no claim."""
     claim_fault: str = ""
-    """Why the claim cannot be parsed; empty: it can."""
+    """Error of parsing the claim; empty: there is none."""
     claim: Reading[Claim] | None = None
     second_claim: Reading[Claim] | None = None
     job: Reading[RayJob] | None = None

@@ -33,7 +33,7 @@ def absent(source: InputSource, what: str) -> InputNotReadyError:
 
 def unreadable(source: InputSource, what: str) -> InputNotReadyError:
     """Return the wait for the correction of an invalid value."""
-    return _held(source, Reason.INPUT_INVALID, f"{what}; the task waits until it is mended.")
+    return _held(source, Reason.INPUT_INVALID, f"{what}; the task waits until it is corrected.")
 
 
 def forbidden(source: InputSource, what: str) -> InputNotReadyError:

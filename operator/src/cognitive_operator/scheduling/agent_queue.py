@@ -123,7 +123,7 @@ class AgentQueue:
         if self._share.is_full:
             there = f"{self._share.bound} attempts run on the agent's Ray cluster, all that may"
             return f"{there}; its agents take turns by spec.queue.weight."
-        return "Others go first."
+        return "Other tasks start before this one."
 
     @property
     def weight(self) -> int:

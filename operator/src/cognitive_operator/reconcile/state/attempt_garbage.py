@@ -1,4 +1,4 @@
-"""What an attempt leaves behind, to be removed."""
+"""Requests, claims, objects and jobs of attempts that are to be removed."""
 
 from dataclasses import dataclass
 
@@ -20,4 +20,4 @@ class AttemptGarbage:
     is_input: bool = False
     """True: only the object with the input is deleted."""
     is_job: bool = False
-    """True: the attempt had a Ray job of its own. A claim may tell that too."""
+    """True: the attempt had a Ray job of its own. Its claim may say so too."""

@@ -90,7 +90,7 @@ class AttemptCleanup:
         if not garbage.is_gone:
             return None
         if claim is not None and claim.mode == "Job" and not garbage.is_job:
-            self.add(replace(garbage, is_job=True))  # only the claim, which is deleted next, tells that there is a job
+            self.add(replace(garbage, is_job=True))  # only the claim, deleted next, names a job
             return None
         await broker.claims.purge(key)
         for name in (object_name(key), input_name(key)):

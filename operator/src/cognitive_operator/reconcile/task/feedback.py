@@ -13,7 +13,7 @@ from cognitive_operator.status.conditions import Condition
 
 
 class AgentFeedback:
-    """Reports to an agent's record what the end of an attempt tells about the agent."""
+    """Updates an agent's record by the end of an attempt: credentials and usage."""
 
     def __init__(self, index: Index, intake: Intake, clocks: Clocks) -> None:
         self._index = index

@@ -1,4 +1,4 @@
-"""The result of a finished task, wherever it is kept."""
+"""Reads the result of a finished task from its status or from the object bucket."""
 
 import hashlib
 import json
@@ -14,10 +14,10 @@ from cognitive_operator.ports.kube import Body
 
 
 async def result_of(body: Body, objects: ObjectReader) -> dict[str, Any]:
-    """Return a task's result: from its status, or from the object that its status names, checked against that.
+    """Return a task's result: from its status, or from the object that its status names, verified by size and hash.
 
     Raises:
-        ResultError: There is none, or another one than the status tells of. Not worth a retry.
+        ResultError: There is no result, or it does not match the status. Do not retry.
         BrokerUnavailableError: Retry.
     """
     place = f"task {body['metadata']['namespace']}/{body['metadata']['name']}"

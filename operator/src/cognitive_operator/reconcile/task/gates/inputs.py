@@ -178,7 +178,7 @@ class InputGate:
 def _expect_allowed(source: InputSource, place: str, secret: Body) -> None:
     """Require the label by which a Secret's owner allows tasks to read it: their authors may have no right to it."""
     if (secret["metadata"].get("labels") or {}).get(INPUT_LABEL) != "allowed":
-        what = f"{place} may not be an input: whoever owns it must give it the label {INPUT_LABEL}=allowed"
+        what = f"{place} may not be an input: its owner must give it the label {INPUT_LABEL}=allowed"
         raise held.forbidden(source, what)
 
 
