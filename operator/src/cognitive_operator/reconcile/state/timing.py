@@ -31,7 +31,6 @@ class Timing:
     """Pause before another try to list objects or requests at the start."""
     schedule_retry_s: float = 5.0
     """Pause before another try to list the schedules."""
-    queue_metrics_every_s: float = 5.0
     response_wait_s: float = 5.0
     """Longest wait of one fetch of responses."""
     response_retry_s: float = 1.0
