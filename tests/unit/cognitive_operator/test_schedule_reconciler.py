@@ -1,5 +1,6 @@
 """Runs start when they are due, once each, whatever stops the operator and whatever its clock says."""
 
+import asyncio
 import copy
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cognitive_operator.api.names import SCHEDULE_KIND, SCHEDULE_PLURAL
 from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule
 from cognitive_operator.errors import ApiUnavailableError, ConflictError, ObjectInvalidError, ObjectNotFoundError
@@ -15,6 +17,8 @@ from cognitive_operator.plan.schedule import LOOK_AGAIN_S, plan_schedule, surplu
 from cognitive_operator.ports.kube import Identity, KubeEvent, ObjectRef
 from cognitive_operator.reconcile.schedule.reconciler import ScheduleReconciler
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.timing import Timing
+from cognitive_operator.reconcile.status_writer import StatusWriter
 from cognitive_operator.status.conditions import merge_patch
 
 MADE = datetime(2026, 11, 21, 6, 0, 10, tzinfo=UTC)
@@ -213,15 +217,11 @@ class Cluster:
         return [name for name, task in self.tasks.items() if "status" not in task]
 
 
-class Resync:
-    """All objects are listed; the watch brings what a test says."""
+class Intake:
+    """Stores tasks and enqueues none."""
 
     def __init__(self, index: Index) -> None:
-        self.synced = self
         self.index = index
-
-    def is_set(self) -> bool:
-        return True
 
     def upsert_task(self, body: dict[str, Any]) -> None:
         self.index.upsert_task(body, 0.0)
@@ -232,7 +232,14 @@ class Operator:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster, self.index = cluster, Index()
-        self.schedules = ScheduleReconciler(cluster, self.index, Resync(self.index))  # type: ignore[arg-type]
+        synced = asyncio.Event()
+        synced.set()
+        outside: Any = cluster
+        intake: Any = Intake(self.index)
+        writer = StatusWriter(outside, outside, SCHEDULE_KIND, SCHEDULE_PLURAL)
+        self.schedules = ScheduleReconciler(
+            outside, writer, outside, self.index.runs, intake, synced=synced, timing=Timing()
+        )
         self.schedules._queue.add = lambda _: None  # type: ignore[method-assign]
         self.watch()
 
@@ -243,7 +250,7 @@ class Operator:
             self.index.remove_task(uid)
         for task in there.values():
             self.index.upsert_task(task, 0.0)
-        self.schedules.take(self.cluster.body)
+        self.schedules.upsert(self.cluster.body)
 
     async def look(self) -> float | None:
         self.watch()

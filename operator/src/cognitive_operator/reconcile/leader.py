@@ -1,90 +1,122 @@
-"""Lets an engine work while this process is the one of its peers that does, and nobody otherwise.
+"""Runs the engine only while this process is the leader.
 
-Two engines at once would do no harm: no attempt is executed twice and no status is overwritten, because requests,
-claims and status writes are conditional. It would only be twice the work.
+Two engines at once would do no harm: requests, claims and status writes are conditional, so no attempt is executed
+twice and no status is overwritten. They would only double the work.
 """
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import datetime
-from typing import Final
 
 from cognitive_operator.errors import CognitiveOperatorError
 from cognitive_operator.plan.leader import Candidate, is_leader
-from cognitive_operator.ports.kube import Body
+from cognitive_operator.ports.clock import Clock
+from cognitive_operator.ports.kube import Body, Peerings
+from cognitive_operator.ports.telemetry import Metrics
 from cognitive_operator.reconcile.engine import Engine
-from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
 
 logger = logging.getLogger(__name__)
-LOOK_EVERY_S: Final = 2.0
+
+
+class Peering:
+    """The peering object through which operators know of each other.
+
+    Without a name, or while the object does not exist, this process is the leader.
+    """
+
+    def __init__(self, peerings: Peerings, clock: Clock, me: Candidate, name: str | None) -> None:
+        self._peerings = peerings
+        self._clock = clock
+        self._name = name
+        self.me = me
+
+    async def is_leader(self) -> bool:
+        """Tell whether this process is the leader.
+
+        Raises:
+            CognitiveOperatorError: The peering cannot be read, so that the leader is not known.
+        """
+        records = await self._peerings.get(self._name) if self._name else None
+        return records is None or is_leader(self.me, records, datetime.fromisoformat(self._clock.now()))
 
 
 class LeaderElection:
-    """Takes in objects on behalf of the engine, as long as there is one.
+    """Runs a new engine whenever this process becomes the leader, and passes watch events to it.
 
-    ``peering`` names the object by which operators know of each other. Without it, or while that does not exist, this
-    one works.
+    Args:
+        peering: Tells whether this process is the leader.
+        metrics: Shows that.
+        lag: Learns what the watches bring.
+        new_engine: Makes an engine.
+        check_every_s: Interval at which the peering is read.
     """
 
-    def __init__(self, deps: Deps, me: Candidate, peering: str | None) -> None:
-        self._deps = deps
-        self._me = me
+    def __init__(
+        self,
+        peering: Peering,
+        metrics: Metrics,
+        lag: WatchLag,
+        new_engine: Callable[[], Engine],
+        check_every_s: float,
+    ) -> None:
         self._peering = peering
+        self._metrics = metrics
+        self._lag = lag
+        self._new_engine = new_engine
+        self._check_every_s = check_every_s
         self._engine: Engine | None = None
         self._is_leading = False
-        self._lag = WatchLag(deps.clock)
 
     async def run(self) -> None:
-        """Run until cancelled: an engine whenever this process leads, a new one each time."""
+        """Run until cancelled."""
+        identity = self._peering.me.identity
         while True:
             await self._wait_until(leading=True)
-            logger.info("works", extra={"identity": self._me.identity})
-            await self._work()
-            logger.info("stands by: another operator works", extra={"identity": self._me.identity})
+            logger.info("became leader", extra={"identity": identity})
+            await self._lead()
+            logger.info("standing by: another operator is the leader", extra={"identity": identity})
 
-    async def _work(self) -> None:
-        """Let an engine work until another operator leads; raises what the engine raises."""
-        self._engine = engine = Engine(self._deps, self._lag)
+    async def _lead(self) -> None:
+        """Run an engine until another operator is the leader; raises what the engine raises."""
+        self._engine = engine = self._new_engine()
         try:
             async with asyncio.TaskGroup() as group:
-                working = group.create_task(engine.run(), name="engine")
+                running = group.create_task(engine.run(), name="engine")
                 await self._wait_until(leading=False)
-                working.cancel()
+                running.cancel()
         finally:
             self._engine = None
             self._lag.reset()
 
     async def _wait_until(self, *, leading: bool) -> None:
         while True:
-            await self._look()
-            self._deps.metrics.set_leader(is_leader=self._is_leading)
+            await self._check()
+            self._metrics.set_leader(is_leader=self._is_leading)
             if self._is_leading == leading:
                 return
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(self._check_every_s)
 
-    async def _look(self) -> None:
-        """Find out who leads; while nobody can tell, it stays as it is."""
+    async def _check(self) -> None:
+        """Read the peering; while that fails, the leader stays the same."""
         try:
-            records = await self._deps.kube.peerings.get(self._peering) if self._peering else None
+            self._is_leading = await self._peering.is_leader()
         except CognitiveOperatorError:
             return
-        self._is_leading = records is None or is_leader(
-            self._me, records, datetime.fromisoformat(self._deps.clock.now())
-        )
 
-    def take(self, plural: str, body: Body) -> None:
-        """An object exists and is now so. The watches may tell it before the engine works."""
+    def upsert(self, plural: str, body: Body) -> None:
+        """Take in an object as it is now; watches may report it before the engine runs."""
         self._lag.brought(body)
         if self._engine is not None:
-            self._engine.take(plural, body)
+            self._engine.upsert(plural, body)
 
-    def lose(self, plural: str, body: Body) -> None:
-        """An object is deleted."""
+    def delete(self, plural: str, body: Body) -> None:
+        """Forget a deleted object."""
         self._lag.lost(body["metadata"]["uid"])
         if self._engine is not None:
-            self._engine.lose(plural, body)
+            self._engine.delete(plural, body)
 
     def watch_lag_s(self) -> float:
-        """Return for how long a change is known that no watch has brought."""
+        """Return the watch lag in seconds."""
         return self._lag.seconds()

@@ -18,11 +18,11 @@ from cognitive_operator.plan.usage import (
     skipped,
     task_attempts,
 )
+from cognitive_operator.plan.verified_response import verified
 from cognitive_operator.ports.broker import RetainedResponse
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord
-from cognitive_operator.reconcile.task.inbox import verified
 
 logger = logging.getLogger(__name__)
 PAGE: Final = 32
