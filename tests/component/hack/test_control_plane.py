@@ -100,7 +100,7 @@ class CommandLine:
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             with contextlib.suppress(OSError):
                 lines.append(path.read_text().replace("\0", " "))
-        return [line for line in lines if marker in line and "guard.py" not in line]
+        return [line for line in lines if marker in line and "supervisor.py" not in line]
 
 
 @pytest.mark.parametrize(
