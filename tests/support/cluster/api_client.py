@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from ssl import SSLEOFError
 from threading import Lock
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -18,6 +19,8 @@ Body = dict[str, Any]
 GROUP = "/apis/cognitive.seedcore.io/v1alpha1"
 START_TIMEOUT_S = 20.0
 REQUEST_TIMEOUT_S = 20.0
+CLOSED_BY_SERVER = (ConnectionError, SSLEOFError)
+"""The API server closes a connection that was idle for 90 s; by TLS, a request with a body meets SSLEOFError."""
 MERGE_PATCH = "application/merge-patch+json"
 STRICT = {"fieldValidation": "Strict"}
 """Refuse an unknown field, as kubectl asks the API server to do by default."""
@@ -102,9 +105,9 @@ class ApiClient:
             return self._exchange(request)
         except (HTTPException, OSError) as error:
             self._connection.close()
-            if not (reused and isinstance(error, ConnectionError)):
+            if not (reused and isinstance(error, CLOSED_BY_SERVER)):
                 raise
-        return self._exchange(request)  # the server had closed an idle connection
+        return self._exchange(request)
 
     def _exchange(self, request: Request) -> tuple[HTTPResponse, bytes]:
         body = None if request.body is None else json.dumps(request.body, ensure_ascii=False).encode()
