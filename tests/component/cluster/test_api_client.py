@@ -11,20 +11,23 @@ import pytest
 
 from controlplane.certificates import Authority
 from support.builders.crd_objects import agent
+from support.cluster import api_client
 from support.cluster.api_client import ApiClient, ApiError, Namespace
 
 pytestmark = pytest.mark.component
+BUSY = b'{"kind":"Status","code":429,"message":"storage is (re)initializing"}'
 REFUSED = b'{"kind":"Status","code":422,"message":"spec.role: Required value"}'
 
 
 class Server(HTTPServer):
-    """Answers GET by ``{}`` and POST by ``answer``; it closes each connection after one answer, without a warning."""
+    """Gives the next of ``answers`` to GET, the last one for ever, and ``answer`` to POST; then it disconnects."""
 
     answer = (201, b"{}")
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[str] = []
+        self.answers = [(200, b'{"kind":"APIVersions"}')]
 
     def secure(self, authority: Authority) -> None:
         """Serve by TLS."""
@@ -41,8 +44,9 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        """Answer by an empty object."""
-        self._send(200, b"{}")
+        """Give the next answer of the server."""
+        answers = self.server.answers
+        self._send(*(answers.pop(0) if len(answers) > 1 else answers[0]))
 
     def do_POST(self) -> None:
         """Read the body and give the answer of the server."""
@@ -111,8 +115,23 @@ def test_an_object_that_is_accepted_was_not_refused(home: Namespace) -> None:
 
 def test_a_connection_that_the_server_closed_is_opened_again(home: Namespace, server: Server) -> None:
     for _ in range(3):
-        assert home.api.get("/version") == {}
-    assert server.asked == ["GET /version"] * 3
+        assert home.api.get("/api") == {"kind": "APIVersions"}
+    assert server.asked == ["GET /api"] * 3
+
+
+def test_a_busy_api_server_is_asked_again(home: Namespace, server: Server) -> None:
+    server.answers[:0] = [(429, BUSY), (429, BUSY)]
+    assert home.api.get("/api") == {"kind": "APIVersions"}
+    assert server.asked == ["GET /api"] * 3
+
+
+def test_an_api_server_that_stays_busy_is_told(
+    home: Namespace, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_client, "BUSY_S", 0.1)
+    server.answers = [(429, BUSY)]
+    with pytest.raises(AssertionError, match=r"GET /api: 429 storage is \(re\)initializing"):
+        home.api.get("/api")
 
 
 def test_a_request_with_a_body_is_sent_again_by_tls(home_by_tls: Namespace, server: Server) -> None:

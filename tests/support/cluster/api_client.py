@@ -3,7 +3,7 @@
 import atexit
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from ssl import SSLEOFError
 from threading import Lock
@@ -14,11 +14,15 @@ from controlplane import ControlPlane, Kubectl
 from servers.ports import free_ports
 from servers.probe import http_ok
 from servers.process import ChildProcess, Command
+from support.eventually import eventually
 
 Body = dict[str, Any]
 GROUP = "/apis/cognitive.seedcore.io/v1alpha1"
 START_TIMEOUT_S = 20.0
 REQUEST_TIMEOUT_S = 20.0
+BUSY_S = 20.0
+TOO_MANY_REQUESTS = 429
+"""The API server says so too while it prepares the storage of a new kind; kubectl sends the request again."""
 CLOSED_BY_SERVER = (ConnectionError, SSLEOFError)
 """The API server closes a connection that was idle for 90 s; by TLS, a request with a body meets SSLEOFError."""
 MERGE_PATCH = "application/merge-patch+json"
@@ -83,9 +87,9 @@ class ApiClient:
 
         Raises:
             ApiError: The API server refuses it, or the object does not exist.
+            AssertionError: The API server is too busy for longer than BUSY_S.
         """
-        with self._lock:
-            answer, content = self._send(request)
+        answer, content = eventually(partial(self._answer, request), BUSY_S, 0.2)
         if answer.status >= 300:
             raise ApiError(request, answer.status, _message(content))
         found: Body = json.loads(content)
@@ -98,6 +102,12 @@ class ApiClient:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+    def _answer(self, request: Request) -> tuple[HTTPResponse, bytes]:
+        with self._lock:
+            answer, content = self._send(request)
+        assert answer.status != TOO_MANY_REQUESTS, ApiError(request, answer.status, _message(content))
+        return answer, content
 
     def _send(self, request: Request) -> tuple[HTTPResponse, bytes]:
         reused = self._connection.sock is not None
