@@ -20,9 +20,11 @@ from servers.errors import ServerMissingError
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ray_head import RayHead
+from support.cluster.api_client import ApiClient, Request
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[1]
+NAMESPACES = "/api/v1/namespaces"
 OPERATOR = pytest.StashKey[OperatorProcess]()
 
 
@@ -38,6 +40,14 @@ def control_plane() -> Iterator[ControlPlane]:
     """A kube-apiserver with RBAC and an audit log, etcd and the controller manager."""
     with _start(_control_plane) as plane:
         yield plane
+
+
+@pytest.fixture(scope="session")
+def api(control_plane: ControlPlane) -> Iterator[ApiClient]:
+    """The Kubernetes API as the cluster's administrator, over one connection."""
+    client = ApiClient.of_plane(control_plane)
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="session")
@@ -89,13 +99,13 @@ def without_operator(pytestconfig: pytest.Config) -> Iterator[None]:
 
 
 @pytest.fixture
-def namespace(control_plane: ControlPlane, request: pytest.FixtureRequest) -> Iterator[str]:
+def namespace(api: ApiClient, request: pytest.FixtureRequest) -> Iterator[str]:
     """A new namespace, named after the test."""
     slug = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:40].rstrip("-")
     name = f"{slug}-{uuid.uuid4().hex[:8]}"
-    control_plane.kubectl("create", "namespace", name)
+    api(Request("POST", NAMESPACES, {"metadata": {"name": name}}))
     yield name
-    control_plane.kubectl("delete", "namespace", name, "--wait=false")
+    api(Request("DELETE", f"{NAMESPACES}/{name}"))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from servers.ports import free_ports
 from servers.probe import http_ok
 from servers.process import ChildProcess, Command, environment
 
-SUPPORT = Path(__file__).parents[2] / "tests" / "support"
+TESTS = Path(__file__).parents[2] / "tests"
 TEXT_CHARS = 1000
 """Two texts of this length make a result of 2 KiB."""
 SLOW = "slow"
@@ -27,8 +27,8 @@ class InstantModel:
 
     def __init__(self, log_path: Path) -> None:
         (self._port,) = free_ports(1)
-        argv = [sys.executable, "-m", "scripted_model", "--port", str(self._port)]
-        path = os.pathsep.join([str(SUPPORT), os.environ.get("PYTHONPATH", "")])
+        argv = [sys.executable, "-m", "support.servers.scripted_model", "--port", str(self._port)]
+        path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
         self._process = ChildProcess(Command("scripted model", argv, log_path, environment(PYTHONPATH=path)))
 
     @property

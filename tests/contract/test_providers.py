@@ -6,7 +6,7 @@ import pytest
 
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS, Provider
 from cognitive_runtime.llm_config import PROVIDERS
-from crd_schema import fields, part
+from support.builders.crd_schema import fields, part
 
 SPEC = dict(fields(part("CognitiveAgent", "spec")))
 

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 import pytest
 
 from cognitive_operator.desired.broker_rights import OFFERED, TOLD, broker_rights
-from wire_rights import rights_of
+from support.rights.wire import rights_of
 
 UID = "0b9f6e5e-8f3c-4c55-9a5e-111111111111"
 

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from audit_rights import Audit, audit_of
-from cognitive_objects import Cluster, agent
 from controlplane import Kubectl
-from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ray_head import RayHead
+from support.builders.cognitive_objects import Cluster, agent
+from support.rights.used import Audit, audit_of
+from support.servers.scripted_model import ScriptedModel
 
 RBAC = Path(__file__).parents[2] / "docs" / "operations" / "rbac.yaml"
 NAMESPACE = "cognitive-system"

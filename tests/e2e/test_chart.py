@@ -7,12 +7,12 @@ from typing import Protocol
 import pytest
 import yaml
 
-from chart_release import NARROW, WIDE, Release
-from cognitive_objects import agent, task
 from controlplane import Kubectl
-from eventually import eventually
 from helm import Helm, find_helm
-from rights import own_rights, rights_in
+from support.builders.cognitive_objects import agent, task
+from support.cluster.chart_release import NARROW, WIDE, Release
+from support.eventually import eventually
+from support.rights.granted import own_rights, rights_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from cognitive_objects import Cluster
-from managed_agents import READY_S, need_vllm, restrict, thinker
+from support.builders.cognitive_objects import Cluster
+from support.builders.managed_agents import READY_S, need_vllm, restrict, thinker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

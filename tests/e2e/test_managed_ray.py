@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from cognitive_objects import Cluster, agent, task
-from eventually import eventually
-from managed_agents import POD, need_kuberay, ray_cluster, restrict
-from scripted_model import ScriptedModel
+from support.builders.cognitive_objects import Cluster, agent, task
+from support.builders.managed_agents import POD, need_kuberay, ray_cluster, restrict
+from support.eventually import eventually
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from audit_rights import Audit
-from rights import rights_in
+from support.rights.granted import rights_in
+from support.rights.used import Audit
 
 pytestmark = [pytest.mark.e2e]
 

@@ -5,12 +5,12 @@ from functools import partial
 
 import pytest
 
-from cognitive_objects import API_VERSION, INPUTS, Cluster, agent, task
-from eventually import eventually
-from ray_submissions import RaySubmissions
-from scripted_model import ScriptedModel
 from servers.operator import OperatorProcess
 from servers.ray_head import RayHead
+from support.builders.cognitive_objects import API_VERSION, INPUTS, Cluster, agent, task
+from support.cluster.ray_submissions import RaySubmissions
+from support.eventually import eventually
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from chart_release import NARROW, Release, make_namespace
-from cognitive_objects import INPUTS, Cluster
-from eventually import eventually
 from helm import Helm, find_helm
-from managed_agents import MODEL, READY_S, need_kuberay, need_vllm, ray_cluster, thinker
-from whole_way import OWNER, WholeWay
+from support.builders.cognitive_objects import INPUTS, Cluster
+from support.builders.managed_agents import MODEL, READY_S, need_kuberay, need_vllm, ray_cluster, thinker
+from support.cluster.chart_release import NARROW, Release, make_namespace
+from support.cluster.whole_way import OWNER, WholeWay
+from support.eventually import eventually
 
 ROUNDS = int(os.environ.get("E2E_ROUNDS", "2"))
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420 + 150 * ROUNDS)]

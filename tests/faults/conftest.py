@@ -7,13 +7,13 @@ from contextlib import ExitStack
 import pytest
 
 from controlplane import ControlPlane
-from fault_invariants import broken
-from fault_stream import StreamAdmin
-from fault_system import HOME, FaultSystem, Servers, is_quick
-from fault_trial import Debts, Measured, Tell, Trial
-from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.ray_head import RayHead
+from support.faults.invariants import broken
+from support.faults.stream import StreamAdmin
+from support.faults.system import HOME, FaultSystem, Servers, is_quick
+from support.faults.trial import Debts, Measured, Tell, Trial
+from support.servers.scripted_model import ScriptedModel
 
 PASSED = pytest.StashKey[bool]()
 FIGURES = pytest.StashKey[list[str]]()

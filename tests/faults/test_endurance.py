@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from eventually import eventually
-from executor_processes import executor_pids
-from fault_invariants import AGENT
-from fault_load import Load, recovery_s, running
-from fault_system import HOME, FaultSystem, is_quick
-from fault_trial import Measured, Trial
+from support.cluster.executor_processes import executor_pids
+from support.eventually import eventually
+from support.faults.invariants import AGENT
+from support.faults.load import Load, recovery_s, running
+from support.faults.system import HOME, FaultSystem, is_quick
+from support.faults.trial import Measured, Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1500)]
 BETWEEN_KILLS_S = 20.0

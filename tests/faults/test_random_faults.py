@@ -5,10 +5,10 @@ import random
 
 import pytest
 
-from fault_disturbances import play, sequence
-from fault_load import Load, running
-from fault_system import FaultSystem, is_quick
-from fault_trial import Measured, Trial
+from support.faults.disturbances import play, sequence
+from support.faults.load import Load, running
+from support.faults.system import FaultSystem, is_quick
+from support.faults.trial import Measured, Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 ROUNDS = 3

@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from eventually import eventually
-from fault_admin import GROUP
-from fault_invariants import AGENT, TASK
-from fault_switch import Call, Fault, Reply, to
-from fault_system import API, HOME, ROOT, FaultSystem, is_quick
-from fault_trial import Measured, Tell, Trial
+from support.eventually import eventually
+from support.faults.admin import GROUP
+from support.faults.invariants import AGENT, TASK
+from support.faults.switch import Call, Fault, Reply, to
+from support.faults.system import API, HOME, ROOT, FaultSystem, is_quick
+from support.faults.trial import Measured, Tell, Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 RELIST_WITHIN_S = 80.0

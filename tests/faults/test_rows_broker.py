@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from eventually import eventually
-from fault_evidence import Body
-from fault_invariants import AGENT
-from fault_stream import REQUESTS, RESPONSES, StreamAdmin
-from fault_system import HOME, FaultSystem, is_quick
-from fault_trial import Measured, Tell, Trial
-from leftovers import on_ray
+from support.cluster.leftovers import on_ray
+from support.eventually import eventually
+from support.faults.evidence import Body
+from support.faults.invariants import AGENT
+from support.faults.stream import REQUESTS, RESPONSES, StreamAdmin
+from support.faults.system import HOME, FaultSystem, is_quick
+from support.faults.trial import Measured, Tell, Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from eventually import eventually
-from executor_processes import executor_pids
-from fault_evidence import Body
-from fault_invariants import AGENT
-from fault_switch import Fault, to
-from fault_system import HOME, RAY, FaultSystem
-from fault_trial import Measured, Tell, Trial
-from leftovers import on_ray
 from servers.ray_head import RayHead
+from support.cluster.executor_processes import executor_pids
+from support.cluster.leftovers import on_ray
+from support.eventually import eventually
+from support.faults.evidence import Body
+from support.faults.invariants import AGENT
+from support.faults.switch import Fault, to
+from support.faults.system import HOME, RAY, FaultSystem
+from support.faults.trial import Measured, Tell, Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 NOTICED_WITHIN_S = 30.0

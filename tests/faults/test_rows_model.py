@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from fault_evidence import Sighting
-from fault_invariants import AGENT
-from fault_stream import StreamAdmin
-from fault_system import HOME, FaultSystem
-from fault_trial import Measured, Trial
+from support.faults.evidence import Sighting
+from support.faults.invariants import AGENT
+from support.faults.stream import StreamAdmin
+from support.faults.system import HOME, FaultSystem
+from support.faults.trial import Measured, Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 ONE_RETRY = {"maxRetries": 1, "backoffSeconds": 0}

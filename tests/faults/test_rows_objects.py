@@ -9,14 +9,14 @@ import pytest
 
 from bench.observe import resident_mb
 from controlplane import KubectlError
-from eventually import eventually
-from fault_admin import path_of
-from fault_evidence import Body
-from fault_invariants import AGENT, TASK
-from fault_switch import Fault, to
-from fault_system import HOME, RAY, FaultSystem
-from fault_trial import Measured, Tell, Trial
-from leftovers import on_broker, on_ray
+from support.cluster.leftovers import on_broker, on_ray
+from support.eventually import eventually
+from support.faults.admin import path_of
+from support.faults.evidence import Body
+from support.faults.invariants import AGENT, TASK
+from support.faults.switch import Fault, to
+from support.faults.system import HOME, RAY, FaultSystem
+from support.faults.trial import Measured, Tell, Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 RELEASED_WITHIN_S = 30.0

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from eventually import eventually
-from fault_invariants import AGENT
-from fault_kills import SIDES, Kills, kill_at_every_write, writes_for_agents
-from fault_switch import Fault, to
-from fault_system import BROKER, HOME, FaultSystem
-from fault_trial import Measured, Trial
 from servers.operator import OperatorProcess
+from support.eventually import eventually
+from support.faults.invariants import AGENT
+from support.faults.kills import SIDES, Kills, kill_at_every_write, writes_for_agents
+from support.faults.switch import Fault, to
+from support.faults.system import BROKER, HOME, FaultSystem
+from support.faults.trial import Measured, Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 

@@ -6,13 +6,13 @@ from collections import Counter
 
 import pytest
 
-from eventually import eventually
-from fault_evidence import Body
-from fault_invariants import AGENT, TASK
-from fault_stream import RESPONSES, Message, StreamAdmin, signed
-from fault_switch import Fault, to
-from fault_system import HOME, WORKERS, FaultSystem
-from fault_trial import Tell, Trial
+from support.eventually import eventually
+from support.faults.evidence import Body
+from support.faults.invariants import AGENT, TASK
+from support.faults.stream import RESPONSES, Message, StreamAdmin, signed
+from support.faults.switch import Fault, to
+from support.faults.system import HOME, WORKERS, FaultSystem
+from support.faults.trial import Tell, Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 DROPPED = "cognitive_operator_results_dropped_total"

@@ -125,14 +125,12 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     kube = KubeApi(client, config.watch_namespaces)
     events = await stack.enter_async_context(EventRecorder(kube, lambda: metrics.count("events_dropped")))
     clock = SystemClock()
-    broker = NatsBroker(NatsSettings(config.nats_url, config.nats_creds), clock)
-    await broker.start()
-    stack.push_async_callback(broker.close)
+    broker = await stack.enter_async_context(NatsBroker(NatsSettings(config.nats_url, config.nats_creds), clock))
     accounts = _accounts(config, stack)
     ray = RayJobsHttp(await stack.enter_async_context(HttpClient(proxies=False)))
     model = ModelEndpoint(await stack.enter_async_context(HttpClient(proxies=True)))
     master_key = await _signing_key(kube, config)
-    await broker.wait_known(BROKER_KNOWN_WITHIN_S)
+    await broker.connection.wait_determined(BROKER_KNOWN_WITHIN_S)
     return Deps(
         kube=kube,
         children=KubeChildren(client),

@@ -9,7 +9,7 @@ from typing import Any, Final
 from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.adapters.nats.connection import NatsConnection, NatsSettings
 from cognitive_operator.adapters.nats.jetstream import JetStream
-from cognitive_operator.adapters.nats.objects import read_object
+from cognitive_operator.adapters.nats.object_bucket import read_object
 from cognitive_operator.api.names import TASK_PLURAL
 from cognitive_operator.config import Config
 from cognitive_operator.errors import ObjectNotFoundError
@@ -48,7 +48,7 @@ class _Objects:
 
     settings: NatsSettings
 
-    async def read_object(self, bucket: str, name: str) -> bytes:
+    async def read(self, bucket: str, name: str) -> bytes:
         async with _connected(self.settings) as connection:
             return await read_object(JetStream(connection), bucket, name)
 

@@ -14,12 +14,12 @@ import nats
 import nats.errors
 import pytest
 
-from fault_http_proxy import HttpProxy, Upstream
-from fault_loop import LoopThread
-from fault_nats_proxy import NatsProxy
-from fault_switch import Call, Fault, Reply, Switchboard, to
-from scripted_model import ScriptedModel
 from servers.nats import NatsServer
+from support.faults.http_proxy import HttpProxy, Upstream
+from support.faults.loop import LoopThread
+from support.faults.nats_proxy import NatsProxy
+from support.faults.switch import Call, Fault, Reply, Switchboard, to
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(30)]
 

@@ -12,8 +12,8 @@ import nats
 import pytest
 
 from cognitive_operator.adapters.nats.accounts import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
-from nats_accounts import full_resolver, serve
 from servers.nats import NatsServer
+from support.servers.nats_accounts import full_resolver, serve
 
 pytestmark = pytest.mark.component
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from controlplane import ControlPlane, Kubectl, KubectlError
-from eventually import eventually
+from support.eventually import eventually
 
 pytestmark = pytest.mark.component
 

@@ -33,7 +33,7 @@ def run_pytest(directory: Path, content: str, **env: str) -> str:
     """Run a test file and return what pytest printed."""
     file = directory / "test_inner.py"
     file.write_text(content)
-    paths = os.pathsep.join(str(ROOT / part) for part in ("tests", "hack", "tests/support"))
+    paths = os.pathsep.join(str(ROOT / part) for part in ("tests", "hack"))
     argv = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "-p", "conftest", str(file)]
     argv += ["-p", "no:cacheprovider"]
     inherited = {name: value for name, value in os.environ.items() if name not in ("CI", "KUBEBUILDER_ASSETS")}

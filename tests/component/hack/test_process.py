@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from eventually import eventually
 from servers.errors import ServerError
 from servers.process import ChildProcess, Command
+from support.eventually import eventually
 
 pytestmark = pytest.mark.component
 

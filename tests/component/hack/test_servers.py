@@ -10,9 +10,9 @@ from typing import Any
 import nats
 import pytest
 
-from eventually import eventually
 from servers.nats import NatsServer
 from servers.ray_head import RayHead
+from support.eventually import eventually
 
 pytestmark = pytest.mark.component
 

@@ -1,6 +1,7 @@
 """A nats-server of the test's own, which it may stop and empty, a broker on it, and the other side's client."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,9 @@ from nats.js import JetStreamContext
 from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.connection import NatsSettings
-from eventually import eventually_async
-from http_double import HttpDouble
 from servers.nats import NatsServer
+from support.eventually import eventually_async
+from support.servers.http_double import HttpDouble
 
 NewBroker = Callable[[NatsSettings], Awaitable[NatsBroker]]
 
@@ -27,17 +28,12 @@ def server(tmp_path: Path, nats_server: NatsServer) -> Iterator[NatsServer]:
 @pytest.fixture
 async def new_broker() -> AsyncIterator[NewBroker]:
     """Start brokers; they are closed after the test."""
-    started: list[NatsBroker] = []
+    async with AsyncExitStack() as stack:
 
-    async def start(settings: NatsSettings) -> NatsBroker:
-        broker = NatsBroker(settings, SystemClock())
-        started.append(broker)
-        await broker.start()
-        return broker
+        async def start(settings: NatsSettings) -> NatsBroker:
+            return await stack.enter_async_context(NatsBroker(settings, SystemClock()))
 
-    yield start
-    for broker in started:
-        await broker.close()
+        yield start
 
 
 @pytest.fixture
@@ -46,7 +42,7 @@ async def broker(server: NatsServer, new_broker: NewBroker) -> NatsBroker:
     made = await new_broker(NatsSettings(server.url, timeout_s=2))
 
     async def connected() -> bool:
-        return made.is_connected
+        return made.connection.is_ready
 
     await eventually_async(connected, interval_s=0.01)
     return made

@@ -15,11 +15,11 @@ from nats.aio.client import Client
 from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.connection import NatsSettings
 from cognitive_operator.adapters.nats.identity import ACCOUNT, ANY, Identity, new_credentials
-from eventually import eventually_async
-from guarded_broker import GuardedBroker, guarded_broker, pull
 from servers.nats import NatsServer
-from wire_broker import Attempt, WireBroker
-from wire_rights import rights_of
+from support.eventually import eventually_async
+from support.rights.wire import rights_of
+from support.servers.guarded_broker import GuardedBroker, guarded_broker, pull
+from support.servers.wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
 NewBroker = Callable[[NatsSettings], Awaitable[NatsBroker]]
@@ -68,9 +68,9 @@ async def scene(tmp_path: Path, nats_server: NatsServer, new_broker: NewBroker) 
 
 async def _laid_out(operator: NatsBroker, agent: str) -> None:
     async def done() -> bool:
-        if operator.is_connected:
-            await operator.ensure_agent("default", agent)
-        return operator.is_connected
+        if operator.connection.is_ready:
+            await operator.agents.ensure("default", agent)
+        return operator.connection.is_ready
 
     await eventually_async(done)
 

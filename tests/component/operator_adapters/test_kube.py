@@ -21,7 +21,7 @@ from cognitive_operator.errors import (
 )
 from cognitive_operator.ports.kube import Body, Kube, KubeEvent, ObjectRef
 from controlplane import ControlPlane, Kubectl
-from http_double import HANG, HttpDouble, Reply
+from support.servers.http_double import HANG, HttpDouble, Reply
 
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("crds")]
 

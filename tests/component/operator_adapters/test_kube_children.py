@@ -16,8 +16,8 @@ from cognitive_operator.desired.child import child_manifest
 from cognitive_operator.errors import KindAbsentError, NameTakenError, ObjectInvalidError
 from cognitive_operator.ports.kube import Body, Children
 from controlplane import ControlPlane, Kubectl
-from operator_objects import agent_body
-from ray_cluster_kind import installed
+from support.builders.operator_objects import agent_body
+from support.cluster.ray_cluster_kind import installed
 
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("crds")]
 

@@ -5,7 +5,7 @@ import pytest
 from cognitive_operator.adapters.http_client import HttpClient
 from cognitive_operator.adapters.model.endpoint import ModelEndpoint
 from cognitive_operator.ports.model import ModelProbe, ModelTarget
-from http_double import HANG, HttpDouble, Reply
+from support.servers.http_double import HANG, HttpDouble, Reply
 
 pytestmark = pytest.mark.component
 

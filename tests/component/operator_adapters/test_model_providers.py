@@ -10,7 +10,7 @@ from cognitive_operator.adapters.model.endpoint import ModelEndpoint
 from cognitive_operator.adapters.model.url import models_url
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
 from cognitive_operator.ports.model import ModelProbe, ModelTarget
-from http_double import HttpDouble, Reply
+from support.servers.http_double import HttpDouble, Reply
 
 pytestmark = pytest.mark.component
 KEY = "sk-very-secret"

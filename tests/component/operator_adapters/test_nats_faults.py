@@ -15,8 +15,8 @@ from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.connection import NatsSettings
 from cognitive_operator.errors import BrokerUnavailableError
-from eventually import eventually_async
 from servers.nats import NatsServer
+from support.eventually import eventually_async
 
 pytestmark = pytest.mark.component
 
@@ -27,7 +27,7 @@ RESPONSE = "agent.response.completed.default.agent.task"
 
 async def connected(broker: NatsBroker, expected: bool = True) -> None:
     async def holds() -> bool:
-        return broker.is_connected is expected
+        return broker.connection.is_ready is expected
 
     await eventually_async(holds, interval_s=0.01)
 
@@ -60,12 +60,12 @@ async def test_whether_the_broker_is_there_is_known_when_it_has_answered(
     server: NatsServer, new_broker: NewBroker
 ) -> None:
     broker = await new_broker(NatsSettings(server.url))
-    await broker.wait_known(10.0)
-    assert broker.is_connected
+    await broker.connection.wait_determined(10.0)
+    assert broker.connection.is_ready
     server.stop()
     absent = await new_broker(NatsSettings(server.url))
-    await absent.wait_known(10.0)
-    assert absent.last_error
+    await absent.connection.wait_determined(10.0)
+    assert absent.connection.last_error
 
 
 async def test_a_broker_that_never_answers_is_not_waited_for_any_longer(
@@ -73,8 +73,8 @@ async def test_a_broker_that_never_answers_is_not_waited_for_any_longer(
 ) -> None:
     broker = await new_broker(NatsSettings(f"nats://127.0.0.1:{silent_port}"))
     async with asyncio.timeout(2.0):
-        await broker.wait_known(0.2)
-    assert not broker.is_connected
+        await broker.connection.wait_determined(0.2)
+    assert not broker.connection.is_ready
 
 
 async def test_an_absent_broker_is_waited_for(
@@ -83,23 +83,23 @@ async def test_an_absent_broker_is_waited_for(
     server.stop()
     broker = await asyncio.wait_for(new_broker(NatsSettings(server.url)), 3)
     await asyncio.sleep(2.5)
-    assert not broker.is_connected
-    assert broker.connected_since == float("inf")
-    assert server.url in str(broker.last_error)
-    assert "refused" in str(broker.last_error) or "Connect call failed" in str(broker.last_error)
+    assert not broker.connection.is_ready
+    assert broker.connection.ready_since_s == float("inf")
+    assert server.url in str(broker.connection.last_error)
+    assert "refused" in str(broker.connection.last_error) or "Connect call failed" in str(broker.connection.last_error)
     with pytest.raises(BrokerUnavailableError, match="Connect call failed"):
-        await broker.publish_request(SUBJECT, b"{}")
+        await broker.requests.publish(SUBJECT, b"{}")
     assert len([record for record in caplog.records if "Connect call failed" in record.message]) == 1
     server.resume()
     await connected(broker)
-    assert broker.last_error is None
-    assert broker.connected_since <= SystemClock().monotonic()
-    assert await broker.publish_request(SUBJECT, b"{}")
+    assert broker.connection.last_error is None
+    assert broker.connection.ready_since_s <= SystemClock().monotonic()
+    assert await broker.requests.publish(SUBJECT, b"{}")
 
 
 async def test_a_fetch_outlives_the_broker(broker: NatsBroker, server: NatsServer) -> None:
-    since = broker.connected_since
-    fetching = asyncio.create_task(broker.fetch_responses(64, 20))
+    since = broker.connection.ready_since_s
+    fetching = asyncio.create_task(broker.responses.fetch(64, 20))
     await asyncio.sleep(0.2)
     server.kill()
     await connected(broker, expected=False)
@@ -107,14 +107,14 @@ async def test_a_fetch_outlives_the_broker(broker: NatsBroker, server: NatsServe
     await publish(server, f"{RESPONSE}.1", b"after")
     (delivery,) = await asyncio.wait_for(fetching, 20)
     assert delivery.response.data == b"after"
-    assert broker.connected_since > since
+    assert broker.connection.ready_since_s > since
 
 
 async def test_what_was_fetched_before_the_broker_died_is_settled_after(
     broker: NatsBroker, js: JetStreamContext, server: NatsServer
 ) -> None:
     await js.publish(f"{RESPONSE}.1", b"before")
-    (delivery,) = await broker.fetch_responses(64, 5)
+    (delivery,) = await broker.responses.fetch(64, 5)
     server.stop()
     await delivery.ack()
     server.resume()
@@ -133,34 +133,34 @@ async def test_fetching_from_no_broker_fails_when_the_time_is_over(server: NatsS
     broker = await new_broker(NatsSettings(server.url))
     started = asyncio.get_running_loop().time()
     with pytest.raises(BrokerUnavailableError):
-        await asyncio.wait_for(broker.fetch_responses(64, 1.5), 5)
+        await asyncio.wait_for(broker.responses.fetch(64, 1.5), 5)
     assert asyncio.get_running_loop().time() - started > 1.4
 
 
 async def test_an_emptied_broker_gets_its_streams_back(broker: NatsBroker, server: NatsServer) -> None:
-    await broker.publish_request(SUBJECT, b"{}")
+    await broker.requests.publish(SUBJECT, b"{}")
     server.stop()
     shutil.rmtree(server.store)
     server.resume()
     await connected(broker, expected=False)
     await connected(broker)
-    assert await broker.list_requests() == set()
-    assert await broker.publish_request(SUBJECT, b"{}")
+    assert await broker.requests.list() == set()
+    assert await broker.requests.publish(SUBJECT, b"{}")
     await publish(server, f"{RESPONSE}.1", b"new")
-    assert len(await broker.fetch_responses(64, 5)) == 1
+    assert len(await broker.responses.fetch(64, 5)) == 1
 
 
 @pytest.mark.parametrize("stream", ["AGENT_REQUESTS", "AGENT_RESPONSES", "KV_claims", "KV_lease"])
 async def test_a_deleted_stream_is_made_again_once_a_call_misses_it(
     broker: NatsBroker, js: JetStreamContext, stream: str
 ) -> None:
-    since = broker.connected_since
+    since = broker.connection.ready_since_s
     await js.delete_stream(stream)
     calls: dict[str, Callable[[], Awaitable[object]]] = {
-        "AGENT_REQUESTS": lambda: broker.publish_request(SUBJECT, b"{}"),
-        "AGENT_RESPONSES": lambda: broker.fetch_responses(64, 0.5),
-        "KV_claims": broker.list_claims,
-        "KV_lease": lambda: broker.list_leases("agent"),
+        "AGENT_REQUESTS": lambda: broker.requests.publish(SUBJECT, b"{}"),
+        "AGENT_RESPONSES": lambda: broker.responses.fetch(64, 0.5),
+        "KV_claims": broker.claims.list,
+        "KV_lease": lambda: broker.leases.list("agent"),
     }
     call = calls[stream]
     if stream == "AGENT_RESPONSES":
@@ -172,13 +172,13 @@ async def test_a_deleted_stream_is_made_again_once_a_call_misses_it(
     await call()
 
     async def starts_anew() -> bool:
-        return broker.connected_since > since  # what the stream held is gone
+        return broker.connection.ready_since_s > since  # what the stream held is gone
 
     await eventually_async(starts_anew, interval_s=0.01)
 
 
 async def test_a_deleted_consumer_is_made_again_within_a_pull(broker: NatsBroker, js: JetStreamContext) -> None:
-    fetching = asyncio.create_task(broker.fetch_responses(64, 10))
+    fetching = asyncio.create_task(broker.responses.fetch(64, 10))
     await asyncio.sleep(0.2)
     await js.delete_consumer("AGENT_RESPONSES", "cognitive-operator")
     await js.publish(f"{RESPONSE}.1", b"found")
@@ -201,7 +201,7 @@ async def test_changed_settings_are_put_back_and_an_administrators_own_are_left(
 
     await eventually_async(put_back)
     assert (await js.stream_info("AGENT_RESPONSES")).config.max_bytes == 10_000_000
-    assert broker.is_connected
+    assert broker.connection.is_ready
 
 
 async def test_a_stream_that_cannot_be_made_fit_is_named(
@@ -213,33 +213,33 @@ async def test_a_stream_that_cannot_be_made_fit_is_named(
     broker = await new_broker(NatsSettings(server.url))
 
     async def named() -> bool:
-        return "AGENT_REQUESTS" in str(broker.last_error)
+        return "AGENT_REQUESTS" in str(broker.connection.last_error)
 
     await eventually_async(named)
-    assert not broker.is_connected
+    assert not broker.connection.is_ready
     with pytest.raises(BrokerUnavailableError, match="AGENT_REQUESTS"):
-        await broker.list_claims()
+        await broker.claims.list()
     await js.delete_stream("AGENT_REQUESTS")
     await connected(broker)
-    assert broker.last_error is None
+    assert broker.connection.last_error is None
 
 
 async def test_many_operators_may_start_on_an_empty_broker(server: NatsServer, new_broker: NewBroker) -> None:
     brokers = [await new_broker(NatsSettings(server.url)) for _ in range(6)]
     for broker in brokers:
         await connected(broker)
-    outcomes = await asyncio.gather(*(broker.publish_request(SUBJECT, b"{}") for broker in brokers))
+    outcomes = await asyncio.gather(*(broker.requests.publish(SUBJECT, b"{}") for broker in brokers))
     assert sorted(outcomes) == [False] * 5 + [True]
 
 
 async def test_a_server_that_never_speaks_delays_nothing(silent_port: int, new_broker: NewBroker) -> None:
     broker = await new_broker(NatsSettings(f"nats://user:secret@127.0.0.1:{silent_port}", timeout_s=1))
     await asyncio.sleep(1.5)
-    assert not broker.is_connected
-    assert f"nats://127.0.0.1:{silent_port}" in str(broker.last_error)
-    assert "secret" not in str(broker.last_error)
+    assert not broker.connection.is_ready
+    assert f"nats://127.0.0.1:{silent_port}" in str(broker.connection.last_error)
+    assert "secret" not in str(broker.connection.last_error)
     with pytest.raises(BrokerUnavailableError):
-        await broker.list_claims()
+        await broker.claims.list()
 
 
 async def test_every_call_to_a_frozen_server_is_bounded(server: NatsServer, new_broker: NewBroker) -> None:
@@ -249,19 +249,19 @@ async def test_every_call_to_a_frozen_server_is_bounded(server: NatsServer, new_
     try:
         async with asyncio.timeout(8):
             with pytest.raises(BrokerUnavailableError):
-                await broker.publish_request(SUBJECT, b"{}")
-            assert await asyncio.gather(broker.fetch_responses(8, 0.5), return_exceptions=True)
+                await broker.requests.publish(SUBJECT, b"{}")
+            assert await asyncio.gather(broker.responses.fetch(8, 0.5), return_exceptions=True)
     finally:
         os.kill(server.process.pid, signal.SIGCONT)
     await connected(broker)
-    assert await broker.publish_request("agent.request.default.agent.task.2", b"{}")
+    assert await broker.requests.publish("agent.request.default.agent.task.2", b"{}")
 
 
 async def test_a_call_does_not_outlive_its_connection(server: NatsServer, new_broker: NewBroker) -> None:
     broker = await new_broker(NatsSettings(server.url, timeout_s=30))
     await connected(broker)
     os.kill(server.process.pid, signal.SIGSTOP)
-    publishing = asyncio.create_task(broker.publish_request(SUBJECT, b"{}"))
+    publishing = asyncio.create_task(broker.requests.publish(SUBJECT, b"{}"))
     await asyncio.sleep(0.1)
     server.kill()
     with pytest.raises(BrokerUnavailableError, match="lost"):
@@ -270,7 +270,7 @@ async def test_a_call_does_not_outlive_its_connection(server: NatsServer, new_br
 
 async def test_a_cancelled_call_ends(broker: NatsBroker) -> None:
     for _ in range(200):
-        calling = asyncio.create_task(broker.read_responses("agent.response.>", 0, 1))
+        calling = asyncio.create_task(broker.responses.read("agent.response.>", 0, 1))
         await asyncio.sleep(0.0003)
         if calling.cancel():
             with pytest.raises(asyncio.CancelledError):

@@ -9,9 +9,9 @@ from cognitive_operator.adapters.nats.accounts import OPERATOR_CREDENTIALS, SERV
 from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.connection import NatsSettings
 from cognitive_operator.api.names import AttemptKey, request_subject
-from eventually import eventually_async
-from nats_accounts import full_resolver, serve
 from servers.nats import NatsServer
+from support.eventually import eventually_async
+from support.servers.nats_accounts import full_resolver, serve
 
 pytestmark = pytest.mark.component
 
@@ -33,14 +33,14 @@ async def test_the_operator_sets_up_its_broker_and_works(guarded: Guarded, new_b
     broker = await new_broker(NatsSettings(url, creds_file=str(credentials)))
 
     async def connected() -> bool:
-        return broker.is_connected
+        return broker.connection.is_ready
 
     await eventually_async(connected)
-    await broker.ensure_agent("default", "agent")
-    assert await broker.publish_request(request_subject("default", AttemptKey("agent", "task", 1)), b"{}")
-    assert await broker.get_claim(AttemptKey("agent", "task", 1)) is None
-    await broker.delete_agent("agent")
-    assert broker.last_error is None
+    await broker.agents.ensure("default", "agent")
+    assert await broker.requests.publish(request_subject("default", AttemptKey("agent", "task", 1)), b"{}")
+    assert await broker.claims.get(AttemptKey("agent", "task", 1)) is None
+    await broker.agents.delete("agent")
+    assert broker.connection.last_error is None
 
 
 @pytest.mark.parametrize("key", ["none", "of another broker"])
@@ -52,7 +52,7 @@ async def test_who_has_another_key_or_none_is_refused(
     broker = await new_broker(NatsSettings(guarded[0], creds_file=None if key == "none" else str(foreign)))
 
     async def refused() -> bool:
-        return "Authorization Violation" in str(broker.last_error)
+        return "Authorization Violation" in str(broker.connection.last_error)
 
     await eventually_async(refused)
-    assert not broker.is_connected
+    assert not broker.connection.is_ready

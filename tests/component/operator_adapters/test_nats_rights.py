@@ -6,8 +6,8 @@ import pytest
 from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.connection import NatsSettings
 from cognitive_operator.api.names import AttemptKey, request_subject
-from eventually import eventually_async
-from nats_accounts import accounts, serve
+from support.eventually import eventually_async
+from support.servers.nats_accounts import accounts, serve
 
 pytestmark = pytest.mark.component
 
@@ -28,25 +28,25 @@ authorization {
 
 async def told(broker: NatsBroker, words: str) -> None:
     async def tells() -> bool:
-        return words in str(broker.last_error)
+        return words in str(broker.connection.last_error)
 
     await eventually_async(tells, timeout_s=20)
 
 
 async def works(broker: NatsBroker) -> None:
     async def connected() -> bool:
-        return broker.is_connected
+        return broker.connection.is_ready
 
     await eventually_async(connected, timeout_s=20)
-    await broker.ensure_agent("default", "agent")
-    assert await broker.publish_request(request_subject("default", KEY), b"{}")
-    assert await broker.get_claim(KEY) is None
-    assert await broker.list_leases("agent") == []
-    await broker.send_control("default", "agent", b"{}")
-    await broker.delete_claim(KEY)
-    assert await broker.fetch_responses(8, 0.2) == []
-    await broker.delete_agent("agent")
-    assert broker.last_error is None
+    await broker.agents.ensure("default", "agent")
+    assert await broker.requests.publish(request_subject("default", KEY), b"{}")
+    assert await broker.claims.get(KEY) is None
+    assert await broker.leases.list("agent") == []
+    await broker.control.send("default", "agent", b"{}")
+    await broker.claims.purge(KEY)
+    assert await broker.responses.fetch(8, 0.2) == []
+    await broker.agents.delete("agent")
+    assert broker.connection.last_error is None
 
 
 @pytest.mark.usefixtures("nats_server")
@@ -60,7 +60,7 @@ async def test_a_refused_user_is_told_without_the_password(tmp_path: Path, new_b
     with serve(tmp_path / "nats", SCOPED) as url:
         broker = await new_broker(NatsSettings(url.replace("nats://", "nats://operator:wrong-secret@")))
         await told(broker, "Authorization Violation")
-    assert "wrong-secret" not in str(broker.last_error)
+    assert "wrong-secret" not in str(broker.connection.last_error)
 
 
 @pytest.mark.usefixtures("nats_server")

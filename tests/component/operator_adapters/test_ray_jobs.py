@@ -7,9 +7,9 @@ from cognitive_operator.adapters.http_client import HttpClient
 from cognitive_operator.adapters.ray.jobs import RayJobsHttp
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
 from cognitive_operator.ports.ray import RayJob, RayJobs, RaySubmission, RayTarget
-from eventually import eventually_async
-from http_double import HANG, HttpDouble, Reply
 from servers.ray_head import RayHead
+from support.eventually import eventually_async
+from support.servers.http_double import HANG, HttpDouble, Reply
 
 pytestmark = pytest.mark.component
 

@@ -11,8 +11,8 @@ from cognitive_runtime.adapters.dspy import CognitiveCore
 from cognitive_runtime.adapters.vllm import ModelPool
 from cognitive_runtime.application import ExecuteAgentTask
 from cognitive_runtime.domain import AgentResult, CognitiveTaskType, CredentialsNotMounted, FailureResult
-from runtime_requests import Run, execution_request
-from scripted_model import ScriptedModel
+from support.builders.runtime_requests import Run, execution_request
+from support.servers.scripted_model import ScriptedModel
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,9 @@ from cognitive_runtime.domain import (
     CognitiveTaskType,
     LLMSettings,
 )
-from eventually import eventually
-from runtime_requests import INPUTS, Run, completed, failed
-from scripted_model import Recorded, ScriptedModel
+from support.builders.runtime_requests import INPUTS, Run, completed, failed
+from support.eventually import eventually
+from support.servers.scripted_model import Recorded, ScriptedModel
 
 pytestmark = pytest.mark.component
 GOOD = {"thought": "t", "proposed_solution": "p", "confidence_score": 0.5}

@@ -22,8 +22,8 @@ from cognitive_runtime.domain import (
     Reply,
     ResultCache,
 )
-from runtime_requests import execution_request
-from scripted_model import ScriptedModel
+from support.builders.runtime_requests import execution_request
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
 Run = Callable[..., Awaitable[AgentResult | FailureResult]]

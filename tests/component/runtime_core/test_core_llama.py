@@ -10,9 +10,9 @@ from cognitive_runtime.adapters.dspy.schema import answer_schema, bounds_for
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
 from cognitive_runtime.adapters.vllm import ModelPool
 from cognitive_runtime.domain import AgentResult, CognitiveTaskType, Message, VLLMRequest
-from runtime_requests import Run, execution_request
 from servers.errors import ServerMissingError
 from servers.model import MODEL, ModelServer
+from support.builders.runtime_requests import Run, execution_request
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(180)]
 LLM = {"model": MODEL, "max_tokens": 256, "timeout_seconds": 150}

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from runtime_requests import Run, completed, failed
-from scripted_model import ScriptedModel
+from support.builders.runtime_requests import Run, completed, failed
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
 GOOD = {"thought": "the disk is full", "proposed_solution": "p", "confidence_score": 0.5}

@@ -12,8 +12,8 @@ from cognitive_runtime.bootstrap.doctor.examination import run_doctor
 from cognitive_runtime.bootstrap.doctor.settings import DoctorSettings
 from cognitive_runtime.domain import ModelEndpoint
 from cognitive_runtime.domain.diagnosis import Finding
-from http_double import HANG, HttpDouble, Reply
-from scripted_model import ScriptedModel
+from support.servers.http_double import HANG, HttpDouble, Reply
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
 KEY = "sk-12345"

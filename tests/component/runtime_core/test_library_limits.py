@@ -18,8 +18,8 @@ from cognitive_runtime.cognitive_core import (
     initialize_cognitive_core,
 )
 from cognitive_runtime.domain import AgentSettings, LLMSettings, RateLimit
-from runtime_requests import execution_request
-from scripted_model import ScriptedModel
+from support.builders.runtime_requests import execution_request
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
 Make = Callable[..., CognitiveCore]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from cognitive_runtime.domain import ModelEndpoint
-from runtime_requests import Run, completed, failed
-from scripted_model import ScriptedModel
+from support.builders.runtime_requests import Run, completed, failed
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
 AGENT = "7d3f7b1e"

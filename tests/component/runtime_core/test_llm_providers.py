@@ -7,8 +7,8 @@ import pytest
 
 from cognitive_runtime.adapters.vllm.dialect import dialect_of
 from cognitive_runtime.domain import AgentResult, FailureResult, ModelEndpoint
-from runtime_requests import Run
-from scripted_model import Recorded, ScriptedModel
+from support.builders.runtime_requests import Run
+from support.servers.scripted_model import Recorded, ScriptedModel
 
 pytestmark = pytest.mark.component
 AGENT = "7d3f7b1e"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from cognitive_runtime.domain import LLMLogging
-from eventually import eventually
-from runtime_requests import Run, completed, failed
-from scripted_model import ScriptedModel
+from support.builders.runtime_requests import Run, completed, failed
+from support.eventually import eventually
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
 GOOD = {"thought": "故障, and a long thought about it", "proposed_solution": "p", "confidence_score": 0.5}

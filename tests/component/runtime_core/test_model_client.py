@@ -15,7 +15,7 @@ from cognitive_runtime.domain import (
     ModelUnavailable,
     VLLMRequest,
 )
-from scripted_model import ScriptedModel
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
 REQUEST = VLLMRequest("llama", (Message("system", "s"), Message("user", "u")))

@@ -12,12 +12,12 @@ import pytest_asyncio
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity
 from cognitive_runtime.bootstrap.hosted import HostedWorker, Post
 from cognitive_runtime.config import RuntimeSettings
-from eventually import eventually_async
-from ray_submissions import RaySubmissions
-from scripted_reasoner import ScriptedReasoner
 from servers.nats import NatsServer
 from servers.ray_head import RayHead
-from wire_broker import WireBroker
+from support.cluster.ray_submissions import RaySubmissions
+from support.eventually import eventually_async
+from support.fakes.scripted_reasoner import ScriptedReasoner
+from support.servers.wire_broker import WireBroker
 
 StartWorker = Callable[..., Awaitable[HostedWorker]]
 StartExecutor = Callable[..., Awaitable[str]]

@@ -8,9 +8,9 @@ import pytest
 from cognitive_runtime.adapters.nats.connection import BrokerSettings
 from cognitive_runtime.adapters.nats.probe import BrokerProbe
 from cognitive_runtime.domain.diagnosis import Finding
-from nats_accounts import accounts, serve
-from wire_broker import Attempt, WireBroker
-from wire_rights import as_user, authorization, rights_of
+from support.rights.wire import as_user, authorization, rights_of
+from support.servers.nats_accounts import accounts, serve
+from support.servers.wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
 

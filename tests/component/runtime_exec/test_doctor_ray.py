@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 
 from cognitive_runtime.adapters.ray.probe import Expected, RayProbe
-from http_double import HttpDouble, Reply
-from ray_submissions import RaySubmissions
-from scripted_model import ScriptedModel
+from support.cluster.ray_submissions import RaySubmissions
+from support.servers.http_double import HttpDouble, Reply
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
 EXPECTED = Expected("1.0", "2.60.0")

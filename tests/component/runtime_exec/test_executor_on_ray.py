@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from eventually import eventually_async
-from executor_processes import actor_pid
-from scripted_model import ScriptedModel
-from wire_broker import Attempt, WireBroker
+from support.cluster.executor_processes import actor_pid
+from support.eventually import eventually_async
+from support.servers.scripted_model import ScriptedModel
+from support.servers.wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
 

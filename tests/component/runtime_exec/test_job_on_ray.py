@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from eventually import eventually_async
-from scripted_model import ScriptedModel
-from wire_broker import Attempt
+from support.eventually import eventually_async
+from support.servers.scripted_model import ScriptedModel
+from support.servers.wire_broker import Attempt
 
 pytestmark = pytest.mark.component
 

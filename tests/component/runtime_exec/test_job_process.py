@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import pytest_asyncio
 
-from wire_broker import Attempt
+from support.servers.wire_broker import Attempt
 
 pytestmark = pytest.mark.component
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from eventually import eventually_async
-from executor_processes import actor_pid
-from scripted_model import ScriptedModel
 from servers.ray_head import RayHead
-from wire_broker import Attempt, Response, WireBroker
+from support.cluster.executor_processes import actor_pid
+from support.eventually import eventually_async
+from support.servers.scripted_model import ScriptedModel
+from support.servers.wire_broker import Attempt, Response, WireBroker
 
 pytestmark = pytest.mark.component
 CACHED = {"cache": {"enabled": True, "ttl_seconds": 600}}

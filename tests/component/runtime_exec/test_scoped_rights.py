@@ -8,11 +8,11 @@ import pytest
 import pytest_asyncio
 
 from cognitive_runtime.domain import ExecutionRequest, Reasoning
-from eventually import eventually_async
-from nats_accounts import serve
-from scripted_reasoner import answer
-from wire_broker import LARGE_INPUT, Attempt, WireBroker, large_input
-from wire_rights import as_user, authorization, rights_of
+from support.eventually import eventually_async
+from support.fakes.scripted_reasoner import answer
+from support.rights.wire import as_user, authorization, rights_of
+from support.servers.nats_accounts import serve
+from support.servers.wire_broker import LARGE_INPUT, Attempt, WireBroker, large_input
 
 pytestmark = pytest.mark.component
 

@@ -13,10 +13,10 @@ from cognitive_runtime.adapters.nats.objects import put_object
 from cognitive_runtime.bootstrap.hosted import HostedWorker
 from cognitive_runtime.config import RuntimeSettings
 from cognitive_runtime.domain import ExecutionRequest, Reasoning
-from eventually import eventually_async
-from guarded_broker import GuardedBroker, guarded_broker
-from scripted_reasoner import ScriptedReasoner, answer
-from wire_broker import LARGE_INPUT, Attempt, WireBroker, large_input
+from support.eventually import eventually_async
+from support.fakes.scripted_reasoner import ScriptedReasoner, answer
+from support.servers.guarded_broker import GuardedBroker, guarded_broker
+from support.servers.wire_broker import LARGE_INPUT, Attempt, WireBroker, large_input
 
 pytestmark = pytest.mark.component
 SHORT_S = 3

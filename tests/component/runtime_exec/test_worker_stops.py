@@ -6,9 +6,9 @@ import pytest
 
 from cognitive_runtime.adapters.worker import worker as worker_module
 from cognitive_runtime.domain import Reasoning
-from eventually import eventually_async
-from scripted_reasoner import answer, answer_after, hang
-from wire_broker import Attempt, WireBroker
+from support.eventually import eventually_async
+from support.fakes.scripted_reasoner import answer, answer_after, hang
+from support.servers.wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
 

@@ -13,10 +13,10 @@ from nats.js.api import StreamConfig
 
 from cognitive_runtime.adapters.spool import Spool, SpooledResponse
 from cognitive_runtime.domain import ExecutionRequest, Reasoning
-from eventually import eventually_async
-from scripted_reasoner import ScriptedReasoner, answer, answer_after, hang
 from servers.nats import NatsServer
-from wire_broker import Attempt, WireBroker
+from support.eventually import eventually_async
+from support.fakes.scripted_reasoner import ScriptedReasoner, answer, answer_after, hang
+from support.servers.wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
 

@@ -8,9 +8,9 @@ import pytest
 
 from cognitive_runtime.adapters.worker import worker
 from cognitive_runtime.domain import ExecutionRequest, RateLimited, Reasoning
-from eventually import eventually_async
-from scripted_reasoner import hang
-from wire_broker import LARGE_INPUT, Attempt, WireBroker, large_input
+from support.eventually import eventually_async
+from support.fakes.scripted_reasoner import hang
+from support.servers.wire_broker import LARGE_INPUT, Attempt, WireBroker, large_input
 
 pytestmark = pytest.mark.component
 

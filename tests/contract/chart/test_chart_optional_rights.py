@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from helm import Helm
-from rights import Right, rights_of
+from support.rights.granted import Right, rights_of
 
 CHART = Path(__file__).parents[3] / "charts" / "cognitive-operator"
 WIDE, NARROW = "watchNamespaces=null", "watchNamespaces={team-a}"

@@ -8,9 +8,9 @@ from cognitive_operator.api.conditions import AgentCondition, Phase, TaskConditi
 from cognitive_operator.desired.request import snake_case
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
 from cognitive_runtime.domain import CognitiveTaskType
-from crd_schema import ROOT, part
 from reference.__main__ import PAGE, load_crds
 from reference.markdown import page_of
+from support.builders.crd_schema import ROOT, part
 
 CONCEPTS = ROOT / "docs" / "concepts"
 TASKS = (CONCEPTS / "tasks.md").read_text(encoding="utf-8")

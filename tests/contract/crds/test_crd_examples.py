@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from crd_schema import EXAMPLES, examples, part, strict
+from support.builders.crd_schema import EXAMPLES, examples, part, strict
 
 AGENTS = {m["metadata"]["name"]: m for m in examples() if m["kind"] == "CognitiveAgent"}
 TASKS = {m["metadata"]["name"]: m for m in examples() if m["kind"] == "CognitiveTask"}

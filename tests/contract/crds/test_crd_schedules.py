@@ -23,10 +23,10 @@ from cognitive_operator.desired.scheduled_task import desired_run
 from cognitive_operator.plan.cron import MACROS
 from cognitive_operator.status.conditions import Condition, merge_patch
 from cognitive_operator.status.schedule import ScheduleFacts, schedule_status
-from crd_objects import task
-from crd_schema import ROOT, Schema, crd, defaulted, part, strict
 from reference.__main__ import SCHEDULES, schedules_manifest
 from reference.template import template_of
+from support.builders.crd_objects import task
+from support.builders.crd_schema import ROOT, Schema, crd, defaulted, part, strict
 
 SPEC = part("CognitiveSchedule", "spec")
 STATUS = part("CognitiveSchedule", "status")

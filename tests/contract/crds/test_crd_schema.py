@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from crd_schema import MUTABLE, FieldPath, Schema, crd, fields, part
+from support.builders.crd_schema import MUTABLE, FieldPath, Schema, crd, fields, part
 
 KINDS = ("CognitiveAgent", "CognitiveTask", "CognitiveSchedule")
 ALL = [

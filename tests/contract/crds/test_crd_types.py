@@ -19,8 +19,8 @@ from cognitive_operator.status.agent import agent_status, counters_status, endpo
 from cognitive_operator.status.conditions import Condition, merge_patch
 from cognitive_operator.status.model import model_status
 from cognitive_runtime.domain import CognitiveTaskType
-from crd_schema import Schema, defaulted, fields, part, strict
-from operator_objects import AGENT_UID, NOW, agent_body, completed, failed, task_body
+from support.builders.crd_schema import Schema, defaulted, fields, part, strict
+from support.builders.operator_objects import AGENT_UID, NOW, agent_body, completed, failed, task_body
 
 MINIMAL_AGENT = {"llm": {"model": "m", "endpoint": "http://m/v1"}, "ray": {"address": "http://r:8265"}}
 

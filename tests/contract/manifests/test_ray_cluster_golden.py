@@ -8,7 +8,7 @@ import pytest
 
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.ray_cluster import desired_ray_cluster
-from operator_objects import agent_body
+from support.builders.operator_objects import agent_body
 
 GOLDEN = Path(__file__).parent
 LEAST: dict[str, Any] = {}

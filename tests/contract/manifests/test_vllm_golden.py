@@ -9,7 +9,7 @@ import pytest
 from cognitive_operator.api.model_server import with_managed_model
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.vllm import ServerTerms, desired_claim, desired_deployment, desired_key, desired_service
-from operator_objects import agent_body
+from support.builders.operator_objects import agent_body
 
 GOLDEN = Path(__file__).parent
 LEAST: dict[str, Any] = {}

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from cognitive_objects import Cluster, agent
 from controlplane import ControlPlane, Kubectl
-from scripted_model import ScriptedModel
 from servers.operator import OperatorProcess
 from servers.ray_head import RayHead
+from support.builders.cognitive_objects import Cluster, agent
+from support.servers.scripted_model import ScriptedModel
 
 HOME = "thinkers"
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from cognitive_objects import Cluster, task
-from eventually import eventually
-from scripted_model import ScriptedModel
+from support.builders.cognitive_objects import Cluster, task
+from support.eventually import eventually
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
 MODES = pytest.mark.parametrize("who", ["thinker", "jobber"])

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-import leftovers
-from cognitive_objects import Cluster, task
-from controlplane.kubectl import KubectlError
-from eventually import eventually
-from ray_submissions import RaySubmissions
-from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess
 from servers.ray_head import RayHead
+from support.builders.cognitive_objects import Cluster, task
+from support.cluster import leftovers
+from support.cluster.api_client import ApiError
+from support.cluster.ray_submissions import RaySubmissions
+from support.eventually import eventually
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
 LARGE = {"thought": "x" * 40_000, "proposed_solution": "restart", "confidence_score": 0.5}
@@ -23,7 +23,7 @@ LARGE = {"thought": "x" * 40_000, "proposed_solution": "restart", "confidence_sc
 def exists(cluster: Cluster, name: str) -> bool:
     try:
         return bool(cluster.get("ctask", name))
-    except KubectlError:
+    except ApiError:
         return False
 
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from cognitive_objects import Cluster, agent, task
 from controlplane import ControlPlane, Kubectl
-from eventually import eventually
-from executor_processes import executor_pids
-from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ray_head import RayHead
+from support.builders.cognitive_objects import Cluster, agent, task
+from support.cluster.executor_processes import executor_pids
+from support.eventually import eventually
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 TASKS = 20

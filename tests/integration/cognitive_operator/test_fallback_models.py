@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from cognitive_objects import Cluster, agent, task
-from scripted_model import ScriptedModel
 from servers.ports import free_ports
 from servers.ray_head import RayHead
+from support.builders.cognitive_objects import Cluster, agent, task
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
 

@@ -5,11 +5,11 @@ import urllib.request
 import nats
 import pytest
 
-from cognitive_objects import Cluster, task
-from eventually import eventually
-from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess
+from support.builders.cognitive_objects import Cluster, task
+from support.eventually import eventually
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
 

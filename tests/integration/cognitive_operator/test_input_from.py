@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-import leftovers
-from cognitive_objects import Cluster, task
 from controlplane import ControlPlane
-from eventually import eventually
-from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess
+from support.builders.cognitive_objects import Cluster, task
+from support.cluster import leftovers
+from support.eventually import eventually
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
 SECRET = "hunter2-tell-only-the-model"

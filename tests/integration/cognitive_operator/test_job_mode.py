@@ -2,11 +2,11 @@
 
 import pytest
 
-from cognitive_objects import Cluster, task
-from eventually import eventually
-from ray_submissions import RaySubmissions
-from scripted_model import ScriptedModel
 from servers.ray_head import RayHead
+from support.builders.cognitive_objects import Cluster, task
+from support.cluster.ray_submissions import RaySubmissions
+from support.eventually import eventually
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from cognitive_objects import Cluster, agent, task
 from controlplane import ControlPlane, Kubectl
-from eventually import eventually
-from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ray_head import RayHead
+from support.builders.cognitive_objects import Cluster, agent, task
+from support.eventually import eventually
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
 CRDS = Path(__file__).parents[3] / "charts" / "cognitive-operator" / "crds" / "kopf-peering.yaml"

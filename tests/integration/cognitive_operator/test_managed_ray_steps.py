@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from cognitive_objects import Cluster, agent
 from controlplane import ControlPlane
-from eventually import eventually
-from ray_cluster_kind import installed
-from scripted_model import ScriptedModel
+from support.builders.cognitive_objects import Cluster, agent
+from support.cluster.ray_cluster_kind import installed
+from support.eventually import eventually
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
 

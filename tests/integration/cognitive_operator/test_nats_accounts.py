@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from cognitive_objects import Cluster, agent, task
 from cognitive_operator.adapters.nats.accounts import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
 from controlplane import ControlPlane
-from eventually import eventually
-from nats_accounts import full_resolver, serve
-from scripted_model import ScriptedModel
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ray_head import RayHead
+from support.builders.cognitive_objects import Cluster, agent, task
+from support.eventually import eventually
+from support.servers.nats_accounts import full_resolver, serve
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
 UID_LABEL = "cognitive.seedcore.io/agent-uid"

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from cognitive_objects import Cluster, agent, task
-from eventually import eventually
-from scripted_model import ScriptedModel
 from servers.operator import OperatorProcess
 from servers.ray_head import RayHead
+from support.builders.cognitive_objects import Cluster, agent, task
+from support.eventually import eventually
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 SCHEMA = {

@@ -2,9 +2,9 @@
 
 import pytest
 
-from cognitive_objects import Cluster, agent, task
-from scripted_model import ScriptedModel
 from servers.ray_head import RayHead
+from support.builders.cognitive_objects import Cluster, agent, task
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.integration
 DATE = "2024-10-21"

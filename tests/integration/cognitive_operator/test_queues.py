@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from cognitive_objects import Cluster, agent, task
 from controlplane import ControlPlane
-from eventually import eventually
-from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ray_head import RayHead
+from support.builders.cognitive_objects import Cluster, agent, task
+from support.eventually import eventually
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("without_operator"), pytest.mark.timeout(120)]
 BOUND = 4

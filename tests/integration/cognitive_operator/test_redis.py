@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from cognitive_objects import Cluster, agent, task
-from ray_submissions import RaySubmissions
-from scripted_model import ScriptedModel
 from servers.ray_head import RayHead
 from servers.redis import RedisServer
+from support.builders.cognitive_objects import Cluster, agent, task
+from support.cluster.ray_submissions import RaySubmissions
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.integration
 NO_RETRY = {"maxRetries": 0}

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from cognitive_objects import Cluster, task
 from controlplane import ControlPlane
-from eventually import eventually
-from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.process import environment
+from support.builders.cognitive_objects import Cluster, task
+from support.eventually import eventually
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
 MIB = 1024 * 1024

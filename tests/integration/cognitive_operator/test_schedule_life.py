@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from cognitive_objects import API_VERSION, Cluster, task
-from eventually import eventually
-from scripted_model import ScriptedModel
 from servers.operator import OperatorProcess
+from support.builders.cognitive_objects import API_VERSION, Cluster, task
+from support.eventually import eventually
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 LONG_AGO = "2020-06-01T00:00:00Z"

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from cognitive_objects import Cluster, task
 from controlplane import ControlPlane
-from eventually import eventually
-from scripted_model import ScriptedModel
 from servers.operator import OperatorProcess
+from support.builders.cognitive_objects import Cluster, task
+from support.eventually import eventually
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 LONG = "begin " + "of a long answer " * 2000 + "end-of-the-long-answer"

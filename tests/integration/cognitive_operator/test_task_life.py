@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cognitive_objects import INPUTS, Cluster, task
 from controlplane import ControlPlane
-from eventually import eventually
-from scripted_model import ScriptedModel
+from support.builders.cognitive_objects import INPUTS, Cluster, task
+from support.eventually import eventually
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
 EVIL = "naïve 故障 $(reboot) `id` ; rm -rf / \u0007\u0001 \" ' \\ 100% {x} \u202e 😀"

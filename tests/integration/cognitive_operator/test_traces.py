@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from cognitive_objects import Cluster, agent, task
 from controlplane import ControlPlane
-from eventually import eventually
-from otlp_collector import OtlpCollector, Span
-from scripted_model import ScriptedModel
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ray_head import RayHead
+from support.builders.cognitive_objects import Cluster, agent, task
+from support.eventually import eventually
+from support.servers.otlp_collector import OtlpCollector, Span
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("crds")]
 FAST = {"maxRetries": 1, "backoffSeconds": 1}

@@ -1,8 +1,8 @@
-"""kubectl where the custom resources are known."""
+"""The API server where the custom resources are known."""
 
 import pytest
 
-from controlplane import ControlPlane, Kubectl
+from support.cluster.api_client import ApiClient, Namespace
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -11,6 +11,12 @@ def _quiet(without_operator: None) -> None:
 
 
 @pytest.fixture(scope="module")
-def client(control_plane: ControlPlane, crds: None) -> Kubectl:
-    """kubectl for objects that are never stored, or whose names are a test's own."""
-    return control_plane.kubectl.within("default")
+def default(api: ApiClient, crds: None) -> Namespace:
+    """The namespace for objects that are never stored."""
+    return Namespace(api, "default")
+
+
+@pytest.fixture
+def home(api: ApiClient, namespace: str, crds: None) -> Namespace:
+    """The test's own namespace."""
+    return Namespace(api, namespace)

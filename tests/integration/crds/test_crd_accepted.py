@@ -1,15 +1,15 @@
-"""What is accepted, and how it is stored."""
+"""Objects that the API server accepts, and their stored form."""
 
 import json
 from typing import Any
 
 import pytest
 
-from controlplane import Kubectl
-from crd_objects import INPUTS, agent, sample, source, task, with_one_source
-from crd_schema import defaulted, examples, part
+from support.builders.crd_objects import INPUTS, agent, sample, source, task, with_one_source
+from support.builders.crd_schema import defaulted, examples, part
+from support.cluster.api_client import Namespace
 
-pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("crds")]
+pytestmark = pytest.mark.integration
 OWN_MODEL = {"provider": "vllm", "endpoint": None}
 """The model of an agent that brings up its server."""
 ANY_JSON = {
@@ -22,15 +22,9 @@ ANY_JSON = {
 }
 
 
-def stored(kubectl: Kubectl, manifest: dict[str, Any], verb: str = "apply") -> dict[str, Any]:
-    kubectl(verb, "-f", "-", stdin=json.dumps(manifest))
-    spec: dict[str, Any] = kubectl.json("get", manifest["kind"], manifest["metadata"]["name"])["spec"]
-    return spec
-
-
-def test_an_agent_gets_its_defaults(kubectl: Kubectl) -> None:
+def test_an_agent_gets_its_defaults(home: Namespace) -> None:
     llm = {"apiKeySecretRef": {"name": "openai"}}
-    assert stored(kubectl, agent(llm=llm)) == {
+    assert home.stored(agent(llm=llm)) == {
         "role": "DEV",
         "llm": {
             "provider": "openaiCompatible",
@@ -58,13 +52,13 @@ def test_an_agent_gets_its_defaults(kubectl: Kubectl) -> None:
     }
 
 
-def test_an_agent_keeps_what_it_says_beside_the_defaults(kubectl: Kubectl) -> None:
+def test_an_agent_keeps_what_it_says_beside_the_defaults(home: Namespace) -> None:
     given = {"taskDefaults": {"retryPolicy": {"maxRetries": 0}}, "execution": {"mode": "Job"}}
-    assert stored(kubectl, agent(**given)) == defaulted(agent(**given)["spec"], part("CognitiveAgent", "spec"))
+    assert home.stored(agent(**given)) == defaulted(agent(**given)["spec"], part("CognitiveAgent", "spec"))
 
 
-def test_a_task_gets_no_defaults(kubectl: Kubectl) -> None:
-    assert stored(kubectl, task()) == task()["spec"]
+def test_a_task_gets_no_defaults(home: Namespace) -> None:
+    assert home.stored(task()) == task()["spec"]
 
 
 @pytest.mark.parametrize(
@@ -108,13 +102,13 @@ def test_a_task_gets_no_defaults(kubectl: Kubectl) -> None:
     ],
     ids=lambda spec: json.dumps(spec)[:60],
 )
-def test_agents_at_their_bounds(kubectl: Kubectl, spec: dict[str, Any]) -> None:
-    kubectl.apply(json.dumps(agent(**spec)))
+def test_agents_at_their_bounds(default: Namespace, spec: dict[str, Any]) -> None:
+    default.create(agent(**spec), dry_run=True)
 
 
 @pytest.mark.parametrize("kind_of", INPUTS)
-def test_a_task_with_its_least_input(kubectl: Kubectl, kind_of: str) -> None:
-    assert stored(kubectl, task(kind_of=kind_of))["input"] == INPUTS[kind_of]
+def test_a_task_with_its_least_input(home: Namespace, kind_of: str) -> None:
+    assert home.stored(task(kind_of=kind_of))["input"] == INPUTS[kind_of]
 
 
 @pytest.mark.parametrize(
@@ -126,54 +120,54 @@ def test_a_task_with_its_least_input(kubectl: Kubectl, kind_of: str) -> None:
         ("CapabilityAssessment", {"agent_performance_data": {"a": 1}, "current_capabilities": {"a": 1}})
     ],
 )  # fmt: skip
-def test_other_spellings_and_shapes_of_the_seeds(kubectl: Kubectl, kind_of: str, given: dict[str, Any]) -> None:
+def test_other_spellings_and_shapes_of_the_seeds(home: Namespace, kind_of: str, given: dict[str, Any]) -> None:
     if kind_of == "CapabilityAssessment":
         given = given | {"target_capabilities": {"a": 2}}
-    assert stored(kubectl, task(kind_of=kind_of, input=given))["input"] == given
+    assert home.stored(task(kind_of=kind_of, input=given))["input"] == given
 
 
-def test_any_json_is_stored_as_it_came(kubectl: Kubectl) -> None:
+def test_any_json_is_stored_as_it_came(home: Namespace) -> None:
     given = INPUTS["FailureAnalysis"] | {"agent_state": ANY_JSON, "undeclared": ANY_JSON}
     more = {"context": {"memory": ANY_JSON, "energy": {"x": None}}, "constraints": {"language": "de", "more": ANY_JSON}}
-    assert stored(kubectl, task(input=given, **more), "create") == task(input=given, **more)["spec"]
-    kubectl("patch", "ctask", "why", "--subresource=status", "--type=merge", "-p", '{"status":{"phase":"Running"}}')
-    assert kubectl.json("get", "ctask", "why")["spec"] == task(input=given, **more)["spec"]
+    assert home.stored(task(input=given, **more)) == task(input=given, **more)["spec"]
+    home.patch("CognitiveTask", "why/status", {"status": {"phase": "Running"}})
+    assert home.get("CognitiveTask", "why")["spec"] == task(input=given, **more)["spec"]
 
 
-def test_every_declared_field_is_stored(kubectl: Kubectl) -> None:
+def test_every_declared_field_is_stored(home: Namespace) -> None:
     spec = sample(with_one_source(part("CognitiveTask", "spec")), 0) | {"type": "TaskPlanning"}
-    assert stored(kubectl, task() | {"spec": spec}) == spec
+    assert home.stored(task() | {"spec": spec}) == spec
 
 
-def test_names_may_be_as_long_as_kubernetes_allows(kubectl: Kubectl) -> None:
+def test_names_may_be_as_long_as_kubernetes_allows(home: Namespace) -> None:
     name = ".".join(["a" * 63] * 3 + ["b" * 61])
     assert len(name) == 253
-    kubectl.apply(json.dumps(agent(name)))
-    kubectl.apply(json.dumps(task(name, agentRef={"name": name})))
-    assert kubectl.json("get", "ctask", name)["spec"]["agentRef"]["name"] == name
+    home.create(agent(name))
+    home.create(task(name, agentRef={"name": name}))
+    assert home.get("CognitiveTask", name)["spec"]["agentRef"]["name"] == name
 
 
-def test_the_examples(kubectl: Kubectl) -> None:
+def test_the_examples(home: Namespace) -> None:
     for manifest in examples():
-        spec = stored(kubectl, manifest)
+        spec = home.stored(manifest)
         assert spec == defaulted(manifest["spec"], part(manifest["kind"], "spec"))
 
 
 @pytest.mark.parametrize("kind_of", INPUTS)
-def test_required_keys_may_come_from_elsewhere(kubectl: Kubectl, kind_of: str) -> None:
+def test_required_keys_may_come_from_elsewhere(home: Namespace, kind_of: str) -> None:
     manifest = task("from-elsewhere", kind_of, input=None, inputFrom=[source(key) for key in INPUTS[kind_of]])
     del manifest["spec"]["input"]
-    assert stored(kubectl, manifest)["input"] == {}
+    assert home.stored(manifest)["input"] == {}
 
 
-def test_every_source_of_input_is_accepted(kubectl: Kubectl) -> None:
+def test_every_source_of_input_is_accepted(home: Namespace) -> None:
     sources = [
         source("a"),
         {"as": "b", "secretKeyRef": {"name": "s", "key": "k"}, "format": "JSON", "optional": True},
         {"as": "c", "taskRef": {"name": "t"}},
         {"as": "d", "taskRef": {"name": "t", "field": "decision"}},
     ]
-    kept = stored(kubectl, task(inputFrom=sources))["inputFrom"]
+    kept = home.stored(task(inputFrom=sources))["inputFrom"]
     assert kept == [{"optional": False} | each for each in sources]
-    kubectl("label", "ctask", "why", "team=checkout")
-    kubectl("patch", "ctask", "why", "--subresource=status", "--type=merge", "-p", '{"status":{"phase":"Running"}}')
+    home.patch("CognitiveTask", "why", {"metadata": {"labels": {"team": "checkout"}}})
+    home.patch("CognitiveTask", "why/status", {"status": {"phase": "Running"}})

@@ -1,14 +1,12 @@
-"""What the API server makes of tasks that depend on others."""
+"""The API server's checks of tasks that depend on others."""
 
-import json
 from typing import Any
 
 import pytest
 
-from controlplane import Kubectl
-from controlplane.kubectl import KubectlError
-from crd_objects import task
-from eventually import eventually
+from support.builders.crd_objects import task
+from support.cluster.api_client import ApiError, Namespace
+from support.eventually import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -26,11 +24,10 @@ pytestmark = pytest.mark.integration
         ([{"name": f"n{n}"} for n in range(17)], "at most 16 items"),
     ],
 )
-def test_a_wrong_dependency_is_refused(client: Kubectl, needs: list[dict[str, str]], said: str) -> None:
-    with pytest.raises(KubectlError) as error:
-        client("create", "--dry-run=server", "-f", "-", stdin=json.dumps(task(dependsOn=needs)))
-    assert "spec.dependsOn" in str(error.value)
-    assert said in str(error.value)
+def test_a_wrong_dependency_is_refused(default: Namespace, needs: list[dict[str, str]], said: str) -> None:
+    message = default.refusal(task(dependsOn=needs))
+    assert "spec.dependsOn" in message
+    assert said in message
 
 
 @pytest.mark.parametrize(
@@ -42,19 +39,18 @@ def test_a_wrong_dependency_is_refused(client: Kubectl, needs: list[dict[str, st
     ],
 )
 def test_a_result_under_a_key_that_is_given_is_refused(
-    client: Kubectl, given: dict[str, Any], need: dict[str, str]
+    default: Namespace, given: dict[str, Any], need: dict[str, str]
 ) -> None:
     def refused() -> bool:  # a ValidatingAdmissionPolicy takes effect a moment after it was created
-        manifest = json.dumps(task(input=given, dependsOn=[need]))
         try:
-            client("create", "--dry-run=server", "-f", "-", stdin=manifest)
-        except KubectlError as error:
+            default.create(task(input=given, dependsOn=[need]), dry_run=True)
+        except ApiError as error:
             return "puts a result under a key that spec.input has already" in str(error)
         return False
 
     assert eventually(refused)
 
 
-def test_dependencies_beside_other_keys_are_accepted(client: Kubectl) -> None:
+def test_dependencies_beside_other_keys_are_accepted(default: Namespace) -> None:
     needs = [{"name": f"n-{n}"} for n in range(15)] + [{"name": "m", "as": "scan"}]
-    client("create", "--dry-run=server", "-f", "-", stdin=json.dumps(task(input={"error": "x"}, dependsOn=needs)))
+    default.create(task(input={"error": "x"}, dependsOn=needs), dry_run=True)

@@ -1,13 +1,12 @@
-"""What `kubectl apply` refuses, and that its message names the field and what it wants."""
+"""Objects that the API server refuses: each message names the field and the allowed values."""
 
 import json
 from typing import Any
 
 import pytest
 
-from controlplane import Kubectl
-from controlplane.kubectl import KubectlError
-from crd_objects import INPUTS, Manifest, agent, source, task
+from support.builders.crd_objects import INPUTS, Manifest, agent, source, task
+from support.cluster.api_client import Namespace
 
 pytestmark = pytest.mark.integration
 
@@ -257,42 +256,36 @@ TASKS: list[tuple[Manifest, tuple[str, ...]]] = [
 ]
 
 
-def refusal(client: Kubectl, manifest: Manifest) -> str:
-    with pytest.raises(KubectlError) as error:
-        client.apply(json.dumps(manifest))
-    return str(error.value)
-
-
 @pytest.mark.parametrize(("spec", "said"), AGENTS, ids=lambda v: json.dumps(v)[:60] if isinstance(v, dict) else "")
-def test_an_agent_out_of_bounds(client: Kubectl, spec: dict[str, Any], said: tuple[str, ...]) -> None:
-    message = refusal(client, agent(**spec))
+def test_an_agent_out_of_bounds(default: Namespace, spec: dict[str, Any], said: tuple[str, ...]) -> None:
+    message = default.refusal(agent(**spec))
     assert [words for words in said if words not in message] == [], message
 
 
 @pytest.mark.parametrize(("manifest", "said"), TASKS, ids=lambda v: json.dumps(v["spec"])[:80] if "spec" in v else "")
-def test_a_task_that_cannot_be_understood(client: Kubectl, manifest: Manifest, said: tuple[str, ...]) -> None:
-    message = refusal(client, manifest)
+def test_a_task_that_cannot_be_understood(default: Namespace, manifest: Manifest, said: tuple[str, ...]) -> None:
+    message = default.refusal(manifest)
     assert [words for words in said if words not in message] == [], message
 
 
 @pytest.mark.parametrize("field", [("llm", "endpoint"), ("ray", "address")], ids=".".join)
 @pytest.mark.parametrize("url", NO_URLS)
-def test_an_address_that_is_no_url(client: Kubectl, field: tuple[str, str], url: str) -> None:
+def test_an_address_that_is_no_url(default: Namespace, field: tuple[str, str], url: str) -> None:
     half, name = field
-    message = refusal(client, agent(**{half: {name: url}}))
+    message = default.refusal(agent(**{half: {name: url}}))
     assert f"spec.{half}.{name} must be a URL such as http://" in message
 
 
 @pytest.mark.parametrize("field", [("llm", "endpoint"), ("ray", "address")], ids=".".join)
 @pytest.mark.parametrize("url", WITH_SECRETS)
-def test_an_address_with_a_password(client: Kubectl, field: tuple[str, str], url: str) -> None:
+def test_an_address_with_a_password(default: Namespace, field: tuple[str, str], url: str) -> None:
     half, name = field
-    message = refusal(client, agent(**{half: {name: url}}))
+    message = default.refusal(agent(**{half: {name: url}}))
     assert f"spec.{half}.{name} must not hold a user or a password" in message
 
 
 @pytest.mark.parametrize("name", ["llm", "ray"])
-def test_an_agent_without_what_it_needs(client: Kubectl, name: str) -> None:
+def test_an_agent_without_what_it_needs(default: Namespace, name: str) -> None:
     manifest = agent()
     del manifest["spec"][name]
-    assert f"spec.{name}: Required value" in refusal(client, manifest)
+    assert f"spec.{name}: Required value" in default.refusal(manifest)

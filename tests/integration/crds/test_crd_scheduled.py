@@ -1,26 +1,19 @@
-"""What the API server makes of schedules."""
+"""The API server's checks and defaults of schedules."""
 
-import json
 from typing import Any
 
 import pytest
 
-from controlplane import Kubectl
-from controlplane.kubectl import KubectlError
-from crd_objects import API_VERSION, Manifest, task
+from support.builders.crd_objects import API_VERSION, Manifest, task
+from support.cluster.api_client import Namespace
 
 pytestmark = pytest.mark.integration
+KIND = "CognitiveSchedule"
 
 
 def schedule(name: str = "scan", template: dict[str, Any] | None = None, **spec: Any) -> Manifest:
     base = {"schedule": "30 7 * * MON-FRI", "taskTemplate": {"spec": template or task()["spec"]}}
-    return {"apiVersion": API_VERSION, "kind": "CognitiveSchedule", "metadata": {"name": name}, "spec": base | spec}
-
-
-def refusal(client: Kubectl, manifest: Manifest) -> str:
-    with pytest.raises(KubectlError) as error:
-        client("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=json.dumps(manifest))
-    return str(error.value)
+    return {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name}, "spec": base | spec}
 
 
 @pytest.mark.parametrize(
@@ -49,8 +42,8 @@ def refusal(client: Kubectl, manifest: Manifest) -> str:
         ({"taskTemplate": {"metadata": {"name": "x"}, "spec": task()["spec"]}}, ("unknown field", "name")),
     ],
 )
-def test_a_wrong_schedule_is_refused(client: Kubectl, spec: dict[str, Any], said: tuple[str, ...]) -> None:
-    message = refusal(client, schedule(**spec))
+def test_a_wrong_schedule_is_refused(default: Namespace, spec: dict[str, Any], said: tuple[str, ...]) -> None:
+    message = default.refusal(schedule(**spec))
     assert [word for word in said if word not in message] == [], message
 
 
@@ -64,25 +57,21 @@ def test_a_wrong_schedule_is_refused(client: Kubectl, spec: dict[str, Any], said
         (task("x")["spec"] | {"dependsOn": [{"name": "a-b"}, {"name": "a.b"}]}, "two results for the same key"),
     ],
 )
-def test_a_template_is_judged_as_a_task_is(client: Kubectl, template: dict[str, Any], said: str) -> None:
-    assert said in refusal(client, schedule(template=template))
+def test_a_template_is_judged_as_a_task_is(default: Namespace, template: dict[str, Any], said: str) -> None:
+    assert said in default.refusal(schedule(template=template))
 
 
-def test_a_name_leaves_room_for_those_of_the_tasks(client: Kubectl) -> None:
-    client("create", "--dry-run=server", "-f", "-", stdin=json.dumps(schedule("x" * 52)))
-    assert "metadata.name may have at most 52" in refusal(client, schedule("x" * 53))
+def test_a_name_leaves_room_for_those_of_the_tasks(default: Namespace) -> None:
+    default.create(schedule("x" * 52), dry_run=True)
+    assert "metadata.name may have at most 52" in default.refusal(schedule("x" * 53))
 
 
-def test_a_schedule_gets_its_defaults_and_may_change(kubectl: Kubectl, crds: None) -> None:
-    kubectl.apply(json.dumps(schedule()))
-    stored = kubectl.json("get", "csched", "scan")["spec"]
+def test_a_schedule_gets_its_defaults_and_may_change(home: Namespace) -> None:
     defaults = {"timeZone": "UTC", "concurrencyPolicy": "Allow", "suspend": False}
-    assert stored == schedule()["spec"] | defaults | {"successfulHistoryLimit": 3, "failedHistoryLimit": 1}
+    limits = {"successfulHistoryLimit": 3, "failedHistoryLimit": 1}
+    assert home.stored(schedule()) == schedule()["spec"] | defaults | limits
     other = task("x", "ProblemSolving")["spec"] | {"timeoutSeconds": 9}
-    kubectl.apply(json.dumps(schedule(template=other, schedule="@daily", suspend=True)))
-    assert kubectl.json("get", "csched", "scan")["spec"]["taskTemplate"]["spec"]["type"] == "ProblemSolving"
-
-
-def test_kubectl_explains_the_template(client: Kubectl) -> None:
-    told = client("explain", "csched.spec.taskTemplate.spec.input.error_message")
-    assert "the error as it was reported" in " ".join(told.split())
+    home.patch(KIND, "scan", schedule(template=other, schedule="@daily", suspend=True))
+    changed = home.get(KIND, "scan")["spec"]
+    assert changed["taskTemplate"]["spec"]["type"] == "ProblemSolving"
+    assert (changed["schedule"], changed["suspend"]) == ("@daily", True)

@@ -12,7 +12,7 @@ import pytest
 from controlplane import ControlPlane, Kubectl
 from controlplane.binaries import find_programs
 from demo.kept import load_kept
-from scripted_model import ScriptedModel
+from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[3]

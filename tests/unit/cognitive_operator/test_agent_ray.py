@@ -26,7 +26,7 @@ from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord
-from operator_objects import AGENT_UID, agent_body, key, task_body
+from support.builders.operator_objects import AGENT_UID, agent_body, key, task_body
 
 NAME = "ca-sre-bafde89c-ray"
 HEAD = {"conditions": [{"type": "HeadPodReady", "status": "True"}], "head": {"podIP": "10.0.0.7"}}

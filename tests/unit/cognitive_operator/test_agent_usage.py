@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import response_subject, responses_of_agent
 from cognitive_operator.api.wire import SIGNATURE_HEADER, Completed, Failed, attempt_key, sign
@@ -13,6 +12,7 @@ from cognitive_operator.ports.broker import RetainedResponse
 from cognitive_operator.reconcile.agent.usage import PAGE, UsageCounter
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord
+from support.builders import operator_objects as o
 
 MASTER = b"m" * 32
 
@@ -32,10 +32,13 @@ class Broker:
     stream: str = "2026"
     asked: list[tuple[str, int]] = field(default_factory=list)
 
-    async def response_stream(self) -> str:
+    def __post_init__(self) -> None:
+        self.responses = self
+
+    async def stream_created_at(self) -> str:
         return self.stream
 
-    async def read_responses(self, subjects: str, after: int, limit: int) -> list[RetainedResponse]:
+    async def read(self, subjects: str, after: int, limit: int) -> list[RetainedResponse]:
         self.asked.append((subjects, after))
         return [m for m in self.messages if m.sequence > after][:limit]
 

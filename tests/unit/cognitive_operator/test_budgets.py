@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.api.counters import Accounting, Counters, DayTokens
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Completed, Failed
@@ -14,6 +13,7 @@ from cognitive_operator.plan.budget import check_tokens
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from cognitive_operator.plan.usage import Contribution, UsageRecord, counted
 from cognitive_operator.reconcile.state.records import AgentRecord, PendingUsage
+from support.builders import operator_objects as o
 
 SCHEMA = {"type": "integer"}
 USED = {"prompt_tokens": 300, "completion_tokens": 200, "total_tokens": 500}

@@ -16,7 +16,7 @@ from cognitive_operator.api.children import (
 )
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.child import child_manifest
-from operator_objects import AGENT_UID, agent_body
+from support.builders.operator_objects import AGENT_UID, agent_body
 
 
 @pytest.mark.parametrize("name", ["a", "sre", "9-to-5", "a.b.c", "x" * 253, "a" * 29 + ".b", "Ends-" + "-" * 40])

@@ -1,10 +1,10 @@
 """The operator's note of an attempt that it ended itself."""
 
-import operator_objects as o
 from cognitive_operator.api.conditions import Outcome
 from cognitive_operator.api.wire import Failed
 from cognitive_operator.plan.attempt import AttemptEnd, attempt_end
 from cognitive_operator.plan.closed_response import closed_response
+from support.builders import operator_objects as o
 
 
 def test_a_note_says_what_ended_and_how_long_it_ran_and_claims_no_costs() -> None:

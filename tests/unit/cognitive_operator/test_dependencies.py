@@ -3,13 +3,13 @@
 import json
 from collections.abc import Iterable
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import operator_objects as o
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.errors import ResultError
 from cognitive_operator.plan.dependencies import shortest_cycle
@@ -17,6 +17,7 @@ from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.gates.dependencies import MAX_RESULTS_BYTES, REFRESH_S, DependencyGate
 from cognitive_operator.reconcile.task.gates.inputs import InputGate
+from support.builders import operator_objects as o
 
 Graph = dict[str, list[str]]
 GRAPHS = st.dictionaries(st.sampled_from("abcdefg"), st.lists(st.sampled_from("abcdefgx"), max_size=4, unique=True))
@@ -42,7 +43,8 @@ class Deps:
     """A clock, an API server and a broker with what a test puts there."""
 
     def __init__(self) -> None:
-        self.clock = self.kube = self.broker = self
+        self.clock = self.kube = self
+        self.broker = SimpleNamespace(objects=self)
         self.now_s = 100.0
         self.bodies: dict[str, dict[str, Any]] = {}
 

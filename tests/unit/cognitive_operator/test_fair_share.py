@@ -11,7 +11,7 @@ from cognitive_operator.api.resources import Agent
 from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
 from cognitive_operator.scheduling.fair_share import FairShare, ray_cluster_of
 from cognitive_operator.scheduling.priority_queue import queue_key
-from operator_objects import agent_body
+from support.builders.operator_objects import agent_body
 
 WEIGHTS = st.lists(st.integers(1, 7), min_size=2, max_size=5)
 

@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.errors import ObjectNotFoundError
 from cognitive_operator.ports.model import ModelProbeResult, ModelTarget
 from cognitive_operator.reconcile.agent.model.fallbacks import with_fallbacks
 from cognitive_operator.status.conditions import Condition
+from support.builders import operator_objects as o
 
 UNREACHABLE = Condition.false(AgentCondition.MODEL_READY, Reason.MODEL_UNREACHABLE, "http://model/v1: no connection.")
 

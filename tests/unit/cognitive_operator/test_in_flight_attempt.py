@@ -1,7 +1,7 @@
 """What is known of an attempt between its request and its end."""
 
-import operator_objects as o
 from cognitive_operator.plan.attempt import attempt_end, with_refused_end
+from support.builders import operator_objects as o
 
 
 def test_a_claim_that_the_broker_lost_stands() -> None:

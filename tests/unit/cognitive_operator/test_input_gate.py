@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Request
@@ -23,6 +22,7 @@ from cognitive_operator.reconcile.state.records import TaskRecord
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
 from cognitive_operator.reconcile.task.gates.inputs import LOOK_EVERY_S, InputGate
 from cognitive_operator.reconcile.task.publish import RequestPublisher
+from support.builders import operator_objects as o
 
 SECRET = "hunter2-do-not-tell"
 
@@ -46,26 +46,38 @@ class Kube:
 
 
 @dataclass
-class Broker:
+class Requests:
     """Keeps what it is given; takes messages up to a size."""
 
     max_payload: int = 10**9
     published: list[dict[str, Any]] = field(default_factory=list)
-    objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
-    async def publish_request(self, subject: str, payload: bytes) -> bool:
+    async def publish(self, subject: str, payload: bytes) -> bool:
         if len(payload) > self.max_payload:
             raise MessageError("MessageTooLarge", "too large")
         self.published.append(json.loads(payload))
         return True
 
-    async def put_object(self, agent_uid: str, name: str, content: bytes) -> None:
-        self.objects[f"results-{agent_uid}", name] = content
 
-    async def read_object(self, bucket: str, name: str) -> bytes:
-        if (bucket, name) not in self.objects:
+@dataclass
+class Objects:
+    """Keeps what it is given."""
+
+    content: dict[tuple[str, str], bytes] = field(default_factory=dict)
+
+    async def put(self, agent_uid: str, name: str, content: bytes) -> None:
+        self.content[f"results-{agent_uid}", name] = content
+
+    async def read(self, bucket: str, name: str) -> bytes:
+        if (bucket, name) not in self.content:
             raise ObjectNotFoundError(name)
-        return self.objects[bucket, name]
+        return self.content[bucket, name]
+
+
+@dataclass
+class Broker:
+    requests: Requests = field(default_factory=Requests)
+    objects: Objects = field(default_factory=Objects)
 
 
 @dataclass
@@ -275,7 +287,7 @@ async def test_a_large_result_of_another_task_is_read_from_its_object() -> None:
     desk.other_task("Succeeded", resultRef=ref | {"sha256": hashlib.sha256(content).hexdigest()})
     gone = await desk.hold()
     assert (gone.reason, gone.phase) == ("DependencyFailed", Phase.FAILED)
-    desk.deps.broker.objects["results-b", "t.1"] = content
+    desk.deps.broker.objects.content["results-b", "t.1"] = content
     assert (await desk.read())["plan"] == "x" * 50_000
 
 
@@ -313,16 +325,19 @@ async def test_a_small_input_travels_in_the_request() -> None:
     desk = Desk(from_map())
     desk.config_map(text="x")
     assert await desk.publish()
-    (request,) = desk.deps.broker.published
+    (request,) = desk.deps.broker.requests.published
     assert (request["input"], request["input_ref"]) == ({"error_message": "no", "log": "x"}, None)
-    assert desk.deps.broker.objects == {}
+    assert desk.deps.broker.objects.content == {}
 
 
 async def test_a_large_input_travels_beside_the_request() -> None:
     desk = Desk(from_map())
     desk.config_map(text="x" * INLINE_INPUT_BYTES)
     assert await desk.publish()
-    ((bucket, name), content), (request,) = *desk.deps.broker.objects.items(), desk.deps.broker.published
+    ((bucket, name), content), (request,) = (
+        *desk.deps.broker.objects.content.items(),
+        desk.deps.broker.requests.published,
+    )
     assert (bucket, name) == (f"results-{o.AGENT_UID}", f"{o.TASK_UID}.1.input")
     assert json.loads(content) == {"error_message": "no", "log": "x" * INLINE_INPUT_BYTES}
     ref = {"bucket": bucket, "name": name, "size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -332,12 +347,12 @@ async def test_a_large_input_travels_beside_the_request() -> None:
 
 async def test_a_broker_that_takes_only_small_messages_gets_an_object() -> None:
     desk = Desk(input={"error_message": "x" * 50_000})
-    desk.deps.broker.max_payload = 20_000
+    desk.deps.broker.requests.max_payload = 20_000
     assert await desk.publish()
-    assert list(desk.deps.broker.objects.values()) == [
+    assert list(desk.deps.broker.objects.content.values()) == [
         json.dumps(desk.record.task.spec.input, separators=(",", ":")).encode()
     ]  # type: ignore[union-attr]
-    desk.deps.broker.max_payload = 10
+    desk.deps.broker.requests.max_payload = 10
     with pytest.raises(MessageError):
         await desk.publish()
 
@@ -346,7 +361,7 @@ async def test_what_vanished_between_two_looks_is_not_published_without() -> Non
     desk = Desk(from_map())
     with pytest.raises(InputNotReadyError):
         await desk.publish()
-    assert desk.deps.broker.published == []
+    assert desk.deps.broker.requests.published == []
 
 
 async def test_a_broker_that_is_away_is_no_reason_to_end_a_task() -> None:
@@ -357,7 +372,7 @@ async def test_a_broker_that_is_away_is_no_reason_to_end_a_task() -> None:
     async def away(bucket: str, name: str) -> bytes:
         raise BrokerUnavailableError("away")
 
-    desk.deps.broker.read_object = away  # type: ignore[method-assign]
+    desk.deps.broker.objects.read = away  # type: ignore[method-assign]
     with pytest.raises(BrokerUnavailableError):
         await desk.inputs.hold(desk.record)
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import ObservedWorker
+from support.builders import operator_objects as o
 
 
 def lease(reason: str | None) -> Lease:

@@ -13,7 +13,7 @@ from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import AgentRecord
-from operator_objects import AGENT_UID, NOW, agent_body
+from support.builders.operator_objects import AGENT_UID, NOW, agent_body
 
 OWN = {"llm": {"provider": "vllm", "model": "m", "vllm": {}}}
 WROTE = InferenceResult(ok=True, message="", first_token_s=0.1, tokens_per_second=5)

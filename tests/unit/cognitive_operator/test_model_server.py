@@ -14,7 +14,7 @@ from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.model import InferenceResult
 from cognitive_operator.status.conditions import Condition
 from cognitive_operator.status.model import model_status
-from operator_objects import NOW, agent_body
+from support.builders.operator_objects import NOW, agent_body
 
 FOUND = Condition.true(AgentCondition.MODEL_READY, Reason.AVAILABLE, "It lists 1 models")
 MISSING = Condition.false(AgentCondition.MODEL_READY, Reason.MODEL_NOT_SERVED, "serves another")

@@ -21,7 +21,7 @@ from cognitive_operator.errors import (
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.nats_account import EXPEL_AFTER_S, LOOK_EVERY_S, NatsAccounts
 from cognitive_operator.reconcile.state.records import AgentRecord
-from operator_objects import AGENT_UID, agent_body
+from support.builders.operator_objects import AGENT_UID, agent_body
 
 
 @dataclass

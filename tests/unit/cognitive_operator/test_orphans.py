@@ -1,20 +1,36 @@
 """What belongs to nobody any more is found by two looks in a row, and nothing else is taken for it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.reconcile.resync import Resync
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
 from cognitive_operator.reconcile.task.cleanup import AttemptGarbage
+from support.builders import operator_objects as o
 
 OF_TASK = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)
 OF_NO_TASK = AttemptKey(o.AGENT_UID, "gone", 1)
 OF_NO_AGENT = AttemptKey("gone", o.TASK_UID, 1)
+
+
+@dataclass
+class Listed:
+    """A port of the broker that lists what a test put there, and records what is deleted."""
+
+    held: Callable[[], set[Any]]
+    deleted: list[str] = field(default_factory=list)
+
+    async def list(self, *_: str) -> set[Any]:
+        return set(self.held())
+
+    async def delete(self, uid: str) -> None:
+        self.deleted.append(uid)
 
 
 @dataclass
@@ -28,26 +44,17 @@ class Outside:
     cleaned: list[AttemptGarbage] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.broker = self.clock = self
+        self.clock = self
+        self.broker = SimpleNamespace(
+            requests=Listed(lambda: self.requests),
+            claims=Listed(lambda: self.claims),
+            objects=Listed(set),
+            agents=Listed(lambda: self.agents, self.deleted),
+        )
         self.accounts = None
 
     def monotonic(self) -> float:
         return 100.0
-
-    async def list_requests(self) -> set[tuple[str, AttemptKey]]:
-        return set(self.requests)
-
-    async def list_claims(self) -> set[AttemptKey]:
-        return set(self.claims)
-
-    async def list_objects(self, _: str) -> set[AttemptKey]:
-        return set()
-
-    async def list_agents(self) -> set[str]:
-        return set(self.agents)
-
-    async def delete_agent(self, uid: str) -> None:
-        self.deleted.append(uid)
 
     def add(self, item: Any) -> None:
         if isinstance(item, AttemptGarbage):

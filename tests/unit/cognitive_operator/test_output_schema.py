@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.plan.output_schema import DIALECT, MAX_SCHEMA_BYTES, SchemaFault, schema_fault
 from cognitive_operator.plan.task import plan_task
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemaGate
+from support.builders import operator_objects as o
 
 TREE = {"$defs": {"node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}}}, "$ref": "#/$defs/node"}
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
@@ -17,6 +16,7 @@ from cognitive_operator.plan.agent import (
     dispatch_blocker,
 )
 from cognitive_operator.status.conditions import Condition
+from support.builders import operator_objects as o
 
 BROKER_READY = Condition.true(AgentCondition.READY, Reason.AVAILABLE, "fine")
 RAY_READY = BROKER_READY.with_type(AgentCondition.RAY_READY)

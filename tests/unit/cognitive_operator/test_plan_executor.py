@@ -1,9 +1,9 @@
 """Which Ray job is an agent's executor."""
 
-import operator_objects as o
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.plan.executor import outdated_executors, plan_executor
 from cognitive_operator.ports.ray import RayJob
+from support.builders import operator_objects as o
 
 
 def job(settings: str, start: int, status: str = "RUNNING", message: str = "") -> RayJob:

@@ -23,7 +23,7 @@ from cognitive_operator.plan.ray_cluster import (
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.scheduling.fair_share import ray_cluster_of
 from cognitive_operator.status.conditions import Condition
-from operator_objects import AGENT_UID, agent_body
+from support.builders.operator_objects import AGENT_UID, agent_body
 
 READY = {"type": "HeadPodReady", "status": "True"}
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.resources import Attempt, RetryPolicy, Task
 from cognitive_operator.plan.attempt import attempt_end
@@ -14,6 +13,7 @@ from cognitive_operator.plan.gate import queue_timeout, spec_gate
 from cognitive_operator.plan.retry import backoff_left_s, backoff_s, is_retried
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from cognitive_operator.status.conditions import merge_patch
+from support.builders import operator_objects as o
 
 
 def body(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.api.conditions import Outcome, Phase, Reason, TaskCondition
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent
 from cognitive_operator.api.wire import Claim
@@ -12,6 +11,7 @@ from cognitive_operator.plan.attempt import AttemptEnd, attempt_end
 from cognitive_operator.plan.gate import GateResult, queue_full
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from cognitive_operator.status.conditions import Condition, merge_patch
+from support.builders import operator_objects as o
 
 
 def condition(plan: TaskPlan, type_: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import operator_objects as o
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.plan.usage import (
@@ -24,6 +23,7 @@ from cognitive_operator.plan.usage import (
     skipped,
     task_attempts,
 )
+from support.builders import operator_objects as o
 
 MAX_ATTEMPTS = 3
 

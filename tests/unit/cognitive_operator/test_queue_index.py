@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import operator_objects as o
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.plan.attempt import InFlightAttempt
 from cognitive_operator.ports.kube import Body
@@ -11,6 +10,7 @@ from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import TaskRecord
 from cognitive_operator.scheduling.fair_share import RayLimits
+from support.builders import operator_objects as o
 
 NAME = ("team", "sre")
 ACCEPTED = {"phase": "Queued", "conditions": [{"type": "Accepted", "status": "True"}]}

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import operator_objects as o
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.reconcile.agent.redelivery_guard import guard_redelivery
 from cognitive_operator.reconcile.state.index import Index
+from support.builders import operator_objects as o
 
 CLOSED = {
     "number": 1,
@@ -23,10 +23,13 @@ class Broker:
     unclaimed: set[AttemptKey]
     fenced: list[AttemptKey] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.requests = self.claims = self
+
     async def list_unclaimed(self, agent_uid: str) -> set[AttemptKey]:
         return {key for key in self.unclaimed if key.agent_uid == agent_uid}
 
-    async def delete_claim(self, key: AttemptKey) -> None:
+    async def purge(self, key: AttemptKey) -> None:
         self.fenced.append(key)
 
 

@@ -2,12 +2,12 @@
 
 import asyncio
 
-import operator_objects as o
 from cognitive_operator.plan.attempt import InFlightAttempt
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import TaskRecord
 from cognitive_operator.reconcile.task.gates.gate import Gates
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
+from support.builders import operator_objects as o
 
 
 class Outside:

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
-import operator_objects as o
 from cognitive_operator.adapters.telemetry.metrics import PrometheusMetrics
 from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.plan.attempt import AttemptEnd, attempt_end
 from cognitive_operator.reconcile.task.metrics import count_ends, task_status
+from support.builders import operator_objects as o
 
 KEY = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)
 LOST = AttemptEnd(KEY, "Job", Outcome.LOST, "2026-11-21T02:00:05Z", reason="ExecutorLost")

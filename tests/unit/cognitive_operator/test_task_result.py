@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.__main__ import main
 from cognitive_operator.errors import ObjectNotFoundError, ResultError
 from cognitive_operator.reconcile.task.result import result_of
+from support.builders import operator_objects as o
 
 RESULT = {"thought": "x" * 20_000}
 CONTENT = json.dumps(RESULT).encode()
@@ -22,7 +22,7 @@ class Objects:
 
     content: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
-    async def read_object(self, bucket: str, name: str) -> bytes:
+    async def read(self, bucket: str, name: str) -> bytes:
         if (bucket, name) not in self.content:
             raise ObjectNotFoundError(f"object bucket {bucket} has no object {name}")
         return self.content[bucket, name]

@@ -2,11 +2,11 @@
 
 import re
 
-import operator_objects as o
 from cognitive_operator.api.conditions import Outcome
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.plan.attempt import AttemptEnd, attempt_end
 from cognitive_operator.plan.trace import ended_spans, trace_id, traceparent
+from support.builders import operator_objects as o
 
 KEY = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-import operator_objects as o
 from cognitive_operator.errors import CognitiveOperatorError, ConflictError, ForbiddenError, ObjectNotFoundError
 from cognitive_operator.ports.kube import Identity
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.ttl import DELETES_PER_LOOK, TtlAfterFinished
 from cognitive_operator.scheduling.ttl_heap import started_attempts, task_end
+from support.builders import operator_objects as o
 
 ENDED = "2026-11-21T02:00:03Z"
 ENDED_S = 1795226403.0

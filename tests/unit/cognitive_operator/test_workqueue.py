@@ -7,7 +7,7 @@ import pytest
 
 from cognitive_operator.errors import ApiUnavailableError, ConflictError
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
-from eventually import eventually_async
+from support.eventually import eventually_async
 
 
 async def settle(turns: int = 20) -> None:

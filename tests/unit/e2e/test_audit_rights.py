@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from audit_rights import Audit, audit_of
-from rights import Right, rights_in
+from support.rights.granted import Right, rights_in
+from support.rights.used import Audit, audit_of
 
 OPERATOR = "system:serviceaccount:home:operator"
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)

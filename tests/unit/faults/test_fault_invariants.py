@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from fault_evidence import Body, Evidence, Sighting, Write
-from fault_invariants import AGENT, INVARIANTS, TASK, broken
+from support.faults.evidence import Body, Evidence, Sighting, Write
+from support.faults.invariants import AGENT, INVARIANTS, TASK, broken
 
 SECRET = "sk-very-secret"
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-import fault_kills
-from eventually import eventually
-from fault_kills import Kills, Spot, kill_at_every_write
-from fault_switch import Call, Switchboard
+from support.eventually import eventually
+from support.faults import kills
+from support.faults.kills import Kills, Spot, kill_at_every_write
+from support.faults.switch import Call, Switchboard
 
 STATUS = Call("api", "PATCH", "/apis/cognitive.seedcore.io/v1alpha1/namespaces/n/cognitivetasks/t/status")
 EVENT = Call("api", "POST", "/apis/events.k8s.io/v1/namespaces/n/events")
@@ -60,7 +60,7 @@ class System:
 
 @pytest.fixture
 def system(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setattr(fault_kills, "QUIET_S", 0.0)
+    monkeypatch.setattr(kills, "QUIET_S", 0.0)
     made = System()
     made.operator.resume()
     yield made

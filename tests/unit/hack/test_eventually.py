@@ -3,8 +3,8 @@ import time
 
 import pytest
 
-import eventually as module
-from eventually import LONGEST_PAUSE_S, SHARE, eventually, eventually_async
+from support import eventually as module
+from support.eventually import LONGEST_PAUSE_S, SHARE, eventually, eventually_async
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ import jsonschema
 import pytest
 
 from controlplane import Kubectl
-from crd_schema import examples, part, strict
 from demo.examples import load_examples
 from kind_demo import __main__ as kind_demo
 from kind_demo.commands import KindDemoError
@@ -16,6 +15,7 @@ from kind_demo.programs import check_programs
 from kind_demo.readiness import DEADLINE_S, HOPELESS_S, Watcher
 from kind_demo.release import chart_values
 from kind_demo.settings import settings_from
+from support.builders.crd_schema import examples, part, strict
 
 PULL = """Creating cluster "cognitive" ...
 ERROR: failed to create cluster: failed to pull image "kindest/node:v1.36.0": \

@@ -18,7 +18,7 @@ from cognitive_runtime.adapters.dspy.schema import (
 )
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
 from cognitive_runtime.domain import CognitiveTaskType
-from scripted_model_answers import answer_for
+from support.servers.scripted_model_answers import answer_for
 
 RARE = "\U00010330"
 """A letter of four bytes, for which a model may need as many tokens."""

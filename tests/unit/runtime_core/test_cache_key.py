@@ -18,7 +18,7 @@ from cognitive_runtime.domain import (
     RateLimit,
     cache_key,
 )
-from runtime_requests import execution_request
+from support.builders.runtime_requests import execution_request
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -19,7 +19,7 @@ from cognitive_runtime.domain import (
     parse_role,
 )
 from cognitive_runtime.domain.text import clip_utf8
-from runtime_requests import execution_request
+from support.builders.runtime_requests import execution_request
 
 WIRE_RETRYABLE = {
     "DeadlineExceeded": False,

@@ -20,7 +20,7 @@ from cognitive_runtime.domain import (
     Reasoning,
     Usage,
 )
-from runtime_requests import execution_request
+from support.builders.runtime_requests import execution_request
 
 Answer = Callable[[], Awaitable[Reasoning]]
 

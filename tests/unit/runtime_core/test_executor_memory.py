@@ -17,7 +17,7 @@ from cognitive_runtime.domain import (
     Reasoning,
 )
 from cognitive_runtime.domain.memory import MAX_BYTES, MAX_OUTCOMES, ExecutorMemory
-from runtime_requests import execution_request
+from support.builders.runtime_requests import execution_request
 
 NOBODY = {"memory": "none", "energy": "agent", "lifecycle": "agent"}
 Outcome = AgentResult | FailureResult

@@ -8,8 +8,8 @@ import pytest
 
 from cognitive_runtime.application import LargeInputReasoner
 from cognitive_runtime.domain import InputRef, InputUnavailable
-from runtime_requests import execution_request
-from scripted_reasoner import ScriptedReasoner
+from support.builders.runtime_requests import execution_request
+from support.fakes.scripted_reasoner import ScriptedReasoner
 
 INPUT = {"error_message": "x" * 300_000}
 CONTENT = json.dumps(INPUT).encode()

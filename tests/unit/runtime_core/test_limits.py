@@ -24,7 +24,7 @@ from cognitive_runtime.domain import (
     Usage,
     VLLMRequest,
 )
-from runtime_requests import execution_request
+from support.builders.runtime_requests import execution_request
 
 CALL = VLLMRequest("m", (Message("user", "x" * 400),), max_tokens=100)
 ANSWER = Reasoning({"thought": "t"}, thought="t", confidence=0.5, usage=Usage(1, 2, 3), repaired=True)

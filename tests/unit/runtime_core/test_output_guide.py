@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cognitive_runtime.adapters.dspy.guide import MAX_NODES, guide_of
-from scripted_model_answers import answer_for
+from support.servers.scripted_model_answers import answer_for
 
 LEAVES = st.one_of(
     st.sampled_from([{"type": kind} for kind in ("string", "integer", "number", "boolean", "null")]),

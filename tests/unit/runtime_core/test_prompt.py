@@ -7,7 +7,7 @@ from cognitive_runtime.adapters.dspy.adapter import BoundedJSONAdapter
 from cognitive_runtime.adapters.dspy.inputs import preamble, signature_inputs
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
 from cognitive_runtime.domain import CognitiveTaskType, InvalidRequest
-from runtime_requests import INPUTS, execution_request
+from support.builders.runtime_requests import INPUTS, execution_request
 
 REQUIRED = {
     CognitiveTaskType.TASK_PLANNING: "task_description",

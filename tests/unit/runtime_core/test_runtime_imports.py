@@ -26,9 +26,9 @@ from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.dspy import CognitiveCore
 from cognitive_runtime.adapters.vllm import ModelPool
 from cognitive_runtime.application import ExecuteAgentTask
-sys.path.insert(0, "tests/support")
-from runtime_requests import execution_request
-from scripted_model import ScriptedModel
+sys.path.insert(0, "tests")
+from support.builders.runtime_requests import execution_request
+from support.servers.scripted_model import ScriptedModel
 async def main(url):
     pool = ModelPool(lambda agent_uid, name: "key")
     execute = ExecuteAgentTask(CognitiveCore(pool), SystemClock())
@@ -49,9 +49,9 @@ def test_the_first_task_of_a_loaded_core_imports_nothing() -> None:
 import asyncio, sys
 from cognitive_runtime.bootstrap.reasoning import make_cognitive_core
 from cognitive_runtime.config import RuntimeSettings
-sys.path.insert(0, "tests/support")
-from runtime_requests import execution_request
-from scripted_model import ScriptedModel
+sys.path.insert(0, "tests")
+from support.builders.runtime_requests import execution_request
+from support.servers.scripted_model import ScriptedModel
 core = make_cognitive_core(RuntimeSettings("nats://127.0.0.1:1", "none"))
 with ScriptedModel() as model:
     request, before = execution_request(endpoint=model.url), set(sys.modules)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
-from typed_results import FIELDS, untyped
+from support.builders.typed_results import FIELDS, untyped
 
 GOOD: dict[str, Any] = {
     "thought": "t",

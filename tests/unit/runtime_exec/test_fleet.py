@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from cognitive_runtime.adapters.ray.fleet import Fleet, FleetPolicy, WorkerGone
 from cognitive_runtime.adapters.worker.worker import WorkerStatus
-from eventually import eventually_async
+from support.eventually import eventually_async
 
 QUICK = FleetPolicy(
     poll_s=0.005, unresponsive_s=0.05, retire_s=0.1, first_backoff_s=0.01, max_backoff_s=0.04, healthy_after_s=60

@@ -6,7 +6,7 @@ import pytest
 from cognitive_runtime.adapters.worker import lease as lease_module
 from cognitive_runtime.adapters.worker.lease import LeaseKeeper
 from cognitive_runtime.adapters.worker.ports import WorkerState
-from eventually import eventually_async
+from support.eventually import eventually_async
 
 STATE = WorkerState(ready=True, capacity=1)
 

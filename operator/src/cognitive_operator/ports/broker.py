@@ -1,4 +1,7 @@
-"""Ports to JetStream. Every call has a deadline of its own and raises only ``errors``."""
+"""Ports to NATS JetStream. Every call has a deadline of its own and raises only ``errors``.
+
+Every asynchronous method raises BrokerUnavailableError when JetStream does not answer; retry then.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ from cognitive_operator.api.wire import Claim, Lease
 
 @dataclass(frozen=True)
 class ObservedLease:
-    """A lease and the broker's revision of it; an unchanged revision means that it was not renewed."""
+    """A lease with its revision in the bucket; an unchanged revision means that it was not renewed."""
 
     revision: int
     lease: Lease
@@ -18,15 +21,15 @@ class ObservedLease:
 
 @dataclass(frozen=True)
 class RetainedResponse:
-    """A response as it stands in the stream."""
+    """A message of the response stream."""
 
     subject: str
     headers: Mapping[str, str]
     data: bytes
     sequence: int = 0
-    """Its place in the stream."""
+    """Its sequence number in the stream."""
     stored_at: str = ""
-    """When the stream took it, by the broker's clock, RFC 3339 in UTC; empty: not told."""
+    """Time at which the stream stored it, by the broker's clock, RFC 3339 in UTC; empty: not known."""
 
 
 class Delivery(Protocol):
@@ -38,95 +41,158 @@ class Delivery(Protocol):
 
     @property
     def deliveries(self) -> int:
-        """How often it was delivered, from 1."""
+        """Number of times that the message was delivered, from 1."""
 
     async def ack(self) -> None:
         """Settle: never deliver again. Errors are swallowed: the next delivery is then a no-op."""
 
     async def term(self) -> None:
-        """Settle a message that nobody waits for any more."""
+        """Settle a message for which no attempt waits any more."""
 
     async def reject(self, reason: str, cause: str) -> None:
-        """Settle a message that can never be used, and keep a dead letter that says why."""
+        """Settle a message that can never be used, and store a dead letter with the reason and the cause."""
 
     async def nak(self, delay_s: float) -> None:
-        """Ask for another delivery after the delay."""
+        """Request another delivery after the delay."""
+
+
+class ConnectionState(Protocol):
+    """State of the connection to the broker."""
+
+    @property
+    def ready_since_s(self) -> float:
+        """Monotonic seconds since which connection and streams are ready without a gap; infinity while they are not."""
+
+
+class AgentResources(Protocol):
+    """The consumer and the object bucket of each agent."""
+
+    async def ensure(self, namespace: str, agent_uid: str) -> None:
+        """Create the agent's consumer and object bucket, or correct those that differ."""
+
+    async def list(self) -> set[str]:
+        """Return the UIDs of all agents that have a consumer or an object bucket."""
+
+    async def delete(self, agent_uid: str) -> None:
+        """Delete the agent's consumer, object bucket, requests, claims and leases; absent ones are no error."""
+
+
+class Requests(Protocol):
+    """The stream of requests, one for each attempt."""
+
+    async def publish(self, subject: str, payload: bytes) -> bool:
+        """Publish the request of an attempt; False when the stream holds one already, which the caller adopts.
+
+        Raises MessageError when the message is larger than the broker's limit.
+        """
+
+    async def list(self) -> set[tuple[str, AttemptKey]]:
+        """Return namespace and attempt of every request in the stream."""
+
+    async def list_unclaimed(self, agent_uid: str) -> set[AttemptKey]:
+        """Return the attempts of an agent that have a request, but neither a claim nor the marker of a purged one."""
+
+    async def delete(self, subject: str) -> None:
+        """Delete a request; an absent one is no error."""
+
+
+class Claims(Protocol):
+    """The bucket of claims, by which a worker begins an attempt at most once."""
+
+    async def get(self, key: AttemptKey) -> Claim | None:
+        """Return the claim of an attempt, None if no worker began the attempt.
+
+        Raises MessageError when the claim is malformed.
+        """
+
+    async def list(self) -> set[AttemptKey]:
+        """Return the attempts of all claims."""
+
+    async def purge(self, key: AttemptKey) -> None:
+        """Replace a claim by a marker, so that no worker can claim the attempt any more."""
+
+
+class Leases(Protocol):
+    """The bucket of leases, which workers renew while they live."""
+
+    async def list(self, agent_uid: str) -> Sequence[ObservedLease]:
+        """Return the leases of an agent's workers, those of Job attempts too."""
+
+
+class Responses(Protocol):
+    """The stream of responses."""
+
+    async def fetch(self, batch: int, timeout_s: float) -> Sequence[Delivery]:
+        """Wait for up to ``batch`` deliveries; an empty sequence after ``timeout_s``."""
+
+    async def stream_created_at(self) -> str:
+        """Return the creation time of the stream, which distinguishes it from one that replaced it."""
+
+    async def read(self, subjects: str, after: int, limit: int) -> Sequence[RetainedResponse]:
+        """Return the first messages behind ``after`` whose subject matches, in their order, at most ``limit``."""
+
+    async def publish_closed(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> int:
+        """Publish, once for each subject, how the operator ended an attempt; return the message's sequence number."""
+
+
+class Control(Protocol):
+    """Control messages, which are not stored."""
+
+    async def send(self, namespace: str, agent_uid: str, payload: bytes) -> None:
+        """Send a control message to the executors of an agent that listen now, if there are any."""
 
 
 class ObjectReader(Protocol):
     """Reads the objects of the broker."""
 
-    async def read_object(self, bucket: str, name: str) -> bytes:
-        """Return an object's content; raises ObjectNotFoundError when there is no such object, or not all of it."""
+    async def read(self, bucket: str, name: str) -> bytes:
+        """Return an object's content; raises ObjectNotFoundError when the object is absent or incomplete."""
+
+
+class Objects(ObjectReader, Protocol):
+    """The object buckets of agents: large inputs and results."""
+
+    async def put(self, agent_uid: str, name: str, content: bytes) -> None:
+        """Store an object in an agent's bucket, in place of one of the same name."""
+
+    async def delete(self, agent_uid: str, name: str) -> None:
+        """Delete an object of an agent's bucket; an absent one is no error."""
+
+    async def list(self, agent_uid: str) -> set[AttemptKey]:
+        """Return the attempts that have an object in their agent's bucket."""
 
 
 class Broker(Protocol):
-    """JetStream. All methods raise BrokerUnavailableError when it does not answer."""
+    """The ports to JetStream, which share one connection."""
 
     @property
-    def is_connected(self) -> bool:
-        """True while the connection stands and the streams are known to exist."""
+    def connection(self) -> ConnectionState:
+        """State of the connection."""
 
     @property
-    def connected_since(self) -> float:
-        """Monotonic seconds at which the present connection was made; infinity while there is none."""
+    def agents(self) -> AgentResources:
+        """Consumers and buckets of agents."""
 
-    async def ensure_agent(self, namespace: str, agent_uid: str) -> None:
-        """Make the agent's consumer and object bucket if they are absent or differ."""
+    @property
+    def requests(self) -> Requests:
+        """Requests."""
 
-    async def list_agents(self) -> set[str]:
-        """Return the UIDs of all agents that have something on the broker."""
+    @property
+    def claims(self) -> Claims:
+        """Claims."""
 
-    async def delete_agent(self, agent_uid: str) -> None:
-        """Delete the agent's consumer, object bucket, requests, claims and leases; absent ones are no error."""
+    @property
+    def leases(self) -> Leases:
+        """Leases."""
 
-    async def publish_request(self, subject: str, payload: bytes) -> bool:
-        """Publish the request of an attempt; False: it exists already, adopt it."""
+    @property
+    def responses(self) -> Responses:
+        """Responses."""
 
-    async def list_requests(self) -> set[tuple[str, AttemptKey]]:
-        """Return namespace and attempt of every request in the stream."""
+    @property
+    def control(self) -> Control:
+        """Control messages."""
 
-    async def delete_request(self, subject: str) -> None:
-        """Delete a request; an absent one is no error."""
-
-    async def get_claim(self, key: AttemptKey) -> Claim | None:
-        """Return the claim of an attempt, None if the attempt was never begun."""
-
-    async def list_claims(self) -> set[AttemptKey]:
-        """Return the keys of all claims."""
-
-    async def list_unclaimed(self, agent_uid: str) -> set[AttemptKey]:
-        """Return the attempts of an agent that have a request and no claim, not even the marker of a deleted one."""
-
-    async def delete_claim(self, key: AttemptKey) -> None:
-        """Purge a claim. Only for attempts that nobody shall begin, since a marker keeps others from claiming."""
-
-    async def list_leases(self, agent_uid: str) -> Sequence[ObservedLease]:
-        """Return the leases of an agent's workers, those of Job attempts too."""
-
-    async def fetch_responses(self, batch: int, timeout_s: float) -> Sequence[Delivery]:
-        """Wait for up to ``batch`` deliveries; an empty sequence after ``timeout_s``."""
-
-    async def response_stream(self) -> str:
-        """Return what tells the stream of responses from one that was made anew: its creation time."""
-
-    async def read_responses(self, subjects: str, after: int, limit: int) -> Sequence[RetainedResponse]:
-        """Return the first messages behind ``after`` whose subject matches, in their order, at most ``limit``."""
-
-    async def publish_closed(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> int:
-        """Note how the operator ended an attempt, once; return the note's place in the stream."""
-
-    async def send_control(self, namespace: str, agent_uid: str, payload: bytes) -> None:
-        """Send a control message to an agent's executors; nobody may be listening."""
-
-    async def put_object(self, agent_uid: str, name: str, content: bytes) -> None:
-        """Store an object in an agent's bucket, in place of one of the same name."""
-
-    async def read_object(self, bucket: str, name: str) -> bytes:
-        """Return an object's content; raises ObjectNotFoundError when there is no such object, or not all of it."""
-
-    async def delete_object(self, agent_uid: str, name: str) -> None:
-        """Delete an object of an agent's bucket; an absent one is no error."""
-
-    async def list_objects(self, agent_uid: str) -> set[AttemptKey]:
-        """Return the attempts that have something in their agent's object bucket."""
+    @property
+    def objects(self) -> Objects:
+        """Objects."""

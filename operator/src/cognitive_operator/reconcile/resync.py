@@ -137,10 +137,10 @@ class Resync:
         """Clean up what belongs to no task or no agent that exists, when two looks in a row found it so."""
         await self._find_lost_agents()
         await self.accounts.expel_due()
-        requests = await self._deps.broker.list_requests()
-        claims = await self._deps.broker.list_claims()
+        requests = await self._deps.broker.requests.list()
+        claims = await self._deps.broker.claims.list()
         for agent in list(self._index.agents.values()):
-            claims |= await self._deps.broker.list_objects(agent.agent.metadata.uid)
+            claims |= await self._deps.broker.objects.list(agent.agent.metadata.uid)
         namespaces = {key: namespace for namespace, key in requests}
         found = requests | {("", key) for key in claims if key not in namespaces}
         tasks, agents = self._index.tasks, self._agent_uids()
@@ -151,10 +151,10 @@ class Resync:
 
     async def _find_lost_agents(self) -> None:
         """Delete what agents have left that were let go while the broker was away."""
-        found = await self._deps.broker.list_agents()
+        found = await self._deps.broker.agents.list()
         lost = found - self._agent_uids()
         for uid in lost & self._lost_agents:
-            await self._deps.broker.delete_agent(uid)
+            await self._deps.broker.agents.delete(uid)
             self.accounts.expel_later(uid)
         self._lost_agents = lost - self._lost_agents
 
@@ -170,7 +170,7 @@ class Resync:
     async def _adopt(self) -> None:
         """Take over the attempts that an earlier process published and whose end it did not write."""
         now_s = self._deps.clock.monotonic()
-        for _, key in sorted(await self._deps.broker.list_requests(), key=lambda item: item[1].number):
+        for _, key in sorted(await self._deps.broker.requests.list(), key=lambda item: item[1].number):
             record = self._index.tasks.get(key.task_uid)
             if record is None or record.task is None or record.has_closed(key.number):
                 continue

@@ -1,166 +1,74 @@
-"""Responses from the durable pull consumer: one long-lived pull, so that the first message comes at once."""
+"""Responses in their stream (port ``Responses``)."""
 
-import asyncio
-import contextlib
-import json
-from base64 import b64encode
-from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Final
+import logging
+from collections.abc import Mapping, Sequence
 
-from nats.aio.msg import Msg
-
-from cognitive_operator.adapters.nats.connection import NatsConnection
-from cognitive_operator.api.names import RESPONSE_CONSUMER, RESPONSE_STREAM, dead_letter_subject
-from cognitive_operator.api.wire import DEAD_LETTER_BYTES, DeadLetter
-from cognitive_operator.errors import CognitiveOperatorError
+from cognitive_operator.adapters.nats.jetstream import WRONG_LAST_SEQUENCE, JetStreamError
+from cognitive_operator.adapters.nats.response_pull import ResponsePuller
+from cognitive_operator.adapters.nats.session import NatsSession
+from cognitive_operator.api.names import RESPONSE_STREAM
+from cognitive_operator.errors import BrokerUnavailableError
 from cognitive_operator.ports.broker import Delivery, RetainedResponse
+from cognitive_operator.ports.clock import Clock
 
-_NEXT: Final = f"$JS.API.CONSUMER.MSG.NEXT.{RESPONSE_STREAM}.{RESPONSE_CONSUMER}"
-_EXPIRES_S: Final = 30
-_HEARTBEAT_S: Final = 5
-_PAUSE_S: Final = 0.2
-"""Pause before the next pull when the server ended one for a reason."""
+_logger = logging.getLogger(__name__)
 
 
-class NatsDelivery:
-    """One delivery of a response. Settled through whatever connection stands, also a later one than it came by."""
+class NatsResponses:
+    """Fetches, reads and publishes responses."""
 
-    def __init__(self, connection: NatsConnection, message: Msg) -> None:
-        self._connection = connection
-        self._reply = message.reply
-        self._deliveries = message.metadata.num_delivered
-        self._response = RetainedResponse(
-            message.subject, message.headers or {}, message.data, message.metadata.sequence.stream
-        )
+    def __init__(self, session: NatsSession, clock: Clock) -> None:
+        self._session = session
+        self._clock = clock
+        self._puller = ResponsePuller(session.connection, session.check_streams)
+        session.on_connection_change(self._puller.wake)
 
-    @property
-    def response(self) -> RetainedResponse:
-        """The message."""
-        return self._response
-
-    @property
-    def deliveries(self) -> int:
-        """How often it was delivered, from 1."""
-        return self._deliveries
-
-    async def ack(self) -> None:
-        """Settle: never deliver again."""
-        await self._settle(b"+ACK")
-
-    async def term(self) -> None:
-        """Settle a message that nobody waits for any more."""
-        await self._settle(b"+TERM")
-
-    async def reject(self, reason: str, cause: str) -> None:
-        """Settle a message that can never be used, and keep a dead letter that says why."""
-        letter = DeadLetter(
-            subject=self._response.subject,
-            sequence=self._response.sequence,
-            reason=reason,
-            cause=cause,
-            size_bytes=len(self._response.data),
-            data_base64=b64encode(self._response.data[:DEAD_LETTER_BYTES]).decode(),
-        )
-        with contextlib.suppress(CognitiveOperatorError):
-            subject = dead_letter_subject(self._response.subject)
-            await self._connection.publish(subject, letter.model_dump_json().encode())
-        await self.term()
-
-    async def nak(self, delay_s: float) -> None:
-        """Ask for another delivery after the delay."""
-        await self._settle(b"-NAK " + json.dumps({"delay": int(delay_s * 1e9)}).encode())
-
-    async def _settle(self, verdict: bytes) -> None:
-        with contextlib.suppress(CognitiveOperatorError):
-            await self._connection.publish(self._reply, verdict)
-
-
-class ResponsePuller:
-    """Keeps at most one pull at the broker and hands out what it brought."""
-
-    def __init__(self, connection: NatsConnection, on_trouble: Callable[[], None]) -> None:
-        self._connection = connection
-        self._on_trouble = on_trouble
-        self._waiting: deque[Delivery] = deque()
-        self._arrived = asyncio.Event()
-        self._inbox = ""
-        self._inbox_of = 0
-        self._pulls = 0
-        self._wanted = 0
-        """How many messages the present pull may still bring."""
-        self._silent_until = 0.0
-        """When the present pull counts as dead unless the server says something; before a pull: not before this."""
-
-    def take(self, batch: int) -> Sequence[Delivery]:
-        """Return what has arrived, at most ``batch``; never waits."""
-        self._arrived.clear()
-        return [self._waiting.popleft() for _ in range(min(batch, len(self._waiting)))]
-
-    async def wait(self, batch: int, timeout_s: float) -> None:
-        """Wait until something arrived, the pull needs care or ``timeout_s`` is over.
+    async def fetch(self, batch: int, timeout_s: float) -> Sequence[Delivery]:
+        """Wait for up to ``batch`` deliveries; an empty sequence after ``timeout_s``.
 
         Raises:
-            BrokerUnavailableError: The connection broke; retry.
+            BrokerUnavailableError: There was no connection at the end of ``timeout_s``.
         """
-        await self._keep_pulling(batch)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(timeout_s, self._care_in_s())):
-                await self._arrived.wait()
+        deadline = self._clock.monotonic() + timeout_s
+        while True:
+            taken = self._puller.take(batch)
+            remaining_s = deadline - self._clock.monotonic()
+            if taken or (remaining_s <= 0 and self._session.is_ready):
+                return taken
+            if remaining_s <= 0:
+                raise self._session.unavailable
+            await self._wait(batch, remaining_s)
 
-    def wake(self) -> None:
-        """End the present wait: the connection changed."""
-        self._arrived.set()
+    async def stream_created_at(self) -> str:
+        """Return the creation time of the stream, which distinguishes it from one that replaced it."""
+        async with self._session.use() as js:
+            return str((await js.call(f"STREAM.INFO.{RESPONSE_STREAM}"))["created"])
 
-    async def _keep_pulling(self, batch: int) -> None:
-        if self._inbox_of != self._connection.number:
-            await self._listen()
-        if self._care_in_s() > 0:
-            return
-        if self._wanted:  # no heartbeat: the consumer or the server behind it may be gone
-            self._on_trouble()
-        await self._pull(batch)
+    async def read(self, subjects: str, after: int, limit: int) -> Sequence[RetainedResponse]:
+        """Return the first messages behind ``after`` whose subject matches, in their order, at most ``limit``."""
+        async with self._session.use() as js:
+            found = await js.read(RESPONSE_STREAM, subjects, after + 1, limit)
+        return [RetainedResponse(s.subject, s.headers, s.data, s.sequence, s.stored_at) for s in found]
 
-    async def _listen(self) -> None:
-        """Begin to listen on the present connection; a pull of an earlier one died with it."""
-        number, inbox = self._connection.number, self._connection.new_inbox()
-        await self._connection.subscribe(f"{inbox}.*", self._on_message)
-        self._inbox, self._inbox_of, self._wanted, self._silent_until = inbox, number, 0, 0.0
+    async def publish_closed(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> int:
+        """Publish, once for each subject, how the operator ended an attempt; return the message's sequence number."""
+        async with self._session.use() as js:
+            try:
+                return await js.publish(subject, payload, {**headers, "Nats-Expected-Last-Subject-Sequence": "0"})
+            except JetStreamError as error:
+                if error.err_code not in WRONG_LAST_SEQUENCE:
+                    raise
+                stored = await js.last(RESPONSE_STREAM, subject)
+                if stored is None:
+                    raise
+                return stored.sequence
 
-    async def _pull(self, batch: int) -> None:
-        self._pulls += 1
-        self._wanted = batch
-        self._silent_until = _now() + 2 * _HEARTBEAT_S + 1
-        body = {"batch": batch, "expires": _EXPIRES_S * 10**9, "idle_heartbeat": _HEARTBEAT_S * 10**9}
-        await self._connection.publish(_NEXT, json.dumps(body).encode(), reply=f"{self._inbox}.{self._pulls}")
-
-    def _care_in_s(self) -> float:
-        """Seconds until a new pull is due."""
-        return self._silent_until - _now()
-
-    async def _on_message(self, message: Msg) -> None:
-        if message.reply.startswith("$JS.ACK."):
-            self._on_response(message)
-        elif message.subject == f"{self._inbox}.{self._pulls}":  # a status of an earlier pull says nothing any more
-            self._on_status((message.headers or {}).get("Status", ""))
-
-    def _on_response(self, message: Msg) -> None:
-        self._waiting.append(NatsDelivery(self._connection, message))
-        self._wanted = max(0, self._wanted - 1)
-        self._silent_until = _now() + 2 * _HEARTBEAT_S + 1 if self._wanted else 0.0
-        self._arrived.set()
-
-    def _on_status(self, status: str) -> None:
-        """Handle 100 (heartbeat), 408 (the pull's time is over) and whatever else ends a pull."""
-        if status == "100":
-            self._silent_until = _now() + 2 * _HEARTBEAT_S + 1
-            return
-        self._wanted = 0
-        self._silent_until = 0.0 if status == "408" else _now() + _PAUSE_S
-        if status != "408":  # 409: consumer deleted, server shutting down; 503: nobody serves the consumer
-            self._on_trouble()
-        self._arrived.set()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+    async def _wait(self, batch: int, timeout_s: float) -> None:
+        """Wait for messages while the session is ready, else for the session."""
+        try:
+            if self._session.is_ready:
+                await self._puller.wait(batch, timeout_s)
+                return
+        except BrokerUnavailableError:
+            _logger.debug("the connection broke while responses were waited for")
+        await self._session.wait_for_change(timeout_s)

@@ -26,7 +26,7 @@ class ExecutorReconciler:
 
     async def read_leases(self, record: AgentRecord) -> None:
         """Note which workers renewed their lease since the last look."""
-        seen = await self._deps.broker.list_leases(record.agent.metadata.uid)
+        seen = await self._deps.broker.leases.list(record.agent.metadata.uid)
         now_s = self._deps.clock.monotonic()
         workers: dict[str, ObservedWorker] = {}
         for item in seen:
@@ -55,7 +55,7 @@ class ExecutorReconciler:
         meta = record.agent.metadata
         for submission_id in outdated_executors(meta.uid, current, self._leases(record)):
             payload = json.dumps(Drain(submission_id=submission_id).model_dump()).encode()
-            await self._deps.broker.send_control(meta.namespace, meta.uid, payload)
+            await self._deps.broker.control.send(meta.namespace, meta.uid, payload)
 
     def _is_due(self, record: AgentRecord, submission_id: str) -> bool:
         """A job that ends again and again is started at growing intervals."""

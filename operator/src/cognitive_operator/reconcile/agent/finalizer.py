@@ -98,7 +98,7 @@ class AgentFinalizer:
     async def _leave_broker(self, record: AgentRecord, *, is_stopped: bool) -> str | None:
         uid = record.agent.metadata.uid
         try:
-            await self._deps.broker.delete_agent(uid)
+            await self._deps.broker.agents.delete(uid)
             if is_stopped:
                 await self.accounts.expel(uid)
             else:

@@ -165,10 +165,10 @@ class AgentReconciler:
     async def _broker(self, record: AgentRecord) -> Condition:
         broker, meta = self._deps.broker, record.agent.metadata
         try:
-            if record.ensured_since_s != broker.connected_since or record.lacks_consumer:
-                since_s = broker.connected_since
+            if record.ensured_since_s != broker.connection.ready_since_s or record.lacks_consumer:
+                since_s = broker.connection.ready_since_s
                 if await guard_redelivery(broker, self._index, meta.uid):
-                    await broker.ensure_agent(meta.namespace, meta.uid)
+                    await broker.agents.ensure(meta.namespace, meta.uid)
                     record.ensured_since_s = since_s
                 await self._accounts.admit(record)
             await self._keeper.read_leases(record)

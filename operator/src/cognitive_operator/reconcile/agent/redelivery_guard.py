@@ -11,12 +11,12 @@ async def guard_redelivery(broker: Broker, index: Index, agent_uid: str) -> bool
     worker within a second or two: until then the answer is no.
     """
     is_fenced = True
-    for key in await broker.list_unclaimed(agent_uid):
+    for key in await broker.requests.list_unclaimed(agent_uid):
         task = index.tasks.get(key.task_uid)
         if task is None:
             continue
         if task.has_closed(key.number):
-            await broker.delete_claim(key)
+            await broker.claims.purge(key)
         elif task.was_claimed(key.number):
             is_fenced = False
     return is_fenced

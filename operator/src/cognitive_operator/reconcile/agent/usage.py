@@ -46,7 +46,7 @@ class UsageCounter:
             TransientError: The broker or the API server is away: count later.
         """
         meta = record.agent.metadata
-        counters = on_stream(record.agent.status, await self._deps.broker.response_stream())
+        counters = on_stream(record.agent.status, await self._deps.broker.responses.stream_created_at())
         for _ in range(PAGES):
             after = counters.accounting.sequence
             page = await self._read(responses_of_agent(meta.namespace, meta.uid), after, PAGE)
@@ -60,7 +60,7 @@ class UsageCounter:
         return counters
 
     async def _read(self, subjects: str, after: int, limit: int) -> Sequence[RetainedResponse]:
-        return await self._deps.broker.read_responses(subjects, after, limit)
+        return await self._deps.broker.responses.read(subjects, after, limit)
 
     async def _enter(self, counters: Counters, message: RetainedResponse) -> Counters | None:
         """Return the counters with a message, None when it is not decided yet what it is worth."""

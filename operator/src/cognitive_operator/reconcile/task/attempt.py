@@ -55,7 +55,9 @@ class AttemptObserver:
         subject = response_subject("closed", namespace, closing.key)
         payload = closed_response(closing, namespace, name).model_dump_json().encode()
         key = attempt_key(self._deps.master_key, closing.key.task_uid, closing.key.number)
-        return await self._deps.broker.publish_closed(subject, payload, {SIGNATURE_HEADER: sign(key, subject, payload)})
+        return await self._deps.broker.responses.publish_closed(
+            subject, payload, {SIGNATURE_HEADER: sign(key, subject, payload)}
+        )
 
     async def _look(self, record: TaskRecord) -> AttemptEnd | None:
         arrival = await self.responses.present(record)
@@ -107,7 +109,7 @@ class AttemptObserver:
     async def _follow(self, record: TaskRecord, flight: InFlightAttempt, agent: AgentRecord) -> AttemptEnd | None:
         """Look at an attempt by its claim."""
         try:
-            claim = await self._deps.broker.get_claim(flight.key)
+            claim = await self._deps.broker.claims.get(flight.key)
         except MessageError as error:
             return flight.closed(
                 self._deps.clock.now(), Outcome.LOST, Reason.EXECUTOR_LOST, f"The claim is unreadable: {error}"
@@ -159,7 +161,7 @@ class AttemptObserver:
             message = f"Ray did not start job {submission_id} within {JOB_START_S:g} s: it is {job.status}."
             late = age_s > JOB_START_S and job.status == "PENDING"
             return await self._withdrawal.give_up(record, flight, agent, Reason.JOB_FAILED, message) if late else None
-        claim = await self._deps.broker.get_claim(flight.key)
+        claim = await self._deps.broker.claims.get(flight.key)
         if claim is not None:
             return None
         retained = await self.responses.retained(record, flight.key)
@@ -207,4 +209,4 @@ class AttemptObserver:
         seen = agent.workers.get(claim.worker)
         last_s = seen.changed_s if seen else flight.claimed_since_s or 0.0
         looked_s = min(agent.leases_at_s, self._deps.clock.monotonic())
-        return looked_s - max(last_s, self._deps.broker.connected_since) > LEASE_LOST_S
+        return looked_s - max(last_s, self._deps.broker.connection.ready_since_s) > LEASE_LOST_S

@@ -53,11 +53,11 @@ class AttemptCleanup:
     async def _clean(self, leftover: AttemptGarbage) -> float | None:
         broker, key = self._deps.broker, leftover.key
         if leftover.is_input:
-            await broker.delete_object(key.agent_uid, input_name(key))
+            await broker.objects.delete(key.agent_uid, input_name(key))
             return None
         if leftover.namespace:  # else it was found by what is left of it: there is no request
-            await broker.delete_request(request_subject(leftover.namespace, key))
-        claim = await broker.get_claim(key)
+            await broker.requests.delete(request_subject(leftover.namespace, key))
+        claim = await broker.claims.get(key)
         if claim is not None and claim.state == "running" and await self._is_alive(key, claim):
             await self._stop(leftover, claim)
             return STOP_EVERY_S
@@ -66,9 +66,9 @@ class AttemptCleanup:
         if claim is not None and claim.mode == "Job" and not leftover.is_job:
             self.add(replace(leftover, is_job=True))  # the claim, which alone knows it, goes now
             return None
-        await broker.delete_claim(key)
+        await broker.claims.purge(key)
         for name in (object_name(key), input_name(key)):
-            await broker.delete_object(key.agent_uid, name)
+            await broker.objects.delete(key.agent_uid, name)
         return await self._forget_job(key) if leftover.is_job else None
 
     async def _forget_job(self, key: AttemptKey) -> float | None:
@@ -90,7 +90,7 @@ class AttemptCleanup:
 
     async def _is_alive(self, key: AttemptKey, claim: Claim) -> bool:
         """A worker whose lease expired or was purged ends nothing any more."""
-        leases = await self._deps.broker.list_leases(key.agent_uid)
+        leases = await self._deps.broker.leases.list(key.agent_uid)
         return any(seen.lease.worker == claim.worker for seen in leases)
 
     async def _stop(self, leftover: AttemptGarbage, claim: Claim) -> None:
@@ -98,7 +98,7 @@ class AttemptCleanup:
         reason = "TaskDeleted" if leftover.is_gone else "AttemptClosed"
         stop = Stop(task_uid=key.task_uid, attempt=key.number, reason=reason)
         payload = json.dumps(stop.model_dump()).encode()
-        await self._deps.broker.send_control(leftover.namespace, key.agent_uid, payload)
+        await self._deps.broker.control.send(leftover.namespace, key.agent_uid, payload)
         target = self._index.ray_target(key.agent_uid)
         if claim.mode == "Job" and target is not None:
             try:

@@ -72,7 +72,7 @@ class ResponseInbox:
         """Run until cancelled."""
         while True:
             try:
-                deliveries = await self._deps.broker.fetch_responses(BATCH, WAIT_S)
+                deliveries = await self._deps.broker.responses.fetch(BATCH, WAIT_S)
             except BrokerUnavailableError:
                 await asyncio.sleep(PAUSE_S)
                 continue

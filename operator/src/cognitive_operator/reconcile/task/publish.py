@@ -52,7 +52,7 @@ class RequestPublisher:
         if content is None or len(content) <= INLINE_INPUT_BYTES:
             whole = request.model_copy(update={"input": dict(given)})
             try:
-                return await self._deps.broker.publish_request(subject, whole.model_dump_json().encode())
+                return await self._deps.broker.requests.publish(subject, whole.model_dump_json().encode())
             except MessageError:  # a broker whose max_payload is small
                 content = content or encoded(given)
         record.has_input_beside = True
@@ -60,8 +60,8 @@ class RequestPublisher:
 
     async def _send_beside(self, subject: str, request: Request, key: AttemptKey, content: bytes) -> bool:
         name, bucket = input_name(key), results_bucket(key.agent_uid)
-        await self._deps.broker.put_object(key.agent_uid, name, content)
+        await self._deps.broker.objects.put(key.agent_uid, name, content)
         digest = hashlib.sha256(content).hexdigest()
         ref = InputRef(bucket=bucket, name=name, size_bytes=len(content), sha256=digest)
         short = request.model_copy(update={"input": {}, "input_ref": ref})
-        return await self._deps.broker.publish_request(subject, short.model_dump_json().encode())
+        return await self._deps.broker.requests.publish(subject, short.model_dump_json().encode())

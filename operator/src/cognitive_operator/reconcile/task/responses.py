@@ -41,7 +41,7 @@ class ResponseReader:
     async def retained(self, record: TaskRecord, key: AttemptKey) -> AttemptEnd | None:
         """Return how an executor ended the attempt by its word in the stream; of repeated ones by the first."""
         subjects = responses_of_attempt(record.name[0], key)
-        for response in await self._deps.broker.read_responses(subjects, 0, MAX_MESSAGES):
+        for response in await self._deps.broker.responses.read(subjects, 0, MAX_MESSAGES):
             if is_closed_response(response.subject):
                 continue
             try:

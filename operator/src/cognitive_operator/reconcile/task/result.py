@@ -37,7 +37,7 @@ async def result_of(body: Body, objects: ObjectReader) -> dict[str, Any]:
 
 async def _checked(place: str, ref: ResultRef, objects: ObjectReader) -> bytes:
     try:
-        content = await objects.read_object(ref.bucket, ref.name)
+        content = await objects.read(ref.bucket, ref.name)
     except ObjectNotFoundError as error:
         raise ResultError(f"{place}: its result is not on the broker any more: {error}") from error
     found = hashlib.sha256(content).hexdigest()

@@ -21,7 +21,7 @@ class Withdrawal:
 
         Safe although somebody may claim it now: the claim, not the request, allows one execution.
         """
-        await self._deps.broker.delete_request(request_subject(record.name[0], flight.key))
+        await self._deps.broker.requests.delete(request_subject(record.name[0], flight.key))
         record.flight = None
         self._index.put_back(record)
 
@@ -30,7 +30,7 @@ class Withdrawal:
     ) -> AttemptEnd | None:
         """Nobody has begun the attempt in time, unless somebody did just now."""
         record.flight = flight = flight.with_claim(
-            await self._deps.broker.get_claim(flight.key), self._deps.clock.monotonic()
+            await self._deps.broker.claims.get(flight.key), self._deps.clock.monotonic()
         )
         if flight.claim is not None:
             return None

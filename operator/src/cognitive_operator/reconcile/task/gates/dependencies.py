@@ -51,7 +51,7 @@ class DependencyGate:
             budget -= ((body.get("status") or {}).get("resultRef") or {}).get("sizeBytes", 0)
             if budget < 0:
                 raise ResultError(f"the results of spec.dependsOn together are larger than {MAX_RESULTS_BYTES} bytes")
-            found[dependency.key] = await result_of(body, self._deps.broker)
+            found[dependency.key] = await result_of(body, self._deps.broker.objects)
         return found
 
     async def _succeeded(self, namespace: str, dependency: Dependency) -> dict[str, Any]:

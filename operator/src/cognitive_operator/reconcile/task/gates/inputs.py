@@ -144,7 +144,7 @@ class InputGate:
         if body is None:
             raise held.absent(source, f"{place} does not exist")
         try:
-            result = await result_of(body, self._deps.broker)
+            result = await result_of(body, self._deps.broker.objects)
         except ResultError as error:
             raise held.hopeless(source, Reason.DEPENDENCY_FAILED, str(error)) from None
         if ref.field is None or ref.field in result:

@@ -1,0 +1,67 @@
+"""Claims of attempts in their key-value bucket (port ``Claims``)."""
+
+from typing import Final
+
+from pydantic import ValidationError
+
+from cognitive_operator.adapters.nats.jetstream import JetStream
+from cognitive_operator.adapters.nats.layout import kv_stream
+from cognitive_operator.adapters.nats.session import NatsSession
+from cognitive_operator.adapters.nats.validation import first_fault
+from cognitive_operator.api.names import CLAIM_BUCKET, AttemptKey, parse_attempt
+from cognitive_operator.api.wire import Claim
+from cognitive_operator.errors import MessageError
+
+CLAIM_STREAM: Final = kv_stream(CLAIM_BUCKET)
+CLAIM_PREFIX: Final = f"$KV.{CLAIM_BUCKET}."
+"""Subject of a claim, without the attempt that is its key."""
+
+
+class NatsClaims:
+    """Reads, lists and purges claims."""
+
+    def __init__(self, session: NatsSession) -> None:
+        self._session = session
+        self._purged: set[AttemptKey] = set()
+        """Attempts whose key holds only a marker: the stream's list of subjects does not tell markers from claims."""
+
+    async def get(self, key: AttemptKey) -> Claim | None:
+        """Return the claim of an attempt, None if no worker began the attempt or its claim was purged.
+
+        Raises:
+            BrokerUnavailableError: Retry.
+            MessageError: The claim is malformed.
+        """
+        async with self._session.use() as js:
+            stored = await js.last(CLAIM_STREAM, f"{CLAIM_PREFIX}{key}")
+        if stored is None or stored.is_marker:
+            return None
+        try:
+            return Claim.model_validate_json(stored.data)
+        except ValidationError as error:
+            raise MessageError("ClaimInvalid", f"claim {key}: {first_fault(error)}") from error
+
+    async def list(self) -> set[AttemptKey]:
+        """Return the attempts of all claims."""
+        async with self._session.use() as js:
+            present = await claimed_attempts(js, ">")
+        self._purged &= present
+        return present - self._purged
+
+    async def purge(self, key: AttemptKey) -> None:
+        """Replace a claim by a marker, so that no worker can claim the attempt any more.
+
+        The marker is stored also where no claim is: an executor may hold the request and not have claimed it yet.
+        """
+        async with self._session.use() as js:
+            stored = await js.last(CLAIM_STREAM, f"{CLAIM_PREFIX}{key}")
+            if stored is None or not stored.is_marker:
+                await js.publish(f"{CLAIM_PREFIX}{key}", b"", {"KV-Operation": "PURGE"})
+        self._purged.add(key)
+
+
+async def claimed_attempts(js: JetStream, keys: str) -> set[AttemptKey]:
+    """Return the attempts of the matching keys that hold a claim or the marker of a purged one."""
+    subjects = js.subjects(CLAIM_STREAM, f"{CLAIM_PREFIX}{keys}")
+    parsed = [parse_attempt(subject.removeprefix(CLAIM_PREFIX)) async for subject in subjects]
+    return {key for key in parsed if key is not None}

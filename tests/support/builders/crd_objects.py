@@ -1,0 +1,99 @@
+"""Builders of custom resources as a user would send them, and of values that a schema allows."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any, Final
+
+from support.builders.crd_schema import FieldPath, Schema
+
+Manifest = dict[str, Any]
+API_VERSION: Final = "cognitive.seedcore.io/v1alpha1"
+INPUTS: Final[dict[str, dict[str, Any]]] = {
+    "FailureAnalysis": {"error_message": "exit code 137"},
+    "TaskPlanning": {"task_description": "Move the shop to a new node pool."},
+    "DecisionMaking": {"decision_context": {"options": ["roll back", "wait"]}},
+    "ProblemSolving": {"problem_statement": "Checkout is slow."},
+    "MemorySynthesis": {"memory_fragments": [{"content": "OOM at 20:00"}], "synthesis_goal": "Find the cause."},
+    "CapabilityAssessment": {
+        "performance_data": {"incidents": 23},
+        "current_capabilities": {},
+        "target_capabilities": {"tracing": 0.8},
+    },
+}
+"""The least input of each type."""
+
+
+def agent(name: str = "sre", **spec: Any) -> Manifest:
+    """Return an agent with some spec fields set."""
+    llm = {"model": "gemma-3-270m-it", "endpoint": "http://llm.models.svc:8000/v1"}
+    base = {"llm": llm, "ray": {"address": "http://ray-head.ray.svc:8265"}}
+    return _manifest("CognitiveAgent", name, merged(base, spec))
+
+
+def task(name: str = "why", kind_of: str = "FailureAnalysis", **spec: Any) -> Manifest:
+    """Return a task of a type with its least input and some spec fields set."""
+    base = {"agentRef": {"name": "sre"}, "type": kind_of, "input": copy.deepcopy(INPUTS[kind_of])}
+    return _manifest("CognitiveTask", name, base | spec)
+
+
+def source(as_: str, **fields: Any) -> dict[str, Any]:
+    """Return an entry of a task's ``inputFrom``: a key of a ConfigMap, unless it says otherwise."""
+    return {"as": as_, "configMapKeyRef": {"name": "notes", "key": "text"}, **fields}
+
+
+def merged(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested objects with others laid over them."""
+    result = dict(copy.deepcopy(base))
+    for key, value in patch.items():
+        old = result.get(key)
+        result[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result
+
+
+def nested(path: FieldPath, value: Any) -> dict[str, Any]:
+    """Return the objects that hold a value at a path."""
+    for name in reversed(path):
+        value = {name: value}
+    found: dict[str, Any] = value
+    return found
+
+
+def at(value: Any, path: FieldPath) -> Any:
+    """Return what an object has at a path, None if it has nothing there."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def with_one_source(spec: Schema) -> Schema:
+    """Return a task's schema whose samples are accepted: of the sources that an input may have, one."""
+    found = copy.deepcopy(spec)
+    for other in ("secretKeyRef", "taskRef"):
+        del found["properties"]["inputFrom"]["items"]["properties"][other]
+    return found
+
+
+def sample(schema: Schema, variant: int) -> Any:
+    """Return a value that a schema allows; another variant (0 or 1) is another value, in every field."""
+    if "properties" in schema:
+        return {name: sample(child, variant) for name, child in schema["properties"].items()}
+    if schema.get("type") == "array":
+        return [sample(schema["items"], variant)]
+    return schema["enum"][variant] if "enum" in schema else _scalar(schema, variant)
+
+
+def _scalar(schema: Schema, variant: int) -> Any:
+    match schema.get("type"):
+        case "string":
+            return f"text-{variant}"
+        case "boolean":
+            return bool(variant)
+        case "integer":
+            return schema["minimum"] + variant
+        case "number":
+            return schema["maximum"] - variant * (schema["maximum"] - schema["minimum"]) / 2
+    return {"key": f"value-{variant}"}
+
+
+def _manifest(kind: str, name: str, spec: dict[str, Any]) -> Manifest:
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}

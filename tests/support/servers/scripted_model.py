@@ -1,0 +1,294 @@
+"""An OpenAI-compatible server that answers at once with valid output, or misbehaves exactly as it is told.
+
+In a test: ``with ScriptedModel() as model: model.script(status=503, times=2)``. As a process:
+``python -m support.servers.scripted_model`` prints its URL; other processes script and read it over HTTP:
+
+====== ================= ==================================================================
+POST   ``/_scripts``     add a script (a JSON object with the fields of ``Script``)
+DELETE ``/_scripts``     forget scripts, recorded requests and counts
+GET    ``/_requests``    every recorded chat completion: body, headers, time
+GET    ``/_executions``  how many calls came with each ``X-Request-Id``
+====== ================= ==================================================================
+"""
+
+import argparse
+import asyncio
+import json
+import threading
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from aiohttp import web
+
+from support.servers.scripted_model_answers import TEXT, answer_for
+from support.servers.scripted_model_stream import event, pieces
+
+START_TIMEOUT_S = 10.0
+
+
+@dataclass
+class Script:
+    """How to answer some of the requests. The first script that matches a request and is not used up answers it."""
+
+    model: str | None = None
+    """Only requests for this model."""
+    contains: str | None = None
+    """Only requests whose messages hold this text."""
+    times: int | None = None
+    """How many requests it answers; None: all."""
+    delay_s: float = 0.0
+    hang: bool = False
+    """Never answer."""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str | None = None
+    """The whole HTTP body, instead of a completion or an error."""
+    error: dict[str, Any] | None = None
+    """The ``error`` object of a failed request."""
+    content: str | None = None
+    """The message's text; absent: whatever the request's schema asks for."""
+    null_content: bool = False
+    text: str = TEXT
+    """What stands in every text of a generated answer."""
+    finish_reason: str = "stop"
+    refusal: str | None = None
+    refuse_response_format: bool = False
+    """Answer 400 to requests that have a ``response_format``, and do not use up the script by others."""
+    no_choices: bool = False
+    piece_delay_s: float = 0.0
+    """Time before each piece of a streamed answer."""
+    break_after: int | None = None
+    """Close the connection after so many pieces of a streamed answer."""
+    error_after: int | None = None
+    """Send ``error`` instead of the rest after so many pieces."""
+    ignore_stream: bool = False
+    """Answer at once also to those who asked for pieces."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether a request for pieces gets them."""
+        whole = self.ignore_stream or self.refuse_response_format
+        return not whole and self.status == 200 and self.body is None
+
+    def matches(self, body: dict[str, Any]) -> bool:
+        """Tell whether this script is meant for the request."""
+        if self.times == 0 or (self.model is not None and body.get("model") != self.model):
+            return False
+        if self.refuse_response_format and "response_format" not in body:
+            return False
+        return self.contains is None or any(self.contains in str(m.get("content")) for m in body["messages"])
+
+
+@dataclass
+class Recorded:
+    """A chat completion that was asked for."""
+
+    body: dict[str, Any]
+    headers: dict[str, str]
+    at: float
+
+    @property
+    def request_id(self) -> str:
+        """The attempt that it belongs to."""
+        return self.headers.get("x-request-id", "")
+
+
+class ScriptedModel:
+    """The server, in a thread of its own with ``with``, or in the foreground by ``serve``."""
+
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        self._host = host
+        self._port = port
+        self._lock = threading.Lock()
+        self._scripts: list[Script] = []
+        self.requests: list[Recorded] = []
+        self.executions: Counter[str] = Counter()
+        self.in_flight = 0
+        self.peak = 0
+        """The most that were in flight at once since the last ``reset``."""
+        self._started = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped: asyncio.Event | None = None
+
+    @property
+    def url(self) -> str:
+        """Address without ``/v1``."""
+        return f"http://{self._host}:{self._port}"
+
+    def script(self, **fields: Any) -> None:
+        """Add a script, behind those that are there."""
+        with self._lock:
+            self._scripts.append(Script(**fields))
+
+    def executions_of_attempts(self) -> dict[str, int]:
+        """Return how many calls came for each task UID."""
+        counts: Counter[str] = Counter()
+        for request_id, count in self.executions.items():
+            counts[request_id.rpartition(".")[0]] += count
+        return dict(counts)
+
+    def reset(self) -> None:
+        """Forget scripts, recorded requests and counts."""
+        with self._lock:
+            self._scripts.clear()
+            self.requests.clear()
+            self.executions.clear()
+            self.peak = self.in_flight
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=lambda: asyncio.run(self.serve()), daemon=True)
+        self._thread.start()
+        if not self._started.wait(START_TIMEOUT_S):
+            raise RuntimeError("the scripted model did not start")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._loop is not None
+        assert self._stopped is not None
+        assert self._thread is not None
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join(START_TIMEOUT_S)
+
+    async def serve(self, *, announce: bool = False) -> None:
+        """Serve until stopped; ``announce`` prints the URL."""
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
+        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+        await runner.setup()
+        site = web.TCPSite(runner, self._host, self._port)
+        await site.start()
+        self._port = runner.addresses[0][1]
+        if announce:
+            print(self.url, flush=True)  # noqa: T201 - whoever started this process reads it
+        self._started.set()
+        try:
+            await self._stopped.wait()
+        finally:
+            await runner.cleanup()
+
+    def _application(self) -> web.Application:
+        application = web.Application(client_max_size=16 * 1024 * 1024)
+        # what a client makes of a base URL is for the tests to see
+        for prefix in ("", "/v1", "/v1/v1", "/v1beta/openai", "/openai/v1", "/openai/deployments/{deployment}"):
+            application.router.add_post(f"{prefix}/chat/completions", self._complete)
+        for prefix in ("/v1", "/v1beta/openai", "/openai/v1", "/openai"):
+            application.router.add_get(f"{prefix}/models", self._models)
+        application.router.add_post("/_scripts", self._add_script)
+        application.router.add_delete("/_scripts", self._forget)
+        application.router.add_get("/_requests", self._list_requests)
+        application.router.add_get("/_executions", self._count_executions)
+        return application
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        script = self._record(request, body)
+        self.in_flight += 1
+        self.peak = max(self.peak, self.in_flight)
+        try:
+            if script.hang:
+                await asyncio.Event().wait()
+            await asyncio.sleep(script.delay_s)
+            if body.get("stream") and script.streams:
+                return await _stream(request, script, body)
+            return _respond(script, body)
+        finally:
+            self.in_flight -= 1
+
+    def _record(self, request: web.Request, body: dict[str, Any]) -> Script:
+        headers = {name.lower(): value for name, value in request.headers.items()} | {"path": request.path_qs}
+        with self._lock:
+            recorded = Recorded(body, headers, time.monotonic())
+            self.requests.append(recorded)
+            self.executions[recorded.request_id] += 1
+            script = next((each for each in self._scripts if each.matches(body)), Script())
+            if script.times is not None:
+                script.times -= 1
+            return script
+
+    async def _models(self, _: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [{"id": "scripted", "object": "model"}]})
+
+    async def _add_script(self, request: web.Request) -> web.Response:
+        self.script(**await request.json())
+        return web.json_response({})
+
+    async def _forget(self, _: web.Request) -> web.Response:
+        self.reset()
+        return web.json_response({})
+
+    async def _list_requests(self, _: web.Request) -> web.Response:
+        return web.json_response([asdict(recorded) for recorded in self.requests])
+
+    async def _count_executions(self, _: web.Request) -> web.Response:
+        return web.json_response(dict(self.executions))
+
+
+def _respond(script: Script, body: dict[str, Any]) -> web.Response:
+    if script.body is not None:
+        headers = {"Content-Type": "application/json"} | script.headers
+        return web.Response(status=script.status, body=script.body.encode(), headers=headers)
+    if script.refuse_response_format:
+        return web.json_response({"error": {"message": "response_format is not supported"}}, status=400)
+    if script.status != 200:
+        error = script.error or {"message": f"scripted {script.status}", "type": "scripted"}
+        return web.json_response({"error": error}, status=script.status, headers=script.headers)
+    return web.json_response(_completion(script, body), headers=script.headers)
+
+
+async def _stream(request: web.Request, script: Script, body: dict[str, Any]) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"} | script.headers)
+    await response.prepare(request)
+    with_usage = body.get("stream_options", {}).get("include_usage", False)
+    for number, piece in enumerate(pieces(_completion(script, body), with_usage=with_usage)):
+        await asyncio.sleep(script.piece_delay_s)
+        if number == script.break_after:
+            assert request.transport is not None
+            request.transport.close()
+            return response
+        if number == script.error_after:
+            await response.write(event({"error": script.error}))
+            return response
+        await response.write(event(piece))
+    await response.write(event("[DONE]"))
+    return response
+
+
+def _completion(script: Script, body: dict[str, Any]) -> dict[str, Any]:
+    content = None if script.null_content or script.refusal else _content(script, body)
+    message = {"role": "assistant", "content": content, "refusal": script.refusal}
+    prompt_tokens = sum(len(str(each["content"])) for each in body["messages"]) // 4
+    completion_tokens = len(content or "") // 4
+    return {
+        "id": "chatcmpl-scripted",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": body["model"],
+        "choices": []
+        if script.no_choices
+        else [{"index": 0, "finish_reason": script.finish_reason, "message": message}],
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+        },
+    }
+
+
+def _content(script: Script, body: dict[str, Any]) -> str:
+    if script.content is not None:
+        return script.content
+    schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
+    return json.dumps(answer_for(schema, script.text), ensure_ascii=False) if schema else script.text
+
+
+def main() -> None:
+    """Serve in the foreground until the process is stopped."""
+    parser = argparse.ArgumentParser(prog="scripted_model")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0: a free one")
+    asyncio.run(ScriptedModel(parser.parse_args().port).serve(announce=True))
+
+
+if __name__ == "__main__":
+    main()
