@@ -10,8 +10,8 @@ from cognitive_operator.api.names import response_subject, responses_of_agent
 from cognitive_operator.api.wire import SIGNATURE_HEADER, Completed, Failed, attempt_key, sign
 from cognitive_operator.ports.broker import RetainedResponse
 from cognitive_operator.reconcile.agent.usage import PAGE, UsageCounter
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import AgentRecord
 from support.builders import operator_objects as o
 
 MASTER = b"m" * 32

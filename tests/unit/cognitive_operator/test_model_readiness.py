@@ -10,9 +10,9 @@ from cognitive_operator.errors import ForbiddenError, NameTakenError
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.model import InferenceResult, ModelProbeResult, ModelTarget
 from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import AgentRecord
 from support.builders.operator_objects import AGENT_UID, NOW, agent_body
 
 OWN = {"llm": {"provider": "vllm", "model": "m", "vllm": {}}}
@@ -101,7 +101,7 @@ class Scene:
 
     async def look(self, after_s: float = 60.0) -> tuple[str, str]:
         self.outside.now_s += after_s
-        await self.models.look(self.record)
+        await self.models.reconcile(self.record)
         return self.record.model.status, self.record.model.reason
 
     def kinds(self) -> set[str]:

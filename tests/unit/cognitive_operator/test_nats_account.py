@@ -20,7 +20,8 @@ from cognitive_operator.errors import (
 )
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.nats_account import EXPEL_AFTER_S, LOOK_EVERY_S, NatsAccounts
-from cognitive_operator.reconcile.state.records import AgentRecord
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
+from cognitive_operator.reconcile.state.index import Index
 from support.builders.operator_objects import AGENT_UID, agent_body
 
 
@@ -100,12 +101,17 @@ class Desk:
         body = agent_body()
         self.deps, self.agent = deps, Agent.model_validate(body)
         given: Any = deps
-        self.record = AgentRecord((self.agent.metadata.namespace, self.agent.metadata.name), self.agent, body, 1)
-        self.keeper = NatsAccounts(given)
+        self.index = Index()
+        self.index.upsert_agent(body)
+        self.keeper = NatsAccounts(given, self.index)
+
+    @property
+    def record(self) -> AgentRecord:
+        return self.index.agents["team", "sre"]
 
     async def later(self) -> None:
         self.deps.clock.seconds += LOOK_EVERY_S
-        assert await self.keeper.keep_secret(self.record) is None
+        assert await self.keeper.ensure_secret(self.record) is None
 
 
 @pytest.fixture
@@ -115,7 +121,7 @@ def desk() -> Desk:
 
 async def test_the_secret_is_made_once_and_looked_at_now_and_then(desk: Desk) -> None:
     for _ in range(3):
-        assert await desk.keeper.keep_secret(desk.record) is None
+        assert await desk.keeper.ensure_secret(desk.record) is None
     (secret,) = desk.deps.children.applied
     assert secret["metadata"]["name"].endswith("-nats")
     assert secret["metadata"]["ownerReferences"][0]["uid"] == AGENT_UID
@@ -126,7 +132,7 @@ async def test_the_secret_is_made_once_and_looked_at_now_and_then(desk: Desk) ->
 
 
 async def test_credentials_that_are_due_are_replaced(desk: Desk) -> None:
-    await desk.keeper.keep_secret(desk.record)
+    await desk.keeper.ensure_secret(desk.record)
     assert desk.deps.accounts is not None
     desk.deps.accounts.fresh = {"the next one is another"}
     await desk.later()
@@ -138,17 +144,17 @@ async def test_credentials_that_are_due_are_replaced(desk: Desk) -> None:
 async def test_what_cannot_be_read_is_replaced(desk: Desk, data: dict[str, str] | None) -> None:
     secret = desired_broker_secret(desk.agent, "x")
     desk.deps.children.live = {**secret, "data": data}
-    assert await desk.keeper.keep_secret(desk.record) is None
+    assert await desk.keeper.ensure_secret(desk.record) is None
     assert len(desk.deps.children.applied) == 1
 
 
 async def test_a_secret_of_anothers_is_not_believed_even_with_good_credentials(desk: Desk) -> None:
-    await desk.keeper.keep_secret(desk.record)
+    await desk.keeper.ensure_secret(desk.record)
     assert desk.deps.children.live is not None
     desk.deps.children.live["metadata"]["ownerReferences"] = []
     desk.deps.children.error = NameTakenError("Secret team/x exists and belongs to nobody")
     desk.deps.clock.seconds += LOOK_EVERY_S
-    found = await desk.keeper.keep_secret(desk.record)
+    found = await desk.keeper.ensure_secret(desk.record)
     assert found is not None
     assert (found.status, found.reason) == ("False", Reason.NAME_TAKEN)
 
@@ -156,21 +162,21 @@ async def test_a_secret_of_anothers_is_not_believed_even_with_good_credentials(d
 @pytest.mark.parametrize("error", [ForbiddenError("403 secrets is forbidden"), ObjectInvalidError("422")])
 async def test_what_has_to_be_repaired_is_said(desk: Desk, error: CognitiveOperatorError) -> None:
     desk.deps.children.error = error
-    found = await desk.keeper.keep_secret(desk.record)
+    found = await desk.keeper.ensure_secret(desk.record)
     assert found is not None
     assert (found.status, found.reason) == ("False", Reason.CREDENTIALS_NOT_KEPT)
     assert str(error) in found.message
     assert "Secret " in found.message
     desk.deps.children.error = None
-    assert await desk.keeper.keep_secret(desk.record) is None
+    assert await desk.keeper.ensure_secret(desk.record) is None
     assert len(desk.deps.children.applied) == 1
 
 
 async def test_an_api_server_that_is_away_is_asked_again_and_stops_no_agent(desk: Desk) -> None:
     desk.deps.children.error = ApiUnavailableError("away")
-    assert await desk.keeper.keep_secret(desk.record) is None
+    assert await desk.keeper.ensure_secret(desk.record) is None
     desk.deps.children.error = None
-    assert await desk.keeper.keep_secret(desk.record) is None
+    assert await desk.keeper.ensure_secret(desk.record) is None
     assert len(desk.deps.children.applied) == 1
 
 
@@ -178,7 +184,7 @@ async def test_a_broker_that_knows_no_agents_apart_needs_nothing() -> None:
     desk = Desk(Deps(accounts=None))
     await desk.keeper.admit(desk.record)
     await desk.keeper.expel(AGENT_UID)
-    assert await desk.keeper.keep_secret(desk.record) is None
+    assert await desk.keeper.ensure_secret(desk.record) is None
     assert desk.deps.children.reads == 0
 
 

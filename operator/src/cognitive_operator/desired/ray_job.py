@@ -3,11 +3,15 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Final
 
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id, request_subject
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.request import secret_files
 from cognitive_operator.ports.ray import RaySubmission
+
+AGENT_UID_KEY: Final = "cognitive-agent-uid"
+"""Key of the metadata by which Ray names the agent of a job."""
 
 
 @dataclass(frozen=True)
@@ -69,5 +73,5 @@ def _submission(submission_id: str, entrypoint: str, environment: RayEnvironment
         submission_id=submission_id,
         entrypoint=entrypoint,
         env_vars={**environment.variables, "COGNITIVE_SUBMISSION_ID": submission_id},
-        metadata={"cognitive-namespace": agent.metadata.namespace, "cognitive-agent-uid": agent.metadata.uid},
+        metadata={"cognitive-namespace": agent.metadata.namespace, AGENT_UID_KEY: agent.metadata.uid},
     )

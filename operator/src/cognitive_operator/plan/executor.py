@@ -6,9 +6,11 @@ from typing import Final
 
 from cognitive_operator.api.names import executor_prefix
 from cognitive_operator.api.wire import Lease
+from cognitive_operator.desired.ray_job import AGENT_UID_KEY
 from cognitive_operator.ports.ray import RayJob
 
 KEPT_FINISHED_JOBS: Final = 3
+RESTART_BACKOFF_S: Final = (0.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,25 @@ def plan_executor(agent_uid: str, settings_hash: str, jobs: Sequence[RayJob]) ->
         forget=tuple(job.submission_id for job in finished[:-KEPT_FINISHED_JOBS]),
         failure=finished[-1].message if finished and not current else None,
     )
+
+
+def restart_backoff_s(submission_id: str) -> float:
+    """Return the seconds to wait between the last submission and this one, which grow with the number of restarts."""
+    start = int(submission_id.rpartition("-")[2])
+    return RESTART_BACKOFF_S[min(start, len(RESTART_BACKOFF_S)) - 1]
+
+
+def executor_leases(agent_uid: str, leases: Sequence[Lease]) -> list[Lease]:
+    """Return the leases of an agent's executors, ready ones first; leases of Job attempts are left out."""
+    prefix = executor_prefix(agent_uid)
+    return sorted((x for x in leases if x.submission_id.startswith(prefix)), key=lambda lease: not lease.ready)
+
+
+def unfinished_jobs(agent_uid: str, jobs: Sequence[RayJob]) -> list[str]:
+    """Return the submission ids of an agent's executors and Job attempts that have not ended."""
+    prefix = executor_prefix(agent_uid)
+    own = (job for job in jobs if job.metadata.get(AGENT_UID_KEY) == agent_uid or job.submission_id.startswith(prefix))
+    return [job.submission_id for job in own if not job.is_terminal]
 
 
 def outdated_executors(agent_uid: str, current: str | None, leases: Sequence[Lease]) -> list[str]:

@@ -2,14 +2,39 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from cognitive_operator.api.children import owner_of, spec_hash_of
 from cognitive_operator.api.conditions import AgentCondition, Reason
-from cognitive_operator.api.ray_spec import RayAuth, RayTokenRef
+from cognitive_operator.api.ray_spec import RayTokenRef
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.ray_cluster import PODS_HASH, ray_cluster_name
+from cognitive_operator.plan.agent import RAY_NOT_CHECKED
 from cognitive_operator.ports.kube import Body
+from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.status.conditions import Condition
+
+
+@dataclass(frozen=True)
+class ObservedRay:
+    """An agent's Ray cluster as last observed."""
+
+    condition: Condition
+    """RayReady."""
+    target: RayTarget | None = None
+    """The dashboard that serves the agent's jobs; None: not known yet, or there is no cluster."""
+    life: str = ""
+    """Identifies the running head of an owned cluster; a restarted head has another value."""
+    is_away: bool = False
+    """True if the cluster does not exist or has no pods, so that no job of the agent exists."""
+
+    @property
+    def is_updating(self) -> bool:
+        """True while the owned cluster is to change as soon as nothing runs on it."""
+        return self.condition.reason == Reason.RAY_UPDATING
+
+
+RAY_NOT_OBSERVED: Final = ObservedRay(RAY_NOT_CHECKED)
 
 
 @dataclass(frozen=True)
@@ -52,7 +77,7 @@ def plan_ray_cluster(facts: ClusterFacts) -> ClusterStep:
     message = (
         f"{cluster_label(live)} is changed once what runs on it has ended; no further attempt is begun until then."
     )
-    return ClusterStep(condition=Condition.false(AgentCondition.RAY_READY, Reason.RAY_UPDATING, message))
+    return ClusterStep(condition=ray_not_ready(Reason.RAY_UPDATING, message))
 
 
 def _can_replace(facts: ClusterFacts, live: Body) -> bool:
@@ -63,9 +88,7 @@ def _can_replace(facts: ClusterFacts, live: Body) -> bool:
 
 def _rest(facts: ClusterFacts) -> ClusterStep:
     live, ray = facts.live, facts.agent.spec.ray.cluster
-    resting = Condition.false(
-        AgentCondition.RAY_READY, Reason.SUSPENDED, "spec.suspend is true: Ray is scaled to zero."
-    )
+    resting = ray_not_ready(Reason.SUSPENDED, "spec.suspend is true: Ray is scaled to zero.")
     is_queued = ray is not None and ray.queue_name is not None
     if live is None or (not is_queued and spec_hash_of(live) == spec_hash_of(facts.asleep)):
         return ClusterStep(condition=resting)
@@ -92,9 +115,18 @@ def _with_count(group: Body, count: int | None) -> Body:
     )
 
 
-def own_token_ref(agent: Agent, auth: RayAuth) -> RayTokenRef | None:
-    """Return where the token of an agent's own cluster is, None if it has none."""
+def token_ref(agent: Agent) -> RayTokenRef | None:
+    """Return the Secret with the token of an agent's Ray, None if Ray asks for no token."""
+    ray = agent.spec.ray
+    if ray.cluster is None:
+        return ray.token_secret_ref
+    auth = ray.cluster.auth_options
     return None if auth.mode == "disabled" else RayTokenRef(name=auth.secret_name or ray_cluster_name(agent))
+
+
+def ray_not_ready(reason: Reason, message: str) -> Condition:
+    """Return the condition RayReady with status False."""
+    return Condition.false(AgentCondition.RAY_READY, reason, message)
 
 
 def cluster_label(live: Body) -> str:
@@ -128,9 +160,7 @@ def is_asleep(live: Body) -> bool:
 def check_head(live: Body) -> Condition | None:
     """Return why a cluster's head cannot be asked, None if it can."""
     if is_asleep(live):
-        return Condition.false(
-            AgentCondition.RAY_READY, Reason.RAY_SUSPENDED, f"{cluster_label(live)} is suspended: it has no pods."
-        )
+        return ray_not_ready(Reason.RAY_SUSPENDED, f"{cluster_label(live)} is suspended: it has no pods.")
     if is_head_ready(live):
         return None
     if not live.get("status"):
@@ -171,7 +201,7 @@ def head_url(live: Body, *, by_name: bool) -> str | None:
 
 
 def _starting(live: Body, words: str) -> Condition:
-    return Condition.false(AgentCondition.RAY_READY, Reason.RAY_STARTING, f"{cluster_label(live)} {words}")
+    return ray_not_ready(Reason.RAY_STARTING, f"{cluster_label(live)} {words}")
 
 
 def _pods_hash(body: Body) -> str | None:

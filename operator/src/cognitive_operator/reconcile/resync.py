@@ -44,7 +44,7 @@ class Resync:
         self._tasks = tasks
         self._agents = agents
         self._cleaner = cleaner
-        self.accounts = NatsAccounts(deps)
+        self.accounts = NatsAccounts(deps, index)
         self._lag = lag
         self._suspects: set[tuple[str, AttemptKey]] = set()
         self._lost_agents: set[str] = set()

@@ -8,8 +8,9 @@ from cognitive_operator.api.children import SECRET, child_name, owner_of
 from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.desired.broker_secret import SUFFIX, credentials_in, desired_broker_secret
 from cognitive_operator.errors import ForbiddenError, NameTakenError, ObjectInvalidError, TransientError
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.deps import Deps
-from cognitive_operator.reconcile.state.records import AgentRecord
+from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.status.conditions import Condition
 
 logger = logging.getLogger(__name__)
@@ -22,8 +23,9 @@ LOOK_EVERY_S: Final = 60.0
 class NatsAccounts:
     """Does nothing on a broker that does not know agents apart."""
 
-    def __init__(self, deps: Deps) -> None:
+    def __init__(self, deps: Deps, index: Index) -> None:
         self._deps = deps
+        self._index = index
         self._leaving: dict[str, float] = {}
         """UIDs of agents that are gone, and when they are to be forgotten."""
 
@@ -52,14 +54,14 @@ class NatsAccounts:
         for agent_uid in [uid for uid, due_s in self._leaving.items() if now_s >= due_s]:
             await self.expel(agent_uid)
 
-    async def keep_secret(self, record: AgentRecord) -> Condition | None:
+    async def ensure_secret(self, record: AgentRecord) -> Condition | None:
         """Make the agent's Secret if it is absent, and renew it in time; return what is in the way for good."""
         if self._deps.accounts is None or not self._is_due(record):
             return None
         meta = record.agent.metadata
         place = f"Secret {meta.namespace}/{child_name(meta.name, meta.uid, SUFFIX)}"
         try:
-            await self._ensure_secret(record)
+            await self._apply_if_stale(record)
         except NameTakenError as error:
             return Condition.false(AgentCondition.READY, Reason.NAME_TAKEN, str(error))
         except (ForbiddenError, ObjectInvalidError) as error:
@@ -69,13 +71,13 @@ class NatsAccounts:
         except TransientError as error:
             logger.info("will look at credentials later", extra={"secret": place, "cause": str(error)})
         else:
-            record.secret_at_s = self._deps.clock.monotonic()
+            self._index.update_agent(record, secret_at_s=self._deps.clock.monotonic())
         return None
 
     def _is_due(self, record: AgentRecord) -> bool:
         return self._deps.clock.monotonic() - record.secret_at_s >= LOOK_EVERY_S
 
-    async def _ensure_secret(self, record: AgentRecord) -> None:
+    async def _apply_if_stale(self, record: AgentRecord) -> None:
         accounts, meta = self._deps.accounts, record.agent.metadata
         assert accounts is not None
         now_s = datetime.fromisoformat(self._deps.clock.now()).astimezone(UTC).timestamp()

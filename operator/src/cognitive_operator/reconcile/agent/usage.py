@@ -19,9 +19,9 @@ from cognitive_operator.plan.usage import (
     task_attempts,
 )
 from cognitive_operator.ports.broker import RetainedResponse
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import AgentRecord
 from cognitive_operator.reconcile.task.inbox import verified
 
 logger = logging.getLogger(__name__)

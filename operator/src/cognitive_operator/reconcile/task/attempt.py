@@ -12,9 +12,10 @@ from cognitive_operator.plan.attempt import AttemptEnd, InFlightAttempt, attempt
 from cognitive_operator.plan.closed_response import closed_response
 from cognitive_operator.plan.gate import queue_timeout, spec_gate
 from cognitive_operator.plan.task import RUNNING_AFTER_S
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import AgentRecord, TaskRecord
+from cognitive_operator.reconcile.state.records import TaskRecord
 from cognitive_operator.reconcile.task.cleanup import AttemptCleanup, AttemptGarbage
 from cognitive_operator.reconcile.task.responses import ResponseReader
 from cognitive_operator.reconcile.task.withdrawal import Withdrawal
@@ -137,7 +138,7 @@ class AttemptObserver:
 
     async def _unclaimed(self, record: TaskRecord, flight: InFlightAttempt, agent: AgentRecord) -> AttemptEnd | None:
         age_s = self._deps.clock.monotonic() - flight.since_s
-        is_held = (agent.agent.spec.suspend or agent.is_changing) and flight.mode != "Job"
+        is_held = (agent.agent.spec.suspend or agent.ray.is_updating) and flight.mode != "Job"
         if flight.mode != agent.agent.spec.execution.mode or is_held:
             await self._withdrawal.take_back(record, flight)
             return None

@@ -16,9 +16,10 @@ from cognitive_operator.plan.task import RUNNING_AFTER_S, TaskFacts, TaskPlan, p
 from cognitive_operator.plan.trace import ended_spans, trace_id
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.resync import Resync
+from cognitive_operator.reconcile.state.agent_record import PendingUsage
 from cognitive_operator.reconcile.state.deps import Deps, today
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import PendingUsage, TaskRecord
+from cognitive_operator.reconcile.state.records import TaskRecord
 from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter, WriteResult
 from cognitive_operator.reconcile.task.attempt import AttemptObserver
 from cognitive_operator.reconcile.task.gates.gate import Gates
@@ -214,8 +215,8 @@ class TaskReconciler:
         if agent is None or closing.mode != "Job":
             return
         found = Condition.false if closing.reason == Reason.CREDENTIALS_NOT_MOUNTED else Condition.true
-        agent.credentials = found(AgentCondition.EXECUTOR_READY, closing.reason, closing.message)
-        agent.credentials_at_s = self._deps.clock.monotonic()
+        credentials = found(AgentCondition.EXECUTOR_READY, closing.reason, closing.message)
+        self._index.update_agent(agent, credentials=credentials, credentials_at_s=self._deps.clock.monotonic())
 
     def _note_costs(self, record: TaskRecord, closing: AttemptEnd) -> None:
         """Hold the next attempt at once when this one used up the agent's energy or its tokens."""
@@ -224,9 +225,9 @@ class TaskReconciler:
             return
         day, counters = today(self._deps), agent.agent.status
         response = closing.response
-        agent.pending_usage[closing.sequence or 0] = PendingUsage(
-            response.energy.delta, response.usage.total_tokens, day
-        )
+        usage = PendingUsage(response.energy.delta, response.usage.total_tokens, day)
+        pending = {**agent.pending_usage, closing.sequence or 0: usage}
+        agent = self._index.update_agent(agent, pending_usage=pending)
         checks = (
             check_energy(agent.agent, agent.spent_energy(counters)),
             check_tokens(agent.agent, agent.tokens_today(counters), day),

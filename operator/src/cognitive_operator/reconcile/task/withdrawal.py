@@ -4,9 +4,10 @@ from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.names import attempt_submission_id, request_subject
 from cognitive_operator.plan.attempt import AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.gate import GateResult
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import AgentRecord, TaskRecord
+from cognitive_operator.reconcile.state.records import TaskRecord
 
 
 class Withdrawal:

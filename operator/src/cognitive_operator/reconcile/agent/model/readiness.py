@@ -12,9 +12,9 @@ from cognitive_operator.ports.model import ModelTarget
 from cognitive_operator.reconcile.agent.model.api_key import read_model_key
 from cognitive_operator.reconcile.agent.model.fallbacks import with_fallbacks
 from cognitive_operator.reconcile.agent.model.server import ModelServerReconciler
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import AgentRecord
 from cognitive_operator.status.conditions import Condition
 
 READY_S: Final = 30.0
@@ -24,35 +24,33 @@ CHILD_S: Final = 2.0
 
 
 class ModelReadiness:
-    """Notes what it finds in the agent's record: ``model`` and ``server``."""
+    """Records ModelReady and the state of the agent's own model server."""
 
     def __init__(self, deps: Deps, index: Index) -> None:
         self._deps = deps
+        self._index = index
         self._servers = ModelServerReconciler(deps, index)
 
-    async def look(self, record: AgentRecord) -> None:
-        """Look at the model if it is time to."""
+    async def reconcile(self, record: AgentRecord) -> None:
+        """Bring the agent's own server a step towards the spec and check the model, if a check is due."""
         vllm, now_s = record.agent.spec.llm.vllm, self._deps.clock.monotonic()
-        is_steady = record.model.is_true or record.model.reason == Reason.SUSPENDED
-        if vllm is not None and record.agent.spec.suspend and record.model.is_true:
-            is_steady = False  # it is put to rest once nothing asks it
-        unready_s = CHILD_S if vllm is not None else NOT_READY_S
-        if now_s - record.model_at_s < (READY_S if is_steady else unready_s):
+        if now_s - record.model_at_s < _interval_s(record):
             return
         if vllm is None:
             await self._servers.retire(record)
             first = await self._ask(record, target_of(record.agent.spec.llm))
         else:
-            first = await self._serve(record, vllm)
-        record.model = await with_fallbacks(self._deps.kube, self._deps.model, record.agent, first)
-        record.model_at_s = now_s
+            first = await self._check_own(record, vllm)
+        model = await with_fallbacks(self._deps.kube, self._deps.model, record.agent, first)
+        if self._index.latest(record).agent.spec == record.agent.spec:  # else check the new spec at once
+            self._index.update_agent(record, model=model, model_at_s=now_s)
 
-    async def _serve(self, record: AgentRecord, vllm: ManagedVLLM) -> Condition:
-        seen = await self._servers.keep(record, vllm)
+    async def _check_own(self, record: AgentRecord, vllm: ManagedVLLM) -> Condition:
+        seen = await self._servers.ensure(record, vllm)
         if isinstance(seen, Condition):
             return seen
-        if (check := check_server(record.agent, seen)) is not None:
-            return check
+        if (condition := check_server(record.agent, seen)) is not None:
+            return condition
         target = self._target(record, seen)
         found = check_settled(record.agent, seen, await self._ask(record, target))
         return await self._prove(record, seen, target, found) if found.is_true else found
@@ -75,13 +73,25 @@ class ModelReadiness:
     async def _prove(
         self, record: AgentRecord, seen: ObservedServer, target: ModelTarget, found: Condition
     ) -> Condition:
-        """Let the server write a few words, once for each way that it was started in."""
-        llm, note = record.agent.spec.llm, record.server
-        if record.model.is_true and note.proof == seen.proof and note.trial is not None:
-            return check_trial(record.agent, found, note.trial)
+        """Run a short inference, once for each rollout of the server."""
+        llm, server = record.agent.spec.llm, self._index.latest(record).server
+        if record.model.is_true and server.proof == seen.proof and server.trial is not None:
+            return check_trial(record.agent, found, server.trial)
         key = await read_model_key(self._deps.kube, record.name[0], llm)
         if isinstance(key, Condition):
             return key
         trial = await self._deps.model.infer(target, llm.model, key, llm.timeout_seconds)
-        record.server = replace(note, trial=trial, proof=seen.proof, proven_at=self._deps.clock.now())
+        proven = replace(
+            self._index.latest(record).server, trial=trial, proof=seen.proof, proven_at=self._deps.clock.now()
+        )
+        self._index.update_agent(record, server=proven)
         return check_trial(record.agent, found, trial)
+
+
+def _interval_s(record: AgentRecord) -> float:
+    """Return the seconds between two checks of an agent's model."""
+    spec, model = record.agent.spec, record.model
+    is_to_rest = spec.llm.vllm is not None and spec.suspend and model.is_true
+    if (model.is_true or model.reason == Reason.SUSPENDED) and not is_to_rest:
+        return READY_S
+    return NOT_READY_S if spec.llm.vllm is None else CHILD_S

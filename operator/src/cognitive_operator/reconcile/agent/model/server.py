@@ -3,7 +3,7 @@
 import logging
 import secrets
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from cognitive_operator.api.children import DEPLOYMENT, SECRET, SERVICE, VOLUME_CLAIM, ChildKind
 from cognitive_operator.api.conditions import AgentCondition, Reason
@@ -21,9 +21,9 @@ from cognitive_operator.errors import CognitiveOperatorError
 from cognitive_operator.plan.diagnosis import diagnose_refusal
 from cognitive_operator.plan.model_server import NO_SERVER, ObservedServer, server_place
 from cognitive_operator.ports.kube import Body, KubeEvent
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import AgentRecord
 from cognitive_operator.status.conditions import Condition
 
 logger = logging.getLogger(__name__)
@@ -47,26 +47,29 @@ class ModelServerReconciler:
         self._deps = deps
         self._index = index
 
-    async def keep(self, record: AgentRecord, vllm: ManagedVLLM) -> ObservedServer | Condition:
-        """Make the server what the agent wants; return it as it stands, or why it cannot be. Never raises ours."""
+    async def ensure(self, record: AgentRecord, vllm: ManagedVLLM) -> ObservedServer | Condition:
+        """Apply the server's children and return the server, or ModelReady if a child cannot be applied.
+
+        Raises no CognitiveOperatorError.
+        """
         try:
-            seen = await self._keep(record, vllm)
+            seen = await self._apply_children(record, vllm)
         except _RefusedError as refused:
             return refused.condition
         except CognitiveOperatorError as error:
             return _refusal(server_place(record.agent), error)
-        note = replace(record.server, name=model_server_name(record.agent), wanted=seen.wanted, ready=seen.ready)
-        record.server = replace(note, unwanted_since_s=None)
+        name = model_server_name(record.agent)
+        self._update(record, name=name, wanted=seen.wanted, ready=seen.ready, unwanted_since_s=None)
         return seen
 
     async def retire(self, record: AgentRecord) -> None:
-        """Remove the server of an agent that has another model now, once no attempt can still be asking it."""
+        """Delete the server of an agent that has another model now, once no attempt can still use it."""
         if not ((record.body.get("status") or {}).get("model") or record.server.name):
             return
         now_s, since_s = self._deps.clock.monotonic(), record.server.unwanted_since_s
         if since_s is None:
             since_s = now_s
-            record.server = replace(record.server, name=model_server_name(record.agent), unwanted_since_s=now_s)
+            self._update(record, name=model_server_name(record.agent), unwanted_since_s=now_s)
         longest_s = record.agent.spec.task_defaults.timeout_seconds
         if self._index.queue_of(record.name).running and now_s - since_s < longest_s:
             return
@@ -74,11 +77,14 @@ class ModelServerReconciler:
             for kind in (DEPLOYMENT, SERVICE, SECRET, VOLUME_CLAIM):
                 await self._delete(record, kind)
         except CognitiveOperatorError as error:
-            logger.info("will retire a model server", extra={"agent": "/".join(record.name), "cause": str(error)})
+            logger.info("will delete a model server", extra={"agent": "/".join(record.name), "cause": str(error)})
             return
-        record.server = NO_SERVER
+        self._index.update_agent(record, server=NO_SERVER)
 
-    async def _keep(self, record: AgentRecord, vllm: ManagedVLLM) -> ObservedServer:
+    def _update(self, record: AgentRecord, **changes: Any) -> None:
+        self._index.update_agent(record, server=replace(self._index.latest(record).server, **changes))
+
+    async def _apply_children(self, record: AgentRecord, vllm: ManagedVLLM) -> ObservedServer:
         agent = record.agent
         secret = await self._key(record)
         claim = await self._claim(record, vllm.model_cache)
@@ -90,7 +96,7 @@ class ModelServerReconciler:
 
     def _is_asleep(self, record: AgentRecord) -> bool:
         """Tell whether a suspended agent's server is not asked any more."""
-        return record.agent.spec.suspend and not self._index.queue_of(record.name).running
+        return self._index.latest(record).agent.spec.suspend and not self._index.queue_of(record.name).running
 
     async def _key(self, record: AgentRecord) -> Body:
         """Return the Secret with the server's key; one that is there is never changed."""
@@ -119,7 +125,7 @@ class ModelServerReconciler:
         generation = record.agent.metadata.generation
         if record.server.tidied != generation:
             await self._delete(record, VOLUME_CLAIM)
-            record.server = replace(record.server, tidied=generation)
+            self._update(record, tidied=generation)
 
     async def _detailed(self, seen: ObservedServer, record: AgentRecord) -> ObservedServer:
         """Look at the pods, and at what is told of them, where not all is as it should be."""
