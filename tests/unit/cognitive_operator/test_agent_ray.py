@@ -72,17 +72,11 @@ class System:
         self.answer: str | Exception = "2.60.0"
         self.index = Index()
         self.index.is_settled = True
-        self.now_s = 0.0
         self.change(ray, version=1, **spec)
         environment = RayEnvironment("nats://n:4222", image="runtime:1", is_in_cluster=False)
-        deps: Any = SimpleNamespace(
-            children=self.children,
-            kube=SimpleNamespace(read_secret_key=self._read),
-            ray=SimpleNamespace(version=self._version),
-            environment=environment,
-            clock=SimpleNamespace(monotonic=lambda: self.now_s),
-        )
-        self.clusters = RayClusterReconciler(deps, self.index)
+        secrets: Any = SimpleNamespace(read_secret_key=self._read)
+        ray_jobs: Any = SimpleNamespace(version=self._version)
+        self.clusters = RayClusterReconciler(self.index, self.children, secrets, ray_jobs, environment)
 
     @property
     def record(self) -> AgentRecord:
@@ -111,19 +105,19 @@ class System:
 async def test_an_address_is_asked_as_ever() -> None:
     system = System({"address": "http://ray:8265"})
     assert system.record.reach_ray() == RayTarget("http://ray:8265")
-    await system.clusters.reconcile(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     assert (system.record.ray.condition.status, system.asked) == ("True", [RayTarget("http://ray:8265")])
     assert system.record.ray.condition.message == "Ray 2.60.0 answers at http://ray:8265."
 
 
 async def test_an_address_with_a_token_is_asked_with_it_or_not_at_all() -> None:
     system = System({"address": "http://ray:8265", "tokenSecretRef": {"name": "t"}})
-    await system.clusters.reconcile(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     assert (system.record.ray.condition.reason, system.asked) == (Reason.SECRET_NOT_FOUND, [])
     with pytest.raises(RayUnavailableError):
         system.record.reach_ray()
     system.secrets["t", "auth_token"] = "s3cret"
-    await system.clusters.reconcile(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     assert [(target.url, target.token) for target in system.asked] == [("http://ray:8265", "s3cret")]
 
 
@@ -134,32 +128,32 @@ async def test_an_address_with_a_token_is_asked_with_it_or_not_at_all() -> None:
 async def test_a_dashboard_that_does_not_answer_is_told(error: Exception, reason: Reason) -> None:
     system = System({"address": "http://ray:8265"})
     system.answer = error
-    await system.clusters.reconcile(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     assert (system.record.ray.condition.status, system.record.ray.condition.reason) == ("False", reason)
     assert system.record.ray.condition.message == f"spec.ray.address: {error}"
 
 
 async def test_an_own_cluster_is_made_waited_for_and_asked_with_its_token() -> None:
     system = System({"cluster": {}})
-    await system.clusters.reconcile(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     assert (RAY_CLUSTER.kind, NAME) in system.children.kept
     assert (system.record.ray.condition.reason, system.record.ray.target) == (Reason.RAY_STARTING, None)
     system.ready()
     system.secrets[NAME, "auth_token"] = "made-by-kuberay"
-    await system.clusters.reconcile(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     assert system.record.ray.condition.status == "True"
     assert system.record.reach_ray().token == "made-by-kuberay"
     assert system.record.reach_ray().url == "http://10.0.0.7:8265"
     system.children.has_pods = False
-    await system.clusters.reconcile(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     assert "replaces its pods" in system.record.ray.condition.message
 
 
 async def test_a_cluster_without_authentication_needs_no_token() -> None:
     system = System({"cluster": {"authOptions": {"mode": "disabled"}}})
-    await system.clusters.reconcile(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     system.ready()
-    await system.clusters.reconcile(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     assert (system.record.ray.condition.status, system.record.reach_ray().token) == ("True", None)
 
 
@@ -179,22 +173,22 @@ async def test_a_cluster_without_authentication_needs_no_token() -> None:
 async def test_a_cluster_that_cannot_be_made_says_why(error: CognitiveOperatorError, status: str, reason: str) -> None:
     system = System({"cluster": {}})
     system.children.refusal = error
-    await system.clusters.reconcile(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     assert (system.record.ray.condition.status, system.record.ray.condition.reason) == (status, reason)
     assert f"RayCluster team/{NAME}" in system.record.ray.condition.message
     system.children.refusal = None
-    await system.clusters.reconcile(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     assert system.record.ray.condition.reason == Reason.RAY_STARTING
 
 
 async def test_the_cluster_of_another_is_found_with_its_token_and_never_written() -> None:
     system = System({"clusterRef": {"name": "shared"}, "tokenSecretRef": {"name": "shared"}})
-    await system.clusters.reconcile(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     assert (system.record.ray.condition.reason, system.record.ray.is_away) == (Reason.RAY_CLUSTER_NOT_FOUND, True)
     shared = {"metadata": {"name": "shared", "namespace": "team"}, "spec": {}, "status": HEAD}
     system.children.kept[RAY_CLUSTER.kind, "shared"] = shared
     system.secrets["shared", "auth_token"] = "t"
-    await system.clusters.reconcile(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     assert (system.record.ray.condition.status, system.record.ray.is_away) == ("True", False)
     assert list(system.children.kept) == [(RAY_CLUSTER.kind, "shared")]
     assert system.children.kept[RAY_CLUSTER.kind, "shared"] is shared
@@ -203,10 +197,10 @@ async def test_the_cluster_of_another_is_found_with_its_token_and_never_written(
 @pytest.mark.parametrize("busy", ["a task runs", "a task can start", "it is not known what runs", None])
 async def test_pods_are_taken_away_only_when_nothing_runs_and_nothing_can_start(busy: str | None) -> None:
     system = System({"cluster": {}})
-    await system.clusters.reconcile(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     system.ready()
     system.secrets[NAME, "auth_token"] = "t"
-    await system.clusters.reconcile(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     assert system.record.ray.target is not None
     system.change({"cluster": {}}, version=2, suspend=True)
     task = system.index.upsert_task(task_body(), 0.0)
@@ -216,7 +210,7 @@ async def test_pods_are_taken_away_only_when_nothing_runs_and_nothing_can_start(
     if busy == "a task can start":
         system.index.block(system.record, None)
     system.index.is_settled = busy != "it is not known what runs"
-    await system.clusters.reconcile(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     is_asleep = system.children.kept[RAY_CLUSTER.kind, NAME]["spec"]["suspend"]
     assert (is_asleep, system.record.ray.is_away) == (busy is None, busy is None)
     if busy is None:
@@ -226,11 +220,9 @@ async def test_pods_are_taken_away_only_when_nothing_runs_and_nothing_can_start(
 
 async def test_a_cluster_that_is_not_wanted_any_more_goes_once_the_agent_has_moved() -> None:
     system = System({"cluster": {}})
-    await system.clusters.reconcile(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     system.change({"address": "http://ray:8265"}, version=2)
-    await system.clusters.retire(system.record, is_moved=False)
-    assert system.children.kept
-    await system.clusters.retire(system.record, is_moved=True)
+    await system.clusters.retire(system.record)
     assert (system.children.kept, system.record.is_retired) == ({}, True)
 
 
@@ -238,7 +230,7 @@ async def test_an_observation_of_an_older_spec_is_dropped() -> None:
     system = System({"address": "http://old:8265"})
     old = system.record
     system.change({"address": "http://new:8265"}, version=2)
-    await system.clusters.reconcile(old)
+    await system.clusters.reconcile(old, 1.0)
     assert (system.record.ray.target, system.record.ray_at_s) == (RayTarget("http://new:8265"), NEVER_S)
 
 

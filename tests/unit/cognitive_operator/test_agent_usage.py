@@ -32,9 +32,6 @@ class Broker:
     stream: str = "2026"
     asked: list[tuple[str, int]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.responses = self
-
     async def stream_created_at(self) -> str:
         return self.stream
 
@@ -55,15 +52,6 @@ class Kube:
         return self.body
 
 
-@dataclass
-class Deps:
-    """What counting needs of the outside."""
-
-    broker: Broker
-    kube: Kube
-    master_key: bytes = MASTER
-
-
 def finished(sequence: int, number: int = 1) -> dict[str, Any]:
     ended = [{"number": n, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed"} for n in range(1, number)]
     last = {"number": number, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Succeeded", "sequence": sequence}
@@ -75,7 +63,8 @@ class Desk:
 
     def __init__(self, *messages: RetainedResponse, task: dict[str, Any] | None = None) -> None:
         self.index, self.broker, self.kube = Index(), Broker(list(messages)), Kube()
-        self.accountant = UsageCounter(Deps(self.broker, self.kube), self.index)
+        kube: Any = self.kube
+        self.accountant = UsageCounter(self.index, kube, self.broker, MASTER, lambda: "2026-11-21")
         if task is not None:
             self.index.upsert_task(task, 0.0)
 

@@ -1,17 +1,17 @@
 """How an agent's own model server is kept, proved, put to rest and removed; a named endpoint is only asked."""
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from cognitive_operator.api.children import ChildKind, owner_of
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.errors import ForbiddenError, NameTakenError
+from cognitive_operator.plan.probe import ProbeIntervals
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.model import InferenceResult, ModelProbeResult, ModelTarget
 from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness
+from cognitive_operator.reconcile.agent.model.server import ModelServerReconciler
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
-from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from support.builders.operator_objects import AGENT_UID, NOW, agent_body
 
@@ -83,9 +83,9 @@ class Scene:
 
     def __init__(self, *, in_cluster: bool = False, **spec: Any) -> None:
         self.outside, self.index = Outside(), Index()
-        environment = SimpleNamespace(is_in_cluster=in_cluster)
-        parts = dict.fromkeys(("kube", "children", "model", "clock"), self.outside)
-        self.models = ModelReadiness(cast("Deps", SimpleNamespace(**parts, environment=environment)), self.index)
+        outside: Any = self.outside
+        servers = ModelServerReconciler(self.index, outside, outside, is_in_cluster=in_cluster)
+        self.models = ModelReadiness(self.index, servers, outside, outside, outside, intervals=ProbeIntervals())
         self.version = 10
         self.change(**(spec or OWN))
 

@@ -51,7 +51,7 @@ class Outside:
             objects=Listed(set),
             agents=Listed(lambda: self.agents, self.deleted),
         )
-        self.accounts = None
+        self.accounts = self.children = None
 
     def monotonic(self) -> float:
         return 100.0

@@ -9,6 +9,7 @@ from cognitive_operator.api.llm import Served
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
+from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.model import ModelTarget
 from cognitive_operator.status.conditions import Condition
 
@@ -16,6 +17,14 @@ RAY_NOT_CHECKED: Final = Condition.unknown(AgentCondition.RAY_READY, Reason.NOT_
 MODEL_NOT_CHECKED: Final = RAY_NOT_CHECKED.with_type(AgentCondition.MODEL_READY)
 CREDENTIALS_NOT_CHECKED: Final = RAY_NOT_CHECKED.with_type(AgentCondition.EXECUTOR_READY)
 TOKENS_AVAILABLE: Final = Condition.true(AgentCondition.READY, Reason.AVAILABLE, "There are tokens left.")
+STARTING: Final = (
+    Reason.EXECUTOR_STARTING,
+    Reason.NOT_CHECKED,
+    Reason.RAY_STARTING,
+    Reason.RAY_UPDATING,
+    Reason.MODEL_STARTING,
+)
+"""Reasons that pass by themselves within seconds."""
 NOT_OBSERVED: Final = Condition.false(
     TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, "The operator has not looked at the agent yet."
 )
@@ -32,6 +41,9 @@ class ObservedExecutor:
     """Ray's message about the last one that ended."""
     leases: tuple[Lease, ...]
     """Fresh leases of the current job's workers."""
+
+
+NO_EXECUTOR: Final = ObservedExecutor(None, None, ())
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,38 @@ def agent_conditions(facts: AgentFacts) -> list[Condition]:
         return [Condition.true(AgentCondition.READY, Reason.AVAILABLE, "The agent takes tasks."), *parts]
     not_true = Condition.false if any(c.is_false for c in checks) else Condition.unknown
     return [not_true(AgentCondition.READY, first.reason, first.message), *parts]
+
+
+def is_starting(conditions: Sequence[Condition]) -> bool:
+    """Return True while a condition has a reason that passes by itself within seconds."""
+    return any(condition.reason in STARTING for condition in conditions)
+
+
+def ready_event(old: Sequence[Body], ready: Condition) -> KubeEvent | None:
+    """Return the Event about a change of Ready's status or reason; None for a reason that passes by itself.
+
+    Args:
+        old: The conditions of the status before the write.
+        ready: The condition Ready as it was written.
+    """
+    before = next((c for c in old if c["type"] == AgentCondition.READY), Body())
+    if (before.get("status"), before.get("reason")) == (ready.status, ready.reason) or ready.reason in STARTING:
+        return None
+    return KubeEvent("Normal" if ready.is_true else "Warning", ready.reason, ready.message)
+
+
+def has_moved(ray: Condition, executor: ObservedExecutor, running: int) -> bool:
+    """Return True once nothing of an agent runs outside the Ray cluster of its present spec.
+
+    Args:
+        ray: The condition RayReady of the present cluster.
+        executor: The agent's executor.
+        running: Number of the agent's running tasks.
+    """
+    if not running:
+        return ray.is_true
+    leases = executor.leases
+    return any(x.ready for x in leases) and all(x.submission_id == executor.current for x in leases)
 
 
 def dispatch_blocker(conditions: Sequence[Condition], agent: Agent) -> Condition | None:

@@ -10,6 +10,8 @@ from cognitive_operator.desired.ray_job import AGENT_UID_KEY
 from cognitive_operator.ports.ray import RayJob
 
 KEPT_FINISHED_JOBS: Final = 3
+LEASE_FRESH_S: Final = 15.0
+"""Age up to which a lease proves that its worker lives. Source: the design calls a worker lost after 15 s."""
 RESTART_BACKOFF_S: Final = (0.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 

@@ -1,16 +1,17 @@
 """What to say of the model server that an agent owns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cognitive_operator.api.children import spec_hash_of
 from cognitive_operator.api.conditions import AgentCondition, Reason
-from cognitive_operator.api.model_server import model_server_name
+from cognitive_operator.api.model_server import PORT, model_server_name
 from cognitive_operator.api.resources import Agent
+from cognitive_operator.plan.agent import target_of
 from cognitive_operator.plan.diagnosis import ObservedChild, diagnose
 from cognitive_operator.ports.kube import Body, KubeEvent
-from cognitive_operator.ports.model import InferenceResult
+from cognitive_operator.ports.model import InferenceResult, ModelTarget
 from cognitive_operator.status.conditions import Condition
 
 LOCAL: Final = (Reason.MODEL_UNREACHABLE, Reason.MODEL_NOT_SERVED)
@@ -77,6 +78,32 @@ class ServerState:
 
 
 NO_SERVER: Final = ServerState()
+
+
+def may_delete_server(agent: Agent, running: int, unwanted_s: float) -> bool:
+    """Return True once no attempt can still use the server of an agent that has another model now.
+
+    Args:
+        agent: The agent.
+        running: Number of its running tasks.
+        unwanted_s: Seconds since the agent has another model.
+    """
+    return not running or unwanted_s >= agent.spec.task_defaults.timeout_seconds
+
+
+def server_target(agent: Agent, server: ObservedServer, *, by_name: bool) -> ModelTarget:
+    """Return the API of an agent's own server.
+
+    Args:
+        agent: The agent.
+        server: Its server.
+        by_name: True where the names of Services resolve; else the API is reached by the Service's IP address.
+    """
+    target, address = target_of(agent.spec.llm), server.service["spec"].get("clusterIP")
+    if by_name or not address:
+        return target
+    host = f"[{address}]" if ":" in address else address
+    return replace(target, endpoint=f"http://{host}:{PORT}/v1")
 
 
 def server_place(agent: Agent) -> str:

@@ -59,6 +59,13 @@ class Kube(Protocol):
         """Record a Kubernetes Event on an object."""
 
 
+class Secrets(Protocol):
+    """The part of ``Kube`` that reads Secrets."""
+
+    async def read_secret_key(self, namespace: str, name: str, key: str) -> str:
+        """Return one value of a Secret, as ``Kube`` does."""
+
+
 class Children(Protocol):
     """The objects that agents own. All methods raise as ``Kube`` does, and KindAbsentError for a kind not served."""
 

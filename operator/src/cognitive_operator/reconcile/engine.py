@@ -6,13 +6,22 @@ from typing import Final
 
 from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL
 from cognitive_operator.ports.kube import Body
+from cognitive_operator.reconcile.agent.broker import AgentBrokerReconciler
+from cognitive_operator.reconcile.agent.cleanup import AgentCleanup
+from cognitive_operator.reconcile.agent.executor import ExecutorReconciler
 from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
+from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness
+from cognitive_operator.reconcile.agent.model.server import ModelServerReconciler
+from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
 from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
-from cognitive_operator.reconcile.agent.reconciler import AgentReconciler
+from cognitive_operator.reconcile.agent.reconciler import AgentReconciler, AgentSteps
+from cognitive_operator.reconcile.agent.timing import AgentTiming
+from cognitive_operator.reconcile.agent.usage import UsageCounter
+from cognitive_operator.reconcile.agent.writer import AgentWriter
 from cognitive_operator.reconcile.resync import Resync
 from cognitive_operator.reconcile.schedule.reconciler import ScheduleReconciler
-from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.reconcile.state.deps import Deps, today
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import ObjectName
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
@@ -44,7 +53,7 @@ class Engine:
         self._cleaner = AttemptCleanup(deps, index)
         self._sweep = Resync(deps, index, self._tasks, self._agents, self._cleaner, lag=lag)
         self._collector = TtlAfterFinished(deps, index, self._sweep.delete_task)
-        self._gauges = QueueMetrics(deps, index)
+        self._gauges = QueueMetrics(index, deps.metrics, deps.clock, AgentTiming())
         self._pump = ResponseInbox(deps, index, self._tasks)
         attempts = AttemptObserver(deps, index, self._cleaner)
         dependencies = DependencyGate(deps, index)
@@ -55,9 +64,9 @@ class Engine:
         self._task = TaskReconciler(deps, index, holds, attempts, self._sweep, requests=requests)
         self._schedules = ScheduleReconciler(deps, index, self._sweep)
         index.links.wake = self._sweep.enqueue
-        clusters = RayClusterReconciler(deps, index)
-        farewell = AgentFinalizer(deps, index, clusters, self._sweep.accounts, self._tasks.add)
-        self._agent = AgentReconciler(deps, index, clusters, farewell, self._tasks.add)
+        timing = AgentTiming()
+        steps = _agent_steps(deps, index, self._sweep.accounts, timing)
+        self._agent = AgentReconciler(index, steps, self._tasks.add, deps.clock, timing)
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -94,3 +103,21 @@ class Engine:
 
     async def _reconcile_agent(self, name: ObjectName) -> float | None:
         return await self._agent.reconcile(name)
+
+
+def _agent_steps(deps: Deps, index: Index, accounts: NatsAccounts, timing: AgentTiming) -> AgentSteps:
+    """Build the steps of the reconciliation of agents."""
+    clock, broker, environment = deps.clock, deps.broker, deps.environment
+    writer = AgentWriter(index, deps.kube, deps.events)
+    ray = RayClusterReconciler(index, deps.children, deps.kube, deps.ray, environment)
+    servers = ModelServerReconciler(index, deps.children, clock, is_in_cluster=environment.is_in_cluster)
+    cleanup = AgentCleanup(deps.ray, ray, broker.agents, accounts)
+    return AgentSteps(
+        broker=AgentBrokerReconciler(index, broker, accounts, clock),
+        ray=ray,
+        model=ModelReadiness(index, servers, deps.kube, deps.model, clock, intervals=timing.probes),
+        executor=ExecutorReconciler(index, deps.ray, broker.control, environment, clock),
+        usage=UsageCounter(index, deps.kube, broker.responses, deps.master_key, partial(today, deps)),
+        finalizer=AgentFinalizer(index, cleanup, writer, clock, timing),
+        writer=writer,
+    )

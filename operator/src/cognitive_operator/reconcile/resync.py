@@ -12,6 +12,7 @@ from cognitive_operator.errors import CognitiveOperatorError, TransientError
 from cognitive_operator.plan.attempt import InFlightAttempt
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
+from cognitive_operator.reconcile.agent.timing import AgentTiming
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import ObjectName
@@ -44,7 +45,7 @@ class Resync:
         self._tasks = tasks
         self._agents = agents
         self._cleaner = cleaner
-        self.accounts = NatsAccounts(deps, index)
+        self.accounts = NatsAccounts(index, deps.accounts, deps.children, deps.clock, AgentTiming())
         self._lag = lag
         self._suspects: set[tuple[str, AttemptKey]] = set()
         self._lost_agents: set[str] = set()

@@ -9,6 +9,7 @@ from cognitive_operator.api.children import RAY_CLUSTER, child_name
 from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.api.ray_spec import ManagedRay, RayTokenRef
 from cognitive_operator.desired.ray_cluster import SUFFIX, desired_ray_cluster, ray_cluster_name
+from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import (
     CognitiveOperatorError,
     ForbiddenError,
@@ -34,10 +35,9 @@ from cognitive_operator.plan.ray_cluster import (
     token_ref,
     with_live_counts,
 )
-from cognitive_operator.ports.kube import Body
-from cognitive_operator.ports.ray import RayTarget
+from cognitive_operator.ports.kube import Body, Children, Secrets
+from cognitive_operator.ports.ray import RayJobs, RayTarget
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
-from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.status.conditions import Condition
 
@@ -50,13 +50,17 @@ HEAD_LABEL: Final = {"ray.io/node-type": "head"}
 class RayClusterReconciler:
     """Keeps the RayCluster that an agent owns, or finds the one that its spec names, and asks its dashboard."""
 
-    def __init__(self, deps: Deps, index: Index) -> None:
-        self._deps = deps
+    def __init__(
+        self, index: Index, children: Children, secrets: Secrets, ray: RayJobs, environment: RayEnvironment
+    ) -> None:
         self._index = index
+        self._children = children
+        self._secrets = secrets
+        self._ray = ray
+        self._environment = environment
 
-    async def reconcile(self, record: AgentRecord) -> None:
-        """Bring an owned cluster a step towards the spec, ask the dashboard, and record the observation."""
-        now_s = self._deps.clock.monotonic()
+    async def reconcile(self, record: AgentRecord, now_s: float) -> None:
+        """Bring an owned cluster a step towards the spec, ask the dashboard, and record both at ``now_s``."""
         found = await self.find(record)
         if found.target is not None:
             found = replace(found, condition=await self._ask(record, found.target))
@@ -86,9 +90,9 @@ class RayClusterReconciler:
             unknown = Condition.unknown(AgentCondition.RAY_READY, Reason.NOT_CHECKED, f"{place}: {error}")
             return replace(found, condition=diagnose_refusal(AgentCondition.RAY_READY, place, error) or unknown)
 
-    async def retire(self, record: AgentRecord, *, is_moved: bool) -> None:
-        """Delete the cluster of an earlier spec, once nothing runs there."""
-        if record.agent.spec.ray.cluster is not None or record.is_retired or not is_moved:
+    async def retire(self, record: AgentRecord) -> None:
+        """Delete the cluster of an earlier spec, on which nothing runs any more."""
+        if record.agent.spec.ray.cluster is not None or record.is_retired:
             return
         try:
             await self.delete(record)
@@ -103,7 +107,7 @@ class RayClusterReconciler:
         """Delete the RayCluster that an agent owns, if there is one. Raises as ``Children.delete`` does."""
         meta = record.agent.metadata
         name = child_name(meta.name, meta.uid, SUFFIX)
-        await self._deps.children.delete(RAY_CLUSTER, meta.namespace, name, meta.uid)
+        await self._children.delete(RAY_CLUSTER, meta.namespace, name, meta.uid)
 
     async def _cluster(self, record: AgentRecord) -> tuple[Body | None, Condition | None]:
         """Return the RayCluster, and a condition while its dashboard is not to be asked."""
@@ -117,18 +121,18 @@ class RayClusterReconciler:
         return None, ray_not_ready(Reason.RAY_CLUSTER_NOT_FOUND, message)
 
     async def _live(self, record: AgentRecord) -> Body | None:
-        return await self._deps.children.get(RAY_CLUSTER, record.name[0], ray_cluster_name(record.agent))
+        return await self._children.get(RAY_CLUSTER, record.name[0], ray_cluster_name(record.agent))
 
     async def _ensure(self, record: AgentRecord, ray: ManagedRay) -> tuple[Body | None, Condition | None]:
         """Bring the cluster that the agent owns a step towards its spec."""
-        agent, image = record.agent, self._deps.environment.image
+        agent, image = record.agent, self._environment.image
         awake = desired_ray_cluster(agent, ray, image)
         asleep = desired_ray_cluster(agent, ray, image, is_suspended=True)
         live = await self._live(record)
         is_idle = self._index.is_idle(self._index.latest(record))
         step = plan_ray_cluster(ClusterFacts(agent, awake, asleep, live, is_idle))
         if step.apply is not None:
-            live = await self._deps.children.apply(with_live_counts(step.apply, live))
+            live = await self._children.apply(with_live_counts(step.apply, live))
         if step.remove:
             await self.delete(record)
             live = None
@@ -144,7 +148,7 @@ class RayClusterReconciler:
             if isinstance(head, Condition):
                 return replace(found, condition=await self._diagnosed(live, head))
             found = replace(found, life=life_of(head))
-        url = head_url(live, by_name=self._deps.environment.is_in_cluster)
+        url = head_url(live, by_name=self._environment.is_in_cluster)
         if url is None:
             message = f"{ray_place(agent)} has no address yet."
             return replace(found, condition=ray_not_ready(Reason.RAY_STARTING, message))
@@ -154,31 +158,31 @@ class RayClusterReconciler:
         """Return why a cluster's pods do not start, or ``condition`` where nothing points to a failure."""
         if condition.reason != Reason.RAY_STARTING:
             return condition
-        children, meta = self._deps.children, live["metadata"]
+        meta = live["metadata"]
         pods = await self._pods(live, {})
         waiting = next((pod for pod in pods if (pod.get("status") or {}).get("phase") == "Pending"), None)
         about = waiting["metadata"]["name"] if waiting else None
-        warnings = await children.warnings(meta["namespace"], "Pod", about) if about else ()
+        warnings = await self._children.warnings(meta["namespace"], "Pod", about) if about else ()
         conditions = (live.get("status") or {}).get("conditions") or ()
         child = ObservedChild(AgentCondition.RAY_READY, cluster_label(live), conditions, pods, warnings=warnings)
         return diagnose(child) or condition
 
     async def _pods(self, live: Body, labels: Mapping[str, str]) -> Sequence[Body]:
         meta = live["metadata"]
-        return await self._deps.children.pods(meta["namespace"], {CLUSTER_LABEL: meta["name"], **labels})
+        return await self._children.pods(meta["namespace"], {CLUSTER_LABEL: meta["name"], **labels})
 
     async def _with_token(
         self, record: AgentRecord, found: ObservedRay, url: str, ref: RayTokenRef | None
     ) -> ObservedRay:
         try:
-            token = await self._deps.kube.read_secret_key(record.name[0], ref.name, ref.key) if ref else None
+            token = await self._secrets.read_secret_key(record.name[0], ref.name, ref.key) if ref else None
         except (ObjectNotFoundError, ObjectInvalidError) as error:
             return replace(found, condition=ray_not_ready(Reason.SECRET_NOT_FOUND, f"Ray's token: {error}"))
         return replace(found, target=RayTarget(url, token))
 
     async def _ask(self, record: AgentRecord, target: RayTarget) -> Condition:
         try:
-            version = await self._deps.ray.version(target)
+            version = await self._ray.version(target)
         except RayUnavailableError as error:
             return ray_not_ready(Reason.RAY_UNREACHABLE, f"{ray_place(record.agent)}: {error}")
         except RayRefusedError as error:

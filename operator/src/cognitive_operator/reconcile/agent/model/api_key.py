@@ -1,25 +1,16 @@
-"""What an agent's Secrets hold, or why not."""
-
-from collections.abc import Awaitable
-from typing import Protocol
+"""The API key of an agent's model, read from its Secret."""
 
 from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.api.llm import LLM
 from cognitive_operator.errors import ObjectNotFoundError, TransientError
+from cognitive_operator.ports.kube import Secrets
 from cognitive_operator.status.conditions import Condition
 
 
-class Secrets(Protocol):
-    """What is needed of Kubernetes."""
-
-    def read_secret_key(self, namespace: str, name: str, key: str) -> Awaitable[str]:
-        """Return the value of a Secret's key."""
-
-
 async def read_model_key(secrets: Secrets, namespace: str, llm: LLM) -> str | Condition | None:
-    """Return the key of the agent's first model, None if it has none, or what is wrong with the agent's Secrets.
+    """Return the API key of the agent's first model, None if it has none, or ModelReady if a Secret is missing.
 
-    The URL of its Redis is for executors alone: that it is there is all that is looked at.
+    The Secret with the URL of the agent's Redis must exist too; only executors use its value.
     """
     key = None
     for field, ref in (("redisSecretRef", llm.redis_secret_ref), ("apiKeySecretRef", llm.api_key_secret_ref)):
