@@ -1,5 +1,6 @@
 """Runs start when they are due, once each, whatever stops the operator and whatever its clock says."""
 
+import asyncio
 import copy
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from cognitive_operator.api.schedules import Schedule
 from cognitive_operator.errors import ApiUnavailableError, ConflictError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.plan.schedule import LOOK_AGAIN_S, plan_schedule, surplus
 from cognitive_operator.ports.kube import Identity, KubeEvent, ObjectRef
-from cognitive_operator.reconcile.schedule.reconciler import ScheduleReconciler
+from cognitive_operator.reconcile.schedule.reconciler import SchedulePorts, ScheduleReconciler
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.status.conditions import merge_patch
 
@@ -130,7 +131,6 @@ class Cluster:
         self.time = MADE
         self.die_at: tuple[int, bool] | None = None
         self.refusal: Exception | None = None
-        self.kube = self.clock = self.events = self
 
     def now(self) -> str:
         return self.time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -211,28 +211,20 @@ class Cluster:
         return [name for name, task in self.tasks.items() if "status" not in task]
 
 
-class Resync:
-    """All objects are listed; the watch brings what a test says."""
-
-    def __init__(self, index: Index) -> None:
-        self.synced = self
-        self.index = index
-
-    def is_set(self) -> bool:
-        return True
-
-    def upsert_task(self, body: dict[str, Any]) -> None:
-        self.index.upsert_task(body, 0.0)
-
-
 class Operator:
     """One life of the operator."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster, self.index = cluster, Index()
-        self.schedules = ScheduleReconciler(cluster, self.index, Resync(self.index))  # type: ignore[arg-type]
+        synced = asyncio.Event()
+        synced.set()
+        port: Any = cluster
+        self.schedules = ScheduleReconciler(SchedulePorts(port, port, port), self.index, self._upsert_task, synced)
         self.schedules._queue.add = lambda _: None  # type: ignore[method-assign]
         self.watch()
+
+    def _upsert_task(self, body: dict[str, Any]) -> None:
+        self.index.upsert_task(body, 0.0)
 
     def watch(self) -> None:
         """Bring this process up to date."""
@@ -241,7 +233,7 @@ class Operator:
             self.index.remove_task(uid)
         for task in there.values():
             self.index.upsert_task(task, 0.0)
-        self.schedules.take(self.cluster.body)
+        self.schedules.upsert(self.cluster.body)
 
     async def look(self) -> float | None:
         self.watch()

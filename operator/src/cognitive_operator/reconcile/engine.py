@@ -20,7 +20,7 @@ from cognitive_operator.reconcile.agent.timing import AgentTiming
 from cognitive_operator.reconcile.agent.usage import UsageCounter
 from cognitive_operator.reconcile.agent.writer import AgentWriter
 from cognitive_operator.reconcile.resync import Resync
-from cognitive_operator.reconcile.schedule.reconciler import ScheduleReconciler
+from cognitive_operator.reconcile.schedule.reconciler import SchedulePorts, ScheduleReconciler
 from cognitive_operator.reconcile.state.deps import Deps, today
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.records import ObjectName
@@ -62,7 +62,9 @@ class Engine:
         holds = Gates([SpecGate(), OutputSchemaGate(), late, dependencies, inputs])
         requests = RequestPublisher(deps, inputs)
         self._task = TaskReconciler(deps, index, holds, attempts, self._sweep, requests=requests)
-        self._schedules = ScheduleReconciler(deps, index, self._sweep)
+        self._schedules = ScheduleReconciler(
+            SchedulePorts(deps.kube, deps.events, deps.clock), index, self._sweep.upsert_task, self._sweep.synced
+        )
         index.links.wake = self._sweep.enqueue
         timing = AgentTiming()
         steps = _agent_steps(deps, index, self._sweep.accounts, timing)
@@ -86,7 +88,7 @@ class Engine:
     def take(self, plural: str, body: Body) -> None:
         """An object exists and is now so."""
         takers = {TASK_PLURAL: self._sweep.upsert_task, AGENT_PLURAL: self._sweep.upsert_agent}
-        takers.get(plural, self._schedules.take)(body)
+        takers.get(plural, self._schedules.upsert)(body)
 
     def lose(self, plural: str, body: Body) -> None:
         """An object is deleted."""
@@ -96,7 +98,7 @@ class Engine:
         elif plural == AGENT_PLURAL:
             self._sweep.delete_agent((meta["namespace"], meta["name"]), meta["uid"])
         else:
-            self._schedules.lose(body)
+            self._schedules.delete(body)
 
     async def _reconcile_task(self, uid: str) -> float | None:
         return await self._task.reconcile(uid)
