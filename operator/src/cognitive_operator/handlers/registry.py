@@ -30,11 +30,11 @@ PEER_LIFETIME_S: Final = 20
 class Engine(Protocol):
     """What takes in the objects."""
 
-    def take(self, plural: str, body: Body) -> None:
-        """An object exists and is now so."""
+    def upsert(self, plural: str, body: Body) -> None:
+        """Store the current state of an object that exists."""
 
-    def lose(self, plural: str, body: Body) -> None:
-        """An object is deleted."""
+    def delete(self, plural: str, body: Body) -> None:
+        """Remove a deleted object."""
 
     def watch_lag_s(self) -> float:
         """Return for how long something is known that no watch has brought, in seconds."""
@@ -59,7 +59,7 @@ def new_registry(engine: Engine, on_stop: Callable[[], None]) -> kopf.OperatorRe
 
 def _feeding(engine: Engine, plural: str) -> Callable[..., Awaitable[None]]:
     async def on_event(event: kopf.RawEvent, **_: Any) -> None:
-        (engine.lose if event["type"] == "DELETED" else engine.take)(plural, dict(event["object"]))
+        (engine.delete if event["type"] == "DELETED" else engine.upsert)(plural, dict(event["object"]))
 
     return on_event
 

@@ -43,7 +43,7 @@ AGENT_WORKERS: Final = 256
 
 
 class Engine:
-    """Feed it with objects by ``take`` and ``lose``; ``run`` does the rest until it is cancelled."""
+    """Reconciles all objects: watches call ``upsert`` and ``delete``, and ``run`` does the rest until cancelled."""
 
     def __init__(self, deps: Deps, lag: WatchLag) -> None:
         self.index = index = Index(deps.bounds)
@@ -85,13 +85,13 @@ class Engine:
                 self._tasks.close(), self._agents.close(), self._cleaner.close(), self._schedules.close()
             )
 
-    def take(self, plural: str, body: Body) -> None:
-        """An object exists and is now so."""
-        takers = {TASK_PLURAL: self._sweep.upsert_task, AGENT_PLURAL: self._sweep.upsert_agent}
-        takers.get(plural, self._schedules.upsert)(body)
+    def upsert(self, plural: str, body: Body) -> None:
+        """Take in an object as it is now."""
+        upserts = {TASK_PLURAL: self._sweep.upsert_task, AGENT_PLURAL: self._sweep.upsert_agent}
+        upserts.get(plural, self._schedules.upsert)(body)
 
-    def lose(self, plural: str, body: Body) -> None:
-        """An object is deleted."""
+    def delete(self, plural: str, body: Body) -> None:
+        """Forget a deleted object."""
         meta = body["metadata"]
         if plural == TASK_PLURAL:
             self._sweep.delete_task(meta["uid"])

@@ -1,7 +1,7 @@
-"""Lets an engine work while this process is the one of its peers that does, and nobody otherwise.
+"""Leader election: runs the engine only while this process is the leader.
 
-Two engines at once would do no harm: no attempt is executed twice and no status is overwritten, because requests,
-claims and status writes are conditional. It would only be twice the work.
+Two engines at once do no harm: requests, claims and status writes are conditional, so no attempt is executed twice and
+no status is overwritten. They only do the same work twice.
 """
 
 import asyncio
@@ -17,74 +17,74 @@ from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
 
 logger = logging.getLogger(__name__)
-LOOK_EVERY_S: Final = 2.0
+POLL_EVERY_S: Final = 2.0
 
 
 class LeaderElection:
-    """Takes in objects on behalf of the engine, as long as there is one.
+    """Runs an engine while this process is the leader, and passes watch events to it.
 
-    ``peering`` names the object by which operators know of each other. Without it, or while that does not exist, this
-    one works.
+    ``peering`` names the Kopf peering object in which operators record that they live. Without a name, or while the
+    object does not exist, this process is the leader.
     """
 
-    def __init__(self, deps: Deps, me: Candidate, peering: str | None) -> None:
+    def __init__(self, deps: Deps, me: Candidate, peering: str | None, *, poll_every_s: float = POLL_EVERY_S) -> None:
         self._deps = deps
         self._me = me
         self._peering = peering
+        self._poll_every_s = poll_every_s
         self._engine: Engine | None = None
         self._is_leading = False
         self._lag = WatchLag(deps.clock)
 
     async def run(self) -> None:
-        """Run until cancelled: an engine whenever this process leads, a new one each time."""
+        """Run a new engine each time that this process becomes the leader, until cancelled."""
         while True:
             await self._wait_until(leading=True)
-            logger.info("works", extra={"identity": self._me.identity})
-            await self._work()
-            logger.info("stands by: another operator works", extra={"identity": self._me.identity})
+            logger.info("became leader", extra={"identity": self._me.identity})
+            await self._lead()
+            logger.info("is standby", extra={"identity": self._me.identity})
 
-    async def _work(self) -> None:
-        """Let an engine work until another operator leads; raises what the engine raises."""
+    async def _lead(self) -> None:
+        """Run an engine until another operator is the leader; raises what the engine raises."""
         self._engine = engine = Engine(self._deps, self._lag)
         try:
             async with asyncio.TaskGroup() as group:
-                working = group.create_task(engine.run(), name="engine")
+                running = group.create_task(engine.run(), name="engine")
                 await self._wait_until(leading=False)
-                working.cancel()
+                running.cancel()
         finally:
             self._engine = None
             self._lag.reset()
 
     async def _wait_until(self, *, leading: bool) -> None:
         while True:
-            await self._look()
+            await self._observe()
             self._deps.metrics.show_leading(leading=self._is_leading)
             if self._is_leading == leading:
                 return
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(self._poll_every_s)
 
-    async def _look(self) -> None:
-        """Find out who leads; while nobody can tell, it stays as it is."""
+    async def _observe(self) -> None:
+        """Read the peering object; while it cannot be read, the leader stays the same."""
         try:
             records = await self._deps.kube.get_peering(self._peering) if self._peering else None
         except CognitiveOperatorError:
             return
-        self._is_leading = records is None or is_leader(
-            self._me, records, datetime.fromisoformat(self._deps.clock.now())
-        )
+        now = datetime.fromisoformat(self._deps.clock.now())
+        self._is_leading = records is None or is_leader(self._me, records, now)
 
-    def take(self, plural: str, body: Body) -> None:
-        """An object exists and is now so. The watches may tell it before the engine works."""
+    def upsert(self, plural: str, body: Body) -> None:
+        """Pass an object that a watch reports to the engine; without an engine, record only that the watch lives."""
         self._lag.brought(body)
         if self._engine is not None:
-            self._engine.take(plural, body)
+            self._engine.upsert(plural, body)
 
-    def lose(self, plural: str, body: Body) -> None:
-        """An object is deleted."""
+    def delete(self, plural: str, body: Body) -> None:
+        """Pass a deletion that a watch reports to the engine."""
         self._lag.lost(body["metadata"]["uid"])
         if self._engine is not None:
-            self._engine.lose(plural, body)
+            self._engine.delete(plural, body)
 
     def watch_lag_s(self) -> float:
-        """Return for how long a change is known that no watch has brought."""
+        """Return the watch lag in seconds."""
         return self._lag.seconds()
