@@ -7,7 +7,7 @@ CACHE := $(HOME)/.cache/cognitive-operator
 UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),$(CACHE)/uv/bin/uv)
 PYTHON := .venv/bin/python
 HACK := PYTHONPATH=hack $(PYTHON)
-SOURCES := operator/src runtime/src hack tests/support
+SOURCES := operator/src runtime/src hack tests
 export UV_PYTHON_DOWNLOADS := never
 # Compiled bytecode halves the start of everything that imports Ray or DSPy.
 export UV_COMPILE_BYTECODE := 1
@@ -49,12 +49,16 @@ control-plane: sync ## Download or build kube-apiserver, etcd and kube-controlle
 	@$(HACK) -m controlplane get >/dev/null
 
 .PHONY: test
-test: sync-model lint verify control-plane helm ## Run everything but the end-to-end tests, against real servers
+test: sync-model lint verify control-plane helm ## Run everything but the end-to-end tests, against real servers; executors on a double of Ray
 	@$(PYTHON) -m pytest tests/unit tests/contract tests/component tests/integration
 
 .PHONY: test-unit
 test-unit: sync ## Run the tests that need no server: seconds
 	@$(PYTHON) -m pytest -q tests/unit tests/contract
+
+.PHONY: test-ray
+test-ray: sync control-plane ## Run every test that needs an executor on a real Ray (`make test` runs them on a double)
+	@$(PYTHON) -m pytest --ray=real tests/component tests/integration
 
 .PHONY: test-faults
 test-faults: sync control-plane ## Inject the faults of docs/operations/faults.md (FAULTS=quick: some of them)

@@ -21,11 +21,23 @@ from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ray_head import RayHead
 from support.cluster.api_client import ApiClient, Request
+from support.ray_double.server import RayDouble, RayServer
+from support.ray_selection import add_option, runs_on_real_ray, select
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[1]
 NAMESPACES = "/api/v1/namespaces"
 OPERATOR = pytest.StashKey[OperatorProcess]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option ``--ray``."""
+    add_option(parser)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Select the tests that run on the Ray of this run."""
+    select(config, items)
 
 
 def pytest_configure() -> None:
@@ -62,6 +74,20 @@ def ray_head() -> Iterator[RayHead]:
     """A local Ray head whose jobs run in this environment."""
     with _start(RayHead.start) as head:
         yield head
+
+
+@pytest.fixture(scope="session")
+def ray_double() -> Iterator[RayDouble]:
+    """A double of Ray's Jobs API whose jobs are real executors."""
+    with _start(RayDouble.start) as double:
+        yield double
+
+
+@pytest.fixture(scope="session")
+def ray_server(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> RayServer:
+    """Where executors run: the double, or with ``--ray=real`` a real head."""
+    found: RayServer = request.getfixturevalue("ray_head" if runs_on_real_ray(pytestconfig) else "ray_double")
+    return found
 
 
 @pytest.fixture(scope="session")

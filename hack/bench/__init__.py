@@ -1,1 +1,1 @@
-"""Measures the running system beside its budgets: ``make bench``."""
+"""Benchmarks of the running system against its performance budgets: ``make bench``."""

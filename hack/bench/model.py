@@ -1,4 +1,4 @@
-"""A model that answers at once, in a process of its own."""
+"""A model without latency, as a separate process."""
 
 import json
 import os
@@ -16,14 +16,14 @@ from servers.process import ChildProcess, Command, environment
 
 TESTS = Path(__file__).parents[2] / "tests"
 TEXT_CHARS = 1000
-"""Two texts of this length make a result of 2 KiB."""
+"""Length of each text of an answer; a result has two, together 2 KiB."""
 SLOW = "slow"
-"""The model that takes SLOW_S; every other one answers at once."""
+"""Name of the model with a latency of SLOW_S; every other model answers at once."""
 SLOW_S = 1.0
 
 
 class InstantModel:
-    """The tests' scripted model, told nothing but how long its texts are, and which model is slow."""
+    """The tests' scripted model, configured with the length of its texts and the slow model."""
 
     def __init__(self, log_path: Path) -> None:
         (self._port,) = free_ports(1)
@@ -33,11 +33,11 @@ class InstantModel:
 
     @property
     def endpoint(self) -> str:
-        """An agent's ``llm.endpoint``."""
+        """Value for an agent's ``llm.endpoint``."""
         return f"{self._url}/v1"
 
     def executions(self) -> dict[str, int]:
-        """Return how many calls came for each attempt."""
+        """Return the number of model calls of each attempt."""
         with urllib.request.urlopen(f"{self._url}/_executions", timeout=10) as answer:
             return dict(json.loads(answer.read()))
 
@@ -49,7 +49,7 @@ class InstantModel:
         return self
 
     def call_ms(self, count: int) -> float:
-        """Return the median of the milliseconds that a call of the model takes without an executor."""
+        """Return the median latency of ``count`` model calls without an executor, in milliseconds."""
         body = {"model": "scripted", "messages": [{"role": "user", "content": "x" * TEXT_CHARS}]}
         took = []
         for _ in range(count):

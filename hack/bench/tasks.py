@@ -1,4 +1,4 @@
-"""Creates tasks over the Kubernetes API and sees in a watch when they finish."""
+"""Creates tasks over the Kubernetes API and watches them until they finish."""
 
 import asyncio
 import json
@@ -19,14 +19,14 @@ LINE_BYTES = 1 << 22
 
 @dataclass
 class Timeline:
-    """When tasks were created and when they were seen to finish, in monotonic seconds."""
+    """Times at which tasks were created and seen to finish, in monotonic seconds."""
 
     created: dict[str, float] = field(default_factory=dict)
     finished: dict[str, float] = field(default_factory=dict)
     statuses: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def latencies_ms(self, names: Sequence[str]) -> list[float]:
-        """Return how long each of the finished tasks took from the create response on."""
+        """Return the time of each finished task from its create response to its end."""
         return [(self.finished[name] - self.created[name]) * 1000 for name in names if name in self.finished]
 
 
@@ -40,7 +40,7 @@ class TaskClient:
         self._changed = asyncio.Event()
 
     async def create(self, name: str, agent: str) -> None:
-        """Create a failure analysis."""
+        """Create a FailureAnalysis task."""
         spec = {
             "agentRef": {"name": agent},
             "type": "FailureAnalysis",
@@ -54,11 +54,11 @@ class TaskClient:
         }
         async with self._session.post(self._url, json=body) as answer:
             if answer.status != 201:
-                raise RuntimeError(f"creating {name}: {answer.status} {await answer.text()}")
+                raise RuntimeError(f"cannot create task {name}: {answer.status} {await answer.text()}")
             self.timeline.created[name] = time.monotonic()
 
     async def wait(self, names: Sequence[str], timeout_s: float) -> list[str]:
-        """Wait until tasks have finished and return those that have not in time."""
+        """Wait until tasks have finished; return those that have not after ``timeout_s``."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while self._open(names):
@@ -67,7 +67,7 @@ class TaskClient:
         return self._open(names)
 
     async def watch(self) -> None:
-        """Follow all tasks until cancelled; the API server may end a watch at any time, and then another one begins."""
+        """Watch all tasks until cancelled. The API server may end a watch at any time; then a new one is opened."""
         while True:
             async with self._session.get(self._url, params={"watch": "true"}) as answer:
                 async for line in answer.content:
@@ -86,7 +86,7 @@ class TaskClient:
 
 @asynccontextmanager
 async def task_client(plane: ControlPlane) -> AsyncIterator[TaskClient]:
-    """Connect a client that watches as long as the block lasts."""
+    """Yield a connected client that watches all tasks until the block ends."""
     connector = aiohttp.TCPConnector(ssl=plane.tls_context(), limit=0)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=LINE_BYTES) as session:

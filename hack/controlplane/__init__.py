@@ -1,4 +1,4 @@
-"""A real Kubernetes control plane as child processes: etcd, kube-apiserver and kube-controller-manager."""
+"""Kubernetes control plane as child processes: etcd, kube-apiserver and kube-controller-manager."""
 
 from controlplane.cluster import ControlPlane
 from controlplane.kubectl import Kubectl, KubectlError

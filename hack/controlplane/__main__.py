@@ -1,4 +1,4 @@
-"""``python -m controlplane`` runs a control plane until Ctrl-C; ``… controlplane get`` only gets its programs."""
+"""``python -m controlplane`` runs a control plane until Ctrl-C; ``… controlplane get`` only installs its programs."""
 
 import argparse
 import signal
@@ -15,7 +15,7 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="controlplane", description=__doc__)
     parser.add_argument("command", nargs="?", choices=["run", "get"], default="run")
-    parser.add_argument("--directory", type=Path, help="where data and logs go; deleted at the end")
+    parser.add_argument("--directory", type=Path, help="directory for data and logs; deleted at the end")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:

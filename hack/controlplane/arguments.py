@@ -1,4 +1,4 @@
-"""The command lines of the control plane's programs."""
+"""Command-line arguments of the control plane's programs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ CONTROLLERS = (
     "serviceaccount-controller",
     "serviceaccount-token-controller",
 )
-"""What matters where no pod runs: owner references, deletion of namespaces, service accounts."""
+"""Controllers that matter without pods: owner references, deletion of namespaces, service accounts."""
 SERVICE_ADDRESSES = "10.96.0.0/16"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 AUDIT_POLICY = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n"
@@ -20,7 +20,7 @@ AUDIT_POLICY = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestR
 
 @dataclass(frozen=True)
 class Ports:
-    """Where the control plane listens on 127.0.0.1."""
+    """Ports of the control plane on 127.0.0.1."""
 
     etcd: int
     etcd_peer: int
@@ -29,7 +29,7 @@ class Ports:
 
 @dataclass(frozen=True)
 class Keys:
-    """The files that the programs prove and check identities with."""
+    """Certificate and key files of the programs."""
 
     authority: KeyPair
     server: KeyPair
@@ -37,7 +37,7 @@ class Keys:
 
 
 def etcd_arguments(data: Path, ports: Ports) -> list[str]:
-    """Return etcd's arguments: one member that need not survive a power failure."""
+    """Return etcd's arguments: a single member without fsync."""
     client, peer = f"http://127.0.0.1:{ports.etcd}", f"http://127.0.0.1:{ports.etcd_peer}"
     return [
         f"--data-dir={data}",
@@ -52,7 +52,7 @@ def etcd_arguments(data: Path, ports: Ports) -> list[str]:
 
 
 def apiserver_arguments(ports: Ports, keys: Keys) -> list[str]:
-    """Return the API server's arguments, without the audit log's."""
+    """Return the API server's arguments, except those of the audit log."""
     return [
         f"--etcd-servers=http://127.0.0.1:{ports.etcd}",
         "--bind-address=127.0.0.1",
@@ -72,7 +72,7 @@ def apiserver_arguments(ports: Ports, keys: Keys) -> list[str]:
 
 
 def audit_arguments(policy: Path, log: Path) -> list[str]:
-    """Return the API server's further arguments for an audit log at level Metadata."""
+    """Return the API server's arguments for an audit log."""
     return [f"--audit-policy-file={policy}", f"--audit-log-path={log}"]
 
 

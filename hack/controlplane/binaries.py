@@ -1,4 +1,4 @@
-"""Finds the Kubernetes programs, or gets them: downloaded where that is possible, else built."""
+"""Finds the Kubernetes programs; downloads or builds missing ones."""
 
 import fcntl
 import os
@@ -16,12 +16,13 @@ ASSETS_VARIABLE = "KUBEBUILDER_ASSETS"
 
 
 def find_programs(names: Collection[str] = PROGRAMS) -> dict[str, Path]:
-    """Return the path of each program, from the first of these that has it.
+    """Return the path of each program, from the first source that has it.
 
-    ``KUBEBUILDER_ASSETS``, the cache, the PATH (kubectl alone), the upstream envtest archive, ``go build``.
+    The sources are ``KUBEBUILDER_ASSETS``, the cache, the PATH (only kubectl), the upstream envtest archive and
+    ``go build``.
 
     Raises:
-        ServerMissingError: one can be had nowhere; names each place and what it said.
+        ServerMissingError: No source has a program; the message lists the error of each source.
     """
     found = find_installed(names)
     if missing := [name for name in names if name not in found]:
@@ -30,7 +31,7 @@ def find_programs(names: Collection[str] = PROGRAMS) -> dict[str, Path]:
 
 
 def find_installed(names: Collection[str] = PROGRAMS) -> dict[str, Path]:
-    """Return the programs that need neither download nor build."""
+    """Return the programs that are already installed."""
     found: dict[str, Path] = {}
     for directory in _directories():
         found = {**_programs_in(directory, names), **found}
@@ -51,19 +52,19 @@ def _programs_in(directory: Path, names: Collection[str]) -> dict[str, Path]:
 def _get(missing: Collection[str]) -> dict[str, Path]:
     target = programs_directory()
     target.mkdir(parents=True, exist_ok=True)
-    with _alone():
+    with _locked():
         found = _programs_in(target, missing)
-        said: dict[str, str] = {}
+        errors: dict[str, str] = {}
         try:
             found.update(download_programs(_rest(missing, found), target))
         except EnvtestError as error:
-            said["the envtest archive"] = str(error)
+            errors["the envtest archive"] = str(error)
         try:
             found.update(build_programs(_rest(missing, found), target) if _rest(missing, found) else {})
         except GoBuildError as error:
-            said["go build"] = str(error)
+            errors["go build"] = str(error)
     if rest := _rest(missing, found):
-        raise ServerMissingError(_advice(rest, said))
+        raise ServerMissingError(_advice(rest, errors))
     return found
 
 
@@ -71,24 +72,24 @@ def _rest(names: Collection[str], found: Mapping[str, Path]) -> list[str]:
     return [name for name in names if name not in found]
 
 
-def _advice(missing: Collection[str], said: Mapping[str, str]) -> str:
+def _advice(missing: Collection[str], errors: Mapping[str, str]) -> str:
     assets = os.environ.get(ASSETS_VARIABLE)
-    places = {
-        ASSETS_VARIABLE: f"{assets} does not hold them" if assets else "is not set",
-        "the cache": f"{programs_directory()} does not hold them",
-        **said,
+    sources = {
+        ASSETS_VARIABLE: f"{assets} does not contain them" if assets else "is not set",
+        "the cache": f"{programs_directory()} does not contain them",
+        **errors,
     }
-    tried = "\n".join(f"  {place}: {answer}" for place, answer in places.items())
+    tried = "\n".join(f"  {source}: {error}" for source, error in sources.items())
     return (
         f"cannot get {', '.join(missing)}. Tried:\n{tried}\n"
         f"Install Go {required_go()} or newer (https://go.dev/dl/) and run this again, "
-        f"or set {ASSETS_VARIABLE} to a folder that holds them."
+        f"or set {ASSETS_VARIABLE} to a folder that contains them."
     )
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Keep other processes from downloading or building the same at the same time."""
+def _locked() -> Iterator[None]:
+    """Hold a file lock, so that only one process downloads or builds at a time."""
     with (cache_directory() / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

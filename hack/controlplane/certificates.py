@@ -1,4 +1,4 @@
-"""The control plane's own certificate authority."""
+"""Certificate authority of the control plane."""
 
 import datetime
 import ipaddress
@@ -18,14 +18,14 @@ SERVER_ADDRESSES = ("127.0.0.1", "10.96.0.1")
 
 @dataclass(frozen=True)
 class KeyPair:
-    """Files of a certificate and its private key."""
+    """Paths of a certificate and its private key."""
 
     certificate: Path
     key: Path
 
 
 class Authority:
-    """Issues certificates into one directory."""
+    """Certificate authority that writes its certificates and keys to a directory."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -41,17 +41,17 @@ class Authority:
         self.pair = self._write("ca", certificate, self._key)
 
     def issue(self, common_name: str, groups: tuple[str, ...] = ()) -> KeyPair:
-        """Issue a client certificate: a user and its groups, as Kubernetes reads them."""
+        """Issue a client certificate; Kubernetes reads the user from the common name and groups from organizations."""
         return self._issue(common_name, groups, ExtendedKeyUsageOID.CLIENT_AUTH, [])
 
     def issue_server(self, common_name: str) -> KeyPair:
-        """Issue a server certificate for every name under which the API server is reached."""
+        """Issue a server certificate for all names and addresses of the API server."""
         names: list[x509.GeneralName] = [x509.DNSName(name) for name in SERVER_NAMES]
         names += [x509.IPAddress(ipaddress.ip_address(address)) for address in SERVER_ADDRESSES]
         return self._issue(common_name, (), ExtendedKeyUsageOID.SERVER_AUTH, names)
 
     def issue_key(self, name: str) -> Path:
-        """Make a private key alone, to sign service account tokens."""
+        """Create a private key without a certificate, for signing service account tokens."""
         path = self._directory / f"{name}.key"
         _write_secret(path, _pem(ec.generate_private_key(ec.SECP256R1())))
         return path

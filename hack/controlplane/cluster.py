@@ -1,4 +1,4 @@
-"""Starts and stops the control plane."""
+"""The control plane: start, stop and access."""
 
 import shutil
 import ssl
@@ -27,7 +27,7 @@ START_TIMEOUT_S = 120.0
 
 
 class ControlPlane:
-    """etcd, kube-apiserver with RBAC, kube-controller-manager; use it as a context manager, or call ``stop``."""
+    """etcd, kube-apiserver with RBAC and kube-controller-manager; a context manager, or call ``stop``."""
 
     def __init__(self, directory: Path, programs: dict[str, Path], *, audit: bool) -> None:
         self._directory = directory
@@ -42,15 +42,15 @@ class ControlPlane:
 
     @classmethod
     def start(cls, directory: Path | None = None, *, audit: bool = True) -> Self:
-        """Find or get the programs, start them and wait until the API serves and namespaces get their service accounts.
+        """Find or install the programs, start them and wait until the API server and the controllers are ready.
 
         Args:
-            directory: where data, logs and the kubeconfig go; None: a new temporary one.
-            audit: write an audit log at level Metadata.
+            directory: Directory for data, logs and the kubeconfig; None: a new temporary directory.
+            audit: Write an audit log at level Metadata.
 
         Raises:
-            ServerMissingError: a program can be had nowhere.
-            ServerError: one did not start; the message holds the end of its log.
+            ServerMissingError: A program cannot be installed.
+            ServerError: A program did not start; the message includes the end of its log.
         """
         programs = find_programs()
         plane = cls(directory or Path(tempfile.mkdtemp(prefix="cognitive-control-plane-")), programs, audit=audit)
@@ -63,42 +63,42 @@ class ControlPlane:
 
     @property
     def url(self) -> str:
-        """Where the API server listens."""
+        """URL of the API server."""
         return f"https://127.0.0.1:{self._ports.apiserver}"
 
     @property
     def directory(self) -> Path:
-        """Where everything is kept that it writes."""
+        """Directory of all files of the control plane."""
         return self._directory
 
     @property
     def kubeconfig_path(self) -> Path:
-        """A kubeconfig of a cluster administrator."""
+        """Path of a kubeconfig with cluster-admin rights."""
         return self._directory / "kubeconfig"
 
     @property
     def audit_log_path(self) -> Path:
-        """Every request to the API, one JSON object a line."""
+        """Path of the audit log: one JSON object per line for each request to the API server."""
         return self._directory / "audit.log"
 
     @property
     def kubectl(self) -> Kubectl:
-        """Kubectl as the cluster administrator."""
+        """Kubectl with cluster-admin rights."""
         return Kubectl(self._programs["kubectl"], self.kubeconfig_path)
 
     @property
     def processes(self) -> list[ChildProcess]:
-        """All programs, in the order of their start."""
+        """All processes, in the order of their start."""
         return list(self._processes.values())
 
     def tls_context(self) -> ssl.SSLContext:
-        """Return what an HTTPS client needs to be the cluster administrator."""
+        """Return a TLS context with the CA and the client certificate of the cluster administrator."""
         context = ssl.create_default_context(cafile=str(self._keys.authority.certificate))
         context.load_cert_chain(str(self._admin.certificate), str(self._admin.key))
         return context
 
     def start_apiserver(self) -> None:
-        """Start the API server, at first or again on the same port, and wait until it serves."""
+        """Start or restart the API server on the same port and wait until it is ready."""
         arguments = apiserver_arguments(self._ports, self._keys)
         if self._audit:
             policy = self._directory / "audit-policy.yaml"
@@ -108,7 +108,7 @@ class ControlPlane:
         process.wait_until(http_ok(f"{self.url}/readyz", self.tls_context()), START_TIMEOUT_S, "a ready API")
 
     def stop_apiserver(self, *, kill: bool = False) -> None:
-        """Stop the API server alone, by SIGKILL if so wished."""
+        """Stop only the API server, with SIGKILL if ``kill`` is True."""
         process = self._processes.pop("kube-apiserver")
         if kill:
             process.kill()
@@ -116,7 +116,7 @@ class ControlPlane:
             process.stop(grace_s=3)
 
     def stop(self) -> None:
-        """Stop everything and delete its directory."""
+        """Stop all processes and delete the directory."""
         for process in reversed(self.processes):
             process.stop(grace_s=3)
         self._processes.clear()

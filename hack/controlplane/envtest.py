@@ -1,4 +1,4 @@
-"""Downloads kube-apiserver, etcd and kubectl from the archives that controller-tools publishes for tests.
+"""Downloads kube-apiserver, etcd and kubectl from the envtest archives of controller-tools.
 
 Source: https://github.com/kubernetes-sigs/controller-tools/blob/main/envtest-releases.yaml
 """
@@ -26,7 +26,7 @@ CONTENTS = ("etcd", "kube-apiserver", "kubectl")
 
 
 class EnvtestError(Exception):
-    """No usable archive; the message says why."""
+    """No archive is usable; the message names the cause."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class Archive:
 
 
 def download_programs(names: Collection[str], into: Path, index_url: str = INDEX_URL) -> dict[str, Path]:
-    """Install those of ``names`` that the archives have and return where they are.
+    """Install the programs of ``names`` that the archives contain and return their paths.
 
     Raises:
-        EnvtestError: the index or the archive cannot be read, or the checksum is wrong.
+        EnvtestError: The index or the archive cannot be read, or the checksum is wrong.
     """
     wanted = set(names) & set(CONTENTS)
     if not wanted:
@@ -59,7 +59,7 @@ def choose_archive(index: dict[str, Any], version: str, platform: str) -> Archiv
     """Return the newest archive of the version's minor release for a platform.
 
     Raises:
-        EnvtestError: there is none.
+        EnvtestError: The index has no such archive.
     """
     minor = version.rpartition(".")[0] + "."
     releases: dict[str, Any] = index.get("releases") or {}

@@ -1,4 +1,4 @@
-"""Builds the programs from the Go modules that ``go.mod`` pins."""
+"""Builds programs from the Go modules pinned by ``go.mod``."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ INSTALL_DIRECTORIES = ("/usr/local/go/bin", "/usr/lib/go/bin", "/opt/homebrew/bi
 
 
 class GoBuildError(Exception):
-    """The programs cannot be built; the message says why."""
+    """A program cannot be built; the message names the cause."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,15 @@ class Program:
     name: str
     package: str
     module: Path
-    """Folder of the go.mod that pins it."""
+    """Directory of the go.mod that pins the program."""
     linker_flags: str = "-s -w"
 
 
 def build_programs(names: Collection[str], into: Path) -> dict[str, Path]:
-    """Build programs, one after the other, and return where they are.
+    """Build programs one after another and return their paths.
 
     Raises:
-        GoBuildError: there is no Go, or the build failed.
+        GoBuildError: Go is not installed, or a build failed.
     """
     go = find_go()
     built: dict[str, Path] = {}
@@ -53,29 +53,29 @@ def build_programs(names: Collection[str], into: Path) -> dict[str, Path]:
 
 
 def find_go() -> str:
-    """Return the Go command.
+    """Return the path of the go command.
 
     Raises:
-        GoBuildError: there is none.
+        GoBuildError: Go is not installed.
     """
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *INSTALL_DIRECTORIES])
     found = shutil.which("go", path=path)
     if found is None:
-        raise GoBuildError("there is no `go` on the PATH")
+        raise GoBuildError("`go` is not on the PATH")
     return found
 
 
 def required_go() -> str:
-    """Return the Go version that the pinned modules need."""
+    """Return the Go version that the pinned modules require."""
     lines = (MODULE / "go.mod").read_text(encoding="utf-8").splitlines()
     return next(line.split()[1] for line in lines if line.startswith("go "))
 
 
 def build_program(go: str, program: Program, into: Path) -> Path:
-    """Build one program and return where it is.
+    """Build one program and return its path.
 
     Raises:
-        GoBuildError: the build failed.
+        GoBuildError: The build failed.
     """
     name, log = program.name, into / f"{program.name}.build.log"
     log.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ CONTEXT = "cognitive-local"
 
 
 def write_kubeconfig(path: Path, server: str, authority: Path, user: KeyPair) -> None:
-    """Write a kubeconfig that holds its certificates and that only its owner can read."""
+    """Write a kubeconfig with embedded certificates, readable only by its owner."""
     cluster = {"server": server, "certificate-authority-data": _encoded(authority)}
     credentials = {"client-certificate-data": _encoded(user.certificate), "client-key-data": _encoded(user.key)}
     content = {

@@ -1,4 +1,4 @@
-"""Runs kubectl against one control plane."""
+"""Runs kubectl against one cluster."""
 
 import json
 import os
@@ -9,26 +9,26 @@ from typing import Any
 
 TIMEOUT_S = 60.0
 GONE_TIMEOUT_S = 180.0
-"""A namespace is gone after its pods' grace periods, seen in rounds of the namespace controller."""
+"""Deleting a namespace takes its pods' grace periods and several rounds of the namespace controller."""
 
 
 class KubectlError(Exception):
-    """kubectl failed; the message is what it said."""
+    """kubectl failed; the message is its error output."""
 
 
 @dataclass(frozen=True)
 class Kubectl:
-    """kubectl with a kubeconfig, and perhaps a namespace."""
+    """kubectl with a kubeconfig and an optional namespace."""
 
     program: Path
     kubeconfig: Path
     namespace: str | None = None
 
     def __call__(self, *arguments: str, stdin: str | None = None, timeout_s: float = TIMEOUT_S) -> str:
-        """Run it and return what it printed.
+        """Run kubectl and return its standard output.
 
         Raises:
-            KubectlError: it failed.
+            KubectlError: kubectl failed.
         """
         scope = [] if self.namespace is None else ["--namespace", self.namespace]
         done = subprocess.run(
@@ -48,14 +48,14 @@ class Kubectl:
         """Apply a manifest, YAML or JSON."""
         return self("apply", "-f", "-", stdin=manifest)
 
-    def delete(self, *what: str) -> None:
-        """Delete objects that may be there, and wait until they are gone."""
-        self("delete", *what, "--ignore-not-found", f"--timeout={GONE_TIMEOUT_S:g}s", timeout_s=GONE_TIMEOUT_S + 10)
+    def delete(self, *objects: str) -> None:
+        """Delete objects, if they exist, and wait until they are gone."""
+        self("delete", *objects, "--ignore-not-found", f"--timeout={GONE_TIMEOUT_S:g}s", timeout_s=GONE_TIMEOUT_S + 10)
 
     def json(self, *arguments: str) -> Any:
-        """Run it with ``-o json`` and return the object."""
+        """Run kubectl with ``-o json`` and return the parsed output."""
         return json.loads(self(*arguments, "-o", "json"))
 
     def within(self, namespace: str) -> "Kubectl":
-        """Return the same for another namespace."""
+        """Return a Kubectl for another namespace."""
         return Kubectl(self.program, self.kubeconfig, namespace)

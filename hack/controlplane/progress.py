@@ -1,4 +1,4 @@
-"""Shows that a long step is alive."""
+"""Progress output for long steps."""
 
 import sys
 import threading
@@ -12,14 +12,14 @@ LINE_INTERVAL_S = 15.0
 
 
 def elapsed(seconds: float) -> str:
-    """Return a duration as people write it: ``7 s``, ``2 min 05 s``."""
+    """Return a readable duration: ``7 s``, ``2 min 05 s``."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 @contextmanager
 def step(text: str, out: TextIO | None = None) -> Iterator[None]:
-    """Print ``text`` with the time that the block takes: a line that changes on a terminal, else one every 15 s."""
+    """Print ``text`` with the elapsed time of the block: an updated line on a terminal, else a line every 15 s."""
     stream = out or sys.stderr
     done = threading.Event()
     started = time.monotonic()

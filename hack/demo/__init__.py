@@ -1,1 +1,1 @@
-"""The whole system on this machine: ``make demo``."""
+"""Demo of the whole system on this machine: ``make demo``."""

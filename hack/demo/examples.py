@@ -1,4 +1,4 @@
-"""The manifests of ``examples/``, pointed at the demo's own servers."""
+"""The manifests of ``examples/``, changed to use the demo's servers."""
 
 import copy
 import json
@@ -16,7 +16,7 @@ FAILURE_TASK_TYPE = "FailureAnalysis"
 
 @dataclass(frozen=True)
 class Addresses:
-    """What the demo has started, as agents name it."""
+    """Addresses of the demo's servers for the agents' specs."""
 
     ray: str
     provider: str
@@ -27,14 +27,14 @@ class Addresses:
 
 @dataclass(frozen=True)
 class Examples:
-    """Agents and tasks in the order of their files."""
+    """Agents and tasks, in the order of their files."""
 
     agents: list[Manifest]
     tasks: list[Manifest]
 
 
 def load_examples(directory: Path) -> Examples:
-    """Read every manifest of a directory."""
+    """Return the agents and tasks of all manifests in a directory."""
     found = [
         manifest
         for path in sorted(directory.glob("*.yaml"))
@@ -48,7 +48,7 @@ def load_examples(directory: Path) -> Examples:
 
 
 def pointed_at(agent: Manifest, addresses: Addresses) -> Manifest:
-    """Return an agent that uses the demo's Ray and its model instead of its own."""
+    """Return a copy of the agent that uses the demo's Ray head and model."""
     pointed = copy.deepcopy(agent)
     pointed["spec"]["ray"] = {"address": addresses.ray}
     llm = pointed["spec"]["llm"]
@@ -60,7 +60,7 @@ def pointed_at(agent: Manifest, addresses: Addresses) -> Manifest:
 
 
 def with_real_failure(tasks: list[Manifest], error_message: str) -> list[Manifest]:
-    """Return the tasks, ahead of all a failure analysis of what really happened."""
+    """Return the tasks with the FailureAnalysis first, its input replaced by a real error message."""
     changed = copy.deepcopy(tasks)
     for number, task in enumerate(changed):
         if task["spec"]["type"] == FAILURE_TASK_TYPE:
@@ -70,10 +70,10 @@ def with_real_failure(tasks: list[Manifest], error_message: str) -> list[Manifes
 
 
 def key_secret(api_key: str) -> Manifest:
-    """Build the Secret that agents name when their model wants a key."""
+    """Return the Secret with the model's API key."""
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "stringData": {SECRET_KEY: api_key}}
 
 
 def list_of(items: list[Manifest]) -> str:
-    """Return manifests as one, for one call of kubectl."""
+    """Return manifests as one JSON List, for a single ``kubectl apply``."""
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})

@@ -1,4 +1,4 @@
-"""A failure that really happens, for a task to analyse."""
+"""Provokes a real failure for a task to analyse."""
 
 import os
 from pathlib import Path
@@ -10,9 +10,9 @@ BROKEN = Path(__file__).parent / "broken-deployment.yaml"
 
 
 def provoke_failure(kubectl: Kubectl) -> str:
-    """Apply a broken manifest and return the API server's own refusal."""
+    """Apply an invalid manifest and return the API server's error message."""
     try:
         kubectl("apply", "-f", os.path.relpath(BROKEN))
     except KubectlError as error:
         return str(error)
-    raise ServerError(f"the API server accepted {BROKEN}, which it should refuse")
+    raise ServerError(f"the API server accepted the invalid manifest {BROKEN}")

@@ -1,4 +1,4 @@
-"""What the demo does with the running system."""
+"""The demo's steps on the running system."""
 
 import json
 import os
@@ -8,19 +8,19 @@ from rich.console import Console
 
 from demo.examples import Examples, key_secret, list_of, pointed_at, with_real_failure
 from demo.failure import BROKEN, provoke_failure
-from demo.follow import follow
-from demo.show import Screen, phase_of, print_plain
 from demo.system import System
+from demo.task_display import TaskDisplay, phase_of, print_plain
+from demo.wait import wait_for_tasks
 
 API_KEY_FILE = "llm-api-key"
 
 
 def run_scenario(system: System, examples: Examples, api_key: str | None, console: Console) -> bool:
-    """Apply examples, follow them to their end and tell whether all tasks succeeded.
+    """Apply the examples, wait for the tasks and return True if all succeeded.
 
     Raises:
-        ServerError: a part of the system has ended, or nothing finished in time.
-        KubectlError: the API server refused an example.
+        ServerError: A component has exited, or a task did not finish in time.
+        KubectlError: The API server rejected an example.
     """
     kubectl = system.kubectl
     refusal = provoke_failure(kubectl)
@@ -28,8 +28,8 @@ def run_scenario(system: System, examples: Examples, api_key: str | None, consol
     _apply_agents(system, examples, api_key)
     tasks = with_real_failure(examples.tasks, refusal)
     kubectl.apply(list_of(tasks))
-    with Screen(console, lambda name: kubectl("get", "ctask", name, "-o", "yaml")) as screen:
-        ended = follow(kubectl, [task["metadata"]["name"] for task in tasks], screen, system.check)
+    with TaskDisplay(console, lambda name: kubectl("get", "ctask", name, "-o", "yaml")) as display:
+        ended = wait_for_tasks(kubectl, [task["metadata"]["name"] for task in tasks], display, system.check)
     print_plain(console, f"$ kubectl get cagent,ctask\n{kubectl('get', 'cagent,ctask')}")
     return all(phase_of(task) == "Succeeded" for task in ended)
 
@@ -41,11 +41,11 @@ def _apply_agents(system: System, examples: Examples, api_key: str | None) -> No
     kubectl.apply(list_of([pointed_at(agent, system.addresses) for agent in examples.agents]))
     if api_key is not None:
         for agent in kubectl.json("get", "cagent")["items"]:
-            _mount_key(system.parts.ray.secrets_directory / agent["metadata"]["uid"], api_key)
+            _mount_key(system.components.ray.secrets_directory / agent["metadata"]["uid"], api_key)
 
 
 def _mount_key(directory: Path, api_key: str) -> None:
-    """Give an agent's executors the key as a file, as the owner of a Ray cluster would."""
+    """Write the API key to the secrets directory of an agent, as the owner of a Ray cluster does."""
     directory.mkdir(mode=0o700, exist_ok=True)
     with os.fdopen(os.open(directory / API_KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(api_key)

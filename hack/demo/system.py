@@ -1,4 +1,4 @@
-"""Starts and stops all parts of the system."""
+"""Starts and stops all components of the system."""
 
 import shutil
 from contextlib import ExitStack
@@ -19,82 +19,82 @@ from servers.process import ChildProcess
 from servers.ray_head import RayHead
 
 PLANE, NATS = DATA = ("control-plane", "nats")
-"""Names of the directories in which the parts keep their data."""
+"""Names of the components' data directories."""
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What runs."""
+class Components:
+    """The running components."""
 
     plane: ControlPlane
     nats: NatsServer
     ray: RayHead
     operator: OperatorProcess
     model: ModelServer | None
-    """None: the model is somebody else's."""
+    """None: the demo uses an external model."""
 
     @property
     def processes(self) -> list[ChildProcess]:
-        """The programs of all parts."""
+        """The processes of all components."""
         model = [] if self.model is None else [self.model.process]
         return [*self.plane.processes, self.nats.process, self.ray.process, *model, self.operator.process]
 
 
 class System:
-    """Control plane, nats-server, Ray head, model and operator; a context manager that leaves nothing behind."""
+    """Control plane, nats-server, Ray head, model and operator; the context manager stops them all at its end."""
 
     def __init__(self, directory: Path, llm: LLMChoice) -> None:
         self._directory = directory
         self._llm = llm
         self._stack = ExitStack()
-        self._is_kept = False
-        self.parts = self._start()
+        self._is_detached = False
+        self.components = self._start()
 
     @property
     def kubectl(self) -> Kubectl:
-        """Kubectl as the cluster's administrator, in the default namespace."""
-        return self.parts.plane.kubectl.within("default")
+        """Kubectl with cluster-admin rights, in the default namespace."""
+        return self.components.plane.kubectl.within("default")
 
     @property
     def addresses(self) -> Addresses:
-        """What agents have to be pointed at."""
-        model = self.parts.model
+        """The servers' addresses for the agents' specs."""
+        model = self.components.model
         endpoint = self._llm.endpoint if model is None else model.endpoint
         assert endpoint is not None
         has_key = self._llm.api_key is not None
-        return Addresses(self.parts.ray.address, self._llm.provider, self._llm.model, endpoint, has_key)
+        return Addresses(self.components.ray.address, self._llm.provider, self._llm.model, endpoint, has_key)
 
     def check(self) -> None:
-        """Check that every part still runs.
+        """Check that every component is running.
 
         Raises:
-            ServerError: one has ended; the message holds the end of its log.
+            ServerError: A process has exited; the message includes the end of its log.
         """
-        for process in self.parts.processes:
+        for process in self.components.processes:
             if not process.is_running:
                 name = process.command.name
-                raise ServerError(f"{name} ended with {process.exit_code}:\n{process.log_tail()}")
+                raise ServerError(f"{name} exited with code {process.exit_code}:\n{process.log_tail()}")
 
     def keep_logs(self) -> None:
-        """Copy the logs of Ray's jobs beside the others: Ray's own directory goes when it stops."""
-        for log in self.parts.ray.logs_directory.glob("job-driver-*.log"):
+        """Copy the logs of Ray's jobs to the demo's directory, because Ray's directory is deleted when it stops."""
+        for log in self.components.ray.logs_directory.glob("job-driver-*.log"):
             shutil.copy(log, self._directory)
 
     def detach(self) -> None:
-        """Let everything outlive this process."""
-        for process in self.parts.processes:
+        """Keep all components running after this process exits."""
+        for process in self.components.processes:
             process.detach()
-        self._is_kept = True
+        self._is_detached = True
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self._is_kept:
-            with step("Stopping everything"):
+        if not self._is_detached:
+            with step("Stopping all components"):
                 self._stack.close()
 
-    def _start(self) -> Parts:
+    def _start(self) -> Components:
         find_programs()
         with self._stack as stack:
             ray = stack.enter_context(RayHead())
@@ -108,13 +108,13 @@ class System:
                     model.wait_until_ready()
             with step("Starting a Ray head"):
                 ray.wait_until_ready()
-            with step("Installing the custom resources"):
+            with step("Installing the CRDs"):
                 _install_crds(plane.kubectl)
             with step("Starting the operator"):
                 settings = OperatorSettings(plane.kubeconfig_path, nats.url, self._log("operator"))
                 operator = stack.enter_context(OperatorProcess.start(settings))
             self._stack = stack.pop_all()
-        return Parts(plane, nats, ray, operator, model)
+        return Components(plane, nats, ray, operator, model)
 
     def _log(self, name: str) -> Path:
         return self._directory / f"{name}.log"

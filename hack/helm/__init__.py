@@ -1,4 +1,4 @@
-"""Helm, as ``go.mod`` pins it."""
+"""Helm in the version pinned by ``go.mod``."""
 
 from helm.program import Helm, HelmError, find_helm, get_helm
 

@@ -1,4 +1,4 @@
-"""``python -m helm get`` gets helm; ``python -m helm …`` runs it with these arguments."""
+"""``python -m helm get`` installs helm and prints its path; ``python -m helm …`` runs helm with these arguments."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Finds helm, or builds it, and runs it."""
+"""Finds or builds helm, and runs it."""
 
 import fcntl
 import os
@@ -22,28 +22,28 @@ TIMEOUT_S = 420.0
 
 
 class HelmError(Exception):
-    """Helm failed; the message is what it said."""
+    """Helm failed; the message is its error output."""
 
 
 def helm_version() -> str:
-    """Return the version that ``go.mod`` pins."""
+    """Return the helm version pinned by ``go.mod``."""
     found = re.search(r"helm\.sh/helm/v3 (v\S+)", (MODULE / "go.mod").read_text(encoding="utf-8"))
     assert found is not None, "go.mod does not pin helm"
     return found.group(1)
 
 
 def find_helm() -> Path | None:
-    """Return the helm of ``$HELM`` or of the cache, None if there is neither."""
+    """Return the path of helm from ``$HELM``, else from the cache; None if it does not exist."""
     named = os.environ.get(PROGRAM_VARIABLE)
     program = Path(named) if named else _cached()
     return program if os.access(program, os.X_OK) else None
 
 
 def get_helm() -> Path:
-    """Return helm; build it into the cache if it is nowhere.
+    """Return the path of helm; build it into the cache if it is missing.
 
     Raises:
-        ServerMissingError: it cannot be built.
+        ServerMissingError: The build failed.
     """
     if (found := find_helm()) is not None:
         return found
@@ -55,21 +55,23 @@ def get_helm() -> Path:
             with step(f"Building helm {helm_version()} from source, once"):
                 return build_program(find_go(), Program("helm", PACKAGE, MODULE, _linker_flags()), target)
         except GoBuildError as error:
-            raise ServerMissingError(f"cannot build helm: {error}; set {PROGRAM_VARIABLE} to one") from error
+            raise ServerMissingError(
+                f"cannot build helm: {error}; or set {PROGRAM_VARIABLE} to the path of an installed helm"
+            ) from error
 
 
 @dataclass(frozen=True)
 class Helm:
-    """Helm against a cluster, or against none, for rendering."""
+    """Helm for one cluster; without a kubeconfig only for rendering."""
 
     program: Path
     kubeconfig: Path | None = None
 
     def __call__(self, *arguments: str) -> str:
-        """Run it and return what it printed.
+        """Run helm and return its standard output.
 
         Raises:
-            HelmError: it failed.
+            HelmError: Helm failed.
         """
         env = {**os.environ, **({} if self.kubeconfig is None else {"KUBECONFIG": str(self.kubeconfig)})}
         done = subprocess.run(
@@ -80,10 +82,10 @@ class Helm:
         return done.stdout
 
     def render(self, chart: Path, *arguments: str, release: str = "cognitive-operator") -> list[dict[str, Any]]:
-        """Return the objects that the chart makes, hooks too.
+        """Return the objects of the rendered chart, including hooks.
 
         Raises:
-            HelmError: the values are refused, or a template fails.
+            HelmError: The values are invalid, or a template fails.
         """
         version = f"--kube-version={KUBERNETES_VERSION}"
         text = self("template", release, str(chart), "--namespace=cognitive-system", version, *arguments)
@@ -95,7 +97,7 @@ def _cached() -> Path:
 
 
 def _linker_flags() -> str:
-    """Return flags that tell helm its own version, and that of Kubernetes where it asks no cluster."""
+    """Return linker flags that set helm's version and the Kubernetes version for rendering without a cluster."""
     major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
     chartutil = "helm.sh/helm/v3/pkg/chartutil"
     values = {

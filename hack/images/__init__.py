@@ -1,1 +1,1 @@
-"""Builds the images of the operator and of the runtime, and tells what they weigh."""
+"""Builds the images of the operator and the runtime and checks their size."""

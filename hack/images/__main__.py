@@ -1,7 +1,7 @@
-"""``python -m images`` builds both images, and fails when the operator's adds more to its base than it may.
+"""``python -m images`` builds both images and fails if one adds more to its base image than ADDED_MB.
 
-``PYTHON_IMAGE`` is another base, ``IMAGE_PREFIX`` another registry, ``IMAGE_TAG`` another tag, ``IMAGE_BUILD_FLAGS``
-further flags of ``docker build``: a network, a proxy, an index of packages.
+Variables: ``PYTHON_IMAGE`` (base image), ``IMAGE_PREFIX`` (registry), ``IMAGE_TAG`` (tag) and ``IMAGE_BUILD_FLAGS``
+(further flags of ``docker build``, for example a network, a proxy or a package index).
 """
 
 import os
@@ -15,31 +15,31 @@ from images.docker import DockerError, build, content_digest, size_bytes
 ROOT = Path(__file__).parents[2]
 BASE = "python:3.11-slim-bookworm"
 ADDED_MB = {"operator": 120, "runtime": 600}
-"""What an image may add to its base, in 10^6 bytes."""
+"""Maximum size that an image may add to its base image, in 10^6 bytes."""
 
 
 def image_name(part: str) -> str:
-    """Return the name of the image of ``operator`` or ``runtime``."""
+    """Return the image name of ``operator`` or ``runtime``."""
     tag = os.environ.get("IMAGE_TAG") or version_of(part)
     return f"{os.environ.get('IMAGE_PREFIX') or 'seedcore'}/cognitive-{part}:{tag}"
 
 
 def version_of(part: str) -> str:
-    """Return the version of a package."""
+    """Return the version of ``operator`` or ``runtime``."""
     project = tomllib.loads((ROOT / part / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return str(project["version"])
 
 
 def main() -> int:
-    """Build the images that are named, else both."""
+    """Build the images of the command line, by default both."""
     try:
-        return max([_make(part) for part in sys.argv[1:] or ADDED_MB])
+        return max([_build(part) for part in sys.argv[1:] or ADDED_MB])
     except DockerError as error:
         print(f"images: {error}", file=sys.stderr)
         return 1
 
 
-def _make(part: str) -> int:
+def _build(part: str) -> int:
     base, image = os.environ.get("PYTHON_IMAGE") or BASE, image_name(part)
     flags = ["--build-arg", f"PYTHON_IMAGE={base}", *shlex.split(os.environ.get("IMAGE_BUILD_FLAGS", ""))]
     build(ROOT, f"{part}/Dockerfile", image, flags)

@@ -1,4 +1,4 @@
-"""What is asked of the Docker command."""
+"""Calls of the docker command."""
 
 import subprocess
 from pathlib import Path
@@ -19,39 +19,39 @@ print(digest.hexdigest())
 
 
 class DockerError(Exception):
-    """Docker is not there or failed; the message is what it said."""
+    """docker is not installed or failed."""
 
 
 def build(root: Path, dockerfile: str, tag: str, flags: list[str]) -> None:
-    """Build an image; what Docker says goes to standard error.
+    """Build an image; docker's output goes to standard error.
 
     Raises:
-        DockerError: It failed, after having said why.
+        DockerError: The build failed; docker has printed its error.
     """
     argv = ["docker", "build", *flags, "--file", str(root / dockerfile), "--tag", tag, str(root)]
-    if _start(argv, stdout=2).returncode != 0:
-        raise DockerError(f"{tag} could not be built from {dockerfile}")
+    if _run(argv, stdout=2).returncode != 0:
+        raise DockerError(f"cannot build {tag} from {dockerfile}")
 
 
 def size_bytes(image: str) -> int:
-    """Return the size of an image, its base included."""
-    return int(_said(["docker", "image", "inspect", "--format", "{{.Size}}", image]))
+    """Return the size of an image including its base."""
+    return int(_output(["docker", "image", "inspect", "--format", "{{.Size}}", image]))
 
 
 def content_digest(image: str) -> str:
-    """Return the SHA-256 of all that an image adds to its base: names, modes and contents, but no times."""
-    return _said(["docker", "run", "--rm", "--network=none", "--entrypoint=python", image, "-c", CONTENT])
+    """Return the SHA-256 of the files that an image adds to its base: names, modes and contents, without times."""
+    return _output(["docker", "run", "--rm", "--network=none", "--entrypoint=python", image, "-c", CONTENT])
 
 
-def _said(argv: list[str]) -> str:
-    done = _start(argv, stdout=subprocess.PIPE)
+def _output(argv: list[str]) -> str:
+    done = _run(argv, stdout=subprocess.PIPE)
     if done.returncode != 0:
         raise DockerError(f"`{' '.join(argv[:4])} …` failed")
     return done.stdout.strip()
 
 
-def _start(argv: list[str], stdout: int) -> "subprocess.CompletedProcess[str]":
+def _run(argv: list[str], stdout: int) -> "subprocess.CompletedProcess[str]":
     try:
         return subprocess.run(argv, stdout=stdout, text=True, check=False)
     except FileNotFoundError as error:
-        raise DockerError("there is no `docker` on the PATH") from error
+        raise DockerError("`docker` is not on the PATH: install docker") from error

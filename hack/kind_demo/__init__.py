@@ -1,1 +1,1 @@
-"""The whole system on a Kubernetes cluster with pods: ``make kind-demo``."""
+"""Demo of the whole system on a Kubernetes cluster with pods: ``make kind-demo``."""

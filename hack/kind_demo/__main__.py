@@ -1,7 +1,7 @@
-"""``python -m kind_demo`` shows the system on a cluster with pods; ``python -m kind_demo down`` deletes what it made.
+"""``python -m kind_demo`` runs the demo on a cluster with pods; ``python -m kind_demo down`` deletes it.
 
-Without ``CONTEXT`` it makes a cluster with kind, builds the images and loads them; with it, it uses that cluster, whose
-nodes have the images. ``settings.py`` lists all variables.
+Without ``CONTEXT`` it creates a kind cluster, builds the images and loads them. With ``CONTEXT`` it uses that cluster,
+whose nodes must already have the images. ``settings.py`` lists all variables.
 """
 
 import argparse
@@ -26,18 +26,18 @@ from kind_demo.kind import Kind, find_kind, get_kind
 from kind_demo.kuberay import ensure_kuberay, wait_for_kuberay
 from kind_demo.programs import check_programs
 from kind_demo.release import install, uninstall
-from kind_demo.scenario import make_namespace, run_scenario
+from kind_demo.scenario import create_namespace, run_scenario
 from kind_demo.settings import Settings, settings_from
 from servers.errors import ServerError
 
 ROOT = Path(__file__).parents[2]
 TRY = """
-Everything keeps running:
+The demo keeps running:
 
   kubectl --context={context} --namespace={namespace} get cagent,ctask,raycluster,pods
   kubectl --context={context} explain ctask.spec --recursive
 
-`make kind-demo-down{choice}` deletes it."""
+Delete it with `make kind-demo-down{choice}`."""
 
 
 def main() -> int:
@@ -51,19 +51,19 @@ def main() -> int:
         print(f"kind-demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("kind-demo: interrupted; what was made stays until `make kind-demo-down`", file=sys.stderr)
+        print("kind-demo: interrupted; delete what it created with `make kind-demo-down`", file=sys.stderr)
         return 130
 
 
 def up(settings: Settings) -> int:
-    """Run the demo; 0 if all tasks succeeded."""
+    """Run the demo; return exit code 0 if all tasks succeeded."""
     kubectl_program = check_programs(settings)
     if settings.context is None:
-        make_cluster(settings)
+        create_cluster(settings)
     console = Console(width=None if sys.stdout.isatty() else 120)
     with _kubeconfig(kubectl_program, settings) as kubectl:
         ensure_kuberay(kubectl)
-        make_namespace(kubectl, settings)
+        create_namespace(kubectl, settings)
         with step("Installing the chart"):
             install(Helm(get_helm(), kubectl.kubeconfig), kubectl, settings)
         with step("Waiting for KubeRay"):
@@ -74,40 +74,40 @@ def up(settings: Settings) -> int:
     return 0 if succeeded else 1
 
 
-def make_cluster(settings: Settings) -> None:
-    """Make the cluster, unless an earlier demo has, and give it the images.
+def create_cluster(settings: Settings) -> None:
+    """Create the kind cluster, unless it exists, and load the images into it.
 
     Raises:
-        KindDemoError: one of it cannot be had.
+        KindDemoError: The cluster cannot be created, or an image cannot be built.
     """
     kind = Kind(get_kind(), settings.cluster)
     if not kind.exists:
-        with step(f"Making the cluster {settings.cluster!r} with kind"):
+        with step(f"Creating the cluster {settings.cluster!r} with kind"):
             kind.create(settings.node_image)
     if subprocess.run([sys.executable, "-m", "images"], check=False).returncode != 0:
-        raise KindDemoError("the images could not be built")
+        raise KindDemoError("cannot build the images; the output above has docker's error")
     images = [image_name(part) for part in ("operator", "runtime")]
     with step("Loading the images into the cluster"):
         kind.load([*images, *([settings.vllm_image] if _docker_has(settings.vllm_image) else [])])
 
 
 def down(settings: Settings) -> int:
-    """Delete the cluster that kind made; of another's cluster, what the demo made there."""
+    """Delete the kind cluster, or, with ``CONTEXT``, the demo's release and namespaces."""
     if settings.context is None:
         program = find_kind()
         if program is None or not Kind(program, settings.cluster).exists:
-            print(f"kind-demo: there is no cluster {settings.cluster!r}")
+            print(f"kind-demo: the cluster {settings.cluster!r} does not exist")
             return 0
         with step(f"Deleting the cluster {settings.cluster!r}"):
             Kind(program, settings.cluster).delete()
         return 0
-    with _kubeconfig(check_programs(settings), settings) as kubectl, step("Deleting what the demo made"):
-        _leave(kubectl, settings)
-    print("KubeRay and the custom resources stay: others may use them.")
+    with _kubeconfig(check_programs(settings), settings) as kubectl, step("Deleting the demo's release and namespaces"):
+        _delete_release(kubectl, settings)
+    print("KubeRay and the CRDs are not deleted, because others may use them.")
     return 0
 
 
-def _leave(kubectl: Kubectl, settings: Settings) -> None:
+def _delete_release(kubectl: Kubectl, settings: Settings) -> None:
     if kubectl("get", "namespace", settings.namespace, "--ignore-not-found"):
         kubectl.within(settings.namespace).delete("ctask,cagent", "--all")
     uninstall(Helm(get_helm(), kubectl.kubeconfig), settings)
@@ -124,7 +124,7 @@ def _docker_has(image: str) -> bool:
 
 @contextmanager
 def _kubeconfig(program: Path, settings: Settings) -> Iterator[Kubectl]:
-    """Give kubectl for the one cluster; the user's own configuration is left as it is."""
+    """Yield a kubectl with a temporary kubeconfig of the one cluster; the user's kubeconfig is not changed."""
     argv = [str(program), "config", "view", "--raw", "--minify", "--flatten", f"--context={settings.kube_context}"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kubeconfig"

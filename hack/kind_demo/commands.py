@@ -1,4 +1,4 @@
-"""Runs a command and returns what it printed."""
+"""Runs external commands."""
 
 import os
 import subprocess
@@ -8,18 +8,18 @@ from servers.errors import ServerError
 
 
 class KindDemoError(ServerError):
-    """The demo cannot go on; the message says why and what to do."""
+    """The demo cannot continue; the message names the cause and the remedy."""
 
 
 class CommandError(KindDemoError):
-    """A command failed; the message is what it said."""
+    """A command failed; the message is its error output."""
 
 
 def run(argv: Sequence[str], *, timeout_s: float, **env: str) -> str:
     """Run a command and return its standard output.
 
     Raises:
-        CommandError: it is not there, failed, or took too long.
+        CommandError: The command does not exist, failed, or exceeded ``timeout_s``.
     """
     name = os.path.basename(argv[0])
     try:
@@ -29,7 +29,7 @@ def run(argv: Sequence[str], *, timeout_s: float, **env: str) -> str:
     except OSError as error:
         raise CommandError(f"{name}: {error}") from error
     except subprocess.TimeoutExpired as error:
-        raise CommandError(f"`{name} {' '.join(argv[1:3])} …` has not ended after {timeout_s:g} s") from error
+        raise CommandError(f"`{name} {' '.join(argv[1:3])} …` did not end within {timeout_s:g} s") from error
     if done.returncode != 0:
-        raise CommandError((done.stderr or done.stdout).strip() or f"{name} ended with {done.returncode}")
+        raise CommandError((done.stderr or done.stdout).strip() or f"{name} exited with {done.returncode}")
     return done.stdout

@@ -1,4 +1,4 @@
-"""Gets kind, and makes and deletes clusters with it."""
+"""Installs kind; creates and deletes its clusters."""
 
 import os
 import shutil
@@ -15,29 +15,29 @@ VERSION = "v0.33.0"
 MODULE = "sigs.k8s.io/kind"
 BUILD_TIMEOUT_S = 900.0
 CREATE_TIMEOUT_S = 1200.0
-NODE_IMAGE = """docker cannot pull the image of kind's node. What it said:
+NODE_IMAGE = """docker cannot pull kind's node image:
 
-{said}
+{error}
 
-Without it there is no kind cluster. Either
-  - let docker reach the image: a registry, a mirror or a proxy of its own;
-  - name one that docker has or can pull: make kind-demo KIND_NODE_IMAGE=…;
-  - or use a cluster that exists: make kind-demo CONTEXT=…"""
+kind needs this image to create a cluster. Do one of these:
+  - configure a registry, mirror or proxy from which docker can pull the image
+  - name an image that docker has or can pull: make kind-demo KIND_NODE_IMAGE=…
+  - use an existing cluster: make kind-demo CONTEXT=…"""
 
 
 def find_kind() -> Path | None:
-    """Return the kind of the PATH or of the cache, None if there is neither."""
+    """Return the path of kind, on the PATH or in the cache; None if it is in neither."""
     on_path = shutil.which("kind")
     program = Path(on_path) if on_path else _cached()
     return program if os.access(program, os.X_OK) else None
 
 
 def get_kind() -> Path:
-    """Return kind; install it into the cache if it is nowhere.
+    """Return the path of kind; install it into the cache if it is missing.
 
     Raises:
-        CommandError: it cannot be installed.
-        GoBuildError: there is no Go.
+        CommandError: The installation failed.
+        GoBuildError: Go is not installed.
     """
     if (found := find_kind()) is not None:
         return found
@@ -53,29 +53,29 @@ def get_kind() -> Path:
 
 @dataclass(frozen=True)
 class Kind:
-    """Kind, and the name of one cluster."""
+    """The kind program with the name of one cluster."""
 
     program: Path
     name: str
 
     @property
     def exists(self) -> bool:
-        """True when there is a cluster of that name."""
+        """True if the cluster exists."""
         return self.name in run([str(self.program), "get", "clusters"], timeout_s=60).split()
 
     def create(self, node_image: str | None) -> None:
-        """Make the cluster of one node.
+        """Create the cluster with one node.
 
         Raises:
-            KindDemoError: it could not be made; a half of it does not stay.
+            KindDemoError: The creation failed; kind deletes a partial cluster.
         """
         image = ["--image", node_image] if node_image else []
         try:
             self._run("create", "cluster", *image, "--wait=180s", timeout_s=CREATE_TIMEOUT_S)
         except CommandError as error:
             if "failed to pull image" in str(error):
-                raise KindDemoError(NODE_IMAGE.format(said=error)) from error
-            raise KindDemoError(f"kind could not make the cluster {self.name!r}:\n{error}") from error
+                raise KindDemoError(NODE_IMAGE.format(error=error)) from error
+            raise KindDemoError(f"kind could not create the cluster {self.name!r}:\n{error}") from error
 
     def load(self, images: Sequence[str]) -> None:
         """Copy images from docker into the cluster."""

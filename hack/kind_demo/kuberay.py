@@ -1,4 +1,4 @@
-"""Installs KubeRay's operator, as its release has it."""
+"""Installs KubeRay from its released manifests."""
 
 import json
 import tempfile
@@ -11,22 +11,22 @@ from kind_demo.commands import CommandError, KindDemoError, run
 
 VERSION = "v1.6.1"
 MODULE = "github.com/ray-project/kuberay/ray-operator"
-"""Go fetches the released manifests, and compares them with Go's database of checksums."""
+"""Go module with the released manifests; `go mod download` verifies them with Go's checksum database."""
 NAMESPACE = "default"
-"""Where the manifests put it."""
+"""Namespace in the manifests."""
 DEPLOYMENT = "deployment/kuberay-operator"
-BY_HAND = """KubeRay {version} cannot be fetched: {said}
-Install it yourself, then try again:
+INSTALL_MANUALLY = """cannot download KubeRay {version}: {error}
+Install it yourself, then run this again:
 
   helm install kuberay-operator kuberay-operator --repo https://ray-project.github.io/kuberay-helm --version {number}"""
 
 
 def ensure_kuberay(kubectl: Kubectl) -> None:
-    """Install KubeRay where there is none.
+    """Install KubeRay if the cluster does not have it.
 
     Raises:
-        KindDemoError: it can be had nowhere.
-        KubectlError: the cluster refuses it, or it does not start.
+        KindDemoError: The manifests cannot be downloaded.
+        KubectlError: The cluster rejects the manifests.
     """
     if kubectl("get", "crd", "rayclusters.ray.io", "--ignore-not-found"):
         return
@@ -36,17 +36,17 @@ def ensure_kuberay(kubectl: Kubectl) -> None:
 
 
 def wait_for_kuberay(kubectl: Kubectl) -> None:
-    """Wait until the operator that ``ensure_kuberay`` may have installed works; another's is left to others."""
-    place = kubectl.within(NAMESPACE)
-    if place("get", DEPLOYMENT, "--ignore-not-found"):
-        place("rollout", "status", DEPLOYMENT, "--timeout=50s")
+    """Wait until the KubeRay of ``ensure_kuberay`` is ready; does not wait for a KubeRay installed in another way."""
+    namespaced = kubectl.within(NAMESPACE)
+    if namespaced("get", DEPLOYMENT, "--ignore-not-found"):
+        namespaced("rollout", "status", DEPLOYMENT, "--timeout=50s")
 
 
 def _manifests() -> Path:
     with tempfile.TemporaryDirectory() as folder:
         try:
-            said = run([find_go(), "-C", folder, "mod", "download", "-json", f"{MODULE}@{VERSION}"], timeout_s=300)
+            module = run([find_go(), "-C", folder, "mod", "download", "-json", f"{MODULE}@{VERSION}"], timeout_s=300)
         except (CommandError, GoBuildError) as error:
             number = VERSION.removeprefix("v")
-            raise KindDemoError(BY_HAND.format(version=VERSION, number=number, said=error)) from error
-    return Path(json.loads(said)["Dir"]) / "config" / "default"
+            raise KindDemoError(INSTALL_MANUALLY.format(version=VERSION, number=number, error=error)) from error
+    return Path(json.loads(module)["Dir"]) / "config" / "default"

@@ -1,4 +1,4 @@
-"""The agent of the demo, which has everything of its own, and the tasks that it gets."""
+"""Manifests of the demo's namespace, agent and tasks."""
 
 import copy
 from typing import Any
@@ -15,19 +15,19 @@ ANSWER_TOKENS = 768
 
 
 def namespace_manifest(settings: Settings) -> Manifest:
-    """Return the namespace of the agent, which admits restricted pods alone."""
+    """Return the agent's Namespace, which enforces the ``restricted`` Pod Security Standard."""
     metadata = {"name": settings.namespace, "labels": RESTRICTED}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
 def agent_manifest(settings: Settings, example: Manifest) -> Manifest:
-    """Return an example's agent with a Ray cluster and a model server of its own, on CPUs."""
+    """Return the example agent with a managed Ray cluster and a managed vLLM server on CPUs."""
     agent = copy.deepcopy(example)
     spec = agent["spec"]
     spec["ray"] = {"cluster": {"head": {"resources": HEAD}}}
-    kept = {name: spec["llm"][name] for name in ("temperature", "timeoutSeconds") if name in spec["llm"]}
+    copied = {name: spec["llm"][name] for name in ("temperature", "timeoutSeconds") if name in spec["llm"]}
     spec["llm"] = {
-        **kept,
+        **copied,
         "provider": "vllm",
         "model": settings.vllm_model,
         "maxTokens": ANSWER_TOKENS,
@@ -39,7 +39,7 @@ def agent_manifest(settings: Settings, example: Manifest) -> Manifest:
 
 
 def of_agent(tasks: list[Manifest], name: str) -> list[Manifest]:
-    """Return the tasks, all of them for one agent."""
+    """Return copies of the tasks that all refer to one agent."""
     changed = copy.deepcopy(tasks)
     for task in changed:
         task["spec"]["agentRef"] = {"name": name}

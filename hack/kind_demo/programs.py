@@ -1,4 +1,4 @@
-"""Which programs the demo needs, and what to say of those that are missing."""
+"""Checks that the programs that the demo requirements are installed."""
 
 import shutil
 from dataclasses import dataclass
@@ -11,51 +11,51 @@ from kind_demo.commands import CommandError, KindDemoError, run
 from kind_demo.kind import find_kind
 from kind_demo.settings import Settings
 
-DOCKER = "docker: the cluster's node is one of its containers, and it builds the images (https://docs.docker.com/get-docker/)"
+DOCKER = "docker: runs the cluster's node and builds the images (https://docs.docker.com/get-docker/)"
 KUBECTL = "kubectl: https://kubernetes.io/docs/tasks/tools/"
 
 
 @dataclass(frozen=True)
-class Need:
-    """Something that may be missing."""
+class Requirement:
+    """A requirement with instructions for the user if it is not met."""
 
     is_met: bool
     advice: str
 
 
 def check_programs(settings: Settings) -> Path:
-    """Return kubectl.
+    """Return the path of kubectl.
 
     Raises:
-        KindDemoError: something is missing; names all of it.
+        KindDemoError: Programs are missing; the message lists all of them.
     """
     kubectl = find_installed(["kubectl"]).get("kubectl")
-    needs = [Need(kubectl is not None, KUBECTL), _go(settings)]
+    requirements = [Requirement(kubectl is not None, KUBECTL), _go(settings)]
     if settings.context is None:
-        needs.append(_docker())
-    if missing := [need.advice for need in needs if not need.is_met]:
+        requirements.append(_docker())
+    if missing := [requirement.advice for requirement in requirements if not requirement.is_met]:
         raise KindDemoError("missing:\n" + "\n".join(f"  - {advice}" for advice in missing))
     assert kubectl is not None
     return kubectl
 
 
-def _docker() -> Need:
+def _docker() -> Requirement:
     if shutil.which("docker") is None:
-        return Need(False, DOCKER)
+        return Requirement(False, DOCKER)
     try:
         run(["docker", "version", "--format", "{{.Server.Version}}"], timeout_s=60)
     except CommandError as error:
-        return Need(False, f"a docker that answers: start it (it says: {error})")
-    return Need(True, "")
+        return Requirement(False, f"a running docker daemon: start it (docker's error: {error})")
+    return Requirement(True, "")
 
 
-def _go(settings: Settings) -> Need:
-    """Go is asked for what is neither on this machine nor in the cache."""
-    needs_kind = settings.context is None and find_kind() is None
-    parts = [name for name, lacks in (("helm", find_helm() is None), ("kind", needs_kind)) if lacks]
+def _go(settings: Settings) -> Requirement:
+    """Require Go if helm or kind is neither installed nor in the cache."""
+    is_kind_missing = settings.context is None and find_kind() is None
+    parts = [name for name, is_missing in (("helm", find_helm() is None), ("kind", is_kind_missing)) if is_missing]
     try:
         find_go()
     except GoBuildError:
-        said = f"go {required_go()} or newer (https://go.dev/dl/), to build {' and '.join(parts)}"
-        return Need(not parts, said)
-    return Need(True, "")
+        advice = f"go {required_go()} or newer (https://go.dev/dl/), to build {' and '.join(parts)}"
+        return Requirement(not parts, advice)
+    return Requirement(True, "")

@@ -1,4 +1,4 @@
-"""Installs the chart."""
+"""Installs and uninstalls the chart's release."""
 
 from pathlib import Path
 
@@ -16,25 +16,25 @@ def install(helm: Helm, kubectl: Kubectl, settings: Settings) -> None:
     """Install or upgrade the release and wait until it is ready.
 
     Raises:
-        KindDemoError: it is not ready in time; tells what its pods say.
+        KindDemoError: The release is not ready in time; the message lists its pods.
     """
-    place = f"--namespace={settings.system_namespace}"
+    namespace = f"--namespace={settings.system_namespace}"
     values = [f"--set={value}" for value in chart_values(settings)]
     flags = ["--create-namespace", "--take-ownership", "--wait", "--timeout=6m"]
     try:
-        helm("upgrade", "--install", NAME, str(CHART), place, *flags, *values)
+        helm("upgrade", "--install", NAME, str(CHART), namespace, *flags, *values)
     except HelmError as error:
         pods = kubectl.within(settings.system_namespace)("get", "pods", "-o", "wide")
-        raise KindDemoError(f"the chart is not ready: {error}\n\n{pods}") from error
+        raise KindDemoError(f"the chart's release is not ready: {error}\n\n{pods}") from error
 
 
 def uninstall(helm: Helm, settings: Settings) -> None:
-    """Uninstall the release, if it is there."""
+    """Uninstall the release if it exists."""
     helm("uninstall", NAME, f"--namespace={settings.system_namespace}", "--ignore-not-found", "--wait")
 
 
 def chart_values(settings: Settings) -> list[str]:
-    """Return the chart's values as helm takes them; another's cluster gets an operator of one namespace alone."""
+    """Return the chart's values for ``--set``. With ``CONTEXT`` the operator watches only the demo's namespace."""
     operator, _, operator_tag = image_name("operator").rpartition(":")
     runtime, _, runtime_tag = image_name("runtime").rpartition(":")
     values = [

@@ -1,4 +1,4 @@
-"""What a user can choose of the demo, by variables of ``make`` or of the environment."""
+"""Settings of the demo: variables of ``make`` or of the environment."""
 
 import platform
 from collections.abc import Mapping
@@ -6,49 +6,49 @@ from dataclasses import dataclass
 
 VLLM_VERSION = "v0.32.0"
 MODEL = "Qwen/Qwen2.5-0.5B-Instruct"
-"""A small model that anybody may download: about 1 GB."""
+"""A small public model, about 1 GB."""
 _ARM = ("arm64", "aarch64")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the demo runs, and what its agent thinks with."""
+    """Cluster, namespaces and model of the demo."""
 
     context: str | None
-    """``CONTEXT``: of a cluster that exists; None: the demo makes one with kind."""
+    """``CONTEXT``: kubectl context of an existing cluster; None: the demo creates a cluster with kind."""
     cluster: str
-    """``KIND_CLUSTER``: name of the cluster that it makes."""
+    """``KIND_CLUSTER``: name of the kind cluster."""
     node_image: str | None
-    """``KIND_NODE_IMAGE``: image of the cluster's node; None: kind's own."""
+    """``KIND_NODE_IMAGE``: image of the kind cluster's node; None: kind's default."""
     namespace: str
-    """``DEMO_NAMESPACE``: of the agent and its tasks."""
+    """``DEMO_NAMESPACE``: namespace of the agent and its tasks."""
     system_namespace: str
-    """``SYSTEM_NAMESPACE``: of the operator and the broker."""
+    """``SYSTEM_NAMESPACE``: namespace of the operator and the broker."""
     vllm_image: str
-    """``VLLM_IMAGE``: a vLLM that computes on CPUs."""
+    """``VLLM_IMAGE``: image of a vLLM for CPUs."""
     vllm_model: str
-    """``VLLM_MODEL``: a model of Hugging Face, or a directory of the image."""
+    """``VLLM_MODEL``: name of a Hugging Face model, or a directory of the image."""
 
     @property
     def kube_context(self) -> str:
-        """The context of the cluster, as kubectl calls it."""
+        """Name of the cluster's kubectl context."""
         return self.context or f"kind-{self.cluster}"
 
 
 def settings_from(environ: Mapping[str, str]) -> Settings:
-    """Read the settings; a variable that is empty is one that is absent."""
+    """Return the settings from the environment; an empty variable counts as absent."""
 
-    def chosen(name: str, default: str) -> str:
+    def value(name: str, default: str) -> str:
         return environ.get(name) or default
 
     return Settings(
         context=environ.get("CONTEXT") or None,
-        cluster=chosen("KIND_CLUSTER", "cognitive"),
+        cluster=value("KIND_CLUSTER", "cognitive"),
         node_image=environ.get("KIND_NODE_IMAGE") or None,
-        namespace=chosen("DEMO_NAMESPACE", "cognitive-demo"),
-        system_namespace=chosen("SYSTEM_NAMESPACE", "cognitive-system"),
-        vllm_image=chosen("VLLM_IMAGE", f"vllm/vllm-openai-cpu:{VLLM_VERSION}-{_machine()}"),
-        vllm_model=chosen("VLLM_MODEL", MODEL),
+        namespace=value("DEMO_NAMESPACE", "cognitive-demo"),
+        system_namespace=value("SYSTEM_NAMESPACE", "cognitive-system"),
+        vllm_image=value("VLLM_IMAGE", f"vllm/vllm-openai-cpu:{VLLM_VERSION}-{_machine()}"),
+        vllm_model=value("VLLM_MODEL", MODEL),
     )
 
 

@@ -1,1 +1,1 @@
-"""Writes the API reference from the CRDs."""
+"""Generates files from the CRDs: the API reference, the schedules' task template and the chart's copies."""

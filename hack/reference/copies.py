@@ -1,4 +1,4 @@
-"""What the chart holds of the project's own manifests: the custom resources, and the operator's rights."""
+"""The chart's copies of the CRDs and of the operator's RBAC rules."""
 
 from pathlib import Path
 
@@ -10,16 +10,18 @@ KEEP = "metadata:\n  annotations:\n    helm.sh/resource-policy: keep\n"
 
 
 def chart_copies() -> dict[Path, str]:
-    """Return what each copy should hold; helm keeps custom resources, as with them all their objects would go."""
-    crds = {FILES / "crds" / path.name: kept(path.read_text(encoding="utf-8")) for path in sorted(CRDS.glob("*.yaml"))}
+    """Return the content of each copy. CRDs get the keep annotation: deleting a CRD deletes all its objects."""
+    crds = {
+        FILES / "crds" / path.name: with_keep(path.read_text(encoding="utf-8")) for path in sorted(CRDS.glob("*.yaml"))
+    }
     return {**crds, FILES / RIGHTS.name: RIGHTS.read_text(encoding="utf-8")}
 
 
-def kept(manifests: str) -> str:
-    """Return manifests with the annotation by which helm keeps their objects."""
+def with_keep(manifests: str) -> str:
+    """Return manifests with the annotation that makes ``helm uninstall`` keep their objects."""
     return f"\n{manifests}".replace("\nmetadata:\n", f"\n{KEEP}").removeprefix("\n")
 
 
-def orphans() -> list[Path]:
-    """Return copies of custom resources that are no more."""
+def stale_copies() -> list[Path]:
+    """Return copies of CRDs whose source no longer exists."""
     return [path for path in sorted((FILES / "crds").iterdir()) if not (CRDS / path.name).exists()]

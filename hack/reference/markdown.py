@@ -1,4 +1,4 @@
-"""A CRD as a page for people; pure."""
+"""Renders CRDs as the API reference; pure."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,9 +15,9 @@ RANGES = {
     ("minItems", "maxItems"): " items",
     ("minProperties", "maxProperties"): " keys",
 }
-"""The keywords of a schema that bound from both sides, and what they count."""
+"""Pairs of a schema's lower and upper bound keywords, with the unit that they count."""
 TEMPLATE = "taskTemplate.spec"
-"""The field that is another resource's spec: its fields and rules are told there."""
+"""Field that holds another resource's spec: its fields and rules are documented there."""
 
 
 def page_of(crds: list[Schema]) -> str:
@@ -102,14 +102,14 @@ def _range(field: Schema, low: str, high: str, unit: str) -> Iterator[str]:
     match (field.get(low), field.get(high)):
         case (None, None):
             return
-        case (least, None):
-            yield f"{above} {least}{unit}"
-        case (None, most):
-            yield f"at most {most}{unit}"
-        case (least, most) if above == "at least":
-            yield f"{least} to {most}{unit}"
-        case (least, most):
-            yield f"{above} {least}, at most {most}{unit}"
+        case (minimum, None):
+            yield f"{above} {minimum}{unit}"
+        case (None, maximum):
+            yield f"at most {maximum}{unit}"
+        case (minimum, maximum) if above == "at least":
+            yield f"{minimum} to {maximum}{unit}"
+        case (minimum, maximum):
+            yield f"{above} {minimum}, at most {maximum}{unit}"
 
 
 def _plain(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The task template of a schedule, whose spec is a CognitiveTask's: written into the one CRD from the other; pure."""
+"""Generates the task template of the schedules' CRD from the spec of the tasks' CRD; pure."""
 
 import copy
 from typing import Any, Final
@@ -12,9 +12,9 @@ PATH: Final = "spec.taskTemplate.spec"
 
 
 def template_of(task_crd: Schema) -> Schema:
-    """Return the schema of a task's spec as a template has it.
+    """Return the schema of a task's spec for the template.
 
-    A template may change, so the rules that compare with an older spec stay behind; messages name the field as here.
+    A template may change, so the rules that compare with the old spec are omitted. Messages name the template's fields.
     """
     (version,) = task_crd["spec"]["versions"]
     spec: Schema = copy.deepcopy(version["schema"]["openAPIV3Schema"]["properties"]["spec"])
@@ -23,7 +23,7 @@ def template_of(task_crd: Schema) -> Schema:
 
 
 def with_template(text: str, spec: Schema) -> str:
-    """Return the manifest of the schedule's CRD with the template's spec between its two markers."""
+    """Return the manifest of the schedules' CRD with the template's spec between its two markers."""
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
     indent = " " * (len(before) - len(before.rstrip(" ")))

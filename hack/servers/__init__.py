@@ -1,1 +1,1 @@
-"""Real servers as child processes: for the demo, the tests and the benchmarks."""
+"""Real servers as child processes, for the demo, the tests and the benchmarks."""

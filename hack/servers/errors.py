@@ -1,8 +1,8 @@
-"""What can go wrong with a server."""
+"""Errors of servers."""
 
 
 class ServerError(Exception):
-    """A server did not start, did not become ready or ended by itself."""
+    """A server did not start, did not become ready or exited unexpectedly."""
 
 
 class ServerMissingError(ServerError):

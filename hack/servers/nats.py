@@ -1,4 +1,4 @@
-"""A real nats-server with JetStream, every write synced to disk."""
+"""nats-server with JetStream, with every write synced to disk."""
 
 import shutil
 import sys
@@ -22,7 +22,7 @@ jetstream {{ store_dir: "{store}", sync_interval: always }}
 
 
 class NatsServer:
-    """One nats-server; it keeps its port and its store when it is stopped and started again."""
+    """A nats-server that keeps its port and its store across restarts."""
 
     def __init__(self, directory: Path | None = None, host: str = "127.0.0.1") -> None:
         self._host = host
@@ -33,11 +33,11 @@ class NatsServer:
 
     @classmethod
     def start(cls, directory: Path | None = None, host: str = "127.0.0.1") -> Self:
-        """Start a server that listens on ``host`` and wait until JetStream serves.
+        """Start a server that listens on ``host`` and wait until JetStream is ready.
 
         Raises:
             ServerMissingError: nats-server is not installed.
-            ServerError: it did not start.
+            ServerError: The server did not start.
         """
         server = cls(directory, host)
         try:
@@ -49,37 +49,37 @@ class NatsServer:
 
     @property
     def url(self) -> str:
-        """What a client connects to."""
+        """URL for clients."""
         return f"nats://{self._host}:{self._port}"
 
     @property
     def monitor_url(self) -> str:
-        """Where the server answers ``/varz``, ``/jsz`` and ``/healthz``."""
+        """Base URL of ``/varz``, ``/jsz`` and ``/healthz``."""
         return f"http://127.0.0.1:{self._http_port}"
 
     @property
     def directory(self) -> Path:
-        """Where everything is kept that it writes."""
+        """Directory of the server's configuration, log and store."""
         return self._directory
 
     @property
     def store(self) -> Path:
-        """Where JetStream keeps its streams; delete it between ``stop`` and ``resume`` to lose them."""
+        """Directory of JetStream's data; delete it between ``stop`` and ``resume`` to lose the streams."""
         return self._directory / "store"
 
     @property
     def process(self) -> ChildProcess:
-        """The running program."""
+        """The running process."""
         assert self._process is not None, "the nats-server is stopped"
         return self._process
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started and neither stopped nor killed."""
+        """True while the server runs."""
         return self._process is not None and self._process.is_running
 
     def resume(self) -> None:
-        """Start the server, at first or again, and wait until JetStream serves."""
+        """Start or restart the server and wait until JetStream is ready."""
         config = self._directory / "nats.conf"
         config.parent.mkdir(parents=True, exist_ok=True)
         content = CONFIG.format(host=self._host, port=self._port, http_port=self._http_port, store=self.store)
@@ -89,13 +89,13 @@ class NatsServer:
         self._process.wait_until(http_ok(f"{self.monitor_url}/healthz"), START_TIMEOUT_S, "JetStream")
 
     def stop(self) -> None:
-        """Stop the server and keep its store."""
+        """Stop the server; its store stays."""
         if self._process is not None:
             self._process.stop(grace_s=5)
             self._process = None
 
     def kill(self) -> None:
-        """End the server by SIGKILL and keep its store."""
+        """Kill the server with SIGKILL; its store stays."""
         self.process.kill()
         self._process = None
 
@@ -112,10 +112,10 @@ class NatsServer:
 
 
 def find_program(name: str, package: str) -> str:
-    """Return the path of a program that a Python package brings, else one on the PATH.
+    """Return the path of a program beside this Python, else on the PATH.
 
     Raises:
-        ServerMissingError: there is none.
+        ServerMissingError: The program is in neither place.
     """
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.is_file() else shutil.which(name)

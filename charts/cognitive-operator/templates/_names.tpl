@@ -49,7 +49,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ include "co.fullname" . }}-nats-keys
 {{- end }}
 
-{{/* The Secret with the operator's credentials file; empty: the broker asks for none. */}}
+{{/* Name of the Secret with the operator's credentials file; empty if the broker requires none. */}}
 {{- define "co.credentials" -}}
 {{- if not .Values.nats.enabled -}}
 {{ .Values.broker.credentialsSecret.name }}
@@ -58,7 +58,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end }}
 
-{{/* Whether the operator makes accounts on the broker for agents. */}}
+{{/* True if the operator creates accounts for agents on the broker. */}}
 {{- define "co.hasAccounts" -}}
 {{- $own := false -}}
 {{- range .Values.operator.extraEnv -}}
@@ -74,7 +74,7 @@ secret:
   items: [{key: {{ .Values.nats.enabled | ternary "operator.creds" .Values.broker.credentialsSecret.key }}, path: operator.creds}]
 {{- end }}
 
-{{/* Nine tenths of the volume: the broker refuses more instead of filling the disk. */}}
+{{/* Nine tenths of the volume: the broker rejects more before the disk is full. */}}
 {{- define "co.maxFileStore" -}}
 {{- $size := .Values.nats.storage.size -}}
 {{ mul (regexFind "^[0-9]+" $size | int64) 921 }}{{ get (dict "Mi" "Ki" "Gi" "Mi" "Ti" "Gi") (regexFind "[A-Z]i$" $size) }}
@@ -82,10 +82,10 @@ secret:
 
 {{- define "co.natsUrl" -}}
 {{- if and .Values.nats.enabled (or .Values.broker.url .Values.broker.credentialsSecret.name) -}}
-{{ fail "broker.url and broker.credentialsSecret are for a NATS of your own: set nats.enabled=false with them" }}
+{{ fail "broker.url and broker.credentialsSecret are for your own NATS: set nats.enabled=false to use them" }}
 {{- else if .Values.nats.enabled -}}
 nats://{{ include "co.fullname" . }}-nats.{{ .Release.Namespace }}.svc:4222
 {{- else -}}
-{{ required "broker.url is needed where nats.enabled is false: the URL of your NATS" .Values.broker.url }}
+{{ required "broker.url is required if nats.enabled is false: set it to the URL of your NATS" .Values.broker.url }}
 {{- end -}}
 {{- end }}

@@ -1,4 +1,4 @@
-{{/* What Pod Security's "restricted" asks of a pod and of a container. */}}
+{{/* Security contexts of a pod and a container for the Pod Security level "restricted". */}}
 {{- define "co.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532
@@ -13,7 +13,7 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* Where a pod may run; the dictionary is operator or nats of the values. */}}
+{{/* Scheduling fields of a pod, from the values of operator or nats. */}}
 {{- define "co.scheduling" -}}
 {{- with .nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}

@@ -1,4 +1,4 @@
-"""The operator's settings, from the environment."""
+"""The operator's settings, read from environment variables."""
 
 import os
 import re
@@ -16,60 +16,59 @@ NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 class ConfigError(PermanentError):
-    """A setting is not usable; the message names the variable, what was found and what was expected."""
+    """An environment variable has an invalid value; the message names the variable and the expected value."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """Settings of one operator process. No field holds a secret: credentials are files."""
+    """Settings of one operator process. No field holds a secret: credentials are read from files."""
 
     nats_url: str = "nats://127.0.0.1:4222"
-    """``COGNITIVE_NATS_URL``: the broker as the operator reaches it; several URLs are separated by commas."""
+    """``COGNITIVE_NATS_URL``: URL of the broker for the operator; several URLs are separated by commas."""
     nats_creds: str | None = None
     """``COGNITIVE_NATS_CREDS``: path of a NATS credentials file."""
     nats_accounts: Path | None = None
-    """``COGNITIVE_NATS_ACCOUNTS``: folder with ``root.nk``, ``account.nk`` and ``system.creds`` as the command
-    ``broker-keys`` makes them: each agent then gets an account of its own on the broker. None: no accounts are made."""
+    """``COGNITIVE_NATS_ACCOUNTS``: folder with ``root.nk``, ``account.nk`` and ``system.creds`` from the command
+    ``broker-keys``. Each agent then gets its own NATS account. None: agents share one account."""
     ray_nats_url: str = "nats://127.0.0.1:4222"
-    """``COGNITIVE_RAY_NATS_URL``: the broker as Ray's workers reach it; the operator's own URL by default."""
+    """``COGNITIVE_RAY_NATS_URL``: URL of the broker for Ray's workers; the operator's URL by default."""
     peering: str | None = None
-    """``COGNITIVE_PEERING``: name of the ClusterKopfPeering (of the KopfPeering in each watched namespace) by which
-    operators know of each other, so that one works and the others stand by; None: this one always works."""
+    """``COGNITIVE_PEERING``: name of the ClusterKopfPeering, or of the KopfPeering in each watched namespace, by which
+    operators elect a leader. None: no leader election, this operator is always active."""
     otlp_endpoint: str | None = None
-    """``OTEL_EXPORTER_OTLP_ENDPOINT``: the OpenTelemetry collector, by OTLP over HTTP; None: no traces. Its other
-    variables (``OTEL_EXPORTER_OTLP_HEADERS``, ``OTEL_EXPORTER_OTLP_CERTIFICATE``, …) mean what OpenTelemetry says."""
+    """``OTEL_EXPORTER_OTLP_ENDPOINT``: URL of the OpenTelemetry collector, OTLP over HTTP; None: no traces. The other
+    ``OTEL_EXPORTER_OTLP_*`` variables have OpenTelemetry's meaning."""
     ray_otlp_endpoint: str | None = None
-    """``COGNITIVE_RAY_OTLP_ENDPOINT``: the collector as Ray's workers reach it; the operator's own by default."""
+    """``COGNITIVE_RAY_OTLP_ENDPOINT``: URL of the collector for Ray's workers; the operator's URL by default."""
     namespace: str = "default"
-    """``COGNITIVE_NAMESPACE``: where the operator keeps its signing key; its pod's namespace by default."""
+    """``COGNITIVE_NAMESPACE``: namespace of the operator's signing key; its pod's namespace by default."""
     watch_namespaces: tuple[str, ...] = ()
-    """``COGNITIVE_WATCH_NAMESPACES``: names, separated by commas, of the only namespaces whose objects count; none: all
-    of the cluster."""
+    """``COGNITIVE_WATCH_NAMESPACES``: the namespaces to watch, separated by commas; empty: all namespaces."""
     signing_secret: str = "cognitive-operator-signing-key"
-    """``COGNITIVE_SIGNING_SECRET``: name of the Secret with the signing key; made when it is absent."""
+    """``COGNITIVE_SIGNING_SECRET``: name of the Secret with the signing key; created if it does not exist."""
     ttl_s: int = 86_400
-    """``COGNITIVE_TTL_SECONDS_AFTER_FINISHED``: seconds after which a finished task is deleted, where neither the task
-    nor its agent says."""
+    """``COGNITIVE_TTL_SECONDS_AFTER_FINISHED``: seconds until a finished task is deleted, if neither the task nor its
+    agent sets ``ttlSecondsAfterFinished``."""
     health_port: int = 8080
-    """``COGNITIVE_HEALTH_PORT``: port of ``/healthz``; 0: none."""
+    """``COGNITIVE_HEALTH_PORT``: port of ``/healthz``; 0: no health endpoint."""
     metrics_port: int = 8081
-    """``COGNITIVE_METRICS_PORT``: port of ``/metrics`` for Prometheus; 0: none."""
+    """``COGNITIVE_METRICS_PORT``: port of ``/metrics`` for Prometheus; 0: no metrics endpoint."""
     runtime_image: str = f"seedcore/cognitive-runtime:{VERSION}"
-    """``COGNITIVE_RUNTIME_IMAGE``: image of the pods of Ray clusters that the operator brings up, where the agent names
-    none."""
+    """``COGNITIVE_RUNTIME_IMAGE``: image for the pods of managed Ray clusters whose agent sets no image."""
     ray_jobs: int = 8
-    """``COGNITIVE_RAY_JOBS``: attempts in Job mode at the same time on one Ray cluster, 1 to 10000."""
+    """``COGNITIVE_RAY_JOBS``: maximum concurrent attempts in Job mode per Ray cluster, 1 to 10000."""
     ray_tasks: int | None = None
-    """``COGNITIVE_RAY_TASKS``: attempts of warm executors at the same time on one Ray cluster, 1 to 100000."""
+    """``COGNITIVE_RAY_TASKS``: maximum concurrent attempts of warm executors per Ray cluster, 1 to 100000; None: no
+    limit."""
     log_level: str = "INFO"
     """``LOG_LEVEL``: DEBUG, INFO, WARNING or ERROR."""
 
 
 def config_from(environ: Mapping[str, str] = os.environ) -> Config:
-    """Read the settings.
+    """Return the settings from the environment.
 
     Raises:
-        ConfigError: a variable has an unusable value. Not worth a retry.
+        ConfigError: A variable has an invalid value. Do not retry.
     """
     nats_url = _nats_url("COGNITIVE_NATS_URL", environ.get("COGNITIVE_NATS_URL", Config.nats_url))
     otlp_endpoint = _otlp_url("OTEL_EXPORTER_OTLP_ENDPOINT", environ)
@@ -88,8 +87,8 @@ def config_from(environ: Mapping[str, str] = os.environ) -> Config:
         health_port=_port("COGNITIVE_HEALTH_PORT", environ, Config.health_port),
         metrics_port=_port("COGNITIVE_METRICS_PORT", environ, Config.metrics_port),
         runtime_image=environ.get("COGNITIVE_RUNTIME_IMAGE") or Config.runtime_image,
-        ray_jobs=_bound("COGNITIVE_RAY_JOBS", environ, 10_000) or Config.ray_jobs,
-        ray_tasks=_bound("COGNITIVE_RAY_TASKS", environ, 100_000),
+        ray_jobs=_limit("COGNITIVE_RAY_JOBS", environ, 10_000) or Config.ray_jobs,
+        ray_tasks=_limit("COGNITIVE_RAY_TASKS", environ, 100_000),
         log_level=_log_level(environ.get("LOG_LEVEL", Config.log_level)),
     )
 
@@ -99,7 +98,7 @@ def _nats_url(variable: str, value: str) -> str:
         if not re.fullmatch(r"(nats|tls)://[A-Za-z0-9.\-\[\]:]+", url.strip()):
             raise ConfigError(
                 f"{variable}: expected nats://HOST:PORT or tls://HOST:PORT without credentials "
-                "(those go to the file of COGNITIVE_NATS_CREDS)"
+                "(put credentials into the file of COGNITIVE_NATS_CREDS)"
             )
     return value
 
@@ -113,7 +112,7 @@ def _otlp_url(variable: str, environ: Mapping[str, str]) -> str | None:
     if value and not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+(/[^?#]*)?", value):
         raise ConfigError(
             f"{variable}: expected http://HOST:PORT or https://HOST:PORT without credentials "
-            "(those go to OTEL_EXPORTER_OTLP_HEADERS)"
+            "(put credentials into OTEL_EXPORTER_OTLP_HEADERS)"
         )
     return value or None
 
@@ -122,7 +121,7 @@ def _namespaces(variable: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     names = [name.strip() for name in environ.get(variable, "").split(",")]
     for name in filter(None, names):
         if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
-            raise ConfigError(f"{variable}: {name!r} is not the name of a namespace")
+            raise ConfigError(f"{variable}: {name!r} is not a valid namespace name")
     return tuple(sorted({*filter(None, names)}))
 
 
@@ -130,17 +129,17 @@ def _port(variable: str, environ: Mapping[str, str], default: int) -> int:
     return _number(variable, environ, default, 65535, "a port")
 
 
-def _number(variable: str, environ: Mapping[str, str], default: int, largest: int, what: str) -> int:
+def _number(variable: str, environ: Mapping[str, str], default: int, maximum: int, unit: str) -> int:
     text = environ.get(variable, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= largest):
-        raise ConfigError(f"{variable}={text!r}: expected {what} from 0 to {largest}")
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= maximum):
+        raise ConfigError(f"{variable}={text!r}: expected {unit} from 0 to {maximum}")
     return int(text)
 
 
-def _bound(variable: str, environ: Mapping[str, str], most: int) -> int | None:
+def _limit(variable: str, environ: Mapping[str, str], maximum: int) -> int | None:
     text = environ.get(variable, "")
-    if text and not (text.isdigit() and 1 <= int(text) <= most):
-        raise ConfigError(f"{variable}={text!r}: expected a number from 1 to {most}")
+    if text and not (text.isdigit() and 1 <= int(text) <= maximum):
+        raise ConfigError(f"{variable}={text!r}: expected a number from 1 to {maximum}")
     return int(text) if text else None
 
 

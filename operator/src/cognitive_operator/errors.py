@@ -1,4 +1,4 @@
-"""The operator's errors: Transient ones are worth another try, Permanent ones are not."""
+"""The operator's errors: retry after a TransientError, never after a PermanentError."""
 
 
 class CognitiveOperatorError(Exception):
@@ -6,11 +6,11 @@ class CognitiveOperatorError(Exception):
 
 
 class TransientError(CognitiveOperatorError):
-    """The same call may succeed later: retry with backoff."""
+    """The same call may succeed later. Retry with backoff."""
 
 
 class PermanentError(CognitiveOperatorError):
-    """The same call will fail again: report it, do not retry."""
+    """The same call fails again. Report it and do not retry."""
 
 
 class ApiUnavailableError(TransientError):
@@ -22,15 +22,15 @@ class ApiUnavailableError(TransientError):
 
 
 class KindAbsentError(ApiUnavailableError):
-    """The API server does not serve the kind: what brings it is not installed (yet). Look again later."""
+    """The API server does not serve the kind, because its CRD is not installed. Retry later."""
 
 
 class ConflictError(TransientError):
-    """The object changed since it was read (409): read it again and plan anew."""
+    """The object changed since it was read (409). Read it again, then repeat the planning."""
 
 
 class ForbiddenError(TransientError):
-    """The API server refuses the operator a right (403): back off until RBAC grants it."""
+    """The operator lacks an RBAC permission (403). Retry with backoff until it is granted."""
 
 
 class ObjectNotFoundError(PermanentError):
@@ -38,15 +38,15 @@ class ObjectNotFoundError(PermanentError):
 
 
 class ObjectInvalidError(PermanentError):
-    """The API server refuses the content (400, 413, 422)."""
+    """The API server rejects the object's content (400, 413, 422)."""
 
 
 class NameTakenError(PermanentError):
-    """An object of this name is there and belongs to somebody else: it is left as it is."""
+    """An object of this name exists and has another owner. The operator does not change it."""
 
 
 class BrokerUnavailableError(TransientError):
-    """NATS does not answer, or JetStream or a stream is not there at the moment."""
+    """NATS does not answer, or JetStream or a stream is unavailable."""
 
 
 class RayUnavailableError(TransientError):
@@ -54,15 +54,15 @@ class RayUnavailableError(TransientError):
 
 
 class RayRefusedError(PermanentError):
-    """The Ray dashboard refuses the request (4xx)."""
+    """The Ray dashboard rejects the request (4xx)."""
 
 
 class ResultError(PermanentError):
-    """A task has no result, or not the one that its status tells of; the message names the task and says why."""
+    """A task has no result, or the stored result differs from its status; the message names the task and the reason."""
 
 
 class MessageError(PermanentError):
-    """A message on the broker does not satisfy the wire's schema, or its signature is wrong."""
+    """A message on the broker violates the wire's schema or has a wrong signature."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line."""
+"""Structured logs: one JSON object per line."""
 
 import json
 import logging
@@ -10,10 +10,10 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record as one JSON object: time, level, logger, message, then what ``extra`` brought."""
+    """Formats a record as one JSON object: time, level, logger, message, then the fields of ``extra``."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return the record as one line of JSON."""
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"time": time, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
         line |= {k: v for k, v in vars(record).items() if k not in _STANDARD and not k.startswith("k8s_")}
@@ -23,9 +23,9 @@ class JsonFormatter(logging.Formatter):
 
 
 def start_logging(level: str) -> None:
-    """Send all logs to standard error."""
+    """Send all logs of ``level`` and above to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("kopf", "aiohttp.access", "nats"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    for verbose in ("kopf", "aiohttp.access", "nats"):
+        logging.getLogger(verbose).setLevel(max(logging.WARNING, logging.getLevelName(level)))

@@ -1,4 +1,4 @@
-"""Reads the results of tasks back, for programs and for the command line."""
+"""Reads the results of tasks, for programs and for the command line."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,19 +21,19 @@ CONNECT_TIMEOUT_S: Final = 10.0
 async def read_result(
     namespace: str, name: str, *, nats_url: str = Config.nats_url, nats_creds: str | None = None
 ) -> dict[str, Any]:
-    """Return the result of a task, also a large one, whose size and SHA-256 are then checked.
+    """Return the result of a task. The size and SHA-256 of a result above 16 KiB are verified.
 
     Args:
         namespace: The task's namespace, in the cluster of this pod or of the kubeconfig.
         name: The task.
-        nats_url: The broker; only a result above 16 KiB needs it.
+        nats_url: The broker's URL, used only for a result above 16 KiB.
         nats_creds: Path of a NATS credentials file.
 
     Raises:
-        ResultError: The task has no result, or the object is gone or not what the status tells of. Do not retry.
-        ObjectNotFoundError: There is no such task.
-        TransientError: The API server or the broker does not answer, or refuses the right. Retry.
-        KubeConfigError: There is no cluster.
+        ResultError: The task has no result, or the stored object is missing or differs from its status. Do not retry.
+        ObjectNotFoundError: The task does not exist. Do not retry.
+        TransientError: The API server or the broker does not answer, or denies access. Retry.
+        KubeConfigError: No cluster is configured. Do not retry.
     """
     async with KubeApi.connect() as kube:
         body = await kube.get(TASK_PLURAL, namespace, name)
@@ -44,7 +44,7 @@ async def read_result(
 
 @dataclass(frozen=True)
 class _Objects:
-    """Connects only when there is something to read. Implements ``ObjectReader``."""
+    """Reads objects over a connection that exists only during the call. Implements ``ObjectReader``."""
 
     settings: NatsSettings
 
@@ -55,7 +55,7 @@ class _Objects:
 
 @asynccontextmanager
 async def _connected(settings: NatsSettings) -> AsyncIterator[NatsConnection]:
-    """Yield a connection that is up, or one whose every call says why it is not."""
+    """Yield a connection once it is up, or after CONNECT_TIMEOUT_S one whose calls raise the cause."""
     changed = asyncio.Event()
     connection = NatsConnection(settings, changed.set)
     connection.start()

@@ -1,4 +1,4 @@
-"""The command line: an agent's executor, one attempt, or a look at everything that they need."""
+"""Command line: run an executor or one attempt, or check their environment with the doctor."""
 
 import argparse
 import asyncio
@@ -25,10 +25,10 @@ environment:
   LOG_LEVEL                DEBUG, INFO, WARNING or ERROR; default INFO
 
 exit status of `attempt`:
-  0  the response is in the stream (it may say that the attempt failed), or another execution owns the attempt
-  2  a setting or the subject is wrong
-  3  there is no request on the subject: it was withdrawn, or it has expired
-  4  the request cannot be answered, or it is not for Job mode
+  0  the response, completed or failed, is in the stream, or another execution has claimed the attempt
+  2  a setting or the subject is invalid
+  3  there is no request on the subject: it was withdrawn or has expired
+  4  the request cannot be answered, or is not for Job mode
   5  told to end before the response was in the stream
 """
 _BAD_CONFIGURATION: Final = 2
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _attempt(settings: RuntimeSettings, subject: RequestSubject, grace_s: float) -> NoReturn:
-    # Imported here: one attempt needs no Ray, and the executor's driver no DSPy; both take seconds to load.
+    # Imported here, because an attempt needs no Ray and an executor's driver no DSPy. Both take seconds to load.
     from cognitive_runtime.bootstrap.job import run_attempt
     from cognitive_runtime.bootstrap.reasoning import attempt_limits, make_cognitive_core
 
@@ -62,18 +62,18 @@ def _attempt(settings: RuntimeSettings, subject: RequestSubject, grace_s: float)
     make_core = partial(make_cognitive_core, limits=attempt_limits(settings, subject.namespace, subject.agent_uid))
     code = asyncio.Runner().run(run_attempt(settings, subject, make_core, grace_s))
     sys.stdout.flush()
-    # Without the loop's own end, which waits for every task and thread: a library that ignores its cancellation would
-    # keep the job running, although its response is in the stream.
+    # Exits without closing the event loop, which would wait for every task and thread: a library that ignores its
+    # cancellation would keep the job running although its response is in the stream.
     os._exit(code)
 
 
 def _doctor(settings: DoctorSettings) -> NoReturn:
-    from cognitive_runtime.bootstrap.doctor.examination import run_doctor
+    from cognitive_runtime.bootstrap.doctor.checks import run_doctor
 
     said, code = asyncio.Runner().run(run_doctor(settings))
     sys.stdout.write(f"{said}\n")
     sys.stdout.flush()
-    os._exit(code)  # a name that resolves slowly holds a thread, for which the loop's own end would wait
+    os._exit(code)  # closing the event loop would wait for threads, such as a slow name resolution
 
 
 def _nodes(arguments: argparse.Namespace) -> int:
@@ -86,7 +86,7 @@ def _executor(settings: RuntimeSettings, executor: ExecutorSettings) -> int:
     from cognitive_runtime.bootstrap.executor import run_executor
 
     configure_logging(settings.log_level, {"namespace": executor.namespace, "agent": executor.agent_uid})
-    run_executor(executor)
+    run_executor(settings, executor)
     return 0
 
 
@@ -97,7 +97,7 @@ def _executor_settings(arguments: argparse.Namespace) -> ExecutorSettings:
         workers=arguments.workers,
         concurrency=arguments.concurrency,
         required_secrets=tuple(arguments.require_secret),
-        shared_ledger=arguments.shared_ledger,
+        shared_quota=arguments.shared_ledger,
         grace_s=arguments.grace_seconds,
     )
 
@@ -105,18 +105,20 @@ def _executor_settings(arguments: argparse.Namespace) -> ExecutorSettings:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m cognitive_runtime",
-        description="Executes cognitive tasks on Ray. `doctor` is for people; the operator submits the others as jobs.",
+        description="Executes cognitive tasks on Ray. Users run `doctor`; the operator submits the other commands.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"cognitive-runtime {version('cognitive-runtime')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_executor(commands.add_parser("executor", help="keep an agent's warm workers, which pull and run its requests"))
-    _add_attempt(commands.add_parser("attempt", help="run the one attempt whose request is on a subject, then end"))
-    doctor = commands.add_parser("doctor", help="check settings, secrets, model, broker and Ray, and say what is wrong")
+    _add_executor(commands.add_parser("executor", help="run an agent's workers, which pull and execute its requests"))
+    _add_attempt(commands.add_parser("attempt", help="execute the attempt that is requested on a subject, and exit"))
+    doctor = commands.add_parser(
+        "doctor", help="check settings, secrets, model, broker and Ray, and report problems with their remedies"
+    )
     add_doctor(doctor, _secret_name)
-    nodes = commands.add_parser("nodes", help="report what each node of Ray has; the doctor's job")
-    nodes.add_argument("--agent-uid", type=token, metavar="UID", help="whose secrets to look for")
+    nodes = commands.add_parser("nodes", help="report the runtime and secrets of each Ray node; used by the doctor")
+    nodes.add_argument("--agent-uid", type=token, metavar="UID", help="UID of the agent whose secrets are checked")
     add_required_secrets(nodes, _secret_name)
     return parser
 
@@ -124,9 +126,13 @@ def _parser() -> argparse.ArgumentParser:
 def _add_executor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--namespace", required=True, help="the agent's Kubernetes namespace")
     parser.add_argument("--agent-uid", required=True, metavar="UID", help="the agent's metadata.uid")
-    parser.add_argument("--workers", type=_count, default=1, metavar="N", help="worker actors; default 1")
+    parser.add_argument("--workers", type=_count, default=1, metavar="N", help="number of worker actors; default 1")
     parser.add_argument(
-        "--concurrency", type=_count, default=4, metavar="N", help="attempts that one worker runs at once; default 4"
+        "--concurrency",
+        type=_count,
+        default=4,
+        metavar="N",
+        help="attempts that one worker runs at the same time; default 4",
     )
     parser.add_argument(
         "--require-secret",
@@ -134,12 +140,12 @@ def _add_executor(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="file of the agent's secrets without which its workers take no requests; may be given more than once",
+        help="secret file without which the workers take no requests; may be repeated",
     )
     parser.add_argument(
         "--shared-ledger",
         action="store_true",
-        help="keep the ledger by which the workers share the agent's rate limits and its cache",
+        help="run the actor with which the workers share the agent's rate limits and cache",
     )
     _add_grace(parser)
 
@@ -160,7 +166,7 @@ def _add_grace(parser: argparse.ArgumentParser) -> None:
         type=_seconds,
         default=ExecutorSettings.grace_s,
         metavar="S",
-        help="for running attempts after SIGTERM; default 2: Ray kills a stopped job after 3",
+        help="time for running attempts to end after SIGTERM; default 2: Ray kills a stopped job after 3",
     )
 
 

@@ -1,4 +1,4 @@
-"""The cognitive core as a library: all that a program needs to think without a cluster."""
+"""The cognitive core as a library, for programs without a cluster."""
 
 from cognitive_runtime.adapters.dspy import CognitiveCore, get_cognitive_core
 from cognitive_runtime.bootstrap.library import initialize_cognitive_core

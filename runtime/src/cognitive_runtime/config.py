@@ -1,4 +1,4 @@
-"""Settings of the runtime, from the environment and the command line."""
+"""Settings from the environment and the command line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ DEFAULT_SPOOL_DIR: Final = "/tmp/cognitive-spool"
 
 
 class ConfigError(ValueError):
-    """A setting is missing or wrong; the message names it."""
+    """A setting is missing or invalid; the message names it."""
 
 
 @dataclass(frozen=True)
 class RuntimeSettings:
-    """What the environment says.
+    """Settings from the environment.
 
-    ``COGNITIVE_NATS_URL`` and ``COGNITIVE_SUBMISSION_ID`` come with the Ray job; the folders are set by the cluster's
-    owner, so that each node says where its own are.
+    The Ray job sets ``COGNITIVE_NATS_URL`` and ``COGNITIVE_SUBMISSION_ID``. The owner of the cluster sets the folders,
+    which can differ between nodes.
     """
 
     nats_url: str
@@ -30,23 +30,23 @@ class RuntimeSettings:
 
 @dataclass(frozen=True)
 class ExecutorSettings:
-    """The command line of an agent's executor."""
+    """Settings from the command line of an executor."""
 
     namespace: str
     agent_uid: str
     workers: int = 1
     concurrency: int = 4
-    """Attempts that one worker runs at once."""
+    """Attempts that one worker runs at the same time."""
     required_secrets: tuple[str, ...] = ()
-    """Files without which a worker takes no requests."""
-    shared_ledger: bool = False
-    """Whether the driver keeps the ledger by which its workers share limits and cache."""
+    """Secret files without which a worker takes no requests."""
+    shared_quota: bool = False
+    """True if the driver runs the quota actor, with which its workers share limits and cache."""
     grace_s: float = 2.0
-    """For running attempts when the executor is told to end. Ray kills a stopped job's driver after 3 s."""
+    """Time for running attempts to end after SIGTERM. Ray kills the driver of a stopped job after 3 s."""
 
 
 def read_settings(environ: Mapping[str, str]) -> RuntimeSettings:
-    """Return the settings.
+    """Read the settings.
 
     Raises:
         ConfigError: A required variable is missing or empty.

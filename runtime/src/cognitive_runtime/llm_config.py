@@ -1,4 +1,4 @@
-"""The model of a core that is used as a library: from the ``LLM_*`` environment, or told in code."""
+"""Model configuration of the library, from the ``LLM_*`` environment or from code."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,23 +16,23 @@ _NAMES: Final = {
     "rate_limit.requests_per_minute": "LLM_RATE_LIMIT_REQUESTS_PER_MINUTE",
     "rate_limit.tokens_per_minute": "LLM_RATE_LIMIT_TOKENS_PER_MINUTE",
 }
-"""Variables whose name is not that of their setting."""
+"""Variables whose name differs from the name of their setting."""
 _TRUE: Final = ("true", "1", "yes", "on")
 _FALSE: Final = ("false", "0", "no", "off")
 
 
 class LLMConfigError(ValueError):
-    """A setting is missing or wrong; the message names it and never holds a key."""
+    """A setting is missing or invalid; the message names it and never contains a key."""
 
 
 @dataclass(frozen=True)
 class Provider:
-    """What is particular to a provider. All of them are called by OpenAI's chat completions."""
+    """Properties of a provider. All providers are called with OpenAI's chat completions."""
 
     key_variable: str
-    """The only variable that its key is read from."""
+    """Variable of the API key."""
     api_base: str | None
-    """Where it answers, None where ``LLM_API_BASE`` must say it."""
+    """URL of the API; None: ``LLM_API_BASE`` is required."""
     needs_key: bool = True
 
 
@@ -49,38 +49,38 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
 
 @dataclass(frozen=True)
 class LLMConfig:
-    """Which model a core thinks with, and how it calls it.
+    """Model of a core, and settings of its calls.
 
     Raises:
-        LLMConfigError: A setting is out of its range, the provider is not known, or its key or address is missing.
+        LLMConfigError: A setting is out of range, the provider is unknown, or its key or URL is missing.
     """
 
     provider: str = "openai"
     model: str = "gpt-4o"
     api_key: str | None = field(default=None, repr=False)
     api_base: str | None = None
-    """URL of the API, None for the provider's own."""
+    """URL of the API; None: the provider's own."""
     api_version: str | None = None
-    """Azure alone: the date of the API, None for the API without versions."""
+    """Azure only: date of the API version; None: the unversioned API."""
     max_tokens: int = 1024
     temperature: float = 0.7
     top_p: float = 1.0
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     timeout: float = 60.0
-    """Seconds that one call may take."""
+    """Time limit of one call, in seconds."""
     max_retries: int = 3
     retry_delay: float = 1.0
-    """Most seconds before the first repetition of a call."""
+    """Maximum pause before the first retry of a call, in seconds."""
     stream: bool = False
     rate_limit_requests_per_minute: int = 60
-    """Most calls of the core within any 60 seconds."""
+    """Maximum calls of the core within any 60 seconds."""
     rate_limit_tokens_per_minute: int = 150_000
-    """Most tokens of the core within any 60 seconds."""
+    """Maximum tokens of the core within any 60 seconds."""
     enable_caching: bool = True
-    """Whether the core gives a result again to the same question."""
+    """True if the core caches results."""
     cache_ttl: float = 3600.0
-    """Age in seconds up to which it does."""
+    """Time to live of a cached result, in seconds."""
     log_requests: bool = True
     log_responses: bool = False
     log_tokens: bool = True
@@ -99,7 +99,7 @@ class LLMConfig:
         self.settings()
 
     def settings(self) -> AgentSettings:
-        """Return the settings of an agent that thinks with this model."""
+        """Return the settings of an agent that uses this model."""
         try:
             return AgentSettings(role="DEV", llm=self._llm(), system_prompt=self.system_prompt)
         except InvalidRequest as error:
@@ -133,7 +133,7 @@ _configured: Final[dict[str, LLMConfig]] = {}
 def configure_llm_openai(
     api_key: str, model: str = "gpt-4o", max_tokens: int = 1024, temperature: float = 0.7, **settings: Any
 ) -> LLMConfig:
-    """Let cores that are initialised from now on in this process use OpenAI; nothing of the environment counts then.
+    """Configure OpenAI for all cores that this process initialises later. The environment is then ignored.
 
     ``settings`` are further fields of ``LLMConfig``.
     """
@@ -145,12 +145,12 @@ def configure_llm_openai(
 
 
 def configured_llm() -> LLMConfig | None:
-    """Return what was configured in code, None if nothing was."""
+    """Return the configuration from code, or None."""
     return _configured.get("llm")
 
 
 def read_llm_config(environ: Mapping[str, str]) -> LLMConfig:
-    """Return what the environment says.
+    """Read the configuration from the environment.
 
     Raises:
         LLMConfigError: The message names the variable.
@@ -166,7 +166,7 @@ def read_llm_config(environ: Mapping[str, str]) -> LLMConfig:
 
 
 def unread_variables(environ: Mapping[str, str]) -> list[str]:
-    """Return the ``LLM_*`` variables that are set and have no effect."""
+    """Return the names of the ``LLM_*`` variables that are set and have no effect."""
     provider = PROVIDERS.get(environ.get("LLM_PROVIDER", "").strip() or LLMConfig.provider)
     read = set(VARIABLES) | ({provider.key_variable} if provider else set())
     return sorted(name for name, text in environ.items() if name.startswith("LLM_") and text and name not in read)
@@ -200,7 +200,7 @@ def _switch(name: str, text: str) -> bool:
 
 
 def _named(message: str) -> str:
-    """Return the message with the variable's name in place of the setting's."""
+    """Replace the name of the setting in a message by the name of its variable."""
     setting, _, rest = message.partition(" ")
     return f"{_NAMES.get(setting, f'LLM_{setting.upper()}')} {rest}" if setting.islower() else message
 
@@ -228,4 +228,4 @@ VARIABLES: Final[Mapping[str, tuple[str, Callable[[str, str], Any]]]] = {
     "LLM_LOG_TOKENS": ("log_tokens", _switch),
     "LLM_SYSTEM_PROMPT": ("system_prompt", _text),
 }
-"""The field of ``LLMConfig`` that each variable sets, and how its text is read."""
+"""Field of ``LLMConfig`` that each variable sets, and parser of its text."""

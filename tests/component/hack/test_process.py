@@ -1,4 +1,4 @@
-"""The guard: whatever happens, nothing stays behind."""
+"""The supervisor: whatever happens, no process of the tree survives."""
 
 import os
 import signal
@@ -80,7 +80,7 @@ from servers.process import ChildProcess, Command
 process = ChildProcess(Command("family", [sys.executable, "-c", sys.argv[1]], Path(sys.argv[2])))
 if sys.argv[3] == "detach":
     process.detach()
-print(process.pid, process.guard_pid, flush=True)
+print(process.pid, process.supervisor_pid, flush=True)
 time.sleep(600)
 """
 
@@ -116,13 +116,15 @@ def test_a_detached_program_outlives_its_owner_until_its_guard_is_told(tmp_path:
 
 def test_waiting_for_a_program_that_dies_tells_the_end_of_its_log(tmp_path: Path) -> None:
     process = run(tmp_path, "import sys; print('first'); sys.exit('cannot bind')", "broken")
-    with pytest.raises(ServerError, match=r"broken ended with 1 before a port:\nfirst\ncannot bind|cannot bind\nfirst"):
+    with pytest.raises(
+        ServerError, match=r"broken exited with 1 before a port:\nfirst\ncannot bind|cannot bind\nfirst"
+    ):
         process.wait_until(lambda: False, 10, "a port")
 
 
 def test_waiting_ends_at_its_deadline(tmp_path: Path) -> None:
     process, _ = start_family(tmp_path)
-    with pytest.raises(ServerError, match=r"family: no port in 0\.1 s"):
+    with pytest.raises(ServerError, match=r"family: no port within 0\.1 s"):
         process.wait_until(lambda: False, 0.1, "port")
     process.stop()
 

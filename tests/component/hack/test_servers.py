@@ -48,6 +48,7 @@ def call(url: str, body: dict[str, Any] | None = None) -> Any:
         return json.loads(answer.read())
 
 
+@pytest.mark.ray_extended
 def test_a_ray_job_runs_in_this_environment_with_the_owners_folders(ray_head: RayHead) -> None:
     jobs = f"{ray_head.address}/api/jobs/"
     names = ["COGNITIVE_SECRETS_DIR", "COGNITIVE_SPOOL_DIR", "RAY_ADDRESS"]
@@ -60,6 +61,7 @@ def test_a_ray_job_runs_in_this_environment_with_the_owners_folders(ray_head: Ra
     assert values == [str(ray_head.secrets_directory), str(ray_head.spool_directory), ray_head.gcs_address]
 
 
+@pytest.mark.ray_extended
 def test_ray_stands_on_the_loopback_address_alone(ray_head: RayHead) -> None:
     nodes = call(f"{ray_head.address}/nodes?view=summary")["data"]["summary"]
     assert [node["ip"] for node in nodes] == ["127.0.0.1"]

@@ -13,6 +13,7 @@ from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.connection import NatsSettings
 from servers.nats import NatsServer
 from support.eventually import eventually_async
+from support.ray_double.server import RayServer
 from support.servers.http_double import HttpDouble
 
 NewBroker = Callable[[NatsSettings], Awaitable[NatsBroker]]
@@ -55,6 +56,13 @@ async def js(server: NatsServer) -> AsyncIterator[JetStreamContext]:
     await client.connect(server.url)
     yield client.jetstream()
     await client.close()
+
+
+@pytest.fixture(params=["double", pytest.param("real", marks=pytest.mark.ray)])
+def ray_address(request: pytest.FixtureRequest) -> str:
+    """The dashboard of Ray's double, and that of a real head: what is true of the one is true of the other."""
+    server: RayServer = request.getfixturevalue("ray_double" if request.param == "double" else "ray_head")
+    return server.address
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import nats
 import nats.errors
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.connection import NatsSettings
@@ -147,7 +148,7 @@ async def test_no_answer_reaches_what_an_agent_may_not_send_to(scene: Scene, who
 async def test_an_agent_hears_nothing_of_another(scene: Scene, who: str) -> None:
     heard: list[str] = []
 
-    async def hear(message: nats.aio.msg.Msg) -> None:
+    async def hear(message: Msg) -> None:
         heard.append(message.subject)
 
     client: Client = getattr(scene, who)

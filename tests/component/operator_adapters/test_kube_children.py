@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -96,7 +97,8 @@ async def test_what_belongs_to_somebody_else_is_left_as_it_is(
     children: Children, agent: Agent, kubectl: Kubectl, owned: bool
 ) -> None:
     manifest = secret(agent)
-    foreign = secret(created(kubectl, "other")) if owned else {"apiVersion": "v1", "kind": "Secret", "metadata": {}}
+    free: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": {}}
+    foreign = secret(created(kubectl, "other")) if owned else free
     foreign["metadata"]["name"] = name_of(manifest)
     kubectl.apply(json.dumps(foreign))
     before = kubectl.json("get", "secret", name_of(manifest))

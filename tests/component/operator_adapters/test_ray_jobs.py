@@ -7,7 +7,6 @@ from cognitive_operator.adapters.http_client import HttpClient
 from cognitive_operator.adapters.ray.jobs import RayJobsHttp
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
 from cognitive_operator.ports.ray import RayJob, RayJobs, RaySubmission, RayTarget
-from servers.ray_head import RayHead
 from support.eventually import eventually_async
 from support.servers.http_double import HANG, HttpDouble, Reply
 
@@ -47,8 +46,8 @@ async def ended(jobs: RayJobs, address: str, submission_id: str) -> RayJob:
 
 
 @pytest.mark.timeout(120)
-async def test_a_real_head_runs_adopts_stops_and_forgets_jobs(jobs: RayJobsHttp, ray_head: RayHead) -> None:
-    address = f"{ray_head.address}/"
+async def test_ray_runs_adopts_stops_and_forgets_jobs(jobs: RayJobsHttp, ray_address: str) -> None:
+    address = f"{ray_address}/"
     assert (await jobs.version(at(address))).count(".") == 2
     assert await jobs.get(at(address), "ct-absent-1") is None
     await jobs.submit(at(address), submission("ct-a-1", 'test "$COGNITIVE_SUBMISSION_ID" = ct-a-1'))
@@ -69,10 +68,10 @@ async def test_a_real_head_runs_adopts_stops_and_forgets_jobs(jobs: RayJobsHttp,
 
 
 @pytest.mark.timeout(120)
-async def test_a_job_that_fails_says_why_in_bounded_words(jobs: RayJobsHttp, ray_head: RayHead) -> None:
+async def test_a_job_that_fails_says_why_in_bounded_words(jobs: RayJobsHttp, ray_address: str) -> None:
     noise = "python -c 'import sys; print(\"x\" * 20000); sys.exit(3)'"
-    await jobs.submit(at(ray_head.address), submission("ct-fails-1", noise))
-    failed = await ended(jobs, ray_head.address, "ct-fails-1")
+    await jobs.submit(at(ray_address), submission("ct-fails-1", noise))
+    failed = await ended(jobs, ray_address, "ct-fails-1")
     assert failed.status == "FAILED"
     assert "code 3" in failed.message
     assert len(failed.message) <= 512

@@ -339,7 +339,7 @@ async def test_a_context_is_answered_inside_a_running_loop_and_a_failure_is_told
 
 def test_a_core_without_an_agent_answers_no_context() -> None:
     core = CognitiveCore(ModelPool(lambda agent_uid, name: "key"))
-    with pytest.raises(ValueError, match="settings of an agent"):
+    with pytest.raises(ValueError, match="no agent settings"):
         core(CognitiveContext("a", CognitiveTaskType.FAILURE_ANALYSIS, {"error": "x"}))
 
 

@@ -15,11 +15,11 @@ from cognitive_runtime.domain import (
     AgentResult,
     CacheSettings,
     FailureResult,
-    Ledger,
     Permit,
-    Question,
+    QuotaDecision,
+    QuotaRequest,
+    QuotaStore,
     RateLimit,
-    Reply,
     ResultCache,
 )
 from support.builders.runtime_requests import execution_request
@@ -29,31 +29,31 @@ pytestmark = pytest.mark.component
 Run = Callable[..., Awaitable[AgentResult | FailureResult]]
 
 
-class LocalLedger:
-    """A ledger in this process, by the real clock."""
+class LocalQuotaStore:
+    """A quota store in this process, by the real clock."""
 
     def __init__(self) -> None:
-        self._ledger = Ledger("local", ResultCache())
+        self._store = QuotaStore("local", ResultCache())
 
-    async def ask(self, question: Question) -> Reply:
-        return self._ledger.ask(question, time.monotonic())
+    async def acquire(self, request: QuotaRequest) -> QuotaDecision:
+        return self._store.acquire(request, time.monotonic())
 
     def correct(self, permit: Permit, used_tokens: int) -> None:
-        self._ledger.correct(permit, used_tokens)
+        self._store.correct(permit, used_tokens)
 
-    def remember(self, key: str, value: bytes, ttl_s: float) -> None:
-        self._ledger.remember(key, value, ttl_s, time.monotonic())
+    def cache_result(self, key: str, value: bytes, ttl_s: float) -> None:
+        self._store.cache_result(key, value, ttl_s, time.monotonic())
 
 
 @pytest.fixture
 def run(model: ScriptedModel, pool: ModelPool) -> Run:
-    ledger = LocalLedger()
+    store = LocalQuotaStore()
 
-    async def open_ledger() -> LocalLedger:
-        return ledger
+    async def open_store() -> LocalQuotaStore:
+        return store
 
     clock = SystemClock()
-    execute = ExecuteAgentTask(CognitiveCore(pool, limits=Limits(open_ledger, clock)), clock)
+    execute = ExecuteAgentTask(CognitiveCore(pool, limits=Limits(open_store, clock)), clock)
 
     async def run_one(**fields: Any) -> AgentResult | FailureResult:
         request = execution_request(**({"endpoint": model.url} | fields))

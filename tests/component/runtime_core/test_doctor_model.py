@@ -8,10 +8,10 @@ import pytest
 import pytest_asyncio
 
 from cognitive_runtime.adapters.vllm.probe import ModelProbe
-from cognitive_runtime.bootstrap.doctor.examination import run_doctor
+from cognitive_runtime.bootstrap.doctor.checks import run_doctor
 from cognitive_runtime.bootstrap.doctor.settings import DoctorSettings
 from cognitive_runtime.domain import ModelEndpoint
-from cognitive_runtime.domain.diagnosis import Finding
+from cognitive_runtime.domain.finding import Finding
 from support.servers.http_double import HANG, HttpDouble, Reply
 from support.servers.scripted_model import ScriptedModel
 
@@ -37,14 +37,14 @@ async def steps(found: ModelProbe) -> list[Finding]:
 @pytest.mark.parametrize("model", ["m1", "m2", "models/m1"])
 async def test_a_model_that_is_served_is_fine_and_the_key_is_asked_with(server, model):
     server.reply("GET /v1/models", LISTED)
-    assert [each.verdict for each in await steps(probe(server.url, model))] == ["ok", "ok", "ok"]
+    assert [each.status for each in await steps(probe(server.url, model))] == ["ok", "ok", "ok"]
     assert [asked.headers["Authorization"] for asked in server.asked] == [f"Bearer {KEY}"]
 
 
 async def test_another_model_is_named_with_those_that_are_served(server):
     server.reply("GET /v1/models", LISTED)
     served = (await steps(probe(server.url, "m3")))[2]
-    assert (served.verdict, served.message) == ("failed", "'m3' is not served; these are: models/m1, m2")
+    assert (served.status, served.message) == ("failed", "'m3' is not served; served models: models/m1, m2")
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,13 @@ async def test_another_model_is_named_with_those_that_are_served(server):
 async def test_a_refused_key_is_no_unreachable_server(server, status, key, words):
     server.reply("GET /v1/models", Reply(status, json={"error": {"message": f"Incorrect API key provided: {KEY}"}}))
     reached, accepted, _ = await steps(probe(server.url, key=key))
-    assert (reached.verdict, accepted.verdict) == ("ok", "failed")
+    assert (reached.status, accepted.status) == ("ok", "failed")
     assert words in accepted.message
 
 
 async def test_a_server_that_lists_nothing_may_be_fine_all_the_same(server):
     server.reply("GET /v1/models", Reply(404, json={"error": {"message": "no"}}))
-    assert [each.verdict for each in await steps(probe(server.url))] == ["ok", "skipped", "skipped"]
+    assert [each.status for each in await steps(probe(server.url))] == ["ok", "skipped", "skipped"]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ async def test_what_is_no_model_server_is_said(server, reply, words):
         server.reply(f"GET {path}", reply)
     for provider in ("vllm", "azure"):
         found = await probe(server.url, provider=provider).reach()
-        assert found.verdict == "failed"
+        assert found.status == "failed"
         assert words in found.message
         assert found.hint
 
@@ -87,7 +87,7 @@ async def test_a_closed_port_is_told_in_the_words_of_the_system():
         free.bind(("127.0.0.1", 0))
         url = f"http://user:{KEY}@127.0.0.1:{free.getsockname()[1]}/v1"
     found = await probe(url).reach()
-    assert found.verdict == "failed"
+    assert found.status == "failed"
     assert "cannot be reached" in found.message
     assert KEY not in found.message
 
@@ -113,7 +113,7 @@ async def test_an_inference_says_what_the_model_makes_of_it(script, verdict, wor
     with ScriptedModel() as model:
         model.script(**script)
         found = await probe(model.url, "scripted").infer()
-    assert found.verdict == verdict
+    assert found.status == verdict
     assert words in found.message
     assert KEY not in str(found)
 
@@ -132,10 +132,10 @@ async def test_the_whole_examination_asks_the_model_of_the_environment_and_hides
     assert KEY not in said
 
 
-async def test_a_server_that_hangs_delays_nobody(server, monkeypatch):
+async def test_a_server_that_hangs_delays_nobody(server):
     server.reply("GET /v1/models", HANG)
-    monkeypatch.setattr("cognitive_runtime.bootstrap.doctor.examination.MODEL_S", 0.3)
     environ = {"LLM_PROVIDER": "local", "LLM_API_BASE": server.url}
-    said, code = await run_doctor(DoctorSettings(environ=environ, only=frozenset(["model"])))
+    settings = DoctorSettings(environ=environ, only=frozenset(["model"]), model_deadline_s=0.3)
+    said, code = await run_doctor(settings)
     assert code == 1
-    assert "nothing was found out within 0.3 s" in said
+    assert "no result within 0.3 s" in said

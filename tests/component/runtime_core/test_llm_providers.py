@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.adapters.vllm.dialect import dialect_of
+from cognitive_runtime.adapters.vllm.provider_api import provider_api
 from cognitive_runtime.domain import AgentResult, FailureResult, ModelEndpoint
 from support.builders.runtime_requests import Run
 from support.servers.scripted_model import Recorded, ScriptedModel
@@ -121,7 +121,7 @@ async def test_each_fallback_is_spoken_to_as_its_provider_wants_with_its_own_key
 def test_a_resource_of_azure_is_found_whatever_of_its_api_is_named(
     endpoint: str, version: str | None, address: str
 ) -> None:
-    assert dialect_of("azure", version).address(endpoint) == address
+    assert provider_api("azure", version).address(endpoint) == address
 
 
 @pytest.mark.parametrize("version", [None, DATE])

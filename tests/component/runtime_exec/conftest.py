@@ -5,18 +5,20 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from cognitive_runtime.adapters.worker.ports import WorkerIdentity
-from cognitive_runtime.bootstrap.hosted import HostedWorker, Post
+from cognitive_runtime.adapters.worker.ports import WorkerIdentity, WorkerSpec
+from cognitive_runtime.bootstrap.hosted import HostedTiming, HostedWorker
 from cognitive_runtime.config import RuntimeSettings
 from servers.nats import NatsServer
-from servers.ray_head import RayHead
 from support.cluster.ray_submissions import RaySubmissions
 from support.eventually import eventually_async
 from support.fakes.scripted_reasoner import ScriptedReasoner
+from support.ray_double.server import RayServer
+from support.ray_selection import needs_real_ray
 from support.servers.wire_broker import WireBroker
 
 StartWorker = Callable[..., Awaitable[HostedWorker]]
@@ -56,10 +58,12 @@ async def start_worker(agent: str, settings: RuntimeSettings, reasoner: Scripted
     """Start workers of the agent that are ended after the test."""
     started: list[HostedWorker] = []
 
-    async def start(*, nats_url: str | None = None, wait: bool = True, **post: object) -> HostedWorker:
+    async def start(
+        *, nats_url: str | None = None, wait: bool = True, timing: HostedTiming | None = None, **changes: Any
+    ) -> HostedWorker:
         identity = WorkerIdentity("default", agent, f"ca-w0-{uuid.uuid4().hex[:8]}", "ca-job-1", "Embedded")
         used = replace(settings, nats_url=nats_url or settings.nats_url)
-        worker = HostedWorker(replace(Post(identity, 4), **post), used, lambda _: reasoner)  # type: ignore[arg-type]
+        worker = HostedWorker(replace(WorkerSpec(identity, 4), **changes), used, lambda _: reasoner, timing)
         started.append(worker)
         await worker.start()
         if wait:
@@ -72,9 +76,10 @@ async def start_worker(agent: str, settings: RuntimeSettings, reasoner: Scripted
 
 
 @pytest.fixture
-def jobs(ray_head: RayHead) -> RaySubmissions:
-    """The Jobs API of the suite's head."""
-    return RaySubmissions(ray_head.address)
+def jobs(request: pytest.FixtureRequest, ray_server: RayServer) -> RaySubmissions:
+    """The Jobs API that the test's executors run on: that of the real head if the test is marked so."""
+    found: RayServer = request.getfixturevalue("ray_head") if needs_real_ray(request.node) else ray_server
+    return RaySubmissions(found.address)
 
 
 @pytest_asyncio.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from cognitive_runtime.adapters.nats.connection import BrokerSettings
 from cognitive_runtime.adapters.nats.probe import BrokerProbe
-from cognitive_runtime.domain.diagnosis import Finding
+from cognitive_runtime.domain.finding import Finding
 from support.rights.wire import as_user, authorization, rights_of
 from support.servers.nats_accounts import accounts, serve
 from support.servers.wire_broker import Attempt, WireBroker
@@ -28,7 +28,7 @@ async def test_a_broker_that_is_as_it_must_be_is_fine_and_stays_as_it_was(nats_s
 
     found = [await at.reach(), await at.log_in(), await at.find_storage(), await at.have_rights()]
 
-    assert [each.verdict for each in found] == ["ok"] * 4, found
+    assert [each.status for each in found] == ["ok"] * 4, found
     assert [(await broker.jetstream.stream_info(name)).state for name in streams] == before
     consumer = await broker.jetstream.consumer_info("AGENT_REQUESTS", agent)
     assert (consumer.num_pending, consumer.num_ack_pending) == (1, 0)
@@ -38,14 +38,16 @@ async def test_nobody_and_somebody_else_at_the_address_are_told_apart(agent):
     server = await asyncio.start_server(_greet, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        assert _failure(await probe(f"nats://127.0.0.1:{port}", agent).reach()) == f"127.0.0.1:{port} is no nats-server"
+        assert (
+            _failure(await probe(f"nats://127.0.0.1:{port}", agent).reach()) == f"127.0.0.1:{port} is not a nats-server"
+        )
     assert "cannot be reached: " in _failure(await probe(f"nats://127.0.0.1:{port}", agent).reach())
     assert _failure(await probe("", agent).reach()) == "COGNITIVE_NATS_URL is not set"
 
 
 async def test_one_of_several_brokers_is_enough_and_the_other_is_named(nats_server, agent):
     found = await probe(f"nats://127.0.0.1:1,{nats_server.url}", agent).reach()
-    assert found.verdict == "ok"
+    assert found.status == "ok"
     assert "127.0.0.1:1 cannot be reached" in found.message
 
 
@@ -62,8 +64,8 @@ async def test_missing_streams_are_named(agent, tmp_path):
     for name in ("AGENT_REQUESTS", "AGENT_RESPONSES", "bucket claims", "bucket lease"):
         assert name in _failure(found)
         assert name in _failure(shared)
-    assert laid_out.verdict == "ok"
-    assert _failure(of_agent) == (f"not there: object bucket results-{agent}, consumer {agent} of AGENT_REQUESTS")
+    assert laid_out.status == "ok"
+    assert _failure(of_agent) == (f"missing: object bucket results-{agent}, consumer {agent} of AGENT_REQUESTS")
 
 
 async def test_refused_credentials_say_which_file_and_never_what_is_in_it(agent, tmp_path):
@@ -71,7 +73,7 @@ async def test_refused_credentials_say_which_file_and_never_what_is_in_it(agent,
     accounts(foreign)
     broken.write_text("secret words")
     with serve(tmp_path / "nats", accounts(good)) as url:
-        assert (await probe(url, agent, good).log_in()).verdict == "ok"
+        assert (await probe(url, agent, good).log_in()).status == "ok"
         refused = await probe(url, agent, foreign).log_in()
         unusable = await probe(url, agent, broken).log_in()
         absent = await probe(url, agent, tmp_path / "nats.creds").log_in()
@@ -92,14 +94,14 @@ async def test_every_right_of_the_page_is_tried(agent, tmp_path):
         await admin.close()
         complete = await probe(as_user("all", url), agent).have_rights()
         found = await asyncio.gather(*(probe(as_user(user, url), agent).have_rights() for user in without))
-    assert complete.verdict == "ok"
-    assert [each.verdict for each in found] == ["failed"] * len(rights), found
+    assert complete.status == "ok"
+    assert [each.status for each in found] == ["failed"] * len(rights), found
     assert all(each.message.startswith("not allowed: ") and "," not in each.message for each in found), found
     assert len({each.message for each in found}) == len(rights)
 
 
 def _failure(found: Finding) -> str:
-    assert found.verdict == "failed", found
+    assert found.status == "failed", found
     assert found.hint
     return found.message
 

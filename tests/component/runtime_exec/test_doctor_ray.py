@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from cognitive_runtime.adapters.ray.probe import Expected, RayProbe
+from cognitive_runtime.adapters.ray.probe import Expected, RayProbe, RayProbeTiming
 from support.cluster.ray_submissions import RaySubmissions
 from support.servers.http_double import HttpDouble, Reply
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
 EXPECTED = Expected("1.0", "2.60.0")
+QUICK = RayProbeTiming(poll_s=0.02, settle_s=0.02)
 VERSION = Reply(json={"ray_version": "2.60.0"})
 
 
@@ -29,16 +30,16 @@ async def dashboard() -> AsyncIterator[HttpDouble]:
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        (Reply(401), "wants a token"),
-        (Reply(200, body=b"<html>"), "no Ray dashboard"),
-        (Reply(200, json=[]), "no Ray dashboard"),
-        (Reply(502), "no Ray dashboard (HTTP 502)"),
+        (Reply(401), "requires a token"),
+        (Reply(200, body=b"<html>"), "not a Ray dashboard"),
+        (Reply(200, json=[]), "not a Ray dashboard"),
+        (Reply(502), "not a Ray dashboard (HTTP 502)"),
     ],
 )
 async def test_what_answers_in_ray_s_place_is_said(dashboard, reply, words):
     dashboard.reply("GET /api/version", reply)
     found = await RayProbe(dashboard.url, EXPECTED).reach()
-    assert found.verdict == "failed"
+    assert found.status == "failed"
     assert words in found.message
     assert found.hint
 
@@ -46,7 +47,7 @@ async def test_what_answers_in_ray_s_place_is_said(dashboard, reply, words):
 async def test_no_dashboard_at_all_is_said_without_the_password():
     for address, words in (
         ("http://u:password@127.0.0.1:1", "cannot be reached: Connect call failed"),
-        ("ray-head:6379", "no URL of a dashboard"),
+        ("ray-head:6379", "not a dashboard URL"),
     ):
         found = await RayProbe(address, EXPECTED).reach()
         assert words in found.message
@@ -56,9 +57,9 @@ async def test_no_dashboard_at_all_is_said_without_the_password():
 async def test_another_version_of_ray_is_named(dashboard):
     dashboard.reply("GET /api/version", Reply(json={"ray_version": "2.9.3"}))
     probe = RayProbe(dashboard.url, EXPECTED)
-    assert (await probe.reach()).verdict == "ok"
+    assert (await probe.reach()).status == "ok"
     found = await probe.match_version()
-    assert found.verdict == "failed"
+    assert found.status == "failed"
     assert "2.9.3" in found.message
     assert "2.60.0" in found.message
 
@@ -73,8 +74,8 @@ async def test_another_version_of_ray_is_named(dashboard):
 )
 async def test_a_job_that_fails_is_explained_by_its_words_and_deleted(dashboard, logs, words):
     jobs = _script_job(dashboard, "FAILED", logs)
-    found = await RayProbe(dashboard.url, EXPECTED).look_at_nodes()
-    assert found.verdict == "failed"
+    found = await RayProbe(dashboard.url, EXPECTED, QUICK).check_nodes()
+    assert found.status == "failed"
     assert words in found.message
     assert ("DELETE", jobs()) in [(asked.method, asked.path) for asked in dashboard.asked]
 
@@ -82,18 +83,19 @@ async def test_a_job_that_fails_is_explained_by_its_words_and_deleted(dashboard,
 async def test_a_job_that_takes_too_long_is_stopped(dashboard):
     jobs = _script_job(dashboard, "RUNNING", "")
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.8):
-            await RayProbe(dashboard.url, EXPECTED).look_at_nodes()
+        async with asyncio.timeout(0.3):
+            await RayProbe(dashboard.url, EXPECTED, QUICK).check_nodes()
     assert [(asked.method, asked.path) for asked in dashboard.asked][-1] == ("POST", f"{jobs()}/stop")
 
 
 async def test_ray_that_takes_no_jobs_is_said(dashboard):
     dashboard.reply("POST /api/jobs/", Reply(500, body=b"Traceback\nRuntimeError: no agent"))
-    found = await RayProbe(dashboard.url, EXPECTED).look_at_nodes()
+    found = await RayProbe(dashboard.url, EXPECTED, QUICK).check_nodes()
     assert "HTTP 500" in found.message
     assert found.message.endswith("RuntimeError: no agent")
 
 
+@pytest.mark.ray_extended
 @pytest.mark.timeout(180)
 async def test_the_whole_command_finds_a_sound_system_and_then_what_is_missing(ray_head, nats_server, broker, agent):
     folder = ray_head.secrets_directory / agent

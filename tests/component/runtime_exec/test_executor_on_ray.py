@@ -29,6 +29,7 @@ async def executor(start_executor: Callable[..., Awaitable[str]]) -> str:
     return await start_executor("--workers 1", "--concurrency 4")
 
 
+@pytest.mark.ray
 async def test_a_warm_executor_answers_and_ends_when_it_is_drained(broker, agent, executor, jobs, model):
     attempt = Attempt(agent)
     await broker.publish(attempt, llm={"endpoint": model.url})
@@ -47,6 +48,7 @@ async def test_a_warm_executor_answers_and_ends_when_it_is_drained(broker, agent
     assert response.body["result"]["proposed_solution"] not in jobs.logs(executor)
 
 
+@pytest.mark.ray
 async def test_a_killed_worker_is_replaced_and_its_attempt_is_not_run_again(broker, agent, executor, model):
     model.script(contains="incident_killed", hang=True)
     lost, following = Attempt(agent), Attempt(agent)
@@ -69,6 +71,7 @@ async def test_a_killed_worker_is_replaced_and_its_attempt_is_not_run_again(brok
     assert await _renewed_at(broker, agent, before) in (renewed_at, None)
 
 
+@pytest.mark.ray
 async def test_a_stopped_job_hands_over_what_it_runs(broker, agent, executor, jobs, model):
     model.script(contains="incident_handed_over", hang=True)
     running = Attempt(agent)
@@ -93,6 +96,7 @@ async def test_a_stop_reaches_a_hung_model_call(broker, agent, executor, model):
     assert (await broker.wait_response(hung)).body["error_type"] == "Cancelled"
 
 
+@pytest.mark.ray
 async def test_an_executor_waits_for_a_secret_that_its_requests_need(
     broker, agent, model, *, jobs, start_executor, ray_head
 ):

@@ -19,6 +19,7 @@ def model() -> Iterator[ScriptedModel]:
         yield server
 
 
+@pytest.mark.ray
 async def test_a_job_executes_its_attempt_and_publishes_it(broker, agent, jobs, model, nats_server):
     attempt = Attempt(agent)
     secret = {"incident_id": "i", "error_message": "naïve 故障 $(reboot) `id` \u0007 100%"}

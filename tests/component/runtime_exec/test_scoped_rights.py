@@ -48,7 +48,7 @@ async def test_the_rights_on_the_page_are_enough(guarded, agent, start_worker, r
     assert (await admin.wait_response(large)).body["result_ref"]["size_bytes"] > 100_000
     await eventually_async(lambda: _nothing_waits(admin, agent))
     await admin.drain(agent, "ca-job-1")
-    await asyncio.wait_for(hosted.worker.wait_idle(), 5)
+    await asyncio.wait_for(hosted.wait_idle(), 5)
     await hosted.stop(1)
     assert await admin.leases(agent) == {}
     await admin.close()

@@ -91,7 +91,7 @@ async def test_all_that_a_worker_does_works(work: Work, reasoner: ScriptedReason
     assert (await admin.claim(large))["state"] == "ended"
     await eventually_async(lambda: _nothing_waits(admin, agent))
     await admin.drain(agent, "ca-job-1")
-    await asyncio.wait_for(hosted.worker.wait_idle(), 5)
+    await asyncio.wait_for(hosted.wait_idle(), 5)
     await hosted.stop(1)
     assert await admin.leases(agent) == {}
 

@@ -1,10 +1,11 @@
-"""Attempts and workers end when they are told to, also those that do not want to."""
+"""Attempts and workers end when they are told to, even if a library ignores its cancellation."""
 
 import asyncio
 
 import pytest
 
-from cognitive_runtime.adapters.worker import worker as worker_module
+from cognitive_runtime.adapters.worker.worker import WorkerTiming
+from cognitive_runtime.bootstrap.hosted import HostedTiming
 from cognitive_runtime.domain import Reasoning
 from support.eventually import eventually_async
 from support.fakes.scripted_reasoner import answer, answer_after, hang
@@ -54,7 +55,7 @@ async def test_a_drained_worker_finishes_what_it_has_and_takes_nothing_new(broke
     finish.set()
 
     assert (await broker.wait_response(running)).outcome == "completed"
-    await asyncio.wait_for(hosted.worker.wait_idle(), 5)
+    await asyncio.wait_for(hosted.wait_idle(), 5)
     assert reasoner.executions == {running.id: 1}
     assert await broker.claim(late) is None
 
@@ -86,13 +87,10 @@ async def test_a_worker_that_ends_hands_over_what_runs_and_purges_its_lease(brok
     assert await broker.leases(agent) == {}
 
 
-async def test_a_worker_that_a_blocked_library_holds_takes_no_more_work(
-    broker, agent, start_worker, reasoner, monkeypatch
-):
-    monkeypatch.setattr(worker_module, "END_GRACE_S", 0.5)
+async def test_a_worker_that_a_blocked_library_holds_takes_no_more_work(broker, agent, start_worker, reasoner):
     release = asyncio.Event()
     reasoner.script = lambda _: _ignore_cancellation(release)
-    hosted = await start_worker()
+    hosted = await start_worker(timing=HostedTiming(WorkerTiming(stuck_after_s=0.5)))
     held, late = Attempt(agent), Attempt(agent)
     await broker.publish(held)
     await eventually_async(lambda: _executes(reasoner, held))

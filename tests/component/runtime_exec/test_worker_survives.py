@@ -11,7 +11,11 @@ import pytest
 import pytest_asyncio
 from nats.js.api import StreamConfig
 
+from cognitive_runtime.adapters.nats.claims import ClaimTiming
 from cognitive_runtime.adapters.spool import Spool, SpooledResponse
+from cognitive_runtime.adapters.worker.lease import LeaseTiming
+from cognitive_runtime.adapters.worker.worker import WorkerTiming
+from cognitive_runtime.bootstrap.hosted import HostedTiming
 from cognitive_runtime.domain import ExecutionRequest, Reasoning
 from servers.nats import NatsServer
 from support.eventually import eventually_async
@@ -72,11 +76,12 @@ async def test_a_worker_that_starts_before_its_broker_waits_for_it(own_server, a
 
 async def test_a_worker_cut_off_for_longer_than_its_lease_stops_its_attempts(own_server, agent, start_worker, reasoner):
     reasoner.script = hang
-    await start_worker(nats_url=own_server.url)
+    lease = LeaseTiming(renew_interval_s=0.5, lost_after_s=1.0, retry_s=0.1)
+    await start_worker(nats_url=own_server.url, timing=HostedTiming(WorkerTiming(lease=lease)))
     admin, (attempt,) = await _begin(own_server, agent, reasoner, 1)
 
     own_server.kill()
-    await asyncio.sleep(11)
+    await asyncio.sleep(lease.lost_after_s + lease.renew_interval_s)
     own_server.resume()
     admin = await _again(admin, own_server)
 
@@ -150,10 +155,10 @@ async def test_claims_that_the_broker_has_lost_come_back_while_their_attempts_ru
 
 async def test_a_purged_claim_does_not_come_back(own_server, agent, start_worker, reasoner):
     reasoner.script = hang
-    await start_worker(nats_url=own_server.url)
+    await start_worker(nats_url=own_server.url, timing=HostedTiming(claims=ClaimTiming(check_interval_s=0.1)))
     admin, (attempt,) = await _begin(own_server, agent, reasoner, 1)
     await admin.jetstream.publish(f"$KV.claims.{agent}.{attempt.id}", headers={"KV-Operation": "PURGE"})
-    await asyncio.sleep(1.5)  # longer than from one look to the next
+    await asyncio.sleep(0.5)  # longer than the interval of the check
     assert await admin.claim(attempt) is None
     await admin.close()
 

@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from cognitive_runtime.adapters.worker import worker
+from cognitive_runtime.adapters.nats.objects import InputTiming
+from cognitive_runtime.adapters.worker.worker import WorkerTiming
+from cognitive_runtime.bootstrap.hosted import HostedTiming
 from cognitive_runtime.domain import ExecutionRequest, RateLimited, Reasoning
 from support.eventually import eventually_async
 from support.fakes.scripted_reasoner import hang
@@ -165,10 +167,9 @@ async def test_a_worker_waits_for_its_consumer_and_says_so(broker, agent, start_
     await eventually_async(lambda: _lease_says(broker, agent, None))
 
 
-async def test_a_worker_whose_consumer_stays_away_ends_for_its_agent_is_gone(broker, agent, start_worker, monkeypatch):
-    monkeypatch.setattr(worker, "ORPHANED_AFTER_S", 1.0)
-    hosted = await start_worker()
-    await asyncio.sleep(1.5)
+async def test_a_worker_whose_consumer_stays_away_ends_for_its_agent_is_gone(broker, agent, start_worker):
+    hosted = await start_worker(timing=HostedTiming(WorkerTiming(orphaned_after_s=0.3, check_interval_s=0.1)))
+    await asyncio.sleep(0.8)
     assert not hosted.status().draining, "it waits for requests, and its consumer is there"
     await broker.jetstream.delete_consumer("AGENT_REQUESTS", agent)
     await eventually_async(lambda: _drains(hosted), 15.0)
@@ -231,9 +232,9 @@ async def test_a_large_input_is_fetched_whole(broker, agent, start_worker, reaso
 
 
 @pytest.mark.parametrize("broken", ["absent", "another's bucket", "other content"])
-async def test_an_input_that_cannot_be_had_fails_the_attempt(broker, start_worker, reasoner, monkeypatch, broken):
-    monkeypatch.setattr("cognitive_runtime.adapters.nats.objects._ABSENT_AFTER_S", 0.5)
-    attempt = Attempt((await start_worker()).worker.parts.attempts.identity.agent_uid)
+async def test_an_input_that_cannot_be_had_fails_the_attempt(broker, start_worker, reasoner, agent, broken):
+    await start_worker(timing=HostedTiming(inputs=InputTiming(retry_s=0.1, absent_after_s=0.5)))
+    attempt = Attempt(agent)
     fields = await large_input(broker, attempt)
     ref = fields["input_ref"]
     changes = {

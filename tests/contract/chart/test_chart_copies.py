@@ -2,17 +2,17 @@
 
 import yaml
 
-from reference.copies import chart_copies, kept, orphans
+from reference.copies import chart_copies, stale_copies, with_keep
 
 
 def test_copies_are_up_to_date() -> None:
     assert len(chart_copies()) >= 6
     for path, content in chart_copies().items():
         assert path.read_text(encoding="utf-8") == content, f"{path.name}: run `make generate`"
-    assert orphans() == []
+    assert stale_copies() == []
 
 
 def test_every_object_of_a_manifest_is_kept() -> None:
-    objects = list(yaml.safe_load_all(kept("metadata:\n  name: a\n---\nmetadata:\n  name: b\n  labels: {c: d}\n")))
+    objects = list(yaml.safe_load_all(with_keep("metadata:\n  name: a\n---\nmetadata:\n  name: b\n  labels: {c: d}\n")))
     assert [item["metadata"]["annotations"] for item in objects] == [{"helm.sh/resource-policy": "keep"}] * 2
     assert objects[1]["metadata"]["labels"] == {"c": "d"}

@@ -8,7 +8,8 @@ import yaml
 
 from cognitive_operator.api.conditions import Reason, ScheduleCondition
 from cognitive_operator.api.names import SCHEDULE_LABEL
-from cognitive_operator.api.runs import Run
+from cognitive_operator.api.resource_model import ResourceModel
+from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import (
     ConcurrencyPolicy,
     Schedule,
@@ -18,7 +19,6 @@ from cognitive_operator.api.schedules import (
     TemplateMetadata,
     Totals,
 )
-from cognitive_operator.api.view import View
 from cognitive_operator.desired.scheduled_task import desired_run
 from cognitive_operator.plan.cron import MACROS
 from cognitive_operator.status.conditions import Condition, merge_patch
@@ -41,7 +41,7 @@ def schedule(status: dict[str, Any] | None = None) -> Schedule:
     return Schedule.model_validate({"metadata": meta, "spec": LEAST, "status": status or {}})
 
 
-def names(view: type[View]) -> set[str]:
+def names(view: type[ResourceModel]) -> set[str]:
     return {str(field.alias) for field in view.model_fields.values()}
 
 
@@ -90,12 +90,12 @@ def test_conditions_and_reasons_are_explained() -> None:
 
 
 def test_what_the_operator_writes_is_kept_and_every_field_is_written() -> None:
-    ended = Run("b", "scan-1", "1", AT, "Succeeded", "Succeeded", AT, 7, 0.5)
+    ended = ScheduleRun("b", "scan-1", "1", AT, "Succeeded", "Succeeded", AT, 7, 0.5)
     facts = ScheduleFacts(
         schedule=schedule(),
         raw_status={},
         condition=Condition.true(ScheduleCondition.READY, Reason.SCHEDULED, "It runs."),
-        runs=[Run("a", "scan-2", "1", AT), ended],
+        runs=[ScheduleRun("a", "scan-2", "1", AT), ended],
         gone=[],
         next=AT,
         now="2026-11-21T06:10:00Z",

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from cognitive_operator.api.conditions import AgentCondition, Outcome, Phase, TaskCondition
 from cognitive_operator.api.counters import Accounting, Counters
+from cognitive_operator.api.resource_model import ResourceModel
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, AgentSpec, Attempt, RetryPolicy, TaskSpec
-from cognitive_operator.api.view import View
 from cognitive_operator.api.wire import Lease, Mode
 from cognitive_operator.desired.request import snake_case
 from cognitive_operator.ports.model import InferenceResult
@@ -25,7 +25,7 @@ from support.builders.operator_objects import AGENT_UID, NOW, agent_body, comple
 MINIMAL_AGENT = {"llm": {"model": "m", "endpoint": "http://m/v1"}, "ray": {"address": "http://r:8265"}}
 
 
-def view_fields(view: type[View]) -> dict[str, Any]:
+def view_fields(view: type[ResourceModel]) -> dict[str, Any]:
     return {str(field.alias): _inner(field.annotation) for field in view.model_fields.values()}
 
 
@@ -34,18 +34,18 @@ def _inner(annotation: Any) -> type[BaseModel] | None:
     return found[0] if found else None
 
 
-def differences(view: type[View], schema: Schema, path: str = "spec") -> list[str]:
+def differences(view: type[ResourceModel], schema: Schema, path: str = "spec") -> list[str]:
     inner = view_fields(view)
     properties = schema.get("items", schema).get("properties", {})
     found = [f"{path}.{name}" for name in set(inner) ^ set(properties)]
     for name, child in inner.items():
-        if isinstance(child, type) and issubclass(child, View) and name in properties:
+        if isinstance(child, type) and issubclass(child, ResourceModel) and name in properties:
             found += differences(child, properties[name], f"{path}.{name}")
     return found
 
 
 @pytest.mark.parametrize(("view", "kind"), [(AgentSpec, "CognitiveAgent"), (TaskSpec, "CognitiveTask")])
-def test_the_operator_reads_every_field_and_no_other(view: type[View], kind: str) -> None:
+def test_the_operator_reads_every_field_and_no_other(view: type[ResourceModel], kind: str) -> None:
     assert differences(view, part(kind, "spec")) == []
 
 

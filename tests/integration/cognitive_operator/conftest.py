@@ -6,8 +6,8 @@ import pytest
 
 from controlplane import ControlPlane, Kubectl
 from servers.operator import OperatorProcess
-from servers.ray_head import RayHead
 from support.builders.cognitive_objects import Cluster, agent
+from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
 HOME = "thinkers"
@@ -22,15 +22,17 @@ def model_server() -> Iterator[ScriptedModel]:
 
 @pytest.fixture(scope="session")
 def home(
-    control_plane: ControlPlane, operator_process: OperatorProcess, ray_head: RayHead, model_server: ScriptedModel
+    control_plane: ControlPlane, operator_process: OperatorProcess, ray_server: RayServer, model_server: ScriptedModel
 ) -> Cluster:
     """A namespace with two agents that are ready: ``thinker`` (Embedded) and ``jobber`` (Job)."""
     control_plane.kubectl("create", "namespace", HOME)
     cluster = Cluster(control_plane.kubectl.within(HOME))
     defaults = {"retryPolicy": {"maxRetries": 2, "backoffSeconds": 1}}
     cluster.apply(
-        agent("thinker", ray_head.address, model_server.url, taskDefaults=defaults),
-        agent("jobber", ray_head.address, model_server.url, execution={"mode": "Job"}, queue={"maxConcurrentTasks": 2}),
+        agent("thinker", ray_server.address, model_server.url, taskDefaults=defaults),
+        agent(
+            "jobber", ray_server.address, model_server.url, execution={"mode": "Job"}, queue={"maxConcurrentTasks": 2}
+        ),
     )
     cluster.wait_ready("thinker")
     cluster.wait_ready("jobber")

@@ -5,10 +5,10 @@ import urllib.request
 import pytest
 
 from servers.ports import free_ports
-from servers.ray_head import RayHead
 from support.builders.cognitive_objects import Cluster, agent, task
 from support.cluster.ray_submissions import RaySubmissions
 from support.eventually import eventually
+from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
@@ -19,10 +19,10 @@ def closed_port() -> str:
 
 
 def test_a_missing_secret_is_named_and_its_appearance_noticed(
-    cluster: Cluster, ray_head: RayHead, model: ScriptedModel
+    cluster: Cluster, ray_server: RayServer, model: ScriptedModel
 ) -> None:
     llm = {"apiKeySecretRef": {"name": "model-key", "key": "token"}}
-    cluster.apply(agent("keyed", ray_head.address, model.url, llm=llm, execution={"mode": "Job"}), task("t", "keyed"))
+    cluster.apply(agent("keyed", ray_server.address, model.url, llm=llm, execution={"mode": "Job"}), task("t", "keyed"))
     status, message = cluster.wait_condition("keyed", "ModelReady", "SecretNotFound")
     assert status == "False"
     assert "model-key" in message
@@ -32,16 +32,16 @@ def test_a_missing_secret_is_named_and_its_appearance_noticed(
 
 
 def test_credentials_that_are_not_mounted_hold_the_tasks_until_they_are(
-    cluster: Cluster, ray_head: RayHead, model: ScriptedModel
+    cluster: Cluster, ray_server: RayServer, model: ScriptedModel
 ) -> None:
     cluster.kubectl("create", "secret", "generic", "model-key", "--from-literal=api-key=s3cr3t-value")
     llm = {"apiKeySecretRef": {"name": "model-key"}}
-    cluster.apply(agent("unmounted", ray_head.address, model.url, llm=llm), task("t", "unmounted"))
+    cluster.apply(agent("unmounted", ray_server.address, model.url, llm=llm), task("t", "unmounted"))
     status, message = cluster.wait_condition("unmounted", "ExecutorReady", "CredentialsNotMounted")
     assert status == "False"
     assert "llm-api-key" in message
     uid = cluster.get("cagent", "unmounted")["metadata"]["uid"]
-    folder = ray_head.secrets_directory / uid
+    folder = ray_server.secrets_directory / uid
     folder.mkdir()
     (folder / "llm-api-key").write_text("s3cr3t-value")
     cluster.wait_ready("unmounted")
@@ -52,7 +52,7 @@ def test_credentials_that_are_not_mounted_hold_the_tasks_until_they_are(
 
 
 def test_an_unreachable_ray_or_model_holds_the_tasks_and_recovers(
-    cluster: Cluster, ray_head: RayHead, model: ScriptedModel
+    cluster: Cluster, ray_server: RayServer, model: ScriptedModel
 ) -> None:
     cluster.apply(agent("lost", closed_port(), closed_port()), task("t", "lost"))
     assert cluster.wait_condition("lost", "RayReady", "RayUnreachable")[0] == "False"
@@ -60,28 +60,28 @@ def test_an_unreachable_ray_or_model_holds_the_tasks_and_recovers(
     queued = cluster.wait_phase("t", "Queued")
     assert queued["reason"] == "AgentNotReady"
     assert "lost" in queued["message"]
-    patch = f'{{"spec":{{"ray":{{"address":"{ray_head.address}"}},"llm":{{"endpoint":"{model.url}"}}}}}}'
+    patch = f'{{"spec":{{"ray":{{"address":"{ray_server.address}"}},"llm":{{"endpoint":"{model.url}"}}}}}}'
     cluster.kubectl("patch", "cagent", "lost", "--type=merge", "-p", patch)
     cluster.wait_ready("lost")
     assert len(cluster.wait_phase("t", "Succeeded")["attempts"]) == 1
 
 
 def test_a_deleted_agent_leaves_nothing_and_its_task_waits_for_another(
-    cluster: Cluster, ray_head: RayHead, model: ScriptedModel
+    cluster: Cluster, ray_server: RayServer, model: ScriptedModel
 ) -> None:
     model.script(contains="abandoned", hang=True, times=1)
-    cluster.apply(agent("gone", ray_head.address, model.url))
+    cluster.apply(agent("gone", ray_server.address, model.url))
     cluster.wait_ready("gone")
     cluster.apply(task("t", "gone", input={"error_message": "abandoned"}))
     eventually(lambda: model.in_flight == 1)
     executor = cluster.get("cagent", "gone")["status"]["executor"]["submissionId"]
     cluster.kubectl("delete", "cagent", "gone", "--timeout=30s")
-    assert RaySubmissions(ray_head.address).wait(executor)["status"] in ("STOPPED", "SUCCEEDED")
+    assert RaySubmissions(ray_server.address).wait(executor)["status"] in ("STOPPED", "SUCCEEDED")
     eventually(lambda: model.in_flight == 0)
     eventually(lambda: cluster.status("t").get("reason") == "AgentNotFound", 30.0)
     waiting = cluster.wait_phase("t", "Queued")
     assert waiting["attempts"][0]["errorType"] == "AgentDeleted"
-    cluster.apply(agent("gone", ray_head.address, model.url))
+    cluster.apply(agent("gone", ray_server.address, model.url))
     attempts = cluster.wait_phase("t", "Succeeded", 60.0)["attempts"]
     assert [a["outcome"] for a in attempts] == ["Failed", "Succeeded"]
 
@@ -93,9 +93,9 @@ def test_an_agent_whose_ray_is_dead_can_be_deleted(cluster: Cluster, model: Scri
 
 
 def test_changed_settings_replace_the_executor_without_losing_a_task(
-    cluster: Cluster, ray_head: RayHead, model: ScriptedModel
+    cluster: Cluster, ray_server: RayServer, model: ScriptedModel
 ) -> None:
-    cluster.apply(agent("changing", ray_head.address, model.url))
+    cluster.apply(agent("changing", ray_server.address, model.url))
     cluster.wait_ready("changing")
     before = cluster.get("cagent", "changing")["status"]["executor"]["submissionId"]
     model.script(contains="meanwhile", delay_s=2.0)
@@ -103,7 +103,7 @@ def test_changed_settings_replace_the_executor_without_losing_a_task(
     cluster.kubectl("patch", "cagent", "changing", "--type=merge", "-p", '{"spec":{"execution":{"workers":2}}}')
     for n in range(4):
         assert len(cluster.wait_phase(f"t{n}", "Succeeded", 60.0)["attempts"]) == 1
-    assert RaySubmissions(ray_head.address).wait(before, 60.0)["status"] == "SUCCEEDED"
+    assert RaySubmissions(ray_server.address).wait(before, 60.0)["status"] == "SUCCEEDED"
     eventually(lambda: cluster.get("cagent", "changing")["status"]["executor"]["workers"] == 2, 30.0)
     assert set(model.executions.values()) == {1}
 

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 LONG = "n" * 252
 NAMES = ("a", f"{LONG}1", f"{LONG}2")
 UID_LABEL = "cognitive.seedcore.io/agent-uid"
-CHILDREN = "rayclusters,deployments,services,secrets,persistentvolumeclaims"
+CHILDREN = ("raycluster", "deployment", "service", "secret", "persistentvolumeclaim")
 MANAGED: dict[str, Any] = {"cluster": {"image": "runtime:1"}}
 VLLM: dict[str, Any] = {"image": "vllm:1", "gpus": 0, "modelCache": {"size": "1Gi"}}
 
@@ -41,9 +41,9 @@ def test_agents_and_tasks_of_any_name_think(home: Cluster, cluster: Cluster, mod
 def children(cluster: Cluster, name: str) -> set[tuple[str, str]]:
     """Return the kinds and names of an agent's children that carry its mark."""
     uid = cluster.get("cagent", name)["metadata"]["uid"]
-    found = cluster.kubectl.json("get", CHILDREN, "-l", f"{UID_LABEL}={uid}")["items"]
-    assert all(each["metadata"]["ownerReferences"][0]["uid"] == uid for each in found)
-    return {(each["kind"], each["metadata"]["name"]) for each in found}
+    found = [(kind, each["metadata"]) for kind in CHILDREN for each in cluster.items(kind, f"{UID_LABEL}={uid}")]
+    assert all(meta["ownerReferences"][0]["uid"] == uid for _, meta in found)
+    return {(kind, meta["name"]) for kind, meta in found}
 
 
 @pytest.mark.usefixtures("kuberay")
@@ -55,8 +55,7 @@ def test_agents_whose_names_begin_alike_have_children_of_their_own(cluster: Clus
 
     def all_made() -> list[set[tuple[str, str]]]:
         found = [children(cluster, name) for name in NAMES]
-        kinds = {"RayCluster", "Deployment", "Service", "Secret", "PersistentVolumeClaim"}
-        assert all({kind for kind, _ in each} == kinds for each in found), found
+        assert all({kind for kind, _ in each} == set(CHILDREN) for each in found), found
         return found
 
     short, *long = eventually(all_made, 30.0, 0.5)

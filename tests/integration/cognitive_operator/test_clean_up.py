@@ -8,12 +8,12 @@ import pytest
 
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess
-from servers.ray_head import RayHead
 from support.builders.cognitive_objects import Cluster, task
 from support.cluster import leftovers
 from support.cluster.api_client import ApiError
 from support.cluster.ray_submissions import RaySubmissions
 from support.eventually import eventually
+from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
@@ -68,7 +68,7 @@ def test_the_time_to_live_may_change_after_the_end_and_never_counts_before(home:
 
 
 def test_a_deleted_job_task_leaves_nothing_on_the_broker_and_on_ray(
-    home: Cluster, model: ScriptedModel, nats_server: NatsServer, ray_head: RayHead
+    home: Cluster, model: ScriptedModel, nats_server: NatsServer, ray_server: RayServer
 ) -> None:
     model.script(contains="a large answer", content=json.dumps(LARGE))
     model.script(contains="hangs for ever", hang=True)
@@ -77,7 +77,7 @@ def test_a_deleted_job_task_leaves_nothing_on_the_broker_and_on_ray(
     home.apply(task("job-runs", "jobber", input={"error_message": "hangs for ever"}))
     eventually(lambda: model.in_flight == 1, 40.0)
     uids = [uid_of(home, name) for name in ("job-ended", "job-runs")]
-    jobs = RaySubmissions(ray_head.address)
+    jobs = RaySubmissions(ray_server.address)
     assert all(f"ct-{uid}-1" in jobs.ids() for uid in uids)
     home.kubectl("delete", "ctask", "job-ended", "job-runs", "--timeout=5s")
     eventually(lambda: not any(f"ct-{uid}-1" in jobs.ids() for uid in uids), 30.0)

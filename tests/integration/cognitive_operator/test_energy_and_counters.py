@@ -1,8 +1,6 @@
 """What an agent's finished work adds up to: exactly, over crashes; and what stops when its energy is used up."""
 
 import json
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +10,10 @@ import pytest
 from controlplane import ControlPlane, Kubectl
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
-from servers.ray_head import RayHead
 from support.builders.cognitive_objects import Cluster, agent, task
-from support.cluster.executor_processes import executor_pids
+from support.cluster.executor_processes import kill_executor
 from support.eventually import eventually
+from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
@@ -67,10 +65,14 @@ def all_done(cluster: Cluster, count: int) -> list[dict[str, Any]]:
 
 
 def test_the_sums_are_exact_although_operators_are_killed(
-    cluster: Cluster, ray_head: RayHead, model: ScriptedModel, spare: OperatorProcess, operator_process: OperatorProcess
+    cluster: Cluster,
+    ray_server: RayServer,
+    model: ScriptedModel,
+    spare: OperatorProcess,
+    operator_process: OperatorProcess,
 ) -> None:
     retry = {"retryPolicy": {"maxRetries": 1, "backoffSeconds": 1}}
-    cluster.apply(agent("sum", ray_head.address, model.url, queue={"maxConcurrentTasks": 4}, taskDefaults=retry))
+    cluster.apply(agent("sum", ray_server.address, model.url, queue={"maxConcurrentTasks": 4}, taskDefaults=retry))
     cluster.wait_ready("sum")
     model.script(contains="refused", status=400, error={"message": "no"})
     model.script(contains="twenty", delay_s=0.5)
@@ -100,9 +102,9 @@ def test_the_sums_are_exact_although_operators_are_killed(
 
 
 def test_a_task_that_is_deleted_while_no_operator_lives_is_counted(
-    cluster: Cluster, ray_head: RayHead, model: ScriptedModel, operator_process: OperatorProcess
+    cluster: Cluster, ray_server: RayServer, model: ScriptedModel, operator_process: OperatorProcess
 ) -> None:
-    cluster.apply(agent("gone", ray_head.address, model.url))
+    cluster.apply(agent("gone", ray_server.address, model.url))
     cluster.wait_ready("gone")
     wait_counted(cluster, "gone", 0)
     cluster.apply(task("t", "gone"))
@@ -116,15 +118,14 @@ def test_a_task_that_is_deleted_while_no_operator_lives_is_counted(
     assert (status["tasksSucceeded"], status["tokens"]["total"]) == (1, done["usage"]["totalTokens"])
 
 
-def test_a_task_that_nobody_answered_counts_too(cluster: Cluster, ray_head: RayHead, model: ScriptedModel) -> None:
+def test_a_task_that_nobody_answered_counts_too(cluster: Cluster, ray_server: RayServer, model: ScriptedModel) -> None:
     never = {"retryPolicy": {"maxRetries": 0}}
-    cluster.apply(agent("mortal", ray_head.address, model.url, taskDefaults=never))
+    cluster.apply(agent("mortal", ray_server.address, model.url, taskDefaults=never))
     cluster.wait_ready("mortal")
     model.script(contains="for ever", hang=True)
     cluster.apply(task("t", "mortal", input={"error_message": "for ever"}))
     cluster.wait_phase("t", "Running")
-    for pid in executor_pids(cluster.get("cagent", "mortal")["metadata"]["uid"]):
-        os.kill(pid, signal.SIGKILL)
+    kill_executor(ray_server.address, cluster.get("cagent", "mortal")["metadata"]["uid"])
     assert cluster.wait_phase("t", "Failed", 60.0)["reason"] == "ExecutorLost"
     status = wait_counted(cluster, "mortal", 1)
     assert (status["tasksSucceeded"], status["successRate"], status["tokens"]["total"]) == (0, 0, 0)
@@ -132,12 +133,12 @@ def test_a_task_that_nobody_answered_counts_too(cluster: Cluster, ray_head: RayH
 
 
 def test_an_agent_that_used_up_its_energy_begins_nothing_until_it_may(
-    cluster: Cluster, ray_head: RayHead, model: ScriptedModel
+    cluster: Cluster, ray_server: RayServer, model: ScriptedModel
 ) -> None:
     thought = len("scripted answer")
     bounded = {"budget": 2.5 * thought, "costPerCharacter": 1}
     spec = {"queue": {"maxConcurrentTasks": 1}, "energy": bounded}
-    cluster.apply(agent("tired", ray_head.address, model.url, **spec))
+    cluster.apply(agent("tired", ray_server.address, model.url, **spec))
     cluster.wait_ready("tired")
     cluster.apply(*[task(f"t{n}", "tired") for n in range(5)])
     status, message = cluster.wait_condition("tired", "Ready", "EnergyExhausted")
@@ -160,9 +161,9 @@ def test_an_agent_that_used_up_its_energy_begins_nothing_until_it_may(
 
 
 def test_the_model_is_told_of_the_agents_history_and_the_status_says_who_told(
-    cluster: Cluster, ray_head: RayHead, model: ScriptedModel
+    cluster: Cluster, ray_server: RayServer, model: ScriptedModel
 ) -> None:
-    cluster.apply(agent("old", ray_head.address, model.url))
+    cluster.apply(agent("old", ray_server.address, model.url))
     cluster.wait_ready("old")
     cluster.apply(task("first", "old"))
     first = cluster.wait_phase("first", "Succeeded")
@@ -186,8 +187,8 @@ def test_the_model_is_told_of_the_agents_history_and_the_status_says_who_told(
     )
 
 
-def test_kubectl_shows_how_many_succeeded(kubectl: Kubectl, cluster: Cluster, ray_head: RayHead) -> None:
-    cluster.apply(agent("shown", ray_head.address, "http://127.0.0.1:9"))
+def test_kubectl_shows_how_many_succeeded(kubectl: Kubectl, cluster: Cluster, ray_server: RayServer) -> None:
+    cluster.apply(agent("shown", ray_server.address, "http://127.0.0.1:9"))
     wait_counted(cluster, "shown", 0)
     header, row = kubectl("get", "cagent", "shown", "-o", "wide").splitlines()
     assert dict(zip(header.split(), row.split(), strict=True))["SUCCEEDED"] == "0"

@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 
 from servers.ports import free_ports
-from servers.ray_head import RayHead
 from support.builders.cognitive_objects import Cluster, agent, task
+from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
 
 
 def test_a_fallback_answers_with_the_agents_settings_and_its_own_key(
-    cluster: Cluster, ray_head: RayHead, model: ScriptedModel
+    cluster: Cluster, ray_server: RayServer, model: ScriptedModel
 ) -> None:
     cluster.kubectl("create", "secret", "generic", "second", "--from-literal=api-key=key-of-second")
     second = {"model": "second", "endpoint": model.url, "provider": "openai", "apiKeySecretRef": {"name": "second"}}
@@ -25,9 +25,9 @@ def test_a_fallback_answers_with_the_agents_settings_and_its_own_key(
     }
     down = f"http://127.0.0.1:{free_ports(1)[0]}"
     cluster.apply(
-        agent("careful", ray_head.address, down, llm=settings | {"fallbacks": [second]}), task("t", "careful")
+        agent("careful", ray_server.address, down, llm=settings | {"fallbacks": [second]}), task("t", "careful")
     )
-    folder = ray_head.secrets_directory / cluster.get("cagent", "careful")["metadata"]["uid"]
+    folder = ray_server.secrets_directory / cluster.get("cagent", "careful")["metadata"]["uid"]
     folder.mkdir()
     (folder / "llm-api-key-1").write_text("key-of-second")
     status, message = cluster.wait_condition("careful", "ModelReady", "FallbackAvailable")

@@ -1,7 +1,5 @@
 """Kill one part in the middle of twenty tasks: none is lost, no attempt runs twice."""
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +8,10 @@ import pytest
 from controlplane import ControlPlane, Kubectl
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
-from servers.ray_head import RayHead
 from support.builders.cognitive_objects import Cluster, agent, task
-from support.cluster.executor_processes import executor_pids
+from support.cluster.executor_processes import kill_executor
 from support.eventually import eventually
+from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
@@ -40,11 +38,11 @@ def operator(
 
 
 @pytest.fixture
-def busy(operator: OperatorProcess, ray_head: RayHead, kubectl: Kubectl, model: ScriptedModel) -> Iterator[Cluster]:
+def busy(operator: OperatorProcess, ray_server: RayServer, kubectl: Kubectl, model: ScriptedModel) -> Iterator[Cluster]:
     """Twenty tasks of half a second each, four at a time, a few of which are done."""
     cluster = Cluster(kubectl)
     retry = {"retryPolicy": {"maxRetries": 3, "backoffSeconds": 1}}
-    cluster.apply(agent("busy", ray_head.address, model.url, queue={"maxConcurrentTasks": 4}, taskDefaults=retry))
+    cluster.apply(agent("busy", ray_server.address, model.url, queue={"maxConcurrentTasks": 4}, taskDefaults=retry))
     cluster.wait_ready("busy")
     model.script(contains="twenty", delay_s=0.5)
     cluster.apply(*[task(f"t{n:02}", "busy", input={"error_message": f"twenty {n}"}) for n in range(TASKS)])
@@ -82,11 +80,8 @@ def test_the_broker_killed(busy: Cluster, broker: NatsServer, model: ScriptedMod
     assert len(model.executions) == recorded_attempts(busy)
 
 
-def test_the_executor_killed(busy: Cluster, model: ScriptedModel) -> None:
-    workers = executor_pids(busy.get("cagent", "busy")["metadata"]["uid"])
-    assert workers
-    for pid in workers:
-        os.kill(pid, signal.SIGKILL)
+def test_the_executor_killed(busy: Cluster, ray_server: RayServer, model: ScriptedModel) -> None:
+    kill_executor(ray_server.address, busy.get("cagent", "busy")["metadata"]["uid"])
     all_succeed(busy, 120.0)
     assert set(model.executions.values()) == {1}
     statuses = busy.tasks().values()
@@ -97,13 +92,13 @@ def test_the_executor_killed(busy: Cluster, model: ScriptedModel) -> None:
 
 
 def test_a_broker_that_is_away_is_named_and_waited_for(
-    broker: NatsServer, operator: OperatorProcess, ray_head: RayHead, kubectl: Kubectl, model: ScriptedModel
+    broker: NatsServer, operator: OperatorProcess, ray_server: RayServer, kubectl: Kubectl, model: ScriptedModel
 ) -> None:
     operator.stop()
     broker.stop()
     operator.resume()
     cluster = Cluster(kubectl)
-    cluster.apply(agent("patient", ray_head.address, model.url), task("t", "patient"))
+    cluster.apply(agent("patient", ray_server.address, model.url), task("t", "patient"))
     status, message = cluster.wait_condition("patient", "Ready", "BrokerUnreachable")
     assert status == "False"
     assert broker.url.removeprefix("nats://") in message

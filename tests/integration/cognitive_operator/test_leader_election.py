@@ -12,9 +12,10 @@ import pytest
 from controlplane import ControlPlane, Kubectl
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
-from servers.ray_head import RayHead
 from support.builders.cognitive_objects import Cluster, agent, task
+from support.cluster.api_client import ApiClient
 from support.eventually import eventually
+from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
@@ -62,19 +63,23 @@ def one_leads(operators: list[OperatorProcess]) -> OperatorProcess | None:
     return leading[0] if len(leading) == 1 else None
 
 
-def peers(kubectl: Kubectl) -> int:
-    return len(kubectl.json("get", "clusterkopfpeering", "pair").get("status", {}))
+def peers(api: ApiClient) -> int:
+    return len(api.get("/apis/kopf.dev/v1/clusterkopfpeerings/pair").get("status", {}))
 
 
 def test_one_works_and_the_other_takes_over_within_half_a_minute(
-    kubectl: Kubectl, pair: list[OperatorProcess], ray_head: RayHead, model: ScriptedModel
+    api: ApiClient,
+    kubectl: Kubectl,
+    pair: list[OperatorProcess],
+    ray_server: RayServer,
+    model: ScriptedModel,
 ) -> None:
     cluster = Cluster(kubectl)
-    eventually(lambda: peers(kubectl) == len(pair), 30.0, 0.5)
+    eventually(lambda: peers(api) == len(pair), 30.0, 0.5)
     time.sleep(AGREED_WITHIN_S)
     first = eventually(lambda: one_leads(pair), 20.0, 0.5)
     (second,) = [operator for operator in pair if operator is not first]
-    cluster.apply(agent("peered", ray_head.address, model.url), task("before", "peered"))
+    cluster.apply(agent("peered", ray_server.address, model.url), task("before", "peered"))
     cluster.wait_phase("before", "Succeeded", 60.0)
     assert one_leads(pair) is first
     model.script(contains="through", delay_s=3.0)

@@ -31,7 +31,7 @@ def child(cluster: Cluster, name: str) -> dict[str, Any]:
     def made() -> dict[str, Any]:
         uid = cluster.get("cagent", name)["metadata"]["uid"]
         selector = f"cognitive.seedcore.io/agent-uid={uid}"
-        found: list[dict[str, Any]] = cluster.kubectl.json("get", "raycluster", "-l", selector)["items"]
+        found = cluster.items("raycluster", selector)
         assert len(found) == 1
         return found[0]
 
@@ -82,7 +82,7 @@ def test_without_kuberay_the_agent_says_so_until_it_is_installed(
         assert live["metadata"]["name"] in message
         cluster.wait_condition("guest", "RayReady", "RayClusterNotFound")
         cluster.kubectl("delete", "cagent", "early", "guest", "--timeout=30s")
-    assert cluster.kubectl.json("get", "cagent")["items"] == []
+    assert cluster.items("cagent") == []
 
 
 @pytest.mark.usefixtures("kuberay")
@@ -134,7 +134,7 @@ def test_an_idle_cluster_is_put_to_rest_woken_up_changed_and_deleted(cluster: Cl
     eventually(lambda: is_so(False, "runtime:2"), 20.0, 0.2)
     assert child(cluster, "life")["metadata"]["generation"] == 4
     cluster.kubectl("delete", "cagent", "life", "--timeout=30s")
-    eventually(lambda: not cluster.kubectl.json("get", "raycluster")["items"], 20.0, 0.2)
+    eventually(lambda: not cluster.items("raycluster"), 20.0, 0.2)
 
 
 @pytest.mark.usefixtures("kuberay")
@@ -148,7 +148,7 @@ def test_a_cluster_of_that_name_which_is_somebody_elses_is_left_alone(cluster: C
     began = time.monotonic()
     cluster.kubectl("delete", "cagent", "late", "--timeout=30s")
     assert time.monotonic() - began < 30
-    assert cluster.kubectl.json("get", "raycluster", name)["metadata"]["name"] == name
+    assert cluster.get("raycluster", name)["metadata"]["name"] == name
 
 
 @pytest.mark.usefixtures("kuberay")
@@ -161,4 +161,4 @@ def test_an_agent_that_moves_to_another_ray_leaves_no_cluster_behind(
     patch = json.dumps({"spec": {"ray": {"cluster": None, "address": address}}})
     cluster.kubectl("patch", "cagent", "mover", "--type=merge", "-p", patch)
     cluster.wait_ready("mover")
-    eventually(lambda: not cluster.kubectl.json("get", "raycluster")["items"], 20.0, 0.2)
+    eventually(lambda: not cluster.items("raycluster"), 20.0, 0.2)

@@ -11,9 +11,9 @@ import pytest
 from cognitive_operator.adapters.nats.accounts import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
 from controlplane import ControlPlane
 from servers.operator import OperatorProcess, OperatorSettings
-from servers.ray_head import RayHead
 from support.builders.cognitive_objects import Cluster, agent, task
 from support.eventually import eventually
+from support.ray_double.server import RayServer
 from support.servers.nats_accounts import full_resolver, serve
 from support.servers.scripted_model import ScriptedModel
 
@@ -54,7 +54,7 @@ class Kubelet:
 
     def _run(self) -> None:
         while not self._ending.wait(0.2):
-            for secret in self._cluster.kubectl.json("get", "secrets", "-l", UID_LABEL)["items"]:
+            for secret in self._cluster.items("secret", UID_LABEL):
                 path = self._folder / secret["metadata"]["labels"][UID_LABEL] / "nats.creds"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(base64.b64decode(secret["data"]["nats.creds"]))
@@ -62,8 +62,7 @@ class Kubelet:
 
 def secrets_of(cluster: Cluster, name: str) -> list[dict[str, Any]]:
     uid = cluster.get("cagent", name)["metadata"]["uid"]
-    found: list[dict[str, Any]] = cluster.kubectl.json("get", "secrets", "-l", f"{UID_LABEL}={uid}")["items"]
-    return found
+    return cluster.items("secret", f"{UID_LABEL}={uid}")
 
 
 def secret_of(cluster: Cluster, name: str) -> dict[str, Any]:
@@ -75,14 +74,14 @@ def test_agents_work_with_the_credentials_of_their_secret_alone(
     accounting_operator: OperatorProcess,
     control_plane: ControlPlane,
     namespace: str,
-    ray_head: RayHead,
+    ray_server: RayServer,
     model: ScriptedModel,
 ) -> None:
     cluster = Cluster(control_plane.kubectl.within(namespace))
-    with Kubelet(cluster, ray_head.secrets_directory):
+    with Kubelet(cluster, ray_server.secrets_directory):
         cluster.apply(
-            agent("warm", ray_head.address, model.url),
-            agent("jobs", ray_head.address, model.url, execution={"mode": "Job"}),
+            agent("warm", ray_server.address, model.url),
+            agent("jobs", ray_server.address, model.url, execution={"mode": "Job"}),
         )
         for name in ("warm", "jobs"):
             cluster.wait_ready(name)
@@ -101,7 +100,7 @@ def test_agents_work_with_the_credentials_of_their_secret_alone(
         same = secret_of(cluster, "warm")["metadata"]
         assert same["resourceVersion"] == secret["metadata"]["resourceVersion"], "good credentials were replaced"
         cluster.kubectl("delete", "cagent", "--all", "--timeout=40s")
-        eventually(lambda: not cluster.kubectl.json("get", "secrets", "-l", UID_LABEL)["items"], 60)
+        eventually(lambda: not cluster.items("secret", UID_LABEL), 60)
 
 
 def test_a_secret_of_that_name_that_is_anothers_is_told(
@@ -116,7 +115,7 @@ def test_a_secret_of_that_name_that_is_anothers_is_told(
 
     status, message = cluster_alone.wait_condition("first", "Ready", "NameTaken")
     assert (status, name in message) == ("False", True)
-    assert "nats.creds" not in cluster_alone.kubectl.json("get", "secret", name)["data"]
+    assert "nats.creds" not in cluster_alone.get("secret", name)["data"]
     cluster_alone.kubectl("delete", "cagent", "--all", "--timeout=60s")
 
 

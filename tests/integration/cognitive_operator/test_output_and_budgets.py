@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from servers.operator import OperatorProcess
-from servers.ray_head import RayHead
 from support.builders.cognitive_objects import Cluster, agent, task
 from support.eventually import eventually
+from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
@@ -25,7 +25,7 @@ def answer(output: Any) -> str:
     return json.dumps(GOOD | {"output": output})
 
 
-TOLD = {"memory": {}}
+TOLD: dict[str, Any] = {"memory": {}}
 """Nothing of the worker's own memory, so that a question costs the same each time."""
 
 
@@ -84,7 +84,7 @@ def test_a_task_that_passes_its_budget_ends_and_keeps_its_thought(home: Cluster,
 
 def test_a_budget_goes_over_all_attempts(home: Cluster, model: ScriptedModel) -> None:
     model.script(contains="never JSON", content="no JSON " * 100)
-    question = {"input": named("never JSON"), "context": TOLD}
+    question: dict[str, Any] = {"input": named("never JSON"), "context": TOLD}
     home.apply(task("free", "thinker", retryPolicy={"maxRetries": 0}, **question))
     once = home.wait_phase("free", "Failed")["usage"]["totalTokens"]
     model.reset()
@@ -108,10 +108,10 @@ def counted(cluster: Cluster, name: str, total: int) -> None:
 
 
 def test_an_agent_waits_for_another_day_when_its_tokens_are_used_up(
-    cluster: Cluster, ray_head: RayHead, model: ScriptedModel, operator_process: OperatorProcess
+    cluster: Cluster, ray_server: RayServer, model: ScriptedModel, operator_process: OperatorProcess
 ) -> None:
     spec = {"queue": {"maxConcurrentTasks": 1}, "budget": {"tokensPerDay": 1}}
-    cluster.apply(agent("daily", ray_head.address, model.url, **spec))
+    cluster.apply(agent("daily", ray_server.address, model.url, **spec))
     cluster.wait_ready("daily")
     cluster.apply(task("first", "daily"), task("second", "daily"))
     first = cluster.wait_phase("first", "Succeeded")

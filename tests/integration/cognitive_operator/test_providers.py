@@ -2,19 +2,19 @@
 
 import pytest
 
-from servers.ray_head import RayHead
 from support.builders.cognitive_objects import Cluster, agent, task
+from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.integration
 DATE = "2024-10-21"
 
 
-def test_azure_from_the_manifest_to_the_call(cluster: Cluster, ray_head: RayHead, model: ScriptedModel) -> None:
+def test_azure_from_the_manifest_to_the_call(cluster: Cluster, ray_server: RayServer, model: ScriptedModel) -> None:
     cluster.kubectl("create", "secret", "generic", "azure", "--from-literal=api-key=key-of-azure")
     llm = {"provider": "azure", "apiVersion": DATE, "apiKeySecretRef": {"name": "azure"}}
-    cluster.apply(agent("deployed", ray_head.address, model.url, llm=llm), task("t", "deployed"))
-    folder = ray_head.secrets_directory / cluster.get("cagent", "deployed")["metadata"]["uid"]
+    cluster.apply(agent("deployed", ray_server.address, model.url, llm=llm), task("t", "deployed"))
+    folder = ray_server.secrets_directory / cluster.get("cagent", "deployed")["metadata"]["uid"]
     folder.mkdir()
     (folder / "llm-api-key").write_text("key-of-azure")
     assert "/openai/models lists" in cluster.wait_condition("deployed", "ModelReady", "Available")[1]

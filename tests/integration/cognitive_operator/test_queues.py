@@ -11,9 +11,9 @@ import pytest
 from controlplane import ControlPlane
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
-from servers.ray_head import RayHead
 from support.builders.cognitive_objects import Cluster, agent, task
 from support.eventually import eventually
+from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("without_operator"), pytest.mark.timeout(120)]
@@ -38,13 +38,13 @@ def bounded(
 
 @pytest.fixture(scope="module")
 def pair(
-    control_plane: ControlPlane, bounded: OperatorProcess, ray_head: RayHead, model_server: ScriptedModel
+    control_plane: ControlPlane, bounded: OperatorProcess, ray_server: RayServer, model_server: ScriptedModel
 ) -> Cluster:
     """A namespace with two ready agents on one Ray: ``heavy`` has three turns for each of ``light``."""
     control_plane.kubectl("create", "namespace", "queues")
     cluster = Cluster(control_plane.kubectl.within("queues"))
     for name, weight in (("heavy", 3), ("light", 1)):
-        cluster.apply(agent(name, ray_head.address, model_server.url, queue={"weight": weight}))
+        cluster.apply(agent(name, ray_server.address, model_server.url, queue={"weight": weight}))
     cluster.wait_ready("heavy")
     cluster.wait_ready("light")
     return cluster
@@ -123,10 +123,10 @@ def test_a_higher_priority_overtakes_and_positions_say_so(
 
 
 def test_a_full_queue_refuses_and_a_restarted_operator_refuses_nobody_else(
-    pair: Cluster, model: ScriptedModel, bounded: OperatorProcess, ray_head: RayHead
+    pair: Cluster, model: ScriptedModel, bounded: OperatorProcess, ray_server: RayServer
 ) -> None:
     queue = {"maxConcurrentTasks": 2, "maxQueuedTasks": 3}
-    pair.apply(agent("small", ray_head.address, model.url, queue=queue))
+    pair.apply(agent("small", ray_server.address, model.url, queue=queue))
     pair.wait_ready("small")
     model.script(contains="small", delay_s=6.0)
     names = [f"small-{n}" for n in range(8)]

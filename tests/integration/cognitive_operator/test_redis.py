@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from servers.ray_head import RayHead
 from servers.redis import RedisServer
 from support.builders.cognitive_objects import Cluster, agent, task
 from support.cluster.ray_submissions import RaySubmissions
+from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.integration
@@ -23,26 +23,26 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.mark.timeout(240)
 def test_limits_and_cache_in_redis(
-    cluster: Cluster, ray_head: RayHead, model: ScriptedModel, redis: RedisServer
+    cluster: Cluster, ray_server: RayServer, model: ScriptedModel, redis: RedisServer
 ) -> None:
     llm = {
         "rateLimit": {"requestsPerMinute": 3, "backend": "Redis"},
         "cache": {"enabled": True, "backend": "Redis"},
         "redisSecretRef": {"name": "redis"},
     }
-    cluster.apply(agent("counted", ray_head.address, model.url, llm=llm, execution={"workers": 2}))
+    cluster.apply(agent("counted", ray_server.address, model.url, llm=llm, execution={"workers": 2}))
     assert "spec.llm.redisSecretRef" in cluster.wait_condition("counted", "ModelReady", "SecretNotFound")[1]
     cluster.kubectl("create", "secret", "generic", "redis", f"--from-literal=redis-url={redis.url}")
     cluster.wait_condition("counted", "ExecutorReady", "CredentialsNotMounted")
-    folder = ray_head.secrets_directory / cluster.get("cagent", "counted")["metadata"]["uid"]
+    folder = ray_server.secrets_directory / cluster.get("cagent", "counted")["metadata"]["uid"]
     folder.mkdir()
     (folder / "redis-url").write_text(redis.url)
     cluster.wait_ready("counted")
     executor = cluster.get("cagent", "counted")["status"]["executor"]["submissionId"]
 
     def ask(name: str, question: str, timeout_s: int = 8) -> None:
-        question = {"error_message": question}
-        cluster.apply(task(name, "counted", input=question, timeoutSeconds=timeout_s, retryPolicy=NO_RETRY))
+        given = {"error_message": question}
+        cluster.apply(task(name, "counted", input=given, timeoutSeconds=timeout_s, retryPolicy=NO_RETRY))
 
     for number in range(3):
         ask(f"t{number}", f"failure {number}")
@@ -67,7 +67,7 @@ def test_limits_and_cache_in_redis(
     assert "no model was called uncounted" in status["message"]
     assert len(model.requests) == 3
     seen = cluster.kubectl("get", "cagent,ctask", "-o", "yaml")
-    jobs = RaySubmissions(ray_head.address)
+    jobs = RaySubmissions(ray_server.address)
     logs = jobs.logs(executor) + jobs.logs(status["attempts"][0]["submissionId"])
     assert "LedgerLost" in logs
     assert redis.password not in seen + logs

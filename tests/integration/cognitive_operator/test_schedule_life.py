@@ -24,8 +24,7 @@ def schedule(name: str, says: str, **spec: Any) -> dict[str, Any]:
 
 def runs_of(cluster: Cluster, name: str) -> list[dict[str, Any]]:
     selector = f"cognitive.seedcore.io/schedule={name}"
-    items: list[dict[str, Any]] = cluster.kubectl.json("get", "ctask", "-l", selector)["items"]
-    return items
+    return cluster.items("ctask", selector)
 
 
 def make_due(cluster: Cluster, name: str) -> None:
@@ -87,7 +86,7 @@ def test_forbid_suspend_and_limits(home: Cluster, model: ScriptedModel) -> None:
     make_due(home, "one-by-one")
     eventually(lambda: model.in_flight == 1, 20.0)
     home.kubectl("patch", "csched", "one-by-one", "--type=merge", "-p", '{"spec":{"schedule":"0 0 3 1 *"}}')
-    eventually(lambda: "AlreadyActive" in home.kubectl("get", "events"), 10.0)
+    eventually(lambda: "AlreadyActive" in {event["reason"] for event in home.items("event")}, 10.0)
     assert len(runs_of(home, "one-by-one")) == 1
     eventually(lambda: totals(home, "one-by-one").get("succeeded") == 2, 30.0)
     eventually(lambda: len(runs_of(home, "one-by-one")) == 1, 10.0)

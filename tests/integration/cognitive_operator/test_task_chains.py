@@ -1,6 +1,7 @@
 """Tasks that depend on each other: order, results as input, ends that spread, cycles, restarts."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ LARGE = json.dumps({"thought": "t", "proposed_solution": LONG, "confidence_score
 
 def link(name: str, *needs: dict[str, str], says: str = "", agent: str = "thinker") -> dict[str, Any]:
     """Return a task that depends on others; ``says`` is what its prompt can be told by."""
-    depends_on = {"dependsOn": list(needs)} if needs else {}
+    depends_on: dict[str, Any] = {"dependsOn": list(needs)} if needs else {}
     return task(name, agent, input={"error_message": says or f"<{name}>"}, **depends_on)
 
 
@@ -102,6 +103,10 @@ def test_a_cycle_is_named_and_fails_all_its_members(cluster: Cluster, home: Clus
 
 
 @pytest.mark.timeout(240)
+def waits(cluster: Cluster, name: str) -> bool:
+    return cluster.status(name).get("reason") == "WaitingForDependency"
+
+
 def test_chains_go_on_after_a_restart(
     home: Cluster, model: ScriptedModel, operator_process: OperatorProcess, control_plane: ControlPlane
 ) -> None:
@@ -109,7 +114,7 @@ def test_chains_go_on_after_a_restart(
     model.script(contains="<endless>", hang=True)
     home.apply(link("slowly"), link("later", need("slowly")), link("endless"), link("bereft", need("endless")))
     for name in ("later", "bereft"):
-        eventually(lambda name=name: home.status(name).get("reason") == "WaitingForDependency", 15.0)
+        eventually(partial(waits, home, name), 15.0)
     operator_process.kill()
     home.kubectl("delete", "ctask", "endless", "--timeout=10s")
     operator_process.resume()

@@ -7,9 +7,9 @@ import pytest
 from controlplane import ControlPlane
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
-from servers.ray_head import RayHead
 from support.builders.cognitive_objects import Cluster, agent, task
 from support.eventually import eventually
+from support.ray_double.server import RayServer
 from support.servers.otlp_collector import OtlpCollector, Span
 from support.servers.scripted_model import ScriptedModel
 
@@ -39,14 +39,14 @@ def tracing_operator(
 
 @pytest.fixture(scope="module")
 def traced(
-    control_plane: ControlPlane, tracing_operator: OperatorProcess, ray_head: RayHead, model_server: ScriptedModel
+    control_plane: ControlPlane, tracing_operator: OperatorProcess, ray_server: RayServer, model_server: ScriptedModel
 ) -> Iterator[Cluster]:
     """A namespace of an operator that traces, with an agent of each mode."""
     control_plane.kubectl("create", "namespace", "traced")
     cluster = Cluster(control_plane.kubectl.within("traced"))
     cluster.apply(
-        agent("warm", ray_head.address, model_server.url),
-        agent("jobs", ray_head.address, model_server.url, execution={"mode": "Job"}),
+        agent("warm", ray_server.address, model_server.url),
+        agent("jobs", ray_server.address, model_server.url, execution={"mode": "Job"}),
     )
     cluster.wait_ready("warm")
     cluster.wait_ready("jobs")

@@ -53,7 +53,7 @@ def test_an_agent_gets_its_defaults(home: Namespace) -> None:
 
 
 def test_an_agent_keeps_what_it_says_beside_the_defaults(home: Namespace) -> None:
-    given = {"taskDefaults": {"retryPolicy": {"maxRetries": 0}}, "execution": {"mode": "Job"}}
+    given: dict[str, Any] = {"taskDefaults": {"retryPolicy": {"maxRetries": 0}}, "execution": {"mode": "Job"}}
     assert home.stored(agent(**given)) == defaulted(agent(**given)["spec"], part("CognitiveAgent", "spec"))
 
 
@@ -128,7 +128,8 @@ def test_other_spellings_and_shapes_of_the_seeds(home: Namespace, kind_of: str, 
 
 def test_any_json_is_stored_as_it_came(home: Namespace) -> None:
     given = INPUTS["FailureAnalysis"] | {"agent_state": ANY_JSON, "undeclared": ANY_JSON}
-    more = {"context": {"memory": ANY_JSON, "energy": {"x": None}}, "constraints": {"language": "de", "more": ANY_JSON}}
+    context = {"memory": ANY_JSON, "energy": {"x": None}}
+    more: dict[str, Any] = {"context": context, "constraints": {"language": "de", "more": ANY_JSON}}
     assert home.stored(task(input=given, **more)) == task(input=given, **more)["spec"]
     home.patch("CognitiveTask", "why/status", {"status": {"phase": "Running"}})
     assert home.get("CognitiveTask", "why")["spec"] == task(input=given, **more)["spec"]

@@ -272,7 +272,8 @@ def test_a_task_that_cannot_be_understood(default: Namespace, manifest: Manifest
 @pytest.mark.parametrize("url", NO_URLS)
 def test_an_address_that_is_no_url(default: Namespace, field: tuple[str, str], url: str) -> None:
     half, name = field
-    message = default.refusal(agent(**{half: {name: url}}))
+    spec: dict[str, Any] = {half: {name: url}}
+    message = default.refusal(agent(**spec))
     assert f"spec.{half}.{name} must be a URL such as http://" in message
 
 
@@ -280,7 +281,8 @@ def test_an_address_that_is_no_url(default: Namespace, field: tuple[str, str], u
 @pytest.mark.parametrize("url", WITH_SECRETS)
 def test_an_address_with_a_password(default: Namespace, field: tuple[str, str], url: str) -> None:
     half, name = field
-    message = default.refusal(agent(**{half: {name: url}}))
+    spec: dict[str, Any] = {half: {name: url}}
+    message = default.refusal(agent(**spec))
     assert f"spec.{half}.{name} must not hold a user or a password" in message
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from controlplane import ControlPlane, Kubectl
 from controlplane.binaries import find_programs
-from demo.kept import load_kept
+from demo.running import load_running_demo
 from support.servers.scripted_model import ScriptedModel
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.ray_extended, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[3]
 KEY = "sk-not-to-be-seen"
 
@@ -60,8 +60,8 @@ def test_all_examples_succeed_and_what_is_kept_runs_until_it_is_told_to_stop(dem
     _, _, kubeconfig = done.stdout.partition("export KUBECONFIG=")
     kubectl = Kubectl(find_programs()["kubectl"], Path(kubeconfig.split()[0]), "default")
     assert len(kubectl.json("get", "ctask")["items"]) == 6
-    assert "an earlier demo still runs" in demo().stderr
-    kept = load_kept(demo.directory / "running.json")
+    assert "an earlier demo is still running" in demo().stderr
+    kept = load_running_demo(demo.directory / "running.json")
     assert kept is not None
     assert demo("down").returncode == 0
     assert not kept.is_running
@@ -94,6 +94,6 @@ def test_a_failed_task_makes_the_demo_fail_and_leaves_nothing_running(
     done = demo("--examples", str(tmp_path))
     assert done.returncode == 1, done.stdout + done.stderr
     assert re.findall(r"^cognitivetask\S+/(\S+) +(\S+) ", done.stdout, re.MULTILINE) == [("doomed", "Failed")]
-    assert "Stopping everything: done" in done.stderr
+    assert "Stopping all components: done" in done.stderr
     assert not (demo.directory / "running.json").exists()
     assert not (demo.directory / "control-plane").exists()

@@ -6,12 +6,23 @@ from dataclasses import replace
 from typing import Any
 
 from controlplane import Kubectl
-from support.cluster.api_client import proxied
+from support.cluster.api_client import ApiClient, proxied
 from support.cluster.ray_submissions import RaySubmissions
 from support.eventually import eventually
 
 API_VERSION = "cognitive.seedcore.io/v1alpha1"
-PLURALS = {"cagent": "cognitiveagents", "ctask": "cognitivetasks", "csched": "cognitiveschedules"}
+COLLECTIONS = {
+    "cagent": (f"apis/{API_VERSION}", "cognitiveagents"),
+    "ctask": (f"apis/{API_VERSION}", "cognitivetasks"),
+    "csched": (f"apis/{API_VERSION}", "cognitiveschedules"),
+    "raycluster": ("apis/ray.io/v1", "rayclusters"),
+    "deployment": ("apis/apps/v1", "deployments"),
+    "service": ("api/v1", "services"),
+    "secret": ("api/v1", "secrets"),
+    "event": ("api/v1", "events"),
+    "persistentvolumeclaim": ("api/v1", "persistentvolumeclaims"),
+}
+"""Group with version, and plural, by the name of a kind that kubectl takes."""
 INPUTS: dict[str, dict[str, Any]] = {
     "FailureAnalysis": {"error_message": "pod web-0: OOMKilled"},
     "TaskPlanning": {"task_description": "move the database to another zone"},
@@ -67,7 +78,13 @@ class Cluster:
         Raises:
             ApiError: There is none.
         """
-        return self._read(f"{PLURALS[kind]}/{name}")
+        return self._api.get(f"{self._path(kind)}/{name}")
+
+    def items(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
+        """Return the objects of a kind that have some labels."""
+        query = {"labelSelector": selector} if selector else {}
+        found: list[dict[str, Any]] = self._api.get(self._path(kind), **query)["items"]
+        return found
 
     def status(self, name: str) -> dict[str, Any]:
         """Return the status of a task."""
@@ -76,8 +93,7 @@ class Cluster:
 
     def tasks(self) -> dict[str, dict[str, Any]]:
         """Return the status of every task."""
-        items = self._read(PLURALS["ctask"])["items"]
-        return {item["metadata"]["name"]: item.get("status", {}) for item in items}
+        return {item["metadata"]["name"]: item.get("status", {}) for item in self.items("ctask")}
 
     def wait_phase(self, name: str, phase: str, timeout_s: float = 30.0) -> dict[str, Any]:
         """Wait until a task is in a phase and return its status."""
@@ -123,6 +139,10 @@ class Cluster:
                     error.add_note(RaySubmissions(address).told(found["metadata"]["uid"]))
             raise
 
-    def _read(self, path: str) -> dict[str, Any]:
-        api = proxied(replace(self.kubectl, namespace=None))
-        return api.get(f"/apis/{API_VERSION}/namespaces/{self.kubectl.namespace}/{path}")
+    @property
+    def _api(self) -> ApiClient:
+        return proxied(replace(self.kubectl, namespace=None))
+
+    def _path(self, kind: str) -> str:
+        version, plural = COLLECTIONS[kind]
+        return f"/{version}/namespaces/{self.kubectl.namespace}/{plural}"

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from threading import Lock
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -59,10 +60,11 @@ class Request:
 
 
 class ApiClient:
-    """Sends requests over one connection, which it opens again after the server has closed it."""
+    """Sends requests one at a time over one connection, which it opens again after the server has closed it."""
 
     def __init__(self, connection: HTTPConnection) -> None:
         self._connection = connection
+        self._lock = Lock()
 
     @classmethod
     def of_plane(cls, plane: ControlPlane) -> "ApiClient":
@@ -79,7 +81,8 @@ class ApiClient:
         Raises:
             ApiError: The API server refuses it, or the object does not exist.
         """
-        answer, content = self._send(request)
+        with self._lock:
+            answer, content = self._send(request)
         if answer.status >= 300:
             raise ApiError(request, answer.status, _message(content))
         found: Body = json.loads(content)

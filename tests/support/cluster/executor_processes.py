@@ -1,12 +1,31 @@
 """The processes of an agent's executor on this machine, for tests that kill them."""
 
+import os
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
+
+from support.cluster.ray_submissions import RaySubmissions
 
 
 def executor_pids(agent_uid: str) -> list[int]:
-    """Return the process ids of the executor's job and of its workers."""
+    """Return the process ids of the executor's job and of its workers on a real head."""
     return _pids_of(f"cognitive_runtime executor .*{agent_uid}") + _actor_pids("WorkerActor", f"ca-{agent_uid}-")
+
+
+def kill_executor(address: str, agent_uid: str) -> None:
+    """End an agent's executor and its workers by SIGKILL, on a real head or on the double.
+
+    Raises:
+        AssertionError: The agent has no executor that runs.
+    """
+    jobs = [job for job in RaySubmissions(address).jobs() if job["submission_id"].startswith(f"ca-{agent_uid}-")]
+    drivers = {int(job["driver_info"]["pid"]) for job in jobs if job["status"] == "RUNNING" and job["driver_info"]}
+    assert drivers, f"agent {agent_uid}: no executor runs on {address}"
+    for pid in drivers | set(executor_pids(agent_uid)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def actor_pid(actor: str, submission_id: str) -> int:

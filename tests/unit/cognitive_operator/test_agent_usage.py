@@ -64,7 +64,8 @@ class Desk:
     def __init__(self, *messages: RetainedResponse, task: dict[str, Any] | None = None) -> None:
         self.index, self.broker, self.kube = Index(), Broker(list(messages)), Kube()
         kube: Any = self.kube
-        self.accountant = UsageCounter(self.index, kube, self.broker, MASTER, lambda: "2026-11-21")
+        responses: Any = self.broker
+        self.accountant = UsageCounter(self.index, kube, responses, MASTER, lambda: "2026-11-21")
         if task is not None:
             self.index.upsert_task(task, 0.0)
 

@@ -26,7 +26,7 @@ from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 from support.builders.operator_objects import AGENT_UID, agent_body
 
-OWN = {"ray": {"cluster": {}}}
+OWN: dict[str, Any] = {"ray": {"cluster": {}}}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from cognitive_operator.plan.leader import Candidate
 from cognitive_operator.reconcile import leader
 from cognitive_operator.reconcile.leader import LeaderElection
 from support.builders.operator_objects import NOW, agent_body
+from support.eventually import eventually_async
 
 ME = Candidate("me", 5)
 MINE = {"me": {"priority": 5, "lifetime": 20, "lastseen": NOW}}
@@ -66,9 +67,10 @@ class Peers:
 
 
 async def until(predicate: Callable[[], bool]) -> None:
-    async with asyncio.timeout(2.0):
-        while not predicate():
-            await asyncio.sleep(0.001)
+    async def answer() -> bool:
+        return predicate()
+
+    await eventually_async(answer, 2.0, 0.001)
 
 
 @pytest.fixture

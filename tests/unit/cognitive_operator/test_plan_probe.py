@@ -11,8 +11,8 @@ from cognitive_operator.status.conditions import Condition
 from support.builders.operator_objects import agent_body
 
 INTERVALS = ProbeIntervals(ready_s=30.0, not_ready_s=5.0, child_s=2.0)
-OWN_RAY = {"ray": {"cluster": {}}}
-OWN_MODEL = {"llm": {"provider": "vllm", "model": "m", "vllm": {}}}
+OWN_RAY: dict[str, Any] = {"ray": {"cluster": {}}}
+OWN_MODEL: dict[str, Any] = {"llm": {"provider": "vllm", "model": "m", "vllm": {}}}
 TRUE = Condition.true(AgentCondition.RAY_READY, Reason.AVAILABLE, "It answers.")
 FALSE = Condition.false(AgentCondition.RAY_READY, Reason.RAY_STARTING, "It starts.")
 RESTS = Condition.false(AgentCondition.MODEL_READY, Reason.SUSPENDED, "It rests.")

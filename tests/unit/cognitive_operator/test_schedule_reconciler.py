@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.api.runs import Run
+from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule
 from cognitive_operator.errors import ApiUnavailableError, ConflictError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.plan.schedule import LOOK_AGAIN_S, plan_schedule, surplus
@@ -42,9 +42,9 @@ def at(clock: str, *, day: int = 21) -> datetime:
     return datetime.fromisoformat(f"2026-11-{day}T{clock}+00:00")
 
 
-def run(scheduled: datetime, phase: str | None = None) -> Run:
+def run(scheduled: datetime, phase: str | None = None) -> ScheduleRun:
     minutes = int(scheduled.timestamp()) // 60
-    return Run(f"uid-{minutes}", f"scan-{minutes}", "1", scheduled, phase)
+    return ScheduleRun(f"uid-{minutes}", f"scan-{minutes}", "1", scheduled, phase)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ class Cluster:
 
     def finish(self, name: str, phase: str = "Succeeded") -> None:
         self.version += 1
-        status = {"phase": phase, "reason": phase, "finishedAt": self.now()}
+        status: dict[str, Any] = {"phase": phase, "reason": phase, "finishedAt": self.now()}
         status |= {"usage": {"totalTokens": 100}, "energy": {"delta": 0.25}}
         task = self.tasks[name]
         self.tasks[name] = task | {
@@ -220,7 +220,7 @@ class Operator:
         synced.set()
         port: Any = cluster
         self.schedules = ScheduleReconciler(SchedulePorts(port, port, port), self.index, self._upsert_task, synced)
-        self.schedules._queue.add = lambda _: None  # type: ignore[method-assign]
+        self.schedules._queue.add = lambda key: None  # type: ignore[method-assign]
         self.watch()
 
     def _upsert_task(self, body: dict[str, Any]) -> None:

@@ -95,7 +95,7 @@ def test_when_nothing_works_the_message_says_what_to_install(home: Path, monkeyp
     use(
         monkeypatch,
         Source(error=EnvtestError("cannot read the index")),
-        Source(error=GoBuildError("there is no `go` on the PATH")),
+        Source(error=GoBuildError("`go` is not on the PATH")),
     )
     with pytest.raises(ServerMissingError) as caught:
         binaries.find_programs(["etcd"])
@@ -103,9 +103,9 @@ def test_when_nothing_works_the_message_says_what_to_install(home: Path, monkeyp
     assert message.startswith("cannot get etcd. Tried:")
     for part in (
         "KUBEBUILDER_ASSETS: is not set",
-        f"the cache: {programs_directory()} does not hold them",
+        f"the cache: {programs_directory()} does not contain them",
         "the envtest archive: cannot read the index",
-        "go build: there is no `go` on the PATH",
+        "go build: `go` is not on the PATH",
         "Install Go 1.26.0 or newer",
     ):
         assert part in message

@@ -9,7 +9,7 @@ from controlplane.platforms import KUBERNETES_VERSION, PROGRAMS
 def test_no_go_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(gobuild, "INSTALL_DIRECTORIES", ())
-    with pytest.raises(gobuild.GoBuildError, match="there is no `go`"):
+    with pytest.raises(gobuild.GoBuildError, match="`go` is not on the PATH"):
         gobuild.find_go()
 
 

@@ -53,7 +53,7 @@ def test_names_and_flags_come_from_the_environment(docker: Path, monkeypatch: py
 
 def test_no_docker_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DockerError, match="there is no `docker`"):
+    with pytest.raises(DockerError, match="`docker` is not on the PATH: install docker"):
         build(tmp_path, "Dockerfile", "x", [])
 
 

@@ -12,10 +12,11 @@ from kind_demo.kind import Kind, find_kind
 from kind_demo.kuberay import ensure_kuberay
 from kind_demo.manifests import agent_manifest, of_agent
 from kind_demo.programs import check_programs
-from kind_demo.readiness import DEADLINE_S, HOPELESS_S, Watcher
+from kind_demo.readiness import DEADLINE_S, IMAGE_PULL_TIMEOUT_S, ReadinessMonitor
 from kind_demo.release import chart_values
 from kind_demo.settings import settings_from
 from support.builders.crd_schema import examples, part, strict
+from support.fakes.clock import FakeClock
 
 PULL = """Creating cluster "cognitive" ...
 ERROR: failed to create cluster: failed to pull image "kindest/node:v1.36.0": \
@@ -59,7 +60,9 @@ def test_a_docker_that_does_not_answer_is_no_docker(bare: Path) -> None:
     for name in ("kubectl", "kind", "go"):
         program(bare / name)
     program(bare / "docker", "#!/bin/sh\necho no daemon >&2; exit 1\n")
-    with pytest.raises(KindDemoError, match=r"^missing:\n  - a docker that answers: start it \(it says: no daemon\)$"):
+    with pytest.raises(
+        KindDemoError, match=r"^missing:\n  - a running docker daemon: start it \(docker's error: no daemon\)$"
+    ):
         check_programs(settings_from({}))
 
 
@@ -74,7 +77,7 @@ def test_a_node_image_that_cannot_be_pulled_is_told_with_what_to_do(bare: Path) 
     with pytest.raises(KindDemoError) as caught:
         kind.create(None)
     for words in (
-        "docker cannot pull the image of kind's node",
+        "docker cannot pull kind's node image",
         "kindest/node:v1.36.0",
         "KIND_NODE_IMAGE=",
         "CONTEXT=",
@@ -84,7 +87,7 @@ def test_a_node_image_that_cannot_be_pulled_is_told_with_what_to_do(bare: Path) 
 
 def test_another_trouble_of_kind_is_told_as_it_is(bare: Path) -> None:
     kind = Kind(program(bare / "kind", FAKE_KIND.format(said="no space left", code=1)), "cognitive")
-    with pytest.raises(KindDemoError, match=r"could not make the cluster 'cognitive':\nno space left$"):
+    with pytest.raises(KindDemoError, match=r"could not create the cluster 'cognitive':\nno space left$"):
         kind.create(None)
 
 
@@ -102,7 +105,7 @@ def test_the_cluster_and_its_node_are_as_chosen(bare: Path, monkeypatch: pytest.
 def test_without_a_cluster_there_is_nothing_to_delete(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program(bare / "kind", FAKE_KIND.format(said="", code=0))
     assert kind_demo.down(settings_from({})) == 0
-    assert capsys.readouterr().out == "kind-demo: there is no cluster 'cognitive'\n"
+    assert capsys.readouterr().out == "kind-demo: the cluster 'cognitive' does not exist\n"
 
 
 def test_a_kuberay_that_is_there_is_left_alone(bare: Path) -> None:
@@ -116,7 +119,8 @@ def test_a_kuberay_that_cannot_be_fetched_is_told_with_what_to_do(bare: Path) ->
     kubectl = Kubectl(program(bare / "kubectl"), bare / "kubeconfig")
     program(bare / "go", "#!/bin/sh\necho no network >&2; exit 1\n")
     with pytest.raises(
-        KindDemoError, match=r"(?s)cannot be fetched: no network.*helm install kuberay-operator .* 1\.6\.1"
+        KindDemoError,
+        match=r"(?s)cannot download KubeRay v1\.6\.1: no network.*helm install kuberay-operator .* 1\.6\.1",
     ):
         ensure_kuberay(kubectl)
 
@@ -158,39 +162,34 @@ def status(reason: str, verdict: str = "False", name: str = "ModelReady") -> dic
     return {"conditions": [{"type": name, "status": verdict, "reason": reason, "message": f"about {reason}"}]}
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 def test_each_change_of_a_condition_is_said_once() -> None:
-    watcher = Watcher("v:1")
-    assert watcher.look({}) == (False, [])
-    assert watcher.look(status("ModelStarting")) == (False, ["  ModelReady=False ModelStarting: about ModelStarting"])
-    assert watcher.look(status("ModelStarting")) == (False, [])
-    assert watcher.look(status("Available", "True", "Ready"))[0]
+    monitor = ReadinessMonitor("v:1")
+    assert monitor.observe({}) == (False, [])
+    assert monitor.observe(status("ModelStarting")) == (
+        False,
+        ["  ModelReady=False ModelStarting: about ModelStarting"],
+    )
+    assert monitor.observe(status("ModelStarting")) == (False, [])
+    assert monitor.observe(status("Available", "True", "Ready"))[0]
 
 
 def test_an_image_that_stays_away_ends_the_wait_in_words() -> None:
-    clock = Clock()
-    watcher = Watcher("v:1", clock)
-    watcher.look(status("ImagePullFailed"))
-    clock.now_s = HOPELESS_S - 1
-    watcher.look(status("ModelStarting"))
-    watcher.look(status("ImagePullFailed"))
-    clock.now_s += HOPELESS_S - 1
-    watcher.look(status("ImagePullFailed"))
-    clock.now_s += 1
-    with pytest.raises(KindDemoError, match=r"(?s)an image cannot be had: about ImagePullFailed.*VLLM_IMAGE=v:1"):
-        watcher.look(status("ImagePullFailed"))
+    clock = FakeClock(monotonic_s=0.0)
+    monitor = ReadinessMonitor("v:1", clock.monotonic)
+    monitor.observe(status("ImagePullFailed"))
+    clock.monotonic_s = IMAGE_PULL_TIMEOUT_S - 1
+    monitor.observe(status("ModelStarting"))
+    monitor.observe(status("ImagePullFailed"))
+    clock.monotonic_s += IMAGE_PULL_TIMEOUT_S - 1
+    monitor.observe(status("ImagePullFailed"))
+    clock.monotonic_s += 1
+    with pytest.raises(KindDemoError, match=r"(?s)cannot pull an image: about ImagePullFailed.*VLLM_IMAGE=v:1"):
+        monitor.observe(status("ImagePullFailed"))
 
 
 def test_a_wait_has_an_end_that_tells_what_was_last() -> None:
-    clock = Clock()
-    watcher = Watcher("v:1", clock)
-    clock.now_s = DEADLINE_S
+    clock = FakeClock(monotonic_s=0.0)
+    monitor = ReadinessMonitor("v:1", clock.monotonic)
+    clock.monotonic_s = DEADLINE_S
     with pytest.raises(KindDemoError, match="ModelReady=Unschedulable: about Unschedulable"):
-        watcher.look(status("Unschedulable"))
+        monitor.observe(status("Unschedulable"))

@@ -8,7 +8,6 @@ import pytest
 from cognitive_operator.__main__ import main
 from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.adapters.nats.accounts import new_broker_keys
-from cognitive_operator.cli import broker_keys as credentials
 from cognitive_operator.errors import ConflictError
 
 FILES = {"auth.conf", "operator.creds", "system.creds", "account.nk", "root.nk"}
@@ -36,7 +35,7 @@ def made(monkeypatch: pytest.MonkeyPatch, *, is_there: bool) -> tuple[int, Clien
     async def connect() -> AsyncIterator[KubeApi]:
         yield KubeApi(client)
 
-    monkeypatch.setattr(credentials.KubeApi, "connect", connect)
+    monkeypatch.setattr(KubeApi, "connect", connect)
     return main(["broker-keys", "team/nats-keys"]), client
 
 
@@ -46,7 +45,7 @@ def test_a_secret_is_made_that_nobody_changes(
     code, client = made(monkeypatch, is_there=False)
     ((path, secret),) = client.posted
     assert (code, path) == (0, "/api/v1/namespaces/team/secrets")
-    assert capsys.readouterr().out == "Secret team/nats-keys made\n"
+    assert capsys.readouterr().out == "Secret team/nats-keys created\n"
     assert secret["immutable"] is True
     assert secret["metadata"]["name"] == "nats-keys"
     assert set(secret["data"]) == FILES
@@ -57,7 +56,7 @@ def test_a_secret_is_made_that_nobody_changes(
 def test_a_secret_that_is_there_stays(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     code, client = made(monkeypatch, is_there=True)
     assert (code, len(client.posted)) == (0, 1)
-    assert capsys.readouterr().out == "Secret team/nats-keys is there already\n"
+    assert capsys.readouterr().out == "Secret team/nats-keys already exists\n"
 
 
 def test_every_broker_has_keys_of_its_own_and_tells_the_server_no_seed() -> None:

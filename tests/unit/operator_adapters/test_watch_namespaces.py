@@ -37,7 +37,7 @@ def test_all_namespaces_are_watched_unless_some_are_named() -> None:
 
 @pytest.mark.parametrize("text", ["Team", "a_b", "team-*", "-a", "a" * 64])
 def test_what_no_namespace_is_called_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"COGNITIVE_WATCH_NAMESPACES: .* is not the name of a namespace"):
+    with pytest.raises(ConfigError, match=r"COGNITIVE_WATCH_NAMESPACES: .* is not a valid namespace name"):
         config_from({"COGNITIVE_WATCH_NAMESPACES": text})
 
 

@@ -51,7 +51,7 @@ OTHER_QUESTIONS: dict[str, dict[str, Any]] = {
     "fallbacks": {"llm": {"fallbacks": (ModelEndpoint("openai", "other", "http://127.0.0.1:3"),)}},
 }
 SAME_QUESTION: dict[str, dict[str, Any]] = {
-    "the place of the ledger": {"llm": {"redis_url_file": "redis-url"}},
+    "the place of the quota store": {"llm": {"redis_url_file": "redis-url"}},
     "another task": {"task_uid": "other", "task_name": "other", "attempt": 2, "attempt_key": "cd" * 32},
     "another mode": {"mode": "Job"},
     "another deadline": {"timeout_seconds": 99, "published_at": "2026-11-21T02:00:00Z"},

@@ -135,7 +135,7 @@ async def test_an_answer_that_was_given_again_is_not_remembered():
     assert isinstance(given, AgentResult)
     memory.record(replace(given, cache_hit=True))
     request = execution_request(context_sources=NOBODY)
-    assert memory.supplied(request) is request
+    assert memory.with_memory(request) is request
 
 
 @pytest.mark.parametrize("task_type", ["failure_analysis", "x" * 500, "é" * 5000])
@@ -146,7 +146,7 @@ async def test_memory_keeps_the_newest_within_its_bounds(task_type):
     for number in range(100):
         memory.record(replace(outcome, task_type=task_type, confidence=number / 100))
 
-    told = memory.supplied(execution_request(context_sources=NOBODY)).context["memory"]
+    told = memory.with_memory(execution_request(context_sources=NOBODY)).context["memory"]
 
     assert len(json.dumps(told, ensure_ascii=False).encode()) <= MAX_BYTES
     kept = [each["confidence"] for each in told["recent_outcomes"]]

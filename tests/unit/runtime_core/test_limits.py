@@ -1,4 +1,4 @@
-"""Attempts keep the limits of their agent and are given answers again, on a clock that the tests move."""
+"""Rate limits and cached results of attempts, on a clock that the tests move."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from cognitive_runtime.application import Limits
 from cognitive_runtime.domain import (
     CacheSettings,
     IAllowance,
-    ILedger,
-    Ledger,
+    IQuotaStore,
     Message,
     Permit,
-    Question,
+    QuotaDecision,
+    QuotaRequest,
+    QuotaStore,
     RateLimit,
     RateLimited,
     Reasoning,
-    Reply,
     ResultCache,
     Unlimited,
     Usage,
@@ -32,11 +32,11 @@ ANSWER = Reasoning({"thought": "t"}, thought="t", confidence=0.5, usage=Usage(1,
 
 @dataclass
 class World:
-    """A clock, and a ledger that goes by it and records what it is asked."""
+    """A clock, and a quota store that goes by it and records what it is asked."""
 
     now_s: float = 0.0
-    ledger: Ledger = field(default_factory=lambda: Ledger("l", ResultCache()))
-    asked: list[Question] = field(default_factory=list)
+    store: QuotaStore = field(default_factory=lambda: QuotaStore("l", ResultCache()))
+    asked: list[QuotaRequest] = field(default_factory=list)
     opened: int = 0
 
     def monotonic(self) -> float:
@@ -49,19 +49,19 @@ class World:
         self.now_s += seconds
         await asyncio.sleep(0)
 
-    async def open(self) -> ILedger:
+    async def open(self) -> IQuotaStore:
         self.opened += 1
         return self
 
-    async def ask(self, question: Question) -> Reply:
-        self.asked.append(question)
-        return self.ledger.ask(question, self.now_s)
+    async def acquire(self, request: QuotaRequest) -> QuotaDecision:
+        self.asked.append(request)
+        return self.store.acquire(request, self.now_s)
 
     def correct(self, permit: Permit, used_tokens: int) -> None:
-        self.ledger.correct(permit, used_tokens)
+        self.store.correct(permit, used_tokens)
 
-    def remember(self, key: str, value: bytes, ttl_s: float) -> None:
-        self.ledger.remember(key, value, ttl_s, self.now_s)
+    def cache_result(self, key: str, value: bytes, ttl_s: float) -> None:
+        self.store.cache_result(key, value, ttl_s, self.now_s)
 
 
 @pytest.fixture
@@ -81,9 +81,9 @@ def allowance(limits: Limits, deadline_s: float = 300.0, **llm: Any) -> IAllowan
 async def test_an_agent_with_neither_asks_nobody(world: World, limits: Limits) -> None:
     found = allowance(limits)
     assert isinstance(found, Unlimited)
-    assert await found.recall("1") is None
+    assert await found.cached_result("1") is None
     await found.settle(await found.acquire(CALL), Usage(1, 1, 2))
-    await found.remember(ANSWER)
+    await found.cache_result(ANSWER)
     assert (world.opened, world.asked) == (0, [])
 
 
@@ -152,20 +152,20 @@ async def test_a_cancelled_waiter_lets_the_next_one_go(world: World, limits: Lim
 async def test_an_answer_is_given_again_at_no_cost(world: World, limits: Limits) -> None:
     settings = {"cache": CacheSettings(True, 60)}
     first = allowance(limits, **settings)
-    assert await first.recall("1") is None
-    await first.remember(ANSWER)
-    again = await allowance(limits, **settings).recall("1")
+    assert await first.cached_result("1") is None
+    await first.cache_result(ANSWER)
+    again = await allowance(limits, **settings).cached_result("1")
     assert again is not None
     assert (again.outputs, again.thought, again.confidence) == (ANSWER.outputs, "t", 0.5)
     assert (again.cache_hit, again.usage, again.repaired) == (True, Usage(), False)
-    assert await allowance(limits, **settings).recall("2") is None
+    assert await allowance(limits, **settings).cached_result("2") is None
     world.now_s = 60.0
-    assert await allowance(limits, **settings).recall("1") is None
+    assert await allowance(limits, **settings).cached_result("1") is None
 
 
 async def test_looking_up_and_the_first_call_are_one_question(world: World, limits: Limits) -> None:
     found = allowance(limits, cache=CacheSettings(True), rate_limit=RateLimit(10, 10_000))
-    await found.recall("1")
+    await found.cached_result("1")
     permit = await found.acquire(CALL)
     assert permit.slot
     assert len(world.asked) == 1
@@ -177,12 +177,12 @@ async def test_a_hit_is_given_while_others_wait_for_room(world: World) -> None:
     limits = Limits(world.open, world)
     settings = {"cache": CacheSettings(True), "rate_limit": RateLimit(1, 10_000)}
     first = allowance(limits, **settings)
-    await first.recall("1")
+    await first.cached_result("1")
     await first.acquire(CALL)
-    await first.remember(ANSWER)
+    await first.cache_result(ANSWER)
     waiting = asyncio.create_task(allowance(limits, **settings).acquire(CALL))
     await asyncio.sleep(0)
-    hit = await allowance(limits, **settings).recall("1")
+    hit = await allowance(limits, **settings).cached_result("1")
     assert hit is not None
     assert hit.cache_hit
     waiting.cancel()
@@ -191,6 +191,6 @@ async def test_a_hit_is_given_while_others_wait_for_room(world: World) -> None:
 
 async def test_without_a_cache_no_answer_is_kept(world: World, limits: Limits) -> None:
     found = allowance(limits, rate_limit=RateLimit())
-    assert await found.recall("1") is None
-    await found.remember(ANSWER)
+    assert await found.cached_result("1") is None
+    await found.cache_result(ANSWER)
     assert world.asked == []

@@ -10,14 +10,14 @@ from cognitive_runtime.domain import (
     CacheSettings,
     IAllowance,
     InvalidRequest,
-    Ledger,
     LedgerUnavailable,
     Message,
     Permit,
-    Question,
+    QuotaDecision,
+    QuotaRequest,
+    QuotaStore,
     RateLimit,
     Reasoning,
-    Reply,
     ResultCache,
     Usage,
     VLLMRequest,
@@ -30,25 +30,25 @@ ANSWER = Reasoning({"thought": "t", "steps": [{"a": None}]}, thought="t", confid
 
 @dataclass
 class Place:
-    """A ledger that records what it is asked and told."""
+    """A quota store that records what it is asked and told."""
 
     away: bool = False
-    asked: list[Question] = field(default_factory=list)
+    asked: list[QuotaRequest] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
-    ledger: Ledger = field(default_factory=lambda: Ledger("l", ResultCache()))
+    store: QuotaStore = field(default_factory=lambda: QuotaStore("l", ResultCache()))
 
-    async def ask(self, question: Question) -> Reply:
-        self.asked.append(question)
+    async def acquire(self, request: QuotaRequest) -> QuotaDecision:
+        self.asked.append(request)
         if self.away:
             raise LedgerUnavailable("away")
-        return self.ledger.ask(question, 0.0)
+        return self.store.acquire(request, 0.0)
 
     def correct(self, permit: Permit, used_tokens: int) -> None:
         self.told.append("correct")
 
-    def remember(self, key: str, value: bytes, ttl_s: float) -> None:
-        self.told.append("remember")
-        self.ledger.remember(key, value, ttl_s, 0.0)
+    def cache_result(self, key: str, value: bytes, ttl_s: float) -> None:
+        self.told.append("cache_result")
+        self.store.cache_result(key, value, ttl_s, 0.0)
 
 
 class Clock:
@@ -85,9 +85,9 @@ def allowance(places: Places, **llm: Any) -> IAllowance:
 
 
 async def think(found: IAllowance) -> None:
-    await found.recall("1")
+    await found.cached_result("1")
     await found.settle(await found.acquire(CALL), Usage(1, 1, 2))
-    await found.remember(ANSWER)
+    await found.cache_result(ANSWER)
 
 
 async def test_both_in_redis_are_one_question_and_ray_is_not_asked(places: Places) -> None:
@@ -95,7 +95,7 @@ async def test_both_in_redis_are_one_question_and_ray_is_not_asked(places: Place
     await think(allowance(places, **settings))
     assert places.opened == ["redis-url"]
     assert len(places.redis.asked) == 1
-    assert places.redis.told == ["correct", "remember"]
+    assert places.redis.told == ["correct", "cache_result"]
 
 
 @pytest.mark.parametrize("cache_in_redis", [True, False])
@@ -106,9 +106,9 @@ async def test_each_is_kept_where_it_is_said(places: Places, cache_in_redis: boo
         "rate_limit": RateLimit(backend="Ray" if cache_in_redis else "Redis"),
     }
     await think(allowance(places, **settings))
-    assert [(question.key is None, question.limit) for question in cache.asked] == [(False, None)]
-    assert [(question.key, question.limit is None) for question in limit.asked] == [(None, False)]
-    assert (cache.told, limit.told) == (["remember"], ["correct"])
+    assert [(request.key is None, request.limit) for request in cache.asked] == [(False, None)]
+    assert [(request.key, request.limit is None) for request in limit.asked] == [(None, False)]
+    assert (cache.told, limit.told) == (["cache_result"], ["correct"])
 
 
 async def test_what_is_kept_is_json_and_what_is_no_answer_is_none(places: Places) -> None:
@@ -116,11 +116,11 @@ async def test_what_is_kept_is_json_and_what_is_no_answer_is_none(places: Places
     await think(found)
     key = places.redis.asked[0].key
     assert key is not None
-    kept = places.redis.ledger.ask(Question(key, 60), 0.0).found
+    kept = places.redis.store.acquire(QuotaRequest(key, 60), 0.0).cached
     assert kept is not None
     assert kept.startswith(b'{"outputs":{"thought":"t","steps":[{"a":null}]}')
-    places.redis.remember(key, b"\x80\x04pickled", 60)
-    assert await allowance(places, cache=CacheSettings(True, 60, "Redis")).recall("1") is None
+    places.redis.cache_result(key, b"\x80\x04pickled", 60)
+    assert await allowance(places, cache=CacheSettings(True, 60, "Redis")).cached_result("1") is None
 
 
 async def test_a_call_that_cannot_be_counted_is_not_made(places: Places) -> None:
@@ -128,7 +128,7 @@ async def test_a_call_that_cannot_be_counted_is_not_made(places: Places) -> None
     with pytest.raises(LedgerUnavailable) as caught:
         await allowance(places, rate_limit=RateLimit(backend="Redis")).acquire(CALL)
     assert caught.value.retryable
-    assert places.redis.asked[0].patience_s == 29.75
+    assert places.redis.asked[0].max_wait_s == 29.75
 
 
 def test_redis_without_its_file_is_refused() -> None:

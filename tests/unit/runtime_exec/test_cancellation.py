@@ -1,14 +1,6 @@
 import asyncio
 
-import pytest
-
-from cognitive_runtime.adapters import cancellation
 from cognitive_runtime.adapters.cancellation import cancel
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(cancellation, "_REPEAT_S", 0.01)
 
 
 async def _forget(cancellations: int) -> str:
@@ -25,7 +17,7 @@ async def _forget(cancellations: int) -> str:
 async def test_a_task_that_forgets_its_cancellation_ends_all_the_same():
     tasks = [asyncio.create_task(_forget(times)) for times in (0, 1, 3)]
     await asyncio.sleep(0)
-    await asyncio.wait_for(cancel(*tasks), 2)
+    await asyncio.wait_for(cancel(*tasks, repeat_s=0.01), 2)
     assert all(task.cancelled() for task in tasks)
 
 

@@ -8,8 +8,7 @@ import pytest
 from nats.aio.msg import Msg
 from nats.js.errors import BadRequestError
 
-from cognitive_runtime.adapters.nats import claims as claims_module
-from cognitive_runtime.adapters.nats.claims import NatsClaims
+from cognitive_runtime.adapters.nats.claims import ClaimTiming, NatsClaims
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity
 from cognitive_runtime.domain import FailureResult
 
@@ -54,41 +53,41 @@ class Clock:
         return 0.0
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(claims_module, "_RETRY_S", 0)
+def claims_on(broker: Broker) -> NatsClaims:
+    return NatsClaims(broker, IDENTITY, Clock(), ClaimTiming(retry_s=0))
 
 
 async def test_the_first_claim_is_ones_own():
     broker = Broker("stored")
-    assert await NatsClaims(broker, IDENTITY, Clock()).create("t1.1")
+    assert await claims_on(broker).create("t1.1")
     claim = json.loads(broker.value)
     assert (claim["worker"], claim["submission_id"], claim["state"]) == ("w0", "job-1", "running")
 
 
 async def test_a_claim_whose_answer_was_lost_is_ones_own_all_the_same():
-    assert await NatsClaims(Broker("lost", "stored"), IDENTITY, Clock()).create("t1.1")
+    assert await claims_on(Broker("lost", "stored")).create("t1.1")
 
 
 async def test_a_claim_that_was_not_stored_is_tried_again():
-    assert await NatsClaims(Broker("refused", "refused", "stored"), IDENTITY, Clock()).create("t1.1")
+    assert await claims_on(Broker("refused", "refused", "stored")).create("t1.1")
 
 
 async def test_the_claim_of_another_is_never_ones_own():
     broker = Broker("stored", "refused", "stored")
-    assert await NatsClaims(broker, IDENTITY, Clock()).create("t1.1")
-    assert not await NatsClaims(broker, IDENTITY, Clock()).create("t1.1")
+    assert await claims_on(broker).create("t1.1")
+    assert not await claims_on(broker).create("t1.1")
 
 
 @pytest.mark.parametrize("value", [b"", b"{}", b"\xff"])
-def test_an_unreadable_claim_belongs_to_another(value):
-    claim = NatsClaims(Broker(), IDENTITY, Clock())._new_claim()
-    assert not claims_module._is_of(claim, value)
+async def test_an_unreadable_claim_belongs_to_another(value):
+    broker = Broker("stored")
+    broker.value = value
+    assert not await claims_on(broker).create("t1.1")
 
 
 async def test_an_ended_claim_keeps_its_id_and_is_told_once():
     broker = Broker("stored")
-    claims = NatsClaims(broker, IDENTITY, Clock())
+    claims = claims_on(broker)
     await claims.create("t1.1")
     ended = claims.end(_failure())
     assert ended.key == "a1.t1.1"

@@ -10,7 +10,7 @@ import pytest
 from cognitive_runtime.__main__ import _parser
 from cognitive_runtime.adapters.ray.probe import judge_nodes
 from cognitive_runtime.bootstrap.doctor.arguments import doctor_settings
-from cognitive_runtime.bootstrap.doctor.examination import run_doctor
+from cognitive_runtime.bootstrap.doctor.checks import run_doctor
 from cognitive_runtime.bootstrap.doctor.settings import DoctorSettings
 
 NODE = {"node": "10.0.0.1", "error": None, "runtime": "1.0", "secrets_dir": "/s", "missing": [], "can_spool": True}
@@ -113,9 +113,9 @@ async def test_what_may_not_be_shown_is_known_from_everywhere(environ, secrets):
     ],
 )
 def test_one_bad_node_among_good_ones_is_named(changes, words):
-    assert judge_nodes([NODE], "1.0").verdict == "ok"
+    assert judge_nodes([NODE], "1.0").status == "ok"
     found = judge_nodes([NODE | {"node": "10.0.0.2"}, NODE | changes], "1.0")
-    assert found.verdict == "failed"
+    assert found.status == "failed"
     assert words in found.message
     assert "10.0.0.2" not in found.message
 
@@ -123,8 +123,8 @@ def test_one_bad_node_among_good_ones_is_named(changes, words):
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["--namespace", "default"], "go together"),
-        (["--model", "m"], "go together"),
+        (["--namespace", "default"], "must be given together"),
+        (["--model", "m"], "must be given together"),
         (["--require-secret", "x"], "--agent-uid"),
         (["--model-endpoint", "ftp://x", "--model", "m"], "endpoint must be an http(s) URL"),
     ],

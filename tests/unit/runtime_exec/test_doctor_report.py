@@ -2,14 +2,14 @@
 
 import json
 
-from cognitive_runtime.application.examine import Examined
-from cognitive_runtime.bootstrap.doctor.report import as_json, as_text, is_well, without_secrets
-from cognitive_runtime.domain.diagnosis import fine, not_checked, wrong
+from cognitive_runtime.application.checks import CheckResult
+from cognitive_runtime.bootstrap.doctor.report import all_passed, as_json, as_text, without_secrets
+from cognitive_runtime.domain.finding import failed, passed, skipped
 
 FOUND = (
-    Examined("broker", "broker", fine("nats-server 2.15.1"), 0.012),
-    Examined("broker-login", "broker", wrong("the broker refuses it", "renew nats.creds"), 0.2),
-    Examined("model", "model", not_checked("no model is named"), 0.0),
+    CheckResult("broker", "broker", passed("nats-server 2.15.1"), 0.012),
+    CheckResult("broker-login", "broker", failed("the broker refuses it", "renew nats.creds"), 0.2),
+    CheckResult("model", "model", skipped("no model is named"), 0.0),
 )
 
 
@@ -39,17 +39,17 @@ def test_json_has_the_same():
 
 
 def test_a_skipped_check_is_no_failure():
-    assert not is_well(FOUND)
-    assert is_well((FOUND[0], FOUND[2]))
+    assert not all_passed(FOUND)
+    assert all_passed((FOUND[0], FOUND[2]))
 
 
 def test_a_secret_that_somebody_repeated_is_hidden():
-    found = (Examined("model", "model", wrong("key sk-12345 refused", "not sk-12345"), 0.1),)
+    found = (CheckResult("model", "model", failed("key sk-12345 refused", "not sk-12345"), 0.1),)
     told = as_text(without_secrets(found, ["sk-12345"]))
     assert "sk-12345" not in told
     assert told.count("[hidden]") == 2
 
 
 def test_what_a_server_says_cannot_draw_lines_of_its_own():
-    found = (Examined("ray", "ray", wrong("x\nok  all\x1b[31m well", "y"), 0.1),)
+    found = (CheckResult("ray", "ray", failed("x\nok  all\x1b[31m well", "y"), 0.1),)
     assert as_text(found).splitlines()[0] == "FAILED   ray  x ok all [31m well"

@@ -7,8 +7,7 @@ import nats.errors
 import pytest
 from nats.js.errors import APIError, NoStreamResponseError, ServiceUnavailableError
 
-from cognitive_runtime.adapters.nats import publisher as publisher_module
-from cognitive_runtime.adapters.nats.publisher import NATSResultPublisher
+from cognitive_runtime.adapters.nats.publisher import NATSResultPublisher, PublishBackoff
 from cognitive_runtime.adapters.spool import Spool
 from cognitive_runtime.domain import AgentResult
 
@@ -33,9 +32,8 @@ class Broker:
         self.published.append((subject, payload, headers))
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(publisher_module, "_FIRST_BACKOFF_S", 0)
+def publisher_on(broker: Broker, spool: Spool | None = None) -> NATSResultPublisher:
+    return NATSResultPublisher(broker=broker, spool=spool, backoff=PublishBackoff(first_s=0))
 
 
 @pytest.mark.parametrize(
@@ -54,12 +52,12 @@ def _quick(monkeypatch):
 )
 async def test_it_repeats_until_the_stream_has_the_response(errors, tmp_path):
     broker, spool = Broker(*errors), Spool(tmp_path, "a1")
-    await NATSResultPublisher(broker=broker, spool=spool).publish_success(_result())
+    await publisher_on(broker, spool).publish_success(_result())
     ((subject, payload, headers),) = broker.published
     assert subject == "agent.response.completed.default.a1.t1.1"
     assert json.loads(payload)["result"] == {"thought": "x"}
     assert set(headers) == {"Cognitive-Signature", "Nats-Msg-Id"}
-    assert list(spool.leftovers()) == []
+    assert list(spool.pending()) == []
 
 
 async def test_a_crash_while_publishing_leaves_the_response_on_disk_without_its_key(tmp_path):
@@ -68,19 +66,19 @@ async def test_a_crash_while_publishing_leaves_the_response_on_disk_without_its_
 
     spool = Spool(tmp_path, "a1")
     with pytest.raises(Crash):
-        await NATSResultPublisher(broker=Broker(Crash()), spool=spool).publish_success(_result())
-    ((path, left),) = spool.leftovers()
+        await publisher_on(Broker(Crash()), spool).publish_success(_result())
+    ((path, left),) = spool.pending()
     assert _result().attempt_key not in path.read_text()
 
     broker = Broker()
-    assert await NATSResultPublisher(broker=broker, spool=spool).publish_leftovers() == 1
+    assert await publisher_on(broker, spool).publish_spooled() == 1
     assert broker.published == [(left.subject, left.payload.encode(), left.headers)]
-    assert list(spool.leftovers()) == []
+    assert list(spool.pending()) == []
 
 
 async def test_what_the_caller_adds_is_in_the_event_and_signed():
     broker = Broker()
-    await NATSResultPublisher(broker=broker).publish_success(
+    await publisher_on(broker).publish_success(
         _result(), num_agents=3, original_task_id="story-1", constraints={"language": "fr"}
     )
     ((_, payload, _),) = broker.published
@@ -90,7 +88,7 @@ async def test_what_the_caller_adds_is_in_the_event_and_signed():
 
 async def test_an_outcome_without_a_key_is_not_signed():
     broker = Broker()
-    await NATSResultPublisher(broker=broker).publish_success(_result(attempt_key=""))
+    await publisher_on(broker).publish_success(_result(attempt_key=""))
     assert not broker.published[0][2]
 
 

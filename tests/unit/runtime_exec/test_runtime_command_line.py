@@ -15,8 +15,8 @@ def test_the_operators_entrypoint_is_understood():
     found = _executor_settings(_parser().parse_args([*EXECUTOR, *arguments]))
     assert (found.namespace, found.agent_uid, found.workers, found.concurrency) == ("default", "a1", 2, 8)
     assert found.required_secrets == ("key", "nats.creds")
-    assert not found.shared_ledger
-    assert _executor_settings(_parser().parse_args([*EXECUTOR, "--shared-ledger"])).shared_ledger
+    assert not found.shared_quota
+    assert _executor_settings(_parser().parse_args([*EXECUTOR, "--shared-ledger"])).shared_quota
 
 
 @pytest.mark.parametrize(

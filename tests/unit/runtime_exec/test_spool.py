@@ -23,27 +23,27 @@ def test_a_response_is_kept_for_the_executors_user_alone(spool, tmp_path):
 
 def test_what_was_saved_is_left_over_until_it_is_removed(spool):
     path = spool.save(RESPONSE)
-    assert list(spool.leftovers()) == [(path, RESPONSE)]
+    assert list(spool.pending()) == [(path, RESPONSE)]
     spool.remove(path)
-    assert list(spool.leftovers()) == []
+    assert list(spool.pending()) == []
     spool.remove(path)
     spool.remove(None)
 
 
 def test_nothing_is_left_over_where_nothing_was_saved(spool):
-    assert list(spool.leftovers()) == []
+    assert list(spool.pending()) == []
 
 
 def test_agents_do_not_see_each_others_responses(spool, tmp_path):
     spool.save(RESPONSE)
-    assert list(Spool(tmp_path / "spool", "a2").leftovers()) == []
+    assert list(Spool(tmp_path / "spool", "a2").pending()) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"attempt_id": "t1.1"}', b"\xff"])
 def test_an_unreadable_file_is_set_aside(spool, content):
     path = spool.save(RESPONSE)
     path.write_bytes(content)
-    assert list(spool.leftovers()) == []
+    assert list(spool.pending()) == []
     assert [file.name for file in path.parent.iterdir()] == ["t1.1.rejected"]
 
 

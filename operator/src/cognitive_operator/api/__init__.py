@@ -1,1 +1,1 @@
-"""Names and shapes of the resources and of the wire; imports nothing of the operator."""
+"""Shapes and names of the custom resources and of the wire's messages; imports no other layer of the operator."""

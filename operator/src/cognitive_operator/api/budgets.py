@@ -1,17 +1,17 @@
-"""What agents and tasks may use."""
+"""Token budgets of agents and tasks."""
 
-from cognitive_operator.api.view import View
+from cognitive_operator.api.resource_model import ResourceModel
 
 
-class AgentBudget(View):
-    """What an agent may use."""
+class AgentBudget(ResourceModel):
+    """Token budget of an agent."""
 
     tokens_per_day: int | None = None
-    """Absent: no bound."""
+    """Absent: no limit."""
 
 
-class TaskBudget(View):
-    """What a task may use."""
+class TaskBudget(ResourceModel):
+    """Token budget of a task, for all of its attempts together."""
 
     tokens: int | None = None
-    """Absent: no bound."""
+    """Absent: no limit."""

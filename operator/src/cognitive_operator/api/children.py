@@ -1,4 +1,4 @@
-"""The objects that an agent owns in its namespace: their kinds, their names and the marks that they carry."""
+"""Kubernetes objects that an agent owns: their kinds, names, labels and annotations."""
 
 import hashlib
 import re
@@ -8,15 +8,15 @@ from typing import Any, Final, NamedTuple
 from cognitive_operator.api.names import GROUP, MANAGER
 
 SLUG_CHARACTERS: Final = 30
-"""Source: KubeRay takes names of at most 53 characters; with prefix, digits and suffix this makes 53."""
+"""Source: KubeRay accepts names of at most 53 characters: prefix 3, slug 30, hash 9 and suffix 11."""
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 AGENT_UID_LABEL: Final = f"{GROUP}/agent-uid"
 SPEC_HASH: Final = f"{GROUP}/spec-hash"
-"""Annotation of a child: hash of the manifest that it was last written with."""
+"""Annotation of a child: hash of the manifest that the operator last applied."""
 
 
 class ChildKind(NamedTuple):
-    """A kind of object and where the API server keeps it."""
+    """A Kubernetes kind with its API version and its plural in REST paths."""
 
     kind: str
     api_version: str
@@ -36,30 +36,30 @@ KINDS: Final = {
 
 
 def child_name(agent_name: str, agent_uid: str, suffix: str) -> str:
-    """Return the name of an agent's child: the same for every operator, a DNS label, at most 53 characters.
+    """Return the deterministic name of an agent's child: a DNS label of at most 53 characters.
 
     Args:
         agent_name: The agent's name, up to 253 characters.
-        agent_uid: Keeps the children of agents apart whose names begin alike.
-        suffix: Tells the agent's children apart: letters and digits, at most 10.
+        agent_uid: Distinguishes agents whose names share their first characters.
+        suffix: Distinguishes the children of one agent: letters and digits, at most 10.
     """
     slug = re.sub(r"[^a-z0-9]", "-", agent_name.lower())[:SLUG_CHARACTERS].strip("-")
     return f"ca-{slug}-{hashlib.sha256(agent_uid.encode()).hexdigest()[:8]}-{suffix}"
 
 
 def child_labels(agent_uid: str) -> dict[str, str]:
-    """Return the labels that all children of an agent, and their pods, carry."""
+    """Return the labels of all children of an agent and of their pods."""
     return {MANAGED_BY_LABEL: MANAGER, AGENT_UID_LABEL: agent_uid}
 
 
 def owner_of(body: Mapping[str, Any]) -> str | None:
-    """Return the UID of the object that controls another one, None if nobody does."""
+    """Return the UID of an object's controlling owner, None if it has no controller."""
     owners = body["metadata"].get("ownerReferences") or []
     return next((str(owner["uid"]) for owner in owners if owner.get("controller")), None)
 
 
 def spec_hash_of(body: Mapping[str, Any]) -> str | None:
-    """Return the hash of the manifest that an object was last written with, None if it tells of none."""
+    """Return the hash of the manifest that the operator last applied, None without the annotation."""
     annotations = body["metadata"].get("annotations") or {}
     value = annotations.get(SPEC_HASH)
     return None if value is None else str(value)

@@ -1,4 +1,4 @@
-"""Condition types and reasons: every value that a condition, a phase or an attempt can take."""
+"""Condition types, reasons, phases and outcomes of attempts."""
 
 from enum import StrEnum
 
@@ -7,13 +7,13 @@ class AgentCondition(StrEnum):
     """Condition types of a CognitiveAgent."""
 
     READY = "Ready"
-    """All of the others are True: tasks are dispatched."""
+    """All other conditions are True: tasks are dispatched."""
     RAY_READY = "RayReady"
     """The Ray dashboard answers."""
     MODEL_READY = "ModelReady"
     """The model endpoint answers, with the agent's credentials."""
     EXECUTOR_READY = "ExecutorReady"
-    """A warm worker takes requests; in Job mode: jobs can be submitted."""
+    """A warm worker accepts requests. In Job mode: jobs can be submitted."""
 
 
 class TaskCondition(StrEnum):
@@ -26,16 +26,16 @@ class TaskCondition(StrEnum):
     COMPLETE = "Complete"
     """The task succeeded. Terminal."""
     FAILED = "Failed"
-    """The task failed for good, or was cancelled. Terminal."""
+    """The task failed and is not retried, or was cancelled. Terminal."""
     OUTPUT_VALID = "OutputValid"
-    """The result's output satisfies the task's own schema; only of tasks that have one."""
+    """The output satisfies ``spec.outputSchema``. Only tasks with an output schema have this condition."""
 
 
 class ScheduleCondition(StrEnum):
     """Condition types of a CognitiveSchedule."""
 
     READY = "Ready"
-    """Runs start when they are due."""
+    """The schedule starts its runs when they are due."""
 
 
 class Phase(StrEnum):
@@ -51,26 +51,26 @@ class Phase(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """True for the phases that a task never leaves."""
+        """True for Succeeded, Failed and Cancelled, which never change again."""
         return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
 
 
 class Outcome(StrEnum):
-    """What became of an attempt."""
+    """Outcome of an attempt."""
 
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     LOST = "Lost"
-    """Its executor is gone; whether the model answered is not known."""
+    """The executor stopped renewing its lease or its job ended; the attempt may have called the model."""
     CANCELLED = "Cancelled"
     """Stopped by ``spec.cancel``."""
     SUSPENDED = "Suspended"
-    """Stopped by ``spec.suspend``: it uses up no retry."""
+    """Stopped by ``spec.suspend``; not counted as a retry."""
 
 
 class Reason(StrEnum):
-    """Reasons of conditions. A reason that an executor gives (``error_type`` of the wire) is used as it is."""
+    """Reasons of conditions. An executor's ``error_type`` (see the wire) becomes the reason unchanged."""
 
     # agents
     AVAILABLE = "Available"
@@ -134,7 +134,7 @@ class Reason(StrEnum):
     SUCCEEDED = "Succeeded"
     STATUS_REFUSED = "StatusRefused"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
-    # inputs from elsewhere
+    # inputFrom
     INPUT_NOT_FOUND = "InputNotFound"
     INPUT_INVALID = "InputInvalid"
     INPUT_FORBIDDEN = "InputForbidden"
@@ -149,7 +149,7 @@ class Reason(StrEnum):
     INVALID_SCHEDULE = "InvalidSchedule"
     UNKNOWN_TIME_ZONE = "UnknownTimeZone"
     TASK_REFUSED = "TaskRefused"
-    # attempts that the operator closes itself
+    # attempts that the operator closes without a response
     EXECUTOR_LOST = "ExecutorLost"
     JOB_FAILED = "JobFailed"
     RESULT_LOST = "ResultLost"

@@ -1,14 +1,14 @@
-"""What an agent's finished work adds up to, as its status keeps it."""
+"""Usage counters in the status of an agent."""
 
 from typing import Final
 
-from cognitive_operator.api.view import View
+from cognitive_operator.api.resource_model import ResourceModel
 
 FIRST_SCORE: Final = 0.5
-"""Capability score of an agent that has finished nothing. Source: the initial value of the original's agents."""
+"""Capability score of an agent without finished tasks. Source: the initial value in SeedCore's RayAgent."""
 
 
-class Tokens(View):
+class Tokens(ResourceModel):
     """Tokens of all attempts."""
 
     prompt: int = 0
@@ -16,45 +16,45 @@ class Tokens(View):
     total: int = 0
 
 
-class DayTokens(View):
+class DayTokens(ResourceModel):
     """Tokens of the attempts that ended on one day."""
 
     date: str | None = None
-    """The day in UTC, as ``2026-11-21``; None: there was none yet."""
+    """The day in UTC, as ``2026-11-21``. None: no attempt has ended yet."""
     total: int = 0
 
     def on(self, day: str) -> int:
-        """Return what was used on a day; a clock that is behind is still on the day that was counted last."""
+        """Return the tokens of a day, 0 if it is after ``date``; an earlier day (clock skew) counts as ``date``."""
         return 0 if self.date is None or self.date < day else self.total
 
     def plus(self, day: str, tokens: int) -> "DayTokens":
-        """Return this with tokens of a day; those of an earlier day, by a clock that went back, count for this one."""
+        """Return a copy with the tokens added; an earlier day (clock skew) counts as ``date``."""
         if self.date is None or self.date < day:
             return DayTokens(date=day, total=tokens)
         return DayTokens(date=self.date, total=self.total + tokens)
 
 
-class SpentEnergy(View):
-    """What all attempts together cost."""
+class SpentEnergy(ResourceModel):
+    """Energy cost of all attempts."""
 
     cognitive_cost: float = 0.0
 
 
-class Accounting(View):
-    """Where counting stands, written together with what was counted."""
+class Accounting(ResourceModel):
+    """Position of counting in the response stream, written in the same status patch as the counters."""
 
     stream: str = ""
-    """Identity of the stream of responses: its creation time."""
+    """Identity of the response stream: its creation time."""
     sequence: int = 0
-    """The last response of that stream that is counted."""
+    """Stream sequence of the last counted response."""
     duration_seconds: float = 0.0
-    """Running time of the attempts that ended a task, all together."""
+    """Total running time of the final attempts of tasks."""
     qualities: tuple[float, ...] = ()
-    """The last confidences, oldest first."""
+    """The most recent confidences, oldest first."""
 
 
-class Counters(View):
-    """The counters of an agent: a sum over its responses in the order of the stream."""
+class Counters(ResourceModel):
+    """Counters of an agent: sums over its responses in stream order."""
 
     tasks_processed: int = 0
     tasks_succeeded: int = 0
@@ -66,16 +66,16 @@ class Counters(View):
 
     @property
     def success_rate(self) -> float | None:
-        """Share of the finished tasks that succeeded, None while there is none."""
+        """Fraction of the finished tasks that succeeded, None before the first one."""
         return self.tasks_succeeded / self.tasks_processed if self.tasks_processed else None
 
     @property
     def average_duration_seconds(self) -> float | None:
-        """Mean running time of the attempts that ended a task, None while there is none."""
+        """Mean running time of the final attempts of tasks, None before the first one."""
         return self.accounting.duration_seconds / self.tasks_processed if self.tasks_processed else None
 
     @property
     def average_quality(self) -> float | None:
-        """Mean of the last confidences, None while there is none."""
+        """Mean of the most recent confidences, None before the first one."""
         known = self.accounting.qualities
         return sum(known) / len(known) if known else None

@@ -1,45 +1,45 @@
-"""What an agent says of its models, as their custom resource has it."""
+"""The ``spec.llm`` section of a CognitiveAgent."""
 
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS, Provider
-from cognitive_operator.api.view import View
+from cognitive_operator.api.resource_model import ResourceModel
 from cognitive_operator.api.vllm_spec import ManagedVLLM
 from cognitive_operator.api.wire import Backend
 
 
-class SecretKeyRef(View):
+class SecretKeyRef(ResourceModel):
     """A key of a Secret in the agent's namespace."""
 
     name: str
     key: str = "api-key"
 
 
-class LLMLogging(View):
-    """What executors log of each model call."""
+class LLMLogging(ResourceModel):
+    """Parts of each model call that executors log."""
 
     requests: bool = True
     responses: bool = False
     tokens: bool = True
 
 
-class Served(View):
-    """A model and who serves it."""
+class ServedModel(ResourceModel):
+    """A model with its provider and endpoint."""
 
     provider: Provider = "openaiCompatible"
     model: str
     endpoint: str | None = None
     """Absent: the provider's public API."""
     api_version: str | None = None
-    """Azure alone: the date of the API; absent: the API without versions."""
+    """Azure only: the API version, a date. Absent: the unversioned API."""
     api_key_secret_ref: SecretKeyRef | None = None
 
     @property
     def url(self) -> str:
-        """Where the model answers."""
+        """URL of the model's API."""
         return self.endpoint or PUBLIC_ENDPOINTS[self.provider]
 
 
-class Fallback(Served):
-    """A model that answers when those before it cannot."""
+class Fallback(ServedModel):
+    """A model that is called when the models before it are unavailable."""
 
 
 class RedisSecretRef(SecretKeyRef):
@@ -48,27 +48,27 @@ class RedisSecretRef(SecretKeyRef):
     key: str = "redis-url"
 
 
-class Cache(View):
-    """How long an answer is given again to the same question."""
+class Cache(ResourceModel):
+    """Response cache: identical model calls get the cached answer for ``ttl_seconds``."""
 
     enabled: bool = False
     ttl_seconds: int = 3600
     backend: Backend = "Ray"
 
 
-class RateLimit(View):
-    """The most that an agent asks of its model."""
+class RateLimit(ResourceModel):
+    """Rate limit of an agent's model calls."""
 
     requests_per_minute: int = 60
     tokens_per_minute: int = 150_000
     backend: Backend = "Ray"
 
 
-class LLM(Served):
-    """The model that an agent thinks with."""
+class LLM(ServedModel):
+    """The model of an agent."""
 
     vllm: ManagedVLLM | None = None
-    """A server of the agent's own, which then gives endpoint and key (``api.model_server``)."""
+    """A vLLM server managed by the operator, which provides endpoint and key (``api.model_server``)."""
     max_tokens: int = 1024
     temperature: float = 0.7
     top_p: float = 1.0
@@ -86,6 +86,6 @@ class LLM(Served):
 
     @property
     def backends(self) -> set[Backend]:
-        """Where the agent's workers count and remember together, if they have something to."""
+        """Backends of the cache and of the rate limit that are in use."""
         cache = {self.cache.backend} if self.cache.enabled else set()
         return cache | ({self.rate_limit.backend} if self.rate_limit else set())

@@ -1,4 +1,4 @@
-"""Where an agent's own vLLM server answers, and with which key: as if the agent had named both itself."""
+"""Endpoint and API key of an agent's managed vLLM server."""
 
 from typing import Final
 
@@ -9,16 +9,16 @@ from cognitive_operator.api.resources import Agent
 SUFFIX: Final = "vllm"
 PORT: Final = 8000
 KEY: Final = "api-key"
-"""Key of the server's API key in the Secret that is made for it."""
+"""Key of the API key in the Secret that the operator creates for the server."""
 
 
 def model_server_name(agent: Agent) -> str:
-    """Return the name of the Deployment, the Service, the Secret and the volume claim of an agent's server."""
+    """Return the common name of the server's Deployment, Service, Secret and PersistentVolumeClaim."""
     return child_name(agent.metadata.name, agent.metadata.uid, SUFFIX)
 
 
 def with_managed_model(agent: Agent) -> Agent:
-    """Return the agent with endpoint and key of its own server; the agent itself if it has none."""
+    """Return the agent with the endpoint and key of its managed server filled in; unchanged without one."""
     llm = agent.spec.llm
     if llm.vllm is None:
         return agent

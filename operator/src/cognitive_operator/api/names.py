@@ -1,4 +1,4 @@
-"""Group, kinds, annotations and the names of children and of everything on the broker and on Ray."""
+"""API group, kinds, labels and annotations; names of streams, subjects, keys, objects and Ray submissions."""
 
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -13,9 +13,9 @@ TASK_PLURAL: Final = "cognitivetasks"
 SCHEDULE_KIND: Final = "CognitiveSchedule"
 SCHEDULE_PLURAL: Final = "cognitiveschedules"
 SCHEDULE_LABEL: Final = f"{GROUP}/schedule"
-"""Label of a schedule's tasks: its name."""
+"""Label of a schedule's tasks: the schedule's name."""
 SCHEDULED_AT: Final = f"{GROUP}/scheduled-timestamp"
-"""Annotation of a schedule's tasks: the time that they are the run of."""
+"""Annotation of a schedule's tasks: the time that the run was scheduled for."""
 AGENT_FINALIZER: Final = f"{GROUP}/executor"
 MANAGER: Final = "cognitive-operator"
 
@@ -28,54 +28,54 @@ LEASE_BUCKET: Final = "lease"
 
 
 class AttemptKey(NamedTuple):
-    """One attempt of one task on one agent: what requests, claims and responses are keyed by."""
+    """Key of one attempt in requests, claims and responses: agent, task and attempt number."""
 
     agent_uid: str
     task_uid: str
     number: int
 
     def __str__(self) -> str:
-        """Return the claim's key: ``<agentUID>.<taskUID>.<attempt>``."""
+        """Return the key of the attempt's claim: ``<agentUID>.<taskUID>.<attempt>``."""
         return f"{self.agent_uid}.{self.task_uid}.{self.number}"
 
 
 def request_subject(namespace: str, key: AttemptKey) -> str:
-    """Return the subject that the request of an attempt is published on."""
+    """Return the subject of an attempt's request."""
     return f"agent.request.{namespace}.{key}"
 
 
 def response_subject(outcome: str, namespace: str, key: AttemptKey) -> str:
-    """Return the subject of a response; ``outcome`` is ``completed`` or ``failed``, or ``closed`` by the operator."""
+    """Return the subject of a response; ``outcome`` is ``completed``, ``failed`` or the operator's ``closed``."""
     return f"agent.response.{outcome}.{namespace}.{key}"
 
 
 def dead_letter_subject(subject: str) -> str:
-    """Return where a response that nobody can use is told of; ``subject`` is the response's own."""
+    """Return the dead letter subject of an unusable response; ``subject`` is the response's own."""
     return f"agent.dead_letter.{subject.removeprefix('agent.response.')}"
 
 
 def responses_of_agent(namespace: str, agent_uid: str) -> str:
-    """Return the filter for all that ended attempts of an agent."""
+    """Return the subject filter for all responses of an agent."""
     return f"agent.response.*.{namespace}.{agent_uid}.>"
 
 
 def responses_of_task(namespace: str, key: AttemptKey) -> str:
-    """Return the filter for all that ended attempts of the task that ``key`` belongs to, on the same agent."""
+    """Return the subject filter for all responses of the key's task on the key's agent."""
     return f"agent.response.*.{namespace}.{key.agent_uid}.{key.task_uid}.*"
 
 
 def responses_of_attempt(namespace: str, key: AttemptKey) -> str:
-    """Return the filter for all that ended one attempt."""
+    """Return the subject filter for all responses of one attempt."""
     return f"agent.response.*.{namespace}.{key}"
 
 
 def control_subject(namespace: str, agent_uid: str) -> str:
-    """Return the core-NATS subject that an agent's executors listen on."""
+    """Return the core NATS subject on which an agent's executors receive control messages."""
     return f"agent.control.{namespace}.{agent_uid}"
 
 
 def parse_request_subject(subject: str) -> tuple[str, AttemptKey] | None:
-    """Return namespace and attempt of a request's subject, None if it is not one."""
+    """Return namespace and attempt of a request subject, None for any other subject."""
     match subject.split("."):
         case ["agent", "request", namespace, agent_uid, task_uid, number] if _is_number(number):
             return namespace, AttemptKey(agent_uid, task_uid, int(number))
@@ -83,7 +83,7 @@ def parse_request_subject(subject: str) -> tuple[str, AttemptKey] | None:
 
 
 def parse_response_subject(subject: str) -> tuple[str, str, AttemptKey] | None:
-    """Return outcome, namespace and attempt of a response's subject, None if it is not one."""
+    """Return outcome, namespace and attempt of a response subject, None for any other subject."""
     match subject.split("."):
         case ["agent", "response", ("completed" | "failed" | "closed") as outcome, namespace, agent, task, number] if (
             _is_number(number)
@@ -93,7 +93,7 @@ def parse_response_subject(subject: str) -> tuple[str, str, AttemptKey] | None:
 
 
 def parse_attempt(text: str) -> AttemptKey | None:
-    """Return the attempt that a claim's key names, None if it is none."""
+    """Return the attempt of a claim key, None for any other text."""
     match text.split("."):
         case [agent_uid, task_uid, number] if _is_number(number):
             return AttemptKey(agent_uid, task_uid, int(number))
@@ -116,22 +116,22 @@ def input_name(key: AttemptKey) -> str:
 
 
 def parse_object(agent_uid: str, name: str) -> AttemptKey | None:
-    """Return the attempt that an object of an agent's bucket belongs to, None if it is not one of ours."""
+    """Return the attempt of an object in an agent's bucket, None for an object that the operator does not know."""
     return parse_attempt(f"{agent_uid}.{name.removesuffix('.input')}")
 
 
 def attempt_submission_id(task_uid: str, number: int) -> str:
-    """Return the Ray submission id of an attempt in Job mode: the same for every operator."""
+    """Return the deterministic Ray submission id of an attempt in Job mode."""
     return f"ct-{task_uid}-{number}"
 
 
 def run_name(schedule: str, scheduled: datetime) -> str:
-    """Return the name of the task of a schedule's run: the same for every operator."""
+    """Return the deterministic name of the task of a schedule's run."""
     return f"{schedule}-{int(scheduled.timestamp()) // 60}"
 
 
 def executor_prefix(agent_uid: str) -> str:
-    """Return what the Ray submission ids of an agent's executors begin with."""
+    """Return the prefix of the Ray submission ids of an agent's executors."""
     return f"ca-{agent_uid}-"
 
 

@@ -1,4 +1,4 @@
-"""Who serves models, and where they answer when the agent does not say."""
+"""Model providers and their public endpoints."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -10,4 +10,4 @@ PUBLIC_ENDPOINTS: Final[Mapping[str, str]] = {
     "anthropic": "https://api.anthropic.com/v1",
     "google": "https://generativelanguage.googleapis.com/v1beta/openai",
 }
-"""The APIs that exist once in the world; of every other provider the agent names the endpoint."""
+"""Public APIs. The other providers have none: the agent's ``endpoint`` is required."""

@@ -1,37 +1,37 @@
-"""The part of a CognitiveAgent that says which Ray cluster it runs on."""
+"""The ``spec.ray`` section of a CognitiveAgent."""
 
 from typing import Any, Literal
 
 from pydantic import Field
 
-from cognitive_operator.api.view import View
+from cognitive_operator.api.resource_model import ResourceModel
 
 RAY_VERSION = "2.60.0"
-"""The Ray of this project's runtime image."""
+"""Ray version of the project's runtime image."""
 
 
-class RayTokenRef(View):
+class RayTokenRef(ResourceModel):
     """A key of a Secret in the agent's namespace that holds Ray's token."""
 
     name: str
     key: str = "auth_token"
-    """Source: KubeRay's own Secrets."""
+    """Source: the key in the Secrets that KubeRay creates."""
 
 
-class RayClusterRef(View):
-    """A RayCluster of the agent's namespace that somebody else owns."""
+class RayClusterRef(ResourceModel):
+    """An existing RayCluster in the agent's namespace that the operator does not manage."""
 
     name: str
 
 
-class RayResources(View):
-    """Resources of a Ray node's container, as Kubernetes takes them."""
+class RayResources(ResourceModel):
+    """Kubernetes resources of a container."""
 
     requests: dict[str, str | int] = Field(default_factory=dict)
     limits: dict[str, str | int] = Field(default_factory=dict)
 
 
-class RayHead(View):
+class RayHead(ResourceModel):
     """The head of a managed Ray cluster."""
 
     resources: RayResources | None = None
@@ -42,28 +42,28 @@ class RayWorkers(RayHead):
 
     min_workers: int = 0
     max_workers: int | None = None
-    """Absent: as many as ``min_workers``."""
+    """Absent: equal to ``min_workers``."""
 
     @property
-    def most(self) -> int:
-        """How many there may be."""
+    def max_count(self) -> int:
+        """Maximum number of workers."""
         return self.min_workers if self.max_workers is None else self.max_workers
 
 
-class RayAutoscaler(View):
-    """How Ray's autoscaler adds and removes workers."""
+class RayAutoscaler(ResourceModel):
+    """Settings of Ray's autoscaler."""
 
     idle_timeout_seconds: int = 60
     upscaling_mode: str = "Default"
     resources: RayResources | None = None
 
 
-class RayAuth(View):
-    """Who may talk to the Ray cluster."""
+class RayAuth(ResourceModel):
+    """Authentication of the Ray cluster's API."""
 
     mode: Literal["token", "disabled"] = "token"
     secret_name: str | None = None
-    """Absent: KubeRay makes one, of the cluster's name."""
+    """Absent: KubeRay creates a Secret with the cluster's name."""
 
 
 class RedisPasswordRef(RayTokenRef):
@@ -72,20 +72,20 @@ class RedisPasswordRef(RayTokenRef):
     key: str = "redis-password"
 
 
-class RayFaultTolerance(View):
-    """The Redis that keeps what the head knows."""
+class RayFaultTolerance(ResourceModel):
+    """Redis that stores the head's state (GCS fault tolerance)."""
 
     redis_address: str
     redis_password_secret_ref: RedisPasswordRef | None = None
     external_storage_namespace: str | None = None
 
 
-class ManagedRay(View):
-    """A RayCluster that the agent owns."""
+class ManagedRay(ResourceModel):
+    """A RayCluster that the operator manages for the agent."""
 
     ray_version: str = RAY_VERSION
     image: str | None = None
-    """Absent: the operator's own runtime image."""
+    """Absent: the runtime image from the operator's settings."""
     image_pull_policy: str = "IfNotPresent"
     head: RayHead = RayHead()
     workers: RayWorkers = RayWorkers()
@@ -101,12 +101,12 @@ class ManagedRay(View):
 
     @property
     def is_autoscaled(self) -> bool:
-        """True when Ray decides how many workers there are."""
-        return self.workers.most > self.workers.min_workers
+        """True when the number of workers can vary."""
+        return self.workers.max_count > self.workers.min_workers
 
 
-class Ray(View):
-    """The Ray cluster that an agent runs on: exactly one of the first three."""
+class Ray(ResourceModel):
+    """The Ray cluster of an agent: exactly one of ``cluster``, ``cluster_ref`` and ``address`` is set."""
 
     cluster: ManagedRay | None = None
     cluster_ref: RayClusterRef | None = None

@@ -1,4 +1,4 @@
-"""Typed views of the custom resources, read from what the API server sends."""
+"""Models of CognitiveAgents and CognitiveTasks."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,76 +8,76 @@ from typing import Any, Final
 from pydantic import Field
 
 from cognitive_operator.api.budgets import AgentBudget, TaskBudget
-from cognitive_operator.api.chains import Dependency
 from cognitive_operator.api.conditions import Outcome, Phase, TaskCondition
 from cognitive_operator.api.counters import Counters
+from cognitive_operator.api.dependencies import Dependency
 from cognitive_operator.api.inputs import InputSource
 from cognitive_operator.api.llm import LLM
 from cognitive_operator.api.ray_spec import Ray
-from cognitive_operator.api.view import View
+from cognitive_operator.api.resource_model import ResourceModel
 from cognitive_operator.api.wire import Mode
 
 MAX_SPEC_BYTES: Final = 192 * 1024
-"""Bound on a task's spec as compact UTF-8 JSON.
+"""Maximum size of a task's spec as compact UTF-8 JSON.
 
-Source: ``kubectl apply`` keeps the whole object in an annotation, and annotations may not pass 256 KiB.
+Source: ``kubectl apply`` stores the whole object in an annotation, and annotations are limited to 256 KiB in total.
 """
 
 
-class Execution(View):
-    """How an agent's tasks are executed."""
+class Execution(ResourceModel):
+    """Execution mode and worker counts of an agent."""
 
     mode: Mode = "Embedded"
     workers: int = 1
     concurrency_per_worker: int = 8
 
 
-class Queue(View):
-    """Bounds of an agent's queue."""
+class Queue(ResourceModel):
+    """Limits and weight of an agent's queue."""
 
     max_concurrent_tasks: int = 8
     max_queued_tasks: int | None = None
-    """Absent: no bound."""
+    """Absent: no limit."""
     weight: int = 1
 
 
-class RetryPolicy(View):
-    """When a failed attempt is followed by another one."""
+class RetryPolicy(ResourceModel):
+    """Rules for retrying failed attempts."""
 
     max_retries: int = 2
     backoff_seconds: int = 5
     on_error_types: tuple[str, ...] | None = None
-    """Error classes that are retried; absent: those that the wire calls retryable."""
+    """Error types that are retried. Absent: failures whose response is marked ``retryable``."""
 
 
-class PartialRetryPolicy(View):
-    """A task's own retry policy: what it leaves out is the agent's."""
+class PartialRetryPolicy(ResourceModel):
+    """A task's own retry policy; absent fields take the agent's value."""
 
     max_retries: int | None = None
     backoff_seconds: int | None = None
     on_error_types: tuple[str, ...] | None = None
 
 
-class TaskDefaults(View):
-    """What tasks take from their agent."""
+class TaskDefaults(ResourceModel):
+    """Defaults for the tasks of an agent."""
 
     timeout_seconds: int = 300
     queue_timeout_seconds: int | None = None
-    """Absent: no bound."""
+    """Absent: no limit."""
     ttl_seconds_after_finished: int | None = None
-    """Absent: the operator's own default."""
+    """Absent: the default from the operator's settings."""
     retry_policy: RetryPolicy = RetryPolicy()
 
 
-class Energy(View):
-    """What thought costs."""
+class Energy(ResourceModel):
+    """Energy cost and energy budget of an agent."""
 
     cost_per_character: float = 0.01
     budget: float | None = None
-    """Absent: no bound."""
+    """Absent: no limit."""
 
 
-class AgentSpec(View):
+class AgentSpec(ResourceModel):
     """The spec of a CognitiveAgent."""
 
     role: str = "DEV"
@@ -93,8 +93,8 @@ class AgentSpec(View):
     suspend: bool = False
 
 
-class Metadata(View):
-    """The metadata that the operator reads."""
+class Metadata(ResourceModel):
+    """The metadata fields that the operator reads."""
 
     name: str
     namespace: str
@@ -105,7 +105,7 @@ class Metadata(View):
     finalizers: tuple[str, ...] = ()
 
 
-class Agent(View):
+class Agent(ResourceModel):
     """A CognitiveAgent."""
 
     metadata: Metadata
@@ -113,13 +113,13 @@ class Agent(View):
     status: Counters = Counters()
 
 
-class AgentRef(View):
-    """The agent that thinks about a task, in the task's namespace."""
+class AgentRef(ResourceModel):
+    """Reference to the task's agent, in the task's namespace."""
 
     name: str
 
 
-class TaskSpec(View):
+class TaskSpec(ResourceModel):
     """The spec of a CognitiveTask."""
 
     agent_ref: AgentRef
@@ -141,12 +141,12 @@ class TaskSpec(View):
 
     @property
     def has_input_elsewhere(self) -> bool:
-        """True when part of the input is read when an attempt begins."""
+        """True when ``inputFrom`` or ``dependsOn`` supplies input, which the operator reads before each attempt."""
         return bool(self.input_from or self.depends_on)
 
 
-class Attempt(View):
-    """One attempt as a task's status records it."""
+class Attempt(ResourceModel):
+    """One attempt in a task's status."""
 
     number: int
     agent_uid: str
@@ -159,18 +159,18 @@ class Attempt(View):
     error_type: str | None = None
     message: str | None = None
     sequence: int | None = None
-    """Place in the stream of responses of what ended it."""
+    """Stream sequence of the response that ended the attempt."""
     tokens: int | None = None
-    """None: it did not tell, because it runs or was lost."""
+    """None: unknown, because the attempt is running or was lost."""
 
     @property
     def is_closed(self) -> bool:
-        """True once nothing can change it."""
+        """True once the attempt has a final outcome."""
         return self.outcome is not Outcome.RUNNING
 
 
-class TaskStatus(View):
-    """What the operator reads back of a task's status."""
+class TaskStatus(ResourceModel):
+    """The fields of a task's status that the operator reads back."""
 
     phase: Phase | None = None
     reason: str | None = None
@@ -181,12 +181,12 @@ class TaskStatus(View):
 
     @property
     def last_closed(self) -> int:
-        """The number of the last closed attempt, 0 if there is none."""
+        """Number of the last closed attempt, 0 before the first one."""
         return max((a.number for a in self.attempts if a.is_closed), default=0)
 
 
-class ResultRef(View):
-    """Where a task's result is when it is too large for its status."""
+class ResultRef(ResourceModel):
+    """Reference to a result that is too large for the task's status."""
 
     bucket: str
     name: str
@@ -194,7 +194,7 @@ class ResultRef(View):
     sha256: str
 
 
-class Task(View):
+class Task(ResourceModel):
     """A CognitiveTask."""
 
     metadata: Metadata
@@ -202,21 +202,21 @@ class Task(View):
     status: TaskStatus = TaskStatus()
 
     def timeout_s(self, agent: Agent) -> int:
-        """Return the running deadline of an attempt in seconds."""
+        """Return the timeout of a running attempt in seconds."""
         return self.spec.timeout_seconds or agent.spec.task_defaults.timeout_seconds
 
     def queue_timeout_s(self, agent: Agent | None) -> int | None:
-        """Return how long the task may wait for its first attempt in seconds, None for ever."""
+        """Return the maximum wait for the first attempt in seconds, None for no limit."""
         default = agent.spec.task_defaults.queue_timeout_seconds if agent else None
         return default if self.spec.queue_timeout_seconds is None else self.spec.queue_timeout_seconds
 
     def tokens_left(self, attempts: Sequence[Attempt]) -> int | None:
-        """Return what of the task's token budget these attempts have left, None without a budget."""
+        """Return the token budget minus the tokens of these attempts, None without a budget."""
         budget = self.spec.budget.tokens
         return None if budget is None else budget - sum(attempt.tokens or 0 for attempt in attempts)
 
     def retry_policy(self, agent: Agent | None) -> RetryPolicy:
-        """Return the retry policy: the task's own fields before the agent's."""
+        """Return the task's retry policy with the agent's values for absent fields."""
         default = agent.spec.task_defaults.retry_policy if agent else RetryPolicy()
         own = self.spec.retry_policy
         return RetryPolicy(
@@ -235,13 +235,13 @@ def spec_size_bytes(body: Mapping[str, Any]) -> int:
 
 
 def is_terminal(body: Mapping[str, Any]) -> bool:
-    """Tell whether a task is finished, without parsing the rest of it."""
+    """Return True for a finished task; reads only its phase."""
     return (body.get("status") or {}).get("phase") in _TERMINAL
 
 
 def was_accepted(body: Mapping[str, Any]) -> bool:
-    """Tell whether a task's status says that its agent has taken it in."""
+    """Return True if the status has ``Accepted=True`` or an attempt."""
     status = body.get("status") or {}
     conditions = status.get("conditions") or []
-    is_told = any(c.get("type") == TaskCondition.ACCEPTED and c.get("status") == "True" for c in conditions)
-    return is_told or bool(status.get("attempts"))
+    is_accepted = any(c.get("type") == TaskCondition.ACCEPTED and c.get("status") == "True" for c in conditions)
+    return is_accepted or bool(status.get("attempts"))

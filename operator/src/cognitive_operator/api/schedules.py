@@ -1,53 +1,53 @@
-"""Typed view of CognitiveSchedules."""
+"""Model of a CognitiveSchedule."""
 
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import Field
 
+from cognitive_operator.api.resource_model import ResourceModel
 from cognitive_operator.api.resources import Metadata
-from cognitive_operator.api.view import View
 
 ConcurrencyPolicy = Literal["Allow", "Forbid", "Replace"]
 
 
-class TemplateMetadata(View):
-    """What every task of a schedule bears."""
+class TemplateMetadata(ResourceModel):
+    """Labels and annotations of a schedule's tasks."""
 
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
 
 
-class TaskTemplate(View):
-    """The tasks of a schedule."""
+class TaskTemplate(ResourceModel):
+    """Template of a schedule's tasks."""
 
     metadata: TemplateMetadata = TemplateMetadata()
     spec: dict[str, Any]
-    """A CognitiveTask's spec, for the API server to judge."""
+    """Spec of a CognitiveTask, not validated here: the API server validates it."""
 
 
-class ScheduleSpec(View):
+class ScheduleSpec(ResourceModel):
     """The spec of a CognitiveSchedule."""
 
     schedule: str
     time_zone: str = "UTC"
     concurrency_policy: ConcurrencyPolicy = "Allow"
     starting_deadline_seconds: int | None = None
-    """Absent: a run may begin however late."""
+    """Absent: no limit on how late a run may start."""
     successful_history_limit: int = 3
     failed_history_limit: int = 1
     suspend: bool = False
     task_template: TaskTemplate
 
 
-class CountedRun(View):
-    """A run that is in the totals."""
+class CountedRun(ResourceModel):
+    """A run that the totals already include."""
 
     uid: str
 
 
-class Totals(View):
-    """What all runs of a schedule add up to."""
+class Totals(ResourceModel):
+    """Totals over all runs of a schedule."""
 
     started: int = 0
     succeeded: int = 0
@@ -56,8 +56,8 @@ class Totals(View):
     energy: float = 0.0
 
 
-class ScheduleStatus(View):
-    """What the operator reads back of a schedule's status."""
+class ScheduleStatus(ResourceModel):
+    """The fields of a schedule's status that the operator reads back."""
 
     last_schedule_time: datetime | None = None
     last_successful_time: datetime | None = None
@@ -65,7 +65,7 @@ class ScheduleStatus(View):
     totals: Totals = Totals()
 
 
-class Schedule(View):
+class Schedule(ResourceModel):
     """A CognitiveSchedule."""
 
     metadata: Metadata

@@ -1,32 +1,32 @@
-"""The part of a CognitiveAgent that says how its own vLLM server is made."""
+"""The ``spec.llm.vllm`` section of a CognitiveAgent."""
 
 from typing import Any, Final, Literal
 
 from pydantic import Field
 
 from cognitive_operator.api.ray_spec import RayResources
-from cognitive_operator.api.view import View
+from cognitive_operator.api.resource_model import ResourceModel
 
 IMAGE: Final = "vllm/vllm-openai:v0.32.0"
 UpdateStrategy = Literal["RollingUpdate", "Recreate"]
 
 
-class EnvVar(View):
-    """An environment variable of the server."""
+class EnvVar(ResourceModel):
+    """Environment variable of the server's container."""
 
     name: str
     value: str = ""
 
 
-class TokenSecretRef(View):
-    """A key of a Secret in the agent's namespace that holds a token of Hugging Face."""
+class TokenSecretRef(ResourceModel):
+    """A key of a Secret in the agent's namespace that holds a Hugging Face token."""
 
     name: str
     key: str = "token"
 
 
-class ModelCache(View):
-    """The volume that keeps the model's files: exactly one of ``size`` and ``claim_name``."""
+class ModelCache(ResourceModel):
+    """Volume for the model's files. Exactly one of ``size`` and ``claim_name`` is set."""
 
     size: str | int | None = None
     storage_class_name: str | None = None
@@ -34,8 +34,8 @@ class ModelCache(View):
     claim_name: str | None = None
 
 
-class ManagedVLLM(View):
-    """A vLLM server that the agent owns."""
+class ManagedVLLM(ResourceModel):
+    """A vLLM server that the operator manages for the agent."""
 
     image: str = IMAGE
     image_pull_policy: str = "IfNotPresent"
@@ -43,7 +43,7 @@ class ManagedVLLM(View):
     gpus: int = 1
     gpu_resource_name: str = "nvidia.com/gpu"
     tensor_parallel_size: int | None = None
-    """Absent: as many as there are GPUs."""
+    """Absent: equal to ``gpus``."""
     max_model_len: int | None = None
     gpu_memory_utilization: float | None = None
     dtype: str = "auto"
@@ -55,7 +55,7 @@ class ManagedVLLM(View):
     shm_size: str | int = "2Gi"
     startup_timeout_seconds: int = 1800
     update_strategy: UpdateStrategy | None = None
-    """Absent: as the cache's volume allows."""
+    """Absent: chosen by the access mode of the cache's volume."""
     run_as_user: int = 1000
     node_selector: dict[str, str] = Field(default_factory=dict)
     tolerations: tuple[dict[str, Any], ...] = ()

@@ -1,4 +1,4 @@
-"""Messages between operator and runtime, as ``docs/reference/wire.md`` describes them."""
+"""Messages between operator and runtime (``docs/reference/wire.md``)."""
 
 import hashlib
 import hmac
@@ -13,37 +13,37 @@ Backend = Literal["Ray", "Redis"]
 
 
 class WireModel(BaseModel):
-    """Base of the messages: unknown fields are ignored, numbers are finite, an unknown schema version is refused."""
+    """Base class of messages: ignores unknown fields, refuses NaN, infinity and unknown schema versions."""
 
     model_config = ConfigDict(defer_build=True, extra="ignore", frozen=True, allow_inf_nan=False)
     schema_version: Literal[1] = SCHEMA_VERSION
 
 
 class Part(BaseModel):
-    """Base of the parts of messages."""
+    """Base class of the parts of messages."""
 
     model_config = ConfigDict(defer_build=True, extra="ignore", frozen=True, allow_inf_nan=False)
 
 
 class DeadLetter(WireModel):
-    """A response that nobody can use, and why."""
+    """An unusable response with the reason for its rejection."""
 
     subject: str
     sequence: int
-    """Where the response lies in the stream of responses."""
+    """Stream sequence of the response."""
     reason: str
     cause: str
     size_bytes: int
     data_base64: str
-    """The beginning of its content, at most DEAD_LETTER_BYTES of it."""
+    """The first DEAD_LETTER_BYTES of the response's content."""
 
 
 DEAD_LETTER_BYTES: Final = 48 * 1024
-"""With the rest a dead letter stays below 128 KiB, and so below what every broker takes."""
+"""Keeps a dead letter below 128 KiB, less than the maximum payload of any broker."""
 
 
 class LLMLogging(Part):
-    """What of each model call is logged."""
+    """Parts of each model call that executors log."""
 
     requests: bool
     responses: bool
@@ -51,7 +51,7 @@ class LLMLogging(Part):
 
 
 class Fallback(Part):
-    """A model that answers when those before it cannot."""
+    """A model that is called when the models before it are unavailable."""
 
     provider: str
     model: str
@@ -61,7 +61,7 @@ class Fallback(Part):
 
 
 class CacheSettings(Part):
-    """How long an answer is given again to the same question."""
+    """Response cache: identical model calls get the cached answer for ``ttl_seconds``."""
 
     enabled: bool
     ttl_seconds: int
@@ -69,7 +69,7 @@ class CacheSettings(Part):
 
 
 class RateLimitSettings(Part):
-    """The most that all workers of an agent ask of its model."""
+    """Rate limit of the model calls of all workers of an agent together."""
 
     requests_per_minute: int
     tokens_per_minute: int
@@ -77,7 +77,7 @@ class RateLimitSettings(Part):
 
 
 class LLMSettings(Part):
-    """How an attempt calls the model."""
+    """Settings of an attempt's model calls."""
 
     provider: str
     model: str
@@ -101,13 +101,13 @@ class LLMSettings(Part):
 
 
 class EnergySettings(Part):
-    """What a character of thought costs."""
+    """Energy cost per character of reasoning."""
 
     cost_per_character: float
 
 
 class AgentSettings(Part):
-    """Snapshot of the agent that an attempt runs with."""
+    """Snapshot of the agent for one attempt."""
 
     generation: int
     role: str
@@ -122,7 +122,7 @@ MemorySource = Literal["task", "executor", "none"]
 
 
 class ContextSources(Part):
-    """Who supplied each part of an attempt's context."""
+    """Source of each part of an attempt's context."""
 
     memory: MemorySource = "none"
     energy: ContextSource = "none"
@@ -130,7 +130,7 @@ class ContextSources(Part):
 
 
 class InputRef(Part):
-    """Where an input is that is too large for its request; the object is the input's JSON."""
+    """Reference to an input that is too large for its request; the object holds the input as JSON."""
 
     bucket: str
     name: str
@@ -139,7 +139,7 @@ class InputRef(Part):
 
 
 class Request(WireModel):
-    """One attempt: all that an executor needs to know."""
+    """Request of one attempt: everything that an executor needs."""
 
     namespace: str
     task_name: str
@@ -160,12 +160,12 @@ class Request(WireModel):
     output_schema: dict[str, Any] | None = None
     token_budget: int | None = None
     traceparent: str | None = None
-    """W3C trace context of the attempt; None: it is not traced."""
+    """W3C trace context of the attempt. None: not traced."""
     agent: AgentSettings
 
 
 class Claim(WireModel):
-    """Who executes an attempt; exists from before its begin."""
+    """The worker that executes an attempt; created before the execution starts."""
 
     claim_id: str
     worker: str
@@ -178,7 +178,7 @@ class Claim(WireModel):
 
 
 class Lease(WireModel):
-    """A worker's sign of life."""
+    """A worker's heartbeat."""
 
     worker: str
     agent_uid: str
@@ -203,13 +203,13 @@ class Usage(Part):
 
 
 class Energy(Part):
-    """Regularisation cost of an attempt's thought."""
+    """Energy cost of an attempt's reasoning."""
 
     delta: float
 
 
 class ResultRef(Part):
-    """Where a result above 16 KiB is kept; the object is the result's JSON."""
+    """Reference to a result above 16 KiB; the object holds the result as JSON."""
 
     bucket: str
     name: str
@@ -218,7 +218,7 @@ class ResultRef(Part):
 
 
 class Response(WireModel):
-    """What completed and failed responses share."""
+    """Common fields of completed and failed responses."""
 
     namespace: str
     task_name: str
@@ -229,10 +229,10 @@ class Response(WireModel):
     worker: str
     submission_id: str
     model: str = ""
-    """The model that answered, the agent's first if none did."""
+    """The model that answered; the agent's first model if none answered."""
     provider: str = ""
     endpoint: str | None = None
-    """Where the model answered; None: none did."""
+    """Endpoint of the model that answered. None: no model answered."""
     started_at: str
     timestamp: str
     duration_ms: int = Field(ge=0)
@@ -242,7 +242,7 @@ class Response(WireModel):
 
 
 class Completed(Response):
-    """The attempt succeeded."""
+    """Response of a successful attempt."""
 
     status: Literal["completed"]
     result: dict[str, Any] | None
@@ -255,7 +255,7 @@ class Completed(Response):
 
 
 class Failed(Response):
-    """The attempt failed."""
+    """Response of a failed attempt."""
 
     status: Literal["failed"]
     error: str
@@ -275,23 +275,23 @@ class Stop(WireModel):
 
 
 class Drain(WireModel):
-    """Control message: the workers of one executor finish and end."""
+    """Control message: the workers of one executor finish their attempts and exit."""
 
     action: Literal["drain"] = "drain"
     submission_id: str
 
 
 def attempt_key(master_key: bytes, task_uid: str, attempt: int) -> bytes:
-    """Return the 32 bytes that sign the response of one attempt: derived, so never stored."""
+    """Return the 32-byte key that signs the responses of one attempt; derived from the master key, never stored."""
     return hmac.digest(master_key, f"{task_uid}.{attempt}".encode(), hashlib.sha256)
 
 
 def sign(key: bytes, subject: str, payload: bytes) -> str:
-    """Return the signature (hex) of a message with an attempt's key."""
+    """Return the hex signature of a message with an attempt's key."""
     return hmac.new(key, subject.encode() + b"\n" + payload, hashlib.sha256).hexdigest()
 
 
 def is_signed(key: bytes, subject: str, payload: bytes, signature: str) -> bool:
-    """Tell whether ``signature`` (hex) was made with the attempt's key for this subject and payload."""
+    """Return True if ``signature`` (hex) was made with the attempt's key for this subject and payload."""
     expected = sign(key, subject, payload)
     return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace"))

@@ -61,7 +61,7 @@ def _spec(agent: Agent, ray: ManagedRay, image: str) -> Body:
             "rayStartParams": {"dashboard-host": "0.0.0.0"},
             "template": pod_template(agent, ray, image, "head"),
         },
-        "workerGroupSpecs": [_workers(agent, ray, image)] if ray.workers.most else [],
+        "workerGroupSpecs": [_workers(agent, ray, image)] if ray.workers.max_count else [],
     }
     if ray.is_autoscaled:
         spec |= {"enableInTreeAutoscaling": True, "autoscalerOptions": _autoscaler(ray)}
@@ -74,7 +74,7 @@ def _spec(agent: Agent, ray: ManagedRay, image: str) -> Body:
 
 
 def _workers(agent: Agent, ray: ManagedRay, image: str) -> Body:
-    counts = {"minReplicas": ray.workers.min_workers, "maxReplicas": ray.workers.most}
+    counts = {"minReplicas": ray.workers.min_workers, "maxReplicas": ray.workers.max_count}
     if not ray.is_autoscaled:  # else the number is the autoscaler's
         counts["replicas"] = ray.workers.min_workers
     return {

@@ -1,1 +1,1 @@
-"""The only code that knows Kopf: it hands what the watch says to the engine."""
+"""Kopf handlers, which pass watch events to the engine. No other layer than this and ``bootstrap`` imports Kopf."""

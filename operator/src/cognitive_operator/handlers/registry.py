@@ -1,6 +1,6 @@
 """Kopf's registry and settings.
 
-Only ``on.event`` handlers: they cost the objects no annotation, no finalizer and no write. What they bring is a hint;
+All handlers are ``on.event`` handlers, for which Kopf writes no annotation and no finalizer. An event is only a hint:
 the engine decides from the whole state.
 """
 
@@ -16,19 +16,19 @@ from cognitive_operator.ports.kube import Body
 REQUEST_TIMEOUT_S: Final = 30.0
 WATCH_TIMEOUT_S: Final = 300
 INACTIVITY_S: Final = 70.0
-"""Longer than the API server's bookmark interval of 60 s: a watch that is silent for longer is dead."""
+"""Longer than the API server's bookmark interval of 60 s, so a watch that is silent for longer is dead."""
 WATCH_LAG_MAX_S: Final = 400.0
-"""Longer than from one list of all objects to the next, which finds a lag: Kopf renews a silent watch long before."""
+"""Longer than the interval of full lists, which detect the lag; Kopf renews a silent watch after INACTIVITY_S."""
 WORKERS: Final = 100
 WORKER_IDLE_S: Final = 0.01
-"""Kopf keeps a worker for each object for so long after its last event: WORKERS / WORKER_IDLE_S objects a second bound
-how fast the operator takes in thousands at once. What a handler does takes microseconds."""
+"""Time that Kopf keeps the worker of an object after its last event. WORKERS / WORKER_IDLE_S limits the objects per
+second that the operator can take in; the handlers themselves take microseconds."""
 PEER_LIFETIME_S: Final = 20
-"""Kopf says every 10 to 15 s that it lives; one that is killed is so known to be dead after 20 s at most."""
+"""Kopf renews its peering record every 10 to 15 s, so a killed operator is detected within 20 s."""
 
 
 class Engine(Protocol):
-    """What takes in the objects."""
+    """Receiver of watch events."""
 
     def upsert(self, plural: str, body: Body) -> None:
         """Store the current state of an object that exists."""
@@ -37,16 +37,16 @@ class Engine(Protocol):
         """Remove a deleted object."""
 
     def watch_lag_s(self) -> float:
-        """Return for how long something is known that no watch has brought, in seconds."""
+        """Return the watch lag in seconds: the age of the oldest change known from a list but not from a watch."""
 
 
 def new_registry(engine: Engine, on_stop: Callable[[], None]) -> kopf.OperatorRegistry:
-    """Return a registry whose handlers feed the engine; ``on_stop`` is called when Kopf ends."""
+    """Return a registry whose handlers pass events to the engine; Kopf calls ``on_stop`` when it stops."""
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(_login)
 
     for plural in (TASK_PLURAL, AGENT_PLURAL, SCHEDULE_PLURAL):
-        kopf.on.event(GROUP, VERSION, plural, registry=registry)(_feeding(engine, plural))
+        kopf.on.event(GROUP, VERSION, plural, registry=registry)(_event_handler(engine, plural))
 
     kopf.on.probe(id="watchLagSeconds", registry=registry)(watch_probe(engine))
 
@@ -57,7 +57,7 @@ def new_registry(engine: Engine, on_stop: Callable[[], None]) -> kopf.OperatorRe
     return registry
 
 
-def _feeding(engine: Engine, plural: str) -> Callable[..., Awaitable[None]]:
+def _event_handler(engine: Engine, plural: str) -> Callable[..., Awaitable[None]]:
     async def on_event(event: kopf.RawEvent, **_: Any) -> None:
         (engine.delete if event["type"] == "DELETED" else engine.upsert)(plural, dict(event["object"]))
 
@@ -65,23 +65,25 @@ def _feeding(engine: Engine, plural: str) -> Callable[..., Awaitable[None]]:
 
 
 def watch_probe(engine: Engine) -> Callable[..., Awaitable[float]]:
-    """Return a probe that fails ``/healthz`` with status 500 once the watches are silent for good."""
+    """Return a probe that fails ``/healthz`` with status 500 once the watch lag exceeds WATCH_LAG_MAX_S."""
 
     async def on_probe(**_: Any) -> float:
         lag_s = engine.watch_lag_s()
         if lag_s > WATCH_LAG_MAX_S:
-            raise kopf.PermanentError(f"The watches are silent: a change {lag_s:.0f} s ago was not told.")
+            raise kopf.PermanentError(f"watch stalled: no event for a change from {lag_s:.0f} s ago")
         return lag_s
 
     return on_probe
 
 
 def new_settings(*, clusterwide: bool = True, peering: str | None = None, priority: int = 0) -> kopf.OperatorSettings:
-    """Return Kopf's settings with every limit set: its own are unbounded, or 300 s.
+    """Return Kopf's settings with a limit for every wait; Kopf's own defaults are unlimited or 300 s.
 
-    ``peering`` names the object by which operators know of each other; the one of the highest ``priority`` watches.
-
-    An operator of some namespaces looks neither at namespaces nor at CRDs, which only a ClusterRole could allow.
+    Args:
+        clusterwide: False for an operator of some namespaces: it reads neither Namespaces nor CRDs, for which it would
+            need a ClusterRole.
+        peering: Name of the Kopf peering object for leader election; None: no leader election.
+        priority: The operator with the highest priority is the leader.
     """
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = not clusterwide

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cognitive_operator.api.conditions import AgentCondition, Reason, TaskCondition
-from cognitive_operator.api.llm import Served
+from cognitive_operator.api.llm import ServedModel
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
@@ -195,6 +195,6 @@ def check_model(agent: Agent, ok: bool, reason: str, message: str, models: Seque
     return Condition(AgentCondition.MODEL_READY, "True" if ok else "False", reason, message)
 
 
-def target_of(served: Served) -> ModelTarget:
+def target_of(served: ServedModel) -> ModelTarget:
     """Return which API an agent's model is asked for at."""
     return ModelTarget(served.url, served.provider, served.api_version)

@@ -10,7 +10,7 @@ from typing import Final
 
 from cognitive_operator.api.conditions import Reason, ScheduleCondition
 from cognitive_operator.api.names import run_name
-from cognitive_operator.api.runs import Run
+from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule
 from cognitive_operator.plan.cron import Cron, CronError, cron_of
 from cognitive_operator.status.conditions import Condition
@@ -28,14 +28,14 @@ class SchedulePlan:
     """The time whose run is to start now."""
     blocked: datetime | None = None
     """The time whose run would start if no other were active."""
-    replaced: tuple[Run, ...] = ()
+    replaced: tuple[ScheduleRun, ...] = ()
     """Active runs that end for it; not its own, which an operator may have started before it died."""
     next: datetime | None = None
     """The first time after now."""
     recheck_s: float | None = None
 
 
-def plan_schedule(schedule: Schedule, runs: Sequence[Run], now: datetime) -> SchedulePlan:
+def plan_schedule(schedule: Schedule, runs: Sequence[ScheduleRun], now: datetime) -> SchedulePlan:
     """Return what to do; missed times are made up for by one run at most, that of the last of them."""
     try:
         cron = cron_of(schedule.spec.schedule, schedule.spec.time_zone)
@@ -47,7 +47,7 @@ def plan_schedule(schedule: Schedule, runs: Sequence[Run], now: datetime) -> Sch
     return _running(schedule, cron, [run for run in runs if not run.is_finished], now)
 
 
-def _running(schedule: Schedule, cron: Cron, active: Sequence[Run], now: datetime) -> SchedulePlan:
+def _running(schedule: Schedule, cron: Cron, active: Sequence[ScheduleRun], now: datetime) -> SchedulePlan:
     due = _last_missed(schedule, cron, now)
     others = [run for run in active if due is not None and run.name != run_name(schedule.metadata.name, due)]
     is_blocked = bool(others) and schedule.spec.concurrency_policy == "Forbid"
@@ -74,7 +74,7 @@ def _last_missed(schedule: Schedule, cron: Cron, now: datetime) -> datetime | No
     return cron.last(since, now)
 
 
-def surplus(schedule: Schedule, runs: Sequence[Run]) -> tuple[Run, ...]:
+def surplus(schedule: Schedule, runs: Sequence[ScheduleRun]) -> tuple[ScheduleRun, ...]:
     """Return the finished runs beyond the history limits; ``runs`` are newest first."""
     succeeded = [run for run in runs if run.is_finished and run.has_succeeded]
     failed = [run for run in runs if run.is_finished and not run.has_succeeded]

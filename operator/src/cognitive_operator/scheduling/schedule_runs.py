@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cognitive_operator.api.runs import Run, owner_of, run_of
+from cognitive_operator.api.schedule_run import ScheduleRun, owning_schedule, schedule_run_of
 
 
 class ScheduleRuns:
@@ -13,16 +13,16 @@ class ScheduleRuns:
     def __init__(self) -> None:
         self.wake: Callable[[str], None] = _nobody
         """Called with the UID of a schedule one of whose tasks changed in a way that matters to it."""
-        self._runs: dict[str, dict[str, Run]] = defaultdict(dict)
-        self._gone: dict[str, dict[str, Run]] = defaultdict(dict)
+        self._runs: dict[str, dict[str, ScheduleRun]] = defaultdict(dict)
+        self._gone: dict[str, dict[str, ScheduleRun]] = defaultdict(dict)
         self._owners: dict[str, str] = {}
 
     def put(self, body: Mapping[str, Any]) -> None:
         """Take in a task as it is now; one that belongs to no schedule is none of ours."""
-        owner = owner_of(body)
+        owner = owning_schedule(body)
         if owner is None:
             return
-        run = run_of(body)
+        run = schedule_run_of(body)
         before = self._runs[owner].get(run.uid)
         self._runs[owner][run.uid], self._owners[run.uid] = run, owner
         if before is None or before.is_finished != run.is_finished:
@@ -38,15 +38,15 @@ class ScheduleRuns:
             self._gone[owner][uid] = run
         self.wake(owner)
 
-    def of(self, owner: str) -> tuple[Run, ...]:
+    def of(self, owner: str) -> tuple[ScheduleRun, ...]:
         """Return the tasks of a schedule that exist, newest first."""
         return tuple(sorted(self._runs.get(owner, {}).values(), key=lambda r: (r.scheduled, r.name), reverse=True))
 
-    def gone(self, owner: str) -> tuple[Run, ...]:
+    def gone(self, owner: str) -> tuple[ScheduleRun, ...]:
         """Return the finished tasks of a schedule that were deleted and may not be counted yet."""
         return tuple(self._gone.get(owner, {}).values())
 
-    def counted(self, owner: str, runs: tuple[Run, ...]) -> None:
+    def counted(self, owner: str, runs: tuple[ScheduleRun, ...]) -> None:
         """Forget deleted tasks: they are counted."""
         for run in runs:
             self._gone.get(owner, {}).pop(run.uid, None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cognitive_operator.api.runs import Run
+from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule, Totals
 from cognitive_operator.status.conditions import Condition, merge_conditions
 
@@ -17,9 +17,9 @@ class ScheduleFacts:
     schedule: Schedule
     raw_status: Mapping[str, Any]
     condition: Condition
-    runs: Sequence[Run]
+    runs: Sequence[ScheduleRun]
     """Its tasks that exist, newest first."""
-    gone: Sequence[Run]
+    gone: Sequence[ScheduleRun]
     """Finished ones that were deleted since this process saw them."""
     next: datetime | None
     now: str
@@ -54,7 +54,7 @@ def schedule_status(facts: ScheduleFacts) -> dict[str, Any]:
     return patch | ({"runs": [_ended(run) for run in finished]} if fresh or facts.handled is not None else {})
 
 
-def _totals(old: Totals, fresh: Sequence[Run], is_started: bool) -> Totals:
+def _totals(old: Totals, fresh: Sequence[ScheduleRun], is_started: bool) -> Totals:
     succeeded = sum(1 for run in fresh if run.has_succeeded)
     return Totals(
         started=old.started + is_started,
@@ -65,11 +65,11 @@ def _totals(old: Totals, fresh: Sequence[Run], is_started: bool) -> Totals:
     )
 
 
-def _active(run: Run) -> dict[str, Any]:
+def _active(run: ScheduleRun) -> dict[str, Any]:
     return {"name": run.name, "uid": run.uid, "scheduledTime": _shown(run.scheduled)}
 
 
-def _ended(run: Run) -> dict[str, Any]:
+def _ended(run: ScheduleRun) -> dict[str, Any]:
     more = {"phase": run.phase, "reason": run.reason, "finishedAt": _shown(run.finished)}
     told = {name: value for name, value in more.items() if value is not None}
     return {**_active(run), **told, "tokens": run.tokens, "energy": run.energy}

@@ -1,1 +1,1 @@
-"""Adapters: one folder for each framework or server that the runtime touches."""
+"""Adapters: one package for each framework or server."""

@@ -1,4 +1,4 @@
-"""Runs asynchronous code for synchronous callers."""
+"""Execution of coroutines for synchronous callers."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 
 class AsyncioExecutor:
-    """Implements ``IAsyncExecutor``: by a loop in this thread, or in a fresh one where a loop runs already."""
+    """Implements ``IAsyncExecutor`` with an event loop in this thread, or in a new thread if a loop runs here."""
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run to completion and return the result; a running loop of the caller's is blocked meanwhile."""
+        """Run a coroutine to completion and return its result. Blocks a running event loop of the caller."""
         try:
             asyncio.get_running_loop()
         except RuntimeError:

@@ -1,20 +1,20 @@
-"""Ending asyncio tasks for certain."""
+"""Cancellation of asyncio tasks that is repeated until they end."""
 
 import asyncio
 from typing import Any, Final
 
-_REPEAT_S: Final = 0.2
+REPEAT_S: Final = 0.2
 
 
-async def cancel(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks and return when all have ended, whatever they ended with.
+async def cancel(*tasks: asyncio.Task[Any], repeat_s: float = REPEAT_S) -> None:
+    """Cancel tasks and wait until all have ended, with any result or error.
 
-    A cancellation is repeated: Python 3.11's ``asyncio.wait_for``, by which the broker's client waits for answers,
-    forgets one that comes at the moment of the answer.
+    The cancellation is repeated every ``repeat_s`` seconds: Python 3.11's ``asyncio.wait_for``, which the broker's
+    client uses, loses a cancellation that arrives together with the result.
     """
     running = {task for task in tasks if not task.done()}
     while running:
         for task in running:
             task.cancel()
-        _, running = await asyncio.wait(running, timeout=_REPEAT_S)
+        _, running = await asyncio.wait(running, timeout=repeat_s)
     await asyncio.gather(*tasks, return_exceptions=True)

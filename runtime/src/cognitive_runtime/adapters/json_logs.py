@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line for each event."""
+"""JSON logs, one object per line."""
 
 import json
 import logging
@@ -10,18 +10,18 @@ from typing import Any, Final
 
 _PLAIN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _RENAMED: Final = {"task": "name"}
-"""``name`` is taken in a record: it is the logger's."""
+"""Extra fields with another name in the log: a record's ``name`` is the name of its logger."""
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record and what it was given as ``extra``. ``context`` stands in every line."""
+    """Formats a record with its ``extra`` fields. The fields of ``context`` are part of every line."""
 
     def __init__(self, context: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self._context = dict(context or {})
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return one line. Of an exception it holds the class and the places, not the message: that can hold text."""
+        """Return one line. Exceptions are logged with class and traceback, without the message, which may be secret."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "level": record.levelname,
@@ -38,7 +38,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(level: str, context: Mapping[str, Any] | None = None) -> None:
-    """Write the process's logs to the standard output; the libraries' own from warnings on."""
+    """Log to the standard output, with warnings and errors of libraries."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(context))
     root = logging.getLogger()

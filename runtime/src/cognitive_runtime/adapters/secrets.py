@@ -1,4 +1,4 @@
-"""The agent's secrets: files that the cluster's owner has mounted."""
+"""Secret files of an agent, which the owner of the cluster mounts."""
 
 import re
 from collections.abc import Collection
@@ -14,27 +14,27 @@ _CREDENTIALS: Final = "nats.creds"
 
 @dataclass(frozen=True)
 class SecretFiles:
-    """``<root>/<agentUID>/``. Nothing is cached: a rotated secret counts with the next attempt."""
+    """Files in ``<root>/<agentUID>/``. Not cached: a rotated secret is used by the next attempt."""
 
     root: Path
     agent_uid: str
 
     @property
     def folder(self) -> Path:
-        """Where the agent's files are."""
+        """Folder of the agent's files."""
         return self.root / self.agent_uid
 
     @property
     def broker_credentials(self) -> Path:
-        """Where credentials for the broker are, if the agent has some."""
+        """Credentials file for the broker, which may be absent."""
         return self.folder / _CREDENTIALS
 
     def read(self, name: str) -> str:
-        """Return a secret without surrounding white space.
+        """Return the content of a secret file without surrounding white space.
 
         Raises:
-            InvalidRequest: The name is no plain file name.
-            CredentialsNotMounted: The file is absent, unreadable or empty; it may come.
+            InvalidRequest: The name is not a plain file name.
+            CredentialsNotMounted: The file is absent, unreadable or empty. Retry later.
         """
         if not is_secret_name(name):
             raise InvalidRequest("agent.llm.api_key_file must be a plain file name of [A-Za-z0-9._-].")
@@ -47,7 +47,7 @@ class SecretFiles:
         return found
 
     def missing(self, names: Collection[str]) -> list[str]:
-        """Return which of the files are absent, unreadable or empty."""
+        """Return the names of the files that are absent, unreadable or empty."""
         return sorted(name for name in names if not self._is_mounted(name))
 
     def _is_mounted(self, name: str) -> bool:
@@ -59,5 +59,5 @@ class SecretFiles:
 
 
 def is_secret_name(name: str) -> bool:
-    """Tell whether a name is a plain file name: it cannot leave the agent's folder."""
+    """Return True for a plain file name, which cannot leave the agent's folder."""
     return SECRET_NAME.fullmatch(name) is not None and name not in (".", "..")

@@ -1,4 +1,4 @@
-"""Responses on the worker's disk, until the broker has them."""
+"""Spool of unpublished responses on the worker's disk."""
 
 import json
 import logging
@@ -15,31 +15,31 @@ _REJECTED: Final = ".rejected"
 
 @dataclass(frozen=True)
 class SpooledResponse:
-    """All that is needed to publish an outcome, also by another process: it is signed already and holds no key."""
+    """Response that any process can publish: it is signed already and contains no key."""
 
     attempt_id: str
     subject: str
     payload: str
     headers: dict[str, str] = field(default_factory=dict)
     large_result: str | None = None
-    """JSON that belongs into the agent's object bucket before the response is published."""
+    """JSON to store in the agent's object bucket before the response is published."""
     large_result_name: str | None = None
     claim_key: str | None = None
     claim_value: str | None = None
-    """What to store in place of the claim once the response is in the stream."""
+    """Value to store as the claim once the response is in the stream."""
 
 
 class Spool:
-    """A folder of an agent's unpublished responses, readable by the executor's own user alone.
+    """Folder of an agent's unpublished responses, readable only by the executor's user.
 
-    Files appear whole, by rename. They are not synced: they outlive the process, not the node.
+    Files are written atomically, by rename. They are not synced: they survive the process, but not the node.
     """
 
     def __init__(self, root: Path, agent_uid: str) -> None:
         self._folder = root / agent_uid
 
     def save(self, response: SpooledResponse) -> Path | None:
-        """Store a response and return its file, None when the disk does not take it: then memory alone holds it."""
+        """Write a response and return its path, or None if the disk refuses it and only memory holds it."""
         target = self._folder / f"{response.attempt_id}{_SUFFIX}"
         draft = target.with_suffix(f".{os.getpid()}.tmp")
         try:
@@ -54,12 +54,12 @@ class Spool:
         return target
 
     def remove(self, path: Path | None) -> None:
-        """Forget a published response; one that somebody else has removed is no error."""
+        """Delete a published response. A missing file is no error."""
         if path is not None:
             path.unlink(missing_ok=True)
 
-    def leftovers(self) -> Iterator[tuple[Path, SpooledResponse]]:
-        """Yield what earlier processes could not publish; sets aside what cannot be read."""
+    def pending(self) -> Iterator[tuple[Path, SpooledResponse]]:
+        """Yield the responses of earlier processes. Renames unreadable files."""
         for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
             try:
                 yield path, SpooledResponse(**json.loads(path.read_bytes()))
@@ -82,4 +82,4 @@ def _set_aside(path: Path, error: Exception) -> None:
     try:
         path.replace(path.with_suffix(_REJECTED))
     except OSError:
-        _LOGGER.warning("cannot set it aside", extra={"event": "SpoolUnreadable", "path": str(path)})
+        _LOGGER.warning("cannot rename an unreadable spool file", extra={"event": "SpoolUnreadable", "path": str(path)})

@@ -1,4 +1,4 @@
-"""Spans by OpenTelemetry. Until ``start_tracing`` there are none, and its packages are not imported."""
+"""OpenTelemetry tracing. Its packages are imported only if tracing is enabled."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -11,29 +11,29 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
-"""Variable with the collector's URL; absent or empty: no traces. Source: OpenTelemetry's specification."""
+"""Variable with the URL of the collector; absent or empty: no tracing. Source: OpenTelemetry's specification."""
 _EXPORT_S: Final = 2
 _NAME: Final = "cognitive_runtime"
 _provider: "list[TracerProvider]" = []
-"""The one of this process, once it traces."""
+"""Tracer provider of this process, if tracing is enabled."""
 
 
 class ISpan(Protocol):
-    """What is known of a span only after it began."""
+    """Span to which attributes can be added."""
 
     def set_attribute(self, key: str, value: str | int | float) -> None:
         """Add an attribute."""
 
 
-class _Silent:
-    """A span that nobody asked for."""
+class _NoopSpan:
+    """No-op span, for a process without tracing."""
 
     def set_attribute(self, key: str, value: str | int | float) -> None:
-        """Drop it."""
+        """Do nothing."""
 
 
 def start_tracing(environ: Mapping[str, str] = os.environ) -> Callable[[], None]:
-    """Trace from now on if the environment names a collector; return what sends what is left, within seconds."""
+    """Enable tracing if the environment names a collector. Return a function that flushes the spans."""
     if not environ.get(ENDPOINT) or _provider:
         return partial(_flush, _EXPORT_S)
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -50,15 +50,15 @@ def start_tracing(environ: Mapping[str, str] = os.environ) -> Callable[[], None]
 
 @contextmanager
 def span(name: str, attributes: Mapping[str, str | int], traceparent: str | None = None) -> Iterator[ISpan]:
-    """Trace a block; an exception that leaves it is the span's error.
+    """Trace a block as a span. An exception marks the span as failed.
 
     Args:
-        name: What is done.
-        attributes: What is known of it at its begin.
-        traceparent: W3C context to continue; None: that of the span around this one.
+        name: Name of the span.
+        attributes: Attributes that are known at the start.
+        traceparent: W3C trace context to continue; None: that of the surrounding span.
     """
     if not _provider:
-        yield _Silent()
+        yield _NoopSpan()
         return
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 

@@ -1,4 +1,4 @@
-"""The use cases: what the runtime does, in terms of the domain and its ports."""
+"""Use cases of the runtime, in terms of the domain and its interfaces."""
 
 from cognitive_runtime.application.execute_agent_task import ExecuteAgentTask
 from cognitive_runtime.application.generate_proposal import GenerateProposal

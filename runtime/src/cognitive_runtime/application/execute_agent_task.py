@@ -1,4 +1,4 @@
-"""The use case at the heart of the runtime: run one attempt, and publish how it ended exactly once."""
+"""Use case: execute one attempt and publish its outcome exactly once."""
 
 import asyncio
 import logging
@@ -28,15 +28,15 @@ from cognitive_runtime.domain.text import clip_utf8
 MAX_REASONING_BYTES: Final = 4 * 1024
 MAX_ERROR_BYTES: Final = 1024
 CANCEL_GRACE_S: Final = 0.5
-"""How long a stopped reasoner may tidy up before the outcome is reported without it."""
+"""Time for a cancelled reasoner to end before the outcome is reported without it."""
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Begin:
-    """What is known of the outcome before the attempt runs."""
+class _Start:
+    """Fields of the outcome that are known before the attempt runs."""
 
     request: ExecutionRequest
     worker: str
@@ -46,7 +46,7 @@ class _Begin:
 
 
 class ExecuteAgentTask:
-    """Runs attempts. One instance serves any number of them at once."""
+    """Executes attempts. One instance serves any number of concurrent attempts."""
 
     def __init__(self, reasoner: IReasoner, clock: IClock, memory: ExecutorMemory | None = None) -> None:
         self._reasoner = reasoner
@@ -56,12 +56,12 @@ class ExecuteAgentTask:
     async def __call__(
         self, request: ExecutionRequest, *, worker: str, submission_id: str, stop: StopSignal | None = None
     ) -> AgentResult | FailureResult:
-        """Run one attempt and return its outcome, whatever happens in it.
+        """Execute one attempt and return its outcome. Every failure becomes an outcome.
 
         Raises:
-            asyncio.CancelledError: The calling asyncio task was cancelled. Use ``stop`` to get an outcome instead.
+            asyncio.CancelledError: The calling asyncio task was cancelled. Use ``stop`` to get an outcome.
         """
-        asked = self._memory.supplied(request) if self._memory else request
+        asked = self._memory.with_memory(request) if self._memory else request
         outcome = await self._execute(asked, worker, submission_id, stop or StopSignal())
         if self._memory:
             self._memory.record(outcome)
@@ -70,14 +70,14 @@ class ExecuteAgentTask:
     async def _execute(
         self, request: ExecutionRequest, worker: str, submission_id: str, stop: StopSignal
     ) -> AgentResult | FailureResult:
-        begin = _Begin(request, worker, submission_id, self._clock.now(), self._clock.monotonic())
+        start = _Start(request, worker, submission_id, self._clock.now(), self._clock.monotonic())
         try:
             reasoning = await self._reason(request, stop)
-            return self._completed(begin, reasoning)
+            return self._completed(start, reasoning)
         except ReasoningError as error:
-            return self._failed(begin, error)
+            return self._failed(start, error)
         except Exception as error:
-            return self._failed(begin, _crash(request, error))
+            return self._failed(start, _crash(request, error))
 
     async def run_and_publish(
         self,
@@ -88,9 +88,9 @@ class ExecuteAgentTask:
         submission_id: str,
         stop: StopSignal | None = None,
     ) -> AgentResult | FailureResult:
-        """Run one attempt and publish its outcome: one call of the publisher, never a failure after a result.
+        """Execute one attempt and publish its outcome with exactly one call of the publisher.
 
-        An error of the publisher is the caller's: it leaves the result as it is, so that no second event is made of it.
+        An error of the publisher is raised to the caller. It does not turn a result into a failure.
         """
         outcome = await self(request, worker=worker, submission_id=submission_id, stop=stop)
         if isinstance(outcome, AgentResult):
@@ -115,10 +115,10 @@ class ExecuteAgentTask:
         over = DeadlineExceeded(f"The task ran for its limit of {request.timeout_seconds:g} s.")
         raise _spent(stop.reason or over, reasoning)
 
-    def _completed(self, begin: _Begin, reasoning: Reasoning) -> AgentResult:
-        cost = 0.0 if reasoning.cache_hit else begin.request.agent.cost_per_character
+    def _completed(self, start: _Start, reasoning: Reasoning) -> AgentResult:
+        cost = 0.0 if reasoning.cache_hit else start.request.agent.cost_per_character
         return AgentResult(
-            **self._common(begin, reasoning.answered_by),
+            **self._common(start, reasoning.answered_by),
             usage=reasoning.usage,
             energy_delta=cost * len(reasoning.thought),
             result=reasoning.outputs,
@@ -130,11 +130,11 @@ class ExecuteAgentTask:
             output_valid=reasoning.output_valid,
         )
 
-    def _failed(self, begin: _Begin, error: ReasoningError) -> FailureResult:
+    def _failed(self, start: _Start, error: ReasoningError) -> FailureResult:
         return FailureResult(
-            **self._common(begin, error.answered_by),
+            **self._common(start, error.answered_by),
             usage=error.usage,
-            energy_delta=begin.request.agent.cost_per_character * len(error.thought),
+            energy_delta=start.request.agent.cost_per_character * len(error.thought),
             error=clip_utf8(str(error), MAX_ERROR_BYTES),
             error_type=error.error_type,
             retryable=error.retryable,
@@ -142,50 +142,50 @@ class ExecuteAgentTask:
             reasoning=clip_utf8(error.thought, MAX_REASONING_BYTES) if error.shows_thought else "",
         )
 
-    def _common(self, begin: _Begin, answered_by: ModelEndpoint | None) -> dict[str, Any]:
-        request = begin.request
+    def _common(self, start: _Start, answered_by: ModelEndpoint | None) -> dict[str, Any]:
+        request = start.request
         model = answered_by or request.agent.llm
         names = ("namespace", "task_name", "task_uid", "attempt", "agent_name", "agent_uid", "mode", "attempt_key")
         return {name: getattr(request, name) for name in names} | {
             "context_sources": request.context_sources,
             "role": request.agent.role,
-            "worker": begin.worker,
-            "submission_id": begin.submission_id,
+            "worker": start.worker,
+            "submission_id": start.submission_id,
             "task_type": request.task_type.value,
             "model": model.model,
             "provider": model.provider,
             "endpoint": answered_by and answered_by.endpoint,
-            "started_at": begin.started_at,
+            "started_at": start.started_at,
             "timestamp": self._clock.now(),
-            "duration_ms": round(1000 * (self._clock.monotonic() - begin.started_s)),
+            "duration_ms": round(1000 * (self._clock.monotonic() - start.started_s)),
         }
 
 
 def _spawn(coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     task = asyncio.create_task(coroutine)
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to retrieve it
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # marks the exception as retrieved
     return task
 
 
 def _answer(reasoning: asyncio.Task[Reasoning]) -> Reasoning:
-    if reasoning.cancelled():  # by itself: our own caller's cancellation never gets here
+    if reasoning.cancelled():  # the reasoner cancelled itself; a cancellation of the caller is raised earlier
         raise InternalError("The reasoning cancelled itself.")
     return reasoning.result()
 
 
 def _spent(why: ReasoningError, reasoning: asyncio.Task[Reasoning]) -> ReasoningError:
-    """Return why the attempt was stopped, with what its reasoning had spent; one that has not ended cannot tell."""
-    found = copy(why)  # the reason may be that of other attempts too
+    """Return the reason for the stop, with the usage of the reasoning if the reasoning has ended."""
+    found = copy(why)  # other attempts may share the reason
     if reasoning.done() and not reasoning.cancelled():
         error = reasoning.exception()
-        told = reasoning.result() if error is None else error
-        if isinstance(told, Reasoning | ReasoningError):
-            found.usage, found.answered_by, found.thought = told.usage, told.answered_by, told.thought
+        ended = reasoning.result() if error is None else error
+        if isinstance(ended, Reasoning | ReasoningError):
+            found.usage, found.answered_by, found.thought = ended.usage, ended.answered_by, ended.thought
     return found
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel what still runs; what does not end within the grace is left behind."""
+    """Cancel the running tasks and wait for them up to CANCEL_GRACE_S."""
     running = {task for task in tasks if not task.done()}
     for task in running:
         task.cancel()
@@ -194,7 +194,7 @@ async def _end(*tasks: asyncio.Task[Any]) -> None:
 
 
 def _crash(request: ExecutionRequest, error: Exception) -> InternalError:
-    """Name the crash by its class alone: its message can hold prompts, answers or secrets."""
+    """Log a crash and return it as an error. Only its class is shown: its message can contain prompts or secrets."""
     where = "".join(traceback.format_tb(error.__traceback__))
     logger.error("attempt %s crashed: %s\n%s", request.attempt_id, type(error).__name__, where)
     return InternalError(f"{type(error).__name__} while reasoning about {request.task_type.value}.")

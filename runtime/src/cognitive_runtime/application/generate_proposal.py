@@ -1,4 +1,4 @@
-"""The use case of an agent that answers a task in free text."""
+"""Use case: generate a proposal for a task in free text."""
 
 import asyncio
 
@@ -15,17 +15,17 @@ from cognitive_runtime.domain import (
 
 
 class GenerateProposal:
-    """Asks the model for a proposal: role, rubric, requirements, constraints and diversity make the prompt."""
+    """Generates a proposal from role, rubric, requirements, constraints and diversity."""
 
     def __init__(self, vllm_client: IVLLMClient, config: AgentConfig) -> None:
         self._client = vllm_client
         self._config = config
 
     async def __call__(self, task: AgentTask) -> VLLMResponse:
-        """Return the proposal, within the task's own time limit.
+        """Return the proposal within the time limit of the task.
 
         Raises:
-            ReasoningError: The class says what went wrong and whether to retry.
+            ReasoningError: The class tells the cause, and whether to retry.
         """
         try:
             async with asyncio.timeout(task.timeout_s):

@@ -1,4 +1,4 @@
-"""Fetches an input that is too large for its request, before anything thinks about it."""
+"""Fetching of inputs that are too large for their requests."""
 
 import hashlib
 import json
@@ -10,16 +10,16 @@ from cognitive_runtime.domain import ExecutionRequest, IInputStore, InputRef, In
 
 @dataclass(frozen=True)
 class LargeInputReasoner:
-    """An ``IReasoner`` whose ``inner`` one sees every request with its whole input."""
+    """An ``IReasoner`` that fetches the whole input before it calls ``inner``."""
 
     inner: IReasoner
     store: IInputStore
 
     async def reason(self, request: ExecutionRequest) -> Reasoning:
-        """Think about one request, as ``inner`` does.
+        """Reason about one request with ``inner``.
 
         Raises:
-            InputUnavailable: The input cannot be had.
+            InputUnavailable: The input is absent, or differs from the request's description.
         """
         if request.input_ref is None:
             return await self.inner.reason(request)
@@ -35,5 +35,5 @@ def _checked(content: bytes, ref: InputRef) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise InputUnavailable(f"Object {ref.name} of bucket {ref.bucket} is no JSON object.")
+        raise InputUnavailable(f"Object {ref.name} of bucket {ref.bucket} is not a JSON object.")
     return found

@@ -1,4 +1,4 @@
-"""Rate limits and a cache within one process, for a core that is called from any thread and event loop."""
+"""Rate limits and result cache of one process, for calls from any thread and event loop."""
 
 import asyncio
 import threading
@@ -8,55 +8,55 @@ from cognitive_runtime.domain import (
     ExecutionRequest,
     IAllowance,
     IClock,
-    ILedger,
-    Ledger,
+    IQuotaStore,
     Permit,
-    Question,
-    Reply,
+    QuotaDecision,
+    QuotaRequest,
+    QuotaStore,
     ResultCache,
 )
 
 
-class LocalLedger:
-    """Implements ``ILedger`` in the memory of this process, for all of its threads."""
+class LocalQuotaStore:
+    """Implements ``IQuotaStore`` in the memory of this process. Thread-safe."""
 
     def __init__(self, clock: IClock) -> None:
         self._clock = clock
-        self._ledger = Ledger("local", ResultCache())
+        self._store = QuotaStore("local", ResultCache())
         self._lock = threading.Lock()
 
-    async def ask(self, question: Question) -> Reply:
-        """Return the answer that is there, else leave for a call, booked, or how long to wait for it."""
+    async def acquire(self, request: QuotaRequest) -> QuotaDecision:
+        """Return the cached result, a permit for a booked call, or the time to wait."""
         with self._lock:
-            return self._ledger.ask(question, self._clock.monotonic())
+            return self._store.acquire(request, self._clock.monotonic())
 
     def correct(self, permit: Permit, used_tokens: int) -> None:
-        """Count what a call has cost instead of its estimate."""
+        """Replace a call's estimate by its real tokens."""
         with self._lock:
-            self._ledger.correct(permit, used_tokens)
+            self._store.correct(permit, used_tokens)
 
-    def remember(self, key: str, value: bytes, ttl_s: float) -> None:
-        """Keep an answer."""
+    def cache_result(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Store a result in the cache."""
         with self._lock:
-            self._ledger.remember(key, value, ttl_s, self._clock.monotonic())
+            self._store.cache_result(key, value, ttl_s, self._clock.monotonic())
 
 
 class LocalLimits:
-    """Implements ``ILimits`` by one ledger for the process; calls wait in a line for each event loop."""
+    """Implements ``ILimits`` with one quota store for the process. Calls wait in one queue for each event loop."""
 
     def __init__(self, clock: IClock) -> None:
         self._clock = clock
-        self._ledger = LocalLedger(clock)
-        self._lines: dict[asyncio.AbstractEventLoop, Limits] = {}
+        self._store = LocalQuotaStore(clock)
+        self._by_loop: dict[asyncio.AbstractEventLoop, Limits] = {}
         self._lock = threading.Lock()
 
     def open(self, request: ExecutionRequest, deadline_s: float) -> IAllowance:
-        """Return what one attempt is allowed. Call it where the attempt's event loop runs."""
+        """Return the quota of one attempt. Must be called on the attempt's event loop."""
         loop = asyncio.get_running_loop()
         with self._lock:
-            self._lines = {each: line for each, line in self._lines.items() if not each.is_closed()}
-            line = self._lines.setdefault(loop, Limits(self._open_ledger, self._clock))
-        return line.open(request, deadline_s)
+            self._by_loop = {each: limits for each, limits in self._by_loop.items() if not each.is_closed()}
+            limits = self._by_loop.setdefault(loop, Limits(self._open_quota_store, self._clock))
+        return limits.open(request, deadline_s)
 
-    async def _open_ledger(self) -> ILedger:
-        return self._ledger
+    async def _open_quota_store(self) -> IQuotaStore:
+        return self._store

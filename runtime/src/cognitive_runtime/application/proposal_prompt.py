@@ -1,4 +1,4 @@
-"""The words by which an agent is asked for a proposal."""
+"""Prompt for a proposal."""
 
 import json
 from typing import Final
@@ -7,16 +7,16 @@ from cognitive_runtime.domain import AgentTask, Message, describe_role
 from cognitive_runtime.domain.text import clip_utf8
 
 MAX_PART_BYTES: Final = 16 * 1024
-"""Bound of each of context, rubric, requirements and the other constraints together."""
+"""Size limit of each part: context, rubric, requirements, and all other constraints together."""
 MAX_TASK_BYTES: Final = 256 * 1024
 _NOT_FOR_THE_MODEL: Final = frozenset({"metadata", "timeout", "max_retries", "story_id", "plan_id"})
-"""Constraints that steer the execution, or name the task to its caller."""
+"""Constraints that control the execution or identify the task. They are not part of the prompt."""
 _OWN_PLACE: Final = frozenset({"context", "rubric", "requirements"})
 _PARTS: Final = "an analysis of the requirements, your approach, the details of the implementation, and the challenges"
 
 
 def proposal_messages(task: AgentTask, role: str) -> tuple[Message, ...]:
-    """Return the conversation: who the agent is and what binds it, then the task."""
+    """Return the messages: the role with its requirements, then the task."""
     return Message("system", _system(task, role)), Message("user", _user(task))
 
 

@@ -1,4 +1,4 @@
-"""How an attempt that runs is told to stop."""
+"""Signal that stops a running attempt."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from cognitive_runtime.domain import ReasoningError
 
 
 class StopSignal:
-    """Carries the reason to stop from whoever decides it to the attempt; the first reason counts.
+    """Carries the reason to stop to the attempt. Only the first reason counts.
 
     Belongs to one event loop, like the attempt that it stops.
     """
@@ -17,15 +17,15 @@ class StopSignal:
 
     @property
     def reason(self) -> ReasoningError | None:
-        """Why to stop, None as long as nobody asked for it."""
+        """Reason to stop, or None if no stop was requested."""
         return self._reason
 
     def stop(self, reason: ReasoningError) -> None:
-        """Ask to stop: ``Cancelled`` by the operator, ``LeaseLost`` by the worker itself."""
+        """Request a stop, for example with ``Cancelled`` or ``LeaseLost``."""
         if self._reason is None:
             self._reason = reason
             self._stopped.set()
 
     async def wait(self) -> None:
-        """Return as soon as somebody asked to stop."""
+        """Wait until a stop is requested."""
         await self._stopped.wait()

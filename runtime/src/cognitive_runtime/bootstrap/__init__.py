@@ -1,1 +1,1 @@
-"""The composition root: the only place where adapters meet."""
+"""Composition root: builds the application from its adapters."""

@@ -1,27 +1,27 @@
-"""A worker, put together with its connections."""
+"""Worker with its own connections, built from settings."""
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from cognitive_runtime.adapters.clock import SystemClock
-from cognitive_runtime.adapters.nats.claims import NatsClaims
+from cognitive_runtime.adapters.nats.claims import ClaimTiming, NatsClaims
 from cognitive_runtime.adapters.nats.connection import BrokerConnection, BrokerSettings
 from cognitive_runtime.adapters.nats.control import NatsControl
-from cognitive_runtime.adapters.nats.direct import NoRequests
+from cognitive_runtime.adapters.nats.direct import EmptyRequestSource
 from cognitive_runtime.adapters.nats.leases import NatsLeases
-from cognitive_runtime.adapters.nats.objects import NatsInputs
+from cognitive_runtime.adapters.nats.objects import InputTiming, NatsInputs
 from cognitive_runtime.adapters.nats.publisher import NATSResultPublisher
 from cognitive_runtime.adapters.nats.requests import NatsRequestSource
 from cognitive_runtime.adapters.secrets import SecretFiles
 from cognitive_runtime.adapters.spool import Spool
 from cognitive_runtime.adapters.tracing import start_tracing
-from cognitive_runtime.adapters.worker.attempts import AttemptParts
-from cognitive_runtime.adapters.worker.deferred import DeferredReasoner
-from cognitive_runtime.adapters.worker.ports import WorkerIdentity
-from cognitive_runtime.adapters.worker.watch import WatchedReasoner
-from cognitive_runtime.adapters.worker.worker import Worker, WorkerParts, WorkerStatus
+from cognitive_runtime.adapters.worker.attempt_runner import AttemptDependencies
+from cognitive_runtime.adapters.worker.lazy_reasoner import LazyReasoner
+from cognitive_runtime.adapters.worker.ports import WorkerSpec
+from cognitive_runtime.adapters.worker.tracked_reasoner import TrackedReasoner
+from cognitive_runtime.adapters.worker.worker import Worker, WorkerDependencies, WorkerTiming
 from cognitive_runtime.application import ExecuteAgentTask, LargeInputReasoner
 from cognitive_runtime.config import RuntimeSettings
 from cognitive_runtime.domain import IReasoner
@@ -31,74 +31,63 @@ MakeReasoner = Callable[[RuntimeSettings], IReasoner]
 
 
 @dataclass(frozen=True)
-class Post:
-    """Where a worker is put: whose it is and how much it takes on."""
+class HostedTiming:
+    """Time limits of a worker and of its adapters."""
 
-    identity: WorkerIdentity
-    concurrency: int = 1
-    required_secrets: tuple[str, ...] = ()
-
-    @property
-    def pulls(self) -> bool:
-        """Whether it pulls requests; a worker in Job mode is given its only one."""
-        return self.identity.mode != "Job"
+    worker: WorkerTiming = field(default_factory=WorkerTiming)
+    claims: ClaimTiming = field(default_factory=ClaimTiming)
+    inputs: InputTiming = field(default_factory=InputTiming)
 
 
-class HostedWorker:
-    """A worker together with its connections."""
+class HostedWorker(Worker):
+    """A worker that owns its connections. Belongs to the event loop that starts it."""
 
-    def __init__(self, post: Post, settings: RuntimeSettings, make_reasoner: MakeReasoner) -> None:
-        identity = post.identity
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        settings: RuntimeSettings,
+        make_reasoner: MakeReasoner,
+        timing: HostedTiming | None = None,
+    ) -> None:
+        timing, identity = timing or HostedTiming(), spec.identity
         secrets = SecretFiles(settings.secrets_dir, identity.agent_uid)
-        self._post = post
         self.broker = BrokerConnection(
             BrokerSettings(settings.nats_url, identity.agent_uid, identity.worker, secrets.broker_credentials)
         )
-        self._claims = NatsClaims(self.broker, identity, SystemClock())
+        self._claims = NatsClaims(self.broker, identity, SystemClock(), timing.claims)
         spool = Spool(settings.spool_dir, identity.agent_uid)
         self.publisher = NATSResultPublisher(broker=self.broker, spool=spool, claims=self._claims)
         self._control = NatsControl(self.broker, identity)
-        self._deferred = DeferredReasoner(lambda: make_reasoner(settings))
-        self.worker = Worker(self._parts(secrets))
-        self._send_traces = start_tracing()
+        self._lazy_reasoner = LazyReasoner(lambda: make_reasoner(settings))
+        super().__init__(spec, self._dependencies(spec, secrets, timing.inputs), timing.worker)
+        self._flush_traces = start_tracing()
 
     async def start(self) -> None:
-        """Connect and begin to take requests; an executor is warm before it does."""
+        """Connect and start to take requests. A worker that pulls loads its reasoner first."""
         self.broker.start()
-        self.worker.serve(self._claims.keep())
-        self.worker.serve(self._deferred.load())
-        if self._post.pulls:
-            await self._deferred.load()
-            self.worker.serve(self.publisher.publish_leftovers())
-        await self._control.start(self.worker.stop_attempt, self.worker.drain)
-        await self.worker.start(pull=self._post.pulls)
-
-    def status(self) -> WorkerStatus:
-        """Return how the worker is."""
-        return self.worker.status()
-
-    async def drain(self) -> None:
-        """Take no more requests; returns when nothing runs any more."""
-        self.worker.drain()
-        await self.worker.wait_idle()
+        self.run_service(self._claims.keep())
+        self.run_service(self._lazy_reasoner.load())
+        if self.spec.pulls:
+            await self._lazy_reasoner.load()
+            self.run_service(self.publisher.publish_spooled())
+        await self._control.start(self.stop_attempt, self.begin_drain)
+        await super().start()
 
     async def stop(self, grace_s: float) -> None:
-        """End within the grace and disconnect; more than once is no error."""
-        await self.worker.stop(grace_s)
+        """End within the grace period and disconnect. Idempotent."""
+        await super().stop(grace_s)
         await self.broker.close()
-        await asyncio.to_thread(self._send_traces)
+        await asyncio.to_thread(self._flush_traces)
 
-    def _parts(self, secrets: SecretFiles) -> WorkerParts:
-        post, identity, clock = self._post, self._post.identity, SystemClock()
-        inputs = NatsInputs(self.broker, identity.agent_uid)
-        reasoner = WatchedReasoner(LargeInputReasoner(self._deferred, inputs))
+    def _dependencies(self, spec: WorkerSpec, secrets: SecretFiles, inputs: InputTiming) -> WorkerDependencies:
+        identity, clock = spec.identity, SystemClock()
+        stored_inputs = NatsInputs(self.broker, identity.agent_uid, inputs)
+        reasoner = TrackedReasoner(LargeInputReasoner(self._lazy_reasoner, stored_inputs))
         execute = ExecuteAgentTask(reasoner, clock, ExecutorMemory(identity.namespace, identity.agent_uid))
-        return WorkerParts(
-            attempts=AttemptParts(identity, self._claims, self.publisher, execute, clock),
-            source=NatsRequestSource(self.broker, identity.agent_uid) if post.pulls else NoRequests(),
+        return WorkerDependencies(
+            attempts=AttemptDependencies(identity, self._claims, self.publisher, execute, clock),
+            source=NatsRequestSource(self.broker, identity.agent_uid) if spec.pulls else EmptyRequestSource(),
             leases=NatsLeases(self.broker, identity, clock, version("cognitive-runtime")),
             reasoner=reasoner,
             secrets=secrets,
-            concurrency=post.concurrency,
-            required_secrets=post.required_secrets,
         )

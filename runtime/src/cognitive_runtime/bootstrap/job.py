@@ -1,4 +1,4 @@
-"""Job mode: one process executes one attempt."""
+"""Job mode: a process that executes one attempt."""
 
 import asyncio
 import logging
@@ -11,46 +11,46 @@ from uuid import uuid4
 from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.nats.direct import read_request
 from cognitive_runtime.adapters.nats.subjects import RequestSubject
-from cognitive_runtime.adapters.worker.attempts import Handling
-from cognitive_runtime.adapters.worker.ports import WorkerIdentity
-from cognitive_runtime.bootstrap.hosted import HostedWorker, MakeReasoner, Post
+from cognitive_runtime.adapters.worker.attempt_runner import DeliveryOutcome
+from cognitive_runtime.adapters.worker.ports import WorkerIdentity, WorkerSpec
+from cognitive_runtime.bootstrap.hosted import HostedWorker, MakeReasoner
 from cognitive_runtime.config import RuntimeSettings
 
 _LOGGER: Final = logging.getLogger(__name__)
-_LEFTOVERS_S: Final = 2.0
-"""A job publishes what other jobs of its agent left on this node; it does not wait for them."""
+_SPOOLED_S: Final = 2.0
+"""Time for publishing responses that earlier jobs of the agent left in the spool of this node."""
 
 
 class JobExit(IntEnum):
-    """How the process of one attempt ends."""
+    """Exit status of the process of one attempt."""
 
     DONE = 0
-    """Its response is in the stream, also one that says failed; or the attempt is another execution's."""
+    """The response, completed or failed, is in the stream; or another execution has claimed the attempt."""
     BAD_CONFIGURATION = 2
-    """A setting or the subject is wrong. Not by accident what argparse ends with."""
+    """A setting or the subject is invalid. Equals the exit status of argparse."""
     REQUEST_ABSENT = 3
-    """There is no such request: it was withdrawn, or it has expired."""
+    """The request does not exist: it was withdrawn or has expired."""
     REQUEST_REFUSED = 4
-    """The request cannot be answered, or it asks for another mode."""
+    """The request cannot be answered, or is for another mode."""
     NOT_PUBLISHED = 5
-    """The process was told to end before the response was in the stream; it is in the spool, if the attempt began."""
+    """The process was told to end before the response was in the stream. An attempt that had begun is in the spool."""
 
 
 async def run_attempt(
     settings: RuntimeSettings, subject: RequestSubject, make_reasoner: MakeReasoner, grace_s: float
 ) -> JobExit:
-    """Execute the attempt whose request is on ``subject``, or end within the grace on SIGTERM."""
+    """Execute the attempt requested on ``subject``. On SIGTERM, end within the grace period."""
     began = time.monotonic()
     identity = WorkerIdentity(
         subject.namespace, subject.agent_uid, f"ct-{uuid4().hex[:8]}", settings.submission_id, "Job"
     )
-    hosted = HostedWorker(Post(identity), settings, make_reasoner)
-    terminated = listen_for_end()
-    await hosted.start()
-    attempt = asyncio.create_task(_execute(hosted, subject))
+    worker = HostedWorker(WorkerSpec(identity), settings, make_reasoner)
+    terminated = termination_event()
+    await worker.start()
+    attempt = asyncio.create_task(_execute(worker, subject))
     ending = asyncio.create_task(terminated.wait())
     await asyncio.wait({attempt, ending}, return_when=asyncio.FIRST_COMPLETED)
-    await hosted.stop(grace_s)
+    await worker.stop(grace_s)
     await cancel(attempt, ending)
     code = JobExit.NOT_PUBLISHED if attempt.cancelled() else attempt.result()
     seconds = round(time.monotonic() - began, 3)
@@ -60,27 +60,28 @@ async def run_attempt(
     return code
 
 
-def listen_for_end() -> asyncio.Event:
-    """Return what is set when the process is told to end."""
-    told = asyncio.Event()
+def termination_event() -> asyncio.Event:
+    """Return an event that is set on SIGTERM or SIGINT."""
+    terminated = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    return told
+        loop.add_signal_handler(number, terminated.set)
+    return terminated
 
 
-async def _execute(hosted: HostedWorker, subject: RequestSubject) -> JobExit:
-    delivery = await read_request(hosted.broker, subject)
+async def _execute(worker: HostedWorker, subject: RequestSubject) -> JobExit:
+    delivery = await read_request(worker.broker, subject)
     if delivery is None:
         return JobExit.REQUEST_ABSENT
-    handling = await hosted.worker.submit(delivery)
-    await _publish_leftovers(hosted)
-    return JobExit.DONE if handling in (Handling.PUBLISHED, Handling.CLAIMED_ELSEWHERE) else JobExit.REQUEST_REFUSED
+    outcome = await worker.submit(delivery)
+    await _publish_spooled(worker)
+    is_done = outcome in (DeliveryOutcome.PUBLISHED, DeliveryOutcome.CLAIMED_ELSEWHERE)
+    return JobExit.DONE if is_done else JobExit.REQUEST_REFUSED
 
 
-async def _publish_leftovers(hosted: HostedWorker) -> None:
+async def _publish_spooled(worker: HostedWorker) -> None:
     try:
-        async with asyncio.timeout(_LEFTOVERS_S):
-            await hosted.publisher.publish_leftovers()
+        async with asyncio.timeout(_SPOOLED_S):
+            await worker.publisher.publish_spooled()
     except TimeoutError:
         return

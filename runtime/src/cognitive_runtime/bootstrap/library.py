@@ -1,4 +1,4 @@
-"""A cognitive core without a cluster: for programs that use the runtime as a library."""
+"""Cognitive core for programs that use the runtime as a library."""
 
 import logging
 import os
@@ -14,13 +14,13 @@ _LOGGER: Final = logging.getLogger(__name__)
 
 
 def initialize_cognitive_core(config: LLMConfig | None = None) -> dspy.CognitiveCore:
-    """Make the core that ``get_cognitive_core`` returns from now on in this process.
+    """Create the core that ``get_cognitive_core`` returns from now on.
 
-    Without a configuration it is what ``configure_llm_openai`` was told, else what the environment says. Variables of
-    the environment that have no effect are named in a warning.
+    Without ``config``, the configuration of ``configure_llm_openai`` is used, or else the environment. Variables of the
+    environment without effect are logged in a warning.
 
     Raises:
-        LLMConfigError: A setting is missing or wrong.
+        LLMConfigError: A setting is missing or invalid.
     """
     found = config or configured_llm() or _from_environment()
     key = found.api_key or ""

@@ -1,4 +1,4 @@
-"""What the executors think with."""
+"""Cognitive core of an executor, with its limits."""
 
 import asyncio
 
@@ -6,33 +6,35 @@ from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.secrets import SecretFiles
 from cognitive_runtime.application import Limits, OpenRedis
 from cognitive_runtime.config import RuntimeSettings
-from cognitive_runtime.domain import ILedger, ILimits, IReasoner
+from cognitive_runtime.domain import ILimits, IQuotaStore, IReasoner
 
 
-def redis_ledgers(settings: RuntimeSettings, agent_uid: str) -> OpenRedis:
-    """Return how to open the agent's ledger in a Redis, whose client is imported only then."""
+def redis_quota_stores(settings: RuntimeSettings, agent_uid: str) -> OpenRedis:
+    """Return a function that opens the agent's quota store in Redis. It imports the Redis client."""
 
-    async def open_redis(url_file: str) -> ILedger:
-        from cognitive_runtime.adapters.redis import RedisLedger
+    async def open_redis(url_file: str) -> IQuotaStore:
+        from cognitive_runtime.adapters.redis import RedisQuotaStore
 
-        return RedisLedger(agent_uid, lambda: SecretFiles(settings.secrets_dir, agent_uid).read(url_file))
+        return RedisQuotaStore(agent_uid, lambda: SecretFiles(settings.secrets_dir, agent_uid).read(url_file))
 
     return open_redis
 
 
 def attempt_limits(settings: RuntimeSettings, namespace: str, agent_uid: str) -> ILimits:
-    """Return the limits of an attempt in Job mode: Ray is imported and joined, in seconds, only if it has some."""
+    """Return the limits of an attempt in Job mode. Ray, which takes seconds to join, is used only if limits are set."""
 
-    def open_ledger() -> ILedger:
-        from cognitive_runtime.adapters.ray.ledger import attempt_ledger
+    def open_quota_store() -> IQuotaStore:
+        from cognitive_runtime.adapters.ray.quota_store import attempt_quota_store
 
-        return attempt_ledger(namespace, agent_uid)
+        return attempt_quota_store(namespace, agent_uid)
 
-    return Limits(lambda: asyncio.to_thread(open_ledger), SystemClock(), open_redis=redis_ledgers(settings, agent_uid))
+    return Limits(
+        lambda: asyncio.to_thread(open_quota_store), SystemClock(), open_redis=redis_quota_stores(settings, agent_uid)
+    )
 
 
 def make_cognitive_core(settings: RuntimeSettings, limits: ILimits | None = None) -> IReasoner:
-    """Return the cognitive core on a pool of model connections. Imports all that it needs, which takes seconds."""
+    """Return the cognitive core on a pool of model connections. Takes seconds for its imports."""
     from cognitive_runtime.adapters.dspy import CognitiveCore
     from cognitive_runtime.adapters.vllm import ModelPool, load_client
 

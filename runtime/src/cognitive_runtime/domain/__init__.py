@@ -1,4 +1,4 @@
-"""The domain: what agents, tasks, attempts and their outcomes are. Knows no framework, no clock and no network."""
+"""Domain: agents, tasks, attempts and their outcomes. Imports no framework, clock or network library."""
 
 from cognitive_runtime.domain.agent_config import AgentConfig
 from cognitive_runtime.domain.budget import TokenBudget
@@ -28,14 +28,13 @@ from cognitive_runtime.domain.errors import (
     TruncatedResponse,
 )
 from cognitive_runtime.domain.generation import Message, VLLMRequest, VLLMResponse
-from cognitive_runtime.domain.ledger import Ledger
 from cognitive_runtime.domain.limits import (
     Backend,
     CacheSettings,
     Permit,
-    Question,
+    QuotaDecision,
+    QuotaRequest,
     RateLimit,
-    Reply,
     estimate_tokens,
 )
 from cognitive_runtime.domain.ports import (
@@ -43,15 +42,16 @@ from cognitive_runtime.domain.ports import (
     IAsyncExecutor,
     IClock,
     IInputStore,
-    ILedger,
     ILimits,
     IModelSource,
+    IQuotaStore,
     IReasoner,
     IResultPublisher,
     IVLLMClient,
     NoLimits,
     Unlimited,
 )
+from cognitive_runtime.domain.quota import QuotaStore
 from cognitive_runtime.domain.request import AgentSettings, ExecutionMode, ExecutionRequest, InputRef, LLMSettings
 from cognitive_runtime.domain.result import AgentResult, AttemptOutcome, FailureResult, Reasoning
 from cognitive_runtime.domain.result_cache import ResultCache
@@ -86,9 +86,9 @@ __all__ = [
     "IAsyncExecutor",
     "IClock",
     "IInputStore",
-    "ILedger",
     "ILimits",
     "IModelSource",
+    "IQuotaStore",
     "IReasoner",
     "IResultPublisher",
     "IVLLMClient",
@@ -99,7 +99,6 @@ __all__ = [
     "LLMLogging",
     "LLMSettings",
     "LeaseLost",
-    "Ledger",
     "LedgerUnavailable",
     "Message",
     "ModelEndpoint",
@@ -109,12 +108,13 @@ __all__ = [
     "OutputInvalid",
     "OutputParseError",
     "Permit",
-    "Question",
+    "QuotaDecision",
+    "QuotaRequest",
+    "QuotaStore",
     "RateLimit",
     "RateLimited",
     "Reasoning",
     "ReasoningError",
-    "Reply",
     "ResultCache",
     "RetryableReasoningError",
     "TokenBudget",

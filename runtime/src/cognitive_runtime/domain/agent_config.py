@@ -12,10 +12,10 @@ _NATS_SCHEMES: Final = ("nats://", "tls://", "ws://", "wss://")
 
 @dataclass(frozen=True)
 class AgentConfig:
-    """Who the agent is and which model it thinks with.
+    """Identity and model of an agent that generates proposals.
 
     Raises:
-        ValueError: A field is out of its range; the message names it.
+        ValueError: A field is out of range; the message names it.
     """
 
     agent_id: str
@@ -26,7 +26,7 @@ class AgentConfig:
     temperature: float = 0.7
     max_tokens: int = 2048
     timeout: float = 60
-    """Seconds that one model call may take."""
+    """Time limit of one model call, in seconds."""
     workspace_path: Path | None = None
     enable_tools: bool = False
 
@@ -57,11 +57,11 @@ class AgentConfig:
 
     @property
     def mode_description(self) -> str:
-        """Whether the agent acts by tools or by text."""
+        """Mode of the agent: with tools or text-only."""
         return "with tools" if self.enable_tools else "text-only"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what may be shown of the agent: no address of the broker, which can hold a password."""
+        """Return the public configuration, without the broker's URL, which can contain a password."""
         return {
             "agent_id": self.agent_id,
             "role": str(self.role),

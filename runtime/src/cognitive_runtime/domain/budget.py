@@ -1,30 +1,30 @@
-"""How many tokens an attempt may still use."""
+"""Token budget of an attempt."""
 
 from typing import Final
 
 from cognitive_runtime.domain.errors import BudgetExceeded
 
 MIN_ANSWER_TOKENS: Final = 32
-"""A call that leaves less than this to the answer is not made: nothing useful fits, and its prompt would be paid."""
+"""A call with less room for its answer is not made: the prompt would cost tokens and the answer would be useless."""
 
 
 class TokenBudget:
-    """Counts what the calls of one attempt use up, all of them: repairs too."""
+    """Counts the tokens of all model calls of one attempt, repairs included."""
 
     def __init__(self, limit: int | None) -> None:
-        """Take what earlier attempts of the task have left; None: no bound."""
+        """Take the tokens that earlier attempts of the task have left; None: unlimited."""
         self._limit = limit
         self.used = 0
 
     def grant(self, prompt_tokens: int, wanted: int) -> int:
-        """Return the most tokens that the answer of the next call may have, at most ``wanted``.
+        """Return the maximum tokens for the answer of the next call, at most ``wanted``.
 
         Args:
-            prompt_tokens: What the prompt is likely to cost.
-            wanted: What the answer might have without a budget.
+            prompt_tokens: Estimated tokens of the prompt.
+            wanted: Maximum tokens of the answer without a budget.
 
         Raises:
-            BudgetExceeded: What is left has no room for the prompt and an answer.
+            BudgetExceeded: The remaining tokens are not enough for the prompt and an answer.
         """
         if self._limit is None:
             return wanted
@@ -37,10 +37,10 @@ class TokenBudget:
         return min(wanted, left)
 
     def spend(self, tokens: int) -> None:
-        """Count what a call has used.
+        """Count the tokens of a call.
 
         Raises:
-            BudgetExceeded: It used more than was left.
+            BudgetExceeded: The call used more than the remaining tokens.
         """
         self.used += tokens
         if self._limit is not None and self.used > self._limit:

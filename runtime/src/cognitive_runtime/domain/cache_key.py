@@ -1,4 +1,4 @@
-"""The key of a cached answer: everything that the answer depends on."""
+"""Cache key of a result: a digest of everything that the result depends on."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cognitive_runtime.domain.request import ExecutionRequest
 
-_OF_THE_ATTEMPT: Final = frozenset(
+_ATTEMPT_FIELDS: Final = frozenset(
     {
         "namespace",
         "task_name",
@@ -24,9 +24,9 @@ _OF_THE_ATTEMPT: Final = frozenset(
         "traceparent",
     }
 )
-"""Whose question it is and by when it wants an answer. What is not named here is part of the key, a later field too."""
-_OF_THE_AGENT: Final = frozenset({"generation", "cost_per_character"})
-_OF_THE_CALL: Final = frozenset(
+"""Request fields that do not influence the result. Every other field, also a future one, is part of the key."""
+_AGENT_FIELDS: Final = frozenset({"generation", "cost_per_character"})
+_CALL_FIELDS: Final = frozenset(
     {
         "api_key_file",
         "timeout_seconds",
@@ -43,24 +43,24 @@ _OF_THE_CALL: Final = frozenset(
 
 @dataclass(frozen=True)
 class CacheKey:
-    """Names an answer."""
+    """Key of a cached result."""
 
     digest: str
     size_bytes: int
-    """Of what the digest was made of, nearly all of which reaches the prompt."""
+    """Size of the digested JSON, nearly all of which is part of the prompt."""
 
 
 def cache_key(request: ExecutionRequest, signature_version: str) -> CacheKey:
-    """Return the key of the answer to a request, the same for any order of the keys in its objects.
+    """Return the cache key of a request. The order of the keys in its objects does not matter.
 
     Args:
         request: The attempt.
-        signature_version: Changes with whatever the code makes of a request of its type.
+        signature_version: Version of the prompt and schema that the code derives from a request of this type.
     """
-    found = _without(asdict(request), _OF_THE_ATTEMPT)
+    found = _without(asdict(request), _ATTEMPT_FIELDS)
     found["context"] = _without(found["context"], _from_agent(request))
-    agent = _without(found["agent"], _OF_THE_AGENT)
-    agent["llm"] = _without(agent["llm"], _OF_THE_CALL)
+    agent = _without(found["agent"], _AGENT_FIELDS)
+    agent["llm"] = _without(agent["llm"], _CALL_FIELDS)
     material = found | {"agent": agent, "signature_version": signature_version}
     text = json.dumps(material, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     encoded = text.encode("utf-8", "surrogatepass")
@@ -68,7 +68,7 @@ def cache_key(request: ExecutionRequest, signature_version: str) -> CacheKey:
 
 
 def _from_agent(request: ExecutionRequest) -> frozenset[str]:
-    """Return the parts of the context that are the agent's counters: they differ with every task."""
+    """Return the parts of the context that hold the agent's counters, which differ for every task."""
     return frozenset(name for name, source in (request.context_sources or {}).items() if source == "agent")
 
 

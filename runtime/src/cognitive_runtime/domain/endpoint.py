@@ -1,28 +1,28 @@
-"""Where a model answers, and what is said of its calls."""
+"""Endpoint of a model, and logging of its calls."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class ModelEndpoint:
-    """A model on a server, with the key that belongs to this server alone."""
+    """A model on a server, with the server's own API key."""
 
     provider: str
     model: str
     endpoint: str
     api_key_file: str | None = None
-    """File name below the agent's directory of secrets."""
+    """Name of a file in the agent's folder of secrets."""
     api_version: str | None = None
-    """Azure alone: the date of the API; None: the API without versions."""
+    """Azure only: date of the API version; None: the unversioned API."""
 
 
 @dataclass(frozen=True)
 class LLMLogging:
-    """What of each model call is logged. No setting logs prompts or keys."""
+    """Logging of model calls. Prompts and keys are never logged."""
 
     requests: bool = True
-    """Size, model and number of each call, and why it failed."""
+    """Log size, model and number of each call, and the class of its error."""
     responses: bool = False
-    """The text of each answer."""
+    """Log the text of each answer."""
     tokens: bool = True
-    """The tokens of each answer."""
+    """Log the tokens of each answer."""

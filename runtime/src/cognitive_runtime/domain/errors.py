@@ -1,4 +1,4 @@
-"""Why an attempt failed: one class for each ``error_type`` of the wire, and whether another attempt may help."""
+"""Errors of an attempt: one class for each ``error_type`` of the wire, retryable or not."""
 
 from typing import ClassVar
 
@@ -9,19 +9,19 @@ from cognitive_runtime.domain.usage import Usage
 class ReasoningError(Exception):
     """Base of every classified failure of an attempt.
 
-    The message is one sentence for people: it never holds a secret, prompt or answer text.
+    The message is one sentence for users. It never contains a secret, a prompt or the text of an answer.
 
     Attributes:
-        retry_after_s: Seconds that the model server asked to wait, None if it did not say.
-        usage: Tokens that the attempt had spent when it failed.
-        answered_by: The model that answered last before the attempt failed, None if none did.
-        thought: What the model had thought by then, as far as it can be read; its length is what the energy is counted
-            by. Shown where ``shows_thought``.
+        retry_after_s: Seconds that the model server asked to wait, or None.
+        usage: Tokens that the attempt had used when it failed.
+        answered_by: Model that answered last before the failure, or None.
+        thought: The model's reasoning up to the failure, as far as it is readable. Its length determines the energy.
+            Shown to users if ``shows_thought``.
     """
 
     retryable: ClassVar[bool] = False
     shows_thought: ClassVar[bool] = False
-    """Whether people are shown what was thought, in place of a result."""
+    """True if the reasoning is shown to users in place of a result."""
 
     def __init__(self, message: str, *, retry_after_s: float | None = None, usage: Usage | None = None) -> None:
         super().__init__(message)
@@ -32,18 +32,18 @@ class ReasoningError(Exception):
 
     @property
     def error_type(self) -> str:
-        """The class on the wire."""
+        """Value of ``error_type`` on the wire."""
         return type(self).__name__
 
 
 class RetryableReasoningError(ReasoningError):
-    """Base of the failures that another attempt may not meet."""
+    """Base of the failures that may not occur again in another attempt."""
 
     retryable: ClassVar[bool] = True
 
 
 class DeadlineExceeded(ReasoningError):
-    """The task's running time passed."""
+    """The attempt ran for its time limit."""
 
 
 class Cancelled(ReasoningError):
@@ -51,11 +51,11 @@ class Cancelled(ReasoningError):
 
 
 class LeaseLost(RetryableReasoningError):
-    """The worker could not renew its lease and stopped the attempt itself."""
+    """The worker lost its lease and stopped the attempt."""
 
 
 class ModelTimeout(RetryableReasoningError):
-    """The model did not answer within its own time limit."""
+    """The model did not answer within the time limit of a call."""
 
 
 class ModelUnavailable(RetryableReasoningError):
@@ -71,7 +71,7 @@ class BadRequest(ReasoningError):
 
 
 class ContextLengthExceeded(ReasoningError):
-    """Prompt and answer do not fit the model's window."""
+    """Prompt and answer do not fit the model's context window."""
 
 
 class EmptyResponse(RetryableReasoningError):
@@ -83,7 +83,7 @@ class TruncatedResponse(RetryableReasoningError):
 
 
 class OutputParseError(RetryableReasoningError):
-    """The answer does not satisfy the task type's outputs, after one repair."""
+    """The answer does not match the outputs of the task type, after one repair."""
 
 
 class OutputInvalid(RetryableReasoningError):
@@ -93,13 +93,13 @@ class OutputInvalid(RetryableReasoningError):
 
 
 class BudgetExceeded(ReasoningError):
-    """The task's attempts have used the tokens that it may use, or the next call does not fit what is left."""
+    """The task's token budget is used up, or the next call does not fit the remaining tokens."""
 
     shows_thought: ClassVar[bool] = True
 
 
 class ContentRefused(ReasoningError):
-    """The model or its content filter refused."""
+    """The model or its content filter refused to answer."""
 
 
 class CredentialsNotMounted(RetryableReasoningError):
@@ -107,16 +107,16 @@ class CredentialsNotMounted(RetryableReasoningError):
 
 
 class LedgerUnavailable(RetryableReasoningError):
-    """The place where the agent's limits are kept cannot be reached, and no call is made without counting it."""
+    """The quota store is unavailable, and calls that cannot be counted are not made."""
 
 
 class InvalidRequest(ReasoningError):
-    """The request does not satisfy the wire's contract, or its input its task type."""
+    """The request violates the wire contract, or its input does not match its task type."""
 
 
 class InputUnavailable(RetryableReasoningError):
-    """The object that holds the input is absent, or is not what the request says."""
+    """The object that holds the input is absent, or differs from the request's description."""
 
 
 class InternalError(RetryableReasoningError):
-    """Anything else, a crash inside a signature too."""
+    """Any other failure, such as a crash."""

@@ -1,4 +1,4 @@
-"""A call of a language model in plain words, and its answer."""
+"""Request to a language model, and its response."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
@@ -21,10 +21,10 @@ class Message:
 
 @dataclass(frozen=True)
 class VLLMRequest:
-    """A chat completion to ask for.
+    """Request for a chat completion.
 
     Raises:
-        ValueError: There is no message, or a number is out of its range.
+        ValueError: There is no message, or a number is out of range.
     """
 
     model: str
@@ -33,13 +33,13 @@ class VLLMRequest:
     max_tokens: int = 2048
     top_p: float = 1.0
     json_schema: dict[str, Any] | None = None
-    """Schema that the answer must satisfy, where the server supports that."""
+    """JSON Schema for the answer, for servers that support it."""
     has_tailored_schema: bool = False
-    """Whether the schema is that of one task: a server that refuses it may take others."""
+    """True if the schema belongs to one task: a server that refuses it may accept others."""
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     stream: bool = False
-    """Whether the server is asked to send the answer in pieces."""
+    """True if the server streams the answer."""
     request_id: str | None = None
     """Sent as ``X-Request-Id``."""
 
@@ -55,13 +55,13 @@ class VLLMRequest:
                 raise ValueError(f"{name}: {getattr(self, name)} is not in -{MAX_PENALTY}..{MAX_PENALTY}")
 
     def with_diversity(self) -> "VLLMRequest":
-        """Return the request at a higher temperature, within what servers accept."""
+        """Return the request with a higher temperature, up to the maximum that servers accept."""
         return replace(self, temperature=min(MAX_TEMPERATURE, self.temperature * DIVERSITY_FACTOR))
 
 
 @dataclass(frozen=True)
 class VLLMResponse:
-    """The model's answer, with its author."""
+    """Response of the model, with its author."""
 
     content: str
     author_id: str
@@ -70,24 +70,24 @@ class VLLMResponse:
     temperature: float
     usage: Usage = field(default_factory=Usage)
     finish_reason: str = "stop"
-    """Why the model ended; ``length``: it was cut off at ``max_tokens``."""
+    """Reason for the end of the answer; ``length``: it was cut off at ``max_tokens``."""
     reasoning: str | None = None
-    """What a reasoning model thought before it answered."""
+    """Reasoning of a reasoning model before its answer."""
     answered_by: ModelEndpoint | None = None
-    """The one of an agent's models that answered."""
+    """Endpoint of the agent's model that answered."""
 
     @property
     def is_truncated(self) -> bool:
-        """True when the answer was cut off at the token limit."""
+        """True if the answer was cut off at the token limit."""
         return self.finish_reason == "length"
 
     @property
     def tokens(self) -> int:
-        """All tokens of the call."""
+        """Total tokens of the call."""
         return self.usage.total_tokens
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the proposal as agents exchange it."""
+        """Return the proposal in the format that agents exchange."""
         proposal = {
             "content": self.content,
             "author_id": self.author_id,

@@ -1,4 +1,4 @@
-"""How much an agent may ask of its model, and for how long an answer may be given again."""
+"""Rate limits and cache settings of an agent, and the requests and decisions of its quota store."""
 
 from dataclasses import dataclass, field
 from math import inf
@@ -7,32 +7,32 @@ from typing import Final, Literal
 from cognitive_runtime.domain.generation import VLLMRequest
 
 BYTES_PER_TOKEN: Final = 4
-"""Of a prompt in UTF-8, for the estimate before a call: usual for English; other scripts come close."""
+"""UTF-8 bytes per token of a prompt, for estimates. Typical for English; other scripts are close."""
 DEFAULT_REQUESTS_PER_MINUTE: Final = 60
 DEFAULT_TOKENS_PER_MINUTE: Final = 150_000
 DEFAULT_TTL_S: Final = 3600.0
 
 
 Backend = Literal["Ray", "Redis"]
-"""Where workers count and remember together: an actor of their Ray cluster, or a Redis that spans clusters."""
+"""Place of the shared quota store: an actor of the Ray cluster, or a Redis that several clusters share."""
 
 
 @dataclass(frozen=True)
 class RateLimit:
-    """The most that all workers of an agent together ask of the model within any 60 seconds."""
+    """Limit of the model calls of all workers of an agent together, within any 60 seconds."""
 
     requests_per_minute: int = DEFAULT_REQUESTS_PER_MINUTE
     tokens_per_minute: int = DEFAULT_TOKENS_PER_MINUTE
     backend: Backend = "Ray"
 
     def share(self, parts: int) -> "RateLimit":
-        """Return what one of several workers may ask for when they cannot count together."""
+        """Return the limit of one of several workers, for the time in which they cannot count together."""
         return RateLimit(max(1, self.requests_per_minute // parts), max(1, self.tokens_per_minute // parts))
 
 
 @dataclass(frozen=True)
 class CacheSettings:
-    """Whether an answer is given again to the same question, and for how many seconds."""
+    """Settings of the result cache."""
 
     enabled: bool = False
     ttl_seconds: float = DEFAULT_TTL_S
@@ -41,48 +41,48 @@ class CacheSettings:
 
 @dataclass(frozen=True)
 class Slot:
-    """Where a ledger booked a call."""
+    """Place of a booking: a tenth of a second in one quota store."""
 
-    ledger: str
-    """Another ledger, one that was lost for example, knows nothing of it."""
+    store: str
+    """Name of the store. Another store, for example the successor of a lost one, does not know the booking."""
     number: int
 
 
 @dataclass(frozen=True)
 class Permit:
-    """Leave to make one call of the model."""
+    """Permission to make one model call."""
 
     slot: Slot | None = None
-    """None: nobody counts."""
+    """Place of the booking; None if calls are not counted."""
     tokens: int = 0
-    """What was booked for it."""
+    """Tokens that are booked for the call."""
 
 
 @dataclass(frozen=True)
-class Question:
-    """What an attempt asks the ledger of its agent."""
+class QuotaRequest:
+    """Request of an attempt to the quota store of its agent."""
 
     key: str | None = None
-    """Of the answer that may be there; None: do not look."""
+    """Key of the result to look up in the cache; None: no lookup."""
     max_age_s: float = 0.0
     limit: RateLimit | None = None
-    """None: book nothing."""
+    """Limit under which a call is booked; None: no booking."""
     tokens: int = 0
-    """Estimate of what the next call costs."""
-    patience_s: float = inf
-    """How long a ledger that is away may be waited for at most."""
+    """Estimated tokens of the call."""
+    max_wait_s: float = inf
+    """Longest wait for a store that is unavailable."""
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What the ledger says: an answer that is there, leave to make a call, or how long to wait for it."""
+class QuotaDecision:
+    """Decision of the quota store: a cached result, a permit for a call, or the seconds to wait for a permit."""
 
-    found: bytes | None = field(default=None, repr=False)
+    cached: bytes | None = field(default=None, repr=False)
     permit: Permit | None = None
     wait_s: float = 0.0
 
 
 def estimate_tokens(request: VLLMRequest) -> int:
-    """Return the most that a call is likely to cost: its prompt by its size, and the longest answer."""
+    """Return an upper estimate of a call's tokens: the prompt by its size, and the longest answer."""
     prompt = sum(len(message.content.encode("utf-8", "replace")) for message in request.messages)
     return prompt // BYTES_PER_TOKEN + request.max_tokens

@@ -1,4 +1,4 @@
-"""What an executor remembers of its own work for one agent: how its last attempts ended, never what they were about."""
+"""Memory of an executor: outcomes of its last attempts for one agent, without their content."""
 
 import json
 from collections import deque
@@ -11,25 +11,25 @@ from cognitive_runtime.domain.result import AgentResult, AttemptOutcome, Failure
 
 MAX_OUTCOMES: Final = 10
 MAX_BYTES: Final = 2048
-"""Of the memory as JSON; the oldest outcomes give way."""
+"""Maximum size of the memory as JSON. The oldest outcomes are dropped first."""
 SOURCE: Final = "executor"
 _SECONDS: Final = len("2026-01-01T00:00:00")
 
 
 class ExecutorMemory:
-    """Belongs to one agent: what another one asks or is answered neither changes it nor sees it."""
+    """Memory of one agent. Requests and outcomes of other agents are ignored."""
 
     def __init__(self, namespace: str, agent_uid: str) -> None:
-        """Begin with nothing."""
+        """Start with an empty memory."""
         self._owner = (namespace, agent_uid)
         self._outcomes: deque[dict[str, Any]] = deque(maxlen=MAX_OUTCOMES)
         self._writes = 0
         self._hits = 0
 
-    def supplied(self, request: ExecutionRequest) -> ExecutionRequest:
-        """Return the request with this memory where its task gives none.
+    def with_memory(self, request: ExecutionRequest) -> ExecutionRequest:
+        """Return the request with this memory added, unless the task supplies its own memory.
 
-        Left out with a cache: its answers are given again to whoever asks the same, with whatever memory.
+        Nothing is added if the agent has a cache, because a cached result is shared by requests with different memory.
         """
         sources = request.context_sources
         is_wanted = sources is not None and sources.get("memory", "none") == "none" and "memory" not in request.context
@@ -40,7 +40,7 @@ class ExecutorMemory:
         return replace(request, context=context, context_sources={**(sources or {}), "memory": SOURCE})
 
     def record(self, outcome: AttemptOutcome) -> None:
-        """Remember how an attempt ended; an answer that was given again is nothing new."""
+        """Record the outcome of an attempt. A result from the cache is not recorded."""
         is_repeated = isinstance(outcome, AgentResult) and outcome.cache_hit
         if not is_repeated and self._is_own(outcome):
             self._outcomes.append(_remembered(outcome))
@@ -50,7 +50,7 @@ class ExecutorMemory:
         return (of.namespace, of.agent_uid) == self._owner
 
     def _snapshot(self) -> Mapping[str, Any]:
-        """Return the memory with the names that the original's agents use, and the outcomes, oldest first."""
+        """Return the memory, with SeedCore's field names and the outcomes, oldest first."""
         outcomes = list(self._outcomes)
         while True:
             found = {
@@ -65,12 +65,12 @@ class ExecutorMemory:
 
 
 def _remembered(outcome: AttemptOutcome) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "task_type": outcome.task_type,
         "outcome": outcome.status,
         "ended_at": f"{outcome.timestamp[:_SECONDS]}Z",
     }
     if isinstance(outcome, FailureResult):
-        return told | {"error_type": outcome.error_type}
+        return entry | {"error_type": outcome.error_type}
     confidence = outcome.confidence if isinstance(outcome, AgentResult) else None
-    return told if confidence is None else told | {"confidence": round(confidence, 4)}
+    return entry if confidence is None else entry | {"confidence": round(confidence, 4)}

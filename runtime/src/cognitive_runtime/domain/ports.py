@@ -1,10 +1,10 @@
-"""What the use cases need of the outside world."""
+"""Interfaces that the use cases need."""
 
 from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol, TypeVar
 
 from cognitive_runtime.domain.generation import VLLMRequest, VLLMResponse
-from cognitive_runtime.domain.limits import Permit, Question, Reply
+from cognitive_runtime.domain.limits import Permit, QuotaDecision, QuotaRequest
 from cognitive_runtime.domain.request import ExecutionRequest, InputRef
 from cognitive_runtime.domain.result import AgentResult, FailureResult, Reasoning
 from cognitive_runtime.domain.usage import Usage
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class IResultPublisher(Protocol):
-    """Sends outcomes to whoever waits for them."""
+    """Publishes outcomes."""
 
     async def connect(self) -> None:
-        """Connect; more than once is no error."""
+        """Connect. Idempotent."""
 
     async def publish_success(
         self,
@@ -25,7 +25,7 @@ class IResultPublisher(Protocol):
         original_task_id: str | None = None,
         constraints: Mapping[str, Any] | None = None,
     ) -> None:
-        """Publish a result; returns when it is stored where it outlives this process."""
+        """Publish a result and wait until it is stored durably."""
 
     async def publish_failure(
         self,
@@ -33,146 +33,146 @@ class IResultPublisher(Protocol):
         num_agents: int | None = None,
         original_task_id: str | None = None,
     ) -> None:
-        """Publish a failure; returns when it is stored where it outlives this process."""
+        """Publish a failure and wait until it is stored durably."""
 
     async def close(self) -> None:
-        """Disconnect; more than once is no error."""
+        """Disconnect. Idempotent."""
 
 
 class IVLLMClient(Protocol):
-    """Generates text by a language model."""
+    """Client of a language model."""
 
     async def generate(self, request: VLLMRequest) -> VLLMResponse:
-        """Return the model's answer.
+        """Return the model's response.
 
         Raises:
-            ReasoningError: The class says what went wrong and whether to retry.
+            ReasoningError: The class tells the cause, and whether to retry.
         """
 
 
 class IAllowance(Protocol):
-    """What one attempt may ask of its model, and what others were answered before it."""
+    """Quota of one attempt: rate limit and result cache."""
 
-    async def recall(self, signature_version: str) -> Reasoning | None:
-        """Return the answer to the same question if it is remembered.
+    async def cached_result(self, signature_version: str) -> Reasoning | None:
+        """Return the cached result of an equal request, or None.
 
-        ``signature_version`` changes with whatever the code makes of a request of this type.
+        ``signature_version`` is the version of the prompt and schema that the code derives from a request of this type.
         """
 
-    async def remember(self, reasoning: Reasoning) -> None:
-        """Let others have this answer; does not wait for it to be kept."""
+    async def cache_result(self, reasoning: Reasoning) -> None:
+        """Store a result in the cache, without waiting for it."""
 
     async def acquire(self, request: VLLMRequest) -> Permit:
-        """Return when the model may be called, before every single call.
+        """Wait for the permit for one model call. Required before every call.
 
         Raises:
-            RateLimited: The agent's own limit leaves no room before the attempt's deadline.
+            RateLimited: The agent's rate limit has no room before the attempt's deadline.
             LedgerUnavailable: The call cannot be counted.
         """
 
     async def settle(self, permit: Permit, usage: Usage) -> None:
-        """Tell what a call has cost; does not wait for it to be counted."""
+        """Report the real tokens of a call, without waiting for it."""
 
 
 class ILimits(Protocol):
-    """Knows the rate limits and the cache of an agent."""
+    """Rate limits and result cache of an agent."""
 
     def open(self, request: ExecutionRequest, deadline_s: float) -> IAllowance:
-        """Return what one attempt is allowed; ``deadline_s`` is a reading of the monotonic clock."""
+        """Return the quota of one attempt. ``deadline_s`` is a time of the monotonic clock."""
 
 
-class ILedger(Protocol):
-    """What all workers of an agent count and remember together."""
+class IQuotaStore(Protocol):
+    """Quota store that the workers of an agent share: counts calls and caches results."""
 
-    async def ask(self, question: Question) -> Reply:
-        """Return the answer that is there, else leave for a call, booked, or how long to wait for it.
+    async def acquire(self, request: QuotaRequest) -> QuotaDecision:
+        """Return the cached result, a permit for a booked call, or the time to wait.
 
         Raises:
-            LedgerUnavailable: The call has to be counted and cannot be.
-            CredentialsNotMounted: Nobody said where the ledger is.
+            LedgerUnavailable: The call must be counted and the store is unavailable.
+            CredentialsNotMounted: The secret file with the store's address is absent or invalid.
         """
 
     def correct(self, permit: Permit, used_tokens: int) -> None:
-        """Count what a call has cost instead of its estimate."""
+        """Replace a call's estimate by its real tokens."""
 
-    def remember(self, key: str, value: bytes, ttl_s: float) -> None:
-        """Keep an answer."""
+    def cache_result(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Store a result in the cache."""
 
 
 class Unlimited:
-    """The allowance of an attempt whose agent has neither a limit nor a cache. Implements ``IAllowance``."""
+    """Quota of an agent without a rate limit and without a cache. Implements ``IAllowance``."""
 
-    async def recall(self, signature_version: str) -> Reasoning | None:
-        """Return nothing."""
+    async def cached_result(self, signature_version: str) -> Reasoning | None:
+        """Return None."""
         return None
 
-    async def remember(self, reasoning: Reasoning) -> None:
-        """Forget it."""
+    async def cache_result(self, reasoning: Reasoning) -> None:
+        """Do nothing."""
 
     async def acquire(self, request: VLLMRequest) -> Permit:
-        """Return at once."""
+        """Return a permit at once."""
         return Permit()
 
     async def settle(self, permit: Permit, usage: Usage) -> None:
-        """Count nothing."""
+        """Do nothing."""
 
 
 class NoLimits:
-    """Lets every attempt do as it likes. Implements ``ILimits``."""
+    """No limits for any attempt. Implements ``ILimits``."""
 
     def open(self, request: ExecutionRequest, deadline_s: float) -> IAllowance:
-        """Return leave for everything."""
+        """Return an unlimited quota."""
         return Unlimited()
 
 
 class IModelSource(Protocol):
-    """Knows how to reach the model of each agent."""
+    """Source of model clients."""
 
     def open(self, request: ExecutionRequest, deadline_s: float, allowance: IAllowance | None = None) -> IVLLMClient:
-        """Return a client for one attempt, on connections that attempts share.
+        """Return a client for one attempt. Attempts share its connections.
 
-        ``deadline_s`` is a reading of the monotonic clock: the client starts no retry that would pass it. Without an
-        ``allowance`` calls are not counted.
+        ``deadline_s`` is a time of the monotonic clock; the client starts no retry that would end after it. Without
+        ``allowance``, calls are not counted.
         """
 
     async def close(self) -> None:
-        """Close the connections that belong to the running event loop; they open again when they are needed."""
+        """Close the connections of the running event loop. They reopen on demand."""
 
 
 class IAsyncExecutor(Protocol):
-    """Runs asynchronous code for a synchronous caller."""
+    """Runs a coroutine for a synchronous caller."""
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run to completion and return the result, also when the caller's thread has a running loop."""
+        """Run a coroutine to completion and return its result, even if the calling thread has a running event loop."""
 
 
 class IReasoner(Protocol):
-    """Answers requests by typed reasoning."""
+    """Reasons about requests, with typed outputs."""
 
     async def reason(self, request: ExecutionRequest) -> Reasoning:
-        """Think about one request.
+        """Reason about one request.
 
         Raises:
-            ReasoningError: The class says what went wrong and whether to retry.
+            ReasoningError: The class tells the cause, and whether to retry.
         """
 
 
 class IInputStore(Protocol):
-    """Keeps the inputs that are too large for their requests."""
+    """Store of the inputs that are too large for their requests."""
 
     async def fetch(self, ref: InputRef) -> bytes:
-        """Return what is stored; waits for the broker, and a while for the object.
+        """Return the content of an input. Waits for the broker, and a limited time for the object.
 
         Raises:
-            InputUnavailable: There is no such object, or not all of it.
+            InputUnavailable: The object is absent or incomplete.
         """
 
 
 class IClock(Protocol):
-    """Time, injectable."""
+    """Clock."""
 
     def monotonic(self) -> float:
-        """Return seconds that never jump: for durations."""
+        """Return the monotonic time in seconds, for durations."""
 
     def now(self) -> str:
-        """Return the wall clock as RFC 3339 in UTC with microseconds: for people."""
+        """Return the wall clock time as RFC 3339 in UTC with microseconds, for display."""

@@ -1,4 +1,4 @@
-"""One attempt of a task: all that an executor needs to know."""
+"""Request for one attempt of a task, with the agent's settings."""
 
 import re
 from collections.abc import Mapping
@@ -16,43 +16,43 @@ MAX_FALLBACKS: Final = 5
 
 @dataclass(frozen=True)
 class LLMSettings:
-    """How an attempt calls the model.
+    """Settings of the model calls of an attempt.
 
     Raises:
-        InvalidRequest: A number is out of its range, or the endpoint is no URL.
+        InvalidRequest: A number is out of range, or the endpoint is not a URL.
     """
 
     provider: str
     model: str
     endpoint: str
     api_key_file: str | None = None
-    """File name below the agent's directory of secrets."""
+    """Name of a file in the agent's folder of secrets."""
     max_tokens: int = 1024
     temperature: float = 0.7
     top_p: float = 1.0
     timeout_seconds: float = 60
-    """Limit of one call."""
+    """Time limit of one call."""
     max_retries: int = 3
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     stream: bool = False
-    """Whether the server sends each answer in pieces, as it writes it."""
+    """True if the server streams each answer."""
     retry_delay_seconds: float = 1.0
-    """Most seconds before the first repetition of a call; doubled for each further one."""
+    """Maximum pause before the first retry of a call; doubled for each further retry."""
     logging: LLMLogging = field(default_factory=LLMLogging)
     fallbacks: tuple[ModelEndpoint, ...] = ()
-    """Asked in this order when the one before cannot be reached, is too slow or is rate-limited."""
+    """Fallback models, used in this order if the model before is unavailable, too slow or rate-limited."""
     cache: CacheSettings = field(default_factory=CacheSettings)
     rate_limit: RateLimit | None = None
-    """None: no limit."""
+    """None: unlimited."""
     api_version: str | None = None
-    """Azure alone: the date of the API; None: the API without versions."""
+    """Azure only: date of the API version; None: the unversioned API."""
     redis_url_file: str | None = None
-    """File name below the agent's directory of secrets, for the backend Redis."""
+    """Name of the file with the Redis URL in the agent's folder of secrets, for the backend Redis."""
 
     @property
     def endpoints(self) -> tuple[ModelEndpoint, ...]:
-        """Every model that may answer, in the order in which they are asked."""
+        """All models, in the order in which they are used."""
         own = ModelEndpoint(self.provider, self.model, self.endpoint, self.api_key_file, self.api_version)
         return (own, *self.fallbacks)
 
@@ -87,21 +87,21 @@ class LLMSettings:
 
 @dataclass(frozen=True)
 class AgentSettings:
-    """The agent as it was when the attempt was published."""
+    """Settings of the agent when the attempt was published."""
 
     role: str
     llm: LLMSettings
     generation: int = 1
     role_probabilities: Mapping[str, float] | None = None
-    """E, S and O: how much the agent explores, specialises and optimises."""
+    """Probabilities of E (explore), S (specialise) and O (optimise)."""
     system_prompt: str | None = None
     cost_per_character: float = 0.01
-    """Energy that one character of thought costs."""
+    """Energy of one character of reasoning."""
 
 
 @dataclass(frozen=True)
 class InputRef:
-    """Where an input is that is too large for its request: an object of the agent's bucket, as JSON."""
+    """Reference to an input that is too large for its request: a JSON object in the agent's object bucket."""
 
     bucket: str
     name: str
@@ -114,7 +114,7 @@ class ExecutionRequest:
     """One attempt of one task.
 
     Raises:
-        InvalidRequest: An identifier is empty or a number is out of its range.
+        InvalidRequest: An identifier is empty or a number is out of range.
     """
 
     namespace: str
@@ -125,9 +125,9 @@ class ExecutionRequest:
     agent_uid: str
     mode: ExecutionMode
     attempt_key: str = field(repr=False)
-    """Hex of the 32 bytes that sign this attempt's response."""
+    """Key that signs the attempt's response: 32 bytes, in hex."""
     timeout_seconds: float
-    """Limit of the running time."""
+    """Time limit of the attempt."""
     task_type: CognitiveTaskType
     input: Mapping[str, Any]
     agent: AgentSettings
@@ -135,15 +135,15 @@ class ExecutionRequest:
     constraints: Mapping[str, Any] = field(default_factory=dict)
     published_at: str = ""
     context_sources: Mapping[str, str] | None = None
-    """Who supplied memory, energy and lifecycle: task, agent or none; None when the operator did not say."""
+    """Source of memory, energy and lifecycle: task, agent or none; None if the operator did not state it."""
     input_ref: InputRef | None = None
-    """Where the whole input is; ``input`` is then empty until it is fetched."""
+    """Reference to the whole input; ``input`` is empty until it is fetched."""
     output_schema: Mapping[str, Any] | None = None
-    """JSON Schema, draft 2020-12, that the result's ``output`` must satisfy; None: there is no such output."""
+    """JSON Schema (draft 2020-12) of the result's ``output``; None: the result has no ``output``."""
     token_budget: int | None = None
+    """Tokens that all model calls of the attempt may use together; None: unlimited."""
     traceparent: str | None = None
-    """W3C trace context that this attempt continues; None: it is not traced."""
-    """Tokens that all model calls of the attempt together may use; None: no bound."""
+    """W3C trace context that the attempt continues; None: not traced."""
 
     def __post_init__(self) -> None:
         for name in ("namespace", "task_name", "task_uid", "agent_name", "agent_uid"):
@@ -154,12 +154,12 @@ class ExecutionRequest:
 
     @property
     def task_id(self) -> str:
-        """The task's UID, by the name that agents know it."""
+        """UID of the task, under the name that agents use."""
         return self.task_uid
 
     @property
     def attempt_id(self) -> str:
-        """``<taskUID>.<attempt>``: names this attempt everywhere."""
+        """Id of the attempt: ``<taskUID>.<attempt>``."""
         return f"{self.task_uid}.{self.attempt}"
 
 

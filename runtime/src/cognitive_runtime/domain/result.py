@@ -1,4 +1,4 @@
-"""How an attempt ended."""
+"""Outcome of an attempt."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,29 +11,29 @@ from cognitive_runtime.domain.usage import Usage
 
 @dataclass(frozen=True)
 class Reasoning:
-    """What the model thought, validated against the task type's outputs."""
+    """Result of the reasoning, validated against the outputs of the task type."""
 
     outputs: Mapping[str, Any]
     thought: str
-    """The model's reasoning in its own words; its length is what the energy is counted by."""
+    """The model's reasoning as text. Its length determines the energy."""
     confidence: float | None = None
-    """0..1; None when the model gave none that can be one."""
+    """0..1; None if the model gave no valid confidence."""
     confidence_reason: str | None = None
-    """Why there is no confidence."""
+    """Reason for a missing confidence."""
     usage: Usage = field(default_factory=Usage)
     answered_by: ModelEndpoint | None = None
-    """The one of the agent's models that answered; None: the first."""
+    """Endpoint of the agent's model that answered; None: the first model."""
     repaired: bool = False
-    """True when the first answer could not be used and a second call repaired it."""
+    """True if the first answer was invalid and a second call repaired it."""
     cache_hit: bool = False
-    """True when no model was asked: an earlier answer to the same question was given again."""
+    """True if the result comes from the cache and no model was called."""
     output_valid: bool | None = None
-    """True when ``outputs["output"]`` was checked by the request's schema; None: there was none."""
+    """True if ``outputs["output"]`` satisfies the request's schema; None: the request has no schema."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptOutcome:
-    """What every outcome tells: which attempt, run by whom, when, at what cost."""
+    """Common fields of every outcome: the attempt, its worker, its times and its cost."""
 
     status: ClassVar[Literal["completed", "failed"]]
     success: ClassVar[bool]
@@ -50,73 +50,73 @@ class AttemptOutcome:
     submission_id: str
     task_type: str
     model: str
-    """The model that answered; the agent's first when none did. The same holds for ``provider``."""
+    """Model that answered, or the agent's first model if none did. The same applies to ``provider``."""
     provider: str
     endpoint: str | None = None
-    """URL of the server that answered, None if none did."""
+    """URL of the server that answered, or None."""
     started_at: str
     """RFC 3339 in UTC with microseconds, as is ``timestamp``."""
     timestamp: str
-    """When the attempt ended."""
+    """End of the attempt."""
     duration_ms: int
     usage: Usage = field(default_factory=Usage)
     energy_delta: float = 0.0
     context_sources: Mapping[str, str] | None = None
-    """As the request said, with executor where the executor supplied the memory."""
+    """Sources of the request, with ``executor`` for a memory that the executor supplied."""
     attempt_key: str = field(default="", repr=False, compare=False)
-    """Signs the response; never a part of it."""
+    """Key that signs the response. Never part of the response."""
 
     @property
     def task_id(self) -> str:
-        """The task's UID, by the name that agents know it."""
+        """UID of the task, under the name that agents use."""
         return self.task_uid
 
     @property
     def agent_id(self) -> str:
-        """The agent's UID, by the name that agents know it."""
+        """UID of the agent, under the name that agents use."""
         return self.agent_uid
 
     @property
     def correlation_id(self) -> str:
-        """The same for every attempt of a task."""
+        """Correlation id, equal for every attempt of a task."""
         return self.task_uid
 
     @property
     def attempt_id(self) -> str:
-        """``<taskUID>.<attempt>``: names this attempt everywhere."""
+        """Id of the attempt: ``<taskUID>.<attempt>``."""
         return f"{self.task_uid}.{self.attempt}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class AgentResult(AttemptOutcome):
-    """The attempt succeeded."""
+    """Outcome of an attempt that succeeded."""
 
     status: ClassVar[Literal["completed", "failed"]] = "completed"
     success: ClassVar[bool] = True
 
     result: Mapping[str, Any]
-    """The typed outputs of the task type."""
+    """Typed outputs of the task type."""
     confidence: float | None = None
     confidence_reason: str | None = None
     reasoning: str = ""
-    """At most 4 KiB of the thought."""
+    """Reasoning of the model, at most 4 KiB."""
     repaired: bool = False
     cache_hit: bool = False
     output_valid: bool | None = None
-    """True when ``output`` of the result satisfies the request's schema; None: there was none."""
+    """True if the result's ``output`` satisfies the request's schema; None: the request has no schema."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FailureResult(AttemptOutcome):
-    """The attempt failed."""
+    """Outcome of an attempt that failed."""
 
     status: ClassVar[Literal["completed", "failed"]] = "failed"
     success: ClassVar[bool] = False
 
     error: str
-    """One sentence for people, at most 1 KiB."""
+    """Error message for users, at most 1 KiB."""
     error_type: str
     retryable: bool
     retry_after_seconds: float | None = None
     reasoning: str = ""
-    """At most 4 KiB of what the model had thought until then, as far as it is known."""
+    """Reasoning of the model up to the failure, as far as it is known, at most 4 KiB."""

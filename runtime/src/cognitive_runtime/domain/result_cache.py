@@ -1,4 +1,4 @@
-"""Answers that may be given again: bounded in age, number and bytes."""
+"""In-memory cache of results, bounded in age, number and bytes."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final
 MAX_ENTRIES: Final = 10_000
 MAX_BYTES: Final = 64 * 1024 * 1024
 MAX_VALUE_BYTES: Final = 1024 * 1024
-"""A larger answer is not kept."""
+"""A larger value is not cached."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class _Entry:
 
 
 class ResultCache:
-    """Keeps values for their time to live, those used last when there is no room for all."""
+    """LRU cache whose values expire."""
 
     def __init__(self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
         self._max_entries = max_entries
@@ -28,14 +28,14 @@ class ResultCache:
 
     @property
     def size_bytes(self) -> int:
-        """What the values take, without their keys."""
+        """Size of the values, without their keys."""
         return self._bytes
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def get(self, key: str, max_age_s: float, now_s: float) -> bytes | None:
-        """Return a value that is younger than its own time to live and than the caller's, None if there is none."""
+        """Return a value that is younger than its time to live and than ``max_age_s``, or None."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -49,7 +49,7 @@ class ResultCache:
         return entry.value
 
     def put(self, key: str, value: bytes, ttl_s: float, now_s: float) -> None:
-        """Keep a value, in place of what was kept under its key."""
+        """Store a value. Replaces the value of the same key."""
         self._drop(key)
         if len(value) > min(MAX_VALUE_BYTES, self._max_bytes):
             return

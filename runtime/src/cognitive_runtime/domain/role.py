@@ -1,11 +1,11 @@
-"""Who an agent is."""
+"""Role of an agent."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class AgentRole(StrEnum):
-    """The roles that have a description of their own; any other name is a custom role."""
+    """Predefined roles. Any other name is a custom role."""
 
     DEV = "DEV"
     QA = "QA"
@@ -24,11 +24,11 @@ _DESCRIPTIONS: Final = {
 
 
 def parse_role(role: str) -> "AgentRole | str":
-    """Return the known role of that name, or the name itself: a custom role."""
+    """Return the predefined role of that name, or the name itself as a custom role."""
     return AgentRole(role) if role in AgentRole.__members__ else role
 
 
 def describe_role(role: str) -> str:
-    """Return the words by which a prompt introduces the role."""
+    """Return the description of the role for a prompt."""
     known = parse_role(role)
     return _DESCRIPTIONS[known] if isinstance(known, AgentRole) else f"an expert in the role {role}"

@@ -1,4 +1,4 @@
-"""What an agent is asked to think about."""
+"""Tasks of an agent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class CognitiveTaskType(StrEnum):
-    """The kinds of reasoning; the value is the name on the wire."""
+    """Task types. The value is the name on the wire."""
 
     FAILURE_ANALYSIS = "failure_analysis"
     TASK_PLANNING = "task_planning"
@@ -19,7 +19,7 @@ class CognitiveTaskType(StrEnum):
 
 @dataclass(frozen=True)
 class CognitiveContext:
-    """One piece of reasoning as a caller of the cognitive core states it."""
+    """Input of one call of the cognitive core."""
 
     agent_id: str
     task_type: CognitiveTaskType
@@ -31,10 +31,10 @@ class CognitiveContext:
 
 @dataclass(frozen=True)
 class AgentTask:
-    """A task in free text, answered by a proposal.
+    """Task in free text, answered by a proposal.
 
     Raises:
-        ValueError: The identifier or the description is empty, or the constraint ``timeout`` is no positive number.
+        ValueError: The identifier or the description is empty, or the constraint ``timeout`` is not positive.
     """
 
     task_id: str
@@ -54,29 +54,29 @@ class AgentTask:
 
     @property
     def rubric(self) -> str:
-        """How the answer will be judged."""
+        """Criteria by which the answer is judged."""
         return str(self.constraints.get("rubric") or "")
 
     @property
     def requirements(self) -> tuple[str, ...]:
-        """What the answer must satisfy; a single string counts as one requirement."""
+        """Requirements of the answer. A single string counts as one requirement."""
         found = self.constraints.get("requirements") or ()
         return (found,) if isinstance(found, str) else tuple(str(item) for item in found)
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """Identifiers of the caller's own; they never reach a prompt."""
+        """Identifiers of the caller. They are never part of a prompt."""
         found = self.constraints.get("metadata")
         return found if isinstance(found, Mapping) else {}
 
     @property
     def timeout_s(self) -> float:
-        """Seconds that the task may run."""
+        """Time limit of the task, in seconds."""
         found = self.constraints.get("timeout")
         return 60.0 if found is None else float(found)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the five fields as plain values."""
+        """Return the fields as plain values."""
         return {
             "task_id": self.task_id,
             "task_description": self.task_description,

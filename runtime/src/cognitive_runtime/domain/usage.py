@@ -1,4 +1,4 @@
-"""Tokens that model calls cost."""
+"""Token usage of model calls."""
 
 from dataclasses import dataclass
 

@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from cognitive_operator.api.names import SCHEDULE_KIND, SCHEDULE_PLURAL, run_name
-from cognitive_operator.api.runs import Run
+from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule
 from cognitive_operator.errors import CognitiveOperatorError, ConflictError
 from cognitive_operator.plan.schedule import SchedulePlan, plan_schedule, surplus
@@ -125,7 +125,7 @@ class ScheduleReconciler:
         if name is not None:
             self._queue.add(name)
 
-    def _runs(self, record: ScheduleRecord) -> tuple[Run, ...]:
+    def _runs(self, record: ScheduleRecord) -> tuple[ScheduleRun, ...]:
         """Return the schedule's tasks, without the active ones whose deletion was requested."""
         deleted = self._store.latest(record).deleted
         return tuple(run for run in self._index.runs.of(record.uid) if run.is_finished or run.uid not in deleted)
@@ -140,7 +140,7 @@ class ScheduleReconciler:
             if uid not in listed:
                 self.delete(body)
 
-    async def _start(self, record: ScheduleRecord, due: datetime, replaced: tuple[Run, ...]) -> RunStart:
+    async def _start(self, record: ScheduleRecord, due: datetime, replaced: tuple[ScheduleRun, ...]) -> RunStart:
         """Create the task of the due run, after the deletion of the tasks that it replaces."""
         for run in replaced:
             await self._delete_task(record, run)
@@ -151,7 +151,7 @@ class ScheduleReconciler:
             self._emit_name_taken(record, due)
         return start
 
-    async def _delete_task(self, record: ScheduleRecord, run: Run) -> None:
+    async def _delete_task(self, record: ScheduleRecord, run: ScheduleRun) -> None:
         await self._tasks.delete(record.name[0], run)
         record = self._store.latest(record)
         self._store.update(record, deleted=record.deleted | {run.uid})
@@ -174,7 +174,7 @@ class ScheduleReconciler:
         return True
 
     def _facts(
-        self, record: ScheduleRecord, plan: SchedulePlan, start: RunStart, gone: tuple[Run, ...]
+        self, record: ScheduleRecord, plan: SchedulePlan, start: RunStart, gone: tuple[ScheduleRun, ...]
     ) -> ScheduleFacts:
         return ScheduleFacts(
             schedule=record.schedule,

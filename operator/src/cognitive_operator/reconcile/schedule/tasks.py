@@ -6,7 +6,7 @@ from datetime import datetime
 
 from cognitive_operator.api.conditions import Reason, ScheduleCondition
 from cognitive_operator.api.names import TASK_PLURAL
-from cognitive_operator.api.runs import Run, owner_of
+from cognitive_operator.api.schedule_run import ScheduleRun, owning_schedule
 from cognitive_operator.desired.scheduled_task import desired_run
 from cognitive_operator.errors import ConflictError, ForbiddenError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.ports.kube import Body, Identity, Kube
@@ -44,9 +44,9 @@ class ScheduledTasks:
             return RunStart(Condition.false(ScheduleCondition.READY, Reason.TASK_REFUSED, message))
         if body is not None:
             self._upsert_task(body)
-        return RunStart(is_started=body is None or owner_of(body) == record.uid)
+        return RunStart(is_started=body is None or owning_schedule(body) == record.uid)
 
-    async def delete(self, namespace: str, run: Run) -> None:
+    async def delete(self, namespace: str, run: ScheduleRun) -> None:
         """Delete a run's task, unless another task has its name."""
         version = run.version
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""The cognitive core: typed reasoning by DSPy. The only package that knows it."""
+"""Cognitive core: typed reasoning with DSPy. The only package that imports DSPy."""
 
 from cognitive_runtime.adapters.dspy.core import CognitiveCore, get_cognitive_core, initialize_cognitive_core
 

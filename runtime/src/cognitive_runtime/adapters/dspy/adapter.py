@@ -1,4 +1,4 @@
-"""DSPy's adapter that asks for bounded JSON, checks what comes, and has it repaired once."""
+"""DSPy adapter that asks for bounded JSON, validates the answer and repairs it once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -6,12 +6,12 @@ from typing import Any
 
 import dspy
 
-from cognitive_runtime.adapters.dspy.guide import guide_of
+from cognitive_runtime.adapters.dspy.guided_schema import guided_schema
 from cognitive_runtime.adapters.dspy.model import PortLanguageModel
+from cognitive_runtime.adapters.dspy.output_schema import OUTPUT, InvalidOutput, OutputSchema
 from cognitive_runtime.adapters.dspy.outputs import check_outputs
 from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer, parse_object
 from cognitive_runtime.adapters.dspy.prompt import BREVITY, repair_messages, system_message, user_message
-from cognitive_runtime.adapters.dspy.requested import OUTPUT, InvalidOutput, RequestedOutput
 from cognitive_runtime.adapters.dspy.schema import (
     BRIEF_CHARS_PER_TOKEN,
     CHARS_PER_TOKEN,
@@ -31,48 +31,48 @@ from cognitive_runtime.domain import (
 
 @dataclass(frozen=True)
 class _Room:
-    """What there is for an answer."""
+    """Room for an answer."""
 
     tokens: int
     chars_per_token: float = CHARS_PER_TOKEN
 
     @property
     def is_brief(self) -> bool:
-        """Whether an answer of any script and tokenizer fits."""
+        """True if an answer fits in any script and with any tokenizer."""
         return self.chars_per_token == BRIEF_CHARS_PER_TOKEN
 
     def brief(self) -> "_Room":
-        """Return the same for an answer that must not be cut off."""
+        """Return the room for a brief answer, which must not be cut off."""
         return replace(self, chars_per_token=BRIEF_CHARS_PER_TOKEN)
 
 
 class BoundedJSONAdapter(dspy.Adapter):
-    """Turns a signature into messages and an answer into typed outputs, for one agent."""
+    """Formats a signature as messages and parses an answer into typed outputs, for one agent."""
 
-    def __init__(self, preamble: str, max_tokens: int, requested: RequestedOutput | None = None) -> None:
-        """Take what the agent is told before its task, what an answer may cost, and the output that the task adds."""
+    def __init__(self, preamble: str, max_tokens: int, output_schema: OutputSchema | None = None) -> None:
+        """Take the preamble of the prompt, the maximum tokens of an answer, and the schema of the task's own output."""
         super().__init__()
         self._preamble = preamble
         self._max_tokens = max_tokens
-        self._requested = requested
+        self._output_schema = output_schema
 
     def format(
         self, signature: type[dspy.Signature], demos: list[dict[str, Any]], inputs: dict[str, Any]
     ) -> list[dict[str, Any]]:
-        """Return the conversation: what to do, and the inputs as one JSON object."""
+        """Return the messages: the instructions, and the inputs as one JSON object."""
         return self._messages(signature, inputs, _Room(self._max_tokens))
 
     def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
-        """Return the typed outputs in an answer.
+        """Parse an answer into the typed outputs.
 
         Raises:
-            UnusableAnswer: The message says what is wrong with it.
-            InvalidRequest: The output's schema cannot be applied.
+            UnusableAnswer: The answer is invalid; the message names the problem.
+            InvalidRequest: The task's output schema cannot be applied.
         """
-        names = [*signature.output_fields, *([OUTPUT] if self._requested else [])]
+        names = [*signature.output_fields, *([OUTPUT] if self._output_schema else [])]
         answer = parse_object(completion, names)
         outputs = check_outputs(signature, answer)
-        return outputs | ({OUTPUT: self._requested.check(answer)} if self._requested else {})
+        return outputs | ({OUTPUT: self._output_schema.check(answer)} if self._output_schema else {})
 
     async def acall(
         self,
@@ -82,10 +82,10 @@ class BoundedJSONAdapter(dspy.Adapter):
         demos: list[dict[str, Any]],
         inputs: dict[str, Any],
     ) -> list[dict[str, Any]]:
-        """Return the one answer, repaired by one more call if the first cannot be used.
+        """Return one answer. An unusable first answer is repaired by a second call.
 
         Raises:
-            ReasoningError: A call failed, or the second answer cannot be used either.
+            ReasoningError: A call failed, or the second answer is unusable, too.
         """
         if not isinstance(lm, PortLanguageModel):
             raise TypeError(f"the language model is a {type(lm).__name__}, not a PortLanguageModel")
@@ -116,8 +116,8 @@ class BoundedJSONAdapter(dspy.Adapter):
     def _messages(
         self, signature: type[dspy.Signature], inputs: Mapping[str, Any], room: _Room
     ) -> list[dict[str, Any]]:
-        further = self._requested.line() if self._requested else ""
-        system = system_message(self._preamble, signature, self._bounds(signature, room), further)
+        extra_field = self._output_schema.line() if self._output_schema else ""
+        system = system_message(self._preamble, signature, self._bounds(signature, room), extra_field)
         system += f"\n\n{BREVITY}" if room.is_brief else ""
         return [
             {"role": "system", "content": system},
@@ -128,21 +128,21 @@ class BoundedJSONAdapter(dspy.Adapter):
         self, lm: PortLanguageModel, signature: type[dspy.Signature], messages: list[dict[str, Any]], room: _Room
     ) -> VLLMResponse:
         schema = self._schema(signature, room)
-        return await lm.complete(messages, schema, room.tokens, is_tailored=self._requested is not None)
+        return await lm.complete(messages, schema, room.tokens, is_tailored=self._output_schema is not None)
 
     def _bounds(self, signature: type[dspy.Signature], room: _Room) -> Bounds:
-        """Return the bounds of the type's own outputs: one that the task adds gets half of the tokens."""
-        return bounds_for(signature, room.tokens // 2 if self._requested else room.tokens, room.chars_per_token)
+        """Return the bounds of the task type's outputs. The task's own output gets half of the tokens."""
+        return bounds_for(signature, room.tokens // 2 if self._output_schema else room.tokens, room.chars_per_token)
 
     def _schema(self, signature: type[dspy.Signature], room: _Room) -> dict[str, Any] | None:
-        """Return what the answer is held to, None where the task's own schema has no bounded form."""
+        """Return the schema for guided decoding, or None if the task's output schema has no bounded form."""
         own = answer_schema(signature, self._bounds(signature, room))
-        if self._requested is None:
+        if self._output_schema is None:
             return own
-        guide = guide_of(self._requested.schema, int(room.tokens // 2 * room.chars_per_token))
-        if guide is None:
+        guided = guided_schema(self._output_schema.schema, int(room.tokens // 2 * room.chars_per_token))
+        if guided is None:
             return None
-        return own | {"properties": own["properties"] | {OUTPUT: guide}, "required": [*own["required"], OUTPUT]}
+        return own | {"properties": own["properties"] | {OUTPUT: guided}, "required": [*own["required"], OUTPUT]}
 
 
 def _failure(
@@ -162,4 +162,4 @@ def _failure(
         message = f"The output does not satisfy spec.outputSchema, after one repair: {error}."
         return OutputInvalid(message, usage=lm.usage)
     name = signature.__name__
-    return OutputParseError(f"The answer is no {name}, after one repair: {error}.", usage=lm.usage)
+    return OutputParseError(f"The answer is not a valid {name}, after one repair: {error}.", usage=lm.usage)

@@ -1,11 +1,11 @@
-"""How sure a model says it is."""
+"""Parsing of a model's confidence."""
 
 import re
 from dataclasses import dataclass
 from typing import Any, Final
 
 CONFIDENCE_FIELDS: Final = frozenset({"confidence_score", "confidence", "confidence_level"})
-"""The names that task types give it."""
+"""Names of the confidence field in the task types."""
 _PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,9})?)\s*%")
 _NUMBER: Final = re.compile(r"[+-]?(\d{1,9}(\.\d{0,18})?|\.\d{1,18})")
 _SHOWN_CHARS: Final = 40
@@ -13,17 +13,17 @@ _SHOWN_CHARS: Final = 40
 
 @dataclass(frozen=True)
 class Confidence:
-    """A number from 0 to 1, or the reason why there is none."""
+    """Confidence from 0 to 1, or the reason why there is none."""
 
     value: float | None
     reason: str | None = None
 
 
 def read_confidence(answer: Any) -> Confidence:
-    """Return what the model said, if it can be a confidence; it is never clamped, guessed or made up.
+    """Return the confidence in an answer, if it is valid. It is never clamped or guessed.
 
-    A number from 0 to 1 counts, also as text, and a percentage with its sign: ``"85%"`` is 0.85. Nothing else does:
-    a bare 85 or 8.5 can mean anything.
+    Valid are a number from 0 to 1, also as text, and a percentage with its sign: ``"85%"`` is 0.85. A bare 85 or 8.5 is
+    ambiguous and therefore invalid.
     """
     if answer is None or answer == "":
         return Confidence(None, "the model gave no confidence")

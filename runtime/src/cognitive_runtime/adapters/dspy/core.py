@@ -1,4 +1,4 @@
-"""The cognitive core: answers requests and contexts by typed reasoning."""
+"""Cognitive core: typed reasoning about requests and contexts."""
 
 import asyncio
 import time
@@ -13,8 +13,8 @@ from cognitive_runtime.adapters.dspy.adapter import BoundedJSONAdapter
 from cognitive_runtime.adapters.dspy.confidence import Confidence, read_confidence
 from cognitive_runtime.adapters.dspy.inputs import preamble, signature_inputs
 from cognitive_runtime.adapters.dspy.model import PortLanguageModel
+from cognitive_runtime.adapters.dspy.output_schema import OUTPUT, OutputSchema
 from cognitive_runtime.adapters.dspy.parsing import read_text
-from cognitive_runtime.adapters.dspy.requested import OUTPUT, RequestedOutput
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES, TaskSignature
 from cognitive_runtime.adapters.dspy.version import signature_version
 from cognitive_runtime.domain import (
@@ -31,50 +31,50 @@ from cognitive_runtime.domain import (
 
 T = TypeVar("T")
 LOCAL_TIMEOUT_S: Final = 300
-"""Limit of a reasoning that no task of a cluster asks for."""
+"""Time limit of a call of the library, in seconds."""
 
 
 class CognitiveCore:
-    """Implements ``IReasoner`` by DSPy. One instance serves any number of requests at once.
+    """Implements ``IReasoner`` with DSPy. One instance serves any number of concurrent requests.
 
-    The model is bound for each request by ``dspy.context``; nothing of DSPy's global settings is used or changed.
+    The model is bound to each request by ``dspy.context``. DSPy's global settings are neither used nor changed.
     """
 
     def __init__(self, models: IModelSource, agent: AgentSettings | None = None, limits: ILimits | None = None) -> None:
-        """Take the models; ``agent`` is whom contexts that come without a request are answered as."""
+        """Take the models and limits. ``agent`` holds the settings for calls without a request."""
         self._models = models
         self._agent = agent
         self._limits = limits or NoLimits()
         self._modules = {task_type: dspy.Predict(found.signature) for task_type, found in SIGNATURES.items()}
 
     async def reason(self, request: ExecutionRequest) -> Reasoning:
-        """Think about one request.
+        """Reason about one request.
 
         Raises:
-            ReasoningError: The class says what went wrong and whether to retry. A cancelled reasoning raises
-                ``InternalError``, so that the tokens that it has spent are known.
+            ReasoningError: The class tells the cause, and whether to retry. A cancelled reasoning raises
+                ``InternalError``, which carries the used tokens.
         """
         inputs = signature_inputs(request)
-        requested = RequestedOutput(request.output_schema) if request.output_schema is not None else None
+        output_schema = OutputSchema(request.output_schema) if request.output_schema is not None else None
         deadline_s = time.monotonic() + request.timeout_seconds
         allowance = self._limits.open(request, deadline_s)
-        remembered = await allowance.recall(signature_version(request.task_type))
-        if remembered:
-            return remembered
+        cached = await allowance.cached_result(signature_version(request.task_type))
+        if cached:
+            return cached
         client = self._models.open(request, deadline_s, allowance)
         lm = PortLanguageModel(client, request.agent.llm, request.attempt_id, request.token_budget)
-        adapter = BoundedJSONAdapter(preamble(request), request.agent.llm.max_tokens, requested)
+        adapter = BoundedJSONAdapter(preamble(request), request.agent.llm.max_tokens, output_schema)
         task = SIGNATURES[request.task_type]
         with dspy.context(lm=lm, adapter=adapter, trace=None, disable_history=True):
-            prediction = await _known_to_its_end(lm, task.thought, self._modules[request.task_type].acall(**inputs))
+            prediction = await _with_usage_on_error(lm, task.thought, self._modules[request.task_type].acall(**inputs))
         reasoning = _reasoning(task, prediction.toDict(), lm)
-        await allowance.remember(reasoning)
+        await allowance.cache_result(reasoning)
         return reasoning
 
     def __call__(self, context: CognitiveContext) -> dict[str, Any]:
-        """Think about one context and return the outputs, or why there are none; never raises for a failed reasoning.
+        """Reason about one context and return the outputs or the error. A failed reasoning raises no exception.
 
-        Blocks its thread, also one that runs an event loop: in asynchronous code use ``reason``.
+        Blocks the calling thread, also a running event loop. Use ``reason`` in asynchronous code.
         """
         request = self._request(context)
         envelope = {
@@ -113,7 +113,7 @@ class CognitiveCore:
 
     def _request(self, context: CognitiveContext) -> ExecutionRequest:
         if self._agent is None:
-            raise ValueError("this core answers requests alone: it was made without the settings of an agent")
+            raise ValueError("this core has no agent settings: it answers only requests")
         contexts = {
             "memory": context.memory_context,
             "energy": context.energy_context,
@@ -142,20 +142,20 @@ _current: Final[dict[str, CognitiveCore]] = {}
 def initialize_cognitive_core(
     models: IModelSource, agent: AgentSettings, limits: ILimits | None = None
 ) -> CognitiveCore:
-    """Make a core that answers contexts as this agent, and let ``get_cognitive_core`` return it from now on."""
+    """Create a core with an agent's settings. ``get_cognitive_core`` returns it from now on."""
     _current["core"] = CognitiveCore(models, agent, limits)
     return _current["core"]
 
 
 def get_cognitive_core() -> CognitiveCore | None:
-    """Return the core that was initialised last in this process, None if there was none."""
+    """Return the core that was initialised last in this process, or None."""
     return _current.get("core")
 
 
-async def _known_to_its_end(lm: PortLanguageModel, thought: str, thinking: Coroutine[Any, Any, T]) -> T:
-    """Return what comes of it; a failure tells what was spent and thought until then, and who answered last."""
+async def _with_usage_on_error(lm: PortLanguageModel, thought: str, reasoning_task: Coroutine[Any, Any, T]) -> T:
+    """Await the reasoning. An error gets the usage, the reasoning and the last model up to the failure."""
     try:
-        return await thinking
+        return await reasoning_task
     except ReasoningError as error:
         error.answered_by = error.answered_by or lm.answered_by
         error.thought = read_text(lm.last_answer, thought)

@@ -1,4 +1,4 @@
-"""What of a request reaches the prompt, within which bounds."""
+"""Inputs of a signature, taken from a request and bounded in size."""
 
 import json
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from cognitive_runtime.domain import CognitiveTaskType, ExecutionRequest, Invali
 from cognitive_runtime.domain.text import clip_utf8
 
 MAX_CONTEXT_BYTES: Final = 16 * 1024
-"""Bound of each of memory, energy and lifecycle context, as JSON."""
+"""Size limit of each context (memory, energy, lifecycle), as JSON."""
 MAX_CONSTRAINT_BYTES: Final = 16 * 1024
-"""Bound of each of rubric, requirements and the other constraints together, as JSON."""
+"""Size limit of rubric, of requirements, and of all other constraints together, as JSON."""
 MAX_SYSTEM_PROMPT_BYTES: Final = 16 * 1024
-"""The task's own input has no bound here: the operator refuses a spec above its limit."""
+"""Size limit of the agent's system prompt. The task's input is bounded by the operator, not here."""
 
 _PASSED: Final = {
     CognitiveTaskType.TASK_PLANNING: {
@@ -34,7 +34,10 @@ _PASSED: Final = {
         "target_capabilities": "target_capabilities",
     },
 }
-"""The signature's field for each key of a task's input; other keys are further input. A failure is passed whole."""
+"""Field of the signature for each key of a task's input. Other keys become ``further_input``.
+
+The input of a failure analysis is passed as a whole.
+"""
 _REQUIRED: Final = {
     CognitiveTaskType.TASK_PLANNING: "task_description",
     CognitiveTaskType.DECISION_MAKING: "decision_context",
@@ -45,16 +48,16 @@ _REQUIRED: Final = {
 
 
 def signature_inputs(request: ExecutionRequest) -> dict[str, Any]:
-    """Return the signature's inputs: the task's own, its context and what binds the answer.
+    """Return the inputs of the signature: the task's input, its context and its constraints.
 
     Raises:
-        InvalidRequest: The task's input lacks what its type needs; the message names it.
+        InvalidRequest: The input lacks a key that its task type requires; the message names the key.
     """
     return _own_input(request) | _context(request) | _constraints(request)
 
 
 def preamble(request: ExecutionRequest) -> str:
-    """Return what the agent is told before every task: its role and its own system prompt."""
+    """Return the preamble of every prompt: the agent's role and system prompt."""
     introduction = f"You are {describe_role(request.agent.role)}."
     system_prompt = clip_utf8(request.agent.system_prompt or "", MAX_SYSTEM_PROMPT_BYTES)
     return f"{introduction}\n\n{system_prompt}".strip()
@@ -90,7 +93,7 @@ def _constraints(request: ExecutionRequest) -> dict[str, Any]:
 
 
 def _bounded(value: Any, max_bytes: int) -> Any:
-    """Return the value, or the beginning of its JSON as text when it is too large; None when there is nothing in it."""
+    """Return the value, or a prefix of its JSON as text if it is too large, or None if it is empty."""
     if _is_empty(value):
         return None
     text = json.dumps(value, ensure_ascii=False)

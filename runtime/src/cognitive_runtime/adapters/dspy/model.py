@@ -1,4 +1,4 @@
-"""DSPy's language model over the runtime's own port."""
+"""DSPy language model on top of ``IVLLMClient``."""
 
 from typing import Any
 
@@ -20,15 +20,15 @@ from cognitive_runtime.domain.limits import BYTES_PER_TOKEN
 
 
 class PortLanguageModel(dspy.BaseLM):
-    """The model of one attempt: sends DSPy's messages through ``IVLLMClient`` and counts their tokens.
+    """Model of one attempt: sends messages through ``IVLLMClient`` and counts their tokens.
 
-    ``BoundedJSONAdapter`` calls it directly: DSPy's own request path copies every message between threads and formats.
+    ``BoundedJSONAdapter`` calls it directly, because DSPy's own request path copies every message several times.
     """
 
     def __init__(
         self, client: IVLLMClient, settings: LLMSettings, request_id: str, token_budget: int | None = None
     ) -> None:
-        """Take the client, and what every call of the attempt shares."""
+        """Take the client and the settings of the attempt's calls."""
         super().__init__(
             settings.model, temperature=settings.temperature, max_tokens=settings.max_tokens, cache=False, num_retries=0
         )
@@ -39,14 +39,14 @@ class PortLanguageModel(dspy.BaseLM):
         self.answered_by: ModelEndpoint | None = None
         self.repairs = 0
         self.last_answer = ""
-        """The model's own words, as long as nothing better is known of them."""
+        """Raw text of the last answer."""
         self._budget = TokenBudget(token_budget)
 
     def grant(self, messages: list[dict[str, Any]]) -> int:
-        """Return the most tokens that the answer to a conversation may have.
+        """Return the maximum tokens of the answer to a conversation.
 
         Raises:
-            BudgetExceeded: What is left of the attempt's tokens has no room for this call.
+            BudgetExceeded: The remaining tokens are not enough for this call.
         """
         try:
             return self._budget.grant(_prompt_tokens(messages), self.settings.max_tokens)
@@ -62,16 +62,16 @@ class PortLanguageModel(dspy.BaseLM):
         *,
         is_tailored: bool = False,
     ) -> VLLMResponse:
-        """Return the model's answer to a conversation.
+        """Return the model's response to a conversation.
 
         Args:
             messages: The conversation.
-            schema: What the answer is held to where the server can; None: nothing.
-            max_tokens: Of the answer, as it was granted.
-            is_tailored: Whether the schema is this task's own.
+            schema: JSON Schema for guided decoding, if the server supports it; None: no schema.
+            max_tokens: Maximum tokens of the answer, from ``grant``.
+            is_tailored: True if the schema belongs to this task only.
 
         Raises:
-            ReasoningError: The call failed, or used more than the attempt may; its usage is that of the whole attempt.
+            ReasoningError: The call failed or exceeded the budget. Its usage is that of the whole attempt.
         """
         request = VLLMRequest(
             model=self.settings.model,
@@ -97,10 +97,10 @@ class PortLanguageModel(dspy.BaseLM):
         return response
 
     def _count(self, messages: list[dict[str, Any]], response: VLLMResponse) -> None:
-        """Count a call; a server that tells no tokens is believed to have used the usual ones."""
-        usual = _prompt_tokens(messages) + len(response.content.encode("utf-8", "replace")) // BYTES_PER_TOKEN
+        """Count the tokens of a call. They are estimated if the server does not report them."""
+        estimate = _prompt_tokens(messages) + len(response.content.encode("utf-8", "replace")) // BYTES_PER_TOKEN
         try:
-            self._budget.spend(response.usage.total_tokens or usual)
+            self._budget.spend(response.usage.total_tokens or estimate)
         except BudgetExceeded as error:
             error.usage = self.usage
             raise

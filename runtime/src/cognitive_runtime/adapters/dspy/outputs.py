@@ -1,4 +1,4 @@
-"""Checking an answer against the types of a signature's outputs."""
+"""Validation of an answer against the output types of a signature."""
 
 import json
 import re
@@ -19,12 +19,12 @@ _LEADING_INTEGER: Final = re.compile(
 
 
 def check_outputs(signature: type[dspy.Signature], answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answer as the signature's types, its confidence as it was given.
+    """Return the answer as the types of the signature. The confidence is returned as given.
 
-    What means the same in another form is taken: a numbered text for a list, a list of lines for a text, "7/10" for 7.
+    Equivalent forms are converted: a numbered text to a list, a list of lines to a text, "7/10" to 7.
 
     Raises:
-        UnusableAnswer: A field is missing, empty or of another kind; the message names every one.
+        UnusableAnswer: Fields are missing, empty or of another type; the message names all of them.
     """
     try:
         typed = _model(signature).model_validate(answer).model_dump()
@@ -36,7 +36,7 @@ def check_outputs(signature: type[dspy.Signature], answer: Mapping[str, Any]) ->
 
 @lru_cache(maxsize=64)
 def _model(signature: type[dspy.Signature]) -> type[BaseModel]:
-    """Return the validator of all outputs but the confidence, which is read on its own and never fails an answer."""
+    """Return the validator of all outputs except the confidence, which never invalidates an answer."""
     fields: dict[str, Any] = {
         name: (Annotated[info.annotation, *info.metadata, BeforeValidator(_reader(info.annotation))], ...)
         for name, info in signature.output_fields.items()
@@ -84,6 +84,6 @@ def _to_integer(value: Any) -> Any:
 
 
 def _problems(error: ValidationError) -> list[str]:
-    """Name each field at fault and the rule, never the model's words."""
+    """Return each invalid field and its rule, without the model's text."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     return [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg'].lower()}" for item in found]

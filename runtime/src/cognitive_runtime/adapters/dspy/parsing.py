@@ -1,4 +1,4 @@
-"""Finding the JSON object in what a model wrote."""
+"""Extraction of the JSON object from a model's answer."""
 
 import json
 import re
@@ -9,24 +9,24 @@ from typing import Any, Final
 
 MAX_ANSWER_CHARS: Final = 8 * 1024 * 1024
 MAX_CANDIDATES: Final = 64
-"""Beginnings of objects that are tried, so that a hostile answer cannot keep the parser busy."""
+"""Maximum number of positions that are tried, so that a hostile answer cannot keep the parser busy."""
 
 _THINKING: Final = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
 _FENCE: Final = re.compile(r"```[A-Za-z0-9_-]*\s*\n(.*?)```", re.DOTALL)
 _NO_NAME: Final = re.compile(r"[\s-]+")
 _NOT_YAML: Final = re.compile("[\x7f-\x9f\ufffe\uffff]")
-"""What YAML cannot hold though JSON need not escape it: with it, `kubectl get -o yaml` refuses to show an object."""
+"""Characters that are valid in JSON but not in YAML: `kubectl get -o yaml` fails on an object with them."""
 
 
 class UnusableAnswer(ValueError):
-    """The answer does not satisfy the outputs; the message says why and holds none of its text."""
+    """The answer does not match the outputs. The message names the reason and contains no text of the answer."""
 
 
 def parse_object(text: str, names: Collection[str]) -> dict[str, Any]:
-    """Return the JSON object in an answer that has most of the expected names.
+    """Return the JSON object in an answer that has the most expected names.
 
-    Raw control characters in strings, code fences, prose around the object, a ``<think>`` block before it, an object
-    around it and names in other spellings (``Proposed Solution``) are tolerated. ``NaN`` and infinities become text.
+    Tolerated are raw control characters in strings, code fences, text around the object, a ``<think>`` block before it,
+    a surrounding object, and other spellings of names (``Proposed Solution``). ``NaN`` and infinities become text.
 
     Raises:
         UnusableAnswer: There is no such object.
@@ -45,7 +45,7 @@ def parse_object(text: str, names: Collection[str]) -> dict[str, Any]:
 
 
 def read_text(answer: str, name: str) -> str:
-    """Return the text of one field of an answer of no other use: incomplete, or cut off in that very text."""
+    """Return the text of one field of an unusable answer, even if the answer is cut off within that text."""
     with suppress(UnusableAnswer):
         found = parse_object(answer, [name])[name]
         return found.strip() if isinstance(found, str) else ""
@@ -56,13 +56,13 @@ def read_text(answer: str, name: str) -> str:
 def _unescaped(text: str) -> str:
     try:
         found: str = json.loads(f'"{text}"', strict=False)
-    except ValueError:  # an escape that was cut off, or that JSON does not know
+    except ValueError:  # an escape that is cut off or invalid
         return text
     return found
 
 
 def _values(answer: str) -> Iterator[Any]:
-    """Yield every JSON value that the answer may mean, the likeliest first."""
+    """Yield every JSON value in the answer, the likeliest first."""
     decoder = json.JSONDecoder(
         strict=False, parse_constant=str, parse_float=_finite_or_text, parse_int=_bounded_or_text
     )
@@ -84,7 +84,7 @@ def _values(answer: str) -> Iterator[Any]:
 
 
 def _object_with(value: Any, names: Collection[str], depth: int = 2) -> dict[str, Any] | None:
-    """Return the expected fields of the object, or of the one object inside it."""
+    """Return the expected fields of the object, or of its only nested object."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict):
@@ -111,7 +111,7 @@ def _bounded_or_text(text: str) -> int | str:
 
 
 def _mended(value: Any) -> Any:
-    """Replace halves of surrogate pairs, which JSON can spell and UTF-8 cannot, and what YAML cannot hold."""
+    """Replace unpaired surrogates, which are invalid in UTF-8, and characters that are invalid in YAML."""
     if isinstance(value, str):
         return _NOT_YAML.sub("\ufffd", value.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What the model is told: the words around a signature, its inputs as JSON, and what was wrong with an answer."""
+"""Prompts: the instructions of a signature, its inputs as JSON, and the request for a repair."""
 
 import json
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ from cognitive_runtime.adapters.dspy.schema import Bounds, output_kind
 from cognitive_runtime.domain.text import clip_utf8
 
 MAX_REPAIRED_BYTES: Final = 8 * 1024
-"""How much of an unusable answer is shown to the model again."""
+"""Size limit of the unusable answer that is part of the repair prompt."""
 BREVITY: Final = "An earlier answer was cut off because it was too long: be brief."
-"""What a model is told after such an answer, which is not shown to it: there may be no room for it."""
+"""Instruction after an answer that was cut off. The answer is not repeated, because there may be no room for it."""
 
 
 def system_message(preamble: str, signature: type[dspy.Signature], bounds: Bounds, further: str = "") -> str:
-    """Return who the model is, what its task is, and which JSON object to answer with.
+    """Return the system message: preamble, task, and format of the JSON answer.
 
-    ``further`` is the line of one more field of that object.
+    ``further`` is the description of an additional field.
     """
     lines = [_output_line(name, info, bounds) for name, info in signature.output_fields.items()]
     fields = "\n".join([*lines, *([further] if further else [])])
@@ -34,13 +34,13 @@ def system_message(preamble: str, signature: type[dspy.Signature], bounds: Bound
 
 
 def user_message(signature: type[dspy.Signature], inputs: Mapping[str, Any]) -> str:
-    """Return the inputs as one JSON object: what a user wrote arrives in it character by character."""
+    """Return the inputs as one JSON object, which keeps the user's text unchanged."""
     names = sorted(signature.input_fields, key=lambda name: not signature.input_fields[name].is_required())
     return json.dumps({name: inputs[name] for name in names if inputs.get(name) is not None}, ensure_ascii=False)
 
 
 def repair_messages(answer: str, problem: str) -> list[dict[str, Any]]:
-    """Return the conversation's continuation after an answer that cannot be used."""
+    """Return the messages that ask for a repair of an unusable answer."""
     request = (
         f"Your answer cannot be used: {problem}. Answer again with one JSON object that has all the fields, "
         "each as described, and nothing else."

@@ -1,14 +1,14 @@
-"""The JSON schema by which a model is held to a signature's outputs, bounded so that every answer fits its tokens.
+"""JSON Schema of a signature's outputs for guided decoding, bounded so that every answer fits its tokens.
 
-Guided decoding lets a model write until its tokens are used up, and what is cut off is no JSON. So every string has a
-bounded pattern, every list a maximum, and together they need fewer characters than there are tokens: one character for
-each token is what digits, rare scripts and a model that repeats itself cost; English text needs a quarter of it. What
-was cut off all the same is asked for again in ``BRIEF_CHARS_PER_TOKEN``: then no text has more bytes than there are
-tokens, which is enough for every script and every tokenizer.
+With guided decoding a model can write until its tokens are used up, and an answer that is cut off is not valid JSON. So
+every string has a bounded pattern and every list a maximum, and together they need fewer characters than there are
+tokens. One character per token is the cost of digits, rare scripts and repetitions; English text costs a quarter of it.
+An answer that is cut off nevertheless is requested again with ``BRIEF_CHARS_PER_TOKEN``: then no text has more bytes
+than there are tokens, which is enough for every script and tokenizer.
 
-The pattern lets every printable character of every script pass but quotes and backslashes: what it matches is the same
-before and after JSON's escaping, so llama.cpp, xgrammar and llguidance read it alike. ``maxLength`` is not used: vLLM
-made invalid JSON by it.
+The pattern matches every printable character except quotes and backslashes. Such text is the same before and after
+JSON escaping, so llama.cpp, xgrammar and llguidance interpret the pattern alike. ``maxLength`` is not used, because it
+made vLLM produce invalid JSON.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ CHARS_PER_TOKEN: Final = 1.0
 BRIEF_CHARS_PER_TOKEN: Final = 0.25
 """Source: a character has at most four bytes in UTF-8, and a token at least one."""
 MAX_TEXT_CHARS: Final = 1500
-"""Bound of one string: grammars with longer repetitions are refused or slow."""
+"""Maximum length of one string: grammars with longer repetitions are refused or slow."""
 MAX_REPETITION: Final = 128
 """Source: xgrammar 0.2, which vLLM 0.32 has, fails to compile a longer repetition (measured)."""
 _PRINTABLE: Final = r'[^"\\\x00-\x1F\x7F]'
@@ -31,15 +31,15 @@ MIN_TEXT_CHARS: Final = 24
 MIN_ITEM_CHARS: Final = 16
 MAX_ITEMS: Final = 5
 _FIELD_TOKENS: Final = 12
-"""For a field's name, its quotes, the colon, the comma and white space around them."""
+"""Tokens of a field's name with quotes, colon, comma and white space."""
 _NUMBER_TOKENS: Final = 40
-"""What a grammar without bounds on numbers lets pass at most, as llama.cpp's."""
+"""Maximum tokens of a number in a grammar without bounds on numbers, such as llama.cpp's."""
 _ITEM_TOKENS: Final = 6
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """How long the parts of an answer may be."""
+    """Maximum lengths of the parts of an answer."""
 
     text_chars: int
     item_chars: int
@@ -48,9 +48,9 @@ class Bounds:
 
 @lru_cache(maxsize=256)
 def bounds_for(signature: type[dspy.Signature], max_tokens: int, chars_per_token: float = CHARS_PER_TOKEN) -> Bounds:
-    """Return the bounds by which the whole answer fits ``max_tokens``.
+    """Return the bounds with which the whole answer fits ``max_tokens``.
 
-    A text gets as many characters as a whole list. Below about 230 tokens the minimum of a useful answer wins.
+    A text gets as many characters as a whole list. Below about 230 tokens, the minimum of a useful answer applies.
     """
     kinds = [output_kind(info) for info in signature.output_fields.values()]
     texts, lists = kinds.count("text"), kinds.count("list")
@@ -62,7 +62,7 @@ def bounds_for(signature: type[dspy.Signature], max_tokens: int, chars_per_token
 
 
 def output_kind(info: FieldInfo) -> str:
-    """Return what an output is: text, list (of texts), integer or number."""
+    """Return the kind of an output: text, list (of texts), integer or number."""
     if info.annotation is str:
         return "text"
     if info.annotation is int:
@@ -72,7 +72,7 @@ def output_kind(info: FieldInfo) -> str:
 
 @lru_cache(maxsize=256)
 def answer_schema(signature: type[dspy.Signature], bounds: Bounds) -> dict[str, Any]:
-    """Return the schema of the outputs: an object with exactly these fields, in this order. Not to be changed."""
+    """Return the schema of the outputs: an object with exactly these fields, in this order. Do not modify it."""
     properties = {name: _field_schema(info, bounds) for name, info in signature.output_fields.items()}
     return {
         "type": "object",
@@ -83,10 +83,10 @@ def answer_schema(signature: type[dspy.Signature], bounds: Bounds) -> dict[str, 
 
 
 def printable_pattern(max_chars: int, min_chars: int = 1) -> str:
-    """Return the pattern of ``min_chars`` to ``max_chars`` characters that JSON need not escape.
+    """Return the pattern of ``min_chars`` to ``max_chars`` characters that need no escape in JSON.
 
-    A long one is made of groups, so that no repetition passes ``MAX_REPETITION``. Each length is matched in one way
-    that ends in its last group, which keeps a grammar's states few; the bound may then be less by up to 12 characters.
+    A long pattern consists of groups, so that no repetition exceeds ``MAX_REPETITION``. Each length has only one match,
+    which keeps the number of grammar states small. The maximum may be lower by up to 12 characters.
     """
     if max_chars <= MAX_REPETITION:
         return f"^{_PRINTABLE}{{{min_chars},{max_chars}}}$"

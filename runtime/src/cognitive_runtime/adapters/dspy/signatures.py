@@ -1,7 +1,7 @@
-"""The six task types as typed DSPy signatures.
+"""The six task types as typed DSPy signatures. Their docstrings are part of the prompts.
 
-Each begins with the model's thought, so that every answer is a chain of thought: ``dspy.ChainOfThought`` would add a
-field ``reasoning`` of its own, which collides with that of a decision.
+The first output of each is the model's reasoning, so that every answer is a chain of thought. ``dspy.ChainOfThought``
+would add a field ``reasoning``, which collides with the field of the same name in a decision.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from cognitive_runtime.domain import CognitiveTaskType
 
 
 class CognitiveSignature(dspy.Signature):
-    """What every task type is told besides its own input; None is left out of the prompt."""
+    """Common inputs of every task type. A value of None is not part of the prompt."""
 
     memory_context: Any = dspy.InputField(desc="What you remember.", default=None)
     energy_context: Any = dspy.InputField(desc="What your thinking has cost so far.", default=None)
@@ -97,7 +97,7 @@ class CapabilityAssessment(CognitiveSignature):
 
 @dataclass(frozen=True)
 class TaskSignature:
-    """How a task type is asked and which of its outputs is what."""
+    """Signature of a task type, with the names of its reasoning and confidence outputs."""
 
     signature: type[dspy.Signature]
     thought: str

@@ -1,4 +1,4 @@
-"""Which question the code makes of a request: another one may have another answer."""
+"""Version of a task type's prompt and schema, for the cache key."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ _ANY_TOKENS: Final = 1024
 
 @cache
 def signature_version(task_type: CognitiveTaskType) -> str:
-    """Return what changes with the words, the fields and the schema of a type, and with every release."""
+    """Return a digest of the prompt, the fields and the schema of a task type, and of the release."""
     signature = SIGNATURES[task_type].signature
     bounds = bounds_for(signature, _ANY_TOKENS)
     parts = [version("cognitive-runtime"), system_message("", signature, bounds), answer_schema(signature, bounds)]

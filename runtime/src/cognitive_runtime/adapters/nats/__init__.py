@@ -1,1 +1,1 @@
-"""JetStream: requests, claims, leases, control messages and responses."""
+"""NATS JetStream: requests, claims, leases, control messages and responses."""

@@ -1,4 +1,4 @@
-"""Claims: an attempt is executed by the one worker that created its claim."""
+"""Claims of attempts in a key-value bucket: the worker that creates the claim executes the attempt."""
 
 import asyncio
 import contextlib
@@ -16,13 +16,21 @@ from cognitive_runtime.adapters.worker.ports import WorkerIdentity
 from cognitive_runtime.domain import AttemptOutcome, IClock
 
 _LOGGER: Final = logging.getLogger(__name__)
-_RETRY_S: Final = 0.25
-_LOOK_S: Final = 1.0
+
+
+@dataclass(frozen=True)
+class ClaimTiming:
+    """Intervals of claims, in seconds."""
+
+    retry_s: float = 0.25
+    """Pause before a claim is tried again."""
+    check_interval_s: float = 1.0
+    """Interval at which the worker checks that the broker still has its claims."""
 
 
 @dataclass(frozen=True)
 class EndedClaim:
-    """What a claim becomes once its response is in the stream."""
+    """Key and new value of a claim whose response is in the stream."""
 
     key: str
     value: bytes
@@ -35,27 +43,28 @@ class NatsClaims:
     broker: BrokerConnection
     identity: WorkerIdentity
     clock: IClock
+    timing: ClaimTiming = field(default_factory=ClaimTiming)
     _held: dict[str, Claim] = field(default_factory=dict)
 
     async def create(self, attempt_id: str) -> bool:
-        """Claim an attempt for this worker; False when somebody has claimed it before.
+        """Claim an attempt for this worker. Return False if another worker has claimed it.
 
-        Repeats until the broker has answered: after a lost answer the claim itself tells whose it is.
+        Retries until the broker answers. After a lost answer, the stored claim shows which worker it belongs to.
         """
         claim = self._new_claim()
         while True:
             try:
                 won = await self._create_once(attempt_id, claim)
             except TransientBrokerError as error:
-                _LOGGER.debug("claim not decided yet", extra={"attempt": attempt_id, "error": str(error)})
-                await asyncio.sleep(_RETRY_S)
+                _LOGGER.debug("claim not confirmed; retrying", extra={"attempt": attempt_id, "error": str(error)})
+                await asyncio.sleep(self.timing.retry_s)
                 continue
             if won:
                 self._held[attempt_id] = claim
             return won
 
     def end(self, outcome: AttemptOutcome) -> EndedClaim | None:
-        """Forget a claim and return what to store in its place, None if this worker does not hold it."""
+        """Release a claim and return its final value, or None if this worker does not hold the claim."""
         claim = self._held.pop(outcome.attempt_id, None)
         if claim is None:
             return None
@@ -63,12 +72,13 @@ class NatsClaims:
         return EndedClaim(self._key(outcome.attempt_id), ended.encode())
 
     async def keep(self) -> None:
-        """Store the held claims again when the broker has lost them, until cancelled.
+        """Store the held claims again if the broker has lost them. Runs until cancelled.
 
-        A bucket loses them together, so that the newest tells for all. A purged claim is not lost: its marker is there.
+        A broker loses all claims of a bucket together, so only the newest is checked. A purged claim is not lost: its
+        purge marker is still stored.
         """
         while True:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(self.timing.check_interval_s)
             with contextlib.suppress(TransientBrokerError, PermanentBrokerError):
                 if self._held and await self._is_lost(next(reversed(self._held))):
                     await self._store_again()
@@ -77,8 +87,10 @@ class NatsClaims:
         return await last_message(self.broker, f"KV_{CLAIM_BUCKET}", self._subject(attempt_id)) is None
 
     async def _store_again(self) -> None:
-        _LOGGER.warning("the broker lost claims", extra={"event": "ClaimsLost", "held": len(self._held)})
-        for attempt_id, claim in list(self._held.items()):  # the one that is looked at is stored last
+        _LOGGER.warning(
+            "the broker lost claims; storing them again", extra={"event": "ClaimsLost", "held": len(self._held)}
+        )
+        for attempt_id, claim in list(self._held.items()):  # the claim that is checked is stored last
             with contextlib.suppress(WrongLastSequence):
                 await create(self.broker, self._subject(attempt_id), claim.encode())
 

@@ -1,4 +1,4 @@
-"""One connection to the broker that never gives up."""
+"""Connection to the broker that reconnects until it is closed."""
 
 import asyncio
 import contextlib
@@ -24,40 +24,40 @@ _CLOSE_TIMEOUT_S: Final = 2.0
 _RETRY_S: Final = 0.25
 _LIBRARY_RETRY_S: Final = 1
 _PING_INTERVAL_S: Final = 4
-"""The second unanswered ping ends the connection: a cut cable is noticed before the lease is lost (10 s)."""
-_TROUBLE_LOG_INTERVAL_S: Final = 30.0
+"""The second unanswered ping closes the connection: a broken network is detected before the lease is lost (10 s)."""
+_ERROR_LOG_INTERVAL_S: Final = 30.0
 
 Callback = Callable[[Msg], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class BrokerSettings:
-    """Where the broker is and who the agent is to it."""
+    """Address of the broker, and the client's name and credentials."""
 
     url: str
-    """One URL, or several separated by commas."""
+    """URL of the broker, or several URLs separated by commas."""
     agent_uid: str
     name: str
-    """Shown in the broker's list of connections."""
+    """Client name in the broker's list of connections."""
     credentials: Path | None = None
-    """Used when the file exists; looked for again on every connection."""
+    """Credentials file, read again for every connection. Without the file, the client connects anonymously."""
 
     @property
     def servers(self) -> list[str]:
-        """The URLs, one by one."""
+        """The URLs as a list."""
         return [url.strip() for url in self.url.split(",") if url.strip()]
 
     @property
     def inbox_prefix(self) -> str:
-        """Where answers to this agent arrive, and to no other."""
+        """Prefix of the agent's own reply subjects."""
         return f"_INBOX.{self.agent_uid}"
 
 
 class BrokerConnection:
-    """Stays connected: from before the broker is up, through every outage, until ``close``.
+    """Connects to the broker and reconnects after every outage until ``close``.
 
-    Every connection is a client of its own, with the credentials that are there by then: the library's own reconnection
-    gives up for ever when the broker refuses it once, and sends what it had buffered long after the sender gave it up.
+    Every connection uses a new client with the current credentials. The library's own reconnection is not used: it
+    stops for good after one refusal, and it sends buffered messages long after their sender has given up.
     """
 
     def __init__(self, settings: BrokerSettings) -> None:
@@ -68,34 +68,34 @@ class BrokerConnection:
         self._reconnect_callbacks: list[Callable[[], None]] = []
         self._connected = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
-        self._trouble_logged_at = float("-inf")
+        self._error_logged_at = float("-inf")
 
     @property
     def is_connected(self) -> bool:
-        """Whether the broker can be reached at this moment, as far as is known."""
+        """True if there is a connection at the moment."""
         return self._client is not None and self._client.is_connected
 
     def start(self) -> None:
-        """Begin to connect, in the background; more than once is no error."""
+        """Start to connect in the background. Idempotent."""
         if self._supervisor is None:
             self._supervisor = asyncio.create_task(self._supervise(), name="broker-connection")
 
     async def wait_connected(self) -> None:
-        """Return when there is a connection."""
+        """Wait for a connection."""
         self.start()
         while not self.is_connected:
             self._connected.clear()
             await self._connected.wait()
 
     async def listen(self, subject: str, callback: Callback) -> None:
-        """Call back for each message of a subject, on this connection and all later ones."""
+        """Subscribe a callback to a subject, on this connection and all later ones."""
         self._listeners[subject] = callback
         if self._client is not None:
             with contextlib.suppress(nats.errors.Error):
                 self._subscriptions[subject] = await self._client.subscribe(subject, cb=callback)
 
     async def unlisten(self, subject: str) -> None:
-        """Call back no more for a subject."""
+        """Unsubscribe from a subject."""
         self._listeners.pop(subject, None)
         subscription = self._subscriptions.pop(subject, None)
         if subscription is not None:
@@ -103,14 +103,14 @@ class BrokerConnection:
                 await subscription.unsubscribe()
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
-        """Call back on every new connection: what was asked on an older one is never answered."""
+        """Register a callback for new connections: requests of an earlier connection are never answered."""
         self._reconnect_callbacks.append(callback)
 
     def client(self) -> Client:
         """Return the connected client.
 
         Raises:
-            BrokerUnavailable: There is no connection now.
+            BrokerUnavailable: There is no connection.
         """
         if self._client is None or not self._client.is_connected:
             raise BrokerUnavailable("no connection to the broker")
@@ -120,15 +120,15 @@ class BrokerConnection:
         """Return the JetStream context of the connected client.
 
         Raises:
-            BrokerUnavailable: There is no connection now.
+            BrokerUnavailable: There is no connection.
         """
         return self.client().jetstream()
 
     async def send(self, subject: str, payload: bytes, reply: str = "") -> None:
-        """Send a message that nobody acknowledges.
+        """Publish a message without an acknowledgement.
 
         Raises:
-            BrokerUnavailable: There is no connection now.
+            BrokerUnavailable: There is no connection.
         """
         try:
             await self.client().publish(subject, payload, reply=reply)
@@ -136,7 +136,7 @@ class BrokerConnection:
             raise BrokerUnavailable(f"cannot send: {error!r}") from error
 
     async def close(self) -> None:
-        """Disconnect for good; more than once is no error."""
+        """Disconnect for good. Idempotent."""
         supervisor, self._supervisor = self._supervisor, None
         if supervisor is not None:
             await cancel(supervisor)
@@ -147,8 +147,8 @@ class BrokerConnection:
             client = Client()
             try:
                 await self._use(client, closed)
-            except Exception as error:  # whatever the library meets, connecting goes on
-                self._log_trouble(error)
+            except Exception as error:  # the library raises errors of many classes; all of them are retried
+                self._log_error(error)
             finally:
                 self._client = None
                 await _close(client)
@@ -166,7 +166,7 @@ class BrokerConnection:
         for notify in self._reconnect_callbacks:
             notify()
         await _until_lost(client, closed)
-        _LOGGER.warning("lost the connection to the broker", extra={"event": "BrokerDisconnected"})
+        _LOGGER.warning("disconnected from the broker", extra={"event": "BrokerDisconnected"})
 
     async def _connect(self, client: Client, closed: asyncio.Event) -> None:
         async def on_closed() -> None:
@@ -188,15 +188,15 @@ class BrokerConnection:
             error_cb=_on_error,
         )
 
-    def _log_trouble(self, error: Exception) -> None:
+    def _log_error(self, error: Exception) -> None:
         now = asyncio.get_running_loop().time()
-        if now - self._trouble_logged_at >= _TROUBLE_LOG_INTERVAL_S:
-            self._trouble_logged_at = now
+        if now - self._error_logged_at >= _ERROR_LOG_INTERVAL_S:
+            self._error_logged_at = now
             _LOGGER.warning("cannot connect to the broker", extra={"event": "BrokerUnreachable", "error": repr(error)})
 
 
 async def _until_lost(client: Client, closed: asyncio.Event) -> None:
-    while client.is_connected:  # looked at each second: a stuck socket delays the client's own word
+    while client.is_connected:  # polled every second: a stuck socket delays the callback
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await closed.wait()
@@ -211,7 +211,7 @@ async def _close(client: Client) -> None:
 
 async def _within_limit(work: Awaitable[None]) -> None:
     with contextlib.suppress(nats.errors.Error, OSError):
-        async with asyncio.timeout(_CLOSE_TIMEOUT_S):  # a peer that does not read would hold the last bytes for ever
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):  # a peer that does not read blocks the last bytes
             await work
 
 

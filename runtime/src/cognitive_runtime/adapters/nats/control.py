@@ -1,4 +1,4 @@
-"""Control messages: the operator says stop and drain."""
+"""Control messages of the operator: stop an attempt, drain a worker."""
 
 import logging
 from collections.abc import Callable
@@ -17,13 +17,13 @@ _LOGGER: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class NatsControl:
-    """Listens to what the operator says to this worker's agent."""
+    """Subscription to the control messages of one agent."""
 
     broker: BrokerConnection
     identity: WorkerIdentity
 
     async def start(self, on_stop: Callable[[str, str], None], on_drain: Callable[[], None]) -> None:
-        """Call ``on_stop`` with an attempt's id and a reason, and ``on_drain`` when this worker's job is meant."""
+        """Call ``on_stop`` with an attempt id and a reason, and ``on_drain`` if the message names this worker's job."""
 
         async def on_message(message: Msg) -> None:
             try:

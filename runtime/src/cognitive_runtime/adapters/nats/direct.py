@@ -1,4 +1,4 @@
-"""One request, read by its subject."""
+"""Direct read of one request by its subject, for Job mode."""
 
 import asyncio
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from cognitive_runtime.adapters.nats.subjects import REQUEST_STREAM, RequestSubj
 
 _RETRY_S: Final = 0.25
 _ABSENT_AFTER_S: Final = 3.0
-"""A replica of the stream may lag behind: only then a request is said to be absent."""
+"""A request counts as absent only after this time, because a replica of the stream may lag behind."""
 
 
 @dataclass(frozen=True)
 class DirectDelivery:
-    """A request that was read, not delivered: nobody waits for an acknowledgement. Implements ``IDelivery``."""
+    """A request that was read directly and needs no acknowledgement. Implements ``IDelivery``."""
 
     attempt_id: str
     data: bytes
@@ -31,8 +31,8 @@ class DirectDelivery:
         """Do nothing."""
 
 
-class NoRequests:
-    """An ``IRequestSource`` without requests: of an executor that runs one attempt."""
+class EmptyRequestSource:
+    """An ``IRequestSource`` without requests, for a worker that runs one attempt."""
 
     problem: str | None = None
 
@@ -40,7 +40,7 @@ class NoRequests:
         """Do nothing."""
 
     async def next(self, slots: int) -> None:
-        """Return nothing."""
+        """Return None."""
 
     def wake(self) -> None:
         """Do nothing."""
@@ -50,7 +50,7 @@ class NoRequests:
 
 
 async def read_request(broker: BrokerConnection, subject: RequestSubject) -> DirectDelivery | None:
-    """Return the request on a subject, None if there is none. Waits for the broker."""
+    """Return the request on a subject, or None if it does not exist. Waits for the broker."""
     loop = asyncio.get_running_loop()
     answered_at: float | None = None
     while answered_at is None or loop.time() - answered_at < _ABSENT_AFTER_S:

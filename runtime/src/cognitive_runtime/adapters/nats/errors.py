@@ -1,21 +1,21 @@
-"""What the broker can answer instead of doing what was asked."""
+"""Errors of calls to the broker."""
 
 
 class TransientBrokerError(Exception):
-    """The broker cannot do it now: try again with the same message."""
+    """The call failed and may succeed later. Retry with the same message."""
 
 
 class BrokerUnavailable(TransientBrokerError):
-    """No connection, no answer in time, or nobody answers for that stream."""
+    """No connection, no answer in time, or no responder for the stream."""
 
 
 class StreamFull(TransientBrokerError):
-    """The stream or its storage is full; it takes messages again when the operator or time has made room."""
+    """The stream or its storage is full. It accepts messages again after old ones expire or the limit is raised."""
 
 
 class PermanentBrokerError(Exception):
-    """The broker refused, and will refuse the same message again."""
+    """The broker refused the message and will refuse it again."""
 
 
 class WrongLastSequence(PermanentBrokerError):
-    """The subject already has a message."""
+    """The subject already has a message, although none was expected."""

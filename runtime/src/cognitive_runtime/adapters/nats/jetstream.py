@@ -1,4 +1,4 @@
-"""The few things that an executor does with JetStream, none of which needs a right to manage it."""
+"""JetStream operations of an executor. None of them needs a right to manage streams."""
 
 import asyncio
 import contextlib
@@ -31,11 +31,11 @@ _ROLLUP: Final = {"Nats-Rollup": "sub"}
 async def store(
     broker: BrokerConnection, subject: str, payload: bytes, headers: Mapping[str, str] | None = None
 ) -> None:
-    """Store a message; returns when the stream has acknowledged it.
+    """Publish a message and wait for the stream's acknowledgement.
 
     Raises:
-        TransientBrokerError: It is unknown whether it was stored. Retry.
-        WrongLastSequence: ``headers`` expected a subject without messages, and it has one.
+        TransientBrokerError: The message may or may not be stored. Retry.
+        WrongLastSequence: ``headers`` expect a subject without messages, but it has one.
         PermanentBrokerError: The stream refused it.
     """
     with _translated():
@@ -45,22 +45,22 @@ async def store(
 
 
 async def store_alone(broker: BrokerConnection, subject: str, payload: bytes) -> None:
-    """Store a message in place of all that its subject has, in a stream that allows it. Raises as ``store`` does."""
+    """Store a message that replaces all others of its subject (rollup). Raises the errors of ``store``."""
     await store(broker, subject, payload, _ROLLUP)
 
 
 async def create(broker: BrokerConnection, subject: str, payload: bytes) -> None:
-    """Store the first message that the subject ever had, by whoever comes first.
+    """Store the first message of a subject. Fails if the subject ever had a message.
 
     Raises:
-        WrongLastSequence: Somebody was faster, or this call was made before and only its answer got lost.
-        TransientBrokerError: It is unknown whether it was stored. Retry.
+        WrongLastSequence: The subject has a message: of another client, or of an earlier call whose answer was lost.
+        TransientBrokerError: The message may or may not be stored. Retry.
     """
     await store(broker, subject, payload, {_EXPECTED_LAST_SUBJECT_SEQUENCE: "0"})
 
 
 async def last_message(broker: BrokerConnection, stream: str, subject: str) -> bytes | None:
-    """Return the last message of a subject, None if there is none.
+    """Return the last message of a subject, or None.
 
     Raises:
         TransientBrokerError: The broker did not answer. Retry.
@@ -70,7 +70,7 @@ async def last_message(broker: BrokerConnection, stream: str, subject: str) -> b
 
 
 async def next_message(broker: BrokerConnection, stream: str, subject: str, first: int) -> tuple[int, bytes] | None:
-    """Return sequence and data of the first message of a subject from a sequence on, None if there is none.
+    """Return sequence and data of the first message of a subject from a sequence on, or None.
 
     Raises:
         TransientBrokerError: The broker did not answer. Retry.
@@ -91,12 +91,12 @@ async def _direct_get(broker: BrokerConnection, stream: str, what: str, body: by
 
 
 async def put_key(broker: BrokerConnection, bucket: str, key: str, value: bytes) -> None:
-    """Set a key of a key-value bucket."""
+    """Set a key of a key-value bucket. Raises the errors of ``store``."""
     await store(broker, f"$KV.{bucket}.{key}", value)
 
 
 async def purge_key(broker: BrokerConnection, bucket: str, key: str) -> None:
-    """Remove a key of a key-value bucket, leaving the mark that tells its watchers."""
+    """Purge a key of a key-value bucket, which leaves a marker for its watchers."""
     await store(broker, f"$KV.{bucket}.{key}", b"", {_KV_OPERATION: "PURGE"})
 
 
@@ -109,7 +109,7 @@ def _translated() -> Iterator[None]:
     except APIError as error:
         raise _from_api_error(error) from error
     except (NoStreamResponseError, nats.errors.NoRespondersError) as error:
-        raise BrokerUnavailable("nobody answers for the stream: it does not exist, or it has no leader") from error
+        raise BrokerUnavailable("no responder for the stream: it does not exist or has no leader") from error
     except nats.errors.MaxPayloadError as error:
         raise PermanentBrokerError("the message is larger than the broker takes") from error
     except (nats.errors.Error, Error, OSError, json.JSONDecodeError) as error:

@@ -1,4 +1,4 @@
-"""The lease: a worker's sign of life."""
+"""Lease of a worker in a key-value bucket."""
 
 import contextlib
 from dataclasses import dataclass, field
@@ -29,8 +29,8 @@ class NatsLeases:
         """Store a new revision of the lease.
 
         Raises:
-            TransientBrokerError: It is unknown whether it was stored. Retry.
-            PermanentBrokerError: The broker refused it; its administrator can change that.
+            TransientBrokerError: The revision may or may not be stored. Retry.
+            PermanentBrokerError: The broker refused it, for example for lack of a right.
         """
         lease = Lease(
             worker=self.identity.worker,
@@ -49,7 +49,7 @@ class NatsLeases:
         await put_key(self.broker, LEASE_BUCKET, self._key, lease.encode())
 
     async def purge(self) -> None:
-        """Remove the lease if the broker answers now; else it expires by itself."""
+        """Purge the lease if the broker is reachable; otherwise the lease expires."""
         with contextlib.suppress(TransientBrokerError, PermanentBrokerError):
             await purge_key(self.broker, LEASE_BUCKET, self._key)
 

@@ -1,4 +1,4 @@
-"""Looks at the broker for the doctor, by the very calls that an executor makes, made so that they change nothing."""
+"""Checks of the broker for the doctor. They make an executor's calls in a way that changes nothing."""
 
 import asyncio
 import json
@@ -12,105 +12,110 @@ import nats.errors
 from nats.aio.client import Client
 
 from cognitive_runtime.adapters.nats.connection import BrokerSettings
-from cognitive_runtime.adapters.nats.trials import Trial, agent_trials, layout_trials
-from cognitive_runtime.domain.diagnosis import Finding, fine, not_checked, wrong
+from cognitive_runtime.adapters.nats.probe_calls import ProbeCall, agent_probe_calls, layout_probe_calls
+from cognitive_runtime.domain.finding import Finding, failed, passed, skipped
 
 _DEFAULT_PORT: Final = 4222
 _CONNECT_S: Final = 2
 _ANSWER_S: Final = 1.5
 _FLUSHES: Final = 2
-"""The library's ping overtakes what it has not written yet; the second one does not."""
-_STREAM_HINT: Final = "the operator makes streams, consumers and buckets: is it running, and connected to this broker?"
+"""The library's first ping overtakes unwritten messages; the second does not."""
+_STREAM_HINT: Final = (
+    "the operator creates streams, consumers and buckets: check that it runs and is connected to this broker"
+)
 _RIGHTS_HINT: Final = "give the agent's user the rights that docs/reference/wire.md lists"
 
 
 @dataclass(frozen=True)
-class Tried:
-    """What came of the trials: each is in one of these or went well."""
+class ProbeOutcome:
+    """Failed calls by the kind of failure."""
 
     missing: tuple[str, ...]
-    """Nobody answers: what they ask of does not exist."""
+    """Objects without a responder, which do not exist."""
     refused: tuple[str, ...]
-    """The broker does not allow them."""
+    """Actions that the broker forbids."""
     silent: tuple[str, ...]
-    """Neither an answer nor a word why."""
+    """Objects that did not answer in time."""
 
 
 class BrokerProbe:
-    """A broker as one agent sees it, or as nobody in particular."""
+    """Checks of a broker, for one agent or without an agent."""
 
     def __init__(self, settings: BrokerSettings, namespace: str | None) -> None:
         self._settings = settings
         self._namespace = namespace
 
     async def reach(self) -> Finding:
-        """Say whether a nats-server with JetStream answers at one of the URLs at least."""
-        found = [await _greeting(url) for url in self._settings.servers]
+        """Check that a nats-server with JetStream answers at one of the URLs."""
+        found = [await _server_info(url) for url in self._settings.servers]
         reached = [each for each in found if isinstance(each, dict)]
-        troubles = "; ".join(each for each in found if isinstance(each, str))
+        problems = "; ".join(each for each in found if isinstance(each, str))
         if not reached:
-            return wrong(troubles or "COGNITIVE_NATS_URL is not set", _reach_hint(self._settings))
+            return failed(problems or "COGNITIVE_NATS_URL is not set", _reach_hint(self._settings))
         if not any(each.get("jetstream") for each in reached):
-            return wrong("the broker runs without JetStream", "start nats-server with --jetstream, or `jetstream {}`")
-        note = f"; but {troubles}" if troubles else ""
-        return fine(f"nats-server {reached[0].get('version', 'of unknown version')} with JetStream{note}")
+            return failed("the broker runs without JetStream", "start nats-server with --jetstream, or `jetstream {}`")
+        note = f"; but {problems}" if problems else ""
+        return passed(f"nats-server {reached[0].get('version', 'of unknown version')} with JetStream{note}")
 
     async def log_in(self) -> Finding:
-        """Say whether the broker takes the agent's credentials."""
+        """Check that the broker accepts the agent's credentials."""
         path = self._settings.credentials
         has_file = path is not None and path.is_file()
         with_what = f"the credentials in {path}" if has_file else "a connection without credentials"
         try:
             async with self._connection([]):
-                return fine(f"the broker takes {with_what}")
+                return passed(f"the broker accepts {with_what}")
         except nats.errors.Error as error:
             if "authoriz" not in str(error).lower() and "authentic" not in str(error).lower():
-                return wrong(f"the broker cannot be used: {type(error).__name__}", "look at the broker's own logs")
+                return failed(f"the broker cannot be used: {type(error).__name__}", "check the logs of the broker")
             hint = "renew nats.creds among the agent's secrets" if has_file else f"mount {path or 'nats.creds'}"
-            return wrong(f"the broker refuses {with_what}", hint)
+            return failed(f"the broker refuses {with_what}", hint)
         except TimeoutError:
-            return wrong(f"the broker does not answer to {with_what}", _reach_hint(self._settings))
-        except Exception as error:  # what a broken file makes the library raise has no class of its own
-            return wrong(f"{with_what} cannot be used: {type(error).__name__}", "nats.creds is no credentials file")
+            return failed(f"the broker does not answer to {with_what}", _reach_hint(self._settings))
+        except Exception as error:  # the library raises errors of any class for an invalid file
+            return failed(
+                f"{with_what} cannot be used: {type(error).__name__}",
+                "replace nats.creds, which is not a valid credentials file",
+            )
 
     async def find_storage(self) -> Finding:
-        """Say whether the streams and buckets are there."""
-        tried = await self._try()
-        if tried.missing:
-            return wrong(f"not there: {', '.join(tried.missing)}", _STREAM_HINT)
-        if tried.silent:
-            return wrong(
-                f"no answer from: {', '.join(tried.silent)}", "a stream without a leader? See `nats stream ls`"
+        """Check that the streams and buckets exist."""
+        outcome = await self._probe()
+        if outcome.missing:
+            return failed(f"missing: {', '.join(outcome.missing)}", _STREAM_HINT)
+        if outcome.silent:
+            return failed(
+                f"no answer from: {', '.join(outcome.silent)}", "check for a stream without a leader: `nats stream ls`"
             )
-        if tried.refused and not self._namespace:
-            return not_checked("these credentials may not look at streams", "give --namespace and --agent-uid")
-        return fine("streams, buckets and consumer are there" if self._namespace else "streams and buckets are there")
+        if outcome.refused and not self._namespace:
+            return skipped("these credentials have no right to read streams", "give --namespace and --agent-uid")
+        return passed("streams, buckets and consumer exist" if self._namespace else "streams and buckets exist")
 
     async def have_rights(self) -> Finding:
-        """Say whether the agent may do all that its executor does."""
+        """Check that the agent has all rights of an executor."""
         if not self._namespace:
-            return not_checked("the rights of no agent are asked for", "give --namespace and --agent-uid")
-        refused = (await self._try()).refused
+            return skipped("no agent is given", "give --namespace and --agent-uid")
+        refused = (await self._probe()).refused
         if refused:
-            return wrong(f"not allowed: {', '.join(refused)}", _RIGHTS_HINT)
-        return fine("all that an executor does is allowed")
+            return failed(f"not allowed: {', '.join(refused)}", _RIGHTS_HINT)
+        return passed("the agent has all rights of an executor")
 
-    async def _try(self) -> Tried:
+    async def _probe(self) -> ProbeOutcome:
         uid = self._settings.agent_uid
-        trials = agent_trials(self._namespace, uid) if self._namespace else layout_trials()
-        said: list[str] = []
-        async with self._connection(said) as client:
-            outcomes = await asyncio.gather(*(_attempt(client, trial, said) for trial in trials))
-        if _is_deaf(said):
-            return Tried((), (f"hearing answers on {self._settings.inbox_prefix}.>",), ())
-        return Tried(*(_names(trials, outcomes, kind) for kind in ("missing", "refused", "silent")))
+        calls = agent_probe_calls(self._namespace, uid) if self._namespace else layout_probe_calls()
+        errors: list[str] = []
+        async with self._connection(errors) as client:
+            outcomes = await asyncio.gather(*(_make_call(client, call, errors) for call in calls))
+        if _has_no_inbox(errors):
+            return ProbeOutcome((), (f"receiving answers on {self._settings.inbox_prefix}.>",), ())
+        return ProbeOutcome(*(_names(calls, outcomes, kind) for kind in ("missing", "refused", "silent")))
 
     @asynccontextmanager
-    async def _connection(self, said: list[str]) -> AsyncIterator[Client]:
-        """Connect once; ``said`` collects what the broker says on the side, such as a violation of rights."""
+    async def _connection(self, errors: list[str]) -> AsyncIterator[Client]:
+        """Connect once. ``errors`` collects the broker's asynchronous errors, such as permission violations."""
 
-        async def hear(error: Exception) -> None:
-            said.append(str(error).lower())
+        async def on_error(error: Exception) -> None:
+            errors.append(str(error).lower())
 
         path, client = self._settings.credentials, Client()
         try:
@@ -122,45 +127,45 @@ class BrokerProbe:
                     user_credentials=str(path) if path is not None and path.is_file() else None,
                     connect_timeout=_CONNECT_S,
                     allow_reconnect=False,
-                    error_cb=hear,
+                    error_cb=on_error,
                 )
             yield client
         finally:
             await client.close()
 
 
-async def _attempt(client: Client, trial: Trial, said: Sequence[str]) -> str:
+async def _make_call(client: Client, call: ProbeCall, errors: Sequence[str]) -> str:
     try:
-        if trial.subscribes:
-            await client.subscribe(trial.subject)
-        elif trial.waits:
-            await client.request(trial.subject, trial.payload, timeout=_ANSWER_S, headers=dict(trial.headers) or None)
+        if call.subscribes:
+            await client.subscribe(call.subject)
+        elif call.waits:
+            await client.request(call.subject, call.payload, timeout=_ANSWER_S, headers=dict(call.headers) or None)
         else:
-            await client.publish(trial.subject, trial.payload)
-        for _ in range(0 if trial.waits else _FLUSHES):
+            await client.publish(call.subject, call.payload)
+        for _ in range(0 if call.waits else _FLUSHES):
             await client.flush()
     except nats.errors.NoRespondersError:
         return "missing"
     except nats.errors.TimeoutError:
-        return "refused" if _is_refused(trial, said) else "silent"
-    return "refused" if _is_refused(trial, said) else "there"
+        return "refused" if _is_refused(call, errors) else "silent"
+    return "refused" if _is_refused(call, errors) else "there"
 
 
-def _is_refused(trial: Trial, said: Sequence[str]) -> bool:
-    return any("permissions violation" in text and f'"{trial.subject.lower()}"' in text for text in said)
+def _is_refused(call: ProbeCall, errors: Sequence[str]) -> bool:
+    return any("permissions violation" in text and f'"{call.subject.lower()}"' in text for text in errors)
 
 
-def _is_deaf(said: Sequence[str]) -> bool:
-    return any('permissions violation for subscription to "_inbox.' in text for text in said)
+def _has_no_inbox(errors: Sequence[str]) -> bool:
+    return any('permissions violation for subscription to "_inbox.' in text for text in errors)
 
 
-def _names(trials: Sequence[Trial], outcomes: Sequence[str], kind: str) -> tuple[str, ...]:
-    found = (trial.names[kind == "refused"] for trial, outcome in zip(trials, outcomes, strict=True) if outcome == kind)
+def _names(calls: Sequence[ProbeCall], outcomes: Sequence[str], kind: str) -> tuple[str, ...]:
+    found = (call.names[kind == "refused"] for call, outcome in zip(calls, outcomes, strict=True) if outcome == kind)
     return tuple(dict.fromkeys(found))
 
 
-async def _greeting(url: str) -> dict[str, object] | str:
-    """Return what a nats-server says of itself to whoever connects, else what is wrong."""
+async def _server_info(url: str) -> dict[str, object] | str:
+    """Return the INFO message of a nats-server, or the problem as text."""
     parts = urlsplit(url if "://" in url else f"nats://{url}")
     host, port = parts.hostname or "", parts.port or _DEFAULT_PORT
     try:
@@ -171,13 +176,13 @@ async def _greeting(url: str) -> dict[str, object] | str:
             finally:
                 writer.close()
         found = json.loads(line.removeprefix(b"INFO "))
-        return found if isinstance(found, dict) else f"{host}:{port} is no nats-server"
+        return found if isinstance(found, dict) else f"{host}:{port} is not a nats-server"
     except TimeoutError:
         return f"{host}:{port} does not answer"
     except OSError as error:
         return f"{host}:{port} cannot be reached: {error.strerror or type(error).__name__}"
     except ValueError:
-        return f"{host}:{port} is no nats-server"
+        return f"{host}:{port} is not a nats-server"
 
 
 def _reach_hint(settings: BrokerSettings) -> str:

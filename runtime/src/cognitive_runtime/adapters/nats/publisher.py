@@ -1,4 +1,4 @@
-"""Publishes outcomes so that they outlive the broker's absence and the worker's death."""
+"""Publication of outcomes that survives an unavailable broker and a killed worker."""
 
 import asyncio
 import hashlib
@@ -31,29 +31,36 @@ from cognitive_runtime.adapters.wire import (
 from cognitive_runtime.domain import AgentResult, AttemptOutcome, FailureResult
 
 _LOGGER: Final = logging.getLogger(__name__)
-_FIRST_BACKOFF_S: Final = 0.1
-_MAX_BACKOFF_S: Final = 2.0
+
+
+@dataclass(frozen=True)
+class PublishBackoff:
+    """Exponential backoff of a failed publication, in seconds."""
+
+    first_s: float = 0.1
+    max_s: float = 2.0
 
 
 @dataclass(frozen=True)
 class _Message:
-    """What to publish of an outcome."""
+    """Payload of a response, and the result that is stored as an object if it is large."""
 
     payload: bytes
     large_result: bytes | None = None
 
 
 class NATSResultPublisher:
-    """Implements ``IResultPublisher`` by JetStream.
+    """Implements ``IResultPublisher`` with JetStream.
 
-    A response is on disk before it is published, and stays there until the stream has acknowledged it. Publishing is
-    repeated until then: a broker that is away, a stream that does not exist yet or is full only make it wait.
+    A response is written to the spool before it is published, and removed when the stream has acknowledged it. Until
+    then the publication is retried: while the broker is unavailable, the stream is missing or the stream is full.
 
     Args:
-        nats_url: The broker; None with a ``broker`` of one's own.
-        broker: A connection to share; it stays its owner's.
-        spool: Where responses wait; None keeps them in memory alone.
+        nats_url: URL of the broker, if the publisher opens its own connection.
+        broker: Shared connection, which the publisher does not close.
+        spool: Spool of unpublished responses; None keeps them in memory only.
         claims: Claims to end after their response is stored.
+        backoff: Pauses between retries.
     """
 
     def __init__(
@@ -63,6 +70,7 @@ class NATSResultPublisher:
         broker: BrokerConnection | None = None,
         spool: Spool | None = None,
         claims: NatsClaims | None = None,
+        backoff: PublishBackoff | None = None,
     ) -> None:
         if (nats_url is None) == (broker is None):
             raise ValueError("exactly one of nats_url and broker is needed")
@@ -71,9 +79,10 @@ class NATSResultPublisher:
         self._own: BrokerConnection | None = None
         self._spool = spool
         self._claims = claims
+        self._backoff = backoff or PublishBackoff()
 
     async def connect(self) -> None:
-        """Begin to connect; the broker may come later."""
+        """Start to connect. The broker may become available later."""
         if self._shared is None and self._own is None:
             self._own = BrokerConnection(BrokerSettings(str(self._url), "publisher", "cognitive-runtime publisher"))
             self._own.start()
@@ -85,7 +94,7 @@ class NATSResultPublisher:
         original_task_id: str | None = None,
         constraints: Mapping[str, Any] | None = None,
     ) -> None:
-        """Publish a result; returns when the stream has it, however long that takes."""
+        """Publish a result and wait, without a limit, until the stream has stored it."""
         extras = {"num_agents": num_agents, "original_task_id": original_task_id, "constraints": constraints}
         large = encode_result(result)
         if len(large) <= MAX_INLINE_RESULT_BYTES:
@@ -102,16 +111,16 @@ class NATSResultPublisher:
     async def publish_failure(
         self, result: FailureResult, num_agents: int | None = None, original_task_id: str | None = None
     ) -> None:
-        """Publish a failure; returns when the stream has it, however long that takes."""
+        """Publish a failure and wait, without a limit, until the stream has stored it."""
         extras = {"num_agents": num_agents, "original_task_id": original_task_id}
         await self._publish(result, _Message(_with(encode_failed(result), extras)))
 
-    async def publish_leftovers(self) -> int:
-        """Publish what earlier workers left on this disk; returns how many responses that were."""
+    async def publish_spooled(self) -> int:
+        """Publish the responses that earlier workers left in the spool, and return their number."""
         published = 0
-        for path, response in self._spool.leftovers() if self._spool else ():
+        for path, response in self._spool.pending() if self._spool else ():
             await self._deliver(response)
-            self._forget(path)
+            self._remove_spooled(path)
             published += 1
             _LOGGER.info(
                 "published a spooled response", extra={"event": "SpoolPublished", "attempt": response.attempt_id}
@@ -119,7 +128,7 @@ class NATSResultPublisher:
         return published
 
     async def close(self) -> None:
-        """Close the connection if it is the publisher's own; more than once is no error."""
+        """Close the publisher's own connection. Idempotent."""
         own, self._own = self._own, None
         if own is not None:
             await own.close()
@@ -130,39 +139,39 @@ class NATSResultPublisher:
         response = _to_spooled(outcome, message, ended)
         path = self._spool.save(response) if self._spool else None
         await self._deliver(response)
-        self._forget(path)
+        self._remove_spooled(path)
 
     async def _deliver(self, response: SpooledResponse) -> None:
         attempt_id, broker = response.attempt_id, self._broker()
         if response.large_result is not None:
             agent_uid, name = response.subject.split(".")[-3], str(response.large_result_name)
             large = response.large_result.encode()
-            await self._repeat(attempt_id, lambda: put_object(broker, agent_uid, name, large))
+            await self._retry(attempt_id, lambda: put_object(broker, agent_uid, name, large))
         payload = response.payload.encode()
-        await self._repeat(attempt_id, lambda: store(broker, response.subject, payload, response.headers))
+        await self._retry(attempt_id, lambda: store(broker, response.subject, payload, response.headers))
         if (key := response.claim_key) is not None:
             value = (response.claim_value or "").encode()
-            await self._repeat(attempt_id, lambda: put_key(broker, CLAIM_BUCKET, key, value))
+            await self._retry(attempt_id, lambda: put_key(broker, CLAIM_BUCKET, key, value))
 
-    async def _repeat(self, attempt_id: str, act: Callable[[], Awaitable[None]]) -> None:
-        backoff_s = _FIRST_BACKOFF_S
+    async def _retry(self, attempt_id: str, act: Callable[[], Awaitable[None]]) -> None:
+        backoff_s = self._backoff.first_s
         while True:
             try:
                 return await act()
             except (TransientBrokerError, PermanentBrokerError) as error:
-                _log_waiting(attempt_id, error, first=backoff_s == _FIRST_BACKOFF_S)
+                _log_waiting(attempt_id, error, first=backoff_s == self._backoff.first_s)
             await asyncio.sleep(backoff_s)
             await self._broker().wait_connected()
-            backoff_s = min(2 * backoff_s, _MAX_BACKOFF_S)
+            backoff_s = min(2 * backoff_s, self._backoff.max_s)
 
-    def _forget(self, path: Path | None) -> None:
+    def _remove_spooled(self, path: Path | None) -> None:
         if self._spool is not None:
             self._spool.remove(path)
 
     def _broker(self) -> BrokerConnection:
         found = self._shared or self._own
         if found is None:
-            raise RuntimeError("connect() comes before publishing")
+            raise RuntimeError("call connect() before publishing")
         return found
 
 
@@ -193,6 +202,6 @@ def _log_waiting(attempt_id: str, error: Exception, *, first: bool) -> None:
     level = logging.WARNING if first else logging.DEBUG
     _LOGGER.log(
         level,
-        "a response waits for the broker",
+        "cannot publish a response; retrying",
         extra={"event": "ResponseWaits", "attempt": attempt_id, "error": str(error)},
     )

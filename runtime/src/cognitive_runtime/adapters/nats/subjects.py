@@ -1,4 +1,4 @@
-"""Names on the broker, as ``docs/reference/wire.md`` fixes them."""
+"""Names of streams, buckets and subjects. Source: ``docs/reference/wire.md``."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +12,7 @@ _REQUEST_TOKENS: Final = 6
 
 @dataclass(frozen=True)
 class RequestSubject:
-    """Which attempt a request asks for, by the subject that only the operator may publish on."""
+    """Subject of a request, which names the attempt. Only the operator may publish on it."""
 
     namespace: str
     agent_uid: str
@@ -21,7 +21,7 @@ class RequestSubject:
 
     @property
     def attempt_id(self) -> str:
-        """``<taskUID>.<attempt>``: names this attempt everywhere."""
+        """Id of the attempt: ``<taskUID>.<attempt>``."""
         return f"{self.task_uid}.{self.attempt}"
 
     def __str__(self) -> str:
@@ -29,10 +29,10 @@ class RequestSubject:
 
 
 def parse_request_subject(subject: str) -> RequestSubject:
-    """Return what a request's subject names.
+    """Parse the subject of a request.
 
     Raises:
-        ValueError: It is not the subject of a request.
+        ValueError: The text is not the subject of a request.
     """
     tokens = subject.split(".")
     if len(tokens) != _REQUEST_TOKENS or tokens[:2] != ["agent", "request"] or not all(tokens):
@@ -45,10 +45,10 @@ def parse_request_subject(subject: str) -> RequestSubject:
 
 
 def control_subject(namespace: str, agent_uid: str) -> str:
-    """Return where the operator says stop and drain to the agent's executors."""
+    """Return the subject of the control messages for the agent's executors."""
     return f"agent.control.{namespace}.{agent_uid}"
 
 
 def result_bucket(agent_uid: str) -> str:
-    """Return the object bucket that keeps the agent's large results."""
+    """Return the object bucket of the agent's large results."""
     return f"results-{agent_uid}"

@@ -1,1 +1,1 @@
-"""Ray: the executor's worker actors, and the executor class for a single agent."""
+"""Ray: worker actors of an executor, and the executor class of a single agent."""

@@ -1,4 +1,4 @@
-"""One agent that answers tasks in free text, called synchronously from Ray."""
+"""Executor of one agent that answers tasks in free text, called synchronously from Ray."""
 
 import logging
 import os
@@ -27,12 +27,12 @@ from cognitive_runtime.domain import (
 
 _LOGGER: Final = logging.getLogger(__name__)
 _NOT_A_TOKEN: Final = re.compile(r"[^A-Za-z0-9_-]")
-"""What may not stand in one token of a subject."""
+"""Characters that are not allowed in a token of a subject."""
 
 
 @dataclass(frozen=True)
 class _Run:
-    """A task that runs, and since when."""
+    """A running task and its start time."""
 
     task: AgentTask
     began_s: float
@@ -40,10 +40,10 @@ class _Run:
 
 
 class RayAgentExecutor:
-    """The entry point that Ray calls: runs a task, publishes its outcome, returns it.
+    """Runs a task, publishes its outcome and returns it. Ray calls this class.
 
     Raises:
-        ValueError: The configuration asks for tools, which a proposal does not use.
+        ValueError: The configuration enables tools, which are not supported.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class RayAgentExecutor:
         clock: IClock | None = None,
     ) -> None:
         if config.enable_tools:
-            raise ValueError("enable_tools: RayAgentExecutor answers by text; an agent with tools is no part of it")
+            raise ValueError("enable_tools: RayAgentExecutor answers in text and supports no tools")
         self._config = config
         self._publisher = publisher
         self._generate = GenerateProposal(vllm_client, config)
@@ -78,7 +78,7 @@ class RayAgentExecutor:
         return self._async_executor.run(self._run(task))
 
     def get_info(self) -> dict[str, Any]:
-        """Return what may be shown of the agent and of what runs it: no secret."""
+        """Return the configuration of the agent and the versions of its runtime, without secrets."""
         versions = {"runtime": version("cognitive-runtime"), "python": platform.python_version()}
         return self._config.to_dict() | {"versions": versions}
 
@@ -91,7 +91,7 @@ class RayAgentExecutor:
         except ReasoningError as error:
             outcome = self._failed(begun, error)
         except Exception as error:
-            _LOGGER.exception("a task crashed", extra={"event": "TaskCrashed", "task": task.task_id})
+            _LOGGER.exception("task crashed", extra={"event": "TaskCrashed", "task": task.task_id})
             outcome = self._failed(begun, InternalError(f"{type(error).__name__} while generating a proposal."))
         await self._publish(task, outcome)
         return _shown(task, outcome)

@@ -1,5 +1,5 @@
-"""Limits and answers in a Redis, for workers of several Ray clusters."""
+"""Rate limits and result cache in Redis, for workers of several Ray clusters."""
 
-from cognitive_runtime.adapters.redis.ledger import ReadURL, RedisLedger
+from cognitive_runtime.adapters.redis.quota_store import ReadURL, RedisQuotaStore
 
-__all__ = ["ReadURL", "RedisLedger"]
+__all__ = ["ReadURL", "RedisQuotaStore"]

@@ -1,7 +1,7 @@
-"""What runs inside Redis, each script as one step that no other interrupts.
+"""Lua scripts of the quota store. Redis runs each script atomically.
 
-They keep the sliding window of ``domain.ledger``: a list of tenths of a second, the requests (``r``) and tokens (``t``)
-booked in each, and their sums. The time is the server's own, the same for all who ask.
+They keep the sliding window of ``domain.quota``: a list of tenths of a second, the requests (``r``) and tokens (``t``)
+booked in each, and their sums. All workers share the time of the Redis server.
 """
 
 from typing import Final
@@ -11,11 +11,11 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 """
 
-ASK: Final = (
+ACQUIRE: Final = (
     _NOW
     + """
 -- KEYS: slots, booked, answer
--- ARGV: look for an answer (1), its greatest age in ms, book (1), requests per minute, tokens per minute, tokens
+-- ARGV: read the cache (1), maximum age in ms, book (1), requests per minute, tokens per minute, tokens
 local slots, booked = KEYS[1], KEYS[2]
 local function number(field) return tonumber(redis.call('HGET', booked, field) or 0) end
 local function counts_until(slot) return (slot + 1) * 100 + 60000 end
@@ -28,7 +28,7 @@ if ARGV[3] ~= '1' then return {'nothing', 0} end
 
 local slot = math.floor(now / 100)
 local last = tonumber(redis.call('LINDEX', slots, -1) or slot)
-if last > slot + 600 then  -- the clock was set back: nobody knows how old the bookings are, but not that young
+if last > slot + 600 then  -- the clock was set back: the age of the bookings is unknown
   redis.call('DEL', slots, booked)
 elseif last > slot then
   slot = last
@@ -71,7 +71,7 @@ if redis.call('HEXISTS', KEYS[1], 't' .. ARGV[1]) == 1 then
 end
 """
 
-REMEMBER: Final = (
+CACHE_RESULT: Final = (
     _NOW
     + """
 -- KEYS: answer. ARGV: value, time to live in ms

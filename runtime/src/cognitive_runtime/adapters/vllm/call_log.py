@@ -1,10 +1,10 @@
-"""What is logged of model calls: never a prompt, never a key, and an answer only when it is asked for."""
+"""Logs of model calls: no prompts, no keys, and answers only on request."""
 
 import logging
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cognitive_runtime.adapters.vllm.answer import Answer
+from cognitive_runtime.adapters.vllm.completion import Completion
 from cognitive_runtime.domain import LLMLogging, ReasoningError, VLLMRequest
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -12,17 +12,17 @@ _LOGGER: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CallLog:
-    """The lines of one call: one for each thing that the agent wants to know."""
+    """Logs one call, as the agent's logging settings require."""
 
-    wanted: LLMLogging
+    settings: LLMLogging
     server: str
     request: VLLMRequest
     number: int
-    """Of the call among the repetitions, from 1."""
+    """Number of the try, from 1."""
 
     def begun(self) -> None:
-        """Note that the call is made."""
-        if self.wanted.requests:
+        """Log the start of the call."""
+        if self.settings.requests:
             request = self.request
             sizes = {
                 "messages": len(request.messages),
@@ -33,15 +33,15 @@ class CallLog:
             _LOGGER.info("model called", extra=self._line("ModelRequest", **sizes))
 
     def failed(self, error: ReasoningError, seconds: float) -> None:
-        """Note why the call failed, by the class of its error."""
-        if self.wanted.requests:
+        """Log the failure of the call, with the class of its error."""
+        if self.settings.requests:
             line = self._line("ModelCallFailed", error_type=error.error_type, seconds=round(seconds, 3))
             _LOGGER.warning("model call failed", extra=line)
 
-    def answered(self, answer: Answer, seconds: float) -> None:
-        """Note what came, as far as it is wanted."""
-        if self.wanted.tokens:
-            usage = answer.count()
+    def answered(self, answer: Completion, seconds: float) -> None:
+        """Log the tokens and the text of the answer, if enabled."""
+        if self.settings.tokens:
+            usage = answer.token_usage()
             tokens = {
                 "prompt_tokens": usage.prompt_tokens,
                 "completion_tokens": usage.completion_tokens,
@@ -49,7 +49,7 @@ class CallLog:
                 "seconds": round(seconds, 3),
             }
             _LOGGER.info("model tokens", extra=self._line("ModelTokens", **tokens))
-        if self.wanted.responses and answer.choices:
+        if self.settings.responses and answer.choices:
             choice = answer.choices[0]
             said = {"content": choice.message.content, "finish_reason": choice.finish_reason}
             _LOGGER.info("model answered", extra=self._line("ModelResponse", **said))

@@ -1,4 +1,4 @@
-"""Text generation by a model server."""
+"""Client of one model."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -7,8 +7,8 @@ from itertools import count
 from typing import Final
 
 from cognitive_runtime.adapters.tracing import span
-from cognitive_runtime.adapters.vllm.answer import Answer
 from cognitive_runtime.adapters.vllm.call_log import CallLog
+from cognitive_runtime.adapters.vllm.completion import Completion
 from cognitive_runtime.adapters.vllm.retry import RetryPolicy
 from cognitive_runtime.adapters.vllm.server import ModelServer
 from cognitive_runtime.domain import (
@@ -25,21 +25,21 @@ from cognitive_runtime.domain import (
 )
 
 MIN_TIMEOUT_S: Final = 0.001
-NOTHING_SPECIAL: Final = LLMLogging()
+DEFAULT_LOGGING: Final = LLMLogging()
 ReadKey = Callable[[], str | None]
-"""Returns the API key as it is now, None for a server that needs none; raises ``CredentialsNotMounted``."""
+"""Returns the current API key, or None for a server without keys. Raises ``CredentialsNotMounted``."""
 
 
 def no_key() -> str | None:
-    """Return no key: the server asks for none."""
+    """Return None, for a server without keys."""
     return None
 
 
 class VLLMHTTPClient:
-    """Implements ``IVLLMClient`` by any server that speaks OpenAI's chat completions.
+    """Implements ``IVLLMClient`` with any server of OpenAI's chat completions.
 
-    Without a ``server`` each call opens and closes its own connection, so that the client works from any event loop
-    and can be pickled; with one, calls share its connections.
+    Without ``server``, each call opens and closes its own connection, so that the client works on any event loop and
+    can be pickled. With ``server``, calls share its connections.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class VLLMHTTPClient:
         read_key: ReadKey = no_key,
         retry: RetryPolicy | None = None,
         server: ModelServer | None = None,
-        logging: LLMLogging = NOTHING_SPECIAL,
+        logging: LLMLogging = DEFAULT_LOGGING,
         allowance: IAllowance | None = None,
     ) -> None:
         self._url = vllm_url
@@ -67,17 +67,17 @@ class VLLMHTTPClient:
         self._allowance = allowance or Unlimited()
 
     async def generate(self, request: VLLMRequest) -> VLLMResponse:
-        """Return the model's answer, repeating the call after failures that pass.
+        """Return the model's response. Transient failures are retried.
 
         Raises:
-            ReasoningError: The class says what went wrong and whether another attempt may help.
+            ReasoningError: The class tells the cause, and whether to retry.
         """
         async with self._connection() as server:
             numbers = count(1)
             answer = await self._retry.run(lambda: self._call(server, request, next(numbers)))
         return self._response(request, answer)
 
-    async def _call(self, server: ModelServer, request: VLLMRequest, number: int) -> Answer:
+    async def _call(self, server: ModelServer, request: VLLMRequest, number: int) -> Completion:
         log = CallLog(self._logging, server.name, request, number)
         permit = await self._allowance.acquire(request)
         begun_s = time.monotonic()
@@ -89,15 +89,15 @@ class VLLMHTTPClient:
             log.failed(error, time.monotonic() - begun_s)
             raise
         log.answered(answer, time.monotonic() - begun_s)
-        await self._allowance.settle(permit, answer.count())
+        await self._allowance.settle(permit, answer.token_usage())
         return answer
 
-    async def _traced(self, server: ModelServer, request: VLLMRequest, timeout_s: float) -> Answer:
-        """Make a call as a span. Source of the names: OpenTelemetry's conventions for generative AI."""
+    async def _traced(self, server: ModelServer, request: VLLMRequest, timeout_s: float) -> Completion:
+        """Make a call within a span. Source of the names: OpenTelemetry's conventions for generative AI."""
         known = {"gen_ai.operation.name": "chat", "gen_ai.request.model": request.model, "server.address": server.name}
         with span(f"chat {request.model}", known) as calling:
             answer = await server.complete(request, self._read_key(), timeout_s)
-            usage = answer.count()
+            usage = answer.token_usage()
             calling.set_attribute("gen_ai.usage.input_tokens", usage.prompt_tokens)
             calling.set_attribute("gen_ai.usage.output_tokens", usage.completion_tokens)
         return answer
@@ -113,8 +113,8 @@ class VLLMHTTPClient:
         finally:
             await server.close()
 
-    def _response(self, request: VLLMRequest, answer: Answer) -> VLLMResponse:
-        usage = answer.count()
+    def _response(self, request: VLLMRequest, answer: Completion) -> VLLMResponse:
+        usage = answer.token_usage()
         if not answer.choices:
             raise EmptyResponse("The model answered without a choice.", usage=usage)
         choice = answer.choices[0]

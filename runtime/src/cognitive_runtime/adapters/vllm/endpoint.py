@@ -1,4 +1,4 @@
-"""The address of a model server, as users write it and as the client needs it."""
+"""Normalization of model server URLs."""
 
 import re
 from typing import Final
@@ -9,9 +9,9 @@ _OPERATION: Final = "/chat/completions"
 
 
 def base_url(url: str) -> str:
-    """Return the URL below which ``chat/completions`` lies.
+    """Return the base URL of ``chat/completions``.
 
-    A path that names a version (``/v1``, ``/v1beta/openai``) is kept; ``/v1`` is added to any other.
+    A path with a version (``/v1``, ``/v1beta/openai``) is kept; ``/v1`` is appended to any other path.
     """
     scheme, host, path, query, _ = urlsplit(url.strip())
     path = path.rstrip("/").removesuffix(_OPERATION).rstrip("/")
@@ -21,6 +21,6 @@ def base_url(url: str) -> str:
 
 
 def printable(url: str) -> str:
-    """Return the URL without what may be secret in it: user, password and query."""
+    """Return the URL without user, password and query, which may be secret."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -1,4 +1,4 @@
-"""Which error class a failed model call belongs to."""
+"""Classification of failed model calls."""
 
 import re
 from collections.abc import Mapping
@@ -24,19 +24,19 @@ _CONTEXT_LENGTH: Final = re.compile(
     r"|max_model_len|prompt is too long|input (is|was) too long|reduce the length|longer than the maximum",
     re.IGNORECASE,
 )
-"""What OpenAI, Azure, vLLM, llama.cpp and TGI say when prompt and answer do not fit."""
+"""Messages of OpenAI, Azure, vLLM, llama.cpp and TGI for an exceeded context window."""
 _REFUSED: Final = re.compile(r"content_filter|content_policy|ResponsibleAIPolicyViolation", re.IGNORECASE)
 _KEY_REFUSED: Final = re.compile(r"API_KEY_INVALID|API key not valid", re.IGNORECASE)
-"""What Google says of a wrong key, with HTTP 400."""
+"""Messages of Google for an invalid key, with HTTP 400."""
 _SETTINGS: Final = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "max_completion_tokens", "model")
-"""What a server may name as the cause of its refusal: nothing else that it says is repeated."""
+"""Settings that may be named in an error message. No other text of a server is repeated."""
 _PLAIN_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
 def classify(error: openai.APIError, server: str, model: str) -> ReasoningError:
-    """Return what happened as an error of the domain.
+    """Return the domain error of a failed call.
 
-    The message names the server and the model, never what the server said: servers echo prompts and keys.
+    The message names the server and the model. It never repeats the server's text, which can echo prompts and keys.
     """
     if isinstance(error, openai.APITimeoutError):
         return ModelTimeout(f"The model server {server} did not answer in time.")
@@ -48,7 +48,7 @@ def classify(error: openai.APIError, server: str, model: str) -> ReasoningError:
 
 
 def _classify_report(error: openai.APIError, server: str, model: str) -> ReasoningError:
-    """Return the class of a failure that the server told in the middle of its answer."""
+    """Return the domain error of a failure that the server reported within its answer."""
     text = f"{error.code} {error.type} {error.message}"
     if _CONTEXT_LENGTH.search(text):
         return ContextLengthExceeded(f"Prompt and answer do not fit the context window of model {model!r}.")
@@ -86,7 +86,7 @@ def _classify_refusal(error: openai.APIStatusError, server: str, model: str) -> 
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a server asks to wait, None if it does not say so in a way that can be understood."""
+    """Return the seconds that a server asks to wait, or None if there is no valid value."""
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000

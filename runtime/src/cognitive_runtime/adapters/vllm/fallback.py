@@ -1,4 +1,4 @@
-"""Several models in order: the next one is asked when the one before cannot answer now."""
+"""Fallback models: the next model is called if the one before is unavailable."""
 
 import logging
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from cognitive_runtime.adapters.vllm.endpoint import base_url, printable
-from cognitive_runtime.adapters.vllm.retry import WORTH_A_RETRY
+from cognitive_runtime.adapters.vllm.retry import TRANSIENT_ERRORS
 from cognitive_runtime.domain import (
     CredentialsNotMounted,
     IVLLMClient,
@@ -21,39 +21,39 @@ _LOGGER: Final = logging.getLogger(__name__)
 
 
 class FallbackClient:
-    """Implements ``IVLLMClient`` for one attempt, which stays with the model that answered it first."""
+    """Implements ``IVLLMClient`` for one attempt, which keeps using the first model that answered."""
 
     def __init__(self, models: Sequence[tuple[ModelEndpoint, IVLLMClient]]) -> None:
-        """Take the models in the order in which they are asked, each with its own client."""
-        self._models = [(_shown(endpoint), client) for endpoint, client in models]
+        """Take the models in order of preference, each with its client."""
+        self._models = [(_printable(endpoint), client) for endpoint, client in models]
 
     async def generate(self, request: VLLMRequest) -> VLLMResponse:
-        """Return the answer of the first model that can answer now.
+        """Return the response of the first available model.
 
         Raises:
-            ReasoningError: A model failed in a way that another one does not make good, or all of them failed.
+            ReasoningError: A model failed permanently, or all models failed.
         """
         failures: list[ReasoningError] = []
         for number, (endpoint, client) in enumerate(self._models):
             try:
                 response = await client.generate(replace(request, model=endpoint.model))
-            except WORTH_A_RETRY as error:
+            except TRANSIENT_ERRORS as error:
                 failures.append(error)
-                _tell(request, endpoint, error)
+                _log_failure(request, endpoint, error)
                 continue
             except ReasoningError as error:
                 error.answered_by = None if isinstance(error, CredentialsNotMounted | LedgerUnavailable) else endpoint
                 raise
             del self._models[:number]
             return replace(response, answered_by=endpoint)
-        raise _together(failures)
+        raise _combined(failures)
 
 
-def _shown(endpoint: ModelEndpoint) -> ModelEndpoint:
+def _printable(endpoint: ModelEndpoint) -> ModelEndpoint:
     return replace(endpoint, endpoint=printable(endpoint.endpoint))
 
 
-def _tell(request: VLLMRequest, endpoint: ModelEndpoint, error: ReasoningError) -> None:
+def _log_failure(request: VLLMRequest, endpoint: ModelEndpoint, error: ReasoningError) -> None:
     line = {
         "event": "ModelGivenUp",
         "attempt": request.request_id,
@@ -61,11 +61,11 @@ def _tell(request: VLLMRequest, endpoint: ModelEndpoint, error: ReasoningError) 
         "server": base_url(endpoint.endpoint),
         "error_type": error.error_type,
     }
-    _LOGGER.warning("model given up for this call", extra=line)
+    _LOGGER.warning("model failed; trying the next one", extra=line)
 
 
-def _together(failures: Sequence[ReasoningError]) -> ReasoningError:
-    """Return the last failure, which tells of those before it too."""
+def _combined(failures: Sequence[ReasoningError]) -> ReasoningError:
+    """Return the last failure, with the messages of all failures."""
     last = failures[-1]
     if len(failures) == 1:
         return last

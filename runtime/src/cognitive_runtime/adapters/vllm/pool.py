@@ -1,4 +1,4 @@
-"""The model servers that the attempts of this process share."""
+"""Pool of model server connections that attempts share."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from cognitive_runtime.domain import CredentialsNotMounted, ExecutionRequest, IA
 _ServerKey = tuple[str, ModelEndpoint]
 
 ReadSecret = Callable[[str, str], str]
-"""Returns the content of a file among an agent's secrets: agent UID, file name. Raises ``CredentialsNotMounted``."""
+"""Returns the content of a secret file; takes agent UID and file name. Raises ``CredentialsNotMounted``."""
 
 
 class ModelPool:
-    """Implements ``IModelSource``: one set of connections per event loop, provider, endpoint and key file."""
+    """Implements ``IModelSource`` with one connection pool for each event loop, provider, endpoint and key file."""
 
     def __init__(self, read_secret: ReadSecret) -> None:
         self._read_secret = read_secret
@@ -26,12 +26,12 @@ class ModelPool:
         self._servers = WeakKeyDictionary()
 
     def open(self, request: ExecutionRequest, deadline_s: float, allowance: IAllowance | None = None) -> FallbackClient:
-        """Return a client for one attempt. Call it where the attempt's event loop runs."""
+        """Return a client for one attempt. Must be called on the attempt's event loop."""
         endpoints = request.agent.llm.endpoints
         return FallbackClient([(each, self._client(request, each, deadline_s, allowance)) for each in endpoints])
 
     async def close(self) -> None:
-        """Close the connections that belong to the running event loop."""
+        """Close the connections of the running event loop."""
         for server in self._servers.pop(asyncio.get_running_loop(), {}).values():
             await server.close()
 
@@ -66,8 +66,8 @@ class ModelPool:
 
 
 def _usable(name: str, content: str) -> str:
-    """Return the key without the line end that files have; it must fit in an HTTP header."""
+    """Return the key without the line end of the file. It must be valid in an HTTP header."""
     key = content.strip()
     if not key or not key.isascii() or not key.isprintable():
-        raise CredentialsNotMounted(f"The file {name} holds no usable API key.")
+        raise CredentialsNotMounted(f"The file {name} contains no valid API key.")
     return key

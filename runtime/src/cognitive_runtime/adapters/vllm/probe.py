@@ -1,4 +1,4 @@
-"""Looks at a model's endpoint for the doctor: is it there, does it take the key, serve the model and answer."""
+"""Checks of a model's endpoint for the doctor: reachable, accepts the key, serves the model, answers."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -7,12 +7,12 @@ import openai
 from openai import DefaultAsyncHttpxClient
 from pydantic import ValidationError
 
-from cognitive_runtime.adapters.vllm.answer import Part
-from cognitive_runtime.adapters.vllm.dialect import Dialect, dialect_of
+from cognitive_runtime.adapters.vllm.completion import Part
 from cognitive_runtime.adapters.vllm.endpoint import printable
+from cognitive_runtime.adapters.vllm.provider_api import ProviderAPI, provider_api
 from cognitive_runtime.adapters.vllm.server import ModelServer
 from cognitive_runtime.domain import BadRequest, Message, ModelEndpoint, RateLimited, ReasoningError, VLLMRequest
-from cognitive_runtime.domain.diagnosis import Finding, fine, not_checked, wrong
+from cognitive_runtime.domain.finding import Finding, failed, passed, skipped
 
 INFERENCE_TIMEOUT_S: Final = 60.0
 _TOKENS: Final = 16
@@ -31,96 +31,102 @@ class _Models(Part):
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What the endpoint answered when it was asked for its models."""
+class _ModelList:
+    """Answer of the endpoint to the request for its list of models."""
 
     status: int
     models: tuple[str, ...] | None = None
 
 
 class ModelProbe:
-    """One endpoint; ``reach`` asks it, and the others say what follows from its answer."""
+    """Checks of one endpoint. ``reach`` reads its list of models, which the other checks evaluate."""
 
     def __init__(self, target: ModelEndpoint, key: str | None) -> None:
         self._target = target
         self._key = key
-        self._dialect = dialect_of(target.provider, target.api_version)
-        self._name = printable(self._dialect.address(target.endpoint))
-        self._seen = _Seen(0)
+        self._api = provider_api(target.provider, target.api_version)
+        self._name = printable(self._api.address(target.endpoint))
+        self._listed = _ModelList(0)
 
     async def reach(self) -> Finding:
-        """Ask for the list of models, once."""
+        """Check that the endpoint answers, and read its list of models."""
         try:
-            self._seen = await self._list()
+            self._listed = await self._list()
         except openai.APITimeoutError:
-            return wrong(f"{self._name} does not answer in time", _REACH_HINT)
+            return failed(f"{self._name} does not answer in time", _REACH_HINT)
         except openai.APIConnectionError as error:
-            return wrong(f"{self._name} cannot be reached: {_cause(error)}", _REACH_HINT)
-        if self._seen.status >= 500:
-            return wrong(f"{self._name} answers HTTP {self._seen.status}", "look at the model server's own logs")
-        if 300 <= self._seen.status < 400:
-            return wrong(f"{self._name} redirects (HTTP {self._seen.status})", "give the URL that it redirects to")
-        if self._seen.status == 200 and self._seen.models is None:
-            return wrong(f"{self._name} answers, but not with a list of models", _ADDRESS_HINT)
-        return fine(f"{self._name} answers (HTTP {self._seen.status})")
+            return failed(f"{self._name} cannot be reached: {_os_message(error)}", _REACH_HINT)
+        if self._listed.status >= 500:
+            return failed(f"{self._name} answers HTTP {self._listed.status}", "check the logs of the model server")
+        if 300 <= self._listed.status < 400:
+            return failed(f"{self._name} redirects (HTTP {self._listed.status})", "give the URL that it redirects to")
+        if self._listed.status == 200 and self._listed.models is None:
+            return failed(f"{self._name} answers, but not with a list of models", _ADDRESS_HINT)
+        return passed(f"{self._name} answers (HTTP {self._listed.status})")
 
     async def accept_key(self) -> Finding:
-        """Say whether the key was taken."""
+        """Check that the endpoint accepts the key."""
         what = "the API key" if self._key else "a request without an API key"
-        if self._seen.status in _KEY_REFUSED or (self._seen.status == 400 and self._target.provider == "google"):
-            hint = "replace the key in the Secret that the agent names" if self._key else "the server wants a key"
-            return wrong(f"{self._name} refuses {what} (HTTP {self._seen.status})", hint)
-        if self._seen.models is None:
-            return not_checked(f"{self._name} lists no models (HTTP {self._seen.status})", "prove the key with --infer")
-        return fine(f"{self._name} lists its models for {what}")
+        if self._listed.status in _KEY_REFUSED or (self._listed.status == 400 and self._target.provider == "google"):
+            hint = (
+                "replace the key in the Secret that the agent names"
+                if self._key
+                else "give an API key: the server requires one"
+            )
+            return failed(f"{self._name} refuses {what} (HTTP {self._listed.status})", hint)
+        if self._listed.models is None:
+            return skipped(f"{self._name} lists no models (HTTP {self._listed.status})", "check the key with --infer")
+        return passed(f"{self._name} lists its models for {what}")
 
     async def serve(self) -> Finding:
-        """Say whether the model is among those that are served."""
-        models, model = self._seen.models, self._target.model
+        """Check that the endpoint serves the model."""
+        models, model = self._listed.models, self._target.model
         if models is None:
-            return not_checked(f"{self._name} lists no models", "prove the model with --infer")
+            return skipped(f"{self._name} lists no models", "check the model with --infer")
         if model in {name.removeprefix("models/") for name in models} | set(models):
-            return fine(f"{model} is served")
+            return passed(f"{model} is served")
         more = ", …" if len(models) > _SHOWN_MODELS else ""
         served = (", ".join(models[:_SHOWN_MODELS]) + more) or "none"
-        return wrong(f"{model!r} is not served; these are: {served}", "correct llm.model, or let the server load it")
+        return failed(
+            f"{model!r} is not served; served models: {served}", "correct llm.model, or load the model on the server"
+        )
 
     async def infer(self) -> Finding:
-        """Let the model say a word."""
+        """Check that the model answers a short prompt."""
         server = ModelServer(self._target.endpoint, self._target.provider, self._target.api_version)
         messages = (Message("user", "Answer with the one word: ready"),)
-        question = VLLMRequest(self._target.model, messages, temperature=1.0, max_tokens=_TOKENS)
+        request = VLLMRequest(self._target.model, messages, temperature=1.0, max_tokens=_TOKENS)
         try:
-            answer = await server.complete(question, self._key, INFERENCE_TIMEOUT_S)
+            answer = await server.complete(request, self._key, INFERENCE_TIMEOUT_S)
         except ReasoningError as error:
-            return wrong(f"{error.error_type}: {error}", _hint(error))
+            return failed(f"{error.error_type}: {error}", _hint(error))
         finally:
             await server.close()
         if not answer.choices:
-            return wrong("the answer has no choices", _ADDRESS_HINT)
-        return fine(f"{self._target.model} answered, {answer.count().total_tokens} tokens")
+            return failed("the answer has no choices", _ADDRESS_HINT)
+        return passed(f"{self._target.model} answered, {answer.token_usage().total_tokens} tokens")
 
-    async def _list(self) -> _Seen:
-        web = DefaultAsyncHttpxClient(follow_redirects=False)  # other hosts would get the key
-        client = self._dialect.connect(self._target.endpoint).with_options(http_client=web)
-        headers = _headers(self._dialect, self._target.provider, self._key)
+    async def _list(self) -> _ModelList:
+        web = DefaultAsyncHttpxClient(follow_redirects=False)  # redirects would send the key to another host
+        client = self._api.connect(self._target.endpoint).with_options(http_client=web)
+        headers = _headers(self._api, self._target.provider, self._key)
         try:
             raw = await client.models.with_raw_response.list(extra_headers=headers)
-            return _Seen(raw.status_code, _models(raw.content))
+            return _ModelList(raw.status_code, _models(raw.content))
         except openai.APIStatusError as error:
-            return _Seen(error.status_code)
+            return _ModelList(error.status_code)
         finally:
             await client.close()
 
 
-_REACH_HINT: Final = "check the host, the port and the network policy between here and there"
-_ADDRESS_HINT: Final = "is this the base URL of an OpenAI-compatible API? It usually ends in /v1"
+_REACH_HINT: Final = "check host, port and network policies"
+_ADDRESS_HINT: Final = "give the base URL of an OpenAI-compatible API, which usually ends in /v1"
 
 
-def _headers(dialect: Dialect, provider: str, key: str | None) -> dict[str, Any]:
-    if provider == "anthropic" and key:  # its list of models wants the key in the header of its own API
-        return dialect.headers(None) | {"x-api-key": key, "anthropic-version": _ANTHROPIC_VERSION}
-    return dialect.headers(key)
+def _headers(api: ProviderAPI, provider: str, key: str | None) -> dict[str, Any]:
+    if provider == "anthropic" and key:  # its list of models requires the key in the header of its native API
+        return api.headers(None) | {"x-api-key": key, "anthropic-version": _ANTHROPIC_VERSION}
+    return api.headers(key)
 
 
 def _models(content: bytes) -> tuple[str, ...] | None:
@@ -130,8 +136,8 @@ def _models(content: bytes) -> tuple[str, ...] | None:
         return None
 
 
-def _cause(error: openai.APIConnectionError) -> str:
-    """Return the reason in the words of the system: the innermost cause that knows one."""
+def _os_message(error: openai.APIConnectionError) -> str:
+    """Return the operating system's message of the innermost cause that has one."""
     cause: BaseException | None = error
     found = type(error.__cause__ or error).__name__
     while cause is not None:
@@ -145,5 +151,5 @@ def _hint(error: ReasoningError) -> str:
     if isinstance(error, BadRequest):
         return "check llm.model and the key"
     if isinstance(error, RateLimited):
-        return "the key's quota or rate is used up: wait, or raise it"
-    return "the server is there, but the model does not answer: look at the server's own logs"
+        return "the quota or rate limit of the key is used up: wait, or raise it"
+    return "the server is reachable, but the model does not answer: check the logs of the server"

@@ -1,4 +1,4 @@
-"""One model server that speaks OpenAI's chat completions, through the ``openai`` package."""
+"""Model server with OpenAI's chat completions, called through the ``openai`` package."""
 
 import asyncio
 from collections.abc import Set
@@ -6,44 +6,47 @@ from typing import Any, Final, Literal
 
 import openai
 
-from cognitive_runtime.adapters.vllm.answer import Answer
-from cognitive_runtime.adapters.vllm.dialect import dialect_of
+from cognitive_runtime.adapters.vllm.completion import Completion
 from cognitive_runtime.adapters.vllm.endpoint import printable
 from cognitive_runtime.adapters.vllm.failures import classify
+from cognitive_runtime.adapters.vllm.provider_api import provider_api
 from cognitive_runtime.adapters.vllm.stream import STREAMED, assemble
 from cognitive_runtime.domain import BadRequest, ModelTimeout, ModelUnavailable, ReasoningError, VLLMRequest
 
 _SCHEMA_REFUSED: Final = (400, 415, 422, 501)
-"""What servers answer to a ``response_format`` or a grammar that they do not support."""
-_Unknown = Literal["response_format", "max_tokens"]
-"""What a model may refuse, and is then asked without: instead of ``max_tokens``, OpenAI's reasoning models take
-``max_completion_tokens``, which most other servers do not know."""
+"""Status codes for a ``response_format`` or a grammar that the server does not support."""
+_Optional = Literal["response_format", "max_tokens"]
+"""Parameters that a model may not support, and is then called without.
+
+OpenAI's reasoning models require ``max_completion_tokens`` in place of ``max_tokens``. Most other servers do not
+support it.
+"""
 
 
 class ModelServer:
-    """The connections to one endpoint. Belongs to one event loop."""
+    """Connections to one endpoint. Belongs to one event loop."""
 
     def __init__(self, endpoint: str, provider: str = "openaiCompatible", api_version: str | None = None) -> None:
-        self._dialect = dialect_of(provider, api_version)
-        self.name = printable(self._dialect.address(endpoint))
-        self._client = self._dialect.connect(endpoint)
-        self._unknown: dict[str, frozenset[_Unknown]] = {}
+        self._api = provider_api(provider, api_version)
+        self.name = printable(self._api.address(endpoint))
+        self._client = self._api.connect(endpoint)
+        self._unsupported: dict[str, frozenset[_Optional]] = {}
 
-    async def complete(self, request: VLLMRequest, api_key: str | None, timeout_s: float) -> Answer:
-        """Make one call; a model that refuses what others know is asked again without it, now and ever after.
+    async def complete(self, request: VLLMRequest, api_key: str | None, timeout_s: float) -> Completion:
+        """Make one call. A parameter that the model refuses is omitted, in this call and in all later ones.
 
         Raises:
             ReasoningError: The call failed.
         """
-        unknown = self._unknown.get(request.model, frozenset())
+        unsupported = self._unsupported.get(request.model, frozenset())
         while True:
             try:
-                answer = await self._call(self._arguments(request, unknown), request, api_key, timeout_s)
-            except _Refused as refusal:
-                unknown |= {refusal.name}
+                answer = await self._call(self._arguments(request, unsupported), request, api_key, timeout_s)
+            except _ParameterRefused as refusal:
+                unsupported |= {refusal.name}
                 continue
-            learnt = unknown - {"response_format"} if request.has_tailored_schema else unknown
-            self._unknown[request.model] = self._unknown.get(request.model, frozenset()) | learnt
+            learnt = unsupported - {"response_format"} if request.has_tailored_schema else unsupported
+            self._unsupported[request.model] = self._unsupported.get(request.model, frozenset()) | learnt
             return answer
 
     async def close(self) -> None:
@@ -52,8 +55,8 @@ class ModelServer:
 
     async def _call(
         self, arguments: dict[str, Any], request: VLLMRequest, api_key: str | None, timeout_s: float
-    ) -> Answer:
-        headers = self._dialect.headers(api_key)
+    ) -> Completion:
+        headers = self._api.headers(api_key)
         if request.request_id:
             headers["X-Request-Id"] = request.request_id
         try:
@@ -64,43 +67,45 @@ class ModelServer:
         except openai.APIError as error:
             raise _refine(error, classify(error, self.name, request.model), arguments) from None
         except ValueError:
-            raise ModelUnavailable(f"The model server {self.name} answered what is no chat completion.") from None
+            raise ModelUnavailable(
+                f"The model server {self.name} answered something that is not a chat completion."
+            ) from None
 
-    async def _ask(self, arguments: dict[str, Any], headers: dict[str, Any]) -> Answer:
+    async def _ask(self, arguments: dict[str, Any], headers: dict[str, Any]) -> Completion:
         completions = self._client.chat.completions
-        asked: dict[str, Any] = {
+        call: dict[str, Any] = {
             "model": arguments["model"],
             "messages": (),
             "stream": arguments.get("stream", openai.omit),
             "extra_headers": headers,
-            "extra_body": arguments,  # in place of the above: arguments of its own the package copies key by key
+            "extra_body": arguments,  # replaces the arguments above, which the package would copy key by key
         }
         if "stream" not in arguments:
-            raw = await completions.with_raw_response.create(**asked)
-            return Answer.model_validate_json(raw.content)
-        async with completions.with_streaming_response.create(**asked) as response:
+            raw = await completions.with_raw_response.create(**call)
+            return Completion.model_validate_json(raw.content)
+        async with completions.with_streaming_response.create(**call) as response:
             if response.headers.get("content-type", "").startswith("application/json"):
-                return Answer.model_validate_json(await response.read())  # a server that knows no streams
+                return Completion.model_validate_json(await response.read())  # the server does not support streaming
             return await assemble(await response.parse())
 
-    def _arguments(self, request: VLLMRequest, unknown: Set[_Unknown]) -> dict[str, Any]:
+    def _arguments(self, request: VLLMRequest, unsupported: Set[_Optional]) -> dict[str, Any]:
         penalties = {"frequency_penalty": request.frequency_penalty, "presence_penalty": request.presence_penalty}
-        schema = None if "response_format" in unknown else request.json_schema
+        schema = None if "response_format" in unsupported else request.json_schema
         return {
             "model": request.model,
             "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-            "max_completion_tokens" if "max_tokens" in unknown else "max_tokens": request.max_tokens,
-            **self._dialect.settings({"temperature": request.temperature, "top_p": request.top_p}),
-            **{name: value for name, value in penalties.items() if value},  # not every server knows them
+            "max_completion_tokens" if "max_tokens" in unsupported else "max_tokens": request.max_tokens,
+            **self._api.settings({"temperature": request.temperature, "top_p": request.top_p}),
+            **{name: value for name, value in penalties.items() if value},  # not every server supports them
             **(STREAMED if request.stream else {}),
             **({} if schema is None else {"response_format": _response_format(schema)}),
         }
 
 
-class _Refused(BadRequest):
-    """A request was refused for something that it can do without, or perhaps for another reason."""
+class _ParameterRefused(BadRequest):
+    """The server refused a request, possibly because of an optional parameter."""
 
-    def __init__(self, message: str, name: _Unknown) -> None:
+    def __init__(self, message: str, name: _Optional) -> None:
         super().__init__(message)
         self.name = name
 
@@ -109,9 +114,9 @@ def _refine(error: openai.APIError, found: ReasoningError, arguments: dict[str, 
     if not isinstance(error, openai.APIStatusError) or not isinstance(found, BadRequest | ModelUnavailable):
         return found
     if error.status_code == 400 and error.param == "max_tokens" and "max_tokens" in arguments:
-        return _Refused(str(found), "max_tokens")
+        return _ParameterRefused(str(found), "max_tokens")
     if error.status_code in _SCHEMA_REFUSED and "response_format" in arguments:
-        return _Refused(str(found), "response_format")
+        return _ParameterRefused(str(found), "response_format")
     return found
 
 
@@ -120,7 +125,7 @@ def _response_format(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_strict(schema: Any) -> bool:
-    """Tell whether no property may be left out anywhere: OpenAI's strict mode takes no other schema."""
+    """Return True if all properties are required, which OpenAI's strict mode demands."""
     if isinstance(schema, list):
         return all(_is_strict(each) for each in schema)
     if not isinstance(schema, dict):

@@ -1,14 +1,14 @@
-"""An answer that comes in pieces, put together."""
+"""Assembly of a streamed answer."""
 
 from collections.abc import AsyncIterator
 from typing import Final
 
 from openai.types.chat import ChatCompletionChunk
 
-from cognitive_runtime.adapters.vllm.answer import Answer, AnswerMessage, Choice, Part, Tokens
+from cognitive_runtime.adapters.vllm.completion import Choice, Completion, CompletionMessage, Part, TokenCounts
 
 STREAMED: Final = {"stream": True, "stream_options": {"include_usage": True}}
-"""What asks for pieces, and for the tokens in the last one."""
+"""Arguments that request a stream, with the token usage in the last chunk."""
 
 
 class _Delta(Part):
@@ -17,37 +17,37 @@ class _Delta(Part):
     reasoning_content: str | None = None
 
 
-class _PieceOfChoice(Part):
+class _ChoiceChunk(Part):
     index: int = 0
     delta: _Delta | None = None
     finish_reason: str | None = None
 
 
-class _Piece(Part):
-    choices: tuple[_PieceOfChoice, ...] = ()
-    usage: Tokens | None = None
+class _Chunk(Part):
+    choices: tuple[_ChoiceChunk, ...] = ()
+    usage: TokenCounts | None = None
 
 
-async def assemble(stream: AsyncIterator[ChatCompletionChunk]) -> Answer:
-    """Return the whole answer.
+async def assemble(stream: AsyncIterator[ChatCompletionChunk]) -> Completion:
+    """Return the whole completion.
 
     Raises:
-        ValueError: What came is no answer, or it ended before the answer did.
+        ValueError: The stream is empty or incomplete, or a chunk is invalid.
     """
-    pieces = [_Piece.model_validate(chunk, from_attributes=True) async for chunk in stream]
-    if not pieces:
-        raise ValueError("nothing came")
-    usage = next((piece.usage for piece in reversed(pieces) if piece.usage), None)
-    parts = [part for piece in pieces for part in piece.choices if part.index == 0]
-    return Answer(choices=(_choice(parts),) if parts else (), usage=usage)
+    chunks = [_Chunk.model_validate(raw, from_attributes=True) async for raw in stream]
+    if not chunks:
+        raise ValueError("the stream is empty")
+    usage = next((chunk.usage for chunk in reversed(chunks) if chunk.usage), None)
+    parts = [part for chunk in chunks for part in chunk.choices if part.index == 0]
+    return Completion(choices=(_choice(parts),) if parts else (), usage=usage)
 
 
-def _choice(parts: list[_PieceOfChoice]) -> Choice:
+def _choice(parts: list[_ChoiceChunk]) -> Choice:
     finish_reason = next((part.finish_reason for part in reversed(parts) if part.finish_reason), None)
     if finish_reason is None:
-        raise ValueError("the stream ended before the answer did")
+        raise ValueError("the stream ended before the answer")
     deltas = [part.delta for part in parts if part.delta]
-    message = AnswerMessage(
+    message = CompletionMessage(
         content=_joined([delta.content for delta in deltas]),
         refusal=_joined([delta.refusal for delta in deltas]),
         reasoning_content=_joined([delta.reasoning_content for delta in deltas]),

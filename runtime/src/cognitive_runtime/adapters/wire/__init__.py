@@ -1,4 +1,4 @@
-"""Messages between operator and runtime, as ``docs/reference/wire.md`` describes them."""
+"""Messages between operator and runtime. Source: ``docs/reference/wire.md``."""
 
 from cognitive_runtime.adapters.wire.control import Claim, Drain, Lease, Stop, parse_claim, parse_control
 from cognitive_runtime.adapters.wire.model import SCHEMA_VERSION, WireError

@@ -1,4 +1,4 @@
-"""Claims, leases and control messages: who executes what, who is alive, what must stop."""
+"""Claims, leases and control messages."""
 
 from typing import Annotated, Final, Literal
 
@@ -9,7 +9,7 @@ from cognitive_runtime.domain import ExecutionMode
 
 
 class Claim(Message):
-    """Who executes an attempt; exists from before its begin."""
+    """Claim of an attempt, stored before the attempt begins."""
 
     claim_id: str
     worker: str
@@ -22,7 +22,7 @@ class Claim(Message):
 
 
 class Lease(Message):
-    """A worker's sign of life."""
+    """Lease of a worker."""
 
     worker: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
     agent_uid: str
@@ -48,7 +48,7 @@ class Stop(Message):
 
 
 class Drain(Message):
-    """Control message: the workers of one executor finish and end."""
+    """Control message: drain the workers of one executor."""
 
     action: Literal["drain"] = "drain"
     submission_id: str
@@ -58,10 +58,10 @@ _CONTROL: Final[TypeAdapter[Stop | Drain]] = TypeAdapter(Annotated[Stop | Drain,
 
 
 def parse_control(data: bytes) -> Stop | Drain:
-    """Return a control message.
+    """Parse a control message.
 
     Raises:
-        WireError: It is neither a stop nor a drain, or of an unknown schema version.
+        WireError: The message is neither a stop nor a drain, or its schema version is unknown.
     """
     try:
         return _CONTROL.validate_json(data)
@@ -70,10 +70,10 @@ def parse_control(data: bytes) -> Stop | Drain:
 
 
 def parse_claim(data: bytes) -> Claim:
-    """Return a claim.
+    """Parse a claim.
 
     Raises:
-        WireError: The value is no claim.
+        WireError: The value is not a claim.
     """
     try:
         return Claim.model_validate_json(data)

@@ -1,4 +1,4 @@
-"""The request: the operator asks for one attempt."""
+"""Request message: the operator asks for one attempt."""
 
 import json
 from typing import Any
@@ -101,7 +101,7 @@ class _InputRef(Part):
 
 
 class _Header(Message):
-    """What of a request is needed to answer it at all."""
+    """Fields that are needed to answer a request."""
 
     namespace: str
     task_name: str
@@ -129,10 +129,10 @@ class _Request(_Header):
 
 
 def parse_request(data: bytes) -> ExecutionRequest:
-    """Return the attempt that a message asks for.
+    """Parse the request of an attempt.
 
     Raises:
-        InvalidRequest: The message does not satisfy the contract. ``parse_rejected`` tells whom to answer.
+        InvalidRequest: The message violates the contract. ``parse_rejected`` returns the answer.
     """
     try:
         found = _Request.model_validate_json(data)
@@ -151,7 +151,7 @@ def parse_request(data: bytes) -> ExecutionRequest:
 def parse_rejected(
     data: bytes, error: InvalidRequest, *, worker: str, submission_id: str, timestamp: str
 ) -> FailureResult | None:
-    """Return the failure that answers a refused request, None if nothing in it says whom to answer."""
+    """Return the failure that answers an invalid request, or None if its header is unreadable."""
     try:
         head = _Header.model_validate_json(data)
         loose = json.loads(data)

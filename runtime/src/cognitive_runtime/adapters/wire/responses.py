@@ -1,4 +1,4 @@
-"""The response: how an attempt ended."""
+"""Response message: the outcome of an attempt."""
 
 import json
 from dataclasses import asdict, fields
@@ -18,7 +18,7 @@ _FAILED_FIELDS: Final = ("error", "error_type", "retryable", "retry_after_second
 
 
 class ResultRef(Part):
-    """Where a result above ``MAX_INLINE_RESULT_BYTES`` is kept; the object is the result's JSON."""
+    """Reference to the object with the JSON of a result above ``MAX_INLINE_RESULT_BYTES``."""
 
     bucket: str
     name: str
@@ -27,17 +27,17 @@ class ResultRef(Part):
 
 
 def response_subject(outcome: AttemptOutcome) -> str:
-    """Return the subject on which the outcome is published."""
+    """Return the subject of the outcome's response."""
     return f"agent.response.{outcome.status}.{outcome.namespace}.{outcome.agent_uid}.{outcome.attempt_id}"
 
 
 def encode_result(result: AgentResult) -> bytes:
-    """Return the typed outputs as JSON: what is inlined, or kept in the object bucket when it is large."""
+    """Return the typed outputs as JSON, for the response or the object bucket."""
     return _to_json(result.result)
 
 
 def encode_completed(result: AgentResult, result_ref: ResultRef | None = None) -> bytes:
-    """Return the message for a result; with ``result_ref`` the outputs stay out of it."""
+    """Encode a result. With ``result_ref``, the message does not contain the outputs."""
     return _to_json(
         _identity(result)
         | {
@@ -54,7 +54,7 @@ def encode_completed(result: AgentResult, result_ref: ResultRef | None = None) -
 
 
 def encode_failed(result: FailureResult) -> bytes:
-    """Return the message for a failure."""
+    """Encode a failure."""
     return _to_json(
         _identity(result)
         | {
@@ -68,10 +68,10 @@ def encode_failed(result: FailureResult) -> bytes:
 
 
 def parse_outcome(data: bytes) -> AgentResult | FailureResult:
-    """Return the outcome that a response tells; its attempt key is unknown, and outputs kept elsewhere are empty.
+    """Parse a response. The attempt key is unknown, and outputs in the object bucket are empty.
 
     Raises:
-        WireError: The message is no response.
+        WireError: The message is not a response.
     """
     try:
         found = json.loads(data)
@@ -84,8 +84,8 @@ def parse_outcome(data: bytes) -> AgentResult | FailureResult:
             own = {name: found[name] for name in _COMPLETED_FIELDS} | {"cache_hit": found.get("cache_hit", False)}
             own |= {"output_valid": found.get("output_valid")}
             return AgentResult(**common, result=found["result"] or {}, **own)
-        told = {name: found[name] for name in _FAILED_FIELDS}
-        return FailureResult(**common, **told, reasoning=found.get("reasoning", ""))
+        own = {name: found[name] for name in _FAILED_FIELDS}
+        return FailureResult(**common, **own, reasoning=found.get("reasoning", ""))
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise WireError(f"not a response: {error!r}") from None
 

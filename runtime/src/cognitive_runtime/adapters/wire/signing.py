@@ -1,4 +1,4 @@
-"""What proves that a response comes from the attempt that it names."""
+"""Signatures of responses."""
 
 import hashlib
 import hmac
@@ -9,10 +9,10 @@ MESSAGE_ID_HEADER: Final = "Nats-Msg-Id"
 
 
 def sign(attempt_key: str, subject: str, payload: bytes) -> str:
-    """Return the hex signature of a response under the attempt's key (hex)."""
+    """Return the signature of a response, in hex. ``attempt_key`` is in hex, too."""
     return hmac.new(bytes.fromhex(attempt_key), subject.encode() + b"\n" + payload, hashlib.sha256).hexdigest()
 
 
 def message_id(attempt_key: str) -> str:
-    """Return the message id of an attempt's response: the same for both outcomes, and nobody else can guess it."""
+    """Return the message id of an attempt's response: equal for both outcomes, and secret until it is published."""
     return hmac.new(bytes.fromhex(attempt_key), b"nats-msg-id", hashlib.sha256).hexdigest()

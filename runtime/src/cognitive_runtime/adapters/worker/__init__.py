@@ -1,1 +1,1 @@
-"""A worker: takes requests, executes each attempt at most once, and shows that it lives."""
+"""Worker: pulls requests, executes each attempt at most once and keeps a lease."""

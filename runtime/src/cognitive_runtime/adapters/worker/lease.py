@@ -1,4 +1,4 @@
-"""Keeps a worker's lease, and notices when it is lost."""
+"""Renewal of a worker's lease, and detection of its loss."""
 
 import asyncio
 import logging
@@ -10,79 +10,89 @@ from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.worker.ports import ILeases, WorkerState
 
 _LOGGER: Final = logging.getLogger(__name__)
-RENEW_INTERVAL_S: Final = 5.0
-LOST_AFTER_S: Final = 10.0
-"""Before the operator's own 15 s: when it starts another attempt, this one has stopped."""
-_RETRY_S: Final = 0.5
-_LOOK_S: Final = 0.25
+
+
+@dataclass(frozen=True)
+class LeaseTiming:
+    """Intervals of a lease, in seconds."""
+
+    renew_interval_s: float = 5.0
+    lost_after_s: float = 10.0
+    """Shorter than the operator's 15 s: the attempt has stopped before the operator starts another one."""
+    retry_s: float = 0.5
+    """Pause after a failed renewal."""
+    check_interval_s: float = 0.25
+    """Interval at which the age of the last renewal is checked."""
 
 
 @dataclass
-class LeaseKeeper:
-    """Renews every 5 s; by the monotonic clock, a lease not renewed for 10 s is lost until the next renewal.
+class LeaseRenewer:
+    """Renews a lease and reports its loss.
 
-    Time counts from before a renewal was sent: the operator cannot have seen it earlier.
+    The lease is lost when its last renewal is older than ``lost_after_s`` on the monotonic clock, until the next
+    renewal. The age counts from before the renewal was sent: the operator cannot have seen it earlier.
     """
 
     leases: ILeases
     describe: Callable[[], WorkerState]
     on_lost: Callable[[], None]
     monotonic: Callable[[], float]
+    timing: LeaseTiming = field(default_factory=LeaseTiming)
     _renewed_at: float = float("-inf")
     _held: bool = False
-    _poked: asyncio.Event = field(default_factory=asyncio.Event)
-    _first: asyncio.Event = field(default_factory=asyncio.Event)
+    _renew_requested: asyncio.Event = field(default_factory=asyncio.Event)
+    _first_renewal: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def is_held(self) -> bool:
-        """Whether the operator can still count on this worker."""
-        return self._held and self.monotonic() - self._renewed_at < LOST_AFTER_S
+        """True while the last renewal is recent enough for the operator to count on this worker."""
+        return self._held and self.monotonic() - self._renewed_at < self.timing.lost_after_s
 
     async def wait_held(self) -> None:
-        """Return when the lease was shown for the first time."""
-        await self._first.wait()
+        """Wait for the first renewal."""
+        await self._first_renewal.wait()
 
-    def poke(self) -> None:
-        """Renew now: what the lease says has changed."""
-        self._poked.set()
+    def renew_now(self) -> None:
+        """Renew without waiting for the interval, because the state in the lease has changed."""
+        self._renew_requested.set()
 
     async def run(self) -> None:
-        """Keep the lease until cancelled."""
-        watch = asyncio.create_task(self._watch(), name="lease-watch")
+        """Renew the lease until cancelled."""
+        monitor = asyncio.create_task(self._monitor(), name="lease-monitor")
         try:
             while True:
                 renewed = await self._renew()
-                await self._pause(RENEW_INTERVAL_S if renewed else _RETRY_S)
+                await self._pause(self.timing.renew_interval_s if renewed else self.timing.retry_s)
         finally:
-            await cancel(watch)
+            await cancel(monitor)
 
     async def _renew(self) -> bool:
-        self._poked.clear()
+        self._renew_requested.clear()
         began = self.monotonic()
         try:
             await self.leases.renew(self.describe())
         except Exception as error:
             _LOGGER.debug("lease not renewed", extra={"error": repr(error)})
             return False
-        self._check()  # the loop may have been held up: a lease that was lost stays a loss, also when it comes back
+        self._check()  # the event loop may have been blocked: a loss is reported even if the renewal comes first
         self._renewed_at, self._held = began, True
-        self._first.set()
+        self._first_renewal.set()
         return True
 
-    async def _watch(self) -> None:
+    async def _monitor(self) -> None:
         while True:
             self._check()
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(self.timing.check_interval_s)
 
     def _check(self) -> None:
         if self._held and not self.is_held:
             self._held = False
-            _LOGGER.error("lost the lease", extra={"event": "LeaseLost", "seconds": LOST_AFTER_S})
+            _LOGGER.error("lease lost", extra={"event": "LeaseLost", "seconds": self.timing.lost_after_s})
             self.on_lost()
 
     async def _pause(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
-                await self._poked.wait()
+                await self._renew_requested.wait()
         except TimeoutError:
             return

@@ -1,4 +1,4 @@
-"""What a worker needs of the broker, of the secrets and of the use case."""
+"""Interfaces that a worker needs: broker, secrets and control messages."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,20 +9,38 @@ from cognitive_runtime.domain import ExecutionMode
 
 @dataclass(frozen=True)
 class WorkerIdentity:
-    """Who executes: names the lease, the claims and the responses."""
+    """Identity of a worker, used in its lease, claims and responses."""
 
     namespace: str
     agent_uid: str
     worker: str
     """Unique for each start of a worker process."""
     submission_id: str
-    """The Ray job to which the worker belongs."""
+    """Id of the Ray job that the worker belongs to."""
     mode: ExecutionMode
 
 
 @dataclass(frozen=True)
+class WorkerSpec:
+    """Specification of one worker."""
+
+    identity: WorkerIdentity
+    concurrency: int = 1
+    """Attempts that run at the same time."""
+    required_secrets: tuple[str, ...] = ()
+    """Secret files without which the worker pulls no requests."""
+    workers: int = 1
+    """Number of workers of the executor, this one included; they share the agent's rate limits."""
+
+    @property
+    def pulls(self) -> bool:
+        """True if the worker pulls requests; a worker in Job mode is given its only request."""
+        return self.identity.mode != "Job"
+
+
+@dataclass(frozen=True)
 class WorkerState:
-    """What a worker shows of itself in its lease."""
+    """State of a worker as published in its lease."""
 
     ready: bool
     capacity: int
@@ -32,69 +50,69 @@ class WorkerState:
 
 
 class IDelivery(Protocol):
-    """One delivery of a request; the same request can be delivered again until it is acknowledged."""
+    """One delivery of a request. The broker redelivers the request until it is acknowledged."""
 
     @property
     def attempt_id(self) -> str:
-        """Which attempt it asks for, by the subject that only the operator may publish on."""
+        """Id of the requested attempt, taken from the subject, on which only the operator may publish."""
 
     @property
     def data(self) -> bytes:
         """The request."""
 
     async def ack(self) -> None:
-        """Tell the broker that this request needs no other delivery."""
+        """Acknowledge the request: no redelivery."""
 
     async def reject(self) -> None:
-        """Tell the broker to deliver it to somebody else at once."""
+        """Ask for immediate redelivery to another worker."""
 
     async def terminate(self) -> None:
-        """Tell the broker that nobody can ever read this request."""
+        """Reject an unreadable request for good: no redelivery."""
 
 
 class IRequestSource(Protocol):
-    """Where a worker pulls requests from."""
+    """Source of the requests of one agent."""
 
     @property
     def problem(self) -> str | None:
-        """Why no request can arrive at the moment, None if they can."""
+        """Reason why no request can arrive at the moment, or None."""
 
     async def start(self) -> None:
-        """Begin; more than once is no error."""
+        """Start. Idempotent."""
 
     async def next(self, slots: int) -> IDelivery | None:
-        """Ask for at most ``slots`` requests and return one, or None after a second or ``wake``."""
+        """Pull at most ``slots`` requests and return one, or None after one second or after ``wake``."""
 
     def wake(self) -> None:
-        """Let a waiting ``next`` return: the number of free slots has changed."""
+        """Make a waiting ``next`` return, because the number of free slots has changed."""
 
     async def stop(self) -> None:
-        """Ask for nothing more and give back what has arrived; more than once is no error."""
+        """Stop pulling and reject the deliveries that were not handed out. Idempotent."""
 
 
 class IClaims(Protocol):
-    """Who may execute an attempt."""
+    """Claims of attempts: the worker that creates the claim executes the attempt."""
 
     async def create(self, attempt_id: str) -> bool:
-        """Claim an attempt for this worker; False when somebody has claimed it before. Waits for the broker."""
+        """Claim an attempt for this worker. Return False if it is claimed already. Waits for the broker."""
 
 
 class ILeases(Protocol):
-    """The worker's sign of life."""
+    """The worker's lease, which proves that the worker is alive."""
 
     async def renew(self, state: WorkerState) -> None:
-        """Show that the worker lives.
+        """Publish the worker's state and renew the lease.
 
         Raises:
-            Exception: It could not be shown. Retry.
+            Exception: The lease was not renewed. Retry.
         """
 
     async def purge(self) -> None:
-        """Show that the worker has ended, if that can be shown now."""
+        """Remove the lease, if the broker is reachable."""
 
 
 class ISecrets(Protocol):
-    """The agent's mounted files."""
+    """Mounted secret files of the agent."""
 
     def missing(self, names: Collection[str]) -> list[str]:
-        """Return which of the files are absent or empty."""
+        """Return the names of the files that are absent or empty."""

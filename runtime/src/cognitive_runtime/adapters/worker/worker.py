@@ -1,4 +1,4 @@
-"""The worker: takes requests, executes each attempt at most once, and shows that it lives."""
+"""Worker that pulls requests, executes each attempt at most once and keeps a lease."""
 
 import asyncio
 import logging
@@ -7,173 +7,195 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cognitive_runtime.adapters.cancellation import cancel
-from cognitive_runtime.adapters.worker.attempts import AttemptParts, Attempts, Handling
-from cognitive_runtime.adapters.worker.health import Conditions, NotReady, check_ready
-from cognitive_runtime.adapters.worker.lease import LeaseKeeper
-from cognitive_runtime.adapters.worker.ports import IDelivery, ILeases, IRequestSource, ISecrets, WorkerState
-from cognitive_runtime.adapters.worker.watch import WatchedReasoner
+from cognitive_runtime.adapters.worker.attempt_runner import AttemptDependencies, AttemptRunner, DeliveryOutcome
+from cognitive_runtime.adapters.worker.lease import LeaseRenewer, LeaseTiming
+from cognitive_runtime.adapters.worker.ports import (
+    IDelivery,
+    ILeases,
+    IRequestSource,
+    ISecrets,
+    WorkerSpec,
+    WorkerState,
+)
+from cognitive_runtime.adapters.worker.readiness import NotReady, ReadinessFacts, check_ready
+from cognitive_runtime.adapters.worker.tracked_reasoner import TrackedReasoner
 from cognitive_runtime.domain import AttemptOutcome, CredentialsNotMounted, ExecutionRequest, FailureResult
 
 _LOGGER: Final = logging.getLogger(__name__)
-END_GRACE_S: Final = 5.0
-"""A reasoning that runs on for so long after its outcome holds the worker."""
-ORPHANED_AFTER_S: Final = 60.0
-"""The operator makes a missing consumer of a living agent anew within 30 s; without one there is no work to lose."""
-_LOOK_S: Final = 0.5
-_PUBLISH_RESERVE_S: Final = 0.8
-"""Of a stopping worker's grace: for ending the attempts' reasoning and publishing their outcomes."""
 
 
 @dataclass(frozen=True)
-class WorkerParts:
-    """What a worker is made of."""
+class WorkerTiming:
+    """Time limits of a worker, in seconds."""
 
-    attempts: AttemptParts
+    stuck_after_s: float = 5.0
+    """A reasoning that still runs this long after its outcome blocks the worker, which must be replaced."""
+    orphaned_after_s: float = 60.0
+    """A worker drains when its consumer is missing for this long.
+
+    The operator recreates the missing consumer of an existing agent within 30 s. Without a consumer there is no work.
+    """
+    check_interval_s: float = 0.5
+    publish_reserve_s: float = 0.8
+    """Part of a stopping worker's grace period that is reserved for ending attempts and publishing their outcomes."""
+    lease: LeaseTiming = field(default_factory=LeaseTiming)
+
+
+@dataclass(frozen=True)
+class WorkerDependencies:
+    """Dependencies of a worker."""
+
+    attempts: AttemptDependencies
     source: IRequestSource
     leases: ILeases
-    reasoner: WatchedReasoner
-    """What the attempts think with."""
+    reasoner: TrackedReasoner
+    """The reasoner of ``attempts``."""
     secrets: ISecrets
-    concurrency: int
-    required_secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """What the worker's keeper needs to know of it."""
+    """Status of a worker for the pool that supervises it."""
 
     ready: bool
     draining: bool
     wedged: bool
-    """It will never take requests again and must be replaced."""
+    """True if the worker takes no more requests and must be replaced."""
     running: int
+    """Number of running attempts."""
 
 
-@dataclass
 class Worker:
-    """Executes the requests of one agent, up to ``concurrency`` at once on one event loop."""
+    """Executes the requests of one agent, up to ``spec.concurrency`` at once, on one event loop."""
 
-    parts: WorkerParts
-    _keeper: LeaseKeeper = field(init=False)
-    _attempts: Attempts = field(init=False)
-    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
-    _services: set[asyncio.Task[Any]] = field(default_factory=set)
-    _draining: bool = False
-    _held_by: str | None = None
-    _crashed: str | None = None
-    _refused_secret: str | None = None
-    _was_ready: bool = True
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(self, spec: WorkerSpec, dependencies: WorkerDependencies, timing: WorkerTiming | None = None) -> None:
+        self.spec = spec
+        self._parts = dependencies
+        self._timing = timing or WorkerTiming()
+        self._monotonic = dependencies.attempts.clock.monotonic
+        lease = self._timing.lease
+        self._lease = LeaseRenewer(dependencies.leases, self._state, self._on_lease_lost, self._monotonic, lease)
+        self._attempts = AttemptRunner(dependencies.attempts, lambda: self._lease.is_held, self._on_outcome, lease)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._services: set[asyncio.Task[Any]] = set()
+        self._draining = False
+        self._stuck_attempt: str | None = None
+        self._crashed: str | None = None
+        self._refused_secret: str | None = None
+        self._was_ready = True
+        self._changed = asyncio.Event()
 
-    def __post_init__(self) -> None:
-        parts = self.parts
-        self._keeper = LeaseKeeper(parts.leases, self._state, self._on_lease_lost, parts.attempts.clock.monotonic)
-        self._attempts = Attempts(parts.attempts, lambda: self._keeper.is_held, self._on_outcome)
+    async def start(self) -> None:
+        """Start to renew the lease and, if the worker pulls, to pull requests."""
+        self.run_service(self._lease.run())
+        if self.spec.pulls:
+            await self._parts.source.start()
+            self.run_service(self._intake())
+            self.run_service(self._monitor_source())
 
-    async def start(self, *, pull: bool = True) -> None:
-        """Begin to show that the worker lives and, unless told otherwise, to pull requests."""
-        self.serve(self._keeper.run())
-        if pull:
-            await self.parts.source.start()
-            self.serve(self._intake())
-            self.serve(self._watch_source())
-
-    def serve(self, work: Coroutine[Any, Any, object]) -> None:
-        """Run something beside the attempts for as long as the worker lives."""
-        task = asyncio.create_task(work)
+    def run_service(self, service: Coroutine[Any, Any, object]) -> None:
+        """Run a background coroutine until the worker stops. Its failure marks the worker as crashed."""
+        task = asyncio.create_task(service)
         self._services.add(task)
         task.add_done_callback(self._on_service_done)
 
     def status(self) -> WorkerStatus:
-        """Return how the worker is."""
+        """Return the current status."""
         return WorkerStatus(
             ready=self._why_not_ready() is None,
             draining=self._draining,
-            wedged=self._held_by is not None or self._crashed is not None,
+            wedged=self._stuck_attempt is not None or self._crashed is not None,
             running=len(self._tasks),
         )
 
-    def submit(self, delivery: IDelivery) -> asyncio.Task[Handling]:
-        """Execute the attempt that a delivery asks for, if it is this worker's to execute."""
+    def submit(self, delivery: IDelivery) -> asyncio.Task[DeliveryOutcome]:
+        """Execute the requested attempt in the background, unless it is claimed elsewhere or for another mode."""
         task = asyncio.create_task(self._handle(delivery))
         self._tasks.add(task)
         task.add_done_callback(self._on_task_done)
         return task
 
     def stop_attempt(self, attempt_id: str, reason: str) -> None:
-        """Stop an attempt on the operator's word, if it runs here."""
+        """Stop an attempt on the operator's request; ignored if it does not run here."""
         self._attempts.stop(attempt_id, reason)
 
-    def drain(self) -> None:
-        """Take no more requests; finish what runs."""
+    def begin_drain(self) -> None:
+        """Take no more requests; running attempts continue."""
         if not self._draining:
             _LOGGER.info("draining", extra={"event": "Draining"})
         self._draining = True
-        self._note_change()
+        self._notify_change()
+
+    async def drain(self) -> None:
+        """Take no more requests and wait for the running attempts."""
+        self.begin_drain()
+        await self.wait_idle()
 
     async def wait_idle(self) -> None:
-        """Return when no attempt runs any more, nor waits to be published."""
+        """Wait until every attempt has ended and its outcome is published."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
     async def stop(self, grace_s: float) -> None:
-        """Drain within a grace period, stop what does not finish in it, and end.
+        """Drain within a grace period, stop the remaining attempts and end.
 
-        What could not be published by then is on the disk, for the next worker.
+        Outcomes that could not be published by then are in the spool, for the next worker.
         """
-        self.drain()
-        await self.parts.source.stop()
-        await self._idle_within(grace_s - _PUBLISH_RESERVE_S)
-        self._attempts.shut_down()
-        await self._idle_within(_PUBLISH_RESERVE_S)
+        self.begin_drain()
+        await self._parts.source.stop()
+        await self._idle_within(grace_s - self._timing.publish_reserve_s)
+        self._attempts.stop_for_shutdown()
+        await self._idle_within(self._timing.publish_reserve_s)
         await cancel(*self._tasks, *self._services)
-        await self.parts.leases.purge()
+        await self._parts.leases.purge()
 
     async def _intake(self) -> None:
-        await self._keeper.wait_held()
+        await self._lease.wait_held()
         while not self._draining:
-            self._note_readiness()
-            slots = self.parts.concurrency - len(self._tasks)
+            self._publish_readiness()
+            slots = self.spec.concurrency - len(self._tasks)
             if slots <= 0 or not self._may_pull():
                 await self._wait_change()
                 continue
-            delivery = await self.parts.source.next(slots)
+            delivery = await self._parts.source.next(slots)
             if delivery is not None:
                 self.submit(delivery)
-        await self.parts.source.stop()
+        await self._parts.source.stop()
 
-    async def _watch_source(self) -> None:
-        """Drain when the agent's consumer is gone for long: its agent was deleted while nobody could tell us."""
-        monotonic = self.parts.attempts.clock.monotonic
-        there_at = monotonic()
+    async def _monitor_source(self) -> None:
+        """Drain when the consumer is missing for long: the agent was deleted and no drain message arrived."""
+        seen_at = self._monotonic()
         while not self._draining:
-            await asyncio.sleep(_LOOK_S)
-            if self.parts.source.problem is None:
-                there_at = monotonic()
-            elif monotonic() - there_at > ORPHANED_AFTER_S:
-                _LOGGER.error("the agent is gone", extra={"event": "AgentGone", "problem": self.parts.source.problem})
-                self.drain()
+            await asyncio.sleep(self._timing.check_interval_s)
+            problem = self._parts.source.problem
+            if problem is None:
+                seen_at = self._monotonic()
+            elif self._monotonic() - seen_at > self._timing.orphaned_after_s:
+                _LOGGER.error(
+                    "agent deleted: its consumer is missing", extra={"event": "AgentGone", "problem": problem}
+                )
+                self.begin_drain()
 
-    async def _handle(self, delivery: IDelivery) -> Handling:
-        await self._keeper.wait_held()
+    async def _handle(self, delivery: IDelivery) -> DeliveryOutcome:
+        await self._lease.wait_held()
         return await self._attempts.handle(delivery)
 
     def _may_pull(self) -> bool:
         why_not = self._why_not_ready()
-        return self._keeper.is_held and (why_not is None or why_not.pulls)
+        return self._lease.is_held and (why_not is None or why_not.pulls)
 
     def _why_not_ready(self) -> NotReady | None:
-        refused = self._refused_secret
-        if refused is not None and not self.parts.secrets.missing([refused]):
+        secrets, refused = self._parts.secrets, self._refused_secret
+        if refused is not None and not secrets.missing([refused]):
             self._refused_secret = None
         return check_ready(
-            Conditions(
+            ReadinessFacts(
                 draining=self._draining,
-                held_by=self._held_by,
+                stuck_attempt=self._stuck_attempt,
                 crashed=self._crashed,
-                missing_secrets=tuple(self.parts.secrets.missing(self.parts.required_secrets)),
+                missing_secrets=tuple(secrets.missing(self.spec.required_secrets)),
                 refused_secret=self._refused_secret,
-                source_problem=self.parts.source.problem,
+                source_problem=self._parts.source.problem,
             )
         )
 
@@ -181,43 +203,43 @@ class Worker:
         why_not = self._why_not_ready()
         return WorkerState(
             ready=why_not is None,
-            capacity=self.parts.concurrency,
+            capacity=self.spec.concurrency,
             running=self._attempts.running,
             reason=why_not.reason if why_not else None,
             message=why_not.message if why_not else None,
         )
 
     def _on_lease_lost(self) -> None:
-        self._attempts.lose()
+        self._attempts.stop_for_lost_lease()
 
     def _on_outcome(self, request: ExecutionRequest, outcome: AttemptOutcome) -> None:
         refused = isinstance(outcome, FailureResult) and outcome.error_type == CredentialsNotMounted.__name__
         self._refused_secret = request.agent.llm.api_key_file if refused else None
-        if self.parts.reasoner.holds(request.attempt_id):
-            self.serve(self._watch_held(request.attempt_id))
+        if self._parts.reasoner.is_running(request.attempt_id):
+            self.run_service(self._monitor_ended_attempt(request.attempt_id))
 
-    async def _watch_held(self, attempt_id: str) -> None:
-        await asyncio.sleep(END_GRACE_S)
-        if self.parts.reasoner.holds(attempt_id):
-            _LOGGER.error("a stopped attempt does not end", extra={"event": "Wedged", "attempt": attempt_id})
-            self._held_by = attempt_id
-            self._note_change()
+    async def _monitor_ended_attempt(self, attempt_id: str) -> None:
+        await asyncio.sleep(self._timing.stuck_after_s)
+        if self._parts.reasoner.is_running(attempt_id):
+            _LOGGER.error("stopped attempt still runs", extra={"event": "Wedged", "attempt": attempt_id})
+            self._stuck_attempt = attempt_id
+            self._notify_change()
 
-    def _note_readiness(self) -> None:
+    def _publish_readiness(self) -> None:
         is_ready = self._why_not_ready() is None
         if is_ready != self._was_ready:
             self._was_ready = is_ready
-            self._keeper.poke()
+            self._lease.renew_now()
 
-    def _note_change(self) -> None:
-        self._note_readiness()
+    def _notify_change(self) -> None:
+        self._publish_readiness()
         self._changed.set()
-        self.parts.source.wake()
+        self._parts.source.wake()
 
     async def _wait_change(self) -> None:
         self._changed.clear()
         try:
-            async with asyncio.timeout(_LOOK_S):
+            async with asyncio.timeout(self._timing.check_interval_s):
                 await self._changed.wait()
         except TimeoutError:
             return
@@ -228,19 +250,21 @@ class Worker:
 
     def _on_task_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        self._crash_of(task)
-        self._note_change()
+        _crash_of(task)
+        self._notify_change()
 
     def _on_service_done(self, task: asyncio.Task[Any]) -> None:
         self._services.discard(task)
-        crash = self._crash_of(task)
+        crash = _crash_of(task)
         if crash is not None:
             self._crashed = crash
-            self._note_change()
+            self._notify_change()
 
-    def _crash_of(self, task: asyncio.Task[Any]) -> str | None:
-        error = None if task.cancelled() else task.exception()
-        if error is None:
-            return None
-        _LOGGER.error("a part of the worker crashed", exc_info=error, extra={"event": "WorkerCrashed"})
-        return type(error).__name__
+
+def _crash_of(task: asyncio.Task[Any]) -> str | None:
+    """Log the error that ended a task and return its class, or None if there was no error."""
+    error = None if task.cancelled() else task.exception()
+    if error is None:
+        return None
+    _LOGGER.error("a part of the worker crashed", exc_info=error, extra={"event": "WorkerCrashed"})
+    return type(error).__name__

@@ -1,1 +1,1 @@
-"""The doctor: looks at everything that an executor needs, and says in words what is wrong and what to do."""
+"""Doctor: checks everything that an executor needs, and reports problems with their remedies."""

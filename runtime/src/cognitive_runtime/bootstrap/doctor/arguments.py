@@ -1,4 +1,4 @@
-"""The command line of the doctor."""
+"""Command line of the doctor."""
 
 import argparse
 import re
@@ -10,10 +10,10 @@ from cognitive_runtime.domain import InvalidRequest, LLMSettings
 from cognitive_runtime.llm_config import PROVIDERS
 
 EPILOG: Final = """\
-Run it where executors run: on a node of Ray, or in a pod of the same image. It changes nothing: at the broker it makes
-calls that are refused for a reason of their own, and its one Ray job is deleted.
+Run it where executors run: on a Ray node, or in a pod of the same image. It changes nothing: its calls to the broker
+are refused by design, and its Ray job is deleted.
 
-exit status of `doctor`: 0 nothing is wrong, 1 something is, 2 the command line is wrong
+exit status of `doctor`: 0 no check failed, 1 a check failed, 2 the command line is invalid
 """
 _TOKEN: Final = re.compile(r"[A-Za-z0-9-]+")
 
@@ -21,40 +21,45 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9-]+")
 def add_doctor(parser: argparse.ArgumentParser, secret_name: Callable[[str], str]) -> None:
     """Declare the options."""
     parser.formatter_class, parser.epilog = argparse.RawDescriptionHelpFormatter, EPILOG
-    parser.add_argument("--namespace", type=token, help="namespace of the agent to look at")
-    parser.add_argument("--agent-uid", type=token, metavar="UID", help="its metadata.uid")
+    parser.add_argument("--namespace", type=token, help="namespace of the agent to check")
+    parser.add_argument("--agent-uid", type=token, metavar="UID", help="metadata.uid of the agent")
     add_required_secrets(parser, secret_name)
-    parser.add_argument("--nats-url", metavar="URL", help="the broker; default: COGNITIVE_NATS_URL")
+    parser.add_argument("--nats-url", metavar="URL", help="URL of the broker; default: COGNITIVE_NATS_URL")
     parser.add_argument(
-        "--ray-address", metavar="URL", default=DEFAULT_RAY_ADDRESS, help=f"dashboard; default {DEFAULT_RAY_ADDRESS}"
+        "--ray-address",
+        metavar="URL",
+        default=DEFAULT_RAY_ADDRESS,
+        help=f"Ray dashboard; default {DEFAULT_RAY_ADDRESS}",
     )
     _add_model(parser, secret_name)
-    parser.add_argument("--only", action="append", choices=GROUPS, help="look at these alone; may be repeated")
+    parser.add_argument(
+        "--only", action="append", choices=GROUPS, help="run only this group of checks; may be repeated"
+    )
     parser.add_argument("--output", choices=("text", "json"), default="text", help="default: text")
 
 
 def add_required_secrets(parser: argparse.ArgumentParser, secret_name: Callable[[str], str]) -> None:
-    """Declare the files that an agent cannot do without."""
+    """Declare the option for required secret files."""
     parser.add_argument(
         "--require-secret",
         type=secret_name,
         action="append",
         default=[],
         metavar="FILE",
-        help="file that must be among the agent's secrets; may be repeated",
+        help="secret file that must exist; may be repeated",
     )
 
 
 def doctor_settings(
     parser: argparse.ArgumentParser, arguments: argparse.Namespace, environ: Mapping[str, str]
 ) -> DoctorSettings:
-    """Return what is asked; ends the process with 2 where options do not go together."""
+    """Return the settings. Exits with 2 if options do not fit together."""
     if bool(arguments.namespace) != bool(arguments.agent_uid):
-        parser.error("--namespace and --agent-uid go together")
+        parser.error("--namespace and --agent-uid must be given together")
     if bool(arguments.model_endpoint) != bool(arguments.model):
-        parser.error("--model-endpoint and --model go together")
+        parser.error("--model-endpoint and --model must be given together")
     if (arguments.require_secret or arguments.api_key_file) and not arguments.agent_uid:
-        parser.error("files of secrets are an agent's: give --namespace and --agent-uid")
+        parser.error("--require-secret and --api-key-file need --namespace and --agent-uid")
     try:
         asked = _model(arguments)
     except InvalidRequest as error:
@@ -74,9 +79,9 @@ def doctor_settings(
 
 
 def token(text: str) -> str:
-    """Return a namespace or a UID, which are parts of the broker's subjects."""
+    """Parse a namespace or a UID, which must be valid in a subject."""
     if not _TOKEN.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not made of [A-Za-z0-9-]")
+        raise argparse.ArgumentTypeError(f"{text!r} contains characters other than [A-Za-z0-9-]")
     return text
 
 
@@ -84,14 +89,14 @@ def _add_model(parser: argparse.ArgumentParser, secret_name: Callable[[str], str
     parser.add_argument("--model-endpoint", metavar="URL", help="llm.endpoint; default: that of the LLM_* variables")
     parser.add_argument("--model", metavar="NAME", help="llm.model")
     parser.add_argument("--provider", choices=tuple(PROVIDERS), default="openaiCompatible", help="llm.provider")
-    parser.add_argument("--api-version", metavar="DATE", help="llm.apiVersion, for azure alone")
+    parser.add_argument("--api-version", metavar="DATE", help="llm.apiVersion, only for azure")
     parser.add_argument(
         "--api-key-file",
         type=secret_name,
         metavar="FILE",
-        help="its key among the agent's secrets, such as llm-api-key",
+        help="secret file with the API key, such as llm-api-key",
     )
-    parser.add_argument("--infer", action="store_true", help="let the model answer, which costs a few tokens")
+    parser.add_argument("--infer", action="store_true", help="ask the model for an answer, which costs a few tokens")
 
 
 def _model(arguments: argparse.Namespace) -> LLMSettings | None:

@@ -1,4 +1,4 @@
-"""What the doctor asks of every node of a Ray cluster, by a job on it."""
+"""Report of every node of a Ray cluster, from a job on the cluster."""
 
 import json
 import os
@@ -8,15 +8,15 @@ from importlib.metadata import version
 from typing import Any
 
 from cognitive_runtime.adapters.ray.actors import connect_to_ray, leave_ray
-from cognitive_runtime.adapters.ray.nodes import NodeAnswer, ask_nodes
+from cognitive_runtime.adapters.ray.nodes import NodeReport, run_on_nodes
 from cognitive_runtime.adapters.ray.probe import REPORT_MARK
 from cognitive_runtime.bootstrap.doctor.settings import DoctorSettings
 
 _NAMESPACE = "cognitive-doctor"
 
 
-def look_around(agent_uid: str | None, files: Sequence[str]) -> dict[str, Any]:
-    """Return what this node has. Runs on the node, with the environment that workers have there."""
+def inspect_node(agent_uid: str | None, files: Sequence[str]) -> dict[str, Any]:
+    """Return the runtime version and the files of this node. Runs on the node, in the environment of its workers."""
     settings = DoctorSettings(environ=dict(os.environ), agent_uid=agent_uid)
     spool = next(path for path in (settings.spool_dir, *settings.spool_dir.parents) if path.exists())
     return {
@@ -28,15 +28,15 @@ def look_around(agent_uid: str | None, files: Sequence[str]) -> dict[str, Any]:
 
 
 def report_nodes(agent_uid: str | None, files: Sequence[str]) -> int:
-    """Print one line with the answers of all nodes."""
+    """Print the reports of all nodes as one line."""
     connect_to_ray(_NAMESPACE)
     try:
-        answers = ask_nodes(look_around, agent_uid, tuple(files))
+        answers = run_on_nodes(inspect_node, agent_uid, tuple(files))
     finally:
         leave_ray()
     sys.stdout.write(f"{REPORT_MARK}{json.dumps([_plain(each) for each in answers])}\n")
     return 0
 
 
-def _plain(found: NodeAnswer) -> dict[str, Any]:
+def _plain(found: NodeReport) -> dict[str, Any]:
     return {"node": found.node, "error": found.error, **(found.answer or {})}

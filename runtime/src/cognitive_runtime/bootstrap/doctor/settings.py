@@ -1,4 +1,4 @@
-"""What the doctor is asked to look at."""
+"""Settings of the doctor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,65 +19,67 @@ _LEAST_SECRET_CHARACTERS: Final = 4
 
 @dataclass(frozen=True)
 class Target:
-    """The model to ask, and how to come by its key."""
+    """Model to check, with its API key."""
 
     endpoint: ModelEndpoint
     key: str | None = field(default=None, repr=False)
-    """The key itself, where it comes from the environment."""
+    """API key from the environment; None: the key is in a secret file."""
 
 
 @dataclass(frozen=True)
 class DoctorSettings:
-    """The command line and the environment."""
+    """Settings from the command line and the environment."""
 
     environ: Mapping[str, str] = field(repr=False)
     namespace: str | None = None
     agent_uid: str | None = None
     required_secrets: tuple[str, ...] = ()
     asked_model: ModelEndpoint | None = None
-    """The model of the command line, None: that of the ``LLM_*`` variables."""
+    """Model from the command line; None: the model of the ``LLM_*`` variables."""
     nats_url: str | None = None
     ray_address: str = DEFAULT_RAY_ADDRESS
     infers: bool = False
     only: frozenset[str] = frozenset(GROUPS)
     as_json: bool = False
+    model_deadline_s: float = 10.0
+    """Time limit for reaching the model's endpoint."""
 
     @property
     def broker_url(self) -> str:
-        """Where the broker is; empty if nobody said it."""
+        """URL of the broker, or an empty string."""
         return self.nats_url or self.environ.get("COGNITIVE_NATS_URL", "").strip()
 
     @property
     def secrets_dir(self) -> Path:
-        """The folder of all agents' secrets."""
+        """Folder of all agents' secrets."""
         return Path(self.environ.get("COGNITIVE_SECRETS_DIR") or DEFAULT_SECRETS_DIR)
 
     @property
     def spool_dir(self) -> Path:
-        """The folder of unpublished responses."""
+        """Folder of unpublished responses."""
         return Path(self.environ.get("COGNITIVE_SPOOL_DIR") or DEFAULT_SPOOL_DIR)
 
     @property
     def secrets(self) -> SecretFiles | None:
-        """The secrets of the agent, None if no agent is asked for."""
+        """Secrets of the agent, or None without an agent."""
         return SecretFiles(self.secrets_dir, self.agent_uid) if self.agent_uid else None
 
     @property
     def needed_files(self) -> tuple[str, ...]:
-        """Files that must be among the agent's secrets."""
+        """Secret files that must exist."""
         key_file = self.asked_model.api_key_file if self.asked_model else None
         return tuple(dict.fromkeys([*self.required_secrets, *([key_file] if key_file else [])]))
 
     @property
     def names_a_model(self) -> bool:
-        """Whether the environment says something of a model."""
+        """True if the environment configures a model."""
         return any(text for name, text in self.environ.items() if name.startswith("LLM_") or name in _KEY_VARIABLES)
 
     def model(self) -> Target | None:
-        """Return the model to ask, None if none is named.
+        """Return the model to check, or None.
 
         Raises:
-            LLMConfigError: What the environment says of it is wrong.
+            LLMConfigError: The environment's configuration is invalid.
         """
         if self.asked_model:
             return Target(self.asked_model)
@@ -87,7 +89,7 @@ class DoctorSettings:
         return Target(config.settings().llm.endpoints[0], config.api_key)
 
     def secret_texts(self) -> list[str]:
-        """Return all that must not be shown, wherever it comes from."""
+        """Return all secrets, from the environment, the secret files and the broker's URL."""
         folder = self.secrets.folder if self.secrets else None
         files = [path for path in folder.iterdir() if path.is_file()] if folder and folder.is_dir() else []
         found = [self.environ.get(name, "").strip() for name in _KEY_VARIABLES]

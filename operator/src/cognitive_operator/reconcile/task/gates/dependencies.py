@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from cognitive_operator.api.chains import Dependency
 from cognitive_operator.api.conditions import Phase, Reason
+from cognitive_operator.api.dependencies import Dependency
 from cognitive_operator.api.names import TASK_PLURAL
 from cognitive_operator.api.resources import Task
 from cognitive_operator.errors import ResultError

@@ -1,0 +1,25 @@
+"""Reasoner that is loaded in the background while the executor connects and claims."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cognitive_runtime.domain import ExecutionRequest, IReasoner, Reasoning
+
+
+@dataclass
+class LazyReasoner:
+    """An ``IReasoner`` created in a thread, because importing a reasoning framework takes seconds."""
+
+    make: Callable[[], IReasoner]
+    _loading: asyncio.Task[IReasoner] | None = field(default=None)
+
+    async def load(self) -> IReasoner:
+        """Return the reasoner once it is loaded. Idempotent."""
+        if self._loading is None:
+            self._loading = asyncio.create_task(asyncio.to_thread(self.make))
+        return await asyncio.shield(self._loading)
+
+    async def reason(self, request: ExecutionRequest) -> Reasoning:
+        """Reason about one request with the loaded reasoner."""
+        return await (await self.load()).reason(request)

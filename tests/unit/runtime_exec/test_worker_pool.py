@@ -1,0 +1,149 @@
+"""Workers are kept at their number, replaced when they cannot go on, and ended together."""
+
+import asyncio
+import itertools
+from dataclasses import dataclass, field
+
+from cognitive_runtime.adapters.ray.worker_pool import WorkerGone, WorkerPool, WorkerPoolPolicy
+from cognitive_runtime.adapters.worker.worker import WorkerStatus
+from support.eventually import eventually_async
+
+QUICK = WorkerPoolPolicy(
+    poll_s=0.005, unresponsive_s=0.05, retire_s=0.1, first_backoff_s=0.01, max_backoff_s=0.04, healthy_after_s=60
+)
+HEALTHY = WorkerStatus(ready=True, draining=False, wedged=False, running=0)
+
+
+@dataclass
+class Handle:
+    name: str
+    answer: WorkerStatus | Exception | None = HEALTHY
+    """None: it never answers."""
+    finishes: bool = True
+    calls: list[str] = field(default_factory=list)
+
+    async def start(self):
+        self.calls.append("start")
+        if isinstance(self.answer, WorkerGone):
+            raise self.answer
+
+    async def status(self):
+        if self.answer is None:
+            await asyncio.Event().wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    async def drain(self):
+        self.calls.append("drain")
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        if not self.finishes:
+            await asyncio.Event().wait()
+
+    async def stop(self, grace_s):
+        self.calls.append(f"stop {grace_s}")
+
+    async def kill(self):
+        self.calls.append("kill")
+
+
+class Spawner:
+    def __init__(self, **first):
+        self.first = first
+        self.handles: list[Handle] = []
+
+    def __call__(self, name):
+        self.handles.append(Handle(name, **self.first) if not self.handles else Handle(name))
+        return self.handles[-1]
+
+
+async def _run_until(spawner, condition, size=1):
+    pool = WorkerPool(spawner, size, QUICK)
+    running = asyncio.create_task(pool.run())
+
+    async def holds():
+        return condition()
+
+    await eventually_async(holds, 2, 0.005)
+    return pool, running
+
+
+async def _end(pool, running):
+    await pool.stop(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_pool_has_its_size_and_unique_names():
+    spawner = Spawner()
+    pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 3, size=3)
+    await asyncio.sleep(0.05)
+    assert len({handle.name for handle in spawner.handles}) == 3 == len(spawner.handles)
+    await _end(pool, running)
+
+
+async def test_a_dead_worker_is_replaced_by_one_of_another_name():
+    spawner = Spawner(answer=WorkerGone("OOM"))
+    pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2)
+    assert spawner.handles[0].name != spawner.handles[1].name
+    await _end(pool, running)
+
+
+async def test_a_crash_loop_is_slowed_down():
+    spawned = []
+
+    def spawn(name):
+        spawned.append(asyncio.get_running_loop().time())
+        return Handle(name, answer=WorkerGone("crash"))
+
+    pool, running = await _run_until(spawn, lambda: len(spawned) == 5)
+    gaps = [after - before for before, after in itertools.pairwise(spawned)]
+    assert gaps[0] >= 0.01
+    assert gaps[2] >= 0.04
+    assert gaps[3] < 1
+    await _end(pool, running)
+
+
+async def test_a_wedged_worker_is_replaced_at_once_and_finishes_its_other_attempts():
+    spawner = Spawner(answer=WorkerStatus(ready=False, draining=False, wedged=True, running=2))
+    pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2)
+    await eventually_async(lambda: _killed(spawner.handles[0]), 1)
+    assert spawner.handles[0].calls == ["start", "drain", f"stop {QUICK.poll_s}", "kill"]
+    await _end(pool, running)
+
+
+async def test_a_worker_that_never_finishes_is_killed():
+    spawner = Spawner(answer=WorkerStatus(ready=False, draining=False, wedged=True, running=1), finishes=False)
+    pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2)
+    await eventually_async(lambda: _killed(spawner.handles[0]), 1)
+    assert spawner.handles[0].calls == ["start", "drain", "kill"]
+    await _end(pool, running)
+
+
+async def test_a_worker_with_a_blocked_event_loop_is_killed_and_replaced():
+    spawner = Spawner(answer=None)
+    pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2)
+    assert "kill" in spawner.handles[0].calls
+    await _end(pool, running)
+
+
+async def test_a_drained_worker_ends_the_whole_pool_without_replacement():
+    spawner = Spawner()
+    _pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2, size=2)
+    spawner.handles[0].answer = WorkerStatus(ready=False, draining=True, wedged=False, running=1)
+    await asyncio.wait_for(running, 1)
+    assert len(spawner.handles) == 2
+    assert all("drain" in handle.calls and handle.calls[-1] == "kill" for handle in spawner.handles)
+
+
+async def test_a_stopped_pool_stops_each_worker_within_the_grace():
+    spawner = Spawner()
+    pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2, size=2)
+    await pool.stop(0.01)
+    assert all("stop 0.01" in handle.calls for handle in spawner.handles)
+    await asyncio.wait_for(running, 1)
+
+
+async def _killed(handle):
+    return handle.calls[-1] == "kill"

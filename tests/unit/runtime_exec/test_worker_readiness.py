@@ -1,0 +1,29 @@
+import pytest
+
+from cognitive_runtime.adapters.worker.readiness import ReadinessFacts, check_ready
+
+
+def test_a_worker_without_troubles_is_ready():
+    assert check_ready(ReadinessFacts()) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "reason", "pulls", "names"),
+    [
+        (ReadinessFacts(draining=True), "Draining", False, "ends"),
+        (ReadinessFacts(stuck_attempt="t1.1"), "Wedged", False, "t1.1"),
+        (ReadinessFacts(crashed="KeyError"), "Crashed", False, "KeyError"),
+        (ReadinessFacts(missing_secrets=("a", "b")), "CredentialsNotMounted", False, "a, b"),
+        (ReadinessFacts(source_problem="Consumer a1 is gone."), "ConsumerMissing", True, "a1"),
+        (ReadinessFacts(refused_secret="key"), "CredentialsNotMounted", True, "key"),
+    ],
+)
+def test_each_trouble_has_its_reason_and_names_its_object(found, reason, pulls, names):
+    why_not = check_ready(found)
+    assert (why_not.reason, why_not.pulls) == (reason, pulls)
+    assert names in why_not.message
+
+
+def test_what_ends_the_worker_comes_before_what_may_pass():
+    found = ReadinessFacts(draining=True, stuck_attempt="t1.1", missing_secrets=("a",), source_problem="gone")
+    assert check_ready(found).reason == "Draining"
