@@ -147,7 +147,7 @@ async def test_an_own_cluster_is_made_waited_for_and_asked_with_its_token() -> N
     assert system.record.reach_ray().url == "http://10.0.0.7:8265"
     system.children.has_pods = False
     await system.clusters.reconcile(system.record, 1.0)
-    assert "replaces its pods" in system.record.ray.condition.message
+    assert "is replacing its pods" in system.record.ray.condition.message
 
 
 async def test_a_cluster_without_authentication_needs_no_token() -> None:

@@ -50,7 +50,7 @@ async def test_the_first_fallback_that_answers_makes_the_agent_ready() -> None:
     )
     assert (found.status, found.reason) == ("True", "FallbackAvailable")
     assert "http://model/v1" in found.message
-    assert "spec.llm.fallbacks[1] does: http://b" in found.message
+    assert "spec.llm.fallbacks[1] is used: http://b" in found.message
     assert probe.asked == [("http://a", None), ("http://b", "team/s/api-key"), ("http://c", None)]
 
 

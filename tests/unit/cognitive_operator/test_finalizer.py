@@ -155,13 +155,13 @@ async def test_an_own_cluster_is_deleted_and_none_without_kuberay() -> None:
 @pytest.mark.parametrize(
     ("spec", "call", "error", "problem"),
     [
-        (OWN, "delete cluster", ForbiddenError("403"), "its RayCluster is left to the garbage collector: 403"),
-        ({}, "list jobs", RayUnavailableError("no answer"), "its Ray jobs may still run: no answer"),
+        (OWN, "delete cluster", ForbiddenError("403"), "the RayCluster is left to the garbage collector: 403"),
+        ({}, "list jobs", RayUnavailableError("no answer"), "Ray jobs may still run: no answer"),
         (
             {"ray": {"clusterRef": {"name": "shared"}}},
             "",
             RayUnavailableError(""),
-            "its Ray jobs may still run: Not checked yet.",
+            "Ray jobs may still run: Not checked yet.",
         ),
     ],
 )
@@ -185,7 +185,7 @@ async def test_an_unreachable_broker_holds_the_finalizer_for_a_while_only() -> N
     assert await deletion.finalize() == AgentTiming().cleanup_retry_s
     assert await deletion.finalize(AgentTiming().release_after_s) is None
     (event,) = deletion.outside.events
-    assert event.message.endswith("its consumer, results and account may still be on the broker: away")
+    assert event.message.endswith("the consumer, results and account may still exist on the broker: away")
 
 
 async def test_a_changed_agent_is_read_again_and_a_deleted_one_is_forgotten() -> None:

@@ -150,7 +150,7 @@ def test_tasks_of_an_agent_without_energy_wait_for_that_reason() -> None:
     assert blocker is not None
     assert blocker.reason == "EnergyExhausted"
     assert blocker.message.startswith(
-        "CognitiveAgent team/sre: its attempts have cost 3, and spec.energy.budget is 2.5"
+        "CognitiveAgent team/sre: spec.energy.budget is 2.5, and the agent's attempts have used 3"
     )
 
 

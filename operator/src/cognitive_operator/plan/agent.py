@@ -1,4 +1,4 @@
-"""Whether an agent can take tasks, and why not: an ordered list of checks."""
+"""Conditions of an agent, computed from ordered checks of its dependencies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,19 +26,19 @@ STARTING: Final = (
 )
 """Reasons that pass by themselves within seconds."""
 NOT_OBSERVED: Final = Condition.false(
-    TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, "The operator has not looked at the agent yet."
+    TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, "The operator has not reconciled the agent yet."
 )
 """Why no task of an agent can be dispatched before the agent's first reconciliation."""
 
 
 @dataclass(frozen=True)
 class ObservedExecutor:
-    """What was seen of an agent's executor."""
+    """The executor of an agent as last observed."""
 
     current: str | None
     """Submission id of the job that should run."""
     failure: str | None
-    """Ray's message about the last one that ended."""
+    """Ray's message about the last job that ended."""
     leases: tuple[Lease, ...]
     """Fresh leases of the current job's workers."""
 
@@ -48,7 +48,7 @@ NO_EXECUTOR: Final = ObservedExecutor(None, None, ())
 
 @dataclass(frozen=True)
 class AgentFacts:
-    """What was observed about an agent."""
+    """Everything that the conditions of an agent depend on."""
 
     agent: Agent
     broker: Condition
@@ -125,16 +125,19 @@ def dispatch_blocker(conditions: Sequence[Condition], agent: Agent) -> Condition
 def _suspension(agent: Agent) -> Condition:
     if not agent.spec.suspend:
         return Condition.true(AgentCondition.READY, Reason.AVAILABLE, "The agent is not suspended.")
-    message = "spec.suspend is true: what runs ends, and no further attempt is begun."
+    message = "spec.suspend is true: running attempts continue, and no further attempt starts."
     return Condition.false(AgentCondition.READY, Reason.SUSPENDED, message)
 
 
 def check_energy(agent: Agent, spent: float) -> Condition:
-    """Judge whether the agent may spend more energy."""
+    """Return Ready as False if the agent has used up its energy budget."""
     budget = agent.spec.energy.budget
     if budget is None or spent < budget:
         return Condition.true(AgentCondition.READY, Reason.AVAILABLE, "There is energy left.")
-    message = f"its attempts have cost {spent:g}, and spec.energy.budget is {budget:g}; no further attempt is begun."
+    message = (
+        f"spec.energy.budget is {budget:g}, and the agent's attempts have used {spent:g}; "
+        "no further attempt starts until the budget is raised."
+    )
     return Condition.false(AgentCondition.READY, Reason.ENERGY_EXHAUSTED, message)
 
 
@@ -148,11 +151,11 @@ def _executor(facts: AgentFacts) -> Condition:
     if facts.agent.spec.execution.mode == "Job":
         if facts.credentials.is_false:
             return facts.credentials
-        return _follow(facts.ray) or _ready(Reason.JOB_PER_ATTEMPT, "Every attempt is a Ray job of its own.")
+        return _follow(facts.ray) or _ready(Reason.JOB_PER_ATTEMPT, "Each attempt runs as its own Ray job.")
     ready = [lease for lease in facts.executor.leases if lease.ready]
     if ready:
         wanted = facts.agent.spec.execution.workers
-        return _ready(Reason.AVAILABLE, f"{len(ready)} of {wanted} workers take requests.")
+        return _ready(Reason.AVAILABLE, f"{len(ready)} of {wanted} workers are ready.")
     return _follow(facts.broker) or _follow(facts.ray) or _starting_or_failed(facts.executor)
 
 
@@ -180,9 +183,9 @@ def _not_ready(reason: str, message: str) -> Condition:
 
 
 def check_model(agent: Agent, ok: bool, reason: str, message: str, models: Sequence[str]) -> Condition:
-    """Judge what the model endpoint answered.
+    """Return ModelReady by the answer of the model endpoint.
 
-    A vLLM server refuses a model that it does not serve; other servers may know aliases that they do not list.
+    A vLLM server rejects a model that it does not serve; other servers may accept aliases that they do not list.
     """
     llm = agent.spec.llm
     is_listed = not models or llm.model in models or f"models/{llm.model}" in models  # Google's own spelling
@@ -196,5 +199,5 @@ def check_model(agent: Agent, ok: bool, reason: str, message: str, models: Seque
 
 
 def target_of(served: ServedModel) -> ModelTarget:
-    """Return which API an agent's model is asked for at."""
+    """Return the API that serves a model."""
     return ModelTarget(served.url, served.provider, served.api_version)

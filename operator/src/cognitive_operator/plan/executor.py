@@ -1,4 +1,4 @@
-"""Which Ray job should be an agent's executor."""
+"""Choice of the Ray job that is an agent's executor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,25 +17,25 @@ RESTART_BACKOFF_S: Final = (0.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 @dataclass(frozen=True)
 class ExecutorPlan:
-    """What to do about an agent's executor jobs."""
+    """Next step for an agent's executor jobs."""
 
     current: str | None
     """Submission id of the job that has the agent's settings and is not finished."""
     submit: str | None
-    """Submission id to start one with."""
+    """Submission id of a new job; None: none is needed."""
     forget: tuple[str, ...]
-    """Finished jobs that Ray need not remember."""
+    """Submission ids of finished jobs to delete from Ray."""
     failure: str | None
-    """Ray's message about the last finished job with these settings, while no other runs."""
+    """Ray's message about the last finished job with these settings, while no job with them runs."""
 
 
 def plan_executor(agent_uid: str, settings_hash: str, jobs: Sequence[RayJob]) -> ExecutorPlan:
-    """Compare the jobs that Ray knows with the one that should run.
+    """Compare Ray's jobs with the wanted executor.
 
     Args:
         agent_uid: The agent.
-        settings_hash: Hash of all that the executor is started with.
-        jobs: Ray's jobs, others' too.
+        settings_hash: Hash of the executor's settings.
+        jobs: All jobs of the Ray cluster.
     """
     own = [(start, job) for job in jobs if (start := _start(agent_uid, job)) is not None]
     wanted = sorted(((s[1], job) for s, job in own if s[0] == settings_hash), key=lambda pair: pair[0])
@@ -71,9 +71,9 @@ def unfinished_jobs(agent_uid: str, jobs: Sequence[RayJob]) -> list[str]:
 
 
 def outdated_executors(agent_uid: str, current: str | None, leases: Sequence[Lease]) -> list[str]:
-    """Return the executors, by their workers' leases, that ``current`` replaces; wherever they run.
+    """Return the executors that ``current`` replaces, by their workers' leases, on any Ray cluster.
 
-    None while ``current`` has no ready worker: until then the old ones go on. Without ``current`` (Job mode): all.
+    Empty while ``current`` has no ready worker, so that old executors continue. Without ``current`` (Job mode): all.
     """
     executors = {x.submission_id for x in leases if x.submission_id.startswith(executor_prefix(agent_uid))}
     if current is not None and not any(x.ready and x.submission_id == current for x in leases):

@@ -1,4 +1,4 @@
-"""The part of an agent's status that tells of its own model server."""
+"""The part of an agent's status about its own model server."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from cognitive_operator.ports.model import InferenceResult
 def model_status(
     agent: Agent, server: str | None, counts: tuple[int, int], trial: InferenceResult | None, proven_at: str
 ) -> dict[str, Any]:
-    """Return what to write of an agent's server.
+    """Return the merge patch of ``status.model``.
 
     Args:
         agent: The owner.
-        server: The Deployment; None: there is none.
-        counts: Ready and wanted pods.
-        trial: The inference that proved it.
-        proven_at: When that was.
+        server: Name of the Deployment; None: there is none.
+        counts: Numbers of ready and wanted pods.
+        trial: The inference that proved the server.
+        proven_at: Time of that inference.
     """
     if server is None:
         return {"model": None}

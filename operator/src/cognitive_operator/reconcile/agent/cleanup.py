@@ -34,7 +34,7 @@ class AgentCleanup:
         if ray.is_away:
             return None
         if ray.target is None:
-            return f"its Ray jobs may still run: {ray.condition.message}"
+            return f"Ray jobs may still run: {ray.condition.message}"
         return await self._stop_jobs(record, ray.target)
 
     async def clean_broker(self, record: AgentRecord, *, is_ray_clean: bool) -> str | None:
@@ -46,7 +46,7 @@ class AgentCleanup:
             else:
                 self._accounts.expel_later(record.uid)
         except BrokerUnavailableError as error:
-            return f"its consumer, results and account may still be on the broker: {error}"
+            return f"the consumer, results and account may still exist on the broker: {error}"
         return None
 
     async def _delete_cluster(self, record: AgentRecord) -> str | None:
@@ -55,7 +55,7 @@ class AgentCleanup:
         except KindAbsentError:
             return None
         except CognitiveOperatorError as error:
-            return f"its RayCluster is left to the garbage collector: {error}"
+            return f"the RayCluster is left to the garbage collector: {error}"
         return None
 
     async def _stop_jobs(self, record: AgentRecord, target: RayTarget) -> str | None:
@@ -63,5 +63,5 @@ class AgentCleanup:
             for submission_id in unfinished_jobs(record.uid, await self._ray.list_jobs(target)):
                 await self._ray.stop(target, submission_id)
         except (RayUnavailableError, RayRefusedError) as error:
-            return f"its Ray jobs may still run: {error}"
+            return f"Ray jobs may still run: {error}"
         return None

@@ -68,7 +68,7 @@ class NatsAccounts:
         except NameTakenError as error:
             return Condition.false(AgentCondition.READY, Reason.NAME_TAKEN, str(error))
         except (ForbiddenError, ObjectInvalidError) as error:
-            message = f"{place}, for the broker's credentials: {error}"
+            message = f"{place} with the agent's NATS credentials: {error}"
             return Condition.false(AgentCondition.READY, Reason.CREDENTIALS_NOT_KEPT, message)
         except TransientError as error:
             logger.info("will check credentials later", extra={"secret": place, "cause": str(error)})

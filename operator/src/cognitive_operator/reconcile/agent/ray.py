@@ -81,7 +81,7 @@ class RayClusterReconciler:
             live, condition = await self._cluster(record)
             found = replace(found, is_away=live is None or is_asleep(live))
             if live is None or condition is not None:
-                return replace(found, condition=condition or _not_there_yet(place))
+                return replace(found, condition=condition or _not_created_yet(place))
             return await self._locate(record, found, live)
         except KindAbsentError:
             message = f"{place}: the cluster does not serve ray.io/v1. Install KubeRay, or use spec.ray.address."
@@ -117,7 +117,7 @@ class RayClusterReconciler:
         live = await self._live(record)
         if live is not None:
             return live, None
-        message = f"spec.ray.clusterRef: {ray_place(record.agent)} does not exist."
+        message = f"spec.ray.clusterRef: {ray_place(record.agent)} does not exist; create it, or correct the name."
         return None, ray_not_ready(Reason.RAY_CLUSTER_NOT_FOUND, message)
 
     async def _live(self, record: AgentRecord) -> Body | None:
@@ -190,5 +190,5 @@ class RayClusterReconciler:
         return Condition.true(AgentCondition.RAY_READY, Reason.AVAILABLE, f"Ray {version} answers at {target.url}.")
 
 
-def _not_there_yet(place: str) -> Condition:
-    return Condition.unknown(AgentCondition.RAY_READY, Reason.NOT_CHECKED, f"{place} is not there yet.")
+def _not_created_yet(place: str) -> Condition:
+    return Condition.unknown(AgentCondition.RAY_READY, Reason.NOT_CHECKED, f"{place} does not exist yet.")

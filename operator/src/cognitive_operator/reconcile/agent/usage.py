@@ -1,4 +1,4 @@
-"""Brings an agent's counters up to date with the stream of responses."""
+"""Counting of an agent's usage from the stream of responses."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -29,13 +29,13 @@ from cognitive_operator.status.conditions import Condition
 logger = logging.getLogger(__name__)
 PAGE: Final = 32
 PAGES: Final = 64
-"""Bound of one look: an agent that finished more meanwhile is looked at again."""
+"""Maximum pages of one count; the next count continues."""
 SIBLINGS: Final = 256
 DAY_CHARS: Final = len("2026-11-21")
 
 
 class UsageCounter:
-    """Reads on where the agent's status says that counting stands; writes nothing itself."""
+    """Continues an agent's counters from its status; reads only."""
 
     def __init__(
         self, index: Index, kube: Kube, responses: Responses, master_key: bytes, today: Callable[[], str]
@@ -47,10 +47,10 @@ class UsageCounter:
         self._today = today
 
     async def count(self, record: AgentRecord) -> Counters:
-        """Return the counters of an agent as they should be written now.
+        """Return the agent's counters as of now.
 
         Raises:
-            TransientError: The broker or the API server is away: count later.
+            TransientError: The broker or the API server does not answer; count later.
         """
         meta = record.agent.metadata
         counters = on_stream(record.agent.status, await self._responses.stream_created_at())
@@ -74,7 +74,7 @@ class UsageCounter:
         return await self._responses.read(subjects, after, limit)
 
     async def _enter(self, counters: Counters, message: RetainedResponse) -> Counters | None:
-        """Return the counters with a message, None when it is not decided yet what it is worth."""
+        """Return the counters with a message added, None while its task's status does not include it yet."""
         entry = self._entry(message)
         if entry is None:
             return skipped(counters, message.sequence)
@@ -85,7 +85,7 @@ class UsageCounter:
         return counted(counters, entry, contribution_of(entry, task, siblings))
 
     def _entry(self, message: RetainedResponse) -> UsageRecord | None:
-        """Return what a message says, None when nobody may trust it."""
+        """Return a verified message, None if its signature or its content is wrong."""
         try:
             namespace, key, response = verified(message, self._master_key)
         except MessageError as error:
@@ -96,7 +96,7 @@ class UsageCounter:
         return UsageRecord(message.sequence, namespace, key, parsed[0], response, day) if parsed else None
 
     async def _task(self, entry: UsageRecord) -> TaskAttempts | None:
-        """Return what is known of the task; the API server has the last word on one that is not known here."""
+        """Return the ended attempts of the entry's task, from the API server if the index does not have it."""
         record = self._index.tasks.get(entry.key.task_uid)
         if record is not None:
             return record.seen

@@ -192,12 +192,13 @@ class ScheduleReconciler:
         """Emit one Event for each due time that an active run blocks."""
         if plan.blocked is not None and plan.blocked != record.blocked_since:
             self._store.update(record, blocked_since=plan.blocked)
-            message = f"The run of {plan.blocked.isoformat()} waits: concurrencyPolicy is Forbid and another is active."
+            due = plan.blocked.isoformat()
+            message = f"The run of {due} waits: concurrencyPolicy is Forbid and another run is active."
             self._writer.emit_event(record.body, "Normal", "AlreadyActive", message)
 
     def _emit_name_taken(self, record: ScheduleRecord, due: datetime) -> None:
         name = run_name(record.name[1], due)
-        message = f"CognitiveTask {name} exists and is not this schedule's: its run is left out."
+        message = f"CognitiveTask {name} does not belong to this schedule: the run of {due.isoformat()} is skipped."
         self._writer.emit_event(record.body, "Warning", "NameTaken", message)
 
     def _emit_refused(self, record: ScheduleRecord, problem: Condition) -> None:

@@ -40,7 +40,7 @@ class ScheduledTasks:
             meta = manifest["metadata"]
             body = await self._kube.get(TASK_PLURAL, meta["namespace"], meta["name"])
         except (ObjectInvalidError, ForbiddenError) as error:
-            message = f"The API server refuses the task of {due.isoformat()}: {error}"[:1024]
+            message = f"The API server rejects the task of the run of {due.isoformat()}: {error}"[:1024]
             return RunStart(Condition.false(ScheduleCondition.READY, Reason.TASK_REFUSED, message))
         if body is not None:
             self._upsert_task(body)

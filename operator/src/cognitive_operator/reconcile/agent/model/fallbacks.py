@@ -24,7 +24,7 @@ async def with_fallbacks(secrets: Secrets, probe: ModelProbe, agent: Agent, firs
     number = next((number for number, answers_now in enumerate(answers) if answers_now), None)
     if number is None:
         return first
-    message = f"{first.message} Until it answers, spec.llm.fallbacks[{number}] does: {fallbacks[number].url}."
+    message = f"{first.message} Until it answers, spec.llm.fallbacks[{number}] is used: {fallbacks[number].url}."
     return Condition.true(AgentCondition.MODEL_READY, Reason.FALLBACK_AVAILABLE, message)
 
 

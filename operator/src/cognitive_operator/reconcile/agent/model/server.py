@@ -128,7 +128,7 @@ class ModelServerReconciler:
         claim = await self._children.get(VOLUME_CLAIM, record.name[0], cache.claim_name)
         if claim is None:
             place = f"PersistentVolumeClaim {record.name[0]}/{cache.claim_name}"
-            message = f"spec.llm.vllm.modelCache.claimName: {place} does not exist; make it, or give a size instead."
+            message = f"spec.llm.vllm.modelCache.claimName: {place} does not exist; create it, or set modelCache.size."
             raise _ChildMissingError(Condition.false(AgentCondition.MODEL_READY, Reason.VOLUME_NOT_FOUND, message))
         return claim
 
