@@ -28,7 +28,7 @@ STARTING: Final = (
 NOT_OBSERVED: Final = Condition.false(
     TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, "The operator has not reconciled the agent yet."
 )
-"""Why no task of an agent can be dispatched before the agent's first reconciliation."""
+"""Blocker of an agent's tasks before the agent's first reconciliation."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def has_moved(ray: Condition, executor: ObservedExecutor, running: int) -> bool:
 
 
 def dispatch_blocker(conditions: Sequence[Condition], agent: Agent) -> Condition | None:
-    """Return why no task of the agent can be dispatched, None if tasks can be."""
+    """Return Dispatched as False for the agent's waiting tasks while the agent is not Ready; else None."""
     ready = next(c for c in conditions if c.type == AgentCondition.READY)
     if ready.is_true:
         return None
@@ -142,7 +142,7 @@ def check_energy(agent: Agent, spent: float) -> Condition:
 
 
 def budget_blocker(agent: Agent, exhausted: Condition) -> Condition:
-    """Return why no task of an agent that has used up its energy or its tokens can be dispatched."""
+    """Return Dispatched as False for the waiting tasks of an agent that has used up its energy or its tokens."""
     name = f"{agent.metadata.namespace}/{agent.metadata.name}"
     return Condition.false(TaskCondition.DISPATCHED, exhausted.reason, f"CognitiveAgent {name}: {exhausted.message}")
 
@@ -168,13 +168,13 @@ def _ready(reason: Reason, message: str) -> Condition:
     return Condition.true(AgentCondition.EXECUTOR_READY, reason, message)
 
 
-def _starting_or_failed(seen: ObservedExecutor) -> Condition:
-    troubled = next((lease for lease in seen.leases if lease.reason), None)
-    if troubled is not None:
-        return _not_ready(str(troubled.reason), troubled.message or "A worker is not ready.")
-    if seen.failure is not None:
-        return _not_ready(Reason.EXECUTOR_FAILED, f"The executor's Ray job ended: {seen.failure}")
-    where = f"Ray job {seen.current}" if seen.current else "The executor's Ray job"
+def _starting_or_failed(executor: ObservedExecutor) -> Condition:
+    unready = next((lease for lease in executor.leases if lease.reason), None)
+    if unready is not None:
+        return _not_ready(str(unready.reason), unready.message or "A worker is not ready.")
+    if executor.failure is not None:
+        return _not_ready(Reason.EXECUTOR_FAILED, f"The executor's Ray job ended: {executor.failure}")
+    where = f"Ray job {executor.current}" if executor.current else "The executor's Ray job"
     return _not_ready(Reason.EXECUTOR_STARTING, f"{where} is starting; no worker has reported yet.")
 
 

@@ -46,11 +46,11 @@ Cause = tuple[Reason, str]
 Finder = Callable[[ObservedChild], Cause | None]
 
 
-def diagnose(seen: ObservedChild) -> Condition | None:
+def diagnose(child: ObservedChild) -> Condition | None:
     """Return the first cause of a child's failure as a condition, None if nothing points to a failure."""
-    found = (find(seen) for find in FINDERS)
+    found = (find(child) for find in FINDERS)
     cause = next((cause for cause in found if cause is not None), None)
-    return None if cause is None else _not_ready(seen.decides, seen.place, cause)
+    return None if cause is None else _not_ready(child.decides, child.place, cause)
 
 
 def diagnose_refusal(decides: AgentCondition, place: str, error: CognitiveOperatorError) -> Condition | None:
@@ -93,35 +93,37 @@ def _admission(text: str) -> Cause | None:
     return None
 
 
-def _not_created(seen: ObservedChild) -> Cause | None:
+def _not_created(child: ObservedChild) -> Cause | None:
     """Find pods that the API server did not let the child create."""
-    failure = next((c for c in seen.conditions if (c.get("type"), c.get("status")) == ("ReplicaFailure", "True")), None)
+    failure = next(
+        (c for c in child.conditions if (c.get("type"), c.get("status")) == ("ReplicaFailure", "True")), None
+    )
     if failure is None:
         return None
     text = str(failure.get("message") or failure.get("reason") or "its pods cannot be created")
     return _admission(text) or (Reason.FORBIDDEN if "forbidden" in text else Reason.CHILD_REFUSED, text)
 
 
-def _image(seen: ObservedChild) -> Cause | None:
-    for pod, container in _containers(seen):
+def _image(child: ObservedChild) -> Cause | None:
+    for pod, container in _containers(child):
         waiting = _waiting(container)
         if waiting.get("reason") in _PULL:
-            image, said = container.get("image"), _said(waiting)
+            image, reported = container.get("image"), _reported(waiting)
             advice = "correct the image name, or set imagePullSecrets"
-            return Reason.IMAGE_PULL_FAILED, f"{_name(pod)} cannot pull image {image!r}: {said}; {advice}"
+            return Reason.IMAGE_PULL_FAILED, f"{_name(pod)} cannot pull image {image!r}: {reported}; {advice}"
     return None
 
 
-def _refused(seen: ObservedChild) -> Cause | None:
-    for pod, container in _containers(seen):
+def _refused(child: ObservedChild) -> Cause | None:
+    for pod, container in _containers(child):
         waiting = _waiting(container)
         if waiting.get("reason") in _REFUSED:
-            return Reason.CONTAINER_REFUSED, f"{_name(pod)} cannot start: {_said(waiting)}"
+            return Reason.CONTAINER_REFUSED, f"{_name(pod)} cannot start: {_reported(waiting)}"
     return None
 
 
-def _memory(seen: ObservedChild) -> Cause | None:
-    for pod, container in _containers(seen):
+def _memory(child: ObservedChild) -> Cause | None:
+    for pod, container in _containers(child):
         if container.get("ready") or _last_end(container).get("reason") != "OOMKilled":
             continue
         advice = "raise resources.limits.memory, or reduce the container's memory use"
@@ -129,8 +131,8 @@ def _memory(seen: ObservedChild) -> Cause | None:
     return None
 
 
-def _crash(seen: ObservedChild) -> Cause | None:
-    for pod, container in _containers(seen):
+def _crash(child: ObservedChild) -> Cause | None:
+    for pod, container in _containers(child):
         end = _last_end(container)
         is_waiting = _waiting(container).get("reason") == "CrashLoopBackOff"
         if container.get("ready") or not end or not (is_waiting or end.get("exitCode")):
@@ -142,28 +144,28 @@ def _crash(seen: ObservedChild) -> Cause | None:
     return None
 
 
-def _gone(seen: ObservedChild) -> Cause | None:
+def _gone(child: ObservedChild) -> Cause | None:
     """Find pods that were evicted, or that a node rejected."""
-    if any((pod.get("status") or {}).get("phase") in ("Pending", "Running") for pod in seen.pods):
+    if any((pod.get("status") or {}).get("phase") in ("Pending", "Running") for pod in child.pods):
         return None  # a replacement is starting
-    failed = next((pod for pod in seen.pods if (pod.get("status") or {}).get("phase") == "Failed"), None)
-    return None if failed is None else (Reason.POD_FAILED, f"{_name(failed)} failed: {_said(failed['status'])}")
+    failed = next((pod for pod in child.pods if (pod.get("status") or {}).get("phase") == "Failed"), None)
+    return None if failed is None else (Reason.POD_FAILED, f"{_name(failed)} failed: {_reported(failed['status'])}")
 
 
-def _lost_claim(seen: ObservedChild) -> Cause | None:
+def _lost_claim(child: ObservedChild) -> Cause | None:
     """Find a claim that cannot be bound; a claim that only waits for its first pod is not one."""
-    told = {note.reason for note in seen.warnings}
-    for claim in seen.claims:
+    reasons = {event.reason for event in child.warnings}
+    for claim in child.claims:
         phase, meta = (claim.get("status") or {}).get("phase"), claim["metadata"]
         name = f"PersistentVolumeClaim {meta['namespace']}/{meta['name']}"
         if phase == "Lost":
             return Reason.VOLUME_UNBOUND, f"{name} lost its volume; delete and recreate the claim"
-        if phase == "Pending" and ("ProvisioningFailed" in told or any(map(_waits_for_claim, seen.pods))):
-            said = next((n.message for n in seen.warnings if n.reason == "ProvisioningFailed"), "")
+        if phase == "Pending" and ("ProvisioningFailed" in reasons or any(map(_waits_for_claim, child.pods))):
+            reported = next((n.message for n in child.warnings if n.reason == "ProvisioningFailed"), "")
             wanted = claim["spec"].get("storageClassName")
             which = f"storage class {wanted!r}" if wanted else "the default storage class"
             advice = "set storageClassName to a class that exists and has capacity"
-            return Reason.VOLUME_UNBOUND, f"{name} is not bound by {which}{said and ': ' + said}; {advice}"
+            return Reason.VOLUME_UNBOUND, f"{name} is not bound by {which}{reported and ': ' + reported}; {advice}"
     return None
 
 
@@ -172,21 +174,21 @@ def _waits_for_claim(pod: Body) -> bool:
     return "persistentvolumeclaim" in text or "persistent volumes to bind" in text
 
 
-def _unschedulable(seen: ObservedChild) -> Cause | None:
-    for pod in seen.pods:
-        said = _scheduled(pod)
-        if (said.get("status"), said.get("reason")) == ("False", "Unschedulable"):
-            text = str(said.get("message") or "no node is suitable").rstrip(". ")
+def _unschedulable(child: ObservedChild) -> Cause | None:
+    for pod in child.pods:
+        reported = _scheduled(pod)
+        if (reported.get("status"), reported.get("reason")) == ("False", "Unschedulable"):
+            text = str(reported.get("message") or "no node is suitable").rstrip(". ")
             advice = "lower the resource requests, allow other nodes, or add a node"
             return Reason.UNSCHEDULABLE, f"{_name(pod)} cannot be scheduled: {text}; {advice}"
     return None
 
 
-def _unmounted(seen: ObservedChild) -> Cause | None:
-    if not any((pod.get("status") or {}).get("phase") == "Pending" for pod in seen.pods):
+def _unmounted(child: ObservedChild) -> Cause | None:
+    if not any((pod.get("status") or {}).get("phase") == "Pending" for pod in child.pods):
         return None  # an Event outlives its cause
-    note = next((note for note in seen.warnings if note.reason in _UNMOUNTED), None)
-    return None if note is None else (Reason.VOLUME_NOT_MOUNTED, f"a volume cannot be mounted: {note.message}")
+    event = next((event for event in child.warnings if event.reason in _UNMOUNTED), None)
+    return None if event is None else (Reason.VOLUME_NOT_MOUNTED, f"a volume cannot be mounted: {event.message}")
 
 
 FINDERS: Final[Sequence[Finder]] = (
@@ -203,8 +205,8 @@ FINDERS: Final[Sequence[Finder]] = (
 """In order: earlier entries are nearer causes."""
 
 
-def _containers(seen: ObservedChild) -> Iterator[tuple[Body, Body]]:
-    for pod in seen.pods:
+def _containers(child: ObservedChild) -> Iterator[tuple[Body, Body]]:
+    for pod in child.pods:
         if pod["metadata"].get("deletionTimestamp"):
             continue
         status = pod.get("status") or {}
@@ -231,7 +233,7 @@ def _scheduled(pod: Body) -> Body:
     return next((c for c in conditions if c.get("type") == "PodScheduled"), {})
 
 
-def _said(state: Body) -> str:
+def _reported(state: Body) -> str:
     return ": ".join(str(state[key]) for key in ("reason", "message") if state.get(key)) or "no reason given"
 
 

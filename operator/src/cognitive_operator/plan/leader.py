@@ -40,7 +40,7 @@ def _is_ahead(me: Candidate, record: Any) -> bool:
 
 def _is_alive(record: Mapping[str, Any], now: datetime) -> bool:
     try:
-        seen = datetime.fromisoformat(str(record["lastseen"]))
-        return seen + timedelta(seconds=int(record.get("lifetime", 60))) > now
+        last_seen = datetime.fromisoformat(str(record["lastseen"]))
+        return last_seen + timedelta(seconds=int(record.get("lifetime", 60))) > now
     except (KeyError, ValueError, TypeError):  # not written by an operator
         return False

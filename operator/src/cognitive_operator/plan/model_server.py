@@ -111,35 +111,35 @@ def server_place(agent: Agent) -> str:
     return f"Deployment {agent.metadata.namespace}/{model_server_name(agent)}"
 
 
-def diagnose_server(agent: Agent, seen: ObservedServer) -> Condition | None:
+def diagnose_server(agent: Agent, server: ObservedServer) -> Condition | None:
     """Return why not all of a server's pods are ready, None if nothing points to a failure."""
-    conditions = (seen.deployment.get("status") or {}).get("conditions") or []
+    conditions = (server.deployment.get("status") or {}).get("conditions") or []
     place = server_place(agent)
-    child = ObservedChild(AgentCondition.MODEL_READY, place, conditions, seen.pods, seen.claims, seen.warnings)
+    child = ObservedChild(AgentCondition.MODEL_READY, place, conditions, server.pods, server.claims, server.warnings)
     return diagnose(child)
 
 
-def check_server(agent: Agent, seen: ObservedServer) -> Condition | None:
+def check_server(agent: Agent, server: ObservedServer) -> Condition | None:
     """Return ModelReady while no pod of a server answers, None once the server can be asked."""
     place = server_place(agent)
-    if seen.wanted == 0:
+    if server.wanted == 0:
         return Condition.false(
             AgentCondition.MODEL_READY, Reason.SUSPENDED, f"spec.suspend is true: {place} is scaled to zero."
         )
-    if seen.deployment["metadata"].get("deletionTimestamp"):
+    if server.deployment["metadata"].get("deletionTimestamp"):
         return Condition.false(
             AgentCondition.MODEL_READY, Reason.MODEL_STARTING, f"{place} is being deleted and will be created again."
         )
-    if seen.is_observed and seen.ready:
+    if server.is_observed and server.ready:
         return None
-    return _starting(agent, seen)
+    return _starting(agent, server)
 
 
-def check_settled(agent: Agent, seen: ObservedServer, found: Condition) -> Condition:
+def check_settled(agent: Agent, server: ObservedServer, found: Condition) -> Condition:
     """Return ModelReady of a server that was asked; a failed rollout explains more than the server's answer."""
-    if not found.is_true and found.reason in LOCAL and not seen.is_rolled_out:
-        return _starting(agent, seen)
-    cause = None if not found.is_true or seen.is_rolled_out else diagnose_server(agent, seen)
+    if not found.is_true and found.reason in LOCAL and not server.is_rolled_out:
+        return _starting(agent, server)
+    cause = None if not found.is_true or server.is_rolled_out else diagnose_server(agent, server)
     if cause is None:
         return found
     stuck = f"The rollout does not progress: {cause.reason}: {cause.message}"
@@ -158,16 +158,16 @@ def check_trial(agent: Agent, found: Condition, trial: InferenceResult) -> Condi
     )
 
 
-def _starting(agent: Agent, seen: ObservedServer) -> Condition:
-    cause = diagnose_server(agent, seen)
+def _starting(agent: Agent, server: ObservedServer) -> Condition:
+    cause = diagnose_server(agent, server)
     if cause is not None:
         return cause
-    place, running = server_place(agent), sum(1 for pod in seen.pods if _phase(pod) == "Running")
+    place, running = server_place(agent), sum(1 for pod in server.pods if _phase(pod) == "Running")
     step = "the model is loading" if running else "the pods are starting"
     return Condition.false(
         AgentCondition.MODEL_READY,
         Reason.MODEL_STARTING,
-        f"{place}: {seen.ready} of {seen.wanted} pods are ready; {step}.",
+        f"{place}: {server.ready} of {server.wanted} pods are ready; {step}.",
     )
 
 

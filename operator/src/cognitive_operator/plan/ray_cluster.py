@@ -165,8 +165,8 @@ def check_head(live: Body) -> Condition | None:
         return None
     if not live.get("status"):
         return _starting(live, "has no status yet: check that the KubeRay operator runs and watches this namespace")
-    said = condition_of(live, "ReplicaFailure") or condition_of(live, "HeadPodReady") or {}
-    words = ": ".join(str(said[key]) for key in ("reason", "message") if said.get(key))
+    reported = condition_of(live, "ReplicaFailure") or condition_of(live, "HeadPodReady") or {}
+    words = ": ".join(str(reported[key]) for key in ("reason", "message") if reported.get(key))
     return _starting(live, f"has no ready head yet{f': {words}' if words else ''}")
 
 

@@ -30,7 +30,7 @@ class TaskFacts:
     spec_bytes: int
     agent: Agent | None
     blocker: Condition | None
-    """Why no task of its agent can be dispatched now."""
+    """Dispatched as False for all waiting tasks of its agent; None: tasks can be dispatched."""
     hold: GateResult | None
     flight: InFlightAttempt | None
     closing: AttemptEnd | None

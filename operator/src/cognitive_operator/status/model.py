@@ -21,7 +21,7 @@ def model_status(
     if server is None:
         return {"model": None}
     llm, ready, wanted = agent.spec.llm, *counts
-    told = trial if trial is not None and trial.ok else None
+    proof = trial if trial is not None and trial.ok else None
     ref = llm.api_key_secret_ref
     return {
         "model": {
@@ -31,8 +31,8 @@ def model_status(
             "apiKeySecret": ref.name if ref else None,
             "readyReplicas": ready,
             "replicas": wanted,
-            "timeToFirstTokenMilliseconds": round(told.first_token_s * 1000) if told else None,
-            "tokensPerSecond": round(told.tokens_per_second, 1) if told else None,
-            "provenAt": proven_at if told else None,
+            "timeToFirstTokenMilliseconds": round(proof.first_token_s * 1000) if proof else None,
+            "tokensPerSecond": round(proof.tokens_per_second, 1) if proof else None,
+            "provenAt": proven_at if proof else None,
         }
     }

@@ -71,8 +71,8 @@ def _active(run: ScheduleRun) -> dict[str, Any]:
 
 def _ended(run: ScheduleRun) -> dict[str, Any]:
     more = {"phase": run.phase, "reason": run.reason, "finishedAt": _shown(run.finished)}
-    told = {name: value for name, value in more.items() if value is not None}
-    return {**_active(run), **told, "tokens": run.tokens, "energy": run.energy}
+    known = {name: value for name, value in more.items() if value is not None}
+    return {**_active(run), **known, "tokens": run.tokens, "energy": run.energy}
 
 
 def _latest(*times: datetime | None) -> datetime | None:

@@ -70,7 +70,7 @@ class RayClusterReconciler:
             self._index.update_agent(record, ray=found, ray_at_s=now_s)
 
     async def find(self, record: AgentRecord) -> ObservedRay:
-        """Return where an agent's Ray dashboard is, or a condition that says why that is not known.
+        """Return an agent's Ray cluster with the URL of its dashboard, or with a condition while that is not known.
 
         Raises no CognitiveOperatorError. An owned cluster is created or changed on the way.
         """
@@ -139,7 +139,7 @@ class RayClusterReconciler:
         return live, step.condition
 
     async def _locate(self, record: AgentRecord, found: ObservedRay, live: Body) -> ObservedRay:
-        """Return the dashboard of a cluster whose head is ready, or the condition that says why it is not."""
+        """Return the dashboard of a cluster whose head is ready, or the condition while it is not."""
         agent = record.agent
         if (starting := check_head(live)) is not None:
             return replace(found, condition=await self._diagnosed(live, starting))

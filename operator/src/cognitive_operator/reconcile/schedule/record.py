@@ -52,7 +52,7 @@ class ScheduleStore:
         return self._names.get(uid)
 
     def upsert(self, name: ObjectName, schedule: Schedule, body: Body) -> None:
-        """Store a schedule; it keeps what its record knows beside it."""
+        """Store a newer version of a schedule; the other fields of its record stay."""
         record = self._records.get(name)
         kept = ScheduleRecord(name, schedule, body) if record is None else record
         self._records[name] = replace(kept, schedule=schedule, body=body)
