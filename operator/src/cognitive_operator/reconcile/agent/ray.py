@@ -1,13 +1,12 @@
 """Reconciliation of an agent's Ray cluster."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from cognitive_operator.api.children import RAY_CLUSTER, child_name
 from cognitive_operator.api.conditions import AgentCondition, Reason
-from cognitive_operator.api.ray_spec import ManagedRay, RayTokenRef
 from cognitive_operator.desired.ray_cluster import SUFFIX, desired_ray_cluster, ray_cluster_name
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import (
@@ -42,6 +41,7 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.status.conditions import Condition
 
 logger = logging.getLogger(__name__)
+_ReadCluster = Callable[[AgentRecord], Awaitable[tuple[Body | None, Condition | None]]]
 CLUSTER_LABEL: Final = "ray.io/cluster"
 HEAD_LABEL: Final = {"ray.io/node-type": "head"}
 """Source: the labels that KubeRay gives its pods."""
@@ -61,7 +61,8 @@ class RayClusterReconciler:
 
     async def reconcile(self, record: AgentRecord, now_s: float) -> None:
         """Bring an owned cluster a step towards the spec, ask the dashboard, and record both at ``now_s``."""
-        found = await self.find(record)
+        is_owned = record.agent.spec.ray.cluster is not None
+        found = await (self._observe(record, self._ensure) if is_owned else self.find(record))
         if found.target is not None:
             found = replace(found, condition=await self._ask(record, found.target))
         elif not found.is_away:
@@ -70,15 +71,16 @@ class RayClusterReconciler:
             self._index.update_agent(record, ray=found, ray_at_s=now_s)
 
     async def find(self, record: AgentRecord) -> ObservedRay:
-        """Return an agent's Ray cluster with the URL of its dashboard, or with a condition while that is not known.
+        """Return the Ray that an agent uses without owning it; reads only, and raises no CognitiveOperatorError."""
+        return await self._observe(record, self._read)
 
-        Raises no CognitiveOperatorError. An owned cluster is created or changed on the way.
-        """
+    async def _observe(self, record: AgentRecord, read_cluster: _ReadCluster) -> ObservedRay:
+        """Return an agent's Ray cluster with the URL of its dashboard, or with a condition while that is not known."""
         agent, place, found = record.agent, ray_place(record.agent), replace(record.ray, target=None)
         try:
             if agent.spec.ray.address is not None:
-                return await self._with_token(record, found, agent.spec.ray.address, agent.spec.ray.token_secret_ref)
-            live, condition = await self._cluster(record)
+                return await self._with_token(record, found, agent.spec.ray.address)
+            live, condition = await read_cluster(record)
             found = replace(found, is_away=live is None or is_asleep(live))
             if live is None or condition is not None:
                 return replace(found, condition=condition or _not_created_yet(place))
@@ -109,11 +111,8 @@ class RayClusterReconciler:
         name = child_name(meta.name, meta.uid, SUFFIX)
         await self._children.delete(RAY_CLUSTER, meta.namespace, name, meta.uid)
 
-    async def _cluster(self, record: AgentRecord) -> tuple[Body | None, Condition | None]:
-        """Return the RayCluster, and a condition while its dashboard is not to be asked."""
-        ray = record.agent.spec.ray
-        if ray.cluster is not None:
-            return await self._ensure(record, ray.cluster)
+    async def _read(self, record: AgentRecord) -> tuple[Body | None, Condition | None]:
+        """Return the RayCluster of ``spec.ray.clusterRef``, or RayReady as False if it does not exist."""
         live = await self._live(record)
         if live is not None:
             return live, None
@@ -123,9 +122,11 @@ class RayClusterReconciler:
     async def _live(self, record: AgentRecord) -> Body | None:
         return await self._children.get(RAY_CLUSTER, record.name[0], ray_cluster_name(record.agent))
 
-    async def _ensure(self, record: AgentRecord, ray: ManagedRay) -> tuple[Body | None, Condition | None]:
-        """Bring the cluster that the agent owns a step towards its spec."""
+    async def _ensure(self, record: AgentRecord) -> tuple[Body | None, Condition | None]:
+        """Bring the cluster that the agent owns a step towards its spec; return it, and RayReady while it changes."""
         agent, image = record.agent, self._environment.image
+        ray = agent.spec.ray.cluster
+        assert ray is not None
         awake = desired_ray_cluster(agent, ray, image)
         asleep = desired_ray_cluster(agent, ray, image, is_suspended=True)
         live = await self._live(record)
@@ -152,7 +153,7 @@ class RayClusterReconciler:
         if url is None:
             message = f"{ray_place(agent)} has no address yet."
             return replace(found, condition=ray_not_ready(Reason.RAY_STARTING, message))
-        return await self._with_token(record, found, url, token_ref(agent))
+        return await self._with_token(record, found, url)
 
     async def _diagnosed(self, live: Body, condition: Condition) -> Condition:
         """Return why a cluster's pods do not start, or ``condition`` where nothing points to a failure."""
@@ -171,9 +172,8 @@ class RayClusterReconciler:
         meta = live["metadata"]
         return await self._children.pods(meta["namespace"], {CLUSTER_LABEL: meta["name"], **labels})
 
-    async def _with_token(
-        self, record: AgentRecord, found: ObservedRay, url: str, ref: RayTokenRef | None
-    ) -> ObservedRay:
+    async def _with_token(self, record: AgentRecord, found: ObservedRay, url: str) -> ObservedRay:
+        ref = token_ref(record.agent)
         try:
             token = await self._secrets.read_secret_key(record.name[0], ref.name, ref.key) if ref else None
         except (ObjectNotFoundError, ObjectInvalidError) as error:
