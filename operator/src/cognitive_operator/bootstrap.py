@@ -1,4 +1,4 @@
-"""Puts the operator together and runs it: the only place that knows both the ports and their adapters."""
+"""Composition and run loop of the operator: the only module that knows both the ports and their adapters."""
 
 import asyncio
 import contextlib
@@ -19,11 +19,12 @@ from cognitive_operator.adapters.kube.access import find_access, is_in_cluster
 from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.adapters.kube.children import KubeChildren
 from cognitive_operator.adapters.kube.client import KubeClient
-from cognitive_operator.adapters.kube.events import EventRecorder
-from cognitive_operator.adapters.model.endpoint import ModelEndpoint
+from cognitive_operator.adapters.kube.event_recorder import EventRecorder
+from cognitive_operator.adapters.kube.signing_key import ensure_signing_key
+from cognitive_operator.adapters.model.probe import HttpModelProbe
 from cognitive_operator.adapters.nats.agent_accounts import NatsAgentAccounts
 from cognitive_operator.adapters.nats.broker import NatsBroker
-from cognitive_operator.adapters.nats.connection import NatsSettings
+from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.adapters.ray.jobs import RayJobsHttp
 from cognitive_operator.adapters.telemetry.metrics import PrometheusMetrics
 from cognitive_operator.config import Config
@@ -38,8 +39,8 @@ from cognitive_operator.scheduling.fair_share import RayLimits
 
 logger = logging.getLogger(__name__)
 RETRY_S: Final = 2.0
-BROKER_KNOWN_WITHIN_S: Final = 5.0
-"""Nothing is reconciled before it is known whether the broker is there: no agent is called unready for a restart."""
+BROKER_WAIT_S: Final = 5.0
+"""Time to wait at start for the broker, so that a restart of the operator makes no agent unready."""
 MAX_PRIORITY: Final = 2**31
 
 
@@ -47,7 +48,7 @@ async def run(config: Config) -> None:
     """Run until a signal ends it.
 
     Kopf also ends when the API server refuses a watch (403, or 410 in place of an event) or fails for longer than its
-    backoffs. Then everything begins anew in this process: nobody has to restart it, and no crash loop slows it down.
+    backoffs. The operator then restarts within this process, which avoids the delays of a crash loop.
     """
     asyncio.get_running_loop().set_exception_handler(_on_loop_error)
     while not await _run_once(config):
@@ -58,15 +59,15 @@ async def run(config: Config) -> None:
 async def _run_once(config: Config) -> bool:
     """Run until a signal (True) or an error of Kopf (False) ends it.
 
-    Kopf takes the signal. It waits 5 s for asyncio tasks that it does not know, so everything of ours ends before it.
+    Kopf handles the signal. It waits 5 s for asyncio tasks that it does not know, so the operator's tasks end first.
     """
     stopping = asyncio.Event()
     async with AsyncExitStack() as stack:
         deps = await _connect(config, stack)
         me = Candidate(f"{socket.gethostname()}/{secrets.token_hex(4)}", secrets.randbelow(MAX_PRIORITY))
-        stand = LeaderElection(deps, me, config.peering)
-        reconciling = asyncio.create_task(stand.run(), name="stand")
-        watching = asyncio.create_task(_watch(config, stand, me, stopping.set), name="kopf")
+        election = LeaderElection(deps, me, config.peering)
+        reconciling = asyncio.create_task(election.run(), name="leader-election")
+        watching = asyncio.create_task(_watch(config, election, me, stopping.set), name="kopf")
         stopped = asyncio.create_task(stopping.wait(), name="stop")
         done, _ = await asyncio.wait([reconciling, watching, stopped], return_when=asyncio.FIRST_COMPLETED)
         for task in (reconciling, stopped):
@@ -80,13 +81,13 @@ async def _run_once(config: Config) -> bool:
     if watching.cancelled() or (refusal := watching.exception()) is None:
         return True
     logger.warning(
-        "begins anew: the API server refuses a watch", extra={"cause": f"{type(refusal).__name__}: {refusal}"}
+        "restarting: the API server refuses a watch", extra={"cause": f"{type(refusal).__name__}: {refusal}"}
     )
     return False
 
 
 def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log an error that no task got. A watch of Kopf's may fail to close at the end, which harms nothing."""
+    """Log an error that no task raised. A watch of Kopf may fail to close at the end, which is harmless."""
     if "asyncgen" not in context:
         loop.default_exception_handler(context)
         return
@@ -95,7 +96,7 @@ def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 
 
 async def _is_signalled(within_s: float) -> bool:
-    """Wait, and tell whether a signal came meanwhile: between two runs nobody else takes it."""
+    """Wait; return True if a signal arrived, which Kopf does not handle between two runs."""
     signalled, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, signalled.set)
@@ -105,13 +106,13 @@ async def _is_signalled(within_s: float) -> bool:
     return signalled.is_set()
 
 
-async def _watch(config: Config, stand: LeaderElection, me: Candidate, on_stop: Callable[[], None]) -> None:
+async def _watch(config: Config, election: LeaderElection, me: Candidate, on_stop: Callable[[], None]) -> None:
     endpoint = f"http://0.0.0.0:{config.health_port}/healthz" if config.health_port else None
     clusterwide = not config.watch_namespaces
     await kopf.operator(
-        registry=new_registry(stand, on_stop),
+        registry=new_registry(election, on_stop),
         settings=new_settings(clusterwide=clusterwide, peering=config.peering, priority=me.priority),
-        identity=cast("Any", me.identity),  # Kopf has a type of its own for it, and does not export it
+        identity=cast("Any", me.identity),  # Kopf has a type of its own for it and does not export it
         clusterwide=clusterwide,
         namespaces=config.watch_namespaces,
         liveness_endpoint=endpoint,
@@ -123,14 +124,14 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     stack.callback(metrics.close)
     client = await stack.enter_async_context(KubeClient(find_access(), on_answer=partial(_count_request, metrics)))
     kube = KubeApi(client, config.watch_namespaces)
-    events = await stack.enter_async_context(EventRecorder(kube, lambda: metrics.count("events_dropped")))
+    events = await stack.enter_async_context(EventRecorder(kube.events, lambda: metrics.count("events_dropped")))
     clock = SystemClock()
     broker = await stack.enter_async_context(NatsBroker(NatsSettings(config.nats_url, config.nats_creds), clock))
     accounts = _accounts(config, stack)
     ray = RayJobsHttp(await stack.enter_async_context(HttpClient(proxies=False)))
-    model = ModelEndpoint(await stack.enter_async_context(HttpClient(proxies=True)))
+    model = HttpModelProbe(await stack.enter_async_context(HttpClient(proxies=True)))
     master_key = await _signing_key(kube, config)
-    await broker.connection.wait_determined(BROKER_KNOWN_WITHIN_S)
+    await broker.connection.wait_determined(BROKER_WAIT_S)
     return Deps(
         kube=kube,
         children=KubeChildren(client),
@@ -165,7 +166,7 @@ def _environment(config: Config) -> RayEnvironment:
 
 
 def _tracer(config: Config, stack: AsyncExitStack) -> Tracer:
-    """Return what sends traces; its packages take a third of the operator's start and are imported only then."""
+    """Return the tracer. Its packages take a third of the operator's start-up time and are imported only if needed."""
     if config.otlp_endpoint is None:
         return Untraced()
     from cognitive_operator.adapters.telemetry.tracing import OtlpTracer
@@ -180,10 +181,10 @@ def _count_request(metrics: PrometheusMetrics, method: str, code: int) -> None:
 
 
 async def _signing_key(kube: KubeApi, config: Config) -> bytes:
-    """Wait for the key as long as the API server is away or RBAC refuses it: without it nothing can be signed."""
+    """Return the master key; wait while the API server is unavailable or RBAC refuses it, since it signs requests."""
     while True:
         try:
-            return await kube.ensure_signing_key(config.namespace, config.signing_secret)
+            return await ensure_signing_key(kube.secrets, config.namespace, config.signing_secret)
         except TransientError as error:
             logger.warning("waiting for the signing key", extra={"cause": str(error)})
             await asyncio.sleep(RETRY_S)

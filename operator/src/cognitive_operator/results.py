@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cognitive_operator.adapters.kube.api import KubeApi
-from cognitive_operator.adapters.nats.connection import NatsConnection, NatsSettings
+from cognitive_operator.adapters.nats.connection import NatsConnection
 from cognitive_operator.adapters.nats.jetstream import JetStream
-from cognitive_operator.adapters.nats.object_bucket import read_object
+from cognitive_operator.adapters.nats.object_bucket import ObjectBucket
+from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.api.names import TASK_PLURAL
 from cognitive_operator.config import Config
 from cognitive_operator.errors import ObjectNotFoundError
@@ -36,7 +37,7 @@ async def read_result(
         KubeConfigError: No cluster is configured. Do not retry.
     """
     async with KubeApi.connect() as kube:
-        body = await kube.get(TASK_PLURAL, namespace, name)
+        body = await kube.resources.get(TASK_PLURAL, namespace, name)
     if body is None:
         raise ObjectNotFoundError(f"task {namespace}/{name} does not exist")
     return await result_of(body, _Objects(NatsSettings(nats_url, nats_creds)))
@@ -50,7 +51,7 @@ class _Objects:
 
     async def read(self, bucket: str, name: str) -> bytes:
         async with _connected(self.settings) as connection:
-            return await read_object(JetStream(connection), bucket, name)
+            return await ObjectBucket(JetStream(connection), bucket).read(name)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import nats
 import pytest
 
-from cognitive_operator.adapters.nats.accounts import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
+from cognitive_operator.adapters.nats.broker_keys import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
 from servers.nats import NatsServer
 from support.servers.nats_accounts import full_resolver, serve
 

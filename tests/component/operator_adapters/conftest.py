@@ -10,7 +10,7 @@ from nats.js import JetStreamContext
 
 from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.nats.broker import NatsBroker
-from cognitive_operator.adapters.nats.connection import NatsSettings
+from cognitive_operator.adapters.nats.settings import NatsSettings
 from servers.nats import NatsServer
 from support.eventually import eventually_async
 from support.ray_double.server import RayServer

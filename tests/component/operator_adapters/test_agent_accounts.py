@@ -14,8 +14,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from cognitive_operator.adapters.nats.broker import NatsBroker
-from cognitive_operator.adapters.nats.connection import NatsSettings
-from cognitive_operator.adapters.nats.identity import ACCOUNT, ANY, Identity, new_credentials
+from cognitive_operator.adapters.nats.credentials import new_credentials
+from cognitive_operator.adapters.nats.key_pair import ACCOUNT, ANY, KeyPair
+from cognitive_operator.adapters.nats.settings import NatsSettings
 from servers.nats import NatsServer
 from support.eventually import eventually_async
 from support.rights.wire import rights_of
@@ -77,7 +78,7 @@ async def _laid_out(operator: NatsBroker, agent: str) -> None:
 
 
 async def _loose(broker: GuardedBroker, agent: str) -> Client:
-    root = Identity.read((broker.folder / "root.nk").read_text(), 14 << 3, "root.nk")
+    root = KeyPair.read((broker.folder / "root.nk").read_text(), 14 << 3, "root.nk")
     account = root.derive(ACCOUNT, f"account of agent {agent}")
     path = broker.folder / "loose.creds"
     path.write_text(new_credentials(account, "loose", {"subs": ANY}), encoding="ascii")
@@ -218,7 +219,7 @@ async def test_every_right_of_the_page_reaches_the_operators_account(scene: Scen
 
 
 async def test_a_deleted_agent_is_thrown_out_and_not_let_in_again(scene: Scene) -> None:
-    await scene.broker.accounts.expel(A)
+    await scene.broker.accounts.delete(A)
 
     async def thrown_out() -> bool:
         return not scene.a.is_connected
@@ -227,7 +228,7 @@ async def test_a_deleted_agent_is_thrown_out_and_not_let_in_again(scene: Scene) 
     with pytest.raises(nats.errors.Error, match="Authorization Violation"):
         await scene.broker.agent_client(A)
     assert scene.b.is_connected
-    await scene.broker.accounts.expel("never-there")
+    await scene.broker.accounts.delete("never-there")
 
 
 async def test_telling_an_account_again_disturbs_nobody(scene: Scene) -> None:

@@ -102,8 +102,8 @@ async def test_what_belongs_to_somebody_else_is_left_as_it_is(
     foreign["metadata"]["name"] = name_of(manifest)
     kubectl.apply(json.dumps(foreign))
     before = kubectl.json("get", "secret", name_of(manifest))
-    owner = "CognitiveAgent other" if owned else "nobody"
-    with pytest.raises(NameTakenError, match=f"Secret .*/{name_of(manifest)} exists and belongs to {owner}"):
+    found = "belongs to CognitiveAgent other" if owned else "has no owner"
+    with pytest.raises(NameTakenError, match=f"Secret .*/{name_of(manifest)} exists and {found}; delete or rename it"):
         await children.apply(manifest)
     await children.delete(SECRET, agent.metadata.namespace, name_of(manifest), agent.metadata.uid)
     assert kubectl.json("get", "secret", name_of(manifest)) == before

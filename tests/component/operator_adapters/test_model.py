@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cognitive_operator.adapters.http_client import HttpClient
-from cognitive_operator.adapters.model.endpoint import ModelEndpoint
+from cognitive_operator.adapters.model.probe import HttpModelProbe
 from cognitive_operator.ports.model import ModelProbe, ModelTarget
 from support.servers.http_double import HANG, HttpDouble, Reply
 
@@ -14,9 +14,9 @@ LIST = Reply(json={"object": "list", "data": [{"id": "gemma-3-270m"}, {"id": "ot
 
 
 @pytest.fixture
-async def probe() -> AsyncIterator[ModelEndpoint]:
-    async with HttpClient(proxies=True) as web:
-        yield ModelEndpoint(web, timeout_s=2)
+async def probe() -> AsyncIterator[HttpModelProbe]:
+    async with HttpClient(proxies=True) as client:
+        yield HttpModelProbe(client, timeout_s=2)
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from cognitive_operator.adapters.http_client import HttpClient
-from cognitive_operator.adapters.model.endpoint import ModelEndpoint
+from cognitive_operator.adapters.model.probe import HttpModelProbe
 from cognitive_operator.adapters.model.url import models_url
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
 from cognitive_operator.ports.model import ModelProbe, ModelTarget
@@ -20,9 +20,9 @@ CREDENTIALS = ("Authorization", "api-key", "x-api-key", "x-goog-api-key")
 
 
 @pytest.fixture
-async def probe() -> AsyncIterator[ModelEndpoint]:
-    async with HttpClient(proxies=True) as web:
-        yield ModelEndpoint(web, timeout_s=2)
+async def probe() -> AsyncIterator[HttpModelProbe]:
+    async with HttpClient(proxies=True) as client:
+        yield HttpModelProbe(client, timeout_s=2)
 
 
 BEARER = {"Authorization": f"Bearer {KEY}"}

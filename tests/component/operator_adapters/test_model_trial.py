@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cognitive_operator.adapters.http_client import HttpClient
-from cognitive_operator.adapters.model.endpoint import ModelEndpoint
+from cognitive_operator.adapters.model.probe import HttpModelProbe
 from cognitive_operator.ports.model import InferenceResult, ModelTarget
 from support.servers.http_double import HANG, HttpDouble, Reply
 
@@ -26,17 +26,17 @@ WORDS = stream({"choices": [{"delta": {"content": "hi"}}]}, {"choices": [], "usa
 
 
 @pytest.fixture
-async def probe() -> AsyncIterator[ModelEndpoint]:
-    async with HttpClient(proxies=True) as web:
-        yield ModelEndpoint(web)
+async def probe() -> AsyncIterator[HttpModelProbe]:
+    async with HttpClient(proxies=True) as client:
+        yield HttpModelProbe(client)
 
 
-async def tried(probe: ModelEndpoint, http: HttpDouble, reply: Reply | None) -> InferenceResult:
+async def tried(probe: HttpModelProbe, http: HttpDouble, reply: Reply | None) -> InferenceResult:
     http.reply(CALL, reply)
     return await probe.infer(ModelTarget(f"{http.url}/v1", "vllm"), "tiny", KEY, 0.5)
 
 
-async def test_a_few_words_are_asked_for_and_their_time_is_taken(probe: ModelEndpoint, http: HttpDouble) -> None:
+async def test_a_few_words_are_asked_for_and_their_time_is_taken(probe: HttpModelProbe, http: HttpDouble) -> None:
     trial = await tried(probe, http, WORDS)
     assert trial.ok
     assert 0 < trial.first_token_s < 0.5
@@ -52,12 +52,12 @@ async def test_a_few_words_are_asked_for_and_their_time_is_taken(probe: ModelEnd
         (HANG, "no answer within"),
         (Reply(400, body=b"no chat template"), "no chat template"),
         (Reply(500), "500"),
-        (stream({"choices": []}), "wrote nothing"),
-        (Reply(body=b"data: {broken\n\ndata: [1]\n\n"), "wrote nothing"),
+        (stream({"choices": []}), "wrote no tokens"),
+        (Reply(body=b"data: {broken\n\ndata: [1]\n\n"), "wrote no tokens"),
     ],
 )
 async def test_a_server_that_writes_nothing_proves_nothing(
-    probe: ModelEndpoint, http: HttpDouble, reply: Reply | None, words: str
+    probe: HttpModelProbe, http: HttpDouble, reply: Reply | None, words: str
 ) -> None:
     trial = await tried(probe, http, reply)
     assert not trial.ok

@@ -12,7 +12,7 @@ from nats.js.errors import APIError, KeyNotFoundError, NotFoundError
 
 from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.nats.broker import NatsBroker
-from cognitive_operator.adapters.nats.connection import NatsSettings
+from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.api import names
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.errors import MessageError, ObjectNotFoundError
@@ -81,7 +81,7 @@ async def test_subjects_that_are_no_requests_are_not_listed(broker: NatsBroker, 
 
 
 async def test_a_request_that_the_broker_cannot_take_is_refused_for_good(broker: NatsBroker) -> None:
-    with pytest.raises(MessageError, match=r"1048577 bytes, the broker takes 1048576"):
+    with pytest.raises(MessageError, match=r"1048577 bytes, the broker's limit is 1048576"):
         await broker.requests.publish(SUBJECT, b"x" * (1024 * 1024 + 1))
 
 

@@ -13,7 +13,7 @@ from nats.js.errors import NotFoundError
 
 from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.nats.broker import NatsBroker
-from cognitive_operator.adapters.nats.connection import NatsSettings
+from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.errors import BrokerUnavailableError
 from servers.nats import NatsServer
 from support.eventually import eventually_async

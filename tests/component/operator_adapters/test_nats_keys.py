@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cognitive_operator.adapters.nats.accounts import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
 from cognitive_operator.adapters.nats.broker import NatsBroker
-from cognitive_operator.adapters.nats.connection import NatsSettings
+from cognitive_operator.adapters.nats.broker_keys import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
+from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.api.names import AttemptKey, request_subject
 from servers.nats import NatsServer
 from support.eventually import eventually_async

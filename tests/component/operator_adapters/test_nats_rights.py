@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from cognitive_operator.adapters.nats.broker import NatsBroker
-from cognitive_operator.adapters.nats.connection import NatsSettings
+from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.api.names import AttemptKey, request_subject
 from support.eventually import eventually_async
 from support.servers.nats_accounts import accounts, serve

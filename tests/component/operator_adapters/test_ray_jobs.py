@@ -25,14 +25,14 @@ def at(url: str) -> RayTarget:
 
 @pytest.fixture
 async def jobs() -> AsyncIterator[RayJobsHttp]:
-    async with HttpClient(proxies=False) as web:
-        yield RayJobsHttp(web, timeout_s=5)
+    async with HttpClient(proxies=False) as client:
+        yield RayJobsHttp(client, timeout_s=5)
 
 
 @pytest.fixture
 async def hasty() -> AsyncIterator[RayJobsHttp]:
-    async with HttpClient(proxies=False) as web:
-        yield RayJobsHttp(web, timeout_s=2, submit_timeout_s=0.3)
+    async with HttpClient(proxies=False) as client:
+        yield RayJobsHttp(client, timeout_s=2, submit_timeout_s=0.3)
 
 
 async def ended(jobs: RayJobs, address: str, submission_id: str) -> RayJob:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from cognitive_operator.adapters.nats.agent_accounts import LIFE_S
+from cognitive_operator.adapters.nats.agent_accounts import LIFETIME_S
 from cognitive_runtime.adapters.nats.objects import put_object
 from cognitive_runtime.bootstrap.hosted import HostedWorker
 from cognitive_runtime.config import RuntimeSettings
@@ -53,7 +53,7 @@ class Work:
     settings: RuntimeSettings
     start_worker: StartWorker
 
-    def grant(self, life_s: int = LIFE_S) -> None:
+    def grant(self, life_s: int = LIFETIME_S) -> None:
         """Write the agent's credentials where its worker reads them."""
         self.broker.write_credentials(self.settings.secrets_dir / self.agent / "nats.creds", self.agent, life_s)
 

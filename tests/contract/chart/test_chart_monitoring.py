@@ -7,8 +7,8 @@ from typing import Any
 
 from prometheus_client import generate_latest
 
-from cognitive_operator.adapters.nats.connection import NatsSettings
-from cognitive_operator.adapters.nats.layout import shared_streams
+from cognitive_operator.adapters.nats.settings import NatsSettings
+from cognitive_operator.adapters.nats.stream_specs import shared_streams
 from cognitive_operator.adapters.telemetry.metrics import PrometheusMetrics
 from cognitive_operator.ports.telemetry import QueueSample
 
@@ -20,7 +20,7 @@ OWN_BROKER = ("--set=nats.enabled=false", "--set=broker.url=nats://nats.example:
 
 def served_metrics() -> str:
     metrics = PrometheusMetrics(0)
-    metrics.show_queues([QueueSample("default", "agent", 1, 1, 1.0)])
+    metrics.set_queues([QueueSample("default", "agent", 1, 1, 1.0)])
     return generate_latest(metrics.registry).decode()
 
 

@@ -145,7 +145,7 @@ def test_a_cluster_of_that_name_which_is_somebody_elses_is_left_alone(cluster: C
     cluster.kubectl("patch", "raycluster", name, "--type=merge", "-p", '{"metadata":{"ownerReferences":null}}')
     status, message = cluster.wait_condition("late", "RayReady", "NameTaken")
     assert status == "False"
-    assert f"RayCluster {cluster.kubectl.namespace}/{name} exists and belongs to nobody" in message
+    assert f"RayCluster {cluster.kubectl.namespace}/{name} exists and has no owner" in message
     began = time.monotonic()
     cluster.kubectl("delete", "cagent", "late", "--timeout=30s")
     assert time.monotonic() - began < 30

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.adapters.nats.accounts import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
+from cognitive_operator.adapters.nats.broker_keys import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
 from controlplane import ControlPlane
 from servers.operator import OperatorProcess, OperatorSettings
 from support.builders.cognitive_objects import Cluster, agent, task

@@ -11,9 +11,9 @@ import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from cognitive_operator.adapters.nats.accounts import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
-from cognitive_operator.adapters.nats.agent_accounts import LIFE_S, NatsAgentAccounts
-from cognitive_operator.adapters.nats.connection import NatsSettings
+from cognitive_operator.adapters.nats.agent_accounts import LIFETIME_S, NatsAgentAccounts
+from cognitive_operator.adapters.nats.broker_keys import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
+from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.errors import BrokerUnavailableError
 from support.eventually import eventually_async
 from support.servers.nats_accounts import full_resolver, serve
@@ -44,14 +44,14 @@ class GuardedBroker:
 
         async def done() -> bool:
             try:
-                await self.accounts.admit(namespace, agent_uid)
+                await self.accounts.ensure(namespace, agent_uid)
             except BrokerUnavailableError:
                 return False
             return True
 
         await eventually_async(done)
 
-    def write_credentials(self, path: Path, agent_uid: str, life_s: int = LIFE_S) -> Path:
+    def write_credentials(self, path: Path, agent_uid: str, life_s: int = LIFETIME_S) -> Path:
         """Write a credentials file of an agent, in place of the one that is there."""
         minted = NatsAgentAccounts(self.url, self.folder, life_s)
         path.parent.mkdir(parents=True, exist_ok=True)

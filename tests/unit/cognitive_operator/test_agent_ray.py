@@ -75,7 +75,7 @@ class System:
         self.change(ray, version=1, **spec)
         environment = RayEnvironment("nats://n:4222", image="runtime:1", is_in_cluster=False)
         children: Any = self.children
-        secrets: Any = SimpleNamespace(read_secret_key=self._read)
+        secrets: Any = SimpleNamespace(read_key=self._read)
         ray_jobs: Any = SimpleNamespace(version=self._version)
         self.clusters = RayClusterReconciler(self.index, children, secrets, ray_jobs, environment)
 

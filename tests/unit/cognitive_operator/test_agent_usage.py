@@ -47,6 +47,9 @@ class Kube:
     body: dict[str, Any] | None = None
     asked: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.resources = self
+
     async def get(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
         self.asked.append(f"{plural}/{namespace}/{name}")
         return self.body

@@ -43,7 +43,8 @@ class Deps:
     """A clock, an API server and a broker with what a test puts there."""
 
     def __init__(self) -> None:
-        self.clock = self.kube = self
+        self.clock = self
+        self.kube = SimpleNamespace(resources=self)
         self.broker = SimpleNamespace(objects=self)
         self.now_s = 100.0
         self.bodies: dict[str, dict[str, Any]] = {}

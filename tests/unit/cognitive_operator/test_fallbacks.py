@@ -28,7 +28,7 @@ class Probe:
 
 
 class Secrets:
-    async def read_secret_key(self, namespace: str, name: str, key: str) -> str:
+    async def read_key(self, namespace: str, name: str, key: str) -> str:
         if name == "absent":
             raise ObjectNotFoundError(f"Secret {namespace}/{name} does not exist")
         return f"{namespace}/{name}/{key}"

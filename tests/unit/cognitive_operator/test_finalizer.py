@@ -1,6 +1,7 @@
 """The deletion of an agent: what is cleaned first, when it is tried again, and what is left behind after the bound."""
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -81,13 +82,13 @@ class Outside:
     async def delete(self, owner: Any) -> None:
         self._call("delete broker" if isinstance(owner, str) else "delete cluster")
 
-    async def expel(self, agent_uid: str) -> None:
-        self._call("expel")
+    async def delete_account(self, agent_uid: str) -> None:
+        self._call("delete account")
 
-    def expel_later(self, agent_uid: str) -> None:
-        self._call("expel later")
+    def delete_account_later(self, agent_uid: str) -> None:
+        self._call("delete account later")
 
-    async def patch_finalizers(self, plural: str, body: Body, finalizers: list[str]) -> Body:
+    async def replace(self, plural: str, body: Body, finalizers: list[str]) -> Body:
         self._call("finalizers", ",".join(finalizers))
         version = str(int(body["metadata"]["resourceVersion"]) + 1)
         return body | {"metadata": body["metadata"] | {"finalizers": finalizers, "resourceVersion": version}}
@@ -112,8 +113,12 @@ class Deletion:
         self.index.upsert_agent(body)
         self.body = body
         port: Any = self.outside
-        cleanup = AgentCleanup(port, port, port, port)
-        writer = AgentWriter(self.index, port, port)
+        accounts: Any = SimpleNamespace(
+            delete=self.outside.delete_account, delete_later=self.outside.delete_account_later
+        )
+        kube: Any = SimpleNamespace(resources=port, statuses=port, finalizers=port)
+        cleanup = AgentCleanup(port, port, port, accounts)
+        writer = AgentWriter(self.index, kube, port)
         self.finalizer = AgentFinalizer(self.index, cleanup, writer, port, AgentTiming())
 
     async def finalize(self, after_s: float = 0.0) -> float | None:
@@ -136,7 +141,7 @@ async def test_jobs_are_stopped_before_the_broker_is_cleaned_and_the_finalizer_g
         f"stop {executor}",
         "stop attempt-2",
         "delete broker",
-        "expel",
+        "delete account",
         "finalizers others",
     ]
     assert deletion.outside.events == []
@@ -145,11 +150,11 @@ async def test_jobs_are_stopped_before_the_broker_is_cleaned_and_the_finalizer_g
 async def test_an_own_cluster_is_deleted_and_none_without_kuberay() -> None:
     deletion = Deletion(**OWN)
     assert await deletion.finalize() is None
-    assert deletion.outside.calls == ["delete cluster", "delete broker", "expel", "finalizers others"]
+    assert deletion.outside.calls == ["delete cluster", "delete broker", "delete account", "finalizers others"]
     deletion = Deletion(**OWN)
     deletion.outside.errors["delete cluster"] = KindAbsentError("404")
     assert await deletion.finalize() is None
-    assert deletion.outside.calls == ["delete broker", "expel", "finalizers others"]
+    assert deletion.outside.calls == ["delete broker", "delete account", "finalizers others"]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +179,7 @@ async def test_an_unreachable_ray_holds_the_finalizer_for_a_while_only(
     assert await deletion.finalize() == timing.cleanup_retry_s
     assert "delete broker" not in deletion.outside.calls
     assert await deletion.finalize(timing.release_after_s) is None
-    assert deletion.outside.calls[-3:] == ["delete broker", "expel later", "finalizers others"]
+    assert deletion.outside.calls[-3:] == ["delete broker", "delete account later", "finalizers others"]
     message = f"Finalizer removed with cleanup incomplete: {problem}"
     assert deletion.outside.events == [KubeEvent("Warning", "ReleasedUncleanly", message)]
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,13 +36,17 @@ class Kube:
     asked: list[str] = field(default_factory=list)
     error: Exception | None = None
 
-    async def get_core(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
+    def __post_init__(self) -> None:
+        self.core = SimpleNamespace(get=self._get_core)
+        self.resources = SimpleNamespace(get=self._get)
+
+    async def _get_core(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
         self.asked.append(f"{plural}/{namespace}/{name}")
         if self.error is not None:
             raise self.error
         return self.objects.get((plural, name))
 
-    async def get(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
+    async def _get(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
         return self.objects.get((plural, name))
 
 

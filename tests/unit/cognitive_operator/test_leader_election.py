@@ -49,9 +49,9 @@ class Peers:
     def __init__(self) -> None:
         self.records: Any = OTHERS
         self.shown: list[bool] = []
-        self.kube = self.clock = self.metrics = self
+        self.kube = self.peerings = self.clock = self.metrics = self
 
-    async def get_peering(self, name: str) -> Any:
+    async def get(self, name: str) -> Any:
         if isinstance(self.records, Exception):
             raise self.records
         return self.records
@@ -62,8 +62,8 @@ class Peers:
     def monotonic(self) -> float:
         return 0.0
 
-    def show_leading(self, *, leading: bool) -> None:
-        self.shown.append(leading)
+    def set_leader(self, *, is_leader: bool) -> None:
+        self.shown.append(is_leader)
 
 
 async def until(predicate: Callable[[], bool]) -> None:

@@ -68,7 +68,7 @@ class Outside:
         self.inferred.append((target.endpoint, api_key))
         return self.trial
 
-    async def read_secret_key(self, namespace: str, name: str, key: str) -> str:
+    async def read_key(self, namespace: str, name: str, key: str) -> str:
         return str(self.objects["Secret", name]["data"][key])
 
     def monotonic(self) -> float:

@@ -35,13 +35,13 @@ class Accounts:
     told: list[str] = field(default_factory=list)
     fails: bool = False
 
-    async def admit(self, namespace: str, agent_uid: str) -> None:
+    async def ensure(self, namespace: str, agent_uid: str) -> None:
         if self.fails:
             raise BrokerUnavailableError("away")
-        self.told.append(f"admit {namespace} {agent_uid}")
+        self.told.append(f"ensure {namespace} {agent_uid}")
 
-    async def expel(self, agent_uid: str) -> None:
-        self.told.append(f"expel {agent_uid}")
+    async def delete(self, agent_uid: str) -> None:
+        self.told.append(f"delete {agent_uid}")
 
     def new_credentials(self, namespace: str, agent_uid: str, now_s: float) -> str:
         made = f"{namespace} {agent_uid} {len(self.fresh)} at {now_s:.0f}"
@@ -173,30 +173,30 @@ async def test_an_api_server_that_is_away_is_asked_again_and_stops_no_agent(desk
 
 async def test_a_broker_that_knows_no_agents_apart_needs_nothing() -> None:
     desk = Desk(None)
-    await desk.keeper.admit(desk.record)
-    await desk.keeper.expel(AGENT_UID)
+    await desk.keeper.ensure(desk.record)
+    await desk.keeper.delete(AGENT_UID)
     assert await desk.keeper.ensure_secret(desk.record) is None
     assert desk.children.reads == 0
 
 
 async def test_accounts_come_and_go_with_their_agent(desk: Desk) -> None:
     assert desk.accounts is not None
-    await desk.keeper.admit(desk.record)
-    await desk.keeper.expel(AGENT_UID)
+    await desk.keeper.ensure(desk.record)
+    await desk.keeper.delete(AGENT_UID)
     namespace = desk.record.name[0]
-    assert desk.accounts.told == [f"admit {namespace} {AGENT_UID}", f"expel {AGENT_UID}"]
+    assert desk.accounts.told == [f"ensure {namespace} {AGENT_UID}", f"delete {AGENT_UID}"]
     desk.accounts.fails = True
     with pytest.raises(BrokerUnavailableError):
-        await desk.keeper.admit(desk.record)
+        await desk.keeper.ensure(desk.record)
 
 
 async def test_an_executor_that_may_still_run_has_time_to_end_itself(desk: Desk) -> None:
     assert desk.accounts is not None
-    desk.keeper.expel_later(AGENT_UID)
-    desk.clock.seconds += TIMING.expel_after_s - 1
-    await desk.keeper.expel_due()
+    desk.keeper.delete_later(AGENT_UID)
+    desk.clock.seconds += TIMING.delete_account_after_s - 1
+    await desk.keeper.delete_due()
     assert desk.accounts.told == []
     desk.clock.seconds += 1
     for _ in range(2):
-        await desk.keeper.expel_due()
-    assert desk.accounts.told == [f"expel {AGENT_UID}"]
+        await desk.keeper.delete_due()
+    assert desk.accounts.told == [f"delete {AGENT_UID}"]

@@ -147,7 +147,7 @@ class Outside:
     def now(self) -> str:
         return "2026-11-21T02:01:40.500000Z"
 
-    def show_queues(self, queues: list[QueueSample]) -> None:
+    def set_queues(self, queues: list[QueueSample]) -> None:
         self.shown = queues
 
 

@@ -27,7 +27,7 @@ class Secrets:
     def __init__(self, **failures: Exception) -> None:
         self._failures = failures
 
-    async def read_secret_key(self, namespace: str, name: str, key: str) -> str:
+    async def read_key(self, namespace: str, name: str, key: str) -> str:
         if name in self._failures:
             raise self._failures[name]
         return f"{namespace}/{name}/{key}"

@@ -2,8 +2,9 @@
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -131,6 +132,8 @@ class Cluster:
         self.time = MADE
         self.die_at: tuple[int, bool] | None = None
         self.refusal: Exception | None = None
+        self.resources = self
+        self.statuses = SimpleNamespace(patch=self._patch_status)
 
     def now(self) -> str:
         return self.time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -170,7 +173,7 @@ class Cluster:
     async def get(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
         return self.tasks.get(name) if plural == "cognitivetasks" else self.body
 
-    async def list_all(self, plural: str) -> AsyncIterator[dict[str, Any]]:
+    async def list(self, plural: str) -> AsyncIterator[dict[str, Any]]:
         yield self.body
 
     async def delete(self, plural: str, namespace: str, name: str, identity: Identity) -> None:
@@ -183,7 +186,7 @@ class Cluster:
         del self.tasks[name]
         self._written(is_before=False)
 
-    async def patch_status(self, plural: str, body: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
+    async def _patch_status(self, plural: str, body: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
         self._written(is_before=True)
         if body["metadata"]["resourceVersion"] != self.body["metadata"]["resourceVersion"]:
             raise ConflictError("schedule")
@@ -207,7 +210,7 @@ class Cluster:
             "metadata": task["metadata"] | {"resourceVersion": str(self.version)},
         }
 
-    def active(self) -> list[str]:
+    def active(self) -> Sequence[str]:
         return [name for name, task in self.tasks.items() if "status" not in task]
 
 

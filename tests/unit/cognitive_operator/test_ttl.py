@@ -40,6 +40,9 @@ class Kube:
     error: CognitiveOperatorError | None = None
     deleted: list[tuple[str, Identity]] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.resources = self
+
     def server_time(self) -> float | None:
         return self.time_s
 

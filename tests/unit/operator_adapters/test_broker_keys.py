@@ -7,7 +7,7 @@ import pytest
 
 from cognitive_operator.__main__ import main
 from cognitive_operator.adapters.kube.api import KubeApi
-from cognitive_operator.adapters.nats.accounts import new_broker_keys
+from cognitive_operator.adapters.nats.broker_keys import new_broker_keys
 from cognitive_operator.errors import ConflictError
 
 FILES = {"auth.conf", "operator.creds", "system.creds", "account.nk", "root.nk"}

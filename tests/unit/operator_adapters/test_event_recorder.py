@@ -2,7 +2,8 @@ import asyncio
 
 import pytest
 
-from cognitive_operator.adapters.kube.events import DRAIN_S, EventRecorder, event_manifest
+from cognitive_operator.adapters.kube.event_recorder import DRAIN_S, EventRecorder
+from cognitive_operator.adapters.kube.events import event_manifest
 from cognitive_operator.errors import ForbiddenError
 from cognitive_operator.ports.kube import EventSink, KubeEvent, ObjectRef
 
@@ -22,7 +23,7 @@ class Writer:
     def drop(self) -> None:
         self.dropped += 1
 
-    async def create_event(self, about: ObjectRef, event: KubeEvent) -> None:
+    async def create(self, about: ObjectRef, event: KubeEvent) -> None:
         await self.free.wait()
         if self.refuse:
             raise ForbiddenError("events are forbidden")

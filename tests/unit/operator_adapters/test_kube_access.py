@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cognitive_operator.adapters.kube.access import KubeConfigError, TokenFile, find_access
+from cognitive_operator.adapters.kube.access import find_access
+from cognitive_operator.adapters.kube.kubeconfig import KubeConfigError
+from cognitive_operator.adapters.kube.token_file import TokenFile
 
 NOWHERE = Path("/nonexistent")
 

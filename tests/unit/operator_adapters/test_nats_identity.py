@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from cognitive_operator.__main__ import main
-from cognitive_operator.adapters.nats.accounts import BrokerKeys, new_broker_keys
 from cognitive_operator.adapters.nats.agent_accounts import NatsAgentAccounts
-from cognitive_operator.adapters.nats.identity import ACCOUNT, ROOT, Identity, KeyFileError, read_claims
+from cognitive_operator.adapters.nats.broker_keys import BrokerKeys, new_broker_keys
+from cognitive_operator.adapters.nats.credentials import read_claims
+from cognitive_operator.adapters.nats.key_pair import ACCOUNT, ROOT, KeyFileError, KeyPair
 from cognitive_operator.desired.broker_rights import broker_rights
 
 
@@ -29,12 +30,12 @@ def test_an_agents_account_is_the_same_for_every_operator(tmp_path: Path) -> Non
 def test_credentials_tell_their_life_to_who_has_the_keys(tmp_path: Path) -> None:
     keys, rights = keys_in(tmp_path), broker_rights("team", "uid")
     credentials = keys.credentials("uid", rights, 100, 200)
-    assert keys.life_of("uid", rights, credentials) == (100, 200)
-    assert keys.life_of("uid", broker_rights("other", "uid"), credentials) is None
-    assert keys.life_of("other", rights, credentials) is None
+    assert keys.lifetime_of("uid", rights, credentials) == (100, 200)
+    assert keys.lifetime_of("uid", broker_rights("other", "uid"), credentials) is None
+    assert keys.lifetime_of("other", rights, credentials) is None
     foreign = tmp_path / "foreign"
     foreign.mkdir()
-    assert keys_in(foreign).life_of("uid", rights, credentials) is None
+    assert keys_in(foreign).lifetime_of("uid", rights, credentials) is None
     assert keys.credentials("uid", rights, 100, 200) != credentials
 
 
@@ -48,12 +49,12 @@ def test_what_holds_no_claims_says_nothing(text: str) -> None:
 @pytest.mark.parametrize("seed", ["", "SA", "SAgarbage", "SUAGARBAGE", "SO" + "A" * 56, "é"])
 def test_a_file_without_the_key_is_told_and_not_shown(seed: str) -> None:
     with pytest.raises(KeyFileError, match=r"^somewhere: expected the seed of a NATS key, which begins with SA$"):
-        Identity.read(seed, ACCOUNT, "somewhere")
+        KeyPair.read(seed, ACCOUNT, "somewhere")
 
 
 def test_a_seed_is_read_as_it_was_written() -> None:
-    root = Identity.new(ROOT)
-    assert Identity.read(f"{root.seed}\n", ROOT, "somewhere").public == root.public
+    root = KeyPair.new(ROOT)
+    assert KeyPair.read(f"{root.seed}\n", ROOT, "somewhere").public == root.public
 
 
 def test_an_operator_without_its_keys_says_which_file(

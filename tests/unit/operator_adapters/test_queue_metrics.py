@@ -14,7 +14,7 @@ def shown(metrics: PrometheusMetrics) -> list[str]:
 
 def test_each_queue_has_its_depth_its_running_tasks_and_its_oldest_age() -> None:
     metrics = PrometheusMetrics(0)
-    metrics.show_queues([QueueSample("team", "sre", 3, 2, 41.5)])
+    metrics.set_queues([QueueSample("team", "sre", 3, 2, 41.5)])
     assert shown(metrics) == [
         'cognitive_queued_tasks{agent="sre",namespace="team"} 3.0',
         'cognitive_active_tasks{agent="sre",namespace="team"} 2.0',
@@ -24,8 +24,8 @@ def test_each_queue_has_its_depth_its_running_tasks_and_its_oldest_age() -> None
 
 def test_an_agent_that_is_gone_is_not_shown() -> None:
     metrics = PrometheusMetrics(0)
-    metrics.show_queues([QueueSample("team", "sre", 3, 2, 41.5)])
-    metrics.show_queues([])
+    metrics.set_queues([QueueSample("team", "sre", 3, 2, 41.5)])
+    metrics.set_queues([])
     assert shown(metrics) == []
 
 

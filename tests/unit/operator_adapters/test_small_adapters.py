@@ -11,8 +11,9 @@ from nats.aio.msg import Msg
 from cognitive_operator.adapters.cancellation import end
 from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.model.url import models_url
-from cognitive_operator.adapters.nats.connection import NatsConnection, NatsSettings
+from cognitive_operator.adapters.nats.connection import NatsConnection
 from cognitive_operator.adapters.nats.jetstream import JetStream, JetStreamError
+from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.adapters.ongoing_errors import OngoingErrors, describe
 from cognitive_operator.errors import BrokerUnavailableError
 from cognitive_operator.ports.model import ModelTarget
@@ -40,19 +41,19 @@ def test_the_clock_speaks_utc_with_microseconds() -> None:
     assert clock.monotonic() <= clock.monotonic()
 
 
-def test_a_trouble_is_logged_when_it_begins_changes_and_ends(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_is_logged_when_it_begins_changes_and_ends(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    troubles = OngoingErrors(logging.getLogger("troubles"))
+    errors = OngoingErrors(logging.getLogger("errors"))
     for _ in range(3):
-        troubles.report("broker", "refused")
-    troubles.report("streams", "absent")
-    troubles.report("broker", "reset")
-    assert troubles.last == "reset"
-    troubles.clear("broker")
-    troubles.clear("broker")
-    assert troubles.last == "absent"
+        errors.record("broker", "refused")
+    errors.record("streams", "absent")
+    errors.record("broker", "reset")
+    assert errors.latest == "reset"
+    errors.clear("broker")
+    errors.clear("broker")
+    assert errors.latest == "absent"
     told = [record.message for record in caplog.records]
-    assert told == ["broker: refused", "streams: absent", "broker: reset", "broker: well again"]
+    assert told == ["broker: refused", "streams: absent", "broker: reset", "broker: recovered"]
 
 
 def test_errors_without_words_have_a_name() -> None:
@@ -69,7 +70,7 @@ def test_errors_without_words_have_a_name() -> None:
     ],
 )
 def test_a_brokers_url_is_shown_without_credentials(url: str, shown: str) -> None:
-    assert NatsSettings(url).shown == shown
+    assert NatsSettings(url).redacted_url == shown
 
 
 async def test_a_task_that_swallows_a_cancellation_is_ended_all_the_same() -> None:
@@ -134,6 +135,6 @@ async def test_refusals_name_the_request_and_the_reason() -> None:
     js = JetStream(cast(NatsConnection, Answers(refusal, {"error": {"err_code": 10059}}, b"garbage")))
     with pytest.raises(JetStreamError, match=r"\$JS.API.STREAM.INFO.S: maximum messages exceeded \(10077\)"):
         await js.call("STREAM.INFO.S", {"a": 1})
-    assert await js.call_absent_ok("STREAM.INFO.S", {"a": 1}) is None
-    with pytest.raises(BrokerUnavailableError, match="not JetStream"):
+    assert await js.call_optional("STREAM.INFO.S", {"a": 1}) is None
+    with pytest.raises(BrokerUnavailableError, match="the answer is not from JetStream"):
         await js.call("STREAM.INFO.S", {"a": 1})

@@ -24,7 +24,9 @@ class Client:
 
 async def listed(namespaces: tuple[str, ...]) -> list[str]:
     client: Any = Client()
-    assert len([item async for item in KubeApi(client, namespaces).list_all("cognitivetasks")]) == len(client.paths)
+    assert len([item async for item in KubeApi(client, namespaces).resources.list("cognitivetasks")]) == len(
+        client.paths
+    )
     paths: list[str] = client.paths
     return paths
 
@@ -60,7 +62,7 @@ async def test_kopf_is_told(namespaces: tuple[str, ...], clusterwide: bool, monk
         told.update(kwargs)
 
     monkeypatch.setattr(kopf, "operator", operator)
-    stand: Any = LeaderElection.__new__(LeaderElection)
-    await bootstrap._watch(Config(watch_namespaces=namespaces), stand, Candidate("me", 1), lambda: None)
+    election: Any = LeaderElection.__new__(LeaderElection)
+    await bootstrap._watch(Config(watch_namespaces=namespaces), election, Candidate("me", 1), lambda: None)
     assert (told["namespaces"], told["clusterwide"]) == (namespaces, clusterwide)
     assert told["settings"].scanning.disabled is not clusterwide

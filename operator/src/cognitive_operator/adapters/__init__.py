@@ -1,1 +1,1 @@
-"""What the ports are made of: Kubernetes, NATS, Ray's REST API, model endpoints and the clock."""
+"""Implementations of the ports: Kubernetes, NATS, Ray's REST API, model endpoints, telemetry and the clock."""

@@ -1,11 +1,11 @@
-"""The machine's own time."""
+"""Clocks of this machine."""
 
 import time
 from datetime import UTC, datetime
 
 
 class SystemClock:
-    """Time as this machine keeps it (port ``Clock``)."""
+    """Monotonic and wall clock (port ``Clock``)."""
 
     def monotonic(self) -> float:
         """Return seconds that never jump."""

@@ -1,4 +1,4 @@
-"""Asks HTTP servers that users name: bounded in time and in size, and never sent elsewhere."""
+"""HTTP client for servers that users name: bounded in time and in size, without redirects."""
 
 import contextlib
 import json
@@ -15,16 +15,16 @@ from cognitive_operator.api.names import MANAGER
 
 _CHUNK: Final = 64 * 1024
 _CONNECTIONS_PER_HOST: Final = 16
-"""A server that accepts and never answers holds this many connections, and nobody else's."""
+"""Limit for each host, so that a server that never answers holds no connections of others."""
 
 
 class HttpError(Exception):
-    """There is no usable answer; the text says why and where, without credentials."""
+    """A request without a usable answer; the message names URL and cause, without credentials."""
 
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """One request."""
+    """A request with its limits."""
 
     method: str
     url: str
@@ -36,7 +36,7 @@ class HttpRequest:
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """What a server said."""
+    """An answer, of any status."""
 
     status: int
     content: bytes
@@ -44,14 +44,14 @@ class HttpResponse:
 
     @property
     def json(self) -> Any:
-        """The content as JSON, None if it is none."""
+        """The content parsed as JSON, None if it is malformed."""
         with contextlib.suppress(ValueError, RecursionError):
             return json.loads(self.content)
         return None
 
     @property
     def text(self) -> str:
-        """The content on one line, cut to what fits a message."""
+        """The content on one line, at most 300 characters, for messages."""
         return " ".join(self.content[:4096].decode("utf-8", "replace").split())[:300]
 
 
@@ -76,38 +76,40 @@ class HttpClient:
         if self._session is not None:
             await self._session.close()
 
-    async def ask(self, question: HttpRequest, on_chunk: Callable[[], None] | None = None) -> HttpResponse:
-        """Return the answer, whatever its status.
+    async def send(self, request: HttpRequest, on_chunk: Callable[[], None] | None = None) -> HttpResponse:
+        """Send a request and return the answer, of any status.
 
         Args:
-            question: What to ask.
-            on_chunk: Called with each piece of the answer that has come.
+            request: The request.
+            on_chunk: Called after each received piece of the answer.
 
         Raises:
-            WebError: No answer in time, an endless one, or a URL or header that cannot be sent.
+            HttpError: No answer in time, a larger one than ``max_bytes``, or a URL or header that cannot be sent.
         """
         assert self._session is not None, "enter the client first"
         try:
             async with self._session.request(
-                question.method,
-                question.url,
-                json=question.body,
-                headers={"User-Agent": MANAGER, "Accept-Encoding": "identity", **question.headers},
-                timeout=aiohttp.ClientTimeout(total=question.timeout_s),
+                request.method,
+                request.url,
+                json=request.body,
+                headers={"User-Agent": MANAGER, "Accept-Encoding": "identity", **request.headers},
+                timeout=aiohttp.ClientTimeout(total=request.timeout_s),
                 allow_redirects=False,
             ) as response:
-                content = await _read(response, question, on_chunk)
+                content = await _read(response, request, on_chunk)
                 return HttpResponse(response.status, content, response.headers.get("Location"))
         except TimeoutError as error:
-            raise HttpError(f"{shown(question.url)}: no answer within {question.timeout_s:g} s") from error
+            raise HttpError(f"{redacted(request.url)}: no answer within {request.timeout_s:g} s") from error
         except ValueError as error:  # a URL or a header that aiohttp refuses to send; its text may hold either
-            raise HttpError(f"{shown(question.url)}: the URL or the credentials hold what HTTP cannot carry") from error
+            raise HttpError(
+                f"{redacted(request.url)}: the URL or the credentials hold characters that HTTP does not allow"
+            ) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise HttpError(f"{shown(question.url)}: {describe(error)}") from error
+            raise HttpError(f"{redacted(request.url)}: {describe(error)}") from error
 
 
-def shown(url: str) -> str:
-    """Return a URL for messages: without user, password, query and fragment."""
+def redacted(url: str) -> str:
+    """Return a URL without user, password, query and fragment, for messages."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -115,12 +117,12 @@ def shown(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-async def _read(response: aiohttp.ClientResponse, question: HttpRequest, on_chunk: Callable[[], None] | None) -> bytes:
+async def _read(response: aiohttp.ClientResponse, request: HttpRequest, on_chunk: Callable[[], None] | None) -> bytes:
     content = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK):
         content += chunk
         if on_chunk is not None:
             on_chunk()
-        if len(content) > question.max_bytes:
-            raise HttpError(f"{shown(question.url)}: the answer is larger than {question.max_bytes} bytes")
+        if len(content) > request.max_bytes:
+            raise HttpError(f"{redacted(request.url)}: the answer is larger than {request.max_bytes} bytes")
     return bytes(content)

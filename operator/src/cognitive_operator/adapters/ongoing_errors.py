@@ -1,17 +1,17 @@
-"""Memory of what is wrong at the moment, so that a lasting trouble is logged once and not in a loop."""
+"""Log of lasting errors: one line when an error begins or changes and one when it ends, in place of one per retry."""
 
 import logging
 
 
 class OngoingErrors:
-    """Logs each trouble when it begins or changes, and once more when it is over."""
+    """The present error of each topic, logged when it begins, changes and ends."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
         self._present: dict[str, str] = {}
 
-    def report(self, topic: str, message: str) -> None:
-        """Note what is wrong with ``topic``; logged only if it is news."""
+    def record(self, topic: str, message: str) -> None:
+        """Set the error of a topic; it is logged only if it differs from the present one."""
         if self._present.get(topic) == message:
             return
         self._present.pop(topic, None)
@@ -19,17 +19,17 @@ class OngoingErrors:
         self._logger.warning("%s: %s", topic, message)
 
     def clear(self, topic: str) -> None:
-        """Note that ``topic`` is well again."""
+        """Remove the error of a topic; logged if there was one."""
         if self._present.pop(topic, None) is not None:
-            self._logger.info("%s: well again", topic)
+            self._logger.info("%s: recovered", topic)
 
     @property
-    def last(self) -> str | None:
-        """The newest trouble that is not over."""
+    def latest(self) -> str | None:
+        """The newest present error of all topics."""
         return next(reversed(self._present.values()), None)
 
 
 def describe(error: BaseException) -> str:
-    """Return one line about an error, also for errors without a text (time-outs)."""
+    """Return an error's text on one line, or its type's name where it has no text, as time-outs."""
     text = " ".join(str(error).split())
     return text or type(error).__name__

@@ -1,7 +1,7 @@
 """Command ``broker-keys``: creates the Secret with the keys of a NATS server."""
 
 from cognitive_operator.adapters.kube.api import KubeApi
-from cognitive_operator.adapters.nats.accounts import new_broker_keys
+from cognitive_operator.adapters.nats.broker_keys import new_broker_keys
 from cognitive_operator.config import Config
 
 
@@ -13,5 +13,6 @@ async def create_broker_keys(_: Config, namespace: str, name: str) -> str:
         KubeConfigError: No cluster is configured.
     """
     async with KubeApi.connect() as kube:
-        is_new = await kube.create_secret(namespace, name, new_broker_keys())
+        keys = {file: content.encode() for file, content in new_broker_keys().items()}
+        is_new = await kube.secrets.create(namespace, name, keys)
     return f"Secret {namespace}/{name} {'created' if is_new else 'already exists'}\n"

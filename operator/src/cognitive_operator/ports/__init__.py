@@ -1,1 +1,1 @@
-"""Interfaces of the outside world. Every call has a deadline of its own and raises only ``errors``."""
+"""Interfaces of the systems outside the operator. Every call has a deadline of its own and raises only ``errors``."""

@@ -6,7 +6,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class ModelTarget:
-    """A model API to ask."""
+    """Address of a model API."""
 
     endpoint: str
     provider: str = "openaiCompatible"
@@ -15,7 +15,7 @@ class ModelTarget:
 
 @dataclass(frozen=True)
 class ModelProbeResult:
-    """What a model endpoint answered to ``GET /models``."""
+    """Result of ``GET /models`` on a model endpoint."""
 
     ok: bool
     reason: str
@@ -25,7 +25,7 @@ class ModelProbeResult:
 
 @dataclass(frozen=True)
 class InferenceResult:
-    """How a small inference went."""
+    """Result of a small inference."""
 
     ok: bool
     message: str
@@ -34,10 +34,10 @@ class InferenceResult:
 
 
 class ModelProbe(Protocol):
-    """Asks a model endpoint whether it serves."""
+    """Probe of model endpoints."""
 
     async def infer(self, target: ModelTarget, model: str, api_key: str | None, timeout_s: float) -> InferenceResult:
-        """Let a vLLM server write a few words and say how fast it was; never raises."""
+        """Run a small inference on a vLLM server and measure its speed; never raises."""
 
     async def check(self, target: ModelTarget, api_key: str | None) -> ModelProbeResult:
-        """Return what the endpoint says, asked as its provider wants to be asked; never raises."""
+        """Return the models that the endpoint lists, requested by the conventions of its provider; never raises."""

@@ -17,7 +17,7 @@ class RaySubmission:
 
 @dataclass(frozen=True)
 class RayJob:
-    """A job that Ray knows."""
+    """A job on a Ray cluster."""
 
     submission_id: str
     status: str
@@ -27,13 +27,13 @@ class RayJob:
 
     @property
     def is_terminal(self) -> bool:
-        """True when Ray will not run it any more."""
+        """True when the job has ended."""
         return self.status in ("STOPPED", "SUCCEEDED", "FAILED")
 
 
 @dataclass(frozen=True)
 class RayTarget:
-    """A Ray dashboard, and what lets a caller in."""
+    """URL of a Ray dashboard, and the token that it requires."""
 
     url: str
     token: str | None = field(default=None, repr=False)
@@ -43,19 +43,19 @@ class RayJobs(Protocol):
     """Ray's Jobs REST API. All methods raise RayUnavailableError or RayRefusedError."""
 
     async def version(self, target: RayTarget) -> str:
-        """Return Ray's version: the cheapest proof that the dashboard answers."""
+        """Return Ray's version: the cheapest check that the dashboard answers."""
 
     async def submit(self, target: RayTarget, submission: RaySubmission) -> None:
-        """Submit a job; one with the same id that exists is adopted."""
+        """Submit a job; an existing one with the same id is adopted."""
 
     async def get(self, target: RayTarget, submission_id: str) -> RayJob | None:
-        """Return a job, None if Ray does not know it."""
+        """Return a job, None if it does not exist."""
 
     async def list_jobs(self, target: RayTarget) -> Sequence[RayJob]:
         """Return all submitted jobs."""
 
     async def stop(self, target: RayTarget, submission_id: str) -> None:
-        """Ask Ray to stop a job; an unknown or finished one is no error."""
+        """Request that Ray stops a job; an unknown or finished one is no error."""
 
     async def delete(self, target: RayTarget, submission_id: str) -> None:
-        """Forget a finished job; an unknown or running one is no error."""
+        """Delete a finished job; an unknown or running one is no error."""

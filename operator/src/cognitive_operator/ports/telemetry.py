@@ -1,4 +1,4 @@
-"""What the operator tells of itself: metrics and traces, as its adapters are to implement them."""
+"""Ports to metrics and traces."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class QueueSample:
-    """The queue of an agent at one moment."""
+    """State of an agent's queue."""
 
     namespace: str
     agent: str
     queued: int
     running: int
     oldest_age_s: float
-    """Seconds since the creation of the oldest task in the line; 0 while there is none."""
+    """Seconds since the creation of the oldest queued task; 0 while there is none."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """A span that has ended, as OpenTelemetry knows it."""
+    """A span of OpenTelemetry that has ended."""
 
     name: str
     trace_id: str
@@ -28,43 +28,43 @@ class Span:
     """16 hex digits."""
     parent_id: str | None
     started_at: str
-    """RFC 3339, as all times."""
+    """RFC 3339."""
     ended_at: str
     attributes: Mapping[str, str | int]
     error: str = ""
-    """Why it failed; empty: it did not."""
+    """Cause of its failure; empty: it did not fail."""
 
 
 class Tracer(Protocol):
-    """Takes spans and sends them when there is time: never blocks, never raises."""
+    """Queue of spans, sent in the background: never blocks, never raises."""
 
     @property
     def is_on(self) -> bool:
-        """False: nobody asked for traces."""
+        """False while traces are not configured."""
 
     def export(self, spans: Sequence[Span]) -> None:
         """Queue spans."""
 
 
 class Untraced:
-    """A tracer that nobody asked for."""
+    """Tracer without a destination."""
 
     is_on = False
 
     def export(self, spans: Sequence[Span]) -> None:
-        """Drop them."""
+        """Drop the spans."""
 
 
 @dataclass(frozen=True)
 class AttemptSample:
-    """How an attempt ended, as the metrics tell it."""
+    """End of an attempt, for metrics."""
 
     task_type: str
     mode: str
     outcome: str
     error_type: str | None
     duration_s: float | None
-    """None: it is not known when it began."""
+    """None: its start is not known."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     energy: float = 0.0
@@ -78,7 +78,7 @@ class Metrics(Protocol):
         """Add one to a counter."""
 
     def observe(self, name: str, seconds: float, **labels: str) -> None:
-        """Take a duration into a histogram."""
+        """Add a duration to a histogram."""
 
     def count_attempt(self, attempt: AttemptSample) -> None:
         """Count the end of an attempt."""
@@ -86,8 +86,8 @@ class Metrics(Protocol):
     def count_task(self, task_type: str, status: str, provider: str, model: str) -> None:
         """Count the end of a task."""
 
-    def show_leading(self, *, leading: bool) -> None:
-        """Show whether this process works, or stands by while another does."""
+    def set_leader(self, *, is_leader: bool) -> None:
+        """Set the gauge of leadership: 1 while this process is the leader."""
 
-    def show_queues(self, queues: Sequence[QueueSample]) -> None:
-        """Replace what is shown of all agents' queues."""
+    def set_queues(self, queues: Sequence[QueueSample]) -> None:
+        """Replace the samples of all agents' queues."""

@@ -111,15 +111,15 @@ def _agent_steps(deps: Deps, index: Index, accounts: NatsAccounts, timing: Agent
     """Build the steps of the reconciliation of agents."""
     clock, broker, environment = deps.clock, deps.broker, deps.environment
     writer = AgentWriter(index, deps.kube, deps.events)
-    ray = RayClusterReconciler(index, deps.children, deps.kube, deps.ray, environment)
+    ray = RayClusterReconciler(index, deps.children, deps.kube.secrets, deps.ray, environment)
     servers = ModelServerReconciler(index, deps.children, clock, is_in_cluster=environment.is_in_cluster)
     cleanup = AgentCleanup(deps.ray, ray, broker.agents, accounts)
     return AgentSteps(
         broker=AgentBrokerReconciler(index, broker, accounts, clock),
         ray=ray,
-        model=ModelReadiness(index, servers, deps.kube, deps.model, clock, intervals=timing.probes),
+        model=ModelReadiness(index, servers, deps.kube.secrets, deps.model, clock, intervals=timing.probes),
         executor=ExecutorReconciler(index, deps.ray, broker.control, environment, clock),
-        usage=UsageCounter(index, deps.kube, broker.responses, deps.master_key, partial(today, deps)),
+        usage=UsageCounter(index, deps.kube.resources, broker.responses, deps.master_key, partial(today, deps)),
         finalizer=AgentFinalizer(index, cleanup, writer, clock, timing),
         writer=writer,
     )

@@ -59,7 +59,7 @@ class LeaderElection:
     async def _wait_until(self, *, leading: bool) -> None:
         while True:
             await self._observe()
-            self._deps.metrics.show_leading(leading=self._is_leading)
+            self._deps.metrics.set_leader(is_leader=self._is_leading)
             if self._is_leading == leading:
                 return
             await asyncio.sleep(self._poll_every_s)
@@ -67,7 +67,7 @@ class LeaderElection:
     async def _observe(self) -> None:
         """Read the peering object; while it cannot be read, the leader stays the same."""
         try:
-            records = await self._deps.kube.get_peering(self._peering) if self._peering else None
+            records = await self._deps.kube.peerings.get(self._peering) if self._peering else None
         except CognitiveOperatorError:
             return
         now = datetime.fromisoformat(self._deps.clock.now())

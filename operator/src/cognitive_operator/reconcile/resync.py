@@ -72,10 +72,10 @@ class Resync:
         began = set(self._index.tasks)
         agents_before = {name: r.agent.metadata.uid for name, r in self._index.agents.items()}
         with self._lag.listing() as listing:
-            async for body in self._deps.kube.list_all(AGENT_PLURAL):
+            async for body in self._deps.kube.resources.list(AGENT_PLURAL):
                 listing.brings(body)
                 self.upsert_agent(body)
-            async for body in self._deps.kube.list_all(TASK_PLURAL):
+            async for body in self._deps.kube.resources.list(TASK_PLURAL):
                 listing.brings(body)
                 self.upsert_task(body)
         for uid in began - listing.uids:
@@ -137,7 +137,7 @@ class Resync:
     async def find_orphans(self) -> None:
         """Clean up what belongs to no task or no agent that exists, when two looks in a row found it so."""
         await self._find_lost_agents()
-        await self.accounts.expel_due()
+        await self.accounts.delete_due()
         requests = await self._deps.broker.requests.list()
         claims = await self._deps.broker.claims.list()
         for agent in list(self._index.agents.values()):
@@ -156,7 +156,7 @@ class Resync:
         lost = found - self._agent_uids()
         for uid in lost & self._lost_agents:
             await self._deps.broker.agents.delete(uid)
-            self.accounts.expel_later(uid)
+            self.accounts.delete_later(uid)
         self._lost_agents = lost - self._lost_agents
 
     def _agent_uids(self) -> set[str]:

@@ -51,7 +51,7 @@ class StatusWriter:
             TransientError: Retry.
         """
         try:
-            return Written(await self._kube.patch_status(self._plural, body, patch))
+            return Written(await self._kube.statuses.patch(self._plural, body, patch))
         except ConflictError:
             return await self.read_again(body)
         except ObjectNotFoundError:
@@ -60,7 +60,7 @@ class StatusWriter:
     async def read_again(self, body: Body) -> Changed | Gone:
         """Read an object that changed. Raises TransientError: retry."""
         meta = body["metadata"]
-        found = await self._kube.get(self._plural, meta["namespace"], meta["name"])
+        found = await self._kube.resources.get(self._plural, meta["namespace"], meta["name"])
         return Gone() if found is None or found["metadata"]["uid"] != meta["uid"] else Changed(found)
 
     def emit_event(self, body: Body, kind: str, reason: str, message: str) -> None:

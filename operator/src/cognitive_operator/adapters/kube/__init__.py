@@ -1,1 +1,1 @@
-"""The Kubernetes API."""
+"""Client of the Kubernetes API and the ports over it."""

@@ -1,10 +1,11 @@
-"""The objects that agents own, in the Kubernetes API (port ``Children``)."""
+"""Objects that agents own, in the Kubernetes API (port ``Children``)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from cognitive_operator.adapters.kube.client import APPLY_PATCH, KubeClient
+from cognitive_operator.adapters.kube.paths import child_path, core_path
 from cognitive_operator.api.children import KINDS, ChildKind, owner_of, spec_hash_of
 from cognitive_operator.api.names import MANAGER
 from cognitive_operator.errors import (
@@ -18,7 +19,7 @@ from cognitive_operator.ports.kube import Body, KubeEvent
 
 LIMIT: Final = 500
 UNDECLARED: Final = "field not declared in schema"
-"""What the API server says, with status 500, of a field that the installed version of a kind does not have."""
+"""Text of the API server's answer, with status 500, to a field that the installed version of a kind lacks."""
 
 
 class KubeChildren:
@@ -28,11 +29,11 @@ class KubeChildren:
         self._client = client
 
     async def apply(self, manifest: Body) -> Body:
-        """Make an object what the manifest says and return it as it stands; no write when it is so already.
+        """Make an object equal to the manifest and return it; nothing is written when it is equal already.
 
         Raises:
             NameTakenError: An object of that name has another owner, or none.
-            ConflictError: It changed meanwhile; retry.
+            ConflictError: The object changed at the same time; retry.
         """
         meta, kind = manifest["metadata"], KINDS[manifest["kind"]]
         live = await self.get(kind, meta["namespace"], meta["name"])
@@ -45,30 +46,27 @@ class KubeChildren:
         return await self._write(kind, {**manifest, "metadata": {**meta, "uid": live["metadata"]["uid"]}})
 
     async def create(self, manifest: Body) -> Body:
-        """Create an object and return it, or the one that is there already, which is left as it is.
+        """Create an object and return it; an existing one is returned unchanged.
 
         Raises:
             NameTakenError: An object of that name has another owner, or none.
-            ConflictError: It came and went meanwhile; retry.
+            ConflictError: The object was created at the same time; retry.
         """
         meta, kind = manifest["metadata"], KINDS[manifest["kind"]]
         live = await self.get(kind, meta["namespace"], meta["name"])
         if live is None:
-            path = _path(kind, meta["namespace"], meta["name"]).rpartition("/")[0]
+            path = child_path(kind.api_version, meta["namespace"], kind.plural)
             return await self._client.request("POST", f"{path}?{urlencode({'fieldManager': MANAGER})}", manifest)
         if owner_of(live) != owner_of(manifest):
             raise NameTakenError(_taken(live, kind))
         return live
 
     async def get(self, kind: ChildKind, namespace: str, name: str) -> Body | None:
-        """Return the object as it stands, whoever owns it; None if it does not exist."""
-        try:
-            return await self._client.request("GET", _path(kind, namespace, name))
-        except ObjectNotFoundError:
-            return None
+        """Return the object as it is now, also one of another owner; None if it does not exist."""
+        return await self._client.get(child_path(kind.api_version, namespace, kind.plural, name))
 
     async def delete(self, kind: ChildKind, namespace: str, name: str, owner_uid: str) -> None:
-        """Begin to delete an object and what it owns; one that is absent or has another owner is left alone."""
+        """Begin to delete an object and its own children; one that is absent or has another owner is left alone."""
         live = await self.get(kind, namespace, name)
         if live is None or owner_of(live) != owner_uid or live["metadata"].get("deletionTimestamp"):
             return
@@ -79,9 +77,9 @@ class KubeChildren:
             "preconditions": {"uid": live["metadata"]["uid"]},
         }
         try:
-            await self._client.request("DELETE", _path(kind, namespace, name), options)
+            await self._client.request("DELETE", child_path(kind.api_version, namespace, kind.plural, name), options)
         except (ObjectNotFoundError, ConflictError):
-            return  # it is gone, or another one has its name since
+            return  # it is gone, or was recreated
 
     async def pods(self, namespace: str, labels: Mapping[str, str]) -> Sequence[Body]:
         """Return the pods that carry all of the labels, at most 500."""
@@ -98,31 +96,27 @@ class KubeChildren:
     async def _write(self, kind: ChildKind, manifest: Body) -> Body:
         meta = manifest["metadata"]
         query = urlencode({"fieldManager": MANAGER, "force": "true"})
-        path = f"{_path(kind, meta['namespace'], meta['name'])}?{query}"
+        path = child_path(kind.api_version, meta["namespace"], kind.plural, meta["name"])
         try:
-            return await self._client.request("PATCH", path, manifest, APPLY_PATCH)
+            return await self._client.request("PATCH", f"{path}?{query}", manifest, APPLY_PATCH)
         except ApiUnavailableError as error:
             if UNDECLARED in str(error):
                 raise ObjectInvalidError(str(error)) from error
             raise
 
     async def _list(self, namespace: str, plural: str, query: Mapping[str, str]) -> list[Body]:
-        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/{plural}"
-        page = await self._client.request("GET", f"{path}?{urlencode({**query, 'limit': LIMIT})}")
+        query = {**query, "limit": str(LIMIT)}
+        page = await self._client.request("GET", f"{core_path(namespace, plural)}?{urlencode(query)}")
         items: list[Body] = page["items"]
         return items
-
-
-def _path(kind: ChildKind, namespace: str, name: str) -> str:
-    root = "/apis" if "/" in kind.api_version else "/api"
-    return f"{root}/{kind.api_version}/namespaces/{quote(namespace, safe='')}/{kind.plural}/{quote(name, safe='')}"
 
 
 def _taken(live: Body, kind: ChildKind) -> str:
     meta = live["metadata"]
     owners = meta.get("ownerReferences") or []
-    owner = ", ".join(f"{each['kind']} {each['name']}" for each in owners) or "nobody"
-    return f"{kind.kind} {meta['namespace']}/{meta['name']} exists and belongs to {owner}; delete or rename it"
+    owner = ", ".join(f"{each['kind']} {each['name']}" for each in owners)
+    found = f"belongs to {owner}" if owners else "has no owner"
+    return f"{kind.kind} {meta['namespace']}/{meta['name']} exists and {found}; delete or rename it"
 
 
 def _last_seen(event: Body) -> str:

@@ -1,4 +1,4 @@
-"""Requests to the Kubernetes API: JSON in, JSON out, every failure one of the operator's errors."""
+"""HTTP client of the Kubernetes API: JSON bodies, and errors of the operator's own."""
 
 import json
 import re
@@ -41,32 +41,32 @@ class _Answer:
     date: str | None
 
 
-def _nobody(_method: str, _code: int) -> None:
-    """Nobody counts."""
+def _ignore(_method: str, _code: int) -> None:
+    """Do nothing with an answer."""
 
 
 class KubeClient:
     """A pool of connections to the API server; every request is bounded by ``timeout_s``.
 
-    ``on_answer`` is told the method and the HTTP code of each answer, 0 when there was none.
+    ``on_answer`` is called with the method and the HTTP code of each answer, 0 when there was none.
     """
 
     def __init__(
         self, access: KubeAccess, timeout_s: float = 10.0, on_answer: Callable[[str, int], None] | None = None
     ) -> None:
         self._access = access
-        self._on_answer = on_answer or _nobody
+        self._on_answer = on_answer or _ignore
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._session: aiohttp.ClientSession | None = None
         self._dated: tuple[str, float] | None = None
-        """The Date header of the last answer, and the monotonic seconds at which it came."""
+        """Date header of the last answer, and monotonic seconds of its arrival."""
 
     def server_time(self) -> float | None:
         """Return the API server's clock in seconds since 1970, never ahead of it; None before the first answer."""
         if self._dated is None:
             return None
-        date, came_s = self._dated
-        return parsedate_to_datetime(date).timestamp() + time.monotonic() - came_s
+        date, arrived_s = self._dated
+        return parsedate_to_datetime(date).timestamp() + time.monotonic() - arrived_s
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=self._access.tls)
@@ -79,10 +79,17 @@ class KubeClient:
         if self._session is not None:
             await self._session.close()
 
+    async def get(self, path: str) -> Body | None:
+        """Return an object, None if it does not exist. Raises as ``request`` does."""
+        try:
+            return await self.request("GET", path)
+        except ObjectNotFoundError:
+            return None
+
     async def request(
         self, method: str, path: str, body: Body | list[Body] | None = None, content_type: str = JSON
     ) -> Body:
-        """Return the object that the API server answers.
+        """Send a request and return the object in the answer.
 
         Raises:
             ApiUnavailableError: No answer in time, or 401, 429 or 5xx; retry.
@@ -96,15 +103,15 @@ class KubeClient:
             self._on_answer(method, 0)
             raise ApiUnavailableError(f"{method} {path}: {describe(error)}") from error
         self._on_answer(method, answer.status)
-        self._note_date(answer.date)
+        self._record_date(answer.date)
         content = _parsed(answer.content)
         if answer.status >= 300:
-            raise _refusal(f"{method} {path}", answer, content)
+            raise _error_of(f"{method} {path}", answer, content)
         if content is None:
-            raise ApiUnavailableError(f"{method} {path}: the answer is no JSON object")
+            raise ApiUnavailableError(f"{method} {path}: the answer is not a JSON object")
         return content
 
-    def _note_date(self, date: str | None) -> None:
+    def _record_date(self, date: str | None) -> None:
         if date is not None and _HTTP_DATE.fullmatch(date):
             self._dated = (date, time.monotonic())
 
@@ -136,7 +143,7 @@ def _parsed(content: bytes) -> Body | None:
     return parsed if isinstance(parsed, dict) else None
 
 
-def _refusal(call: str, answer: _Answer, status: Mapping[str, Any] | None) -> CognitiveOperatorError:
+def _error_of(call: str, answer: _Answer, status: Mapping[str, Any] | None) -> CognitiveOperatorError:
     text = str((status or {}).get("message") or answer.content[:200].decode("utf-8", "replace"))
     message = f"{call}: {answer.status} {text}"
     if answer.status == 404:
@@ -147,7 +154,7 @@ def _refusal(call: str, answer: _Answer, status: Mapping[str, Any] | None) -> Co
 
 
 def _names_an_object(status: Mapping[str, Any] | None) -> bool:
-    """Tell an object that does not exist from a resource that the API server does not serve (yet)."""
+    """Return True for an object that does not exist, False for a kind that the API server does not serve."""
     return bool(((status or {}).get("details") or {}).get("name"))
 
 

@@ -1,35 +1,36 @@
-"""Kubernetes Events: what they look like, and a queue before the API so that they delay nobody."""
+"""Kubernetes Events."""
 
-import asyncio
-import contextlib
-import logging
 import time
-from collections import deque
-from collections.abc import Callable
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final
 
-from cognitive_operator.adapters.cancellation import end
-from cognitive_operator.adapters.ongoing_errors import OngoingErrors
+from cognitive_operator.adapters.kube.client import KubeClient
+from cognitive_operator.adapters.kube.paths import child_path
 from cognitive_operator.api.names import API_VERSION, MANAGER
-from cognitive_operator.errors import CognitiveOperatorError
 from cognitive_operator.ports.kube import KubeEvent, ObjectRef
 
-QUEUE: Final = 1000
-DRAIN_S: Final = 2.0
-PAUSE_S: Final = 0.02
-"""Pause after each Event: they give way to the writes that somebody waits for."""
 NOTE_BYTES: Final = 1024
-"""What the API server takes of a note (bytes)."""
-_logger = logging.getLogger(__name__)
+"""Largest note of an Event that the API server accepts (bytes)."""
+_EVENTS_API: Final = "events.k8s.io/v1"
+
+
+class KubeEvents:
+    """Creates Events. Raises as ``KubeClient.request`` says."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+
+    async def create(self, about: ObjectRef, event: KubeEvent) -> None:
+        """Create a Kubernetes Event about an object."""
+        path = child_path(_EVENTS_API, about.namespace, "events")
+        await self._client.request("POST", path, event_manifest(about, event))
 
 
 def event_manifest(about: ObjectRef, event: KubeEvent) -> dict[str, Any]:
     """Return the Event to create; its name is the object's and the time in hex, as client-go does it."""
     regarding = {"apiVersion": API_VERSION, "kind": about.kind, "namespace": about.namespace}
     return {
-        "apiVersion": "events.k8s.io/v1",
+        "apiVersion": _EVENTS_API,
         "kind": "Event",
         "metadata": {"name": f"{about.name[:230].rstrip('.-')}.{time.time_ns():x}", "namespace": about.namespace},
         "regarding": {**regarding, "name": about.name, "uid": about.uid},
@@ -41,71 +42,3 @@ def event_manifest(about: ObjectRef, event: KubeEvent) -> dict[str, Any]:
         "reportingController": MANAGER,
         "reportingInstance": MANAGER,
     }
-
-
-class EventWriter(Protocol):
-    """What writes an Event in the end."""
-
-    async def create_event(self, about: ObjectRef, event: KubeEvent) -> None:
-        """Record a Kubernetes Event on an object."""
-
-
-class EventRecorder:
-    """Queues Events for one worker (port ``EventSink``); when there are too many, the oldest go."""
-
-    def __init__(
-        self, writer: EventWriter, on_drop: Callable[[], None], size: int = QUEUE, drain_s: float = DRAIN_S
-    ) -> None:
-        """Take the writer; ``on_drop`` is told of every Event that is given up: too many, or the API refused it."""
-        self._writer = writer
-        self._on_drop = on_drop
-        self._size = size
-        self._drain_s = drain_s
-        self._queue: deque[tuple[ObjectRef, KubeEvent]] = deque()
-        self._arrived = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._worker: asyncio.Task[None] | None = None
-        self._troubles = OngoingErrors(_logger)
-
-    def emit(self, about: ObjectRef, event: KubeEvent) -> None:
-        """Queue an Event; under pressure the oldest are dropped and counted."""
-        if len(self._queue) >= self._size:
-            self._queue.popleft()
-            self._on_drop()
-        self._queue.append((about, event))
-        self._idle.clear()
-        self._arrived.set()
-
-    async def __aenter__(self) -> Self:
-        self._worker = asyncio.create_task(self._work(), name="kubernetes-events")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Write what is queued, for a bounded time."""
-        if self._worker is None:
-            return
-        self._arrived.set()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._drain_s):
-                await self._idle.wait()
-        await end(self._worker)
-
-    async def _work(self) -> None:
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while self._queue:
-                await self._write(*self._queue.popleft())
-                await asyncio.sleep(PAUSE_S)
-            self._idle.set()
-
-    async def _write(self, about: ObjectRef, event: KubeEvent) -> None:
-        try:
-            await self._writer.create_event(about, event)
-        except CognitiveOperatorError as error:
-            self._on_drop()
-            self._troubles.report("events", str(error))
-        else:
-            self._troubles.clear("events")

@@ -1,10 +1,10 @@
-"""Where the models of an endpoint are listed."""
+"""URLs of lists of models."""
 
 import re
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
-from cognitive_operator.adapters.http_client import shown
+from cognitive_operator.adapters.http_client import redacted
 from cognitive_operator.ports.model import ModelTarget
 
 _VERSION: Final = re.compile(r"v\d+[a-z0-9]*")
@@ -12,14 +12,14 @@ _AZURE_API: Final = re.compile(r"/openai(/.*)?$")
 
 
 def models_url(target: ModelTarget) -> str:
-    """Return where an endpoint lists its models, as its provider lays out its API.
+    """Return the URL of an endpoint's list of models, by the conventions of its provider.
 
     Raises:
         ValueError: The endpoint is not an HTTP URL.
     """
     parts = urlsplit(target.endpoint.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{shown(target.endpoint)}: not an HTTP URL")
+        raise ValueError(f"{redacted(target.endpoint)}: not an HTTP URL")
     path, query = parts.path.rstrip("/"), parts.query
     if target.provider == "azure":
         path, query = _azure(path, target.api_version)
@@ -31,6 +31,6 @@ def models_url(target: ModelTarget) -> str:
 
 
 def _azure(path: str, api_version: str | None) -> tuple[str, str]:
-    """Return path and query of Azure's API for a resource, also when the endpoint names its API already."""
+    """Return path and query of Azure's API for a resource, also when the endpoint includes the API's path."""
     resource = _AZURE_API.sub("", path).rstrip("/")
     return (f"{resource}/openai", f"api-version={api_version}") if api_version else (f"{resource}/openai/v1", "")

@@ -1,1 +1,1 @@
-"""NATS JetStream."""
+"""Client of NATS JetStream and the ports over it."""

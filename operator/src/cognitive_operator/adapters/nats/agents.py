@@ -1,15 +1,10 @@
 """Consumer and object bucket of each agent (port ``AgentResources``)."""
 
 from cognitive_operator.adapters.nats.claims import CLAIM_PREFIX, CLAIM_STREAM
-from cognitive_operator.adapters.nats.layout import (
-    ensure_consumer,
-    ensure_stream,
-    object_stream,
-    request_consumer,
-    results_stream,
-)
 from cognitive_operator.adapters.nats.leases import NatsLeases
+from cognitive_operator.adapters.nats.provisioning import ensure_consumer, ensure_stream
 from cognitive_operator.adapters.nats.session import NatsSession
+from cognitive_operator.adapters.nats.stream_specs import object_stream, request_consumer, results_stream
 from cognitive_operator.api.names import REQUEST_STREAM, results_bucket
 
 
@@ -37,8 +32,8 @@ class NatsAgentResources:
     async def delete(self, agent_uid: str) -> None:
         """Delete the agent's consumer, object bucket, requests, claims and leases; absent ones are no error."""
         async with self._session.use() as js:
-            await js.call_absent_ok(f"CONSUMER.DELETE.{REQUEST_STREAM}.{agent_uid}")
+            await js.call_optional(f"CONSUMER.DELETE.{REQUEST_STREAM}.{agent_uid}")
             await js.purge(REQUEST_STREAM, f"agent.request.*.{agent_uid}.>")
             await js.purge(CLAIM_STREAM, f"{CLAIM_PREFIX}{agent_uid}.>")
             await self._leases.delete_all(agent_uid)
-            await js.call_absent_ok(f"STREAM.DELETE.{object_stream(results_bucket(agent_uid))}")
+            await js.call_optional(f"STREAM.DELETE.{object_stream(results_bucket(agent_uid))}")

@@ -5,13 +5,13 @@ from typing import Self
 
 from cognitive_operator.adapters.nats.agents import NatsAgentResources
 from cognitive_operator.adapters.nats.claims import NatsClaims
-from cognitive_operator.adapters.nats.connection import NatsSettings
 from cognitive_operator.adapters.nats.control import NatsControl
 from cognitive_operator.adapters.nats.leases import NatsLeases
 from cognitive_operator.adapters.nats.objects import NatsObjects
 from cognitive_operator.adapters.nats.requests import NatsRequests
 from cognitive_operator.adapters.nats.responses import NatsResponses
 from cognitive_operator.adapters.nats.session import NatsSession
+from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.ports.clock import Clock
 
 

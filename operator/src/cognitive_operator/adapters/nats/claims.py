@@ -5,8 +5,8 @@ from typing import Final
 from pydantic import ValidationError
 
 from cognitive_operator.adapters.nats.jetstream import JetStream
-from cognitive_operator.adapters.nats.layout import kv_stream
 from cognitive_operator.adapters.nats.session import NatsSession
+from cognitive_operator.adapters.nats.stream_specs import kv_stream
 from cognitive_operator.adapters.nats.validation import first_fault
 from cognitive_operator.api.names import CLAIM_BUCKET, AttemptKey, parse_attempt
 from cognitive_operator.api.wire import Claim
@@ -23,7 +23,7 @@ class NatsClaims:
     def __init__(self, session: NatsSession) -> None:
         self._session = session
         self._purged: set[AttemptKey] = set()
-        """Attempts whose key holds only a marker: the stream's list of subjects does not tell markers from claims."""
+        """Attempts whose key holds only a marker: the stream's list of subjects contains both."""
 
     async def get(self, key: AttemptKey) -> Claim | None:
         """Return the claim of an attempt, None if no worker began the attempt or its claim was purged.

@@ -1,11 +1,10 @@
-"""One connection to the broker, made in the background and made anew for ever."""
+"""One connection to the broker, established in the background and again after every loss."""
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from typing import Final
 
 import nats.errors
 from nats.aio.client import Client
@@ -13,48 +12,22 @@ from nats.aio.msg import Msg
 
 from cognitive_operator.adapters.cancellation import end
 from cognitive_operator.adapters.nats.request_reply import RequestReply
+from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.adapters.ongoing_errors import OngoingErrors, describe
 from cognitive_operator.api.names import MANAGER
 from cognitive_operator.errors import BrokerUnavailableError, MessageError
 
-INBOX_PREFIX = f"_INBOX.{MANAGER}"
+INBOX_PREFIX: Final = f"_INBOX.{MANAGER}"
+_POLL_S: Final = 1.0
+"""Interval at which the client's state is read, since a stuck socket delays its notification of a loss."""
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class NatsSettings:
-    """Where the broker is and how patient we are with it."""
-
-    url: str
-    """One URL, or several separated by commas."""
-    creds_file: str | None = None
-    timeout_s: int = 5
-    """Deadline of every single call."""
-    retry_s: int = 1
-    """Pause between two attempts to connect."""
-    check_interval_s: float = 30.0
-    """How often the streams are looked at when nothing points to a change."""
-    response_max_age_s: int = 7 * 24 * 3600
-    """How long responses are kept: the longest outage survived."""
-    replicas: int = 1
-    """Copies of each stream, at creation; an administrator may change it later."""
-
-    @property
-    def servers(self) -> list[str]:
-        """The URLs, one by one."""
-        return [url.strip() for url in self.url.split(",") if url.strip()]
-
-    @property
-    def shown(self) -> str:
-        """The URLs without user name, password or token: for messages."""
-        return ",".join(f"{urlsplit(url).scheme}://{urlsplit(url).netloc.rpartition('@')[2]}" for url in self.servers)
-
-
 class NatsConnection:
-    """Keeps one connection alive.
+    """Establishes connections one after another.
 
-    Every connection is a client of its own: what an old one still holds (subscriptions, unsent bytes) ends with it, and
-    a call either reaches the broker within its deadline or fails, but is never sent minutes later.
+    Every connection is a client of its own: the subscriptions and unsent bytes of a lost one end with it. A call
+    reaches the broker within its deadline or fails, and is never sent minutes later.
     """
 
     def __init__(self, settings: NatsSettings, on_change: Callable[[], None]) -> None:
@@ -63,16 +36,16 @@ class NatsConnection:
         self._client: Client | None = None
         self._requests: RequestReply | None = None
         self._task: asyncio.Task[None] | None = None
-        self.troubles = OngoingErrors(_logger)
+        self.errors = OngoingErrors(_logger)
         self.number = 0
-        """Counts the connections made, so that others notice a new one."""
+        """Number of connections made, which identifies the present one."""
 
     def start(self) -> None:
         """Begin to connect and return at once."""
         self._task = asyncio.create_task(self._run(), name="nats-connection")
 
     async def close(self) -> None:
-        """End the connection and every task of it."""
+        """Close the connection and end its tasks."""
         await end(self._task)
 
     @property
@@ -81,29 +54,29 @@ class NatsConnection:
         return self._client is not None and self._client.is_connected
 
     async def request(self, subject: str, payload: bytes = b"", headers: Mapping[str, str] | None = None) -> Msg:
-        """Return the answer to a request.
+        """Return the reply to a request.
 
         Raises:
-            BrokerUnavailableError: No connection, nobody serves the subject, or no answer in time; retry.
-            MessageError: The broker takes no message of this size; do not retry.
+            BrokerUnavailableError: No connection, no responder on the subject, or no reply in time; retry.
+            MessageError: The message is larger than the broker's limit; do not retry.
         """
         client = self._connected()
         with self._translated(subject, len(payload), client):
             assert self._requests is not None
-            return await self._requests.ask(subject, payload, headers)
+            return await self._requests.request(subject, payload, headers)
 
     async def request_many(self, subject: str, payload: bytes, is_last: Callable[[Msg], bool]) -> list[Msg]:
-        """Return all answers to a request, the last one too. Raises as ``request`` does."""
-        client, found, ended = self._connected(), list[Msg](), asyncio.Event()
+        """Return all replies to a request, the last one included. Raises as ``request`` does."""
+        client, replies, ended = self._connected(), list[Msg](), asyncio.Event()
 
-        async def take(message: Msg) -> None:
-            found.append(message)
+        async def on_reply(message: Msg) -> None:
+            replies.append(message)
             if is_last(message):
                 ended.set()
 
         with self._translated(subject, len(payload), client):
             inbox = client.new_inbox()
-            subscription = await client.subscribe(inbox, cb=take)
+            subscription = await client.subscribe(inbox, cb=on_reply)
             try:
                 await client.publish(subject, payload, reply=inbox)
                 async with asyncio.timeout(self._settings.timeout_s):
@@ -111,10 +84,10 @@ class NatsConnection:
             finally:
                 with contextlib.suppress(nats.errors.Error):
                     await subscription.unsubscribe()
-        return found
+        return replies
 
     async def publish(self, subject: str, payload: bytes, reply: str = "") -> None:
-        """Send a message that nobody confirms. Raises as ``request`` does."""
+        """Send a message without waiting for a confirmation. Raises as ``request`` does."""
         client = self._connected()
         with self._translated(subject, len(payload), client):
             await client.publish(subject, payload, reply=reply)
@@ -126,12 +99,12 @@ class NatsConnection:
             await client.subscribe(subject, cb=callback)
 
     def new_inbox(self) -> str:
-        """Return a subject that nobody else answers to. Raises as ``request`` does."""
+        """Return a subject that no other subscription uses. Raises as ``request`` does."""
         return self._connected().new_inbox()
 
     def _connected(self) -> Client:
         if self._client is None or not self._client.is_connected:
-            raise BrokerUnavailableError(self.troubles.last or f"not connected to {self._settings.shown} yet")
+            raise BrokerUnavailableError(self.errors.latest or f"not connected to {self._settings.redacted_url} yet")
         return self._client
 
     @contextlib.contextmanager
@@ -139,20 +112,21 @@ class NatsConnection:
         try:
             yield
         except nats.errors.MaxPayloadError as error:
-            bound = client.max_payload
-            raise MessageError("MessageTooLarge", f"{subject}: {size} bytes, the broker takes {bound}") from error
+            limit = f"the broker's limit is {client.max_payload}"
+            raise MessageError("MessageTooLarge", f"{subject}: {size} bytes, {limit}") from error
         except (nats.errors.Error, OSError) as error:
             raise BrokerUnavailableError(f"{subject}: {describe(error)}") from error
 
     async def _run(self) -> None:
         while True:
             try:
-                await self._live_once()
-            except Exception as error:  # whatever the client library meets, connecting goes on
-                self._report(error)
+                await self._run_once()
+            except Exception as error:  # no error of the client library ends the attempts to connect
+                self._record(error)
             await asyncio.sleep(self._settings.retry_s)
 
-    async def _live_once(self) -> None:
+    async def _run_once(self) -> None:
+        """Connect, and return when the connection is lost."""
         client, lost = Client(), asyncio.Event()
         try:
             await self._connect(client, lost)
@@ -161,22 +135,22 @@ class NatsConnection:
             await client.close()
 
     async def _serve(self, client: Client, lost: asyncio.Event) -> None:
-        """Let others use the connection until it is lost."""
+        """Make the connection available until it is lost."""
         requests = RequestReply(client, self._settings.timeout_s)
         await requests.start()
         self._client, self._requests, self.number = client, requests, self.number + 1
-        self.troubles.clear("connection")
+        self.errors.clear("connection")
         self._on_change()
         try:
-            await _until_lost(client, lost)
+            await _wait_lost(client, lost)
         finally:
             self._client = self._requests = None
-            requests.end(f"the connection to {self._settings.shown} was lost")
+            requests.fail_all(f"the connection to {self._settings.redacted_url} was lost")
             self._on_change()
 
     async def _connect(self, client: Client, lost: asyncio.Event) -> None:
         async def on_error(error: Exception) -> None:
-            self._report(error)
+            self._record(error)
 
         async def on_lost() -> None:
             lost.set()
@@ -197,14 +171,14 @@ class NatsConnection:
             user_credentials=self._settings.creds_file,
         )
 
-    def _report(self, error: Exception) -> None:
-        self.troubles.report("connection", f"{self._settings.shown}: {describe(error)}")
+    def _record(self, error: Exception) -> None:
+        self.errors.record("connection", f"{self._settings.redacted_url}: {describe(error)}")
 
 
-async def _until_lost(client: Client, lost: asyncio.Event) -> None:
-    """Return when the connection ends; looks each second, since a stuck socket delays the client's own word."""
+async def _wait_lost(client: Client, lost: asyncio.Event) -> None:
+    """Return when the connection ends."""
     while client.is_connected:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(_POLL_S):
                 await lost.wait()
                 return

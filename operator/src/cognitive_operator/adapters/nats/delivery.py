@@ -14,7 +14,7 @@ from cognitive_operator.ports.broker import RetainedResponse
 
 
 class NatsDelivery:
-    """One delivery of a response. Settled through whatever connection stands, also a later one than it came by."""
+    """One delivery of a response. It is settled over the present connection, also a later one than it arrived on."""
 
     def __init__(self, connection: NatsConnection, message: Msg) -> None:
         self._connection = connection
@@ -31,7 +31,7 @@ class NatsDelivery:
 
     @property
     def deliveries(self) -> int:
-        """How often it was delivered, from 1."""
+        """Number of times that the message was delivered, from 1."""
         return self._deliveries
 
     async def ack(self) -> None:
@@ -39,11 +39,11 @@ class NatsDelivery:
         await self._settle(b"+ACK")
 
     async def term(self) -> None:
-        """Settle a message that nobody waits for any more."""
+        """Settle a message for which no attempt waits any more."""
         await self._settle(b"+TERM")
 
     async def reject(self, reason: str, cause: str) -> None:
-        """Settle a message that can never be used, and keep a dead letter that says why."""
+        """Settle a message that can never be used, and store a dead letter with the reason and the cause."""
         letter = DeadLetter(
             subject=self._response.subject,
             sequence=self._response.sequence,
@@ -58,9 +58,9 @@ class NatsDelivery:
         await self.term()
 
     async def nak(self, delay_s: float) -> None:
-        """Ask for another delivery after the delay."""
+        """Request another delivery after the delay."""
         await self._settle(b"-NAK " + json.dumps({"delay": int(delay_s * 1e9)}).encode())
 
-    async def _settle(self, verdict: bytes) -> None:
+    async def _settle(self, answer: bytes) -> None:
         with contextlib.suppress(CognitiveOperatorError):
-            await self._connection.publish(self._reply, verdict)
+            await self._connection.publish(self._reply, answer)

@@ -1,4 +1,4 @@
-"""The few requests of JetStream's API that the operator needs, as JSON over one connection."""
+"""Requests of JetStream's API, as JSON over one connection."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -25,41 +25,41 @@ class JetStreamError(BrokerUnavailableError):
 
     @property
     def is_absence(self) -> bool:
-        """True when what was asked for does not exist."""
+        """True when the requested object does not exist."""
         return self.err_code in _ABSENT
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A message as a stream holds it."""
+class StoredMessage:
+    """A message of a stream."""
 
     sequence: int
     headers: Mapping[str, str]
     data: bytes
     subject: str = ""
     stored_at: str = ""
-    """By the server's clock, RFC 3339 in UTC."""
+    """Time of storage by the server's clock, RFC 3339 in UTC."""
 
     @property
     def is_marker(self) -> bool:
-        """True for what a key-value bucket keeps in place of a deleted key."""
+        """True for the message that a key-value bucket holds in place of a deleted key."""
         return "KV-Operation" in self.headers or "Nats-Marker-Reason" in self.headers
 
 
 class JetStream:
-    """JetStream's API. Every method raises BrokerUnavailableError; JetStreamError when the server gave a reason."""
+    """JetStream's API. Every method raises BrokerUnavailableError; JetStreamError when the server names a reason."""
 
     def __init__(self, connection: NatsConnection) -> None:
         self._connection = connection
 
     async def call(self, api: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the answer to a management request, ``api`` being its subject after ``$JS.API.``."""
+        """Return the answer to a management request; ``api`` is its subject after ``$JS.API.``."""
         subject = f"$JS.API.{api}"
         reply = await self._connection.request(subject, json.dumps(body).encode() if body else b"")
         return _answer(subject, reply)
 
-    async def call_absent_ok(self, api: str, body: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
-        """Return the answer to a management request, None when what it names does not exist."""
+    async def call_optional(self, api: str, body: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """Return the answer to a management request, None when the object that it names does not exist."""
         try:
             return await self.call(api, body)
         except JetStreamError as error:
@@ -68,10 +68,10 @@ class JetStream:
             raise
 
     async def publish(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> int:
-        """Publish, wait until the stream holds it and return its sequence."""
+        """Publish a message, wait until the stream holds it and return its sequence number."""
         return int(_answer(subject, await self._connection.request(subject, payload, headers)).get("seq", 0))
 
-    async def last(self, stream: str, subject: str) -> Stored | None:
+    async def last(self, stream: str, subject: str) -> StoredMessage | None:
         """Return the newest message of a subject by a direct get, None if there is none."""
         api = f"$JS.API.DIRECT.GET.{stream}.{subject}"
         reply = await self._connection.request(api)
@@ -79,13 +79,13 @@ class JetStream:
             return None
         return _stored(api, reply)
 
-    async def read(self, stream: str, subjects: str, first: int, limit: int) -> list[Stored]:
-        """Return up to ``limit`` messages from a sequence on whose subject matches, by one batched direct get."""
+    async def read(self, stream: str, subjects: str, first: int, limit: int) -> list[StoredMessage]:
+        """Return up to ``limit`` messages whose subject matches, from sequence number ``first``, by one direct get."""
         api = f"$JS.API.DIRECT.GET.{stream}"
         body = json.dumps({"seq": first, "next_by_subj": subjects, "batch": limit}).encode()
-        *found, end = await self._connection.request_many(api, body, _is_status)
-        if (end.headers or {}).get("Status") not in ("204", "404"):
-            raise _refused(api, end)
+        *found, last = await self._connection.request_many(api, body, _is_status)
+        if (last.headers or {}).get("Status") not in ("204", "404"):
+            raise _refused(api, last)
         return [_stored(api, message) for message in found]
 
     async def subjects(self, stream: str, subject_filter: str) -> AsyncIterator[str]:
@@ -100,7 +100,7 @@ class JetStream:
             offset, total = offset + len(page), int(answer.get("total", 0)) if page else 0
 
     async def names(self, api: str, kind: str) -> AsyncIterator[str]:
-        """Yield all that ``STREAM.NAMES`` or ``CONSUMER.NAMES`` lists as ``kind``; the server answers in pages."""
+        """Yield the names that ``STREAM.NAMES`` or ``CONSUMER.NAMES`` lists as ``kind``, page by page."""
         offset, total = 0, 1
         while offset < total:
             answer = await self.call(api, {"offset": offset})
@@ -111,7 +111,7 @@ class JetStream:
 
     async def purge(self, stream: str, subject_filter: str) -> None:
         """Remove every message of the matching subjects; an absent stream is no error."""
-        await self.call_absent_ok(f"STREAM.PURGE.{stream}", {"filter": subject_filter})
+        await self.call_optional(f"STREAM.PURGE.{stream}", {"filter": subject_filter})
 
 
 _DIRECT_HEADERS = (
@@ -128,13 +128,13 @@ def _is_status(message: Msg) -> bool:
     return "Status" in (message.headers or {}) and "Nats-Sequence" not in (message.headers or {})
 
 
-def _stored(api: str, reply: Msg) -> Stored:
+def _stored(api: str, reply: Msg) -> StoredMessage:
     headers = reply.headers or {}
     if "Nats-Sequence" not in headers:
         raise _refused(api, reply)
     kept = {name: value for name, value in headers.items() if name not in _DIRECT_HEADERS}
     subject, stored_at = headers.get("Nats-Subject", ""), headers.get("Nats-Time-Stamp", "")
-    return Stored(int(headers["Nats-Sequence"]), kept, reply.data, subject, stored_at)
+    return StoredMessage(int(headers["Nats-Sequence"]), kept, reply.data, subject, stored_at)
 
 
 def _refused(api: str, reply: Msg) -> BrokerUnavailableError:
@@ -148,7 +148,7 @@ def _answer(subject: str, reply: Msg) -> dict[str, Any]:
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        raise BrokerUnavailableError(f"{subject}: what answered is not JetStream")
+        raise BrokerUnavailableError(f"{subject}: the answer is not from JetStream")
     if isinstance(answer.get("error"), dict):
         raise JetStreamError(subject, answer["error"])
     return answer

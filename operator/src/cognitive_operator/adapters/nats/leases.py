@@ -7,9 +7,9 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from cognitive_operator.adapters.nats.jetstream import Stored
-from cognitive_operator.adapters.nats.layout import kv_stream
+from cognitive_operator.adapters.nats.jetstream import StoredMessage
 from cognitive_operator.adapters.nats.session import NatsSession
+from cognitive_operator.adapters.nats.stream_specs import kv_stream
 from cognitive_operator.adapters.nats.validation import first_fault
 from cognitive_operator.api.names import LEASE_BUCKET
 from cognitive_operator.api.wire import Lease
@@ -44,7 +44,7 @@ class NatsLeases:
             await js.purge(_STREAM, f"$KV.{LEASE_BUCKET}.{agent_uid}.>")
         self._logged.discard(agent_uid)
 
-    def _read(self, agent_uid: str, worker: str, stored: Stored | None) -> ObservedLease | None:
+    def _read(self, agent_uid: str, worker: str, stored: StoredMessage | None) -> ObservedLease | None:
         """Return a lease, None for a key that is gone and for a lease that is malformed or names another worker."""
         if stored is None or stored.is_marker:
             return None

@@ -1,4 +1,4 @@
-"""Large results and inputs in object buckets. Source of the format: NATS ADR-20."""
+"""Object buckets of JetStream. Source of the format: NATS ADR-20."""
 
 import base64
 import hashlib
@@ -9,89 +9,105 @@ from typing import Any, Final
 from uuid import uuid4
 
 from cognitive_operator.adapters.nats.jetstream import JetStream
-from cognitive_operator.adapters.nats.layout import object_stream
+from cognitive_operator.adapters.nats.stream_specs import object_stream
 from cognitive_operator.errors import ObjectNotFoundError
 
 CHUNK_BYTES: Final = 128 * 1024
 _CHUNKS_AT_ONCE: Final = 16
 MAX_OBJECT_BYTES: Final = 16 * 1024 * 1024
-"""No more of an object is taken into memory, whatever its description says."""
+"""Largest object that is read into memory, whatever size its description names."""
 
 _NUID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""What an executor may call the chunks of an object: nothing that would match other subjects."""
+"""Valid name of an object's chunks, which an executor chooses: it must not match the subjects of other objects."""
 
 
-async def put_object(js: JetStream, bucket: str, name: str, content: bytes) -> None:
-    """Store an object in place of one of the same name; returns when the bucket has all of it.
+class ObjectBucket:
+    """Stores, reads, deletes and lists the objects of one bucket."""
 
-    One with the same content stays as it is: somebody may be reading it.
-    """
-    digest = f"SHA-256={base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode()}"
-    present = await _about(js, bucket, name)
-    if present is not None and (present.get("digest"), present.get("size")) == (digest, len(content)):
-        return
-    await delete_object(js, bucket, name)
-    nuid, count = uuid4().hex, 0
-    for at in range(0, len(content), CHUNK_BYTES):
-        await js.publish(f"$O.{bucket}.C.{nuid}", content[at : at + CHUNK_BYTES], {})
-        count += 1
-    description = {
-        "name": name,
-        "bucket": bucket,
-        "nuid": nuid,
-        "size": len(content),
-        "chunks": count,
-        "digest": digest,
-        "mtime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "options": {"max_chunk_size": CHUNK_BYTES},
-    }
-    await js.publish(_meta(bucket, name), json.dumps(description).encode(), {"Nats-Rollup": "sub"})
+    def __init__(self, js: JetStream, bucket: str) -> None:
+        self._js = js
+        self._bucket = bucket
+        self._stream = object_stream(bucket)
 
+    async def put(self, name: str, content: bytes) -> None:
+        """Store an object in place of one of the same name; return when the bucket has all of it.
 
-async def read_object(js: JetStream, bucket: str, name: str) -> bytes:
-    """Return an object's content. It is for the caller to check it against what it should be.
+        An object with the same content is left unchanged, since an executor may be reading it.
+        """
+        digest = f"SHA-256={base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode()}"
+        present = await self._describe(name)
+        if present is not None and (present.get("digest"), present.get("size")) == (digest, len(content)):
+            return
+        await self.delete(name)
+        nuid, starts = uuid4().hex, range(0, len(content), CHUNK_BYTES)
+        for start in starts:
+            await self._js.publish(self._chunks(nuid), content[start : start + CHUNK_BYTES], {})
+        description = {
+            "name": name,
+            "bucket": self._bucket,
+            "nuid": nuid,
+            "size": len(content),
+            "chunks": len(starts),
+            "digest": digest,
+            "mtime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "options": {"max_chunk_size": CHUNK_BYTES},
+        }
+        await self._js.publish(self._meta(name), json.dumps(description).encode(), {"Nats-Rollup": "sub"})
 
-    Raises:
-        ObjectNotFoundError: There is no such bucket or object, or not all of it.
-    """
-    stream = object_stream(bucket)
-    about = await _about(js, bucket, name)
-    nuid, count = (about or {}).get("nuid"), (about or {}).get("chunks")
-    if not isinstance(nuid, str) or not _NUID.fullmatch(nuid) or not isinstance(count, int):
-        raise ObjectNotFoundError(f"object bucket {bucket} has no object {name}")
-    parts: list[bytes] = []
-    after = 0
-    while len(parts) < count:
-        chunks = await js.read(stream, f"$O.{bucket}.C.{nuid}", after + 1, min(_CHUNKS_AT_ONCE, count - len(parts)))
-        if not chunks:
-            raise ObjectNotFoundError(f"object {name} of bucket {bucket} has {len(parts)} of its {count} parts left")
-        parts += [chunk.data for chunk in chunks]
-        if sum(map(len, parts)) > MAX_OBJECT_BYTES:
-            raise ObjectNotFoundError(f"object {name} of bucket {bucket} is larger than {MAX_OBJECT_BYTES} bytes")
-        after = chunks[-1].sequence
-    return b"".join(parts)
+    async def read(self, name: str) -> bytes:
+        """Return an object's content; the caller compares it with the expected size and digest.
 
+        Raises:
+            ObjectNotFoundError: The bucket or the object is absent, or the object is incomplete or too large.
+        """
+        description = await self._describe(name) or {}
+        nuid, count = _nuid(description), description.get("chunks")
+        if nuid is None or not isinstance(count, int):
+            raise ObjectNotFoundError(f"object bucket {self._bucket} has no object {name}")
+        parts: list[bytes] = []
+        after = 0
+        while len(parts) < count:
+            limit = min(_CHUNKS_AT_ONCE, count - len(parts))
+            chunks = await self._js.read(self._stream, self._chunks(nuid), after + 1, limit)
+            if not chunks:
+                left = f"{len(parts)} of its {count} parts left"
+                raise ObjectNotFoundError(f"object {name} of bucket {self._bucket} has {left}")
+            parts += [chunk.data for chunk in chunks]
+            if sum(map(len, parts)) > MAX_OBJECT_BYTES:
+                limit_text = f"larger than {MAX_OBJECT_BYTES} bytes"
+                raise ObjectNotFoundError(f"object {name} of bucket {self._bucket} is {limit_text}")
+            after = chunks[-1].sequence
+        return b"".join(parts)
 
-async def delete_object(js: JetStream, bucket: str, name: str) -> None:
-    """Remove an object with its chunks, leaving no marker; an absent object or bucket is no error."""
-    stream = object_stream(bucket)
-    meta = _meta(bucket, name)
-    found = await js.call_absent_ok(f"STREAM.MSG.GET.{stream}", {"last_by_subj": meta})
-    if found is None:
-        return
-    nuid = _nuid(found.get("message", {}).get("data", ""))
-    if nuid is not None:
-        await js.purge(stream, f"$O.{bucket}.C.{nuid}")
-    await js.purge(stream, meta)
+    async def delete(self, name: str) -> None:
+        """Delete an object with its chunks, leaving no marker; an absent object or bucket is no error."""
+        meta = self._meta(name)
+        found = await self._js.call_optional(f"STREAM.MSG.GET.{self._stream}", {"last_by_subj": meta})
+        if found is None:
+            return
+        nuid = _nuid(_parsed(found) or {})
+        if nuid is not None:
+            await self._js.purge(self._stream, self._chunks(nuid))
+        await self._js.purge(self._stream, meta)
 
+    async def list(self) -> set[str]:
+        """Return the names of the objects; an absent bucket has none."""
+        if await self._js.call_optional(f"STREAM.INFO.{self._stream}", {}) is None:
+            return set()
+        prefix = f"$O.{self._bucket}.M."
+        found = [s.removeprefix(prefix) async for s in self._js.subjects(self._stream, f"{prefix}>")]
+        return {name for encoded in found if (name := _decoded(encoded)) is not None}
 
-async def list_objects(js: JetStream, bucket: str) -> set[str]:
-    """Return the names of the objects in a bucket, none of an absent one."""
-    if await js.call_absent_ok(f"STREAM.INFO.{object_stream(bucket)}", {}) is None:
-        return set()
-    prefix = f"$O.{bucket}."
-    found = [s.removeprefix(prefix) async for s in js.subjects(object_stream(bucket), f"{prefix}M.>")]
-    return {name for subject in found if (name := _decoded(subject.removeprefix("M."))) is not None}
+    async def _describe(self, name: str) -> dict[str, Any] | None:
+        body = {"last_by_subj": self._meta(name)}
+        found = await self._js.call_optional(f"STREAM.MSG.GET.{self._stream}", body)
+        return None if found is None else _parsed(found)
+
+    def _meta(self, name: str) -> str:
+        return f"$O.{self._bucket}.M.{base64.urlsafe_b64encode(name.encode()).decode()}"
+
+    def _chunks(self, nuid: str) -> str:
+        return f"$O.{self._bucket}.C.{nuid}"
 
 
 def _decoded(encoded: str) -> str | None:
@@ -101,23 +117,15 @@ def _decoded(encoded: str) -> str | None:
         return None
 
 
-async def _about(js: JetStream, bucket: str, name: str) -> dict[str, Any] | None:
-    found = await js.call_absent_ok(f"STREAM.MSG.GET.{object_stream(bucket)}", {"last_by_subj": _meta(bucket, name)})
-    return None if found is None else _description(found.get("message", {}).get("data", ""))
-
-
-def _meta(bucket: str, name: str) -> str:
-    return f"$O.{bucket}.M.{base64.urlsafe_b64encode(name.encode()).decode()}"
-
-
-def _description(data: str) -> dict[str, Any] | None:
+def _parsed(stored: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the description in a stored message, None if it is malformed."""
     try:
-        found = json.loads(base64.b64decode(data))
+        found = json.loads(base64.b64decode(stored.get("message", {}).get("data", "")))
     except (ValueError, TypeError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
 
-def _nuid(data: str) -> str | None:
-    nuid = (_description(data) or {}).get("nuid")
+def _nuid(description: dict[str, Any]) -> str | None:
+    nuid = description.get("nuid")
     return nuid if isinstance(nuid, str) and _NUID.fullmatch(nuid) else None

@@ -1,32 +1,35 @@
-"""Keeps the shared streams as the wire wants them, on every connection, and knows whether the broker is of use."""
+"""Background task that ensures the shared streams on every connection and reports their readiness."""
 
 import asyncio
 import contextlib
 import logging
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from cognitive_operator.adapters.cancellation import end
-from cognitive_operator.adapters.nats import layout
-from cognitive_operator.adapters.nats.connection import NatsConnection, NatsSettings
+from cognitive_operator.adapters.nats.connection import NatsConnection
 from cognitive_operator.adapters.nats.jetstream import JetStream
+from cognitive_operator.adapters.nats.provisioning import ensure_consumer, ensure_stream
+from cognitive_operator.adapters.nats.settings import NatsSettings
+from cognitive_operator.adapters.nats.stream_specs import response_consumer, shared_streams
 from cognitive_operator.adapters.ongoing_errors import OngoingErrors, describe
 from cognitive_operator.ports.clock import Clock
 
-_RETRY_S = 1.0
-_GATHER_S = 0.1
-"""Several failing calls at once have one cause: one look is enough for them."""
+_RETRY_S: Final = 1.0
+_GATHER_S: Final = 0.1
+"""Pause before a requested check: several calls that fail at the same time need only one."""
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class _Ready:
     connection: int
-    since: float
+    since_s: float
 
 
 class StreamProvisioner:
-    """Looks at the streams on every connection, after every failed call and every now and then."""
+    """Ensures the streams on every connection, after every failed call, and at ``check_interval_s``."""
 
     def __init__(self, connection: NatsConnection, js: JetStream, settings: NatsSettings, clock: Clock) -> None:
         self._connection = connection
@@ -35,66 +38,66 @@ class StreamProvisioner:
         self._clock = clock
         self._ready: _Ready | None = None
         self._task: asyncio.Task[None] | None = None
-        self._look = asyncio.Event()
+        self._check_requested = asyncio.Event()
         self.changed = asyncio.Event()
-        """Set when readiness may have changed; whoever waits clears it first."""
-        self.troubles = OngoingErrors(_logger)
+        """Set when readiness may have changed; a waiter clears it first."""
+        self.errors = OngoingErrors(_logger)
 
     def start(self) -> None:
-        """Begin to keep and return at once."""
-        self._task = asyncio.create_task(self._keep(), name="nats-layout")
+        """Start the background task and return at once."""
+        self._task = asyncio.create_task(self._run(), name="nats-streams")
 
     async def close(self) -> None:
-        """End the task."""
+        """End the background task."""
         await end(self._task)
 
     @property
     def is_ready(self) -> bool:
-        """True while the connection stands on which the streams were last found or made."""
+        """True while the connection stands on which the streams were last found or created."""
         return self._ready is not None and self._connection.is_up and self._ready.connection == self._connection.number
 
     @property
-    def since(self) -> float:
+    def ready_since_s(self) -> float:
         """Monotonic seconds since which it is ready without a gap; infinity while it is not."""
-        return self._ready.since if self._ready is not None and self.is_ready else math.inf
+        return self._ready.since_s if self._ready is not None and self.is_ready else math.inf
 
-    def look_again(self) -> None:
-        """Say that the streams may not be as they should."""
-        self._look.set()
+    def request_check(self) -> None:
+        """Check the streams soon, since one may be absent or changed."""
+        self._check_requested.set()
 
-    def connection_changed(self) -> None:
-        """Say that a connection was made or lost."""
+    def on_connection_change(self) -> None:
+        """Handle that a connection was established or lost."""
         self._ready = None
-        self._look.set()
+        self._check_requested.set()
         self.changed.set()
 
-    async def _keep(self) -> None:
+    async def _run(self) -> None:
         while True:
-            self._look.clear()
+            self._check_requested.clear()
             wait_s = await self._check() if self._connection.is_up else self._settings.check_interval_s
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
-                    await self._look.wait()
+                    await self._check_requested.wait()
             if self.is_ready:
                 await asyncio.sleep(_GATHER_S)
 
     async def _check(self) -> float:
-        """Bring the streams about; return in how many seconds to look again."""
+        """Ensure the streams; return the seconds until the next check."""
         connection = self._connection.number
         try:
-            made = await self._ensure()
-        except Exception as error:  # whatever the broker answers, keeping goes on
+            any_created = await self._ensure()
+        except Exception as error:  # no answer of the broker ends the background task
             self._ready = None
-            self.troubles.report("streams", describe(error))
+            self.errors.record("streams", describe(error))
             return _RETRY_S
-        self.troubles.clear("streams")
-        if made or self._ready is None or self._ready.connection != connection:
+        self.errors.clear("streams")
+        if any_created or self._ready is None or self._ready.connection != connection:
             self._ready = _Ready(connection, self._clock.monotonic())
         self.changed.set()
         return self._settings.check_interval_s
 
     async def _ensure(self) -> bool:
-        """Ensure what all agents share; True if a stream had to be made, so that what it held is gone."""
-        made = [await layout.ensure_stream(self._js, spec) for spec in layout.shared_streams(self._settings)]
-        await layout.ensure_consumer(self._js, layout.response_consumer())
-        return any(made)
+        """Ensure what all agents share; True if a stream was created, so that its former content is lost."""
+        created = [await ensure_stream(self._js, spec) for spec in shared_streams(self._settings)]
+        await ensure_consumer(self._js, response_consumer())
+        return any(created)

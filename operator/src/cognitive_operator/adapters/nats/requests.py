@@ -45,7 +45,7 @@ class NatsRequests:
             stored = await js.last(REQUEST_STREAM, subject)
             if stored is not None:
                 body = {"seq": stored.sequence, "no_erase": True}
-                await js.call_absent_ok(f"STREAM.MSG.DELETE.{REQUEST_STREAM}", body)
+                await js.call_optional(f"STREAM.MSG.DELETE.{REQUEST_STREAM}", body)
 
 
 async def _requested(js: JetStream, agent_uid: str) -> set[tuple[str, AttemptKey]]:

@@ -1,4 +1,4 @@
-"""Pull requests to the durable consumer of responses: one long pull, so that the first message arrives at once."""
+"""Pulls from the durable consumer of responses: one long pull, so that the first message arrives at once."""
 
 import asyncio
 import contextlib
@@ -17,94 +17,97 @@ from cognitive_operator.ports.broker import Delivery
 _NEXT: Final = f"$JS.API.CONSUMER.MSG.NEXT.{RESPONSE_STREAM}.{RESPONSE_CONSUMER}"
 _EXPIRES_S: Final = 30
 _HEARTBEAT_S: Final = 5
+_SILENCE_S: Final = 2 * _HEARTBEAT_S + 1
+"""Silence after which a pull is given up: two heartbeats were missed."""
 _PAUSE_S: Final = 0.2
-"""Pause before the next pull when the server ended one for a reason."""
+"""Pause before the next pull when the server ended one with an error."""
 
 
 class ResponsePuller:
-    """Keeps at most one pull at the broker and hands out what it brought."""
+    """Keeps at most one pull at the broker and buffers the messages that it delivers."""
 
-    def __init__(self, connection: NatsConnection, on_trouble: Callable[[], None]) -> None:
+    def __init__(self, connection: NatsConnection, on_failure: Callable[[], None]) -> None:
+        """Take the connection; ``on_failure`` is called when the consumer does not answer or is absent."""
         self._connection = connection
-        self._on_trouble = on_trouble
-        self._waiting: deque[Delivery] = deque()
-        self._arrived = asyncio.Event()
+        self._on_failure = on_failure
+        self._received: deque[Delivery] = deque()
+        self._changed = asyncio.Event()
         self._inbox = ""
-        self._inbox_of = 0
+        self._inbox_connection = 0
         self._pulls = 0
-        self._wanted = 0
-        """How many messages the present pull may still bring."""
-        self._silent_until = 0.0
-        """When the present pull counts as dead unless the server says something; before a pull: not before this."""
+        self._outstanding = 0
+        """Messages that the present pull may still deliver."""
+        self._next_pull_s = 0.0
+        """Loop time from which a new pull is due; a message or heartbeat of the present pull moves it."""
 
     def take(self, batch: int) -> Sequence[Delivery]:
-        """Return what has arrived, at most ``batch``; never waits."""
-        self._arrived.clear()
-        return [self._waiting.popleft() for _ in range(min(batch, len(self._waiting)))]
+        """Return the messages received so far, at most ``batch``; never waits."""
+        self._changed.clear()
+        return [self._received.popleft() for _ in range(min(batch, len(self._received)))]
 
     async def wait(self, batch: int, timeout_s: float) -> None:
-        """Wait until something arrived, the pull needs care or ``timeout_s`` is over.
+        """Wait until a message was received, a new pull is due or ``timeout_s`` is over.
 
         Raises:
             BrokerUnavailableError: The connection broke; retry.
         """
-        await self._keep_pulling(batch)
+        await self._ensure_pull(batch)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(timeout_s, self._care_in_s())):
-                await self._arrived.wait()
+            async with asyncio.timeout(min(timeout_s, self._next_pull_in_s())):
+                await self._changed.wait()
 
     def wake(self) -> None:
-        """End the present wait: the connection changed."""
-        self._arrived.set()
+        """End the present wait, since the connection changed."""
+        self._changed.set()
 
-    async def _keep_pulling(self, batch: int) -> None:
-        if self._inbox_of != self._connection.number:
-            await self._listen()
-        if self._care_in_s() > 0:
+    async def _ensure_pull(self, batch: int) -> None:
+        if self._inbox_connection != self._connection.number:
+            await self._subscribe()
+        if self._next_pull_in_s() > 0:
             return
-        if self._wanted:  # no heartbeat: the consumer or the server behind it may be gone
-            self._on_trouble()
+        if self._outstanding:  # no heartbeat: the consumer or its server may be absent
+            self._on_failure()
         await self._pull(batch)
 
-    async def _listen(self) -> None:
-        """Begin to listen on the present connection; a pull of an earlier one died with it."""
+    async def _subscribe(self) -> None:
+        """Begin to listen on the present connection; a pull of an earlier one ended with it."""
         number, inbox = self._connection.number, self._connection.new_inbox()
         await self._connection.subscribe(f"{inbox}.*", self._on_message)
-        self._inbox, self._inbox_of, self._wanted, self._silent_until = inbox, number, 0, 0.0
+        self._inbox, self._inbox_connection, self._outstanding, self._next_pull_s = inbox, number, 0, 0.0
 
     async def _pull(self, batch: int) -> None:
         self._pulls += 1
-        self._wanted = batch
-        self._silent_until = _now() + 2 * _HEARTBEAT_S + 1
+        self._outstanding = batch
+        self._next_pull_s = _now() + _SILENCE_S
         body = {"batch": batch, "expires": _EXPIRES_S * 10**9, "idle_heartbeat": _HEARTBEAT_S * 10**9}
         await self._connection.publish(_NEXT, json.dumps(body).encode(), reply=f"{self._inbox}.{self._pulls}")
 
-    def _care_in_s(self) -> float:
-        """Seconds until a new pull is due."""
-        return self._silent_until - _now()
+    def _next_pull_in_s(self) -> float:
+        """Return the seconds until a new pull is due."""
+        return self._next_pull_s - _now()
 
     async def _on_message(self, message: Msg) -> None:
         if message.reply.startswith("$JS.ACK."):
             self._on_response(message)
-        elif message.subject == f"{self._inbox}.{self._pulls}":  # a status of an earlier pull says nothing any more
+        elif message.subject == f"{self._inbox}.{self._pulls}":  # the status of an earlier pull is obsolete
             self._on_status((message.headers or {}).get("Status", ""))
 
     def _on_response(self, message: Msg) -> None:
-        self._waiting.append(NatsDelivery(self._connection, message))
-        self._wanted = max(0, self._wanted - 1)
-        self._silent_until = _now() + 2 * _HEARTBEAT_S + 1 if self._wanted else 0.0
-        self._arrived.set()
+        self._received.append(NatsDelivery(self._connection, message))
+        self._outstanding = max(0, self._outstanding - 1)
+        self._next_pull_s = _now() + _SILENCE_S if self._outstanding else 0.0
+        self._changed.set()
 
     def _on_status(self, status: str) -> None:
-        """Handle 100 (heartbeat), 408 (the pull's time is over) and whatever else ends a pull."""
+        """Handle 100 (heartbeat), 408 (the pull expired) and every other status, which ends the pull with an error."""
         if status == "100":
-            self._silent_until = _now() + 2 * _HEARTBEAT_S + 1
+            self._next_pull_s = _now() + _SILENCE_S
             return
-        self._wanted = 0
-        self._silent_until = 0.0 if status == "408" else _now() + _PAUSE_S
-        if status != "408":  # 409: consumer deleted, server shutting down; 503: nobody serves the consumer
-            self._on_trouble()
-        self._arrived.set()
+        self._outstanding = 0
+        self._next_pull_s = 0.0 if status == "408" else _now() + _PAUSE_S
+        if status != "408":  # 409: consumer deleted, server shutting down; 503: no responder
+            self._on_failure()
+        self._changed.set()
 
 
 def _now() -> float:

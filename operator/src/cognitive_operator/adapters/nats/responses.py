@@ -64,11 +64,11 @@ class NatsResponses:
                 return stored.sequence
 
     async def _wait(self, batch: int, timeout_s: float) -> None:
-        """Wait for messages while the session is ready, else for the session."""
+        """Wait for messages while the session is ready, else for its readiness."""
         try:
             if self._session.is_ready:
                 await self._puller.wait(batch, timeout_s)
                 return
         except BrokerUnavailableError:
-            _logger.debug("the connection broke while responses were waited for")
+            _logger.debug("the connection was lost while waiting for responses")
         await self._session.wait_for_change(timeout_s)

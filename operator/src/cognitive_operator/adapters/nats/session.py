@@ -1,17 +1,18 @@
-"""Use of JetStream while the connection stands and its streams exist."""
+"""Access to JetStream while the connection stands and the streams exist."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from cognitive_operator.adapters.nats.connection import NatsConnection, NatsSettings
+from cognitive_operator.adapters.nats.connection import NatsConnection
 from cognitive_operator.adapters.nats.jetstream import JetStream
 from cognitive_operator.adapters.nats.provisioner import StreamProvisioner
+from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.errors import BrokerUnavailableError
 from cognitive_operator.ports.clock import Clock
 
 _POLL_S = 1.0
-"""Interval at which readiness is read again while no change of it is announced."""
+"""Interval at which readiness is read while no change of it is signalled."""
 
 
 class NatsSession:
@@ -42,29 +43,29 @@ class NatsSession:
     @property
     def ready_since_s(self) -> float:
         """Monotonic seconds since which it is ready without a gap; infinity while it is not."""
-        return self._provisioner.since
+        return self._provisioner.ready_since_s
 
     @property
     def last_error(self) -> str | None:
         """The newest error of the connection, else of the streams, that is not over."""
-        return self.connection.troubles.last or self._provisioner.troubles.last
+        return self.connection.errors.latest or self._provisioner.errors.latest
 
     @property
     def unavailable(self) -> BrokerUnavailableError:
         """The error that a call raises while the session is not ready."""
-        return BrokerUnavailableError(self.last_error or f"not connected to {self.settings.shown} yet")
+        return BrokerUnavailableError(self.last_error or f"not connected to {self.settings.redacted_url} yet")
 
     def on_connection_change(self, listener: Callable[[], None]) -> None:
-        """Call ``listener`` whenever a connection was made or lost."""
+        """Call ``listener`` whenever a connection was established or lost."""
         self._listeners.append(listener)
 
     def check_streams(self) -> None:
-        """Have the streams checked soon, since one may be absent."""
-        self._provisioner.look_again()
+        """Check the streams soon, since one may be absent."""
+        self._provisioner.request_check()
 
     @contextlib.asynccontextmanager
     async def use(self) -> AsyncIterator[JetStream]:
-        """Give JetStream's API, and have the streams checked when a call of it fails.
+        """Yield JetStream's API; a call of it that fails leads to a check of the streams.
 
         Raises:
             BrokerUnavailableError: At once while the session is not ready; retry.
@@ -92,6 +93,6 @@ class NatsSession:
                 await self._provisioner.changed.wait()
 
     def _on_connection_change(self) -> None:
-        self._provisioner.connection_changed()
+        self._provisioner.on_connection_change()
         for listener in self._listeners:
             listener()

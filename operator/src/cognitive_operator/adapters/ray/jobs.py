@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from cognitive_operator.adapters.http_client import HttpClient, HttpError, HttpRequest, HttpResponse, shown
+from cognitive_operator.adapters.http_client import HttpClient, HttpError, HttpRequest, HttpResponse, redacted
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
 from cognitive_operator.ports.ray import RayJob, RaySubmission, RayTarget
 
@@ -13,29 +13,29 @@ _MAX_BYTES: Final = 16 * 1024 * 1024
 
 
 class RayJobsHttp:
-    """Jobs of any number of Ray clusters; each call waits for its own dashboard only."""
+    """Jobs of any number of Ray clusters; a slow dashboard delays only its own calls."""
 
-    def __init__(self, web: HttpClient, timeout_s: float = 5.0, submit_timeout_s: float = 15.0) -> None:
+    def __init__(self, http: HttpClient, timeout_s: float = 5.0, submit_timeout_s: float = 15.0) -> None:
         self._timeout_s = timeout_s
         self._submit_timeout_s = submit_timeout_s
-        self._web = web
+        self._http = http
 
     async def version(self, target: RayTarget) -> str:
-        """Return Ray's version: the cheapest proof that the dashboard answers.
+        """Return Ray's version: the cheapest check that the dashboard answers.
 
         Raises:
-            RayUnavailableError: No answer, 5xx, or something answers that is not Ray; retry.
+            RayUnavailableError: No answer, 5xx, or an answer that is not from Ray; retry.
             RayRefusedError: 3xx or 4xx.
         """
         url = f"{_base(target)}/api/version"
-        answer = _accepted(url, await self._ask(target, "GET", url))
+        answer = _accepted(url, await self._send(target, "GET", url))
         version = answer.json.get("ray_version") if isinstance(answer.json, dict) else None
         if not isinstance(version, str):
-            raise RayUnavailableError(f"{shown(url)}: what answers there is not a Ray dashboard")
+            raise RayUnavailableError(f"{redacted(url)}: the answer is not from a Ray dashboard")
         return version
 
     async def submit(self, target: RayTarget, submission: RaySubmission) -> None:
-        """Submit a job; one with the same id that exists is adopted.
+        """Submit a job; an existing one with the same id is adopted.
 
         Raises:
             RayUnavailableError: Not known whether Ray has the job: submit it again.
@@ -48,41 +48,41 @@ class RayJobsHttp:
             "runtime_env": {"env_vars": dict(submission.env_vars)},
             "metadata": dict(submission.metadata),
         }
-        answer = await self._ask(target, "POST", url, body)
+        answer = await self._send(target, "POST", url, body)
         if answer.status >= 400 and await self.get(target, submission.submission_id) is not None:
             return
         _accepted(url, answer)
 
     async def get(self, target: RayTarget, submission_id: str) -> RayJob | None:
-        """Return a job, None if Ray does not know it. Raises as ``version`` does."""
+        """Return a job, None if it does not exist. Raises as ``version`` does."""
         url = _job_url(target, submission_id)
-        answer = await self._ask(target, "GET", url)
+        answer = await self._send(target, "GET", url)
         if _is_unknown(answer, submission_id):
             return None
         job = _job(_accepted(url, answer).json)
         if job is None:
-            raise RayUnavailableError(f"{shown(url)}: the answer is not a job of Ray")
+            raise RayUnavailableError(f"{redacted(url)}: the answer is not a job of Ray")
         return job
 
     async def list_jobs(self, target: RayTarget) -> Sequence[RayJob]:
         """Return all submitted jobs. Raises as ``version`` does."""
         url = f"{_base(target)}/api/jobs/"
-        listed = _accepted(url, await self._ask(target, "GET", url)).json
+        listed = _accepted(url, await self._send(target, "GET", url)).json
         if not isinstance(listed, list):
-            raise RayUnavailableError(f"{shown(url)}: the answer is not a list of jobs")
+            raise RayUnavailableError(f"{redacted(url)}: the answer is not a list of jobs")
         return [job for item in listed if (job := _job(item)) is not None]
 
     async def stop(self, target: RayTarget, submission_id: str) -> None:
         """Ask Ray to stop a job; an unknown or finished one is no error. Raises as ``version`` does."""
         url = f"{_job_url(target, submission_id)}/stop"
-        answer = await self._ask(target, "POST", url)
+        answer = await self._send(target, "POST", url)
         if not _is_unknown(answer, submission_id):
             _accepted(url, answer)
 
     async def delete(self, target: RayTarget, submission_id: str) -> None:
-        """Forget a finished job; an unknown or running one is no error. Raises as ``version`` does."""
+        """Delete a finished job; an unknown or running one is no error. Raises as ``version`` does."""
         url = _job_url(target, submission_id)
-        answer = await self._ask(target, "DELETE", url)
+        answer = await self._send(target, "DELETE", url)
         if _is_unknown(answer, submission_id):
             return
         if answer.status >= 400 and await self._is_running(target, submission_id):
@@ -93,13 +93,13 @@ class RayJobsHttp:
         job = await self.get(target, submission_id)
         return job is not None and not job.is_terminal
 
-    async def _ask(
+    async def _send(
         self, target: RayTarget, method: str, url: str, body: Mapping[str, Any] | None = None
     ) -> HttpResponse:
         timeout_s = self._submit_timeout_s if body is not None else self._timeout_s
         headers = {"Authorization": f"Bearer {target.token}"} if target.token else {}
         try:
-            return await self._web.ask(HttpRequest(method, url, timeout_s, _MAX_BYTES, body, headers))
+            return await self._http.send(HttpRequest(method, url, timeout_s, _MAX_BYTES, body, headers))
         except HttpError as error:
             raise RayUnavailableError(str(error)) from error
 
@@ -115,7 +115,7 @@ def _job_url(target: RayTarget, submission_id: str) -> str:
 
 
 def _is_unknown(answer: HttpResponse, submission_id: str) -> bool:
-    """Tell Ray's own 404, which names the job, from that of a proxy before it."""
+    """Return True for Ray's own 404, which names the job, and False for that of a proxy before it."""
     return answer.status == 404 and submission_id in answer.text
 
 
@@ -123,22 +123,24 @@ def _accepted(url: str, answer: HttpResponse) -> HttpResponse:
     if answer.status < 300:
         return answer
     if answer.status < 400:
-        target = shown(answer.location or "")
-        raise RayRefusedError(f"{shown(url)}: HTTP {answer.status} redirects to {target}; redirects are not followed")
-    message = f"{shown(url)}: HTTP {answer.status} {_last_words(answer)}"
+        target = redacted(answer.location or "")
+        raise RayRefusedError(
+            f"{redacted(url)}: HTTP {answer.status} redirects to {target}; redirects are not followed"
+        )
+    message = f"{redacted(url)}: HTTP {answer.status} {_last_line(answer)}"
     if answer.status in (404, 408, 429) or answer.status >= 500:
         raise RayUnavailableError(message)
     raise RayRefusedError(message)
 
 
-def _last_words(answer: HttpResponse) -> str:
-    """Return the end of a text, since Ray answers a traceback whose last line says what happened."""
+def _last_line(answer: HttpResponse) -> str:
+    """Return the last line of a text, since Ray answers a traceback whose last line is the error."""
     lines = answer.content[-4096:].decode("utf-8", "replace").strip().splitlines()
     return lines[-1].strip()[:300] if lines else ""
 
 
 def _job(item: Any) -> RayJob | None:
-    """Read a job of Ray's list, None for one that was not submitted through the API."""
+    """Return a job of Ray's list, None for one that was not submitted through the API."""
     if not isinstance(item, dict) or not isinstance(item.get("submission_id"), str):
         return None
     metadata = item.get("metadata")

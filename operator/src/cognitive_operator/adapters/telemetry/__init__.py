@@ -1,1 +1,1 @@
-"""Prometheus and OpenTelemetry."""
+"""Metrics for Prometheus and traces for OpenTelemetry."""

@@ -11,8 +11,8 @@ from cognitive_operator.ports.telemetry import AttemptSample, QueueSample
 
 _COUNTERS: Final = {
     "results_dropped": ("Responses that were dropped, by reason.", ("reason",)),
-    "tasks_expired": ("Finished tasks that were deleted because their time to live was over.", ()),
-    "events_dropped": ("Kubernetes Events that were not written because too many waited.", ()),
+    "tasks_expired": ("Finished tasks that were deleted after their ttlSecondsAfterFinished.", ()),
+    "events_dropped": ("Kubernetes Events that were dropped, because the queue was full or the API refused them.", ()),
     "api_requests": ("Requests to the API server, by method and code.", ("method", "code")),
 }
 _HISTOGRAMS: Final = {"reconcile_seconds": ("Duration of reconciling one object.", ("kind",))}
@@ -22,7 +22,7 @@ _CONFIDENCE: Final = tuple(n / 10 for n in range(1, 11))
 
 
 class QueueCollector(Collector):
-    """Gauges of the queues. They are read in the server's thread, so that what they show is replaced as a whole."""
+    """Gauges of the queues. The server's thread reads them, so all samples are replaced at once."""
 
     def __init__(self) -> None:
         self.queues: Sequence[QueueSample] = ()
@@ -30,25 +30,25 @@ class QueueCollector(Collector):
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Yield each gauge with a sample for each agent."""
         labels = ("namespace", "agent")
-        queued = GaugeMetricFamily("cognitive_queued_tasks", "Tasks of an agent that wait.", labels=labels)
+        queued = GaugeMetricFamily("cognitive_queued_tasks", "Tasks of an agent that are queued.", labels=labels)
         running = GaugeMetricFamily(
-            "cognitive_active_tasks", "Tasks of an agent that are with an executor.", labels=labels
+            "cognitive_active_tasks", "Tasks of an agent with an attempt in flight.", labels=labels
         )
         oldest = GaugeMetricFamily(
             "cognitive_queue_oldest_task_age_seconds",
-            "Seconds since the creation of the oldest task that waits for its turn; 0 while none does.",
+            "Seconds since the creation of the oldest queued task of an agent; 0 while there is none.",
             labels=labels,
         )
-        for seen in self.queues:
-            name = (seen.namespace, seen.agent)
-            queued.add_metric(name, seen.queued)
-            running.add_metric(name, seen.running)
-            oldest.add_metric(name, seen.oldest_age_s)
+        for sample in self.queues:
+            name = (sample.namespace, sample.agent)
+            queued.add_metric(name, sample.queued)
+            running.add_metric(name, sample.running)
+            oldest.add_metric(name, sample.oldest_age_s)
         return (queued, running, oldest)
 
 
-class WorkCounters:
-    """What attempts and tasks came to. Source of the names and of the buckets: the cognitive core's own metrics."""
+class OutcomeCounters:
+    """Metrics of ended attempts and tasks. Source of names and buckets: the cognitive core's own metrics."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._tasks = Counter(
@@ -82,21 +82,21 @@ class WorkCounters:
             registry=registry,
         )
 
-    def attempt(self, seen: AttemptSample) -> None:
-        """Count an attempt that ended."""
-        self._results.labels(seen.task_type, seen.mode, seen.outcome).inc()
-        self._tokens.labels("prompt").inc(seen.prompt_tokens)
-        self._tokens.labels("completion").inc(seen.completion_tokens)
-        self._energy.inc(max(0.0, seen.energy))
-        if seen.error_type is not None:
-            self._errors.labels(seen.error_type).inc()
-        if seen.duration_s is not None:
-            self._seconds.labels(seen.task_type, seen.mode).observe(seen.duration_s)
-        if seen.confidence is not None:
-            self._confidence.labels(seen.task_type).observe(seen.confidence)
+    def count_attempt(self, attempt: AttemptSample) -> None:
+        """Count the end of an attempt."""
+        self._results.labels(attempt.task_type, attempt.mode, attempt.outcome).inc()
+        self._tokens.labels("prompt").inc(attempt.prompt_tokens)
+        self._tokens.labels("completion").inc(attempt.completion_tokens)
+        self._energy.inc(max(0.0, attempt.energy))
+        if attempt.error_type is not None:
+            self._errors.labels(attempt.error_type).inc()
+        if attempt.duration_s is not None:
+            self._seconds.labels(attempt.task_type, attempt.mode).observe(attempt.duration_s)
+        if attempt.confidence is not None:
+            self._confidence.labels(attempt.task_type).observe(attempt.confidence)
 
-    def task(self, task_type: str, status: str, provider: str, model: str) -> None:
-        """Count a task that is finished."""
+    def count_task(self, task_type: str, status: str, provider: str, model: str) -> None:
+        """Count the end of a task."""
         self._tasks.labels(task_type, status, provider, model).inc()
 
 
@@ -113,10 +113,10 @@ class PrometheusMetrics:
             name: Histogram(f"cognitive_operator_{name}", text, labels, buckets=_RECONCILE_S, registry=self.registry)
             for name, (text, labels) in _HISTOGRAMS.items()
         }
-        self._leading = Gauge(
-            "cognitive_operator_leading", "1: this process works; 0: it stands by.", registry=self.registry
+        self._leader = Gauge(
+            "cognitive_operator_leading", "1 while this process is the leader, else 0.", registry=self.registry
         )
-        self._work = WorkCounters(self.registry)
+        self._outcomes = OutcomeCounters(self.registry)
         self._queues = QueueCollector()
         self.registry.register(self._queues)
         self._server = start_http_server(port, registry=self.registry) if port else None
@@ -127,27 +127,27 @@ class PrometheusMetrics:
         (counter.labels(**labels) if labels else counter).inc()
 
     def observe(self, name: str, seconds: float, **labels: str) -> None:
-        """Take a duration into a histogram."""
+        """Add a duration to a histogram."""
         self._histograms[name].labels(**labels).observe(seconds)
 
     def count_attempt(self, attempt: AttemptSample) -> None:
         """Count the end of an attempt."""
-        self._work.attempt(attempt)
+        self._outcomes.count_attempt(attempt)
 
     def count_task(self, task_type: str, status: str, provider: str, model: str) -> None:
         """Count the end of a task."""
-        self._work.task(task_type, status, provider, model)
+        self._outcomes.count_task(task_type, status, provider, model)
 
-    def show_leading(self, *, leading: bool) -> None:
-        """Show whether this process works, or stands by while another does."""
-        self._leading.set(leading)
+    def set_leader(self, *, is_leader: bool) -> None:
+        """Set the gauge of leadership: 1 while this process is the leader."""
+        self._leader.set(is_leader)
 
-    def show_queues(self, queues: Sequence[QueueSample]) -> None:
-        """Replace what is shown of all agents' queues."""
+    def set_queues(self, queues: Sequence[QueueSample]) -> None:
+        """Replace the samples of all agents' queues."""
         self._queues.queues = tuple(queues)
 
     def close(self) -> None:
-        """Stop serving."""
+        """Stop the server of ``/metrics``."""
         if self._server is not None:
             server, thread = self._server
             server.shutdown()

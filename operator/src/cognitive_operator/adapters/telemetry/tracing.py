@@ -1,4 +1,4 @@
-"""Spans to an OpenTelemetry collector, by OTLP over HTTP."""
+"""Export of spans to an OpenTelemetry collector, by OTLP over HTTP."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,9 +19,9 @@ _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
 
 class OtlpTracer:
-    """Implements ``Tracer``. Where to send, with which headers, is read from the variables ``OTEL_EXPORTER_OTLP_*``.
+    """Sends spans in batches (port ``Tracer``). URL and headers are those of the variables ``OTEL_EXPORTER_OTLP_*``.
 
-    Spans are sent by a thread, in batches: what the collector does delays nobody, and what it does not take is dropped.
+    A thread sends the spans, so that a slow collector delays no reconciliation. Spans that it refuses are dropped.
     """
 
     is_on = True
@@ -38,7 +38,7 @@ class OtlpTracer:
             self._processor.on_end(self._readable(span))
 
     def close(self) -> None:
-        """Send what is queued, within a few seconds."""
+        """Send the queued spans, within ``_EXPORT_S`` seconds."""
         self._processor.force_flush(_EXPORT_S * 1000)
         self._processor.shutdown()
 

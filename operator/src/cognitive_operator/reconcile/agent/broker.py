@@ -39,7 +39,7 @@ class AgentBrokerReconciler:
         if await guard_redelivery(self._broker.requests, self._broker.claims, self._index, record.uid):
             await self._broker.agents.ensure(record.name[0], record.uid)
             self._index.update_agent(record, ensured_since_s=since_s)
-        await self._accounts.admit(record)
+        await self._accounts.ensure(record)
 
     async def observe_leases(self, record: AgentRecord) -> None:
         """Read the leases of the agent's workers, and record when each one last changed."""

@@ -42,9 +42,9 @@ class AgentCleanup:
         try:
             await self._resources.delete(record.uid)
             if is_ray_clean:
-                await self._accounts.expel(record.uid)
+                await self._accounts.delete(record.uid)
             else:
-                self._accounts.expel_later(record.uid)
+                self._accounts.delete_later(record.uid)
         except BrokerUnavailableError as error:
             return f"the consumer, results and account may still exist on the broker: {error}"
         return None

@@ -32,30 +32,30 @@ class NatsAccounts:
         self._leaving: dict[str, float] = {}
         """Monotonic seconds at which the accounts of deleted agents are to be removed, by UID."""
 
-    async def admit(self, record: AgentRecord) -> None:
+    async def ensure(self, record: AgentRecord) -> None:
         """Ensure the agent's account.
 
         Raises:
             BrokerUnavailableError: The broker did not confirm it; retry.
         """
         if self._accounts is not None:
-            await self._accounts.admit(record.name[0], record.uid)
+            await self._accounts.ensure(record.name[0], record.uid)
 
-    async def expel(self, agent_uid: str) -> None:
-        """Remove an agent's account; Kubernetes deletes its Secret. Raises as ``admit`` does."""
+    async def delete(self, agent_uid: str) -> None:
+        """Remove an agent's account; Kubernetes deletes its Secret. Raises as ``ensure`` does."""
         if self._accounts is not None:
-            await self._accounts.expel(agent_uid)
+            await self._accounts.delete(agent_uid)
         self._leaving.pop(agent_uid, None)
 
-    def expel_later(self, agent_uid: str) -> None:
+    def delete_later(self, agent_uid: str) -> None:
         """Remove an agent's account after the time that a running executor needs to end by itself."""
-        self._leaving[agent_uid] = self._clock.monotonic() + self._timing.expel_after_s
+        self._leaving[agent_uid] = self._clock.monotonic() + self._timing.delete_account_after_s
 
-    async def expel_due(self) -> None:
-        """Remove the accounts whose time has come. Raises as ``admit`` does."""
+    async def delete_due(self) -> None:
+        """Remove the accounts whose time has come. Raises as ``ensure`` does."""
         now_s = self._clock.monotonic()
         for agent_uid in [uid for uid, due_s in self._leaving.items() if now_s >= due_s]:
-            await self.expel(agent_uid)
+            await self.delete(agent_uid)
 
     async def ensure_secret(self, record: AgentRecord) -> Condition | None:
         """Create the Secret with the agent's credentials, or renew it in time; return a lasting problem as Ready."""

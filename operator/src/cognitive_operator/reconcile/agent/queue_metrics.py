@@ -27,7 +27,7 @@ class QueueMetrics:
     def update(self) -> None:
         """Set the metrics to the queues of all agents that exist."""
         now_s = datetime.fromisoformat(self._clock.now()).timestamp()
-        self._metrics.show_queues([self._sample(*name, now_s) for name in self._index.agents])
+        self._metrics.set_queues([self._sample(*name, now_s) for name in self._index.agents])
 
     def _sample(self, namespace: str, agent: str, now_s: float) -> QueueSample:
         queue = self._index.queue_of((namespace, agent))

@@ -175,7 +175,7 @@ class RayClusterReconciler:
     async def _with_token(self, record: AgentRecord, found: ObservedRay, url: str) -> ObservedRay:
         ref = token_ref(record.agent)
         try:
-            token = await self._secrets.read_secret_key(record.name[0], ref.name, ref.key) if ref else None
+            token = await self._secrets.read_key(record.name[0], ref.name, ref.key) if ref else None
         except (ObjectNotFoundError, ObjectInvalidError) as error:
             return replace(found, condition=ray_not_ready(Reason.SECRET_NOT_FOUND, f"Ray's token: {error}"))
         return replace(found, target=RayTarget(url, token))

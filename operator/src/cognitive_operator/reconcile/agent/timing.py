@@ -19,7 +19,7 @@ class AgentTiming:
     """Time for which missing credentials block an agent in Job mode; then the next attempt checks again."""
     secret_every_s: float = 60.0
     """Interval between two checks of a Secret with NATS credentials that was valid."""
-    expel_after_s: float = 120.0
+    delete_account_after_s: float = 120.0
     """Time that an unreachable executor needs to notice that its consumer is gone, and to end."""
     release_after_s: float = 20.0
     """Time after which a finalizer is removed even if the cleanup is incomplete. Source: the design's bound of 30 s."""

@@ -20,7 +20,7 @@ from cognitive_operator.plan.usage import (
     task_attempts,
 )
 from cognitive_operator.ports.broker import Responses, RetainedResponse
-from cognitive_operator.ports.kube import Kube
+from cognitive_operator.ports.kube import Resources
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.inbox import verified
@@ -38,10 +38,10 @@ class UsageCounter:
     """Continues an agent's counters from its status; reads only."""
 
     def __init__(
-        self, index: Index, kube: Kube, responses: Responses, master_key: bytes, today: Callable[[], str]
+        self, index: Index, tasks: Resources, responses: Responses, master_key: bytes, today: Callable[[], str]
     ) -> None:
         self._index = index
-        self._kube = kube
+        self._tasks = tasks
         self._responses = responses
         self._master_key = master_key
         self._today = today
@@ -100,7 +100,7 @@ class UsageCounter:
         record = self._index.tasks.get(entry.key.task_uid)
         if record is not None:
             return record.seen
-        body = await self._kube.get(TASK_PLURAL, entry.namespace, entry.response.task_name)
+        body = await self._tasks.get(TASK_PLURAL, entry.namespace, entry.response.task_name)
         return task_attempts(body) if body is not None and body["metadata"]["uid"] == entry.key.task_uid else None
 
     async def _siblings(self, entry: UsageRecord) -> list[UsageRecord]:

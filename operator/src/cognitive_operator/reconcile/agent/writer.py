@@ -16,7 +16,7 @@ class AgentWriter:
 
     def __init__(self, index: Index, kube: Kube, events: EventSink) -> None:
         self._index = index
-        self._kube = kube
+        self._finalizers = kube.finalizers
         self._status = StatusWriter(kube, events, AGENT_KIND, AGENT_PLURAL)
 
     async def ensure_finalizer(self, record: AgentRecord) -> None:
@@ -45,7 +45,7 @@ class AgentWriter:
 
     async def _write_finalizers(self, record: AgentRecord, finalizers: list[str]) -> None:
         try:
-            self._index.upsert_agent(await self._kube.patch_finalizers(AGENT_PLURAL, record.body, finalizers))
+            self._index.upsert_agent(await self._finalizers.replace(AGENT_PLURAL, record.body, finalizers))
         except (ConflictError, ObjectNotFoundError):
             self._store(record, await self._status.read_again(record.body))
             message = f"CognitiveAgent {'/'.join(record.name)} changed while its finalizers were written"

@@ -53,14 +53,14 @@ class ScheduleReconciler:
     def __init__(
         self, ports: SchedulePorts, index: Index, upsert_task: Callable[[Body], None], synced: asyncio.Event
     ) -> None:
-        self._kube = ports.kube
+        self._schedules = ports.kube.resources
         self._clock = ports.clock
         self._index = index
         self._synced = synced
         self._store = ScheduleStore()
         self._queue = WorkQueue[ObjectName]("schedule", self.reconcile, WORKERS)
         self._writer = StatusWriter(ports.kube, ports.events, SCHEDULE_KIND, SCHEDULE_PLURAL)
-        self._tasks = ScheduledTasks(ports.kube, upsert_task)
+        self._tasks = ScheduledTasks(ports.kube.resources, upsert_task)
         index.runs.wake = self._enqueue
 
     async def run(self) -> None:
@@ -133,7 +133,7 @@ class ScheduleReconciler:
     async def _relist(self) -> None:
         before = {record.uid: record.body for record in self._store.all()}
         listed: set[str] = set()
-        async for body in self._kube.list_all(SCHEDULE_PLURAL):
+        async for body in self._schedules.list(SCHEDULE_PLURAL):
             listed.add(body["metadata"]["uid"])
             self.upsert(body)
         for uid, body in before.items():

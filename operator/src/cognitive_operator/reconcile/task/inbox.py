@@ -103,7 +103,7 @@ class ResponseInbox:
     async def _is_known(self, namespace: str, key: AttemptKey, name: str) -> bool:
         record = self._index.tasks.get(key.task_uid)
         if record is None:
-            body = await self._deps.kube.get(TASK_PLURAL, namespace, name)
+            body = await self._deps.kube.resources.get(TASK_PLURAL, namespace, name)
             if body is None or body["metadata"]["uid"] != key.task_uid:
                 return False
             self._index.upsert_task(body, self._deps.clock.monotonic())

@@ -83,7 +83,7 @@ class TtlAfterFinished:
         identity = Identity(record.uid, str(record.version))
         async with limit:
             try:
-                await self._deps.kube.delete(TASK_PLURAL, *record.name, identity)
+                await self._deps.kube.resources.delete(TASK_PLURAL, *record.name, identity)
             except ObjectNotFoundError:
                 self._lose_task(record.uid)
             except CognitiveOperatorError as error:  # changed meanwhile, or the API server is away

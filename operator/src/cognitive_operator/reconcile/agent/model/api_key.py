@@ -15,7 +15,7 @@ async def read_model_key(secrets: Secrets, namespace: str, llm: LLM) -> str | Co
     key = None
     for field, ref in (("redisSecretRef", llm.redis_secret_ref), ("apiKeySecretRef", llm.api_key_secret_ref)):
         try:
-            key = await secrets.read_secret_key(namespace, ref.name, ref.key) if ref else None
+            key = await secrets.read_key(namespace, ref.name, ref.key) if ref else None
         except ObjectNotFoundError as error:
             return Condition.false(AgentCondition.MODEL_READY, Reason.SECRET_NOT_FOUND, f"spec.llm.{field}: {error}")
         except TransientError as error:

@@ -37,7 +37,7 @@ def _is_out_of_reach(agent: Agent, first: Condition) -> bool:
 async def _answers(secrets: Secrets, probe: ModelProbe, namespace: str, fallback: Fallback) -> bool:
     ref = fallback.api_key_secret_ref
     try:
-        key = await secrets.read_secret_key(namespace, ref.name, ref.key) if ref else None
+        key = await secrets.read_key(namespace, ref.name, ref.key) if ref else None
     except (ObjectNotFoundError, TransientError):
         return False
     return (await probe.check(target_of(fallback), key)).ok

@@ -55,7 +55,7 @@ class DependencyGate:
         return found
 
     async def _succeeded(self, namespace: str, dependency: Dependency) -> dict[str, Any]:
-        body = await self._deps.kube.get(TASK_PLURAL, namespace, dependency.name)
+        body = await self._deps.kube.resources.get(TASK_PLURAL, namespace, dependency.name)
         link = self._index.links.get((namespace, dependency.name))
         if body is None or link is None or link.uid != body["metadata"]["uid"]:
             raise ResultError(chain.deleted(namespace, dependency.name).message)

@@ -107,7 +107,7 @@ class InputGate:
 
     async def _of_key(self, record: TaskRecord, source: InputSource, ref: KeyRef, plural: str) -> Any:
         place = source_label(record.name[0], source)
-        body = await self._deps.kube.get_core(plural, record.name[0], ref.name)
+        body = await self._deps.kube.core.get(plural, record.name[0], ref.name)
         if body is not None and plural == "secrets":
             _expect_allowed(source, place, body)
         raw = _raw(body, ref.key, plural) if body is not None else None
@@ -138,7 +138,7 @@ class InputGate:
 
     async def _result(self, source: InputSource, ref: TaskResultRef, name: tuple[str, str]) -> Any:
         place = source_label(name[0], source)
-        body = await self._deps.kube.get(TASK_PLURAL, *name)
+        body = await self._deps.kube.resources.get(TASK_PLURAL, *name)
         if body is None and source.optional:
             return _ABSENT
         if body is None:

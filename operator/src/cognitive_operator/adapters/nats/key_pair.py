@@ -1,4 +1,4 @@
-"""Key pairs of NATS and what they sign.
+"""Key pairs of NATS, which sign JWTs.
 
 Source: NATS ADR-14 (JWT claims, version 2).
 """
@@ -7,7 +7,6 @@ import base64
 import hashlib
 import hmac
 import json
-import re
 import secrets
 from collections.abc import Mapping
 from typing import Any, Final, Self
@@ -21,14 +20,13 @@ ACCOUNT: Final = nkeys.PREFIX_BYTE_ACCOUNT
 USER: Final = nkeys.PREFIX_BYTE_USER
 ANY: Final = -1
 _KINDS: Final = {ROOT: "SO", ACCOUNT: "SA", USER: "SU"}
-_USER_JWT: Final = re.compile(r"-BEGIN NATS USER JWT-+\s+[\w-]+\.([\w-]+)\.[\w-]+\s")
 
 
 class KeyFileError(PermanentError):
-    """A file holds no key of the kind that is needed."""
+    """A file holds no key of the expected kind."""
 
 
-class Identity:
+class KeyPair:
     """A key pair of NATS."""
 
     def __init__(self, seed: bytes) -> None:
@@ -38,15 +36,15 @@ class Identity:
 
     @classmethod
     def new(cls, prefix: int) -> Self:
-        """Make a key pair by chance."""
+        """Return a random key pair."""
         return cls(nkeys.encode_seed(secrets.token_bytes(32), prefix))
 
     @classmethod
-    def read(cls, text: str, prefix: int, where: str) -> Self:
-        """Return the key pair of a seed.
+    def read(cls, text: str, prefix: int, source: str) -> Self:
+        """Return the key pair of a seed; ``source`` names the place of ``text`` in messages.
 
         Raises:
-            KeyFileError: It is no seed of this kind; the message says where it was, and nothing of it.
+            KeyFileError: ``text`` is no seed of this kind; the message shows nothing of it.
         """
         try:
             if not text.strip().startswith(_KINDS[prefix]):
@@ -54,15 +52,15 @@ class Identity:
             return cls(text.strip().encode("ascii"))
         except (nkeys.NkeysError, ValueError):
             raise KeyFileError(
-                f"{where}: expected the seed of a NATS key, which begins with {_KINDS[prefix]}"
+                f"{source}: expected the seed of a NATS key, which begins with {_KINDS[prefix]}"
             ) from None
 
-    def derive(self, prefix: int, about: str) -> Self:
-        """Return the key pair that belongs to a name: always the same, and guessed by nobody without this one."""
-        return type(self)(nkeys.encode_seed(hmac.digest(self.seed.encode(), about.encode(), hashlib.sha256), prefix))
+    def derive(self, prefix: int, name: str) -> Self:
+        """Return the key pair that belongs to a name: always the same, and secret without this key pair."""
+        return type(self)(nkeys.encode_seed(hmac.digest(self.seed.encode(), name.encode(), hashlib.sha256), prefix))
 
     def sign(self, public: str, name: str, claims: Mapping[str, Any], **times: int) -> str:
-        """Return a JWT about whoever has a public key; ``times`` are ``iat`` and ``exp`` in seconds since 1970.
+        """Return a JWT for the subject with a public key; ``times`` are ``iat`` and ``exp`` in seconds since 1970.
 
         Equal content gives an equal JWT.
         """
@@ -72,27 +70,6 @@ class Identity:
         content["jti"] = base64.b32encode(digest).decode().rstrip("=")
         unsigned = f"{_text({'typ': 'JWT', 'alg': 'ed25519-nkey'})}.{_text(content)}"
         return f"{unsigned}.{_base64(self._pair.sign(unsigned.encode()))}"
-
-
-def new_credentials(account: Identity, name: str, rights: Mapping[str, Any], **times: int) -> str:
-    """Return the credentials file of a new user of an account; ``times`` as of ``Identity.sign``."""
-    user = Identity.new(USER)
-    claims = {"type": "user", "subs": ANY, "data": ANY, "payload": ANY, **rights}
-    return (
-        f"-----BEGIN NATS USER JWT-----\n{account.sign(user.public, name, claims, **times)}\n"
-        f"------END NATS USER JWT------\n\n"
-        f"-----BEGIN USER NKEY SEED-----\n{user.seed}\n------END USER NKEY SEED------\n"
-    )
-
-
-def read_claims(credentials: str) -> Mapping[str, Any]:
-    """Return what the JWT in a credentials file says, unverified; nothing if it cannot be read."""
-    found = _USER_JWT.search(credentials)
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(found[1] + "==")) if found else {}
-    except ValueError:
-        return {}
-    return claims if isinstance(claims, dict) else {}
 
 
 def _text(content: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Keys of a broker in operator mode: what the server trusts, and what the operator signs by.
+"""Keys of a nats-server in operator mode: the server's trust chain, and the keys that sign accounts and users.
 
 Source: NATS ADR-14, and the server's documentation of ``resolver: {type: full}``.
 """
@@ -8,15 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from cognitive_operator.adapters.nats.identity import (
-    ACCOUNT,
-    ANY,
-    ROOT,
-    Identity,
-    KeyFileError,
-    new_credentials,
-    read_claims,
-)
+from cognitive_operator.adapters.nats.credentials import new_credentials, read_claims
+from cognitive_operator.adapters.nats.key_pair import ACCOUNT, ANY, ROOT, KeyFileError, KeyPair
 from cognitive_operator.desired.broker_rights import CONTROL_EXPORT, SERVICE_EXPORTS, BrokerRights
 
 SERVER_CONFIG: Final = "auth.conf"
@@ -29,12 +22,13 @@ _JETSTREAM: Final = dict.fromkeys(("mem_storage", "disk_storage", "streams", "co
 
 
 def new_broker_keys() -> dict[str, str]:
-    """Make the keys of a broker: files by name.
+    """Return new keys of a broker as files, content by name.
 
-    The server's part of the configuration, the credentials of the operator (which may do anything in its account) and
-    those that tell the server of accounts, the key that signs users, and the key above it that signs accounts.
+    The files are the server's part of the configuration, the credentials of the operator, which may do anything in its
+    account, the credentials of the system account, which may change accounts, the key that signs users, and the root
+    key, which signs accounts.
     """
-    root, account, system = Identity.new(ROOT), Identity.new(ACCOUNT), Identity.new(ACCOUNT)
+    root, account, system = KeyPair.new(ROOT), KeyPair.new(ACCOUNT), KeyPair.new(ACCOUNT)
     main = _account({**_BASIC, **_JETSTREAM}, exports=_exports())
     accounts = {
         account.public: root.sign(account.public, "cognitive", main),
@@ -53,9 +47,9 @@ def new_broker_keys() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class BrokerKeys:
-    """What accounts of agents are signed by. An agent's key is derived from the root's: nothing has to be kept."""
+    """Keys that sign the accounts of agents. An agent's key is derived from the root key, so that none is stored."""
 
-    root: Identity = field(repr=False)
+    root: KeyPair = field(repr=False)
     main: str
     """Public key of the account with the streams."""
 
@@ -64,10 +58,10 @@ class BrokerKeys:
         """Read the files that ``new_broker_keys`` made.
 
         Raises:
-            KeyFileError: One is absent, or holds no such key.
+            KeyFileError: A file is absent, or holds no such key.
         """
-        root = Identity.read(_content(folder / ROOT_KEY), ROOT, str(folder / ROOT_KEY))
-        main = Identity.read(_content(folder / ACCOUNT_KEY), ACCOUNT, str(folder / ACCOUNT_KEY))
+        root = KeyPair.read(_content(folder / ROOT_KEY), ROOT, str(folder / ROOT_KEY))
+        main = KeyPair.read(_content(folder / ACCOUNT_KEY), ACCOUNT, str(folder / ACCOUNT_KEY))
         return cls(root, main.public)
 
     def account_of(self, agent_uid: str) -> str:
@@ -75,24 +69,24 @@ class BrokerKeys:
         return self._account(agent_uid).public
 
     def account_jwt(self, agent_uid: str, rights: BrokerRights) -> str:
-        """Return what has the server know an agent's account: always the same, so that it may be told again."""
+        """Return the JWT that creates an agent's account: always the same, so that it may be sent again."""
         services = [{"type": "service", "subject": s, "account": self.main, "name": s} for s in rights.publish]
         control = {"type": "stream", "subject": rights.control, "account": self.main, "name": rights.control}
         claims = _account(_BASIC, imports=[*services, control])
         return self.root.sign(self.account_of(agent_uid), f"agent {agent_uid}", claims)
 
     def deletion_jwt(self, agent_uid: str) -> str:
-        """Return what has the server forget an agent's account."""
+        """Return the JWT that deletes an agent's account."""
         claims = {"type": "generic", "accounts": [self.account_of(agent_uid)]}
         return self.root.sign(self.root.public, "deletion", claims)
 
     def credentials(self, agent_uid: str, rights: BrokerRights, begins_s: int, ends_s: int) -> str:
-        """Return credentials of a new user of an agent's account; its own rights are a second fence."""
+        """Return credentials of a new user of an agent's account; the user's rights repeat those of the account."""
         allowed = {"pub": {"allow": list(rights.publish)}, "sub": {"allow": list(rights.subscribe)}}
         return new_credentials(self._account(agent_uid), f"agent {agent_uid}", allowed, iat=begins_s, exp=ends_s)
 
-    def life_of(self, agent_uid: str, rights: BrokerRights, credentials: str) -> tuple[int, int] | None:
-        """Return when credentials begin and end, None for those of another agent, root or set of rights."""
+    def lifetime_of(self, agent_uid: str, rights: BrokerRights, credentials: str) -> tuple[int, int] | None:
+        """Return begin and end of credentials, None for those of another agent, root key or set of rights."""
         claims = read_claims(credentials)
         begins_s, ends_s, allowed = claims.get("iat"), claims.get("exp"), claims.get("nats")
         if claims.get("iss") != self.account_of(agent_uid) or not isinstance(allowed, dict):
@@ -102,12 +96,12 @@ class BrokerKeys:
         granted = (allowed.get("pub", {}).get("allow"), allowed.get("sub", {}).get("allow"))
         return (begins_s, ends_s) if granted == (list(rights.publish), list(rights.subscribe)) else None
 
-    def _account(self, agent_uid: str) -> Identity:
+    def _account(self, agent_uid: str) -> KeyPair:
         return self.root.derive(ACCOUNT, f"account of agent {agent_uid}")
 
 
 def _exports() -> list[dict[str, Any]]:
-    """Return what agents may import. Each call has one answer: an executor asks for one request at a time."""
+    """Return the exports that agents may import. Each call has one reply: an executor pulls one request at a time."""
     services = [{"name": s, "subject": s, "type": "service", "response_type": "Singleton"} for s in SERVICE_EXPORTS]
     return [*services, {"name": CONTROL_EXPORT, "subject": CONTROL_EXPORT, "type": "stream"}]
 

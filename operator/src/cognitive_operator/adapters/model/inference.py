@@ -1,4 +1,4 @@
-"""A small inference on a vLLM server: what is asked, and what the answer proves."""
+"""A small inference on a vLLM server: its request, and the result that its answer shows."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,8 +12,8 @@ TOKENS: Final = 16
 _MAX_BYTES: Final = 1024 * 1024
 
 
-def new_question(target: ModelTarget, model: str, headers: Mapping[str, str], timeout_s: float) -> HttpRequest:
-    """Return the request for a few words, sent in pieces, which are not ended before their number is reached."""
+def inference_request(target: ModelTarget, model: str, headers: Mapping[str, str], timeout_s: float) -> HttpRequest:
+    """Return a streamed request of exactly ``TOKENS`` tokens."""
     body = {
         "model": model,
         "messages": [{"role": "user", "content": "Say hello."}],
@@ -27,18 +27,18 @@ def new_question(target: ModelTarget, model: str, headers: Mapping[str, str], ti
     return HttpRequest("POST", url, timeout_s, _MAX_BYTES, body, headers)
 
 
-def trial_of(answer: HttpResponse, chunks_s: Sequence[float]) -> InferenceResult:
-    """Judge the answer.
+def inference_result(answer: HttpResponse, chunks_s: Sequence[float]) -> InferenceResult:
+    """Return success and speed of an inference.
 
     Args:
-        answer: The whole of it.
-        chunks_s: When its pieces came, in seconds since it was asked for; at least one.
+        answer: The complete answer.
+        chunks_s: Times at which its pieces arrived, in seconds since the request; at least one.
     """
     if answer.status != 200:
         return InferenceResult(ok=False, message=f"HTTP {answer.status}: {answer.text}")
     tokens = _tokens(answer.content)
     if not tokens:
-        return InferenceResult(ok=False, message=f"it wrote nothing: {answer.text}")
+        return InferenceResult(ok=False, message=f"the server wrote no tokens: {answer.text}")
     first_s, last_s = chunks_s[0], chunks_s[-1]
     after_first, span_s = tokens - 1, last_s - first_s
     rate = after_first / span_s if after_first and span_s > 0 else tokens / max(last_s, 1e-6)
@@ -46,7 +46,7 @@ def trial_of(answer: HttpResponse, chunks_s: Sequence[float]) -> InferenceResult
 
 
 def _tokens(content: bytes) -> int:
-    """Return how many tokens were written, as the server counted them; 0 if it does not tell."""
+    """Return the number of tokens that the server reports; 0 if it reports none."""
     usages = (event.get("usage") or {} for event in _events(content))
     return max((int(usage.get("completion_tokens") or 0) for usage in usages), default=0)
 

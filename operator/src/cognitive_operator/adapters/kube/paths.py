@@ -1,0 +1,26 @@
+"""Paths of the Kubernetes API."""
+
+from urllib.parse import quote
+
+from cognitive_operator.api.names import GROUP, VERSION
+
+
+def core_path(namespace: str, plural: str, name: str | None = None) -> str:
+    """Return the path of a core object, or of the objects of its kind."""
+    return _path("/api/v1", namespace, plural, name)
+
+
+def custom_path(namespace: str, plural: str, name: str | None = None) -> str:
+    """Return the path of one of the operator's custom resources, or of the objects of its kind."""
+    return _path(f"/apis/{GROUP}/{VERSION}", namespace, plural, name)
+
+
+def child_path(api_version: str, namespace: str, plural: str, name: str | None = None) -> str:
+    """Return the path of an object of any API group, or of the objects of its kind."""
+    root = "/apis" if "/" in api_version else "/api"
+    return _path(f"{root}/{api_version}", namespace, plural, name)
+
+
+def _path(root: str, namespace: str, plural: str, name: str | None) -> str:
+    objects = f"{root}/namespaces/{quote(namespace, safe='')}/{quote(plural, safe='')}"
+    return objects if name is None else f"{objects}/{quote(name, safe='')}"
