@@ -1,4 +1,4 @@
-# Every target works in a fresh clone: it installs what it needs first. `make help` lists them.
+# Every target works in a fresh clone: it installs its own dependencies first. `make help` lists the targets.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 HACK := PYTHONPATH=hack $(PYTHON)
 SOURCES := operator/src runtime/src hack tests
 export UV_PYTHON_DOWNLOADS := never
-# Compiled bytecode halves the start of everything that imports Ray or DSPy.
+# Compiled bytecode halves the import time of Ray and DSPy.
 export UV_COMPILE_BYTECODE := 1
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -18,7 +18,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
 
 .PHONY: sync
-sync: $(UV) ## Make .venv with all that development needs
+sync: $(UV) ## Create .venv with all development dependencies
 	@$(UV) sync --quiet --locked --inexact
 	@$(PYTHON) -m compileall -q $(SOURCES)
 
@@ -49,28 +49,28 @@ control-plane: sync ## Download or build kube-apiserver, etcd and kube-controlle
 	@$(HACK) -m controlplane get >/dev/null
 
 .PHONY: test
-test: sync-model lint verify control-plane helm ## Run everything but the end-to-end tests, against real servers; executors on a double of Ray
+test: sync-model lint verify control-plane helm ## Run all checks and all tests except faults and e2e; executors run on a double of Ray
 	@$(PYTHON) -m pytest tests/unit tests/contract tests/component tests/integration
 
 .PHONY: test-unit
-test-unit: sync ## Run the tests that need no server: seconds
+test-unit: sync ## Run the unit and contract tests, which need no server
 	@$(PYTHON) -m pytest -q tests/unit tests/contract
 
 .PHONY: test-ray
-test-ray: sync control-plane ## Run every test that needs an executor on a real Ray (`make test` runs them on a double)
+test-ray: sync control-plane ## Run the tests that need an executor on a real Ray
 	@$(PYTHON) -m pytest --ray=real tests/component tests/integration
 
 .PHONY: test-faults
-test-faults: sync control-plane ## Inject the faults of docs/operations/faults.md (FAULTS=quick: some of them)
+test-faults: sync control-plane ## Inject the faults of docs/operations/faults.md (FAULTS=quick for a subset)
 	@$(PYTHON) -m pytest -v --durations=0 --durations-min=1 tests/faults
 
 .PHONY: test-e2e
 test-e2e: sync helm ## Run the end-to-end tests against the cluster of $KUBECONFIG
-	@test -n "$${KUBECONFIG:-}" || { echo "set KUBECONFIG to a cluster that the tests may change" >&2; exit 1; }
+	@test -n "$${KUBECONFIG:-}" || { echo "set KUBECONFIG to a test cluster: the tests change it" >&2; exit 1; }
 	@$(PYTHON) -m pytest tests/e2e
 
 .PHONY: images
-images: sync ## Build the images of the operator and the runtime with docker
+images: sync ## Build the operator and runtime images with docker
 	@$(HACK) -m images
 
 .PHONY: helm
@@ -78,39 +78,39 @@ helm: sync ## Build helm, once
 	@$(HACK) -m helm get >/dev/null
 
 .PHONY: chart
-chart: sync verify ## Check the chart and pack it into dist/
+chart: sync verify ## Lint the chart and package it into dist/
 	@$(HACK) -m helm lint --strict charts/cognitive-operator
 	@$(HACK) -m helm package charts/cognitive-operator --destination dist
 
 .PHONY: demo
-demo: sync-model ## Show the whole system at work on this machine (KEEP=1 leaves it running)
+demo: sync-model ## Run the whole system with a small model on this machine (KEEP=1 leaves it running)
 	@$(HACK) -m demo
 
 .PHONY: demo-down
-demo-down: sync ## Stop what `make demo KEEP=1` left running
+demo-down: sync ## Stop a demo that was started with KEEP=1
 	@$(HACK) -m demo down
 
 .PHONY: kind-demo
-kind-demo: sync ## Show the whole system on kind, with pods (CONTEXT=… uses a cluster that exists)
+kind-demo: sync ## Run the whole system on kind, with pods (CONTEXT=… uses an existing cluster)
 	@$(HACK) -m kind_demo
 
 .PHONY: kind-demo-down
-kind-demo-down: sync ## Delete what `make kind-demo` made
+kind-demo-down: sync ## Delete the cluster or the release of `make kind-demo`
 	@$(HACK) -m kind_demo down
 
 .PHONY: bench
-bench: sync control-plane ## Measure latency, throughput and writes beside their budgets
+bench: sync control-plane ## Measure latency, throughput and writes and compare them with their budgets
 	@$(HACK) -m bench
 
 .PHONY: generate
-generate: sync ## Write what is made from the CRDs: reference page, task templates, the chart's copies
+generate: sync ## Generate files from the CRDs: API reference, task template, the chart's copies
 	@$(HACK) -m reference
 
 .PHONY: verify
-verify: sync ## Check that the generated files are up to date
+verify: sync ## Check that the generated files are current
 	@$(HACK) -m reference --check
 
 .PHONY: clean
-clean: ## Delete .venv and every cache of the tools; what is in ~/.cache/cognitive-operator stays
+clean: ## Delete .venv and the tools' caches, but not ~/.cache/cognitive-operator
 	@if [ -x $(PYTHON) ]; then $(HACK) -m demo down; fi
 	@rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

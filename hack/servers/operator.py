@@ -23,10 +23,12 @@ class OperatorSettings:
     log_path: Path
     env: Mapping[str, str] = field(default_factory=dict)
     """Additional environment variables."""
+    module: str = "cognitive_operator"
+    """Module to run: the operator, or a program that runs it."""
 
 
 class OperatorProcess:
-    """``python -m cognitive_operator`` with health and metrics endpoints on free ports."""
+    """The operator with health and metrics endpoints on free ports."""
 
     def __init__(self, settings: OperatorSettings) -> None:
         self._settings = settings
@@ -85,7 +87,7 @@ class OperatorProcess:
 
     def resume(self) -> None:
         """Start or restart the operator and wait until it is healthy."""
-        argv = [sys.executable, "-m", "cognitive_operator"]
+        argv = [sys.executable, "-m", self._settings.module]
         self._process = ChildProcess(Command("operator", argv, self.log_path, self._environment()))
         self._process.wait_until(http_ok(self.health_url), START_TIMEOUT_S, "a healthy operator")
 

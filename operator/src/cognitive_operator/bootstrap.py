@@ -33,8 +33,11 @@ from cognitive_operator.errors import TransientError
 from cognitive_operator.handlers.registry import new_registry, new_settings
 from cognitive_operator.plan.leader import Candidate
 from cognitive_operator.ports.telemetry import Tracer, Untraced
-from cognitive_operator.reconcile.leader import LeaderElection
+from cognitive_operator.reconcile.engine import Engine
+from cognitive_operator.reconcile.leader import LeaderElection, Peering
 from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.reconcile.state.timing import Timing
+from cognitive_operator.reconcile.state.watch_lag import WatchLag
 from cognitive_operator.scheduling.fair_share import RayLimits
 
 logger = logging.getLogger(__name__)
@@ -65,7 +68,7 @@ async def _run_once(config: Config) -> bool:
     async with AsyncExitStack() as stack:
         deps = await _connect(config, stack)
         me = Candidate(f"{socket.gethostname()}/{secrets.token_hex(4)}", secrets.randbelow(MAX_PRIORITY))
-        election = LeaderElection(deps, me, config.peering)
+        election = _leader_election(deps, Peering(deps.kube.peerings, deps.clock, me, config.peering))
         reconciling = asyncio.create_task(election.run(), name="leader-election")
         watching = asyncio.create_task(_watch(config, election, me, stopping.set), name="kopf")
         stopped = asyncio.create_task(stopping.wait(), name="stop")
@@ -84,6 +87,11 @@ async def _run_once(config: Config) -> bool:
         "restarting: the API server refuses a watch", extra={"cause": f"{type(refusal).__name__}: {refusal}"}
     )
     return False
+
+
+def _leader_election(deps: Deps, peering: Peering) -> LeaderElection:
+    timing, lag = Timing(), WatchLag(deps.clock)
+    return LeaderElection(peering, deps.metrics, lag, partial(Engine, deps, lag, timing), timing.leader_check_every_s)
 
 
 def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Claim, Completed, Failed
-from cognitive_operator.plan.attempt import InFlightAttempt
+from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.plan.task import TaskFacts
 
 AGENT_UID = "11111111-1111-1111-1111-111111111111"
@@ -115,9 +115,9 @@ def facts(body: dict[str, Any] | None = None, **fields: Any) -> TaskFacts:
         "spec_bytes": 100,
         "agent": Agent.model_validate(agent_body()),
         "blocker": None,
-        "hold": None,
-        "flight": None,
-        "closing": None,
+        "gate": None,
+        "attempt": None,
+        "end": None,
         "has_slot": True,
         "position": 1,
         "why_waiting": "8 tasks of the agent run; this one waits for its turn.",
@@ -130,6 +130,6 @@ def facts(body: dict[str, Any] | None = None, **fields: Any) -> TaskFacts:
     return TaskFacts(**defaults | fields)
 
 
-def flight(age_s: float, *, claimed: Claim | None = None, number: int = 1) -> InFlightAttempt:
+def in_flight(age_s: float, *, claimed: Claim | None = None, number: int = 1) -> InFlightAttempt:
     """Return an attempt published ``age_s`` before the facts' time."""
     return InFlightAttempt(key(number), "Embedded", 100.0 - age_s).with_claim(claimed, 100.0)

@@ -5,6 +5,7 @@ end with it. Detached actors, which outlive their job, exist on a real head only
 """
 
 import asyncio
+import inspect
 import os
 import pickle
 import sys
@@ -130,7 +131,8 @@ class Actor:
         if self._ended:
             raise RayActorError("The actor has ended.")
         try:
-            return await getattr(self._instance, method)(*_copied(arguments))
+            found = getattr(self._instance, method)(*_copied(arguments))
+            return await found if inspect.isawaitable(found) else found
         except asyncio.CancelledError:
             if self._ended:
                 raise RayActorError("The actor has ended.") from None

@@ -20,7 +20,7 @@ from cognitive_operator.errors import (
     RayRefusedError,
     RayUnavailableError,
 )
-from cognitive_operator.plan.attempt import InFlightAttempt
+from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
@@ -207,7 +207,7 @@ async def test_pods_are_taken_away_only_when_nothing_runs_and_nothing_can_start(
     task = system.index.upsert_task(task_body(), 0.0)
     assert task is not None
     if busy == "a task runs":
-        system.index.adopt(task, InFlightAttempt(key(), "Embedded", 0.0))
+        system.index.adopt(task.uid, InFlightAttempt(key(), "Embedded", 0.0))
     if busy == "a task can start":
         system.index.block(system.record, None)
     system.index.is_settled = busy != "it is not known what runs"

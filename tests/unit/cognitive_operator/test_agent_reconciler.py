@@ -15,9 +15,9 @@ from cognitive_operator.plan.ray_cluster import ObservedRay
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.reconcile.agent.reconciler import AgentReconciler, AgentSteps
-from cognitive_operator.reconcile.agent.timing import AgentTiming
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.timing import AgentTiming
 from cognitive_operator.status.conditions import Condition
 from support.builders import operator_objects as o
 

@@ -8,8 +8,8 @@ from cognitive_operator.api.counters import Accounting, Counters, DayTokens
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Completed, Failed
 from cognitive_operator.desired.request import desired_request
-from cognitive_operator.plan.attempt import attempt_end
 from cognitive_operator.plan.budget import check_tokens
+from cognitive_operator.plan.in_flight import attempt_end
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from cognitive_operator.plan.usage import Contribution, UsageRecord, counted
 from cognitive_operator.reconcile.state.agent_record import AgentRecord, PendingUsage
@@ -26,7 +26,7 @@ def end(response: Completed | Failed, earlier: tuple[int | None, ...] = (), **sp
     ]
     body = o.task_body({"attempts": attempts}, retryPolicy={"maxRetries": 5}, **spec)
     key = o.key(len(earlier) + 1)
-    return plan_task(o.facts(body, closing=attempt_end(key, response, 7), flight=o.flight(1, number=key.number)))
+    return plan_task(o.facts(body, end=attempt_end(key, response, 7), attempt=o.in_flight(1, number=key.number)))
 
 
 def conditions(plan: TaskPlan) -> dict[str, tuple[str, str]]:

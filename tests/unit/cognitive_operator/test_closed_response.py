@@ -2,8 +2,8 @@
 
 from cognitive_operator.api.conditions import Outcome
 from cognitive_operator.api.wire import Failed
-from cognitive_operator.plan.attempt import AttemptEnd, attempt_end
 from cognitive_operator.plan.closed_response import closed_response
+from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
 from support.builders import operator_objects as o
 
 
@@ -21,5 +21,5 @@ def test_an_attempt_that_never_began_took_no_time() -> None:
 
 
 def test_an_attempt_records_what_ended_it() -> None:
-    assert attempt_end(o.key(), o.completed(), 17).attempt().sequence == 17
-    assert attempt_end(o.key(), o.failed(), 18).attempt().sequence == 18
+    assert attempt_end(o.key(), o.completed(), 17).status_entry().sequence == 17
+    assert attempt_end(o.key(), o.failed(), 18).status_entry().sequence == 18

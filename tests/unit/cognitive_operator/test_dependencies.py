@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +15,9 @@ from cognitive_operator.plan.dependencies import shortest_cycle
 from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.gates.dependencies import MAX_RESULTS_BYTES, REFRESH_S, DependencyGate
-from cognitive_operator.reconcile.task.gates.inputs import InputGate
+from cognitive_operator.reconcile.task.gates.inputs import InputGate, InputSources
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 Graph = dict[str, list[str]]
 GRAPHS = st.dictionaries(st.sampled_from("abcdefg"), st.lists(st.sampled_from("abcdefgx"), max_size=4, unique=True))
@@ -39,18 +39,15 @@ def fed(name: str, other: str) -> dict[str, Any]:
     return found | {"spec": spec}
 
 
-class Deps:
-    """A clock, an API server and a broker with what a test puts there."""
+NO_OBJECTS: Any = None
+"""No result of these tasks is in an object."""
+
+
+class Kube:
+    """An API server with the tasks that a test puts there."""
 
     def __init__(self) -> None:
-        self.clock = self
-        self.kube = SimpleNamespace(resources=self)
-        self.broker = SimpleNamespace(objects=self)
-        self.now_s = 100.0
         self.bodies: dict[str, dict[str, Any]] = {}
-
-    def monotonic(self) -> float:
-        return self.now_s
 
     async def get(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
         assert (plural, namespace) == ("cognitivetasks", "team")
@@ -61,40 +58,42 @@ class Chain:
     """Dependencies of the tasks in an index, and who was woken."""
 
     def __init__(self, *bodies: dict[str, Any]) -> None:
-        self.deps, self.index, self.woken = Deps(), Index(), [""]
+        self.kube, self.clock, self.index = Kube(), FakeClock(), Index()
+        self.woken = [""]
         self.index.links.wake = self.woken.extend
-        self.dependencies = DependencyGate(self.deps, self.index)  # type: ignore[arg-type]
+        self.outside: Any = self.kube
+        self.dependencies = DependencyGate(self.outside, NO_OBJECTS, self.clock, self.index)
         self.put(*bodies)
 
     def put(self, *bodies: dict[str, Any]) -> list[str]:
         """Take in tasks and return who is woken by that."""
         self.woken.clear()
         for each in bodies:
-            self.deps.bodies[each["metadata"]["name"]] = each
+            self.kube.bodies[each["metadata"]["name"]] = each
             self.index.upsert_task(each, 0.0)
         return list(self.woken)
 
-    async def hold(self, name: str) -> GateResult | None:
-        return await self.dependencies.hold(self.index.tasks[f"uid-{name}"])
+    async def check(self, name: str) -> GateResult | None:
+        return await self.dependencies.check(self.index.tasks[f"uid-{name}"])
 
     async def reason(self, name: str) -> tuple[str, Phase] | None:
-        hold = await self.hold(name)
-        return hold and (str(hold.reason), hold.phase)
+        gate = await self.check(name)
+        return (str(gate.reason), gate.phase) if gate else None
 
 
 async def test_a_task_waits_until_the_last_of_its_dependencies_has_succeeded() -> None:
     chain = Chain(body("a"), body("b"), body("c", ["a", "b"]))
-    hold = await chain.hold("c")
-    assert hold is not None
-    assert (hold.reason, hold.phase) == ("WaitingForDependency", Phase.PENDING)
-    assert "team/a, team/b" in hold.message
+    gate = await chain.check("c")
+    assert gate is not None
+    assert (gate.reason, gate.phase) == ("WaitingForDependency", Phase.PENDING)
+    assert "team/a, team/b" in gate.message
     assert chain.put(body("a", version=2, phase="Succeeded")) == ["uid-c"]
-    hold = await chain.hold("c")
-    assert hold is not None
-    assert "team/b" in hold.message
-    assert "team/a" not in hold.message
+    gate = await chain.check("c")
+    assert gate is not None
+    assert "team/b" in gate.message
+    assert "team/a" not in gate.message
     assert chain.put(body("b", version=2, phase="Succeeded")) == ["uid-c"]
-    assert await chain.hold("c") is None
+    assert await chain.check("c") is None
 
 
 async def test_only_dependants_are_woken_and_only_by_what_matters() -> None:
@@ -118,10 +117,10 @@ async def test_one_that_does_not_exist_yet_is_waited_for_and_its_creation_wakes(
 async def test_one_that_ends_otherwise_fails_its_dependants(phase: Phase) -> None:
     chain = Chain(body("a"), body("b", ["a"]))
     assert chain.put(body("a", version=2, phase=str(phase), reason="ModelTimeout")) == ["uid-b"]
-    hold = await chain.hold("b")
-    assert hold is not None
-    assert (hold.reason, hold.phase) == ("DependencyFailed", Phase.FAILED)
-    assert f"team/a (spec.dependsOn) ended as {phase}, reason ModelTimeout" in hold.message
+    gate = await chain.check("b")
+    assert gate is not None
+    assert (gate.reason, gate.phase) == ("DependencyFailed", Phase.FAILED)
+    assert f"team/a (spec.dependsOn) ended as {phase}, reason ModelTimeout" in gate.message
 
 
 @pytest.mark.parametrize("phase", ["Running", "Succeeded"])
@@ -162,9 +161,9 @@ async def test_all_members_of_a_cycle_fail_and_tell_the_same_and_who_waits_for_t
     chain = Chain(body("b", ["c"]), body("c", ["a"]), body("outside", ["a"]), body("free"))
     assert await chain.reason("b") == ("WaitingForDependency", Phase.PENDING)
     assert chain.put(body("a", ["free", "b"])) == ["uid-c", "uid-outside"]
-    holds = [await chain.hold(name) for name in "abc"]
-    assert {(h.reason, h.phase, h.is_accepted) for h in holds if h} == {("DependencyCycle", Phase.FAILED, False)}
-    assert {h.message.rpartition(": ")[2] for h in holds if h} == {"a -> b -> c -> a."}
+    gates = [await chain.check(name) for name in "abc"]
+    assert {(h.reason, h.phase, h.is_accepted) for h in gates if h} == {("DependencyCycle", Phase.FAILED, False)}
+    assert {h.message.rpartition(": ")[2] for h in gates if h} == {"a -> b -> c -> a."}
     assert await chain.reason("outside") == ("WaitingForDependency", Phase.PENDING)
     woken = chain.put(body("a", ["free", "b"], version=2, phase="Failed", reason="DependencyCycle"))
     assert woken == ["uid-c", "uid-outside"]
@@ -175,30 +174,30 @@ async def test_all_members_of_a_cycle_fail_and_tell_the_same_and_who_waits_for_t
 async def test_a_cycle_by_input_is_found_too() -> None:
     chain = Chain(fed("a", "b"), fed("itself", "itself"))
     assert await chain.reason("itself") == ("DependencyCycle", Phase.FAILED)
-    assert await chain.hold("a") is None, "what it waits for is told by its inputs"
+    assert await chain.check("a") is None, "what it waits for is told by its inputs"
     assert chain.put(body("b", ["a"])) == ["uid-a"], "one that waits for an input is woken"
     assert await chain.reason("a") == await chain.reason("b") == ("DependencyCycle", Phase.FAILED)
 
 
 async def test_a_result_does_not_replace_what_the_task_gives() -> None:
     chain = Chain(body("a"), body("b", [("a", "error_message")]))
-    hold = await chain.hold("b")
-    assert hold is not None
-    assert (hold.reason, hold.phase, hold.is_accepted) == ("InputInvalid", Phase.FAILED, False)
+    gate = await chain.check("b")
+    assert gate is not None
+    assert (gate.reason, gate.phase, gate.is_accepted) == ("InputInvalid", Phase.FAILED, False)
 
 
 async def test_a_shorter_list_is_told_only_now_and_then() -> None:
     chain = Chain(body("a"), body("b"), body("c", ["a", "b"]))
-    first = await chain.hold("c")
+    first = await chain.check("c")
     assert first is not None
     told = {"phase": "Pending", "reason": str(first.reason), "message": first.message}
     chain.put(body("c", ["a", "b"], version=2, **told), body("a", version=2, phase="Succeeded"))
-    chain.index.tasks["uid-c"].written_s = chain.deps.now_s
-    kept = await chain.hold("c")
+    chain.index.update_task("uid-c", written_s=chain.clock.monotonic_s)
+    kept = await chain.check("c")
     assert kept is not None
     assert (kept.message, kept.recheck_s) == (first.message, REFRESH_S)
-    chain.deps.now_s += REFRESH_S
-    fresh = await chain.hold("c")
+    chain.clock.advance(REFRESH_S)
+    fresh = await chain.check("c")
     assert fresh is not None
     assert "team/a" not in fresh.message
 
@@ -216,9 +215,9 @@ async def test_results_stand_under_their_keys() -> None:
 @pytest.mark.parametrize("now", [None, body("a", uid="another", phase="Succeeded", result={})])
 async def test_a_result_of_a_deleted_task_is_not_taken_from_another(now: dict[str, Any] | None) -> None:
     chain = Chain(body("a", phase="Succeeded", result={}), body("b", ["a"]))
-    chain.deps.bodies["a"] = now or {}
+    chain.kube.bodies["a"] = now or {}
     if now is None:
-        del chain.deps.bodies["a"]
+        del chain.kube.bodies["a"]
     with pytest.raises(ResultError, match=r"team/a .* was deleted"):
         await chain.dependencies.results(chain.index.tasks["uid-b"])
 
@@ -232,14 +231,17 @@ async def test_results_by_reference_are_bounded_together_before_they_are_read() 
 
 async def test_results_are_input_beside_what_the_task_gives_and_a_lost_one_ends_it() -> None:
     chain = Chain(body("a", phase="Succeeded", result={"cause": "disk"}), body("b", ["a"]))
-    inputs, record = InputGate(chain.deps, chain.index, chain.dependencies), chain.index.tasks["uid-b"]  # type: ignore[arg-type]
+    inputs = InputGate(
+        InputSources(chain.outside, chain.outside, NO_OBJECTS), chain.clock, chain.index, chain.dependencies
+    )
+    record = chain.index.tasks["uid-b"]
     assert json.loads(await inputs.read(record) or b"") == {"error_message": "no", "a": {"cause": "disk"}}
-    assert await inputs.hold(record) is None
-    del chain.deps.bodies["a"]
-    chain.deps.now_s += 60.0
-    hold = await inputs.hold(record)
-    assert hold is not None
-    assert (hold.reason, hold.phase) == ("DependencyFailed", Phase.FAILED)
+    assert await inputs.check(record) is None
+    del chain.kube.bodies["a"]
+    chain.clock.advance(60.0)
+    gate = await inputs.check(record)
+    assert gate is not None
+    assert (gate.reason, gate.phase) == ("DependencyFailed", Phase.FAILED)
 
 
 def reachable(graph: Graph, start: str) -> set[str]:

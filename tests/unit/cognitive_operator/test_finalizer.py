@@ -21,10 +21,10 @@ from cognitive_operator.ports.kube import Body, KubeEvent, ObjectRef
 from cognitive_operator.ports.ray import RayJob, RayTarget
 from cognitive_operator.reconcile.agent.cleanup import AgentCleanup
 from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
-from cognitive_operator.reconcile.agent.timing import AgentTiming
 from cognitive_operator.reconcile.agent.writer import AgentWriter
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.timing import AgentTiming
 from support.builders.operator_objects import AGENT_UID, agent_body
 
 OWN: dict[str, Any] = {"ray": {"cluster": {}}}

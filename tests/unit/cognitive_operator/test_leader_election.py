@@ -3,15 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cognitive_operator.errors import ApiUnavailableError
 from cognitive_operator.plan.leader import Candidate
-from cognitive_operator.reconcile import leader
-from cognitive_operator.reconcile.leader import LeaderElection
+from cognitive_operator.reconcile.leader import LeaderElection, Peering
+from cognitive_operator.reconcile.state.watch_lag import WatchLag
 from support.builders.operator_objects import NOW, agent_body
 from support.eventually import eventually_async
 
@@ -23,12 +22,9 @@ OTHERS = MINE | {"other": {"priority": 9, "lifetime": 20, "lastseen": NOW}}
 class Engine:
     """Records what it is given."""
 
-    made: list["Engine"] = []  # noqa: RUF012
-
-    def __init__(self, deps: Any, lag: Any) -> None:
+    def __init__(self) -> None:
         self.seen: list[str] = []
         self.is_cancelled = False
-        self.made.append(self)
 
     async def run(self) -> None:
         try:
@@ -49,7 +45,15 @@ class Peers:
     def __init__(self) -> None:
         self.records: Any = OTHERS
         self.shown: list[bool] = []
-        self.kube = self.peerings = self.clock = self.metrics = self
+        self.engines: list[Engine] = []
+
+    def new_engine(self) -> Any:
+        self.engines.append(Engine())
+        return self.engines[-1]
+
+    def election(self, name: str | None) -> LeaderElection:
+        port: Any = self
+        return LeaderElection(Peering(port, port, ME, name), port, WatchLag(port), self.new_engine, 0.001)
 
     async def get(self, name: str) -> Any:
         if isinstance(self.records, Exception):
@@ -74,9 +78,7 @@ async def until(predicate: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def peers(monkeypatch: pytest.MonkeyPatch) -> Peers:
-    Engine.made.clear()
-    monkeypatch.setattr(leader, "Engine", Engine)
+def peers() -> Peers:
     return Peers()
 
 
@@ -84,24 +86,23 @@ async def test_an_engine_runs_while_this_process_leads_and_a_new_one_each_time(
     peers: Peers, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    deps: Any = peers
-    election = LeaderElection(deps, ME, "pair", poll_every_s=0.001)
+    election = peers.election("pair")
     running = asyncio.create_task(election.run())
     await until(lambda: len(peers.shown) > 2)
-    assert (Engine.made, set(peers.shown)) == ([], {False})
+    assert (peers.engines, set(peers.shown)) == ([], {False})
     election.upsert("agents", agent_body())
     peers.records = MINE
-    await until(lambda: len(Engine.made) == 1)
+    await until(lambda: len(peers.engines) == 1)
     peers.records = ApiUnavailableError("503")
     election.upsert("agents", agent_body())
     election.delete("agents", agent_body())
     count = len(peers.shown)
     await until(lambda: len(peers.shown) > count + 2)
-    assert (Engine.made[0].seen, Engine.made[0].is_cancelled) == (["upsert agents", "delete agents"], False)
+    assert (peers.engines[0].seen, peers.engines[0].is_cancelled) == (["upsert agents", "delete agents"], False)
     peers.records = OTHERS
-    await until(lambda: Engine.made[0].is_cancelled)
+    await until(lambda: peers.engines[0].is_cancelled)
     peers.records = MINE
-    await until(lambda: len(Engine.made) == 2)
+    await until(lambda: len(peers.engines) == 2)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert [r.message for r in caplog.records] == ["became leader", "is standby", "became leader"]
@@ -109,10 +110,9 @@ async def test_an_engine_runs_while_this_process_leads_and_a_new_one_each_time(
 
 @pytest.mark.parametrize(("peering", "records"), [(None, OTHERS), ("pair", None)])
 async def test_without_a_peering_object_this_process_leads(peers: Peers, peering: str | None, records: Any) -> None:
-    deps: Any = SimpleNamespace(kube=peers, clock=peers, metrics=peers)
     peers.records = records
-    running = asyncio.create_task(LeaderElection(deps, ME, peering).run())
-    await until(lambda: len(Engine.made) == 1)
+    running = asyncio.create_task(peers.election(peering).run())
+    await until(lambda: len(peers.engines) == 1)
     assert peers.shown[0] is True
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -19,9 +19,9 @@ from cognitive_operator.errors import (
 )
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
-from cognitive_operator.reconcile.agent.timing import AgentTiming
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.timing import AgentTiming
 from support.builders.operator_objects import AGENT_UID, agent_body
 
 TIMING = AgentTiming()

@@ -1,4 +1,4 @@
-"""What belongs to nobody any more is found by two looks in a row, and nothing else is taken for it."""
+"""Orphans are removed when two looks in a row have found them, and nothing else is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.reconcile.resync import Resync
+from cognitive_operator.reconcile.orphans import Orphans
+from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.watch_lag import WatchLag
-from cognitive_operator.reconcile.task.cleanup import AttemptGarbage
+from cognitive_operator.reconcile.state.intake import Intake
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 OF_TASK = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)
 OF_NO_TASK = AttemptKey(o.AGENT_UID, "gone", 1)
@@ -35,30 +36,39 @@ class Listed:
 
 @dataclass
 class Outside:
-    """The broker with what it holds, a clock that stands, and a cleaner and queues that take notes."""
+    """The broker with its contents, and recorders of what is removed and enqueued."""
 
     requests: set[tuple[str, AttemptKey]] = field(default_factory=set)
     claims: set[AttemptKey] = field(default_factory=set)
     agents: set[str] = field(default_factory=set)
     deleted: list[str] = field(default_factory=list)
     cleaned: list[AttemptGarbage] = field(default_factory=list)
+    expelled: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.clock = self
-        self.broker = SimpleNamespace(
+        self.broker: Any = SimpleNamespace(
             requests=Listed(lambda: self.requests),
             claims=Listed(lambda: self.claims),
             objects=Listed(set),
             agents=Listed(lambda: self.agents, self.deleted),
         )
-        self.accounts = self.children = None
 
-    def monotonic(self) -> float:
-        return 100.0
+    def add(self, _: Any) -> None:
+        """Enqueue a task or an agent."""
 
-    def add(self, item: Any) -> None:
-        if isinstance(item, AttemptGarbage):
-            self.cleaned.append(item)
+    def delete_later(self, uid: str) -> None:
+        self.expelled.append(uid)
+
+    async def delete_due(self) -> None:
+        self.expelled.append("due")
+
+
+@dataclass
+class System:
+    """An operator that knows one agent and its task."""
+
+    intake: Intake
+    orphans: Orphans
 
 
 @pytest.fixture
@@ -67,48 +77,51 @@ def outside() -> Outside:
 
 
 @pytest.fixture
-def sweep(outside: Outside) -> Resync:
-    made = Resync(outside, Index(), outside, outside, outside, lag=WatchLag(outside))
-    made.upsert_agent(o.agent_body())
-    made.upsert_task(o.task_body())
-    return made
+def system(outside: Outside) -> System:
+    index, discard = Index(), outside.cleaned.append
+    queue: Any = outside
+    intake = Intake(index, FakeClock(), queue, queue, discard)
+    intake.upsert_agent(o.agent_body())
+    intake.upsert_task(o.task_body())
+    return System(intake, Orphans(outside.broker, outside, index, intake, discard))
 
 
 @pytest.mark.parametrize("orphan", [OF_NO_TASK, OF_NO_AGENT])
 async def test_a_claim_without_its_task_or_its_agent_goes_at_the_second_look(
-    sweep: Resync, outside: Outside, orphan: AttemptKey
+    system: System, outside: Outside, orphan: AttemptKey
 ) -> None:
     outside.claims = {OF_TASK, orphan}
-    await sweep.find_orphans()
+    await system.orphans.remove()
     assert outside.cleaned == []
-    await sweep.find_orphans()
+    await system.orphans.remove()
     assert outside.cleaned == [AttemptGarbage("", orphan, is_gone=True)]
 
 
-async def test_a_request_is_cleaned_up_in_its_namespace(sweep: Resync, outside: Outside) -> None:
+async def test_a_request_is_cleaned_up_in_its_namespace(system: System, outside: Outside) -> None:
     outside.requests, outside.claims = {("team", OF_TASK), ("team", OF_NO_AGENT)}, {OF_NO_AGENT}
-    await sweep.find_orphans()
-    await sweep.find_orphans()
+    await system.orphans.remove()
+    await system.orphans.remove()
     assert outside.cleaned == [AttemptGarbage("team", OF_NO_AGENT, is_gone=True)]
 
 
-async def test_what_is_taken_up_between_two_looks_stays(sweep: Resync, outside: Outside) -> None:
+async def test_what_is_taken_up_between_two_looks_stays(system: System, outside: Outside) -> None:
     outside.claims = {OF_NO_TASK}
-    await sweep.find_orphans()
+    await system.orphans.remove()
     outside.claims = set()
-    await sweep.find_orphans()
+    await system.orphans.remove()
     outside.claims = {OF_NO_TASK}
-    await sweep.find_orphans()
+    await system.orphans.remove()
     assert outside.cleaned == []
 
 
-async def test_an_agent_that_cannot_be_read_keeps_what_it_has(sweep: Resync, outside: Outside) -> None:
+async def test_an_agent_that_cannot_be_read_keeps_what_it_has(system: System, outside: Outside) -> None:
     strange, gone = o.agent_body(), "gone"
     strange["metadata"] |= {"uid": "strange", "name": "strange"}
     strange["spec"] = {"llm": "of an older version"}
-    sweep.upsert_agent(strange)
+    system.intake.upsert_agent(strange)
     outside.agents = {o.AGENT_UID, "strange", gone}
     outside.claims = {AttemptKey("strange", o.TASK_UID, 1)}
-    await sweep.find_orphans()
-    await sweep.find_orphans()
+    await system.orphans.remove()
+    await system.orphans.remove()
     assert (outside.deleted, outside.cleaned) == ([gone], [])
+    assert outside.expelled == ["due", gone, "due"]

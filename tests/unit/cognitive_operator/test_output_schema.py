@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.plan.output_schema import DIALECT, MAX_SCHEMA_BYTES, SchemaFault, schema_fault
 from cognitive_operator.plan.task import plan_task
 from cognitive_operator.reconcile.state.index import Index
@@ -76,17 +77,22 @@ def test_a_schema_that_doubles_itself_is_judged_at_once() -> None:
     assert schema_fault(bomb(100)) is not None
 
 
-def record_with(schema: dict[str, Any]) -> Any:
+async def check(index: Index) -> GateResult | None:
+    return await OutputSchemaGate(index).check(index.tasks[o.TASK_UID])
+
+
+def index_with(**spec: Any) -> Index:
     index = Index()
-    return index.upsert_task(o.task_body(outputSchema=schema), 0.0)
+    index.upsert_task(o.task_body(**spec), 0.0)
+    return index
 
 
 async def test_a_task_with_a_bad_schema_is_refused_before_anything_runs() -> None:
-    hold = await OutputSchemaGate().hold(record_with({"properties": {"a": {"type": "thing"}}}))
-    assert hold is not None
-    assert (hold.reason, hold.is_final, hold.is_accepted) == ("InvalidOutputSchema", True, False)
-    assert hold.message.startswith("spec.outputSchema at /properties/a/type: ")
-    plan = plan_task(o.facts(hold=hold))
+    gate = await check(index_with(outputSchema={"properties": {"a": {"type": "thing"}}}))
+    assert gate is not None
+    assert (gate.reason, gate.is_final, gate.is_accepted) == ("InvalidOutputSchema", True, False)
+    assert gate.message.startswith("spec.outputSchema at /properties/a/type: ")
+    plan = plan_task(o.facts(gate=gate))
     assert (plan.publish, plan.patch is not None) == (None, True)
     patch = plan.patch or {}
     conditions = {c["type"]: (c["status"], c["reason"]) for c in patch["conditions"]}
@@ -95,11 +101,11 @@ async def test_a_task_with_a_bad_schema_is_refused_before_anything_runs() -> Non
 
 
 async def test_a_sound_schema_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    record = record_with({"type": "null"})
-    assert await OutputSchemaGate().hold(record) is None
+    index = index_with(outputSchema={"type": "null"})
+    assert await check(index) is None
     monkeypatch.setattr("cognitive_operator.reconcile.task.gates.output_schema.schema_fault", None)
-    assert await OutputSchemaGate().hold(record) is None
+    assert await check(index) is None
 
 
 async def test_a_task_without_one_is_not_looked_at() -> None:
-    assert await OutputSchemaGate().hold(Index().upsert_task(o.task_body(), 0.0)) is None
+    assert await check(index_with()) is None

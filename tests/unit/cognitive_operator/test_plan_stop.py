@@ -8,8 +8,8 @@ import pytest
 
 from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.resources import Attempt, RetryPolicy, Task
-from cognitive_operator.plan.attempt import attempt_end
 from cognitive_operator.plan.gate import queue_timeout, spec_gate
+from cognitive_operator.plan.in_flight import attempt_end
 from cognitive_operator.plan.retry import backoff_left_s, backoff_s, is_retried
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from cognitive_operator.status.conditions import merge_patch
@@ -24,7 +24,7 @@ def body(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
 
 def plan(manifest: dict[str, Any], **facts: Any) -> TaskPlan:
     found = o.facts(manifest, **facts)
-    return plan_task(replace(found, hold=None if found.closing or found.flight else spec_gate(found.task.spec)))
+    return plan_task(replace(found, gate=None if found.end or found.attempt else spec_gate(found.task.spec)))
 
 
 STOPPED = attempt_end(o.key(), o.failed(error_type="Cancelled", retryable=False))
@@ -38,43 +38,43 @@ def test_a_waiting_task_is_cancelled_at_once() -> None:
 
 
 def test_a_stopped_attempt_ends_a_cancelled_task() -> None:
-    found = plan(body(cancel=True), closing=STOPPED)
+    found = plan(body(cancel=True), end=STOPPED)
     assert found.patch is not None
     assert found.closes
     assert (found.patch["phase"], found.patch["attempts"][0]["outcome"]) == ("Cancelled", Outcome.CANCELLED)
 
 
 def test_a_result_that_came_before_the_stop_stands() -> None:
-    patch = plan(body(cancel=True), closing=attempt_end(o.key(), o.completed())).patch
+    patch = plan(body(cancel=True), end=attempt_end(o.key(), o.completed())).patch
     assert patch is not None
     assert patch["phase"] == Phase.SUCCEEDED
 
 
 def test_a_cancelled_task_is_not_retried_and_its_attempt_keeps_its_error() -> None:
-    patch = plan(body(cancel=True), closing=attempt_end(o.key(), o.failed())).patch
+    patch = plan(body(cancel=True), end=attempt_end(o.key(), o.failed())).patch
     assert patch is not None
     assert patch["phase"] == Phase.CANCELLED
     assert patch["attempts"][0]["errorType"] == "ModelTimeout"
-    for_good = plan(body(cancel=True), closing=attempt_end(o.key(), o.failed(error_type="BadRequest", retryable=False)))
+    for_good = plan(body(cancel=True), end=attempt_end(o.key(), o.failed(error_type="BadRequest", retryable=False)))
     assert for_good.patch is not None
     assert (for_good.patch["phase"], for_good.patch["reason"]) == ("Failed", "BadRequest")
 
 
 def test_a_suspended_attempt_uses_up_no_retry() -> None:
     once = {"retryPolicy": {"maxRetries": 0}}
-    found = plan(body(suspend=True, **once), closing=STOPPED)
+    found = plan(body(suspend=True, **once), end=STOPPED)
     assert found.patch is not None
     assert (found.patch["phase"], found.patch["attempts"][0]["outcome"]) == ("Suspended", Outcome.SUSPENDED)
     assert found.backoff_s == 0.0
-    resumed = plan(body(found.patch, **once))
+    resumed = plan(body(dict(found.patch), **once))
     assert resumed.publish == 2
-    failed = plan(body(found.patch, **once), closing=attempt_end(o.key(2), o.failed(2)))
+    failed = plan(body(found.patch, **once), end=attempt_end(o.key(2), o.failed(2)))
     assert failed.patch is not None
     assert failed.patch["phase"] == "Failed"
 
 
 def test_a_task_that_is_resumed_while_its_attempt_stops_goes_on() -> None:
-    found = plan(body(), closing=STOPPED)
+    found = plan(body(), end=STOPPED)
     assert found.patch is not None
     assert (found.patch["phase"], found.patch["attempts"][0]["outcome"]) == ("Queued", Outcome.SUSPENDED)
 
@@ -89,17 +89,17 @@ def test_a_suspended_task_is_told_once() -> None:
 def test_the_policy_says_which_errors_are_retried() -> None:
     timeout = attempt_end(o.key(), o.failed())
     late = attempt_end(o.key(), o.failed(error_type="DeadlineExceeded", retryable=False))
-    assert is_retried(RetryPolicy(), timeout, [timeout.attempt()])
-    assert not is_retried(RetryPolicy(), late, [late.attempt()])
+    assert is_retried(RetryPolicy(), timeout, [timeout.status_entry()])
+    assert not is_retried(RetryPolicy(), late, [late.status_entry()])
     only = RetryPolicy(on_error_types=("DeadlineExceeded",))
-    assert not is_retried(only, timeout, [timeout.attempt()])
-    assert is_retried(only, late, [late.attempt()])
-    assert not is_retried(RetryPolicy(on_error_types=()), timeout, [timeout.attempt()])
+    assert not is_retried(only, timeout, [timeout.status_entry()])
+    assert is_retried(only, late, [late.status_entry()])
+    assert not is_retried(RetryPolicy(on_error_types=()), timeout, [timeout.status_entry()])
 
 
 def test_tasks_that_failed_together_do_not_come_back_together() -> None:
-    closings = [attempt_end(o.key()._replace(task_uid=f"task-{n}"), o.failed()) for n in range(50)]
-    waits = [backoff_s(RetryPolicy(backoff_seconds=10), c, [c.attempt()]) for c in closings]
+    ends = [attempt_end(o.key()._replace(task_uid=f"task-{n}"), o.failed()) for n in range(50)]
+    waits = [backoff_s(RetryPolicy(backoff_seconds=10), c, [c.status_entry()]) for c in ends]
     assert all(10.0 <= wait <= 15.0 for wait in waits)
     assert len({round(wait, 1) for wait in waits}) > 20
 

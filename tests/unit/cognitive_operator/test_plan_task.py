@@ -7,8 +7,8 @@ import pytest
 from cognitive_operator.api.conditions import Outcome, Phase, Reason, TaskCondition
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent
 from cognitive_operator.api.wire import Claim
-from cognitive_operator.plan.attempt import AttemptEnd, attempt_end
 from cognitive_operator.plan.gate import GateResult, queue_full
+from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from cognitive_operator.status.conditions import Condition, merge_patch
 from support.builders import operator_objects as o
@@ -81,7 +81,7 @@ def test_a_changed_priority_is_answered_at_once() -> None:
 
 def test_a_task_beyond_the_queue_is_refused_with_the_bound_and_the_agent() -> None:
     agent = Agent.model_validate(o.agent_body(queue={"maxConcurrentTasks": 2, "maxQueuedTasks": 3}))
-    plan = plan_task(o.facts(hold=queue_full(agent)))
+    plan = plan_task(o.facts(gate=queue_full(agent)))
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"], plan.publish) == ("Failed", "QueueFull", None)
     assert condition(plan, "Accepted")["status"] == "False"
@@ -91,17 +91,17 @@ def test_a_task_beyond_the_queue_is_refused_with_the_bound_and_the_agent() -> No
 
 
 def test_a_held_task_is_not_published_and_its_status_says_why() -> None:
-    hold = GateResult("InputNotFound", "ConfigMap team/notes does not exist", recheck_s=7.0)
-    plan = plan_task(o.facts(hold=hold, waited_s=1.5))
+    gate = GateResult("InputNotFound", "ConfigMap team/notes does not exist", recheck_s=7.0)
+    plan = plan_task(o.facts(gate=gate, waited_s=1.5))
     assert (plan.publish, plan.recheck_s) == (None, 7.0)
     assert plan.patch is not None
-    assert (plan.patch["phase"], plan.patch["reason"], plan.patch["message"]) == ("Pending", hold.reason, hold.message)
+    assert (plan.patch["phase"], plan.patch["reason"], plan.patch["message"]) == ("Pending", gate.reason, gate.message)
     assert condition(plan, "Accepted")["status"] == "True"
-    assert condition(plan, "Dispatched")["reason"] == hold.reason
+    assert condition(plan, "Dispatched")["reason"] == gate.reason
 
 
 @pytest.mark.parametrize(
-    "missing", [{"agent": None}, {"hold": GateResult("InputNotFound", "ConfigMap team/notes is gone")}]
+    "missing", [{"agent": None}, {"gate": GateResult("InputNotFound", "ConfigMap team/notes is gone")}]
 )
 def test_a_queued_task_whose_agent_or_input_goes_away_stays_queued(missing: dict[str, Any]) -> None:
     plan = plan_task(o.facts(o.task_body({"phase": "Queued", "reason": "WaitingForSlot"}), **missing))
@@ -110,17 +110,17 @@ def test_a_queued_task_whose_agent_or_input_goes_away_stays_queued(missing: dict
 
 
 def test_a_hold_by_the_tasks_own_spec_says_that_it_is_not_accepted() -> None:
-    plan = plan_task(o.facts(hold=GateResult("Bad", "spec.x is wrong", is_accepted=False), waited_s=1.5))
+    plan = plan_task(o.facts(gate=GateResult("Bad", "spec.x is wrong", is_accepted=False), waited_s=1.5))
     assert condition(plan, "Accepted")["status"] == "False"
 
 
 def test_a_hold_that_passes_within_a_second_costs_no_write() -> None:
-    plan = plan_task(o.facts(hold=GateResult("Waiting", "for another task"), waited_s=0.4))
+    plan = plan_task(o.facts(gate=GateResult("Waiting", "for another task"), waited_s=0.4))
     assert plan == TaskPlan(recheck_s=pytest.approx(0.6))
 
 
 def test_a_final_hold_ends_the_task_at_once() -> None:
-    plan = plan_task(o.facts(hold=GateResult("DependencyFailed", "task a failed", Phase.FAILED), waited_s=0.0))
+    plan = plan_task(o.facts(gate=GateResult("DependencyFailed", "task a failed", Phase.FAILED), waited_s=0.0))
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Failed", "DependencyFailed")
 
@@ -143,7 +143,7 @@ def test_a_task_without_an_agent_is_pending_and_names_it() -> None:
 
 @pytest.mark.parametrize("claimed", [None, o.claim()])
 def test_an_attempt_whose_agent_goes_away_during_a_look_is_closed_by_the_next_one(claimed: Claim | None) -> None:
-    plan = plan_task(o.facts(agent=None, flight=o.flight(2.0, claimed=claimed)))
+    plan = plan_task(o.facts(agent=None, attempt=o.in_flight(2.0, claimed=claimed)))
     assert (plan.patch, plan.recheck_s) == (None, 0.0)
 
 
@@ -156,30 +156,30 @@ def test_a_spec_at_the_bound_is_accepted_and_one_byte_more_is_refused() -> None:
 
 
 def test_running_is_written_only_after_a_quarter_of_a_second() -> None:
-    young = plan_task(o.facts(flight=o.flight(0.1, claimed=o.claim())))
+    young = plan_task(o.facts(attempt=o.in_flight(0.1, claimed=o.claim())))
     assert young.patch is None
-    plan = plan_task(o.facts(flight=o.flight(0.3, claimed=o.claim())))
+    plan = plan_task(o.facts(attempt=o.in_flight(0.3, claimed=o.claim())))
     assert plan.patch is not None
     assert plan.patch["phase"] == "Running"
     assert plan.patch["attempts"][0]["worker"] == "w0-a"
 
 
 def test_running_is_written_once() -> None:
-    facts = o.facts(flight=o.flight(0.3, claimed=o.claim()))
+    facts = o.facts(attempt=o.in_flight(0.3, claimed=o.claim()))
     plan = plan_task(facts)
     assert plan.patch is not None
-    again = o.facts(o.task_body(merge_patch({}, plan.patch)), flight=o.flight(5.0, claimed=o.claim()))
+    again = o.facts(o.task_body(merge_patch({}, plan.patch)), attempt=o.in_flight(5.0, claimed=o.claim()))
     assert plan_task(again).patch is None
 
 
 def test_a_request_that_nobody_claims_is_queued() -> None:
-    plan = plan_task(o.facts(flight=o.flight(1.2)))
+    plan = plan_task(o.facts(attempt=o.in_flight(1.2)))
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Queued", Reason.WAITING_FOR_EXECUTOR)
 
 
 def test_success_keeps_the_result_and_what_it_cost() -> None:
-    plan = plan_task(o.facts(flight=o.flight(0.1), closing=attempt_end(o.key(), o.completed())))
+    plan = plan_task(o.facts(attempt=o.in_flight(0.1), end=attempt_end(o.key(), o.completed())))
     assert plan.patch is not None
     assert plan.closes
     assert plan.patch["phase"] == "Succeeded"
@@ -192,20 +192,20 @@ def test_success_keeps_the_result_and_what_it_cost() -> None:
 
 def test_an_absent_confidence_keeps_its_reason() -> None:
     response = o.completed(confidence=None, confidence_reason="the model answered 1e+15")
-    plan = plan_task(o.facts(closing=attempt_end(o.key(), response)))
+    plan = plan_task(o.facts(end=attempt_end(o.key(), response)))
     assert plan.patch is not None
     assert plan.patch["confidence"] is None
     assert plan.patch["confidenceReason"] == "the model answered 1e+15"
 
 
 def test_a_retryable_failure_goes_back_to_the_queue_after_a_growing_backoff() -> None:
-    plan = plan_task(o.facts(closing=attempt_end(o.key(), o.failed())))
+    plan = plan_task(o.facts(end=attempt_end(o.key(), o.failed())))
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Queued", "BackingOff")
     assert plan.backoff_s is not None
     assert 5.0 <= plan.backoff_s <= 7.5
     first = {"number": 1, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed", "errorType": "ModelTimeout"}
-    second = plan_task(o.facts(o.task_body({"attempts": [first]}), closing=attempt_end(o.key(2), o.failed(2))))
+    second = plan_task(o.facts(o.task_body({"attempts": [first]}), end=attempt_end(o.key(2), o.failed(2))))
     assert second.backoff_s is not None
     assert 10.0 <= second.backoff_s <= 15.0
     assert second.patch is not None
@@ -214,7 +214,7 @@ def test_a_retryable_failure_goes_back_to_the_queue_after_a_growing_backoff() ->
 
 def test_the_servers_retry_after_is_honoured() -> None:
     response = o.failed(error_type="RateLimited", retry_after_seconds=42.0)
-    backoff_s = plan_task(o.facts(closing=attempt_end(o.key(), response))).backoff_s
+    backoff_s = plan_task(o.facts(end=attempt_end(o.key(), response))).backoff_s
     assert backoff_s is not None
     assert 42.0 <= backoff_s <= 63.0
 
@@ -224,7 +224,7 @@ def test_retries_end_with_the_policy() -> None:
         {"number": n, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed", "errorType": "ModelTimeout"}
         for n in (1, 2)
     ]
-    plan = plan_task(o.facts(o.task_body({"attempts": attempts}), closing=attempt_end(o.key(3), o.failed(3))))
+    plan = plan_task(o.facts(o.task_body({"attempts": attempts}), end=attempt_end(o.key(3), o.failed(3))))
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Failed", "ModelTimeout")
     assert plan.backoff_s is None
@@ -232,14 +232,14 @@ def test_retries_end_with_the_policy() -> None:
 
 def test_the_tasks_own_retry_policy_comes_first() -> None:
     body = o.task_body(retryPolicy={"maxRetries": 0})
-    plan = plan_task(o.facts(body, closing=attempt_end(o.key(), o.failed())))
+    plan = plan_task(o.facts(body, end=attempt_end(o.key(), o.failed())))
     assert plan.patch is not None
     assert plan.patch["phase"] == "Failed"
 
 
 def test_a_failure_that_no_retry_helps_is_final() -> None:
     response = o.failed(error_type="BadRequest", retryable=False)
-    plan = plan_task(o.facts(closing=attempt_end(o.key(), response)))
+    plan = plan_task(o.facts(end=attempt_end(o.key(), response)))
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Failed", "BadRequest")
     assert "no answer" in plan.patch["message"]
@@ -248,17 +248,17 @@ def test_a_failure_that_no_retry_helps_is_final() -> None:
 def test_missing_credentials_use_up_no_retry() -> None:
     body = o.task_body(retryPolicy={"maxRetries": 0})
     response = o.failed(error_type="CredentialsNotMounted")
-    plan = plan_task(o.facts(body, closing=attempt_end(o.key(), response)))
+    plan = plan_task(o.facts(body, end=attempt_end(o.key(), response)))
     assert plan.patch is not None
     assert plan.patch["phase"] == "Queued"
     assert plan.backoff_s == 10.0
 
 
 def test_a_lost_executor_is_recorded_with_its_worker() -> None:
-    closing = AttemptEnd(
+    end = AttemptEnd(
         o.key(), "Embedded", Outcome.LOST, o.NOW, Reason.EXECUTOR_LOST, "gone", retryable=True, claim=o.claim()
     )
-    plan = plan_task(o.facts(closing=closing))
+    plan = plan_task(o.facts(end=end))
     assert plan.patch is not None
     attempt = plan.patch["attempts"][0]
     assert (attempt["outcome"], attempt["errorType"], attempt["worker"]) == ("Lost", "ExecutorLost", "w0-a")
@@ -271,7 +271,7 @@ def test_while_backing_off_nothing_is_rewritten() -> None:
 
 
 def test_a_hold_that_is_the_specs_own_fault_ends_the_task_as_not_accepted() -> None:
-    plan = plan_task(o.facts(hold=GateResult("DependencyCycle", "a -> b -> a", Phase.FAILED, is_accepted=False)))
+    plan = plan_task(o.facts(gate=GateResult("DependencyCycle", "a -> b -> a", Phase.FAILED, is_accepted=False)))
     assert plan.patch is not None
     conditions = {c["type"]: (c["status"], c["reason"]) for c in plan.patch["conditions"]}
     assert conditions == {"Accepted": ("False", "DependencyCycle"), "Failed": ("True", "DependencyCycle")}

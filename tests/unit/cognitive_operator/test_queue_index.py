@@ -1,15 +1,17 @@
 """The index and the queues: who lines up, when the doors open, what a restart forgets."""
 
+from dataclasses import FrozenInstanceError
 from typing import Any
 
+import pytest
+from pydantic import ValidationError
+
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.plan.attempt import InFlightAttempt
+from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.telemetry import QueueSample
 from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
-from cognitive_operator.reconcile.agent.timing import AgentTiming
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import TaskRecord
 from cognitive_operator.scheduling.fair_share import RayLimits
 from support.builders import operator_objects as o
 
@@ -49,10 +51,6 @@ def let_in(index: Index, agent_name: str = "sre") -> list[str]:
     return sorted(r.uid for r in sorted(index.tasks.values(), key=lambda r: r.uid) if queue.enter(r.uid))
 
 
-def record_of(index: Index, uid: str) -> TaskRecord:
-    return index.tasks[uid]
-
-
 def test_the_doors_open_to_those_who_were_created_first_whatever_their_names() -> None:
     tasks = [task("a", 33), task("b", 31), task("c", 32)]
     assert let_in(index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=1), *tasks)) == ["b", "c"]
@@ -69,7 +67,7 @@ def closed() -> Body:
 
 def test_what_runs_takes_room_before_it_is_seen_by_anybody_else() -> None:
     index = index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=1), task("a", 31), task("b", 32), task("z", 30))
-    index.adopt(record_of(index, "a"), InFlightAttempt(AttemptKey(o.AGENT_UID, "a", 1), "Job", 0.0))
+    index.adopt("a", InFlightAttempt(AttemptKey(o.AGENT_UID, "a", 1), "Job", 0.0))
     assert let_in(index) == ["a", "z"]
     assert index.queue_of(NAME).next_up() == []
 
@@ -93,10 +91,10 @@ def test_a_recreated_agent_has_accepted_nobody_yet() -> None:
 def test_a_changed_priority_moves_the_task() -> None:
     index = index_of(agent(), task("a", 31, ACCEPTED), task("b", 32, ACCEPTED))
     index.upsert_task(task("b", 40, ACCEPTED, priority=1), 0.0)
-    index.line_up(record_of(index, "b"))
+    index.line_up("b")
     assert index.queue_of(NAME).first(2) == ["b", "a"]
     index.upsert_task(task("b", 41, ACCEPTED, priority=-1), 0.0)
-    index.line_up(record_of(index, "b"))
+    index.line_up("b")
     assert index.queue_of(NAME).first(2) == ["a", "b"]
 
 
@@ -104,16 +102,15 @@ def test_a_task_that_could_not_be_started_gets_its_place_back_in_a_full_queue() 
     index = index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=1), task("a", 31), task("b", 32), task("c", 33))
     assert let_in(index) == ["a", "b"]
     index.queue_of(NAME).start("a")
-    index.put_back(record_of(index, "a"))
+    index.put_back("a")
     assert (index.queue_of(NAME).first(2), index.queue_of(NAME).running) == (["a", "b"], 0)
 
 
 def test_a_task_that_was_deleted_meanwhile_does_not_line_up_again() -> None:
     index = index_of(agent(), task("a", 31, ACCEPTED))
-    record = record_of(index, "a")
     index.queue_of(NAME).start("a")
     index.remove_task("a")
-    index.put_back(record)
+    index.put_back("a")
     assert (index.queue_of(NAME).waiting, index.queue_of(NAME).running) == (0, 0)
 
 
@@ -156,5 +153,33 @@ def test_the_gauges_tell_depth_running_and_age_of_agents_that_exist() -> None:
     let_in(index)
     index.queue_of(NAME).start("b")
     outside: Any = Outside()
-    QueueMetrics(index, outside, outside, AgentTiming()).update()
+    QueueMetrics(index, outside, outside, 5.0).update()
     assert outside.shown == [QueueSample("team", "sre", 2, 1, 100.5), QueueSample("team", "idle", 0, 0, 0.0)]
+
+
+def test_a_record_is_written_by_its_index_alone() -> None:
+    index = index_of(task("a", 31))
+    before = index.tasks["a"]
+    with pytest.raises(FrozenInstanceError):
+        before.written_s = 1.0  # type: ignore[misc]
+    after = index.update_task("a", written_s=7.0)
+    assert after is index.tasks["a"]
+    assert (before.written_s, after.written_s, after.task) == (float("-inf"), 7.0, before.task)
+    assert index.update_task("gone", written_s=7.0) is None
+
+
+def test_what_was_observed_of_a_task_outlives_its_next_version() -> None:
+    index = index_of(task("a", 31))
+    index.update_task("a", input_at_s=5.0)
+    index.upsert_task(task("a", 32, {"phase": "Running"}), 9.0)
+    record = index.tasks["a"]
+    assert (record.version, record.arrival, record.since_s, record.input_at_s) == (32, 31, 0.0, 5.0)
+
+
+def test_a_task_that_cannot_be_read_is_known_all_the_same() -> None:
+    unreadable = task("a", 31, {"attempts": [{"number": 1, "agentUid": o.AGENT_UID, "mode": "Job"}]}, type=None)
+    index = Index()
+    with pytest.raises(ValidationError):
+        index.upsert_task(unreadable, 0.0)
+    assert [each.key.number for each in index.tasks["a"].tried] == [1]
+    assert index.upsert_task(unreadable, 0.0) is None, "it is reported once"

@@ -10,8 +10,8 @@ import pytest
 
 from cognitive_operator.api.wire import Completed, attempt_key
 from cognitive_operator.errors import MessageError
+from cognitive_operator.plan.verified_response import verified
 from cognitive_operator.ports.broker import RetainedResponse
-from cognitive_operator.reconcile.task.inbox import verified
 
 WIRE = Path(__file__).parents[2] / "contract" / "wire"
 MASTER = b"m" * 32

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cognitive_operator.api.names import SCHEDULE_KIND, SCHEDULE_PLURAL
 from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule
 from cognitive_operator.errors import ApiUnavailableError, ConflictError, ObjectInvalidError, ObjectNotFoundError
@@ -16,6 +17,8 @@ from cognitive_operator.plan.schedule import LOOK_AGAIN_S, plan_schedule, surplu
 from cognitive_operator.ports.kube import Identity, KubeEvent, ObjectRef
 from cognitive_operator.reconcile.schedule.reconciler import SchedulePorts, ScheduleReconciler
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.timing import Timing
+from cognitive_operator.reconcile.status_writer import StatusWriter
 from cognitive_operator.status.conditions import merge_patch
 
 MADE = datetime(2026, 11, 21, 6, 0, 10, tzinfo=UTC)
@@ -221,8 +224,10 @@ class Operator:
         self.cluster, self.index = cluster, Index()
         synced = asyncio.Event()
         synced.set()
-        port: Any = cluster
-        self.schedules = ScheduleReconciler(SchedulePorts(port, port, port), self.index, self._upsert_task, synced)
+        outside: Any = cluster
+        writer = StatusWriter(outside, outside, SCHEDULE_KIND, SCHEDULE_PLURAL)
+        ports = SchedulePorts(outside, writer, outside)
+        self.schedules = ScheduleReconciler(ports, self.index.runs, self._upsert_task, synced, timing=Timing())
         self.schedules._queue.add = lambda key: None  # type: ignore[method-assign]
         self.watch()
 

@@ -1,35 +1,27 @@
-"""A task that is deleted while the operator looks at its attempt."""
+"""A task that is deleted while its attempt is observed."""
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any
 
-from cognitive_operator.plan.attempt import InFlightAttempt
+from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import TaskRecord
 from cognitive_operator.reconcile.task.gates.gate import Gates
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
+from cognitive_operator.reconcile.task.responses import ResponseSettler
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 
-class Outside:
-    """The clocks, the sweep, and attempts whose task goes away while they are asked about."""
+class Attempts:
+    """Attempts whose task is deleted while they are observed."""
 
     def __init__(self, index: Index) -> None:
-        self.clock = self.kube = self.events = self
-        self.synced = asyncio.Event()
-        self.synced.set()
         self._index = index
 
-    def monotonic(self) -> float:
-        return 100.0
-
-    def now(self) -> str:
-        return o.NOW
-
-    def server_time(self) -> None:
-        return None
-
-    async def observe(self, record: TaskRecord) -> None:
-        self._index.remove_task(record.uid)
+    async def advance(self, uid: str) -> None:
+        self._index.remove_task(uid)
 
 
 async def test_its_slot_is_free_for_the_next_one() -> None:
@@ -38,7 +30,12 @@ async def test_its_slot_is_free_for_the_next_one() -> None:
     record = index.upsert_task(o.task_body(), 0.0)
     index.complete()
     assert record is not None
-    index.adopt(record, InFlightAttempt(o.key(), "Embedded", 99.9))
-    outside = Outside(index)
-    await TaskReconciler(outside, index, Gates([]), outside, outside, requests=outside).reconcile(record.uid)
+    index.adopt(record.uid, InFlightAttempt(o.key(), "Embedded", 99.9))
+    nothing: Any = None
+    settler = ResponseSettler(index, nothing)
+    steps: Any = SimpleNamespace(gates=Gates([]), attempts=Attempts(index), responses=settler)
+    synced = asyncio.Event()
+    synced.set()
+    reconciler = TaskReconciler(steps, index, nothing, Clocks(FakeClock(), nothing), synced)
+    assert await reconciler.reconcile(record.uid) is None
     assert index.queue_of(record.agent).running == 0

@@ -9,7 +9,7 @@ from prometheus_client import generate_latest
 from cognitive_operator.adapters.telemetry.metrics import PrometheusMetrics
 from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.plan.attempt import AttemptEnd, attempt_end
+from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
 from cognitive_operator.reconcile.task.metrics import count_ends, task_status
 from support.builders import operator_objects as o
 
@@ -17,22 +17,22 @@ KEY = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)
 LOST = AttemptEnd(KEY, "Job", Outcome.LOST, "2026-11-21T02:00:05Z", reason="ExecutorLost")
 
 
-def shown(status: dict[str, Any], *closings: AttemptEnd | None) -> dict[str, float]:
-    """Return the samples that are not 0 after each of the closings was written with this status."""
+def shown(status: dict[str, Any], *ends: AttemptEnd | None) -> dict[str, float]:
+    """Return the samples that are not 0 after each of the ends was written with this status."""
     metrics = PrometheusMetrics(0)
-    for closing in closings:
-        count_ends(metrics, o.task_body(), status, closing)
+    for end in ends:
+        count_ends(metrics, o.task_body(), status, end)
     lines = [line.rpartition(" ") for line in generate_latest(metrics.registry).decode().splitlines()]
     found = {name: float(value) for name, _, value in lines if not name.startswith("#")}
     return {name: value for name, value in found.items() if value and "created" not in name and "bucket" not in name}
 
 
 def test_a_success_is_counted_with_all_that_it_cost() -> None:
-    closing = attempt_end(KEY, o.completed(confidence=0.75))
-    response = closing.response
+    end = attempt_end(KEY, o.completed(confidence=0.75))
+    response = end.response
     assert response is not None
     model = f'model="{response.model}",provider="{response.provider}"'
-    assert shown({"phase": "Succeeded", "reason": "Succeeded"}, closing) == {
+    assert shown({"phase": "Succeeded", "reason": "Succeeded"}, end) == {
         f'cognitive_tasks_total{{{model},status="success",task_type="FailureAnalysis"}}': 1,
         'cognitive_results_total{mode="Embedded",outcome="Succeeded",task_type="FailureAnalysis"}': 1,
         'cognitive_tokens_total{token_type="prompt"}': response.usage.prompt_tokens,
@@ -60,10 +60,10 @@ def test_a_task_may_end_without_an_attempt() -> None:
 
 
 def test_a_negative_energy_takes_nothing_away() -> None:
-    closing = attempt_end(KEY, o.completed())
-    assert closing.response is not None
-    negative = closing.response.model_copy(update={"energy": closing.response.energy.model_copy(update={"delta": -1})})
-    found = shown({"phase": "Succeeded"}, replace(closing, response=negative))
+    end = attempt_end(KEY, o.completed())
+    assert end.response is not None
+    negative = end.response.model_copy(update={"energy": end.response.energy.model_copy(update={"delta": -1})})
+    found = shown({"phase": "Succeeded"}, replace(end, response=negative))
     assert not any("energy" in name for name in found)
 
 

@@ -4,7 +4,7 @@ import re
 
 from cognitive_operator.api.conditions import Outcome
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.plan.attempt import AttemptEnd, attempt_end
+from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
 from cognitive_operator.plan.trace import ended_spans, trace_id, traceparent
 from support.builders import operator_objects as o
 

@@ -9,10 +9,13 @@ import pytest
 
 from cognitive_operator.errors import CognitiveOperatorError, ConflictError, ForbiddenError, ObjectNotFoundError
 from cognitive_operator.ports.kube import Identity
+from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.task.ttl import DELETES_PER_LOOK, TtlAfterFinished
+from cognitive_operator.reconcile.state.timing import TtlTiming
+from cognitive_operator.reconcile.task.ttl import MAX_DELETES_PER_CHECK, TtlAfterFinished
 from cognitive_operator.scheduling.ttl_heap import started_attempts, task_end
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 ENDED = "2026-11-21T02:00:03Z"
 ENDED_S = 1795226403.0
@@ -40,9 +43,6 @@ class Kube:
     error: CognitiveOperatorError | None = None
     deleted: list[tuple[str, Identity]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.resources = self
-
     def server_time(self) -> float | None:
         return self.time_s
 
@@ -53,16 +53,6 @@ class Kube:
 
 
 @dataclass
-class Clock:
-    """The operator's own time, which may jump."""
-
-    monotonic_s: float = 0.0
-
-    def monotonic(self) -> float:
-        return self.monotonic_s
-
-
-@dataclass
 class Metrics:
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -70,32 +60,29 @@ class Metrics:
         self.counts[name] += 1
 
 
-@dataclass
-class Deps:
-    kube: Kube = field(default_factory=Kube)
-    clock: Clock = field(default_factory=Clock)
-    metrics: Metrics = field(default_factory=Metrics)
-    ttl_s: int = 100
-
-
 class Desk:
-    """A collector with what it is given."""
+    """Finished tasks, and the ports of their deletion."""
 
     def __init__(self, *bodies: dict[str, Any], agent: dict[str, Any] | None = None) -> None:
-        self.deps, self.index = Deps(), Index()
+        self.kube, self.clock, self.metrics, self.index = Kube(), FakeClock(), Metrics(), Index()
         self.lost: list[str] = []
         if agent is not None:
             self.index.upsert_agent(agent)
         for body in bodies:
             self.index.upsert_task(body, 0.0)
-        self.collector = TtlAfterFinished(self.deps, self.index, self.lost.append)  # type: ignore[arg-type]
+        kube: Any = self.kube
+        clocks = Clocks(self.clock, kube)
+        metrics: Any = self.metrics
+        self.ttl = TtlAfterFinished(
+            kube, clocks, self.index, self.lost.append, metrics, default_ttl_s=100, timing=TtlTiming()
+        )
 
     async def after(self, seconds: float) -> list[str]:
         """Return the names of what is deleted when so much time has passed since the end, by the API server."""
-        self.deps.kube.time_s = ENDED_S + seconds
-        self.deps.kube.deleted.clear()
-        await self.collector.collect()
-        return [name.rpartition("/")[2] for name, _ in self.deps.kube.deleted]
+        self.kube.time_s = ENDED_S + seconds
+        self.kube.deleted.clear()
+        await self.ttl.delete_due()
+        return [name.rpartition("/")[2] for name, _ in self.kube.deleted]
 
 
 def agent_with(ttl: int | None, version: str = "10") -> dict[str, Any]:
@@ -122,34 +109,34 @@ async def test_the_task_says_how_long_it_stays_else_its_agent_else_the_operator(
     desk = Desk(ended_body(ttl=own), agent=agent)
     assert await desk.after(lives_s + 0.9) == []
     assert await desk.after(lives_s + 1) == ["why-1"]
-    assert desk.deps.metrics.counts == {"tasks_expired": 1}
+    assert desk.metrics.counts == {"tasks_expired": 1}
 
 
 async def test_a_deletion_names_the_object_and_its_state() -> None:
     desk = Desk(ended_body(ttl=1))
     await desk.after(10)
-    assert desk.deps.kube.deleted == [("cognitivetasks/team/why-1", Identity("uid-1", "20"))]
+    assert desk.kube.deleted == [("cognitivetasks/team/why-1", Identity("uid-1", "20"))]
 
 
 async def test_the_workers_clock_and_the_operators_say_nothing() -> None:
     desk = Desk(ended_body(ttl=1800))  # its finishedAt is an hour early
-    desk.deps.clock.monotonic_s += 3600
+    desk.clock.advance(3600)
     assert await desk.after(1800) == []
     assert await desk.after(1801) == ["why-1"]
 
 
 async def test_nothing_is_deleted_before_the_api_server_told_the_time() -> None:
     desk = Desk(ended_body(ttl=0))
-    desk.deps.kube.time_s = None
-    await desk.collector.collect()
-    assert desk.deps.kube.deleted == []
+    desk.kube.time_s = None
+    await desk.ttl.delete_due()
+    assert desk.kube.deleted == []
 
 
 async def test_a_task_that_waits_or_runs_is_never_due() -> None:
     waiting = ended_body(1, ttl=0) | {"status": {"phase": "Queued"}}
     running = ended_body(2, ttl=0) | {"status": {"phase": "Running"}}
     desk = Desk(waiting, running)
-    desk.deps.clock.monotonic_s = 1e6
+    desk.clock.monotonic_s = 1e6
     assert await desk.after(1e6) == []
 
 
@@ -166,32 +153,32 @@ async def test_another_default_of_the_agent_counts_within_a_minute() -> None:
     desk = Desk(ended_body(), agent=agent_with(1000))
     assert await desk.after(20) == []
     desk.index.upsert_agent(agent_with(5, "11"))
-    desk.deps.clock.monotonic_s += 60
+    desk.clock.monotonic_s += 60
     assert await desk.after(21) == ["why-1"]
 
 
 async def test_deletions_are_so_many_a_second_and_each_task_is_deleted_once() -> None:
-    desk = Desk(*(ended_body(n, ttl=0) for n in range(DELETES_PER_LOOK + 3)))
+    desk = Desk(*(ended_body(n, ttl=0) for n in range(MAX_DELETES_PER_CHECK + 3)))
     first = await desk.after(9)
     second = await desk.after(10)
-    assert (len(first), len(second)) == (DELETES_PER_LOOK, 3)
-    assert len({*first, *second}) == DELETES_PER_LOOK + 3
+    assert (len(first), len(second)) == (MAX_DELETES_PER_CHECK, 3)
+    assert len({*first, *second}) == MAX_DELETES_PER_CHECK + 3
 
 
 @pytest.mark.parametrize("error", [ConflictError("changed"), ForbiddenError("no right")])
 async def test_what_could_not_be_deleted_is_tried_again_later(error: CognitiveOperatorError) -> None:
     desk = Desk(ended_body(ttl=0))
-    desk.deps.kube.error = error
+    desk.kube.error = error
     assert await desk.after(5) == ["why-1"]
     assert await desk.after(6) == []
-    desk.deps.kube.error = None
+    desk.kube.error = None
     assert await desk.after(36) == ["why-1"]
     assert desk.lost == []
 
 
 async def test_a_task_that_is_gone_already_is_forgotten() -> None:
     desk = Desk(ended_body(ttl=0))
-    desk.deps.kube.error = ObjectNotFoundError("gone")
+    desk.kube.error = ObjectNotFoundError("gone")
     await desk.after(5)
     assert desk.lost == ["uid-1"]
 
@@ -228,5 +215,5 @@ async def test_a_task_whose_result_is_waited_for_stays() -> None:
     desk.index.upsert_task(waiting, 0.0)
     assert await desk.after(100) == []
     desk.index.remove_task(o.TASK_UID)
-    desk.deps.clock.monotonic_s += 60.0
+    desk.clock.monotonic_s += 60.0
     assert await desk.after(100) == ["why-1"]

@@ -6,7 +6,7 @@ import kopf
 import pytest
 
 from cognitive_operator.handlers.registry import WATCH_LAG_MAX_S, watch_probe
-from cognitive_operator.reconcile.resync import RELIST_EVERY_S
+from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
 
 
@@ -95,7 +95,7 @@ class Watching:
 
 
 async def test_the_probe_fails_after_two_lists_in_a_row() -> None:
-    assert WATCH_LAG_MAX_S > RELIST_EVERY_S
+    assert Timing().resync_every_s < WATCH_LAG_MAX_S
     assert await watch_probe(Watching(WATCH_LAG_MAX_S))() == WATCH_LAG_MAX_S
     with pytest.raises(kopf.PermanentError, match=r"watch stalled: no event for a change from 401 s ago"):
         await watch_probe(Watching(WATCH_LAG_MAX_S + 1))()

@@ -80,4 +80,4 @@ def test_nested_fields_lists_and_maps_have_paths() -> None:
 def test_the_rules_of_the_api_server_are_listed() -> None:
     inner = {"type": "string", "x-kubernetes-validations": [{"rule": "…", "message": "x never changes"}]}
     page = page_of([crd({"type": "object", "properties": {"x": inner}})])
-    assert "refuses what breaks one of these rules:\n\n- x never changes\n" in page
+    assert "rejects an object that violates one of these rules:\n\n- x never changes\n" in page

@@ -1,142 +1,261 @@
-"""An attempt between its request and its end, and what can end it."""
+"""Decides the next step for an attempt in flight: end it, withdraw it, submit it, stop it or wait.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+The decision is pure. Facts that cost a request to the broker or to Ray are read only when the decision depends on them:
+until then they are None, and the answer is ``Read`` with the source that is needed next.
+"""
+
+from dataclasses import dataclass
 
 from cognitive_operator.api.conditions import Outcome, Reason
-from cognitive_operator.api.names import AttemptKey, attempt_submission_id
-from cognitive_operator.api.resources import Attempt
-from cognitive_operator.api.wire import Claim, Completed, Failed, Mode
+from cognitive_operator.api.names import attempt_submission_id
+from cognitive_operator.api.resources import Agent
+from cognitive_operator.api.wire import Claim
+from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
+from cognitive_operator.plan.gate import GateResult, queue_timeout, spec_gate
+from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
+from cognitive_operator.plan.task import RUNNING_AFTER_S
+from cognitive_operator.ports.ray import RayJob
 
 
 @dataclass(frozen=True)
-class InFlightAttempt:
-    """An attempt whose request is in the stream."""
+class AttemptTiming:
+    """Durations that decide about an attempt, in seconds."""
 
-    key: AttemptKey
-    mode: Mode
-    since_s: float
-    """Monotonic seconds at which this process published or adopted it."""
-    claim: Claim | None = None
-    claimed_since_s: float | None = None
-    """Monotonic seconds at which this process first saw the claim."""
-    stopping_since_s: float | None = None
-    """Monotonic seconds at which this process began to stop it on its task's word."""
+    claim_read_after_s: float = RUNNING_AFTER_S
+    """Age of an attempt at which its claim is read for the first time."""
+    ray_read_after_s: float = 2.0
+    """Age of an unclaimed Job attempt at which its Ray job is read."""
+    republish_after_s: float = 60.0
+    """Age of an unclaimed attempt at which its request is published again."""
+    job_start_s: float = 300.0
+    """Time that Ray has to start the job of an attempt."""
+    lease_lost_s: float = 15.0
+    """Time without a renewal after which a worker counts as lost."""
+    result_lost_s: float = 30.0
+    """Time after the first sight of a claim, which has ended, after which its missing response counts as lost."""
+    deadline_grace_s: float = 30.0
+    """Time beyond the task's timeout that a worker has to end the attempt itself."""
+    stop_grace_s: float = 5.0
+    """Time that a worker has to report the end of an attempt that it was told to stop."""
+    unclaimed_stop_s: float = 0.5
+    """Time in which an executor that had just fetched a deleted request may still claim it."""
 
-    def with_claim(self, claim: Claim | None, now_s: float) -> "InFlightAttempt":
-        """Return the flight with the claim as it was just read.
 
-        A claim that is not there any more stands: nobody takes one back, so the broker has lost it, and what runs runs.
-        """
-        known = claim or self.claim
-        since_s = self.claimed_since_s if self.claimed_since_s is not None else now_s
-        return replace(self, claim=known, claimed_since_s=since_s if known else None)
+@dataclass(frozen=True)
+class Read:
+    """Read a source, then decide again."""
+
+    source: Source
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Do nothing now."""
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Submit the attempt's Ray job."""
+
+    attempt: InFlightAttempt
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Delete the request and tell the executor to stop, because the task is cancelled or suspended."""
+
+    attempt: InFlightAttempt
+    """The attempt, marked as stopping."""
+
+
+@dataclass(frozen=True)
+class TakeBack:
+    """Delete the request of an attempt that no executor has claimed.
+
+    Safe although an executor may claim it at the same time: the claim, not the request, allows one execution.
+    """
+
+    attempt: InFlightAttempt
+    end: AttemptEnd | None = None
+    """The attempt's end, after its Ray job is stopped; None: the same attempt may be published again."""
+
+
+@dataclass(frozen=True)
+class Close:
+    """End the attempt."""
+
+    end: AttemptEnd
+    publishes_response: bool = False
+    """True: publish a closed response first, because no executor's response ended the attempt."""
+    stops_executor: bool = False
+    """True: delete the request and tell the executor to stop first."""
+
+
+Step = Read | Wait | Submit | Stop | TakeBack | Close
+
+
+def plan_attempt(facts: AttemptFacts, timing: AttemptTiming) -> Step:
+    """Return the next step for a task's attempt."""
+    if facts.response is not None:
+        return Close(facts.response)
+    if facts.attempt is None:
+        return Wait()
+    if facts.agent is None or facts.agent.metadata.uid != facts.attempt.key.agent_uid:
+        return _agent_deleted(facts, facts.attempt)
+    return _Rules(facts, facts.attempt, facts.agent, timing).step()
+
+
+def refused_job(attempt: InFlightAttempt, now: str, message: str) -> Close:
+    """Return the end of an attempt whose Ray job is refused for good."""
+    return Close(attempt.closed(now, Outcome.FAILED, Reason.JOB_FAILED, message), publishes_response=True)
+
+
+def _agent_deleted(facts: AttemptFacts, attempt: InFlightAttempt) -> Step:
+    """End the attempt without a closed response: the agent's usage is not counted any more."""
+    agent_name = f"{facts.task.metadata.namespace}/{facts.task.spec.agent_ref.name}"
+    message = f"CognitiveAgent {agent_name} was deleted."
+    end = attempt.closed(facts.now, Outcome.FAILED, Reason.AGENT_DELETED, message, is_counted=False)
+    return _unless_retained(facts, Close(end, stops_executor=True))
+
+
+def _unless_retained(facts: AttemptFacts, close: Close) -> Step:
+    """Prefer an executor's response in the stream to an end by the operator."""
+    if facts.retained is None:
+        return Read(Source.RESPONSES)
+    return Close(facts.retained.value) if facts.retained.value is not None else close
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """The rules for an attempt in flight whose agent exists."""
+
+    facts: AttemptFacts
+    attempt: InFlightAttempt
+    agent: Agent
+    timing: AttemptTiming
+
+    def step(self) -> Step:
+        if self.facts.claim_fault:
+            return self._close(Outcome.LOST, Reason.EXECUTOR_LOST, f"The claim is unreadable: {self.facts.claim_fault}")
+        if spec_gate(self.facts.task.spec) is not None:
+            return self._stop()
+        late = self._queue_timeout()
+        if late is not None:
+            is_read = self.facts.claim is not None
+            return self._give_up(Reason.QUEUE_TIMEOUT, late.message) if is_read else Read(Source.CLAIM)
+        if self._age_s < self.timing.claim_read_after_s:
+            return Wait()
+        return self._follow()
+
+    def _stop(self) -> Step:
+        """Stop the attempt: its executor reports the end, or the operator does after a grace period."""
+        if self.attempt.stopping_since_s is None:
+            return Stop(self.attempt.stopping(self.facts.now_s))
+        step = self._follow()
+        if not isinstance(step, Wait):
+            return step
+        stopping_s = self.facts.now_s - self.attempt.stopping_since_s
+        if self.attempt.claim is None:
+            is_late = stopping_s > self.timing.unclaimed_stop_s
+            message = "Stopped before an executor began it."
+            return self._give_up(Reason.CANCELLED, message) if is_late else Wait()
+        if stopping_s <= self.timing.stop_grace_s:
+            return Wait()
+        grace, worker = f"{self.timing.stop_grace_s:g} s", self.attempt.claim.worker
+        message = f"Worker {worker} was told to stop and did not within {grace}."
+        return self._close(Outcome.LOST, Reason.CANCELLED, message, retryable=False)
+
+    def _queue_timeout(self) -> GateResult | None:
+        if self.attempt.claim is not None:
+            return None
+        return queue_timeout(self.facts.task, self.agent, self.facts.server_time_s)
+
+    def _follow(self) -> Step:
+        if self.facts.claim is None:
+            return Read(Source.CLAIM)
+        return self._unclaimed() if self.attempt.claim is None else self._claimed(self.attempt.claim)
+
+    def _unclaimed(self) -> Step:
+        mode, timing = self.attempt.mode, self.timing
+        is_held = (self.agent.spec.suspend or self.facts.is_ray_changing) and mode != "Job"
+        if mode != self.agent.spec.execution.mode or is_held:
+            return TakeBack(self.attempt)
+        if self.attempt.stopping_since_s is not None:
+            return Wait()
+        if mode == "Job":
+            return self._job() if self._age_s > timing.ray_read_after_s else Wait()
+        is_stale = self._age_s > timing.republish_after_s and not self.facts.is_agent_blocked
+        return TakeBack(self.attempt) if is_stale else Wait()
+
+    def _job(self) -> Step:
+        """Decide about a Job attempt without a claim by its Ray job."""
+        if self.facts.job is None:
+            return Read(Source.JOB)
+        job = self.facts.job.value
+        if job is None:
+            return Submit(self.attempt)
+        return self._ended_job(job) if job.is_terminal else self._live_job(job)
+
+    def _live_job(self, job: RayJob) -> Step:
+        limit_s = self.timing.job_start_s
+        if job.status != "PENDING" or self._age_s <= limit_s:
+            return Wait()
+        message = f"Ray did not start job {self._submission_id} within {limit_s:g} s: it is {job.status}."
+        return self._give_up(Reason.JOB_FAILED, message)
+
+    def _ended_job(self, job: RayJob) -> Step:
+        if self.facts.second_claim is None:
+            return Read(Source.SECOND_CLAIM)
+        if self.facts.second_claim.value is not None:
+            return Wait()
+        message = f"Ray job {self._submission_id} is {job.status} and never began the attempt: {job.message}"
+        return _unless_retained(self.facts, self._close(Outcome.FAILED, Reason.JOB_FAILED, message))
+
+    def _claimed(self, claim: Claim) -> Step:
+        claimed_s = self.facts.now_s - (self.attempt.claimed_since_s or 0.0)
+        if claim.state == "ended":
+            return self._ended(claimed_s)
+        if self._is_lost(self.facts.lease):
+            message = f"Worker {claim.worker} stopped renewing its lease."
+            return _unless_retained(self.facts, self._close(Outcome.LOST, Reason.EXECUTOR_LOST, message))
+        timeout_s = self.facts.task.timeout_s(self.agent)
+        if claimed_s <= timeout_s + self.timing.deadline_grace_s:
+            return Wait()
+        message = f"The attempt ran longer than its {timeout_s} s and its worker did not end it."
+        return self._close(Outcome.FAILED, Reason.DEADLINE_EXCEEDED, message, retryable=False, stops_executor=True)
+
+    def _ended(self, claimed_s: float) -> Step:
+        """A claim ends after its response is in the stream: read it there if the consumer has not delivered it."""
+        if claimed_s <= self.timing.result_lost_s and self.facts.retained == Reading(None):
+            return Wait()
+        message = "The attempt ended, but its response is not in the stream any more."
+        return _unless_retained(self.facts, self._close(Outcome.LOST, Reason.RESULT_LOST, message))
+
+    def _is_lost(self, lease: LeaseFacts | None) -> bool:
+        if lease is None:
+            return False
+        last_s = self.attempt.claimed_since_s or 0.0 if lease.renewed_s is None else lease.renewed_s
+        read_s = min(lease.read_s, self.facts.now_s)
+        return read_s - max(last_s, lease.ready_since_s) > self.timing.lease_lost_s
+
+    def _give_up(self, reason: Reason, message: str) -> TakeBack:
+        """End an attempt that no executor began. Only in Job mode is its number used up: Ray knows a job by it."""
+        if self.attempt.mode != "Job":
+            return TakeBack(self.attempt)
+        is_retryable = reason == Reason.JOB_FAILED
+        end = self.attempt.closed(self.facts.now, Outcome.LOST, reason, message, retryable=is_retryable)
+        return TakeBack(self.attempt, end)
+
+    def _close(
+        self, outcome: Outcome, reason: Reason, message: str, *, retryable: bool = True, stops_executor: bool = False
+    ) -> Close:
+        end = self.attempt.closed(self.facts.now, outcome, reason, message, retryable=retryable)
+        return Close(end, publishes_response=True, stops_executor=stops_executor)
 
     @property
-    def is_running(self) -> bool:
-        """True while an executor says that it works on it."""
-        return self.claim is not None and self.claim.state == "running"
+    def _age_s(self) -> float:
+        return self.facts.now_s - self.attempt.since_s
 
-    def attempt(self) -> Attempt:
-        """Return what the task's status says of it while it runs."""
-        submission = attempt_submission_id(self.key.task_uid, self.key.number) if self.mode == "Job" else None
-        return Attempt(
-            number=self.key.number,
-            agent_uid=self.key.agent_uid,
-            mode=self.mode,
-            submission_id=self.claim.submission_id if self.claim else submission,
-            worker=self.claim.worker if self.claim else None,
-            started_at=self.claim.claimed_at if self.claim else None,
-        )
-
-    def closed(
-        self,
-        finished_at: str,
-        outcome: Outcome,
-        reason: Reason,
-        message: str,
-        *,
-        retryable: bool = True,
-        is_counted: bool = True,
-    ) -> "AttemptEnd":
-        """Return how the attempt ended by the operator's word, since no executor gave one."""
-        return AttemptEnd(
-            key=self.key,
-            mode=self.mode,
-            outcome=outcome,
-            finished_at=finished_at,
-            reason=reason,
-            message=message,
-            retryable=retryable,
-            is_counted=is_counted,
-            claim=self.claim,
-        )
-
-
-@dataclass(frozen=True)
-class AttemptEnd:
-    """How an attempt ended."""
-
-    key: AttemptKey
-    mode: Mode
-    outcome: Outcome
-    finished_at: str
-    reason: str = ""
-    """The error class; empty when it succeeded."""
-    message: str = ""
-    retryable: bool = False
-    is_counted: bool = True
-    """False: the end was nobody's fault here and uses up no retry."""
-    retry_after_s: float | None = None
-    response: Completed | Failed | None = None
-    sequence: int | None = None
-    """Place in the stream of what ended it."""
-    claim: Claim | None = None
-
-    def attempt(self) -> Attempt:
-        """Return what the task's status keeps of it."""
-        source = self.response or self.claim
-        started = self.response.started_at if self.response else self.claim.claimed_at if self.claim else None
-        fallback = attempt_submission_id(self.key.task_uid, self.key.number) if self.mode == "Job" else None
-        return Attempt(
-            number=self.key.number,
-            agent_uid=self.key.agent_uid,
-            mode=self.mode,
-            submission_id=source.submission_id if source else fallback,
-            worker=source.worker if source else None,
-            started_at=started,
-            finished_at=self.finished_at,
-            outcome=self.outcome,
-            error_type=self.reason or None,
-            message=self.message or None,
-            sequence=self.sequence,
-            tokens=self.response.usage.total_tokens if self.response else None,
-        )
-
-
-def attempt_end(key: AttemptKey, response: Completed | Failed, sequence: int | None = None) -> AttemptEnd:
-    """Return how an attempt ended by its own word."""
-    if isinstance(response, Completed):
-        return AttemptEnd(
-            key, response.mode, Outcome.SUCCEEDED, response.timestamp, response=response, sequence=sequence
-        )
-    return AttemptEnd(
-        key=key,
-        mode=response.mode,
-        outcome=Outcome.FAILED,
-        finished_at=response.timestamp,
-        reason=response.error_type,
-        message=response.error[:1024],
-        retryable=response.retryable,
-        is_counted=response.error_type != "CredentialsNotMounted",
-        retry_after_s=response.retry_after_seconds,
-        response=response,
-        sequence=sequence,
-    )
-
-
-def with_refused_end(attempts: Sequence[Attempt], closing: AttemptEnd) -> tuple[Attempt, ...]:
-    """Return a task's attempts with one whose outcome the API server refused to keep."""
-    refusal = {"outcome": Outcome.FAILED, "error_type": Reason.STATUS_REFUSED, "message": None}
-    others = [attempt for attempt in attempts if attempt.number != closing.key.number]
-    return (*others, closing.attempt().model_copy(update=refusal))
+    @property
+    def _submission_id(self) -> str:
+        return attempt_submission_id(self.attempt.key.task_uid, self.attempt.key.number)

@@ -1,32 +1,32 @@
 """The operator's note of an attempt that it ended itself, so that the stream of responses tells of every end."""
 
 from cognitive_operator.api.wire import Energy, Failed, Usage
-from cognitive_operator.plan.attempt import AttemptEnd
+from cognitive_operator.plan.in_flight import AttemptEnd
 from cognitive_operator.status.task import seconds_between
 
 _NOTHING = Usage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
 
 
-def closed_response(closing: AttemptEnd, namespace: str, task_name: str) -> Failed:
+def closed_response(end: AttemptEnd, namespace: str, task_name: str) -> Failed:
     """Return the end of an attempt as a failure without costs; what it did cost is not known."""
-    attempt = closing.attempt()
-    started_at = attempt.started_at or closing.finished_at
+    attempt = end.status_entry()
+    started_at = attempt.started_at or end.finished_at
     return Failed(
         namespace=namespace,
         task_name=task_name,
-        task_uid=closing.key.task_uid,
-        attempt=closing.key.number,
-        agent_uid=closing.key.agent_uid,
-        mode=closing.mode,
+        task_uid=end.key.task_uid,
+        attempt=end.key.number,
+        agent_uid=end.key.agent_uid,
+        mode=end.mode,
         worker=attempt.worker or "",
         submission_id=attempt.submission_id or "",
         started_at=started_at,
-        timestamp=closing.finished_at,
-        duration_ms=round(1000 * (seconds_between(started_at, closing.finished_at) or 0)),
+        timestamp=end.finished_at,
+        duration_ms=round(1000 * (seconds_between(started_at, end.finished_at) or 0)),
         usage=_NOTHING,
         energy=Energy(delta=0),
         status="failed",
-        error=closing.message,
-        error_type=closing.reason,
-        retryable=closing.retryable,
+        error=end.message,
+        error_type=end.reason,
+        retryable=end.retryable,
     )

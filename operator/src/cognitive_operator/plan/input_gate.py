@@ -13,9 +13,9 @@ WAIT_S: Final = 30.0
 class InputNotReadyError(Exception):
     """An input cannot be had now, or never."""
 
-    def __init__(self, hold: GateResult) -> None:
-        super().__init__(hold.message)
-        self.hold = hold
+    def __init__(self, gate: GateResult) -> None:
+        super().__init__(gate.message)
+        self.gate = gate
 
 
 def source_label(namespace: str, source: InputSource) -> str:

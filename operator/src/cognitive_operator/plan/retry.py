@@ -7,7 +7,7 @@ from typing import Final
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Attempt, RetryPolicy, Task
-from cognitive_operator.plan.attempt import AttemptEnd
+from cognitive_operator.plan.in_flight import AttemptEnd
 
 UNCOUNTED_BACKOFF_S: Final = 10.0
 MAX_BACKOFF_S: Final = 300.0
@@ -17,11 +17,11 @@ UNCOUNTED: Final = frozenset({Reason.CREDENTIALS_NOT_MOUNTED, Reason.AGENT_DELET
 """Ends that were nobody's fault here and use up no retry."""
 
 
-def is_retried(policy: RetryPolicy, closing: AttemptEnd, attempts: Sequence[Attempt]) -> bool:
-    """Tell whether another attempt follows ``closing``, the last of ``attempts``."""
-    if not closing.is_counted:
-        return closing.retryable
-    is_wanted = closing.retryable if policy.on_error_types is None else closing.reason in policy.on_error_types
+def is_retried(policy: RetryPolicy, end: AttemptEnd, attempts: Sequence[Attempt]) -> bool:
+    """Tell whether another attempt follows ``end``, the last of ``attempts``."""
+    if not end.is_counted:
+        return end.retryable
+    is_wanted = end.retryable if policy.on_error_types is None else end.reason in policy.on_error_types
     return is_wanted and _counted(attempts) <= policy.max_retries
 
 
@@ -34,14 +34,14 @@ def overspent(task: Task, attempts: Sequence[Attempt]) -> str | None:
     return f"its attempts have used {budget - left} tokens, and spec.budget.tokens is {budget}."
 
 
-def backoff_s(policy: RetryPolicy, closing: AttemptEnd, attempts: Sequence[Attempt]) -> float:
-    """Return the seconds before the attempt that follows ``closing``, the last of ``attempts``."""
-    if closing.reason == Reason.SUSPENDED:
+def backoff_s(policy: RetryPolicy, end: AttemptEnd, attempts: Sequence[Attempt]) -> float:
+    """Return the seconds before the attempt that follows ``end``, the last of ``attempts``."""
+    if end.reason == Reason.SUSPENDED:
         return 0.0
-    if not closing.is_counted:
+    if not end.is_counted:
         return UNCOUNTED_BACKOFF_S
-    wanted_s = max(_grown_s(policy, attempts), closing.retry_after_s or 0.0)
-    return wanted_s * (1.0 + JITTER * _share(closing.key.task_uid, closing.key.number))
+    wanted_s = max(_grown_s(policy, attempts), end.retry_after_s or 0.0)
+    return wanted_s * (1.0 + JITTER * _share(end.key.task_uid, end.key.number))
 
 
 def backoff_left_s(policy: RetryPolicy, uid: str, attempts: Sequence[Attempt], now: str) -> float:

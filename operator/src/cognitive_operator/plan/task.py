@@ -8,8 +8,8 @@ from cognitive_operator.api.conditions import Outcome, Phase, Reason
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, Task
 from cognitive_operator.api.wire import Completed
 from cognitive_operator.plan import retry
-from cognitive_operator.plan.attempt import AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.gate import GateResult, spec_gate
+from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.status import task as status
 from cognitive_operator.status.conditions import Condition, merge_patch
 from cognitive_operator.status.output import output_conditions
@@ -31,9 +31,9 @@ class TaskFacts:
     agent: Agent | None
     blocker: Condition | None
     """Dispatched as False for all waiting tasks of its agent; None: tasks can be dispatched."""
-    hold: GateResult | None
-    flight: InFlightAttempt | None
-    closing: AttemptEnd | None
+    gate: GateResult | None
+    attempt: InFlightAttempt | None
+    end: AttemptEnd | None
     has_slot: bool
     position: int | None
     why_waiting: str
@@ -62,35 +62,35 @@ class TaskPlan:
 
 def plan_task(facts: TaskFacts) -> TaskPlan:
     """Return what to do about a task that is not finished."""
-    if facts.closing is not None:
-        return _close(facts, facts.closing)
+    if facts.end is not None:
+        return _close(facts, facts.end)
     if facts.spec_bytes > MAX_SPEC_BYTES:
         message = (
             f"spec is {facts.spec_bytes} bytes of JSON, more than the {MAX_SPEC_BYTES} that a task may have: "
             "shorten spec.input, or have parts of it come by spec.inputFrom."
         )
         return _write(facts, status.refused(_stamp(facts), Reason.INPUT_TOO_LARGE, message))
-    if facts.hold is not None:
-        return _held(facts, facts.hold)
-    if facts.flight is not None:
-        return _watch(facts, facts.flight)
+    if facts.gate is not None:
+        return _held(facts, facts.gate)
+    if facts.attempt is not None:
+        return _watch(facts, facts.attempt)
     if facts.agent is None:
         return _write(facts, _missing_agent(facts), recheck_s=POSITION_EVERY_S)
     return _wait_or_publish(facts)
 
 
-def _held(facts: TaskFacts, hold: GateResult) -> TaskPlan:
-    if hold.is_final and not hold.is_accepted:
-        return _write(facts, status.refused(_stamp(facts), hold.reason, hold.message))
-    if hold.is_final:
-        end = status.failed if hold.is_accepted else status.refused
-        return _write(facts, end(_stamp(facts), hold.reason, hold.message))
-    is_told = facts.task.status.reason == hold.reason or facts.task.status.phase is Phase.QUEUED
+def _held(facts: TaskFacts, gate: GateResult) -> TaskPlan:
+    if gate.is_final and not gate.is_accepted:
+        return _write(facts, status.refused(_stamp(facts), gate.reason, gate.message))
+    if gate.is_final:
+        end = status.failed if gate.is_accepted else status.refused
+        return _write(facts, end(_stamp(facts), gate.reason, gate.message))
+    is_told = facts.task.status.reason == gate.reason or facts.task.status.phase is Phase.QUEUED
     if not is_told and facts.waited_s < QUEUED_AFTER_S:
         return TaskPlan(recheck_s=QUEUED_AFTER_S - facts.waited_s)
-    phase = _waiting_phase(facts) if hold.phase is Phase.PENDING else hold.phase
-    patch = status.held(_stamp(facts), phase, hold.reason, hold.message, is_accepted=hold.is_accepted)
-    return _write(facts, patch, recheck_s=hold.recheck_s)
+    phase = _waiting_phase(facts) if gate.phase is Phase.PENDING else gate.phase
+    patch = status.held(_stamp(facts), phase, gate.reason, gate.message, is_accepted=gate.is_accepted)
+    return _write(facts, patch, recheck_s=gate.recheck_s)
 
 
 def _missing_agent(facts: TaskFacts) -> Mapping[str, Any]:
@@ -105,37 +105,37 @@ def _waiting_phase(facts: TaskFacts) -> Phase:
 
 
 def _close(facts: TaskFacts, ended: AttemptEnd) -> TaskPlan:
-    closing, stamp = _settled(facts.task, ended), _stamp(facts)
-    attempts = _with_attempt(facts.task.status.attempts, closing.attempt())
-    if isinstance(closing.response, Completed):
-        return _write(facts, status.succeeded(stamp, attempts, closing.response, *_output(facts, closing)), closes=True)
+    end, stamp = _settled(facts.task, ended), _stamp(facts)
+    attempts = _with_attempt(facts.task.status.attempts, end.status_entry())
+    if isinstance(end.response, Completed):
+        return _write(facts, status.succeeded(stamp, attempts, end.response, *_output(facts, end)), closes=True)
     policy = facts.task.retry_policy(facts.agent)
-    is_retried = retry.is_retried(policy, closing, attempts)
+    is_retried = retry.is_retried(policy, end, attempts)
     if is_retried and facts.task.spec.cancel:
-        closing = replace(closing, reason=Reason.CANCELLED, message="Cancelled by spec.cancel.")
+        end = replace(end, reason=Reason.CANCELLED, message="Cancelled by spec.cancel.")
     elif is_retried and (excess := retry.overspent(facts.task, attempts)):
-        message = f"{closing.message} No attempt follows: {excess}"
-        closing = replace(closing, reason=Reason.BUDGET_EXCEEDED, message=message)
+        message = f"{end.message} No attempt follows: {excess}"
+        end = replace(end, reason=Reason.BUDGET_EXCEEDED, message=message)
     elif is_retried:
-        return _again(facts, closing, attempts, retry.backoff_s(policy, closing, attempts))
-    message = f"Attempt {closing.key.number} of {facts.task.metadata.name}: {closing.message}"
-    more = _output(facts, closing)
-    return _write(facts, status.failed(stamp, closing.reason, message, attempts, closing.response, *more), closes=True)
+        return _again(facts, end, attempts, retry.backoff_s(policy, end, attempts))
+    message = f"Attempt {end.key.number} of {facts.task.metadata.name}: {end.message}"
+    more = _output(facts, end)
+    return _write(facts, status.failed(stamp, end.reason, message, attempts, end.response, *more), closes=True)
 
 
-def _output(facts: TaskFacts, closing: AttemptEnd) -> list[Condition]:
-    return output_conditions(facts.task.spec.output_schema is not None, closing.response)
+def _output(facts: TaskFacts, end: AttemptEnd) -> list[Condition]:
+    return output_conditions(facts.task.spec.output_schema is not None, end.response)
 
 
-def _settled(task: Task, closing: AttemptEnd) -> AttemptEnd:
+def _settled(task: Task, end: AttemptEnd) -> AttemptEnd:
     """Say for which of the task's own words an attempt was stopped."""
-    if closing.reason != Reason.CANCELLED:
-        return closing
+    if end.reason != Reason.CANCELLED:
+        return end
     if task.spec.cancel:
-        return replace(closing, outcome=Outcome.CANCELLED, retryable=False)
+        return replace(end, outcome=Outcome.CANCELLED, retryable=False)
     message = "Stopped by spec.suspend."
     return replace(
-        closing,
+        end,
         outcome=Outcome.SUSPENDED,
         reason=Reason.SUSPENDED,
         message=message,
@@ -144,28 +144,28 @@ def _settled(task: Task, closing: AttemptEnd) -> AttemptEnd:
     )
 
 
-def _again(facts: TaskFacts, closing: AttemptEnd, attempts: Sequence[Attempt], backoff_s: float) -> TaskPlan:
-    stamp, hold = _stamp(facts), spec_gate(facts.task.spec)
-    if hold is not None:
-        patch = status.held(stamp, hold.phase, hold.reason, hold.message, attempts=attempts)
+def _again(facts: TaskFacts, end: AttemptEnd, attempts: Sequence[Attempt], backoff_s: float) -> TaskPlan:
+    stamp, gate = _stamp(facts), spec_gate(facts.task.spec)
+    if gate is not None:
+        patch = status.held(stamp, gate.phase, gate.reason, gate.message, attempts=attempts)
     else:
-        message = f"Attempt {closing.key.number} ended: {closing.reason}: {closing.message} Next in {backoff_s:.0f} s."
+        message = f"Attempt {end.key.number} ended: {end.reason}: {end.message} Next in {backoff_s:.0f} s."
         patch = status.queued(stamp, Reason.BACKING_OFF, message, None, attempts)
     return _write(facts, patch, recheck_s=backoff_s, backoff_s=backoff_s, closes=True)
 
 
-def _watch(facts: TaskFacts, flight: InFlightAttempt) -> TaskPlan:
+def _watch(facts: TaskFacts, attempt: InFlightAttempt) -> TaskPlan:
     if facts.agent is None:  # it went away during this look: the next one closes its attempt
         return TaskPlan(recheck_s=0.0)
-    age_s = facts.now_s - flight.since_s
-    if flight.stopping_since_s is not None:
+    age_s = facts.now_s - attempt.since_s
+    if attempt.stopping_since_s is not None:
         return TaskPlan(recheck_s=RUNNING_AFTER_S)
-    if flight.is_running and age_s >= RUNNING_AFTER_S:
-        attempts = _with_attempt(facts.task.status.attempts, flight.attempt())
+    if attempt.is_running and age_s >= RUNNING_AFTER_S:
+        attempts = _with_attempt(facts.task.status.attempts, attempt.status_entry())
         if facts.task.status.phase is Phase.RUNNING and facts.task.status.attempts[-1:] == attempts[-1:]:
             return TaskPlan(recheck_s=_watch_interval_s(age_s))
         return _write(facts, status.running(_stamp(facts), attempts), recheck_s=_watch_interval_s(age_s))
-    if flight.claim is None and age_s >= QUEUED_AFTER_S:
+    if attempt.claim is None and age_s >= QUEUED_AFTER_S:
         reason = facts.blocker.reason if facts.blocker else Reason.WAITING_FOR_EXECUTOR
         message = facts.blocker.message if facts.blocker else "The request waits for an executor to take it."
         patch = status.queued(_stamp(facts), reason, message, None, ())

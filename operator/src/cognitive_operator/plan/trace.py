@@ -11,7 +11,7 @@ from typing import Any
 
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.plan.attempt import AttemptEnd
+from cognitive_operator.plan.in_flight import AttemptEnd
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.telemetry import Span
 
@@ -30,38 +30,38 @@ def traceparent(key: AttemptKey) -> str:
     return f"00-{trace_id(key.task_uid)}-{_span_id(key.task_uid, key.number)}-01"
 
 
-def ended_spans(body: Body, status: Mapping[str, Any], closing: AttemptEnd | None) -> list[Span]:
+def ended_spans(body: Body, status: Mapping[str, Any], end: AttemptEnd | None) -> list[Span]:
     """Return the spans that end with a write of a task's status.
 
     Args:
         body: The task before the write.
         status: The written part of its status.
-        closing: The attempt that ended, if one did.
+        end: The attempt that ended, if one did.
     """
-    spans = [_attempt_span(body, closing)] if closing is not None else []
+    spans = [_attempt_span(body, end)] if end is not None else []
     phase = status.get("phase")
     if phase is not None and Phase(phase).is_terminal:
         spans.append(_task_span(body, status))
     return spans
 
 
-def _attempt_span(body: Body, closing: AttemptEnd) -> Span:
-    attempt, uid = closing.attempt(), closing.key.task_uid
+def _attempt_span(body: Body, end: AttemptEnd) -> Span:
+    attempt, uid = end.status_entry(), end.key.task_uid
     return Span(
         name=ATTEMPT_SPAN,
         trace_id=trace_id(uid),
-        span_id=_span_id(uid, closing.key.number),
+        span_id=_span_id(uid, end.key.number),
         parent_id=_span_id(uid, 0),
-        started_at=attempt.started_at or closing.finished_at,
-        ended_at=closing.finished_at,
+        started_at=attempt.started_at or end.finished_at,
+        ended_at=end.finished_at,
         attributes=_names(body)
         | {
-            "cognitive.attempt.number": closing.key.number,
-            "cognitive.attempt.mode": closing.mode,
-            "cognitive.attempt.outcome": str(closing.outcome),
+            "cognitive.attempt.number": end.key.number,
+            "cognitive.attempt.mode": end.mode,
+            "cognitive.attempt.outcome": str(end.outcome),
             "cognitive.attempt.worker": attempt.worker or "",
         },
-        error=closing.reason,
+        error=end.reason,
     )
 
 

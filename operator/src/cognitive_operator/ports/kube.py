@@ -102,7 +102,17 @@ class Peerings(Protocol):
         """Return the records of the operators of a peering, by identity; None when the object does not exist."""
 
 
-class Kube(Protocol):
+class ServerClock(Protocol):
+    """The clock of the API server."""
+
+    def server_time(self) -> float | None:
+        """Return the API server's clock in seconds since 1970, None before its first answer.
+
+        It is the clock as of the last answer, carried on by the operator's monotonic clock.
+        """
+
+
+class Kube(ServerClock, Protocol):
     """The ports to the Kubernetes API, which share one client."""
 
     @property
@@ -128,12 +138,6 @@ class Kube(Protocol):
     @property
     def peerings(self) -> Peerings:
         """Peerings of operators."""
-
-    def server_time(self) -> float | None:
-        """Return the API server's clock in seconds since 1970, None before its first answer.
-
-        It is the clock as of the last answer, carried on by the operator's monotonic clock.
-        """
 
 
 class Children(Protocol):

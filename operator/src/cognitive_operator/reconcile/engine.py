@@ -1,10 +1,17 @@
-"""The reconcilers put together: takes in what the API server says and keeps everything going."""
+"""Composes the reconcilers, passes watch events to them and runs them."""
 
 import asyncio
 from functools import partial
 from typing import Final
 
-from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL
+from cognitive_operator.api.names import (
+    AGENT_PLURAL,
+    SCHEDULE_KIND,
+    SCHEDULE_PLURAL,
+    TASK_KIND,
+    TASK_PLURAL,
+    ObjectName,
+)
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.broker import AgentBrokerReconciler
 from cognitive_operator.reconcile.agent.cleanup import AgentCleanup
@@ -16,25 +23,36 @@ from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
 from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
 from cognitive_operator.reconcile.agent.reconciler import AgentReconciler, AgentSteps
-from cognitive_operator.reconcile.agent.timing import AgentTiming
 from cognitive_operator.reconcile.agent.usage import UsageCounter
 from cognitive_operator.reconcile.agent.writer import AgentWriter
-from cognitive_operator.reconcile.resync import Resync
+from cognitive_operator.reconcile.orphans import Orphans
+from cognitive_operator.reconcile.resync import Resync, ResyncSources
 from cognitive_operator.reconcile.schedule.reconciler import SchedulePorts, ScheduleReconciler
-from cognitive_operator.reconcile.state.deps import Deps, today
+from cognitive_operator.reconcile.state.clocks import Clocks
+from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import ObjectName
+from cognitive_operator.reconcile.state.intake import Intake
+from cognitive_operator.reconcile.state.periodic import run_every
+from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
-from cognitive_operator.reconcile.task.attempt import AttemptObserver
+from cognitive_operator.reconcile.status_writer import StatusWriter
+from cognitive_operator.reconcile.task.attempt import AttemptActions, AttemptExecutor, AttemptObserver, AttemptSources
 from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
+from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
-from cognitive_operator.reconcile.task.gates.gate import Gates, QueueTimeoutGate, SpecGate
-from cognitive_operator.reconcile.task.gates.inputs import InputGate
+from cognitive_operator.reconcile.task.gates.gate import Gates
+from cognitive_operator.reconcile.task.gates.inputs import InputGate, InputSources
 from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemaGate
-from cognitive_operator.reconcile.task.inbox import ResponseInbox
-from cognitive_operator.reconcile.task.publish import RequestPublisher
-from cognitive_operator.reconcile.task.reconciler import TaskReconciler
+from cognitive_operator.reconcile.task.gates.queue_timeout import QueueTimeoutGate
+from cognitive_operator.reconcile.task.gates.spec import SpecGate
+from cognitive_operator.reconcile.task.inbox import InboxSettings, ResponseInbox
+from cognitive_operator.reconcile.task.job import AttemptJobs
+from cognitive_operator.reconcile.task.metrics import TaskTelemetry
+from cognitive_operator.reconcile.task.publish import RequestFactory, RequestPublisher
+from cognitive_operator.reconcile.task.reconciler import TaskReconciler, TaskSteps
+from cognitive_operator.reconcile.task.responses import ClosedResponses, ResponseReader, ResponseSettler
+from cognitive_operator.reconcile.task.status import TaskStatus
 from cognitive_operator.reconcile.task.ttl import TtlAfterFinished
 
 TASK_WORKERS: Final = 64
@@ -43,60 +61,76 @@ AGENT_WORKERS: Final = 256
 
 
 class Engine:
-    """Reconciles all objects: watches call ``upsert`` and ``delete``, and ``run`` does the rest until cancelled."""
+    """Reconciles all objects: watches call ``upsert`` and ``delete``, and ``run`` does the rest until cancelled.
 
-    def __init__(self, deps: Deps, lag: WatchLag) -> None:
+    This class alone unpacks ``Deps``; every other one is given the ports that it uses.
+    """
+
+    def __init__(self, deps: Deps, lag: WatchLag, timing: Timing) -> None:
+        self._deps = deps
+        self._timing = timing
+        self._clocks = Clocks(deps.clock, deps.kube)
         self.index = index = Index(deps.bounds)
-        took = partial(deps.metrics.observe, "reconcile_seconds")
-        self._tasks = WorkQueue[str]("task", self._reconcile_task, TASK_WORKERS, partial(took, kind="task"))
-        self._agents = WorkQueue[ObjectName]("agent", self._reconcile_agent, AGENT_WORKERS, partial(took, kind="agent"))
-        self._cleaner = AttemptCleanup(deps, index)
-        self._sweep = Resync(deps, index, self._tasks, self._agents, self._cleaner, lag=lag)
-        self._collector = TtlAfterFinished(deps, index, self._sweep.delete_task)
-        self._gauges = QueueMetrics(index, deps.metrics, deps.clock, AgentTiming())
-        self._pump = ResponseInbox(deps, index, self._tasks)
-        attempts = AttemptObserver(deps, index, self._cleaner)
-        dependencies = DependencyGate(deps, index)
-        inputs = InputGate(deps, index, dependencies)
-        late = QueueTimeoutGate(deps.kube, index)
-        holds = Gates([SpecGate(), OutputSchemaGate(), late, dependencies, inputs])
-        requests = RequestPublisher(deps, inputs)
-        self._task = TaskReconciler(deps, index, holds, attempts, self._sweep, requests=requests)
-        self._schedules = ScheduleReconciler(
-            SchedulePorts(deps.kube, deps.events, deps.clock), index, self._sweep.upsert_task, self._sweep.synced
+        observe = partial(deps.metrics.observe, "reconcile_seconds")
+        self._tasks = WorkQueue[str](
+            "task",
+            self._reconcile_task,
+            TASK_WORKERS,
+            observe=partial(observe, kind="task"),
+            backoff_s=timing.backoff_s,
         )
-        index.links.wake = self._sweep.enqueue
-        timing = AgentTiming()
-        steps = _agent_steps(deps, index, self._sweep.accounts, timing)
-        self._agent = AgentReconciler(index, steps, self._tasks.add, deps.clock, timing)
+        self._agents = WorkQueue[ObjectName](
+            "agent",
+            self._reconcile_agent,
+            AGENT_WORKERS,
+            observe=partial(observe, kind="agent"),
+            backoff_s=timing.backoff_s,
+        )
+        self._cleanup = AttemptCleanup(
+            deps.broker, deps.ray, index.ray_target, stop_every_s=timing.stop_every_s, backoff_s=timing.backoff_s
+        )
+        self._intake = Intake(index, deps.clock, self._tasks, self._agents, self._cleanup.add)
+        index.links.wake = self._intake.enqueue
+        sources = ResyncSources(deps.kube.resources, deps.broker.requests, lag)
+        self._resync = Resync(sources, index, self._intake, deps.clock, timing)
+        self._inbox = self._new_inbox()
+        self._ttl = self._new_ttl()
+        self._task = TaskReconciler(self._task_steps(), index, self._intake, self._clocks, self._resync.synced)
+        self._schedules = self._new_schedules()
+        accounts = NatsAccounts(index, deps.accounts, deps.children, deps.clock, timing.agent)
+        self._orphans = Orphans(deps.broker, accounts, index, self._intake, self._cleanup.add)
+        self._queue_metrics = QueueMetrics(index, deps.metrics, deps.clock, timing.queue_metrics_every_s)
+        self._agent = AgentReconciler(index, self._agent_steps(accounts), self._tasks.add, deps.clock, timing.agent)
 
     async def run(self) -> None:
         """Run until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._sweep.run(), name="sweep")
-                group.create_task(self._gauges.run(), name="gauges")
-                await self._sweep.synced.wait()
-                group.create_task(self._pump.run(), name="results")
-                group.create_task(self._collector.run(), name="collector")
+                group.create_task(self._resync.run(), name="resync")
+                group.create_task(self._queue_metrics.run(), name="queue-metrics")
+                await self._resync.synced.wait()
+                orphans = run_every(self._timing.orphans_every_s, self._orphans.remove, "orphans")
+                group.create_task(orphans, name="orphans")
+                group.create_task(self._inbox.run(), name="responses")
+                group.create_task(self._ttl.run(), name="ttl")
                 group.create_task(self._schedules.run(), name="schedules")
         finally:
             await asyncio.gather(
-                self._tasks.close(), self._agents.close(), self._cleaner.close(), self._schedules.close()
+                self._tasks.close(), self._agents.close(), self._cleanup.close(), self._schedules.close()
             )
 
     def upsert(self, plural: str, body: Body) -> None:
         """Take in an object as it is now."""
-        upserts = {TASK_PLURAL: self._sweep.upsert_task, AGENT_PLURAL: self._sweep.upsert_agent}
+        upserts = {TASK_PLURAL: self._intake.upsert_task, AGENT_PLURAL: self._intake.upsert_agent}
         upserts.get(plural, self._schedules.upsert)(body)
 
     def delete(self, plural: str, body: Body) -> None:
         """Forget a deleted object."""
         meta = body["metadata"]
         if plural == TASK_PLURAL:
-            self._sweep.delete_task(meta["uid"])
+            self._intake.delete_task(meta["uid"])
         elif plural == AGENT_PLURAL:
-            self._sweep.delete_agent((meta["namespace"], meta["name"]), meta["uid"])
+            self._intake.delete_agent((meta["namespace"], meta["name"]), meta["uid"])
         else:
             self._schedules.delete(body)
 
@@ -106,20 +140,76 @@ class Engine:
     async def _reconcile_agent(self, name: ObjectName) -> float | None:
         return await self._agent.reconcile(name)
 
+    def _new_inbox(self) -> ResponseInbox:
+        deps, timing = self._deps, self._timing
+        settings = InboxSettings(deps.master_key, timing.response_wait_s, timing.response_retry_s)
+        responses, resources = deps.broker.responses, deps.kube.resources
+        return ResponseInbox(responses, resources, self._intake, self.index, deps.metrics, settings=settings)
 
-def _agent_steps(deps: Deps, index: Index, accounts: NatsAccounts, timing: AgentTiming) -> AgentSteps:
-    """Build the steps of the reconciliation of agents."""
-    clock, broker, environment = deps.clock, deps.broker, deps.environment
-    writer = AgentWriter(index, deps.kube, deps.events)
-    ray = RayClusterReconciler(index, deps.children, deps.kube.secrets, deps.ray, environment)
-    servers = ModelServerReconciler(index, deps.children, clock, is_in_cluster=environment.is_in_cluster)
-    cleanup = AgentCleanup(deps.ray, ray, broker.agents, accounts)
-    return AgentSteps(
-        broker=AgentBrokerReconciler(index, broker, accounts, clock),
-        ray=ray,
-        model=ModelReadiness(index, servers, deps.kube.secrets, deps.model, clock, intervals=timing.probes),
-        executor=ExecutorReconciler(index, deps.ray, broker.control, environment, clock),
-        usage=UsageCounter(index, deps.kube.resources, broker.responses, deps.master_key, partial(today, deps)),
-        finalizer=AgentFinalizer(index, cleanup, writer, clock, timing),
-        writer=writer,
-    )
+    def _new_ttl(self) -> TtlAfterFinished:
+        deps = self._deps
+        return TtlAfterFinished(
+            deps.kube.resources,
+            self._clocks,
+            self.index,
+            self._intake.delete_task,
+            deps.metrics,
+            default_ttl_s=deps.ttl_s,
+            timing=self._timing.ttl,
+        )
+
+    def _new_schedules(self) -> ScheduleReconciler:
+        deps = self._deps
+        writer = StatusWriter(deps.kube, deps.events, SCHEDULE_KIND, SCHEDULE_PLURAL)
+        ports = SchedulePorts(deps.kube.resources, writer, deps.clock)
+        return ScheduleReconciler(
+            ports, self.index.runs, self._intake.upsert_task, self._resync.synced, timing=self._timing
+        )
+
+    def _agent_steps(self, accounts: NatsAccounts) -> AgentSteps:
+        deps, index, timing = self._deps, self.index, self._timing.agent
+        clock, broker, environment = deps.clock, deps.broker, deps.environment
+        writer = AgentWriter(index, deps.kube, deps.events)
+        ray = RayClusterReconciler(index, deps.children, deps.kube.secrets, deps.ray, environment)
+        servers = ModelServerReconciler(index, deps.children, clock, is_in_cluster=environment.is_in_cluster)
+        cleanup = AgentCleanup(deps.ray, ray, broker.agents, accounts)
+        today = self._clocks.today
+        return AgentSteps(
+            broker=AgentBrokerReconciler(index, broker, accounts, clock),
+            ray=ray,
+            model=ModelReadiness(index, servers, deps.kube.secrets, deps.model, clock, intervals=timing.probes),
+            executor=ExecutorReconciler(index, deps.ray, broker.control, environment, clock),
+            usage=UsageCounter(index, deps.kube.resources, broker.responses, deps.master_key, today),
+            finalizer=AgentFinalizer(index, cleanup, writer, clock, timing),
+            writer=writer,
+        )
+
+    def _task_steps(self) -> TaskSteps:
+        deps, index = self._deps, self.index
+        objects, resources = deps.broker.objects, deps.kube.resources
+        dependencies = DependencyGate(resources, objects, deps.clock, index)
+        inputs = InputGate(InputSources(deps.kube.core, resources, objects), deps.clock, index, dependencies)
+        late = QueueTimeoutGate(deps.kube, index)
+        factory = RequestFactory(deps.master_key, deps.clock, is_traced=deps.tracer.is_on)
+        writer = StatusWriter(deps.kube, deps.events, TASK_KIND, TASK_PLURAL)
+        telemetry = TaskTelemetry(deps.metrics, deps.tracer)
+        jobs = AttemptJobs(deps.ray, deps.environment)
+        return TaskSteps(
+            gates=Gates([SpecGate(), OutputSchemaGate(index), late, dependencies, inputs]),
+            attempts=self._attempts(jobs),
+            requests=RequestPublisher(deps.broker.requests, objects, factory, inputs, index),
+            jobs=jobs,
+            responses=ResponseSettler(index, deps.metrics),
+            status=TaskStatus(writer, telemetry, index, self._intake, deps.clock),
+            telemetry=telemetry,
+            feedback=AgentFeedback(index, self._intake, self._clocks),
+            discard=self._cleanup.add,
+        )
+
+    def _attempts(self, jobs: AttemptJobs) -> AttemptExecutor:
+        broker, timing = self._deps.broker, self._timing.attempt
+        reader = ResponseReader(broker.responses, self._deps.master_key)
+        sources = AttemptSources(broker.claims, broker.connection, reader, jobs, self._clocks)
+        closed = ClosedResponses(broker.responses, self._deps.master_key)
+        actions = AttemptActions(broker.requests, jobs, closed, self._cleanup.add)
+        return AttemptExecutor(AttemptObserver(sources, self.index, timing), actions, self.index, timing)

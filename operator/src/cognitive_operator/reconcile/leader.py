@@ -1,52 +1,86 @@
-"""Leader election: runs the engine only while this process is the leader.
+"""Runs the engine only while this process is the leader.
 
-Two engines at once do no harm: requests, claims and status writes are conditional, so no attempt is executed twice and
-no status is overwritten. They only do the same work twice.
+Two engines at once would do no harm: requests, claims and status writes are conditional, so no attempt is executed
+twice and no status is overwritten. They would only double the work.
 """
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import datetime
-from typing import Final
 
 from cognitive_operator.errors import CognitiveOperatorError
 from cognitive_operator.plan.leader import Candidate, is_leader
-from cognitive_operator.ports.kube import Body
+from cognitive_operator.ports.clock import Clock
+from cognitive_operator.ports.kube import Body, Peerings
+from cognitive_operator.ports.telemetry import Metrics
 from cognitive_operator.reconcile.engine import Engine
-from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
 
 logger = logging.getLogger(__name__)
-POLL_EVERY_S: Final = 2.0
+
+
+class Peering:
+    """The Kopf peering object in which operators record that they are alive.
+
+    Without a name, or while the object does not exist, this process is the leader.
+    """
+
+    def __init__(self, peerings: Peerings, clock: Clock, me: Candidate, name: str | None) -> None:
+        self._peerings = peerings
+        self._clock = clock
+        self._name = name
+        self.me = me
+
+    async def is_leader(self) -> bool:
+        """Return True if this process is the leader.
+
+        Raises:
+            CognitiveOperatorError: The peering cannot be read, so that the leader is not known.
+        """
+        records = await self._peerings.get(self._name) if self._name else None
+        return records is None or is_leader(self.me, records, datetime.fromisoformat(self._clock.now()))
 
 
 class LeaderElection:
-    """Runs an engine while this process is the leader, and passes watch events to it.
+    """Runs a new engine whenever this process becomes the leader, and passes watch events to it.
 
-    ``peering`` names the Kopf peering object in which operators record that they live. Without a name, or while the
-    object does not exist, this process is the leader.
+    Args:
+        peering: Determines the leader.
+        metrics: Receives the gauge of the leader.
+        lag: Records the versions that watches report.
+        new_engine: Returns a new engine.
+        check_every_s: Interval at which the peering is read.
     """
 
-    def __init__(self, deps: Deps, me: Candidate, peering: str | None, *, poll_every_s: float = POLL_EVERY_S) -> None:
-        self._deps = deps
-        self._me = me
+    def __init__(
+        self,
+        peering: Peering,
+        metrics: Metrics,
+        lag: WatchLag,
+        new_engine: Callable[[], Engine],
+        check_every_s: float,
+    ) -> None:
         self._peering = peering
-        self._poll_every_s = poll_every_s
+        self._metrics = metrics
+        self._lag = lag
+        self._new_engine = new_engine
+        self._check_every_s = check_every_s
         self._engine: Engine | None = None
         self._is_leading = False
-        self._lag = WatchLag(deps.clock)
 
     async def run(self) -> None:
-        """Run a new engine each time that this process becomes the leader, until cancelled."""
+        """Run until cancelled."""
+        identity = self._peering.me.identity
         while True:
             await self._wait_until(leading=True)
-            logger.info("became leader", extra={"identity": self._me.identity})
+            logger.info("became leader", extra={"identity": identity})
             await self._lead()
-            logger.info("is standby", extra={"identity": self._me.identity})
+            logger.info("is standby", extra={"identity": identity})
 
     async def _lead(self) -> None:
         """Run an engine until another operator is the leader; raises what the engine raises."""
-        self._engine = engine = Engine(self._deps, self._lag)
+        self._engine = engine = self._new_engine()
         try:
             async with asyncio.TaskGroup() as group:
                 running = group.create_task(engine.run(), name="engine")
@@ -58,29 +92,27 @@ class LeaderElection:
 
     async def _wait_until(self, *, leading: bool) -> None:
         while True:
-            await self._observe()
-            self._deps.metrics.set_leader(is_leader=self._is_leading)
+            await self._check()
+            self._metrics.set_leader(is_leader=self._is_leading)
             if self._is_leading == leading:
                 return
-            await asyncio.sleep(self._poll_every_s)
+            await asyncio.sleep(self._check_every_s)
 
-    async def _observe(self) -> None:
-        """Read the peering object; while it cannot be read, the leader stays the same."""
+    async def _check(self) -> None:
+        """Read the peering; while that fails, the leader stays the same."""
         try:
-            records = await self._deps.kube.peerings.get(self._peering) if self._peering else None
+            self._is_leading = await self._peering.is_leader()
         except CognitiveOperatorError:
             return
-        now = datetime.fromisoformat(self._deps.clock.now())
-        self._is_leading = records is None or is_leader(self._me, records, now)
 
     def upsert(self, plural: str, body: Body) -> None:
-        """Pass an object that a watch reports to the engine; without an engine, record only that the watch lives."""
+        """Take in an object as it is now; watches may report it before the engine runs."""
         self._lag.brought(body)
         if self._engine is not None:
             self._engine.upsert(plural, body)
 
     def delete(self, plural: str, body: Body) -> None:
-        """Pass a deletion that a watch reports to the engine."""
+        """Forget a deleted object."""
         self._lag.lost(body["metadata"]["uid"])
         if self._engine is not None:
             self._engine.delete(plural, body)

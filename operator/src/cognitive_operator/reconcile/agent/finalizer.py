@@ -7,10 +7,10 @@ from cognitive_operator.plan.finalizer import FinalizerFacts, plan_finalizer
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import KubeEvent
 from cognitive_operator.reconcile.agent.cleanup import AgentCleanup
-from cognitive_operator.reconcile.agent.timing import AgentTiming
 from cognitive_operator.reconcile.agent.writer import AgentWriter
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.timing import AgentTiming
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from cognitive_operator.errors import ForbiddenError, NameTakenError, ObjectInva
 from cognitive_operator.ports.accounts import AgentAccounts
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Children
-from cognitive_operator.reconcile.agent.timing import AgentTiming
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.timing import AgentTiming
 from cognitive_operator.status.conditions import Condition
 
 logger = logging.getLogger(__name__)

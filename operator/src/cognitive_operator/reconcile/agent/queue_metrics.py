@@ -5,24 +5,23 @@ from datetime import datetime
 
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.telemetry import Metrics, QueueSample
-from cognitive_operator.reconcile.agent.timing import AgentTiming
 from cognitive_operator.reconcile.state.index import Index
 
 
 class QueueMetrics:
     """Updates the metrics of all queues at intervals, so that no event waits for them."""
 
-    def __init__(self, index: Index, metrics: Metrics, clock: Clock, timing: AgentTiming) -> None:
+    def __init__(self, index: Index, metrics: Metrics, clock: Clock, every_s: float) -> None:
         self._index = index
         self._metrics = metrics
         self._clock = clock
-        self._timing = timing
+        self._every_s = every_s
 
     async def run(self) -> None:
         """Run until cancelled."""
         while True:
             self.update()
-            await asyncio.sleep(self._timing.queue_metrics_every_s)
+            await asyncio.sleep(self._every_s)
 
     def update(self) -> None:
         """Set the metrics to the queues of all agents that exist."""

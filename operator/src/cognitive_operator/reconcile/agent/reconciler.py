@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.counters import Counters
+from cognitive_operator.api.names import ObjectName
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError, TransientError
 from cognitive_operator.plan.agent import (
     CREDENTIALS_NOT_CHECKED,
@@ -28,12 +29,11 @@ from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
 from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness
 from cognitive_operator.reconcile.agent.observation import AgentObservation
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
-from cognitive_operator.reconcile.agent.timing import AgentTiming
 from cognitive_operator.reconcile.agent.usage import UsageCounter
 from cognitive_operator.reconcile.agent.writer import AgentWriter
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import ObjectName
+from cognitive_operator.reconcile.state.timing import AgentTiming
 from cognitive_operator.status.agent import capacity_of, queue_status
 from cognitive_operator.status.conditions import Condition, merge_patch
 

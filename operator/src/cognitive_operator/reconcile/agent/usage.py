@@ -19,11 +19,11 @@ from cognitive_operator.plan.usage import (
     skipped,
     task_attempts,
 )
+from cognitive_operator.plan.verified_response import verified
 from cognitive_operator.ports.broker import Responses, RetainedResponse
 from cognitive_operator.ports.kube import Resources
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.task.inbox import verified
 from cognitive_operator.status.conditions import Condition
 
 logger = logging.getLogger(__name__)

@@ -9,34 +9,32 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from cognitive_operator.api.names import SCHEDULE_KIND, SCHEDULE_PLURAL, run_name
+from cognitive_operator.api.names import SCHEDULE_PLURAL, ObjectName, run_name
 from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule
 from cognitive_operator.errors import CognitiveOperatorError, ConflictError
 from cognitive_operator.plan.schedule import SchedulePlan, plan_schedule, surplus
 from cognitive_operator.ports.clock import Clock
-from cognitive_operator.ports.kube import Body, EventSink, Kube
-from cognitive_operator.reconcile.resync import RELIST_EVERY_S
+from cognitive_operator.ports.kube import Body, Resources
 from cognitive_operator.reconcile.schedule.record import ScheduleRecord, ScheduleStore
 from cognitive_operator.reconcile.schedule.tasks import RunStart, ScheduledTasks
-from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import ObjectName
+from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter
+from cognitive_operator.scheduling.schedule_runs import ScheduleRuns
 from cognitive_operator.status.conditions import Condition, merge_patch
 from cognitive_operator.status.schedule import ScheduleFacts, schedule_status
 
 logger = logging.getLogger(__name__)
 WORKERS: Final = 16
-RETRY_S: Final = 5.0
 
 
 @dataclass(frozen=True)
 class SchedulePorts:
     """Ports that the reconciliation of schedules uses."""
 
-    kube: Kube
-    events: EventSink
+    resources: Resources
+    writer: StatusWriter
     clock: Clock
 
 
@@ -44,24 +42,32 @@ class ScheduleReconciler:
     """Reconciles all schedules, each by one worker at a time.
 
     Args:
-        ports: The Kubernetes API, its Events and the clock.
-        index: The tasks of all schedules.
+        ports: Schedules, their tasks, their statuses, and the clock.
+        runs: The tasks of all schedules.
         upsert_task: Called with each task that a schedule created.
         synced: Set once all tasks are listed; no run starts before.
+        timing: Intervals.
     """
 
     def __init__(
-        self, ports: SchedulePorts, index: Index, upsert_task: Callable[[Body], None], synced: asyncio.Event
+        self,
+        ports: SchedulePorts,
+        runs: ScheduleRuns,
+        upsert_task: Callable[[Body], None],
+        synced: asyncio.Event,
+        *,
+        timing: Timing,
     ) -> None:
-        self._schedules = ports.kube.resources
+        self._schedules = ports.resources
+        self._writer = ports.writer
         self._clock = ports.clock
-        self._index = index
+        self._runs = runs
         self._synced = synced
+        self._timing = timing
         self._store = ScheduleStore()
-        self._queue = WorkQueue[ObjectName]("schedule", self.reconcile, WORKERS)
-        self._writer = StatusWriter(ports.kube, ports.events, SCHEDULE_KIND, SCHEDULE_PLURAL)
-        self._tasks = ScheduledTasks(ports.kube.resources, upsert_task)
-        index.runs.wake = self._enqueue
+        self._queue = WorkQueue[ObjectName]("schedule", self.reconcile, WORKERS, backoff_s=timing.backoff_s)
+        self._tasks = ScheduledTasks(ports.resources, upsert_task)
+        runs.wake = self._enqueue
 
     async def run(self) -> None:
         """List all schedules at the start and at intervals, until cancelled."""
@@ -71,10 +77,10 @@ class ScheduleReconciler:
                 await self._relist()
                 for record in self._store.all():
                     self._queue.add(record.name)
-                await asyncio.sleep(RELIST_EVERY_S)
+                await asyncio.sleep(self._timing.resync_every_s)
             except CognitiveOperatorError as error:
                 logger.info("cannot list the schedules", extra={"cause": str(error)})
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(self._timing.schedule_retry_s)
 
     async def close(self) -> None:
         """Cancel all reconciliations."""
@@ -102,21 +108,21 @@ class ScheduleReconciler:
         """Forget a deleted schedule; Kubernetes deletes its tasks."""
         uid = body["metadata"]["uid"]
         if self._store.delete(uid):
-            self._index.runs.forget(uid)
+            self._runs.forget(uid)
 
     async def reconcile(self, name: ObjectName) -> float | None:
         """Bring a schedule a step forward; return the seconds after which it is due again."""
         record = self._store.get(name)
         if record is None or not self._synced.is_set() or record.schedule.metadata.deletion_timestamp:
             return None
-        existing = {run.uid for run in self._index.runs.of(record.uid)}
+        existing = {run.uid for run in self._runs.of(record.uid)}
         record = self._store.update(record, deleted=record.deleted & existing)
-        plan = plan_schedule(record.schedule, self._runs(record), datetime.fromisoformat(self._clock.now()))
+        plan = plan_schedule(record.schedule, self._runs_of(record), datetime.fromisoformat(self._clock.now()))
         self._emit_blocked(record, plan)
         start = await self._start(record, plan.due, plan.replaced) if plan.due is not None else RunStart()
         if await self._write(self._store.latest(record), plan, start):
             record = self._store.latest(record)
-            for run in surplus(record.schedule, self._runs(record)):
+            for run in surplus(record.schedule, self._runs_of(record)):
                 await self._delete_task(record, run)
         return plan.recheck_s
 
@@ -125,10 +131,10 @@ class ScheduleReconciler:
         if name is not None:
             self._queue.add(name)
 
-    def _runs(self, record: ScheduleRecord) -> tuple[ScheduleRun, ...]:
+    def _runs_of(self, record: ScheduleRecord) -> tuple[ScheduleRun, ...]:
         """Return the schedule's tasks, without the active ones whose deletion was requested."""
         deleted = self._store.latest(record).deleted
-        return tuple(run for run in self._index.runs.of(record.uid) if run.is_finished or run.uid not in deleted)
+        return tuple(run for run in self._runs.of(record.uid) if run.is_finished or run.uid not in deleted)
 
     async def _relist(self) -> None:
         before = {record.uid: record.body for record in self._store.all()}
@@ -158,7 +164,7 @@ class ScheduleReconciler:
 
     async def _write(self, record: ScheduleRecord, plan: SchedulePlan, start: RunStart) -> bool:
         """Write the status if it changes; False when the schedule is gone."""
-        gone = self._index.runs.gone(record.uid)
+        gone = self._runs.gone(record.uid)
         patch = schedule_status(self._facts(record, plan, start, gone))
         raw = record.body.get("status") or {}
         if merge_patch(raw, patch) != dict(raw):
@@ -170,7 +176,7 @@ class ScheduleReconciler:
                 self.upsert(result.body)
                 raise ConflictError(f"CognitiveSchedule {'/'.join(record.name)} changed while its status was written")
             self._store.update(record, body=result.body, schedule=Schedule.model_validate(result.body))
-        self._index.runs.counted(record.uid, gone)
+        self._runs.counted(record.uid, gone)
         return True
 
     def _facts(
@@ -180,7 +186,7 @@ class ScheduleReconciler:
             schedule=record.schedule,
             raw_status=record.body.get("status") or {},
             condition=start.problem or plan.condition,
-            runs=self._runs(record),
+            runs=self._runs_of(record),
             gone=gone,
             next=plan.next,
             now=self._clock.now(),

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.schedules import Schedule
 from cognitive_operator.ports.kube import Body
-from cognitive_operator.reconcile.state.records import ObjectName
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.counters import Counters, DayTokens
+from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.errors import RayUnavailableError
@@ -13,7 +15,6 @@ from cognitive_operator.plan.model_server import NO_SERVER, ServerState
 from cognitive_operator.plan.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
-from cognitive_operator.reconcile.state.records import ObjectName
 from cognitive_operator.status.conditions import Condition
 
 NEVER_S = float("-inf")
@@ -115,3 +116,26 @@ class AgentRecord:
     def _beyond(self, counters: Counters) -> list[PendingUsage]:
         counted = counters.accounting.sequence
         return [usage for sequence, usage in self.pending_usage.items() if sequence > counted]
+
+
+class AgentChanges(TypedDict, total=False):
+    """Fields of a record that the index can update."""
+
+    ray: ObservedRay
+    ray_at_s: float
+    is_retired: bool
+    model: Condition
+    model_at_s: float
+    server: ServerState
+    credentials: Condition
+    credentials_at_s: float
+    submitted_s: float
+    ensured_since_s: float | None
+    secret_at_s: float
+    workers: Mapping[str, ObservedWorker]
+    leases_at_s: float
+    counters_at_s: float
+    queue_at_s: float
+    pending_usage: Mapping[int, PendingUsage]
+    deleting_since_s: float | None
+    blocker: Condition | None

@@ -3,17 +3,20 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
+
+from pydantic import ValidationError
 
 from cognitive_operator.api.model_server import with_managed_model
+from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.resources import Agent, Task, is_terminal, spec_size_bytes, was_accepted
-from cognitive_operator.plan.attempt import InFlightAttempt
+from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.plan.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
 from cognitive_operator.plan.usage import task_attempts
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
-from cognitive_operator.reconcile.state.agent_record import NEVER_S, AgentRecord
-from cognitive_operator.reconcile.state.records import ObjectName, TaskRecord
+from cognitive_operator.reconcile.state.agent_record import NEVER_S, AgentChanges, AgentRecord
+from cognitive_operator.reconcile.state.task_record import TaskChanges, TaskRecord
 from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
 from cognitive_operator.scheduling.dependency_graph import DependencyGraph
 from cognitive_operator.scheduling.fair_share import FairShare, RayLimits, ray_cluster_of
@@ -29,8 +32,7 @@ class Index:
     def __init__(self, bounds: RayLimits | None = None) -> None:
         self.tasks: dict[str, TaskRecord] = {}
         self.agents: dict[ObjectName, AgentRecord] = {}
-        self.ended: set[str] = set()
-        """Finished tasks that are new or changed, until the collector takes note of them."""
+        self._ended: set[str] = set()
         self.is_complete = False
         """True once all objects were listed: only then is it known who was there first."""
         self.is_settled = False
@@ -43,35 +45,54 @@ class Index:
         self._by_agent: dict[ObjectName, set[str]] = defaultdict(set)
 
     def upsert_task(self, body: Body, now_s: float) -> TaskRecord | None:
-        """Take in a task; None when what is known is as new."""
+        """Store a task's object and return its record; None when the known object is as new."""
         meta = body["metadata"]
         uid, version = meta["uid"], int(meta["resourceVersion"])
-        record = self.tasks.get(uid)
-        if record is not None and version <= record.version:
+        before = self.tasks.get(uid)
+        if before is not None and version <= before.version:
             return None
-        if record is None:
-            record = self._new_record(body, now_s)
-        record.version, record.seen, record.tried = version, task_attempts(body), started_attempts(body)
-        if is_terminal(body):
-            record.body = record.task = None
-            record.end = task_end(body)
-            self.ended.add(uid)
-            self._by_agent[record.agent].discard(record.uid)
+        self.tasks[uid] = record = self._observed(before or _new_task(body, now_s), body)
+        if record.is_finished:
+            self._ended.add(uid)
+            self._by_agent[record.agent].discard(uid)
         else:
-            record.body, record.task = body, Task.model_validate(body)
-            self._by_agent[record.agent].add(record.uid)
-            record.spec_bytes = record.spec_bytes or spec_size_bytes(body)
+            self._by_agent[record.agent].add(uid)
         self.links.put(body)
         self.runs.put(body)
         return record
 
-    def _new_record(self, body: Body, now_s: float) -> TaskRecord:
-        meta = body["metadata"]
-        namespace, uid = meta["namespace"], meta["uid"]
-        agent = (namespace, body["spec"]["agentRef"]["name"])
-        record = TaskRecord(uid, (namespace, meta["name"]), agent, 0, int(meta["resourceVersion"]), now_s)
-        self.tasks[uid] = record
+    def _observed(self, record: TaskRecord, body: Body) -> TaskRecord:
+        """Return the record with all that follows from the task's object.
+
+        Raises:
+            ValidationError: The object cannot be read. Its task stays known, and so do the task's attempts.
+        """
+        seen: dict[str, Any] = {
+            "version": int(body["metadata"]["resourceVersion"]),
+            "seen": task_attempts(body),
+            "tried": started_attempts(body),
+        }
+        if is_terminal(body):
+            return replace(record, body=None, task=None, end=task_end(body), **seen)
+        try:
+            task = Task.model_validate(body)
+        except ValidationError:
+            self.tasks[record.uid] = replace(record, **seen)
+            raise
+        return replace(record, body=body, task=task, spec_bytes=record.spec_bytes or spec_size_bytes(body), **seen)
+
+    def update_task(self, uid: str, **changes: Unpack[TaskChanges]) -> TaskRecord | None:
+        """Change fields of a task's record and return the new record; None when the task was deleted."""
+        record = self.tasks.get(uid)
+        if record is None:
+            return None
+        self.tasks[uid] = record = replace(record, **changes)
         return record
+
+    def take_ended(self) -> set[str]:
+        """Return the finished tasks that are new or changed since the last call."""
+        ended, self._ended = self._ended, set()
+        return ended
 
     def remove_task(self, uid: str) -> TaskRecord | None:
         """Forget a task that is deleted."""
@@ -100,7 +121,7 @@ class Index:
         self._set_terms(name, agent)
         return self.agents[name]
 
-    def update_agent(self, record: AgentRecord, **changes: Any) -> AgentRecord:
+    def update_agent(self, record: AgentRecord, **changes: Unpack[AgentChanges]) -> AgentRecord:
         """Replace fields of an agent's record and return the new record.
 
         Args:
@@ -166,26 +187,29 @@ class Index:
 
     def _line_up(self, agent: ObjectName) -> None:
         for record in self.unfinished_of(agent):
-            self.line_up(record)
+            self.line_up(record.uid)
 
-    def line_up(self, record: TaskRecord, *, is_accepted: bool = False) -> None:
-        """Let a task wait in its agent's queue, or at its door if nothing says that it was accepted."""
-        is_known = self.tasks.get(record.uid) is record
-        if not is_known or record.task is None or record.body is None or record.flight is not None:
+    def line_up(self, uid: str, *, is_accepted: bool = False) -> None:
+        """Add a task without an attempt to its agent's queue, or to the queue's door if it was not accepted yet."""
+        record = self.tasks.get(uid)
+        if record is None or record.task is None or record.body is None or record.attempt is not None:
             return
         created_s = record.task.metadata.creation_timestamp.timestamp()
-        place = queue_key(record.uid, record.task.spec.priority, created_s, record.arrival)
+        place = queue_key(uid, record.task.spec.priority, created_s, record.arrival)
         self.queue_of(record.agent).wait(place, is_accepted=is_accepted or was_accepted(record.body))
 
-    def adopt(self, record: TaskRecord, flight: InFlightAttempt) -> None:
-        """Take over an attempt of an earlier process: it holds a slot from now on, before anything new may start."""
-        record.flight = flight
-        self.queue_of(record.agent).start(record.uid)
+    def adopt(self, uid: str, attempt: InFlightAttempt) -> None:
+        """Take over an attempt of an earlier process: it holds a slot from now on, before any new attempt starts."""
+        record = self.update_task(uid, attempt=attempt)
+        if record is not None:
+            self.queue_of(record.agent).start(uid)
 
-    def put_back(self, record: TaskRecord) -> None:
-        """A task that was to start did not: it gets its place in the queue back."""
-        self.queue_of(record.agent).stop(record.uid)
-        self.line_up(record, is_accepted=True)
+    def put_back(self, uid: str) -> None:
+        """Return a task that was to start and did not to its place in the queue."""
+        record = self.tasks.get(uid)
+        if record is not None:
+            self.queue_of(record.agent).stop(uid)
+            self.line_up(uid, is_accepted=True)
 
     def unfinished_of(self, agent: ObjectName) -> Iterator[TaskRecord]:
         """Return the tasks of an agent that are not finished."""
@@ -237,3 +261,10 @@ def _open_target(agent: Agent) -> RayTarget | None:
     """Return the target of an agent that names its dashboard and needs no token for it."""
     ray = agent.spec.ray
     return RayTarget(ray.address) if ray.address is not None and ray.token_secret_ref is None else None
+
+
+def _new_task(body: Body, now_s: float) -> TaskRecord:
+    meta = body["metadata"]
+    namespace, version = meta["namespace"], int(meta["resourceVersion"])
+    agent = (namespace, body["spec"]["agentRef"]["name"])
+    return TaskRecord(meta["uid"], (namespace, meta["name"]), agent, 0, version, now_s)

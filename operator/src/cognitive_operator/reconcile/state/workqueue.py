@@ -1,8 +1,8 @@
-"""A queue of keys to reconcile: each at most once at a time, again when it was added meanwhile, later with backoff."""
+"""Work queue of keys to reconcile: no key is handled twice at a time, and a failed key is retried with backoff."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
 from cognitive_operator.errors import ApiUnavailableError, ConflictError, TransientError
@@ -10,18 +10,19 @@ from cognitive_operator.errors import ApiUnavailableError, ConflictError, Transi
 logger = logging.getLogger(__name__)
 K = TypeVar("K")
 BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+"""Default delays after repeated failures of a key; the last one repeats."""
 
 
-def _nobody(_: float) -> None:
-    """Nobody asks how long it took."""
+def _ignore(_: float) -> None:
+    """Ignore the duration of a call."""
 
 
 class WorkQueue(Generic[K]):
     """Calls ``handle(key)`` for every key that was added, with at most ``workers`` calls at once.
 
     ``handle`` returns the seconds after which the key is due again, or None. A transient error is retried with
-    backoff; so is an unexpected one, which is logged with its traceback: no key is ever lost and nothing stops.
-    ``took`` is told the seconds of each call.
+    backoff; so is an unexpected one, which is logged with its traceback: no key is lost and the queue does not stop.
+    ``observe`` is called with the seconds that each call took.
     """
 
     def __init__(
@@ -29,11 +30,14 @@ class WorkQueue(Generic[K]):
         name: str,
         handle: Callable[[K], Awaitable[float | None]],
         workers: int,
-        took: Callable[[float], None] = _nobody,
+        *,
+        observe: Callable[[float], None] = _ignore,
+        backoff_s: Sequence[float] = BACKOFF_S,
     ) -> None:
         self._name = name
         self._handle = handle
-        self._took = took
+        self._observe = observe
+        self._delays_s = backoff_s
         self._limit = asyncio.Semaphore(workers)
         self._dirty: set[K] = set()
         self._busy: dict[K, asyncio.Task[None]] = {}
@@ -42,7 +46,7 @@ class WorkQueue(Generic[K]):
         self._closed = False
 
     def add(self, key: K) -> None:
-        """Reconcile a key now, or once more when it is being reconciled."""
+        """Handle a key now, or once more if it is being handled."""
         if self._closed:
             return
         self._cancel_timer(key)
@@ -51,7 +55,7 @@ class WorkQueue(Generic[K]):
             self._busy[key] = asyncio.create_task(self._process(key), name=f"{self._name}:{key}")
 
     def add_after(self, key: K, delay_s: float) -> None:
-        """Reconcile a key after a delay, unless it is due earlier."""
+        """Handle a key after a delay, unless it is due earlier."""
         timer = self._timers.get(key)
         loop = asyncio.get_running_loop()
         if self._closed or (timer is not None and timer.when() <= loop.time() + delay_s):
@@ -60,14 +64,14 @@ class WorkQueue(Generic[K]):
         self._timers[key] = loop.call_later(delay_s, self.add, key)
 
     async def close(self) -> None:
-        """Stop: cancel what runs and forget what waits."""
+        """Cancel the running calls and forget the waiting keys."""
         self._closed = True
         for key in list(self._timers):
             self._cancel_timer(key)
         while tasks := [task for task in self._busy.values() if not task.done()]:  # one may end before it begins
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks, timeout=1.0)  # again, since a library may have swallowed the first cancellation
+            await asyncio.wait(tasks, timeout=1.0)  # then again: a library may swallow a cancellation
 
     async def _process(self, key: K) -> None:
         try:
@@ -86,7 +90,7 @@ class WorkQueue(Generic[K]):
         try:
             return await self._try(key)
         finally:
-            self._took(loop.time() - began_s)
+            self._observe(loop.time() - began_s)
 
     async def _try(self, key: K) -> float | None:
         try:
@@ -104,7 +108,7 @@ class WorkQueue(Generic[K]):
             return 0.0
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        delay_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+        delay_s = self._delays_s[min(failures, len(self._delays_s) - 1)]
         if failures == 0:
             logger.info("will try again", extra={"queue": self._name, "key": str(key), "cause": str(error)})
         asked_s = error.retry_after_s if isinstance(error, ApiUnavailableError) else None

@@ -1,213 +1,202 @@
-"""Looks at an attempt in flight: has it ended, and how."""
+"""Observes a task's attempt and carries out the step that ``plan.attempt`` decides on."""
 
-from dataclasses import replace
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from cognitive_operator.api.conditions import Outcome, Reason
-from cognitive_operator.api.names import AttemptKey, attempt_submission_id, response_subject
-from cognitive_operator.api.wire import SIGNATURE_HEADER, Claim, attempt_key, sign
-from cognitive_operator.desired.ray_job import desired_attempt
-from cognitive_operator.errors import MessageError, RayRefusedError
-from cognitive_operator.plan.attempt import AttemptEnd, InFlightAttempt, attempt_end
-from cognitive_operator.plan.closed_response import closed_response
-from cognitive_operator.plan.gate import queue_timeout, spec_gate
-from cognitive_operator.plan.task import RUNNING_AFTER_S
-from cognitive_operator.reconcile.state.agent_record import AgentRecord
-from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.api.names import request_subject
+from cognitive_operator.api.resources import Task
+from cognitive_operator.errors import MessageError
+from cognitive_operator.plan.attempt import (
+    AttemptTiming,
+    Close,
+    Read,
+    Step,
+    Stop,
+    Submit,
+    TakeBack,
+    plan_attempt,
+    refused_job,
+)
+from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
+from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, attempt_end
+from cognitive_operator.ports.broker import Claims, ConnectionState, Requests
+from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
+from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import TaskRecord
-from cognitive_operator.reconcile.task.cleanup import AttemptCleanup, AttemptGarbage
-from cognitive_operator.reconcile.task.responses import ResponseReader
-from cognitive_operator.reconcile.task.withdrawal import Withdrawal
+from cognitive_operator.reconcile.state.task_record import PendingResponse, TaskRecord
+from cognitive_operator.reconcile.task.job import AttemptJobs
+from cognitive_operator.reconcile.task.responses import ClosedResponses, ResponseReader
 
-LEASE_LOST_S: Final = 15.0
-REPUBLISH_AFTER_S: Final = 60.0
-DEADLINE_GRACE_S: Final = 30.0
-RAY_LOOK_AFTER_S: Final = 2.0
-RESULT_LOST_S: Final = 30.0
-JOB_START_S: Final = 300.0
-"""How long Ray may take to start an attempt's job."""
-STOP_GRACE_S: Final = 5.0
-"""How long an attempt that is stopped may take to say how it ended."""
-UNCLAIMED_STOP_S: Final = 0.5
-"""How long a request that was deleted may still be claimed by an executor that had just fetched it."""
+
+@dataclass(frozen=True)
+class AttemptSources:
+    """The sources of facts about attempts."""
+
+    claims: Claims
+    connection: ConnectionState
+    responses: ResponseReader
+    jobs: AttemptJobs
+    clocks: Clocks
 
 
 class AttemptObserver:
-    """Finds out how an attempt ended: by its response, else by its claim, its worker's lease and its Ray job."""
+    """Reads the facts that ``plan_attempt`` decides on, and no more than it asks for; writes nothing."""
 
-    def __init__(self, deps: Deps, index: Index, cleaner: AttemptCleanup) -> None:
-        self._deps = deps
+    def __init__(self, sources: AttemptSources, index: Index, timing: AttemptTiming) -> None:
+        self._sources = sources
+        self._clocks = sources.clocks
         self._index = index
-        self._cleaner = cleaner
-        self.responses = ResponseReader(deps)
-        self._withdrawal = Withdrawal(deps, index)
+        self._timing = timing
 
-    async def observe(self, record: TaskRecord) -> AttemptEnd | None:
-        """Return how the task's attempt ended, None while it goes on or there is none."""
-        closing = await self._look(record)
-        if closing is None or closing.sequence is not None or closing.reason == Reason.AGENT_DELETED:
-            return closing
-        return replace(closing, sequence=await self._note(record, closing))
+    async def observe_attempt(self, record: TaskRecord, task: Task) -> AttemptFacts:
+        """Return the facts about a task's attempt, with every source read that its next step depends on.
 
-    async def _note(self, record: TaskRecord, closing: AttemptEnd) -> int:
-        """Tell the stream of an end that no executor told it, before the task's status says so."""
-        namespace, name = record.name
-        subject = response_subject("closed", namespace, closing.key)
-        payload = closed_response(closing, namespace, name).model_dump_json().encode()
-        key = attempt_key(self._deps.master_key, closing.key.task_uid, closing.key.number)
-        return await self._deps.broker.responses.publish_closed(
-            subject, payload, {SIGNATURE_HEADER: sign(key, subject, payload)}
+        Raises:
+            TransientError: A source cannot be read now; retry.
+        """
+        facts = self._known(record, task)
+        while isinstance(step := plan_attempt(facts, self._timing), Read) and facts.attempt is not None:
+            facts = self._refreshed(await self._read(facts, facts.attempt, step.source, record), record)
+        return facts
+
+    def _known(self, record: TaskRecord, task: Task) -> AttemptFacts:
+        pending = record.open_response()
+        facts = AttemptFacts(
+            attempt=record.attempt,
+            task=task,
+            agent=None,
+            response=attempt_end(pending.key, pending.response, pending.sequence) if pending else None,
+            is_ray_changing=False,
+            is_agent_blocked=False,
+            server_time_s=None,
+            now_s=0.0,
+            now="",
+        )
+        return self._refreshed(facts, record)
+
+    def _refreshed(self, facts: AttemptFacts, record: TaskRecord) -> AttemptFacts:
+        """Return the facts with the agent and the times as they are now."""
+        agent = self._index.agent_of(record)
+        return replace(
+            facts,
+            agent=agent.agent if agent else None,
+            is_ray_changing=agent is not None and agent.ray.is_updating,
+            is_agent_blocked=agent is not None and agent.blocker is not None,
+            server_time_s=self._clocks.server_time(),
+            now_s=self._clocks.monotonic(),
+            now=self._clocks.now(),
         )
 
-    async def _look(self, record: TaskRecord) -> AttemptEnd | None:
-        arrival = await self.responses.present(record)
-        if arrival is not None:
-            return attempt_end(arrival.key, arrival.response, arrival.sequence)
-        if record.flight is None:
-            return None
-        agent = self._index.agent_of(record)
-        if agent is None or agent.agent.metadata.uid != record.flight.key.agent_uid:
-            return await self._abandoned(record, record.flight)
-        return await self._look_at_flight(record, record.flight, agent)
+    async def _read(
+        self, facts: AttemptFacts, attempt: InFlightAttempt, source: Source, record: TaskRecord
+    ) -> AttemptFacts:
+        match source:
+            case Source.CLAIM:
+                return await self._with_claim(facts, attempt, record)
+            case Source.SECOND_CLAIM:
+                return replace(facts, second_claim=Reading(await self._sources.claims.get(attempt.key)))
+            case Source.JOB:
+                agent = self._index.agent_of(record)
+                job = await self._sources.jobs.get(attempt, agent) if agent is not None else None
+                return replace(facts, job=Reading(job))
+            case Source.RESPONSES:
+                retained = await self._sources.responses.retained(facts.task.metadata.namespace, attempt.key)
+                return replace(facts, retained=Reading(retained))
 
-    async def _look_at_flight(
-        self, record: TaskRecord, flight: InFlightAttempt, agent: AgentRecord
-    ) -> AttemptEnd | None:
-        if record.task is not None and spec_gate(record.task.spec) is not None:
-            return await self._stopped(record, flight, agent)
-        if record.task is not None and flight.claim is None:
-            late = queue_timeout(record.task, agent.agent, self._deps.kube.server_time())
-            if late is not None:
-                return await self._withdrawal.late(record, flight, agent, late)
-        if self._deps.clock.monotonic() - flight.since_s < RUNNING_AFTER_S:
-            return None
-        return await self._follow(record, flight, agent)
-
-    async def _stopped(self, record: TaskRecord, flight: InFlightAttempt, agent: AgentRecord) -> AttemptEnd | None:
-        """Stop an attempt on its task's word: its executor says how it ended, else the operator does."""
-        now_s = self._deps.clock.monotonic()
-        if flight.stopping_since_s is None:
-            record.flight = replace(flight, stopping_since_s=now_s)
-            self._cleaner.add(AttemptGarbage(record.name[0], flight.key))
-            return None
-        closing = await self._follow(record, flight, agent)
-        stopping_s = now_s - flight.stopping_since_s
-        if closing is not None or record.flight is None:
-            return closing
-        if record.flight.claim is None:
-            if stopping_s > UNCLAIMED_STOP_S:
-                message = "Stopped before an executor began it."
-                return await self._withdrawal.give_up(record, record.flight, agent, Reason.CANCELLED, message)
-            return None
-        if stopping_s > STOP_GRACE_S:
-            message = f"Worker {record.flight.claim.worker} was told to stop and did not within {STOP_GRACE_S:g} s."
-            return record.flight.closed(
-                self._deps.clock.now(), Outcome.LOST, Reason.CANCELLED, message, retryable=False
-            )
-        return None
-
-    async def _follow(self, record: TaskRecord, flight: InFlightAttempt, agent: AgentRecord) -> AttemptEnd | None:
-        """Look at an attempt by its claim."""
+    async def _with_claim(self, facts: AttemptFacts, attempt: InFlightAttempt, record: TaskRecord) -> AttemptFacts:
         try:
-            claim = await self._deps.broker.claims.get(flight.key)
+            claim = await self._sources.claims.get(attempt.key)
         except MessageError as error:
-            return flight.closed(
-                self._deps.clock.now(), Outcome.LOST, Reason.EXECUTOR_LOST, f"The claim is unreadable: {error}"
-            )
-        flight = record.flight = flight.with_claim(claim, self._deps.clock.monotonic())
-        if flight.claim is None:
-            return await self._unclaimed(record, flight, agent)
-        return await self._claimed(record, flight, flight.claim, agent)
+            return replace(facts, claim_fault=str(error))
+        attempt = attempt.with_claim(claim, self._clocks.monotonic())
+        return replace(facts, attempt=attempt, claim=Reading(claim), lease=self._lease(attempt, record))
 
-    def clean_up(self, namespace: str, key: AttemptKey) -> None:
-        """The task of an attempt was deleted: what the attempt left goes with it."""
-        self._cleaner.add(AttemptGarbage(namespace, key, is_gone=True))
-
-    def drop_input(self, namespace: str, key: AttemptKey) -> None:
-        """An attempt ended: nobody needs the object with its input any more."""
-        self._cleaner.add(AttemptGarbage(namespace, key, is_input=True))
-
-    async def _abandoned(self, record: TaskRecord, flight: InFlightAttempt) -> AttemptEnd:
-        retained = await self.responses.retained(record, flight.key)
-        if retained is not None:
-            return retained
-        self._cleaner.add(AttemptGarbage(record.name[0], flight.key))
-        message = f"CognitiveAgent {record.agent[0]}/{record.agent[1]} was deleted."
-        return flight.closed(self._deps.clock.now(), Outcome.FAILED, Reason.AGENT_DELETED, message, is_counted=False)
-
-    async def _unclaimed(self, record: TaskRecord, flight: InFlightAttempt, agent: AgentRecord) -> AttemptEnd | None:
-        age_s = self._deps.clock.monotonic() - flight.since_s
-        is_held = (agent.agent.spec.suspend or agent.ray.is_updating) and flight.mode != "Job"
-        if flight.mode != agent.agent.spec.execution.mode or is_held:
-            await self._withdrawal.take_back(record, flight)
+    def _lease(self, attempt: InFlightAttempt, record: TaskRecord) -> LeaseFacts | None:
+        agent = self._index.agent_of(record)
+        if attempt.claim is None or agent is None:
             return None
-        if flight.stopping_since_s is not None:
+        worker = agent.workers.get(attempt.claim.worker)
+        renewed_s = worker.changed_s if worker else None
+        return LeaseFacts(renewed_s, agent.leases_at_s, self._sources.connection.ready_since_s)
+
+
+@dataclass(frozen=True)
+class AttemptActions:
+    """The effects of steps."""
+
+    requests: Requests
+    jobs: AttemptJobs
+    responses: ClosedResponses
+    discard: Callable[[AttemptGarbage], None]
+    """Stops the executor of an attempt and deletes the attempt's request."""
+
+
+class AttemptExecutor:
+    """Takes a task's attempt a step further."""
+
+    def __init__(self, observer: AttemptObserver, actions: AttemptActions, index: Index, timing: AttemptTiming) -> None:
+        self._observer = observer
+        self._actions = actions
+        self._index = index
+        self._timing = timing
+
+    async def advance(self, uid: str) -> AttemptEnd | None:
+        """Carry out the next step for a task's attempt; return the attempt's end, None while it has not ended.
+
+        Raises:
+            TransientError: Retry.
+        """
+        record = self._index.tasks.get(uid)
+        if record is None or record.task is None:
             return None
-        if flight.mode == "Job":
-            return await self._job_unclaimed(record, flight, agent) if age_s > RAY_LOOK_AFTER_S else None
-        if age_s > REPUBLISH_AFTER_S and agent.blocker is None:
-            await self._withdrawal.take_back(record, flight)
+        facts = await self._observer.observe_attempt(record, record.task)
+        if facts.attempt is not record.attempt:
+            self._index.update_task(uid, attempt=facts.attempt)
+        if uid not in self._index.tasks:
+            return None
+        return await self._carry_out(record, plan_attempt(facts, self._timing), facts.now)
+
+    async def _carry_out(self, record: TaskRecord, step: Step, now: str) -> AttemptEnd | None:
+        match step:
+            case Close():
+                return await self._close(record, step)
+            case TakeBack():
+                return await self._take_back(record, step)
+            case Submit():
+                return await self._submit(record, step, now)
+            case Stop():
+                self._index.update_task(record.uid, attempt=step.attempt)
+                self._actions.discard(AttemptGarbage(record.name[0], step.attempt.key))
         return None
 
-    async def _job_unclaimed(
-        self, record: TaskRecord, flight: InFlightAttempt, agent: AgentRecord
-    ) -> AttemptEnd | None:
-        submission_id = attempt_submission_id(flight.key.task_uid, flight.key.number)
-        job = await self._deps.ray.get(agent.reach_ray(), submission_id)
-        if job is None:
-            return await self.submit(flight, agent)
-        if not job.is_terminal:
-            age_s = self._deps.clock.monotonic() - flight.since_s
-            message = f"Ray did not start job {submission_id} within {JOB_START_S:g} s: it is {job.status}."
-            late = age_s > JOB_START_S and job.status == "PENDING"
-            return await self._withdrawal.give_up(record, flight, agent, Reason.JOB_FAILED, message) if late else None
-        claim = await self._deps.broker.claims.get(flight.key)
-        if claim is not None:
+    async def _close(self, record: TaskRecord, step: Close) -> AttemptEnd:
+        if step.stops_executor:
+            self._actions.discard(AttemptGarbage(record.name[0], step.end.key))
+        if step.publishes_response:
+            return await self._actions.responses.publish(record, step.end)
+        self._keep_response(record.uid, step.end)
+        return step.end
+
+    def _keep_response(self, uid: str, end: AttemptEnd) -> None:
+        """Keep a response that was read from the stream, until the status reports the end."""
+        record = self._index.tasks.get(uid)
+        if record is None or end.response is None or end.sequence is None:
+            return
+        if all(pending.sequence != end.sequence for pending in record.pending_responses):
+            pending = PendingResponse(end.key, end.response, None, end.sequence)
+            self._index.update_task(uid, pending_responses=(*record.pending_responses, pending))
+
+    async def _take_back(self, record: TaskRecord, step: TakeBack) -> AttemptEnd | None:
+        agent = self._index.agent_of(record)
+        await self._actions.requests.delete(request_subject(record.name[0], step.attempt.key))
+        self._index.update_task(record.uid, attempt=None)
+        self._index.put_back(record.uid)
+        if step.end is None or agent is None:
             return None
-        retained = await self.responses.retained(record, flight.key)
-        message = f"Ray job {submission_id} is {job.status} and never began the attempt: {job.message}"
-        return retained or flight.closed(self._deps.clock.now(), Outcome.FAILED, Reason.JOB_FAILED, message)
+        await self._actions.jobs.stop(step.attempt, agent)
+        return await self._actions.responses.publish(record, step.end)
 
-    async def submit(self, flight: InFlightAttempt, agent: AgentRecord) -> AttemptEnd | None:
-        """Submit the Ray job of an attempt in Job mode; return a closing when Ray refuses it for good."""
-        try:
-            await self._deps.ray.submit(
-                agent.reach_ray(), desired_attempt(agent.agent, flight.key, self._deps.environment)
-            )
-        except RayRefusedError as error:
-            return flight.closed(self._deps.clock.now(), Outcome.FAILED, Reason.JOB_FAILED, str(error))
-        return None
-
-    async def _claimed(
-        self, record: TaskRecord, flight: InFlightAttempt, claim: Claim, agent: AgentRecord
-    ) -> AttemptEnd | None:
-        claimed_s = self._deps.clock.monotonic() - (flight.claimed_since_s or 0.0)
-        if claim.state == "ended":
-            return await self._ended(record, flight, claimed_s)
-        if self._is_lost(claim, flight, agent):
-            retained = await self.responses.retained(record, flight.key)
-            message = f"Worker {claim.worker} stopped renewing its lease."
-            return retained or flight.closed(self._deps.clock.now(), Outcome.LOST, Reason.EXECUTOR_LOST, message)
-        timeout_s = record.task.timeout_s(agent.agent) if record.task else 0
-        if claimed_s > timeout_s + DEADLINE_GRACE_S:
-            self._cleaner.add(AttemptGarbage(record.name[0], flight.key))
-            message = f"The attempt ran longer than its {timeout_s} s and its worker did not end it."
-            return flight.closed(
-                self._deps.clock.now(), Outcome.FAILED, Reason.DEADLINE_EXCEEDED, message, retryable=False
-            )
-        return None
-
-    async def _ended(self, record: TaskRecord, flight: InFlightAttempt, claimed_s: float) -> AttemptEnd | None:
-        """A claim ends after its response is in the stream: read it there if the consumer has not brought it."""
-        retained = await self.responses.retained(record, flight.key)
-        if retained is None and claimed_s > RESULT_LOST_S:
-            message = "The attempt ended, but its response is not in the stream any more."
-            return flight.closed(self._deps.clock.now(), Outcome.LOST, Reason.RESULT_LOST, message)
-        return retained
-
-    def _is_lost(self, claim: Claim, flight: InFlightAttempt, agent: AgentRecord) -> bool:
-        seen = agent.workers.get(claim.worker)
-        last_s = seen.changed_s if seen else flight.claimed_since_s or 0.0
-        looked_s = min(agent.leases_at_s, self._deps.clock.monotonic())
-        return looked_s - max(last_s, self._deps.broker.connection.ready_since_s) > LEASE_LOST_S
+    async def _submit(self, record: TaskRecord, step: Submit, now: str) -> AttemptEnd | None:
+        agent = self._index.agent_of(record)
+        refusal = await self._actions.jobs.submit(step.attempt, agent) if agent is not None else None
+        return None if refusal is None else await self._close(record, refused_job(step.attempt, now, refusal))

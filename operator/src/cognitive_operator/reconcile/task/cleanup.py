@@ -1,107 +1,133 @@
-"""Removes what an attempt leaves on the broker and on Ray, after stopping it if it runs."""
+"""Stops attempts that must not run and removes what they left on the broker and on Ray."""
 
 import json
 import logging
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, Protocol
 
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id, input_name, object_name, request_subject
 from cognitive_operator.api.wire import Claim, Stop
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
-from cognitive_operator.reconcile.state.deps import Deps
-from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.ports.broker import Claims, Control, Leases, Objects, Requests
+from cognitive_operator.ports.ray import RayJobs, RayTarget
+from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
-STOP_EVERY_S: Final = 2.0
 WORKERS: Final = 16
 
 
-@dataclass(frozen=True)
-class AttemptGarbage:
-    """An attempt that is to be stopped and whose request nobody may take any more.
+class AttemptBroker(Protocol):
+    """All that an attempt has on the broker."""
 
-    Equal leftovers are one: it can be added again and again, by the sweep too.
-    """
+    @property
+    def requests(self) -> Requests:
+        """Requests."""
 
-    namespace: str
-    key: AttemptKey
-    is_gone: bool = False
-    """True: its task is deleted, so the claim, the objects and the Ray job go as well."""
-    is_input: bool = False
-    """True: only the object with its input is to go."""
-    is_job: bool = False
-    """True: it had a Ray job of its own. What a claim says of that counts too."""
+    @property
+    def claims(self) -> Claims:
+        """Claims."""
+
+    @property
+    def leases(self) -> Leases:
+        """Leases."""
+
+    @property
+    def objects(self) -> Objects:
+        """Objects."""
+
+    @property
+    def control(self) -> Control:
+        """Control messages."""
 
 
 class AttemptCleanup:
-    """A queue of leftovers; each is worked on until nothing of it is left."""
+    """A work queue of garbage; each entry is worked on until nothing of it is left.
 
-    def __init__(self, deps: Deps, index: Index) -> None:
-        self._deps = deps
-        self._index = index
-        self._queue = WorkQueue[AttemptGarbage]("clean", self._clean, WORKERS)
+    Args:
+        broker: What attempts have on the broker.
+        ray: Stops and deletes Ray jobs.
+        ray_target: Returns the Ray dashboard of an agent by its UID, None if the agent has no Ray cluster any more.
+        stop_every_s: Interval at which the stop of an executor is repeated.
+        backoff_s: Delays after repeated failures.
+    """
 
-    def add(self, leftover: AttemptGarbage) -> None:
-        """Clean up an attempt."""
-        self._queue.add(leftover)
+    def __init__(
+        self,
+        broker: AttemptBroker,
+        ray: RayJobs,
+        ray_target: Callable[[str], RayTarget | None],
+        *,
+        stop_every_s: float,
+        backoff_s: tuple[float, ...],
+    ) -> None:
+        self._broker = broker
+        self._ray = ray
+        self._ray_target = ray_target
+        self._stop_every_s = stop_every_s
+        self._queue = WorkQueue[AttemptGarbage]("cleanup", self._clean, WORKERS, backoff_s=backoff_s)
+
+    def add(self, garbage: AttemptGarbage) -> None:
+        """Stop an attempt and remove what it left."""
+        self._queue.add(garbage)
 
     async def close(self) -> None:
-        """Stop; what is left is found again by the next sweep."""
+        """Stop; the garbage that is left is found again as orphans."""
         await self._queue.close()
 
-    async def _clean(self, leftover: AttemptGarbage) -> float | None:
-        broker, key = self._deps.broker, leftover.key
-        if leftover.is_input:
+    async def _clean(self, garbage: AttemptGarbage) -> float | None:
+        broker, key = self._broker, garbage.key
+        if garbage.is_input:
             await broker.objects.delete(key.agent_uid, input_name(key))
             return None
-        if leftover.namespace:  # else it was found by what is left of it: there is no request
-            await broker.requests.delete(request_subject(leftover.namespace, key))
+        if garbage.namespace:
+            await broker.requests.delete(request_subject(garbage.namespace, key))
         claim = await broker.claims.get(key)
         if claim is not None and claim.state == "running" and await self._is_alive(key, claim):
-            await self._stop(leftover, claim)
-            return STOP_EVERY_S
-        if not leftover.is_gone:
+            await self._stop(garbage, claim)
+            return self._stop_every_s
+        if not garbage.is_gone:
             return None
-        if claim is not None and claim.mode == "Job" and not leftover.is_job:
-            self.add(replace(leftover, is_job=True))  # the claim, which alone knows it, goes now
+        if claim is not None and claim.mode == "Job" and not garbage.is_job:
+            self.add(replace(garbage, is_job=True))  # only the claim, which is deleted next, tells that there is a job
             return None
         await broker.claims.purge(key)
         for name in (object_name(key), input_name(key)):
             await broker.objects.delete(key.agent_uid, name)
-        return await self._forget_job(key) if leftover.is_job else None
+        return await self._delete_job(key) if garbage.is_job else None
 
-    async def _forget_job(self, key: AttemptKey) -> float | None:
-        """Have Ray forget an attempt's job; one that still runs is stopped first."""
-        target = self._index.ray_target(key.agent_uid)
+    async def _delete_job(self, key: AttemptKey) -> float | None:
+        """Delete an attempt's Ray job; one that still runs is stopped first."""
+        target = self._ray_target(key.agent_uid)
         if target is None:
             return None
         submission_id = attempt_submission_id(key.task_uid, key.number)
         try:
-            job = await self._deps.ray.get(target, submission_id)
+            job = await self._ray.get(target, submission_id)
             if job is not None and not job.is_terminal:
-                await self._deps.ray.stop(target, submission_id)
-                return STOP_EVERY_S
+                await self._ray.stop(target, submission_id)
+                return self._stop_every_s
             if job is not None:
-                await self._deps.ray.delete(target, submission_id)
+                await self._ray.delete(target, submission_id)
         except RayRefusedError as error:
-            logger.info("ray did not forget a job", extra={"attempt": str(key), "cause": str(error)})
+            logger.info("ray refused to delete a job", extra={"attempt": str(key), "cause": str(error)})
         return None
 
     async def _is_alive(self, key: AttemptKey, claim: Claim) -> bool:
-        """A worker whose lease expired or was purged ends nothing any more."""
-        leases = await self._deps.broker.leases.list(key.agent_uid)
-        return any(seen.lease.worker == claim.worker for seen in leases)
+        """Tell whether the worker of a claim has a lease; without one it does not end the attempt any more."""
+        leases = await self._broker.leases.list(key.agent_uid)
+        return any(observed.lease.worker == claim.worker for observed in leases)
 
-    async def _stop(self, leftover: AttemptGarbage, claim: Claim) -> None:
-        key = leftover.key
-        reason = "TaskDeleted" if leftover.is_gone else "AttemptClosed"
+    async def _stop(self, garbage: AttemptGarbage, claim: Claim) -> None:
+        key = garbage.key
+        reason = "TaskDeleted" if garbage.is_gone else "AttemptClosed"
         stop = Stop(task_uid=key.task_uid, attempt=key.number, reason=reason)
         payload = json.dumps(stop.model_dump()).encode()
-        await self._deps.broker.control.send(leftover.namespace, key.agent_uid, payload)
-        target = self._index.ray_target(key.agent_uid)
+        await self._broker.control.send(garbage.namespace, key.agent_uid, payload)
+        target = self._ray_target(key.agent_uid)
         if claim.mode == "Job" and target is not None:
             try:
-                await self._deps.ray.stop(target, attempt_submission_id(key.task_uid, key.number))
+                await self._ray.stop(target, attempt_submission_id(key.task_uid, key.number))
             except (RayUnavailableError, RayRefusedError) as error:
                 logger.info("ray did not stop a job", extra={"attempt": str(key), "cause": str(error)})

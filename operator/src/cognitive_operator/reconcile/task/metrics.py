@@ -1,13 +1,14 @@
-"""Counts ended attempts and tasks for the metrics, under the names that dashboards of the field use."""
+"""Reports ended attempts and tasks to metrics and traces."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.wire import Completed
-from cognitive_operator.plan.attempt import AttemptEnd
+from cognitive_operator.plan.in_flight import AttemptEnd
+from cognitive_operator.plan.trace import ended_spans, trace_id
 from cognitive_operator.ports.kube import Body
-from cognitive_operator.ports.telemetry import AttemptSample, Metrics
+from cognitive_operator.ports.telemetry import AttemptSample, Metrics, Tracer
 from cognitive_operator.status.task import seconds_between
 
 _STATUSES: Final = {
@@ -23,25 +24,43 @@ _STATUSES: Final = {
     "InvalidOutputSchema": "invalid_input",
     "DependencyCycle": "invalid_input",
 }
-"""Statuses of failed tasks by their reason; of all others: failure."""
+"""Metric label ``status`` of failed tasks by their reason; the label of all others is failure."""
 
 
-def count_ends(metrics: Metrics, body: Body, status: Mapping[str, Any], closing: AttemptEnd | None) -> None:
-    """Count what a write of a task's status has ended: an attempt, the task, both or nothing.
+class TaskTelemetry:
+    """Reports what the write of a task's status has ended."""
+
+    def __init__(self, metrics: Metrics, tracer: Tracer) -> None:
+        self._metrics = metrics
+        self._tracer = tracer
+
+    def status_fields(self, uid: str) -> dict[str, Any]:
+        """Return the fields that every status gets: the trace, if traces are on."""
+        return {"traceId": trace_id(uid)} if self._tracer.is_on else {}
+
+    def report(self, body: Body, status: Mapping[str, Any], end: AttemptEnd | None) -> None:
+        """Count and trace the end of an attempt, of the task, of both or of neither; arguments as of ``count_ends``."""
+        count_ends(self._metrics, body, status, end)
+        if self._tracer.is_on:
+            self._tracer.export(ended_spans(body, status, end))
+
+
+def count_ends(metrics: Metrics, body: Body, status: Mapping[str, Any], end: AttemptEnd | None) -> None:
+    """Count what a write of a task's status has ended: an attempt, the task, both or neither.
 
     Args:
-        metrics: Where to count.
+        metrics: The counters.
         body: The task before the write.
-        status: What was written of its status.
-        closing: The attempt that ended, if one did.
+        status: The merge patch that was written.
+        end: The attempt that ended, if one did.
     """
     task_type = str(body["spec"]["type"])
-    if closing is not None:
-        metrics.count_attempt(_seen(task_type, closing))
+    if end is not None:
+        metrics.count_attempt(_seen(task_type, end))
     phase = status.get("phase")
     if phase is None or not Phase(phase).is_terminal:
         return
-    response = closing.response if closing is not None else None
+    response = end.response if end is not None else None
     provider, model = (response.provider, response.model) if response else ("", "")
     metrics.count_task(task_type, task_status(Phase(phase), str(status.get("reason"))), provider, model)
 
@@ -53,15 +72,15 @@ def task_status(phase: Phase, reason: str) -> str:
     return "success" if phase is Phase.SUCCEEDED else "cancelled"
 
 
-def _seen(task_type: str, closing: AttemptEnd) -> AttemptSample:
-    response, error_type = closing.response, closing.reason or None
+def _seen(task_type: str, end: AttemptEnd) -> AttemptSample:
+    response, error_type = end.response, end.reason or None
     if response is None:
-        duration_s = seconds_between(closing.claim.claimed_at if closing.claim else None, closing.finished_at)
-        return AttemptSample(task_type, closing.mode, closing.outcome, error_type, duration_s)
+        duration_s = seconds_between(end.claim.claimed_at if end.claim else None, end.finished_at)
+        return AttemptSample(task_type, end.mode, end.outcome, error_type, duration_s)
     return AttemptSample(
         task_type,
-        closing.mode,
-        closing.outcome,
+        end.mode,
+        end.outcome,
         error_type,
         duration_s=response.duration_ms / 1000,
         prompt_tokens=response.usage.prompt_tokens,

@@ -1,4 +1,4 @@
-"""Publishes the requests of attempts, with their input inside or beside them."""
+"""Publishes the requests of attempts, with their input inside or in an object beside them."""
 
 import hashlib
 import json
@@ -12,38 +12,53 @@ from cognitive_operator.desired.input import INLINE_INPUT_BYTES, encoded
 from cognitive_operator.desired.request import desired_request
 from cognitive_operator.errors import MessageError
 from cognitive_operator.plan.trace import traceparent
-from cognitive_operator.reconcile.state.deps import Deps
-from cognitive_operator.reconcile.state.records import TaskRecord
+from cognitive_operator.ports.broker import Objects, Requests
+from cognitive_operator.ports.clock import Clock
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.gates.inputs import InputGate
 
 
+class RequestFactory:
+    """Makes the requests of attempts, without their input."""
+
+    def __init__(self, master_key: bytes, clock: Clock, *, is_traced: bool) -> None:
+        self._master_key = master_key
+        self._clock = clock
+        self._is_traced = is_traced
+
+    def make(self, task: Task, agent: Agent, key: AttemptKey) -> Request:
+        """Return the request of an attempt, with the attempt's key and trace."""
+        request = desired_request(task, agent, key, self._master_key, self._clock.now())
+        return request.model_copy(update={"traceparent": traceparent(key)}) if self._is_traced else request
+
+
 class RequestPublisher:
-    """Makes the request of an attempt and hands it to the broker."""
+    """Publishes the request of an attempt, once its input is read."""
 
-    def __init__(self, deps: Deps, inputs: InputGate) -> None:
-        self._deps = deps
+    def __init__(
+        self, requests: Requests, objects: Objects, factory: RequestFactory, inputs: InputGate, index: Index
+    ) -> None:
+        self._requests = requests
+        self._objects = objects
+        self._factory = factory
         self._inputs = inputs
+        self._index = index
 
-    async def publish(self, record: TaskRecord, agent: Agent, key: AttemptKey) -> bool:
-        """Publish the request of an attempt; False: it exists already, adopt it.
+    async def publish(self, record: TaskRecord, task: Task, agent: Agent, key: AttemptKey) -> bool:
+        """Publish the request of an attempt; False: the stream holds it already, and the caller adopts it.
 
         Raises:
-            HeldError: What the input refers to is not there any more.
-            MessageError: The broker takes no message of this size.
+            InputNotReadyError: An input does not exist any more.
+            MessageError: The message is larger than the broker's limit. Do not retry.
             TransientError: Retry.
         """
-        task = record.task
-        if task is None:
-            return False
         if not task.spec.has_input_elsewhere:
-            return await self._send(record, self._request(task, agent, key), key, task.spec.input, None)
+            return await self._send(record, self._factory.make(task, agent, key), key, task.spec.input, None)
         async with self._inputs.limit:
             content = await self._inputs.read(record)
-            return await self._send(record, self._request(task, agent, key), key, json.loads(content or b"{}"), content)
-
-    def _request(self, task: Task, agent: Agent, key: AttemptKey) -> Request:
-        request = desired_request(task, agent, key, self._deps.master_key, self._deps.clock.now())
-        return request.model_copy(update={"traceparent": traceparent(key)}) if self._deps.tracer.is_on else request
+            request = self._factory.make(task, agent, key)
+            return await self._send(record, request, key, json.loads(content or b"{}"), content)
 
     async def _send(
         self, record: TaskRecord, request: Request, key: AttemptKey, given: Mapping[str, Any], content: bytes | None
@@ -52,16 +67,16 @@ class RequestPublisher:
         if content is None or len(content) <= INLINE_INPUT_BYTES:
             whole = request.model_copy(update={"input": dict(given)})
             try:
-                return await self._deps.broker.requests.publish(subject, whole.model_dump_json().encode())
-            except MessageError:  # a broker whose max_payload is small
+                return await self._requests.publish(subject, whole.model_dump_json().encode())
+            except MessageError:  # the input may fit beside the request, where the broker's max_payload is small
                 content = content or encoded(given)
-        record.has_input_beside = True
+        self._index.update_task(record.uid, has_input_beside=True)
         return await self._send_beside(subject, request, key, content)
 
     async def _send_beside(self, subject: str, request: Request, key: AttemptKey, content: bytes) -> bool:
         name, bucket = input_name(key), results_bucket(key.agent_uid)
-        await self._deps.broker.objects.put(key.agent_uid, name, content)
+        await self._objects.put(key.agent_uid, name, content)
         digest = hashlib.sha256(content).hexdigest()
         ref = InputRef(bucket=bucket, name=name, size_bytes=len(content), sha256=digest)
         short = request.model_copy(update={"input": {}, "input_ref": ref})
-        return await self._deps.broker.requests.publish(subject, short.model_dump_json().encode())
+        return await self._requests.publish(subject, short.model_dump_json().encode())

@@ -1,56 +1,102 @@
-"""What an attempt said itself: a response that its consumer brought, or one that the stream has kept."""
+"""Reads, settles and publishes responses of attempts."""
 
 import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
-from cognitive_operator.api.names import AttemptKey, responses_of_attempt
+from cognitive_operator.api.names import AttemptKey, response_subject, responses_of_attempt
+from cognitive_operator.api.wire import SIGNATURE_HEADER, attempt_key, sign
 from cognitive_operator.errors import MessageError
-from cognitive_operator.plan.attempt import AttemptEnd, attempt_end
-from cognitive_operator.reconcile.state.deps import Deps
-from cognitive_operator.reconcile.state.records import PendingResponse, TaskRecord
-from cognitive_operator.reconcile.task.inbox import is_closed_response, verified
+from cognitive_operator.plan.closed_response import closed_response
+from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
+from cognitive_operator.plan.verified_response import is_closed_response, verified
+from cognitive_operator.ports.broker import Responses
+from cognitive_operator.ports.telemetry import Metrics
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.task_record import PendingResponse, TaskRecord
 
 logger = logging.getLogger(__name__)
 MAX_MESSAGES: Final = 64
-"""Of one attempt that are looked at: one, beside what was forged."""
+"""Maximum messages read for an attempt; a valid attempt has one, the others are repeated or forged."""
 
 
 class ResponseReader:
-    """Finds the response of an attempt."""
+    """Finds the response of an attempt in the stream of responses."""
 
-    def __init__(self, deps: Deps) -> None:
-        self._deps = deps
+    def __init__(self, responses: Responses, master_key: bytes) -> None:
+        self._responses = responses
+        self._master_key = master_key
 
-    async def present(self, record: TaskRecord) -> PendingResponse | None:
-        """Return the response of the present attempt; settle those of past ones."""
-        present: PendingResponse | None = None
-        for arrival in sorted(record.pending_responses, key=lambda a: a.sequence):  # of repeated ones the first
-            if record.has_closed(arrival.key.number):
-                await self.drop_late(record, arrival)
-            else:
-                present = present or arrival
-        return present
+    async def retained(self, namespace: str, key: AttemptKey) -> AttemptEnd | None:
+        """Return the end of an attempt by its executor's first valid response in the stream.
 
-    async def drop_late(self, record: TaskRecord, arrival: PendingResponse) -> None:
-        """Settle a response that comes after its attempt was closed."""
-        record.pending_responses.remove(arrival)
-        if arrival.delivery is not None:
-            await arrival.delivery.ack()
-            self._deps.metrics.count("results_dropped", reason="AttemptClosed")
-
-    async def retained(self, record: TaskRecord, key: AttemptKey) -> AttemptEnd | None:
-        """Return how an executor ended the attempt by its word in the stream; of repeated ones by the first."""
-        subjects = responses_of_attempt(record.name[0], key)
-        for response in await self._deps.broker.responses.read(subjects, 0, MAX_MESSAGES):
+        Raises:
+            BrokerUnavailableError: Retry.
+        """
+        for response in await self._responses.read(responses_of_attempt(namespace, key), 0, MAX_MESSAGES):
             if is_closed_response(response.subject):
                 continue
             try:
-                namespace, _, content = verified(response, self._deps.master_key)
+                _, _, content = verified(response, self._master_key)
             except MessageError as error:
                 logger.warning(
                     "ignored a retained response", extra={"subject": response.subject, "reason": error.reason}
                 )
                 continue
-            record.pending_responses.append(PendingResponse(namespace, key, content, None, response.sequence))
             return attempt_end(key, content, response.sequence)
         return None
+
+
+class ClosedResponses:
+    """Publishes the ends of attempts that no executor has reported."""
+
+    def __init__(self, responses: Responses, master_key: bytes) -> None:
+        self._responses = responses
+        self._master_key = master_key
+
+    async def publish(self, record: TaskRecord, end: AttemptEnd) -> AttemptEnd:
+        """Publish the end of an attempt, and return it with its sequence in the stream.
+
+        Raises:
+            BrokerUnavailableError: Retry; a subject is published once.
+        """
+        namespace, name = record.name
+        subject = response_subject("closed", namespace, end.key)
+        payload = closed_response(end, namespace, name).model_dump_json().encode()
+        key = attempt_key(self._master_key, end.key.task_uid, end.key.number)
+        headers = {SIGNATURE_HEADER: sign(key, subject, payload)}
+        return replace(end, sequence=await self._responses.publish_closed(subject, payload, headers))
+
+
+class ResponseSettler:
+    """Acknowledges delivered responses that are not needed any more."""
+
+    def __init__(self, index: Index, metrics: Metrics) -> None:
+        self._index = index
+        self._metrics = metrics
+
+    async def drop_late(self, uid: str) -> None:
+        """Settle and count the responses to attempts of a task that have ended already."""
+        record = self._index.tasks.get(uid)
+        if record is None or not record.pending_responses:
+            return
+        for pending in await self._settle(record, lambda each: record.has_closed(each.key.number)):
+            if pending.delivery is not None:
+                self._metrics.count("results_dropped", reason="AttemptClosed")
+
+    async def settle(self, record: TaskRecord, number: int) -> None:
+        """Settle the responses up to an attempt whose end is written."""
+        await self._settle(record, lambda each: each.key.number <= number)
+
+    async def _settle(
+        self, record: TaskRecord, is_over: Callable[[PendingResponse], bool]
+    ) -> Sequence[PendingResponse]:
+        settled = [each for each in record.pending_responses if is_over(each)]
+        if settled:
+            rest = tuple(each for each in record.pending_responses if not is_over(each))
+            self._index.update_task(record.uid, pending_responses=rest)
+        for pending in settled:
+            if pending.delivery is not None:
+                await pending.delivery.ack()
+        return settled

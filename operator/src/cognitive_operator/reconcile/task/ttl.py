@@ -1,4 +1,4 @@
-"""Deletes finished tasks when their time to live is over."""
+"""Deletes finished tasks by ``ttlSecondsAfterFinished``."""
 
 import asyncio
 import logging
@@ -7,90 +7,110 @@ from typing import Final
 
 from cognitive_operator.api.names import TASK_PLURAL
 from cognitive_operator.errors import CognitiveOperatorError, ObjectNotFoundError
-from cognitive_operator.ports.kube import Identity
-from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.ports.kube import Identity, Resources
+from cognitive_operator.ports.telemetry import Metrics
+from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import TaskRecord
+from cognitive_operator.reconcile.state.task_record import TaskRecord
+from cognitive_operator.reconcile.state.timing import TtlTiming
 from cognitive_operator.scheduling.ttl_heap import TtlHeap
 
 logger = logging.getLogger(__name__)
-LOOK_EVERY_S: Final = 1.0
-DELETES_PER_LOOK: Final = 50
-"""So many deletions a second leave the API server to those who wait for it."""
-DELETES_AT_ONCE: Final = 8
-RECOUNT_EVERY_S: Final = 60.0
-"""How soon another default of an agent takes effect for tasks that are finished already."""
-TRY_AGAIN_S: Final = 30.0
+MAX_DELETES_PER_CHECK: Final = 50
+"""Bound on the deletions per second, which leaves the API server to its other clients."""
+MAX_CONCURRENT_DELETES: Final = 8
 
 
 class TtlAfterFinished:
-    """Looks once a second which finished tasks are due. It writes nothing but their deletion."""
+    """Deletes finished tasks whose time to live is over; writes nothing else.
 
-    def __init__(self, deps: Deps, index: Index, delete_task: Callable[[str], None]) -> None:
-        self._deps = deps
+    Args:
+        resources: Deletes tasks.
+        clocks: The API server's clock decides when.
+        index: The finished tasks.
+        delete_task: Called with the UID of a task that does not exist any more.
+        metrics: Counts deletions.
+        default_ttl_s: Time to live where neither the task nor its agent has one.
+        timing: Intervals.
+    """
+
+    def __init__(
+        self,
+        resources: Resources,
+        clocks: Clocks,
+        index: Index,
+        delete_task: Callable[[str], None],
+        metrics: Metrics,
+        *,
+        default_ttl_s: int,
+        timing: TtlTiming,
+    ) -> None:
+        self._resources = resources
+        self._clocks = clocks
         self._index = index
-        self._lose_task = delete_task
-        self._expiries = TtlHeap()
+        self._delete_task = delete_task
+        self._metrics = metrics
+        self._default_ttl_s = default_ttl_s
+        self._timing = timing
+        self._heap = TtlHeap()
         self._recounted_s = float("-inf")
 
     async def run(self) -> None:
         """Run until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(self._timing.check_every_s)
             try:
-                await self.collect()
+                await self.delete_due()
             except Exception:
-                logger.exception("could not look for tasks to delete")
+                logger.exception("could not delete finished tasks")
 
-    async def collect(self) -> None:
-        """Delete what is due now, at most ``DELETES_PER_LOOK`` tasks."""
-        now_s = self._deps.kube.server_time()
+    async def delete_due(self) -> None:
+        """Delete the tasks that are due now, at most ``MAX_DELETES_PER_CHECK``."""
+        now_s = self._clocks.server_time()
         if now_s is None:
             return
-        self._note()
+        self._schedule()
         due: list[TaskRecord] = []
-        while len(due) < DELETES_PER_LOOK and (uid := self._expiries.take(now_s)) is not None:
+        while len(due) < MAX_DELETES_PER_CHECK and (uid := self._heap.take(now_s)) is not None:
             record = self._index.tasks.get(uid)
             at_s = self._due_s(record) if record is not None else None
             if record is not None and at_s is not None:
-                due.append(record) if at_s <= now_s else self._expiries.put(uid, at_s)
-        limit = asyncio.Semaphore(DELETES_AT_ONCE)
+                due.append(record) if at_s <= now_s else self._heap.put(uid, at_s)
+        limit = asyncio.Semaphore(MAX_CONCURRENT_DELETES)
         await asyncio.gather(*(self._delete(record, limit, now_s) for record in {r.uid: r for r in due}.values()))
 
-    def _note(self) -> None:
-        """Take note of the tasks that have ended or changed; of all of them once a minute."""
-        monotonic_s = self._deps.clock.monotonic()
-        uids, self._index.ended = self._index.ended, set()
-        if monotonic_s - self._recounted_s >= RECOUNT_EVERY_S:
+    def _schedule(self) -> None:
+        """Schedule the tasks that have ended or changed; all of them once in ``recount_every_s``."""
+        monotonic_s = self._clocks.monotonic()
+        uids = self._index.take_ended()
+        if monotonic_s - self._recounted_s >= self._timing.recount_every_s:
             self._recounted_s, uids = monotonic_s, set(self._index.tasks)
-            self._expiries.clear()
+            self._heap.clear()
         for uid in uids:
             record = self._index.tasks.get(uid)
             at_s = self._due_s(record) if record is not None else None
             if at_s is not None:
-                self._expiries.put(uid, at_s)
+                self._heap.put(uid, at_s)
 
     def _due_s(self, record: TaskRecord) -> float | None:
-        """Return when a finished task is to be deleted, by the API server's clock."""
+        """Return when a finished task is to be deleted, by the API server's clock; None: not as things are."""
         if record.end is None or not record.is_finished or self._index.links.dependants(record.name):
             return None
         agent = self._index.agents.get(record.agent)
         default_s = agent.agent.spec.task_defaults.ttl_seconds_after_finished if agent else None
         own_s = record.end.ttl_s if record.end.ttl_s is not None else default_s
-        return record.end.finished_s + (own_s if own_s is not None else self._deps.ttl_s)
+        return record.end.finished_s + (own_s if own_s is not None else self._default_ttl_s)
 
     async def _delete(self, record: TaskRecord, limit: asyncio.Semaphore, now_s: float) -> None:
-        identity = Identity(record.uid, str(record.version))
+        identity, name = Identity(record.uid, str(record.version)), "/".join(record.name)
         async with limit:
             try:
-                await self._deps.kube.resources.delete(TASK_PLURAL, *record.name, identity)
+                await self._resources.delete(TASK_PLURAL, *record.name, identity)
             except ObjectNotFoundError:
-                self._lose_task(record.uid)
-            except CognitiveOperatorError as error:  # changed meanwhile, or the API server is away
-                self._expiries.put(record.uid, now_s + TRY_AGAIN_S)
-                logger.info(
-                    "did not delete a finished task", extra={"task": "/".join(record.name), "cause": str(error)}
-                )
+                self._delete_task(record.uid)
+            except CognitiveOperatorError as error:  # it changed meanwhile, or the API server is unavailable
+                self._heap.put(record.uid, now_s + self._timing.retry_s)
+                logger.info("did not delete a finished task", extra={"task": name, "cause": str(error)})
             else:
-                logger.info("deleted a finished task", extra={"task": "/".join(record.name)})
-                self._deps.metrics.count("tasks_expired")
+                logger.info("deleted a finished task", extra={"task": name})
+                self._metrics.count("tasks_expired")

@@ -1,4 +1,4 @@
-"""Holds a task until those that it depends on have succeeded, and takes over their results."""
+"""Gate of ``spec.dependsOn``, and the results of the tasks that it names."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,37 +11,41 @@ from cognitive_operator.api.resources import Task
 from cognitive_operator.errors import ResultError
 from cognitive_operator.plan import dependencies as chain
 from cognitive_operator.plan.gate import GateResult
-from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.ports.broker import ObjectReader
+from cognitive_operator.ports.clock import Clock
+from cognitive_operator.ports.kube import Resources
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import TaskRecord
+from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.result import result_of
 from cognitive_operator.scheduling.dependency_graph import DependencyGraph
 
 MAX_RESULTS_BYTES: Final = 8 * 1024 * 1024
-"""Bound on all results by reference of one task together."""
+"""Maximum size of all results by reference that one task gets."""
 REFRESH_S: Final = 30.0
-"""A list of what is waited for is not written more often than this."""
+"""Minimum interval between two writes of the list of unfinished dependencies."""
 
 
 class DependencyGate:
-    """What a task depends on (port ``Gate``)."""
+    """Closed until all dependencies of a task have succeeded (port ``Gate``)."""
 
-    def __init__(self, deps: Deps, index: Index) -> None:
-        self._deps = deps
+    def __init__(self, resources: Resources, objects: ObjectReader, clock: Clock, index: Index) -> None:
+        self._resources = resources
+        self._objects = objects
+        self._clock = clock
         self._index = index
 
-    async def hold(self, record: TaskRecord) -> GateResult | None:
-        """Return what a task waits for, or why it can never have it."""
+    async def check(self, record: TaskRecord) -> GateResult | None:
+        """Return which dependencies the task waits for, or the end of a task whose dependency has no result."""
         if record.task is None:
             return None
         found = _hold(record, record.task, self._index.links)
-        return found and self._as_told(record, record.task, found)
+        return found and self._throttled(record, record.task, found)
 
     async def results(self, record: TaskRecord) -> dict[str, Any]:
-        """Return the results of all that a task depends on, by their keys of input.
+        """Return the results of a task's dependencies by their keys of input.
 
         Raises:
-            ResultError: One of them is gone, or all are too large together. Not worth a retry.
+            ResultError: A result is gone, or all together are too large. Do not retry.
             TransientError: Retry.
         """
         found: dict[str, Any] = {}
@@ -51,23 +55,23 @@ class DependencyGate:
             budget -= ((body.get("status") or {}).get("resultRef") or {}).get("sizeBytes", 0)
             if budget < 0:
                 raise ResultError(f"the results of spec.dependsOn together are larger than {MAX_RESULTS_BYTES} bytes")
-            found[dependency.key] = await result_of(body, self._deps.broker.objects)
+            found[dependency.key] = await result_of(body, self._objects)
         return found
 
     async def _succeeded(self, namespace: str, dependency: Dependency) -> dict[str, Any]:
-        body = await self._deps.kube.resources.get(TASK_PLURAL, namespace, dependency.name)
+        body = await self._resources.get(TASK_PLURAL, namespace, dependency.name)
         link = self._index.links.get((namespace, dependency.name))
         if body is None or link is None or link.uid != body["metadata"]["uid"]:
             raise ResultError(chain.deleted(namespace, dependency.name).message)
         return body
 
-    def _as_told(self, record: TaskRecord, task: Task, hold: GateResult) -> GateResult:
-        """Tell a shorter list of what is waited for only now and then: it would cost a write for each dependency."""
-        age_s = self._deps.clock.monotonic() - record.written_s
-        is_news = hold.is_final or task.status.reason != hold.reason or task.status.message == hold.message
+    def _throttled(self, record: TaskRecord, task: Task, gate: GateResult) -> GateResult:
+        """Report a shorter list of dependencies only at intervals: otherwise each dependency would cost a write."""
+        age_s = self._clock.monotonic() - record.written_s
+        is_news = gate.is_final or task.status.reason != gate.reason or task.status.message == gate.message
         if is_news or age_s >= REFRESH_S:
-            return hold
-        return replace(hold, message=task.status.message or hold.message, recheck_s=REFRESH_S - age_s)
+            return gate
+        return replace(gate, message=task.status.message or gate.message, recheck_s=REFRESH_S - age_s)
 
 
 def _hold(record: TaskRecord, task: Task, links: DependencyGraph) -> GateResult | None:
@@ -84,15 +88,15 @@ def _failed(record: TaskRecord, task: Task, links: DependencyGraph) -> GateResul
     namespace, lost = record.name[0], links.lost(record.uid)
     for each in task.spec.depends_on:
         link = links.get((namespace, each.name))
-        if each.name in lost or (link is None and _was_there(task)):
+        if each.name in lost or (link is None and _had_all(task)):
             return chain.deleted(namespace, each.name)
         if link is not None and link.is_finished and not link.has_succeeded:
             return chain.failed(namespace, each.name, str(link.phase), link.reason)
     return None
 
 
-def _was_there(task: Task) -> bool:
-    """Tell whether the status says that all dependencies existed, so that one was deleted while nobody looked."""
+def _had_all(task: Task) -> bool:
+    """Tell whether the status says that all dependencies existed, so that a missing one was deleted meanwhile."""
     return task.status.reason == Reason.WAITING_FOR_DEPENDENCY or task.status.phase in (Phase.QUEUED, Phase.RUNNING)
 
 

@@ -1,11 +1,12 @@
-"""Gets what a task's ``spec.inputFrom`` refers to.
+"""Gate of ``spec.inputFrom``, and the values that it refers to.
 
-Values are read when an attempt begins and never kept: a Secret's is in no object, log or metric, and a queue of many
-tasks with large inputs costs no memory.
+Values are read when an attempt begins and never kept: no object, log or metric holds a Secret's value, and a queue of
+many tasks with large inputs costs no memory.
 """
 
 import asyncio
 import base64
+from dataclasses import dataclass
 from typing import Any, Final
 
 from cognitive_operator.api.conditions import Reason
@@ -16,50 +17,70 @@ from cognitive_operator.errors import ForbiddenError, ResultError
 from cognitive_operator.plan import input_gate as held
 from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.plan.input_gate import InputNotReadyError, source_label
-from cognitive_operator.ports.kube import Body
-from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.ports.broker import ObjectReader
+from cognitive_operator.ports.clock import Clock
+from cognitive_operator.ports.kube import Body, CoreObjects, Resources
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import TaskRecord
+from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
 from cognitive_operator.reconcile.task.result import result_of
 
 INPUT_LABEL: Final = "cognitive.seedcore.io/input"
 """A Secret is read for a task only when it has this label with the value ``allowed``."""
-LOOK_EVERY_S: Final = 30.0
-AT_ONCE: Final = 4
-"""So many inputs are in memory at once."""
+RECHECK_EVERY_S: Final = 30.0
+MAX_CONCURRENT_READS: Final = 4
+"""Bound on the memory that inputs take."""
 _ABSENT: Final = object()
 
 
-class InputGate:
-    """Knows whether a task's input is there (port ``Gate``), and gets it."""
+@dataclass(frozen=True)
+class InputSources:
+    """The ports that inputs are read from."""
 
-    def __init__(self, deps: Deps, index: Index, dependencies: DependencyGate) -> None:
-        self._deps = deps
+    core: CoreObjects
+    resources: Resources
+    objects: ObjectReader
+
+
+class InputGate:
+    """Closed until all input of a task exists (port ``Gate``); reads that input.
+
+    Args:
+        sources: Reads ConfigMaps, Secrets, tasks and large results of tasks.
+        clock: Limits how often an input is checked.
+        index: The tasks.
+        dependencies: Reads the results of ``spec.dependsOn``.
+    """
+
+    def __init__(self, sources: InputSources, clock: Clock, index: Index, dependencies: DependencyGate) -> None:
+        self._core = sources.core
+        self._resources = sources.resources
+        self._objects = sources.objects
+        self._clock = clock
         self._index = index
         self._dependencies = dependencies
-        self.limit = asyncio.Semaphore(AT_ONCE)
+        self.limit = asyncio.Semaphore(MAX_CONCURRENT_READS)
 
-    async def hold(self, record: TaskRecord) -> GateResult | None:
-        """Return what of a task's input is missing; what was there a moment ago is taken to be there still."""
+    async def check(self, record: TaskRecord) -> GateResult | None:
+        """Return which input is missing; an input that was found within RECHECK_EVERY_S is not read again."""
         if record.task is None or not record.task.spec.has_input_elsewhere:
             return None
-        now_s = self._deps.clock.monotonic()
-        if now_s - record.input_at_s < LOOK_EVERY_S:
+        now_s = self._clock.monotonic()
+        if now_s - record.input_at_s < RECHECK_EVERY_S:
             return None
         try:
             async with self.limit:
                 await self.read(record)
         except InputNotReadyError as error:
-            return error.hold
-        record.input_at_s = now_s
+            return error.gate
+        self._index.update_task(record.uid, input_at_s=now_s)
         return None
 
     async def read(self, record: TaskRecord) -> bytes | None:
-        """Return all input of a task as JSON as it is now, None when nothing of it comes from elsewhere.
+        """Return all input of a task as JSON, None when its spec holds all of it.
 
         Raises:
-            HeldError: Something is not there, or not what it must be.
+            InputNotReadyError: A source does not exist, or its value is invalid.
             TransientError: Retry.
         """
         if record.task is None or not record.task.spec.has_input_elsewhere:
@@ -102,12 +123,12 @@ class InputGate:
             return await self._of_task(record, source, source.task_ref)
         if source.secret_key_ref is not None:
             return await self._of_key(record, source, source.secret_key_ref, "secrets")
-        assert source.config_map_key_ref is not None, "the CRD wants one of the three"
+        assert source.config_map_key_ref is not None, "the CRD requires exactly one of the three"
         return await self._of_key(record, source, source.config_map_key_ref, "configmaps")
 
     async def _of_key(self, record: TaskRecord, source: InputSource, ref: KeyRef, plural: str) -> Any:
         place = source_label(record.name[0], source)
-        body = await self._deps.kube.core.get(plural, record.name[0], ref.name)
+        body = await self._core.get(plural, record.name[0], ref.name)
         if body is not None and plural == "secrets":
             _expect_allowed(source, place, body)
         raw = _raw(body, ref.key, plural) if body is not None else None
@@ -138,13 +159,13 @@ class InputGate:
 
     async def _result(self, source: InputSource, ref: TaskResultRef, name: tuple[str, str]) -> Any:
         place = source_label(name[0], source)
-        body = await self._deps.kube.resources.get(TASK_PLURAL, *name)
+        body = await self._resources.get(TASK_PLURAL, *name)
         if body is None and source.optional:
             return _ABSENT
         if body is None:
             raise held.absent(source, f"{place} does not exist")
         try:
-            result = await result_of(body, self._deps.broker.objects)
+            result = await result_of(body, self._objects)
         except ResultError as error:
             raise held.hopeless(source, Reason.DEPENDENCY_FAILED, str(error)) from None
         if ref.field is None or ref.field in result:
@@ -155,7 +176,7 @@ class InputGate:
 
 
 def _expect_allowed(source: InputSource, place: str, secret: Body) -> None:
-    """Nobody reads a Secret through a model who could not read it before, unless its owner allows that."""
+    """Require the label by which a Secret's owner allows tasks to read it: their authors may have no right to it."""
     if (secret["metadata"].get("labels") or {}).get(INPUT_LABEL) != "allowed":
         what = f"{place} may not be an input: whoever owns it must give it the label {INPUT_LABEL}=allowed"
         raise held.forbidden(source, what)

@@ -1,0 +1,72 @@
+"""Facts that the next step for an attempt depends on."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from cognitive_operator.api.resources import Agent, Task
+from cognitive_operator.api.wire import Claim
+from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
+from cognitive_operator.ports.ray import RayJob
+
+T = TypeVar("T")
+
+
+class Source(StrEnum):
+    """Facts that are read only on demand."""
+
+    CLAIM = "claim"
+    SECOND_CLAIM = "second claim"
+    """The claim once more, after the Ray job: the job may have claimed the attempt between the two reads."""
+    JOB = "job"
+    RESPONSES = "responses"
+
+
+@dataclass(frozen=True)
+class Reading(Generic[T]):
+    """The result of reading one source."""
+
+    value: T | None
+    """None: it does not exist."""
+
+
+@dataclass(frozen=True)
+class LeaseFacts:
+    """The lease of the worker that claimed the attempt, in monotonic seconds."""
+
+    renewed_s: float | None
+    """Time of the last renewal that this process has seen; None: the worker has no lease."""
+    read_s: float
+    """Time at which the agent's leases were last read."""
+    ready_since_s: float
+    """Start of the present connection to the broker, with its streams; infinity while there is none."""
+
+
+@dataclass(frozen=True)
+class AttemptFacts:
+    """Observations about a task's attempt."""
+
+    attempt: InFlightAttempt | None
+    """The attempt in flight, with its claim as far as that is known."""
+    task: Task
+    agent: Agent | None
+    """The task's agent; None: it does not exist, or is being deleted."""
+    response: AttemptEnd | None
+    """The attempt's end by a response that the consumer has delivered."""
+    is_ray_changing: bool
+    """True: the agent's Ray cluster is to change as soon as nothing runs on it."""
+    is_agent_blocked: bool
+    """True: the agent's tasks cannot be dispatched now."""
+    server_time_s: float | None
+    """The API server's clock in seconds since 1970; None: not known."""
+    now_s: float
+    now: str
+    lease: LeaseFacts | None = None
+    """Read together with the claim; None: not read, or there is no claim."""
+    claim_fault: str = ""
+    """Why the claim cannot be parsed; empty: it can."""
+    claim: Reading[Claim] | None = None
+    second_claim: Reading[Claim] | None = None
+    job: Reading[RayJob] | None = None
+    retained: Reading[AttemptEnd] | None = None
+    """The attempt's end by a response that is in the stream."""

@@ -1,0 +1,147 @@
+"""Attempts: in flight, from the request to the end, and ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cognitive_operator.api.conditions import Outcome, Reason
+from cognitive_operator.api.names import AttemptKey, attempt_submission_id
+from cognitive_operator.api.resources import Attempt
+from cognitive_operator.api.wire import Claim, Completed, Failed, Mode
+
+
+@dataclass(frozen=True)
+class InFlightAttempt:
+    """An attempt whose request is in the stream of requests."""
+
+    key: AttemptKey
+    mode: Mode
+    since_s: float
+    """Monotonic seconds at which this process published or adopted it."""
+    claim: Claim | None = None
+    claimed_since_s: float | None = None
+    """Monotonic seconds at which this process first saw the claim."""
+    stopping_since_s: float | None = None
+    """Monotonic seconds at which this process began to stop it, because its task was cancelled or suspended."""
+
+    def with_claim(self, claim: Claim | None, now_s: float) -> "InFlightAttempt":
+        """Return the attempt with the claim that was just read.
+
+        A known claim stays when it is not found again: claims are never withdrawn, so the broker has lost it, and the
+        attempt still runs.
+        """
+        known = claim or self.claim
+        since_s = self.claimed_since_s if self.claimed_since_s is not None else now_s
+        return replace(self, claim=known, claimed_since_s=since_s if known else None)
+
+    def stopping(self, now_s: float) -> "InFlightAttempt":
+        """Return the attempt as one that is being stopped from now on."""
+        return replace(self, stopping_since_s=now_s)
+
+    @property
+    def is_running(self) -> bool:
+        """True while an executor's claim says that it works on the attempt."""
+        return self.claim is not None and self.claim.state == "running"
+
+    def status_entry(self) -> Attempt:
+        """Return the entry of ``status.attempts`` while the attempt runs."""
+        submission = attempt_submission_id(self.key.task_uid, self.key.number) if self.mode == "Job" else None
+        return Attempt(
+            number=self.key.number,
+            agent_uid=self.key.agent_uid,
+            mode=self.mode,
+            submission_id=self.claim.submission_id if self.claim else submission,
+            worker=self.claim.worker if self.claim else None,
+            started_at=self.claim.claimed_at if self.claim else None,
+        )
+
+    def closed(
+        self,
+        finished_at: str,
+        outcome: Outcome,
+        reason: Reason,
+        message: str,
+        *,
+        retryable: bool = True,
+        is_counted: bool = True,
+    ) -> "AttemptEnd":
+        """Return the end of an attempt that the operator ends, because no executor has reported one."""
+        return AttemptEnd(
+            key=self.key,
+            mode=self.mode,
+            outcome=outcome,
+            finished_at=finished_at,
+            reason=reason,
+            message=message,
+            retryable=retryable,
+            is_counted=is_counted,
+            claim=self.claim,
+        )
+
+
+@dataclass(frozen=True)
+class AttemptEnd:
+    """The end of an attempt."""
+
+    key: AttemptKey
+    mode: Mode
+    outcome: Outcome
+    finished_at: str
+    reason: str = ""
+    """The error class; empty when it succeeded."""
+    message: str = ""
+    retryable: bool = False
+    is_counted: bool = True
+    """False: neither the task nor its agent caused the end, and it uses up no retry."""
+    retry_after_s: float | None = None
+    response: Completed | Failed | None = None
+    sequence: int | None = None
+    """Sequence in the stream of responses of the message that reports the end."""
+    claim: Claim | None = None
+
+    def status_entry(self) -> Attempt:
+        """Return the entry of ``status.attempts`` for the ended attempt."""
+        source = self.response or self.claim
+        started = self.response.started_at if self.response else self.claim.claimed_at if self.claim else None
+        fallback = attempt_submission_id(self.key.task_uid, self.key.number) if self.mode == "Job" else None
+        return Attempt(
+            number=self.key.number,
+            agent_uid=self.key.agent_uid,
+            mode=self.mode,
+            submission_id=source.submission_id if source else fallback,
+            worker=source.worker if source else None,
+            started_at=started,
+            finished_at=self.finished_at,
+            outcome=self.outcome,
+            error_type=self.reason or None,
+            message=self.message or None,
+            sequence=self.sequence,
+            tokens=self.response.usage.total_tokens if self.response else None,
+        )
+
+
+def attempt_end(key: AttemptKey, response: Completed | Failed, sequence: int | None = None) -> AttemptEnd:
+    """Return the end of an attempt that its executor reports."""
+    if isinstance(response, Completed):
+        return AttemptEnd(
+            key, response.mode, Outcome.SUCCEEDED, response.timestamp, response=response, sequence=sequence
+        )
+    return AttemptEnd(
+        key=key,
+        mode=response.mode,
+        outcome=Outcome.FAILED,
+        finished_at=response.timestamp,
+        reason=response.error_type,
+        message=response.error[:1024],
+        retryable=response.retryable,
+        is_counted=response.error_type != "CredentialsNotMounted",
+        retry_after_s=response.retry_after_seconds,
+        response=response,
+        sequence=sequence,
+    )
+
+
+def with_refused_end(attempts: Sequence[Attempt], end: AttemptEnd) -> tuple[Attempt, ...]:
+    """Return a task's attempts with one whose content the API server refused."""
+    refusal = {"outcome": Outcome.FAILED, "error_type": Reason.STATUS_REFUSED, "message": None}
+    others = [attempt for attempt in attempts if attempt.number != end.key.number]
+    return (*others, end.status_entry().model_copy(update=refusal))

@@ -1,0 +1,46 @@
+"""Verifies messages of the stream of responses."""
+
+from pydantic import ValidationError
+
+from cognitive_operator.api.names import AttemptKey, parse_response_subject
+from cognitive_operator.api.wire import SIGNATURE_HEADER, Completed, Failed, attempt_key, is_signed
+from cognitive_operator.errors import MessageError
+from cognitive_operator.ports.broker import RetainedResponse
+
+
+def verified(response: RetainedResponse, master_key: bytes) -> tuple[str, AttemptKey, Completed | Failed]:
+    """Return namespace, attempt and content of a response.
+
+    Raises:
+        MessageError: The subject, the signature or the content is invalid; the message can never be used.
+    """
+    parsed = parse_response_subject(response.subject)
+    if parsed is None:
+        raise MessageError("BadSubject", f"{response.subject!r} is not the subject of a response")
+    outcome, namespace, key = parsed
+    signature = response.headers.get(SIGNATURE_HEADER, "")
+    if not signature:
+        raise MessageError("Unsigned", f"the response has no {SIGNATURE_HEADER} header")
+    if not is_signed(attempt_key(master_key, key.task_uid, key.number), response.subject, response.data, signature):
+        raise MessageError("WrongSignature", "the signature was not made with this attempt's key")
+    model = Completed if outcome == "completed" else Failed  # a closed response has the form of a failure
+    try:
+        content: Completed | Failed = model.model_validate_json(response.data)
+    except (ValidationError, RecursionError) as error:
+        raise MessageError("Malformed", f"not a {outcome} response: {_first_line(error)}") from error
+    if (content.task_uid, content.attempt, content.agent_uid) != (key.task_uid, key.number, key.agent_uid):
+        raise MessageError("Malformed", "the content names another attempt than the subject")
+    return namespace, key, content
+
+
+def is_closed_response(subject: str) -> bool:
+    """Tell whether the operator published a message itself, to report the end of an attempt to the counters."""
+    parsed = parse_response_subject(subject)
+    return parsed is not None and parsed[0] == "closed"
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_input=False, include_url=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return type(error).__name__

@@ -1,0 +1,23 @@
+"""What an attempt leaves behind, to be removed."""
+
+from dataclasses import dataclass
+
+from cognitive_operator.api.names import AttemptKey
+
+
+@dataclass(frozen=True)
+class AttemptGarbage:
+    """An attempt whose request must not be executed any more, and whose executor must stop.
+
+    Equal ones are one entry of the cleanup's queue, so that each may be added again and again.
+    """
+
+    namespace: str
+    """Namespace of the task; empty: not known, because there is no request."""
+    key: AttemptKey
+    is_gone: bool = False
+    """True: the task is deleted, so the claim, the objects and the Ray job are deleted as well."""
+    is_input: bool = False
+    """True: only the object with the input is deleted."""
+    is_job: bool = False
+    """True: the attempt had a Ray job of its own. A claim may tell that too."""

@@ -1,0 +1,102 @@
+"""Takes in agents and tasks as watches and lists report them, and has them reconciled."""
+
+import logging
+from collections.abc import Callable, Iterable
+
+from pydantic import ValidationError
+
+from cognitive_operator.api.names import ObjectName
+from cognitive_operator.ports.clock import Clock
+from cognitive_operator.ports.kube import Body
+from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.workqueue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+
+class Intake:
+    """Stores objects in the index and adds them to the work queues.
+
+    Args:
+        index: Where agents and tasks are stored.
+        clock: Stamps the first sight of a task.
+        tasks: The work queue of tasks, by UID.
+        agents: The work queue of agents, by name.
+        discard: Called with each attempt of a deleted task.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        clock: Clock,
+        tasks: WorkQueue[str],
+        agents: WorkQueue[ObjectName],
+        discard: Callable[[AttemptGarbage], None],
+    ) -> None:
+        self._index = index
+        self._clock = clock
+        self._tasks = tasks
+        self._agents = agents
+        self._discard = discard
+        self._unreadable: set[str] = set()
+        """UIDs of agents that exist and that this operator cannot read."""
+
+    def upsert_task(self, body: Body) -> None:
+        """Store a task as it is now, and enqueue it if it may need a step."""
+        try:
+            record = self._index.upsert_task(body, self._clock.monotonic())
+        except ValidationError as error:
+            return _log_unreadable(body, error)
+        if record is not None and (not record.is_finished or record.attempt is not None):
+            self._tasks.add(record.uid)
+
+    def upsert_agent(self, body: Body) -> None:
+        """Store an agent as it is now, and enqueue it and the tasks that may start."""
+        uid = body["metadata"]["uid"]
+        try:
+            record = self._index.upsert_agent(body)
+        except ValidationError as error:
+            self._unreadable.add(uid)
+            return _log_unreadable(body, error)
+        self._unreadable.discard(uid)
+        if record is not None:
+            self._agents.add(record.name)
+            self.enqueue(self._index.queue_of(record.name).next_up())
+
+    def delete_task(self, uid: str) -> None:
+        """Forget a deleted task: stop its attempt, remove what its attempts left, and enqueue the next task."""
+        record = self._index.remove_task(uid)
+        if record is None:
+            return
+        tried = {each.key: each.is_job for each in record.tried}
+        if record.attempt is not None:
+            tried[record.attempt.key] = record.attempt.mode == "Job"
+        for key, is_job in tried.items():
+            self._discard(AttemptGarbage(record.name[0], key, is_gone=True, is_job=is_job))
+        self.enqueue(self._index.queue_of(record.agent).next_up())
+
+    def delete_agent(self, name: ObjectName, uid: str) -> None:
+        """Forget a deleted agent: its tasks wait for another agent of its name."""
+        if self._index.remove_agent(name, uid) is not None:
+            self.enqueue([task.uid for task in self._index.unfinished_of(name)])
+
+    def enqueue(self, uids: Iterable[str]) -> None:
+        """Have tasks reconciled."""
+        for uid in uids:
+            self._tasks.add(uid)
+
+    def enqueue_agent(self, name: ObjectName) -> None:
+        """Have an agent reconciled."""
+        self._agents.add(name)
+
+    def agent_uids(self) -> set[str]:
+        """Return the UIDs of all agents that exist, also of those that this operator cannot read."""
+        return {record.agent.metadata.uid for record in self._index.agents.values()} | self._unreadable
+
+
+def _log_unreadable(body: Body, error: ValidationError) -> None:
+    """Log an object that an older CRD accepted; its next version is read again."""
+    meta, first = body["metadata"], error.errors(include_input=False, include_url=False)[0]
+    cause = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    logger.warning("ignored an object", extra={"object": f"{meta['namespace']}/{meta['name']}", "cause": cause})

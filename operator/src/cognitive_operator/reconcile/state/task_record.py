@@ -1,0 +1,92 @@
+"""The record of a task: its object and what this process knows beside it."""
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+from cognitive_operator.api.names import AttemptKey, ObjectName
+from cognitive_operator.api.resources import Task
+from cognitive_operator.api.wire import Completed, Failed
+from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.usage import TaskAttempts
+from cognitive_operator.ports.broker import Delivery
+from cognitive_operator.ports.kube import Body
+from cognitive_operator.scheduling.ttl_heap import StartedAttempt, TaskEnd
+
+
+@dataclass(frozen=True)
+class PendingResponse:
+    """A verified response that is not settled yet."""
+
+    key: AttemptKey
+    response: Completed | Failed
+    delivery: Delivery | None
+    """None: it was read from the stream."""
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """A task and what this process knows of it; only the index writes it.
+
+    The record of a finished task has no body: it keeps names and what counting and deletion need.
+    """
+
+    uid: str
+    name: ObjectName
+    agent: ObjectName
+    """Namespace and name of the agent that the task refers to, which may not exist."""
+    version: int
+    arrival: int
+    """The resourceVersion at which the task was first seen: orders tasks by their creation, also after a restart."""
+    since_s: float
+    """Monotonic seconds at which the task was first seen."""
+    seen: TaskAttempts | None = None
+    body: Body | None = None
+    task: Task | None = None
+    spec_bytes: int = 0
+    written_s: float = float("-inf")
+    """Monotonic seconds of this process's last write of the status."""
+    not_before_s: float | None = None
+    """Monotonic seconds before which no attempt may begin; None: not known yet."""
+    input_at_s: float = float("-inf")
+    """Monotonic seconds at which all input from other objects was last found."""
+    has_input_beside: bool = False
+    """True: this process stored the input of the present attempt in an object beside the request."""
+    attempt: InFlightAttempt | None = None
+    is_schema_sound: bool = False
+    """True: the output schema was checked and has no fault."""
+    tried: tuple[StartedAttempt, ...] = ()
+    """The attempts in the task's status."""
+    end: TaskEnd | None = None
+    """When a finished task ended, for its deletion."""
+    pending_responses: tuple[PendingResponse, ...] = ()
+
+    @property
+    def is_finished(self) -> bool:
+        """True for a task whose phase is terminal."""
+        return self.body is None
+
+    def has_closed(self, number: int) -> bool:
+        """Tell whether the status reports the end of an attempt."""
+        return self.task is None or number <= self.task.status.last_closed
+
+    def was_claimed(self, number: int) -> bool:
+        """Tell whether the status names the worker of an attempt."""
+        return self.task is not None and any(a.number == number and a.worker for a in self.task.status.attempts)
+
+    def open_response(self) -> PendingResponse | None:
+        """Return the response to the present attempt: of repeated ones the first in the stream."""
+        still_open = (each for each in self.pending_responses if not self.has_closed(each.key.number))
+        return min(still_open, key=lambda each: each.sequence, default=None)
+
+
+class TaskChanges(TypedDict, total=False):
+    """The fields of a record that ``Index.update_task`` changes; the others follow from the task's object."""
+
+    written_s: float
+    not_before_s: float | None
+    input_at_s: float
+    has_input_beside: bool
+    attempt: InFlightAttempt | None
+    is_schema_sound: bool
+    pending_responses: tuple[PendingResponse, ...]

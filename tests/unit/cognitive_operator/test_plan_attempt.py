@@ -1,0 +1,370 @@
+"""The next step for an attempt, rule by rule, with the limits of each."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cognitive_operator.api.conditions import Outcome, Reason
+from cognitive_operator.api.resources import Agent, Task
+from cognitive_operator.api.wire import Claim, Mode
+from cognitive_operator.plan.attempt import (
+    AttemptTiming,
+    Close,
+    Read,
+    Step,
+    Stop,
+    Submit,
+    TakeBack,
+    Wait,
+    plan_attempt,
+    refused_job,
+)
+from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
+from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, attempt_end
+from cognitive_operator.ports.ray import RayJob
+from support.builders import operator_objects as o
+
+NOW_S = 100.0
+CREATED_S = Task.model_validate(o.task_body()).metadata.creation_timestamp.timestamp()
+NONE = Reading[Any](None)
+CLAIM, RESPONSES, JOB = Read(Source.CLAIM), Read(Source.RESPONSES), Read(Source.JOB)
+RESPONSE = attempt_end(o.key(), o.completed(), 7)
+
+
+def agent(mode: Mode = "Embedded", **spec: Any) -> Agent:
+    return Agent.model_validate(o.agent_body(execution={"mode": mode}, **spec))
+
+
+def in_flight(age_s: float = 10.0, mode: Mode = "Embedded", **fields: Any) -> InFlightAttempt:
+    return InFlightAttempt(o.key(), mode, NOW_S - age_s, **fields)
+
+
+def claimed(for_s: float = 1.0, *, state: str = "running", **fields: Any) -> InFlightAttempt:
+    return in_flight(for_s + 1.0, claim=o.claim(state), claimed_since_s=NOW_S - for_s, **fields)
+
+
+def facts(attempt: InFlightAttempt | None, spec: dict[str, Any] | None = None, **fields: Any) -> AttemptFacts:
+    """Return the facts about an attempt of a ready agent in the attempt's own mode, of which nothing was read."""
+    known: dict[str, Any] = {
+        "task": Task.model_validate(o.task_body(**(spec or {}))),
+        "agent": agent(attempt.mode if attempt else "Embedded"),
+        "response": None,
+        "is_ray_changing": False,
+        "is_agent_blocked": False,
+        "server_time_s": CREATED_S + 30.0,
+        "now_s": NOW_S,
+        "now": o.NOW,
+    }
+    return AttemptFacts(attempt, **known | fields)
+
+
+def plan(attempt: InFlightAttempt | None, spec: dict[str, Any] | None = None, **fields: Any) -> Step:
+    return plan_attempt(facts(attempt, spec, **fields), AttemptTiming())
+
+
+def seen(attempt: InFlightAttempt, spec: dict[str, Any] | None = None, **fields: Any) -> Step:
+    """Return the plan once the claim was read, with a lease that was renewed just now."""
+    lease = LeaseFacts(NOW_S, NOW_S, 0.0) if attempt.claim else None
+    known = {"claim": Reading(attempt.claim), "lease": lease}
+    return plan(attempt, spec, **known | fields)
+
+
+def operator_end(step: Step) -> AttemptEnd:
+    """Return the end of an attempt that the operator closes by itself and reports to the stream."""
+    assert isinstance(step, Close)
+    assert step.publishes_response
+    return step.end
+
+
+def essence(end: AttemptEnd | None) -> tuple[Outcome, str, bool, bool] | None:
+    return end and (end.outcome, end.reason, end.retryable, end.is_counted)
+
+
+@pytest.mark.parametrize("attempt", [None, in_flight(), claimed(state="ended")])
+@pytest.mark.parametrize("of", [agent(), None])
+def test_a_delivered_response_ends_the_attempt_whatever_else_is_known(
+    attempt: InFlightAttempt | None, of: Agent | None
+) -> None:
+    expected = Close(RESPONSE, publishes_response=False, stops_executor=False)
+    assert plan(attempt, {"cancel": True}, response=RESPONSE, agent=of) == expected
+
+
+@pytest.mark.parametrize("of", [agent(), None])
+def test_without_an_attempt_there_is_nothing_to_do(of: Agent | None) -> None:
+    assert plan(None, {"cancel": True, "queueTimeoutSeconds": 1}, agent=of) == Wait()
+
+
+def recreated() -> Agent:
+    body = o.agent_body()
+    body["metadata"]["uid"] = "another"
+    return Agent.model_validate(body)
+
+
+@pytest.mark.parametrize("of", [None, recreated()])
+@pytest.mark.parametrize("attempt", [in_flight(0.0), claimed()])
+def test_the_deletion_of_the_agent_ends_the_attempt_unless_a_response_is_in_the_stream(
+    of: Agent | None, attempt: InFlightAttempt
+) -> None:
+    assert plan(attempt, agent=of) == RESPONSES
+    assert plan(attempt, agent=of, retained=Reading(RESPONSE)) == Close(RESPONSE)
+    step = plan(attempt, agent=of, retained=NONE)
+    assert isinstance(step, Close)
+    assert (step.publishes_response, step.stops_executor) == (False, True)
+    assert essence(step.end) == (Outcome.FAILED, Reason.AGENT_DELETED, True, False)
+    assert step.end.message == "CognitiveAgent team/sre was deleted."
+    assert (step.end.key, step.end.mode, step.end.finished_at) == (o.key(), "Embedded", o.NOW)
+
+
+def test_an_attempt_whose_claim_cannot_be_read_is_lost() -> None:
+    step = plan(in_flight(), claim_fault="no JSON")
+    assert essence(operator_end(step)) == (Outcome.LOST, Reason.EXECUTOR_LOST, True, True)
+    assert operator_end(step).message == "The claim is unreadable: no JSON"
+
+
+@pytest.mark.parametrize("age_s", [0.0, 10.0])
+@pytest.mark.parametrize("spec", [{"cancel": True}, {"suspend": True}])
+@pytest.mark.parametrize("claim", [None, o.claim()])
+def test_a_cancelled_or_suspended_task_stops_its_attempt_at_once(
+    age_s: float, spec: dict[str, Any], claim: Claim | None
+) -> None:
+    attempt = in_flight(age_s, claim=claim)
+    assert plan(attempt, spec) == Stop(replace(attempt, stopping_since_s=NOW_S))
+
+
+def stopping(for_s: float, attempt: InFlightAttempt) -> InFlightAttempt:
+    return replace(attempt, stopping_since_s=NOW_S - for_s)
+
+
+CANCELLED = {"cancel": True}
+
+
+def test_an_attempt_that_is_being_stopped_is_followed_by_its_claim_from_the_beginning() -> None:
+    assert plan(stopping(0.1, in_flight(0.1)), CANCELLED) == CLAIM
+
+
+@pytest.mark.parametrize(("for_s", "is_over"), [(0.5, False), (0.6, True)])
+def test_a_deleted_request_may_still_be_claimed_for_half_a_second(for_s: float, is_over: bool) -> None:
+    attempt = stopping(for_s, in_flight())
+    assert seen(attempt, CANCELLED) == (TakeBack(attempt) if is_over else Wait())
+
+
+def test_a_stopped_attempt_in_job_mode_ends_by_the_operator() -> None:
+    attempt = stopping(0.6, in_flight(mode="Job"))
+    step = seen(attempt, CANCELLED)
+    assert isinstance(step, TakeBack)
+    assert step.attempt == attempt
+    assert essence(step.end) == (Outcome.LOST, Reason.CANCELLED, False, True)
+    assert step.end is not None
+    assert step.end.message == "Stopped before an executor began it."
+
+
+def test_no_job_is_submitted_for_an_attempt_that_is_being_stopped() -> None:
+    assert seen(stopping(0.4, in_flight(400.0, "Job")), CANCELLED) == Wait()
+
+
+@pytest.mark.parametrize(("for_s", "is_over"), [(5.0, False), (5.1, True)])
+def test_a_worker_has_five_seconds_to_report_the_end_that_it_was_told(for_s: float, is_over: bool) -> None:
+    step = seen(stopping(for_s, claimed()), CANCELLED)
+    if not is_over:
+        assert step == Wait()
+        return
+    assert essence(operator_end(step)) == (Outcome.LOST, Reason.CANCELLED, False, True)
+    assert operator_end(step).message == "Worker w0-a was told to stop and did not within 5 s."
+    assert operator_end(step).claim == o.claim()
+
+
+def test_the_response_of_a_stopped_attempt_counts() -> None:
+    attempt = stopping(6.0, claimed(state="ended"))
+    assert seen(attempt, CANCELLED) == RESPONSES
+    assert seen(attempt, CANCELLED, retained=Reading(RESPONSE)) == Close(RESPONSE)
+
+
+def test_an_attempt_that_the_agent_cannot_run_is_taken_back_while_it_is_being_stopped() -> None:
+    attempt = stopping(0.1, in_flight())
+    assert seen(attempt, CANCELLED, agent=agent("Job")) == TakeBack(attempt)
+
+
+LATE = {"queueTimeoutSeconds": 30}
+
+
+def test_an_attempt_that_no_executor_begins_in_time_is_given_up_after_a_look_at_its_claim() -> None:
+    attempt = in_flight(0.1)
+    assert plan(attempt, LATE) == CLAIM
+    assert seen(attempt, LATE) == TakeBack(attempt)
+    assert plan(attempt, {"queueTimeoutSeconds": 31}) == Wait()
+    assert plan(attempt, LATE, server_time_s=None) == Wait()
+
+
+def test_a_claim_stops_the_clock_of_the_queue() -> None:
+    assert seen(claimed(), LATE) == Wait()
+    assert plan(replace(claimed(), since_s=NOW_S - 0.1), LATE) == Wait()
+
+
+def test_the_queue_timeout_ends_an_attempt_in_job_mode_for_good() -> None:
+    step = seen(in_flight(mode="Job"), LATE)
+    assert isinstance(step, TakeBack)
+    assert essence(step.end) == (Outcome.LOST, Reason.QUEUE_TIMEOUT, False, True)
+    assert step.end is not None
+    assert step.end.message == "No executor began the task within the 30 s of queueTimeoutSeconds."
+
+
+@pytest.mark.parametrize("attempt", [in_flight(0.24), replace(claimed(state="ended"), since_s=NOW_S - 0.24)])
+def test_a_young_attempt_is_not_looked_at(attempt: InFlightAttempt) -> None:
+    assert plan(attempt) == Wait()
+
+
+@pytest.mark.parametrize("attempt", [in_flight(0.25), claimed(), claimed(state="ended")])
+def test_every_decision_about_an_older_attempt_begins_with_its_claim(attempt: InFlightAttempt) -> None:
+    assert plan(attempt) == CLAIM
+
+
+@pytest.mark.parametrize(
+    "held",
+    [{"agent": agent(suspend=True)}, {"is_ray_changing": True}, {"agent": agent("Job")}],
+    ids=["suspended", "changing", "other mode"],
+)
+def test_a_request_that_nobody_may_take_now_is_taken_back(held: dict[str, Any]) -> None:
+    assert seen(in_flight(1.0), **held) == TakeBack(in_flight(1.0))
+    assert seen(claimed(), **held) == Wait()
+
+
+@pytest.mark.parametrize("held", [{"agent": agent("Job", suspend=True)}, {"is_ray_changing": True}])
+def test_a_job_is_not_taken_back_because_its_agent_is_held(held: dict[str, Any]) -> None:
+    assert seen(in_flight(1.0, "Job"), **held) == Wait()
+
+
+def test_a_job_of_an_agent_in_another_mode_is_taken_back() -> None:
+    assert seen(in_flight(1.0, "Job"), agent=agent()) == TakeBack(in_flight(1.0, "Job"))
+
+
+@pytest.mark.parametrize(
+    ("age_s", "is_blocked", "is_taken_back"), [(60.0, False, False), (60.1, False, True), (60.1, True, False)]
+)
+def test_a_request_is_published_again_after_a_minute_of_a_ready_agent(
+    age_s: float, is_blocked: bool, is_taken_back: bool
+) -> None:
+    attempt = in_flight(age_s)
+    assert seen(attempt, is_agent_blocked=is_blocked) == (TakeBack(attempt) if is_taken_back else Wait())
+
+
+def test_a_claim_that_the_broker_lost_stands() -> None:
+    attempt = claimed(70.0)
+    assert seen(attempt, {"timeoutSeconds": 600}, claim=NONE) == Wait()
+
+
+def test_a_ray_job_is_read_when_it_is_late() -> None:
+    assert seen(in_flight(2.0, "Job")) == Wait()
+    assert seen(in_flight(2.1, "Job")) == JOB
+
+
+def job(status: str) -> Reading[RayJob]:
+    return Reading(RayJob("ct-1", status, "exit code 1"))
+
+
+def test_an_absent_job_is_submitted() -> None:
+    attempt = in_flight(mode="Job")
+    assert seen(attempt, job=NONE) == Submit(attempt)
+
+
+@pytest.mark.parametrize(
+    ("status", "age_s", "is_late"),
+    [("PENDING", 300.0, False), ("PENDING", 300.1, True), ("RUNNING", 900.0, False)],
+)
+def test_ray_has_five_minutes_to_start_a_job(status: str, age_s: float, is_late: bool) -> None:
+    attempt = in_flight(age_s, "Job")
+    step = seen(attempt, job=job(status))
+    if not is_late:
+        assert step == Wait()
+        return
+    assert isinstance(step, TakeBack)
+    assert essence(step.end) == (Outcome.LOST, Reason.JOB_FAILED, True, True)
+    assert step.end is not None
+    assert step.end.message == f"Ray did not start job ct-{o.TASK_UID}-1 within 300 s: it is PENDING."
+
+
+@pytest.mark.parametrize("status", ["STOPPED", "SUCCEEDED", "FAILED"])
+def test_a_job_that_ended_without_a_claim_failed_unless_a_second_look_tells_otherwise(status: str) -> None:
+    attempt, ended = in_flight(mode="Job"), {"job": job(status)}
+    assert seen(attempt, **ended) == Read(Source.SECOND_CLAIM)
+    assert seen(attempt, **ended, second_claim=Reading(o.claim())) == Wait()
+    assert seen(attempt, **ended, second_claim=NONE) == RESPONSES
+    assert seen(attempt, **ended, second_claim=NONE, retained=Reading(RESPONSE)) == Close(RESPONSE)
+    step = seen(attempt, **ended, second_claim=NONE, retained=NONE)
+    assert essence(operator_end(step)) == (Outcome.FAILED, Reason.JOB_FAILED, True, True)
+    began = f"Ray job ct-{o.TASK_UID}-1 is {status} and never began the attempt: exit code 1"
+    assert operator_end(step).message == began
+
+
+def test_a_refused_job_ends_its_attempt() -> None:
+    step = refused_job(in_flight(mode="Job"), o.NOW, "400: no such entrypoint")
+    assert essence(operator_end(step)) == (Outcome.FAILED, Reason.JOB_FAILED, True, True)
+    assert (operator_end(step).message, operator_end(step).finished_at) == ("400: no such entrypoint", o.NOW)
+
+
+@pytest.mark.parametrize(
+    ("lease", "is_lost"),
+    [
+        (LeaseFacts(renewed_s=85.0, read_s=100.0, ready_since_s=0.0), False),
+        (LeaseFacts(renewed_s=84.9, read_s=100.0, ready_since_s=0.0), True),
+        (LeaseFacts(renewed_s=None, read_s=100.0, ready_since_s=0.0), True),
+        (LeaseFacts(renewed_s=10.0, read_s=25.0, ready_since_s=0.0), False),
+        (LeaseFacts(renewed_s=90.0, read_s=900.0, ready_since_s=0.0), False),
+        (LeaseFacts(renewed_s=10.0, read_s=100.0, ready_since_s=90.0), False),
+        (LeaseFacts(renewed_s=10.0, read_s=100.0, ready_since_s=80.0), True),
+        (LeaseFacts(renewed_s=10.0, read_s=100.0, ready_since_s=float("inf")), False),
+    ],
+    ids=["15 s", "more", "no lease", "old look", "later look", "reconnected", "connected", "disconnected"],
+)
+def test_a_worker_that_does_not_renew_its_lease_is_lost(lease: LeaseFacts, is_lost: bool) -> None:
+    attempt = claimed(for_s=20.0)
+    assert seen(attempt, lease=lease) == (RESPONSES if is_lost else Wait())
+
+
+def test_a_worker_whose_lease_was_not_read_is_not_lost() -> None:
+    assert seen(claimed(for_s=20.0), lease=None) == Wait()
+
+
+def test_a_worker_without_a_lease_counts_from_its_claim() -> None:
+    without = LeaseFacts(renewed_s=None, read_s=100.0, ready_since_s=0.0)
+    assert seen(claimed(for_s=15.0), lease=without) == Wait()
+    assert seen(claimed(for_s=15.1), lease=without) == RESPONSES
+
+
+def test_a_lost_worker_ends_its_attempt_unless_its_response_is_in_the_stream() -> None:
+    attempt, lease = claimed(for_s=20.0), LeaseFacts(None, NOW_S, 0.0)
+    assert seen(attempt, lease=lease, retained=Reading(RESPONSE)) == Close(RESPONSE)
+    step = seen(attempt, lease=lease, retained=NONE)
+    assert essence(operator_end(step)) == (Outcome.LOST, Reason.EXECUTOR_LOST, True, True)
+    assert operator_end(step).message == "Worker w0-a stopped renewing its lease."
+    assert isinstance(step, Close)
+    assert not step.stops_executor
+
+
+@pytest.mark.parametrize(("for_s", "is_over"), [(70.0, False), (70.1, True)])
+def test_a_worker_that_does_not_end_an_attempt_in_time_is_stopped(for_s: float, is_over: bool) -> None:
+    step = seen(claimed(for_s), {"timeoutSeconds": 40})
+    if not is_over:
+        assert step == Wait()
+        return
+    assert essence(operator_end(step)) == (Outcome.FAILED, Reason.DEADLINE_EXCEEDED, False, True)
+    assert operator_end(step).message == "The attempt ran longer than its 40 s and its worker did not end it."
+    assert isinstance(step, Close)
+    assert step.stops_executor
+
+
+@pytest.mark.parametrize(("for_s", "is_over"), [(30.0, False), (30.1, True)])
+def test_the_response_of_an_ended_attempt_is_looked_for_in_the_stream(for_s: float, is_over: bool) -> None:
+    attempt = claimed(for_s, state="ended")
+    assert seen(attempt) == RESPONSES
+    assert seen(attempt, retained=Reading(RESPONSE)) == Close(RESPONSE)
+    step = seen(attempt, retained=NONE)
+    if not is_over:
+        assert step == Wait()
+        return
+    assert essence(operator_end(step)) == (Outcome.LOST, Reason.RESULT_LOST, True, True)
+    assert operator_end(step).message == "The attempt ended, but its response is not in the stream any more."
+
+
+def test_an_ended_claim_needs_no_lease() -> None:
+    assert seen(claimed(20.0, state="ended"), lease=LeaseFacts(None, NOW_S, 0.0), retained=NONE) == Wait()
