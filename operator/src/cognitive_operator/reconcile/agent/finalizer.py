@@ -43,6 +43,8 @@ class AgentFinalizer:
         return None
 
     def _warn(self, record: AgentRecord, problem: str) -> None:
-        logger.warning("finalizer removed uncleanly", extra={"agent": "/".join(record.name), "cause": problem})
+        logger.warning(
+            "finalizer removed with cleanup incomplete", extra={"agent": "/".join(record.name), "cause": problem}
+        )
         message = f"Finalizer removed with cleanup incomplete: {problem}"
         self._writer.emit_event(record, KubeEvent("Warning", "ReleasedUncleanly", message))

@@ -71,7 +71,7 @@ class NatsAccounts:
             message = f"{place} with the agent's NATS credentials: {error}"
             return Condition.false(AgentCondition.READY, Reason.CREDENTIALS_NOT_KEPT, message)
         except TransientError as error:
-            logger.info("will check credentials later", extra={"secret": place, "cause": str(error)})
+            logger.info("NATS credentials not checked; will retry", extra={"secret": place, "cause": str(error)})
         else:
             self._index.update_agent(record, secret_at_s=self._clock.monotonic())
         return None

@@ -99,9 +99,11 @@ class RayClusterReconciler:
         try:
             await self.delete(record)
         except (KindAbsentError, ForbiddenError) as error:
-            logger.debug("owns no RayCluster", extra={"agent": "/".join(record.name), "cause": str(error)})
+            logger.debug("no RayCluster to delete", extra={"agent": "/".join(record.name), "cause": str(error)})
         except CognitiveOperatorError as error:
-            logger.info("will delete a RayCluster", extra={"agent": "/".join(record.name), "cause": str(error)})
+            logger.info(
+                "RayCluster not deleted; will retry", extra={"agent": "/".join(record.name), "cause": str(error)}
+            )
             return
         self._index.update_agent(record, is_retired=True)
 

@@ -152,7 +152,7 @@ class AgentReconciler:
         try:
             return await self._steps.usage.count(record)
         except TransientError as error:
-            logger.info("will count later", extra={"agent": "/".join(record.name), "cause": str(error)})
+            logger.info("usage not counted; will retry", extra={"agent": "/".join(record.name), "cause": str(error)})
             return None
 
     def _dispatch(self, record: AgentRecord, observation: AgentObservation) -> None:

@@ -89,7 +89,7 @@ class UsageCounter:
         try:
             namespace, key, response = verified(message, self._master_key)
         except MessageError as error:
-            logger.info("did not count a message", extra={"sequence": message.sequence, "reason": error.reason})
+            logger.info("response not counted", extra={"sequence": message.sequence, "reason": error.reason})
             return None
         parsed = parse_response_subject(message.subject)
         day = (message.stored_at or response.timestamp)[:DAY_CHARS]

@@ -85,7 +85,9 @@ class ModelServerReconciler:
             for kind in (DEPLOYMENT, SERVICE, SECRET, VOLUME_CLAIM):
                 await self._delete(record, kind)
         except CognitiveOperatorError as error:
-            logger.info("will delete a model server", extra={"agent": "/".join(record.name), "cause": str(error)})
+            logger.info(
+                "model server not deleted; will retry", extra={"agent": "/".join(record.name), "cause": str(error)}
+            )
             return
         self._index.update_agent(record, server=NO_SERVER)
 
