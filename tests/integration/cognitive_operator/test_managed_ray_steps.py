@@ -86,11 +86,12 @@ def test_without_kuberay_the_agent_says_so_until_it_is_installed(
 def test_each_step_towards_a_head_is_told(cluster: Cluster, model: ScriptedModel) -> None:
     cluster.apply(agent("steps", MANAGED, model.url))
     live = child(cluster, "steps")
-    assert "not taken up by KubeRay" in cluster.wait_condition("steps", "RayReady", "RayStarting")[1]
+    message = cluster.wait_condition("steps", "RayReady", "RayStarting")[1]
+    assert "has no status yet: check that the KubeRay operator runs" in message
     play_kuberay(cluster, live, pods_hash="old")
 
     def replaces() -> bool:
-        return "replaces its pods" in cluster.condition("steps", "RayReady")[2]
+        return "is replacing its pods" in cluster.condition("steps", "RayReady")[2]
 
     eventually(replaces, 20.0, 0.2)
     play_kubelet(cluster, {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}})

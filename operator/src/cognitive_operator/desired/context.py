@@ -7,9 +7,9 @@ from cognitive_operator.api.wire import ContextSource, ContextSources, MemorySou
 
 
 def supplied_context(task: Task, agent: Agent) -> tuple[dict[str, Any], ContextSources]:
-    """Return the context and who supplied each part of it.
+    """Return the context and the source of each part.
 
-    Memory is the executor's to supply: an agent keeps none, and invented figures would mislead the model.
+    The executor supplies memory: agents have none, and invented figures would mislead the model.
     """
     given = {name: value for name, value in task.spec.context.items() if value is not None}
     supplied = {"energy": _energy(agent), "lifecycle": _lifecycle(agent)}
