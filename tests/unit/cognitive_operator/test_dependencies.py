@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -61,7 +61,7 @@ class Chain:
         self.kube, self.clock, self.index = Kube(), FakeClock(), Index()
         self.woken = [""]
         self.index.graph.wake = self.woken.extend
-        self.resources: Any = self.kube
+        self.resources = cast("Any", self.kube)
         self.dependencies = DependencyGate(self.resources, NO_OBJECTS, self.clock, self.index)
         self.put(*bodies)
 
