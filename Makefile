@@ -49,7 +49,7 @@ control-plane: sync ## Download or build kube-apiserver, etcd and kube-controlle
 	@$(HACK) -m controlplane get >/dev/null
 
 .PHONY: test
-test: sync-model lint verify control-plane helm ## Run everything but the end-to-end tests, against real servers; executors on a double of Ray
+test: sync-model lint verify control-plane helm ## Run everything but the end-to-end tests; executors run on a double of Ray
 	@$(PYTHON) -m pytest tests/unit tests/contract tests/component tests/integration
 
 .PHONY: test-unit
@@ -57,7 +57,7 @@ test-unit: sync ## Run the tests that need no server: seconds
 	@$(PYTHON) -m pytest -q tests/unit tests/contract
 
 .PHONY: test-ray
-test-ray: sync control-plane ## Run every test that needs an executor on a real Ray (`make test` runs them on a double)
+test-ray: sync control-plane ## Run the tests that need an executor on a real Ray
 	@$(PYTHON) -m pytest --ray=real tests/component tests/integration
 
 .PHONY: test-faults
