@@ -22,6 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the lanes of the command line and return the exit code for the process."""
     lanes = [Lane(name, [sys.executable, "-m", "pytest", *shlex.split(rest)]) for name, rest in map(_split, arguments)]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background commands with SIGINT ignored
     return run(lanes)
 
 

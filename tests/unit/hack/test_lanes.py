@@ -71,4 +71,5 @@ def test_sigterm_interrupts_the_lanes_and_waits_until_they_have_cleaned_up(tmp_p
         assert process.wait(30) == 128 + signal.SIGTERM
     finally:
         process.kill()
+        process.wait()
     assert (tmp_path / "down").exists()
