@@ -107,7 +107,8 @@ def _close(facts: TaskFacts, ended: AttemptEnd) -> TaskPlan:
     end, stamp = _settled(facts.task, ended), _stamp(facts)
     attempts = _with_attempt(facts.task.status.attempts, end.status_entry())
     if isinstance(end.response, Completed):
-        return _write(facts, status.succeeded(stamp, attempts, end.response, *_output(facts, end)), closes=True)
+        more = _output(facts, end) if facts.task.spec.output_schema is not None else ()
+        return _write(facts, status.succeeded(stamp, attempts, end.response, *more), closes=True)
     policy = facts.task.retry_policy(facts.agent)
     is_retried = retry.is_retried(policy, end, attempts)
     if is_retried and facts.task.spec.cancel:

@@ -4,13 +4,14 @@ The counters are a sum over a prefix of the stream, kept together with the end o
 after whatever crash, comes to the same sum.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.counters import Accounting, Counters, SpentEnergy, Tokens
 from cognitive_operator.api.names import AttemptKey
+from cognitive_operator.api.task_body import TaskAttempts
 from cognitive_operator.api.wire import Completed, Failed
 
 QUALITY_WINDOW: Final = 20
@@ -37,30 +38,6 @@ class UsageRecord:
 
 
 @dataclass(frozen=True)
-class TaskAttempts:
-    """What a task's status says of its ended attempts."""
-
-    phase: str | None
-    closed: Mapping[int, int | None]
-    """Ended attempts, and the place in the stream of what ended each."""
-
-    @property
-    def is_finished(self) -> bool:
-        """True once no attempt can follow."""
-        return self.phase is not None and Phase(self.phase).is_terminal
-
-    @property
-    def is_counted(self) -> bool:
-        """True for a finished task that counts as processed: one that its user cancelled says nothing of the agent."""
-        return self.is_finished and self.phase != Phase.CANCELLED
-
-    @property
-    def last(self) -> int:
-        """The last ended attempt, 0 if there is none."""
-        return max(self.closed, default=0)
-
-
-@dataclass(frozen=True)
 class Contribution:
     """What an entry adds to the counters."""
 
@@ -69,13 +46,6 @@ class Contribution:
     ends_task: bool
     """One task, which succeeded or not."""
     is_success: bool = False
-
-
-def task_attempts(body: Mapping[str, Any]) -> TaskAttempts:
-    """Read from a task what counting needs to know of it."""
-    status = body.get("status") or {}
-    ended = (a for a in status.get("attempts") or () if a.get("outcome", "Running") != "Running")
-    return TaskAttempts(status.get("phase"), {int(a["number"]): a.get("sequence") for a in ended})
 
 
 def is_undecided(entry: UsageRecord, task: TaskAttempts | None) -> bool:

@@ -28,7 +28,7 @@ from cognitive_operator.reconcile.task.attempt import AttemptActions, AttemptExe
 from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
 from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
-from cognitive_operator.reconcile.task.gates.gate import Gates
+from cognitive_operator.reconcile.task.gates.gate import Gates, GateSet
 from cognitive_operator.reconcile.task.gates.inputs import InputGate, InputSources
 from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemaGate
 from cognitive_operator.reconcile.task.gates.queue_timeout import QueueTimeoutGate
@@ -165,12 +165,13 @@ class Engine:
         dependencies = DependencyGate(resources, objects, deps.clock, index)
         inputs = InputGate(InputSources(deps.kube.core, resources, objects), deps.clock, index, dependencies)
         late = QueueTimeoutGate(deps.kube, index)
+        gates = GateSet(SpecGate(), OutputSchemaGate(index), late, dependencies, inputs)
         factory = RequestFactory(deps.master_key, deps.clock, is_traced=deps.tracer.is_on)
         writer = StatusWriter(deps.kube, deps.events, TASK_KIND, TASK_PLURAL)
         telemetry = TaskTelemetry(deps.metrics, deps.tracer)
         jobs = AttemptJobs(deps.ray, deps.environment)
         return TaskSteps(
-            gates=Gates([SpecGate(), OutputSchemaGate(index), late, dependencies, inputs]),
+            gates=Gates(gates, index),
             attempts=self._attempts(jobs),
             requests=RequestPublisher(deps.broker.requests, objects, factory, inputs, index),
             jobs=jobs,

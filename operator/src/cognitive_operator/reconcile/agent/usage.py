@@ -6,9 +6,9 @@ from typing import Final
 
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import TASK_PLURAL, parse_response_subject, responses_of_agent, responses_of_task
+from cognitive_operator.api.task_body import TaskAttempts, task_attempts
 from cognitive_operator.errors import MessageError
 from cognitive_operator.plan.usage import (
-    TaskAttempts,
     UsageRecord,
     contribution_of,
     counted,
@@ -16,7 +16,6 @@ from cognitive_operator.plan.usage import (
     is_undecided,
     on_stream,
     skipped,
-    task_attempts,
 )
 from cognitive_operator.plan.verified_response import verified
 from cognitive_operator.ports.broker import RetainedResponse

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import TypedDict
 
+from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Task
+from cognitive_operator.api.task_body import StartedAttempt, TaskAttempts, TaskEnd
 from cognitive_operator.api.wire import Completed, Failed
 from cognitive_operator.plan.in_flight import InFlightAttempt
-from cognitive_operator.plan.usage import TaskAttempts
 from cognitive_operator.ports.broker import Delivery
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.records import ObjectName
-from cognitive_operator.scheduling.ttl_heap import StartedAttempt, TaskEnd
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,10 @@ class TaskRecord:
     """True: the output schema was checked and has no fault."""
     tried: tuple[StartedAttempt, ...] = ()
     """The attempts in the task's status."""
+    needs: tuple[str, ...] = ()
+    """Names of the tasks that it depends on, in its own namespace."""
+    reason: str | None = None
+    """The reason in the task's status."""
     end: TaskEnd | None = None
     """When a finished task ended, for its deletion."""
     pending_responses: tuple[PendingResponse, ...] = ()
@@ -66,6 +70,16 @@ class TaskRecord:
     def is_finished(self) -> bool:
         """True for a task whose phase is terminal."""
         return self.body is None
+
+    @property
+    def phase(self) -> str | None:
+        """The phase in the task's status."""
+        return self.seen.phase if self.seen is not None else None
+
+    @property
+    def has_succeeded(self) -> bool:
+        """True once the task has a result."""
+        return self.phase == Phase.SUCCEEDED
 
     def has_closed(self, number: int) -> bool:
         """Tell whether the status reports the end of an attempt."""

@@ -103,6 +103,8 @@ class TaskReconciler:
         latest = self._index.tasks.get(uid)
         if latest is not None and latest.attempt is not None and latest.attempt.claim is not None:
             return recheck_s
+        if recheck_s is None or facts.task.queue_timeout_s(facts.agent) is None:
+            return recheck_s
         return _soonest(recheck_s, patience_left_s(facts.task, facts.agent, self._clocks.server_time()))
 
     async def _check_gates(self, uid: str) -> GateResult | None:
@@ -158,11 +160,17 @@ class TaskReconciler:
         now_s, latest = self._clocks.monotonic(), self._index.tasks.get(record.uid, record)
         not_before_s = latest.not_before_s
         if not_before_s is None and latest.task is not None:
-            agent, attempts = self._index.agent_of(record), latest.task.status.attempts
-            policy = latest.task.retry_policy(agent.agent if agent else None)
-            not_before_s = now_s + backoff_left_s(policy, record.uid, attempts, self._clocks.now())
+            not_before_s = now_s + self._begun_backoff_s(latest, latest.task)
             self._index.update_task(record.uid, not_before_s=not_before_s)
         return (not_before_s or now_s) - now_s
+
+    def _begun_backoff_s(self, record: TaskRecord, task: Task) -> float:
+        """Return the rest of a backoff that another process began."""
+        attempts, agent = task.status.attempts, self._index.agent_of(record)
+        if not attempts:
+            return 0.0
+        policy = task.retry_policy(agent.agent if agent else None)
+        return backoff_left_s(policy, record.uid, attempts, self._clocks.now())
 
     async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None) -> float | None:
         if plan.patch is not None:
@@ -240,8 +248,6 @@ class TaskReconciler:
         return None
 
 
-def _soonest(recheck_s: float | None, patience_s: float | None) -> float | None:
-    """Return the delay of the next step, which a queue timeout may shorten; None: no step is due."""
-    if recheck_s is None or patience_s is None:
-        return recheck_s
-    return min(recheck_s, max(MIN_RECHECK_S, patience_s))
+def _soonest(recheck_s: float, patience_s: float | None) -> float:
+    """Return the delay of the next step, which a queue timeout may shorten."""
+    return recheck_s if patience_s is None else min(recheck_s, max(MIN_RECHECK_S, patience_s))
