@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from cognitive_operator.desired.broker_rights import OFFERED, TOLD, broker_rights
+from cognitive_operator.desired.broker_rights import CONTROL_EXPORT, SERVICE_EXPORTS, broker_rights
 from support.rights.wire import rights_of
 
 UID = "0b9f6e5e-8f3c-4c55-9a5e-111111111111"
@@ -27,12 +27,12 @@ def test_every_right_names_its_agent() -> None:
 def test_the_operators_account_offers_each_right_once() -> None:
     rights = broker_rights("team", UID)
     for subject in rights.publish:
-        assert [offer for offer in OFFERED if _holds(offer, subject)] == [_first(subject)]
-    assert _holds(TOLD, rights.control)
+        assert [offer for offer in SERVICE_EXPORTS if _holds(offer, subject)] == [_first(subject)]
+    assert _holds(CONTROL_EXPORT, rights.control)
 
 
 def _first(subject: str) -> str:
-    return next(offer for offer in OFFERED if _holds(offer, subject))
+    return next(offer for offer in SERVICE_EXPORTS if _holds(offer, subject))
 
 
 def _holds(offer: str, subject: str) -> bool:

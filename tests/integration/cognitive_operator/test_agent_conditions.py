@@ -60,8 +60,8 @@ def test_an_unreachable_ray_or_model_holds_the_tasks_and_recovers(
     queued = cluster.wait_phase("t", "Queued")
     assert queued["reason"] == "AgentNotReady"
     assert "lost" in queued["message"]
-    patch = f'{{"spec":{{"ray":{{"address":"{ray_server.address}"}},"llm":{{"endpoint":"{model.url}"}}}}}}'
-    cluster.kubectl("patch", "cagent", "lost", "--type=merge", "-p", patch)
+    found = {"ray": {"address": ray_server.address}, "llm": {"endpoint": model.url}}
+    cluster.patch("cagent", "lost", {"spec": found})
     cluster.wait_ready("lost")
     assert len(cluster.wait_phase("t", "Succeeded")["attempts"]) == 1
 
@@ -100,7 +100,7 @@ def test_changed_settings_replace_the_executor_without_losing_a_task(
     before = cluster.get("cagent", "changing")["status"]["executor"]["submissionId"]
     model.script(contains="meanwhile", delay_s=2.0)
     cluster.apply(*[task(f"t{n}", "changing", input={"error_message": "meanwhile"}) for n in range(4)])
-    cluster.kubectl("patch", "cagent", "changing", "--type=merge", "-p", '{"spec":{"execution":{"workers":2}}}')
+    cluster.patch("cagent", "changing", {"spec": {"execution": {"workers": 2}}})
     for n in range(4):
         assert len(cluster.wait_phase(f"t{n}", "Succeeded", 60.0)["attempts"]) == 1
     assert RaySubmissions(ray_server.address).wait(before, 60.0)["status"] == "SUCCEEDED"

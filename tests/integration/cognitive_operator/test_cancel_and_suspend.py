@@ -1,6 +1,5 @@
 """Tasks that their users cancel or suspend, in both modes, and an agent that is drained."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +13,7 @@ MODES = pytest.mark.parametrize("who", ["thinker", "jobber"])
 
 
 def change(home: Cluster, kind: str, name: str, **spec: object) -> None:
-    home.kubectl("patch", kind, name, "--type=merge", "-p", json.dumps({"spec": spec}))
+    home.patch(kind, name, {"spec": spec})
 
 
 def hanging(home: Cluster, model: ScriptedModel, name: str, who: str) -> None:

@@ -57,13 +57,13 @@ def test_the_time_to_live_may_change_after_the_end_and_never_counts_before(home:
     home.apply(task("impatient", "thinker", input={"error_message": "slowly"}, ttlSecondsAfterFinished=1))
     home.apply(task("longer", "thinker", ttlSecondsAfterFinished=6))
     home.wait_phase("longer", "Succeeded")
-    home.kubectl("patch", "ctask", "longer", "--type=merge", "-p", '{"spec":{"ttlSecondsAfterFinished":3600}}')
+    home.patch("ctask", "longer", {"spec": {"ttlSecondsAfterFinished": 3600}})
     home.wait_phase("impatient", "Running")
     eventually(lambda: not exists(home, "impatient"), 20.0)
     assert model.executions_of_attempts()
     time.sleep(6.0)
     assert exists(home, "longer")
-    home.kubectl("patch", "ctask", "longer", "--type=merge", "-p", '{"spec":{"ttlSecondsAfterFinished":0}}')
+    home.patch("ctask", "longer", {"spec": {"ttlSecondsAfterFinished": 0}})
     eventually(lambda: not exists(home, "longer"), 6.0)
 
 

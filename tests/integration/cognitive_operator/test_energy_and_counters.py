@@ -154,7 +154,7 @@ def test_an_agent_that_used_up_its_energy_begins_nothing_until_it_may(
         assert queued["reason"] == "EnergyExhausted"
         assert "spec.energy.budget" in queued["message"]
     more = {"spec": {"energy": {"budget": 100 * thought}}}
-    cluster.kubectl("patch", "cagent", "tired", "--type=merge", "-p", json.dumps(more))
+    cluster.patch("cagent", "tired", more)
     for name in waiting:
         cluster.wait_phase(name, "Succeeded", 5.0)
     assert wait_counted(cluster, "tired", 5)["energy"]["cognitiveCost"] == 5 * thought

@@ -1,6 +1,5 @@
 """What the operator does about an agent's own RayCluster; what KubeRay would do is done by the tests."""
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -42,8 +41,7 @@ def play_kuberay(cluster: Cluster, live: dict[str, Any], pods_hash: str | None =
     """Say that the head is ready, and have a head pod."""
     meta = live["metadata"]
     status = {"conditions": [{"type": "HeadPodReady", "status": "True"}], "head": {"podIP": "127.0.0.1"}}
-    patch = json.dumps({"status": status})
-    cluster.kubectl("patch", "raycluster", meta["name"], "--subresource=status", "--type=merge", "-p", patch)
+    cluster.patch("raycluster", f"{meta['name']}/status", {"status": status})
     labels = {"ray.io/cluster": meta["name"], "ray.io/node-type": "head"}
     wanted = pods_hash or meta["annotations"][PODS_HASH]
     pod = {
@@ -58,8 +56,7 @@ def play_kuberay(cluster: Cluster, live: dict[str, Any], pods_hash: str | None =
 def play_kubelet(cluster: Cluster, state: dict[str, Any]) -> None:
     """Say how the container of the pod ``head-old`` is."""
     container = {"name": "ray-head", "image": "none", "imageID": "", "ready": False, "restartCount": 0, "state": state}
-    patch = json.dumps({"status": {"containerStatuses": [container]}})
-    cluster.kubectl("patch", "pod", "head-old", "--subresource=status", "--type=merge", "-p", patch)
+    cluster.patch("pod", "head-old/status", {"status": {"containerStatuses": [container]}})
 
 
 def give_token(cluster: Cluster, live: dict[str, Any]) -> None:
@@ -89,11 +86,12 @@ def test_without_kuberay_the_agent_says_so_until_it_is_installed(
 def test_each_step_towards_a_head_is_told(cluster: Cluster, model: ScriptedModel) -> None:
     cluster.apply(agent("steps", MANAGED, model.url))
     live = child(cluster, "steps")
-    assert "not taken up by KubeRay" in cluster.wait_condition("steps", "RayReady", "RayStarting")[1]
+    message = cluster.wait_condition("steps", "RayReady", "RayStarting")[1]
+    assert "has no status yet: check that the KubeRay operator runs" in message
     play_kuberay(cluster, live, pods_hash="old")
 
     def replaces() -> bool:
-        return "replaces its pods" in cluster.condition("steps", "RayReady")[2]
+        return "is replacing its pods" in cluster.condition("steps", "RayReady")[2]
 
     eventually(replaces, 20.0, 0.2)
     play_kubelet(cluster, {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}})
@@ -117,7 +115,7 @@ def test_an_idle_cluster_is_put_to_rest_woken_up_changed_and_deleted(cluster: Cl
     cluster.wait_condition("life", "RayReady", "RayUnreachable")
 
     def change(**spec: Any) -> None:
-        cluster.kubectl("patch", "cagent", "life", "--type=merge", "-p", json.dumps({"spec": spec}))
+        cluster.patch("cagent", "life", {"spec": spec})
 
     def is_so(suspend: bool, image: str) -> bool:
         spec = child(cluster, "life")["spec"]
@@ -141,7 +139,7 @@ def test_an_idle_cluster_is_put_to_rest_woken_up_changed_and_deleted(cluster: Cl
 def test_a_cluster_of_that_name_which_is_somebody_elses_is_left_alone(cluster: Cluster, model: ScriptedModel) -> None:
     cluster.apply(agent("late", MANAGED, model.url))
     name = child(cluster, "late")["metadata"]["name"]
-    cluster.kubectl("patch", "raycluster", name, "--type=merge", "-p", '{"metadata":{"ownerReferences":null}}')
+    cluster.patch("raycluster", name, {"metadata": {"ownerReferences": None}})
     status, message = cluster.wait_condition("late", "RayReady", "NameTaken")
     assert status == "False"
     assert f"RayCluster {cluster.kubectl.namespace}/{name} exists and has no owner" in message
@@ -158,7 +156,6 @@ def test_an_agent_that_moves_to_another_ray_leaves_no_cluster_behind(
     address = home.get("cagent", "thinker")["spec"]["ray"]["address"]
     cluster.apply(agent("mover", MANAGED, model.url))
     child(cluster, "mover")
-    patch = json.dumps({"spec": {"ray": {"cluster": None, "address": address}}})
-    cluster.kubectl("patch", "cagent", "mover", "--type=merge", "-p", patch)
+    cluster.patch("cagent", "mover", {"spec": {"ray": {"cluster": None, "address": address}}})
     cluster.wait_ready("mover")
     eventually(lambda: not cluster.items("raycluster"), 20.0, 0.2)

@@ -129,7 +129,7 @@ def test_an_agent_waits_for_another_day_when_its_tokens_are_used_up(
     assert cluster.status("second")["phase"] == "Queued"
     assert len(model.requests) == 1
     yesterday = {"status": {"tokensToday": {"date": str(today - timedelta(days=1))}}}
-    cluster.kubectl("patch", "cagent", "daily", "--subresource=status", "--type=merge", "-p", json.dumps(yesterday))
+    cluster.patch("cagent", "daily/status", yesterday)
     second = cluster.wait_phase("second", "Succeeded", 60.0)
     cluster.wait_condition("daily", "Ready", "BudgetExhausted")
     counted(cluster, "daily", second["usage"]["totalTokens"])

@@ -111,7 +111,7 @@ def test_a_higher_priority_overtakes_and_positions_say_so(
     assert pair.wait_phase("urgent", "Queued")["queuePosition"] == 1
     assert pair.wait_phase("p-2", "Queued")["reason"] == "WaitingForSlot"
     assert "COGNITIVE" not in pair.status("p-2")["message"]
-    pair.kubectl("patch", "ctask", "p-2", "--type=merge", "-p", json.dumps({"spec": {"priority": 5}}))
+    pair.patch("ctask", "p-2", {"spec": {"priority": 5}})
     eventually(lambda: pair.status("p-2").get("queuePosition") == 2, 5.0)
     eventually(lambda: metric(bounded, "cognitive_queued_tasks", "light") == 4, 10.0)
     assert metric(bounded, "cognitive_active_tasks", "light") == BOUND

@@ -53,7 +53,7 @@ def test_limits_and_cache_in_redis(
     ask("more", "failure 3")
     assert cluster.wait_phase("more", "Failed")["reason"] == "RateLimited"
 
-    cluster.kubectl("patch", "cagent", "counted", "--type=merge", "-p", '{"spec": {"execution": {"mode": "Job"}}}')
+    cluster.patch("cagent", "counted", {"spec": {"execution": {"mode": "Job"}}})
     ask("job", "failure 4", timeout_s=15)  # a job takes seconds to start
     status = cluster.wait_phase("job", "Failed", 60)
     assert (status["reason"], status["attempts"][0]["mode"]) == ("RateLimited", "Job")

@@ -1,6 +1,5 @@
 """Schedules at work: by the real clock, and by last times that were set back."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,8 +28,7 @@ def runs_of(cluster: Cluster, name: str) -> list[dict[str, Any]]:
 
 def make_due(cluster: Cluster, name: str) -> None:
     """Let the last run be long ago, so that the last missed one is due at once."""
-    patch = json.dumps({"status": {"lastScheduleTime": LONG_AGO}})
-    cluster.kubectl("patch", "csched", name, "--subresource=status", "--type=merge", "-p", patch)
+    cluster.patch("csched", f"{name}/status", {"status": {"lastScheduleTime": LONG_AGO}})
 
 
 def totals(cluster: Cluster, name: str) -> dict[str, Any]:
@@ -71,7 +69,7 @@ def test_only_the_last_missed_run_starts_and_replace_ends_it_for_another(home: C
     eventually(lambda: model.in_flight == 1, 20.0)
     (first,) = runs_of(home, "replaced")
     assert first["metadata"]["name"] == f"replaced-{int(datetime(2026, 1, 2, tzinfo=UTC).timestamp()) // 60}"
-    home.kubectl("patch", "csched", "replaced", "--type=merge", "-p", '{"spec":{"schedule":"0 0 3 1 *"}}')
+    home.patch("csched", "replaced", {"spec": {"schedule": "0 0 3 1 *"}})
     eventually(lambda: totals(home, "replaced").get("succeeded") == 1, 30.0)
     (second,) = runs_of(home, "replaced")
     assert second["metadata"]["uid"] != first["metadata"]["uid"]
@@ -85,13 +83,12 @@ def test_forbid_suspend_and_limits(home: Cluster, model: ScriptedModel) -> None:
     home.wait_condition("one-by-one", "Ready", "Scheduled", kind="csched")
     make_due(home, "one-by-one")
     eventually(lambda: model.in_flight == 1, 20.0)
-    home.kubectl("patch", "csched", "one-by-one", "--type=merge", "-p", '{"spec":{"schedule":"0 0 3 1 *"}}')
+    home.patch("csched", "one-by-one", {"spec": {"schedule": "0 0 3 1 *"}})
     eventually(lambda: "AlreadyActive" in {event["reason"] for event in home.items("event")}, 10.0)
     assert len(runs_of(home, "one-by-one")) == 1
     eventually(lambda: totals(home, "one-by-one").get("succeeded") == 2, 30.0)
     eventually(lambda: len(runs_of(home, "one-by-one")) == 1, 10.0)
-    suspended = '{"spec":{"suspend":true,"schedule":"0 0 4 1 *"}}'
-    home.kubectl("patch", "csched", "one-by-one", "--type=merge", "-p", suspended)
+    home.patch("csched", "one-by-one", {"spec": {"suspend": True, "schedule": "0 0 4 1 *"}})
     home.wait_condition("one-by-one", "Ready", "Suspended", kind="csched")
     assert totals(home, "one-by-one")["started"] == 2
 
@@ -101,5 +98,5 @@ def test_an_unknown_time_zone_is_a_condition_until_it_is_mended(home: Cluster, m
     status, message = home.wait_condition("martian", "Ready", "UnknownTimeZone", kind="csched")
     assert status == "False"
     assert "Mars/Olympus" in message
-    home.kubectl("patch", "csched", "martian", "--type=merge", "-p", '{"spec":{"timeZone":"Europe/Berlin"}}')
+    home.patch("csched", "martian", {"spec": {"timeZone": "Europe/Berlin"}})
     home.wait_condition("martian", "Ready", "Scheduled", kind="csched")

@@ -139,9 +139,9 @@ def test_deleting_a_task_stops_what_runs(home: Cluster, model: ScriptedModel) ->
 def test_tasks_run_in_their_order_and_no_more_than_allowed_at_once(
     home: Cluster, model: ScriptedModel, request: pytest.FixtureRequest
 ) -> None:
-    home.kubectl("patch", "cagent", "thinker", "--type=merge", "-p", '{"spec":{"queue":{"maxConcurrentTasks":1}}}')
-    limit = '{"spec":{"queue":{"maxConcurrentTasks":8}}}'
-    request.addfinalizer(lambda: home.kubectl("patch", "cagent", "thinker", "--type=merge", "-p", limit))
+    home.patch("cagent", "thinker", {"spec": {"queue": {"maxConcurrentTasks": 1}}})
+    limit = {"spec": {"queue": {"maxConcurrentTasks": 8}}}
+    request.addfinalizer(lambda: home.patch("cagent", "thinker", limit))
     model.script(contains="in order", delay_s=0.8)
     eventually(lambda: home.observed("cagent", "thinker"), 10.0)
     home.apply(*[task(f"order-{n}", "thinker", input={"error_message": f"in order {n}"}) for n in range(5)])

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from controlplane import Kubectl
-from support.cluster.api_client import ApiClient, proxied
+from support.cluster.api_client import ApiClient, Request, proxied
 from support.cluster.ray_submissions import RaySubmissions
 from support.eventually import eventually
 
@@ -20,6 +20,7 @@ COLLECTIONS = {
     "service": ("api/v1", "services"),
     "secret": ("api/v1", "secrets"),
     "event": ("api/v1", "events"),
+    "pod": ("api/v1", "pods"),
     "persistentvolumeclaim": ("api/v1", "persistentvolumeclaims"),
 }
 """Group with version, and plural, by the name of a kind that kubectl takes."""
@@ -79,6 +80,10 @@ class Cluster:
             ApiError: There is none.
         """
         return self._api.get(f"{self._path(kind)}/{name}")
+
+    def patch(self, kind: str, name: str, change: dict[str, Any]) -> None:
+        """Merge a change into an object; ``NAME/status`` is the status of an object."""
+        self._api(Request("PATCH", f"{self._path(kind)}/{name}", change))
 
     def items(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
         """Return the objects of a kind that have some labels."""

@@ -3,8 +3,9 @@
 import atexit
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from ssl import SSLEOFError
 from threading import Lock
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -13,11 +14,17 @@ from controlplane import ControlPlane, Kubectl
 from servers.ports import free_ports
 from servers.probe import http_ok
 from servers.process import ChildProcess, Command
+from support.eventually import eventually
 
 Body = dict[str, Any]
 GROUP = "/apis/cognitive.seedcore.io/v1alpha1"
 START_TIMEOUT_S = 20.0
 REQUEST_TIMEOUT_S = 20.0
+BUSY_S = 20.0
+TOO_MANY_REQUESTS = 429
+"""The API server says so too while it prepares the storage of a new kind; kubectl sends the request again."""
+CLOSED_BY_SERVER = (ConnectionError, SSLEOFError)
+"""The API server closes a connection that was idle for 90 s; by TLS, a request with a body meets SSLEOFError."""
 MERGE_PATCH = "application/merge-patch+json"
 STRICT = {"fieldValidation": "Strict"}
 """Refuse an unknown field, as kubectl asks the API server to do by default."""
@@ -80,9 +87,9 @@ class ApiClient:
 
         Raises:
             ApiError: The API server refuses it, or the object does not exist.
+            AssertionError: The API server is too busy for longer than BUSY_S.
         """
-        with self._lock:
-            answer, content = self._send(request)
+        answer, content = eventually(partial(self._answer, request), BUSY_S, 0.2)
         if answer.status >= 300:
             raise ApiError(request, answer.status, _message(content))
         found: Body = json.loads(content)
@@ -96,15 +103,21 @@ class ApiClient:
         """Close the connection."""
         self._connection.close()
 
+    def _answer(self, request: Request) -> tuple[HTTPResponse, bytes]:
+        with self._lock:
+            answer, content = self._send(request)
+        assert answer.status != TOO_MANY_REQUESTS, ApiError(request, answer.status, _message(content))
+        return answer, content
+
     def _send(self, request: Request) -> tuple[HTTPResponse, bytes]:
         reused = self._connection.sock is not None
         try:
             return self._exchange(request)
         except (HTTPException, OSError) as error:
             self._connection.close()
-            if not (reused and isinstance(error, ConnectionError)):
+            if not (reused and isinstance(error, CLOSED_BY_SERVER)):
                 raise
-        return self._exchange(request)  # the server had closed an idle connection
+        return self._exchange(request)
 
     def _exchange(self, request: Request) -> tuple[HTTPResponse, bytes]:
         body = None if request.body is None else json.dumps(request.body, ensure_ascii=False).encode()

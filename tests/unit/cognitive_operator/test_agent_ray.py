@@ -24,8 +24,8 @@ from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
+from cognitive_operator.reconcile.state.agent_record import NEVER_S, AgentRecord
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import AgentRecord
 from support.builders.operator_objects import AGENT_UID, agent_body, key, task_body
 
 NAME = "ca-sre-bafde89c-ray"
@@ -72,22 +72,21 @@ class System:
         self.answer: str | Exception = "2.60.0"
         self.index = Index()
         self.index.is_settled = True
-        self.record = self.change(ray, version=1, **spec)
+        self.change(ray, version=1, **spec)
         environment = RayEnvironment("nats://n:4222", image="runtime:1", is_in_cluster=False)
-        deps: Any = SimpleNamespace(
-            children=self.children,
-            kube=SimpleNamespace(secrets=SimpleNamespace(read_key=self._read)),
-            ray=SimpleNamespace(version=self._version),
-            environment=environment,
-        )
-        self.clusters = RayClusterReconciler(deps, self.index)
+        children: Any = self.children
+        secrets: Any = SimpleNamespace(read_key=self._read)
+        ray_jobs: Any = SimpleNamespace(version=self._version)
+        self.clusters = RayClusterReconciler(self.index, children, secrets, ray_jobs, environment)
 
-    def change(self, ray: dict[str, Any], *, version: int, **spec: Any) -> AgentRecord:
+    @property
+    def record(self) -> AgentRecord:
+        return self.index.agents["team", "sre"]
+
+    def change(self, ray: dict[str, Any], *, version: int, **spec: Any) -> None:
         body = agent_body(ray=ray, **spec)
         body["metadata"]["resourceVersion"] = str(version)
-        record = self.index.upsert_agent(body)
-        assert record is not None
-        return record
+        assert self.index.upsert_agent(body) is not None
 
     async def _read(self, namespace: str, name: str, secret_key: str) -> str:
         if (name, secret_key) not in self.secrets:
@@ -107,19 +106,19 @@ class System:
 async def test_an_address_is_asked_as_ever() -> None:
     system = System({"address": "http://ray:8265"})
     assert system.record.reach_ray() == RayTarget("http://ray:8265")
-    await system.clusters.look(system.record)
-    assert (system.record.ray.status, system.asked) == ("True", [RayTarget("http://ray:8265")])
-    assert system.record.ray.message == "Ray 2.60.0 answers at http://ray:8265."
+    await system.clusters.reconcile(system.record, 1.0)
+    assert (system.record.ray.condition.status, system.asked) == ("True", [RayTarget("http://ray:8265")])
+    assert system.record.ray.condition.message == "Ray 2.60.0 answers at http://ray:8265."
 
 
 async def test_an_address_with_a_token_is_asked_with_it_or_not_at_all() -> None:
     system = System({"address": "http://ray:8265", "tokenSecretRef": {"name": "t"}})
-    await system.clusters.look(system.record)
-    assert (system.record.ray.reason, system.asked) == (Reason.SECRET_NOT_FOUND, [])
+    await system.clusters.reconcile(system.record, 1.0)
+    assert (system.record.ray.condition.reason, system.asked) == (Reason.SECRET_NOT_FOUND, [])
     with pytest.raises(RayUnavailableError):
         system.record.reach_ray()
     system.secrets["t", "auth_token"] = "s3cret"
-    await system.clusters.look(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     assert [(target.url, target.token) for target in system.asked] == [("http://ray:8265", "s3cret")]
 
 
@@ -130,33 +129,33 @@ async def test_an_address_with_a_token_is_asked_with_it_or_not_at_all() -> None:
 async def test_a_dashboard_that_does_not_answer_is_told(error: Exception, reason: Reason) -> None:
     system = System({"address": "http://ray:8265"})
     system.answer = error
-    await system.clusters.look(system.record)
-    assert (system.record.ray.status, system.record.ray.reason) == ("False", reason)
-    assert system.record.ray.message == f"spec.ray.address: {error}"
+    await system.clusters.reconcile(system.record, 1.0)
+    assert (system.record.ray.condition.status, system.record.ray.condition.reason) == ("False", reason)
+    assert system.record.ray.condition.message == f"spec.ray.address: {error}"
 
 
 async def test_an_own_cluster_is_made_waited_for_and_asked_with_its_token() -> None:
     system = System({"cluster": {}})
-    await system.clusters.look(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     assert (RAY_CLUSTER.kind, NAME) in system.children.kept
-    assert (system.record.ray.reason, system.record.ray_target) == (Reason.RAY_STARTING, None)
+    assert (system.record.ray.condition.reason, system.record.ray.target) == (Reason.RAY_STARTING, None)
     system.ready()
     system.secrets[NAME, "auth_token"] = "made-by-kuberay"
-    await system.clusters.look(system.record)
-    assert system.record.ray.status == "True"
+    await system.clusters.reconcile(system.record, 1.0)
+    assert system.record.ray.condition.status == "True"
     assert system.record.reach_ray().token == "made-by-kuberay"
     assert system.record.reach_ray().url == "http://10.0.0.7:8265"
     system.children.has_pods = False
-    await system.clusters.look(system.record)
-    assert "replaces its pods" in system.record.ray.message
+    await system.clusters.reconcile(system.record, 1.0)
+    assert "is replacing its pods" in system.record.ray.condition.message
 
 
 async def test_a_cluster_without_authentication_needs_no_token() -> None:
     system = System({"cluster": {"authOptions": {"mode": "disabled"}}})
-    await system.clusters.look(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     system.ready()
-    await system.clusters.look(system.record)
-    assert (system.record.ray.status, system.record.reach_ray().token) == ("True", None)
+    await system.clusters.reconcile(system.record, 1.0)
+    assert (system.record.ray.condition.status, system.record.reach_ray().token) == ("True", None)
 
 
 @pytest.mark.parametrize(
@@ -175,23 +174,23 @@ async def test_a_cluster_without_authentication_needs_no_token() -> None:
 async def test_a_cluster_that_cannot_be_made_says_why(error: CognitiveOperatorError, status: str, reason: str) -> None:
     system = System({"cluster": {}})
     system.children.refusal = error
-    await system.clusters.look(system.record)
-    assert (system.record.ray.status, system.record.ray.reason) == (status, reason)
-    assert f"RayCluster team/{NAME}" in system.record.ray.message
+    await system.clusters.reconcile(system.record, 1.0)
+    assert (system.record.ray.condition.status, system.record.ray.condition.reason) == (status, reason)
+    assert f"RayCluster team/{NAME}" in system.record.ray.condition.message
     system.children.refusal = None
-    await system.clusters.look(system.record)
-    assert system.record.ray.reason == Reason.RAY_STARTING
+    await system.clusters.reconcile(system.record, 1.0)
+    assert system.record.ray.condition.reason == Reason.RAY_STARTING
 
 
 async def test_the_cluster_of_another_is_found_with_its_token_and_never_written() -> None:
     system = System({"clusterRef": {"name": "shared"}, "tokenSecretRef": {"name": "shared"}})
-    await system.clusters.look(system.record)
-    assert (system.record.ray.reason, system.record.is_ray_away) == (Reason.RAY_CLUSTER_NOT_FOUND, True)
+    await system.clusters.reconcile(system.record, 1.0)
+    assert (system.record.ray.condition.reason, system.record.ray.is_away) == (Reason.RAY_CLUSTER_NOT_FOUND, True)
     shared = {"metadata": {"name": "shared", "namespace": "team"}, "spec": {}, "status": HEAD}
     system.children.kept[RAY_CLUSTER.kind, "shared"] = shared
     system.secrets["shared", "auth_token"] = "t"
-    await system.clusters.look(system.record)
-    assert (system.record.ray.status, system.record.is_ray_away) == ("True", False)
+    await system.clusters.reconcile(system.record, 1.0)
+    assert (system.record.ray.condition.status, system.record.ray.is_away) == ("True", False)
     assert list(system.children.kept) == [(RAY_CLUSTER.kind, "shared")]
     assert system.children.kept[RAY_CLUSTER.kind, "shared"] is shared
 
@@ -199,35 +198,42 @@ async def test_the_cluster_of_another_is_found_with_its_token_and_never_written(
 @pytest.mark.parametrize("busy", ["a task runs", "a task can start", "it is not known what runs", None])
 async def test_pods_are_taken_away_only_when_nothing_runs_and_nothing_can_start(busy: str | None) -> None:
     system = System({"cluster": {}})
-    await system.clusters.look(system.record)
+    await system.clusters.reconcile(system.record, 1.0)
     system.ready()
     system.secrets[NAME, "auth_token"] = "t"
-    await system.clusters.look(system.record)
-    assert system.record.ray_target is not None
-    record = system.change({"cluster": {}}, version=2, suspend=True)
+    await system.clusters.reconcile(system.record, 1.0)
+    assert system.record.ray.target is not None
+    system.change({"cluster": {}}, version=2, suspend=True)
     task = system.index.upsert_task(task_body(), 0.0)
     assert task is not None
     if busy == "a task runs":
         system.index.adopt(task.uid, InFlightAttempt(key(), "Embedded", 0.0))
     if busy == "a task can start":
-        system.index.block(record, None)
+        system.index.block(system.record, None)
     system.index.is_settled = busy != "it is not known what runs"
-    await system.clusters.look(record)
+    await system.clusters.reconcile(system.record, 1.0)
     is_asleep = system.children.kept[RAY_CLUSTER.kind, NAME]["spec"]["suspend"]
-    assert (is_asleep, record.is_ray_away) == (busy is None, busy is None)
+    assert (is_asleep, system.record.ray.is_away) == (busy is None, busy is None)
     if busy is None:
-        assert (record.ray.reason, record.ray_target) == (Reason.SUSPENDED, None)
+        assert system.record.ray.condition.reason == Reason.SUSPENDED
+        assert system.record.ray.target is None
         assert system.index.ray_target(AGENT_UID) is None
 
 
 async def test_a_cluster_that_is_not_wanted_any_more_goes_once_the_agent_has_moved() -> None:
     system = System({"cluster": {}})
-    await system.clusters.look(system.record)
-    record = system.change({"address": "http://ray:8265"}, version=2)
-    await system.clusters.retire(record, is_moved=False)
-    assert system.children.kept
-    await system.clusters.retire(record, is_moved=True)
-    assert (system.children.kept, record.is_retired) == ({}, True)
+    await system.clusters.reconcile(system.record, 1.0)
+    system.change({"address": "http://ray:8265"}, version=2)
+    await system.clusters.retire(system.record)
+    assert (system.children.kept, system.record.is_retired) == ({}, True)
+
+
+async def test_an_observation_of_an_older_spec_is_dropped() -> None:
+    system = System({"address": "http://old:8265"})
+    old = system.record
+    system.change({"address": "http://new:8265"}, version=2)
+    await system.clusters.reconcile(old, 1.0)
+    assert (system.record.ray.target, system.record.ray_at_s) == (RayTarget("http://new:8265"), NEVER_S)
 
 
 def test_every_kind_is_known_by_its_name() -> None:

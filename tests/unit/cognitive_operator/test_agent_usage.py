@@ -10,8 +10,8 @@ from cognitive_operator.api.names import response_subject, responses_of_agent
 from cognitive_operator.api.wire import SIGNATURE_HEADER, Completed, Failed, attempt_key, sign
 from cognitive_operator.ports.broker import RetainedResponse
 from cognitive_operator.reconcile.agent.usage import PAGE, UsageCounter
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import AgentRecord
 from support.builders import operator_objects as o
 
 MASTER = b"m" * 32
@@ -31,9 +31,6 @@ class Broker:
     messages: list[RetainedResponse]
     stream: str = "2026"
     asked: list[tuple[str, int]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.responses = self
 
     async def stream_created_at(self) -> str:
         return self.stream
@@ -58,15 +55,6 @@ class Kube:
         return self.body
 
 
-@dataclass
-class Deps:
-    """What counting needs of the outside."""
-
-    broker: Broker
-    kube: Kube
-    master_key: bytes = MASTER
-
-
 def finished(sequence: int, number: int = 1) -> dict[str, Any]:
     ended = [{"number": n, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed"} for n in range(1, number)]
     last = {"number": number, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Succeeded", "sequence": sequence}
@@ -78,7 +66,9 @@ class Desk:
 
     def __init__(self, *messages: RetainedResponse, task: dict[str, Any] | None = None) -> None:
         self.index, self.broker, self.kube = Index(), Broker(list(messages)), Kube()
-        self.accountant = UsageCounter(Deps(self.broker, self.kube), self.index)
+        kube: Any = self.kube
+        responses: Any = self.broker
+        self.accountant = UsageCounter(self.index, kube, responses, MASTER, lambda: "2026-11-21")
         if task is not None:
             self.index.upsert_task(task, 0.0)
 

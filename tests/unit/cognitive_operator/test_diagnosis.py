@@ -60,7 +60,11 @@ def claim(phase: str, storage_class: str | None = None) -> dict[str, Any]:
 CRASHED = ended(1, message=TRACE, restartCount=3, **waiting("CrashLoopBackOff"))
 KILLED = ended(137, "OOMKilled", **waiting("CrashLoopBackOff"))
 CASES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
-    "quota": (failure(QUOTA), Reason.QUOTA_EXCEEDED, ("exceeded quota: none", "raise the namespace's quota")),
+    "quota": (
+        failure(QUOTA),
+        Reason.QUOTA_EXCEEDED,
+        ("exceeded quota: none", "raise the namespace's quota or lower the resource requests"),
+    ),
     "pod security": (failure(PODS), Reason.POD_SECURITY_VIOLATED, ("allowPrivilegeEscalation", "Pod Security level")),
     "webhook": (failure('admission webhook "x" denied: no'), Reason.CHILD_REFUSED, ("denied: no",)),
     "account": (failure('pods "x" is forbidden: no account'), Reason.FORBIDDEN, ("no account",)),
@@ -75,20 +79,28 @@ CASES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "crash loop": (
         {"pods": [pod(**CRASHED)]},
         Reason.CRASH_LOOP,
-        ("code 1, again and again", "OSError: no-such/model"),
+        ("exited with code 1 repeatedly", "OSError: no-such/model"),
     ),
     "silent crash": (
         {"pods": [pod(**ended(2, **waiting("CrashLoopBackOff")))]},
         Reason.CRASH_LOOP,
-        ("code 2, once: Error",),
+        ("exited with code 2 once: Error",),
     ),
     "ended now": (
         {"pods": [pod(state={"terminated": {"exitCode": 1, "message": "ValueError: too long"}})]},
         Reason.CRASH_LOOP,
         ("ValueError: too long",),
     ),
-    "restarted": ({"pods": [pod(**ended(1, message="x", state={"running": {}}))]}, Reason.CRASH_LOOP, ("once: x",)),
-    "gpus": ({"pods": [pod(scheduled=NO_GPU)]}, Reason.UNSCHEDULABLE, ("1 Insufficient nvidia.com/gpu; ask for less",)),
+    "restarted": (
+        {"pods": [pod(**ended(1, message="x", state={"running": {}}))]},
+        Reason.CRASH_LOOP,
+        ("exited with code 1 once: x",),
+    ),
+    "gpus": (
+        {"pods": [pod(scheduled=NO_GPU)]},
+        Reason.UNSCHEDULABLE,
+        ("1 Insufficient nvidia.com/gpu; lower the resource requests",),
+    ),
     "unbound": (
         {"pods": [pod(scheduled=UNBOUND)], "claims": [claim("Pending", "fast")]},
         Reason.VOLUME_UNBOUND,

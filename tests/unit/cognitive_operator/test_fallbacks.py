@@ -7,7 +7,7 @@ import pytest
 from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.errors import ObjectNotFoundError
-from cognitive_operator.ports.model import ModelProbeResult, ModelTarget
+from cognitive_operator.ports.model import InferenceResult, ModelProbeResult, ModelTarget
 from cognitive_operator.reconcile.agent.model.fallbacks import with_fallbacks
 from cognitive_operator.status.conditions import Condition
 from support.builders import operator_objects as o
@@ -21,6 +21,9 @@ class Probe:
 
     up: set[str]
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+
+    async def infer(self, target: ModelTarget, model: str, api_key: str | None, timeout_s: float) -> InferenceResult:
+        raise AssertionError("a fallback is not asked for an inference")
 
     async def check(self, target: ModelTarget, api_key: str | None) -> ModelProbeResult:
         self.asked.append((target.endpoint, api_key))
@@ -50,7 +53,7 @@ async def test_the_first_fallback_that_answers_makes_the_agent_ready() -> None:
     )
     assert (found.status, found.reason) == ("True", "FallbackAvailable")
     assert "http://model/v1" in found.message
-    assert "spec.llm.fallbacks[1] does: http://b" in found.message
+    assert "spec.llm.fallbacks[1] is used: http://b" in found.message
     assert probe.asked == [("http://a", None), ("http://b", "team/s/api-key"), ("http://c", None)]
 
 

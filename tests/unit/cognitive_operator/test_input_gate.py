@@ -203,10 +203,10 @@ async def test_an_optional_source_that_is_missing_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("as_", "text", "how", "said"),
     [
-        ("log", "{", "JSON", "no JSON"),
-        ("log", '{"a": NaN}', "JSON", "no JSON"),
-        ("log", "[" * 100_000, "JSON", "no JSON"),
-        ("log", '"\\ud800"', "JSON", "no UTF-8"),
+        ("log", "{", "JSON", "is not JSON"),
+        ("log", '{"a": NaN}', "JSON", "is not JSON"),
+        ("log", "[" * 100_000, "JSON", "is not JSON"),
+        ("log", '"\\ud800"', "JSON", "not UTF-8"),
         ("decision_context", "{}", "Text", "must be an object; set format: JSON"),
         ("decision_context", "{}", "JSON", "must not be empty"),
         ("decision_context", "[1]", "JSON", "must be an object"),

@@ -3,8 +3,8 @@
 import pytest
 
 from cognitive_operator.api.wire import Lease
+from cognitive_operator.reconcile.state.agent_record import ObservedWorker
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import ObservedWorker
 from support.builders import operator_objects as o
 
 
@@ -17,7 +17,8 @@ def lease(reason: str | None) -> Lease:
 
 @pytest.mark.parametrize(("reason", "expected"), [("ConsumerMissing", True), ("Draining", False), (None, False)])
 def test_a_worker_without_a_consumer_tells(reason: str | None, expected: bool) -> None:
-    record = Index().upsert_agent(o.agent_body())
+    index = Index()
+    record = index.upsert_agent(o.agent_body())
     assert record is not None
-    record.workers = {"w0": ObservedWorker(1, lease(reason), 0.0)}
-    assert record.lacks_consumer is expected
+    workers = {"w0": ObservedWorker(1, lease(reason), 0.0)}
+    assert index.update_agent(record, workers=workers).lacks_consumer is expected

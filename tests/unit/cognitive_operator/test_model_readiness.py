@@ -1,18 +1,18 @@
 """How an agent's own model server is kept, proved, put to rest and removed; a named endpoint is only asked."""
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from cognitive_operator.api.children import ChildKind, owner_of
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.errors import ForbiddenError, NameTakenError
+from cognitive_operator.plan.probe import ProbeIntervals
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.model import InferenceResult, ModelProbeResult, ModelTarget
 from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness
-from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.reconcile.agent.model.server import ModelServerReconciler
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import AgentRecord
 from support.builders.operator_objects import AGENT_UID, NOW, agent_body
 
 OWN = {"llm": {"provider": "vllm", "model": "m", "vllm": {}}}
@@ -83,11 +83,9 @@ class Scene:
 
     def __init__(self, *, in_cluster: bool = False, **spec: Any) -> None:
         self.outside, self.index = Outside(), Index()
-        environment = SimpleNamespace(is_in_cluster=in_cluster)
-        parts = dict.fromkeys(("children", "model", "clock"), self.outside)
-        kube = SimpleNamespace(secrets=self.outside)
-        deps = cast("Deps", SimpleNamespace(**parts, kube=kube, environment=environment))
-        self.models = ModelReadiness(deps, self.index)
+        outside: Any = self.outside
+        servers = ModelServerReconciler(self.index, outside, outside, is_in_cluster=in_cluster)
+        self.models = ModelReadiness(self.index, servers, outside, outside, outside, intervals=ProbeIntervals())
         self.version = 10
         self.change(**(spec or OWN))
 
@@ -103,7 +101,7 @@ class Scene:
 
     async def look(self, after_s: float = 60.0) -> tuple[str, str]:
         self.outside.now_s += after_s
-        await self.models.look(self.record)
+        await self.models.reconcile(self.record)
         return self.record.model.status, self.record.model.reason
 
     def kinds(self) -> set[str]:

@@ -103,8 +103,8 @@ def test_a_suspended_server_has_no_pods() -> None:
 @pytest.mark.parametrize(
     ("what", "reason", "words"),
     [
-        (seen(), Reason.MODEL_STARTING, "pods are on their way"),
-        (seen({"metadata": {}, "status": {"phase": "Running"}}), Reason.MODEL_STARTING, "being loaded"),
+        (seen(), Reason.MODEL_STARTING, "the pods are starting"),
+        (seen({"metadata": {}, "status": {"phase": "Running"}}), Reason.MODEL_STARTING, "the model is loading"),
         (seen(observed=1, readyReplicas=1), Reason.MODEL_STARTING, "1 of 1"),
         (seen(STUCK), Reason.IMAGE_PULL_FAILED, "no such image"),
     ],

@@ -8,7 +8,6 @@ import pytest
 
 from cognitive_operator.api.children import SECRET, ChildKind
 from cognitive_operator.api.conditions import Reason
-from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.broker_secret import credentials_in, desired_broker_secret
 from cognitive_operator.errors import (
     ApiUnavailableError,
@@ -19,9 +18,13 @@ from cognitive_operator.errors import (
     ObjectInvalidError,
 )
 from cognitive_operator.ports.kube import Body
-from cognitive_operator.reconcile.agent.nats_account import EXPEL_AFTER_S, LOOK_EVERY_S, NatsAccounts
-from cognitive_operator.reconcile.state.records import AgentRecord
+from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.timing import AgentTiming
 from support.builders.operator_objects import AGENT_UID, agent_body
+
+TIMING = AgentTiming()
 
 
 @dataclass
@@ -84,122 +87,116 @@ class Clock:
         return "1970-01-01T00:20:00.000000Z"
 
 
-@dataclass
-class Deps:
-    """What the keeper is given."""
-
-    accounts: Accounts | None = field(default_factory=Accounts)
-    children: Children = field(default_factory=Children)
-    clock: Clock = field(default_factory=Clock)
-
-
 class Desk:
     """One agent and its keeper."""
 
-    def __init__(self, deps: Deps) -> None:
-        body = agent_body()
-        self.deps, self.agent = deps, Agent.model_validate(body)
-        given: Any = deps
-        self.record = AgentRecord((self.agent.metadata.namespace, self.agent.metadata.name), self.agent, body, 1)
-        self.keeper = NatsAccounts(given)
+    def __init__(self, accounts: Accounts | None) -> None:
+        self.accounts, self.children, self.clock, self.index = accounts, Children(), Clock(), Index()
+        self.index.upsert_agent(agent_body())
+        children: Any = self.children
+        self.keeper = NatsAccounts(self.index, accounts, children, self.clock, TIMING)
+
+    @property
+    def record(self) -> AgentRecord:
+        return self.index.agents["team", "sre"]
 
     async def later(self) -> None:
-        self.deps.clock.seconds += LOOK_EVERY_S
-        assert await self.keeper.keep_secret(self.record) is None
+        self.clock.seconds += TIMING.secret_every_s
+        assert await self.keeper.ensure_secret(self.record) is None
 
 
 @pytest.fixture
 def desk() -> Desk:
-    return Desk(Deps())
+    return Desk(Accounts())
 
 
 async def test_the_secret_is_made_once_and_looked_at_now_and_then(desk: Desk) -> None:
     for _ in range(3):
-        assert await desk.keeper.keep_secret(desk.record) is None
-    (secret,) = desk.deps.children.applied
+        assert await desk.keeper.ensure_secret(desk.record) is None
+    (secret,) = desk.children.applied
     assert secret["metadata"]["name"].endswith("-nats")
     assert secret["metadata"]["ownerReferences"][0]["uid"] == AGENT_UID
     assert base64.b64decode(secret["data"]["nats.creds"]).decode().endswith("at 1200")
-    assert desk.deps.children.reads == 1
+    assert desk.children.reads == 1
     await desk.later()
-    assert (desk.deps.children.reads, len(desk.deps.children.applied)) == (2, 1)
+    assert (desk.children.reads, len(desk.children.applied)) == (2, 1)
 
 
 async def test_credentials_that_are_due_are_replaced(desk: Desk) -> None:
-    await desk.keeper.keep_secret(desk.record)
-    assert desk.deps.accounts is not None
-    desk.deps.accounts.fresh = {"the next one is another"}
+    await desk.keeper.ensure_secret(desk.record)
+    assert desk.accounts is not None
+    desk.accounts.fresh = {"the next one is another"}
     await desk.later()
-    first, second = map(credentials_in, desk.deps.children.applied)
+    first, second = map(credentials_in, desk.children.applied)
     assert first != second
 
 
 @pytest.mark.parametrize("data", [None, {}, {"nats.creds": "no base64"}, {"nats.creds": "/w=="}])
 async def test_what_cannot_be_read_is_replaced(desk: Desk, data: dict[str, str] | None) -> None:
-    secret = desired_broker_secret(desk.agent, "x")
-    desk.deps.children.live = {**secret, "data": data}
-    assert await desk.keeper.keep_secret(desk.record) is None
-    assert len(desk.deps.children.applied) == 1
+    secret = desired_broker_secret(desk.record.agent, "x")
+    desk.children.live = {**secret, "data": data}
+    assert await desk.keeper.ensure_secret(desk.record) is None
+    assert len(desk.children.applied) == 1
 
 
 async def test_a_secret_of_anothers_is_not_believed_even_with_good_credentials(desk: Desk) -> None:
-    await desk.keeper.keep_secret(desk.record)
-    assert desk.deps.children.live is not None
-    desk.deps.children.live["metadata"]["ownerReferences"] = []
-    desk.deps.children.error = NameTakenError("Secret team/x exists and belongs to nobody")
-    desk.deps.clock.seconds += LOOK_EVERY_S
-    found = await desk.keeper.keep_secret(desk.record)
+    await desk.keeper.ensure_secret(desk.record)
+    assert desk.children.live is not None
+    desk.children.live["metadata"]["ownerReferences"] = []
+    desk.children.error = NameTakenError("Secret team/x exists and belongs to nobody")
+    desk.clock.seconds += TIMING.secret_every_s
+    found = await desk.keeper.ensure_secret(desk.record)
     assert found is not None
     assert (found.status, found.reason) == ("False", Reason.NAME_TAKEN)
 
 
 @pytest.mark.parametrize("error", [ForbiddenError("403 secrets is forbidden"), ObjectInvalidError("422")])
 async def test_what_has_to_be_repaired_is_said(desk: Desk, error: CognitiveOperatorError) -> None:
-    desk.deps.children.error = error
-    found = await desk.keeper.keep_secret(desk.record)
+    desk.children.error = error
+    found = await desk.keeper.ensure_secret(desk.record)
     assert found is not None
     assert (found.status, found.reason) == ("False", Reason.CREDENTIALS_NOT_KEPT)
     assert str(error) in found.message
     assert "Secret " in found.message
-    desk.deps.children.error = None
-    assert await desk.keeper.keep_secret(desk.record) is None
-    assert len(desk.deps.children.applied) == 1
+    desk.children.error = None
+    assert await desk.keeper.ensure_secret(desk.record) is None
+    assert len(desk.children.applied) == 1
 
 
 async def test_an_api_server_that_is_away_is_asked_again_and_stops_no_agent(desk: Desk) -> None:
-    desk.deps.children.error = ApiUnavailableError("away")
-    assert await desk.keeper.keep_secret(desk.record) is None
-    desk.deps.children.error = None
-    assert await desk.keeper.keep_secret(desk.record) is None
-    assert len(desk.deps.children.applied) == 1
+    desk.children.error = ApiUnavailableError("away")
+    assert await desk.keeper.ensure_secret(desk.record) is None
+    desk.children.error = None
+    assert await desk.keeper.ensure_secret(desk.record) is None
+    assert len(desk.children.applied) == 1
 
 
 async def test_a_broker_that_knows_no_agents_apart_needs_nothing() -> None:
-    desk = Desk(Deps(accounts=None))
-    await desk.keeper.admit(desk.record)
-    await desk.keeper.expel(AGENT_UID)
-    assert await desk.keeper.keep_secret(desk.record) is None
-    assert desk.deps.children.reads == 0
+    desk = Desk(None)
+    await desk.keeper.ensure(desk.record)
+    await desk.keeper.delete(AGENT_UID)
+    assert await desk.keeper.ensure_secret(desk.record) is None
+    assert desk.children.reads == 0
 
 
 async def test_accounts_come_and_go_with_their_agent(desk: Desk) -> None:
-    assert desk.deps.accounts is not None
-    await desk.keeper.admit(desk.record)
-    await desk.keeper.expel(AGENT_UID)
-    namespace = desk.agent.metadata.namespace
-    assert desk.deps.accounts.told == [f"ensure {namespace} {AGENT_UID}", f"delete {AGENT_UID}"]
-    desk.deps.accounts.fails = True
+    assert desk.accounts is not None
+    await desk.keeper.ensure(desk.record)
+    await desk.keeper.delete(AGENT_UID)
+    namespace = desk.record.name[0]
+    assert desk.accounts.told == [f"ensure {namespace} {AGENT_UID}", f"delete {AGENT_UID}"]
+    desk.accounts.fails = True
     with pytest.raises(BrokerUnavailableError):
-        await desk.keeper.admit(desk.record)
+        await desk.keeper.ensure(desk.record)
 
 
 async def test_an_executor_that_may_still_run_has_time_to_end_itself(desk: Desk) -> None:
-    assert desk.deps.accounts is not None
-    desk.keeper.expel_later(AGENT_UID)
-    desk.deps.clock.seconds += EXPEL_AFTER_S - 1
-    await desk.keeper.expel_due()
-    assert desk.deps.accounts.told == []
-    desk.deps.clock.seconds += 1
+    assert desk.accounts is not None
+    desk.keeper.delete_later(AGENT_UID)
+    desk.clock.seconds += TIMING.delete_account_after_s - 1
+    await desk.keeper.delete_due()
+    assert desk.accounts.told == []
+    desk.clock.seconds += 1
     for _ in range(2):
-        await desk.keeper.expel_due()
-    assert desk.deps.accounts.told == [f"delete {AGENT_UID}"]
+        await desk.keeper.delete_due()
+    assert desk.accounts.told == [f"delete {AGENT_UID}"]

@@ -56,10 +56,10 @@ class Outside:
     def add(self, _: Any) -> None:
         """Enqueue a task or an agent."""
 
-    def expel_later(self, uid: str) -> None:
+    def delete_later(self, uid: str) -> None:
         self.expelled.append(uid)
 
-    async def expel_due(self) -> None:
+    async def delete_due(self) -> None:
         self.expelled.append("due")
 
 

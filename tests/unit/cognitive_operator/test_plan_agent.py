@@ -9,12 +9,17 @@ from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.plan.agent import (
     CREDENTIALS_NOT_CHECKED,
+    NO_EXECUTOR,
     AgentFacts,
     ObservedExecutor,
     agent_conditions,
     check_model,
     dispatch_blocker,
+    has_moved,
+    is_starting,
+    ready_event,
 )
+from cognitive_operator.ports.kube import KubeEvent
 from cognitive_operator.status.conditions import Condition
 from support.builders import operator_objects as o
 
@@ -145,5 +150,37 @@ def test_tasks_of_an_agent_without_energy_wait_for_that_reason() -> None:
     assert blocker is not None
     assert blocker.reason == "EnergyExhausted"
     assert blocker.message.startswith(
-        "CognitiveAgent team/sre: its attempts have cost 3, and spec.energy.budget is 2.5"
+        "CognitiveAgent team/sre: spec.energy.budget is 2.5, and the agent's attempts have used 3"
     )
+
+
+@pytest.mark.parametrize(
+    ("running", "submission", "is_ready", "expected"),
+    [
+        (0, "ca-1", False, True),
+        (1, "ca-1", True, True),
+        (1, "ca-1", False, False),
+        (1, "ca-0", True, False),
+    ],
+    ids=["idle", "all on the current executor", "no ready worker", "one on the former executor"],
+)
+def test_an_agent_has_moved_once_nothing_runs_elsewhere(
+    running: int, submission: str, is_ready: bool, expected: bool
+) -> None:
+    executor = ObservedExecutor("ca-1", None, (lease(ready=is_ready).model_copy(update={"submission_id": submission}),))
+    assert has_moved(RAY_READY, executor, running) is expected
+
+
+def test_an_idle_agent_has_not_moved_to_a_cluster_that_does_not_answer() -> None:
+    assert not has_moved(BAD_RAY, NO_EXECUTOR, 0)
+
+
+def test_an_event_tells_of_a_new_status_or_reason_and_of_nothing_that_passes_by_itself() -> None:
+    unready = Condition.false(AgentCondition.READY, Reason.RAY_UNREACHABLE, "gone")
+    assert ready_event([], unready) == KubeEvent("Warning", "RayUnreachable", "gone")
+    same = [{"type": "Ready", "status": "False", "reason": "RayUnreachable"}]
+    assert ready_event(same, unready) is None
+    assert ready_event(same, BROKER_READY) == KubeEvent("Normal", "Available", "fine")
+    assert ready_event(same, Condition.false(AgentCondition.READY, Reason.RAY_STARTING, "soon")) is None
+    assert is_starting([RAY_READY, Condition.false(AgentCondition.READY, Reason.RAY_STARTING, "soon")])
+    assert not is_starting([RAY_READY, unready])

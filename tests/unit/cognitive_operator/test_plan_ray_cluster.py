@@ -149,7 +149,7 @@ def test_a_head_that_is_not_ready_says_why() -> None:
     unready = {"type": "HeadPodReady", "status": "False", "reason": "ContainersNotReady", "message": "[ray-head]"}
     failing = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreateHeadPod", "message": "quota"}
     words = {
-        "is not taken up by KubeRay yet": live_of(agent()) | {"status": {}},
+        "has no status yet: check that the KubeRay operator runs": live_of(agent()) | {"status": {}},
         "ContainersNotReady: [ray-head]": live_of(agent(), unready),
         "FailedCreateHeadPod: quota": live_of(agent(), failing, unready),
     }

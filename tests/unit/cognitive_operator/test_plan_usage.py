@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -27,7 +28,7 @@ from support.builders import operator_objects as o
 MAX_ATTEMPTS = 3
 
 
-def entry(sequence: int, outcome: str = "completed", number: int = 1, task: str = "t", **fields: object) -> UsageRecord:
+def entry(sequence: int, outcome: str = "completed", number: int = 1, task: str = "t", **fields: Any) -> UsageRecord:
     make = o.completed if outcome == "completed" else o.failed
     return UsageRecord(sequence, "team", AttemptKey(o.AGENT_UID, task, number), outcome, make(number, **fields))
 
@@ -150,7 +151,7 @@ def test_every_task_and_every_attempt_counts_once(steps: list[str], chance: rand
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), max_size=60), st.sets(st.integers(0, 60)))
 def test_where_counting_was_interrupted_leaves_no_trace(results: list[tuple[bool, float]], crashes: set[int]) -> None:
     entries = [
-        entry(n, "completed" if ok else "failed", **({"confidence": confidence} if ok else {}))
+        entry(n, "completed" if ok else "failed", **dict[str, Any]({"confidence": confidence} if ok else {}))
         for n, (ok, confidence) in enumerate(results, start=1)
     ]
     whole = written = on_stream(Counters(), "s")

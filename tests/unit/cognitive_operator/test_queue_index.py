@@ -135,11 +135,10 @@ def test_a_changed_mode_changes_the_bound() -> None:
     assert index.queue_of(NAME).next_up() == ["a"]
 
 
-class Deps:
-    """What showing needs of the outside."""
+class Outside:
+    """A clock that stands, and metrics that are recorded."""
 
     def __init__(self) -> None:
-        self.clock = self.metrics = self
         self.shown: list[QueueSample] = []
 
     def now(self) -> str:
@@ -153,9 +152,9 @@ def test_the_gauges_tell_depth_running_and_age_of_agents_that_exist() -> None:
     index = index_of(agent(), agent("idle"), task("a", 31), task("b", 32), task("c", 33), task("x", 34, None, "nobody"))
     let_in(index)
     index.queue_of(NAME).start("b")
-    deps = Deps()
-    QueueMetrics(deps, index).show()
-    assert deps.shown == [QueueSample("team", "sre", 2, 1, 100.5), QueueSample("team", "idle", 0, 0, 0.0)]
+    outside: Any = Outside()
+    QueueMetrics(index, outside, outside, 5.0).update()
+    assert outside.shown == [QueueSample("team", "sre", 2, 1, 100.5), QueueSample("team", "idle", 0, 0, 0.0)]
 
 
 def test_a_record_is_written_by_its_index_alone() -> None:

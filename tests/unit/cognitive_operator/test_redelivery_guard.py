@@ -23,9 +23,6 @@ class Broker:
     unclaimed: set[AttemptKey]
     fenced: list[AttemptKey] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.requests = self.claims = self
-
     async def list_unclaimed(self, agent_uid: str) -> set[AttemptKey]:
         return {key for key in self.unclaimed if key.agent_uid == agent_uid}
 
@@ -43,7 +40,7 @@ async def fenced(status: dict[str, Any]) -> tuple[list[int], bool]:
     index.upsert_task(o.task_body() | {"status": status}, 0.0)
     unclaimed = {AttemptKey(o.AGENT_UID, uid, number) for uid in (o.TASK_UID, "unknown") for number in (1, 2)}
     broker: Any = Broker(unclaimed)
-    may_be_made = await guard_redelivery(broker, index, o.AGENT_UID)
+    may_be_made = await guard_redelivery(broker, broker, index, o.AGENT_UID)
     assert {key.task_uid for key in broker.fenced} <= {o.TASK_UID}
     return sorted(key.number for key in broker.fenced), may_be_made
 

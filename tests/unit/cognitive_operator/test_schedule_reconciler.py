@@ -15,7 +15,7 @@ from cognitive_operator.api.schedules import Schedule
 from cognitive_operator.errors import ApiUnavailableError, ConflictError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.plan.schedule import LOOK_AGAIN_S, plan_schedule, surplus
 from cognitive_operator.ports.kube import Identity, KubeEvent, ObjectRef
-from cognitive_operator.reconcile.schedule.reconciler import ScheduleReconciler
+from cognitive_operator.reconcile.schedule.reconciler import SchedulePorts, ScheduleReconciler
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.status_writer import StatusWriter
@@ -135,7 +135,7 @@ class Cluster:
         self.time = MADE
         self.die_at: tuple[int, bool] | None = None
         self.refusal: Exception | None = None
-        self.kube = self.resources = self.clock = self.events = self
+        self.resources = self
         self.statuses = SimpleNamespace(patch=self._patch_status)
 
     def now(self) -> str:
@@ -205,7 +205,7 @@ class Cluster:
 
     def finish(self, name: str, phase: str = "Succeeded") -> None:
         self.version += 1
-        status = {"phase": phase, "reason": phase, "finishedAt": self.now()}
+        status: dict[str, Any] = {"phase": phase, "reason": phase, "finishedAt": self.now()}
         status |= {"usage": {"totalTokens": 100}, "energy": {"delta": 0.25}}
         task = self.tasks[name]
         self.tasks[name] = task | {
@@ -217,16 +217,6 @@ class Cluster:
         return [name for name, task in self.tasks.items() if "status" not in task]
 
 
-class Intake:
-    """Stores tasks and enqueues none."""
-
-    def __init__(self, index: Index) -> None:
-        self.index = index
-
-    def upsert_task(self, body: dict[str, Any]) -> None:
-        self.index.upsert_task(body, 0.0)
-
-
 class Operator:
     """One life of the operator."""
 
@@ -235,13 +225,14 @@ class Operator:
         synced = asyncio.Event()
         synced.set()
         outside: Any = cluster
-        intake: Any = Intake(self.index)
         writer = StatusWriter(outside, outside, SCHEDULE_KIND, SCHEDULE_PLURAL)
-        self.schedules = ScheduleReconciler(
-            outside, writer, outside, self.index.runs, intake, synced=synced, timing=Timing()
-        )
-        self.schedules._queue.add = lambda _: None  # type: ignore[method-assign]
+        ports = SchedulePorts(outside, writer, outside)
+        self.schedules = ScheduleReconciler(ports, self.index.runs, self._upsert_task, synced, timing=Timing())
+        self.schedules._queue.add = lambda key: None  # type: ignore[method-assign]
         self.watch()
+
+    def _upsert_task(self, body: dict[str, Any]) -> None:
+        self.index.upsert_task(body, 0.0)
 
     def watch(self) -> None:
         """Bring this process up to date."""

@@ -18,6 +18,8 @@ SCHEDULED_AT: Final = f"{GROUP}/scheduled-timestamp"
 """Annotation of a schedule's tasks: the time that the run was scheduled for."""
 AGENT_FINALIZER: Final = f"{GROUP}/executor"
 MANAGER: Final = "cognitive-operator"
+ObjectName = tuple[str, str]
+"""Namespace and name of an object."""
 
 REQUEST_STREAM: Final = "AGENT_REQUESTS"
 RESPONSE_STREAM: Final = "AGENT_RESPONSES"

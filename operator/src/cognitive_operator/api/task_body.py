@@ -43,21 +43,21 @@ class TaskAttempts:
 
     phase: str | None
     closed: Mapping[int, int | None]
-    """Ended attempts, and the sequence in the stream of the message that ended each."""
+    """Numbers of ended attempts, with the sequence number of the message that ended each."""
 
     @property
     def is_finished(self) -> bool:
-        """True once no attempt can follow."""
+        """True once the phase is terminal, so that no attempt follows."""
         return self.phase in _TERMINAL
 
     @property
     def is_counted(self) -> bool:
-        """True for a finished task that counts as processed; a cancelled task says nothing about its agent."""
+        """True for a finished task that counts as processed; a cancelled task does not."""
         return self.is_finished and self.phase != Phase.CANCELLED
 
     @property
     def last(self) -> int:
-        """The last ended attempt, 0 if there is none."""
+        """Number of the last ended attempt, 0 if there is none."""
         return max(self.closed, default=0)
 
 

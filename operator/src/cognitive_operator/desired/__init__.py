@@ -1,1 +1,1 @@
-"""Builds what should exist outside: requests and Ray submissions; pure."""
+"""Pure builders of manifests, requests and Ray submissions."""

@@ -1,11 +1,11 @@
-"""What the broker lets an agent's executors do: the table of rights in the wire's documentation."""
+"""Rights of an agent's executors on the broker, as listed in the wire's documentation."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from cognitive_operator.api.names import CLAIM_BUCKET, LEASE_BUCKET, REQUEST_STREAM, control_subject, results_bucket
 
-OFFERED: Final = (
+SERVICE_EXPORTS: Final = (
     f"$JS.API.CONSUMER.MSG.NEXT.{REQUEST_STREAM}.*",
     f"$JS.ACK.{REQUEST_STREAM}.*.*.*.*.*.*",
     "$JS.API.DIRECT.GET.>",
@@ -15,32 +15,32 @@ OFFERED: Final = (
     "agent.response.failed.>",
     "$O.>",
 )
-"""Subjects that the operator's account offers to accounts of agents, of which each takes its own part."""
-TOLD: Final = "agent.control.>"
-"""What the operator tells agents."""
+"""Subjects that the operator's account exports; each agent's account imports its own part of them."""
+CONTROL_EXPORT: Final = "agent.control.>"
+"""Exported subjects of control messages, which the operator sends to executors."""
 
 
 @dataclass(frozen=True)
 class BrokerRights:
-    """Subjects, perhaps with wildcards; what is not named is refused."""
+    """Allowed subjects, which may contain wildcards; all others are denied."""
 
     publish: tuple[str, ...]
     inbox: str
-    """Where answers arrive."""
+    """Subject of answers."""
     control: str
-    """Where the operator is heard."""
+    """Subject of the operator's control messages."""
 
     @property
     def subscribe(self) -> tuple[str, ...]:
-        """All that may be listened to."""
+        """All subjects that may be subscribed to."""
         return (self.inbox, self.control)
 
 
 def broker_rights(namespace: str, agent_uid: str) -> BrokerRights:
-    """Return the rights of one agent; every one of them names it.
+    """Return the rights of one agent; each right contains the agent's UID.
 
-    An acknowledgement has exactly five tokens behind the consumer: with more, the server may take it for another form,
-    which names its consumer further behind.
+    An acknowledgement has exactly five tokens after the consumer. With more tokens the server may parse it as another
+    form, in which the consumer is a later token.
     """
     bucket, get = results_bucket(agent_uid), "$JS.API.DIRECT.GET"
     publish = (

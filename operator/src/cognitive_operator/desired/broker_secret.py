@@ -1,4 +1,4 @@
-"""The Secret with which an agent's executors are let in by the broker."""
+"""The Secret with the NATS credentials of an agent's executors."""
 
 import base64
 import binascii
@@ -11,7 +11,7 @@ from cognitive_operator.ports.kube import Body
 
 SUFFIX: Final = "nats"
 KEY: Final = "nats.creds"
-"""The Secret's key, and the name of the file as executors read it."""
+"""Key of the Secret, and name of the file that executors read."""
 
 
 def desired_broker_secret(agent: Agent, credentials: str) -> Body:
@@ -21,7 +21,7 @@ def desired_broker_secret(agent: Agent, credentials: str) -> Body:
 
 
 def credentials_in(secret: Body) -> str:
-    """Return the credentials in a Secret, empty if there are none to be read."""
+    """Return the credentials in a Secret, empty if they are missing or unreadable."""
     try:
         return base64.b64decode((secret.get("data") or {}).get(KEY) or "").decode()
     except (binascii.Error, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""What all children of an agent have in common, whatever their kind."""
+"""Parts that all children of an agent have in common."""
 
 import hashlib
 import json
@@ -16,16 +16,16 @@ CONTAINER_SECURITY: Final[Mapping[str, Any]] = {
     "runAsNonRoot": True,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-"""What a namespace with the Pod Security level ``restricted`` asks of every container."""
+"""Security context that the Pod Security level ``restricted`` requires of every container."""
 
 
 def child_manifest(agent: Agent, kind: ChildKind, suffix: str, content: Body) -> Body:
-    """Return the manifest of an agent's child: owned by the agent, labelled, and marked with its own hash.
+    """Return the manifest of an agent's child, with owner reference, labels and the hash of its content.
 
     Args:
         agent: The owner.
         kind: The child's kind.
-        suffix: As in ``child_name``.
+        suffix: Last part of the name, as in ``child_name``.
         content: The rest of the object, such as ``{"spec": …}``; its ``metadata`` may add labels and annotations.
     """
     meta, own = agent.metadata, content.get("metadata") or {}
@@ -42,7 +42,7 @@ def child_manifest(agent: Agent, kind: ChildKind, suffix: str, content: Body) ->
 
 
 def content_hash(content: Any) -> str:
-    """Return 16 hex digits that change with anything in a JSON value."""
+    """Return 16 hex digits that change with any part of a JSON value."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

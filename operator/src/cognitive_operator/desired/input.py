@@ -1,4 +1,4 @@
-"""What a value from elsewhere must be to stand under a key of input. No message holds any of a value."""
+"""Validation of input values from ConfigMaps, Secrets and other tasks. Messages never contain a part of a value."""
 
 import json
 from collections.abc import Mapping
@@ -7,9 +7,9 @@ from typing import Any, Final
 from cognitive_operator.api.inputs import InputFormat
 
 MAX_INPUT_BYTES: Final = 8 * 1024 * 1024
-"""Bound on all input of a task together, as JSON: a model that reads more does not exist yet."""
+"""Maximum size of a task's whole input as JSON; no model reads more yet."""
 INLINE_INPUT_BYTES: Final = 256 * 1024
-"""What goes in the request itself: well below the 1 MiB that a broker takes by default."""
+"""Maximum size of input in the request itself, well below NATS's default message limit of 1 MiB."""
 MAX_FRAGMENTS: Final = 10_000
 TEXT: Final = "text"
 OBJECT: Final = "an object"
@@ -33,7 +33,7 @@ KINDS: Final = {
     "current_capabilities": OBJECT,
     "target_capabilities": OBJECT,
 }
-"""What each known key of input holds, as the CRD declares it; other keys hold anything."""
+"""Type of each known key of input, as in the CRD; other keys may have any type."""
 NOT_EMPTY: Final = frozenset(
     {
         "error_message",
@@ -52,14 +52,14 @@ _TYPES: Final = {TEXT: str, OBJECT: dict, "a list of objects": list}
 
 
 class UnusableValueError(ValueError):
-    """A value cannot stand under its key; the message says why and holds none of it."""
+    """A value is invalid for its key; the message contains no part of the value."""
 
 
 def parsed(text: str, how: InputFormat | None) -> Any:
-    """Return a ConfigMap's or a Secret's value as input holds it: the text as it is, or what it says as JSON.
+    """Return a ConfigMap's or a Secret's value as text, or as parsed JSON.
 
     Raises:
-        UnusableValueError: It is no JSON.
+        UnusableValueError: The value is not JSON.
     """
     if how != "JSON":
         return text
@@ -67,18 +67,18 @@ def parsed(text: str, how: InputFormat | None) -> Any:
         return json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
-        raise UnusableValueError(f"is no JSON ({error.msg}, {place}), and format is JSON") from None
+        raise UnusableValueError(f"is not JSON ({error.msg}, {place}), but format is JSON") from None
     except (ValueError, RecursionError):
         raise UnusableValueError(
-            "is no JSON that can be passed on: a number or its nesting is beyond all bounds"
+            "is not JSON that can be passed on: a number is out of range, or the nesting is too deep"
         ) from None
 
 
 def check(key: str, value: Any) -> None:
-    """Check a value against what its key holds.
+    """Check the type of a value for its key.
 
     Raises:
-        UnusableValueError: It is something else, or empty.
+        UnusableValueError: The value has another type, or is empty.
     """
     kind = KINDS.get(key)
     if kind is not None and not isinstance(value, _TYPES[kind]):
@@ -94,12 +94,12 @@ def encoded(value: Mapping[str, Any]) -> bytes:
     """Return input as JSON.
 
     Raises:
-        UnusableValueError: It has half a surrogate pair, which JSON can spell and UTF-8 cannot.
+        UnusableValueError: It contains half a surrogate pair, which is valid in JSON but not in UTF-8.
     """
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (ValueError, RecursionError):
-        raise UnusableValueError("holds text that is no UTF-8") from None
+        raise UnusableValueError("contains text that is not UTF-8") from None
 
 
 def _no_constant(name: str) -> Any:

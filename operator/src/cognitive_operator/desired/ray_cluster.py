@@ -14,13 +14,13 @@ SUFFIX: Final = "ray"
 WORKER_GROUP: Final = "workers"
 QUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"
 PODS_HASH: Final = f"{GROUP}/pods-hash"
-"""Annotation of a RayCluster and of its pods: hash of all that a pod is made of. When it changes, pods are replaced."""
+"""Annotation of a RayCluster and of its pods: hash of the pod settings. When it changes, pods are replaced."""
 AUTOSCALER_RESOURCES: Final = RayResources(requests={"cpu": "100m", "memory": "512Mi"}, limits={"memory": "512Mi"})
 _COUNTS: Final = ("replicas", "minReplicas", "maxReplicas")
 
 
 def ray_cluster_name(agent: Agent) -> str:
-    """Return the name of the RayCluster that an agent owns or refers to; empty for one that has an address."""
+    """Return the name of the RayCluster that an agent owns or refers to; empty with ``spec.ray.address``."""
     ref = agent.spec.ray.cluster_ref
     if agent.spec.ray.cluster is not None:
         return child_name(agent.metadata.name, agent.metadata.uid, SUFFIX)
@@ -34,13 +34,13 @@ def desired_ray_cluster(agent: Agent, ray: ManagedRay, image: str, *, is_suspend
         agent: The owner.
         ray: What its spec wants of the cluster.
         image: The image of its pods, if the spec names none.
-        is_suspended: Whether the cluster is to have no pods.
+        is_suspended: True for a cluster without pods.
     """
     spec = _spec(agent, ray, ray.image or image)
     pods = pods_hash(spec)
     for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
         group["template"]["metadata"]["annotations"] = {PODS_HASH: pods}
-    if not ray.queue_name:  # else it is Kueue's; without a false in it KubeRay does not wake a cluster up
+    if not ray.queue_name:  # else Kueue sets it; KubeRay resumes a cluster only by an explicit false
         spec["suspend"] = is_suspended
     labels = {QUEUE_LABEL: ray.queue_name} if ray.queue_name else {}
     content = {"metadata": {"labels": labels, "annotations": {PODS_HASH: pods}}, "spec": spec}
@@ -48,7 +48,7 @@ def desired_ray_cluster(agent: Agent, ray: ManagedRay, image: str, *, is_suspend
 
 
 def pods_hash(spec: Body) -> str:
-    """Return the hash of a RayCluster's spec without how many workers there are."""
+    """Return the hash of a RayCluster's spec without the numbers of workers."""
     groups = [{k: v for k, v in group.items() if k not in _COUNTS} for group in spec["workerGroupSpecs"]]
     return content_hash({**spec, "workerGroupSpecs": groups})
 
@@ -75,7 +75,7 @@ def _spec(agent: Agent, ray: ManagedRay, image: str) -> Body:
 
 def _workers(agent: Agent, ray: ManagedRay, image: str) -> Body:
     counts = {"minReplicas": ray.workers.min_workers, "maxReplicas": ray.workers.max_count}
-    if not ray.is_autoscaled:  # else the number is the autoscaler's
+    if not ray.is_autoscaled:  # else the autoscaler sets the number
         counts["replicas"] = ray.workers.min_workers
     return {
         "groupName": WORKER_GROUP,

@@ -1,18 +1,22 @@
-"""Ray submissions: the executor of an agent, and an attempt in Job mode. No user's text and no secret enters either."""
+"""Ray submissions of executors and of attempts in Job mode. They contain no user's text and no secret."""
 
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Final
 
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id, request_subject
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.request import secret_files
 from cognitive_operator.ports.ray import RaySubmission
 
+AGENT_UID_KEY: Final = "cognitive-agent-uid"
+"""Key of the metadata by which Ray names the agent of a job."""
+
 
 @dataclass(frozen=True)
 class RayEnvironment:
-    """What every Ray job of the operator is given."""
+    """Settings of all Ray jobs of the operator."""
 
     nats_url: str
     """URL of the broker as Ray's workers reach it, without credentials."""
@@ -21,11 +25,11 @@ class RayEnvironment:
     image: str = ""
     """Image of the pods of managed Ray clusters whose agents name none."""
     is_in_cluster: bool = True
-    """Whether the operator runs in the cluster that it manages, where the names of Services resolve."""
+    """True if the operator runs in the cluster that it manages, where the names of Services resolve."""
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables that say so."""
+        """Environment variables of the jobs."""
         traces = {"OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp_endpoint} if self.otlp_endpoint else {}
         return {"COGNITIVE_NATS_URL": self.nats_url, **traces}
 
@@ -42,9 +46,9 @@ def executor_arguments(agent: Agent) -> str:
 
 
 def settings_hash(agent: Agent, environment: RayEnvironment, ray_life: str = "") -> str:
-    """Return 8 hex digits of all that an executor is started with: when they change, another one is started.
+    """Return 8 hex digits that change with an executor's settings; a changed hash starts another executor.
 
-    ``ray_life`` tells the present head of the agent's own Ray cluster from those before.
+    ``ray_life`` identifies the running head of the agent's own Ray cluster.
     """
     ray = agent.spec.ray.cluster
     pods = [ray.image or environment.image, ray.ray_version, ray_life] if ray else []
@@ -69,5 +73,5 @@ def _submission(submission_id: str, entrypoint: str, environment: RayEnvironment
         submission_id=submission_id,
         entrypoint=entrypoint,
         env_vars={**environment.variables, "COGNITIVE_SUBMISSION_ID": submission_id},
-        metadata={"cognitive-namespace": agent.metadata.namespace, "cognitive-agent-uid": agent.metadata.uid},
+        metadata={"cognitive-namespace": agent.metadata.namespace, AGENT_UID_KEY: agent.metadata.uid},
     )

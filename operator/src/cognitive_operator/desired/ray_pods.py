@@ -1,4 +1,4 @@
-"""The pods of a managed Ray cluster: head and workers, as KubeRay makes them of these templates."""
+"""Pod templates of a managed Ray cluster, for its head and its workers."""
 
 from typing import Final
 
@@ -12,10 +12,10 @@ from cognitive_operator.ports.kube import Body
 
 SECRETS_DIR: Final = "/var/run/secrets/cognitive"
 SECRETS_MODE: Final = 0o444
-"""Readable by whichever user the image runs as; only the pod's own containers see the files."""
+"""Readable by any user that the image runs as; only the pod's own containers have the files."""
 SPOOL_DIR: Final = "/tmp/cognitive-spool"
 GRACE_S: Final = 10
-"""Ray's processes make nothing of SIGTERM: nothing runs on pods that the operator takes away."""
+"""Short, because Ray ignores SIGTERM, and no attempt runs on a pod that the operator removes."""
 HEAD_RESOURCES: Final = RayResources(requests={"cpu": "500m", "memory": "2Gi"}, limits={"memory": "2Gi"})
 WORKER_RESOURCES: Final = RayResources(requests={"cpu": "500m", "memory": "1Gi"}, limits={"memory": "1Gi"})
 
@@ -51,7 +51,7 @@ def pod_template(agent: Agent, ray: ManagedRay, image: str, role: str) -> Body:
 
 
 def plain_resources(resources: RayResources) -> Body:
-    """Return resources as a container takes them, without what is empty."""
+    """Return a container's resources without empty parts."""
     return {name: value for name, value in resources.model_dump().items() if value}
 
 
@@ -67,7 +67,7 @@ def _scheduling(ray: ManagedRay) -> Body:
 
 
 def _secrets(agent: Agent) -> Body:
-    """Return the agent's secrets as files. None has to be there: a pod that waits for one could not say which."""
+    """Return the agent's secrets as files. All are optional: a pod that waits for one does not report which."""
     meta = agent.metadata
     broker = child_name(meta.name, meta.uid, broker_secret.SUFFIX)
     files = [*_model_files(agent), (broker, broker_secret.KEY, broker_secret.KEY)]
@@ -78,7 +78,7 @@ def _secrets(agent: Agent) -> Body:
 
 
 def _model_files(agent: Agent) -> list[tuple[str, str, str]]:
-    """Return Secret, key and file of each credential that the agent's models and its Redis need."""
+    """Return Secret, key and file of each credential of the agent's models and its Redis."""
     llm = agent.spec.llm
     refs = [(llm.api_key_secret_ref, API_KEY_FILE)]
     refs += [(each.api_key_secret_ref, fallback_key_file(n)) for n, each in enumerate(llm.fallbacks, start=1)]

@@ -25,11 +25,11 @@ from cognitive_operator.api.wire import (
 API_KEY_FILE: Final = "llm-api-key"
 """File of the model's key below ``$COGNITIVE_SECRETS_DIR/<agentUID>/``."""
 REDIS_URL_FILE: Final = "redis-url"
-"""File of the URL of the agent's Redis, in the same place."""
+"""File of the URL of the agent's Redis, in the same folder."""
 
 
 def desired_request(task: Task, agent: Agent, key: AttemptKey, master_key: bytes, now: str) -> Request:
-    """Build the request of one attempt; it holds the agent's settings and counters as they are now."""
+    """Build the request of one attempt, with the agent's present settings and counters."""
     context, sources = supplied_context(task, agent)
     return Request(
         namespace=task.metadata.namespace,
@@ -54,9 +54,9 @@ def desired_request(task: Task, agent: Agent, key: AttemptKey, master_key: bytes
 
 
 def supplied_context(task: Task, agent: Agent) -> tuple[dict[str, Any], ContextSources]:
-    """Return the context and who supplied each part of it.
+    """Return the context and the source of each part.
 
-    Memory is the executor's to supply: an agent keeps none, and invented figures would mislead the model.
+    The executor supplies memory: agents have none, and invented figures would mislead the model.
     """
     given = {name: value for name, value in task.spec.context.items() if value is not None}
     supplied = {"energy": _energy(agent), "lifecycle": _lifecycle(agent)}
@@ -134,7 +134,7 @@ def _fallback(each: LLMFallback, number: int) -> Fallback:
 
 
 def fallback_key_file(number: int) -> str:
-    """Return the file of a fallback's key; ``number`` is its place in the list, from 1."""
+    """Return the file of a fallback's key; ``number`` is its position in the list, from 1."""
     return f"{API_KEY_FILE}-{number}"
 
 
@@ -147,5 +147,5 @@ def secret_files(llm: LLM) -> tuple[str, ...]:
 
 
 def snake_case(name: str) -> str:
-    """Return ``FailureAnalysis`` as ``failure_analysis``: the resource's spelling as the wire's."""
+    """Convert the resource's spelling to the wire's: ``FailureAnalysis`` to ``failure_analysis``."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -8,7 +8,7 @@ from cognitive_operator.api.schedules import Schedule
 
 
 def desired_run(schedule: Schedule, scheduled: datetime) -> dict[str, Any]:
-    """Build the task of a run: its name is that of the time, so that no time can have two."""
+    """Build the task of a run; the scheduled time is part of its name, so that no time has two tasks."""
     meta, template = schedule.metadata, schedule.spec.task_template
     at = scheduled.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     owner = {"apiVersion": API_VERSION, "kind": SCHEDULE_KIND, "name": meta.name, "uid": meta.uid, "controller": True}

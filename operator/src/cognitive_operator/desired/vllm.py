@@ -14,20 +14,20 @@ from cognitive_operator.desired.vllm_pods import COMPONENT, COMPONENT_LABEL, MOD
 from cognitive_operator.ports.kube import Body
 
 PROGRESS_S: Final = 600
-"""Time beside the loading of the model in which a pod is to be scheduled and its image pulled."""
+"""Time for scheduling a pod and pulling its image, in addition to the time for loading the model."""
 _SHARED: Final = ("ReadWriteMany", "ReadOnlyMany")
 
 
 @dataclass(frozen=True)
 class ServerTerms:
-    """What the Deployment takes from other objects."""
+    """Values of the Deployment that come from other objects."""
 
     key_uid: str
-    """UID of the Secret with the key: pods are replaced when the Secret is."""
+    """UID of the Secret with the API key; another Secret replaces the pods."""
     access_modes: Sequence[str] = _SHARED
-    """How the cache's volume mounts."""
+    """Access modes of the cache's volume."""
     is_suspended: bool = False
-    """Whether there are to be no pods."""
+    """True for a Deployment without pods."""
 
 
 def desired_deployment(agent: Agent, vllm: ManagedVLLM, terms: ServerTerms) -> Body:
@@ -44,7 +44,7 @@ def desired_deployment(agent: Agent, vllm: ManagedVLLM, terms: ServerTerms) -> B
 
 
 def desired_service(agent: Agent) -> Body:
-    """Build the Service of an agent's server; while a change of the model rolls out, it leads to the new pods alone."""
+    """Build the Service of an agent's server; while another model rolls out, it selects only the new pods."""
     spec = {
         "type": "ClusterIP",
         "selector": {**selector(agent), MODEL_LABEL: model_label(agent)},
@@ -54,7 +54,7 @@ def desired_service(agent: Agent) -> Body:
 
 
 def desired_claim(agent: Agent, cache: ModelCache) -> Body:
-    """Build the claim of the volume that keeps the model's files."""
+    """Build the claim of the volume for the model's files."""
     spec: Body = {"accessModes": [cache.access_mode], "resources": {"requests": {"storage": str(cache.size)}}}
     if cache.storage_class_name is not None:
         spec["storageClassName"] = cache.storage_class_name
@@ -62,13 +62,13 @@ def desired_claim(agent: Agent, cache: ModelCache) -> Body:
 
 
 def desired_key(agent: Agent, key: str) -> Body:
-    """Build the Secret with the server's key. It never changes: another key is another Secret."""
+    """Build the immutable Secret with the server's API key."""
     manifest = child_manifest(agent, SECRET, SUFFIX, {"metadata": _labels(), "type": "Opaque", "immutable": True})
     return {**manifest, "data": {KEY: base64.b64encode(key.encode()).decode()}}
 
 
 def selector(agent: Agent) -> dict[str, str]:
-    """Return the labels of the server's pods that no change of the agent touches."""
+    """Return the labels of the server's pods that no change of the agent changes."""
     return {AGENT_UID_LABEL: agent.metadata.uid, COMPONENT_LABEL: COMPONENT}
 
 
@@ -77,7 +77,7 @@ def _labels() -> Body:
 
 
 def _strategy(vllm: ManagedVLLM, terms: ServerTerms) -> Body:
-    """Return how pods are replaced: a volume that mounts once leaves no room for a second pod beside the first."""
+    """Return the update strategy: Recreate for a volume that only one pod can mount at a time."""
     is_alone = vllm.model_cache is not None and not set(terms.access_modes) & set(_SHARED)
     if (vllm.update_strategy or ("Recreate" if is_alone else "RollingUpdate")) == "Recreate":
         return {"type": "Recreate"}

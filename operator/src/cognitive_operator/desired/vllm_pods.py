@@ -15,11 +15,11 @@ from cognitive_operator.ports.kube import Body
 COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 COMPONENT: Final = "model-server"
 MODEL_LABEL: Final = f"{GROUP}/model"
-"""Label of a pod: hash of the name of the model that it serves, which may hold what labels may not."""
+"""Label of a pod: hash of its model's name, which may contain characters that labels may not."""
 KEY_UID: Final = f"{GROUP}/key-uid"
 CACHE_DIR: Final = "/model-cache"
 DRAIN_S: Final = 5
-"""How long a pod that goes away still answers, until nobody is led to it."""
+"""Seconds for which a terminating pod still answers, until no client is routed to it."""
 GRACE_S: Final = 30
 PROBE_S: Final = 5
 RESOURCES: Final = RayResources(requests={"cpu": "1", "memory": "4Gi"})
@@ -32,7 +32,7 @@ _ENV: Final = {
     "TORCHINDUCTOR_CACHE_DIR": f"{CACHE_DIR}/torchinductor",
     "VLLM_NO_USAGE_STATS": "1",
 }
-"""Everything that is written goes to the cache; the user's number has no name in the image."""
+"""All files go to the cache. USER is set because the image has no name for the user's number."""
 
 
 def pod_template(agent: Agent, vllm: ManagedVLLM, key_uid: str) -> Body:
@@ -62,12 +62,12 @@ def pod_template(agent: Agent, vllm: ManagedVLLM, key_uid: str) -> Body:
 
 
 def model_label(agent: Agent) -> str:
-    """Return the label's value for the model that an agent thinks with."""
+    """Return the value of MODEL_LABEL for an agent's model."""
     return content_hash(agent.spec.llm.model)
 
 
 def server_arguments(model: str, vllm: ManagedVLLM) -> list[str]:
-    """Return the arguments of ``vllm serve``; the key is not among them, since arguments are seen and logged."""
+    """Return the arguments of ``vllm serve``; without the API key, because arguments are visible and logged."""
     parallel = vllm.tensor_parallel_size or vllm.gpus
     chosen = {
         "--port": PORT,

@@ -1,4 +1,4 @@
-"""Whether an agent can take tasks, and why not: an ordered list of checks."""
+"""Conditions of an agent, computed from ordered checks of its dependencies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from cognitive_operator.api.llm import ServedModel
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
+from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.model import ModelTarget
 from cognitive_operator.status.conditions import Condition
 
@@ -16,27 +17,38 @@ RAY_NOT_CHECKED: Final = Condition.unknown(AgentCondition.RAY_READY, Reason.NOT_
 MODEL_NOT_CHECKED: Final = RAY_NOT_CHECKED.with_type(AgentCondition.MODEL_READY)
 CREDENTIALS_NOT_CHECKED: Final = RAY_NOT_CHECKED.with_type(AgentCondition.EXECUTOR_READY)
 TOKENS_AVAILABLE: Final = Condition.true(AgentCondition.READY, Reason.AVAILABLE, "There are tokens left.")
-NOT_OBSERVED: Final = Condition.false(
-    TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, "The operator has not looked at the agent yet."
+STARTING: Final = (
+    Reason.EXECUTOR_STARTING,
+    Reason.NOT_CHECKED,
+    Reason.RAY_STARTING,
+    Reason.RAY_UPDATING,
+    Reason.MODEL_STARTING,
 )
-"""Why no task of an agent can be dispatched before the agent's first reconciliation."""
+"""Reasons that pass by themselves within seconds."""
+NOT_OBSERVED: Final = Condition.false(
+    TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, "The operator has not reconciled the agent yet."
+)
+"""Blocker of an agent's tasks before the agent's first reconciliation."""
 
 
 @dataclass(frozen=True)
 class ObservedExecutor:
-    """What was seen of an agent's executor."""
+    """The executor of an agent as last observed."""
 
     current: str | None
     """Submission id of the job that should run."""
     failure: str | None
-    """Ray's message about the last one that ended."""
+    """Ray's message about the last job that ended."""
     leases: tuple[Lease, ...]
     """Fresh leases of the current job's workers."""
 
 
+NO_EXECUTOR: Final = ObservedExecutor(None, None, ())
+
+
 @dataclass(frozen=True)
 class AgentFacts:
-    """What was observed about an agent."""
+    """Everything that the conditions of an agent depend on."""
 
     agent: Agent
     broker: Condition
@@ -63,8 +75,40 @@ def agent_conditions(facts: AgentFacts) -> list[Condition]:
     return [not_true(AgentCondition.READY, first.reason, first.message), *parts]
 
 
+def is_starting(conditions: Sequence[Condition]) -> bool:
+    """Return True while a condition has a reason that passes by itself within seconds."""
+    return any(condition.reason in STARTING for condition in conditions)
+
+
+def ready_event(old: Sequence[Body], ready: Condition) -> KubeEvent | None:
+    """Return the Event about a change of Ready's status or reason; None for a reason that passes by itself.
+
+    Args:
+        old: The conditions of the status before the write.
+        ready: The condition Ready as it was written.
+    """
+    before = next((c for c in old if c["type"] == AgentCondition.READY), Body())
+    if (before.get("status"), before.get("reason")) == (ready.status, ready.reason) or ready.reason in STARTING:
+        return None
+    return KubeEvent("Normal" if ready.is_true else "Warning", ready.reason, ready.message)
+
+
+def has_moved(ray: Condition, executor: ObservedExecutor, running: int) -> bool:
+    """Return True once nothing of an agent runs outside the Ray cluster of its present spec.
+
+    Args:
+        ray: The condition RayReady of the present cluster.
+        executor: The agent's executor.
+        running: Number of the agent's running tasks.
+    """
+    if not running:
+        return ray.is_true
+    leases = executor.leases
+    return any(x.ready for x in leases) and all(x.submission_id == executor.current for x in leases)
+
+
 def dispatch_blocker(conditions: Sequence[Condition], agent: Agent) -> Condition | None:
-    """Return why no task of the agent can be dispatched, None if tasks can be."""
+    """Return Dispatched as False for the agent's waiting tasks while the agent is not Ready; else None."""
     ready = next(c for c in conditions if c.type == AgentCondition.READY)
     if ready.is_true:
         return None
@@ -81,21 +125,24 @@ def dispatch_blocker(conditions: Sequence[Condition], agent: Agent) -> Condition
 def _suspension(agent: Agent) -> Condition:
     if not agent.spec.suspend:
         return Condition.true(AgentCondition.READY, Reason.AVAILABLE, "The agent is not suspended.")
-    message = "spec.suspend is true: what runs ends, and no further attempt is begun."
+    message = "spec.suspend is true: running attempts continue, and no further attempt starts."
     return Condition.false(AgentCondition.READY, Reason.SUSPENDED, message)
 
 
 def check_energy(agent: Agent, spent: float) -> Condition:
-    """Judge whether the agent may spend more energy."""
+    """Return Ready as False if the agent has used up its energy budget."""
     budget = agent.spec.energy.budget
     if budget is None or spent < budget:
         return Condition.true(AgentCondition.READY, Reason.AVAILABLE, "There is energy left.")
-    message = f"its attempts have cost {spent:g}, and spec.energy.budget is {budget:g}; no further attempt is begun."
+    message = (
+        f"spec.energy.budget is {budget:g}, and the agent's attempts have used {spent:g}; "
+        "no further attempt starts until the budget is raised."
+    )
     return Condition.false(AgentCondition.READY, Reason.ENERGY_EXHAUSTED, message)
 
 
 def budget_blocker(agent: Agent, exhausted: Condition) -> Condition:
-    """Return why no task of an agent that has used up its energy or its tokens can be dispatched."""
+    """Return Dispatched as False for the waiting tasks of an agent that has used up its energy or its tokens."""
     name = f"{agent.metadata.namespace}/{agent.metadata.name}"
     return Condition.false(TaskCondition.DISPATCHED, exhausted.reason, f"CognitiveAgent {name}: {exhausted.message}")
 
@@ -104,11 +151,11 @@ def _executor(facts: AgentFacts) -> Condition:
     if facts.agent.spec.execution.mode == "Job":
         if facts.credentials.is_false:
             return facts.credentials
-        return _follow(facts.ray) or _ready(Reason.JOB_PER_ATTEMPT, "Every attempt is a Ray job of its own.")
+        return _follow(facts.ray) or _ready(Reason.JOB_PER_ATTEMPT, "Each attempt runs as its own Ray job.")
     ready = [lease for lease in facts.executor.leases if lease.ready]
     if ready:
         wanted = facts.agent.spec.execution.workers
-        return _ready(Reason.AVAILABLE, f"{len(ready)} of {wanted} workers take requests.")
+        return _ready(Reason.AVAILABLE, f"{len(ready)} of {wanted} workers are ready.")
     return _follow(facts.broker) or _follow(facts.ray) or _starting_or_failed(facts.executor)
 
 
@@ -121,13 +168,13 @@ def _ready(reason: Reason, message: str) -> Condition:
     return Condition.true(AgentCondition.EXECUTOR_READY, reason, message)
 
 
-def _starting_or_failed(seen: ObservedExecutor) -> Condition:
-    troubled = next((lease for lease in seen.leases if lease.reason), None)
-    if troubled is not None:
-        return _not_ready(str(troubled.reason), troubled.message or "A worker is not ready.")
-    if seen.failure is not None:
-        return _not_ready(Reason.EXECUTOR_FAILED, f"The executor's Ray job ended: {seen.failure}")
-    where = f"Ray job {seen.current}" if seen.current else "The executor's Ray job"
+def _starting_or_failed(executor: ObservedExecutor) -> Condition:
+    unready = next((lease for lease in executor.leases if lease.reason), None)
+    if unready is not None:
+        return _not_ready(str(unready.reason), unready.message or "A worker is not ready.")
+    if executor.failure is not None:
+        return _not_ready(Reason.EXECUTOR_FAILED, f"The executor's Ray job ended: {executor.failure}")
+    where = f"Ray job {executor.current}" if executor.current else "The executor's Ray job"
     return _not_ready(Reason.EXECUTOR_STARTING, f"{where} is starting; no worker has reported yet.")
 
 
@@ -136,9 +183,9 @@ def _not_ready(reason: str, message: str) -> Condition:
 
 
 def check_model(agent: Agent, ok: bool, reason: str, message: str, models: Sequence[str]) -> Condition:
-    """Judge what the model endpoint answered.
+    """Return ModelReady by the answer of the model endpoint.
 
-    A vLLM server refuses a model that it does not serve; other servers may know aliases that they do not list.
+    A vLLM server rejects a model that it does not serve; other servers may accept aliases that they do not list.
     """
     llm = agent.spec.llm
     is_listed = not models or llm.model in models or f"models/{llm.model}" in models  # Google's own spelling
@@ -152,5 +199,5 @@ def check_model(agent: Agent, ok: bool, reason: str, message: str, models: Seque
 
 
 def target_of(served: ServedModel) -> ModelTarget:
-    """Return which API an agent's model is asked for at."""
+    """Return the API that serves a model."""
     return ModelTarget(served.url, served.provider, served.api_version)

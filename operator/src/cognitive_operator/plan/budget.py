@@ -1,4 +1,4 @@
-"""Whether an agent may use more tokens today."""
+"""Check of an agent's daily token budget."""
 
 from datetime import date, timedelta
 
@@ -10,11 +10,11 @@ from cognitive_operator.status.conditions import Condition
 
 
 def check_tokens(agent: Agent, used: DayTokens, today: str) -> Condition:
-    """Judge whether the agent may use more tokens on a day.
+    """Return Ready as False if the agent has used up its tokens of a day.
 
     Args:
         agent: The agent.
-        used: What it has used on the last day that it used any.
+        used: Tokens of the last day on which the agent used any.
         today: The day in UTC, as ``2026-11-21``.
     """
     budget = agent.spec.budget.tokens_per_day
@@ -22,7 +22,7 @@ def check_tokens(agent: Agent, used: DayTokens, today: str) -> Condition:
         return TOKENS_AVAILABLE
     day = max(used.date or today, today)
     message = (
-        f"its attempts have used {used.on(today)} tokens on {day} (UTC), and spec.budget.tokensPerDay is {budget}; "
-        f"no further attempt is begun until {date.fromisoformat(day) + timedelta(days=1)}T00:00:00Z."
+        f"spec.budget.tokensPerDay is {budget}, and the agent's attempts have used {used.on(today)} tokens "
+        f"on {day} (UTC); no further attempt starts until {date.fromisoformat(day) + timedelta(days=1)}T00:00:00Z."
     )
     return Condition.false(AgentCondition.READY, Reason.BUDGET_EXHAUSTED, message)

@@ -1,4 +1,4 @@
-"""When a schedule is due: cron expressions in a time zone."""
+"""Cron expressions in a time zone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ MACROS: Final = {
 }
 FIELDS: Final = 5
 _LOOKS_BACK: Final = tuple(timedelta(hours=hours) for hours in (1, 24, 24 * 32, 24 * 370, 24 * 370 * 9))
-"""How far to look back for the last time: most schedules were due lately. Leap days are at most eight years apart."""
+"""Time spans in which the last time is searched, the shortest first. Leap days are at most eight years apart."""
 _FILES_THAT_ARE_NO_ZONES: Final = frozenset({"localtime", "posixrules", "Factory"})
 
 
 class CronError(ValueError):
-    """A schedule can never be kept; ``reason`` is a condition's."""
+    """A schedule or a time zone is invalid; ``reason`` is the condition's reason."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -35,21 +35,22 @@ class CronError(ValueError):
 
 @dataclass(frozen=True)
 class Cron:
-    """An expression of five fields on the clocks of a time zone.
+    """A cron expression of five fields in a time zone.
 
-    As Debian's cron does it: a fixed time that daylight saving skips is due when the clocks have jumped, one that comes
-    twice is due the first time, and what has a star for minutes or hours goes by the time that passes.
+    The rules are those of Debian's cron: a fixed time that daylight saving skips is due right after the skipped hour, a
+    fixed time that occurs twice is due the first time, and expressions with a star for minutes or hours follow elapsed
+    time.
     """
 
     expression: str
     zone: tzinfo
 
     def after(self, start: datetime) -> Iterator[datetime]:
-        """Yield the times after a start, in UTC, each once and in their order; none for those that never are."""
+        """Yield the times after a start, in UTC, each once and in order."""
         last = start
         for local in CronSim(self.expression, start.astimezone(self.zone)):
             found = local.astimezone(UTC)
-            if found > last:  # an hour that comes twice and one that is skipped both bring times again
+            if found > last:  # a repeated and a skipped hour both yield times twice
                 last = found
                 yield found
 
@@ -58,7 +59,7 @@ class Cron:
         return next(self.after(start), None)
 
     def last(self, after: datetime, until: datetime) -> datetime | None:
-        """Return the last time after one and not after another, None if there is none between them."""
+        """Return the last time in the interval (after, until], None if there is none."""
         for span in _LOOKS_BACK:
             start = max(after, until - span)
             found = None
@@ -72,10 +73,10 @@ class Cron:
 
 
 def cron_of(schedule: str, time_zone: str) -> Cron:
-    """Return what a schedule says.
+    """Return the cron expression of a schedule.
 
     Raises:
-        CronError: The schedule or the time zone is none; no retry helps.
+        CronError: The schedule or the time zone is invalid; do not retry.
     """
     expression = MACROS.get(schedule, schedule)
     found = Cron(expression, _zone(time_zone))
@@ -83,7 +84,7 @@ def cron_of(schedule: str, time_zone: str) -> Cron:
         if len(expression.split()) != FIELDS:
             raise CronSimError("not five fields")
         if found.next(datetime(2000, 1, 1, tzinfo=UTC)) is None:
-            raise CronSimError("no day is ever like this")
+            raise CronSimError("no date ever matches")
     except CronSimError as error:
         expected = f"five fields such as '30 6 * * MON-FRI', or one of {', '.join(MACROS)}"
         raise CronError(

@@ -1,4 +1,4 @@
-"""Why a child of an agent is not ready: an ordered list of checks, the nearest cause first."""
+"""Diagnosis of a child that is not ready: an ordered list of checks, the nearest cause first."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -46,15 +46,15 @@ Cause = tuple[Reason, str]
 Finder = Callable[[ObservedChild], Cause | None]
 
 
-def diagnose(seen: ObservedChild) -> Condition | None:
+def diagnose(child: ObservedChild) -> Condition | None:
     """Return the first cause of a child's failure as a condition, None if nothing points to a failure."""
-    found = (find(seen) for find in FINDERS)
+    found = (find(child) for find in FINDERS)
     cause = next((cause for cause in found if cause is not None), None)
-    return None if cause is None else _not_ready(seen.decides, seen.place, cause)
+    return None if cause is None else _not_ready(child.decides, child.place, cause)
 
 
 def diagnose_refusal(decides: AgentCondition, place: str, error: CognitiveOperatorError) -> Condition | None:
-    """Return why the API server refused a child, None for an error that a retry may solve.
+    """Return the condition of a child that the API server rejected, None for an error that a retry may solve.
 
     Args:
         decides: The agent's condition that the child decides.
@@ -73,97 +73,99 @@ def _not_ready(decides: AgentCondition, place: str, cause: Cause) -> Condition:
 def _refusal(error: CognitiveOperatorError) -> Cause | None:
     text = str(error)
     if isinstance(error, ForbiddenError):
-        return _admission(text) or (Reason.FORBIDDEN, f"{text}; grant the operator this right")
+        return _admission(text) or (Reason.FORBIDDEN, f"{text}; grant the operator this permission")
     if isinstance(error, KindAbsentError):
         return Reason.KIND_ABSENT, f"the cluster does not serve this kind: {text}"
     if isinstance(error, NameTakenError):
         return Reason.NAME_TAKEN, text
     if isinstance(error, ObjectInvalidError):
-        return Reason.CHILD_REFUSED, f"the API server refuses it: {text}"
+        return Reason.CHILD_REFUSED, f"the API server rejects it: {text}"
     return None
 
 
 def _admission(text: str) -> Cause | None:
-    """Tell what refused a pod or an object from what the API server said of it."""
+    """Return the admission rule that rejected an object, by the API server's message."""
     if "violates PodSecurity" in text:
-        advice = "choose an image and settings that this namespace's Pod Security level admits"
+        advice = "use an image and settings that the namespace's Pod Security level allows"
         return Reason.POD_SECURITY_VIOLATED, f"{text}; {advice}"
     if "exceeded quota" in text or "failed quota" in text:
-        return Reason.QUOTA_EXCEEDED, f"{text}; raise the namespace's quota or ask for less in resources"
+        return Reason.QUOTA_EXCEEDED, f"{text}; raise the namespace's quota or lower the resource requests"
     return None
 
 
-def _not_created(seen: ObservedChild) -> Cause | None:
-    """Find pods that the API server did not let the child make."""
-    failure = next((c for c in seen.conditions if (c.get("type"), c.get("status")) == ("ReplicaFailure", "True")), None)
+def _not_created(child: ObservedChild) -> Cause | None:
+    """Find pods that the API server did not let the child create."""
+    failure = next(
+        (c for c in child.conditions if (c.get("type"), c.get("status")) == ("ReplicaFailure", "True")), None
+    )
     if failure is None:
         return None
     text = str(failure.get("message") or failure.get("reason") or "its pods cannot be created")
     return _admission(text) or (Reason.FORBIDDEN if "forbidden" in text else Reason.CHILD_REFUSED, text)
 
 
-def _image(seen: ObservedChild) -> Cause | None:
-    for pod, container in _containers(seen):
+def _image(child: ObservedChild) -> Cause | None:
+    for pod, container in _containers(child):
         waiting = _waiting(container)
         if waiting.get("reason") in _PULL:
-            image, said = container.get("image"), _said(waiting)
-            advice = "correct the image's name, or give imagePullSecrets"
-            return Reason.IMAGE_PULL_FAILED, f"{_name(pod)} cannot have image {image!r}: {said}; {advice}"
+            image, reported = container.get("image"), _reported(waiting)
+            advice = "correct the image name, or set imagePullSecrets"
+            return Reason.IMAGE_PULL_FAILED, f"{_name(pod)} cannot pull image {image!r}: {reported}; {advice}"
     return None
 
 
-def _refused(seen: ObservedChild) -> Cause | None:
-    for pod, container in _containers(seen):
+def _refused(child: ObservedChild) -> Cause | None:
+    for pod, container in _containers(child):
         waiting = _waiting(container)
         if waiting.get("reason") in _REFUSED:
-            return Reason.CONTAINER_REFUSED, f"{_name(pod)} cannot be started: {_said(waiting)}"
+            return Reason.CONTAINER_REFUSED, f"{_name(pod)} cannot start: {_reported(waiting)}"
     return None
 
 
-def _memory(seen: ObservedChild) -> Cause | None:
-    for pod, container in _containers(seen):
+def _memory(child: ObservedChild) -> Cause | None:
+    for pod, container in _containers(child):
         if container.get("ready") or _last_end(container).get("reason") != "OOMKilled":
             continue
-        advice = "raise resources.limits.memory, or have the container use less"
-        return Reason.OUT_OF_MEMORY, f"{_name(pod)} was killed for want of memory; {advice}"
+        advice = "raise resources.limits.memory, or reduce the container's memory use"
+        return Reason.OUT_OF_MEMORY, f"{_name(pod)} was killed because it exceeded its memory limit; {advice}"
     return None
 
 
-def _crash(seen: ObservedChild) -> Cause | None:
-    for pod, container in _containers(seen):
+def _crash(child: ObservedChild) -> Cause | None:
+    for pod, container in _containers(child):
         end = _last_end(container)
         is_waiting = _waiting(container).get("reason") == "CrashLoopBackOff"
         if container.get("ready") or not end or not (is_waiting or end.get("exitCode")):
             continue
         times = container.get("restartCount", 0)
-        words = container_error(str(end.get("message") or end.get("reason") or "it said nothing"))
-        code = f"ended with code {end.get('exitCode')}, {'once' if times < 2 else 'again and again'}"
+        words = container_error(str(end.get("message") or end.get("reason") or "no output"))
+        code = f"exited with code {end.get('exitCode')} {'once' if times < 2 else 'repeatedly'}"
         return Reason.CRASH_LOOP, f"{_name(pod)} {code}: {words}"
     return None
 
 
-def _gone(seen: ObservedChild) -> Cause | None:
-    """Find pods that were evicted, or that a node refused."""
-    if any((pod.get("status") or {}).get("phase") in ("Pending", "Running") for pod in seen.pods):
-        return None  # another one is on its way
-    failed = next((pod for pod in seen.pods if (pod.get("status") or {}).get("phase") == "Failed"), None)
-    return None if failed is None else (Reason.POD_FAILED, f"{_name(failed)} failed: {_said(failed['status'])}")
+def _gone(child: ObservedChild) -> Cause | None:
+    """Find pods that were evicted, or that a node rejected."""
+    if any((pod.get("status") or {}).get("phase") in ("Pending", "Running") for pod in child.pods):
+        return None  # a replacement is starting
+    failed = next((pod for pod in child.pods if (pod.get("status") or {}).get("phase") == "Failed"), None)
+    return None if failed is None else (Reason.POD_FAILED, f"{_name(failed)} failed: {_reported(failed['status'])}")
 
 
-def _lost_claim(seen: ObservedChild) -> Cause | None:
-    """Find a claim that will not be bound as it stands: a pod that has no node yet may be what one waits for."""
-    told = {note.reason for note in seen.warnings}
-    for claim in seen.claims:
+def _lost_claim(child: ObservedChild) -> Cause | None:
+    """Find a claim that cannot be bound; a claim that only waits for its first pod is not one."""
+    reasons = {event.reason for event in child.warnings}
+    for claim in child.claims:
         phase, meta = (claim.get("status") or {}).get("phase"), claim["metadata"]
         name = f"PersistentVolumeClaim {meta['namespace']}/{meta['name']}"
         if phase == "Lost":
-            return Reason.VOLUME_UNBOUND, f"{name} has lost its volume; delete and make it again"
-        if phase == "Pending" and ("ProvisioningFailed" in told or any(map(_waits_for_claim, seen.pods))):
-            said = next((n.message for n in seen.warnings if n.reason == "ProvisioningFailed"), "")
+            return Reason.VOLUME_UNBOUND, f"{name} lost its volume; delete and recreate the claim"
+        if phase == "Pending" and ("ProvisioningFailed" in reasons or any(map(_waits_for_claim, child.pods))):
+            reported = next((n.message for n in child.warnings if n.reason == "ProvisioningFailed"), "")
             wanted = claim["spec"].get("storageClassName")
             which = f"storage class {wanted!r}" if wanted else "the default storage class"
-            advice = "name a storageClassName that exists and has room"
-            return Reason.VOLUME_UNBOUND, f"{name} is not bound by {which}{said and ': ' + said}; {advice}"
+            advice = "set storageClassName to a class that exists and has capacity"
+            return Reason.VOLUME_UNBOUND, f"{name} is not bound by {which}{reported and ': ' + reported}; {advice}"
     return None
 
 
@@ -172,21 +174,21 @@ def _waits_for_claim(pod: Body) -> bool:
     return "persistentvolumeclaim" in text or "persistent volumes to bind" in text
 
 
-def _unschedulable(seen: ObservedChild) -> Cause | None:
-    for pod in seen.pods:
-        said = _scheduled(pod)
-        if (said.get("status"), said.get("reason")) == ("False", "Unschedulable"):
-            text = str(said.get("message") or "no node takes it").rstrip(". ")
-            advice = "ask for less in resources, allow other nodes, or add one"
-            return Reason.UNSCHEDULABLE, f"{_name(pod)} fits no node: {text}; {advice}"
+def _unschedulable(child: ObservedChild) -> Cause | None:
+    for pod in child.pods:
+        reported = _scheduled(pod)
+        if (reported.get("status"), reported.get("reason")) == ("False", "Unschedulable"):
+            text = str(reported.get("message") or "no node is suitable").rstrip(". ")
+            advice = "lower the resource requests, allow other nodes, or add a node"
+            return Reason.UNSCHEDULABLE, f"{_name(pod)} cannot be scheduled: {text}; {advice}"
     return None
 
 
-def _unmounted(seen: ObservedChild) -> Cause | None:
-    if not any((pod.get("status") or {}).get("phase") == "Pending" for pod in seen.pods):
-        return None  # an Event outlives what it tells of
-    note = next((note for note in seen.warnings if note.reason in _UNMOUNTED), None)
-    return None if note is None else (Reason.VOLUME_NOT_MOUNTED, f"a volume cannot be mounted: {note.message}")
+def _unmounted(child: ObservedChild) -> Cause | None:
+    if not any((pod.get("status") or {}).get("phase") == "Pending" for pod in child.pods):
+        return None  # an Event outlives its cause
+    event = next((event for event in child.warnings if event.reason in _UNMOUNTED), None)
+    return None if event is None else (Reason.VOLUME_NOT_MOUNTED, f"a volume cannot be mounted: {event.message}")
 
 
 FINDERS: Final[Sequence[Finder]] = (
@@ -200,11 +202,11 @@ FINDERS: Final[Sequence[Finder]] = (
     _unmounted,
     _gone,
 )
-"""In this order: what stands further up is the nearer cause."""
+"""In order: earlier entries are nearer causes."""
 
 
-def _containers(seen: ObservedChild) -> Iterator[tuple[Body, Body]]:
-    for pod in seen.pods:
+def _containers(child: ObservedChild) -> Iterator[tuple[Body, Body]]:
+    for pod in child.pods:
         if pod["metadata"].get("deletionTimestamp"):
             continue
         status = pod.get("status") or {}
@@ -218,7 +220,7 @@ def _waiting(container: Body) -> Body:
 
 
 def _last_end(container: Body) -> Body:
-    """Return how the container last ended; empty if it never did."""
+    """Return the last termination of a container; empty if it never ended."""
     for state in (container.get("state") or {}, container.get("lastState") or {}):
         if state.get("terminated"):
             end: Body = state["terminated"]
@@ -231,8 +233,8 @@ def _scheduled(pod: Body) -> Body:
     return next((c for c in conditions if c.get("type") == "PodScheduled"), {})
 
 
-def _said(state: Body) -> str:
-    return ": ".join(str(state[key]) for key in ("reason", "message") if state.get(key)) or "no reason is given"
+def _reported(state: Body) -> str:
+    return ": ".join(str(state[key]) for key in ("reason", "message") if state.get(key)) or "no reason given"
 
 
 def _name(pod: Body) -> str:

@@ -1,4 +1,4 @@
-"""Which Ray job should be an agent's executor."""
+"""Choice of the Ray job that is an agent's executor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,32 +6,36 @@ from typing import Final
 
 from cognitive_operator.api.names import executor_prefix
 from cognitive_operator.api.wire import Lease
+from cognitive_operator.desired.ray_job import AGENT_UID_KEY
 from cognitive_operator.ports.ray import RayJob
 
 KEPT_FINISHED_JOBS: Final = 3
+LEASE_FRESH_S: Final = 15.0
+"""Age up to which a lease proves that its worker lives. Source: the design calls a worker lost after 15 s."""
+RESTART_BACKOFF_S: Final = (0.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 
 @dataclass(frozen=True)
 class ExecutorPlan:
-    """What to do about an agent's executor jobs."""
+    """Next step for an agent's executor jobs."""
 
     current: str | None
     """Submission id of the job that has the agent's settings and is not finished."""
     submit: str | None
-    """Submission id to start one with."""
+    """Submission id of a new job; None: none is needed."""
     forget: tuple[str, ...]
-    """Finished jobs that Ray need not remember."""
+    """Submission ids of finished jobs to delete from Ray."""
     failure: str | None
-    """Ray's message about the last finished job with these settings, while no other runs."""
+    """Ray's message about the last finished job with these settings, while no job with them runs."""
 
 
 def plan_executor(agent_uid: str, settings_hash: str, jobs: Sequence[RayJob]) -> ExecutorPlan:
-    """Compare the jobs that Ray knows with the one that should run.
+    """Compare Ray's jobs with the wanted executor.
 
     Args:
         agent_uid: The agent.
-        settings_hash: Hash of all that the executor is started with.
-        jobs: Ray's jobs, others' too.
+        settings_hash: Hash of the executor's settings.
+        jobs: All jobs of the Ray cluster.
     """
     own = [(start, job) for job in jobs if (start := _start(agent_uid, job)) is not None]
     wanted = sorted(((s[1], job) for s, job in own if s[0] == settings_hash), key=lambda pair: pair[0])
@@ -47,10 +51,29 @@ def plan_executor(agent_uid: str, settings_hash: str, jobs: Sequence[RayJob]) ->
     )
 
 
-def outdated_executors(agent_uid: str, current: str | None, leases: Sequence[Lease]) -> list[str]:
-    """Return the executors, by their workers' leases, that ``current`` replaces; wherever they run.
+def restart_backoff_s(submission_id: str) -> float:
+    """Return the seconds to wait between the last submission and this one, which grow with the number of restarts."""
+    start = int(submission_id.rpartition("-")[2])
+    return RESTART_BACKOFF_S[min(start, len(RESTART_BACKOFF_S)) - 1]
 
-    None while ``current`` has no ready worker: until then the old ones go on. Without ``current`` (Job mode): all.
+
+def executor_leases(agent_uid: str, leases: Sequence[Lease]) -> list[Lease]:
+    """Return the leases of an agent's executors, ready ones first; leases of Job attempts are left out."""
+    prefix = executor_prefix(agent_uid)
+    return sorted((x for x in leases if x.submission_id.startswith(prefix)), key=lambda lease: not lease.ready)
+
+
+def unfinished_jobs(agent_uid: str, jobs: Sequence[RayJob]) -> list[str]:
+    """Return the submission ids of an agent's executors and Job attempts that have not ended."""
+    prefix = executor_prefix(agent_uid)
+    own = (job for job in jobs if job.metadata.get(AGENT_UID_KEY) == agent_uid or job.submission_id.startswith(prefix))
+    return [job.submission_id for job in own if not job.is_terminal]
+
+
+def outdated_executors(agent_uid: str, current: str | None, leases: Sequence[Lease]) -> list[str]:
+    """Return the executors that ``current`` replaces, by their workers' leases, on any Ray cluster.
+
+    Empty while ``current`` has no ready worker, so that old executors continue. Without ``current`` (Job mode): all.
     """
     executors = {x.submission_id for x in leases if x.submission_id.startswith(executor_prefix(agent_uid))}
     if current is not None and not any(x.ready and x.submission_id == current for x in leases):

@@ -1,4 +1,4 @@
-"""Which of several operators works: the one of the highest priority among those that say that they live.
+"""Choice of the leader among operators: the highest priority of those that are alive.
 
 Source: the records that Kopf's peering keeps in the status of a KopfPeering or a ClusterKopfPeering.
 """
@@ -15,15 +15,15 @@ class Candidate:
 
     identity: str
     priority: int
-    """Random for each process: two of the same would both stand by."""
+    """Random for each process: of two operators with the same priority neither becomes the leader."""
 
 
 def is_leader(me: Candidate, records: Mapping[str, Any], now: datetime) -> bool:
-    """Tell whether this operator works.
+    """Return True if this operator is the leader.
 
     Args:
         me: This operator.
-        records: What each operator says of itself, by identity.
+        records: The record of each operator, by identity.
         now: The time, with its zone.
     """
     if me.identity not in records:
@@ -40,7 +40,7 @@ def _is_ahead(me: Candidate, record: Any) -> bool:
 
 def _is_alive(record: Mapping[str, Any], now: datetime) -> bool:
     try:
-        seen = datetime.fromisoformat(str(record["lastseen"]))
-        return seen + timedelta(seconds=int(record.get("lifetime", 60))) > now
-    except (KeyError, ValueError, TypeError):  # whoever wrote it is no operator
+        last_seen = datetime.fromisoformat(str(record["lastseen"]))
+        return last_seen + timedelta(seconds=int(record.get("lifetime", 60))) > now
+    except (KeyError, ValueError, TypeError):  # not written by an operator
         return False

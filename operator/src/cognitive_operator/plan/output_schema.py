@@ -1,6 +1,6 @@
-"""Whether a task's output schema is one that can be used, and where it is not; pure.
+"""Validation of a task's output schema.
 
-The package that knows JSON Schema takes a while to load, so only tasks that have a schema load it.
+The package ``jsonschema`` takes long to import, so it is imported only for tasks that have a schema.
 """
 
 import json
@@ -14,11 +14,11 @@ from pydantic_core import SchemaValidator, core_schema
 _Resolver = Any
 """``referencing``'s, whose type is not public."""
 MAX_SCHEMA_BYTES: Final = 16 * 1024
-"""Bound on a schema as compact UTF-8 JSON: all of it is told to the model."""
+"""Maximum size of a schema as compact UTF-8 JSON; the whole schema is part of the prompt."""
 MAX_SCHEMA_DEPTH: Final = 32
-"""Bound on the nesting of its objects and lists."""
+"""Maximum nesting of objects and lists."""
 MAX_APPLIED: Final = 1000
-"""Bound on the subschemas that one value may be held to at once, each reference counted as often as it is met."""
+"""Maximum number of subschemas that apply to one value; a reference counts each time that it is followed."""
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _SHOWN_CHARS: Final = 200
 _ONE: Final = (
@@ -37,16 +37,16 @@ _ONE: Final = (
 _LISTS: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
 _MAPS: Final = ("$defs", "definitions", "dependentSchemas", "patternProperties", "properties")
 _SAME_VALUE: Final = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas")
-"""Keywords whose subschemas judge the value itself, not a part of it."""
+"""Keywords whose subschemas apply to the value itself, not to a part of it."""
 _REFERENCES: Final = ("$ref", "$dynamicRef")
 
 
 @dataclass(frozen=True)
 class SchemaFault:
-    """What is wrong with a schema."""
+    """A fault of a schema."""
 
     pointer: str
-    """Where, as a JSON pointer into the schema; empty: the whole of it."""
+    """JSON pointer into the schema; empty: the whole schema."""
     problem: str
 
 
@@ -57,7 +57,7 @@ class _FaultError(Exception):
 
 
 def schema_fault(schema: Mapping[str, Any]) -> SchemaFault | None:
-    """Return the first fault of a schema, None if there is none. Nothing is fetched."""
+    """Return the first fault of a schema, None if it is valid. No other schema is fetched."""
     try:
         _check_size(schema)
         _check_dialect(schema)
@@ -72,7 +72,7 @@ def _check_size(schema: Mapping[str, Any]) -> None:
         raise _FaultError("", f"it is nested deeper than {MAX_SCHEMA_DEPTH} levels")
     size = len(json.dumps(schema, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
     if size > MAX_SCHEMA_BYTES:
-        raise _FaultError("", f"it is {size} bytes of JSON, more than the {MAX_SCHEMA_BYTES} that it may have")
+        raise _FaultError("", f"it is {size} bytes of JSON, more than the limit of {MAX_SCHEMA_BYTES}")
 
 
 def _depth(value: Any) -> int:
@@ -88,7 +88,7 @@ def _check_dialect(schema: Mapping[str, Any]) -> None:
     from jsonschema import Draft202012Validator, FormatChecker, SchemaError
 
     if str(schema.get("$schema", DIALECT)).removesuffix("#") != DIALECT:
-        raise _FaultError("/$schema", f"only {DIALECT} is known; leave it out")
+        raise _FaultError("/$schema", f"only {DIALECT} is supported; remove $schema")
     try:
         Draft202012Validator.check_schema(schema, format_checker=FormatChecker(()))
     except SchemaError as error:
@@ -104,7 +104,7 @@ def _check_references(schema: dict[str, Any]) -> None:
 
 @dataclass
 class _Walk:
-    """Looks at every subschema: where it refers to, its patterns, and how much it applies to one value."""
+    """Visits every subschema and checks its references, its patterns and the number of schemas for one value."""
 
     weights: dict[int, int] = field(default_factory=dict)
     open: set[int] = field(default_factory=set)
@@ -123,11 +123,11 @@ class _Walk:
             self.check(f"{pointer}{where}", part, resolver)
 
     def _weight(self, schema: Any, resolver: _Resolver, pointer: str) -> int:
-        """Return how many schemas judge a value that is held to this one."""
+        """Return the number of schemas that apply to a value of this schema."""
         if not isinstance(schema, dict):
             return 1
         if id(schema) in self.open:
-            raise _FaultError(pointer, "it refers to itself without end")
+            raise _FaultError(pointer, "it refers to itself endlessly")
         if id(schema) not in self.weights:
             self.open.add(id(schema))
             self.weights[id(schema)] = 1 + sum(
@@ -138,7 +138,7 @@ class _Walk:
 
 
 def _judging(schema: dict[str, Any], resolver: _Resolver, pointer: str) -> Iterator[tuple[Any, _Resolver]]:
-    """Yield what judges the same value as a schema, with what its own references are resolved by."""
+    """Yield the subschemas that apply to the same value as a schema, each with its resolver."""
     resolver = _within(schema, resolver)
     for name in _REFERENCES:
         if name in schema:
@@ -170,14 +170,14 @@ def _target(pointer: str, name: str, resolver: _Resolver) -> tuple[Any, _Resolve
         found = resolver.lookup(name)
     except Unresolvable:
         shown = name[:_SHOWN_CHARS]
-        raise _FaultError(pointer, f"{shown!r} is nothing in this schema, and no other is fetched") from None
+        raise _FaultError(pointer, f"{shown!r} is not part of this schema, and other schemas are not fetched") from None
     if not isinstance(found.contents, dict | bool):
-        raise _FaultError(pointer, f"{name[:_SHOWN_CHARS]!r} is no schema")
+        raise _FaultError(pointer, f"{name[:_SHOWN_CHARS]!r} is not a schema")
     return found.contents, found.resolver
 
 
 def _check_patterns(pointer: str, schema: dict[str, Any]) -> None:
-    """Refuse patterns that cannot be matched in linear time."""
+    """Reject patterns that cannot be matched in linear time."""
     found = {f"{pointer}/patternProperties{_pointer([text])}": text for text in schema.get("patternProperties", ())}
     if "pattern" in schema:
         found[f"{pointer}/pattern"] = schema["pattern"]
@@ -185,7 +185,7 @@ def _check_patterns(pointer: str, schema: dict[str, Any]) -> None:
         try:
             SchemaValidator(core_schema.str_schema(pattern=text))
         except PatternError:
-            problem = "it is no regular expression, or one with lookaround or back-references, which are not supported"
+            problem = "it is not a regular expression, or uses lookaround or back-references, which are not supported"
             raise _FaultError(where, problem) from None
 
 

@@ -1,4 +1,4 @@
-"""Which run of a schedule is due, whom it replaces, and which finished ones have had their time.
+"""The due run of a schedule, the runs that it replaces, and the finished runs to delete.
 
 Source of the rules: Kubernetes' CronJob controller.
 """
@@ -16,33 +16,33 @@ from cognitive_operator.plan.cron import Cron, CronError, cron_of
 from cognitive_operator.status.conditions import Condition
 
 LOOK_AGAIN_S: Final = 30.0
-"""So soon a jump of the wall clock is noticed: timers go by one that does not jump."""
+"""Time within which a jump of the wall clock is noticed; timers use the monotonic clock, which does not jump."""
 
 
 @dataclass(frozen=True)
 class SchedulePlan:
-    """What to do about a schedule now."""
+    """Next step for a schedule."""
 
     condition: Condition
     due: datetime | None = None
-    """The time whose run is to start now."""
+    """Scheduled time of the run to start now."""
     blocked: datetime | None = None
-    """The time whose run would start if no other were active."""
+    """Scheduled time of a run that an active run blocks."""
     replaced: tuple[ScheduleRun, ...] = ()
-    """Active runs that end for it; not its own, which an operator may have started before it died."""
+    """Active runs to delete before the due run starts; the due run itself may exist already after a crash."""
     next: datetime | None = None
-    """The first time after now."""
+    """The next scheduled time after now."""
     recheck_s: float | None = None
 
 
 def plan_schedule(schedule: Schedule, runs: Sequence[ScheduleRun], now: datetime) -> SchedulePlan:
-    """Return what to do; missed times are made up for by one run at most, that of the last of them."""
+    """Return the next step; of several missed runs only the last is started."""
     try:
         cron = cron_of(schedule.spec.schedule, schedule.spec.time_zone)
     except CronError as error:
         return SchedulePlan(Condition.false(ScheduleCondition.READY, error.reason, str(error)))
     if schedule.spec.suspend:
-        message = "spec.suspend is true: no run starts; those that are active go on."
+        message = "spec.suspend is true: no run starts; active runs continue."
         return SchedulePlan(Condition.false(ScheduleCondition.READY, Reason.SUSPENDED, message))
     return _running(schedule, cron, [run for run in runs if not run.is_finished], now)
 
@@ -54,7 +54,7 @@ def _running(schedule: Schedule, cron: Cron, active: Sequence[ScheduleRun], now:
     is_replacing = schedule.spec.concurrency_policy == "Replace"
     upcoming = cron.next(max(now, schedule.status.last_schedule_time or now))
     left_s = (upcoming - now).total_seconds() if upcoming is not None else LOOK_AGAIN_S
-    message = f"Runs start by {schedule.spec.schedule!r} on the clocks of {schedule.spec.time_zone}."
+    message = f"Runs start by spec.schedule {schedule.spec.schedule!r} in time zone {schedule.spec.time_zone}."
     return SchedulePlan(
         condition=Condition.true(ScheduleCondition.READY, Reason.SCHEDULED, message),
         due=None if is_blocked else due,
@@ -66,7 +66,7 @@ def _running(schedule: Schedule, cron: Cron, active: Sequence[ScheduleRun], now:
 
 
 def _last_missed(schedule: Schedule, cron: Cron, now: datetime) -> datetime | None:
-    """Return the last time that no run was started for and that is not too long ago."""
+    """Return the last scheduled time without a run, within startingDeadlineSeconds."""
     since = schedule.status.last_schedule_time or schedule.metadata.creation_timestamp
     deadline_s = schedule.spec.starting_deadline_seconds
     if deadline_s is not None:

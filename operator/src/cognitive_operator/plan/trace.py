@@ -1,7 +1,7 @@
-"""The trace of a task: its own span and one for each attempt, with identities that anybody can derive.
+"""The trace of a task: one span for the task and one for each attempt, with derived identifiers.
 
-The trace's identity is the task's UID without its dashes, so that no process has to remember it: an attempt that
-another operator closes, or an executor traces, belongs to the same trace.
+The trace id is the task's UID without its dashes, so no process has to store it: an attempt that another operator
+closes, or an executor traces, belongs to the same trace.
 Source of the formats: W3C Trace Context, level 1.
 """
 
@@ -19,23 +19,23 @@ TASK_SPAN, ATTEMPT_SPAN = "CognitiveTask", "attempt"
 
 
 def trace_id(task_uid: str) -> str:
-    """Return 32 hex digits: the UID itself, or a digest of one that is no UUID."""
+    """Return 32 hex digits: the UID itself, or its digest if it is not a UUID."""
     plain = task_uid.replace("-", "").lower()
     is_uuid = len(plain) == 32 and set(plain) <= set("0123456789abcdef") and set(plain) != {"0"}
     return plain if is_uuid else hashlib.sha256(task_uid.encode()).hexdigest()[:32]
 
 
 def traceparent(key: AttemptKey) -> str:
-    """Return the W3C header under which an executor continues the trace of an attempt."""
+    """Return the W3C header with which an executor continues the trace of an attempt."""
     return f"00-{trace_id(key.task_uid)}-{_span_id(key.task_uid, key.number)}-01"
 
 
 def ended_spans(body: Body, status: Mapping[str, Any], end: AttemptEnd | None) -> list[Span]:
-    """Return the spans that a write of a task's status has ended.
+    """Return the spans that end with a write of a task's status.
 
     Args:
         body: The task before the write.
-        status: What was written of its status.
+        status: The written part of its status.
         end: The attempt that ended, if one did.
     """
     spans = [_attempt_span(body, end)] if end is not None else []

@@ -1,7 +1,7 @@
-"""Counts an agent's work from the stream of responses: what each message adds, in the order of the stream; pure.
+"""Usage of an agent, counted from the stream of responses in the order of the stream.
 
-The counters are a sum over a prefix of the stream, kept together with the end of that prefix. Whoever continues there,
-after whatever crash, comes to the same sum.
+The counters are a sum over a prefix of the stream, stored together with the end of that prefix. A process that
+continues there after a crash computes the same sum.
 """
 
 from collections.abc import Sequence
@@ -25,41 +25,41 @@ DIGITS: Final = 9
 
 @dataclass(frozen=True)
 class UsageRecord:
-    """A verified message of the stream that says how an attempt ended."""
+    """A verified message of the stream that ended an attempt."""
 
     sequence: int
     namespace: str
     key: AttemptKey
     outcome: str
-    """completed or failed by the executor, closed by the operator."""
+    """``completed`` or ``failed`` by the executor, ``closed`` by the operator."""
     response: Completed | Failed
     day: str = ""
-    """When the stream took it, in UTC, as ``2026-11-21``."""
+    """Day in UTC on which the stream stored it, as ``2026-11-21``."""
 
 
 @dataclass(frozen=True)
 class Contribution:
-    """What an entry adds to the counters."""
+    """Part of the counters to which an entry adds."""
 
     has_costs: bool
-    """Its tokens and its energy."""
+    """True: add its tokens and its energy."""
     ends_task: bool
-    """One task, which succeeded or not."""
+    """True: add one task."""
     is_success: bool = False
 
 
 def is_undecided(entry: UsageRecord, task: TaskAttempts | None) -> bool:
-    """Tell whether the task's status does not say yet what became of the attempt: counting waits for it."""
+    """Return True while the task's status does not include the attempt's end yet; counting waits for it."""
     return task is not None and not task.is_finished and entry.key.number > task.last
 
 
 def is_recorded(entry: UsageRecord, task: TaskAttempts | None) -> bool:
-    """Tell whether the status names exactly this entry, so that nothing else of the stream must be looked at."""
+    """Return True if the status names exactly this entry, so that no other message has to be read."""
     return task is not None and task.closed.get(entry.key.number) == entry.sequence
 
 
 def contribution_of(entry: UsageRecord, task: TaskAttempts | None, siblings: Sequence[UsageRecord]) -> Contribution:
-    """Judge an entry that is decided.
+    """Return the contribution of an entry that is decided.
 
     Args:
         entry: The message.
@@ -79,7 +79,7 @@ def contribution_of(entry: UsageRecord, task: TaskAttempts | None, siblings: Seq
 
 
 def _is_first_answer(entry: UsageRecord, siblings: Sequence[UsageRecord]) -> bool:
-    """An executor's response is stored twice when the broker's word about the first got lost for minutes."""
+    """Return False for a duplicate, which an executor stores when the broker's acknowledgement was lost for minutes."""
     answers = [s.sequence for s in siblings if s.key == entry.key and s.outcome != "closed"]
     return entry.outcome != "closed" and entry.sequence == min(answers, default=entry.sequence)
 
@@ -89,14 +89,14 @@ def _is_first_word(entry: UsageRecord, siblings: Sequence[UsageRecord]) -> bool:
 
 
 def _is_last_word(entry: UsageRecord, siblings: Sequence[UsageRecord]) -> bool:
-    """A task that is deleted before it was counted counts by its last attempt, unless that was stopped."""
+    """Return True for the last attempt of a deleted task, which counts the task unless the attempt was stopped."""
     is_last = all(s.key.number <= entry.key.number for s in siblings)
     is_stopped = isinstance(entry.response, Failed) and entry.response.error_type == "Cancelled"
     return is_last and not is_stopped and _is_first_word(entry, siblings)
 
 
 def on_stream(counters: Counters, stream: str) -> Counters:
-    """Return the counters as they go on with a stream: from its beginning when it is another one than before."""
+    """Return the counters for a stream; a recreated stream is counted from its beginning."""
     if counters.accounting.stream == stream:
         return counters
     fresh = counters.accounting.model_copy(update={"stream": stream, "sequence": 0})
@@ -109,7 +109,7 @@ def skipped(counters: Counters, sequence: int) -> Counters:
 
 
 def counted(counters: Counters, entry: UsageRecord, share: Contribution) -> Counters:
-    """Return the counters with what an entry adds; one that is counted already adds nothing."""
+    """Return the counters with an entry added; an entry that is counted already adds nothing."""
     if entry.sequence <= counters.accounting.sequence:
         return counters
     result = skipped(counters, entry.sequence)
@@ -149,7 +149,7 @@ def _with_task(counters: Counters, response: Completed | Failed, *, is_success: 
 
 
 def _scored(counters: Counters) -> Counters:
-    """Move the capability score; while no result had a confidence, the success rate stands for the quality too."""
+    """Update the capability score; the success rate replaces the quality while no result has a confidence."""
     rate = counters.success_rate or 0.0
     quality = counters.average_quality
     aim = SUCCESS_SHARE * rate + (1 - SUCCESS_SHARE) * (rate if quality is None else quality)

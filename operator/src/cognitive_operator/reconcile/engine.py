@@ -4,22 +4,35 @@ import asyncio
 from functools import partial
 from typing import Final
 
-from cognitive_operator.api.names import AGENT_PLURAL, SCHEDULE_KIND, SCHEDULE_PLURAL, TASK_KIND, TASK_PLURAL
+from cognitive_operator.api.names import (
+    AGENT_PLURAL,
+    SCHEDULE_KIND,
+    SCHEDULE_PLURAL,
+    TASK_KIND,
+    TASK_PLURAL,
+    ObjectName,
+)
 from cognitive_operator.ports.kube import Body
+from cognitive_operator.reconcile.agent.broker import AgentBrokerReconciler
+from cognitive_operator.reconcile.agent.cleanup import AgentCleanup
+from cognitive_operator.reconcile.agent.executor import ExecutorReconciler
 from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
+from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness
+from cognitive_operator.reconcile.agent.model.server import ModelServerReconciler
 from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
 from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
-from cognitive_operator.reconcile.agent.reconciler import AgentReconciler
+from cognitive_operator.reconcile.agent.reconciler import AgentReconciler, AgentSteps
+from cognitive_operator.reconcile.agent.usage import UsageCounter
+from cognitive_operator.reconcile.agent.writer import AgentWriter
 from cognitive_operator.reconcile.orphans import Orphans
 from cognitive_operator.reconcile.resync import Resync, ResyncSources
-from cognitive_operator.reconcile.schedule.reconciler import ScheduleReconciler
+from cognitive_operator.reconcile.schedule.reconciler import SchedulePorts, ScheduleReconciler
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.periodic import run_every
-from cognitive_operator.reconcile.state.records import ObjectName
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch_lag import WatchLag
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
@@ -84,12 +97,10 @@ class Engine:
         self._ttl = self._new_ttl()
         self._task = TaskReconciler(self._task_steps(), index, self._intake, self._clocks, self._resync.synced)
         self._schedules = self._new_schedules()
-        accounts = NatsAccounts(deps)
+        accounts = NatsAccounts(index, deps.accounts, deps.children, deps.clock, timing.agent)
         self._orphans = Orphans(deps.broker, accounts, index, self._intake, self._cleanup.add)
-        self._queue_metrics = QueueMetrics(deps, index)
-        clusters = RayClusterReconciler(deps, index)
-        finalizer = AgentFinalizer(deps, index, clusters, accounts, self._tasks.add)
-        self._agent = AgentReconciler(deps, index, clusters, finalizer, self._tasks.add)
+        self._queue_metrics = QueueMetrics(index, deps.metrics, deps.clock, timing.queue_metrics_every_s)
+        self._agent = AgentReconciler(index, self._agent_steps(accounts), self._tasks.add, deps.clock, timing.agent)
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -149,14 +160,28 @@ class Engine:
 
     def _new_schedules(self) -> ScheduleReconciler:
         deps = self._deps
+        writer = StatusWriter(deps.kube, deps.events, SCHEDULE_KIND, SCHEDULE_PLURAL)
+        ports = SchedulePorts(deps.kube.resources, writer, deps.clock)
         return ScheduleReconciler(
-            deps.kube.resources,
-            StatusWriter(deps.kube, deps.events, SCHEDULE_KIND, SCHEDULE_PLURAL),
-            deps.clock,
-            self.index.runs,
-            self._intake,
-            synced=self._resync.synced,
-            timing=self._timing,
+            ports, self.index.runs, self._intake.upsert_task, self._resync.synced, timing=self._timing
+        )
+
+    def _agent_steps(self, accounts: NatsAccounts) -> AgentSteps:
+        deps, index, timing = self._deps, self.index, self._timing.agent
+        clock, broker, environment = deps.clock, deps.broker, deps.environment
+        writer = AgentWriter(index, deps.kube, deps.events)
+        ray = RayClusterReconciler(index, deps.children, deps.kube.secrets, deps.ray, environment)
+        servers = ModelServerReconciler(index, deps.children, clock, is_in_cluster=environment.is_in_cluster)
+        cleanup = AgentCleanup(deps.ray, ray, broker.agents, accounts)
+        today = self._clocks.today
+        return AgentSteps(
+            broker=AgentBrokerReconciler(index, broker, accounts, clock),
+            ray=ray,
+            model=ModelReadiness(index, servers, deps.kube.secrets, deps.model, clock, intervals=timing.probes),
+            executor=ExecutorReconciler(index, deps.ray, broker.control, environment, clock),
+            usage=UsageCounter(index, deps.kube.resources, broker.responses, deps.master_key, today),
+            finalizer=AgentFinalizer(index, cleanup, writer, clock, timing),
+            writer=writer,
         )
 
     def _task_steps(self) -> TaskSteps:

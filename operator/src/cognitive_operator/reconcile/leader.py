@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Peering:
-    """The peering object through which operators know of each other.
+    """The Kopf peering object in which operators record that they are alive.
 
     Without a name, or while the object does not exist, this process is the leader.
     """
@@ -33,7 +33,7 @@ class Peering:
         self.me = me
 
     async def is_leader(self) -> bool:
-        """Tell whether this process is the leader.
+        """Return True if this process is the leader.
 
         Raises:
             CognitiveOperatorError: The peering cannot be read, so that the leader is not known.
@@ -46,10 +46,10 @@ class LeaderElection:
     """Runs a new engine whenever this process becomes the leader, and passes watch events to it.
 
     Args:
-        peering: Tells whether this process is the leader.
-        metrics: Shows that.
-        lag: Learns what the watches bring.
-        new_engine: Makes an engine.
+        peering: Determines the leader.
+        metrics: Receives the gauge of the leader.
+        lag: Records the versions that watches report.
+        new_engine: Returns a new engine.
         check_every_s: Interval at which the peering is read.
     """
 
@@ -76,7 +76,7 @@ class LeaderElection:
             await self._wait_until(leading=True)
             logger.info("became leader", extra={"identity": identity})
             await self._lead()
-            logger.info("standing by: another operator is the leader", extra={"identity": identity})
+            logger.info("is standby", extra={"identity": identity})
 
     async def _lead(self) -> None:
         """Run an engine until another operator is the leader; raises what the engine raises."""

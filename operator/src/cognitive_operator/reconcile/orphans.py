@@ -30,13 +30,13 @@ class BrokerContents(Protocol):
         """Objects."""
 
 
-class Expulsions(Protocol):
+class AccountDeletions(Protocol):
     """The removal of agents' accounts on the broker."""
 
-    def expel_later(self, agent_uid: str) -> None:
+    def delete_later(self, agent_uid: str) -> None:
         """Remove an agent's account after the time that its executor needs to end itself."""
 
-    async def expel_due(self) -> None:
+    async def delete_due(self) -> None:
         """Remove the accounts whose time has come. Raises BrokerUnavailableError: retry."""
 
 
@@ -49,7 +49,7 @@ class Orphans:
     def __init__(
         self,
         broker: BrokerContents,
-        accounts: Expulsions,
+        accounts: AccountDeletions,
         index: Index,
         intake: Intake,
         discard: Callable[[AttemptGarbage], None],
@@ -69,7 +69,7 @@ class Orphans:
             BrokerUnavailableError: Retry.
         """
         await self._remove_agents()
-        await self._accounts.expel_due()
+        await self._accounts.delete_due()
         found = await self._attempts()
         tasks, agents = self._index.tasks, self._intake.agent_uids()
         orphans = {item for item in found if item[1].task_uid not in tasks or item[1].agent_uid not in agents}
@@ -91,5 +91,5 @@ class Orphans:
         lost = await self._broker.agents.list() - self._intake.agent_uids()
         for uid in lost & self._suspected_agents:
             await self._broker.agents.delete(uid)
-            self._accounts.expel_later(uid)
+            self._accounts.delete_later(uid)
         self._suspected_agents = lost - self._suspected_agents

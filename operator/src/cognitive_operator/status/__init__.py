@@ -1,1 +1,1 @@
-"""Builds what the operator writes into statuses; pure."""
+"""Pure builders of conditions and status patches."""

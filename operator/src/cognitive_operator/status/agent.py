@@ -27,23 +27,23 @@ def agent_status(
 
 
 def endpoints_status(agent: Agent, target: RayTarget | None) -> dict[str, Any]:
-    """Return the part of an agent's status that tells what it is bound to."""
+    """Return the part of an agent's status with its Ray dashboard and its model."""
     llm = agent.spec.llm
     return {"endpoints": {"ray": target.url if target else None, "llm": llm.url, "model": llm.model}}
 
 
 def capacity_of(leases: Sequence[Lease]) -> int:
-    """Return how many tasks the workers that are ready take at once."""
+    """Return the number of tasks that the ready workers can run at once."""
     return sum(lease.capacity for lease in leases if lease.ready)
 
 
 def queue_status(queued: int, running: int) -> dict[str, Any]:
-    """Return the part of an agent's status that tells of its queue."""
+    """Return the part of an agent's status about its queue."""
     return {"queued": queued, "running": running}
 
 
 def counters_status(counters: Counters) -> dict[str, Any]:
-    """Return the part of an agent's status that its counters are kept in."""
+    """Return the part of an agent's status with its counters."""
     kept = counters.model_dump(mode="json", by_alias=True)
     rates = {
         "successRate": counters.success_rate,

@@ -1,4 +1,4 @@
-"""The part of an agent's status that tells of its own model server."""
+"""The part of an agent's status about its own model server."""
 
 from typing import Any
 
@@ -9,19 +9,19 @@ from cognitive_operator.ports.model import InferenceResult
 def model_status(
     agent: Agent, server: str | None, counts: tuple[int, int], trial: InferenceResult | None, proven_at: str
 ) -> dict[str, Any]:
-    """Return what to write of an agent's server.
+    """Return the merge patch of ``status.model``.
 
     Args:
         agent: The owner.
-        server: The Deployment; None: there is none.
-        counts: Ready and wanted pods.
-        trial: The inference that proved it.
-        proven_at: When that was.
+        server: Name of the Deployment; None: there is none.
+        counts: Numbers of ready and wanted pods.
+        trial: The inference that proved the server.
+        proven_at: Time of that inference.
     """
     if server is None:
         return {"model": None}
     llm, ready, wanted = agent.spec.llm, *counts
-    told = trial if trial is not None and trial.ok else None
+    proof = trial if trial is not None and trial.ok else None
     ref = llm.api_key_secret_ref
     return {
         "model": {
@@ -31,8 +31,8 @@ def model_status(
             "apiKeySecret": ref.name if ref else None,
             "readyReplicas": ready,
             "replicas": wanted,
-            "timeToFirstTokenMilliseconds": round(told.first_token_s * 1000) if told else None,
-            "tokensPerSecond": round(told.tokens_per_second, 1) if told else None,
-            "provenAt": proven_at if told else None,
+            "timeToFirstTokenMilliseconds": round(proof.first_token_s * 1000) if proof else None,
+            "tokensPerSecond": round(proof.tokens_per_second, 1) if proof else None,
+            "provenAt": proven_at if proof else None,
         }
     }

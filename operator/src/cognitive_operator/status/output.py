@@ -1,15 +1,15 @@
-"""The condition that says whether a result's output satisfies the task's schema."""
+"""The condition OutputValid, which compares a result with the task's output schema."""
 
 from cognitive_operator.api.conditions import Reason, TaskCondition
 from cognitive_operator.api.wire import Completed, Failed
 from cognitive_operator.status.conditions import Condition
 
 OUTPUT_INVALID = "OutputInvalid"
-"""The class of the error on the wire."""
+"""The error class on the wire."""
 
 
 def output_conditions(is_wanted: bool, response: Completed | Failed | None) -> list[Condition]:
-    """Return the condition of a task that ends by a response; none where there is nothing to tell."""
+    """Return OutputValid for a response; empty for a task without an output schema."""
     if isinstance(response, Failed) and response.error_type == OUTPUT_INVALID:
         return [Condition.false(TaskCondition.OUTPUT_VALID, OUTPUT_INVALID, response.error)]
     if not is_wanted or not isinstance(response, Completed):
@@ -17,5 +17,5 @@ def output_conditions(is_wanted: bool, response: Completed | Failed | None) -> l
     if response.output_valid:
         message = "The output in the result satisfies spec.outputSchema."
         return [Condition.true(TaskCondition.OUTPUT_VALID, Reason.OUTPUT_CHECKED, message)]
-    message = "The executor's version knows no spec.outputSchema: nobody checked the result."
+    message = "The executor's version does not support spec.outputSchema: the result was not checked."
     return [Condition.unknown(TaskCondition.OUTPUT_VALID, Reason.NOT_CHECKED, message)]

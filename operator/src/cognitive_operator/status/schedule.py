@@ -12,28 +12,28 @@ from cognitive_operator.status.conditions import Condition, merge_conditions
 
 @dataclass(frozen=True)
 class ScheduleFacts:
-    """What there is to say of a schedule."""
+    """Values that the status of a schedule depends on."""
 
     schedule: Schedule
     raw_status: Mapping[str, Any]
     condition: Condition
     runs: Sequence[ScheduleRun]
-    """Its tasks that exist, newest first."""
+    """Its existing tasks, newest first."""
     gone: Sequence[ScheduleRun]
-    """Finished ones that were deleted since this process saw them."""
+    """Finished tasks that were deleted and may not be counted yet."""
     next: datetime | None
     now: str
     handled: datetime | None = None
-    """The time that was just dealt with."""
+    """Scheduled time of the run that was just started or skipped."""
     is_started: bool = False
-    """Whether a run was started for it."""
+    """True if a task was created for it."""
 
 
 def schedule_status(facts: ScheduleFacts) -> dict[str, Any]:
     """Return the merge patch of a schedule's status.
 
-    A finished run enters ``runs`` and the totals in one write, and leaves the list when it is deleted: what is in the
-    list is counted, and what exists and is not in the list is not.
+    A finished run is added to ``runs`` and to the totals in one write, and leaves ``runs`` when its task is deleted. So
+    a run in ``runs`` is counted, and an existing finished task that is not in ``runs`` is not counted yet.
     """
     old, generation = facts.schedule.status, facts.schedule.metadata.generation
     counted = {run.uid for run in old.runs}
@@ -71,8 +71,8 @@ def _active(run: ScheduleRun) -> dict[str, Any]:
 
 def _ended(run: ScheduleRun) -> dict[str, Any]:
     more = {"phase": run.phase, "reason": run.reason, "finishedAt": _shown(run.finished)}
-    told = {name: value for name, value in more.items() if value is not None}
-    return {**_active(run), **told, "tokens": run.tokens, "energy": run.energy}
+    known = {name: value for name, value in more.items() if value is not None}
+    return {**_active(run), **known, "tokens": run.tokens, "energy": run.energy}
 
 
 def _latest(*times: datetime | None) -> datetime | None:

@@ -15,10 +15,10 @@ Patch = dict[str, Any]
 
 @dataclass(frozen=True)
 class Stamp:
-    """What every write of a status needs to know."""
+    """Values that every status write needs."""
 
     status: Mapping[str, Any]
-    """The status as it stands."""
+    """The status before the write."""
     generation: int
     now: str
     """RFC 3339."""
@@ -27,14 +27,14 @@ class Stamp:
 def held(
     stamp: Stamp, phase: Phase, reason: str, message: str, *, is_accepted: bool = True, attempts: Sequence[Attempt] = ()
 ) -> Patch:
-    """Something keeps the task out of its agent's queue; its own spec, if it is not accepted."""
+    """Return the status of a task that a gate holds; ``is_accepted`` is False if its own spec is at fault."""
     accepted = _accepted() if is_accepted else Condition.false(TaskCondition.ACCEPTED, reason, message)
     conditions = [accepted, Condition.false(TaskCondition.DISPATCHED, reason, message)]
     return _summary(stamp, phase, reason, message, conditions) | _attempts(attempts)
 
 
 def queued(stamp: Stamp, reason: str, message: str, position: int | None, attempts: Sequence[Attempt]) -> Patch:
-    """The task waits for a slot, for its agent's readiness or for its next attempt."""
+    """Return the status of a task that waits for a slot, for its agent's readiness or for its next attempt."""
     conditions = [_accepted(), Condition.false(TaskCondition.DISPATCHED, reason, message)]
     patch = _summary(stamp, Phase.QUEUED, reason, message, conditions) | {"queuePosition": position}
     if stamp.status.get("phase") == Phase.SUSPENDED:
@@ -43,7 +43,7 @@ def queued(stamp: Stamp, reason: str, message: str, position: int | None, attemp
 
 
 def running(stamp: Stamp, attempts: Sequence[Attempt]) -> Patch:
-    """An executor has claimed the last attempt."""
+    """Return the status of a task whose last attempt was claimed by an executor."""
     last = attempts[-1]
     message = f"Attempt {last.number} runs on {last.worker}."
     patch = _summary(stamp, Phase.RUNNING, Reason.RUNNING, message, [_accepted(), _dispatched(last)])
@@ -51,8 +51,8 @@ def running(stamp: Stamp, attempts: Sequence[Attempt]) -> Patch:
 
 
 def succeeded(stamp: Stamp, attempts: Sequence[Attempt], response: Completed, *more: Condition) -> Patch:
-    """The last attempt brought the result."""
-    message = f"Attempt {attempts[-1].number} brought the result."
+    """Return the status of a task whose last attempt returned the result."""
+    message = f"Attempt {attempts[-1].number} returned the result."
     complete = Condition.true(TaskCondition.COMPLETE, Reason.SUCCEEDED, message)
     patch = _summary(
         stamp, Phase.SUCCEEDED, Reason.SUCCEEDED, message, [_accepted(), _dispatched(attempts[-1]), complete, *more]
@@ -68,7 +68,7 @@ def failed(
     response: Response | None = None,
     *more: Condition,
 ) -> Patch:
-    """The task failed for good, or was cancelled."""
+    """Return the status of a task that failed for good or was cancelled."""
     phase = Phase.CANCELLED if reason == Reason.CANCELLED else Phase.FAILED
     dispatched = [_accepted(), _dispatched(attempts[-1])] if attempts else []
     conditions = [*dispatched, Condition.true(TaskCondition.FAILED, reason, message), *more]
@@ -78,7 +78,7 @@ def failed(
 
 
 def refused(stamp: Stamp, reason: str, message: str) -> Patch:
-    """The task can never be accepted, and its spec cannot change: it failed."""
+    """Return the status of a task that failed because its spec, which cannot change, is not acceptable."""
     conditions = [
         Condition.false(TaskCondition.ACCEPTED, reason, message),
         Condition.true(TaskCondition.FAILED, reason, message),
@@ -102,7 +102,7 @@ def _accepted() -> Condition:
 
 
 def _dispatched(attempt: Attempt) -> Condition:
-    message = f"Attempt {attempt.number} was handed to an executor."
+    message = f"Attempt {attempt.number} was dispatched to an executor."
     return Condition.true(TaskCondition.DISPATCHED, "Dispatched", message)
 
 
@@ -136,7 +136,7 @@ def _result(response: Completed) -> Patch:
 
 
 def _thought(response: Response | None) -> Patch:
-    """What a failed attempt had thought until then, if it tells."""
+    """Return the reasoning of a failed attempt, if the response has any."""
     return {"reasoning": response.reasoning} if isinstance(response, Failed) and response.reasoning else {}
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 from cognitive_operator.adapters.nats.credentials import new_credentials, read_claims
 from cognitive_operator.adapters.nats.key_pair import ACCOUNT, ANY, ROOT, KeyFileError, KeyPair
-from cognitive_operator.desired.broker_rights import OFFERED, TOLD, BrokerRights
+from cognitive_operator.desired.broker_rights import CONTROL_EXPORT, SERVICE_EXPORTS, BrokerRights
 
 SERVER_CONFIG: Final = "auth.conf"
 OPERATOR_CREDENTIALS: Final = "operator.creds"
@@ -102,8 +102,8 @@ class BrokerKeys:
 
 def _exports() -> list[dict[str, Any]]:
     """Return the exports that agents may import. Each call has one reply: an executor pulls one request at a time."""
-    services = [{"name": s, "subject": s, "type": "service", "response_type": "Singleton"} for s in OFFERED]
-    return [*services, {"name": TOLD, "subject": TOLD, "type": "stream"}]
+    services = [{"name": s, "subject": s, "type": "service", "response_type": "Singleton"} for s in SERVICE_EXPORTS]
+    return [*services, {"name": CONTROL_EXPORT, "subject": CONTROL_EXPORT, "type": "stream"}]
 
 
 def _account(limits: Mapping[str, int], **shared: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
-"""Finds the Ray cluster of an agent, or keeps the one that it owns, and asks its head whether it serves."""
+"""Reconciliation of an agent's Ray cluster."""
 
 import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from cognitive_operator.api.children import RAY_CLUSTER, child_name
 from cognitive_operator.api.conditions import AgentCondition, Reason
-from cognitive_operator.api.ray_spec import ManagedRay, RayTokenRef
 from cognitive_operator.desired.ray_cluster import SUFFIX, desired_ray_cluster, ray_cluster_name
+from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import (
     CognitiveOperatorError,
     ForbiddenError,
@@ -19,163 +21,176 @@ from cognitive_operator.errors import (
 from cognitive_operator.plan.diagnosis import ObservedChild, diagnose, diagnose_refusal
 from cognitive_operator.plan.ray_cluster import (
     ClusterFacts,
+    ObservedRay,
     check_head,
     cluster_label,
     head_of,
     head_url,
     is_asleep,
     life_of,
-    own_token_ref,
     plan_ray_cluster,
+    ray_not_ready,
     ray_place,
+    token_ref,
     with_live_counts,
 )
-from cognitive_operator.ports.kube import Body
-from cognitive_operator.ports.ray import RayTarget
-from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.ports.kube import Body, Children, Secrets
+from cognitive_operator.ports.ray import RayJobs, RayTarget
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import AgentRecord
 from cognitive_operator.status.conditions import Condition
 
 logger = logging.getLogger(__name__)
+_ReadCluster = Callable[[AgentRecord], Awaitable[tuple[Body | None, Condition | None]]]
 CLUSTER_LABEL: Final = "ray.io/cluster"
 HEAD_LABEL: Final = {"ray.io/node-type": "head"}
 """Source: the labels that KubeRay gives its pods."""
 
 
 class RayClusterReconciler:
-    """Notes what it finds in the agent's record: ``ray`` and ``ray_target``."""
+    """Keeps the RayCluster that an agent owns, or finds the one that its spec names, and asks its dashboard."""
 
-    def __init__(self, deps: Deps, index: Index) -> None:
-        self._deps = deps
+    def __init__(
+        self, index: Index, children: Children, secrets: Secrets, ray: RayJobs, environment: RayEnvironment
+    ) -> None:
         self._index = index
+        self._children = children
+        self._secrets = secrets
+        self._ray = ray
+        self._environment = environment
 
-    async def look(self, record: AgentRecord) -> None:
-        """Find the cluster, ask its head, and note both."""
-        found = await self.find(record)
-        if isinstance(found, Condition):
-            record.ray = found
-            record.ray_target = None if record.is_ray_away else record.ray_target
-        else:
-            record.ray_target, record.ray = found, await self._ask(record, found)
+    async def reconcile(self, record: AgentRecord, now_s: float) -> None:
+        """Bring an owned cluster a step towards the spec, ask the dashboard, and record both at ``now_s``."""
+        is_owned = record.agent.spec.ray.cluster is not None
+        found = await (self._observe(record, self._ensure) if is_owned else self.find(record))
+        if found.target is not None:
+            found = replace(found, condition=await self._ask(record, found.target))
+        elif not found.is_away:
+            found = replace(found, target=self._index.latest(record).ray.target)
+        if self._index.latest(record).agent.spec == record.agent.spec:  # else observe the new spec at once
+            self._index.update_agent(record, ray=found, ray_at_s=now_s)
 
-    async def find(self, record: AgentRecord) -> RayTarget | Condition:
-        """Return where an agent's Ray cluster is asked, or why that is not known; never raises an operator's error."""
-        place = ray_place(record.agent)
+    async def find(self, record: AgentRecord) -> ObservedRay:
+        """Return the Ray that an agent uses without owning it; reads only, and raises no CognitiveOperatorError."""
+        return await self._observe(record, self._read)
+
+    async def _observe(self, record: AgentRecord, read_cluster: _ReadCluster) -> ObservedRay:
+        """Return an agent's Ray cluster with the URL of its dashboard, or with a condition while that is not known."""
+        agent, place, found = record.agent, ray_place(record.agent), replace(record.ray, target=None)
         try:
-            return await self._find(record)
+            if agent.spec.ray.address is not None:
+                return await self._with_token(record, found, agent.spec.ray.address)
+            live, condition = await read_cluster(record)
+            found = replace(found, is_away=live is None or is_asleep(live))
+            if live is None or condition is not None:
+                return replace(found, condition=condition or _not_created_yet(place))
+            return await self._locate(record, found, live)
         except KindAbsentError:
-            record.is_ray_away = True
             message = f"{place}: the cluster does not serve ray.io/v1. Install KubeRay, or use spec.ray.address."
-            return Condition.false(AgentCondition.RAY_READY, Reason.KUBERAY_ABSENT, message)
+            return replace(found, is_away=True, condition=ray_not_ready(Reason.KUBERAY_ABSENT, message))
         except CognitiveOperatorError as error:
             unknown = Condition.unknown(AgentCondition.RAY_READY, Reason.NOT_CHECKED, f"{place}: {error}")
-            return diagnose_refusal(AgentCondition.RAY_READY, place, error) or unknown
+            return replace(found, condition=diagnose_refusal(AgentCondition.RAY_READY, place, error) or unknown)
 
-    async def retire(self, record: AgentRecord, *, is_moved: bool) -> None:
-        """Delete the cluster that an agent had before it was given another one, once nothing runs there."""
-        if record.agent.spec.ray.cluster is not None or record.is_retired or not is_moved:
+    async def retire(self, record: AgentRecord) -> None:
+        """Delete the cluster of an earlier spec, on which nothing runs any more."""
+        if record.agent.spec.ray.cluster is not None or record.is_retired:
             return
         try:
-            await self.remove(record)
+            await self.delete(record)
         except (KindAbsentError, ForbiddenError) as error:
-            logger.debug("owns no RayCluster", extra={"agent": "/".join(record.name), "cause": str(error)})
+            logger.debug("no RayCluster to delete", extra={"agent": "/".join(record.name), "cause": str(error)})
         except CognitiveOperatorError as error:
-            logger.info("will retire a RayCluster", extra={"agent": "/".join(record.name), "cause": str(error)})
+            logger.info(
+                "RayCluster not deleted; will retry", extra={"agent": "/".join(record.name), "cause": str(error)}
+            )
             return
-        record.is_retired = True
+        self._index.update_agent(record, is_retired=True)
 
-    async def remove(self, record: AgentRecord) -> None:
+    async def delete(self, record: AgentRecord) -> None:
         """Delete the RayCluster that an agent owns, if there is one. Raises as ``Children.delete`` does."""
         meta = record.agent.metadata
         name = child_name(meta.name, meta.uid, SUFFIX)
-        await self._deps.children.delete(RAY_CLUSTER, meta.namespace, name, meta.uid)
+        await self._children.delete(RAY_CLUSTER, meta.namespace, name, meta.uid)
 
-    async def _find(self, record: AgentRecord) -> RayTarget | Condition:
-        ray = record.agent.spec.ray
-        if ray.cluster is not None:
-            return await self._keep(record, ray.cluster)
-        if ray.address is not None:
-            token = await self._token(record, ray.token_secret_ref)
-            return token if isinstance(token, Condition) else RayTarget(ray.address, token)
+    async def _read(self, record: AgentRecord) -> tuple[Body | None, Condition | None]:
+        """Return the RayCluster of ``spec.ray.clusterRef``, or RayReady as False if it does not exist."""
         live = await self._live(record)
-        record.is_ray_away = live is None or is_asleep(live)
-        if live is None:
-            message = f"spec.ray.clusterRef: {ray_place(record.agent)} does not exist."
-            return Condition.false(AgentCondition.RAY_READY, Reason.RAY_CLUSTER_NOT_FOUND, message)
-        return await self._target(record, live, ray.token_secret_ref)
+        if live is not None:
+            return live, None
+        message = f"spec.ray.clusterRef: {ray_place(record.agent)} does not exist; create it, or correct the name."
+        return None, ray_not_ready(Reason.RAY_CLUSTER_NOT_FOUND, message)
 
     async def _live(self, record: AgentRecord) -> Body | None:
-        return await self._deps.children.get(RAY_CLUSTER, record.name[0], ray_cluster_name(record.agent))
+        return await self._children.get(RAY_CLUSTER, record.name[0], ray_cluster_name(record.agent))
 
-    async def _keep(self, record: AgentRecord, ray: ManagedRay) -> RayTarget | Condition:
-        """Bring the cluster that the agent owns a step towards what its spec wants."""
-        agent, image = record.agent, self._deps.environment.image
+    async def _ensure(self, record: AgentRecord) -> tuple[Body | None, Condition | None]:
+        """Bring the cluster that the agent owns a step towards its spec; return it, and RayReady while it changes."""
+        agent, image = record.agent, self._environment.image
+        ray = agent.spec.ray.cluster
+        assert ray is not None
         awake = desired_ray_cluster(agent, ray, image)
         asleep = desired_ray_cluster(agent, ray, image, is_suspended=True)
         live = await self._live(record)
-        facts = ClusterFacts(agent, awake, asleep, live, self._index.is_idle(record))
-        step = plan_ray_cluster(facts)
-        record.is_changing = step.condition is not None and step.condition.reason == Reason.RAY_UPDATING
+        is_idle = self._index.is_idle(self._index.latest(record))
+        step = plan_ray_cluster(ClusterFacts(agent, awake, asleep, live, is_idle))
         if step.apply is not None:
-            live = await self._deps.children.apply(with_live_counts(step.apply, live))
+            live = await self._children.apply(with_live_counts(step.apply, live))
         if step.remove:
-            await self.remove(record)
-        record.is_ray_away = live is None or is_asleep(live) or step.remove
-        if step.condition is not None or live is None:
-            return step.condition or Condition.unknown(
-                AgentCondition.RAY_READY, Reason.NOT_CHECKED, f"{ray_place(agent)} is not there yet."
-            )
-        return await self._target(record, live, own_token_ref(agent, ray.auth_options))
+            await self.delete(record)
+            live = None
+        return live, step.condition
 
-    async def _target(self, record: AgentRecord, live: Body, token_ref: RayTokenRef | None) -> RayTarget | Condition:
-        if (condition := check_head(live) or await self._pods_check(record, live)) is not None:
-            return await self._trouble(live) or condition if condition.reason == Reason.RAY_STARTING else condition
-        url = head_url(live, by_name=self._deps.environment.is_in_cluster)
+    async def _locate(self, record: AgentRecord, found: ObservedRay, live: Body) -> ObservedRay:
+        """Return the dashboard of a cluster whose head is ready, or the condition while it is not."""
+        agent = record.agent
+        if (starting := check_head(live)) is not None:
+            return replace(found, condition=await self._diagnosed(live, starting))
+        if agent.spec.ray.cluster is not None:  # its status describes the old head until the new one is there
+            head = head_of(live, await self._pods(live, HEAD_LABEL))
+            if isinstance(head, Condition):
+                return replace(found, condition=await self._diagnosed(live, head))
+            found = replace(found, life=life_of(head))
+        url = head_url(live, by_name=self._environment.is_in_cluster)
         if url is None:
-            return Condition.false(
-                AgentCondition.RAY_READY, Reason.RAY_STARTING, f"{ray_place(record.agent)} has no address yet."
-            )
-        token = await self._token(record, token_ref)
-        return token if isinstance(token, Condition) else RayTarget(url, token)
+            message = f"{ray_place(agent)} has no address yet."
+            return replace(found, condition=ray_not_ready(Reason.RAY_STARTING, message))
+        return await self._with_token(record, found, url)
 
-    async def _pods_check(self, record: AgentRecord, live: Body) -> Condition | None:
-        """Look past the status of an owned cluster, which tells of the old head until the new one is there."""
-        if record.agent.spec.ray.cluster is None:
-            return None
-        labels = {CLUSTER_LABEL: live["metadata"]["name"], **HEAD_LABEL}
-        head = head_of(live, await self._deps.children.pods(record.name[0], labels))
-        if isinstance(head, Condition):
-            return head
-        record.ray_life = life_of(head)
-        return None
-
-    async def _trouble(self, live: Body) -> Condition | None:
-        """Return what keeps a cluster's pods from starting, None if nothing does."""
-        children, meta = self._deps.children, live["metadata"]
-        pods = await children.pods(meta["namespace"], {CLUSTER_LABEL: meta["name"]})
+    async def _diagnosed(self, live: Body, condition: Condition) -> Condition:
+        """Return why a cluster's pods do not start, or ``condition`` where nothing points to a failure."""
+        if condition.reason != Reason.RAY_STARTING:
+            return condition
+        meta = live["metadata"]
+        pods = await self._pods(live, {})
         waiting = next((pod for pod in pods if (pod.get("status") or {}).get("phase") == "Pending"), None)
         about = waiting["metadata"]["name"] if waiting else None
-        warnings = await children.warnings(meta["namespace"], "Pod", about) if about else ()
+        warnings = await self._children.warnings(meta["namespace"], "Pod", about) if about else ()
         conditions = (live.get("status") or {}).get("conditions") or ()
         child = ObservedChild(AgentCondition.RAY_READY, cluster_label(live), conditions, pods, warnings=warnings)
-        return diagnose(child)
+        return diagnose(child) or condition
 
-    async def _token(self, record: AgentRecord, ref: RayTokenRef | None) -> str | Condition | None:
-        if ref is None:
-            return None
+    async def _pods(self, live: Body, labels: Mapping[str, str]) -> Sequence[Body]:
+        meta = live["metadata"]
+        return await self._children.pods(meta["namespace"], {CLUSTER_LABEL: meta["name"], **labels})
+
+    async def _with_token(self, record: AgentRecord, found: ObservedRay, url: str) -> ObservedRay:
+        ref = token_ref(record.agent)
         try:
-            return await self._deps.kube.secrets.read_key(record.name[0], ref.name, ref.key)
+            token = await self._secrets.read_key(record.name[0], ref.name, ref.key) if ref else None
         except (ObjectNotFoundError, ObjectInvalidError) as error:
-            return Condition.false(AgentCondition.RAY_READY, Reason.SECRET_NOT_FOUND, f"Ray's token: {error}")
+            return replace(found, condition=ray_not_ready(Reason.SECRET_NOT_FOUND, f"Ray's token: {error}"))
+        return replace(found, target=RayTarget(url, token))
 
     async def _ask(self, record: AgentRecord, target: RayTarget) -> Condition:
         try:
-            version = await self._deps.ray.version(target)
+            version = await self._ray.version(target)
         except RayUnavailableError as error:
-            return Condition.false(
-                AgentCondition.RAY_READY, Reason.RAY_UNREACHABLE, f"{ray_place(record.agent)}: {error}"
-            )
+            return ray_not_ready(Reason.RAY_UNREACHABLE, f"{ray_place(record.agent)}: {error}")
         except RayRefusedError as error:
-            return Condition.false(AgentCondition.RAY_READY, Reason.RAY_REFUSED, f"{ray_place(record.agent)}: {error}")
+            return ray_not_ready(Reason.RAY_REFUSED, f"{ray_place(record.agent)}: {error}")
         return Condition.true(AgentCondition.RAY_READY, Reason.AVAILABLE, f"Ray {version} answers at {target.url}.")
+
+
+def _not_created_yet(place: str) -> Condition:
+    return Condition.unknown(AgentCondition.RAY_READY, Reason.NOT_CHECKED, f"{place} does not exist yet.")

@@ -1,22 +1,22 @@
-"""Keeps executors from attempts that are not theirs to begin and whose claims the broker has lost."""
+"""Protection of begun attempts whose claims the broker lost, before their requests are delivered again."""
 
-from cognitive_operator.ports.broker import Broker
+from cognitive_operator.ports.broker import Claims, Requests
 from cognitive_operator.reconcile.state.index import Index
 
 
-async def guard_redelivery(broker: Broker, index: Index, agent_uid: str) -> bool:
-    """Tell whether the agent's consumer may be made anew, which delivers every request again to any of its workers.
+async def guard_redelivery(requests: Requests, claims: Claims, index: Index, agent_uid: str) -> bool:
+    """Return whether the agent's consumer may be created again, which delivers every stored request again.
 
-    Where the claim of an attempt that is over was, a marker is left. That of one that runs is stored again by its
-    worker within a second or two: until then the answer is no.
+    The claim of an attempt that ended is replaced by a marker, so that no worker can begin the attempt. The claim of a
+    running attempt is stored again by its worker within two seconds; the answer is False until then.
     """
-    is_fenced = True
-    for key in await broker.requests.list_unclaimed(agent_uid):
+    is_safe = True
+    for key in await requests.list_unclaimed(agent_uid):
         task = index.tasks.get(key.task_uid)
         if task is None:
             continue
         if task.has_closed(key.number):
-            await broker.claims.purge(key)
+            await claims.purge(key)
         elif task.was_claimed(key.number):
-            is_fenced = False
-    return is_fenced
+            is_safe = False
+    return is_safe

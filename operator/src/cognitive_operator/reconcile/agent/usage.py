@@ -1,13 +1,14 @@
-"""Brings an agent's counters up to date with the stream of responses."""
+"""Counting of an agent's usage from the stream of responses."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import TASK_PLURAL, parse_response_subject, responses_of_agent, responses_of_task
 from cognitive_operator.api.task_body import TaskAttempts, task_attempts
 from cognitive_operator.errors import MessageError
+from cognitive_operator.plan.budget import check_tokens
 from cognitive_operator.plan.usage import (
     UsageRecord,
     contribution_of,
@@ -18,34 +19,40 @@ from cognitive_operator.plan.usage import (
     skipped,
 )
 from cognitive_operator.plan.verified_response import verified
-from cognitive_operator.ports.broker import RetainedResponse
-from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.ports.broker import Responses, RetainedResponse
+from cognitive_operator.ports.kube import Resources
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import AgentRecord
+from cognitive_operator.status.conditions import Condition
 
 logger = logging.getLogger(__name__)
 PAGE: Final = 32
 PAGES: Final = 64
-"""Bound of one look: an agent that finished more meanwhile is looked at again."""
+"""Maximum pages of one count; the next count continues."""
 SIBLINGS: Final = 256
 DAY_CHARS: Final = len("2026-11-21")
 
 
 class UsageCounter:
-    """Reads on where the agent's status says that counting stands; writes nothing itself."""
+    """Continues an agent's counters from its status; reads only."""
 
-    def __init__(self, deps: Deps, index: Index) -> None:
-        self._deps = deps
+    def __init__(
+        self, index: Index, tasks: Resources, responses: Responses, master_key: bytes, today: Callable[[], str]
+    ) -> None:
         self._index = index
+        self._tasks = tasks
+        self._responses = responses
+        self._master_key = master_key
+        self._today = today
 
     async def count(self, record: AgentRecord) -> Counters:
-        """Return the counters of an agent as they should be written now.
+        """Return the agent's counters as of now.
 
         Raises:
-            TransientError: The broker or the API server is away: count later.
+            TransientError: The broker or the API server does not answer; count later.
         """
         meta = record.agent.metadata
-        counters = on_stream(record.agent.status, await self._deps.broker.responses.stream_created_at())
+        counters = on_stream(record.agent.status, await self._responses.stream_created_at())
         for _ in range(PAGES):
             after = counters.accounting.sequence
             page = await self._read(responses_of_agent(meta.namespace, meta.uid), after, PAGE)
@@ -58,11 +65,15 @@ class UsageCounter:
                 break
         return counters
 
+    def check_tokens(self, record: AgentRecord, counters: Counters) -> Condition:
+        """Return Ready as False if the agent has used up the tokens of this day."""
+        return check_tokens(record.agent, record.tokens_today(counters), self._today())
+
     async def _read(self, subjects: str, after: int, limit: int) -> Sequence[RetainedResponse]:
-        return await self._deps.broker.responses.read(subjects, after, limit)
+        return await self._responses.read(subjects, after, limit)
 
     async def _enter(self, counters: Counters, message: RetainedResponse) -> Counters | None:
-        """Return the counters with a message, None when it is not decided yet what it is worth."""
+        """Return the counters with a message added, None while its task's status does not include it yet."""
         entry = self._entry(message)
         if entry is None:
             return skipped(counters, message.sequence)
@@ -73,22 +84,22 @@ class UsageCounter:
         return counted(counters, entry, contribution_of(entry, task, siblings))
 
     def _entry(self, message: RetainedResponse) -> UsageRecord | None:
-        """Return what a message says, None when nobody may trust it."""
+        """Return a verified message, None if its signature or its content is wrong."""
         try:
-            namespace, key, response = verified(message, self._deps.master_key)
+            namespace, key, response = verified(message, self._master_key)
         except MessageError as error:
-            logger.info("did not count a message", extra={"sequence": message.sequence, "reason": error.reason})
+            logger.info("response not counted", extra={"sequence": message.sequence, "reason": error.reason})
             return None
         parsed = parse_response_subject(message.subject)
         day = (message.stored_at or response.timestamp)[:DAY_CHARS]
         return UsageRecord(message.sequence, namespace, key, parsed[0], response, day) if parsed else None
 
     async def _task(self, entry: UsageRecord) -> TaskAttempts | None:
-        """Return what is known of the task; the API server has the last word on one that is not known here."""
+        """Return the ended attempts of the entry's task, from the API server if the index does not have it."""
         record = self._index.tasks.get(entry.key.task_uid)
         if record is not None:
             return record.seen
-        body = await self._deps.kube.resources.get(TASK_PLURAL, entry.namespace, entry.response.task_name)
+        body = await self._tasks.get(TASK_PLURAL, entry.namespace, entry.response.task_name)
         return task_attempts(body) if body is not None and body["metadata"]["uid"] == entry.key.task_uid else None
 
     async def _siblings(self, entry: UsageRecord) -> list[UsageRecord]:

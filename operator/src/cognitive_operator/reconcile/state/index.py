@@ -8,6 +8,7 @@ from typing import Any, Unpack
 from pydantic import ValidationError
 
 from cognitive_operator.api.model_server import with_managed_model
+from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.schedule_run import owning_schedule
 from cognitive_operator.api.task_body import (
@@ -21,9 +22,10 @@ from cognitive_operator.api.task_body import (
     was_accepted,
 )
 from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
-from cognitive_operator.reconcile.state.records import AgentRecord, ObjectName
+from cognitive_operator.reconcile.state.agent_record import NEVER_S, AgentChanges, AgentRecord
 from cognitive_operator.reconcile.state.task_record import TaskChanges, TaskRecord
 from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
 from cognitive_operator.scheduling.dependency_graph import DependencyGraph
@@ -140,26 +142,39 @@ class Index:
         return record
 
     def upsert_agent(self, body: Body) -> AgentRecord | None:
-        """Take in an agent; None when what is known is as new. One that was recreated starts afresh."""
+        """Store an agent; None if a version as new is stored already. A recreated agent gets a new record."""
         meta = body["metadata"]
         name, version = (meta["namespace"], meta["name"]), int(meta["resourceVersion"])
         record = self.agents.get(name)
         if record is not None and version <= record.version:
             return None
         agent = with_managed_model(Agent.model_validate(body))
-        if record is None or record.agent.metadata.uid != agent.metadata.uid:
-            record = self.agents[name] = AgentRecord(name, agent, body, version, ray_target=_open_target(agent))
+        if record is None or record.uid != agent.metadata.uid:
+            self.agents[name] = AgentRecord(name, agent, body, version, _unobserved_ray(agent))
             self.queue_of(name).clear()
             self._line_up(name)
-        elif record.agent.spec != agent.spec:
-            record.ray_at_s = record.model_at_s = float("-inf")
-            if _ray_of(record.agent) != _ray_of(agent):
-                record.ray_target, record.is_ray_away, record.is_retired = _open_target(agent), False, False
-        record.agent, record.body, record.version = agent, body, version
-        counted = agent.status.accounting.sequence
-        record.pending_usage = {at: cost for at, cost in record.pending_usage.items() if at > counted}
+        else:
+            self.agents[name] = _with_newer(record, agent, body)
         self._set_terms(name, agent)
-        return record
+        return self.agents[name]
+
+    def update_agent(self, record: AgentRecord, **changes: Unpack[AgentChanges]) -> AgentRecord:
+        """Replace fields of an agent's record and return the new record.
+
+        Args:
+            record: A record of the agent, which need not be the newest.
+            changes: New values by field of AgentRecord; the other fields keep their newest values.
+        """
+        newest = self.latest(record)
+        changed = replace(newest, **changes)
+        if self.agents.get(record.name) is newest:
+            self.agents[record.name] = changed
+        return changed
+
+    def latest(self, record: AgentRecord) -> AgentRecord:
+        """Return the newest record of an agent; ``record`` itself after the agent was deleted or recreated."""
+        found = self.agents.get(record.name)
+        return record if found is None or found.uid != record.uid else found
 
     def _set_terms(self, name: ObjectName, agent: Agent) -> None:
         queue, is_job = self.queue_of(name), agent.spec.execution.mode == "Job"
@@ -171,15 +186,17 @@ class Index:
         bound = self._bounds.jobs if is_job else self._bounds.tasks
         queue.join(self._shares.setdefault(key, FairShare(bound)))
 
-    def block(self, record: AgentRecord, blocker: Condition | None) -> None:
-        """Let an agent's tasks start, or say why they may not."""
-        record.blocker = blocker
-        self.queue_of(record.name).is_open = blocker is None
+    def block(self, record: AgentRecord, blocker: Condition | None) -> AgentRecord:
+        """Close an agent's queue for the reason that ``blocker`` names, or open it (None); return the new record."""
+        changed = self.update_agent(record, blocker=blocker)
+        if self.agents.get(record.name) is changed:
+            self.queue_of(record.name).is_open = blocker is None
+        return changed
 
     def remove_agent(self, name: ObjectName, uid: str) -> AgentRecord | None:
         """Forget an agent that is deleted, unless it was recreated meanwhile."""
         record = self.agents.get(name)
-        if record is None or record.agent.metadata.uid != uid:
+        if record is None or record.uid != uid:
             return None
         queue = self.queue_of(name)
         queue.clear()
@@ -241,8 +258,8 @@ class Index:
         Raises:
             RayUnavailableError: It is not known yet.
         """
-        record = next((r for r in self.agents.values() if r.agent.metadata.uid == agent_uid), None)
-        return None if record is None or record.is_ray_away else record.reach_ray()
+        record = next((r for r in self.agents.values() if r.uid == agent_uid), None)
+        return None if record is None or record.ray.is_away else record.reach_ray()
 
     def is_idle(self, record: AgentRecord) -> bool:
         """Tell whether nothing runs on an agent's Ray cluster, and nothing of the agent can start."""
@@ -251,6 +268,26 @@ class Index:
         cluster = ray_cluster_of(record.agent)
         sharing = (name for name, each in self.agents.items() if ray_cluster_of(each.agent) == cluster)
         return not any(self.queue_of(name).running for name in sharing)
+
+
+def _with_newer(record: AgentRecord, agent: Agent, body: Body) -> AgentRecord:
+    """Return the record with a newer version of its agent; a changed spec is observed again at once."""
+    counted = agent.status.accounting.sequence
+    pending = {sequence: usage for sequence, usage in record.pending_usage.items() if sequence > counted}
+    newer = replace(
+        record, agent=agent, body=body, version=int(body["metadata"]["resourceVersion"]), pending_usage=pending
+    )
+    if record.agent.spec == agent.spec:
+        return newer
+    newer = replace(newer, ray_at_s=NEVER_S, model_at_s=NEVER_S)
+    if _ray_of(record.agent) == _ray_of(agent):
+        return newer
+    ray = replace(record.ray, target=_open_target(agent), is_away=False)
+    return replace(newer, ray=ray, is_retired=False)
+
+
+def _unobserved_ray(agent: Agent) -> ObservedRay:
+    return replace(RAY_NOT_OBSERVED, target=_open_target(agent))
 
 
 def _ray_of(agent: Agent) -> object:

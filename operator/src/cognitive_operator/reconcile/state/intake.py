@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable
 
 from pydantic import ValidationError
 
+from cognitive_operator.api.names import ObjectName
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import ObjectName
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)

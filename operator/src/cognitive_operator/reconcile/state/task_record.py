@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from cognitive_operator.api.conditions import Phase
-from cognitive_operator.api.names import AttemptKey
+from cognitive_operator.api.names import AttemptKey, ObjectName
 from cognitive_operator.api.resources import Task
 from cognitive_operator.api.task_body import StartedAttempt, TaskAttempts, TaskEnd
 from cognitive_operator.api.wire import Completed, Failed
 from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.ports.broker import Delivery
 from cognitive_operator.ports.kube import Body
-from cognitive_operator.reconcile.state.records import ObjectName
 
 
 @dataclass(frozen=True)

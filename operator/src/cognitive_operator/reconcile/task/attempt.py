@@ -80,7 +80,7 @@ class AttemptObserver:
         return replace(
             facts,
             agent=agent.agent if agent else None,
-            is_ray_changing=agent is not None and agent.is_changing,
+            is_ray_changing=agent is not None and agent.ray.is_updating,
             is_agent_blocked=agent is not None and agent.blocker is not None,
             server_time_s=self._clocks.server_time(),
             now_s=self._clocks.monotonic(),

@@ -4,10 +4,10 @@ from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.plan.agent import budget_blocker, check_energy
 from cognitive_operator.plan.budget import check_tokens
 from cognitive_operator.plan.in_flight import AttemptEnd
+from cognitive_operator.reconcile.state.agent_record import PendingUsage
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
-from cognitive_operator.reconcile.state.records import PendingUsage
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.status.conditions import Condition
 
@@ -31,8 +31,8 @@ class AgentFeedback:
         if agent is None or end.mode != "Job":
             return
         found = Condition.false if end.reason == Reason.CREDENTIALS_NOT_MOUNTED else Condition.true
-        agent.credentials = found(AgentCondition.EXECUTOR_READY, end.reason, end.message)
-        agent.credentials_at_s = self._clocks.monotonic()
+        credentials = found(AgentCondition.EXECUTOR_READY, end.reason, end.message)
+        self._index.update_agent(agent, credentials=credentials, credentials_at_s=self._clocks.monotonic())
 
     def _report_usage(self, record: TaskRecord, end: AttemptEnd) -> None:
         """Block the agent at once when the attempt used up its energy or its tokens."""
@@ -40,7 +40,9 @@ class AgentFeedback:
         if agent is None or end.response is None or agent.agent.metadata.uid != end.key.agent_uid:
             return
         day, counters, response = self._clocks.today(), agent.agent.status, end.response
-        agent.pending_usage[end.sequence or 0] = PendingUsage(response.energy.delta, response.usage.total_tokens, day)
+        usage = PendingUsage(response.energy.delta, response.usage.total_tokens, day)
+        pending = {**agent.pending_usage, end.sequence or 0: usage}
+        agent = self._index.update_agent(agent, pending_usage=pending)
         checks = (
             check_energy(agent.agent, agent.spent_energy(counters)),
             check_tokens(agent.agent, agent.tokens_today(counters), day),

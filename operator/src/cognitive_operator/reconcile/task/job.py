@@ -5,7 +5,7 @@ from cognitive_operator.desired.ray_job import RayEnvironment, desired_attempt
 from cognitive_operator.errors import RayRefusedError
 from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.ports.ray import RayJob, RayJobs
-from cognitive_operator.reconcile.state.records import AgentRecord
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
 
 
 class AttemptJobs:

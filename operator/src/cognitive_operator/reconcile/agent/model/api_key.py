@@ -1,4 +1,4 @@
-"""What an agent's Secrets hold, or why not."""
+"""The API key of an agent's model, read from its Secret."""
 
 from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.api.llm import LLM
@@ -8,9 +8,9 @@ from cognitive_operator.status.conditions import Condition
 
 
 async def read_model_key(secrets: Secrets, namespace: str, llm: LLM) -> str | Condition | None:
-    """Return the key of the agent's first model, None if it has none, or what is wrong with the agent's Secrets.
+    """Return the API key of the agent's first model, None if it has none, or ModelReady if a Secret is missing.
 
-    The URL of its Redis is for executors alone: that it is there is all that is looked at.
+    The Secret with the URL of the agent's Redis must exist too; only executors use its value.
     """
     key = None
     for field, ref in (("redisSecretRef", llm.redis_secret_ref), ("apiKeySecretRef", llm.api_key_secret_ref)):

@@ -1,4 +1,4 @@
-"""Whether one of an agent's fallbacks answers while its first model does not."""
+"""Availability of an agent's fallback models while its first model is unreachable."""
 
 import asyncio
 
@@ -13,9 +13,9 @@ from cognitive_operator.status.conditions import Condition
 
 
 async def with_fallbacks(secrets: Secrets, probe: ModelProbe, agent: Agent, first: Condition) -> Condition:
-    """Return what was found of the first model, unless it is out of reach and a fallback answers.
+    """Return ModelReady of the first model, or as True if that is unreachable and a fallback answers.
 
-    Executors ask a fallback in that case too: tasks need not wait.
+    Executors use a fallback in that case too, so tasks need not wait.
     """
     if not _is_out_of_reach(agent, first):
         return first
@@ -24,12 +24,12 @@ async def with_fallbacks(secrets: Secrets, probe: ModelProbe, agent: Agent, firs
     number = next((number for number, answers_now in enumerate(answers) if answers_now), None)
     if number is None:
         return first
-    message = f"{first.message} Until it answers, spec.llm.fallbacks[{number}] does: {fallbacks[number].url}."
+    message = f"{first.message} Until it answers, spec.llm.fallbacks[{number}] is used: {fallbacks[number].url}."
     return Condition.true(AgentCondition.MODEL_READY, Reason.FALLBACK_AVAILABLE, message)
 
 
 def _is_out_of_reach(agent: Agent, first: Condition) -> bool:
-    """Tell whether executors cannot reach the first model: a server of the agent's own is then just not there."""
+    """Return True if executors cannot reach the first model; they cannot reach an own server that is not ready."""
     is_own = agent.spec.llm.vllm is not None and first.is_false and first.reason != Reason.SUSPENDED
     return is_own or first.reason == Reason.MODEL_UNREACHABLE
 

@@ -1,87 +1,85 @@
-"""Finds out whether an agent's model serves: a named endpoint is asked, a server of the agent's own is kept as well."""
+"""Reconciliation of an agent's model: checks of its endpoint, and the model server that the agent owns."""
 
 from dataclasses import replace
-from typing import Final
 
-from cognitive_operator.api.conditions import Reason
-from cognitive_operator.api.model_server import PORT
 from cognitive_operator.api.vllm_spec import ManagedVLLM
 from cognitive_operator.plan.agent import check_model, target_of
 from cognitive_operator.plan.model_server import ObservedServer, check_server, check_settled, check_trial
-from cognitive_operator.ports.model import ModelTarget
+from cognitive_operator.plan.probe import ProbeIntervals, model_interval_s
+from cognitive_operator.ports.clock import Clock
+from cognitive_operator.ports.kube import Secrets
+from cognitive_operator.ports.model import ModelProbe, ModelTarget
 from cognitive_operator.reconcile.agent.model.api_key import read_model_key
 from cognitive_operator.reconcile.agent.model.fallbacks import with_fallbacks
 from cognitive_operator.reconcile.agent.model.server import ModelServerReconciler
-from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.records import AgentRecord
 from cognitive_operator.status.conditions import Condition
-
-READY_S: Final = 30.0
-NOT_READY_S: Final = 5.0
-CHILD_S: Final = 2.0
-"""How often a server of the agent's own is looked at while it is on its way."""
 
 
 class ModelReadiness:
-    """Notes what it finds in the agent's record: ``model`` and ``server``."""
+    """Records ModelReady and the state of the agent's own model server."""
 
-    def __init__(self, deps: Deps, index: Index) -> None:
-        self._deps = deps
-        self._servers = ModelServerReconciler(deps, index)
+    def __init__(
+        self,
+        index: Index,
+        servers: ModelServerReconciler,
+        secrets: Secrets,
+        probe: ModelProbe,
+        clock: Clock,
+        *,
+        intervals: ProbeIntervals,
+    ) -> None:
+        self._index = index
+        self._servers = servers
+        self._secrets = secrets
+        self._probe = probe
+        self._clock = clock
+        self._intervals = intervals
 
-    async def look(self, record: AgentRecord) -> None:
-        """Look at the model if it is time to."""
-        vllm, now_s = record.agent.spec.llm.vllm, self._deps.clock.monotonic()
-        is_steady = record.model.is_true or record.model.reason == Reason.SUSPENDED
-        if vllm is not None and record.agent.spec.suspend and record.model.is_true:
-            is_steady = False  # it is put to rest once nothing asks it
-        unready_s = CHILD_S if vllm is not None else NOT_READY_S
-        if now_s - record.model_at_s < (READY_S if is_steady else unready_s):
+    async def reconcile(self, record: AgentRecord) -> None:
+        """Bring the agent's own server a step towards the spec and check the model, if a check is due."""
+        vllm, now_s = record.agent.spec.llm.vllm, self._clock.monotonic()
+        if now_s - record.model_at_s < model_interval_s(record.agent, record.model, self._intervals):
             return
         if vllm is None:
             await self._servers.retire(record)
-            first = await self._ask(record, target_of(record.agent.spec.llm))
+            first = await self._check(record, target_of(record.agent.spec.llm))
         else:
-            first = await self._serve(record, vllm)
-        record.model = await with_fallbacks(self._deps.kube.secrets, self._deps.model, record.agent, first)
-        record.model_at_s = now_s
+            first = await self._check_own(record, vllm)
+        model = await with_fallbacks(self._secrets, self._probe, record.agent, first)
+        if self._index.latest(record).agent.spec == record.agent.spec:  # else check the new spec at once
+            self._index.update_agent(record, model=model, model_at_s=now_s)
 
-    async def _serve(self, record: AgentRecord, vllm: ManagedVLLM) -> Condition:
-        seen = await self._servers.keep(record, vllm)
-        if isinstance(seen, Condition):
-            return seen
-        if (check := check_server(record.agent, seen)) is not None:
-            return check
-        target = self._target(record, seen)
-        found = check_settled(record.agent, seen, await self._ask(record, target))
-        return await self._prove(record, seen, target, found) if found.is_true else found
+    async def _check_own(self, record: AgentRecord, vllm: ManagedVLLM) -> Condition:
+        server = await self._servers.ensure(record, vllm)
+        if isinstance(server, Condition):
+            return server
+        if (condition := check_server(record.agent, server)) is not None:
+            return condition
+        target = self._servers.target(record, server)
+        found = check_settled(record.agent, server, await self._check(record, target))
+        return await self._check_inference(record, server, target, found) if found.is_true else found
 
-    def _target(self, record: AgentRecord, seen: ObservedServer) -> ModelTarget:
-        """Return where the server is asked: by its Service's name, or by its address where names do not resolve."""
-        target, address = target_of(record.agent.spec.llm), seen.service["spec"].get("clusterIP")
-        if self._deps.environment.is_in_cluster or not address:
-            return target
-        host = f"[{address}]" if ":" in address else address
-        return replace(target, endpoint=f"http://{host}:{PORT}/v1")
-
-    async def _ask(self, record: AgentRecord, target: ModelTarget) -> Condition:
-        key = await read_model_key(self._deps.kube.secrets, record.name[0], record.agent.spec.llm)
+    async def _check(self, record: AgentRecord, target: ModelTarget) -> Condition:
+        key = await read_model_key(self._secrets, record.name[0], record.agent.spec.llm)
         if isinstance(key, Condition):
             return key
-        seen = await self._deps.model.check(target, key)
-        return check_model(record.agent, seen.ok, seen.reason, seen.message, seen.models)
+        answer = await self._probe.check(target, key)
+        return check_model(record.agent, answer.ok, answer.reason, answer.message, answer.models)
 
-    async def _prove(
-        self, record: AgentRecord, seen: ObservedServer, target: ModelTarget, found: Condition
+    async def _check_inference(
+        self, record: AgentRecord, server: ObservedServer, target: ModelTarget, found: Condition
     ) -> Condition:
-        """Let the server write a few words, once for each way that it was started in."""
-        llm, note = record.agent.spec.llm, record.server
-        if record.model.is_true and note.proof == seen.proof and note.trial is not None:
-            return check_trial(record.agent, found, note.trial)
-        key = await read_model_key(self._deps.kube.secrets, record.name[0], llm)
+        """Run a short inference, once for each rollout of the server."""
+        llm, state = record.agent.spec.llm, self._index.latest(record).server
+        if record.model.is_true and state.proof == server.proof and state.trial is not None:
+            return check_trial(record.agent, found, state.trial)
+        key = await read_model_key(self._secrets, record.name[0], llm)
         if isinstance(key, Condition):
             return key
-        trial = await self._deps.model.infer(target, llm.model, key, llm.timeout_seconds)
-        record.server = replace(note, trial=trial, proof=seen.proof, proven_at=self._deps.clock.now())
+        trial = await self._probe.infer(target, llm.model, key, llm.timeout_seconds)
+        state = self._index.latest(record).server
+        proven = replace(state, trial=trial, proof=server.proof, proven_at=self._clock.now())
+        self._index.update_agent(record, server=proven)
         return check_trial(record.agent, found, trial)

@@ -1,0 +1,34 @@
+"""Intervals at which an agent's Ray and its model are checked."""
+
+from dataclasses import dataclass
+
+from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.resources import Agent
+from cognitive_operator.status.conditions import Condition
+
+
+@dataclass(frozen=True)
+class ProbeIntervals:
+    """Seconds between two checks of the same dependency."""
+
+    ready_s: float = 30.0
+    not_ready_s: float = 5.0
+    child_s: float = 2.0
+    """While an object that the agent owns starts, or is to be scaled down as soon as nothing uses it."""
+
+
+def ray_interval_s(agent: Agent, ray: Condition, intervals: ProbeIntervals) -> float:
+    """Return the seconds between two checks of an agent's Ray cluster."""
+    is_owned = agent.spec.ray.cluster is not None
+    if ray.is_true and not (is_owned and agent.spec.suspend):
+        return intervals.ready_s
+    return intervals.child_s if is_owned else intervals.not_ready_s
+
+
+def model_interval_s(agent: Agent, model: Condition, intervals: ProbeIntervals) -> float:
+    """Return the seconds between two checks of an agent's model."""
+    is_owned = agent.spec.llm.vllm is not None
+    is_to_rest = is_owned and agent.spec.suspend and model.is_true
+    if (model.is_true or model.reason == Reason.SUSPENDED) and not is_to_rest:
+        return intervals.ready_s
+    return intervals.child_s if is_owned else intervals.not_ready_s

@@ -1,0 +1,67 @@
+"""Deletion of what a deleted agent has on Ray and on the broker."""
+
+from cognitive_operator.errors import (
+    BrokerUnavailableError,
+    CognitiveOperatorError,
+    KindAbsentError,
+    RayRefusedError,
+    RayUnavailableError,
+)
+from cognitive_operator.plan.executor import unfinished_jobs
+from cognitive_operator.ports.broker import AgentResources
+from cognitive_operator.ports.ray import RayJobs, RayTarget
+from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
+from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
+
+
+class AgentCleanup:
+    """Deletes an agent's Ray and NATS resources. Each method returns the problem that is left, None if none is."""
+
+    def __init__(
+        self, ray: RayJobs, clusters: RayClusterReconciler, resources: AgentResources, accounts: NatsAccounts
+    ) -> None:
+        self._ray = ray
+        self._clusters = clusters
+        self._resources = resources
+        self._accounts = accounts
+
+    async def clean_ray(self, record: AgentRecord) -> str | None:
+        """Delete the agent's own cluster, or stop its jobs on a cluster that it does not own."""
+        if record.agent.spec.ray.cluster is not None:
+            return await self._delete_cluster(record)
+        ray = record.ray if record.ray.target is not None else await self._clusters.find(record)
+        if ray.is_away:
+            return None
+        if ray.target is None:
+            return f"Ray jobs may still run: {ray.condition.message}"
+        return await self._stop_jobs(record, ray.target)
+
+    async def clean_broker(self, record: AgentRecord, *, is_ray_clean: bool) -> str | None:
+        """Delete the agent's consumer, bucket and account; the account only later while a job may still run."""
+        try:
+            await self._resources.delete(record.uid)
+            if is_ray_clean:
+                await self._accounts.delete(record.uid)
+            else:
+                self._accounts.delete_later(record.uid)
+        except BrokerUnavailableError as error:
+            return f"the consumer, results and account may still exist on the broker: {error}"
+        return None
+
+    async def _delete_cluster(self, record: AgentRecord) -> str | None:
+        try:
+            await self._clusters.delete(record)
+        except KindAbsentError:
+            return None
+        except CognitiveOperatorError as error:
+            return f"the RayCluster is left to the garbage collector: {error}"
+        return None
+
+    async def _stop_jobs(self, record: AgentRecord, target: RayTarget) -> str | None:
+        try:
+            for submission_id in unfinished_jobs(record.uid, await self._ray.list_jobs(target)):
+                await self._ray.stop(target, submission_id)
+        except (RayUnavailableError, RayRefusedError) as error:
+            return f"Ray jobs may still run: {error}"
+        return None

@@ -1,0 +1,141 @@
+"""State that the operator keeps for each agent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.counters import Counters, DayTokens
+from cognitive_operator.api.names import ObjectName
+from cognitive_operator.api.resources import Agent
+from cognitive_operator.api.wire import Lease
+from cognitive_operator.errors import RayUnavailableError
+from cognitive_operator.plan.agent import CREDENTIALS_NOT_CHECKED, MODEL_NOT_CHECKED, NOT_OBSERVED
+from cognitive_operator.plan.model_server import NO_SERVER, ServerState
+from cognitive_operator.plan.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
+from cognitive_operator.ports.kube import Body
+from cognitive_operator.ports.ray import RayTarget
+from cognitive_operator.status.conditions import Condition
+
+NEVER_S = float("-inf")
+"""Monotonic time of something that did not happen yet."""
+
+
+@dataclass(frozen=True)
+class ObservedWorker:
+    """A worker's lease, and the monotonic time at which this process first saw its present revision."""
+
+    revision: int
+    lease: Lease
+    changed_s: float
+
+
+@dataclass(frozen=True)
+class PendingUsage:
+    """Energy and tokens of an attempt that the agent's counters may not include yet."""
+
+    energy: float
+    tokens: int
+    day: str
+    """Day in UTC on which the response was accepted, as ``2026-11-21``."""
+
+
+@dataclass(frozen=True)
+class AgentRecord:
+    """An agent as last read, and what was observed of its dependencies. The index alone stores records.
+
+    Times in seconds are monotonic times of this process.
+    """
+
+    name: ObjectName
+    agent: Agent
+    body: Body
+    version: int
+    ray: ObservedRay = RAY_NOT_OBSERVED
+    ray_at_s: float = NEVER_S
+    is_retired: bool = False
+    """True once no RayCluster of an earlier spec is left."""
+    model: Condition = MODEL_NOT_CHECKED
+    model_at_s: float = NEVER_S
+    server: ServerState = NO_SERVER
+    """The agent's own model server."""
+    credentials: Condition = CREDENTIALS_NOT_CHECKED
+    """ExecutorReady by the last attempt in Job mode: False if that found no credentials."""
+    credentials_at_s: float = NEVER_S
+    submitted_s: float = NEVER_S
+    """When this process last submitted an executor."""
+    ensured_since_s: float | None = None
+    """``ready_since_s`` of the broker connection on which the agent's consumer and bucket were ensured."""
+    secret_at_s: float = NEVER_S
+    """When the Secret with the agent's NATS credentials was last found valid."""
+    workers: Mapping[str, ObservedWorker] = field(default_factory=dict)
+    leases_at_s: float = NEVER_S
+    """When the leases were last read."""
+    counters_at_s: float = NEVER_S
+    """When the counters were last written."""
+    queue_at_s: float = NEVER_S
+    """When the queue's numbers were last written."""
+    pending_usage: Mapping[int, PendingUsage] = field(default_factory=dict)
+    """Usage of responses that this process accepted, by sequence number, until the agent's counters include them."""
+    deleting_since_s: float | None = None
+    """When this process first reconciled the agent after its deletion was requested."""
+    blocker: Condition | None = NOT_OBSERVED
+    """Dispatched as False for the agent's waiting tasks; None: tasks can be dispatched."""
+
+    @property
+    def uid(self) -> str:
+        """The agent's UID, which a recreated agent does not share."""
+        return self.agent.metadata.uid
+
+    def reach_ray(self) -> RayTarget:
+        """Return the dashboard that serves the agent's Ray jobs.
+
+        Raises:
+            RayUnavailableError: The dashboard is not known yet; retry.
+        """
+        if self.ray.target is None:
+            raise RayUnavailableError(f"CognitiveAgent {'/'.join(self.name)}: {self.ray.condition.message}")
+        return self.ray.target
+
+    @property
+    def lacks_consumer(self) -> bool:
+        """True while a worker reports that the agent's consumer was deleted."""
+        return any(worker.lease.reason == Reason.CONSUMER_MISSING for worker in self.workers.values())
+
+    def spent_energy(self, counters: Counters) -> float:
+        """Return the energy of all attempts: the counters' and the pending usage beyond them."""
+        return counters.energy.cognitive_cost + sum(usage.energy for usage in self._beyond(counters))
+
+    def tokens_today(self, counters: Counters) -> DayTokens:
+        """Return the tokens of the agent's last day: the counters' and the pending usage beyond them."""
+        today = counters.tokens_today
+        for usage in self._beyond(counters):
+            today = today.plus(usage.day, usage.tokens)
+        return today
+
+    def _beyond(self, counters: Counters) -> list[PendingUsage]:
+        counted = counters.accounting.sequence
+        return [usage for sequence, usage in self.pending_usage.items() if sequence > counted]
+
+
+class AgentChanges(TypedDict, total=False):
+    """Fields of a record that the index can update."""
+
+    ray: ObservedRay
+    ray_at_s: float
+    is_retired: bool
+    model: Condition
+    model_at_s: float
+    server: ServerState
+    credentials: Condition
+    credentials_at_s: float
+    submitted_s: float
+    ensured_since_s: float | None
+    secret_at_s: float
+    workers: Mapping[str, ObservedWorker]
+    leases_at_s: float
+    counters_at_s: float
+    queue_at_s: float
+    pending_usage: Mapping[int, PendingUsage]
+    deleting_since_s: float | None
+    blocker: Condition | None

@@ -1,0 +1,256 @@
+"""The reconciliation of an agent: the order of its steps, its queue, its status and its Events."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.counters import Counters
+from cognitive_operator.api.names import AGENT_FINALIZER
+from cognitive_operator.api.wire import Lease
+from cognitive_operator.errors import ApiUnavailableError, RayUnavailableError
+from cognitive_operator.plan.agent import TOKENS_AVAILABLE, ObservedExecutor
+from cognitive_operator.plan.ray_cluster import ObservedRay
+from cognitive_operator.ports.kube import Body, KubeEvent
+from cognitive_operator.ports.ray import RayTarget
+from cognitive_operator.reconcile.agent.reconciler import AgentReconciler, AgentSteps
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
+from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.timing import AgentTiming
+from cognitive_operator.status.conditions import Condition
+from support.builders import operator_objects as o
+
+NAME = ("team", "sre")
+TIMING = AgentTiming()
+BROKER = Condition.true(AgentCondition.READY, Reason.AVAILABLE, "The broker answers.")
+NO_BROKER = Condition.false(AgentCondition.READY, Reason.BROKER_UNREACHABLE, "no answer")
+RAY = ObservedRay(BROKER.with_type(AgentCondition.RAY_READY), RayTarget("http://ray:8265"))
+MODEL = BROKER.with_type(AgentCondition.MODEL_READY)
+
+
+def lease(submission_id: str = "ca-1") -> Lease:
+    who = {"worker": "w", "agent_uid": o.AGENT_UID, "submission_id": submission_id, "mode": "Embedded"}
+    return Lease.model_validate(
+        who | {"ready": True, "capacity": 8, "runtime_version": "1", "started_at": o.NOW, "renewed_at": o.NOW}
+    )
+
+
+@dataclass
+class Steps:
+    """Every step of the reconciliation; stores what a test says that it observes, and records the calls."""
+
+    index: Index
+    broker_condition: Condition = BROKER
+    executor_found: ObservedExecutor | Exception = field(
+        default_factory=lambda: ObservedExecutor("ca-1", None, (lease(),))
+    )
+    counters: Counters | Exception = field(default_factory=lambda: Counters(tasks_processed=3))
+    calls: list[str] = field(default_factory=list)
+    written: list[Body] = field(default_factory=list)
+    events: list[KubeEvent] = field(default_factory=list)
+    is_gone: bool = False
+    now_s: float = 1000.0
+
+    async def ensure_finalizer(self, record: AgentRecord) -> None:
+        self.calls.append("finalizer")
+
+    async def finalize(self, record: AgentRecord, deleting_since_s: float) -> float | None:
+        self.calls.append(f"finalize since {deleting_since_s:g}")
+        return 2.0
+
+    async def reconcile(self, record: AgentRecord, now_s: float | None = None) -> Condition:
+        if now_s is not None:
+            self.calls.append("ray")
+            self.index.update_agent(record, ray=RAY, ray_at_s=now_s)
+        else:
+            self.index.update_agent(record, model=MODEL)
+        return self.broker_condition
+
+    async def ensure(self, record: AgentRecord) -> ObservedExecutor:
+        self.calls.append("executor")
+        if isinstance(self.executor_found, Exception):
+            raise self.executor_found
+        return self.executor_found
+
+    async def drain_outdated(self, record: AgentRecord, current: str | None) -> None:
+        self.calls.append(f"drain all but {current}")
+
+    async def retire(self, record: AgentRecord) -> None:
+        self.calls.append("retire")
+
+    async def count(self, record: AgentRecord) -> Counters:
+        self.calls.append("count")
+        if isinstance(self.counters, Exception):
+            raise self.counters
+        return self.counters
+
+    def check_tokens(self, record: AgentRecord, counters: Counters) -> Condition:
+        return TOKENS_AVAILABLE
+
+    async def write_status(self, record: AgentRecord, patch: Body) -> bool:
+        self.written.append(patch)
+        body, meta = record.body, record.body["metadata"]
+        version = str(record.version + 1)
+        status = {name: value for name, value in patch.items() if value is not None}
+        self.index.upsert_agent(body | {"metadata": meta | {"resourceVersion": version}, "status": status})
+        return not self.is_gone
+
+    def emit_event(self, record: AgentRecord, event: KubeEvent) -> None:
+        self.events.append(event)
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def now(self) -> str:
+        return o.NOW
+
+
+class Scene:
+    """One agent and its reconciler."""
+
+    def __init__(self, **spec: Any) -> None:
+        self.index = Index()
+        self.index.is_settled = True
+        self.steps = Steps(self.index)
+        self.enqueued: list[str] = []
+        body = o.agent_body(**spec)
+        body["metadata"]["finalizers"] = [AGENT_FINALIZER]
+        self.index.upsert_agent(body)
+        port: Any = self.steps
+        steps = AgentSteps(*[port] * 7)
+        self.reconciler = AgentReconciler(self.index, steps, self.enqueued.append, port, TIMING)
+
+    @property
+    def record(self) -> AgentRecord:
+        return self.index.agents[NAME]
+
+    async def reconcile(self, after_s: float = 0.0) -> float | None:
+        self.steps.now_s += after_s
+        self.steps.calls.clear()
+        return await self.reconciler.reconcile(NAME)
+
+    def ready(self) -> tuple[str, str]:
+        conditions = self.steps.written[-1]["conditions"]
+        return next((c["status"], c["reason"]) for c in conditions if c["type"] == "Ready")
+
+
+async def test_an_agent_with_all_it_needs_opens_its_queue_and_says_so_once() -> None:
+    scene = Scene()
+    scene.index.upsert_task(o.task_body(), 0.0)
+    assert await scene.reconcile() == TIMING.observe_every_s
+    assert scene.steps.calls == ["finalizer", "ray", "executor", "retire", "count"]
+    assert scene.ready() == ("True", Reason.AVAILABLE)
+    assert (scene.record.blocker, scene.index.queue_of(NAME).capacity, scene.enqueued) == (None, 8, [o.TASK_UID])
+    assert scene.steps.events == [KubeEvent("Normal", "Available", "The agent takes tasks.")]
+    (written,) = scene.steps.written
+    assert (written["tasksProcessed"], written["endpoints"]["ray"]) == (3, "http://ray:8265")
+    await scene.reconcile(1.0)
+    assert scene.steps.calls == ["finalizer", "executor", "retire"]
+    assert (len(scene.steps.written), len(scene.steps.events)) == (1, 1)
+
+
+async def test_nothing_is_started_and_nothing_counted_without_a_broker() -> None:
+    scene = Scene()
+    scene.steps.broker_condition = NO_BROKER
+    assert await scene.reconcile() == TIMING.observe_every_s
+    assert scene.steps.calls == ["finalizer", "ray"]
+    assert scene.ready() == ("False", Reason.BROKER_UNREACHABLE)
+    assert scene.record.blocker is not None
+    assert scene.steps.events == [KubeEvent("Warning", "BrokerUnreachable", "no answer")]
+
+
+async def test_a_ray_that_fails_under_the_executor_is_unreachable_until_it_answers_again() -> None:
+    scene = Scene()
+    scene.steps.executor_found = RayUnavailableError("no answer")
+    await scene.reconcile()
+    assert scene.ready() == ("False", Reason.RAY_UNREACHABLE)
+    assert scene.record.ray.condition.message == "spec.ray.address: no answer"
+    scene.steps.executor_found = ObservedExecutor("ca-1", None, (lease(),))
+    await scene.reconcile(TIMING.probes.not_ready_s)
+    assert scene.ready() == ("True", Reason.AVAILABLE)
+
+
+async def test_an_agent_in_job_mode_drains_its_executors_and_has_none() -> None:
+    scene = Scene(execution={"mode": "Job"})
+    await scene.reconcile()
+    assert scene.steps.calls == ["finalizer", "ray", "drain all but None", "retire", "count"]
+    assert scene.ready() == ("True", Reason.AVAILABLE)
+
+
+async def test_a_former_cluster_stays_while_tasks_run_on_its_executor() -> None:
+    scene = Scene()
+    scene.steps.executor_found = ObservedExecutor("ca-2", None, (lease("ca-1"),))
+    scene.index.queue_of(NAME).start(o.TASK_UID)
+    await scene.reconcile()
+    assert "retire" not in scene.steps.calls
+    scene.steps.executor_found = ObservedExecutor("ca-2", None, (lease("ca-2"),))
+    await scene.reconcile()
+    assert "retire" in scene.steps.calls
+
+
+async def test_an_agent_that_starts_is_observed_more_often_and_no_event_tells_of_it() -> None:
+    scene = Scene()
+    scene.steps.executor_found = ObservedExecutor("ca-1", None, ())
+    assert await scene.reconcile() == TIMING.observe_starting_every_s
+    assert scene.ready() == ("False", Reason.EXECUTOR_STARTING)
+    assert scene.steps.events == []
+
+
+async def test_counting_is_tried_again_when_the_api_server_is_away() -> None:
+    scene = Scene()
+    scene.steps.counters = ApiUnavailableError("503")
+    await scene.reconcile()
+    assert "tasksProcessed" not in scene.steps.written[-1]
+    scene.steps.counters = Counters(tasks_processed=4)
+    await scene.reconcile()
+    assert scene.steps.written[-1]["tasksProcessed"] == 4
+
+
+async def test_counters_of_an_older_status_are_not_written() -> None:
+    scene = Scene()
+
+    async def count_while_the_status_changes(record: AgentRecord) -> Counters:
+        meta = record.body["metadata"] | {"resourceVersion": "11"}
+        scene.index.upsert_agent(record.body | {"metadata": meta, "status": {"tasksProcessed": 9}})
+        return Counters(tasks_processed=3)
+
+    scene.steps.count = count_while_the_status_changes  # type: ignore[method-assign]
+    await scene.reconcile()
+    assert "tasksProcessed" not in scene.steps.written[-1]
+
+
+async def test_a_status_that_could_not_be_written_emits_no_event() -> None:
+    scene = Scene()
+    scene.steps.is_gone = True
+    await scene.reconcile()
+    assert scene.steps.events == []
+
+
+@pytest.mark.parametrize(
+    ("age_s", "reason"),
+    [(0.0, Reason.CREDENTIALS_NOT_MOUNTED), (TIMING.credentials_hold_s + 1, Reason.AVAILABLE)],
+)
+async def test_missing_credentials_block_an_agent_in_job_mode_for_a_while(age_s: float, reason: Reason) -> None:
+    scene = Scene(execution={"mode": "Job"})
+    missing = Condition.false(AgentCondition.EXECUTOR_READY, Reason.CREDENTIALS_NOT_MOUNTED, "no file")
+    scene.index.update_agent(scene.record, credentials=missing, credentials_at_s=scene.steps.now_s)
+    await scene.reconcile(age_s)
+    assert scene.ready()[1] == reason
+
+
+async def test_a_deleted_agent_is_finalized_and_its_tasks_are_told_once() -> None:
+    scene = Scene()
+    scene.index.upsert_task(o.task_body(), 0.0)
+    body = scene.record.body
+    meta = body["metadata"] | {"resourceVersion": "11", "deletionTimestamp": "2026-11-21T03:00:00Z"}
+    scene.index.upsert_agent(body | {"metadata": meta})
+    assert await scene.reconcile() == 2.0
+    assert scene.steps.calls == ["finalize since 1000"]
+    await scene.reconcile(5.0)
+    assert (scene.steps.calls, scene.enqueued) == (["finalize since 1000"], [o.TASK_UID])
+
+
+async def test_an_unknown_agent_is_not_reconciled() -> None:
+    scene = Scene()
+    assert await scene.reconciler.reconcile(("team", "another")) is None
