@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from cognitive_operator.api.conditions import Outcome, Phase, Reason
+from cognitive_operator.api.conditions import Condition, Outcome, Phase, Reason
+from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, Task
 from cognitive_operator.api.wire import Completed
 from cognitive_operator.plan import retry
 from cognitive_operator.plan.gate import GateResult, spec_gate
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.status import task as status
-from cognitive_operator.status.conditions import Condition, merge_patch
 from cognitive_operator.status.output import output_conditions
 
 QUEUED_AFTER_S: Final = 1.0

@@ -193,7 +193,6 @@ class Engine:
         gates = GateSet(SpecGate(), OutputSchemaGate(index), late, dependencies, inputs)
         factory = RequestFactory(deps.master_key, deps.clock, is_traced=deps.tracer.is_on)
         writer = StatusWriter(deps.kube, deps.events, TASK_KIND, TASK_PLURAL)
-        telemetry = TaskTelemetry(deps.metrics, deps.tracer)
         jobs = AttemptJobs(deps.ray, deps.environment)
         return TaskSteps(
             gates=Gates(gates, index),
@@ -201,8 +200,8 @@ class Engine:
             requests=RequestPublisher(deps.broker.requests, objects, factory, inputs, index),
             jobs=jobs,
             responses=ResponseSettler(index, deps.metrics),
-            status=TaskStatus(writer, telemetry, index, self._intake, deps.clock),
-            telemetry=telemetry,
+            status=TaskStatus(writer, index, self._intake, deps.clock, is_traced=deps.tracer.is_on),
+            telemetry=TaskTelemetry(deps.metrics, deps.tracer),
             feedback=AgentFeedback(index, self._intake, self._clocks),
             discard=self._cleanup.add,
         )

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from cognitive_operator.api.conditions import Condition
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import TASK_PLURAL, parse_response_subject, responses_of_agent, responses_of_task
 from cognitive_operator.api.task_body import TaskAttempts, task_attempts
@@ -23,7 +24,6 @@ from cognitive_operator.ports.broker import Responses, RetainedResponse
 from cognitive_operator.ports.kube import Resources
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.status.conditions import Condition
 
 logger = logging.getLogger(__name__)
 PAGE: Final = 32

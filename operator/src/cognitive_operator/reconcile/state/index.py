@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 from pydantic import ValidationError
 
+from cognitive_operator.api.conditions import Condition
 from cognitive_operator.api.model_server import with_managed_model
 from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.resources import Agent, Task
@@ -32,7 +33,6 @@ from cognitive_operator.scheduling.dependency_graph import DependencyGraph
 from cognitive_operator.scheduling.fair_share import FairShare, RayLimits, ray_cluster_of
 from cognitive_operator.scheduling.priority_queue import queue_key
 from cognitive_operator.scheduling.schedule_runs import ScheduleRuns
-from cognitive_operator.status.conditions import Condition
 
 
 class Index:

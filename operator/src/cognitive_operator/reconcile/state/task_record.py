@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from cognitive_operator.api.conditions import Phase
-from cognitive_operator.api.names import AttemptKey, ObjectName
+from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.resources import Task
 from cognitive_operator.api.task_body import StartedAttempt, TaskAttempts, TaskEnd
-from cognitive_operator.api.wire import Completed, Failed
-from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.ports.broker import Delivery
 from cognitive_operator.ports.kube import Body
 
@@ -17,11 +16,10 @@ from cognitive_operator.ports.kube import Body
 class PendingResponse:
     """A verified response that is not settled yet."""
 
-    key: AttemptKey
-    response: Completed | Failed
+    end: AttemptEnd
+    """The end that it reports."""
     delivery: Delivery | None
     """None: it was read from the stream."""
-    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +86,15 @@ class TaskRecord:
         """Tell whether the status names the worker of an attempt."""
         return self.task is not None and any(a.number == number and a.worker for a in self.task.status.attempts)
 
-    def open_response(self) -> PendingResponse | None:
-        """Return the response to the present attempt: of repeated ones the first in the stream."""
-        still_open = (each for each in self.pending_responses if not self.has_closed(each.key.number))
-        return min(still_open, key=lambda each: each.sequence, default=None)
+    @property
+    def has_late_response(self) -> bool:
+        """True while a response is pending whose attempt has ended already."""
+        return any(self.has_closed(each.end.key.number) for each in self.pending_responses)
+
+    def reported_end(self) -> AttemptEnd | None:
+        """Return the end of the present attempt by its pending response: of repeated ones the first in the stream."""
+        ends = (each.end for each in self.pending_responses if not self.has_closed(each.end.key.number))
+        return min(ends, key=lambda end: end.sequence or 0, default=None)
 
 
 class TaskChanges(TypedDict, total=False):

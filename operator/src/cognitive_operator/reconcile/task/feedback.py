@@ -1,6 +1,6 @@
 """Updates the record of an agent by the ends of its attempts."""
 
-from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.plan.agent import budget_blocker, check_energy
 from cognitive_operator.plan.budget import check_tokens
 from cognitive_operator.plan.in_flight import AttemptEnd
@@ -9,7 +9,6 @@ from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.task_record import TaskRecord
-from cognitive_operator.status.conditions import Condition
 
 
 class AgentFeedback:

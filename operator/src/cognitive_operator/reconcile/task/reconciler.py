@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from cognitive_operator.api.conditions import Phase, Reason, TaskCondition
+from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Task
 from cognitive_operator.errors import MessageError
@@ -29,7 +29,6 @@ from cognitive_operator.reconcile.task.metrics import TaskTelemetry
 from cognitive_operator.reconcile.task.publish import RequestPublisher
 from cognitive_operator.reconcile.task.responses import ResponseSettler
 from cognitive_operator.reconcile.task.status import TaskStatus
-from cognitive_operator.status.conditions import Condition
 from cognitive_operator.status.task import Stamp, refused
 
 logger = logging.getLogger(__name__)
@@ -92,8 +91,9 @@ class TaskReconciler:
         uid = record.uid
         if record.attempt is not None:
             self._index.queue_of(record.agent).start(uid)
-        await self._steps.responses.drop_late(uid)
-        end = await self._steps.attempts.advance(uid)
+        if record.has_late_response:
+            await self._steps.responses.drop_late(uid)
+        end = await self._attempt_end(uid)
         gate = await self._check_gates(uid)
         observed = self._index.tasks.get(uid)
         if observed is None or observed.task is None or observed.body is None:
@@ -106,6 +106,14 @@ class TaskReconciler:
         if recheck_s is None or facts.task.queue_timeout_s(facts.agent) is None:
             return recheck_s
         return _soonest(recheck_s, patience_left_s(facts.task, facts.agent, self._clocks.server_time()))
+
+    async def _attempt_end(self, uid: str) -> AttemptEnd | None:
+        """Return the end of a task's attempt, by a delivered response or by the next step; None without one."""
+        record = self._index.tasks.get(uid)
+        reported = record.reported_end() if record is not None else None
+        if record is None or record.attempt is None or reported is not None:
+            return reported
+        return await self._steps.attempts.advance(uid)
 
     async def _check_gates(self, uid: str) -> GateResult | None:
         record = self._index.tasks.get(uid)
