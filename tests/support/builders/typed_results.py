@@ -1,4 +1,4 @@
-"""What the result of each task type has to hold, by the table of docs/concepts/tasks.md."""
+"""Required fields of each task type's result. Source: the table of docs/concepts/tasks.md."""
 
 from collections.abc import Callable
 from typing import Any

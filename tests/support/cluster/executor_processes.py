@@ -35,7 +35,7 @@ def actor_pid(actor: str, submission_id: str) -> int:
 
 
 def _actor_pids(actor: str, mark: str) -> list[int]:
-    """Return an actor's processes whose environment holds a mark: nobody else's are meant."""
+    """Return the pids of an actor's processes whose environment holds a mark."""
     return [pid for pid in _pids_of(f"^ray::{actor}") if mark.encode() in _environment(pid)]
 
 

@@ -1,4 +1,4 @@
-"""What the broker and Ray hold, by names that contain the UIDs it belongs to."""
+"""Objects on the broker and on Ray whose names contain the UID of their agent or task."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""The kind RayCluster on an API server without KubeRay: its objects are kept, and nobody acts on them."""
+"""The kind RayCluster on an API server without KubeRay, so that its objects are stored and not reconciled."""
 
 import json
 from collections.abc import Iterator

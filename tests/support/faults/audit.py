@@ -20,7 +20,7 @@ class AuditLog:
         self._from = 0
 
     def forget(self) -> None:
-        """Leave out what is there now."""
+        """Skip the entries that the log holds now."""
         self._from = self._path.stat().st_size
 
     def writes(self) -> Iterator[Write]:

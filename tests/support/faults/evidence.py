@@ -1,4 +1,4 @@
-"""What was seen of a system while faults were injected into it: the input of the invariants' checkers."""
+"""Observations of a system under faults: the input of the invariants' checkers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,7 +48,7 @@ class Sighting:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a task has ended."""
+        """True once a task has ended."""
         return self.phase in TERMINAL
 
     @property

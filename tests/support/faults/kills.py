@@ -37,7 +37,7 @@ class Spot:
 
 @dataclass
 class Kills:
-    """What the loop did."""
+    """Result of the loop over kills."""
 
     clean: list[Spot] = field(default_factory=list)
     """The writes of the run without a kill."""
@@ -69,8 +69,8 @@ def writes_for_agents(call: Call) -> bool:
 def kill_at_every_write(system: FaultSystem, story: Story, prefix: str, matches: Matches = operator_writes) -> Kills:
     """Play the story without a kill, and then so often that the operator was killed on both sides of each write.
 
-    It is killed before a write, and after that when it has done the same again; two writes far from each other have
-    their turn in one run. What did not come then (nobody does an Event again) has a run of its own.
+    It is killed before a write, and after that when it has repeated the write; two writes far from each other share a
+    run. A write that is not repeated, such as an Event, has a run of its own.
     """
     eventually(lambda: system.switch.quiet_s(operator_writes) > QUIET_S, 6 * QUIET_S, 1.0)
     watched = system.switch.add(Fault(matches))

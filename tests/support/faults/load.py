@@ -26,7 +26,7 @@ class Load:
 
     @property
     def seconds(self) -> float:
-        """How long it takes to create them."""
+        """Seconds that it takes to create the tasks."""
         return self.count / self.per_second
 
 

@@ -1,4 +1,4 @@
-"""Which calls between two parts of the system are disturbed, and how; shared by all proxies."""
+"""Faults of calls between two parts of the system; shared by all proxies."""
 
 import threading
 import time
@@ -26,7 +26,7 @@ class Call:
 
     @property
     def is_write(self) -> bool:
-        """Whether it changes something on the other side."""
+        """True for a call that writes."""
         if self.verb != "PUB":
             return self.verb in HTTP_WRITES
         is_api = self.target.startswith("$JS.API.") and any(part in self.target for part in NATS_API_WRITES)
@@ -34,13 +34,13 @@ class Call:
 
     @property
     def is_watch(self) -> bool:
-        """Whether its answer is a stream of Kubernetes events."""
+        """True for a watch of the Kubernetes API."""
         return "watch=true" in self.target
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a proxy answers in place of the server."""
+    """Answer of a proxy in place of the server."""
 
     status: int
     body: bytes = b""
@@ -49,7 +49,7 @@ class Reply:
 
 @dataclass
 class Fault:
-    """What happens to the calls that match, to ``times`` of them after ``skip`` went by undisturbed."""
+    """Disturbance of the calls that match: of ``times`` of them, after the first ``skip``."""
 
     matches: Callable[[Call], bool]
     times: int | None = None

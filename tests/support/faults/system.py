@@ -50,7 +50,7 @@ class Servers:
 
 @dataclass(frozen=True)
 class Proxies:
-    """What stands between them."""
+    """Proxies between the parts of the system."""
 
     api: HttpProxy
     ray: HttpProxy
@@ -183,7 +183,7 @@ class FaultSystem:
 
 
 def is_quick() -> bool:
-    """Whether only the short selection is wanted: ``FAULTS=quick``."""
+    """Return True for the short selection, ``FAULTS=quick``."""
     return os.environ.get("FAULTS") == "quick"
 
 

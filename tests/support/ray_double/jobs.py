@@ -79,7 +79,7 @@ class Job:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the job has ended."""
+        """True once the job has ended."""
         return self.status in TERMINAL
 
     def stop(self) -> bool:

@@ -1,4 +1,4 @@
-"""Which rights an operator has used, and which it lacked: from the API server's audit log, at level Metadata."""
+"""Rights that an operator used or lacked, from the API server's audit log at level Metadata."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +16,7 @@ ACCOUNT = "system:serviceaccount:"
 
 @dataclass(frozen=True)
 class Audit:
-    """What some accounts asked of the API server."""
+    """Requests of some accounts to the API server."""
 
     used: frozenset[Right]
     """Each right without a name, and with the name of the object that it was used for."""

@@ -31,7 +31,7 @@ class GuardedBroker:
 
     @property
     def operator_settings(self) -> NatsSettings:
-        """How the operator connects."""
+        """Settings of the operator's connection."""
         return NatsSettings(self.url, str(self.folder / OPERATOR_CREDENTIALS))
 
     async def admin(self) -> WireBroker:
@@ -40,7 +40,7 @@ class GuardedBroker:
         return WireBroker(await nats.connect(self.url, user_credentials=credentials, allow_reconnect=False))
 
     async def admit(self, agent_uid: str, namespace: str = "default") -> None:
-        """Make an agent's account, as soon as the server listens to whoever makes accounts."""
+        """Create an agent's account as soon as the server accepts accounts."""
 
         async def done() -> bool:
             try:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 @dataclass(frozen=True)
 class Reply:
-    """What to answer."""
+    """Answer to a request."""
 
     status: int = 200
     json: Any = None

@@ -33,7 +33,7 @@ class OtlpCollector:
 
     @property
     def url(self) -> str:
-        """What ``OTEL_EXPORTER_OTLP_ENDPOINT`` is to say."""
+        """Value for ``OTEL_EXPORTER_OTLP_ENDPOINT``."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def of(self, trace_id: str) -> dict[str, Span]:

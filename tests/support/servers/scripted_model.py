@@ -30,7 +30,7 @@ START_TIMEOUT_S = 10.0
 
 @dataclass
 class Script:
-    """How to answer some of the requests. The first script that matches a request and is not used up answers it."""
+    """Answer to some requests. The first script that matches a request and is not used up answers it."""
 
     model: str | None = None
     """Only requests for this model."""
@@ -68,7 +68,7 @@ class Script:
 
     @property
     def streams(self) -> bool:
-        """Whether a request for pieces gets them."""
+        """True if a request for a stream gets one."""
         whole = self.ignore_stream or self.refuse_response_format
         return not whole and self.status == 200 and self.body is None
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -61,8 +61,8 @@ class Chain:
         self.kube, self.clock, self.index = Kube(), FakeClock(), Index()
         self.woken = [""]
         self.index.graph.wake = self.woken.extend
-        self.outside: Any = self.kube
-        self.dependencies = DependencyGate(self.outside, NO_OBJECTS, self.clock, self.index)
+        self.resources = cast("Any", self.kube)
+        self.dependencies = DependencyGate(self.resources, NO_OBJECTS, self.clock, self.index)
         self.put(*bodies)
 
     def put(self, *bodies: dict[str, Any]) -> list[str]:
@@ -232,7 +232,7 @@ async def test_results_by_reference_are_bounded_together_before_they_are_read() 
 async def test_results_are_input_beside_what_the_task_gives_and_a_lost_one_ends_it() -> None:
     chain = Chain(body("a", phase="Succeeded", result={"cause": "disk"}), body("b", ["a"]))
     inputs = InputGate(
-        InputSources(chain.outside, chain.outside, NO_OBJECTS), chain.clock, chain.index, chain.dependencies
+        InputSources(chain.resources, chain.resources, NO_OBJECTS), chain.clock, chain.index, chain.dependencies
     )
     record = chain.index.tasks["uid-b"]
     assert json.loads(await inputs.read(record) or b"") == {"error_message": "no", "a": {"cause": "disk"}}

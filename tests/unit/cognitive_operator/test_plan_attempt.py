@@ -77,7 +77,7 @@ def operator_end(step: Step) -> AttemptEnd:
 
 
 def essence(end: AttemptEnd | None) -> tuple[Outcome, str, bool, bool] | None:
-    return end and (end.outcome, end.reason, end.retryable, end.is_counted)
+    return (end.outcome, end.reason, end.retryable, end.is_counted) if end else None
 
 
 def recreated() -> Agent:
@@ -270,7 +270,8 @@ def test_ray_has_five_minutes_to_start_a_job(status: str, age_s: float, is_late:
 
 @pytest.mark.parametrize("status", ["STOPPED", "SUCCEEDED", "FAILED"])
 def test_a_job_that_ended_without_a_claim_failed_unless_a_second_look_tells_otherwise(status: str) -> None:
-    attempt, ended = in_flight(mode="Job"), {"job": job(status)}
+    attempt = in_flight(mode="Job")
+    ended: dict[str, Any] = {"job": job(status)}
     assert seen(attempt, **ended) == Read(Source.SECOND_CLAIM)
     assert seen(attempt, **ended, second_claim=Reading(o.claim())) == Wait()
     assert seen(attempt, **ended, second_claim=NONE) == RESPONSES

@@ -68,7 +68,7 @@ def test_a_suspended_attempt_uses_up_no_retry() -> None:
     assert found.backoff_s == 0.0
     resumed = plan(body(dict(found.patch), **once))
     assert resumed.publish == 2
-    failed = plan(body(found.patch, **once), end=attempt_end(o.key(2), o.failed(2)))
+    failed = plan(body(dict(found.patch), **once), end=attempt_end(o.key(2), o.failed(2)))
     assert failed.patch is not None
     assert failed.patch["phase"] == "Failed"
 
@@ -121,7 +121,7 @@ def test_a_backoff_outlives_the_operator_and_a_jump_of_its_clock(now: str, least
 def waited(seconds: float, status: dict[str, Any] | None = None, **spec: Any) -> str | None:
     task = Task.model_validate(body(status, **spec))
     late = queue_timeout(task, None, task.metadata.creation_timestamp.timestamp() + seconds)
-    return late and f"{late.phase}: {late.message}"
+    return f"{late.phase}: {late.message}" if late else None
 
 
 def test_a_task_that_waits_too_long_fails_and_says_what_it_waited_for() -> None:

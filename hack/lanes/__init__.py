@@ -1,0 +1,1 @@
+"""Test runs side by side."""
