@@ -66,7 +66,8 @@ class ScheduleReconciler:
         self._synced = synced
         self._timing = timing
         self._store = ScheduleStore()
-        self._queue = WorkQueue[ObjectName]("schedule", self.reconcile, WORKERS, backoff_s=timing.backoff_s)
+        self._queue = WorkQueue[ObjectName]("schedule", WORKERS, backoff_s=timing.backoff_s)
+        self._queue.start(self.reconcile)
         self._tasks = ScheduledTasks(ports.resources, upsert_task)
         runs.wake = self._enqueue
 

@@ -80,9 +80,9 @@ class AttemptObserver:
             agent=agent.agent if agent else None,
             is_ray_changing=agent is not None and agent.ray.is_updating,
             is_agent_blocked=agent is not None and agent.blocker is not None,
-            server_time_s=self._clocks.server_time(),
-            now_s=self._clocks.monotonic(),
-            now=self._clocks.now(),
+            server_time_s=self._clocks.server.server_time(),
+            now_s=self._clocks.own.monotonic(),
+            now=self._clocks.own.now(),
         )
 
     async def _read(self, facts: AttemptFacts, source: Source, record: TaskRecord) -> AttemptFacts:
@@ -105,7 +105,7 @@ class AttemptObserver:
             claim = await self._sources.claims.get(facts.attempt.key)
         except MessageError as error:
             return replace(facts, claim_fault=str(error))
-        attempt = facts.attempt.with_claim(claim, self._clocks.monotonic())
+        attempt = facts.attempt.with_claim(claim, self._clocks.own.monotonic())
         return replace(facts, attempt=attempt, claim=Reading(claim), lease=self._lease(attempt, record))
 
     def _lease(self, attempt: InFlightAttempt, record: TaskRecord) -> LeaseFacts | None:

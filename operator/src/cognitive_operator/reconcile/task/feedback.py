@@ -31,7 +31,7 @@ class AgentFeedback:
             return
         found = Condition.false if end.reason == Reason.CREDENTIALS_NOT_MOUNTED else Condition.true
         credentials = found(AgentCondition.EXECUTOR_READY, end.reason, end.message)
-        self._index.update_agent(agent, credentials=credentials, credentials_at_s=self._clocks.monotonic())
+        self._index.update_agent(agent, credentials=credentials, credentials_at_s=self._clocks.own.monotonic())
 
     def _report_usage(self, record: TaskRecord, end: AttemptEnd) -> None:
         """Block the agent at once when the attempt used up its energy or its tokens."""

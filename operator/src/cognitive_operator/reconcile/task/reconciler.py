@@ -105,7 +105,7 @@ class TaskReconciler:
             return recheck_s
         if recheck_s is None or facts.task.queue_timeout_s(facts.agent) is None:
             return recheck_s
-        return _soonest(recheck_s, patience_left_s(facts.task, facts.agent, self._clocks.server_time()))
+        return _soonest(recheck_s, patience_left_s(facts.task, facts.agent, self._clocks.server.server_time()))
 
     async def _attempt_end(self, uid: str) -> AttemptEnd | None:
         """Return the end of a task's attempt, by a delivered response or by the next step; None without one."""
@@ -144,7 +144,7 @@ class TaskReconciler:
         self, record: TaskRecord, task: Task, body: Body, gate: GateResult | None, end: AttemptEnd | None
     ) -> TaskFacts:
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
-        now_s = self._clocks.monotonic()
+        now_s = self._clocks.own.monotonic()
         return TaskFacts(
             task=task,
             raw_status=body.get("status") or {},
@@ -161,11 +161,11 @@ class TaskReconciler:
             written_s=now_s - record.written_s,
             backoff_left_s=self._backoff_left_s(record),
             now_s=now_s,
-            now=self._clocks.now(),
+            now=self._clocks.own.now(),
         )
 
     def _backoff_left_s(self, record: TaskRecord) -> float:
-        now_s, latest = self._clocks.monotonic(), self._index.tasks.get(record.uid, record)
+        now_s, latest = self._clocks.own.monotonic(), self._index.tasks.get(record.uid, record)
         not_before_s = latest.not_before_s
         if not_before_s is None and latest.task is not None:
             not_before_s = now_s + self._begun_backoff_s(latest, latest.task)
@@ -178,7 +178,7 @@ class TaskReconciler:
         if not attempts:
             return 0.0
         policy = task.retry_policy(agent.agent if agent else None)
-        return backoff_left_s(policy, record.uid, attempts, self._clocks.now())
+        return backoff_left_s(policy, record.uid, attempts, self._clocks.own.now())
 
     async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None) -> float | None:
         if plan.patch is not None:
@@ -188,7 +188,7 @@ class TaskReconciler:
         if end is not None:
             await self._close(record, end)
         if plan.backoff_s is not None:
-            self._index.update_task(record.uid, not_before_s=self._clocks.monotonic() + plan.backoff_s)
+            self._index.update_task(record.uid, not_before_s=self._clocks.own.monotonic() + plan.backoff_s)
         if plan.publish is not None:
             return await self._publish(record, plan.publish)
         latest = self._index.tasks.get(record.uid)
@@ -236,7 +236,7 @@ class TaskReconciler:
         except BaseException:
             self._index.put_back(record.uid)
             raise
-        attempt = InFlightAttempt(key, mode, self._clocks.monotonic())
+        attempt = InFlightAttempt(key, mode, self._clocks.own.monotonic())
         if self._index.update_task(record.uid, attempt=attempt) is None:
             self._steps.discard(AttemptGarbage(record.name[0], key, is_gone=True))
         elif not is_new:
@@ -248,7 +248,7 @@ class TaskReconciler:
     async def _refuse(self, record: TaskRecord, error: MessageError) -> float | None:
         """End a task whose request is larger than the broker's limit, because another attempt would be as large."""
         if record.body is not None:
-            stamp = Stamp(record.body.get("status") or {}, 1, self._clocks.now())
+            stamp = Stamp(record.body.get("status") or {}, 1, self._clocks.own.now())
             message = f"spec.context and spec.constraints do not fit the broker's max_payload: {error}"
             patch = refused(stamp, Reason.INPUT_TOO_LARGE, message)
             await self._steps.status.write(record, record.body, TaskPlan(patch=patch))
