@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("crds")]
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "architecture.md"
 STEPS_MAX = 15
-FILES_MAX = 20
+FILES_MAX = 19
 """A measured number that may only fall: the aim is 15."""
 NOT_COUNTED = ("adapters/", "api/", "ports/", "errors.py")
 TASKS = 3

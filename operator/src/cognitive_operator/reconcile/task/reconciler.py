@@ -144,7 +144,7 @@ class TaskReconciler:
         self, record: TaskRecord, task: Task, body: Body, gate: GateResult | None, end: AttemptEnd | None
     ) -> TaskFacts:
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
-        now_s = self._clocks.own.monotonic()
+        now_s, has_slot = self._clocks.own.monotonic(), queue.may_start(record.uid)
         return TaskFacts(
             task=task,
             raw_status=body.get("status") or {},
@@ -154,9 +154,9 @@ class TaskReconciler:
             gate=gate,
             attempt=record.attempt,
             end=end,
-            has_slot=queue.may_start(record.uid),
+            has_slot=has_slot,
             position=queue.position(record.uid),
-            why_waiting=queue.why_waiting(),
+            why_waiting="" if has_slot or record.attempt is not None else queue.why_waiting(),
             waited_s=now_s - record.since_s,
             written_s=now_s - record.written_s,
             backoff_left_s=self._backoff_left_s(record),
