@@ -151,7 +151,7 @@ def test_a_job_that_ignores_sigterm_is_killed_after_three_seconds(api: Api, name
 
 
 def test_a_failed_job_tells_its_code_and_its_last_ten_lines(api: Api, name: str) -> None:
-    api.submit(name, "seq 1 30; exit 3")
+    api.submit(name, "sleep 1; seq 1 30; exit 3")  # Ray writes its own line of the log beside the first of the job
     failed = api.wait(name, "SUCCEEDED", "FAILED")
     assert (failed["status"], failed["driver_exit_code"]) == ("FAILED", 3)
     assert failed["error_type"] == "JOB_ENTRYPOINT_COMMAND_ERROR"

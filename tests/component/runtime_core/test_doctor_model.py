@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -35,13 +36,13 @@ async def steps(found: ModelProbe) -> list[Finding]:
 
 
 @pytest.mark.parametrize("model", ["m1", "m2", "models/m1"])
-async def test_a_model_that_is_served_is_fine_and_the_key_is_asked_with(server, model):
+async def test_a_model_that_is_served_is_fine_and_the_key_is_asked_with(server: HttpDouble, model: str) -> None:
     server.reply("GET /v1/models", LISTED)
     assert [each.status for each in await steps(probe(server.url, model))] == ["ok", "ok", "ok"]
     assert [asked.headers["Authorization"] for asked in server.asked] == [f"Bearer {KEY}"]
 
 
-async def test_another_model_is_named_with_those_that_are_served(server):
+async def test_another_model_is_named_with_those_that_are_served(server: HttpDouble) -> None:
     server.reply("GET /v1/models", LISTED)
     served = (await steps(probe(server.url, "m3")))[2]
     assert (served.status, served.message) == ("failed", "'m3' is not served; served models: models/m1, m2")
@@ -51,14 +52,16 @@ async def test_another_model_is_named_with_those_that_are_served(server):
     ("key", "words"), [(KEY, "refuses the API key"), (None, "refuses a request without an API key")]
 )
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_refused_key_is_no_unreachable_server(server, status, key, words):
+async def test_a_refused_key_is_no_unreachable_server(
+    server: HttpDouble, status: int, key: str | None, words: str
+) -> None:
     server.reply("GET /v1/models", Reply(status, json={"error": {"message": f"Incorrect API key provided: {KEY}"}}))
     reached, accepted, _ = await steps(probe(server.url, key=key))
     assert (reached.status, accepted.status) == ("ok", "failed")
     assert words in accepted.message
 
 
-async def test_a_server_that_lists_nothing_may_be_fine_all_the_same(server):
+async def test_a_server_that_lists_nothing_may_be_fine_all_the_same(server: HttpDouble) -> None:
     server.reply("GET /v1/models", Reply(404, json={"error": {"message": "no"}}))
     assert [each.status for each in await steps(probe(server.url))] == ["ok", "skipped", "skipped"]
 
@@ -72,7 +75,7 @@ async def test_a_server_that_lists_nothing_may_be_fine_all_the_same(server):
         (Reply(json={"data": "none"}), "not with a list of models"),
     ],
 )
-async def test_what_is_no_model_server_is_said(server, reply, words):
+async def test_what_is_no_model_server_is_said(server: HttpDouble, reply: Reply, words: str) -> None:
     for path in ("/v1/models", "/openai/v1/models"):
         server.reply(f"GET {path}", reply)
     for provider in ("vllm", "azure"):
@@ -82,7 +85,7 @@ async def test_what_is_no_model_server_is_said(server, reply, words):
         assert found.hint
 
 
-async def test_a_closed_port_is_told_in_the_words_of_the_system():
+async def test_a_closed_port_is_told_in_the_words_of_the_system() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://user:{KEY}@127.0.0.1:{free.getsockname()[1]}/v1"
@@ -92,7 +95,7 @@ async def test_a_closed_port_is_told_in_the_words_of_the_system():
     assert KEY not in found.message
 
 
-async def test_anthropic_wants_its_key_in_another_header(server):
+async def test_anthropic_wants_its_key_in_another_header(server: HttpDouble) -> None:
     server.reply("GET /v1/models", LISTED)
     await probe(server.url, provider="anthropic").reach()
     (asked,) = server.asked
@@ -109,7 +112,7 @@ async def test_anthropic_wants_its_key_in_another_header(server):
         ({"no_choices": True}, "failed", "no choices"),
     ],
 )
-async def test_an_inference_says_what_the_model_makes_of_it(script, verdict, words):
+async def test_an_inference_says_what_the_model_makes_of_it(script: dict[str, Any], verdict: str, words: str) -> None:
     with ScriptedModel() as model:
         model.script(**script)
         found = await probe(model.url, "scripted").infer()
@@ -118,7 +121,7 @@ async def test_an_inference_says_what_the_model_makes_of_it(script, verdict, wor
     assert KEY not in str(found)
 
 
-async def test_the_whole_examination_asks_the_model_of_the_environment_and_hides_its_key(server):
+async def test_the_whole_examination_asks_the_model_of_the_environment_and_hides_its_key(server: HttpDouble) -> None:
     server.reply("GET /v1/models", Reply(json={"data": [{"id": f"echo-{KEY}"}]}))
     environ = {"LLM_PROVIDER": "local", "LLM_API_BASE": server.url, "LLM_API_KEY": KEY, "LLM_MODEL": "m1"}
 
@@ -132,7 +135,7 @@ async def test_the_whole_examination_asks_the_model_of_the_environment_and_hides
     assert KEY not in said
 
 
-async def test_a_server_that_hangs_delays_nobody(server):
+async def test_a_server_that_hangs_delays_nobody(server: HttpDouble) -> None:
     server.reply("GET /v1/models", HANG)
     environ = {"LLM_PROVIDER": "local", "LLM_API_BASE": server.url}
     settings = DoctorSettings(environ=environ, only=frozenset(["model"]), model_deadline_s=0.3)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -96,7 +97,7 @@ async def test_what_is_older_than_a_minute_is_forgotten_and_nothing_younger(open
     now = time.time()
     slots = [int((now - age_s) * 10) for age_s in (300, 61, 58)]
     await redis.rpush("cognitive:{a}:slots", *slots)
-    booked: dict[str, int] = {"r": 6, "t": 66}
+    booked: dict[Any, int] = {"r": 6, "t": 66}
     for number, slot in enumerate(slots, start=1):
         booked |= {f"r{slot}": number, f"t{slot}": 11 * number}
     await redis.hset("cognitive:{a}:booked", mapping=booked)

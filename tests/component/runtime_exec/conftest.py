@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,10 @@ from servers.nats import NatsServer
 from support.cluster.ray_submissions import RaySubmissions
 from support.eventually import eventually_async
 from support.fakes.scripted_reasoner import ScriptedReasoner
+from support.fixture_types import StartExecutor, StartWorker
 from support.ray_double.server import RayServer
 from support.ray_selection import needs_real_ray
 from support.servers.wire_broker import WireBroker
-
-StartWorker = Callable[..., Awaitable[HostedWorker]]
-StartExecutor = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from cognitive_runtime.adapters.nats.connection import BrokerSettings
 from cognitive_runtime.adapters.nats.probe import BrokerProbe
 from cognitive_runtime.domain.finding import Finding
+from servers.nats import NatsServer
 from support.rights.wire import as_user, authorization, rights_of
 from support.servers.nats_accounts import accounts, serve
 from support.servers.wire_broker import Attempt, WireBroker
@@ -19,7 +20,9 @@ def probe(url: str, agent: str, credentials: Path | None = None, namespace: str 
     return BrokerProbe(BrokerSettings(url, agent, "doctor", credentials), namespace)
 
 
-async def test_a_broker_that_is_as_it_must_be_is_fine_and_stays_as_it_was(nats_server, broker, agent):
+async def test_a_broker_that_is_as_it_must_be_is_fine_and_stays_as_it_was(
+    nats_server: NatsServer, broker: WireBroker, agent: str
+) -> None:
     waiting = Attempt(agent)
     await broker.publish(waiting)
     streams = ["AGENT_REQUESTS", "AGENT_RESPONSES", "KV_claims", "KV_lease", f"OBJ_results-{agent}"]
@@ -34,7 +37,7 @@ async def test_a_broker_that_is_as_it_must_be_is_fine_and_stays_as_it_was(nats_s
     assert (consumer.num_pending, consumer.num_ack_pending) == (1, 0)
 
 
-async def test_nobody_and_somebody_else_at_the_address_are_told_apart(agent):
+async def test_nobody_and_somebody_else_at_the_address_are_told_apart(agent: str) -> None:
     server = await asyncio.start_server(_greet, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
@@ -45,13 +48,13 @@ async def test_nobody_and_somebody_else_at_the_address_are_told_apart(agent):
     assert _failure(await probe("", agent).reach()) == "COGNITIVE_NATS_URL is not set"
 
 
-async def test_one_of_several_brokers_is_enough_and_the_other_is_named(nats_server, agent):
+async def test_one_of_several_brokers_is_enough_and_the_other_is_named(nats_server: NatsServer, agent: str) -> None:
     found = await probe(f"nats://127.0.0.1:1,{nats_server.url}", agent).reach()
     assert found.status == "ok"
     assert "127.0.0.1:1 cannot be reached" in found.message
 
 
-async def test_missing_streams_are_named(agent, tmp_path):
+async def test_missing_streams_are_named(agent: str, tmp_path: Path) -> None:
     with serve(tmp_path / "nats", "") as url:
         found = await probe(url, agent).find_storage()
         shared = await probe(url, "doctor", namespace=None).find_storage()
@@ -68,7 +71,7 @@ async def test_missing_streams_are_named(agent, tmp_path):
     assert _failure(of_agent) == (f"missing: object bucket results-{agent}, consumer {agent} of AGENT_REQUESTS")
 
 
-async def test_refused_credentials_say_which_file_and_never_what_is_in_it(agent, tmp_path):
+async def test_refused_credentials_say_which_file_and_never_what_is_in_it(agent: str, tmp_path: Path) -> None:
     good, foreign, broken = (tmp_path / name for name in ("good.creds", "foreign.creds", "broken.creds"))
     accounts(foreign)
     broken.write_text("secret words")
@@ -84,7 +87,7 @@ async def test_refused_credentials_say_which_file_and_never_what_is_in_it(agent,
     assert str(tmp_path / "nats.creds") in absent.hint
 
 
-async def test_every_right_of_the_page_is_tried(agent, tmp_path):
+async def test_every_right_of_the_page_is_tried(agent: str, tmp_path: Path) -> None:
     rights = rights_of(agent)
     without = {f"u{number}": [each for each in rights if each != right] for number, right in enumerate(rights)}
     with serve(tmp_path / "nats", authorization({"all": rights} | without)) as url:

@@ -11,9 +11,12 @@ import pytest
 import pytest_asyncio
 
 from cognitive_runtime.adapters.ray.probe import Expected, RayProbe, RayProbeTiming
+from servers.nats import NatsServer
+from servers.ray_head import RayHead
 from support.cluster.ray_submissions import RaySubmissions
 from support.servers.http_double import HttpDouble, Reply
 from support.servers.scripted_model import ScriptedModel
+from support.servers.wire_broker import WireBroker
 
 pytestmark = pytest.mark.component
 EXPECTED = Expected("1.0", "2.60.0")
@@ -36,7 +39,7 @@ async def dashboard() -> AsyncIterator[HttpDouble]:
         (Reply(502), "not a Ray dashboard (HTTP 502)"),
     ],
 )
-async def test_what_answers_in_ray_s_place_is_said(dashboard, reply, words):
+async def test_what_answers_in_ray_s_place_is_said(dashboard: HttpDouble, reply: Reply, words: str) -> None:
     dashboard.reply("GET /api/version", reply)
     found = await RayProbe(dashboard.url, EXPECTED).reach()
     assert found.status == "failed"
@@ -44,7 +47,7 @@ async def test_what_answers_in_ray_s_place_is_said(dashboard, reply, words):
     assert found.hint
 
 
-async def test_no_dashboard_at_all_is_said_without_the_password():
+async def test_no_dashboard_at_all_is_said_without_the_password() -> None:
     for address, words in (
         ("http://u:password@127.0.0.1:1", "cannot be reached: Connect call failed"),
         ("ray-head:6379", "not a dashboard URL"),
@@ -54,7 +57,7 @@ async def test_no_dashboard_at_all_is_said_without_the_password():
         assert "password" not in found.message
 
 
-async def test_another_version_of_ray_is_named(dashboard):
+async def test_another_version_of_ray_is_named(dashboard: HttpDouble) -> None:
     dashboard.reply("GET /api/version", Reply(json={"ray_version": "2.9.3"}))
     probe = RayProbe(dashboard.url, EXPECTED)
     assert (await probe.reach()).status == "ok"
@@ -72,7 +75,9 @@ async def test_another_version_of_ray_is_named(dashboard):
         ("", "no output"),
     ],
 )
-async def test_a_job_that_fails_is_explained_by_its_words_and_deleted(dashboard, logs, words):
+async def test_a_job_that_fails_is_explained_by_its_words_and_deleted(
+    dashboard: HttpDouble, logs: str, words: str
+) -> None:
     jobs = _script_job(dashboard, "FAILED", logs)
     found = await RayProbe(dashboard.url, EXPECTED, QUICK).check_nodes()
     assert found.status == "failed"
@@ -80,7 +85,7 @@ async def test_a_job_that_fails_is_explained_by_its_words_and_deleted(dashboard,
     assert ("DELETE", jobs()) in [(asked.method, asked.path) for asked in dashboard.asked]
 
 
-async def test_a_job_that_takes_too_long_is_stopped(dashboard):
+async def test_a_job_that_takes_too_long_is_stopped(dashboard: HttpDouble) -> None:
     jobs = _script_job(dashboard, "RUNNING", "")
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
@@ -88,7 +93,7 @@ async def test_a_job_that_takes_too_long_is_stopped(dashboard):
     assert [(asked.method, asked.path) for asked in dashboard.asked][-1] == ("POST", f"{jobs()}/stop")
 
 
-async def test_ray_that_takes_no_jobs_is_said(dashboard):
+async def test_ray_that_takes_no_jobs_is_said(dashboard: HttpDouble) -> None:
     dashboard.reply("POST /api/jobs/", Reply(500, body=b"Traceback\nRuntimeError: no agent"))
     found = await RayProbe(dashboard.url, EXPECTED, QUICK).check_nodes()
     assert "HTTP 500" in found.message
@@ -97,7 +102,9 @@ async def test_ray_that_takes_no_jobs_is_said(dashboard):
 
 @pytest.mark.ray_extended
 @pytest.mark.timeout(180)
-async def test_the_whole_command_finds_a_sound_system_and_then_what_is_missing(ray_head, nats_server, broker, agent):
+async def test_the_whole_command_finds_a_sound_system_and_then_what_is_missing(
+    ray_head: RayHead, nats_server: NatsServer, broker: WireBroker, agent: str
+) -> None:
     folder = ray_head.secrets_directory / agent
     folder.mkdir()
     (folder / "llm-api-key").write_text("sk-12345\n")

@@ -3,14 +3,17 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from servers.ray_head import RayHead
 from support.cluster.executor_processes import actor_pid
+from support.cluster.ray_submissions import RaySubmissions
 from support.eventually import eventually_async
+from support.fixture_types import StartExecutor
 from support.servers.scripted_model import ScriptedModel
 from support.servers.wire_broker import Attempt, WireBroker
 
@@ -24,13 +27,15 @@ def model() -> Iterator[ScriptedModel]:
 
 
 @pytest_asyncio.fixture
-async def executor(start_executor: Callable[..., Awaitable[str]]) -> str:
+async def executor(start_executor: StartExecutor) -> str:
     """An executor with one warm worker; the id of its Ray job."""
     return await start_executor("--workers 1", "--concurrency 4")
 
 
 @pytest.mark.ray
-async def test_a_warm_executor_answers_and_ends_when_it_is_drained(broker, agent, executor, jobs, model):
+async def test_a_warm_executor_answers_and_ends_when_it_is_drained(
+    broker: WireBroker, agent: str, executor: str, jobs: RaySubmissions, model: ScriptedModel
+) -> None:
     attempt = Attempt(agent)
     await broker.publish(attempt, llm={"endpoint": model.url})
 
@@ -49,7 +54,9 @@ async def test_a_warm_executor_answers_and_ends_when_it_is_drained(broker, agent
 
 
 @pytest.mark.ray
-async def test_a_killed_worker_is_replaced_and_its_attempt_is_not_run_again(broker, agent, executor, model):
+async def test_a_killed_worker_is_replaced_and_its_attempt_is_not_run_again(
+    broker: WireBroker, agent: str, executor: str, model: ScriptedModel
+) -> None:
     model.script(contains="incident_killed", hang=True)
     lost, following = Attempt(agent), Attempt(agent)
     await broker.publish(lost, input=_incident("incident_killed"), llm={"endpoint": model.url})
@@ -65,6 +72,7 @@ async def test_a_killed_worker_is_replaced_and_its_attempt_is_not_run_again(brok
     assert model.executions[lost.id] == 1
     assert await broker.responses(lost) == []
     claim = await broker.claim(lost)
+    assert claim is not None
     assert (claim["state"], claim["worker"]) == ("running", before)
     renewed_at = await _renewed_at(broker, agent, before)
     await asyncio.sleep(6)  # longer than a renewal
@@ -72,7 +80,9 @@ async def test_a_killed_worker_is_replaced_and_its_attempt_is_not_run_again(brok
 
 
 @pytest.mark.ray
-async def test_a_stopped_job_hands_over_what_it_runs(broker, agent, executor, jobs, model):
+async def test_a_stopped_job_hands_over_what_it_runs(
+    broker: WireBroker, agent: str, executor: str, jobs: RaySubmissions, model: ScriptedModel
+) -> None:
     model.script(contains="incident_handed_over", hang=True)
     running = Attempt(agent)
     await broker.publish(running, input=_incident("incident_handed_over"), llm={"endpoint": model.url})
@@ -85,7 +95,9 @@ async def test_a_stopped_job_hands_over_what_it_runs(broker, agent, executor, jo
     await eventually_async(lambda: _no_leases(broker, agent), 10)
 
 
-async def test_a_stop_reaches_a_hung_model_call(broker, agent, executor, model):
+async def test_a_stop_reaches_a_hung_model_call(
+    broker: WireBroker, agent: str, executor: str, model: ScriptedModel
+) -> None:
     model.script(contains="incident_hung", hang=True)
     hung = Attempt(agent)
     await broker.publish(hung, input=_incident("incident_hung"), llm={"endpoint": model.url})
@@ -98,8 +110,14 @@ async def test_a_stop_reaches_a_hung_model_call(broker, agent, executor, model):
 
 @pytest.mark.ray
 async def test_an_executor_waits_for_a_secret_that_its_requests_need(
-    broker, agent, model, *, jobs, start_executor, ray_head
-):
+    broker: WireBroker,
+    agent: str,
+    model: ScriptedModel,
+    *,
+    jobs: RaySubmissions,
+    start_executor: StartExecutor,
+    ray_head: RayHead,
+) -> None:
     submission_id = await start_executor("--require-secret llm-api-key", ready=0)
     await eventually_async(lambda: _lease_says(broker, agent, "CredentialsNotMounted"), 60)
     attempt = Attempt(agent)

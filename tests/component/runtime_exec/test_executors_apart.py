@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 
 from servers.nats import NatsServer
-from support.cluster.executor_processes import kill_executor
+from support.cluster.executor_processes import kill, running_executor
 from support.cluster.ray_submissions import RaySubmissions
 from support.eventually import eventually_async
 from support.ray_double.server import RayDouble, RayServer
@@ -38,7 +38,7 @@ async def test_a_killed_executor_releases_nothing_and_its_job_fails(
     await eventually_async(lambda: _is_called(model, attempt), 20)
     leases = await broker.leases(agent)
 
-    await asyncio.to_thread(kill_executor, ray_server.address, agent)
+    kill(await asyncio.to_thread(running_executor, ray_server.address, agent))
 
     job = await asyncio.to_thread(RaySubmissions(ray_server.address).wait, submission_id)
     assert (job["status"], job["error_type"]) == ("FAILED", "JOB_ENTRYPOINT_COMMAND_ERROR")

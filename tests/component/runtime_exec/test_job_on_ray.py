@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from servers.nats import NatsServer
+from support.cluster.ray_submissions import RaySubmissions
 from support.eventually import eventually_async
 from support.servers.scripted_model import ScriptedModel
-from support.servers.wire_broker import Attempt
+from support.servers.wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
 
@@ -20,7 +22,9 @@ def model() -> Iterator[ScriptedModel]:
 
 
 @pytest.mark.ray
-async def test_a_job_executes_its_attempt_and_publishes_it(broker, agent, jobs, model, nats_server):
+async def test_a_job_executes_its_attempt_and_publishes_it(
+    broker: WireBroker, agent: str, jobs: RaySubmissions, model: ScriptedModel, nats_server: NatsServer
+) -> None:
     attempt = Attempt(agent)
     secret = {"incident_id": "i", "error_message": "naïve 故障 $(reboot) `id` \u0007 100%"}
     await broker.publish(attempt, mode="Job", input=secret, llm={"endpoint": model.url})
@@ -35,12 +39,16 @@ async def test_a_job_executes_its_attempt_and_publishes_it(broker, agent, jobs, 
     assert "故障 $(reboot) `id`" in json.dumps(asked.body, ensure_ascii=False)
     job = await asyncio.to_thread(jobs.wait, f"ct-{attempt.task_uid}-1")
     assert (job["status"], job["driver_exit_code"]) == ("SUCCEEDED", 0)
-    assert (await broker.claim(attempt))["state"] == "ended"
+    claim = await broker.claim(attempt)
+    assert claim is not None
+    assert claim["state"] == "ended"
     assert await broker.leases(agent) == {}
     assert "reboot" not in json.dumps(job) + jobs.logs(job["submission_id"])
 
 
-async def test_a_job_for_an_attempt_of_somebody_else_succeeds_and_runs_nothing(broker, agent, jobs, model, nats_server):
+async def test_a_job_for_an_attempt_of_somebody_else_succeeds_and_runs_nothing(
+    broker: WireBroker, agent: str, jobs: RaySubmissions, model: ScriptedModel, nats_server: NatsServer
+) -> None:
     attempt = Attempt(agent)
     claim = {"schema_version": 1, "claim_id": "other", "worker": "w", "submission_id": "s", "mode": "Job"}
     claim |= {"state": "running", "claimed_at": "2026-11-21T02:00:00.130000Z"}
@@ -54,7 +62,9 @@ async def test_a_job_for_an_attempt_of_somebody_else_succeeds_and_runs_nothing(b
     assert model.executions[attempt.id] == 0
 
 
-async def test_a_job_without_a_request_fails(broker, agent, jobs, nats_server):
+async def test_a_job_without_a_request_fails(
+    broker: WireBroker, agent: str, jobs: RaySubmissions, nats_server: NatsServer
+) -> None:
     attempt = Attempt(agent)
 
     jobs.attempt(attempt.request_subject, nats_server.url, f"ct-{attempt.task_uid}-1")
@@ -63,7 +73,9 @@ async def test_a_job_without_a_request_fails(broker, agent, jobs, nats_server):
     assert (job["status"], job["driver_exit_code"]) == ("FAILED", 3)
 
 
-async def test_a_stopped_job_reports_its_attempt(broker, agent, jobs, model, nats_server):
+async def test_a_stopped_job_reports_its_attempt(
+    broker: WireBroker, agent: str, jobs: RaySubmissions, model: ScriptedModel, nats_server: NatsServer
+) -> None:
     model.script(contains="incident_stopped", hang=True)
     attempt = Attempt(agent)
     incident = {"incident_id": "incident_stopped", "error_message": "replicas is a word"}

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import pytest_asyncio
 
-from support.servers.wire_broker import Attempt
+from cognitive_runtime.config import RuntimeSettings
+from support.servers.wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
 
@@ -34,9 +35,9 @@ StartJob = Callable[..., Awaitable[asyncio.subprocess.Process]]
 
 
 @pytest_asyncio.fixture
-async def start_job(settings) -> AsyncIterator[StartJob]:
+async def start_job(settings: RuntimeSettings) -> AsyncIterator[StartJob]:
     """Start ``python -m cognitive_runtime attempt SUBJECT``, or the same with a reasoner that does not stop."""
-    started = []
+    started: list[asyncio.subprocess.Process] = []
 
     async def start(attempt: Attempt, *, stubborn: bool = False) -> asyncio.subprocess.Process:
         environment = {
@@ -59,13 +60,16 @@ async def start_job(settings) -> AsyncIterator[StartJob]:
         await process.communicate()
 
 
-async def test_a_failed_attempt_is_published_and_ends_with_0(broker, agent, start_job):
+async def test_a_failed_attempt_is_published_and_ends_with_0(
+    broker: WireBroker, agent: str, start_job: StartJob
+) -> None:
     attempt = Attempt(agent)
     await broker.publish(attempt, mode="Job", llm={"endpoint": "http://127.0.0.1:1", "max_retries": 0})
     process = await start_job(attempt)
     assert await asyncio.wait_for(process.wait(), 20) == 0
     (response,) = await broker.responses(attempt)
     assert response.body["error_type"] == "ModelUnavailable"
+    assert process.stdout is not None
     lines = (await process.stdout.read()).decode().splitlines()
     assert sum('"event": "JobEnded"' in line for line in lines) == 1
 
@@ -73,7 +77,9 @@ async def test_a_failed_attempt_is_published_and_ends_with_0(broker, agent, star
 @pytest.mark.parametrize(
     ("payload", "code"), [(None, 3), (b"not a request", 4)], ids=["no request", "unreadable request"]
 )
-async def test_an_attempt_that_cannot_be_answered_ends_with_its_status(broker, agent, start_job, payload, code):
+async def test_an_attempt_that_cannot_be_answered_ends_with_its_status(
+    broker: WireBroker, agent: str, start_job: StartJob, payload: bytes | None, code: int
+) -> None:
     attempt = Attempt(agent)
     if payload is not None:
         await broker.publish(attempt, payload)
@@ -82,7 +88,9 @@ async def test_an_attempt_that_cannot_be_answered_ends_with_its_status(broker, a
     assert await broker.responses(attempt) == []
 
 
-async def test_a_request_for_another_mode_is_refused_unclaimed(broker, agent, start_job):
+async def test_a_request_for_another_mode_is_refused_unclaimed(
+    broker: WireBroker, agent: str, start_job: StartJob
+) -> None:
     attempt = Attempt(agent)
     await broker.publish(attempt, mode="Embedded")
     process = await start_job(attempt)
@@ -90,7 +98,7 @@ async def test_a_request_for_another_mode_is_refused_unclaimed(broker, agent, st
     assert await broker.claim(attempt) is None
 
 
-async def test_two_jobs_for_one_attempt_execute_it_once(broker, agent, start_job):
+async def test_two_jobs_for_one_attempt_execute_it_once(broker: WireBroker, agent: str, start_job: StartJob) -> None:
     attempt = Attempt(agent)
     await broker.publish(attempt, mode="Job", llm={"endpoint": "http://127.0.0.1:1", "max_retries": 0})
     processes = [await start_job(attempt), await start_job(attempt)]
@@ -99,10 +107,13 @@ async def test_two_jobs_for_one_attempt_execute_it_once(broker, agent, start_job
 
 
 @pytest.mark.parametrize("how", ["stop", "sigterm"])
-async def test_a_library_that_ignores_its_cancellation_does_not_keep_the_job(broker, agent, start_job, how):
+async def test_a_library_that_ignores_its_cancellation_does_not_keep_the_job(
+    broker: WireBroker, agent: str, start_job: StartJob, how: str
+) -> None:
     attempt = Attempt(agent)
     await broker.publish(attempt, mode="Job")
     process = await start_job(attempt, stubborn=True)
+    assert process.stdout is not None
     while b"begun" not in (line := await asyncio.wait_for(process.stdout.readline(), 20)):
         assert line, "the job ended before the attempt began"
 

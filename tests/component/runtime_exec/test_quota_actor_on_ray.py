@@ -6,15 +6,18 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from servers.nats import NatsServer
 from servers.ray_head import RayHead
 from support.cluster.executor_processes import actor_pid
+from support.cluster.ray_submissions import RaySubmissions
 from support.eventually import eventually_async
+from support.fixture_types import StartExecutor
 from support.servers.scripted_model import ScriptedModel
 from support.servers.wire_broker import Attempt, Response, WireBroker
 
@@ -45,13 +48,15 @@ def model(model_server: ScriptedModel) -> ScriptedModel:
 
 
 @pytest_asyncio.fixture
-async def executor(start_executor: Callable[..., Awaitable[str]]) -> str:
+async def executor(start_executor: StartExecutor) -> str:
     """An executor with two warm workers that share a quota actor; the id of its Ray job."""
     return await start_executor("--workers 2 --concurrency 3 --shared-ledger", ready=2)
 
 
 @pytest.mark.ray
-async def test_two_workers_together_keep_the_limit(broker, agent, executor, model):
+async def test_two_workers_together_keep_the_limit(
+    broker: WireBroker, agent: str, executor: str, model: ScriptedModel
+) -> None:
     model.script(delay_s=0.5)
     limited = {"endpoint": model.url, "rate_limit": {"requests_per_minute": 4, "tokens_per_minute": 150_000}}
 
@@ -68,7 +73,9 @@ async def test_two_workers_together_keep_the_limit(broker, agent, executor, mode
             assert response.body["usage"]["total_tokens"] == 0
 
 
-async def test_an_answer_is_given_again_by_another_worker(broker, agent, executor, model):
+async def test_an_answer_is_given_again_by_another_worker(
+    broker: WireBroker, agent: str, executor: str, model: ScriptedModel
+) -> None:
     (first,) = await _answers(broker, [Attempt(agent)], {"endpoint": model.url} | CACHED)
     assert first.body["cache_hit"] is False
 
@@ -84,7 +91,9 @@ async def test_an_answer_is_given_again_by_another_worker(broker, agent, executo
 
 
 @pytest.mark.ray_extended
-async def test_without_the_quota_actor_attempts_go_on_until_there_is_another(broker, agent, executor, jobs, model):
+async def test_without_the_quota_actor_attempts_go_on_until_there_is_another(
+    broker: WireBroker, agent: str, executor: str, jobs: RaySubmissions, model: ScriptedModel
+) -> None:
     settings = {"endpoint": model.url, "rate_limit": {"requests_per_minute": 60}} | CACHED
     await _answers(broker, [Attempt(agent)], settings)
 
@@ -99,7 +108,9 @@ async def test_without_the_quota_actor_attempts_go_on_until_there_is_another(bro
 
 
 @pytest.mark.ray_extended
-async def test_attempts_in_job_mode_share_a_quota_actor(broker, agent, jobs, model, nats_server):
+async def test_attempts_in_job_mode_share_a_quota_actor(
+    broker: WireBroker, agent: str, jobs: RaySubmissions, model: ScriptedModel, nats_server: NatsServer
+) -> None:
     settings = {"endpoint": model.url} | CACHED
 
     for expected in (False, True):

@@ -9,7 +9,8 @@ import pytest_asyncio
 
 from cognitive_runtime.domain import ExecutionRequest, Reasoning
 from support.eventually import eventually_async
-from support.fakes.scripted_reasoner import answer
+from support.fakes.scripted_reasoner import ScriptedReasoner, answer
+from support.fixture_types import StartWorker
 from support.rights.wire import as_user, authorization, rights_of
 from support.servers.nats_accounts import serve
 from support.servers.wire_broker import LARGE_INPUT, Attempt, WireBroker, large_input
@@ -28,7 +29,9 @@ async def guarded(agent: str, tmp_path: Path) -> AsyncIterator[str]:
         yield url
 
 
-async def test_the_rights_on_the_page_are_enough(guarded, agent, start_worker, reasoner):
+async def test_the_rights_on_the_page_are_enough(
+    guarded: str, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
     async def answer_at_length(request: ExecutionRequest) -> Reasoning:
         if request.constraints.get("large"):
             assert request.input == LARGE_INPUT
@@ -55,7 +58,7 @@ async def test_the_rights_on_the_page_are_enough(guarded, agent, start_worker, r
 
 
 @pytest.mark.parametrize("outcome", ["closed", "any"])
-async def test_what_the_operator_says_an_executor_cannot_say(guarded, agent, outcome):
+async def test_what_the_operator_says_an_executor_cannot_say(guarded: str, agent: str, outcome: str) -> None:
     executor = await WireBroker.connect(as_user("agent", guarded))
     admin = await WireBroker.connect(as_user("admin", guarded))
     attempt = Attempt(agent)
@@ -72,4 +75,4 @@ async def test_what_the_operator_says_an_executor_cannot_say(guarded, agent, out
 
 async def _nothing_waits(admin: WireBroker, agent: str) -> bool:
     info = await admin.jetstream.consumer_info("AGENT_REQUESTS", agent)
-    return info.num_pending == 0 and info.num_ack_pending == 0
+    return (info.num_pending, info.num_ack_pending) == (0, 0)

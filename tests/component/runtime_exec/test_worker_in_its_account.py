@@ -1,7 +1,7 @@
 """A worker does all of its work from an account of its agent's own, and its credentials are renewed while it works."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,12 @@ from cognitive_runtime.config import RuntimeSettings
 from cognitive_runtime.domain import ExecutionRequest, Reasoning
 from support.eventually import eventually_async
 from support.fakes.scripted_reasoner import ScriptedReasoner, answer
+from support.fixture_types import StartWorker
 from support.servers.guarded_broker import GuardedBroker, guarded_broker
 from support.servers.wire_broker import LARGE_INPUT, Attempt, WireBroker, large_input
 
 pytestmark = pytest.mark.component
 SHORT_S = 3
-StartWorker = Callable[..., Awaitable[HostedWorker]]
 
 
 @pytest_asyncio.fixture
@@ -62,12 +62,14 @@ class Work:
 
 
 @pytest.fixture
-def work(guarded: GuardedBroker, admin: WireBroker, agent: str, settings: RuntimeSettings, start_worker) -> Work:
+def work(
+    guarded: GuardedBroker, admin: WireBroker, agent: str, settings: RuntimeSettings, start_worker: StartWorker
+) -> Work:
     """All of it."""
     return Work(guarded, admin, agent, settings, start_worker)
 
 
-async def test_all_that_a_worker_does_works(work: Work, reasoner: ScriptedReasoner):
+async def test_all_that_a_worker_does_works(work: Work, reasoner: ScriptedReasoner) -> None:
     async def answer_at_length(request: ExecutionRequest) -> Reasoning:
         if request.constraints.get("large"):
             assert request.input == LARGE_INPUT
@@ -87,8 +89,10 @@ async def test_all_that_a_worker_does_works(work: Work, reasoner: ScriptedReason
     assert (await admin.wait_response(small)).is_signed_for(small)
     reference = (await admin.wait_response(large)).body["result_ref"]
     stored = await (await admin.jetstream.object_store(reference["bucket"])).get(reference["name"])
-    assert len(stored.data) == reference["size_bytes"] > 1_000_000
-    assert (await admin.claim(large))["state"] == "ended"
+    assert len(stored.data or b"") == reference["size_bytes"] > 1_000_000
+    claim = await admin.claim(large)
+    assert claim is not None
+    assert claim["state"] == "ended"
     await eventually_async(lambda: _nothing_waits(admin, agent))
     await admin.drain(agent, "ca-job-1")
     await asyncio.wait_for(hosted.wait_idle(), 5)
@@ -96,7 +100,7 @@ async def test_all_that_a_worker_does_works(work: Work, reasoner: ScriptedReason
     assert await admin.leases(agent) == {}
 
 
-async def test_credentials_change_while_a_task_runs(work: Work, reasoner: ScriptedReasoner):
+async def test_credentials_change_while_a_task_runs(work: Work, reasoner: ScriptedReasoner) -> None:
     may_end = asyncio.Event()
 
     async def answer_later(request: ExecutionRequest) -> Reasoning:
@@ -120,7 +124,7 @@ async def test_credentials_change_while_a_task_runs(work: Work, reasoner: Script
     assert (await admin.wait_response(next_one, 4)).outcome == "completed"  # no question of the old connection gets it
 
 
-async def test_an_upload_removes_what_an_interrupted_one_left(work: Work):
+async def test_an_upload_removes_what_an_interrupted_one_left(work: Work) -> None:
     work.grant()
     hosted = await work.start()
     await put_object(hosted.broker, work.agent, "result", b"x" * 300_000)
@@ -145,4 +149,4 @@ async def _is_on_another(hosted: HostedWorker, before: object) -> bool:
 
 async def _nothing_waits(admin: WireBroker, agent: str) -> bool:
     info = await admin.jetstream.consumer_info("AGENT_REQUESTS", agent)
-    return info.num_pending == 0 and info.num_ack_pending == 0
+    return (info.num_pending, info.num_ack_pending) == (0, 0)

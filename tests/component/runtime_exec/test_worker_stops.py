@@ -5,16 +5,19 @@ import asyncio
 import pytest
 
 from cognitive_runtime.adapters.worker.worker import WorkerTiming
-from cognitive_runtime.bootstrap.hosted import HostedTiming
+from cognitive_runtime.bootstrap.hosted import HostedTiming, HostedWorker
 from cognitive_runtime.domain import Reasoning
 from support.eventually import eventually_async
-from support.fakes.scripted_reasoner import answer, answer_after, hang
+from support.fakes.scripted_reasoner import ScriptedReasoner, answer, answer_after, hang
+from support.fixture_types import StartWorker
 from support.servers.wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
 
 
-async def test_a_stop_cancels_the_attempt_and_frees_its_slot(broker, agent, start_worker, reasoner):
+async def test_a_stop_cancels_the_attempt_and_frees_its_slot(
+    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
     reasoner.script = hang
     await start_worker(concurrency=1)
     stopped, following = Attempt(agent), Attempt(agent)
@@ -31,7 +34,9 @@ async def test_a_stop_cancels_the_attempt_and_frees_its_slot(broker, agent, star
     assert (await broker.wait_response(following)).outcome == "completed"
 
 
-async def test_a_stop_of_an_attempt_that_runs_elsewhere_is_ignored(broker, agent, start_worker):
+async def test_a_stop_of_an_attempt_that_runs_elsewhere_is_ignored(
+    broker: WireBroker, agent: str, start_worker: StartWorker
+) -> None:
     await start_worker()
     attempt = Attempt(agent)
     await broker.stop(Attempt(agent))
@@ -41,7 +46,9 @@ async def test_a_stop_of_an_attempt_that_runs_elsewhere_is_ignored(broker, agent
     assert (await broker.wait_response(attempt)).outcome == "completed"
 
 
-async def test_a_drained_worker_finishes_what_it_has_and_takes_nothing_new(broker, agent, start_worker, reasoner):
+async def test_a_drained_worker_finishes_what_it_has_and_takes_nothing_new(
+    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
     finish = asyncio.Event()
     reasoner.script = answer_after(finish)
     hosted = await start_worker()
@@ -60,7 +67,7 @@ async def test_a_drained_worker_finishes_what_it_has_and_takes_nothing_new(broke
     assert await broker.claim(late) is None
 
 
-async def test_a_drain_of_another_job_is_ignored(broker, agent, start_worker):
+async def test_a_drain_of_another_job_is_ignored(broker: WireBroker, agent: str, start_worker: StartWorker) -> None:
     hosted = await start_worker()
     attempt = Attempt(agent)
     await broker.drain(agent, "ca-job-2")
@@ -70,7 +77,9 @@ async def test_a_drain_of_another_job_is_ignored(broker, agent, start_worker):
     assert not hosted.status().draining
 
 
-async def test_a_worker_that_ends_hands_over_what_runs_and_purges_its_lease(broker, agent, start_worker, reasoner):
+async def test_a_worker_that_ends_hands_over_what_runs_and_purges_its_lease(
+    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
     reasoner.script = hang
     hosted = await start_worker(concurrency=50)
     attempts = [Attempt(agent) for _ in range(50)]
@@ -87,7 +96,9 @@ async def test_a_worker_that_ends_hands_over_what_runs_and_purges_its_lease(brok
     assert await broker.leases(agent) == {}
 
 
-async def test_a_worker_that_a_blocked_library_holds_takes_no_more_work(broker, agent, start_worker, reasoner):
+async def test_a_worker_that_a_blocked_library_holds_takes_no_more_work(
+    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
     release = asyncio.Event()
     reasoner.script = lambda _: _ignore_cancellation(release)
     hosted = await start_worker(timing=HostedTiming(WorkerTiming(stuck_after_s=0.5)))
@@ -116,15 +127,15 @@ async def _ignore_cancellation(release: asyncio.Event) -> Reasoning:
     raise asyncio.CancelledError
 
 
-async def _executes(reasoner, *attempts: Attempt) -> bool:
+async def _executes(reasoner: ScriptedReasoner, *attempts: Attempt) -> bool:
     return all(reasoner.executions[attempt.id] for attempt in attempts)
 
 
-async def _is_draining(hosted) -> bool:
+async def _is_draining(hosted: HostedWorker) -> bool:
     return hosted.status().draining
 
 
-async def _is_wedged(hosted) -> bool:
+async def _is_wedged(hosted: HostedWorker) -> bool:
     return hosted.status().wedged
 
 

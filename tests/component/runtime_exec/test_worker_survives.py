@@ -16,10 +16,12 @@ from cognitive_runtime.adapters.spool import Spool, SpooledResponse
 from cognitive_runtime.adapters.worker.lease import LeaseTiming
 from cognitive_runtime.adapters.worker.worker import WorkerTiming
 from cognitive_runtime.bootstrap.hosted import HostedTiming
+from cognitive_runtime.config import RuntimeSettings
 from cognitive_runtime.domain import ExecutionRequest, Reasoning
 from servers.nats import NatsServer
 from support.eventually import eventually_async
 from support.fakes.scripted_reasoner import ScriptedReasoner, answer, answer_after, hang
+from support.fixture_types import StartWorker
 from support.servers.wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
@@ -37,8 +39,8 @@ async def own_server(nats_server: NatsServer, agent: str) -> AsyncIterator[NatsS
 
 
 async def test_results_of_attempts_that_run_while_the_broker_restarts_arrive_once(
-    own_server, agent, start_worker, reasoner, settings
-):
+    own_server: NatsServer, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner, settings: RuntimeSettings
+) -> None:
     finish = asyncio.Event()
     reasoner.script = answer_after(finish)
     await start_worker(nats_url=own_server.url)
@@ -61,7 +63,9 @@ async def test_results_of_attempts_that_run_while_the_broker_restarts_arrive_onc
     await admin.close()
 
 
-async def test_a_worker_that_starts_before_its_broker_waits_for_it(own_server, agent, start_worker):
+async def test_a_worker_that_starts_before_its_broker_waits_for_it(
+    own_server: NatsServer, agent: str, start_worker: StartWorker
+) -> None:
     own_server.stop()
     await start_worker(nats_url=own_server.url, wait=False)
     await asyncio.sleep(1)  # so that it has failed to connect
@@ -74,7 +78,9 @@ async def test_a_worker_that_starts_before_its_broker_waits_for_it(own_server, a
     await admin.close()
 
 
-async def test_a_worker_cut_off_for_longer_than_its_lease_stops_its_attempts(own_server, agent, start_worker, reasoner):
+async def test_a_worker_cut_off_for_longer_than_its_lease_stops_its_attempts(
+    own_server: NatsServer, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
     reasoner.script = hang
     lease = LeaseTiming(renew_interval_s=0.5, lost_after_s=1.0, retry_s=0.1)
     await start_worker(nats_url=own_server.url, timing=HostedTiming(WorkerTiming(lease=lease)))
@@ -94,7 +100,9 @@ async def test_a_worker_cut_off_for_longer_than_its_lease_stops_its_attempts(own
     await admin.close()
 
 
-async def test_a_full_stream_makes_the_worker_wait(own_server, agent, start_worker, settings):
+async def test_a_full_stream_makes_the_worker_wait(
+    own_server: NatsServer, agent: str, start_worker: StartWorker, settings: RuntimeSettings
+) -> None:
     admin = await WireBroker.connect(own_server.url)
     await _limit_responses(admin, 1)
     await admin.jetstream.publish("agent.response.completed.x.x.x.1", b"fills it")
@@ -102,7 +110,9 @@ async def test_a_full_stream_makes_the_worker_wait(own_server, agent, start_work
     attempt = Attempt(agent)
     await admin.publish(attempt)
     await eventually_async(lambda: _spooled(settings, 1))
-    assert (await admin.claim(attempt))["state"] == "running"
+    claim = await admin.claim(attempt)
+    assert claim is not None
+    assert claim["state"] == "running"
 
     await _limit_responses(admin, -1)
 
@@ -111,7 +121,9 @@ async def test_a_full_stream_makes_the_worker_wait(own_server, agent, start_work
     await admin.close()
 
 
-async def test_a_missing_response_stream_makes_the_worker_wait(own_server, agent, start_worker, settings):
+async def test_a_missing_response_stream_makes_the_worker_wait(
+    own_server: NatsServer, agent: str, start_worker: StartWorker, settings: RuntimeSettings
+) -> None:
     admin = await WireBroker.connect(own_server.url)
     await admin.jetstream.delete_stream("AGENT_RESPONSES")
     await start_worker(nats_url=own_server.url)
@@ -126,8 +138,8 @@ async def test_a_missing_response_stream_makes_the_worker_wait(own_server, agent
 
 
 async def test_claims_that_the_broker_has_lost_come_back_while_their_attempts_run(
-    own_server, agent, start_worker, reasoner
-):
+    own_server: NatsServer, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
     """So a request that is delivered once more, to another worker, is not executed once more."""
     finish = asyncio.Event()
     reasoner.script = answer_after(finish)
@@ -153,7 +165,9 @@ async def test_claims_that_the_broker_has_lost_come_back_while_their_attempts_ru
     await admin.close()
 
 
-async def test_a_purged_claim_does_not_come_back(own_server, agent, start_worker, reasoner):
+async def test_a_purged_claim_does_not_come_back(
+    own_server: NatsServer, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
     reasoner.script = hang
     await start_worker(nats_url=own_server.url, timing=HostedTiming(claims=ClaimTiming(check_interval_s=0.1)))
     admin, (attempt,) = await _begin(own_server, agent, reasoner, 1)
@@ -163,7 +177,9 @@ async def test_a_purged_claim_does_not_come_back(own_server, agent, start_worker
     await admin.close()
 
 
-async def test_a_new_worker_publishes_what_a_dead_one_left(broker, agent, start_worker, settings):
+async def test_a_new_worker_publishes_what_a_dead_one_left(
+    broker: WireBroker, agent: str, start_worker: StartWorker, settings: RuntimeSettings
+) -> None:
     attempt = Attempt(agent)
     subject = f"agent.response.completed.default.{agent}.{attempt.id}"
     left = SpooledResponse(
@@ -175,6 +191,7 @@ async def test_a_new_worker_publishes_what_a_dead_one_left(broker, agent, start_
         claim_value='{"state": "ended"}',
     )
     path = Spool(settings.spool_dir, agent).save(left)
+    assert path is not None
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     (path.parent / "broken.json").write_text("{")
 
@@ -187,7 +204,9 @@ async def test_a_new_worker_publishes_what_a_dead_one_left(broker, agent, start_
 
 
 @pytest.mark.parametrize("size", [64 * 1024, 5 * 1024 * 1024])
-async def test_a_large_result_is_an_object_that_the_response_refers_to(broker, agent, start_worker, reasoner, size):
+async def test_a_large_result_is_an_object_that_the_response_refers_to(
+    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner, size: int
+) -> None:
     outputs = {"proposed_solution": "é" * (size // 2)}
 
     async def answer_at_length(_: ExecutionRequest) -> Reasoning:
@@ -204,12 +223,15 @@ async def test_a_large_result_is_an_object_that_the_response_refers_to(broker, a
     assert response.body["result"] is None
     assert (reference["bucket"], reference["name"]) == (f"results-{agent}", attempt.id)
     stored = await (await broker.jetstream.object_store(reference["bucket"])).get(reference["name"])
+    assert stored.data is not None
     assert json.loads(stored.data) == outputs
     assert len(stored.data) == reference["size_bytes"]
     assert hashlib.sha256(stored.data).hexdigest() == reference["sha256"]
 
 
-async def test_a_worker_waits_for_a_required_secret(broker, agent, start_worker, settings):
+async def test_a_worker_waits_for_a_required_secret(
+    broker: WireBroker, agent: str, start_worker: StartWorker, settings: RuntimeSettings
+) -> None:
     await start_worker(required_secrets=("llm-api-key",), wait=False)
     attempt = Attempt(agent)
     await broker.publish(attempt)
@@ -246,7 +268,7 @@ async def _limit_responses(admin: WireBroker, max_msgs: int) -> None:
     await admin.jetstream.update_stream(config.evolve(max_msgs=max_msgs))
 
 
-async def _executes(reasoner, *attempts: Attempt) -> bool:
+async def _executes(reasoner: ScriptedReasoner, *attempts: Attempt) -> bool:
     return all(reasoner.executions[attempt.id] for attempt in attempts)
 
 
@@ -255,7 +277,7 @@ async def _is_acknowledged(admin: WireBroker, agent: str, number: int) -> bool:
     return info.ack_floor is not None and info.ack_floor.consumer_seq == number
 
 
-async def _spooled(settings, number: int) -> bool:
+async def _spooled(settings: RuntimeSettings, number: int) -> bool:
     return len(list(settings.spool_dir.rglob("*.json"))) == number
 
 

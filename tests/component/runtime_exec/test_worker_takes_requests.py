@@ -8,16 +8,20 @@ import pytest
 
 from cognitive_runtime.adapters.nats.objects import InputTiming
 from cognitive_runtime.adapters.worker.worker import WorkerTiming
-from cognitive_runtime.bootstrap.hosted import HostedTiming
+from cognitive_runtime.bootstrap.hosted import HostedTiming, HostedWorker
+from cognitive_runtime.config import RuntimeSettings
 from cognitive_runtime.domain import ExecutionRequest, RateLimited, Reasoning
 from support.eventually import eventually_async
-from support.fakes.scripted_reasoner import hang
+from support.fakes.scripted_reasoner import ScriptedReasoner, hang
+from support.fixture_types import StartWorker
 from support.servers.wire_broker import LARGE_INPUT, Attempt, WireBroker, large_input
 
 pytestmark = pytest.mark.component
 
 
-async def test_a_request_becomes_a_signed_completed_response(broker, agent, start_worker, settings):
+async def test_a_request_becomes_a_signed_completed_response(
+    broker: WireBroker, agent: str, start_worker: StartWorker, settings: RuntimeSettings
+) -> None:
     await start_worker()
     attempt = Attempt(agent)
     await broker.publish(attempt)
@@ -31,10 +35,12 @@ async def test_a_request_becomes_a_signed_completed_response(broker, agent, star
     assert response.body["confidence"] == 0.9
     assert response.body["submission_id"] == "ca-job-1"
     await eventually_async(lambda: _claim_is(broker, attempt, "ended", "completed"))
-    await eventually_async(lambda: _is_empty(settings.spool_dir))
+    await eventually_async(lambda: _is_empty(settings))
 
 
-async def test_a_failure_becomes_a_signed_failed_response(broker, agent, start_worker, reasoner):
+async def test_a_failure_becomes_a_signed_failed_response(
+    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
     async def refuse(_: ExecutionRequest) -> Reasoning:
         raise RateLimited("The model server answered HTTP 429.", retry_after_s=2.5)
 
@@ -52,7 +58,9 @@ async def test_a_failure_becomes_a_signed_failed_response(broker, agent, start_w
     await eventually_async(lambda: _claim_is(broker, attempt, "ended", "failed"))
 
 
-async def test_two_workers_execute_each_attempt_once(broker, agent, start_worker, reasoner):
+async def test_two_workers_execute_each_attempt_once(
+    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
     await asyncio.gather(start_worker(concurrency=8), start_worker(concurrency=8))
     attempts = [Attempt(agent) for _ in range(40)]
     await asyncio.gather(*(broker.publish(attempt) for attempt in attempts))
@@ -63,7 +71,9 @@ async def test_two_workers_execute_each_attempt_once(broker, agent, start_worker
     assert [len(await broker.responses(attempt)) for attempt in attempts] == [1] * 40
 
 
-async def test_a_claimed_attempt_is_dropped_when_it_is_delivered_again(broker, agent, start_worker, reasoner):
+async def test_a_claimed_attempt_is_dropped_when_it_is_delivered_again(
+    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
     attempt = Attempt(agent)
     claim = {"schema_version": 1, "claim_id": "somebody-else", "worker": "w", "submission_id": "s", "mode": "Embedded"}
     claim |= {"state": "running", "claimed_at": "2026-11-21T02:00:00.130000Z"}
@@ -77,7 +87,9 @@ async def test_a_claimed_attempt_is_dropped_when_it_is_delivered_again(broker, a
     assert await broker.responses(attempt) == []
 
 
-async def test_a_deleted_claim_is_not_claimed_again(broker, agent, start_worker, reasoner):
+async def test_a_deleted_claim_is_not_claimed_again(
+    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
     attempt = Attempt(agent)
     bucket = await broker.jetstream.key_value("claims")
     await bucket.put(f"{agent}.{attempt.id}", b"{}")
@@ -90,7 +102,9 @@ async def test_a_deleted_claim_is_not_claimed_again(broker, agent, start_worker,
     assert not reasoner.executions
 
 
-async def test_a_request_for_another_mode_is_dropped_unclaimed(broker, agent, start_worker, reasoner):
+async def test_a_request_for_another_mode_is_dropped_unclaimed(
+    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
     attempt = Attempt(agent)
     await broker.publish(attempt, mode="Job")
     await start_worker()
@@ -100,7 +114,9 @@ async def test_a_request_for_another_mode_is_dropped_unclaimed(broker, agent, st
     assert await broker.claim(attempt) is None
 
 
-async def test_a_request_that_can_be_answered_but_not_run_fails_as_invalid(broker, agent, start_worker, reasoner):
+async def test_a_request_that_can_be_answered_but_not_run_fails_as_invalid(
+    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
     attempt = Attempt(agent)
     await broker.publish(attempt, timeout_seconds="soon")
     await start_worker()
@@ -119,7 +135,9 @@ async def test_a_request_that_can_be_answered_but_not_run_fails_as_invalid(broke
     [b"", b"not json", b"[]", b"\xff\xfe", b"[" * 10_000, b'{"schema_version": 2}'],
     ids=["empty", "text", "list", "bytes", "deep", "unknown version"],
 )
-async def test_a_request_that_nobody_can_answer_is_dropped(broker, agent, start_worker, payload):
+async def test_a_request_that_nobody_can_answer_is_dropped(
+    broker: WireBroker, agent: str, start_worker: StartWorker, payload: bytes
+) -> None:
     unreadable, good = Attempt(agent), Attempt(agent)
     await broker.publish(unreadable, payload)
     await broker.publish(good)
@@ -131,7 +149,9 @@ async def test_a_request_that_nobody_can_answer_is_dropped(broker, agent, start_
     assert await broker.claim(unreadable) is None
 
 
-async def test_a_request_on_another_attempts_subject_is_dropped(broker, agent, start_worker, reasoner):
+async def test_a_request_on_another_attempts_subject_is_dropped(
+    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
     attempt, other = Attempt(agent), Attempt(agent)
     await broker.publish(attempt, json.dumps(other.request()).encode())
     await start_worker()
@@ -141,7 +161,9 @@ async def test_a_request_on_another_attempts_subject_is_dropped(broker, agent, s
     assert await broker.responses(other) == []
 
 
-async def test_a_worker_takes_no_more_than_it_can_run(broker, agent, start_worker, reasoner):
+async def test_a_worker_takes_no_more_than_it_can_run(
+    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
     reasoner.script = hang
     await start_worker(concurrency=2)
     for attempt in [Attempt(agent) for _ in range(5)]:
@@ -154,7 +176,9 @@ async def test_a_worker_takes_no_more_than_it_can_run(broker, agent, start_worke
     assert (info.delivered.consumer_seq, info.num_pending) == (2, 3)
 
 
-async def test_a_worker_waits_for_its_consumer_and_says_so(broker, agent, start_worker):
+async def test_a_worker_waits_for_its_consumer_and_says_so(
+    broker: WireBroker, agent: str, start_worker: StartWorker
+) -> None:
     await broker.jetstream.delete_consumer("AGENT_REQUESTS", agent)
     await start_worker(wait=False)
     attempt = Attempt(agent)
@@ -167,7 +191,9 @@ async def test_a_worker_waits_for_its_consumer_and_says_so(broker, agent, start_
     await eventually_async(lambda: _lease_says(broker, agent, None))
 
 
-async def test_a_worker_whose_consumer_stays_away_ends_for_its_agent_is_gone(broker, agent, start_worker):
+async def test_a_worker_whose_consumer_stays_away_ends_for_its_agent_is_gone(
+    broker: WireBroker, agent: str, start_worker: StartWorker
+) -> None:
     hosted = await start_worker(timing=HostedTiming(WorkerTiming(orphaned_after_s=0.3, check_interval_s=0.1)))
     await asyncio.sleep(0.8)
     assert not hosted.status().draining, "it waits for requests, and its consumer is there"
@@ -175,7 +201,9 @@ async def test_a_worker_whose_consumer_stays_away_ends_for_its_agent_is_gone(bro
     await eventually_async(lambda: _drains(hosted), 15.0)
 
 
-async def test_a_consumer_that_is_made_anew_repeats_nothing(broker, agent, start_worker, reasoner):
+async def test_a_consumer_that_is_made_anew_repeats_nothing(
+    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
     await start_worker()
     first, second = Attempt(agent), Attempt(agent)
     await broker.publish(first)
@@ -189,7 +217,7 @@ async def test_a_consumer_that_is_made_anew_repeats_nothing(broker, agent, start
     assert reasoner.executions == {first.id: 1, second.id: 1}
 
 
-async def _drains(hosted) -> bool:
+async def _drains(hosted: HostedWorker) -> bool:
     return hosted.status().draining
 
 
@@ -198,17 +226,17 @@ async def _claim_is(broker: WireBroker, attempt: Attempt, state: str, outcome: s
     return claim is not None and (claim["state"], claim["outcome"]) == (state, outcome)
 
 
-async def _is_empty(folder) -> bool:
-    return not list(folder.rglob("*.json"))
+async def _is_empty(settings: RuntimeSettings) -> bool:
+    return not list(settings.spool_dir.rglob("*.json"))
 
 
-async def _executes(reasoner, number: int) -> bool:
+async def _executes(reasoner: ScriptedReasoner, number: int) -> bool:
     return len(reasoner.executions) >= number
 
 
 async def _nothing_waits(broker: WireBroker, agent: str) -> bool:
     info = await broker.jetstream.consumer_info("AGENT_REQUESTS", agent)
-    return info.num_pending == 0 and info.num_ack_pending == 0
+    return (info.num_pending, info.num_ack_pending) == (0, 0)
 
 
 async def _lease_says(broker: WireBroker, agent: str, reason: str | None) -> bool:
@@ -216,8 +244,10 @@ async def _lease_says(broker: WireBroker, agent: str, reason: str | None) -> boo
     return [(lease["ready"], lease["reason"]) for lease in leases] == [(reason is None, reason)]
 
 
-async def test_a_large_input_is_fetched_whole(broker, agent, start_worker, reasoner):
-    seen = []
+async def test_a_large_input_is_fetched_whole(
+    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
+) -> None:
+    seen: list[object] = []
 
     async def look(request: ExecutionRequest) -> Reasoning:
         seen.append(request.input)
@@ -232,7 +262,9 @@ async def test_a_large_input_is_fetched_whole(broker, agent, start_worker, reaso
 
 
 @pytest.mark.parametrize("broken", ["absent", "another's bucket", "other content"])
-async def test_an_input_that_cannot_be_had_fails_the_attempt(broker, start_worker, reasoner, agent, broken):
+async def test_an_input_that_cannot_be_had_fails_the_attempt(
+    broker: WireBroker, start_worker: StartWorker, reasoner: ScriptedReasoner, agent: str, broken: str
+) -> None:
     await start_worker(timing=HostedTiming(inputs=InputTiming(retry_s=0.1, absent_after_s=0.5)))
     attempt = Attempt(agent)
     fields = await large_input(broker, attempt)

@@ -11,7 +11,7 @@ from controlplane import ControlPlane, Kubectl
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from support.builders.cognitive_objects import Cluster, agent, task
-from support.cluster.executor_processes import kill_executor
+from support.cluster.executor_processes import kill, running_executor
 from support.eventually import eventually
 from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
@@ -125,7 +125,7 @@ def test_a_task_that_nobody_answered_counts_too(cluster: Cluster, ray_server: Ra
     model.script(contains="for ever", hang=True)
     cluster.apply(task("t", "mortal", input={"error_message": "for ever"}))
     cluster.wait_phase("t", "Running")
-    kill_executor(ray_server.address, cluster.get("cagent", "mortal")["metadata"]["uid"])
+    kill(running_executor(ray_server.address, cluster.get("cagent", "mortal")["metadata"]["uid"]))
     assert cluster.wait_phase("t", "Failed", 60.0)["reason"] == "ExecutorLost"
     status = wait_counted(cluster, "mortal", 1)
     assert (status["tasksSucceeded"], status["successRate"], status["tokens"]["total"]) == (0, 0, 0)

@@ -9,13 +9,14 @@ from controlplane import ControlPlane, Kubectl
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from support.builders.cognitive_objects import Cluster, agent, task
-from support.cluster.executor_processes import kill_executor
+from support.cluster.executor_processes import kill, running_executor
 from support.eventually import eventually
 from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 TASKS = 20
+AT_ONCE = 4
 
 
 @pytest.fixture
@@ -42,7 +43,9 @@ def busy(operator: OperatorProcess, ray_server: RayServer, kubectl: Kubectl, mod
     """Twenty tasks of half a second each, four at a time, a few of which are done."""
     cluster = Cluster(kubectl)
     retry = {"retryPolicy": {"maxRetries": 3, "backoffSeconds": 1}}
-    cluster.apply(agent("busy", ray_server.address, model.url, queue={"maxConcurrentTasks": 4}, taskDefaults=retry))
+    cluster.apply(
+        agent("busy", ray_server.address, model.url, queue={"maxConcurrentTasks": AT_ONCE}, taskDefaults=retry)
+    )
     cluster.wait_ready("busy")
     model.script(contains="twenty", delay_s=0.5)
     cluster.apply(*[task(f"t{n:02}", "busy", input={"error_message": f"twenty {n}"}) for n in range(TASKS)])
@@ -81,12 +84,14 @@ def test_the_broker_killed(busy: Cluster, broker: NatsServer, model: ScriptedMod
 
 
 def test_the_executor_killed(busy: Cluster, ray_server: RayServer, model: ScriptedModel) -> None:
-    kill_executor(ray_server.address, busy.get("cagent", "busy")["metadata"]["uid"])
+    executor = running_executor(ray_server.address, busy.get("cagent", "busy")["metadata"]["uid"])
+    eventually(lambda: model.in_flight == AT_ONCE)  # every attempt that was claimed has called the model
+    kill(executor)
     all_succeed(busy, 120.0)
     assert set(model.executions.values()) == {1}
     statuses = busy.tasks().values()
     lost = [a for status in statuses for a in status["attempts"] if a["outcome"] == "Lost"]
-    assert 1 <= len(lost) <= 4
+    assert 1 <= len(lost) <= AT_ONCE
     assert {a["errorType"] for a in lost} == {"ExecutorLost"}
     assert len(model.executions) == recorded_attempts(busy) == TASKS + len(lost)
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,8 +15,8 @@ def executor_pids(agent_uid: str) -> list[int]:
     return _pids_of(f"cognitive_runtime executor .*{agent_uid}") + _actor_pids("WorkerActor", f"ca-{agent_uid}-")
 
 
-def kill_executor(address: str, agent_uid: str) -> None:
-    """End an agent's executor and its workers by SIGKILL, on a real head or on the double.
+def running_executor(address: str, agent_uid: str) -> set[int]:
+    """Return the process ids of an agent's executor and of its workers, on a real head or on the double.
 
     Raises:
         AssertionError: The agent has no executor that runs.
@@ -23,7 +24,12 @@ def kill_executor(address: str, agent_uid: str) -> None:
     jobs = [job for job in RaySubmissions(address).jobs() if job["submission_id"].startswith(f"ca-{agent_uid}-")]
     drivers = {int(job["driver_info"]["pid"]) for job in jobs if job["status"] == "RUNNING" and job["driver_info"]}
     assert drivers, f"agent {agent_uid}: no executor runs on {address}"
-    for pid in drivers | set(executor_pids(agent_uid)):
+    return drivers | set(executor_pids(agent_uid))
+
+
+def kill(pids: Iterable[int]) -> None:
+    """End processes by SIGKILL; those that have ended are no error."""
+    for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 

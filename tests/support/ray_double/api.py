@@ -81,6 +81,7 @@ async def serve(port: int, directory: Path) -> None:
     await web.TCPSite(runner, "127.0.0.1", port).start()
     await terminated.wait()
     await runner.cleanup()
+    await jobs.close()
 
 
 def _traceback(status: int, last_line: str) -> web.Response:

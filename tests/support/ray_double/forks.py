@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final, Protocol
 
 PRELOADED: Final = f"{__package__}.preload"
-PROBE_TIMEOUT_S: Final = 120.0
 
 
 @dataclass(frozen=True)
@@ -100,14 +100,19 @@ async def start_shell(entrypoint: str, environ: Mapping[str, str], log_path: Pat
         )
 
 
-def signal_group(pid: int, number: signal.Signals) -> None:
-    """Send a signal to a process and to everything that it has started; one that has ended is no error."""
-    for send in (os.killpg, os.kill):  # a process that was forked just now has no group of its own yet
-        try:
-            send(pid, number)
-        except ProcessLookupError:
-            continue
-        return
+def terminate(pid: int) -> None:
+    """Send SIGTERM to a process that has not ended, and to everything that it has started."""
+    try:
+        os.killpg(pid, signal.SIGTERM)
+    except ProcessLookupError:  # a process that was forked just now has no group of its own yet
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+
+def kill_group(pid: int) -> None:
+    """Send SIGKILL to everything of a process group that has not ended."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def run_runtime(invocation: Invocation) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shlex
-import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-from support.ray_double.forks import ForkServer, IJobProcess, Invocation, signal_group, start_shell
+from support.ray_double.forks import ForkServer, IJobProcess, Invocation, kill_group, start_shell, terminate
 
 STOP_WAIT_S: Final = 3.0
 """``RAY_JOB_STOP_WAIT_TIME_S``: from SIGTERM to SIGKILL."""
@@ -125,22 +124,22 @@ class Job:
             else:
                 self._end(ending.result())
         finally:
-            signal_group(process.pid, signal.SIGKILL)
+            kill_group(process.pid)
             stopping.cancel()
             ending.cancel()
 
     async def _start(self, forks: ForkServer) -> IJobProcess:
         entrypoint, environ = self.submission.entrypoint, os.environ | self.submission.env_vars
-        argv = shlex.split(entrypoint)
-        if argv[:4] in FORKED:
-            return await forks.start(Invocation(tuple(argv[3:]), environ, self.log_path))
+        if entrypoint.split()[:4] in FORKED:
+            return await forks.start(Invocation(tuple(shlex.split(entrypoint)[3:]), environ, self.log_path))
         return await start_shell(entrypoint, environ | {"PYTHONUNBUFFERED": "1"}, self.log_path)
 
     async def _terminate(self, ending: "asyncio.Task[int]") -> None:
         assert self.pid is not None
-        signal_group(self.pid, signal.SIGTERM)
-        await asyncio.wait({ending}, timeout=STOP_WAIT_S)
-        signal_group(self.pid, signal.SIGKILL)
+        if not ending.done():
+            terminate(self.pid)
+            await asyncio.wait({ending}, timeout=STOP_WAIT_S)
+        kill_group(self.pid)
         await ending
         self._become("STOPPED")
 
@@ -170,6 +169,12 @@ class Jobs:
     async def wait_ready(self) -> None:
         """Return when jobs start at once."""
         await self._forks.wait_ready()
+
+    async def close(self) -> None:
+        """End every job by SIGKILL."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
 
     def submit(self, submission: Submission) -> None:
         """Start a job.

@@ -6,10 +6,14 @@ from importlib import import_module
 from pkgutil import walk_packages
 
 import cognitive_runtime
-from support.ray_double import ray_module
+from support.ray_double import forks, ray_module
 
 LAZY_IMPORTS = ("openai.resources.chat", "openai.lib.streaming.chat", "httpcore2", "anyio._backends._asyncio", "h11")
 """Modules that the client of the model imports with its first call."""
+
+
+ENTRYPOINT = forks.run_runtime
+"""The function that every forked process calls."""
 
 
 def _import_runtime() -> None:

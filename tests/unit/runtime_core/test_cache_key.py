@@ -63,7 +63,8 @@ SAME_QUESTION: dict[str, dict[str, Any]] = {
 
 
 def changed(fields_: dict[str, Any]) -> ExecutionRequest:
-    return execution_request(**({"context": {"memory": {"a": 1}}, "constraints": {"rubric": "r"}} | fields_))
+    base: dict[str, Any] = {"context": {"memory": {"a": 1}}, "constraints": {"rubric": "r"}}
+    return execution_request(**(base | fields_))
 
 
 @pytest.mark.parametrize("name", OTHER_QUESTIONS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from cognitive_runtime.application import LargeInputReasoner
-from cognitive_runtime.domain import InputRef, InputUnavailable
+from cognitive_runtime.domain import ExecutionRequest, InputRef, InputUnavailable, Reasoning
 from support.builders.runtime_requests import execution_request
 from support.fakes.scripted_reasoner import ScriptedReasoner
 
@@ -30,11 +30,11 @@ def ref_of(content: bytes) -> InputRef:
 
 
 async def test_the_reasoner_sees_the_whole_input() -> None:
-    seen = []
+    seen: list[object] = []
     inner = ScriptedReasoner()
     answered = inner.script
 
-    async def look(request):
+    async def look(request: ExecutionRequest) -> Reasoning:
         seen.append((request.input, request.input_ref))
         return await answered(request)
 

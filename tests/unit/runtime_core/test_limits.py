@@ -150,7 +150,7 @@ async def test_a_cancelled_waiter_lets_the_next_one_go(world: World, limits: Lim
 
 
 async def test_an_answer_is_given_again_at_no_cost(world: World, limits: Limits) -> None:
-    settings = {"cache": CacheSettings(True, 60)}
+    settings: dict[str, Any] = {"cache": CacheSettings(True, 60)}
     first = allowance(limits, **settings)
     assert await first.cached_result("1") is None
     await first.cache_result(ANSWER)
@@ -175,7 +175,7 @@ async def test_looking_up_and_the_first_call_are_one_question(world: World, limi
 
 async def test_a_hit_is_given_while_others_wait_for_room(world: World) -> None:
     limits = Limits(world.open, world)
-    settings = {"cache": CacheSettings(True), "rate_limit": RateLimit(1, 10_000)}
+    settings: dict[str, Any] = {"cache": CacheSettings(True), "rate_limit": RateLimit(1, 10_000)}
     first = allowance(limits, **settings)
     await first.cached_result("1")
     await first.acquire(CALL)

@@ -146,7 +146,7 @@ def test_a_cache_is_bounded_and_keeps_what_came_last(puts: list[tuple[str, bytes
         assert cache.get(key, 60, 1.0) == value
         assert len(cache) <= 3
         assert cache.size_bytes <= 60
-    found = {key: value for key in kept if (value := cache.get(key, 60, 1.0)) is not None}
+    found = {key: held for key in kept if (held := cache.get(key, 60, 1.0)) is not None}
     assert found == {key: kept[key] for key in found}
     assert cache.size_bytes == sum(map(len, found.values()))
 

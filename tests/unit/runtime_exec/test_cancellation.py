@@ -14,15 +14,15 @@ async def _forget(cancellations: int) -> str:
     return "ended by itself"
 
 
-async def test_a_task_that_forgets_its_cancellation_ends_all_the_same():
+async def test_a_task_that_forgets_its_cancellation_ends_all_the_same() -> None:
     tasks = [asyncio.create_task(_forget(times)) for times in (0, 1, 3)]
     await asyncio.sleep(0)
     await asyncio.wait_for(cancel(*tasks, repeat_s=0.01), 2)
     assert all(task.cancelled() for task in tasks)
 
 
-async def test_tasks_that_have_ended_are_left_as_they_are():
-    async def fail():
+async def test_tasks_that_have_ended_are_left_as_they_are() -> None:
+    async def fail() -> None:
         raise KeyError("x")
 
     done, failed = asyncio.create_task(asyncio.sleep(0, "done")), asyncio.create_task(fail())
@@ -32,5 +32,5 @@ async def test_tasks_that_have_ended_are_left_as_they_are():
     assert isinstance(failed.exception(), KeyError)
 
 
-async def test_nothing_is_no_error():
+async def test_nothing_is_no_error() -> None:
     await cancel()

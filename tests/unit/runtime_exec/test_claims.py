@@ -2,13 +2,16 @@
 
 import json
 from collections import deque
+from typing import Any, cast
 
 import nats.errors
 import pytest
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import BadRequestError
 
 from cognitive_runtime.adapters.nats.claims import ClaimTiming, NatsClaims
+from cognitive_runtime.adapters.nats.connection import BrokerConnection
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity
 from cognitive_runtime.domain import FailureResult
 
@@ -19,17 +22,24 @@ EXISTS = BadRequestError(code=400, err_code=10071, description="wrong last seque
 class Broker:
     """Answers publishes by a list: ``stored``, or an error before (``refused``) or after (``lost``) storing."""
 
-    def __init__(self, *answers):
+    def __init__(self, *answers: str) -> None:
         self.answers = deque(answers)
-        self.value = None
+        self.value: bytes | None = None
 
-    def jetstream(self):
+    @property
+    def claim(self) -> dict[str, Any]:
+        """The stored claim."""
+        assert self.value is not None
+        found: dict[str, Any] = json.loads(self.value)
+        return found
+
+    def jetstream(self) -> "Broker":
         return self
 
-    def client(self):
+    def client(self) -> "Broker":
         return self
 
-    async def publish(self, subject, payload, *, timeout, headers):  # noqa: ASYNC109 - the library's own signature
+    async def publish(self, subject: str, payload: bytes, *, timeout: float, headers: dict[str, str] | None) -> None:  # noqa: ASYNC109 - the library's own signature
         answer = self.answers.popleft()
         if answer == "refused":
             raise nats.errors.TimeoutError
@@ -39,68 +49,70 @@ class Broker:
         if answer == "lost":
             raise nats.errors.TimeoutError
 
-    async def request(self, subject, payload, *, timeout):  # noqa: ASYNC109
+    async def request(self, subject: str, payload: bytes, *, timeout: float) -> Msg:  # noqa: ASYNC109
         if self.value is None:
-            return Msg(_client=None, headers={"Status": "404"})
-        return Msg(_client=None, data=self.value)
+            return Msg(_client=cast(Client, None), headers={"Status": "404"})
+        return Msg(_client=cast(Client, None), data=self.value)
 
 
 class Clock:
-    def now(self):
+    def now(self) -> str:
         return "2026-11-21T02:00:00.130000Z"
 
-    def monotonic(self):
+    def monotonic(self) -> float:
         return 0.0
 
 
 def claims_on(broker: Broker) -> NatsClaims:
-    return NatsClaims(broker, IDENTITY, Clock(), ClaimTiming(retry_s=0))
+    return NatsClaims(cast(BrokerConnection, broker), IDENTITY, Clock(), ClaimTiming(retry_s=0))
 
 
-async def test_the_first_claim_is_ones_own():
+async def test_the_first_claim_is_ones_own() -> None:
     broker = Broker("stored")
     assert await claims_on(broker).create("t1.1")
-    claim = json.loads(broker.value)
+    claim = broker.claim
     assert (claim["worker"], claim["submission_id"], claim["state"]) == ("w0", "job-1", "running")
 
 
-async def test_a_claim_whose_answer_was_lost_is_ones_own_all_the_same():
+async def test_a_claim_whose_answer_was_lost_is_ones_own_all_the_same() -> None:
     assert await claims_on(Broker("lost", "stored")).create("t1.1")
 
 
-async def test_a_claim_that_was_not_stored_is_tried_again():
+async def test_a_claim_that_was_not_stored_is_tried_again() -> None:
     assert await claims_on(Broker("refused", "refused", "stored")).create("t1.1")
 
 
-async def test_the_claim_of_another_is_never_ones_own():
+async def test_the_claim_of_another_is_never_ones_own() -> None:
     broker = Broker("stored", "refused", "stored")
     assert await claims_on(broker).create("t1.1")
     assert not await claims_on(broker).create("t1.1")
 
 
 @pytest.mark.parametrize("value", [b"", b"{}", b"\xff"])
-async def test_an_unreadable_claim_belongs_to_another(value):
+async def test_an_unreadable_claim_belongs_to_another(value: bytes) -> None:
     broker = Broker("stored")
     broker.value = value
     assert not await claims_on(broker).create("t1.1")
 
 
-async def test_an_ended_claim_keeps_its_id_and_is_told_once():
+async def test_an_ended_claim_keeps_its_id_and_is_told_once() -> None:
     broker = Broker("stored")
     claims = claims_on(broker)
     await claims.create("t1.1")
     ended = claims.end(_failure())
+    assert ended is not None
     assert ended.key == "a1.t1.1"
     found = json.loads(ended.value)
     assert (found["state"], found["outcome"]) == ("ended", "failed")
-    assert found["claim_id"] == json.loads(broker.value)["claim_id"]
+    assert found["claim_id"] == broker.claim["claim_id"]
     assert claims.end(_failure()) is None
 
 
 def _failure() -> FailureResult:
-    texts = ("namespace", "task_name", "agent_name", "role", "worker", "submission_id", "task_type", "model")
+    names = ("namespace", "task_name", "agent_name", "role", "worker", "submission_id", "task_type", "model")
+    texts: dict[str, Any] = dict.fromkeys(names, "x")
     return FailureResult(
-        **dict.fromkeys(texts, "x"),
+        **texts,
         provider="vllm",
         task_uid="t1",
         attempt=1,

@@ -13,7 +13,7 @@ FOUND = (
 )
 
 
-def test_text_has_a_line_for_each_check_and_a_hint_below_what_is_wrong():
+def test_text_has_a_line_for_each_check_and_a_hint_below_what_is_wrong() -> None:
     assert as_text(FOUND) == (
         "ok       broker        nats-server 2.15.1\n"
         "FAILED   broker-login  the broker refuses it\n"
@@ -24,7 +24,7 @@ def test_text_has_a_line_for_each_check_and_a_hint_below_what_is_wrong():
     )
 
 
-def test_json_has_the_same():
+def test_json_has_the_same() -> None:
     told = json.loads(as_json(FOUND))
     assert (told["schema_version"], told["ok"]) == (1, False)
     assert told["checks"][1] == {
@@ -38,18 +38,18 @@ def test_json_has_the_same():
     assert told["checks"][0]["hint"] is None
 
 
-def test_a_skipped_check_is_no_failure():
+def test_a_skipped_check_is_no_failure() -> None:
     assert not all_passed(FOUND)
     assert all_passed((FOUND[0], FOUND[2]))
 
 
-def test_a_secret_that_somebody_repeated_is_hidden():
+def test_a_secret_that_somebody_repeated_is_hidden() -> None:
     found = (CheckResult("model", "model", failed("key sk-12345 refused", "not sk-12345"), 0.1),)
     told = as_text(without_secrets(found, ["sk-12345"]))
     assert "sk-12345" not in told
     assert told.count("[hidden]") == 2
 
 
-def test_what_a_server_says_cannot_draw_lines_of_its_own():
+def test_what_a_server_says_cannot_draw_lines_of_its_own() -> None:
     found = (CheckResult("ray", "ray", failed("x\nok  all\x1b[31m well", "y"), 0.1),)
     assert as_text(found).splitlines()[0] == "FAILED   ray  x ok all [31m well"

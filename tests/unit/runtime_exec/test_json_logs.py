@@ -1,19 +1,28 @@
 import json
 import logging
 import sys
+from types import TracebackType
+from typing import Any
 
 from cognitive_runtime.adapters.json_logs import JsonFormatter
 
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
-def _line(formatter=None, error=None, **extra):
+
+def _line(
+    formatter: JsonFormatter | None = None,
+    error: ExcInfo | None = None,
+    **extra: Any,
+) -> dict[str, Any]:
     record = logging.LogRecord("cognitive_runtime.x", logging.INFO, "x.py", 1, "attempt %s ended", ("t1.1",), error)
     record.__dict__.update(extra)
     text = (formatter or JsonFormatter()).format(record)
     assert "\n" not in text
-    return json.loads(text)
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
-def test_an_event_is_one_line_with_its_fields():
+def test_an_event_is_one_line_with_its_fields() -> None:
     found = _line(
         JsonFormatter({"namespace": "default"}), event="AttemptEnded", task="why", attempt="t1.1", nothing=None
     )
@@ -23,11 +32,11 @@ def test_an_event_is_one_line_with_its_fields():
     assert "nothing" not in found
 
 
-def test_what_libraries_put_into_records_stays_out():
+def test_what_libraries_put_into_records_stays_out() -> None:
     assert "_ray_timestamp_ns" not in _line(_ray_timestamp_ns=1)
 
 
-def test_an_exception_shows_its_class_and_place_but_not_its_text():
+def test_an_exception_shows_its_class_and_place_but_not_its_text() -> None:
     try:
         raise ValueError("the prompt")
     except ValueError:

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -11,29 +12,31 @@ QUICK = LeaseTiming(renew_interval_s=0.02, retry_s=0.005, check_interval_s=0.005
 
 
 class Leases:
-    def __init__(self):
+    def __init__(self) -> None:
         self.renewed = 0
         self.available = True
 
-    async def renew(self, state):
+    async def renew(self, state: WorkerState) -> None:
         if not self.available:
             raise ConnectionError
         self.renewed += 1
 
-    async def purge(self):
+    async def purge(self) -> None:
         pass
 
 
 class Clock:
     seconds = 100.0
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.seconds
 
 
 @asynccontextmanager
-async def running(leases, clock, timing=QUICK):
-    lost = []
+async def running(
+    leases: Leases, clock: Clock, timing: LeaseTiming = QUICK
+) -> AsyncIterator[tuple[LeaseRenewer, list[float]]]:
+    lost: list[float] = []
     renewer = LeaseRenewer(leases, lambda: STATE, lambda: lost.append(clock.seconds), clock, timing)
     task = asyncio.create_task(renewer.run())
     try:
@@ -43,7 +46,7 @@ async def running(leases, clock, timing=QUICK):
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_lease_is_held_from_its_first_renewal_on():
+async def test_a_lease_is_held_from_its_first_renewal_on() -> None:
     leases, clock = Leases(), Clock()
     leases.available = False
     async with running(leases, clock) as (renewer, lost):
@@ -55,7 +58,7 @@ async def test_a_lease_is_held_from_its_first_renewal_on():
     assert lost == []
 
 
-async def test_a_lease_is_lost_once_after_10_s_by_the_monotonic_clock_and_comes_back():
+async def test_a_lease_is_lost_once_after_10_s_by_the_monotonic_clock_and_comes_back() -> None:
     leases, clock = Leases(), Clock()
     async with running(leases, clock) as (renewer, lost):
         await asyncio.wait_for(renewer.wait_held(), 1)
@@ -73,7 +76,7 @@ async def test_a_lease_is_lost_once_after_10_s_by_the_monotonic_clock_and_comes_
     assert len(lost) == 1
 
 
-async def test_a_loss_that_nobody_could_see_is_a_loss_all_the_same():
+async def test_a_loss_that_nobody_could_see_is_a_loss_all_the_same() -> None:
     """The event loop was blocked for so long that the renewal comes before the look."""
     leases, clock = Leases(), Clock()
     async with running(leases, clock) as (renewer, lost):
@@ -85,7 +88,7 @@ async def test_a_loss_that_nobody_could_see_is_a_loss_all_the_same():
         assert renewer.is_held
 
 
-async def test_a_change_is_shown_at_once():
+async def test_a_change_is_shown_at_once() -> None:
     leases = Leases()
     async with running(leases, Clock(), replace(QUICK, renew_interval_s=60)) as (renewer, _):
         await asyncio.wait_for(renewer.wait_held(), 1)
@@ -94,5 +97,5 @@ async def test_a_change_is_shown_at_once():
     assert leases.renewed == 2
 
 
-async def _is_held(renewer):
+async def _is_held(renewer: LeaseRenewer) -> bool:
     return renewer.is_held

@@ -1,6 +1,8 @@
 """The executor of a single agent, as its users construct it."""
 
 import pickle
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -13,8 +15,10 @@ from cognitive_runtime.domain import (
     AgentResult,
     AgentRole,
     FailureResult,
+    IResultPublisher,
     ModelUnavailable,
     Usage,
+    VLLMRequest,
     VLLMResponse,
 )
 
@@ -22,40 +26,40 @@ CONFIG = AgentConfig("agent-123", AgentRole.DEV, "meta-llama/Meta-Llama-3-8B-Ins
 
 
 class Publisher:
-    def __init__(self):
-        self.calls = []
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
 
-    async def connect(self):
+    async def connect(self) -> None:
         self.calls.append("connect")
 
-    async def publish_success(self, result, **extras):
+    async def publish_success(self, result: Any, **extras: Any) -> None:
         self.calls.append((result, extras))
 
-    async def publish_failure(self, result, **extras):
+    async def publish_failure(self, result: Any, **extras: Any) -> None:
         self.calls.append((result, extras))
 
-    async def close(self):
+    async def close(self) -> None:
         self.calls.append("close")
 
 
 class Model:
-    def __init__(self, error=None):
+    def __init__(self, error: Exception | None = None) -> None:
         self.error = error
-        self.requests = []
+        self.requests: list[VLLMRequest] = []
 
-    async def generate(self, request):
+    async def generate(self, request: VLLMRequest) -> VLLMResponse:
         self.requests.append(request)
         if self.error:
             raise self.error
         return VLLMResponse("class Tree: ...", "agent-123", "DEV", request.model, request.temperature, Usage(1, 2, 3))
 
 
-def _executor(error=None):
+def _executor(error: Exception | None = None) -> tuple[RayAgentExecutor, Publisher, Model]:
     publisher, model = Publisher(), Model(error)
-    return RayAgentExecutor(CONFIG, publisher, model, AsyncioExecutor()), publisher, model
+    return RayAgentExecutor(CONFIG, cast(IResultPublisher, publisher), model, AsyncioExecutor()), publisher, model
 
 
-def test_a_task_is_answered_and_published_once():
+def test_a_task_is_answered_and_published_once() -> None:
     executor, publisher, model = _executor()
     constraints = {"language": "python", "timeout": 120, "metadata": {"task_id": "story-1"}}
     found = executor.run("task-abc-789", "Implement a binary search tree in Python", constraints)
@@ -74,7 +78,7 @@ def test_a_task_is_answered_and_published_once():
     ("error", "error_type", "retryable"),
     [(ModelUnavailable("HTTP 503"), "ModelUnavailable", True), (KeyError("secret text"), "InternalError", True)],
 )
-def test_a_failure_is_published_once_and_returned(error, error_type, retryable):
+def test_a_failure_is_published_once_and_returned(error: Exception, error_type: str, retryable: bool) -> None:
     executor, publisher, _ = _executor(error)
     found = executor.run("t1", "think")
     assert (found["status"], found["error_type"], found["retryable"]) == ("failed", error_type, retryable)
@@ -83,7 +87,7 @@ def test_a_failure_is_published_once_and_returned(error, error_type, retryable):
     assert "secret text" not in found["error"]
 
 
-def test_names_that_are_no_token_of_a_subject_become_one():
+def test_names_that_are_no_token_of_a_subject_become_one() -> None:
     executor, publisher, _ = _executor()
     executor.run("a.b > c", "think")
     published, extras = publisher.calls[1]
@@ -91,10 +95,10 @@ def test_names_that_are_no_token_of_a_subject_become_one():
     assert extras["original_task_id"] == "a.b > c"
 
 
-def test_info_holds_no_secret():
+def test_info_holds_no_secret() -> None:
     info = RayAgentExecutor(
         AgentConfig("a", "DEV", "m", "http://v", nats_url="nats://user:secret@nats:4222"),
-        Publisher(),
+        cast(IResultPublisher, Publisher()),
         Model(),
         AsyncioExecutor(),
     ).get_info()
@@ -103,18 +107,18 @@ def test_info_holds_no_secret():
     assert "secret" not in str(info)
 
 
-def test_tools_are_refused(tmp_path):
+def test_tools_are_refused(tmp_path: Path) -> None:
     config = AgentConfig("a", "DEV", "m", "http://v", enable_tools=True, workspace_path=tmp_path)
     with pytest.raises(ValueError, match="enable_tools"):
-        RayAgentExecutor(config, Publisher(), Model(), AsyncioExecutor())
+        RayAgentExecutor(config, cast(IResultPublisher, Publisher()), Model(), AsyncioExecutor())
 
 
-def test_real_dependencies_travel_to_a_ray_worker():
+def test_real_dependencies_travel_to_a_ray_worker() -> None:
     client = VLLMHTTPClient(CONFIG.vllm_url, CONFIG.agent_id, str(CONFIG.role), CONFIG.model)
     executor = RayAgentExecutor(CONFIG, NATSResultPublisher(nats_url="nats://nats:4222"), client, AsyncioExecutor())
     assert pickle.loads(pickle.dumps(executor)).get_info() == executor.get_info()
 
 
-async def test_it_can_be_called_where_a_loop_runs():
+async def test_it_can_be_called_where_a_loop_runs() -> None:
     executor, _, _ = _executor()
     assert executor.run("t1", "think")["status"] == "completed"

@@ -3,7 +3,7 @@ import pytest
 from cognitive_runtime.adapters.nats.subjects import RequestSubject, parse_request_subject
 
 
-def test_a_subject_names_its_attempt_and_reads_back():
+def test_a_subject_names_its_attempt_and_reads_back() -> None:
     subject = "agent.request.default.a1.t1.12"
     found = parse_request_subject(subject)
     assert found == RequestSubject("default", "a1", "t1", 12)
@@ -27,6 +27,6 @@ def test_a_subject_names_its_attempt_and_reads_back():
         "agent.request.default.a 1.t1.1",
     ],
 )
-def test_anything_else_is_refused(subject):
+def test_anything_else_is_refused(subject: str) -> None:
     with pytest.raises(ValueError, match=r"agent|attempt|wildcard"):
         parse_request_subject(subject)

@@ -2,11 +2,14 @@
 
 import json
 from collections import deque
+from pathlib import Path
+from typing import Any, cast
 
 import nats.errors
 import pytest
 from nats.js.errors import APIError, NoStreamResponseError, ServiceUnavailableError
 
+from cognitive_runtime.adapters.nats.connection import BrokerConnection
 from cognitive_runtime.adapters.nats.publisher import NATSResultPublisher, PublishBackoff
 from cognitive_runtime.adapters.spool import Spool
 from cognitive_runtime.domain import AgentResult
@@ -16,24 +19,24 @@ REFUSED = APIError(code=400, err_code=10054, description="message size exceeds m
 
 
 class Broker:
-    def __init__(self, *errors):
+    def __init__(self, *errors: BaseException) -> None:
         self.errors = deque(errors)
-        self.published = []
+        self.published: list[tuple[str, bytes, dict[str, str] | None]] = []
 
-    def jetstream(self):
+    def jetstream(self) -> "Broker":
         return self
 
-    async def wait_connected(self):
+    async def wait_connected(self) -> None:
         pass
 
-    async def publish(self, subject, payload, *, timeout, headers):  # noqa: ASYNC109 - the library's own signature
+    async def publish(self, subject: str, payload: bytes, *, timeout: float, headers: dict[str, str] | None) -> None:  # noqa: ASYNC109 - the library's own signature
         if self.errors:
             raise self.errors.popleft()
         self.published.append((subject, payload, headers))
 
 
 def publisher_on(broker: Broker, spool: Spool | None = None) -> NATSResultPublisher:
-    return NATSResultPublisher(broker=broker, spool=spool, backoff=PublishBackoff(first_s=0))
+    return NATSResultPublisher(broker=cast(BrokerConnection, broker), spool=spool, backoff=PublishBackoff(first_s=0))
 
 
 @pytest.mark.parametrize(
@@ -50,17 +53,18 @@ def publisher_on(broker: Broker, spool: Spool | None = None) -> NATSResultPublis
     ],
     ids=["at once", "time-out", "no stream", "closed", "unavailable", "full", "refused", "broken"],
 )
-async def test_it_repeats_until_the_stream_has_the_response(errors, tmp_path):
+async def test_it_repeats_until_the_stream_has_the_response(errors: list[Exception], tmp_path: Path) -> None:
     broker, spool = Broker(*errors), Spool(tmp_path, "a1")
     await publisher_on(broker, spool).publish_success(_result())
     ((subject, payload, headers),) = broker.published
     assert subject == "agent.response.completed.default.a1.t1.1"
     assert json.loads(payload)["result"] == {"thought": "x"}
+    assert headers is not None
     assert set(headers) == {"Cognitive-Signature", "Nats-Msg-Id"}
     assert list(spool.pending()) == []
 
 
-async def test_a_crash_while_publishing_leaves_the_response_on_disk_without_its_key(tmp_path):
+async def test_a_crash_while_publishing_leaves_the_response_on_disk_without_its_key(tmp_path: Path) -> None:
     class Crash(BaseException):
         pass
 
@@ -76,7 +80,7 @@ async def test_a_crash_while_publishing_leaves_the_response_on_disk_without_its_
     assert list(spool.pending()) == []
 
 
-async def test_what_the_caller_adds_is_in_the_event_and_signed():
+async def test_what_the_caller_adds_is_in_the_event_and_signed() -> None:
     broker = Broker()
     await publisher_on(broker).publish_success(
         _result(), num_agents=3, original_task_id="story-1", constraints={"language": "fr"}
@@ -86,23 +90,24 @@ async def test_what_the_caller_adds_is_in_the_event_and_signed():
     assert (found["num_agents"], found["original_task_id"], found["constraints"]) == (3, "story-1", {"language": "fr"})
 
 
-async def test_an_outcome_without_a_key_is_not_signed():
+async def test_an_outcome_without_a_key_is_not_signed() -> None:
     broker = Broker()
     await publisher_on(broker).publish_success(_result(attempt_key=""))
     assert not broker.published[0][2]
 
 
-def test_it_needs_exactly_one_broker():
+def test_it_needs_exactly_one_broker() -> None:
     with pytest.raises(ValueError, match="exactly one"):
         NATSResultPublisher()
     with pytest.raises(ValueError, match="exactly one"):
-        NATSResultPublisher("nats://nats:4222", broker=Broker())
+        NATSResultPublisher("nats://nats:4222", broker=cast(BrokerConnection, Broker()))
 
 
 def _result(attempt_key: str = "5f" * 32) -> AgentResult:
-    texts = ("task_name", "agent_name", "role", "worker", "submission_id", "task_type", "model", "provider")
+    names = ("task_name", "agent_name", "role", "worker", "submission_id", "task_type", "model", "provider")
+    texts: dict[str, Any] = dict.fromkeys(names, "x")
     return AgentResult(
-        **dict.fromkeys(texts, "x"),
+        **texts,
         namespace="default",
         task_uid="t1",
         attempt=1,

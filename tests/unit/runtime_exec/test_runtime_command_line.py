@@ -10,7 +10,7 @@ from cognitive_runtime.__main__ import _executor_settings, _parser, main
 EXECUTOR = ["executor", "--namespace", "default", "--agent-uid", "a1"]
 
 
-def test_the_operators_entrypoint_is_understood():
+def test_the_operators_entrypoint_is_understood() -> None:
     arguments = ["--workers", "2", "--concurrency", "8", "--require-secret", "key", "--require-secret", "nats.creds"]
     found = _executor_settings(_parser().parse_args([*EXECUTOR, *arguments]))
     assert (found.namespace, found.agent_uid, found.workers, found.concurrency) == ("default", "a1", 2, 8)
@@ -31,20 +31,22 @@ def test_the_operators_entrypoint_is_understood():
         (["attempt", "agent.request.default.a1.t1"], "agent.request.<namespace>"),
     ],
 )
-def test_what_is_wrong_is_named(argv, names, capsys):
+def test_what_is_wrong_is_named(argv: list[str], names: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         _parser().parse_args(argv)
     assert caught.value.code == 2
     assert names in capsys.readouterr().err
 
 
-def test_a_missing_variable_ends_with_2_and_its_name(monkeypatch, capsys):
+def test_a_missing_variable_ends_with_2_and_its_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.delenv("COGNITIVE_NATS_URL", raising=False)
     assert main(["attempt", "agent.request.default.a1.t1.1"]) == 2
     assert "COGNITIVE_NATS_URL" in capsys.readouterr().err
 
 
-def test_help_names_commands_variables_and_exit_status(capsys):
+def test_help_names_commands_variables_and_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     shown = capsys.readouterr().out
@@ -56,7 +58,7 @@ def test_help_names_commands_variables_and_exit_status(capsys):
     ("module", "absent"),
     [("cognitive_runtime.__main__", {"ray", "dspy", "openai"}), ("cognitive_runtime.bootstrap.job", {"ray", "dspy"})],
 )
-def test_a_process_loads_only_what_it_needs(module, absent):
+def test_a_process_loads_only_what_it_needs(module: str, absent: set[str]) -> None:
     code = f"import sys, {module}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert not absent & set(loaded)

@@ -1,4 +1,5 @@
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -10,18 +11,19 @@ RESPONSE = SpooledResponse(
 
 
 @pytest.fixture
-def spool(tmp_path):
+def spool(tmp_path: Path) -> Spool:
     return Spool(tmp_path / "spool", "a1")
 
 
-def test_a_response_is_kept_for_the_executors_user_alone(spool, tmp_path):
+def test_a_response_is_kept_for_the_executors_user_alone(spool: Spool, tmp_path: Path) -> None:
     path = spool.save(RESPONSE)
+    assert path is not None
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert [file.name for file in path.parent.iterdir()] == ["t1.1.json"]
 
 
-def test_what_was_saved_is_left_over_until_it_is_removed(spool):
+def test_what_was_saved_is_left_over_until_it_is_removed(spool: Spool) -> None:
     path = spool.save(RESPONSE)
     assert list(spool.pending()) == [(path, RESPONSE)]
     spool.remove(path)
@@ -30,23 +32,24 @@ def test_what_was_saved_is_left_over_until_it_is_removed(spool):
     spool.remove(None)
 
 
-def test_nothing_is_left_over_where_nothing_was_saved(spool):
+def test_nothing_is_left_over_where_nothing_was_saved(spool: Spool) -> None:
     assert list(spool.pending()) == []
 
 
-def test_agents_do_not_see_each_others_responses(spool, tmp_path):
+def test_agents_do_not_see_each_others_responses(spool: Spool, tmp_path: Path) -> None:
     spool.save(RESPONSE)
     assert list(Spool(tmp_path / "spool", "a2").pending()) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"attempt_id": "t1.1"}', b"\xff"])
-def test_an_unreadable_file_is_set_aside(spool, content):
+def test_an_unreadable_file_is_set_aside(spool: Spool, content: bytes) -> None:
     path = spool.save(RESPONSE)
+    assert path is not None
     path.write_bytes(content)
     assert list(spool.pending()) == []
     assert [file.name for file in path.parent.iterdir()] == ["t1.1.rejected"]
 
 
-def test_a_disk_that_takes_nothing_is_no_error(tmp_path):
+def test_a_disk_that_takes_nothing_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("a file where the folder should be")
     assert Spool(tmp_path / "spool", "a1").save(RESPONSE) is None

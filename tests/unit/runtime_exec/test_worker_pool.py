@@ -2,7 +2,9 @@
 
 import asyncio
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from cognitive_runtime.adapters.ray.worker_pool import WorkerGone, WorkerPool, WorkerPoolPolicy
 from cognitive_runtime.adapters.worker.worker import WorkerStatus
@@ -22,60 +24,63 @@ class Handle:
     finishes: bool = True
     calls: list[str] = field(default_factory=list)
 
-    async def start(self):
+    async def start(self) -> None:
         self.calls.append("start")
         if isinstance(self.answer, WorkerGone):
             raise self.answer
 
-    async def status(self):
+    async def status(self) -> WorkerStatus:
         if self.answer is None:
             await asyncio.Event().wait()
+            raise AssertionError
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
 
-    async def drain(self):
+    async def drain(self) -> None:
         self.calls.append("drain")
         if isinstance(self.answer, Exception):
             raise self.answer
         if not self.finishes:
             await asyncio.Event().wait()
 
-    async def stop(self, grace_s):
+    async def stop(self, grace_s: float) -> None:
         self.calls.append(f"stop {grace_s}")
 
-    async def kill(self):
+    async def kill(self) -> None:
         self.calls.append("kill")
 
 
 class Spawner:
-    def __init__(self, **first):
+    def __init__(self, **first: Any) -> None:
         self.first = first
         self.handles: list[Handle] = []
 
-    def __call__(self, name):
+    def __call__(self, name: str) -> Handle:
         self.handles.append(Handle(name, **self.first) if not self.handles else Handle(name))
         return self.handles[-1]
 
 
-async def _run_until(spawner, condition, size=1):
+async def _run_until(
+    spawner: Callable[[str], Handle], condition: Callable[[], bool], size: int = 1
+) -> tuple[WorkerPool, asyncio.Task[None]]:
     pool = WorkerPool(spawner, size, QUICK)
     running = asyncio.create_task(pool.run())
 
-    async def holds():
+    async def holds() -> bool:
         return condition()
 
     await eventually_async(holds, 2, 0.005)
     return pool, running
 
 
-async def _end(pool, running):
+async def _end(pool: WorkerPool, running: asyncio.Task[None]) -> None:
     await pool.stop(0.01)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_pool_has_its_size_and_unique_names():
+async def test_a_pool_has_its_size_and_unique_names() -> None:
     spawner = Spawner()
     pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 3, size=3)
     await asyncio.sleep(0.05)
@@ -83,17 +88,17 @@ async def test_a_pool_has_its_size_and_unique_names():
     await _end(pool, running)
 
 
-async def test_a_dead_worker_is_replaced_by_one_of_another_name():
+async def test_a_dead_worker_is_replaced_by_one_of_another_name() -> None:
     spawner = Spawner(answer=WorkerGone("OOM"))
     pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2)
     assert spawner.handles[0].name != spawner.handles[1].name
     await _end(pool, running)
 
 
-async def test_a_crash_loop_is_slowed_down():
+async def test_a_crash_loop_is_slowed_down() -> None:
     spawned = []
 
-    def spawn(name):
+    def spawn(name: str) -> Handle:
         spawned.append(asyncio.get_running_loop().time())
         return Handle(name, answer=WorkerGone("crash"))
 
@@ -105,7 +110,7 @@ async def test_a_crash_loop_is_slowed_down():
     await _end(pool, running)
 
 
-async def test_a_wedged_worker_is_replaced_at_once_and_finishes_its_other_attempts():
+async def test_a_wedged_worker_is_replaced_at_once_and_finishes_its_other_attempts() -> None:
     spawner = Spawner(answer=WorkerStatus(ready=False, draining=False, wedged=True, running=2))
     pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2)
     await eventually_async(lambda: _killed(spawner.handles[0]), 1)
@@ -113,7 +118,7 @@ async def test_a_wedged_worker_is_replaced_at_once_and_finishes_its_other_attemp
     await _end(pool, running)
 
 
-async def test_a_worker_that_never_finishes_is_killed():
+async def test_a_worker_that_never_finishes_is_killed() -> None:
     spawner = Spawner(answer=WorkerStatus(ready=False, draining=False, wedged=True, running=1), finishes=False)
     pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2)
     await eventually_async(lambda: _killed(spawner.handles[0]), 1)
@@ -121,14 +126,14 @@ async def test_a_worker_that_never_finishes_is_killed():
     await _end(pool, running)
 
 
-async def test_a_worker_with_a_blocked_event_loop_is_killed_and_replaced():
+async def test_a_worker_with_a_blocked_event_loop_is_killed_and_replaced() -> None:
     spawner = Spawner(answer=None)
     pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2)
     assert "kill" in spawner.handles[0].calls
     await _end(pool, running)
 
 
-async def test_a_drained_worker_ends_the_whole_pool_without_replacement():
+async def test_a_drained_worker_ends_the_whole_pool_without_replacement() -> None:
     spawner = Spawner()
     _pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2, size=2)
     spawner.handles[0].answer = WorkerStatus(ready=False, draining=True, wedged=False, running=1)
@@ -137,7 +142,7 @@ async def test_a_drained_worker_ends_the_whole_pool_without_replacement():
     assert all("drain" in handle.calls and handle.calls[-1] == "kill" for handle in spawner.handles)
 
 
-async def test_a_stopped_pool_stops_each_worker_within_the_grace():
+async def test_a_stopped_pool_stops_each_worker_within_the_grace() -> None:
     spawner = Spawner()
     pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2, size=2)
     await pool.stop(0.01)
@@ -145,5 +150,5 @@ async def test_a_stopped_pool_stops_each_worker_within_the_grace():
     await asyncio.wait_for(running, 1)
 
 
-async def _killed(handle):
+async def _killed(handle: Handle) -> bool:
     return handle.calls[-1] == "kill"

@@ -3,7 +3,7 @@ import pytest
 from cognitive_runtime.adapters.worker.readiness import ReadinessFacts, check_ready
 
 
-def test_a_worker_without_troubles_is_ready():
+def test_a_worker_without_troubles_is_ready() -> None:
     assert check_ready(ReadinessFacts()) is None
 
 
@@ -18,12 +18,17 @@ def test_a_worker_without_troubles_is_ready():
         (ReadinessFacts(refused_secret="key"), "CredentialsNotMounted", True, "key"),
     ],
 )
-def test_each_trouble_has_its_reason_and_names_its_object(found, reason, pulls, names):
+def test_each_trouble_has_its_reason_and_names_its_object(
+    found: ReadinessFacts, reason: str, pulls: bool, names: str
+) -> None:
     why_not = check_ready(found)
+    assert why_not is not None
     assert (why_not.reason, why_not.pulls) == (reason, pulls)
     assert names in why_not.message
 
 
-def test_what_ends_the_worker_comes_before_what_may_pass():
+def test_what_ends_the_worker_comes_before_what_may_pass() -> None:
     found = ReadinessFacts(draining=True, stuck_attempt="t1.1", missing_secrets=("a",), source_problem="gone")
-    assert check_ready(found).reason == "Draining"
+    why_not = check_ready(found)
+    assert why_not is not None
+    assert why_not.reason == "Draining"
