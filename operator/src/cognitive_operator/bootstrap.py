@@ -37,7 +37,7 @@ from cognitive_operator.reconcile.engine import Engine
 from cognitive_operator.reconcile.leader import LeaderElection, Peering
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.timing import Timing
-from cognitive_operator.reconcile.state.watch_lag import WatchLag
+from cognitive_operator.reconcile.state.watch import WatchEvents, WatchLag
 from cognitive_operator.scheduling.fair_share import RayLimits
 
 logger = logging.getLogger(__name__)
@@ -68,9 +68,11 @@ async def _run_once(config: Config) -> bool:
     async with AsyncExitStack() as stack:
         deps = await _connect(config, stack)
         me = Candidate(f"{socket.gethostname()}/{secrets.token_hex(4)}", secrets.randbelow(MAX_PRIORITY))
-        election = _leader_election(deps, Peering(deps.kube.peerings, deps.clock, me, config.peering))
+        lag = WatchLag(deps.clock)
+        events = WatchEvents(lag)
+        election = _leader_election(deps, Peering(deps.kube.peerings, deps.clock, me, config.peering), events, lag)
         reconciling = asyncio.create_task(election.run(), name="leader-election")
-        watching = asyncio.create_task(_watch(config, election, me, stopping.set), name="kopf")
+        watching = asyncio.create_task(_watch(config, events, me, stopping.set), name="kopf")
         stopped = asyncio.create_task(stopping.wait(), name="stop")
         done, _ = await asyncio.wait([reconciling, watching, stopped], return_when=asyncio.FIRST_COMPLETED)
         for task in (reconciling, stopped):
@@ -89,9 +91,10 @@ async def _run_once(config: Config) -> bool:
     return False
 
 
-def _leader_election(deps: Deps, peering: Peering) -> LeaderElection:
-    timing, lag = Timing(), WatchLag(deps.clock)
-    return LeaderElection(peering, deps.metrics, lag, partial(Engine, deps, lag, timing), timing.leader_check_every_s)
+def _leader_election(deps: Deps, peering: Peering, events: WatchEvents, lag: WatchLag) -> LeaderElection:
+    timing = Timing()
+    new_engine = partial(Engine, deps, lag, timing)
+    return LeaderElection(peering, deps.metrics, events, new_engine, timing.leader_check_every_s)
 
 
 def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -114,11 +117,11 @@ async def _is_signalled(within_s: float) -> bool:
     return signalled.is_set()
 
 
-async def _watch(config: Config, election: LeaderElection, me: Candidate, on_stop: Callable[[], None]) -> None:
+async def _watch(config: Config, events: WatchEvents, me: Candidate, on_stop: Callable[[], None]) -> None:
     endpoint = f"http://0.0.0.0:{config.health_port}/healthz" if config.health_port else None
     clusterwide = not config.watch_namespaces
     await kopf.operator(
-        registry=new_registry(election, on_stop),
+        registry=new_registry(events, on_stop),
         settings=new_settings(clusterwide=clusterwide, peering=config.peering, priority=me.priority),
         identity=cast("Any", me.identity),  # Kopf has a type of its own for it and does not export it
         clusterwide=clusterwide,

@@ -6,7 +6,8 @@ from typing import Any, get_args
 import jsonschema
 import yaml
 
-from cognitive_operator.api.conditions import Reason, ScheduleCondition
+from cognitive_operator.api.conditions import Condition, Reason, ScheduleCondition
+from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.names import SCHEDULE_LABEL
 from cognitive_operator.api.resource_model import ResourceModel
 from cognitive_operator.api.schedule_run import ScheduleRun
@@ -21,7 +22,6 @@ from cognitive_operator.api.schedules import (
 )
 from cognitive_operator.desired.scheduled_task import desired_run
 from cognitive_operator.plan.cron import MACROS
-from cognitive_operator.status.conditions import Condition, merge_patch
 from cognitive_operator.status.schedule import ScheduleFacts, schedule_status
 from reference.__main__ import SCHEDULES, schedules_manifest
 from reference.template import template_of

@@ -6,8 +6,9 @@ import jsonschema
 import pytest
 from pydantic import BaseModel
 
-from cognitive_operator.api.conditions import AgentCondition, Outcome, Phase, TaskCondition
+from cognitive_operator.api.conditions import AgentCondition, Condition, Outcome, Phase, TaskCondition
 from cognitive_operator.api.counters import Accounting, Counters
+from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resource_model import ResourceModel
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, AgentSpec, Attempt, RetryPolicy, TaskSpec
 from cognitive_operator.api.wire import Lease, Mode
@@ -16,7 +17,6 @@ from cognitive_operator.ports.model import InferenceResult
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.status import task as status
 from cognitive_operator.status.agent import agent_status, counters_status, endpoints_status
-from cognitive_operator.status.conditions import Condition, merge_patch
 from cognitive_operator.status.model import model_status
 from cognitive_runtime.domain import CognitiveTaskType
 from support.builders.crd_schema import Schema, defaulted, fields, part, strict

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.errors import BrokerUnavailableError
@@ -11,7 +11,6 @@ from cognitive_operator.ports.broker import ObservedLease
 from cognitive_operator.reconcile.agent.broker import AgentBrokerReconciler
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.status.conditions import Condition
 from support.builders import operator_objects as o
 from support.fakes.clock import FakeClock
 

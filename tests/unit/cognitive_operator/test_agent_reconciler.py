@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import AGENT_FINALIZER
 from cognitive_operator.api.wire import Lease
@@ -18,7 +18,6 @@ from cognitive_operator.reconcile.agent.reconciler import AgentReconciler, Agent
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.timing import AgentTiming
-from cognitive_operator.status.conditions import Condition
 from support.builders import operator_objects as o
 
 NAME = ("team", "sre")

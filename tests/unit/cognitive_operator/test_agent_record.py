@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.plan.ray_cluster import ObservedRay
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.reconcile.state.agent_record import NEVER_S, AgentRecord, PendingUsage
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.status.conditions import Condition
 from support.builders.operator_objects import agent_body
 
 READY = Condition.true(AgentCondition.MODEL_READY, Reason.AVAILABLE, "It lists 1 models.")

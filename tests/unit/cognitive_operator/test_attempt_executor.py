@@ -16,7 +16,7 @@ from cognitive_operator.ports.ray import RayJob, RaySubmission, RayTarget
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.task_record import PendingResponse, TaskRecord
+from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.attempt import AttemptActions, AttemptExecutor, AttemptObserver, AttemptSources
 from cognitive_operator.reconcile.task.job import AttemptJobs
 from cognitive_operator.reconcile.task.responses import ClosedResponses, ResponseReader
@@ -136,7 +136,8 @@ async def test_no_more_is_read_than_the_step_depends_on_and_nothing_is_written(
     vars(system.outside).update(put)
     before = system.record
     assert before.task is not None
-    await system.observer.observe_attempt(before, before.task)
+    assert before.attempt is not None
+    await system.observer.observe_attempt(before, before.task, before.attempt)
     assert system.calls == reads
     assert system.record is before
     assert system.discarded == []
@@ -151,23 +152,14 @@ async def test_the_claim_is_kept_in_the_record() -> None:
     assert (attempt.claim, attempt.claimed_since_s) == (o.claim(), 100.0)
 
 
-async def test_a_delivered_response_ends_the_attempt_without_a_read() -> None:
-    system = System()
-    late = PendingResponse(o.key(), o.completed(confidence=0.1), None, 9)
-    first = PendingResponse(o.key(), o.completed(confidence=0.9), None, 8)
-    system.index.update_task(o.TASK_UID, pending_responses=(late, first))
-    end = await system.advance()
-    assert (end.response.confidence, end.sequence) == (0.9, 8)
-    assert system.calls == []
-
-
 async def test_a_response_in_the_stream_is_kept_until_its_end_is_written() -> None:
     system = System()
     system.outside.claim, system.outside.response = o.claim("ended"), o.completed()
     first = await system.advance()
     assert (first.outcome, first.sequence) == ("Succeeded", 7)
+    assert system.record.reported_end() == first
     assert await system.advance() == first
-    assert system.calls == ["claim", "responses"]
+    assert system.calls == ["claim", "responses"] * 2
     assert len(system.record.pending_responses) == 1
 
 

@@ -139,7 +139,7 @@ async def test_a_deletion_that_nobody_saw_is_told_by_the_name_of_another_task() 
     chain.put(body("a", uid="another"))
     assert await chain.reason("b") == ("DependencyFailed", Phase.FAILED)
     chain.index.remove_task("uid-a")  # the late word of the first one's end
-    assert chain.index.graph.get(("team", "a")) is not None
+    assert chain.index.task_named(("team", "a")) is not None
 
 
 @pytest.mark.parametrize(
@@ -268,10 +268,11 @@ def test_a_cycle_is_found_exactly_for_those_that_need_themselves(graph: Graph) -
 
 @given(GRAPHS, st.permutations("abcdefg"))
 def test_cycles_do_not_depend_on_the_order_of_creation(graph: Graph, order: list[str]) -> None:
-    nodes = Index().graph
+    index = Index()
+    nodes = index.graph
     for name in order:
         if name in graph:
-            nodes.put(body(name, graph[name]))
+            index.upsert_task(body(name, graph[name]), 0.0)
             for each in graph:
                 nodes.cycle(("team", each))
     for name in graph:

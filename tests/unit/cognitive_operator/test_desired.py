@@ -11,9 +11,8 @@ import pytest
 
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Agent, Task
-from cognitive_operator.desired.context import supplied_context
 from cognitive_operator.desired.ray_job import RayEnvironment, desired_attempt, desired_executor, settings_hash
-from cognitive_operator.desired.request import desired_request, snake_case
+from cognitive_operator.desired.request import desired_request, snake_case, supplied_context
 from support.builders import operator_objects as o
 
 WIRE = Path(__file__).parents[2] / "contract" / "wire"

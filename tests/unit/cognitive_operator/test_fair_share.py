@@ -196,3 +196,22 @@ def test_what_is_found_running_after_a_restart_counts_and_costs_no_turn() -> Non
 def test_the_same_address_is_the_same_cluster(one: str, other: str, same: bool) -> None:
     names = [ray_cluster_of(Agent.model_validate(agent_body(ray={"address": a}))) for a in (one, other)]
     assert (names[0] == names[1]) is same
+
+
+def test_starts_without_a_shared_limit_are_no_turns_of_a_later_one() -> None:
+    cluster = Cluster(2, [1, 1])
+    queue = cluster.queues[1]
+    queue.join(FairShare())
+    cluster.create(1, 50)
+    for uid in queue.first(50):
+        assert queue.may_start(uid)
+        queue.start(uid)
+        queue.stop(uid)
+    queue.join(cluster.share)
+    cluster.create(0, 4)
+    cluster.create(1, 4)
+    for _ in range(2):
+        assert cluster.start() == 2
+        cluster.finish()
+        cluster.finish()
+    assert Counter(cluster.started) == {0: 2, 1: 2}

@@ -4,12 +4,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.errors import ObjectNotFoundError
 from cognitive_operator.ports.model import InferenceResult, ModelProbeResult, ModelTarget
 from cognitive_operator.reconcile.agent.model.fallbacks import with_fallbacks
-from cognitive_operator.status.conditions import Condition
 from support.builders import operator_objects as o
 
 UNREACHABLE = Condition.false(AgentCondition.MODEL_READY, Reason.MODEL_UNREACHABLE, "http://model/v1: no connection.")

@@ -10,7 +10,7 @@ import pytest
 from cognitive_operator.errors import ApiUnavailableError
 from cognitive_operator.plan.leader import Candidate
 from cognitive_operator.reconcile.leader import LeaderElection, Peering
-from cognitive_operator.reconcile.state.watch_lag import WatchLag
+from cognitive_operator.reconcile.state.watch import Receiver, WatchEvents, WatchLag
 from support.builders.operator_objects import NOW, agent_body
 from support.eventually import eventually_async
 
@@ -32,11 +32,15 @@ class Engine:
         finally:
             self.is_cancelled = True
 
-    def upsert(self, plural: str, body: Any) -> None:
-        self.seen.append(f"upsert {plural}")
+    @property
+    def receivers(self) -> dict[str, Receiver]:
+        return {"agents": Receiver(self.upsert, self.delete)}
 
-    def delete(self, plural: str, body: Any) -> None:
-        self.seen.append(f"delete {plural}")
+    def upsert(self, body: Any) -> None:
+        self.seen.append("upsert agents")
+
+    def delete(self, body: Any) -> None:
+        self.seen.append("delete agents")
 
 
 class Peers:
@@ -46,6 +50,8 @@ class Peers:
         self.records: Any = OTHERS
         self.shown: list[bool] = []
         self.engines: list[Engine] = []
+        port: Any = self
+        self.events = WatchEvents(WatchLag(port))
 
     def new_engine(self) -> Any:
         self.engines.append(Engine())
@@ -53,7 +59,7 @@ class Peers:
 
     def election(self, name: str | None) -> LeaderElection:
         port: Any = self
-        return LeaderElection(Peering(port, port, ME, name), port, WatchLag(port), self.new_engine, 0.001)
+        return LeaderElection(Peering(port, port, ME, name), port, self.events, self.new_engine, 0.001)
 
     async def get(self, name: str) -> Any:
         if isinstance(self.records, Exception):
@@ -90,12 +96,12 @@ async def test_an_engine_runs_while_this_process_leads_and_a_new_one_each_time(
     running = asyncio.create_task(election.run())
     await until(lambda: len(peers.shown) > 2)
     assert (peers.engines, set(peers.shown)) == ([], {False})
-    election.upsert("agents", agent_body())
+    peers.events.upsert("agents", agent_body())
     peers.records = MINE
     await until(lambda: len(peers.engines) == 1)
     peers.records = ApiUnavailableError("503")
-    election.upsert("agents", agent_body())
-    election.delete("agents", agent_body())
+    peers.events.upsert("agents", agent_body())
+    peers.events.delete("agents", agent_body())
     count = len(peers.shown)
     await until(lambda: len(peers.shown) > count + 2)
     assert (peers.engines[0].seen, peers.engines[0].is_cancelled) == (["upsert agents", "delete agents"], False)

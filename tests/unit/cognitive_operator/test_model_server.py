@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.model_server import model_server_name, with_managed_model
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.request import API_KEY_FILE, secret_files
@@ -12,7 +12,6 @@ from cognitive_operator.desired.vllm import ServerTerms, desired_deployment, des
 from cognitive_operator.plan.model_server import ObservedServer, check_server, check_settled, check_trial
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.model import InferenceResult
-from cognitive_operator.status.conditions import Condition
 from cognitive_operator.status.model import model_status
 from support.builders.operator_objects import NOW, agent_body
 

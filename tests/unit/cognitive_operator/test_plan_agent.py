@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.plan.agent import (
@@ -20,7 +20,6 @@ from cognitive_operator.plan.agent import (
     ready_event,
 )
 from cognitive_operator.ports.kube import KubeEvent
-from cognitive_operator.status.conditions import Condition
 from support.builders import operator_objects as o
 
 BROKER_READY = Condition.true(AgentCondition.READY, Reason.AVAILABLE, "fine")

@@ -44,12 +44,11 @@ def claimed(for_s: float = 1.0, *, state: str = "running", **fields: Any) -> InF
     return in_flight(for_s + 1.0, claim=o.claim(state), claimed_since_s=NOW_S - for_s, **fields)
 
 
-def facts(attempt: InFlightAttempt | None, spec: dict[str, Any] | None = None, **fields: Any) -> AttemptFacts:
+def facts(attempt: InFlightAttempt, spec: dict[str, Any] | None = None, **fields: Any) -> AttemptFacts:
     """Return the facts about an attempt of a ready agent in the attempt's own mode, of which nothing was read."""
     known: dict[str, Any] = {
         "task": Task.model_validate(o.task_body(**(spec or {}))),
-        "agent": agent(attempt.mode if attempt else "Embedded"),
-        "response": None,
+        "agent": agent(attempt.mode),
         "is_ray_changing": False,
         "is_agent_blocked": False,
         "server_time_s": CREATED_S + 30.0,
@@ -59,7 +58,7 @@ def facts(attempt: InFlightAttempt | None, spec: dict[str, Any] | None = None, *
     return AttemptFacts(attempt, **known | fields)
 
 
-def plan(attempt: InFlightAttempt | None, spec: dict[str, Any] | None = None, **fields: Any) -> Step:
+def plan(attempt: InFlightAttempt, spec: dict[str, Any] | None = None, **fields: Any) -> Step:
     return plan_attempt(facts(attempt, spec, **fields), AttemptTiming())
 
 
@@ -79,20 +78,6 @@ def operator_end(step: Step) -> AttemptEnd:
 
 def essence(end: AttemptEnd | None) -> tuple[Outcome, str, bool, bool] | None:
     return (end.outcome, end.reason, end.retryable, end.is_counted) if end else None
-
-
-@pytest.mark.parametrize("attempt", [None, in_flight(), claimed(state="ended")])
-@pytest.mark.parametrize("of", [agent(), None])
-def test_a_delivered_response_ends_the_attempt_whatever_else_is_known(
-    attempt: InFlightAttempt | None, of: Agent | None
-) -> None:
-    expected = Close(RESPONSE, publishes_response=False, stops_executor=False)
-    assert plan(attempt, {"cancel": True}, response=RESPONSE, agent=of) == expected
-
-
-@pytest.mark.parametrize("of", [agent(), None])
-def test_without_an_attempt_there_is_nothing_to_do(of: Agent | None) -> None:
-    assert plan(None, {"cancel": True, "queueTimeoutSeconds": 1}, agent=of) == Wait()
 
 
 def recreated() -> Agent:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.conditions import Condition, Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.ray_cluster import PODS_HASH, QUEUE_LABEL, desired_ray_cluster
 from cognitive_operator.desired.ray_job import RayEnvironment, settings_hash
@@ -22,7 +22,6 @@ from cognitive_operator.plan.ray_cluster import (
 )
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.scheduling.fair_share import ray_cluster_of
-from cognitive_operator.status.conditions import Condition
 from support.builders.operator_objects import AGENT_UID, agent_body
 
 READY = {"type": "HeadPodReady", "status": "True"}

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.api.conditions import Outcome, Phase, Reason, TaskCondition
+from cognitive_operator.api.conditions import Condition, Outcome, Phase, Reason, TaskCondition
+from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent
 from cognitive_operator.api.wire import Claim
 from cognitive_operator.plan.gate import GateResult, queue_full
 from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
 from cognitive_operator.plan.task import TaskPlan, plan_task
-from cognitive_operator.status.conditions import Condition, merge_patch
 from support.builders import operator_objects as o
 
 

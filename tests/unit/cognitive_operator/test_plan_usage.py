@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import AttemptKey
+from cognitive_operator.api.task_body import TaskAttempts, task_attempts
 from cognitive_operator.plan.usage import (
     Contribution,
-    TaskAttempts,
     UsageRecord,
     contribution_of,
     counted,
@@ -22,7 +22,6 @@ from cognitive_operator.plan.usage import (
     is_undecided,
     on_stream,
     skipped,
-    task_attempts,
 )
 from support.builders import operator_objects as o
 

@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.api.conditions import AgentCondition
+from cognitive_operator.api.conditions import AgentCondition, Condition
 from cognitive_operator.api.llm import LLM
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.ray_job import RayEnvironment, desired_executor
 from cognitive_operator.desired.request import secret_files
 from cognitive_operator.errors import ApiUnavailableError, ObjectNotFoundError
 from cognitive_operator.reconcile.agent.model.api_key import read_model_key
-from cognitive_operator.status.conditions import Condition
 from support.builders import operator_objects as o
 
 REDIS = {"redisSecretRef": {"name": "redis"}, "rateLimit": {"backend": "Redis"}}

@@ -15,7 +15,7 @@ from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.timing import Timing
-from cognitive_operator.reconcile.state.watch_lag import WatchLag
+from cognitive_operator.reconcile.state.watch import WatchLag
 from support.builders import operator_objects as o
 from support.fakes.clock import FakeClock
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.names import SCHEDULE_KIND, SCHEDULE_PLURAL
 from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule
@@ -19,7 +20,6 @@ from cognitive_operator.reconcile.schedule.reconciler import SchedulePorts, Sche
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.status_writer import StatusWriter
-from cognitive_operator.status.conditions import merge_patch
 
 MADE = datetime(2026, 11, 21, 6, 0, 10, tzinfo=UTC)
 NAME = ("team", "scan")

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from cognitive_operator.api.task_body import started_attempts, task_end
 from cognitive_operator.errors import CognitiveOperatorError, ConflictError, ForbiddenError, ObjectNotFoundError
 from cognitive_operator.ports.kube import Identity
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.timing import TtlTiming
 from cognitive_operator.reconcile.task.ttl import MAX_DELETES_PER_CHECK, TtlAfterFinished
-from cognitive_operator.scheduling.ttl_heap import started_attempts, task_end
 from support.builders import operator_objects as o
 from support.fakes.clock import FakeClock
 

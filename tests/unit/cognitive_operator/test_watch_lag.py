@@ -7,7 +7,7 @@ import pytest
 
 from cognitive_operator.handlers.registry import WATCH_LAG_MAX_S, watch_probe
 from cognitive_operator.reconcile.state.timing import Timing
-from cognitive_operator.reconcile.state.watch_lag import WatchLag
+from cognitive_operator.reconcile.state.watch import Receiver, WatchEvents, WatchLag
 
 
 class Clock:
@@ -84,6 +84,36 @@ def test_watches_that_begin_anew_owe_nothing_from_before(lag: WatchLag, clock: C
     clock.now_s += 10
     lag.reset()
     assert lag.seconds() == 0
+
+
+def test_events_go_to_the_receiver_of_their_kind_while_an_engine_runs(lag: WatchLag) -> None:
+    events, seen = WatchEvents(lag), list[str]()
+    tasks = Receiver(lambda _: seen.append("task stored"), lambda _: seen.append("task removed"))
+    agents = Receiver(lambda _: seen.append("agent stored"), lambda _: seen.append("agent removed"))
+    events.upsert("tasks", body("a", 1))
+    events.connect({"tasks": tasks, "agents": agents})
+    events.upsert("tasks", body("a", 2))
+    events.upsert("agents", body("b", 3))
+    events.delete("tasks", body("a", 4))
+    events.delete("agents", body("b", 5))
+    events.disconnect()
+    events.upsert("tasks", body("a", 6))
+    events.delete("tasks", body("a", 7))
+    assert seen == ["task stored", "agent stored", "task removed", "agent removed"]
+
+
+def test_events_count_for_the_lag_also_before_an_engine_runs(lag: WatchLag, clock: Clock) -> None:
+    events = WatchEvents(lag)
+    events.upsert("tasks", body("a", 9))
+    listed(lag, body("a", 9), body("b", 5))
+    clock.now_s += 10
+    assert events.watch_lag_s() == 10
+    events.delete("tasks", body("b", 6))
+    assert events.watch_lag_s() == 0
+    listed(lag, body("b", 7))
+    clock.now_s += 10
+    events.disconnect()
+    assert events.watch_lag_s() == 0
 
 
 class Watching:

@@ -29,7 +29,8 @@ async def test_a_key_added_while_busy_is_handled_once_more() -> None:
         calls.append(key)
         await gate.wait()
 
-    queue = WorkQueue[str]("t", handle, 4)
+    queue = WorkQueue[str]("t", 4)
+    queue.start(handle)
     queue.add("a")
     await settle()
     queue.add("a")
@@ -53,7 +54,8 @@ async def test_no_more_than_the_limit_run_at_once() -> None:
         running -= 1
         done += 1
 
-    queue = WorkQueue[int]("t", handle, 3)
+    queue = WorkQueue[int]("t", 3)
+    queue.start(handle)
     for key in range(20):
         queue.add(key)
     await until(lambda: done == 20)
@@ -70,7 +72,8 @@ async def test_an_error_loses_no_key_and_stops_nothing(error: Exception) -> None
         if calls.count(key) == 1 and key == "bad":
             raise error
 
-    queue = WorkQueue[str]("t", handle, 4)
+    queue = WorkQueue[str]("t", 4)
+    queue.start(handle)
     queue.add("bad")
     queue.add("good")
     await until(lambda: calls.count("bad") == 2)
@@ -84,7 +87,8 @@ async def test_the_earliest_of_several_delays_counts() -> None:
     async def handle(key: str) -> None:
         calls.append(key)
 
-    queue = WorkQueue[str]("t", handle, 4)
+    queue = WorkQueue[str]("t", 4)
+    queue.start(handle)
     queue.add_after("a", 0.02)
     queue.add_after("a", 10.0)
     await until(lambda: calls == ["a"])
@@ -98,7 +102,8 @@ async def test_a_returned_delay_brings_the_key_back_until_close() -> None:
         calls.append(key)
         return 0.01
 
-    queue = WorkQueue[str]("t", handle, 4)
+    queue = WorkQueue[str]("t", 4)
+    queue.start(handle)
     queue.add("a")
     await until(lambda: len(calls) >= 3)
     await queue.close()
@@ -114,7 +119,8 @@ async def test_close_ends_also_when_a_key_was_added_just_before() -> None:
     async def handle(key: str) -> None:
         calls.append(key)
 
-    queue = WorkQueue[str]("t", handle, 4)
+    queue = WorkQueue[str]("t", 4)
+    queue.start(handle)
     queue.add("a")
     await queue.close()
     assert calls == []

@@ -8,7 +8,7 @@ from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.config import Config, ConfigError, config_from
 from cognitive_operator.handlers.registry import new_settings
 from cognitive_operator.plan.leader import Candidate
-from cognitive_operator.reconcile.leader import LeaderElection
+from cognitive_operator.reconcile.state.watch import WatchEvents
 
 
 class Client:
@@ -62,7 +62,7 @@ async def test_kopf_is_told(namespaces: tuple[str, ...], clusterwide: bool, monk
         told.update(kwargs)
 
     monkeypatch.setattr(kopf, "operator", operator)
-    election: Any = LeaderElection.__new__(LeaderElection)
-    await bootstrap._watch(Config(watch_namespaces=namespaces), election, Candidate("me", 1), lambda: None)
+    events: Any = WatchEvents.__new__(WatchEvents)
+    await bootstrap._watch(Config(watch_namespaces=namespaces), events, Candidate("me", 1), lambda: None)
     assert (told["namespaces"], told["clusterwide"]) == (namespaces, clusterwide)
     assert told["settings"].scanning.disabled is not clusterwide

@@ -1,14 +1,13 @@
 """Models of CognitiveAgents and CognitiveTasks."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from pydantic import Field
 
 from cognitive_operator.api.budgets import AgentBudget, TaskBudget
-from cognitive_operator.api.conditions import Outcome, Phase, TaskCondition
+from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.dependencies import Dependency
 from cognitive_operator.api.inputs import InputSource
@@ -140,6 +139,11 @@ class TaskSpec(ResourceModel):
     depends_on: tuple[Dependency, ...] = ()
 
     @property
+    def is_held(self) -> bool:
+        """True when ``cancel`` or ``suspend`` keeps the task from running."""
+        return self.cancel or self.suspend
+
+    @property
     def has_input_elsewhere(self) -> bool:
         """True when ``inputFrom`` or ``dependsOn`` supplies input, which the operator reads before each attempt."""
         return bool(self.input_from or self.depends_on)
@@ -224,24 +228,3 @@ class Task(ResourceModel):
             backoff_seconds=default.backoff_seconds if own.backoff_seconds is None else own.backoff_seconds,
             on_error_types=default.on_error_types if own.on_error_types is None else own.on_error_types,
         )
-
-
-_TERMINAL: Final = frozenset(phase for phase in Phase if phase.is_terminal)
-
-
-def spec_size_bytes(body: Mapping[str, Any]) -> int:
-    """Return the size of an object's spec as compact UTF-8 JSON."""
-    return len(json.dumps(body.get("spec", {}), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
-
-
-def is_terminal(body: Mapping[str, Any]) -> bool:
-    """Return True for a finished task; reads only its phase."""
-    return (body.get("status") or {}).get("phase") in _TERMINAL
-
-
-def was_accepted(body: Mapping[str, Any]) -> bool:
-    """Return True if the status has ``Accepted=True`` or an attempt."""
-    status = body.get("status") or {}
-    conditions = status.get("conditions") or []
-    is_accepted = any(c.get("type") == TaskCondition.ACCEPTED and c.get("status") == "True" for c in conditions)
-    return is_accepted or bool(status.get("attempts"))

@@ -1,7 +1,7 @@
-"""The request of an attempt."""
+"""The request of an attempt, with the task's context and the agent's counters where the task gives none."""
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from cognitive_operator.api.llm import LLM
 from cognitive_operator.api.llm import Fallback as LLMFallback
@@ -10,15 +10,17 @@ from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import (
     AgentSettings,
     CacheSettings,
+    ContextSource,
+    ContextSources,
     EnergySettings,
     Fallback,
     LLMLogging,
     LLMSettings,
+    MemorySource,
     RateLimitSettings,
     Request,
     attempt_key,
 )
-from cognitive_operator.desired.context import supplied_context
 
 API_KEY_FILE: Final = "llm-api-key"
 """File of the model's key below ``$COGNITIVE_SECRETS_DIR/<agentUID>/``."""
@@ -49,6 +51,39 @@ def desired_request(task: Task, agent: Agent, key: AttemptKey, master_key: bytes
         token_budget=task.tokens_left(task.status.attempts),
         agent=_settings(agent),
     )
+
+
+def supplied_context(task: Task, agent: Agent) -> tuple[dict[str, Any], ContextSources]:
+    """Return the context and the source of each part.
+
+    The executor supplies memory: agents have none, and invented figures would mislead the model.
+    """
+    given = {name: value for name, value in task.spec.context.items() if value is not None}
+    supplied = {"energy": _energy(agent), "lifecycle": _lifecycle(agent)}
+
+    def source(name: str) -> ContextSource:
+        return "task" if name in given else "agent" if name in supplied else "none"
+
+    memory: MemorySource = "task" if "memory" in given else "none"
+    sources = ContextSources(memory=memory, energy=source("energy"), lifecycle=source("lifecycle"))
+    return supplied | given, sources
+
+
+def _energy(agent: Agent) -> dict[str, Any]:
+    return {"cognitive_cost": agent.status.energy.cognitive_cost}
+
+
+def _lifecycle(agent: Agent) -> dict[str, Any]:
+    """Return the agent's history with the keys of the original's agents."""
+    probabilities = agent.spec.role_probabilities
+    return {
+        "agent_id": agent.metadata.name,
+        "created_at": agent.metadata.creation_timestamp.isoformat().replace("+00:00", "Z"),
+        "capability_score": round(agent.status.capability_score, 4),
+        **({"role_probabilities": probabilities} if probabilities else {}),
+        "tasks_processed": agent.status.tasks_processed,
+        "successful_tasks": agent.status.tasks_succeeded,
+    }
 
 
 def _settings(agent: Agent) -> AgentSettings:

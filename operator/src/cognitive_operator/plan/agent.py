@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cognitive_operator.api.conditions import AgentCondition, Reason, TaskCondition
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason, TaskCondition
 from cognitive_operator.api.llm import ServedModel
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.model import ModelTarget
-from cognitive_operator.status.conditions import Condition
 
 RAY_NOT_CHECKED: Final = Condition.unknown(AgentCondition.RAY_READY, Reason.NOT_CHECKED, "Not checked yet.")
 MODEL_NOT_CHECKED: Final = RAY_NOT_CHECKED.with_type(AgentCondition.MODEL_READY)

@@ -95,13 +95,9 @@ Step = Read | Wait | Submit | Stop | TakeBack | Close
 
 
 def plan_attempt(facts: AttemptFacts, timing: AttemptTiming) -> Step:
-    """Return the next step for a task's attempt."""
-    if facts.response is not None:
-        return Close(facts.response)
-    if facts.attempt is None:
-        return Wait()
+    """Return the next step for an attempt in flight whose response the consumer has not delivered."""
     if facts.agent is None or facts.agent.metadata.uid != facts.attempt.key.agent_uid:
-        return _agent_deleted(facts, facts.attempt)
+        return _agent_deleted(facts)
     return _Rules(facts, facts.attempt, facts.agent, timing).step()
 
 
@@ -110,11 +106,11 @@ def refused_job(attempt: InFlightAttempt, now: str, message: str) -> Close:
     return Close(attempt.closed(now, Outcome.FAILED, Reason.JOB_FAILED, message), publishes_response=True)
 
 
-def _agent_deleted(facts: AttemptFacts, attempt: InFlightAttempt) -> Step:
+def _agent_deleted(facts: AttemptFacts) -> Step:
     """End the attempt without a closed response: the agent's usage is not counted any more."""
     agent_name = f"{facts.task.metadata.namespace}/{facts.task.spec.agent_ref.name}"
     message = f"CognitiveAgent {agent_name} was deleted."
-    end = attempt.closed(facts.now, Outcome.FAILED, Reason.AGENT_DELETED, message, is_counted=False)
+    end = facts.attempt.closed(facts.now, Outcome.FAILED, Reason.AGENT_DELETED, message, is_counted=False)
     return _unless_retained(facts, Close(end, stops_executor=True))
 
 

@@ -46,13 +46,11 @@ class LeaseFacts:
 class AttemptFacts:
     """Observations about a task's attempt."""
 
-    attempt: InFlightAttempt | None
+    attempt: InFlightAttempt
     """The attempt in flight, with its claim as far as that is known."""
     task: Task
     agent: Agent | None
     """The task's agent; None: it does not exist, or is being deleted."""
-    response: AttemptEnd | None
-    """The attempt's end by a response that the consumer has delivered."""
     is_ray_changing: bool
     """True: the agent's Ray cluster is to change as soon as nothing runs on it."""
     is_agent_blocked: bool

@@ -2,11 +2,10 @@
 
 from datetime import date, timedelta
 
-from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.counters import DayTokens
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.plan.agent import TOKENS_AVAILABLE
-from cognitive_operator.status.conditions import Condition
 
 
 def check_tokens(agent: Agent, used: DayTokens, today: str) -> Condition:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.errors import (
     CognitiveOperatorError,
     ForbiddenError,
@@ -14,7 +14,6 @@ from cognitive_operator.errors import (
 )
 from cognitive_operator.plan.container_error import container_error
 from cognitive_operator.ports.kube import Body, KubeEvent
-from cognitive_operator.status.conditions import Condition
 
 MESSAGE_CHARACTERS: Final = 1024
 _PULL: Final = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")

@@ -5,14 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cognitive_operator.api.children import spec_hash_of
-from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.model_server import PORT, model_server_name
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.plan.agent import target_of
 from cognitive_operator.plan.diagnosis import ObservedChild, diagnose
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.model import InferenceResult, ModelTarget
-from cognitive_operator.status.conditions import Condition
 
 LOCAL: Final = (Reason.MODEL_UNREACHABLE, Reason.MODEL_NOT_SERVED)
 """Reasons that a server gives while its pods of the newest spec are not ready yet."""

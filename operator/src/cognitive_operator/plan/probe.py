@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.conditions import Condition, Reason
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.status.conditions import Condition
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from cognitive_operator.api.children import owner_of, spec_hash_of
-from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.ray_spec import RayTokenRef
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.ray_cluster import PODS_HASH, ray_cluster_name
 from cognitive_operator.plan.agent import RAY_NOT_CHECKED
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
-from cognitive_operator.status.conditions import Condition
 
 
 @dataclass(frozen=True)

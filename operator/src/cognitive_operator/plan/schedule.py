@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from cognitive_operator.api.conditions import Reason, ScheduleCondition
+from cognitive_operator.api.conditions import Condition, Reason, ScheduleCondition
 from cognitive_operator.api.names import run_name
 from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule
 from cognitive_operator.plan.cron import Cron, CronError, cron_of
-from cognitive_operator.status.conditions import Condition
 
 LOOK_AGAIN_S: Final = 30.0
 """Time within which a jump of the wall clock is noticed; timers use the monotonic clock, which does not jump."""

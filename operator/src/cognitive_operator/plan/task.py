@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from cognitive_operator.api.conditions import Outcome, Phase, Reason
+from cognitive_operator.api.conditions import Condition, Outcome, Phase, Reason
+from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, Task
 from cognitive_operator.api.wire import Completed
 from cognitive_operator.plan import retry
 from cognitive_operator.plan.gate import GateResult, spec_gate
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.status import task as status
-from cognitive_operator.status.conditions import Condition, merge_patch
 from cognitive_operator.status.output import output_conditions
 
 QUEUED_AFTER_S: Final = 1.0
@@ -107,7 +107,8 @@ def _close(facts: TaskFacts, ended: AttemptEnd) -> TaskPlan:
     end, stamp = _settled(facts.task, ended), _stamp(facts)
     attempts = _with_attempt(facts.task.status.attempts, end.status_entry())
     if isinstance(end.response, Completed):
-        return _write(facts, status.succeeded(stamp, attempts, end.response, *_output(facts, end)), closes=True)
+        more = _output(facts, end) if facts.task.spec.output_schema is not None else ()
+        return _write(facts, status.succeeded(stamp, attempts, end.response, *more), closes=True)
     policy = facts.task.retry_policy(facts.agent)
     is_retried = retry.is_retried(policy, end, attempts)
     if is_retried and facts.task.spec.cancel:

@@ -4,13 +4,14 @@ The counters are a sum over a prefix of the stream, stored together with the end
 continues there after a crash computes the same sum.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.counters import Accounting, Counters, SpentEnergy, Tokens
 from cognitive_operator.api.names import AttemptKey
+from cognitive_operator.api.task_body import TaskAttempts
 from cognitive_operator.api.wire import Completed, Failed
 
 QUALITY_WINDOW: Final = 20
@@ -37,30 +38,6 @@ class UsageRecord:
 
 
 @dataclass(frozen=True)
-class TaskAttempts:
-    """The ended attempts in a task's status."""
-
-    phase: str | None
-    closed: Mapping[int, int | None]
-    """Numbers of ended attempts, with the sequence number of the message that ended each."""
-
-    @property
-    def is_finished(self) -> bool:
-        """True once the phase is terminal, so that no attempt follows."""
-        return self.phase is not None and Phase(self.phase).is_terminal
-
-    @property
-    def is_counted(self) -> bool:
-        """True for a finished task that counts as processed; a cancelled task does not."""
-        return self.is_finished and self.phase != Phase.CANCELLED
-
-    @property
-    def last(self) -> int:
-        """Number of the last ended attempt, 0 if there is none."""
-        return max(self.closed, default=0)
-
-
-@dataclass(frozen=True)
 class Contribution:
     """Part of the counters to which an entry adds."""
 
@@ -69,13 +46,6 @@ class Contribution:
     ends_task: bool
     """True: add one task."""
     is_success: bool = False
-
-
-def task_attempts(body: Mapping[str, Any]) -> TaskAttempts:
-    """Return the ended attempts in a task's status."""
-    status = body.get("status") or {}
-    ended = (a for a in status.get("attempts") or () if a.get("outcome", "Running") != "Running")
-    return TaskAttempts(status.get("phase"), {int(a["number"]): a.get("sequence") for a in ended})
 
 
 def is_undecided(entry: UsageRecord, task: TaskAttempts | None) -> bool:

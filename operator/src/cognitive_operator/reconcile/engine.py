@@ -1,4 +1,4 @@
-"""Composes the reconcilers, passes watch events to them and runs them."""
+"""Composes the reconcilers and runs them."""
 
 import asyncio
 from functools import partial
@@ -34,14 +34,14 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.periodic import run_every
 from cognitive_operator.reconcile.state.timing import Timing
-from cognitive_operator.reconcile.state.watch_lag import WatchLag
+from cognitive_operator.reconcile.state.watch import Receiver, WatchLag
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from cognitive_operator.reconcile.status_writer import StatusWriter
 from cognitive_operator.reconcile.task.attempt import AttemptActions, AttemptExecutor, AttemptObserver, AttemptSources
 from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
 from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
-from cognitive_operator.reconcile.task.gates.gate import Gates
+from cognitive_operator.reconcile.task.gates.gate import Gates, GateSet
 from cognitive_operator.reconcile.task.gates.inputs import InputGate, InputSources
 from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemaGate
 from cognitive_operator.reconcile.task.gates.queue_timeout import QueueTimeoutGate
@@ -61,7 +61,7 @@ AGENT_WORKERS: Final = 256
 
 
 class Engine:
-    """Reconciles all objects: watches call ``upsert`` and ``delete``, and ``run`` does the rest until cancelled.
+    """Reconciles all objects: watch events go to ``receivers``, and ``run`` does the rest until cancelled.
 
     This class alone unpacks ``Deps``; every other one is given the ports that it uses.
     """
@@ -73,18 +73,10 @@ class Engine:
         self.index = index = Index(deps.bounds)
         observe = partial(deps.metrics.observe, "reconcile_seconds")
         self._tasks = WorkQueue[str](
-            "task",
-            self._reconcile_task,
-            TASK_WORKERS,
-            observe=partial(observe, kind="task"),
-            backoff_s=timing.backoff_s,
+            "task", TASK_WORKERS, observe=partial(observe, kind="task"), backoff_s=timing.backoff_s
         )
         self._agents = WorkQueue[ObjectName](
-            "agent",
-            self._reconcile_agent,
-            AGENT_WORKERS,
-            observe=partial(observe, kind="agent"),
-            backoff_s=timing.backoff_s,
+            "agent", AGENT_WORKERS, observe=partial(observe, kind="agent"), backoff_s=timing.backoff_s
         )
         self._cleanup = AttemptCleanup(
             deps.broker, deps.ray, index.ray_target, stop_every_s=timing.stop_every_s, backoff_s=timing.backoff_s
@@ -95,12 +87,14 @@ class Engine:
         self._resync = Resync(sources, index, self._intake, deps.clock, timing)
         self._inbox = self._new_inbox()
         self._ttl = self._new_ttl()
-        self._task = TaskReconciler(self._task_steps(), index, self._intake, self._clocks, self._resync.synced)
+        tasks = TaskReconciler(self._task_steps(), index, self._intake, self._clocks, self._resync.synced)
+        self._tasks.start(tasks.reconcile)
         self._schedules = self._new_schedules()
         accounts = NatsAccounts(index, deps.accounts, deps.children, deps.clock, timing.agent)
         self._orphans = Orphans(deps.broker, accounts, index, self._intake, self._cleanup.add)
         self._queue_metrics = QueueMetrics(index, deps.metrics, deps.clock, timing.queue_metrics_every_s)
-        self._agent = AgentReconciler(index, self._agent_steps(accounts), self._tasks.add, deps.clock, timing.agent)
+        agents = AgentReconciler(index, self._agent_steps(accounts), self._tasks.add, deps.clock, timing.agent)
+        self._agents.start(agents.reconcile)
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -119,26 +113,22 @@ class Engine:
                 self._tasks.close(), self._agents.close(), self._cleanup.close(), self._schedules.close()
             )
 
-    def upsert(self, plural: str, body: Body) -> None:
-        """Take in an object as it is now."""
-        upserts = {TASK_PLURAL: self._intake.upsert_task, AGENT_PLURAL: self._intake.upsert_agent}
-        upserts.get(plural, self._schedules.upsert)(body)
+    @property
+    def receivers(self) -> dict[str, Receiver]:
+        """The receivers of watch events, by the plural of their kind."""
+        intake, schedules = self._intake, self._schedules
+        return {
+            TASK_PLURAL: Receiver(intake.upsert_task, self._delete_task),
+            AGENT_PLURAL: Receiver(intake.upsert_agent, self._delete_agent),
+            SCHEDULE_PLURAL: Receiver(schedules.upsert, schedules.delete),
+        }
 
-    def delete(self, plural: str, body: Body) -> None:
-        """Forget a deleted object."""
+    def _delete_task(self, body: Body) -> None:
+        self._intake.delete_task(body["metadata"]["uid"])
+
+    def _delete_agent(self, body: Body) -> None:
         meta = body["metadata"]
-        if plural == TASK_PLURAL:
-            self._intake.delete_task(meta["uid"])
-        elif plural == AGENT_PLURAL:
-            self._intake.delete_agent((meta["namespace"], meta["name"]), meta["uid"])
-        else:
-            self._schedules.delete(body)
-
-    async def _reconcile_task(self, uid: str) -> float | None:
-        return await self._task.reconcile(uid)
-
-    async def _reconcile_agent(self, name: ObjectName) -> float | None:
-        return await self._agent.reconcile(name)
+        self._intake.delete_agent((meta["namespace"], meta["name"]), meta["uid"])
 
     def _new_inbox(self) -> ResponseInbox:
         deps, timing = self._deps, self._timing
@@ -190,18 +180,18 @@ class Engine:
         dependencies = DependencyGate(resources, objects, deps.clock, index)
         inputs = InputGate(InputSources(deps.kube.core, resources, objects), deps.clock, index, dependencies)
         late = QueueTimeoutGate(deps.kube, index)
+        gates = GateSet(SpecGate(), OutputSchemaGate(index), late, dependencies, inputs)
         factory = RequestFactory(deps.master_key, deps.clock, is_traced=deps.tracer.is_on)
         writer = StatusWriter(deps.kube, deps.events, TASK_KIND, TASK_PLURAL)
-        telemetry = TaskTelemetry(deps.metrics, deps.tracer)
         jobs = AttemptJobs(deps.ray, deps.environment)
         return TaskSteps(
-            gates=Gates([SpecGate(), OutputSchemaGate(index), late, dependencies, inputs]),
+            gates=Gates(gates, index),
             attempts=self._attempts(jobs),
             requests=RequestPublisher(deps.broker.requests, objects, factory, inputs, index),
             jobs=jobs,
             responses=ResponseSettler(index, deps.metrics),
-            status=TaskStatus(writer, telemetry, index, self._intake, deps.clock),
-            telemetry=telemetry,
+            status=TaskStatus(writer, index, self._intake, deps.clock, is_traced=deps.tracer.is_on),
+            telemetry=TaskTelemetry(deps.metrics, deps.tracer),
             feedback=AgentFeedback(index, self._intake, self._clocks),
             discard=self._cleanup.add,
         )

@@ -12,10 +12,10 @@ from datetime import datetime
 from cognitive_operator.errors import CognitiveOperatorError
 from cognitive_operator.plan.leader import Candidate, is_leader
 from cognitive_operator.ports.clock import Clock
-from cognitive_operator.ports.kube import Body, Peerings
+from cognitive_operator.ports.kube import Peerings
 from cognitive_operator.ports.telemetry import Metrics
 from cognitive_operator.reconcile.engine import Engine
-from cognitive_operator.reconcile.state.watch_lag import WatchLag
+from cognitive_operator.reconcile.state.watch import WatchEvents
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +43,12 @@ class Peering:
 
 
 class LeaderElection:
-    """Runs a new engine whenever this process becomes the leader, and passes watch events to it.
+    """Runs a new engine whenever this process becomes the leader, and connects watch events with it.
 
     Args:
         peering: Determines the leader.
         metrics: Receives the gauge of the leader.
-        lag: Records the versions that watches report.
+        events: Watch events, which are passed to the engine.
         new_engine: Returns a new engine.
         check_every_s: Interval at which the peering is read.
     """
@@ -57,16 +57,15 @@ class LeaderElection:
         self,
         peering: Peering,
         metrics: Metrics,
-        lag: WatchLag,
+        events: WatchEvents,
         new_engine: Callable[[], Engine],
         check_every_s: float,
     ) -> None:
         self._peering = peering
         self._metrics = metrics
-        self._lag = lag
+        self._events = events
         self._new_engine = new_engine
         self._check_every_s = check_every_s
-        self._engine: Engine | None = None
         self._is_leading = False
 
     async def run(self) -> None:
@@ -80,15 +79,15 @@ class LeaderElection:
 
     async def _lead(self) -> None:
         """Run an engine until another operator is the leader; raises what the engine raises."""
-        self._engine = engine = self._new_engine()
+        engine = self._new_engine()
+        self._events.connect(engine.receivers)
         try:
             async with asyncio.TaskGroup() as group:
                 running = group.create_task(engine.run(), name="engine")
                 await self._wait_until(leading=False)
                 running.cancel()
         finally:
-            self._engine = None
-            self._lag.reset()
+            self._events.disconnect()
 
     async def _wait_until(self, *, leading: bool) -> None:
         while True:
@@ -104,19 +103,3 @@ class LeaderElection:
             self._is_leading = await self._peering.is_leader()
         except CognitiveOperatorError:
             return
-
-    def upsert(self, plural: str, body: Body) -> None:
-        """Take in an object as it is now; watches may report it before the engine runs."""
-        self._lag.observe(body)
-        if self._engine is not None:
-            self._engine.upsert(plural, body)
-
-    def delete(self, plural: str, body: Body) -> None:
-        """Forget a deleted object."""
-        self._lag.forget(body["metadata"]["uid"])
-        if self._engine is not None:
-            self._engine.delete(plural, body)
-
-    def watch_lag_s(self) -> float:
-        """Return the watch lag in seconds."""
-        return self._lag.seconds()

@@ -12,7 +12,7 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.periodic import run_every, run_until_done
 from cognitive_operator.reconcile.state.timing import Timing
-from cognitive_operator.reconcile.state.watch_lag import WatchLag
+from cognitive_operator.reconcile.state.watch import WatchLag
 
 
 @dataclass(frozen=True)

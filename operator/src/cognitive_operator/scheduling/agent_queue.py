@@ -23,7 +23,7 @@ class AgentQueue:
     """A priority queue with limits on the tasks that run at once and on those that are admitted.
 
     A task that is new to the queue waits at its door until it is admitted. Every operation takes O(log n) comparisons
-    for n tasks.
+    for n tasks. A share without a bound limits no queue: it takes no turns, and is not asked for a start.
     """
 
     def __init__(self, name: tuple[str, str]) -> None:
@@ -79,7 +79,8 @@ class AgentQueue:
     def start(self, uid: str) -> None:
         """Count a task as running, also beyond the limits."""
         if uid not in self._running:
-            self._share.start(self, uid, is_turn=uid in self._waiting)
+            if self._share.bound is not None:
+                self._share.start(self, uid, is_turn=uid in self._waiting)
             self._running[uid] = self._share
         self._remove(uid)
 
@@ -98,7 +99,9 @@ class AgentQueue:
     def may_start(self, uid: str) -> bool:
         """Tell whether a slot of the agent and of its Ray cluster is free for the task and all tasks before it."""
         rank = self._waiting.rank(uid)
-        return rank is not None and self._share.allows(self, rank)
+        if rank is None or rank >= self.demand:
+            return False
+        return self._share.bound is None or self._share.allows(self, rank)
 
     def position(self, uid: str) -> int | None:
         """Return the position of a waiting task, from 1."""

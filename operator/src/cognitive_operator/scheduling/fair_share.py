@@ -94,9 +94,7 @@ class FairShare:
         return self.bound is not None and len(self._running) >= self.bound
 
     def allows(self, queue: ShareMember, rank: int) -> bool:
-        """Tell whether the task of this rank may start; takes O(queues) for any number of waiting tasks."""
-        if rank >= queue.demand:
-            return False
+        """Return True if the task of this rank, within the queue's demand, may start; takes O(queues)."""
         if self.bound is None:
             return True
         tag = self._tag(queue) + rank * (ROUND // queue.weight)

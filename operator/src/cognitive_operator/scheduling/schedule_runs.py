@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cognitive_operator.api.schedule_run import ScheduleRun, owning_schedule, schedule_run_of
+from cognitive_operator.api.schedule_run import ScheduleRun, schedule_run_of
 
 
 class ScheduleRuns:
@@ -17,11 +17,8 @@ class ScheduleRuns:
         self._gone: dict[str, dict[str, ScheduleRun]] = defaultdict(dict)
         self._owners: dict[str, str] = {}
 
-    def put(self, body: Mapping[str, Any]) -> None:
-        """Store a task as it is now, if it belongs to a schedule."""
-        owner = owning_schedule(body)
-        if owner is None:
-            return
+    def put(self, owner: str, body: Mapping[str, Any]) -> None:
+        """Store a task of a schedule as it is now; ``owner`` is the schedule's UID."""
         run = schedule_run_of(body)
         before = self._runs[owner].get(run.uid)
         self._runs[owner][run.uid], self._owners[run.uid] = run, owner

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cognitive_operator.api.conditions import Condition, merge_conditions
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.ports.ray import RayTarget
-from cognitive_operator.status.conditions import Condition, merge_conditions
 
 
 def agent_status(

@@ -1,8 +1,7 @@
 """The condition OutputValid, which compares a result with the task's output schema."""
 
-from cognitive_operator.api.conditions import Reason, TaskCondition
+from cognitive_operator.api.conditions import Condition, Reason, TaskCondition
 from cognitive_operator.api.wire import Completed, Failed
-from cognitive_operator.status.conditions import Condition
 
 OUTPUT_INVALID = "OutputInvalid"
 """The error class on the wire."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from cognitive_operator.api.conditions import Condition, merge_conditions
 from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule, Totals
-from cognitive_operator.status.conditions import Condition, merge_conditions
 
 
 @dataclass(frozen=True)

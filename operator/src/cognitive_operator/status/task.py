@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cognitive_operator.api.conditions import Phase, Reason, TaskCondition
+from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition, merge_conditions
 from cognitive_operator.api.resources import Attempt
 from cognitive_operator.api.wire import Completed, Failed, Response
-from cognitive_operator.status.conditions import Condition, merge_conditions
 
 Patch = dict[str, Any]
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from cognitive_operator.adapters.kube.client import JSON_PATCH, KubeClient
 from cognitive_operator.adapters.kube.conditional_patch import Patch, patch_if_same, preconditions_of
+from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.ports.kube import Body
-from cognitive_operator.status.conditions import merge_patch
 
 
 class KubeStatuses:

@@ -1,6 +1,6 @@
 """Reconciliation of an agent's resources on the broker: consumer, bucket, account, credentials and leases."""
 
-from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.errors import BrokerUnavailableError
 from cognitive_operator.ports.broker import Broker
 from cognitive_operator.ports.clock import Clock
@@ -8,7 +8,6 @@ from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
 from cognitive_operator.reconcile.agent.redelivery_guard import guard_redelivery
 from cognitive_operator.reconcile.state.agent_record import AgentRecord, ObservedWorker
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.status.conditions import Condition
 
 
 class AgentBrokerReconciler:

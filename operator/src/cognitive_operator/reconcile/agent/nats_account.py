@@ -4,7 +4,7 @@ import logging
 from datetime import UTC, datetime
 
 from cognitive_operator.api.children import SECRET, child_name, owner_of
-from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.desired.broker_secret import SUFFIX, credentials_in, desired_broker_secret
 from cognitive_operator.errors import ForbiddenError, NameTakenError, ObjectInvalidError, TransientError
 from cognitive_operator.ports.accounts import AgentAccounts
@@ -13,7 +13,6 @@ from cognitive_operator.ports.kube import Children
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.timing import AgentTiming
-from cognitive_operator.status.conditions import Condition
 
 logger = logging.getLogger(__name__)
 

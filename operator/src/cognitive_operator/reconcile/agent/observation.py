@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
+from cognitive_operator.api.conditions import Condition
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.plan.agent import ObservedExecutor
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.status.agent import agent_status, counters_status, endpoints_status
-from cognitive_operator.status.conditions import Condition
 from cognitive_operator.status.model import model_status
 
 

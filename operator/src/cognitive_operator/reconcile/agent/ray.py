@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from cognitive_operator.api.children import RAY_CLUSTER, child_name
-from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.desired.ray_cluster import SUFFIX, desired_ray_cluster, ray_cluster_name
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import (
@@ -38,7 +38,6 @@ from cognitive_operator.ports.kube import Body, Children, Secrets
 from cognitive_operator.ports.ray import RayJobs, RayTarget
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.status.conditions import Condition
 
 logger = logging.getLogger(__name__)
 _ReadCluster = Callable[[AgentRecord], Awaitable[tuple[Body | None, Condition | None]]]

@@ -5,8 +5,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.conditions import Condition, Reason
 from cognitive_operator.api.counters import Counters
+from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.names import ObjectName
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError, TransientError
 from cognitive_operator.plan.agent import (
@@ -35,7 +36,6 @@ from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.timing import AgentTiming
 from cognitive_operator.status.agent import capacity_of, queue_status
-from cognitive_operator.status.conditions import Condition, merge_patch
 
 logger = logging.getLogger(__name__)
 

@@ -4,12 +4,13 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from cognitive_operator.api.conditions import Condition
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import TASK_PLURAL, parse_response_subject, responses_of_agent, responses_of_task
+from cognitive_operator.api.task_body import TaskAttempts, task_attempts
 from cognitive_operator.errors import MessageError
 from cognitive_operator.plan.budget import check_tokens
 from cognitive_operator.plan.usage import (
-    TaskAttempts,
     UsageRecord,
     contribution_of,
     counted,
@@ -17,14 +18,12 @@ from cognitive_operator.plan.usage import (
     is_undecided,
     on_stream,
     skipped,
-    task_attempts,
 )
 from cognitive_operator.plan.verified_response import verified
 from cognitive_operator.ports.broker import Responses, RetainedResponse
 from cognitive_operator.ports.kube import Resources
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.status.conditions import Condition
 
 logger = logging.getLogger(__name__)
 PAGE: Final = 32

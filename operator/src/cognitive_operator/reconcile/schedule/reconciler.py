@@ -9,6 +9,8 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from cognitive_operator.api.conditions import Condition
+from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.names import SCHEDULE_PLURAL, ObjectName, run_name
 from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule
@@ -22,7 +24,6 @@ from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter
 from cognitive_operator.scheduling.schedule_runs import ScheduleRuns
-from cognitive_operator.status.conditions import Condition, merge_patch
 from cognitive_operator.status.schedule import ScheduleFacts, schedule_status
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,8 @@ class ScheduleReconciler:
         self._synced = synced
         self._timing = timing
         self._store = ScheduleStore()
-        self._queue = WorkQueue[ObjectName]("schedule", self.reconcile, WORKERS, backoff_s=timing.backoff_s)
+        self._queue = WorkQueue[ObjectName]("schedule", WORKERS, backoff_s=timing.backoff_s)
+        self._queue.start(self.reconcile)
         self._tasks = ScheduledTasks(ports.resources, upsert_task)
         runs.wake = self._enqueue
 

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from cognitive_operator.api.conditions import Reason, ScheduleCondition
+from cognitive_operator.api.conditions import Condition, Reason, ScheduleCondition
 from cognitive_operator.api.names import TASK_PLURAL
 from cognitive_operator.api.schedule_run import ScheduleRun, owning_schedule
 from cognitive_operator.desired.scheduled_task import desired_run
 from cognitive_operator.errors import ConflictError, ForbiddenError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.ports.kube import Body, Identity, Resources
 from cognitive_operator.reconcile.schedule.record import ScheduleRecord
-from cognitive_operator.status.conditions import Condition
 
 
 @dataclass(frozen=True)

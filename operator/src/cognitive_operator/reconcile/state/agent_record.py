@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.conditions import Condition, Reason
 from cognitive_operator.api.counters import Counters, DayTokens
 from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.resources import Agent
@@ -15,7 +15,6 @@ from cognitive_operator.plan.model_server import NO_SERVER, ServerState
 from cognitive_operator.plan.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
-from cognitive_operator.status.conditions import Condition
 
 NEVER_S = float("-inf")
 """Monotonic time of something that did not happen yet."""

@@ -14,19 +14,7 @@ class Clocks:
     own: Clock
     server: ServerClock
 
-    def monotonic(self) -> float:
-        """Return seconds for durations, which never jump."""
-        return self.own.monotonic()
-
-    def now(self) -> str:
-        """Return this process's wall clock as RFC 3339."""
-        return self.own.now()
-
-    def server_time(self) -> float | None:
-        """Return the API server's clock in seconds since 1970, None before its first answer."""
-        return self.server.server_time()
-
     def today(self) -> str:
         """Return the day in UTC, as ``2026-11-21``, by the API server's clock, or by this process's before that."""
-        now_s = self.server_time()
-        return self.now()[:10] if now_s is None else datetime.fromtimestamp(now_s, UTC).date().isoformat()
+        now_s = self.server.server_time()
+        return self.own.now()[:10] if now_s is None else datetime.fromtimestamp(now_s, UTC).date().isoformat()

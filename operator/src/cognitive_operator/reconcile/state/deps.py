@@ -1,7 +1,6 @@
 """Ports and settings of the engine."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.ports.accounts import AgentAccounts
@@ -39,9 +38,3 @@ class Deps:
     def __repr__(self) -> str:
         """Return no part of the master key."""
         return "Deps(...)"
-
-
-def today(deps: Deps) -> str:
-    """Return the day in UTC, as ``2026-11-21``, by the API server's clock, or the operator's until that is known."""
-    now_s = deps.kube.server_time()
-    return deps.clock.now()[:10] if now_s is None else datetime.fromtimestamp(now_s, UTC).date().isoformat()

@@ -7,12 +7,23 @@ from typing import Any, Unpack
 
 from pydantic import ValidationError
 
+from cognitive_operator.api.conditions import Condition
 from cognitive_operator.api.model_server import with_managed_model
 from cognitive_operator.api.names import ObjectName
-from cognitive_operator.api.resources import Agent, Task, is_terminal, spec_size_bytes, was_accepted
+from cognitive_operator.api.resources import Agent, Task
+from cognitive_operator.api.schedule_run import owning_schedule
+from cognitive_operator.api.task_body import (
+    is_terminal,
+    needed_tasks,
+    spec_size_bytes,
+    started_attempts,
+    status_reason,
+    task_attempts,
+    task_end,
+    was_accepted,
+)
 from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.plan.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
-from cognitive_operator.plan.usage import task_attempts
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.reconcile.state.agent_record import NEVER_S, AgentChanges, AgentRecord
@@ -22,8 +33,6 @@ from cognitive_operator.scheduling.dependency_graph import DependencyGraph
 from cognitive_operator.scheduling.fair_share import FairShare, RayLimits, ray_cluster_of
 from cognitive_operator.scheduling.priority_queue import queue_key
 from cognitive_operator.scheduling.schedule_runs import ScheduleRuns
-from cognitive_operator.scheduling.ttl_heap import started_attempts, task_end
-from cognitive_operator.status.conditions import Condition
 
 
 class Index:
@@ -40,7 +49,8 @@ class Index:
         self._bounds = bounds or RayLimits()
         self._queues: dict[ObjectName, AgentQueue] = {}
         self._shares: dict[tuple[str, bool], FairShare] = {}
-        self.graph = DependencyGraph()
+        self._uids: dict[ObjectName, str] = {}
+        self.graph = DependencyGraph(self.task_named)
         self.runs = ScheduleRuns()
         self._by_agent: dict[ObjectName, set[str]] = defaultdict(set)
 
@@ -57,9 +67,34 @@ class Index:
             self._by_agent[record.agent].discard(uid)
         else:
             self._by_agent[record.agent].add(uid)
-        self.graph.put(body)
-        self.runs.put(body)
+        self._connect(before, record)
+        owner = owning_schedule(body)
+        if owner is not None:
+            self.runs.put(owner, body)
         return record
+
+    def task_named(self, name: ObjectName) -> TaskRecord | None:
+        """Return the record of the task that has a name now, None if there is none that can be read."""
+        return self.tasks.get(self._uids.get(name, ""))
+
+    def _connect(self, before: TaskRecord | None, record: TaskRecord) -> None:
+        """Note the name of a task; update the graph if the task has dependencies or dependants."""
+        known = self.task_named(record.name)
+        if known is not None and known.uid != record.uid:
+            self._disconnect(known)
+        is_new = known is None or known.uid != record.uid
+        self._uids[record.name] = record.uid
+        if record.needs or record.name in self.graph.needed:
+            has_ended = record.is_finished and before is not None and not before.is_finished
+            self.graph.put(record, is_new=is_new, has_ended=has_ended)
+
+    def _disconnect(self, record: TaskRecord) -> None:
+        """Forget the name of a deleted task, unless another task has it now."""
+        if self._uids.get(record.name) != record.uid:
+            return
+        del self._uids[record.name]
+        if record.needs or record.name in self.graph.needed:
+            self.graph.drop(record)
 
     def _observed(self, record: TaskRecord, body: Body) -> TaskRecord:
         """Return the record with all that follows from the task's object.
@@ -71,6 +106,8 @@ class Index:
             "version": int(body["metadata"]["resourceVersion"]),
             "seen": task_attempts(body),
             "tried": started_attempts(body),
+            "reason": status_reason(body),
+            "needs": needed_tasks(body),
         }
         if is_terminal(body):
             return replace(record, body=None, task=None, end=task_end(body), **seen)
@@ -100,7 +137,7 @@ class Index:
         if record is not None:
             self.queue_of(record.agent).stop(uid)
             self._by_agent[record.agent].discard(uid)
-            self.graph.drop(record.name, uid)
+            self._disconnect(record)
             self.runs.drop(uid)
         return record
 

@@ -3,25 +3,23 @@
 from dataclasses import dataclass
 from typing import TypedDict
 
-from cognitive_operator.api.names import AttemptKey, ObjectName
+from cognitive_operator.api.conditions import Phase
+from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.resources import Task
-from cognitive_operator.api.wire import Completed, Failed
-from cognitive_operator.plan.in_flight import InFlightAttempt
-from cognitive_operator.plan.usage import TaskAttempts
+from cognitive_operator.api.task_body import StartedAttempt, TaskAttempts, TaskEnd
+from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.ports.broker import Delivery
 from cognitive_operator.ports.kube import Body
-from cognitive_operator.scheduling.ttl_heap import StartedAttempt, TaskEnd
 
 
 @dataclass(frozen=True)
 class PendingResponse:
     """A verified response that is not settled yet."""
 
-    key: AttemptKey
-    response: Completed | Failed
+    end: AttemptEnd
+    """The end that it reports."""
     delivery: Delivery | None
     """None: it was read from the stream."""
-    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +55,10 @@ class TaskRecord:
     """True: the output schema was checked and has no fault."""
     tried: tuple[StartedAttempt, ...] = ()
     """The attempts in the task's status."""
+    needs: tuple[str, ...] = ()
+    """Names of the tasks that it depends on, in its own namespace."""
+    reason: str | None = None
+    """The reason in the task's status."""
     end: TaskEnd | None = None
     """When a finished task ended, for its deletion."""
     pending_responses: tuple[PendingResponse, ...] = ()
@@ -66,6 +68,16 @@ class TaskRecord:
         """True for a task whose phase is terminal."""
         return self.body is None
 
+    @property
+    def phase(self) -> str | None:
+        """The phase in the task's status."""
+        return self.seen.phase if self.seen is not None else None
+
+    @property
+    def has_succeeded(self) -> bool:
+        """True once the task has a result."""
+        return self.phase == Phase.SUCCEEDED
+
     def has_closed(self, number: int) -> bool:
         """Tell whether the status reports the end of an attempt."""
         return self.task is None or number <= self.task.status.last_closed
@@ -74,10 +86,15 @@ class TaskRecord:
         """Tell whether the status names the worker of an attempt."""
         return self.task is not None and any(a.number == number and a.worker for a in self.task.status.attempts)
 
-    def open_response(self) -> PendingResponse | None:
-        """Return the response to the present attempt: of repeated ones the first in the stream."""
-        still_open = (each for each in self.pending_responses if not self.has_closed(each.key.number))
-        return min(still_open, key=lambda each: each.sequence, default=None)
+    @property
+    def has_late_response(self) -> bool:
+        """True while a response is pending whose attempt has ended already."""
+        return any(self.has_closed(each.end.key.number) for each in self.pending_responses)
+
+    def reported_end(self) -> AttemptEnd | None:
+        """Return the end of the present attempt by its pending response: of repeated ones the first in the stream."""
+        ends = (each.end for each in self.pending_responses if not self.has_closed(each.end.key.number))
+        return min(ends, key=lambda end: end.sequence or 0, default=None)
 
 
 class TaskChanges(TypedDict, total=False):

@@ -20,6 +20,8 @@ def _ignore(_: float) -> None:
 class WorkQueue(Generic[K]):
     """Calls ``handle(key)`` for every key that was added, with at most ``workers`` calls at once.
 
+    ``start`` sets ``handle``; call it before the first key is added.
+
     ``handle`` returns the seconds after which the key is due again, or None. A transient error is retried with
     backoff; so is an unexpected one, which is logged with its traceback: no key is lost and the queue does not stop.
     ``observe`` is called with the seconds that each call took.
@@ -28,14 +30,13 @@ class WorkQueue(Generic[K]):
     def __init__(
         self,
         name: str,
-        handle: Callable[[K], Awaitable[float | None]],
         workers: int,
         *,
         observe: Callable[[float], None] = _ignore,
         backoff_s: Sequence[float] = BACKOFF_S,
     ) -> None:
         self._name = name
-        self._handle = handle
+        self._handle: Callable[[K], Awaitable[float | None]]
         self._observe = observe
         self._delays_s = backoff_s
         self._limit = asyncio.Semaphore(workers)
@@ -44,6 +45,10 @@ class WorkQueue(Generic[K]):
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._failures: dict[K, int] = {}
         self._closed = False
+
+    def start(self, handle: Callable[[K], Awaitable[float | None]]) -> None:
+        """Set the function that handles a key."""
+        self._handle = handle
 
     def add(self, key: K) -> None:
         """Handle a key now, or once more if it is being handled."""

@@ -18,7 +18,7 @@ from cognitive_operator.plan.attempt import (
     refused_job,
 )
 from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
-from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, attempt_end
+from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.ports.broker import Claims, ConnectionState, Requests
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.clocks import Clocks
@@ -48,24 +48,22 @@ class AttemptObserver:
         self._index = index
         self._timing = timing
 
-    async def observe_attempt(self, record: TaskRecord, task: Task) -> AttemptFacts:
+    async def observe_attempt(self, record: TaskRecord, task: Task, attempt: InFlightAttempt) -> AttemptFacts:
         """Return the facts about a task's attempt, with every source read that its next step depends on.
 
         Raises:
             TransientError: A source cannot be read now; retry.
         """
-        facts = self._known(record, task)
-        while isinstance(step := plan_attempt(facts, self._timing), Read) and facts.attempt is not None:
-            facts = self._refreshed(await self._read(facts, facts.attempt, step.source, record), record)
+        facts = self._known(record, task, attempt)
+        while isinstance(step := plan_attempt(facts, self._timing), Read):
+            facts = self._refreshed(await self._read(facts, step.source, record), record)
         return facts
 
-    def _known(self, record: TaskRecord, task: Task) -> AttemptFacts:
-        pending = record.open_response()
+    def _known(self, record: TaskRecord, task: Task, attempt: InFlightAttempt) -> AttemptFacts:
         facts = AttemptFacts(
-            attempt=record.attempt,
+            attempt=attempt,
             task=task,
             agent=None,
-            response=attempt_end(pending.key, pending.response, pending.sequence) if pending else None,
             is_ray_changing=False,
             is_agent_blocked=False,
             server_time_s=None,
@@ -82,17 +80,16 @@ class AttemptObserver:
             agent=agent.agent if agent else None,
             is_ray_changing=agent is not None and agent.ray.is_updating,
             is_agent_blocked=agent is not None and agent.blocker is not None,
-            server_time_s=self._clocks.server_time(),
-            now_s=self._clocks.monotonic(),
-            now=self._clocks.now(),
+            server_time_s=self._clocks.server.server_time(),
+            now_s=self._clocks.own.monotonic(),
+            now=self._clocks.own.now(),
         )
 
-    async def _read(
-        self, facts: AttemptFacts, attempt: InFlightAttempt, source: Source, record: TaskRecord
-    ) -> AttemptFacts:
+    async def _read(self, facts: AttemptFacts, source: Source, record: TaskRecord) -> AttemptFacts:
+        attempt = facts.attempt
         match source:
             case Source.CLAIM:
-                return await self._with_claim(facts, attempt, record)
+                return await self._with_claim(facts, record)
             case Source.SECOND_CLAIM:
                 return replace(facts, second_claim=Reading(await self._sources.claims.get(attempt.key)))
             case Source.JOB:
@@ -103,12 +100,12 @@ class AttemptObserver:
                 retained = await self._sources.responses.retained(facts.task.metadata.namespace, attempt.key)
                 return replace(facts, retained=Reading(retained))
 
-    async def _with_claim(self, facts: AttemptFacts, attempt: InFlightAttempt, record: TaskRecord) -> AttemptFacts:
+    async def _with_claim(self, facts: AttemptFacts, record: TaskRecord) -> AttemptFacts:
         try:
-            claim = await self._sources.claims.get(attempt.key)
+            claim = await self._sources.claims.get(facts.attempt.key)
         except MessageError as error:
             return replace(facts, claim_fault=str(error))
-        attempt = attempt.with_claim(claim, self._clocks.monotonic())
+        attempt = facts.attempt.with_claim(claim, self._clocks.own.monotonic())
         return replace(facts, attempt=attempt, claim=Reading(claim), lease=self._lease(attempt, record))
 
     def _lease(self, attempt: InFlightAttempt, record: TaskRecord) -> LeaseFacts | None:
@@ -141,15 +138,15 @@ class AttemptExecutor:
         self._timing = timing
 
     async def advance(self, uid: str) -> AttemptEnd | None:
-        """Carry out the next step for a task's attempt; return the attempt's end, None while it has not ended.
+        """Carry out the next step for an attempt whose response was not delivered; return its end, None without one.
 
         Raises:
             TransientError: Retry.
         """
         record = self._index.tasks.get(uid)
-        if record is None or record.task is None:
+        if record is None or record.task is None or record.attempt is None:
             return None
-        facts = await self._observer.observe_attempt(record, record.task)
+        facts = await self._observer.observe_attempt(record, record.task, record.attempt)
         if facts.attempt is not record.attempt:
             self._index.update_task(uid, attempt=facts.attempt)
         if uid not in self._index.tasks:
@@ -182,9 +179,8 @@ class AttemptExecutor:
         record = self._index.tasks.get(uid)
         if record is None or end.response is None or end.sequence is None:
             return
-        if all(pending.sequence != end.sequence for pending in record.pending_responses):
-            pending = PendingResponse(end.key, end.response, None, end.sequence)
-            self._index.update_task(uid, pending_responses=(*record.pending_responses, pending))
+        if all(pending.end.sequence != end.sequence for pending in record.pending_responses):
+            self._index.update_task(uid, pending_responses=(*record.pending_responses, PendingResponse(end, None)))
 
     async def _take_back(self, record: TaskRecord, step: TakeBack) -> AttemptEnd | None:
         agent = self._index.agent_of(record)

@@ -66,7 +66,8 @@ class AttemptCleanup:
         self._ray = ray
         self._ray_target = ray_target
         self._stop_every_s = stop_every_s
-        self._queue = WorkQueue[AttemptGarbage]("cleanup", self._clean, WORKERS, backoff_s=backoff_s)
+        self._queue = WorkQueue[AttemptGarbage]("cleanup", WORKERS, backoff_s=backoff_s)
+        self._queue.start(self._clean)
 
     def add(self, garbage: AttemptGarbage) -> None:
         """Stop an attempt and remove what it left."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from cognitive_operator.api.names import TASK_PLURAL, AttemptKey
 from cognitive_operator.errors import BrokerUnavailableError, MessageError, TransientError
+from cognitive_operator.plan.in_flight import attempt_end
 from cognitive_operator.plan.verified_response import is_closed_response, verified
 from cognitive_operator.ports.broker import Delivery, Responses
 from cognitive_operator.ports.kube import Resources
@@ -81,7 +82,7 @@ class ResponseInbox:
         if record is None:
             self._metrics.count("results_dropped", reason="TaskGone")
             return await delivery.term()
-        pending = PendingResponse(key, content, delivery, delivery.response.sequence)
+        pending = PendingResponse(attempt_end(key, content, delivery.response.sequence), delivery)
         self._index.update_task(record.uid, pending_responses=(*record.pending_responses, pending))
         self._intake.enqueue([record.uid])
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.wire import Completed
 from cognitive_operator.plan.in_flight import AttemptEnd
-from cognitive_operator.plan.trace import ended_spans, trace_id
+from cognitive_operator.plan.trace import ended_spans
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.telemetry import AttemptSample, Metrics, Tracer
 from cognitive_operator.status.task import seconds_between
@@ -33,10 +33,6 @@ class TaskTelemetry:
     def __init__(self, metrics: Metrics, tracer: Tracer) -> None:
         self._metrics = metrics
         self._tracer = tracer
-
-    def status_fields(self, uid: str) -> dict[str, Any]:
-        """Return the fields that every status gets: the trace, if traces are on."""
-        return {"traceId": trace_id(uid)} if self._tracer.is_on else {}
 
     def report(self, body: Body, status: Mapping[str, Any], end: AttemptEnd | None) -> None:
         """Count and trace the end of an attempt, of the task, of both or of neither; arguments as of ``count_ends``."""

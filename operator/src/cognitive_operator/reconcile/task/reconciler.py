@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from cognitive_operator.api.conditions import Phase, Reason, TaskCondition
+from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Task
 from cognitive_operator.errors import MessageError
@@ -29,7 +29,6 @@ from cognitive_operator.reconcile.task.metrics import TaskTelemetry
 from cognitive_operator.reconcile.task.publish import RequestPublisher
 from cognitive_operator.reconcile.task.responses import ResponseSettler
 from cognitive_operator.reconcile.task.status import TaskStatus
-from cognitive_operator.status.conditions import Condition
 from cognitive_operator.status.task import Stamp, refused
 
 logger = logging.getLogger(__name__)
@@ -92,8 +91,9 @@ class TaskReconciler:
         uid = record.uid
         if record.attempt is not None:
             self._index.queue_of(record.agent).start(uid)
-        await self._steps.responses.drop_late(uid)
-        end = await self._steps.attempts.advance(uid)
+        if record.has_late_response:
+            await self._steps.responses.drop_late(uid)
+        end = await self._attempt_end(uid)
         gate = await self._check_gates(uid)
         observed = self._index.tasks.get(uid)
         if observed is None or observed.task is None or observed.body is None:
@@ -103,7 +103,17 @@ class TaskReconciler:
         latest = self._index.tasks.get(uid)
         if latest is not None and latest.attempt is not None and latest.attempt.claim is not None:
             return recheck_s
-        return _soonest(recheck_s, patience_left_s(facts.task, facts.agent, self._clocks.server_time()))
+        if recheck_s is None or facts.task.queue_timeout_s(facts.agent) is None:
+            return recheck_s
+        return _soonest(recheck_s, patience_left_s(facts.task, facts.agent, self._clocks.server.server_time()))
+
+    async def _attempt_end(self, uid: str) -> AttemptEnd | None:
+        """Return the end of a task's attempt, by a delivered response or by the next step; None without one."""
+        record = self._index.tasks.get(uid)
+        reported = record.reported_end() if record is not None else None
+        if record is None or record.attempt is None or reported is not None:
+            return reported
+        return await self._steps.attempts.advance(uid)
 
     async def _check_gates(self, uid: str) -> GateResult | None:
         record = self._index.tasks.get(uid)
@@ -134,7 +144,7 @@ class TaskReconciler:
         self, record: TaskRecord, task: Task, body: Body, gate: GateResult | None, end: AttemptEnd | None
     ) -> TaskFacts:
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
-        now_s = self._clocks.monotonic()
+        now_s, has_slot = self._clocks.own.monotonic(), queue.may_start(record.uid)
         return TaskFacts(
             task=task,
             raw_status=body.get("status") or {},
@@ -144,25 +154,31 @@ class TaskReconciler:
             gate=gate,
             attempt=record.attempt,
             end=end,
-            has_slot=queue.may_start(record.uid),
+            has_slot=has_slot,
             position=queue.position(record.uid),
-            why_waiting=queue.why_waiting(),
+            why_waiting="" if has_slot or record.attempt is not None else queue.why_waiting(),
             waited_s=now_s - record.since_s,
             written_s=now_s - record.written_s,
             backoff_left_s=self._backoff_left_s(record),
             now_s=now_s,
-            now=self._clocks.now(),
+            now=self._clocks.own.now(),
         )
 
     def _backoff_left_s(self, record: TaskRecord) -> float:
-        now_s, latest = self._clocks.monotonic(), self._index.tasks.get(record.uid, record)
+        now_s, latest = self._clocks.own.monotonic(), self._index.tasks.get(record.uid, record)
         not_before_s = latest.not_before_s
         if not_before_s is None and latest.task is not None:
-            agent, attempts = self._index.agent_of(record), latest.task.status.attempts
-            policy = latest.task.retry_policy(agent.agent if agent else None)
-            not_before_s = now_s + backoff_left_s(policy, record.uid, attempts, self._clocks.now())
+            not_before_s = now_s + self._begun_backoff_s(latest, latest.task)
             self._index.update_task(record.uid, not_before_s=not_before_s)
         return (not_before_s or now_s) - now_s
+
+    def _begun_backoff_s(self, record: TaskRecord, task: Task) -> float:
+        """Return the rest of a backoff that another process began."""
+        attempts, agent = task.status.attempts, self._index.agent_of(record)
+        if not attempts:
+            return 0.0
+        policy = task.retry_policy(agent.agent if agent else None)
+        return backoff_left_s(policy, record.uid, attempts, self._clocks.own.now())
 
     async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None) -> float | None:
         if plan.patch is not None:
@@ -172,7 +188,7 @@ class TaskReconciler:
         if end is not None:
             await self._close(record, end)
         if plan.backoff_s is not None:
-            self._index.update_task(record.uid, not_before_s=self._clocks.monotonic() + plan.backoff_s)
+            self._index.update_task(record.uid, not_before_s=self._clocks.own.monotonic() + plan.backoff_s)
         if plan.publish is not None:
             return await self._publish(record, plan.publish)
         latest = self._index.tasks.get(record.uid)
@@ -220,7 +236,7 @@ class TaskReconciler:
         except BaseException:
             self._index.put_back(record.uid)
             raise
-        attempt = InFlightAttempt(key, mode, self._clocks.monotonic())
+        attempt = InFlightAttempt(key, mode, self._clocks.own.monotonic())
         if self._index.update_task(record.uid, attempt=attempt) is None:
             self._steps.discard(AttemptGarbage(record.name[0], key, is_gone=True))
         elif not is_new:
@@ -232,7 +248,7 @@ class TaskReconciler:
     async def _refuse(self, record: TaskRecord, error: MessageError) -> float | None:
         """End a task whose request is larger than the broker's limit, because another attempt would be as large."""
         if record.body is not None:
-            stamp = Stamp(record.body.get("status") or {}, 1, self._clocks.now())
+            stamp = Stamp(record.body.get("status") or {}, 1, self._clocks.own.now())
             message = f"spec.context and spec.constraints do not fit the broker's max_payload: {error}"
             patch = refused(stamp, Reason.INPUT_TOO_LARGE, message)
             await self._steps.status.write(record, record.body, TaskPlan(patch=patch))
@@ -240,8 +256,6 @@ class TaskReconciler:
         return None
 
 
-def _soonest(recheck_s: float | None, patience_s: float | None) -> float | None:
-    """Return the delay of the next step, which a queue timeout may shorten; None: no step is due."""
-    if recheck_s is None or patience_s is None:
-        return recheck_s
-    return min(recheck_s, max(MIN_RECHECK_S, patience_s))
+def _soonest(recheck_s: float, patience_s: float | None) -> float:
+    """Return the delay of the next step, which a queue timeout may shorten."""
+    return recheck_s if patience_s is None else min(recheck_s, max(MIN_RECHECK_S, patience_s))

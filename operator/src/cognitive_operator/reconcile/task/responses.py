@@ -81,13 +81,13 @@ class ResponseSettler:
         record = self._index.tasks.get(uid)
         if record is None or not record.pending_responses:
             return
-        for pending in await self._settle(record, lambda each: record.has_closed(each.key.number)):
+        for pending in await self._settle(record, lambda each: record.has_closed(each.end.key.number)):
             if pending.delivery is not None:
                 self._metrics.count("results_dropped", reason="AttemptClosed")
 
     async def settle(self, record: TaskRecord, number: int) -> None:
         """Settle the responses up to an attempt whose end is written."""
-        await self._settle(record, lambda each: each.key.number <= number)
+        await self._settle(record, lambda each: each.end.key.number <= number)
 
     async def _settle(
         self, record: TaskRecord, is_over: Callable[[PendingResponse], bool]

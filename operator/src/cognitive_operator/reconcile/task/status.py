@@ -7,13 +7,13 @@ from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.errors import ObjectInvalidError
 from cognitive_operator.plan.in_flight import AttemptEnd, with_refused_end
 from cognitive_operator.plan.task import TaskPlan
+from cognitive_operator.plan.trace import trace_id
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter, WriteResult
-from cognitive_operator.reconcile.task.metrics import TaskTelemetry
 from cognitive_operator.status.task import Stamp, failed
 
 logger = logging.getLogger(__name__)
@@ -24,14 +24,12 @@ MAX_MESSAGE_CHARS: Final = 1024
 class TaskStatus:
     """Writes planned statuses and stores the objects that result."""
 
-    def __init__(
-        self, writer: StatusWriter, telemetry: TaskTelemetry, index: Index, intake: Intake, clock: Clock
-    ) -> None:
+    def __init__(self, writer: StatusWriter, index: Index, intake: Intake, clock: Clock, *, is_traced: bool) -> None:
         self._writer = writer
-        self._telemetry = telemetry
         self._index = index
         self._intake = intake
         self._clock = clock
+        self._is_traced = is_traced
 
     async def write(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None = None) -> bool:
         """Write the status; False when the object has changed since it was planned on, so that a new plan is needed.
@@ -39,8 +37,9 @@ class TaskStatus:
         Raises:
             TransientError: Retry.
         """
+        trace = {"traceId": trace_id(record.uid)} if self._is_traced else {}
         try:
-            result = await self._writer.write(body, {**(plan.patch or {}), **self._telemetry.status_fields(record.uid)})
+            result = await self._writer.write(body, {**(plan.patch or {}), **trace})
         except ObjectInvalidError as error:
             result = await self._write_refusal(record, body, error, end)
         if isinstance(result, Gone):

@@ -66,7 +66,7 @@ class TtlAfterFinished:
 
     async def delete_due(self) -> None:
         """Delete the tasks that are due now, at most ``MAX_DELETES_PER_CHECK``."""
-        now_s = self._clocks.server_time()
+        now_s = self._clocks.server.server_time()
         if now_s is None:
             return
         self._schedule()
@@ -81,7 +81,7 @@ class TtlAfterFinished:
 
     def _schedule(self) -> None:
         """Schedule the tasks that have ended or changed; all of them once in ``recount_every_s``."""
-        monotonic_s = self._clocks.monotonic()
+        monotonic_s = self._clocks.own.monotonic()
         uids = self._index.take_ended()
         if monotonic_s - self._recounted_s >= self._timing.recount_every_s:
             self._recounted_s, uids = monotonic_s, set(self._index.tasks)

@@ -1,10 +1,9 @@
 """The API key of an agent's model, read from its Secret."""
 
-from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.llm import LLM
 from cognitive_operator.errors import ObjectNotFoundError, TransientError
 from cognitive_operator.ports.kube import Secrets
-from cognitive_operator.status.conditions import Condition
 
 
 async def read_model_key(secrets: Secrets, namespace: str, llm: LLM) -> str | Condition | None:

@@ -2,14 +2,13 @@
 
 import asyncio
 
-from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.llm import Fallback
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.errors import ObjectNotFoundError, TransientError
 from cognitive_operator.plan.agent import target_of
 from cognitive_operator.ports.kube import Secrets
 from cognitive_operator.ports.model import ModelProbe
-from cognitive_operator.status.conditions import Condition
 
 
 async def with_fallbacks(secrets: Secrets, probe: ModelProbe, agent: Agent, first: Condition) -> Condition:

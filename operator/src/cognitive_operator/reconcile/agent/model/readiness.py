@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from cognitive_operator.api.conditions import Condition
 from cognitive_operator.api.vllm_spec import ManagedVLLM
 from cognitive_operator.plan.agent import check_model, target_of
 from cognitive_operator.plan.model_server import ObservedServer, check_server, check_settled, check_trial
@@ -14,7 +15,6 @@ from cognitive_operator.reconcile.agent.model.fallbacks import with_fallbacks
 from cognitive_operator.reconcile.agent.model.server import ModelServerReconciler
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.status.conditions import Condition
 
 
 class ModelReadiness:

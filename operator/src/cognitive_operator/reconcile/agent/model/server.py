@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from cognitive_operator.api.children import DEPLOYMENT, SECRET, SERVICE, VOLUME_CLAIM, ChildKind
-from cognitive_operator.api.conditions import AgentCondition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.model_server import model_server_name
 from cognitive_operator.api.vllm_spec import ManagedVLLM, ModelCache
 from cognitive_operator.desired.vllm import (
@@ -31,7 +31,6 @@ from cognitive_operator.ports.kube import Body, Children, KubeEvent
 from cognitive_operator.ports.model import ModelTarget
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.status.conditions import Condition
 
 logger = logging.getLogger(__name__)
 KEY_BYTES: Final = 32

@@ -17,7 +17,6 @@ from cognitive_operator.ports.kube import Resources
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.result import result_of
-from cognitive_operator.scheduling.dependency_graph import DependencyGraph
 
 MAX_RESULTS_BYTES: Final = 8 * 1024 * 1024
 """Maximum size of all results by reference that one task gets."""
@@ -38,7 +37,7 @@ class DependencyGate:
         """Return which dependencies the task waits for, or the end of a task whose dependency has no result."""
         if record.task is None:
             return None
-        found = _result(record, record.task, self._index.graph)
+        found = _result(record, record.task, self._index)
         return found and self._throttled(record, record.task, found)
 
     async def results(self, record: TaskRecord) -> dict[str, Any]:
@@ -60,7 +59,7 @@ class DependencyGate:
 
     async def _succeeded(self, namespace: str, dependency: Dependency) -> dict[str, Any]:
         body = await self._resources.get(TASK_PLURAL, namespace, dependency.name)
-        node = self._index.graph.get((namespace, dependency.name))
+        node = self._index.task_named((namespace, dependency.name))
         if body is None or node is None or node.uid != body["metadata"]["uid"]:
             raise ResultError(chain.deleted(namespace, dependency.name).message)
         return body
@@ -74,20 +73,20 @@ class DependencyGate:
         return replace(gate, message=task.status.message or gate.message, recheck_s=REFRESH_S - age_s)
 
 
-def _result(record: TaskRecord, task: Task, graph: DependencyGraph) -> GateResult | None:
+def _result(record: TaskRecord, task: Task, index: Index) -> GateResult | None:
     namespace, needs = record.name[0], task.spec.depends_on
     taken = next((each.key for each in needs if each.key in task.spec.input), None)
     if taken is not None:
         return chain.collision(taken)
-    if cycle := graph.cycle(record.name):
+    if cycle := index.graph.cycle(record.name):
         return chain.cyclic(cycle)
-    return _failed(record, task, graph) or _unfinished(namespace, needs, graph)
+    return _failed(record, task, index) or _unfinished(namespace, needs, index)
 
 
-def _failed(record: TaskRecord, task: Task, graph: DependencyGraph) -> GateResult | None:
-    namespace, lost = record.name[0], graph.lost(record.uid)
+def _failed(record: TaskRecord, task: Task, index: Index) -> GateResult | None:
+    namespace, lost = record.name[0], index.graph.lost(record.uid)
     for each in task.spec.depends_on:
-        node = graph.get((namespace, each.name))
+        node = index.task_named((namespace, each.name))
         if each.name in lost or (node is None and _had_all(task)):
             return chain.deleted(namespace, each.name)
         if node is not None and node.is_finished and not node.has_succeeded:
@@ -100,8 +99,8 @@ def _had_all(task: Task) -> bool:
     return task.status.reason == Reason.WAITING_FOR_DEPENDENCY or task.status.phase in (Phase.QUEUED, Phase.RUNNING)
 
 
-def _unfinished(namespace: str, needs: Sequence[Dependency], graph: DependencyGraph) -> GateResult | None:
-    found = {each.name: graph.get((namespace, each.name)) for each in needs}
+def _unfinished(namespace: str, needs: Sequence[Dependency], index: Index) -> GateResult | None:
+    found = {each.name: index.task_named((namespace, each.name)) for each in needs}
     if missing := [name for name, node in found.items() if node is None]:
         return chain.absent(namespace, missing)
     left = [name for name, node in found.items() if node is not None and not node.has_succeeded]

@@ -1,9 +1,12 @@
 """Gates keep a task out of its agent's queue until their conditions hold."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
+from cognitive_operator.api.resources import Task
 from cognitive_operator.plan.gate import GateResult
+from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 
 
@@ -18,17 +21,43 @@ class Gate(Protocol):
         """
 
 
-class Gates:
-    """Checks gates in their order; the first closed one is reported in the task's status."""
+@dataclass(frozen=True)
+class GateSet:
+    """All gates, in the order in which they are checked."""
 
-    def __init__(self, gates: Sequence[Gate]) -> None:
+    spec: Gate
+    output_schema: Gate
+    queue_timeout: Gate
+    dependencies: Gate
+    inputs: Gate
+
+
+class Gates:
+    """Checks the gates that apply to a task; the first closed one is reported in the task's status."""
+
+    def __init__(self, gates: GateSet, index: Index) -> None:
         self._gates = gates
+        self._index = index
 
     async def check(self, record: TaskRecord) -> GateResult | None:
         """Return the first closed gate; None: the task may be queued, or has an attempt in flight."""
-        if record.attempt is not None:
+        if record.attempt is not None or record.task is None:
             return None
-        for gate in self._gates:
+        for gate in self._applying(record, record.task):
             if (result := await gate.check(record)) is not None:
                 return result
         return None
+
+    def _applying(self, record: TaskRecord, task: Task) -> Iterator[Gate]:
+        """Yield the gates of the fields that the task's spec has; a plain task has none of them."""
+        spec = task.spec
+        if spec.is_held:
+            yield self._gates.spec
+        if spec.output_schema is not None:
+            yield self._gates.output_schema
+        agent = self._index.agent_of(record)
+        if task.queue_timeout_s(agent.agent if agent else None) is not None:
+            yield self._gates.queue_timeout
+        if spec.has_input_elsewhere:
+            yield self._gates.dependencies
+            yield self._gates.inputs

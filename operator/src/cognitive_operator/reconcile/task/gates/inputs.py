@@ -144,7 +144,7 @@ class InputGate:
     async def _of_task(self, record: TaskRecord, source: InputSource, ref: TaskResultRef) -> Any:
         name = (record.name[0], ref.name)
         place = source_label(record.name[0], source)
-        other = self._index.graph.get(name)
+        other = self._index.task_named(name)
         if other is None and source.optional:
             return _ABSENT
         if other is None:

@@ -1,7 +1,8 @@
-"""Detects a stalled watch by comparing it with list results."""
+"""Passes watch events to the engine that runs, and detects a stalled watch by comparing it with list results."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body
@@ -64,3 +65,46 @@ class Listing:
         """Record an object of the list."""
         self.uids.add(body["metadata"]["uid"])
         self._lag.expect(body["metadata"]["uid"], int(body["metadata"]["resourceVersion"]))
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Functions that take in the objects of one kind."""
+
+    upsert: Callable[[Body], None]
+    """Stores an object as it is now."""
+    delete: Callable[[Body], None]
+    """Removes a deleted object."""
+
+
+class WatchEvents:
+    """Passes each event to the receiver of its kind while an engine runs; without one it only notes the version."""
+
+    def __init__(self, lag: WatchLag) -> None:
+        self._lag = lag
+        self._receivers: Mapping[str, Receiver] = {}
+
+    def connect(self, receivers: Mapping[str, Receiver]) -> None:
+        """Pass events to an engine's receivers, by the plural of their kind."""
+        self._receivers = receivers
+
+    def disconnect(self) -> None:
+        """Pass events to no engine, and forget the versions: new watches report all objects again."""
+        self._receivers = {}
+        self._lag.reset()
+
+    def upsert(self, plural: str, body: Body) -> None:
+        """Take in an object as it is now; watches may report it before an engine runs."""
+        self._lag.observe(body)
+        if plural in self._receivers:
+            self._receivers[plural].upsert(body)
+
+    def delete(self, plural: str, body: Body) -> None:
+        """Take in the deletion of an object."""
+        self._lag.forget(body["metadata"]["uid"])
+        if plural in self._receivers:
+            self._receivers[plural].delete(body)
+
+    def watch_lag_s(self) -> float:
+        """Return the watch lag in seconds."""
+        return self._lag.seconds()
