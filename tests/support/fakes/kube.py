@@ -101,11 +101,13 @@ class FakePeerings(FakePort):
 class FakeEvents(FakePort):
     """``EventSink``; its call is ``events.emit``."""
 
-    events: list[KubeEvent] = field(default_factory=list)
+    @property
+    def events(self) -> list[KubeEvent]:
+        """Events in the order of their calls."""
+        return [event for _, _, event in self.recorder.of("events.emit")]
 
     def emit(self, about: ObjectRef, event: KubeEvent) -> None:
         self.recorder.record("events.emit", about, event)
-        self.events.append(event)
 
 
 class FakeKube:
