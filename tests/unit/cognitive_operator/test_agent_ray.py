@@ -1,6 +1,5 @@
 """How an agent's Ray cluster is found or kept, and what is said when that fails."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +26,8 @@ from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
 from cognitive_operator.reconcile.state.agent_record import NEVER_S, AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 from support.builders.operator_objects import AGENT_UID, agent_body, key, task_body
+from support.fakes.kube import FakeSecrets
+from support.fakes.ray import FakeRay
 
 NAME = "ca-sre-bafde89c-ray"
 HEAD = {"conditions": [{"type": "HeadPodReady", "status": "True"}], "head": {"podIP": "10.0.0.7"}}
@@ -67,17 +68,13 @@ class System:
     """One agent, and the ports that are asked about its Ray."""
 
     def __init__(self, ray: dict[str, Any], **spec: Any) -> None:
-        self.children, self.asked = Children(), list[RayTarget]()
-        self.secrets: dict[tuple[str, str], str] = {}
-        self.answer: str | Exception = "2.60.0"
+        self.children, self.secrets, self.ray = Children(), FakeSecrets(), FakeRay(ray_version="2.60.0")
         self.index = Index()
         self.index.is_settled = True
         self.change(ray, version=1, **spec)
         environment = RayEnvironment("nats://n:4222", image="runtime:1", is_in_cluster=False)
         children: Any = self.children
-        secrets: Any = SimpleNamespace(read_key=self._read)
-        ray_jobs: Any = SimpleNamespace(version=self._version)
-        self.clusters = RayClusterReconciler(self.index, children, secrets, ray_jobs, environment)
+        self.clusters = RayClusterReconciler(self.index, children, self.secrets, self.ray, environment)
 
     @property
     def record(self) -> AgentRecord:
@@ -88,16 +85,10 @@ class System:
         body["metadata"]["resourceVersion"] = str(version)
         assert self.index.upsert_agent(body) is not None
 
-    async def _read(self, namespace: str, name: str, secret_key: str) -> str:
-        if (name, secret_key) not in self.secrets:
-            raise ObjectNotFoundError(f"Secret {namespace}/{name} does not exist")
-        return self.secrets[name, secret_key]
-
-    async def _version(self, target: RayTarget) -> str:
-        self.asked.append(target)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+    @property
+    def asked(self) -> list[RayTarget]:
+        """Dashboards that were asked for their version."""
+        return [target for _, target in self.ray.recorder.calls]
 
     def ready(self, name: str = NAME) -> None:
         self.children.kept[RAY_CLUSTER.kind, name]["status"] = HEAD
@@ -117,7 +108,7 @@ async def test_an_address_with_a_token_is_asked_with_it_or_not_at_all() -> None:
     assert (system.record.ray.condition.reason, system.asked) == (Reason.SECRET_NOT_FOUND, [])
     with pytest.raises(RayUnavailableError):
         system.record.reach_ray()
-    system.secrets["t", "auth_token"] = "s3cret"
+    system.secrets.values["team", "t", "auth_token"] = "s3cret"
     await system.clusters.reconcile(system.record, 1.0)
     assert [(target.url, target.token) for target in system.asked] == [("http://ray:8265", "s3cret")]
 
@@ -128,7 +119,7 @@ async def test_an_address_with_a_token_is_asked_with_it_or_not_at_all() -> None:
 )
 async def test_a_dashboard_that_does_not_answer_is_told(error: Exception, reason: Reason) -> None:
     system = System({"address": "http://ray:8265"})
-    system.answer = error
+    system.ray.recorder.effects["ray.version"] = error
     await system.clusters.reconcile(system.record, 1.0)
     assert (system.record.ray.condition.status, system.record.ray.condition.reason) == ("False", reason)
     assert system.record.ray.condition.message == f"spec.ray.address: {error}"
@@ -140,7 +131,7 @@ async def test_an_own_cluster_is_made_waited_for_and_asked_with_its_token() -> N
     assert (RAY_CLUSTER.kind, NAME) in system.children.kept
     assert (system.record.ray.condition.reason, system.record.ray.target) == (Reason.RAY_STARTING, None)
     system.ready()
-    system.secrets[NAME, "auth_token"] = "made-by-kuberay"
+    system.secrets.values["team", NAME, "auth_token"] = "made-by-kuberay"
     await system.clusters.reconcile(system.record, 1.0)
     assert system.record.ray.condition.status == "True"
     assert system.record.reach_ray().token == "made-by-kuberay"
@@ -188,7 +179,7 @@ async def test_the_cluster_of_another_is_found_with_its_token_and_never_written(
     assert (system.record.ray.condition.reason, system.record.ray.is_away) == (Reason.RAY_CLUSTER_NOT_FOUND, True)
     shared = {"metadata": {"name": "shared", "namespace": "team"}, "spec": {}, "status": HEAD}
     system.children.kept[RAY_CLUSTER.kind, "shared"] = shared
-    system.secrets["shared", "auth_token"] = "t"
+    system.secrets.values["team", "shared", "auth_token"] = "t"
     await system.clusters.reconcile(system.record, 1.0)
     assert (system.record.ray.condition.status, system.record.ray.is_away) == ("True", False)
     assert list(system.children.kept) == [(RAY_CLUSTER.kind, "shared")]
@@ -200,7 +191,7 @@ async def test_pods_are_taken_away_only_when_nothing_runs_and_nothing_can_start(
     system = System({"cluster": {}})
     await system.clusters.reconcile(system.record, 1.0)
     system.ready()
-    system.secrets[NAME, "auth_token"] = "t"
+    system.secrets.values["team", NAME, "auth_token"] = "t"
     await system.clusters.reconcile(system.record, 1.0)
     assert system.record.ray.target is not None
     system.change({"cluster": {}}, version=2, suspend=True)

@@ -19,6 +19,7 @@ from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.timing import AgentTiming
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 NAME = ("team", "sre")
 TIMING = AgentTiming()
@@ -49,7 +50,6 @@ class Steps:
     written: list[Body] = field(default_factory=list)
     events: list[KubeEvent] = field(default_factory=list)
     is_gone: bool = False
-    now_s: float = 1000.0
 
     async def ensure_finalizer(self, record: AgentRecord) -> None:
         self.calls.append("finalizer")
@@ -98,12 +98,6 @@ class Steps:
     def emit_event(self, record: AgentRecord, event: KubeEvent) -> None:
         self.events.append(event)
 
-    def monotonic(self) -> float:
-        return self.now_s
-
-    def now(self) -> str:
-        return o.NOW
-
 
 class Scene:
     """One agent and its reconciler."""
@@ -111,21 +105,21 @@ class Scene:
     def __init__(self, **spec: Any) -> None:
         self.index = Index()
         self.index.is_settled = True
-        self.steps = Steps(self.index)
+        self.steps, self.clock = Steps(self.index), FakeClock(1000.0)
         self.enqueued: list[str] = []
         body = o.agent_body(**spec)
         body["metadata"]["finalizers"] = [AGENT_FINALIZER]
         self.index.upsert_agent(body)
         port: Any = self.steps
         steps = AgentSteps(*[port] * 7)
-        self.reconciler = AgentReconciler(self.index, steps, self.enqueued.append, port, TIMING)
+        self.reconciler = AgentReconciler(self.index, steps, self.enqueued.append, self.clock, TIMING)
 
     @property
     def record(self) -> AgentRecord:
         return self.index.agents[NAME]
 
     async def reconcile(self, after_s: float = 0.0) -> float | None:
-        self.steps.now_s += after_s
+        self.clock.advance(after_s)
         self.steps.calls.clear()
         return await self.reconciler.reconcile(NAME)
 
@@ -233,7 +227,7 @@ async def test_a_status_that_could_not_be_written_emits_no_event() -> None:
 async def test_missing_credentials_block_an_agent_in_job_mode_for_a_while(age_s: float, reason: Reason) -> None:
     scene = Scene(execution={"mode": "Job"})
     missing = Condition.false(AgentCondition.EXECUTOR_READY, Reason.CREDENTIALS_NOT_MOUNTED, "no file")
-    scene.index.update_agent(scene.record, credentials=missing, credentials_at_s=scene.steps.now_s)
+    scene.index.update_agent(scene.record, credentials=missing, credentials_at_s=scene.clock.monotonic())
     await scene.reconcile(age_s)
     assert scene.ready()[1] == reason
 

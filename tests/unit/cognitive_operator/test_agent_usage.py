@@ -1,6 +1,5 @@
 """How an agent's counters follow the stream: what is read, what is believed, what is waited for."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -13,8 +12,11 @@ from cognitive_operator.reconcile.agent.usage import PAGE, UsageCounter
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 from support.builders import operator_objects as o
+from support.fakes.broker import FakeResponses
+from support.fakes.kube import FakeResources
 
 MASTER = b"m" * 32
+TASK = ("cognitivetasks", "team", "why")
 
 
 def message(sequence: int, response: Completed | Failed, master: bytes = MASTER) -> RetainedResponse:
@@ -24,37 +26,6 @@ def message(sequence: int, response: Completed | Failed, master: bytes = MASTER)
     return RetainedResponse(subject, {SIGNATURE_HEADER: signature}, data, sequence)
 
 
-@dataclass
-class Broker:
-    """Holds what the stream says, and records what was asked of it."""
-
-    messages: list[RetainedResponse]
-    stream: str = "2026"
-    asked: list[tuple[str, int]] = field(default_factory=list)
-
-    async def stream_created_at(self) -> str:
-        return self.stream
-
-    async def read(self, subjects: str, after: int, limit: int) -> list[RetainedResponse]:
-        self.asked.append((subjects, after))
-        return [m for m in self.messages if m.sequence > after][:limit]
-
-
-@dataclass
-class Kube:
-    """Holds the one task that the API server knows."""
-
-    body: dict[str, Any] | None = None
-    asked: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.resources = self
-
-    async def get(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
-        self.asked.append(f"{plural}/{namespace}/{name}")
-        return self.body
-
-
 def finished(sequence: int, number: int = 1) -> dict[str, Any]:
     ended = [{"number": n, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed"} for n in range(1, number)]
     last = {"number": number, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Succeeded", "sequence": sequence}
@@ -62,29 +33,33 @@ def finished(sequence: int, number: int = 1) -> dict[str, Any]:
 
 
 class Desk:
-    """An accountant with what it is given; the index holds the agent and the tasks."""
+    """A usage counter and the messages behind ``after``; the index holds the agent and the task."""
 
-    def __init__(self, *messages: RetainedResponse, task: dict[str, Any] | None = None) -> None:
-        self.index, self.broker, self.kube = Index(), Broker(list(messages)), Kube()
-        kube: Any = self.kube
-        responses: Any = self.broker
-        self.accountant = UsageCounter(self.index, kube, responses, MASTER, lambda: "2026-11-21")
+    def __init__(self, *messages: RetainedResponse, after: int = 0, task: dict[str, Any] | None = None) -> None:
+        self.index, self.tasks = Index(), FakeResources()
+        self.responses = FakeResponses(created_at="2026", pages={after: messages})
+        self.counter = UsageCounter(self.index, self.tasks, self.responses, MASTER, lambda: "2026-11-21")
         if task is not None:
             self.index.upsert_task(task, 0.0)
 
     async def count(self, status: dict[str, Any] | None = None) -> Counters:
         record = self.index.upsert_agent(o.agent_body() | {"status": status or {}})
         assert isinstance(record, AgentRecord)
-        return await self.accountant.count(record)
+        return await self.counter.count(record)
+
+    @property
+    def read(self) -> list[tuple[str, int]]:
+        """Subjects of each read, and the sequence number behind which it begins."""
+        return [(subjects, after) for _, subjects, after, _ in self.responses.recorder.of("responses.read")]
 
 
 async def test_a_finished_task_is_counted_from_where_the_status_stands() -> None:
-    desk = Desk(message(8, o.completed()), task=finished(8))
+    desk = Desk(message(8, o.completed()), after=7, task=finished(8))
     before = {"tasksProcessed": 3, "tokens": {"total": 5}, "accounting": {"stream": "2026", "sequence": 7}}
     counters = await desk.count(before)
     assert (counters.tasks_processed, counters.tokens.total, counters.accounting.sequence) == (4, 20, 8)
-    assert desk.broker.asked == [(responses_of_agent("team", o.AGENT_UID), 7)]
-    assert desk.kube.asked == []
+    assert desk.read == [(responses_of_agent("team", o.AGENT_UID), 7)]
+    assert desk.tasks.recorder.calls == []
 
 
 async def test_a_message_that_nobody_may_trust_is_passed() -> None:
@@ -100,15 +75,16 @@ async def test_counting_waits_for_a_task_whose_status_is_not_written() -> None:
 
 async def test_the_api_server_is_asked_about_a_task_that_is_not_known_here() -> None:
     desk = Desk(message(1, o.completed()))
-    desk.kube.body = o.task_body()
+    desk.tasks.bodies[TASK] = o.task_body()
     assert (await desk.count()).accounting.sequence == 0
-    assert desk.kube.asked == ["cognitivetasks/team/why"]
+    assert desk.tasks.recorder.calls == [("resources.get", *TASK)]
 
 
 @pytest.mark.parametrize("body", [None, finished(1) | {"metadata": finished(1)["metadata"] | {"uid": "another"}}])
 async def test_a_task_that_is_deleted_counts_by_its_response(body: dict[str, Any] | None) -> None:
     desk = Desk(message(1, o.completed()))
-    desk.kube.body = body
+    if body is not None:
+        desk.tasks.bodies[TASK] = body
     counters = await desk.count()
     assert (counters.tasks_processed, counters.tasks_succeeded) == (1, 1)
 
@@ -120,9 +96,11 @@ async def test_a_late_response_costs_but_ends_nothing() -> None:
 
 
 async def test_more_than_a_page_is_read_to_its_end() -> None:
-    desk = Desk(*[message(n, o.completed(), b"x" * 32) for n in range(1, 2 * PAGE + 2)])
+    messages = [message(n, o.completed(), b"x" * 32) for n in range(1, 2 * PAGE + 2)]
+    desk = Desk()
+    desk.responses.pages = {after: messages[after : after + PAGE] for after in (0, PAGE, 2 * PAGE)}
     assert (await desk.count()).accounting.sequence == 2 * PAGE + 1
-    assert [after for _, after in desk.broker.asked] == [0, PAGE, 2 * PAGE]
+    assert [after for _, after in desk.read] == [0, PAGE, 2 * PAGE]
 
 
 async def test_a_stream_that_was_made_anew_is_read_from_its_beginning() -> None:

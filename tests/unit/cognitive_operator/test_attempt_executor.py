@@ -1,102 +1,58 @@
 """An attempt is observed by as few reads as its next step needs, and the step is carried out in its order."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.wire import SIGNATURE_HEADER, Claim, Completed, Mode, attempt_key, is_signed, sign
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import BrokerUnavailableError, MessageError, RayRefusedError
 from cognitive_operator.plan.attempt import AttemptTiming
 from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.ports.broker import RetainedResponse
-from cognitive_operator.ports.ray import RayJob, RaySubmission, RayTarget
+from cognitive_operator.ports.ray import RayJob, RayTarget
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.attempt import AttemptActions, AttemptExecutor, AttemptObserver, AttemptSources
 from cognitive_operator.reconcile.task.job import AttemptJobs
-from cognitive_operator.reconcile.task.responses import ClosedResponses, ResponseReader
+from cognitive_operator.reconcile.task.responses import MAX_MESSAGES, ClosedResponses, ResponseReader
 from support.builders import operator_objects as o
+from support.fakes.broker import FakeBroker
 from support.fakes.clock import FakeClock
+from support.fakes.kube import FakeKube
+from support.fakes.ray import FakeRay
+from support.fakes.recorder import Recorder
 
 MASTER_KEY = b"m" * 32
 AGENT = ("team", "sre")
 CLOSED_SEQUENCE = 40
 SUBMISSION_ID = f"ct-{o.TASK_UID}-1"
-
-
-class Outside:
-    """Ports with what a test puts there; ``calls`` holds all reads and effects in their order."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.claim: Claim | MessageError | None = None
-        self.response: Completed | None = None
-        self.job: RayJob | None = None
-        self.refusal: str | None = None
-        self.closed: list[tuple[str, bytes, dict[str, str]]] = []
-        self.on_read: Callable[[], Any] = lambda: None
-        self.ready_since_s = 0.0
-
-    def server_time(self) -> float | None:
-        return None
-
-    async def get(self, *args: Any) -> Any:
-        """Read a claim by its key, or a job by its target and submission ID."""
-        self.on_read()
-        if isinstance(args[0], AttemptKey):
-            self.calls.append("claim")
-            if isinstance(self.claim, MessageError):
-                raise self.claim
-            return self.claim
-        assert args == (RayTarget("http://ray:8265"), SUBMISSION_ID)
-        self.calls.append("job")
-        return self.job
-
-    async def submit(self, target: RayTarget, submission: RaySubmission) -> None:
-        self.calls.append(f"submit {submission.submission_id}")
-        if self.refusal is not None:
-            raise RayRefusedError(self.refusal)
-
-    async def stop(self, target: RayTarget, submission_id: str) -> None:
-        self.calls.append(f"stop {submission_id}")
-
-    async def delete(self, subject: str) -> None:
-        self.calls.append(f"delete {subject}")
-
-    async def read(self, subjects: str, after: int, limit: int) -> list[RetainedResponse]:
-        self.calls.append("responses")
-        if self.response is None:
-            return []
-        subject = f"agent.response.completed.team.{o.AGENT_UID}.{o.TASK_UID}.1"
-        data = self.response.model_dump_json().encode()
-        headers = {SIGNATURE_HEADER: sign(attempt_key(MASTER_KEY, o.TASK_UID, 1), subject, data)}
-        forged = RetainedResponse(subject, {SIGNATURE_HEADER: "forged"}, data, 6)
-        return [forged, RetainedResponse(subject, headers, data, 7)]
-
-    async def publish_closed(self, subject: str, payload: bytes, headers: dict[str, str]) -> int:
-        self.calls.append("closed")
-        self.closed.append((subject, payload, headers))
-        return CLOSED_SEQUENCE
+ATTEMPT = f"{o.AGENT_UID}.{o.TASK_UID}.1"
+RAY = RayTarget("http://ray:8265")
+CLAIM_READ = ("claims.get", o.key())
+JOB_READ = ("ray.get", RAY, SUBMISSION_ID)
+RESPONSES_READ = ("responses.read", f"agent.response.*.team.{ATTEMPT}", 0, MAX_MESSAGES)
+REQUEST_DELETED = ("requests.delete", f"agent.request.team.{ATTEMPT}")
 
 
 class System:
     """One task with an attempt in flight, published ``age_s`` ago."""
 
     def __init__(self, mode: Mode = "Embedded", age_s: float = 10.0, **spec: Any) -> None:
-        self.outside, self.index, self.discarded = Outside(), Index(), list[AttemptGarbage]()
-        outside: Any = self.outside
+        self.recorder, self.index, self.discarded = Recorder(), Index(), list[AttemptGarbage]()
+        self.broker, self.ray = FakeBroker(self.recorder), FakeRay(self.recorder)
+        self.broker.responses.closed_sequence = CLOSED_SEQUENCE
         self.agent = self.index.upsert_agent(o.agent_body(execution={"mode": mode}))
         self.index.upsert_task(o.task_body(**spec), 0.0)
         self.index.complete()
         self.index.adopt(o.TASK_UID, InFlightAttempt(o.key(), mode, 100.0 - age_s))
-        clocks, jobs = Clocks(FakeClock(), outside), AttemptJobs(outside, RayEnvironment("nats://nats", None, "image"))
-        sources = AttemptSources(outside, outside, ResponseReader(outside, MASTER_KEY), jobs, clocks)
-        actions = AttemptActions(outside, jobs, ClosedResponses(outside, MASTER_KEY), self.discarded.append)
+        clocks, broker, responses = Clocks(FakeClock(), FakeKube()), self.broker, self.broker.responses
+        jobs = AttemptJobs(self.ray, RayEnvironment("nats://nats", None, "image"))
+        reader, closed = ResponseReader(responses, MASTER_KEY), ClosedResponses(responses, MASTER_KEY)
+        sources = AttemptSources(broker.claims, broker.connection, reader, jobs, clocks)
+        actions = AttemptActions(broker.requests, jobs, closed, self.discarded.append)
         self.observer = AttemptObserver(sources, self.index, AttemptTiming())
         self.executor = AttemptExecutor(self.observer, actions, self.index, AttemptTiming())
 
@@ -105,11 +61,23 @@ class System:
         return self.index.tasks[o.TASK_UID]
 
     @property
-    def calls(self) -> list[str]:
-        return self.outside.calls
+    def calls(self) -> list[tuple[Any, ...]]:
+        return self.recorder.calls
+
+    def put(self, claim: Claim | None = None, job: RayJob | None = None) -> None:
+        self.broker.claims.claims = {o.key(): claim} if claim else {}
+        self.ray.jobs = {SUBMISSION_ID: job} if job else {}
 
     async def advance(self) -> Any:
         return await self.executor.advance(o.TASK_UID)
+
+
+def messages(response: Completed) -> list[RetainedResponse]:
+    """Return a forged response and the signed one."""
+    subject, data = f"agent.response.completed.team.{ATTEMPT}", response.model_dump_json().encode()
+    headers = {SIGNATURE_HEADER: sign(attempt_key(MASTER_KEY, o.TASK_UID, 1), subject, data)}
+    forged = RetainedResponse(subject, {SIGNATURE_HEADER: "forged"}, data, 6)
+    return [forged, RetainedResponse(subject, headers, data, 7)]
 
 
 def ended() -> RayJob:
@@ -120,20 +88,20 @@ def ended() -> RayJob:
     ("system", "put", "reads"),
     [
         (System(age_s=0.1), {}, []),
-        (System(), {}, ["claim"]),
-        (System(), {"claim": o.claim()}, ["claim"]),
-        (System(), {"claim": o.claim("ended")}, ["claim", "responses"]),
-        (System("Job", age_s=1.0), {}, ["claim"]),
-        (System("Job"), {}, ["claim", "job"]),
-        (System("Job"), {"job": ended()}, ["claim", "job", "claim", "responses"]),
+        (System(), {}, [CLAIM_READ]),
+        (System(), {"claim": o.claim()}, [CLAIM_READ]),
+        (System(), {"claim": o.claim("ended")}, [CLAIM_READ, RESPONSES_READ]),
+        (System("Job", age_s=1.0), {}, [CLAIM_READ]),
+        (System("Job"), {}, [CLAIM_READ, JOB_READ]),
+        (System("Job"), {"job": ended()}, [CLAIM_READ, JOB_READ, CLAIM_READ, RESPONSES_READ]),
         (System(cancel=True), {}, []),
     ],
     ids=["young", "unclaimed", "claimed", "ended", "young job", "job", "ended job", "cancelled"],
 )
 async def test_no_more_is_read_than_the_step_depends_on_and_nothing_is_written(
-    system: System, put: dict[str, Any], reads: list[str]
+    system: System, put: dict[str, Any], reads: list[tuple[Any, ...]]
 ) -> None:
-    vars(system.outside).update(put)
+    system.put(**put)
     before = system.record
     assert before.task is not None
     assert before.attempt is not None
@@ -145,7 +113,7 @@ async def test_no_more_is_read_than_the_step_depends_on_and_nothing_is_written(
 
 async def test_the_claim_is_kept_in_the_record() -> None:
     system = System()
-    system.outside.claim = o.claim()
+    system.put(o.claim())
     assert await system.advance() is None
     attempt = system.record.attempt
     assert attempt is not None
@@ -154,22 +122,23 @@ async def test_the_claim_is_kept_in_the_record() -> None:
 
 async def test_a_response_in_the_stream_is_kept_until_its_end_is_written() -> None:
     system = System()
-    system.outside.claim, system.outside.response = o.claim("ended"), o.completed()
+    system.put(o.claim("ended"))
+    system.broker.responses.pages = {0: messages(o.completed())}
     first = await system.advance()
     assert (first.outcome, first.sequence) == ("Succeeded", 7)
     assert system.record.reported_end() == first
     assert await system.advance() == first
-    assert system.calls == ["claim", "responses"] * 2
+    assert system.calls == [CLAIM_READ, RESPONSES_READ] * 2
     assert len(system.record.pending_responses) == 1
 
 
 async def test_an_end_that_no_executor_reported_is_signed_and_published_before_it_is_returned() -> None:
     system = System()
-    system.outside.claim = MessageError("Malformed", "no JSON")
+    system.recorder.effects["claims.get"] = MessageError("Malformed", "no JSON")
     end = await system.advance()
     assert (end.reason, end.sequence) == ("ExecutorLost", CLOSED_SEQUENCE)
-    ((subject, payload, headers),) = system.outside.closed
-    assert subject == f"agent.response.closed.team.{o.AGENT_UID}.{o.TASK_UID}.1"
+    ((_, subject, payload, headers),) = system.recorder.of("responses.publish_closed")
+    assert subject == f"agent.response.closed.team.{ATTEMPT}"
     assert is_signed(attempt_key(MASTER_KEY, o.TASK_UID, 1), subject, payload, headers[SIGNATURE_HEADER])
     assert system.record.attempt is not None, "the slot is free only after the write of the status"
 
@@ -179,7 +148,7 @@ async def test_the_end_by_the_deletion_of_the_agent_is_not_published() -> None:
     system.index.remove_agent(AGENT, o.AGENT_UID)
     end = await system.advance()
     assert (end.reason, end.sequence, end.is_counted) == ("AgentDeleted", None, False)
-    assert system.calls == ["responses"]
+    assert system.calls == [RESPONSES_READ]
     assert system.discarded == [AttemptGarbage("team", o.key())]
 
 
@@ -197,7 +166,7 @@ async def test_a_stale_request_is_deleted_and_its_task_gets_its_place_back() -> 
     assert system.agent is not None
     system.index.block(system.agent, None)
     assert await system.advance() is None
-    assert system.calls == ["claim", f"delete agent.request.team.{o.AGENT_UID}.{o.TASK_UID}.1"]
+    assert system.calls == [CLAIM_READ, REQUEST_DELETED]
     assert system.record.attempt is None
     queue = system.index.queue_of(AGENT)
     assert (queue.running, queue.first(1)) == (0, [o.TASK_UID])
@@ -205,59 +174,57 @@ async def test_a_stale_request_is_deleted_and_its_task_gets_its_place_back() -> 
 
 async def test_a_job_that_never_started_is_withdrawn_then_stopped_then_reported() -> None:
     system = System("Job", age_s=301.0)
-    system.outside.job = RayJob(SUBMISSION_ID, "PENDING", "")
+    system.put(job=RayJob(SUBMISSION_ID, "PENDING", ""))
     end = await system.advance()
     assert (end.outcome, end.reason, end.sequence) == ("Lost", "JobFailed", CLOSED_SEQUENCE)
-    request = f"delete agent.request.team.{o.AGENT_UID}.{o.TASK_UID}.1"
-    assert system.calls == ["claim", "job", request, f"stop {SUBMISSION_ID}", "closed"]
+    assert system.calls[:-1] == [CLAIM_READ, JOB_READ, REQUEST_DELETED, ("ray.stop", RAY, SUBMISSION_ID)]
+    assert system.recorder.names[-1] == "responses.publish_closed"
     assert system.record.attempt is None
 
 
 @pytest.mark.parametrize("refusal", [None, "400: no such entrypoint"])
 async def test_an_absent_job_is_submitted_and_a_refused_one_ends_its_attempt(refusal: str | None) -> None:
     system = System("Job")
-    system.outside.refusal = refusal
+    if refusal:
+        system.recorder.effects["ray.submit"] = RayRefusedError(refusal)
     end = await system.advance()
-    submitted = ["claim", "job", f"submit {SUBMISSION_ID}"]
-    assert system.calls == ([*submitted, "closed"] if refusal else submitted)
+    assert system.calls[:2] == [CLAIM_READ, JOB_READ]
+    assert system.recorder.names[2:] == ["ray.submit", *["responses.publish_closed"] * bool(refusal)]
+    _, target, submission = system.calls[2]
+    assert (target, submission.submission_id) == (RAY, SUBMISSION_ID)
     assert (end and end.message) == refusal
 
 
 async def test_a_job_that_claims_its_attempt_while_it_is_looked_at_goes_on() -> None:
     system = System("Job")
-    system.outside.job = ended()
-
-    def claim_after_the_job() -> None:
-        if system.calls == ["claim", "job"]:
-            system.outside.claim = o.claim()
-
-    system.outside.on_read = claim_after_the_job
+    system.put(job=ended())
+    system.recorder.effects["ray.get"] = lambda: system.put(o.claim(), ended())
     assert await system.advance() is None
-    assert system.calls == ["claim", "job", "claim"]
+    assert system.calls == [CLAIM_READ, JOB_READ, CLAIM_READ]
 
 
 async def test_the_step_of_a_task_that_is_deleted_meanwhile_is_not_carried_out() -> None:
     system = System(age_s=61.0)
-    system.outside.claim = MessageError("Malformed", "no JSON")
-    system.outside.on_read = lambda: system.index.remove_task(o.TASK_UID)
+
+    def delete_the_task() -> None:
+        system.index.remove_task(o.TASK_UID)
+        raise MessageError("Malformed", "no JSON")
+
+    system.recorder.effects["claims.get"] = delete_the_task
     assert await system.advance() is None
-    assert system.calls == ["claim"]
+    assert system.calls == [CLAIM_READ]
 
 
 async def test_an_agent_that_is_deleted_meanwhile_ends_the_attempt_in_the_same_look() -> None:
     system = System()
-    system.outside.on_read = lambda: system.index.remove_agent(AGENT, o.AGENT_UID)
+    system.recorder.effects["claims.get"] = lambda: system.index.remove_agent(AGENT, o.AGENT_UID)
     assert (await system.advance()).reason == "AgentDeleted"
-    assert system.calls == ["claim", "responses"]
+    assert system.calls == [CLAIM_READ, RESPONSES_READ]
 
 
 async def test_a_broker_that_is_away_is_no_end() -> None:
     system = System()
-
-    def away() -> None:
-        raise BrokerUnavailableError("away")
-
-    system.outside.on_read = away
+    system.recorder.effects["claims.get"] = BrokerUnavailableError("away")
     with pytest.raises(BrokerUnavailableError):
         await system.advance()
     assert system.record.attempt == InFlightAttempt(o.key(), "Embedded", 90.0)

@@ -1,7 +1,6 @@
 """The deletion of an agent: what is cleaned first, when it is tried again, and what is left behind after the bound."""
 
-from dataclasses import dataclass, field
-from types import SimpleNamespace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -16,8 +15,8 @@ from cognitive_operator.errors import (
     RayUnavailableError,
 )
 from cognitive_operator.plan.finalizer import FinalizerFacts, FinalizerPlan, plan_finalizer
-from cognitive_operator.plan.ray_cluster import RAY_NOT_OBSERVED
-from cognitive_operator.ports.kube import Body, KubeEvent, ObjectRef
+from cognitive_operator.plan.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
+from cognitive_operator.ports.kube import KubeEvent
 from cognitive_operator.ports.ray import RayJob, RayTarget
 from cognitive_operator.reconcile.agent.cleanup import AgentCleanup
 from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
@@ -26,8 +25,19 @@ from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.timing import AgentTiming
 from support.builders.operator_objects import AGENT_UID, agent_body
+from support.fakes.broker import FakeBroker
+from support.fakes.clock import FakeClock
+from support.fakes.kube import FakeEvents, FakeKube
+from support.fakes.ray import FakeRay
+from support.fakes.recorder import Recorder
 
 OWN: dict[str, Any] = {"ray": {"cluster": {}}}
+AGENT = ("cognitiveagents", "team", "sre")
+RAY = RayTarget("http://ray:8265")
+CLUSTER = ("clusters.delete",)
+BROKER = ("agents.delete", AGENT_UID)
+ACCOUNT = ("accounts.delete", AGENT_UID)
+ACCOUNT_LATER = ("accounts.delete_later", AGENT_UID)
 
 
 @pytest.mark.parametrize(
@@ -53,76 +63,52 @@ def test_the_broker_is_cleaned_once_no_executor_needs_it(deleting_s: float, ray:
 
 
 @dataclass
-class Outside:
-    """Every port that a deletion uses; records the calls, and fails where a test says so."""
+class Clusters:
+    """Finds no cluster of the agent, and records the calls."""
 
-    errors: dict[str, CognitiveOperatorError] = field(default_factory=dict)
-    jobs: list[RayJob] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)
-    events: list[KubeEvent] = field(default_factory=list)
-    stored: Body = field(default_factory=dict)
-    now_s: float = 0.0
+    recorder: Recorder
 
-    def _call(self, name: str, about: str = "") -> None:
-        if name in self.errors:
-            raise self.errors[name]
-        self.calls.append(f"{name} {about}".strip())
-
-    async def list_jobs(self, target: RayTarget) -> list[RayJob]:
-        self._call("list jobs", target.url)
-        return self.jobs
-
-    async def stop(self, target: RayTarget, submission_id: str) -> None:
-        self._call("stop", submission_id)
-
-    async def find(self, record: AgentRecord) -> Any:
-        self._call("find")
+    async def find(self, record: AgentRecord) -> ObservedRay:
+        self.recorder.record("clusters.find")
         return RAY_NOT_OBSERVED
 
-    async def delete(self, owner: Any) -> None:
-        self._call("delete broker" if isinstance(owner, str) else "delete cluster")
+    async def delete(self, record: AgentRecord) -> None:
+        self.recorder.record("clusters.delete")
 
-    async def delete_account(self, agent_uid: str) -> None:
-        self._call("delete account")
 
-    def delete_account_later(self, agent_uid: str) -> None:
-        self._call("delete account later")
+@dataclass
+class Accounts:
+    """Records which account is deleted, and when."""
 
-    async def replace(self, plural: str, body: Body, finalizers: list[str]) -> Body:
-        self._call("finalizers", ",".join(finalizers))
-        version = str(int(body["metadata"]["resourceVersion"]) + 1)
-        return body | {"metadata": body["metadata"] | {"finalizers": finalizers, "resourceVersion": version}}
+    recorder: Recorder
 
-    async def get(self, plural: str, namespace: str, name: str) -> Body | None:
-        return self.stored or None
+    async def delete(self, agent_uid: str) -> None:
+        self.recorder.record("accounts.delete", agent_uid)
 
-    def emit(self, about: ObjectRef, event: KubeEvent) -> None:
-        self.events.append(event)
-
-    def monotonic(self) -> float:
-        return self.now_s
+    def delete_later(self, agent_uid: str) -> None:
+        self.recorder.record("accounts.delete_later", agent_uid)
 
 
 class Deletion:
     """One agent that is being deleted."""
 
     def __init__(self, **spec: Any) -> None:
-        self.outside, self.index = Outside(), Index()
-        body = agent_body(**spec)
-        body["metadata"] |= {"finalizers": ["others", AGENT_FINALIZER], "resourceVersion": "1"}
-        self.index.upsert_agent(body)
-        self.body = body
-        port: Any = self.outside
-        accounts: Any = SimpleNamespace(
-            delete=self.outside.delete_account, delete_later=self.outside.delete_account_later
-        )
-        kube: Any = SimpleNamespace(resources=port, statuses=port, finalizers=port)
-        cleanup = AgentCleanup(port, port, port, accounts)
-        writer = AgentWriter(self.index, kube, port)
-        self.finalizer = AgentFinalizer(self.index, cleanup, writer, port, AgentTiming())
+        self.recorder, self.clock, self.index = Recorder(), FakeClock(0.0), Index()
+        self.kube, self.ray, self.events = FakeKube(self.recorder), FakeRay(self.recorder), FakeEvents()
+        self.body = agent_body(**spec)
+        self.body["metadata"] |= {"finalizers": ["others", AGENT_FINALIZER], "resourceVersion": "1"}
+        self.index.upsert_agent(self.body)
+        released = self.body["metadata"] | {"finalizers": ["others"], "resourceVersion": "2"}
+        self.kube.finalizers.answer = self.body | {"metadata": released}
+        clusters: Any = Clusters(self.recorder)
+        accounts: Any = Accounts(self.recorder)
+        cleanup = AgentCleanup(self.ray, clusters, FakeBroker(self.recorder).agents, accounts)
+        writer = AgentWriter(self.index, self.kube, self.events)
+        self.finalizer = AgentFinalizer(self.index, cleanup, writer, self.clock, AgentTiming())
+        self.release = ("finalizers.replace", AGENT[0], self.body, ["others"])
 
     async def finalize(self, after_s: float = 0.0) -> float | None:
-        self.outside.now_s += after_s
+        self.clock.advance(after_s)
         return await self.finalizer.finalize(self.index.agents["team", "sre"], 0.0)
 
 
@@ -134,34 +120,29 @@ async def test_jobs_are_stopped_before_the_broker_is_cleaned_and_the_finalizer_g
     deletion = Deletion(ray={"address": "http://ray:8265"})
     executor = f"{executor_prefix(AGENT_UID)}h-1"
     ended = job("attempt-1", "SUCCEEDED", AGENT_UID)
-    deletion.outside.jobs = [job(executor), ended, job("attempt-2", agent_uid=AGENT_UID), job("somebody-else")]
+    jobs = [job(executor), ended, job("attempt-2", agent_uid=AGENT_UID), job("somebody-else")]
+    deletion.ray.jobs = {each.submission_id: each for each in jobs}
     assert await deletion.finalize() is None
-    assert deletion.outside.calls == [
-        "list jobs http://ray:8265",
-        f"stop {executor}",
-        "stop attempt-2",
-        "delete broker",
-        "delete account",
-        "finalizers others",
-    ]
-    assert deletion.outside.events == []
+    stops = [("ray.stop", RAY, executor), ("ray.stop", RAY, "attempt-2")]
+    assert deletion.recorder.calls == [("ray.list_jobs", RAY), *stops, BROKER, ACCOUNT, deletion.release]
+    assert deletion.events.events == []
 
 
 async def test_an_own_cluster_is_deleted_and_none_without_kuberay() -> None:
     deletion = Deletion(**OWN)
     assert await deletion.finalize() is None
-    assert deletion.outside.calls == ["delete cluster", "delete broker", "delete account", "finalizers others"]
+    assert deletion.recorder.calls == [CLUSTER, BROKER, ACCOUNT, deletion.release]
     deletion = Deletion(**OWN)
-    deletion.outside.errors["delete cluster"] = KindAbsentError("404")
+    deletion.recorder.effects["clusters.delete"] = KindAbsentError("404")
     assert await deletion.finalize() is None
-    assert deletion.outside.calls == ["delete broker", "delete account", "finalizers others"]
+    assert deletion.recorder.calls == [CLUSTER, BROKER, ACCOUNT, deletion.release]
 
 
 @pytest.mark.parametrize(
     ("spec", "call", "error", "problem"),
     [
-        (OWN, "delete cluster", ForbiddenError("403"), "the RayCluster is left to the garbage collector: 403"),
-        ({}, "list jobs", RayUnavailableError("no answer"), "Ray jobs may still run: no answer"),
+        (OWN, "clusters.delete", ForbiddenError("403"), "the RayCluster is left to the garbage collector: 403"),
+        ({}, "ray.list_jobs", RayUnavailableError("no answer"), "Ray jobs may still run: no answer"),
         (
             {"ray": {"clusterRef": {"name": "shared"}}},
             "",
@@ -174,34 +155,34 @@ async def test_an_unreachable_ray_holds_the_finalizer_for_a_while_only(
     spec: dict[str, Any], call: str, error: CognitiveOperatorError, problem: str
 ) -> None:
     deletion = Deletion(**spec)
-    deletion.outside.errors[call] = error
+    deletion.recorder.effects[call] = error
     timing = AgentTiming()
     assert await deletion.finalize() == timing.cleanup_retry_s
-    assert "delete broker" not in deletion.outside.calls
+    assert BROKER not in deletion.recorder.calls
     assert await deletion.finalize(timing.release_after_s) is None
-    assert deletion.outside.calls[-3:] == ["delete broker", "delete account later", "finalizers others"]
+    assert deletion.recorder.calls[-3:] == [BROKER, ACCOUNT_LATER, deletion.release]
     message = f"Finalizer removed with cleanup incomplete: {problem}"
-    assert deletion.outside.events == [KubeEvent("Warning", "ReleasedUncleanly", message)]
+    assert deletion.events.events == [KubeEvent("Warning", "ReleasedUncleanly", message)]
 
 
 async def test_an_unreachable_broker_holds_the_finalizer_for_a_while_only() -> None:
     deletion = Deletion(**OWN)
-    deletion.outside.errors["delete broker"] = BrokerUnavailableError("away")
+    deletion.recorder.effects["agents.delete"] = BrokerUnavailableError("away")
     assert await deletion.finalize() == AgentTiming().cleanup_retry_s
     assert await deletion.finalize(AgentTiming().release_after_s) is None
-    (event,) = deletion.outside.events
+    (event,) = deletion.events.events
     assert event.message.endswith("the consumer, results and account may still exist on the broker: away")
 
 
 async def test_a_changed_agent_is_read_again_and_a_deleted_one_is_forgotten() -> None:
     deletion = Deletion(**OWN)
-    deletion.outside.errors["finalizers"] = ConflictError("409")
+    deletion.recorder.effects["finalizers.replace"] = ConflictError("409")
     newer = deletion.body["metadata"] | {"resourceVersion": "7"}
-    deletion.outside.stored = deletion.body | {"metadata": newer}
+    deletion.kube.resources.bodies[AGENT] = deletion.body | {"metadata": newer}
     with pytest.raises(ConflictError, match="CognitiveAgent team/sre changed while its finalizers were written"):
         await deletion.finalize()
     assert deletion.index.agents["team", "sre"].version == 7
-    deletion.outside.stored = {}
+    del deletion.kube.resources.bodies[AGENT]
     with pytest.raises(ConflictError):
         await deletion.finalize()
     assert deletion.index.agents == {}

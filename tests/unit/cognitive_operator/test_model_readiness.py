@@ -13,7 +13,8 @@ from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness
 from cognitive_operator.reconcile.agent.model.server import ModelServerReconciler
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
-from support.builders.operator_objects import AGENT_UID, NOW, agent_body
+from support.builders.operator_objects import AGENT_UID, agent_body
+from support.fakes.clock import FakeClock
 
 OWN = {"llm": {"provider": "vllm", "model": "m", "vllm": {}}}
 WROTE = InferenceResult(ok=True, message="", first_token_s=0.1, tokens_per_second=5)
@@ -22,14 +23,13 @@ SERVES = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyRe
 
 @dataclass
 class Outside:
-    """Children that are there, a model that answers, and a clock that is set by hand."""
+    """Children that hold what is applied, and a model that answers."""
 
     objects: dict[tuple[str, str], Body] = field(default_factory=dict)
     status: Body = field(default_factory=lambda: dict(SERVES))
     refusal: Exception | None = None
     trial: InferenceResult = WROTE
     inferred: list[tuple[str, str | None]] = field(default_factory=list)
-    now_s: float = 0.0
 
     async def apply(self, manifest: Body) -> Body:
         if self.refusal is not None and manifest["kind"] == "Deployment":
@@ -71,21 +71,15 @@ class Outside:
     async def read_key(self, namespace: str, name: str, key: str) -> str:
         return str(self.objects["Secret", name]["data"][key])
 
-    def monotonic(self) -> float:
-        return self.now_s
-
-    def now(self) -> str:
-        return NOW
-
 
 class Scene:
     """One agent and what is outside of it."""
 
     def __init__(self, *, in_cluster: bool = False, **spec: Any) -> None:
-        self.outside, self.index = Outside(), Index()
+        self.outside, self.clock, self.index = Outside(), FakeClock(0.0), Index()
         outside: Any = self.outside
-        servers = ModelServerReconciler(self.index, outside, outside, is_in_cluster=in_cluster)
-        self.models = ModelReadiness(self.index, servers, outside, outside, outside, intervals=ProbeIntervals())
+        servers = ModelServerReconciler(self.index, outside, self.clock, is_in_cluster=in_cluster)
+        self.models = ModelReadiness(self.index, servers, outside, outside, self.clock, intervals=ProbeIntervals())
         self.version = 10
         self.change(**(spec or OWN))
 
@@ -100,7 +94,7 @@ class Scene:
         return self.index.agents["team", "sre"]
 
     async def look(self, after_s: float = 60.0) -> tuple[str, str]:
-        self.outside.now_s += after_s
+        self.clock.advance(after_s)
         await self.models.reconcile(self.record)
         return self.record.model.status, self.record.model.reason
 

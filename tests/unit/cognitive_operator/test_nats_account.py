@@ -23,8 +23,10 @@ from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.timing import AgentTiming
 from support.builders.operator_objects import AGENT_UID, agent_body
+from support.fakes.clock import FakeClock
 
 TIMING = AgentTiming()
+WALL = "1970-01-01T00:20:00.000000Z"
 
 
 @dataclass
@@ -74,24 +76,11 @@ class Children:
         return manifest
 
 
-@dataclass
-class Clock:
-    """Stands still."""
-
-    seconds: float = 1000.0
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def now(self) -> str:
-        return "1970-01-01T00:20:00.000000Z"
-
-
 class Desk:
     """One agent and its keeper."""
 
     def __init__(self, accounts: Accounts | None) -> None:
-        self.accounts, self.children, self.clock, self.index = accounts, Children(), Clock(), Index()
+        self.accounts, self.children, self.clock, self.index = accounts, Children(), FakeClock(1000.0, WALL), Index()
         self.index.upsert_agent(agent_body())
         children: Any = self.children
         self.keeper = NatsAccounts(self.index, accounts, children, self.clock, TIMING)
@@ -101,7 +90,7 @@ class Desk:
         return self.index.agents["team", "sre"]
 
     async def later(self) -> None:
-        self.clock.seconds += TIMING.secret_every_s
+        self.clock.advance(TIMING.secret_every_s)
         assert await self.keeper.ensure_secret(self.record) is None
 
 
@@ -144,7 +133,7 @@ async def test_a_secret_of_anothers_is_not_believed_even_with_good_credentials(d
     assert desk.children.live is not None
     desk.children.live["metadata"]["ownerReferences"] = []
     desk.children.error = NameTakenError("Secret team/x exists and belongs to nobody")
-    desk.clock.seconds += TIMING.secret_every_s
+    desk.clock.advance(TIMING.secret_every_s)
     found = await desk.keeper.ensure_secret(desk.record)
     assert found is not None
     assert (found.status, found.reason) == ("False", Reason.NAME_TAKEN)
@@ -193,10 +182,10 @@ async def test_accounts_come_and_go_with_their_agent(desk: Desk) -> None:
 async def test_an_executor_that_may_still_run_has_time_to_end_itself(desk: Desk) -> None:
     assert desk.accounts is not None
     desk.keeper.delete_later(AGENT_UID)
-    desk.clock.seconds += TIMING.delete_account_after_s - 1
+    desk.clock.advance(TIMING.delete_account_after_s - 1)
     await desk.keeper.delete_due()
     assert desk.accounts.told == []
-    desk.clock.seconds += 1
+    desk.clock.advance(1)
     for _ in range(2):
         await desk.keeper.delete_due()
     assert desk.accounts.told == [f"delete {AGENT_UID}"]

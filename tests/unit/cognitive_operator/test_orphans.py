@@ -1,8 +1,6 @@
 """Orphans are removed when two looks in a row have found them, and nothing else is."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +11,7 @@ from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from support.builders import operator_objects as o
+from support.fakes.broker import FakeBroker
 from support.fakes.clock import FakeClock
 
 OF_TASK = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)
@@ -21,37 +20,12 @@ OF_NO_AGENT = AttemptKey("gone", o.TASK_UID, 1)
 
 
 @dataclass
-class Listed:
-    """A port of the broker that lists what a test put there, and records what is deleted."""
-
-    held: Callable[[], set[Any]]
-    deleted: list[str] = field(default_factory=list)
-
-    async def list(self, *_: str) -> set[Any]:
-        return set(self.held())
-
-    async def delete(self, uid: str) -> None:
-        self.deleted.append(uid)
-
-
-@dataclass
 class Outside:
-    """The broker with its contents, and recorders of what is removed and enqueued."""
+    """The broker, and recorders of what is cleaned up and of the accounts that are deleted."""
 
-    requests: set[tuple[str, AttemptKey]] = field(default_factory=set)
-    claims: set[AttemptKey] = field(default_factory=set)
-    agents: set[str] = field(default_factory=set)
-    deleted: list[str] = field(default_factory=list)
+    broker: FakeBroker = field(default_factory=FakeBroker)
     cleaned: list[AttemptGarbage] = field(default_factory=list)
     expelled: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.broker: Any = SimpleNamespace(
-            requests=Listed(lambda: self.requests),
-            claims=Listed(lambda: self.claims),
-            objects=Listed(set),
-            agents=Listed(lambda: self.agents, self.deleted),
-        )
 
     def add(self, _: Any) -> None:
         """Enqueue a task or an agent."""
@@ -90,7 +64,7 @@ def system(outside: Outside) -> System:
 async def test_a_claim_without_its_task_or_its_agent_goes_at_the_second_look(
     system: System, outside: Outside, orphan: AttemptKey
 ) -> None:
-    outside.claims = {OF_TASK, orphan}
+    outside.broker.claims.listed = {OF_TASK, orphan}
     await system.orphans.remove()
     assert outside.cleaned == []
     await system.orphans.remove()
@@ -98,18 +72,19 @@ async def test_a_claim_without_its_task_or_its_agent_goes_at_the_second_look(
 
 
 async def test_a_request_is_cleaned_up_in_its_namespace(system: System, outside: Outside) -> None:
-    outside.requests, outside.claims = {("team", OF_TASK), ("team", OF_NO_AGENT)}, {OF_NO_AGENT}
+    outside.broker.requests.listed = {("team", OF_TASK), ("team", OF_NO_AGENT)}
+    outside.broker.claims.listed = {OF_NO_AGENT}
     await system.orphans.remove()
     await system.orphans.remove()
     assert outside.cleaned == [AttemptGarbage("team", OF_NO_AGENT, is_gone=True)]
 
 
 async def test_what_is_taken_up_between_two_looks_stays(system: System, outside: Outside) -> None:
-    outside.claims = {OF_NO_TASK}
+    outside.broker.claims.listed = {OF_NO_TASK}
     await system.orphans.remove()
-    outside.claims = set()
+    outside.broker.claims.listed = set()
     await system.orphans.remove()
-    outside.claims = {OF_NO_TASK}
+    outside.broker.claims.listed = {OF_NO_TASK}
     await system.orphans.remove()
     assert outside.cleaned == []
 
@@ -119,9 +94,9 @@ async def test_an_agent_that_cannot_be_read_keeps_what_it_has(system: System, ou
     strange["metadata"] |= {"uid": "strange", "name": "strange"}
     strange["spec"] = {"llm": "of an older version"}
     system.intake.upsert_agent(strange)
-    outside.agents = {o.AGENT_UID, "strange", gone}
-    outside.claims = {AttemptKey("strange", o.TASK_UID, 1)}
+    outside.broker.agents.uids = {o.AGENT_UID, "strange", gone}
+    outside.broker.claims.listed = {AttemptKey("strange", o.TASK_UID, 1)}
     await system.orphans.remove()
     await system.orphans.remove()
-    assert (outside.deleted, outside.cleaned) == ([gone], [])
+    assert (outside.broker.recorder.of("agents.delete"), outside.cleaned) == ([("agents.delete", gone)], [])
     assert outside.expelled == ["due", gone, "due"]

@@ -14,6 +14,7 @@ from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.scheduling.fair_share import RayLimits
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 NAME = ("team", "sre")
 ACCEPTED = {"phase": "Queued", "conditions": [{"type": "Accepted", "status": "True"}]}
@@ -135,14 +136,11 @@ def test_a_changed_mode_changes_the_bound() -> None:
     assert index.queue_of(NAME).next_up() == ["a"]
 
 
-class Outside:
-    """A clock that stands, and metrics that are recorded."""
+class Metrics:
+    """Records the samples of the queues."""
 
     def __init__(self) -> None:
         self.shown: list[QueueSample] = []
-
-    def now(self) -> str:
-        return "2026-11-21T02:01:40.500000Z"
 
     def set_queues(self, queues: list[QueueSample]) -> None:
         self.shown = queues
@@ -152,9 +150,9 @@ def test_the_gauges_tell_depth_running_and_age_of_agents_that_exist() -> None:
     index = index_of(agent(), agent("idle"), task("a", 31), task("b", 32), task("c", 33), task("x", 34, None, "nobody"))
     let_in(index)
     index.queue_of(NAME).start("b")
-    outside: Any = Outside()
-    QueueMetrics(index, outside, outside, 5.0).update()
-    assert outside.shown == [QueueSample("team", "sre", 2, 1, 100.5), QueueSample("team", "idle", 0, 0, 0.0)]
+    metrics: Any = Metrics()
+    QueueMetrics(index, metrics, FakeClock(wall="2026-11-21T02:01:40.500000Z"), 5.0).update()
+    assert metrics.shown == [QueueSample("team", "sre", 2, 1, 100.5), QueueSample("team", "idle", 0, 0, 0.0)]
 
 
 def test_a_record_is_written_by_its_index_alone() -> None:

@@ -1,12 +1,12 @@
 """An attempt that is over gets a marker in place of its lost claim; one that runs keeps the consumer away."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.reconcile.agent.redelivery_guard import guard_redelivery
 from cognitive_operator.reconcile.state.index import Index
 from support.builders import operator_objects as o
+from support.fakes.broker import FakeBroker
 
 CLOSED = {
     "number": 1,
@@ -18,18 +18,6 @@ CLOSED = {
 DISPATCHED = {"number": 2, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Running"}
 
 
-@dataclass
-class Broker:
-    unclaimed: set[AttemptKey]
-    fenced: list[AttemptKey] = field(default_factory=list)
-
-    async def list_unclaimed(self, agent_uid: str) -> set[AttemptKey]:
-        return {key for key in self.unclaimed if key.agent_uid == agent_uid}
-
-    async def purge(self, key: AttemptKey) -> None:
-        self.fenced.append(key)
-
-
 async def fenced(status: dict[str, Any]) -> tuple[list[int], bool]:
     """Return which of two attempts of a task with this status get a marker, and whether the consumer may be made.
 
@@ -38,11 +26,14 @@ async def fenced(status: dict[str, Any]) -> tuple[list[int], bool]:
     index = Index()
     index.upsert_agent(o.agent_body())
     index.upsert_task(o.task_body() | {"status": status}, 0.0)
-    unclaimed = {AttemptKey(o.AGENT_UID, uid, number) for uid in (o.TASK_UID, "unknown") for number in (1, 2)}
-    broker: Any = Broker(unclaimed)
-    may_be_made = await guard_redelivery(broker, broker, index, o.AGENT_UID)
-    assert {key.task_uid for key in broker.fenced} <= {o.TASK_UID}
-    return sorted(key.number for key in broker.fenced), may_be_made
+    broker = FakeBroker()
+    uids = (o.TASK_UID, "unknown")
+    broker.requests.unclaimed = {AttemptKey(o.AGENT_UID, uid, number) for uid in uids for number in (1, 2)}
+    may_be_made = await guard_redelivery(broker.requests, broker.claims, index, o.AGENT_UID)
+    assert broker.recorder.calls[0] == ("requests.list_unclaimed", o.AGENT_UID)
+    purged = [key for _, key in broker.recorder.of("claims.purge")]
+    assert {key.task_uid for key in purged} <= {o.TASK_UID}
+    return sorted(key.number for key in purged), may_be_made
 
 
 async def test_the_attempts_of_a_finished_task() -> None:

@@ -12,24 +12,13 @@ from cognitive_operator.desired.request import secret_files
 from cognitive_operator.errors import ApiUnavailableError, ObjectNotFoundError
 from cognitive_operator.reconcile.agent.model.api_key import read_model_key
 from support.builders import operator_objects as o
+from support.fakes.kube import FakeSecrets
 
 REDIS = {"redisSecretRef": {"name": "redis"}, "rateLimit": {"backend": "Redis"}}
 
 
 def agent(**llm: Any) -> Agent:
     return Agent.model_validate(o.agent_body(llm=o.agent_body()["spec"]["llm"] | llm))
-
-
-class Secrets:
-    """Answers with where it was asked, or fails as it is told."""
-
-    def __init__(self, **failures: Exception) -> None:
-        self._failures = failures
-
-    async def read_key(self, namespace: str, name: str, key: str) -> str:
-        if name in self._failures:
-            raise self._failures[name]
-        return f"{namespace}/{name}/{key}"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +42,9 @@ def test_an_executor_takes_nothing_before_the_url_is_mounted(llm: dict[str, Any]
 
 
 async def read(llm: dict[str, Any], **failures: Exception) -> str | Condition | None:
-    return await read_model_key(Secrets(**failures), "team", LLM.model_validate(agent(**llm).spec.llm.model_dump()))
+    places = [("team", "k", "api-key"), ("team", "redis", "redis-url")]
+    secrets = FakeSecrets(values={place: failures.get(place[1], "/".join(place)) for place in places})
+    return await read_model_key(secrets, "team", LLM.model_validate(agent(**llm).spec.llm.model_dump()))
 
 
 async def test_the_key_is_the_models_and_never_the_url_of_redis() -> None:

@@ -1,9 +1,8 @@
 """Complete lists replace lost watch events, and attempts of an earlier process are adopted."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import deque
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +16,9 @@ from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch import WatchLag
 from support.builders import operator_objects as o
+from support.fakes.broker import FakeRequests
 from support.fakes.clock import FakeClock
+from support.fakes.kube import FakeResources
 
 AGENT = ("team", "sre")
 
@@ -32,42 +33,19 @@ class Enqueued:
         self.keys.append(key)
 
 
-@dataclass
-class Outside:
-    """An API server and a stream of requests with what a test puts there."""
-
-    objects: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    requests: list[AttemptKey] = field(default_factory=list)
-    failures: int = 0
-
-    def __post_init__(self) -> None:
-        self.sources: Any = SimpleNamespace(
-            resources=SimpleNamespace(list=self._objects), requests=SimpleNamespace(list=self._requests)
-        )
-
-    async def _objects(self, plural: str) -> AsyncIterator[dict[str, Any]]:
-        if self.failures:
-            self.failures -= 1
-            raise ApiUnavailableError("away")
-        for each in self.objects.get(plural, []):
-            yield each
-
-    async def _requests(self) -> set[tuple[str, AttemptKey]]:
-        return {("team", key) for key in self.requests}
-
-
 class System:
     """An operator that has just started."""
 
-    def __init__(self, *tasks: dict[str, Any], agents: int = 1) -> None:
-        self.outside = Outside({"cognitiveagents": [o.agent_body()][:agents], "cognitivetasks": list(tasks)})
+    def __init__(self, *tasks: dict[str, Any]) -> None:
+        self.resources, self.requests = FakeResources(), FakeRequests()
+        self.resources.listed = {"cognitiveagents": [o.agent_body()], "cognitivetasks": tasks}
         self.index, self.tasks, self.agents = Index(), Enqueued(), Enqueued()
         self.discarded: list[AttemptGarbage] = []
         tasks_queue: Any = self.tasks
         agents_queue: Any = self.agents
-        clock, outside = FakeClock(), self.outside.sources
+        clock = FakeClock()
         intake = Intake(self.index, clock, tasks_queue, agents_queue, self.discarded.append)
-        sources = ResyncSources(outside.resources, outside.requests, WatchLag(clock))
+        sources = ResyncSources(self.resources, self.requests, WatchLag(clock))
         self.resync = Resync(sources, self.index, intake, clock, Timing(start_retry_s=0.0))
 
 
@@ -80,7 +58,7 @@ async def test_objects_that_a_list_does_not_bring_any_more_are_forgotten() -> No
     system = System(attempted())
     await system.resync.relist()
     assert (set(system.index.tasks), set(system.index.agents)) == ({o.TASK_UID}, {AGENT})
-    system.outside.objects.clear()
+    system.resources.listed.clear()
     await system.resync.relist()
     assert (system.index.tasks, system.index.agents) == ({}, {})
     assert system.discarded == [AttemptGarbage("team", o.key(), is_gone=True, is_job=True)]
@@ -90,7 +68,7 @@ async def test_the_tasks_of_a_deleted_agent_are_enqueued() -> None:
     system = System(o.task_body())
     await system.resync.relist()
     system.tasks.keys.clear()
-    system.outside.objects["cognitiveagents"].clear()
+    del system.resources.listed["cognitiveagents"]
     await system.resync.relist()
     assert system.tasks.keys == [o.TASK_UID]
 
@@ -100,7 +78,7 @@ async def test_an_attempt_of_an_earlier_process_is_adopted_in_the_mode_that_its_
     written: str, adopted: str
 ) -> None:
     system = System(attempted(written))
-    system.outside.requests = [o.key()]
+    system.requests.listed = {("team", o.key())}
     await system.resync.relist()
     await system.resync.adopt()
     attempt = system.index.tasks[o.TASK_UID].attempt
@@ -112,7 +90,7 @@ async def test_an_attempt_of_an_earlier_process_is_adopted_in_the_mode_that_its_
 @pytest.mark.parametrize("task", [o.task_body({"phase": "Succeeded"}), attempted(outcome="Failed")])
 async def test_an_attempt_that_is_over_is_not_adopted(task: dict[str, Any]) -> None:
     system = System(task)
-    system.outside.requests = [o.key(), AttemptKey(o.AGENT_UID, "unknown", 1)]
+    system.requests.listed = {("team", o.key()), ("team", AttemptKey(o.AGENT_UID, "unknown", 1))}
     await system.resync.relist()
     await system.resync.adopt()
     assert system.index.tasks[o.TASK_UID].attempt is None
@@ -121,12 +99,14 @@ async def test_an_attempt_that_is_over_is_not_adopted(task: dict[str, Any]) -> N
 
 async def test_tasks_may_start_once_objects_and_requests_are_known() -> None:
     system = System(attempted())
-    system.outside.requests, system.outside.failures = [o.key()], 2
+    system.requests.listed = {("team", o.key())}
+    failures = deque[Exception]([ApiUnavailableError("away")] * 2)
+    system.resources.recorder.effects["resources.list"] = failures
     running = asyncio.create_task(system.resync.run())
     await asyncio.wait_for(system.resync.synced.wait(), 1.0)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    assert system.outside.failures == 0
+    assert not failures
     assert (system.index.is_complete, system.index.is_settled) == (True, True)
     assert system.index.queue_of(AGENT).running == 1
     assert system.tasks.keys[-1] == o.TASK_UID

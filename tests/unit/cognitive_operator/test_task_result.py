@@ -2,30 +2,18 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from cognitive_operator.__main__ import main
-from cognitive_operator.errors import ObjectNotFoundError, ResultError
+from cognitive_operator.errors import ResultError
 from cognitive_operator.reconcile.task.result import result_of
 from support.builders import operator_objects as o
+from support.fakes.broker import FakeObjects
 
 RESULT = {"thought": "x" * 20_000}
 CONTENT = json.dumps(RESULT).encode()
-
-
-@dataclass
-class Objects:
-    """A bucket."""
-
-    content: dict[tuple[str, str], bytes] = field(default_factory=dict)
-
-    async def read(self, bucket: str, name: str) -> bytes:
-        if (bucket, name) not in self.content:
-            raise ObjectNotFoundError(f"object bucket {bucket} has no object {name}")
-        return self.content[bucket, name]
 
 
 def succeeded(**status: Any) -> dict[str, Any]:
@@ -38,11 +26,11 @@ def by_reference(**changes: Any) -> dict[str, Any]:
 
 
 async def test_a_small_result_needs_no_broker() -> None:
-    assert await result_of(succeeded(result={"thought": "t"}), Objects()) == {"thought": "t"}
+    assert await result_of(succeeded(result={"thought": "t"}), FakeObjects()) == {"thought": "t"}
 
 
 async def test_a_large_result_is_read_from_its_object() -> None:
-    assert await result_of(by_reference(), Objects({("results-a", "t.1"): CONTENT})) == RESULT
+    assert await result_of(by_reference(), FakeObjects(content={("results-a", "t.1"): CONTENT})) == RESULT
 
 
 @pytest.mark.parametrize(
@@ -60,7 +48,7 @@ async def test_a_large_result_is_read_from_its_object() -> None:
     ],
 )
 async def test_what_is_no_result_is_refused_by_name(body: dict[str, Any], content: bytes | None, said: str) -> None:
-    objects = Objects({("results-a", "t.1"): content} if content is not None else {})
+    objects = FakeObjects(content={("results-a", "t.1"): content} if content is not None else {})
     with pytest.raises(ResultError, match=said) as caught:
         await result_of(body, objects)
     assert "team/why" in str(caught.value)

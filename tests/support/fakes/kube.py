@@ -1,0 +1,128 @@
+"""Fakes of the ports to the Kubernetes API."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from cognitive_operator.errors import ObjectNotFoundError
+from cognitive_operator.ports.kube import Body, Identity, KubeEvent, ObjectRef
+from support.fakes.recorder import FakePort, Recorder
+
+Bodies = dict[tuple[str, str, str], Body]
+"""Objects by plural, namespace and name."""
+
+
+@dataclass
+class FakeResources(FakePort):
+    """``Resources``; its calls begin with ``resources.``."""
+
+    bodies: Bodies = field(default_factory=dict)
+    """Answers of ``get``."""
+    listed: dict[str, Sequence[Body]] = field(default_factory=dict)
+    """Answers of ``list``, by plural."""
+
+    async def get(self, plural: str, namespace: str, name: str) -> Body | None:
+        self.recorder.record("resources.get", plural, namespace, name)
+        return self.bodies.get((plural, namespace, name))
+
+    async def list(self, plural: str) -> AsyncIterator[Body]:
+        self.recorder.record("resources.list", plural)
+        for body in self.listed.get(plural, ()):
+            yield body
+
+    async def create(self, plural: str, body: Body) -> Body:
+        self.recorder.record("resources.create", plural, body)
+        return body
+
+    async def delete(self, plural: str, namespace: str, name: str, identity: Identity) -> None:
+        self.recorder.record("resources.delete", plural, namespace, name, identity)
+
+
+@dataclass
+class FakeStatuses(FakePort):
+    """``Statuses``; its call is ``statuses.patch``."""
+
+    answer: Body = field(default_factory=dict)
+
+    async def patch(self, plural: str, body: Body, status: Body) -> Body:
+        self.recorder.record("statuses.patch", plural, body, status)
+        return self.answer
+
+
+@dataclass
+class FakeFinalizers(FakePort):
+    """``Finalizers``; its call is ``finalizers.replace``."""
+
+    answer: Body = field(default_factory=dict)
+
+    async def replace(self, plural: str, body: Body, finalizers: Sequence[str]) -> Body:
+        self.recorder.record("finalizers.replace", plural, body, finalizers)
+        return self.answer
+
+
+@dataclass
+class FakeCoreObjects(FakePort):
+    """``CoreObjects``; its call is ``core.get``."""
+
+    bodies: Bodies = field(default_factory=dict)
+
+    async def get(self, plural: str, namespace: str, name: str) -> Body | None:
+        self.recorder.record("core.get", plural, namespace, name)
+        return self.bodies.get((plural, namespace, name))
+
+
+@dataclass
+class FakeSecrets(FakePort):
+    """``Secrets``; its call is ``secrets.read_key``. A Secret without a value is absent."""
+
+    values: dict[tuple[str, str, str], str | Exception] = field(default_factory=dict)
+    """Value, or the error to raise, by namespace, name and key."""
+
+    async def read_key(self, namespace: str, name: str, key: str) -> str:
+        self.recorder.record("secrets.read_key", namespace, name, key)
+        absent = ObjectNotFoundError(f"Secret {namespace}/{name} does not exist")
+        value = self.values.get((namespace, name, key), absent)
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+
+@dataclass
+class FakePeerings(FakePort):
+    """``Peerings``; its call is ``peerings.get``."""
+
+    records: Body | None = None
+
+    async def get(self, name: str) -> Body | None:
+        self.recorder.record("peerings.get", name)
+        return self.records
+
+
+@dataclass
+class FakeEvents(FakePort):
+    """``EventSink``; its call is ``events.emit``."""
+
+    @property
+    def events(self) -> list[KubeEvent]:
+        """Events in the order of their calls."""
+        return [event for _, _, event in self.recorder.of("events.emit")]
+
+    def emit(self, about: ObjectRef, event: KubeEvent) -> None:
+        self.recorder.record("events.emit", about, event)
+
+
+class FakeKube:
+    """``Kube``: its ports share one recorder. The server's clock is no call and is not recorded."""
+
+    def __init__(self, recorder: Recorder | None = None) -> None:
+        self.recorder = recorder or Recorder()
+        self.resources = FakeResources(self.recorder)
+        self.statuses = FakeStatuses(self.recorder)
+        self.finalizers = FakeFinalizers(self.recorder)
+        self.core = FakeCoreObjects(self.recorder)
+        self.secrets = FakeSecrets(self.recorder)
+        self.peerings = FakePeerings(self.recorder)
+        self.time_s: float | None = None
+
+    def server_time(self) -> float | None:
+        """Return the time that the test has set."""
+        return self.time_s
