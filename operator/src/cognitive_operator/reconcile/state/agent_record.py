@@ -1,7 +1,7 @@
 """State that the operator keeps for each agent."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
 from cognitive_operator.api.conditions import Condition, Reason
@@ -15,6 +15,7 @@ from cognitive_operator.plan.model_server import NO_SERVER, ServerState
 from cognitive_operator.plan.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
+from cognitive_operator.scheduling.fair_share import ray_cluster_of
 
 NEVER_S = float("-inf")
 """Monotonic time of something that did not happen yet."""
@@ -138,3 +139,35 @@ class AgentChanges(TypedDict, total=False):
     pending_usage: Mapping[int, PendingUsage]
     deleting_since_s: float | None
     blocker: Condition | None
+
+
+def new_agent_record(name: ObjectName, agent: Agent, body: Body) -> AgentRecord:
+    """Return the record of an agent of which nothing was observed yet."""
+    ray = replace(RAY_NOT_OBSERVED, target=_open_target(agent))
+    return AgentRecord(name, agent, body, int(body["metadata"]["resourceVersion"]), ray)
+
+
+def with_newer_agent(record: AgentRecord, agent: Agent, body: Body) -> AgentRecord:
+    """Return the record with a newer version of its agent; a changed spec is observed again at once."""
+    counted = agent.status.accounting.sequence
+    pending = {sequence: usage for sequence, usage in record.pending_usage.items() if sequence > counted}
+    newer = replace(
+        record, agent=agent, body=body, version=int(body["metadata"]["resourceVersion"]), pending_usage=pending
+    )
+    if record.agent.spec == agent.spec:
+        return newer
+    newer = replace(newer, ray_at_s=NEVER_S, model_at_s=NEVER_S)
+    if _ray_of(record.agent) == _ray_of(agent):
+        return newer
+    ray = replace(record.ray, target=_open_target(agent), is_away=False)
+    return replace(newer, ray=ray, is_retired=False)
+
+
+def _ray_of(agent: Agent) -> object:
+    return ray_cluster_of(agent), agent.spec.ray.token_secret_ref
+
+
+def _open_target(agent: Agent) -> RayTarget | None:
+    """Return the target of an agent that names its dashboard and needs no token for it."""
+    ray = agent.spec.ray
+    return RayTarget(ray.address) if ray.address is not None and ray.token_secret_ref is None else None

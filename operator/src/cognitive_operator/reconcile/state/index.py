@@ -23,11 +23,15 @@ from cognitive_operator.api.task_body import (
     was_accepted,
 )
 from cognitive_operator.plan.in_flight import InFlightAttempt
-from cognitive_operator.plan.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
-from cognitive_operator.reconcile.state.agent_record import NEVER_S, AgentChanges, AgentRecord
-from cognitive_operator.reconcile.state.task_record import TaskChanges, TaskRecord
+from cognitive_operator.reconcile.state.agent_record import (
+    AgentChanges,
+    AgentRecord,
+    new_agent_record,
+    with_newer_agent,
+)
+from cognitive_operator.reconcile.state.task_record import TaskChanges, TaskRecord, new_task_record
 from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
 from cognitive_operator.scheduling.dependency_graph import DependencyGraph
 from cognitive_operator.scheduling.fair_share import FairShare, RayLimits, ray_cluster_of
@@ -61,7 +65,7 @@ class Index:
         before = self.tasks.get(uid)
         if before is not None and version <= before.version:
             return None
-        self.tasks[uid] = record = self._observed(before or _new_task(body, now_s), body)
+        self.tasks[uid] = record = self._observed(before or new_task_record(body, now_s), body)
         if record.is_finished:
             self._ended.add(uid)
             self._by_agent[record.agent].discard(uid)
@@ -150,11 +154,11 @@ class Index:
             return None
         agent = with_managed_model(Agent.model_validate(body))
         if record is None or record.uid != agent.metadata.uid:
-            self.agents[name] = AgentRecord(name, agent, body, version, _unobserved_ray(agent))
+            self.agents[name] = new_agent_record(name, agent, body)
             self.queue_of(name).clear()
             self._line_up(name)
         else:
-            self.agents[name] = _with_newer(record, agent, body)
+            self.agents[name] = with_newer_agent(record, agent, body)
         self._set_terms(name, agent)
         return self.agents[name]
 
@@ -268,40 +272,3 @@ class Index:
         cluster = ray_cluster_of(record.agent)
         sharing = (name for name, each in self.agents.items() if ray_cluster_of(each.agent) == cluster)
         return not any(self.queue_of(name).running for name in sharing)
-
-
-def _with_newer(record: AgentRecord, agent: Agent, body: Body) -> AgentRecord:
-    """Return the record with a newer version of its agent; a changed spec is observed again at once."""
-    counted = agent.status.accounting.sequence
-    pending = {sequence: usage for sequence, usage in record.pending_usage.items() if sequence > counted}
-    newer = replace(
-        record, agent=agent, body=body, version=int(body["metadata"]["resourceVersion"]), pending_usage=pending
-    )
-    if record.agent.spec == agent.spec:
-        return newer
-    newer = replace(newer, ray_at_s=NEVER_S, model_at_s=NEVER_S)
-    if _ray_of(record.agent) == _ray_of(agent):
-        return newer
-    ray = replace(record.ray, target=_open_target(agent), is_away=False)
-    return replace(newer, ray=ray, is_retired=False)
-
-
-def _unobserved_ray(agent: Agent) -> ObservedRay:
-    return replace(RAY_NOT_OBSERVED, target=_open_target(agent))
-
-
-def _ray_of(agent: Agent) -> object:
-    return ray_cluster_of(agent), agent.spec.ray.token_secret_ref
-
-
-def _open_target(agent: Agent) -> RayTarget | None:
-    """Return the target of an agent that names its dashboard and needs no token for it."""
-    ray = agent.spec.ray
-    return RayTarget(ray.address) if ray.address is not None and ray.token_secret_ref is None else None
-
-
-def _new_task(body: Body, now_s: float) -> TaskRecord:
-    meta = body["metadata"]
-    namespace, version = meta["namespace"], int(meta["resourceVersion"])
-    agent = (namespace, body["spec"]["agentRef"]["name"])
-    return TaskRecord(meta["uid"], (namespace, meta["name"]), agent, 0, version, now_s)

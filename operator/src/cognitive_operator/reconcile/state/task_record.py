@@ -107,3 +107,11 @@ class TaskChanges(TypedDict, total=False):
     attempt: InFlightAttempt | None
     is_schema_sound: bool
     pending_responses: tuple[PendingResponse, ...]
+
+
+def new_task_record(body: Body, now_s: float) -> TaskRecord:
+    """Return the record of a task that is first seen, without the facts of its object."""
+    meta = body["metadata"]
+    namespace, version = meta["namespace"], int(meta["resourceVersion"])
+    agent = (namespace, body["spec"]["agentRef"]["name"])
+    return TaskRecord(meta["uid"], (namespace, meta["name"]), agent, 0, version, now_s)
