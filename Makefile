@@ -50,7 +50,9 @@ control-plane: sync ## Download or build kube-apiserver, etcd and kube-controlle
 
 .PHONY: test
 test: sync-model lint verify control-plane helm ## Run all checks and all tests except faults and e2e; executors run on a double of Ray
-	@$(HACK) -m lanes parts="tests/unit tests/contract tests/component" system="tests/integration"
+	@$(HACK) -m lanes \
+	  parts="tests/unit tests/contract tests/component tests/integration/crds tests/integration/hack" \
+	  tasks="tests/integration/cognitive_operator/tasks" agents="tests/integration/cognitive_operator/agents"
 
 .PHONY: test-unit
 test-unit: sync ## Run the unit and contract tests, which need no server

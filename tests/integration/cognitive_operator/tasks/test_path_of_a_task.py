@@ -18,7 +18,7 @@ from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("crds")]
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 PAGE = ROOT / "docs" / "architecture.md"
 STEPS_MAX = 15
 FILES_MAX = 19

@@ -19,7 +19,7 @@ from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
-CRDS = Path(__file__).parents[3] / "charts" / "cognitive-operator" / "crds" / "kopf-peering.yaml"
+CRDS = Path(__file__).parents[4] / "charts" / "cognitive-operator" / "crds" / "kopf-peering.yaml"
 PROBED_EVERY_S = 10.5
 """Kopf answers with what its probes said at most 10 s ago."""
 AGREED_WITHIN_S = 3.0
