@@ -119,8 +119,8 @@ def test_an_agent_waits_for_another_day_when_its_tokens_are_used_up(
     status, message = cluster.wait_condition("daily", "Ready", "BudgetExhausted")
     today = datetime.now(UTC).date()
     assert status == "False"
-    assert f"used {used} tokens on {today} (UTC)" in message
-    assert f"until {today + timedelta(days=1)}T00:00:00Z" in message
+    assert f"The agent has used {used} of spec.budget.tokensPerDay " in message
+    assert f" on {today} (UTC); attempts resume at {today + timedelta(days=1)}T00:00:00Z." in message
     counted(cluster, "daily", used)
     assert cluster.wait_phase("second", "Queued")["reason"] == "BudgetExhausted"
     operator_process.kill()

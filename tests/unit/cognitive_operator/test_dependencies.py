@@ -120,7 +120,7 @@ async def test_one_that_ends_otherwise_fails_its_dependants(phase: Phase) -> Non
     gate = await chain.check("b")
     assert gate is not None
     assert (gate.reason, gate.phase) == ("DependencyFailed", Phase.FAILED)
-    assert f"team/a (spec.dependsOn) ended as {phase}, reason ModelTimeout" in gate.message
+    assert f"team/a (spec.dependsOn) ended as {phase} (reason: ModelTimeout)." in gate.message
 
 
 @pytest.mark.parametrize("phase", ["Running", "Succeeded"])

@@ -129,8 +129,8 @@ def test_a_task_that_waits_too_long_fails_and_says_what_it_waited_for() -> None:
     assert waited(59.0, queueTimeoutSeconds=60) is None
     found = waited(61.0, {"message": "CognitiveAgent team/sre is not ready."}, queueTimeoutSeconds=60)
     assert found == (
-        "Failed: No executor began the task within the 60 s of queueTimeoutSeconds. "
-        "It waited because: CognitiveAgent team/sre is not ready."
+        "Failed: No executor started the task within queueTimeoutSeconds (60 s). "
+        "Last reason for waiting: CognitiveAgent team/sre is not ready."
     )
     closed = {"number": 1, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed"}
     assert waited(61.0, {"attempts": [closed]}, queueTimeoutSeconds=60) is None

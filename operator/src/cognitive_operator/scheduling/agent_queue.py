@@ -118,15 +118,15 @@ class AgentQueue:
 
     def why_waiting(self) -> str:
         """Return the reason why a task waits, as a sentence."""
-        limit, capacity, wait = self.limits.limit, self.capacity, "this one waits for its turn."
+        limit, capacity = self.limits.limit, self.capacity
         if self.running >= limit:
-            return f"{limit} tasks of the agent run (spec.queue.maxConcurrentTasks); {wait}"
+            return f"The agent already runs {limit} tasks (spec.queue.maxConcurrentTasks); waiting for a slot."
         if capacity is not None and self.running >= capacity:
-            return f"{capacity} tasks of the agent run, all that its live workers take; {wait}"
+            return f"The agent's live workers are full ({capacity} tasks); waiting for a slot."
         if self._share.is_full:
-            there = f"{self._share.bound} attempts run on the agent's Ray cluster, all that may"
-            return f"{there}; its agents take turns by spec.queue.weight."
-        return "Other tasks start before this one."
+            full = f"The Ray cluster is at its limit of {self._share.bound} attempts"
+            return f"{full}; its agents take turns by spec.queue.weight."
+        return "Other tasks are ahead of this one."
 
     @property
     def weight(self) -> int:

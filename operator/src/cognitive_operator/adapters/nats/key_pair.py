@@ -44,7 +44,7 @@ class KeyPair:
         """Return the key pair of a seed; ``source`` names the place of ``text`` in messages.
 
         Raises:
-            KeyFileError: ``text`` is no seed of this kind; the message shows nothing of it.
+            KeyFileError: ``text`` is not a seed of this kind; the message contains no part of it.
         """
         try:
             if not text.strip().startswith(_KINDS[prefix]):

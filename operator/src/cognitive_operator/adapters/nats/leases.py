@@ -54,7 +54,7 @@ class NatsLeases:
             self._count_malformed(agent_uid, worker, first_fault(error))
             return None
         if (lease.agent_uid, lease.worker) != (agent_uid, worker):
-            self._count_malformed(agent_uid, worker, "it names another worker")
+            self._count_malformed(agent_uid, worker, "it belongs to another worker")
             return None
         return ObservedLease(stored.sequence, lease)
 

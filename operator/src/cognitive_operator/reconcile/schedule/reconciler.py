@@ -201,12 +201,13 @@ class ScheduleReconciler:
         if plan.blocked is not None and plan.blocked != record.blocked_since:
             self._store.update(record, blocked_since=plan.blocked)
             due = plan.blocked.isoformat()
-            message = f"The run of {due} waits: concurrencyPolicy is Forbid and another run is active."
+            message = f"The run scheduled for {due} is waiting: concurrencyPolicy is Forbid and another run is active."
             self._writer.emit_event(record.body, "Normal", "AlreadyActive", message)
 
     def _emit_name_taken(self, record: ScheduleRecord, due: datetime) -> None:
         name = run_name(record.name[1], due)
-        message = f"CognitiveTask {name} does not belong to this schedule: the run of {due.isoformat()} is skipped."
+        other = f"CognitiveTask {name} does not belong to this schedule"
+        message = f"{other}; the run scheduled for {due.isoformat()} was skipped."
         self._writer.emit_event(record.body, "Warning", "NameTaken", message)
 
     def _emit_refused(self, record: ScheduleRecord, problem: Condition) -> None:

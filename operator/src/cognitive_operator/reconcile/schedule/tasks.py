@@ -39,7 +39,7 @@ class ScheduledTasks:
             meta = manifest["metadata"]
             body = await self._resources.get(TASK_PLURAL, meta["namespace"], meta["name"])
         except (ObjectInvalidError, ForbiddenError) as error:
-            message = f"The API server rejects the task of the run of {due.isoformat()}: {error}"[:1024]
+            message = f"The API server rejected the task for the run at {due.isoformat()}: {error}"[:1024]
             return RunStart(Condition.false(ScheduleCondition.READY, Reason.TASK_REFUSED, message))
         if body is not None:
             self._upsert_task(body)

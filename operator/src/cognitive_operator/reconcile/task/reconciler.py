@@ -37,7 +37,7 @@ MIN_RECHECK_S: Final = 1.0
 NOT_SYNCED: Final = Condition.false(
     TaskCondition.DISPATCHED,
     Reason.BROKER_UNREACHABLE,
-    "The operator has not yet learnt from the broker which attempts were begun before.",
+    "The operator has not yet read from the broker which attempts were started earlier.",
 )
 
 
@@ -249,7 +249,7 @@ class TaskReconciler:
         """End a task whose request is larger than the broker's limit, because another attempt would be as large."""
         if record.body is not None:
             stamp = Stamp(record.body.get("status") or {}, 1, self._clocks.own.now())
-            message = f"spec.context and spec.constraints do not fit the broker's max_payload: {error}"
+            message = f"spec.context and spec.constraints are too large for the broker's max_payload: {error}"
             patch = refused(stamp, Reason.INPUT_TOO_LARGE, message)
             await self._steps.status.write(record, record.body, TaskPlan(patch=patch))
         self._release(record)

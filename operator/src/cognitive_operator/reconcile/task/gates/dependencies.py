@@ -53,7 +53,7 @@ class DependencyGate:
             body = await self._succeeded(record.name[0], dependency)
             budget -= ((body.get("status") or {}).get("resultRef") or {}).get("sizeBytes", 0)
             if budget < 0:
-                raise ResultError(f"the results of spec.dependsOn together are larger than {MAX_RESULTS_BYTES} bytes")
+                raise ResultError(f"the results of spec.dependsOn total more than {MAX_RESULTS_BYTES} bytes")
             found[dependency.key] = await result_of(body, self._objects)
         return found
 
