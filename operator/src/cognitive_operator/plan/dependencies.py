@@ -15,7 +15,7 @@ RECHECK_S: Final = 300.0
 def shortest_cycle(start: str, needs: Callable[[str], Sequence[str]]) -> tuple[str, ...]:
     """Return the shortest path from a task over dependencies back to itself; empty: there is none.
 
-    It begins and ends with its alphabetically first member, so that all members report the same path.
+    It starts and ends with its alphabetically first member, so that all members report the same path.
     """
     reached_from: dict[str, str] = {}
     waiting = deque([start])

@@ -18,7 +18,7 @@ UNCOUNTED: Final = frozenset({Reason.CREDENTIALS_NOT_MOUNTED, Reason.AGENT_DELET
 
 
 def is_retried(policy: RetryPolicy, end: AttemptEnd, attempts: Sequence[Attempt]) -> bool:
-    """Tell whether another attempt follows ``end``, the last of ``attempts``."""
+    """Return True if another attempt follows ``end``, the last of ``attempts``."""
     if not end.is_counted:
         return end.retryable
     is_wanted = end.retryable if policy.on_error_types is None else end.reason in policy.on_error_types

@@ -1,4 +1,4 @@
-"""The due run of a schedule, the runs that it replaces, and the finished runs to delete.
+"""The run of a schedule that must start now, the runs that it replaces, and the finished runs to delete.
 
 Source of the rules: Kubernetes' CronJob controller.
 """
@@ -28,7 +28,7 @@ class SchedulePlan:
     blocked: datetime | None = None
     """Scheduled time of a run that an active run blocks."""
     replaced: tuple[ScheduleRun, ...] = ()
-    """Active runs to delete before the due run starts; the due run itself may exist already after a crash."""
+    """Active runs to delete before the run at ``due`` starts; that run itself may exist already after a crash."""
     next: datetime | None = None
     """The next scheduled time after now."""
     recheck_s: float | None = None

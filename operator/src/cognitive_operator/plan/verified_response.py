@@ -34,7 +34,7 @@ def verified(response: RetainedResponse, master_key: bytes) -> tuple[str, Attemp
 
 
 def is_closed_response(subject: str) -> bool:
-    """Tell whether the operator published a message itself, to report the end of an attempt to the counters."""
+    """Return True if the operator published a message itself, to report the end of an attempt to the counters."""
     parsed = parse_response_subject(subject)
     return parsed is not None and parsed[0] == "closed"
 

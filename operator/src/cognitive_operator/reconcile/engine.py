@@ -97,7 +97,7 @@ class Engine:
         self._agents.start(agents.reconcile)
 
     async def run(self) -> None:
-        """Run until cancelled."""
+        """Run all parts of the engine until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._resync.run(), name="resync")

@@ -18,7 +18,7 @@ async def result_of(body: Body, objects: ObjectReader) -> dict[str, Any]:
 
     Raises:
         ResultError: There is no result, or it does not match the status. Do not retry.
-        BrokerUnavailableError: Retry.
+        BrokerUnavailableError: The caller should retry.
     """
     place = f"task {body['metadata']['namespace']}/{body['metadata']['name']}"
     status = body.get("status") or {}

@@ -45,7 +45,7 @@ class DependencyGate:
 
         Raises:
             ResultError: A result is gone, or all together are too large. Do not retry.
-            TransientError: Retry.
+            TransientError: The caller should retry.
         """
         found: dict[str, Any] = {}
         budget = MAX_RESULTS_BYTES
@@ -95,7 +95,7 @@ def _failed(record: TaskRecord, task: Task, index: Index) -> GateResult | None:
 
 
 def _had_all(task: Task) -> bool:
-    """Tell whether the status says that all dependencies existed, so that a missing one was deleted meanwhile."""
+    """Return True if the status says that all dependencies existed, so that a missing one was deleted meanwhile."""
     return task.status.reason == Reason.WAITING_FOR_DEPENDENCY or task.status.phase in (Phase.QUEUED, Phase.RUNNING)
 
 

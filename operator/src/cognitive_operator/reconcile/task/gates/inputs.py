@@ -1,6 +1,6 @@
 """Gate of ``spec.inputFrom``, and the values that it refers to.
 
-Values are read when an attempt begins and never kept: no object, log or metric holds a Secret's value, and a queue of
+Values are read when an attempt starts and never kept: no object, log or metric holds a Secret's value, and a queue of
 many tasks with large inputs costs no memory.
 """
 
@@ -81,7 +81,7 @@ class InputGate:
 
         Raises:
             InputNotReadyError: A source does not exist, or its value is invalid.
-            TransientError: Retry.
+            TransientError: The caller should retry.
         """
         if record.task is None or not record.task.spec.has_input_elsewhere:
             return None
