@@ -108,7 +108,7 @@ def agent_with(tokens_per_day: int | None) -> Agent:
 )
 def test_a_day_is_a_day_in_utc(used: DayTokens, today: str, has_left: bool) -> None:
     assert (check_tokens(agent_with(1000), used, today).status == "True") is has_left
-    assert check_tokens(agent_with(None), used, today).status == "True"
+    assert check_tokens(agent_with(None), used, today).message == "No token budget is set."
 
 
 def test_the_message_says_when_it_goes_on() -> None:

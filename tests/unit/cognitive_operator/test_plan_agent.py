@@ -13,6 +13,7 @@ from cognitive_operator.plan.agent import (
     AgentFacts,
     ObservedExecutor,
     agent_conditions,
+    check_energy,
     check_model,
     dispatch_blocker,
     has_moved,
@@ -144,6 +145,14 @@ def test_an_agent_without_energy_is_not_ready_whatever_else_is_wrong() -> None:
     assert conditions(**bounded, spent_energy=2.4)["Ready"] == ("False", "RayUnreachable")
     assert conditions(**bounded, spent_energy=2.5)["Ready"] == ("False", "EnergyExhausted")
     assert conditions(spent_energy=1e9)["Ready"] == ("True", "Available")
+
+
+@pytest.mark.parametrize(
+    ("budget", "message"), [(None, "No energy budget is set."), (2.5, "The energy budget is not used up.")]
+)
+def test_energy_that_is_left_differs_from_energy_without_a_limit(budget: float | None, message: str) -> None:
+    check = check_energy(Agent.model_validate(o.agent_body(energy={"budget": budget})), 1.0)
+    assert (check.status, check.message) == ("True", message)
 
 
 def test_tasks_of_an_agent_without_energy_wait_for_that_reason() -> None:

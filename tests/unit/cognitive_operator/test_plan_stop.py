@@ -77,6 +77,7 @@ def test_a_task_that_is_resumed_while_its_attempt_stops_goes_on() -> None:
     found = plan(body(), end=STOPPED)
     assert found.patch is not None
     assert (found.patch["phase"], found.patch["attempts"][0]["outcome"]) == ("Queued", Outcome.SUSPENDED)
+    assert found.patch["message"] == "Attempt 1 was suspended: Stopped (spec.suspend is true). Retrying in 0 s."
 
 
 def test_a_suspended_task_is_told_once() -> None:

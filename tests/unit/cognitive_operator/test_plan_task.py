@@ -204,6 +204,8 @@ def test_a_retryable_failure_goes_back_to_the_queue_after_a_growing_backoff() ->
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Queued", "BackingOff")
     assert plan.backoff_s is not None
+    message = f"Attempt 1 failed (ModelTimeout): no answer Retrying in {plan.backoff_s:.0f} s."
+    assert plan.patch["message"] == message
     assert 5.0 <= plan.backoff_s <= 7.5
     first = {"number": 1, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed", "errorType": "ModelTimeout"}
     second = plan_task(o.facts(o.task_body({"attempts": [first]}), end=attempt_end(o.key(2), o.failed(2))))
