@@ -98,7 +98,7 @@ def _nats_url(variable: str, value: str) -> str:
         if not re.fullmatch(r"(nats|tls)://[A-Za-z0-9.\-\[\]:]+", url.strip()):
             raise ConfigError(
                 f"{variable}: expected nats://HOST:PORT or tls://HOST:PORT without credentials "
-                "(put credentials into the file of COGNITIVE_NATS_CREDS)"
+                "(put credentials into the file named by COGNITIVE_NATS_CREDS)"
             )
     return value
 

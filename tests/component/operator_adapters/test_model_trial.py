@@ -52,8 +52,8 @@ async def test_a_few_words_are_asked_for_and_their_time_is_taken(probe: HttpMode
         (HANG, "no answer within"),
         (Reply(400, body=b"no chat template"), "no chat template"),
         (Reply(500), "500"),
-        (stream({"choices": []}), "wrote no tokens"),
-        (Reply(body=b"data: {broken\n\ndata: [1]\n\n"), "wrote no tokens"),
+        (stream({"choices": []}), "the server returned no tokens"),
+        (Reply(body=b"data: {broken\n\ndata: [1]\n\n"), "the server returned no tokens"),
     ],
 )
 async def test_a_server_that_writes_nothing_proves_nothing(

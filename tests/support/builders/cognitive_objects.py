@@ -134,7 +134,7 @@ class Cluster:
         return eventually(reached, timeout_s, 0.2)
 
     def wait_ready(self, name: str, timeout_s: float = 120.0) -> None:
-        """Wait until an agent takes tasks; a failure shows what its Ray jobs say."""
+        """Wait until an agent accepts tasks; a failure shows what its Ray jobs say."""
         try:
             assert self.wait_condition(name, "Ready", "Available", timeout_s)[0] == "True"
         except AssertionError as error:

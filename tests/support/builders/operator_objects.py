@@ -120,7 +120,7 @@ def facts(body: dict[str, Any] | None = None, **fields: Any) -> TaskFacts:
         "end": None,
         "has_slot": True,
         "position": 1,
-        "why_waiting": "8 tasks of the agent run; this one waits for its turn.",
+        "why_waiting": "The agent already runs 8 tasks (spec.queue.maxConcurrentTasks); waiting for a slot.",
         "waited_s": 0.0,
         "written_s": float("inf"),
         "backoff_left_s": 0.0,

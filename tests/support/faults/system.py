@@ -115,7 +115,7 @@ class FaultSystem:
         (folder / "llm-api-key").write_text(self.key, encoding="utf-8")
 
     def wait_ready(self, namespace: str, name: str, timeout_s: float = READY_TIMEOUT_S) -> None:
-        """Wait until an agent takes tasks."""
+        """Wait until an agent accepts tasks."""
 
         def ready() -> bool:
             found = self.observer.present(AGENT, namespace).get(name)

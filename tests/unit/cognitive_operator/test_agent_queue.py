@@ -75,7 +75,7 @@ def test_no_more_start_than_the_live_workers_take() -> None:
     assert not queue.may_start("c")
     queue.capacity = 0
     assert queue.next_up() == []
-    assert "live workers" in queue.why_waiting()
+    assert queue.why_waiting() == "The agent's live workers are full (0 tasks); waiting for a slot."
 
 
 def test_nothing_starts_while_the_agent_is_not_ready_or_not_known() -> None:

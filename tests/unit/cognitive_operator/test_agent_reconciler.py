@@ -10,7 +10,7 @@ from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import AGENT_FINALIZER
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.errors import ApiUnavailableError, RayUnavailableError
-from cognitive_operator.plan.agent import TOKENS_AVAILABLE, ObservedExecutor
+from cognitive_operator.plan.agent import TOKENS_UNLIMITED, ObservedExecutor
 from cognitive_operator.plan.ray_cluster import ObservedRay
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.ray import RayTarget
@@ -85,7 +85,7 @@ class Steps:
         return self.counters
 
     def check_tokens(self, record: AgentRecord, counters: Counters) -> Condition:
-        return TOKENS_AVAILABLE
+        return TOKENS_UNLIMITED
 
     async def write_status(self, record: AgentRecord, patch: Body) -> bool:
         self.written.append(patch)
@@ -135,7 +135,7 @@ async def test_an_agent_with_all_it_needs_opens_its_queue_and_says_so_once() -> 
     assert scene.steps.calls == ["finalizer", "ray", "executor", "retire", "count"]
     assert scene.ready() == ("True", Reason.AVAILABLE)
     assert (scene.record.blocker, scene.index.queue_of(NAME).capacity, scene.enqueued) == (None, 8, [o.TASK_UID])
-    assert scene.steps.events == [KubeEvent("Normal", "Available", "The agent takes tasks.")]
+    assert scene.steps.events == [KubeEvent("Normal", "Available", "The agent accepts tasks.")]
     (written,) = scene.steps.written
     assert (written["tasksProcessed"], written["endpoints"]["ray"]) == (3, "http://ray:8265")
     await scene.reconcile(1.0)

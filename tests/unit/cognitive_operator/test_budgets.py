@@ -57,7 +57,7 @@ def test_no_attempt_follows_when_the_tokens_are_used_up(budget: int | None, phas
     assert patch["phase"] == phase
     if phase == "Failed":
         assert patch["reason"] == "BudgetExceeded"
-        assert "900 tokens, and spec.budget.tokens is 900" in patch["message"]
+        assert "Not retried: its attempts together used 900 tokens, and spec.budget.tokens is 900." in patch["message"]
         assert "no answer" in patch["message"]
         assert patch["attempts"][-1]["errorType"] == "ModelTimeout"
         assert patch["usage"]["totalTokens"] == 500
@@ -108,14 +108,15 @@ def agent_with(tokens_per_day: int | None) -> Agent:
 )
 def test_a_day_is_a_day_in_utc(used: DayTokens, today: str, has_left: bool) -> None:
     assert (check_tokens(agent_with(1000), used, today).status == "True") is has_left
-    assert check_tokens(agent_with(None), used, today).status == "True"
+    assert check_tokens(agent_with(None), used, today).message == "No token budget is set."
 
 
 def test_the_message_says_when_it_goes_on() -> None:
     message = check_tokens(agent_with(1000), DayTokens(date="2026-12-31", total=1200), "2026-12-31").message
-    assert "1200 tokens on 2026-12-31 (UTC)" in message
-    assert "spec.budget.tokensPerDay is 1000" in message
-    assert "until 2027-01-01T00:00:00Z" in message
+    assert message == (
+        "The agent has used 1200 of spec.budget.tokensPerDay 1000 on 2026-12-31 (UTC); "
+        "attempts resume at 2027-01-01T00:00:00Z."
+    )
 
 
 def entry(sequence: int, day: str, tokens: int) -> UsageRecord:

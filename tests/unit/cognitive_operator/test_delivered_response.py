@@ -11,8 +11,8 @@ from cognitive_operator.plan.task import TaskPlan
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import PendingResponse
+from cognitive_operator.reconcile.task.gates.cancel_and_suspend import CancelAndSuspendGate
 from cognitive_operator.reconcile.task.gates.gate import Gates, GateSet
-from cognitive_operator.reconcile.task.gates.spec import SpecGate
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
 from support.builders import operator_objects as o
 from support.fakes.clock import FakeClock
@@ -34,7 +34,7 @@ class System:
         self.index.update_task(o.TASK_UID, attempt=attempt, pending_responses=pending)
         nothing: Any = None
         server: Any = SimpleNamespace(server_time=lambda: None)
-        gates = Gates(GateSet(SpecGate(), nothing, nothing, nothing, nothing), self.index)
+        gates = Gates(GateSet(CancelAndSuspendGate(), nothing, nothing, nothing, nothing), self.index)
         steps: Any = SimpleNamespace(gates=gates, attempts=self, status=self)
         synced = asyncio.Event()
         synced.set()

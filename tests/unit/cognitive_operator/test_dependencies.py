@@ -86,7 +86,7 @@ async def test_a_task_waits_until_the_last_of_its_dependencies_has_succeeded() -
     gate = await chain.check("c")
     assert gate is not None
     assert (gate.reason, gate.phase) == ("WaitingForDependency", Phase.PENDING)
-    assert "team/a, team/b" in gate.message
+    assert gate.message == "Waiting for CognitiveTask team/a, team/b (spec.dependsOn) to succeed."
     assert chain.put(body("a", version=2, phase="Succeeded")) == ["uid-c"]
     gate = await chain.check("c")
     assert gate is not None
@@ -106,6 +106,19 @@ async def test_only_dependants_are_woken_and_only_by_what_matters() -> None:
     assert chain.index.graph.dependants(("team", "b")) == ()
 
 
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a"], "CognitiveTask team/a (spec.dependsOn) does not exist; waiting for it to be created."),
+        (["a", "b"], "CognitiveTask team/a, team/b (spec.dependsOn) do not exist; waiting for them to be created."),
+    ],
+)
+async def test_dependencies_that_do_not_exist_are_named(names: list[str], message: str) -> None:
+    gate = await Chain(body("c", names)).check("c")
+    assert gate is not None
+    assert gate.message == message
+
+
 async def test_one_that_does_not_exist_yet_is_waited_for_and_its_creation_wakes() -> None:
     chain = Chain(body("c", ["a", "b"]), body("b"))
     assert await chain.reason("c") == ("DependencyNotFound", Phase.PENDING)
@@ -120,7 +133,7 @@ async def test_one_that_ends_otherwise_fails_its_dependants(phase: Phase) -> Non
     gate = await chain.check("b")
     assert gate is not None
     assert (gate.reason, gate.phase) == ("DependencyFailed", Phase.FAILED)
-    assert f"team/a (spec.dependsOn) ended as {phase}, reason ModelTimeout" in gate.message
+    assert f"team/a (spec.dependsOn) ended as {phase} (reason: ModelTimeout)." in gate.message
 
 
 @pytest.mark.parametrize("phase", ["Running", "Succeeded"])

@@ -68,12 +68,16 @@ CASES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "pod security": (failure(PODS), Reason.POD_SECURITY_VIOLATED, ("allowPrivilegeEscalation", "Pod Security level")),
     "webhook": (failure('admission webhook "x" denied: no'), Reason.CHILD_REFUSED, ("denied: no",)),
     "account": (failure('pods "x" is forbidden: no account'), Reason.FORBIDDEN, ("no account",)),
-    "image": ({"pods": [pod(**waiting("ImagePullBackOff"))]}, Reason.IMAGE_PULL_FAILED, ("'vllm:no'", "said", "p-1")),
+    "image": (
+        {"pods": [pod(**waiting("ImagePullBackOff"))]},
+        Reason.IMAGE_PULL_FAILED,
+        ("p-1 cannot pull image 'vllm:no' (ImagePullBackOff): said; ",),
+    ),
     "no image": ({"pods": [pod(**waiting("ErrImageNeverPull"))]}, Reason.IMAGE_PULL_FAILED, ("imagePullSecrets",)),
     "config": (
         {"pods": [pod(**waiting("CreateContainerConfigError", 'secret "hf" not found'))]},
         Reason.CONTAINER_REFUSED,
-        ('secret "hf" not found',),
+        ('cannot start (CreateContainerConfigError): secret "hf" not found',),
     ),
     "memory": ({"pods": [pod(**KILLED)]}, Reason.OUT_OF_MEMORY, ("resources.limits.memory",)),
     "crash loop": (
@@ -113,7 +117,7 @@ CASES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
             "warnings": [KubeEvent("Warning", "ProvisioningFailed", "no room")],
         },
         Reason.VOLUME_UNBOUND,
-        ("the default storage class: no room",),
+        ("is not bound; the default storage class has not provisioned a volume: no room; ",),
     ),
     "lost": ({"claims": [claim("Lost")]}, Reason.VOLUME_UNBOUND, ("lost its volume",)),
     "unmounted": (
@@ -131,7 +135,7 @@ CASES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
             ]
         },
         Reason.POD_FAILED,
-        ("Evicted: low on disk",),
+        ("failed (Evicted): low on disk",),
     ),
 }
 

@@ -141,13 +141,18 @@ async def test_an_own_cluster_is_deleted_and_none_without_kuberay() -> None:
 @pytest.mark.parametrize(
     ("spec", "call", "error", "problem"),
     [
-        (OWN, "clusters.delete", ForbiddenError("403"), "the RayCluster is left to the garbage collector: 403"),
-        ({}, "ray.list_jobs", RayUnavailableError("no answer"), "Ray jobs may still run: no answer"),
+        (
+            OWN,
+            "clusters.delete",
+            ForbiddenError("403"),
+            "the RayCluster was not deleted (Kubernetes garbage collection should remove it): 403",
+        ),
+        ({}, "ray.list_jobs", RayUnavailableError("no answer"), "Ray jobs may still be running: no answer"),
         (
             {"ray": {"clusterRef": {"name": "shared"}}},
             "",
             RayUnavailableError(""),
-            "Ray jobs may still run: Not checked yet.",
+            "Ray jobs may still be running: Not checked yet.",
         ),
     ],
 )

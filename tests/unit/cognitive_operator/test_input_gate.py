@@ -202,11 +202,11 @@ async def test_an_optional_source_that_is_missing_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("as_", "text", "how", "said"),
     [
-        ("log", "{", "JSON", "is not JSON"),
-        ("log", '{"a": NaN}', "JSON", "is not JSON"),
-        ("log", "[" * 100_000, "JSON", "is not JSON"),
+        ("log", "{", "JSON", "is not valid JSON"),
+        ("log", '{"a": NaN}', "JSON", "cannot be encoded as standard JSON"),
+        ("log", "[" * 100_000, "JSON", "cannot be encoded as standard JSON"),
         ("log", '"\\ud800"', "JSON", "not UTF-8"),
-        ("decision_context", "{}", "Text", "must be an object; set format: JSON"),
+        ("decision_context", "{}", "Text", "must be an object; if the value is JSON, set format: JSON"),
         ("decision_context", "{}", "JSON", "must not be empty"),
         ("decision_context", "[1]", "JSON", "must be an object"),
         ("memory_fragments", '["x"]', "JSON", "list of at most 10000 objects"),
@@ -248,7 +248,7 @@ async def test_a_right_that_is_missing_is_named() -> None:
     desk.kube.error = ForbiddenError("403")
     gate = await desk.check()
     assert gate.reason == "InputForbidden"
-    assert "ConfigMap team/notes: RBAC" in gate.message
+    assert "is not allowed to read ConfigMap team/notes; grant it get via RBAC" in gate.message
 
 
 async def test_a_key_that_stands_in_both_places_ends_the_task() -> None:

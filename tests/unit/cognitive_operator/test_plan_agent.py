@@ -13,6 +13,7 @@ from cognitive_operator.plan.agent import (
     AgentFacts,
     ObservedExecutor,
     agent_conditions,
+    check_energy,
     check_model,
     dispatch_blocker,
     has_moved,
@@ -119,7 +120,7 @@ def test_a_vllm_server_that_does_not_serve_the_model_is_named() -> None:
     agent = Agent.model_validate(o.agent_body(llm=llm))
     check = check_model(agent, True, "Available", "ok", ["b"])
     assert (check.status, check.reason) == ("False", "ModelNotServed")
-    assert "'a'" in check.message
+    assert check.message == "http://v/v1 does not serve spec.llm.model 'a'; it serves b."
     assert check_model(agent, True, "Available", "ok", ["a"]).status == "True"
 
 
@@ -133,7 +134,10 @@ def test_a_public_provider_may_know_an_alias_but_says_what_it_does_not_list() ->
     agent = Agent.model_validate(o.agent_body(llm=llm))
     assert check_model(agent, True, "Available", "ok", ["models/gemini-flash"]).message == "ok"
     check = check_model(agent, True, "Available", "lists 1 models", ["models/gemini-pro"])
-    assert (check.status, "'gemini-flash' is not among them" in check.message) == ("True", True)
+    assert (check.status, "'gemini-flash' is not listed; ignore this if it is an alias" in check.message) == (
+        "True",
+        True,
+    )
 
 
 def test_an_agent_without_energy_is_not_ready_whatever_else_is_wrong() -> None:
@@ -143,14 +147,20 @@ def test_an_agent_without_energy_is_not_ready_whatever_else_is_wrong() -> None:
     assert conditions(spent_energy=1e9)["Ready"] == ("True", "Available")
 
 
+@pytest.mark.parametrize(
+    ("budget", "message"), [(None, "No energy budget is set."), (2.5, "The energy budget is not used up.")]
+)
+def test_energy_that_is_left_differs_from_energy_without_a_limit(budget: float | None, message: str) -> None:
+    check = check_energy(Agent.model_validate(o.agent_body(energy={"budget": budget})), 1.0)
+    assert (check.status, check.message) == ("True", message)
+
+
 def test_tasks_of_an_agent_without_energy_wait_for_that_reason() -> None:
     exhausted = facts(spec={"energy": {"budget": 2.5}}, spent_energy=3)
     blocker = dispatch_blocker(agent_conditions(exhausted), exhausted.agent)
     assert blocker is not None
     assert blocker.reason == "EnergyExhausted"
-    assert blocker.message.startswith(
-        "CognitiveAgent team/sre: spec.energy.budget is 2.5, and the agent's attempts have used 3"
-    )
+    assert blocker.message.startswith("CognitiveAgent team/sre: The agent has used 3 of spec.energy.budget 2.5; ")
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_the_deletion_of_the_agent_ends_the_attempt_unless_a_response_is_in_the_
 def test_an_attempt_whose_claim_cannot_be_read_is_lost() -> None:
     step = plan(in_flight(), claim_fault="no JSON")
     assert essence(operator_end(step)) == (Outcome.LOST, Reason.EXECUTOR_LOST, True, True)
-    assert operator_end(step).message == "The claim is unreadable: no JSON"
+    assert operator_end(step).message == "The attempt's claim on the broker is invalid: no JSON"
 
 
 @pytest.mark.parametrize("age_s", [0.0, 10.0])
@@ -141,7 +141,7 @@ def test_a_stopped_attempt_in_job_mode_ends_by_the_operator() -> None:
     assert step.attempt == attempt
     assert essence(step.end) == (Outcome.LOST, Reason.CANCELLED, False, True)
     assert step.end is not None
-    assert step.end.message == "Stopped before an executor began it."
+    assert step.end.message == "Stopped before an executor started it."
 
 
 def test_no_job_is_submitted_for_an_attempt_that_is_being_stopped() -> None:
@@ -155,7 +155,7 @@ def test_a_worker_has_five_seconds_to_report_the_end_that_it_was_told(for_s: flo
         assert step == Wait()
         return
     assert essence(operator_end(step)) == (Outcome.LOST, Reason.CANCELLED, False, True)
-    assert operator_end(step).message == "Worker w0-a was told to stop and did not within 5 s."
+    assert operator_end(step).message == "Worker w0-a did not stop within 5 s of being told to."
     assert operator_end(step).claim == o.claim()
 
 
@@ -191,7 +191,7 @@ def test_the_queue_timeout_ends_an_attempt_in_job_mode_for_good() -> None:
     assert isinstance(step, TakeBack)
     assert essence(step.end) == (Outcome.LOST, Reason.QUEUE_TIMEOUT, False, True)
     assert step.end is not None
-    assert step.end.message == "No executor began the task within the 30 s of queueTimeoutSeconds."
+    assert step.end.message == "No executor started the task within queueTimeoutSeconds (30 s)."
 
 
 @pytest.mark.parametrize("attempt", [in_flight(0.24), replace(claimed(state="ended"), since_s=NOW_S - 0.24)])
@@ -265,7 +265,7 @@ def test_ray_has_five_minutes_to_start_a_job(status: str, age_s: float, is_late:
     assert isinstance(step, TakeBack)
     assert essence(step.end) == (Outcome.LOST, Reason.JOB_FAILED, True, True)
     assert step.end is not None
-    assert step.end.message == f"Ray did not start job ct-{o.TASK_UID}-1 within 300 s: it is PENDING."
+    assert step.end.message == f"Ray job ct-{o.TASK_UID}-1 was still PENDING after 300 s."
 
 
 @pytest.mark.parametrize("status", ["STOPPED", "SUCCEEDED", "FAILED"])
@@ -278,8 +278,8 @@ def test_a_job_that_ended_without_a_claim_failed_unless_a_second_look_tells_othe
     assert seen(attempt, **ended, second_claim=NONE, retained=Reading(RESPONSE)) == Close(RESPONSE)
     step = seen(attempt, **ended, second_claim=NONE, retained=NONE)
     assert essence(operator_end(step)) == (Outcome.FAILED, Reason.JOB_FAILED, True, True)
-    began = f"Ray job ct-{o.TASK_UID}-1 is {status} and never began the attempt: exit code 1"
-    assert operator_end(step).message == began
+    ended = f"Ray job ct-{o.TASK_UID}-1 ended ({status}) before it started the attempt: exit code 1"
+    assert operator_end(step).message == ended
 
 
 def test_a_refused_job_ends_its_attempt() -> None:
@@ -334,7 +334,7 @@ def test_a_worker_that_does_not_end_an_attempt_in_time_is_stopped(for_s: float, 
         assert step == Wait()
         return
     assert essence(operator_end(step)) == (Outcome.FAILED, Reason.DEADLINE_EXCEEDED, False, True)
-    assert operator_end(step).message == "The attempt ran longer than its 40 s and its worker did not end it."
+    assert operator_end(step).message == "The attempt exceeded its timeout (40 s), and its worker did not stop it."
     assert isinstance(step, Close)
     assert step.stops_executor
 
@@ -349,7 +349,7 @@ def test_the_response_of_an_ended_attempt_is_looked_for_in_the_stream(for_s: flo
         assert step == Wait()
         return
     assert essence(operator_end(step)) == (Outcome.LOST, Reason.RESULT_LOST, True, True)
-    assert operator_end(step).message == "The attempt ended, but its response is not in the stream any more."
+    assert operator_end(step).message == "The attempt ended, but its response is no longer in the stream."
 
 
 def test_an_ended_claim_needs_no_lease() -> None:

@@ -148,9 +148,9 @@ def test_a_head_that_is_not_ready_says_why() -> None:
     unready = {"type": "HeadPodReady", "status": "False", "reason": "ContainersNotReady", "message": "[ray-head]"}
     failing = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreateHeadPod", "message": "quota"}
     words = {
-        "has no status yet: check that the KubeRay operator runs": live_of(agent()) | {"status": {}},
-        "ContainersNotReady: [ray-head]": live_of(agent(), unready),
-        "FailedCreateHeadPod: quota": live_of(agent(), failing, unready),
+        "has no status yet: check that the KubeRay operator is running": live_of(agent()) | {"status": {}},
+        "has no ready head yet (ContainersNotReady): [ray-head]": live_of(agent(), unready),
+        "has no ready head yet (FailedCreateHeadPod): quota": live_of(agent(), failing, unready),
     }
     for word, live in words.items():
         check = check_head(live)

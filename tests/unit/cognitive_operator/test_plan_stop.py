@@ -77,6 +77,7 @@ def test_a_task_that_is_resumed_while_its_attempt_stops_goes_on() -> None:
     found = plan(body(), end=STOPPED)
     assert found.patch is not None
     assert (found.patch["phase"], found.patch["attempts"][0]["outcome"]) == ("Queued", Outcome.SUSPENDED)
+    assert found.patch["message"] == "Attempt 1 was suspended: Stopped (spec.suspend is true). Retrying in 0 s."
 
 
 def test_a_suspended_task_is_told_once() -> None:
@@ -129,8 +130,8 @@ def test_a_task_that_waits_too_long_fails_and_says_what_it_waited_for() -> None:
     assert waited(59.0, queueTimeoutSeconds=60) is None
     found = waited(61.0, {"message": "CognitiveAgent team/sre is not ready."}, queueTimeoutSeconds=60)
     assert found == (
-        "Failed: No executor began the task within the 60 s of queueTimeoutSeconds. "
-        "It waited because: CognitiveAgent team/sre is not ready."
+        "Failed: No executor started the task within queueTimeoutSeconds (60 s). "
+        "Last reason for waiting: CognitiveAgent team/sre is not ready."
     )
     closed = {"number": 1, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed"}
     assert waited(61.0, {"attempts": [closed]}, queueTimeoutSeconds=60) is None

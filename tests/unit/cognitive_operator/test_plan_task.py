@@ -87,7 +87,7 @@ def test_a_task_beyond_the_queue_is_refused_with_the_bound_and_the_agent() -> No
     assert condition(plan, "Accepted")["status"] == "False"
     assert condition(plan, "Accepted")["reason"] == "QueueFull"
     assert condition(plan, "Failed")["status"] == "True"
-    assert "team/sre has 5 unfinished tasks" in plan.patch["message"]
+    assert "team/sre already has 5 unfinished tasks" in plan.patch["message"]
 
 
 def test_a_held_task_is_not_published_and_its_status_says_why() -> None:
@@ -127,7 +127,7 @@ def test_a_final_hold_ends_the_task_at_once() -> None:
 
 
 def test_a_blocked_agent_holds_its_tasks_and_its_reason_is_told() -> None:
-    message = "CognitiveAgent team/sre is not ready: RayUnreachable: x"
+    message = "CognitiveAgent team/sre is not ready (RayUnreachable): x"
     blocker = Condition.false(TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, message)
     plan = plan_task(o.facts(blocker=blocker, waited_s=2.0))
     assert plan.publish is None
@@ -204,6 +204,8 @@ def test_a_retryable_failure_goes_back_to_the_queue_after_a_growing_backoff() ->
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Queued", "BackingOff")
     assert plan.backoff_s is not None
+    message = f"Attempt 1 failed (ModelTimeout): no answer Retrying in {plan.backoff_s:.0f} s."
+    assert plan.patch["message"] == message
     assert 5.0 <= plan.backoff_s <= 7.5
     first = {"number": 1, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed", "errorType": "ModelTimeout"}
     second = plan_task(o.facts(o.task_body({"attempts": [first]}), end=attempt_end(o.key(2), o.failed(2))))

@@ -40,11 +40,11 @@ async def test_a_large_result_is_read_from_its_object() -> None:
         (o.task_body({"phase": "Failed", "reason": "ModelTimeout", "message": "no answer"}), CONTENT, "no answer"),
         (o.task_body({}), CONTENT, "it is new"),
         (succeeded(), CONTENT, "neither result nor resultRef"),
-        (by_reference(), None, "not on the broker any more"),
+        (by_reference(), None, "its result is no longer on the broker"),
         (by_reference(), CONTENT + b" ", f"expected {len(CONTENT)}"),
         (by_reference(), CONTENT.replace(b"x", b"y"), "SHA-256"),
-        (by_reference(sizeBytes=2, sha256=hashlib.sha256(b"[]").hexdigest()), b"[]", "no JSON object"),
-        (by_reference(sizeBytes=1, sha256=hashlib.sha256(b"[").hexdigest()), b"[", "no JSON"),
+        (by_reference(sizeBytes=2, sha256=hashlib.sha256(b"[]").hexdigest()), b"[]", "its result is not a JSON object"),
+        (by_reference(sizeBytes=1, sha256=hashlib.sha256(b"[").hexdigest()), b"[", "its result is not JSON"),
     ],
 )
 async def test_what_is_no_result_is_refused_by_name(body: dict[str, Any], content: bytes | None, said: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from nats.aio.msg import Msg
 
-from cognitive_operator.adapters.cancellation import end
+from cognitive_operator.adapters.asyncio_tasks import end
 from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.model.url import models_url
 from cognitive_operator.adapters.nats.connection import NatsConnection

@@ -102,7 +102,7 @@ class HttpClient:
             raise HttpError(f"{redacted(request.url)}: no answer within {request.timeout_s:g} s") from error
         except ValueError as error:  # a URL or a header that aiohttp refuses to send; its text may hold either
             raise HttpError(
-                f"{redacted(request.url)}: the URL or the credentials hold characters that HTTP does not allow"
+                f"{redacted(request.url)}: the URL or the credentials contain characters that HTTP does not allow"
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise HttpError(f"{redacted(request.url)}: {describe(error)}") from error

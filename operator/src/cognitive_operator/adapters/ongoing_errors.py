@@ -1,10 +1,10 @@
-"""Log of lasting errors: one line when an error begins or changes and one when it ends, in place of one per retry."""
+"""Log of lasting errors: one line when an error starts or changes and one when it ends, not one per retry."""
 
 import logging
 
 
 class OngoingErrors:
-    """The present error of each topic, logged when it begins, changes and ends."""
+    """The present error of each topic, logged when it starts, changes and ends."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger

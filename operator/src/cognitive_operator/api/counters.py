@@ -9,7 +9,7 @@ FIRST_SCORE: Final = 0.5
 
 
 class Tokens(ResourceModel):
-    """Tokens of all attempts."""
+    """Token totals of all of an agent's attempts: prompt, completion and their sum."""
 
     prompt: int = 0
     completion: int = 0

@@ -69,7 +69,7 @@ class CacheSettings(Part):
 
 
 class RateLimitSettings(Part):
-    """Rate limit of the model calls of all workers of an agent together."""
+    """Rate limit of the model calls that all workers of an agent make together."""
 
     requests_per_minute: int
     tokens_per_minute: int

@@ -67,10 +67,10 @@ def parsed(text: str, how: InputFormat | None) -> Any:
         return json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
-        raise UnusableValueError(f"is not JSON ({error.msg}, {place}), but format is JSON") from None
+        raise UnusableValueError(f"is not valid JSON ({error.msg}, {place}), although format is JSON") from None
     except (ValueError, RecursionError):
         raise UnusableValueError(
-            "is not JSON that can be passed on: a number is out of range, or the nesting is too deep"
+            "cannot be encoded as standard JSON: a number is out of range, or the nesting is too deep"
         ) from None
 
 
@@ -82,7 +82,7 @@ def check(key: str, value: Any) -> None:
     """
     kind = KINDS.get(key)
     if kind is not None and not isinstance(value, _TYPES[kind]):
-        hint = "; set format: JSON if it is JSON" if isinstance(value, str) else ""
+        hint = "; if the value is JSON, set format: JSON" if isinstance(value, str) else ""
         raise UnusableValueError(f"must be {kind}{hint}")
     if key in NOT_EMPTY and not value:
         raise UnusableValueError("must not be empty")

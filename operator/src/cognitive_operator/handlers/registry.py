@@ -70,7 +70,7 @@ def watch_probe(engine: Engine) -> Callable[..., Awaitable[float]]:
     async def on_probe(**_: Any) -> float:
         lag_s = engine.watch_lag_s()
         if lag_s > WATCH_LAG_MAX_S:
-            raise kopf.PermanentError(f"watch stalled: no event for a change from {lag_s:.0f} s ago")
+            raise kopf.PermanentError(f"watch stalled: a change made {lag_s:.0f} s ago has produced no event")
         return lag_s
 
     return on_probe

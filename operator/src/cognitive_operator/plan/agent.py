@@ -15,7 +15,7 @@ from cognitive_operator.ports.model import ModelTarget
 RAY_NOT_CHECKED: Final = Condition.unknown(AgentCondition.RAY_READY, Reason.NOT_CHECKED, "Not checked yet.")
 MODEL_NOT_CHECKED: Final = RAY_NOT_CHECKED.with_type(AgentCondition.MODEL_READY)
 CREDENTIALS_NOT_CHECKED: Final = RAY_NOT_CHECKED.with_type(AgentCondition.EXECUTOR_READY)
-TOKENS_AVAILABLE: Final = Condition.true(AgentCondition.READY, Reason.AVAILABLE, "There are tokens left.")
+TOKENS_UNLIMITED: Final = Condition.true(AgentCondition.READY, Reason.AVAILABLE, "No token budget is set.")
 STARTING: Final = (
     Reason.EXECUTOR_STARTING,
     Reason.NOT_CHECKED,
@@ -23,7 +23,7 @@ STARTING: Final = (
     Reason.RAY_UPDATING,
     Reason.MODEL_STARTING,
 )
-"""Reasons that pass by themselves within seconds."""
+"""Reasons that disappear within seconds without any action."""
 NOT_OBSERVED: Final = Condition.false(
     TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, "The operator has not reconciled the agent yet."
 )
@@ -57,7 +57,7 @@ class AgentFacts:
     credentials: Condition
     """False after an attempt in Job mode found no credentials."""
     spent_energy: float = 0.0
-    tokens: Condition = TOKENS_AVAILABLE
+    tokens: Condition = TOKENS_UNLIMITED
     """False when the agent has used up the tokens of its day."""
 
 
@@ -69,18 +69,18 @@ def agent_conditions(facts: AgentFacts) -> list[Condition]:
     checks = [_suspension(facts.agent), energy, facts.tokens, facts.broker, *parts]
     first = next((c for c in checks if not c.is_true), None)
     if first is None:
-        return [Condition.true(AgentCondition.READY, Reason.AVAILABLE, "The agent takes tasks."), *parts]
+        return [Condition.true(AgentCondition.READY, Reason.AVAILABLE, "The agent accepts tasks."), *parts]
     not_true = Condition.false if any(c.is_false for c in checks) else Condition.unknown
     return [not_true(AgentCondition.READY, first.reason, first.message), *parts]
 
 
 def is_starting(conditions: Sequence[Condition]) -> bool:
-    """Return True while a condition has a reason that passes by itself within seconds."""
+    """Return True while a condition has a reason that disappears within seconds without any action."""
     return any(condition.reason in STARTING for condition in conditions)
 
 
 def ready_event(old: Sequence[Body], ready: Condition) -> KubeEvent | None:
-    """Return the Event about a change of Ready's status or reason; None for a reason that passes by itself.
+    """Return the Event about a change of Ready's status or reason; None for a reason in STARTING.
 
     Args:
         old: The conditions of the status before the write.
@@ -107,7 +107,7 @@ def has_moved(ray: Condition, executor: ObservedExecutor, running: int) -> bool:
 
 
 def dispatch_blocker(conditions: Sequence[Condition], agent: Agent) -> Condition | None:
-    """Return Dispatched as False for the agent's waiting tasks while the agent is not Ready; else None."""
+    """Return Dispatched of the agent's waiting tasks: False while the agent is not Ready, otherwise None."""
     ready = next(c for c in conditions if c.type == AgentCondition.READY)
     if ready.is_true:
         return None
@@ -117,31 +117,30 @@ def dispatch_blocker(conditions: Sequence[Condition], agent: Agent) -> Condition
     if ready.reason == Reason.SUSPENDED:
         message = f"CognitiveAgent {name} is suspended: {ready.message}"
         return Condition.false(TaskCondition.DISPATCHED, Reason.AGENT_SUSPENDED, message)
-    message = f"CognitiveAgent {name} is not ready: {ready.reason}: {ready.message}"
+    message = f"CognitiveAgent {name} is not ready ({ready.reason}): {ready.message}"
     return Condition.false(TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, message)
 
 
 def _suspension(agent: Agent) -> Condition:
     if not agent.spec.suspend:
         return Condition.true(AgentCondition.READY, Reason.AVAILABLE, "The agent is not suspended.")
-    message = "spec.suspend is true: running attempts continue, and no further attempt starts."
+    message = "spec.suspend is true: running attempts finish; no new ones start."
     return Condition.false(AgentCondition.READY, Reason.SUSPENDED, message)
 
 
 def check_energy(agent: Agent, spent: float) -> Condition:
-    """Return Ready as False if the agent has used up its energy budget."""
+    """Return the Ready condition: False once the agent has used up its energy budget, otherwise True."""
     budget = agent.spec.energy.budget
-    if budget is None or spent < budget:
-        return Condition.true(AgentCondition.READY, Reason.AVAILABLE, "There is energy left.")
-    message = (
-        f"spec.energy.budget is {budget:g}, and the agent's attempts have used {spent:g}; "
-        "no further attempt starts until the budget is raised."
-    )
+    if budget is None:
+        return Condition.true(AgentCondition.READY, Reason.AVAILABLE, "No energy budget is set.")
+    if spent < budget:
+        return Condition.true(AgentCondition.READY, Reason.AVAILABLE, "The energy budget is not used up.")
+    message = f"The agent has used {spent:g} of spec.energy.budget {budget:g}; no attempts start until you raise it."
     return Condition.false(AgentCondition.READY, Reason.ENERGY_EXHAUSTED, message)
 
 
 def budget_blocker(agent: Agent, exhausted: Condition) -> Condition:
-    """Return Dispatched as False for the waiting tasks of an agent that has used up its energy or its tokens."""
+    """Return Dispatched, False, of the tasks that wait for an agent whose energy or tokens are used up."""
     name = f"{agent.metadata.namespace}/{agent.metadata.name}"
     return Condition.false(TaskCondition.DISPATCHED, exhausted.reason, f"CognitiveAgent {name}: {exhausted.message}")
 
@@ -159,7 +158,7 @@ def _executor(facts: AgentFacts) -> Condition:
 
 
 def _follow(other: Condition) -> Condition | None:
-    """Return ExecutorReady as Unknown while a condition that it depends on is not True."""
+    """Return the ExecutorReady condition: Unknown while a condition that it depends on is not True, otherwise None."""
     return None if other.is_true else Condition.unknown(AgentCondition.EXECUTOR_READY, other.reason, other.message)
 
 
@@ -182,7 +181,7 @@ def _not_ready(reason: str, message: str) -> Condition:
 
 
 def check_model(agent: Agent, ok: bool, reason: str, message: str, models: Sequence[str]) -> Condition:
-    """Return ModelReady by the answer of the model endpoint.
+    """Return the ModelReady condition for the answer of the model endpoint.
 
     A vLLM server rejects a model that it does not serve; other servers may accept aliases that they do not list.
     """
@@ -190,10 +189,10 @@ def check_model(agent: Agent, ok: bool, reason: str, message: str, models: Seque
     is_listed = not models or llm.model in models or f"models/{llm.model}" in models  # Google's own spelling
     if ok and llm.provider == "vllm" and not is_listed:
         served = ", ".join(models[:5])
-        message = f"spec.llm.model is {llm.model!r}, but {llm.url} serves {served}."
+        message = f"{llm.url} does not serve spec.llm.model {llm.model!r}; it serves {served}."
         return Condition.false(AgentCondition.MODEL_READY, Reason.MODEL_NOT_SERVED, message)
     if ok and llm.provider in PUBLIC_ENDPOINTS and not is_listed:
-        message += f"; spec.llm.model {llm.model!r} is not among them, unless it is an alias"
+        message += f"; spec.llm.model {llm.model!r} is not listed; ignore this if it is an alias"
     return Condition(AgentCondition.MODEL_READY, "True" if ok else "False", reason, message)
 
 

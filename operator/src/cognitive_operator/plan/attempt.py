@@ -28,7 +28,7 @@ class AttemptTiming:
     republish_after_s: float = 60.0
     """Age of an unclaimed attempt at which its request is published again."""
     job_start_s: float = 300.0
-    """Time that Ray has to start the job of an attempt."""
+    """Time within which Ray must start the job of an attempt."""
     lease_lost_s: float = 15.0
     """Time without a renewal after which a worker counts as lost."""
     result_lost_s: float = 30.0
@@ -107,7 +107,7 @@ def refused_job(attempt: InFlightAttempt, now: str, message: str) -> Close:
 
 
 def _agent_deleted(facts: AttemptFacts) -> Step:
-    """End the attempt without a closed response: the agent's usage is not counted any more."""
+    """End the attempt without a closed response: the usage of a deleted agent is no longer counted."""
     agent_name = f"{facts.task.metadata.namespace}/{facts.task.spec.agent_ref.name}"
     message = f"CognitiveAgent {agent_name} was deleted."
     end = facts.attempt.closed(facts.now, Outcome.FAILED, Reason.AGENT_DELETED, message, is_counted=False)
@@ -132,7 +132,11 @@ class _Rules:
 
     def step(self) -> Step:
         if self.facts.claim_fault:
-            return self._close(Outcome.LOST, Reason.EXECUTOR_LOST, f"The claim is unreadable: {self.facts.claim_fault}")
+            return self._close(
+                Outcome.LOST,
+                Reason.EXECUTOR_LOST,
+                f"The attempt's claim on the broker is invalid: {self.facts.claim_fault}",
+            )
         if spec_gate(self.facts.task.spec) is not None:
             return self._stop()
         late = self._queue_timeout()
@@ -153,12 +157,12 @@ class _Rules:
         stopping_s = self.facts.now_s - self.attempt.stopping_since_s
         if self.attempt.claim is None:
             is_late = stopping_s > self.timing.unclaimed_stop_s
-            message = "Stopped before an executor began it."
+            message = "Stopped before an executor started it."
             return self._give_up(Reason.CANCELLED, message) if is_late else Wait()
         if stopping_s <= self.timing.stop_grace_s:
             return Wait()
         grace, worker = f"{self.timing.stop_grace_s:g} s", self.attempt.claim.worker
-        message = f"Worker {worker} was told to stop and did not within {grace}."
+        message = f"Worker {worker} did not stop within {grace} of being told to."
         return self._close(Outcome.LOST, Reason.CANCELLED, message, retryable=False)
 
     def _queue_timeout(self) -> GateResult | None:
@@ -196,7 +200,7 @@ class _Rules:
         limit_s = self.timing.job_start_s
         if job.status != "PENDING" or self._age_s <= limit_s:
             return Wait()
-        message = f"Ray did not start job {self._submission_id} within {limit_s:g} s: it is {job.status}."
+        message = f"Ray job {self._submission_id} was still {job.status} after {limit_s:g} s."
         return self._give_up(Reason.JOB_FAILED, message)
 
     def _ended_job(self, job: RayJob) -> Step:
@@ -204,7 +208,7 @@ class _Rules:
             return Read(Source.SECOND_CLAIM)
         if self.facts.second_claim.value is not None:
             return Wait()
-        message = f"Ray job {self._submission_id} is {job.status} and never began the attempt: {job.message}"
+        message = f"Ray job {self._submission_id} ended ({job.status}) before it started the attempt: {job.message}"
         return _unless_retained(self.facts, self._close(Outcome.FAILED, Reason.JOB_FAILED, message))
 
     def _claimed(self, claim: Claim) -> Step:
@@ -217,14 +221,14 @@ class _Rules:
         timeout_s = self.facts.task.timeout_s(self.agent)
         if claimed_s <= timeout_s + self.timing.deadline_grace_s:
             return Wait()
-        message = f"The attempt ran longer than its {timeout_s} s and its worker did not end it."
+        message = f"The attempt exceeded its timeout ({timeout_s} s), and its worker did not stop it."
         return self._close(Outcome.FAILED, Reason.DEADLINE_EXCEEDED, message, retryable=False, stops_executor=True)
 
     def _ended(self, claimed_s: float) -> Step:
         """A claim ends after its response is in the stream: read it there if the consumer has not delivered it."""
         if claimed_s <= self.timing.result_lost_s and self.facts.retained == Reading(None):
             return Wait()
-        message = "The attempt ended, but its response is not in the stream any more."
+        message = "The attempt ended, but its response is no longer in the stream."
         return _unless_retained(self.facts, self._close(Outcome.LOST, Reason.RESULT_LOST, message))
 
     def _is_lost(self, lease: LeaseFacts | None) -> bool:
@@ -235,7 +239,7 @@ class _Rules:
         return read_s - max(last_s, lease.ready_since_s) > self.timing.lease_lost_s
 
     def _give_up(self, reason: Reason, message: str) -> TakeBack:
-        """End an attempt that no executor began. Only in Job mode is its number used up: Ray knows a job by it."""
+        """End an attempt that no executor started; its number is used up only in Job mode, where a Ray job has it."""
         if self.attempt.mode != "Job":
             return TakeBack(self.attempt)
         is_retryable = reason == Reason.JOB_FAILED

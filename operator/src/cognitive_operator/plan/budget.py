@@ -5,11 +5,11 @@ from datetime import date, timedelta
 from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.counters import DayTokens
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.plan.agent import TOKENS_AVAILABLE
+from cognitive_operator.plan.agent import TOKENS_UNLIMITED
 
 
 def check_tokens(agent: Agent, used: DayTokens, today: str) -> Condition:
-    """Return Ready as False if the agent has used up its tokens of a day.
+    """Return the Ready condition: False once the agent has used up its tokens for the day, otherwise True.
 
     Args:
         agent: The agent.
@@ -17,11 +17,13 @@ def check_tokens(agent: Agent, used: DayTokens, today: str) -> Condition:
         today: The day in UTC, as ``2026-11-21``.
     """
     budget = agent.spec.budget.tokens_per_day
-    if budget is None or used.on(today) < budget:
-        return TOKENS_AVAILABLE
+    if budget is None:
+        return TOKENS_UNLIMITED
+    if used.on(today) < budget:
+        return Condition.true(AgentCondition.READY, Reason.AVAILABLE, "The daily token budget is not used up.")
     day = max(used.date or today, today)
     message = (
-        f"spec.budget.tokensPerDay is {budget}, and the agent's attempts have used {used.on(today)} tokens "
-        f"on {day} (UTC); no further attempt starts until {date.fromisoformat(day) + timedelta(days=1)}T00:00:00Z."
+        f"The agent has used {used.on(today)} of spec.budget.tokensPerDay {budget} on {day} (UTC); "
+        f"attempts resume at {date.fromisoformat(day) + timedelta(days=1)}T00:00:00Z."
     )
     return Condition.false(AgentCondition.READY, Reason.BUDGET_EXHAUSTED, message)

@@ -82,9 +82,9 @@ def cron_of(schedule: str, time_zone: str) -> Cron:
     found = Cron(expression, _zone(time_zone))
     try:
         if len(expression.split()) != FIELDS:
-            raise CronSimError("not five fields")
+            raise CronSimError("it does not have five fields")
         if found.next(datetime(2000, 1, 1, tzinfo=UTC)) is None:
-            raise CronSimError("no date ever matches")
+            raise CronSimError("it never matches any date")
     except CronSimError as error:
         expected = f"five fields such as '30 6 * * MON-FRI', or one of {', '.join(MACROS)}"
         raise CronError(
@@ -101,5 +101,5 @@ def _zone(name: str) -> tzinfo:
             raise KeyError(name)
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        message = f"spec.timeZone is {name!r}: expected a name of the IANA time zone database, such as Europe/Berlin."
+        message = f"spec.timeZone is {name!r}: expected an IANA time zone name, such as Europe/Berlin."
         raise CronError(Reason.UNKNOWN_TIME_ZONE, message) from None

@@ -9,13 +9,13 @@ from cognitive_operator.plan.gate import GateResult
 
 NAMES_SHOWN: Final = 5
 RECHECK_S: Final = 300.0
-"""Every change of a dependency enqueues the task: this check covers a lost change only."""
+"""Every change of a dependency enqueues the task; this check only covers a lost change."""
 
 
 def shortest_cycle(start: str, needs: Callable[[str], Sequence[str]]) -> tuple[str, ...]:
     """Return the shortest path from a task over dependencies back to itself; empty: there is none.
 
-    It begins and ends with its alphabetically first member, so that all members report the same path.
+    It starts and ends with its alphabetically first member, so that all members report the same path.
     """
     reached_from: dict[str, str] = {}
     waiting = deque([start])
@@ -44,39 +44,44 @@ def _rotated(members: list[str]) -> tuple[str, ...]:
 
 def collision(key: str) -> GateResult:
     """Return the refusal of a task whose input has the key of a dependency's result."""
-    message = (
-        f"spec.input has the key {key}, under which spec.dependsOn puts a result; give that one another name by as."
-    )
+    message = f"spec.input already has the key {key} that spec.dependsOn would add; choose another with `as`."
     return GateResult(Reason.INPUT_INVALID, message, Phase.FAILED, is_accepted=False)
 
 
 def cyclic(members: Sequence[str]) -> GateResult:
     """Return the refusal of a task in a cycle."""
-    message = f"spec.dependsOn and spec.inputFrom make a cycle, in which none can ever start: {' -> '.join(members)}."
+    message = (
+        f"spec.dependsOn and spec.inputFrom form a cycle, so none of these tasks can start: {' -> '.join(members)}."
+    )
     return GateResult(Reason.DEPENDENCY_CYCLE, message, Phase.FAILED, is_accepted=False)
 
 
 def deleted(namespace: str, name: str) -> GateResult:
     """Return the end of a task whose dependency was deleted."""
-    message = f"CognitiveTask {namespace}/{name} (spec.dependsOn) was deleted before its result was taken over."
+    message = f"CognitiveTask {namespace}/{name} (spec.dependsOn) was deleted before its result was read."
     return GateResult(Reason.DEPENDENCY_FAILED, message, Phase.FAILED)
 
 
 def failed(namespace: str, name: str, phase: str, reason: str | None) -> GateResult:
     """Return the end of a task whose dependency ended without a result."""
-    message = f"CognitiveTask {namespace}/{name} (spec.dependsOn) ended as {phase}, reason {reason}."
+    message = f"CognitiveTask {namespace}/{name} (spec.dependsOn) ended as {phase} (reason: {reason})."
     return GateResult(Reason.DEPENDENCY_FAILED, message, Phase.FAILED)
 
 
 def absent(namespace: str, names: Sequence[str]) -> GateResult:
     """Return the wait for dependencies that do not exist yet."""
-    message = f"CognitiveTask {_listed(namespace, names)} (spec.dependsOn) not found; the task waits for it."
+    rest = (
+        "do not exist; waiting for them to be created."
+        if len(names) > 1
+        else "does not exist; waiting for it to be created."
+    )
+    message = f"CognitiveTask {_listed(namespace, names)} (spec.dependsOn) {rest}"
     return GateResult(Reason.DEPENDENCY_NOT_FOUND, message, recheck_s=RECHECK_S)
 
 
 def waiting(namespace: str, names: Sequence[str]) -> GateResult:
     """Return the wait for unfinished dependencies."""
-    message = f"The task waits until CognitiveTask {_listed(namespace, names)} (spec.dependsOn) has succeeded."
+    message = f"Waiting for CognitiveTask {_listed(namespace, names)} (spec.dependsOn) to succeed."
     return GateResult(Reason.WAITING_FOR_DEPENDENCY, message, recheck_s=RECHECK_S)
 
 

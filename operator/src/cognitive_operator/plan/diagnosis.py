@@ -78,7 +78,7 @@ def _refusal(error: CognitiveOperatorError) -> Cause | None:
     if isinstance(error, NameTakenError):
         return Reason.NAME_TAKEN, text
     if isinstance(error, ObjectInvalidError):
-        return Reason.CHILD_REFUSED, f"the API server rejects it: {text}"
+        return Reason.CHILD_REFUSED, f"the API server rejected it: {text}"
     return None
 
 
@@ -109,7 +109,7 @@ def _image(child: ObservedChild) -> Cause | None:
         if waiting.get("reason") in _PULL:
             image, reported = container.get("image"), _reported(waiting)
             advice = "correct the image name, or set imagePullSecrets"
-            return Reason.IMAGE_PULL_FAILED, f"{_name(pod)} cannot pull image {image!r}: {reported}; {advice}"
+            return Reason.IMAGE_PULL_FAILED, f"{_name(pod)} cannot pull image {image!r}{reported}; {advice}"
     return None
 
 
@@ -117,7 +117,7 @@ def _refused(child: ObservedChild) -> Cause | None:
     for pod, container in _containers(child):
         waiting = _waiting(container)
         if waiting.get("reason") in _REFUSED:
-            return Reason.CONTAINER_REFUSED, f"{_name(pod)} cannot start: {_reported(waiting)}"
+            return Reason.CONTAINER_REFUSED, f"{_name(pod)} cannot start{_reported(waiting)}"
     return None
 
 
@@ -148,7 +148,7 @@ def _gone(child: ObservedChild) -> Cause | None:
     if any((pod.get("status") or {}).get("phase") in ("Pending", "Running") for pod in child.pods):
         return None  # a replacement is starting
     failed = next((pod for pod in child.pods if (pod.get("status") or {}).get("phase") == "Failed"), None)
-    return None if failed is None else (Reason.POD_FAILED, f"{_name(failed)} failed: {_reported(failed['status'])}")
+    return None if failed is None else (Reason.POD_FAILED, f"{_name(failed)} failed{_reported(failed['status'])}")
 
 
 def _lost_claim(child: ObservedChild) -> Cause | None:
@@ -164,7 +164,8 @@ def _lost_claim(child: ObservedChild) -> Cause | None:
             wanted = claim["spec"].get("storageClassName")
             which = f"storage class {wanted!r}" if wanted else "the default storage class"
             advice = "set storageClassName to a class that exists and has capacity"
-            return Reason.VOLUME_UNBOUND, f"{name} is not bound by {which}{reported and ': ' + reported}; {advice}"
+            state = f"is not bound; {which} has not provisioned a volume{reported and ': ' + reported}"
+            return Reason.VOLUME_UNBOUND, f"{name} {state}; {advice}"
     return None
 
 
@@ -177,7 +178,7 @@ def _unschedulable(child: ObservedChild) -> Cause | None:
     for pod in child.pods:
         reported = _scheduled(pod)
         if (reported.get("status"), reported.get("reason")) == ("False", "Unschedulable"):
-            text = str(reported.get("message") or "no node is suitable").rstrip(". ")
+            text = str(reported.get("message") or "no suitable node").rstrip(". ")
             advice = "lower the resource requests, allow other nodes, or add a node"
             return Reason.UNSCHEDULABLE, f"{_name(pod)} cannot be scheduled: {text}; {advice}"
     return None
@@ -233,7 +234,13 @@ def _scheduled(pod: Body) -> Body:
 
 
 def _reported(state: Body) -> str:
-    return ": ".join(str(state[key]) for key in ("reason", "message") if state.get(key)) or "no reason given"
+    return reason_and_message(state) or ": no reason given"
+
+
+def reason_and_message(state: Body) -> str:
+    """Return the reason and message of a state as the end of a sentence, such as `` (Evicted): The node ran low.``."""
+    reason, message = state.get("reason"), state.get("message")
+    return (f" ({reason})" if reason else "") + (f": {message}" if message else "")
 
 
 def _name(pod: Body) -> str:

@@ -32,9 +32,9 @@ class GateResult:
 def spec_gate(spec: TaskSpec) -> GateResult | None:
     """Return the gate of ``spec.cancel`` and ``spec.suspend``."""
     if spec.cancel:
-        return GateResult(Reason.CANCELLED, "Cancelled by spec.cancel.", Phase.CANCELLED)
+        return GateResult(Reason.CANCELLED, "Cancelled (spec.cancel is true).", Phase.CANCELLED)
     if spec.suspend:
-        return GateResult(Reason.SUSPENDED, "Held by spec.suspend: set it to false to go on.", Phase.SUSPENDED)
+        return GateResult(Reason.SUSPENDED, "Suspended; set spec.suspend to false to resume.", Phase.SUSPENDED)
     return None
 
 
@@ -42,15 +42,15 @@ def queue_timeout(task: Task, agent: Agent | None, now_s: float | None) -> GateR
     """Return the end of a task that has waited too long for its first attempt.
 
     Args:
-        task: A task whose attempt no executor has begun.
+        task: A task whose attempt no executor has started.
         agent: Its agent, if that exists.
         now_s: The API server's clock, which stamped the task too, in seconds since 1970; None: not known.
     """
     left_s = patience_left_s(task, agent, now_s)
     if left_s is None or left_s > 0:
         return None
-    message = f"No executor began the task within the {task.queue_timeout_s(agent)} s of queueTimeoutSeconds."
-    told = f" It waited because: {task.status.message}" if task.status.message else ""
+    message = f"No executor started the task within queueTimeoutSeconds ({task.queue_timeout_s(agent)} s)."
+    told = f" Last reason for waiting: {task.status.message}" if task.status.message else ""
     return GateResult(Reason.QUEUE_TIMEOUT, message + told, Phase.FAILED)
 
 
@@ -71,7 +71,7 @@ def queue_full(agent: Agent) -> GateResult:
     queue, name = agent.spec.queue, f"{agent.metadata.namespace}/{agent.metadata.name}"
     most = queue.max_concurrent_tasks + (queue.max_queued_tasks or 0)
     message = (
-        f"CognitiveAgent {name} has {most} unfinished tasks, all that its spec.queue lets in: maxConcurrentTasks "
-        f"{queue.max_concurrent_tasks} and maxQueuedTasks {queue.max_queued_tasks}. Create it again when fewer wait."
+        f"CognitiveAgent {name} already has {most} unfinished tasks, the maximum (maxConcurrentTasks "
+        f"{queue.max_concurrent_tasks} + maxQueuedTasks {queue.max_queued_tasks}). Create this task again later."
     )
     return GateResult(Reason.QUEUE_FULL, message, Phase.FAILED, is_accepted=False)

@@ -21,7 +21,7 @@ class InFlightAttempt:
     claimed_since_s: float | None = None
     """Monotonic seconds at which this process first saw the claim."""
     stopping_since_s: float | None = None
-    """Monotonic seconds at which this process began to stop it, because its task was cancelled or suspended."""
+    """Monotonic seconds at which this process started to stop it, because its task was cancelled or suspended."""
 
     def with_claim(self, claim: Claim | None, now_s: float) -> "InFlightAttempt":
         """Return the attempt with the claim that was just read.

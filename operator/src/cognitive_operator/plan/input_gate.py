@@ -28,12 +28,12 @@ def source_label(namespace: str, source: InputSource) -> str:
 
 def absent(source: InputSource, what: str) -> InputNotReadyError:
     """Return the wait for an object or key that does not exist yet."""
-    return _held(source, Reason.INPUT_NOT_FOUND, f"{what}; the task waits for it.")
+    return _held(source, Reason.INPUT_NOT_FOUND, f"{what}; waiting for it to be created.")
 
 
 def unreadable(source: InputSource, what: str) -> InputNotReadyError:
     """Return the wait for the correction of an invalid value."""
-    return _held(source, Reason.INPUT_INVALID, f"{what}; the task waits until it is corrected.")
+    return _held(source, Reason.INPUT_INVALID, f"{what}; waiting for a corrected value.")
 
 
 def forbidden(source: InputSource, what: str) -> InputNotReadyError:
@@ -58,10 +58,7 @@ def lost(what: str) -> InputNotReadyError:
 
 def too_large(size: int, limit: int) -> InputNotReadyError:
     """Return the end of a task whose whole input is too large, although its sources may change."""
-    message = (
-        f"spec.input, spec.inputFrom and spec.dependsOn together are {size} bytes of JSON, "
-        f"more than the {limit} that a task may have."
-    )
+    message = f"spec.input, spec.inputFrom and spec.dependsOn total {size} bytes of JSON; the limit is {limit}."
     return InputNotReadyError(GateResult(Reason.INPUT_TOO_LARGE, message, Phase.FAILED))
 
 

@@ -141,7 +141,7 @@ def check_settled(agent: Agent, server: ObservedServer, found: Condition) -> Con
     cause = None if not found.is_true or server.is_rolled_out else diagnose_server(agent, server)
     if cause is None:
         return found
-    stuck = f"The rollout does not progress: {cause.reason}: {cause.message}"
+    stuck = f"The rollout is stuck ({cause.reason}): {cause.message}"
     return Condition.true(AgentCondition.MODEL_READY, found.reason, f"{found.message}. {stuck}")
 
 

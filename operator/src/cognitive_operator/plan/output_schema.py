@@ -127,7 +127,7 @@ class _Walk:
         if not isinstance(schema, dict):
             return 1
         if id(schema) in self.open:
-            raise _FaultError(pointer, "it refers to itself endlessly")
+            raise _FaultError(pointer, "it contains an endless $ref loop")
         if id(schema) not in self.weights:
             self.open.add(id(schema))
             self.weights[id(schema)] = 1 + sum(

@@ -10,6 +10,7 @@ from cognitive_operator.api.ray_spec import RayTokenRef
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.ray_cluster import PODS_HASH, ray_cluster_name
 from cognitive_operator.plan.agent import RAY_NOT_CHECKED
+from cognitive_operator.plan.diagnosis import reason_and_message
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
 
@@ -73,9 +74,7 @@ def plan_ray_cluster(facts: ClusterFacts) -> ClusterStep:
         return ClusterStep(apply=facts.awake)
     if spec_hash_of(live) == spec_hash_of(facts.awake):
         return ClusterStep()
-    message = (
-        f"{cluster_label(live)} is updated when its running attempts have ended; no further attempt starts until then."
-    )
+    message = f"{cluster_label(live)} will be updated once its running attempts finish; new attempts wait until then."
     return ClusterStep(condition=ray_not_ready(Reason.RAY_UPDATING, message))
 
 
@@ -87,15 +86,15 @@ def _can_replace(facts: ClusterFacts, live: Body) -> bool:
 
 def _rest(facts: ClusterFacts) -> ClusterStep:
     live, ray = facts.live, facts.agent.spec.ray.cluster
-    resting = ray_not_ready(Reason.SUSPENDED, "spec.suspend is true: Ray is scaled to zero.")
+    suspended = ray_not_ready(Reason.SUSPENDED, "spec.suspend is true: Ray is scaled to zero.")
     is_queued = ray is not None and ray.queue_name is not None
     if live is None or (not is_queued and spec_hash_of(live) == spec_hash_of(facts.asleep)):
-        return ClusterStep(condition=resting)
+        return ClusterStep(condition=suspended)
     if not facts.is_idle:
         return ClusterStep()
     if is_queued:  # Kueue would resume a suspended cluster that it has admitted
-        return ClusterStep(remove=True, condition=resting)
-    return ClusterStep(apply=facts.asleep, condition=resting)
+        return ClusterStep(remove=True, condition=suspended)
+    return ClusterStep(apply=facts.asleep, condition=suspended)
 
 
 def with_live_counts(manifest: Body, live: Body | None) -> Body:
@@ -163,10 +162,11 @@ def check_head(live: Body) -> Condition | None:
     if is_head_ready(live):
         return None
     if not live.get("status"):
-        return _starting(live, "has no status yet: check that the KubeRay operator runs and watches this namespace")
+        return _starting(
+            live, "has no status yet: check that the KubeRay operator is running and watches this namespace"
+        )
     reported = condition_of(live, "ReplicaFailure") or condition_of(live, "HeadPodReady") or {}
-    words = ": ".join(str(reported[key]) for key in ("reason", "message") if reported.get(key))
-    return _starting(live, f"has no ready head yet{f': {words}' if words else ''}")
+    return _starting(live, f"has no ready head yet{reason_and_message(reported)}")
 
 
 def head_of(live: Body, heads: Sequence[Body]) -> Body | Condition:

@@ -18,7 +18,7 @@ UNCOUNTED: Final = frozenset({Reason.CREDENTIALS_NOT_MOUNTED, Reason.AGENT_DELET
 
 
 def is_retried(policy: RetryPolicy, end: AttemptEnd, attempts: Sequence[Attempt]) -> bool:
-    """Tell whether another attempt follows ``end``, the last of ``attempts``."""
+    """Return True if another attempt follows ``end``, the last of ``attempts``."""
     if not end.is_counted:
         return end.retryable
     is_wanted = end.retryable if policy.on_error_types is None else end.reason in policy.on_error_types
@@ -31,7 +31,7 @@ def overspent(task: Task, attempts: Sequence[Attempt]) -> str | None:
     if left is None or left > 0:
         return None
     budget = task.spec.budget.tokens or 0
-    return f"its attempts have used {budget - left} tokens, and spec.budget.tokens is {budget}."
+    return f"its attempts together used {budget - left} tokens, and spec.budget.tokens is {budget}."
 
 
 def backoff_s(policy: RetryPolicy, end: AttemptEnd, attempts: Sequence[Attempt]) -> float:
@@ -45,7 +45,7 @@ def backoff_s(policy: RetryPolicy, end: AttemptEnd, attempts: Sequence[Attempt])
 
 
 def backoff_left_s(policy: RetryPolicy, uid: str, attempts: Sequence[Attempt], now: str) -> float:
-    """Return the rest of a backoff that another process began, by the task's status.
+    """Return the rest of a backoff that another process started, according to the task's status.
 
     The times are of two machines' wall clocks, so the rest is limited to the whole backoff.
     """

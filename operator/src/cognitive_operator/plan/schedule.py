@@ -1,4 +1,4 @@
-"""The due run of a schedule, the runs that it replaces, and the finished runs to delete.
+"""The run of a schedule that must start now, the runs that it replaces, and the finished runs to delete.
 
 Source of the rules: Kubernetes' CronJob controller.
 """
@@ -28,7 +28,7 @@ class SchedulePlan:
     blocked: datetime | None = None
     """Scheduled time of a run that an active run blocks."""
     replaced: tuple[ScheduleRun, ...] = ()
-    """Active runs to delete before the due run starts; the due run itself may exist already after a crash."""
+    """Active runs to delete before the run at ``due`` starts; that run itself may exist already after a crash."""
     next: datetime | None = None
     """The next scheduled time after now."""
     recheck_s: float | None = None
@@ -41,7 +41,7 @@ def plan_schedule(schedule: Schedule, runs: Sequence[ScheduleRun], now: datetime
     except CronError as error:
         return SchedulePlan(Condition.false(ScheduleCondition.READY, error.reason, str(error)))
     if schedule.spec.suspend:
-        message = "spec.suspend is true: no run starts; active runs continue."
+        message = "spec.suspend is true: active runs continue; no new ones start."
         return SchedulePlan(Condition.false(ScheduleCondition.READY, Reason.SUSPENDED, message))
     return _running(schedule, cron, [run for run in runs if not run.is_finished], now)
 
@@ -53,7 +53,7 @@ def _running(schedule: Schedule, cron: Cron, active: Sequence[ScheduleRun], now:
     is_replacing = schedule.spec.concurrency_policy == "Replace"
     upcoming = cron.next(max(now, schedule.status.last_schedule_time or now))
     left_s = (upcoming - now).total_seconds() if upcoming is not None else LOOK_AGAIN_S
-    message = f"Runs start by spec.schedule {schedule.spec.schedule!r} in time zone {schedule.spec.time_zone}."
+    message = f"Runs start on schedule {schedule.spec.schedule!r} (time zone {schedule.spec.time_zone})."
     return SchedulePlan(
         condition=Condition.true(ScheduleCondition.READY, Reason.SCHEDULED, message),
         due=None if is_blocked else due,

@@ -37,7 +37,7 @@ class TaskFacts:
     has_slot: bool
     position: int | None
     why_waiting: str
-    """Reason of the wait for a slot, as a sentence."""
+    """Reason why the task waits for a slot, as a sentence; each running task of the agent occupies one slot."""
     waited_s: float
     """Seconds since this process first saw the task."""
     written_s: float
@@ -66,8 +66,8 @@ def plan_task(facts: TaskFacts) -> TaskPlan:
         return _close(facts, facts.end)
     if facts.spec_bytes > MAX_SPEC_BYTES:
         message = (
-            f"spec is {facts.spec_bytes} bytes of JSON, more than the {MAX_SPEC_BYTES} that a task may have: "
-            "shorten spec.input, or have parts of it come by spec.inputFrom."
+            f"spec is {facts.spec_bytes} bytes of JSON; the limit is {MAX_SPEC_BYTES}. "
+            "Shorten spec.input or move parts to spec.inputFrom."
         )
         return _write(facts, status.refused(_stamp(facts), Reason.INPUT_TOO_LARGE, message))
     if facts.gate is not None:
@@ -94,7 +94,9 @@ def _held(facts: TaskFacts, gate: GateResult) -> TaskPlan:
 
 def _missing_agent(facts: TaskFacts) -> Mapping[str, Any]:
     meta, name = facts.task.metadata, facts.task.spec.agent_ref.name
-    message = f"CognitiveAgent {meta.namespace}/{name} (spec.agentRef.name) does not exist; the task waits for it."
+    message = (
+        f"CognitiveAgent {meta.namespace}/{name} (spec.agentRef.name) does not exist; waiting for it to be created."
+    )
     return status.held(_stamp(facts), _waiting_phase(facts), Reason.AGENT_NOT_FOUND, message, is_accepted=False)
 
 
@@ -112,9 +114,9 @@ def _close(facts: TaskFacts, ended: AttemptEnd) -> TaskPlan:
     policy = facts.task.retry_policy(facts.agent)
     is_retried = retry.is_retried(policy, end, attempts)
     if is_retried and facts.task.spec.cancel:
-        end = replace(end, reason=Reason.CANCELLED, message="Cancelled by spec.cancel.")
+        end = replace(end, reason=Reason.CANCELLED, message="Cancelled (spec.cancel is true).")
     elif is_retried and (excess := retry.overspent(facts.task, attempts)):
-        message = f"{end.message} No attempt follows: {excess}"
+        message = f"{end.message} Not retried: {excess}"
         end = replace(end, reason=Reason.BUDGET_EXCEEDED, message=message)
     elif is_retried:
         return _again(facts, end, attempts, retry.backoff_s(policy, end, attempts))
@@ -133,7 +135,7 @@ def _settled(task: Task, end: AttemptEnd) -> AttemptEnd:
         return end
     if task.spec.cancel:
         return replace(end, outcome=Outcome.CANCELLED, retryable=False)
-    message = "Stopped by spec.suspend."
+    message = "Stopped (spec.suspend is true)."
     return replace(
         end,
         outcome=Outcome.SUSPENDED,
@@ -149,7 +151,8 @@ def _again(facts: TaskFacts, end: AttemptEnd, attempts: Sequence[Attempt], backo
     if gate is not None:
         patch = status.held(stamp, gate.phase, gate.reason, gate.message, attempts=attempts)
     else:
-        message = f"Attempt {end.key.number} ended: {end.reason}: {end.message} Next in {backoff_s:.0f} s."
+        ended = "was suspended" if end.outcome is Outcome.SUSPENDED else f"failed ({end.reason})"
+        message = f"Attempt {end.key.number} {ended}: {end.message} Retrying in {backoff_s:.0f} s."
         patch = status.queued(stamp, Reason.BACKING_OFF, message, None, attempts)
     return _write(facts, patch, recheck_s=backoff_s, backoff_s=backoff_s, closes=True)
 
@@ -167,7 +170,7 @@ def _watch(facts: TaskFacts, attempt: InFlightAttempt) -> TaskPlan:
         return _write(facts, status.running(_stamp(facts), attempts), recheck_s=_watch_interval_s(age_s))
     if attempt.claim is None and age_s >= QUEUED_AFTER_S:
         reason = facts.blocker.reason if facts.blocker else Reason.WAITING_FOR_EXECUTOR
-        message = facts.blocker.message if facts.blocker else "The request waits for an executor to take it."
+        message = facts.blocker.message if facts.blocker else "Waiting for an executor to pick up the request."
         patch = status.queued(_stamp(facts), reason, message, None, ())
         return _write(facts, patch, recheck_s=_watch_interval_s(age_s))
     return TaskPlan(recheck_s=_watch_interval_s(age_s))

@@ -1,4 +1,4 @@
-"""Usage of an agent, counted from the stream of responses in the order of the stream.
+"""Usage of an agent, counted from its response stream in stream order.
 
 The counters are a sum over a prefix of the stream, stored together with the end of that prefix. A process that
 continues there after a crash computes the same sum.

@@ -29,12 +29,12 @@ def verified(response: RetainedResponse, master_key: bytes) -> tuple[str, Attemp
     except (ValidationError, RecursionError) as error:
         raise MessageError("Malformed", f"not a {outcome} response: {_first_line(error)}") from error
     if (content.task_uid, content.attempt, content.agent_uid) != (key.task_uid, key.number, key.agent_uid):
-        raise MessageError("Malformed", "the content names another attempt than the subject")
+        raise MessageError("Malformed", "the content and the subject name different attempts")
     return namespace, key, content
 
 
 def is_closed_response(subject: str) -> bool:
-    """Tell whether the operator published a message itself, to report the end of an attempt to the counters."""
+    """Return True if the operator published a message itself, to report the end of an attempt to the counters."""
     parsed = parse_response_subject(subject)
     return parsed is not None and parsed[0] == "closed"
 

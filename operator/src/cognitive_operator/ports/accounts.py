@@ -14,7 +14,7 @@ class AgentAccounts(Protocol):
         """
 
     async def delete(self, agent_uid: str) -> None:
-        """Delete an agent's account from the broker and end its connections; an unknown one is no error.
+        """Delete an agent's account from the broker and end its connections; an unknown one is not an error.
 
         Raises:
             BrokerUnavailableError: Not known whether the account exists; retry.
@@ -24,4 +24,4 @@ class AgentAccounts(Protocol):
         """Return a new credentials file for an agent's executors; ``now_s`` are seconds since 1970."""
 
     def are_fresh(self, namespace: str, agent_uid: str, credentials: str, now_s: float) -> bool:
-        """Return True if credentials are the agent's and not due to be replaced."""
+        """Return True if credentials belong to the agent and need not be replaced yet."""

@@ -47,7 +47,7 @@ class Delivery(Protocol):
         """Settle: never deliver again. Errors are swallowed: the next delivery is then a no-op."""
 
     async def term(self) -> None:
-        """Settle a message for which no attempt waits any more."""
+        """Settle a message for which no attempt is waiting."""
 
     async def reject(self, reason: str, cause: str) -> None:
         """Settle a message that can never be used, and store a dead letter with the reason and the cause."""
@@ -93,14 +93,14 @@ class Requests(Protocol):
         """Return the attempts of an agent that have a request, but neither a claim nor the marker of a purged one."""
 
     async def delete(self, subject: str) -> None:
-        """Delete a request; an absent one is no error."""
+        """Delete a request; an absent one is not an error."""
 
 
 class Claims(Protocol):
-    """The bucket of claims, by which a worker begins an attempt at most once."""
+    """The bucket of claims, by which a worker starts an attempt at most once."""
 
     async def get(self, key: AttemptKey) -> Claim | None:
-        """Return the claim of an attempt, None if no worker began the attempt.
+        """Return the claim of an attempt, None if no worker started the attempt.
 
         Raises MessageError when the claim is malformed.
         """
@@ -109,7 +109,7 @@ class Claims(Protocol):
         """Return the attempts of all claims."""
 
     async def purge(self, key: AttemptKey) -> None:
-        """Replace a claim by a marker, so that no worker can claim the attempt any more."""
+        """Replace a claim by a marker, so that no worker can claim the attempt."""
 
 
 class Leases(Protocol):
@@ -129,10 +129,13 @@ class Responses(Protocol):
         """Return the creation time of the stream, which distinguishes it from one that replaced it."""
 
     async def read(self, subjects: str, after: int, limit: int) -> Sequence[RetainedResponse]:
-        """Return the first messages behind ``after`` whose subject matches, in their order, at most ``limit``."""
+        """Return the first ``limit`` messages after sequence number ``after`` whose subject matches, in their order."""
 
     async def publish_closed(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> int:
-        """Publish, once for each subject, how the operator ended an attempt; return the message's sequence number."""
+        """Publish the operator's own end of an attempt. If the subject already has a message, publish nothing.
+
+        Returns the sequence number of the stored message.
+        """
 
 
 class Control(Protocol):
@@ -156,7 +159,7 @@ class Objects(ObjectReader, Protocol):
         """Store an object in an agent's bucket, in place of one of the same name."""
 
     async def delete(self, agent_uid: str, name: str) -> None:
-        """Delete an object of an agent's bucket; an absent one is no error."""
+        """Delete an object of an agent's bucket; an absent one is not an error."""
 
     async def list(self, agent_uid: str) -> set[AttemptKey]:
         """Return the attempts that have an object in their agent's bucket."""

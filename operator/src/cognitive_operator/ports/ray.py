@@ -55,7 +55,7 @@ class RayJobs(Protocol):
         """Return all submitted jobs."""
 
     async def stop(self, target: RayTarget, submission_id: str) -> None:
-        """Request that Ray stops a job; an unknown or finished one is no error."""
+        """Request that Ray stops a job; an unknown or finished one is not an error."""
 
     async def delete(self, target: RayTarget, submission_id: str) -> None:
-        """Delete a finished job; an unknown or running one is no error."""
+        """Delete a finished job; an unknown or running one is not an error."""

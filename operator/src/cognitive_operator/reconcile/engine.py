@@ -40,12 +40,12 @@ from cognitive_operator.reconcile.status_writer import StatusWriter
 from cognitive_operator.reconcile.task.attempt import AttemptActions, AttemptExecutor, AttemptObserver, AttemptSources
 from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
 from cognitive_operator.reconcile.task.feedback import AgentFeedback
+from cognitive_operator.reconcile.task.gates.cancel_and_suspend import CancelAndSuspendGate
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
 from cognitive_operator.reconcile.task.gates.gate import Gates, GateSet
 from cognitive_operator.reconcile.task.gates.inputs import InputGate, InputSources
 from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemaGate
 from cognitive_operator.reconcile.task.gates.queue_timeout import QueueTimeoutGate
-from cognitive_operator.reconcile.task.gates.spec import SpecGate
 from cognitive_operator.reconcile.task.inbox import InboxSettings, ResponseInbox
 from cognitive_operator.reconcile.task.job import AttemptJobs
 from cognitive_operator.reconcile.task.metrics import TaskTelemetry
@@ -97,7 +97,7 @@ class Engine:
         self._agents.start(agents.reconcile)
 
     async def run(self) -> None:
-        """Run until cancelled."""
+        """Run all parts of the engine until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._resync.run(), name="resync")
@@ -180,7 +180,7 @@ class Engine:
         dependencies = DependencyGate(resources, objects, deps.clock, index)
         inputs = InputGate(InputSources(deps.kube.core, resources, objects), deps.clock, index, dependencies)
         late = QueueTimeoutGate(deps.kube, index)
-        gates = GateSet(SpecGate(), OutputSchemaGate(index), late, dependencies, inputs)
+        gates = GateSet(CancelAndSuspendGate(), OutputSchemaGate(index), late, dependencies, inputs)
         factory = RequestFactory(deps.master_key, deps.clock, is_traced=deps.tracer.is_on)
         writer = StatusWriter(deps.kube, deps.events, TASK_KIND, TASK_PLURAL)
         jobs = AttemptJobs(deps.ray, deps.environment)

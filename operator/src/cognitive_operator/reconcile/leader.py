@@ -69,7 +69,7 @@ class LeaderElection:
         self._is_leading = False
 
     async def run(self) -> None:
-        """Run until cancelled."""
+        """Wait for leadership, run an engine while this process is the leader, and repeat until cancelled."""
         identity = self._peering.me.identity
         while True:
             await self._wait_until(leading=True)

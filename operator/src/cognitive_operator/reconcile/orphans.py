@@ -1,4 +1,4 @@
-"""Finds what exists on the broker without its task or its agent."""
+"""Removal of objects on the broker whose task or agent does not exist."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -11,7 +11,7 @@ from cognitive_operator.reconcile.state.intake import Intake
 
 
 class BrokerContents(Protocol):
-    """All that tasks and agents have on the broker."""
+    """Resources of tasks and agents on the broker."""
 
     @property
     def agents(self) -> AgentResources:
@@ -31,19 +31,23 @@ class BrokerContents(Protocol):
 
 
 class AccountDeletions(Protocol):
-    """The removal of agents' accounts on the broker."""
+    """Deletion of agents' accounts on the broker."""
 
     def delete_later(self, agent_uid: str) -> None:
-        """Remove an agent's account after the time that its executor needs to end itself."""
+        """Remove an agent's account after the time that its executor needs to stop."""
 
     async def delete_due(self) -> None:
-        """Remove the accounts whose time has come. Raises BrokerUnavailableError: retry."""
+        """Delete the accounts whose waiting time is over.
+
+        Raises:
+            BrokerUnavailableError: The broker does not answer; retry.
+        """
 
 
 class Orphans:
     """Removes requests, claims, objects, consumers and accounts whose task or agent does not exist.
 
-    One that is found twice in a row is removed: the first time, its task or agent may only be new.
+    An object is removed when two checks in a row find it: at the first one its task or agent may only be new.
     """
 
     def __init__(
@@ -63,10 +67,10 @@ class Orphans:
         self._suspected_agents: set[str] = set()
 
     async def remove(self) -> None:
-        """Remove what this look and the one before have found.
+        """Remove the orphans that both this check and the previous one found.
 
         Raises:
-            BrokerUnavailableError: Retry.
+            BrokerUnavailableError: The caller should retry.
         """
         await self._remove_agents()
         await self._accounts.delete_due()
@@ -87,7 +91,7 @@ class Orphans:
         return requests | {("", key) for key in keys - requested}
 
     async def _remove_agents(self) -> None:
-        """Remove the resources of agents whose finalizer was released while the broker was away."""
+        """Remove the resources of agents whose finalizer was removed while the broker was unavailable."""
         lost = await self._broker.agents.list() - self._intake.agent_uids()
         for uid in lost & self._suspected_agents:
             await self._broker.agents.delete(uid)

@@ -40,7 +40,7 @@ class Resync:
         """Set once all objects and all requests of an earlier process are known: only then may tasks start."""
 
     async def run(self) -> None:
-        """Run until cancelled."""
+        """Read all objects, adopt the attempts of an earlier process, then list again at intervals until cancelled."""
         await run_until_done(self._timing.start_retry_s, self.relist)
         self._index.complete()
         self._enqueue_unfinished()
@@ -53,10 +53,10 @@ class Resync:
         await run_every(self._timing.resync_every_s, self.relist, "resync")
 
     async def relist(self) -> None:
-        """Read all agents and tasks, and forget those that do not exist any more.
+        """Read all agents and tasks, and forget those that no longer exist.
 
         Raises:
-            ApiUnavailableError: Retry.
+            ApiUnavailableError: The caller should retry.
         """
         tasks_before = set(self._index.tasks)
         agents_before = {name: record.agent.metadata.uid for name, record in self._index.agents.items()}
@@ -77,7 +77,7 @@ class Resync:
         """Adopt the attempts that an earlier process published and whose end it did not write.
 
         Raises:
-            BrokerUnavailableError: Retry.
+            BrokerUnavailableError: The caller should retry.
         """
         now_s = self._clock.monotonic()
         for _, key in sorted(await self._requests.list(), key=lambda item: item[1].number):

@@ -48,7 +48,7 @@ class StatusWriter:
 
         Raises:
             ObjectInvalidError: The API server refuses the content. Do not retry.
-            TransientError: Retry.
+            TransientError: The caller should retry.
         """
         try:
             return Written(await self._kube.statuses.patch(self._plural, body, patch))
@@ -58,7 +58,11 @@ class StatusWriter:
             return Gone()
 
     async def read_again(self, body: Body) -> Changed | Gone:
-        """Read an object that changed. Raises TransientError: retry."""
+        """Re-read an object after a write conflict; return ``Gone`` if it was deleted or replaced.
+
+        Raises:
+            TransientError: The API server does not answer; retry.
+        """
         meta = body["metadata"]
         found = await self._kube.resources.get(self._plural, meta["namespace"], meta["name"])
         return Gone() if found is None or found["metadata"]["uid"] != meta["uid"] else Changed(found)

@@ -22,8 +22,9 @@ class QueueLimits:
 class AgentQueue:
     """A priority queue with limits on the tasks that run at once and on those that are admitted.
 
-    A task that is new to the queue waits at its door until it is admitted. Every operation takes O(log n) comparisons
-    for n tasks. A share without a bound limits no queue: it takes no turns, and is not asked for a start.
+    Each running task occupies one slot. A task that is new waits for admission at the *door*, outside the queue. A
+    task that must wait for its next attempt is *resting*: it stays admitted, but other tasks pass it. Every operation
+    takes O(log n) comparisons for n tasks. A share without a bound limits no queue: it has no turns.
     """
 
     def __init__(self, name: tuple[str, str]) -> None:
@@ -50,7 +51,7 @@ class AgentQueue:
             self._share = share
 
     def wait(self, key: QueueKey, *, is_accepted: bool) -> None:
-        """Add a task by its key; one that was not accepted yet waits at the door until it is to ``enter``."""
+        """Add a task by its key; a task that was not accepted yet waits at the door until ``enter`` admits it."""
         uid = key[-1]
         if uid in self._running:
             return
@@ -72,7 +73,7 @@ class AgentQueue:
         return uid in self._waiting or uid in self._resting or uid in self._running
 
     def rest(self, uid: str) -> None:
-        """Let other tasks pass an admitted one, which stays admitted."""
+        """Let other tasks pass an admitted task, which stays admitted, until ``wait`` adds it again."""
         if self._waiting.remove(uid):
             self._resting.add(uid)
 
@@ -97,7 +98,7 @@ class AgentQueue:
         self._door, self._at_door = [], {}
 
     def may_start(self, uid: str) -> bool:
-        """Tell whether a slot of the agent and of its Ray cluster is free for the task and all tasks before it."""
+        """Return True if a slot of the agent and of its Ray cluster is free for the task and all tasks before it."""
         rank = self._waiting.rank(uid)
         if rank is None or rank >= self.demand:
             return False
@@ -118,15 +119,15 @@ class AgentQueue:
 
     def why_waiting(self) -> str:
         """Return the reason why a task waits, as a sentence."""
-        limit, capacity, wait = self.limits.limit, self.capacity, "this one waits for its turn."
+        limit, capacity = self.limits.limit, self.capacity
         if self.running >= limit:
-            return f"{limit} tasks of the agent run (spec.queue.maxConcurrentTasks); {wait}"
+            return f"The agent already runs {limit} tasks (spec.queue.maxConcurrentTasks); waiting for a slot."
         if capacity is not None and self.running >= capacity:
-            return f"{capacity} tasks of the agent run, all that its live workers take; {wait}"
+            return f"The agent's live workers are full ({capacity} tasks); waiting for a slot."
         if self._share.is_full:
-            there = f"{self._share.bound} attempts run on the agent's Ray cluster, all that may"
-            return f"{there}; its agents take turns by spec.queue.weight."
-        return "Other tasks start before this one."
+            full = f"The Ray cluster is at its limit of {self._share.bound} attempts"
+            return f"{full}; its agents take turns by spec.queue.weight."
+        return "Other tasks are ahead of this one."
 
     @property
     def weight(self) -> int:

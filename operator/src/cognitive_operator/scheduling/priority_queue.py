@@ -54,7 +54,7 @@ class PriorityQueue:
         return self._ages[0][0] if self._ages else None
 
     def __contains__(self, uid: object) -> bool:
-        """Tell whether a task is in the queue."""
+        """Return True if a task is in the queue."""
         return uid in self._keys
 
     def __len__(self) -> int:

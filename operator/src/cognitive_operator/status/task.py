@@ -44,7 +44,7 @@ def queued(stamp: Stamp, reason: str, message: str, position: int | None, attemp
 def running(stamp: Stamp, attempts: Sequence[Attempt]) -> Patch:
     """Return the status of a task whose last attempt was claimed by an executor."""
     last = attempts[-1]
-    message = f"Attempt {last.number} runs on {last.worker}."
+    message = f"Attempt {last.number} is running on {last.worker}."
     patch = _summary(stamp, Phase.RUNNING, Reason.RUNNING, message, [_accepted(), _dispatched(last)])
     return patch | {"startedAt": attempts[0].started_at} | _attempts(attempts)
 

@@ -41,10 +41,10 @@ class CacheSettings:
 
 @dataclass(frozen=True)
 class Slot:
-    """Place of a booking: a tenth of a second in one quota store."""
+    """Time slot of one quota store, a tenth of a second, in which a call was counted."""
 
     store: str
-    """Name of the store. Another store, for example the successor of a lost one, does not know the booking."""
+    """Name of the store. Another store, for example the successor of a lost one, does not know the slot."""
     number: int
 
 
@@ -53,9 +53,9 @@ class Permit:
     """Permission to make one model call."""
 
     slot: Slot | None = None
-    """Place of the booking; None if calls are not counted."""
+    """Time slot in which the call was counted; None if calls are not counted."""
     tokens: int = 0
-    """Tokens that are booked for the call."""
+    """Tokens that were counted for the call."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class QuotaRequest:
     """Key of the result to look up in the cache; None: no lookup."""
     max_age_s: float = 0.0
     limit: RateLimit | None = None
-    """Limit under which a call is booked; None: no booking."""
+    """Limit under which a call is counted; None: not counted."""
     tokens: int = 0
     """Estimated tokens of the call."""
     max_wait_s: float = inf

@@ -8,11 +8,11 @@ from cognitive_runtime.domain.result_cache import ResultCache
 
 WINDOW_S: Final = 60.0
 _SLOTS_PER_S: Final = 10
-"""A booking counts for the window and up to a tenth of a second more. So at most 601 numbers are stored."""
+"""Time slots per second. An amount counts for the window and up to one slot more, so at most 601 sums are stored."""
 
 
 class SlidingWindow:
-    """Sum of the amounts booked in the last 60 seconds."""
+    """Sum of the amounts that were added in the last 60 seconds, stored by time slots of a tenth of a second."""
 
     def __init__(self) -> None:
         self._spent: dict[int, int] = {}
@@ -34,14 +34,14 @@ class SlidingWindow:
         return WINDOW_S
 
     def add(self, amount: int, now_s: float) -> int:
-        """Book an amount and return its slot."""
+        """Add an amount to the window; return the number of the time slot it was added to, for ``correct``."""
         slot = floor(now_s * _SLOTS_PER_S)
         self._spent[slot] = self._spent.get(slot, 0) + amount
         self._sum += amount
         return slot
 
     def correct(self, slot: int, difference: int) -> None:
-        """Change a booked amount, if its slot still counts."""
+        """Change an amount that was added to a time slot, if the slot is still in the window."""
         if slot in self._spent:
             self._spent[slot] += difference
             self._sum += difference

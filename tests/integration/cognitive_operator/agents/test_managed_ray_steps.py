@@ -87,7 +87,7 @@ def test_each_step_towards_a_head_is_told(cluster: Cluster, model: ScriptedModel
     cluster.apply(agent("steps", MANAGED, model.url))
     live = child(cluster, "steps")
     message = cluster.wait_condition("steps", "RayReady", "RayStarting")[1]
-    assert "has no status yet: check that the KubeRay operator runs" in message
+    assert "has no status yet: check that the KubeRay operator is running" in message
     play_kuberay(cluster, live, pods_hash="old")
 
     def replaces() -> bool:

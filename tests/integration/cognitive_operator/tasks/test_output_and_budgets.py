@@ -119,8 +119,10 @@ def test_an_agent_waits_for_another_day_when_its_tokens_are_used_up(
     status, message = cluster.wait_condition("daily", "Ready", "BudgetExhausted")
     today = datetime.now(UTC).date()
     assert status == "False"
-    assert f"used {used} tokens on {today} (UTC)" in message
-    assert f"until {today + timedelta(days=1)}T00:00:00Z" in message
+    assert message == (
+        f"The agent has used {used} of spec.budget.tokensPerDay 1 on {today} (UTC); "
+        f"attempts resume at {today + timedelta(days=1)}T00:00:00Z."
+    )
     counted(cluster, "daily", used)
     assert cluster.wait_phase("second", "Queued")["reason"] == "BudgetExhausted"
     operator_process.kill()

@@ -139,7 +139,7 @@ def test_a_full_queue_refuses_and_a_restarted_operator_refuses_nobody_else(
     for name in names[:5]:
         assert pair.wait_phase(name, "Succeeded", 60.0)["attempts"][0]["number"] == 1
     status = pair.status("small-5")
-    assert (status["phase"], "5 unfinished" in status["message"]) == ("Failed", True)
+    assert (status["phase"], "already has 5 unfinished tasks" in status["message"]) == ("Failed", True)
     assert pair.condition("small-5", "Accepted", "ctask")[:2] == ("False", "QueueFull")
     assert Counter(asked(model, "small")) == dict.fromkeys(names[:5], 1)
 

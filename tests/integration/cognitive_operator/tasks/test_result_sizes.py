@@ -104,5 +104,5 @@ def test_what_cannot_be_read_says_why(home: Cluster, model: ScriptedModel, read:
     home.wait_phase("no-result", "Failed")
     failed, absent = read("thinkers/no-result"), read("thinkers/nobody")
     assert (failed.returncode, absent.returncode) == (1, 1)
-    assert "task thinkers/no-result has no result: it is Failed, BadRequest" in failed.stderr
+    assert "task thinkers/no-result has no result: it is Failed (BadRequest): " in failed.stderr
     assert "task thinkers/nobody does not exist" in absent.stderr

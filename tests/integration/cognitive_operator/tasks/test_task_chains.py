@@ -74,8 +74,8 @@ def test_a_failed_one_fails_all_that_depend_on_it(home: Cluster, model: Scripted
     home.apply(link("broken"), link("after", need("broken")), link("after-that", need("after")), link("beside"))
     status = home.wait_phase("after-that", "Failed")
     assert status["reason"] == "DependencyFailed"
-    assert "/after (spec.dependsOn) ended as Failed, reason DependencyFailed" in status["message"]
-    assert "/broken (spec.dependsOn) ended as Failed, reason BadRequest" in home.status("after")["message"]
+    assert "/after (spec.dependsOn) ended as Failed (reason: DependencyFailed)" in status["message"]
+    assert "/broken (spec.dependsOn) ended as Failed (reason: BadRequest)" in home.status("after")["message"]
     assert home.condition("after", "Failed", "ctask")[:2] == ("True", "DependencyFailed")
     home.wait_phase("beside", "Succeeded")
     assert prompts(model, "after") == prompts(model, "after-that") == []

@@ -1,4 +1,4 @@
-"""Address and credentials of the Kubernetes API: those of the pod's service account, else of the kubeconfig."""
+"""Address and credentials of the Kubernetes API, from the pod's service account or else from the kubeconfig."""
 
 import base64
 import os

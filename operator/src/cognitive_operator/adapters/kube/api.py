@@ -35,7 +35,7 @@ class KubeApi:
         """Yield the API of the cluster that this process belongs to or that its kubeconfig names.
 
         Raises:
-            KubeConfigError: There is no such cluster.
+            KubeConfigError: No cluster is configured.
         """
         async with KubeClient(find_access()) as client:
             yield cls(client)

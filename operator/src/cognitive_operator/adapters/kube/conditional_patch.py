@@ -39,4 +39,4 @@ async def patch_if_same(client: KubeClient, plural: str, body: Body, patch: Patc
         if present is not None and present["metadata"]["uid"] == metadata["uid"]:
             raise
         place = f"{plural} {metadata['namespace']}/{metadata['name']}"
-        raise ObjectNotFoundError(f"{place} with uid {metadata['uid']} is gone") from error
+        raise ObjectNotFoundError(f"{place} (uid {metadata['uid']}) no longer exists") from error

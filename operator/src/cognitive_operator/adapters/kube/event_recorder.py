@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from cognitive_operator.adapters.cancellation import end
+from cognitive_operator.adapters.asyncio_tasks import end
 from cognitive_operator.adapters.ongoing_errors import OngoingErrors
 from cognitive_operator.errors import CognitiveOperatorError
 from cognitive_operator.ports.kube import KubeEvent, ObjectRef

@@ -16,8 +16,8 @@ async def ensure_signing_key(secrets: KubeSecrets, namespace: str, name: str) ->
     """Return the master key of a Secret, which is created if it is absent; several operators may do so at once.
 
     Raises:
-        ObjectInvalidError: The Secret holds no such key.
-        TransientError: The API server does not answer, or refuses the right; retry.
+        ObjectInvalidError: The Secret does not hold a valid key.
+        TransientError: The API server does not answer, or denies access; retry.
     """
     try:
         return await _read(secrets, namespace, name)
@@ -35,6 +35,6 @@ async def _read(secrets: KubeSecrets, namespace: str, name: str) -> bytes:
     if len(key) != MASTER_KEY_BYTES:
         raise ObjectInvalidError(
             f"Secret {namespace}/{name}, key {MASTER_KEY!r}: found {len(key)} bytes, expected {MASTER_KEY_BYTES}; "
-            "delete the Secret to have a new one made"
+            "delete the Secret; the operator will create a new one"
         )
     return key

@@ -38,7 +38,7 @@ def inference_result(answer: HttpResponse, chunks_s: Sequence[float]) -> Inferen
         return InferenceResult(ok=False, message=f"HTTP {answer.status}: {answer.text}")
     tokens = _tokens(answer.content)
     if not tokens:
-        return InferenceResult(ok=False, message=f"the server wrote no tokens: {answer.text}")
+        return InferenceResult(ok=False, message=f"the server returned no tokens: {answer.text}")
     first_s, last_s = chunks_s[0], chunks_s[-1]
     after_first, span_s = tokens - 1, last_s - first_s
     rate = after_first / span_s if after_first and span_s > 0 else tokens / max(last_s, 1e-6)

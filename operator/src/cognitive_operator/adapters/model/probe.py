@@ -65,10 +65,12 @@ def _result(target: ModelTarget, url: str, answer: HttpResponse, *, has_key: boo
         return ModelProbeResult(ok=False, reason=Reason.CREDENTIALS_REJECTED, message=message)
     if target.provider == "azure" and answer.status in (400, 404):
         version = f"apiVersion {target.api_version}" if target.api_version else "the API without apiVersion"
-        message = f"{url} answers HTTP {answer.status}: it is no Azure OpenAI resource, or does not know {version}"
+        message = (
+            f"{url} answers HTTP {answer.status}: it is not an Azure OpenAI resource, or does not support {version}"
+        )
         return ModelProbeResult(ok=False, reason=Reason.MODEL_UNREACHABLE, message=message)
     if answer.status in _NO_LIST:
-        message = f"{url} answers HTTP {answer.status}: it serves, but lists no models"
+        message = f"{url} answers HTTP {answer.status}: it is up, but does not list models"
         return ModelProbeResult(ok=True, reason=Reason.AVAILABLE, message=message)
     models = _models(answer.json) if answer.status == 200 else None
     if models is None:

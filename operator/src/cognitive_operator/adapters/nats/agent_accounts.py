@@ -38,7 +38,7 @@ class NatsAgentAccounts:
         await self._send("UPDATE", self._keys.account_jwt(agent_uid, broker_rights(namespace, agent_uid)))
 
     async def delete(self, agent_uid: str) -> None:
-        """Delete an agent's account from the broker and end its connections; an unknown one is no error."""
+        """Delete an agent's account from the broker and end its connections; an unknown one is not an error."""
         await self._send("DELETE", self._keys.deletion_jwt(agent_uid))
 
     def new_credentials(self, namespace: str, agent_uid: str, now_s: float) -> str:
@@ -47,7 +47,7 @@ class NatsAgentAccounts:
         return self._keys.credentials(agent_uid, rights, begins_s, begins_s + self._lifetime_s)
 
     def are_fresh(self, namespace: str, agent_uid: str, credentials: str, now_s: float) -> bool:
-        """Return True if credentials are the agent's and not due to be replaced."""
+        """Return True if credentials belong to the agent and need not be replaced yet."""
         rights: BrokerRights = broker_rights(namespace, agent_uid)
         lifetime = self._keys.lifetime_of(agent_uid, rights, credentials)
         if lifetime is None:

@@ -69,7 +69,7 @@ class BrokerKeys:
         return self._account(agent_uid).public
 
     def account_jwt(self, agent_uid: str, rights: BrokerRights) -> str:
-        """Return the JWT that creates an agent's account: always the same, so that it may be sent again."""
+        """Return the JWT that creates an agent's account: it is deterministic, so that it may be sent again."""
         services = [{"type": "service", "subject": s, "account": self.main, "name": s} for s in rights.publish]
         control = {"type": "stream", "subject": rights.control, "account": self.main, "name": rights.control}
         claims = _account(_BASIC, imports=[*services, control])
@@ -86,7 +86,7 @@ class BrokerKeys:
         return new_credentials(self._account(agent_uid), f"agent {agent_uid}", allowed, iat=begins_s, exp=ends_s)
 
     def lifetime_of(self, agent_uid: str, rights: BrokerRights, credentials: str) -> tuple[int, int] | None:
-        """Return begin and end of credentials, None for those of another agent, root key or set of rights."""
+        """Return the start and the expiry of credentials, None if their agent, root key or rights are different."""
         claims = read_claims(credentials)
         begins_s, ends_s, allowed = claims.get("iat"), claims.get("exp"), claims.get("nats")
         if claims.get("iss") != self.account_of(agent_uid) or not isinstance(allowed, dict):

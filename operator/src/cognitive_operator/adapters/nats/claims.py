@@ -26,10 +26,10 @@ class NatsClaims:
         """Attempts whose key holds only a marker: the stream's list of subjects contains both."""
 
     async def get(self, key: AttemptKey) -> Claim | None:
-        """Return the claim of an attempt, None if no worker began the attempt or its claim was purged.
+        """Return the claim of an attempt, None if no worker started the attempt or its claim was purged.
 
         Raises:
-            BrokerUnavailableError: Retry.
+            BrokerUnavailableError: The broker does not answer; retry.
             MessageError: The claim is malformed.
         """
         async with self._session.use() as js:
@@ -49,9 +49,9 @@ class NatsClaims:
         return present - self._purged
 
     async def purge(self, key: AttemptKey) -> None:
-        """Replace a claim by a marker, so that no worker can claim the attempt any more.
+        """Replace a claim by a marker, so that no worker can claim the attempt.
 
-        The marker is stored also where no claim is: an executor may hold the request and not have claimed it yet.
+        The marker is also stored if there is no claim: an executor may have the request and not have claimed it yet.
         """
         async with self._session.use() as js:
             stored = await js.last(CLAIM_STREAM, f"{CLAIM_PREFIX}{key}")

@@ -10,7 +10,7 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from cognitive_operator.adapters.cancellation import end
+from cognitive_operator.adapters.asyncio_tasks import end
 from cognitive_operator.adapters.nats.request_reply import RequestReply
 from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.adapters.ongoing_errors import OngoingErrors, describe

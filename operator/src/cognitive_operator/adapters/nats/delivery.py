@@ -39,7 +39,7 @@ class NatsDelivery:
         await self._settle(b"+ACK")
 
     async def term(self) -> None:
-        """Settle a message for which no attempt waits any more."""
+        """Settle a message for which no attempt is waiting."""
         await self._settle(b"+TERM")
 
     async def reject(self, reason: str, cause: str) -> None:

@@ -110,7 +110,7 @@ class JetStream:
             offset, total = offset + len(page), int(answer.get("total", 0)) if page else 0
 
     async def purge(self, stream: str, subject_filter: str) -> None:
-        """Remove every message of the matching subjects; an absent stream is no error."""
+        """Remove every message of the matching subjects; an absent stream is not an error."""
         await self.call_optional(f"STREAM.PURGE.{stream}", {"filter": subject_filter})
 
 

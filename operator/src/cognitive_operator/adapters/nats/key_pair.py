@@ -44,7 +44,7 @@ class KeyPair:
         """Return the key pair of a seed; ``source`` names the place of ``text`` in messages.
 
         Raises:
-            KeyFileError: ``text`` is no seed of this kind; the message shows nothing of it.
+            KeyFileError: ``text`` is not a seed of this kind; the message contains no part of it.
         """
         try:
             if not text.strip().startswith(_KINDS[prefix]):
@@ -56,7 +56,7 @@ class KeyPair:
             ) from None
 
     def derive(self, prefix: int, name: str) -> Self:
-        """Return the key pair that belongs to a name: always the same, and secret without this key pair."""
+        """Derive a key pair from this one and a name. Deterministic; cannot be computed without this seed."""
         return type(self)(nkeys.encode_seed(hmac.digest(self.seed.encode(), name.encode(), hashlib.sha256), prefix))
 
     def sign(self, public: str, name: str, claims: Mapping[str, Any], **times: int) -> str:

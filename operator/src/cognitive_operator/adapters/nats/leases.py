@@ -45,7 +45,7 @@ class NatsLeases:
         self._logged.discard(agent_uid)
 
     def _read(self, agent_uid: str, worker: str, stored: StoredMessage | None) -> ObservedLease | None:
-        """Return a lease, None for a key that is gone and for a lease that is malformed or names another worker."""
+        """Return a worker's lease, or None if it is gone, malformed, or belongs to another worker."""
         if stored is None or stored.is_marker:
             return None
         try:
@@ -54,7 +54,7 @@ class NatsLeases:
             self._count_malformed(agent_uid, worker, first_fault(error))
             return None
         if (lease.agent_uid, lease.worker) != (agent_uid, worker):
-            self._count_malformed(agent_uid, worker, "it names another worker")
+            self._count_malformed(agent_uid, worker, "it belongs to another worker")
             return None
         return ObservedLease(stored.sequence, lease)
 

@@ -30,7 +30,7 @@ class ObjectBucket:
         self._stream = object_stream(bucket)
 
     async def put(self, name: str, content: bytes) -> None:
-        """Store an object in place of one of the same name; return when the bucket has all of it.
+        """Store an object, replace one of the same name, and return when the bucket has all chunks.
 
         An object with the same content is left unchanged, since an executor may be reading it.
         """
@@ -80,7 +80,7 @@ class ObjectBucket:
         return b"".join(parts)
 
     async def delete(self, name: str) -> None:
-        """Delete an object with its chunks, leaving no marker; an absent object or bucket is no error."""
+        """Delete an object with its chunks, leaving no marker; an absent object or bucket is not an error."""
         meta = self._meta(name)
         found = await self._js.call_optional(f"STREAM.MSG.GET.{self._stream}", {"last_by_subj": meta})
         if found is None:

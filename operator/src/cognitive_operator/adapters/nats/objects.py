@@ -26,7 +26,7 @@ class NatsObjects:
             return await ObjectBucket(js, bucket).read(name)
 
     async def delete(self, agent_uid: str, name: str) -> None:
-        """Delete an object of an agent's bucket; an absent one is no error."""
+        """Delete an object of an agent's bucket; an absent one is not an error."""
         async with self._session.use() as js:
             await ObjectBucket(js, results_bucket(agent_uid)).delete(name)
 

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from cognitive_operator.adapters.cancellation import end
+from cognitive_operator.adapters.asyncio_tasks import end
 from cognitive_operator.adapters.nats.connection import NatsConnection
 from cognitive_operator.adapters.nats.jetstream import JetStream
 from cognitive_operator.adapters.nats.provisioning import ensure_consumer, ensure_stream

@@ -40,7 +40,7 @@ class NatsRequests:
             return requested - await claimed_attempts(js, f"{agent_uid}.>")
 
     async def delete(self, subject: str) -> None:
-        """Delete a request; an absent one is no error."""
+        """Delete a request; an absent one is not an error."""
         async with self._session.use() as js:
             stored = await js.last(REQUEST_STREAM, subject)
             if stored is not None:

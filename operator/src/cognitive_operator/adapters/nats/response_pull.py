@@ -1,4 +1,4 @@
-"""Pulls from the durable consumer of responses: one long pull, so that the first message arrives at once."""
+"""Pull requests to the durable consumer of responses: one long pull, so that the first message arrives at once."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ _PAUSE_S: Final = 0.2
 
 
 class ResponsePuller:
-    """Keeps at most one pull at the broker and buffers the messages that it delivers."""
+    """Keeps at most one pull request outstanding and buffers the messages it receives."""
 
     def __init__(self, connection: NatsConnection, on_failure: Callable[[], None]) -> None:
         """Take the connection; ``on_failure`` is called when the consumer does not answer or is absent."""
@@ -38,7 +38,7 @@ class ResponsePuller:
         self._outstanding = 0
         """Messages that the present pull may still deliver."""
         self._next_pull_s = 0.0
-        """Loop time from which a new pull is due; a message or heartbeat of the present pull moves it."""
+        """Loop time at which a new pull is sent; each message or heartbeat of the present pull postpones it."""
 
     def take(self, batch: int) -> Sequence[Delivery]:
         """Return the messages received so far, at most ``batch``; never waits."""
@@ -46,7 +46,7 @@ class ResponsePuller:
         return [self._received.popleft() for _ in range(min(batch, len(self._received)))]
 
     async def wait(self, batch: int, timeout_s: float) -> None:
-        """Wait until a message was received, a new pull is due or ``timeout_s`` is over.
+        """Wait until a message was received, a new pull must be sent or ``timeout_s`` is over.
 
         Raises:
             BrokerUnavailableError: The connection broke; retry.
@@ -83,7 +83,7 @@ class ResponsePuller:
         await self._connection.publish(_NEXT, json.dumps(body).encode(), reply=f"{self._inbox}.{self._pulls}")
 
     def _next_pull_in_s(self) -> float:
-        """Return the seconds until a new pull is due."""
+        """Return the seconds until a new pull must be sent."""
         return self._next_pull_s - _now()
 
     async def _on_message(self, message: Msg) -> None:

@@ -45,13 +45,17 @@ class NatsResponses:
             return str((await js.call(f"STREAM.INFO.{RESPONSE_STREAM}"))["created"])
 
     async def read(self, subjects: str, after: int, limit: int) -> Sequence[RetainedResponse]:
-        """Return the first messages behind ``after`` whose subject matches, in their order, at most ``limit``."""
+        """Return the first ``limit`` messages after sequence number ``after`` whose subject matches, in their order."""
         async with self._session.use() as js:
             found = await js.read(RESPONSE_STREAM, subjects, after + 1, limit)
         return [RetainedResponse(s.subject, s.headers, s.data, s.sequence, s.stored_at) for s in found]
 
     async def publish_closed(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> int:
-        """Publish, once for each subject, how the operator ended an attempt; return the message's sequence number."""
+        """Publish the operator's own end of an attempt. If the subject already has a message, publish nothing.
+
+        Returns:
+            The sequence number of the stored message.
+        """
         async with self._session.use() as js:
             try:
                 return await js.publish(subject, payload, {**headers, "Nats-Expected-Last-Subject-Sequence": "0"})

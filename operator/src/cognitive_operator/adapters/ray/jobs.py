@@ -13,7 +13,7 @@ _MAX_BYTES: Final = 16 * 1024 * 1024
 
 
 class RayJobsHttp:
-    """Jobs of any number of Ray clusters; a slow dashboard delays only its own calls."""
+    """Client for the Jobs API of many Ray clusters; a slow dashboard delays only the calls to it."""
 
     def __init__(self, http: HttpClient, timeout_s: float = 5.0, submit_timeout_s: float = 15.0) -> None:
         self._timeout_s = timeout_s
@@ -73,14 +73,14 @@ class RayJobsHttp:
         return [job for item in listed if (job := _job(item)) is not None]
 
     async def stop(self, target: RayTarget, submission_id: str) -> None:
-        """Ask Ray to stop a job; an unknown or finished one is no error. Raises as ``version`` does."""
+        """Ask Ray to stop a job; an unknown or finished one is not an error. Raises as ``version`` does."""
         url = f"{_job_url(target, submission_id)}/stop"
         answer = await self._send(target, "POST", url)
         if not _is_unknown(answer, submission_id):
             _accepted(url, answer)
 
     async def delete(self, target: RayTarget, submission_id: str) -> None:
-        """Delete a finished job; an unknown or running one is no error. Raises as ``version`` does."""
+        """Delete a finished job; an unknown or running one is not an error. Raises as ``version`` does."""
         url = _job_url(target, submission_id)
         answer = await self._send(target, "DELETE", url)
         if _is_unknown(answer, submission_id):

@@ -34,7 +34,7 @@ class AgentCleanup:
         if ray.is_away:
             return None
         if ray.target is None:
-            return f"Ray jobs may still run: {ray.condition.message}"
+            return f"Ray jobs may still be running: {ray.condition.message}"
         return await self._stop_jobs(record, ray.target)
 
     async def clean_broker(self, record: AgentRecord, *, is_ray_clean: bool) -> str | None:
@@ -55,7 +55,7 @@ class AgentCleanup:
         except KindAbsentError:
             return None
         except CognitiveOperatorError as error:
-            return f"the RayCluster is left to the garbage collector: {error}"
+            return f"the RayCluster was not deleted (Kubernetes garbage collection should remove it): {error}"
         return None
 
     async def _stop_jobs(self, record: AgentRecord, target: RayTarget) -> str | None:
@@ -63,5 +63,5 @@ class AgentCleanup:
             for submission_id in unfinished_jobs(record.uid, await self._ray.list_jobs(target)):
                 await self._ray.stop(target, submission_id)
         except (RayUnavailableError, RayRefusedError) as error:
-            return f"Ray jobs may still run: {error}"
+            return f"Ray jobs may still be running: {error}"
         return None

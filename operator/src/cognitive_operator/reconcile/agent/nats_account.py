@@ -51,7 +51,7 @@ class NatsAccounts:
         self._leaving[agent_uid] = self._clock.monotonic() + self._timing.delete_account_after_s
 
     async def delete_due(self) -> None:
-        """Remove the accounts whose time has come. Raises as ``ensure`` does."""
+        """Delete the accounts whose waiting time is over. Raises as ``ensure`` does."""
         now_s = self._clock.monotonic()
         for agent_uid in [uid for uid, due_s in self._leaving.items() if now_s >= due_s]:
             await self.delete(agent_uid)

@@ -18,7 +18,7 @@ class QueueMetrics:
         self._every_s = every_s
 
     async def run(self) -> None:
-        """Run until cancelled."""
+        """Update the queue metrics at a fixed interval until cancelled."""
         while True:
             self.update()
             await asyncio.sleep(self._every_s)

@@ -92,7 +92,7 @@ class RayClusterReconciler:
             return replace(found, condition=diagnose_refusal(AgentCondition.RAY_READY, place, error) or unknown)
 
     async def retire(self, record: AgentRecord) -> None:
-        """Delete the cluster of an earlier spec, on which nothing runs any more."""
+        """Delete the cluster of an earlier spec, on which nothing runs."""
         if record.agent.spec.ray.cluster is not None or record.is_retired:
             return
         try:
@@ -113,7 +113,7 @@ class RayClusterReconciler:
         await self._children.delete(RAY_CLUSTER, meta.namespace, name, meta.uid)
 
     async def _read(self, record: AgentRecord) -> tuple[Body | None, Condition | None]:
-        """Return the RayCluster of ``spec.ray.clusterRef``, or RayReady as False if it does not exist."""
+        """Return the RayCluster of ``spec.ray.clusterRef``, or the RayReady condition, False, if it does not exist."""
         live = await self._live(record)
         if live is not None:
             return live, None

@@ -66,7 +66,7 @@ class AgentReconciler:
         self._timing = timing
 
     async def reconcile(self, name: ObjectName) -> float | None:
-        """Bring an agent a step towards its spec; return the seconds after which it is due again."""
+        """Bring an agent a step towards its spec; return the seconds until its next reconciliation."""
         record = self._index.agents.get(name)
         if record is None:
             return None

@@ -1,13 +1,13 @@
-"""Protection of begun attempts whose claims the broker lost, before their requests are delivered again."""
+"""Protection of started attempts whose claims the broker lost, before their requests are delivered again."""
 
 from cognitive_operator.ports.broker import Claims, Requests
 from cognitive_operator.reconcile.state.index import Index
 
 
 async def guard_redelivery(requests: Requests, claims: Claims, index: Index, agent_uid: str) -> bool:
-    """Return whether the agent's consumer may be created again, which delivers every stored request again.
+    """Return True if the agent's consumer may be recreated, which delivers every stored request again.
 
-    The claim of an attempt that ended is replaced by a marker, so that no worker can begin the attempt. The claim of a
+    The claim of an attempt that ended is replaced by a marker, so that no worker can start the attempt. The claim of a
     running attempt is stored again by its worker within two seconds; the answer is False until then.
     """
     is_safe = True

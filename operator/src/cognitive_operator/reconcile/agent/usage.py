@@ -66,7 +66,7 @@ class UsageCounter:
         return counters
 
     def check_tokens(self, record: AgentRecord, counters: Counters) -> Condition:
-        """Return Ready as False if the agent has used up the tokens of this day."""
+        """Return the Ready condition: False once the agent has used up its tokens for this day, otherwise True."""
         return check_tokens(record.agent, record.tokens_today(counters), self._today())
 
     async def _read(self, subjects: str, after: int, limit: int) -> Sequence[RetainedResponse]:

@@ -1,4 +1,4 @@
-"""Reconciliation of one schedule: starts due runs, counts ended ones, and deletes those beyond the history limits."""
+"""Reconciliation of a schedule: starts runs on time, counts ended ones, deletes those beyond the history limits."""
 
 import asyncio
 import logging
@@ -113,7 +113,7 @@ class ScheduleReconciler:
             self._runs.forget(uid)
 
     async def reconcile(self, name: ObjectName) -> float | None:
-        """Bring a schedule a step forward; return the seconds after which it is due again."""
+        """Bring a schedule a step forward; return the seconds until its next reconciliation."""
         record = self._store.get(name)
         if record is None or not self._synced.is_set() or record.schedule.metadata.deletion_timestamp:
             return None
@@ -149,7 +149,7 @@ class ScheduleReconciler:
                 self.delete(body)
 
     async def _start(self, record: ScheduleRecord, due: datetime, replaced: tuple[ScheduleRun, ...]) -> RunStart:
-        """Create the task of the due run, after the deletion of the tasks that it replaces."""
+        """Create the task of the run at ``due``, after the deletion of the tasks that it replaces."""
         for run in replaced:
             await self._delete_task(record, run)
         start = await self._tasks.create(record, due)
@@ -197,20 +197,21 @@ class ScheduleReconciler:
         )
 
     def _emit_blocked(self, record: ScheduleRecord, plan: SchedulePlan) -> None:
-        """Emit one Event for each due time that an active run blocks."""
+        """Emit one Event for each scheduled time at which an active run blocks the next."""
         if plan.blocked is not None and plan.blocked != record.blocked_since:
             self._store.update(record, blocked_since=plan.blocked)
             due = plan.blocked.isoformat()
-            message = f"The run of {due} waits: concurrencyPolicy is Forbid and another run is active."
+            message = f"The run scheduled for {due} is waiting: concurrencyPolicy is Forbid and another run is active."
             self._writer.emit_event(record.body, "Normal", "AlreadyActive", message)
 
     def _emit_name_taken(self, record: ScheduleRecord, due: datetime) -> None:
         name = run_name(record.name[1], due)
-        message = f"CognitiveTask {name} does not belong to this schedule: the run of {due.isoformat()} is skipped."
+        other = f"CognitiveTask {name} does not belong to this schedule"
+        message = f"{other}; the run scheduled for {due.isoformat()} was skipped."
         self._writer.emit_event(record.body, "Warning", "NameTaken", message)
 
     def _emit_refused(self, record: ScheduleRecord, problem: Condition) -> None:
-        """Emit an Event when the API server begins to refuse the schedule's tasks."""
+        """Emit an Event when the API server starts to reject the schedule's tasks."""
         old = (record.body.get("status") or {}).get("conditions") or ()
         if not any(c["type"] == problem.type and c["reason"] == problem.reason for c in old):
             self._writer.emit_event(record.body, "Warning", problem.reason, problem.message)

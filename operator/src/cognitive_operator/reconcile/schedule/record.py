@@ -19,7 +19,7 @@ class ScheduleRecord:
     deleted: frozenset[str] = frozenset()
     """UIDs of the tasks whose deletion this process requested."""
     blocked_since: datetime | None = None
-    """The last due time that an Event reported as blocked."""
+    """The last scheduled time that an Event reported as blocked."""
 
     @property
     def uid(self) -> str:

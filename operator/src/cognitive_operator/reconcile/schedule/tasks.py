@@ -15,10 +15,10 @@ from cognitive_operator.reconcile.schedule.record import ScheduleRecord
 
 @dataclass(frozen=True)
 class RunStart:
-    """Result of the creation of a due run's task."""
+    """Result of creating the task of a scheduled run."""
 
     problem: Condition | None = None
-    """Ready as False: the API server refuses the task, which is created again later."""
+    """The Ready condition, False, if the API server rejects the task, which is created again later; otherwise None."""
     is_started: bool = False
     """False: the task was refused, or its name belongs to another task, so that the run is skipped."""
 
@@ -31,7 +31,7 @@ class ScheduledTasks:
         self._upsert_task = upsert_task
 
     async def create(self, record: ScheduleRecord, due: datetime) -> RunStart:
-        """Create the task of a due run, or find the one that this process or another created before a crash."""
+        """Create the task of a scheduled run, or find the one that this process or another created before a crash."""
         manifest = desired_run(record.schedule, due)
         try:
             body: Body | None = await self._resources.create(TASK_PLURAL, manifest)
@@ -39,7 +39,7 @@ class ScheduledTasks:
             meta = manifest["metadata"]
             body = await self._resources.get(TASK_PLURAL, meta["namespace"], meta["name"])
         except (ObjectInvalidError, ForbiddenError) as error:
-            message = f"The API server rejects the task of the run of {due.isoformat()}: {error}"[:1024]
+            message = f"The API server rejected the task for the run at {due.isoformat()}: {error}"[:1024]
             return RunStart(Condition.false(ScheduleCondition.READY, Reason.TASK_REFUSED, message))
         if body is not None:
             self._upsert_task(body)

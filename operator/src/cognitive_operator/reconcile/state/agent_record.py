@@ -80,7 +80,7 @@ class AgentRecord:
     deleting_since_s: float | None = None
     """When this process first reconciled the agent after its deletion was requested."""
     blocker: Condition | None = NOT_OBSERVED
-    """Dispatched as False for the agent's waiting tasks; None: tasks can be dispatched."""
+    """The Dispatched condition, False, of the agent's waiting tasks; None: tasks can be dispatched."""
 
     @property
     def uid(self) -> str:

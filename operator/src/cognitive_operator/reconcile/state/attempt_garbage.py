@@ -7,7 +7,7 @@ from cognitive_operator.api.names import AttemptKey
 
 @dataclass(frozen=True)
 class AttemptGarbage:
-    """An attempt whose request must not be executed any more, and whose executor must stop.
+    """An attempt whose request must no longer be executed, and whose executor must stop.
 
     Equal ones are one entry of the cleanup's queue, so that each may be added again and again.
     """

@@ -231,7 +231,7 @@ class Index:
             self.line_up(record.uid)
 
     def line_up(self, uid: str, *, is_accepted: bool = False) -> None:
-        """Add a task without an attempt to its agent's queue, or to the queue's door if it was not accepted yet."""
+        """Add a task without an attempt to its agent's queue, for admission if it was not accepted yet."""
         record = self.tasks.get(uid)
         if record is None or record.task is None or record.body is None or record.attempt is not None:
             return
@@ -240,13 +240,13 @@ class Index:
         self.queue_of(record.agent).wait(place, is_accepted=is_accepted or was_accepted(record.body))
 
     def adopt(self, uid: str, attempt: InFlightAttempt) -> None:
-        """Take over an attempt of an earlier process: it holds a slot from now on, before any new attempt starts."""
+        """Take over an attempt of an earlier process: it occupies a slot of the queue before any new attempt starts."""
         record = self.update_task(uid, attempt=attempt)
         if record is not None:
             self.queue_of(record.agent).start(uid)
 
     def put_back(self, uid: str) -> None:
-        """Return a task that was to start and did not to its place in the queue."""
+        """Put a task whose start failed back to its place in the queue."""
         record = self.tasks.get(uid)
         if record is not None:
             self.queue_of(record.agent).stop(uid)
@@ -257,7 +257,7 @@ class Index:
         return (self.tasks[uid] for uid in list(self._by_agent.get(agent, ())))
 
     def ray_target(self, agent_uid: str) -> RayTarget | None:
-        """Return where the jobs of an agent run, None if there are none any more.
+        """Return the dashboard of the cluster that runs an agent's jobs, None if no job exists any longer.
 
         Raises:
             RayUnavailableError: It is not known yet.
@@ -266,7 +266,7 @@ class Index:
         return None if record is None or record.ray.is_away else record.reach_ray()
 
     def is_idle(self, record: AgentRecord) -> bool:
-        """Tell whether nothing runs on an agent's Ray cluster, and nothing of the agent can start."""
+        """Return True if nothing runs on an agent's Ray cluster and no attempt of the agent can start."""
         if not self.is_settled or record.blocker is None:
             return False
         cluster = ray_cluster_of(record.agent)

@@ -45,7 +45,7 @@ class TaskRecord:
     written_s: float = float("-inf")
     """Monotonic seconds of this process's last write of the status."""
     not_before_s: float | None = None
-    """Monotonic seconds before which no attempt may begin; None: not known yet."""
+    """Monotonic seconds before which no attempt may start; None: not known yet."""
     input_at_s: float = float("-inf")
     """Monotonic seconds at which all input from other objects was last found."""
     has_input_beside: bool = False
@@ -79,11 +79,11 @@ class TaskRecord:
         return self.phase == Phase.SUCCEEDED
 
     def has_closed(self, number: int) -> bool:
-        """Tell whether the status reports the end of an attempt."""
+        """Return True if the status reports the end of an attempt."""
         return self.task is None or number <= self.task.status.last_closed
 
     def was_claimed(self, number: int) -> bool:
-        """Tell whether the status names the worker of an attempt."""
+        """Return True if the status names the worker of an attempt."""
         return self.task is not None and any(a.number == number and a.worker for a in self.task.status.attempts)
 
     @property

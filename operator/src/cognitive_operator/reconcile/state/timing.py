@@ -49,7 +49,7 @@ class Timing:
     resync_every_s: float = 300.0
     """Interval of complete lists."""
     orphans_every_s: float = 30.0
-    """Interval between two looks for orphans."""
+    """Interval between two searches for orphans."""
     start_retry_s: float = 1.0
     """Pause before another try to list objects or requests at the start."""
     schedule_retry_s: float = 5.0

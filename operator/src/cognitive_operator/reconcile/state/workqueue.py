@@ -22,7 +22,7 @@ class WorkQueue(Generic[K]):
 
     ``start`` sets ``handle``; call it before the first key is added.
 
-    ``handle`` returns the seconds after which the key is due again, or None. A transient error is retried with
+    ``handle`` returns the seconds after which the key is handled again, or None. A transient error is retried with
     backoff; so is an unexpected one, which is logged with its traceback: no key is lost and the queue does not stop.
     ``observe`` is called with the seconds that each call took.
     """
@@ -60,7 +60,7 @@ class WorkQueue(Generic[K]):
             self._busy[key] = asyncio.create_task(self._process(key), name=f"{self._name}:{key}")
 
     def add_after(self, key: K, delay_s: float) -> None:
-        """Handle a key after a delay, unless it is due earlier."""
+        """Handle a key after a delay, unless it is scheduled earlier."""
         timer = self._timers.get(key)
         loop = asyncio.get_running_loop()
         if self._closed or (timer is not None and timer.when() <= loop.time() + delay_s):

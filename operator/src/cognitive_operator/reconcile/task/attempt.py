@@ -141,7 +141,7 @@ class AttemptExecutor:
         """Carry out the next step for an attempt whose response was not delivered; return its end, None without one.
 
         Raises:
-            TransientError: Retry.
+            TransientError: The caller should retry.
         """
         record = self._index.tasks.get(uid)
         if record is None or record.task is None or record.attempt is None:

@@ -19,7 +19,7 @@ WORKERS: Final = 16
 
 
 class AttemptBroker(Protocol):
-    """All that an attempt has on the broker."""
+    """Resources of an attempt on the broker."""
 
     @property
     def requests(self) -> Requests:
@@ -48,7 +48,7 @@ class AttemptCleanup:
     Args:
         broker: What attempts have on the broker.
         ray: Stops and deletes Ray jobs.
-        ray_target: Returns the Ray dashboard of an agent by its UID, None if the agent has no Ray cluster any more.
+        ray_target: Returns the Ray dashboard of an agent by its UID, None if the agent no longer has a Ray cluster.
         stop_every_s: Interval at which the stop of an executor is repeated.
         backoff_s: Delays after repeated failures.
     """
@@ -116,7 +116,7 @@ class AttemptCleanup:
         return None
 
     async def _is_alive(self, key: AttemptKey, claim: Claim) -> bool:
-        """Tell whether the worker of a claim has a lease; without one it does not end the attempt any more."""
+        """Return True if the worker of a claim has a lease; a worker without one no longer ends the attempt."""
         leases = await self._broker.leases.list(key.agent_uid)
         return any(observed.lease.worker == claim.worker for observed in leases)
 

@@ -57,7 +57,7 @@ class ResponseInbox:
         self._settings = settings
 
     async def run(self) -> None:
-        """Run until cancelled."""
+        """Fetch responses from the broker and hand them to their tasks until cancelled."""
         while True:
             try:
                 deliveries = await self._responses.fetch(BATCH, self._settings.wait_s)

@@ -49,9 +49,9 @@ class RequestPublisher:
         """Publish the request of an attempt; False: the stream holds it already, and the caller adopts it.
 
         Raises:
-            InputNotReadyError: An input does not exist any more.
+            InputNotReadyError: An input no longer exists.
             MessageError: The message is larger than the broker's limit. Do not retry.
-            TransientError: Retry.
+            TransientError: The caller should retry.
         """
         if not task.spec.has_input_elsewhere:
             return await self._send(record, self._factory.make(task, agent, key), key, task.spec.input, None)

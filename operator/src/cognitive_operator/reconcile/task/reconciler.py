@@ -37,7 +37,7 @@ MIN_RECHECK_S: Final = 1.0
 NOT_SYNCED: Final = Condition.false(
     TaskCondition.DISPATCHED,
     Reason.BROKER_UNREACHABLE,
-    "The operator has not yet learnt from the broker which attempts were begun before.",
+    "The operator has not yet read from the broker which attempts were started earlier.",
 )
 
 
@@ -71,10 +71,10 @@ class TaskReconciler:
         self._synced = synced
 
     async def reconcile(self, uid: str) -> float | None:
-        """Carry out a task's next step; return the seconds after which the task is due again, None for not at all.
+        """Carry out a task's next step; return the seconds until its next reconciliation, None if it needs none.
 
         Raises:
-            TransientError: Retry.
+            TransientError: The caller should retry.
         """
         record = self._index.tasks.get(uid)
         if record is None:
@@ -173,7 +173,7 @@ class TaskReconciler:
         return (not_before_s or now_s) - now_s
 
     def _begun_backoff_s(self, record: TaskRecord, task: Task) -> float:
-        """Return the rest of a backoff that another process began."""
+        """Return the rest of a backoff that another process started."""
         attempts, agent = task.status.attempts, self._index.agent_of(record)
         if not attempts:
             return 0.0
@@ -197,7 +197,7 @@ class TaskReconciler:
         return plan.recheck_s
 
     async def _close(self, record: TaskRecord, end: AttemptEnd) -> None:
-        """Settle the response of an attempt whose end is written, and free the attempt's slot."""
+        """Settle the response of an attempt whose end is written, and free the slot that the attempt occupied."""
         latest = self._index.tasks.get(record.uid, record)
         await self._steps.responses.settle(latest, end.key.number)
         if latest.has_input_beside:
@@ -219,7 +219,7 @@ class TaskReconciler:
             self._intake.enqueue(queue.next_up())
 
     async def _publish(self, record: TaskRecord, number: int) -> float | None:
-        """Begin an attempt by its request, in a slot of the agent's queue."""
+        """Start an attempt: occupy a slot of the agent's queue and publish the request."""
         agent, queue = self._index.agent_of(record), self._index.queue_of(record.agent)
         if agent is None or record.task is None or not queue.may_start(record.uid):
             return 0.0
@@ -249,7 +249,7 @@ class TaskReconciler:
         """End a task whose request is larger than the broker's limit, because another attempt would be as large."""
         if record.body is not None:
             stamp = Stamp(record.body.get("status") or {}, 1, self._clocks.own.now())
-            message = f"spec.context and spec.constraints do not fit the broker's max_payload: {error}"
+            message = f"spec.context and spec.constraints are too large for the broker's max_payload: {error}"
             patch = refused(stamp, Reason.INPUT_TOO_LARGE, message)
             await self._steps.status.write(record, record.body, TaskPlan(patch=patch))
         self._release(record)

@@ -32,7 +32,7 @@ class ResponseReader:
         """Return the end of an attempt by its executor's first valid response in the stream.
 
         Raises:
-            BrokerUnavailableError: Retry.
+            BrokerUnavailableError: The caller should retry.
         """
         for response in await self._responses.read(responses_of_attempt(namespace, key), 0, MAX_MESSAGES):
             if is_closed_response(response.subject):
@@ -70,7 +70,7 @@ class ClosedResponses:
 
 
 class ResponseSettler:
-    """Acknowledges delivered responses that are not needed any more."""
+    """Acknowledges delivered responses that are no longer needed."""
 
     def __init__(self, index: Index, metrics: Metrics) -> None:
         self._index = index

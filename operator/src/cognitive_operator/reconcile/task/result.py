@@ -18,13 +18,13 @@ async def result_of(body: Body, objects: ObjectReader) -> dict[str, Any]:
 
     Raises:
         ResultError: There is no result, or it does not match the status. Do not retry.
-        BrokerUnavailableError: Retry.
+        BrokerUnavailableError: The caller should retry.
     """
     place = f"task {body['metadata']['namespace']}/{body['metadata']['name']}"
     status = body.get("status") or {}
     phase = status.get("phase")
     if phase != Phase.SUCCEEDED:
-        why = f", {status.get('reason')}: {status.get('message')}" if status.get("reason") else ""
+        why = f" ({status.get('reason')}): {status.get('message')}" if status.get("reason") else ""
         raise ResultError(f"{place} has no result: it is {phase or 'new'}{why}")
     if isinstance(result := status.get("result"), dict):
         return result
@@ -39,7 +39,7 @@ async def _checked(place: str, ref: ResultRef, objects: ObjectReader) -> bytes:
     try:
         content = await objects.read(ref.bucket, ref.name)
     except ObjectNotFoundError as error:
-        raise ResultError(f"{place}: its result is not on the broker any more: {error}") from error
+        raise ResultError(f"{place}: its result is no longer on the broker: {error}") from error
     found = hashlib.sha256(content).hexdigest()
     if (len(content), found) != (ref.size_bytes, ref.sha256):
         raise ResultError(
@@ -53,7 +53,7 @@ def _parsed(place: str, content: bytes) -> dict[str, Any]:
     try:
         result = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise ResultError(f"{place}: its result is no JSON") from error
+        raise ResultError(f"{place}: its result is not JSON") from error
     if not isinstance(result, dict):
-        raise ResultError(f"{place}: its result is no JSON object")
+        raise ResultError(f"{place}: its result is not a JSON object")
     return result

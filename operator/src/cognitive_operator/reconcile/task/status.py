@@ -35,7 +35,7 @@ class TaskStatus:
         """Write the status; False when the object has changed since it was planned on, so that a new plan is needed.
 
         Raises:
-            TransientError: Retry.
+            TransientError: The caller should retry.
         """
         trace = {"traceId": trace_id(record.uid)} if self._is_traced else {}
         try:

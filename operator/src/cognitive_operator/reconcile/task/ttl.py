@@ -28,7 +28,7 @@ class TtlAfterFinished:
         resources: Deletes tasks.
         clocks: The API server's clock decides when.
         index: The finished tasks.
-        delete_task: Called with the UID of a task that does not exist any more.
+        delete_task: Called with the UID of a task that no longer exists.
         metrics: Counts deletions.
         default_ttl_s: Time to live where neither the task nor its agent has one.
         timing: Intervals.
@@ -56,7 +56,7 @@ class TtlAfterFinished:
         self._recounted_s = float("-inf")
 
     async def run(self) -> None:
-        """Run until cancelled."""
+        """Delete expired tasks at a fixed interval until cancelled."""
         while True:
             await asyncio.sleep(self._timing.check_every_s)
             try:
@@ -65,7 +65,7 @@ class TtlAfterFinished:
                 logger.exception("could not delete finished tasks")
 
     async def delete_due(self) -> None:
-        """Delete the tasks that are due now, at most ``MAX_DELETES_PER_CHECK``."""
+        """Delete the tasks whose time to live is over, at most ``MAX_DELETES_PER_CHECK``."""
         now_s = self._clocks.server.server_time()
         if now_s is None:
             return
@@ -93,7 +93,7 @@ class TtlAfterFinished:
                 self._heap.put(uid, at_s)
 
     def _due_s(self, record: TaskRecord) -> float | None:
-        """Return when a finished task is to be deleted, by the API server's clock; None: not as things are."""
+        """Return when a finished task is to be deleted, by the API server's clock; None: it must be kept."""
         if record.end is None or not record.is_finished or self._index.graph.dependants(record.name):
             return None
         agent = self._index.agents.get(record.agent)

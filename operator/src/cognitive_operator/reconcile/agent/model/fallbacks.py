@@ -12,7 +12,7 @@ from cognitive_operator.ports.model import ModelProbe
 
 
 async def with_fallbacks(secrets: Secrets, probe: ModelProbe, agent: Agent, first: Condition) -> Condition:
-    """Return ModelReady of the first model, or as True if that is unreachable and a fallback answers.
+    """Return the ModelReady condition: True if the first model is unreachable and a fallback answers, else ``first``.
 
     Executors use a fallback in that case too, so tasks need not wait.
     """

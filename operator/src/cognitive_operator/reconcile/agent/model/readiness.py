@@ -38,7 +38,7 @@ class ModelReadiness:
         self._intervals = intervals
 
     async def reconcile(self, record: AgentRecord) -> None:
-        """Bring the agent's own server a step towards the spec and check the model, if a check is due."""
+        """Bring the agent's own server a step towards the spec and check the model if the interval is over."""
         vllm, now_s = record.agent.spec.llm.vllm, self._clock.monotonic()
         if now_s - record.model_at_s < model_interval_s(record.agent, record.model, self._intervals):
             return

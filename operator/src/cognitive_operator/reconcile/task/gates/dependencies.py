@@ -45,7 +45,7 @@ class DependencyGate:
 
         Raises:
             ResultError: A result is gone, or all together are too large. Do not retry.
-            TransientError: Retry.
+            TransientError: The caller should retry.
         """
         found: dict[str, Any] = {}
         budget = MAX_RESULTS_BYTES
@@ -53,7 +53,7 @@ class DependencyGate:
             body = await self._succeeded(record.name[0], dependency)
             budget -= ((body.get("status") or {}).get("resultRef") or {}).get("sizeBytes", 0)
             if budget < 0:
-                raise ResultError(f"the results of spec.dependsOn together are larger than {MAX_RESULTS_BYTES} bytes")
+                raise ResultError(f"the results of spec.dependsOn total more than {MAX_RESULTS_BYTES} bytes")
             found[dependency.key] = await result_of(body, self._objects)
         return found
 
@@ -95,7 +95,7 @@ def _failed(record: TaskRecord, task: Task, index: Index) -> GateResult | None:
 
 
 def _had_all(task: Task) -> bool:
-    """Tell whether the status says that all dependencies existed, so that a missing one was deleted meanwhile."""
+    """Return True if the status says that all dependencies existed, so that a missing one was deleted meanwhile."""
     return task.status.reason == Reason.WAITING_FOR_DEPENDENCY or task.status.phase in (Phase.QUEUED, Phase.RUNNING)
 
 

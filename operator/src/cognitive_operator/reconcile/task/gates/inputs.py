@@ -1,6 +1,6 @@
 """Gate of ``spec.inputFrom``, and the values that it refers to.
 
-Values are read when an attempt begins and never kept: no object, log or metric holds a Secret's value, and a queue of
+Values are read when an attempt starts and never kept: no object, log or metric holds a Secret's value, and a queue of
 many tasks with large inputs costs no memory.
 """
 
@@ -81,7 +81,7 @@ class InputGate:
 
         Raises:
             InputNotReadyError: A source does not exist, or its value is invalid.
-            TransientError: Retry.
+            TransientError: The caller should retry.
         """
         if record.task is None or not record.task.spec.has_input_elsewhere:
             return None
@@ -92,7 +92,7 @@ class InputGate:
             raise held.lost(str(error)) from error
         for source in spec.input_from:
             if source.as_ in whole:
-                what = f"spec.input or spec.dependsOn has the key {source.as_} too; one of the two is needed"
+                what = f"the key {source.as_} is set more than once; remove one"
                 raise held.hopeless(source, Reason.INPUT_INVALID, what)
             value = await self._value(record, source)
             if value is not _ABSENT:
@@ -114,7 +114,7 @@ class InputGate:
                 raise held.hopeless(source, Reason.INPUT_INVALID, what) from None
             raise held.unreadable(source, what) from None
         except ForbiddenError:
-            what = f"the operator may not read {source_label(record.name[0], source)}: RBAC must grant it get"
+            what = f"the operator is not allowed to read {source_label(record.name[0], source)}; grant it get via RBAC"
             raise held.forbidden(source, what) from None
         return value
 
@@ -139,7 +139,7 @@ class InputGate:
         try:
             return parsed(raw.decode(), source.format)
         except UnicodeDecodeError:
-            raise UnusableValueError("is no UTF-8 text") from None
+            raise UnusableValueError("is not UTF-8 text") from None
 
     async def _of_task(self, record: TaskRecord, source: InputSource, ref: TaskResultRef) -> Any:
         name = (record.name[0], ref.name)
@@ -150,7 +150,7 @@ class InputGate:
         if other is None:
             raise held.absent(source, f"{place} does not exist")
         if not other.is_finished:
-            raise held.unfinished(source, f"the task waits for {place} to succeed")
+            raise held.unfinished(source, f"waiting for {place} to succeed")
         if not other.has_succeeded:
             if source.optional:
                 return _ABSENT
@@ -178,7 +178,7 @@ class InputGate:
 def _expect_allowed(source: InputSource, place: str, secret: Body) -> None:
     """Require the label by which a Secret's owner allows tasks to read it: their authors may have no right to it."""
     if (secret["metadata"].get("labels") or {}).get(INPUT_LABEL) != "allowed":
-        what = f"{place} may not be an input: its owner must give it the label {INPUT_LABEL}=allowed"
+        what = f"{place} is not allowed as an input; its owner must add the label {INPUT_LABEL}=allowed"
         raise held.forbidden(source, what)
 
 

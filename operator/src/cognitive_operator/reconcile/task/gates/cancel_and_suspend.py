@@ -4,9 +4,9 @@ from cognitive_operator.plan.gate import GateResult, spec_gate
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 
 
-class SpecGate:
+class CancelAndSuspendGate:
     """Closed for a task that is cancelled or suspended by its own spec (port ``Gate``)."""
 
     async def check(self, record: TaskRecord) -> GateResult | None:
-        """Return why the task's own spec keeps it out of the queue."""
+        """Return the gate that spec.cancel or spec.suspend closes."""
         return spec_gate(record.task.spec) if record.task is not None else None

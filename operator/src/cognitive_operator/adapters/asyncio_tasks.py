@@ -1,4 +1,4 @@
-"""Cancellation of tasks that waits for their end."""
+"""Cancellation of asyncio tasks."""
 
 import asyncio
 from typing import Any
@@ -7,9 +7,9 @@ _REPEAT_S = 0.2
 
 
 async def end(task: asyncio.Task[Any] | None) -> None:
-    """Cancel a task until it has ended.
+    """Cancel a task and wait until it has ended.
 
-    The cancellation is repeated, since in Python 3.11 ``asyncio.wait_for``, which client libraries use, swallows one
+    The cancellation is repeated, because in Python 3.11 ``asyncio.wait_for``, which client libraries use, swallows one
     that arrives together with the result.
     """
     while task is not None and not task.done():
