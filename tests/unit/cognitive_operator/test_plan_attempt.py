@@ -278,8 +278,8 @@ def test_a_job_that_ended_without_a_claim_failed_unless_a_second_look_tells_othe
     assert seen(attempt, **ended, second_claim=NONE, retained=Reading(RESPONSE)) == Close(RESPONSE)
     step = seen(attempt, **ended, second_claim=NONE, retained=NONE)
     assert essence(operator_end(step)) == (Outcome.FAILED, Reason.JOB_FAILED, True, True)
-    ended = f"Ray job ct-{o.TASK_UID}-1 ended ({status}) before it started the attempt: exit code 1"
-    assert operator_end(step).message == ended
+    message = f"Ray job ct-{o.TASK_UID}-1 ended ({status}) before it started the attempt: exit code 1"
+    assert operator_end(step).message == message
 
 
 def test_a_refused_job_ends_its_attempt() -> None:
