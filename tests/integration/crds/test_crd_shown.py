@@ -188,7 +188,7 @@ def test_the_published_schema_has_a_description_for_every_field(default: Namespa
 @pytest.mark.parametrize(
     ("kind", "path", "words"),
     [
-        ("CognitiveTask", (), "One piece of reasoning"),
+        ("CognitiveTask", (), "One reasoning task for an agent"),
         ("CognitiveTask", ("spec", "type"), "MemorySynthesis: what separate memories say together"),
         ("CognitiveTask", ("spec", "input", "error_message"), "the error as it was reported"),
         ("CognitiveTask", ("spec", "retryPolicy", "backoffSeconds"), "Seconds before the first retry"),
