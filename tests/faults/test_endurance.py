@@ -1,13 +1,11 @@
 """Two thousand tasks while the operator, the broker and an executor are each killed every minute, 20 s apart."""
 
-import os
-import signal
 import threading
 import time
 
 import pytest
 
-from support.cluster.executor_processes import executor_pids
+from support.cluster.executor_processes import executor_pids, kill
 from support.eventually import eventually
 from support.faults.invariants import AGENT
 from support.faults.load import Load, recovery_s, running
@@ -24,9 +22,9 @@ def kill_in_turn(system: FaultSystem, created: threading.Event) -> list[tuple[st
     turns = [("operator", kill_operator), ("broker", kill_broker), ("executor", kill_executor)]
     kills: list[tuple[str, float]] = []
     while not created.wait(BETWEEN_KILLS_S if kills else 5.0):
-        name, kill = turns[len(kills) % len(turns)]
+        name, end = turns[len(kills) % len(turns)]
         kills.append((name, time.monotonic()))
-        kill(system)
+        end(system)
     return kills
 
 
@@ -41,9 +39,7 @@ def kill_broker(system: FaultSystem) -> None:
 
 
 def kill_executor(system: FaultSystem) -> None:
-    pids = executor_pids(system.observer.present(AGENT, HOME)["thinker"].uid)
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+    kill(executor_pids(system.observer.present(AGENT, HOME)["thinker"].uid))
 
 
 def test_endurance(trial: Trial, system: FaultSystem, measured: Measured) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from servers.ray_head import RayHead
-from support.cluster.executor_processes import executor_pids
+from support.cluster.executor_processes import executor_pids, kill
 from support.cluster.leftovers import on_ray
 from support.eventually import eventually
 from support.faults.evidence import Body
@@ -48,8 +48,7 @@ def an_executor_is_killed(trial: Trial, system: FaultSystem, measured: Measured)
     system.model.script(contains="<row12-killed", times=3, delay_s=20.0)
     bodies = trial.start(*[f"row12-killed-{n}" for n in range(3)])
     trial.wait_calls(3)
-    for pid in executor_pids(system.observer.present(AGENT, HOME)["thinker"].uid):
-        os.kill(pid, signal.SIGKILL)
+    kill(executor_pids(system.observer.present(AGENT, HOME)["thinker"].uid))
     measured("noticed after", f"{wait_lost(trial, 'row12-killed-0'):.1f} s")
     ended = trial.wait_ended()
     assert all([a["outcome"] for a in each.attempts] == ["Lost", "Succeeded"] for each in ended)
