@@ -164,7 +164,9 @@ def test_row_21_a_secret_absent_empty_rotated_deleted(trial: Trial, system: Faul
 
 def wait_model(system: FaultSystem, namespace: str, status: str, reason: str) -> None:
     def said() -> bool:
-        condition = system.observer.present(AGENT, namespace)["keyed"].condition("ModelReady")
+        agent = system.observer.present(AGENT, namespace).get("keyed")
+        assert agent is not None, "the observer's watch has not reported the agent yet"
+        condition = agent.condition("ModelReady")
         assert (condition.get("status"), condition.get("reason")) == (status, reason), condition
         assert "model-key" in condition["message"]
         return True
