@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -33,34 +34,77 @@ class RaySettings:
     """``COGNITIVE_SPOOL_DIR`` of every job; None: ``spool`` in the head's directory."""
 
 
-class RayHead:
+class RayLocal(ABC):
+    """Server of Ray's Jobs API on 127.0.0.1 with a directory of its own, which is deleted with it."""
+
+    process: ChildProcess
+
+    def __init__(self, settings: RaySettings | None = None) -> None:
+        self._directory = Path(tempfile.mkdtemp(prefix="cray-", dir="/tmp"))
+        self._settings = settings or RaySettings()
+
+    @classmethod
+    def start(cls, settings: RaySettings | None = None) -> Self:
+        """Start a server and wait until its Jobs API is ready.
+
+        Raises:
+            ServerMissingError: Ray is not installed.
+            ServerError: The server did not start.
+        """
+        server = cls(settings)
+        try:
+            server.wait_until_ready()
+        except BaseException:
+            server.stop()
+            raise
+        return server
+
+    @abstractmethod
+    def wait_until_ready(self) -> None:
+        """Wait until the server can run jobs.
+
+        Raises:
+            ServerError: The server did not start.
+        """
+
+    @property
+    def directory(self) -> Path:
+        """Directory of all files of the server."""
+        return self._directory
+
+    @property
+    def secrets_directory(self) -> Path:
+        """Directory of the agents' secrets: ``<agentUID>/<file>``."""
+        return self._settings.secrets_directory or self._directory / "secrets"
+
+    @property
+    def spool_directory(self) -> Path:
+        """Directory in which executors spool results that they cannot publish."""
+        return self._settings.spool_directory or self._directory / "spool"
+
+    def stop(self) -> None:
+        """Stop the server, its workers and its jobs, and delete its directory."""
+        self.process.stop(grace_s=2)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class RayHead(RayLocal):
     """A Ray head with dashboard and Jobs API on 127.0.0.1; the constructor starts it and does not wait."""
 
     def __init__(self, settings: RaySettings | None = None) -> None:
         self._program = find_program("ray", "the package ray[default]")
-        self._directory = Path(tempfile.mkdtemp(prefix="cray-", dir="/tmp"))
-        self._settings = settings or RaySettings()
+        super().__init__(settings)
         self._ports = free_ports(9)
         self._agent_port = self._ports[-1]
         for directory in (self.secrets_directory, self.spool_directory):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.process = self._launch()
-
-    @classmethod
-    def start(cls, settings: RaySettings | None = None) -> Self:
-        """Start a head and wait until its Jobs API is ready.
-
-        Raises:
-            ServerMissingError: Ray is not installed.
-            ServerError: The head did not start.
-        """
-        head = cls(settings)
-        try:
-            head.wait_until_ready()
-        except BaseException:
-            head.stop()
-            raise
-        return head
 
     def wait_until_ready(self) -> None:
         """Wait until the Jobs API is ready and the node can run jobs; takes some seconds for Ray's imports.
@@ -90,21 +134,6 @@ class RayHead:
         return f"127.0.0.1:{self._ports[0]}"
 
     @property
-    def directory(self) -> Path:
-        """Directory of all files of the head."""
-        return self._directory
-
-    @property
-    def secrets_directory(self) -> Path:
-        """Directory of the agents' secrets: ``<agentUID>/<file>``."""
-        return self._settings.secrets_directory or self._directory / "secrets"
-
-    @property
-    def spool_directory(self) -> Path:
-        """Directory in which executors spool results that they cannot publish."""
-        return self._settings.spool_directory or self._directory / "spool"
-
-    @property
     def logs_directory(self) -> Path:
         """Directory of Ray's logs and of the logs of each job."""
         return self._directory / "session_latest" / "logs"
@@ -117,17 +146,6 @@ class RayHead:
         """Start a new head without the old one's state on the same ports and wait until it is ready."""
         self.process = self._launch()
         self.wait_until_ready()
-
-    def stop(self) -> None:
-        """Stop the head, its workers and its jobs, and delete its directory."""
-        self.process.stop(grace_s=2)
-        shutil.rmtree(self._directory, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def _launch(self) -> ChildProcess:
         argv = [self._program, "start", "--head", "--block", *self._arguments()]

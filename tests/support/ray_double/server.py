@@ -1,45 +1,27 @@
 """The double as a process of its own."""
 
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from servers.ports import free_ports
 from servers.probe import http_ok
 from servers.process import ChildProcess, Command, environment
-from servers.ray_head import REMOVED_VARIABLES, RayHead, RaySettings
+from servers.ray_head import REMOVED_VARIABLES, RayHead, RayLocal, RaySettings
 
 START_TIMEOUT_S: Final = 120.0
 
 
-class RayDouble:
+class RayDouble(RayLocal):
     """Used as a ``RayHead`` is; the constructor starts it and does not wait."""
 
     def __init__(self, settings: RaySettings | None = None) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="cray-", dir="/tmp"))
-        self._settings = settings or RaySettings()
+        super().__init__(settings)
         (self._port,) = free_ports(1)
         for directory in (self.secrets_directory, self.spool_directory, self.logs_directory):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.process = self._launch()
-
-    @classmethod
-    def start(cls, settings: RaySettings | None = None) -> Self:
-        """Start a double and wait until jobs start at once: the time of one import of DSPy.
-
-        Raises:
-            ServerError: It did not start.
-        """
-        double = cls(settings)
-        try:
-            double.wait_until_ready()
-        except BaseException:
-            double.stop()
-            raise
-        return double
 
     def wait_until_ready(self) -> None:
         """Wait until the Jobs API serves.
@@ -55,35 +37,9 @@ class RayDouble:
         return f"http://127.0.0.1:{self._port}"
 
     @property
-    def directory(self) -> Path:
-        """Everything that it writes."""
-        return self._directory
-
-    @property
-    def secrets_directory(self) -> Path:
-        """The agents' secrets: ``<agentUID>/<file>``."""
-        return self._settings.secrets_directory or self._directory / "secrets"
-
-    @property
-    def spool_directory(self) -> Path:
-        """Results that jobs cannot publish."""
-        return self._settings.spool_directory or self._directory / "spool"
-
-    @property
     def logs_directory(self) -> Path:
         """The log of each job."""
         return self._directory / "logs"
-
-    def stop(self) -> None:
-        """Stop the double and its jobs, and delete its directory."""
-        self.process.stop(grace_s=2)
-        shutil.rmtree(self._directory, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def _launch(self) -> ChildProcess:
         argv = [sys.executable, "-m", str(__package__), f"--port={self._port}", f"--directory={self.logs_directory}"]
