@@ -14,8 +14,10 @@ from cognitive_runtime.domain import (
     ExecutionRequest,
     LLMLogging,
     LLMSettings,
+    ModelBehaviour,
     ModelEndpoint,
     RateLimit,
+    ReasoningSettings,
     cache_key,
 )
 from support.builders.runtime_requests import execution_request
@@ -49,6 +51,9 @@ OTHER_QUESTIONS: dict[str, dict[str, Any]] = {
     "max tokens": {"llm": {"max_tokens": 99}},
     "penalties": {"llm": {"frequency_penalty": 1.0, "presence_penalty": 1.0}},
     "fallbacks": {"llm": {"fallbacks": (ModelEndpoint("openai", "other", "http://127.0.0.1:3"),)}},
+    "form of the answer": {"llm": {"structured_output": "Text"}},
+    "thinking": {"llm": {"reasoning": ReasoningSettings("low")}},
+    "further fields": {"llm": {"extra_body": {"chat_template_kwargs": {"enable_thinking": False}}}},
 }
 SAME_QUESTION: dict[str, dict[str, Any]] = {
     "the place of the quota store": {"llm": {"redis_url_file": "redis-url"}},
@@ -58,6 +63,7 @@ SAME_QUESTION: dict[str, dict[str, Any]] = {
     "another price": {"agent": {"cost_per_character": 1.0, "generation": 7}},
     "other calls": {"llm": {"timeout_seconds": 9, "max_retries": 9, "api_key_file": "k"}},
     "another way of answering": {"llm": {"stream": True, "retry_delay_seconds": 9.0, "logging": LLMLogging(False)}},
+    "other experience": {"llm": {"learnt": (ModelBehaviour("http://h", "m", frozenset({"top_p"})),)}},
     "other limits": {"llm": {"cache": CacheSettings(True, 5), "rate_limit": RateLimit()}},
 }
 

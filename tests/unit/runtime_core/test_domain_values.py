@@ -143,8 +143,8 @@ def test_settings_default_to_those_of_the_reference() -> None:
     found = LLMSettings("vllm", "m", "http://h")
     assert (found.max_tokens, found.temperature, found.top_p, found.timeout_seconds, found.max_retries) == (
         1024,
-        0.7,
-        1.0,
+        None,
+        None,
         60,
         3,
     )

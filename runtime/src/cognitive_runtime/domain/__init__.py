@@ -1,6 +1,7 @@
 """Domain: agents, tasks, attempts and their outcomes. Imports no framework, clock or network library."""
 
 from cognitive_runtime.domain.agent_config import AgentConfig
+from cognitive_runtime.domain.behaviour import LearntBehaviour, ModelBehaviour, OutputForm
 from cognitive_runtime.domain.budget import TokenBudget
 from cognitive_runtime.domain.cache_key import CacheKey, cache_key
 from cognitive_runtime.domain.endpoint import LLMLogging, ModelEndpoint
@@ -11,6 +12,7 @@ from cognitive_runtime.domain.errors import (
     ContentRefused,
     ContextLengthExceeded,
     CredentialsNotMounted,
+    CredentialsRefused,
     DeadlineExceeded,
     EmptyResponse,
     InputUnavailable,
@@ -22,12 +24,13 @@ from cognitive_runtime.domain.errors import (
     ModelUnavailable,
     OutputInvalid,
     OutputParseError,
+    QuotaExceeded,
     RateLimited,
     ReasoningError,
     RetryableReasoningError,
     TruncatedResponse,
 )
-from cognitive_runtime.domain.generation import Message, VLLMRequest, VLLMResponse
+from cognitive_runtime.domain.generation import Message, ToolCall, VLLMRequest, VLLMResponse
 from cognitive_runtime.domain.limits import (
     Backend,
     CacheSettings,
@@ -52,7 +55,16 @@ from cognitive_runtime.domain.ports import (
     Unlimited,
 )
 from cognitive_runtime.domain.quota import QuotaStore
-from cognitive_runtime.domain.request import AgentSettings, ExecutionMode, ExecutionRequest, InputRef, LLMSettings
+from cognitive_runtime.domain.request import (
+    AgentSettings,
+    Demonstration,
+    ExecutionMode,
+    ExecutionRequest,
+    InputRef,
+    LLMSettings,
+    ReasoningSettings,
+    StructuredOutput,
+)
 from cognitive_runtime.domain.result import AgentResult, AttemptOutcome, FailureResult, Reasoning
 from cognitive_runtime.domain.result_cache import ResultCache
 from cognitive_runtime.domain.role import AgentRole, describe_role, parse_role
@@ -77,7 +89,9 @@ __all__ = [
     "ContentRefused",
     "ContextLengthExceeded",
     "CredentialsNotMounted",
+    "CredentialsRefused",
     "DeadlineExceeded",
+    "Demonstration",
     "EmptyResponse",
     "ExecutionMode",
     "ExecutionRequest",
@@ -98,26 +112,33 @@ __all__ = [
     "InvalidRequest",
     "LLMLogging",
     "LLMSettings",
+    "LearntBehaviour",
     "LeaseLost",
     "LedgerUnavailable",
     "Message",
+    "ModelBehaviour",
     "ModelEndpoint",
     "ModelTimeout",
     "ModelUnavailable",
     "NoLimits",
+    "OutputForm",
     "OutputInvalid",
     "OutputParseError",
     "Permit",
     "QuotaDecision",
+    "QuotaExceeded",
     "QuotaRequest",
     "QuotaStore",
     "RateLimit",
     "RateLimited",
     "Reasoning",
     "ReasoningError",
+    "ReasoningSettings",
     "ResultCache",
     "RetryableReasoningError",
+    "StructuredOutput",
     "TokenBudget",
+    "ToolCall",
     "TruncatedResponse",
     "Unlimited",
     "Usage",

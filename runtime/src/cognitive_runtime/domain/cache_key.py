@@ -37,6 +37,7 @@ _CALL_FIELDS: Final = frozenset(
         "cache",
         "rate_limit",
         "redis_url_file",
+        "learnt",
     }
 )
 

@@ -66,6 +66,14 @@ class RateLimited(RetryableReasoningError):
     """The model server answered HTTP 429."""
 
 
+class QuotaExceeded(ReasoningError):
+    """The account's quota or credit at the provider is used up. Waiting does not help; its owner must act."""
+
+
+class CredentialsRefused(ReasoningError):
+    """The model server refused the API key (HTTP 401 or 403)."""
+
+
 class BadRequest(ReasoningError):
     """The model server refused the request with another HTTP 4xx."""
 

@@ -1,11 +1,15 @@
 """Request to a language model, and its response."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
+from cognitive_runtime.domain.behaviour import OutputForm
 from cognitive_runtime.domain.endpoint import ModelEndpoint
 from cognitive_runtime.domain.usage import Usage
 
+DEFAULT_TEMPERATURE: Final = 0.7
+"""Temperature that diversity starts from if the agent sets none. Source: the first release of the agents."""
 DIVERSITY_FACTOR: Final = 1.3
 MAX_TEMPERATURE: Final = 2.0
 MAX_PENALTY: Final = 2.0
@@ -15,8 +19,22 @@ MAX_PENALTY: Final = 2.0
 class Message:
     """One message of a conversation with the model."""
 
-    role: Literal["system", "user", "assistant"]
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    tool_calls: tuple["ToolCall", ...] = ()
+    """Calls that an assistant message asks for."""
+    tool_call_id: str | None = None
+    """Id of the call that a tool message answers."""
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """Call of a tool that the model asks for."""
+
+    id: str
+    name: str
+    arguments: str
+    """JSON object as the model wrote it; it may be invalid."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +47,24 @@ class VLLMRequest:
 
     model: str
     messages: tuple[Message, ...]
-    temperature: float = 0.7
+    temperature: float | None = None
+    """None: not sent, the server decides. The same applies to ``top_p``."""
     max_tokens: int = 2048
-    top_p: float = 1.0
+    top_p: float | None = None
+    output: OutputForm = "Schema"
+    """Form of the answer that is requested, unless the server is known to refuse it."""
     json_schema: dict[str, Any] | None = None
     """JSON Schema for the answer, for servers that support it."""
     has_tailored_schema: bool = False
     """True if the schema belongs to one task: a server that refuses it may accept others."""
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
+    reasoning_effort: str | None = None
+    """Effort of a reasoning model, such as ``low``; None: not sent."""
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the request body, sent unchanged."""
+    tools: tuple[Mapping[str, Any], ...] = ()
+    """Tools that the model may call, in OpenAI's format."""
     stream: bool = False
     """True if the server streams the answer."""
     request_id: str | None = None
@@ -46,7 +73,7 @@ class VLLMRequest:
     def __post_init__(self) -> None:
         if not self.messages:
             raise ValueError("messages: must not be empty")
-        if not 0 <= self.temperature <= MAX_TEMPERATURE:
+        if self.temperature is not None and not 0 <= self.temperature <= MAX_TEMPERATURE:
             raise ValueError(f"temperature: {self.temperature} is not in 0..{MAX_TEMPERATURE}")
         if self.max_tokens < 1:
             raise ValueError(f"max_tokens: {self.max_tokens} is less than 1")
@@ -56,7 +83,8 @@ class VLLMRequest:
 
     def with_diversity(self) -> "VLLMRequest":
         """Return the request with a higher temperature, up to the maximum that servers accept."""
-        return replace(self, temperature=min(MAX_TEMPERATURE, self.temperature * DIVERSITY_FACTOR))
+        base = DEFAULT_TEMPERATURE if self.temperature is None else self.temperature
+        return replace(self, temperature=min(MAX_TEMPERATURE, base * DIVERSITY_FACTOR))
 
 
 @dataclass(frozen=True)
@@ -67,12 +95,14 @@ class VLLMResponse:
     author_id: str
     author_role: str
     model: str
-    temperature: float
+    temperature: float | None
     usage: Usage = field(default_factory=Usage)
     finish_reason: str = "stop"
     """Reason for the end of the answer; ``length``: it was cut off at ``max_tokens``."""
     reasoning: str | None = None
     """Reasoning of a reasoning model before its answer."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Calls of tools that the model asks for in place of an answer."""
     answered_by: ModelEndpoint | None = None
     """Endpoint of the agent's model that answered."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol, TypeVar
 
+from cognitive_runtime.domain.behaviour import ModelBehaviour
 from cognitive_runtime.domain.generation import VLLMRequest, VLLMResponse
 from cognitive_runtime.domain.limits import Permit, QuotaDecision, QuotaRequest
 from cognitive_runtime.domain.request import ExecutionRequest, InputRef
@@ -41,6 +42,13 @@ class IResultPublisher(Protocol):
 
 class IVLLMClient(Protocol):
     """Client of a language model."""
+
+    @property
+    def behaviour(self) -> ModelBehaviour:
+        """Learnt behaviour of the model that the next call goes to."""
+
+    def learn_bounded(self) -> None:
+        """Remember that this model's free answers are cut off, so that later ones get bounds."""
 
     async def generate(self, request: VLLMRequest) -> VLLMResponse:
         """Return the model's response.
@@ -135,6 +143,9 @@ class IModelSource(Protocol):
         ``allowance``, calls are not counted.
         """
 
+    def learnt(self) -> tuple[ModelBehaviour, ...]:
+        """Return the learnt behaviour of all models, for the worker's lease and responses."""
+
     async def close(self) -> None:
         """Close the connections of the running event loop. They reopen on demand."""
 
@@ -155,6 +166,9 @@ class IReasoner(Protocol):
         Raises:
             ReasoningError: The class tells the cause, and whether to retry.
         """
+
+    def learnt(self) -> tuple[ModelBehaviour, ...]:
+        """Return the learnt behaviour of all models, for the worker's lease and responses."""
 
 
 class IInputStore(Protocol):

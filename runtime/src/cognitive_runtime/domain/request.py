@@ -5,13 +5,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from cognitive_runtime.domain.behaviour import ModelBehaviour
 from cognitive_runtime.domain.endpoint import LLMLogging, ModelEndpoint
 from cognitive_runtime.domain.errors import InvalidRequest
 from cognitive_runtime.domain.limits import CacheSettings, RateLimit
 from cognitive_runtime.domain.task import CognitiveTaskType
 
 ExecutionMode = Literal["Embedded", "Job"]
+StructuredOutput = Literal["Auto", "Schema", "Bounded", "JSONObject", "Text"]
+"""Way in which an answer is held to its form.
+
+Schema: by a plain JSON schema. Bounded: by a schema whose texts and lists are bounded so that every answer fits
+``max_tokens``. JSONObject: any JSON object, described in the prompt. Text: described in the prompt alone. Auto: Schema,
+and the next weaker form of what the server is known to refuse; Bounded for a model whose answers were cut off.
+"""
 MAX_FALLBACKS: Final = 5
+
+
+@dataclass(frozen=True)
+class ReasoningSettings:
+    """Thinking of a reasoning model."""
+
+    effort: str | None = None
+    """Value of ``reasoning_effort``, such as ``low``; None: not sent."""
+    max_tokens: int | None = None
+    """Tokens for thinking, in addition to ``max_tokens`` of the answer; None: a default for models that think."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +46,9 @@ class LLMSettings:
     api_key_file: str | None = None
     """Name of a file in the agent's folder of secrets."""
     max_tokens: int = 1024
-    temperature: float = 0.7
-    top_p: float = 1.0
+    temperature: float | None = None
+    """None: not sent, the server decides. The same applies to ``top_p``."""
+    top_p: float | None = None
     timeout_seconds: float = 60
     """Time limit of one call."""
     max_retries: int = 3
@@ -47,6 +66,12 @@ class LLMSettings:
     """None: unlimited."""
     api_version: str | None = None
     """Azure only: date of the API version; None: the unversioned API."""
+    structured_output: StructuredOutput = "Auto"
+    reasoning: ReasoningSettings = ReasoningSettings()
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of each request body, such as ``chat_template_kwargs``."""
+    learnt: tuple[ModelBehaviour, ...] = ()
+    """Behaviour of the agent's models that other processes have learnt."""
     redis_url_file: str | None = None
     """Name of the file with the Redis URL in the agent's folder of secrets, for the backend Redis."""
 
@@ -72,8 +97,8 @@ class LLMSettings:
     def _check_numbers(self) -> None:
         _require(len(self.fallbacks) <= MAX_FALLBACKS, "agent.llm.fallbacks", f"must be at most {MAX_FALLBACKS}")
         _require(self.max_tokens >= 1, "agent.llm.max_tokens", "must be at least 1")
-        _require(0 <= self.temperature <= 2, "agent.llm.temperature", "must be in 0..2")
-        _require(0 <= self.top_p <= 1, "agent.llm.top_p", "must be in 0..1")
+        _require(self.temperature is None or 0 <= self.temperature <= 2, "agent.llm.temperature", "must be in 0..2")
+        _require(self.top_p is None or 0 <= self.top_p <= 1, "agent.llm.top_p", "must be in 0..1")
         _require(self.timeout_seconds > 0, "agent.llm.timeout_seconds", "must be more than 0")
         _require(self.max_retries >= 0, "agent.llm.max_retries", "must not be negative")
         _require(self.retry_delay_seconds >= 0, "agent.llm.retry_delay_seconds", "must not be negative")
@@ -86,6 +111,15 @@ class LLMSettings:
 
 
 @dataclass(frozen=True)
+class Demonstration:
+    """Example of a task and its right answer, shown to the model before the task."""
+
+    task_type: CognitiveTaskType
+    input: Mapping[str, Any]
+    output: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class AgentSettings:
     """Settings of the agent when the attempt was published."""
 
@@ -95,6 +129,7 @@ class AgentSettings:
     role_probabilities: Mapping[str, float] | None = None
     """Probabilities of E (explore), S (specialise) and O (optimise)."""
     system_prompt: str | None = None
+    demonstrations: tuple[Demonstration, ...] = ()
     cost_per_character: float = 0.01
     """Energy of one character of reasoning."""
 

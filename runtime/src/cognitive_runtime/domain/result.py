@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from cognitive_runtime.domain.behaviour import ModelBehaviour
 from cognitive_runtime.domain.endpoint import ModelEndpoint
 from cognitive_runtime.domain.request import ExecutionMode
 from cognitive_runtime.domain.usage import Usage
@@ -25,6 +26,8 @@ class Reasoning:
     """Endpoint of the agent's model that answered; None: the first model."""
     repaired: bool = False
     """True if the first answer was invalid and a second call repaired it."""
+    native_reasoning: str = ""
+    """Thinking of a reasoning model, which it wrote beside its answer; empty if there is none."""
     cache_hit: bool = False
     """True if the result comes from the cache and no model was called."""
     output_valid: bool | None = None
@@ -61,6 +64,8 @@ class AttemptOutcome:
     duration_ms: int
     usage: Usage = field(default_factory=Usage)
     energy_delta: float = 0.0
+    learnt: tuple[ModelBehaviour, ...] = ()
+    """Behaviour of the agent's models that the worker has learnt."""
     context_sources: Mapping[str, str] | None = None
     """Sources of the request, with ``executor`` for a memory that the executor supplied."""
     attempt_key: str = field(default="", repr=False, compare=False)
