@@ -8,6 +8,7 @@ from cognitive_runtime.adapters.wire.requests import parse_rejected, parse_reque
 from cognitive_runtime.adapters.wire.responses import (
     MAX_INLINE_REASONING_BYTES,
     MAX_INLINE_RESULT_BYTES,
+    REASONING_SUFFIX,
     ResultRef,
     encode_completed,
     encode_failed,
@@ -22,6 +23,7 @@ __all__ = [
     "MAX_INLINE_REASONING_BYTES",
     "MAX_INLINE_RESULT_BYTES",
     "MESSAGE_ID_HEADER",
+    "REASONING_SUFFIX",
     "SCHEMA_VERSION",
     "SIGNATURE_HEADER",
     "Claim",

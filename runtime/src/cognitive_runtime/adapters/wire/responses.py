@@ -14,6 +14,8 @@ from cognitive_runtime.domain.text import clip_utf8
 
 MAX_INLINE_RESULT_BYTES: Final = 16 * 1024
 MAX_INLINE_REASONING_BYTES: Final = 4 * 1024
+REASONING_SUFFIX: Final = ".reasoning"
+"""Suffix of the name of the object with the whole reasoning, after the id of the attempt."""
 MAX_UNCHECKED_PATTERNS: Final = 16
 MAX_PATTERN_BYTES: Final = 256
 """A longer pattern of the output schema is cut off: it is only shown to people."""
