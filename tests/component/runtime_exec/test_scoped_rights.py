@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from cognitive_runtime.domain import ExecutionRequest, Reasoning
-from support.eventually import eventually_async
+from support.eventually import LIMIT_S, eventually_async
 from support.fakes.scripted_reasoner import ScriptedReasoner, answer
 from support.fixture_types import StartWorker
 from support.rights.wire import as_user, authorization, rights_of
@@ -51,7 +51,7 @@ async def test_the_rights_on_the_page_are_enough(
     assert (await admin.wait_response(large)).body["result_ref"]["size_bytes"] > 100_000
     await eventually_async(lambda: _nothing_waits(admin, agent))
     await admin.drain(agent, "ca-job-1")
-    await asyncio.wait_for(hosted.wait_idle(), 5)
+    await asyncio.wait_for(hosted.wait_idle(), LIMIT_S)
     await hosted.stop(1)
     assert await admin.leases(agent) == {}
     await admin.close()

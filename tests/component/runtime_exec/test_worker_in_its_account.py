@@ -13,7 +13,7 @@ from cognitive_runtime.adapters.nats.objects import put_object
 from cognitive_runtime.bootstrap.hosted import HostedWorker
 from cognitive_runtime.config import RuntimeSettings
 from cognitive_runtime.domain import ExecutionRequest, Reasoning
-from support.eventually import eventually_async
+from support.eventually import LIMIT_S, eventually_async
 from support.fakes.scripted_reasoner import ScriptedReasoner, answer
 from support.fixture_types import StartWorker
 from support.servers.guarded_broker import GuardedBroker, guarded_broker
@@ -95,7 +95,7 @@ async def test_all_that_a_worker_does_works(work: Work, reasoner: ScriptedReason
     assert claim["state"] == "ended"
     await eventually_async(lambda: _nothing_waits(admin, agent))
     await admin.drain(agent, "ca-job-1")
-    await asyncio.wait_for(hosted.wait_idle(), 5)
+    await asyncio.wait_for(hosted.wait_idle(), LIMIT_S)
     await hosted.stop(1)
     assert await admin.leases(agent) == {}
 
