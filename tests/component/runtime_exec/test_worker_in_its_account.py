@@ -73,7 +73,7 @@ async def test_all_that_a_worker_does_works(work: Work, reasoner: ScriptedReason
     async def answer_at_length(request: ExecutionRequest) -> Reasoning:
         if request.constraints.get("large"):
             assert request.input == LARGE_INPUT
-            return Reasoning(outputs={"proposed_solution": "x" * 1_000_000}, thought="much")
+            return Reasoning(outputs={"proposed_solution": "x" * 1_000_000}, thought="y" * 5000)
         return await answer(request)
 
     reasoner.script = answer_at_length
@@ -87,9 +87,10 @@ async def test_all_that_a_worker_does_works(work: Work, reasoner: ScriptedReason
     await admin.publish(large, constraints={"large": True}, **await large_input(admin, large))
 
     assert (await admin.wait_response(small)).is_signed_for(small)
-    reference = (await admin.wait_response(large)).body["result_ref"]
-    stored = await (await admin.jetstream.object_store(reference["bucket"])).get(reference["name"])
-    assert len(stored.data or b"") == reference["size_bytes"] > 1_000_000
+    body = (await admin.wait_response(large)).body
+    store = await admin.jetstream.object_store(body["result_ref"]["bucket"])
+    for reference, at_least in ((body["result_ref"], 1_000_000), (body["reasoning_ref"], 5000)):
+        assert len((await store.get(reference["name"])).data or b"") == reference["size_bytes"] >= at_least
     claim = await admin.claim(large)
     assert claim is not None
     assert claim["state"] == "ended"
