@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cognitive_operator.api.children import spec_hash_of
-from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason, as_sentence
 from cognitive_operator.api.model_server import PORT, model_server_name
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.plan.agent import target_of
@@ -142,7 +142,7 @@ def check_settled(agent: Agent, server: ObservedServer, found: Condition) -> Con
     if cause is None:
         return found
     stuck = f"The rollout is stuck ({cause.reason}): {cause.message}"
-    return Condition.true(AgentCondition.MODEL_READY, found.reason, f"{found.message}. {stuck}")
+    return Condition.true(AgentCondition.MODEL_READY, found.reason, f"{as_sentence(found.message)} {stuck}")
 
 
 def check_trial(agent: Agent, found: Condition, trial: InferenceResult) -> Condition:
@@ -153,7 +153,7 @@ def check_trial(agent: Agent, found: Condition, trial: InferenceResult) -> Condi
     return Condition.true(
         AgentCondition.MODEL_READY,
         found.reason,
-        f"{server_place(agent)} serves {agent.spec.llm.model}. {found.message}.",
+        f"{server_place(agent)} serves {agent.spec.llm.model}. {as_sentence(found.message)}",
     )
 
 
