@@ -80,7 +80,7 @@ NO_SERVER: Final = ServerState()
 
 
 def may_delete_server(agent: Agent, running: int, unwanted_s: float) -> bool:
-    """Return True once no attempt can still use the server of an agent that has another model now.
+    """Return True once no attempt can still use an agent's former model server.
 
     Args:
         agent: The agent.
@@ -135,7 +135,7 @@ def check_server(agent: Agent, server: ObservedServer) -> Condition | None:
 
 
 def check_settled(agent: Agent, server: ObservedServer, found: Condition) -> Condition:
-    """Return ModelReady of a server that was asked; a failed rollout explains more than the server's answer."""
+    """Return ModelReady for a server's answer, with the cause of a stuck rollout."""
     if not found.is_true and found.reason in LOCAL and not server.is_rolled_out:
         return _starting(agent, server)
     cause = None if not found.is_true or server.is_rolled_out else diagnose_server(agent, server)

@@ -23,7 +23,9 @@ async def with_fallbacks(secrets: Secrets, probe: ModelProbe, agent: Agent, firs
     number = next((number for number, answers_now in enumerate(answers) if answers_now), None)
     if number is None:
         return first
-    message = f"{as_sentence(first.message)} Meanwhile executors use spec.llm.fallbacks[{number}], {fallbacks[number].url}."
+    message = (
+        f"{as_sentence(first.message)} Meanwhile executors use spec.llm.fallbacks[{number}], {fallbacks[number].url}."
+    )
     return Condition.true(AgentCondition.MODEL_READY, Reason.FALLBACK_AVAILABLE, message)
 
 
