@@ -45,5 +45,5 @@ class TokenBudget:
         self.used += tokens
         if self._limit is not None and self.used > self._limit:
             raise BudgetExceeded(
-                f"The attempt has used {self.used} tokens, more than the {self._limit} left to it by spec.budget.tokens."
+                f"The attempt has used {self.used} tokens, but spec.budget.tokens left it {self._limit}."
             )
