@@ -24,7 +24,13 @@ async def test_the_models_are_listed_with_the_key(probe: ModelProbe, http: HttpD
     http.reply("GET /v1/models", LIST)
     seen = await probe.check(ModelTarget(http.url + suffix), KEY)
     assert (seen.ok, seen.reason, seen.models) == (True, "Available", ("gemma-3-270m", "other"))
+    assert seen.message.endswith("/v1/models lists 2 models")
     assert http.asked[0].headers["Authorization"] == f"Bearer {KEY}"
+
+
+async def test_one_model_is_told_in_the_singular(probe: ModelProbe, http: HttpDouble) -> None:
+    http.reply("GET /v1/models", Reply(json={"data": [{"id": "m"}]}))
+    assert (await probe.check(ModelTarget(http.url), KEY)).message.endswith("/v1/models lists 1 model")
 
 
 async def test_no_key_is_sent_where_there_is_none(probe: ModelProbe, http: HttpDouble) -> None:

@@ -37,7 +37,7 @@ async def test_the_answer_gets_what_the_prompt_leaves(run: Run, model: ScriptedM
 async def test_a_call_that_cannot_fit_is_not_made(run: Run, model: ScriptedModel) -> None:
     outcome = failed(await run(token_budget=50))
     assert (outcome.error_type, outcome.retryable) == ("BudgetExceeded", False)
-    assert "50" in outcome.error
+    assert outcome.error.endswith("the attempt has 50 of its 50 tokens left (spec.budget.tokens).")
     assert (outcome.usage.total_tokens, outcome.reasoning, model.requests) == (0, "", [])
 
 
@@ -51,7 +51,8 @@ async def test_a_call_that_passes_the_budget_ends_the_run_and_its_thought_is_kep
     assert outcome.error_type == "BudgetExceeded"
     assert outcome.reasoning == "the disk is full"
     assert outcome.usage.total_tokens > prompt + 200
-    assert str(outcome.usage.total_tokens) in outcome.error
+    used = outcome.usage.total_tokens
+    assert outcome.error == f"The attempt has used {used} tokens, but spec.budget.tokens left it {prompt + 200}."
 
 
 async def test_the_repair_is_paid_from_the_same_budget(run: Run, model: ScriptedModel) -> None:

@@ -75,7 +75,11 @@ def test_no_more_start_than_the_live_workers_take() -> None:
     assert not queue.may_start("c")
     queue.capacity = 0
     assert queue.next_up() == []
-    assert queue.why_waiting() == "The agent's live workers are full (0 tasks); waiting for a slot."
+    assert queue.why_waiting() == "No worker of the agent is live yet; waiting for one to start."
+    queue.capacity = 2
+    queue.start("a")
+    queue.start("b")
+    assert queue.why_waiting() == "The agent's live workers already run 2 tasks, their capacity; waiting for a slot."
 
 
 def test_nothing_starts_while_the_agent_is_not_ready_or_not_known() -> None:

@@ -12,7 +12,7 @@ from cognitive_operator.reconcile.state.agent_record import NEVER_S, AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 from support.builders.operator_objects import agent_body
 
-READY = Condition.true(AgentCondition.MODEL_READY, Reason.AVAILABLE, "It lists 1 models.")
+READY = Condition.true(AgentCondition.MODEL_READY, Reason.AVAILABLE, "It lists 1 model.")
 RAY = ObservedRay(READY.with_type(AgentCondition.RAY_READY), RayTarget("http://ray:8265"), life="pod.0")
 SPENT = PendingUsage(0.5, 300, "2026-11-21")
 

@@ -57,7 +57,9 @@ def test_no_attempt_follows_when_the_tokens_are_used_up(budget: int | None, phas
     assert patch["phase"] == phase
     if phase == "Failed":
         assert patch["reason"] == "BudgetExceeded"
-        assert "Not retried: its attempts together used 900 tokens, and spec.budget.tokens is 900." in patch["message"]
+        assert (
+            ". Not retried: its attempts together used 900 tokens, and spec.budget.tokens is 900." in patch["message"]
+        )
         assert "no answer" in patch["message"]
         assert patch["attempts"][-1]["errorType"] == "ModelTimeout"
         assert patch["usage"]["totalTokens"] == 500

@@ -86,7 +86,7 @@ async def test_a_task_waits_until_the_last_of_its_dependencies_has_succeeded() -
     gate = await chain.check("c")
     assert gate is not None
     assert (gate.reason, gate.phase) == ("WaitingForDependency", Phase.PENDING)
-    assert gate.message == "Waiting for CognitiveTask team/a, team/b (spec.dependsOn) to succeed."
+    assert gate.message == "Waiting for CognitiveTasks team/a, team/b (spec.dependsOn) to succeed."
     assert chain.put(body("a", version=2, phase="Succeeded")) == ["uid-c"]
     gate = await chain.check("c")
     assert gate is not None
@@ -110,7 +110,7 @@ async def test_only_dependants_are_woken_and_only_by_what_matters() -> None:
     ("names", "message"),
     [
         (["a"], "CognitiveTask team/a (spec.dependsOn) does not exist; waiting for it to be created."),
-        (["a", "b"], "CognitiveTask team/a, team/b (spec.dependsOn) do not exist; waiting for them to be created."),
+        (["a", "b"], "CognitiveTasks team/a, team/b (spec.dependsOn) do not exist; waiting for them to be created."),
     ],
 )
 async def test_dependencies_that_do_not_exist_are_named(names: list[str], message: str) -> None:

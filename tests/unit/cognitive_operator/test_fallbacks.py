@@ -11,7 +11,7 @@ from cognitive_operator.reconcile.agent.model.fallbacks import with_fallbacks
 from support.builders import operator_objects as o
 from support.fakes.kube import FakeSecrets
 
-UNREACHABLE = Condition.false(AgentCondition.MODEL_READY, Reason.MODEL_UNREACHABLE, "http://model/v1: no connection.")
+UNREACHABLE = Condition.false(AgentCondition.MODEL_READY, Reason.MODEL_UNREACHABLE, "http://model/v1: no connection")
 
 
 @dataclass
@@ -46,7 +46,7 @@ async def test_the_first_fallback_that_answers_makes_the_agent_ready() -> None:
     )
     assert (found.status, found.reason) == ("True", "FallbackAvailable")
     assert "http://model/v1" in found.message
-    assert "spec.llm.fallbacks[1] is used: http://b" in found.message
+    assert found.message == f"{UNREACHABLE.message}. Meanwhile executors use spec.llm.fallbacks[1], http://b."
     assert probe.asked == [("http://a", None), ("http://b", "k"), ("http://c", None)]
 
 

@@ -248,7 +248,7 @@ async def test_a_right_that_is_missing_is_named() -> None:
     desk.kube.error = ForbiddenError("403")
     gate = await desk.check()
     assert gate.reason == "InputForbidden"
-    assert "is not allowed to read ConfigMap team/notes; grant it get via RBAC" in gate.message
+    assert "is not allowed to read ConfigMap team/notes; grant the operator the RBAC verb get" in gate.message
 
 
 async def test_a_key_that_stands_in_both_places_ends_the_task() -> None:

@@ -62,7 +62,7 @@ class Outside:
         return []
 
     async def check(self, target: ModelTarget, api_key: str | None) -> ModelProbeResult:
-        return ModelProbeResult(ok=True, reason=Reason.AVAILABLE, message="lists 1 models", models=("m",))
+        return ModelProbeResult(ok=True, reason=Reason.AVAILABLE, message="lists 1 model", models=("m",))
 
     async def infer(self, target: ModelTarget, model: str, api_key: str | None, timeout_s: float) -> InferenceResult:
         self.inferred.append((target.endpoint, api_key))

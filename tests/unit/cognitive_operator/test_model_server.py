@@ -15,7 +15,7 @@ from cognitive_operator.ports.model import InferenceResult
 from cognitive_operator.status.model import model_status
 from support.builders.operator_objects import NOW, agent_body
 
-FOUND = Condition.true(AgentCondition.MODEL_READY, Reason.AVAILABLE, "It lists 1 models")
+FOUND = Condition.true(AgentCondition.MODEL_READY, Reason.AVAILABLE, "It lists 1 model")
 MISSING = Condition.false(AgentCondition.MODEL_READY, Reason.MODEL_NOT_SERVED, "serves another")
 PULL = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
 STUCK: Body = {"metadata": {"name": "new"}, "status": {"phase": "Pending", "containerStatuses": [PULL]}}
@@ -125,6 +125,7 @@ def test_while_it_changes_a_servers_own_trouble_is_nearer_than_its_answer() -> N
     assert check_settled(agent(), changing, MISSING).reason == Reason.IMAGE_PULL_FAILED
     still = check_settled(agent(), changing, FOUND)
     assert still.status == "True"
+    assert still.message.startswith("It lists 1 model. The rollout is stuck (ImagePullFailed): Deployment ")
     assert "no such image" in still.message
     done = seen(readyReplicas=1, replicas=1, updatedReplicas=1)
     assert check_settled(agent(), done, MISSING) == MISSING
@@ -135,7 +136,11 @@ def test_only_a_server_that_writes_is_ready() -> None:
     refused = check_trial(agent(), FOUND, InferenceResult(ok=False, message="HTTP 400: no chat template"))
     assert (refused.status, refused.reason) == ("False", Reason.MODEL_FAILED)
     assert "no chat template" in refused.message
-    assert check_trial(agent(), FOUND, InferenceResult(ok=True, message="")).status == "True"
+    proven = check_trial(agent(), FOUND, InferenceResult(ok=True, message=""))
+    assert proven.status == "True"
+    assert proven.message.endswith(" serves m. It lists 1 model.")
+    again = check_settled(agent(), seen(STUCK, readyReplicas=1, replicas=2, updatedReplicas=1), proven)
+    assert " serves m. It lists 1 model. The rollout is stuck (" in again.message
 
 
 def test_a_proof_holds_for_one_way_of_being_started() -> None:

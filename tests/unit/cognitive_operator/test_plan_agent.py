@@ -133,7 +133,7 @@ def test_a_public_provider_may_know_an_alias_but_says_what_it_does_not_list() ->
     llm = {"provider": "google", "model": "gemini-flash"}
     agent = Agent.model_validate(o.agent_body(llm=llm))
     assert check_model(agent, True, "Available", "ok", ["models/gemini-flash"]).message == "ok"
-    check = check_model(agent, True, "Available", "lists 1 models", ["models/gemini-pro"])
+    check = check_model(agent, True, "Available", "lists 1 model", ["models/gemini-pro"])
     assert (check.status, "'gemini-flash' is not listed; ignore this if it is an alias" in check.message) == (
         "True",
         True,

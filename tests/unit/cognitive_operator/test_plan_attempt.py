@@ -155,7 +155,7 @@ def test_a_worker_has_five_seconds_to_report_the_end_that_it_was_told(for_s: flo
         assert step == Wait()
         return
     assert essence(operator_end(step)) == (Outcome.LOST, Reason.CANCELLED, False, True)
-    assert operator_end(step).message == "Worker w0-a did not stop within 5 s of being told to."
+    assert operator_end(step).message == "Worker w0-a did not stop within 5 s after the stop message."
     assert operator_end(step).claim == o.claim()
 
 

@@ -204,7 +204,7 @@ def test_a_retryable_failure_goes_back_to_the_queue_after_a_growing_backoff() ->
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Queued", "BackingOff")
     assert plan.backoff_s is not None
-    message = f"Attempt 1 failed (ModelTimeout): no answer Retrying in {plan.backoff_s:.0f} s."
+    message = f"Attempt 1 failed (ModelTimeout): no answer. Retrying in {plan.backoff_s:.0f} s."
     assert plan.patch["message"] == message
     assert 5.0 <= plan.backoff_s <= 7.5
     first = {"number": 1, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed", "errorType": "ModelTimeout"}

@@ -30,6 +30,6 @@ class OngoingErrors:
 
 
 def describe(error: BaseException) -> str:
-    """Return an error's text on one line, or its type's name where it has no text, as time-outs."""
+    """Return an error's text on one line, or its type's name if it has no text, such as a timeout."""
     text = " ".join(str(error).split())
     return text or type(error).__name__

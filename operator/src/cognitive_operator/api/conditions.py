@@ -199,6 +199,15 @@ class Condition:
         return replace(self, type=condition_type)
 
 
+def as_sentence(message: str) -> str:
+    """Return a message with a full stop at its end, so that another sentence can follow.
+
+    Messages from executors, Ray and HTTP servers may lack it.
+    """
+    text = message.rstrip()
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
 def merge_conditions(
     old: Sequence[Mapping[str, Any]], conditions: Sequence[Condition], generation: int, now: str
 ) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ class DayTokens(ResourceModel):
     """Tokens of the attempts that ended on one day."""
 
     date: str | None = None
-    """The day in UTC, as ``2026-11-21``. None: no attempt has ended yet."""
+    """The day in UTC, such as ``2026-11-21``. None: no attempt has ended yet."""
     total: int = 0
 
     def on(self, day: str) -> int:

@@ -49,7 +49,7 @@ class RedisSecretRef(SecretKeyRef):
 
 
 class Cache(ResourceModel):
-    """Response cache: identical model calls get the cached answer for ``ttl_seconds``."""
+    """Result cache: a task with the same question as an earlier one gets its cached result for ``ttl_seconds``."""
 
     enabled: bool = False
     ttl_seconds: int = 3600

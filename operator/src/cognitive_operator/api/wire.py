@@ -61,7 +61,7 @@ class Fallback(Part):
 
 
 class CacheSettings(Part):
-    """Response cache: identical model calls get the cached answer for ``ttl_seconds``."""
+    """Result cache: a task with the same question as an earlier one gets its cached result for ``ttl_seconds``."""
 
     enabled: bool
     ttl_seconds: int

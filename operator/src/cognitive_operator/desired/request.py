@@ -1,4 +1,4 @@
-"""The request of an attempt, with the task's context and the agent's counters where the task gives none."""
+"""The request of an attempt; context that the task does not set comes from the agent's counters."""
 
 import re
 from typing import Any, Final

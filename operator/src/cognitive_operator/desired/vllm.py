@@ -68,7 +68,7 @@ def desired_key(agent: Agent, key: str) -> Body:
 
 
 def selector(agent: Agent) -> dict[str, str]:
-    """Return the labels of the server's pods that no change of the agent changes."""
+    """Return the labels of the server's pods that stay the same when the agent changes."""
     return {AGENT_UID_LABEL: agent.metadata.uid, COMPONENT_LABEL: COMPONENT}
 
 

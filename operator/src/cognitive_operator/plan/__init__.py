@@ -1,1 +1,1 @@
-"""Decides, from what is desired and what was observed, what to do next; pure."""
+"""Pure decisions: the next step for an object, from its spec and from observed facts."""

@@ -93,7 +93,7 @@ def ready_event(old: Sequence[Body], ready: Condition) -> KubeEvent | None:
 
 
 def has_moved(ray: Condition, executor: ObservedExecutor, running: int) -> bool:
-    """Return True once nothing of an agent runs outside the Ray cluster of its present spec.
+    """Return True once all attempts and executors of an agent are on the Ray cluster of its present spec.
 
     Args:
         ray: The condition RayReady of the present cluster.

@@ -162,7 +162,7 @@ class _Rules:
         if stopping_s <= self.timing.stop_grace_s:
             return Wait()
         grace, worker = f"{self.timing.stop_grace_s:g} s", self.attempt.claim.worker
-        message = f"Worker {worker} did not stop within {grace} of being told to."
+        message = f"Worker {worker} did not stop within {grace} after the stop message."
         return self._close(Outcome.LOST, Reason.CANCELLED, message, retryable=False)
 
     def _queue_timeout(self) -> GateResult | None:

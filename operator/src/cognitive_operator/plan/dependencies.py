@@ -75,17 +75,18 @@ def absent(namespace: str, names: Sequence[str]) -> GateResult:
         if len(names) > 1
         else "does not exist; waiting for it to be created."
     )
-    message = f"CognitiveTask {_listed(namespace, names)} (spec.dependsOn) {rest}"
+    message = f"{_listed(namespace, names)} (spec.dependsOn) {rest}"
     return GateResult(Reason.DEPENDENCY_NOT_FOUND, message, recheck_s=RECHECK_S)
 
 
 def waiting(namespace: str, names: Sequence[str]) -> GateResult:
     """Return the wait for unfinished dependencies."""
-    message = f"Waiting for CognitiveTask {_listed(namespace, names)} (spec.dependsOn) to succeed."
+    message = f"Waiting for {_listed(namespace, names)} (spec.dependsOn) to succeed."
     return GateResult(Reason.WAITING_FOR_DEPENDENCY, message, recheck_s=RECHECK_S)
 
 
 def _listed(namespace: str, names: Sequence[str]) -> str:
     shown = ", ".join(f"{namespace}/{name}" for name in names[:NAMES_SHOWN])
     more = len(names) - NAMES_SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown
+    kind = "CognitiveTasks" if len(names) > 1 else "CognitiveTask"
+    return f"{kind} {shown} and {more} more" if more > 0 else f"{kind} {shown}"

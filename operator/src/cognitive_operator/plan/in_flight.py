@@ -1,4 +1,4 @@
-"""Attempts: in flight, from the request to the end, and ended."""
+"""Attempts in flight, from the request on, and ends of attempts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ class InFlightAttempt:
         return replace(self, claim=known, claimed_since_s=since_s if known else None)
 
     def stopping(self, now_s: float) -> "InFlightAttempt":
-        """Return the attempt as one that is being stopped from now on."""
+        """Return the attempt, marked as stopping since ``now_s``."""
         return replace(self, stopping_since_s=now_s)
 
     @property
@@ -141,7 +141,7 @@ def attempt_end(key: AttemptKey, response: Completed | Failed, sequence: int | N
 
 
 def with_refused_end(attempts: Sequence[Attempt], end: AttemptEnd) -> tuple[Attempt, ...]:
-    """Return a task's attempts with one whose content the API server refused."""
+    """Return a task's attempts with the one that ends because the API server refused its status."""
     refusal = {"outcome": Outcome.FAILED, "error_type": Reason.STATUS_REFUSED, "message": None}
     others = [attempt for attempt in attempts if attempt.number != end.key.number]
     return (*others, end.status_entry().model_copy(update=refusal))

@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Candidate:
-    """This operator, as its peers see it."""
+    """This operator's entry in the peering."""
 
     identity: str
     priority: int

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cognitive_operator.api.children import spec_hash_of
-from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason, as_sentence
 from cognitive_operator.api.model_server import PORT, model_server_name
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.plan.agent import target_of
@@ -80,7 +80,7 @@ NO_SERVER: Final = ServerState()
 
 
 def may_delete_server(agent: Agent, running: int, unwanted_s: float) -> bool:
-    """Return True once no attempt can still use the server of an agent that has another model now.
+    """Return True once no attempt can still use an agent's former model server.
 
     Args:
         agent: The agent.
@@ -135,14 +135,14 @@ def check_server(agent: Agent, server: ObservedServer) -> Condition | None:
 
 
 def check_settled(agent: Agent, server: ObservedServer, found: Condition) -> Condition:
-    """Return ModelReady of a server that was asked; a failed rollout explains more than the server's answer."""
+    """Return ModelReady for a server's answer, with the cause of a stuck rollout."""
     if not found.is_true and found.reason in LOCAL and not server.is_rolled_out:
         return _starting(agent, server)
     cause = None if not found.is_true or server.is_rolled_out else diagnose_server(agent, server)
     if cause is None:
         return found
     stuck = f"The rollout is stuck ({cause.reason}): {cause.message}"
-    return Condition.true(AgentCondition.MODEL_READY, found.reason, f"{found.message}. {stuck}")
+    return Condition.true(AgentCondition.MODEL_READY, found.reason, f"{as_sentence(found.message)} {stuck}")
 
 
 def check_trial(agent: Agent, found: Condition, trial: InferenceResult) -> Condition:
@@ -153,7 +153,7 @@ def check_trial(agent: Agent, found: Condition, trial: InferenceResult) -> Condi
     return Condition.true(
         AgentCondition.MODEL_READY,
         found.reason,
-        f"{server_place(agent)} serves {agent.spec.llm.model}. {found.message}.",
+        f"{server_place(agent)} serves {agent.spec.llm.model}. {as_sentence(found.message)}",
     )
 
 

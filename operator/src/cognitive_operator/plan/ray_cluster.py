@@ -30,7 +30,7 @@ class ObservedRay:
 
     @property
     def is_updating(self) -> bool:
-        """True while the owned cluster is to change as soon as nothing runs on it."""
+        """True while a change of the owned cluster waits until no attempt runs on it."""
         return self.condition.reason == Reason.RAY_UPDATING
 
 

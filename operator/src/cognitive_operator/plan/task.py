@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from cognitive_operator.api.conditions import Condition, Outcome, Phase, Reason
+from cognitive_operator.api.conditions import Condition, Outcome, Phase, Reason, as_sentence
 from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, Task
 from cognitive_operator.api.wire import Completed
@@ -116,7 +116,7 @@ def _close(facts: TaskFacts, ended: AttemptEnd) -> TaskPlan:
     if is_retried and facts.task.spec.cancel:
         end = replace(end, reason=Reason.CANCELLED, message="Cancelled (spec.cancel is true).")
     elif is_retried and (excess := retry.overspent(facts.task, attempts)):
-        message = f"{end.message} Not retried: {excess}"
+        message = f"{as_sentence(end.message)} Not retried: {excess}"
         end = replace(end, reason=Reason.BUDGET_EXCEEDED, message=message)
     elif is_retried:
         return _again(facts, end, attempts, retry.backoff_s(policy, end, attempts))
@@ -152,7 +152,7 @@ def _again(facts: TaskFacts, end: AttemptEnd, attempts: Sequence[Attempt], backo
         patch = status.held(stamp, gate.phase, gate.reason, gate.message, attempts=attempts)
     else:
         ended = "was suspended" if end.outcome is Outcome.SUSPENDED else f"failed ({end.reason})"
-        message = f"Attempt {end.key.number} {ended}: {end.message} Retrying in {backoff_s:.0f} s."
+        message = f"Attempt {end.key.number} {ended}: {as_sentence(end.message)} Retrying in {backoff_s:.0f} s."
         patch = status.queued(stamp, Reason.BACKING_OFF, message, None, attempts)
     return _write(facts, patch, recheck_s=backoff_s, backoff_s=backoff_s, closes=True)
 

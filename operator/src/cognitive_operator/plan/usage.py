@@ -25,7 +25,7 @@ DIGITS: Final = 9
 
 @dataclass(frozen=True)
 class UsageRecord:
-    """A verified message of the stream that ended an attempt."""
+    """A verified response that ended an attempt."""
 
     sequence: int
     namespace: str
@@ -34,12 +34,12 @@ class UsageRecord:
     """``completed`` or ``failed`` by the executor, ``closed`` by the operator."""
     response: Completed | Failed
     day: str = ""
-    """Day in UTC on which the stream stored it, as ``2026-11-21``."""
+    """Day in UTC on which the stream stored it, such as ``2026-11-21``."""
 
 
 @dataclass(frozen=True)
 class Contribution:
-    """Part of the counters to which an entry adds."""
+    """Counters to which a record adds."""
 
     has_costs: bool
     """True: add its tokens and its energy."""

@@ -44,7 +44,7 @@ class Delivery(Protocol):
         """Number of times that the message was delivered, from 1."""
 
     async def ack(self) -> None:
-        """Settle: never deliver again. Errors are swallowed: the next delivery is then a no-op."""
+        """Acknowledge: the broker delivers the message no more. Errors are ignored: a redelivery has no effect."""
 
     async def term(self) -> None:
         """Settle a message for which no attempt is waiting."""
@@ -132,7 +132,7 @@ class Responses(Protocol):
         """Return the first ``limit`` messages after sequence number ``after`` whose subject matches, in their order."""
 
     async def publish_closed(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> int:
-        """Publish the operator's own end of an attempt. If the subject already has a message, publish nothing.
+        """Publish a closed response, which ends an attempt, unless the subject already has a message.
 
         Returns the sequence number of the stored message.
         """

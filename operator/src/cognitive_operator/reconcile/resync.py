@@ -74,7 +74,7 @@ class Resync:
                 self._intake.delete_agent(name, uid)
 
     async def adopt(self) -> None:
-        """Adopt the attempts that an earlier process published and whose end it did not write.
+        """Adopt the unfinished attempts that an earlier operator process started.
 
         Raises:
             BrokerUnavailableError: The caller should retry.

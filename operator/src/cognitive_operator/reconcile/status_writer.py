@@ -1,4 +1,4 @@
-"""Status writes that hold only for the object that was read, and Kubernetes Events about it."""
+"""Status writes under the condition that the object is unchanged since it was read, and Kubernetes Events."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -122,8 +122,10 @@ class AgentQueue:
         limit, capacity = self.limits.limit, self.capacity
         if self.running >= limit:
             return f"The agent already runs {limit} tasks (spec.queue.maxConcurrentTasks); waiting for a slot."
+        if capacity == 0:
+            return "No worker of the agent is live yet; waiting for one to start."
         if capacity is not None and self.running >= capacity:
-            return f"The agent's live workers are full ({capacity} tasks); waiting for a slot."
+            return f"The agent's live workers already run {capacity} tasks, their capacity; waiting for a slot."
         if self._share.is_full:
             full = f"The Ray cluster is at its limit of {self._share.bound} attempts"
             return f"{full}; its agents take turns by spec.queue.weight."

@@ -27,7 +27,7 @@ class RayLimits:
 
 
 class ShareMember(Protocol):
-    """The queue of an agent, as a shared limit sees it."""
+    """The part of an agent's queue that a shared limit uses."""
 
     tag: int
     """Virtual time of its next turn; the smallest is first."""

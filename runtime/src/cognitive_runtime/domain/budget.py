@@ -31,8 +31,8 @@ class TokenBudget:
         left = self._limit - self.used - prompt_tokens
         if left < min(wanted, MIN_ANSWER_TOKENS):
             raise BudgetExceeded(
-                f"The next call of the model needs about {prompt_tokens} tokens for its prompt, others for its answer; "
-                f"of the {self._limit} that spec.budget.tokens left to this attempt {self._limit - self.used} remain."
+                f"The next model call needs about {prompt_tokens} tokens for its prompt, and more for its answer; the "
+                f"attempt has {self._limit - self.used} of its {self._limit} tokens left (spec.budget.tokens)."
             )
         return min(wanted, left)
 
@@ -45,5 +45,5 @@ class TokenBudget:
         self.used += tokens
         if self._limit is not None and self.used > self._limit:
             raise BudgetExceeded(
-                f"The attempt has used {self.used} tokens; spec.budget.tokens left it no more than {self._limit}."
+                f"The attempt has used {self.used} tokens, but spec.budget.tokens left it {self._limit}."
             )

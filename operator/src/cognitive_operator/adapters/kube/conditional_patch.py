@@ -1,4 +1,4 @@
-"""Patches of custom resources that hold only for the object that was read."""
+"""Conditional patches of custom resources: applied only if the object is unchanged since it was read."""
 
 from dataclasses import dataclass
 

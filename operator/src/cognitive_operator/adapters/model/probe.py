@@ -77,7 +77,10 @@ def _result(target: ModelTarget, url: str, answer: HttpResponse, *, has_key: boo
         message = f"{url} answers HTTP {answer.status}, expected a list of models"
         return ModelProbeResult(ok=False, reason=Reason.MODEL_UNREACHABLE, message=message)
     return ModelProbeResult(
-        ok=True, reason=Reason.AVAILABLE, message=f"{url} lists {len(models)} models", models=models
+        ok=True,
+        reason=Reason.AVAILABLE,
+        message=f"{url} lists {len(models)} model{'' if len(models) == 1 else 's'}",
+        models=models,
     )
 
 

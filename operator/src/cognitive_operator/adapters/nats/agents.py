@@ -9,7 +9,7 @@ from cognitive_operator.api.names import REQUEST_STREAM, results_bucket
 
 
 class NatsAgentResources:
-    """Ensures, lists and deletes what agents have in JetStream."""
+    """Ensures, lists and deletes the consumers and object buckets of agents."""
 
     def __init__(self, session: NatsSession, leases: NatsLeases) -> None:
         self._session = session

@@ -14,7 +14,7 @@ from cognitive_operator.ports.broker import RetainedResponse
 
 
 class NatsDelivery:
-    """One delivery of a response. It is settled over the present connection, also a later one than it arrived on."""
+    """One delivery of a response. It can be settled over a later connection than the one that it arrived on."""
 
     def __init__(self, connection: NatsConnection, message: Msg) -> None:
         self._connection = connection

@@ -51,7 +51,7 @@ class NatsResponses:
         return [RetainedResponse(s.subject, s.headers, s.data, s.sequence, s.stored_at) for s in found]
 
     async def publish_closed(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> int:
-        """Publish the operator's own end of an attempt. If the subject already has a message, publish nothing.
+        """Publish a closed response, which ends an attempt, unless the subject already has a message.
 
         Returns:
             The sequence number of the stored message.

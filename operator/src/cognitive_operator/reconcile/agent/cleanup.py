@@ -1,4 +1,4 @@
-"""Deletion of what a deleted agent has on Ray and on the broker."""
+"""Deletion of a deleted agent's resources on Ray and on the broker."""
 
 from cognitive_operator.errors import (
     BrokerUnavailableError,

@@ -37,7 +37,7 @@ class PendingUsage:
     energy: float
     tokens: int
     day: str
-    """Day in UTC on which the response was accepted, as ``2026-11-21``."""
+    """Day in UTC on which the response was accepted, such as ``2026-11-21``."""
 
 
 @dataclass(frozen=True)

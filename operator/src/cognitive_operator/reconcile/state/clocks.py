@@ -15,6 +15,6 @@ class Clocks:
     server: ServerClock
 
     def today(self) -> str:
-        """Return the day in UTC, as ``2026-11-21``, by the API server's clock, or by this process's before that."""
+        """Return the day in UTC, such as ``2026-11-21``, by the API server's clock, else by this process's."""
         now_s = self.server.server_time()
         return self.own.now()[:10] if now_s is None else datetime.fromtimestamp(now_s, UTC).date().isoformat()

@@ -59,7 +59,7 @@ class Index:
         self._by_agent: dict[ObjectName, set[str]] = defaultdict(set)
 
     def upsert_task(self, body: Body, now_s: float) -> TaskRecord | None:
-        """Store a task's object and return its record; None when the known object is as new."""
+        """Store a task's object and return its record; None if the stored version is not older."""
         meta = body["metadata"]
         uid, version = meta["uid"], int(meta["resourceVersion"])
         before = self.tasks.get(uid)
@@ -78,7 +78,7 @@ class Index:
         return record
 
     def task_named(self, name: ObjectName) -> TaskRecord | None:
-        """Return the record of the task that has a name now, None if there is none that can be read."""
+        """Return the record of the task with this name, None if none exists or it cannot be parsed."""
         return self.tasks.get(self._uids.get(name, ""))
 
     def _connect(self, before: TaskRecord | None, record: TaskRecord) -> None:
@@ -146,7 +146,7 @@ class Index:
         return record
 
     def upsert_agent(self, body: Body) -> AgentRecord | None:
-        """Store an agent; None if a version as new is stored already. A recreated agent gets a new record."""
+        """Store an agent; None if the stored version is not older. A recreated agent gets a new record."""
         meta = body["metadata"]
         name, version = (meta["namespace"], meta["name"]), int(meta["resourceVersion"])
         record = self.agents.get(name)

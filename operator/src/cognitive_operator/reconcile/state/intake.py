@@ -1,4 +1,4 @@
-"""Takes in agents and tasks as watches and lists report them, and has them reconciled."""
+"""Stores agents and tasks from watch events and lists, and enqueues them for reconciliation."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -82,16 +82,16 @@ class Intake:
             self.enqueue([task.uid for task in self._index.unfinished_of(name)])
 
     def enqueue(self, uids: Iterable[str]) -> None:
-        """Have tasks reconciled."""
+        """Add tasks to their work queue."""
         for uid in uids:
             self._tasks.add(uid)
 
     def enqueue_agent(self, name: ObjectName) -> None:
-        """Have an agent reconciled."""
+        """Add an agent to its work queue."""
         self._agents.add(name)
 
     def agent_uids(self) -> set[str]:
-        """Return the UIDs of all agents that exist, also of those that this operator cannot read."""
+        """Return the UIDs of all existing agents, including those with a spec that this operator cannot parse."""
         return {record.agent.metadata.uid for record in self._index.agents.values()} | self._unreadable
 
 

@@ -1,4 +1,4 @@
-"""The record of a task: its object and what this process knows beside it."""
+"""The record of a task: the object as last read, and this process's own state of the task."""
 
 from dataclasses import dataclass
 from typing import TypedDict

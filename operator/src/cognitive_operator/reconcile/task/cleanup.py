@@ -43,7 +43,7 @@ class AttemptBroker(Protocol):
 
 
 class AttemptCleanup:
-    """A work queue of garbage; each entry is worked on until nothing of it is left.
+    """Work queue of attempts to clean up; each is retried until nothing of it is left.
 
     Args:
         broker: What attempts have on the broker.
@@ -74,7 +74,7 @@ class AttemptCleanup:
         self._queue.add(garbage)
 
     async def close(self) -> None:
-        """Stop; the garbage that is left is found again as orphans."""
+        """Stop; the rest is removed later as orphans."""
         await self._queue.close()
 
     async def _clean(self, garbage: AttemptGarbage) -> float | None:

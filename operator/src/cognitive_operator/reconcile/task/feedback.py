@@ -1,4 +1,4 @@
-"""Updates the record of an agent by the ends of its attempts."""
+"""Updates an agent's record after the end of an attempt: missing credentials, and usage."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from cognitive_operator.reconcile.state.task_record import TaskRecord
 
 
 class AgentFeedback:
-    """Updates an agent's record by the end of an attempt: credentials and usage."""
+    """Updates an agent's record after the end of an attempt: missing credentials, and usage."""
 
     def __init__(self, index: Index, intake: Intake, clocks: Clocks) -> None:
         self._index = index
@@ -22,7 +22,7 @@ class AgentFeedback:
         self._clocks = clocks
 
     def report(self, record: TaskRecord, end: AttemptEnd) -> None:
-        """Report an end that is written: found credentials, and usage."""
+        """Update the agent's record after the attempt's end was written to the task's status."""
         self._report_credentials(record, end)
         self._report_usage(record, end)
 

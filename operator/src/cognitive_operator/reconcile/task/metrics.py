@@ -28,21 +28,21 @@ _STATUSES: Final = {
 
 
 class TaskTelemetry:
-    """Reports what the write of a task's status has ended."""
+    """Reports the attempt and the task that a status write ended."""
 
     def __init__(self, metrics: Metrics, tracer: Tracer) -> None:
         self._metrics = metrics
         self._tracer = tracer
 
     def report(self, body: Body, status: Mapping[str, Any], end: AttemptEnd | None) -> None:
-        """Count and trace the end of an attempt, of the task, of both or of neither; arguments as of ``count_ends``."""
+        """Count and trace the attempt and the task that a status write ended; arguments as of ``count_ends``."""
         count_ends(self._metrics, body, status, end)
         if self._tracer.is_on:
             self._tracer.export(ended_spans(body, status, end))
 
 
 def count_ends(metrics: Metrics, body: Body, status: Mapping[str, Any], end: AttemptEnd | None) -> None:
-    """Count what a write of a task's status has ended: an attempt, the task, both or neither.
+    """Count the attempt, the task or both that a status write ended.
 
     Args:
         metrics: The counters.

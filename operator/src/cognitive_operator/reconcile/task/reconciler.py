@@ -37,7 +37,7 @@ MIN_RECHECK_S: Final = 1.0
 NOT_SYNCED: Final = Condition.false(
     TaskCondition.DISPATCHED,
     Reason.BROKER_UNREACHABLE,
-    "The operator has not yet read from the broker which attempts were started earlier.",
+    "The operator is still reading the earlier attempts from the broker.",
 )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason, as_sentence
 from cognitive_operator.api.llm import Fallback
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.errors import ObjectNotFoundError, TransientError
@@ -23,7 +23,9 @@ async def with_fallbacks(secrets: Secrets, probe: ModelProbe, agent: Agent, firs
     number = next((number for number, answers_now in enumerate(answers) if answers_now), None)
     if number is None:
         return first
-    message = f"{first.message} Until it answers, spec.llm.fallbacks[{number}] is used: {fallbacks[number].url}."
+    message = (
+        f"{as_sentence(first.message)} Meanwhile executors use spec.llm.fallbacks[{number}], {fallbacks[number].url}."
+    )
     return Condition.true(AgentCondition.MODEL_READY, Reason.FALLBACK_AVAILABLE, message)
 
 

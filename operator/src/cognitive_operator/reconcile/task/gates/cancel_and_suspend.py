@@ -1,4 +1,7 @@
-"""Gate of ``spec.cancel`` and ``spec.suspend``."""
+"""Gate of ``spec.cancel`` and ``spec.suspend``, for a task without a running attempt.
+
+``plan.attempt`` decides to stop a running attempt, and ``reconcile.task.cleanup`` sends its executor the stop message.
+"""
 
 from cognitive_operator.plan.gate import GateResult, spec_gate
 from cognitive_operator.reconcile.state.task_record import TaskRecord

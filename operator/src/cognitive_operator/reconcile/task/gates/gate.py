@@ -11,7 +11,7 @@ from cognitive_operator.reconcile.state.task_record import TaskRecord
 
 
 class Gate(Protocol):
-    """One reason to keep a task out of the queue, as its suspension, a dependency or a missing input."""
+    """Check of one reason to keep a task out of the queue, such as a suspension, a dependency or a missing input."""
 
     async def check(self, record: TaskRecord) -> GateResult | None:
         """Return why an unfinished task without an attempt in flight may not be queued; None: this gate is open.

@@ -114,7 +114,8 @@ class InputGate:
                 raise held.hopeless(source, Reason.INPUT_INVALID, what) from None
             raise held.unreadable(source, what) from None
         except ForbiddenError:
-            what = f"the operator is not allowed to read {source_label(record.name[0], source)}; grant it get via RBAC"
+            place = source_label(record.name[0], source)
+            what = f"the operator is not allowed to read {place}; grant the operator the RBAC verb get"
             raise held.forbidden(source, what) from None
         return value
 
