@@ -1,0 +1,138 @@
+"""Separation of a model's thinking from its answer within one text.
+
+Models write their thinking before the answer, between tags or in channels. The opening tag is often missing, because
+chat templates end with it. A tag within the JSON object of the answer is part of the answer.
+
+Sources of the forms: the chat templates of DeepSeek-R1, Qwen3 and QwQ (``<think>``), Magistral (``[THINK]``), gpt-oss
+(OpenAI's harmony format), Gemma 4 (``<|channel>thought``), MedGemma (``<unused94>``), Kimi (``◁think▷``), Cohere
+(``<|START_THINKING|>``), Seed-OSS (``<seed:think>``), Apertus (``<|inner_prefix|>``) and OpenThoughts
+(``<|begin_of_thought|>``); Gemini's ``<thought>``.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from cognitive_runtime.adapters.vllm.json_spans import ObjectScanner
+
+_NAMES: Final = r"(?:seed:)?think(?:ing)?|thoughts?|reasoning|reflection|scratchpad"
+_HEADER: Final = r"[^<>|]{0,80}(?:<\|constrain\|>[^<>|]{0,80})?<\|message\|>"
+"""Rest of a channel's header in the harmony format, such as a recipient."""
+_OPENING: Final = (
+    rf"<(?:{_NAMES})(?:\s[^<>]{{0,80}})?>|\[THINK\]|◁think▷|<\|START_THINKING\|>|<\|begin_of_thought\|>"
+    rf"|<\|inner_prefix\|>|<unused94>(?:thought)?|<\|channel>(?:\s{{0,4}}thought)?"
+    rf"|<\|channel\|>\s{{0,4}}(?:analysis|commentary){_HEADER}"
+)
+_CLOSING: Final = (
+    rf"</(?:{_NAMES})\s{{0,4}}>|\[/THINK\]|◁/think▷|<\|END_THINKING\|>|<\|end_of_thought\|>|<\|inner_suffix\|>"
+    rf"|<unused95>|<channel\|>|<\|channel\|>\s{{0,4}}final{_HEADER}"
+)
+_WRAPPING: Final = (
+    r"<\|start\|>(?:assistant)?|<\|(?:channel|message|end|return|call|constrain)\|>|<\|(?:START|END)_RESPONSE\|>"
+    r"|<\|(?:begin|end)_of_solution\|>|<turn\|>"
+)
+_MARK: Final = re.compile(rf"(?P<closing>{_CLOSING})|(?P<opening>{_OPENING})|(?P<wrapping>{_WRAPPING})", re.IGNORECASE)
+_MARK_OR_BRACE: Final = re.compile(rf"{_MARK.pattern}|(?P<brace>\{{)", re.IGNORECASE)
+_PLAIN_CHANNELS: Final = ("analysis", "assistantfinal")
+"""Harmony's channels as servers print them that drop the special tokens: ``analysis…assistantfinal…``."""
+_TAIL_OF_OBJECT: Final = re.compile(r"\}\s*(?:```\s*)?\Z")
+
+
+@dataclass(frozen=True)
+class Separated:
+    """A model's text, apart from its thinking."""
+
+    answer: str
+    thinking: str = ""
+    is_open: bool = False
+    """True if the text ends within the thinking. There is no answer then."""
+
+
+@dataclass
+class _Found:
+    """Marks outside of JSON objects, as far as the text is read."""
+
+    boundaries: list[int] = field(default_factory=lambda: [0])
+    """Positions at which an answer may begin: the start, and after each end of thinking."""
+    opening: int | None = None
+    """Position of the first opening tag after the last boundary and before any object."""
+    has_object: bool = False
+    """True if there is an object after the last boundary."""
+    end: int | None = None
+    """Position of the mark that ends the message after the last boundary."""
+
+    def begin(self, position: int) -> None:
+        """Begin a new answer: the text before it is thinking."""
+        self.boundaries.append(position)
+        self.opening, self.has_object, self.end = None, False, None
+
+    def wrap(self, text: str, start: int, end: int) -> None:
+        """Take a mark around an answer, which is no part of it."""
+        if len(self.boundaries) == 1 or self.end is not None:
+            return
+        if text[self.boundaries[-1] : start].strip():
+            self.end = start
+        else:
+            self.boundaries[-1] = end
+
+
+def separate(text: str) -> Separated:
+    """Return answer and thinking of a text. Takes linear time."""
+    if _MARK.search(text) is None:
+        return _separate_plain_channels(text)
+    found = _Found()
+    for kind, start, end in _outside_objects(text):
+        if kind == "closing":
+            found.begin(end)
+        elif kind == "object":
+            found.has_object = True
+        elif kind == "opening" and found.opening is None and not found.has_object:
+            found.opening = start
+        elif kind == "wrapping":
+            found.wrap(text, start, end)
+    return _divide(text, found)
+
+
+def _divide(text: str, found: _Found) -> Separated:
+    begin, opening = found.boundaries[-1], found.opening
+    if opening is not None and (found.has_object or not _unmarked(text[begin:opening])):
+        return Separated("", _unmarked(text), is_open=True)
+    begin = _before_tail(text, found.boundaries)
+    return Separated(text[begin : found.end], _unmarked(text[:begin]))
+
+
+def _before_tail(text: str, boundaries: list[int]) -> int:
+    """Return the last boundary, or an earlier one if the text after it is the tail of an object.
+
+    The tag is then within an object that is no valid JSON, for example with a trailing comma.
+    """
+    last, brace = boundaries[-1], text.rfind("{")
+    if brace >= last or not _TAIL_OF_OBJECT.search(text, max(last, len(text) - 100)):
+        return last
+    return max((each for each in boundaries if each <= brace), default=0)
+
+
+def _outside_objects(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield kind, start and end of each mark, and of each complete JSON object. Marks within objects are left out."""
+    scanner, position = ObjectScanner(text), 0
+    while match := (_MARK if scanner.is_exhausted else _MARK_OR_BRACE).search(text, position):
+        kind, start, position = match.lastgroup or "", match.start(), match.end()
+        if kind == "brace":
+            end = scanner.end_of_object(start)
+            if end is None:
+                continue
+            kind, position = "object", end
+        yield kind, start, position
+
+
+def _separate_plain_channels(text: str) -> Separated:
+    thinking, final = _PLAIN_CHANNELS
+    begin = text.find(final)
+    if begin < 0 or not text.lstrip().startswith(thinking):
+        return Separated(text)
+    return Separated(text[begin + len(final) :], text[:begin].lstrip().removeprefix(thinking).strip())
+
+
+def _unmarked(text: str) -> str:
+    return _MARK.sub("", text).strip()
