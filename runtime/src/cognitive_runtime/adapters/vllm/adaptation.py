@@ -54,7 +54,7 @@ def remember(learnt: LearntBehaviour, found: ModelBehaviour) -> None:
         "output": stamped.output,
         "bounded": stamped.bounded,
     }
-    _LOGGER.info("the model refuses parameters or forms of an answer; later calls do without them", extra=line)
+    _LOGGER.info("learnt the behaviour of a model", extra=line)
 
 
 class Adaptation:

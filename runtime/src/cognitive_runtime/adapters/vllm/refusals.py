@@ -54,9 +54,9 @@ def refused_parameter(report: ServerReport, sent: Collection[str], extra: Collec
     positions = {name: _position(name, report.message) for name in sent if name in _MENTIONS}
     positions |= {name: _position_of_word(name, report.message) for name in extra}
     found = {name: position for name, position in positions.items() if position >= 0}
-    if "temperature" in found and "top_p" in found:
-        return "top_p"
     first = min(found, key=lambda name: found[name], default=None)
+    if first == "temperature" and "top_p" in found:
+        return "top_p"
     return None if first in TOKEN_LIMITS and _is_out_of_range(report) else first
 
 

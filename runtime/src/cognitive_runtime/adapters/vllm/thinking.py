@@ -99,7 +99,7 @@ def _divide(text: str, found: _Found) -> Separated:
     if opening is not None and (found.has_object or not _unmarked(text[begin:opening])):
         return Separated("", _unmarked(text), is_open=True)
     begin = _before_tail(text, found.boundaries)
-    return Separated(text[begin : found.end], _unmarked(text[:begin]))
+    return Separated(text[begin : found.end].strip(), _unmarked(text[:begin])) if begin else Separated(text)
 
 
 def _before_tail(text: str, boundaries: list[int]) -> int:
@@ -131,7 +131,7 @@ def _separate_plain_channels(text: str) -> Separated:
     begin = text.find(final)
     if begin < 0 or not text.lstrip().startswith(thinking):
         return Separated(text)
-    return Separated(text[begin + len(final) :], text[:begin].lstrip().removeprefix(thinking).strip())
+    return Separated(text[begin + len(final) :].strip(), text[:begin].lstrip().removeprefix(thinking).strip())
 
 
 def _unmarked(text: str) -> str:
