@@ -50,6 +50,25 @@ REPORTS: list[tuple[Any, str | None]] = [
     ),
     ({"message": "Unsupported value: 'messages[0].role' …", "param": "messages[0].role"}, None),
     ({"message": "The model `x` does not exist", "param": "model"}, None),
+    # openai/openai-python#2072, bingoYB/ham_home#16, songquanpeng/one-api#1290
+    (
+        {"message": "Unsupported parameter: 'temperature'", "param": "model", "code": "unsupported_parameter"},
+        "temperature",
+    ),
+    ({"message": "Invalid schema for response_format 'r'", "param": "text.format.schema"}, "response_format"),
+    (
+        {"message": "presence_penalty (request id: 1)", "param": "422", "code": "bad_response_status_code"},
+        "presence_penalty",
+    ),
+    # OpenRouter; moeru-ai/xsai#202
+    (
+        {
+            "message": "Provider returned error",
+            "code": 400,
+            "metadata": {"raw": "Invalid schema for response_format 'r'"},
+        },
+        "response_format",
+    ),
     # litellm; BerriAI/litellm#13381, HKUDS/nanobot#370
     (
         {
@@ -75,6 +94,7 @@ REPORTS: list[tuple[Any, str | None]] = [
     ),
     ({"message": "This response_format type is unavailable now"}, "response_format"),
     ({"message": "failed to parse grammar"}, "response_format"),
+    ({"message": "deepseek-reasoner does not support Json Output."}, "response_format"),
     # pydantic's reports: FastAPI, Mistral (eca#231, platform-docs-public#7), vLLM (MaxKB#2912)
     ({"detail": [located("top_p")]}, "top_p"),
     ({"object": "error", "message": {"detail": [located("reasoning_effort")]}, "param": None}, "reasoning_effort"),

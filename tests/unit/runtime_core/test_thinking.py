@@ -32,6 +32,8 @@ TAGS = [
     (HARMONY, "<|end|><|start|>assistant<|channel|>final <|constrain|>json<|message|>"),
     ("<|channel|>commentary<|message|>", f"<|end|>{FINAL}"),
     ("analysis", "assistantfinal"),
+    (HARMONY, "<|end|>"),
+    (HARMONY, "<|end|><|start|>assistant<|channel|>final json<|message|>"),
 ]
 
 
@@ -43,7 +45,7 @@ def test_thinking_between_tags_is_no_answer(opening: str, closing: str) -> None:
     assert not found.is_open
 
 
-@pytest.mark.parametrize(("_", "closing"), [pair for pair in TAGS if pair[0] != "analysis"])
+@pytest.mark.parametrize(("_", "closing"), [pair for pair in TAGS if pair[1] != "<|end|>"])
 def test_the_opening_tag_may_be_missing(_: str, closing: str) -> None:
     found = separate(f"Perhaps {DRAFT} would do.{closing}{ANSWER}")
     assert (found.answer, found.thinking) == (ANSWER, f"Perhaps {DRAFT} would do.")
@@ -114,6 +116,7 @@ def test_a_tag_within_an_object_that_is_no_valid_json_is_part_of_it() -> None:
         f"{ANSWER}\n<think>",
         "<thin>a</thin>",
         "analysis of the final assistant",
+        f"{ANSWER}<|end|>",
     ],
 )
 def test_a_text_without_thinking_before_its_answer_stays_as_it_is(text: str) -> None:

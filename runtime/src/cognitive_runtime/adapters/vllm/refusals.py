@@ -22,7 +22,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "stream": r"stream(?:ing)?",
     "tools": r"tools?|tool[ _-]?(?:choice|calls?|calling|use)|function[ _-]?call(?:s|ing)?",
     RESPONSE_FORMAT: (
-        r"response[ _-]?format|json[ _-]?(?:schema|object|mode)|structured[ _-]?outputs?|guided[ _-]\w{1,20}"
+        r"response[ _-]?format|json[ _-]?(?:schema|object|mode|output)|structured[ _-]?outputs?|guided[ _-]\w{1,20}"
         r"|grammar|schema"
     ),
 }
@@ -39,7 +39,8 @@ _OUT_OF_RANGE: Final = re.compile(
 def refused_parameter(report: ServerReport, sent: Collection[str], extra: Collection[str]) -> str | None:
     """Return the refused one of the parameters that were sent, or None if the report names none of them.
 
-    ``param`` counts first, then the located fields, then the message. Of several parameters in a message the first one
+    ``param`` counts first, then the located fields. The message counts if ``param`` is none of the parameters, because
+    some servers name the model there. Of several parameters in a message the first one
     counts, but ``top_p`` before ``temperature``, because models that take only one of the two are better asked with
     the temperature.
 
@@ -48,9 +49,10 @@ def refused_parameter(report: ServerReport, sent: Collection[str], extra: Collec
         sent: Names of the request's parameters that can be left out.
         extra: Names of the user's own fields of the body.
     """
-    named = next(filter(None, (report.param, *report.fields)), None)
-    if named:
-        return _sent_parameter(named, sent, extra) or _format_of_message(report, sent)
+    named = next(filter(None, (report.param, *report.fields)), "")
+    parameter = _sent_parameter(named, sent, extra) if named else None
+    if parameter or report.fields:
+        return parameter
     positions = {name: _position(name, report.message) for name in sent if name in _MENTIONS}
     positions |= {name: _position_of_word(name, report.message) for name in extra}
     found = {name: position for name, position in positions.items() if position >= 0}
@@ -77,12 +79,6 @@ def _sent_parameter(named: str, sent: Collection[str], extra: Collection[str]) -
     if head in sent or head in extra:
         return head
     return next((name for name in sent if name in _MENTIONS and _MENTIONS[name].fullmatch(named)), None)
-
-
-def _format_of_message(report: ServerReport, sent: Collection[str]) -> str | None:
-    """Return the format of the answer, if ``param`` names the messages, because they lack a word that it requires."""
-    names_format = report.param and RESPONSE_FORMAT in sent and _position(RESPONSE_FORMAT, report.message) >= 0
-    return RESPONSE_FORMAT if names_format else None
 
 
 def _position(name: str, message: str) -> int:

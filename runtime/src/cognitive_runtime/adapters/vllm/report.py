@@ -10,6 +10,8 @@ import openai
 
 _MAX_CHARS: Final = 8192
 """Characters of a report that are read. The rest can only be an echo of the request."""
+_DETAILS: Final = ("details", "metadata")
+"""Further fields of a report: Google's quotas, and the provider's own report behind OpenRouter."""
 _LOCATION: Final = re.compile(r"\bloc\W{1,8}body\W{1,8}(\w{1,64})")
 """Location of a refused field in a report of pydantic, as JSON, as text of Python, or as JSON within a text."""
 _STATUS_OF_WORD: Final[Mapping[str, int]] = {
@@ -95,13 +97,13 @@ def read_report(body: Any, status: int) -> ServerReport:
     if not isinstance(found, Mapping):
         found = {"message": found}
     message = _text(found.get("message") or found.get("detail") or found.get("msg") or "")
-    details = _text(found["details"]) if found.get("details") else ""
+    details = " ".join(_text(found[name]) for name in _DETAILS if found.get(name))
     code, kind = _word(found.get("code")), " ".join(filter(None, map(_word, (found.get("type"), found.get("status")))))
     return ServerReport(
         status=status or _named_status(code, kind, message),
         code=code,
         kind=kind,
-        param=_word(found.get("param")),
+        param="" if _word(found.get("param")).isdecimal() else _word(found.get("param")),
         message=f"{message} {details}".strip()[:_MAX_CHARS],
         fields=tuple(_LOCATION.findall(message[:_MAX_CHARS])),
     )

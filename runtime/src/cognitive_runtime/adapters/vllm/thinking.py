@@ -4,9 +4,9 @@ Models write their thinking before the answer, between tags or in channels. The 
 chat templates end with it. A tag within the JSON object of the answer is part of the answer.
 
 Sources of the forms: the chat templates of DeepSeek-R1, Qwen3 and QwQ (``<think>``), Magistral (``[THINK]``), gpt-oss
-(OpenAI's harmony format), Gemma 4 (``<|channel>thought``), MedGemma (``<unused94>``), Kimi (``◁think▷``), Cohere
-(``<|START_THINKING|>``), Seed-OSS (``<seed:think>``), Apertus (``<|inner_prefix|>``) and OpenThoughts
-(``<|begin_of_thought|>``); Gemini's ``<thought>``.
+(OpenAI's harmony format; what servers leave of it: llama-farm/llamafarm#753, ggml-org/llama.cpp#15181), Gemma 4
+(``<|channel>thought``), MedGemma (``<unused94>``), Kimi (``◁think▷``), Cohere (``<|START_THINKING|>``), Seed-OSS
+(``<seed:think>``), Apertus (``<|inner_prefix|>``) and OpenThoughts (``<|begin_of_thought|>``); Gemini's ``<thought>``.
 """
 
 import re
@@ -26,7 +26,7 @@ _OPENING: Final = (
 )
 _CLOSING: Final = (
     rf"</(?:{_NAMES})\s{{0,4}}>|\[/THINK\]|◁/think▷|<\|END_THINKING\|>|<\|end_of_thought\|>|<\|inner_suffix\|>"
-    rf"|<unused95>|<channel\|>|<\|channel\|>\s{{0,4}}final{_HEADER}"
+    rf"|<unused95>|<channel\|>|assistantfinal(?: ?json)?|<\|channel\|>\s{{0,4}}final{_HEADER}"
 )
 _WRAPPING: Final = (
     r"<\|start\|>(?:assistant)?|<\|(?:channel|message|end|return|call|constrain)\|>|<\|(?:START|END)_RESPONSE\|>"
@@ -34,8 +34,10 @@ _WRAPPING: Final = (
 )
 _MARK: Final = re.compile(rf"(?P<closing>{_CLOSING})|(?P<opening>{_OPENING})|(?P<wrapping>{_WRAPPING})", re.IGNORECASE)
 _MARK_OR_BRACE: Final = re.compile(rf"{_MARK.pattern}|(?P<brace>\{{)", re.IGNORECASE)
-_PLAIN_CHANNELS: Final = ("analysis", "assistantfinal")
-"""Harmony's channels as servers print them that drop the special tokens: ``analysis…assistantfinal…``."""
+_PLAIN_FINAL: Final = "assistantfinal"
+"""Header of harmony's final channel as servers print it that drop the special tokens: ``analysis…assistantfinal…``."""
+_END_OF_MESSAGE: Final = "<|end|>"
+_AFTER_MESSAGE: Final = re.compile(r"\s{0,8}(?:<\||\Z)")
 _TAIL_OF_OBJECT: Final = re.compile(r"\}\s*(?:```\s*)?\Z")
 
 
@@ -80,7 +82,7 @@ class _Found:
 def separate(text: str) -> Separated:
     """Return answer and thinking of a text. Takes linear time."""
     if _MARK.search(text) is None:
-        return _separate_plain_channels(text)
+        return Separated(text)
     found = _Found()
     for kind, start, end in _outside_objects(text):
         if kind == "closing":
@@ -89,9 +91,16 @@ def separate(text: str) -> Separated:
             found.has_object = True
         elif kind == "opening" and found.opening is None and not found.has_object:
             found.opening = start
+        elif kind == "wrapping" and found.opening is not None and _ends_thinking(text, start, end):
+            found.begin(end)
         elif kind == "wrapping":
             found.wrap(text, start, end)
     return _divide(text, found)
+
+
+def _ends_thinking(text: str, start: int, end: int) -> bool:
+    """Return True if a message of thinking ends, and the answer follows without the header of a channel."""
+    return text[start:end].lower() == _END_OF_MESSAGE and not _AFTER_MESSAGE.match(text, end)
 
 
 def _divide(text: str, found: _Found) -> Separated:
@@ -126,13 +135,6 @@ def _outside_objects(text: str) -> Iterator[tuple[str, int, int]]:
         yield kind, start, position
 
 
-def _separate_plain_channels(text: str) -> Separated:
-    thinking, final = _PLAIN_CHANNELS
-    begin = text.find(final)
-    if begin < 0 or not text.lstrip().startswith(thinking):
-        return Separated(text)
-    return Separated(text[begin + len(final) :].strip(), text[:begin].lstrip().removeprefix(thinking).strip())
-
-
 def _unmarked(text: str) -> str:
-    return _MARK.sub("", text).strip()
+    plain = text.lstrip().removeprefix("analysis") if _PLAIN_FINAL in text else text
+    return _MARK.sub("", plain).strip()
