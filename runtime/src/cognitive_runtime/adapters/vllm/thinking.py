@@ -33,7 +33,10 @@ _WRAPPING: Final = (
     r"|<\|(?:begin|end)_of_solution\|>|<turn\|>"
 )
 _MARK: Final = re.compile(rf"(?P<closing>{_CLOSING})|(?P<opening>{_OPENING})|(?P<wrapping>{_WRAPPING})", re.IGNORECASE)
-_MARK_OR_BRACE: Final = re.compile(rf"{_MARK.pattern}|(?P<brace>\{{)", re.IGNORECASE)
+_START: Final = r"<(?=[/|a-zA-Z])|\[(?=/?[tT])|◁|assistantfinal"
+_START_OF_MARK: Final = re.compile(_START)
+"""Possible starts of marks. Its alternatives start with plain characters, which makes the search fast."""
+_START_OF_ANY: Final = re.compile(rf"{_START}|\{{")
 _PLAIN_FINAL: Final = "assistantfinal"
 """Header of harmony's final channel as servers print it that drop the special tokens: ``analysis…assistantfinal…``."""
 _END_OF_MESSAGE: Final = "<|end|>"
@@ -55,6 +58,8 @@ class Separated:
 class _Found:
     """Marks outside of JSON objects, as far as the text is read."""
 
+    marks: list[tuple[int, int]] = field(default_factory=list)
+    """Start and end of each mark."""
     boundaries: list[int] = field(default_factory=lambda: [0])
     """Positions at which an answer may begin: the start, and after each end of thinking."""
     opening: int | None = None
@@ -81,10 +86,12 @@ class _Found:
 
 def separate(text: str) -> Separated:
     """Return answer and thinking of a text. Takes linear time."""
-    if _MARK.search(text) is None:
+    if _START_OF_MARK.search(text) is None:
         return Separated(text)
     found = _Found()
     for kind, start, end in _outside_objects(text):
+        if kind != "object":
+            found.marks.append((start, end))
         if kind == "closing":
             found.begin(end)
         elif kind == "object":
@@ -105,10 +112,12 @@ def _ends_thinking(text: str, start: int, end: int) -> bool:
 
 def _divide(text: str, found: _Found) -> Separated:
     begin, opening = found.boundaries[-1], found.opening
-    if opening is not None and (found.has_object or not _unmarked(text[begin:opening])):
-        return Separated("", _unmarked(text), is_open=True)
+    if opening is not None and (found.has_object or not _unmarked(text, found.marks, begin, opening)):
+        return Separated("", _unmarked(text, found.marks, 0, len(text)), is_open=True)
     begin = _before_tail(text, found.boundaries)
-    return Separated(text[begin : found.end].strip(), _unmarked(text[:begin])) if begin else Separated(text)
+    if not begin:
+        return Separated(text)
+    return Separated(text[begin : found.end].strip(), _unmarked(text, found.marks, 0, begin))
 
 
 def _before_tail(text: str, boundaries: list[int]) -> int:
@@ -125,16 +134,25 @@ def _before_tail(text: str, boundaries: list[int]) -> int:
 def _outside_objects(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield kind, start and end of each mark, and of each complete JSON object. Marks within objects are left out."""
     scanner, position = ObjectScanner(text), 0
-    while match := (_MARK if scanner.is_exhausted else _MARK_OR_BRACE).search(text, position):
-        kind, start, position = match.lastgroup or "", match.start(), match.end()
-        if kind == "brace":
+    while found := (_START_OF_MARK if scanner.is_exhausted else _START_OF_ANY).search(text, position):
+        start = found.start()
+        position = start + 1
+        if text[start] == "{":
             end = scanner.end_of_object(start)
-            if end is None:
-                continue
-            kind, position = "object", end
-        yield kind, start, position
+            if end is not None:
+                yield "object", start, end
+                position = end
+        elif mark := _MARK.match(text, start):
+            yield mark.lastgroup or "", start, mark.end()
+            position = mark.end()
 
 
-def _unmarked(text: str) -> str:
-    plain = text.lstrip().removeprefix("analysis") if _PLAIN_FINAL in text else text
-    return _MARK.sub("", plain).strip()
+def _unmarked(text: str, marks: list[tuple[int, int]], begin: int, end: int) -> str:
+    """Return a part of the text without its marks."""
+    pieces = []
+    for start, after in marks:
+        if begin <= start < end:
+            pieces.append(text[begin:start])
+            begin = after
+    plain = "".join((*pieces, text[begin:end])).strip()
+    return plain.removeprefix("analysis") if _PLAIN_FINAL in text else plain
