@@ -74,8 +74,8 @@ def _described(prompt: str) -> dict[str, Any]:
 
 
 def _filled(outputs: dict[str, Any], text: str) -> dict[str, Any]:
-    fill = {str: lambda _: text, list: lambda _: [text]}
-    return {name: fill.get(type(value), lambda value: value)(value) for name, value in outputs.items()}
+    filled: dict[type, Any] = {str: text, list: [text]}
+    return {name: filled.get(type(value), value) for name, value in outputs.items()}
 
 
 def _without_references(schema: Any, root: dict[str, Any]) -> Any:
