@@ -149,8 +149,10 @@ async def test_an_answer_at_the_end_of_the_reasoning_is_taken(name: str, text: s
 @pytest.mark.parametrize("content", [None, "", " \n"])
 @pytest.mark.parametrize("reasoning", ["no object", f"{ANSWER} is wrong", f"{ANSWER} x}}"])
 def test_reasoning_without_an_answer_is_told(content: str | None, reasoning: str) -> None:
-    with pytest.raises(EmptyResponse, match=r"into its reasoning\. .*llm\.reasoning\.effort"):
+    with pytest.raises(EmptyResponse, match=r"into its reasoning\. .*llm\.reasoning\.effort") as caught:
         respond({"content": content, "reasoning": reasoning})
+    assert caught.value.native_reasoning == reasoning
+    assert reasoning not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [f"<think>{DRAFT}", f"a <think> {DRAFT}"])

@@ -9,6 +9,7 @@ from cognitive_runtime.adapters.vllm.thinking import Separated, separate
 from cognitive_runtime.domain import (
     ContentRefused,
     EmptyResponse,
+    ReasoningError,
     TruncatedResponse,
     Usage,
     VLLMRequest,
@@ -45,7 +46,10 @@ def read_response(request: VLLMRequest, author: tuple[str, str], answer: Complet
     found = _separate(texts)
     if not found.answer.strip() and not tool_calls:
         found = _misplaced_answer(texts, found, choice) or found
-        _require_answer(found, choice, request, usage)
+    if not found.answer.strip() and not tool_calls:
+        failure = _without_answer(found, choice, request, usage)
+        failure.native_reasoning = found.thinking
+        raise failure
     return VLLMResponse(
         content=found.answer,
         author_id=author[0],
@@ -78,19 +82,17 @@ def _misplaced_answer(texts: Content, found: Separated, choice: Choice) -> Separ
     return Separated(thinking[span[0] :], thinking[: span[0]].strip())
 
 
-def _require_answer(found: Separated, choice: Choice, request: VLLMRequest, usage: Usage) -> None:
-    if found.answer.strip():
-        return
+def _without_answer(found: Separated, choice: Choice, request: VLLMRequest, usage: Usage) -> ReasoningError:
+    """Return the error of a response without an answer."""
     has_thought = bool(found.thinking or usage.reasoning_tokens)
-    if choice.is_cut_off and has_thought:
-        raise TruncatedResponse(_crowded_out(request, usage), usage=usage)
     if choice.is_cut_off:
-        raise TruncatedResponse("The model used up its tokens before it answered.", usage=usage)
+        message = _crowded_out(request, usage) if has_thought else "The model used up its tokens before it answered."
+        return TruncatedResponse(message, usage=usage)
     if found.is_open:
-        raise EmptyResponse(f"The model ended within its thinking, without an answer. {_REMEDY}", usage=usage)
+        return EmptyResponse(f"The model ended within its thinking, without an answer. {_REMEDY}", usage=usage)
     if has_thought:
-        raise EmptyResponse(f"The server put all of the answer into its reasoning. {_REMEDY}", usage=usage)
-    raise EmptyResponse("The model answered without content.", usage=usage)
+        return EmptyResponse(f"The server put all of the answer into its reasoning. {_REMEDY}", usage=usage)
+    return EmptyResponse("The model answered without content.", usage=usage)
 
 
 def _crowded_out(request: VLLMRequest, usage: Usage) -> str:
