@@ -122,13 +122,14 @@ async def test_an_account_that_fails_is_not_asked_again_but_the_next_model_is(
 
 
 async def test_a_model_that_hangs_leaves_its_fallback_time_to_answer(
-    run: Run, model: ScriptedModel, other: ScriptedModel
+    pool: ModelPool, model: ScriptedModel, other: ScriptedModel
 ) -> None:
     model.script(hang=True)
     llm = {"fallbacks": (ModelEndpoint("openai", "fallback", other.url),), "timeout_seconds": 60, "max_retries": 3}
-    outcome = completed(await run(endpoint=model.url, llm=llm, timeout_seconds=1))
-    assert outcome.model == "fallback"
-    assert len(model.requests) == 1
+    client = pool.open(execution_request(endpoint=model.url, llm=llm), time.monotonic() + 2)
+    response = await client.generate(REQUEST)
+    assert response.answered_by == ModelEndpoint("openai", "fallback", other.url)
+    assert (len(model.requests), len(other.requests)) == (1, 1)
 
 
 @pytest.mark.parametrize("fail", [lambda model: model.script(status=503), lambda model: model.script(hang=True)])
