@@ -75,8 +75,8 @@ async def test_cut_off_answers_are_remembered(model: ScriptedModel, pool: ModelP
 async def test_a_client_without_a_pool_learns_for_itself(model: ScriptedModel) -> None:
     model.script(status=400, error=NO_TEMPERATURE, times=1)
     client = VLLMHTTPClient(model.url, "a", "DEV", "scripted")
-    for _ in range(2):
-        await client.generate(REQUEST)
+    responses = [await client.generate(REQUEST) for _ in range(2)]
+    assert [each.temperature for each in responses] == [None, None]
     assert client.behaviour.refused == {"temperature"}
     assert len(model.requests) == 3
 

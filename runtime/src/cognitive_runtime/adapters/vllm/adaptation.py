@@ -66,7 +66,7 @@ class Adaptation:
         self._request = request
         self._known = learnt.of(endpoint, request.model)
         self._behaviour = self._known
-        self._tried: set[str] = set()
+        self._has_renamed_limit = False
         self._unnamed = 0
         """Failures with a ``response_format`` that did not name their cause."""
         self._is_named = False
@@ -116,9 +116,11 @@ class Adaptation:
             raise refusal.error from None
 
     def _refuse(self, name: str) -> bool:
-        if name in self._tried or (name in TOKEN_LIMITS and self._tried & TOKEN_LIMITS):
-            return False
-        self._tried.add(name)
+        """Leave a parameter out of later calls. The token limit changes its name instead, once."""
+        if name in TOKEN_LIMITS:
+            if self._has_renamed_limit:
+                return False
+            self._has_renamed_limit = True
         self._behaviour = self._behaviour.with_refused(frozenset({name}))
         return True
 

@@ -103,7 +103,8 @@ class VLLMHTTPClient:
                 )
 
             answer = await retry.run(lambda: adaptation.call(lambda known: server.body(request, known), send))
-        return read_response(request, self._author, answer)
+        response = read_response(request, self._author, answer)
+        return replace(response, temperature=None) if "temperature" in self.behaviour.refused else response
 
     async def _call(self, server: ModelServer, body: Body, log: CallLog, retry: RetryPolicy) -> Completion:
         permit = await self._allowance.acquire(log.request)
