@@ -104,6 +104,8 @@ REPORTS: list[tuple[Any, str | None]] = [
     ),
     ({"message": "[{'type': 'extra_forbidden', 'loc': ('body', 'tools'), 'input': 'temperature'}]"}, "tools"),
     ({"detail": [located("messages", 0, "content")]}, None),
+    ({"errors": [{"code": 7003, "message": "temperature is not supported"}]}, "temperature"),
+    ("temperature is not supported", "temperature"),
     # other spellings
     ({"message": "topP is not supported"}, "top_p"),
     ({"message": "Streaming is not supported by this model"}, "stream"),

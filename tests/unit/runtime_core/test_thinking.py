@@ -18,6 +18,8 @@ TAGS = [
     ("<thinking>", "</thinking>"),
     ("<thought>", "</thought>"),
     ("<reasoning>", "</reasoning>"),
+    ("<thinking_process>", "</thinking_process>"),
+    ("<chain_of_thought>", "</chain_of_thought>"),
     ('<think type="plan">', "</think >"),
     ("<seed:think>", "</seed:think>"),
     ("[THINK]", "[/THINK]"),

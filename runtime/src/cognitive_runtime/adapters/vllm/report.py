@@ -10,6 +10,8 @@ import openai
 
 _MAX_CHARS: Final = 8192
 """Characters of a report that are read. The rest can only be an echo of the request."""
+_MESSAGES: Final = ("message", "detail", "msg", "errors")
+"""Fields that hold the message: of OpenAI, FastAPI, gateways and Cloudflare."""
 _DETAILS: Final = ("details", "metadata")
 """Further fields of a report: Google's quotas, and the provider's own report behind OpenRouter."""
 _LOCATION: Final = re.compile(r"\bloc\W{1,8}body\W{1,8}(\w{1,64})")
@@ -96,7 +98,7 @@ def read_report(body: Any, status: int) -> ServerReport:
         found = found["error"]
     if not isinstance(found, Mapping):
         found = {"message": found}
-    message = _text(found.get("message") or found.get("detail") or found.get("msg") or "")
+    message = _text(next((found[name] for name in _MESSAGES if found.get(name)), ""))
     details = " ".join(_text(found[name]) for name in _DETAILS if found.get(name))
     code, kind = _word(found.get("code")), " ".join(filter(None, map(_word, (found.get("type"), found.get("status")))))
     return ServerReport(

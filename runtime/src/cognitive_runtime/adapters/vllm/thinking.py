@@ -16,7 +16,7 @@ from typing import Final
 
 from cognitive_runtime.adapters.vllm.json_spans import ObjectScanner
 
-_NAMES: Final = r"(?:seed:)?think(?:ing)?|thoughts?|reasoning|reflection|scratchpad"
+_NAMES: Final = r"(?:seed:)?think(?:ing)?(?:_process)?|thoughts?|chain_of_thought|reasoning|reflection|scratchpad"
 _HEADER: Final = r"[^<>|]{0,80}(?:<\|constrain\|>[^<>|]{0,80})?<\|message\|>"
 """Rest of a channel's header in the harmony format, such as a recipient."""
 _OPENING: Final = (
