@@ -21,7 +21,7 @@ from support.faults.trial import Measured, Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
 LEADING = "cognitive_operator_leading"
-DELETIONS = ("deleted from the broker", "deleting from the broker", "stopping an attempt")
+DELETIONS = ("deleted from the broker", "stopping an attempt")
 TAKEN_OVER_WITHIN_S = 30.0
 """17 s by the Lease, and a slow machine."""
 CUT_S = 105.0

@@ -116,6 +116,9 @@ class FakeResponses(FakePort):
         self.recorder.record("responses.fetch", batch, timeout_s)
         return self.deliveries
 
+    async def stop(self) -> None:
+        self.recorder.record("responses.stop")
+
     async def stream_created_at(self) -> str:
         self.recorder.record("responses.stream_created_at")
         return self.created_at

@@ -1,5 +1,6 @@
 """An attempt is observed by as few reads as its next step needs, and the step is carried out in its order."""
 
+import logging
 from typing import Any
 
 import pytest
@@ -185,7 +186,8 @@ async def test_a_cancelled_task_stops_its_attempt_once() -> None:
     assert system.discarded == [AttemptGarbage("team", o.key())]
 
 
-async def test_a_stale_request_is_deleted_and_its_task_gets_its_place_back() -> None:
+async def test_a_stale_request_is_deleted_and_its_task_gets_its_place_back(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     system = System(age_s=61.0)
     assert system.agent is not None
     system.index.block(system.agent, None)
@@ -194,6 +196,9 @@ async def test_a_stale_request_is_deleted_and_its_task_gets_its_place_back() -> 
     assert system.record.attempt is None
     queue = system.index.queue_of(AGENT)
     assert (queue.running, queue.first(1)) == (0, [o.TASK_UID])
+    (line,) = caplog.records
+    assert vars(line)["object"] == f"request agent.request.team.{ATTEMPT}"
+    assert vars(line)["reason"] == "no executor has claimed it; it is published again"
 
 
 async def test_a_job_that_never_started_is_withdrawn_then_stopped_then_reported() -> None:

@@ -194,7 +194,7 @@ async def test_the_log_of_a_removal_names_the_object_and_the_proof(
     await system.orphans.remove()
     await system.orphans.remove()
     (line,) = caplog.records
-    assert "of agent gone" in vars(line)["object"]
+    assert (line.message, "of agent gone" in vars(line)["object"]) == ("deleted from the broker", True)
     assert vars(line)["reason"] == f"CognitiveAgent gone: {PROOF}"
     assert {(each.key, each.reason, each.stop_reason) for each in outside.cleaned} == {
         (OF_NO_TASK, f"CognitiveTask gone: {PROOF}", "Orphaned"),

@@ -138,6 +138,9 @@ class Responses(Protocol):
     async def fetch(self, batch: int, timeout_s: float) -> Sequence[Delivery]:
         """Wait for up to ``batch`` deliveries; an empty sequence after ``timeout_s``."""
 
+    async def stop(self) -> None:
+        """End the present fetch at the broker; responses that were delivered and not settled are delivered again."""
+
     async def stream_created_at(self) -> str:
         """Return the creation time of the stream, which distinguishes it from one that replaced it."""
 

@@ -1,6 +1,5 @@
 """Removal of objects on the broker whose task or agent does not exist."""
 
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -9,11 +8,11 @@ from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.ports.broker import AgentResources, Claims, Objects, Requests
 from cognitive_operator.ports.kube import Resources
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
+from cognitive_operator.reconcile.state.deletion_log import log_deletion
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.owners import Owners
 
-logger = logging.getLogger(__name__)
 PROOF: Final = "not in a complete list of the API server that was begun after two searches had found this on the broker"
 
 
@@ -53,7 +52,7 @@ class AccountDeletions(Protocol):
 
 @dataclass(frozen=True)
 class OwnerSources:
-    """What is known of agents and tasks, and the reads that prove the absence of one."""
+    """Records of agents and tasks, and the reads that prove the absence of one."""
 
     index: Index
     intake: Intake
@@ -131,8 +130,8 @@ class Orphans:
         """Remove the resources of an agent whose finalizer was removed while the broker was unavailable."""
         objects = "consumer, object bucket, requests, claims and leases"
         reason = f"CognitiveAgent {uid}: {PROOF}"
-        logger.info("deleting from the broker", extra={"object": f"{objects} of agent {uid}", "reason": reason})
         await self._broker.agents.delete(uid)
+        log_deletion(f"{objects} of agent {uid}", reason)
         self._accounts.delete_later(uid)
 
     async def _search(self) -> _Found:

@@ -23,6 +23,7 @@ from cognitive_operator.ports.broker import Claims, ConnectionState, Requests
 from cognitive_operator.ports.kube import Resources
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.clocks import Clocks
+from cognitive_operator.reconcile.state.deletion_log import log_deletion
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import PendingResponse, TaskRecord
 from cognitive_operator.reconcile.task.job import AttemptJobs
@@ -194,7 +195,10 @@ class AttemptExecutor:
 
     async def _take_back(self, record: TaskRecord, step: TakeBack) -> AttemptEnd | None:
         agent = self._index.agent_of(record)
-        await self._actions.requests.delete(request_subject(record.name[0], step.attempt.key))
+        subject = request_subject(record.name[0], step.attempt.key)
+        if await self._actions.requests.delete(subject):
+            reason = step.end.message if step.end is not None else "no executor has claimed it; it is published again"
+            log_deletion(f"request {subject}", reason)
         self._index.update_task(record.uid, attempt=None)
         self._index.put_back(record.uid)
         if step.end is None or agent is None:

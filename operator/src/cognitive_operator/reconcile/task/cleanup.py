@@ -19,6 +19,7 @@ from cognitive_operator.errors import RayRefusedError, RayUnavailableError
 from cognitive_operator.ports.broker import Claims, Control, Leases, Objects, Requests
 from cognitive_operator.ports.ray import RayJobs, RayTarget
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
+from cognitive_operator.reconcile.state.deletion_log import log_deletion
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -93,7 +94,8 @@ class AttemptCleanup:
             return None
         if garbage.namespace:
             subject = request_subject(garbage.namespace, key)
-            _log(garbage, f"request {subject}", is_deleted=await broker.requests.delete(subject))
+            if await broker.requests.delete(subject):
+                log_deletion(f"request {subject}", garbage.reason)
         claim = await broker.claims.get(key)
         if claim is not None and claim.state == "running" and await self._is_alive(key, claim):
             await self._stop(garbage, claim)
@@ -104,15 +106,16 @@ class AttemptCleanup:
         if claim is not None and claim.mode == "Job" and not garbage.is_job:
             self.add(replace(garbage, is_job=True))  # only the claim, deleted next, names a job
             return None
-        _log(garbage, f"claim {key}", is_deleted=await broker.claims.purge(key))
+        if await broker.claims.purge(key):
+            log_deletion(f"claim {key}", garbage.reason)
         for name in (object_name(key), input_name(key)):
             await self._delete_object(garbage, name)
         return await self._delete_job(key) if garbage.is_job else None
 
     async def _delete_object(self, garbage: AttemptGarbage, name: str) -> None:
         agent_uid = garbage.key.agent_uid
-        is_deleted = await self._broker.objects.delete(agent_uid, name)
-        _log(garbage, f"object {name} of bucket {results_bucket(agent_uid)}", is_deleted=is_deleted)
+        if await self._broker.objects.delete(agent_uid, name):
+            log_deletion(f"object {name} of bucket {results_bucket(agent_uid)}", garbage.reason)
 
     async def _delete_job(self, key: AttemptKey) -> float | None:
         """Delete an attempt's Ray job; one that still runs is stopped first."""
@@ -151,9 +154,3 @@ class AttemptCleanup:
                 await self._ray.stop(target, attempt_submission_id(key.task_uid, key.number))
             except (RayUnavailableError, RayRefusedError) as error:
                 logger.info("ray did not stop a job", extra={"attempt": str(key), "cause": str(error)})
-
-
-def _log(garbage: AttemptGarbage, name: str, *, is_deleted: bool) -> None:
-    """Log the deletion of one object on the broker, with the reason and its proof."""
-    if is_deleted:
-        logger.info("deleted from the broker", extra={"object": name, "reason": garbage.reason})
