@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from functools import partial
 
 import pytest
 from nats.js import JetStreamContext
@@ -129,9 +129,7 @@ async def test_the_home_of_an_agents_resources_is_known_from_its_consumer_or_its
         INSTALLATION: installation,
         NAMESPACE: "team",
     }
-    reader = await new_broker(settings(server, "ours", take_over=""))
-    reader_settings: Any = reader.connection.settings
-    assert reader_settings.installation == "ours"
+    reader = await new_broker(settings(server, "ours"))
     for name in STREAMS if installation == "theirs" else ():
         await js.delete_stream(name)
     await ready(reader)
@@ -155,9 +153,9 @@ async def test_what_was_deleted_is_told_and_what_was_absent_too(
     await broker.requests.publish(subject, b"{}")
     await js.publish(f"$KV.claims.{key()}", b"{}")
     await broker.objects.put(key().agent_uid, "t.1", b"content")
-    deletions = (
-        lambda: broker.requests.delete(subject),
-        lambda: broker.claims.purge(key()),
-        lambda: broker.objects.delete(key().agent_uid, "t.1"),
-    )
+    deletions: list[Callable[[], Awaitable[bool]]] = [
+        partial(broker.requests.delete, subject),
+        partial(broker.claims.purge, key()),
+        partial(broker.objects.delete, key().agent_uid, "t.1"),
+    ]
     assert [(await delete(), await delete()) for delete in deletions] == [(True, False)] * 3
