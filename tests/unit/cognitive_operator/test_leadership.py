@@ -155,6 +155,15 @@ async def test_a_leader_that_cannot_renew_stops_at_its_deadline(server: Server, 
     assert await one.after(2.0)
 
 
+async def test_a_leader_waits_for_no_answer_beyond_its_deadline(server: Server) -> None:
+    one = Candidate(server, "one", LeaseTiming(request_s=60.0))
+    assert await one.check()
+    one.way.is_silent = True
+    one.clock.advance(9.99)
+    async with asyncio.timeout(1.0):
+        await one.check()
+
+
 async def test_the_deadline_counts_from_the_begin_of_a_write(one: Candidate) -> None:
     """A candidate may have seen the write at its begin, however late its answer comes."""
     assert await one.check()
@@ -211,9 +220,12 @@ class Api:
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock, self.answered_s, self.is_away, self.pings = clock, clock.monotonic_s, False, 0
+        self.is_silent = False
 
     async def ping(self) -> None:
         self.pings += 1
+        if self.is_silent:
+            await asyncio.Event().wait()
         if self.is_away:
             raise ApiUnavailableError("refused")
         self.answered_s = self.clock.monotonic_s
@@ -236,3 +248,12 @@ async def test_an_operator_alone_acts_until_the_api_server_was_silent_for_twenty
     assert sole.cause == "the API server has not answered for 20 s"
     api.is_away = False
     assert await sole.check()
+
+
+async def test_an_operator_alone_waits_for_no_answer_beyond_its_deadline() -> None:
+    clock = FakeClock()
+    api = Api(clock)
+    api.is_silent = True
+    clock.advance(SILENCE_S - 0.01)
+    async with asyncio.timeout(1.0):
+        await SoleLeadership(api, clock).check()
