@@ -32,8 +32,7 @@ from cognitive_operator.config import Config
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import TransientError
 from cognitive_operator.handlers.registry import new_registry, new_settings
-from cognitive_operator.ports.clock import Clock
-from cognitive_operator.ports.telemetry import Tracer, Untraced
+from cognitive_operator.ports.telemetry import Metrics, Tracer, Untraced
 from cognitive_operator.reconcile.engine import Engine
 from cognitive_operator.reconcile.leader import LeaderElection
 from cognitive_operator.reconcile.leadership import Leadership, LeaseLeadership, SoleLeadership
@@ -68,11 +67,11 @@ async def _run_once(config: Config, identity: str) -> bool:
     """
     stopping = asyncio.Event()
     async with AsyncExitStack() as stack:
-        deps, kube = await _connect(config, stack)
+        deps = await _connect(config, stack)
         lag = WatchLag(deps.clock)
         events = WatchEvents(lag)
         new_engine = partial(Engine, deps, lag, Timing())
-        leadership = _leadership(kube, deps.clock, config, identity)
+        leadership = await _leadership(deps, config, identity, stack)
         election = LeaderElection(leadership, identity, deps.metrics, events, new_engine)
         reconciling = asyncio.create_task(election.run(), name="leader-election")
         watching = asyncio.create_task(_watch(config, events, identity, stopping.set), name="kopf")
@@ -94,10 +93,16 @@ async def _run_once(config: Config, identity: str) -> bool:
     return False
 
 
-def _leadership(kube: KubeApi, clock: Clock, config: Config, identity: str) -> Leadership:
+async def _leadership(deps: Deps, config: Config, identity: str, stack: AsyncExitStack) -> Leadership:
+    """Return the leadership, with a client of its own: no renewal waits for the connections of other requests."""
+    kube = KubeApi(await stack.enter_async_context(_kube_client(deps.metrics)))
     if config.peering is None:
-        return SoleLeadership(kube, clock)
-    return LeaseLeadership(kube.leader_leases(config.namespace), clock, config.peering, identity)
+        return SoleLeadership(kube, deps.clock)
+    return LeaseLeadership(kube.leader_leases(config.namespace), deps.clock, config.peering, identity)
+
+
+def _kube_client(metrics: Metrics) -> KubeClient:
+    return KubeClient(find_access(), on_answer=partial(_count_request, metrics))
 
 
 def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -133,10 +138,10 @@ async def _watch(config: Config, events: WatchEvents, identity: str, on_stop: Ca
     )
 
 
-async def _connect(config: Config, stack: AsyncExitStack) -> tuple[Deps, KubeApi]:
+async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     metrics = PrometheusMetrics(config.metrics_port)
     stack.callback(metrics.close)
-    client = await stack.enter_async_context(KubeClient(find_access(), on_answer=partial(_count_request, metrics)))
+    client = await stack.enter_async_context(_kube_client(metrics))
     kube = KubeApi(client, config.watch_namespaces)
     events = await stack.enter_async_context(EventRecorder(kube.events, lambda: metrics.count("events_dropped")))
     clock = SystemClock()
@@ -149,7 +154,7 @@ async def _connect(config: Config, stack: AsyncExitStack) -> tuple[Deps, KubeApi
     ray = RayJobsHttp(await stack.enter_async_context(HttpClient(proxies=False)))
     model = HttpModelProbe(await stack.enter_async_context(HttpClient(proxies=True)))
     await broker.connection.wait_determined(BROKER_WAIT_S)
-    deps = Deps(
+    return Deps(
         kube=kube,
         children=KubeChildren(client),
         broker=broker,
@@ -165,7 +170,6 @@ async def _connect(config: Config, stack: AsyncExitStack) -> tuple[Deps, KubeApi
         ttl_s=config.ttl_s,
         bounds=RayLimits(config.ray_jobs, config.ray_tasks),
     )
-    return deps, kube
 
 
 def _accounts(config: Config, stack: AsyncExitStack) -> NatsAgentAccounts | None:
@@ -194,7 +198,7 @@ def _tracer(config: Config, stack: AsyncExitStack) -> Tracer:
     return tracer
 
 
-def _count_request(metrics: PrometheusMetrics, method: str, code: int) -> None:
+def _count_request(metrics: Metrics, method: str, code: int) -> None:
     metrics.count("api_requests", method=method, code=str(code))
 
 
