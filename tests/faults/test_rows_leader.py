@@ -142,6 +142,7 @@ def test_row_27_another_installation_on_the_same_broker(trial: Trial, system: Fa
     system.model.script(contains="<row27-long", delay_s=BESIDE_S - 15.0)
     servers = system.servers
     with system.namespace("row27") as namespace, without_own_operator(system):
+        trial.gone_namespaces.append(namespace)
         first = replace(system.settings, env={**system.settings.env, "COGNITIVE_WATCH_NAMESPACES": HOME})
         env = {"COGNITIVE_WATCH_NAMESPACES": namespace, "COGNITIVE_SIGNING_SECRET": "another-key"}
         second = OperatorSettings(servers.plane.kubeconfig_path, servers.nats.url, tmp_path / "second.log", env)

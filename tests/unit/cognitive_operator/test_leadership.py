@@ -155,6 +155,20 @@ async def test_a_leader_that_cannot_renew_stops_at_its_deadline(server: Server, 
     assert await one.after(2.0)
 
 
+async def test_a_leader_that_was_paused_ends_its_engine_before_it_leads_again(one: Candidate) -> None:
+    """What it knew is old, although no other candidate has taken the Lease."""
+    assert await one.check()
+    assert [await one.after(60.0), await one.check(), await one.after(2.0)] == [False, True, True]
+
+
+async def test_an_operator_alone_that_was_paused_ends_its_engine_too() -> None:
+    clock = FakeClock()
+    sole = SoleLeadership(Api(clock), clock)
+    assert await sole.check()
+    clock.advance(60.0)
+    assert [await sole.check(), await sole.check()] == [False, True]
+
+
 async def test_a_leader_waits_for_no_answer_beyond_its_deadline(server: Server) -> None:
     one = Candidate(server, "one", LeaseTiming(request_s=60.0))
     assert await one.check()

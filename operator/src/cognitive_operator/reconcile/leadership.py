@@ -30,7 +30,11 @@ class Leadership(Protocol):
     """Right of this process to act."""
 
     async def check(self) -> bool:
-        """Renew or look for the leadership; return True while this process is the leader. Raises nothing."""
+        """Renew or look for the leadership; return True while this process is the leader. Raises nothing.
+
+        After a gap the answer is False once, also if the leadership can be regained: the engine ends, and a new one
+        begins with a complete list. A process that was paused has such a gap, too.
+        """
 
     @property
     def pause_s(self) -> float:
@@ -54,6 +58,7 @@ class SoleLeadership:
         self._api = api
         self._clock = clock
         self.cause = "the API server answers"
+        self._is_leading = False
 
     @property
     def pause_s(self) -> float:
@@ -63,11 +68,13 @@ class SoleLeadership:
 
     async def check(self) -> bool:
         """Return True if the API server has answered within ``SILENCE_S``; ask it if it was silent for a while."""
-        if self._silence_s() >= PING_AFTER_S:
+        has_gap = self._is_leading and self._silence_s() >= SILENCE_S
+        if not has_gap and self._silence_s() >= PING_AFTER_S:
             await self._ping()
-        is_leading = self._silence_s() < SILENCE_S
-        self.cause = "the API server answers" if is_leading else f"the API server has not answered for {SILENCE_S:g} s"
-        return is_leading
+        self._is_leading = self._silence_s() < SILENCE_S
+        answers, silent = "the API server answers", f"the API server has not answered for {SILENCE_S:g} s"
+        self.cause = answers if self._is_leading else silent
+        return self._is_leading
 
     async def release(self) -> None:
         """Do nothing: no other operator waits."""
@@ -101,6 +108,8 @@ class LeaseLeadership:
         self._timing = timing or LeaseTiming()
         self._lease: ObservedLeaderLease | None = None
         self._renewed_s = -math.inf
+        self._is_leading = False
+        """The answer of the last check."""
         self._problem = ""
 
     @property
@@ -120,6 +129,14 @@ class LeaseLeadership:
 
     async def check(self) -> bool:
         """Take or renew the Lease; return True while it is held."""
+        if self._is_leading and not self._is_held():
+            self._is_leading = False
+            return False
+        await self._try()
+        self._is_leading = self._is_held()
+        return self._is_leading
+
+    async def _try(self) -> None:
         try:
             async with asyncio.timeout(self._try_s()):
                 await self._hold(self._clock.monotonic())
@@ -128,13 +145,12 @@ class LeaseLeadership:
             self._log_problem("the API server does not answer")
         except CognitiveOperatorError as error:
             self._log_problem(str(error))
-        return self._is_held()
 
     async def release(self) -> None:
         """Write the Lease without a holder, if this process holds it."""
         if not self._is_held() or self._lease is None:
             return
-        self._renewed_s = -math.inf
+        self._renewed_s, self._is_leading = -math.inf, False
         spec = released_spec(self._lease.spec, self._clock.now())
         try:
             async with asyncio.timeout(self._timing.retry_s):
