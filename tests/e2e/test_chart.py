@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 NOWHERE = ("http://ray.nowhere.invalid:8265", "http://model.nowhere.invalid/v1")
 RBAC = Path(__file__).parents[2] / "docs" / "operations" / "rbac.yaml"
-OTHER_SCOPE = {WIDE: ["kopfpeerings"], NARROW: ["clusterkopfpeerings", "customresourcedefinitions"]}
+OTHER_SCOPE: dict[str, list[str]] = {WIDE: [], NARROW: ["customresourcedefinitions"]}
 CRD = "cognitivetasks.cognitive.seedcore.io"
 
 

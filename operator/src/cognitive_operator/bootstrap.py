@@ -27,14 +27,15 @@ from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.adapters.ray.jobs import RayJobsHttp
 from cognitive_operator.adapters.telemetry.metrics import PrometheusMetrics
+from cognitive_operator.api.installation import installation_of
 from cognitive_operator.config import Config
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import TransientError
 from cognitive_operator.handlers.registry import new_registry, new_settings
-from cognitive_operator.plan.leader import Candidate
-from cognitive_operator.ports.telemetry import Tracer, Untraced
+from cognitive_operator.ports.telemetry import Metrics, Tracer, Untraced
 from cognitive_operator.reconcile.engine import Engine
-from cognitive_operator.reconcile.leader import LeaderElection, Peering
+from cognitive_operator.reconcile.leader import LeaderElection
+from cognitive_operator.reconcile.leadership import Leadership, LeaseLeadership, SoleLeadership
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch import WatchEvents, WatchLag
@@ -44,7 +45,6 @@ logger = logging.getLogger(__name__)
 RETRY_S: Final = 2.0
 BROKER_WAIT_S: Final = 5.0
 """Time to wait at start for the broker, so that a restart of the operator makes no agent unready."""
-MAX_PRIORITY: Final = 2**31
 
 
 async def run(config: Config) -> None:
@@ -54,12 +54,13 @@ async def run(config: Config) -> None:
     backoffs. The operator then restarts within this process, which avoids the delays of a crash loop.
     """
     asyncio.get_running_loop().set_exception_handler(_on_loop_error)
-    while not await _run_once(config):
+    identity = f"{socket.gethostname()}/{secrets.token_hex(4)}"
+    while not await _run_once(config, identity):
         if await _is_signalled(RETRY_S):
             return
 
 
-async def _run_once(config: Config) -> bool:
+async def _run_once(config: Config, identity: str) -> bool:
     """Run until a signal (True) or an error of Kopf (False) ends it.
 
     Kopf handles the signal. It waits 5 s for asyncio tasks that it does not know, so the operator's tasks end first.
@@ -67,12 +68,13 @@ async def _run_once(config: Config) -> bool:
     stopping = asyncio.Event()
     async with AsyncExitStack() as stack:
         deps = await _connect(config, stack)
-        me = Candidate(f"{socket.gethostname()}/{secrets.token_hex(4)}", secrets.randbelow(MAX_PRIORITY))
         lag = WatchLag(deps.clock)
         events = WatchEvents(lag)
-        election = _leader_election(deps, Peering(deps.kube.peerings, deps.clock, me, config.peering), events, lag)
+        new_engine = partial(Engine, deps, lag, Timing())
+        leadership = await _leadership(deps, config, identity, stack)
+        election = LeaderElection(leadership, identity, deps.metrics, events, new_engine)
         reconciling = asyncio.create_task(election.run(), name="leader-election")
-        watching = asyncio.create_task(_watch(config, events, me, stopping.set), name="kopf")
+        watching = asyncio.create_task(_watch(config, events, identity, stopping.set), name="kopf")
         stopped = asyncio.create_task(stopping.wait(), name="stop")
         done, _ = await asyncio.wait([reconciling, watching, stopped], return_when=asyncio.FIRST_COMPLETED)
         for task in (reconciling, stopped):
@@ -91,10 +93,16 @@ async def _run_once(config: Config) -> bool:
     return False
 
 
-def _leader_election(deps: Deps, peering: Peering, events: WatchEvents, lag: WatchLag) -> LeaderElection:
-    timing = Timing()
-    new_engine = partial(Engine, deps, lag, timing)
-    return LeaderElection(peering, deps.metrics, events, new_engine, timing.leader_check_every_s)
+async def _leadership(deps: Deps, config: Config, identity: str, stack: AsyncExitStack) -> Leadership:
+    """Return the leadership, with a client of its own: no renewal waits for the connections of other requests."""
+    kube = KubeApi(await stack.enter_async_context(_kube_client(deps.metrics)))
+    if config.peering is None:
+        return SoleLeadership(kube, deps.clock)
+    return LeaseLeadership(kube.leader_leases(config.namespace), deps.clock, config.peering, identity)
+
+
+def _kube_client(metrics: Metrics) -> KubeClient:
+    return KubeClient(find_access(), on_answer=partial(_count_request, metrics))
 
 
 def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -117,13 +125,13 @@ async def _is_signalled(within_s: float) -> bool:
     return signalled.is_set()
 
 
-async def _watch(config: Config, events: WatchEvents, me: Candidate, on_stop: Callable[[], None]) -> None:
+async def _watch(config: Config, events: WatchEvents, identity: str, on_stop: Callable[[], None]) -> None:
     endpoint = f"http://0.0.0.0:{config.health_port}/healthz" if config.health_port else None
     clusterwide = not config.watch_namespaces
     await kopf.operator(
         registry=new_registry(events, on_stop),
-        settings=new_settings(clusterwide=clusterwide, peering=config.peering, priority=me.priority),
-        identity=cast("Any", me.identity),  # Kopf has a type of its own for it and does not export it
+        settings=new_settings(clusterwide=clusterwide),
+        identity=cast("Any", identity),  # Kopf has a type of its own for it and does not export it
         clusterwide=clusterwide,
         namespaces=config.watch_namespaces,
         liveness_endpoint=endpoint,
@@ -133,15 +141,18 @@ async def _watch(config: Config, events: WatchEvents, me: Candidate, on_stop: Ca
 async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     metrics = PrometheusMetrics(config.metrics_port)
     stack.callback(metrics.close)
-    client = await stack.enter_async_context(KubeClient(find_access(), on_answer=partial(_count_request, metrics)))
+    client = await stack.enter_async_context(_kube_client(metrics))
     kube = KubeApi(client, config.watch_namespaces)
     events = await stack.enter_async_context(EventRecorder(kube.events, lambda: metrics.count("events_dropped")))
     clock = SystemClock()
-    broker = await stack.enter_async_context(NatsBroker(NatsSettings(config.nats_url, config.nats_creds), clock))
+    master_key = await _signing_key(kube, config)
+    nats = NatsSettings(
+        config.nats_url, config.nats_creds, installation=installation_of(master_key), take_over=config.take_over
+    )
+    broker = await stack.enter_async_context(NatsBroker(nats, clock))
     accounts = _accounts(config, stack)
     ray = RayJobsHttp(await stack.enter_async_context(HttpClient(proxies=False)))
     model = HttpModelProbe(await stack.enter_async_context(HttpClient(proxies=True)))
-    master_key = await _signing_key(kube, config)
     await broker.connection.wait_determined(BROKER_WAIT_S)
     return Deps(
         kube=kube,
@@ -187,7 +198,7 @@ def _tracer(config: Config, stack: AsyncExitStack) -> Tracer:
     return tracer
 
 
-def _count_request(metrics: PrometheusMetrics, method: str, code: int) -> None:
+def _count_request(metrics: Metrics, method: str, code: int) -> None:
     metrics.count("api_requests", method=method, code=str(code))
 
 

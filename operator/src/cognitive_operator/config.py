@@ -33,15 +33,17 @@ class Config:
     ray_nats_url: str = "nats://127.0.0.1:4222"
     """``COGNITIVE_RAY_NATS_URL``: URL of the broker for Ray's workers; the operator's URL by default."""
     peering: str | None = None
-    """``COGNITIVE_PEERING``: name of the ClusterKopfPeering, or of the KopfPeering in each watched namespace, by which
-    operators elect a leader. None: no leader election, this operator is always active."""
+    """``COGNITIVE_PEERING``: name of the Lease in ``namespace`` by which operators elect a leader. None: no leader
+    election, this operator is active while the API server answers."""
+    take_over: str = ""
+    """``COGNITIVE_TAKE_OVER``: identity of another installation whose streams become this one's; empty: none."""
     otlp_endpoint: str | None = None
     """``OTEL_EXPORTER_OTLP_ENDPOINT``: URL of the OpenTelemetry collector, OTLP over HTTP; None: no traces. The other
     ``OTEL_EXPORTER_OTLP_*`` variables have OpenTelemetry's meaning."""
     ray_otlp_endpoint: str | None = None
     """``COGNITIVE_RAY_OTLP_ENDPOINT``: URL of the collector for Ray's workers; the operator's URL by default."""
     namespace: str = "default"
-    """``COGNITIVE_NAMESPACE``: namespace of the operator's signing key; its pod's namespace by default."""
+    """``COGNITIVE_NAMESPACE``: namespace of the operator's signing key and Lease; its pod's namespace by default."""
     watch_namespaces: tuple[str, ...] = ()
     """``COGNITIVE_WATCH_NAMESPACES``: the namespaces to watch, separated by commas; empty: all namespaces."""
     signing_secret: str = "cognitive-operator-signing-key"
@@ -78,6 +80,7 @@ def config_from(environ: Mapping[str, str] = os.environ) -> Config:
         nats_accounts=_path("COGNITIVE_NATS_ACCOUNTS", environ),
         ray_nats_url=_nats_url("COGNITIVE_RAY_NATS_URL", environ.get("COGNITIVE_RAY_NATS_URL", nats_url)),
         peering=environ.get("COGNITIVE_PEERING") or None,
+        take_over=environ.get("COGNITIVE_TAKE_OVER", ""),
         otlp_endpoint=otlp_endpoint,
         ray_otlp_endpoint=_otlp_url("COGNITIVE_RAY_OTLP_ENDPOINT", environ) or otlp_endpoint,
         namespace=environ.get("COGNITIVE_NAMESPACE") or _pod_namespace(),

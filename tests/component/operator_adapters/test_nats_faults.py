@@ -275,3 +275,22 @@ async def test_a_cancelled_call_ends(broker: NatsBroker) -> None:
         if calling.cancel():
             with pytest.raises(asyncio.CancelledError):
                 await calling
+
+
+async def test_a_process_that_stops_fetching_takes_no_response_from_another_one(
+    server: NatsServer, js: JetStreamContext, new_broker: NewBroker
+) -> None:
+    """What it has fetched and not settled is delivered again, and a pull of it is over at once."""
+    old, new = [await new_broker(NatsSettings(server.url)) for _ in range(2)]
+    await connected(old)
+    await connected(new)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(old.responses.fetch(64, 10), 0.5)
+    await old.responses.stop()
+    await js.publish(f"{RESPONSE}.1", b"for the new one")
+    (delivery,) = await new.responses.fetch(64, 10)
+    assert (delivery.response.data, delivery.deliveries) == (b"for the new one", 1)
+    await new.responses.stop()
+    await js.publish(f"{RESPONSE}.2", b"for the old one")
+    (again,) = await old.responses.fetch(64, 10)
+    assert again.response.data == b"for the old one"

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 CHART = ROOT / "charts" / "cognitive-operator"
 Render = Callable[..., dict[tuple[str, str], dict[str, Any]]]
 NAME = "cognitive-operator"
-OF_THE_CLUSTER = frozenset({"customresourcedefinitions", "clusterkopfpeerings"})
+OF_THE_CLUSTER = frozenset({"customresourcedefinitions"})
 USERS = {"view": "get list watch", "edit": "get list watch create delete patch update"}
 
 
@@ -25,7 +25,7 @@ def documented(kind: str, without: frozenset[str] = frozenset()) -> list[dict[st
 
 def test_the_operator_gets_what_is_documented_and_no_more(render: Render) -> None:
     objects = render()
-    assert objects["ClusterRole", NAME]["rules"] == documented("ClusterRole", frozenset({"kopfpeerings"}))
+    assert objects["ClusterRole", NAME]["rules"] == documented("ClusterRole")
     assert objects["Role", NAME]["rules"] == documented("Role")
     account = {"kind": "ServiceAccount", "name": NAME, "namespace": "cognitive-system"}
     bindings = [item for (kind, name), item in objects.items() if kind.endswith("Binding") and name == NAME]
@@ -44,9 +44,29 @@ def test_an_operator_of_some_namespaces_gets_nothing_of_the_cluster(helm: Helm) 
     (deployment,) = [item for item in found if item["kind"] == "Deployment"]
     env = {item["name"]: item.get("value") for item in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert env["COGNITIVE_WATCH_NAMESPACES"] == "team-a,team-b"
-    peerings = [item["metadata"] for item in found if item["kind"] == "KopfPeering"]
-    assert [(each["namespace"], each["name"]) for each in peerings] == [("team-a", NAME), ("team-b", NAME)]
     assert env["COGNITIVE_PEERING"] == NAME
+
+
+def test_the_right_on_the_lease_is_for_the_one_that_the_pods_elect_their_leader_by(helm: Helm) -> None:
+    found = helm.render(CHART, "--set=fullnameOverride=another")
+    (deployment,) = [item for item in found if item["kind"] == "Deployment"]
+    env = {item["name"]: item.get("value") for item in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
+    (role,) = [item for item in found if item["kind"] == "Role" and item["metadata"]["name"] == "another"]
+    leases = [rule for rule in role["rules"] if rule["resources"] == ["leases"]]
+    assert env["COGNITIVE_PEERING"] == "another"
+    assert role["metadata"]["namespace"] == env["COGNITIVE_NAMESPACE"]
+    assert [(rule.get("resourceNames"), rule["verbs"]) for rule in leases] == [
+        (None, ["create"]),
+        (["another"], ["get", "update"]),
+    ]
+
+
+def test_two_versions_never_run_at_the_same_time(helm: Helm) -> None:
+    """One of them may elect its leader by other means."""
+    found = helm.render(CHART)
+    (deployment,) = [item for item in found if item["kind"] == "Deployment"]
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    assert not [item for item in found if "kopf.dev" in item["apiVersion"]]
 
 
 def test_no_rule_holds_a_wildcard(render: Render) -> None:

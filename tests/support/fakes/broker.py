@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.wire import Claim
 from cognitive_operator.errors import ObjectNotFoundError
-from cognitive_operator.ports.broker import Delivery, ObservedLease, RetainedResponse
+from cognitive_operator.ports.broker import AgentHome, Delivery, ObservedLease, RetainedResponse
 from support.fakes.recorder import FakePort, Recorder
 
 
@@ -23,6 +23,12 @@ class FakeAgentResources(FakePort):
     """``AgentResources``; its calls begin with ``agents.``."""
 
     uids: AbstractSet[str] = frozenset()
+    homes: dict[str, AgentHome] = field(default_factory=dict)
+    """Answers of ``home``, by UID."""
+
+    async def home(self, agent_uid: str) -> AgentHome:
+        self.recorder.record("agents.home", agent_uid)
+        return self.homes.get(agent_uid, AgentHome())
 
     async def ensure(self, namespace: str, agent_uid: str) -> None:
         self.recorder.record("agents.ensure", namespace, agent_uid)
@@ -43,6 +49,8 @@ class FakeRequests(FakePort):
     unclaimed: AbstractSet[AttemptKey] = frozenset()
     is_new: bool = True
     """Answer of ``publish``."""
+    is_present: bool = True
+    """Answer of ``delete``."""
 
     async def publish(self, subject: str, payload: bytes) -> bool:
         self.recorder.record("requests.publish", subject, payload)
@@ -56,8 +64,9 @@ class FakeRequests(FakePort):
         self.recorder.record("requests.list_unclaimed", agent_uid)
         return set(self.unclaimed)
 
-    async def delete(self, subject: str) -> None:
+    async def delete(self, subject: str) -> bool:
         self.recorder.record("requests.delete", subject)
+        return self.is_present
 
 
 @dataclass
@@ -76,8 +85,9 @@ class FakeClaims(FakePort):
         self.recorder.record("claims.list")
         return set(self.listed)
 
-    async def purge(self, key: AttemptKey) -> None:
+    async def purge(self, key: AttemptKey) -> bool:
         self.recorder.record("claims.purge", key)
+        return key in self.claims
 
 
 @dataclass
@@ -105,6 +115,9 @@ class FakeResponses(FakePort):
     async def fetch(self, batch: int, timeout_s: float) -> Sequence[Delivery]:
         self.recorder.record("responses.fetch", batch, timeout_s)
         return self.deliveries
+
+    async def stop(self) -> None:
+        self.recorder.record("responses.stop")
 
     async def stream_created_at(self) -> str:
         self.recorder.record("responses.stream_created_at")
@@ -144,8 +157,9 @@ class FakeObjects(FakePort):
     async def put(self, agent_uid: str, name: str, content: bytes) -> None:
         self.recorder.record("objects.put", agent_uid, name, content)
 
-    async def delete(self, agent_uid: str, name: str) -> None:
+    async def delete(self, agent_uid: str, name: str) -> bool:
         self.recorder.record("objects.delete", agent_uid, name)
+        return (f"results-{agent_uid}", name) in self.content
 
     async def list(self, agent_uid: str) -> set[AttemptKey]:
         self.recorder.record("objects.list", agent_uid)

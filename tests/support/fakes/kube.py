@@ -19,6 +19,11 @@ class FakeResources(FakePort):
     """Answers of ``get``."""
     listed: dict[str, Sequence[Body]] = field(default_factory=dict)
     """Answers of ``list``, by plural."""
+    namespaces: frozenset[str] = frozenset()
+    """Namespaces that ``list`` reads; empty: all."""
+
+    def covers(self, namespace: str) -> bool:
+        return not self.namespaces or namespace in self.namespaces
 
     async def get(self, plural: str, namespace: str, name: str) -> Body | None:
         self.recorder.record("resources.get", plural, namespace, name)
@@ -87,17 +92,6 @@ class FakeSecrets(FakePort):
 
 
 @dataclass
-class FakePeerings(FakePort):
-    """``Peerings``; its call is ``peerings.get``."""
-
-    records: Body | None = None
-
-    async def get(self, name: str) -> Body | None:
-        self.recorder.record("peerings.get", name)
-        return self.records
-
-
-@dataclass
 class FakeEvents(FakePort):
     """``EventSink``; its call is ``events.emit``."""
 
@@ -120,7 +114,6 @@ class FakeKube:
         self.finalizers = FakeFinalizers(self.recorder)
         self.core = FakeCoreObjects(self.recorder)
         self.secrets = FakeSecrets(self.recorder)
-        self.peerings = FakePeerings(self.recorder)
         self.time_s: float | None = None
 
     def server_time(self) -> float | None:

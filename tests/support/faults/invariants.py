@@ -8,9 +8,11 @@ from support.faults.evidence import Body, Evidence, Sighting
 
 TASK, AGENT = "CognitiveTask", "CognitiveAgent"
 WAITING = ("Pending", "Queued", "Suspended")
-UNCOUNTED = ("CredentialsNotMounted", "AgentDeleted", "Suspended")
+UNCOUNTED = ("CredentialsNotMounted", "AgentDeleted", "Suspended", "Stopped")
 """Ends of an attempt that use up no retry."""
 DEFAULT_RETRIES = 2
+OWN_WRITES = (("create", "secrets"), ("create", "leases"), ("update", "leases"))
+"""Writes of an operator in its own namespace: the signing key, and the Lease of the election."""
 EXPECTED_TRACEBACK = "kopf._cogs.clients.errors."
 """Kopf logs an API error with its traceback before the operator begins anew."""
 
@@ -71,13 +73,10 @@ def i4_no_orphans(evidence: Evidence) -> Iterator[str]:
 
 
 def i5_own_namespace(evidence: Evidence) -> Iterator[str]:
-    """Nothing is written outside the namespaces of agents and tasks, but the signing key."""
+    """Nothing is written outside the namespaces of agents and tasks, but the signing key and the Lease."""
     for write in evidence.writes:
-        is_key = write.namespace == evidence.operator_namespace and (write.verb, write.resource) == (
-            "create",
-            "secrets",
-        )
-        if write.namespace not in evidence.namespaces and not is_key:
+        is_own = write.namespace == evidence.operator_namespace and (write.verb, write.resource) in OWN_WRITES
+        if write.namespace not in evidence.namespaces and not is_own:
             yield f"{write.verb} {write.resource} {write.namespace}/{write.name}"
 
 

@@ -6,7 +6,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from support.servers.scripted_model import ScriptedModel
 ROOT = Path(__file__).parents[3]
 OPERATOR_NAMESPACE = "cognitive-system"
 OPERATOR_USER = f"system:serviceaccount:{OPERATOR_NAMESPACE}:cognitive-operator"
+OTHER_API = "other-api"
 API, RAY, BROKER, WORKERS = "api", "ray", "broker", "workers"
 """Names of the proxies: before the API server and Ray, and before the broker for the operator and for executors."""
 HOME = "faults-home"
@@ -154,6 +155,13 @@ class FaultSystem:
             self.repair()
             kubectl.delete("namespace", name)
 
+    @contextmanager
+    def another_way(self, directory: Path) -> Iterator[OperatorSettings]:
+        """Settings of a second operator with a proxy of its own before the API server, named OTHER_API."""
+        with ExitStack() as stack:
+            proxy = self._open(stack, self._api_proxy(OTHER_API))
+            yield replace(self.settings, kubeconfig=_kubeconfig(directory / "other-kubeconfig", proxy.url))
+
     def shown(self, namespaces: list[str]) -> dict[str, str]:
         """Return all places where a secret might show."""
         with urllib.request.urlopen(self.operator.metrics_url, timeout=10) as answer:
@@ -166,15 +174,19 @@ class FaultSystem:
         return texts | self.admin.texts(namespaces)
 
     def _proxies(self, stack: ExitStack) -> Proxies:
-        plane = self.servers.plane
-        as_operator = {"Impersonate-User": OPERATOR_USER}
         nats_url = self.servers.nats.url
         return Proxies(
-            self._open(stack, HttpProxy(Upstream(API, plane.url, plane.tls_context(), as_operator), self.switch)),
+            self._open(stack, self._api_proxy(API)),
             self._open(stack, HttpProxy(Upstream(RAY, self.servers.ray.address), self.switch)),
             self._open(stack, NatsProxy(BROKER, nats_url, self.switch)),
             self._open(stack, NatsProxy(WORKERS, nats_url, self.switch)),
         )
+
+    def _api_proxy(self, name: str) -> HttpProxy:
+        """Return a proxy before the API server that acts as the operator's service account."""
+        plane = self.servers.plane
+        as_operator = {"Impersonate-User": OPERATOR_USER}
+        return HttpProxy(Upstream(name, plane.url, plane.tls_context(), as_operator), self.switch)
 
     def _open(self, stack: ExitStack, proxy: Any) -> Any:
         self.loop.run(proxy.__aenter__())

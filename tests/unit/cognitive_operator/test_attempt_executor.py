@@ -1,12 +1,13 @@
 """An attempt is observed by as few reads as its next step needs, and the step is carried out in its order."""
 
+import logging
 from typing import Any
 
 import pytest
 
 from cognitive_operator.api.wire import SIGNATURE_HEADER, Claim, Completed, Mode, attempt_key, is_signed, sign
 from cognitive_operator.desired.ray_job import RayEnvironment
-from cognitive_operator.errors import BrokerUnavailableError, MessageError, RayRefusedError
+from cognitive_operator.errors import ApiUnavailableError, BrokerUnavailableError, MessageError, RayRefusedError
 from cognitive_operator.plan.attempt import AttemptTiming
 from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.ports.broker import RetainedResponse
@@ -34,6 +35,7 @@ RAY = RayTarget("http://ray:8265")
 CLAIM_READ = ("claims.get", o.key())
 JOB_READ = ("ray.get", RAY, SUBMISSION_ID)
 RESPONSES_READ = ("responses.read", f"agent.response.*.team.{ATTEMPT}", 0, MAX_MESSAGES)
+AGENT_READ = ("resources.get", "cognitiveagents", *AGENT)
 REQUEST_DELETED = ("requests.delete", f"agent.request.team.{ATTEMPT}")
 
 
@@ -48,10 +50,11 @@ class System:
         self.index.upsert_task(o.task_body(**spec), 0.0)
         self.index.complete()
         self.index.adopt(o.TASK_UID, InFlightAttempt(o.key(), mode, 100.0 - age_s))
-        clocks, broker, responses = Clocks(FakeClock(), FakeKube()), self.broker, self.broker.responses
+        self.kube = FakeKube(self.recorder)
+        clocks, broker, responses = Clocks(FakeClock(), self.kube), self.broker, self.broker.responses
         jobs = AttemptJobs(self.ray, RayEnvironment("nats://nats", None, "image"))
         reader, closed = ResponseReader(responses, MASTER_KEY), ClosedResponses(responses, MASTER_KEY)
-        sources = AttemptSources(broker.claims, broker.connection, reader, jobs, clocks)
+        sources = AttemptSources(broker.claims, broker.connection, reader, jobs, self.kube.resources, clocks)
         actions = AttemptActions(broker.requests, jobs, closed, self.discarded.append)
         self.observer = AttemptObserver(sources, self.index, AttemptTiming())
         self.executor = AttemptExecutor(self.observer, actions, self.index, AttemptTiming())
@@ -148,8 +151,30 @@ async def test_the_end_by_the_deletion_of_the_agent_is_not_published() -> None:
     system.index.remove_agent(AGENT, o.AGENT_UID)
     end = await system.advance()
     assert (end.reason, end.sequence, end.is_counted) == ("AgentDeleted", None, False)
-    assert system.calls == [RESPONSES_READ]
+    assert system.calls == [AGENT_READ, RESPONSES_READ]
     assert system.discarded == [AttemptGarbage("team", o.key())]
+    assert system.discarded[0].reason == "CognitiveAgent team/sre was deleted."
+
+
+@pytest.mark.parametrize("is_deleting", [False, True])
+async def test_an_agent_that_is_only_unknown_to_this_process_ends_no_attempt(is_deleting: bool) -> None:
+    system, live = System(), o.agent_body()
+    if is_deleting:
+        live["metadata"]["deletionTimestamp"] = o.NOW
+    system.kube.resources.bodies = {("cognitiveagents", *AGENT): live}
+    system.index.remove_agent(AGENT, o.AGENT_UID)
+    end = await system.advance()
+    assert (end and end.reason) == ("AgentDeleted" if is_deleting else None)
+    assert len(system.discarded) == is_deleting
+
+
+async def test_without_an_answer_about_the_agent_its_attempt_goes_on() -> None:
+    system = System()
+    system.index.remove_agent(AGENT, o.AGENT_UID)
+    system.recorder.effects["resources.get"] = ApiUnavailableError("no answer")
+    with pytest.raises(ApiUnavailableError):
+        await system.advance()
+    assert (system.calls, system.discarded) == ([AGENT_READ], [])
 
 
 async def test_a_cancelled_task_stops_its_attempt_once() -> None:
@@ -161,7 +186,8 @@ async def test_a_cancelled_task_stops_its_attempt_once() -> None:
     assert system.discarded == [AttemptGarbage("team", o.key())]
 
 
-async def test_a_stale_request_is_deleted_and_its_task_gets_its_place_back() -> None:
+async def test_a_stale_request_is_deleted_and_its_task_gets_its_place_back(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     system = System(age_s=61.0)
     assert system.agent is not None
     system.index.block(system.agent, None)
@@ -170,6 +196,9 @@ async def test_a_stale_request_is_deleted_and_its_task_gets_its_place_back() -> 
     assert system.record.attempt is None
     queue = system.index.queue_of(AGENT)
     assert (queue.running, queue.first(1)) == (0, [o.TASK_UID])
+    (line,) = caplog.records
+    assert vars(line)["object"] == f"request agent.request.team.{ATTEMPT}"
+    assert vars(line)["reason"] == "no executor has claimed it; it is published again"
 
 
 async def test_a_job_that_never_started_is_withdrawn_then_stopped_then_reported() -> None:
@@ -219,7 +248,7 @@ async def test_an_agent_that_is_deleted_meanwhile_ends_the_attempt_in_the_same_l
     system = System()
     system.recorder.effects["claims.get"] = lambda: system.index.remove_agent(AGENT, o.AGENT_UID)
     assert (await system.advance()).reason == "AgentDeleted"
-    assert system.calls == [CLAIM_READ, RESPONSES_READ]
+    assert system.calls == [CLAIM_READ, AGENT_READ, RESPONSES_READ]
 
 
 async def test_a_broker_that_is_away_is_no_end() -> None:

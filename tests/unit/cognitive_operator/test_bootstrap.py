@@ -22,7 +22,7 @@ def test_a_stream_that_fails_to_close_at_the_end_is_no_crash(
 ) -> None:
     kept: list[AsyncIterator[int]] = []
 
-    async def run_once(_: object) -> bool:
+    async def run_once(*_: object) -> bool:
         kept.append(stubborn())
         await anext(kept[0])
         return True

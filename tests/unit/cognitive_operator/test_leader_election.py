@@ -7,16 +7,11 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.errors import ApiUnavailableError
-from cognitive_operator.plan.leader import Candidate
-from cognitive_operator.reconcile.leader import LeaderElection, Peering
+from cognitive_operator.reconcile.leader import LeaderElection
 from cognitive_operator.reconcile.state.watch import Receiver, WatchEvents, WatchLag
-from support.builders.operator_objects import NOW, agent_body
+from support.builders.operator_objects import agent_body
 from support.eventually import eventually_async
-
-ME = Candidate("me", 5)
-MINE = {"me": {"priority": 5, "lifetime": 20, "lastseen": NOW}}
-OTHERS = MINE | {"other": {"priority": 9, "lifetime": 20, "lastseen": NOW}}
+from support.fakes.clock import FakeClock
 
 
 class Engine:
@@ -44,33 +39,32 @@ class Engine:
 
 
 class Peers:
-    """The peering object, the clock and the metrics."""
+    """The leadership, the metrics, and the engines that were made."""
 
     def __init__(self) -> None:
-        self.records: Any = OTHERS
+        self.is_leading = False
+        self.released: list[bool] = []
+        """For each release, True if all engines had ended before."""
         self.shown: list[bool] = []
         self.engines: list[Engine] = []
-        port: Any = self
-        self.events = WatchEvents(WatchLag(port))
+        self.events = WatchEvents(WatchLag(FakeClock()))
 
     def new_engine(self) -> Any:
         self.engines.append(Engine())
         return self.engines[-1]
 
-    def election(self, name: str | None) -> LeaderElection:
+    def election(self) -> LeaderElection:
         port: Any = self
-        return LeaderElection(Peering(port, port, ME, name), port, self.events, self.new_engine, 0.001)
+        return LeaderElection(port, "me", port, self.events, self.new_engine)
 
-    async def get(self, name: str) -> Any:
-        if isinstance(self.records, Exception):
-            raise self.records
-        return self.records
+    pause_s = 0.001
+    cause = "the Lease says so"
 
-    def now(self) -> str:
-        return NOW
+    async def check(self) -> bool:
+        return self.is_leading
 
-    def monotonic(self) -> float:
-        return 0.0
+    async def release(self) -> None:
+        self.released.append(all(engine.is_cancelled for engine in self.engines))
 
     def set_leader(self, *, is_leader: bool) -> None:
         self.shown.append(is_leader)
@@ -92,33 +86,32 @@ async def test_an_engine_runs_while_this_process_leads_and_a_new_one_each_time(
     peers: Peers, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    election = peers.election("pair")
-    running = asyncio.create_task(election.run())
+    running = asyncio.create_task(peers.election().run())
     await until(lambda: len(peers.shown) > 2)
     assert (peers.engines, set(peers.shown)) == ([], {False})
     peers.events.upsert("agents", agent_body())
-    peers.records = MINE
+    peers.is_leading = True
     await until(lambda: len(peers.engines) == 1)
-    peers.records = ApiUnavailableError("503")
     peers.events.upsert("agents", agent_body())
     peers.events.delete("agents", agent_body())
     count = len(peers.shown)
     await until(lambda: len(peers.shown) > count + 2)
     assert (peers.engines[0].seen, peers.engines[0].is_cancelled) == (["upsert agents", "delete agents"], False)
-    peers.records = OTHERS
+    peers.is_leading = False
     await until(lambda: peers.engines[0].is_cancelled)
-    peers.records = MINE
+    peers.is_leading = True
     await until(lambda: len(peers.engines) == 2)
+    assert peers.released == []
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert [r.message for r in caplog.records] == ["became leader", "is standby", "became leader"]
+    assert {vars(r)["cause"] for r in caplog.records} == {"the Lease says so"}
 
 
-@pytest.mark.parametrize(("peering", "records"), [(None, OTHERS), ("pair", None)])
-async def test_without_a_peering_object_this_process_leads(peers: Peers, peering: str | None, records: Any) -> None:
-    peers.records = records
-    running = asyncio.create_task(peers.election(peering).run())
+async def test_the_leadership_is_released_after_the_engine_has_ended(peers: Peers) -> None:
+    peers.is_leading = True
+    running = asyncio.create_task(peers.election().run())
     await until(lambda: len(peers.engines) == 1)
-    assert peers.shown[0] is True
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+    assert peers.released == [True]

@@ -1,18 +1,25 @@
-"""Orphans are removed when two looks in a row have found them, and nothing else is."""
+"""Orphans are removed when two searches have found them and a complete list after these lacks their owner."""
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.reconcile.orphans import Orphans
+from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL, AttemptKey
+from cognitive_operator.errors import ApiUnavailableError
+from cognitive_operator.ports.broker import AgentHome
+from cognitive_operator.reconcile.orphans import PROOF, Orphans, OwnerSources
+from cognitive_operator.reconcile.resync import Resync, ResyncSources
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
+from cognitive_operator.reconcile.state.timing import Timing
+from cognitive_operator.reconcile.state.watch import WatchLag
 from support.builders import operator_objects as o
 from support.fakes.broker import FakeBroker
 from support.fakes.clock import FakeClock
+from support.fakes.kube import FakeKube
 
 OF_TASK = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)
 OF_NO_TASK = AttemptKey(o.AGENT_UID, "gone", 1)
@@ -43,6 +50,7 @@ class System:
 
     intake: Intake
     orphans: Orphans
+    kube: FakeKube
 
 
 @pytest.fixture
@@ -52,12 +60,22 @@ def outside() -> Outside:
 
 @pytest.fixture
 def system(outside: Outside) -> System:
-    index, discard = Index(), outside.cleaned.append
+    index, discard, clock = Index(), outside.cleaned.append, FakeClock()
     queue: Any = outside
-    intake = Intake(index, FakeClock(), queue, queue, discard)
+    kube = FakeKube(outside.broker.recorder)
+    intake = Intake(index, clock, queue, queue, discard)
     intake.upsert_agent(o.agent_body())
     intake.upsert_task(o.task_body())
-    return System(intake, Orphans(outside.broker, outside, index, intake, discard))
+    kube.resources.listed = {AGENT_PLURAL: [o.agent_body()], TASK_PLURAL: [o.task_body()]}
+    sources = ResyncSources(kube.resources, outside.broker.requests, WatchLag(clock))
+    resync = Resync(sources, index, intake, clock, Timing())
+    owners = OwnerSources(index, intake, kube.resources, resync.relist)
+    return System(intake, Orphans(outside.broker, outside, owners, discard), kube)
+
+
+def named(body: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return an object of another name, which is its UID too."""
+    return {**body, "metadata": {**body["metadata"], "name": name, "uid": name}}
 
 
 @pytest.mark.parametrize("orphan", [OF_NO_TASK, OF_NO_AGENT])
@@ -94,9 +112,91 @@ async def test_an_agent_that_cannot_be_read_keeps_what_it_has(system: System, ou
     strange["metadata"] |= {"uid": "strange", "name": "strange"}
     strange["spec"] = {"llm": "of an older version"}
     system.intake.upsert_agent(strange)
+    system.kube.resources.listed[AGENT_PLURAL] = [o.agent_body(), strange]
     outside.broker.agents.uids = {o.AGENT_UID, "strange", gone}
     outside.broker.claims.listed = {AttemptKey("strange", o.TASK_UID, 1)}
     await system.orphans.remove()
     await system.orphans.remove()
     assert (outside.broker.recorder.of("agents.delete"), outside.cleaned) == ([("agents.delete", gone)], [])
     assert outside.expelled == ["due", gone, "due"]
+
+
+async def test_owners_that_only_a_list_knows_keep_what_they_have(system: System, outside: Outside) -> None:
+    """The watches of this operator are late: another operator has started the tasks of a new agent."""
+    ours, theirs = AttemptKey(o.AGENT_UID, "new-task", 1), AttemptKey("new-agent", "new-task", 1)
+    outside.broker.agents.uids = {o.AGENT_UID, "new-agent"}
+    outside.broker.requests.listed = {("team", theirs)}
+    outside.broker.claims.listed = {ours, theirs}
+    outside.broker.objects.listed = {ours}
+    agent, task = named(o.agent_body(), "new-agent"), named(o.task_body(), "new-task")
+    system.kube.resources.listed = {AGENT_PLURAL: [o.agent_body(), agent], TASK_PLURAL: [o.task_body(), task]}
+    for _ in range(4):
+        await system.orphans.remove()
+    assert (outside.broker.recorder.of("agents.delete"), outside.cleaned) == ([], [])
+
+
+async def test_the_list_begins_after_the_second_search(system: System, outside: Outside) -> None:
+    outside.broker.claims.listed = {OF_NO_TASK}
+    await system.orphans.remove()
+    assert "resources.list" not in outside.broker.recorder.names
+    outside.broker.recorder.calls.clear()
+    await system.orphans.remove()
+    names = outside.broker.recorder.names
+    assert names.index("resources.list") > names.index("objects.list")
+
+
+@pytest.mark.parametrize("failing", [AGENT_PLURAL, TASK_PLURAL])
+async def test_without_a_complete_list_nothing_is_removed(system: System, outside: Outside, failing: str) -> None:
+    outside.broker.agents.uids = {o.AGENT_UID, "gone"}
+    outside.broker.claims.listed = {OF_NO_TASK}
+    recorder = outside.broker.recorder
+
+    def fail() -> None:
+        if recorder.calls[-1] == ("resources.list", failing):
+            raise ApiUnavailableError("no answer")
+
+    recorder.effects["resources.list"] = fail
+    await system.orphans.remove()
+    for _ in range(3):
+        with pytest.raises(ApiUnavailableError):
+            await system.orphans.remove()
+    assert (recorder.of("agents.delete"), outside.cleaned) == ([], [])
+    del recorder.effects["resources.list"]
+    await system.orphans.remove()
+    assert recorder.of("agents.delete") == [("agents.delete", "gone")]
+    assert outside.cleaned == [AttemptGarbage("", OF_NO_TASK, is_gone=True)]
+
+
+async def test_what_another_namespace_or_installation_has_stays(system: System, outside: Outside) -> None:
+    """The operator lists one namespace: an agent of another one, or of an unknown one, may exist."""
+    system.kube.resources.namespaces = frozenset({"team"})
+    outside.broker.agents.uids = {"elsewhere", "unknown", "foreign", "gone"}
+    outside.broker.agents.homes = {
+        "elsewhere": AgentHome("other"),
+        "foreign": AgentHome("team", is_own=False),
+        "gone": AgentHome("team"),
+    }
+    elsewhere, unknown = AttemptKey("elsewhere", "t", 1), AttemptKey("unknown", "t", 1)
+    outside.broker.requests.listed = {("other", elsewhere)}
+    outside.broker.claims.listed = {elsewhere, unknown, OF_NO_TASK}
+    await system.orphans.remove()
+    await system.orphans.remove()
+    assert outside.broker.recorder.of("agents.delete") == [("agents.delete", "gone")]
+    assert outside.cleaned == [AttemptGarbage("", OF_NO_TASK, is_gone=True)]
+
+
+async def test_the_log_of_a_removal_names_the_object_and_the_proof(
+    system: System, outside: Outside, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    outside.broker.agents.uids = {"gone"}
+    outside.broker.claims.listed = {OF_NO_TASK, OF_NO_AGENT}
+    await system.orphans.remove()
+    await system.orphans.remove()
+    (line,) = caplog.records
+    assert (line.message, "of agent gone" in vars(line)["object"]) == ("deleted from the broker", True)
+    assert vars(line)["reason"] == f"CognitiveAgent gone: {PROOF}"
+    assert {(each.key, each.reason, each.stop_reason) for each in outside.cleaned} == {
+        (OF_NO_TASK, f"CognitiveTask gone: {PROOF}", "Orphaned"),
+        (OF_NO_AGENT, f"CognitiveAgent gone: {PROOF}", "Orphaned"),
+    }

@@ -91,14 +91,19 @@ def recreated() -> Agent:
 def test_the_deletion_of_the_agent_ends_the_attempt_unless_a_response_is_in_the_stream(
     of: Agent | None, attempt: InFlightAttempt
 ) -> None:
-    assert plan(attempt, agent=of) == RESPONSES
-    assert plan(attempt, agent=of, retained=Reading(RESPONSE)) == Close(RESPONSE)
-    step = plan(attempt, agent=of, retained=NONE)
+    assert plan(attempt, agent=of) == Read(Source.AGENT)
+    assert plan(attempt, agent=of, live_agent_uid=NONE) == RESPONSES
+    assert plan(attempt, agent=of, live_agent_uid=Reading("another"), retained=Reading(RESPONSE)) == Close(RESPONSE)
+    step = plan(attempt, agent=of, live_agent_uid=NONE, retained=NONE)
     assert isinstance(step, Close)
     assert (step.publishes_response, step.stops_executor) == (False, True)
     assert essence(step.end) == (Outcome.FAILED, Reason.AGENT_DELETED, True, False)
     assert step.end.message == "CognitiveAgent team/sre was deleted."
     assert (step.end.key, step.end.mode, step.end.finished_at) == (o.key(), "Embedded", o.NOW)
+
+
+def test_an_agent_that_this_process_only_does_not_know_ends_no_attempt() -> None:
+    assert plan(claimed(), agent=None, live_agent_uid=Reading(o.AGENT_UID), retained=NONE) == Wait()
 
 
 def test_an_attempt_whose_claim_cannot_be_read_is_lost() -> None:

@@ -10,7 +10,7 @@ from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resources import Attempt, RetryPolicy, Task
 from cognitive_operator.plan.gate import queue_timeout, spec_gate
-from cognitive_operator.plan.in_flight import attempt_end
+from cognitive_operator.plan.in_flight import InFlightAttempt, attempt_end
 from cognitive_operator.plan.retry import backoff_left_s, backoff_s, is_retried
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from support.builders import operator_objects as o
@@ -74,10 +74,26 @@ def test_a_suspended_attempt_uses_up_no_retry() -> None:
 
 
 def test_a_task_that_is_resumed_while_its_attempt_stops_goes_on() -> None:
-    found = plan(body(), end=STOPPED)
+    found = plan(body(), end=STOPPED, attempt=InFlightAttempt(o.key(), "Embedded", 90.0).stopping(95.0))
     assert found.patch is not None
     assert (found.patch["phase"], found.patch["attempts"][0]["outcome"]) == ("Queued", Outcome.SUSPENDED)
     assert found.patch["message"] == "Attempt 1 was suspended: Stopped (spec.suspend is true). Retrying in 0 s."
+
+
+def test_an_attempt_that_no_field_of_its_task_stopped_says_so_and_is_retried() -> None:
+    once = {"retryPolicy": {"maxRetries": 0}}
+    told = replace(STOPPED, message="The operator stopped the attempt: Orphaned.")
+    found = plan(body(**once), end=told)
+    assert found.patch is not None
+    (attempt,) = found.patch["attempts"]
+    assert (found.patch["phase"], attempt["outcome"], attempt["errorType"]) == ("Queued", Outcome.FAILED, "Stopped")
+    assert attempt["message"] == (
+        "The operator stopped the attempt: Orphaned. "
+        "Neither spec.cancel nor spec.suspend is true, so the attempt uses up no retry."
+    )
+    failed = plan(body(dict(found.patch), **once), end=attempt_end(o.key(2), o.failed(2)))
+    assert failed.patch is not None
+    assert failed.patch["phase"] == "Failed"
 
 
 def test_a_suspended_task_is_told_once() -> None:

@@ -145,7 +145,7 @@ def test_a_task_without_an_agent_is_pending_and_names_it() -> None:
 @pytest.mark.parametrize("claimed", [None, o.claim()])
 def test_an_attempt_whose_agent_goes_away_during_a_look_is_closed_by_the_next_one(claimed: Claim | None) -> None:
     plan = plan_task(o.facts(agent=None, attempt=o.in_flight(2.0, claimed=claimed)))
-    assert (plan.patch, plan.recheck_s) == (None, 0.0)
+    assert (plan.patch, plan.recheck_s) == (None, 1.0)
 
 
 def test_a_spec_at_the_bound_is_accepted_and_one_byte_more_is_refused() -> None:

@@ -74,8 +74,12 @@ class Desk:
         clocks = Clocks(self.clock, kube)
         metrics: Any = self.metrics
         self.ttl = TtlAfterFinished(
-            kube, clocks, self.index, self.lost.append, metrics, default_ttl_s=100, timing=TtlTiming()
+            kube, clocks, self.index, self.forget, metrics, default_ttl_s=100, timing=TtlTiming()
         )
+
+    def forget(self, uid: str, reason: str) -> None:
+        assert "404" in reason
+        self.lost.append(uid)
 
     async def after(self, seconds: float) -> list[str]:
         """Return the names of what is deleted when so much time has passed since the end, by the API server."""

@@ -79,11 +79,25 @@ def test_what_came_while_a_list_was_read_is_still_known(lag: WatchLag, clock: Cl
     assert lag.seconds() == 0
 
 
-def test_watches_that_begin_anew_owe_nothing_from_before(lag: WatchLag, clock: Clock) -> None:
+def test_while_no_lists_are_read_no_event_is_expected(lag: WatchLag, clock: Clock) -> None:
     listed(lag, body("a", 100))
     clock.now_s += 10
-    lag.reset()
+    lag.pause()
     assert lag.seconds() == 0
+
+
+def test_the_first_list_of_another_engine_expects_only_what_the_watch_has_not_brought(
+    lag: WatchLag, clock: Clock
+) -> None:
+    """The watches go on without an engine, and report an object that they have reported not again."""
+    lag.observe(body("a", 9))
+    lag.pause()
+    listed(lag, body("a", 9))
+    clock.now_s += 10
+    assert lag.seconds() == 0
+    listed(lag, body("a", 10))
+    clock.now_s += 10
+    assert lag.seconds() == 10
 
 
 def test_events_go_to_the_receiver_of_their_kind_while_an_engine_runs(lag: WatchLag) -> None:

@@ -179,6 +179,14 @@ def test_a_write_elsewhere(stray: Write) -> None:
     assert broken_by(writes=[stray]) == {"I5 own namespace"}
 
 
+@pytest.mark.parametrize("verb", ["create", "update"])
+def test_the_lease_of_the_election_is_written_in_the_operators_namespace(verb: str) -> None:
+    lease = write(namespace="system", resource="leases", verb=verb)
+    assert broken_by(writes=[lease]) == set()
+    assert broken_by(writes=[replace(lease, namespace="other")]) == {"I5 own namespace"}
+    assert broken_by(writes=[replace(lease, verb="delete")]) == {"I5 own namespace"}
+
+
 def test_an_operator_that_ends_by_itself() -> None:
     assert broken_by(ends=["the operator ended with 1"]) == {"I6 no crash"}
 

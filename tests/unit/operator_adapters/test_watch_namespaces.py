@@ -7,7 +7,6 @@ from cognitive_operator import bootstrap
 from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.config import Config, ConfigError, config_from
 from cognitive_operator.handlers.registry import new_settings
-from cognitive_operator.plan.leader import Candidate
 from cognitive_operator.reconcile.state.watch import WatchEvents
 
 
@@ -63,6 +62,7 @@ async def test_kopf_is_told(namespaces: tuple[str, ...], clusterwide: bool, monk
 
     monkeypatch.setattr(kopf, "operator", operator)
     events: Any = WatchEvents.__new__(WatchEvents)
-    await bootstrap._watch(Config(watch_namespaces=namespaces), events, Candidate("me", 1), lambda: None)
+    await bootstrap._watch(Config(watch_namespaces=namespaces), events, "me", lambda: None)
     assert (told["namespaces"], told["clusterwide"]) == (namespaces, clusterwide)
     assert told["settings"].scanning.disabled is not clusterwide
+    assert told["settings"].peering.standalone, "Kopf elects no leader: it would judge by wall clocks"

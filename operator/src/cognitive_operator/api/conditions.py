@@ -157,6 +157,8 @@ class Reason(StrEnum):
     JOB_FAILED = "JobFailed"
     RESULT_LOST = "ResultLost"
     AGENT_DELETED = "AgentDeleted"
+    STOPPED = "Stopped"
+    """An executor was told to stop an attempt whose task neither spec.cancel nor spec.suspend stops."""
 
 
 @dataclass(frozen=True)

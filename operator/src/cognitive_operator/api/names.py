@@ -17,6 +17,7 @@ SCHEDULE_LABEL: Final = f"{GROUP}/schedule"
 SCHEDULED_AT: Final = f"{GROUP}/scheduled-timestamp"
 """Annotation of a schedule's tasks: the time that the run was scheduled for."""
 AGENT_FINALIZER: Final = f"{GROUP}/executor"
+LEASE_API: Final = "coordination.k8s.io/v1"
 MANAGER: Final = "cognitive-operator"
 ObjectName = tuple[str, str]
 """Namespace and name of an object."""

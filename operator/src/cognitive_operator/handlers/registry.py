@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 import kopf
 
-from cognitive_operator.api.names import AGENT_PLURAL, GROUP, MANAGER, SCHEDULE_PLURAL, TASK_PLURAL, VERSION
+from cognitive_operator.api.names import AGENT_PLURAL, GROUP, SCHEDULE_PLURAL, TASK_PLURAL, VERSION
 from cognitive_operator.ports.kube import Body
 
 REQUEST_TIMEOUT_S: Final = 30.0
@@ -23,8 +23,6 @@ WORKERS: Final = 100
 WORKER_IDLE_S: Final = 0.01
 """Time that Kopf keeps the worker of an object after its last event. WORKERS / WORKER_IDLE_S limits the objects per
 second that the operator can take in; the handlers themselves take microseconds."""
-PEER_LIFETIME_S: Final = 20
-"""Kopf renews its peering record every 10 to 15 s, so a killed operator is detected within 20 s."""
 
 
 class Engine(Protocol):
@@ -76,24 +74,17 @@ def watch_probe(engine: Engine) -> Callable[..., Awaitable[float]]:
     return on_probe
 
 
-def new_settings(*, clusterwide: bool = True, peering: str | None = None, priority: int = 0) -> kopf.OperatorSettings:
+def new_settings(*, clusterwide: bool = True) -> kopf.OperatorSettings:
     """Return Kopf's settings with a limit for every wait; Kopf's own defaults are unlimited or 300 s.
 
     Args:
         clusterwide: False for an operator of some namespaces: it reads neither Namespaces nor CRDs, for which it would
             need a ClusterRole.
-        peering: Name of the Kopf peering object for leader election; None: no leader election.
-        priority: The operator with the highest priority is the leader.
     """
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = not clusterwide
     settings.posting.enabled = False
-    settings.peering.standalone = peering is None
-    settings.peering.clusterwide = clusterwide
-    settings.peering.name = peering or MANAGER
-    settings.peering.priority = priority
-    settings.peering.lifetime = PEER_LIFETIME_S
-    settings.peering.stealth = True
+    settings.peering.standalone = True
     settings.networking.request_timeout = REQUEST_TIMEOUT_S
     settings.networking.connect_timeout = 10.0
     settings.networking.error_backoffs = (1, 2, 5, 10, 30)

@@ -107,7 +107,14 @@ def refused_job(attempt: InFlightAttempt, now: str, message: str) -> Close:
 
 
 def _agent_deleted(facts: AttemptFacts) -> Step:
-    """End the attempt without a closed response: the usage of a deleted agent is no longer counted."""
+    """End the attempt without a closed response: the usage of a deleted agent is no longer counted.
+
+    An agent that exists and is only unknown to this process, or is not readable to it, ends no attempt.
+    """
+    if facts.live_agent_uid is None:
+        return Read(Source.AGENT)
+    if facts.live_agent_uid.value == facts.attempt.key.agent_uid:
+        return Wait()
     agent_name = f"{facts.task.metadata.namespace}/{facts.task.spec.agent_ref.name}"
     message = f"CognitiveAgent {agent_name} was deleted."
     end = facts.attempt.closed(facts.now, Outcome.FAILED, Reason.AGENT_DELETED, message, is_counted=False)

@@ -20,6 +20,8 @@ class Source(StrEnum):
     """The claim once more, after the Ray job: the job may have claimed the attempt between the two reads."""
     JOB = "job"
     RESPONSES = "responses"
+    AGENT = "agent"
+    """The UID of the task's agent, by a read of the API server."""
 
 
 @dataclass(frozen=True)
@@ -68,3 +70,5 @@ class AttemptFacts:
     job: Reading[RayJob] | None = None
     retained: Reading[AttemptEnd] | None = None
     """The attempt's end by a response that is in the stream."""
+    live_agent_uid: Reading[str] | None = None
+    """UID of the agent of that name in the API server, read because this process does not know the agent."""

@@ -13,7 +13,7 @@ UNCOUNTED_BACKOFF_S: Final = 10.0
 MAX_BACKOFF_S: Final = 300.0
 JITTER: Final = 0.5
 """Largest random addition to a backoff, as a fraction of it: attempts that failed together restart apart."""
-UNCOUNTED: Final = frozenset({Reason.CREDENTIALS_NOT_MOUNTED, Reason.AGENT_DELETED, Reason.SUSPENDED})
+UNCOUNTED: Final = frozenset({Reason.CREDENTIALS_NOT_MOUNTED, Reason.AGENT_DELETED, Reason.SUSPENDED, Reason.STOPPED})
 """Reasons of ends that neither the task nor its agent caused, and that use up no retry."""
 
 

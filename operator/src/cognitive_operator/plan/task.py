@@ -16,6 +16,7 @@ from cognitive_operator.status.output import output_conditions
 
 QUEUED_AFTER_S: Final = 1.0
 RUNNING_AFTER_S: Final = 0.25
+NOT_ASKED_TO_STOP: Final = "Neither spec.cancel nor spec.suspend is true, so the attempt uses up no retry."
 POSITION_EVERY_S: Final = 30.0
 POSITIONS_SHOWN: Final = 100
 """Source of the four: the budget of three writes to the task object for each task."""
@@ -106,7 +107,7 @@ def _waiting_phase(facts: TaskFacts) -> Phase:
 
 
 def _close(facts: TaskFacts, ended: AttemptEnd) -> TaskPlan:
-    end, stamp = _settled(facts.task, ended), _stamp(facts)
+    end, stamp = _settled(facts.task, ended, is_suspended=_is_suspended(facts)), _stamp(facts)
     attempts = _with_attempt(facts.task.status.attempts, end.status_entry())
     if isinstance(end.response, Completed):
         more = _output(facts, end) if facts.task.spec.output_schema is not None else ()
@@ -129,12 +130,15 @@ def _output(facts: TaskFacts, end: AttemptEnd) -> list[Condition]:
     return output_conditions(facts.task.spec.output_schema is not None, end.response)
 
 
-def _settled(task: Task, end: AttemptEnd) -> AttemptEnd:
-    """Return the end of a stopped attempt by the field that stopped it: spec.cancel or spec.suspend."""
+def _settled(task: Task, end: AttemptEnd, *, is_suspended: bool) -> AttemptEnd:
+    """Return the end of a stopped attempt by its cause: spec.cancel, spec.suspend, or neither."""
     if end.reason != Reason.CANCELLED:
         return end
     if task.spec.cancel:
         return replace(end, outcome=Outcome.CANCELLED, retryable=False)
+    if not is_suspended:
+        message = f"{end.message} {NOT_ASKED_TO_STOP}"
+        return replace(end, reason=Reason.STOPPED, message=message, retryable=True, is_counted=False)
     message = "Stopped (spec.suspend is true)."
     return replace(
         end,
@@ -144,6 +148,11 @@ def _settled(task: Task, end: AttemptEnd) -> AttemptEnd:
         retryable=True,
         is_counted=False,
     )
+
+
+def _is_suspended(facts: TaskFacts) -> bool:
+    """Return True if spec.suspend is true, or was when this process told the executor to stop."""
+    return facts.task.spec.suspend or (facts.attempt is not None and facts.attempt.stopping_since_s is not None)
 
 
 def _again(facts: TaskFacts, end: AttemptEnd, attempts: Sequence[Attempt], backoff_s: float) -> TaskPlan:
@@ -158,8 +167,8 @@ def _again(facts: TaskFacts, end: AttemptEnd, attempts: Sequence[Attempt], backo
 
 
 def _watch(facts: TaskFacts, attempt: InFlightAttempt) -> TaskPlan:
-    if facts.agent is None:  # it was deleted while its task was observed: the next step closes the attempt
-        return TaskPlan(recheck_s=0.0)
+    if facts.agent is None:  # unknown to this process or deleted a moment ago: the next step reads it
+        return TaskPlan(recheck_s=QUEUED_AFTER_S)
     age_s = facts.now_s - attempt.since_s
     if attempt.stopping_since_s is not None:
         return TaskPlan(recheck_s=RUNNING_AFTER_S)

@@ -64,8 +64,21 @@ class ConnectionState(Protocol):
         """Monotonic seconds since which connection and streams are ready without a gap; infinity while they are not."""
 
 
+@dataclass(frozen=True)
+class AgentHome:
+    """Owner of the resources of an agent, by what the broker says about them."""
+
+    namespace: str = ""
+    """Namespace of the agent; empty: not known."""
+    is_own: bool = True
+    """False: the object bucket carries the identity of another installation."""
+
+
 class AgentResources(Protocol):
     """The consumer and the object bucket of each agent."""
+
+    async def home(self, agent_uid: str) -> AgentHome:
+        """Return the namespace and the installation of an agent's resources."""
 
     async def ensure(self, namespace: str, agent_uid: str) -> None:
         """Create the agent's consumer and object bucket, or correct those that differ."""
@@ -92,8 +105,8 @@ class Requests(Protocol):
     async def list_unclaimed(self, agent_uid: str) -> set[AttemptKey]:
         """Return the attempts of an agent that have a request, but neither a claim nor the marker of a purged one."""
 
-    async def delete(self, subject: str) -> None:
-        """Delete a request; an absent one is not an error."""
+    async def delete(self, subject: str) -> bool:
+        """Delete a request; False: there is none."""
 
 
 class Claims(Protocol):
@@ -108,8 +121,8 @@ class Claims(Protocol):
     async def list(self) -> set[AttemptKey]:
         """Return the attempts of all claims."""
 
-    async def purge(self, key: AttemptKey) -> None:
-        """Replace a claim by a marker, so that no worker can claim the attempt."""
+    async def purge(self, key: AttemptKey) -> bool:
+        """Put a marker in the place of a claim, so that no worker can claim the attempt; False: there is no claim."""
 
 
 class Leases(Protocol):
@@ -124,6 +137,9 @@ class Responses(Protocol):
 
     async def fetch(self, batch: int, timeout_s: float) -> Sequence[Delivery]:
         """Wait for up to ``batch`` deliveries; an empty sequence after ``timeout_s``."""
+
+    async def stop(self) -> None:
+        """End the present fetch at the broker; responses that were delivered and not settled are delivered again."""
 
     async def stream_created_at(self) -> str:
         """Return the creation time of the stream, which distinguishes it from one that replaced it."""
@@ -158,8 +174,8 @@ class Objects(ObjectReader, Protocol):
     async def put(self, agent_uid: str, name: str, content: bytes) -> None:
         """Store an object in an agent's bucket, in place of one of the same name."""
 
-    async def delete(self, agent_uid: str, name: str) -> None:
-        """Delete an object of an agent's bucket; an absent one is not an error."""
+    async def delete(self, agent_uid: str, name: str) -> bool:
+        """Delete an object of an agent's bucket; False: there is none."""
 
     async def list(self, agent_uid: str) -> set[AttemptKey]:
         """Return the attempts that have an object in their agent's bucket."""

@@ -51,6 +51,9 @@ class Resources(Protocol):
     def list(self, plural: str) -> AsyncIterator[Body]:
         """Iterate over all objects of a kind, page by page, so that few are in memory at once."""
 
+    def covers(self, namespace: str) -> bool:
+        """Return True if ``list`` reads a namespace; for an empty name, which is not known, if it reads all."""
+
     async def create(self, plural: str, body: Body) -> Body:
         """Create an object and return it; raises ConflictError when its name is taken."""
 
@@ -95,11 +98,32 @@ class Secrets(Protocol):
         """
 
 
-class Peerings(Protocol):
-    """The objects through which operators find each other."""
+class LeaderLeases(Protocol):
+    """Leases of ``coordination.k8s.io`` in the operator's own namespace, by which operators elect a leader."""
+
+    @property
+    def namespace(self) -> str:
+        """The operator's own namespace."""
 
     async def get(self, name: str) -> Body | None:
-        """Return the records of the operators of a peering, by identity; None when the object does not exist."""
+        """Return a Lease as it is now, None if it does not exist."""
+
+    async def create(self, body: Body) -> Body:
+        """Create a Lease and return it; raises ConflictError when it exists."""
+
+    async def replace(self, body: Body) -> Body:
+        """Replace a Lease on the condition of its resourceVersion; raises ConflictError when it changed."""
+
+
+class ApiContact(Protocol):
+    """Answers of the API server to this process."""
+
+    @property
+    def answered_s(self) -> float:
+        """Monotonic seconds of the last answer that was no failure of the server; minus infinity before the first."""
+
+    async def ping(self) -> None:
+        """Ask for an answer."""
 
 
 class ServerClock(Protocol):
@@ -134,10 +158,6 @@ class Kube(ServerClock, Protocol):
     @property
     def secrets(self) -> Secrets:
         """Credentials in Secrets."""
-
-    @property
-    def peerings(self) -> Peerings:
-        """Peerings of operators."""
 
 
 class Children(Protocol):

@@ -25,7 +25,7 @@ from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
 from cognitive_operator.reconcile.agent.reconciler import AgentReconciler, AgentSteps
 from cognitive_operator.reconcile.agent.usage import UsageCounter
 from cognitive_operator.reconcile.agent.writer import AgentWriter
-from cognitive_operator.reconcile.orphans import Orphans
+from cognitive_operator.reconcile.orphans import Orphans, OwnerSources
 from cognitive_operator.reconcile.resync import Resync, ResyncSources
 from cognitive_operator.reconcile.schedule.reconciler import SchedulePorts, ScheduleReconciler
 from cognitive_operator.reconcile.state.clocks import Clocks
@@ -91,7 +91,8 @@ class Engine:
         self._tasks.start(tasks.reconcile)
         self._schedules = self._new_schedules()
         accounts = NatsAccounts(index, deps.accounts, deps.children, deps.clock, timing.agent)
-        self._orphans = Orphans(deps.broker, accounts, index, self._intake, self._cleanup.add)
+        owners = OwnerSources(index, self._intake, deps.kube.resources, self._resync.relist)
+        self._orphans = Orphans(deps.broker, accounts, owners, self._cleanup.add)
         self._queue_metrics = QueueMetrics(index, deps.metrics, deps.clock, timing.queue_metrics_every_s)
         agents = AgentReconciler(index, self._agent_steps(accounts), self._tasks.add, deps.clock, timing.agent)
         self._agents.start(agents.reconcile)
@@ -124,7 +125,7 @@ class Engine:
         }
 
     def _delete_task(self, body: Body) -> None:
-        self._intake.delete_task(body["metadata"]["uid"])
+        self._intake.delete_task(body["metadata"]["uid"], "a watch event reports its task as deleted")
 
     def _delete_agent(self, body: Body) -> None:
         meta = body["metadata"]
@@ -199,7 +200,9 @@ class Engine:
     def _attempts(self, jobs: AttemptJobs) -> AttemptExecutor:
         broker, timing = self._deps.broker, self._timing.attempt
         reader = ResponseReader(broker.responses, self._deps.master_key)
-        sources = AttemptSources(broker.claims, broker.connection, reader, jobs, self._clocks)
+        sources = AttemptSources(
+            broker.claims, broker.connection, reader, jobs, self._deps.kube.resources, self._clocks
+        )
         closed = ClosedResponses(broker.responses, self._deps.master_key)
         actions = AttemptActions(broker.requests, jobs, closed, self._cleanup.add)
         return AttemptExecutor(AttemptObserver(sources, self.index, timing), actions, self.index, timing)

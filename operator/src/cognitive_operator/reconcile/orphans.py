@@ -1,13 +1,19 @@
 """Removal of objects on the broker whose task or agent does not exist."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.ports.broker import AgentResources, Claims, Objects, Requests
+from cognitive_operator.ports.kube import Resources
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
+from cognitive_operator.reconcile.state.deletion_log import log_deletion
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
+from cognitive_operator.reconcile.state.owners import Owners
+
+PROOF: Final = "not in a complete list of the API server that was begun after two searches had found this on the broker"
 
 
 class BrokerContents(Protocol):
@@ -44,56 +50,113 @@ class AccountDeletions(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class OwnerSources:
+    """Records of agents and tasks, and the reads that prove the absence of one."""
+
+    index: Index
+    intake: Intake
+    resources: Resources
+    relist: Callable[[], Awaitable[Owners]]
+    """Reads a complete list that begins with the call."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Objects on the broker whose owner this process does not know."""
+
+    attempts: frozenset[tuple[str, AttemptKey]] = frozenset()
+    """Namespace and attempt; an empty namespace is not known."""
+    agents: frozenset[str] = frozenset()
+
+    def __and__(self, other: "_Found") -> "_Found":
+        return _Found(self.attempts & other.attempts, self.agents & other.agents)
+
+    def __bool__(self) -> bool:
+        return bool(self.attempts or self.agents)
+
+
 class Orphans:
     """Removes requests, claims, objects, consumers and accounts whose task or agent does not exist.
 
-    An object is removed when two checks in a row find it: at the first one its task or agent may only be new.
+    That this process does not know an owner proves nothing: its watches may be late. An object is removed when two
+    searches in a row have found it, and a complete list that is begun after them does not have its owner. Objects of
+    namespaces that the operator does not list are left alone, and so are those of another installation.
     """
 
     def __init__(
         self,
         broker: BrokerContents,
         accounts: AccountDeletions,
-        index: Index,
-        intake: Intake,
+        owners: OwnerSources,
         discard: Callable[[AttemptGarbage], None],
     ) -> None:
         self._broker = broker
         self._accounts = accounts
-        self._index = index
-        self._intake = intake
+        self._owners = owners
         self._discard = discard
-        self._suspects: set[tuple[str, AttemptKey]] = set()
-        self._suspected_agents: set[str] = set()
+        self._suspects = _Found()
 
     async def remove(self) -> None:
-        """Remove the orphans that both this check and the previous one found.
+        """Remove the orphans that this search and the previous one found and that a complete list confirms.
 
         Raises:
-            BrokerUnavailableError: The caller should retry.
+            TransientError: The broker or the API server does not answer, so nothing is removed. The caller should
+                retry.
         """
-        await self._remove_agents()
+        found = await self._search()
+        suspects = found & self._suspects
+        if suspects:
+            await self._remove_confirmed(suspects)
+        self._suspects = _Found(found.attempts - suspects.attempts, found.agents - suspects.agents)
         await self._accounts.delete_due()
-        found = await self._attempts()
-        tasks, agents = self._index.tasks, self._intake.agent_uids()
-        orphans = {item for item in found if item[1].task_uid not in tasks or item[1].agent_uid not in agents}
-        for namespace, key in orphans & self._suspects:
-            self._discard(AttemptGarbage(namespace, key, is_gone=True))
-        self._suspects = orphans - self._suspects
+
+    async def _remove_confirmed(self, suspects: _Found) -> None:
+        listed = await self._owners.relist()
+        for uid in sorted(suspects.agents - listed.agents):
+            if await self._is_listed_place(uid):
+                await self._remove_agent(uid)
+        for namespace, key in sorted(suspects.attempts):
+            if key.task_uid not in listed.tasks:
+                self._remove_attempt(namespace, key, f"CognitiveTask {key.task_uid}: {PROOF}")
+            elif key.agent_uid not in listed.agents:
+                self._remove_attempt(namespace, key, f"CognitiveAgent {key.agent_uid}: {PROOF}")
+
+    def _remove_attempt(self, namespace: str, key: AttemptKey, reason: str) -> None:
+        if self._owners.resources.covers(namespace or self._namespace_of(key.agent_uid)):
+            self._discard(AttemptGarbage(namespace, key, is_gone=True, is_orphan=True, reason=reason))
+
+    async def _remove_agent(self, uid: str) -> None:
+        """Remove the resources of an agent whose finalizer was removed while the broker was unavailable."""
+        objects = "consumer, object bucket, requests, claims and leases"
+        reason = f"CognitiveAgent {uid}: {PROOF}"
+        await self._broker.agents.delete(uid)
+        log_deletion(f"{objects} of agent {uid}", reason)
+        self._accounts.delete_later(uid)
+
+    async def _search(self) -> _Found:
+        """Return what is on the broker of tasks and agents that this process does not know."""
+        agents = await self._broker.agents.list() - self._owners.intake.agent_uids()
+        attempts = await self._attempts()
+        tasks, known = self._owners.index.tasks, self._owners.intake.agent_uids()
+        unknown = {item for item in attempts if item[1].task_uid not in tasks or item[1].agent_uid not in known}
+        return _Found(frozenset(unknown), frozenset(agents))
 
     async def _attempts(self) -> set[tuple[str, AttemptKey]]:
         """Return all attempts on the broker, with the namespace of those that have a request."""
         requests = await self._broker.requests.list()
         keys = await self._broker.claims.list()
-        for agent in list(self._index.agents.values()):
+        for agent in list(self._owners.index.agents.values()):
             keys |= await self._broker.objects.list(agent.agent.metadata.uid)
         requested = {key for _, key in requests}
         return requests | {("", key) for key in keys - requested}
 
-    async def _remove_agents(self) -> None:
-        """Remove the resources of agents whose finalizer was removed while the broker was unavailable."""
-        lost = await self._broker.agents.list() - self._intake.agent_uids()
-        for uid in lost & self._suspected_agents:
-            await self._broker.agents.delete(uid)
-            self._accounts.delete_later(uid)
-        self._suspected_agents = lost - self._suspected_agents
+    def _namespace_of(self, agent_uid: str) -> str:
+        """Return the namespace of an agent that this process knows, else an empty string."""
+        agents = self._owners.index.agents.values()
+        return next((each.name[0] for each in agents if each.uid == agent_uid), "")
+
+    async def _is_listed_place(self, agent_uid: str) -> bool:
+        """Return True if an absent agent would be in a complete list: it is of this installation and a listed place."""
+        home = await self._broker.agents.home(agent_uid)
+        return home.is_own and self._owners.resources.covers(home.namespace)

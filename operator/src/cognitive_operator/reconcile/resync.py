@@ -10,6 +10,7 @@ from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Resources
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
+from cognitive_operator.reconcile.state.owners import Owners
 from cognitive_operator.reconcile.state.periodic import run_every, run_until_done
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch import WatchLag
@@ -41,7 +42,7 @@ class Resync:
 
     async def run(self) -> None:
         """Read all objects, adopt the attempts of an earlier process, then list again at intervals until cancelled."""
-        await run_until_done(self._timing.start_retry_s, self.relist)
+        await run_until_done(self._timing.start_retry_s, self._relist)
         self._index.complete()
         self._enqueue_unfinished()
         for name in list(self._index.agents):
@@ -50,28 +51,35 @@ class Resync:
         self._index.is_settled = True
         self.synced.set()
         self._enqueue_unfinished()
-        await run_every(self._timing.resync_every_s, self.relist, "resync")
+        await run_every(self._timing.resync_every_s, self._relist, "resync")
 
-    async def relist(self) -> None:
-        """Read all agents and tasks, and forget those that no longer exist.
+    async def _relist(self) -> None:
+        await self.relist()
+
+    async def relist(self) -> Owners:
+        """Read all agents and tasks, forget those that no longer exist, and return all that do.
 
         Raises:
-            ApiUnavailableError: The caller should retry.
+            ApiUnavailableError: A part of the list cannot be read, so nothing is forgotten. The caller should retry.
         """
         tasks_before = set(self._index.tasks)
         agents_before = {name: record.agent.metadata.uid for name, record in self._index.agents.items()}
+        agents, tasks = set[str](), set[str]()
         with self._lag.listing() as listing:
             async for body in self._resources.list(AGENT_PLURAL):
                 listing.add(body)
+                agents.add(body["metadata"]["uid"])
                 self._intake.upsert_agent(body)
             async for body in self._resources.list(TASK_PLURAL):
                 listing.add(body)
+                tasks.add(body["metadata"]["uid"])
                 self._intake.upsert_task(body)
-        for uid in tasks_before - listing.uids:
-            self._intake.delete_task(uid)
+        for uid in tasks_before - tasks:
+            self._intake.delete_task(uid, "its task is not in a complete list that was begun after it was known")
         for name, uid in agents_before.items():
-            if uid not in listing.uids:
+            if uid not in agents:
                 self._intake.delete_agent(name, uid)
+        return Owners(frozenset(tasks), frozenset(agents))
 
     async def adopt(self) -> None:
         """Adopt the unfinished attempts that an earlier operator process started.

@@ -9,7 +9,7 @@ from cognitive_operator.adapters.kube.client import KubeClient
 from cognitive_operator.adapters.kube.core import KubeCoreObjects
 from cognitive_operator.adapters.kube.events import KubeEvents
 from cognitive_operator.adapters.kube.finalizers import KubeFinalizers
-from cognitive_operator.adapters.kube.peerings import KubePeerings
+from cognitive_operator.adapters.kube.leader_leases import KubeLeaderLeases
 from cognitive_operator.adapters.kube.resources import KubeResources
 from cognitive_operator.adapters.kube.secrets import KubeSecrets
 from cognitive_operator.adapters.kube.statuses import KubeStatuses
@@ -26,7 +26,6 @@ class KubeApi:
         self.core = KubeCoreObjects(client)
         self.secrets = KubeSecrets(client)
         self.events = KubeEvents(client)
-        self.peerings = KubePeerings(client, namespaces)
         self._client = client
 
     @classmethod
@@ -39,6 +38,19 @@ class KubeApi:
         """
         async with KubeClient(find_access()) as client:
             yield cls(client)
+
+    @property
+    def answered_s(self) -> float:
+        """Monotonic seconds of the last answer below 500; minus infinity before the first."""
+        return self._client.answered_s
+
+    async def ping(self) -> None:
+        """Ask for an answer. Raises as ``KubeClient.request`` says."""
+        await self._client.request("GET", "/version")
+
+    def leader_leases(self, namespace: str) -> KubeLeaderLeases:
+        """Return the Leases of the operator's own namespace."""
+        return KubeLeaderLeases(self._client, namespace)
 
     def server_time(self) -> float | None:
         """Return the API server's clock in seconds since 1970, as of its last answer plus the time since."""

@@ -1,6 +1,7 @@
 """HTTP client of the Kubernetes API: JSON bodies, and errors of the operator's own."""
 
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -60,6 +61,8 @@ class KubeClient:
         self._session: aiohttp.ClientSession | None = None
         self._dated: tuple[str, float] | None = None
         """Date header of the last answer, and monotonic seconds of its arrival."""
+        self.answered_s = -math.inf
+        """Monotonic seconds of the last answer below 500: others may come from a proxy before the API server."""
 
     def server_time(self) -> float | None:
         """Return the API server's clock in seconds since 1970, never ahead of it; None before the first answer."""
@@ -104,6 +107,8 @@ class KubeClient:
             raise ApiUnavailableError(f"{method} {path}: {describe(error)}") from error
         self._on_answer(method, answer.status)
         self._record_date(answer.date)
+        if answer.status < 500:
+            self.answered_s = time.monotonic()
         content = _parsed(answer.content)
         if answer.status >= 300:
             raise _error_of(f"{method} {path}", answer, content)

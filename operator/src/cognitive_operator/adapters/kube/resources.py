@@ -35,6 +35,10 @@ class KubeResources:
             async for item in self._list(path):
                 yield item
 
+    def covers(self, namespace: str) -> bool:
+        """Return True if ``list`` reads a namespace; for an empty name, which is not known, if it reads all."""
+        return not self._namespaces or namespace in self._namespaces
+
     async def create(self, plural: str, body: Body) -> Body:
         """Create an object and return it.
 

@@ -2,10 +2,18 @@
 
 from cognitive_operator.adapters.nats.claims import CLAIM_PREFIX, CLAIM_STREAM
 from cognitive_operator.adapters.nats.leases import NatsLeases
-from cognitive_operator.adapters.nats.provisioning import ensure_consumer, ensure_stream
+from cognitive_operator.adapters.nats.provisioning import ensure_consumer, ensure_stream, metadata_of
 from cognitive_operator.adapters.nats.session import NatsSession
-from cognitive_operator.adapters.nats.stream_specs import object_stream, request_consumer, results_stream
+from cognitive_operator.adapters.nats.stream_specs import (
+    INSTALLATION,
+    NAMESPACE,
+    namespace_of_consumer,
+    object_stream,
+    request_consumer,
+    results_stream,
+)
 from cognitive_operator.api.names import REQUEST_STREAM, results_bucket
+from cognitive_operator.ports.broker import AgentHome
 
 
 class NatsAgentResources:
@@ -19,7 +27,18 @@ class NatsAgentResources:
         """Create the agent's consumer and object bucket, or correct those that differ."""
         async with self._session.use() as js:
             await ensure_consumer(js, request_consumer(namespace, agent_uid))
-            await ensure_stream(js, results_stream(agent_uid, self._session.settings))
+            await ensure_stream(js, results_stream(namespace, agent_uid, self._session.settings))
+
+    async def home(self, agent_uid: str) -> AgentHome:
+        """Return the namespace and the installation of an agent's resources."""
+        async with self._session.use() as js:
+            consumer = await js.call_optional(f"CONSUMER.INFO.{REQUEST_STREAM}.{agent_uid}")
+            stream = await js.call_optional(f"STREAM.INFO.{object_stream(results_bucket(agent_uid))}")
+        subject = ((consumer or {}).get("config") or {}).get("filter_subject") or ""
+        marks = metadata_of(stream)
+        owner = marks.get(INSTALLATION, "")
+        is_own = owner in ("", self._session.settings.installation, self._session.settings.take_over)
+        return AgentHome(namespace_of_consumer(subject) or marks.get(NAMESPACE, ""), is_own)
 
     async def list(self) -> set[str]:
         """Return the UIDs of all agents that have a consumer or an object bucket."""

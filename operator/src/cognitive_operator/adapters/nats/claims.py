@@ -48,8 +48,8 @@ class NatsClaims:
         self._purged &= present
         return present - self._purged
 
-    async def purge(self, key: AttemptKey) -> None:
-        """Replace a claim by a marker, so that no worker can claim the attempt.
+    async def purge(self, key: AttemptKey) -> bool:
+        """Put a marker in the place of a claim, so that no worker can claim the attempt; False: there is no claim.
 
         The marker is also stored if there is no claim: an executor may have the request and not have claimed it yet.
         """
@@ -58,6 +58,7 @@ class NatsClaims:
             if stored is None or not stored.is_marker:
                 await js.publish(f"{CLAIM_PREFIX}{key}", b"", {"KV-Operation": "PURGE"})
         self._purged.add(key)
+        return stored is not None and not stored.is_marker
 
 
 async def claimed_attempts(js: JetStream, keys: str) -> set[AttemptKey]:

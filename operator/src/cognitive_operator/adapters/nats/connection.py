@@ -9,6 +9,7 @@ from typing import Final
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from cognitive_operator.adapters.asyncio_tasks import end
 from cognitive_operator.adapters.nats.request_reply import RequestReply
@@ -92,11 +93,11 @@ class NatsConnection:
         with self._translated(subject, len(payload), client):
             await client.publish(subject, payload, reply=reply)
 
-    async def subscribe(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> None:
+    async def subscribe(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> Subscription:
         """Listen on a subject until this connection ends. Raises as ``request`` does."""
         client = self._connected()
         with self._translated(subject, 0, client):
-            await client.subscribe(subject, cb=callback)
+            return await client.subscribe(subject, cb=callback)
 
     def new_inbox(self) -> str:
         """Return a subject that no other subscription uses. Raises as ``request`` does."""

@@ -79,16 +79,17 @@ class ObjectBucket:
             after = chunks[-1].sequence
         return b"".join(parts)
 
-    async def delete(self, name: str) -> None:
-        """Delete an object with its chunks, leaving no marker; an absent object or bucket is not an error."""
+    async def delete(self, name: str) -> bool:
+        """Delete an object with its chunks, leaving no marker; False: the object or the bucket does not exist."""
         meta = self._meta(name)
         found = await self._js.call_optional(f"STREAM.MSG.GET.{self._stream}", {"last_by_subj": meta})
         if found is None:
-            return
+            return False
         nuid = _nuid(_parsed(found) or {})
         if nuid is not None:
             await self._js.purge(self._stream, self._chunks(nuid))
         await self._js.purge(self._stream, meta)
+        return True
 
     async def list(self) -> set[str]:
         """Return the names of the objects; an absent bucket has none."""

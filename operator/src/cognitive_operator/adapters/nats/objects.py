@@ -25,10 +25,10 @@ class NatsObjects:
         async with self._session.use() as js:
             return await ObjectBucket(js, bucket).read(name)
 
-    async def delete(self, agent_uid: str, name: str) -> None:
-        """Delete an object of an agent's bucket; an absent one is not an error."""
+    async def delete(self, agent_uid: str, name: str) -> bool:
+        """Delete an object of an agent's bucket; False: there is none."""
         async with self._session.use() as js:
-            await ObjectBucket(js, results_bucket(agent_uid)).delete(name)
+            return await ObjectBucket(js, results_bucket(agent_uid)).delete(name)
 
     async def list(self, agent_uid: str) -> set[AttemptKey]:
         """Return the attempts that have an object in their agent's bucket."""

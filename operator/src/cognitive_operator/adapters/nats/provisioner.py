@@ -10,7 +10,7 @@ from typing import Final
 from cognitive_operator.adapters.asyncio_tasks import end
 from cognitive_operator.adapters.nats.connection import NatsConnection
 from cognitive_operator.adapters.nats.jetstream import JetStream
-from cognitive_operator.adapters.nats.provisioning import ensure_consumer, ensure_stream
+from cognitive_operator.adapters.nats.provisioning import check_owner, ensure_consumer, ensure_stream
 from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.adapters.nats.stream_specs import response_consumer, shared_streams
 from cognitive_operator.adapters.ongoing_errors import OngoingErrors, describe
@@ -98,6 +98,8 @@ class StreamProvisioner:
 
     async def _ensure(self) -> bool:
         """Ensure what all agents share; True if a stream was created, so that its former content is lost."""
-        created = [await ensure_stream(self._js, spec) for spec in shared_streams(self._settings)]
+        specs = shared_streams(self._settings)
+        await check_owner(self._js, specs, self._settings)
+        created = [await ensure_stream(self._js, spec) for spec in specs]
         await ensure_consumer(self._js, response_consumer())
         return any(created)

@@ -39,13 +39,14 @@ class NatsRequests:
             requested = {key for _, key in await _requested(js, agent_uid)}
             return requested - await claimed_attempts(js, f"{agent_uid}.>")
 
-    async def delete(self, subject: str) -> None:
-        """Delete a request; an absent one is not an error."""
+    async def delete(self, subject: str) -> bool:
+        """Delete a request; False: there is none."""
         async with self._session.use() as js:
             stored = await js.last(REQUEST_STREAM, subject)
-            if stored is not None:
-                body = {"seq": stored.sequence, "no_erase": True}
-                await js.call_optional(f"STREAM.MSG.DELETE.{REQUEST_STREAM}", body)
+            if stored is None:
+                return False
+            body = {"seq": stored.sequence, "no_erase": True}
+            return await js.call_optional(f"STREAM.MSG.DELETE.{REQUEST_STREAM}", body) is not None
 
 
 async def _requested(js: JetStream, agent_uid: str) -> set[tuple[str, AttemptKey]]:

@@ -7,7 +7,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import nats.errors
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from cognitive_operator.adapters.nats.connection import NatsConnection
 from cognitive_operator.adapters.nats.delivery import NatsDelivery
@@ -32,6 +34,7 @@ class ResponsePuller:
         self._on_failure = on_failure
         self._received: deque[Delivery] = deque()
         self._changed = asyncio.Event()
+        self._subscription: Subscription | None = None
         self._inbox = ""
         self._inbox_connection = 0
         self._pulls = 0
@@ -56,6 +59,15 @@ class ResponsePuller:
             async with asyncio.timeout(min(timeout_s, self._next_pull_in_s())):
                 await self._changed.wait()
 
+    async def stop(self) -> None:
+        """End the present pull, so that the broker delivers no more to this process, and forget what it delivered."""
+        subscription, self._subscription = self._subscription, None
+        self._inbox_connection = 0
+        self._received.clear()
+        if subscription is not None:
+            with contextlib.suppress(nats.errors.Error, OSError):
+                await subscription.unsubscribe()
+
     def wake(self) -> None:
         """End the present wait, since the connection changed."""
         self._changed.set()
@@ -72,7 +84,7 @@ class ResponsePuller:
     async def _subscribe(self) -> None:
         """Begin to listen on the present connection; a pull of an earlier one ended with it."""
         number, inbox = self._connection.number, self._connection.new_inbox()
-        await self._connection.subscribe(f"{inbox}.*", self._on_message)
+        self._subscription = await self._connection.subscribe(f"{inbox}.*", self._on_message)
         self._inbox, self._inbox_connection, self._outstanding, self._next_pull_s = inbox, number, 0, 0.0
 
     async def _pull(self, batch: int) -> None:

@@ -39,6 +39,10 @@ class NatsResponses:
                 raise self._session.unavailable
             await self._wait(batch, remaining_s)
 
+    async def stop(self) -> None:
+        """End the present fetch at the broker; responses that were delivered and not settled are delivered again."""
+        await self._puller.stop()
+
     async def stream_created_at(self) -> str:
         """Return the creation time of the stream, which distinguishes it from one that replaced it."""
         async with self._session.use() as js:

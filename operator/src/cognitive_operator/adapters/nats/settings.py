@@ -22,6 +22,11 @@ class NatsSettings:
     replicas: int = 1
     """Copies of each stream, at creation; an administrator may change it later."""
 
+    installation: str = ""
+    """Identity of this installation, which its streams carry; empty: streams are neither marked nor compared."""
+    take_over: str = ""
+    """Identity of another installation whose streams become this one's; empty: none."""
+
     @property
     def servers(self) -> list[str]:
         """The URLs, one by one."""

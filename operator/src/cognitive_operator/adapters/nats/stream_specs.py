@@ -7,8 +7,13 @@ from typing import Any
 from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.api import names
 
+_REQUESTS_OF = "agent.request."
 _S = 1_000_000_000
 """A second in nanoseconds, JetStream's unit of durations."""
+INSTALLATION = f"{names.GROUP}/installation"
+"""Key of a stream's metadata: the identity of the installation that owns the stream."""
+NAMESPACE = f"{names.GROUP}/namespace"
+"""Key of an object bucket's metadata: the namespace of its agent."""
 _DEAD_LETTERS_BYTES = 64 * 1024 * 1024
 
 
@@ -21,6 +26,8 @@ class StreamSpec:
     """Settings that the operator depends on: restored when an administrator changed them."""
     initial: Mapping[str, Any] = field(default_factory=dict)
     """Settings at creation; an administrator may change them."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Metadata that the operator owns; other keys are left unchanged."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +75,18 @@ def response_consumer() -> ConsumerSpec:
 def request_consumer(namespace: str, agent_uid: str) -> ConsumerSpec:
     """Return the consumer from which an agent's executors pull requests."""
     owned = {"ack_policy": "explicit", "deliver_policy": "all", "ack_wait": 5 * _S, "max_deliver": 5}
-    subject = f"agent.request.{namespace}.{agent_uid}.>"
+    subject = f"{_REQUESTS_OF}{namespace}.{agent_uid}.>"
     return ConsumerSpec(names.REQUEST_STREAM, agent_uid, {**owned, "filter_subject": subject})
 
 
-def results_stream(agent_uid: str, settings: NatsSettings) -> StreamSpec:
+def namespace_of_consumer(filter_subject: str) -> str:
+    """Return the namespace of an agent by the filter of its consumer; empty for another filter."""
+    if not filter_subject.startswith(_REQUESTS_OF):
+        return ""
+    return filter_subject.removeprefix(_REQUESTS_OF).partition(".")[0]
+
+
+def results_stream(namespace: str, agent_uid: str, settings: NatsSettings) -> StreamSpec:
     """Return the object bucket of an agent's large results."""
     bucket = names.results_bucket(agent_uid)
     owned = {
@@ -81,19 +95,19 @@ def results_stream(agent_uid: str, settings: NatsSettings) -> StreamSpec:
         "allow_direct": True,
         "discard": "new",
     }
-    return StreamSpec(object_stream(bucket), owned, _initial(settings))
+    return StreamSpec(object_stream(bucket), owned, _initial(settings), {NAMESPACE: namespace, **_mark(settings)})
 
 
 def _messages(name: str, subject: str, settings: NatsSettings, **owned: int) -> StreamSpec:
     common = {"subjects": [subject], "retention": "limits", "discard": "new", "allow_direct": True}
-    return StreamSpec(name, {**common, **owned}, _initial(settings))
+    return StreamSpec(name, {**common, **owned}, _initial(settings), _mark(settings))
 
 
 def _dead_letters(settings: NatsSettings) -> StreamSpec:
     """Return the stream of unusable messages. It is bounded: new ones displace the oldest, no other stream fills up."""
     bounds = {"max_age": settings.response_max_age_s * _S, "max_bytes": _DEAD_LETTERS_BYTES}
     owned = {"subjects": ["agent.dead_letter.>"], "retention": "limits", "discard": "old"}
-    return StreamSpec(names.DEAD_LETTER_STREAM, owned, {**_initial(settings), **bounds})
+    return StreamSpec(names.DEAD_LETTER_STREAM, owned, {**_initial(settings), **bounds}, _mark(settings))
 
 
 def _bucket(bucket: str, ttl_s: int, settings: NatsSettings) -> StreamSpec:
@@ -107,7 +121,12 @@ def _bucket(bucket: str, ttl_s: int, settings: NatsSettings) -> StreamSpec:
         "allow_rollup_hdrs": False,  # by one such message an agent could delete the keys of all others
         "deny_delete": True,
     }
-    return StreamSpec(kv_stream(bucket), owned, {**_initial(settings), "duplicate_window": min(ttl_s, 120) * _S})
+    initial = {**_initial(settings), "duplicate_window": min(ttl_s, 120) * _S}
+    return StreamSpec(kv_stream(bucket), owned, initial, _mark(settings))
+
+
+def _mark(settings: NatsSettings) -> dict[str, str]:
+    return {INSTALLATION: settings.installation} if settings.installation else {}
 
 
 def _initial(settings: NatsSettings) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from cognitive_operator.ports.ray import RayJobs, RayTarget
 from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
+from cognitive_operator.reconcile.state.deletion_log import log_deletion
 
 
 class AgentCleanup:
@@ -39,8 +40,10 @@ class AgentCleanup:
 
     async def clean_broker(self, record: AgentRecord, *, is_ray_clean: bool) -> str | None:
         """Delete the agent's consumer, bucket and account; the account only later while a job may still run."""
+        objects = f"consumer, object bucket, requests, claims and leases of agent {record.uid}"
         try:
             await self._resources.delete(record.uid)
+            log_deletion(objects, f"CognitiveAgent {'/'.join(record.name)} is being deleted (deletionTimestamp is set)")
             if is_ray_clean:
                 await self._accounts.delete(record.uid)
             else:

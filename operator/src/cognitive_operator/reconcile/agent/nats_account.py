@@ -11,6 +11,7 @@ from cognitive_operator.ports.accounts import AgentAccounts
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Children
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
+from cognitive_operator.reconcile.state.deletion_log import log_deletion
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.timing import AgentTiming
 
@@ -44,6 +45,7 @@ class NatsAccounts:
         """Remove an agent's account; Kubernetes deletes its Secret. Raises as ``ensure`` does."""
         if self._accounts is not None:
             await self._accounts.delete(agent_uid)
+            log_deletion(f"account of agent {agent_uid}", "the resources of its agent were deleted before")
         self._leaving.pop(agent_uid, None)
 
     def delete_later(self, agent_uid: str) -> None:

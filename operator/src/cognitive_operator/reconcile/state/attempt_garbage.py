@@ -1,6 +1,6 @@
 """Requests, claims, objects and jobs of attempts that are to be removed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cognitive_operator.api.names import AttemptKey
 
@@ -21,3 +21,14 @@ class AttemptGarbage:
     """True: only the object with the input is deleted."""
     is_job: bool = False
     """True: the attempt had a Ray job of its own. Its claim may say so too."""
+    is_orphan: bool = field(default=False, compare=False)
+    """True: found on the broker, with no record of its task or its agent in this process."""
+    reason: str = field(default="", compare=False)
+    """Why the attempt is removed and which list, read or event proved it: for the log of each deletion."""
+
+    @property
+    def stop_reason(self) -> str:
+        """The reason that a running executor is told."""
+        if self.is_orphan:
+            return "Orphaned"
+        return "TaskDeleted" if self.is_gone else "AttemptClosed"

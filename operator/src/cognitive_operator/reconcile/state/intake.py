@@ -64,8 +64,13 @@ class Intake:
             self._agents.add(record.name)
             self.enqueue(self._index.queue_of(record.name).next_up())
 
-    def delete_task(self, uid: str) -> None:
-        """Forget a deleted task: stop its attempt, remove what its attempts left, and enqueue the next task."""
+    def delete_task(self, uid: str, reason: str) -> None:
+        """Forget a deleted task: stop its attempt, remove what its attempts left, and enqueue the next task.
+
+        Args:
+            uid: The task's UID.
+            reason: The event, list or read by which the task is known to be deleted.
+        """
         record = self._index.remove_task(uid)
         if record is None:
             return
@@ -73,7 +78,7 @@ class Intake:
         if record.attempt is not None:
             tried[record.attempt.key] = record.attempt.mode == "Job"
         for key, is_job in tried.items():
-            self._discard(AttemptGarbage(record.name[0], key, is_gone=True, is_job=is_job))
+            self._discard(AttemptGarbage(record.name[0], key, is_gone=True, is_job=is_job, reason=reason))
         self.enqueue(self._index.queue_of(record.agent).next_up())
 
     def delete_agent(self, name: ObjectName, uid: str) -> None:

@@ -61,6 +61,5 @@ class Timing:
     stop_every_s: float = 2.0
     """Interval at which the stop of an executor is repeated until its attempt ends."""
     queue_metrics_every_s: float = 5.0
-    leader_check_every_s: float = 2.0
     backoff_s: tuple[float, ...] = BACKOFF_S
     """Delays of the work queues after repeated failures of a key."""

@@ -29,9 +29,8 @@ class WatchLag:
         self._reported.pop(uid, None)
         self._missed_since_s.pop(uid, None)
 
-    def reset(self) -> None:
-        """Forget all objects: new watches report all of them again."""
-        self._reported.clear()
+    def pause(self) -> None:
+        """Expect nothing while no lists are read; the watches go on to report versions."""
         self._missed_since_s.clear()
 
     @contextmanager
@@ -89,9 +88,9 @@ class WatchEvents:
         self._receivers = receivers
 
     def disconnect(self) -> None:
-        """Pass events to no engine, and forget the versions: new watches report all objects again."""
+        """Pass events to no engine, and expect no event until another engine reads a list."""
         self._receivers = {}
-        self._lag.reset()
+        self._lag.pause()
 
     def upsert(self, plural: str, body: Body) -> None:
         """Take in an object as it is now; watches may report it before an engine runs."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from cognitive_operator.api.names import request_subject
+from cognitive_operator.api.names import AGENT_PLURAL, request_subject
 from cognitive_operator.api.resources import Task
 from cognitive_operator.errors import MessageError
 from cognitive_operator.plan.attempt import (
@@ -20,8 +20,10 @@ from cognitive_operator.plan.attempt import (
 from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.ports.broker import Claims, ConnectionState, Requests
+from cognitive_operator.ports.kube import Resources
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.clocks import Clocks
+from cognitive_operator.reconcile.state.deletion_log import log_deletion
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import PendingResponse, TaskRecord
 from cognitive_operator.reconcile.task.job import AttemptJobs
@@ -36,6 +38,7 @@ class AttemptSources:
     connection: ConnectionState
     responses: ResponseReader
     jobs: AttemptJobs
+    resources: Resources
     clocks: Clocks
 
 
@@ -99,6 +102,13 @@ class AttemptObserver:
             case Source.RESPONSES:
                 retained = await self._sources.responses.retained(facts.task.metadata.namespace, attempt.key)
                 return replace(facts, retained=Reading(retained))
+            case Source.AGENT:
+                return replace(facts, live_agent_uid=Reading(await self._live_agent_uid(record)))
+
+    async def _live_agent_uid(self, record: TaskRecord) -> str | None:
+        """Return the UID of a task's agent in the API server; None if there is none, or if it is being deleted."""
+        body = await self._sources.resources.get(AGENT_PLURAL, *record.agent)
+        return None if body is None or body["metadata"].get("deletionTimestamp") else str(body["metadata"]["uid"])
 
     async def _with_claim(self, facts: AttemptFacts, record: TaskRecord) -> AttemptFacts:
         try:
@@ -163,12 +173,13 @@ class AttemptExecutor:
                 return await self._submit(record, step, now)
             case Stop():
                 self._index.update_task(record.uid, attempt=step.attempt)
-                self._actions.discard(AttemptGarbage(record.name[0], step.attempt.key))
+                reason = "spec.cancel or spec.suspend of its task is true"
+                self._actions.discard(AttemptGarbage(record.name[0], step.attempt.key, reason=reason))
         return None
 
     async def _close(self, record: TaskRecord, step: Close) -> AttemptEnd:
         if step.stops_executor:
-            self._actions.discard(AttemptGarbage(record.name[0], step.end.key))
+            self._actions.discard(AttemptGarbage(record.name[0], step.end.key, reason=step.end.message))
         if step.publishes_response:
             return await self._actions.responses.publish(record, step.end)
         self._keep_response(record.uid, step.end)
@@ -184,7 +195,10 @@ class AttemptExecutor:
 
     async def _take_back(self, record: TaskRecord, step: TakeBack) -> AttemptEnd | None:
         agent = self._index.agent_of(record)
-        await self._actions.requests.delete(request_subject(record.name[0], step.attempt.key))
+        subject = request_subject(record.name[0], step.attempt.key)
+        if await self._actions.requests.delete(subject):
+            reason = step.end.message if step.end is not None else "no executor has claimed it; it is published again"
+            log_deletion(f"request {subject}", reason)
         self._index.update_task(record.uid, attempt=None)
         self._index.put_back(record.uid)
         if step.end is None or agent is None:

@@ -6,12 +6,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Protocol
 
-from cognitive_operator.api.names import AttemptKey, attempt_submission_id, input_name, object_name, request_subject
+from cognitive_operator.api.names import (
+    AttemptKey,
+    attempt_submission_id,
+    input_name,
+    object_name,
+    request_subject,
+    results_bucket,
+)
 from cognitive_operator.api.wire import Claim, Stop
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
 from cognitive_operator.ports.broker import Claims, Control, Leases, Objects, Requests
 from cognitive_operator.ports.ray import RayJobs, RayTarget
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
+from cognitive_operator.reconcile.state.deletion_log import log_deletion
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -66,6 +74,8 @@ class AttemptCleanup:
         self._ray = ray
         self._ray_target = ray_target
         self._stop_every_s = stop_every_s
+        self._stopping: set[AttemptKey] = set()
+        """Attempts that were told to stop and that have not ended yet."""
         self._queue = WorkQueue[AttemptGarbage]("cleanup", WORKERS, backoff_s=backoff_s)
         self._queue.start(self._clean)
 
@@ -80,23 +90,32 @@ class AttemptCleanup:
     async def _clean(self, garbage: AttemptGarbage) -> float | None:
         broker, key = self._broker, garbage.key
         if garbage.is_input:
-            await broker.objects.delete(key.agent_uid, input_name(key))
+            await self._delete_object(garbage, input_name(key))
             return None
         if garbage.namespace:
-            await broker.requests.delete(request_subject(garbage.namespace, key))
+            subject = request_subject(garbage.namespace, key)
+            if await broker.requests.delete(subject):
+                log_deletion(f"request {subject}", garbage.reason)
         claim = await broker.claims.get(key)
         if claim is not None and claim.state == "running" and await self._is_alive(key, claim):
             await self._stop(garbage, claim)
             return self._stop_every_s
+        self._stopping.discard(key)
         if not garbage.is_gone:
             return None
         if claim is not None and claim.mode == "Job" and not garbage.is_job:
             self.add(replace(garbage, is_job=True))  # only the claim, deleted next, names a job
             return None
-        await broker.claims.purge(key)
+        if await broker.claims.purge(key):
+            log_deletion(f"claim {key}", garbage.reason)
         for name in (object_name(key), input_name(key)):
-            await broker.objects.delete(key.agent_uid, name)
+            await self._delete_object(garbage, name)
         return await self._delete_job(key) if garbage.is_job else None
+
+    async def _delete_object(self, garbage: AttemptGarbage, name: str) -> None:
+        agent_uid = garbage.key.agent_uid
+        if await self._broker.objects.delete(agent_uid, name):
+            log_deletion(f"object {name} of bucket {results_bucket(agent_uid)}", garbage.reason)
 
     async def _delete_job(self, key: AttemptKey) -> float | None:
         """Delete an attempt's Ray job; one that still runs is stopped first."""
@@ -122,8 +141,11 @@ class AttemptCleanup:
 
     async def _stop(self, garbage: AttemptGarbage, claim: Claim) -> None:
         key = garbage.key
-        reason = "TaskDeleted" if garbage.is_gone else "AttemptClosed"
-        stop = Stop(task_uid=key.task_uid, attempt=key.number, reason=reason)
+        if key not in self._stopping:
+            self._stopping.add(key)
+            told = {"attempt": str(key), "worker": claim.worker, "reason": garbage.reason}
+            logger.info("stopping an attempt", extra=told)
+        stop = Stop(task_uid=key.task_uid, attempt=key.number, reason=garbage.stop_reason)
         payload = json.dumps(stop.model_dump()).encode()
         await self._broker.control.send(garbage.namespace, key.agent_uid, payload)
         target = self._ray_target(key.agent_uid)

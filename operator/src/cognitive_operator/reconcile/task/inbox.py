@@ -57,15 +57,21 @@ class ResponseInbox:
         self._settings = settings
 
     async def run(self) -> None:
-        """Fetch responses from the broker and hand them to their tasks until cancelled."""
-        while True:
-            try:
-                deliveries = await self._responses.fetch(BATCH, self._settings.wait_s)
-            except BrokerUnavailableError:
-                await asyncio.sleep(self._settings.retry_s)
-                continue
-            for delivery in deliveries:
-                await self._receive(delivery)
+        """Fetch responses from the broker and hand them to their tasks until cancelled; then fetch no more."""
+        try:
+            while True:
+                await self._fetch()
+        finally:
+            await self._responses.stop()
+
+    async def _fetch(self) -> None:
+        try:
+            deliveries = await self._responses.fetch(BATCH, self._settings.wait_s)
+        except BrokerUnavailableError:
+            await asyncio.sleep(self._settings.retry_s)
+            return
+        for delivery in deliveries:
+            await self._receive(delivery)
 
     async def _receive(self, delivery: Delivery) -> None:
         if is_closed_response(delivery.response.subject):

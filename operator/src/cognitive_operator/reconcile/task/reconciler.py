@@ -201,7 +201,7 @@ class TaskReconciler:
         latest = self._index.tasks.get(record.uid, record)
         await self._steps.responses.settle(latest, end.key.number)
         if latest.has_input_beside:
-            self._steps.discard(AttemptGarbage(record.name[0], end.key, is_input=True))
+            self._steps.discard(AttemptGarbage(record.name[0], end.key, is_input=True, reason="the attempt has ended"))
         self._index.update_task(record.uid, attempt=None, has_input_beside=False)
         self._steps.feedback.report(record, end)
         self._release(record)
@@ -238,7 +238,8 @@ class TaskReconciler:
             raise
         attempt = InFlightAttempt(key, mode, self._clocks.own.monotonic())
         if self._index.update_task(record.uid, attempt=attempt) is None:
-            self._steps.discard(AttemptGarbage(record.name[0], key, is_gone=True))
+            reason = "its task was deleted while its request was published"
+            self._steps.discard(AttemptGarbage(record.name[0], key, is_gone=True, reason=reason))
         elif not is_new:
             logger.info("adopted an attempt", extra={"task": "/".join(record.name), "attempt": number})
         elif mode == "Job":

@@ -43,7 +43,7 @@ class TaskStatus:
         except ObjectInvalidError as error:
             result = await self._write_refusal(record, body, error, end)
         if isinstance(result, Gone):
-            self._intake.delete_task(record.uid)
+            self._intake.delete_task(record.uid, "the API server answered 404, or another UID, to a read of its task")
             return False
         now_s = self._clock.monotonic()
         self._index.upsert_task(result.body, now_s)

@@ -28,7 +28,7 @@ class TtlAfterFinished:
         resources: Deletes tasks.
         clocks: The API server's clock decides when.
         index: The finished tasks.
-        delete_task: Called with the UID of a task that no longer exists.
+        delete_task: Called with the UID of a task that no longer exists, and with the proof.
         metrics: Counts deletions.
         default_ttl_s: Time to live where neither the task nor its agent has one.
         timing: Intervals.
@@ -39,7 +39,7 @@ class TtlAfterFinished:
         resources: Resources,
         clocks: Clocks,
         index: Index,
-        delete_task: Callable[[str], None],
+        delete_task: Callable[[str, str], None],
         metrics: Metrics,
         *,
         default_ttl_s: int,
@@ -107,7 +107,7 @@ class TtlAfterFinished:
             try:
                 await self._resources.delete(TASK_PLURAL, *record.name, identity)
             except ObjectNotFoundError:
-                self._delete_task(record.uid)
+                self._delete_task(record.uid, "the API server answered 404 to the deletion of its task")
             except CognitiveOperatorError as error:  # it changed meanwhile, or the API server is unavailable
                 self._heap.put(record.uid, now_s + self._timing.retry_s)
                 logger.info("did not delete a finished task", extra={"task": name, "cause": str(error)})

@@ -1,0 +1,95 @@
+"""An operator without an election that the API server does not answer: it stops working, and goes on afterwards."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from controlplane import ControlPlane, Kubectl
+from servers.nats import NatsServer
+from servers.operator import OperatorProcess, OperatorSettings
+from support.builders.cognitive_objects import Cluster, agent, task
+from support.eventually import eventually
+from support.faults.http_proxy import HttpProxy, Upstream
+from support.faults.loop import LoopThread
+from support.faults.switch import Fault, Switchboard
+from support.ray_double.server import RayServer
+from support.servers.scripted_model import ScriptedModel
+
+pytestmark = [pytest.mark.integration]
+STANDBY_WITHIN_S = 30.0
+"""20 s of silence, and a slow machine."""
+
+
+@dataclass(frozen=True)
+class Alone:
+    """An operator with a proxy before its API server."""
+
+    operator: OperatorProcess
+    switch: Switchboard
+
+    @property
+    def is_leading(self) -> bool:
+        return self.operator.metric("cognitive_operator_leading") == 1.0
+
+    def leadership(self) -> list[tuple[str, str]]:
+        """Return what the log says about the leadership."""
+        lines = self.operator.log_path.read_text(encoding="utf-8").splitlines()
+        found = [json.loads(line) for line in lines if '"cognitive_operator.reconcile.leader"' in line]
+        return [(line["message"], line["cause"]) for line in found]
+
+
+@pytest.fixture
+def alone(
+    control_plane: ControlPlane, nats_server: NatsServer, without_operator: None, crds: None, tmp_path: Path
+) -> Iterator[Alone]:
+    switch = Switchboard()
+    proxy = HttpProxy(Upstream("api", control_plane.url, control_plane.tls_context()), switch)
+    with LoopThread() as loop:
+        loop.run(proxy.__aenter__())
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.write_text(yaml.safe_dump(kubeconfig_of(proxy.url)), encoding="utf-8")
+        settings = OperatorSettings(kubeconfig, nats_server.url, tmp_path / "operator.log")
+        try:
+            with OperatorProcess.start(settings) as operator:
+                yield Alone(operator, switch)
+        finally:
+            loop.run(proxy.__aexit__())
+
+
+def kubeconfig_of(url: str) -> dict[str, object]:
+    """Return a kubeconfig without credentials: the proxy has its own."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "proxied",
+        "clusters": [{"name": "proxied", "cluster": {"server": url}}],
+        "users": [{"name": "proxied", "user": {}}],
+        "contexts": [{"name": "proxied", "context": {"cluster": "proxied", "user": "proxied"}}],
+    }
+
+
+def test_an_operator_that_the_api_server_does_not_answer_stands_by_and_then_goes_on(
+    kubectl: Kubectl, alone: Alone, ray_server: RayServer, model: ScriptedModel
+) -> None:
+    cluster = Cluster(kubectl)
+    cluster.apply(agent("alone", ray_server.address, model.url))
+    cluster.wait_ready("alone")
+    model.script(contains="through", delay_s=5.0)
+    cluster.apply(task("through", "alone", input={"error_message": "through"}))
+    eventually(lambda: model.in_flight == 1, 30.0)
+    alone.switch.add(Fault(lambda _: True, cut="before"))
+    eventually(lambda: not alone.is_leading, STANDBY_WITHIN_S, 0.2)
+    assert model.in_flight == 0, "the executor has ended its attempt meanwhile"
+    assert cluster.status("through").get("phase") != "Succeeded"
+    alone.switch.clear()
+    (attempt,) = cluster.wait_phase("through", "Succeeded", 20.0)["attempts"]
+    assert (attempt["number"], len(model.requests)) == (1, 1)
+    assert alone.leadership() == [
+        ("became leader", "the API server answers"),
+        ("is standby", "the API server has not answered for 20 s"),
+        ("became leader", "the API server answers"),
+    ]

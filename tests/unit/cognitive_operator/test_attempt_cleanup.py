@@ -1,0 +1,118 @@
+"""What an attempt left is removed, and each deletion on the broker has a line in the log with its reason."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+
+import pytest
+
+from cognitive_operator.api.names import AttemptKey, input_name, object_name, results_bucket
+from cognitive_operator.api.wire import Lease
+from cognitive_operator.ports.broker import ObservedLease
+from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
+from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
+from support.builders import operator_objects as o
+from support.eventually import eventually_async
+from support.fakes.broker import FakeBroker
+from support.fakes.ray import FakeRay
+
+KEY = o.key()
+BUCKET = results_bucket(KEY.agent_uid)
+LEASE = Lease.model_validate(
+    {
+        "agent_uid": KEY.agent_uid,
+        "worker": "w0-a",
+        "submission_id": "ca-x-1",
+        "mode": "Embedded",
+        "capacity": 1,
+        "started_at": o.NOW,
+        "ready": True,
+        "runtime_version": "1",
+        "renewed_at": o.NOW,
+    }
+)
+
+
+@pytest.fixture
+def broker() -> FakeBroker:
+    return FakeBroker()
+
+
+@pytest.fixture
+async def cleanup(broker: FakeBroker, caplog: pytest.LogCaptureFixture) -> AsyncIterator[AttemptCleanup]:
+    caplog.set_level(logging.INFO)
+    made = AttemptCleanup(broker, FakeRay(), lambda _: None, stop_every_s=0.001, backoff_s=(0.001,))
+    yield made
+    await made.close()
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """Return the objects and reasons of all lines."""
+    return [(vars(line).get("object", line.message), vars(line)["reason"]) for line in caplog.records]
+
+
+async def clean(cleanup: AttemptCleanup, broker: FakeBroker, garbage: AttemptGarbage, last: str) -> None:
+    cleanup.add(garbage)
+
+    async def done() -> bool:
+        return last in broker.recorder.names
+
+    await eventually_async(done, 2.0, 0.001)
+    await asyncio.sleep(0)
+
+
+async def test_each_object_that_was_deleted_is_logged_with_the_reason(
+    cleanup: AttemptCleanup, broker: FakeBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.claims.claims = {KEY: o.claim("ended")}
+    broker.objects.content = {(BUCKET, object_name(KEY)): b"result"}
+    garbage = AttemptGarbage("team", KEY, is_gone=True, reason="a watch event reports its task as deleted")
+    await clean(cleanup, broker, garbage, "objects.delete")
+    names = [f"request agent.request.team.{KEY}", f"claim {KEY}", f"object {object_name(KEY)} of bucket {BUCKET}"]
+    assert lines(caplog) == [(name, garbage.reason) for name in names]
+    assert broker.recorder.of("objects.delete") == [
+        ("objects.delete", KEY.agent_uid, name) for name in (object_name(KEY), input_name(KEY))
+    ]
+
+
+async def test_what_was_absent_already_is_not_logged(
+    cleanup: AttemptCleanup, broker: FakeBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.requests.is_present = False
+    await clean(cleanup, broker, AttemptGarbage("team", KEY, is_gone=True, reason="r"), "objects.delete")
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("garbage", "told"),
+    [
+        (AttemptGarbage("team", KEY, is_gone=True, is_orphan=True, reason="no list has it"), "Orphaned"),
+        (AttemptGarbage("team", KEY, is_gone=True, reason="deleted"), "TaskDeleted"),
+        (AttemptGarbage("team", KEY, reason="cancelled"), "AttemptClosed"),
+    ],
+)
+async def test_a_running_attempt_is_told_why_it_stops_and_the_log_says_so_once(
+    cleanup: AttemptCleanup,
+    broker: FakeBroker,
+    caplog: pytest.LogCaptureFixture,
+    garbage: AttemptGarbage,
+    told: str,
+) -> None:
+    broker.requests.is_present = False
+    broker.claims.claims = {KEY: o.claim()}
+    broker.leases.listed = [ObservedLease(1, LEASE)]
+    await clean(cleanup, broker, garbage, "control.send")
+
+    async def repeated() -> bool:
+        return len(broker.recorder.of("control.send")) > 2
+
+    await eventually_async(repeated, 2.0, 0.001)
+    assert {json.loads(payload)["reason"] for _, _, _, payload in broker.recorder.of("control.send")} == {told}
+    assert lines(caplog) == [("stopping an attempt", garbage.reason)]
+
+
+async def test_equal_attempts_are_one_whatever_the_reason() -> None:
+    other = AttemptKey(KEY.agent_uid, KEY.task_uid, 2)
+    assert len({AttemptGarbage("team", KEY, reason="a"), AttemptGarbage("team", KEY, reason="b", is_orphan=True)}) == 1
+    assert AttemptGarbage("team", KEY, reason="a") != AttemptGarbage("team", other, reason="a")
