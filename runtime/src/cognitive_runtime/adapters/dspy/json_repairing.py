@@ -1,0 +1,115 @@
+"""Repair of a model's JSON by ``json_repair``, without invented, lost or moved values.
+
+``json_repair`` gets the punctuation of an object, with a placeholder for each key and value. It adds and removes commas
+and brackets. Its result is accepted if all keys and values are in it, in their order and at their depth.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import json_repair
+
+from cognitive_runtime.adapters.dspy.json_tokens import Ending, Span
+
+_CLOSING: Final = frozenset("}]")
+_Event = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """A repaired object."""
+
+    value: Any
+    repairs: Mapping[str, int]
+    """Number of the repairs of each kind."""
+
+
+def repaired(span: Span) -> Repaired | None:
+    """Return the object of the tokens, or None if they are not one. Only closing brackets and commas are added."""
+    if span.ending not in (Ending.CLOSED, Ending.OPEN):
+        return None
+    result = _structure(span.tokens)
+    found = list(_result_events(result))
+    brackets = _added_brackets(list(_source_events(span.tokens)), found)
+    if brackets is None:
+        return None
+    counts = span.repairs + Counter({"brackets": brackets, "commas": _changed_commas(span.tokens, result)})
+    return Repaired(_filled(result, span.tokens), dict(counts))
+
+
+def _structure(tokens: list[str | list[Any]]) -> Any:
+    """Return the repaired structure, with the number of its token in place of each key and value."""
+    text = " ".join(each if isinstance(each, str) else f'"@{number}"' for number, each in enumerate(tokens))
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        return json_repair.loads(text, skip_json_loads=True)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _source_events(tokens: list[str | list[Any]]) -> Iterator[_Event]:
+    for number, token in enumerate(tokens):
+        if isinstance(token, list):
+            yield "key" if tokens[number + 1 : number + 2] == [":"] else "value", f"@{number}"
+        elif token not in ":,":
+            yield "mark", token
+
+
+def _result_events(result: Any) -> Iterator[_Event]:
+    if isinstance(result, dict):
+        yield "mark", "{"
+        for key, value in result.items():
+            yield "key", key
+            yield from _result_events(value)
+        yield "mark", "}"
+    elif isinstance(result, list):
+        yield "mark", "["
+        for value in result:
+            yield from _result_events(value)
+        yield "mark", "]"
+    else:
+        yield "value", str(result)
+
+
+def _added_brackets(source: list[_Event], result: list[_Event]) -> int | None:
+    """Return the number of closing brackets that the repair added, or None if it changed anything else."""
+    position = added = 0
+    for event in result:
+        if position < len(source) and source[position] == event:
+            position += 1
+        elif event[1] in _CLOSING and event[0] == "mark":
+            added += 1
+        else:
+            return None
+    return added if position == len(source) else None
+
+
+def _changed_commas(tokens: list[str | list[Any]], result: Any) -> int:
+    return abs(tokens.count(",") - _commas(result))
+
+
+def _commas(result: Any) -> int:
+    if not isinstance(result, dict | list):
+        return 0
+    values = result.values() if isinstance(result, dict) else result
+    return max(0, len(result) - 1) + sum(map(_commas, values))
+
+
+def _filled(result: Any, tokens: list[str | list[Any]]) -> Any:
+    """Return the structure with the keys and values of the tokens."""
+    if isinstance(result, dict):
+        return {str(_at(key, tokens)): _filled(value, tokens) for key, value in result.items()}
+    if isinstance(result, list):
+        return [_filled(value, tokens) for value in result]
+    return _at(result, tokens)
+
+
+def _at(placeholder: str, tokens: list[str | list[Any]]) -> Any:
+    (value,) = tokens[int(placeholder.removeprefix("@"))]
+    return value
