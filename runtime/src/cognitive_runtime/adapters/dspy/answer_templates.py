@@ -15,9 +15,35 @@ _PLACEHOLDER: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _SCHEMA_KEYWORDS: Final = frozenset(
-    "type description title default examples enum const format pattern properties required additionalProperties items "
-    "anyOf oneOf allOf $ref minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength minItems "
-    "maxItems uniqueItems".split()
+    {
+        "type",
+        "description",
+        "title",
+        "default",
+        "examples",
+        "enum",
+        "const",
+        "format",
+        "pattern",
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "$ref",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+    }
 )
 _SCHEMA_CORE: Final = frozenset({"type", "anyOf", "oneOf", "allOf", "$ref", "enum", "const"})
 

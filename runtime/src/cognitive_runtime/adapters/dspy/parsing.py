@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cognitive_runtime.adapters.dspy.answer_templates import is_schema, is_template
-from cognitive_runtime.adapters.dspy.json_repairing import repaired
+from cognitive_runtime.adapters.dspy.json_repairing import Repaired, repaired
 from cognitive_runtime.adapters.dspy.json_tokens import KEY_START, Ending, read_span
 from cognitive_runtime.adapters.dspy.json_values import finite_or_text, integer_or_text, mended
 
@@ -59,14 +59,14 @@ def parse_object(text: str, names: Collection[str], *, is_truncated: bool = Fals
     """
     found = _found(text, names, is_truncated)
     if found.repairs:
-        _LOGGER.info("answer repaired", extra={"event": "AnswerRepaired", "repairs": dict(found.repairs)})
-    return {name: mended(value) for name, value in found.fields.items()}
+        _LOGGER.info("answer repaired", extra={"event": "AnswerRepaired", "repairs": found.repairs})
+    return found.fields
 
 
 def read_text(answer: str, name: str) -> str:
     """Return the text of one field of an unusable answer, even if the answer is cut off within that text."""
     with suppress(UnusableAnswer):
-        found = mended(_found(answer, [name], is_truncated=False).fields[name])
+        found = _found(answer, [name], is_truncated=False).fields[name]
         return found.strip() if isinstance(found, str) else ""
     begun = re.search(rf'"{re.escape(name)}"\s*:\s*"((?:[^"\\]|\\.)*)', answer[:MAX_ANSWER_CHARS], re.DOTALL)
     return _decoded(begun.group(1)).strip() if begun else ""
@@ -82,8 +82,14 @@ def _decoded(text: str) -> str:
 
 def _found(text: str, names: Collection[str], is_truncated: bool) -> _Found:
     answer = text[:MAX_ANSWER_CHARS].strip().removeprefix("\ufeff").strip()
-    if is_truncated:
-        return _whole(answer, names)
+    try:
+        found = _whole(answer, names) if is_truncated else _last(answer, names)
+        return _Found({name: mended(value) for name, value in found.fields.items()}, found.repairs)
+    except RecursionError:
+        raise UnusableAnswer("it is nested too deeply") from None
+
+
+def _last(answer: str, names: Collection[str]) -> _Found:
     reader = _AnswerReader(answer, names)
     found = reader.read() or _escaped(answer, names)
     if found is None:
@@ -94,12 +100,13 @@ def _found(text: str, names: Collection[str], is_truncated: bool) -> _Found:
 def _whole(answer: str, names: Collection[str]) -> _Found:
     """Return the object that is the whole answer: a model may write white space until its tokens are used up."""
     start = answer.find("{")
-    with suppress(ValueError, RecursionError):
+    with suppress(ValueError):
         value, end = _DECODER.raw_decode(answer, max(start, 0))
-        fields = _fields(value, names)
-        if fields and _BEFORE_WHOLE.fullmatch(answer, 0, start) and _AFTER_WHOLE.fullmatch(answer, end):
-            return _Found(fields)
-    raise UnusableAnswer("the answer was cut off")
+        found = _with_fields(value, names)
+        is_whole = _BEFORE_WHOLE.fullmatch(answer, 0, start) and _AFTER_WHOLE.fullmatch(answer, end)
+        if found and is_whole and not found.repairs and not is_template(found.fields):
+            return found
+    raise UnusableAnswer("it was cut off")
 
 
 def _escaped(answer: str, names: Collection[str]) -> _Found | None:
@@ -113,7 +120,7 @@ def _escaped(answer: str, names: Collection[str]) -> _Found | None:
     except ValueError:
         return None
     found = _AnswerReader(decoded, names).read()
-    return _Found(found.fields, Counter(found.repairs) + Counter(escapes=1)) if found else None
+    return _Found(found.fields, _sum(found.repairs, {"escapes": 1})) if found else None
 
 
 class _AnswerReader:
@@ -124,19 +131,24 @@ class _AnswerReader:
         self._names = names
         self._best: _Found | None = None
         self._least = 1
-        self._chars = 2 * len(answer)
-        self._tokens = MAX_REPAIRED_TOKENS if len(answer) <= MAX_REPAIRED_CHARS else 0
+        is_repaired = len(answer) <= MAX_REPAIRED_CHARS
+        self._chars = (4 if is_repaired else 1) * len(answer)
+        """Number of characters that failing attempts may still read."""
+        self._tokens = MAX_REPAIRED_TOKENS if is_repaired else 0
         self.problem = "there is no JSON object in it with the expected fields"
 
     def read(self) -> _Found | None:
         """Return the last object that has the most expected names."""
         position = self._answer.find("{")
         for _ in range(MAX_CANDIDATES):
-            if position < 0 or self._chars <= 0:
+            if position < 0:
+                return self._best
+            if self._chars <= 0:
                 break
             end = self._read_object(position)
             position = self._answer.find("{", max(end, position + 1))
-        return self._best
+        self.problem = "it has too many braces outside of a JSON object"
+        return None
 
     def _read_object(self, start: int) -> int:
         """Read the object at an opening brace. Return the position after it."""
@@ -156,7 +168,7 @@ class _AnswerReader:
 
         Objects before one that cannot be repaired are not the answer, and objects with few fields may be within it.
         """
-        if self._tokens <= 0 or not KEY_START.match(self._answer, start):
+        if not KEY_START.match(self._answer, start):
             return start
         span = read_span(self._answer, start, self._tokens)
         self._chars -= span.end - start
@@ -175,41 +187,51 @@ class _AnswerReader:
 
     def _take(self, value: Any, repairs: Mapping[str, int]) -> None:
         """Keep the fields of an object if it has no fewer than the best so far."""
-        fields = _fields(value, self._names)
-        if not fields or len(fields) < self._least:
+        found = _with_fields(value, self._names)
+        if found is None or len(found.fields) < self._least:
             return
-        if is_template(fields):
+        if is_template(found.fields):
             self.problem = "it has a template or a schema in place of the expected fields"
-        elif self._best is None or len(fields) >= len(self._best.fields):
-            self._best = _Found(fields, repairs)
+        elif self._best is None or len(found.fields) >= len(self._best.fields):
+            self._best = _Found(found.fields, _sum(repairs, found.repairs))
 
 
-def _fields(value: Any, names: Collection[str], depth: int = 2) -> dict[str, Any] | None:
+def _with_fields(value: Any, names: Collection[str], depth: int = 2) -> _Found | None:
     """Return the expected fields of the object, or of the only nested object that has some."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict):
         return None
     spelled = {_plain(name): item for name, item in value.items()}
-    found = {name: value.get(name, spelled.get(name)) for name in names if name in value or name in spelled}
-    if found or depth == 0 or is_schema(value):
-        return found or None
-    inner = [fields for item in value.values() if (fields := _fields(_from_text(item), names, depth - 1))]
+    fields = {name: value.get(name, spelled.get(name)) for name in names if name in value or name in spelled}
+    if fields:
+        return _Found(fields)
+    if depth == 0 or is_schema(value):
+        return None
+    inner = [found for item in value.values() if (found := _nested(item, names, depth - 1))]
     return inner[0] if len(inner) == 1 else None
 
 
-def _from_text(value: Any) -> Any:
-    """Return the object in a text that has only an object, any other value unchanged."""
-    if not isinstance(value, str) or not value.lstrip().startswith("{"):
-        return value
+def _nested(value: Any, names: Collection[str], depth: int) -> _Found | None:
+    """Return the expected fields of a nested object, which may be a text that has only an object."""
+    if not isinstance(value, str):
+        return _with_fields(value, names, depth)
     text = value.strip()
+    decoded = _decoded_object(text) if text.startswith("{") else None
+    found = _with_fields(decoded.value, names, depth) if decoded else None
+    return _Found(found.fields, _sum(decoded.repairs, found.repairs, {"escapes": 1})) if decoded and found else None
+
+
+def _decoded_object(text: str) -> Repaired | None:
     try:
-        return _DECODER.decode(text)
-    except (ValueError, RecursionError):
-        pass
-    span = read_span(text, 0, MAX_REPAIRED_TOKENS) if len(text) <= MAX_REPAIRED_CHARS else None
-    found = repaired(span) if span and span.ending is Ending.CLOSED and span.end == len(text) else None
-    return found.value if found else value
+        return Repaired(_DECODER.decode(text), {})
+    except ValueError:
+        span = read_span(text[:MAX_REPAIRED_CHARS], 0, MAX_REPAIRED_TOKENS)
+        return repaired(span) if span.ending is Ending.CLOSED and span.end == len(text) else None
+
+
+def _sum(*repairs: Mapping[str, int]) -> dict[str, int]:
+    return dict(sum(map(Counter, repairs), Counter[str]()))
 
 
 def _plain(name: str) -> str:
