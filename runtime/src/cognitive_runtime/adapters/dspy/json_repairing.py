@@ -1,10 +1,11 @@
 """Repair of a model's JSON by ``json_repair``, without invented, lost or moved values.
 
-``json_repair`` gets the punctuation of an object, with a placeholder for each key and value. It adds and removes commas
-and brackets. Its result is accepted if all keys and values are in it, in their order and at their depth.
+``json_repair`` gets the punctuation of an object, with a placeholder for each key and value. Its result is accepted if
+all keys, values and brackets are in it, in their order.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import json_repair
 
 from cognitive_runtime.adapters.dspy.json_tokens import Ending, Span
 
-_CLOSING: Final = frozenset("}]")
+_TRAILING_COMMA: Final = re.compile(r",(?= [}\]])")
 _Event = tuple[str, str]
 
 
@@ -28,21 +29,20 @@ class Repaired:
 
 
 def repaired(span: Span) -> Repaired | None:
-    """Return the object of the tokens, or None if they are not one. Only closing brackets and commas are added."""
+    """Return the object of the tokens, or None if they are not one. Only commas are added and removed."""
     if span.ending not in (Ending.CLOSED, Ending.OPEN):
         return None
     result = _structure(span.tokens)
-    found = list(_result_events(result))
-    brackets = _added_brackets(list(_source_events(span.tokens)), found)
-    if brackets is None:
+    if list(_result_events(result)) != list(_source_events(span.tokens)):
         return None
-    counts = span.repairs + Counter({"brackets": brackets, "commas": _changed_commas(span.tokens, result)})
+    counts = span.repairs + Counter({"commas": _changed_commas(span.tokens, result)})
     return Repaired(_filled(result, span.tokens), dict(counts))
 
 
 def _structure(tokens: list[str | list[Any]]) -> Any:
     """Return the repaired structure, with the number of its token in place of each key and value."""
     text = " ".join(each if isinstance(each, str) else f'"@{number}"' for number, each in enumerate(tokens))
+    text = _TRAILING_COMMA.sub("", text)
     try:
         return json.loads(text)
     except ValueError:
@@ -75,19 +75,6 @@ def _result_events(result: Any) -> Iterator[_Event]:
         yield "mark", "]"
     else:
         yield "value", str(result)
-
-
-def _added_brackets(source: list[_Event], result: list[_Event]) -> int | None:
-    """Return the number of closing brackets that the repair added, or None if it changed anything else."""
-    position = added = 0
-    for event in result:
-        if position < len(source) and source[position] == event:
-            position += 1
-        elif event[1] in _CLOSING and event[0] == "mark":
-            added += 1
-        else:
-            return None
-    return added if position == len(source) else None
 
 
 def _changed_commas(tokens: list[str | list[Any]], result: Any) -> int:

@@ -36,9 +36,10 @@ _ENDS_TEXT: Final = re.compile(rf"\s*+(?:[:,}}\])]|\Z|{_COMMENT})|[^\S\n]*+\n\s*
 _ENDS_MEMBER: Final = re.compile(rf"\s*+(?:\}}|\Z|,\s*+(?:{_KEY}|\}}|\Z|{_COMMENT})|{_COMMENT})")
 _ENDS_ITEM: Final = re.compile(rf"\s*+(?:[\])]|\Z|,\s*+(?:[\"'“„{{\[\])]|\Z|[\d-]|{_COMMENT})|{_COMMENT})")
 _QUOTED: Final = {quote: re.compile(rf"\\.|{quote}", re.DOTALL) for quote in "\"'"}
-_JOINED: Final = re.compile(r"[\"']\s*\+\s*[\"']")
-"""An expression that joins two texts: its quotes are no part of a text."""
+_JOINED: Final = re.compile(r"[\"'](?:\s*\+\s*|\s+)[\"']")
+"""Place between two texts: their quotes are no part of a text."""
 _PAIRS: Final = {"}": "{", "]": "["}
+_CLOSING: Final = {"{": "}", "[": "]"}
 _BRACKETS: Final = {"(": "[", ")": "]"}
 """Python's tuples are read as lists."""
 
@@ -77,6 +78,7 @@ class _Reader:
         self.span = span
         self._open: list[str] = []
         self._is_key = False
+        self._is_python = False
 
     def step(self) -> bool:
         """Read one token. Return False at the end of the span."""
@@ -98,7 +100,15 @@ class _Reader:
     def _stop(self) -> bool:
         rest = self._answer[self.span.end : self.span.end + 1]
         self.span.ending = Ending.OPEN if not rest else Ending.CUT if rest in _QUOTES else Ending.UNREADABLE
+        if self.span.ending is Ending.OPEN:
+            self._close(None)
         return False
+
+    def _close(self, opening: str | None) -> None:
+        """Add the missing closing brackets before that of an opening bracket, or all of them."""
+        while self._open and (closing := _CLOSING[self._open.pop()]) != _CLOSING.get(str(opening)):
+            self.span.tokens.append(closing)
+            self.span.repairs["brackets"] += 1
 
     def _mark(self, token: str) -> bool:
         self.span.repairs["tuples"] += token == "("
@@ -109,8 +119,9 @@ class _Reader:
         elif mark in _PAIRS:
             if _PAIRS[mark] not in self._open:
                 return False
-            while self._open.pop() != _PAIRS[mark]:
-                pass
+            self.span.tokens.pop()
+            self._close(_PAIRS[mark])
+            self.span.tokens.append(mark)
         self._is_key = mark in "{," and self._open[-1:] == ["{"]
         if not self._open:
             self.span.ending = Ending.CLOSED
@@ -138,7 +149,8 @@ class _Reader:
                 return False
             (inner, end), is_plain = found, False
         self.span.repairs["quotes"] += not is_plain
-        return self._value(unescaped(inner, self.span.repairs, is_python=token[0] == "'"), end)
+        self._is_python |= len(self.span.tokens) == 1 and token[0] == "'"
+        return self._value(unescaped(inner, self.span.repairs, is_python=self._is_python), end)
 
     def _with_inner_quotes(self, start: int, quote: str) -> tuple[str, int] | None:
         """Return a text that contains quotes without a backslash, and its end.

@@ -1,5 +1,6 @@
 """Decoding of the numbers and texts of a model's JSON."""
 
+import json
 import re
 from collections import Counter
 from math import isfinite
@@ -18,7 +19,8 @@ _NOT_YAML: Final = re.compile("[\x7f-\x9f\ufffe\uffff]")
 _RUN: Final = re.compile(r"\S++")
 _DRIVE: Final = re.compile(r"(?<![A-Za-z])[A-Za-z]:\\\w")
 _ESCAPE: Final = re.compile(
-    r"\\(?:(?P<char>[\"'\\/bfnrt])|u(?P<four>[0-9a-fA-F]{4})|x(?P<two>[0-9a-fA-F]{2})|(?P<bare>))"
+    r"\\(?:(?P<char>[\"'\\/bfnrt])|u(?P<four>[0-9a-fA-F]{4})|x(?P<two>[0-9a-fA-F]{2})|U(?P<eight>00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})"
+    r"|(?P<bare>))"
 )
 _MEANINGS: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
@@ -35,6 +37,12 @@ def integer_or_text(text: str) -> int | str:
         return text
     number = int(text)
     return number if _MIN_INTEGER <= number <= _MAX_INTEGER else text
+
+
+DECODER: Final = json.JSONDecoder(
+    strict=False, parse_constant=str, parse_float=finite_or_text, parse_int=integer_or_text
+)
+"""Decoder of JSON with raw control characters in texts."""
 
 
 def word_value(word: str, repairs: Counter[str]) -> Any:
@@ -65,7 +73,7 @@ def unescaped(text: str, repairs: Counter[str], *, is_python: bool = False) -> s
     Args:
         text: The text between its quotes.
         repairs: Counter of the repairs.
-        is_python: True if ``\x41`` is an escape.
+        is_python: True if the escapes of Python are escapes, too: ``\x41`` and ``\U00000041``.
     """
     if "\\" not in text:
         return text
@@ -81,7 +89,7 @@ def _unescaped_run(run: str, repairs: Counter[str], is_python: bool) -> str:
     path_start = drive.start() if drive else len(run)
 
     def decoded(match: re.Match[str]) -> str:
-        char, digits = match["char"], match["four"] or match["two"]
+        char, digits = match["char"], match["four"] or match["two"] or match["eight"]
         is_kept = is_unescaped and (char in ("b", "f") or (char in ("n", "r", "t") and match.start() > path_start))
         if is_kept or _is_bare(match, is_python):
             return match.group()
@@ -91,7 +99,17 @@ def _unescaped_run(run: str, repairs: Counter[str], is_python: bool) -> str:
 
 
 def _is_bare(match: re.Match[str], is_python: bool) -> bool:
-    return match["bare"] is not None or (match["two"] is not None and not is_python)
+    return match["bare"] is not None or (not is_python and (match["two"] or match["eight"]) is not None)
+
+
+def decoded_text(value: Any) -> Any:
+    """Return the object or the list that a text contains, or None."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return mended(DECODER.decode(value.strip()))
+    except (ValueError, RecursionError):
+        return None
 
 
 def mended(value: Any) -> Any:

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, to_jsonable_python
 
 from cognitive_runtime.adapters.dspy.confidence import is_confidence
-from cognitive_runtime.adapters.dspy.json_values import mended
+from cognitive_runtime.adapters.dspy.json_values import decoded_text
 from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer
 
 _BULLET: Final = re.compile(r"^\s*(?:[-*•]|\(?\d{1,3}[.):])\s+")
@@ -75,20 +75,10 @@ def _typed(signature: type[dspy.Signature], name: str, value: Any) -> Any:
     try:
         return adapter.validate_json(json.dumps(value))
     except ValidationError:
-        decoded = _decoded(value)
+        decoded = decoded_text(value)
         if decoded is None:
             raise
         return adapter.validate_json(json.dumps(decoded))
-
-
-def _decoded(value: Any) -> Any:
-    """Return the object or the list that a text contains, or None."""
-    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
-        return None
-    try:
-        return mended(json.loads(value, strict=False, parse_constant=str))
-    except (ValueError, RecursionError):
-        return None
 
 
 @lru_cache(maxsize=256)

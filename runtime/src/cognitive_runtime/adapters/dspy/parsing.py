@@ -12,7 +12,7 @@ from typing import Any, Final
 from cognitive_runtime.adapters.dspy.answer_templates import is_schema, is_template
 from cognitive_runtime.adapters.dspy.json_repairing import Repaired, repaired
 from cognitive_runtime.adapters.dspy.json_tokens import KEY_START, Ending, read_span
-from cognitive_runtime.adapters.dspy.json_values import finite_or_text, integer_or_text, mended
+from cognitive_runtime.adapters.dspy.json_values import DECODER, mended
 
 _LOGGER: Final = logging.getLogger(__name__)
 MAX_ANSWER_CHARS: Final = 8 * 1024 * 1024
@@ -24,9 +24,6 @@ MAX_REPAIRED_TOKENS: Final = 20_000
 _ESCAPED: Final = re.compile(r'\{\s*\\+"')
 _AFTER_WHOLE: Final = re.compile(r"\s*(?:```)?\s*")
 _BEFORE_WHOLE: Final = re.compile(r"\s*(?:```[\w-]*)?\s*")
-_DECODER: Final = json.JSONDecoder(
-    strict=False, parse_constant=str, parse_float=finite_or_text, parse_int=integer_or_text
-)
 _NO_NAME: Final = re.compile(r"[\s-]+")
 
 
@@ -101,7 +98,7 @@ def _whole(answer: str, names: Collection[str]) -> _Found:
     """Return the object that is the whole answer: a model may write white space until its tokens are used up."""
     start = answer.find("{")
     with suppress(ValueError):
-        value, end = _DECODER.raw_decode(answer, max(start, 0))
+        value, end = DECODER.raw_decode(answer, max(start, 0))
         found = _with_fields(value, names)
         is_whole = _BEFORE_WHOLE.fullmatch(answer, 0, start) and _AFTER_WHOLE.fullmatch(answer, end)
         if found and is_whole and not found.repairs and not is_template(found.fields):
@@ -153,7 +150,7 @@ class _AnswerReader:
     def _read_object(self, start: int) -> int:
         """Read the object at an opening brace. Return the position after it."""
         try:
-            value, end = _DECODER.raw_decode(self._answer, start)
+            value, end = DECODER.raw_decode(self._answer, start)
         except json.JSONDecodeError as error:
             self._chars -= error.pos - start
             return self._repair(start)
@@ -224,7 +221,7 @@ def _nested(value: Any, names: Collection[str], depth: int) -> _Found | None:
 
 def _decoded_object(text: str) -> Repaired | None:
     try:
-        return Repaired(_DECODER.decode(text), {})
+        return Repaired(DECODER.decode(text), {})
     except ValueError:
         span = read_span(text[:MAX_REPAIRED_CHARS], 0, MAX_REPAIRED_TOKENS)
         return repaired(span) if span.ending is Ending.CLOSED and span.end == len(text) else None
