@@ -87,24 +87,23 @@ def _adapters(signature: type[dspy.Signature]) -> dict[str, TypeAdapter[Any]]:
 
 
 def _adapter(info: FieldInfo) -> TypeAdapter[Any]:
-    reader = BeforeValidator(_reader(info.annotation))
-    annotation: Any = Annotated[info.annotation, *info.metadata, AfterValidator(_finite), reader]
+    reader = _reader(info.annotation)
+    before = [BeforeValidator(reader)] if reader else []
+    annotation: Any = Annotated[info.annotation, *info.metadata, AfterValidator(_finite), *before]
     return TypeAdapter(annotation)
 
 
-def _reader(annotation: Any) -> Callable[[Any], Any]:
+def _reader(annotation: Any) -> Callable[[Any], Any] | None:
     """Return the function that converts equivalent forms of a value to the type."""
-    if annotation is str:
-        return _to_text
-    if annotation is int:
-        return _to_integer
-    if annotation == list[str]:
-        return _to_list
+    simple: dict[Any, Callable[[Any], Any]] = {str: _to_text, int: _to_integer, list[str]: _to_list}
+    for kind, reader in simple.items():
+        if annotation == kind:
+            return reader
     if isinstance(annotation, EnumMeta):
         return lambda value: _to_member(value, annotation)
     if get_origin(annotation) is Literal:
         return lambda value: _to_literal(value, get_args(annotation))
-    return lambda value: value
+    return None
 
 
 def _to_text(value: Any) -> Any:
