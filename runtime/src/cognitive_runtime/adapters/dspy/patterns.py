@@ -9,7 +9,7 @@ from pydantic_core import SchemaError, SchemaValidator, core_schema
 def matcher(pattern: str) -> SchemaValidator | None:
     """Return a matcher with linear run time, unlike Python's ``re``, or None.
 
-    There is none for lookaround, back-references, possessive repetitions and invalid patterns.
+    There is none for lookaround, back-references, atomic groups and invalid patterns.
     """
     try:
         return SchemaValidator(core_schema.str_schema(pattern=pattern))
