@@ -66,7 +66,8 @@ def signature_of(annotation: Any, **settings: Any) -> type[dspy.Signature]:
         "__doc__": "Answer.",
         "__module__": __name__,
     }
-    made: type[dspy.Signature] = type(dspy.Signature)("Made", (dspy.Signature,), fields)
+    metaclass: Any = type(dspy.Signature)
+    made: type[dspy.Signature] = metaclass("Made", (dspy.Signature,), fields)
     return made
 
 

@@ -101,5 +101,4 @@ def _filled(result: Any, tokens: list[str | list[Any]]) -> Any:
 
 
 def _at(placeholder: str, tokens: list[str | list[Any]]) -> Any:
-    (value,) = tokens[int(placeholder.removeprefix("@"))]
-    return value
+    return tokens[int(placeholder.removeprefix("@"))][0]

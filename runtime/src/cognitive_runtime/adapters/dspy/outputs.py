@@ -136,7 +136,7 @@ def _to_integer(value: Any) -> Any:
 
 def _to_member(value: Any, members: EnumMeta) -> Any:
     """Return the member with this value, or else with this name."""
-    named = members.__members__
+    named: Mapping[str, Any] = members.__members__
     is_value = any(member.value == value for member in named.values())
     return named[value] if not is_value and isinstance(value, str) and value in named else value
 

@@ -23,7 +23,6 @@ from cognitive_runtime.adapters.dspy.confidence import is_confidence
 from cognitive_runtime.adapters.dspy.guided_schema import guided_schema
 from cognitive_runtime.adapters.dspy.plain_schema import described, inlined, plain, recursive_names
 from cognitive_runtime.adapters.dspy.text_pattern import (
-    CHARS_PER_TOKEN,
     MAX_ITEMS,
     MAX_TEXT_CHARS,
     MIN_ITEM_CHARS,
@@ -31,6 +30,8 @@ from cognitive_runtime.adapters.dspy.text_pattern import (
     bounded_text,
 )
 
+CHARS_PER_TOKEN: Final = 1.0
+"""Maximum characters of an answer for each of its tokens."""
 BRIEF_CHARS_PER_TOKEN: Final = 0.25
 """Source: a character has at most four bytes in UTF-8, and a token at least one."""
 _FIELD_TOKENS: Final = 12

@@ -7,8 +7,6 @@ made vLLM produce invalid JSON.
 
 from typing import Any, Final
 
-CHARS_PER_TOKEN: Final = 1.0
-"""Maximum characters of an answer for each of its tokens."""
 MAX_TEXT_CHARS: Final = 1500
 """Maximum length of one string: grammars with longer repetitions are refused or slow."""
 MAX_REPETITION: Final = 128
