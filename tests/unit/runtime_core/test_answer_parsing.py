@@ -98,6 +98,12 @@ def test_a_hostile_answer_of_8_mib_ends_soon(unit: str) -> None:
         assert time.process_time() - begun < 3
 
 
+@pytest.mark.timeout(10)
+def test_a_large_value_within_many_objects_is_read_a_bounded_number_of_times() -> None:
+    with pytest.raises(UnusableAnswer, match=f"^{BRACES}$"):
+        parse_object('{"a":' * 900 + "[" + "1," * 700_000, NAMES)
+
+
 @pytest.mark.parametrize("before", ["", "```json\n", "\ufeff", "\n"])
 @pytest.mark.parametrize("after", ["", "\n" * 500, "\n```", "\n``` \n"])
 def test_a_whole_answer_before_the_cut_is_the_answer(before: str, after: str) -> None:

@@ -21,6 +21,8 @@ TEMPLATES: list[dict[str, Any]] = [
     {"thought": "string", "proposed_solution": "string", "confidence_score": "number"},
     {"thought": "str", "proposed_solution": "str", "confidence_score": "float (0 to 1)"},
     {"thought": "your reasoning here", "proposed_solution": "your solution here", "confidence_score": 0.5},
+    {"thought": "<...>", "proposed_solution": "<...>", "confidence_score": "<0.0-1.0>"},
+    {"thought": "TBD", "proposed_solution": "TODO", "confidence_score": 0.5},
     {"thought": "[your analysis]", "proposed_solution": "[solution]", "confidence_score": 0.5},
     {"thought": "{thought}", "proposed_solution": "{proposed_solution}", "confidence_score": "{confidence_score}"},
     {"thought": "{{thought}}", "proposed_solution": "${proposed_solution}", "confidence_score": 1},

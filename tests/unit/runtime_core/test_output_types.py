@@ -82,6 +82,8 @@ def checked(annotation: Any, value: Any, **settings: Any) -> Any:
         (Pod, '{"name": "web-0"}', Pod(name="web-0")),
         (list[Pod], [{"name": "a"}, {"name": "b"}], [Pod(name="a"), Pod(name="b")]),
         (list[Pod], '[{"name": "a"}]', [Pod(name="a")]),
+        (list[Pod], "[{'name': 'a', 'restarts': 1,}]", [Pod(name="a", restarts=1)]),
+        (dict[str, Any], "{'a': None}", {"a": None}),
         (Pod | Node, {"kind": "node", "name": "n"}, Node(name="n")),
         (Annotated[Pod | Node, Field(discriminator="kind")], {"kind": "pod", "name": "p"}, Pod(name="p")),
         (dict[str, list[int]], {"a": [1, 2]}, {"a": [1, 2]}),

@@ -9,7 +9,7 @@ _CERTAIN: Final = re.compile(r"\.{2,}|…+|<[^\W\d][^<>]{0,200}\s[^<>]{0,200}>")
 """Placeholders that are no answer even alone: dots, and several words in angle brackets."""
 _PLACEHOLDER: Final = re.compile(
     rf"""{_CERTAIN.pattern}|_{{2,}}
-    |<[^\W\d][^<>]{{0,200}}>|\[[^\W\d][^\[\]]{{0,200}}\]|\$?\{{{{?[^\W\d][^{{}}]{{0,200}}\}}?\}}
+    |<[^<>]{{1,200}}>|\[[^\[\]]{{1,200}}\]|\$?\{{{{?[^{{}}]{{1,200}}\}}?\}}|todo|tbd|placeholder|x{{3,}}
     |(?:{_TYPES})(?:\[\w{{1,20}}\])?(?:\s(?:here|value)|\s?\([^()]{{0,80}}\))?
     |(?:your|insert|enter|put)\s[\w\s]{{1,60}}\.{{0,3}}""",
     re.VERBOSE | re.IGNORECASE,
@@ -51,7 +51,8 @@ _SCHEMA_CORE: Final = frozenset({"type", "anyOf", "oneOf", "allOf", "$ref", "enu
 def is_schema(value: Mapping[str, Any]) -> bool:
     """Return True for a JSON Schema of an object."""
     names = value.keys() & {"type", "required", "$schema", "$defs", "additionalProperties", "title"}
-    return isinstance(value.get("properties"), dict) and bool(names)
+    properties = value.get("properties")
+    return isinstance(properties, dict) and bool(names) and all(isinstance(each, dict) for each in properties.values())
 
 
 def is_template(fields: Mapping[str, Any]) -> bool:

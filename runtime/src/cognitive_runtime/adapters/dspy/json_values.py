@@ -17,7 +17,7 @@ _INTEGER_CHARS: Final = len(str(_MAX_INTEGER))
 _NOT_YAML: Final = re.compile("[\x7f-\x9f\ufffe\uffff]")
 """Characters that are valid in JSON but not in YAML: `kubectl get -o yaml` fails on an object with them."""
 _RUN: Final = re.compile(r"\S++")
-_DRIVE: Final = re.compile(r"(?<![A-Za-z])[A-Za-z]:\\\w")
+_WINDOWS_PATH: Final = re.compile(r"(?<![A-Za-z])[A-Za-z]:\\\w|(?<!\\)\\\\\w[\w.-]*\\(?!\\)")
 _ESCAPE: Final = re.compile(
     r"\\(?:(?P<char>[\"'\\/bfnrt])|u(?P<four>[0-9a-fA-F]{4})|x(?P<two>[0-9a-fA-F]{2})|U(?P<eight>00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})"
     r"|(?P<bare>))"
@@ -85,12 +85,13 @@ def _unescaped_run(run: str, repairs: Counter[str], is_python: bool) -> str:
     bare = [match for match in _ESCAPE.finditer(run) if _is_bare(match, is_python)]
     repairs["backslashes"] += len(bare)
     is_unescaped = any(match.end() < len(run) for match in bare)
-    drive = _DRIVE.search(run)
-    path_start = drive.start() if drive else len(run)
+    path = _WINDOWS_PATH.search(run)
+    path_start = path.start() if path else len(run)
 
     def decoded(match: re.Match[str]) -> str:
         char, digits = match["char"], match["four"] or match["two"] or match["eight"]
-        is_kept = is_unescaped and (char in ("b", "f") or (char in ("n", "r", "t") and match.start() > path_start))
+        is_in_path = match.start() > path_start or (match.start() == path_start and char == "\\")
+        is_kept = is_unescaped and (char in ("b", "f") or (is_in_path and char in ("n", "r", "t", "\\")))
         if is_kept or _is_bare(match, is_python):
             return match.group()
         return _MEANINGS.get(char, char) if char else chr(int(digits, 16))
@@ -100,16 +101,6 @@ def _unescaped_run(run: str, repairs: Counter[str], is_python: bool) -> str:
 
 def _is_bare(match: re.Match[str], is_python: bool) -> bool:
     return match["bare"] is not None or (not is_python and (match["two"] or match["eight"]) is not None)
-
-
-def decoded_text(value: Any) -> Any:
-    """Return the object or the list that a text contains, or None."""
-    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
-        return None
-    try:
-        return mended(DECODER.decode(value.strip()))
-    except (ValueError, RecursionError):
-        return None
 
 
 def mended(value: Any) -> Any:

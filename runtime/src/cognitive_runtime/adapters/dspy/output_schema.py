@@ -6,9 +6,8 @@ from typing import Any, Final
 
 from jsonschema import ValidationError
 
-from cognitive_runtime.adapters.dspy.json_values import decoded_text
 from cognitive_runtime.adapters.dspy.output_drafts import DraftValidator, Properties
-from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer
+from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer, decoded_text
 from cognitive_runtime.domain.text import clip_utf8
 
 OUTPUT: Final = "output"

@@ -14,8 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, to_jsonable_python
 
 from cognitive_runtime.adapters.dspy.confidence import is_confidence
-from cognitive_runtime.adapters.dspy.json_values import decoded_text
-from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer
+from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer, decoded_text
 
 _BULLET: Final = re.compile(r"^\s*(?:[-*•]|\(?\d{1,3}[.):])\s+")
 _LEADING_INTEGER: Final = re.compile(
@@ -115,6 +114,8 @@ def _to_text(value: Any) -> Any:
 
 
 def _to_list(value: Any) -> Any:
+    decoded = decoded_text(value)
+    value = decoded if isinstance(decoded, list) else value
     if isinstance(value, str):
         lines = [_BULLET.sub("", line).strip() for line in value.splitlines()]
         return [line for line in lines if line]

@@ -18,6 +18,8 @@ _LOGGER: Final = logging.getLogger(__name__)
 MAX_ANSWER_CHARS: Final = 8 * 1024 * 1024
 MAX_CANDIDATES: Final = 1000
 """Maximum number of opening braces that are tried, so that a hostile answer cannot keep the parser busy."""
+MAX_SURROUNDING: Final = 4
+"""Maximum number of objects around the answer, such as those of a function call."""
 MAX_REPAIRED_CHARS: Final = 1024 * 1024
 MAX_REPAIRED_TOKENS: Final = 20_000
 """Maximum number of tokens of all objects that are repaired. A plan of 20 steps has 60."""
@@ -55,9 +57,27 @@ def parse_object(text: str, names: Collection[str], *, is_truncated: bool = Fals
         UnusableAnswer: There is no such object, or the answer ends within it.
     """
     found = _found(text, names, is_truncated)
-    if found.repairs:
-        _LOGGER.info("answer repaired", extra={"event": "AnswerRepaired", "repairs": found.repairs})
+    _log(found.repairs)
     return found.fields
+
+
+def decoded_text(value: Any) -> Any:
+    """Return the object or the list that a text contains, repaired if needed, or None."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not text.startswith(("{", "[")):
+        return None
+    try:
+        decoded = _decoded_object(text)
+        found = None if decoded is None else mended(decoded.value)
+    except RecursionError:
+        return None
+    _log(decoded.repairs if decoded else {})
+    return found
+
+
+def _log(repairs: Mapping[str, int]) -> None:
+    if counts := {kind: count for kind, count in repairs.items() if count}:
+        _LOGGER.info("answer repaired", extra={"event": "AnswerRepaired", "repairs": counts})
 
 
 def read_text(answer: str, name: str) -> str:
@@ -193,8 +213,8 @@ class _AnswerReader:
             self._best = _Found(found.fields, _sum(repairs, found.repairs))
 
 
-def _with_fields(value: Any, names: Collection[str], depth: int = 2) -> _Found | None:
-    """Return the expected fields of the object, or of the only nested object that has some."""
+def _with_fields(value: Any, names: Collection[str], depth: int = MAX_SURROUNDING) -> _Found | None:
+    """Return the expected fields of the object, or of the nested object that has the most."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict):
@@ -206,7 +226,9 @@ def _with_fields(value: Any, names: Collection[str], depth: int = 2) -> _Found |
     if depth == 0 or is_schema(value):
         return None
     inner = [found for item in value.values() if (found := _nested(item, names, depth - 1))]
-    return inner[0] if len(inner) == 1 else None
+    most = max((len(found.fields) for found in inner), default=0)
+    best = [found for found in inner if len(found.fields) == most]
+    return best[0] if len(best) == 1 else None
 
 
 def _nested(value: Any, names: Collection[str], depth: int) -> _Found | None:
