@@ -117,3 +117,22 @@ def test_the_longest_value_fits_the_tokens() -> None:
 )
 def test_what_has_no_bounded_form_has_no_guide(schema: dict[str, Any]) -> None:
     assert guided_schema(schema, 512) is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "guide"),
+    [
+        ({"type": "integer", "exclusiveMinimum": 0}, {"type": "integer", "exclusiveMinimum": 0}),
+        ({"type": "number", "minimum": 0, "exclusiveMinimum": True}, {"type": "number", "minimum": 0}),
+        (
+            {"type": "number", "maximum": 1, "exclusiveMaximum": 2},
+            {"type": "number", "maximum": 1, "exclusiveMaximum": 2},
+        ),
+        ({"definitions": {"a": {"type": "null"}}, "$ref": "#/definitions/a"}, {"type": "null"}),
+        ({"const": 'a"b\\\n'}, {"enum": ['a"b\\\n']}),
+    ],
+)
+def test_bounds_of_numbers_definitions_and_constants_of_every_draft_are_kept(
+    schema: dict[str, Any], guide: dict[str, Any]
+) -> None:
+    assert guided_schema(schema, 512) == guide

@@ -7,13 +7,12 @@ no ``not``) or narrower (where a bound requires it), but as far as is known, som
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cognitive_runtime.adapters.dspy.schema import (
-    CHARS_PER_TOKEN,
+from cognitive_runtime.adapters.dspy.text_pattern import (
     MAX_ITEMS,
     MAX_TEXT_CHARS,
     MIN_ITEM_CHARS,
     MIN_TEXT_CHARS,
-    printable_pattern,
+    bounded_text,
 )
 
 MAX_NODES: Final = 500
@@ -22,6 +21,7 @@ MAX_MIN_ITEMS: Final = 32
 _FIELD_TOKENS: Final = 8
 _SMALL_TOKENS: Final = 20
 _SMALL: Final = frozenset({"integer", "number", "boolean", "null"})
+_BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _UNKNOWN: Final = ("if", "dependentSchemas", "dependentRequired", "prefixItems", "$dynamicRef", "unevaluatedItems")
 """Unsupported keywords that can require values which a schema without them forbids."""
 
@@ -142,12 +142,13 @@ def _text(schema: dict[str, Any], tokens: int) -> dict[str, Any]:
     least, most = max(1, schema.get("minLength", 0)), schema.get("maxLength", MAX_TEXT_CHARS)
     if least > MAX_TEXT_CHARS or most < least:
         raise _InexpressibleError
-    share = max(MIN_TEXT_CHARS, int(tokens * CHARS_PER_TOKEN))
-    return {"type": "string", "pattern": printable_pattern(max(least, min(most, share, MAX_TEXT_CHARS)), least)}
+    share = max(MIN_TEXT_CHARS, tokens)
+    return bounded_text(max(least, min(most, share, MAX_TEXT_CHARS)), least)
 
 
 def _scalar(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
     if kind not in _SMALL:
         raise _InexpressibleError
-    bounds = ("minimum", "maximum") if kind in ("integer", "number") else ()
-    return {"type": kind} | {name: schema[name] for name in bounds if name in schema}
+    bounds = _BOUNDS if kind in ("integer", "number") else ()
+    numbers = {name: schema[name] for name in bounds if not isinstance(schema.get(name, True), bool)}
+    return {"type": kind} | numbers

@@ -59,6 +59,7 @@ def _output_line(name: str, info: FieldInfo, bounds: Bounds) -> str:
         "list": f"list of at most {bounds.items} texts, each of at most {bounds.item_chars} characters",
         "integer": "integer",
         "number": "number from 0 to 1",
+        "value": "JSON",
     }
     return f"- {name} ({forms[output_kind(info)]}): {_description(info)}"
 
