@@ -9,8 +9,10 @@ from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import AGENT_FINALIZER
 from cognitive_operator.api.wire import Lease
+from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.errors import ApiUnavailableError, RayUnavailableError
 from cognitive_operator.plan.agent import TOKENS_UNLIMITED, ObservedExecutor
+from cognitive_operator.plan.features import RUNTIME_CURRENT
 from cognitive_operator.plan.ray_cluster import ObservedRay
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.ray import RayTarget
@@ -46,6 +48,8 @@ class Steps:
         default_factory=lambda: ObservedExecutor("ca-1", None, (lease(),))
     )
     counters: Counters | Exception = field(default_factory=lambda: Counters(tasks_processed=3))
+    runtime: Condition = RUNTIME_CURRENT
+    learnt: tuple[LearntModel, ...] = ()
     calls: list[str] = field(default_factory=list)
     written: list[Body] = field(default_factory=list)
     events: list[KubeEvent] = field(default_factory=list)
@@ -84,6 +88,12 @@ class Steps:
             raise self.counters
         return self.counters
 
+    def check(self, record: AgentRecord, executor: ObservedExecutor) -> Condition:
+        return self.runtime
+
+    def observe(self, record: AgentRecord) -> tuple[LearntModel, ...]:
+        return self.learnt
+
     def check_tokens(self, record: AgentRecord, counters: Counters) -> Condition:
         return TOKENS_UNLIMITED
 
@@ -111,7 +121,7 @@ class Scene:
         body["metadata"]["finalizers"] = [AGENT_FINALIZER]
         self.index.upsert_agent(body)
         port: Any = self.steps
-        steps = AgentSteps(*[port] * 7)
+        steps = AgentSteps(*[port] * 10)
         self.reconciler = AgentReconciler(self.index, steps, self.enqueued.append, self.clock, TIMING)
 
     @property

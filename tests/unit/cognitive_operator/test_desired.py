@@ -63,6 +63,8 @@ def test_the_request_is_the_golden_one() -> None:
                     "cache": {"enabled": True, "ttlSeconds": 600},
                     "rateLimit": {"requestsPerMinute": 120, "backend": "Redis"},
                     "redisSecretRef": {"name": "redis"},
+                    "temperature": 0.7,
+                    "topP": 1.0,
                 },
                 "ray": {"address": "http://ray:8265"},
             },

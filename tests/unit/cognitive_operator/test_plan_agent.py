@@ -63,7 +63,9 @@ def conditions(**fields: Any) -> dict[str, tuple[str, str]]:
 
 
 def test_an_agent_with_all_it_needs_is_ready() -> None:
-    assert set(conditions().values()) == {("True", "Available")}
+    seen = conditions()
+    assert seen.pop("RuntimeOutdated") == ("False", "Available")
+    assert set(seen.values()) == {("True", "Available")}
     assert dispatch_blocker(agent_conditions(facts()), facts().agent) is None
 
 

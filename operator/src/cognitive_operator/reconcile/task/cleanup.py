@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Protocol
 
-from cognitive_operator.api.names import AttemptKey, attempt_submission_id, input_name, object_name, request_subject
+from cognitive_operator.api.names import AttemptKey, attempt_submission_id, input_name, objects_of, request_subject
 from cognitive_operator.api.wire import Claim, Stop
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
 from cognitive_operator.ports.broker import Claims, Control, Leases, Objects, Requests
@@ -94,7 +94,7 @@ class AttemptCleanup:
             self.add(replace(garbage, is_job=True))  # only the claim, deleted next, names a job
             return None
         await broker.claims.purge(key)
-        for name in (object_name(key), input_name(key)):
+        for name in objects_of(key):
             await broker.objects.delete(key.agent_uid, name)
         return await self._delete_job(key) if garbage.is_job else None
 
