@@ -1,6 +1,7 @@
 """The golden files of the wire, read and written by the runtime."""
 
 import json
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,35 @@ from cognitive_runtime.adapters import wire
 from cognitive_runtime.domain import (
     AgentResult,
     CognitiveTaskType,
+    CredentialsRefused,
+    Demonstration,
     ExecutionRequest,
     FailureResult,
     InvalidRequest,
     LLMSettings,
+    ModelBehaviour,
+    QuotaExceeded,
+    RateLimited,
+    ReasoningError,
+    ReasoningSettings,
+    Usage,
 )
 
 WIRE = Path(__file__).parent / "wire"
+LEARNT = (
+    ModelBehaviour("http://127.0.0.1:8000/v1", "gemma-3-270m", frozenset(), "JSONObject", True, 1795226100.25),
+    ModelBehaviour(
+        "https://api.openai.com/v1", "gpt-4o-mini", frozenset({"temperature", "max_tokens"}), learnt_at_s=1795226350.5
+    ),
+)
+LEARNT_JSON = {
+    "endpoint": "https://api.openai.com/v1",
+    "model": "gpt-4o-mini",
+    "refused": ["max_tokens", "temperature"],
+    "output": "Schema",
+    "bounded": False,
+    "learnt_at": 1795226350.5,
+}
 
 
 def golden(name: str) -> bytes:
@@ -39,11 +62,38 @@ def test_request_is_read_whole() -> None:
     assert request.attempt_key == expected["attempt_key"]
     assert request.attempt_id == "0b9c6f0a-2f5e-4f0e-8a6b-9b7d1c2e3f4a.1"
     assert request.agent.cost_per_character == agent["energy"]["cost_per_character"]
-    assert json.loads(json.dumps(asdict(request.agent.llm))) == agent["llm"]
+    llm = asdict(request.agent.llm)
+    assert json.loads(json.dumps({name: llm[name] for name in agent["llm"]})) == agent["llm"]
     for name in ("generation", "role", "role_probabilities", "system_prompt"):
         assert getattr(request.agent, name) == agent[name]
     for name in set(expected) - {"schema_version", "agent", "task_type"}:
         assert getattr(request, name) == expected[name]
+
+
+def test_a_request_without_the_later_settings_has_their_defaults() -> None:
+    agent = wire.parse_request(golden("request.json")).agent
+    llm = agent.llm
+    assert agent.demonstrations == ()
+    assert (llm.structured_output, llm.reasoning, llm.extra_body, llm.learnt) == ("Auto", ReasoningSettings(), {}, ())
+
+
+def test_every_setting_of_a_request_is_read() -> None:
+    agent = wire.parse_request(golden("request_all_settings.json")).agent
+    expected = json.loads(golden("request_all_settings.json"))["agent"]
+    llm = asdict(agent.llm)
+    same = set(expected["llm"]) - {"learnt"}
+    assert json.loads(json.dumps({name: llm[name] for name in same})) == {name: expected["llm"][name] for name in same}
+    assert (agent.llm.temperature, agent.llm.top_p) == (None, None)
+    assert agent.llm.learnt == LEARNT
+    (shown,) = expected["demonstrations"]
+    assert agent.demonstrations == (Demonstration(CognitiveTaskType.FAILURE_ANALYSIS, shown["input"], shown["output"]),)
+
+
+def test_a_null_setting_counts_as_absent() -> None:
+    request = json.loads(golden("request.json"))
+    request["agent"]["llm"] |= {"temperature": None, "top_p": None, "reasoning": {"effort": None, "max_tokens": None}}
+    llm = wire.parse_request(json.dumps(request).encode()).agent.llm
+    assert (llm.temperature, llm.top_p, llm.reasoning) == (None, None, ReasoningSettings())
 
 
 def test_a_request_of_an_older_operator_has_the_defaults() -> None:
@@ -66,12 +116,70 @@ def test_a_request_of_an_older_operator_has_the_defaults() -> None:
         ("fallbacks", [{"provider": "p", "model": " ", "endpoint": "http://x"}]),
         ("fallbacks", [{"provider": "p", "model": "m", "endpoint": "http://x", "api_key_file": "../k"}]),
         ("fallbacks", [{"provider": "p", "model": "m", "endpoint": "http://x"}] * 6),
+        ("temperature", 2.1),
+        ("top_p", -0.1),
+        ("structured_output", "Grammar"),
+        ("reasoning.effort", "very high; rm"),
+        ("reasoning.effort", ""),
+        ("reasoning.max_tokens", 0),
+        ("reasoning.max_tokens", 1_000_001),
+        ("extra_body", {"temperature": 0.3}),
+        ("extra_body", {"top_k": 20, "messages": []}),
+        ("extra_body", {"text": "x" * 16 * 1024}),
+        ("extra_body", [1]),
+        ("learnt", [LEARNT_JSON] * 17),
+        ("learnt.0.endpoint", ""),
+        ("learnt.0.model", "m" * 513),
+        ("learnt.0.refused", ["p"] * 33),
+        ("learnt.1.refused.0", "p" * 65),
+        ("learnt.0.output", "Grammar"),
+        ("learnt.0.bounded", "perhaps"),
+        ("learnt.0.learnt_at", -1),
     ],
 )
 def test_model_settings_out_of_range_are_refused_by_field(name: str, value: Any) -> None:
+    request = json.loads(golden("request_all_settings.json"))
+    _set(request["agent"]["llm"], name, value)
+    with pytest.raises(InvalidRequest, match=rf"^agent\.llm\.{re.escape(name)}\b"):
+        wire.parse_request(json.dumps(request).encode())
+
+
+def _set(found: Any, path: str, value: Any) -> None:
+    """Set the value at a path such as ``learnt.0.model``."""
+    *parts, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    for part in parts:
+        found = found[part]
+    found[last] = value
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"type": "guessing"}, "agent.demonstrations.0.type"),
+        ({"input": "text"}, "agent.demonstrations.0.input"),
+        ({"output": None}, "agent.demonstrations.0.output"),
+        ({"input": {"text": "é" * 64 * 1024}}, "agent.demonstrations must be JSON objects of at most 131072 bytes"),
+    ],
+)
+def test_demonstrations_outside_the_contract_are_refused_by_field(changes: dict[str, Any], field: str) -> None:
+    request = json.loads(golden("request_all_settings.json"))
+    request["agent"]["demonstrations"][0] |= changes
+    with pytest.raises(InvalidRequest, match=rf"^{re.escape(field)}\b"):
+        wire.parse_request(json.dumps(request).encode())
+
+
+def test_too_many_demonstrations_are_refused() -> None:
+    request = json.loads(golden("request_all_settings.json"))
+    request["agent"]["demonstrations"] *= 33
+    with pytest.raises(InvalidRequest, match=r"^agent\.demonstrations must be at most 32\."):
+        wire.parse_request(json.dumps(request).encode())
+
+
+@pytest.mark.parametrize("name", ["temperature", "top_p", "max_tokens", "reasoning_effort", "response_format", "tools"])
+def test_a_field_that_the_runtime_sets_is_named_if_extra_body_has_it(name: str) -> None:
     request = json.loads(golden("request.json"))
-    request["agent"]["llm"][name] = value
-    with pytest.raises(InvalidRequest, match=f"agent.llm.{name}"):
+    request["agent"]["llm"]["extra_body"] = {name: 1, "top_k": 20}
+    with pytest.raises(InvalidRequest, match=rf"extra_body must not contain {name}: "):
         wire.parse_request(json.dumps(request).encode())
 
 
@@ -157,10 +265,63 @@ def test_completed_round_trips() -> None:
     assert json.loads(wire.encode_completed(outcome)) == json.loads(golden("completed.json"))
 
 
-def test_failed_round_trips() -> None:
+def test_a_result_with_reasoning_and_learnt_behaviour_round_trips() -> None:
+    expected = json.loads(golden("completed_reasoning.json"))
+    outcome = wire.parse_outcome(golden("completed_reasoning.json"))
+    assert isinstance(outcome, AgentResult)
+    assert outcome.learnt == LEARNT
+    assert outcome.usage.reasoning_tokens == 64
+    assert outcome.unchecked_patterns == ("^(?=.*high).*$",)
+    reference = wire.ResultRef(**expected["reasoning_ref"])
+    assert json.loads(wire.encode_completed(outcome, reasoning_ref=reference)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("failed.json", RateLimited),
+        ("failed_quota.json", QuotaExceeded),
+        ("failed_credentials.json", CredentialsRefused),
+    ],
+)
+def test_failed_round_trips(name: str, error: type[ReasoningError]) -> None:
+    outcome = wire.parse_outcome(golden(name))
+    assert isinstance(outcome, FailureResult)
+    assert (outcome.error_type, outcome.retryable) == (error("").error_type, error.retryable)
+    assert json.loads(wire.encode_failed(outcome)) == json.loads(golden(name))
+
+
+def test_a_failure_has_the_learnt_behaviour_and_the_tokens_of_thinking() -> None:
+    outcome = wire.parse_outcome(golden("failed_quota.json"))
+    assert outcome.learnt == LEARNT[1:]
+    assert outcome.usage == Usage(210, 96, 306, reasoning_tokens=64)
+
+
+def test_a_message_has_at_most_four_kibibytes_of_reasoning_and_whole_characters() -> None:
+    outcome = wire.parse_outcome(golden("completed.json"))
+    assert isinstance(outcome, AgentResult)
+    message = json.loads(wire.encode_completed(replace(outcome, reasoning="a" + "é" * 4096)))
+    assert message["reasoning"] == "a" + "é" * 2047
+
+
+def test_many_or_long_unchecked_patterns_are_cut() -> None:
+    outcome = wire.parse_outcome(golden("completed.json"))
+    assert isinstance(outcome, AgentResult)
+    message = json.loads(wire.encode_completed(replace(outcome, unchecked_patterns=("p" * 257, "q") * 9)))
+    assert message["unchecked_patterns"] == ["p" * 256, "q"] * 8
+
+
+def test_learnt_behaviour_outside_the_contract_is_left_out_of_messages() -> None:
     outcome = wire.parse_outcome(golden("failed.json"))
     assert isinstance(outcome, FailureResult)
-    assert json.loads(wire.encode_failed(outcome)) == json.loads(golden("failed.json"))
+    wrong = replace(LEARNT[0], refused=frozenset({"p" * 65}))
+    message = json.loads(wire.encode_failed(replace(outcome, learnt=(wrong, LEARNT[1]))))
+    assert message["learnt"] == [LEARNT_JSON]
+
+
+def test_the_latest_sixteen_models_are_sent_in_their_order() -> None:
+    learnt = [replace(LEARNT[0], model=f"m{number:02}", learnt_at_s=number) for number in range(18)]
+    assert [part.model for part in wire.learnt_parts(learnt)] == [f"m{number:02}" for number in range(2, 18)]
 
 
 def test_a_large_result_stays_out_of_the_message() -> None:
@@ -186,9 +347,18 @@ def test_what_is_no_response_is_refused(data: bytes) -> None:
         wire.parse_outcome(data)
 
 
-@pytest.mark.parametrize(("name", "model"), [("claim.json", wire.Claim), ("lease.json", wire.Lease)])
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [("claim.json", wire.Claim), ("lease.json", wire.Lease), ("lease_features.json", wire.Lease)],
+)
 def test_claims_and_leases_round_trip(name: str, model: type[wire.Claim] | type[wire.Lease]) -> None:
     assert json.loads(model.model_validate_json(golden(name)).encode()) == json.loads(golden(name))
+
+
+def test_the_golden_lease_names_every_feature_of_the_runtime() -> None:
+    lease = wire.Lease.model_validate_json(golden("lease_features.json"))
+    assert lease.features == tuple(sorted(wire.FEATURES))
+    assert tuple(part.behaviour() for part in lease.learnt) == LEARNT
 
 
 def test_a_value_that_is_no_claim_is_refused() -> None:

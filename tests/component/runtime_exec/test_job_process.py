@@ -28,6 +28,9 @@ class Stubborn:
             except asyncio.CancelledError:
                 continue
 
+    def learnt(self):
+        return ()
+
 reasoning.make_cognitive_core = lambda settings, limits: Stubborn()
 sys.exit(main())
 """

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from cognitive_runtime.domain import ExecutionRequest, Reasoning
+from cognitive_runtime.domain import ExecutionRequest, ModelBehaviour, Reasoning
 
 Script = Callable[[ExecutionRequest], Awaitable[Reasoning]]
 
@@ -38,7 +38,12 @@ class ScriptedReasoner:
     script: Script = answer
     executions: Counter[str] = field(default_factory=Counter)
     """How often each attempt was begun."""
+    behaviour: tuple[ModelBehaviour, ...] = ()
+    """Learnt behaviour that leases and outcomes tell."""
 
     async def reason(self, request: ExecutionRequest) -> Reasoning:
         self.executions[request.attempt_id] += 1
         return await self.script(request)
+
+    def learnt(self) -> tuple[ModelBehaviour, ...]:
+        return self.behaviour

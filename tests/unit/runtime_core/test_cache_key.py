@@ -11,6 +11,7 @@ from cognitive_runtime.adapters.dspy.version import signature_version
 from cognitive_runtime.domain import (
     CacheSettings,
     CognitiveTaskType,
+    Demonstration,
     ExecutionRequest,
     LLMLogging,
     LLMSettings,
@@ -42,6 +43,9 @@ OTHER_QUESTIONS: dict[str, dict[str, Any]] = {
     "constraints": {"constraints": {"rubric": "other"}},
     "role": {"agent": {"role": "QA"}},
     "role probabilities": {"agent": {"role_probabilities": {"E": 1.0, "S": 0.0, "O": 0.0}}},
+    "demonstrations": {
+        "agent": {"demonstrations": (Demonstration(CognitiveTaskType.TASK_PLANNING, {"a": 1}, {"thought": "t"}),)}
+    },
     "system prompt": {"agent": {"system_prompt": "Be brief."}},
     "model": {"llm": {"model": "other"}},
     "endpoint": {"endpoint": "http://127.0.0.1:2"},

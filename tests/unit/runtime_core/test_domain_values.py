@@ -37,6 +37,8 @@ WIRE_RETRYABLE = {
     "CredentialsNotMounted": True,
     "InvalidRequest": False,
     "InternalError": True,
+    "QuotaExceeded": False,
+    "CredentialsRefused": False,
 }
 
 

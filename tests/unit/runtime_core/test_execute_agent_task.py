@@ -14,8 +14,10 @@ from cognitive_runtime.domain import (
     ExecutionRequest,
     FailureResult,
     LeaseLost,
+    ModelBehaviour,
     ModelEndpoint,
     ModelUnavailable,
+    OutputInvalid,
     RateLimited,
     Reasoning,
     Usage,
@@ -28,9 +30,13 @@ Answer = Callable[[], Awaitable[Reasoning]]
 @dataclass
 class FakeReasoner:
     answer: Answer
+    behaviour: tuple[ModelBehaviour, ...] = ()
 
     async def reason(self, request: ExecutionRequest) -> Reasoning:
         return await self.answer()
+
+    def learnt(self) -> tuple[ModelBehaviour, ...]:
+        return self.behaviour
 
 
 @dataclass
@@ -107,17 +113,76 @@ async def test_a_result_tells_whose_it_is_and_what_it_cost() -> None:
     assert outcome.duration_ms >= 0
 
 
-async def test_a_long_thought_is_cut_but_counted_whole() -> None:
-    thought = "故" * 5000
-
+async def result(reasoning: Reasoning) -> AgentResult:
     async def answer() -> Reasoning:
-        return Reasoning({}, thought=thought)
+        return reasoning
 
     outcome = await run(answer)
     assert isinstance(outcome, AgentResult)
-    assert len(outcome.reasoning.encode()) <= 4096
-    assert outcome.reasoning == "故" * (4096 // 3)
+    return outcome
+
+
+async def test_a_long_thought_is_kept_whole() -> None:
+    outcome = await result(Reasoning({}, thought="故" * 5000))
+    assert outcome.reasoning == "故" * 5000
     assert outcome.energy_delta == pytest.approx(50)
+
+
+async def test_reasoning_over_a_mebibyte_is_cut_but_counted_whole_and_the_log_tells_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    outcome = await result(Reasoning({}, thought="a" + "é" * 600_000))
+    assert outcome.reasoning == "a" + "é" * (1024 * 1024 // 2 - 1)
+    assert outcome.energy_delta == pytest.approx(6000.01)
+    assert [record.__dict__.get("event") for record in caplog.records] == ["ReasoningCut"]
+    assert "é" not in caplog.text
+
+
+async def test_native_reasoning_is_shown_and_the_typed_thought_costs_the_energy() -> None:
+    outcome = await result(Reasoning({}, thought="x" * 7, native_reasoning="I think " * 100))
+    assert outcome.reasoning == "I think " * 100
+    assert outcome.energy_delta == pytest.approx(0.07)
+
+
+async def test_native_reasoning_costs_energy_if_there_is_no_typed_thought() -> None:
+    outcome = await result(Reasoning({}, thought="", native_reasoning="故障" * 50))
+    assert (outcome.reasoning, outcome.energy_delta) == ("故障" * 50, pytest.approx(1.0))
+
+
+async def test_a_result_names_the_patterns_that_were_not_checked() -> None:
+    outcome = await result(Reasoning({}, thought="x", unchecked_patterns=("(?=a)",)))
+    assert outcome.unchecked_patterns == ("(?=a)",)
+
+
+@pytest.mark.parametrize(("thought", "cost"), [("x" * 20, 0.2), ("", 0.5)])
+async def test_a_failure_keeps_the_reasoning_that_is_known(thought: str, cost: float) -> None:
+    error = OutputInvalid("output has no severity.")
+    error.thought, error.native_reasoning = thought, "y" * 50
+    found = await failure(raising(error))
+    assert (found.reasoning, found.energy_delta) == ("y" * 50, pytest.approx(cost))
+
+
+async def test_the_reasoning_of_a_failure_has_at_most_four_kibibytes() -> None:
+    error = OutputInvalid("output has no severity.")
+    error.native_reasoning = "é" * 5000
+    assert (await failure(raising(error))).reasoning == "é" * 2048
+
+
+LEARNT = (
+    ModelBehaviour("http://127.0.0.1:1", "scripted", frozenset({"temperature"})),
+    ModelBehaviour("http://127.0.0.1:1", "other", bounded=True),
+    ModelBehaviour("http://127.0.0.1:2/v1", "scripted", output="Text"),
+    ModelBehaviour("http://127.0.0.1:3/v1", "fallback", output="JSONObject"),
+)
+
+
+@pytest.mark.parametrize("answer", [good, raising(ModelUnavailable("x")), raising(ValueError("x"))])
+async def test_every_outcome_tells_what_was_learnt_about_the_models_of_its_request(answer: Answer) -> None:
+    fallback = ModelEndpoint("openai", "fallback", "http://user:secret@127.0.0.1:3/v1?key=secret")
+    request = execution_request(llm={"fallbacks": (fallback,)})
+    executing = ExecuteAgentTask(FakeReasoner(answer, LEARNT), SystemClock())
+    outcome = await executing(request, worker="w1", submission_id="s1")
+    assert outcome.learnt == (LEARNT[0], LEARNT[3])
 
 
 async def test_a_classified_failure_keeps_its_class_and_usage() -> None:
@@ -275,3 +340,16 @@ async def test_a_thought_that_came_too_late_costs_its_energy() -> None:
 
     outcome = await failure(late, timeout_seconds=0.02)
     assert (outcome.error_type, outcome.energy_delta) == ("DeadlineExceeded", 2.0)
+
+
+async def test_native_reasoning_that_came_too_late_costs_its_energy() -> None:
+    async def late() -> Reasoning:
+        try:
+            return await forever()
+        except asyncio.CancelledError:
+            error = ModelUnavailable("cancelled")
+            error.native_reasoning = "x" * 300
+            raise error from None
+
+    outcome = await failure(late, timeout_seconds=0.02)
+    assert (outcome.error_type, outcome.energy_delta) == ("DeadlineExceeded", 3.0)

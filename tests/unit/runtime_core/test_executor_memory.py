@@ -13,6 +13,7 @@ from cognitive_runtime.domain import (
     CacheSettings,
     ExecutionRequest,
     FailureResult,
+    ModelBehaviour,
     ModelUnavailable,
     Reasoning,
 )
@@ -35,6 +36,9 @@ class Reasoner:
         if self.error:
             raise self.error
         return Reasoning({"proposed_solution": "SECRET-ANSWER"}, "SECRET-THOUGHT", 0.81234567)
+
+    def learnt(self) -> tuple[ModelBehaviour, ...]:
+        return ()
 
 
 class Worker:

@@ -1,7 +1,8 @@
 """Rate limits and cached results of attempts, on a clock that the tests move."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -19,10 +20,13 @@ from cognitive_runtime.domain import (
     RateLimit,
     RateLimited,
     Reasoning,
+    ReasoningSettings,
     ResultCache,
+    ToolCall,
     Unlimited,
     Usage,
     VLLMRequest,
+    estimate_tokens,
 )
 from support.builders.runtime_requests import execution_request
 
@@ -194,3 +198,67 @@ async def test_without_a_cache_no_answer_is_kept(world: World, limits: Limits) -
     assert await found.cached_result("1") is None
     await found.cache_result(ANSWER)
     assert world.asked == []
+
+
+async def test_the_lookup_books_the_room_for_thinking(world: World, limits: Limits) -> None:
+    def booked(reasoning: ReasoningSettings) -> IAllowance:
+        return allowance(
+            limits, cache=CacheSettings(True), rate_limit=RateLimit(10, 50_000), max_tokens=100, reasoning=reasoning
+        )
+
+    await booked(ReasoningSettings()).cached_result("1")
+    await booked(ReasoningSettings(max_tokens=2000)).cached_result("1")
+    plain, thinking = world.asked
+    assert 2000 <= thinking.tokens - plain.tokens <= 2010  # the size of the setting itself is part of the estimate
+
+
+async def test_a_first_call_larger_than_its_booking_is_booked_whole(world: World, limits: Limits) -> None:
+    settings: dict[str, Any] = {"cache": CacheSettings(True), "rate_limit": RateLimit(10, 10_000), "max_tokens": 100}
+    found = allowance(limits, **settings)
+    await found.cached_result("1")
+    permit = await found.acquire(replace(CALL, max_tokens=5000))
+    assert permit.tokens == 400 // 4 + 5000
+    await allowance(limits, rate_limit=RateLimit(10, 10_000)).acquire(replace(CALL, max_tokens=4800))
+    assert world.now_s == 0.0
+    await found.settle(permit, Usage(20, 10, 30))
+    await allowance(limits, rate_limit=RateLimit(10, 10_000)).acquire(replace(CALL, max_tokens=4800))
+    assert world.now_s == 0.0
+    await allowance(limits, rate_limit=RateLimit(10, 10_000)).acquire(CALL)
+    assert world.now_s > 0.0
+
+
+def test_the_estimate_counts_calls_of_tools_and_their_descriptions() -> None:
+    called = Message("assistant", "", tool_calls=(ToolCall("1", "n" * 40, "a" * 360),))
+    tool = MappingProxyType({"type": "function", "function": {"name": "f" * 360}})
+    base = VLLMRequest("m", (Message("user", "x" * 400),), max_tokens=100)
+    assert estimate_tokens(replace(base, messages=(*base.messages, called))) == 100 + 100 + 100
+    assert 190 <= estimate_tokens(replace(base, tools=(tool,))) - estimate_tokens(base) + 90 <= 230
+
+
+async def test_a_cached_result_keeps_its_thinking_and_its_unchecked_patterns(limits: Limits) -> None:
+    answer = replace(ANSWER, native_reasoning="hm", unchecked_patterns=("(?=a)",))
+    found = allowance(limits, cache=CacheSettings(True))
+    await found.cached_result("1")
+    await found.cache_result(answer)
+    again = await allowance(limits, cache=CacheSettings(True)).cached_result("1")
+    assert again == replace(answer, usage=Usage(), repaired=False, cache_hit=True)
+
+
+@pytest.mark.parametrize(
+    ("stored", "is_readable"),
+    [
+        ('{"outputs": {"thought": "t"}, "thought": "t", "confidence": 0.5, "cache_hit": true}', True),
+        ('{"outputs": {"thought": "t"}, "thought": "t", "later": 1}', True),
+        ('{"outputs": "t"}', False),
+        ("[", False),
+    ],
+)
+async def test_results_of_other_versions_are_read_or_ignored(
+    world: World, limits: Limits, stored: str, is_readable: bool
+) -> None:
+    await allowance(limits, cache=CacheSettings(True)).cached_result("1")
+    world.cache_result(str(world.asked[0].key), stored.encode(), 60)
+    again = await allowance(limits, cache=CacheSettings(True)).cached_result("1")
+    assert (again is not None) == is_readable
+    if again is not None:
+        assert (again.thought, again.native_reasoning, again.unchecked_patterns) == ("t", "", ())

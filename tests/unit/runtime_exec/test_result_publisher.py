@@ -1,5 +1,6 @@
 """Publishing repeats until the stream has the response, whatever the broker answers."""
 
+import hashlib
 import json
 from collections import deque
 from pathlib import Path
@@ -96,6 +97,55 @@ async def test_an_outcome_without_a_key_is_not_signed() -> None:
     assert not broker.published[0][2]
 
 
+async def test_long_reasoning_is_an_object_that_is_stored_before_the_response(tmp_path: Path) -> None:
+    reasoning = "é" * 3000
+    broker, spool = Broker(nats.errors.TimeoutError()), Spool(tmp_path, "a1")
+    await publisher_on(broker, spool).publish_success(_result(reasoning=reasoning))
+
+    *objects, (subject, payload, _) = broker.published
+    assert [content for _, content, _ in objects[:-1]] == [reasoning.encode()]
+    assert objects[0][2] == {"Nats-Rollup": "sub"}
+    assert json.loads(objects[-1][1])["name"] == "t1.1.reasoning"
+    assert subject == "agent.response.completed.default.a1.t1.1"
+    body = json.loads(payload)
+    assert body["reasoning"] == "é" * 2048
+    assert body["reasoning_ref"] == {
+        "bucket": "results-a1",
+        "name": "t1.1.reasoning",
+        "size_bytes": 6000,
+        "sha256": hashlib.sha256(reasoning.encode()).hexdigest(),
+    }
+    assert list(spool.pending()) == []
+
+
+async def test_short_reasoning_is_no_object() -> None:
+    broker = Broker()
+    await publisher_on(broker).publish_success(_result(reasoning="é" * 2048))
+    ((_, payload, _),) = broker.published
+    assert json.loads(payload)["reasoning"] == "é" * 2048
+    assert "reasoning_ref" not in json.loads(payload)
+
+
+async def test_half_a_surrogate_in_long_reasoning_is_no_crash() -> None:
+    broker = Broker()
+    await publisher_on(broker).publish_success(_result(reasoning="\ud800" * 5000))
+    assert json.loads(broker.published[-1][1])["reasoning_ref"]["size_bytes"] == 5000
+
+
+async def test_a_next_worker_stores_the_reasoning_that_a_dead_one_left(tmp_path: Path) -> None:
+    class Crash(BaseException):
+        pass
+
+    spool = Spool(tmp_path, "a1")
+    with pytest.raises(Crash):
+        await publisher_on(Broker(Crash()), spool).publish_success(_result(reasoning="x" * 5000))
+
+    broker = Broker()
+    assert await publisher_on(broker, spool).publish_spooled() == 1
+    assert broker.published[0][1] == b"x" * 5000
+    assert broker.published[-1][0] == "agent.response.completed.default.a1.t1.1"
+
+
 def test_it_needs_exactly_one_broker() -> None:
     with pytest.raises(ValueError, match="exactly one"):
         NATSResultPublisher()
@@ -103,7 +153,7 @@ def test_it_needs_exactly_one_broker() -> None:
         NATSResultPublisher("nats://nats:4222", broker=cast(BrokerConnection, Broker()))
 
 
-def _result(attempt_key: str = "5f" * 32) -> AgentResult:
+def _result(attempt_key: str = "5f" * 32, reasoning: str = "") -> AgentResult:
     names = ("task_name", "agent_name", "role", "worker", "submission_id", "task_type", "model", "provider")
     texts: dict[str, Any] = dict.fromkeys(names, "x")
     return AgentResult(
@@ -117,5 +167,6 @@ def _result(attempt_key: str = "5f" * 32) -> AgentResult:
         timestamp="",
         duration_ms=0,
         result={"thought": "x"},
+        reasoning=reasoning,
         attempt_key=attempt_key,
     )

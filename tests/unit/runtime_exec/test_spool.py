@@ -1,4 +1,6 @@
+import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,31 @@ def test_an_unreadable_file_is_set_aside(spool: Spool, content: bytes) -> None:
 def test_a_disk_that_takes_nothing_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("a file where the folder should be")
     assert Spool(tmp_path / "spool", "a1").save(RESPONSE) is None
+
+
+def test_a_response_with_objects_is_left_over_whole(spool: Spool) -> None:
+    large = replace(
+        RESPONSE,
+        large_result="{}",
+        large_result_name="t1.1",
+        large_reasoning="故障",
+        large_reasoning_name="t1.1.reasoning",
+    )
+    path = spool.save(large)
+    assert list(spool.pending()) == [(path, large)]
+    assert large.objects == {"t1.1": b"{}", "t1.1.reasoning": "故障".encode()}
+
+
+def test_a_response_without_objects_is_readable_for_older_executors(spool: Spool) -> None:
+    path = spool.save(RESPONSE)
+    assert path is not None
+    assert set(json.loads(path.read_bytes())) == {"attempt_id", "subject", "payload", "headers"}
+    assert RESPONSE.objects == {}
+
+
+def test_a_response_of_an_older_executor_is_left_over(spool: Spool) -> None:
+    path = spool.save(RESPONSE)
+    assert path is not None
+    names = ("large_result", "large_result_name", "claim_key", "claim_value")
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | dict.fromkeys(names)))
+    assert list(spool.pending()) == [(path, RESPONSE)]

@@ -24,9 +24,22 @@ class SpooledResponse:
     large_result: str | None = None
     """JSON to store in the agent's object bucket before the response is published."""
     large_result_name: str | None = None
+    large_reasoning: str | None = None
+    """Text to store in the same bucket before the response is published."""
+    large_reasoning_name: str | None = None
     claim_key: str | None = None
     claim_value: str | None = None
     """Value to store as the claim once the response is in the stream."""
+
+    @property
+    def objects(self) -> dict[str, bytes]:
+        """Objects to store before the response is published, by their names."""
+        named = ((self.large_result_name, self.large_result), (self.large_reasoning_name, self.large_reasoning))
+        return {name: content.encode() for name, content in named if name is not None and content is not None}
+
+    def to_json(self) -> bytes:
+        """Return the response as JSON, without absent fields, so that older executors can read most responses."""
+        return json.dumps({name: value for name, value in asdict(self).items() if value is not None}).encode()
 
 
 class Spool:
@@ -44,7 +57,7 @@ class Spool:
         draft = target.with_suffix(f".{os.getpid()}.tmp")
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_private(draft, json.dumps(asdict(response)).encode())
+            _write_private(draft, response.to_json())
             draft.replace(target)
         except OSError as error:
             _LOGGER.warning(

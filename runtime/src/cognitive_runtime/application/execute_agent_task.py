@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -18,6 +18,7 @@ from cognitive_runtime.domain import (
     InternalError,
     IReasoner,
     IResultPublisher,
+    ModelBehaviour,
     ModelEndpoint,
     Reasoning,
     ReasoningError,
@@ -25,7 +26,10 @@ from cognitive_runtime.domain import (
 from cognitive_runtime.domain.memory import ExecutorMemory
 from cognitive_runtime.domain.text import clip_utf8
 
-MAX_REASONING_BYTES: Final = 4 * 1024
+MAX_REASONING_BYTES: Final = 1024 * 1024
+"""Maximum size of the reasoning of a result. The rest of a longer one is dropped, which is logged."""
+MAX_FAILED_REASONING_BYTES: Final = 4 * 1024
+"""Maximum size of the reasoning of a failure, which has no object for the rest."""
 MAX_ERROR_BYTES: Final = 1024
 CANCEL_GRACE_S: Final = 0.5
 """Time for a cancelled reasoner to end before the outcome is reported without it."""
@@ -120,26 +124,28 @@ class ExecuteAgentTask:
         return AgentResult(
             **self._common(start, reasoning.answered_by),
             usage=reasoning.usage,
-            energy_delta=cost * len(reasoning.thought),
+            energy_delta=cost * len(reasoning.thought or reasoning.native_reasoning),
             result=reasoning.outputs,
             confidence=reasoning.confidence,
             confidence_reason=reasoning.confidence_reason,
-            reasoning=clip_utf8(reasoning.thought, MAX_REASONING_BYTES),
+            reasoning=_clip_reasoning(start.request, reasoning.native_reasoning or reasoning.thought),
             repaired=reasoning.repaired,
             cache_hit=reasoning.cache_hit,
             output_valid=reasoning.output_valid,
+            unchecked_patterns=reasoning.unchecked_patterns,
         )
 
     def _failed(self, start: _Start, error: ReasoningError) -> FailureResult:
+        shown = (error.native_reasoning or error.thought) if error.shows_thought else ""
         return FailureResult(
             **self._common(start, error.answered_by),
             usage=error.usage,
-            energy_delta=start.request.agent.cost_per_character * len(error.thought),
+            energy_delta=start.request.agent.cost_per_character * len(error.thought or error.native_reasoning),
             error=clip_utf8(str(error), MAX_ERROR_BYTES),
             error_type=error.error_type,
             retryable=error.retryable,
             retry_after_seconds=error.retry_after_s,
-            reasoning=clip_utf8(error.thought, MAX_REASONING_BYTES) if error.shows_thought else "",
+            reasoning=clip_utf8(shown, MAX_FAILED_REASONING_BYTES),
         )
 
     def _common(self, start: _Start, answered_by: ModelEndpoint | None) -> dict[str, Any]:
@@ -158,6 +164,7 @@ class ExecuteAgentTask:
             "started_at": start.started_at,
             "timestamp": self._clock.now(),
             "duration_ms": round(1000 * (self._clock.monotonic() - start.started_s)),
+            "learnt": _of_agent(request, self._reasoner.learnt()),
         }
 
 
@@ -180,8 +187,23 @@ def _spent(why: ReasoningError, reasoning: asyncio.Task[Reasoning]) -> Reasoning
         error = reasoning.exception()
         ended = reasoning.result() if error is None else error
         if isinstance(ended, Reasoning | ReasoningError):
-            found.usage, found.answered_by, found.thought = ended.usage, ended.answered_by, ended.thought
+            found.usage, found.answered_by = ended.usage, ended.answered_by
+            found.thought, found.native_reasoning = ended.thought, ended.native_reasoning
     return found
+
+
+def _clip_reasoning(request: ExecutionRequest, text: str) -> str:
+    found = clip_utf8(text, MAX_REASONING_BYTES)
+    if len(found) < len(text):
+        known = {"event": "ReasoningCut", "attempt": request.attempt_id, "max_bytes": MAX_REASONING_BYTES}
+        logger.warning("reasoning is too long and was cut", extra=known)
+    return found
+
+
+def _of_agent(request: ExecutionRequest, learnt: Iterable[ModelBehaviour]) -> tuple[ModelBehaviour, ...]:
+    """Return the behaviour of the models that the request names, and not of those of earlier requests."""
+    own = {(each.address, each.model) for each in request.agent.llm.endpoints}
+    return tuple(each for each in learnt if (each.endpoint, each.model) in own)
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:

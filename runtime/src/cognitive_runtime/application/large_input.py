@@ -5,7 +5,15 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cognitive_runtime.domain import ExecutionRequest, IInputStore, InputRef, InputUnavailable, IReasoner, Reasoning
+from cognitive_runtime.domain import (
+    ExecutionRequest,
+    IInputStore,
+    InputRef,
+    InputUnavailable,
+    IReasoner,
+    ModelBehaviour,
+    Reasoning,
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,10 @@ class LargeInputReasoner:
             return await self.inner.reason(request)
         content = await self.store.fetch(request.input_ref)
         return await self.inner.reason(replace(request, input=_checked(content, request.input_ref), input_ref=None))
+
+    def learnt(self) -> tuple[ModelBehaviour, ...]:
+        """Return the learnt behaviour of ``inner``."""
+        return self.inner.learnt()
 
 
 def _checked(content: bytes, ref: InputRef) -> dict[str, Any]:

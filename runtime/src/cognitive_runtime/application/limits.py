@@ -111,7 +111,8 @@ class Allowance:
         if not self._llm.cache.enabled:
             return None
         self._key = cache_key(self._request, signature_version)
-        tokens = self._key.size_bytes // BYTES_PER_TOKEN + self._llm.max_tokens
+        thinking = self._llm.reasoning.max_tokens or 0
+        tokens = self._key.size_bytes // BYTES_PER_TOKEN + self._llm.max_tokens + thinking
         limit, backend = self._llm.rate_limit, self._llm.cache.backend
         if limit is not None and (limit.backend != backend or self._queue.turn.locked()):
             limit = None
@@ -135,10 +136,12 @@ class Allowance:
         """
         permit, self._prepaid = self._prepaid, None
         limit = self._llm.rate_limit
-        if permit or limit is None:
-            return permit or Permit()
-        quota = QuotaRequest(limit=limit, tokens=estimate_tokens(request), max_wait_s=self._left_s())
-        store = await self._find(limit.backend)
+        if limit is None:
+            return Permit()
+        tokens, store = estimate_tokens(request), await self._find(limit.backend)
+        if permit:
+            return _enlarged(permit, tokens, store)
+        quota = QuotaRequest(limit=limit, tokens=tokens, max_wait_s=self._left_s())
         if not self._queue.turn.locked():
             permit = (await store.acquire(quota)).permit
         return permit or await self._wait_in_queue(store, quota, limit)
@@ -167,6 +170,14 @@ class Allowance:
             if self._queue.clock.monotonic() + decision.wait_s > self._ends_s:
                 raise _rate_limited(limit, decision.wait_s)
             await self._queue.sleep(max(MIN_PAUSE_S, min(decision.wait_s, MAX_PAUSE_S)))
+
+
+def _enlarged(permit: Permit, tokens: int, store: IQuotaStore) -> Permit:
+    """Return the permit of a call that was booked before its size was known, with the estimate of the real call."""
+    if permit.slot is None or permit.tokens >= tokens:
+        return permit
+    store.correct(permit, tokens)
+    return replace(permit, tokens=tokens)
 
 
 def _rate_limited(limit: RateLimit, wait_s: float) -> RateLimited:

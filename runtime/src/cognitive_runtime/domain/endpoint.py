@@ -1,6 +1,7 @@
 """Endpoint of a model, and logging of its calls."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,12 @@ class ModelEndpoint:
     """Name of a file in the agent's folder of secrets."""
     api_version: str | None = None
     """Azure only: date of the API version; None: the unversioned API."""
+
+    @property
+    def address(self) -> str:
+        """URL without user, password and query, which may be secret."""
+        parts = urlsplit(self.endpoint.strip())
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 @dataclass(frozen=True)

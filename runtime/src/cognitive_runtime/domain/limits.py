@@ -1,10 +1,11 @@
 """Rate limits and cache settings of an agent, and the requests and decisions of its quota store."""
 
+import json
 from dataclasses import dataclass, field
 from math import inf
 from typing import Final, Literal
 
-from cognitive_runtime.domain.generation import VLLMRequest
+from cognitive_runtime.domain.generation import Message, VLLMRequest
 
 BYTES_PER_TOKEN: Final = 4
 """UTF-8 bytes per token of a prompt, for estimates. Typical for English; other scripts are close."""
@@ -83,6 +84,13 @@ class QuotaDecision:
 
 
 def estimate_tokens(request: VLLMRequest) -> int:
-    """Return an upper estimate of a call's tokens: the prompt by its size, and the longest answer."""
-    prompt = sum(len(message.content.encode("utf-8", "replace")) for message in request.messages)
+    """Return an upper estimate of a call's tokens: the prompt by its size, and the longest answer with its thinking."""
+    prompt = sum(_prompt_bytes(message) for message in request.messages)
+    if request.tools:
+        prompt += len(json.dumps(request.tools, default=dict))
     return prompt // BYTES_PER_TOKEN + request.max_tokens
+
+
+def _prompt_bytes(message: Message) -> int:
+    texts = [message.content, *(text for call in message.tool_calls for text in (call.name, call.arguments))]
+    return sum(len(text.encode("utf-8", "replace")) for text in texts)

@@ -1,5 +1,6 @@
 """Request for one attempt of a task, with the agent's settings."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,32 @@ Schema: by a plain JSON schema. Bounded: by a schema whose texts and lists are b
 and the next weaker form of what the server is known to refuse; Bounded for a model whose answers were cut off.
 """
 MAX_FALLBACKS: Final = 5
+MAX_THINKING_TOKENS: Final = 1_000_000
+MAX_EXTRA_BODY_BYTES: Final = 16 * 1024
+"""Maximum size of ``extra_body`` as JSON."""
+MAX_DEMONSTRATIONS: Final = 32
+MAX_DEMONSTRATION_BYTES: Final = 128 * 1024
+"""Maximum size of all demonstrations of an agent together, as JSON. Each is part of the prompt."""
+PRODUCT_FIELDS: Final = frozenset(
+    {
+        "frequency_penalty",
+        "max_completion_tokens",
+        "max_tokens",
+        "messages",
+        "model",
+        "n",
+        "presence_penalty",
+        "reasoning_effort",
+        "response_format",
+        "stream",
+        "stream_options",
+        "temperature",
+        "tool_choice",
+        "tools",
+        "top_p",
+    }
+)
+"""Fields of a model request that ``extra_body`` must not contain: the runtime sets them, or reads no such answer."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +113,22 @@ class LLMSettings:
             _check_endpoint(f"agent.llm.fallbacks[{number - 1}]" if number else "agent.llm", each)
         self._check_numbers()
         self._check_redis()
+        self._check_reasoning()
+        self._check_extra_body()
+
+    def _check_reasoning(self) -> None:
+        effort, tokens = self.reasoning.effort, self.reasoning.max_tokens
+        holds = effort is None or re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", effort, re.ASCII) is not None
+        _require(holds, "agent.llm.reasoning.effort", "must be a word of at most 32 letters, digits, '_', '.' and '-'")
+        within = tokens is None or 1 <= tokens <= MAX_THINKING_TOKENS
+        _require(within, "agent.llm.reasoning.max_tokens", f"must be in 1..{MAX_THINKING_TOKENS}")
+
+    def _check_extra_body(self) -> None:
+        own = ", ".join(sorted(PRODUCT_FIELDS & set(self.extra_body)))
+        _require(not own, "agent.llm.extra_body", f"must not contain {own}: the runtime sets these fields itself")
+        size = _json_bytes(self.extra_body)
+        rule = f"must be a JSON object of at most {MAX_EXTRA_BODY_BYTES} bytes"
+        _require(size is not None and size <= MAX_EXTRA_BODY_BYTES, "agent.llm.extra_body", rule)
 
     def _check_redis(self) -> None:
         name = self.redis_url_file
@@ -121,7 +164,11 @@ class Demonstration:
 
 @dataclass(frozen=True)
 class AgentSettings:
-    """Settings of the agent when the attempt was published."""
+    """Settings of the agent when the attempt was published.
+
+    Raises:
+        InvalidRequest: There are too many demonstrations, or too large ones.
+    """
 
     role: str
     llm: LLMSettings
@@ -132,6 +179,13 @@ class AgentSettings:
     demonstrations: tuple[Demonstration, ...] = ()
     cost_per_character: float = 0.01
     """Energy of one character of reasoning."""
+
+    def __post_init__(self) -> None:
+        found = self.demonstrations
+        _require(len(found) <= MAX_DEMONSTRATIONS, "agent.demonstrations", f"must be at most {MAX_DEMONSTRATIONS}")
+        size = _json_bytes([[each.input, each.output] for each in found])
+        rule = f"must be JSON objects of at most {MAX_DEMONSTRATION_BYTES} bytes together"
+        _require(size is not None and size <= MAX_DEMONSTRATION_BYTES, "agent.demonstrations", rule)
 
 
 @dataclass(frozen=True)
@@ -201,6 +255,14 @@ class ExecutionRequest:
 def _require(holds: bool, name: str, rule: str) -> None:
     if not holds:
         raise InvalidRequest(f"{name} {rule}.")
+
+
+def _json_bytes(value: Any) -> int | None:
+    """Return the size of a value as JSON, or None if it is not JSON."""
+    try:
+        return len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def _check_endpoint(name: str, found: ModelEndpoint) -> None:

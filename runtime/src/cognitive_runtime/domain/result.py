@@ -32,6 +32,8 @@ class Reasoning:
     """True if the result comes from the cache and no model was called."""
     output_valid: bool | None = None
     """True if ``outputs["output"]`` satisfies the request's schema; None: the request has no schema."""
+    unchecked_patterns: tuple[str, ...] = ()
+    """Patterns of the request's schema that were not checked, because no engine with linear time accepts them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,11 +106,13 @@ class AgentResult(AttemptOutcome):
     confidence: float | None = None
     confidence_reason: str | None = None
     reasoning: str = ""
-    """Reasoning of the model, at most 4 KiB."""
+    """Reasoning of the model, at most 1 MiB; of a response that was parsed, its first 4 KiB."""
     repaired: bool = False
     cache_hit: bool = False
     output_valid: bool | None = None
     """True if the result's ``output`` satisfies the request's schema; None: the request has no schema."""
+    unchecked_patterns: tuple[str, ...] = ()
+    """Patterns of the request's schema that were not checked."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from cognitive_runtime.adapters.nats.connection import BrokerConnection
 from cognitive_runtime.adapters.nats.errors import PermanentBrokerError, TransientBrokerError
 from cognitive_runtime.adapters.nats.jetstream import purge_key, put_key
 from cognitive_runtime.adapters.nats.subjects import LEASE_BUCKET
-from cognitive_runtime.adapters.wire import Lease
+from cognitive_runtime.adapters.wire import FEATURES, Lease, learnt_parts
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity, WorkerState
 from cognitive_runtime.domain import IClock
 
@@ -45,6 +45,8 @@ class NatsLeases:
             capacity=state.capacity,
             running=state.running,
             runtime_version=self.runtime_version,
+            features=tuple(sorted(FEATURES)),
+            learnt=learnt_parts(state.learnt),
         )
         await put_key(self.broker, LEASE_BUCKET, self._key, lease.encode())
 

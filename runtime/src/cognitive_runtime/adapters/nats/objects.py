@@ -1,4 +1,4 @@
-"""Large results and inputs in the agent's object bucket. Source of the format: NATS ADR-20."""
+"""Large results, reasoning and inputs in the agent's object bucket. Source of the format: NATS ADR-20."""
 
 import asyncio
 import base64

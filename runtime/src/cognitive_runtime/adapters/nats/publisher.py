@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,8 +18,10 @@ from cognitive_runtime.adapters.nats.objects import put_object
 from cognitive_runtime.adapters.nats.subjects import CLAIM_BUCKET, result_bucket
 from cognitive_runtime.adapters.spool import Spool, SpooledResponse
 from cognitive_runtime.adapters.wire import (
+    MAX_INLINE_REASONING_BYTES,
     MAX_INLINE_RESULT_BYTES,
     MESSAGE_ID_HEADER,
+    REASONING_SUFFIX,
     SIGNATURE_HEADER,
     ResultRef,
     encode_completed,
@@ -43,10 +46,29 @@ class PublishBackoff:
 
 @dataclass(frozen=True)
 class _Message:
-    """Payload of a response, and the result that is stored as an object if it is large."""
+    """Payload of a response, and what is too large for it and stored as objects."""
 
     payload: bytes
-    large_result: bytes | None = None
+    result: "_Large | None" = None
+    reasoning: "_Large | None" = None
+
+
+@dataclass(frozen=True)
+class _Large:
+    """Content of an object in the agent's bucket."""
+
+    agent_uid: str
+    name: str
+    content: bytes
+
+    @property
+    def reference(self) -> ResultRef:
+        return ResultRef(
+            bucket=result_bucket(self.agent_uid),
+            name=self.name,
+            size_bytes=len(self.content),
+            sha256=hashlib.sha256(self.content).hexdigest(),
+        )
 
 
 class NATSResultPublisher:
@@ -96,17 +118,9 @@ class NATSResultPublisher:
     ) -> None:
         """Publish a result and wait, without a limit, until the stream has stored it."""
         extras = {"num_agents": num_agents, "original_task_id": original_task_id, "constraints": constraints}
-        large = encode_result(result)
-        if len(large) <= MAX_INLINE_RESULT_BYTES:
-            await self._publish(result, _Message(_with(encode_completed(result), extras)))
-            return
-        reference = ResultRef(
-            bucket=result_bucket(result.agent_uid),
-            name=result.attempt_id,
-            size_bytes=len(large),
-            sha256=hashlib.sha256(large).hexdigest(),
-        )
-        await self._publish(result, _Message(_with(encode_completed(result, reference), extras), large))
+        large, reasoning = _large_result(result), _large_reasoning(result)
+        payload = encode_completed(result, large and large.reference, reasoning and reasoning.reference)
+        await self._publish(result, _Message(_with(payload, extras), large, reasoning))
 
     async def publish_failure(
         self, result: FailureResult, num_agents: int | None = None, original_task_id: str | None = None
@@ -143,10 +157,9 @@ class NATSResultPublisher:
 
     async def _deliver(self, response: SpooledResponse) -> None:
         attempt_id, broker = response.attempt_id, self._broker()
-        if response.large_result is not None:
-            agent_uid, name = response.subject.split(".")[-3], str(response.large_result_name)
-            large = response.large_result.encode()
-            await self._retry(attempt_id, lambda: put_object(broker, agent_uid, name, large))
+        agent_uid = response.subject.split(".")[-3]
+        for name, content in response.objects.items():
+            await self._retry(attempt_id, partial(put_object, broker, agent_uid, name, content))
         payload = response.payload.encode()
         await self._retry(attempt_id, lambda: store(broker, response.subject, payload, response.headers))
         if (key := response.claim_key) is not None:
@@ -186,11 +199,27 @@ def _to_spooled(outcome: AttemptOutcome, message: _Message, ended: EndedClaim | 
         subject=subject,
         payload=message.payload.decode(),
         headers=headers,
-        large_result=message.large_result.decode() if message.large_result is not None else None,
-        large_result_name=outcome.attempt_id if message.large_result is not None else None,
+        large_result=message.result.content.decode() if message.result else None,
+        large_result_name=message.result.name if message.result else None,
+        large_reasoning=message.reasoning.content.decode() if message.reasoning else None,
+        large_reasoning_name=message.reasoning.name if message.reasoning else None,
         claim_key=ended.key if ended else None,
         claim_value=ended.value.decode() if ended else None,
     )
+
+
+def _large_result(result: AgentResult) -> _Large | None:
+    content = encode_result(result)
+    if len(content) <= MAX_INLINE_RESULT_BYTES:
+        return None
+    return _Large(result.agent_uid, result.attempt_id, content)
+
+
+def _large_reasoning(result: AgentResult) -> _Large | None:
+    content = result.reasoning.encode("utf-8", "replace")
+    if len(content) <= MAX_INLINE_REASONING_BYTES:
+        return None
+    return _Large(result.agent_uid, f"{result.attempt_id}{REASONING_SUFFIX}", content)
 
 
 def _with(payload: bytes, extras: Mapping[str, Any]) -> bytes:

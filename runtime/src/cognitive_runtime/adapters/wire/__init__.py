@@ -1,10 +1,14 @@
 """Messages between operator and runtime. Source: ``docs/reference/wire.md``."""
 
 from cognitive_runtime.adapters.wire.control import Claim, Drain, Lease, Stop, parse_claim, parse_control
+from cognitive_runtime.adapters.wire.features import FEATURES
+from cognitive_runtime.adapters.wire.learnt import Learnt, learnt_parts
 from cognitive_runtime.adapters.wire.model import SCHEMA_VERSION, WireError
 from cognitive_runtime.adapters.wire.requests import parse_rejected, parse_request
 from cognitive_runtime.adapters.wire.responses import (
+    MAX_INLINE_REASONING_BYTES,
     MAX_INLINE_RESULT_BYTES,
+    REASONING_SUFFIX,
     ResultRef,
     encode_completed,
     encode_failed,
@@ -15,12 +19,16 @@ from cognitive_runtime.adapters.wire.responses import (
 from cognitive_runtime.adapters.wire.signing import MESSAGE_ID_HEADER, SIGNATURE_HEADER, message_id, sign
 
 __all__ = [
+    "FEATURES",
+    "MAX_INLINE_REASONING_BYTES",
     "MAX_INLINE_RESULT_BYTES",
     "MESSAGE_ID_HEADER",
+    "REASONING_SUFFIX",
     "SCHEMA_VERSION",
     "SIGNATURE_HEADER",
     "Claim",
     "Drain",
+    "Learnt",
     "Lease",
     "ResultRef",
     "Stop",
@@ -28,6 +36,7 @@ __all__ = [
     "encode_completed",
     "encode_failed",
     "encode_result",
+    "learnt_parts",
     "message_id",
     "parse_claim",
     "parse_control",

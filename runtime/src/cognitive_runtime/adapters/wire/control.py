@@ -1,9 +1,11 @@
 """Claims, leases and control messages."""
 
+from operator import not_
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from cognitive_runtime.adapters.wire.learnt import Learnt
 from cognitive_runtime.adapters.wire.model import Message, WireError, explain
 from cognitive_runtime.domain import ExecutionMode
 
@@ -36,6 +38,9 @@ class Lease(Message):
     capacity: int = Field(ge=0)
     running: tuple[str, ...] = ()
     runtime_version: str
+    features: tuple[str, ...] = Field(default=(), exclude_if=not_)
+    """Names of the features of the runtime; a lease of a runtime without any does not have the field."""
+    learnt: tuple[Learnt, ...] = Field(default=(), exclude_if=not_)
 
 
 class Stop(Message):

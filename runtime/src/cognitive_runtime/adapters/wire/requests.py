@@ -5,12 +5,14 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from cognitive_runtime.adapters.wire.learnt import MAX_LEARNT, Learnt
 from cognitive_runtime.adapters.wire.model import Message, Part, explain
 from cognitive_runtime.domain import (
     AgentSettings,
     Backend,
     CacheSettings,
     CognitiveTaskType,
+    Demonstration,
     ExecutionMode,
     ExecutionRequest,
     FailureResult,
@@ -20,6 +22,8 @@ from cognitive_runtime.domain import (
     LLMSettings,
     ModelEndpoint,
     RateLimit,
+    ReasoningSettings,
+    StructuredOutput,
 )
 
 
@@ -49,14 +53,19 @@ class _RateLimit(Part):
     backend: Backend = "Ray"
 
 
+class _Reasoning(Part):
+    effort: str | None = None
+    max_tokens: int | None = None
+
+
 class _LLM(Part):
     provider: str
     model: str
     endpoint: str
     api_key_file: str | None = None
     max_tokens: int
-    temperature: float
-    top_p: float
+    temperature: float | None = None
+    top_p: float | None = None
     timeout_seconds: float
     max_retries: int
     frequency_penalty: float = 0.0
@@ -69,19 +78,34 @@ class _LLM(Part):
     rate_limit: _RateLimit | None = None
     api_version: str | None = None
     redis_url_file: str | None = None
+    structured_output: StructuredOutput = "Auto"
+    reasoning: _Reasoning = _Reasoning()
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    learnt: tuple[Learnt, ...] = Field(default=(), max_length=MAX_LEARNT)
 
     def settings(self) -> LLMSettings:
         return LLMSettings(
-            **self.model_dump(exclude={"logging", "fallbacks", "cache", "rate_limit"}),
+            **self.model_dump(exclude={"logging", "fallbacks", "cache", "rate_limit", "reasoning", "learnt"}),
             logging=LLMLogging(**self.logging.model_dump()),
             fallbacks=tuple(ModelEndpoint(**each.model_dump()) for each in self.fallbacks),
             cache=CacheSettings(**self.cache.model_dump()),
             rate_limit=RateLimit(**self.rate_limit.model_dump()) if self.rate_limit else None,
+            reasoning=ReasoningSettings(**self.reasoning.model_dump()),
+            learnt=tuple(each.behaviour() for each in self.learnt),
         )
 
 
 class _Energy(Part):
     cost_per_character: float = 0.01
+
+
+class _Demonstration(Part):
+    type: CognitiveTaskType
+    input: dict[str, Any]
+    output: dict[str, Any]
+
+    def demonstration(self) -> Demonstration:
+        return Demonstration(self.type, self.input, self.output)
 
 
 class _Agent(Part):
@@ -91,6 +115,15 @@ class _Agent(Part):
     system_prompt: str | None = None
     llm: _LLM
     energy: _Energy
+    demonstrations: tuple[_Demonstration, ...] = ()
+
+    def settings(self) -> AgentSettings:
+        return AgentSettings(
+            **self.model_dump(exclude={"llm", "energy", "demonstrations"}),
+            llm=self.llm.settings(),
+            demonstrations=tuple(each.demonstration() for each in self.demonstrations),
+            cost_per_character=self.energy.cost_per_character,
+        )
 
 
 class _InputRef(Part):
@@ -138,14 +171,9 @@ def parse_request(data: bytes) -> ExecutionRequest:
         found = _Request.model_validate_json(data)
     except ValidationError as error:
         raise InvalidRequest(explain(error)) from None
-    agent = AgentSettings(
-        **found.agent.model_dump(exclude={"llm", "energy"}),
-        llm=found.agent.llm.settings(),
-        cost_per_character=found.agent.energy.cost_per_character,
-    )
     input_ref = InputRef(**found.input_ref.model_dump()) if found.input_ref else None
     plain = found.model_dump(exclude={"schema_version", "agent", "input_ref"})
-    return ExecutionRequest(**plain, agent=agent, input_ref=input_ref)
+    return ExecutionRequest(**plain, agent=found.agent.settings(), input_ref=input_ref)
 
 
 def parse_rejected(

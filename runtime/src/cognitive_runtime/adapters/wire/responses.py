@@ -1,16 +1,25 @@
 """Response message: the outcome of an attempt."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 from typing import Any, Final
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from cognitive_runtime.adapters.wire.learnt import Learnt, learnt_json
 from cognitive_runtime.adapters.wire.model import SCHEMA_VERSION, Part, WireError
-from cognitive_runtime.domain import AgentResult, AttemptOutcome, FailureResult, Usage
+from cognitive_runtime.domain import AgentResult, AttemptOutcome, FailureResult, ModelBehaviour, Usage
+from cognitive_runtime.domain.text import clip_utf8
 
 MAX_INLINE_RESULT_BYTES: Final = 16 * 1024
-_NOT_PLAIN: Final = {"usage", "energy_delta", "attempt_key", "context_sources"}
+MAX_INLINE_REASONING_BYTES: Final = 4 * 1024
+REASONING_SUFFIX: Final = ".reasoning"
+"""Suffix of the name of the object with the whole reasoning, after the id of the attempt."""
+MAX_UNCHECKED_PATTERNS: Final = 16
+MAX_PATTERN_BYTES: Final = 256
+"""A longer pattern of the output schema is cut off: it is only shown to people."""
+_NOT_PLAIN: Final = {"usage", "energy_delta", "attempt_key", "context_sources", "learnt"}
 _IDENTITY_FIELDS: Final = tuple(item.name for item in fields(AttemptOutcome) if item.name not in _NOT_PLAIN)
 _OPTIONAL_FIELDS: Final = {"endpoint"}
 _COMPLETED_FIELDS: Final = ("confidence", "confidence_reason", "reasoning", "repaired")
@@ -18,7 +27,7 @@ _FAILED_FIELDS: Final = ("error", "error_type", "retryable", "retry_after_second
 
 
 class ResultRef(Part):
-    """Reference to the object with the JSON of a result above ``MAX_INLINE_RESULT_BYTES``."""
+    """Reference to an object: the JSON of a result, or the text of a reasoning, that is too large for its response."""
 
     bucket: str
     name: str
@@ -36,16 +45,24 @@ def encode_result(result: AgentResult) -> bytes:
     return _to_json(result.result)
 
 
-def encode_completed(result: AgentResult, result_ref: ResultRef | None = None) -> bytes:
-    """Encode a result. With ``result_ref``, the message does not contain the outputs."""
+def encode_completed(
+    result: AgentResult, result_ref: ResultRef | None = None, reasoning_ref: ResultRef | None = None
+) -> bytes:
+    """Encode a result. With ``result_ref``, the message does not contain the outputs.
+
+    The message contains at most ``MAX_INLINE_REASONING_BYTES`` of the reasoning; ``reasoning_ref`` refers to all of it.
+    """
+    patterns = [clip_utf8(each, MAX_PATTERN_BYTES) for each in result.unchecked_patterns[:MAX_UNCHECKED_PATTERNS]]
+    optional = {"reasoning_ref": reasoning_ref and reasoning_ref.model_dump(), "unchecked_patterns": patterns}
     return _to_json(
         _identity(result)
+        | _present(optional)
         | {
             "result": None if result_ref else dict(result.result),
             "result_ref": result_ref.model_dump() if result_ref else None,
             "confidence": result.confidence,
             "confidence_reason": result.confidence_reason,
-            "reasoning": result.reasoning,
+            "reasoning": clip_utf8(result.reasoning, MAX_INLINE_REASONING_BYTES),
             "repaired": result.repaired,
             "cache_hit": result.cache_hit,
             "output_valid": result.output_valid,
@@ -68,7 +85,7 @@ def encode_failed(result: FailureResult) -> bytes:
 
 
 def parse_outcome(data: bytes) -> AgentResult | FailureResult:
-    """Parse a response. The attempt key is unknown, and outputs in the object bucket are empty.
+    """Parse a response. The attempt key is unknown, outputs in the object bucket are empty, and long reasoning is cut.
 
     Raises:
         WireError: The message is not a response.
@@ -78,15 +95,16 @@ def parse_outcome(data: bytes) -> AgentResult | FailureResult:
         if found["schema_version"] != SCHEMA_VERSION:
             raise WireError(f"schema_version {found['schema_version']!r} is not known")
         common = {name: found[name] for name in _IDENTITY_FIELDS if name in found or name not in _OPTIONAL_FIELDS}
-        common |= {"usage": Usage(**found["usage"]), "energy_delta": found["energy"]["delta"]}
-        common |= {"context_sources": found.get("context_sources")}
+        common |= {"usage": _usage(found["usage"]), "energy_delta": found["energy"]["delta"]}
+        common |= {"context_sources": found.get("context_sources"), "learnt": _learnt(found.get("learnt") or ())}
         if found["status"] == "completed":
             own = {name: found[name] for name in _COMPLETED_FIELDS} | {"cache_hit": found.get("cache_hit", False)}
             own |= {"output_valid": found.get("output_valid")}
+            own |= {"unchecked_patterns": tuple(found.get("unchecked_patterns") or ())}
             return AgentResult(**common, result=found["result"] or {}, **own)
         own = {name: found[name] for name in _FAILED_FIELDS}
         return FailureResult(**common, **own, reasoning=found.get("reasoning", ""))
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, json.JSONDecodeError, ValidationError) as error:
         raise WireError(f"not a response: {error!r}") from None
 
 
@@ -95,12 +113,32 @@ def _identity(outcome: AttemptOutcome) -> dict[str, Any]:
     found |= {name: getattr(outcome, name) for name in _IDENTITY_FIELDS}
     return found | {
         "correlation_id": outcome.correlation_id,
-        "usage": asdict(outcome.usage),
+        "usage": _usage_json(outcome.usage),
         "energy": {"delta": outcome.energy_delta},
         "context_sources": outcome.context_sources and dict(outcome.context_sources),
         "status": outcome.status,
         "success": outcome.success,
+        **_present({"learnt": learnt_json(outcome.learnt)}),
     }
+
+
+def _usage(found: dict[str, Any]) -> Usage:
+    return Usage(**{item.name: found[item.name] for item in fields(Usage) if item.name in found})
+
+
+def _usage_json(usage: Usage) -> dict[str, int]:
+    found = asdict(usage)
+    thinking = found.pop("reasoning_tokens")
+    return found | _present({"reasoning_tokens": thinking})
+
+
+def _learnt(found: Iterable[Any]) -> tuple[ModelBehaviour, ...]:
+    return tuple(Learnt.model_validate(each).behaviour() for each in found)
+
+
+def _present(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that have a value: absent ones are omitted, as in the messages of older executors."""
+    return {name: value for name, value in found.items() if value}
 
 
 def _to_json(value: Any) -> bytes:

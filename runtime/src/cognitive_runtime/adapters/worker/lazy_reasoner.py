@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cognitive_runtime.domain import ExecutionRequest, IReasoner, Reasoning
+from cognitive_runtime.domain import ExecutionRequest, IReasoner, ModelBehaviour, Reasoning
 
 
 @dataclass
@@ -23,3 +23,10 @@ class LazyReasoner:
     async def reason(self, request: ExecutionRequest) -> Reasoning:
         """Reason about one request with the loaded reasoner."""
         return await (await self.load()).reason(request)
+
+    def learnt(self) -> tuple[ModelBehaviour, ...]:
+        """Return the learnt behaviour of the loaded reasoner; empty until it is loaded, or if it cannot be loaded."""
+        loading = self._loading
+        if loading is None or not loading.done() or loading.cancelled() or loading.exception() is not None:
+            return ()
+        return loading.result().learnt()

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from cognitive_runtime.domain import ExecutionMode
+from cognitive_runtime.domain import ExecutionMode, ModelBehaviour
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class WorkerState:
     running: tuple[str, ...] = ()
     reason: str | None = None
     message: str | None = None
+    learnt: tuple[ModelBehaviour, ...] = ()
+    """Behaviour of the agent's models that the worker has learnt."""
 
 
 class IDelivery(Protocol):

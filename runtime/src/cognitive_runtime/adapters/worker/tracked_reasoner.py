@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from cognitive_runtime.domain import ExecutionRequest, IReasoner, Reasoning
+from cognitive_runtime.domain import ExecutionRequest, IReasoner, ModelBehaviour, Reasoning
 
 
 @dataclass
@@ -22,6 +22,10 @@ class TrackedReasoner:
             return await self.inner.reason(request)
         finally:
             self._running.discard(request.attempt_id)
+
+    def learnt(self) -> tuple[ModelBehaviour, ...]:
+        """Return the learnt behaviour of ``inner``."""
+        return self.inner.learnt()
 
     def is_running(self, attempt_id: str) -> bool:
         """Return True if the reasoning about an attempt has not ended."""

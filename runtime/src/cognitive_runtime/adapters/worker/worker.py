@@ -207,6 +207,7 @@ class Worker:
             running=self._attempts.running,
             reason=why_not.reason if why_not else None,
             message=why_not.message if why_not else None,
+            learnt=self._parts.reasoner.learnt(),
         )
 
     def _on_lease_lost(self) -> None:

@@ -1,0 +1,12 @@
+"""Features of this runtime, which its leases name. A task that needs an absent feature waits for another runtime."""
+
+from typing import Final
+
+FEATURES: Final = {
+    "demonstrations": "shows the agent's demonstrations to the model before the task",
+    "extra_body": "sends further fields of the model request",
+    "optional_sampling": "leaves temperature and top_p out of the model request if the agent does not set them",
+    "reasoning": "sets the effort and the tokens of a reasoning model, and reports its thinking",
+    "structured_output": "holds answers to the form that the agent chooses",
+}
+"""Meaning of each feature by its name on the wire."""
