@@ -74,9 +74,7 @@ def test_every_golden_message_has_a_model() -> None:
         ("lease.json", wire.Lease, {"capacity": -1}),
     ],
 )
-def test_values_outside_the_contract_are_refused(
-    name: str, model: type[WireModel], changes: dict[str, Any]
-) -> None:
+def test_values_outside_the_contract_are_refused(name: str, model: type[WireModel], changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         model.model_validate_json(golden(name, **changes))
 

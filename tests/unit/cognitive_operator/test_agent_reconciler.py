@@ -12,7 +12,8 @@ from cognitive_operator.api.wire import Lease
 from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.errors import ApiUnavailableError, RayUnavailableError
 from cognitive_operator.plan.agent import TOKENS_UNLIMITED, ObservedExecutor
-from cognitive_operator.plan.features import RUNTIME_CURRENT
+from cognitive_operator.plan.features import RETRY_RUNTIME_S, RUNTIME_CURRENT, JobRuntime
+from cognitive_operator.plan.hold import Hold
 from cognitive_operator.plan.ray_cluster import ObservedRay
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.ray import RayTarget
@@ -240,6 +241,69 @@ async def test_missing_credentials_block_an_agent_in_job_mode_for_a_while(age_s:
     scene.index.update_agent(scene.record, credentials=missing, credentials_at_s=scene.clock.monotonic())
     await scene.reconcile(age_s)
     assert scene.ready()[1] == reason
+
+
+OUTDATED = Condition.true(AgentCondition.RUNTIME_OUTDATED, Reason.FEATURE_MISSING, "image:1 lacks reasoning.")
+HOLD = Hold(Reason.CREDENTIALS_REFUSED, "correct the Secret", trial_at_s=1030.0)
+
+
+async def test_an_outdated_runtime_closes_the_queue_until_another_reports() -> None:
+    scene = Scene()
+    scene.steps.runtime = OUTDATED
+    await scene.reconcile()
+    assert scene.ready() == ("False", Reason.RUNTIME_OUTDATED)
+    assert (scene.index.queue_of(NAME).is_open, scene.index.queue_of(NAME).is_trial) == (False, False)
+    assert scene.steps.events == [KubeEvent("Warning", "RuntimeOutdated", "image:1 lacks reasoning.")]
+    scene.steps.runtime = RUNTIME_CURRENT
+    await scene.reconcile(5.0)
+    assert scene.ready() == ("True", Reason.AVAILABLE)
+    assert scene.index.queue_of(NAME).is_open
+
+
+async def test_a_held_queue_lets_one_task_try_once_the_pause_is_over() -> None:
+    scene = Scene()
+    scene.index.upsert_task(o.task_body(), 0.0)
+    scene.index.line_up(o.TASK_UID, is_accepted=True)
+    scene.index.update_agent(scene.record, hold=HOLD)
+    await scene.reconcile()
+    assert scene.ready() == ("False", Reason.CREDENTIALS_REFUSED)
+    scene.enqueued.clear()
+    await scene.reconcile(29.0)
+    assert (scene.index.queue_of(NAME).is_trial, scene.enqueued) == (False, [])
+    await scene.reconcile(1.0)
+    assert (scene.index.queue_of(NAME).is_open, scene.index.queue_of(NAME).is_trial) == (False, True)
+    assert scene.enqueued == [o.TASK_UID]
+    scene.index.update_agent(scene.record, hold=HOLD.tried_by(o.TASK_UID))
+    await scene.reconcile(1.0)
+    assert not scene.index.queue_of(NAME).is_trial
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("Job", True), ("Embedded", False)])
+async def test_only_job_mode_tries_an_outdated_runtime_again(mode: str, expected: bool) -> None:
+    scene = Scene(execution={"mode": mode})
+    scene.steps.runtime = OUTDATED
+    await scene.reconcile()
+    seen = JobRuntime(scene.record.runtime_key, "1", frozenset(), scene.clock.monotonic())
+    scene.index.update_agent(scene.record, runtime=seen)
+    await scene.reconcile(RETRY_RUNTIME_S - 1)
+    assert not scene.index.queue_of(NAME).is_trial
+    await scene.reconcile(1.0)
+    assert scene.index.queue_of(NAME).is_trial is expected
+    scene.index.queue_of(NAME).start("another")
+    await scene.reconcile(1.0)
+    assert not scene.index.queue_of(NAME).is_trial
+
+
+async def test_learnt_behaviour_is_in_the_status_and_in_the_condition_and_is_written_once() -> None:
+    scene = Scene()
+    scene.steps.learnt = (LearntModel(endpoint="http://model/v1", model="m", refused=("top_p",), learnt_at=1.0),)
+    await scene.reconcile()
+    (written,) = scene.steps.written
+    assert written["modelBehaviour"][0]["refused"] == ["top_p"]
+    (model,) = [c for c in written["conditions"] if c["type"] == "ModelReady"]
+    assert model["message"] == "The broker answers. The server does not take top_p: it is not sent."
+    await scene.reconcile(1.0)
+    assert len(scene.steps.written) == 1
 
 
 async def test_a_deleted_agent_is_finalized_and_its_tasks_are_told_once() -> None:

@@ -151,7 +151,7 @@ def _costs(response: Response) -> Patch:
             "promptTokens": usage.prompt_tokens,
             "completionTokens": usage.completion_tokens,
             "totalTokens": usage.total_tokens,
-            "reasoningTokens": usage.reasoning_tokens or None,
+            **({"reasoningTokens": usage.reasoning_tokens} if usage.reasoning_tokens else {}),
         },
         "energy": {"delta": response.energy.delta},
         "model": {"name": response.model or None, "provider": response.provider or None, "endpoint": response.endpoint},
