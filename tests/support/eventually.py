@@ -5,12 +5,17 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 T = TypeVar("T")
 SHARE = 4
 """Asking takes at most this part of the time: a question that starts a program takes it from what is waited for."""
 LONGEST_PAUSE_S = 1.0
+LIMIT_S: Final = 30
+"""Limit of a single wait for another process or connection, in seconds: for calls that take a time limit of their own.
+
+A test that passes does not get slower by it. Broken code would never answer.
+"""
 PATIENCE = 3.0 if os.environ.get("CI") else 1.0
 """How many times as long as a test says is waited: a machine that lands changes has other work, too."""
 

@@ -13,6 +13,7 @@ from controlplane.certificates import Authority
 from support.builders.crd_objects import agent
 from support.cluster import api_client
 from support.cluster.api_client import ApiClient, ApiError, Namespace
+from support.eventually import LIMIT_S
 
 pytestmark = pytest.mark.component
 BUSY = b'{"kind":"Status","code":429,"message":"storage is (re)initializing"}'
@@ -84,7 +85,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 def home(server: Server) -> Iterator[Namespace]:
-    client = ApiClient(HTTPConnection("127.0.0.1", server.server_port, timeout=5))
+    client = ApiClient(HTTPConnection("127.0.0.1", server.server_port, timeout=LIMIT_S))
     yield Namespace(client, "team")
     client.close()
 
@@ -92,7 +93,7 @@ def home(server: Server) -> Iterator[Namespace]:
 @pytest.fixture
 def home_by_tls(server: Server, authority: Authority) -> Iterator[Namespace]:
     context = ssl.create_default_context(cafile=str(authority.pair.certificate))
-    client = ApiClient(HTTPSConnection("127.0.0.1", server.server_port, timeout=5, context=context))
+    client = ApiClient(HTTPSConnection("127.0.0.1", server.server_port, timeout=LIMIT_S, context=context))
     yield Namespace(client, "team")
     client.close()
 

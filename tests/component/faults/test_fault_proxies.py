@@ -19,6 +19,7 @@ from support.faults.http_proxy import HttpProxy, Upstream
 from support.faults.loop import LoopThread
 from support.faults.nats_proxy import NatsProxy
 from support.faults.switch import Call, Fault, Reply, Switchboard, to
+from support.servers.nats_client import settle
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(30)]
@@ -110,7 +111,7 @@ async def test_nats_disturbs_what_is_named(
     switch.add(fault)
     listener = await nats.connect(nats_server.url)
     heard = await listener.subscribe("hit.me")
-    await listener.flush()
+    await settle(listener)
     async with NatsProxy("broker", nats_server.url, switch) as proxy:
         client = await nats.connect(proxy.url, allow_reconnect=False)
         await client.publish("hit.me", b"payload\r\nPUB other 0", headers={"a": "b"})

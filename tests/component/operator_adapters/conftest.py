@@ -12,7 +12,7 @@ from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.settings import NatsSettings
 from servers.nats import NatsServer
-from support.eventually import eventually_async
+from support.eventually import LIMIT_S, eventually_async
 from support.ray_double.server import RayServer
 from support.servers.http_double import HttpDouble
 
@@ -40,7 +40,7 @@ async def new_broker() -> AsyncIterator[NewBroker]:
 @pytest.fixture
 async def broker(server: NatsServer, new_broker: NewBroker) -> NatsBroker:
     """A broker that is connected and has its streams."""
-    made = await new_broker(NatsSettings(server.url, timeout_s=2))
+    made = await new_broker(NatsSettings(server.url, timeout_s=LIMIT_S))
 
     async def connected() -> bool:
         return made.connection.is_ready

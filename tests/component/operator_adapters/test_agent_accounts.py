@@ -18,9 +18,10 @@ from cognitive_operator.adapters.nats.credentials import new_credentials
 from cognitive_operator.adapters.nats.key_pair import ACCOUNT, ANY, KeyPair
 from cognitive_operator.adapters.nats.settings import NatsSettings
 from servers.nats import NatsServer
-from support.eventually import eventually_async
+from support.eventually import LIMIT_S, eventually_async
 from support.rights.wire import rights_of
 from support.servers.guarded_broker import GuardedBroker, guarded_broker, pull
+from support.servers.nats_client import settle
 from support.servers.wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
@@ -48,7 +49,7 @@ class Scene:
 
     async def send(self, client: Client, subject: str, payload: bytes = b"", **more: object) -> None:
         await client.publish(subject, payload, **more)  # type: ignore[arg-type]
-        await client.flush()
+        await settle(client)
 
 
 @pytest.fixture
@@ -155,15 +156,15 @@ async def test_an_agent_hears_nothing_of_another(scene: Scene, who: str) -> None
     client: Client = getattr(scene, who)
     for subject in (">", "agent.>", f"_INBOX.{B}.>", "$KV.>", f"agent.control.default.{B}"):
         await client.subscribe(subject, cb=hear)
-    await client.flush()
+    await settle(client)
     own = f"agent.control.default.{A}"
     await client.subscribe(own, cb=hear)
-    await client.flush()
+    await settle(client)
     request = await pull(scene.b, B)
     assert request.subject == f"agent.request.default.{B}.task.1"
     await scene.admin.client.publish(f"agent.control.default.{B}", b"{}")
     await scene.admin.client.publish(own, b"{}")
-    await scene.admin.client.flush()
+    await settle(scene.admin.client)
 
     async def heard_its_own() -> bool:
         return own in heard
@@ -246,7 +247,7 @@ async def test_credentials_end(scene: Scene) -> None:
     async def ended() -> bool:
         return not client.is_connected
 
-    await eventually_async(ended, timeout_s=5)
+    await eventually_async(ended, LIMIT_S)
     await client.close()
 
 

@@ -18,7 +18,8 @@ from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.errors import MessageError, ObjectNotFoundError
 from cognitive_operator.ports.broker import Broker
 from servers.nats import NatsServer
-from support.eventually import eventually_async
+from support.eventually import LIMIT_S, eventually_async
+from support.servers.nats_client import settle
 
 pytestmark = pytest.mark.component
 
@@ -334,9 +335,9 @@ async def test_an_object_cannot_name_other_objects_chunks_as_its_own(broker: Nat
 async def test_control_messages_reach_executors_and_need_none(broker: NatsBroker, js: JetStreamContext) -> None:
     await broker.control.send("nowhere", AGENT, b"nobody hears")
     listening = await js._nc.subscribe(f"agent.control.default.{AGENT}")
-    await js._nc.flush()
+    await settle(js._nc)
     await broker.control.send("default", AGENT, b'{"action": "stop"}')
-    assert (await listening.next_msg(2)).data == b'{"action": "stop"}'
+    assert (await listening.next_msg(LIMIT_S)).data == b'{"action": "stop"}'
 
 
 async def _connected(broker: NatsBroker) -> bool:

@@ -16,7 +16,7 @@ from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.errors import BrokerUnavailableError
 from servers.nats import NatsServer
-from support.eventually import eventually_async
+from support.eventually import LIMIT_S, eventually_async
 
 pytestmark = pytest.mark.component
 
@@ -71,8 +71,8 @@ async def test_whether_the_broker_is_there_is_known_when_it_has_answered(
 async def test_a_broker_that_never_answers_is_not_waited_for_any_longer(
     silent_port: int, new_broker: NewBroker
 ) -> None:
-    broker = await new_broker(NatsSettings(f"nats://127.0.0.1:{silent_port}"))
-    async with asyncio.timeout(2.0):
+    broker = await new_broker(NatsSettings(f"nats://127.0.0.1:{silent_port}", timeout_s=2 * LIMIT_S))
+    async with asyncio.timeout(LIMIT_S):
         await broker.connection.wait_determined(0.2)
     assert not broker.connection.is_ready
 
@@ -81,7 +81,7 @@ async def test_an_absent_broker_is_waited_for(
     server: NatsServer, new_broker: NewBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.stop()
-    broker = await asyncio.wait_for(new_broker(NatsSettings(server.url)), 3)
+    broker = await asyncio.wait_for(new_broker(NatsSettings(server.url)), LIMIT_S)
     await asyncio.sleep(2.5)
     assert not broker.connection.is_ready
     assert broker.connection.ready_since_s == float("inf")
@@ -133,7 +133,7 @@ async def test_fetching_from_no_broker_fails_when_the_time_is_over(server: NatsS
     broker = await new_broker(NatsSettings(server.url))
     started = asyncio.get_running_loop().time()
     with pytest.raises(BrokerUnavailableError):
-        await asyncio.wait_for(broker.responses.fetch(64, 1.5), 5)
+        await asyncio.wait_for(broker.responses.fetch(64, 1.5), LIMIT_S)
     assert asyncio.get_running_loop().time() - started > 1.4
 
 

@@ -7,7 +7,7 @@ from cognitive_operator.adapters.http_client import HttpClient
 from cognitive_operator.adapters.ray.jobs import RayJobsHttp
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
 from cognitive_operator.ports.ray import RayJob, RayJobs, RaySubmission, RayTarget
-from support.eventually import eventually_async
+from support.eventually import LIMIT_S, eventually_async
 from support.servers.http_double import HANG, HttpDouble, Reply
 
 pytestmark = pytest.mark.component
@@ -26,7 +26,7 @@ def at(url: str) -> RayTarget:
 @pytest.fixture
 async def jobs() -> AsyncIterator[RayJobsHttp]:
     async with HttpClient(proxies=False) as client:
-        yield RayJobsHttp(client, timeout_s=5)
+        yield RayJobsHttp(client, timeout_s=LIMIT_S)
 
 
 @pytest.fixture

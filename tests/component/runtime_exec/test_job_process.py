@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from cognitive_runtime.config import RuntimeSettings
+from support.eventually import LIMIT_S
 from support.servers.wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
@@ -125,6 +126,6 @@ async def test_a_library_that_ignores_its_cancellation_does_not_keep_the_job(
     else:
         process.send_signal(signal.SIGTERM)
 
-    assert await asyncio.wait_for(process.wait(), 5) in (0, 5)
+    assert await asyncio.wait_for(process.wait(), LIMIT_S) in (0, 5)
     (response,) = await broker.responses(attempt)
     assert response.body["error_type"] == ("Cancelled" if how == "stop" else "InternalError")

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from cognitive_runtime.domain import ExecutionRequest, Reasoning
-from support.eventually import eventually_async
+from support.eventually import LIMIT_S, eventually_async
 from support.fakes.scripted_reasoner import ScriptedReasoner, answer
 from support.fixture_types import StartWorker
 from support.rights.wire import as_user, authorization, rights_of
@@ -35,7 +35,9 @@ async def test_the_rights_on_the_page_are_enough(
     async def answer_at_length(request: ExecutionRequest) -> Reasoning:
         if request.constraints.get("large"):
             assert request.input == LARGE_INPUT
-            return Reasoning(outputs={"proposed_solution": "x" * 100_000}, thought="much")
+            return Reasoning(
+                outputs={"proposed_solution": "x" * 100_000}, thought="much", native_reasoning="y" * 200_000
+            )
         return await answer(request)
 
     reasoner.script = answer_at_length
@@ -48,10 +50,12 @@ async def test_the_rights_on_the_page_are_enough(
     await admin.publish(large, constraints={"large": True}, **await large_input(admin, large))
 
     assert (await admin.wait_response(small)).outcome == "completed"
-    assert (await admin.wait_response(large)).body["result_ref"]["size_bytes"] > 100_000
+    body = (await admin.wait_response(large)).body
+    assert body["result_ref"]["size_bytes"] > 100_000
+    assert body["reasoning_ref"]["size_bytes"] == 200_000
     await eventually_async(lambda: _nothing_waits(admin, agent))
     await admin.drain(agent, "ca-job-1")
-    await asyncio.wait_for(hosted.wait_idle(), 5)
+    await asyncio.wait_for(hosted.wait_idle(), LIMIT_S)
     await hosted.stop(1)
     assert await admin.leases(agent) == {}
     await admin.close()

@@ -13,7 +13,7 @@ from cognitive_runtime.adapters.nats.objects import put_object
 from cognitive_runtime.bootstrap.hosted import HostedWorker
 from cognitive_runtime.config import RuntimeSettings
 from cognitive_runtime.domain import ExecutionRequest, Reasoning
-from support.eventually import eventually_async
+from support.eventually import LIMIT_S, eventually_async
 from support.fakes.scripted_reasoner import ScriptedReasoner, answer
 from support.fixture_types import StartWorker
 from support.servers.guarded_broker import GuardedBroker, guarded_broker
@@ -73,7 +73,7 @@ async def test_all_that_a_worker_does_works(work: Work, reasoner: ScriptedReason
     async def answer_at_length(request: ExecutionRequest) -> Reasoning:
         if request.constraints.get("large"):
             assert request.input == LARGE_INPUT
-            return Reasoning(outputs={"proposed_solution": "x" * 1_000_000}, thought="much")
+            return Reasoning(outputs={"proposed_solution": "x" * 1_000_000}, thought="y" * 5000)
         return await answer(request)
 
     reasoner.script = answer_at_length
@@ -87,15 +87,16 @@ async def test_all_that_a_worker_does_works(work: Work, reasoner: ScriptedReason
     await admin.publish(large, constraints={"large": True}, **await large_input(admin, large))
 
     assert (await admin.wait_response(small)).is_signed_for(small)
-    reference = (await admin.wait_response(large)).body["result_ref"]
-    stored = await (await admin.jetstream.object_store(reference["bucket"])).get(reference["name"])
-    assert len(stored.data or b"") == reference["size_bytes"] > 1_000_000
+    body = (await admin.wait_response(large)).body
+    store = await admin.jetstream.object_store(body["result_ref"]["bucket"])
+    for reference, at_least in ((body["result_ref"], 1_000_000), (body["reasoning_ref"], 5000)):
+        assert len((await store.get(reference["name"])).data or b"") == reference["size_bytes"] >= at_least
     claim = await admin.claim(large)
     assert claim is not None
     assert claim["state"] == "ended"
     await eventually_async(lambda: _nothing_waits(admin, agent))
     await admin.drain(agent, "ca-job-1")
-    await asyncio.wait_for(hosted.wait_idle(), 5)
+    await asyncio.wait_for(hosted.wait_idle(), LIMIT_S)
     await hosted.stop(1)
     assert await admin.leases(agent) == {}
 

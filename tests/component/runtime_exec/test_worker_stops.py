@@ -7,7 +7,7 @@ import pytest
 from cognitive_runtime.adapters.worker.worker import WorkerTiming
 from cognitive_runtime.bootstrap.hosted import HostedTiming, HostedWorker
 from cognitive_runtime.domain import Reasoning
-from support.eventually import eventually_async
+from support.eventually import LIMIT_S, eventually_async
 from support.fakes.scripted_reasoner import ScriptedReasoner, answer, answer_after, hang
 from support.fixture_types import StartWorker
 from support.servers.wire_broker import Attempt, WireBroker
@@ -62,7 +62,7 @@ async def test_a_drained_worker_finishes_what_it_has_and_takes_nothing_new(
     finish.set()
 
     assert (await broker.wait_response(running)).outcome == "completed"
-    await asyncio.wait_for(hosted.wait_idle(), 5)
+    await asyncio.wait_for(hosted.wait_idle(), LIMIT_S)
     assert reasoner.executions == {running.id: 1}
     assert await broker.claim(late) is None
 

@@ -229,6 +229,42 @@ async def test_a_large_result_is_an_object_that_the_response_refers_to(
     assert hashlib.sha256(stored.data).hexdigest() == reference["sha256"]
 
 
+async def test_long_reasoning_is_an_object_and_survives_a_killed_broker(
+    own_server: NatsServer, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner, settings: RuntimeSettings
+) -> None:
+    finish = asyncio.Event()
+    thinking = "é" * 300_000
+
+    async def think(_: ExecutionRequest) -> Reasoning:
+        await finish.wait()
+        return Reasoning(outputs={"proposed_solution": "x" * 20_000}, thought="brief", native_reasoning=thinking)
+
+    reasoner.script = think
+    await start_worker(nats_url=own_server.url)
+    admin, (attempt,) = await _begin(own_server, agent, reasoner, 1)
+
+    own_server.kill()
+    finish.set()
+    await eventually_async(lambda: _spooled(settings, 1))
+    own_server.resume()
+    admin = await _again(admin, own_server)
+
+    body = (await admin.wait_response(attempt)).body
+    assert body["reasoning"] == "é" * 2048
+    assert body["energy"]["delta"] == pytest.approx(0.05)
+    reference = body["reasoning_ref"]
+    assert (reference["bucket"], reference["name"]) == (f"results-{agent}", f"{attempt.id}.reasoning")
+    store = await admin.jetstream.object_store(reference["bucket"])
+    stored = (await store.get(reference["name"])).data
+    assert stored is not None
+    assert stored.decode() == thinking
+    assert (len(stored), hashlib.sha256(stored).hexdigest()) == (reference["size_bytes"], reference["sha256"])
+    assert body["result_ref"]["name"] == attempt.id
+    assert json.loads((await store.get(attempt.id)).data or b"") == {"proposed_solution": "x" * 20_000}
+    await eventually_async(lambda: _spooled(settings, 0))
+    await admin.close()
+
+
 async def test_a_worker_waits_for_a_required_secret(
     broker: WireBroker, agent: str, start_worker: StartWorker, settings: RuntimeSettings
 ) -> None:

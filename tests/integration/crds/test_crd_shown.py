@@ -11,7 +11,7 @@ from controlplane.kubectl import KubectlError
 from support.builders.crd_objects import agent, task
 from support.builders.crd_schema import FieldPath, fields, part
 from support.cluster.api_client import GROUP, Namespace, Request
-from support.eventually import eventually
+from support.eventually import LIMIT_S, eventually
 
 pytestmark = pytest.mark.integration
 NOW = "2026-11-21T02:00:10.000000Z"
@@ -120,7 +120,7 @@ def test_kubectl_knows_the_short_names_and_the_category(kubectl: Kubectl, home: 
 
 def test_kubectl_waits_for_the_condition(kubectl: Kubectl, home: Namespace) -> None:
     with_status(home, task(), TASK_STATUS)
-    kubectl("wait", "ctask/why", "--for=condition=Complete", "--timeout=5s")
+    kubectl("wait", "ctask/why", "--for=condition=Complete", f"--timeout={LIMIT_S}s")
 
 
 @pytest.mark.usefixtures("crds")

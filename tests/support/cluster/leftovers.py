@@ -9,6 +9,7 @@ from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
 from support.cluster.ray_submissions import ENDED, RaySubmissions
+from support.eventually import LIMIT_S
 
 
 async def on_broker(url: str) -> list[str]:
@@ -42,7 +43,7 @@ async def _subjects(client: Client, stream: str) -> list[str]:
     found: list[str] = []
     while True:
         body = json.dumps({"subjects_filter": ">", "offset": len(found)}).encode()
-        answer = json.loads((await client.request(f"$JS.API.STREAM.INFO.{stream}", body, timeout=5)).data)
+        answer = json.loads((await client.request(f"$JS.API.STREAM.INFO.{stream}", body, timeout=LIMIT_S)).data)
         page = (answer.get("state") or {}).get("subjects") or {}
         found += page
         if not page or len(found) >= answer.get("total", 0):

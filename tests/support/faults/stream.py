@@ -11,6 +11,7 @@ import nats
 from nats.js.api import RawStreamMsg
 from nats.js.client import JetStreamContext
 
+from support.eventually import LIMIT_S
 from support.faults.loop import LoopThread
 
 T = TypeVar("T")
@@ -46,7 +47,7 @@ class StreamAdmin:
             subscription = await js.subscribe(subject, stream=stream, ordered_consumer=True)
             consumer = await subscription.consumer_info()
             count = (consumer.num_pending or 0) + (consumer.delivered.consumer_seq if consumer.delivered else 0)
-            return [(await subscription.next_msg(timeout=5.0)).data for _ in range(count)]
+            return [(await subscription.next_msg(timeout=LIMIT_S)).data for _ in range(count)]
 
         return self._run(read)
 

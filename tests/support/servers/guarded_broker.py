@@ -15,7 +15,7 @@ from cognitive_operator.adapters.nats.agent_accounts import LIFETIME_S, NatsAgen
 from cognitive_operator.adapters.nats.broker_keys import OPERATOR_CREDENTIALS, SERVER_CONFIG, new_broker_keys
 from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.errors import BrokerUnavailableError
-from support.eventually import eventually_async
+from support.eventually import LIMIT_S, eventually_async
 from support.servers.nats_accounts import full_resolver, serve
 from support.servers.wire_broker import WireBroker
 
@@ -93,7 +93,7 @@ def _write_keys(folder: Path) -> dict[str, str]:
     return keys
 
 
-async def pull(client: Client, agent_uid: str, timeout_s: float = 2.0) -> Msg:
+async def pull(client: Client, agent_uid: str, timeout_s: float = LIMIT_S) -> Msg:
     """Ask for one request of an agent and return what comes: also a refusal, as a status."""
     inbox = client.new_inbox()
     subscription = await client.subscribe(inbox)

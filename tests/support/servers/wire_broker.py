@@ -20,6 +20,7 @@ from nats.js.client import JetStreamContext
 from nats.js.errors import KeyNotFoundError, NotFoundError
 
 from support.eventually import eventually_async
+from support.servers.nats_client import settle
 
 MASTER_KEY = b"0123456789abcdef0123456789abcdef"
 LARGE_INPUT = {"error_message": "naïve 故障 " * 100_000}
@@ -171,7 +172,7 @@ class WireBroker:
     async def _control(self, agent_uid: str, namespace: str, body: dict[str, Any]) -> None:
         subject = f"agent.control.{namespace}.{agent_uid}"
         await self.client.publish(subject, json.dumps({"schema_version": 1} | body).encode())
-        await self.client.flush()
+        await settle(self.client)
 
     async def _stream(self, name: str, subjects: str, **settings: Any) -> None:
         config = StreamConfig(name=name, subjects=[subjects], discard=DiscardPolicy.NEW, allow_direct=True, **settings)

@@ -176,6 +176,7 @@ def test_diversity_stays_within_what_servers_accept() -> None:
     request = VLLMRequest("m", (Message("user", "x"),), temperature=1.6)
     assert request.with_diversity().temperature == 2.0
     assert VLLMRequest("m", (Message("user", "x"),), temperature=0.5).with_diversity().temperature == 0.65
+    assert VLLMRequest("m", (Message("user", "x"),)).with_diversity().temperature == pytest.approx(0.91)
 
 
 @pytest.mark.parametrize("fields", [{"messages": ()}, {"temperature": 2.5}, {"max_tokens": 0}])

@@ -13,12 +13,13 @@ from cognitive_runtime.domain import (
     VLLMRequest,
     VLLMResponse,
 )
+from support.fakes.plain_model import PlainModel
 
 CONFIG = AgentConfig("agent-123", AgentRole.DEV, "llama", "http://vllm-server:8000")
 
 
 @dataclass
-class RecordingClient:
+class RecordingClient(PlainModel):
     finish_reason: str = "stop"
     delay_s: float = 0.0
     requests: list[VLLMRequest] = field(default_factory=list)

@@ -21,6 +21,7 @@ from cognitive_runtime.domain import (
     VLLMRequest,
     VLLMResponse,
 )
+from support.fakes.plain_model import PlainModel
 
 CONFIG = AgentConfig("agent-123", AgentRole.DEV, "meta-llama/Meta-Llama-3-8B-Instruct", "http://vllm-server:8000")
 
@@ -42,7 +43,7 @@ class Publisher:
         self.calls.append("close")
 
 
-class Model:
+class Model(PlainModel):
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.requests: list[VLLMRequest] = []

@@ -19,7 +19,7 @@ class ModelEndpoint:
     @property
     def address(self) -> str:
         """URL without user, password and query, which may be secret."""
-        parts = urlsplit(self.endpoint.strip())
+        parts = urlsplit(self.endpoint)
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 

@@ -29,6 +29,9 @@ MAX_DEMONSTRATION_BYTES: Final = 128 * 1024
 """Maximum size of all demonstrations of an agent together, as JSON. Each is part of the prompt."""
 PRODUCT_FIELDS: Final = frozenset(
     {
+        "api_key",
+        "authorization",
+        "extra_headers",
         "frequency_penalty",
         "max_completion_tokens",
         "max_tokens",
@@ -46,7 +49,7 @@ PRODUCT_FIELDS: Final = frozenset(
         "top_p",
     }
 )
-"""Fields of a model request that ``extra_body`` must not contain: the runtime sets them, or reads no such answer."""
+"""Fields that ``extra_body`` must not contain: the runtime sets them, reads no such answer, or they are credentials."""
 
 
 @dataclass(frozen=True)
@@ -260,7 +263,8 @@ def _require(holds: bool, name: str, rule: str) -> None:
 def _json_bytes(value: Any) -> int | None:
     """Return the size of a value as JSON, or None if it is not JSON."""
     try:
-        return len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return len(text.encode("utf-8", "replace"))
     except (TypeError, ValueError, RecursionError):
         return None
 

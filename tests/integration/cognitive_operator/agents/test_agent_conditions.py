@@ -7,7 +7,7 @@ import pytest
 from servers.ports import free_ports
 from support.builders.cognitive_objects import Cluster, agent, task
 from support.cluster.ray_submissions import RaySubmissions
-from support.eventually import eventually
+from support.eventually import LIMIT_S, eventually
 from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
@@ -110,5 +110,5 @@ def test_changed_settings_replace_the_executor_without_losing_a_task(
 
 def test_metrics_are_served(operator_process: object) -> None:
     url = operator_process.metrics_url  # type: ignore[attr-defined]
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=LIMIT_S) as answer:
         assert b"cognitive_operator_results_dropped_total" in answer.read()

@@ -8,7 +8,7 @@ import pytest
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess
 from support.builders.cognitive_objects import Cluster, task
-from support.eventually import eventually
+from support.eventually import LIMIT_S, eventually
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.integration]
 
 def dropped(operator: OperatorProcess) -> dict[str, float]:
     """Return how many responses were dropped, by reason."""
-    with urllib.request.urlopen(operator.metrics_url, timeout=5) as answer:
+    with urllib.request.urlopen(operator.metrics_url, timeout=LIMIT_S) as answer:
         lines = answer.read().decode().splitlines()
     counted = [line for line in lines if line.startswith("cognitive_operator_results_dropped_total{")]
     return {line.split('reason="')[1].split('"')[0]: float(line.rsplit(" ", 1)[1]) for line in counted}

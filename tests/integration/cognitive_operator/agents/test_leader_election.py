@@ -14,7 +14,7 @@ from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from support.builders.cognitive_objects import Cluster, agent, task
 from support.cluster.api_client import ApiClient
-from support.eventually import eventually
+from support.eventually import LIMIT_S, eventually
 from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
@@ -49,12 +49,12 @@ def pair(
 
 
 def is_leading(operator: OperatorProcess) -> bool:
-    with urllib.request.urlopen(operator.metrics_url, timeout=5) as response:
+    with urllib.request.urlopen(operator.metrics_url, timeout=LIMIT_S) as response:
         return b"cognitive_operator_leading 1.0" in response.read()
 
 
 def health(operator: OperatorProcess) -> Any:
-    with urllib.request.urlopen(operator.health_url, timeout=5) as response:
+    with urllib.request.urlopen(operator.health_url, timeout=LIMIT_S) as response:
         return json.load(response)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.builders.cognitive_objects import Cluster, task
-from support.eventually import eventually
+from support.eventually import LIMIT_S, eventually
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
@@ -29,7 +29,7 @@ def test_cancelling_stops_a_call_of_the_model_that_hangs(home: Cluster, model: S
     eventually(lambda: model.in_flight == 0, 8.0)
     status = home.wait_phase(f"cancelled-{who}", "Cancelled", 10.0)
     assert (status["reason"], [a["outcome"] for a in status["attempts"]]) == ("Cancelled", ["Cancelled"])
-    home.kubectl("wait", f"ctask/cancelled-{who}", "--for=condition=Failed", "--timeout=5s")
+    home.kubectl("wait", f"ctask/cancelled-{who}", "--for=condition=Failed", f"--timeout={LIMIT_S}s")
 
 
 @MODES

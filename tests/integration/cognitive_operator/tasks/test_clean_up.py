@@ -12,7 +12,7 @@ from support.builders.cognitive_objects import Cluster, task
 from support.cluster import leftovers
 from support.cluster.api_client import ApiError
 from support.cluster.ray_submissions import RaySubmissions
-from support.eventually import eventually
+from support.eventually import LIMIT_S, eventually
 from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
@@ -79,7 +79,7 @@ def test_a_deleted_job_task_leaves_nothing_on_the_broker_and_on_ray(
     uids = [uid_of(home, name) for name in ("job-ended", "job-runs")]
     jobs = RaySubmissions(ray_server.address)
     assert all(f"ct-{uid}-1" in jobs.ids() for uid in uids)
-    home.kubectl("delete", "ctask", "job-ended", "job-runs", "--timeout=5s")
+    home.kubectl("delete", "ctask", "job-ended", "job-runs", f"--timeout={LIMIT_S}s")
     eventually(lambda: not any(f"ct-{uid}-1" in jobs.ids() for uid in uids), 30.0)
     eventually(lambda: [leftovers.of_task(nats_server.url, uid) for uid in uids] == [set(), set()], 10.0)
 
@@ -93,6 +93,6 @@ def test_what_a_task_left_is_found_when_it_was_deleted_behind_the_operators_back
     uid = uid_of(home, "unseen")
     assert leftovers.of_task(nats_server.url, uid)
     operator_process.kill()
-    home.kubectl("delete", "ctask", "unseen", "--timeout=5s")
+    home.kubectl("delete", "ctask", "unseen", f"--timeout={LIMIT_S}s")
     operator_process.resume()
     eventually(lambda: leftovers.of_task(nats_server.url, uid) == set(), 90.0)

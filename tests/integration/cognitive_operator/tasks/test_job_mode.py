@@ -4,7 +4,7 @@ import pytest
 
 from support.builders.cognitive_objects import Cluster, task
 from support.cluster.ray_submissions import RaySubmissions
-from support.eventually import eventually
+from support.eventually import LIMIT_S, eventually
 from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
@@ -31,6 +31,6 @@ def test_deleting_a_task_stops_its_ray_job(home: Cluster, model: ScriptedModel, 
     home.apply(task("job-deleted", "jobber", input={"error_message": "hangs as a job"}))
     eventually(lambda: model.in_flight == 1, 30.0)
     uid = home.get("ctask", "job-deleted")["metadata"]["uid"]
-    home.kubectl("delete", "ctask", "job-deleted", "--timeout=5s")
+    home.kubectl("delete", "ctask", "job-deleted", f"--timeout={LIMIT_S}s")
     eventually(lambda: model.in_flight == 0, 10.0)
     eventually(lambda: f"ct-{uid}-1" not in RaySubmissions(ray_server.address).ids(), 20.0)

@@ -12,7 +12,7 @@ from controlplane import ControlPlane
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from support.builders.cognitive_objects import Cluster, agent, task
-from support.eventually import eventually
+from support.eventually import LIMIT_S, eventually
 from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
@@ -61,7 +61,7 @@ def asked(model: ScriptedModel, text: str) -> list[str]:
 
 
 def rows(operator: OperatorProcess) -> list[str]:
-    with urllib.request.urlopen(operator.metrics_url, timeout=5) as response:
+    with urllib.request.urlopen(operator.metrics_url, timeout=LIMIT_S) as response:
         return [str(line) for line in response.read().decode().splitlines()]
 
 
@@ -112,7 +112,7 @@ def test_a_higher_priority_overtakes_and_positions_say_so(
     assert pair.wait_phase("p-2", "Queued")["reason"] == "WaitingForSlot"
     assert "COGNITIVE" not in pair.status("p-2")["message"]
     pair.patch("ctask", "p-2", {"spec": {"priority": 5}})
-    eventually(lambda: pair.status("p-2").get("queuePosition") == 2, 5.0)
+    eventually(lambda: pair.status("p-2").get("queuePosition") == 2, LIMIT_S)
     eventually(lambda: metric(bounded, "cognitive_queued_tasks", "light") == 4, 10.0)
     assert metric(bounded, "cognitive_active_tasks", "light") == BOUND
     assert 1 <= metric(bounded, "cognitive_queue_oldest_task_age_seconds", "light") <= 20

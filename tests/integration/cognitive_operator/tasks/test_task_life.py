@@ -9,7 +9,7 @@ import pytest
 
 from controlplane import ControlPlane
 from support.builders.cognitive_objects import INPUTS, Cluster, task
-from support.eventually import eventually
+from support.eventually import LIMIT_S, eventually
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
@@ -125,14 +125,14 @@ def test_the_running_deadline_ends_a_model_that_never_answers(home: Cluster, mod
     assert running["attempts"][0]["outcome"] == "Running"
     status = home.wait_phase("late", "Failed")
     assert status["reason"] == "DeadlineExceeded"
-    eventually(lambda: model.in_flight == 0, 5.0)
+    eventually(lambda: model.in_flight == 0, LIMIT_S)
 
 
 def test_deleting_a_task_stops_what_runs(home: Cluster, model: ScriptedModel) -> None:
     model.script(contains="hangs", hang=True)
     home.apply(task("deleted", "thinker", input={"error_message": "hangs"}))
     eventually(lambda: model.in_flight == 1, 10.0)
-    home.kubectl("delete", "ctask", "deleted", "--timeout=5s")
+    home.kubectl("delete", "ctask", "deleted", f"--timeout={LIMIT_S}s")
     eventually(lambda: model.in_flight == 0, 8.0)
 
 

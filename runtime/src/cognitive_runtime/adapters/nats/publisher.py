@@ -119,7 +119,8 @@ class NATSResultPublisher:
         """Publish a result and wait, without a limit, until the stream has stored it."""
         extras = {"num_agents": num_agents, "original_task_id": original_task_id, "constraints": constraints}
         large, reasoning = _large_result(result), _large_reasoning(result)
-        payload = encode_completed(result, large and large.reference, reasoning and reasoning.reference)
+        references = [each.reference if each else None for each in (large, reasoning)]
+        payload = encode_completed(result, *references)
         await self._publish(result, _Message(_with(payload, extras), large, reasoning))
 
     async def publish_failure(
