@@ -168,7 +168,7 @@ def test_a_success_in_job_mode_makes_the_runtime_known() -> None:
     scene.end(o.completed())
     runtime = scene.agent.present_runtime
     assert runtime is not None
-    assert (runtime.features, runtime.is_assumed) == ({"optional_sampling"}, True)
+    assert (runtime.features, runtime.is_assumed) == (frozenset({"optional_sampling"}), True)
     assert scene.agents == [NAME]
 
 

@@ -11,9 +11,10 @@ from support.fakes.broker import FakeBroker
 
 
 async def test_result_input_and_reasoning_of_a_deleted_task_are_deleted() -> None:
-    broker, ray = FakeBroker(), SimpleNamespace()
+    broker, nothing = FakeBroker(), SimpleNamespace()
     port: Any = broker
-    cleanup = AttemptCleanup(port, ray, lambda _: None, stop_every_s=1.0, backoff_s=(1.0,))  # type: ignore[arg-type]
+    ray: Any = nothing
+    cleanup = AttemptCleanup(port, ray, lambda _: None, stop_every_s=1.0, backoff_s=(1.0,))
     name = f"{o.TASK_UID}.1"
     try:
         cleanup.add(AttemptGarbage("team", o.key(), is_gone=True))

@@ -96,7 +96,7 @@ def _check_dialect(schema: Mapping[str, Any]) -> None:
 
     dialect = schema.get("$schema", DIALECT)
     unknown: Any = None
-    draft = validator_for({"$schema": dialect}, default=unknown) if isinstance(dialect, str) else unknown
+    draft: Any = validator_for({"$schema": dialect}, default=unknown) if isinstance(dialect, str) else unknown
     if draft is None:
         problem = f"it is not the URL of a draft of JSON Schema from 3 to 2020-12, such as {DIALECT}"
         raise _FaultError("/$schema", problem)

@@ -241,7 +241,8 @@ class TaskReconciler:
             self._index.put_back(record.uid)
             raise
         attempt = InFlightAttempt(key, mode, self._clocks.own.monotonic())
-        self._steps.feedback.report_start(record)
+        if agent.hold is not None:
+            self._steps.feedback.report_start(record)
         if self._index.update_task(record.uid, attempt=attempt) is None:
             self._steps.discard(AttemptGarbage(record.name[0], key, is_gone=True))
         elif not is_new:
