@@ -8,7 +8,14 @@ from support.faults.evidence import Body, Evidence, Sighting
 
 TASK, AGENT = "CognitiveTask", "CognitiveAgent"
 WAITING = ("Pending", "Queued", "Suspended")
-UNCOUNTED = ("CredentialsNotMounted", "AgentDeleted", "Suspended")
+UNCOUNTED = (
+    "CredentialsNotMounted",
+    "AgentDeleted",
+    "Suspended",
+    "RuntimeOutdated",
+    "CredentialsRefused",
+    "QuotaExceeded",
+)
 """Ends of an attempt that use up no retry."""
 DEFAULT_RETRIES = 2
 EXPECTED_TRACEBACK = "kopf._cogs.clients.errors."
