@@ -129,12 +129,14 @@ def test_a_request_of_an_older_operator_has_the_defaults() -> None:
         ("extra_body", [1]),
         ("learnt", [LEARNT_JSON] * 17),
         ("learnt.0.endpoint", ""),
-        ("learnt.0.model", "m" * 513),
+        ("learnt.0.model", "m" * 254),
         ("learnt.0.refused", ["p"] * 33),
         ("learnt.1.refused.0", "p" * 65),
         ("learnt.0.output", "Grammar"),
         ("learnt.0.bounded", "perhaps"),
+        ("learnt.1.refused.0", "top-p; rm"),
         ("learnt.0.learnt_at", -1),
+        ("learnt.0.learnt_at", 253_402_300_800),
     ],
 )
 def test_model_settings_out_of_range_are_refused_by_field(name: str, value: Any) -> None:
@@ -311,10 +313,13 @@ def test_many_or_long_unchecked_patterns_are_cut() -> None:
     assert message["unchecked_patterns"] == ["p" * 256, "q"] * 8
 
 
-def test_learnt_behaviour_outside_the_contract_is_left_out_of_messages() -> None:
+@pytest.mark.parametrize(
+    "changes", [{"refused": frozenset({"a name"})}, {"model": "m" * 254}, {"endpoint": ""}, {"learnt_at_s": -1.0}]
+)
+def test_learnt_behaviour_outside_the_contract_is_left_out_of_messages(changes: dict[str, Any]) -> None:
     outcome = wire.parse_outcome(golden("failed.json"))
     assert isinstance(outcome, FailureResult)
-    wrong = replace(LEARNT[0], refused=frozenset({"p" * 65}))
+    wrong = replace(LEARNT[0], **changes)
     message = json.loads(wire.encode_failed(replace(outcome, learnt=(wrong, LEARNT[1]))))
     assert message["learnt"] == [LEARNT_JSON]
 

@@ -121,6 +121,27 @@ async def test_an_inference_says_what_the_model_makes_of_it(script: dict[str, An
     assert KEY not in str(found)
 
 
+UNSUPPORTED = "Unsupported parameter: '{0}' is not supported with this model. Use 'max_completion_tokens' instead."
+ANSWER = Reply(json={"choices": [{"message": {"role": "assistant", "content": "ready"}, "finish_reason": "stop"}]})
+
+
+@pytest.mark.parametrize("refused", [{"temperature", "top_p"}, {"max_tokens"}, {"max_tokens", "temperature", "top_p"}])
+async def test_a_model_that_refuses_parameters_is_asked_without_them(server: HttpDouble, refused: set[str]) -> None:
+    """Source of the message and the code: OpenAI's answer for its reasoning models."""
+
+    def judge(_method: str, _path: str, body: Any) -> Reply:
+        for name in sorted(refused & set(body)):
+            error = {"message": UNSUPPORTED.format(name), "type": "invalid_request_error"}
+            return Reply(400, json={"error": error | {"param": name, "code": "unsupported_parameter"}})
+        return ANSWER
+
+    server.answer_by(judge)
+    found = await probe(server.url).infer()
+    assert (found.status, found.message) == ("ok", "m1 answered, 0 tokens")
+    assert not refused & set(server.asked[-1].json)
+    assert len(server.asked) <= 2
+
+
 async def test_the_whole_examination_asks_the_model_of_the_environment_and_hides_its_key(server: HttpDouble) -> None:
     server.reply("GET /v1/models", Reply(json={"data": [{"id": f"echo-{KEY}"}]}))
     environ = {"LLM_PROVIDER": "local", "LLM_API_BASE": server.url, "LLM_API_KEY": KEY, "LLM_MODEL": "m1"}

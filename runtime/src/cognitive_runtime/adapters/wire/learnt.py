@@ -10,19 +10,21 @@ from cognitive_runtime.domain import ModelBehaviour, OutputForm
 
 MAX_LEARNT: Final = 16
 """Models of one agent whose behaviour is sent. An agent has six models; the others are of its earlier settings."""
-_Name = Annotated[str, Field(min_length=1, max_length=64)]
+MAX_UNIX_S: Final = 253_402_300_799.0
+"""Last second of the year 9999, the latest time that RFC 3339 can express."""
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]{1,64}$")]
 
 
 class Learnt(Part):
     """Behaviour of one model at one endpoint."""
 
     endpoint: str = Field(min_length=1, max_length=2048)
-    model: str = Field(min_length=1, max_length=512)
+    model: str = Field(min_length=1, max_length=253)
     refused: tuple[_Name, ...] = Field(default=(), max_length=32)
     """Names of the parameters that the model refuses, in alphabetical order."""
     output: OutputForm = "Schema"
     bounded: bool = False
-    learnt_at: float = Field(ge=0)
+    learnt_at: float = Field(ge=0, le=MAX_UNIX_S)
     """Unix time in seconds."""
 
     def behaviour(self) -> ModelBehaviour:
