@@ -43,6 +43,8 @@ def test_it_is_forgotten_after_an_hour() -> None:
     found = learnt()
     assert unexpired([found], 1000.0 + LIFETIME_S - 1) == (found,)
     assert unexpired([found], 1000.0 + LIFETIME_S) == ()
+    assert unexpired([found], 990.0) == (found,), "the clock of the worker is ahead"
+    assert unexpired([learnt(at=9e9)], 1000.0) == ()
 
 
 @pytest.mark.parametrize(

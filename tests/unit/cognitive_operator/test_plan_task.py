@@ -10,7 +10,7 @@ from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent
 from cognitive_operator.api.wire import Claim
 from cognitive_operator.plan.gate import GateResult, queue_full
 from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
-from cognitive_operator.plan.task import TaskPlan, plan_task
+from cognitive_operator.plan.task import MAX_HELD_ATTEMPTS, TaskPlan, plan_task
 from support.builders import operator_objects as o
 
 
@@ -282,6 +282,19 @@ def test_attempts_that_a_hold_caused_do_not_count_for_later_retries() -> None:
     plan = plan_task(o.facts(body, end=attempt_end(o.key(4), o.failed(4))))
     assert plan.patch is not None
     assert plan.patch["phase"] == "Queued"
+
+
+def test_a_task_that_tries_for_weeks_keeps_its_newest_attempts() -> None:
+    attempts = [
+        {"number": n, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed", "errorType": error_type}
+        for n, error_type in enumerate(["ModelTimeout", *["CredentialsRefused"] * MAX_HELD_ATTEMPTS], start=1)
+    ]
+    number = MAX_HELD_ATTEMPTS + 2
+    response = o.failed(number, error_type="CredentialsRefused", retryable=False)
+    plan = plan_task(o.facts(o.task_body({"attempts": attempts}), end=attempt_end(o.key(number), response)))
+    assert plan.patch is not None
+    assert [a["number"] for a in plan.patch["attempts"]] == [1, *range(3, number + 1)]
+    assert plan.patch["attempt"] == number
 
 
 def test_a_request_that_an_older_runtime_cannot_read_is_tried_again() -> None:

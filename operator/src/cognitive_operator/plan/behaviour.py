@@ -31,8 +31,11 @@ def merged(known: Sequence[LearntModel], reported: Iterable[LearntModel], since_
 
 
 def unexpired(known: Sequence[LearntModel], now_s: float) -> tuple[LearntModel, ...]:
-    """Return the behaviour that is not forgotten yet; ``now_s`` is in Unix seconds."""
-    return tuple(each for each in known if each.learnt_at + LIFETIME_S > now_s)
+    """Return the behaviour that is not forgotten yet; ``now_s`` is in Unix seconds.
+
+    The clock of a worker may be ahead, but an entry of a later hour would never be forgotten.
+    """
+    return tuple(each for each in known if abs(now_s - each.learnt_at) < LIFETIME_S)
 
 
 def with_behaviour(model: Condition, agent: Agent, known: Sequence[LearntModel]) -> Condition:
