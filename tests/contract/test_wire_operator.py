@@ -10,18 +10,24 @@ import pytest
 from pydantic import ValidationError
 
 from cognitive_operator.api import names, wire
+from cognitive_operator.api.wire_model import WireModel
 
 WIRE = Path(__file__).parent / "wire"
-WRITTEN: dict[str, type[wire.WireModel]] = {
+WRITTEN: dict[str, type[WireModel]] = {
     "request.json": wire.Request,
+    "request_all_settings.json": wire.Request,
     "stop.json": wire.Stop,
     "drain.json": wire.Drain,
 }
-READ: dict[str, type[wire.WireModel]] = {
+READ: dict[str, type[WireModel]] = {
     "claim.json": wire.Claim,
     "lease.json": wire.Lease,
+    "lease_features.json": wire.Lease,
     "completed.json": wire.Completed,
+    "completed_reasoning.json": wire.Completed,
     "failed.json": wire.Failed,
+    "failed_credentials.json": wire.Failed,
+    "failed_quota.json": wire.Failed,
 }
 
 
@@ -30,13 +36,13 @@ def golden(name: str, **changes: Any) -> bytes:
 
 
 @pytest.mark.parametrize(("name", "model"), WRITTEN.items())
-def test_what_the_operator_writes_is_the_golden_file_field_by_field(name: str, model: type[wire.WireModel]) -> None:
+def test_what_the_operator_writes_is_the_golden_file_field_by_field(name: str, model: type[WireModel]) -> None:
     message = model.model_validate_json(golden(name))
     assert json.loads(message.model_dump_json()) == json.loads(golden(name))
 
 
 @pytest.mark.parametrize(("name", "model"), READ.items())
-def test_what_the_operator_reads_keeps_every_value_that_it_knows(name: str, model: type[wire.WireModel]) -> None:
+def test_what_the_operator_reads_keeps_every_value_that_it_knows(name: str, model: type[WireModel]) -> None:
     message = model.model_validate_json(golden(name))
     known = json.loads(message.model_dump_json())
     content = json.loads(golden(name))
@@ -44,7 +50,7 @@ def test_what_the_operator_reads_keeps_every_value_that_it_knows(name: str, mode
 
 
 @pytest.mark.parametrize(("name", "model"), [*WRITTEN.items(), *READ.items()])
-def test_later_fields_are_ignored_and_later_versions_refused(name: str, model: type[wire.WireModel]) -> None:
+def test_later_fields_are_ignored_and_later_versions_refused(name: str, model: type[WireModel]) -> None:
     assert model.model_validate_json(golden(name, later="field")) == model.model_validate_json(golden(name))
     with pytest.raises(ValidationError, match="schema_version"):
         model.model_validate_json(golden(name, schema_version=2))
@@ -68,9 +74,7 @@ def test_every_golden_message_has_a_model() -> None:
         ("lease.json", wire.Lease, {"capacity": -1}),
     ],
 )
-def test_values_outside_the_contract_are_refused(
-    name: str, model: type[wire.WireModel], changes: dict[str, Any]
-) -> None:
+def test_values_outside_the_contract_are_refused(name: str, model: type[WireModel], changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         model.model_validate_json(golden(name, **changes))
 
@@ -81,7 +85,7 @@ def test_values_outside_the_contract_are_refused(
     ids=["empty", "not UTF-8", "a list", "null", "deep", "NaN", "a version as text"],
 )
 @pytest.mark.parametrize("model", READ.values())
-def test_garbage_is_a_validation_error_and_nothing_worse(model: type[wire.WireModel], content: bytes) -> None:
+def test_garbage_is_a_validation_error_and_nothing_worse(model: type[WireModel], content: bytes) -> None:
     with pytest.raises(ValidationError):
         model.model_validate_json(content)
 

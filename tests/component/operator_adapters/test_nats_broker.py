@@ -316,9 +316,10 @@ async def test_objects_are_listed_by_their_attempt(broker: NatsBroker, js: JetSt
     await broker.agents.ensure("default", AGENT)
     store = await js.object_store(names.results_bucket(AGENT))
     other = KEY._replace(number=2)
-    for name in (names.object_name(KEY), names.input_name(KEY), names.input_name(other), "somebody's own"):
+    thought = names.reasoning_name(KEY._replace(number=3))
+    for name in (*names.objects_of(KEY), names.input_name(other), thought, "somebody's own"):
         await store.put(name, b"x")
-    assert await broker.objects.list(AGENT) == {KEY, other}
+    assert await broker.objects.list(AGENT) == {KEY, other, KEY._replace(number=3)}
 
 
 async def test_an_object_cannot_name_other_objects_chunks_as_its_own(broker: NatsBroker, js: JetStreamContext) -> None:

@@ -12,11 +12,13 @@ from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resource_model import ResourceModel
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, AgentSpec, Attempt, RetryPolicy, TaskSpec
 from cognitive_operator.api.wire import Lease, Mode
+from cognitive_operator.api.wire_settings import LearntModel, OutputForm, StructuredOutput
 from cognitive_operator.desired.request import snake_case
 from cognitive_operator.ports.model import InferenceResult
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.status import task as status
 from cognitive_operator.status.agent import agent_status, counters_status, endpoints_status
+from cognitive_operator.status.behaviour import behaviour_status
 from cognitive_operator.status.model import model_status
 from cognitive_runtime.domain import CognitiveTaskType
 from support.builders.crd_schema import Schema, defaulted, fields, part, strict
@@ -71,6 +73,10 @@ def test_values_are_those_of_the_code() -> None:
     assert enum("CognitiveTask", "status", "phase") == list(Phase)
     assert enum("CognitiveTask", "status", "attempts", "[]", "outcome") == list(Outcome)
     assert enum("CognitiveAgent", "spec", "execution", "mode") == list(get_args(Mode))
+    assert enum("CognitiveAgent", "spec", "llm", "structuredOutput") == list(get_args(StructuredOutput))
+    assert enum("CognitiveAgent", "status", "modelBehaviour", "[]", "output") == list(get_args(OutputForm))
+    kinds = enum("CognitiveTask", "spec", "type")
+    assert enum("CognitiveAgent", "spec", "demonstrations", "[]", "type") == kinds
     types = [snake_case(name) for name in enum("CognitiveTask", "spec", "type")]
     assert types == list(CognitiveTaskType)
 
@@ -83,6 +89,9 @@ def test_conditions_are_explained(kind: str, conditions: type[AgentCondition | T
 
 def test_the_bound_of_a_spec_is_said() -> None:
     assert str(MAX_SPEC_BYTES) in part("CognitiveTask", "spec")["description"]
+
+
+THOUGHT = {"prompt_tokens": 1, "completion_tokens": 9, "total_tokens": 10, "reasoning_tokens": 8}
 
 
 def attempt(**more: Any) -> Attempt:
@@ -103,6 +112,7 @@ def statuses() -> dict[str, dict[str, Any]]:
         "succeeded": status.succeeded(stamp, [closed], completed(result={"thought": "t", "steps": [{"a": None}]})),
         "by reference": status.succeeded(stamp, [closed], completed(result=None, result_ref=ref, confidence=None)),
         "without confidence": status.succeeded(stamp, [closed], completed(confidence=None, confidence_reason="1e15")),
+        "with thinking": status.succeeded(stamp, [closed], completed(reasoning_ref=ref, usage=THOUGHT)),
         "with sources": status.succeeded(stamp, [closed], completed(context_sources={"energy": "agent"})),
         "failed": status.failed(stamp, "ModelTimeout", "no answer", [lost], failed()),
         "refused": status.refused(stamp, "InputTooLarge", "too large"),
@@ -140,6 +150,7 @@ def test_what_the_operator_writes_of_an_agent_is_kept() -> None:
     counters = {"queued": 1, "running": 2} | counters_status(counted)
     written = agent_status(agent, {}, conditions, [lease], NOW) | counters
     written |= endpoints_status(agent, RayTarget("http://ray:8265"))
+    written |= behaviour_status([LearntModel(endpoint="http://m/v1", model="m", refused=("top_p",), learnt_at=1.5)])
     written |= model_status(agent, "ca-sre-vllm", (1, 2), InferenceResult(ok=True, message="", first_token_s=0.25), NOW)
     jsonschema.validate(merge_patch({}, written), strict(part("CognitiveAgent", "status")))
     assert set(written) == set(part("CognitiveAgent", "status")["properties"])

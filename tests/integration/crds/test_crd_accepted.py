@@ -32,8 +32,7 @@ def test_an_agent_gets_its_defaults(home: Namespace) -> None:
             "endpoint": "http://llm.models.svc:8000/v1",
             "apiKeySecretRef": {"name": "openai", "key": "api-key"},
             "maxTokens": 1024,
-            "temperature": 0.7,
-            "topP": 1,
+            "structuredOutput": "Auto",
             "timeoutSeconds": 60,
             "maxRetries": 3,
             "retryDelaySeconds": 1,
@@ -55,6 +54,23 @@ def test_an_agent_gets_its_defaults(home: Namespace) -> None:
 def test_an_agent_keeps_what_it_says_beside_the_defaults(home: Namespace) -> None:
     given: dict[str, Any] = {"taskDefaults": {"retryPolicy": {"maxRetries": 0}}, "execution": {"mode": "Job"}}
     assert home.stored(agent(**given)) == defaulted(agent(**given)["spec"], part("CognitiveAgent", "spec"))
+
+
+def test_free_settings_of_an_agent_are_stored_as_they_came(home: Namespace) -> None:
+    example = {"type": "TaskPlanning", "input": {"task_description": "x", "more": ANY_JSON}, "output": ANY_JSON}
+    given: dict[str, Any] = {
+        "llm": {"extraBody": {"chat_template_kwargs": ANY_JSON, "seed": None}},
+        "demonstrations": [example],
+    }
+    stored = home.stored(agent(**given))
+    assert stored["llm"]["extraBody"] == given["llm"]["extraBody"]
+    assert stored["demonstrations"] == [example]
+    home.patch("CognitiveAgent", f"{agent()['metadata']['name']}/status", {"status": {"queued": 1}})
+
+
+def test_settings_that_an_agent_no_longer_gets_by_default_stay_absent(home: Namespace) -> None:
+    llm = home.stored(agent(llm={"temperature": None, "topP": None}))["llm"]
+    assert {"temperature", "topP"} & set(llm) == set()
 
 
 def test_a_task_gets_no_defaults(home: Namespace) -> None:
@@ -98,6 +114,10 @@ def test_a_task_gets_no_defaults(home: Namespace) -> None:
         {"execution": {"workers": 64, "concurrencyPerWorker": 256}, "queue": {"maxConcurrentTasks": 10000}},
         {"queue": {"maxQueuedTasks": 0, "weight": 1}},
         {"queue": {"maxQueuedTasks": 1000000, "weight": 100}},
+        {"llm": {"structuredOutput": "Bounded", "reasoning": {"effort": "x_high", "maxTokens": 131072}}},
+        {"llm": {"reasoning": {}, "extraBody": {"chat_template_kwargs": {"enable_thinking": False}, "top_k": 20}}},
+        {"taskDefaults": {"retryPolicy": {"onErrorTypes": ["CredentialsRefused", "QuotaExceeded"]}}},
+        {"demonstrations": [{"type": "TaskPlanning", "input": {"a": 1}, "output": {"b": None}}] * 16},
         {"energy": {"costPerCharacter": 0}, "taskDefaults": {"timeoutSeconds": 86400}},
     ],
     ids=lambda spec: json.dumps(spec)[:60],

@@ -77,6 +77,59 @@ SERVERS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     (own_vllm(dtype="int8"), ("spec.llm.vllm.dtype", '"auto"')),
     (own_vllm(runAsUser=0), ("spec.llm.vllm.runAsUser", "1")),
 ]
+EXAMPLE: dict[str, Any] = {"type": "FailureAnalysis", "input": {"error_message": "x"}, "output": {"thought": "y"}}
+
+
+def demonstration(**changes: Any) -> dict[str, Any]:
+    """Return the spec of an agent with one demonstration, some of whose fields are replaced or, by None, removed."""
+    example = {name: value for name, value in (EXAMPLE | changes).items() if value is not None}
+    return {"demonstrations": [example]}
+
+
+SET_BY_THE_PRODUCT = (
+    "model",
+    "messages",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "response_format",
+    "reasoning_effort",
+    "tools",
+    "tool_choice",
+    "n",
+    "api_key",
+    "authorization",
+    "extra_headers",
+)
+"""Fields of a call's body that an agent's extraBody must not hold."""
+MODELS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    ({"llm": {"structuredOutput": "Grammar"}}, ("spec.llm.structuredOutput", '"Auto", "Schema", "Bounded"')),
+    ({"llm": {"reasoning": {"effort": ""}}}, ("spec.llm.reasoning.effort", "at least 1 char")),
+    ({"llm": {"reasoning": {"effort": "Very High"}}}, ("spec.llm.reasoning.effort", "should match")),
+    ({"llm": {"reasoning": {"effort": "x" * 33}}}, ("spec.llm.reasoning.effort", "32")),
+    ({"llm": {"reasoning": {"maxTokens": 0}}}, ("spec.llm.reasoning.maxTokens", "1")),
+    ({"llm": {"reasoning": {"maxTokens": 131073}}}, ("spec.llm.reasoning.maxTokens", "131072")),
+    ({"llm": {"reasoning": {"budget": 1}}}, ("spec.llm.reasoning.budget", "unknown field")),
+    ({"llm": {"extraBody": {f"k{n}": n for n in range(33)}}}, ("spec.llm.extraBody", "32")),
+    ({"llm": {"extraBody": "top_k: 1"}}, ("spec.llm.extraBody", "object")),
+    *[
+        ({"llm": {"extraBody": {name: None}}}, ("spec.llm.extraBody must not hold", name))
+        for name in SET_BY_THE_PRODUCT
+    ],
+    ({"demonstrations": [EXAMPLE] * 17}, ("spec.demonstrations", "at most 16")),
+    (demonstration(type=None), ("spec.demonstrations[0].type", "Required")),
+    (demonstration(type="failure_analysis"), ("spec.demonstrations[0].type", '"FailureAnalysis", "TaskPlanning"')),
+    (demonstration(input=None), ("spec.demonstrations[0].input", "Required")),
+    (demonstration(input={}), ("spec.demonstrations[0].input", "at least 1")),
+    (demonstration(output={}), ("spec.demonstrations[0].output", "at least 1")),
+    (demonstration(output={f"k{n}": n for n in range(33)}), ("spec.demonstrations[0].output", "32")),
+    (demonstration(title="x"), ("spec.demonstrations[0].title", "unknown field")),
+]
 AGENTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"role": ""}, ("spec.role", "at least 1 char")),
     ({"role": "x" * 64}, ("spec.role", "63")),
@@ -139,6 +192,7 @@ AGENTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"llm": {"rateLimit": {"tokensPerMinute": 0}}}, ("spec.llm.rateLimit.tokensPerMinute", "1")),
     ({"llm": {"rateLimit": {"tokensPerMinute": 1000000001}}}, ("spec.llm.rateLimit.tokensPerMinute", "1000000000")),
     ({"llm": {"server": {"image": "x"}}}, ("spec.llm.server", "unknown field")),
+    *MODELS,
     *RAYS,
     *SERVERS,
     ({"execution": {"mode": "Serve"}}, ("spec.execution.mode", '"Embedded", "Job"')),

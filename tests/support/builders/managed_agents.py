@@ -35,9 +35,12 @@ def ray_cluster(**cluster: Any) -> dict[str, Any]:
 
 
 def thinker(name: str, ray: str | dict[str, Any], vllm: dict[str, Any], **spec: Any) -> dict[str, Any]:
-    """Return an agent with a model server of its own; ``vllm`` is what differs from the usual one."""
+    """Return an agent with a model server of its own; ``vllm`` is what differs from the usual one.
+
+    The model's weights are random, so that only a bounded schema ends its texts.
+    """
     made = agent(name, ray, "", **spec)
-    made["spec"]["llm"] = {"provider": "vllm", "model": MODEL, "vllm": SERVER | vllm}
+    made["spec"]["llm"] = {"provider": "vllm", "model": MODEL, "structuredOutput": "Bounded", "vllm": SERVER | vllm}
     return made
 
 

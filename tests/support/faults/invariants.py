@@ -8,7 +8,15 @@ from support.faults.evidence import Body, Evidence, Sighting
 
 TASK, AGENT = "CognitiveTask", "CognitiveAgent"
 WAITING = ("Pending", "Queued", "Suspended")
-UNCOUNTED = ("CredentialsNotMounted", "AgentDeleted", "Suspended", "Stopped")
+UNCOUNTED = (
+    "CredentialsNotMounted",
+    "AgentDeleted",
+    "Suspended",
+    "Stopped",
+    "RuntimeOutdated",
+    "CredentialsRefused",
+    "QuotaExceeded",
+)
 """Ends of an attempt that use up no retry."""
 DEFAULT_RETRIES = 2
 OWN_WRITES = (("create", "secrets"), ("create", "leases"), ("update", "leases"))

@@ -26,6 +26,35 @@ def knock(queue: AgentQueue, uid: str, created_s: float, arrival: int, priority:
     return queue.enter(uid)
 
 
+def test_a_closed_queue_lets_one_task_try() -> None:
+    queue = queue_of(4, None, "a", "b", "c")
+    queue.is_open = False
+    assert queue.next_up() == []
+    queue.is_trial = True
+    assert queue.next_up() == ["a"]
+    assert [queue.may_start(uid) for uid in ("a", "b")] == [True, False]
+    queue.start("a")
+    assert (queue.is_trial, queue.next_up(), queue.is_running("a")) == (False, [], True)
+
+
+def test_a_task_that_runs_already_uses_up_no_try() -> None:
+    queue = queue_of(4, None, "a", "b")
+    queue.start("a")
+    queue.is_open, queue.is_trial = False, True
+    queue.start("a")
+    assert queue.next_up() == ["b"]
+
+
+def test_one_task_runs_first_while_the_runtime_is_not_known() -> None:
+    queue = queue_of(4, None, "a", "b")
+    queue.at_most = 1
+    assert queue.next_up() == ["a"]
+    queue.start("a")
+    assert (queue.next_up(), "which features the runtime has" in queue.why_waiting()) == ([], True)
+    queue.at_most = None
+    assert queue.next_up() == ["b"]
+
+
 def test_the_order_is_priority_then_creation_then_arrival() -> None:
     queue = queue_of(2)
     for uid, priority, created_s, arrival in [

@@ -9,8 +9,11 @@ from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import AGENT_FINALIZER
 from cognitive_operator.api.wire import Lease
+from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.errors import ApiUnavailableError, RayUnavailableError
 from cognitive_operator.plan.agent import TOKENS_UNLIMITED, ObservedExecutor
+from cognitive_operator.plan.features import RETRY_RUNTIME_S, RUNTIME_CURRENT, JobRuntime
+from cognitive_operator.plan.hold import Hold
 from cognitive_operator.plan.ray_cluster import ObservedRay
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.ray import RayTarget
@@ -46,6 +49,8 @@ class Steps:
         default_factory=lambda: ObservedExecutor("ca-1", None, (lease(),))
     )
     counters: Counters | Exception = field(default_factory=lambda: Counters(tasks_processed=3))
+    runtime: Condition = RUNTIME_CURRENT
+    learnt: tuple[LearntModel, ...] = ()
     calls: list[str] = field(default_factory=list)
     written: list[Body] = field(default_factory=list)
     events: list[KubeEvent] = field(default_factory=list)
@@ -84,6 +89,12 @@ class Steps:
             raise self.counters
         return self.counters
 
+    def check(self, record: AgentRecord, executor: ObservedExecutor) -> Condition:
+        return self.runtime
+
+    def observe(self, record: AgentRecord) -> tuple[LearntModel, ...]:
+        return self.learnt
+
     def check_tokens(self, record: AgentRecord, counters: Counters) -> Condition:
         return TOKENS_UNLIMITED
 
@@ -111,7 +122,7 @@ class Scene:
         body["metadata"]["finalizers"] = [AGENT_FINALIZER]
         self.index.upsert_agent(body)
         port: Any = self.steps
-        steps = AgentSteps(*[port] * 7)
+        steps = AgentSteps(*[port] * 10)
         self.reconciler = AgentReconciler(self.index, steps, self.enqueued.append, self.clock, TIMING)
 
     @property
@@ -230,6 +241,69 @@ async def test_missing_credentials_block_an_agent_in_job_mode_for_a_while(age_s:
     scene.index.update_agent(scene.record, credentials=missing, credentials_at_s=scene.clock.monotonic())
     await scene.reconcile(age_s)
     assert scene.ready()[1] == reason
+
+
+OUTDATED = Condition.true(AgentCondition.RUNTIME_OUTDATED, Reason.FEATURE_MISSING, "image:1 lacks reasoning.")
+HOLD = Hold(Reason.CREDENTIALS_REFUSED, "correct the Secret", trial_at_s=1030.0)
+
+
+async def test_an_outdated_runtime_closes_the_queue_until_another_reports() -> None:
+    scene = Scene()
+    scene.steps.runtime = OUTDATED
+    await scene.reconcile()
+    assert scene.ready() == ("False", Reason.RUNTIME_OUTDATED)
+    assert (scene.index.queue_of(NAME).is_open, scene.index.queue_of(NAME).is_trial) == (False, False)
+    assert scene.steps.events == [KubeEvent("Warning", "RuntimeOutdated", "image:1 lacks reasoning.")]
+    scene.steps.runtime = RUNTIME_CURRENT
+    await scene.reconcile(5.0)
+    assert scene.ready() == ("True", Reason.AVAILABLE)
+    assert scene.index.queue_of(NAME).is_open
+
+
+async def test_a_held_queue_lets_one_task_try_once_the_pause_is_over() -> None:
+    scene = Scene()
+    scene.index.upsert_task(o.task_body(), 0.0)
+    scene.index.line_up(o.TASK_UID, is_accepted=True)
+    scene.index.update_agent(scene.record, hold=HOLD)
+    await scene.reconcile()
+    assert scene.ready() == ("False", Reason.CREDENTIALS_REFUSED)
+    scene.enqueued.clear()
+    await scene.reconcile(29.0)
+    assert (scene.index.queue_of(NAME).is_trial, scene.enqueued) == (False, [])
+    await scene.reconcile(1.0)
+    assert (scene.index.queue_of(NAME).is_open, scene.index.queue_of(NAME).is_trial) == (False, True)
+    assert scene.enqueued == [o.TASK_UID]
+    scene.index.update_agent(scene.record, hold=HOLD.tried_by(o.TASK_UID))
+    await scene.reconcile(1.0)
+    assert not scene.index.queue_of(NAME).is_trial
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("Job", True), ("Embedded", False)])
+async def test_only_job_mode_tries_an_outdated_runtime_again(mode: str, expected: bool) -> None:
+    scene = Scene(execution={"mode": mode})
+    scene.steps.runtime = OUTDATED
+    await scene.reconcile()
+    seen = JobRuntime(scene.record.runtime_key, "1", frozenset(), scene.clock.monotonic())
+    scene.index.update_agent(scene.record, runtime=seen)
+    await scene.reconcile(RETRY_RUNTIME_S - 1)
+    assert not scene.index.queue_of(NAME).is_trial
+    await scene.reconcile(1.0)
+    assert scene.index.queue_of(NAME).is_trial is expected
+    scene.index.queue_of(NAME).start("another")
+    await scene.reconcile(1.0)
+    assert not scene.index.queue_of(NAME).is_trial
+
+
+async def test_learnt_behaviour_is_in_the_status_and_in_the_condition_and_is_written_once() -> None:
+    scene = Scene()
+    scene.steps.learnt = (LearntModel(endpoint="http://model/v1", model="m", refused=("top_p",), learnt_at=1.0),)
+    await scene.reconcile()
+    (written,) = scene.steps.written
+    assert written["modelBehaviour"][0]["refused"] == ["top_p"]
+    (model,) = [c for c in written["conditions"] if c["type"] == "ModelReady"]
+    assert model["message"] == "The broker answers. The server does not take top_p: it is not sent."
+    await scene.reconcile(1.0)
+    assert len(scene.steps.written) == 1
 
 
 async def test_a_deleted_agent_is_finalized_and_its_tasks_are_told_once() -> None:

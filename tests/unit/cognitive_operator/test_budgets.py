@@ -78,6 +78,14 @@ def test_a_checked_output_is_said_to_be_valid() -> None:
     assert "OutputValid" not in conditions(end(o.completed()))
 
 
+def test_patterns_that_were_not_checked_are_listed() -> None:
+    checked = o.completed(output_valid=True, unchecked_patterns=["^(?=a)", *[f"p{n}" for n in range(9)]])
+    plan = end(checked, outputSchema=SCHEMA)
+    (found,) = [c for c in (plan.patch or {})["conditions"] if c["type"] == "OutputValid"]
+    assert found["status"] == "True"
+    assert found["message"].endswith("the patterns ^(?=a), p0, p1, p2, p3, p4, p5, p6 and 2 more.")
+
+
 def test_an_output_that_nobody_checked_is_not_said_to_be_valid() -> None:
     assert conditions(end(o.completed(), outputSchema=SCHEMA))["OutputValid"] == ("Unknown", "NotChecked")
 

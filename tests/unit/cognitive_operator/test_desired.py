@@ -11,8 +11,9 @@ import pytest
 
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Agent, Task
+from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.desired.ray_job import RayEnvironment, desired_attempt, desired_executor, settings_hash
-from cognitive_operator.desired.request import desired_request, snake_case, supplied_context
+from cognitive_operator.desired.request import desired_request, snake_case, supplied_context, with_learnt
 from support.builders import operator_objects as o
 
 WIRE = Path(__file__).parents[2] / "contract" / "wire"
@@ -20,8 +21,23 @@ ENVIRONMENT = RayEnvironment("nats://broker:4222")
 EVIL = "$(reboot) `id` ; rm -rf / \u0007 \" ' \\ 故障"
 
 
-def test_the_request_is_the_golden_one() -> None:
-    golden: dict[str, Any] = json.loads((WIRE / "request.json").read_text())
+ALL_SETTINGS: dict[str, Any] = {
+    "structuredOutput": "Schema",
+    "reasoning": {"effort": "low", "maxTokens": 2000},
+    "extraBody": {"chat_template_kwargs": {"enable_thinking": False}, "top_k": 20},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("request.json", {"temperature": 0.7, "topP": 1.0}), ("request_all_settings.json", ALL_SETTINGS)],
+)
+def test_the_request_is_the_golden_one(name: str, settings: dict[str, Any]) -> None:
+    golden: dict[str, Any] = json.loads((WIRE / name).read_text())
+    examples = [
+        {"type": "FailureAnalysis", "input": each["input"], "output": each["output"]}
+        for each in golden["agent"].get("demonstrations", ())
+    ]
     agent = Agent.model_validate(
         {
             "metadata": {
@@ -63,7 +79,9 @@ def test_the_request_is_the_golden_one() -> None:
                     "cache": {"enabled": True, "ttlSeconds": 600},
                     "rateLimit": {"requestsPerMinute": 120, "backend": "Redis"},
                     "redisSecretRef": {"name": "redis"},
+                    **settings,
                 },
+                "demonstrations": examples,
                 "ray": {"address": "http://ray:8265"},
             },
             "status": {
@@ -95,7 +113,9 @@ def test_the_request_is_the_golden_one() -> None:
     )
     key = AttemptKey(golden["agent_uid"], golden["task_uid"], 1)
     request = desired_request(task, agent, key, b"0123456789abcdef0123456789abcdef", golden["published_at"])
-    assert json.loads(request.model_dump_json()) == golden | {"traceparent": None}, "the publisher adds that"
+    learnt = [LearntModel.model_validate(each) for each in golden["agent"]["llm"].get("learnt", ())]
+    sent = json.loads(with_learnt(request, learnt).model_dump_json())
+    assert sent == golden | {"traceparent": None}, "the publisher adds that"
 
 
 def test_what_a_task_gives_comes_before_what_its_agent_knows() -> None:

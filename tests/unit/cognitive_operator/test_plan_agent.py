@@ -18,6 +18,7 @@ from cognitive_operator.plan.agent import (
     dispatch_blocker,
     has_moved,
     is_starting,
+    may_try,
     ready_event,
 )
 from cognitive_operator.ports.kube import KubeEvent
@@ -63,7 +64,9 @@ def conditions(**fields: Any) -> dict[str, tuple[str, str]]:
 
 
 def test_an_agent_with_all_it_needs_is_ready() -> None:
-    assert set(conditions().values()) == {("True", "Available")}
+    seen = conditions()
+    assert seen.pop("RuntimeOutdated") == ("False", "Available")
+    assert set(seen.values()) == {("True", "Available")}
     assert dispatch_blocker(agent_conditions(facts()), facts().agent) is None
 
 
@@ -88,6 +91,44 @@ def test_ready_names_the_first_thing_that_is_wrong(broken: dict[str, Any], reaso
     assert blocker is not None
     assert "team/sre" in blocker.message
     assert reason in blocker.message
+
+
+OUTDATED = Condition.true(AgentCondition.RUNTIME_OUTDATED, Reason.FEATURE_MISSING, "image:1 lacks reasoning.")
+HELD = Condition.false(AgentCondition.MODEL_READY, Reason.CREDENTIALS_REFUSED, "correct the Secret")
+
+
+def test_an_outdated_runtime_keeps_the_tasks_waiting_by_its_name() -> None:
+    seen = agent_conditions(facts(runtime=OUTDATED))
+    assert (seen[0].status, seen[0].reason) == ("False", "RuntimeOutdated")
+    assert seen[-1] == OUTDATED
+    blocker = dispatch_blocker(seen, facts().agent)
+    assert blocker is not None
+    assert (blocker.reason, blocker.message) == ("RuntimeOutdated", "CognitiveAgent team/sre: image:1 lacks reasoning.")
+
+
+def test_a_hold_makes_a_model_that_answers_the_check_not_ready() -> None:
+    assert conditions(hold=HELD)["ModelReady"] == ("False", "CredentialsRefused")
+    down = Condition.false(AgentCondition.MODEL_READY, Reason.MODEL_UNREACHABLE, "gone")
+    assert conditions(hold=HELD, model=down)["ModelReady"] == ("False", "ModelUnreachable")
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({"hold": HELD, "is_trial_due": True}, True),
+        ({"runtime": OUTDATED, "is_trial_due": True}, True),
+        ({"hold": HELD}, False),
+        ({"hold": HELD, "is_trial_due": True, "ray": BAD_RAY, "executor": NO_EXECUTOR}, False),
+        ({"hold": HELD, "is_trial_due": True, "spec": {"suspend": True}}, False),
+    ],
+)
+def test_one_task_may_try_only_where_nothing_else_keeps_the_queue_closed(found: dict[str, Any], expected: bool) -> None:
+    assert may_try(facts(**found)) is expected
+
+
+def test_settings_that_are_too_large_keep_the_agent_from_being_ready() -> None:
+    llm = {"model": "m", "endpoint": "http://m/v1", "extraBody": {"a": "x" * 20_000}}
+    assert conditions(spec={"llm": llm})["Ready"] == ("False", "SettingsTooLarge")
 
 
 def test_the_executor_is_unknown_while_ray_cannot_be_asked() -> None:

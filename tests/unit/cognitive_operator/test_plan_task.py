@@ -10,7 +10,7 @@ from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent
 from cognitive_operator.api.wire import Claim
 from cognitive_operator.plan.gate import GateResult, queue_full
 from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
-from cognitive_operator.plan.task import TaskPlan, plan_task
+from cognitive_operator.plan.task import MAX_HELD_ATTEMPTS, TaskPlan, plan_task
 from support.builders import operator_objects as o
 
 
@@ -255,6 +255,73 @@ def test_missing_credentials_use_up_no_retry() -> None:
     assert plan.patch is not None
     assert plan.patch["phase"] == "Queued"
     assert plan.backoff_s == 10.0
+
+
+@pytest.mark.parametrize(
+    ("policy", "phase"),
+    [
+        ({"maxRetries": 0}, "Queued"),
+        ({"onErrorTypes": ["RateLimited", "CredentialsRefused"], "maxRetries": 0}, "Queued"),
+        ({"onErrorTypes": ["RateLimited"]}, "Failed"),
+        ({"onErrorTypes": []}, "Failed"),
+    ],
+)
+def test_a_refused_key_uses_up_no_retry_unless_the_policy_leaves_it_out(policy: dict[str, Any], phase: str) -> None:
+    response = o.failed(error_type="CredentialsRefused", retryable=False)
+    plan = plan_task(o.facts(o.task_body(retryPolicy=policy), end=attempt_end(o.key(), response)))
+    assert plan.patch is not None
+    assert plan.patch["phase"] == phase
+
+
+def test_attempts_that_a_hold_caused_do_not_count_for_later_retries() -> None:
+    attempts = [
+        {"number": n, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed", "errorType": error_type}
+        for n, error_type in ((1, "CredentialsRefused"), (2, "QuotaExceeded"), (3, "RuntimeOutdated"))
+    ]
+    body = o.task_body({"attempts": attempts}, retryPolicy={"maxRetries": 1})
+    plan = plan_task(o.facts(body, end=attempt_end(o.key(4), o.failed(4))))
+    assert plan.patch is not None
+    assert plan.patch["phase"] == "Queued"
+
+
+def test_a_task_that_tries_for_weeks_keeps_its_newest_attempts() -> None:
+    attempts = [
+        {"number": n, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed", "errorType": error_type}
+        for n, error_type in enumerate(["ModelTimeout", *["CredentialsRefused"] * MAX_HELD_ATTEMPTS], start=1)
+    ]
+    number = MAX_HELD_ATTEMPTS + 2
+    response = o.failed(number, error_type="CredentialsRefused", retryable=False)
+    plan = plan_task(o.facts(o.task_body({"attempts": attempts}), end=attempt_end(o.key(number), response)))
+    assert plan.patch is not None
+    assert [a["number"] for a in plan.patch["attempts"]] == [1, *range(3, number + 1)]
+    assert plan.patch["attempt"] == number
+
+
+def test_a_request_that_an_older_runtime_cannot_read_is_tried_again() -> None:
+    older = o.failed(error_type="InvalidRequest", error="agent.llm.top_p: Field required.", retryable=False)
+    plan = plan_task(o.facts(o.task_body(retryPolicy={"maxRetries": 0}), end=attempt_end(o.key(), older)))
+    assert plan.patch is not None
+    assert (plan.patch["phase"], plan.patch["attempts"][0]["errorType"]) == ("Queued", "RuntimeOutdated")
+    other = o.failed(error_type="InvalidRequest", error="input.error_message: Field required.", retryable=False)
+    plan = plan_task(o.facts(end=attempt_end(o.key(), other)))
+    assert plan.patch is not None
+    assert (plan.patch["phase"], plan.patch["reason"]) == ("Failed", "InvalidRequest")
+
+
+def test_thinking_is_shown_with_the_reference_to_the_whole_and_its_tokens() -> None:
+    ref = {"bucket": "results-x", "name": "y.1.reasoning", "size_bytes": 5120, "sha256": "ab"}
+    usage = {"prompt_tokens": 10, "completion_tokens": 50, "total_tokens": 60, "reasoning_tokens": 40}
+    response = o.completed(reasoning="First,…", reasoning_ref=ref, usage=usage)
+    plan = plan_task(o.facts(end=attempt_end(o.key(), response)))
+    assert plan.patch is not None
+    assert plan.patch["reasoning"] == "First,…"
+    assert plan.patch["reasoningRef"] == {
+        "bucket": "results-x",
+        "name": "y.1.reasoning",
+        "sizeBytes": 5120,
+        "sha256": "ab",
+    }
+    assert plan.patch["usage"]["reasoningTokens"] == 40
 
 
 def test_a_lost_executor_is_recorded_with_its_worker() -> None:

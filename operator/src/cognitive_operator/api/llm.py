@@ -1,9 +1,13 @@
 """The ``spec.llm`` section of a CognitiveAgent."""
 
+from typing import Any
+
+from pydantic import Field
+
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS, Provider
 from cognitive_operator.api.resource_model import ResourceModel
 from cognitive_operator.api.vllm_spec import ManagedVLLM
-from cognitive_operator.api.wire import Backend
+from cognitive_operator.api.wire_settings import Backend, StructuredOutput
 
 
 class SecretKeyRef(ResourceModel):
@@ -64,14 +68,28 @@ class RateLimit(ResourceModel):
     backend: Backend = "Ray"
 
 
+class Reasoning(ResourceModel):
+    """Thinking of a reasoning model."""
+
+    effort: str | None = None
+    """Absent: not sent."""
+    max_tokens: int | None = None
+    """Tokens for thinking beside ``llm.max_tokens``. Absent: a default for models that think."""
+
+
 class LLM(ServedModel):
     """The model of an agent."""
 
     vllm: ManagedVLLM | None = None
     """A vLLM server managed by the operator, which provides endpoint and key (``api.model_server``)."""
     max_tokens: int = 1024
-    temperature: float = 0.7
-    top_p: float = 1.0
+    structured_output: StructuredOutput = "Auto"
+    reasoning: Reasoning | None = None
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    """Further fields of the body of each call."""
+    temperature: float | None = None
+    """Absent: not sent, the server decides. The same applies to ``top_p``."""
+    top_p: float | None = None
     timeout_seconds: int = 60
     max_retries: int = 3
     frequency_penalty: float = 0.0

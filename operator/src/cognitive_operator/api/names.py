@@ -118,9 +118,19 @@ def input_name(key: AttemptKey) -> str:
     return f"{object_name(key)}.input"
 
 
+def reasoning_name(key: AttemptKey) -> str:
+    """Return the name of an attempt's long reasoning in its agent's object bucket."""
+    return f"{object_name(key)}.reasoning"
+
+
+def objects_of(key: AttemptKey) -> tuple[str, ...]:
+    """Return the names of all objects that an attempt may have in its agent's object bucket."""
+    return object_name(key), input_name(key), reasoning_name(key)
+
+
 def parse_object(agent_uid: str, name: str) -> AttemptKey | None:
     """Return the attempt of an object in an agent's bucket, None for an object that the operator does not know."""
-    return parse_attempt(f"{agent_uid}.{name.removesuffix('.input')}")
+    return parse_attempt(f"{agent_uid}.{name.removesuffix('.input').removesuffix('.reasoning')}")
 
 
 def attempt_submission_id(task_uid: str, number: int) -> str:

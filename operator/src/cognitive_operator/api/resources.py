@@ -76,6 +76,14 @@ class Energy(ResourceModel):
     """Absent: no limit."""
 
 
+class Demonstration(ResourceModel):
+    """A task and its right answer, which the model is shown before a task of the same type."""
+
+    type: str
+    input: dict[str, Any]
+    output: dict[str, Any]
+
+
 class AgentSpec(ResourceModel):
     """The spec of a CognitiveAgent."""
 
@@ -83,6 +91,7 @@ class AgentSpec(ResourceModel):
     role_probabilities: dict[str, float] | None = None
     system_prompt: str | None = None
     llm: LLM
+    demonstrations: tuple[Demonstration, ...] = ()
     ray: Ray
     execution: Execution = Execution()
     queue: Queue = Queue()

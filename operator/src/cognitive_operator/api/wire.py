@@ -2,27 +2,15 @@
 
 import hashlib
 import hmac
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-SCHEMA_VERSION: Final = 1
+from cognitive_operator.api.wire_model import Part, WireModel, is_absent
+from cognitive_operator.api.wire_settings import MAX_LEARNT, AgentSettings, LearntModel
+
 SIGNATURE_HEADER: Final = "Cognitive-Signature"
 Mode = Literal["Embedded", "Job"]
-Backend = Literal["Ray", "Redis"]
-
-
-class WireModel(BaseModel):
-    """Base class of messages: ignores unknown fields, refuses NaN, infinity and unknown schema versions."""
-
-    model_config = ConfigDict(defer_build=True, extra="ignore", frozen=True, allow_inf_nan=False)
-    schema_version: Literal[1] = SCHEMA_VERSION
-
-
-class Part(BaseModel):
-    """Base class of the parts of messages."""
-
-    model_config = ConfigDict(defer_build=True, extra="ignore", frozen=True, allow_inf_nan=False)
 
 
 class DeadLetter(WireModel):
@@ -40,81 +28,6 @@ class DeadLetter(WireModel):
 
 DEAD_LETTER_BYTES: Final = 48 * 1024
 """Keeps a dead letter below 128 KiB, less than the maximum payload of any broker."""
-
-
-class LLMLogging(Part):
-    """Parts of each model call that executors log."""
-
-    requests: bool
-    responses: bool
-    tokens: bool
-
-
-class Fallback(Part):
-    """A model that is called when the models before it are unavailable."""
-
-    provider: str
-    model: str
-    endpoint: str
-    api_key_file: str | None
-    api_version: str | None = None
-
-
-class CacheSettings(Part):
-    """Result cache: a task with the same question as an earlier one gets its cached result for ``ttl_seconds``."""
-
-    enabled: bool
-    ttl_seconds: int
-    backend: Backend = "Ray"
-
-
-class RateLimitSettings(Part):
-    """Rate limit of the model calls that all workers of an agent make together."""
-
-    requests_per_minute: int
-    tokens_per_minute: int
-    backend: Backend = "Ray"
-
-
-class LLMSettings(Part):
-    """Settings of an attempt's model calls."""
-
-    provider: str
-    model: str
-    endpoint: str
-    api_key_file: str | None
-    max_tokens: int
-    temperature: float
-    top_p: float
-    timeout_seconds: int
-    max_retries: int
-    frequency_penalty: float
-    presence_penalty: float
-    stream: bool
-    retry_delay_seconds: float
-    logging: LLMLogging
-    fallbacks: tuple[Fallback, ...]
-    cache: CacheSettings
-    rate_limit: RateLimitSettings | None
-    api_version: str | None = None
-    redis_url_file: str | None = None
-
-
-class EnergySettings(Part):
-    """Energy cost per character of reasoning."""
-
-    cost_per_character: float
-
-
-class AgentSettings(Part):
-    """Snapshot of the agent for one attempt."""
-
-    generation: int
-    role: str
-    role_probabilities: dict[str, float] | None
-    system_prompt: str | None
-    llm: LLMSettings
-    energy: EnergySettings
 
 
 ContextSource = Literal["task", "agent", "none"]
@@ -164,6 +77,9 @@ class Request(WireModel):
     agent: AgentSettings
 
 
+Learnt = Annotated[tuple[LearntModel, ...], Field(max_length=MAX_LEARNT, exclude_if=is_absent)]
+
+
 class Claim(WireModel):
     """The worker that executes an attempt; created before the execution starts."""
 
@@ -192,6 +108,9 @@ class Lease(WireModel):
     capacity: int = Field(ge=0)
     running: tuple[str, ...] = ()
     runtime_version: str
+    features: tuple[str, ...] = Field(default=(), exclude_if=is_absent)
+    """Features of the runtime, as in ``plan.features``. Runtimes before these features name none."""
+    learnt: Learnt = ()
 
 
 class Usage(Part):
@@ -200,6 +119,8 @@ class Usage(Part):
     prompt_tokens: int = Field(ge=0)
     completion_tokens: int = Field(ge=0)
     total_tokens: int = Field(ge=0)
+    reasoning_tokens: int = Field(default=0, ge=0, exclude_if=is_absent)
+    """Tokens of the models' thinking, which are part of ``completion_tokens``."""
 
 
 class Energy(Part):
@@ -209,7 +130,7 @@ class Energy(Part):
 
 
 class ResultRef(Part):
-    """Reference to a result above 16 KiB; the object holds the result as JSON."""
+    """Reference to an object: a result above 16 KiB, as JSON, or a reasoning above 4 KiB, as text."""
 
     bucket: str
     name: str
@@ -239,6 +160,7 @@ class Response(WireModel):
     usage: Usage
     energy: Energy
     context_sources: ContextSources | None = None
+    learnt: Learnt = ()
 
 
 class Completed(Response):
@@ -252,6 +174,10 @@ class Completed(Response):
     reasoning: str
     cache_hit: bool = False
     output_valid: bool | None = None
+    reasoning_ref: ResultRef | None = Field(default=None, exclude_if=is_absent)
+    """The whole reasoning, where ``reasoning`` is its beginning."""
+    unchecked_patterns: tuple[str, ...] = Field(default=(), exclude_if=is_absent)
+    """Patterns of ``output_schema`` that were not checked."""
 
 
 class Failed(Response):

@@ -1,25 +1,25 @@
 """The request of an attempt; context that the task does not set comes from the agent's counters."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from cognitive_operator.api.llm import LLM
 from cognitive_operator.api.llm import Fallback as LLMFallback
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Agent, Task
-from cognitive_operator.api.wire import (
+from cognitive_operator.api.wire import ContextSource, ContextSources, MemorySource, Request, attempt_key
+from cognitive_operator.api.wire_settings import (
     AgentSettings,
     CacheSettings,
-    ContextSource,
-    ContextSources,
+    Demonstration,
     EnergySettings,
     Fallback,
+    LearntModel,
     LLMLogging,
     LLMSettings,
-    MemorySource,
     RateLimitSettings,
-    Request,
-    attempt_key,
+    ReasoningSettings,
 )
 
 API_KEY_FILE: Final = "llm-api-key"
@@ -29,7 +29,7 @@ REDIS_URL_FILE: Final = "redis-url"
 
 
 def desired_request(task: Task, agent: Agent, key: AttemptKey, master_key: bytes, now: str) -> Request:
-    """Build the request of one attempt, with the agent's present settings and counters."""
+    """Build the request of one attempt, with the agent's present settings and counters, without learnt behaviour."""
     context, sources = supplied_context(task, agent)
     return Request(
         namespace=task.metadata.namespace,
@@ -51,6 +51,12 @@ def desired_request(task: Task, agent: Agent, key: AttemptKey, master_key: bytes
         token_budget=task.tokens_left(task.status.attempts),
         agent=_settings(agent),
     )
+
+
+def with_learnt(request: Request, learnt: Sequence[LearntModel]) -> Request:
+    """Return the request with the behaviour of the agent's models that executors have learnt."""
+    llm = request.agent.llm.model_copy(update={"learnt": tuple(learnt)})
+    return request.model_copy(update={"agent": request.agent.model_copy(update={"llm": llm})})
 
 
 def supplied_context(task: Task, agent: Agent) -> tuple[dict[str, Any], ContextSources]:
@@ -95,6 +101,10 @@ def _settings(agent: Agent) -> AgentSettings:
         system_prompt=spec.system_prompt,
         llm=_llm(spec.llm),
         energy=EnergySettings(cost_per_character=spec.energy.cost_per_character),
+        demonstrations=tuple(
+            Demonstration(type=snake_case(each.type), input=each.input, output=each.output)
+            for each in spec.demonstrations
+        ),
     )
 
 
@@ -107,6 +117,9 @@ def _llm(llm: LLM) -> LLMSettings:
         redis_url_file=REDIS_URL_FILE if "Redis" in llm.backends else None,
         api_key_file=API_KEY_FILE if llm.api_key_secret_ref else None,
         max_tokens=llm.max_tokens,
+        structured_output=llm.structured_output,
+        reasoning=ReasoningSettings(**llm.reasoning.model_dump()) if llm.reasoning else None,
+        extra_body=llm.extra_body,
         temperature=llm.temperature,
         top_p=llm.top_p,
         timeout_seconds=llm.timeout_seconds,

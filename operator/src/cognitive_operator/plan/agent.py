@@ -1,7 +1,7 @@
 """Conditions of an agent, computed from ordered checks of its dependencies."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cognitive_operator.api.conditions import AgentCondition, Condition, Reason, TaskCondition
@@ -9,6 +9,8 @@ from cognitive_operator.api.llm import ServedModel
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
+from cognitive_operator.plan.features import RUNTIME_CURRENT
+from cognitive_operator.plan.settings import check_settings
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.model import ModelTarget
 
@@ -59,19 +61,33 @@ class AgentFacts:
     spent_energy: float = 0.0
     tokens: Condition = TOKENS_UNLIMITED
     """False when the agent has used up the tokens of its day."""
+    hold: Condition | None = None
+    """ModelReady, False, while one task alone may try; None: all may start."""
+    runtime: Condition = RUNTIME_CURRENT
+    """RuntimeOutdated."""
+    is_trial_due: bool = False
+    """True: the hold, or the outdated runtime of Job mode, lets one task try now."""
 
 
 def agent_conditions(facts: AgentFacts) -> list[Condition]:
-    """Return the agent's conditions; Ready takes its reason from the first one that is not True."""
-    executor = _executor(facts)
-    parts = [facts.ray, facts.model, executor]
-    energy = check_energy(facts.agent, facts.spent_energy)
-    checks = [_suspension(facts.agent), energy, facts.tokens, facts.broker, *parts]
+    """Return the agent's conditions; Ready takes its reason from the first one that does not hold."""
+    model = facts.hold if facts.hold is not None and facts.model.is_true else facts.model
+    needed = [facts.ray, model, _executor(facts)]
+    parts = [*needed, facts.runtime]
+    spent = [check_energy(facts.agent, facts.spent_energy), facts.tokens]
+    settings = check_settings(facts.agent) or _fits(facts.runtime)
+    checks = [_suspension(facts.agent), *spent, facts.broker, *needed, settings]
     first = next((c for c in checks if not c.is_true), None)
     if first is None:
         return [Condition.true(AgentCondition.READY, Reason.AVAILABLE, "The agent accepts tasks."), *parts]
     not_true = Condition.false if any(c.is_false for c in checks) else Condition.unknown
     return [not_true(AgentCondition.READY, first.reason, first.message), *parts]
+
+
+def may_try(facts: AgentFacts) -> bool:
+    """Return True if one task may start although the queue is closed: it waits for the result of a try alone."""
+    others = replace(facts, hold=None, runtime=RUNTIME_CURRENT)
+    return facts.is_trial_due and agent_conditions(others)[0].is_true
 
 
 def is_starting(conditions: Sequence[Condition]) -> bool:
@@ -114,11 +130,26 @@ def dispatch_blocker(conditions: Sequence[Condition], agent: Agent) -> Condition
     if ready.reason in (Reason.ENERGY_EXHAUSTED, Reason.BUDGET_EXHAUSTED):
         return budget_blocker(agent, ready)
     name = f"{agent.metadata.namespace}/{agent.metadata.name}"
+    if ready.reason == Reason.RUNTIME_OUTDATED:
+        return Condition.false(TaskCondition.DISPATCHED, ready.reason, f"CognitiveAgent {name}: {ready.message}")
     if ready.reason == Reason.SUSPENDED:
         message = f"CognitiveAgent {name} is suspended: {ready.message}"
         return Condition.false(TaskCondition.DISPATCHED, Reason.AGENT_SUSPENDED, message)
-    message = f"CognitiveAgent {name} is not ready ({ready.reason}): {ready.message}"
+    return not_ready_blocker(agent, ready)
+
+
+def not_ready_blocker(agent: Agent, condition: Condition) -> Condition:
+    """Return Dispatched, False, of the tasks that wait because of an agent's condition."""
+    name = f"{agent.metadata.namespace}/{agent.metadata.name}"
+    message = f"CognitiveAgent {name} is not ready ({condition.reason}): {condition.message}"
     return Condition.false(TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, message)
+
+
+def _fits(runtime: Condition) -> Condition:
+    """Return a condition that is False while the runtime is outdated."""
+    if runtime.is_true:
+        return Condition.false(AgentCondition.READY, Reason.RUNTIME_OUTDATED, runtime.message)
+    return Condition.true(AgentCondition.READY, Reason.AVAILABLE, runtime.message)
 
 
 def _suspension(agent: Agent) -> Condition:

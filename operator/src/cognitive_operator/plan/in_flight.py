@@ -2,11 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id
 from cognitive_operator.api.resources import Attempt
 from cognitive_operator.api.wire import Claim, Completed, Failed, Mode
+
+HOLDING: Final = frozenset({Reason.CREDENTIALS_REFUSED, Reason.QUOTA_EXCEEDED})
+"""Error classes of attempts that hold the agent's queue: every other task would fail in the same way."""
+UNCOUNTED: Final = HOLDING | {
+    Reason.CREDENTIALS_NOT_MOUNTED,
+    Reason.AGENT_DELETED,
+    Reason.SUSPENDED,
+    Reason.RUNTIME_OUTDATED,
+    Reason.STOPPED,
+}
+"""Reasons of ends that the task did not cause, and that use up no retry."""
+_OUTDATED: Final = ("agent.llm.temperature: Field required.", "agent.llm.top_p: Field required.")
+"""Errors of class InvalidRequest by which a runtime refuses absent fields that it does not know to be optional."""
 
 
 @dataclass(frozen=True)
@@ -125,15 +139,17 @@ def attempt_end(key: AttemptKey, response: Completed | Failed, sequence: int | N
         return AttemptEnd(
             key, response.mode, Outcome.SUCCEEDED, response.timestamp, response=response, sequence=sequence
         )
+    is_outdated = response.error_type == "InvalidRequest" and response.error in _OUTDATED
+    reason = Reason.RUNTIME_OUTDATED if is_outdated else response.error_type
     return AttemptEnd(
         key=key,
         mode=response.mode,
         outcome=Outcome.FAILED,
         finished_at=response.timestamp,
-        reason=response.error_type,
+        reason=reason,
         message=response.error[:1024],
-        retryable=response.retryable,
-        is_counted=response.error_type != "CredentialsNotMounted",
+        retryable=response.retryable or is_outdated or reason in HOLDING,
+        is_counted=reason not in UNCOUNTED,
         retry_after_s=response.retry_after_seconds,
         response=response,
         sequence=sequence,

@@ -4,6 +4,7 @@ The package ``jsonschema`` takes long to import, so it is imported only for task
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,6 +14,8 @@ from pydantic_core import SchemaValidator, core_schema
 
 _Resolver = Any
 """``referencing``'s, whose type is not public."""
+_Specification = Any
+"""``referencing``'s specification of a dialect, whose module is imported late."""
 MAX_SCHEMA_BYTES: Final = 16 * 1024
 """Maximum size of a schema as compact UTF-8 JSON; the whole schema is part of the prompt."""
 MAX_SCHEMA_DEPTH: Final = 32
@@ -20,8 +23,10 @@ MAX_SCHEMA_DEPTH: Final = 32
 MAX_APPLIED: Final = 1000
 """Maximum number of subschemas that apply to one value; a reference counts each time that it is followed."""
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+"""Dialect of a schema without ``$schema``."""
 _SHOWN_CHARS: Final = 200
 _ONE: Final = (
+    "additionalItems",
     "additionalProperties",
     "contains",
     "contentSchema",
@@ -34,11 +39,12 @@ _ONE: Final = (
     "unevaluatedItems",
     "unevaluatedProperties",
 )
-_LISTS: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
-_MAPS: Final = ("$defs", "definitions", "dependentSchemas", "patternProperties", "properties")
-_SAME_VALUE: Final = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas")
+_LISTS: Final = ("allOf", "anyOf", "items", "oneOf", "prefixItems")
+"""Before draft 2020-12, ``items`` may be a list too."""
+_MAPS: Final = ("$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties")
+_SAME_VALUE: Final = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependencies", "dependentSchemas")
 """Keywords whose subschemas apply to the value itself, not to a part of it."""
-_REFERENCES: Final = ("$ref", "$dynamicRef")
+_REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
 @dataclass(frozen=True)
@@ -85,36 +91,44 @@ def _depth(value: Any) -> int:
 
 
 def _check_dialect(schema: Mapping[str, Any]) -> None:
-    from jsonschema import Draft202012Validator, FormatChecker, SchemaError
+    from jsonschema import FormatChecker, SchemaError
+    from jsonschema.validators import validator_for
 
-    if str(schema.get("$schema", DIALECT)).removesuffix("#") != DIALECT:
-        raise _FaultError("/$schema", f"only {DIALECT} is supported; remove $schema")
+    dialect = schema.get("$schema", DIALECT)
+    unknown: Any = None
+    draft: Any = validator_for({"$schema": dialect}, default=unknown) if isinstance(dialect, str) else unknown
+    if draft is None:
+        problem = f"it is not the URL of a draft of JSON Schema from 3 to 2020-12, such as {DIALECT}"
+        raise _FaultError("/$schema", problem)
     try:
-        Draft202012Validator.check_schema(schema, format_checker=FormatChecker(()))
+        draft.check_schema(schema, format_checker=FormatChecker(()))
     except SchemaError as error:
         raise _FaultError(_pointer(error.absolute_path), error.message[:_SHOWN_CHARS]) from None
 
 
 def _check_references(schema: dict[str, Any]) -> None:
     from referencing import Registry
-    from referencing.jsonschema import DRAFT202012
+    from referencing.jsonschema import specification_with
 
-    _Walk().check("", schema, Registry().resolver_with_root(DRAFT202012.create_resource(schema)))
+    dialect = specification_with(str(schema.get("$schema", DIALECT)))
+    root = Registry().resolver_with_root(dialect.create_resource(schema))
+    _Walk(dialect).check("", schema, root)
 
 
 @dataclass
 class _Walk:
     """Visits every subschema and checks its references, its patterns and the number of schemas for one value."""
 
+    dialect: _Specification
     weights: dict[int, int] = field(default_factory=dict)
     open: set[int] = field(default_factory=set)
 
     def check(self, pointer: str, schema: Any, resolver: _Resolver) -> None:
         if not isinstance(schema, dict):
             return
-        resolver = _within(schema, resolver)
+        resolver = self._within(schema, resolver)
         for name in _REFERENCES:
-            if name in schema:
+            if isinstance(schema.get(name), str):
                 _target(f"{pointer}/{name}", schema[name], resolver)
         _check_patterns(pointer, schema)
         if self._weight(schema, resolver, pointer) > MAX_APPLIED:
@@ -131,36 +145,34 @@ class _Walk:
         if id(schema) not in self.weights:
             self.open.add(id(schema))
             self.weights[id(schema)] = 1 + sum(
-                self._weight(part, within, pointer) for part, within in _judging(schema, resolver, pointer)
+                self._weight(part, within, pointer) for part, within in self._judging(schema, resolver, pointer)
             )
             self.open.remove(id(schema))
         return self.weights[id(schema)]
 
+    def _judging(self, schema: dict[str, Any], resolver: _Resolver, pointer: str) -> Iterator[tuple[Any, _Resolver]]:
+        """Yield the subschemas that apply to the same value as a schema, each with its resolver."""
+        resolver = self._within(schema, resolver)
+        for name in _REFERENCES:
+            if isinstance(schema.get(name), str):
+                yield _target(f"{pointer}/{name}", schema[name], resolver)
+        for where, part in _parts(schema):
+            if where.split("/")[1] in _SAME_VALUE:
+                yield part, resolver
 
-def _judging(schema: dict[str, Any], resolver: _Resolver, pointer: str) -> Iterator[tuple[Any, _Resolver]]:
-    """Yield the subschemas that apply to the same value as a schema, each with its resolver."""
-    resolver = _within(schema, resolver)
-    for name in _REFERENCES:
-        if name in schema:
-            yield _target(f"{pointer}/{name}", schema[name], resolver)
-    for where, part in _parts(schema):
-        if where.split("/")[1] in _SAME_VALUE:
-            yield part, resolver
+    def _within(self, schema: dict[str, Any], resolver: _Resolver) -> _Resolver:
+        return resolver.in_subresource(self.dialect.create_resource(schema))
 
 
 def _parts(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the subschemas, each with its pointer."""
     yield from ((f"/{name}", schema[name]) for name in _ONE if name in schema)
     for name in _LISTS:
-        yield from ((f"/{name}/{number}", part) for number, part in enumerate(schema.get(name, ())))
+        parts = schema.get(name, ())
+        listed = parts if isinstance(parts, list | tuple) else ()
+        yield from ((f"/{name}/{number}", part) for number, part in enumerate(listed))
     for name in _MAPS:
         yield from ((f"/{name}{_pointer([key])}", part) for key, part in schema.get(name, {}).items())
-
-
-def _within(schema: dict[str, Any], resolver: _Resolver) -> _Resolver:
-    from referencing.jsonschema import DRAFT202012
-
-    return resolver.in_subresource(DRAFT202012.create_resource(schema))
 
 
 def _target(pointer: str, name: str, resolver: _Resolver) -> tuple[Any, _Resolver]:
@@ -177,16 +189,38 @@ def _target(pointer: str, name: str, resolver: _Resolver) -> tuple[Any, _Resolve
 
 
 def _check_patterns(pointer: str, schema: dict[str, Any]) -> None:
-    """Reject patterns that cannot be matched in linear time."""
+    """Reject texts that are no regular expression.
+
+    A pattern that cannot be matched in linear time, such as one with lookaround, is not checked by executors.
+    """
     found = {f"{pointer}/patternProperties{_pointer([text])}": text for text in schema.get("patternProperties", ())}
     if "pattern" in schema:
         found[f"{pointer}/pattern"] = schema["pattern"]
     for where, text in found.items():
-        try:
-            SchemaValidator(core_schema.str_schema(pattern=text))
-        except PatternError:
-            problem = "it is not a regular expression, or uses lookaround or back-references, which are not supported"
-            raise _FaultError(where, problem) from None
+        if not _is_linear(text) and not _is_expression(text):
+            raise _FaultError(where, "it is not a regular expression")
+
+
+def _is_linear(text: str) -> bool:
+    try:
+        SchemaValidator(core_schema.str_schema(pattern=text))
+    except PatternError:
+        return False
+    return True
+
+
+def _is_expression(text: str) -> bool:
+    """Return True for a regular expression of ECMA 262, as far as Python's compiler can tell; it matches nothing."""
+    python = re.sub(r"\\[pP]\{[^{}]*\}", r"\\w", text)
+    python = re.sub(r"\(\?<(?![=!])", "(?P<", python).replace("\\/", "/")
+    python = re.sub(r"\\k<(\w+)>", r"(?P=\1)", python)
+    try:
+        re.compile(python)
+    except re.error as error:
+        return "look-behind" in str(error)
+    except (OverflowError, RecursionError):
+        return False
+    return True
 
 
 def _pointer(path: Any) -> str:

@@ -7,18 +7,20 @@ from typing import Final
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Attempt, RetryPolicy, Task
-from cognitive_operator.plan.in_flight import AttemptEnd
+from cognitive_operator.plan.in_flight import HOLDING, UNCOUNTED, AttemptEnd
 
 UNCOUNTED_BACKOFF_S: Final = 10.0
+HELD_BACKOFF_S: Final = 1.0
+"""Backoff after an end that holds the agent's queue: the hold decides when the task is tried again."""
 MAX_BACKOFF_S: Final = 300.0
 JITTER: Final = 0.5
 """Largest random addition to a backoff, as a fraction of it: attempts that failed together restart apart."""
-UNCOUNTED: Final = frozenset({Reason.CREDENTIALS_NOT_MOUNTED, Reason.AGENT_DELETED, Reason.SUSPENDED, Reason.STOPPED})
-"""Reasons of ends that neither the task nor its agent caused, and that use up no retry."""
 
 
 def is_retried(policy: RetryPolicy, end: AttemptEnd, attempts: Sequence[Attempt]) -> bool:
     """Return True if another attempt follows ``end``, the last of ``attempts``."""
+    if end.reason in HOLDING and policy.on_error_types is not None:
+        return end.reason in policy.on_error_types
     if not end.is_counted:
         return end.retryable
     is_wanted = end.retryable if policy.on_error_types is None else end.reason in policy.on_error_types
@@ -39,7 +41,7 @@ def backoff_s(policy: RetryPolicy, end: AttemptEnd, attempts: Sequence[Attempt])
     if end.reason == Reason.SUSPENDED:
         return 0.0
     if not end.is_counted:
-        return UNCOUNTED_BACKOFF_S
+        return HELD_BACKOFF_S if end.reason in HOLDING else UNCOUNTED_BACKOFF_S
     wanted_s = max(_exponential_s(policy, attempts), end.retry_after_s or 0.0)
     return wanted_s * (1.0 + JITTER * _fraction(end.key.task_uid, end.key.number))
 

@@ -10,7 +10,7 @@ from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, Tas
 from cognitive_operator.api.wire import Completed
 from cognitive_operator.plan import retry
 from cognitive_operator.plan.gate import GateResult, spec_gate
-from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
+from cognitive_operator.plan.in_flight import HOLDING, AttemptEnd, InFlightAttempt
 from cognitive_operator.status import task as status
 from cognitive_operator.status.output import output_conditions
 
@@ -20,6 +20,8 @@ NOT_ASKED_TO_STOP: Final = "Neither spec.cancel nor spec.suspend is true, so the
 POSITION_EVERY_S: Final = 30.0
 POSITIONS_SHOWN: Final = 100
 """Source of the four: the budget of three writes to the task object for each task."""
+MAX_HELD_ATTEMPTS: Final = 20
+"""Maximum number of attempts in a task's status that ended because of the cause of its agent's hold."""
 
 
 @dataclass(frozen=True)
@@ -223,8 +225,15 @@ def _write(facts: TaskFacts, patch: Mapping[str, Any], **more: Any) -> TaskPlan:
 
 
 def _with_attempt(attempts: Sequence[Attempt], attempt: Attempt) -> tuple[Attempt, ...]:
+    """Return the attempts with one added or replaced, without the oldest of many that the agent's hold caused.
+
+    A task at the head of a held queue tries every few minutes, perhaps for weeks, and its status must stay writable.
+    """
     others = [a for a in attempts if a.number != attempt.number]
-    return tuple(sorted([*others, attempt], key=lambda a: a.number))
+    listed = sorted([*others, attempt], key=lambda a: a.number)
+    held = [a.number for a in listed if a.error_type in HOLDING]
+    dropped = set(held[:-MAX_HELD_ATTEMPTS])
+    return tuple(a for a in listed if a.number not in dropped)
 
 
 def _stamp(facts: TaskFacts) -> status.Stamp:

@@ -17,12 +17,15 @@ from cognitive_operator.reconcile.agent.broker import AgentBrokerReconciler
 from cognitive_operator.reconcile.agent.cleanup import AgentCleanup
 from cognitive_operator.reconcile.agent.executor import ExecutorReconciler
 from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
+from cognitive_operator.reconcile.agent.model.behaviour import LearntBehaviour
+from cognitive_operator.reconcile.agent.model.hold import ModelHolds
 from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness
 from cognitive_operator.reconcile.agent.model.server import ModelServerReconciler
 from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
 from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
 from cognitive_operator.reconcile.agent.reconciler import AgentReconciler, AgentSteps
+from cognitive_operator.reconcile.agent.runtime import RuntimeFeatures
 from cognitive_operator.reconcile.agent.usage import UsageCounter
 from cognitive_operator.reconcile.agent.writer import AgentWriter
 from cognitive_operator.reconcile.orphans import Orphans, OwnerSources
@@ -169,7 +172,10 @@ class Engine:
             broker=AgentBrokerReconciler(index, broker, accounts, clock),
             ray=ray,
             model=ModelReadiness(index, servers, deps.kube.secrets, deps.model, clock, intervals=timing.probes),
+            holds=ModelHolds(index, deps.kube.secrets, clock, deps.master_key),
+            behaviour=LearntBehaviour(index, clock),
             executor=ExecutorReconciler(index, deps.ray, broker.control, environment, clock),
+            runtime=RuntimeFeatures(index, environment.image, clock),
             usage=UsageCounter(index, deps.kube.resources, broker.responses, deps.master_key, today),
             finalizer=AgentFinalizer(index, cleanup, writer, clock, timing),
             writer=writer,

@@ -34,7 +34,11 @@ class AgentQueue:
         self.capacity: int | None = 0
         """Attempts that the agent's live workers run at once; None where every attempt is a Ray job of its own."""
         self.is_open = False
-        """False while no task of the agent may start."""
+        """False while no task of the agent may start, except for one that tries."""
+        self.is_trial = False
+        """True: one task may start although the queue is closed; its start sets it to False."""
+        self.at_most: int | None = None
+        """Maximum number of running tasks beside the limits; None: none."""
         self._share = FairShare()
         self._share.join(self)
         self._waiting = PriorityQueue()
@@ -83,6 +87,7 @@ class AgentQueue:
             if self._share.bound is not None:
                 self._share.start(self, uid, is_turn=uid in self._waiting)
             self._running[uid] = self._share
+            self.is_trial = False
         self._remove(uid)
 
     def stop(self, uid: str) -> bool:
@@ -91,6 +96,10 @@ class AgentQueue:
         if share is not None:
             share.stop(uid)
         return self._remove(uid) or share is not None
+
+    def is_running(self, uid: str) -> bool:
+        """Return True while a task has a slot."""
+        return uid in self._running
 
     def clear(self) -> None:
         """Forget all tasks that do not run, because their agent is deleted."""
@@ -120,6 +129,8 @@ class AgentQueue:
     def why_waiting(self) -> str:
         """Return the reason why a task waits, as a sentence."""
         limit, capacity = self.limits.limit, self.capacity
+        if self.at_most is not None and self.running >= self.at_most:
+            return "One task runs first, to find out which features the runtime has; waiting for a slot."
         if self.running >= limit:
             return f"The agent already runs {limit} tasks (spec.queue.maxConcurrentTasks); waiting for a slot."
         if capacity == 0:
@@ -139,13 +150,15 @@ class AgentQueue:
     @property
     def free(self) -> int:
         """Free slots of the agent."""
-        limit = self.limits.limit if self.capacity is None else min(self.limits.limit, self.capacity)
-        return max(0, limit - len(self._running))
+        bounds = (self.limits.limit, self.capacity, self.at_most)
+        return max(0, min(bound for bound in bounds if bound is not None) - len(self._running))
 
     @property
     def demand(self) -> int:
         """Number of tasks that could start now if the agent shared no limit."""
-        return min(self.free, len(self._waiting)) if self.is_open else 0
+        if not self.is_open:
+            return min(1, self.free, len(self._waiting)) if self.is_trial else 0
+        return min(self.free, len(self._waiting))
 
     @property
     def waiting(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition, merge_conditions
 from cognitive_operator.api.resources import Attempt
-from cognitive_operator.api.wire import Completed, Failed, Response
+from cognitive_operator.api.wire import Completed, Failed, Response, ResultRef
 
 Patch = dict[str, Any]
 
@@ -122,16 +122,21 @@ def _end(attempts: Sequence[Attempt], response: Response | None) -> Patch:
 
 
 def _result(response: Completed) -> Patch:
-    ref = response.result_ref
     return {
         "result": response.result,
-        "resultRef": ref
-        and {"bucket": ref.bucket, "name": ref.name, "sizeBytes": ref.size_bytes, "sha256": ref.sha256},
+        "resultRef": _ref(response.result_ref),
         "confidence": response.confidence,
         "confidenceReason": response.confidence_reason,
         "reasoning": response.reasoning,
+        "reasoningRef": _ref(response.reasoning_ref),
         "cacheHit": response.cache_hit,
     }
+
+
+def _ref(ref: ResultRef | None) -> Patch | None:
+    if ref is None:
+        return None
+    return {"bucket": ref.bucket, "name": ref.name, "sizeBytes": ref.size_bytes, "sha256": ref.sha256}
 
 
 def _thought(response: Response | None) -> Patch:
@@ -146,6 +151,7 @@ def _costs(response: Response) -> Patch:
             "promptTokens": usage.prompt_tokens,
             "completionTokens": usage.completion_tokens,
             "totalTokens": usage.total_tokens,
+            **({"reasoningTokens": usage.reasoning_tokens} if usage.reasoning_tokens else {}),
         },
         "energy": {"delta": response.energy.delta},
         "model": {"name": response.model or None, "provider": response.provider or None, "endpoint": response.endpoint},

@@ -8,7 +8,6 @@ from cognitive_operator.desired.ray_job import RayEnvironment, desired_executor,
 from cognitive_operator.errors import RayRefusedError
 from cognitive_operator.plan.agent import ObservedExecutor
 from cognitive_operator.plan.executor import (
-    LEASE_FRESH_S,
     executor_leases,
     outdated_executors,
     plan_executor,
@@ -68,7 +67,4 @@ class ExecutorReconciler:
         return None
 
     def _leases(self, record: AgentRecord) -> list[Lease]:
-        newest = self._index.latest(record)
-        fresh_since_s = newest.leases_at_s - LEASE_FRESH_S
-        fresh = [worker.lease for worker in newest.workers.values() if worker.changed_s >= fresh_since_s]
-        return executor_leases(record.uid, fresh)
+        return executor_leases(record.uid, self._index.latest(record).fresh_leases)

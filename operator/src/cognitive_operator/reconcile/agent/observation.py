@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from cognitive_operator.api.conditions import Condition
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.resources import Agent
+from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.plan.agent import ObservedExecutor
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.status.agent import agent_status, counters_status, endpoints_status
+from cognitive_operator.status.behaviour import behaviour_status
 from cognitive_operator.status.model import model_status
 
 
@@ -22,6 +24,10 @@ class AgentObservation:
     """None when counting was not due, or the broker did not answer."""
     base: Counters
     """Counters of the status at the start of the count."""
+    learnt: tuple[LearntModel, ...] = ()
+    """Behaviour of the agent's models."""
+    may_try: bool = False
+    """True: one task may start although the queue is closed."""
 
     def is_counted_for(self, agent: Agent) -> bool:
         """Return True if the counters continue those of the agent's present status."""
@@ -32,6 +38,7 @@ class AgentObservation:
         agent, server, old = record.agent, record.server, record.body.get("status") or {}
         patch = agent_status(agent, old, self.conditions, self.executor.leases, now)
         patch |= endpoints_status(agent, record.ray.target)
+        patch |= behaviour_status(self.learnt)
         patch |= model_status(agent, server.name, (server.ready, server.wanted), server.trial, server.proven_at)
         if self.counters is not None and self.is_counted_for(agent):
             patch |= counters_status(self.counters)

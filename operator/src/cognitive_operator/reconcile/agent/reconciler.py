@@ -19,17 +19,22 @@ from cognitive_operator.plan.agent import (
     dispatch_blocker,
     has_moved,
     is_starting,
+    may_try,
     ready_event,
 )
+from cognitive_operator.plan.behaviour import with_behaviour
 from cognitive_operator.plan.probe import ray_interval_s
 from cognitive_operator.plan.ray_cluster import ray_not_ready, ray_place
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.reconcile.agent.broker import AgentBrokerReconciler
 from cognitive_operator.reconcile.agent.executor import ExecutorReconciler
 from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
+from cognitive_operator.reconcile.agent.model.behaviour import LearntBehaviour
+from cognitive_operator.reconcile.agent.model.hold import ModelHolds
 from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness
 from cognitive_operator.reconcile.agent.observation import AgentObservation
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
+from cognitive_operator.reconcile.agent.runtime import RuntimeFeatures
 from cognitive_operator.reconcile.agent.usage import UsageCounter
 from cognitive_operator.reconcile.agent.writer import AgentWriter
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
@@ -47,7 +52,10 @@ class AgentSteps:
     broker: AgentBrokerReconciler
     ray: RayClusterReconciler
     model: ModelReadiness
+    holds: ModelHolds
+    behaviour: LearntBehaviour
     executor: ExecutorReconciler
+    runtime: RuntimeFeatures
     usage: UsageCounter
     finalizer: AgentFinalizer
     writer: AgentWriter
@@ -95,7 +103,8 @@ class AgentReconciler:
         """
         broker = await self._steps.broker.reconcile(record)
         record = self._index.latest(record)
-        await asyncio.gather(self._observe_ray(record), self._steps.model.reconcile(record))
+        steps = self._steps
+        await asyncio.gather(self._observe_ray(record), steps.model.reconcile(record), steps.holds.reconcile(record))
         executor = NO_EXECUTOR
         if broker.is_true:
             executor = await self._ensure_executor(self._index.latest(record))
@@ -103,12 +112,15 @@ class AgentReconciler:
         record = self._index.latest(record)
         base = record.agent.status
         counters = await self._count(record) if broker.is_true else None
+        learnt = steps.behaviour.observe(self._index.latest(record))
         facts = self._facts(self._index.latest(record), broker, executor, counters or base)
-        return AgentObservation(agent_conditions(facts), executor, counters, base)
+        facts = replace(facts, model=with_behaviour(facts.model, record.agent, learnt))
+        return AgentObservation(agent_conditions(facts), executor, counters, base, learnt, may_try(facts))
 
     def _facts(
         self, record: AgentRecord, broker: Condition, executor: ObservedExecutor, counters: Counters
     ) -> AgentFacts:
+        runtime = self._steps.runtime.check(record, executor)
         return AgentFacts(
             agent=record.agent,
             broker=broker,
@@ -118,7 +130,23 @@ class AgentReconciler:
             credentials=self._credentials(record),
             spent_energy=record.spent_energy(counters),
             tokens=self._steps.usage.check_tokens(record, counters),
+            hold=record.hold.condition if record.hold else None,
+            runtime=runtime,
+            is_trial_due=self._is_trial_due(self._index.latest(record), runtime),
         )
+
+    def _is_trial_due(self, record: AgentRecord, runtime: Condition) -> bool:
+        """Return True if the hold and the outdated runtime each let one task try now."""
+        now_s, hold = self._clock.monotonic(), record.hold
+        if runtime.is_true and not self._may_try_runtime(record, now_s):
+            return False
+        return runtime.is_true if hold is None else hold.is_due(now_s)
+
+    def _may_try_runtime(self, record: AgentRecord, now_s: float) -> bool:
+        """Return True if an attempt in Job mode may find out whether the runtime was replaced."""
+        is_job, is_idle = record.agent.spec.execution.mode == "Job", not self._index.queue_of(record.name).running
+        runtime = record.present_runtime
+        return is_job and is_idle and runtime is not None and runtime.is_due(now_s)
 
     def _credentials(self, record: AgentRecord) -> Condition:
         """Return what the last attempt found; it expires, so that the next attempt checks again."""
@@ -159,6 +187,7 @@ class AgentReconciler:
         """Open or close the agent's queue, and enqueue the tasks that this concerns."""
         before, queue = record.blocker, self._index.queue_of(record.name)
         record = self._index.block(record, dispatch_blocker(observation.conditions, record.agent))
+        queue.is_trial = observation.may_try
         if queue.capacity is not None:
             queue.capacity = capacity_of(observation.executor.leases)
         if before != record.blocker:

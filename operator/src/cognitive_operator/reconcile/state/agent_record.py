@@ -9,13 +9,18 @@ from cognitive_operator.api.counters import Counters, DayTokens
 from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
+from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.errors import RayUnavailableError
 from cognitive_operator.plan.agent import CREDENTIALS_NOT_CHECKED, MODEL_NOT_CHECKED, NOT_OBSERVED
+from cognitive_operator.plan.executor import LEASE_FRESH_S
+from cognitive_operator.plan.features import JobRuntime
+from cognitive_operator.plan.hold import Hold
 from cognitive_operator.plan.model_server import NO_SERVER, ServerState
 from cognitive_operator.plan.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.scheduling.fair_share import ray_cluster_of
+from cognitive_operator.status.behaviour import learnt_in_status
 
 NEVER_S = float("-inf")
 """Monotonic time of something that did not happen yet."""
@@ -59,6 +64,16 @@ class AgentRecord:
     model_at_s: float = NEVER_S
     server: ServerState = NO_SERVER
     """The agent's own model server."""
+    model_since_s: float = NEVER_S
+    """Attempts that were published earlier used other settings or another key; infinity: not known yet."""
+    learn_since_s: float = 0.0
+    """Unix seconds of the last change of spec.llm; what was learnt earlier does not count."""
+    learnt: tuple[LearntModel, ...] = ()
+    """Behaviour of the agent's models that executors have learnt, with what has expired since."""
+    hold: Hold | None = None
+    """The reason why one task alone may try; None: all may start."""
+    runtime: JobRuntime | None = None
+    """The runtime of the agent's attempts in Job mode; None: not known yet."""
     credentials: Condition = CREDENTIALS_NOT_CHECKED
     """ExecutorReady by the last attempt in Job mode: False if that found no credentials."""
     credentials_at_s: float = NEVER_S
@@ -98,6 +113,24 @@ class AgentRecord:
         return self.ray.target
 
     @property
+    def fresh_leases(self) -> list[Lease]:
+        """The leases of workers that live, by the last time that the leases were read."""
+        fresh_since_s = self.leases_at_s - LEASE_FRESH_S
+        return [worker.lease for worker in self.workers.values() if worker.changed_s >= fresh_since_s]
+
+    @property
+    def runtime_key(self) -> str:
+        """Identifies the runtime image of the agent's Ray cluster, as far as the operator can see it."""
+        cluster = self.agent.spec.ray.cluster
+        image = cluster.image or "" if cluster else ""
+        return f"{ray_cluster_of(self.agent)} {image} {self.ray.life}"
+
+    @property
+    def present_runtime(self) -> JobRuntime | None:
+        """The runtime of Job mode, None after the image or the Ray cluster has changed."""
+        return self.runtime if self.runtime is not None and self.runtime.key == self.runtime_key else None
+
+    @property
     def lacks_consumer(self) -> bool:
         """True while a worker reports that the agent's consumer was deleted."""
         return any(worker.lease.reason == Reason.CONSUMER_MISSING for worker in self.workers.values())
@@ -127,6 +160,11 @@ class AgentChanges(TypedDict, total=False):
     model: Condition
     model_at_s: float
     server: ServerState
+    model_since_s: float
+    learn_since_s: float
+    learnt: tuple[LearntModel, ...]
+    hold: Hold | None
+    runtime: JobRuntime | None
     credentials: Condition
     credentials_at_s: float
     submitted_s: float
@@ -144,7 +182,8 @@ class AgentChanges(TypedDict, total=False):
 def new_agent_record(name: ObjectName, agent: Agent, body: Body) -> AgentRecord:
     """Return the record of an agent of which nothing was observed yet."""
     ray = replace(RAY_NOT_OBSERVED, target=_open_target(agent))
-    return AgentRecord(name, agent, body, int(body["metadata"]["resourceVersion"]), ray)
+    version = int(body["metadata"]["resourceVersion"])
+    return AgentRecord(name, agent, body, version, ray, learnt=learnt_in_status(body))
 
 
 def with_newer_agent(record: AgentRecord, agent: Agent, body: Body) -> AgentRecord:
@@ -157,6 +196,8 @@ def with_newer_agent(record: AgentRecord, agent: Agent, body: Body) -> AgentReco
     if record.agent.spec == agent.spec:
         return newer
     newer = replace(newer, ray_at_s=NEVER_S, model_at_s=NEVER_S)
+    if record.agent.spec.llm != agent.spec.llm:
+        newer = replace(newer, hold=None, learnt=(), model_since_s=float("inf"))
     if _ray_of(record.agent) == _ray_of(agent):
         return newer
     ray = replace(record.ray, target=_open_target(agent), is_away=False)

@@ -194,7 +194,8 @@ class Index:
         """Close an agent's queue for the reason that ``blocker`` names, or open it (None); return the new record."""
         changed = self.update_agent(record, blocker=blocker)
         if self.agents.get(record.name) is changed:
-            self.queue_of(record.name).is_open = blocker is None
+            queue = self.queue_of(record.name)
+            queue.is_open, queue.is_trial = blocker is None, False
         return changed
 
     def remove_agent(self, name: ObjectName, uid: str) -> AgentRecord | None:

@@ -10,7 +10,7 @@ from cognitive_operator.api.names import (
     AttemptKey,
     attempt_submission_id,
     input_name,
-    object_name,
+    objects_of,
     request_subject,
     results_bucket,
 )
@@ -108,7 +108,7 @@ class AttemptCleanup:
             return None
         if await broker.claims.purge(key):
             log_deletion(f"claim {key}", garbage.reason)
-        for name in (object_name(key), input_name(key)):
+        for name in objects_of(key):
             await self._delete_object(garbage, name)
         return await self._delete_job(key) if garbage.is_job else None
 

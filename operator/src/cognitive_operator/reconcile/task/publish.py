@@ -2,15 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from cognitive_operator.api.names import AttemptKey, input_name, request_subject, results_bucket
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import InputRef, Request
+from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.desired.input import INLINE_INPUT_BYTES, encoded
-from cognitive_operator.desired.request import desired_request
+from cognitive_operator.desired.request import desired_request, with_learnt
 from cognitive_operator.errors import MessageError
+from cognitive_operator.plan.behaviour import unexpired
 from cognitive_operator.plan.trace import traceparent
 from cognitive_operator.ports.broker import Objects, Requests
 from cognitive_operator.ports.clock import Clock
@@ -27,9 +30,11 @@ class RequestFactory:
         self._clock = clock
         self._is_traced = is_traced
 
-    def make(self, task: Task, agent: Agent, key: AttemptKey) -> Request:
-        """Return the request of an attempt, with the attempt's key and trace."""
-        request = desired_request(task, agent, key, self._master_key, self._clock.now())
+    def make(self, task: Task, agent: Agent, key: AttemptKey, learnt: Sequence[LearntModel] = ()) -> Request:
+        """Return the request of an attempt, with the attempt's key and trace, and learnt behaviour that holds."""
+        now = self._clock.now()
+        known = unexpired(learnt, datetime.fromisoformat(now).timestamp()) if learnt else ()
+        request = with_learnt(desired_request(task, agent, key, self._master_key, now), known)
         return request.model_copy(update={"traceparent": traceparent(key)}) if self._is_traced else request
 
 
@@ -54,11 +59,15 @@ class RequestPublisher:
             TransientError: The caller should retry.
         """
         if not task.spec.has_input_elsewhere:
-            return await self._send(record, self._factory.make(task, agent, key), key, task.spec.input, None)
+            return await self._send(record, self._make(record, task, agent, key), key, task.spec.input, None)
         async with self._inputs.limit:
             content = await self._inputs.read(record)
-            request = self._factory.make(task, agent, key)
+            request = self._make(record, task, agent, key)
             return await self._send(record, request, key, json.loads(content or b"{}"), content)
+
+    def _make(self, record: TaskRecord, task: Task, agent: Agent, key: AttemptKey) -> Request:
+        known = self._index.agent_of(record)
+        return self._factory.make(task, agent, key, known.learnt if known is not None else ())
 
     async def _send(
         self, record: TaskRecord, request: Request, key: AttemptKey, given: Mapping[str, Any], content: bytes | None

@@ -113,7 +113,10 @@ class TaskReconciler:
         reported = record.reported_end() if record is not None else None
         if record is None or record.attempt is None or reported is not None:
             return reported
-        return await self._steps.attempts.advance(uid)
+        end, latest = await self._steps.attempts.advance(uid), self._index.tasks.get(uid)
+        if record.attempt.claim is None and latest is not None and latest.attempt and latest.attempt.claim:
+            self._steps.feedback.report_claim(latest)
+        return end
 
     async def _check_gates(self, uid: str) -> GateResult | None:
         record = self._index.tasks.get(uid)
@@ -145,12 +148,13 @@ class TaskReconciler:
     ) -> TaskFacts:
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
         now_s, has_slot = self._clocks.own.monotonic(), queue.may_start(record.uid)
+        blocker = agent.blocker if agent is not None and not (has_slot and queue.is_trial) else None
         return TaskFacts(
             task=task,
             raw_status=body.get("status") or {},
             spec_bytes=record.spec_bytes,
             agent=agent.agent if agent else None,
-            blocker=(agent.blocker or (None if self._synced.is_set() else NOT_SYNCED)) if agent else None,
+            blocker=(blocker or (None if self._synced.is_set() else NOT_SYNCED)) if agent else None,
             gate=gate,
             attempt=record.attempt,
             end=end,
@@ -237,6 +241,8 @@ class TaskReconciler:
             self._index.put_back(record.uid)
             raise
         attempt = InFlightAttempt(key, mode, self._clocks.own.monotonic())
+        if agent.hold is not None:
+            self._steps.feedback.report_start(record)
         if self._index.update_task(record.uid, attempt=attempt) is None:
             reason = "its task was deleted while its request was published"
             self._steps.discard(AttemptGarbage(record.name[0], key, is_gone=True, reason=reason))

@@ -1,0 +1,134 @@
+"""An executor by the wire alone: Ray's Jobs API, a lease, claims and signed responses, as a test decides on them."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from nats.aio.msg import Msg
+from nats.errors import TimeoutError as NatsTimeoutError
+
+from support.servers.http_double import HttpDouble, Reply
+from support.servers.wire_broker import WireBroker
+
+GOLDEN = Path(__file__).parents[2] / "contract" / "wire"
+RENEW_EVERY_S = 0.5
+Message = dict[str, Any]
+
+
+def golden(name: str) -> Message:
+    """Return a golden message."""
+    found: Message = json.loads((GOLDEN / name).read_text(encoding="utf-8"))
+    return found
+
+
+class RayStub:
+    """The calls of Ray's dashboard that the operator makes; a job that was submitted runs for ever."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Message] = {}
+
+    def reply(self, method: str, path: str, body: Message | None) -> Reply | None:
+        """Answer a call."""
+        if path == "/api/version":
+            return Reply(json={"ray_version": version("ray")})
+        if method == "POST" and body is not None:
+            job = {"submission_id": body["submission_id"], "status": "RUNNING", "message": "", "metadata": {}}
+            self._jobs[body["submission_id"]] = job
+            return Reply(json={"submission_id": body["submission_id"]})
+        return Reply(json=list(self._jobs.values()))
+
+    @property
+    def submission_id(self) -> str:
+        """Submission id of the last job."""
+        return list(self._jobs)[-1]
+
+
+class WireExecutor:
+    """The one worker of an agent's executor; ``lease`` can be changed while it is renewed."""
+
+    def __init__(self, broker: WireBroker, agent: Message, submission_id: str) -> None:
+        """Take the agent as the API server returns it."""
+        self._broker = broker
+        self._namespace, self._uid = agent["metadata"]["namespace"], agent["metadata"]["uid"]
+        who = {"worker": "wire-0", "agent_uid": self._uid, "submission_id": submission_id, "running": []}
+        self.lease = golden("lease_features.json") | who | {"learnt": []}
+        self.requests: list[Message] = []
+        """The requests that were taken."""
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator["WireExecutor"]:
+        """Renew the lease until the end."""
+        renewing = asyncio.create_task(self._renew())
+        try:
+            yield self
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+
+    async def take(self, timeout_s: float = 20.0) -> Message:
+        """Wait for a request, claim its attempt and return it."""
+        request: Message = json.loads((await self._pull(timeout_s)).data)
+        self.requests.append(request)
+        claim = golden("claim.json") | {
+            "claim_id": request["task_uid"],
+            "worker": self.lease["worker"],
+            "submission_id": self.lease["submission_id"],
+            "state": "running",
+            "outcome": None,
+            "ended_at": None,
+        }
+        await self._put("claims", f"{request['task_uid']}.{request['attempt']}", claim)
+        return request
+
+    async def complete(self, request: Message, **fields: Any) -> None:
+        """Answer a request."""
+        await self._respond(request, "completed", golden("completed.json") | fields)
+
+    async def fail(self, request: Message, error_type: str, **fields: Any) -> None:
+        """Answer a request with a failure."""
+        await self._respond(request, "failed", golden("failed.json") | {"error_type": error_type} | fields)
+
+    async def _pull(self, timeout_s: float) -> Msg:
+        pull = await self._broker.jetstream.pull_subscribe_bind(self._uid, "AGENT_REQUESTS")
+        try:
+            (message,) = await pull.fetch(1, timeout_s)
+        except NatsTimeoutError:
+            raise AssertionError(f"no request within {timeout_s:g} s") from None
+        finally:
+            await pull.unsubscribe()
+        await message.ack_sync()
+        return message
+
+    async def _respond(self, request: Message, outcome: str, body: Message) -> None:
+        names = ("namespace", "task_name", "task_uid", "attempt", "agent_uid", "agent_name", "mode", "task_type")
+        who = {"worker": self.lease["worker"], "submission_id": self.lease["submission_id"]}
+        payload = json.dumps(body | {name: request[name] for name in names} | who).encode()
+        attempt = f"{self._uid}.{request['task_uid']}.{request['attempt']}"
+        subject = f"agent.response.{outcome}.{self._namespace}.{attempt}"
+        key = bytes.fromhex(request["attempt_key"])
+        signature = hmac.new(key, subject.encode() + b"\n" + payload, hashlib.sha256).hexdigest()
+        await self._broker.jetstream.publish(subject, payload, headers={"Cognitive-Signature": signature})
+
+    async def _renew(self) -> None:
+        while True:
+            await self._put("lease", self.lease["worker"], self.lease)
+            await asyncio.sleep(RENEW_EVERY_S)
+
+    async def _put(self, bucket: str, key: str, body: Message) -> None:
+        await self._broker.jetstream.publish(f"$KV.{bucket}.{self._uid}.{key}", json.dumps(body).encode())
+
+
+@asynccontextmanager
+async def ray_stub() -> AsyncIterator[tuple[str, RayStub]]:
+    """Serve the calls of Ray's dashboard; yield the URL and the jobs."""
+    stub, double = RayStub(), HttpDouble()
+    double.answer_by(stub.reply)
+    async with double.serve():
+        yield double.url, stub

@@ -1,0 +1,116 @@
+"""The end of a hold by a change of the settings, and the record of such changes."""
+
+from typing import Any
+
+import pytest
+
+from cognitive_operator.api.conditions import Reason
+from cognitive_operator.errors import ApiUnavailableError
+from cognitive_operator.plan.hold import Hold
+from cognitive_operator.reconcile.agent.model.hold import ModelHolds
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
+from cognitive_operator.reconcile.state.index import Index
+from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
+from support.fakes.kube import FakeKube
+
+LLM = {
+    "model": "m",
+    "endpoint": "http://model/v1",
+    "apiKeySecretRef": {"name": "first"},
+    "fallbacks": [{"model": "f", "endpoint": "http://f/v1", "apiKeySecretRef": {"name": "second"}}],
+}
+HOLD = Hold(Reason.CREDENTIALS_REFUSED, "refused", trial_at_s=130.0)
+NOW_UNIX_S = 1795226410.0
+"""``operator_objects.NOW``."""
+
+
+class Scene:
+    """An agent whose queue is held, and its two Secrets."""
+
+    def __init__(self) -> None:
+        self.index, self.clock, self.kube = Index(), FakeClock(200.0), FakeKube()
+        self.secrets = self.kube.secrets.values
+        self.secrets |= {("team", "first", "api-key"): "one", ("team", "second", "api-key"): "two"}
+        self.holds = ModelHolds(self.index, self.kube.secrets, self.clock, b"k" * 32)
+        self.index.upsert_agent(o.agent_body(llm=LLM))
+        self.index.update_agent(self.record, hold=HOLD)
+
+    @property
+    def record(self) -> AgentRecord:
+        return self.index.agents["team", "sre"]
+
+    async def reconcile(self) -> Hold | None:
+        await self.holds.reconcile(self.record)
+        return self.record.hold
+
+    def change(self, **spec: Any) -> None:
+        body = o.agent_body(**spec)
+        body["metadata"] |= {"resourceVersion": str(self.record.version + 1), "generation": 4}
+        self.index.upsert_agent(body)
+
+
+@pytest.mark.parametrize("name", ["first", "second"])
+async def test_a_changed_secret_ends_the_hold(name: str) -> None:
+    scene = Scene()
+    assert await scene.reconcile() is not None
+    assert await scene.reconcile() is not None
+    scene.secrets["team", name, "api-key"] = "corrected"
+    assert await scene.reconcile() is None
+    assert scene.record.model_since_s == 200.0
+
+
+async def test_a_secret_that_appears_ends_the_hold() -> None:
+    scene = Scene()
+    key = scene.secrets.pop(("team", "first", "api-key"))
+    await scene.reconcile()
+    scene.secrets["team", "first", "api-key"] = key
+    assert await scene.reconcile() is None
+
+
+async def test_a_secret_that_cannot_be_read_now_is_no_change() -> None:
+    scene = Scene()
+    await scene.reconcile()
+    scene.secrets["team", "first", "api-key"] = ApiUnavailableError("503")
+    assert await scene.reconcile() is not None
+
+
+async def test_no_key_is_kept_readable() -> None:
+    hold = await Scene().reconcile()
+    assert hold is not None
+    assert hold.keys is not None
+    assert len(hold.keys) == 64
+
+
+async def test_without_a_hold_no_secret_is_read() -> None:
+    scene = Scene()
+    scene.index.update_agent(scene.record, hold=None)
+    await scene.reconcile()
+    assert scene.kube.recorder.calls == []
+
+
+async def test_a_changed_model_ends_the_hold_and_is_dated() -> None:
+    scene = Scene()
+    scene.change(llm=LLM | {"model": "n"})
+    assert (scene.record.hold, scene.record.model_since_s) == (None, float("inf"))
+    await scene.reconcile()
+    assert (scene.record.model_since_s, scene.record.learn_since_s) == (200.0, NOW_UNIX_S)
+
+
+async def test_another_change_keeps_the_hold() -> None:
+    scene = Scene()
+    scene.change(llm=LLM, role="QA")
+    assert scene.record.hold == HOLD
+
+
+async def test_a_try_whose_task_was_deleted_is_over() -> None:
+    scene = Scene()
+    scene.index.update_agent(scene.record, hold=HOLD.tried_by("t"))
+    scene.index.queue_of(("team", "sre")).start("t")
+    hold = await scene.reconcile()
+    assert hold is not None
+    assert hold.trial == "t"
+    scene.index.queue_of(("team", "sre")).stop("t")
+    hold = await scene.reconcile()
+    assert hold is not None
+    assert (hold.trial, hold.trial_at_s) == (None, 230.0)
