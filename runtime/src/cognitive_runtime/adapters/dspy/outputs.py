@@ -27,7 +27,7 @@ def check_outputs(signature: type[dspy.Signature], answer: Mapping[str, Any]) ->
         UnusableAnswer: Fields are missing, empty or of another type; the message names all of them.
     """
     try:
-        typed = _model(signature).model_validate(answer).model_dump()
+        typed = dict(_model(signature).model_validate(answer))
     except ValidationError as error:
         raise UnusableAnswer("; ".join(_problems(error))) from None
     given = {name: answer.get(name) for name in signature.output_fields if name in CONFIDENCE_FIELDS}

@@ -22,16 +22,19 @@ class UnusableAnswer(ValueError):
     """The answer does not match the outputs. The message names the reason and contains no text of the answer."""
 
 
-def parse_object(text: str, names: Collection[str]) -> dict[str, Any]:
+def parse_object(text: str, names: Collection[str], *, is_truncated: bool = False) -> dict[str, Any]:
     """Return the JSON object in an answer that has the most expected names.
 
     Tolerated are raw control characters in strings, code fences, text around the object, a ``<think>`` block before it,
     a surrounding object, and other spellings of names (``Proposed Solution``). ``NaN`` and infinities become text.
+    Of a truncated answer, only a whole object with nothing but white space behind it counts.
 
     Raises:
         UnusableAnswer: There is no such object.
     """
     answer = _THINKING.sub("", text[:MAX_ANSWER_CHARS]).strip().removeprefix("\ufeff")
+    if is_truncated and not answer.rstrip().endswith(("}", "```")):
+        raise UnusableAnswer("it was cut off")
     best: dict[str, Any] | None = None
     for value in _values(answer):
         found = _object_with(value, names)

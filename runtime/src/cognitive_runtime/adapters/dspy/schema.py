@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Final, get_origin
 
 import dspy
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter, create_model
 from pydantic.fields import FieldInfo
 
 CHARS_PER_TOKEN: Final = 1.0
@@ -80,6 +80,21 @@ def answer_schema(signature: type[dspy.Signature], bounds: Bounds) -> dict[str, 
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+@lru_cache(maxsize=256)
+def free_schema(signature: type[dspy.Signature]) -> dict[str, Any]:
+    """Return the plain schema of the outputs, with their descriptions and no bounds. Do not modify it."""
+    fields: dict[str, Any] = {
+        name: (Annotated[info.annotation, *info.metadata, Field(description=_description(info))], ...)
+        for name, info in signature.output_fields.items()
+    }
+    return create_model(signature.__name__, __config__=ConfigDict(extra="forbid"), **fields).model_json_schema()
+
+
+def _description(info: FieldInfo) -> str | None:
+    extra = info.json_schema_extra
+    return str(extra.get("desc") or "") or None if isinstance(extra, dict) else None
 
 
 def printable_pattern(max_chars: int, min_chars: int = 1) -> str:
