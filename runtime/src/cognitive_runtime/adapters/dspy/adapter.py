@@ -9,7 +9,7 @@ import dspy
 from dspy import lm15
 from dspy.utils.exceptions import LMError
 
-from cognitive_runtime.adapters.dspy.adapter_call import AdapterCall, plain_values, thinking_used
+from cognitive_runtime.adapters.dspy.adapter_call import AdapterCall, answer_text, plain_values, thinking_used
 from cognitive_runtime.adapters.dspy.engine import attempt_model
 from cognitive_runtime.adapters.dspy.model import raisable
 from cognitive_runtime.adapters.dspy.output_schema import OUTPUT, InvalidOutput, OutputSchema
@@ -160,7 +160,7 @@ class JSONAnswerAdapter(dspy.Adapter):
             problem = str(error)
         if response.finish_reason == "length":
             return (yield from self._second(call, room.after_cut_off(thinking_used(response) > allowance)))
-        return (yield from self._second(call, room, repair_messages(response.text or "", problem)))
+        return (yield from self._second(call, room, repair_messages(answer_text(response), problem)))
 
     def _second(self, call: AdapterCall, room: Room, repair: Sequence[dict[str, Any]] = ()) -> Steps:
         messages = [*self._conversation(call, room), *repair]
@@ -212,7 +212,7 @@ class JSONAnswerAdapter(dspy.Adapter):
         return dict.fromkeys(call.original.output_fields) | found | native
 
     def _parsed(self, signature: type[dspy.Signature], response: lm15.Response) -> dict[str, Any]:
-        text = response.text or ""
+        text = answer_text(response)
         if response.finish_reason == "length":
             return self._read(signature, text, is_truncated=True)
         found: dict[str, Any] = self.parse(signature, text)

@@ -133,10 +133,16 @@ class AdapterCall:
             if info.annotation is dspy.ToolCalls and response.tool_calls:
                 calls = [{"id": each.id, "name": each.name, "args": each.input} for each in response.tool_calls]
                 found[name] = dspy.ToolCalls.from_dict_list(calls)
-            elif isinstance(info.annotation, type) and info.annotation in native_types:
-                value = info.annotation.parse_lm_response(legacy_output(response))  # type: ignore[attr-defined]
+            elif info.annotation in native_types:
+                kind: Any = info.annotation
+                value = kind.parse_lm_response(legacy_output(response))
                 found |= {} if value is None else {name: value}
         return found
+
+
+def answer_text(response: lm15.Response) -> str:
+    """Return the text of a response, without thinking and tool calls."""
+    return "".join(part.text for part in response.message.parts if isinstance(part, lm15.TextPart))
 
 
 def thinking_used(response: lm15.Response) -> int:

@@ -173,12 +173,20 @@ class CognitiveCore:
             "provider": agent.llm.provider,
         }
         try:
-            request = local_request(agent, context, self.task_handlers)
+            request = self.request(context)
             return completed_result(envelope, self._blocking(lambda: self.reason(request)))
         except ReasoningError as error:
             return failed_result(envelope, error)
         except Exception as error:
             return failed_result(envelope, _crash(error))
+
+    def request(self, context: CognitiveContext) -> ExecutionRequest:
+        """Return the request for a context, with the core's own settings.
+
+        Raises:
+            InvalidRequest: The context is invalid; the message names the field.
+        """
+        return local_request(self._settings(), context, self.task_handlers)
 
     def _cancellation(self, error: InternalError) -> BaseException:
         """Return the exception of a cancelled reasoning. The executor needs the used tokens."""

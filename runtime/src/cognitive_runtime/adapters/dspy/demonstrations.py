@@ -1,6 +1,5 @@
 """Demonstrations of an agent, checked against the signatures of their task types."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -46,7 +45,7 @@ def _inputs(request: ExecutionRequest, place: str, found: Demonstration) -> dict
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _typed(place: str, found: Demonstration) -> Mapping[str, Any]:
+def _typed(place: str, found: Demonstration) -> dict[str, Any]:
     signature = SIGNATURES[found.task_type].signature
     for name, value in found.output.items():
         is_text = signature.output_fields[name].annotation is str

@@ -158,7 +158,7 @@ def _text(parts: Any) -> str:
 
 def _part_text(part: Any) -> str:
     if isinstance(part, lm15.TextPart | lm15.RefusalPart):
-        return part.text
+        return str(part.text)
     if isinstance(part, lm15.DataPart):
         return json.dumps(part.value, ensure_ascii=False)
     if isinstance(part, lm15.ThinkingPart | lm15.ToolCallPart):

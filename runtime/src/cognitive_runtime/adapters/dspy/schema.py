@@ -89,7 +89,9 @@ def free_schema(signature: type[dspy.Signature]) -> dict[str, Any]:
         name: (Annotated[info.annotation, *info.metadata, Field(description=_description(info))], ...)
         for name, info in signature.output_fields.items()
     }
-    return create_model(signature.__name__, __config__=ConfigDict(extra="forbid"), **fields).model_json_schema()
+    model = create_model(signature.__name__, __config__=ConfigDict(extra="forbid"), **fields)
+    schema: dict[str, Any] = model.model_json_schema()
+    return schema
 
 
 def _description(info: FieldInfo) -> str | None:

@@ -28,7 +28,8 @@ async def run_in_thread(function: Callable[[], T]) -> T:
             ended.set_result(result)  # type: ignore[arg-type]
 
     def work() -> None:
-        result, error = None, None
+        result: T | None = None
+        error: BaseException | None = None
         try:
             result = context.run(function)
         except StopIteration:  # which a future cannot carry
