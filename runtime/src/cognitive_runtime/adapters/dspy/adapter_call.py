@@ -115,7 +115,7 @@ class AdapterCall:
         body = {name: value for name, value in given.items() if value is not None and name not in _NOT_SENT}
         extensions = dict(body.pop(_EXTRA_BODY, {}))
         request = lm15.request_from_openai_chat(
-            body | {"model": self.lm.model, "messages": messages, "max_tokens": room.tokens}
+            body | {"model": self.lm.model, "messages": list(map(_encodable, messages)), "max_tokens": room.tokens}
         )
         if self.output_schema is not None:
             extensions[TAILORED] = True
@@ -152,7 +152,7 @@ def thinking_used(response: lm15.Response) -> int:
 
 
 def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values of any type as JSON, in which text has no unpaired surrogates.
+    """Return values of any type as JSON, without those that are None.
 
     Raises:
         TypeError: A value is a picture, a sound or a file. The message names it.
@@ -161,18 +161,13 @@ def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
         items = value if isinstance(value, list) else [value]
         if any(isinstance(item, dspy.Type) and isinstance(item.format(), list) for item in items):
             raise TypeError(f"{name}: only text can be sent to the model, not {type(items[0]).__name__}")
-    found = {name: value for name, value in values.items() if value is not None}
-    try:
-        return dict(to_jsonable_python(found, fallback=str))
-    except (ValueError, UnicodeError):  # unpaired surrogates
-        return {name: _mended(value) for name, value in found.items()}
+    given = {name: value for name, value in values.items() if value is not None}
+    return dict(to_jsonable_python(given, fallback=str))
 
 
-def _mended(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list | tuple):
-        return [_mended(item) for item in value]
-    if isinstance(value, Mapping):
-        return {_mended(str(name)): _mended(item) for name, item in value.items()}
-    return to_jsonable_python(value, fallback=str)
+def _encodable(message: dict[str, Any]) -> dict[str, Any]:
+    """Return the message without unpaired surrogates, which no server can receive."""
+    content = message["content"]
+    if not isinstance(content, str) or content.isascii():
+        return message
+    return message | {"content": content.encode("utf-16", "surrogatepass").decode("utf-16", "replace")}

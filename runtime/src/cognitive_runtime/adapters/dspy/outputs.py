@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Final, get_origin
+from typing import Annotated, Any, Final
 
 import dspy
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
@@ -50,7 +50,7 @@ def _reader(annotation: Any) -> Callable[[Any], Any]:
         return _to_text
     if annotation is int:
         return _to_integer
-    return _to_list if get_origin(annotation) is list else lambda value: value
+    return _to_list if annotation == list[str] else lambda value: value
 
 
 def _to_text(value: Any) -> Any:
