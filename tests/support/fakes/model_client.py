@@ -30,7 +30,8 @@ class FakeModel:
     """Implements ``IVLLMClient`` and ``IModelSource``: one script for all attempts.
 
     The script is a list of answers, of which the last one is repeated, or a function of the request. A dict is answered
-    as JSON, an exception is raised. With ``hangs``, a call waits until it is cancelled.
+    as JSON, an exception is raised. From the call number ``hangs_from`` on, a call waits until it is cancelled; the
+    first one that does sets ``called``.
     """
 
     def __init__(self, *answers: Answer, by: Callable[[VLLMRequest], Answer] | None = None) -> None:
@@ -38,7 +39,9 @@ class FakeModel:
         self._by = by
         self.requests: list[VLLMRequest] = []
         self.behaviour = ModelBehaviour(ENDPOINT, "scripted")
-        self.hangs = False
+        self.hangs_from: int | None = None
+        self.called = asyncio.Event()
+        self.calls = 0
         self.waiting = 0
         self.deadlines_s: list[float] = []
         self.keeps_requests = True
@@ -59,11 +62,21 @@ class FakeModel:
     async def generate(self, request: VLLMRequest) -> VLLMResponse:
         if self.keeps_requests:
             self.requests.append(request)
+        self.calls += 1
         self.waiting += 1
         try:
-            await asyncio.sleep(3600 if self.hangs else 0)
+            await self._wait()
         finally:
             self.waiting -= 1
+        return self._answer(request)
+
+    async def _wait(self) -> None:
+        if self.hangs_from is not None and self.calls >= self.hangs_from:
+            self.called.set()
+            await asyncio.Event().wait()
+        await asyncio.sleep(0)
+
+    def _answer(self, request: VLLMRequest) -> VLLMResponse:
         answer = self._by(request) if self._by else self._answers[0]
         if not self._by and len(self._answers) > 1:
             self._answers.pop(0)

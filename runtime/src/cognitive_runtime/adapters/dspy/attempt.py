@@ -65,8 +65,7 @@ class Attempt:
 
         A module with ``forward`` runs in a thread, also if it has ``aforward``: its tools may block.
         """
-        has_forward = hasattr(module, "forward") or not isinstance(module, dspy.Module)
-        if has_forward and not _is_asynchronous(module):
+        if _has_forward(module) and not _is_asynchronous(module):
             found = await self.run(lambda: module(**inputs))
         else:
             call = cast(Any, module.acall if isinstance(module, dspy.Module) else module)
@@ -90,6 +89,7 @@ class Attempt:
             trace=trace,
             disable_history=True,
             allow_tool_async_sync_conversion=True,
+            warn_on_type_mismatch=False,  # the warning shows the value
         )
 
     async def _within_deadline(self, call: Awaitable[T]) -> T:
@@ -128,6 +128,11 @@ class Attempt:
         typed = read_text(self.model.last_answer, self.thought) if self.thought else ""
         error.thought = typed or self.model.native_reasoning
         return error
+
+
+def _has_forward(module: Callable[..., Any]) -> bool:
+    """Return True for a function and for a module that can run synchronously."""
+    return not isinstance(module, dspy.Module) or hasattr(type(module), "forward") or "forward" in vars(module)
 
 
 def _is_asynchronous(work: Callable[..., Any]) -> bool:
