@@ -9,6 +9,7 @@ from cognitive_runtime.adapters.dspy.core import (
     initialize_cognitive_core,
     set_cognitive_core,
 )
+from cognitive_runtime.adapters.dspy.preload import load_dspy
 from cognitive_runtime.adapters.dspy.program import InvalidProgram
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "Programs",
     "get_cognitive_core",
     "initialize_cognitive_core",
+    "load_dspy",
     "set_cognitive_core",
 ]

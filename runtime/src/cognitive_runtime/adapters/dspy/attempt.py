@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 import dspy
+from dspy.utils.exceptions import LMUnexpectedError
 
 from cognitive_runtime.adapters.dspy.engine import AttemptLM, reasoning_error
 from cognitive_runtime.adapters.dspy.model import AttemptEnded, AttemptModel
@@ -114,9 +115,11 @@ class Attempt:
             raise
         except Exception as error:
             found_error = reasoning_error(error)
-            if found_error is None:
-                raise
-            raise self._told(found_error) from None
+            if found_error is not None:
+                raise self._told(found_error) from None
+            if isinstance(error, LMUnexpectedError) and error.__cause__ is not None:
+                raise error.__cause__ from None
+            raise
         if self.model.ended:
             raise self._told(self.model.ended)
         return found
