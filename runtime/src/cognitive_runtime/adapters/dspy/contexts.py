@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import uuid4
 
-from cognitive_runtime.adapters.dspy.json_values import json_values
+from cognitive_runtime.adapters.dspy.json_input import json_input
 from cognitive_runtime.domain import (
     AgentSettings,
     CognitiveContext,
@@ -81,5 +81,5 @@ def _task_type(task_type: Any, handled: Mapping[str, Any]) -> Any:
 def _object(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise InvalidRequest(f"{name} must be a dict, not {type(value).__name__}.")
-    found: dict[str, Any] = json_values(name, value)
+    found: dict[str, Any] = json_input(name, value)
     return found

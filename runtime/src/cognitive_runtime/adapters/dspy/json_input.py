@@ -23,7 +23,7 @@ _REMEDIES: Final = {
 }
 
 
-def json_values(name: str, value: Any, depth: int = 0) -> Any:
+def json_input(name: str, value: Any, depth: int = 0) -> Any:
     """Return a value as JSON: a date as ISO 8601, a tuple as a list, an object of known form as an object.
 
     Args:
@@ -39,7 +39,7 @@ def json_values(name: str, value: Any, depth: int = 0) -> Any:
     if isinstance(value, float):
         return _number(name, value)
     if isinstance(value, Enum):
-        return json_values(name, value.value, depth)
+        return json_input(name, value.value, depth)
     if isinstance(value, str):
         return str(value)
     if depth >= _MAX_DEPTH:
@@ -55,10 +55,10 @@ def _number(name: str, value: float) -> float:
 
 def _container(name: str, value: Any, depth: int) -> Any:
     if isinstance(value, Mapping):
-        return {_key(name, key): json_values(f"{name}.{key}", item, depth) for key, item in value.items()}
+        return {_key(name, key): json_input(f"{name}.{key}", item, depth) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [json_values(f"{name}[{number}]", item, depth) for number, item in enumerate(value)]
-    return json_values(name, _plain(name, value), depth)
+        return [json_input(f"{name}[{number}]", item, depth) for number, item in enumerate(value)]
+    return json_input(name, _plain(name, value), depth)
 
 
 def _plain(name: str, value: Any) -> Any:
