@@ -65,8 +65,8 @@ class Room:
     def _schema(self, signature: type[dspy.Signature], output_schema: OutputSchema | None) -> dict[str, Any] | None:
         """Return the schema of the answer, or None if the task's own output has no form within it."""
         bounds = self.bounds(signature, output_schema)
-        own = answer_schema(signature, bounds) if bounds else free_schema(signature)
-        if output_schema is None:
+        own: dict[str, Any] | None = answer_schema(signature, bounds) if bounds else free_schema(signature)
+        if output_schema is None or own is None:
             return own
         if not self.is_bounded:
             return _with_output(own, output_schema.schema)
