@@ -265,7 +265,7 @@ async def test_an_error_keeps_the_reasoning_that_is_known() -> None:
     model = FakeModel(response("no JSON", reasoning="native"))
     with pytest.raises(OutputParseError) as caught:
         await CognitiveCore(model).reason(execution_request())
-    assert caught.value.thought == "native"
+    assert (caught.value.thought, caught.value.native_reasoning) == ("", "native")
     assert caught.value.usage.total_tokens == 30
 
 

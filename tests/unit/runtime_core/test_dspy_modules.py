@@ -314,8 +314,8 @@ async def test_the_executor_gets_the_used_tokens_of_a_cancelled_reasoning() -> N
     assert caught.value.usage.total_tokens == 15
 
 
-async def test_thinking_is_the_thought_of_an_error_only_without_a_typed_one() -> None:
+async def test_an_error_has_the_typed_thought_beside_the_thinking() -> None:
     typed = response(json.dumps({"thought": "typed"}), reasoning="native")
     with pytest.raises(OutputParseError) as caught:
         await core_of(FakeModel(typed)).reason(execution_request())
-    assert caught.value.thought == "typed"
+    assert (caught.value.thought, caught.value.native_reasoning) == ("typed", "native")

@@ -32,6 +32,8 @@ class Reasoning:
     """True if the result comes from the cache and no model was called."""
     output_valid: bool | None = None
     """True if ``outputs["output"]`` satisfies the request's schema; None: the request has no schema."""
+    unchecked_patterns: tuple[str, ...] = ()
+    """Patterns of the request's schema that were not checked, because no engine with linear time accepts them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,8 @@ class Attempt:
     timeout_s: float
     thought: str = ""
     """Output with the model's reasoning, which an error keeps as far as it is readable."""
+    unchecked_patterns: tuple[str, ...] = ()
+    """Patterns of the task's output schema that are not checked."""
 
     async def predict(self, predictor: dspy.Predict, **inputs: Any) -> dict[str, Any]:
         """Return the outputs of a predictor.
@@ -128,8 +130,8 @@ class Attempt:
         """Return the error with the usage, the reasoning and the last model up to the failure."""
         error.usage = self.model.usage
         error.answered_by = error.answered_by or self.model.answered_by
-        typed = read_text(self.model.last_answer, self.thought) if self.thought else ""
-        error.thought = typed or self.model.native_reasoning
+        error.thought = read_text(self.model.last_answer, self.thought) if self.thought else ""
+        error.native_reasoning = self.model.native_reasoning
         return error
 
 

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -122,6 +123,7 @@ class CognitiveCore:
         prediction = attempt.predict(predictor, demos=[*predictor.demos, *demos], **inputs)
         outputs = await self._uncancelled(attempt, prediction)
         reasoning = typed_reasoning(task, outputs, attempt.model)
+        reasoning = replace(reasoning, unchecked_patterns=attempt.unchecked_patterns)
         await allowance.cache_result(reasoning)
         return reasoning
 
@@ -218,14 +220,15 @@ class CognitiveCore:
         schema = OutputSchema(request.output_schema) if request.output_schema is not None else None
         outputs = tuple(task.signature.output_fields) if task else ()
         adapter = JSONAnswerAdapter(preamble(request), llm.max_tokens, schema, task_outputs=outputs)
-        return Attempt(model, adapter, request.timeout_seconds, task.thought if task else "")
+        unchecked = schema.unchecked if schema else ()
+        return Attempt(model, adapter, request.timeout_seconds, task.thought if task else "", unchecked)
 
     async def _handle(self, request: ExecutionRequest, handler: Callable[..., Any]) -> Reasoning:
         task = SIGNATURES.get(request.task_type)
         inputs = signature_inputs(request) if task else dict(request.input)
         attempt = self._open(request)
         found = await self._uncancelled(attempt, attempt.call(handler, inputs))
-        return handled_reasoning(task, found, attempt.model)
+        return replace(handled_reasoning(task, found, attempt.model), unchecked_patterns=attempt.unchecked_patterns)
 
     async def _uncancelled(self, attempt: Attempt, call: Coroutine[Any, Any, T]) -> T:
         try:

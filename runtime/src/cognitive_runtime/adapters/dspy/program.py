@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import dspy
+from pydantic.fields import FieldInfo
 
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
 from cognitive_runtime.domain import CognitiveTaskType
@@ -121,7 +122,12 @@ def _is_predictor(state: Mapping[str, Any]) -> bool:
 def _is_for(signature: type[dspy.Signature], state: Mapping[str, Any]) -> bool:
     """Return True if a predictor has all fields of the signature. A saved field is known by its prefix only."""
     saved = {field.get("prefix") for field in state["signature"]["fields"] if isinstance(field, dict)}
-    return {info.json_schema_extra["prefix"] for info in signature.fields.values()} <= saved
+    return {_prefix(info) for info in signature.fields.values()} <= saved
+
+
+def _prefix(info: FieldInfo) -> str:
+    extra = info.json_schema_extra
+    return str(extra.get("prefix", "")) if isinstance(extra, dict) else ""
 
 
 def _demos(signature: type[dspy.Signature], state: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -1,13 +1,13 @@
 """Room for an answer: its tokens, its bounds, and the format that the server is asked for."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import dspy
 
 from cognitive_runtime.adapters.dspy.guided_schema import guided_schema
-from cognitive_runtime.adapters.dspy.output_schema import OUTPUT, OutputSchema
+from cognitive_runtime.adapters.dspy.output_form import with_output
+from cognitive_runtime.adapters.dspy.output_schema import OutputSchema
 from cognitive_runtime.adapters.dspy.schema import (
     BRIEF_CHARS_PER_TOKEN,
     CHARS_PER_TOKEN,
@@ -18,8 +18,6 @@ from cognitive_runtime.adapters.dspy.schema import (
 )
 from cognitive_runtime.domain import ModelBehaviour
 from cognitive_runtime.domain.request import StructuredOutput
-
-_DEFINITIONS: Final = ("$defs", "definitions")
 
 
 @dataclass(frozen=True)
@@ -69,9 +67,9 @@ class Room:
         if output_schema is None or own is None:
             return own
         if not self.is_bounded:
-            return _with_output(own, output_schema.schema)
+            return with_output(own, output_schema.schema)
         guided = guided_schema(output_schema.schema, int(self.tokens // 2 * self.chars_per_token))
-        return None if guided is None else _with_output(own, guided)
+        return None if guided is None else with_output(own, guided)
 
 
 def first_room(tokens: int, structured_output: StructuredOutput, behaviour: ModelBehaviour | None) -> Room:
@@ -79,29 +77,3 @@ def first_room(tokens: int, structured_output: StructuredOutput, behaviour: Mode
     is_cut_off = behaviour is not None and behaviour.bounded
     is_bounded = structured_output == "Bounded" or (structured_output == "Auto" and is_cut_off)
     return Room(tokens, structured_output, is_bounded)
-
-
-def _with_output(own: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the schema of the answer with the task's own output, whose definitions move to the top.
-
-    Returns None if a reference points elsewhere than to a definition.
-    """
-    plain = {name: value for name, value in schema.items() if name not in ("$schema", "$id", *_DEFINITIONS)}
-    definitions = {name: own.get(name, {}) | schema[name] for name in _DEFINITIONS if name in schema}
-    places = tuple(f"#/{name}/" for name in _DEFINITIONS)
-    if not all(reference.startswith(places) for reference in _references(schema)):
-        return None
-    answer = own | {"properties": own["properties"] | {OUTPUT: plain}, "required": [*own["required"], OUTPUT]}
-    return answer | definitions
-
-
-def _references(schema: Any) -> Iterator[str]:
-    if isinstance(schema, dict):
-        for name, value in schema.items():
-            if name in ("$ref", "$dynamicRef") and isinstance(value, str):
-                yield value
-            else:
-                yield from _references(value)
-    elif isinstance(schema, list):
-        for item in schema:
-            yield from _references(item)
