@@ -64,6 +64,16 @@ def test_the_quick_start_runs_as_it_is_written(model: ScriptedModel) -> None:
     assert sent == {"model": "gpt-4o", "max_tokens": 1024, "temperature": 0.7, "top_p": 1.0}
 
 
+@pytest.mark.parametrize("number", range(1, len(re.findall(r"```python", PAGE))))
+def test_every_example_of_the_page_runs(
+    number: int, model: ScriptedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[number]
+    exec(compile(code, f"library.md, example {number}", "exec"), {"__name__": f"example_{number}"})
+    assert bool(model.requests) == ("configure_llm_openai" not in code)
+
+
 def prompt(request: Recorded) -> str:
     return json.dumps(request.body["messages"])
 
