@@ -45,6 +45,7 @@ class FakeModel:
         self.waiting = 0
         self.deadlines_s: list[float] = []
         self.keeps_requests = True
+        self.closed = 0
 
     def open(self, request: ExecutionRequest, deadline_s: float, allowance: IAllowance | None = None) -> "FakeModel":
         self.deadlines_s.append(deadline_s)
@@ -57,7 +58,7 @@ class FakeModel:
         return (self.behaviour,) if self.behaviour.is_known else ()
 
     async def close(self) -> None:
-        return
+        self.closed += 1
 
     async def generate(self, request: VLLMRequest) -> VLLMResponse:
         if self.keeps_requests:

@@ -196,3 +196,11 @@ def test_usage_tracking_of_dspy_sees_a_call_of_the_library() -> None:
     with dspy.track_usage() as tracker:
         CognitiveCore(FakeModel(GOOD), AGENT)(context())
     assert tracker.get_total_tokens()["scripted"]["prompt_tokens"] == 10
+
+
+async def test_the_core_closes_its_connections_at_the_end_of_its_block() -> None:
+    model = FakeModel(GOOD)
+    async with CognitiveCore(model, AGENT) as core:
+        await core.reason(context())
+        assert model.closed == 0
+    assert model.closed == 1

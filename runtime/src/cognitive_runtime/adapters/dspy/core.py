@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import dspy
 
@@ -98,6 +98,16 @@ class CognitiveCore:
     def learnt(self) -> tuple[ModelBehaviour, ...]:
         """Return the learnt behaviour of all models."""
         return self._models.learnt()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop. They reopen on demand."""
+        await self._models.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     async def reason(self, request: ExecutionRequest) -> Reasoning:
         """Reason about one request.
