@@ -293,9 +293,9 @@ async def test_an_output_that_breaks_its_schema_twice_is_invalid() -> None:
         await CognitiveCore(FakeModel(GOOD | {"output": {"cause": 1}})).reason(execution_request(output_schema=OWN))
 
 
-async def test_a_schema_that_refers_to_itself_is_not_sent_as_a_schema() -> None:
-    own = {"type": "object", "properties": {"next": {"$ref": "#"}}}
-    model = FakeModel(GOOD | {"output": {"next": {}}})
+async def test_an_output_whose_schema_has_no_form_is_asked_for_as_any_object() -> None:
+    own = {"type": "object", "$dynamicAnchor": "node", "properties": {"next": {"$dynamicRef": "#node"}}}
+    model = FakeModel(GOOD | {"output": {}})
     await CognitiveCore(model).reason(execution_request(output_schema=own))
     assert (model.requests[0].output, model.requests[0].json_schema) == ("JSONObject", None)
 

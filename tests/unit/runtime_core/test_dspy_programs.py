@@ -78,7 +78,9 @@ def compiled(make: Callable[[], Any], model: FakeModel, **fields: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("make", "instructions", "demos"), [(bootstrap, "Find out why", 2), (mipro, "Name the limit", 0)]
+    ("make", "instructions", "demos"),
+    [(bootstrap, FailureAnalysis.instructions, 2), (mipro, "Name the limit that was reached.", 0)],
+    ids=["BootstrapFewShot", "MIPROv2"],
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::optuna.exceptions.ExperimentalWarning")
 async def test_a_compiled_program_changes_the_answers_of_a_core(
@@ -99,9 +101,11 @@ async def test_a_compiled_program_changes_the_answers_of_a_core(
 
 
 def test_an_optimizer_ends_with_the_budget() -> None:
-    model = optimizing()
+    once, model = optimizing(), optimizing()
+    compiled(lambda: bootstrap(1), once)
+    prompt_tokens = len(prompt(once.requests[0]).encode()) // 4
     with pytest.raises(BudgetExceeded):
-        compiled(lambda: bootstrap(6), model, token_budget=215)
+        compiled(lambda: bootstrap(6), model, token_budget=prompt_tokens + 80)
     assert 1 <= len(model.requests) < 6
 
 
