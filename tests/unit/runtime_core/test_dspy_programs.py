@@ -24,7 +24,7 @@ from cognitive_runtime.domain import (
 )
 from cognitive_runtime.domain.cache_key import cache_key
 from support.builders.runtime_requests import execution_request
-from support.fakes.model_client import ENDPOINT, Answer, FakeModel
+from support.fakes.model_client import ENDPOINT, Answer, FakeModel, prompt
 
 FAILURE = CognitiveTaskType.FAILURE_ANALYSIS
 FailureAnalysis = SIGNATURES[FAILURE].signature
@@ -203,9 +203,9 @@ def test_a_program_is_exported_as_the_yaml_of_an_agents_demonstrations(
     partial = {"incident_context": {"error_message": "e"}, "proposed_solution": "p"}
     assert main(["program", "export", str(program(tmp_path, [whole, partial]))]) == 0
     shown = capsys.readouterr()
-    assert yaml.safe_load(shown.out) == {
-        "demonstrations": [{"type": "FailureAnalysis", "input": {"error_message": "é: kill"}, "output": GOOD}]
-    }
+    assert yaml.safe_load(shown.out) == [
+        {"type": "FailureAnalysis", "input": {"error_message": "é: kill"}, "output": GOOD}
+    ]
     assert "é" in shown.out
     assert "left out 1" in shown.err
 
@@ -223,7 +223,7 @@ async def test_exported_demonstrations_are_accepted_by_an_agent(
     }
     demo = {"task_description": "d", "further_input": {"deadline": "Friday"}, **answer}
     main(["program", "export", str(program(tmp_path, [demo], dspy.Predict(planning)))])
-    (found,) = yaml.safe_load(capsys.readouterr().out)["demonstrations"]
+    (found,) = yaml.safe_load(capsys.readouterr().out)
     shown = Demonstration(CognitiveTaskType.TASK_PLANNING, found["input"], found["output"])
     model = FakeModel(answer)
     await CognitiveCore(model).reason(

@@ -1,6 +1,7 @@
 """Model of one attempt: every call counts against the attempt's budget, limits and deadline."""
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -170,7 +171,7 @@ class AttemptModel:
         with self._counted():
             if self.ended:
                 raise self.ended
-            prompt_tokens = _prompt_tokens(request.messages)
+            prompt_tokens = _prompt_tokens(request)
             wanted = request.max_tokens + self.thinking_tokens
             granted = self._budget.grant(self._reserved_tokens + prompt_tokens, wanted)
             self._reserved_tokens += prompt_tokens + granted
@@ -223,5 +224,11 @@ class AttemptModel:
             self.ended = self.ended or error
 
 
-def _prompt_tokens(messages: tuple[Message, ...]) -> int:
-    return sum(len(each.content.encode("utf-8", "replace")) for each in messages) // BYTES_PER_TOKEN
+def _prompt_tokens(request: VLLMRequest) -> int:
+    tools = len(json.dumps(request.tools, default=dict)) if request.tools else 0
+    return (tools + sum(map(_size_bytes, request.messages))) // BYTES_PER_TOKEN
+
+
+def _size_bytes(message: Message) -> int:
+    texts = (message.content, *(call.arguments for call in message.tool_calls))
+    return sum(len(text.encode("utf-8", "replace")) for text in texts)

@@ -13,7 +13,7 @@ _TYPE_NAMES = {kind: "".join(word.capitalize() for word in kind.value.split("_")
 
 
 def program_yaml(path: str) -> tuple[str, int]:
-    """Return the YAML, and the number of demonstrations that are left out because they lack an output.
+    """Return the list as YAML, and the number of demonstrations that are left out because they lack an output.
 
     Raises:
         InvalidProgram: The file is no saved program, or has no whole demonstration of a task type.
@@ -29,7 +29,7 @@ def program_yaml(path: str) -> tuple[str, int]:
                 incomplete += 1
     if not found:
         raise InvalidProgram(f"{path}: the program has no demonstration of a task type with all of its outputs.")
-    return yaml.safe_dump({"demonstrations": found}, allow_unicode=True, sort_keys=False, width=120), incomplete
+    return yaml.safe_dump(found, allow_unicode=True, sort_keys=False, width=120), incomplete
 
 
 def _demonstration(kind: CognitiveTaskType, demo: Mapping[str, Any]) -> dict[str, Any]:
