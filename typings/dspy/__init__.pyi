@@ -4,17 +4,24 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-
 from dspy.utils.callback import BaseCallback
 from dspy.utils.exceptions import (
     ContextWindowExceededError as ContextWindowExceededError,
+)
+from dspy.utils.exceptions import (
     LMConfigurationError as LMConfigurationError,
+)
+from dspy.utils.exceptions import (
     LMError as LMError,
+)
+from dspy.utils.exceptions import (
     LMRateLimitError as LMRateLimitError,
+)
+from dspy.utils.exceptions import (
     LMServerError as LMServerError,
 )
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 class SignatureMeta(type):
     instructions: str
@@ -24,9 +31,9 @@ class SignatureMeta(type):
     def with_instructions(cls, instructions: str) -> type[Signature]: ...
     def delete(cls, name: str) -> type[Signature]: ...
 
-class Signature(metaclass=SignatureMeta):
-    def __new__(cls, signature: str, instructions: str | None = ...) -> type[Signature]: ...  # type: ignore[misc]
+class Signature(metaclass=SignatureMeta): ...
 
+def ensure_signature(signature: str | type[Signature]) -> type[Signature]: ...
 def InputField(**kwargs: Any) -> Any: ...
 def OutputField(**kwargs: Any) -> Any: ...
 

@@ -92,7 +92,7 @@ async def test_an_answer_of_another_type_is_repaired() -> None:
 
 
 async def test_demonstrations_and_history_are_messages_before_the_question() -> None:
-    signature = dspy.Signature("question, history: dspy.History -> answer")
+    signature = dspy.ensure_signature("question, history: dspy.History -> answer")
     model = FakeModel({"answer": "4"})
     history = dspy.History(messages=[{"question": "1+2?", "answer": "3"}])
     predict = dspy.Predict(signature)
@@ -126,7 +126,7 @@ def look(place: str) -> str:
     return place
 
 
-TOOLS = dspy.Signature("question, tools: list[dspy.Tool] -> answer: str | None, calls: dspy.ToolCalls")
+TOOLS = dspy.ensure_signature("question, tools: list[dspy.Tool] -> answer: str | None, calls: dspy.ToolCalls")
 
 
 async def test_tools_are_called_natively_if_the_adapter_says_so() -> None:

@@ -81,7 +81,7 @@ async def test_a_cancelled_reasoning_stays_a_cancellation() -> None:
     model.hangs_from = 1
     core = CognitiveCore(model, AGENT)
     for work in (core.reason(context()), core.run_module(dspy.Predict("question -> answer"), {"question": "q"})):
-        running = asyncio.create_task(work)  # type: ignore[arg-type]
+        running = asyncio.create_task(work)
         await asyncio.wait_for(model.called.wait(), 10)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -10,7 +10,6 @@ from cognitive_runtime.adapters.dspy.output_form import with_output
 from cognitive_runtime.adapters.dspy.output_schema import OutputSchema
 from cognitive_runtime.adapters.dspy.schema import (
     BRIEF_CHARS_PER_TOKEN,
-    CHARS_PER_TOKEN,
     Bounds,
     answer_schema,
     bounds_for,
@@ -28,26 +27,32 @@ class Room:
     structured_output: StructuredOutput = "Auto"
     is_bounded: bool = False
     """True if texts and lists are bounded so that the answer fits its tokens."""
-    chars_per_token: float = CHARS_PER_TOKEN
     is_brief: bool = False
     """True if the model is asked to be brief, because an earlier answer was cut off."""
+    fits_any_script: bool = False
+    """True if the bounds are so small that an answer fits in every script and with every tokenizer."""
 
     @property
     def is_newly_bounded(self) -> bool:
         """True if this room has bounds because a free answer was cut off."""
-        return self.is_bounded and self.is_brief and self.chars_per_token == CHARS_PER_TOKEN
+        return self.is_bounded and self.is_brief and not self.fits_any_script
 
     def after_cut_off(self, is_thinking_to_blame: bool) -> "Room":
         """Return the room for another answer. Only ``Auto`` changes from a free answer to a bounded one."""
         if self.is_bounded:
-            return replace(self, chars_per_token=BRIEF_CHARS_PER_TOKEN, is_brief=True)
+            return replace(self, fits_any_script=True, is_brief=True)
         return replace(self, is_bounded=self.structured_output == "Auto" and not is_thinking_to_blame, is_brief=True)
 
     def bounds(self, signature: type[dspy.Signature], output_schema: OutputSchema | None) -> Bounds | None:
         """Return the bounds of the signature's outputs, or None. The task's own output gets half of the tokens."""
         if not self.is_bounded:
             return None
-        return bounds_for(signature, self.tokens // 2 if output_schema else self.tokens, self.chars_per_token)
+        tokens = self.tokens // 2 if output_schema else self.tokens
+        return (
+            bounds_for(signature, tokens, BRIEF_CHARS_PER_TOKEN)
+            if self.fits_any_script
+            else bounds_for(signature, tokens)
+        )
 
     def response_format(
         self, signature: type[dspy.Signature], output_schema: OutputSchema | None
@@ -68,7 +73,8 @@ class Room:
             return own
         if not self.is_bounded:
             return with_output(own, output_schema.schema)
-        guided = guided_schema(output_schema.schema, int(self.tokens // 2 * self.chars_per_token))
+        chars_per_token = BRIEF_CHARS_PER_TOKEN if self.fits_any_script else 1
+        guided = guided_schema(output_schema.schema, int(self.tokens // 2 * chars_per_token))
         return None if guided is None else with_output(own, guided)
 
 
