@@ -113,14 +113,18 @@ class JSONAnswerAdapter(dspy.Adapter):
         given = plain_values({name: outputs.get(name, missing_field_message) for name in signature.output_fields})
         return json.dumps(given, ensure_ascii=False) if given else ""
 
-    def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
-        """Parse a whole answer into the typed outputs.
+    def parse(self, signature: type[dspy.Signature], completion: str, *, is_truncated: bool = False) -> dict[str, Any]:
+        """Parse an answer into the typed outputs.
 
         Raises:
             UnusableAnswer: The answer is invalid; the message names the problem.
             InvalidRequest: The task's output schema cannot be applied.
         """
-        return self._read(signature, completion, is_truncated=False)
+        output_schema = self._own_output(signature)
+        names = [*signature.output_fields, *([OUTPUT] if output_schema else [])]
+        answer = parse_object(completion, names, is_truncated=is_truncated)
+        outputs = check_outputs(signature, answer)
+        return outputs | ({OUTPUT: output_schema.check(answer)} if output_schema else {})
 
     def _call(
         self,
@@ -205,25 +209,13 @@ class JSONAnswerAdapter(dspy.Adapter):
         missing = [name for name in call.signature.output_fields if name not in native]
         found: dict[str, Any] = {}
         try:
-            found = self._parsed(call.signature, response) if missing else {}
+            if missing:
+                is_truncated = response.finish_reason == "length"
+                found = self.parse(call.signature, answer_text(response), is_truncated=is_truncated)
         except UnusableAnswer:
             if not response.tool_calls:
                 raise
         return dict.fromkeys(call.original.output_fields) | found | native
-
-    def _parsed(self, signature: type[dspy.Signature], response: lm15.Response) -> dict[str, Any]:
-        text = answer_text(response)
-        if response.finish_reason == "length":
-            return self._read(signature, text, is_truncated=True)
-        found: dict[str, Any] = self.parse(signature, text)
-        return found
-
-    def _read(self, signature: type[dspy.Signature], text: str, *, is_truncated: bool) -> dict[str, Any]:
-        output_schema = self._own_output(signature)
-        names = [*signature.output_fields, *([OUTPUT] if output_schema else [])]
-        answer = parse_object(text, names, is_truncated=is_truncated)
-        outputs = check_outputs(signature, answer)
-        return outputs | ({OUTPUT: output_schema.check(answer)} if output_schema else {})
 
 
 def _run(steps: Steps, lm: dspy.BaseLM) -> dict[str, Any]:
