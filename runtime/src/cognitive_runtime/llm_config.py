@@ -23,6 +23,8 @@ _NAMES: Final = {
     "timeout_seconds": "LLM_TIMEOUT",
     "retry_delay_seconds": "LLM_RETRY_DELAY",
     "cache.ttl_seconds": "LLM_CACHE_TTL",
+    "reasoning.max_tokens": "LLM_REASONING_MAX_TOKENS",
+    "reasoning.effort": "LLM_REASONING_EFFORT",
     "rate_limit.requests_per_minute": "LLM_RATE_LIMIT_REQUESTS_PER_MINUTE",
     "rate_limit.tokens_per_minute": "LLM_RATE_LIMIT_TOKENS_PER_MINUTE",
 }
@@ -122,8 +124,8 @@ class LLMConfig:
         forms = get_args(StructuredOutput)
         if self.structured_output not in forms:
             raise LLMConfigError(f"LLM_STRUCTURED_OUTPUT: {self.structured_output!r} is none of {', '.join(forms)}")
-        if self.reasoning_max_tokens is not None and self.reasoning_max_tokens < 0:
-            raise LLMConfigError("LLM_REASONING_MAX_TOKENS must not be negative")
+        if self.reasoning_max_tokens is not None and self.reasoning_max_tokens < 1:
+            raise LLMConfigError("LLM_REASONING_MAX_TOKENS must be at least 1")
 
     def settings(self) -> AgentSettings:
         """Return the settings of an agent that uses this model."""

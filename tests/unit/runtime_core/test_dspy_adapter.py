@@ -246,7 +246,7 @@ async def test_an_answer_that_thinking_crowds_out_twice_says_so() -> None:
         (ReasoningSettings(effort="low"), 200),
         (ReasoningSettings(effort="none"), 100),
         (ReasoningSettings(max_tokens=30), 130),
-        (ReasoningSettings(effort="low", max_tokens=0), 100),
+        (ReasoningSettings(effort="low", max_tokens=1), 101),
     ],
 )
 async def test_thinking_has_room_of_its_own(reasoning: ReasoningSettings, tokens: int) -> None:
