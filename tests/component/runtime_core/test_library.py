@@ -88,7 +88,7 @@ def prompt(request: Recorded) -> str:
         ("LLM_FREQUENCY_PENALTY", "0.5", lambda request: request.body.get("frequency_penalty") == 0.5),
         ("LLM_PRESENCE_PENALTY", "-2", lambda request: request.body.get("presence_penalty") == -2),
         ("LLM_STREAM", "true", lambda request: request.body.get("stream") is True),
-        ("LLM_STRUCTURED_OUTPUT", "Text", lambda request: "response_format" not in request.body),
+        ("LLM_STRUCTURED_OUTPUT", "Bounded", lambda request: "pattern" in json.dumps(request.body["response_format"])),
         ("LLM_REASONING_EFFORT", "low", lambda request: request.body.get("reasoning_effort") == "low"),
         ("LLM_REASONING_MAX_TOKENS", "100", lambda request: request.body["max_tokens"] == 1124),
         ("LLM_EXTRA_BODY", '{"min_p": 0.1}', lambda request: request.body.get("min_p") == 0.1),
