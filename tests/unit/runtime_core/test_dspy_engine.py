@@ -250,13 +250,16 @@ async def test_callbacks_and_usage_tracking_see_every_call() -> None:
         def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
             seen.append("lm")
 
+        def on_adapter_format_end(self, call_id: str, outputs: Any, exception: Any = None) -> None:
+            seen.append("format")
+
         def on_adapter_parse_end(self, call_id: str, outputs: Any, exception: Any = None) -> None:
             seen.append("parse")
 
     model = FakeModel(GOOD)
     with dspy.context(callbacks=[Callback()]), dspy.track_usage() as tracker:
         await CognitiveCore(model).reason(execution_request())
-    assert seen == ["lm", "parse"]
+    assert seen == ["format", "lm", "parse"]
     assert tracker.get_total_tokens()["scripted"]["total_tokens"] == 15
 
 

@@ -1,7 +1,7 @@
 """DSPy adapter that asks for JSON, validates the answer and repairs it once."""
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -88,10 +88,29 @@ class JSONAnswerAdapter(dspy.Adapter):
         return [await _arun(self._steps(call), lm) for _ in range(call.number)]
 
     def format(
-        self, signature: type[dspy.Signature], demos: list[dict[str, Any]], inputs: dict[str, Any]
+        self,
+        signature: type[dspy.Signature],
+        demos: Sequence[Mapping[str, Any]],
+        inputs: Mapping[str, Any],
+        room: Room | None = None,
     ) -> list[dict[str, Any]]:
-        """Return the messages of a free answer: instructions, demonstrations, history and inputs."""
-        return self._messages(signature, demos, inputs, Room(self._max_tokens))
+        """Return the messages: instructions, demonstrations, history and inputs.
+
+        ``room`` has the bounds of the answer that the instructions state; None: a free answer.
+        """
+        room = room or Room(self._max_tokens)
+        given, history = dict(inputs), []
+        history_field = self._get_history_field_name(signature)
+        if history_field:
+            signature = signature.delete(history_field)
+            history = self.format_conversation_history(signature, history_field, given)
+        given = plain_values(given)
+        return [
+            {"role": "system", "content": self._system_message(signature, given, room)},
+            *demonstration_messages(signature, [plain_values(dict(demo)) for demo in demos]),
+            *history,
+            {"role": "user", "content": user_message(signature, given)},
+        ]
 
     def format_user_message_content(
         self,
@@ -180,28 +199,15 @@ class JSONAnswerAdapter(dspy.Adapter):
         return outputs
 
     def _conversation(self, call: AdapterCall, room: Room) -> list[dict[str, Any]]:
-        return self._messages(call.signature, call.demos, call.inputs, room)
+        messages: list[dict[str, Any]] = self.format(call.signature, call.demos, call.inputs, room)
+        return messages
 
-    def _messages(
-        self, signature: type[dspy.Signature], demos: Sequence[Any], inputs: Any, room: Room
-    ) -> list[dict[str, Any]]:
-        given, history = dict(inputs), []
-        history_field = self._get_history_field_name(signature)
-        if history_field:
-            signature = signature.delete(history_field)
-            history = self.format_conversation_history(signature, history_field, given)
-        given = plain_values(given)
+    def _system_message(self, signature: type[dspy.Signature], given: dict[str, Any], room: Room) -> str:
         output_schema = self._own_output(signature)
+        bounds = room.bounds(signature, output_schema)
         further = output_schema.line() if output_schema else ""
-        system = system_message(self._preamble, signature, given, room.bounds(signature, output_schema), further) + (
-            f"\n\n{BREVITY}" if room.is_brief else ""
-        )
-        return [
-            {"role": "system", "content": system},
-            *demonstration_messages(signature, [plain_values(dict(demo)) for demo in demos]),
-            *history,
-            {"role": "user", "content": user_message(signature, given)},
-        ]
+        found = system_message(self._preamble, signature, given, bounds, further)
+        return f"{found}\n\n{BREVITY}" if room.is_brief else found
 
     def _outputs(self, call: AdapterCall, response: lm15.Response) -> dict[str, Any]:
         """Return the outputs of a response: those that the model has filled natively, and those of its JSON."""
