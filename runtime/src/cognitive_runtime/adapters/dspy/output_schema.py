@@ -44,11 +44,6 @@ class OutputSchema:
             raise InvalidRequest("output_schema is not a valid JSON Schema of draft 2020-12.") from None
         self._validator = _Validator(self.schema, registry=Registry())
 
-    @property
-    def unchecked(self) -> tuple[str, ...]:
-        """Patterns that are not validated, because they cannot be matched in linear time."""
-        return ()
-
     def line(self) -> str:
         """Return the description of the output for the prompt."""
         schema = json.dumps(self.schema, ensure_ascii=False, separators=(",", ":"))
