@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from cognitive_runtime.adapters.dspy import CognitiveCore, JSONAnswerAdapter
 from cognitive_runtime.adapters.dspy.engine import AttemptLM
 from cognitive_runtime.adapters.dspy.model import AttemptModel
+from cognitive_runtime.adapters.dspy.output_schema import OutputSchema
 from cognitive_runtime.domain import (
     CognitiveTaskType,
     Demonstration,
@@ -286,6 +287,14 @@ async def test_the_tasks_own_output_is_part_of_the_free_schema_with_its_definiti
     assert asked.has_tailored_schema
     assert schema(asked)["$defs"] == OWN["$defs"]
     assert schema(asked)["properties"]["output"] == {name: OWN[name] for name in ("type", "properties", "required")}
+
+
+async def test_patterns_that_are_not_checked_are_part_of_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OutputSchema, "unchecked", ("(?=a)b",), raising=False)
+    model = FakeModel(GOOD | {"output": {}})
+    found = await CognitiveCore(model).reason(execution_request(output_schema={"type": "object"}))
+    assert found.unchecked_patterns == ("(?=a)b",)
+    assert (await CognitiveCore(FakeModel(GOOD)).reason(execution_request())).unchecked_patterns == ()
 
 
 async def test_an_output_that_breaks_its_schema_twice_is_invalid() -> None:
