@@ -64,6 +64,16 @@ def test_the_quick_start_runs_as_it_is_written(model: ScriptedModel) -> None:
     assert sent == {"model": "gpt-4o", "max_tokens": 1024, "temperature": 0.7, "top_p": 1.0}
 
 
+@pytest.mark.parametrize("number", range(1, len(re.findall(r"```python", PAGE))))
+def test_every_example_of_the_page_runs(
+    number: int, model: ScriptedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[number]
+    exec(compile(code, f"library.md, example {number}", "exec"), {"__name__": f"example_{number}"})
+    assert bool(model.requests) == ("configure_llm_openai" not in code)
+
+
 def prompt(request: Recorded) -> str:
     return json.dumps(request.body["messages"])
 
@@ -78,6 +88,10 @@ def prompt(request: Recorded) -> str:
         ("LLM_FREQUENCY_PENALTY", "0.5", lambda request: request.body.get("frequency_penalty") == 0.5),
         ("LLM_PRESENCE_PENALTY", "-2", lambda request: request.body.get("presence_penalty") == -2),
         ("LLM_STREAM", "true", lambda request: request.body.get("stream") is True),
+        ("LLM_STRUCTURED_OUTPUT", "Bounded", lambda request: "pattern" in json.dumps(request.body["response_format"])),
+        ("LLM_REASONING_EFFORT", "low", lambda request: request.body.get("reasoning_effort") == "low"),
+        ("LLM_REASONING_MAX_TOKENS", "100", lambda request: request.body["max_tokens"] == 1124),
+        ("LLM_EXTRA_BODY", '{"min_p": 0.1}', lambda request: request.body.get("min_p") == 0.1),
         ("LLM_SYSTEM_PROMPT", "Be kind.", lambda request: "Be kind." in prompt(request)),
         (
             "LLM_PROVIDER",

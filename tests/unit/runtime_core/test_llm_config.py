@@ -98,6 +98,11 @@ def test_a_key_for_another_provider_is_told() -> None:
         ("LLM_STREAM", "maybe"),
         ("LLM_LOG_REQUESTS", "2"),
         ("LLM_API_BASE", "ftp://m"),
+        ("LLM_STRUCTURED_OUTPUT", "Loose"),
+        ("LLM_REASONING_MAX_TOKENS", "0"),
+        ("LLM_REASONING_MAX_TOKENS", "many"),
+        ("LLM_EXTRA_BODY", "[]"),
+        ("LLM_EXTRA_BODY", "no JSON"),
     ],
 )
 def test_a_wrong_value_is_an_error_that_names_its_variable(name: str, text: str) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.adapters.dspy.adapter import BoundedJSONAdapter
+from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
 from cognitive_runtime.adapters.dspy.inputs import preamble, signature_inputs
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
 from cognitive_runtime.domain import CognitiveTaskType, InvalidRequest
@@ -20,7 +20,7 @@ REQUIRED = {
 
 def conversation(task_type: CognitiveTaskType = CognitiveTaskType.FAILURE_ANALYSIS, **fields: Any) -> tuple[str, Any]:
     request = execution_request(task_type, **fields)
-    adapter = BoundedJSONAdapter(preamble(request), request.agent.llm.max_tokens)
+    adapter = JSONAnswerAdapter(preamble(request), request.agent.llm.max_tokens)
     system, user = adapter.format(SIGNATURES[task_type].signature, [], signature_inputs(request))
     return system["content"], json.loads(user["content"])
 
@@ -123,6 +123,13 @@ def test_a_failure_without_an_incident_is_refused() -> None:
         conversation(input={})
 
 
-def test_the_prompt_names_the_bounds_that_the_schema_enforces() -> None:
+def test_the_prompt_of_a_free_answer_states_no_limits() -> None:
     system, _ = conversation(llm={"max_tokens": 1024})
-    assert "thought (text of at most 474 characters)" in system
+    assert "thought" in system
+    assert "at most" not in system
+
+
+def test_the_prompt_names_the_inputs_that_are_there_alone() -> None:
+    system, _ = conversation(context={"memory": {"memory_writes": 3}})
+    assert "- memory_context:" in system
+    assert "energy_context" not in system

@@ -46,7 +46,7 @@ with ScriptedModel() as model:
 @pytest.mark.timeout(60)
 def test_the_first_task_of_a_loaded_core_imports_nothing() -> None:
     code = """
-import asyncio, sys
+import asyncio, logging, sys
 from cognitive_runtime.bootstrap.reasoning import make_cognitive_core
 from cognitive_runtime.config import RuntimeSettings
 sys.path.insert(0, "tests")
@@ -56,6 +56,7 @@ core = make_cognitive_core(RuntimeSettings("nats://127.0.0.1:1", "none"))
 with ScriptedModel() as model:
     request, before = execution_request(endpoint=model.url), set(sys.modules)
     asyncio.run(core.reason(request))
+assert not logging.getLogger("dspy.clients.lm").isEnabledFor(logging.WARNING)
 print(*sorted(set(sys.modules) - before))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

@@ -1,6 +1,7 @@
 """Cognitive core of an executor, with its limits."""
 
 import asyncio
+import logging
 
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.secrets import SecretFiles
@@ -35,10 +36,13 @@ def attempt_limits(settings: RuntimeSettings, namespace: str, agent_uid: str) ->
 
 def make_cognitive_core(settings: RuntimeSettings, limits: ILimits | None = None) -> IReasoner:
     """Return the cognitive core on a pool of model connections. Takes seconds for its imports."""
-    from cognitive_runtime.adapters.dspy import CognitiveCore
+    from cognitive_runtime.adapters.dspy import CognitiveCore, load_dspy
     from cognitive_runtime.adapters.vllm import ModelPool, load_client
 
     load_client()
+    load_dspy()
+    # DSPy's own lines are no JSON, and its warnings about an attempt repeat what the result says.
+    logging.getLogger("dspy").setLevel(logging.ERROR)
 
     def read_secret(agent_uid: str, name: str) -> str:
         return SecretFiles(settings.secrets_dir, agent_uid).read(name)
