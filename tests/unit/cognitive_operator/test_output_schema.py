@@ -37,7 +37,7 @@ def bomb(levels: int) -> dict[str, Any]:
         {"$id": "https://example.com/s", "$defs": {"a": {"$id": "part", "type": "null"}}, "$ref": "part"},
         {"pattern": r"^\p{L}{1,9}$", "patternProperties": {"^x-": True}},
         {"patternProperties": {"(?=a)": True}},
-        {"pattern": r"(a)\1"},
+        {"pattern": r"(?=a)\\1"},
         {"pattern": r"^(?=.*\p{Lu})(?<word>\w+)(?<!x|yz)\/$"},
         {"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"a": {}}, "$ref": "#/definitions/a"},
         {
@@ -80,6 +80,8 @@ def test_sound_schemas_are_taken(schema: dict[str, Any]) -> None:
         ({"properties": {"a": {"pattern": "("}}}, "/properties/a/pattern", "not a regular expression"),
         ({"patternProperties": {"[": True}}, "/patternProperties/[", "not a regular expression"),
         ({"pattern": "*"}, "/pattern", "not a regular expression"),
+        ({"pattern": r"(a)\1"}, "/pattern", "back-reference"),
+        ({"pattern": r"(?<word>a)\k<word>(?=b)"}, "/pattern", "back-reference"),
         (nested(40), "", "deeper than 32"),
         ({"description": "x" * MAX_SCHEMA_BYTES}, "", "more than the limit of 16384"),
         (bomb(12), "", "more than 1000"),

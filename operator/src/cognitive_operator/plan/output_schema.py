@@ -45,6 +45,8 @@ _MAPS: Final = ("$defs", "definitions", "dependencies", "dependentSchemas", "pat
 _SAME_VALUE: Final = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependencies", "dependentSchemas")
 """Keywords whose subschemas apply to the value itself, not to a part of it."""
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
+_ESCAPE_OR_CLASS: Final = re.compile(r"\\k<\w+>|\\.|\[(?:\\.|[^\]\\])*\]", re.DOTALL)
+_BACK_REFERENCE: Final = re.compile(r"\\(?:[1-9]|k<\w+>)")
 
 
 @dataclass(frozen=True)
@@ -189,15 +191,20 @@ def _target(pointer: str, name: str, resolver: _Resolver) -> tuple[Any, _Resolve
 
 
 def _check_patterns(pointer: str, schema: dict[str, Any]) -> None:
-    """Reject texts that are no regular expression.
+    """Reject texts that are no regular expression, and back-references.
 
-    A pattern that cannot be matched in linear time, such as one with lookaround, is not checked by executors.
+    Executors do not check a pattern with lookaround, which cannot be matched in linear time but is common in schemas
+    that programs emit.
     """
     found = {f"{pointer}/patternProperties{_pointer([text])}": text for text in schema.get("patternProperties", ())}
     if "pattern" in schema:
         found[f"{pointer}/pattern"] = schema["pattern"]
     for where, text in found.items():
-        if not _is_linear(text) and not _is_expression(text):
+        if _is_linear(text):
+            continue
+        if _has_back_reference(text):
+            raise _FaultError(where, "a back-reference cannot be matched in linear time; write the text out")
+        if not _is_expression(text):
             raise _FaultError(where, "it is not a regular expression")
 
 
@@ -207,6 +214,10 @@ def _is_linear(text: str) -> bool:
     except PatternError:
         return False
     return True
+
+
+def _has_back_reference(text: str) -> bool:
+    return any(_BACK_REFERENCE.fullmatch(part) for part in _ESCAPE_OR_CLASS.findall(text))
 
 
 def _is_expression(text: str) -> bool:

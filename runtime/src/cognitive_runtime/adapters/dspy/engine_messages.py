@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-import json_repair
 from dspy import lm15
 
+from cognitive_runtime.adapters.dspy.parsing import decoded_text
 from cognitive_runtime.domain import (
     LLMSettings,
     Message,
@@ -169,8 +169,5 @@ def _part_text(part: Any) -> str:
 
 def _arguments(call: ToolCall) -> dict[str, Any]:
     """Return the arguments of a call, or none if the model wrote no JSON object."""
-    try:
-        found = json.loads(call.arguments or "{}")
-    except ValueError:
-        found = json_repair.loads(call.arguments)
+    found = decoded_text(call.arguments)
     return found if isinstance(found, dict) else {}
