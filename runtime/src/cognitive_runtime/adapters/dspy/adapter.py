@@ -117,7 +117,7 @@ class BoundedJSONAdapter(dspy.Adapter):
         self, signature: type[dspy.Signature], inputs: Mapping[str, Any], room: _Room
     ) -> list[dict[str, Any]]:
         extra_field = self._output_schema.line() if self._output_schema else ""
-        system = system_message(self._preamble, signature, self._bounds(signature, room), extra_field)
+        system = system_message(self._preamble, signature, inputs, self._bounds(signature, room), extra_field)
         system += f"\n\n{BREVITY}" if room.is_brief else ""
         return [
             {"role": "system", "content": system},

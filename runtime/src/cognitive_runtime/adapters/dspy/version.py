@@ -19,5 +19,6 @@ def signature_version(task_type: CognitiveTaskType) -> str:
     """Return a digest of the prompt, the fields and the schema of a task type, and of the release."""
     signature = SIGNATURES[task_type].signature
     bounds = bounds_for(signature, _ANY_TOKENS)
-    parts = [version("cognitive-runtime"), system_message("", signature, bounds), answer_schema(signature, bounds)]
+    prompt = system_message("", signature, dict.fromkeys(signature.input_fields, ""), bounds)
+    parts = [version("cognitive-runtime"), prompt, answer_schema(signature, bounds)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
