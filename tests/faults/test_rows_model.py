@@ -58,7 +58,7 @@ class Answer:
 )
 def test_row_23_a_model_that_fails(trial: Trial, system: FaultSystem, answer: Answer) -> None:
     """Classified; retried once by its class; never a made-up value."""
-    trial.calls_per_attempt = 2  # an answer that cannot be read is repaired once within its attempt
+    trial.calls_per_attempt = 3  # a refused or failed call is made without a schema, too, and then without any format
     name = f"row23-{answer.name}"
     system.model.script(contains=f"<{name}>", **answer.script)
     trial.start(name, agent="hasty", retryPolicy=ONE_RETRY)

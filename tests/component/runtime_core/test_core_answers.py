@@ -160,7 +160,7 @@ async def test_a_truncated_answer_that_can_be_used_is_used(run: Run, model: Scri
         ({"status": 503}, "ModelUnavailable"),
         ({"status": 429}, "RateLimited"),
         ({"status": 400}, "BadRequest"),
-        ({"status": 401}, "BadRequest"),
+        ({"status": 401}, "CredentialsRefused"),
         ({"status": 404}, "BadRequest"),
         ({"status": 422}, "BadRequest"),
         ({"status": 408}, "ModelTimeout"),
@@ -254,7 +254,7 @@ async def test_a_server_without_response_format_is_asked_once_and_remembered(run
 
 
 async def test_a_bad_request_of_another_cause_does_not_switch_the_schema_off(run: Run, model: ScriptedModel) -> None:
-    model.script(status=400, times=2)
+    model.script(status=400, times=3)  # with a schema, as any object, as text
     failed(await run())
     completed(await run())
     assert "response_format" in model.requests[-1].body

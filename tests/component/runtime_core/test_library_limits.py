@@ -75,7 +75,7 @@ def test_a_result_that_is_too_old_is_not_given_again(
 
 
 def test_a_failure_is_not_remembered(make: Make, model: ScriptedModel) -> None:
-    model.script(status=400, times=1)
+    model.script(status=404, times=1)
     core = make()
     assert not core(context())["success"]
     assert core(context())["success"]

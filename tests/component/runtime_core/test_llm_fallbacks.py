@@ -74,7 +74,7 @@ async def test_no_server_ever_sees_the_key_of_another(run: Run, model: ScriptedM
 
 
 async def test_models_are_asked_in_order(run: Run, model: ScriptedModel, other: ScriptedModel) -> None:
-    other.script(model="fallback-1", status=500)
+    other.script(model="fallback-1", status=503)
     outcome = completed(await run(endpoint=NOBODY, llm=settings(fallback(other), fallback(other, 2))))
     assert outcome.model == "fallback-2"
     assert [request.body["model"] for request in other.requests] == ["fallback-1", "fallback-2"]

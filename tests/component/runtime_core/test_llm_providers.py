@@ -139,7 +139,7 @@ async def test_the_key_of_azure_follows_no_redirect(run: Run, model: ScriptedMod
 async def test_anthropic_gets_no_top_p_that_means_nothing(
     run: Run, model: ScriptedModel, top_p: float, sent: float | None
 ) -> None:
-    await run(endpoint=model.url, llm={"provider": "anthropic", "top_p": top_p})
+    await run(endpoint=model.url, llm={"provider": "anthropic", "temperature": 0.7, "top_p": top_p})
     (request,) = model.requests
     assert (request.body["temperature"], request.body.get("top_p")) == (0.7, sent)
 
@@ -174,6 +174,6 @@ async def test_googles_word_for_a_wrong_key_is_understood(run: Run, model: Scrip
     model.script(status=400, body=json.dumps(body))
     outcome = await run(endpoint=model.url, llm={"provider": "google", "api_key_file": "llm-api-key"})
     assert isinstance(outcome, FailureResult)
-    assert outcome.error_type == "BadRequest"
+    assert outcome.error_type == "CredentialsRefused"
     assert "refused the API key (HTTP 400)" in outcome.error
     assert KEY not in outcome.error

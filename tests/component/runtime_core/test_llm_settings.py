@@ -61,7 +61,7 @@ async def test_a_server_without_response_format_streams_without_it(run: Run, mod
         ({"content": "no object"}, "OutputParseError"),
         ({"status": 503}, "ModelUnavailable"),
         ({"status": 429}, "RateLimited"),
-        ({"status": 401}, "BadRequest"),
+        ({"status": 401}, "CredentialsRefused"),
         ({"break_after": 3}, "ModelUnavailable"),
         ({"error_after": 2, "error": {"message": "boom"}}, "ModelUnavailable"),
         ({"error_after": 2, "error": {"message": "slow down", "code": 429}}, "RateLimited"),

@@ -18,7 +18,7 @@ from cognitive_runtime.domain import (
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
-REQUEST = VLLMRequest("llama", (Message("system", "s"), Message("user", "u")))
+REQUEST = VLLMRequest("llama", (Message("system", "s"), Message("user", "u")), temperature=0.7)
 
 
 def client(model: ScriptedModel) -> VLLMHTTPClient:

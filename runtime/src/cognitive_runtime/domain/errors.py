@@ -17,6 +17,7 @@ class ReasoningError(Exception):
         answered_by: Model that answered last before the failure, or None.
         thought: The model's reasoning up to the failure, as far as it is readable. Its length determines the energy.
             Shown to users if ``shows_thought``.
+        native_reasoning: Thinking of a reasoning model up to the failure, which it wrote beside its answer.
     """
 
     retryable: ClassVar[bool] = False
@@ -29,6 +30,7 @@ class ReasoningError(Exception):
         self.usage = usage or Usage()
         self.answered_by: ModelEndpoint | None = None
         self.thought = ""
+        self.native_reasoning = ""
 
     @property
     def error_type(self) -> str:

@@ -46,12 +46,13 @@ class CallLog:
                 "prompt_tokens": usage.prompt_tokens,
                 "completion_tokens": usage.completion_tokens,
                 "total_tokens": usage.total_tokens,
+                **({"reasoning_tokens": usage.reasoning_tokens} if usage.reasoning_tokens else {}),
                 "seconds": round(seconds, 3),
             }
             _LOGGER.info("model tokens", extra=self._line("ModelTokens", **tokens))
         if self.settings.responses and answer.choices:
             choice = answer.choices[0]
-            said = {"content": choice.message.content, "finish_reason": choice.finish_reason}
+            said = {"content": choice.message.texts().text or None, "finish_reason": choice.finish_reason}
             _LOGGER.info("model answered", extra=self._line("ModelResponse", **said))
 
     def _line(self, event: str, **fields: Any) -> dict[str, Any]:

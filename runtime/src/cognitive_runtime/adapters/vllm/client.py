@@ -3,23 +3,26 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import count
+from math import inf
 from typing import Final
 
 from cognitive_runtime.adapters.tracing import span
+from cognitive_runtime.adapters.vllm.adaptation import Adaptation, Body, Refusal, remember
 from cognitive_runtime.adapters.vllm.call_log import CallLog
 from cognitive_runtime.adapters.vllm.completion import Completion
+from cognitive_runtime.adapters.vllm.endpoint import printable
+from cognitive_runtime.adapters.vllm.response import read_response
 from cognitive_runtime.adapters.vllm.retry import RetryPolicy
 from cognitive_runtime.adapters.vllm.server import ModelServer
 from cognitive_runtime.domain import (
-    ContentRefused,
-    EmptyResponse,
     IAllowance,
+    LearntBehaviour,
     LLMLogging,
+    ModelBehaviour,
     ReasoningError,
-    TruncatedResponse,
     Unlimited,
-    Usage,
     VLLMRequest,
     VLLMResponse,
 )
@@ -55,6 +58,7 @@ class VLLMHTTPClient:
         server: ModelServer | None = None,
         logging: LLMLogging = DEFAULT_LOGGING,
         allowance: IAllowance | None = None,
+        learnt: LearntBehaviour | None = None,
     ) -> None:
         self._url = vllm_url
         self._author = (agent_id, str(role))
@@ -65,38 +69,61 @@ class VLLMHTTPClient:
         self._server = server
         self._logging = logging
         self._allowance = allowance or Unlimited()
+        self._learnt = learnt or LearntBehaviour(time.time)
 
-    async def generate(self, request: VLLMRequest) -> VLLMResponse:
+    @property
+    def behaviour(self) -> ModelBehaviour:
+        """Learnt behaviour of the model."""
+        return self._learnt.of(printable(self._url), self._model)
+
+    def learn_bounded(self) -> None:
+        """Remember that the model's free answers are cut off."""
+        if not self.behaviour.bounded:
+            remember(self._learnt, replace(self.behaviour, bounded=True))
+
+    async def generate(self, request: VLLMRequest, deadline_s: float = inf) -> VLLMResponse:
         """Return the model's response. Transient failures are retried.
+
+        Args:
+            request: The request.
+            deadline_s: Time of the monotonic clock at which this model's calls end, if it is before the client's own.
 
         Raises:
             ReasoningError: The class tells the cause, and whether to retry.
         """
+        retry = self._retry.until(deadline_s)
+        has_retries = retry.max_retries > 0
+        adaptation = Adaptation(self._learnt, printable(self._url), request, has_retries=has_retries)
         async with self._connection() as server:
             numbers = count(1)
-            answer = await self._retry.run(lambda: self._call(server, request, next(numbers)))
-        return self._response(request, answer)
 
-    async def _call(self, server: ModelServer, request: VLLMRequest, number: int) -> Completion:
-        log = CallLog(self._logging, server.name, request, number)
-        permit = await self._allowance.acquire(request)
+            async def send(body: Body) -> Completion:
+                return await self._call(
+                    server, body, CallLog(self._logging, server.name, request, next(numbers)), retry
+                )
+
+            answer = await retry.run(lambda: adaptation.call(lambda known: server.body(request, known), send))
+        return read_response(request, self._author, answer)
+
+    async def _call(self, server: ModelServer, body: Body, log: CallLog, retry: RetryPolicy) -> Completion:
+        permit = await self._allowance.acquire(log.request)
         begun_s = time.monotonic()
-        timeout_s = max(MIN_TIMEOUT_S, min(self._timeout_s, self._retry.deadline_s - begun_s))
+        timeout_s = max(MIN_TIMEOUT_S, min(self._timeout_s, retry.deadline_s - begun_s))
         log.begun()
         try:
-            answer = await self._traced(server, request, timeout_s)
-        except ReasoningError as error:
-            log.failed(error, time.monotonic() - begun_s)
+            answer = await self._traced(server, body, log.request, timeout_s)
+        except (ReasoningError, Refusal) as failure:
+            log.failed(failure.error if isinstance(failure, Refusal) else failure, time.monotonic() - begun_s)
             raise
         log.answered(answer, time.monotonic() - begun_s)
         await self._allowance.settle(permit, answer.token_usage())
         return answer
 
-    async def _traced(self, server: ModelServer, request: VLLMRequest, timeout_s: float) -> Completion:
+    async def _traced(self, server: ModelServer, body: Body, request: VLLMRequest, timeout_s: float) -> Completion:
         """Make a call within a span. Source of the names: OpenTelemetry's conventions for generative AI."""
         known = {"gen_ai.operation.name": "chat", "gen_ai.request.model": request.model, "server.address": server.name}
         with span(f"chat {request.model}", known) as calling:
-            answer = await server.complete(request, self._read_key(), timeout_s)
+            answer = await server.send(body, self._read_key(), timeout_s, request.request_id)
             usage = answer.token_usage()
             calling.set_attribute("gen_ai.usage.input_tokens", usage.prompt_tokens)
             calling.set_attribute("gen_ai.usage.output_tokens", usage.completion_tokens)
@@ -112,31 +139,3 @@ class VLLMHTTPClient:
             yield server
         finally:
             await server.close()
-
-    def _response(self, request: VLLMRequest, answer: Completion) -> VLLMResponse:
-        usage = answer.token_usage()
-        if not answer.choices:
-            raise EmptyResponse("The model answered without a choice.", usage=usage)
-        choice = answer.choices[0]
-        if choice.message.refusal or choice.finish_reason == "content_filter":
-            raise ContentRefused("The model or its content filter refused to answer.", usage=usage)
-        content = choice.message.content or ""
-        if not content.strip():
-            raise _empty(choice.finish_reason, usage)
-        agent_id, role = self._author
-        return VLLMResponse(
-            content=content,
-            author_id=agent_id,
-            author_role=role,
-            model=request.model,
-            temperature=request.temperature,
-            usage=usage,
-            finish_reason=choice.finish_reason or "stop",
-            reasoning=choice.message.reasoning_content,
-        )
-
-
-def _empty(finish_reason: str | None, usage: Usage) -> EmptyResponse | TruncatedResponse:
-    if finish_reason == "length":
-        return TruncatedResponse("The model used up its tokens before it answered.", usage=usage)
-    return EmptyResponse("The model answered without content.", usage=usage)

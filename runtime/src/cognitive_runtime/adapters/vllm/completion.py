@@ -1,8 +1,15 @@
 """Fields of a chat completion that are read. Other fields differ between servers and are ignored."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any, Final
 
-from cognitive_runtime.domain import Usage
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
+
+from cognitive_runtime.adapters.vllm.content import Content, read_content, read_thinking
+from cognitive_runtime.domain import ToolCall, Usage
+
+_CUT_OFF: Final = ("length", "max_tokens", "model_length", "max_output_tokens", "token_limit")
+"""Reasons for the end of an answer that was cut off: of OpenAI, Anthropic, Mistral and gateways, in lower case."""
 
 
 class Part(BaseModel):
@@ -11,12 +18,43 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class CompletionMessage(Part):
-    """Message of the model."""
+class FunctionPart(Part):
+    """Function of a tool call, or a piece of it."""
 
-    content: str | None = None
+    name: str | None = None
+    arguments: Any = None
+    """Text of a JSON object. Some servers send the object itself."""
+
+
+class ToolCallPart(Part):
+    """Tool call, or a piece of one in a stream."""
+
+    index: int | None = None
+    id: str | None = None
+    function: FunctionPart | None = None
+
+
+class CompletionMessage(Part):
+    """Message of the model, or a piece of one in a stream."""
+
+    content: Any = None
+    """Text, or a list of parts."""
     refusal: str | None = None
-    reasoning_content: str | None = None
+    reasoning: Any = None
+    reasoning_content: Any = None
+    reasoning_details: Any = None
+    """OpenRouter's list of pieces of the reasoning."""
+    tool_calls: tuple[ToolCallPart, ...] | None = None
+
+    def texts(self) -> Content:
+        """Return the texts of the content, with the thinking of the other fields before its own.
+
+        Raises:
+            ValueError: The content has an unknown form.
+        """
+        found = read_content(self.content)
+        fields = read_thinking(self.reasoning_content, self.reasoning, self.reasoning_details)
+        return Content(found.text, fields + found.thinking, (self.refusal or "") + found.refusal)
 
 
 class Choice(Part):
@@ -24,6 +62,23 @@ class Choice(Part):
 
     message: CompletionMessage
     finish_reason: str | None = None
+    error: Any = None
+    """OpenRouter's error of the provider behind it."""
+
+    @property
+    def is_cut_off(self) -> bool:
+        """True if the answer was cut off at the token limit."""
+        return (self.finish_reason or "").lower() in _CUT_OFF
+
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """Return the calls of tools."""
+        return tuple(map(_tool_call, enumerate(self.message.tool_calls or ())))
+
+
+class CompletionDetails(Part):
+    """Details of the completion tokens."""
+
+    reasoning_tokens: int | None = Field(default=None, ge=0)
 
 
 class TokenCounts(Part):
@@ -32,6 +87,7 @@ class TokenCounts(Part):
     prompt_tokens: int | None = Field(default=None, ge=0)
     completion_tokens: int | None = Field(default=None, ge=0)
     total_tokens: int | None = Field(default=None, ge=0)
+    completion_tokens_details: CompletionDetails | None = None
 
 
 class Completion(Part):
@@ -40,9 +96,28 @@ class Completion(Part):
     choices: tuple[Choice, ...]
     usage: TokenCounts | None = None
 
+    def may_hold_object(self) -> bool:
+        """Return True if the text of the answer may hold a JSON object."""
+        text = self.choices[0].message.texts().text if self.choices else ""
+        return "{" in text and "}" in text
+
     def token_usage(self) -> Usage:
         """Return the token usage. Servers may omit some or all counts."""
         if self.usage is None:
             return Usage()
         prompt, completion = self.usage.prompt_tokens or 0, self.usage.completion_tokens or 0
-        return Usage(prompt, completion, self.usage.total_tokens or prompt + completion)
+        details = self.usage.completion_tokens_details
+        thinking = (details.reasoning_tokens if details else None) or 0
+        return Usage(prompt, completion, self.usage.total_tokens or prompt + completion, thinking)
+
+
+def _tool_call(numbered: tuple[int, ToolCallPart]) -> ToolCall:
+    number, part = numbered
+    function = part.function or FunctionPart()
+    arguments = function.arguments
+    text = arguments if isinstance(arguments, str) else _json(arguments)
+    return ToolCall(part.id or f"call-{number}", function.name or "", text)
+
+
+def _json(value: Any) -> str:
+    return "{}" if value is None else to_json(value).decode()

@@ -5,16 +5,20 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
-from typing import Any, Final
+from typing import Final
 
 import openai
 
+from cognitive_runtime.adapters.vllm.accounts import is_key_refused, is_quota_exceeded
+from cognitive_runtime.adapters.vllm.report import ServerReport, report_of
 from cognitive_runtime.domain import (
     BadRequest,
     ContentRefused,
     ContextLengthExceeded,
+    CredentialsRefused,
     ModelTimeout,
     ModelUnavailable,
+    QuotaExceeded,
     RateLimited,
     ReasoningError,
 )
@@ -25,11 +29,14 @@ _CONTEXT_LENGTH: Final = re.compile(
     re.IGNORECASE,
 )
 """Messages of OpenAI, Azure, vLLM, llama.cpp and TGI for an exceeded context window."""
+_CONTEXT_STATUS: Final = (0, 400, 413, 422, 500)
+"""Status codes for an exceeded context window; 500 is that of older llama.cpp."""
 _REFUSED: Final = re.compile(r"content_filter|content_policy|ResponsibleAIPolicyViolation", re.IGNORECASE)
-_KEY_REFUSED: Final = re.compile(r"API_KEY_INVALID|API key not valid", re.IGNORECASE)
-"""Messages of Google for an invalid key, with HTTP 400."""
+_MODERATED: Final = re.compile(r"flagged|moderation|(content|usage) polic(y|ies)", re.IGNORECASE)
+"""Messages of OpenRouter and other gateways for refused content, with HTTP 403."""
 _SETTINGS: Final = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "max_completion_tokens", "model")
 """Settings that may be named in an error message. No other text of a server is repeated."""
+_TRANSIENT: Final[Mapping[int, type[ReasoningError]]] = {408: ModelTimeout, 429: RateLimited}
 _PLAIN_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -40,49 +47,50 @@ def classify(error: openai.APIError, server: str, model: str) -> ReasoningError:
     """
     if isinstance(error, openai.APITimeoutError):
         return ModelTimeout(f"The model server {server} did not answer in time.")
-    if isinstance(error, openai.APIStatusError):
-        return _classify_status(error, server, model)
     if isinstance(error, openai.APIConnectionError):
         return ModelUnavailable(f"The model server {server} cannot be reached.")
-    return _classify_report(error, server, model)
+    if isinstance(error, openai.APIStatusError):
+        found = classify_report(report_of(error), server, model)
+        found.retry_after_s = parse_retry_after(error.response.headers) if found.retryable else None
+        return found
+    return classify_report(report_of(error), server, model)
 
 
-def _classify_report(error: openai.APIError, server: str, model: str) -> ReasoningError:
-    """Return the domain error of a failure that the server reported within its answer."""
-    text = f"{error.code} {error.type} {error.message}"
-    if _CONTEXT_LENGTH.search(text):
+def classify_report(report: ServerReport, server: str, model: str) -> ReasoningError:
+    """Return the domain error of a failure that the server reported, with or without HTTP 200."""
+    if is_quota_exceeded(report):
+        return QuotaExceeded(
+            f"The account's quota or credit at the model server {server} is used up (HTTP {report.status}). "
+            "Check the plan and the billing of the account that the API key belongs to."
+        )
+    if report.status in _CONTEXT_STATUS and _CONTEXT_LENGTH.search(report.text):
         return ContextLengthExceeded(f"Prompt and answer do not fit the context window of model {model!r}.")
-    if _REFUSED.search(text):
+    if _is_content_refused(report):
         return ContentRefused(f"The content filter of the model server {server} refused the request.")
-    if "429" in str(error.code) or "rate_limit" in text:
-        return RateLimited(f"The model server {server} broke off its answer: too many requests.")
-    return ModelUnavailable(f"The model server {server} answered something that is not a chat completion.")
+    transient = ModelUnavailable if report.status >= 500 else _TRANSIENT.get(report.status)
+    if transient:
+        return transient(f"The model server {server} answered HTTP {report.status}.")
+    return _classify_refusal(report, server, model)
 
 
-def _classify_status(error: openai.APIStatusError, server: str, model: str) -> ReasoningError:
-    message = f"The model server {server} answered HTTP {error.status_code}."
-    retry_after_s = parse_retry_after(error.response.headers)
-    if error.status_code == 429:
-        return RateLimited(message, retry_after_s=retry_after_s)
-    if error.status_code == 408:
-        return ModelTimeout(message)
-    if error.status_code >= 500:
-        return ModelUnavailable(message, retry_after_s=retry_after_s)
-    return _classify_refusal(error, server, model)
+def _is_content_refused(report: ServerReport) -> bool:
+    if report.status >= 500 or report.status == 429:
+        return False
+    return bool(_REFUSED.search(report.text) or (report.status == 403 and _MODERATED.search(report.text)))
 
 
-def _classify_refusal(error: openai.APIStatusError, server: str, model: str) -> ReasoningError:
-    status, text = error.status_code, f"{error.code} {error.type} {error.message} {error.body}"
-    if status in (400, 413, 422) and _CONTEXT_LENGTH.search(text):
-        return ContextLengthExceeded(f"Prompt and answer do not fit the context window of model {model!r}.")
-    if _REFUSED.search(text):
-        return ContentRefused(f"The content filter of the model server {server} refused the request.")
-    if status in (401, 403) or _KEY_REFUSED.search(text):
-        return BadRequest(f"The model server {server} refused the API key (HTTP {status}).")
-    if status == 404:
+def _classify_refusal(report: ServerReport, server: str, model: str) -> ReasoningError:
+    if report.status < 300:
+        return ModelUnavailable(f"The model server {server} answered something that is not a chat completion.")
+    if is_key_refused(report):
+        return CredentialsRefused(
+            f"The model server {server} refused the API key (HTTP {report.status}). "
+            "Check the Secret that the model's apiKeySecretRef names."
+        )
+    if report.status == 404:
         return BadRequest(f"The model server {server} knows no model {model!r} (HTTP 404).")
-    what = f"the setting {error.param}" if error.param in _SETTINGS else "the request"
-    return BadRequest(f"The model server {server} refused {what} (HTTP {status}{_code(error.code)}).")
+    what = f"the setting {report.param}" if report.param in _SETTINGS else "the request"
+    return BadRequest(f"The model server {server} refused {what} (HTTP {report.status}{_code(report.code)}).")
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
@@ -112,5 +120,5 @@ def _seconds_until(http_date: str) -> float | None:
     return max(0.0, (aware - datetime.now(UTC)).total_seconds())
 
 
-def _code(code: Any) -> str:
-    return f", {code}" if isinstance(code, str) and _PLAIN_CODE.fullmatch(code) else ""
+def _code(code: str) -> str:
+    return f", {code}" if _PLAIN_CODE.fullmatch(code) else ""

@@ -1,6 +1,7 @@
 """Pool of model server connections that attempts share."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from weakref import WeakKeyDictionary
@@ -9,7 +10,14 @@ from cognitive_runtime.adapters.vllm.client import ReadKey, VLLMHTTPClient, no_k
 from cognitive_runtime.adapters.vllm.fallback import FallbackClient
 from cognitive_runtime.adapters.vllm.retry import RetryPolicy
 from cognitive_runtime.adapters.vllm.server import ModelServer
-from cognitive_runtime.domain import CredentialsNotMounted, ExecutionRequest, IAllowance, ModelEndpoint
+from cognitive_runtime.domain import (
+    CredentialsNotMounted,
+    ExecutionRequest,
+    IAllowance,
+    LearntBehaviour,
+    ModelBehaviour,
+    ModelEndpoint,
+)
 
 _ServerKey = tuple[str, ModelEndpoint]
 
@@ -20,15 +28,23 @@ ReadSecret = Callable[[str, str], str]
 class ModelPool:
     """Implements ``IModelSource`` with one connection pool for each event loop, provider, endpoint and key file."""
 
-    def __init__(self, read_secret: ReadSecret) -> None:
+    def __init__(self, read_secret: ReadSecret, now_s: Callable[[], float] = time.time) -> None:
+        """Take the source of secrets, and the wall clock, which returns Unix seconds."""
         self._read_secret = read_secret
+        self._learnt = LearntBehaviour(now_s)
         self._servers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_ServerKey, ModelServer]]
         self._servers = WeakKeyDictionary()
 
     def open(self, request: ExecutionRequest, deadline_s: float, allowance: IAllowance | None = None) -> FallbackClient:
         """Return a client for one attempt. Must be called on the attempt's event loop."""
+        self._learnt.merge(request.agent.llm.learnt)
         endpoints = request.agent.llm.endpoints
-        return FallbackClient([(each, self._client(request, each, deadline_s, allowance)) for each in endpoints])
+        models = [(each, self._client(request, each, deadline_s, allowance)) for each in endpoints]
+        return FallbackClient(models, deadline_s)
+
+    def learnt(self) -> tuple[ModelBehaviour, ...]:
+        """Return the learnt behaviour of all models that this process calls."""
+        return self._learnt.snapshot()
 
     async def close(self) -> None:
         """Close the connections of the running event loop."""
@@ -50,6 +66,7 @@ class ModelPool:
             server=self._server(request.agent_uid, endpoint),
             logging=llm.logging,
             allowance=allowance,
+            learnt=self._learnt,
         )
 
     def _server(self, agent_uid: str, endpoint: ModelEndpoint) -> ModelServer:

@@ -1,5 +1,6 @@
 """Checks of a model's endpoint for the doctor: reachable, accepts the key, serves the model, answers."""
 
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -7,11 +8,22 @@ import openai
 from openai import DefaultAsyncHttpxClient
 from pydantic import ValidationError
 
+from cognitive_runtime.adapters.vllm.adaptation import Adaptation
 from cognitive_runtime.adapters.vllm.completion import Part
 from cognitive_runtime.adapters.vllm.endpoint import printable
 from cognitive_runtime.adapters.vllm.provider_api import ProviderAPI, provider_api
 from cognitive_runtime.adapters.vllm.server import ModelServer
-from cognitive_runtime.domain import BadRequest, Message, ModelEndpoint, RateLimited, ReasoningError, VLLMRequest
+from cognitive_runtime.domain import (
+    BadRequest,
+    CredentialsRefused,
+    LearntBehaviour,
+    Message,
+    ModelEndpoint,
+    QuotaExceeded,
+    RateLimited,
+    ReasoningError,
+    VLLMRequest,
+)
 from cognitive_runtime.domain.finding import Finding, failed, passed, skipped
 
 INFERENCE_TIMEOUT_S: Final = 60.0
@@ -95,9 +107,13 @@ class ModelProbe:
         """Check that the model answers a short prompt."""
         server = ModelServer(self._target.endpoint, self._target.provider, self._target.api_version)
         messages = (Message("user", "Answer with the one word: ready"),)
-        request = VLLMRequest(self._target.model, messages, temperature=1.0, max_tokens=_TOKENS)
+        request = VLLMRequest(self._target.model, messages, max_tokens=_TOKENS)
+        adaptation = Adaptation(LearntBehaviour(time.time), self._name, request, has_retries=False)
         try:
-            answer = await server.complete(request, self._key, INFERENCE_TIMEOUT_S)
+            answer = await adaptation.call(
+                lambda known: server.body(request, known),
+                lambda body: server.send(body, self._key, INFERENCE_TIMEOUT_S),
+            )
         except ReasoningError as error:
             return failed(f"{error.error_type}: {error}", _hint(error))
         finally:
@@ -148,8 +164,12 @@ def _os_message(error: openai.APIConnectionError) -> str:
 
 
 def _hint(error: ReasoningError) -> str:
+    if isinstance(error, CredentialsRefused):
+        return "replace the key in the Secret that the agent names"
+    if isinstance(error, QuotaExceeded):
+        return "pay or raise the quota of the account that the key belongs to"
     if isinstance(error, BadRequest):
-        return "check llm.model and the key"
+        return "check llm.model"
     if isinstance(error, RateLimited):
-        return "the quota or rate limit of the key is used up: wait, or raise it"
+        return "the rate limit of the key is used up: wait, or raise it"
     return "the server is reachable, but the model does not answer: check the logs of the server"

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Final, TypeVar
 
@@ -25,6 +25,10 @@ class RetryPolicy:
     first_delay_s: float = 1.0
     """Maximum pause before the first retry; doubled for each further retry, up to ``max_delay_s``."""
     max_delay_s: float = 30.0
+
+    def until(self, deadline_s: float) -> "RetryPolicy":
+        """Return the policy with an earlier deadline."""
+        return self if deadline_s >= self.deadline_s else replace(self, deadline_s=deadline_s)
 
     async def run(self, call: Callable[[], Awaitable[T]]) -> T:
         """Return the result of a call. Transient errors are retried.

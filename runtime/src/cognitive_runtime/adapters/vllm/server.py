@@ -1,26 +1,27 @@
 """Model server with OpenAI's chat completions, called through the ``openai`` package."""
 
 import asyncio
-from collections.abc import Set
-from typing import Any, Final, Literal
+from typing import Any
 
 import openai
+from pydantic_core import from_json
 
+from cognitive_runtime.adapters.vllm.adaptation import Refusal, may_be_adapted
 from cognitive_runtime.adapters.vllm.completion import Completion
 from cognitive_runtime.adapters.vllm.endpoint import printable
-from cognitive_runtime.adapters.vllm.failures import classify
+from cognitive_runtime.adapters.vllm.failures import classify, classify_report
 from cognitive_runtime.adapters.vllm.provider_api import provider_api
-from cognitive_runtime.adapters.vllm.stream import STREAMED, assemble
-from cognitive_runtime.domain import BadRequest, ModelTimeout, ModelUnavailable, ReasoningError, VLLMRequest
-
-_SCHEMA_REFUSED: Final = (400, 415, 422, 501)
-"""Status codes for a ``response_format`` or a grammar that the server does not support."""
-_Optional = Literal["response_format", "max_tokens"]
-"""Parameters that a model may not support, and is then called without.
-
-OpenAI's reasoning models require ``max_completion_tokens`` in place of ``max_tokens``. Most other servers do not
-support it.
-"""
+from cognitive_runtime.adapters.vllm.report import ReportedFailure, ServerReport, find_report, read_report, report_of
+from cognitive_runtime.adapters.vllm.request_body import request_body
+from cognitive_runtime.adapters.vllm.stream import assemble
+from cognitive_runtime.domain import (
+    BadRequest,
+    ModelBehaviour,
+    ModelTimeout,
+    ModelUnavailable,
+    ReasoningError,
+    VLLMRequest,
+)
 
 
 class ModelServer:
@@ -30,105 +31,89 @@ class ModelServer:
         self._api = provider_api(provider, api_version)
         self.name = printable(self._api.address(endpoint))
         self._client = self._api.connect(endpoint)
-        self._unsupported: dict[str, frozenset[_Optional]] = {}
 
-    async def complete(self, request: VLLMRequest, api_key: str | None, timeout_s: float) -> Completion:
-        """Make one call. A parameter that the model refuses is omitted, in this call and in all later ones.
+    def body(self, request: VLLMRequest, behaviour: ModelBehaviour) -> dict[str, Any]:
+        """Return the body of a call, for a model with this behaviour."""
+        return request_body(request, behaviour, self._api)
+
+    async def send(
+        self, body: dict[str, Any], api_key: str | None, timeout_s: float, request_id: str | None = None
+    ) -> Completion:
+        """Make one call.
 
         Raises:
-            ReasoningError: The call failed.
+            Refusal: The server refused the call, possibly because of one of its parameters.
+            ReasoningError: The call failed otherwise.
         """
-        unsupported = self._unsupported.get(request.model, frozenset())
-        while True:
-            try:
-                answer = await self._call(self._arguments(request, unsupported), request, api_key, timeout_s)
-            except _ParameterRefused as refusal:
-                unsupported |= {refusal.name}
-                continue
-            learnt = unsupported - {"response_format"} if request.has_tailored_schema else unsupported
-            self._unsupported[request.model] = self._unsupported.get(request.model, frozenset()) | learnt
-            return answer
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
-
-    async def _call(
-        self, arguments: dict[str, Any], request: VLLMRequest, api_key: str | None, timeout_s: float
-    ) -> Completion:
         headers = self._api.headers(api_key)
-        if request.request_id:
-            headers["X-Request-Id"] = request.request_id
+        if request_id:
+            headers["X-Request-Id"] = request_id
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._ask(arguments, headers)
+                return await self._ask(body, headers)
         except TimeoutError:
             raise ModelTimeout(f"The model server {self.name} did not answer within {timeout_s:g} s.") from None
-        except openai.APIError as error:
-            raise _refine(error, classify(error, self.name, request.model), arguments) from None
+        except ReportedFailure as failure:
+            error = classify_report(failure.report, self.name, body["model"])
+            raise _refusal(error, failure.report) from None
+        except openai.APIConnectionError as failure:
+            raise classify(failure, self.name, body["model"]) from None
+        except openai.APIError as failure:
+            raise _refusal(classify(failure, self.name, body["model"]), report_of(failure)) from None
         except ValueError:
             raise ModelUnavailable(
                 f"The model server {self.name} answered something that is not a chat completion."
             ) from None
 
-    async def _ask(self, arguments: dict[str, Any], headers: dict[str, Any]) -> Completion:
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _ask(self, body: dict[str, Any], headers: dict[str, Any]) -> Completion:
         completions = self._client.chat.completions
         call: dict[str, Any] = {
-            "model": arguments["model"],
+            "model": body["model"],
             "messages": (),
-            "stream": arguments.get("stream", openai.omit),
+            "stream": body.get("stream", openai.omit),
             "extra_headers": headers,
-            "extra_body": arguments,  # replaces the arguments above, which the package would copy key by key
+            "extra_body": body,  # replaces the arguments above, which the package would copy key by key
         }
-        if "stream" not in arguments:
+        if "stream" not in body:
             raw = await completions.with_raw_response.create(**call)
-            return Completion.model_validate_json(raw.content)
+            return read_completion(raw.content)
         async with completions.with_streaming_response.create(**call) as response:
             if response.headers.get("content-type", "").startswith("application/json"):
-                return Completion.model_validate_json(await response.read())  # the server does not support streaming
+                return read_completion(await response.read())  # the server does not support streaming
             return await assemble(await response.parse())
 
-    def _arguments(self, request: VLLMRequest, unsupported: Set[_Optional]) -> dict[str, Any]:
-        penalties = {"frequency_penalty": request.frequency_penalty, "presence_penalty": request.presence_penalty}
-        schema = None if "response_format" in unsupported else request.json_schema
-        return {
-            "model": request.model,
-            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-            "max_completion_tokens" if "max_tokens" in unsupported else "max_tokens": request.max_tokens,
-            **self._api.settings({"temperature": request.temperature, "top_p": request.top_p}),
-            **{name: value for name, value in penalties.items() if value},  # not every server supports them
-            **(STREAMED if request.stream else {}),
-            **({} if schema is None else {"response_format": _response_format(schema)}),
-        }
+
+def read_completion(content: bytes) -> Completion:
+    """Return the completion within the body of a response.
+
+    Raises:
+        ReportedFailure: The body reports a failure.
+        ValueError: The body is no completion.
+    """
+    try:
+        answer = Completion.model_validate_json(content)
+    except ValueError:
+        _raise_report(content)
+        raise
+    if not answer.choices:
+        _raise_report(content)
+    for choice in answer.choices:
+        if choice.error:
+            raise ReportedFailure(read_report(choice.error, 0))
+        choice.message.texts()
+    return answer
 
 
-class _ParameterRefused(BadRequest):
-    """The server refused a request, possibly because of an optional parameter."""
-
-    def __init__(self, message: str, name: _Optional) -> None:
-        super().__init__(message)
-        self.name = name
+def _raise_report(content: bytes) -> None:
+    report = find_report(from_json(content))
+    if report is not None:
+        raise ReportedFailure(report)
 
 
-def _refine(error: openai.APIError, found: ReasoningError, arguments: dict[str, Any]) -> ReasoningError:
-    if not isinstance(error, openai.APIStatusError) or not isinstance(found, BadRequest | ModelUnavailable):
-        return found
-    if error.status_code == 400 and error.param == "max_tokens" and "max_tokens" in arguments:
-        return _ParameterRefused(str(found), "max_tokens")
-    if error.status_code in _SCHEMA_REFUSED and "response_format" in arguments:
-        return _ParameterRefused(str(found), "response_format")
-    return found
-
-
-def _response_format(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": _is_strict(schema), "schema": schema}}
-
-
-def _is_strict(schema: Any) -> bool:
-    """Return True if all properties are required, which OpenAI's strict mode demands."""
-    if isinstance(schema, list):
-        return all(_is_strict(each) for each in schema)
-    if not isinstance(schema, dict):
-        return True
-    is_complete = len(schema.get("required", ())) == len(schema.get("properties", ()))
-    return is_complete and all(_is_strict(each) for each in schema.values())
+def _refusal(error: ReasoningError, report: ServerReport) -> ReasoningError | Refusal:
+    is_open = isinstance(error, BadRequest | ModelUnavailable) and may_be_adapted(report)
+    return Refusal(error, report) if is_open else error

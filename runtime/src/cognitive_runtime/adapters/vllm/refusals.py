@@ -1,0 +1,98 @@
+"""Recognition of the request's parameter that a server refuses."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from cognitive_runtime.adapters.vllm.report import ServerReport
+from cognitive_runtime.domain.behaviour import TOKEN_LIMITS
+
+RESPONSE_FORMAT: Final = "response_format"
+REFUSED_STATUS: Final = (400, 415, 422)
+"""Status codes of a refused parameter."""
+_WORDS: Final[Mapping[str, str]] = {
+    "top_p": r"top[ _-]?p",
+    "temperature": r"temperature",
+    "frequency_penalty": r"frequency[ _-]?penalt(?:y|ies)",
+    "presence_penalty": r"presence[ _-]?penalt(?:y|ies)",
+    "max_tokens": r"max[ _-]?tokens",
+    "max_completion_tokens": r"max[ _-]?completion[ _-]?tokens",
+    "reasoning_effort": r"reasoning[ _.-]?effort",
+    "stream_options": r"stream[ _-]?options|include_usage",
+    "stream": r"stream(?:ing)?",
+    "tools": r"tools?|tool[ _-]?(?:choice|calls?|calling|use)|function[ _-]?call(?:s|ing)?",
+    RESPONSE_FORMAT: (
+        r"response[ _-]?format|json[ _-]?(?:schema|object|mode|output)|structured[ _-]?outputs?|guided[ _-]\w{1,20}"
+        r"|grammar|schema"
+    ),
+}
+"""Spellings of each parameter in the messages of servers and gateways, in order of preference."""
+ADAPTABLE: Final = frozenset(_WORDS)
+"""Parameters that the client can leave out or replace."""
+_MENTIONS: Final = {name: re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE) for name, words in _WORDS.items()}
+_KIND_OF_FORM: Final = re.compile(r"schema|\btype\b|json_object|grammar", re.IGNORECASE)
+_OUT_OF_RANGE: Final = re.compile(
+    r"too (large|high|big|long)|at most|at least|maximum|exceed|greater than|less than", re.I
+)
+
+
+def refused_parameter(report: ServerReport, sent: Collection[str], extra: Collection[str]) -> str | None:
+    """Return the refused one of the parameters that were sent, or None if the report names none of them.
+
+    ``param`` counts first, then the located fields. The message counts if ``param`` is none of the parameters, because
+    some servers name the model there. Of several parameters in a message the first one
+    counts, but ``top_p`` before ``temperature``, because models that take only one of the two are better asked with
+    the temperature.
+
+    Args:
+        report: The server's report.
+        sent: Names of the request's parameters that can be left out.
+        extra: Names of the user's own fields of the body.
+    """
+    named = next(filter(None, (report.param, *report.fields)), "")
+    parameter = _sent_parameter(named, sent, extra) if named else None
+    if parameter or report.fields:
+        return parameter
+    positions = {name: _position(name, report.message) for name in sent if name in _MENTIONS}
+    positions |= {name: _position_of_word(name, report.message) for name in extra}
+    found = {name: position for name, position in positions.items() if position >= 0}
+    first = min(found, key=lambda name: found[name], default=None)
+    if first == "temperature" and "top_p" in found:
+        return "top_p"
+    return None if first in TOKEN_LIMITS and _is_out_of_range(report) else first
+
+
+def names_whole_format(report: ServerReport) -> bool:
+    """Return True if the server refuses ``response_format`` as such, and not only its type."""
+    return not _KIND_OF_FORM.search(f"{report.param} {report.message}")
+
+
+def names_other_field(report: ServerReport) -> bool:
+    """Return True if the report names a field of the request, but none that can be left out."""
+    return bool(report.param or report.fields)
+
+
+def _sent_parameter(named: str, sent: Collection[str], extra: Collection[str]) -> str | None:
+    if named in extra:
+        return named
+    head = re.split(r"[.\[]", named, maxsplit=1)[0]
+    if head in sent or head in extra:
+        return head
+    return next((name for name in sent if name in _MENTIONS and _MENTIONS[name].fullmatch(named)), None)
+
+
+def _position(name: str, message: str) -> int:
+    match = _MENTIONS[name].search(message)
+    return match.start() if match else -1
+
+
+def _position_of_word(name: str, message: str) -> int:
+    match = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", message)
+    return match.start() if match else -1
+
+
+def _is_out_of_range(report: ServerReport) -> bool:
+    """Return True if the value of the token limit is refused, and not its name."""
+    if "unsupported" in report.code or all(_MENTIONS[name].search(report.message) for name in TOKEN_LIMITS):
+        return False
+    return bool(_OUT_OF_RANGE.search(report.message))
