@@ -57,7 +57,7 @@ def test_typed_outputs_pass_unchanged() -> None:
         ("- one\n* two\n• three", ["one", "two", "three"]),
         ("just one", ["just one"]),
         ({"1": "one", "2": "two"}, ["one", "two"]),
-        (["one", 2, {"step": "three"}, " "], ["one", "2", '{"step": "three"}']),
+        (["one", 2, ["three", "four"], " "], ["one", "2", "three\nfour"]),
     ],
 )
 def test_what_means_a_list_is_one(given_list: Any, expected: list[str]) -> None:
@@ -79,16 +79,22 @@ def test_what_is_no_complexity_is_named(answer: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "expected"), [(["a", "b"], "a\nb"), (3, "3"), (" x ", "x"), ({"a": "故"}, '{"a": "故"}')]
+    ("answer", "expected"), [(["a", "b"], "a\nb"), (3, "3"), (" x ", "x"), ('{"a": "故"}', '{"a": "故"}')]
 )
 def test_what_means_a_text_is_one(answer: Any, expected: str) -> None:
     assert check_outputs(TaskPlanning, PLAN | {"thought": answer})["thought"] == expected
 
 
-@pytest.mark.parametrize("answer", ["", "  ", None, [], {}, True])
-def test_an_empty_text_is_named(answer: Any) -> None:
+@pytest.mark.parametrize("answer", ["", "  ", None, [], {}, True, {"a": "b"}, ["a", {"b": 1}], [["a"]]])
+def test_what_is_no_text_is_named(answer: Any) -> None:
     with pytest.raises(UnusableAnswer, match=r"^thought: "):
         check_outputs(TaskPlanning, PLAN | {"thought": answer})
+
+
+@pytest.mark.parametrize("answer", [None, {}, [], [{"step": "one"}], ["one", {"step": "two"}], 5, True])
+def test_what_is_no_list_of_texts_is_named(answer: Any) -> None:
+    with pytest.raises(UnusableAnswer, match=r"^step_by_step_plan"):
+        check_outputs(TaskPlanning, PLAN | {"step_by_step_plan": answer})
 
 
 def test_every_problem_is_named_and_no_word_of_the_answer() -> None:

@@ -1,13 +1,21 @@
 import json
 import string
+import time
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer, parse_object, read_text
+from cognitive_runtime.adapters.dspy.answer_templates import is_template
+from cognitive_runtime.adapters.dspy.parsing import (
+    MAX_ANSWER_CHARS,
+    MAX_REPAIRED_CHARS,
+    UnusableAnswer,
+    parse_object,
+    read_text,
+)
 
 NAMES = ("thought", "proposed_solution", "confidence_score")
 GOOD: dict[str, Any] = {"thought": "a", "proposed_solution": "b", "confidence_score": 0.5}
@@ -23,7 +31,12 @@ TEXT = json.dumps(GOOD)
         f"```\n{TEXT}\n```",
         f"Sure! Here is the JSON:\n```json\n{TEXT}\n```\nI hope {{it}} helps.",
         f"The answer is {TEXT} as asked.",
-        f'<think>maybe {{"thought": "wrong"}}?</think>{TEXT}',
+        f'Perhaps {{"thought": "wrong"}}? {TEXT}',
+        f"{json.dumps(GOOD | {'thought': 'draft'})} would do, but better is {TEXT}",
+        f'{TEXT} as in {{"thought": "less"}}',
+        f"A brace {{ in prose, then {TEXT}",
+        f"{{{TEXT}}}",
+        f"[{json.dumps(GOOD | {'thought': 'draft'})}, {TEXT}]",
         f"[{TEXT}]",
         json.dumps({"answer": GOOD}),
         json.dumps({"output": {"result": GOOD}}),
@@ -37,30 +50,81 @@ def test_what_models_really_send_is_understood(answer: str) -> None:
     assert parse_object(answer, NAMES) == GOOD
 
 
+NONE = "there is no JSON object in it with the expected fields"
+ENDS = "it ends within an object"
+BRACES = "it has too many braces outside of a JSON object"
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ("", NONE),
+        ("I cannot answer that.", NONE),
+        (TEXT[:-5], ENDS),
+        (TEXT[:20], ENDS),
+        (TEXT[:-5] + "0.", ENDS),
+        (TEXT[:-5] + "nul", ENDS),
+        (TEXT[:-1] + " /* and so", ENDS),
+        (f"{TEXT} No, rather {TEXT[:40]}", ENDS),
+        ("{", NONE),
+        ("{" * 100_000, BRACES),
+        ("[" * 100_000, NONE),
+        ('{"a":' * 50_000, BRACES),
+        ("null", NONE),
+        ("42", NONE),
+        ('"thought"', NONE),
+        ('{"other": 1}', NONE),
+        ("{'other': 'python'}", NONE),
+        ("```json\n```", NONE),
+        ("\x00\x01", NONE),
+        ('{"thought":' + '{"a":' * 800 + "1" + "}" * 801, "it is nested too deeply"),
+    ],
+)
+def test_an_unreadable_answer_is_refused_without_its_text(answer: str, problem: str) -> None:
+    with pytest.raises(UnusableAnswer) as caught:
+        parse_object(answer, NAMES)
+    assert str(caught.value) == problem
+
+
+@pytest.mark.parametrize(
+    "unit", ["{", '"', "'", "{'", '{"', '{"a":', '{"a":[', '{"a": 1 /*', "\\", '{"a": "b" c" ', "{a:1,"]
+)
+@pytest.mark.timeout(10)
+def test_a_hostile_answer_of_8_mib_ends_soon(unit: str) -> None:
+    for chars in (60_000, MAX_REPAIRED_CHARS, MAX_ANSWER_CHARS):
+        begun = time.process_time()
+        with pytest.raises(UnusableAnswer):
+            parse_object(unit * (chars // len(unit)), NAMES)
+        assert time.process_time() - begun < 3
+
+
+@pytest.mark.parametrize("before", ["", "```json\n", "\ufeff", "\n"])
+@pytest.mark.parametrize("after", ["", "\n" * 500, "\n```", "\n``` \n"])
+def test_a_whole_answer_before_the_cut_is_the_answer(before: str, after: str) -> None:
+    assert parse_object(f"{before}{TEXT}{after}", NAMES, is_truncated=True) == GOOD
+
+
 @pytest.mark.parametrize(
     "answer",
     [
+        f"A first form is {TEXT} but it is wrong. The answer:\n{TEXT[:30]}",
+        f"A first form is {TEXT} but it is wro",
+        f"A first form is {TEXT}",
+        f"{TEXT}\n{TEXT[:30]}",
+        f"{TEXT}, ",
+        f"[{TEXT}",
+        f'{{"drafts": [{TEXT}',
+        TEXT[:-1],
+        TEXT[:-1] + ",}",
+        TEXT.replace('"', "'"),
+        json.dumps({"json": TEXT[:-1] + ",}"}),
+        '{"thought": "...", "proposed_solution": "..."}',
         "",
-        "I cannot answer that.",
-        TEXT[:-5],
-        TEXT[:20],
-        "{",
-        "{" * 100_000,
-        "[" * 100_000,
-        '{"a":' * 50_000,
-        "null",
-        "42",
-        '"thought"',
-        '{"other": 1}',
-        "{'thought': 'python'}",
-        "```json\n```",
-        "\x00\x01",
     ],
 )
-def test_what_cannot_be_understood_is_refused_without_its_text(answer: str) -> None:
-    with pytest.raises(UnusableAnswer, match="no JSON object") as caught:
-        parse_object(answer, NAMES)
-    assert "python" not in str(caught.value)
+def test_nothing_else_of_an_answer_that_was_cut_off_is_accepted(answer: str) -> None:
+    with pytest.raises(UnusableAnswer, match=r"^it was cut off$"):
+        parse_object(answer, NAMES, is_truncated=True)
 
 
 def test_raw_control_characters_are_tolerated_and_kept() -> None:
@@ -76,10 +140,26 @@ def test_a_missing_field_is_left_to_the_check_of_the_outputs() -> None:
 
 @pytest.mark.parametrize(
     ("number", "expected"),
-    [("NaN", "NaN"), ("-Infinity", "-Infinity"), ("1e999", "1e999"), ("1e15", 1e15), ("9" * 5000, "9" * 5000)],
+    [
+        ("NaN", "NaN"),
+        ("-Infinity", "-Infinity"),
+        ("1e999", "1e999"),
+        ("1e15", 1e15),
+        ("1764250000000000000", 1764250000000000000),
+        ("-9223372036854775808", -(2**63)),
+        ("-9223372036854775809", "-9223372036854775809"),
+        ("9223372036854775807", 2**63 - 1),
+        ("18446744073709551615", 2**64 - 1),
+        ("18446744073709551616", "18446744073709551616"),
+        ("9" * 10_000, "9" * 10_000),
+        ("-" + "9" * 10_000, "-" + "9" * 10_000),
+    ],
 )
-def test_numbers_that_are_none_become_text(number: str, expected: Any) -> None:
-    assert parse_object(f'{{"confidence_score": {number}}}', NAMES) == {"confidence_score": expected}
+@pytest.mark.parametrize("end", ["}", ",}"])
+def test_integers_of_64_bits_stay_and_numbers_that_are_none_become_text(number: str, expected: Any, end: str) -> None:
+    found = parse_object(f'{{"confidence_score": {number}{end}', NAMES)
+    assert found == {"confidence_score": expected}
+    assert type(found["confidence_score"]) is type(expected)
 
 
 def test_half_a_surrogate_pair_never_reaches_the_wire() -> None:
@@ -104,6 +184,8 @@ json_values = st.recursive(
     max_leaves=12,
 )
 whole_texts = st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc", "Cn"], include_characters="\t\n\x00"))
+
+
 prose = st.text(alphabet=st.sampled_from(string.ascii_letters + " .,:'\n故é"))
 
 
@@ -112,6 +194,7 @@ def test_an_object_is_found_unchanged_in_any_script_and_prose(
     thought: str, solution: str, before: str, after: str, fenced: bool
 ) -> None:
     expected = {"thought": thought, "proposed_solution": solution, "confidence_score": 0.5}
+    assume(not is_template(expected))
     text = json.dumps(expected, ensure_ascii=False)
     wrapped = f"```json\n{text}\n```" if fenced else text
     assert parse_object(f"{before}\n{wrapped}\n{after}", NAMES) == expected

@@ -10,13 +10,12 @@ from cognitive_runtime.adapters.dspy.outputs import check_outputs
 from cognitive_runtime.adapters.dspy.parsing import parse_object
 from cognitive_runtime.adapters.dspy.schema import (
     BRIEF_CHARS_PER_TOKEN,
-    MAX_TEXT_CHARS,
     Bounds,
     answer_schema,
     bounds_for,
-    printable_pattern,
 )
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
+from cognitive_runtime.adapters.dspy.text_pattern import MAX_TEXT_CHARS, printable_pattern
 from cognitive_runtime.domain import CognitiveTaskType
 from support.servers.scripted_model_answers import answer_for
 
@@ -24,9 +23,15 @@ RARE = "\U00010330"
 """A letter of four bytes, for which a model may need as many tokens."""
 
 
+def bounded(task_type: CognitiveTaskType, bounds: Bounds) -> dict[str, Any]:
+    schema = answer_schema(SIGNATURES[task_type].signature, bounds)
+    assert schema is not None
+    return schema
+
+
 def longest_answer(task_type: CognitiveTaskType, bounds: Bounds, letter: str) -> tuple[int, int]:
     """Return the bytes of the longest answer that the schema passes, and the tokens of its names."""
-    properties = answer_schema(SIGNATURES[task_type].signature, bounds)["properties"]
+    properties = bounded(task_type, bounds)["properties"]
     longest = {name: longest_value(part, letter) for name, part in properties.items()}
     return sum(len(str(value).encode()) for value in longest.values()), sum(len(name) // 3 + 5 for name in longest)
 
@@ -61,7 +66,7 @@ def test_every_string_has_a_pattern_every_list_a_maximum_and_nothing_else_is_all
     task_type: CognitiveTaskType,
 ) -> None:
     signature = SIGNATURES[task_type].signature
-    schema = answer_schema(signature, bounds_for(signature, 1024))
+    schema = bounded(task_type, bounds_for(signature, 1024))
     assert schema["required"] == list(signature.output_fields) == list(schema["properties"])
     assert schema["additionalProperties"] is False
     for part in schema["properties"].values():
@@ -80,7 +85,7 @@ def test_every_string_has_a_pattern_every_list_a_maximum_and_nothing_else_is_all
 @pytest.mark.parametrize("task_type", CognitiveTaskType)
 def test_the_smallest_answer_to_the_schema_satisfies_the_outputs(task_type: CognitiveTaskType) -> None:
     signature = SIGNATURES[task_type].signature
-    answer = json.dumps(answer_for(answer_schema(signature, bounds_for(signature, 1024))))
+    answer = json.dumps(answer_for(bounded(task_type, bounds_for(signature, 1024))))
     check_outputs(signature, parse_object(answer, signature.output_fields))
 
 

@@ -62,7 +62,7 @@ class BoundedJSONAdapter(dspy.Adapter):
         """Return the messages: the instructions, and the inputs as one JSON object."""
         return self._messages(signature, inputs, _Room(self._max_tokens))
 
-    def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
+    def parse(self, signature: type[dspy.Signature], completion: str, *, is_truncated: bool = False) -> dict[str, Any]:
         """Parse an answer into the typed outputs.
 
         Raises:
@@ -70,7 +70,7 @@ class BoundedJSONAdapter(dspy.Adapter):
             InvalidRequest: The task's output schema cannot be applied.
         """
         names = [*signature.output_fields, *([OUTPUT] if self._output_schema else [])]
-        answer = parse_object(completion, names)
+        answer = parse_object(completion, names, is_truncated=is_truncated)
         outputs = check_outputs(signature, answer)
         return outputs | ({OUTPUT: self._output_schema.check(answer)} if self._output_schema else {})
 
@@ -93,7 +93,7 @@ class BoundedJSONAdapter(dspy.Adapter):
         messages = self._messages(signature, inputs, room)
         response = await self._complete(lm, signature, messages, room)
         try:
-            return [self.parse(signature, response.content)]
+            return [self.parse(signature, response.content, is_truncated=response.is_truncated)]
         except UnusableAnswer as error:
             if response.is_truncated:
                 room = room.brief()
@@ -109,7 +109,7 @@ class BoundedJSONAdapter(dspy.Adapter):
         lm.repairs += 1
         response = await self._complete(lm, signature, messages, room)
         try:
-            return [self.parse(signature, response.content)]
+            return [self.parse(signature, response.content, is_truncated=response.is_truncated)]
         except UnusableAnswer as error:
             raise _failure(lm, signature, response, error, room.tokens) from None
 
@@ -137,7 +137,7 @@ class BoundedJSONAdapter(dspy.Adapter):
     def _schema(self, signature: type[dspy.Signature], room: _Room) -> dict[str, Any] | None:
         """Return the schema for guided decoding, or None if the task's output schema has no bounded form."""
         own = answer_schema(signature, self._bounds(signature, room))
-        if self._output_schema is None:
+        if self._output_schema is None or own is None:
             return own
         guided = guided_schema(self._output_schema.schema, int(room.tokens // 2 * room.chars_per_token))
         if guided is None:

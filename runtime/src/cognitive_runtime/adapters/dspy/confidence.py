@@ -19,6 +19,11 @@ class Confidence:
     reason: str | None = None
 
 
+def is_confidence(name: str, annotation: Any) -> bool:
+    """Return True for the confidence of a task type, whose value is read by ``read_confidence``."""
+    return name in CONFIDENCE_FIELDS and annotation == float | None
+
+
 def read_confidence(answer: Any) -> Confidence:
     """Return the confidence in an answer, if it is valid. It is never clamped or guessed.
 

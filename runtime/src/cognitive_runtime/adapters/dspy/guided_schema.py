@@ -7,13 +7,13 @@ no ``not``) or narrower (where a bound requires it), but as far as is known, som
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cognitive_runtime.adapters.dspy.schema import (
+from cognitive_runtime.adapters.dspy.text_pattern import (
     CHARS_PER_TOKEN,
     MAX_ITEMS,
     MAX_TEXT_CHARS,
     MIN_ITEM_CHARS,
     MIN_TEXT_CHARS,
-    printable_pattern,
+    bounded_text,
 )
 
 MAX_NODES: Final = 500
@@ -143,7 +143,7 @@ def _text(schema: dict[str, Any], tokens: int) -> dict[str, Any]:
     if least > MAX_TEXT_CHARS or most < least:
         raise _InexpressibleError
     share = max(MIN_TEXT_CHARS, int(tokens * CHARS_PER_TOKEN))
-    return {"type": "string", "pattern": printable_pattern(max(least, min(most, share, MAX_TEXT_CHARS)), least)}
+    return bounded_text(max(least, min(most, share, MAX_TEXT_CHARS)), least)
 
 
 def _scalar(kind: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,59 +1,75 @@
 """Extraction of the JSON object from a model's answer."""
 
 import json
+import logging
 import re
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from math import isfinite
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-MAX_ANSWER_CHARS: Final = 8 * 1024 * 1024
-MAX_CANDIDATES: Final = 64
-"""Maximum number of positions that are tried, so that a hostile answer cannot keep the parser busy."""
+from cognitive_runtime.adapters.dspy.answer_templates import is_schema, is_template
+from cognitive_runtime.adapters.dspy.json_repairing import Repaired, repaired
+from cognitive_runtime.adapters.dspy.json_tokens import KEY_START, Ending, read_span
+from cognitive_runtime.adapters.dspy.json_values import DECODER, mended
 
-_THINKING: Final = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
-_FENCE: Final = re.compile(r"```[A-Za-z0-9_-]*\s*\n(.*?)```", re.DOTALL)
+_LOGGER: Final = logging.getLogger(__name__)
+MAX_ANSWER_CHARS: Final = 8 * 1024 * 1024
+MAX_CANDIDATES: Final = 1000
+"""Maximum number of opening braces that are tried, so that a hostile answer cannot keep the parser busy."""
+MAX_REPAIRED_CHARS: Final = 1024 * 1024
+MAX_REPAIRED_TOKENS: Final = 20_000
+"""Maximum number of tokens of all objects that are repaired. A plan of 20 steps has 60."""
+_ESCAPED: Final = re.compile(r'\{\s*\\+"')
+_AFTER_WHOLE: Final = re.compile(r"\s*(?:```)?\s*")
+_BEFORE_WHOLE: Final = re.compile(r"\s*(?:```[\w-]*)?\s*")
 _NO_NAME: Final = re.compile(r"[\s-]+")
-_NOT_YAML: Final = re.compile("[\x7f-\x9f\ufffe\uffff]")
-"""Characters that are valid in JSON but not in YAML: `kubectl get -o yaml` fails on an object with them."""
 
 
 class UnusableAnswer(ValueError):
     """The answer does not match the outputs. The message names the reason and contains no text of the answer."""
 
 
-def parse_object(text: str, names: Collection[str]) -> dict[str, Any]:
-    """Return the JSON object in an answer that has the most expected names.
+@dataclass(frozen=True)
+class _Found:
+    """An object of an answer, with its expected fields and the repairs that it needed."""
 
-    Tolerated are raw control characters in strings, code fences, text around the object, a ``<think>`` block before it,
-    a surrounding object, and other spellings of names (``Proposed Solution``). ``NaN`` and infinities become text.
+    fields: dict[str, Any]
+    repairs: Mapping[str, int] = field(default_factory=dict)
+
+
+def parse_object(text: str, names: Collection[str], *, is_truncated: bool = False) -> dict[str, Any]:
+    """Return the last JSON object in an answer that has the most expected names.
+
+    Tolerated are raw control characters in strings, code fences, text around the object, a surrounding object, other
+    spellings of names (``Proposed Solution``), and JSON that can be repaired without a guess, which is logged. ``NaN``,
+    infinities and integers of more than 64 bits become text.
+
+    Args:
+        text: The answer, without the model's thinking.
+        names: Names of the expected fields.
+        is_truncated: True if the answer was cut off. Then the object must be whole, and the whole answer.
 
     Raises:
-        UnusableAnswer: There is no such object.
+        UnusableAnswer: There is no such object, or the answer ends within it.
     """
-    answer = _THINKING.sub("", text[:MAX_ANSWER_CHARS]).strip().removeprefix("\ufeff")
-    best: dict[str, Any] | None = None
-    for value in _values(answer):
-        found = _object_with(value, names)
-        if found is not None and (best is None or len(found) > len(best)):
-            best = found
-        if best is not None and len(best) == len(names):
-            break
-    if best is None:
-        raise UnusableAnswer("there is no JSON object in it with the expected fields")
-    return {name: _mended(value) for name, value in best.items()}
+    found = _found(text, names, is_truncated)
+    if found.repairs:
+        _LOGGER.info("answer repaired", extra={"event": "AnswerRepaired", "repairs": found.repairs})
+    return found.fields
 
 
 def read_text(answer: str, name: str) -> str:
     """Return the text of one field of an unusable answer, even if the answer is cut off within that text."""
     with suppress(UnusableAnswer):
-        found = parse_object(answer, [name])[name]
+        found = _found(answer, [name], is_truncated=False).fields[name]
         return found.strip() if isinstance(found, str) else ""
     begun = re.search(rf'"{re.escape(name)}"\s*:\s*"((?:[^"\\]|\\.)*)', answer[:MAX_ANSWER_CHARS], re.DOTALL)
-    return _unescaped(begun.group(1)).strip() if begun else ""
+    return _decoded(begun.group(1)).strip() if begun else ""
 
 
-def _unescaped(text: str) -> str:
+def _decoded(text: str) -> str:
     try:
         found: str = json.loads(f'"{text}"', strict=False)
     except ValueError:  # an escape that is cut off or invalid
@@ -61,61 +77,159 @@ def _unescaped(text: str) -> str:
     return found
 
 
-def _values(answer: str) -> Iterator[Any]:
-    """Yield every JSON value in the answer, the likeliest first."""
-    decoder = json.JSONDecoder(
-        strict=False, parse_constant=str, parse_float=_finite_or_text, parse_int=_bounded_or_text
-    )
-    for candidate in (answer, *(match.group(1) for match in _FENCE.finditer(answer))):
+def _found(text: str, names: Collection[str], is_truncated: bool) -> _Found:
+    answer = text[:MAX_ANSWER_CHARS].strip().removeprefix("\ufeff").strip()
+    try:
+        found = _whole(answer, names) if is_truncated else _last(answer, names)
+        return _Found({name: mended(value) for name, value in found.fields.items()}, found.repairs)
+    except RecursionError:
+        raise UnusableAnswer("it is nested too deeply") from None
+
+
+def _last(answer: str, names: Collection[str]) -> _Found:
+    reader = _AnswerReader(answer, names)
+    found = reader.read() or _escaped(answer, names)
+    if found is None:
+        raise UnusableAnswer(reader.problem)
+    return found
+
+
+def _whole(answer: str, names: Collection[str]) -> _Found:
+    """Return the object that is the whole answer: a model may write white space until its tokens are used up."""
+    start = answer.find("{")
+    with suppress(ValueError):
+        value, end = DECODER.raw_decode(answer, max(start, 0))
+        found = _with_fields(value, names)
+        is_whole = _BEFORE_WHOLE.fullmatch(answer, 0, start) and _AFTER_WHOLE.fullmatch(answer, end)
+        if found and is_whole and not found.repairs and not is_template(found.fields):
+            return found
+    raise UnusableAnswer("it was cut off")
+
+
+def _escaped(answer: str, names: Collection[str]) -> _Found | None:
+    r"""Return the object of an answer that is escaped as a whole: ``{\"thought\": …}``."""
+    match = _ESCAPED.search(answer)
+    if match is None or match.start() != answer.find("{"):
+        return None
+    inner = answer[match.start() : answer.rfind("}") + 1]
+    try:
+        decoded = json.loads(f'"{inner}"', strict=False)
+    except ValueError:
+        return None
+    found = _AnswerReader(decoded, names).read()
+    return _Found(found.fields, _sum(found.repairs, {"escapes": 1})) if found else None
+
+
+class _AnswerReader:
+    """Reads the objects of one answer, in a bounded number of steps."""
+
+    def __init__(self, answer: str, names: Collection[str]) -> None:
+        self._answer = answer
+        self._names = names
+        self._best: _Found | None = None
+        self._least = 1
+        is_repaired = len(answer) <= MAX_REPAIRED_CHARS
+        self._chars = (4 if is_repaired else 1) * len(answer)
+        """Number of characters that failing attempts may still read."""
+        self._tokens = MAX_REPAIRED_TOKENS if is_repaired else 0
+        self.problem = "there is no JSON object in it with the expected fields"
+
+    def read(self) -> _Found | None:
+        """Return the last object that has the most expected names."""
+        position = self._answer.find("{")
+        for _ in range(MAX_CANDIDATES):
+            if position < 0:
+                return self._best
+            if self._chars <= 0:
+                break
+            end = self._read_object(position)
+            position = self._answer.find("{", max(end, position + 1))
+        self.problem = "it has too many braces outside of a JSON object"
+        return None
+
+    def _read_object(self, start: int) -> int:
+        """Read the object at an opening brace. Return the position after it."""
         try:
-            yield decoder.decode(candidate.strip())
+            value, end = DECODER.raw_decode(self._answer, start)
+        except json.JSONDecodeError as error:
+            self._chars -= error.pos - start
+            return self._repair(start)
         except (ValueError, RecursionError):
-            continue
-    position = answer.find("{")
-    for _ in range(MAX_CANDIDATES):
-        if position < 0:
+            self._chars -= MAX_REPAIRED_TOKENS
+            return start
+        self._take(value, {})
+        return int(end)
+
+    def _repair(self, start: int) -> int:
+        """Repair the object at an opening brace.
+
+        Objects before one that cannot be repaired are not the answer, and objects with few fields may be within it.
+        """
+        if not KEY_START.match(self._answer, start):
+            return start
+        span = read_span(self._answer, start, self._tokens)
+        self._chars -= span.end - start
+        self._tokens -= len(span.tokens)
+        found = repaired(span)
+        if found is None or span.ending is Ending.OPEN:
+            self._best = None
+        if found is not None:
+            self._take(found.value, found.repairs)
+            return span.end
+        self._least = len(self._names)
+        if span.ending in (Ending.CUT, Ending.OPEN):
+            self.problem = "it ends within an object"
+            return len(self._answer)
+        return span.end
+
+    def _take(self, value: Any, repairs: Mapping[str, int]) -> None:
+        """Keep the fields of an object if it has no fewer than the best so far."""
+        found = _with_fields(value, self._names)
+        if found is None or len(found.fields) < self._least:
             return
-        try:
-            value, end = decoder.raw_decode(answer, position)
-            yield value
-        except (ValueError, RecursionError):
-            end = position + 1
-        position = answer.find("{", end)
+        if is_template(found.fields):
+            self.problem = "it has a template or a schema in place of the expected fields"
+        elif self._best is None or len(found.fields) >= len(self._best.fields):
+            self._best = _Found(found.fields, _sum(repairs, found.repairs))
 
 
-def _object_with(value: Any, names: Collection[str], depth: int = 2) -> dict[str, Any] | None:
-    """Return the expected fields of the object, or of its only nested object."""
+def _with_fields(value: Any, names: Collection[str], depth: int = 2) -> _Found | None:
+    """Return the expected fields of the object, or of the only nested object that has some."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict):
         return None
     spelled = {_plain(name): item for name, item in value.items()}
-    found = {name: value.get(name, spelled.get(name)) for name in names if name in value or name in spelled}
-    if found or depth == 0:
-        return found or None
-    inner = [item for item in value.values() if isinstance(item, dict)]
-    return _object_with(inner[0], names, depth - 1) if len(inner) == 1 else None
+    fields = {name: value.get(name, spelled.get(name)) for name in names if name in value or name in spelled}
+    if fields:
+        return _Found(fields)
+    if depth == 0 or is_schema(value):
+        return None
+    inner = [found for item in value.values() if (found := _nested(item, names, depth - 1))]
+    return inner[0] if len(inner) == 1 else None
+
+
+def _nested(value: Any, names: Collection[str], depth: int) -> _Found | None:
+    """Return the expected fields of a nested object, which may be a text that has only an object."""
+    if not isinstance(value, str):
+        return _with_fields(value, names, depth)
+    text = value.strip()
+    decoded = _decoded_object(text) if text.startswith("{") else None
+    found = _with_fields(decoded.value, names, depth) if decoded else None
+    return _Found(found.fields, _sum(decoded.repairs, found.repairs, {"escapes": 1})) if decoded and found else None
+
+
+def _decoded_object(text: str) -> Repaired | None:
+    try:
+        return Repaired(DECODER.decode(text), {})
+    except ValueError:
+        span = read_span(text[:MAX_REPAIRED_CHARS], 0, MAX_REPAIRED_TOKENS)
+        return repaired(span) if span.ending is Ending.CLOSED and span.end == len(text) else None
+
+
+def _sum(*repairs: Mapping[str, int]) -> dict[str, int]:
+    return dict(sum(map(Counter, repairs), Counter[str]()))
 
 
 def _plain(name: str) -> str:
     return _NO_NAME.sub("_", name.strip().lower())
-
-
-def _finite_or_text(text: str) -> float | str:
-    number = float(text)
-    return number if isfinite(number) else text
-
-
-def _bounded_or_text(text: str) -> int | str:
-    return int(text) if len(text) <= 18 else text
-
-
-def _mended(value: Any) -> Any:
-    """Replace unpaired surrogates, which are invalid in UTF-8, and characters that are invalid in YAML."""
-    if isinstance(value, str):
-        return _NOT_YAML.sub("\ufffd", value.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-    if isinstance(value, list):
-        return [_mended(item) for item in value]
-    if isinstance(value, dict):
-        return {_mended(name): _mended(item) for name, item in value.items()}
-    return value

@@ -1,35 +1,38 @@
-"""JSON Schema of a signature's outputs for guided decoding, bounded so that every answer fits its tokens.
+"""JSON Schemas of a signature's outputs: the free form, and the bounded form in which every answer fits its tokens.
 
-With guided decoding a model can write until its tokens are used up, and an answer that is cut off is not valid JSON. So
-every string has a bounded pattern and every list a maximum, and together they need fewer characters than there are
-tokens. One character per token is the cost of digits, rare scripts and repetitions; English text costs a quarter of it.
-An answer that is cut off nevertheless is requested again with ``BRIEF_CHARS_PER_TOKEN``: then no text has more bytes
-than there are tokens, which is enough for every script and tokenizer.
+The free form says only as much as the signature: texts of any length, lists as long as the signature allows. It has no
+keywords that OpenAI's strict mode, xgrammar or llama.cpp refuse; the answer is validated by the types themselves.
 
-The pattern matches every printable character except quotes and backslashes. Such text is the same before and after
-JSON escaping, so llama.cpp, xgrammar and llguidance interpret the pattern alike. ``maxLength`` is not used, because it
-made vLLM produce invalid JSON.
+In the free form a model can write until its tokens are used up, and an answer that is cut off is not valid JSON. In the
+bounded form every string has a bounded pattern and every list a maximum, and together they need fewer characters than
+there are tokens. One character per token is the cost of digits, rare scripts and repetitions; English text costs a
+quarter of it. An answer that is cut off nevertheless is requested again with ``BRIEF_CHARS_PER_TOKEN``: then no text
+has more bytes than there are tokens, which is enough for every script and tokenizer.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, Final, get_origin
+from typing import Annotated, Any, Final
 
 import dspy
-from pydantic import Field, TypeAdapter
+from pydantic import Field, PydanticSchemaGenerationError, TypeAdapter
+from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.fields import FieldInfo
 
-CHARS_PER_TOKEN: Final = 1.0
+from cognitive_runtime.adapters.dspy.confidence import is_confidence
+from cognitive_runtime.adapters.dspy.guided_schema import guided_schema
+from cognitive_runtime.adapters.dspy.plain_schema import described, inlined, plain, recursive_names
+from cognitive_runtime.adapters.dspy.text_pattern import (
+    CHARS_PER_TOKEN,
+    MAX_ITEMS,
+    MAX_TEXT_CHARS,
+    MIN_ITEM_CHARS,
+    MIN_TEXT_CHARS,
+    bounded_text,
+)
+
 BRIEF_CHARS_PER_TOKEN: Final = 0.25
 """Source: a character has at most four bytes in UTF-8, and a token at least one."""
-MAX_TEXT_CHARS: Final = 1500
-"""Maximum length of one string: grammars with longer repetitions are refused or slow."""
-MAX_REPETITION: Final = 128
-"""Source: xgrammar 0.2, which vLLM 0.32 has, fails to compile a longer repetition (measured)."""
-_PRINTABLE: Final = r'[^"\\\x00-\x1F\x7F]'
-MIN_TEXT_CHARS: Final = 24
-MIN_ITEM_CHARS: Final = 16
-MAX_ITEMS: Final = 5
 _FIELD_TOKENS: Final = 12
 """Tokens of a field's name with quotes, colon, comma and white space."""
 _NUMBER_TOKENS: Final = 40
@@ -50,10 +53,11 @@ class Bounds:
 def bounds_for(signature: type[dspy.Signature], max_tokens: int, chars_per_token: float = CHARS_PER_TOKEN) -> Bounds:
     """Return the bounds with which the whole answer fits ``max_tokens``.
 
-    A text gets as many characters as a whole list. Below about 230 tokens, the minimum of a useful answer applies.
+    A text gets as many characters as a whole list or a value of any other type. Below about 230 tokens, the minimum of
+    a useful answer applies.
     """
     kinds = [output_kind(info) for info in signature.output_fields.values()]
-    texts, lists = kinds.count("text"), kinds.count("list")
+    texts, lists = kinds.count("text") + kinds.count("value"), kinds.count("list")
     overhead = _FIELD_TOKENS * len(kinds) + _NUMBER_TOKENS * kinds.count("number") + _ITEM_TOKENS * MAX_ITEMS * lists
     share = max(0.0, (max_tokens - overhead) * chars_per_token) / max(1, texts + lists)
     text_chars = max(MIN_TEXT_CHARS, min(MAX_TEXT_CHARS, int(share)))
@@ -62,18 +66,43 @@ def bounds_for(signature: type[dspy.Signature], max_tokens: int, chars_per_token
 
 
 def output_kind(info: FieldInfo) -> str:
-    """Return the kind of an output: text, list (of texts), integer or number."""
-    if info.annotation is str:
-        return "text"
-    if info.annotation is int:
-        return "integer"
-    return "list" if get_origin(info.annotation) is list else "number"
+    """Return the kind of an output: text, list (of texts), integer, number, or value (any other type)."""
+    kinds = {str: "text", int: "integer", float: "number", float | None: "number", list[str]: "list"}
+    return next((kind for annotation, kind in kinds.items() if info.annotation == annotation), "value")
 
 
 @lru_cache(maxsize=256)
-def answer_schema(signature: type[dspy.Signature], bounds: Bounds) -> dict[str, Any]:
-    """Return the schema of the outputs: an object with exactly these fields, in this order. Do not modify it."""
-    properties = {name: _field_schema(info, bounds) for name, info in signature.output_fields.items()}
+def free_schema(signature: type[dspy.Signature]) -> dict[str, Any]:
+    """Return the schema of the outputs without bounds of its own. Do not modify it.
+
+    It is an object with exactly these fields, in this order, each with its description. Nested types are written out;
+    those that contain themselves are references to ``$defs``. A type without a JSON Schema may be anything.
+    """
+    properties, definitions = _field_schemas(signature)
+    fields = signature.output_fields.items()
+    schema = _object({name: described(plain(properties[name]), description(info)) for name, info in fields})
+    return schema | {"$defs": {name: plain(each) for name, each in definitions.items()}} if definitions else schema
+
+
+@lru_cache(maxsize=256)
+def answer_schema(signature: type[dspy.Signature], bounds: Bounds) -> dict[str, Any] | None:
+    """Return the bounded schema of the outputs, or None if one of their types has no bounded form. Do not modify it."""
+    properties, definitions = _field_schemas(signature)
+    bounded = {
+        name: _bounded(output_kind(info), properties[name] | {"$defs": definitions}, bounds)
+        for name, info in signature.output_fields.items()
+    }
+    return None if None in bounded.values() else _object(bounded)
+
+
+def description(info: FieldInfo) -> str:
+    """Return the description of a field, empty if it has none."""
+    extra = info.json_schema_extra
+    text = str(extra.get("desc") or "") if isinstance(extra, dict) else ""
+    return "" if text.startswith("${") else text
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": properties,
@@ -82,39 +111,39 @@ def answer_schema(signature: type[dspy.Signature], bounds: Bounds) -> dict[str, 
     }
 
 
-def printable_pattern(max_chars: int, min_chars: int = 1) -> str:
-    """Return the pattern of ``min_chars`` to ``max_chars`` characters that need no escape in JSON.
-
-    A long pattern consists of groups, so that no repetition exceeds ``MAX_REPETITION``. Each length has only one match,
-    which keeps the number of grammar states small. The maximum may be lower by up to 12 characters.
-    """
-    if max_chars <= MAX_REPETITION:
-        return f"^{_PRINTABLE}{{{min_chars},{max_chars}}}$"
-    groups, rest = divmod(min_chars, MAX_REPETITION)
-    least = f"({_times(MAX_REPETITION)}){{{groups}}}" if groups else ""
-    return f"^{least}{_times(rest) if rest else ''}{_up_to(max_chars - min_chars)}$"
-
-
-def _up_to(chars: int) -> str:
-    groups = -(-(chars + 1) // MAX_REPETITION)
-    size = (chars + 1) // groups
-    before = f"({_times(size)}){{0,{groups - 1}}}" if groups > 1 else ""
-    return f"{before}{_PRINTABLE}{{0,{size - 1}}}" if chars else ""
-
-
-def _times(chars: int) -> str:
-    return f"{_PRINTABLE}{{{chars}}}"
-
-
-def _field_schema(info: FieldInfo, bounds: Bounds) -> dict[str, Any]:
-    kind = output_kind(info)
+def _bounded(kind: str, schema: dict[str, Any], bounds: Bounds) -> dict[str, Any] | None:
+    if kind == "value":
+        return guided_schema(schema, bounds.text_chars)
     if kind == "text":
-        return _text(bounds.text_chars)
-    plain = float if kind == "number" else info.annotation
-    bounded: Any = Annotated[plain, Field(), *info.metadata]
-    schema = TypeAdapter(bounded).json_schema()
-    return schema | {"items": _text(bounds.item_chars), "maxItems": bounds.items} if kind == "list" else schema
+        least = schema.get("minLength", 1)
+        return bounded_text(max(least, min(bounds.text_chars, schema.get("maxLength", MAX_TEXT_CHARS))), max(1, least))
+    bounded = {name: value for name, value in schema.items() if name not in ("$defs", "title")}
+    if kind != "list":
+        return bounded
+    most = max(schema.get("minItems", 0), min(bounds.items, schema.get("maxItems", MAX_ITEMS)))
+    return bounded | {"items": bounded_text(bounds.item_chars), "maxItems": most}
 
 
-def _text(max_chars: int) -> dict[str, Any]:
-    return {"type": "string", "pattern": printable_pattern(max_chars)}
+def _field_schemas(signature: type[dspy.Signature]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the schema of each output, and the definitions of the types that contain themselves."""
+    adapters = {name: each for name, info in signature.output_fields.items() if (each := _adapter(name, info))}
+    found, shared = TypeAdapter.json_schemas([(name, "validation", each) for name, each in adapters.items()])
+    definitions = shared.get("$defs", {})
+    schemas = {name: inlined(found[name, "validation"], definitions) for name in adapters}
+    recursive = {name: inlined(definitions[name], definitions) for name in sorted(recursive_names(definitions))}
+    return {name: schemas.get(name, {}) for name in signature.output_fields}, recursive
+
+
+def _adapter(name: str, info: FieldInfo) -> TypeAdapter[Any] | None:
+    """Return the adapter of a type, or None if it has no JSON Schema.
+
+    The model is asked for a confidence as a number: its None means that the answer had no valid one.
+    """
+    annotation = float if is_confidence(name, info.annotation) else info.annotation
+    bounded: Any = Annotated[annotation, Field(), *info.metadata]
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(bounded)
+        adapter.json_schema()
+    except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema):
+        return None
+    return adapter
