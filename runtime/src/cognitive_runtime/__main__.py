@@ -1,4 +1,4 @@
-"""Command line: run an executor or one attempt, or check their environment with the doctor."""
+"""Command line: run an executor or one attempt, check their environment, or export a program's demonstrations."""
 
 import argparse
 import asyncio
@@ -23,6 +23,7 @@ environment:
   COGNITIVE_SECRETS_DIR    folder of the agents' secrets, <agentUID>/<file>; default /var/run/secrets/cognitive
   COGNITIVE_SPOOL_DIR      folder of unpublished responses; default /tmp/cognitive-spool
   LOG_LEVEL                DEBUG, INFO, WARNING or ERROR; default INFO
+`program export` reads none of them.
 
 exit status of `attempt`:
   0  the response, completed or failed, is in the stream, or another execution has claimed the attempt
@@ -42,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _doctor(doctor_settings(parser, arguments, os.environ))
     if arguments.command == "nodes":
         return _nodes(arguments)
+    if arguments.command == "program":
+        return _export_program(arguments.file)
     try:
         settings = read_settings(os.environ)
     except ConfigError as error:
@@ -82,6 +85,21 @@ def _nodes(arguments: argparse.Namespace) -> int:
     return report_nodes(arguments.agent_uid, arguments.require_secret)
 
 
+def _export_program(file: str) -> int:
+    from cognitive_runtime.adapters.dspy.program import InvalidProgram
+    from cognitive_runtime.adapters.dspy.program_export import program_yaml
+
+    try:
+        said, incomplete = program_yaml(file)
+    except InvalidProgram as error:
+        sys.stderr.write(f"cognitive-runtime: {error}\n")
+        return _BAD_CONFIGURATION
+    sys.stdout.write(said)
+    if incomplete:
+        sys.stderr.write(f"cognitive-runtime: left out {incomplete} demonstrations that lack an output\n")
+    return 0
+
+
 def _executor(settings: RuntimeSettings, executor: ExecutorSettings) -> int:
     from cognitive_runtime.bootstrap.executor import run_executor
 
@@ -105,7 +123,7 @@ def _executor_settings(arguments: argparse.Namespace) -> ExecutorSettings:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m cognitive_runtime",
-        description="Executes cognitive tasks on Ray. Users run `doctor`; the operator submits the other commands.",
+        description="Executes cognitive tasks on Ray. Users run `doctor` and `program`, the operator the others.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -120,7 +138,14 @@ def _parser() -> argparse.ArgumentParser:
     nodes = commands.add_parser("nodes", help="report the runtime and secrets of each Ray node; used by the doctor")
     nodes.add_argument("--agent-uid", type=token, metavar="UID", help="UID of the agent whose secrets are checked")
     add_required_secrets(nodes, _secret_name)
+    _add_program(commands.add_parser("program", help="export the demonstrations of a saved DSPy program"))
     return parser
+
+
+def _add_program(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    export = actions.add_parser("export", help="print a program's demonstrations as YAML for spec.demonstrations")
+    export.add_argument("file", metavar="FILE", help='file that module.save("program.json") wrote')
 
 
 def _add_executor(parser: argparse.ArgumentParser) -> None:

@@ -1,16 +1,21 @@
 """The cognitive core as a library, for programs without a cluster."""
 
-from cognitive_runtime.adapters.dspy import CognitiveCore, get_cognitive_core
-from cognitive_runtime.bootstrap.library import initialize_cognitive_core
-from cognitive_runtime.domain import CognitiveContext, CognitiveTaskType
+from cognitive_runtime.adapters.dspy import InvalidProgram, JSONAnswerAdapter, ModuleRun, get_cognitive_core
+from cognitive_runtime.bootstrap.library import CognitiveCore, initialize_cognitive_core
+from cognitive_runtime.domain import CognitiveContext, CognitiveTaskType, Reasoning, ReasoningError
 from cognitive_runtime.llm_config import LLMConfig, LLMConfigError, configure_llm_openai
 
 __all__ = [
     "CognitiveContext",
     "CognitiveCore",
     "CognitiveTaskType",
+    "InvalidProgram",
+    "JSONAnswerAdapter",
     "LLMConfig",
     "LLMConfigError",
+    "ModuleRun",
+    "Reasoning",
+    "ReasoningError",
     "configure_llm_openai",
     "get_cognitive_core",
     "initialize_cognitive_core",

@@ -1,11 +1,21 @@
 """Model configuration of the library, from the ``LLM_*`` environment or from code."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, cast, get_args
 
-from cognitive_runtime.domain import AgentSettings, CacheSettings, InvalidRequest, LLMLogging, LLMSettings, RateLimit
+from cognitive_runtime.domain import (
+    AgentSettings,
+    CacheSettings,
+    InvalidRequest,
+    LLMLogging,
+    LLMSettings,
+    RateLimit,
+    ReasoningSettings,
+)
+from cognitive_runtime.domain.request import StructuredOutput
 
 KEY_FILE: Final = "llm-api-key"
 _NAMES: Final = {
@@ -63,8 +73,9 @@ class LLMConfig:
     api_version: str | None = None
     """Azure only: date of the API version; None: the unversioned API."""
     max_tokens: int = 1024
-    temperature: float = 0.7
-    top_p: float = 1.0
+    temperature: float | None = 0.7
+    """None: not sent, the server decides. The same applies to ``top_p``."""
+    top_p: float | None = 1.0
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     timeout: float = 60.0
@@ -85,6 +96,14 @@ class LLMConfig:
     log_responses: bool = False
     log_tokens: bool = True
     system_prompt: str | None = None
+    structured_output: str = "Auto"
+    """Way in which an answer is held to its form: Auto, Schema, Bounded, JSONObject or Text."""
+    reasoning_effort: str | None = None
+    """Value of ``reasoning_effort`` for a reasoning model, such as low; None: not sent."""
+    reasoning_max_tokens: int | None = None
+    """Tokens for thinking, in addition to ``max_tokens``; None: as many again for a model that thinks."""
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of each request body, such as ``chat_template_kwargs``."""
 
     def __post_init__(self) -> None:
         if self.provider not in PROVIDERS:
@@ -96,7 +115,15 @@ class LLMConfig:
             raise LLMConfigError(f"LLM_API_BASE is not set; the provider {self.provider} needs it")
         if self.api_version and self.provider != "azure":
             raise LLMConfigError(f"LLM_API_VERSION: the provider {self.provider} has none, only azure")
+        self._check_output()
         self.settings()
+
+    def _check_output(self) -> None:
+        forms = get_args(StructuredOutput)
+        if self.structured_output not in forms:
+            raise LLMConfigError(f"LLM_STRUCTURED_OUTPUT: {self.structured_output!r} is none of {', '.join(forms)}")
+        if self.reasoning_max_tokens is not None and self.reasoning_max_tokens < 0:
+            raise LLMConfigError("LLM_REASONING_MAX_TOKENS must not be negative")
 
     def settings(self) -> AgentSettings:
         """Return the settings of an agent that uses this model."""
@@ -124,6 +151,9 @@ class LLMConfig:
             cache=CacheSettings(self.enable_caching, self.cache_ttl),
             rate_limit=RateLimit(self.rate_limit_requests_per_minute, self.rate_limit_tokens_per_minute),
             logging=LLMLogging(self.log_requests, self.log_responses, self.log_tokens),
+            structured_output=cast(StructuredOutput, self.structured_output),
+            reasoning=ReasoningSettings(self.reasoning_effort, self.reasoning_max_tokens),
+            extra_body=self.extra_body,
         )
 
 
@@ -199,6 +229,16 @@ def _switch(name: str, text: str) -> bool:
     return text.lower() in _TRUE
 
 
+def _object(name: str, text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise LLMConfigError(f"{name}: is not a JSON object")
+    return found
+
+
 def _named(message: str) -> str:
     """Replace the name of the setting in a message by the name of its variable."""
     setting, _, rest = message.partition(" ")
@@ -227,5 +267,9 @@ VARIABLES: Final[Mapping[str, tuple[str, Callable[[str, str], Any]]]] = {
     "LLM_LOG_RESPONSES": ("log_responses", _switch),
     "LLM_LOG_TOKENS": ("log_tokens", _switch),
     "LLM_SYSTEM_PROMPT": ("system_prompt", _text),
+    "LLM_STRUCTURED_OUTPUT": ("structured_output", _text),
+    "LLM_REASONING_EFFORT": ("reasoning_effort", _text),
+    "LLM_REASONING_MAX_TOKENS": ("reasoning_max_tokens", _integer),
+    "LLM_EXTRA_BODY": ("extra_body", _object),
 }
 """Field of ``LLMConfig`` that each variable sets, and parser of its text."""

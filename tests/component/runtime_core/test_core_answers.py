@@ -125,7 +125,7 @@ async def test_an_answer_that_was_cut_off_is_asked_for_again_with_less_room_for_
     run: Run, model: ScriptedModel
 ) -> None:
     model.script(content='{"thought": "' + "long " * 400, finish_reason="length", times=1)
-    outcome = completed(await run(llm={"max_tokens": 512}))
+    outcome = completed(await run(llm={"max_tokens": 512, "structured_output": "Bounded"}))
     assert outcome.repaired
     first, second = model.requests
     assert (text_chars(first), text_chars(second)) == (218, 54)

@@ -39,7 +39,7 @@ async def test_the_output_stands_beside_the_outputs_of_the_type(
 
 
 async def test_the_model_is_held_to_it_and_told_of_it(run: Run, model: ScriptedModel) -> None:
-    await run(output_schema=SEVERITY)
+    await run(output_schema=SEVERITY, llm={"structured_output": "Bounded"})
     (request,) = model.requests
     asked = request.body["response_format"]["json_schema"]
     guide = asked["schema"]["properties"]["output"]
@@ -56,11 +56,18 @@ async def test_optional_properties_are_not_asked_for_in_strict_mode(run: Run, mo
     assert model.requests[0].body["response_format"]["json_schema"]["strict"] is False
 
 
+async def test_a_free_answer_is_held_to_the_schema_as_it_is(run: Run, model: ScriptedModel) -> None:
+    model.script(content=answer({"a": 1, "b": 2}), times=1)
+    assert completed(await run(output_schema=FREE)).result["output"] == {"a": 1, "b": 2}
+    asked = model.requests[0].body["response_format"]["json_schema"]["schema"]
+    assert asked["properties"]["output"] == FREE
+
+
 async def test_a_schema_without_a_bounded_form_is_checked_all_the_same(run: Run, model: ScriptedModel) -> None:
     model.script(content=answer({"a": 1, "b": 2}), times=1)
-    outcome = completed(await run(output_schema=FREE))
+    outcome = completed(await run(output_schema=FREE, llm={"structured_output": "Bounded"}))
     assert outcome.result["output"] == {"a": 1, "b": 2}
-    assert "response_format" not in model.requests[0].body
+    assert model.requests[0].body["response_format"] == {"type": "json_object"}
     model.script(content=answer({"a": "one"}))
     assert failed(await run(output_schema=FREE)).error_type == "OutputInvalid"
 

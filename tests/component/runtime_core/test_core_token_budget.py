@@ -26,7 +26,7 @@ async def test_a_budget_that_suffices_changes_nothing(run: Run, model: ScriptedM
 @pytest.mark.parametrize("stream", [False, True])
 async def test_the_answer_gets_what_the_prompt_leaves(run: Run, model: ScriptedModel, stream: bool) -> None:
     prompt, _ = await cost(run, model)
-    completed(await run(token_budget=prompt + 300, llm={"stream": stream}))
+    completed(await run(token_budget=prompt + 300, llm={"stream": stream, "structured_output": "Bounded"}))
     asked = model.requests[0].body
     assert 250 <= asked["max_tokens"] <= 310
     assert "at most 1500 characters" not in asked["messages"][0]["content"]
@@ -57,7 +57,7 @@ async def test_a_call_that_passes_the_budget_ends_the_run_and_its_thought_is_kep
 async def test_the_repair_is_paid_from_the_same_budget(run: Run, model: ScriptedModel) -> None:
     prompt, _ = await cost(run, model)
     model.script(content='{"thought": "half a thou', finish_reason="length")
-    outcome = failed(await run(token_budget=prompt + 300))
+    outcome = failed(await run(token_budget=prompt + 150))
     assert outcome.error_type == "BudgetExceeded"
     assert outcome.reasoning == "half a thou"
     assert len(model.requests) == 1

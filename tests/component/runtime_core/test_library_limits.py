@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.adapters.dspy import core as dspy_core
+from cognitive_runtime.adapters.dspy import contexts
 from cognitive_runtime.cognitive_core import (
     CognitiveContext,
     CognitiveCore,
@@ -28,7 +28,7 @@ Make = Callable[..., CognitiveCore]
 @pytest.fixture
 def make(model: ScriptedModel, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Make a core by the environment; a reasoning that would have to wait for a minute fails at once."""
-    monkeypatch.setattr(dspy_core, "LOCAL_TIMEOUT_S", 10)
+    monkeypatch.setattr(contexts, "LOCAL_TIMEOUT_S", 10)
     monkeypatch.setenv("LLM_PROVIDER", "local")
     monkeypatch.setenv("LLM_API_BASE", model.url)
 
@@ -65,7 +65,7 @@ def test_a_result_that_is_too_old_is_not_given_again(
 ) -> None:
     now_s = [1000.0]
     monkeypatch.setattr("cognitive_runtime.adapters.clock.SystemClock.monotonic", lambda _: now_s[0])
-    monkeypatch.setattr(dspy_core, "LOCAL_TIMEOUT_S", 10**9)
+    monkeypatch.setattr(contexts, "LOCAL_TIMEOUT_S", 10**9)
     core = make(LLM_CACHE_TTL="60")
     hits = []
     for at_s in (1000.0, 1059.0, 1061.0):

@@ -5,7 +5,7 @@ from typing import Any
 import dspy
 import pytest
 
-from cognitive_runtime.adapters.dspy.adapter import BoundedJSONAdapter
+from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
 from cognitive_runtime.adapters.dspy.inputs import own_inputs, preamble, signature_inputs
 from cognitive_runtime.adapters.dspy.prompt import (
     demonstration_messages,
@@ -13,7 +13,7 @@ from cognitive_runtime.adapters.dspy.prompt import (
     system_message,
     user_message,
 )
-from cognitive_runtime.adapters.dspy.schema import Bounds
+from cognitive_runtime.adapters.dspy.schema import Bounds, bounds_for
 from cognitive_runtime.adapters.dspy.signatures import (
     BACKGROUND_INPUTS,
     BINDING_INPUTS,
@@ -40,7 +40,7 @@ BINDING = "Your answer must satisfy"
 
 def conversation(task_type: CognitiveTaskType = CognitiveTaskType.FAILURE_ANALYSIS, **fields: Any) -> tuple[str, Any]:
     request = execution_request(task_type, **fields)
-    adapter = BoundedJSONAdapter(preamble(request), request.agent.llm.max_tokens)
+    adapter = JSONAnswerAdapter(preamble(request), request.agent.llm.max_tokens)
     system, user = adapter.format(SIGNATURES[task_type].signature, [], signature_inputs(request))
     return system["content"], json.loads(user["content"])
 
@@ -145,7 +145,7 @@ def test_a_failure_without_an_incident_is_refused() -> None:
 
 
 def test_the_prompt_names_the_bounds_that_the_schema_enforces() -> None:
-    system, _ = conversation(llm={"max_tokens": 1024})
+    system = system_message("", FAILURE, {"incident_context": {}}, bounds_for(FAILURE, 1024))
     assert "thought (text of at most 474 characters)" in system
 
 

@@ -1,6 +1,10 @@
 """The executor of a single agent, as its users construct it."""
 
+import asyncio
+import contextlib
 import pickle
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +20,7 @@ from cognitive_runtime.domain import (
     AgentRole,
     FailureResult,
     IResultPublisher,
+    ModelBehaviour,
     ModelUnavailable,
     Usage,
     VLLMRequest,
@@ -43,9 +48,14 @@ class Publisher:
 
 
 class Model:
+    behaviour = ModelBehaviour("http://vllm-server:8000", CONFIG.model)
+
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.requests: list[VLLMRequest] = []
+
+    def learn_bounded(self) -> None:
+        return
 
     async def generate(self, request: VLLMRequest) -> VLLMResponse:
         self.requests.append(request)
@@ -122,3 +132,53 @@ def test_real_dependencies_travel_to_a_ray_worker() -> None:
 async def test_it_can_be_called_where_a_loop_runs() -> None:
     executor, _, _ = _executor()
     assert executor.run("t1", "think")["status"] == "completed"
+
+
+class Hanging:
+    """A broker without a stream: nothing is ever stored. It ignores the first cancellation, as nats-py may."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    async def connect(self) -> None:
+        return
+
+    async def publish_success(self, result: Any, **extras: Any) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    publish_failure = publish_success
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class HangingModel(Model):
+    async def generate(self, request: VLLMRequest) -> VLLMResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+@pytest.mark.parametrize("constraints", [{}, {"timeout": 0.3}])
+def test_a_run_without_a_stream_ends_within_its_limit(
+    constraints: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = Hanging()
+    config = replace(CONFIG, timeout=60 if constraints else 0.3)
+    executor = RayAgentExecutor(config, cast(IResultPublisher, publisher), Model(), AsyncioExecutor())
+    begun = time.monotonic()
+    found = executor.run("t1", "think", constraints)
+    assert time.monotonic() - begun < 10
+    assert (found["status"], found["published"], publisher.closed) == ("completed", False, True)
+    assert "ResponseNotPublished" in [vars(record).get("event") for record in caplog.records]
+
+
+def test_a_model_that_never_answers_leaves_time_to_publish_the_failure() -> None:
+    publisher = Publisher()
+    config = replace(CONFIG, timeout=0.3)
+    executor = RayAgentExecutor(config, cast(IResultPublisher, publisher), HangingModel(), AsyncioExecutor())
+    found = executor.run("t1", "think")
+    assert (found["error_type"], found["error"]) == ("DeadlineExceeded", "The task ran for its limit of 0.3 s.")
+    assert found["published"] is True
+    assert isinstance(publisher.calls[1][0], FailureResult)

@@ -35,10 +35,11 @@ def attempt_limits(settings: RuntimeSettings, namespace: str, agent_uid: str) ->
 
 def make_cognitive_core(settings: RuntimeSettings, limits: ILimits | None = None) -> IReasoner:
     """Return the cognitive core on a pool of model connections. Takes seconds for its imports."""
-    from cognitive_runtime.adapters.dspy import CognitiveCore
+    from cognitive_runtime.adapters.dspy import CognitiveCore, load_dspy
     from cognitive_runtime.adapters.vllm import ModelPool, load_client
 
     load_client()
+    load_dspy()
 
     def read_secret(agent_uid: str, name: str) -> str:
         return SecretFiles(settings.secrets_dir, agent_uid).read(name)

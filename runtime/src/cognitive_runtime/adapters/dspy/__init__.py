@@ -1,5 +1,25 @@
 """Cognitive core: typed reasoning with DSPy. The only package that imports DSPy."""
 
-from cognitive_runtime.adapters.dspy.core import CognitiveCore, get_cognitive_core, initialize_cognitive_core
+from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
+from cognitive_runtime.adapters.dspy.attempt import ModuleRun
+from cognitive_runtime.adapters.dspy.core import (
+    CognitiveCore,
+    Programs,
+    get_cognitive_core,
+    initialize_cognitive_core,
+    set_cognitive_core,
+)
+from cognitive_runtime.adapters.dspy.preload import load_dspy
+from cognitive_runtime.adapters.dspy.program import InvalidProgram
 
-__all__ = ["CognitiveCore", "get_cognitive_core", "initialize_cognitive_core"]
+__all__ = [
+    "CognitiveCore",
+    "InvalidProgram",
+    "JSONAnswerAdapter",
+    "ModuleRun",
+    "Programs",
+    "get_cognitive_core",
+    "initialize_cognitive_core",
+    "load_dspy",
+    "set_cognitive_core",
+]

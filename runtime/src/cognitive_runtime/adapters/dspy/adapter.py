@@ -1,78 +1,79 @@
-"""DSPy adapter that asks for bounded JSON, validates the answer and repairs it once."""
+"""DSPy adapter that asks for JSON, validates the answer and repairs it once."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+import json
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
 import dspy
+from dspy import lm15
+from dspy.utils.exceptions import LMError
 
-from cognitive_runtime.adapters.dspy.guided_schema import guided_schema
-from cognitive_runtime.adapters.dspy.model import PortLanguageModel
+from cognitive_runtime.adapters.dspy.adapter_call import AdapterCall, answer_text, plain_values, thinking_used
+from cognitive_runtime.adapters.dspy.engine import attempt_model
+from cognitive_runtime.adapters.dspy.model import raisable
 from cognitive_runtime.adapters.dspy.output_schema import OUTPUT, InvalidOutput, OutputSchema
 from cognitive_runtime.adapters.dspy.outputs import check_outputs
 from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer, parse_object
-from cognitive_runtime.adapters.dspy.prompt import BREVITY, repair_messages, system_message, user_message
-from cognitive_runtime.adapters.dspy.schema import (
-    BRIEF_CHARS_PER_TOKEN,
-    CHARS_PER_TOKEN,
-    Bounds,
-    answer_schema,
-    bounds_for,
+from cognitive_runtime.adapters.dspy.prompt import (
+    BREVITY,
+    demonstration_messages,
+    repair_messages,
+    system_message,
+    user_message,
 )
-from cognitive_runtime.domain import (
-    BudgetExceeded,
-    OutputInvalid,
-    OutputParseError,
-    ReasoningError,
-    TruncatedResponse,
-    VLLMResponse,
-)
+from cognitive_runtime.adapters.dspy.room import Room, first_room
+from cognitive_runtime.domain import BudgetExceeded, OutputInvalid, OutputParseError, ReasoningError, TruncatedResponse
+
+Steps = Generator[lm15.Request, lm15.Response, dict[str, Any]]
+"""Requests of one answer, each of which is resumed with its response, and the outputs at last."""
+_DEFAULT_MAX_TOKENS: Final = 1024
 
 
-@dataclass(frozen=True)
-class _Room:
-    """Room for an answer."""
+class JSONAnswerAdapter(dspy.Adapter):
+    """Formats a signature as messages and parses the JSON of an answer into typed outputs."""
 
-    tokens: int
-    chars_per_token: float = CHARS_PER_TOKEN
+    def __init__(
+        self,
+        preamble: str = "",
+        max_tokens: int = _DEFAULT_MAX_TOKENS,
+        output_schema: OutputSchema | None = None,
+        *,
+        task_outputs: Sequence[str] | None = None,
+        use_native_function_calling: bool = False,
+    ) -> None:
+        """Take the settings of an agent.
 
-    @property
-    def is_brief(self) -> bool:
-        """True if an answer fits in any script and with any tokenizer."""
-        return self.chars_per_token == BRIEF_CHARS_PER_TOKEN
-
-    def brief(self) -> "_Room":
-        """Return the room for a brief answer, which must not be cut off."""
-        return replace(self, chars_per_token=BRIEF_CHARS_PER_TOKEN)
-
-
-class BoundedJSONAdapter(dspy.Adapter):
-    """Formats a signature as messages and parses an answer into typed outputs, for one agent."""
-
-    def __init__(self, preamble: str, max_tokens: int, output_schema: OutputSchema | None = None) -> None:
-        """Take the preamble of the prompt, the maximum tokens of an answer, and the schema of the task's own output."""
-        super().__init__()
+        Args:
+            preamble: Beginning of every system message.
+            max_tokens: Maximum tokens of an answer, for a language model without settings of its own.
+            output_schema: Schema of the task's own output.
+            task_outputs: Outputs of the signature whose answers have the task's own output; None: every signature.
+            use_native_function_calling: True if tools are sent in the request and not described in the prompt.
+        """
+        super().__init__(use_native_function_calling=use_native_function_calling)
         self._preamble = preamble
         self._max_tokens = max_tokens
         self._output_schema = output_schema
+        self._task_outputs = None if task_outputs is None else tuple(task_outputs)
 
-    def format(
-        self, signature: type[dspy.Signature], demos: list[dict[str, Any]], inputs: dict[str, Any]
+    def __call__(
+        self,
+        lm: dspy.BaseLM,
+        lm_kwargs: dict[str, Any],
+        signature: type[dspy.Signature],
+        demos: list[dict[str, Any]],
+        inputs: dict[str, Any],
     ) -> list[dict[str, Any]]:
-        """Return the messages: the instructions, and the inputs as one JSON object."""
-        return self._messages(signature, inputs, _Room(self._max_tokens))
-
-    def parse(self, signature: type[dspy.Signature], completion: str, *, is_truncated: bool = False) -> dict[str, Any]:
-        """Parse an answer into the typed outputs.
+        """Return the answers of a synchronous call, one unless ``n`` asks for more.
 
         Raises:
-            UnusableAnswer: The answer is invalid; the message names the problem.
-            InvalidRequest: The task's output schema cannot be applied.
+            ReasoningError: The second answer is unusable, too.
+            dspy.LMError: A call failed.
+            AttemptEnded: The attempt is over.
         """
-        names = [*signature.output_fields, *([OUTPUT] if self._output_schema else [])]
-        answer = parse_object(completion, names, is_truncated=is_truncated)
-        outputs = check_outputs(signature, answer)
-        return outputs | ({OUTPUT: self._output_schema.check(answer)} if self._output_schema else {})
+        call = self._call(lm, lm_kwargs, signature, demos, inputs)
+        return [_run(self._steps(call), lm) for _ in range(call.number)]
 
     async def acall(
         self,
@@ -82,84 +83,191 @@ class BoundedJSONAdapter(dspy.Adapter):
         demos: list[dict[str, Any]],
         inputs: dict[str, Any],
     ) -> list[dict[str, Any]]:
-        """Return one answer. An unusable first answer is repaired by a second call.
+        """Return the answers of an asynchronous call; see ``__call__``."""
+        call = self._call(lm, lm_kwargs, signature, demos, inputs)
+        return [await _arun(self._steps(call), lm) for _ in range(call.number)]
+
+    def format(
+        self, signature: type[dspy.Signature], demos: list[dict[str, Any]], inputs: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Return the messages of a free answer: instructions, demonstrations, history and inputs."""
+        return self._messages(signature, demos, inputs, Room(self._max_tokens))
+
+    def format_user_message_content(
+        self,
+        signature: type[dspy.Signature],
+        inputs: dict[str, Any],
+        prefix: str = "",
+        suffix: str = "",
+        main_request: bool = False,
+    ) -> str:
+        """Return the inputs as one JSON object, or an empty text if there are none."""
+        given = plain_values({name: inputs[name] for name in signature.input_fields if name in inputs})
+        content = user_message(signature, given) if given else ""
+        return "\n\n".join(part for part in (prefix, content, suffix) if part)
+
+    def format_assistant_message_content(
+        self, signature: type[dspy.Signature], outputs: dict[str, Any], missing_field_message: str | None = None
+    ) -> str:
+        """Return the outputs as one JSON object, or an empty text if there are none."""
+        given = plain_values({name: outputs.get(name, missing_field_message) for name in signature.output_fields})
+        return json.dumps(given, ensure_ascii=False) if given else ""
+
+    def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
+        """Parse a whole answer into the typed outputs.
 
         Raises:
-            ReasoningError: A call failed, or the second answer is unusable, too.
+            UnusableAnswer: The answer is invalid; the message names the problem.
+            InvalidRequest: The task's output schema cannot be applied.
         """
-        if not isinstance(lm, PortLanguageModel):
-            raise TypeError(f"the language model is a {type(lm).__name__}, not a PortLanguageModel")
-        room = _Room(lm.grant(self.format(signature, demos, inputs)))
-        messages = self._messages(signature, inputs, room)
-        response = await self._complete(lm, signature, messages, room)
-        try:
-            return [self.parse(signature, response.content, is_truncated=response.is_truncated)]
-        except UnusableAnswer as error:
-            if response.is_truncated:
-                room = room.brief()
-                messages = self._messages(signature, inputs, room)
-            else:
-                messages += repair_messages(response.content, str(error))
-        return await self._repair(lm, signature, messages, room)
+        return self._read(signature, completion, is_truncated=False)
 
-    async def _repair(
-        self, lm: PortLanguageModel, signature: type[dspy.Signature], messages: list[dict[str, Any]], room: _Room
-    ) -> list[dict[str, Any]]:
-        room = replace(room, tokens=lm.grant(messages))
-        lm.repairs += 1
-        response = await self._complete(lm, signature, messages, room)
+    def _call(
+        self,
+        lm: dspy.BaseLM,
+        lm_kwargs: dict[str, Any],
+        signature: type[dspy.Signature],
+        demos: list[dict[str, Any]],
+        inputs: dict[str, Any],
+    ) -> AdapterCall:
+        processed = self._call_preprocess(lm, lm_kwargs, signature, inputs)
+        own = self._own_output(signature)
+        return AdapterCall(lm, attempt_model(lm), lm_kwargs, signature, processed, demos, inputs, own, self._max_tokens)
+
+    def _own_output(self, signature: type[dspy.Signature]) -> OutputSchema | None:
+        """Return the schema of the task's own output if the answers to a signature have it."""
+        is_task = self._task_outputs is None or self._task_outputs == tuple(signature.output_fields)
+        return self._output_schema if is_task else None
+
+    def _steps(self, call: AdapterCall) -> Steps:
+        """Yield the request for an answer, and another one if the first answer cannot be used."""
+        allowance = call.thinking_tokens
+        room = first_room(call.wanted_tokens, call.structured_output, call.behaviour)
+        messages = self._conversation(call, room)
+        granted = call.granted(messages)
+        if granted != room.tokens:
+            room = replace(room, tokens=granted)
+            messages = self._conversation(call, room)
         try:
-            return [self.parse(signature, response.content, is_truncated=response.is_truncated)]
+            response = yield call.request(messages, room)
+        except LMError as error:
+            if not call.has_thinking_used_all(error, allowance):
+                raise
+            return (yield from self._second(call, room.after_cut_off(is_thinking_to_blame=True)))
+        try:
+            return self._outputs(call, response)
         except UnusableAnswer as error:
-            raise _failure(lm, signature, response, error, room.tokens) from None
+            problem = str(error)
+        if response.finish_reason == "length":
+            return (yield from self._second(call, room.after_cut_off(thinking_used(response) > allowance)))
+        return (yield from self._second(call, room, repair_messages(answer_text(response), problem)))
+
+    def _second(self, call: AdapterCall, room: Room, repair: Sequence[dict[str, Any]] = ()) -> Steps:
+        messages = [*self._conversation(call, room), *repair]
+        room = replace(room, tokens=call.granted(messages))
+        call.count_repair()
+        response = yield call.request(messages, room)
+        try:
+            outputs = self._outputs(call, response)
+        except UnusableAnswer as error:
+            raise raisable(_failure(call, response, error, room)) from None
+        if room.is_newly_bounded:
+            call.learn_bounded()
+        return outputs
+
+    def _conversation(self, call: AdapterCall, room: Room) -> list[dict[str, Any]]:
+        return self._messages(call.signature, call.demos, call.inputs, room)
 
     def _messages(
-        self, signature: type[dspy.Signature], inputs: Mapping[str, Any], room: _Room
+        self, signature: type[dspy.Signature], demos: Sequence[Any], inputs: Any, room: Room
     ) -> list[dict[str, Any]]:
-        extra_field = self._output_schema.line() if self._output_schema else ""
-        system = system_message(self._preamble, signature, inputs, self._bounds(signature, room), extra_field)
-        system += f"\n\n{BREVITY}" if room.is_brief else ""
+        given, history = dict(inputs), []
+        history_field = self._get_history_field_name(signature)
+        if history_field:
+            signature = signature.delete(history_field)
+            history = self.format_conversation_history(signature, history_field, given)
+        given = plain_values(given)
+        output_schema = self._own_output(signature)
+        further = output_schema.line() if output_schema else ""
+        system = system_message(self._preamble, signature, given, room.bounds(signature, output_schema), further) + (
+            f"\n\n{BREVITY}" if room.is_brief else ""
+        )
         return [
             {"role": "system", "content": system},
-            {"role": "user", "content": user_message(signature, inputs)},
+            *demonstration_messages(signature, [plain_values(dict(demo)) for demo in demos]),
+            *history,
+            {"role": "user", "content": user_message(signature, given)},
         ]
 
-    async def _complete(
-        self, lm: PortLanguageModel, signature: type[dspy.Signature], messages: list[dict[str, Any]], room: _Room
-    ) -> VLLMResponse:
-        schema = self._schema(signature, room)
-        return await lm.complete(messages, schema, room.tokens, is_tailored=self._output_schema is not None)
+    def _outputs(self, call: AdapterCall, response: lm15.Response) -> dict[str, Any]:
+        """Return the outputs of a response: those that the model has filled natively, and those of its JSON."""
+        native = call.native_values(response, self.native_response_types)
+        missing = [name for name in call.signature.output_fields if name not in native]
+        found: dict[str, Any] = {}
+        try:
+            found = self._parsed(call.signature, response) if missing else {}
+        except UnusableAnswer:
+            if not response.tool_calls:
+                raise
+        return dict.fromkeys(call.original.output_fields) | found | native
 
-    def _bounds(self, signature: type[dspy.Signature], room: _Room) -> Bounds:
-        """Return the bounds of the task type's outputs. The task's own output gets half of the tokens."""
-        return bounds_for(signature, room.tokens // 2 if self._output_schema else room.tokens, room.chars_per_token)
+    def _parsed(self, signature: type[dspy.Signature], response: lm15.Response) -> dict[str, Any]:
+        text = answer_text(response)
+        if response.finish_reason == "length":
+            return self._read(signature, text, is_truncated=True)
+        found: dict[str, Any] = self.parse(signature, text)
+        return found
 
-    def _schema(self, signature: type[dspy.Signature], room: _Room) -> dict[str, Any] | None:
-        """Return the schema for guided decoding, or None if the task's output schema has no bounded form."""
-        own = answer_schema(signature, self._bounds(signature, room))
-        if self._output_schema is None or own is None:
-            return own
-        guided = guided_schema(self._output_schema.schema, int(room.tokens // 2 * room.chars_per_token))
-        if guided is None:
-            return None
-        return own | {"properties": own["properties"] | {OUTPUT: guided}, "required": [*own["required"], OUTPUT]}
+    def _read(self, signature: type[dspy.Signature], text: str, *, is_truncated: bool) -> dict[str, Any]:
+        output_schema = self._own_output(signature)
+        names = [*signature.output_fields, *([OUTPUT] if output_schema else [])]
+        answer = parse_object(text, names, is_truncated=is_truncated)
+        outputs = check_outputs(signature, answer)
+        return outputs | ({OUTPUT: output_schema.check(answer)} if output_schema else {})
 
 
-def _failure(
-    lm: PortLanguageModel,
-    signature: type[dspy.Signature],
-    response: VLLMResponse,
-    error: UnusableAnswer,
-    granted: int,
-) -> ReasoningError:
-    if response.is_truncated and granted < lm.settings.max_tokens:
-        message = f"The answer was cut off at the {granted} tokens that spec.budget.tokens left to it."
-        return BudgetExceeded(message, usage=lm.usage)
-    if response.is_truncated:
-        limit = f"{lm.settings.max_tokens} tokens"
-        return TruncatedResponse(f"The answer was cut off at {limit}, after one repair too.", usage=lm.usage)
+def _run(steps: Steps, lm: dspy.BaseLM) -> dict[str, Any]:
+    try:
+        request = next(steps)
+        while True:
+            try:
+                response = lm(request)
+            except LMError as error:
+                request = steps.throw(error)
+            else:
+                request = steps.send(response)
+    except StopIteration as done:
+        outputs: dict[str, Any] = done.value
+        return outputs
+
+
+async def _arun(steps: Steps, lm: dspy.BaseLM) -> dict[str, Any]:
+    try:
+        request = next(steps)
+        while True:
+            try:
+                response = await lm.acall(request)
+            except LMError as error:
+                request = steps.throw(error)
+            else:
+                request = steps.send(response)
+    except StopIteration as done:
+        outputs: dict[str, Any] = done.value
+        return outputs
+
+
+def _failure(call: AdapterCall, response: lm15.Response, error: UnusableAnswer, room: Room) -> ReasoningError:
+    usage = call.usage
+    if response.finish_reason == "length" and room.tokens < call.wanted_tokens:
+        message = f"The answer was cut off at the {room.tokens} tokens that spec.budget.tokens left to it."
+        return BudgetExceeded(message, usage=usage)
+    if response.finish_reason == "length":
+        thinking = thinking_used(response)
+        blamed = f" Thinking used {thinking} more; see llm.reasoning." if thinking > call.thinking_tokens else ""
+        message = f"The answer was cut off at {room.tokens} tokens, after one repair too.{blamed}"
+        return TruncatedResponse(message, usage=usage)
     if isinstance(error, InvalidOutput):
         message = f"The output does not satisfy spec.outputSchema, after one repair: {error}."
-        return OutputInvalid(message, usage=lm.usage)
-    name = signature.__name__
-    return OutputParseError(f"The answer is not a valid {name}, after one repair: {error}.", usage=lm.usage)
+        return OutputInvalid(message, usage=usage)
+    name = call.signature.__name__
+    return OutputParseError(f"The answer is not a valid {name}, after one repair: {error}.", usage=usage)

@@ -4,33 +4,45 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from pydantic import Field, TypeAdapter
-from pydantic.fields import FieldInfo
+import dspy
+from pydantic import Field, PydanticSchemaGenerationError, TypeAdapter
+from pydantic.errors import PydanticInvalidForJsonSchema
 
-from cognitive_runtime.adapters.dspy.confidence import CONFIDENCE_FIELDS
-from cognitive_runtime.adapters.dspy.schema import Bounds
+from cognitive_runtime.adapters.dspy.confidence import is_confidence
+from cognitive_runtime.adapters.dspy.schema import Bounds, free_schema
 
 _PLAIN: Final = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
 
 
-def answer_form(name: str, info: FieldInfo, bounds: Bounds | None) -> str:
+def answer_form(signature: type[dspy.Signature], name: str, bounds: Bounds | None) -> str:
     """Return the form of an output: its type, its range, and with ``bounds`` its maximum length.
 
-    A type that needs more than a few words is described by its JSON Schema.
+    A type that needs more than a few words is described by its JSON Schema. The model is asked for a confidence as a
+    number, although an answer without one is valid.
     """
-    annotated: Any = Annotated[info.annotation, Field(), *info.metadata]
-    schema = TypeAdapter(annotated).json_schema()
-    if name in CONFIDENCE_FIELDS:  # null is accepted, but not offered
-        schema = next((each for each in schema.get("anyOf", ()) if each.get("type") != "null"), schema)
-    return _in_words(schema, bounds) or f"JSON by this schema: {json.dumps(schema, ensure_ascii=False)}"
+    info = signature.output_fields[name]
+    annotation = float if is_confidence(name, info.annotation) else info.annotation
+    annotated: Any = Annotated[annotation, Field(), *info.metadata]
+    try:
+        schema = TypeAdapter(annotated).json_schema()
+    except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema):
+        return "JSON"
+    return _in_words(schema, bounds) or f"JSON by this schema: {_as_json(free_schema(signature), name)}"
+
+
+def _as_json(schema: Mapping[str, Any], name: str) -> str:
+    """Return the schema of one field, with the definitions that it refers to."""
+    found = {key: value for key, value in schema["properties"][name].items() if key != "description"}
+    refers = "$ref" in json.dumps(found)
+    return json.dumps(found | ({"$defs": schema["$defs"]} if refers else {}), ensure_ascii=False)
 
 
 def _in_words(schema: Mapping[str, Any], bounds: Bounds | None) -> str:
     if "enum" in schema or "const" in schema:
         values = schema.get("enum", [schema.get("const")])
         return "one of " + ", ".join(json.dumps(value, ensure_ascii=False) for value in values)
-    kind = schema.get("type")
-    if kind == "array" and schema.get("items", {}).get("type") == "string" and "enum" not in schema["items"]:
+    kind, items = schema.get("type"), schema.get("items", {})
+    if kind == "array" and items.get("type") == "string" and "enum" not in items:
         return _list_of_texts(schema, bounds)
     if kind == "string" and bounds:
         return f"text of at most {bounds.text_chars} characters"

@@ -1,51 +1,102 @@
 """Cognitive core: typed reasoning about requests and contexts."""
 
 import asyncio
+import contextvars
+import logging
 import time
-from collections.abc import Coroutine
+import traceback
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final, TypeVar
-from uuid import uuid4
 
 import dspy
 
-from cognitive_runtime.adapters.dspy.adapter import BoundedJSONAdapter
-from cognitive_runtime.adapters.dspy.confidence import Confidence, read_confidence
+from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
+from cognitive_runtime.adapters.dspy.attempt import Attempt, ModuleRun
+from cognitive_runtime.adapters.dspy.contexts import completed_result, failed_result, local_request, type_name
+from cognitive_runtime.adapters.dspy.demonstrations import agent_demonstrations
+from cognitive_runtime.adapters.dspy.handled import handled_reasoning
 from cognitive_runtime.adapters.dspy.inputs import preamble, signature_inputs
-from cognitive_runtime.adapters.dspy.model import PortLanguageModel
-from cognitive_runtime.adapters.dspy.output_schema import OUTPUT, OutputSchema
-from cognitive_runtime.adapters.dspy.parsing import read_text
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES, TaskSignature
+from cognitive_runtime.adapters.dspy.model import AttemptModel, ThinkingModels
+from cognitive_runtime.adapters.dspy.output_schema import OutputSchema
+from cognitive_runtime.adapters.dspy.program import Program, read_program
+from cognitive_runtime.adapters.dspy.results import typed_reasoning
+from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
 from cognitive_runtime.adapters.dspy.version import signature_version
 from cognitive_runtime.domain import (
     AgentSettings,
     CognitiveContext,
+    CognitiveTaskType,
     ExecutionRequest,
+    IAllowance,
     ILimits,
     IModelSource,
     InternalError,
+    ModelBehaviour,
     NoLimits,
     Reasoning,
     ReasoningError,
 )
 
 T = TypeVar("T")
-LOCAL_TIMEOUT_S: Final = 300
-"""Time limit of a call of the library, in seconds."""
+Programs = Mapping[CognitiveTaskType, str | Path]
+_LOGGER: Final = logging.getLogger(__name__)
 
 
 class CognitiveCore:
     """Implements ``IReasoner`` with DSPy. One instance serves any number of concurrent requests.
 
     The model is bound to each request by ``dspy.context``. DSPy's global settings are neither used nor changed.
+
+    Attributes:
+        task_handlers: Module or function for the name of a task type, in place of the core's own predictor. It is
+            called with the inputs of the task.
     """
 
-    def __init__(self, models: IModelSource, agent: AgentSettings | None = None, limits: ILimits | None = None) -> None:
-        """Take the models and limits. ``agent`` holds the settings for calls without a request."""
+    def __init__(
+        self,
+        models: IModelSource,
+        agent: AgentSettings | None = None,
+        limits: ILimits | None = None,
+        *,
+        programs: Programs | None = None,
+    ) -> None:
+        """Take the models and limits.
+
+        Args:
+            models: Source of model clients.
+            agent: Settings for calls without a request.
+            limits: Rate limits and cache.
+            programs: Saved DSPy program for each of some task types; see ``load_program``.
+
+        Raises:
+            InvalidProgram: A file holds no program for its task type.
+        """
         self._models = models
         self._agent = agent
         self._limits = limits or NoLimits()
-        self._modules = {task_type: dspy.Predict(found.signature) for task_type, found in SIGNATURES.items()}
+        self._thinking = ThinkingModels()
+        self._programs: dict[CognitiveTaskType, Program] = {}
+        self._predictors = {task_type: dspy.Predict(found.signature) for task_type, found in SIGNATURES.items()}
+        self.task_handlers: dict[str, Callable[..., Any]] = {}
+        for task_type, path in (programs or {}).items():
+            self.load_program(task_type, path)
+
+    def load_program(self, task_type: CognitiveTaskType | str, path: str | Path) -> None:
+        """Use the demonstrations and instructions of a program that ``module.save("program.json")`` saved.
+
+        Raises:
+            InvalidProgram: The file holds no program for the task type.
+        """
+        kind = CognitiveTaskType(task_type)
+        program = read_program(path, kind)
+        self._predictors[kind] = program.predictor(SIGNATURES[kind].signature)
+        self._programs[kind] = program
+
+    def learnt(self) -> tuple[ModelBehaviour, ...]:
+        """Return the learnt behaviour of all models."""
+        return self._models.learnt()
 
     async def reason(self, request: ExecutionRequest) -> Reasoning:
         """Reason about one request.
@@ -54,86 +105,146 @@ class CognitiveCore:
             ReasoningError: The class tells the cause, and whether to retry. A cancelled reasoning raises
                 ``InternalError``, which carries the used tokens.
         """
-        inputs = signature_inputs(request)
-        output_schema = OutputSchema(request.output_schema) if request.output_schema is not None else None
+        handler = self.task_handlers.get(type_name(request.task_type))
+        if handler is not None:
+            return await self._handle(request, handler)
+        task, inputs = SIGNATURES[request.task_type], signature_inputs(request)
+        demos = agent_demonstrations(request)
         deadline_s = time.monotonic() + request.timeout_seconds
         allowance = self._limits.open(request, deadline_s)
-        cached = await allowance.cached_result(signature_version(request.task_type))
+        attempt = self._attempt(request, deadline_s, allowance)
+        cached = await allowance.cached_result(
+            signature_version(request.task_type, self._programs.get(request.task_type))
+        )
         if cached:
             return cached
-        client = self._models.open(request, deadline_s, allowance)
-        lm = PortLanguageModel(client, request.agent.llm, request.attempt_id, request.token_budget)
-        adapter = BoundedJSONAdapter(preamble(request), request.agent.llm.max_tokens, output_schema)
-        task = SIGNATURES[request.task_type]
-        with dspy.context(lm=lm, adapter=adapter, trace=None, disable_history=True):
-            prediction = await _with_usage_on_error(lm, task.thought, self._modules[request.task_type].acall(**inputs))
-        reasoning = _reasoning(task, prediction.toDict(), lm)
+        predictor = self._predictors[request.task_type]
+        prediction = attempt.predict(predictor, demos=[*predictor.demos, *demos], **inputs)
+        outputs = await self._uncancelled(attempt, prediction)
+        reasoning = typed_reasoning(task, outputs, attempt.model)
         await allowance.cache_result(reasoning)
         return reasoning
+
+    async def run(
+        self, work: Callable[[], Any], request: ExecutionRequest | None = None, **fields: Any
+    ) -> ModuleRun[Any]:
+        """Run a function whose DSPy modules, optimizers and language model use the core's model.
+
+        A coroutine function runs on the event loop, any other in a thread. ``dspy.settings.lm`` is the core's model.
+
+        Args:
+            work: Function without arguments.
+            request: Attempt whose budget, limits and deadline apply; None: a local one.
+            fields: Fields of the local request, such as ``token_budget`` and ``timeout_seconds``.
+
+        Raises:
+            ReasoningError: The class tells the cause, and whether to retry.
+        """
+        attempt = self._open(request or self._local(**fields))
+        found = await self._uncancelled(attempt, attempt.run(work))
+        return ModuleRun(found, attempt.model.usage, attempt.model.answered_by)
+
+    async def run_module(
+        self,
+        module: Callable[..., Any],
+        inputs: Mapping[str, Any],
+        request: ExecutionRequest | None = None,
+        **fields: Any,
+    ) -> ModuleRun[Any]:
+        """Run a DSPy module, also a synchronous one such as ``dspy.BestOfN``, with the core's model. See ``run``."""
+        attempt = self._open(request or self._local(**fields))
+        found = await self._uncancelled(attempt, attempt.call(module, dict(inputs)))
+        return ModuleRun(found, attempt.model.usage, attempt.model.answered_by)
+
+    def run_sync(self, work: Callable[[], Any], **fields: Any) -> ModuleRun[Any]:
+        """Run a function as ``run`` does, and block the calling thread. For scripts."""
+        return self._blocking(lambda: self.run(work, **fields))
 
     def __call__(self, context: CognitiveContext) -> dict[str, Any]:
         """Reason about one context and return the outputs or the error. A failed reasoning raises no exception.
 
         Blocks the calling thread, also a running event loop. Use ``reason`` in asynchronous code.
         """
-        request = self._request(context)
+        agent = self._settings()
         envelope = {
-            "task_type": context.task_type.value,
+            "task_type": type_name(context.task_type),
             "agent_id": context.agent_id,
-            "model_used": request.agent.llm.model,
-            "provider": request.agent.llm.provider,
+            "model_used": agent.llm.model,
+            "provider": agent.llm.provider,
         }
         try:
-            with ThreadPoolExecutor(1) as thread:
-                found = thread.submit(asyncio.run, self._reason_once(request)).result()
+            request = self.request(context)
+            return completed_result(envelope, self._blocking(lambda: self.reason(request)))
         except ReasoningError as error:
-            return envelope | {
-                "success": False,
-                "error": str(error),
-                "error_type": error.error_type,
-                "retryable": error.retryable,
-            }
-        if found.answered_by:
-            envelope |= {"model_used": found.answered_by.model, "provider": found.answered_by.provider}
-        return (
-            envelope
-            | dict(found.outputs)
-            | {
-                "success": True,
-                "confidence": found.confidence,
-                "cache_hit": found.cache_hit,
-            }
-        )
+            return failed_result(envelope, error)
+        except Exception as error:
+            return failed_result(envelope, _crash(error))
 
-    async def _reason_once(self, request: ExecutionRequest) -> Reasoning:
-        try:
-            return await self.reason(request)
-        finally:
-            await self._models.close()
+    def request(self, context: CognitiveContext) -> ExecutionRequest:
+        """Return the request for a context, with the core's own settings.
 
-    def _request(self, context: CognitiveContext) -> ExecutionRequest:
+        Raises:
+            InvalidRequest: The context is invalid; the message names the field.
+        """
+        return local_request(self._settings(), context, self.task_handlers)
+
+    def _cancellation(self, error: InternalError) -> BaseException:
+        """Return the exception of a cancelled reasoning. The executor needs the used tokens."""
+        return error
+
+    def _settings(self) -> AgentSettings:
         if self._agent is None:
             raise ValueError("this core has no agent settings: it answers only requests")
-        contexts = {
-            "memory": context.memory_context,
-            "energy": context.energy_context,
-            "lifecycle": context.lifecycle_context,
-        }
-        return ExecutionRequest(
-            namespace="local",
-            task_name=context.task_type.value,
-            task_uid=str(uuid4()),
-            attempt=1,
-            agent_name=context.agent_id,
-            agent_uid=context.agent_id,
-            mode="Embedded",
-            attempt_key="",
-            timeout_seconds=LOCAL_TIMEOUT_S,
-            task_type=context.task_type,
-            input=context.input_data,
-            agent=self._agent,
-            context={name: value for name, value in contexts.items() if value},
+        return self._agent
+
+    def _local(self, **fields: Any) -> ExecutionRequest:
+        context = CognitiveContext("local", "module", {})  # type: ignore[arg-type]
+        return local_request(self._settings(), context, {"module": None}, **fields)
+
+    def _open(self, request: ExecutionRequest) -> Attempt:
+        deadline_s = time.monotonic() + request.timeout_seconds
+        return self._attempt(request, deadline_s, self._limits.open(request, deadline_s))
+
+    def _attempt(self, request: ExecutionRequest, deadline_s: float, allowance: IAllowance) -> Attempt:
+        llm, task = request.agent.llm, SIGNATURES.get(request.task_type)
+        model = AttemptModel(
+            self._models.open(request, deadline_s, allowance),
+            llm,
+            request.attempt_id,
+            request.token_budget,
+            deadline_s=deadline_s,
+            thinking=self._thinking,
         )
+        schema = OutputSchema(request.output_schema) if request.output_schema is not None else None
+        outputs = tuple(task.signature.output_fields) if task else ()
+        adapter = JSONAnswerAdapter(preamble(request), llm.max_tokens, schema, task_outputs=outputs)
+        return Attempt(model, adapter, request.timeout_seconds, task.thought if task else "")
+
+    async def _handle(self, request: ExecutionRequest, handler: Callable[..., Any]) -> Reasoning:
+        task = SIGNATURES.get(request.task_type)
+        inputs = signature_inputs(request) if task else dict(request.input)
+        attempt = self._open(request)
+        found = await self._uncancelled(attempt, attempt.call(handler, inputs))
+        return handled_reasoning(task, found, attempt.model)
+
+    async def _uncancelled(self, attempt: Attempt, call: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await call
+        except asyncio.CancelledError:
+            raise self._cancellation(attempt.cancelled()) from None
+
+    def _blocking(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Return the result of a coroutine that runs on an event loop of its own, in another thread."""
+
+        async def once() -> T:
+            try:
+                return await make()
+            finally:
+                await self._models.close()
+
+        context = contextvars.copy_context()
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(context.run, asyncio.run, once()).result()
 
 
 _current: Final[dict[str, CognitiveCore]] = {}
@@ -143,8 +254,13 @@ def initialize_cognitive_core(
     models: IModelSource, agent: AgentSettings, limits: ILimits | None = None
 ) -> CognitiveCore:
     """Create a core with an agent's settings. ``get_cognitive_core`` returns it from now on."""
-    _current["core"] = CognitiveCore(models, agent, limits)
-    return _current["core"]
+    return set_cognitive_core(CognitiveCore(models, agent, limits))
+
+
+def set_cognitive_core(core: CognitiveCore) -> CognitiveCore:
+    """Have ``get_cognitive_core`` return a core from now on, and return it."""
+    _current["core"] = core
+    return core
 
 
 def get_cognitive_core() -> CognitiveCore | None:
@@ -152,33 +268,8 @@ def get_cognitive_core() -> CognitiveCore | None:
     return _current.get("core")
 
 
-async def _with_usage_on_error(lm: PortLanguageModel, thought: str, reasoning_task: Coroutine[Any, Any, T]) -> T:
-    """Await the reasoning. An error gets the usage, the reasoning and the last model up to the failure."""
-    try:
-        return await reasoning_task
-    except ReasoningError as error:
-        error.answered_by = error.answered_by or lm.answered_by
-        error.thought = read_text(lm.last_answer, thought)
-        raise
-    except asyncio.CancelledError:
-        cancelled = InternalError("The reasoning was cancelled.", usage=lm.usage)
-        cancelled.answered_by = lm.answered_by
-        cancelled.thought = read_text(lm.last_answer, thought)
-        raise cancelled from None
-
-
-def _reasoning(task: TaskSignature, outputs: dict[str, Any], lm: PortLanguageModel) -> Reasoning:
-    name = task.confidence
-    found = read_confidence(outputs[name]) if name else Confidence(None, "this task type asks for no confidence")
-    if name:
-        outputs[name] = found.value
-    return Reasoning(
-        outputs={key: value for key, value in outputs.items() if value is not None or key == OUTPUT},
-        thought=outputs[task.thought],
-        confidence=found.value,
-        confidence_reason=found.reason,
-        usage=lm.usage,
-        answered_by=lm.answered_by,
-        repaired=lm.repairs > 0,
-        output_valid=True if OUTPUT in outputs else None,
-    )
+def _crash(error: Exception) -> InternalError:
+    """Log a crash and return it as an error. Only its class is shown: its message can contain prompts or secrets."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    _LOGGER.error("reasoning crashed: %s\n%s", type(error).__name__, where)
+    return InternalError(f"{type(error).__name__} while reasoning.")

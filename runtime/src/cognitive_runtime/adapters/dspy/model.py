@@ -1,110 +1,227 @@
-"""DSPy language model on top of ``IVLLMClient``."""
+"""Model of one attempt: every call counts against the attempt's budget, limits and deadline."""
 
-from typing import Any
-
-import dspy
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import Final
 
 from cognitive_runtime.domain import (
     BudgetExceeded,
+    Cancelled,
+    DeadlineExceeded,
     IVLLMClient,
     LLMSettings,
     Message,
+    ModelBehaviour,
     ModelEndpoint,
     ReasoningError,
     TokenBudget,
+    TruncatedResponse,
     Usage,
     VLLMRequest,
     VLLMResponse,
 )
 from cognitive_runtime.domain.limits import BYTES_PER_TOKEN
 
+ENDING_ERRORS: Final = (BudgetExceeded, Cancelled, DeadlineExceeded)
+"""Errors after which an attempt makes no further model call."""
+_NO_THINKING: Final = frozenset({"none", "off"})
+"""Values of the effort with which a model does not think."""
 
-class PortLanguageModel(dspy.BaseLM):
-    """Model of one attempt: sends messages through ``IVLLMClient`` and counts their tokens.
 
-    ``BoundedJSONAdapter`` calls it directly, because DSPy's own request path copies every message several times.
+class AttemptEnded(BaseException):
+    """Ends a module whose attempt is over.
+
+    It is no ``Exception``, because modules such as ``dspy.BestOfN`` catch every exception and go on.
     """
 
+    def __init__(self, reason: ReasoningError) -> None:
+        """Take the error of the attempt."""
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+def raisable(error: ReasoningError) -> BaseException:
+    """Return what a module must see of an error: the error itself, or ``AttemptEnded`` if the attempt is over."""
+    return AttemptEnded(error) if isinstance(error, ENDING_ERRORS) else error
+
+
+@dataclass
+class ThinkingModels:
+    """Models that have been seen thinking in this process."""
+
+    _seen: set[tuple[str, str]] = field(default_factory=set)
+
+    def add(self, behaviour: ModelBehaviour) -> None:
+        """Remember a model."""
+        if len(self._seen) < 1000:
+            self._seen.add((behaviour.endpoint, behaviour.model))
+
+    def __contains__(self, behaviour: ModelBehaviour) -> bool:
+        return (behaviour.endpoint, behaviour.model) in self._seen
+
+
+class AttemptModel:
+    """Model client of one attempt, with its budget, deadline and usage. Belongs to the attempt's event loop."""
+
     def __init__(
-        self, client: IVLLMClient, settings: LLMSettings, request_id: str, token_budget: int | None = None
+        self,
+        client: IVLLMClient,
+        settings: LLMSettings,
+        request_id: str,
+        token_budget: int | None = None,
+        *,
+        deadline_s: float = inf,
+        thinking: ThinkingModels | None = None,
     ) -> None:
-        """Take the client and the settings of the attempt's calls."""
-        super().__init__(
-            settings.model, temperature=settings.temperature, max_tokens=settings.max_tokens, cache=False, num_retries=0
-        )
+        """Take the client and the settings of the attempt's calls. ``deadline_s`` is a time of the monotonic clock."""
         self._client = client
-        self._request_id = request_id
+        self._budget = TokenBudget(token_budget)
+        self._reserved_tokens = 0
+        self._deadline_s = deadline_s
+        self._begun_s = time.monotonic()
+        self._thinking = thinking or ThinkingModels()
+        self._calls: set[asyncio.Task[object]] = set()
+        self.request_id = request_id
         self.settings = settings
         self.usage = Usage()
-        self.answered_by: ModelEndpoint | None = None
+        self.ended: ReasoningError | None = None
+        self.failure: ReasoningError | None = None
+        """Error of the last call that failed."""
+        self.last: VLLMResponse | None = None
         self.repairs = 0
-        self.last_answer = ""
-        """Raw text of the last answer."""
-        self._budget = TokenBudget(token_budget)
 
-    def grant(self, messages: list[dict[str, Any]]) -> int:
-        """Return the maximum tokens of the answer to a conversation.
+    @property
+    def behaviour(self) -> ModelBehaviour:
+        """Learnt behaviour of the model that the next call goes to."""
+        return self._client.behaviour
+
+    @property
+    def answered_by(self) -> ModelEndpoint | None:
+        """Endpoint that answered last."""
+        return self.last.answered_by if self.last else None
+
+    @property
+    def last_answer(self) -> str:
+        """Text of the last answer."""
+        return self.last.content if self.last else ""
+
+    @property
+    def native_reasoning(self) -> str:
+        """Thinking of the model before its last answer."""
+        return (self.last.reasoning or "") if self.last else ""
+
+    @property
+    def thinks(self) -> bool:
+        """True if the model has been seen thinking, or is told how much to think."""
+        effort = self.settings.reasoning.effort
+        return effort not in (None, *_NO_THINKING) or self.behaviour in self._thinking
+
+    @property
+    def thinking_tokens(self) -> int:
+        """Tokens for thinking, in addition to those of the answer. The default is as many as the answer has."""
+        own = self.settings.reasoning.max_tokens
+        if own is not None:
+            return own
+        return self.settings.max_tokens if self.thinks else 0
+
+    def learn_bounded(self) -> None:
+        """Remember that this model's free answers are cut off."""
+        self._client.learn_bounded()
+
+    def answer_tokens(self, prompt_bytes: int, wanted: int) -> int:
+        """Return the maximum tokens of an answer to a prompt of that size.
 
         Raises:
             BudgetExceeded: The remaining tokens are not enough for this call.
         """
-        try:
-            return self._budget.grant(_prompt_tokens(messages), self.settings.max_tokens)
-        except BudgetExceeded as error:
-            error.usage = self.usage
-            raise
+        with self._counted():
+            return self._budget.grant(self._reserved_tokens + prompt_bytes // BYTES_PER_TOKEN, wanted)
 
-    async def complete(
-        self,
-        messages: list[dict[str, Any]],
-        schema: dict[str, Any] | None,
-        max_tokens: int,
-        *,
-        is_tailored: bool = False,
-    ) -> VLLMResponse:
-        """Return the model's response to a conversation.
+    def end(self, reason: ReasoningError) -> None:
+        """End the attempt: running calls of other threads are cancelled, and no further call is made."""
+        self.ended = self.ended or reason
+        for call in self._calls:
+            call.cancel()
 
-        Args:
-            messages: The conversation.
-            schema: JSON Schema for guided decoding, if the server supports it; None: no schema.
-            max_tokens: Maximum tokens of the answer, from ``grant``.
-            is_tailored: True if the schema belongs to this task only.
+    async def generate_for_thread(self, request: VLLMRequest) -> VLLMResponse:
+        """Return the response to a call that another thread waits for. The call ends with the attempt.
 
         Raises:
-            ReasoningError: The call failed or exceeded the budget. Its usage is that of the whole attempt.
+            ReasoningError: The call failed, or the attempt is over.
         """
-        request = VLLMRequest(
-            model=self.settings.model,
-            messages=tuple(Message(message["role"], message["content"]) for message in messages),
-            temperature=self.settings.temperature,
-            max_tokens=max_tokens,
-            top_p=self.settings.top_p,
-            frequency_penalty=self.settings.frequency_penalty,
-            presence_penalty=self.settings.presence_penalty,
-            stream=self.settings.stream,
-            json_schema=schema,
-            has_tailored_schema=is_tailored,
-            request_id=self._request_id,
-        )
+        task = asyncio.current_task()
+        assert task is not None
+        self._calls.add(task)
         try:
-            response = await self._client.generate(request)
-        except ReasoningError as error:
-            error.usage += self.usage
-            raise
-        self.usage += response.usage
-        self.answered_by, self.last_answer = response.answered_by, response.content
-        self._count(messages, response)
-        return response
+            return await self.generate(request)
+        finally:
+            self._calls.discard(task)
 
-    def _count(self, messages: list[dict[str, Any]], response: VLLMResponse) -> None:
+    async def generate(self, request: VLLMRequest) -> VLLMResponse:
+        """Return the response to a request. Its ``max_tokens`` are those of the answer, without thinking.
+
+        Raises:
+            ReasoningError: The call failed, or the attempt is over. Its usage is that of the whole attempt.
+        """
+        with self._counted():
+            if self.ended:
+                raise self.ended
+            prompt_tokens = _prompt_tokens(request.messages)
+            wanted = request.max_tokens + self.thinking_tokens
+            granted = self._budget.grant(self._reserved_tokens + prompt_tokens, wanted)
+            self._reserved_tokens += prompt_tokens + granted
+            try:
+                response = await self._within_deadline(replace(request, max_tokens=granted))
+            finally:
+                self._reserved_tokens -= prompt_tokens + granted
+            self._count(prompt_tokens, response)
+            return response
+
+    async def _within_deadline(self, request: VLLMRequest) -> VLLMResponse:
+        if self._deadline_s == inf:
+            return await self._client.generate(request)
+        left_s = self._deadline_s - time.monotonic()
+        limit = asyncio.timeout(max(0.0, left_s))
+        try:
+            async with limit:
+                return await self._client.generate(request)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise DeadlineExceeded(f"The task ran for its limit of {self._deadline_s - self._begun_s:.3g} s.") from None
+
+    def _count(self, prompt_tokens: int, response: VLLMResponse) -> None:
         """Count the tokens of a call. They are estimated if the server does not report them."""
-        estimate = _prompt_tokens(messages) + len(response.content.encode("utf-8", "replace")) // BYTES_PER_TOKEN
+        self.usage += response.usage
+        self.last = response
+        if response.reasoning or response.usage.reasoning_tokens:
+            self._thinking.add(self.behaviour)
+        written = f"{response.content}{response.reasoning or ''}".encode("utf-8", "replace")
+        self._budget.spend(response.usage.total_tokens or prompt_tokens + len(written) // BYTES_PER_TOKEN)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Add the usage of a failed call to that of the attempt, and end the attempt if the error says so."""
         try:
-            self._budget.spend(response.usage.total_tokens or estimate)
-        except BudgetExceeded as error:
-            error.usage = self.usage
+            yield
+        except ReasoningError as error:
+            self._add_failure(error)
             raise
 
+    def _add_failure(self, error: ReasoningError) -> None:
+        if error is not self.ended and not isinstance(error, BudgetExceeded):
+            self.usage += error.usage
+            self._budget.used += error.usage.total_tokens
+        if isinstance(error, TruncatedResponse):  # without an answer: the model used up its tokens for thinking
+            self._thinking.add(self.behaviour)
+        error.usage, self.failure = self.usage, error
+        if isinstance(error, ENDING_ERRORS):
+            self.ended = self.ended or error
 
-def _prompt_tokens(messages: list[dict[str, Any]]) -> int:
-    return sum(len(str(each["content"]).encode("utf-8", "replace")) for each in messages) // BYTES_PER_TOKEN
+
+def _prompt_tokens(messages: tuple[Message, ...]) -> int:
+    return sum(len(each.content.encode("utf-8", "replace")) for each in messages) // BYTES_PER_TOKEN

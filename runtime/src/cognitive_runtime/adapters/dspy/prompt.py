@@ -12,7 +12,7 @@ import dspy
 from pydantic.fields import FieldInfo
 
 from cognitive_runtime.adapters.dspy.answer_form import answer_form
-from cognitive_runtime.adapters.dspy.schema import Bounds
+from cognitive_runtime.adapters.dspy.schema import Bounds, description
 from cognitive_runtime.adapters.dspy.signatures import BACKGROUND_INPUTS, BINDING_INPUTS, MATERIAL_INPUTS
 from cognitive_runtime.domain.text import clip_utf8
 
@@ -49,7 +49,8 @@ def system_message(
         bounds: Maximum lengths of the parts of the answer; None: no maximum is stated.
         further: Description of an additional field of the answer.
     """
-    lines = [_output_line(name, info, bounds) for name, info in signature.output_fields.items()]
+    fields = signature.output_fields.items()
+    lines = [f"- {name} ({answer_form(signature, name, bounds)}){_described(info)}" for name, info in fields]
     given = "\n".join([_MESSAGE, *_input_groups(signature, inputs)])
     parts = (preamble, signature.instructions, given, _group(_ANSWER, [*lines, further]))
     return "\n\n".join(part for part in parts if part)
@@ -96,7 +97,7 @@ def _present(signature: type[dspy.Signature], inputs: Mapping[str, Any]) -> list
 
 def _input_groups(signature: type[dspy.Signature], inputs: Mapping[str, Any]) -> list[str]:
     names = _present(signature, inputs)
-    lines = {name: f"- {name}: {_description(signature.input_fields[name])}" for name in names}
+    lines = {name: f"- {name}{_described(signature.input_fields[name])}" for name in names}
     own = [lines[name] for name in names if name not in MATERIAL_INPUTS | BINDING_INPUTS]
     material = [lines[name] for name in names if name in MATERIAL_INPUTS]
     binding = [lines[name] for name in names if name in BINDING_INPUTS]
@@ -109,10 +110,6 @@ def _group(heading: str, lines: Sequence[str]) -> str:
     return "\n".join([heading, *given]) if given else ""
 
 
-def _output_line(name: str, info: FieldInfo, bounds: Bounds | None) -> str:
-    return f"- {name} ({answer_form(name, info, bounds)}): {_description(info)}"
-
-
-def _description(info: FieldInfo) -> str:
-    extra = info.json_schema_extra
-    return str(extra.get("desc", "")) if isinstance(extra, dict) else ""
+def _described(info: FieldInfo) -> str:
+    text = description(info)
+    return f": {text}" if text else ""

@@ -6,19 +6,31 @@ from functools import cache
 from importlib.metadata import version
 from typing import Final
 
+from cognitive_runtime.adapters.dspy.program import Program
 from cognitive_runtime.adapters.dspy.prompt import system_message
-from cognitive_runtime.adapters.dspy.schema import answer_schema, bounds_for
+from cognitive_runtime.adapters.dspy.schema import answer_schema, bounds_for, free_schema
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
 from cognitive_runtime.domain import CognitiveTaskType
 
 _ANY_TOKENS: Final = 1024
 
 
+def signature_version(task_type: CognitiveTaskType, program: Program | None = None) -> str:
+    """Return a digest of the prompt, the fields and the schema of a task type, of its program, and of the release."""
+    own = _signature_version(task_type)
+    return f"{own}.{program.digest}" if program else own
+
+
 @cache
-def signature_version(task_type: CognitiveTaskType) -> str:
-    """Return a digest of the prompt, the fields and the schema of a task type, and of the release."""
+def _signature_version(task_type: CognitiveTaskType) -> str:
     signature = SIGNATURES[task_type].signature
     bounds = bounds_for(signature, _ANY_TOKENS)
-    prompt = system_message("", signature, dict.fromkeys(signature.input_fields, ""), bounds)
-    parts = [version("cognitive-runtime"), prompt, answer_schema(signature, bounds)]
+    everything = dict.fromkeys(signature.input_fields, "")
+    parts = [
+        version("cognitive-runtime"),
+        system_message("", signature, everything, None),
+        system_message("", signature, everything, bounds),
+        free_schema(signature),
+        answer_schema(signature, bounds),
+    ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,5 +1,6 @@
 """Executor of one agent that answers tasks in free text, called synchronously from Ray."""
 
+import asyncio
 import logging
 import os
 import platform
@@ -9,12 +10,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
 
+from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.application import GenerateProposal
 from cognitive_runtime.domain import (
     AgentConfig,
     AgentResult,
     AgentTask,
+    DeadlineExceeded,
     FailureResult,
     IAsyncExecutor,
     IClock,
@@ -26,6 +29,9 @@ from cognitive_runtime.domain import (
 )
 
 _LOGGER: Final = logging.getLogger(__name__)
+_PUBLISHING_SHARE: Final = 0.2
+_MAX_PUBLISHING_S: Final = 5.0
+"""Time that is kept for publishing: this share of the time limit of a task, and at most so many seconds."""
 _NOT_A_TOKEN: Final = re.compile(r"[^A-Za-z0-9_-]")
 """Characters that are not allowed in a token of a subject."""
 
@@ -37,6 +43,8 @@ class _Run:
     task: AgentTask
     began_s: float
     started_at: str
+    limit_s: float
+    """Time limit of the task, publishing included."""
 
 
 class RayAgentExecutor:
@@ -71,6 +79,9 @@ class RayAgentExecutor:
     ) -> dict[str, Any]:
         """Run a task and return its outcome, whose ``status`` is ``completed`` or ``failed``.
 
+        It ends within the constraint ``timeout`` of the task, or else within the agent's ``timeout``, also without a
+        broker or a stream. Then ``published`` is false.
+
         Raises:
             ValueError: The task has no id or no description.
         """
@@ -83,18 +94,44 @@ class RayAgentExecutor:
         return self._config.to_dict() | {"versions": versions}
 
     async def _run(self, task: AgentTask) -> dict[str, Any]:
-        begun = _Run(task, self._clock.monotonic(), self._clock.now())
-        outcome: AgentResult | FailureResult
+        limit_s = self._config.timeout if task.constraints.get("timeout") is None else task.timeout_s
+        begun = _Run(task, self._clock.monotonic(), self._clock.now(), limit_s)
+        outcome = await self._outcome(begun)
+        is_published = await self._publish_in_time(begun, outcome)
+        return _shown(task, outcome) | {"published": is_published}
+
+    async def _outcome(self, begun: _Run) -> AgentResult | FailureResult:
         try:
-            proposal = await self._generate(task)
-            outcome = self._completed(begun, proposal)
+            return self._completed(begun, await self._proposal(begun))
         except ReasoningError as error:
-            outcome = self._failed(begun, error)
+            return self._failed(begun, error)
         except Exception as error:
-            _LOGGER.exception("task crashed", extra={"event": "TaskCrashed", "task": task.task_id})
-            outcome = self._failed(begun, InternalError(f"{type(error).__name__} while generating a proposal."))
-        await self._publish(task, outcome)
-        return _shown(task, outcome)
+            _LOGGER.exception("task crashed", extra={"event": "TaskCrashed", "task": begun.task.task_id})
+            return self._failed(begun, InternalError(f"{type(error).__name__} while generating a proposal."))
+
+    async def _proposal(self, begun: _Run) -> VLLMResponse:
+        reserved_s = min(_PUBLISHING_SHARE * begun.limit_s, _MAX_PUBLISHING_S)
+        limit = asyncio.timeout(begun.limit_s - reserved_s)
+        try:
+            async with limit:
+                return await self._generate(begun.task)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise DeadlineExceeded(f"The task ran for its limit of {begun.limit_s:g} s.") from None
+
+    async def _publish_in_time(self, begun: _Run, outcome: AgentResult | FailureResult) -> bool:
+        """Publish the outcome before the time limit, and return False if it could not be stored."""
+        left_s = max(0.0, begun.began_s + begun.limit_s - self._clock.monotonic())
+        publishing = asyncio.create_task(self._publish(begun.task, outcome))
+        done, _ = await asyncio.wait({publishing}, timeout=left_s)
+        if done:
+            publishing.result()
+            return True
+        await cancel(publishing)
+        line = {"event": "ResponseNotPublished", "task": begun.task.task_id}
+        _LOGGER.error("the broker did not store the outcome before the time limit of the task", extra=line)
+        return False
 
     async def _publish(self, task: AgentTask, outcome: AgentResult | FailureResult) -> None:
         original = str(task.metadata.get("task_id") or task.task_id)

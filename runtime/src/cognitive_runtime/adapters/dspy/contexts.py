@@ -1,0 +1,85 @@
+"""Calls of the library: the request for a context, and the result as a dict."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import uuid4
+
+from cognitive_runtime.adapters.dspy.json_input import json_input
+from cognitive_runtime.domain import (
+    AgentSettings,
+    CognitiveContext,
+    CognitiveTaskType,
+    ExecutionRequest,
+    InvalidRequest,
+    Reasoning,
+    ReasoningError,
+)
+
+LOCAL_TIMEOUT_S: Final = 300
+"""Time limit of a call of the library, in seconds."""
+
+
+def type_name(task_type: Any) -> str:
+    """Return the name of a task type: the text, or the value of an ``Enum``."""
+    return str(getattr(task_type, "value", task_type))
+
+
+def local_request(
+    agent: AgentSettings, context: CognitiveContext, handled: Mapping[str, Any], **fields: Any
+) -> ExecutionRequest:
+    """Return the request for a context. ``handled`` has the names of the types with a handler of their own.
+
+    Raises:
+        InvalidRequest: The context is invalid; the message names the field.
+    """
+    if not isinstance(context.agent_id, str) or not context.agent_id:
+        raise InvalidRequest("agent_id must be a text that is not empty.")
+    parts = {"memory": context.memory_context, "energy": context.energy_context, "lifecycle": context.lifecycle_context}
+    return ExecutionRequest(
+        namespace="local",
+        task_name=type_name(context.task_type),
+        task_uid=str(uuid4()),
+        attempt=1,
+        agent_name=context.agent_id,
+        agent_uid=context.agent_id,
+        mode="Embedded",
+        attempt_key="",
+        task_type=_task_type(context.task_type, handled),
+        input=_object("input_data", context.input_data),
+        agent=agent,
+        context={name: _object(f"{name}_context", value) for name, value in parts.items() if value},
+        **({"timeout_seconds": LOCAL_TIMEOUT_S} | fields),
+    )
+
+
+def completed_result(envelope: Mapping[str, Any], found: Reasoning) -> dict[str, Any]:
+    """Return the result of a reasoning for a caller of the library."""
+    by = found.answered_by
+    answered = {"model_used": by.model, "provider": by.provider} if by else {}
+    native = {"native_reasoning": found.native_reasoning} if found.native_reasoning else {}
+    ending = {"success": True, "confidence": found.confidence, "cache_hit": found.cache_hit}
+    return {**envelope, **answered, **found.outputs, **native, **ending}
+
+
+def failed_result(envelope: Mapping[str, Any], error: ReasoningError) -> dict[str, Any]:
+    """Return the result of a failed reasoning for a caller of the library."""
+    told = {"error": str(error), "error_type": error.error_type, "retryable": error.retryable}
+    return {**envelope, "success": False, **told}
+
+
+def _task_type(task_type: Any, handled: Mapping[str, Any]) -> Any:
+    name = type_name(task_type)
+    if name in handled and name not in set(CognitiveTaskType):
+        return name
+    try:
+        return CognitiveTaskType(name)
+    except ValueError:
+        known = ", ".join([*CognitiveTaskType, *handled])
+        raise InvalidRequest(f"task_type {name!r} is none of {known}; add a handler to task_handlers.") from None
+
+
+def _object(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidRequest(f"{name} must be a dict, not {type(value).__name__}.")
+    found: dict[str, Any] = json_input(name, value)
+    return found

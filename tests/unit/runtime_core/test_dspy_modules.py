@@ -1,0 +1,321 @@
+"""DSPy's modules on the core's model: tools, attempts, budget, deadline, cancellation."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import dspy
+import pytest
+
+from cognitive_runtime.adapters.dspy import CognitiveCore
+from cognitive_runtime.domain import (
+    AgentSettings,
+    BudgetExceeded,
+    CognitiveContext,
+    CognitiveTaskType,
+    ContextLengthExceeded,
+    DeadlineExceeded,
+    InternalError,
+    LLMSettings,
+    ModelUnavailable,
+    OutputParseError,
+    VLLMRequest,
+)
+from support.builders.runtime_requests import execution_request
+from support.fakes.model_client import ENDPOINT, Answer, FakeModel, prompt, response
+
+GOOD = {"thought": "t", "proposed_solution": "p", "confidence_score": 0.5}
+AGENT = AgentSettings("DEV", LLMSettings("openaiCompatible", "scripted", ENDPOINT))
+
+
+def core_of(model: FakeModel) -> CognitiveCore:
+    return CognitiveCore(model, AGENT)
+
+
+def pods(namespace: str) -> list[str]:
+    """List the pods of a namespace."""
+    return [f"web-0 in {namespace}"]
+
+
+async def logs(pod: str) -> str:
+    """Read the logs of a pod."""
+    await asyncio.sleep(0)
+    return f"OOMKilled {pod}"
+
+
+def acting(request: VLLMRequest) -> Answer:
+    """Answer as an agent that calls both tools, then finishes and answers."""
+    if "next_tool_name" not in json.dumps(request.json_schema):
+        return {"reasoning": "r", "answer": "raise the limit"}
+    seen = request.messages[-1].content
+    if "OOMKilled" in seen:
+        return {"next_thought": "done", "next_tool_name": "finish", "next_tool_args": {}}
+    if "web-0" in seen:
+        return {"next_thought": "logs", "next_tool_name": "logs", "next_tool_args": {"pod": "web-0"}}
+    return {"next_thought": "pods", "next_tool_name": "pods", "next_tool_args": {"namespace": "shop"}}
+
+
+async def test_react_calls_two_tools_and_its_calls_are_counted() -> None:
+    model = FakeModel(by=acting)
+    react = dspy.ReAct("question -> answer", tools=[pods, logs])
+    found = await core_of(model).run_module(react, {"question": "why?"})
+    assert found.result.answer == "raise the limit"
+    assert found.result.trajectory["observation_0"] == ["web-0 in shop"]
+    assert found.result.trajectory["observation_1"] == "OOMKilled web-0"
+    assert len(model.requests) == 4
+    assert found.usage.total_tokens == 60
+    assert found.answered_by is not None
+
+
+async def test_react_ends_with_the_budget() -> None:
+    model = FakeModel(by=acting)
+    react = dspy.ReAct("question -> answer", tools=[pods, logs])
+    with pytest.raises(BudgetExceeded) as caught:
+        await core_of(model).run_module(react, {"question": "why?"}, token_budget=520)
+    assert 1 <= len(model.requests) < 4
+    assert caught.value.usage.total_tokens == 15 * len(model.requests)
+
+
+async def test_react_shortens_its_trajectory_if_the_context_is_full() -> None:
+    full = [ContextLengthExceeded("too long")]
+
+    def answer(request: VLLMRequest) -> Answer:
+        if "OOMKilled" in request.messages[-1].content and full:
+            return full.pop()
+        return acting(request)
+
+    model = FakeModel(by=answer)
+    react = dspy.ReAct("question -> answer", tools=[pods, logs])
+    found = await core_of(model).run_module(react, {"question": "why?"})
+    assert found.result.answer == "raise the limit"
+
+
+def scored(*rewards: float) -> Callable[[Any, Any], float]:
+    left = list(rewards)
+    return lambda _, __: left.pop(0)
+
+
+def best_of(number: int, reward: Callable[[Any, Any], float], threshold: float = 1.0) -> dspy.BestOfN:
+    return dspy.BestOfN(dspy.ChainOfThought("question -> answer"), N=number, reward_fn=reward, threshold=threshold)
+
+
+def numbered() -> FakeModel:
+    count = iter(range(100))
+    return FakeModel(by=lambda _: {"reasoning": "r", "answer": str(next(count))})
+
+
+async def test_best_of_n_returns_the_best_of_its_attempts() -> None:
+    model = numbered()
+    found = await core_of(model).run_module(best_of(3, scored(0.1, 0.9, 0.5)), {"question": "q"})
+    assert found.result.answer == "1"
+    assert [each.temperature for each in model.requests] == [1.0, 1.0, 1.0]
+    assert found.usage.total_tokens == 45
+
+
+async def test_refine_gives_advice_through_the_core_s_adapter() -> None:
+    def answer(request: VLLMRequest) -> Answer:
+        if "advice" in json.dumps(request.json_schema):
+            return {"discussion": "d", "advice": {"predict.predict": "Answer in one word."}}
+        return {"reasoning": "r", "answer": "better" if "one word" in prompt(request) else "first"}
+
+    model = FakeModel(by=answer)
+    module = Answering()
+    refine = dspy.Refine(module, N=2, reward_fn=one_word, threshold=1.0)
+    found = await core_of(model).run_module(refine, {"question": "q"})
+    assert found.result.answer == "better"
+    assert len(model.requests) == 3
+
+
+class Answering(dspy.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.predict = dspy.ChainOfThought("question -> answer")
+
+    def forward(self, question: str) -> dspy.Prediction:
+        return self.predict(question=question)
+
+
+def one_word(_: Any, found: Any) -> float:
+    return 1.0 if found.answer == "better" else 0.0
+
+
+async def test_best_of_n_ends_at_once_when_the_budget_is_used_up(capsys: pytest.CaptureFixture[str]) -> None:
+    model = numbered()
+    with pytest.raises(BudgetExceeded):
+        await core_of(model).run_module(best_of(50, lambda _, __: 0.0), {"question": "q"}, token_budget=300)
+    assert len(model.requests) < 15
+    assert "BestOfN" not in capsys.readouterr().out
+
+
+async def test_best_of_n_ends_with_the_deadline() -> None:
+    model = numbered()
+    model.hangs_from = 1
+    with pytest.raises(DeadlineExceeded, match=r"limit of 0\.2 s"):
+        await core_of(model).run_module(best_of(50, lambda _, __: 0.0), {"question": "q"}, timeout_seconds=0.2)
+    assert len(model.requests) == 1
+
+
+async def test_a_module_that_calls_no_model_ends_with_the_deadline_too() -> None:
+    release = threading.Event()
+    core = core_of(FakeModel("x"))
+    try:
+        with pytest.raises(DeadlineExceeded):
+            await core.run(lambda: release.wait(20), timeout_seconds=0.1)
+    finally:
+        release.set()
+
+
+async def test_a_cancelled_attempt_makes_no_further_call() -> None:
+    model = numbered()
+    model.hangs_from = 1
+    errors: list[BaseException] = []
+    ended = threading.Event()
+
+    def work() -> None:
+        try:
+            best_of(50, lambda _, __: 0.0)(question="q")
+        except BaseException as error:
+            errors.append(error)
+            with suppress(BaseException):
+                dspy.settings.lm("once more")
+            ended.set()
+
+    running = asyncio.create_task(core_of(model).run(work))
+    await asyncio.wait_for(model.called.wait(), 10)
+    running.cancel()
+    with pytest.raises(InternalError, match="cancelled"):
+        await running
+    assert await asyncio.to_thread(ended.wait, 10)
+    assert type(errors[0]).__name__ == "AttemptEnded"
+    assert (len(model.requests), model.waiting) == (1, 0)
+
+
+async def test_errors_that_best_of_n_prints_are_not_lost() -> None:
+    model = FakeModel(ModelUnavailable("HTTP 503"))
+    with pytest.raises(ModelUnavailable):
+        await core_of(model).run_module(best_of(2, lambda _, __: 0.0), {"question": "q"})
+    assert len(model.requests) == 2
+
+
+async def test_many_modules_run_at_once_and_none_blocks_the_event_loop() -> None:
+    model = numbered()
+    core = core_of(model)
+    begun = time.monotonic()
+    beats = 0
+
+    async def beat() -> None:
+        nonlocal beats
+        while True:
+            beats += 1
+            await asyncio.sleep(0.001)
+
+    beating = asyncio.create_task(beat())
+    runs = [core.run_module(best_of(3, scored(0.0, 0.0, 0.0)), {"question": "q"}) for _ in range(20)]
+    found = await asyncio.gather(*runs)
+    beating.cancel()
+    assert {each.usage.total_tokens for each in found} == {45}
+    assert beats > 5
+    assert time.monotonic() - begun < 30
+
+
+async def test_a_module_in_the_event_loop_is_told_to_await() -> None:
+    model = numbered()
+
+    async def work() -> Any:
+        return dspy.Predict("question -> answer")(question="q")
+
+    with pytest.raises(dspy.LMConfigurationError, match="run_module"):
+        await core_of(model).run(work)
+    assert not model.requests
+
+
+async def test_a_coroutine_function_runs_in_the_event_loop() -> None:
+    async def work() -> Any:
+        return await dspy.Predict("question -> answer").acall(question="q")
+
+    assert (await core_of(numbered()).run(work)).result.answer == "0"
+
+
+class OnlyAsynchronous(dspy.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.predict = dspy.Predict("question -> answer")
+
+    async def aforward(self, question: str) -> dspy.Prediction:
+        assert threading.current_thread() is threading.main_thread()
+        return await self.predict.acall(question=question)
+
+
+async def test_a_module_that_is_only_asynchronous_is_awaited() -> None:
+    assert (await core_of(numbered()).run_module(OnlyAsynchronous(), {"question": "q"})).result.answer == "0"
+
+
+def test_a_script_runs_a_function_with_the_core_s_model() -> None:
+    found = core_of(numbered()).run_sync(lambda: dspy.Predict("question -> answer")(question="q"))
+    assert (found.result.answer, found.usage.total_tokens) == ("0", 15)
+
+
+async def test_other_adapters_of_dspy_work_on_the_same_model() -> None:
+    model = FakeModel("[[ ## answer ## ]]\nfour\n\n[[ ## completed ## ]]")
+
+    def work() -> Any:
+        with dspy.context(adapter=dspy.ChatAdapter()):
+            return dspy.Predict("question -> answer")(question="2+2?")
+
+    assert (await core_of(model).run(work)).result.answer == "four"
+    assert model.requests[0].output == "Text"
+
+
+async def test_a_crash_of_a_module_is_not_a_failure_of_the_model() -> None:
+    def work() -> None:
+        raise KeyError("own")
+
+    with pytest.raises(KeyError, match="own"):
+        await core_of(FakeModel("x")).run(work)
+
+
+async def test_a_handler_takes_the_place_of_the_core_s_predictor() -> None:
+    model = FakeModel({**GOOD, "thought": "first"}, {**GOOD, "thought": "second"})
+    core = core_of(model)
+    signature = core._predictors[CognitiveTaskType.FAILURE_ANALYSIS].signature
+    core.task_handlers["failure_analysis"] = dspy.BestOfN(dspy.Predict(signature), 2, scored(0.1, 0.2), 1.0)
+    found = await core.reason(execution_request())
+    assert (found.outputs, found.thought, found.confidence) == ({**GOOD, "thought": "second"}, "second", 0.5)
+    assert found.usage.total_tokens == 30
+
+
+async def test_a_handler_that_lacks_an_output_of_its_type_is_told_by_name() -> None:
+    core = core_of(FakeModel("x"))
+    core.task_handlers["failure_analysis"] = lambda **_: {"thought": "t"}
+    with pytest.raises(OutputParseError, match="proposed_solution"):
+        await core.reason(execution_request())
+
+
+def test_a_handler_of_a_new_type_answers_contexts() -> None:
+    model = FakeModel({"reasoning": "r", "answer": "a"})
+    core = core_of(model)
+    core.task_handlers["custom_task"] = dspy.ChainOfThought("question -> answer")
+    found = core(CognitiveContext("a1", "custom_task", {"question": "q"}))  # type: ignore[arg-type]
+    assert (found["success"], found["answer"], found["task_type"]) == (True, "a", "custom_task")
+
+
+async def test_the_executor_gets_the_used_tokens_of_a_cancelled_reasoning() -> None:
+    model = FakeModel("no JSON", GOOD)
+    model.hangs_from = 2
+    running = asyncio.create_task(core_of(model).reason(execution_request()))
+    await asyncio.wait_for(model.called.wait(), 10)
+    running.cancel()
+    with pytest.raises(InternalError) as caught:
+        await running
+    assert caught.value.usage.total_tokens == 15
+
+
+async def test_thinking_is_the_thought_of_an_error_only_without_a_typed_one() -> None:
+    typed = response(json.dumps({"thought": "typed"}), reasoning="native")
+    with pytest.raises(OutputParseError) as caught:
+        await core_of(FakeModel(typed)).reason(execution_request())
+    assert caught.value.thought == "typed"
