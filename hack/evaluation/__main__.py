@@ -48,14 +48,14 @@ def measure(cases: Sequence[Case], ask: Ask, repetitions: int, concurrency: int)
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )
-    counts = {"passed": 0, "failed": 0}
+    passed = failed = 0
     with bar:
-        task = bar.add_task("Asking", total=len(cases) * repetitions, **counts)
+        task = bar.add_task("Asking", total=len(cases) * repetitions, passed=0, failed=0)
 
         def done(run: CaseRun) -> None:
-            counts["passed"] += run.passed
-            counts["failed"] += run.error is not None
-            bar.update(task, advance=1, **counts)
+            nonlocal passed, failed
+            passed, failed = passed + run.passed, failed + (run.error is not None)
+            bar.update(task, advance=1, passed=passed, failed=failed)
 
         return tuple(run_cases(cases, ask, repetitions, concurrency, done))
 

@@ -78,7 +78,7 @@ def compiled(make: Callable[[], Any], model: FakeModel, **fields: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("make", "instructions", "demos"), [(bootstrap, "Find out why", 2), (mipro, "Name the limit", 0)]
+    ("make", "instructions", "demos"), [(bootstrap, "Find the cause", 2), (mipro, "Name the limit", 0)]
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::optuna.exceptions.ExperimentalWarning")
 async def test_a_compiled_program_changes_the_answers_of_a_core(
@@ -101,7 +101,7 @@ async def test_a_compiled_program_changes_the_answers_of_a_core(
 def test_an_optimizer_ends_with_the_budget() -> None:
     model = optimizing()
     with pytest.raises(BudgetExceeded):
-        compiled(lambda: bootstrap(6), model, token_budget=215)
+        compiled(lambda: bootstrap(6), model, token_budget=450)
     assert 1 <= len(model.requests) < 6
 
 
