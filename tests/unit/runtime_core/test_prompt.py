@@ -15,11 +15,9 @@ from cognitive_runtime.adapters.dspy.prompt import (
 )
 from cognitive_runtime.adapters.dspy.schema import Bounds, bounds_for
 from cognitive_runtime.adapters.dspy.signatures import (
-    BACKGROUND_INPUTS,
     BINDING_INPUTS,
     MATERIAL_INPUTS,
     SIGNATURES,
-    CognitiveSignature,
 )
 from cognitive_runtime.domain import INTERNAL_CONSTRAINTS, CognitiveTaskType, InvalidRequest
 from support.builders.runtime_requests import INPUTS, execution_request
@@ -203,10 +201,9 @@ def test_the_message_has_the_background_first_and_what_binds_last() -> None:
 
 def test_every_input_is_sorted_into_a_known_group() -> None:
     named = {name for found in SIGNATURES.values() for name in found.signature.input_fields}
-    assert named >= BINDING_INPUTS | MATERIAL_INPUTS | BACKGROUND_INPUTS
+    assert named >= BINDING_INPUTS | MATERIAL_INPUTS
     task = {"task_description", "decision_context", "problem_statement", "synthesis_goal", "role_probabilities"}
     assert named - BINDING_INPUTS - MATERIAL_INPUTS == task
-    assert set(CognitiveSignature.input_fields) <= BINDING_INPUTS | BACKGROUND_INPUTS
 
 
 def test_without_bounds_no_maximum_is_stated() -> None:

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from cognitive_runtime.adapters.dspy.answer_form import answer_form
 from cognitive_runtime.adapters.dspy.schema import Bounds, description
-from cognitive_runtime.adapters.dspy.signatures import BACKGROUND_INPUTS, BINDING_INPUTS, MATERIAL_INPUTS
+from cognitive_runtime.adapters.dspy.signatures import BINDING_INPUTS, MATERIAL_INPUTS
 from cognitive_runtime.domain.text import clip_utf8
 
 MAX_REPAIRED_BYTES: Final = 8 * 1024
@@ -90,9 +90,12 @@ def repair_messages(answer: str, problem: str) -> list[dict[str, Any]]:
 
 
 def _present(signature: type[dspy.Signature], inputs: Mapping[str, Any]) -> list[str]:
-    """Return the names of the inputs that are there: background first, then the task, then what binds the answer."""
+    """Return the names of the inputs that are there, those that bind the answer last.
+
+    Common inputs, which a signature inherits, come before its own: the task is nearest to the answer.
+    """
     names = [name for name in signature.input_fields if inputs.get(name) is not None]
-    return sorted(names, key=lambda name: (name in BINDING_INPUTS) - (name in BACKGROUND_INPUTS))
+    return sorted(names, key=lambda name: name in BINDING_INPUTS)
 
 
 def _input_groups(signature: type[dspy.Signature], inputs: Mapping[str, Any]) -> list[str]:

@@ -32,14 +32,12 @@ MATERIAL_INPUTS: Final = frozenset(
 )
 """Inputs that are evidence. Text in them, such as a log or a message, must not instruct the model."""
 
-BACKGROUND_INPUTS: Final = frozenset(
-    {"memory_context", "energy_context", "lifecycle_context", "role_probabilities", "further_input"}
-)
-"""Inputs beside the task. They come first in the message, so that the task is nearest to the answer."""
-
 
 class CognitiveSignature(dspy.Signature):
-    """Common inputs of every task type. A value of None is not part of the prompt."""
+    """Common inputs of every task type. A value of None is not part of the prompt.
+
+    They come before the inputs of a type in the message, except those that bind the answer.
+    """
 
     memory_context: Any = dspy.InputField(
         desc="Your memory of earlier work. Use it only where it concerns this task.", default=None
