@@ -22,6 +22,7 @@ from evaluation.running import Ask, CaseRun, run_cases
 from evaluation.tables import comparison_table, scores_table
 from servers.errors import ServerError
 
+LINE_EVERY = 10
 DEFAULT_REPORT = Path("evaluation-report.json")
 
 
@@ -38,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure(cases: Sequence[Case], ask: Ask, repetitions: int, concurrency: int) -> tuple[CaseRun, ...]:
-    """Run the cases with a progress bar on standard error."""
+    """Run the cases with a progress bar on standard error, or with a line for each ten outcomes in a file."""
+    console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -46,7 +48,7 @@ def measure(cases: Sequence[Case], ask: Ask, repetitions: int, concurrency: int)
         TextColumn("{task.fields[passed]} passed, {task.fields[failed]} errors"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
     )
     passed = failed = 0
     with bar:
@@ -56,6 +58,8 @@ def measure(cases: Sequence[Case], ask: Ask, repetitions: int, concurrency: int)
             nonlocal passed, failed
             passed, failed = passed + run.passed, failed + (run.error is not None)
             bar.update(task, advance=1, passed=passed, failed=failed)
+            if not console.is_terminal and bar.tasks[task].completed % LINE_EVERY == 0:
+                print(f"{bar.tasks[task].completed:g} of {bar.tasks[task].total:g}", file=sys.stderr, flush=True)
 
         return tuple(run_cases(cases, ask, repetitions, concurrency, done))
 
