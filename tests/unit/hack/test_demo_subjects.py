@@ -67,7 +67,7 @@ def test_demonstrations_are_of_other_systems_than_the_examples() -> None:
 
 
 def test_the_small_model_gets_demonstrations_and_bounds() -> None:
-    agent = {"spec": {"roleProbabilities": {"E": 1}, "llm": {"model": "m", "temperature": 0.4}}}
+    agent: dict[str, Any] = {"spec": {"roleProbabilities": {"E": 1}, "llm": {"model": "m", "temperature": 0.4}}}
     assert for_small_model(agent, DEMONSTRATIONS)["spec"] == {
         "demonstrations": DEMONSTRATIONS,
         "llm": {"model": "m", "temperature": 0, "structuredOutput": "Bounded"},

@@ -13,7 +13,7 @@ from cognitive_runtime.adapters.dspy.prompt import (
     system_message,
     user_message,
 )
-from cognitive_runtime.adapters.dspy.schema import Bounds, bounds_for
+from cognitive_runtime.adapters.dspy.schema import Bounds, bounds_for, description
 from cognitive_runtime.adapters.dspy.signatures import (
     BINDING_INPUTS,
     MATERIAL_INPUTS,
@@ -226,7 +226,7 @@ def test_instructions_are_short_enough_for_small_models(task_type: CognitiveTask
     """At most 120 words, about 160 tokens, and each output has a description."""
     signature = SIGNATURES[task_type].signature
     assert len(signature.instructions.split()) <= 120
-    assert all(len(info.json_schema_extra["desc"].split()) >= 4 for info in signature.output_fields.values())
+    assert all(len(description(info).split()) >= 4 for info in signature.output_fields.values())
 
 
 @pytest.mark.parametrize("task_type", CognitiveTaskType)
