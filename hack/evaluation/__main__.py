@@ -74,8 +74,10 @@ def run(options: argparse.Namespace) -> int:
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     with settings.chosen_model(os.environ, local=options.local) as environ:
         config = settings.read_settings(environ, dict(options.set))
-        runs = measure(cases, settings.core_source(config), options.repeat, options.concurrency)
-    report = Report(settings.described(config), settings.versions(), started_at, options.repeat, runs)
+        programs = dict(options.program)
+        source = settings.core_source(config, programs)
+        runs = measure(cases, source, options.repeat, options.concurrency)
+    report = Report(settings.described(config), settings.versions(programs), started_at, options.repeat, runs)
     save_report(report, options.report)
     Console().print(scores_table(report))
     for each in sorted({run.error for run in runs if run.error}):
@@ -113,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     asking.add_argument("--case", action="append", default=[], help="id of a case; repeatable")
     asking.add_argument("--per-type", type=_count, help="ask the first cases of each type only")
     asking.add_argument("--set", action="append", default=[], type=_setting, help="field=JSON of LLMConfig; repeatable")
+    asking.add_argument("--program", action="append", default=[], type=_program, help="TYPE=FILE of a saved program")
     comparing = commands.add_parser("compare", help="compare two reports of the same cases")
     comparing.set_defaults(run=show_comparison)
     comparing.add_argument("before", type=Path)
@@ -128,6 +131,13 @@ def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def _program(text: str) -> tuple[str, Path]:
+    name, separator, path = text.partition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} is not type=file")
+    return name, Path(path)
 
 
 def _setting(text: str) -> tuple[str, Any]:

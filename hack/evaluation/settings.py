@@ -55,9 +55,23 @@ def read_settings(environ: Mapping[str, str], changes: Mapping[str, Any]) -> LLM
     return replace(config, **{**UNLIMITED, "enable_caching": False, "log_requests": False, **changes})
 
 
-def core_source(config: LLMConfig) -> CoreSource:
-    """Return the measured core."""
-    return CoreSource(lambda: initialize_cognitive_core(config), context_of)
+def core_source(config: LLMConfig, programs: Mapping[str, Path]) -> CoreSource:
+    """Return the measured core, with a saved DSPy program for some task types.
+
+    Raises:
+        ValueError: A program is invalid, or this core cannot load programs.
+    """
+
+    def create() -> Any:
+        core: Any = initialize_cognitive_core(config)
+        for task_type, path in programs.items():
+            if not hasattr(core, "load_program"):
+                raise ValueError("this core cannot load programs")
+            core.load_program(task_type, path)
+        return core
+
+    create()
+    return CoreSource(create, context_of)
 
 
 def context_of(case: Case) -> CognitiveContext:
@@ -74,9 +88,10 @@ def described(config: LLMConfig) -> dict[str, Any]:
     }
 
 
-def versions() -> dict[str, str]:
-    """Return versions, and digests of the runtime's sources and of the cases."""
-    return {
+def versions(programs: Mapping[str, Path]) -> dict[str, str]:
+    """Return versions, and digests of the runtime's sources, of the cases and of the programs."""
+    loaded = {f"program {name}": hashlib.sha256(path.read_bytes()).hexdigest()[:16] for name, path in programs.items()}
+    return loaded | {
         "cognitive-runtime": version("cognitive-runtime"),
         "runtime sources": _digest(Path(cognitive_runtime.__file__).parent, "*.py"),
         "cases": _digest(DIRECTORY, "*.yaml"),

@@ -4,9 +4,12 @@ import json
 import os
 from pathlib import Path
 
+import dspy
 import pytest
 
 from cognitive_runtime import llm_config
+from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
+from cognitive_runtime.domain import CognitiveTaskType
 from evaluation.__main__ import main
 from evaluation.cases import Case, load_cases
 from evaluation.report import ALL, load_report
@@ -53,6 +56,29 @@ def test_all_cases_run_through_the_core(
     assert found.scores("passed")[ALL].count == len(CASES)
     assert "sk-not-in-a-report" not in report.read_text(encoding="utf-8") + capsys.readouterr().out
     assert found.model["max_tokens"] == 2048
+
+
+def test_a_saved_program_is_measured(model: ScriptedModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = dspy.Predict(
+        SIGNATURES[CognitiveTaskType.PROBLEM_SOLVING].signature.with_instructions("Solve by halves.")
+    )
+    program.save(str(tmp_path / "program.json"))
+    options = ["--case", "clock-skew", "--report", str(tmp_path / "report.json")]
+    with model:
+        monkeypatch.setenv("LLM_PROVIDER", "openaiCompatible")
+        monkeypatch.setenv("LLM_API_BASE", model.url)
+        assert main(["run", *options, "--program", f"problem_solving={tmp_path / 'program.json'}"]) == 0
+        assert "Solve by halves." in model.requests[0].body["messages"][0]["content"]
+    assert "program problem_solving" in load_report(tmp_path / "report.json").versions
+
+
+def test_a_missing_program_is_named(
+    model: ScriptedModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LLM_PROVIDER", "openaiCompatible")
+    monkeypatch.setenv("LLM_API_BASE", model.url)
+    assert main(["run", "--program", "task_planning=none.json"]) == 1
+    assert "none.json" in capsys.readouterr().err
 
 
 def test_an_unknown_setting_is_named(
