@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         runs = measure(cases, source, options.repeat, options.concurrency)
     report = Report(settings.described(config), settings.versions(programs), started_at, options.repeat, runs)
     save_report(report, options.report)
-    Console().print(scores_table(report))
+    _console().print(scores_table(report))
     for each in sorted({run.error for run in runs if run.error}):
         print(f"error: {each}")
     print(f"report: {options.report}")
@@ -90,7 +90,7 @@ def show_comparison(options: argparse.Namespace) -> int:
     """Print the comparison of two reports."""
     before, after = load_report(options.before), load_report(options.after)
     for measure_name in MEASURES:
-        Console().print(comparison_table(compare(before, after, measure_name), measure_name))
+        _console().print(comparison_table(compare(before, after, measure_name), measure_name))
     return 0
 
 
@@ -98,8 +98,12 @@ def merge(options: argparse.Namespace) -> int:
     """Write one report with the runs of several."""
     report = merged([load_report(path) for path in options.reports])
     save_report(report, options.report)
-    Console().print(scores_table(report))
+    _console().print(scores_table(report))
     return 0
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 120)
 
 
 def _parser() -> argparse.ArgumentParser:
