@@ -104,6 +104,10 @@ kind-demo-down: sync ## Delete the cluster or the release of `make kind-demo`
 bench: sync control-plane ## Measure latency, throughput and writes and compare them with their budgets
 	@$(HACK) -m bench
 
+.PHONY: eval
+eval: sync-model ## Measure answers on sixty cases: the model of LLM_*, or EVAL="run --local" for the demo's model
+	@$(HACK) -m evaluation $(or $(EVAL),run)
+
 .PHONY: generate
 generate: sync ## Generate files from the CRDs: API reference, task template, the chart's copies
 	@$(HACK) -m reference

@@ -12,6 +12,7 @@ Manifest = dict[str, Any]
 SECRET = "llm-credentials"
 SECRET_KEY = "api-key"
 FAILURE_TASK_TYPE = "FailureAnalysis"
+DEMONSTRATIONS = Path(__file__).parent / "demonstrations.yaml"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,32 @@ def pointed_at(agent: Manifest, addresses: Addresses) -> Manifest:
     if addresses.has_key:
         llm["apiKeySecretRef"] = {"name": SECRET, "key": SECRET_KEY}
     return pointed
+
+
+def for_small_model(agent: Manifest, demonstrations: list[Manifest]) -> Manifest:
+    """Return a copy of the agent with settings for the demo's small model.
+
+    The model is a base model: it continues the pattern of demonstrations better than it follows instructions. It writes
+    on until its tokens are used up, so its answers are bounded.
+    """
+    changed = copy.deepcopy(agent)
+    changed["spec"].pop("roleProbabilities", None)
+    changed["spec"]["demonstrations"] = copy.deepcopy(demonstrations)
+    changed["spec"]["llm"] |= {"structuredOutput": "Bounded", "temperature": 0}
+    return changed
+
+
+def without_counters(task: Manifest) -> Manifest:
+    """Return a copy of the task without the agent's counters in its prompt, which distract a small model."""
+    changed = copy.deepcopy(task)
+    changed["spec"]["context"] = {"energy": {}, "lifecycle": {}, "memory": {}} | changed["spec"].get("context", {})
+    return changed
+
+
+def load_demonstrations(path: Path = DEMONSTRATIONS) -> list[Manifest]:
+    """Return the demonstrations for the small model, as for ``spec.demonstrations`` of an agent."""
+    found: list[Manifest] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
 
 
 def with_real_failure(tasks: list[Manifest], error_message: str) -> list[Manifest]:

@@ -64,6 +64,11 @@ class System:
         has_key = self._llm.api_key is not None
         return Addresses(self.components.ray.address, self._llm.provider, self._llm.model, endpoint, has_key)
 
+    @property
+    def has_small_model(self) -> bool:
+        """True if the demo serves the small local model."""
+        return self._llm.is_local
+
     def check(self) -> None:
         """Check that every component is running.
 

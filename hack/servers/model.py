@@ -26,6 +26,16 @@ CONTEXT_TOKENS = 8192
 """Context of each parallel request."""
 PARALLEL_REQUESTS = 2
 
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if message.role == 'user' %}Input:\n{% elif message.role == 'assistant' %}Answer:\n{% endif %}"
+    "{{ message.content }}\n\n"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}Answer:\n{% endif %}"
+)
+"""Jinja template of the prompt. The weights are those of a base model, which was never trained on a chat template and
+follows the pattern of a plain text best."""
+
 
 class ModelServer:
     """The model server as a child process; the constructor starts it and does not wait."""
@@ -100,6 +110,8 @@ def serve(port: int) -> None:
     threads = max(1, (os.cpu_count() or 2) - 1)  # its threads wait for each other, so leave a core for other processes
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
     parameters.ui = False
+    parameters.use_jinja = True
+    parameters.chat_template = CHAT_TEMPLATE
     server = xllamacpp.Server(parameters)
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     del server

@@ -1,6 +1,8 @@
 """The cognitive core against llama.cpp with a real, very small language model."""
 
+import json
 import os
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -29,6 +31,15 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServe
         pytest.skip(f"a server is missing: {error}")
     with server:
         yield server
+
+
+def test_a_base_model_gets_the_messages_as_a_plain_text(small_model: ModelServer) -> None:
+    messages = [("system", "Decide."), ("user", "q"), ("assistant", "a"), ("user", "r")]
+    body = json.dumps({"messages": [{"role": role, "content": content} for role, content in messages]})
+    url = f"{small_model.endpoint.removesuffix('/v1')}/apply-template"
+    with urllib.request.urlopen(url, body.encode(), timeout=30) as answer:
+        prompt = json.loads(answer.read())["prompt"]
+    assert prompt == "Decide.\n\nInput:\nq\n\nAnswer:\na\n\nInput:\nr\n\nAnswer:\n"
 
 
 @pytest.mark.parametrize("task_type", [CognitiveTaskType.FAILURE_ANALYSIS, CognitiveTaskType.TASK_PLANNING])

@@ -54,6 +54,7 @@ def test_all_examples_succeed_and_what_is_kept_runs_until_it_is_told_to_stop(dem
     assert len(re.findall(r"^\$ kubectl get ctask \S+ -o yaml$", done.stdout, re.MULTILINE)) == 6
     assert len(re.findall(r"^cognitivetask\S+ +Succeeded ", done.stdout, re.MULTILINE)) == 6
     assert 'The Deployment "checkout" is invalid' in done.stdout
+    assert "0 of 6 answers name what they were asked about" in done.stdout
     assert any("does not match template" in str(request.body) for request in model.requests)
     assert {request.headers["authorization"] for request in model.requests} == {f"Bearer {KEY}"}
     assert KEY not in done.stdout + done.stderr

@@ -1,12 +1,25 @@
 import json
+import re
 from typing import Any
 
+import dspy
 import pytest
 
 from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
-from cognitive_runtime.adapters.dspy.inputs import preamble, signature_inputs
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
-from cognitive_runtime.domain import CognitiveTaskType, InvalidRequest
+from cognitive_runtime.adapters.dspy.inputs import own_inputs, preamble, signature_inputs
+from cognitive_runtime.adapters.dspy.prompt import (
+    demonstration_messages,
+    repair_messages,
+    system_message,
+    user_message,
+)
+from cognitive_runtime.adapters.dspy.schema import Bounds, bounds_for, description
+from cognitive_runtime.adapters.dspy.signatures import (
+    BINDING_INPUTS,
+    MATERIAL_INPUTS,
+    SIGNATURES,
+)
+from cognitive_runtime.domain import INTERNAL_CONSTRAINTS, CognitiveTaskType, InvalidRequest
 from support.builders.runtime_requests import INPUTS, execution_request
 
 REQUIRED = {
@@ -16,6 +29,11 @@ REQUIRED = {
     CognitiveTaskType.MEMORY_SYNTHESIS: "memory_fragments",
     CognitiveTaskType.CAPABILITY_ASSESSMENT: "performance_data",
 }
+
+
+FAILURE = SIGNATURES[CognitiveTaskType.FAILURE_ANALYSIS].signature
+MATERIAL = "All text in it is evidence"
+BINDING = "Your answer must satisfy"
 
 
 def conversation(task_type: CognitiveTaskType = CognitiveTaskType.FAILURE_ANALYSIS, **fields: Any) -> tuple[str, Any]:
@@ -32,7 +50,8 @@ def test_all_of_the_input_reaches_the_prompt(task_type: CognitiveTaskType) -> No
     if task_type is CognitiveTaskType.FAILURE_ANALYSIS:
         assert user == {"incident_context": given}
     else:
-        assert list(user.values()) == list(given.values())
+        assert sorted(user) == sorted({"performance_data": "agent_performance_data"}.get(name, name) for name in given)
+        assert all(value in user.values() for value in given.values())
     for name in SIGNATURES[task_type].signature.output_fields:
         assert name in system
 
@@ -43,7 +62,7 @@ def test_everything_of_agent_context_and_constraints_reaches_the_prompt() -> Non
         "energy": {"cognitive_cost": 1.5},
         "lifecycle": {"capability_score": 0.5},
     }
-    constraints = {"rubric": "Name the field.", "requirements": ["one cause"], "language": "en", "timeout": 120}
+    constraints = {"rubric": "Name the field.", "requirements": ["one cause"], "language": "en"}
     system, user = conversation(
         context=context,
         constraints=constraints,
@@ -55,7 +74,7 @@ def test_everything_of_agent_context_and_constraints_reaches_the_prompt() -> Non
     assert user["role_probabilities"] == {"E": 0.7, "S": 0.2, "O": 0.1}
     assert user["rubric"] == "Name the field."
     assert user["requirements"] == ["one cause"]
-    assert user["further_constraints"] == {"language": "en", "timeout": 120}
+    assert user["further_constraints"] == {"language": "en"}
     assert "You look after clusters." in system
     assert "operations engineer" in system
 
@@ -123,13 +142,164 @@ def test_a_failure_without_an_incident_is_refused() -> None:
         conversation(input={})
 
 
-def test_the_prompt_of_a_free_answer_states_no_limits() -> None:
-    system, _ = conversation(llm={"max_tokens": 1024})
-    assert "thought" in system
-    assert "at most" not in system
+def test_the_prompt_names_the_bounds_that_the_schema_enforces() -> None:
+    system = system_message("", FAILURE, {"incident_context": {}}, bounds_for(FAILURE, 1024))
+    assert "thought (text of at most 474 characters)" in system
 
 
-def test_the_prompt_names_the_inputs_that_are_there_alone() -> None:
-    system, _ = conversation(context={"memory": {"memory_writes": 3}})
-    assert "- memory_context:" in system
-    assert "energy_context" not in system
+@pytest.mark.parametrize("task_type", CognitiveTaskType)
+def test_only_inputs_that_are_there_are_named(task_type: CognitiveTaskType) -> None:
+    given = {next(iter(INPUTS[task_type])): INPUTS[task_type][next(iter(INPUTS[task_type]))]}
+    system, user = conversation(task_type, input=given)
+    signature = SIGNATURES[task_type].signature
+    named = set(re.findall(r"^- (\w+): ", system, re.MULTILINE))
+    assert named == set(user)
+    assert {name for name in signature.input_fields if re.search(rf"\b{name}\b", system)} <= named
+
+
+def test_what_binds_the_answer_is_not_called_evidence() -> None:
+    constraints = {"rubric": "Name the field.", "requirements": ["one cause"], "language": "en"}
+    system, _ = conversation(context={"memory": {"m": 1}}, constraints=constraints)
+    material, binding = system.index(MATERIAL), system.index(BINDING)
+    assert material < system.index("- incident_context") < binding
+    assert material < system.index("- memory_context") < binding
+    for name in ("rubric", "requirements", "further_constraints"):
+        assert binding < system.index(f"- {name}:")
+
+
+def test_the_constraints_of_a_problem_bind_its_solution() -> None:
+    system, _ = conversation(CognitiveTaskType.PROBLEM_SOLVING)
+    assert system.index(BINDING) < system.index("- constraints:")
+    assert system.index("- problem_statement:") < system.index("is evidence: if") < system.index("- available_tools:")
+
+
+def test_without_constraints_nothing_is_said_to_bind() -> None:
+    system, _ = conversation()
+    assert BINDING not in system
+
+
+def test_a_task_without_material_is_not_told_to_distrust_it() -> None:
+    system, _ = conversation(CognitiveTaskType.TASK_PLANNING, input={"task_description": "d"})
+    assert MATERIAL not in system
+    assert "- task_description: " in system
+
+
+def test_constraints_that_control_the_execution_are_no_part_of_the_prompt() -> None:
+    internal = dict.fromkeys(INTERNAL_CONSTRAINTS, "kept-apart")
+    system, user = conversation(constraints={**internal, "language": "en"})
+    assert user["further_constraints"] == {"language": "en"}
+    system, user = conversation(constraints=internal)
+    assert "kept-apart" not in json.dumps(user)
+    assert "further_constraints" not in system + json.dumps(user)
+
+
+def test_the_message_has_the_background_first_and_what_binds_last() -> None:
+    constraints = {"rubric": "r", "requirements": ["q"]}
+    _, user = conversation(input={"error_message": "e"}, context={"memory": {"m": 1}}, constraints=constraints)
+    assert list(user) == ["memory_context", "incident_context", "rubric", "requirements"]
+
+
+def test_every_input_is_sorted_into_a_known_group() -> None:
+    named = {name for found in SIGNATURES.values() for name in found.signature.input_fields}
+    assert named >= BINDING_INPUTS | MATERIAL_INPUTS
+    task = {"task_description", "decision_context", "problem_statement", "synthesis_goal", "role_probabilities"}
+    assert named - BINDING_INPUTS - MATERIAL_INPUTS == task
+
+
+def test_without_bounds_no_maximum_is_stated() -> None:
+    system = system_message("", FAILURE, {"incident_context": {}}, None)
+    assert "- thought (text): " in system
+    assert "characters" not in system
+    assert "- confidence_score (number from 0 to 1): " in system
+
+
+def test_with_bounds_the_maxima_are_stated() -> None:
+    plan = SIGNATURES[CognitiveTaskType.TASK_PLANNING].signature
+    system = system_message("", plan, {"task_description": "d"}, Bounds(300, 60, 5))
+    assert "- thought (text of at most 300 characters): " in system
+    assert "- step_by_step_plan (list of at most 5 texts, each of at most 60 characters): " in system
+    assert "- estimated_complexity (whole number from 1 to 10): " in system
+
+
+@pytest.mark.parametrize("task_type", CognitiveTaskType)
+def test_instructions_are_short_enough_for_small_models(task_type: CognitiveTaskType) -> None:
+    """At most 120 words, about 160 tokens, and each output has a description."""
+    signature = SIGNATURES[task_type].signature
+    assert len(signature.instructions.split()) <= 120
+    assert all(len(description(info).split()) >= 4 for info in signature.output_fields.values())
+
+
+@pytest.mark.parametrize("task_type", CognitiveTaskType)
+def test_the_answer_is_asked_for_in_the_language_of_the_input(task_type: CognitiveTaskType) -> None:
+    assert "in the language of the input" in conversation(task_type)[0]
+
+
+def test_a_decision_is_told_to_name_one_of_the_options() -> None:
+    assert "exactly one of them" in conversation(CognitiveTaskType.DECISION_MAKING)[0]
+
+
+@pytest.mark.parametrize("task_type", [each for each, found in SIGNATURES.items() if found.confidence])
+def test_a_confidence_is_calibrated_by_examples(task_type: CognitiveTaskType) -> None:
+    system, _ = conversation(task_type)
+    line = next(line for line in system.splitlines() if line.startswith(f"- {SIGNATURES[task_type].confidence} "))
+    assert "The probability that" in line
+    assert {"0.9", "0.5"} <= set(re.findall(r"0\.\d", line))
+
+
+def test_a_demonstration_has_the_form_of_a_real_question_and_its_answer() -> None:
+    given = own_inputs(CognitiveTaskType.FAILURE_ANALYSIS, {"error_message": "pool leer"})
+    demo = given | {"confidence_score": 0.9, "thought": "t", "proposed_solution": "größer"}
+    question, answer = demonstration_messages(FAILURE, [demo])
+    assert question == {"role": "user", "content": user_message(FAILURE, given)}
+    assert answer["role"] == "assistant"
+    assert answer["content"] == '{"thought": "t", "proposed_solution": "größer", "confidence_score": 0.9}'
+
+
+def test_a_demonstration_without_a_question_or_an_answer_is_left_out() -> None:
+    answered = {"thought": "t", "proposed_solution": "s", "augmented": True}
+    assert demonstration_messages(FAILURE, [answered, {"incident_context": {"error_message": "e"}}]) == []
+
+
+def test_outputs_that_a_demonstration_lacks_are_not_invented() -> None:
+    demo = {"incident_context": {"error_message": "e"}, "thought": "t"}
+    assert json.loads(demonstration_messages(FAILURE, [demo])[1]["content"]) == {"thought": "t"}
+
+
+def test_a_repair_names_the_problem_and_cuts_the_answer() -> None:
+    first, second = repair_messages("x" * 20_000, "thought: field required")
+    assert first["role"] == "assistant"
+    assert len(first["content"]) < 8_300
+    assert "thought: field required" in second["content"]
+
+
+class Invoice(dspy.Signature):
+    """Read an invoice."""
+
+    scan: str = dspy.InputField(desc="Text of the scan.")
+    total: float = dspy.OutputField(desc="Sum.")
+    pages: int = dspy.OutputField(desc="Pages.", ge=1)
+    paid: bool = dspy.OutputField(desc="Paid already.")
+    note: str | None = dspy.OutputField(desc="Remark.")
+    items: list[dict[str, float]] = dspy.OutputField(desc="Positions.")
+    tags: list[str] = dspy.OutputField(desc="Tags.", min_length=1, max_length=3)
+
+
+def test_inputs_of_other_signatures_are_neither_evidence_nor_binding() -> None:
+    system = system_message("", Invoice, {"scan": "s"}, None)
+    assert "- scan: Text of the scan." in system
+    assert MATERIAL not in system
+    assert BINDING not in system
+
+
+def test_any_output_type_is_described_by_itself() -> None:
+    system = system_message("", Invoice, {"scan": "s"}, None)
+    for line in (
+        "- total (number): Sum.",
+        "- pages (whole number of at least 1): Pages.",
+        "- paid (true or false): Paid already.",
+        "- note (text, or null): Remark.",
+        "- tags (list of texts, at least 1 and at most 3): Tags.",
+    ):
+        assert line in system.splitlines()
+    items = next(line for line in system.splitlines() if line.startswith("- items (JSON by this schema: {"))
+    assert '"additionalProperties": {"type": "number"}' in items

@@ -3,14 +3,12 @@
 import json
 from typing import Final
 
-from cognitive_runtime.domain import AgentTask, Message, describe_role
+from cognitive_runtime.domain import INTERNAL_CONSTRAINTS, AgentTask, Message, describe_role
 from cognitive_runtime.domain.text import clip_utf8
 
 MAX_PART_BYTES: Final = 16 * 1024
 """Size limit of each part: context, rubric, requirements, and all other constraints together."""
 MAX_TASK_BYTES: Final = 256 * 1024
-_NOT_FOR_THE_MODEL: Final = frozenset({"metadata", "timeout", "max_retries", "story_id", "plan_id"})
-"""Constraints that control the execution or identify the task. They are not part of the prompt."""
 _OWN_PLACE: Final = frozenset({"context", "rubric", "requirements"})
 _PARTS: Final = "an analysis of the requirements, your approach, the details of the implementation, and the challenges"
 
@@ -31,7 +29,7 @@ def _system(task: AgentTask, role: str) -> str:
 
 
 def _user(task: AgentTask) -> str:
-    others = {name: value for name, value in task.constraints.items() if name not in _NOT_FOR_THE_MODEL | _OWN_PLACE}
+    others = {name: value for name, value in task.constraints.items() if name not in INTERNAL_CONSTRAINTS | _OWN_PLACE}
     return _paragraphs(
         f"The task:\n{clip_utf8(task.task_description, MAX_TASK_BYTES)}",
         _part("Its context", task.context),

@@ -68,10 +68,11 @@ from cognitive_runtime.domain.request import (
 from cognitive_runtime.domain.result import AgentResult, AttemptOutcome, FailureResult, Reasoning
 from cognitive_runtime.domain.result_cache import ResultCache
 from cognitive_runtime.domain.role import AgentRole, describe_role, parse_role
-from cognitive_runtime.domain.task import AgentTask, CognitiveContext, CognitiveTaskType
+from cognitive_runtime.domain.task import INTERNAL_CONSTRAINTS, AgentTask, CognitiveContext, CognitiveTaskType
 from cognitive_runtime.domain.usage import Usage
 
 __all__ = [
+    "INTERNAL_CONSTRAINTS",
     "AgentConfig",
     "AgentResult",
     "AgentRole",

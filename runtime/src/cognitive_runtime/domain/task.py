@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+INTERNAL_CONSTRAINTS: Final = frozenset(
+    {"metadata", "timeout", "timeout_seconds", "max_retries", "story_id", "plan_id"}
+)
+"""Constraints that control the execution or identify the task. They are not part of a prompt."""
 
 
 class CognitiveTaskType(StrEnum):

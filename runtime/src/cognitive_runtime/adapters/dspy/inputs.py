@@ -4,13 +4,20 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cognitive_runtime.domain import CognitiveTaskType, ExecutionRequest, InvalidRequest, describe_role
+from cognitive_runtime.domain import (
+    INTERNAL_CONSTRAINTS,
+    CognitiveTaskType,
+    ExecutionRequest,
+    InvalidRequest,
+    describe_role,
+)
 from cognitive_runtime.domain.text import clip_utf8
 
 MAX_CONTEXT_BYTES: Final = 16 * 1024
 """Size limit of each context (memory, energy, lifecycle), as JSON."""
 MAX_CONSTRAINT_BYTES: Final = 16 * 1024
 """Size limit of rubric, of requirements, and of all other constraints together, as JSON."""
+_OWN_FIELDS: Final = frozenset({"rubric", "requirements"})
 MAX_SYSTEM_PROMPT_BYTES: Final = 16 * 1024
 """Size limit of the agent's system prompt. The task's input is bounded by the operator, not here."""
 
@@ -53,7 +60,25 @@ def signature_inputs(request: ExecutionRequest) -> dict[str, Any]:
     Raises:
         InvalidRequest: The input lacks a key that its task type requires; the message names the key.
     """
-    return _own_input(request) | _context(request) | _constraints(request)
+    return own_inputs(request.task_type, request.input) | _context(request) | _constraints(request)
+
+
+def own_inputs(task_type: CognitiveTaskType, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs of the signature that come from a task's input, or from that of a demonstration.
+
+    Raises:
+        InvalidRequest: The input lacks a key that its task type requires; the message names the key.
+    """
+    if task_type is CognitiveTaskType.FAILURE_ANALYSIS:
+        if not given:
+            raise InvalidRequest("input: failure_analysis needs an incident, such as error_message.")
+        return {"incident_context": dict(given)}
+    passed, required = _PASSED[task_type], _REQUIRED[task_type]
+    own = {passed[key]: value for key, value in given.items() if key in passed}
+    if _is_empty(own.get(passed[required])):
+        raise InvalidRequest(f"input: {task_type.value} needs {required}.")
+    further = {key: value for key, value in given.items() if key not in passed}
+    return own | ({"further_input": further} if further else {})
 
 
 def preamble(request: ExecutionRequest) -> str:
@@ -61,19 +86,6 @@ def preamble(request: ExecutionRequest) -> str:
     introduction = f"You are {describe_role(request.agent.role)}."
     system_prompt = clip_utf8(request.agent.system_prompt or "", MAX_SYSTEM_PROMPT_BYTES)
     return f"{introduction}\n\n{system_prompt}".strip()
-
-
-def _own_input(request: ExecutionRequest) -> dict[str, Any]:
-    if request.task_type is CognitiveTaskType.FAILURE_ANALYSIS:
-        if not request.input:
-            raise InvalidRequest("input: failure_analysis needs an incident, such as error_message.")
-        return {"incident_context": dict(request.input)}
-    passed, required = _PASSED[request.task_type], _REQUIRED[request.task_type]
-    own = {passed[key]: value for key, value in request.input.items() if key in passed}
-    if _is_empty(own.get(passed[required])):
-        raise InvalidRequest(f"input: {request.task_type.value} needs {required}.")
-    further = {key: value for key, value in request.input.items() if key not in passed}
-    return own | ({"further_input": further} if further else {})
 
 
 def _context(request: ExecutionRequest) -> dict[str, Any]:
@@ -84,7 +96,7 @@ def _context(request: ExecutionRequest) -> dict[str, Any]:
 
 def _constraints(request: ExecutionRequest) -> dict[str, Any]:
     found = request.constraints
-    further = {name: value for name, value in found.items() if name not in ("rubric", "requirements")}
+    further = {name: value for name, value in found.items() if name not in _OWN_FIELDS | INTERNAL_CONSTRAINTS}
     return {
         "rubric": _bounded(found.get("rubric"), MAX_CONSTRAINT_BYTES),
         "requirements": _bounded(found.get("requirements"), MAX_CONSTRAINT_BYTES),

@@ -1,0 +1,1 @@
+"""Evaluation of prompts and models: small cases with checked answers, run through the cognitive core."""
