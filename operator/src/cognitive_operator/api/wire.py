@@ -6,6 +6,9 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cognitive_operator.api import bounded
+from cognitive_operator.api.bounds import INT32_MAX, MAX_CAPACITY
+
 SCHEMA_VERSION: Final = 1
 SIGNATURE_HEADER: Final = "Cognitive-Signature"
 Mode = Literal["Embedded", "Job"]
@@ -168,13 +171,13 @@ class Claim(WireModel):
     """The worker that executes an attempt; created before the execution starts."""
 
     claim_id: str
-    worker: str
-    submission_id: str
+    worker: bounded.Text
+    submission_id: bounded.Text
     mode: Mode
     state: Literal["running", "ended"]
     outcome: Literal["completed", "failed"] | None = None
-    claimed_at: str
-    ended_at: str | None = None
+    claimed_at: bounded.Time
+    ended_at: bounded.Time | None = None
 
 
 class Lease(WireModel):
@@ -182,39 +185,39 @@ class Lease(WireModel):
 
     worker: str
     agent_uid: str
-    submission_id: str
+    submission_id: bounded.Text
     mode: Mode
     started_at: str
     renewed_at: str
     ready: bool
-    reason: str | None = None
-    message: str | None = None
-    capacity: int = Field(ge=0)
+    reason: bounded.Text | None = None
+    message: bounded.Text | None = None
+    capacity: int = Field(ge=0, le=MAX_CAPACITY)
     running: tuple[str, ...] = ()
-    runtime_version: str
+    runtime_version: bounded.Text
 
 
 class Usage(Part):
     """Tokens of all model calls of an attempt."""
 
-    prompt_tokens: int = Field(ge=0)
-    completion_tokens: int = Field(ge=0)
-    total_tokens: int = Field(ge=0)
+    prompt_tokens: bounded.Tokens
+    completion_tokens: bounded.Tokens
+    total_tokens: bounded.Tokens
 
 
 class Energy(Part):
     """Energy cost of an attempt's reasoning."""
 
-    delta: float
+    delta: bounded.Delta
 
 
 class ResultRef(Part):
     """Reference to a result above 16 KiB; the object holds the result as JSON."""
 
-    bucket: str
-    name: str
-    size_bytes: int = Field(ge=0)
-    sha256: str
+    bucket: bounded.Text
+    name: bounded.Text
+    size_bytes: bounded.Size
+    sha256: bounded.Text
 
 
 class Response(WireModel):
@@ -223,19 +226,19 @@ class Response(WireModel):
     namespace: str
     task_name: str
     task_uid: str
-    attempt: int = Field(ge=1)
+    attempt: int = Field(ge=1, le=INT32_MAX)
     agent_uid: str
     mode: Mode
-    worker: str
-    submission_id: str
-    model: str = ""
+    worker: bounded.Text
+    submission_id: bounded.Text
+    model: bounded.Text = ""
     """The model that answered; the agent's first model if none answered."""
-    provider: str = ""
-    endpoint: str | None = None
+    provider: bounded.Text = ""
+    endpoint: bounded.Text | None = None
     """Endpoint of the model that answered. None: no model answered."""
-    started_at: str
-    timestamp: str
-    duration_ms: int = Field(ge=0)
+    started_at: bounded.Time
+    timestamp: bounded.Time
+    duration_ms: bounded.Milliseconds
     usage: Usage
     energy: Energy
     context_sources: ContextSources | None = None
@@ -245,11 +248,11 @@ class Completed(Response):
     """Response of a successful attempt."""
 
     status: Literal["completed"]
-    result: dict[str, Any] | None
+    result: bounded.InlineResult | None
     result_ref: ResultRef | None
     confidence: float | None = Field(ge=0, le=1)
-    confidence_reason: str | None
-    reasoning: str
+    confidence_reason: bounded.Text | None
+    reasoning: bounded.Reasoning
     cache_hit: bool = False
     output_valid: bool | None = None
 
@@ -258,11 +261,11 @@ class Failed(Response):
     """Response of a failed attempt."""
 
     status: Literal["failed"]
-    error: str
+    error: bounded.Text
     error_type: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,62}$")
     retryable: bool
-    retry_after_seconds: float | None = Field(default=None, ge=0)
-    reasoning: str = ""
+    retry_after_seconds: bounded.RetryAfter | None = None
+    reasoning: bounded.Reasoning = ""
 
 
 class Stop(WireModel):
@@ -278,7 +281,7 @@ class Drain(WireModel):
     """Control message: the workers of one executor finish their attempts and exit."""
 
     action: Literal["drain"] = "drain"
-    submission_id: str
+    submission_id: bounded.Text
 
 
 def attempt_key(master_key: bytes, task_uid: str, attempt: int) -> bytes:
