@@ -50,7 +50,7 @@ def _tokens(content: bytes) -> int:
     """Return the number of tokens that the server reports; 0 if it reports none."""
     usages = (event.get("usage") or {} for event in _events(content))
     found = (usage.get("completion_tokens") for usage in usages if isinstance(usage, dict))
-    return max((count for count in found if isinstance(count, int) and count <= MAX_TOKENS), default=0)
+    return max((count for count in found if isinstance(count, int) and 0 < count <= MAX_TOKENS), default=0)
 
 
 def _events(content: bytes) -> Iterator[dict[str, Any]]:
