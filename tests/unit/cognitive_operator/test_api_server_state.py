@@ -1,17 +1,23 @@
 """The availability of the API server: what an outage is, and what ends with it."""
 
 import asyncio
-from urllib.error import HTTPError
-from urllib.request import urlopen
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from cognitive_operator.adapters.telemetry.metrics import PrometheusMetrics
 from cognitive_operator.errors import ApiUnavailableError, BrokerUnavailableError, KindAbsentError
+from cognitive_operator.handlers.registry import WATCH_BACKOFFS_S, new_settings
+from cognitive_operator.reconcile.engine import Engine
 from cognitive_operator.reconcile.state import api_server
 from cognitive_operator.reconcile.state.api_server import AWAY_AFTER_S, IDLE_S, ApiServerState
+from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.reconcile.state.timing import Timing
+from cognitive_operator.reconcile.state.watch import WatchLag
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
+from support.fakes.broker import FakeBroker
 from support.fakes.clock import FakeClock
+from support.fakes.kube import FakeKube
 
 
 class Scene:
@@ -113,15 +119,38 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def test_readiness_and_a_metric_tell_that_the_api_server_is_away(unused_tcp_port: int) -> None:
-    metrics, url = PrometheusMetrics(unused_tcp_port), f"http://127.0.0.1:{unused_tcp_port}"
-    try:
-        with urlopen(f"{url}/readyz", timeout=5) as ready:
-            assert ready.status == 200
-        metrics.set_api_server(False)
-        with pytest.raises(HTTPError, match="503"):
-            urlopen(f"{url}/readyz", timeout=5)
-        with urlopen(f"{url}/metrics", timeout=5) as text:
-            assert b"cognitive_operator_api_server_available 0.0" in text.read()
-    finally:
-        metrics.close()
+async def test_a_running_engine_retries_tasks_and_agents_at_the_return_and_an_ended_one_does_not() -> None:
+    clock, broker, kube = FakeClock(100.0), FakeBroker(), FakeKube()
+    broker.recorder.effects["responses.fetch"] = BrokerUnavailableError("no answer")
+    told: list[bool] = []
+    state = ApiServerState(clock, told.append)
+    nothing: Any = None
+    metrics: Any = SimpleNamespace(
+        observe=lambda *_, **__: None, set_queues=lambda _: None, count=lambda *_, **__: None
+    )
+    environment: Any = SimpleNamespace(is_in_cluster=False)
+    deps = Deps(
+        kube=kube,
+        children=nothing,
+        broker=broker,
+        ray=nothing,
+        model=nothing,
+        clock=clock,
+        metrics=metrics,
+        events=nothing,
+        environment=environment,
+        api_server=state,
+        master_key=b"m" * 32,
+    )
+    engine = Engine(deps, WatchLag(clock), Timing())
+    running = asyncio.create_task(engine.run())
+    await settle()
+    assert len(state._subscribers) == 2
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert state._subscribers == []
+
+
+def test_no_wait_of_a_watch_delays_the_return_for_long() -> None:
+    assert new_settings().networking.error_backoffs == WATCH_BACKOFFS_S
+    assert (max(WATCH_BACKOFFS_S), sum(WATCH_BACKOFFS_S)) == (5, 48)

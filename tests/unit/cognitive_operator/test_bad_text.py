@@ -8,7 +8,7 @@ import pytest
 from cognitive_operator.adapters.http_client import HttpResponse
 from cognitive_operator.adapters.model.inference import inference_result
 from cognitive_operator.api.bounds import is_condition_reason
-from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Outcome, Reason
 from cognitive_operator.api.llm import LLM
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
@@ -89,3 +89,9 @@ def test_the_text_of_an_event_is_cleaned_and_cut() -> None:
     StatusWriter(kube, events, "CognitiveTask", "cognitivetasks").emit_event(o.task_body(), "Warning", "R" * 200, BAD)
     (event,) = events.events
     assert (len(event.reason), len(event.message), event.message[:5]) == (128, 1024, "a\ufffdb\ufffdc")
+
+
+def test_what_ray_says_about_a_job_is_cleaned_and_cut_in_the_end_of_an_attempt() -> None:
+    end = o.in_flight(10.0).closed(o.NOW, Outcome.FAILED, Reason.JOB_FAILED, f"Ray says: {BAD}")
+    entry = end.status_entry().model_dump(mode="json")
+    assert (entry["message"][:15], len(entry["message"])) == ("Ray says: a\ufffdb\ufffdc", 1024)

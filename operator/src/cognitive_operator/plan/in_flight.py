@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
+from cognitive_operator.api.bounds import clean_text
 from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id
 from cognitive_operator.api.resources import Attempt
 from cognitive_operator.api.wire import Claim, Completed, Failed, Mode
+
+MESSAGE_CHARS: Final = 1024
+"""Longest message of an attempt. Source: the limit of ``error`` in ``docs/reference/wire.md``."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class InFlightAttempt:
             outcome=outcome,
             finished_at=finished_at,
             reason=reason,
-            message=message,
+            message=clean_text(message, MESSAGE_CHARS),
             retryable=retryable,
             is_counted=is_counted,
             claim=self.claim,
@@ -131,7 +136,7 @@ def attempt_end(key: AttemptKey, response: Completed | Failed, sequence: int | N
         outcome=Outcome.FAILED,
         finished_at=response.timestamp,
         reason=response.error_type,
-        message=response.error[:1024],
+        message=response.error,
         retryable=response.retryable,
         is_counted=response.error_type != "CredentialsNotMounted",
         retry_after_s=response.retry_after_seconds,

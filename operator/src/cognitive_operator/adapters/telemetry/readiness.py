@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 PATH: Final = "/readyz"
-_TEXT: Final = [("Content-Type", "text/plain; charset=utf-8")]
+_TEXT: Final = (("Content-Type", "text/plain; charset=utf-8"),)
 
 
 def with_readiness(app: "WSGIApplication", is_ready: Callable[[], bool]) -> "WSGIApplication":
@@ -17,9 +17,9 @@ def with_readiness(app: "WSGIApplication", is_ready: Callable[[], bool]) -> "WSG
         if environ.get("PATH_INFO") != PATH:
             return app(environ, start_response)
         if is_ready():
-            start_response("200 OK", _TEXT)
+            start_response("200 OK", list(_TEXT))
             return [b"ok\n"]
-        start_response("503 Service Unavailable", _TEXT)
+        start_response("503 Service Unavailable", list(_TEXT))
         return [b"the API server does not answer\n"]
 
     return answer
