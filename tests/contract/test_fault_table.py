@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "docs" / "operations" / "faults.md"
-ROWS = 27
+ROWS = list(range(1, 31))
 
 
 def rows() -> dict[int, list[str]]:
@@ -28,7 +28,7 @@ def names_in_the_suite() -> set[str]:
 
 
 def test_every_row_is_there_and_proved() -> None:
-    assert list(rows()) == list(range(1, ROWS + 1))
+    assert list(rows()) == ROWS
     for number, (_, proof, _) in rows().items():
         assert re.search(r"`test_\w+(?:\.py)?`", proof), f"row {number}: proved by nothing"
 

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 import kopf
 
+from cognitive_operator.adapters.asyncio_tasks import end
 from cognitive_operator.adapters.clock import SystemClock
 from cognitive_operator.adapters.http_client import HttpClient
 from cognitive_operator.adapters.kube.access import find_access, is_in_cluster
@@ -36,6 +37,7 @@ from cognitive_operator.ports.telemetry import Metrics, Tracer, Untraced
 from cognitive_operator.reconcile.engine import Engine
 from cognitive_operator.reconcile.leader import LeaderElection
 from cognitive_operator.reconcile.leadership import Leadership, LeaseLeadership, SoleLeadership
+from cognitive_operator.reconcile.state.api_server import ApiServerState
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch import WatchEvents, WatchLag
@@ -141,10 +143,14 @@ async def _watch(config: Config, events: WatchEvents, identity: str, on_stop: Ca
 async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     metrics = PrometheusMetrics(config.metrics_port)
     stack.callback(metrics.close)
-    client = await stack.enter_async_context(_kube_client(metrics))
+    clock = SystemClock()
+    api_server = ApiServerState(clock, metrics.set_api_server)
+    on_answer = partial(_on_answer, metrics, api_server)
+    client = await stack.enter_async_context(KubeClient(find_access(), on_answer=on_answer))
+    watching = asyncio.create_task(api_server.run(partial(client.get, "/version")), name="api-server")
+    stack.push_async_callback(end, watching)
     kube = KubeApi(client, config.watch_namespaces)
     events = await stack.enter_async_context(EventRecorder(kube.events, lambda: metrics.count("events_dropped")))
-    clock = SystemClock()
     master_key = await _signing_key(kube, config)
     nats = NatsSettings(
         config.nats_url, config.nats_creds, installation=installation_of(master_key), take_over=config.take_over
@@ -165,6 +171,7 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
         metrics=metrics,
         events=events,
         environment=_environment(config),
+        api_server=api_server,
         tracer=_tracer(config, stack),
         master_key=master_key,
         ttl_s=config.ttl_s,
@@ -200,6 +207,11 @@ def _tracer(config: Config, stack: AsyncExitStack) -> Tracer:
 
 def _count_request(metrics: Metrics, method: str, code: int) -> None:
     metrics.count("api_requests", method=method, code=str(code))
+
+
+def _on_answer(metrics: Metrics, api_server: ApiServerState, method: str, code: int) -> None:
+    _count_request(metrics, method, code)
+    api_server.on_answer(code)
 
 
 async def _signing_key(kube: KubeApi, config: Config) -> bytes:

@@ -67,3 +67,10 @@ class MessageError(PermanentError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class ContentError(MessageError):
+    """A message has the right signature, but its content is unusable: its sender will not send a better one."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("Malformed", message)

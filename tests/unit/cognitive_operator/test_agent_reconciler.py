@@ -10,7 +10,7 @@ from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import AGENT_FINALIZER
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.api.wire_settings import LearntModel
-from cognitive_operator.errors import ApiUnavailableError, RayUnavailableError
+from cognitive_operator.errors import ApiUnavailableError, ObjectInvalidError, RayUnavailableError
 from cognitive_operator.plan.agent import TOKENS_UNLIMITED, ObservedExecutor
 from cognitive_operator.plan.features import RETRY_RUNTIME_S, RUNTIME_CURRENT, JobRuntime
 from cognitive_operator.plan.hold import Hold
@@ -55,6 +55,8 @@ class Steps:
     written: list[Body] = field(default_factory=list)
     events: list[KubeEvent] = field(default_factory=list)
     is_gone: bool = False
+    refused_field: str | None = None
+    """Field of the status with which the API server refuses it."""
 
     async def ensure_finalizer(self, record: AgentRecord) -> None:
         self.calls.append("finalizer")
@@ -99,10 +101,12 @@ class Steps:
         return TOKENS_UNLIMITED
 
     async def write_status(self, record: AgentRecord, patch: Body) -> bool:
+        if self.refused_field in patch:
+            raise ObjectInvalidError(f"PATCH: 422 {self.refused_field} is invalid")
         self.written.append(patch)
         body, meta = record.body, record.body["metadata"]
         version = str(record.version + 1)
-        status = {name: value for name, value in patch.items() if value is not None}
+        status = (body.get("status") or {}) | {name: value for name, value in patch.items() if value is not None}
         self.index.upsert_agent(body | {"metadata": meta | {"resourceVersion": version}, "status": status})
         return not self.is_gone
 
@@ -321,3 +325,30 @@ async def test_a_deleted_agent_is_finalized_and_its_tasks_are_told_once() -> Non
 async def test_an_unknown_agent_is_not_reconciled() -> None:
     scene = Scene()
     assert await scene.reconciler.reconcile(("team", "another")) is None
+
+
+async def test_a_refused_status_never_freezes_the_conditions() -> None:
+    scene = Scene()
+    scene.steps.refused_field = "tasksProcessed"
+    await scene.reconcile()
+    scene.steps.broker_condition = NO_BROKER
+    await scene.reconcile(10.0)
+    scene.steps.broker_condition = BROKER
+    await scene.reconcile(10.0)
+    first, broken, last = scene.steps.written
+    note = (
+        "The API server refused the other fields of the agent's status, which show an earlier state: "
+        "PATCH: 422 tasksProcessed is invalid"
+    )
+    assert set(first) == {"observedGeneration", "conditions"}
+    assert first["conditions"][0]["message"] == f"The agent accepts tasks. {note}"
+    assert (broken["conditions"][0]["status"], broken["conditions"][0]["message"]) == ("False", "no answer")
+    assert last["conditions"][0]["message"] == f"The agent accepts tasks. {note}"
+
+
+async def test_a_status_that_stays_refused_is_written_once() -> None:
+    scene = Scene()
+    scene.steps.refused_field = "tasksProcessed"
+    await scene.reconcile()
+    await scene.reconcile(10.0)
+    assert len(scene.steps.written) == 1

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cognitive_operator.errors import ForbiddenError
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, attempt_end
 from cognitive_operator.plan.task import TaskPlan
 from cognitive_operator.reconcile.state.clocks import Clocks
@@ -80,3 +81,20 @@ async def test_without_an_attempt_nothing_is_observed() -> None:
     ((plan, end),) = system.written
     assert (end, plan.patch and plan.patch["phase"]) == (None, "Cancelled")
     assert system.observed == []
+
+
+async def test_a_status_that_may_not_be_written_gives_its_response_back_to_the_stream() -> None:
+    released: list[str] = []
+
+    async def release(uid: str) -> None:
+        released.append(uid)
+
+    async def write(*_: Any) -> bool:
+        raise ForbiddenError("PATCH: 403")
+
+    system = System(None, response(8))
+    system.reconciler._steps.responses = SimpleNamespace(release=release)  # type: ignore[misc,assignment]
+    system.reconciler._steps.status = SimpleNamespace(write=write)  # type: ignore[misc,assignment]
+    with pytest.raises(ForbiddenError):
+        await system.reconciler.reconcile(o.TASK_UID)
+    assert released == [o.TASK_UID]

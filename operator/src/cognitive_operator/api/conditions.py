@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal, Self
 
+from cognitive_operator.api.bounds import CONDITION_MESSAGE_CHARS, clean_text, is_condition_reason
+
 
 class AgentCondition(StrEnum):
     """Condition types of a CognitiveAgent."""
@@ -113,6 +115,7 @@ class Reason(StrEnum):
     """The calls of executors are refused."""
     SECRET_NOT_FOUND = "SecretNotFound"
     SECRET_KEY_NOT_FOUND = "SecretKeyNotFound"
+    SECRET_INVALID = "SecretInvalid"
     CREDENTIALS_NOT_MOUNTED = "CredentialsNotMounted"
     CONSUMER_MISSING = "ConsumerMissing"
     CREDENTIALS_NOT_KEPT = "CredentialsNotKept"
@@ -127,6 +130,7 @@ class Reason(StrEnum):
     ENERGY_EXHAUSTED = "EnergyExhausted"
     BUDGET_EXHAUSTED = "BudgetExhausted"
     NOT_CHECKED = "NotChecked"
+    INVALID_REASON = "InvalidReason"
     # tasks
     ACCEPTED = "Accepted"
     INPUT_TOO_LARGE = "InputTooLarge"
@@ -165,6 +169,7 @@ class Reason(StrEnum):
     EXECUTOR_LOST = "ExecutorLost"
     JOB_FAILED = "JobFailed"
     RESULT_LOST = "ResultLost"
+    RESPONSE_INVALID = "ResponseInvalid"
     AGENT_DELETED = "AgentDeleted"
     STOPPED = "Stopped"
     """An executor was told to stop an attempt whose task neither spec.cancel nor spec.suspend stops."""
@@ -179,6 +184,12 @@ class Condition:
     reason: str
     message: str
     """Names the object and the field, the expected value and the remedy."""
+
+    def __post_init__(self) -> None:
+        """Make reason and message acceptable to the CRDs, since they may quote texts from outside."""
+        object.__setattr__(self, "message", clean_text(self.message, CONDITION_MESSAGE_CHARS))
+        if not is_condition_reason(self.reason):
+            object.__setattr__(self, "reason", Reason.INVALID_REASON)
 
     @classmethod
     def true(cls, condition_type: str, reason: str, message: str) -> Self:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from cognitive_operator.api.bounds import INT64_MAX
 from cognitive_operator.api.resource_model import ResourceModel
 
 FIRST_SCORE: Final = 0.5
@@ -31,7 +32,7 @@ class DayTokens(ResourceModel):
         """Return a copy with the tokens added; an earlier day (clock skew) counts as ``date``."""
         if self.date is None or self.date < day:
             return DayTokens(date=day, total=tokens)
-        return DayTokens(date=self.date, total=self.total + tokens)
+        return DayTokens(date=self.date, total=min(INT64_MAX, self.total + tokens))
 
 
 class SpentEnergy(ResourceModel):

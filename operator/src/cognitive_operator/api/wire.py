@@ -6,6 +6,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from cognitive_operator.api import bounded
+from cognitive_operator.api.bounds import INT32_MAX, MAX_CAPACITY
 from cognitive_operator.api.wire_model import Part, WireModel, is_absent
 from cognitive_operator.api.wire_settings import MAX_LEARNT, AgentSettings, LearntModel
 
@@ -84,13 +86,13 @@ class Claim(WireModel):
     """The worker that executes an attempt; created before the execution starts."""
 
     claim_id: str
-    worker: str
-    submission_id: str
+    worker: bounded.Text
+    submission_id: bounded.Text
     mode: Mode
     state: Literal["running", "ended"]
     outcome: Literal["completed", "failed"] | None = None
-    claimed_at: str
-    ended_at: str | None = None
+    claimed_at: bounded.Time
+    ended_at: bounded.Time | None = None
 
 
 class Lease(WireModel):
@@ -98,16 +100,16 @@ class Lease(WireModel):
 
     worker: str
     agent_uid: str
-    submission_id: str
+    submission_id: bounded.Text
     mode: Mode
     started_at: str
     renewed_at: str
     ready: bool
-    reason: str | None = None
-    message: str | None = None
-    capacity: int = Field(ge=0)
+    reason: bounded.Text | None = None
+    message: bounded.Text | None = None
+    capacity: int = Field(ge=0, le=MAX_CAPACITY)
     running: tuple[str, ...] = ()
-    runtime_version: str
+    runtime_version: bounded.Text
     features: tuple[str, ...] = Field(default=(), exclude_if=is_absent)
     """Features of the runtime, as in ``plan.features``. Runtimes before these features name none."""
     learnt: Learnt = ()
@@ -116,26 +118,26 @@ class Lease(WireModel):
 class Usage(Part):
     """Tokens of all model calls of an attempt."""
 
-    prompt_tokens: int = Field(ge=0)
-    completion_tokens: int = Field(ge=0)
-    total_tokens: int = Field(ge=0)
-    reasoning_tokens: int = Field(default=0, ge=0, exclude_if=is_absent)
+    prompt_tokens: bounded.Tokens
+    completion_tokens: bounded.Tokens
+    total_tokens: bounded.Tokens
+    reasoning_tokens: bounded.Tokens = Field(default=0, exclude_if=is_absent)
     """Tokens of the models' thinking, which are part of ``completion_tokens``."""
 
 
 class Energy(Part):
     """Energy cost of an attempt's reasoning."""
 
-    delta: float
+    delta: bounded.Delta
 
 
 class ResultRef(Part):
     """Reference to an object: a result above 16 KiB, as JSON, or a reasoning above 4 KiB, as text."""
 
-    bucket: str
-    name: str
-    size_bytes: int = Field(ge=0)
-    sha256: str
+    bucket: bounded.Text
+    name: bounded.Text
+    size_bytes: bounded.Size
+    sha256: bounded.Text
 
 
 class Response(WireModel):
@@ -144,19 +146,19 @@ class Response(WireModel):
     namespace: str
     task_name: str
     task_uid: str
-    attempt: int = Field(ge=1)
+    attempt: int = Field(ge=1, le=INT32_MAX)
     agent_uid: str
     mode: Mode
-    worker: str
-    submission_id: str
-    model: str = ""
+    worker: bounded.Text
+    submission_id: bounded.Text
+    model: bounded.Text = ""
     """The model that answered; the agent's first model if none answered."""
-    provider: str = ""
-    endpoint: str | None = None
+    provider: bounded.Text = ""
+    endpoint: bounded.Text | None = None
     """Endpoint of the model that answered. None: no model answered."""
-    started_at: str
-    timestamp: str
-    duration_ms: int = Field(ge=0)
+    started_at: bounded.Time
+    timestamp: bounded.Time
+    duration_ms: bounded.Milliseconds
     usage: Usage
     energy: Energy
     context_sources: ContextSources | None = None
@@ -167,11 +169,11 @@ class Completed(Response):
     """Response of a successful attempt."""
 
     status: Literal["completed"]
-    result: dict[str, Any] | None
+    result: bounded.InlineResult | None
     result_ref: ResultRef | None
     confidence: float | None = Field(ge=0, le=1)
-    confidence_reason: str | None
-    reasoning: str
+    confidence_reason: bounded.Text | None
+    reasoning: bounded.Reasoning
     cache_hit: bool = False
     output_valid: bool | None = None
     reasoning_ref: ResultRef | None = Field(default=None, exclude_if=is_absent)
@@ -184,11 +186,11 @@ class Failed(Response):
     """Response of a failed attempt."""
 
     status: Literal["failed"]
-    error: str
+    error: bounded.Text
     error_type: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,62}$")
     retryable: bool
-    retry_after_seconds: float | None = Field(default=None, ge=0)
-    reasoning: str = ""
+    retry_after_seconds: bounded.RetryAfter | None = None
+    reasoning: bounded.Reasoning = ""
 
 
 class Stop(WireModel):
@@ -204,7 +206,7 @@ class Drain(WireModel):
     """Control message: the workers of one executor finish their attempts and exit."""
 
     action: Literal["drain"] = "drain"
-    submission_id: str
+    submission_id: bounded.Text
 
 
 def attempt_key(master_key: bytes, task_uid: str, attempt: int) -> bytes:

@@ -19,6 +19,8 @@ INACTIVITY_S: Final = 70.0
 """Longer than the API server's bookmark interval of 60 s, so a watch that is silent for longer is dead."""
 WATCH_LAG_MAX_S: Final = 400.0
 """Longer than the interval of full lists, which detect the lag; Kopf renews a silent watch after INACTIVITY_S."""
+WATCH_BACKOFFS_S: Final = (1, 2, *[5] * 9)
+"""Delays of a watch's retries, 48 s in all: none is long, because each delays the return after an outage."""
 WORKERS: Final = 100
 WORKER_IDLE_S: Final = 0.01
 """Time that Kopf keeps the worker of an object after its last event. WORKERS / WORKER_IDLE_S limits the objects per
@@ -87,7 +89,7 @@ def new_settings(*, clusterwide: bool = True) -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.networking.request_timeout = REQUEST_TIMEOUT_S
     settings.networking.connect_timeout = 10.0
-    settings.networking.error_backoffs = (1, 2, 5, 10, 30)
+    settings.networking.error_backoffs = WATCH_BACKOFFS_S
     settings.networking.enforce_retry_after = True
     settings.watching.server_timeout = WATCH_TIMEOUT_S
     settings.watching.client_timeout = WATCH_TIMEOUT_S + 30

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from cognitive_operator.api.bounds import clean_text, is_condition_reason
 from cognitive_operator.api.conditions import AgentCondition, Condition, Reason, TaskCondition
 from cognitive_operator.api.llm import ServedModel
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
@@ -30,6 +31,10 @@ NOT_OBSERVED: Final = Condition.false(
     TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, "The operator has not reconciled the agent yet."
 )
 """Blocker of an agent's tasks before the agent's first reconciliation."""
+
+
+SHOWN_CHARS: Final = 128
+"""Longest name of a served model in a message."""
 
 
 @dataclass(frozen=True)
@@ -200,11 +205,18 @@ def _ready(reason: Reason, message: str) -> Condition:
 def _starting_or_failed(executor: ObservedExecutor) -> Condition:
     unready = next((lease for lease in executor.leases if lease.reason), None)
     if unready is not None:
-        return _not_ready(str(unready.reason), unready.message or "A worker is not ready.")
+        return _unready(str(unready.reason), unready.message or "A worker is not ready.")
     if executor.failure is not None:
         return _not_ready(Reason.EXECUTOR_FAILED, f"The executor's Ray job ended: {executor.failure}")
     where = f"Ray job {executor.current}" if executor.current else "The executor's Ray job"
     return _not_ready(Reason.EXECUTOR_STARTING, f"{where} is starting; no worker has reported yet.")
+
+
+def _unready(reason: str, message: str) -> Condition:
+    """Return the ExecutorReady condition for the reason and the message of a worker's lease."""
+    if is_condition_reason(reason):
+        return _not_ready(reason, message)
+    return _not_ready(Reason.EXECUTOR_FAILED, f"A worker reports the invalid reason {reason!r}: {message}")
 
 
 def _not_ready(reason: str, message: str) -> Condition:
@@ -219,7 +231,7 @@ def check_model(agent: Agent, ok: bool, reason: str, message: str, models: Seque
     llm = agent.spec.llm
     is_listed = not models or llm.model in models or f"models/{llm.model}" in models  # Google's own spelling
     if ok and llm.provider == "vllm" and not is_listed:
-        served = ", ".join(models[:5])
+        served = ", ".join(clean_text(model, SHOWN_CHARS) for model in models[:5])
         message = f"{llm.url} does not serve spec.llm.model {llm.model!r}; it serves {served}."
         return Condition.false(AgentCondition.MODEL_READY, Reason.MODEL_NOT_SERVED, message)
     if ok and llm.provider in PUBLIC_ENDPOINTS and not is_listed:

@@ -10,7 +10,7 @@ from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.names import attempt_submission_id
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Claim
-from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
+from cognitive_operator.plan.attempt_facts import AttemptFacts, InvalidResponse, LeaseFacts, Reading, Source
 from cognitive_operator.plan.gate import GateResult, queue_timeout, spec_gate
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.task import RUNNING_AFTER_S
@@ -125,7 +125,19 @@ def _unless_retained(facts: AttemptFacts, close: Close) -> Step:
     """Prefer an executor's response in the stream to an end by the operator."""
     if facts.retained is None:
         return Read(Source.RESPONSES)
-    return Close(facts.retained.value) if facts.retained.value is not None else close
+    found = facts.retained.value
+    if isinstance(found, AttemptEnd):
+        return Close(found)
+    return close if found is None or not close.publishes_response else _invalid_response(facts, found)
+
+
+def _invalid_response(facts: AttemptFacts, response: InvalidResponse) -> Close:
+    """End an attempt whose executor reported an end that no status can be made of."""
+    claim = facts.attempt.claim
+    sender = f"Worker {claim.worker}" if claim else "The executor"
+    message = f"{sender} published an unusable response, which is kept as a dead letter: {response.cause}"
+    end = facts.attempt.closed(facts.now, Outcome.FAILED, Reason.RESPONSE_INVALID, message)
+    return Close(end, publishes_response=True)
 
 
 @dataclass(frozen=True)

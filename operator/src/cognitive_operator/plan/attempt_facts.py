@@ -33,6 +33,13 @@ class Reading(Generic[T]):
 
 
 @dataclass(frozen=True)
+class InvalidResponse:
+    """A response in the stream that the attempt's executor signed, and that no status can be made of."""
+
+    cause: str
+
+
+@dataclass(frozen=True)
 class LeaseFacts:
     """The lease of the worker that claimed the attempt, in monotonic seconds."""
 
@@ -68,7 +75,7 @@ class AttemptFacts:
     claim: Reading[Claim] | None = None
     second_claim: Reading[Claim] | None = None
     job: Reading[RayJob] | None = None
-    retained: Reading[AttemptEnd] | None = None
-    """The attempt's end by a response that is in the stream."""
+    retained: Reading[AttemptEnd | InvalidResponse] | None = None
+    """The attempt's end by a response that is in the stream, or the reason why that response cannot end it."""
     live_agent_uid: Reading[str] | None = None
     """UID of the agent of that name in the API server, read because this process does not know the agent."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from cognitive_operator.api.bounds import clean_text
 from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id
 from cognitive_operator.api.resources import Attempt
@@ -21,6 +22,8 @@ UNCOUNTED: Final = HOLDING | {
 """Reasons of ends that the task did not cause, and that use up no retry."""
 _OUTDATED: Final = ("agent.llm.temperature: Field required.", "agent.llm.top_p: Field required.")
 """Errors of class InvalidRequest by which a runtime refuses absent fields that it does not know to be optional."""
+MESSAGE_CHARS: Final = 1024
+"""Longest message of an attempt. Source: the limit of ``error`` in ``docs/reference/wire.md``."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class InFlightAttempt:
             outcome=outcome,
             finished_at=finished_at,
             reason=reason,
-            message=message,
+            message=clean_text(message, MESSAGE_CHARS),
             retryable=retryable,
             is_counted=is_counted,
             claim=self.claim,
@@ -147,7 +150,7 @@ def attempt_end(key: AttemptKey, response: Completed | Failed, sequence: int | N
         outcome=Outcome.FAILED,
         finished_at=response.timestamp,
         reason=reason,
-        message=response.error[:1024],
+        message=response.error,
         retryable=response.retryable or is_outdated or reason in HOLDING,
         is_counted=reason not in UNCOUNTED,
         retry_after_s=response.retry_after_seconds,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from cognitive_operator.api.bounds import INT64_MAX
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.counters import Accounting, Counters, SpentEnergy, Tokens
 from cognitive_operator.api.names import AttemptKey
@@ -122,9 +123,9 @@ def _with_costs(counters: Counters, entry: UsageRecord) -> Counters:
     cost = round(counters.energy.cognitive_cost + entry.response.energy.delta, DIGITS)
     today = counters.tokens_today.plus(entry.day, usage.total_tokens)
     total = Tokens(
-        prompt=tokens.prompt + usage.prompt_tokens,
-        completion=tokens.completion + usage.completion_tokens,
-        total=tokens.total + usage.total_tokens,
+        prompt=min(INT64_MAX, tokens.prompt + usage.prompt_tokens),
+        completion=min(INT64_MAX, tokens.completion + usage.completion_tokens),
+        total=min(INT64_MAX, tokens.total + usage.total_tokens),
     )
     spent = {"tokens": total, "tokens_today": today, "energy": SpentEnergy(cognitive_cost=cost)}
     return counters.model_copy(update=spent)

@@ -4,7 +4,7 @@ from pydantic import ValidationError
 
 from cognitive_operator.api.names import AttemptKey, parse_response_subject
 from cognitive_operator.api.wire import SIGNATURE_HEADER, Completed, Failed, attempt_key, is_signed
-from cognitive_operator.errors import MessageError
+from cognitive_operator.errors import ContentError, MessageError
 from cognitive_operator.ports.broker import RetainedResponse
 
 
@@ -12,7 +12,8 @@ def verified(response: RetainedResponse, master_key: bytes) -> tuple[str, Attemp
     """Return namespace, attempt and content of a response.
 
     Raises:
-        MessageError: The subject, the signature or the content is invalid; the message can never be used.
+        ContentError: The signature is right, but no status can be made of the content.
+        MessageError: The subject or the signature is invalid; the message can never be used.
     """
     parsed = parse_response_subject(response.subject)
     if parsed is None:
@@ -27,9 +28,9 @@ def verified(response: RetainedResponse, master_key: bytes) -> tuple[str, Attemp
     try:
         content: Completed | Failed = model.model_validate_json(response.data)
     except (ValidationError, RecursionError) as error:
-        raise MessageError("Malformed", f"not a {outcome} response: {_first_line(error)}") from error
+        raise ContentError(f"not a {outcome} response: {_first_line(error)}") from error
     if (content.task_uid, content.attempt, content.agent_uid) != (key.task_uid, key.number, key.agent_uid):
-        raise MessageError("Malformed", "the content and the subject name different attempts")
+        raise ContentError("the content and the subject name different attempts")
     return namespace, key, content
 
 

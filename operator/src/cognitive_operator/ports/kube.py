@@ -94,7 +94,8 @@ class Secrets(Protocol):
     async def read_key(self, namespace: str, name: str, key: str) -> str:
         """Return one value of a Secret.
 
-        Raises ObjectNotFoundError that names the Secret or the key; an empty value counts as absent.
+        Raises ObjectNotFoundError that names the Secret or the key; an empty value counts as absent. Raises
+        ObjectInvalidError if the value is not UTF-8.
         """
 
 

@@ -102,6 +102,8 @@ class Engine:
 
     async def run(self) -> None:
         """Run all parts of the engine until cancelled."""
+        subscribe = self._deps.api_server.subscribe
+        unsubscribe = [subscribe(queue.retry_unavailable) for queue in (self._tasks, self._agents)]
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._resync.run(), name="resync")
@@ -113,6 +115,8 @@ class Engine:
                 group.create_task(self._ttl.run(), name="ttl")
                 group.create_task(self._schedules.run(), name="schedules")
         finally:
+            for end in unsubscribe:
+                end()
             await asyncio.gather(
                 self._tasks.close(), self._agents.close(), self._cleanup.close(), self._schedules.close()
             )

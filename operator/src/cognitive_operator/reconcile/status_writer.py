@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Final
 
+from cognitive_operator.api.bounds import clean_text
 from cognitive_operator.errors import ConflictError, ObjectNotFoundError
 from cognitive_operator.ports.kube import Body, EventSink, Kube, KubeEvent, ObjectRef
 
 MAX_EVENT_CHARS: Final = 1024
-"""Source: the API server refuses longer messages of ``events.k8s.io``."""
+MAX_REASON_CHARS: Final = 128
+"""Source of both: the API server refuses longer messages and reasons of ``events.k8s.io``."""
 
 
 @dataclass(frozen=True)
@@ -71,4 +73,5 @@ class StatusWriter:
         """Emit a Kubernetes Event of type ``kind``, Normal or Warning, about an object."""
         meta = body["metadata"]
         about = ObjectRef(self._kind, meta["namespace"], meta["name"], meta["uid"])
-        self._events.emit(about, KubeEvent(kind, reason, message[:MAX_EVENT_CHARS]))
+        text = clean_text(message, MAX_EVENT_CHARS)
+        self._events.emit(about, KubeEvent(kind, clean_text(reason, MAX_REASON_CHARS), text))

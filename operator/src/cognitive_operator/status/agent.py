@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cognitive_operator.api.conditions import Condition, merge_conditions
+from cognitive_operator.api.bounds import CONDITION_MESSAGE_CHARS, INT32_MAX, clean_text
+from cognitive_operator.api.conditions import AgentCondition, Condition, as_sentence, merge_conditions
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
@@ -26,6 +27,18 @@ def agent_status(
     }
 
 
+def conditions_alone(patch: Mapping[str, Any], refusal: str) -> dict[str, Any]:
+    """Return only the conditions of a refused agent status; the message of Ready quotes the API server's refusal."""
+    note = f"The API server refused the other fields of the agent's status, which show an earlier state: {refusal}"
+    conditions = [
+        {**each, "message": clean_text(f"{as_sentence(each['message'])} {note}", CONDITION_MESSAGE_CHARS)}
+        if each["type"] == AgentCondition.READY
+        else each
+        for each in patch["conditions"]
+    ]
+    return {"observedGeneration": patch["observedGeneration"], "conditions": conditions}
+
+
 def endpoints_status(agent: Agent, target: RayTarget | None) -> dict[str, Any]:
     """Return the part of an agent's status with its Ray dashboard and its model."""
     llm = agent.spec.llm
@@ -34,7 +47,7 @@ def endpoints_status(agent: Agent, target: RayTarget | None) -> dict[str, Any]:
 
 def capacity_of(leases: Sequence[Lease]) -> int:
     """Return the number of tasks that the ready workers can run at once."""
-    return sum(lease.capacity for lease in leases if lease.ready)
+    return min(INT32_MAX, sum(lease.capacity for lease in leases if lease.ready))
 
 
 def queue_status(queued: int, running: int) -> dict[str, Any]:

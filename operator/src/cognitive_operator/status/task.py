@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cognitive_operator.api.bounds import CONDITION_MESSAGE_CHARS, clean_text
 from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition, merge_conditions
 from cognitive_operator.api.resources import Attempt
 from cognitive_operator.api.wire import Completed, Failed, Response, ResultRef
@@ -89,7 +90,7 @@ def _summary(stamp: Stamp, phase: Phase, reason: str, message: str, conditions: 
     return {
         "phase": phase.value,
         "reason": str(reason),
-        "message": message,
+        "message": clean_text(message, CONDITION_MESSAGE_CHARS),
         "queuePosition": None,
         "observedGeneration": stamp.generation,
         "conditions": merge_conditions(stamp.status.get("conditions") or [], conditions, stamp.generation, stamp.now),

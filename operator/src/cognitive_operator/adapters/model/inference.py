@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from cognitive_operator.adapters.http_client import HttpRequest, HttpResponse
 from cognitive_operator.adapters.model.url import models_url
+from cognitive_operator.api.bounds import MAX_TOKENS
 from cognitive_operator.ports.model import InferenceResult, ModelTarget
 
 TOKENS: Final = 16
@@ -48,7 +49,8 @@ def inference_result(answer: HttpResponse, chunks_s: Sequence[float]) -> Inferen
 def _tokens(content: bytes) -> int:
     """Return the number of tokens that the server reports; 0 if it reports none."""
     usages = (event.get("usage") or {} for event in _events(content))
-    return max((int(usage.get("completion_tokens") or 0) for usage in usages), default=0)
+    found = (usage.get("completion_tokens") for usage in usages if isinstance(usage, dict))
+    return max((count for count in found if isinstance(count, int) and 0 < count <= MAX_TOKENS), default=0)
 
 
 def _events(content: bytes) -> Iterator[dict[str, Any]]:
@@ -57,7 +59,7 @@ def _events(content: bytes) -> Iterator[dict[str, Any]]:
         if line.startswith("data:") and data != "[DONE]":
             try:
                 event = json.loads(data)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(event, dict):
                 yield event

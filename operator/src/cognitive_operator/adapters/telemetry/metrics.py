@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from cognitive_operator.adapters.telemetry.readiness import with_readiness
 from cognitive_operator.ports.telemetry import AttemptSample, QueueSample
 
 _COUNTERS: Final = {
@@ -101,7 +102,7 @@ class OutcomeCounters:
 
 
 class PrometheusMetrics:
-    """Implements ``Metrics``; serves ``/metrics`` on a port of its own unless the port is 0."""
+    """Implements ``Metrics``; serves ``/metrics`` and ``/readyz`` on a port of its own unless the port is 0."""
 
     def __init__(self, port: int) -> None:
         self.registry = CollectorRegistry()
@@ -116,10 +117,18 @@ class PrometheusMetrics:
         self._leader = Gauge(
             "cognitive_operator_leading", "1 while this process is the leader, else 0.", registry=self.registry
         )
+        self._api_server = Gauge(
+            "cognitive_operator_api_server_available",
+            "1 while the API server answers this process, else 0.",
+            registry=self.registry,
+        )
+        self._is_api_server_available = True
         self._outcomes = OutcomeCounters(self.registry)
         self._queues = QueueCollector()
         self.registry.register(self._queues)
         self._server = start_http_server(port, registry=self.registry) if port else None
+        if self._server is not None:
+            self._server[0].set_app(with_readiness(make_wsgi_app(self.registry), lambda: self._is_api_server_available))
 
     def count(self, name: str, **labels: str) -> None:
         """Add one to a counter."""
@@ -141,6 +150,11 @@ class PrometheusMetrics:
     def set_leader(self, *, is_leader: bool) -> None:
         """Set the gauge of leadership: 1 while this process is the leader."""
         self._leader.set(is_leader)
+
+    def set_api_server(self, is_available: bool) -> None:
+        """Set the gauge of the API server's availability and the answer of ``/readyz``."""
+        self._is_api_server_available = is_available
+        self._api_server.set(is_available)
 
     def set_queues(self, queues: Sequence[QueueSample]) -> None:
         """Replace the samples of all agents' queues."""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from cognitive_operator.api.bounds import clean_text
 from cognitive_operator.api.children import RAY_CLUSTER, child_name
 from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.desired.ray_cluster import SUFFIX, desired_ray_cluster, ray_cluster_name
@@ -39,6 +40,8 @@ from cognitive_operator.ports.ray import RayJobs, RayTarget
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 
+VERSION_CHARS: Final = 64
+"""Longest version of Ray in a message."""
 logger = logging.getLogger(__name__)
 _ReadCluster = Callable[[AgentRecord], Awaitable[tuple[Body | None, Condition | None]]]
 CLUSTER_LABEL: Final = "ray.io/cluster"
@@ -188,7 +191,11 @@ class RayClusterReconciler:
             return ray_not_ready(Reason.RAY_UNREACHABLE, f"{ray_place(record.agent)}: {error}")
         except RayRefusedError as error:
             return ray_not_ready(Reason.RAY_REFUSED, f"{ray_place(record.agent)}: {error}")
-        return Condition.true(AgentCondition.RAY_READY, Reason.AVAILABLE, f"Ray {version} answers at {target.url}.")
+        return Condition.true(
+            AgentCondition.RAY_READY,
+            Reason.AVAILABLE,
+            f"Ray {clean_text(version, VERSION_CHARS)} answers at {target.url}.",
+        )
 
 
 def _not_created_yet(place: str) -> Condition:

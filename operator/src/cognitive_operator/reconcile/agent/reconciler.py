@@ -4,12 +4,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from cognitive_operator.api.conditions import Condition, Reason
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.names import ObjectName
-from cognitive_operator.errors import RayRefusedError, RayUnavailableError, TransientError
+from cognitive_operator.errors import ObjectInvalidError, RayRefusedError, RayUnavailableError, TransientError
 from cognitive_operator.plan.agent import (
     CREDENTIALS_NOT_CHECKED,
     NO_EXECUTOR,
@@ -26,6 +27,7 @@ from cognitive_operator.plan.behaviour import with_behaviour
 from cognitive_operator.plan.probe import ray_interval_s
 from cognitive_operator.plan.ray_cluster import ray_not_ready, ray_place
 from cognitive_operator.ports.clock import Clock
+from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.broker import AgentBrokerReconciler
 from cognitive_operator.reconcile.agent.executor import ExecutorReconciler
 from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
@@ -40,9 +42,11 @@ from cognitive_operator.reconcile.agent.writer import AgentWriter
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.timing import AgentTiming
-from cognitive_operator.status.agent import capacity_of, queue_status
+from cognitive_operator.status.agent import capacity_of, conditions_alone, queue_status
 
 logger = logging.getLogger(__name__)
+SHOWN_CHARS: Final = 512
+"""Longest part of the API server's refusal in a condition and in the log."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +212,7 @@ class AgentReconciler:
         if is_queue_due:
             queue = self._index.queue_of(record.name)
             patch |= queue_status(queue.waiting, queue.running)
-        if merge_patch(old, patch) != old and not await self._steps.writer.write_status(record, patch):
+        if merge_patch(old, patch) != old and not await self._write_status(record, patch):
             return
         now_s = self._clock.monotonic()
         if observation.is_counted_for(record.agent):
@@ -218,3 +222,14 @@ class AgentReconciler:
         event = ready_event(old.get("conditions") or (), observation.conditions[0])
         if event is not None:
             self._steps.writer.emit_event(record, event)
+
+    async def _write_status(self, record: AgentRecord, patch: Body) -> bool:
+        """Write a status, or its conditions alone if the API server refuses it, so that they show the present state."""
+        try:
+            return await self._steps.writer.write_status(record, patch)
+        except ObjectInvalidError as error:
+            cause = str(error)[:SHOWN_CHARS]
+            names = {"agent": "/".join(record.name), "cause": cause}
+            logger.error("the API server refused a status; writing its conditions alone", extra=names)
+        reduced, old = conditions_alone(patch, cause), record.body.get("status") or {}
+        return merge_patch(old, reduced) == old or await self._steps.writer.write_status(record, reduced)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
-from cognitive_operator.errors import ApiUnavailableError, ConflictError, TransientError
+from cognitive_operator.errors import ApiUnavailableError, ConflictError, KindAbsentError, TransientError
 
 logger = logging.getLogger(__name__)
 K = TypeVar("K")
@@ -44,6 +44,8 @@ class WorkQueue(Generic[K]):
         self._busy: dict[K, asyncio.Task[None]] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._failures: dict[K, int] = {}
+        self._unavailable: set[K] = set()
+        """Keys whose last call failed because the API server did not answer."""
         self._closed = False
 
     def start(self, handle: Callable[[K], Awaitable[float | None]]) -> None:
@@ -67,6 +69,13 @@ class WorkQueue(Generic[K]):
             return
         self._cancel_timer(key)
         self._timers[key] = loop.call_later(delay_s, self.add, key)
+
+    def retry_unavailable(self) -> None:
+        """Handle the keys now that wait for the API server, in place of after their backoffs."""
+        for key in tuple(self._unavailable):
+            self._failures.pop(key, None)
+            self.add(key)
+        self._unavailable.clear()
 
     async def close(self) -> None:
         """Cancel the running calls and forget the waiting keys."""
@@ -98,6 +107,7 @@ class WorkQueue(Generic[K]):
             self._observe(loop.time() - began_s)
 
     async def _try(self, key: K) -> float | None:
+        self._unavailable.discard(key)
         try:
             delay_s = await self._handle(key)
         except TransientError as error:
@@ -117,6 +127,8 @@ class WorkQueue(Generic[K]):
         if failures == 0:
             logger.info("will try again", extra={"queue": self._name, "key": str(key), "cause": str(error)})
         asked_s = error.retry_after_s if isinstance(error, ApiUnavailableError) else None
+        if isinstance(error, ApiUnavailableError) and not isinstance(error, KindAbsentError) and asked_s is None:
+            self._unavailable.add(key)
         return max(delay_s, asked_s or 0.0)
 
     def _reschedule(self, key: K, delay_s: float) -> None:

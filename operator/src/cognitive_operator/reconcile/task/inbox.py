@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cognitive_operator.api.names import TASK_PLURAL, AttemptKey
-from cognitive_operator.errors import BrokerUnavailableError, MessageError, TransientError
+from cognitive_operator.api.names import TASK_PLURAL, AttemptKey, parse_response_subject
+from cognitive_operator.errors import BrokerUnavailableError, ContentError, ForbiddenError, MessageError, TransientError
 from cognitive_operator.plan.in_flight import attempt_end
 from cognitive_operator.plan.verified_response import is_closed_response, verified
 from cognitive_operator.ports.broker import Delivery, Responses
@@ -79,9 +80,12 @@ class ResponseInbox:
         try:
             namespace, key, content = verified(delivery.response, self._settings.master_key)
         except MessageError as error:
-            return await self._reject(delivery, error)
+            await self._reject(delivery, error)
+            return self._end_attempt(delivery) if isinstance(error, ContentError) else None
         try:
             record = await self._record(namespace, key, content.task_name)
+        except ForbiddenError:  # the response stays in the stream, where the task's reconciler reads it
+            return await delivery.ack()
         except TransientError:
             await delivery.nak(self._settings.retry_s)
             return
@@ -89,8 +93,26 @@ class ResponseInbox:
             self._metrics.count("results_dropped", reason="TaskGone")
             return await delivery.term()
         pending = PendingResponse(attempt_end(key, content, delivery.response.sequence), delivery)
-        self._index.update_task(record.uid, pending_responses=(*record.pending_responses, pending))
+        surplus = self._keep(record, pending)
         self._intake.enqueue([record.uid])
+        for other in surplus:
+            self._metrics.count("results_dropped", reason="AttemptClosed")
+            await other.ack()
+
+    def _keep(self, record: TaskRecord, pending: PendingResponse) -> Sequence[Delivery]:
+        """Store the first response of each attempt, by the newest delivery of it; return the deliveries of others."""
+        same = [each for each in record.pending_responses if each.end.key == pending.end.key]
+        first = min((pending, *same), key=lambda each: each.end.sequence or 0)
+        others = [each for each in record.pending_responses if each.end.key != pending.end.key]
+        self._index.update_task(record.uid, pending_responses=(*others, first))
+        surplus = [each for each in (*same, pending) if each.end.sequence != first.end.sequence]
+        return [each.delivery for each in surplus if each.delivery is not None]
+
+    def _end_attempt(self, delivery: Delivery) -> None:
+        """Observe the attempt of an unusable response now; it ends as soon as its executor has ended the claim."""
+        parsed = parse_response_subject(delivery.response.subject)
+        if parsed is not None and parsed[2].task_uid in self._index.tasks:
+            self._intake.enqueue([parsed[2].task_uid])
 
     async def _record(self, namespace: str, key: AttemptKey, name: str) -> TaskRecord | None:
         """Return the record of a response's task; None if the task is deleted."""

@@ -9,7 +9,7 @@ from typing import Final
 from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Task
-from cognitive_operator.errors import MessageError
+from cognitive_operator.errors import ForbiddenError, MessageError
 from cognitive_operator.plan.gate import GateResult, patience_left_s, queue_full
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.input_gate import InputNotReadyError
@@ -186,7 +186,7 @@ class TaskReconciler:
 
     async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None) -> float | None:
         if plan.patch is not None:
-            if not await self._steps.status.write(record, body, plan, end):
+            if not await self._write(record, body, plan, end):
                 return 0.0
             self._steps.telemetry.report(body, plan.patch, end)
         if end is not None:
@@ -199,6 +199,13 @@ class TaskReconciler:
         if latest is not None and latest.is_finished:
             await self._finish(latest)
         return plan.recheck_s
+
+    async def _write(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None) -> bool:
+        try:
+            return await self._steps.status.write(record, body, plan, end)
+        except ForbiddenError:
+            await self._steps.responses.release(record.uid)
+            raise
 
     async def _close(self, record: TaskRecord, end: AttemptEnd) -> None:
         """Settle the response of an attempt whose end is written, and free the slot that the attempt occupied."""

@@ -7,7 +7,8 @@ from typing import Final
 
 from cognitive_operator.api.names import AttemptKey, response_subject, responses_of_attempt
 from cognitive_operator.api.wire import SIGNATURE_HEADER, attempt_key, sign
-from cognitive_operator.errors import MessageError
+from cognitive_operator.errors import ContentError, MessageError
+from cognitive_operator.plan.attempt_facts import InvalidResponse
 from cognitive_operator.plan.closed_response import closed_response
 from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
 from cognitive_operator.plan.verified_response import is_closed_response, verified
@@ -28,12 +29,15 @@ class ResponseReader:
         self._responses = responses
         self._master_key = master_key
 
-    async def retained(self, namespace: str, key: AttemptKey) -> AttemptEnd | None:
+    async def retained(self, namespace: str, key: AttemptKey) -> AttemptEnd | InvalidResponse | None:
         """Return the end of an attempt by its executor's first valid response in the stream.
+
+        Without a valid one, return the first response with the executor's signature and unusable content.
 
         Raises:
             BrokerUnavailableError: The caller should retry.
         """
+        invalid: InvalidResponse | None = None
         for response in await self._responses.read(responses_of_attempt(namespace, key), 0, MAX_MESSAGES):
             if is_closed_response(response.subject):
                 continue
@@ -43,9 +47,11 @@ class ResponseReader:
                 logger.warning(
                     "ignored a retained response", extra={"subject": response.subject, "reason": error.reason}
                 )
+                if isinstance(error, ContentError):
+                    invalid = invalid or InvalidResponse(str(error))
                 continue
             return attempt_end(key, content, response.sequence)
-        return None
+        return invalid
 
 
 class ClosedResponses:
@@ -88,6 +94,21 @@ class ResponseSettler:
     async def settle(self, record: TaskRecord, number: int) -> None:
         """Settle the responses up to an attempt whose end is written."""
         await self._settle(record, lambda each: each.end.key.number <= number)
+
+    async def release(self, uid: str) -> None:
+        """Acknowledge the responses of a task whose status may not be written, and keep what they report.
+
+        The broker delivers no response of any namespace while 1000 (``max_ack_pending``) are not acknowledged.
+        After a restart of the operator the responses are read from the stream.
+        """
+        record = self._index.tasks.get(uid)
+        if record is None or not record.pending_responses:
+            return
+        pending = record.pending_responses
+        self._index.update_task(uid, pending_responses=tuple(replace(each, delivery=None) for each in pending))
+        for each in pending:
+            if each.delivery is not None:
+                await each.delivery.ack()
 
     async def _settle(
         self, record: TaskRecord, is_over: Callable[[PendingResponse], bool]

@@ -13,7 +13,7 @@ from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.task_record import TaskRecord
-from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter, WriteResult
+from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter, WriteResult, Written
 from cognitive_operator.status.task import Stamp, failed
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,10 @@ class TaskStatus:
         stamp = Stamp(old, generation, self._clock.now())
         attempts = with_refused_end(record.task.status.attempts, end) if record.task and end else ()
         message = f"The API server refused the task's status: {error}"[:MAX_MESSAGE_CHARS]
-        return await self._writer.write(body, dict(failed(stamp, Reason.STATUS_REFUSED, message, attempts)))
+        result = await self._writer.write(body, dict(failed(stamp, Reason.STATUS_REFUSED, message, attempts)))
+        if isinstance(result, Written) and end is not None:
+            await _reject_responses(record, end, str(error)[:MAX_MESSAGE_CHARS])
+        return result
 
     def _emit_event(self, body: Body, plan: TaskPlan) -> None:
         """Emit at most one Event for each attempt: about its end."""
@@ -72,3 +75,10 @@ class TaskStatus:
             return
         kind = "Normal" if phase in (Phase.SUCCEEDED, Phase.CANCELLED, Phase.SUSPENDED) else "Warning"
         self._writer.emit_event(body, kind, reason, str(patch.get("message")))
+
+
+async def _reject_responses(record: TaskRecord, end: AttemptEnd, cause: str) -> None:
+    """Store the response that the API server accepts in no status as a dead letter."""
+    for pending in record.pending_responses:
+        if pending.delivery is not None and pending.end.key == end.key:
+            await pending.delivery.reject(Reason.STATUS_REFUSED, cause)

@@ -2,12 +2,12 @@
 
 from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.llm import LLM
-from cognitive_operator.errors import ObjectNotFoundError, TransientError
+from cognitive_operator.errors import ObjectInvalidError, ObjectNotFoundError, TransientError
 from cognitive_operator.ports.kube import Secrets
 
 
 async def read_model_key(secrets: Secrets, namespace: str, llm: LLM) -> str | Condition | None:
-    """Return the API key of the agent's first model, None if it has none, or ModelReady if a Secret is missing.
+    """Return the API key of the agent's first model, None if it has none, or ModelReady if a Secret is unusable.
 
     The Secret with the URL of the agent's Redis must exist too; only executors use its value.
     """
@@ -17,6 +17,9 @@ async def read_model_key(secrets: Secrets, namespace: str, llm: LLM) -> str | Co
             key = await secrets.read_key(namespace, ref.name, ref.key) if ref else None
         except ObjectNotFoundError as error:
             return Condition.false(AgentCondition.MODEL_READY, Reason.SECRET_NOT_FOUND, f"spec.llm.{field}: {error}")
+        except ObjectInvalidError as error:
+            message = f"spec.llm.{field}: {error}; write the key into the Secret as UTF-8 text."
+            return Condition.false(AgentCondition.MODEL_READY, Reason.SECRET_INVALID, message)
         except TransientError as error:
             return Condition.unknown(AgentCondition.MODEL_READY, Reason.NOT_CHECKED, f"spec.llm.{field}: {error}")
     return key

@@ -5,7 +5,7 @@ import asyncio
 from cognitive_operator.api.conditions import AgentCondition, Condition, Reason, as_sentence
 from cognitive_operator.api.llm import Fallback
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.errors import ObjectNotFoundError, TransientError
+from cognitive_operator.errors import ObjectInvalidError, ObjectNotFoundError, TransientError
 from cognitive_operator.plan.agent import target_of
 from cognitive_operator.ports.kube import Secrets
 from cognitive_operator.ports.model import ModelProbe
@@ -39,6 +39,6 @@ async def _answers(secrets: Secrets, probe: ModelProbe, namespace: str, fallback
     ref = fallback.api_key_secret_ref
     try:
         key = await secrets.read_key(namespace, ref.name, ref.key) if ref else None
-    except (ObjectNotFoundError, TransientError):
+    except (ObjectInvalidError, ObjectNotFoundError, TransientError):
         return False
     return (await probe.check(target_of(fallback), key)).ok

@@ -1,0 +1,24 @@
+"""The readiness probe beside the metrics."""
+
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+
+from cognitive_operator.adapters.telemetry.metrics import PrometheusMetrics
+
+
+def test_readiness_and_a_metric_tell_that_the_api_server_is_away(unused_tcp_port: int) -> None:
+    metrics, url = PrometheusMetrics(unused_tcp_port), f"http://127.0.0.1:{unused_tcp_port}"
+    try:
+        with urlopen(f"{url}/readyz", timeout=5) as ready:
+            assert ready.status == 200
+        metrics.set_api_server(False)
+        with pytest.raises(HTTPError) as refused:
+            urlopen(f"{url}/readyz", timeout=5)
+        with refused.value:
+            assert (refused.value.code, refused.value.read()) == (503, b"the API server does not answer\n")
+        with urlopen(f"{url}/metrics", timeout=5) as text:
+            assert b"cognitive_operator_api_server_available 0.0" in text.read()
+    finally:
+        metrics.close()
