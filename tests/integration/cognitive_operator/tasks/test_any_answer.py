@@ -34,7 +34,7 @@ SCHEMA: dict[str, Any] = {
 LEAF: dict[str, Any] = {"name": "\n\t\\leaf\\\n ", "weight": 2**60 + 1, "children": []}
 ANSWER: dict[str, Any] = {
     "thought": "Run the command, then look.",
-    "step_by_step_plan": [f'{n}. Say "step {n}" in C:\\new\\{n}\n' for n in range(1, 21)],
+    "step_by_step_plan": [f'{n}. Say "step {n}" in C:\\new\\{n}\nand wait' for n in range(1, 21)],
     "estimated_complexity": 7,
     "complexity_rationale": code_text(6000),
     "risk_assessment": [],
@@ -43,6 +43,7 @@ OUTPUT: dict[str, Any] = {
     "command": SNIPPET,
     "root": {"name": '"root"', "weight": None, "children": [LEAF, LEAF | {"children": [LEAF]}]},
 }
+"""Texts of the task's own output keep white space at their ends, too; texts of the task type do not."""
 
 
 def asked(name: str, **spec: Any) -> dict[str, Any]:
