@@ -74,7 +74,7 @@ def held_to(schema: dict[str, Any]) -> dict[str, Any]:
 def is_begun(content: str, first: str) -> bool:
     """Tell whether a text that may be cut off begins as an object with a first text field, apart from white space."""
     beginning, found = f'{{"{first}":"', "".join(content.split())
-    return beginning.startswith(found) or found.startswith(beginning)
+    return found != "" and (beginning.startswith(found) or found.startswith(beginning))
 
 
 @pytest.fixture(scope="module")
