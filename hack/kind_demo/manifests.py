@@ -3,14 +3,15 @@
 import copy
 from typing import Any
 
-from demo.examples import Manifest
+from demo.examples import Manifest, for_small_model, load_demonstrations, without_counters
 from kind_demo.settings import Settings
 
 AGENT = "sre"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 HEAD = {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
 SERVER = {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"memory": "6Gi"}}
-CONTEXT_TOKENS = 4096
+CONTEXT_TOKENS = 8192
+"""Room for the prompt with two demonstrations also if the model needs a token for each character."""
 ANSWER_TOKENS = 768
 
 
@@ -21,13 +22,16 @@ def namespace_manifest(settings: Settings) -> Manifest:
 
 
 def agent_manifest(settings: Settings, example: Manifest) -> Manifest:
-    """Return the example agent with a managed Ray cluster and a managed vLLM server on CPUs."""
+    """Return the example agent with a managed Ray cluster and a managed vLLM server on CPUs.
+
+    Only small models fit the server, so the agent has the settings for them: bounded answers and demonstrations.
+    """
     agent = copy.deepcopy(example)
     spec = agent["spec"]
     spec["ray"] = {"cluster": {"head": {"resources": HEAD}}}
-    copied = {name: spec["llm"][name] for name in ("temperature", "timeoutSeconds") if name in spec["llm"]}
+    timeout = {name: spec["llm"][name] for name in ("timeoutSeconds",) if name in spec["llm"]}
     spec["llm"] = {
-        **copied,
+        **timeout,
         "provider": "vllm",
         "model": settings.vllm_model,
         "maxTokens": ANSWER_TOKENS,
@@ -35,12 +39,12 @@ def agent_manifest(settings: Settings, example: Manifest) -> Manifest:
     }
     spec["queue"] = {"maxConcurrentTasks": 2}
     spec["taskDefaults"] = {"timeoutSeconds": 900, "retryPolicy": {"maxRetries": 2, "backoffSeconds": 5}}
-    return agent
+    return for_small_model(agent, load_demonstrations())
 
 
 def of_agent(tasks: list[Manifest], name: str) -> list[Manifest]:
-    """Return copies of the tasks that all refer to one agent."""
-    changed = copy.deepcopy(tasks)
+    """Return copies of the tasks that all refer to one agent, without its counters in their prompts."""
+    changed = list(map(without_counters, tasks))
     for task in changed:
         task["spec"]["agentRef"] = {"name": name}
     return changed

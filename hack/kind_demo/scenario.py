@@ -8,6 +8,7 @@ from rich.console import Console
 from controlplane import Kubectl
 from demo.examples import Examples, list_of, with_real_failure
 from demo.failure import BROKEN, provoke_failure
+from demo.subjects import load_subjects, missed_subjects, subject_lines
 from demo.task_display import TaskDisplay, phase_of, print_plain
 from demo.wait import wait_for_tasks
 from kind_demo.manifests import AGENT, agent_manifest, namespace_manifest, of_agent
@@ -22,6 +23,8 @@ def create_namespace(kubectl: Kubectl, settings: Settings) -> None:
 
 def run_scenario(kubectl: Kubectl, settings: Settings, examples: Examples, console: Console) -> bool:
     """Create the agent and six tasks, display them and return True if all succeeded.
+
+    Answers that miss their question are shown and fail nothing, because the model may be any.
 
     Raises:
         KindDemoError: The agent does not become ready.
@@ -41,6 +44,8 @@ def run_scenario(kubectl: Kubectl, settings: Settings, examples: Examples, conso
         ended = wait_for_tasks(namespaced, [task["metadata"]["name"] for task in tasks], display, lambda: None)
     shown = namespaced("get", "cagent,ctask")
     print_plain(console, f"$ kubectl --namespace={settings.namespace} get cagent,ctask\n{shown}")
+    missed = missed_subjects(ended, load_subjects())
+    print_plain(console, "\n".join(["Does each answer name what it was asked about?", *subject_lines(missed)]))
     succeeded = [task for task in ended if phase_of(task) == "Succeeded"]
     print_plain(console, f"{len(succeeded)} of {len(ended)} tasks Succeeded")
     return len(succeeded) == len(ended)

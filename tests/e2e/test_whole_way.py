@@ -10,12 +10,20 @@ from itertools import count
 from typing import Any
 
 import pytest
+import yaml
 
+from cognitive_runtime.adapters.dspy.output_schema import OutputSchema
+from cognitive_runtime.adapters.dspy.room import Room
+from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
+from cognitive_runtime.adapters.vllm.provider_api import ProviderAPI
+from cognitive_runtime.adapters.vllm.request_body import request_body
+from cognitive_runtime.domain import CognitiveTaskType, Message, ModelBehaviour, VLLMRequest
 from helm import Helm, find_helm
-from support.builders.cognitive_objects import INPUTS, Cluster
+from support.builders.code_texts import code_text
+from support.builders.cognitive_objects import INPUTS, Cluster, task
 from support.builders.managed_agents import MODEL, READY_S, need_kuberay, need_vllm, ray_cluster, thinker
 from support.cluster.chart_release import NARROW, Release, make_namespace
-from support.cluster.whole_way import OWNER, WholeWay
+from support.cluster.whole_way import OWNER, SERVERS, WholeWay
 from support.eventually import eventually
 
 ROUNDS = int(os.environ.get("E2E_ROUNDS", "2"))
@@ -23,7 +31,50 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420 + 150 * ROUNDS)]
 
 HEAD: dict[str, Any] = {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"memory": "3Gi"}}
 """Room for the executor and for three attempts in Job mode."""
-KEYS = ("-l", "app.kubernetes.io/component=model-server")
+
+EXACT = code_text(1000)
+OUTPUTS: dict[str, dict[str, Any] | None] = {
+    "alone": None,
+    "const": {"const": EXACT},
+    "object": {
+        "type": "object",
+        "properties": {
+            "severity": {"enum": ["low", "high"]},
+            "steps": {"type": "array", "items": {"$ref": "#/$defs/step"}},
+        },
+        "required": ["severity", "steps"],
+        "$defs": {"step": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}},
+    },
+}
+"""Output schemas of tasks by a name, and None for an answer without such an output."""
+SHORT_TOKENS = 48
+"""More than the beginning of an answer needs: its first key, and white space between the marks."""
+EXACT_LLM = {"maxTokens": 3072, "timeoutSeconds": 240}
+"""Room for EXACT, which costs the tiny model up to 1,200 tokens, and for the other texts, which get half of the tokens.
+
+Simulated with xgrammar 0.2.8 and a uniform choice of tokens, an answer takes 1,500 to 2,800 tokens. The prompt takes
+3,800 of the 8,192 tokens of the model's window.
+"""
+
+
+def free_request(type_: CognitiveTaskType, output: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the body of a short completion, held to the free schema of a task type."""
+    own = OutputSchema(output) if output else None
+    asked = Room(SHORT_TOKENS, "Schema").response_format(SIGNATURES[type_].signature, own)
+    assert asked is not None
+    return held_to(asked["schema"])
+
+
+def held_to(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the body of a short completion, held to a schema."""
+    request = VLLMRequest(MODEL, (Message("user", "why?"),), max_tokens=SHORT_TOKENS, json_schema=schema)
+    return request_body(request, ModelBehaviour("", MODEL), ProviderAPI())
+
+
+def is_begun(content: str, first: str) -> bool:
+    """Tell whether a text that may be cut off begins as an object with a first text field, apart from white space."""
+    beginning, found = f'{{"{first}":"', "".join(content.split())
+    return found != "" and (beginning.startswith(found) or found.startswith(beginning))
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +148,25 @@ def test_the_agents_counters_agree_with_its_tasks(way: WholeWay) -> None:
     assert (status["queued"], status["running"]) == (0, 0)
 
 
+def test_the_grammar_engine_accepts_the_free_schema_of_every_type(way: WholeWay) -> None:
+    asked = {f"{kind} {name}": free_request(kind, output) for kind in SIGNATURES for name, output in OUTPUTS.items()}
+    found = way.completions(asked | {"unknown": held_to({"type": "no such type"})})
+    assert found.pop("unknown")["status"] != 200, "the server takes any schema, so that it may apply none"
+    assert {name: each for name, each in found.items() if each["status"] != 200} == {}
+    firsts = {str(kind): next(iter(each.signature.output_fields)) for kind, each in SIGNATURES.items()}
+    others = [name for name, each in found.items() if not is_begun(each["content"], firsts[name.split()[0]])]
+    assert not others, f"answers of another form than asked for: {others}"
+
+
+def test_a_const_with_quotes_back_slashes_and_code_arrives_unchanged(way: WholeWay) -> None:
+    way.change(llm=EXACT_LLM)
+    way.users.apply(task("exact", OWNER, outputSchema={"const": EXACT}))
+    way.ends(["exact"], READY_S)
+    status = yaml.safe_load(way.users.kubectl("get", "ctask", "exact", "-o", "yaml"))["status"]
+    assert status["result"]["output"] == EXACT
+    way.change(llm=dict.fromkeys(EXACT_LLM))
+
+
 def test_a_change_replaces_the_executor_and_loses_no_task(way: WholeWay) -> None:
     way.change(execution={"mode": "Embedded"})
     way.users.wait_ready(OWNER, 90.0)
@@ -113,14 +183,14 @@ def test_a_change_replaces_the_executor_and_loses_no_task(way: WholeWay) -> None
 
 
 def test_a_rest_takes_all_pods_and_a_task_waits_for_its_end(way: WholeWay) -> None:
-    (key,) = way.users.kubectl.json("get", "secrets", *KEYS)["items"]
+    (key,) = way.users.kubectl.json("get", "secrets", *SERVERS)["items"]
     way.change(suspend=True)
     eventually(lambda: not way.pods(), 90.0, 1.0)
     way.submit("waits")
     assert way.users.wait_phase("waits", "Queued")["reason"] == "AgentSuspended"
     way.change(suspend=False)
     way.ends(["waits"], READY_S)
-    (same,) = way.users.kubectl.json("get", "secrets", *KEYS)["items"]
+    (same,) = way.users.kubectl.json("get", "secrets", *SERVERS)["items"]
     assert same["metadata"]["uid"] == key["metadata"]["uid"]
 
 

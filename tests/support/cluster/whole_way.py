@@ -1,13 +1,15 @@
 """One agent with a Ray cluster and a model server of its own, under an operator that helm has installed."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cognitive_operator.api.model_server import PORT
 from support.builders.cognitive_objects import INPUTS, Cluster, task
 from support.builders.managed_agents import READY_S
 from support.builders.typed_results import untyped
+from support.cluster import model_completions
 from support.cluster.chart_release import Release
 from support.eventually import eventually
 
@@ -16,6 +18,8 @@ OWNER = "the-" + "x" * 245 + "-way"
 UNCOUNTED = ("events", "events.events.k8s.io", "cognitivetasks.cognitive.seedcore.io")
 """What stays after an agent, because it tells of it, or because users made it."""
 ENDED = ("Succeeded", "Failed", "Cancelled")
+SERVERS = ("-l", "app.kubernetes.io/component=model-server")
+COMPLETIONS_S = 180.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,15 @@ class WholeWay:
         found = eventually(ended, timeout_s, 0.5)
         wrong = {name: told(s) for name, s in found.items() if s["phase"] != "Succeeded" or len(s["attempts"]) != 1}
         assert not wrong, f"did not succeed in the first attempt: {wrong}"
+        return found
+
+    def completions(self, bodies: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Return what the agent's own model server answers to requests, by their names."""
+        (server,) = self.users.kubectl("get", "deployments", *SERVERS, "-o", "name").split()
+        command = ("python3", "-c", model_completions.program(), f"http://127.0.0.1:{PORT}")
+        arguments = ("exec", "-i", server, "--", *command)
+        told = self.users.kubectl(*arguments, stdin=json.dumps(bodies), timeout_s=COMPLETIONS_S)
+        found: dict[str, dict[str, Any]] = json.loads(told)
         return found
 
     def objects(self) -> set[str]:

@@ -22,10 +22,12 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from support.servers.scripted_model_answers import TEXT, answer_for
+from support.servers.scripted_model_answers import TEXT, answer_for, answer_within
 from support.servers.scripted_model_stream import event, pieces
 
 START_TIMEOUT_S = 10.0
+CHARS_PER_TOKEN = 4
+"""Characters of a token of this server's model."""
 
 
 @dataclass
@@ -49,6 +51,9 @@ class Script:
     """The ``error`` object of a failed request."""
     content: str | None = None
     """The message's text; absent: whatever the request's schema asks for."""
+    wanted: Any = None
+    """Answer that the model gives if the request's schema allows it, cut off at ``max_tokens`` as by a server with
+    guided decoding; another one that the schema allows otherwise."""
     null_content: bool = False
     text: str = TEXT
     """What stands in every text of a generated answer."""
@@ -257,17 +262,19 @@ async def _stream(request: web.Request, script: Script, body: dict[str, Any]) ->
 
 def _completion(script: Script, body: dict[str, Any]) -> dict[str, Any]:
     content = None if script.null_content or script.refusal else _content(script, body)
+    finish_reason = script.finish_reason
+    room = body.get("max_tokens", 0) * CHARS_PER_TOKEN
+    if script.wanted is not None and content is not None and len(content) > room:
+        content, finish_reason = content[:room], "length"
     message = {"role": "assistant", "content": content, "refusal": script.refusal}
-    prompt_tokens = sum(len(str(each["content"])) for each in body["messages"]) // 4
-    completion_tokens = len(content or "") // 4
+    prompt_tokens = sum(len(str(each["content"])) for each in body["messages"]) // CHARS_PER_TOKEN
+    completion_tokens = len(content or "") // CHARS_PER_TOKEN
     return {
         "id": "chatcmpl-scripted",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": body["model"],
-        "choices": []
-        if script.no_choices
-        else [{"index": 0, "finish_reason": script.finish_reason, "message": message}],
+        "choices": [] if script.no_choices else [{"index": 0, "finish_reason": finish_reason, "message": message}],
         "usage": {
             "prompt_tokens": prompt_tokens,
             "completion_tokens": completion_tokens,
@@ -280,6 +287,8 @@ def _content(script: Script, body: dict[str, Any]) -> str:
     if script.content is not None:
         return script.content
     schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
+    if script.wanted is not None and schema:
+        return json.dumps(answer_within(schema, script.wanted), ensure_ascii=False)
     return json.dumps(answer_for(schema, script.text), ensure_ascii=False) if schema else script.text
 
 

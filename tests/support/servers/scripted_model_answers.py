@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from jsonschema import Draft202012Validator
+
 TEXT = "scripted answer"
 PATTERN_BOUND = re.compile(r"\{\d+,(\d+)\}\$$")
 
@@ -21,6 +23,11 @@ def answer_for(schema: dict[str, Any], text: str = TEXT) -> Any:
     if kind == "string":
         return _text(schema, text)
     return _scalar(schema)
+
+
+def answer_within(schema: dict[str, Any], wanted: Any) -> Any:
+    """Return what a model writes under guided decoding: the wanted answer, or one of the schema if that forbids it."""
+    return wanted if Draft202012Validator(schema).is_valid(wanted) else answer_for(schema)
 
 
 def _text(schema: dict[str, Any], text: str) -> str:

@@ -1,16 +1,20 @@
+import json
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from cognitive_runtime.adapters.dspy.prompt import system_message
+from cognitive_runtime.adapters.dspy.schema import Bounds
+from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
 from controlplane import Kubectl
-from demo.examples import load_examples
+from demo.examples import load_demonstrations, load_examples
 from kind_demo import __main__ as kind_demo
 from kind_demo.commands import KindDemoError
 from kind_demo.kind import Kind, find_kind
 from kind_demo.kuberay import ensure_kuberay
-from kind_demo.manifests import agent_manifest, of_agent
+from kind_demo.manifests import ANSWER_TOKENS, CONTEXT_TOKENS, agent_manifest, of_agent
 from kind_demo.programs import check_programs
 from kind_demo.readiness import DEADLINE_S, IMAGE_PULL_TIMEOUT_S, ReadinessMonitor
 from kind_demo.release import chart_values
@@ -18,6 +22,7 @@ from kind_demo.settings import settings_from
 from support.builders.crd_schema import examples, part, strict
 from support.fakes.clock import FakeClock
 
+TASKS = load_examples(kind_demo.ROOT / "examples").tasks
 PULL = """Creating cluster "cognitive" ...
 ERROR: failed to create cluster: failed to pull image "kindest/node:v1.36.0": \
 command "docker pull kindest/node:v1.36.0" failed with error: exit status 1"""
@@ -136,10 +141,29 @@ def test_the_agent_is_valid_and_has_everything_of_its_own(model: str) -> None:
     assert set(spec["ray"]) == {"cluster"}
 
 
+def test_the_agent_has_bounded_answers_and_demonstrations_and_no_temperature_of_its_own() -> None:
+    (example,) = [m for m in examples() if m["metadata"]["name"] == "sre"]
+    spec = agent_manifest(settings_from({}), example)["spec"]
+    assert (spec["llm"]["structuredOutput"], spec["llm"]["temperature"]) == ("Bounded", 0)
+    assert spec["demonstrations"] == load_demonstrations()
+    assert {each["type"] for each in spec["demonstrations"]} == {each["spec"]["type"] for each in TASKS}
+
+
+def test_the_prompt_with_demonstrations_fits_the_window_of_a_model_with_a_token_for_each_character() -> None:
+    for each in of_agent(TASKS, "sre"):
+        type_, spec = each["spec"]["type"], each["spec"]
+        (signature,) = [found.signature for found in SIGNATURES.values() if found.signature.__name__ == type_]
+        system = system_message("", signature, dict.fromkeys(signature.input_fields, ""), Bounds(100, 20, 5))
+        shown = [json.dumps(found) for found in load_demonstrations() if found["type"] == type_]
+        prompt = "".join([system, *shown, json.dumps({**spec["input"], **spec["context"]})])
+        assert len(prompt) + ANSWER_TOKENS < CONTEXT_TOKENS
+
+
 def test_all_six_types_are_for_the_one_agent() -> None:
-    tasks = of_agent(load_examples(kind_demo.ROOT / "examples").tasks, "sre")
+    tasks = of_agent(TASKS, "sre")
     assert len({task["spec"]["type"] for task in tasks}) == len(tasks) == 6
     assert {task["spec"]["agentRef"]["name"] for task in tasks} == {"sre"}
+    assert all(task["spec"]["context"].keys() >= {"energy", "lifecycle", "memory"} for task in tasks)
 
 
 def test_on_anothers_cluster_the_operator_has_one_namespace(bare: Path) -> None:
