@@ -1,48 +1,69 @@
+{{/* The chart's name is that of its alias in a parent chart, which may be in camel case. */}}
 {{- define "co.name" -}}
-{{ default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
+{{ default .Chart.Name .Values.nameOverride | lower | replace "_" "-" | trunc 40 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "co.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{ .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
 {{- else if contains (include "co.name" .) .Release.Name -}}
-{{ .Release.Name | trunc 40 | trimSuffix "-" }}
+{{ .Release.Name | replace "." "-" | trunc 40 | trimSuffix "-" }}
 {{- else -}}
-{{ printf "%s-%s" .Release.Name (include "co.name" .) | trunc 40 | trimSuffix "-" }}
+{{ printf "%s-%s" .Release.Name (include "co.name" .) | replace "." "-" | trunc 40 | trimSuffix "-" }}
 {{- end -}}
 {{- end }}
 
 {{- define "co.selector" -}}
 app.kubernetes.io/name: {{ include "co.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "co.labels" -}}
 {{ include "co.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | replace "+" "_" | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: seedcore
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "co.serviceAccount" -}}
 {{ default (ternary (include "co.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name }}
 {{- end }}
 
+{{/* Image reference. global.imageRegistry replaces the registry of a repository: a first part with a dot or a port, or localhost. */}}
 {{- define "co.image" -}}
+{{- $repository := .image.repository -}}
+{{- with (.global).imageRegistry -}}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) (regexReplaceAll "^(localhost|[^/]*[.:][^/]*)/" $repository "") -}}
+{{- end -}}
 {{- if .image.digest -}}
-{{ printf "%s@%s" .image.repository .image.digest }}
+{{ printf "%s@%s" $repository .image.digest }}
 {{- else -}}
-{{ printf "%s:%s" .image.repository (.image.tag | default .default) }}
+{{ printf "%s:%s" $repository (.image.tag | default .default | required (printf "the image %s needs a tag or a digest" $repository)) }}
 {{- end -}}
 {{- end }}
 
 {{- define "co.operatorImage" -}}
-{{ include "co.image" (dict "image" .Values.image "default" .Chart.AppVersion) }}
+{{ include "co.image" (dict "image" .Values.image "default" .Chart.AppVersion "global" .Values.global) }}
 {{- end }}
 
 {{- define "co.runtimeImage" -}}
-{{ include "co.image" (dict "image" .Values.runtime.image "default" .Chart.AppVersion) }}
+{{ include "co.image" (dict "image" .Values.runtime.image "default" .Chart.AppVersion "global" .Values.global) }}
+{{- end }}
+
+{{- define "co.natsImage" -}}
+{{ include "co.image" (dict "image" .Values.nats.image "global" .Values.global) }}
+{{- end }}
+
+{{/* Pull secrets of a pod. An entry of global.imagePullSecrets is a name or an object with a name. */}}
+{{- define "co.pullSecrets" -}}
+{{- $secrets := list -}}
+{{- range concat ((.Values.global).imagePullSecrets | default list) (.Values.imagePullSecrets | default list) -}}
+{{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) -}}
+{{- end -}}
+{{- with uniq $secrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{- define "co.natsKeys" -}}

@@ -1,10 +1,16 @@
-{{/* Security contexts of a pod and a container for the Pod Security level "restricted". */}}
+{{/* Security context of a pod for the Pod Security level "restricted", and for OpenShift's restricted-v2 without user and groups. */}}
 {{- define "co.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
 seccompProfile: {type: RuntimeDefault}
+{{- $adapt := (((.Values.global).compatibility).openshift).adaptSecurityContext | default "auto" }}
+{{- $onOpenShift := .Capabilities.APIVersions.Has "security.openshift.io/v1" }}
+{{- $assigned := or (eq $adapt "force") (and (eq $adapt "auto") $onOpenShift) }}
+{{- range $field, $value := .Values.podSecurityContext }}
+{{- $isId := has $field (list "runAsUser" "runAsGroup" "fsGroup" "supplementalGroups") }}
+{{- if not (or (kindIs "invalid" $value) (and $assigned $isId)) }}
+{{ $field }}: {{ kindIs "float64" $value | ternary (int64 $value) (toJson $value) }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "co.containerSecurity" -}}

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from helm import Helm, HelmError
+from support.builders.chart_objects import pod_specs
 
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "charts" / "cognitive-operator"
@@ -18,14 +19,6 @@ PROMETHEUS = (
     "--api-versions=monitoring.coreos.com/v1/ServiceMonitor",
     "--api-versions=monitoring.coreos.com/v1/PrometheusRule",
 )
-
-
-def pod_specs(objects: dict[tuple[str, str], dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {
-        f"{kind} {name}": item["spec"] if kind == "Pod" else item["spec"]["template"]["spec"]
-        for (kind, name), item in objects.items()
-        if kind in ("Deployment", "StatefulSet", "Job", "Pod")
-    }
 
 
 def environment(objects: dict[tuple[str, str], dict[str, Any]]) -> dict[str, str]:
@@ -174,7 +167,7 @@ def test_values_that_mean_nothing_are_refused(helm: Helm, wrong: str) -> None:
 def test_every_value_has_its_place_in_the_schema_and_a_word(helm: Helm) -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
     schema = yaml.safe_load((CHART / "values.schema.json").read_text(encoding="utf-8"))
-    assert set(schema["properties"]) - {"global"} == set(values)
+    assert set(schema["properties"]) - {"enabled"} == set(values)
     assert schema["additionalProperties"] is False
 
 

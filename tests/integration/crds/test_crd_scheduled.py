@@ -24,6 +24,8 @@ def schedule(name: str = "scan", template: dict[str, Any] | None = None, **spec:
         ({"schedule": "@every 1h"}, ("spec.schedule", "should match")),
         ({"schedule": "@reboot"}, ("spec.schedule", "should match")),
         ({"schedule": "TZ=UTC 1 1 1 1"}, ("spec.schedule", "should match")),
+        ({"schedule": "0 0 L * *"}, ("spec.schedule", "should match")),
+        ({"schedule": "0 0 * * MON#1"}, ("spec.schedule", "should match")),
         ({"schedule": None}, ("spec.schedule", "Required")),
         ({"timeZone": ""}, ("spec.timeZone", "at least 1 char")),
         ({"timeZone": "x" * 65}, ("spec.timeZone", "64")),
@@ -59,6 +61,11 @@ def test_a_wrong_schedule_is_refused(default: Namespace, spec: dict[str, Any], s
 )
 def test_a_template_is_judged_as_a_task_is(default: Namespace, template: dict[str, Any], said: str) -> None:
     assert said in default.refusal(schedule(template=template))
+
+
+@pytest.mark.parametrize("times", ["0 0 ? * MON", "*/5,7 0-6/2 1-7,15-21 jan-MAR sun,WED", "@midnight"])
+def test_schedules_of_cronjobs_are_accepted(default: Namespace, times: str) -> None:
+    default.create(schedule(schedule=times), dry_run=True)
 
 
 def test_a_name_leaves_room_for_those_of_the_tasks(default: Namespace) -> None:

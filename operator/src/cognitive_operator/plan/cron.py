@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from cognitive_operator.api.conditions import Reason
+from cognitive_operator.plan.cron_fields import CronFieldError, cronsim_expression
 
 MACROS: Final = {
     "@yearly": "0 0 1 1 *",
@@ -19,7 +20,6 @@ MACROS: Final = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-FIELDS: Final = 5
 _LOOKS_BACK: Final = tuple(timedelta(hours=hours) for hours in (1, 24, 24 * 32, 24 * 370, 24 * 370 * 9))
 """Time spans in which the last time is searched, the shortest first. Leap days are at most eight years apart."""
 _FILES_THAT_ARE_NO_ZONES: Final = frozenset({"localtime", "posixrules", "Factory"})
@@ -35,11 +35,11 @@ class CronError(ValueError):
 
 @dataclass(frozen=True)
 class Cron:
-    """A cron expression of five fields in a time zone.
+    """A cron expression of five fields, in cronsim's syntax, in a time zone.
 
-    The rules are those of Debian's cron: a fixed time that daylight saving skips is due right after the skipped hour, a
-    fixed time that occurs twice is due the first time, and expressions with a star for minutes or hours follow elapsed
-    time.
+    Where clocks change, the rules are those of Debian's cron: a fixed time that daylight saving skips is due right
+    after the skipped hour, a fixed time that occurs twice is due the first time, and expressions with a star for
+    minutes or hours follow elapsed time.
     """
 
     expression: str
@@ -78,19 +78,23 @@ def cron_of(schedule: str, time_zone: str) -> Cron:
     Raises:
         CronError: The schedule or the time zone is invalid; do not retry.
     """
-    expression = MACROS.get(schedule, schedule)
-    found = Cron(expression, _zone(time_zone))
+    zone = _zone(time_zone)
     try:
-        if len(expression.split()) != FIELDS:
-            raise CronSimError("it does not have five fields")
-        if found.next(datetime(2000, 1, 1, tzinfo=UTC)) is None:
-            raise CronSimError("it never matches any date")
-    except CronSimError as error:
-        expected = f"five fields such as '30 6 * * MON-FRI', or one of {', '.join(MACROS)}"
-        raise CronError(
-            Reason.INVALID_SCHEDULE, f"spec.schedule is {schedule!r}: {error}; expected {expected}."
-        ) from None
+        found = Cron(cronsim_expression(MACROS.get(schedule, schedule)), zone)
+        if not _matches(found):
+            raise CronFieldError("it never matches any date")
+    except CronFieldError as error:
+        remedy = f"Write five fields such as '30 6 * * MON-FRI', or one of {', '.join(MACROS)}"
+        raise CronError(Reason.INVALID_SCHEDULE, f"spec.schedule is {schedule!r}: {error}. {remedy}.") from None
     return found
+
+
+def _matches(cron: Cron) -> bool:
+    """Return False if no day fits, such as 30 February; cronsim raises for some of these."""
+    try:
+        return cron.next(datetime(2000, 1, 1, tzinfo=UTC)) is not None
+    except CronSimError:
+        return False
 
 
 def _zone(name: str) -> tzinfo:
