@@ -52,6 +52,15 @@ def read(answer: str) -> dict[str, Any]:
         (json.dumps({"draft": {"cause": "x"}, "final": GOOD}), {}),
         (json.dumps({"type": "object", "properties": GOOD, "required": list(NAMES)}), {}),
         (f"Here: {json.dumps(json.dumps(GOOD))}.", {"escapes": 1}),
+        (json.dumps(GOOD)[:-1] + "\n```", {"brackets": 1}),
+        ('{"cause": `the disk is full`, "steps": ["df -h", `rm old logs`], "score": 0.75}', {"quotes": 2}),
+        (json.dumps(GOOD).replace(":", "\uff1a").replace(", ", "\uff0c"), {"punctuation": 6}),
+        (json.dumps(json.dumps(json.dumps(GOOD))), {"escapes": 2}),
+        (json.dumps({"a": json.dumps(json.dumps(GOOD))}), {"escapes": 2}),
+        (json.dumps({"a": [json.dumps(GOOD)]}), {"escapes": 1}),
+        (json.dumps({"a": json.dumps([GOOD])}), {"escapes": 1}),
+        (json.dumps({"text": f"```json\n{json.dumps(GOOD)}\n```"}), {"escapes": 1}),
+        (json.dumps(json.dumps(GOOD, indent=1))[1:-1], {"escapes": 1}),
         (json.dumps(GOOD), {}),
         (json.dumps({"other": 1})[:-1] + ",}" + json.dumps(GOOD), {}),
     ],
@@ -141,6 +150,12 @@ def test_quotes_within_the_texts_of_a_list_are_kept() -> None:
         '{"cause": "a", "steps":',
         '{"cause": "a", "steps"',
         '{"cause": "a" "b" "c"}',
+        '{"cause": "a", "score": 1,',
+        '{"cause": "a", "score": 1, "steps": [',
+        '{"cause": "a", "score": 1, "steps": ["x",',
+        '{"cause": "a", "score": 1, "steps": [{',
+        '{"cause": "a", "score": 1 # and so on", "steps": []}',
+        '{"cause": "a", "steps": "b "// c", "score": 0.5}',
         '{"steps": ["a" "b"], "score": 1}',
     ],
 )
@@ -208,7 +223,7 @@ def test_any_value_is_read_back_equal(cause: Any, steps: Any, missing: int, comm
     expected = {"cause": cause, "steps": steps, "score": 1}
     assume(not is_template(expected))
     text = json.dumps(expected, ensure_ascii=False, indent=indent)
-    text = text[:-1].rstrip() + ("," if comma else "") + ("" if missing else "\n}")
+    text = text[:-1].rstrip() + ("" if missing else ",\n}" if comma else "\n}")
     assert read(text) == expected
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from cognitive_runtime.adapters.dspy.answer_templates import is_schema, is_template
+from cognitive_runtime.adapters.dspy.answer_templates import end_of_template, is_blank, is_schema, is_template
 from cognitive_runtime.adapters.dspy.json_repairing import Repaired, repaired
 from cognitive_runtime.adapters.dspy.json_tokens import KEY_START, Ending, read_span
 from cognitive_runtime.adapters.dspy.json_values import DECODER, mended
@@ -18,15 +18,17 @@ _LOGGER: Final = logging.getLogger(__name__)
 MAX_ANSWER_CHARS: Final = 8 * 1024 * 1024
 MAX_CANDIDATES: Final = 1000
 """Maximum number of opening braces that are tried, so that a hostile answer cannot keep the parser busy."""
-MAX_SURROUNDING: Final = 4
-"""Maximum number of objects around the answer, such as those of a function call."""
+MAX_SURROUNDING: Final = 8
+"""Maximum number of objects, lists and texts around the answer, such as those of a function call."""
 MAX_REPAIRED_CHARS: Final = 1024 * 1024
 MAX_REPAIRED_TOKENS: Final = 20_000
 """Maximum number of tokens of all objects that are repaired. A plan of 20 steps has 60."""
-_ESCAPED: Final = re.compile(r'\{\s*\\+"')
+_ESCAPED: Final = re.compile(r'\{(?:\s|\\+[nrt])*\\+"')
+_OPENING_FENCE: Final = re.compile(r"\A```[\w-]*\s*")
+_CLOSING_FENCE: Final = re.compile(r"\s*```\Z")
 _AFTER_WHOLE: Final = re.compile(r"\s*(?:```)?\s*")
 _BEFORE_WHOLE: Final = re.compile(r"\s*(?:```[\w-]*)?\s*")
-_NO_NAME: Final = re.compile(r"[\s-]+")
+_NO_NAME: Final = re.compile(r"[\W_]+")
 
 
 class UnusableAnswer(ValueError):
@@ -100,7 +102,7 @@ def _decoded(text: str) -> str:
 def _found(text: str, names: Collection[str], is_truncated: bool) -> _Found:
     answer = text[:MAX_ANSWER_CHARS].strip().removeprefix("\ufeff").strip()
     try:
-        found = _whole(answer, names) if is_truncated else _last(answer, names)
+        found = _whole(answer, names) if is_truncated else _last(_CLOSING_FENCE.sub("", answer), names)
         return _Found({name: mended(value) for name, value in found.fields.items()}, found.repairs)
     except RecursionError:
         raise UnusableAnswer("it is nested too deeply") from None
@@ -136,7 +138,7 @@ def _escaped(answer: str, names: Collection[str]) -> _Found | None:
         decoded = json.loads(f'"{inner}"', strict=False)
     except ValueError:
         return None
-    found = _AnswerReader(decoded, names).read()
+    found = _AnswerReader(decoded, names).read() or _escaped(decoded, names)
     return _Found(found.fields, _sum(found.repairs, {"escapes": 1})) if found else None
 
 
@@ -162,7 +164,7 @@ class _AnswerReader:
                 return self._best
             if self._chars <= 0:
                 break
-            end = self._read_object(position)
+            end = end_of_template(self._answer, position) or self._read_object(position)
             position = self._answer.find("{", max(end, position + 1))
         self.problem = "it has too many braces outside of a JSON object"
         return None
@@ -209,18 +211,17 @@ class _AnswerReader:
             return
         if is_template(found.fields):
             self.problem = "it has a template or a schema in place of the expected fields"
-        elif self._best is None or len(found.fields) >= len(self._best.fields):
+        elif self._best is None or (len(found.fields) >= len(self._best.fields) and not is_blank(found.fields)):
             self._best = _Found(found.fields, _sum(repairs, found.repairs))
 
 
 def _with_fields(value: Any, names: Collection[str], depth: int = MAX_SURROUNDING) -> _Found | None:
     """Return the expected fields of the object, or of the nested object that has the most."""
     if isinstance(value, list) and len(value) == 1:
-        value = value[0]
+        return _nested(value[0], names, depth - 1) if depth else None
     if not isinstance(value, dict):
         return None
-    spelled = {_plain(name): item for name, item in value.items()}
-    fields = {name: value.get(name, spelled.get(name)) for name in names if name in value or name in spelled}
+    fields = _named(value, names)
     if fields:
         return _Found(fields)
     if depth == 0 or is_schema(value):
@@ -231,13 +232,24 @@ def _with_fields(value: Any, names: Collection[str], depth: int = MAX_SURROUNDIN
     return best[0] if len(best) == 1 else None
 
 
+def _named(value: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return the members with the expected names, or with other spellings of them that mean no other name."""
+    spelled = {_plain(name): item for name, item in value.items() if name not in names}
+    plain = {name: _plain(name) for name in names}
+    counts = Counter(plain.values())
+    found = {
+        name: plain[name] for name in names if name in value or (plain[name] in spelled and counts[plain[name]] == 1)
+    }
+    return {name: value[name] if name in value else spelled[other] for name, other in found.items()}
+
+
 def _nested(value: Any, names: Collection[str], depth: int) -> _Found | None:
-    """Return the expected fields of a nested object, which may be a text that has only an object."""
+    """Return the expected fields of a nested object, which may be a text that has only an object, perhaps fenced."""
     if not isinstance(value, str):
         return _with_fields(value, names, depth)
-    text = value.strip()
-    decoded = _decoded_object(text) if text.startswith("{") else None
-    found = _with_fields(decoded.value, names, depth) if decoded else None
+    text = _OPENING_FENCE.sub("", _CLOSING_FENCE.sub("", value.strip()))
+    decoded = _decoded_object(text) if text.startswith("{") else _decoded_text(text)
+    found = _nested(decoded.value, names, depth - 1) if decoded and depth else None
     return _Found(found.fields, _sum(decoded.repairs, found.repairs, {"escapes": 1})) if decoded and found else None
 
 
@@ -249,9 +261,17 @@ def _decoded_object(text: str) -> Repaired | None:
         return repaired(span) if span.ending is Ending.CLOSED and span.end == len(text) else None
 
 
+def _decoded_text(text: str) -> Repaired | None:
+    """Return the text or the list that a text contains."""
+    with suppress(ValueError):
+        decoded = DECODER.decode(text)
+        return Repaired(decoded, {}) if isinstance(decoded, str | list) else None
+    return None
+
+
 def _sum(*repairs: Mapping[str, int]) -> dict[str, int]:
     return dict(sum(map(Counter, repairs), Counter[str]()))
 
 
 def _plain(name: str) -> str:
-    return _NO_NAME.sub("_", name.strip().lower())
+    return _NO_NAME.sub("", name).lower()
