@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
 from cognitive_runtime.adapters.dspy.outputs import check_outputs
 from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer, parse_object
-from cognitive_runtime.adapters.dspy.schema import free_schema
+from cognitive_runtime.adapters.dspy.schema import description, free_schema
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES, FailureAnalysis
 from cognitive_runtime.domain import CognitiveTaskType
 
@@ -64,6 +65,17 @@ def test_bare_placeholders_are_passed_over_and_no_answer(bare: str) -> None:
         assert parse_object(text, NAMES) == GOOD
     with pytest.raises(UnusableAnswer):
         parse_object(bare, NAMES)
+
+
+@pytest.mark.parametrize("task_type", CognitiveTaskType)
+def test_the_descriptions_of_the_fields_are_no_answer(task_type: CognitiveTaskType) -> None:
+    signature = SIGNATURES[task_type].signature
+    names = {name: description(info) for name, info in signature.output_fields.items()}
+    for echoed in (names, names | dict.fromkeys([*names][1:], "text")):
+        with pytest.raises(UnusableAnswer, match=REFUSED):
+            JSONAnswerAdapter().parse(signature, json.dumps(echoed))
+    some = names | {next(iter(names)): "an answer"}
+    assert parse_object(json.dumps(some), names, descriptions=names) == some
 
 
 @pytest.mark.parametrize("blank", [dict.fromkeys(NAMES, ""), dict.fromkeys(NAMES), {"thought": " ", NAMES[2]: 0}])

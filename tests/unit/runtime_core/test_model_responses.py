@@ -63,6 +63,9 @@ THOUGHT: list[dict[str, Any]] = [
             {"text": {"value": ANSWER}},
         ]
     },
+    {"content": [{"type": "Thinking", "thinking": "hm"}, {"type": "Text", "content": ANSWER}]},
+    {"content": [{"type": "text", "text": "hm", "thought": True}, {"text": ANSWER}]},
+    {"content": {"type": "text", "text": ANSWER}, "reasoning": "hm"},
     {"content": f"<think>hm</think>{ANSWER}"},
 ]
 

@@ -23,6 +23,7 @@ from cognitive_runtime.adapters.dspy.prompt import (
     user_message,
 )
 from cognitive_runtime.adapters.dspy.room import Room, first_room
+from cognitive_runtime.adapters.dspy.schema import description
 from cognitive_runtime.domain import BudgetExceeded, OutputInvalid, OutputParseError, ReasoningError, TruncatedResponse
 
 Steps = Generator[lm15.Request, lm15.Response, dict[str, Any]]
@@ -141,7 +142,8 @@ class JSONAnswerAdapter(dspy.Adapter):
         """
         output_schema = self._own_output(signature)
         names = [*signature.output_fields, *([OUTPUT] if output_schema else [])]
-        answer = parse_object(completion, names, is_truncated=is_truncated)
+        described = {name: description(info) for name, info in signature.output_fields.items()}
+        answer = parse_object(completion, names, is_truncated=is_truncated, descriptions=described)
         outputs = check_outputs(signature, answer)
         return outputs | ({OUTPUT: output_schema.check(answer)} if output_schema else {})
 

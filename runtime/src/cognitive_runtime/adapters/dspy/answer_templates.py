@@ -83,15 +83,22 @@ def _filled(value: Any) -> bool:
     return bool(value.strip() if isinstance(value, str) else value)
 
 
-def is_template(fields: Mapping[str, Any]) -> bool:
-    """Return True if every field is a schema, or every text in the fields is a placeholder, such as ``...``."""
+def is_template(fields: Mapping[str, Any], descriptions: Mapping[str, str] | None = None) -> bool:
+    """Return True if every field is a schema, or every text in the fields is a placeholder, such as ``...``.
+
+    Args:
+        fields: Values of the fields.
+        descriptions: Descriptions of fields. A field's own description is a placeholder.
+    """
+    described = {name: text.strip() for name, text in (descriptions or {}).items()}
     if all(isinstance(value, dict) and _is_field_schema(value) for value in fields.values()):
         return True
     texts = [(name, text.strip()) for name, value in fields.items() for text in _texts(value)]
     given = [(name, text) for name, text in texts if text]
-    if len(given) == 1:
+    other = [(name, text) for name, text in given if text != described.get(name)]
+    if len(given) == len(other) == 1:
         return _CERTAIN.fullmatch(given[0][1]) is not None
-    return bool(given) and all(_PLACEHOLDER.fullmatch(text) or _is_name(text, name) for name, text in given)
+    return bool(given) and all(_PLACEHOLDER.fullmatch(text) or _is_name(text, name) for name, text in other)
 
 
 def _is_name(text: str, name: str) -> bool:

@@ -43,7 +43,13 @@ class _Found:
     repairs: Mapping[str, int] = field(default_factory=dict)
 
 
-def parse_object(text: str, names: Collection[str], *, is_truncated: bool = False) -> dict[str, Any]:
+def parse_object(
+    text: str,
+    names: Collection[str],
+    *,
+    is_truncated: bool = False,
+    descriptions: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Return the last JSON object in an answer that has the most expected names.
 
     Tolerated are raw control characters in strings, code fences, text around the object, a surrounding object, other
@@ -54,11 +60,13 @@ def parse_object(text: str, names: Collection[str], *, is_truncated: bool = Fals
         text: The answer, without the model's thinking.
         names: Names of the expected fields.
         is_truncated: True if the answer was cut off. Then the object must be whole, and the whole answer.
+        descriptions: Descriptions of fields in the prompt, which are no values.
 
     Raises:
         UnusableAnswer: There is no such object, or the answer ends within it.
     """
-    found = _found(text, names, is_truncated)
+    expected = dict.fromkeys(names, "") | dict(descriptions or {})
+    found = _found(text, expected, is_truncated)
     _log(found.repairs)
     return found.fields
 
@@ -85,7 +93,7 @@ def _log(repairs: Mapping[str, int]) -> None:
 def read_text(answer: str, name: str) -> str:
     """Return the text of one field of an unusable answer, even if the answer is cut off within that text."""
     with suppress(UnusableAnswer):
-        found = _found(answer, [name], is_truncated=False).fields[name]
+        found = _found(answer, {name: ""}, is_truncated=False).fields[name]
         return found.strip() if isinstance(found, str) else ""
     begun = re.search(rf'"{re.escape(name)}"\s*:\s*"((?:[^"\\]|\\.)*)', answer[:MAX_ANSWER_CHARS], re.DOTALL)
     return _decoded(begun.group(1)).strip() if begun else ""
@@ -99,7 +107,7 @@ def _decoded(text: str) -> str:
     return found
 
 
-def _found(text: str, names: Collection[str], is_truncated: bool) -> _Found:
+def _found(text: str, names: Mapping[str, str], is_truncated: bool) -> _Found:
     answer = text[:MAX_ANSWER_CHARS].strip().removeprefix("\ufeff").strip()
     try:
         found = _whole(answer, names) if is_truncated else _last(_CLOSING_FENCE.sub("", answer), names)
@@ -108,7 +116,7 @@ def _found(text: str, names: Collection[str], is_truncated: bool) -> _Found:
         raise UnusableAnswer("it is nested too deeply") from None
 
 
-def _last(answer: str, names: Collection[str]) -> _Found:
+def _last(answer: str, names: Mapping[str, str]) -> _Found:
     reader = _AnswerReader(answer, names)
     found = reader.read() or _escaped(answer, names)
     if found is None:
@@ -116,19 +124,19 @@ def _last(answer: str, names: Collection[str]) -> _Found:
     return found
 
 
-def _whole(answer: str, names: Collection[str]) -> _Found:
+def _whole(answer: str, names: Mapping[str, str]) -> _Found:
     """Return the object that is the whole answer: a model may write white space until its tokens are used up."""
     start = answer.find("{")
     with suppress(ValueError):
         value, end = DECODER.raw_decode(answer, max(start, 0))
         found = _with_fields(value, names)
         is_whole = _BEFORE_WHOLE.fullmatch(answer, 0, start) and _AFTER_WHOLE.fullmatch(answer, end)
-        if found and is_whole and not found.repairs and not is_template(found.fields):
+        if found and is_whole and not found.repairs and not is_template(found.fields, names):
             return found
     raise UnusableAnswer("it was cut off")
 
 
-def _escaped(answer: str, names: Collection[str]) -> _Found | None:
+def _escaped(answer: str, names: Mapping[str, str]) -> _Found | None:
     r"""Return the object of an answer that is escaped as a whole: ``{\"thought\": …}``."""
     match = _ESCAPED.search(answer)
     if match is None or match.start() != answer.find("{"):
@@ -145,7 +153,7 @@ def _escaped(answer: str, names: Collection[str]) -> _Found | None:
 class _AnswerReader:
     """Reads the objects of one answer, in a bounded number of steps."""
 
-    def __init__(self, answer: str, names: Collection[str]) -> None:
+    def __init__(self, answer: str, names: Mapping[str, str]) -> None:
         self._answer = answer
         self._names = names
         self._best: _Found | None = None
@@ -209,13 +217,13 @@ class _AnswerReader:
         found = _with_fields(value, self._names)
         if found is None or len(found.fields) < self._least:
             return
-        if is_template(found.fields):
+        if is_template(found.fields, self._names):
             self.problem = "it has a template or a schema in place of the expected fields"
         elif self._best is None or (len(found.fields) >= len(self._best.fields) and not is_blank(found.fields)):
             self._best = _Found(found.fields, _sum(repairs, found.repairs))
 
 
-def _with_fields(value: Any, names: Collection[str], depth: int = MAX_SURROUNDING) -> _Found | None:
+def _with_fields(value: Any, names: Mapping[str, str], depth: int = MAX_SURROUNDING) -> _Found | None:
     """Return the expected fields of the object, or of the nested object that has the most."""
     if isinstance(value, list) and len(value) == 1:
         return _nested(value[0], names, depth - 1) if depth else None
@@ -232,7 +240,7 @@ def _with_fields(value: Any, names: Collection[str], depth: int = MAX_SURROUNDIN
     return best[0] if len(best) == 1 else None
 
 
-def _named(value: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+def _named(value: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Return the members with the expected names, or with other spellings of them that mean no other name."""
     spelled = {_plain(name): item for name, item in value.items() if name not in names}
     plain = {name: _plain(name) for name in names}
@@ -243,7 +251,7 @@ def _named(value: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     return {name: value[name] if name in value else spelled[other] for name, other in found.items()}
 
 
-def _nested(value: Any, names: Collection[str], depth: int) -> _Found | None:
+def _nested(value: Any, names: Mapping[str, str], depth: int) -> _Found | None:
     """Return the expected fields of a nested object, which may be a text that has only an object, perhaps fenced."""
     if not isinstance(value, str):
         return _with_fields(value, names, depth)
