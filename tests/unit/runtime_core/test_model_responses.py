@@ -80,6 +80,11 @@ def test_thinking_of_a_field_and_of_tags_is_joined() -> None:
     assert respond({"content": f"<think>b</think>{ANSWER}", "reasoning": "a"}).reasoning == "a\n\nb"
 
 
+@pytest.mark.parametrize(("text", "expected"), [("a\ud83d b", "a\ufffd b"), ("a\ud83d\ude00 b", "a\U0001f600 b")])
+def test_half_a_surrogate_pair_costs_no_answer(text: str, expected: str) -> None:
+    assert respond({"content": text, "reasoning": text}).content == expected
+
+
 def test_an_answer_without_thinking_has_none() -> None:
     assert respond({"content": ANSWER, "reasoning": "", "reasoning_content": None}).reasoning is None
 

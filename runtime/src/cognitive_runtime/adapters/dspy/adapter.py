@@ -9,7 +9,13 @@ import dspy
 from dspy import lm15
 from dspy.utils.exceptions import LMError
 
-from cognitive_runtime.adapters.dspy.adapter_call import AdapterCall, answer_text, plain_values, thinking_used
+from cognitive_runtime.adapters.dspy.adapter_call import (
+    AdapterCall,
+    answer_text,
+    plain_values,
+    thinking_used,
+    unasked_call_text,
+)
 from cognitive_runtime.adapters.dspy.engine import attempt_model
 from cognitive_runtime.adapters.dspy.model import raisable
 from cognitive_runtime.adapters.dspy.output_schema import OUTPUT, InvalidOutput, OutputSchema
@@ -219,9 +225,10 @@ class JSONAnswerAdapter(dspy.Adapter):
         try:
             if missing:
                 is_truncated = response.finish_reason == "length"
-                found = self.parse(call.signature, answer_text(response), is_truncated=is_truncated)
+                text = answer_text(response) or ("" if native else unasked_call_text(response))
+                found = self.parse(call.signature, text, is_truncated=is_truncated)
         except UnusableAnswer:
-            if not response.tool_calls:
+            if not (native and response.tool_calls):
                 raise
         return dict.fromkeys(call.original.output_fields) | found | native
 
