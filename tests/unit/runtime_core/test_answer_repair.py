@@ -53,6 +53,7 @@ def read(answer: str) -> dict[str, Any]:
         (json.dumps({"type": "object", "properties": GOOD, "required": list(NAMES)}), {}),
         (f"Here: {json.dumps(json.dumps(GOOD))}.", {"escapes": 1}),
         (json.dumps(GOOD)[:-1] + "\n```", {"brackets": 1}),
+        (json.dumps(GOOD)[:-1] + " // rather sure}", {"comments": 1, "brackets": 1}),
         ('{"cause": `the disk is full`, "steps": ["df -h", `rm old logs`], "score": 0.75}', {"quotes": 2}),
         (json.dumps(GOOD).replace(":", "\uff1a").replace(", ", "\uff0c"), {"punctuation": 6}),
         (json.dumps(json.dumps(json.dumps(GOOD))), {"escapes": 2}),

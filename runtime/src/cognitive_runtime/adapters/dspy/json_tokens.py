@@ -95,7 +95,7 @@ class _Reader:
         if kind in ("space", "comment"):
             self.span.repairs["comments"] += kind == "comment"
             self.span.end = match.end()
-            is_open = kind == "comment" and not token.endswith("*/") and match.end() == len(self._answer)
+            is_open = kind == "comment" and match.end() == len(self._answer) and _is_open_comment(token)
             self.span.ending = Ending.CUT if is_open else self.span.ending
             return not is_open
         return self._word(match) if kind == "word" else self._text(match, kind)
@@ -181,3 +181,8 @@ class _Reader:
         self.span.tokens.append([value])
         self.span.end = end
         return True
+
+
+def _is_open_comment(comment: str) -> bool:
+    """Return True for a comment at the end of an answer that is not closed, or that may hide members."""
+    return not comment.endswith("*/") and (comment.startswith("/*") or any(quote in comment for quote in "\"'"))
