@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -264,3 +265,34 @@ def texts_of(value: Any) -> list[str]:
         return [mended(value)]
     parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
     return [text for part in parts for text in texts_of(part)]
+
+
+TALK = [
+    "it's the node's disk, isn't it?",
+    'run "kubectl get po" now, then "top"',
+    "path C:\\Users\\new and \\d+",
+    'a, b: c {d} [e] "f": 1',
+    "```bash\necho 'x' # y // z\n```",
+    "key: \"v\", other: 'w' 日本 “引用”",
+]
+SPELLINGS: list[Callable[[Any], str]] = [json.dumps, repr, lambda value: json.dumps(json.dumps(value))]
+
+
+@given(
+    cause=st.sampled_from(TALK),
+    steps=st.lists(st.sampled_from(TALK), min_size=1, max_size=2),
+    spell=st.sampled_from(SPELLINGS),
+    slip=st.tuples(st.floats(0, 1), st.sampled_from(["", *"\"'`{}[](),:#/ \n"]), st.booleans()),
+)
+def test_a_slip_of_one_character_changes_one_value_at_most(
+    cause: str, steps: list[str], spell: Callable[[Any], str], slip: tuple[float, str, bool]
+) -> None:
+    place, typed, is_replaced = slip
+    good = {"cause": cause, "steps": steps, "score": 0.5}
+    answer = spell(good)
+    at = int(place * (len(answer) - 1))
+    try:
+        found = read(answer[:at] + typed + answer[at + (is_replaced or not typed) :])
+    except UnusableAnswer:
+        return
+    assert sum(found.get(name) != value for name, value in good.items() if name in found) <= 1
