@@ -28,6 +28,7 @@ _OPENING_FENCE: Final = re.compile(r"\A```[\w-]*\s*")
 _CLOSING_FENCE: Final = re.compile(r"\s*```\Z")
 _AFTER_WHOLE: Final = re.compile(r"\s*(?:```)?\s*")
 _BEFORE_WHOLE: Final = re.compile(r"\s*(?:```[\w-]*)?\s*")
+_WORD: Final = re.compile(r"[^\W_]+")
 _NO_NAME: Final = re.compile(r"[\W_]+")
 
 
@@ -162,6 +163,7 @@ class _AnswerReader:
         self._chars = (4 if is_repaired else 1) * len(answer)
         """Number of characters that failing attempts may still read."""
         self._tokens = MAX_REPAIRED_TOKENS if is_repaired else 0
+        self._last_name: int | None = None
         self.problem = "there is no JSON object in it with the expected fields"
 
     def read(self) -> _Found | None:
@@ -201,6 +203,8 @@ class _AnswerReader:
         self._chars -= span.end - start
         self._tokens -= len(span.tokens)
         found = repaired(span)
+        if found is None and span.ending not in (Ending.CUT, Ending.OPEN) and not self._has_name_after(start):
+            return max(span.end, start + 1)
         if found is None or span.ending is Ending.OPEN:
             self._best = None
         if found is not None:
@@ -211,6 +215,14 @@ class _AnswerReader:
             self.problem = "it ends within an object"
             return len(self._answer)
         return span.end
+
+    def _has_name_after(self, start: int) -> bool:
+        """Return True if an expected name, in any spelling, is after a position."""
+        if self._last_name is None:
+            spellings = ("[\\W_]{0,4}".join(map(re.escape, _WORD.findall(name))) for name in self._names)
+            matches = re.finditer("|".join(filter(None, spellings)) or r"\Z", self._answer, re.IGNORECASE)
+            self._last_name = max((match.start() for match in matches), default=-1)
+        return self._last_name >= start
 
     def _take(self, value: Any, repairs: Mapping[str, int]) -> None:
         """Keep the fields of an object if it has no fewer than the best so far."""
