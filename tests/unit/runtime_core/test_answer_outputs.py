@@ -75,7 +75,9 @@ def test_what_means_a_complexity_is_one(answer: Any, expected: int) -> None:
     assert check_outputs(TaskPlanning, PLAN | {"estimated_complexity": answer})["estimated_complexity"] == expected
 
 
-@pytest.mark.parametrize("answer", [0, 11, 7.5, "high", "", None, True, [], 10**30, "1e15", "3.7"])
+@pytest.mark.parametrize(
+    "answer", [0, 11, 7.5, "high", "", None, True, [], 10**30, "1e15", "3.7", "5-7", "5 to 7", "5 or 6", "3,5"]
+)
 def test_what_is_no_complexity_is_named(answer: Any) -> None:
     with pytest.raises(UnusableAnswer, match=r"^estimated_complexity: "):
         check_outputs(TaskPlanning, PLAN | {"estimated_complexity": answer})

@@ -38,9 +38,14 @@ TEXT = json.dumps(GOOD)
         f"{{{TEXT}}}",
         f"[{json.dumps(GOOD | {'thought': 'draft'})}, {TEXT}]",
         f"[{TEXT}]",
+        f"{TEXT}\nThen run echo ${{VAR:?must be set}} and a{{color: dark red; top: 0}}.",
+        f"In CSS a{{color: dark red; top: 0}}, so {TEXT}",
         json.dumps({"answer": GOOD}),
         json.dumps({"output": {"result": GOOD}}),
         json.dumps({"Thought": "a", "Proposed Solution": "b", "confidence-score": 0.5}),
+        json.dumps({"thought": "a", "proposedSolution": "b", "CONFIDENCE_SCORE": 0.5}),
+        json.dumps({"thought": "a", "proposed\\_solution": "b", "confidence\\_score": 0.5}),
+        json.dumps({"thought": "a", "proposedSolution": "x", "proposed_solution": "b", "confidenceScore": 0.5}),
         f'{{"thought": "a"}} and then the whole: {TEXT}',
         json.dumps(GOOD | {"extra": {"deep": [1]}}),
         json.dumps(GOOD, indent=4),
@@ -66,6 +71,8 @@ BRACES = "it has too many braces outside of a JSON object"
         (TEXT[:-5] + "nul", ENDS),
         (TEXT[:-1] + " /* and so", ENDS),
         (f"{TEXT} No, rather {TEXT[:40]}", ENDS),
+        (f'{TEXT} No, rather {{"answer": {{"thou', ENDS),
+        (f'{TEXT} No, rather {{"Proposed Solution": is b, "thought": "a"}}', NONE),
         ("{", NONE),
         ("{" * 100_000, BRACES),
         ("[" * 100_000, NONE),
@@ -135,6 +142,10 @@ def test_nothing_else_of_an_answer_that_was_cut_off_is_accepted(answer: str) -> 
 
 def test_raw_control_characters_are_tolerated_and_kept() -> None:
     assert parse_object('{"thought": "a\tb\nc\x07"}', NAMES) == {"thought": "a\tb\nc\x07"}
+
+
+def test_another_spelling_never_fills_a_field_that_could_mean_two() -> None:
+    assert parse_object('{"x_1": "a", "X1": "b"}', ["x_1", "x1"]) == {"x_1": "a"}
 
 
 def test_a_missing_field_is_left_to_the_check_of_the_outputs() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -52,6 +53,16 @@ def read(answer: str) -> dict[str, Any]:
         (json.dumps({"draft": {"cause": "x"}, "final": GOOD}), {}),
         (json.dumps({"type": "object", "properties": GOOD, "required": list(NAMES)}), {}),
         (f"Here: {json.dumps(json.dumps(GOOD))}.", {"escapes": 1}),
+        (json.dumps(GOOD)[:-1] + "\n```", {"brackets": 1}),
+        (json.dumps(GOOD)[:-1] + " // rather sure}", {"comments": 1, "brackets": 1}),
+        ('{"cause": `the disk is full`, "steps": ["df -h", `rm old logs`], "score": 0.75}', {"quotes": 2}),
+        (json.dumps(GOOD).replace(":", "\uff1a").replace(", ", "\uff0c"), {"punctuation": 6}),
+        (json.dumps(json.dumps(json.dumps(GOOD))), {"escapes": 2}),
+        (json.dumps({"a": json.dumps(json.dumps(GOOD))}), {"escapes": 2}),
+        (json.dumps({"a": [json.dumps(GOOD)]}), {"escapes": 1}),
+        (json.dumps({"a": json.dumps([GOOD])}), {"escapes": 1}),
+        (json.dumps({"text": f"```json\n{json.dumps(GOOD)}\n```"}), {"escapes": 1}),
+        (json.dumps(json.dumps(GOOD, indent=1))[1:-1], {"escapes": 1}),
         (json.dumps(GOOD), {}),
         (json.dumps({"other": 1})[:-1] + ",}" + json.dumps(GOOD), {}),
     ],
@@ -141,6 +152,12 @@ def test_quotes_within_the_texts_of_a_list_are_kept() -> None:
         '{"cause": "a", "steps":',
         '{"cause": "a", "steps"',
         '{"cause": "a" "b" "c"}',
+        '{"cause": "a", "score": 1,',
+        '{"cause": "a", "score": 1, "steps": [',
+        '{"cause": "a", "score": 1, "steps": ["x",',
+        '{"cause": "a", "score": 1, "steps": [{',
+        '{"cause": "a", "score": 1 # and so on", "steps": []}',
+        '{"cause": "a", "steps": "b "// c", "score": 0.5}',
         '{"steps": ["a" "b"], "score": 1}',
     ],
 )
@@ -208,7 +225,7 @@ def test_any_value_is_read_back_equal(cause: Any, steps: Any, missing: int, comm
     expected = {"cause": cause, "steps": steps, "score": 1}
     assume(not is_template(expected))
     text = json.dumps(expected, ensure_ascii=False, indent=indent)
-    text = text[:-1].rstrip() + ("," if comma else "") + ("" if missing else "\n}")
+    text = text[:-1].rstrip() + ("" if missing else ",\n}" if comma else "\n}")
     assert read(text) == expected
 
 
@@ -248,3 +265,34 @@ def texts_of(value: Any) -> list[str]:
         return [mended(value)]
     parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
     return [text for part in parts for text in texts_of(part)]
+
+
+TALK = [
+    "it's the node's disk, isn't it?",
+    'run "kubectl get po" now, then "top"',
+    "path C:\\Users\\new and \\d+",
+    'a, b: c {d} [e] "f": 1',
+    "```bash\necho 'x' # y // z\n```",
+    "key: \"v\", other: 'w' 日本 “引用”",
+]
+SPELLINGS: list[Callable[[Any], str]] = [json.dumps, repr, lambda value: json.dumps(json.dumps(value))]
+
+
+@given(
+    cause=st.sampled_from(TALK),
+    steps=st.lists(st.sampled_from(TALK), min_size=1, max_size=2),
+    spell=st.sampled_from(SPELLINGS),
+    slip=st.tuples(st.floats(0, 1), st.sampled_from(["", *"\"'`{}[](),:#/ \n"]), st.booleans()),
+)
+def test_a_slip_of_one_character_changes_one_value_at_most(
+    cause: str, steps: list[str], spell: Callable[[Any], str], slip: tuple[float, str, bool]
+) -> None:
+    place, typed, is_replaced = slip
+    good = {"cause": cause, "steps": steps, "score": 0.5}
+    answer = spell(good)
+    at = int(place * (len(answer) - 1))
+    try:
+        found = read(answer[:at] + typed + answer[at + (is_replaced or not typed) :])
+    except UnusableAnswer:
+        return
+    assert sum(found.get(name) != value for name, value in good.items() if name in found) <= 1

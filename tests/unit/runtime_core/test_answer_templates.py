@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
 from cognitive_runtime.adapters.dspy.outputs import check_outputs
 from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer, parse_object
-from cognitive_runtime.adapters.dspy.schema import free_schema
+from cognitive_runtime.adapters.dspy.schema import description, free_schema
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES, FailureAnalysis
 from cognitive_runtime.domain import CognitiveTaskType
 
@@ -30,6 +31,16 @@ TEMPLATES: list[dict[str, Any]] = [
     {"thought": "", "proposed_solution": "...", "confidence_score": 0},
     {"thought": "...", "proposed_solution": ["...", "..."]},
     {"thought": "<why it failed>"},
+    {"thought": "text", "proposed_solution": "text", "confidence_score": "number from 0 to 1"},
+    {"thought": "(text)", "proposed_solution": "(string)", "confidence_score": 0.0},
+    {"thought": "thought text", "proposed_solution": "your solution here", "confidence_score": 0.0},
+]
+BARE = [
+    '{"thought": ..., "proposed_solution": ..., "confidence_score": ...}',
+    '{"thought": <text>, "proposed_solution": <what to do>, "confidence_score": <number>}',
+    "{\n  thought: string; // why\n  proposed_solution: string;\n  confidence_score?: number;\n}",
+    "{thought: str, proposed_solution: list[str], confidence_score: float}",
+    '{"thought": ..., "proposed_solution": [..., ...], "confidence_score": …}',
 ]
 SCHEMAS: list[dict[str, Any]] = [
     free_schema(FailureAnalysis),
@@ -46,6 +57,30 @@ def test_a_template_alone_is_refused(template: dict[str, Any]) -> None:
     with pytest.raises(UnusableAnswer) as caught:
         parse_object(json.dumps(template), NAMES)
     assert str(caught.value) == REFUSED
+
+
+@pytest.mark.parametrize("bare", BARE)
+def test_bare_placeholders_are_passed_over_and_no_answer(bare: str) -> None:
+    for text in (f"{bare}\n{json.dumps(GOOD)}", f"{json.dumps(GOOD)}\nas in {bare}"):
+        assert parse_object(text, NAMES) == GOOD
+    with pytest.raises(UnusableAnswer):
+        parse_object(bare, NAMES)
+
+
+@pytest.mark.parametrize("task_type", CognitiveTaskType)
+def test_the_descriptions_of_the_fields_are_no_answer(task_type: CognitiveTaskType) -> None:
+    signature = SIGNATURES[task_type].signature
+    names = {name: description(info) for name, info in signature.output_fields.items()}
+    for echoed in (names, names | dict.fromkeys([*names][1:], "text")):
+        with pytest.raises(UnusableAnswer, match=REFUSED):
+            JSONAnswerAdapter().parse(signature, json.dumps(echoed))
+    some = names | {next(iter(names)): "an answer"}
+    assert parse_object(json.dumps(some), names, descriptions=names) == some
+
+
+@pytest.mark.parametrize("blank", [dict.fromkeys(NAMES, ""), dict.fromkeys(NAMES), {"thought": " ", NAMES[2]: 0}])
+def test_an_empty_form_after_the_answer_is_passed_over(blank: dict[str, Any]) -> None:
+    assert parse_object(f"{json.dumps(GOOD)} {json.dumps(blank)}", NAMES) == GOOD
 
 
 @pytest.mark.parametrize("schema", SCHEMAS[:3])
@@ -67,6 +102,9 @@ def test_a_template_beside_the_answer_is_passed_over(template: dict[str, Any], o
         {"thought": "The key <none> is missing", "proposed_solution": "<none>", "confidence_score": 0.5},
         {"thought": "string", "proposed_solution": "cast the string to a number", "confidence_score": 0.5},
         {"thought": "none"},
+        {"thought": None, "proposed_solution": None},
+        {"thought": "a", "proposed_solution": "the value"},
+        {"thought": "thought a", "proposed_solution": "solution b"},
         {"thought": "[1, 2]"},
         {"thought": "<br>"},
         {"thought": "{x}"},

@@ -162,6 +162,24 @@ async def test_unpaired_surrogates_do_not_stop_a_call() -> None:
     assert json.loads(model.requests[0].messages[-1].content) == {"question": "a\ufffdb"}
 
 
+def called(*arguments: dict[str, Any]) -> Any:
+    calls = tuple(ToolCall(f"c{number}", "answer", json.dumps(each)) for number, each in enumerate(arguments))
+    return response("", tool_calls=calls, finish_reason="tool_calls")
+
+
+async def test_an_answer_in_the_call_of_a_tool_that_is_not_there_is_read() -> None:
+    model = FakeModel(called(GOOD))
+    found = await CognitiveCore(model).reason(execution_request())
+    assert (found.outputs, len(model.requests)) == (GOOD, 1)
+
+
+@pytest.mark.parametrize("arguments", [({"place": "p"},), (GOOD, GOOD), ({},)])
+async def test_other_calls_of_tools_that_are_not_there_are_no_answer(arguments: tuple[dict[str, Any], ...]) -> None:
+    model = FakeModel(called(*arguments), GOOD)
+    found = await CognitiveCore(model).reason(execution_request())
+    assert (found.outputs, found.repaired, len(model.requests)) == (GOOD, True, 2)
+
+
 async def test_a_free_answer_has_any_characters_and_length() -> None:
     long = "kubectl patch -p '{\"spec\": {}}' \\\n```code```" * 200
     model = FakeModel(GOOD | {"proposed_solution": long})

@@ -159,6 +159,7 @@ class Other(StrEnum):
     ("fields", "says"),
     [
         ({"agent_id": ""}, "agent_id"),
+        ({"agent_id": " "}, "agent_id"),
         ({"agent_id": 5}, "agent_id"),
         ({"task_type": Other.NEW}, "task_type 'new' is none of failure_analysis"),
         ({"input_data": ["e"]}, "input_data must be a dict, not list"),

@@ -63,6 +63,9 @@ THOUGHT: list[dict[str, Any]] = [
             {"text": {"value": ANSWER}},
         ]
     },
+    {"content": [{"type": "Thinking", "thinking": "hm"}, {"type": "Text", "content": ANSWER}]},
+    {"content": [{"type": "text", "text": "hm", "thought": True}, {"text": ANSWER}]},
+    {"content": {"type": "text", "text": ANSWER}, "reasoning": "hm"},
     {"content": f"<think>hm</think>{ANSWER}"},
 ]
 
@@ -75,6 +78,11 @@ async def test_thinking_is_apart_from_the_answer_wherever_it_comes(message: dict
 
 def test_thinking_of_a_field_and_of_tags_is_joined() -> None:
     assert respond({"content": f"<think>b</think>{ANSWER}", "reasoning": "a"}).reasoning == "a\n\nb"
+
+
+@pytest.mark.parametrize(("text", "expected"), [("a\ud83d b", "a\ufffd b"), ("a\ud83d\ude00 b", "a\U0001f600 b")])
+def test_half_a_surrogate_pair_costs_no_answer(text: str, expected: str) -> None:
+    assert respond({"content": text, "reasoning": text}).content == expected
 
 
 def test_an_answer_without_thinking_has_none() -> None:

@@ -36,6 +36,9 @@ TAGS = [
     ("analysis", "assistantfinal"),
     (HARMONY, "<|end|>"),
     (HARMONY, "<|end|><|start|>assistant<|channel|>final json<|message|>"),
+    (HARMONY, "<|end|><|start|>assistant<|message|>"),
+    (HARMONY, "<|end|><|start|>assistant<|channel|>commentary to=functions.answer <|constrain|>json<|message|>"),
+    ("<|channel|>analysis:", "<|channel|>final:"),
 ]
 
 
@@ -108,6 +111,38 @@ def test_a_tag_within_an_object_that_is_no_valid_json_is_part_of_it() -> None:
     assert separate(answer).answer == answer
 
 
+@pytest.mark.parametrize("talk", ["drop </think>", "a {b} and </think> {c}", "<think>x</think>", f"{FINAL}{{x}}"])
+@pytest.mark.parametrize("form", ['{{"thought": "{0}", "n": {{"k": 1}},}}', "{{'thought': '{0}', 'n': None}}"])
+@pytest.mark.parametrize("before", ["", "<think>a</think>", "a {b}</think>\n"])
+def test_a_tag_within_an_object_of_another_spelling_is_part_of_it(talk: str, form: str, before: str) -> None:
+    answer = form.format(talk)
+    assert separate(before + answer).answer == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "thinking"),
+    [
+        (f"{ANSWER}\n<think>was it right? {DRAFT}</think>", f"was it right? {DRAFT}"),
+        (f"<think>a</think>{ANSWER}<think>b</think>\n", "a\n\nb"),
+        (f"<think>{DRAFT}</think>{ANSWER}</think>", DRAFT),
+    ],
+)
+def test_thinking_after_the_answer_does_not_hide_it(text: str, thinking: str) -> None:
+    assert separate(text) == Separated(ANSWER, thinking)
+
+
+@pytest.mark.parametrize(
+    "text", [f"<think>a <think>b</think> {DRAFT}</think>", f"{DRAFT}</think>", f"I say {DRAFT} <think>no</think>"]
+)
+def test_a_draft_before_a_last_closing_tag_is_no_answer(text: str) -> None:
+    assert separate(text).answer == ""
+
+
+def test_braces_in_long_thinking_hide_no_tags_within_the_answer() -> None:
+    answer = json.dumps({"thought": "<think>x</think> {b}\n" * 2000})
+    assert separate("<think>" + "a {b} and {c}\n" * 2000 + "</think>" + answer).answer == answer
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -127,7 +162,23 @@ def test_a_text_without_thinking_before_its_answer_stays_as_it_is(text: str) -> 
 
 @pytest.mark.parametrize(
     "piece",
-    ["{", '{"a":', '{"', "{a\n", "<think>", "</think>", "<", "<|channel|>" + " " * 50, "<think ", "}", "[", "\\"],
+    [
+        "{",
+        '{"a":',
+        '{"',
+        "{a\n",
+        "{a:/*",
+        "{a:'b',",
+        '{"a":{},',
+        "<think>",
+        "</think>",
+        "<",
+        "<|channel|>" + " " * 50,
+        "<think ",
+        "}",
+        "[",
+        "\\",
+    ],
 )
 @pytest.mark.parametrize("before", ["", '{"a": "'])
 def test_hostile_text_takes_linear_time(piece: str, before: str) -> None:

@@ -9,7 +9,13 @@ import dspy
 from dspy import lm15
 from dspy.utils.exceptions import LMError
 
-from cognitive_runtime.adapters.dspy.adapter_call import AdapterCall, answer_text, plain_values, thinking_used
+from cognitive_runtime.adapters.dspy.adapter_call import (
+    AdapterCall,
+    answer_text,
+    plain_values,
+    thinking_used,
+    unasked_call_text,
+)
 from cognitive_runtime.adapters.dspy.engine import attempt_model
 from cognitive_runtime.adapters.dspy.model import raisable
 from cognitive_runtime.adapters.dspy.output_schema import OUTPUT, InvalidOutput, OutputSchema
@@ -23,6 +29,7 @@ from cognitive_runtime.adapters.dspy.prompt import (
     user_message,
 )
 from cognitive_runtime.adapters.dspy.room import Room, first_room
+from cognitive_runtime.adapters.dspy.schema import description
 from cognitive_runtime.domain import BudgetExceeded, OutputInvalid, OutputParseError, ReasoningError, TruncatedResponse
 
 Steps = Generator[lm15.Request, lm15.Response, dict[str, Any]]
@@ -141,7 +148,8 @@ class JSONAnswerAdapter(dspy.Adapter):
         """
         output_schema = self._own_output(signature)
         names = [*signature.output_fields, *([OUTPUT] if output_schema else [])]
-        answer = parse_object(completion, names, is_truncated=is_truncated)
+        described = {name: description(info) for name, info in signature.output_fields.items()}
+        answer = parse_object(completion, names, is_truncated=is_truncated, descriptions=described)
         outputs = check_outputs(signature, answer)
         return outputs | ({OUTPUT: output_schema.check(answer)} if output_schema else {})
 
@@ -217,9 +225,10 @@ class JSONAnswerAdapter(dspy.Adapter):
         try:
             if missing:
                 is_truncated = response.finish_reason == "length"
-                found = self.parse(call.signature, answer_text(response), is_truncated=is_truncated)
+                text = answer_text(response) or ("" if native else unasked_call_text(response))
+                found = self.parse(call.signature, text, is_truncated=is_truncated)
         except UnusableAnswer:
-            if not response.tool_calls:
+            if not (native and response.tool_calls):
                 raise
         return dict.fromkeys(call.original.output_fields) | found | native
 

@@ -1,5 +1,6 @@
 """One call of the adapter: its request, and the values of its response."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -143,6 +144,12 @@ class AdapterCall:
 def answer_text(response: lm15.Response) -> str:
     """Return the text of a response, without thinking and tool calls."""
     return "".join(part.text for part in response.message.parts if isinstance(part, lm15.TextPart))
+
+
+def unasked_call_text(response: lm15.Response) -> str:
+    """Return the arguments of the only tool call, in which some models put their answer, or an empty text."""
+    calls = response.tool_calls
+    return json.dumps(calls[0].input, ensure_ascii=False) if len(calls) == 1 else ""
 
 
 def thinking_used(response: lm15.Response) -> int:

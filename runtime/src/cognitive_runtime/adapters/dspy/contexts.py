@@ -32,7 +32,7 @@ def local_request(
     Raises:
         InvalidRequest: The context is invalid; the message names the field.
     """
-    if not isinstance(context.agent_id, str) or not context.agent_id:
+    if not isinstance(context.agent_id, str) or not context.agent_id.strip():
         raise InvalidRequest("agent_id must be a text that is not empty.")
     parts = {"memory": context.memory_context, "energy": context.energy_context, "lifecycle": context.lifecycle_context}
     return ExecutionRequest(

@@ -21,35 +21,38 @@ _TOKEN: Final = re.compile(
     |(?P<comment>//[^\n]*+|\#[^\n]*+|/\*.*?(?:\*/|\Z))
     |(?P<triple>\"{3}.*?\"{3}|'{3}.*?'{3})
     |(?P<text>"[^"\\]*+(?:\\.[^"\\]*+)*+"|'[^'\\]*+(?:\\.[^'\\]*+)*+')
+    |(?P<backtick>`[^`\\]*+(?:\\.[^`\\]*+)*+`)
     |(?P<curved>[“„][^“”]*+[“”])
-    |(?P<mark>[{}\[\]():,])
-    |(?P<word>(?:[^\s{}\[\]():,"'“”„\#/]|/(?![/*]))(?:[^\s{}\[\]():,"'“”„/]|/(?![/*]))*+)""",
+    |(?P<mark>[{}\[\]():,\uff0c\uff1a])
+    |(?P<word>(?:[^\s{}\[\]():,\uff0c\uff1a"'`“”„\#/]|/(?![/*]))(?:[^\s{}\[\]():,\uff0c\uff1a"'`“”„/]|/(?![/*]))*+)""",
     re.DOTALL | re.VERBOSE,
 )
 _QUOTES: Final = "\"'“„"
-_KEY: Final = r"""(?:"[^"\\\n]{1,100}+"|'[^'\\\n]{1,100}+'|[“„][^“”\n]{1,100}+[“”]|[A-Za-z_]\w{0,63}+)\s*+:"""
+_KEY: Final = r"""(?:"[^"\\\n]{1,100}+"|'[^'\\\n]{1,100}+'|[“„][^“”\n]{1,100}+[“”]|[A-Za-z_]\w{0,63}+)\s*+[:\uff1a]"""
 _COMMENT: Final = r"//|/\*|\#"
 KEY_START: Final = re.compile(rf"\{{(?:\s|//[^\n]*+\n|\#[^\n]*+\n|/\*.{{0,1000}}?\*/)*+{_KEY}", re.DOTALL)
 """Beginning of an object that may be an answer, unlike a brace in prose."""
-_ENDS_TEXT: Final = re.compile(rf"\s*+(?:[:,}}\])]|\Z|{_COMMENT})|[^\S\n]*+\n\s*+[\"'“„]|[^\S\n]++{_KEY}")
+_ENDS_TEXT: Final = re.compile(rf"\s*+(?:[:,}}\])\uff0c\uff1a]|\Z|{_COMMENT})|[^\S\n]*+\n\s*+[\"'“„]|[^\S\n]++{_KEY}")
 """Text after the closing quote of a text: punctuation, a comment, or the next member after a missing comma."""
-_ENDS_MEMBER: Final = re.compile(rf"\s*+(?:\}}|\Z|,\s*+(?:{_KEY}|\}}|\Z|{_COMMENT})|{_COMMENT})")
-_ENDS_ITEM: Final = re.compile(rf"\s*+(?:[\])]|\Z|,\s*+(?:[\"'“„{{\[\])]|\Z|[\d-]|{_COMMENT})|{_COMMENT})")
+_ENDS_MEMBER: Final = re.compile(rf"\s*+(?:\}}|\Z|[,\uff0c]\s*+(?:{_KEY}|\}}|\Z|{_COMMENT})|{_COMMENT})")
+_ENDS_ITEM: Final = re.compile(rf"\s*+(?:[\])]|\Z|[,\uff0c]\s*+(?:[\"'“„{{\[\])]|\Z|[\d-]|{_COMMENT})|{_COMMENT})")
 _QUOTED: Final = {quote: re.compile(rf"\\.|{quote}", re.DOTALL) for quote in "\"'"}
 _JOINED: Final = re.compile(r"[\"'](?:\s*\+\s*|\s+)[\"']")
 """Place between two texts: their quotes are no part of a text."""
+_BEFORE_MORE: Final = ("{", "[", ",", ":")
+"""Marks after which an answer goes on: one that ends with them is cut off."""
 _PAIRS: Final = {"}": "{", "]": "["}
 _CLOSING: Final = {"{": "}", "[": "]"}
-_BRACKETS: Final = {"(": "[", ")": "]"}
-"""Python's tuples are read as lists."""
+_OTHER_MARKS: Final = {"(": "[", ")": "]", "\uff0c": ",", "\uff1a": ":"}
+"""Python's tuples are read as lists, and punctuation of full width as that of JSON."""
 
 
 class Ending(Enum):
     """End of a span of tokens."""
 
     CLOSED = "its closing brace"
-    OPEN = "the end of the answer, between tokens"
-    CUT = "the end of the answer, within a token"
+    OPEN = "the end of the answer, after a value"
+    CUT = "the end of the answer, within a token or before a value"
     UNREADABLE = "characters that are no token"
 
 
@@ -92,14 +95,15 @@ class _Reader:
         if kind in ("space", "comment"):
             self.span.repairs["comments"] += kind == "comment"
             self.span.end = match.end()
-            is_open = token.startswith("/*") and not token.endswith("*/")
+            is_open = kind == "comment" and match.end() == len(self._answer) and _is_open_comment(token)
             self.span.ending = Ending.CUT if is_open else self.span.ending
             return not is_open
         return self._word(match) if kind == "word" else self._text(match, kind)
 
     def _stop(self) -> bool:
         rest = self._answer[self.span.end : self.span.end + 1]
-        self.span.ending = Ending.OPEN if not rest else Ending.CUT if rest in _QUOTES else Ending.UNREADABLE
+        is_cut = rest in _QUOTES if rest else self.span.tokens[-1] in _BEFORE_MORE
+        self.span.ending = Ending.CUT if is_cut else Ending.UNREADABLE if rest else Ending.OPEN
         if self.span.ending is Ending.OPEN:
             self._close(None)
         return False
@@ -112,7 +116,8 @@ class _Reader:
 
     def _mark(self, token: str) -> bool:
         self.span.repairs["tuples"] += token == "("
-        mark = _BRACKETS.get(token, token)
+        self.span.repairs["punctuation"] += token in "\uff0c\uff1a"
+        mark = _OTHER_MARKS.get(token, token)
         self.span.tokens.append(mark)
         if mark in "{[":
             self._open.append(mark)
@@ -176,3 +181,8 @@ class _Reader:
         self.span.tokens.append([value])
         self.span.end = end
         return True
+
+
+def _is_open_comment(comment: str) -> bool:
+    """Return True for a comment at the end of an answer that is not closed, or that may hide members."""
+    return not comment.endswith("*/") and (comment.startswith("/*") or any(quote in comment for quote in "\"'"))

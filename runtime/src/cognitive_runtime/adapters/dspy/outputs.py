@@ -18,7 +18,8 @@ from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer, decoded_text
 
 _BULLET: Final = re.compile(r"^\s*(?:[-*•]|\(?\d{1,3}[.):])\s+")
 _LEADING_INTEGER: Final = re.compile(
-    r"\s*(\d{1,4})(?:\.0+)?(?:\s*/\s*\d+|\s*(?:[-:,(]|\.(?!\d)).*|\s+.*)?\s*", re.DOTALL
+    r"\s*(\d{1,4})(?!\s*(?:[-:,;~\u2013\u2014]|\bto\b|\bor\b|\band\b)\s*\d)(?:\.0+)?(?:\s*/\s*\d+|\s*(?:[-:,(]|\.(?!\d)).*|\s+.*)?\s*",
+    re.DOTALL,
 )
 _REQUIRED: Final = "field required"
 _SHOWN_CHARS: Final = 40

@@ -22,7 +22,8 @@ def read_content(content: Any) -> Content:
     """Return the texts of a message's content.
 
     Sources: OpenAI's parts ``text``, ``output_text`` and ``refusal``; Mistral's part ``thinking``, which holds a list
-    of text parts. Parts of other types, such as references, have no text.
+    of text parts; Gemini's mark ``thought``. One part may come without a list. Parts of other types, such as
+    references, have no text.
 
     Raises:
         ValueError: The content is no text and no list of parts.
@@ -31,6 +32,8 @@ def read_content(content: Any) -> Content:
         return Content()
     if isinstance(content, str):
         return Content(content)
+    if isinstance(content, Mapping) and ("type" in content or "text" in content):
+        content = [content]
     if not isinstance(content, list):
         raise ValueError("the content is no text and no list of parts")
     found: dict[str, list[str]] = {"text": [], "thinking": [], "refusal": []}
@@ -50,12 +53,12 @@ def _read_part(part: Any) -> tuple[str, str]:
         return "text", part
     if not isinstance(part, Mapping):
         return "text", ""
-    kind = str(part.get("type", "text"))
-    if kind in _THINKING:
+    kind = str(part.get("type", "text")).lower()
+    if kind in _THINKING or part.get("thought") is True:
         return "thinking", _first_text(part, _SUMMARIES)
     if kind == "refusal":
         return "refusal", _text(part.get("refusal"))
-    return "text", _first_text(part, ("text", "value")) if kind in ("text", "output_text") else ""
+    return "text", _first_text(part, ("text", "value", "content")) if kind in ("text", "output_text") else ""
 
 
 def _first_text(part: Mapping[Any, Any], names: Iterable[str]) -> str:

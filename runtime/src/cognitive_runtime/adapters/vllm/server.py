@@ -1,7 +1,9 @@
 """Model server with OpenAI's chat completions, called through the ``openai`` package."""
 
 import asyncio
-from typing import Any
+import json
+import re
+from typing import Any, Final
 
 import openai
 from pydantic_core import from_json
@@ -22,6 +24,8 @@ from cognitive_runtime.domain import (
     ReasoningError,
     VLLMRequest,
 )
+
+_SURROGATE: Final = re.compile(rb"\\u[dD][89abAB]")
 
 
 class ModelServer:
@@ -95,7 +99,7 @@ def read_completion(content: bytes) -> Completion:
         ValueError: The body is no completion.
     """
     try:
-        answer = Completion.model_validate_json(content)
+        answer = Completion.model_validate_json(_encodable(content))
     except ValueError:
         _raise_report(content)
         raise
@@ -106,6 +110,14 @@ def read_completion(content: bytes) -> Completion:
             raise ReportedFailure(read_report(choice.error, 0))
         choice.message.texts()
     return answer
+
+
+def _encodable(content: bytes) -> bytes:
+    """Return the body without unpaired surrogates, which Python and JavaScript servers can escape."""
+    if _SURROGATE.search(content) is None:
+        return content
+    text = json.dumps(json.loads(content), ensure_ascii=False)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def _raise_report(content: bytes) -> None:

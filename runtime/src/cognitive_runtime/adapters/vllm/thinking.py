@@ -17,8 +17,10 @@ from typing import Final
 from cognitive_runtime.adapters.vllm.json_spans import ObjectScanner
 
 _NAMES: Final = r"(?:seed:)?think(?:ing)?(?:_process)?|thoughts?|chain_of_thought|reasoning|reflection|scratchpad"
-_HEADER: Final = r"[^<>|]{0,80}(?:<\|constrain\|>[^<>|]{0,80})?<\|message\|>"
-"""Rest of a channel's header in the harmony format, such as a recipient."""
+_HEADER: Final = r"(?:[^<>|{}\n]{0,80}(?:<\|constrain\|>[^<>|{}\n]{0,80})?<\|message\|>|\s{0,4}:)?"
+"""Rest of a channel's header in the harmony format, such as a recipient. Servers drop some of its marks."""
+_CALLED: Final = r"commentary\s{1,4}to=[^<>|{}\n]{1,80}(?:<\|constrain\|>[^<>|{}\n]{0,80})?<\|message\|>"
+"""Rest of the header of a tool's call, whose arguments may be the answer."""
 _OPENING: Final = (
     rf"<(?:{_NAMES})(?:\s[^<>]{{0,80}})?>|\[THINK\]|◁think▷|<\|START_THINKING\|>|<\|begin_of_thought\|>"
     rf"|<\|inner_prefix\|>|<unused94>(?:thought)?|<\|channel>(?:\s{{0,4}}thought)?"
@@ -26,7 +28,8 @@ _OPENING: Final = (
 )
 _CLOSING: Final = (
     rf"</(?:{_NAMES})\s{{0,4}}>|\[/THINK\]|◁/think▷|<\|END_THINKING\|>|<\|end_of_thought\|>|<\|inner_suffix\|>"
-    rf"|<unused95>|<channel\|>|assistantfinal(?: ?json)?|<\|channel\|>\s{{0,4}}final{_HEADER}"
+    rf"|<unused95>|<channel\|>|assistantfinal(?: ?json)?|<\|channel\|>\s{{0,4}}(?:final{_HEADER}|{_CALLED})"
+    r"|<\|start\|>(?:assistant|final)?\s{0,4}(?:<\|constrain\|>[^<>|{}\n]{0,80})?<\|message\|>"
 )
 _WRAPPING: Final = (
     r"<\|start\|>(?:assistant)?|<\|(?:channel|message|end|return|call|constrain)\|>|<\|(?:START|END)_RESPONSE\|>"
@@ -41,6 +44,10 @@ _PLAIN_FINAL: Final = "assistantfinal"
 """Header of harmony's final channel as servers print it that drop the special tokens: ``analysis…assistantfinal…``."""
 _END_OF_MESSAGE: Final = "<|end|>"
 _AFTER_MESSAGE: Final = re.compile(r"\s{0,8}(?:<\||\Z)")
+_BEGINS_OBJECT: Final = re.compile(
+    r"""\{\s*+(?:"[^"\n]{1,100}+"|'[^'\n]{1,100}+'|“[^”\n]{1,100}+”|[A-Za-z_]\w{0,63}+)\s*+[:\uff1a]"""
+)
+_OBJECT_STARTS: Final = ("{", "```")
 _TAIL_OF_OBJECT: Final = re.compile(r"\}\s*(?:```\s*)?\Z")
 
 
@@ -68,11 +75,35 @@ class _Found:
     """True if there is an object after the last boundary."""
     end: int | None = None
     """Position of the mark that ends the message after the last boundary."""
+    late: int | None = None
+    """Position of the first opening tag after an object."""
+    depth: int = 0
+    """Number of opening tags without their closing ones."""
+    earlier: tuple[int, int] | None = None
+    """Start and end of the last text between blocks of thinking that begins with an object."""
+
+    def open(self, position: int) -> None:
+        """Take an opening tag."""
+        self.depth += 1
+        if self.has_object:
+            self.late = self.late or position
+        elif self.opening is None:
+            self.opening = position
+
+    def close(self, text: str, start: int, end: int) -> None:
+        """Take a closing tag. The text before a block, or before a tag that closes none, may be the answer."""
+        begin = self.boundaries[-1]
+        is_superfluous = self.depth == 0 and len(self.boundaries) > 1
+        stop = self.late or (start if is_superfluous else None)
+        if self.opening is None and stop and text[begin:stop].lstrip().startswith(_OBJECT_STARTS):
+            self.earlier = (begin, stop)
+        self.depth = max(0, self.depth - 1)
+        self.begin(end)
 
     def begin(self, position: int) -> None:
         """Begin a new answer: the text before it is thinking."""
         self.boundaries.append(position)
-        self.opening, self.has_object, self.end = None, False, None
+        self.opening, self.has_object, self.end, self.late = None, False, None, None
 
     def wrap(self, text: str, start: int, end: int) -> None:
         """Take a mark around an answer, which is no part of it."""
@@ -93,11 +124,11 @@ def separate(text: str) -> Separated:
         if kind != "object":
             found.marks.append((start, end))
         if kind == "closing":
-            found.begin(end)
+            found.close(text, start, end)
         elif kind == "object":
             found.has_object = True
-        elif kind == "opening" and found.opening is None and not found.has_object:
-            found.opening = start
+        elif kind == "opening":
+            found.open(start)
         elif kind == "wrapping" and found.opening is not None and _ends_thinking(text, start, end):
             found.begin(end)
         elif kind == "wrapping":
@@ -114,6 +145,10 @@ def _divide(text: str, found: _Found) -> Separated:
     begin, opening = found.boundaries[-1], found.opening
     if opening is not None and (found.has_object or not _unmarked(text, found.marks, begin, opening)):
         return Separated("", _unmarked(text, found.marks, 0, len(text)), is_open=True)
+    if found.earlier and not text[begin:].strip():
+        begin, end = found.earlier
+        thinking = (_unmarked(text, found.marks, 0, begin), _unmarked(text, found.marks, end, len(text)))
+        return Separated(text[begin:end].strip(), "\n\n".join(filter(None, thinking)))
     begin = _before_tail(text, found.boundaries)
     if not begin:
         return Separated(text)
@@ -125,7 +160,8 @@ def _before_tail(text: str, boundaries: list[int]) -> int:
 
     The tag is then within an object that is no valid JSON, for example with a trailing comma.
     """
-    last, brace = boundaries[-1], text.rfind("{")
+    last = boundaries[-1]
+    brace = max((match.start() for match in _BEGINS_OBJECT.finditer(text)), default=-1)
     if brace >= last or not _TAIL_OF_OBJECT.search(text, max(last, len(text) - 100)):
         return last
     return max((each for each in boundaries if each <= brace), default=0)
