@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.adapters.vllm import VLLMHTTPClient
+from cognitive_runtime.adapters.vllm import RetryPolicy, VLLMHTTPClient
 from cognitive_runtime.domain import (
     Message,
     ModelUnavailable,
@@ -97,3 +97,28 @@ async def test_a_failure_within_a_stream_has_its_class(
     model.script(**stream({"choices": [{"index": 0, "delta": {"content": "{"}}]}, chunk))
     with pytest.raises(kind):
         await generate(model)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"body": "no gzip", "headers": {"Content-Type": "application/json", "Content-Encoding": "gzip"}},
+        {"body": "no gzip", "headers": {"Content-Encoding": "gzip"}, "status": 500},
+        {"body": f"data: {'[' * 5000}\n\n", "headers": {"Content-Type": "text/event-stream"}},
+    ],
+)
+async def test_an_unreadable_response_to_a_streamed_call_is_no_answer(
+    model: ScriptedModel, response: dict[str, Any]
+) -> None:
+    model.script(**response)
+    client = VLLMHTTPClient(model.url, "a", "DEV", "scripted", retry=RetryPolicy(0))
+    with pytest.raises(ModelUnavailable):
+        await client.generate(REQUEST)
+
+
+async def test_a_server_that_redirects_to_itself_is_asked_a_few_times(model: ScriptedModel) -> None:
+    model.script(status=307, body="", headers={"Location": f"{model.url}/v1/chat/completions"})
+    client = VLLMHTTPClient(model.url, "a", "DEV", "scripted", retry=RetryPolicy(0))
+    with pytest.raises(ModelUnavailable):
+        await client.generate(REQUEST)
+    assert len(model.requests) == 4

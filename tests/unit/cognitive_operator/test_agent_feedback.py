@@ -72,12 +72,21 @@ class Scene:
     def agent(self) -> AgentRecord:
         return self.index.agents[NAME]
 
-    def end(self, response: Completed | Failed, since_s: float = 100.0) -> Hold | None:
+    def end(
+        self,
+        response: Completed | Failed,
+        since_s: float = 100.0,
+        *,
+        runtime_key: str | None = None,
+        agent_uid: str = o.AGENT_UID,
+    ) -> Hold | None:
         """Report the end of the first task's attempt, published at ``since_s``; return the hold after it."""
         mode: Mode = self.agent.agent.spec.execution.mode
-        record = self.index.update_task(o.TASK_UID, attempt=InFlightAttempt(o.key(), mode, since_s))
+        key = o.key()._replace(agent_uid=agent_uid)
+        attempt = InFlightAttempt(key, mode, since_s, runtime_key=runtime_key)
+        record = self.index.update_task(o.TASK_UID, attempt=attempt)
         assert record is not None
-        end = attempt_end(o.key(), response.model_copy(update={"mode": mode}), 7)
+        end = attempt_end(key, response.model_copy(update={"mode": mode}), 7)
         self.feedback.report(record, end)
         self.index.update_task(o.TASK_UID, attempt=None)
         return self.agent.hold
@@ -185,6 +194,32 @@ def test_another_image_or_cluster_makes_the_runtime_unknown() -> None:
     scene.end(o.completed())
     scene.index.update_agent(scene.agent, ray=replace(scene.agent.ray, life="another head"))
     assert scene.agent.present_runtime is None
+
+
+@pytest.mark.parametrize("response", [OLD, o.completed()])
+def test_an_attempt_on_a_former_image_says_nothing_about_the_present_one(response: Completed | Failed) -> None:
+    scene = Scene("Job")
+    scene.end(response, runtime_key="another image")
+    assert scene.agent.present_runtime is None
+    scene.end(response, runtime_key=scene.agent.runtime_key)
+    assert scene.agent.present_runtime is not None
+
+
+@pytest.mark.parametrize("error_type", ["RuntimeOutdated", "CredentialsNotMounted", "CredentialsRefused"])
+def test_an_attempt_of_a_former_agent_says_nothing_about_its_successor(error_type: str) -> None:
+    scene = Scene("Job")
+    response = OLD if error_type == "RuntimeOutdated" else o.failed(error_type=error_type)
+    before = scene.agent
+    scene.end(response, agent_uid="44444444-4444-4444-4444-444444444444")
+    assert scene.agent == before
+
+
+async def test_the_runtime_of_an_attempt_is_remembered_from_its_publication() -> None:
+    scene = Scene()
+    await scene.reconciler.reconcile(o.TASK_UID)
+    attempt = scene.index.tasks[o.TASK_UID].attempt
+    assert attempt is not None
+    assert attempt.runtime_key == scene.agent.runtime_key
 
 
 async def test_a_claim_that_is_first_seen_is_reported() -> None:

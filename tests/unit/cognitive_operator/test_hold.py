@@ -1,5 +1,7 @@
 """Holds of a queue: their cause, their message and the tries that end them."""
 
+from dataclasses import replace
+
 import pytest
 
 from cognitive_operator.api.conditions import Reason
@@ -56,7 +58,7 @@ def test_other_failures_hold_nothing(error_type: str) -> None:
 def test_the_pause_between_tries_doubles_to_five_minutes() -> None:
     hold, now_s, pauses = HOLD, 130.0, []
     for _ in range(6):
-        after = hold_after_trial(hold.tried_by("t"), REFUSED, now_s)
+        after = hold_after_trial(agent(), hold.tried_by("t"), REFUSED, now_s)
         assert after is not None
         assert (after.trial, after.is_due(now_s)) == (None, False)
         pauses.append(after.trial_at_s - now_s)
@@ -65,13 +67,21 @@ def test_the_pause_between_tries_doubles_to_five_minutes() -> None:
 
 
 def test_only_a_success_ends_the_hold() -> None:
-    assert hold_after_trial(HOLD.tried_by("t"), attempt_end(o.key(), o.completed()), 130.0) is None
+    assert hold_after_trial(agent(), HOLD.tried_by("t"), attempt_end(o.key(), o.completed()), 130.0) is None
 
 
 def test_a_try_that_fails_otherwise_keeps_the_pause() -> None:
-    after = hold_after_trial(HOLD.tried_by("t"), attempt_end(o.key(), o.failed()), 130.0)
+    after = hold_after_trial(agent(), HOLD.tried_by("t"), attempt_end(o.key(), o.failed()), 130.0)
     assert after is not None
     assert (after.trial_at_s, after.failed_trials) == (160.0, 0)
+
+
+def test_another_cause_that_holds_takes_the_place_of_the_first() -> None:
+    quota = attempt_end(o.key(), o.failed(error_type="QuotaExceeded", retryable=False, endpoint=None))
+    after = hold_after_trial(agent(**KEYED), replace(HOLD, keys="k").tried_by("t"), quota, 130.0)
+    assert after is not None
+    assert (after.reason, after.failed_trials, after.trial_at_s, after.trial) == ("QuotaExceeded", 1, 190.0, None)
+    assert ("quota" in after.message, "refuses the API key" in after.message, after.keys) == (True, False, "k")
 
 
 def test_one_task_tries_at_a_time() -> None:

@@ -1,5 +1,6 @@
 """Adaptation of a request to a model that refuses parameters, and what is learnt from it."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -199,6 +200,35 @@ async def test_a_failure_without_a_named_cause_is_learnt_when_it_happens_again()
     for _ in range(3):
         await server.call()
     assert server.forms == ["json_schema", "json_object", "json_schema", "json_object", "json_object"]
+    assert server.known.output == "JSONObject"
+
+
+async def test_two_stray_failures_with_a_success_in_between_teach_nothing() -> None:
+    failures: list[tuple[int, Any]] = []
+    server = Server(lambda _: failures.pop() if failures else None)
+    for stray in (True, False, True, False):
+        failures += [(400, {"message": "x"})] if stray else []
+        await server.call()
+    assert server.forms[-4:] == ["json_schema", "json_schema", "json_object", "json_schema"]
+    assert not server.known.is_known
+
+
+async def test_simultaneous_requests_that_share_a_stray_failure_learn_nothing_from_it() -> None:
+    server = Server(fails_with_form(400, "x", "json_schema"))
+    both = asyncio.Barrier(2)
+
+    async def together(body: Body) -> Completion:
+        if body.get("response_format", {}).get("type") == "json_schema":
+            await both.wait()
+        return await server.send(body)
+
+    calls = (
+        server.adaptation().call(lambda known: request_body(REQUEST, known, ProviderAPI()), together) for _ in range(2)
+    )
+    await asyncio.wait_for(asyncio.gather(*calls), 5)
+    assert sorted(map(str, server.forms)) == ["json_object", "json_object", "json_schema", "json_schema"]
+    assert not server.known.is_known
+    await server.call()
     assert server.known.output == "JSONObject"
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cognitive_runtime.adapters.dspy.model import AttemptEnded, AttemptModel
 from cognitive_runtime.domain import (
     BudgetExceeded,
     ContextLengthExceeded,
+    DeadlineExceeded,
     LLMSettings,
     Message,
     ModelUnavailable,
@@ -26,6 +28,7 @@ from cognitive_runtime.domain import (
     ToolCall,
     Usage,
     VLLMRequest,
+    VLLMResponse,
 )
 from support.builders.runtime_requests import execution_request
 from support.fakes.model_client import ENDPOINT, FakeModel, response
@@ -220,6 +223,33 @@ async def test_parallel_calls_share_the_budget() -> None:
     assert [each.max_tokens for each in client.requests] == [300, 98]
 
 
+async def test_parallel_calls_wait_for_tokens_that_running_ones_may_leave() -> None:
+    client = FakeModel("hi")
+    model = AttemptModel(client, settings(), "uid.1", 310)
+    call = VLLMRequest("scripted", (Message("user", "Hello"),), max_tokens=300)
+
+    async def ask() -> str:
+        assert model.answer_tokens(5, 300) > 0
+        return (await model.generate(call)).content
+
+    found = await asyncio.wait_for(asyncio.gather(*(ask() for _ in range(5))), 5)
+    assert found == ["hi"] * 5
+    assert [each.max_tokens for each in client.requests] == [300, 294, 279, 264, 249]
+
+
+async def test_calls_that_wait_for_tokens_end_with_the_attempt() -> None:
+    client = FakeModel("hi")
+    client.hangs_from = 1
+    model = AttemptModel(client, settings(), "uid.1", 310)
+    call = VLLMRequest("scripted", (Message("user", "Hello"),), max_tokens=300)
+    tasks = [asyncio.create_task(model.generate_for_thread(call)) for _ in range(2)]
+    await asyncio.wait_for(client.called.wait(), 5)
+    model.end(DeadlineExceeded("over"))
+    found = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+    assert [type(each) for each in found] == [asyncio.CancelledError] * 2
+    assert client.calls == 1
+
+
 async def test_the_event_loops_own_thread_is_refused_at_once() -> None:
     model = FakeModel("hi")
     lm = language_model(model)
@@ -232,6 +262,29 @@ async def test_another_thread_is_answered_by_the_event_loop() -> None:
     model = FakeModel("hi")
     lm = language_model(model)
     assert await asyncio.to_thread(lm, "Hello") == ["hi"]
+
+
+async def test_another_event_loop_is_answered_by_the_one_of_the_attempt() -> None:
+    loops: set[asyncio.AbstractEventLoop] = set()
+
+    class Noting(FakeModel):
+        async def generate(self, request: VLLMRequest) -> VLLMResponse:
+            loops.add(asyncio.get_running_loop())
+            return await super().generate(request)
+
+    lm = language_model(Noting("hi"))
+    assert await asyncio.to_thread(lambda: asyncio.run(lm.acall("Hello"))) == ["hi"]
+    assert loops == {asyncio.get_running_loop()}
+
+
+async def test_an_event_loop_that_waits_for_a_thread_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cognitive_runtime.adapters.dspy.engine.BLOCKED_LOOP_S", 0.05)
+    model = FakeModel("hi")
+    lm = language_model(model)
+    with ThreadPoolExecutor(1) as threads, pytest.raises(dspy.LMConfigurationError, match="blocked"):
+        threads.submit(lm, "Hello").result(5)  # blocks the event loop
+    await asyncio.sleep(0)
+    assert not model.requests
 
 
 def test_a_thread_whose_event_loop_is_closed_is_told_so() -> None:

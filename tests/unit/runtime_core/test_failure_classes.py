@@ -32,6 +32,16 @@ QUOTA: list[tuple[int, Any]] = [
     google(429, "RESOURCE_EXHAUSTED", GOOGLES),
     (200, {"error": {"message": "x", "code": "insufficient_quota"}}),
     (200, {"error": {"message": "x", "code": 402}}),
+    # Anthropic, LiteLLM, OpenRouter, Fireworks, RapidAPI, ChatGPT, one-api, Zhipu
+    (400, {"error": {"message": "You have reached your specified API usage limits. Access returns on 2026-12-01."}}),
+    (400, {"error": {"message": "Budget has been exceeded! Current cost: 10.2", "type": "budget_exceeded"}}),
+    (429, {"error": {"message": f"litellm.RateLimitError: OpenAIException - {GOOGLES}", "code": "429"}}),
+    (403, {"error": {"message": "Key limit exceeded (total limit). Manage it in the settings", "code": 403}}),
+    (412, {"error": {"message": "Account x is suspended, possibly due to reaching the monthly spending limit"}}),
+    (429, {"message": "You have exceeded the MONTHLY quota for Requests. Upgrade your plan."}),
+    (429, {"error": {"message": "The usage limit has been reached", "type": "usage_limit_reached"}}),
+    (403, {"error": {"message": "x", "code": "insufficient_user_quota"}}),
+    (429, {"error": {"code": "1113", "message": "余额不足或无可用资源包"}}),
 ]
 RATE: list[tuple[int, Any]] = [
     (429, {"error": {"message": "Too many requests", "type": "requests", "code": "rate_limit_exceeded"}}),
@@ -45,6 +55,10 @@ RATE: list[tuple[int, Any]] = [
     (200, {"error": {"message": "Rate limit exceeded", "code": 429}}),
     (200, {"error": {"message": "x", "type": "rate_limit_error"}}),
     (200, {"error": "Too many requests"}),
+    (200, {"code": 429, "message": "x"}),
+    (200, {"status": "449", "msg": "You exceeded your current rate limit", "body": None}),
+    (429, {"error": {"message": "API key limit exceeded: 10 requests"}}),
+    (429, {"error": {"message": "litellm.RateLimitError: Rate limit reached: 3 / min. See the billing page."}}),
     (200, {"object": "error", "message": "x", "code": "429"}),
     (200, [{"error": {"code": 429, "message": "x", "status": "RESOURCE_EXHAUSTED"}}]),
 ]
@@ -55,6 +69,8 @@ KEY: list[tuple[int, Any]] = [
     (403, ""),
     google(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."),
     google(400, "INVALID_ARGUMENT", "API key expired."),
+    (400, {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: x"}),
+    (200, {"code": 401, "message": "x"}),
     google(403, "PERMISSION_DENIED", "Your API key was reported as leaked."),
     (200, {"error": {"message": "x", "type": "authentication_error"}}),
     (200, {"error": {"message": "Invalid API key"}}),
@@ -71,7 +87,27 @@ OTHER: list[tuple[int, Any, str]] = [
     (403, {"error": {"code": "content_policy_violation", "message": "x"}}, "ContentRefused"),
     (403, {"error": {"code": 403, "message": "The input was flagged by moderation"}}, "ContentRefused"),
     (400, {"error": {"code": "content_filter", "message": "x"}}, "ContentRefused"),
+    (
+        400,
+        {"error": {"message": "Your prompt was flagged as violating our usage policy", "code": "x"}},
+        "ContentRefused",
+    ),
+    (400, {"error": {"message": "due to Azure OpenAI's content management policy"}}, "ContentRefused"),
+    (400, {"error": {"message": "Output blocked by content filtering policy"}}, "ContentRefused"),
+    (400, {"error": {"message": "Content Exists Risk"}}, "ContentRefused"),
+    (400, {"error": {"code": "data_inspection_failed", "message": "x"}}, "ContentRefused"),
+    (403, {"error": "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO"}, "ContentRefused"),
+    (404, {"error": {"message": "No endpoints found matching your data policy"}}, "BadRequest"),
     (400, {"error": {"message": "maximum context length is 4096"}}, "ContextLengthExceeded"),
+    (400, {"error": {"message": "input length and `max_tokens` exceed context limit"}}, "ContextLengthExceeded"),
+    (
+        *google(400, "INVALID_ARGUMENT", "The input token count (12) exceeds the maximum number"),
+        "ContextLengthExceeded",
+    ),
+    (400, {"error": "This model's maximum prompt length is 131072"}, "ContextLengthExceeded"),
+    (400, {"error": {"message": "Range of input length should be [1, 30720]"}}, "ContextLengthExceeded"),
+    (422, {"error": "`inputs` tokens + `max_new_tokens` must be <= 4096"}, "ContextLengthExceeded"),
+    (422, {"error": "`inputs` must have less than 4095 tokens"}, "ContextLengthExceeded"),
     (500, {"error": {"message": "the request exceeds the available context size"}}, "ContextLengthExceeded"),
     (200, {"error": {"message": "maximum context length is 4096", "code": 400}}, "ContextLengthExceeded"),
     (200, {"error": {"message": "overloaded", "code": 503}}, "ModelUnavailable"),
@@ -108,6 +144,21 @@ def test_failures_of_an_account_are_permanent(error_type: str) -> None:
     assert not classify_report(read_report(body, status), "s", "m").retryable
 
 
-@pytest.mark.parametrize("body", [{}, {"choices": []}, [], [1], None, "error", {"error": None}, {"error": ""}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"choices": []},
+        {"code": 7},
+        {"choices": [{}], "code": 500},
+        {"status": "done"},
+        [],
+        [1],
+        None,
+        "error",
+        {"error": None},
+        {"error": ""},
+    ],
+)
 def test_a_body_without_an_error_is_no_failure(body: Any) -> None:
     assert find_report(body) is None

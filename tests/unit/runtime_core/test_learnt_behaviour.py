@@ -64,9 +64,12 @@ def test_a_finding_from_a_clock_that_is_ahead_expires_too() -> None:
     assert not learnt.of("u", "m").bounded
 
 
-def test_a_suspicion_is_confirmed_by_the_second_failure_within_an_hour() -> None:
+def test_a_suspicion_lasts_for_an_hour_or_until_a_success() -> None:
     wall = Wall()
     learnt = LearntBehaviour(wall)
-    assert [learnt.suspect("u", "m"), learnt.suspect("u", "n"), learnt.suspect("u", "m")] == [False, False, True]
+    for name in ("m", "n"):
+        learnt.suspect("u", name)
+    learnt.trust("u", "n")
+    assert [learnt.is_suspected("u", name) for name in ("m", "n", "o")] == [True, False, False]
     wall.now_s += LIFETIME_S
-    assert not learnt.suspect("u", "m")
+    assert not learnt.is_suspected("u", "m")

@@ -113,6 +113,13 @@ CALLS = [{"id": "c1", "type": "function", "function": {"name": "f", "arguments":
 CALLED = (ToolCall("c1", "f", '{"a": 1}'),)
 
 
+@pytest.mark.parametrize("reason", ["content_filter", "content_filter: PROHIBITED_CONTENT", "SAFETY", "refusal"])
+def test_an_answer_that_a_filter_withheld_is_refused(reason: str) -> None:
+    completion = read_completion(json.dumps({"choices": [{"index": 0, "finish_reason": reason}]}).encode())
+    with pytest.raises(ContentRefused):
+        read_response(REQUEST, ("a", "DEV"), completion)
+
+
 @pytest.mark.parametrize("finish_reason", ["tool_calls", "stop"])
 def test_calls_of_tools_are_returned(finish_reason: str) -> None:
     found = respond({"content": None, "tool_calls": CALLS}, finish_reason)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.adapters.vllm.refusals import refused_parameter
+from cognitive_runtime.adapters.vllm.refusals import names_whole_format, refused_parameter
 from cognitive_runtime.adapters.vllm.report import read_report
 
 SENT = (
@@ -111,7 +111,24 @@ REPORTS: list[tuple[Any, str | None]] = [
     ({"message": "Streaming is not supported by this model"}, "stream"),
     ({"message": "tool use is not available"}, "tools"),
     ({"message": "stream_options is not allowed"}, "stream_options"),
+    # Ollama, Google: words that have other meanings, too
+    ({"message": 'think value "minimal" is not supported for this model'}, "reasoning_effort"),
+    ({"message": '"llama3.2" does not support thinking'}, "reasoning_effort"),
+    ({"message": 'invalid reasoning value: "minimal"'}, "reasoning_effort"),
+    ({"message": "Thinking level is not supported for this model."}, "reasoning_effort"),
+    ({"message": "Penalty is not enabled for models/x"}, "frequency_penalty"),
+    ({"message": "Reasoning models do not support top_p"}, "top_p"),
+    ({"message": "`temperature` may only be set to 1 when thinking is enabled"}, "temperature"),
+    ({"message": "The model qwen3-thinking-2507 is gone"}, None),
+    # vLLM locates no field
+    (
+        {"message": "[{'type': 'value_error', 'loc': ('body',), 'msg': 'Value error, Stream options cannot be set'}]"},
+        "stream_options",
+    ),
+    ({"detail": [{"loc": ["body"], "msg": "top_p and temperature cannot be set both"}]}, "top_p"),
     # values that are out of range, and no parameter
+    ({"message": "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]"}, None),
+    ({"message": "max_tokens must be between 1 and 8192"}, None),
     ({"message": "max_tokens is too large: 5000. At most 4096 completion tokens", "param": None}, None),
     ({"message": "The temperatures are fine."}, None),
     ({"message": "Bad request"}, None),
@@ -125,6 +142,19 @@ REPORTS: list[tuple[Any, str | None]] = [
 @pytest.mark.parametrize("wrap", [lambda body: body, lambda body: {"error": body}, lambda body: [{"error": body}]])
 def test_a_refused_parameter_is_recognised(wrap: Any, body: Any, expected: str | None) -> None:
     assert refused_parameter(read_report(wrap(body), 400), SENT, ()) == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "is_whole"),
+    [
+        ("response_format is not supported", True),
+        ('{"raw": "{\\"message\\": \\"response_format is not supported\\", \\"type\\": \\"x\\"}"}', True),
+        ("response_format.type: Input should be 'text'", False),
+        ("json_schema is no option", False),
+    ],
+)
+def test_a_refused_type_is_told_from_a_refused_format(message: str, is_whole: bool) -> None:
+    assert names_whole_format(read_report({"message": message}, 400)) is is_whole
 
 
 def test_only_a_parameter_that_was_sent_counts() -> None:

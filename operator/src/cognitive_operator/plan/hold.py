@@ -63,15 +63,19 @@ def opened_hold(agent: Agent, end: AttemptEnd, now_s: float) -> Hold | None:
     return Hold(reason, _message(agent, reason, end), now_s + FIRST_TRIAL_S)
 
 
-def hold_after_trial(hold: Hold, end: AttemptEnd, now_s: float) -> Hold | None:
+def hold_after_trial(agent: Agent, hold: Hold, end: AttemptEnd, now_s: float) -> Hold | None:
     """Return the hold after the end of the task that tried; None: it succeeded, and the queue opens.
 
-    Any other end than the hold's own reason proves neither that the model works nor that it does not.
+    A cause that holds queues takes the place of the hold's own. Any other end proves neither that the model works nor
+    that it does not.
     """
     if end.outcome is Outcome.SUCCEEDED:
         return None
-    failed = hold.failed_trials + (end.reason == hold.reason)
-    return replace(hold, failed_trials=failed).put_off(now_s)
+    if end.reason not in HOLDING:
+        return hold.put_off(now_s)
+    reason = Reason(end.reason)
+    failed = replace(hold, reason=reason, message=_message(agent, reason, end), failed_trials=hold.failed_trials + 1)
+    return failed.put_off(now_s)
 
 
 def _message(agent: Agent, reason: Reason, end: AttemptEnd) -> str:

@@ -39,6 +39,8 @@ class InFlightAttempt:
     """Monotonic seconds at which this process first saw the claim."""
     stopping_since_s: float | None = None
     """Monotonic seconds at which this process started to stop it, because its task was cancelled or suspended."""
+    runtime_key: str | None = None
+    """Identifies the image and the Ray cluster at its publication; None: another process published it."""
 
     def with_claim(self, claim: Claim | None, now_s: float) -> "InFlightAttempt":
         """Return the attempt with the claim that was just read.

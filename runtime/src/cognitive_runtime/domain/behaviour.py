@@ -76,11 +76,18 @@ class LearntBehaviour:
         self._found[found.endpoint, found.model] = stamped
         return stamped
 
-    def suspect(self, endpoint: str, model: str) -> bool:
-        """Note a failure that a form of the answer may have caused. Return True if it is not the first one."""
-        before_s = self._suspected_at_s.get((endpoint, model))
+    def suspect(self, endpoint: str, model: str) -> None:
+        """Note a failure that a form of the answer may have caused."""
         self._suspected_at_s[endpoint, model] = self._now_s()
-        return before_s is not None and self._is_fresh(before_s)
+
+    def is_suspected(self, endpoint: str, model: str) -> bool:
+        """Return True if a form of the answer may have caused a failure, and has not succeeded since."""
+        at_s = self._suspected_at_s.get((endpoint, model))
+        return at_s is not None and self._is_fresh(at_s)
+
+    def trust(self, endpoint: str, model: str) -> None:
+        """Forget the suspicion: the form of the answer has succeeded."""
+        self._suspected_at_s.pop((endpoint, model), None)
 
     def merge(self, others: Iterable[ModelBehaviour]) -> None:
         """Take over what other processes have learnt, unless this process has learnt something later."""

@@ -48,7 +48,7 @@ class AgentFeedback:
     def _report_credentials(self, record: TaskRecord, end: AttemptEnd) -> None:
         """Report missing credentials: in Job mode only an attempt finds that they are not mounted."""
         agent = self._index.agent_of(record)
-        if agent is None or end.mode != "Job":
+        if agent is None or agent.uid != end.key.agent_uid or end.mode != "Job":
             return
         found = Condition.false if end.reason == Reason.CREDENTIALS_NOT_MOUNTED else Condition.true
         credentials = found(AgentCondition.EXECUTOR_READY, end.reason, end.message)
@@ -68,7 +68,7 @@ class AgentFeedback:
             if hold is not None:
                 self._hold(agent, hold)
         elif agent.hold.trial == record.uid:
-            self._index.update_agent(agent, hold=hold_after_trial(agent.hold, end, now_s))
+            self._index.update_agent(agent, hold=hold_after_trial(agent.agent, agent.hold, end, now_s))
             self._intake.enqueue_agent(record.agent)
 
     def _hold(self, agent: AgentRecord, hold: Hold) -> None:
@@ -80,7 +80,10 @@ class AgentFeedback:
     def _report_runtime(self, record: TaskRecord, end: AttemptEnd) -> None:
         """Report the features of a runtime in Job mode whose lease ended before it was read, by the attempt's end."""
         agent = self._index.agent_of(record)
-        if agent is None or end.mode != "Job":
+        if agent is None or agent.uid != end.key.agent_uid or end.mode != "Job":
+            return
+        former = record.attempt.runtime_key if record.attempt else None
+        if former not in (None, agent.runtime_key):  # the attempt ran on another image or Ray cluster
             return
         known = ended_runtime(agent.agent, agent.present_runtime, end, agent.runtime_key, self._clocks.own.monotonic())
         if known != agent.present_runtime:

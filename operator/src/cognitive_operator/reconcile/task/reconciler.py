@@ -247,7 +247,7 @@ class TaskReconciler:
         except BaseException:
             self._index.put_back(record.uid)
             raise
-        attempt = InFlightAttempt(key, mode, self._clocks.own.monotonic())
+        attempt = InFlightAttempt(key, mode, self._clocks.own.monotonic(), runtime_key=agent.runtime_key)
         if agent.hold is not None:
             self._steps.feedback.report_start(record)
         if self._index.update_task(record.uid, attempt=attempt) is None:

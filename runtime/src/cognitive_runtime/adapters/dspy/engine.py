@@ -2,7 +2,8 @@
 
 import asyncio
 import concurrent.futures
-from collections.abc import AsyncIterator, Callable, Iterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final, NoReturn
 
 import dspy
@@ -10,6 +11,7 @@ from dspy import lm15
 
 from cognitive_runtime.adapters.dspy.engine_messages import engine_response, vllm_request
 from cognitive_runtime.adapters.dspy.model import AttemptEnded, AttemptModel, raisable
+from cognitive_runtime.adapters.dspy.threads import run_in_thread
 from cognitive_runtime.domain import (
     BadRequest,
     Cancelled,
@@ -27,6 +29,8 @@ from cognitive_runtime.domain import (
 
 _CLOSED_LOOP_POLL_S: Final = 1.0
 """Interval in which a waiting thread checks that the event loop still exists."""
+BLOCKED_LOOP_S: Final = 10.0
+"""Seconds in which an event loop must start a thread's call. A loop that waits for the thread never does."""
 _PARAMETERS: Final = frozenset(
     {
         "temperature",
@@ -104,7 +108,12 @@ class _Engine:
 
 
 class AsyncModelEngine(_Engine):
-    """Asynchronous engine, for the event loop of the attempt."""
+    """Asynchronous engine. A call from another event loop, such as that of a tool, runs on the attempt's loop."""
+
+    def __init__(self, model: AttemptModel, loop: asyncio.AbstractEventLoop) -> None:
+        """Take the model and its event loop."""
+        super().__init__(model)
+        self._loop = loop
 
     async def complete(self, request: lm15.Request) -> lm15.Response:
         """Return the model's response.
@@ -113,8 +122,11 @@ class AsyncModelEngine(_Engine):
             lm15.LM15Error: The call failed. Its cause is the ``ReasoningError``.
             AttemptEnded: The attempt is over.
         """
+        asked = self._request(request)
         try:
-            return engine_response(await self.model.generate(self._request(request)))
+            if asyncio.get_running_loop() is self._loop:
+                return engine_response(await self.model.generate(asked))
+            return engine_response(await run_in_thread(lambda: _ask(self.model, asked, self._loop)))
         except ReasoningError as error:
             _raise(error)
 
@@ -144,11 +156,9 @@ class ModelEngine(_Engine):
             AttemptEnded: The attempt is over.
         """
         _refuse_own_thread(self._loop)
-        if self.model.ended:
-            raise AttemptEnded(self.model.ended)
         asked = self._request(request)
         try:
-            return engine_response(_wait(lambda: self.model.generate_for_thread(asked), self._loop))
+            return engine_response(_ask(self.model, asked, self._loop))
         except ReasoningError as error:
             _raise(error)
 
@@ -171,7 +181,7 @@ class AttemptLM(dspy.LM):
         ``dspy.LM`` gets no settings, because it refuses them for some names; the engines take them from the agent.
         """
         name = model.settings.model
-        engine, async_engine = ModelEngine(model, loop), AsyncModelEngine(model)
+        engine, async_engine = ModelEngine(model, loop), AsyncModelEngine(model, loop)
         super().__init__(name, cache=False, num_retries=0, engine=engine, async_engine=async_engine)
 
     def update_history(self, entry: Any) -> None:
@@ -216,18 +226,39 @@ def _refuse_own_thread(loop: asyncio.AbstractEventLoop) -> None:
         )
 
 
-def _wait(call: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> VLLMResponse:
-    """Return the result of a coroutine of another thread's event loop."""
+def _ask(model: AttemptModel, request: VLLMRequest, loop: asyncio.AbstractEventLoop) -> VLLMResponse:
+    """Return the response to a request that the event loop of the attempt makes. Blocks the calling thread."""
+    if model.ended:
+        raise AttemptEnded(model.ended)
     over = AttemptEnded(Cancelled("The reasoning was cancelled."))
+    begun = threading.Event()
+
+    async def call() -> VLLMResponse:
+        begun.set()
+        return await model.generate_for_thread(request)
+
     coroutine = call()
     try:
         future = asyncio.run_coroutine_threadsafe(coroutine, loop)
     except RuntimeError:  # the event loop is closed
         coroutine.close()
         raise over from None
+    if not begun.wait(BLOCKED_LOOP_S) and not loop.is_closed():
+        future.cancel()
+        raise lm15.ConfigurationError(
+            f"The event loop that must answer this call is blocked for {BLOCKED_LOOP_S:g} s. Run a function that waits "
+            "for threads, such as one with dspy.Parallel, with CognitiveCore.run as a synchronous function."
+        )
+    return _wait(future, loop, over)
+
+
+def _wait(
+    future: concurrent.futures.Future[VLLMResponse], loop: asyncio.AbstractEventLoop, over: AttemptEnded
+) -> VLLMResponse:
+    """Return the result of a future of another thread's event loop."""
     while True:
         try:
-            found: VLLMResponse = future.result(_CLOSED_LOOP_POLL_S)
+            return future.result(_CLOSED_LOOP_POLL_S)
         except concurrent.futures.CancelledError:
             raise over from None
         except TimeoutError:
@@ -235,5 +266,3 @@ def _wait(call: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> VLLMRespo
                 raise
             if loop.is_closed():
                 raise over from None
-        else:
-            return found

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final
@@ -86,6 +86,8 @@ class AttemptModel:
         self._begun_s = time.monotonic()
         self._thinking = thinking or ThinkingModels()
         self._calls: set[asyncio.Task[object]] = set()
+        self._released = asyncio.Event()
+        """Set when the next call ends. Then another event takes its place."""
         self.request_id = request_id
         self.settings = settings
         self.usage = Usage()
@@ -139,8 +141,12 @@ class AttemptModel:
         Raises:
             BudgetExceeded: The remaining tokens are not enough for this call.
         """
-        with self._counted():
-            return self._budget.grant(self._reserved_tokens + prompt_bytes // BYTES_PER_TOKEN, wanted)
+        prompt_tokens = prompt_bytes // BYTES_PER_TOKEN
+        if self._reserved_tokens:
+            with suppress(BudgetExceeded):
+                return self._budget.grant(self._reserved_tokens + prompt_tokens, wanted)
+        with self._counted():  # the call waits until the running ones have left enough
+            return self._budget.grant(prompt_tokens, wanted)
 
     def end(self, reason: ReasoningError) -> None:
         """End the attempt: running calls of other threads are cancelled, and no further call is made."""
@@ -169,18 +175,38 @@ class AttemptModel:
             ReasoningError: The call failed, or the attempt is over. Its usage is that of the whole attempt.
         """
         with self._counted():
-            if self.ended:
-                raise self.ended
             prompt_tokens = _prompt_tokens(request)
-            wanted = request.max_tokens + self.thinking_tokens
-            granted = self._budget.grant(self._reserved_tokens + prompt_tokens, wanted)
+            granted = await self._granted(prompt_tokens, request.max_tokens + self.thinking_tokens)
             self._reserved_tokens += prompt_tokens + granted
             try:
                 response = await self._within_deadline(replace(request, max_tokens=granted))
+                self._count(prompt_tokens, response)
             finally:
-                self._reserved_tokens -= prompt_tokens + granted
-            self._count(prompt_tokens, response)
+                self._release(prompt_tokens + granted)
             return response
+
+    async def _granted(self, prompt_tokens: int, wanted: int) -> int:
+        """Return the maximum tokens of an answer. Wait for running calls if what they may use is needed.
+
+        Raises:
+            BudgetExceeded: The remaining tokens are not enough, and no call is running.
+            ReasoningError: The attempt is over.
+        """
+        while True:
+            if self.ended:
+                raise self.ended
+            try:
+                return self._budget.grant(self._reserved_tokens + prompt_tokens, wanted)
+            except BudgetExceeded:
+                if not self._reserved_tokens:
+                    raise
+            await self._released.wait()
+
+    def _release(self, tokens: int) -> None:
+        """Return the tokens that a call had reserved, and wake the calls that wait for them."""
+        self._reserved_tokens -= tokens
+        self._released.set()
+        self._released = asyncio.Event()
 
     async def _within_deadline(self, request: VLLMRequest) -> VLLMResponse:
         if self._deadline_s == inf:

@@ -69,6 +69,8 @@ class Adaptation:
         self._has_renamed_limit = False
         self._unnamed = 0
         """Failures with a ``response_format`` that did not name their cause."""
+        self._was_suspected = False
+        """True if an earlier request had failed in this way when the first such call of this one was made."""
         self._is_named = False
         """True if the server named the form of the answer as the cause."""
         self._patience = 1 if has_retries else 0
@@ -84,12 +86,14 @@ class Adaptation:
         """
         while True:
             body = make_body(self._behaviour)
+            if not self._unnamed:
+                self._was_suspected = self._learnt.is_suspected(self._known.endpoint, self._known.model)
             try:
                 answer = await send(body)
             except Refusal as refusal:
                 self._change(refusal, body)
             else:
-                self._keep(answer)
+                self._keep(answer, has_form=RESPONSE_FORMAT in body)
                 return answer
 
     def _change(self, refusal: Refusal, body: Body) -> None:
@@ -145,9 +149,11 @@ class Adaptation:
         self._is_exhausted = True
         self._behaviour = replace(self._behaviour, output=self._known.output)
 
-    def _keep(self, answer: Completion) -> None:
+    def _keep(self, answer: Completion, *, has_form: bool) -> None:
         """Learn what the successful call did without."""
         found = self._behaviour
+        if has_form and found.output == self._known.output and not self._request.has_tailored_schema:
+            self._learnt.trust(found.endpoint, found.model)
         if found.output != self._known.output and not (answer.may_hold_object() and self._proves_form()):
             found = replace(found, output=self._known.output)
         if found != self._known:
@@ -158,10 +164,11 @@ class Adaptation:
         """Return True if the form of the answer was the cause of the failures.
 
         A tailored schema says nothing about other schemas. A single failure without a named cause may have been a stray
-        one: it counts when it happens again.
+        one, and simultaneous requests may share it: it counts when a later request fails, with no success in between.
         """
         if self._request.has_tailored_schema:
             return False
         if self._is_named or self._unnamed >= _CONFIRMED:
             return True
-        return self._learnt.suspect(self._known.endpoint, self._known.model)
+        self._learnt.suspect(self._known.endpoint, self._known.model)
+        return self._was_suspected

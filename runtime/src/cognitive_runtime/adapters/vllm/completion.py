@@ -11,6 +11,9 @@ from cognitive_runtime.domain import ToolCall, Usage
 _CUT_OFF: Final = ("length", "max_tokens", "model_length", "max_output_tokens", "token_limit")
 """Reasons for the end of an answer that was cut off: of OpenAI, Anthropic, Mistral and gateways, in lower case."""
 
+_FILTERED: Final = ("content_filter", "safety", "prohibited_content", "refusal", "sensitive")
+"""Beginnings of the reasons for the end of an answer that a filter withheld: of OpenAI, Google, Anthropic and Zhipu."""
+
 
 class Part(BaseModel):
     """Base of the models: unknown fields are ignored."""
@@ -60,10 +63,16 @@ class CompletionMessage(Part):
 class Choice(Part):
     """One answer, with the reason for its end."""
 
-    message: CompletionMessage
+    message: CompletionMessage = CompletionMessage()
+    """Absent in Google's answers that its filter withheld."""
     finish_reason: str | None = None
     error: Any = None
     """OpenRouter's error of the provider behind it."""
+
+    @property
+    def is_filtered(self) -> bool:
+        """True if a content filter withheld the answer."""
+        return (self.finish_reason or "").lower().startswith(_FILTERED)
 
     @property
     def is_cut_off(self) -> bool:

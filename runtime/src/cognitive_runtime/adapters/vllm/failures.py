@@ -24,19 +24,27 @@ from cognitive_runtime.domain import (
 )
 
 _CONTEXT_LENGTH: Final = re.compile(
-    r"context_length_exceeded|exceed_context_size|context (length|window|size)|maximum (context|model) len"
-    r"|max_model_len|prompt is too long|input (is|was) too long|reduce the length|longer than the maximum",
+    r"context_length_exceeded|exceed_context_size|context (length|window|size|limit)|maximum (context|model|prompt) len"
+    r"|max_model_len|prompt is too long|input (is|was) too long|reduce the length|longer than the maximum"
+    r"|input tokens? (count )?(\(\d+\) )?exceeds?|range of input length|`inputs` (must have less than|tokens \+)",
     re.IGNORECASE,
 )
-"""Messages of OpenAI, Azure, vLLM, llama.cpp and TGI for an exceeded context window."""
+"""Messages of OpenAI, Azure, vLLM, llama.cpp, TGI, Anthropic, Google, xAI and Alibaba for an exceeded window."""
 _CONTEXT_STATUS: Final = (0, 400, 413, 422, 500)
 """Status codes for an exceeded context window; 500 is that of older llama.cpp."""
-_REFUSED: Final = re.compile(r"content_filter|content_policy|ResponsibleAIPolicyViolation", re.IGNORECASE)
-_MODERATED: Final = re.compile(r"flagged|moderation|(content|usage) polic(y|ies)", re.IGNORECASE)
-"""Messages of OpenRouter and other gateways for refused content, with HTTP 403."""
+_REFUSED: Final = re.compile(
+    r"content_filter|content_policy|ContentPolicyViolation|ResponsibleAIPolicyViolation|data_?inspection_?failed"
+    r"|content management policy|content filtering policy|content exists risk|inappropriate content",
+    re.IGNORECASE,
+)
+"""Codes and messages of OpenAI, Azure, LiteLLM, Alibaba, Anthropic and DeepSeek for refused content."""
+_MODERATED: Final = re.compile(
+    r"flagged|moderation|(content|usage) polic(y|ies)|violates usage guidelines", re.IGNORECASE
+)
+"""Messages of OpenRouter, OpenAI and xAI for refused content, with HTTP 400 or 403."""
 _SETTINGS: Final = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "max_completion_tokens", "model")
 """Settings that may be named in an error message. No other text of a server is repeated."""
-_TRANSIENT: Final[Mapping[int, type[ReasoningError]]] = {408: ModelTimeout, 429: RateLimited}
+_TRANSIENT: Final[Mapping[int, type[ReasoningError]]] = {408: ModelTimeout, 429: RateLimited, 449: RateLimited}
 _PLAIN_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -76,7 +84,7 @@ def classify_report(report: ServerReport, server: str, model: str) -> ReasoningE
 def _is_content_refused(report: ServerReport) -> bool:
     if report.status >= 500 or report.status == 429:
         return False
-    return bool(_REFUSED.search(report.text) or (report.status == 403 and _MODERATED.search(report.text)))
+    return bool(_REFUSED.search(report.text) or (report.status in (400, 403) and _MODERATED.search(report.text)))
 
 
 def _classify_refusal(report: ServerReport, server: str, model: str) -> ReasoningError:

@@ -15,6 +15,8 @@ _FOREIGN_HEADERS: Final = {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit
 """Headers that the ``openai`` package fills from the environment, which does not belong to the agent."""
 _CONNECTIONS: Final = Limits(max_connections=1000, max_keepalive_connections=16)
 """Each call scans all idle connections. With the package's default of 100, this takes longer than the call."""
+_MAX_REDIRECTS: Final = 3
+"""Redirects of one call. The package's default of 20 multiplies the calls to a server that redirects to itself."""
 _AZURE_API: Final = re.compile(r"/openai(/.*)?$")
 
 
@@ -46,7 +48,9 @@ class ProviderAPI:
         return sampling
 
     def _web(self) -> DefaultAsyncHttpxClient:
-        return DefaultAsyncHttpxClient(limits=_CONNECTIONS, follow_redirects=self._follows_redirects)
+        return DefaultAsyncHttpxClient(
+            limits=_CONNECTIONS, follow_redirects=self._follows_redirects, max_redirects=_MAX_REDIRECTS
+        )
 
 
 class AnthropicAPI(ProviderAPI):

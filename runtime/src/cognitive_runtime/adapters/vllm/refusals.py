@@ -29,10 +29,26 @@ _WORDS: Final[Mapping[str, str]] = {
 """Spellings of each parameter in the messages of servers and gateways, in order of preference."""
 ADAPTABLE: Final = frozenset(_WORDS)
 """Parameters that the client can leave out or replace."""
-_MENTIONS: Final = {name: re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE) for name, words in _WORDS.items()}
-_KIND_OF_FORM: Final = re.compile(r"schema|\btype\b|json_object|grammar", re.IGNORECASE)
+_Places = dict[str, tuple[int, int]]
+_VAGUE_WORDS: Final[Mapping[str, str]] = {
+    "reasoning_effort": r"think|thinking|reasoning",
+    "presence_penalty": r"penalt(?:y|ies)",
+    "frequency_penalty": r"penalt(?:y|ies)",
+}
+"""Words of Ollama and Google for a parameter. They have other meanings, too, and count if there is no other word."""
+
+
+def _patterns(words: Mapping[str, str], joint: str) -> dict[str, re.Pattern[str]]:
+    """Return the pattern of each name's words, between characters that are not ``joint``."""
+    return {name: re.compile(rf"(?<!{joint})(?:{each})(?!{joint})", re.IGNORECASE) for name, each in words.items()}
+
+
+_MENTIONS: Final = _patterns(_WORDS, r"\w")
+_VAGUE_MENTIONS: Final = _patterns(_VAGUE_WORDS, r"[\w-]")
+_KIND_OF_FORM: Final = re.compile(r"""schema|\btype\b(?![\\"']+\s*:)|json_object|grammar""", re.IGNORECASE)
+"""Words for the type of ``response_format``. The key ``type`` of a quoted report is none."""
 _OUT_OF_RANGE: Final = re.compile(
-    r"too (large|high|big|long)|at most|at least|maximum|exceed|greater than|less than", re.I
+    r"too (large|high|big|long)|at most|at least|maximum|exceed|greater than|less than|\brange\b|between \d", re.I
 )
 
 
@@ -53,9 +69,8 @@ def refused_parameter(report: ServerReport, sent: Collection[str], extra: Collec
     parameter = _sent_parameter(named, sent, extra) if named else None
     if parameter or report.fields:
         return parameter
-    positions = {name: _position(name, report.message) for name in sent if name in _MENTIONS}
-    positions |= {name: _position_of_word(name, report.message) for name in extra}
-    found = {name: position for name, position in positions.items() if position >= 0}
+    found = _positions(_MENTIONS, report.message, sent) | _positions_of_words(extra, report.message)
+    found = found or _positions(_VAGUE_MENTIONS, report.message, sent)
     first = min(found, key=lambda name: found[name], default=None)
     if first == "temperature" and "top_p" in found:
         return "top_p"
@@ -81,14 +96,15 @@ def _sent_parameter(named: str, sent: Collection[str], extra: Collection[str]) -
     return next((name for name in sent if name in _MENTIONS and _MENTIONS[name].fullmatch(named)), None)
 
 
-def _position(name: str, message: str) -> int:
-    match = _MENTIONS[name].search(message)
-    return match.start() if match else -1
+def _positions(patterns: Mapping[str, re.Pattern[str]], message: str, sent: Collection[str]) -> _Places:
+    """Return where a message mentions each of the parameters that it mentions: start and negative length."""
+    found = ((name, patterns[name].search(message)) for name in sent if name in patterns)
+    return {name: (match.start(), match.start() - match.end()) for name, match in found if match}
 
 
-def _position_of_word(name: str, message: str) -> int:
-    match = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", message)
-    return match.start() if match else -1
+def _positions_of_words(names: Collection[str], message: str) -> _Places:
+    patterns = {name: re.compile(rf"(?<!\w){re.escape(name)}(?!\w)") for name in names}
+    return _positions(patterns, message, names)
 
 
 def _is_out_of_range(report: ServerReport) -> bool:

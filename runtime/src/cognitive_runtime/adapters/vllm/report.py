@@ -12,9 +12,11 @@ _MAX_CHARS: Final = 8192
 """Characters of a report that are read. The rest can only be an echo of the request."""
 _MESSAGES: Final = ("message", "detail", "msg", "errors")
 """Fields that hold the message: of OpenAI, FastAPI, gateways and Cloudflare."""
+_STATUSES: Final = ("code", "status")
+"""Fields that hold the status at the top of a gateway's report."""
 _DETAILS: Final = ("details", "metadata")
 """Further fields of a report: Google's quotas, and the provider's own report behind OpenRouter."""
-_LOCATION: Final = re.compile(r"\bloc\W{1,8}body\W{1,8}(\w{1,64})")
+_LOCATION: Final = re.compile(r"\bloc\W{1,8}body[^\w)\]]{1,8}(\w{1,64})")
 """Location of a refused field in a report of pydantic, as JSON, as text of Python, or as JSON within a text."""
 _STATUS_OF_WORD: Final[Mapping[str, int]] = {
     "rate_limit": 429,
@@ -86,9 +88,11 @@ def report_of(error: openai.APIError) -> ServerReport:
 def find_report(body: Any) -> ServerReport | None:
     """Return the report within the body of a response of HTTP 200, or None if there is none."""
     found = body[0] if isinstance(body, list) and body else body
-    if not isinstance(found, Mapping) or not (found.get("error") or found.get("object") == "error"):
+    if not isinstance(found, Mapping):
         return None
-    return read_report(body, 0)
+    has_error = found.get("error") or found.get("object") == "error"
+    has_status = not found.get("choices") and any(_is_http_error(_word(found.get(name))) for name in _STATUSES)
+    return read_report(body, 0) if has_error or has_status else None
 
 
 def read_report(body: Any, status: int) -> ServerReport:
@@ -112,9 +116,14 @@ def read_report(body: Any, status: int) -> ServerReport:
 
 
 def _named_status(code: str, kind: str, message: str) -> int:
-    if len(code) == 3 and code.isdecimal() and code[0] in "45":
-        return int(code)
+    named = next((word for word in (code, *kind.split()) if _is_http_error(word)), None)
+    if named:
+        return int(named)
     return _lookup(_STATUS_OF_WORD, f"{code} {kind}") or _lookup(_STATUS_OF_PHRASE, message[:_MAX_CHARS])
+
+
+def _is_http_error(code: str) -> bool:
+    return len(code) == 3 and code.isdecimal() and code[0] in "45"
 
 
 def _lookup(statuses: Mapping[str, int], text: str) -> int:

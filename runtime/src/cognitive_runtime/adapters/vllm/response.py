@@ -40,7 +40,7 @@ def read_response(request: VLLMRequest, author: tuple[str, str], answer: Complet
         raise EmptyResponse("The model answered without a choice.", usage=usage)
     choice = answer.choices[0]
     texts = choice.message.texts()
-    if texts.refusal or choice.finish_reason == "content_filter":
+    if texts.refusal or choice.is_filtered:
         raise ContentRefused("The model or its content filter refused to answer.", usage=usage)
     tool_calls = choice.tool_calls()
     found = _separate(texts)

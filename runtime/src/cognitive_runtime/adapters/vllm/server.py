@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 import openai
+from httpx2 import RequestError
 from pydantic_core import from_json
 
 from cognitive_runtime.adapters.vllm.adaptation import Refusal, may_be_adapted
@@ -64,7 +65,9 @@ class ModelServer:
             raise classify(failure, self.name, body["model"]) from None
         except openai.APIError as failure:
             raise _refusal(classify(failure, self.name, body["model"]), report_of(failure)) from None
-        except ValueError:
+        except RequestError:  # the package translates no failure while a streamed response is read
+            raise ModelUnavailable(f"The model server {self.name} broke off its response.") from None
+        except (ValueError, RecursionError):
             raise ModelUnavailable(
                 f"The model server {self.name} answered something that is not a chat completion."
             ) from None
