@@ -84,7 +84,7 @@ def test_what_is_no_complexity_is_named(answer: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "expected"), [(["a", "b"], "a\nb"), (3, "3"), (" x ", "x"), ('{"a": "故"}', '{"a": "故"}')]
+    ("answer", "expected"), [(["a", "b"], "a\nb"), (3, "3"), (" x\n", " x\n"), ('{"a": "故"}', '{"a": "故"}')]
 )
 def test_what_means_a_text_is_one(answer: Any, expected: str) -> None:
     assert check_outputs(TaskPlanning, PLAN | {"thought": answer})["thought"] == expected

@@ -107,10 +107,11 @@ def _reader(annotation: Any) -> Callable[[Any], Any] | None:
 
 
 def _to_text(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.strip()
+    """Return a text unchanged, so that code keeps its indent and its last line end; a blank one becomes empty."""
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return "\n".join(value).strip()
+        value = "\n".join(value)
+    if isinstance(value, str):
+        return value if value.strip() else ""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
