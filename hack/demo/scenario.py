@@ -21,7 +21,7 @@ from demo.failure import BROKEN, provoke_failure
 from demo.subjects import TOLERATED, load_subjects, missed_subjects, subject_lines
 from demo.system import System
 from demo.task_display import TaskDisplay, phase_of, print_plain
-from demo.wait import wait_for_tasks
+from demo.wait import wait_for_idle_agents, wait_for_tasks
 
 API_KEY_FILE = "llm-api-key"
 
@@ -44,6 +44,7 @@ def run_scenario(system: System, examples: Examples, api_key: str | None, consol
     kubectl.apply(list_of(tasks))
     with TaskDisplay(console, lambda name: kubectl("get", "ctask", name, "-o", "yaml")) as display:
         ended = wait_for_tasks(kubectl, [task["metadata"]["name"] for task in tasks], display, system.check)
+    wait_for_idle_agents(kubectl)
     print_plain(console, f"$ kubectl get cagent,ctask\n{kubectl('get', 'cagent,ctask')}")
     missed = missed_subjects(ended, load_subjects())
     print_plain(console, "\n".join(["Does each answer name what it was asked about?", *subject_lines(missed)]))

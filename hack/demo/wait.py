@@ -1,4 +1,4 @@
-"""Waits for tasks to finish."""
+"""Waits for tasks to finish, and for their agents to count them."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ from servers.errors import ServerError
 POLL_S = 1.0
 DEADLINE_S = 1800.0
 """Longer than the tasks' own timeouts, which a working system enforces first."""
+IDLE_DEADLINE_S = 30.0
 
 
 def wait_for_tasks(
@@ -30,4 +31,13 @@ def wait_for_tasks(
         check()
         if time.monotonic() > deadline:
             raise ServerError(f"not all tasks finished within {DEADLINE_S:g} s")
+        time.sleep(POLL_S)
+
+
+def wait_for_idle_agents(kubectl: Kubectl) -> None:
+    """Wait until the status of no agent has a running task, at most ``IDLE_DEADLINE_S``: it follows the tasks."""
+    deadline = time.monotonic() + IDLE_DEADLINE_S
+    while any(agent.get("status", {}).get("running") for agent in kubectl.json("get", "cagent")["items"]):
+        if time.monotonic() > deadline:
+            return
         time.sleep(POLL_S)
