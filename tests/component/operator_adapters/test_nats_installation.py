@@ -129,6 +129,7 @@ async def test_the_home_of_an_agents_resources_is_known_from_its_consumer_or_its
         INSTALLATION: installation,
         NAMESPACE: "team",
     }
+    await made.connection.close()  # it would create the streams again
     reader = await new_broker(settings(server, "ours"))
     for name in STREAMS if installation == "theirs" else ():
         await js.delete_stream(name)

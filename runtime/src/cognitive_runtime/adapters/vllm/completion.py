@@ -1,8 +1,8 @@
 """Fields of a chat completion that are read. Other fields differ between servers and are ignored."""
 
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import to_json
 
 from cognitive_runtime.adapters.vllm.content import Content, read_content, read_thinking
@@ -68,6 +68,12 @@ class Choice(Part):
     finish_reason: str | None = None
     error: Any = None
     """OpenRouter's error of the provider behind it."""
+
+    @model_validator(mode="after")
+    def _check_presence(self) -> Self:
+        if "message" not in self.model_fields_set and not self.finish_reason and self.error is None:
+            raise ValueError("a choice has neither a message nor a reason for its end")
+        return self
 
     @property
     def is_filtered(self) -> bool:
