@@ -13,7 +13,7 @@ GONE_TIMEOUT_S = 180.0
 
 
 class KubectlError(Exception):
-    """kubectl failed; the message is its error output."""
+    """kubectl failed or did not end in time; the message is its error output, or names the command."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,17 @@ class Kubectl:
         """Run kubectl and return its standard output.
 
         Raises:
-            KubectlError: kubectl failed.
+            KubectlError: kubectl failed, or did not end within ``timeout_s``.
         """
         scope = [] if self.namespace is None else ["--namespace", self.namespace]
-        done = subprocess.run(
-            [str(self.program), *scope, *arguments],
-            input=stdin,
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
+        command = [str(self.program), *scope, *arguments]
+        env = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+        try:
+            done = subprocess.run(
+                command, input=stdin, env=env, capture_output=True, text=True, timeout=timeout_s, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise KubectlError(f"kubectl {' '.join(arguments)} did not end within {timeout_s:g} s") from None
         if done.returncode != 0:
             raise KubectlError((done.stderr or done.stdout).strip())
         return done.stdout
