@@ -15,10 +15,12 @@ from support.model_servers import (
     ALL,
     GPT5,
     DeepSeekReasoner,
+    GemmaTemplate,
     LiteLLMGateway,
     LlamaCppPython,
     ModelDouble,
     OldLlamaCpp,
+    OpenRouter,
     OSeries,
 )
 from support.model_servers.answers import OUTPUTS
@@ -31,6 +33,8 @@ REFUSED: dict[type[ModelDouble], dict[str, int]] = {
     LlamaCppPython: {"json_schema": 2},
     OldLlamaCpp: {"json_schema": 1},
     LiteLLMGateway: {"temperature": 1, "max_tokens": 1},
+    GemmaTemplate: {"system_role": 1},
+    OpenRouter: {"json_schema": 1},
 }
 """Refused calls of all six tasks together. An HTTP 500 without a named cause is repeated: it may be a passing one."""
 

@@ -52,3 +52,29 @@ class LiteLLMGateway(ModelDouble):
 
     def _refuse(self, parameter: str, message: str) -> Refused:
         return Refused(parameter, 400, {"error": {"message": message, "type": "None", "param": "None", "code": "400"}})
+
+
+class GemmaTemplate(ModelDouble):
+    """vLLM with a model whose chat template knows no system role."""
+
+    source = "https://huggingface.co/google/gemma-2-9b-it/blob/main/tokenizer_config.json"
+    model = "gemma-2-9b-it"
+
+    def judge(self, body: dict[str, Any]) -> None:
+        """Refuse a conversation that begins with a system message."""
+        if body["messages"][0]["role"] == "system":
+            error = {"message": "System role not supported", "type": "BadRequestError", "param": None, "code": 400}
+            raise Refused("system_role", 400, error)
+
+
+class OpenRouter(ModelDouble):
+    """OpenRouter with ``require_parameters`` in front of a model none of whose providers takes a schema."""
+
+    source = "https://openrouter.ai/docs/features/provider-routing"
+    model = "mistralai/mistral-nemo"
+
+    def judge(self, body: dict[str, Any]) -> None:
+        """Find no provider for a schema."""
+        if body.get("response_format", {}).get("type") == "json_schema":
+            message = "No endpoints found that can handle the requested parameters. To learn more, see the docs."
+            raise Refused("json_schema", 404, {"error": {"message": message, "code": 404}})

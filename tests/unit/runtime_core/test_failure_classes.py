@@ -162,3 +162,13 @@ def test_failures_of_an_account_are_permanent(error_type: str) -> None:
 )
 def test_a_body_without_an_error_is_no_failure(body: Any) -> None:
     assert find_report(body) is None
+
+
+def test_a_gateway_without_a_provider_for_the_parameters_knows_the_model() -> None:
+    """OpenRouter answers HTTP 404 in both cases."""
+    refused = read_report({"error": {"message": "No endpoints found that support tool use.", "code": 404}}, 404)
+    unknown = read_report({"error": {"message": "No endpoints found for x/y.", "code": 404}}, 404)
+    assert str(classify_report(refused, "u", "m")) == (
+        "No provider of model 'm' at u accepts the request's parameters (HTTP 404)."
+    )
+    assert str(classify_report(unknown, "u", "m")) == "The model server u knows no model 'm' (HTTP 404)."

@@ -179,3 +179,23 @@ def test_the_way_back_to_max_tokens_is_recognised() -> None:
 )
 def test_a_field_of_the_user_is_recognised(body: Any) -> None:
     assert refused_parameter(read_report(body, 400), SENT, ("top_k",)) == "top_k"
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        # The template of Gemma in vLLM; google-gemini/cookbook#631; OpenAI's o1-mini
+        {"message": "System role not supported", "type": "BadRequestError", "code": 400},
+        {"message": "Developer instruction is not enabled for models/gemma-3-27b-it", "status": "INVALID_ARGUMENT"},
+        {"message": "Unsupported value: 'messages[0].role' does not support 'system'", "param": "messages[0].role"},
+        {"message": "Conversation roles must alternate user/assistant/user/assistant/..."},
+    ],
+)
+def test_a_refused_system_role_is_recognised(report: dict[str, Any]) -> None:
+    assert refused_parameter(read_report(report, 400), (*SENT, "system_role"), ()) == "system_role"
+    assert refused_parameter(read_report(report, 400), SENT, ()) is None
+
+
+def test_a_message_that_names_a_parameter_beside_the_system_role_is_about_the_parameter() -> None:
+    report = {"message": "The system message asks for JSON, but response_format is not supported"}
+    assert refused_parameter(read_report(report, 400), (*SENT, "system_role"), ()) == "response_format"

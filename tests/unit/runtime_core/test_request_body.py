@@ -32,6 +32,17 @@ def test_only_what_is_set_is_sent() -> None:
     }
 
 
+def test_a_model_without_a_system_role_gets_the_instructions_in_the_first_message_of_the_user() -> None:
+    known = ModelBehaviour("u", "m", refused=frozenset({"system_role"}))
+    conversation = (*MESSAGES, Message("assistant", "a"), Message("user", "again"))
+    assert body(known, conversation)["messages"] == [
+        {"role": "user", "content": "s\n\nu"},
+        {"role": "assistant", "content": "a"},
+        {"role": "user", "content": "again"},
+    ]
+    assert body(known, (Message("system", "s"),))["messages"] == [{"role": "user", "content": "s"}]
+
+
 def test_effort_tools_and_further_fields_are_sent() -> None:
     tool = {"type": "function", "function": {"name": "f"}}
     further = {"chat_template_kwargs": {"enable_thinking": False}}

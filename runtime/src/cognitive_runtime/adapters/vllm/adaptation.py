@@ -1,15 +1,17 @@
 """Adaptation of a request to what its model accepts: each refused call changes one thing, each thing at most once."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from typing import Any, Final
 
 from cognitive_runtime.adapters.vllm.completion import Completion
 from cognitive_runtime.adapters.vllm.refusals import (
     ADAPTABLE,
-    REFUSED_STATUS,
     RESPONSE_FORMAT,
+    SYSTEM_ROLE,
+    has_no_provider,
+    is_parameter_refused,
     names_other_field,
     names_whole_format,
     refused_parameter,
@@ -40,7 +42,7 @@ class Refusal(Exception):
 
 def may_be_adapted(report: ServerReport) -> bool:
     """Return True if a changed call may succeed."""
-    return report.status in (*REFUSED_STATUS, _BROKEN, _UNSUPPORTED)
+    return report.status in (_BROKEN, _UNSUPPORTED) or is_parameter_refused(report)
 
 
 def remember(learnt: LearntBehaviour, found: ModelBehaviour) -> None:
@@ -103,8 +105,8 @@ class Adaptation:
             ReasoningError: There is nothing to change.
         """
         report, extra, has_form = refusal.report, self._request.extra_body, RESPONSE_FORMAT in body
-        is_refused = report.status in REFUSED_STATUS
-        name = refused_parameter(report, [each for each in body if each in ADAPTABLE and each not in extra], extra)
+        name = refused_parameter(report, _adaptable(body, extra), extra)
+        is_refused = is_parameter_refused(report) or name == SYSTEM_ROLE
         if name == RESPONSE_FORMAT:
             is_changed = self._weaken(to_text=names_whole_format(report))
         elif name is None or not is_refused:
@@ -133,7 +135,7 @@ class Adaptation:
         self._unnamed += 1
         if report.status == _BROKEN and self._unnamed <= self._patience:
             return False
-        return self._weaken(is_named=False)
+        return self._weaken(is_named=has_no_provider(report))
 
     def _weaken(self, *, is_named: bool = True, to_text: bool = False) -> bool:
         """Ask for a weaker form of the answer. Return False if none is left."""
@@ -172,3 +174,10 @@ class Adaptation:
             return True
         self._learnt.suspect(self._known.endpoint, self._known.model)
         return self._was_suspected
+
+
+def _adaptable(body: Body, extra: Collection[str]) -> list[str]:
+    """Return the names of what the body has and can do without."""
+    roles = {message["role"] for message in body["messages"]}
+    own = [name for name in body if name in ADAPTABLE and name not in extra]
+    return [*own, SYSTEM_ROLE] if "system" in roles else own

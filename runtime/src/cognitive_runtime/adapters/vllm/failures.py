@@ -10,6 +10,7 @@ from typing import Final
 import openai
 
 from cognitive_runtime.adapters.vllm.accounts import is_key_refused, is_quota_exceeded
+from cognitive_runtime.adapters.vllm.refusals import has_no_provider
 from cognitive_runtime.adapters.vllm.report import ServerReport, report_of
 from cognitive_runtime.domain import (
     BadRequest,
@@ -95,6 +96,8 @@ def _classify_refusal(report: ServerReport, server: str, model: str) -> Reasonin
             f"The model server {server} refused the API key (HTTP {report.status}). "
             "Check the Secret that the model's apiKeySecretRef names."
         )
+    if has_no_provider(report):
+        return BadRequest(f"No provider of model {model!r} at {server} accepts the request's parameters (HTTP 404).")
     if report.status == 404:
         return BadRequest(f"The model server {server} knows no model {model!r} (HTTP 404).")
     what = f"the setting {report.param}" if report.param in _SETTINGS else "the request"

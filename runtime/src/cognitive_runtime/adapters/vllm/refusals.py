@@ -8,8 +8,12 @@ from cognitive_runtime.adapters.vllm.report import ServerReport
 from cognitive_runtime.domain.behaviour import TOKEN_LIMITS
 
 RESPONSE_FORMAT: Final = "response_format"
-REFUSED_STATUS: Final = (400, 415, 422)
+SYSTEM_ROLE: Final = "system_role"
+"""Name for messages of the role ``system``, which the templates of some models refuse."""
+_REFUSED_STATUS: Final = (400, 415, 422)
 """Status codes of a refused parameter."""
+_NO_PROVIDER: Final = re.compile(r"no endpoints found that (support|can handle)", re.IGNORECASE)
+"""Messages of OpenRouter, with HTTP 404, if no provider of the model takes the request's parameters."""
 _WORDS: Final[Mapping[str, str]] = {
     "top_p": r"top[ _-]?p",
     "temperature": r"temperature",
@@ -27,15 +31,22 @@ _WORDS: Final[Mapping[str, str]] = {
     ),
 }
 """Spellings of each parameter in the messages of servers and gateways, in order of preference."""
-ADAPTABLE: Final = frozenset(_WORDS)
+ADAPTABLE: Final = frozenset({*_WORDS, SYSTEM_ROLE})
 """Parameters that the client can leave out or replace."""
 _Places = dict[str, tuple[int, int]]
 _VAGUE_WORDS: Final[Mapping[str, str]] = {
     "reasoning_effort": r"think|thinking|reasoning",
     "presence_penalty": r"penalt(?:y|ies)",
     "frequency_penalty": r"penalt(?:y|ies)",
+    SYSTEM_ROLE: (
+        r"messages\[\d{1,3}\]\.role|system[ _-](?:role|message|prompt|instruction)s?"
+        r"|developer[ _-](?:role|instruction)s?|roles must alternate|role\W{1,4}system"
+    ),
 }
-"""Words of Ollama and Google for a parameter. They have other meanings, too, and count if there is no other word."""
+"""Words for a parameter that have other meanings, too: they count if there is no other word.
+
+Sources: Ollama and Google (thinking, penalties); Gemma's template, OpenAI's first o-series and Google (system role).
+"""
 
 
 def _patterns(words: Mapping[str, str], joint: str) -> dict[str, re.Pattern[str]]:
@@ -50,6 +61,16 @@ _KIND_OF_FORM: Final = re.compile(r"""schema|\btype\b(?![\\"']+\s*:)|json_object
 _OUT_OF_RANGE: Final = re.compile(
     r"too (large|high|big|long)|at most|at least|maximum|exceed|greater than|less than|\brange\b|between \d", re.I
 )
+
+
+def is_parameter_refused(report: ServerReport) -> bool:
+    """Return True if the failure is a refusal of the request, which a parameter may have caused."""
+    return report.status in _REFUSED_STATUS or has_no_provider(report)
+
+
+def has_no_provider(report: ServerReport) -> bool:
+    """Return True if a gateway knows the model, but no provider of it that takes the request's parameters."""
+    return report.status == 404 and _NO_PROVIDER.search(report.message) is not None
 
 
 def refused_parameter(report: ServerReport, sent: Collection[str], extra: Collection[str]) -> str | None:
@@ -93,7 +114,8 @@ def _sent_parameter(named: str, sent: Collection[str], extra: Collection[str]) -
     head = re.split(r"[.\[]", named, maxsplit=1)[0]
     if head in sent or head in extra:
         return head
-    return next((name for name in sent if name in _MENTIONS and _MENTIONS[name].fullmatch(named)), None)
+    patterns = _VAGUE_MENTIONS | _MENTIONS
+    return next((name for name in sent if name in patterns and patterns[name].fullmatch(named)), None)
 
 
 def _positions(patterns: Mapping[str, re.Pattern[str]], message: str, sent: Collection[str]) -> _Places:

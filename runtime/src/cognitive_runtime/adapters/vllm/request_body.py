@@ -1,9 +1,11 @@
 """Body of a request for a chat completion."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from cognitive_runtime.adapters.vllm.provider_api import ProviderAPI
-from cognitive_runtime.adapters.vllm.refusals import RESPONSE_FORMAT
+from cognitive_runtime.adapters.vllm.refusals import RESPONSE_FORMAT, SYSTEM_ROLE
 from cognitive_runtime.adapters.vllm.stream import STREAM_OPTIONS
 from cognitive_runtime.domain import Message, ModelBehaviour, OutputForm, VLLMRequest
 from cognitive_runtime.domain.behaviour import weaker
@@ -13,9 +15,10 @@ def request_body(request: VLLMRequest, behaviour: ModelBehaviour, api: ProviderA
     """Return the body, without the parameters that the model refuses and in the form of an answer that it accepts."""
     refused = behaviour.refused | ({"stream_options"} if "stream" in behaviour.refused else set())
     limit = "max_completion_tokens" if "max_tokens" in refused else "max_tokens"
+    messages = _without_system(request.messages) if SYSTEM_ROLE in refused else request.messages
     own = {
         "model": request.model,
-        "messages": [_message(message) for message in request.messages],
+        "messages": [_message(message) for message in messages],
         limit: request.max_tokens,
     }
     further = {name: value for name, value in _optional(request, api).items() if name not in refused}
@@ -38,6 +41,15 @@ def _optional(request: VLLMRequest, api: ProviderAPI) -> dict[str, Any]:
     if request.stream:
         found |= {"stream": True, "stream_options": STREAM_OPTIONS}
     return found
+
+
+def _without_system(messages: Sequence[Message]) -> Sequence[Message]:
+    """Return the messages with the instructions of the role ``system`` at the beginning of the first other message."""
+    instructions = "\n\n".join(each.content for each in messages if each.role == "system")
+    others = [each for each in messages if each.role != "system"]
+    if not others or others[0].role != "user":
+        return [Message("user", instructions), *others]
+    return [replace(others[0], content=f"{instructions}\n\n{others[0].content}"), *others[1:]]
 
 
 def _message(message: Message) -> dict[str, Any]:
