@@ -20,6 +20,14 @@ ANY_JSON = {
     "controls": "bell \u0007, nul \u0000, escape \u001b[31m, tab \t, return \r\n, separator \u2028",
     "shell": "$(reboot) `id` ; rm -rf / && %s {{.}} ${HOME} 100% <b>&amp;",
 }
+PLAN: dict[str, Any] = {
+    "thought": "t",
+    "step_by_step_plan": ["s"],
+    "estimated_complexity": 3,
+    "complexity_rationale": "r",
+    "risk_assessment": "none",
+}
+"""The required outputs of a TaskPlanning."""
 
 
 def test_an_agent_gets_its_defaults(home: Namespace) -> None:
@@ -57,7 +65,7 @@ def test_an_agent_keeps_what_it_says_beside_the_defaults(home: Namespace) -> Non
 
 
 def test_free_settings_of_an_agent_are_stored_as_they_came(home: Namespace) -> None:
-    example = {"type": "TaskPlanning", "input": {"task_description": "x", "more": ANY_JSON}, "output": ANY_JSON}
+    example = {"type": "TaskPlanning", "input": {"task_description": "x", "more": ANY_JSON}, "output": PLAN | ANY_JSON}
     given: dict[str, Any] = {
         "llm": {"extraBody": {"chat_template_kwargs": ANY_JSON, "seed": None}},
         "demonstrations": [example],
@@ -117,7 +125,7 @@ def test_a_task_gets_no_defaults(home: Namespace) -> None:
         {"llm": {"structuredOutput": "Bounded", "reasoning": {"effort": "x_high", "maxTokens": 131072}}},
         {"llm": {"reasoning": {}, "extraBody": {"chat_template_kwargs": {"enable_thinking": False}, "top_k": 20}}},
         {"taskDefaults": {"retryPolicy": {"onErrorTypes": ["CredentialsRefused", "QuotaExceeded"]}}},
-        {"demonstrations": [{"type": "TaskPlanning", "input": {"a": 1}, "output": {"b": None}}] * 16},
+        {"demonstrations": [{"type": "TaskPlanning", "input": {"task_description": 1}, "output": PLAN}] * 16},
         {"energy": {"costPerCharacter": 0}, "taskDefaults": {"timeoutSeconds": 86400}},
     ],
     ids=lambda spec: json.dumps(spec)[:60],

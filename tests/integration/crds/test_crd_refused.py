@@ -77,7 +77,11 @@ SERVERS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     (own_vllm(dtype="int8"), ("spec.llm.vllm.dtype", '"auto"')),
     (own_vllm(runAsUser=0), ("spec.llm.vllm.runAsUser", "1")),
 ]
-EXAMPLE: dict[str, Any] = {"type": "FailureAnalysis", "input": {"error_message": "x"}, "output": {"thought": "y"}}
+EXAMPLE: dict[str, Any] = {
+    "type": "FailureAnalysis",
+    "input": {"error_message": "x"},
+    "output": {"thought": "y", "proposed_solution": "z"},
+}
 
 
 def demonstration(**changes: Any) -> dict[str, Any]:
@@ -128,6 +132,18 @@ MODELS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     (demonstration(input={}), ("spec.demonstrations[0].input", "at least 1")),
     (demonstration(output={}), ("spec.demonstrations[0].output", "at least 1")),
     (demonstration(output={f"k{n}": n for n in range(33)}), ("spec.demonstrations[0].output", "32")),
+    (
+        demonstration(output={"thought": "y", "solution": "z"}),
+        (
+            "spec.demonstrations[0]",
+            "of a FailureAnalysis needs thought and proposed_solution, as a task's status.result",
+        ),
+    ),
+    (
+        demonstration(input={"message": "x"}),
+        ("spec.demonstrations[0]", "input of a demonstration of a FailureAnalysis needs error_message"),
+    ),
+    (demonstration(type="MemorySynthesis"), ("needs memory_fragments and synthesis_goal", "synthesized_insight")),
     (demonstration(title="x"), ("spec.demonstrations[0].title", "unknown field")),
 ]
 AGENTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
