@@ -80,7 +80,7 @@ async def test_three_tasks_that_fail_at_each_attempt_end_once_others_have_succee
 ) -> None:
     poison = ("p0", "p1", "p2")
     outage = Outage(poisoned_by(*poison), concurrency=concurrency)
-    outage.add(*poison)
+    outage.add(*poison, retryPolicy={"maxRetries": 5})
     await outage.run(1000.0)
     for round_ in range(1, 7):
         outage.add(*(f"r{round_}-{name}" for name in names(5)))
