@@ -126,4 +126,5 @@ def test_a_new_process_keeps_an_outage_and_a_changed_model_ends_it() -> None:
     assert scene.record.hold == Hold(Reason.INFERENCE_FAILING, "m fails", float("-inf"))
     scene.index.update_agent(scene.record, failures=FailureRow((o.key(),)))
     scene.change(llm=LLM | {"model": "another"})
-    assert (scene.record.hold, scene.record.failures) == (None, NO_FAILURES)
+    changed = scene.record
+    assert (changed.hold, changed.failures) == (None, NO_FAILURES)
