@@ -1,13 +1,15 @@
-"""Faults of the model and of results: rows 20 and 23 of the table."""
+"""Faults of the model and of results: rows 20, 23 and 31 of the table."""
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from support.eventually import eventually
 from support.faults.evidence import Sighting
 from support.faults.invariants import AGENT
 from support.faults.stream import StreamAdmin
@@ -93,6 +95,39 @@ def test_row_23_a_slow_model_and_a_confidence_that_is_none(
         assert ended["row23-slow"].phase == "Succeeded"
         assert ended["row23-slow"].status["durationSeconds"] >= 8.0
         assert trial.executions(slow) == {1: 1}
+
+
+def test_row_31_a_model_that_lists_itself_and_completes_nothing(
+    trial: Trial, system: FaultSystem, measured: Measured
+) -> None:
+    """No task of a hundred fails, and the condition of the agent says what to do."""
+    system.add_agent(HOME, system.agent("stuck", taskDefaults={}))
+    names = [f"row31-{n:03}" for n in range(100)]
+    system.model.script(contains="<row31-", status=503)
+    trial.start(*names, agent="stuck")
+    eventually(lambda: model_ready(system, "stuck").get("reason") == "InferenceFailing", 60.0)
+    eventually(lambda: system.model.in_flight == 0, 10.0)
+    failed = len(system.model.requests)
+    measured("calls before the hold", failed)
+    told = system.servers.plane.kubectl.within(HOME)("describe", "cagent", "stuck")
+    assert f"{system.model.url} does not complete calls of model 'stuck'" in told
+    assert "Check the log and the load of the model server, or name another model or a fallback in spec.llm." in told
+    assert len(system.model.requests) == failed, "the queue waits"
+    system.model.reset()
+    began_s = time.monotonic()
+    ended = trial.wait_phase("Succeeded", *names, timeout_s=150.0)
+    measured("seconds from the model's return to the last result", round(time.monotonic() - began_s, 1))
+    ends = [attempt for each in ended for attempt in each.attempts if attempt["outcome"] == "Failed"]
+    assert len(ends) == failed
+    assert {attempt.get("counted") for attempt in ends} == {False}
+    assert model_ready(system, "stuck")["status"] == "True"
+    trial.finish()
+    system.admin.delete(AGENT, HOME, "stuck")
+
+
+def model_ready(system: FaultSystem, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = system.observer.present(AGENT, HOME)[name].condition("ModelReady")
+    return found
 
 
 def test_row_20_a_result_of_any_size(

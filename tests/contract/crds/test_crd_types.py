@@ -1,5 +1,7 @@
 """The CRDs beside the operator's views, the wire and what the operator writes."""
 
+import re
+from pathlib import Path
 from typing import Any, get_args
 
 import jsonschema
@@ -81,6 +83,41 @@ def test_values_are_those_of_the_code() -> None:
     assert types == list(CognitiveTaskType)
 
 
+NEVER_LISTED = {
+    "BudgetExceeded",  # never retried
+    "Cancelled",
+    "AgentDeleted",
+    "QueueTimeout",
+    "InvalidRequest",
+    "CredentialsNotMounted",  # retried by itself, and uses up no retry
+}
+"""Error classes of the wire that ``onErrorTypes`` does not take."""
+
+
+def error_classes() -> set[str]:
+    """Return the error classes of attempts that the page about the wire lists."""
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "wire.md").read_text(encoding="utf-8")
+    tables = page.split("| `error_type` | meaning |")[1:]
+    rows = [line for table in tables for line in table.split("\n\n")[0].splitlines()]
+    return {found[1] for line in rows if (found := re.match(r"\| `(\w+)` \|", line))}
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("CognitiveAgent", ("taskDefaults", "retryPolicy")),
+        ("CognitiveTask", ("retryPolicy",)),
+        ("CognitiveSchedule", ("taskTemplate", "spec", "retryPolicy")),
+    ],
+)
+def test_a_retry_policy_takes_every_error_class_that_a_retry_may_follow(kind: str, path: tuple[str, ...]) -> None:
+    schema = dict(fields(part(kind, "spec")))[*path, "onErrorTypes"]
+    listed: list[str] = schema["items"]["enum"]
+    assert listed == sorted(listed)
+    assert set(listed) == error_classes() - NEVER_LISTED
+    assert len(listed) <= schema["maxItems"]
+
+
 @pytest.mark.parametrize(("kind", "conditions"), [("CognitiveAgent", AgentCondition), ("CognitiveTask", TaskCondition)])
 def test_conditions_are_explained(kind: str, conditions: type[AgentCondition | TaskCondition]) -> None:
     description = part(kind, "status")["properties"]["conditions"]["description"]
@@ -102,7 +139,7 @@ def attempt(**more: Any) -> Attempt:
 def statuses() -> dict[str, dict[str, Any]]:
     stamp = status.Stamp({}, 1, NOW)
     closed = attempt(finishedAt=NOW, outcome="Succeeded", sequence=7)
-    lost = attempt(finishedAt=NOW, outcome="Lost", errorType="ExecutorLost", message="gone")
+    lost = attempt(finishedAt=NOW, outcome="Lost", errorType="ExecutorLost", message="gone", counted=False)
     ref = {"bucket": "results-x", "name": "y.1", "size_bytes": 20000, "sha256": "00"}
     return {
         "pending": status.held(stamp, Phase.PENDING, "AgentNotFound", "no agent", is_accepted=False),

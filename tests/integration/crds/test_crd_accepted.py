@@ -124,7 +124,13 @@ def test_a_task_gets_no_defaults(home: Namespace) -> None:
         {"queue": {"maxQueuedTasks": 1000000, "weight": 100}},
         {"llm": {"structuredOutput": "Bounded", "reasoning": {"effort": "x_high", "maxTokens": 131072}}},
         {"llm": {"reasoning": {}, "extraBody": {"chat_template_kwargs": {"enable_thinking": False}, "top_k": 20}}},
-        {"taskDefaults": {"retryPolicy": {"onErrorTypes": ["CredentialsRefused", "QuotaExceeded"]}}},
+        {
+            "taskDefaults": {
+                "retryPolicy": {
+                    "onErrorTypes": ["CredentialsRefused", "QuotaExceeded", "ResponseInvalid", "OutputInvalid"]
+                }
+            }
+        },
         {"demonstrations": [{"type": "TaskPlanning", "input": {"task_description": 1}, "output": PLAN}] * 16},
         {"energy": {"costPerCharacter": 0}, "taskDefaults": {"timeoutSeconds": 86400}},
     ],

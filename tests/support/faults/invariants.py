@@ -67,7 +67,7 @@ def i3_one_execution(evidence: Evidence) -> Iterator[str]:
             yield f"{task.name}: attempts {numbers}"
         if task.is_terminal:
             yield from _unrecorded(task, evidence, set(numbers))
-        counted = [a for a in task.closed if a.get("errorType") not in UNCOUNTED]
+        counted = [a for a in task.closed if a.get("errorType") not in UNCOUNTED and a.get("counted") is not False]
         if len(counted) > _retries(task, evidence) + 1:
             yield f"{task.name}: {len(counted)} attempts, {_retries(task, evidence)} retries are allowed"
 

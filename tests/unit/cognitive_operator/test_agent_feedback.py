@@ -10,6 +10,7 @@ import pytest
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.names import AttemptKey, ObjectName
 from cognitive_operator.api.wire import Claim, Completed, Failed, Mode
+from cognitive_operator.plan.failure_row import NO_FAILURES, FailureRow
 from cognitive_operator.plan.features import JobRuntime
 from cognitive_operator.plan.hold import Hold
 from cognitive_operator.plan.in_flight import InFlightAttempt, attempt_end
@@ -144,6 +145,62 @@ async def test_one_task_alone_starts_while_a_hold_lets_one_try() -> None:
     hold = scene.agent.hold
     assert hold is not None
     assert hold.trial == o.TASK_UID
+
+
+UNAVAILABLE = o.failed(error_type="ModelUnavailable", error="HTTP 503.")
+ROW = FailureRow(tuple(o.key(n)._replace(task_uid=uid) for n, uid in enumerate([OTHER_UID, OTHER_UID, "gone", "gone"])))
+FAILING = Hold(Reason.INFERENCE_FAILING, "fails", trial_at_s=130.0)
+
+
+def test_the_last_failure_of_a_row_holds_the_queue_and_gives_the_tasks_their_retries_back() -> None:
+    scene = Scene()
+    scene.index.update_agent(scene.agent, failures=ROW)
+    hold = scene.end(UNAVAILABLE)
+    assert hold is not None
+    assert hold.reason == "InferenceFailing"
+    assert not scene.index.queue_of(NAME).is_open
+    tasks = scene.index.tasks
+    assert (set(tasks[OTHER_UID].forgiven), set(tasks[o.TASK_UID].forgiven)) == ({0, 1}, {1})
+    assert (set(tasks[OTHER_UID].outages), scene.agent.failures, scene.agent.outages) == ({1}, NO_FAILURES, 1)
+
+
+def test_a_success_between_failures_ends_the_row() -> None:
+    scene = Scene()
+    scene.index.update_agent(scene.agent, failures=ROW)
+    assert scene.end(o.completed()) is None
+    assert scene.end(UNAVAILABLE) is None
+    assert len(scene.agent.failures.keys) == 1
+
+
+def test_an_attempt_with_a_former_model_belongs_to_no_row() -> None:
+    scene = Scene()
+    scene.index.update_agent(scene.agent, failures=ROW, model_since_s=99.0)
+    assert scene.end(UNAVAILABLE, since_s=98.0) is None
+    assert scene.agent.failures == ROW
+
+
+def test_a_task_that_met_three_outages_makes_no_fourth() -> None:
+    scene = Scene()
+    scene.index.update_agent(scene.agent, failures=ROW)
+    scene.index.update_task(o.TASK_UID, outages=frozenset({1, 2, 3}))
+    assert scene.end(UNAVAILABLE) is None
+    assert scene.agent.failures == ROW
+
+
+def test_an_attempt_in_flight_that_meets_the_outage_changes_no_hold_and_uses_up_no_retry() -> None:
+    scene = Scene()
+    scene.index.update_agent(scene.agent, hold=FAILING, outages=4)
+    assert scene.end(UNAVAILABLE) == FAILING
+    task = scene.index.tasks[o.TASK_UID]
+    assert (set(task.forgiven), set(task.outages)) == ({1}, {4})
+
+
+def test_an_answer_to_an_attempt_in_flight_ends_an_outage() -> None:
+    scene = Scene()
+    scene.index.update_agent(scene.agent, hold=FAILING, model_since_s=99.0)
+    assert scene.end(o.completed(), since_s=98.0) == FAILING, "of a former model"
+    assert scene.end(o.completed(cache_hit=True)) == FAILING
+    assert scene.end(o.completed()) is None
 
 
 def test_learnt_behaviour_is_kept_and_only_news_is_told() -> None:

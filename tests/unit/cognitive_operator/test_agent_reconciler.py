@@ -1,6 +1,6 @@
 """The reconciliation of an agent: the order of its steps, its queue, its status and its Events."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -280,6 +280,29 @@ async def test_a_held_queue_lets_one_task_try_once_the_pause_is_over() -> None:
     scene.index.update_agent(scene.record, hold=HOLD.tried_by(o.TASK_UID))
     await scene.reconcile(1.0)
     assert not scene.index.queue_of(NAME).is_trial
+
+
+async def test_tasks_that_have_tried_try_again_once_no_other_task_waits() -> None:
+    scene = Scene()
+    scene.index.upsert_task(o.task_body(), 0.0)
+    scene.index.line_up(o.TASK_UID, is_accepted=True)
+    hold = replace(HOLD, reason=Reason.INFERENCE_FAILING, trial_at_s=0.0, tried=frozenset({o.TASK_UID}))
+    scene.index.update_agent(scene.record, hold=hold)
+    await scene.reconcile()
+    assert scene.record.hold == hold, "another task waits"
+    scene.index.queue_of(NAME).rest(o.TASK_UID)
+    scene.enqueued.clear()
+    await scene.reconcile(1.0)
+    assert scene.record.hold == replace(hold, tried=frozenset())
+    assert scene.enqueued == [o.TASK_UID]
+
+
+async def test_a_model_that_lists_itself_is_not_ready_while_its_inference_fails() -> None:
+    scene = Scene()
+    scene.index.update_agent(scene.record, hold=Hold(Reason.INFERENCE_FAILING, "m fails", trial_at_s=1e9))
+    await scene.reconcile(600.0)
+    assert scene.record.model.is_true
+    assert scene.ready() == ("False", Reason.INFERENCE_FAILING)
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("Job", True), ("Embedded", False)])

@@ -6,7 +6,9 @@ import pytest
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.plan.hold import Hold, hold_after_trial, opened_hold
+from cognitive_operator.api.wire import Completed, Failed
+from cognitive_operator.plan.failure_row import NO_FAILURES, FailureRow
+from cognitive_operator.plan.hold import Hold, hold_after_trial, hold_in_status, opened_hold, outage_hold
 from cognitive_operator.plan.in_flight import attempt_end
 from support.builders import operator_objects as o
 
@@ -86,3 +88,116 @@ def test_another_cause_that_holds_takes_the_place_of_the_first() -> None:
 
 def test_one_task_tries_at_a_time() -> None:
     assert not HOLD.tried_by("t").is_due(1e9)
+
+
+UNAVAILABLE = attempt_end(o.key(2), o.failed(2, error_type="ModelUnavailable", error="HTTP 503.", endpoint=None))
+FAILING = Hold(Reason.INFERENCE_FAILING, "fails", trial_at_s=130.0)
+
+
+def row_of(*uids: str) -> FailureRow:
+    return FailureRow(tuple(o.key(number)._replace(task_uid=uid) for number, uid in enumerate(uids)))
+
+
+def test_an_outage_is_told_with_model_url_last_error_and_remedy() -> None:
+    hold = outage_hold(agent(), row_of(*"aabcc"), UNAVAILABLE, 100.0)
+    assert hold is not None
+    assert (hold.condition.type, hold.condition.status, hold.condition.reason, hold.trial_at_s) == (
+        "ModelReady",
+        "False",
+        "InferenceFailing",
+        130.0,
+    )
+    assert hold.message == (
+        "http://model/v1 does not complete calls of model 'm': attempts of several tasks failed in a row, the last "
+        "with ModelUnavailable. Check the log and the load of the model server, or name another model or a fallback in "
+        "spec.llm. The agent's tasks wait; one tries after 30 s, then at intervals up to 300 s, and all continue when "
+        "it succeeds, or when the Secret or spec.llm changes. The executor reports: HTTP 503."
+    )
+
+
+def test_an_outage_names_the_fallbacks_that_fail_too() -> None:
+    hold = outage_hold(agent(**KEYED), row_of(*"aabcc"), UNAVAILABLE, 100.0)
+    assert hold is not None
+    assert " The fallbacks fail, too: http://other/v1. " in hold.message
+
+
+@pytest.mark.parametrize(("tasks", "holds"), [("abcab", True), ("abca", False), ("ababababab", False), ("abcde", True)])
+def test_five_failures_of_three_tasks_hold_the_queue(tasks: str, holds: bool) -> None:
+    assert (outage_hold(agent(), row_of(*tasks), UNAVAILABLE, 100.0) is not None) is holds
+
+
+@pytest.mark.parametrize(
+    ("response", "length"),
+    [
+        (o.failed(error_type="ModelUnavailable"), 3),
+        (o.failed(error_type="ModelTimeout"), 3),
+        (o.failed(error_type="RateLimited"), 2),
+        (o.failed(error_type="EmptyResponse"), 2),
+        (o.failed(error_type="LedgerUnavailable"), 2),
+        (o.failed(error_type="BadRequest", retryable=False), 2),
+        (o.completed(cache_hit=True), 2),
+        (o.failed(error_type="OutputParseError"), 0),
+        (o.failed(error_type="TruncatedResponse"), 0),
+        (o.completed(), 0),
+    ],
+    ids=lambda value: getattr(value, "error_type", None) or getattr(value, "status", None),
+)
+def test_the_row_of_failures_grows_by_the_models_own_and_ends_with_an_answer(
+    response: Completed | Failed, length: int
+) -> None:
+    row = row_of("a", "b").with_end(attempt_end(o.key(), response))
+    assert len(row.keys) == length
+    assert row.with_end(attempt_end(o.key(), response)) == row, "a repeated end counts once"
+
+
+def test_a_try_that_meets_the_outage_again_doubles_the_pause_and_lets_others_try_first() -> None:
+    timeout = attempt_end(o.key(), o.failed(error_type="ModelTimeout", error="No answer within 60 s."))
+    after = hold_after_trial(agent(), FAILING.tried_by("t"), timeout, 130.0)
+    assert after is not None
+    assert (after.reason, after.trial_at_s, after.tried) == ("InferenceFailing", 190.0, frozenset({"t"}))
+    assert "the last with ModelTimeout" in after.message
+    assert after.message.endswith("The executor reports: No answer within 60 s.")
+
+
+@pytest.mark.parametrize("error_type", ["RateLimited", "OutputParseError", "ExecutorLost"])
+def test_a_try_that_fails_otherwise_keeps_the_outage_and_the_pause(error_type: str) -> None:
+    after = hold_after_trial(
+        agent(), FAILING.tried_by("t"), attempt_end(o.key(), o.failed(error_type=error_type)), 130.0
+    )
+    assert after is not None
+    assert (after.reason, after.message, after.trial_at_s) == ("InferenceFailing", "fails", 160.0)
+
+
+@pytest.mark.parametrize("hold", [HOLD, FAILING])
+def test_a_result_from_the_cache_ends_no_hold_and_the_next_task_tries_at_once(hold: Hold) -> None:
+    cached = attempt_end(o.key(), o.completed(cache_hit=True))
+    after = hold_after_trial(agent(), hold.tried_by("t"), cached, 130.0)
+    assert after is not None
+    assert (after.trial, after.is_due(130.0), after.failed_trials) == (None, True, 0)
+
+
+def condition(**fields: object) -> dict[str, object]:
+    found = {"type": "ModelReady", "status": "False", "reason": "InferenceFailing", "message": "m fails"}
+    return found | {"observedGeneration": 3} | fields
+
+
+@pytest.mark.parametrize(
+    ("found", "is_held"),
+    [
+        (condition(), True),
+        (condition(observedGeneration=2), False),
+        (condition(reason="CredentialsRefused"), False),
+        (condition(status="True"), False),
+        (condition(type="Ready"), False),
+    ],
+)
+def test_an_outage_in_the_status_is_a_hold_of_a_new_process_too(found: dict[str, object], is_held: bool) -> None:
+    hold = hold_in_status(o.agent_body() | {"status": {"conditions": [found]}})
+    assert (hold is not None) is is_held
+    if hold is not None:
+        assert (hold.reason, hold.message, hold.is_due(0.0)) == ("InferenceFailing", "m fails", True)
+
+
+def test_an_agent_without_status_has_no_hold() -> None:
+    assert hold_in_status(o.agent_body()) is None
+    assert NO_FAILURES.tasks == frozenset()

@@ -6,6 +6,7 @@ import pytest
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.errors import ApiUnavailableError
+from cognitive_operator.plan.failure_row import NO_FAILURES, FailureRow
 from cognitive_operator.plan.hold import Hold
 from cognitive_operator.reconcile.agent.model.hold import ModelHolds
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
@@ -114,3 +115,16 @@ async def test_a_try_whose_task_was_deleted_is_over() -> None:
     hold = await scene.reconcile()
     assert hold is not None
     assert (hold.trial, hold.trial_at_s) == (None, 230.0)
+
+
+def test_a_new_process_keeps_an_outage_and_a_changed_model_ends_it() -> None:
+    scene = Scene()
+    condition = {"type": "ModelReady", "status": "False", "reason": "InferenceFailing", "message": "m fails"}
+    status = {"conditions": [condition | {"observedGeneration": 3}]}
+    scene.index.remove_agent(("team", "sre"), o.AGENT_UID)
+    scene.index.upsert_agent(o.agent_body(llm=LLM) | {"status": status})
+    assert scene.record.hold == Hold(Reason.INFERENCE_FAILING, "m fails", float("-inf"))
+    scene.index.update_agent(scene.record, failures=FailureRow((o.key(),)))
+    scene.change(llm=LLM | {"model": "another"})
+    changed = scene.record
+    assert (changed.hold, changed.failures) == (None, NO_FAILURES)

@@ -164,9 +164,10 @@ def test_more_attempts_than_the_policy_allows() -> None:
     assert broken_by(sightings=also(ended)) == {"I3 one execution"}
 
 
-def test_attempts_that_use_up_no_retry() -> None:
+@pytest.mark.parametrize("mark", [{"errorType": "AgentDeleted"}, {"errorType": "ModelUnavailable", "counted": False}])
+def test_attempts_that_use_up_no_retry(mark: dict[str, object]) -> None:
     ended = copy.deepcopy(task("Failed", "Failed", "Lost", "Failed", "Failed", uid="t-9"))
-    ended.attempts[0]["errorType"] = "AgentDeleted"
+    ended.attempts[0].update(mark)
     assert broken_by(sightings=also(ended)) == set()
 
 

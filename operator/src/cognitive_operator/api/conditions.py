@@ -106,6 +106,8 @@ class Reason(StrEnum):
     CHILD_REFUSED = "ChildRefused"
     MODEL_STARTING = "ModelStarting"
     MODEL_FAILED = "ModelFailed"
+    INFERENCE_FAILING = "InferenceFailing"
+    """Calls of executors fail, for several tasks in a row."""
     MODEL_UNREACHABLE = "ModelUnreachable"
     FALLBACK_AVAILABLE = "FallbackAvailable"
     MODEL_NOT_SERVED = "ModelNotServed"

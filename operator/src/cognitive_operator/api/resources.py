@@ -175,6 +175,8 @@ class Attempt(ResourceModel):
     """Stream sequence of the response that ended the attempt."""
     tokens: int | None = None
     """None: unknown, because the attempt is running or was lost."""
+    counted: bool | None = None
+    """False: the attempt used up no retry."""
 
     @property
     def is_closed(self) -> bool:

@@ -12,6 +12,8 @@ from cognitive_operator.api.wire import Claim, Completed, Failed, Mode
 
 HOLDING: Final = frozenset({Reason.CREDENTIALS_REFUSED, Reason.QUOTA_EXCEEDED})
 """Error classes of attempts that hold the agent's queue: every other task would fail in the same way."""
+MODEL_FAILURES: Final = frozenset({"ModelUnavailable", "ModelTimeout"})
+"""Error classes by which the model's inference fails, whatever the task asks; several in a row hold the queue."""
 UNCOUNTED: Final = HOLDING | {
     Reason.CREDENTIALS_NOT_MOUNTED,
     Reason.AGENT_DELETED,
@@ -135,6 +137,7 @@ class AttemptEnd:
             message=self.message or None,
             sequence=self.sequence,
             tokens=self.response.usage.total_tokens if self.response else None,
+            counted=None if self.is_counted else False,
         )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Attempt, RetryPolicy, Task
-from cognitive_operator.plan.in_flight import HOLDING, UNCOUNTED, AttemptEnd
+from cognitive_operator.plan.in_flight import HOLDING, MODEL_FAILURES, UNCOUNTED, AttemptEnd
 
 UNCOUNTED_BACKOFF_S: Final = 10.0
 HELD_BACKOFF_S: Final = 1.0
@@ -19,10 +19,9 @@ JITTER: Final = 0.5
 
 def is_retried(policy: RetryPolicy, end: AttemptEnd, attempts: Sequence[Attempt]) -> bool:
     """Return True if another attempt follows ``end``, the last of ``attempts``."""
-    if end.reason in HOLDING and policy.on_error_types is not None:
-        return end.reason in policy.on_error_types
     if not end.is_counted:
-        return end.retryable
+        is_listed = end.reason in HOLDING | MODEL_FAILURES and policy.on_error_types is not None
+        return end.reason in (policy.on_error_types or ()) if is_listed else end.retryable
     is_wanted = end.retryable if policy.on_error_types is None else end.reason in policy.on_error_types
     return is_wanted and _counted(attempts) <= policy.max_retries
 
@@ -40,6 +39,8 @@ def backoff_s(policy: RetryPolicy, end: AttemptEnd, attempts: Sequence[Attempt])
     """Return the seconds before the attempt that follows ``end``, the last of ``attempts``."""
     if end.reason == Reason.SUSPENDED:
         return 0.0
+    if not end.is_counted and end.reason in MODEL_FAILURES:
+        return max(HELD_BACKOFF_S, end.retry_after_s or 0.0)
     if not end.is_counted:
         return HELD_BACKOFF_S if end.reason in HOLDING else UNCOUNTED_BACKOFF_S
     wanted_s = max(_exponential_s(policy, attempts), end.retry_after_s or 0.0)
@@ -55,7 +56,7 @@ def backoff_left_s(policy: RetryPolicy, uid: str, attempts: Sequence[Attempt], n
     if last is None or last.finished_at is None or last.error_type == Reason.SUSPENDED:
         return 0.0
     whole_s = UNCOUNTED_BACKOFF_S
-    if last.error_type not in UNCOUNTED:
+    if _is_counted(last):
         whole_s = _exponential_s(policy, attempts) * (1.0 + JITTER * _fraction(uid, last.number))
     passed_s = (datetime.fromisoformat(now) - datetime.fromisoformat(last.finished_at)).total_seconds()
     return min(whole_s, max(0.0, whole_s - passed_s))
@@ -67,7 +68,11 @@ def _exponential_s(policy: RetryPolicy, attempts: Sequence[Attempt]) -> float:
 
 
 def _counted(attempts: Sequence[Attempt]) -> int:
-    return sum(1 for a in attempts if a.is_closed and a.error_type not in UNCOUNTED)
+    return sum(1 for attempt in attempts if attempt.is_closed and _is_counted(attempt))
+
+
+def _is_counted(attempt: Attempt) -> bool:
+    return attempt.counted is not False and attempt.error_type not in UNCOUNTED
 
 
 def _fraction(uid: str, number: int) -> float:

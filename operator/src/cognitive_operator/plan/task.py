@@ -1,7 +1,7 @@
 """Decides the next step of a task: write its status, publish an attempt or wait."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from cognitive_operator.api.conditions import Condition, Outcome, Phase, Reason, as_sentence
@@ -9,8 +9,9 @@ from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, Task
 from cognitive_operator.api.wire import Completed
 from cognitive_operator.plan import retry
+from cognitive_operator.plan.failure_row import InferenceFacts, judged_end, with_forgiven
 from cognitive_operator.plan.gate import GateResult, spec_gate
-from cognitive_operator.plan.in_flight import HOLDING, AttemptEnd, InFlightAttempt
+from cognitive_operator.plan.in_flight import HOLDING, MODEL_FAILURES, AttemptEnd, InFlightAttempt
 from cognitive_operator.status import task as status
 from cognitive_operator.status.output import output_conditions
 
@@ -48,6 +49,12 @@ class TaskFacts:
     backoff_left_s: float
     now_s: float
     now: str
+    inference: InferenceFacts = field(default_factory=InferenceFacts)
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The attempts in the task's status, with those that are known by now to use up no retry."""
+        return with_forgiven(self.task.status.attempts, self.inference.forgiven)
 
 
 @dataclass(frozen=True)
@@ -109,12 +116,13 @@ def _waiting_phase(facts: TaskFacts) -> Phase:
 
 
 def _close(facts: TaskFacts, ended: AttemptEnd) -> TaskPlan:
-    end, stamp = _settled(facts.task, ended, is_suspended=_is_suspended(facts)), _stamp(facts)
-    attempts = _with_attempt(facts.task.status.attempts, end.status_entry())
+    end, policy = _settled(facts.task, ended, is_suspended=_is_suspended(facts)), facts.task.retry_policy(facts.agent)
+    earlier, stamp = [a for a in facts.attempts if a.number != end.key.number], _stamp(facts)
+    end = judged_end(facts.inference, policy, end, earlier)
+    attempts = _with_attempt(earlier, end.status_entry())
     if isinstance(end.response, Completed):
         more = _output(facts, end) if facts.task.spec.output_schema is not None else ()
         return _write(facts, status.succeeded(stamp, attempts, end.response, *more), closes=True)
-    policy = facts.task.retry_policy(facts.agent)
     is_retried = retry.is_retried(policy, end, attempts)
     if is_retried and facts.task.spec.cancel:
         end = replace(end, reason=Reason.CANCELLED, message="Cancelled (spec.cancel is true).")
@@ -175,7 +183,7 @@ def _watch(facts: TaskFacts, attempt: InFlightAttempt) -> TaskPlan:
     if attempt.stopping_since_s is not None:
         return TaskPlan(recheck_s=RUNNING_AFTER_S)
     if attempt.is_running and age_s >= RUNNING_AFTER_S:
-        attempts = _with_attempt(facts.task.status.attempts, attempt.status_entry())
+        attempts = _with_attempt(facts.attempts, attempt.status_entry())
         if facts.task.status.phase is Phase.RUNNING and facts.task.status.attempts[-1:] == attempts[-1:]:
             return TaskPlan(recheck_s=_watch_interval_s(age_s))
         return _write(facts, status.running(_stamp(facts), attempts), recheck_s=_watch_interval_s(age_s))
@@ -202,11 +210,12 @@ def _wait_or_publish(facts: TaskFacts) -> TaskPlan:
     if facts.backoff_left_s > 0 and facts.task.status.reason == Reason.BACKING_OFF:
         return TaskPlan(recheck_s=recheck_s)
     reason, message, position = _waiting(facts)
+    changed = facts.attempts if facts.attempts != facts.task.status.attempts else ()
     is_news = facts.task.status.phase is not Phase.QUEUED or facts.task.status.reason != reason
     is_news |= facts.raw_status.get("observedGeneration") != facts.task.metadata.generation
     if not is_news and (facts.written_s < POSITION_EVERY_S or position == facts.task.status.queue_position):
         return TaskPlan(recheck_s=recheck_s)
-    patch = status.queued(_stamp(facts), reason, message, position, ())
+    patch = status.queued(_stamp(facts), reason, message, position, changed)
     return _write(facts, patch, recheck_s=recheck_s)
 
 
@@ -231,9 +240,13 @@ def _with_attempt(attempts: Sequence[Attempt], attempt: Attempt) -> tuple[Attemp
     """
     others = [a for a in attempts if a.number != attempt.number]
     listed = sorted([*others, attempt], key=lambda a: a.number)
-    held = [a.number for a in listed if a.error_type in HOLDING]
+    held = [a.number for a in listed if a.error_type in HOLDING or _is_outage(a)]
     dropped = set(held[:-MAX_HELD_ATTEMPTS])
     return tuple(a for a in listed if a.number not in dropped)
+
+
+def _is_outage(attempt: Attempt) -> bool:
+    return attempt.counted is False and attempt.error_type in MODEL_FAILURES
 
 
 def _stamp(facts: TaskFacts) -> status.Stamp:

@@ -74,7 +74,7 @@ class AgentQueue:
             key = self._at_door.pop(first, None)
             if key is not None and self._has_room:
                 self._waiting.put(key)
-        return uid in self._waiting or uid in self._resting or uid in self._running
+        return self.is_admitted(uid)
 
     def rest(self, uid: str) -> None:
         """Let other tasks pass an admitted task, which stays admitted, until ``wait`` adds it again."""
@@ -100,6 +100,10 @@ class AgentQueue:
     def is_running(self, uid: str) -> bool:
         """Return True while a task has a slot."""
         return uid in self._running
+
+    def is_admitted(self, uid: str) -> bool:
+        """Return True for a task that waits, rests or runs."""
+        return uid in self._waiting or uid in self._resting or uid in self._running
 
     def clear(self) -> None:
         """Forget all tasks that do not run, because their agent is deleted."""

@@ -194,7 +194,8 @@ class AgentReconciler:
         queue.is_trial = observation.may_try
         if queue.capacity is not None:
             queue.capacity = capacity_of(observation.executor.leases)
-        if before != record.blocker:
+        is_exhausted = observation.may_try and renewed_trials(self._index, record)
+        if before != record.blocker or is_exhausted:
             self._enqueue_tasks(record)
             return
         for uid in queue.next_up():
@@ -233,3 +234,11 @@ class AgentReconciler:
             logger.error("the API server refused a status; writing its conditions alone", extra=names)
         reduced, old = conditions_alone(patch, cause), record.body.get("status") or {}
         return merge_patch(old, reduced) == old or await self._steps.writer.write_status(record, reduced)
+
+
+def renewed_trials(index: Index, record: AgentRecord) -> bool:
+    """Let the tasks that have tried under a hold try again if no other task waits; return False if one does."""
+    if record.hold is None or not record.hold.tried or index.queue_of(record.name).first(1):
+        return False
+    index.update_agent(record, hold=replace(record.hold, tried=frozenset()))
+    return True

@@ -13,8 +13,9 @@ from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.errors import RayUnavailableError
 from cognitive_operator.plan.agent import CREDENTIALS_NOT_CHECKED, MODEL_NOT_CHECKED, NOT_OBSERVED
 from cognitive_operator.plan.executor import LEASE_FRESH_S
+from cognitive_operator.plan.failure_row import NO_FAILURES, FailureRow
 from cognitive_operator.plan.features import JobRuntime
-from cognitive_operator.plan.hold import Hold
+from cognitive_operator.plan.hold import Hold, hold_in_status
 from cognitive_operator.plan.model_server import NO_SERVER, ServerState
 from cognitive_operator.plan.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
 from cognitive_operator.ports.kube import Body
@@ -72,6 +73,10 @@ class AgentRecord:
     """Behaviour of the agent's models that executors have learnt, with what has expired since."""
     hold: Hold | None = None
     """The reason why one task alone may try; None: all may start."""
+    failures: FailureRow = NO_FAILURES
+    """Failures of the model's inference since it last answered; empty while there is a hold."""
+    outages: int = 0
+    """Number of holds by failing inference so far."""
     runtime: JobRuntime | None = None
     """The runtime of the agent's attempts in Job mode; None: not known yet."""
     credentials: Condition = CREDENTIALS_NOT_CHECKED
@@ -111,6 +116,10 @@ class AgentRecord:
         if self.ray.target is None:
             raise RayUnavailableError(f"CognitiveAgent {'/'.join(self.name)}: {self.ray.condition.message}")
         return self.ray.target
+
+    def has_tried(self, uid: str) -> bool:
+        """Return True if a task has tried under the present hold, and lets others try first."""
+        return self.hold is not None and uid in self.hold.tried
 
     @property
     def fresh_leases(self) -> list[Lease]:
@@ -164,6 +173,8 @@ class AgentChanges(TypedDict, total=False):
     learn_since_s: float
     learnt: tuple[LearntModel, ...]
     hold: Hold | None
+    failures: FailureRow
+    outages: int
     runtime: JobRuntime | None
     credentials: Condition
     credentials_at_s: float
@@ -183,7 +194,7 @@ def new_agent_record(name: ObjectName, agent: Agent, body: Body) -> AgentRecord:
     """Return the record of an agent of which nothing was observed yet."""
     ray = replace(RAY_NOT_OBSERVED, target=_open_target(agent))
     version = int(body["metadata"]["resourceVersion"])
-    return AgentRecord(name, agent, body, version, ray, learnt=learnt_in_status(body))
+    return AgentRecord(name, agent, body, version, ray, learnt=learnt_in_status(body), hold=hold_in_status(body))
 
 
 def with_newer_agent(record: AgentRecord, agent: Agent, body: Body) -> AgentRecord:
@@ -197,7 +208,7 @@ def with_newer_agent(record: AgentRecord, agent: Agent, body: Body) -> AgentReco
         return newer
     newer = replace(newer, ray_at_s=NEVER_S, model_at_s=NEVER_S)
     if record.agent.spec.llm != agent.spec.llm:
-        newer = replace(newer, hold=None, learnt=(), model_since_s=float("inf"))
+        newer = replace(newer, hold=None, failures=NO_FAILURES, learnt=(), model_since_s=float("inf"))
     if _ray_of(record.agent) == _ray_of(agent):
         return newer
     ray = replace(record.ray, target=_open_target(agent), is_away=False)

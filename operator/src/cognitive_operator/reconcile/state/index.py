@@ -253,6 +253,11 @@ class Index:
             self.queue_of(record.agent).stop(uid)
             self.line_up(uid, is_accepted=True)
 
+    def is_unfinished(self, uid: str) -> bool:
+        """Return True if a task exists and has not ended."""
+        record = self.tasks.get(uid)
+        return record is not None and not record.is_finished
+
     def unfinished_of(self, agent: ObjectName) -> Iterator[TaskRecord]:
         """Iterate over the unfinished tasks of an agent."""
         return (self.tasks[uid] for uid in list(self._by_agent.get(agent, ())))

@@ -62,6 +62,10 @@ class TaskRecord:
     end: TaskEnd | None = None
     """When a finished task ended, for its deletion."""
     pending_responses: tuple[PendingResponse, ...] = ()
+    forgiven: frozenset[int] = frozenset()
+    """Numbers of attempts that use up no retry, as found after the status reported their ends."""
+    outages: frozenset[int] = frozenset()
+    """The agent's holds by failing inference that the task has met, by their number."""
 
     @property
     def is_finished(self) -> bool:
@@ -107,6 +111,8 @@ class TaskChanges(TypedDict, total=False):
     attempt: InFlightAttempt | None
     is_schema_sound: bool
     pending_responses: tuple[PendingResponse, ...]
+    forgiven: frozenset[int]
+    outages: frozenset[int]
 
 
 def new_task_record(body: Body, now_s: float) -> TaskRecord:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
+from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.plan.agent import budget_blocker, check_energy, not_ready_blocker
 from cognitive_operator.plan.budget import check_tokens
+from cognitive_operator.plan.failure_row import MAX_OUTAGES, NO_FAILURES, FailureRow, has_model_answered
 from cognitive_operator.plan.features import ended_runtime, is_runtime_known
-from cognitive_operator.plan.hold import Hold, hold_after_trial, opened_hold
-from cognitive_operator.plan.in_flight import AttemptEnd
+from cognitive_operator.plan.hold import Hold, hold_after_trial, opened_hold, outage_hold
+from cognitive_operator.plan.in_flight import MODEL_FAILURES, AttemptEnd
 from cognitive_operator.reconcile.state.agent_record import AgentRecord, PendingUsage
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
@@ -61,21 +63,48 @@ class AgentFeedback:
             return
         if end.response is not None and learn(self._index, agent, end.response.learnt):
             self._intake.enqueue_agent(record.agent)
-        agent, now_s = self._index.latest(agent), self._clocks.own.monotonic()
-        if agent.hold is None:
-            is_present = record.attempt is None or record.attempt.since_s >= agent.model_since_s
-            hold = opened_hold(agent.agent, end, now_s) if is_present else None
-            if hold is not None:
-                self._hold(agent, hold)
-        elif agent.hold.trial == record.uid:
-            self._index.update_agent(agent, hold=hold_after_trial(agent.agent, agent.hold, end, now_s))
+        agent = self._index.latest(agent)
+        if agent.hold is not None:
+            self._report_held(agent, agent.hold, record, end)
+        elif has_present_model(agent, record):
+            self._report_open(agent, record, end)
+
+    def _report_open(self, agent: AgentRecord, record: TaskRecord, end: AttemptEnd) -> None:
+        outages = self._index.tasks.get(record.uid, record).outages
+        is_suspect = end.reason in MODEL_FAILURES and len(outages) >= MAX_OUTAGES
+        row = agent.failures if is_suspect else agent.failures.with_end(end)
+        now_s = self._clocks.own.monotonic()
+        hold = opened_hold(agent.agent, end, now_s) or outage_hold(agent.agent, row, end, now_s)
+        if hold is not None:
+            self._hold(agent, hold, row)
+        elif row != agent.failures:
+            self._index.update_agent(agent, failures=row)
+
+    def _report_held(self, agent: AgentRecord, hold: Hold, record: TaskRecord, end: AttemptEnd) -> None:
+        """Report the end of the task that tries, or of an attempt that was in flight when the hold began."""
+        if end.reason in MODEL_FAILURES:
+            self._forgive(end.key, agent.outages)
+        is_proof = hold.reason == Reason.INFERENCE_FAILING and has_model_answered(end)
+        if hold.trial == record.uid or (is_proof and has_present_model(agent, record)):
+            after = hold_after_trial(agent.agent, hold, end, self._clocks.own.monotonic())
+            self._index.update_agent(agent, hold=after)
             self._intake.enqueue_agent(record.agent)
 
-    def _hold(self, agent: AgentRecord, hold: Hold) -> None:
+    def _hold(self, agent: AgentRecord, hold: Hold, row: FailureRow) -> None:
         """Close the agent's queue at once, before the next reconciliation of the agent."""
-        agent = self._index.update_agent(agent, hold=hold)
+        is_outage = hold.reason == Reason.INFERENCE_FAILING
+        agent = self._index.update_agent(agent, hold=hold, failures=NO_FAILURES, outages=agent.outages + is_outage)
+        for key in row.keys if is_outage else ():
+            self._forgive(key, agent.outages)
         if agent.blocker is None:
             self._block(agent, not_ready_blocker(agent.agent, hold.condition))
+
+    def _forgive(self, key: AttemptKey, outage: int) -> None:
+        """Let the failure of an attempt use up no retry of its task; the task's next status write shows it."""
+        task = self._index.tasks.get(key.task_uid)
+        if task is not None:
+            forgiven, outages = task.forgiven | {key.number}, task.outages | {outage}
+            self._index.update_task(key.task_uid, forgiven=forgiven, outages=outages)
 
     def _report_runtime(self, record: TaskRecord, end: AttemptEnd) -> None:
         """Report the features of a runtime in Job mode whose lease ended before it was read, by the attempt's end."""
@@ -107,6 +136,11 @@ class AgentFeedback:
         empty = next((check for check in _budget_checks(agent, day) if not check.is_true), None)
         if empty is not None and agent.blocker is None:
             self._block(agent, budget_blocker(agent.agent, empty))
+
+
+def has_present_model(agent: AgentRecord, record: TaskRecord) -> bool:
+    """Return True if a task's attempt was published with the agent's present model and keys."""
+    return record.attempt is None or record.attempt.since_s >= agent.model_since_s
 
 
 def _budget_checks(agent: AgentRecord, day: str) -> Iterator[Condition]:

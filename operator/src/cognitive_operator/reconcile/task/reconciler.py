@@ -10,6 +10,7 @@ from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCond
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Task
 from cognitive_operator.errors import ForbiddenError, MessageError
+from cognitive_operator.plan.failure_row import InferenceFacts
 from cognitive_operator.plan.gate import GateResult, patience_left_s, queue_full
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.input_gate import InputNotReadyError
@@ -22,7 +23,7 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.attempt import AttemptExecutor
-from cognitive_operator.reconcile.task.feedback import AgentFeedback
+from cognitive_operator.reconcile.task.feedback import AgentFeedback, has_present_model
 from cognitive_operator.reconcile.task.gates.gate import Gates
 from cognitive_operator.reconcile.task.job import AttemptJobs
 from cognitive_operator.reconcile.task.metrics import TaskTelemetry
@@ -135,7 +136,7 @@ class TaskReconciler:
             return gate
         if gate is not None or agent is None:
             self._release(record)
-        elif self._backoff_left_s(record) > 0:
+        elif self._backoff_left_s(record) > 0 or agent.has_tried(record.uid):
             self._index.line_up(record.uid)
             queue.rest(record.uid)
         else:
@@ -166,7 +167,17 @@ class TaskReconciler:
             backoff_left_s=self._backoff_left_s(record),
             now_s=now_s,
             now=self._clocks.own.now(),
+            inference=self._inference(record),
         )
+
+    def _inference(self, record: TaskRecord) -> InferenceFacts:
+        queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
+        if agent is None or not has_present_model(agent, record):
+            return InferenceFacts(agent is not None and agent.hold is not None, forgiven=record.forgiven)
+        backing_off = (uid for uid in agent.failures.tasks if not queue.is_admitted(uid))
+        tasks = queue.waiting + queue.running + sum(1 for uid in backing_off if self._index.is_unfinished(uid))
+        outages = len(record.outages)
+        return InferenceFacts(agent.hold is not None, agent.failures, tasks, record.forgiven, outages)
 
     def _backoff_left_s(self, record: TaskRecord) -> float:
         now_s, latest = self._clocks.own.monotonic(), self._index.tasks.get(record.uid, record)
