@@ -18,6 +18,7 @@ from cognitive_operator.plan.schedule import LOOK_AGAIN_S, plan_schedule, surplu
 from cognitive_operator.ports.kube import Identity, KubeEvent, ObjectRef
 from cognitive_operator.reconcile.schedule.reconciler import SchedulePorts, ScheduleReconciler
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.status_writer import StatusWriter
 
@@ -226,7 +227,7 @@ class Operator:
         synced.set()
         outside: Any = cluster
         writer = StatusWriter(outside, outside, SCHEDULE_KIND, SCHEDULE_PLURAL)
-        ports = SchedulePorts(outside, writer, outside)
+        ports = SchedulePorts(outside, writer, outside, WatchedNamespaces((), lambda *_: None), self.index.unlisted)
         self.schedules = ScheduleReconciler(ports, self.index.runs, self._upsert_task, synced, timing=Timing())
         self.schedules._queue.add = lambda key: None  # type: ignore[method-assign]
         self.watch()

@@ -73,6 +73,8 @@ class TaskReconciler:
     async def reconcile(self, uid: str) -> float | None:
         """Carry out a task's next step; return the seconds until its next reconciliation, None if it needs none.
 
+        A task of a namespace that cannot be listed waits. Its responses are kept, and hold up no others.
+
         Raises:
             TransientError: The caller should retry.
         """
@@ -81,6 +83,9 @@ class TaskReconciler:
             return None
         if record.task is None or record.body is None:
             await self._finish(record)
+            return None
+        if record.name[0] in self._index.unlisted:
+            await self._steps.responses.release(uid)
             return None
         may_run = record.task.status.phase is Phase.RUNNING or bool(record.task.spec.depends_on)
         if not self._index.is_complete or (may_run and not self._synced.is_set()):
