@@ -138,8 +138,10 @@ async def test_a_namespace_that_cannot_be_listed_holds_up_no_other() -> None:
     system = System().of_two_namespaces()
     system.resources.refused["other"] = REFUSED
     owners = await system.resync.relist()
-    assert (owners.tasks, owners.agents, owners.scopes) == ({o.TASK_UID}, {o.AGENT_UID}, {"team"})
-    assert (system.namespaces.lost, system.index.unlisted) == ({"other"}, {"other"})
+    assert owners.tasks == {o.TASK_UID}
+    assert owners.agents == {o.AGENT_UID}
+    assert owners.scopes == {"team"}
+    assert system.namespaces.lost == system.index.unlisted == {"other"}
 
 
 async def test_nothing_is_forgotten_of_a_namespace_that_cannot_be_listed() -> None:

@@ -217,7 +217,7 @@ class Engine:
         broker, timing = self._deps.broker, self._timing.attempt
         reader = ResponseReader(broker.responses, self._deps.master_key)
         sources = AttemptSources(
-            broker.claims, broker.connection, reader, jobs, self._deps.kube.resources, self._clocks
+            broker.claims, broker.requests, broker.connection, reader, jobs, self._deps.kube.resources, self._clocks
         )
         closed = ClosedResponses(broker.responses, self._deps.master_key)
         actions = AttemptActions(broker.requests, jobs, closed, self._cleanup.add)

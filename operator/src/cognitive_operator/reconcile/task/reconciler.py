@@ -9,7 +9,7 @@ from typing import Final
 from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Task
-from cognitive_operator.errors import ForbiddenError, MessageError
+from cognitive_operator.errors import ConflictError, ForbiddenError, MessageError
 from cognitive_operator.plan.gate import GateResult, patience_left_s, queue_full
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.input_gate import InputNotReadyError
@@ -192,7 +192,7 @@ class TaskReconciler:
     async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None) -> float | None:
         if plan.patch is not None:
             if not await self._write(record, body, plan, end):
-                return 0.0
+                raise ConflictError(f"CognitiveTask {'/'.join(record.name)} changed while its status was written")
             self._steps.telemetry.report(body, plan.patch, end)
         if end is not None:
             await self._close(record, end)
@@ -252,7 +252,9 @@ class TaskReconciler:
         except BaseException:
             self._index.put_back(record.uid)
             raise
-        attempt = InFlightAttempt(key, mode, self._clocks.own.monotonic(), runtime_key=agent.runtime_key)
+        timeout_s = record.task.timeout_s(agent.agent) if is_new else None
+        now_s = self._clocks.own.monotonic()
+        attempt = InFlightAttempt(key, mode, now_s, timeout_s=timeout_s, runtime_key=agent.runtime_key)
         if agent.hold is not None:
             self._steps.feedback.report_start(record)
         if self._index.update_task(record.uid, attempt=attempt) is None:
