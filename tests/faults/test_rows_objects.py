@@ -29,7 +29,7 @@ EDITS: tuple[dict[str, Any], ...] = (
     {"taskDefaults": {"timeoutSeconds": 10, "queueTimeoutSeconds": 1, "retryPolicy": {"maxRetries": 0}}},
     {"queue": {"maxConcurrentTasks": 1, "maxQueuedTasks": 0}},
     {"energy": {"budget": 0.001}, "budget": {"tokensPerDay": 1}},
-    {"llm": {"model": "another", "timeoutSeconds": 5, "maxTokens": 1}},
+    {"llm": {"model": "another", "timeoutSeconds": 5, "maxTokens": 64}},
     {"execution": {"workers": 2, "concurrencyPerWorker": 1}},
     {"suspend": True},
 )

@@ -89,6 +89,19 @@ async def test_without_an_attempt_nothing_is_observed() -> None:
     assert system.observed == []
 
 
+async def test_a_task_of_a_namespace_that_cannot_be_listed_waits_and_gives_its_response_back_to_the_stream() -> None:
+    released: list[str] = []
+
+    async def release(uid: str) -> None:
+        released.append(uid)
+
+    system = System(InFlightAttempt(o.key(), "Embedded", 90.0), response(8))
+    system.reconciler._steps.responses = SimpleNamespace(release=release)  # type: ignore[misc,assignment]
+    system.index.unlisted.add("team")
+    assert await system.reconciler.reconcile(o.TASK_UID) is None
+    assert (released, system.written, system.observed) == ([o.TASK_UID], [], [])
+
+
 async def test_a_status_that_may_not_be_written_gives_its_response_back_to_the_stream() -> None:
     released: list[str] = []
 

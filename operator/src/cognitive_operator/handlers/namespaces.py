@@ -58,7 +58,7 @@ class NamespaceWatch:
                 await self._watch()
             except (APIForbiddenError, APINotFoundError) as error:
                 self._namespaces.report_lost(
-                    self._name, f"watch of {self._resource.plural}: {error.message or error!r}"
+                    self._name, f"watch of {self._resource.plural}: {error.message or repr(error)}"
                 )
             except Exception as error:
                 cause = f"{type(error).__name__}: {error}"
