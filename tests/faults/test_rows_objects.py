@@ -155,7 +155,7 @@ def test_row_32_an_agent_edited_while_attempts_run(trial: Trial, system: FaultSy
     with system.namespace("row32") as namespace:
         trial.namespaces.append(namespace)
         modes = {"edited": "Embedded", "edited-job": "Job"}
-        long = {"taskDefaults": {"timeoutSeconds": 600}, "llm": {"timeoutSeconds": 120}}
+        long: dict[str, Any] = {"taskDefaults": {"timeoutSeconds": 600}, "llm": {"timeoutSeconds": 120}}
         for name, mode in modes.items():
             system.add_agent(namespace, system.agent(name, execution={"mode": mode}, **long))
         bodies = [trial.start(f"row32-{each}", agent=each, namespace=namespace)[0] for each in modes]
