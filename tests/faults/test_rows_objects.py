@@ -1,4 +1,4 @@
-"""Faults that users make: rows 15, 16, 21 and 25 of the table."""
+"""Faults that users make: rows 15, 16, 21, 25 and 33 of the table."""
 
 import asyncio
 import time
@@ -23,6 +23,16 @@ RELEASED_WITHIN_S = 30.0
 LEASE_TTL_S = 60.0
 """A worker may renew its lease once more after its agent was let go."""
 FINISHED = 10_000
+EDITED_FOR_S = 50.0
+"""Longer than the lowered timeout of 10 s and the 30 s of grace that the operator gives a worker."""
+EDITS: tuple[dict[str, Any], ...] = (
+    {"taskDefaults": {"timeoutSeconds": 10, "queueTimeoutSeconds": 1, "retryPolicy": {"maxRetries": 0}}},
+    {"queue": {"maxConcurrentTasks": 1, "maxQueuedTasks": 0}},
+    {"energy": {"budget": 0.001}, "budget": {"tokensPerDay": 1}},
+    {"llm": {"model": "another", "timeoutSeconds": 5, "maxTokens": 64}},
+    {"execution": {"workers": 2, "concurrencyPerWorker": 1}},
+    {"suspend": True},
+)
 
 
 def nothing_left(system: FaultSystem, uid: str) -> bool:
@@ -137,6 +147,30 @@ def a_changed_task_is_refused(trial: Trial, system: FaultSystem) -> None:
     with pytest.raises(KubectlError, match=r"spec\.input cannot be changed"):
         kubectl("patch", "ctask", "row16-same", "--type=merge", "-p", change)
     trial.wait_phase("Succeeded", "row16-same")
+
+
+def test_row_33_an_agent_edited_while_attempts_run(trial: Trial, system: FaultSystem) -> None:
+    """Each attempt runs on with what its request says, also after a restart of the operator."""
+    system.model.script(contains="<row32", delay_s=EDITED_FOR_S)
+    with system.namespace("row32") as namespace:
+        trial.namespaces.append(namespace)
+        modes = {"edited": "Embedded", "edited-job": "Job"}
+        long: dict[str, Any] = {"taskDefaults": {"timeoutSeconds": 600}, "llm": {"timeoutSeconds": 120}}
+        for name, mode in modes.items():
+            system.add_agent(namespace, system.agent(name, execution={"mode": mode}, **long))
+        bodies = [trial.start(f"row32-{each}", agent=each, namespace=namespace)[0] for each in modes]
+        trial.wait_phase("Running", *(f"row32-{each}" for each in modes), namespace=namespace)
+        for name, mode in modes.items():
+            other = {"execution": {"mode": "Job" if mode == "Embedded" else "Embedded"}}
+            for change in (*EDITS, other):
+                system.admin.patch(AGENT, namespace, name, {"spec": change})
+        system.admin("DELETE", f"/api/v1/namespaces/{namespace}/secrets/model-key")
+        system.operator.kill()
+        system.operator.resume()
+        names = [f"row32-{each}" for each in modes]
+        trial.wait_phase("Succeeded", *names, timeout_s=EDITED_FOR_S + 30.0, namespace=namespace)
+        assert [trial.executions(each) for each in bodies] == [{1: 1}, {1: 1}]
+        trial.finish()
 
 
 def test_row_21_a_secret_absent_empty_rotated_deleted(trial: Trial, system: FaultSystem, measured: Measured) -> None:

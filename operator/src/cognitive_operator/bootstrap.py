@@ -32,6 +32,7 @@ from cognitive_operator.api.installation import installation_of
 from cognitive_operator.config import Config
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import TransientError
+from cognitive_operator.handlers.namespaces import watch_namespaces
 from cognitive_operator.handlers.registry import new_registry, new_settings
 from cognitive_operator.ports.telemetry import Metrics, Tracer, Untraced
 from cognitive_operator.reconcile.engine import Engine
@@ -39,6 +40,7 @@ from cognitive_operator.reconcile.leader import LeaderElection
 from cognitive_operator.reconcile.leadership import Leadership, LeaseLeadership, SoleLeadership
 from cognitive_operator.reconcile.state.api_server import ApiServerState
 from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch import WatchEvents, WatchLag
 from cognitive_operator.scheduling.fair_share import RayLimits
@@ -76,7 +78,8 @@ async def _run_once(config: Config, identity: str) -> bool:
         leadership = await _leadership(deps, config, identity, stack)
         election = LeaderElection(leadership, identity, deps.metrics, events, new_engine)
         reconciling = asyncio.create_task(election.run(), name="leader-election")
-        watching = asyncio.create_task(_watch(config, events, identity, stopping.set), name="kopf")
+        kopf_run = _watch(deps.namespaces, config.health_port, events, identity, stopping.set)
+        watching = asyncio.create_task(kopf_run, name="kopf")
         stopped = asyncio.create_task(stopping.wait(), name="stop")
         done, _ = await asyncio.wait([reconciling, watching, stopped], return_when=asyncio.FIRST_COMPLETED)
         for task in (reconciling, stopped):
@@ -127,16 +130,20 @@ async def _is_signalled(within_s: float) -> bool:
     return signalled.is_set()
 
 
-async def _watch(config: Config, events: WatchEvents, identity: str, on_stop: Callable[[], None]) -> None:
-    endpoint = f"http://0.0.0.0:{config.health_port}/healthz" if config.health_port else None
-    clusterwide = not config.watch_namespaces
+async def _watch(
+    namespaces: WatchedNamespaces, health_port: int, events: WatchEvents, identity: str, on_stop: Callable[[], None]
+) -> None:
+    """Run Kopf: its own watches for all namespaces at once, or those of ``handlers.namespaces``, for some."""
+    clusterwide = not namespaces.names
+    settings = new_settings(clusterwide=clusterwide)
     await kopf.operator(
-        registry=new_registry(events, on_stop),
-        settings=new_settings(clusterwide=clusterwide),
+        registry=new_registry(events, on_stop, clusterwide=clusterwide),
+        settings=settings,
         identity=cast("Any", identity),  # Kopf has a type of its own for it and does not export it
         clusterwide=clusterwide,
-        namespaces=config.watch_namespaces,
-        liveness_endpoint=endpoint,
+        namespaces=namespaces.names,
+        liveness_endpoint=f"http://0.0.0.0:{health_port}/healthz" if health_port else None,
+        _command=None if clusterwide else watch_namespaces(events, namespaces, settings),
     )
 
 
@@ -150,6 +157,9 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     watching = asyncio.create_task(api_server.run(partial(client.get, "/version")), name="api-server")
     stack.push_async_callback(end, watching)
     kube = KubeApi(client, config.watch_namespaces)
+    namespaces = WatchedNamespaces(config.watch_namespaces, metrics.set_namespace)
+    checking = asyncio.create_task(namespaces.run(kube.resources.check), name="namespaces")
+    stack.push_async_callback(end, checking)
     events = await stack.enter_async_context(EventRecorder(kube.events, lambda: metrics.count("events_dropped")))
     master_key = await _signing_key(kube, config)
     nats = NatsSettings(
@@ -172,6 +182,7 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
         events=events,
         environment=_environment(config),
         api_server=api_server,
+        namespaces=namespaces,
         tracer=_tracer(config, stack),
         master_key=master_key,
         ttl_s=config.ttl_s,

@@ -75,6 +75,14 @@ async def test_requests_are_listed_and_deleted(broker: NatsBroker) -> None:
     assert await broker.requests.list() == {("team", other)}
 
 
+async def test_a_request_is_read_as_it_was_published(broker: NatsBroker) -> None:
+    assert await broker.requests.read(SUBJECT) is None
+    await broker.requests.publish(SUBJECT, b'{"timeout_seconds": 600}')
+    assert await broker.requests.read(SUBJECT) == b'{"timeout_seconds": 600}'
+    await broker.requests.delete(SUBJECT)
+    assert await broker.requests.read(SUBJECT) is None
+
+
 async def test_subjects_that_are_no_requests_are_not_listed(broker: NatsBroker, js: JetStreamContext) -> None:
     await js.publish("agent.request.default.agent.task.one", b"{}")
     await js.publish("agent.request.short", b"{}")

@@ -22,3 +22,25 @@ def test_readiness_and_a_metric_tell_that_the_api_server_is_away(unused_tcp_port
             assert b"cognitive_operator_api_server_available 0.0" in text.read()
     finally:
         metrics.close()
+
+
+def test_readiness_and_a_metric_name_a_lost_namespace_and_only_the_loss_of_all_makes_it_unready(
+    unused_tcp_port: int,
+) -> None:
+    metrics, url = PrometheusMetrics(unused_tcp_port), f"http://127.0.0.1:{unused_tcp_port}"
+    try:
+        metrics.set_namespace("a", "403 cannot list")
+        metrics.set_namespace("b", None)
+        with urlopen(f"{url}/readyz", timeout=5) as ready:
+            assert (ready.status, ready.read()) == (200, b"namespace a is lost, its tasks wait: 403 cannot list\n")
+        with urlopen(f"{url}/metrics", timeout=5) as text:
+            content = text.read()
+        assert b'cognitive_operator_namespace_available{namespace="a"} 0.0' in content
+        assert b'cognitive_operator_namespace_available{namespace="b"} 1.0' in content
+        metrics.set_namespace("b", "404")
+        with pytest.raises(HTTPError) as refused:
+            urlopen(f"{url}/readyz", timeout=5)
+        refused.value.close()
+        assert refused.value.code == 503
+    finally:
+        metrics.close()

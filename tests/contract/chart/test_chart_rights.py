@@ -4,15 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from helm import Helm
+from support.rights.granted import Right, rights_in
 
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "charts" / "cognitive-operator"
 Render = Callable[..., dict[tuple[str, str], dict[str, Any]]]
 NAME = "cognitive-operator"
 OF_THE_CLUSTER = frozenset({"customresourcedefinitions"})
+POLICY = "ValidatingAdmissionPolicy"
+GET_AGENT, PATCH_AGENT = (Right("cognitive.seedcore.io", "cognitiveagents", verb) for verb in ("get", "patch"))
 USERS = {"view": "get list watch", "edit": "get list watch create delete patch update"}
 
 
@@ -21,6 +25,11 @@ def documented(kind: str, without: frozenset[str] = frozenset()) -> list[dict[st
     (rules,) = [item["rules"] for item in documents if item["kind"] == kind]
     found: list[dict[str, Any]] = rules
     return [rule for rule in found if not without & set(rule["resources"])]
+
+
+def policies(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the policies about the operator's own rights."""
+    return [item for item in found if item["kind"] == POLICY and f"{NAME}-finalizers" in item["metadata"]["name"]]
 
 
 def test_the_operator_gets_what_is_documented_and_no_more(render: Render) -> None:
@@ -32,9 +41,16 @@ def test_the_operator_gets_what_is_documented_and_no_more(render: Render) -> Non
     assert [item["subjects"] for item in bindings if "roleRef" in item] == [[account], [account]]
 
 
-def test_an_operator_of_some_namespaces_gets_nothing_of_the_cluster(helm: Helm) -> None:
-    found = helm.render(CHART, "--set=watchNamespaces={team-a,team-b}", "--set=rbac.aggregate=false")
-    assert not [item for item in found if item["kind"] in ("ClusterRole", "ClusterRoleBinding")]
+@pytest.mark.parametrize("lets_go", [True, False])
+def test_an_operator_of_some_namespaces_gets_nothing_of_the_cluster_but_the_finalizers(
+    helm: Helm, lets_go: bool
+) -> None:
+    narrow = ("--set=watchNamespaces={team-a,team-b}", "--set=rbac.aggregate=false")
+    found = helm.render(CHART, *narrow, f"--set=rbac.finalizers={str(lets_go).lower()}")
+    wide = [item for item in found if item["kind"] in ("ClusterRole", "ClusterRoleBinding")]
+    assert [item["metadata"]["name"] for item in wide] == [f"{NAME}-finalizers-cognitive-system"] * (2 * lets_go)
+    assert rights_in(wide) == ({GET_AGENT, PATCH_AGENT} if lets_go else set())
+    assert bool(policies(found)) is lets_go
     roles = {item["metadata"]["namespace"]: item for item in found if item["metadata"]["name"] == f"{NAME}-agents"}
     assert set(roles) == {"team-a", "team-b"}
     local = documented("ClusterRole", OF_THE_CLUSTER)
@@ -45,6 +61,21 @@ def test_an_operator_of_some_namespaces_gets_nothing_of_the_cluster(helm: Helm) 
     env = {item["name"]: item.get("value") for item in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert env["COGNITIVE_WATCH_NAMESPACES"] == "team-a,team-b"
     assert env["COGNITIVE_PEERING"] == NAME
+
+
+@pytest.mark.parametrize("values", [(), ("--set=watchNamespaces={team-a}",)])
+def test_the_right_to_patch_agents_is_limited_to_the_finalizer_as_documented(
+    helm: Helm, values: tuple[str, ...]
+) -> None:
+    documents = list(yaml.safe_load_all((ROOT / "docs" / "operations" / "rbac.yaml").read_text(encoding="utf-8")))
+    (written,) = [item["spec"] for item in documents if item["kind"] == POLICY]
+    found = helm.render(CHART, *values, "--set=serviceAccount.name=another")
+    (policy,) = policies(found)
+    (condition,) = policy["spec"].pop("matchConditions")
+    assert condition["expression"] == "request.userInfo.username == 'system:serviceaccount:cognitive-system:another'"
+    assert policy["spec"] == {name: value for name, value in written.items() if name != "matchConditions"}
+    (binding,) = [item for item in found if item["kind"] == f"{POLICY}Binding" and "cognitivetasks" not in str(item)]
+    assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
 
 
 def test_the_right_on_the_lease_is_for_the_one_that_the_pods_elect_their_leader_by(helm: Helm) -> None:

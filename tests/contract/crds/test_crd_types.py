@@ -152,6 +152,7 @@ def statuses() -> dict[str, dict[str, Any]]:
         "with thinking": status.succeeded(stamp, [closed], completed(reasoning_ref=ref, usage=THOUGHT)),
         "with sources": status.succeeded(stamp, [closed], completed(context_sources={"energy": "agent"})),
         "failed": status.failed(stamp, "ModelTimeout", "no answer", [lost], failed()),
+        "shortened": status.running(status.Stamp({"attempts": [{"number": 0, "tokens": 5}]}, 1, NOW), [attempt()]),
         "refused": status.refused(stamp, "InputTooLarge", "too large"),
     }
 

@@ -20,19 +20,29 @@ class FakeResources(FakePort):
     listed: dict[str, Sequence[Body]] = field(default_factory=dict)
     """Answers of ``list``, by plural."""
     namespaces: frozenset[str] = frozenset()
-    """Namespaces that ``list`` reads; empty: all."""
+    """Namespaces that ``list`` reads, each by itself; empty: all at once."""
+    refused: dict[str, Exception] = field(default_factory=dict)
+    """Errors of ``list`` and ``get``, by namespace."""
 
-    def covers(self, namespace: str) -> bool:
-        return not self.namespaces or namespace in self.namespaces
+    @property
+    def scopes(self) -> Sequence[str]:
+        return sorted(self.namespaces) or [""]
 
     async def get(self, plural: str, namespace: str, name: str) -> Body | None:
         self.recorder.record("resources.get", plural, namespace, name)
+        self._refuse(namespace)
         return self.bodies.get((plural, namespace, name))
 
-    async def list(self, plural: str) -> AsyncIterator[Body]:
+    def _refuse(self, namespace: str) -> None:
+        if namespace in self.refused:
+            raise self.refused[namespace]
+
+    async def list(self, plural: str, scope: str) -> AsyncIterator[Body]:
         self.recorder.record("resources.list", plural)
+        self._refuse(scope)
         for body in self.listed.get(plural, ()):
-            yield body
+            if scope in ("", body["metadata"]["namespace"]):
+                yield body
 
     async def create(self, plural: str, body: Body) -> Body:
         self.recorder.record("resources.create", plural, body)

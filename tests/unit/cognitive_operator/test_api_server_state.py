@@ -12,6 +12,7 @@ from cognitive_operator.reconcile.engine import Engine
 from cognitive_operator.reconcile.state import api_server
 from cognitive_operator.reconcile.state.api_server import AWAY_AFTER_S, IDLE_S, ApiServerState
 from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch import WatchLag
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
@@ -129,6 +130,7 @@ async def test_a_running_engine_retries_tasks_and_agents_at_the_return_and_an_en
         observe=lambda *_, **__: None, set_queues=lambda _: None, count=lambda *_, **__: None
     )
     environment: Any = SimpleNamespace(is_in_cluster=False, image="runtime:1")
+    namespaces = WatchedNamespaces((), lambda *_: None)
     deps = Deps(
         kube=kube,
         children=nothing,
@@ -140,6 +142,7 @@ async def test_a_running_engine_retries_tasks_and_agents_at_the_return_and_an_en
         events=nothing,
         environment=environment,
         api_server=state,
+        namespaces=namespaces,
         master_key=b"m" * 32,
     )
     engine = Engine(deps, WatchLag(clock), Timing())

@@ -1,6 +1,7 @@
 """An attempt is observed by as few reads as its next step needs, and the step is carried out in its order."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,7 +55,9 @@ class System:
         clocks, broker, responses = Clocks(FakeClock(), self.kube), self.broker, self.broker.responses
         jobs = AttemptJobs(self.ray, RayEnvironment("nats://nats", None, "image"))
         reader, closed = ResponseReader(responses, MASTER_KEY), ClosedResponses(responses, MASTER_KEY)
-        sources = AttemptSources(broker.claims, broker.connection, reader, jobs, self.kube.resources, clocks)
+        sources = AttemptSources(
+            broker.claims, broker.requests, broker.connection, reader, jobs, self.kube.resources, clocks
+        )
         actions = AttemptActions(broker.requests, jobs, closed, self.discarded.append)
         self.observer = AttemptObserver(sources, self.index, AttemptTiming())
         self.executor = AttemptExecutor(self.observer, actions, self.index, AttemptTiming())
@@ -112,6 +115,25 @@ async def test_no_more_is_read_than_the_step_depends_on_and_nothing_is_written(
     assert system.calls == reads
     assert system.record is before
     assert system.discarded == []
+
+
+async def test_the_timeout_of_an_adopted_attempt_is_read_once_and_kept() -> None:
+    """The agent's timeout was lowered from 600 s to 10 s, and then the operator restarted."""
+    system = System()
+    edited = o.agent_body(taskDefaults={"timeoutSeconds": 10})
+    edited["metadata"]["resourceVersion"] = "99"
+    system.index.upsert_agent(edited)
+    assert system.record.attempt is not None
+    adopted = replace(system.record.attempt, claim=o.claim(), claimed_since_s=50.0)
+    system.index.update_task(o.TASK_UID, attempt=adopted)
+    system.put(o.claim())
+    system.broker.requests.stored = b'{"timeout_seconds": 600}'
+    for _ in range(2):
+        assert await system.advance() is None
+    reads = [call for call in system.calls if call[0] == "requests.read"]
+    assert reads == [("requests.read", f"agent.request.team.{ATTEMPT}")]
+    assert system.record.attempt is not None
+    assert system.record.attempt.timeout_s == 600
 
 
 async def test_the_claim_is_kept_in_the_record() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.errors import ForbiddenError
+from cognitive_operator.errors import ConflictError, ForbiddenError
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, attempt_end
 from cognitive_operator.plan.task import TaskPlan
 from cognitive_operator.reconcile.state.clocks import Clocks
@@ -50,6 +50,12 @@ class System:
         return False
 
 
+async def changed_meanwhile(system: System) -> None:
+    """Reconcile the task, which has changed when its status is written: the work queue retries after a delay."""
+    with pytest.raises(ConflictError, match="changed while its status was written"):
+        await system.reconciler.reconcile(o.TASK_UID)
+
+
 @pytest.mark.parametrize("has_agent", [True, False])
 @pytest.mark.parametrize(
     "attempt",
@@ -63,7 +69,7 @@ class System:
 async def test_it_ends_the_attempt_without_an_observation(attempt: InFlightAttempt | None, has_agent: bool) -> None:
     first = response(8, confidence=0.9)
     system = System(attempt, response(9, confidence=0.1), first, has_agent=has_agent)
-    assert await system.reconciler.reconcile(o.TASK_UID) == 0.0
+    await changed_meanwhile(system)
     ((plan, end),) = system.written
     assert (end, plan.patch and plan.patch["phase"], plan.closes) == (first.end, "Succeeded", True)
     assert system.observed == []
@@ -71,16 +77,29 @@ async def test_it_ends_the_attempt_without_an_observation(attempt: InFlightAttem
 
 async def test_without_a_response_the_attempt_in_flight_is_observed() -> None:
     system = System(InFlightAttempt(o.key(), "Embedded", 90.0))
-    await system.reconciler.reconcile(o.TASK_UID)
+    await changed_meanwhile(system)
     assert system.observed == [o.TASK_UID]
 
 
 async def test_without_an_attempt_nothing_is_observed() -> None:
     system = System(None)
-    await system.reconciler.reconcile(o.TASK_UID)
+    await changed_meanwhile(system)
     ((plan, end),) = system.written
     assert (end, plan.patch and plan.patch["phase"]) == (None, "Cancelled")
     assert system.observed == []
+
+
+async def test_a_task_of_a_namespace_that_cannot_be_listed_waits_and_gives_its_response_back_to_the_stream() -> None:
+    released: list[str] = []
+
+    async def release(uid: str) -> None:
+        released.append(uid)
+
+    system = System(InFlightAttempt(o.key(), "Embedded", 90.0), response(8))
+    system.reconciler._steps.responses = SimpleNamespace(release=release)  # type: ignore[misc,assignment]
+    system.index.unlisted.add("team")
+    assert await system.reconciler.reconcile(o.TASK_UID) is None
+    assert (released, system.written, system.observed) == ([o.TASK_UID], [], [])
 
 
 async def test_a_status_that_may_not_be_written_gives_its_response_back_to_the_stream() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from cognitive_operator.api.conditions import Condition, Outcome, Reason, TaskCondition
 from cognitive_operator.plan.failure_row import FailureRow, InferenceFacts
-from cognitive_operator.plan.in_flight import attempt_end
-from cognitive_operator.plan.task import MAX_HELD_ATTEMPTS, TaskPlan, plan_task
+from cognitive_operator.plan.in_flight import MAX_ATTEMPTS, attempt_end
+from cognitive_operator.plan.task import TaskPlan, plan_task
 from support.builders import operator_objects as o
 
 BLOCKER = Condition.false(TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, "held")
@@ -101,13 +101,13 @@ def test_a_waiting_task_shows_that_its_failures_use_up_no_retry() -> None:
     assert "attempts" not in plain
 
 
-def test_a_task_that_tries_through_a_long_outage_keeps_its_newest_attempts() -> None:
-    attempts = [{**EARLIER[0], "number": n, "counted": False} for n in range(1, MAX_HELD_ATTEMPTS + 1)]
-    body, number = o.task_body({"attempts": attempts}), MAX_HELD_ATTEMPTS + 1
+def test_a_task_that_tries_through_a_long_outage_keeps_the_first_and_its_newest_attempts() -> None:
+    attempts = [{**EARLIER[0], "number": n, "counted": False} for n in range(1, MAX_ATTEMPTS + 1)]
+    body, number = o.task_body({"attempts": attempts}), MAX_ATTEMPTS + 1
     end = attempt_end(o.key(number), DOWN)
     plan = plan_task(o.facts(body, end=end, inference=InferenceFacts(is_held=True)))
     assert plan.patch is not None
-    assert [a["number"] for a in plan.patch["attempts"]] == list(range(2, number + 1))
+    assert [a["number"] for a in plan.patch["attempts"]] == [1, *range(3, number + 1)]
 
 
 def test_a_response_that_no_status_can_hold_is_retried_if_the_policy_lists_it() -> None:

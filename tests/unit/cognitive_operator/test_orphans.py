@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL, AttemptKey
-from cognitive_operator.errors import ApiUnavailableError
+from cognitive_operator.errors import ApiUnavailableError, ForbiddenError
 from cognitive_operator.ports.broker import AgentHome
 from cognitive_operator.reconcile.orphans import PROOF, Orphans, OwnerSources
 from cognitive_operator.reconcile.resync import Resync, ResyncSources
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
+from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch import WatchLag
 from support.builders import operator_objects as o
@@ -51,6 +52,7 @@ class System:
     intake: Intake
     orphans: Orphans
     kube: FakeKube
+    namespaces: WatchedNamespaces
 
 
 @pytest.fixture
@@ -66,11 +68,12 @@ def system(outside: Outside) -> System:
     intake = Intake(index, clock, queue, queue, discard)
     intake.upsert_agent(o.agent_body())
     intake.upsert_task(o.task_body())
+    namespaces = WatchedNamespaces(("lost", "team"), lambda *_: None)
     kube.resources.listed = {AGENT_PLURAL: [o.agent_body()], TASK_PLURAL: [o.task_body()]}
-    sources = ResyncSources(kube.resources, outside.broker.requests, WatchLag(clock))
+    sources = ResyncSources(kube.resources, outside.broker.requests, WatchLag(clock), namespaces)
     resync = Resync(sources, index, intake, clock, Timing())
-    owners = OwnerSources(index, intake, kube.resources, resync.relist)
-    return System(intake, Orphans(outside.broker, outside, owners, discard), kube)
+    owners = OwnerSources(index, intake, resync.relist)
+    return System(intake, Orphans(outside.broker, outside, owners, discard), kube, namespaces)
 
 
 def named(body: dict[str, Any], name: str) -> dict[str, Any]:
@@ -183,6 +186,27 @@ async def test_what_another_namespace_or_installation_has_stays(system: System, 
     await system.orphans.remove()
     assert outside.broker.recorder.of("agents.delete") == [("agents.delete", "gone")]
     assert outside.cleaned == [AttemptGarbage("", OF_NO_TASK, is_gone=True)]
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_namespace_that_could_not_be_listed_proves_no_absence(
+    system: System, outside: Outside, known: bool
+) -> None:
+    """The others are listed, and what belongs to them is removed."""
+    system.kube.resources.namespaces = frozenset({"team", "lost"})
+    if known:
+        system.namespaces.report_lost("lost", "403")
+    else:
+        system.kube.resources.refused["lost"] = ForbiddenError("cannot list cognitiveagents in namespace lost")
+    outside.broker.agents.uids = {"of-lost", "gone"}
+    outside.broker.agents.homes = {"of-lost": AgentHome("lost"), "gone": AgentHome("team")}
+    of_lost = AttemptKey("of-lost", "t", 1)
+    outside.broker.requests.listed = {("lost", of_lost), ("team", OF_NO_TASK)}
+    for _ in range(3):
+        await system.orphans.remove()
+    assert outside.broker.recorder.of("agents.delete") == [("agents.delete", "gone")]
+    assert outside.cleaned == [AttemptGarbage("team", OF_NO_TASK, is_gone=True)]
+    assert system.namespaces.lost == {"lost"}
 
 
 async def test_the_log_of_a_removal_names_the_object_and_the_proof(

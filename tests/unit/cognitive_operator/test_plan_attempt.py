@@ -239,8 +239,8 @@ def test_a_request_is_published_again_after_a_minute_of_a_ready_agent(
 
 
 def test_a_claim_that_the_broker_lost_stands() -> None:
-    attempt = claimed(70.0)
-    assert seen(attempt, {"timeoutSeconds": 600}, claim=NONE) == Wait()
+    attempt = claimed(70.0, timeout_s=600)
+    assert seen(attempt, claim=NONE) == Wait()
 
 
 def test_a_ray_job_is_read_when_it_is_late() -> None:
@@ -332,9 +332,14 @@ def test_a_lost_worker_ends_its_attempt_unless_its_response_is_in_the_stream() -
     assert not step.stops_executor
 
 
+@pytest.mark.parametrize("present_s", [10, 40, 600])
 @pytest.mark.parametrize(("for_s", "is_over"), [(70.0, False), (70.1, True)])
-def test_a_worker_that_does_not_end_an_attempt_in_time_is_stopped(for_s: float, is_over: bool) -> None:
-    step = seen(claimed(for_s), {"timeoutSeconds": 40})
+def test_a_worker_that_does_not_end_an_attempt_in_the_time_of_its_request_is_stopped(
+    for_s: float, is_over: bool, present_s: int
+) -> None:
+    """The agent's present timeout has no effect: the worker has that of the request, too."""
+    edited = agent(taskDefaults={"timeoutSeconds": present_s})
+    step = seen(claimed(for_s, timeout_s=40), agent=edited)
     if not is_over:
         assert step == Wait()
         return
@@ -342,6 +347,20 @@ def test_a_worker_that_does_not_end_an_attempt_in_time_is_stopped(for_s: float, 
     assert operator_end(step).message == "The attempt exceeded its timeout (40 s), and its worker did not stop it."
     assert isinstance(step, Close)
     assert step.stops_executor
+
+
+@pytest.mark.parametrize(("for_s", "step"), [(30.0, Wait()), (30.1, Read(Source.REQUEST))])
+def test_the_timeout_of_an_adopted_attempt_is_read_from_its_request_when_it_may_be_over(
+    for_s: float, step: Step
+) -> None:
+    assert seen(claimed(for_s), {"timeoutSeconds": 1}) == step
+
+
+@pytest.mark.parametrize(("request_", "timeout_s"), [(b'{"timeout_seconds": 600, "later": 1}', 600), (None, 86_400)])
+def test_an_attempt_has_the_timeout_of_its_request_or_the_longest_possible_one(
+    request_: bytes | None, timeout_s: int
+) -> None:
+    assert claimed().with_request(request_).timeout_s == timeout_s
 
 
 @pytest.mark.parametrize(("for_s", "is_over"), [(30.0, False), (30.1, True)])

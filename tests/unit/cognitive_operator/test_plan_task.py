@@ -6,11 +6,11 @@ import pytest
 
 from cognitive_operator.api.conditions import Condition, Outcome, Phase, Reason, TaskCondition
 from cognitive_operator.api.merge_patch import merge_patch
-from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent
+from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, Task
 from cognitive_operator.api.wire import Claim
 from cognitive_operator.plan.gate import GateResult, queue_full
-from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
-from cognitive_operator.plan.task import MAX_HELD_ATTEMPTS, TaskPlan, plan_task
+from cognitive_operator.plan.in_flight import MAX_ATTEMPTS, AttemptEnd, attempt_end, bounded_attempts
+from cognitive_operator.plan.task import TaskPlan, plan_task
 from support.builders import operator_objects as o
 
 
@@ -284,17 +284,48 @@ def test_attempts_that_a_hold_caused_do_not_count_for_later_retries() -> None:
     assert plan.patch["phase"] == "Queued"
 
 
-def test_a_task_that_tries_for_weeks_keeps_its_newest_attempts() -> None:
-    attempts = [
-        {"number": n, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed", "errorType": error_type}
-        for n, error_type in enumerate(["ModelTimeout", *["CredentialsRefused"] * MAX_HELD_ATTEMPTS], start=1)
-    ]
-    number = MAX_HELD_ATTEMPTS + 2
+def ended(*error_types: str) -> list[dict[str, Any]]:
+    """Return ended attempts, from number 1, each with its number of tokens."""
+    common = {"agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed"}
+    return [{"number": n, "errorType": each, "tokens": n, **common} for n, each in enumerate(error_types, start=1)]
+
+
+@pytest.mark.parametrize("cause", ["CredentialsRefused", "Suspended", "Stopped", "CredentialsNotMounted"])
+def test_a_task_that_tries_for_weeks_keeps_the_first_and_its_newest_attempts_and_counts_the_others(cause: str) -> None:
+    attempts = ended("ModelTimeout", cause, "ModelTimeout", *[cause] * (MAX_ATTEMPTS - 3))
+    number = MAX_ATTEMPTS + 1
     response = o.failed(number, error_type="CredentialsRefused", retryable=False)
-    plan = plan_task(o.facts(o.task_body({"attempts": attempts}), end=attempt_end(o.key(number), response)))
+    body = o.task_body({"attempts": attempts, "omittedAttempts": {"count": 5, "tokens": 50}})
+    plan = plan_task(o.facts(body, end=attempt_end(o.key(number), response)))
     assert plan.patch is not None
-    assert [a["number"] for a in plan.patch["attempts"]] == [1, *range(3, number + 1)]
+    assert [a["number"] for a in plan.patch["attempts"]] == [1, *range(3, number + 1)], "3 used up a retry"
     assert plan.patch["attempt"] == number
+    assert plan.patch["omittedAttempts"] == {"count": 6, "tokens": 52}
+
+
+def test_tokens_of_omitted_attempts_are_spent() -> None:
+    body = o.task_body(
+        {"attempts": ended("Suspended"), "omittedAttempts": {"count": 2, "tokens": 60}}, budget={"tokens": 100}
+    )
+    task = Task.model_validate(body)
+    assert task.tokens_left(task.status.attempts) == 39
+    plan = plan_task(
+        o.facts(
+            body,
+            end=attempt_end(
+                o.key(2), o.failed(2, usage={"prompt_tokens": 30, "completion_tokens": 9, "total_tokens": 39})
+            ),
+        )
+    )
+    assert plan.patch is not None
+    assert plan.patch["reason"] == "BudgetExceeded"
+
+
+def test_a_status_with_too_many_attempts_of_an_older_version_is_shortened_at_once() -> None:
+    listed = [Attempt.model_validate(each) for each in ended(*["Suspended"] * 60)]
+    assert [each.number for each in bounded_attempts(listed)] == [1, *range(30, 61)]
+    counted = [Attempt.model_validate(each) for each in ended(*["ModelTimeout"] * 60)]
+    assert [each.number for each in bounded_attempts(counted)] == [1, *range(30, 61)]
 
 
 def test_a_request_that_an_older_runtime_cannot_read_is_tried_again() -> None:

@@ -13,11 +13,18 @@ from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.names import SCHEDULE_KIND, SCHEDULE_PLURAL
 from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule
-from cognitive_operator.errors import ApiUnavailableError, ConflictError, ObjectInvalidError, ObjectNotFoundError
+from cognitive_operator.errors import (
+    ApiUnavailableError,
+    ConflictError,
+    ForbiddenError,
+    ObjectInvalidError,
+    ObjectNotFoundError,
+)
 from cognitive_operator.plan.schedule import LOOK_AGAIN_S, plan_schedule, surplus
 from cognitive_operator.ports.kube import Identity, KubeEvent, ObjectRef
 from cognitive_operator.reconcile.schedule.reconciler import SchedulePorts, ScheduleReconciler
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.status_writer import StatusWriter
 
@@ -226,7 +233,7 @@ class Operator:
         synced.set()
         outside: Any = cluster
         writer = StatusWriter(outside, outside, SCHEDULE_KIND, SCHEDULE_PLURAL)
-        ports = SchedulePorts(outside, writer, outside)
+        ports = SchedulePorts(outside, writer, outside, WatchedNamespaces((), lambda *_: None), self.index.unlisted)
         self.schedules = ScheduleReconciler(ports, self.index.runs, self._upsert_task, synced, timing=Timing())
         self.schedules._queue.add = lambda key: None  # type: ignore[method-assign]
         self.watch()
@@ -266,6 +273,40 @@ async def test_a_run_is_a_task_of_the_schedule_named_after_its_time() -> None:
     assert [run["name"] for run in cluster.status["active"]] == [name]
     assert cluster.status["lastScheduleTime"] == "2026-11-21T06:10:00Z"
     assert cluster.status["nextScheduleTime"] == "2026-11-21T06:20:00Z"
+
+
+async def test_no_run_starts_in_a_namespace_whose_tasks_are_not_known() -> None:
+    cluster = Cluster()
+    operator = Operator(cluster)
+    cluster.time = at("06:10:02")
+    operator.index.unlisted.add(NAME[0])
+    assert await operator.look() == Timing().schedule_retry_s
+    assert (cluster.created, cluster.writes) == ([], 0)
+    operator.index.unlisted.clear()
+    await operator.look()
+    assert len(cluster.created) == 1
+
+
+async def test_schedules_of_a_lost_namespace_stay_known_and_hold_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster, asked = Cluster(), list[str]()
+    operator = Operator(cluster)
+    namespaces = WatchedNamespaces(("another", NAME[0], "refused"), lambda *_: None)
+    monkeypatch.setattr(operator.schedules, "_namespaces", namespaces)
+
+    async def listed(plural: str, scope: str) -> AsyncIterator[dict[str, Any]]:
+        asked.append(scope)
+        if scope == "refused":
+            raise ForbiddenError("403")
+        return
+        yield {}
+
+    resources: Any = SimpleNamespace(scopes=namespaces.names, list=listed)
+    monkeypatch.setattr(operator.schedules, "_schedules", resources)
+    namespaces.report_lost(NAME[0], "403")
+    await operator.schedules._relist()
+    assert sorted(asked) == ["another", "refused"]
+    assert namespaces.lost == {NAME[0], "refused"}
+    assert operator.schedules._store.get(NAME) is not None
 
 
 async def test_a_run_costs_two_writes_of_the_status_and_looking_none() -> None:

@@ -180,6 +180,15 @@ async def test_what_could_not_be_deleted_is_tried_again_later(error: CognitiveOp
     assert desk.lost == []
 
 
+async def test_nothing_is_deleted_in_a_namespace_that_cannot_be_listed() -> None:
+    desk = Desk(ended_body(ttl=0))
+    (record,) = desk.index.tasks.values()
+    desk.index.unlisted.add(record.name[0])
+    assert await desk.after(5) == []
+    desk.index.unlisted.clear()
+    assert await desk.after(36) == ["why-1"]
+
+
 async def test_a_task_that_is_gone_already_is_forgotten() -> None:
     desk = Desk(ended_body(ttl=0))
     desk.kube.error = ObjectNotFoundError("gone")

@@ -21,8 +21,8 @@ class Clock:
         raise AssertionError("durations come from the monotonic clock")
 
 
-def body(uid: str, version: int) -> dict[str, Any]:
-    return {"metadata": {"uid": uid, "resourceVersion": str(version)}}
+def body(uid: str, version: int, namespace: str = "team") -> dict[str, Any]:
+    return {"metadata": {"uid": uid, "resourceVersion": str(version), "namespace": namespace}}
 
 
 def listed(lag: WatchLag, *bodies: dict[str, Any]) -> None:
@@ -68,6 +68,25 @@ def test_what_is_gone_is_no_lag(lag: WatchLag, clock: Clock, told: str) -> None:
         lag.forget("a")
     else:
         listed(lag)
+    assert lag.seconds() == 0
+
+
+def test_a_list_of_one_namespace_says_nothing_about_another(lag: WatchLag, clock: Clock) -> None:
+    lag.observe(body("a", 9))
+    lag.observe(body("b", 9, "other"))
+    with lag.listing("team"):
+        pass
+    listed(lag, body("b", 9, "other"))
+    clock.now_s += 10
+    assert lag.seconds() == 0, "the version that the watch has reported is still known"
+
+
+def test_no_event_is_expected_of_a_namespace_that_may_not_be_watched(lag: WatchLag, clock: Clock) -> None:
+    listed(lag, body("a", 9), body("b", 9, "other"))
+    clock.now_s += 10
+    lag.pause_namespace("other")
+    assert lag.seconds() == 10
+    lag.pause_namespace("team")
     assert lag.seconds() == 0
 
 

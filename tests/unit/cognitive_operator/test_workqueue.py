@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from cognitive_operator.errors import ApiUnavailableError, ConflictError
-from cognitive_operator.reconcile.state.workqueue import WorkQueue
+from cognitive_operator.reconcile.state import workqueue
+from cognitive_operator.reconcile.state.workqueue import WorkQueue, conflict_backoff_s
 from support.eventually import eventually_async
 
 
@@ -78,6 +79,41 @@ async def test_an_error_loses_no_key_and_stops_nothing(error: Exception) -> None
     queue.add("good")
     await until(lambda: calls.count("bad") == 2)
     assert calls.count("good") == 1
+    await queue.close()
+
+
+@pytest.mark.parametrize(("failures", "longest_s"), [(0, 0.05), (1, 0.1), (5, 2.0), (99, 2.0)])
+def test_conflicts_are_retried_later_and_apart(failures: int, longest_s: float) -> None:
+    """Two writers that retried at once, or after equal delays, would meet again."""
+    delays_s = {conflict_backoff_s(failures) for _ in range(50)}
+    assert len(delays_s) > 40
+    assert longest_s / 2 <= min(delays_s) <= max(delays_s) <= longest_s
+
+
+async def test_a_conflict_is_not_retried_at_once_and_a_success_ends_the_backoff(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failures: list[int] = []
+
+    def backoff_s(count: int) -> float:
+        failures.append(count)
+        return 0.001
+
+    monkeypatch.setattr(workqueue, "conflict_backoff_s", backoff_s)
+    calls: list[str] = []
+
+    async def handle(key: str) -> None:
+        calls.append(key)
+        if len(calls) in (1, 2, 4):
+            raise ConflictError("changed")
+
+    queue = WorkQueue[str]("t", 1)
+    queue.start(handle)
+    queue.add("a")
+    await until(lambda: len(calls) == 3)
+    queue.add("a")
+    await until(lambda: len(calls) == 5)
+    assert failures == [0, 1, 0]
     await queue.close()
 
 

@@ -5,8 +5,9 @@ import pytest
 
 from cognitive_operator import bootstrap
 from cognitive_operator.adapters.kube.api import KubeApi
-from cognitive_operator.config import Config, ConfigError, config_from
+from cognitive_operator.config import ConfigError, config_from
 from cognitive_operator.handlers.registry import new_settings
+from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
 from cognitive_operator.reconcile.state.watch import WatchEvents
 
 
@@ -23,9 +24,9 @@ class Client:
 
 async def listed(namespaces: tuple[str, ...]) -> list[str]:
     client: Any = Client()
-    assert len([item async for item in KubeApi(client, namespaces).resources.list("cognitivetasks")]) == len(
-        client.paths
-    )
+    resources = KubeApi(client, namespaces).resources
+    for scope in resources.scopes:
+        assert len([item async for item in resources.list("cognitivetasks", scope)]) == 1
     paths: list[str] = client.paths
     return paths
 
@@ -62,7 +63,12 @@ async def test_kopf_is_told(namespaces: tuple[str, ...], clusterwide: bool, monk
 
     monkeypatch.setattr(kopf, "operator", operator)
     events: Any = WatchEvents.__new__(WatchEvents)
-    await bootstrap._watch(Config(watch_namespaces=namespaces), events, "me", lambda: None)
+    watched = WatchedNamespaces(namespaces, lambda *_: None)
+    await bootstrap._watch(watched, 0, events, "me", lambda: None)
+    if told["_command"] is not None:
+        told["_command"].close()
+    assert (told["_command"] is None) is clusterwide
+    assert bool(told["registry"]._watching.get_all_handlers()) is clusterwide
     assert (told["namespaces"], told["clusterwide"]) == (namespaces, clusterwide)
     assert told["settings"].scanning.disabled is not clusterwide
     assert told["settings"].peering.standalone, "Kopf elects no leader: it would judge by wall clocks"

@@ -184,6 +184,13 @@ class Attempt(ResourceModel):
         return self.outcome is not Outcome.RUNNING
 
 
+class OmittedAttempts(ResourceModel):
+    """Ended attempts that the status no longer lists."""
+
+    count: int = 0
+    tokens: int = 0
+
+
 class TaskStatus(ResourceModel):
     """The fields of a task's status that the operator reads back."""
 
@@ -193,6 +200,7 @@ class TaskStatus(ResourceModel):
     queue_position: int | None = None
     queued_at: datetime | None = None
     attempts: tuple[Attempt, ...] = ()
+    omitted_attempts: OmittedAttempts = OmittedAttempts()
 
     @property
     def last_closed(self) -> int:
@@ -226,9 +234,9 @@ class Task(ResourceModel):
         return default if self.spec.queue_timeout_seconds is None else self.spec.queue_timeout_seconds
 
     def tokens_left(self, attempts: Sequence[Attempt]) -> int | None:
-        """Return the token budget minus the tokens of these attempts, None without a budget."""
-        budget = self.spec.budget.tokens
-        return None if budget is None else budget - sum(attempt.tokens or 0 for attempt in attempts)
+        """Return the token budget minus the tokens of these attempts and of omitted ones, None without a budget."""
+        budget, omitted = self.spec.budget.tokens, self.status.omitted_attempts.tokens
+        return None if budget is None else budget - omitted - sum(attempt.tokens or 0 for attempt in attempts)
 
     def retry_policy(self, agent: Agent | None) -> RetryPolicy:
         """Return the task's retry policy with the agent's values for absent fields."""

@@ -21,6 +21,8 @@ WATCH_LAG_MAX_S: Final = 400.0
 """Longer than the interval of full lists, which detect the lag; Kopf renews a silent watch after INACTIVITY_S."""
 WATCH_BACKOFFS_S: Final = (1, 2, *[5] * 9)
 """Delays of a watch's retries, 48 s in all: none is long, because each delays the return after an outage."""
+NAMESPACE_BACKOFFS_S: Final = (1, 2)
+"""The same for a watch of one namespace, which ends nothing else when it fails. Kopf retries 403, too."""
 WORKERS: Final = 100
 WORKER_IDLE_S: Final = 0.01
 """Time that Kopf keeps the worker of an object after its last event. WORKERS / WORKER_IDLE_S limits the objects per
@@ -40,12 +42,18 @@ class Engine(Protocol):
         """Return the watch lag in seconds: the age of the oldest change known from a list but not from a watch."""
 
 
-def new_registry(engine: Engine, on_stop: Callable[[], None]) -> kopf.OperatorRegistry:
-    """Return a registry whose handlers pass events to the engine; Kopf calls ``on_stop`` when it stops."""
+def new_registry(engine: Engine, on_stop: Callable[[], None], *, clusterwide: bool = True) -> kopf.OperatorRegistry:
+    """Return a registry whose handlers pass events to the engine; Kopf calls ``on_stop`` when it stops.
+
+    Args:
+        engine: Receiver of the events.
+        on_stop: Called when Kopf stops.
+        clusterwide: False for an operator of some namespaces, whose watches are those of ``handlers.namespaces``.
+    """
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(_login)
 
-    for plural in (TASK_PLURAL, AGENT_PLURAL, SCHEDULE_PLURAL):
+    for plural in (TASK_PLURAL, AGENT_PLURAL, SCHEDULE_PLURAL) if clusterwide else ():
         kopf.on.event(GROUP, VERSION, plural, registry=registry)(_event_handler(engine, plural))
 
     kopf.on.probe(id="watchLagSeconds", registry=registry)(watch_probe(engine))
@@ -59,9 +67,14 @@ def new_registry(engine: Engine, on_stop: Callable[[], None]) -> kopf.OperatorRe
 
 def _event_handler(engine: Engine, plural: str) -> Callable[..., Awaitable[None]]:
     async def on_event(event: kopf.RawEvent, **_: Any) -> None:
-        (engine.delete if event["type"] == "DELETED" else engine.upsert)(plural, dict(event["object"]))
+        take_event(engine, plural, event)
 
     return on_event
+
+
+def take_event(engine: Engine, plural: str, event: kopf.RawEvent) -> None:
+    """Pass one watch event to the engine."""
+    (engine.delete if event["type"] == "DELETED" else engine.upsert)(plural, dict(event["object"]))
 
 
 def watch_probe(engine: Engine) -> Callable[..., Awaitable[float]]:
@@ -89,7 +102,7 @@ def new_settings(*, clusterwide: bool = True) -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.networking.request_timeout = REQUEST_TIMEOUT_S
     settings.networking.connect_timeout = 10.0
-    settings.networking.error_backoffs = WATCH_BACKOFFS_S
+    settings.networking.error_backoffs = WATCH_BACKOFFS_S if clusterwide else NAMESPACE_BACKOFFS_S
     settings.networking.enforce_retry_after = True
     settings.watching.server_timeout = WATCH_TIMEOUT_S
     settings.watching.client_timeout = WATCH_TIMEOUT_S + 30

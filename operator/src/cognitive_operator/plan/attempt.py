@@ -237,7 +237,11 @@ class _Rules:
         if self._is_lost(self.facts.lease):
             message = f"Worker {claim.worker} stopped renewing its lease."
             return _unless_retained(self.facts, self._close(Outcome.LOST, Reason.EXECUTOR_LOST, message))
-        timeout_s = self.facts.task.timeout_s(self.agent)
+        if claimed_s <= self.timing.deadline_grace_s:
+            return Wait()
+        timeout_s = self.attempt.timeout_s
+        if timeout_s is None:
+            return Read(Source.REQUEST)
         if claimed_s <= timeout_s + self.timing.deadline_grace_s:
             return Wait()
         message = f"The attempt exceeded its timeout ({timeout_s} s), and its worker did not stop it."

@@ -20,6 +20,8 @@ class Source(StrEnum):
     """The claim once more, after the Ray job: the job may have claimed the attempt between the two reads."""
     JOB = "job"
     RESPONSES = "responses"
+    REQUEST = "request"
+    """The timeout in the request of an attempt that another process published."""
     AGENT = "agent"
     """The UID of the task's agent, by a read of the API server."""
 

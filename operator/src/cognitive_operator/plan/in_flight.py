@@ -1,5 +1,6 @@
 """Attempts in flight, from the request on, and ends of attempts."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -24,6 +25,10 @@ UNCOUNTED: Final = HOLDING | {
 """Reasons of ends that the task did not cause, and that use up no retry."""
 _OUTDATED: Final = ("agent.llm.temperature: Field required.", "agent.llm.top_p: Field required.")
 """Errors of class InvalidRequest by which a runtime refuses absent fields that it does not know to be optional."""
+MAX_TIMEOUT_S: Final = 86_400
+"""Source: the maximum of ``timeoutSeconds`` in the CRDs."""
+MAX_ATTEMPTS: Final = 32
+"""Maximum number of attempts in a task's status; the CRD's ``maxItems``. 11 of them may use up a retry."""
 MESSAGE_CHARS: Final = 1024
 """Longest message of an attempt. Source: the limit of ``error`` in ``docs/reference/wire.md``."""
 
@@ -41,6 +46,8 @@ class InFlightAttempt:
     """Monotonic seconds at which this process first saw the claim."""
     stopping_since_s: float | None = None
     """Monotonic seconds at which this process started to stop it, because its task was cancelled or suspended."""
+    timeout_s: int | None = None
+    """Timeout in its request, which no later change of its agent alters; None: another process published it."""
     runtime_key: str | None = None
     """Identifies the image and the Ray cluster at its publication; None: another process published it."""
 
@@ -53,6 +60,14 @@ class InFlightAttempt:
         known = claim or self.claim
         since_s = self.claimed_since_s if self.claimed_since_s is not None else now_s
         return replace(self, claim=known, claimed_since_s=since_s if known else None)
+
+    def with_request(self, request: bytes | None) -> "InFlightAttempt":
+        """Return the attempt with the timeout of its request.
+
+        A request that is no longer in the stream leaves the timeout unknown: then only the CRD's maximum is certain.
+        """
+        timeout_s = MAX_TIMEOUT_S if request is None else int(json.loads(request)["timeout_seconds"])
+        return replace(self, timeout_s=timeout_s)
 
     def stopping(self, now_s: float) -> "InFlightAttempt":
         """Return the attempt, marked as stopping since ``now_s``."""
@@ -167,5 +182,27 @@ def attempt_end(key: AttemptKey, response: Completed | Failed, sequence: int | N
 def with_refused_end(attempts: Sequence[Attempt], end: AttemptEnd) -> tuple[Attempt, ...]:
     """Return a task's attempts with the one that ends because the API server refused its status."""
     refusal = {"outcome": Outcome.FAILED, "error_type": Reason.STATUS_REFUSED, "message": None}
-    others = [attempt for attempt in attempts if attempt.number != end.key.number]
-    return (*others, end.status_entry().model_copy(update=refusal))
+    return bounded_attempts(with_attempt(attempts, end.status_entry().model_copy(update=refusal)))
+
+
+def is_counted(attempt: Attempt) -> bool:
+    """Return True if an attempt used up a retry."""
+    return attempt.counted is not False and attempt.error_type not in UNCOUNTED
+
+
+def with_attempt(attempts: Sequence[Attempt], attempt: Attempt) -> tuple[Attempt, ...]:
+    """Return the attempts with one added or replaced."""
+    others = [each for each in attempts if each.number != attempt.number]
+    return tuple(sorted([*others, attempt], key=lambda each: each.number))
+
+
+def bounded_attempts(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
+    """Return at most MAX_ATTEMPTS attempts: the first, all that used up a retry, and the newest of the others.
+
+    A task may be suspended, or held by its agent, any number of times, and its status must stay writable.
+    """
+    excess = max(0, len(attempts) - MAX_ATTEMPTS)
+    inner = attempts[1:-1]
+    dropped = [each.number for each in inner if each.is_closed and not is_counted(each)][:excess]
+    kept = [each for each in attempts if each.number not in dropped]
+    return (*kept[:1], *kept[1:][-(MAX_ATTEMPTS - 1) :])

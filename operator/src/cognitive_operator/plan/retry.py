@@ -7,7 +7,7 @@ from typing import Final
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Attempt, RetryPolicy, Task
-from cognitive_operator.plan.in_flight import HOLDING, MODEL_FAILURES, UNCOUNTED, AttemptEnd
+from cognitive_operator.plan.in_flight import HOLDING, MODEL_FAILURES, AttemptEnd, is_counted
 
 UNCOUNTED_BACKOFF_S: Final = 10.0
 HELD_BACKOFF_S: Final = 1.0
@@ -56,7 +56,7 @@ def backoff_left_s(policy: RetryPolicy, uid: str, attempts: Sequence[Attempt], n
     if last is None or last.finished_at is None or last.error_type == Reason.SUSPENDED:
         return 0.0
     whole_s = UNCOUNTED_BACKOFF_S
-    if _is_counted(last):
+    if is_counted(last):
         whole_s = _exponential_s(policy, attempts) * (1.0 + JITTER * _fraction(uid, last.number))
     passed_s = (datetime.fromisoformat(now) - datetime.fromisoformat(last.finished_at)).total_seconds()
     return min(whole_s, max(0.0, whole_s - passed_s))
@@ -68,11 +68,7 @@ def _exponential_s(policy: RetryPolicy, attempts: Sequence[Attempt]) -> float:
 
 
 def _counted(attempts: Sequence[Attempt]) -> int:
-    return sum(1 for attempt in attempts if attempt.is_closed and _is_counted(attempt))
-
-
-def _is_counted(attempt: Attempt) -> bool:
-    return attempt.counted is not False and attempt.error_type not in UNCOUNTED
+    return sum(1 for attempt in attempts if attempt.is_closed and is_counted(attempt))
 
 
 def _fraction(uid: str, number: int) -> float:

@@ -11,7 +11,7 @@ from cognitive_operator.api.wire import Completed
 from cognitive_operator.plan import retry
 from cognitive_operator.plan.failure_row import InferenceFacts, judged_end, with_forgiven
 from cognitive_operator.plan.gate import GateResult, spec_gate
-from cognitive_operator.plan.in_flight import HOLDING, MODEL_FAILURES, AttemptEnd, InFlightAttempt
+from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, bounded_attempts, with_attempt
 from cognitive_operator.status import task as status
 from cognitive_operator.status.output import output_conditions
 
@@ -21,8 +21,6 @@ NOT_ASKED_TO_STOP: Final = "Neither spec.cancel nor spec.suspend is true, so the
 POSITION_EVERY_S: Final = 30.0
 POSITIONS_SHOWN: Final = 100
 """Source of the four: the budget of three writes to the task object for each task."""
-MAX_HELD_ATTEMPTS: Final = 20
-"""Maximum number of attempts in a task's status that ended because of the cause of its agent's hold."""
 
 
 @dataclass(frozen=True)
@@ -119,10 +117,10 @@ def _close(facts: TaskFacts, ended: AttemptEnd) -> TaskPlan:
     end, policy = _settled(facts.task, ended, is_suspended=_is_suspended(facts)), facts.task.retry_policy(facts.agent)
     earlier, stamp = [a for a in facts.attempts if a.number != end.key.number], _stamp(facts)
     end = judged_end(facts.inference, policy, end, earlier)
-    attempts = _with_attempt(earlier, end.status_entry())
+    attempts = with_attempt(earlier, end.status_entry())
     if isinstance(end.response, Completed):
         more = _output(facts, end) if facts.task.spec.output_schema is not None else ()
-        return _write(facts, status.succeeded(stamp, attempts, end.response, *more), closes=True)
+        return _write(facts, status.succeeded(stamp, bounded_attempts(attempts), end.response, *more), closes=True)
     is_retried = retry.is_retried(policy, end, attempts)
     if is_retried and facts.task.spec.cancel:
         end = replace(end, reason=Reason.CANCELLED, message="Cancelled (spec.cancel is true).")
@@ -133,7 +131,9 @@ def _close(facts: TaskFacts, ended: AttemptEnd) -> TaskPlan:
         return _again(facts, end, attempts, retry.backoff_s(policy, end, attempts))
     message = f"Attempt {end.key.number} of {facts.task.metadata.name}: {end.message}"
     more = _output(facts, end)
-    return _write(facts, status.failed(stamp, end.reason, message, attempts, end.response, *more), closes=True)
+    return _write(
+        facts, status.failed(stamp, end.reason, message, bounded_attempts(attempts), end.response, *more), closes=True
+    )
 
 
 def _output(facts: TaskFacts, end: AttemptEnd) -> list[Condition]:
@@ -166,7 +166,7 @@ def _is_suspended(facts: TaskFacts) -> bool:
 
 
 def _again(facts: TaskFacts, end: AttemptEnd, attempts: Sequence[Attempt], backoff_s: float) -> TaskPlan:
-    stamp, gate = _stamp(facts), spec_gate(facts.task.spec)
+    stamp, gate, attempts = _stamp(facts), spec_gate(facts.task.spec), bounded_attempts(attempts)
     if gate is not None:
         patch = status.held(stamp, gate.phase, gate.reason, gate.message, attempts=attempts)
     else:
@@ -183,7 +183,7 @@ def _watch(facts: TaskFacts, attempt: InFlightAttempt) -> TaskPlan:
     if attempt.stopping_since_s is not None:
         return TaskPlan(recheck_s=RUNNING_AFTER_S)
     if attempt.is_running and age_s >= RUNNING_AFTER_S:
-        attempts = _with_attempt(facts.attempts, attempt.status_entry())
+        attempts = bounded_attempts(with_attempt(facts.attempts, attempt.status_entry()))
         if facts.task.status.phase is Phase.RUNNING and facts.task.status.attempts[-1:] == attempts[-1:]:
             return TaskPlan(recheck_s=_watch_interval_s(age_s))
         return _write(facts, status.running(_stamp(facts), attempts), recheck_s=_watch_interval_s(age_s))
@@ -231,22 +231,6 @@ def _write(facts: TaskFacts, patch: Mapping[str, Any], **more: Any) -> TaskPlan:
     if merge_patch(facts.raw_status, patch) == dict(facts.raw_status):
         return TaskPlan(**more)
     return TaskPlan(patch=patch, **more)
-
-
-def _with_attempt(attempts: Sequence[Attempt], attempt: Attempt) -> tuple[Attempt, ...]:
-    """Return the attempts with one added or replaced, without the oldest of many that the agent's hold caused.
-
-    A task at the head of a held queue tries every few minutes, perhaps for weeks, and its status must stay writable.
-    """
-    others = [a for a in attempts if a.number != attempt.number]
-    listed = sorted([*others, attempt], key=lambda a: a.number)
-    held = [a.number for a in listed if a.error_type in HOLDING or _is_outage(a)]
-    dropped = set(held[:-MAX_HELD_ATTEMPTS])
-    return tuple(a for a in listed if a.number not in dropped)
-
-
-def _is_outage(attempt: Attempt) -> bool:
-    return attempt.counted is False and attempt.error_type in MODEL_FAILURES
 
 
 def _stamp(facts: TaskFacts) -> status.Stamp:

@@ -99,6 +99,9 @@ class Requests(Protocol):
         Raises MessageError when the message is larger than the broker's limit.
         """
 
+    async def read(self, subject: str) -> bytes | None:
+        """Return a request as it was published, None if the stream does not hold it."""
+
     async def list(self) -> set[tuple[str, AttemptKey]]:
         """Return namespace and attempt of every request in the stream."""
 

@@ -48,11 +48,12 @@ class Resources(Protocol):
     async def get(self, plural: str, namespace: str, name: str) -> Body | None:
         """Return the object as it is now, None if it does not exist."""
 
-    def list(self, plural: str) -> AsyncIterator[Body]:
-        """Iterate over all objects of a kind, page by page, so that few are in memory at once."""
+    @property
+    def scopes(self) -> Sequence[str]:
+        """The watched namespaces, each of which is listed by itself; one empty string stands for all at once."""
 
-    def covers(self, namespace: str) -> bool:
-        """Return True if ``list`` reads a namespace; for an empty name, which is not known, if it reads all."""
+    def list(self, plural: str, scope: str) -> AsyncIterator[Body]:
+        """Iterate over all objects of a kind in one of ``scopes``, page by page, so that few are in memory at once."""
 
     async def create(self, plural: str, body: Body) -> Body:
         """Create an object and return it; raises ConflictError when its name is taken."""

@@ -1,6 +1,7 @@
 """Composes the reconcilers and runs them."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -86,7 +87,7 @@ class Engine:
         )
         self._intake = Intake(index, deps.clock, self._tasks, self._agents, self._cleanup.add)
         index.graph.wake = self._intake.enqueue
-        sources = ResyncSources(deps.kube.resources, deps.broker.requests, lag)
+        sources = ResyncSources(deps.kube.resources, deps.broker.requests, lag, deps.namespaces)
         self._resync = Resync(sources, index, self._intake, deps.clock, timing)
         self._inbox = self._new_inbox()
         self._ttl = self._new_ttl()
@@ -94,7 +95,7 @@ class Engine:
         self._tasks.start(tasks.reconcile)
         self._schedules = self._new_schedules()
         accounts = NatsAccounts(index, deps.accounts, deps.children, deps.clock, timing.agent)
-        owners = OwnerSources(index, self._intake, deps.kube.resources, self._resync.relist)
+        owners = OwnerSources(index, self._intake, self._resync.relist)
         self._orphans = Orphans(deps.broker, accounts, owners, self._cleanup.add)
         self._queue_metrics = QueueMetrics(index, deps.metrics, deps.clock, timing.queue_metrics_every_s)
         agents = AgentReconciler(index, self._agent_steps(accounts), self._tasks.add, deps.clock, timing.agent)
@@ -104,6 +105,7 @@ class Engine:
         """Run all parts of the engine until cancelled."""
         subscribe = self._deps.api_server.subscribe
         unsubscribe = [subscribe(queue.retry_unavailable) for queue in (self._tasks, self._agents)]
+        unsubscribe += [self._deps.namespaces.subscribe(on_change) for on_change in self._on_namespace]
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._resync.run(), name="resync")
@@ -120,6 +122,10 @@ class Engine:
             await asyncio.gather(
                 self._tasks.close(), self._agents.close(), self._cleanup.close(), self._schedules.close()
             )
+
+    @property
+    def _on_namespace(self) -> tuple[Callable[[str], None], ...]:
+        return (self._resync.on_namespace, self._schedules.on_namespace)
 
     @property
     def receivers(self) -> dict[str, Receiver]:
@@ -159,7 +165,7 @@ class Engine:
     def _new_schedules(self) -> ScheduleReconciler:
         deps = self._deps
         writer = StatusWriter(deps.kube, deps.events, SCHEDULE_KIND, SCHEDULE_PLURAL)
-        ports = SchedulePorts(deps.kube.resources, writer, deps.clock)
+        ports = SchedulePorts(deps.kube.resources, writer, deps.clock, deps.namespaces, self.index.unlisted)
         return ScheduleReconciler(
             ports, self.index.runs, self._intake.upsert_task, self._resync.synced, timing=self._timing
         )
@@ -211,7 +217,7 @@ class Engine:
         broker, timing = self._deps.broker, self._timing.attempt
         reader = ResponseReader(broker.responses, self._deps.master_key)
         sources = AttemptSources(
-            broker.claims, broker.connection, reader, jobs, self._deps.kube.resources, self._clocks
+            broker.claims, broker.requests, broker.connection, reader, jobs, self._deps.kube.resources, self._clocks
         )
         closed = ClosedResponses(broker.responses, self._deps.master_key)
         actions = AttemptActions(broker.requests, jobs, closed, self._cleanup.add)

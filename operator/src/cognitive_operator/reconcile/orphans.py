@@ -6,7 +6,6 @@ from typing import Final, Protocol
 
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.ports.broker import AgentResources, Claims, Objects, Requests
-from cognitive_operator.ports.kube import Resources
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.deletion_log import log_deletion
 from cognitive_operator.reconcile.state.index import Index
@@ -52,11 +51,10 @@ class AccountDeletions(Protocol):
 
 @dataclass(frozen=True)
 class OwnerSources:
-    """Records of agents and tasks, and the reads that prove the absence of one."""
+    """Records of agents and tasks, and the list that proves the absence of one."""
 
     index: Index
     intake: Intake
-    resources: Resources
     relist: Callable[[], Awaitable[Owners]]
     """Reads a complete list that begins with the call."""
 
@@ -81,7 +79,7 @@ class Orphans:
 
     That this process does not know an owner proves nothing: its watches may be late. An object is removed when two
     searches in a row have found it, and a complete list that is begun after them does not have its owner. Objects of
-    namespaces that the operator does not list are left alone, and so are those of another installation.
+    namespaces that this list does not cover are left alone, and so are those of another installation.
     """
 
     def __init__(
@@ -114,17 +112,18 @@ class Orphans:
     async def _remove_confirmed(self, suspects: _Found) -> None:
         listed = await self._owners.relist()
         for uid in sorted(suspects.agents - listed.agents):
-            if await self._is_listed_place(uid):
+            if await self._is_covered(uid, listed):
                 await self._remove_agent(uid)
         for namespace, key in sorted(suspects.attempts):
+            if not listed.covers(namespace or self._namespace_of(key.agent_uid)):
+                continue
             if key.task_uid not in listed.tasks:
                 self._remove_attempt(namespace, key, f"CognitiveTask {key.task_uid}: {PROOF}")
             elif key.agent_uid not in listed.agents:
                 self._remove_attempt(namespace, key, f"CognitiveAgent {key.agent_uid}: {PROOF}")
 
     def _remove_attempt(self, namespace: str, key: AttemptKey, reason: str) -> None:
-        if self._owners.resources.covers(namespace or self._namespace_of(key.agent_uid)):
-            self._discard(AttemptGarbage(namespace, key, is_gone=True, is_orphan=True, reason=reason))
+        self._discard(AttemptGarbage(namespace, key, is_gone=True, is_orphan=True, reason=reason))
 
     async def _remove_agent(self, uid: str) -> None:
         """Remove the resources of an agent whose finalizer was removed while the broker was unavailable."""
@@ -156,7 +155,7 @@ class Orphans:
         agents = self._owners.index.agents.values()
         return next((each.name[0] for each in agents if each.uid == agent_uid), "")
 
-    async def _is_listed_place(self, agent_uid: str) -> bool:
-        """Return True if an absent agent would be in a complete list: it is of this installation and a listed place."""
+    async def _is_covered(self, agent_uid: str, listed: Owners) -> bool:
+        """Return True if the list would have an agent that exists: it is of this installation, its namespace listed."""
         home = await self._broker.agents.home(agent_uid)
-        return home.is_own and self._owners.resources.covers(home.namespace)
+        return home.is_own and listed.covers(home.namespace)

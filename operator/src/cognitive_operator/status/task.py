@@ -30,7 +30,7 @@ def held(
     """Return the status of a task that a gate holds; ``is_accepted`` is False if its own spec is at fault."""
     accepted = _accepted() if is_accepted else Condition.false(TaskCondition.ACCEPTED, reason, message)
     conditions = [accepted, Condition.false(TaskCondition.DISPATCHED, reason, message)]
-    return _summary(stamp, phase, reason, message, conditions) | _attempts(attempts)
+    return _summary(stamp, phase, reason, message, conditions) | _attempts(stamp, attempts)
 
 
 def queued(stamp: Stamp, reason: str, message: str, position: int | None, attempts: Sequence[Attempt]) -> Patch:
@@ -39,7 +39,7 @@ def queued(stamp: Stamp, reason: str, message: str, position: int | None, attemp
     patch = _summary(stamp, Phase.QUEUED, reason, message, conditions) | {"queuePosition": position}
     if stamp.status.get("phase") == Phase.SUSPENDED:
         patch["queuedAt"] = stamp.now
-    return patch | _attempts(attempts)
+    return patch | _attempts(stamp, attempts)
 
 
 def running(stamp: Stamp, attempts: Sequence[Attempt]) -> Patch:
@@ -47,7 +47,7 @@ def running(stamp: Stamp, attempts: Sequence[Attempt]) -> Patch:
     last = attempts[-1]
     message = f"Attempt {last.number} is running on {last.worker}."
     patch = _summary(stamp, Phase.RUNNING, Reason.RUNNING, message, [_accepted(), _dispatched(last)])
-    return patch | {"startedAt": attempts[0].started_at} | _attempts(attempts)
+    return patch | {"startedAt": attempts[0].started_at} | _attempts(stamp, attempts)
 
 
 def succeeded(stamp: Stamp, attempts: Sequence[Attempt], response: Completed, *more: Condition) -> Patch:
@@ -57,7 +57,7 @@ def succeeded(stamp: Stamp, attempts: Sequence[Attempt], response: Completed, *m
     patch = _summary(
         stamp, Phase.SUCCEEDED, Reason.SUCCEEDED, message, [_accepted(), _dispatched(attempts[-1]), complete, *more]
     )
-    return patch | _end(attempts, response) | _result(response) | _costs(response)
+    return patch | _end(stamp, attempts, response) | _result(response) | _costs(response)
 
 
 def failed(
@@ -73,7 +73,7 @@ def failed(
     dispatched = [_accepted(), _dispatched(attempts[-1])] if attempts else []
     conditions = [*dispatched, Condition.true(TaskCondition.FAILED, reason, message), *more]
     patch = _summary(stamp, phase, reason, message, conditions)
-    end = _end(attempts, response) if attempts else {"finishedAt": stamp.now}
+    end = _end(stamp, attempts, response) if attempts else {"finishedAt": stamp.now}
     return patch | end | _thought(response) | (_costs(response) if response else {})
 
 
@@ -106,17 +106,33 @@ def _dispatched(attempt: Attempt) -> Condition:
     return Condition.true(TaskCondition.DISPATCHED, "Dispatched", message)
 
 
-def _attempts(attempts: Sequence[Attempt]) -> Patch:
+def _attempts(stamp: Stamp, attempts: Sequence[Attempt]) -> Patch:
     if not attempts:
         return {}
     last = attempts[-1]
     listed = [a.model_dump(mode="json", by_alias=True, exclude_none=True) for a in attempts]
-    return {"attempts": listed, "attempt": last.number, "mode": last.mode, "submissionId": last.submission_id}
+    last_one = {"attempt": last.number, "mode": last.mode, "submissionId": last.submission_id}
+    return {"attempts": listed, **last_one, **_omitted(stamp.status, attempts)}
 
 
-def _end(attempts: Sequence[Attempt], response: Response | None) -> Patch:
+def _omitted(status: Mapping[str, Any], attempts: Sequence[Attempt]) -> Patch:
+    """Return the count of the attempts that the status no longer lists, with those that this write leaves out."""
+    kept, before = {each.number for each in attempts}, status.get("omittedAttempts") or {}
+    left_out = [each for each in status.get("attempts") or () if each["number"] not in kept]
+    if not left_out:
+        return {}
+    tokens = sum(each.get("tokens") or 0 for each in left_out)
+    return {
+        "omittedAttempts": {
+            "count": before.get("count", 0) + len(left_out),
+            "tokens": before.get("tokens", 0) + tokens,
+        }
+    }
+
+
+def _end(stamp: Stamp, attempts: Sequence[Attempt], response: Response | None) -> Patch:
     started, finished = attempts[0].started_at, attempts[-1].finished_at
-    patch = _attempts(attempts) | {"startedAt": started, "finishedAt": finished}
+    patch = _attempts(stamp, attempts) | {"startedAt": started, "finishedAt": finished}
     if response is not None and len(attempts) == 1:
         return patch | {"durationSeconds": response.duration_ms / 1000}
     return patch | {"durationSeconds": seconds_between(started, finished)}

@@ -100,6 +100,17 @@ class KubeClient:
             ConflictError: 409. ForbiddenError: 403. ObjectNotFoundError: the object does not exist.
             ObjectInvalidError: another 4xx.
         """
+        answer = await self._answer(method, path, body, content_type)
+        content = _parsed(answer.content)
+        if content is None:
+            raise ApiUnavailableError(f"{method} {path}: the answer is not a JSON object")
+        return content
+
+    async def probe(self, path: str) -> None:
+        """Send a GET request whose answer may be empty, as that of a short watch. Raises as ``request`` does."""
+        await self._answer("GET", path, None, JSON)
+
+    async def _answer(self, method: str, path: str, body: Body | list[Body] | None, content_type: str) -> _Answer:
         try:
             answer = await self._send(method, path, body, content_type)
         except (aiohttp.ClientError, OSError) as error:
@@ -109,12 +120,9 @@ class KubeClient:
         self._record_date(answer.date)
         if answer.status < 500:
             self.answered_s = time.monotonic()
-        content = _parsed(answer.content)
         if answer.status >= 300:
-            raise _error_of(f"{method} {path}", answer, content)
-        if content is None:
-            raise ApiUnavailableError(f"{method} {path}: the answer is not a JSON object")
-        return content
+            raise _error_of(f"{method} {path}", answer, _parsed(answer.content))
+        return answer
 
     def _record_date(self, date: str | None) -> None:
         if date is not None and _HTTP_DATE.fullmatch(date):

@@ -1,12 +1,13 @@
 """The operator's custom resources (port ``Resources``)."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 from urllib.parse import quote
 
 from cognitive_operator.adapters.kube.client import KubeClient
 from cognitive_operator.adapters.kube.paths import custom_path
-from cognitive_operator.api.names import GROUP, VERSION
+from cognitive_operator.api.names import AGENT_PLURAL, GROUP, SCHEDULE_PLURAL, TASK_PLURAL, VERSION
 from cognitive_operator.ports.kube import Body, Identity
 
 PAGE_SIZE: Final = 500
@@ -25,19 +26,27 @@ class KubeResources:
         """Return the object as it is now, None if it does not exist."""
         return await self._client.get(custom_path(namespace, plural, name))
 
-    async def list(self, plural: str) -> AsyncIterator[Body]:
-        """Iterate over all objects of a kind in the watched namespaces, page by page."""
-        if not self._namespaces:
-            paths = [f"/apis/{GROUP}/{VERSION}/{plural}"]
-        else:
-            paths = [custom_path(namespace, plural) for namespace in self._namespaces]
-        for path in paths:
-            async for item in self._list(path):
-                yield item
+    @property
+    def scopes(self) -> Sequence[str]:
+        """The watched namespaces, each of which is listed by itself; one empty string stands for all at once."""
+        return self._namespaces or ("",)
 
-    def covers(self, namespace: str) -> bool:
-        """Return True if ``list`` reads a namespace; for an empty name, which is not known, if it reads all."""
-        return not self._namespaces or namespace in self._namespaces
+    async def list(self, plural: str, scope: str) -> AsyncIterator[Body]:
+        """Iterate over all objects of a kind in one of ``scopes``, page by page."""
+        path = custom_path(scope, plural) if scope else f"/apis/{GROUP}/{VERSION}/{plural}"
+        token = ""
+        while True:
+            page = await self._client.request("GET", f"{path}?limit={PAGE_SIZE}&continue={quote(token, safe='')}")
+            for item in page["items"]:
+                yield item
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return
+
+    async def check(self, namespace: str, with_watch: bool) -> None:
+        """Check that each kind in a namespace can be listed and, if ``with_watch``, watched; a watch takes a second."""
+        paths = [custom_path(namespace, plural) for plural in (AGENT_PLURAL, TASK_PLURAL, SCHEDULE_PLURAL)]
+        await asyncio.gather(*(self._check(path, with_watch=with_watch) for path in paths))
 
     async def create(self, plural: str, body: Body) -> Body:
         """Create an object and return it.
@@ -59,12 +68,8 @@ class KubeResources:
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
         await self._client.request("DELETE", custom_path(namespace, plural, name), options)
 
-    async def _list(self, path: str) -> AsyncIterator[Body]:
-        token = ""
-        while True:
-            page = await self._client.request("GET", f"{path}?limit={PAGE_SIZE}&continue={quote(token, safe='')}")
-            for item in page["items"]:
-                yield item
-            token = page["metadata"].get("continue", "")
-            if not token:
-                return
+    async def _check(self, path: str, *, with_watch: bool) -> None:
+        listed = await self._client.request("GET", f"{path}?limit=1")
+        if with_watch:
+            version = listed["metadata"]["resourceVersion"]
+            await self._client.probe(f"{path}?watch=true&timeoutSeconds=1&resourceVersion={version}")

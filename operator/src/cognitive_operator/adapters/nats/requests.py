@@ -28,6 +28,12 @@ class NatsRequests:
                 return False
             return True
 
+    async def read(self, subject: str) -> bytes | None:
+        """Return a request as it was published, None if the stream does not hold it."""
+        async with self._session.use() as js:
+            stored = await js.last(REQUEST_STREAM, subject)
+            return None if stored is None else stored.data
+
     async def list(self) -> set[tuple[str, AttemptKey]]:
         """Return namespace and attempt of every request in the stream."""
         async with self._session.use() as js:

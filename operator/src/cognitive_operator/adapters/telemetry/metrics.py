@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from cognitive_operator.adapters.telemetry.readiness import with_readiness
+from cognitive_operator.adapters.telemetry.readiness import Readiness, with_readiness
 from cognitive_operator.ports.telemetry import AttemptSample, QueueSample
 
 _COUNTERS: Final = {
@@ -122,13 +122,19 @@ class PrometheusMetrics:
             "1 while the API server answers this process, else 0.",
             registry=self.registry,
         )
-        self._is_api_server_available = True
+        self._namespaces = Gauge(
+            "cognitive_operator_namespace_available",
+            "1 while a watched namespace can be listed and watched, else 0.",
+            ("namespace",),
+            registry=self.registry,
+        )
+        self._readiness = Readiness()
         self._outcomes = OutcomeCounters(self.registry)
         self._queues = QueueCollector()
         self.registry.register(self._queues)
         self._server = start_http_server(port, registry=self.registry) if port else None
         if self._server is not None:
-            self._server[0].set_app(with_readiness(make_wsgi_app(self.registry), lambda: self._is_api_server_available))
+            self._server[0].set_app(with_readiness(make_wsgi_app(self.registry), self._readiness))
 
     def count(self, name: str, **labels: str) -> None:
         """Add one to a counter."""
@@ -153,8 +159,13 @@ class PrometheusMetrics:
 
     def set_api_server(self, is_available: bool) -> None:
         """Set the gauge of the API server's availability and the answer of ``/readyz``."""
-        self._is_api_server_available = is_available
+        self._readiness.is_api_server_available = is_available
         self._api_server.set(is_available)
+
+    def set_namespace(self, name: str, problem: str | None) -> None:
+        """Set the gauge of a watched namespace and its line of ``/readyz``; None: it is available."""
+        self._readiness.namespaces[name] = problem
+        self._namespaces.labels(name).set(problem is None)
 
     def set_queues(self, queues: Sequence[QueueSample]) -> None:
         """Replace the samples of all agents' queues."""

@@ -1,8 +1,9 @@
 """Reconciliation of a schedule: starts runs on time, counts ended ones, deletes those beyond the history limits."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -14,12 +15,14 @@ from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.names import SCHEDULE_PLURAL, ObjectName, run_name
 from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule
-from cognitive_operator.errors import CognitiveOperatorError, ConflictError
+from cognitive_operator.errors import CognitiveOperatorError, ConflictError, ForbiddenError, KindAbsentError
 from cognitive_operator.plan.schedule import SchedulePlan, plan_schedule, surplus
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body, Resources
 from cognitive_operator.reconcile.schedule.record import ScheduleRecord, ScheduleStore
 from cognitive_operator.reconcile.schedule.tasks import RunStart, ScheduledTasks
+from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
+from cognitive_operator.reconcile.state.owners import ALL_NAMESPACES
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter
@@ -37,6 +40,9 @@ class SchedulePorts:
     resources: Resources
     writer: StatusWriter
     clock: Clock
+    namespaces: WatchedNamespaces
+    unlisted: Container[str]
+    """Namespaces whose tasks are not known now: no run starts there."""
 
 
 class ScheduleReconciler:
@@ -60,6 +66,9 @@ class ScheduleReconciler:
         timing: Timing,
     ) -> None:
         self._schedules = ports.resources
+        self._namespaces = ports.namespaces
+        self._unlisted = ports.unlisted
+        self._list_now = asyncio.Event()
         self._writer = ports.writer
         self._clock = ports.clock
         self._runs = runs
@@ -76,13 +85,24 @@ class ScheduleReconciler:
         await self._synced.wait()
         while True:
             try:
+                self._list_now.clear()
                 await self._relist()
                 for record in self._store.all():
                     self._queue.add(record.name)
-                await asyncio.sleep(self._timing.resync_every_s)
+                await self._sleep(self._timing.resync_every_s)
             except CognitiveOperatorError as error:
                 logger.info("cannot list the schedules", extra={"cause": str(error)})
                 await asyncio.sleep(self._timing.schedule_retry_s)
+
+    def on_namespace(self, name: str) -> None:
+        """List the schedules of a namespace that was found."""
+        if not self._namespaces.is_lost(name):
+            self._list_now.set()
+
+    async def _sleep(self, delay_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                await self._list_now.wait()
 
     async def close(self) -> None:
         """Cancel all reconciliations."""
@@ -117,6 +137,8 @@ class ScheduleReconciler:
         record = self._store.get(name)
         if record is None or not self._synced.is_set() or record.schedule.metadata.deletion_timestamp:
             return None
+        if name[0] in self._unlisted:
+            return self._timing.schedule_retry_s
         existing = {run.uid for run in self._runs.of(record.uid)}
         record = self._store.update(record, deleted=record.deleted & existing)
         plan = plan_schedule(record.schedule, self._runs_of(record), datetime.fromisoformat(self._clock.now()))
@@ -139,11 +161,21 @@ class ScheduleReconciler:
         return tuple(run for run in self._runs.of(record.uid) if run.is_finished or run.uid not in deleted)
 
     async def _relist(self) -> None:
-        before = {record.uid: record.body for record in self._store.all()}
+        for scope in self._schedules.scopes:
+            if not self._namespaces.is_lost(scope):
+                await self._list_scope(scope)
+
+    async def _list_scope(self, scope: str) -> None:
+        before = {each.uid: each.body for each in self._store.all() if scope in (ALL_NAMESPACES, each.name[0])}
         listed: set[str] = set()
-        async for body in self._schedules.list(SCHEDULE_PLURAL):
-            listed.add(body["metadata"]["uid"])
-            self.upsert(body)
+        try:
+            async for body in self._schedules.list(SCHEDULE_PLURAL, scope):
+                listed.add(body["metadata"]["uid"])
+                self.upsert(body)
+        except (ForbiddenError, KindAbsentError) as error:
+            if scope == ALL_NAMESPACES:
+                raise
+            return self._namespaces.report_lost(scope, str(error))
         for uid, body in before.items():
             if uid not in listed:
                 self.delete(body)

@@ -11,6 +11,7 @@ from cognitive_operator.ports.model import ModelProbe
 from cognitive_operator.ports.ray import RayJobs
 from cognitive_operator.ports.telemetry import Metrics, Tracer, Untraced
 from cognitive_operator.reconcile.state.api_server import ApiServerState
+from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
 from cognitive_operator.scheduling.fair_share import RayLimits
 
 
@@ -28,6 +29,7 @@ class Deps:
     events: EventSink
     environment: RayEnvironment
     api_server: ApiServerState
+    namespaces: WatchedNamespaces
     master_key: bytes
     """32 bytes that attempts' keys are derived from."""
     ttl_s: int = 86_400

@@ -50,6 +50,8 @@ class Index:
         """True once all objects were listed: only then is the order of their creation known."""
         self.is_settled = False
         """True once the attempts of an earlier process were adopted: only then are the running tasks known."""
+        self.unlisted: set[str] = set()
+        """Watched namespaces that cannot be listed, or were not listed since: their tasks wait."""
         self._bounds = bounds or RayLimits()
         self._queues: dict[ObjectName, AgentQueue] = {}
         self._shares: dict[tuple[str, bool], FairShare] = {}
@@ -156,7 +158,7 @@ class Index:
         if record is None or record.uid != agent.metadata.uid:
             self.agents[name] = new_agent_record(name, agent, body)
             self.queue_of(name).clear()
-            self._line_up(name)
+            self.line_up_agent(name)
         else:
             self.agents[name] = with_newer_agent(record, agent, body)
         self._set_terms(name, agent)
@@ -225,9 +227,10 @@ class Index:
         """Add all tasks to their queues, now that all objects are known, before the first task is admitted."""
         self.is_complete = True
         for name in self.agents:
-            self._line_up(name)
+            self.line_up_agent(name)
 
-    def _line_up(self, agent: ObjectName) -> None:
+    def line_up_agent(self, agent: ObjectName) -> None:
+        """Add all tasks of an agent without an attempt to its queue, before the first of them is admitted."""
         for record in self.unfinished_of(agent):
             self.line_up(record.uid)
 
@@ -273,7 +276,7 @@ class Index:
 
     def is_idle(self, record: AgentRecord) -> bool:
         """Return True if nothing runs on an agent's Ray cluster and no attempt of the agent can start."""
-        if not self.is_settled or record.blocker is None:
+        if not self.is_settled or record.blocker is None or record.name[0] in self.unlisted:
             return False
         cluster = ray_cluster_of(record.agent)
         sharing = (name for name, each in self.agents.items() if ray_cluster_of(each.agent) == cluster)

@@ -1,11 +1,21 @@
 """Agents and tasks of a complete list: the owners of what is on the broker."""
 
 from dataclasses import dataclass
+from typing import Final
+
+ALL_NAMESPACES: Final = ""
+"""Scope of a list of all namespaces at once; another scope is the name of one namespace."""
 
 
 @dataclass(frozen=True)
 class Owners:
-    """UIDs of all agents and tasks in one complete list."""
+    """UIDs of all agents and tasks in one complete list of some namespaces, or of all."""
 
     tasks: frozenset[str]
     agents: frozenset[str]
+    scopes: frozenset[str] = frozenset({ALL_NAMESPACES})
+    """What was listed. About another namespace the list proves nothing."""
+
+    def covers(self, namespace: str) -> bool:
+        """Return True if a namespace was listed; for an empty name, which is not known, if all were."""
+        return ALL_NAMESPACES in self.scopes or (bool(namespace) and namespace in self.scopes)

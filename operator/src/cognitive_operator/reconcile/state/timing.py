@@ -48,6 +48,8 @@ class Timing:
     ttl: TtlTiming = field(default_factory=TtlTiming)
     resync_every_s: float = 300.0
     """Interval of complete lists."""
+    lost_agents_every_s: float = 10.0
+    """Interval at which the known agents of namespaces that cannot be listed are read by name."""
     orphans_every_s: float = 30.0
     """Interval between two searches for orphans."""
     start_retry_s: float = 1.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body
+from cognitive_operator.reconcile.state.owners import ALL_NAMESPACES
 
 
 class WatchLag:
@@ -18,32 +19,44 @@ class WatchLag:
         self._clock = clock
         self._reported: dict[str, int] = {}
         self._missed_since_s: dict[str, float] = {}
+        self._namespaces: dict[str, str] = {}
+        """Namespace of each known object, by UID."""
 
     def observe(self, body: Body) -> None:
         """Record the version of an object in a watch event."""
-        self._reported[body["metadata"]["uid"]] = int(body["metadata"]["resourceVersion"])
-        self._missed_since_s.pop(body["metadata"]["uid"], None)
+        uid = body["metadata"]["uid"]
+        self._reported[uid] = int(body["metadata"]["resourceVersion"])
+        self._namespaces[uid] = body["metadata"]["namespace"]
+        self._missed_since_s.pop(uid, None)
 
     def forget(self, uid: str) -> None:
         """Forget an object that a watch or a list reports as deleted."""
         self._reported.pop(uid, None)
+        self._namespaces.pop(uid, None)
         self._missed_since_s.pop(uid, None)
 
     def pause(self) -> None:
         """Expect nothing while no lists are read; the watches go on to report versions."""
         self._missed_since_s.clear()
 
+    def pause_namespace(self, namespace: str) -> None:
+        """Expect no event of a namespace that may not be watched."""
+        for uid in [uid for uid in self._missed_since_s if self._namespaces.get(uid) == namespace]:
+            del self._missed_since_s[uid]
+
     @contextmanager
-    def listing(self) -> Iterator["Listing"]:
-        """Compare with a list; a known object that is not in the list is deleted."""
-        known = self._reported.keys() | self._missed_since_s.keys()
+    def listing(self, scope: str = ALL_NAMESPACES) -> Iterator["Listing"]:
+        """Compare with a list of one namespace, or of all; a known object that it does not have is deleted."""
+        known = {uid for uid, name in self._namespaces.items() if scope in (ALL_NAMESPACES, name)}
         listing = Listing(self)
         yield listing
         for uid in known - listing.uids:
             self.forget(uid)
 
-    def expect(self, uid: str, version: int) -> None:
+    def expect(self, body: Body) -> None:
         """Record the version of an object in a list, which its watch has reported or must report."""
+        uid, version = body["metadata"]["uid"], int(body["metadata"]["resourceVersion"])
+        self._namespaces[uid] = body["metadata"]["namespace"]
         if self._reported.get(uid, 0) < version:
             self._missed_since_s.setdefault(uid, self._clock.monotonic())
 
@@ -63,7 +76,7 @@ class Listing:
     def add(self, body: Body) -> None:
         """Record an object of the list."""
         self.uids.add(body["metadata"]["uid"])
-        self._lag.expect(body["metadata"]["uid"], int(body["metadata"]["resourceVersion"]))
+        self._lag.expect(body)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
@@ -11,6 +12,13 @@ logger = logging.getLogger(__name__)
 K = TypeVar("K")
 BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """Default delays after repeated failures of a key; the last one repeats."""
+CONFLICT_BACKOFF_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
+"""Longest delays after repeated conflicts of a key; each is shortened by up to a half, at random."""
+
+
+def conflict_backoff_s(failures: int) -> float:
+    """Return a delay after which two writers of one object no longer meet; ``failures`` came before this one."""
+    return CONFLICT_BACKOFF_S[min(failures, len(CONFLICT_BACKOFF_S) - 1)] * random.uniform(0.5, 1.0)
 
 
 def _ignore(_: float) -> None:
@@ -119,10 +127,10 @@ class WorkQueue(Generic[K]):
         return delay_s
 
     def _backoff_s(self, key: K, error: Exception) -> float:
-        if isinstance(error, ConflictError):
-            return 0.0
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
+        if isinstance(error, ConflictError):
+            return conflict_backoff_s(failures)
         delay_s = self._delays_s[min(failures, len(self._delays_s) - 1)]
         if failures == 0:
             logger.info("will try again", extra={"queue": self._name, "key": str(key), "cause": str(error)})

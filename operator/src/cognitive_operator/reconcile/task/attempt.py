@@ -35,6 +35,7 @@ class AttemptSources:
     """The sources of facts about attempts."""
 
     claims: Claims
+    requests: Requests
     connection: ConnectionState
     responses: ResponseReader
     jobs: AttemptJobs
@@ -102,6 +103,9 @@ class AttemptObserver:
             case Source.RESPONSES:
                 retained = await self._sources.responses.retained(facts.task.metadata.namespace, attempt.key)
                 return replace(facts, retained=Reading(retained))
+            case Source.REQUEST:
+                stored = await self._sources.requests.read(request_subject(record.name[0], attempt.key))
+                return replace(facts, attempt=attempt.with_request(stored))
             case Source.AGENT:
                 return replace(facts, live_agent_uid=Reading(await self._live_agent_uid(record)))
 

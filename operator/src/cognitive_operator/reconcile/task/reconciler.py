@@ -9,7 +9,7 @@ from typing import Final
 from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Task
-from cognitive_operator.errors import ForbiddenError, MessageError
+from cognitive_operator.errors import ConflictError, ForbiddenError, MessageError
 from cognitive_operator.plan.failure_row import InferenceFacts
 from cognitive_operator.plan.gate import GateResult, patience_left_s, queue_full
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
@@ -74,6 +74,8 @@ class TaskReconciler:
     async def reconcile(self, uid: str) -> float | None:
         """Carry out a task's next step; return the seconds until its next reconciliation, None if it needs none.
 
+        A task of a namespace that cannot be listed waits. Its responses are kept, and hold up no others.
+
         Raises:
             TransientError: The caller should retry.
         """
@@ -82,6 +84,9 @@ class TaskReconciler:
             return None
         if record.task is None or record.body is None:
             await self._finish(record)
+            return None
+        if record.name[0] in self._index.unlisted:
+            await self._steps.responses.release(uid)
             return None
         may_run = record.task.status.phase is Phase.RUNNING or bool(record.task.spec.depends_on)
         if not self._index.is_complete or (may_run and not self._synced.is_set()):
@@ -198,7 +203,7 @@ class TaskReconciler:
     async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None) -> float | None:
         if plan.patch is not None:
             if not await self._write(record, body, plan, end):
-                return 0.0
+                raise ConflictError(f"CognitiveTask {'/'.join(record.name)} changed while its status was written")
             self._steps.telemetry.report(body, plan.patch, end)
         if end is not None:
             await self._close(record, end)
@@ -258,7 +263,9 @@ class TaskReconciler:
         except BaseException:
             self._index.put_back(record.uid)
             raise
-        attempt = InFlightAttempt(key, mode, self._clocks.own.monotonic(), runtime_key=agent.runtime_key)
+        timeout_s = record.task.timeout_s(agent.agent) if is_new else None
+        now_s = self._clocks.own.monotonic()
+        attempt = InFlightAttempt(key, mode, now_s, timeout_s=timeout_s, runtime_key=agent.runtime_key)
         if agent.hold is not None:
             self._steps.feedback.report_start(record)
         if self._index.update_task(record.uid, attempt=attempt) is None:

@@ -74,7 +74,9 @@ class TtlAfterFinished:
         while len(due) < MAX_DELETES_PER_CHECK and (uid := self._heap.pop_due(now_s)) is not None:
             record = self._index.tasks.get(uid)
             at_s = self._due_s(record) if record is not None else None
-            if record is not None and at_s is not None:
+            if record is not None and at_s is not None and record.name[0] in self._index.unlisted:
+                self._heap.put(uid, now_s + self._timing.retry_s)
+            elif record is not None and at_s is not None:
                 due.append(record) if at_s <= now_s else self._heap.put(uid, at_s)
         limit = asyncio.Semaphore(MAX_CONCURRENT_DELETES)
         await asyncio.gather(*(self._delete(record, limit, now_s) for record in {r.uid: r for r in due}.values()))
