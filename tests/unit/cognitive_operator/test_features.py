@@ -165,6 +165,7 @@ def test_the_newest_lease_of_job_mode_counts() -> None:
 
 def test_the_features_are_those_of_the_golden_lease() -> None:
     assert sorted(Feature) == [
+        "custom",
         "demonstrations",
         "extra_body",
         "optional_sampling",

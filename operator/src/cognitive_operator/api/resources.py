@@ -127,11 +127,19 @@ class AgentRef(ResourceModel):
     name: str
 
 
+class SignatureRef(ResourceModel):
+    """Reference to the signature of a Custom task, in the task's namespace."""
+
+    name: str
+
+
 class TaskSpec(ResourceModel):
     """The spec of a CognitiveTask."""
 
     agent_ref: AgentRef
     type: str
+    signature_ref: SignatureRef | None = None
+    """Present exactly for type Custom."""
     input: dict[str, Any] = Field(default_factory=dict)
     input_from: tuple[InputSource, ...] = ()
     context: dict[str, Any] = Field(default_factory=dict)
@@ -182,6 +190,13 @@ class Attempt(ResourceModel):
         return self.outcome is not Outcome.RUNNING
 
 
+class UsedSignature(ResourceModel):
+    """Version of the signature that a task's attempts use."""
+
+    name: str
+    generation: int
+
+
 class TaskStatus(ResourceModel):
     """The fields of a task's status that the operator reads back."""
 
@@ -190,6 +205,8 @@ class TaskStatus(ResourceModel):
     message: str | None = None
     queue_position: int | None = None
     queued_at: datetime | None = None
+    signature: UsedSignature | None = None
+    """None: no attempt has started, or the task is not Custom."""
     attempts: tuple[Attempt, ...] = ()
 
     @property

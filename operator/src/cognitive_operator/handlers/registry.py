@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 import kopf
 
-from cognitive_operator.api.names import AGENT_PLURAL, GROUP, SCHEDULE_PLURAL, TASK_PLURAL, VERSION
+from cognitive_operator.api.names import AGENT_PLURAL, GROUP, SCHEDULE_PLURAL, SIGNATURE_PLURAL, TASK_PLURAL, VERSION
 from cognitive_operator.ports.kube import Body
 
 REQUEST_TIMEOUT_S: Final = 30.0
@@ -45,7 +45,7 @@ def new_registry(engine: Engine, on_stop: Callable[[], None]) -> kopf.OperatorRe
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(_login)
 
-    for plural in (TASK_PLURAL, AGENT_PLURAL, SCHEDULE_PLURAL):
+    for plural in (TASK_PLURAL, AGENT_PLURAL, SCHEDULE_PLURAL, SIGNATURE_PLURAL):
         kopf.on.event(GROUP, VERSION, plural, registry=registry)(_event_handler(engine, plural))
 
     kopf.on.probe(id="watchLagSeconds", registry=registry)(watch_probe(engine))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cognitive_operator.api.resources import Task
+from cognitive_operator.plan.features import task_features
 from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
@@ -28,6 +29,8 @@ class GateSet:
     spec: Gate
     output_schema: Gate
     queue_timeout: Gate
+    signature: Gate
+    runtime: Gate
     dependencies: Gate
     inputs: Gate
 
@@ -44,7 +47,8 @@ class Gates:
         if record.attempt is not None or record.task is None:
             return None
         for gate in self._applying(record, record.task):
-            if (result := await gate.check(record)) is not None:
+            latest = self._index.tasks.get(record.uid, record)
+            if (result := await gate.check(latest)) is not None:
                 return result
         return None
 
@@ -58,6 +62,10 @@ class Gates:
         agent = self._index.agent_of(record)
         if task.queue_timeout_s(agent.agent if agent else None) is not None:
             yield self._gates.queue_timeout
+        if spec.signature_ref is not None:
+            yield self._gates.signature
+        if task_features(task):
+            yield self._gates.runtime
         if spec.has_input_elsewhere:
             yield self._gates.dependencies
             yield self._gates.inputs
