@@ -115,8 +115,14 @@ def test_the_spec_of_a_signature_may_change(home: Namespace) -> None:
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ({"type": "Custom"}, "a Custom task needs spec.signatureRef: the CognitiveSignature with its inputs and outputs"),
-        ({"signatureRef": {"name": "x"}}, "spec.signatureRef is for spec.type Custom only; set that type or remove the"),
+        (
+            {"type": "Custom"},
+            "a Custom task needs spec.signatureRef: the CognitiveSignature with its inputs and outputs",
+        ),
+        (
+            {"signatureRef": {"name": "x"}},
+            "spec.signatureRef is for spec.type Custom only; set that type or remove the",
+        ),
         ({"type": "Custom", "signatureRef": {}}, "spec.signatureRef.name: Required value"),
     ],
 )
