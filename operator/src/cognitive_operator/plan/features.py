@@ -17,6 +17,8 @@ from cognitive_operator.plan.in_flight import AttemptEnd
 
 RETRY_RUNTIME_S: Final = 300.0
 """Seconds after which one task tries an outdated runtime of Job mode again, whose image may have been replaced."""
+RECHECK_LEASES_S: Final = 5.0
+"""Seconds after which a task looks at the leases again. Source: the interval at which they are read."""
 RUNTIME_CURRENT: Final = Condition.false(
     AgentCondition.RUNTIME_OUTDATED, Reason.AVAILABLE, "No worker lacks a feature that the agent's settings need."
 )
@@ -105,7 +107,7 @@ def task_runtime(facts: RuntimeFacts, needed: frozenset[str]) -> GateResult | No
 def _task_waits(runtime: str, missing: frozenset[str], remedy: str) -> GateResult:
     names = ", ".join(sorted(missing))
     message = f"{runtime} lacks features that this task needs: {names}. The task waits. {remedy}."
-    return GateResult(Reason.RUNTIME_OUTDATED, message)
+    return GateResult(Reason.RUNTIME_OUTDATED, message, recheck_s=RECHECK_LEASES_S)
 
 
 def _outdated_worker(leases: Iterable[Lease], needed: frozenset[str]) -> Lease | None:
