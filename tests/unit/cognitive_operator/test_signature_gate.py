@@ -159,3 +159,15 @@ async def test_a_finished_task_keeps_no_signature_in_memory() -> None:
     body["metadata"]["resourceVersion"] = "99"
     system.index.upsert_task(body, 1.0)
     assert system.record.signature is None
+
+
+async def test_input_that_was_found_is_checked_again_for_a_changed_signature() -> None:
+    system = System()
+    system.store.upsert(o.signature_body())
+    assert await system.check() is None
+    system.index.update_task(o.TASK_UID, input_at_s=50.0)
+    assert await system.check() is None
+    assert system.record.input_at_s == 50.0
+    system.store.upsert(o.signature_body(4, 31))
+    assert await system.check() is None
+    assert system.record.input_at_s < 0
