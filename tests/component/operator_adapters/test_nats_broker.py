@@ -75,6 +75,12 @@ async def test_requests_are_listed_and_deleted(broker: NatsBroker) -> None:
     assert await broker.requests.list() == {("team", other)}
 
 
+async def test_a_request_can_be_read_again(broker: NatsBroker) -> None:
+    assert await broker.requests.read(SUBJECT) is None
+    await broker.requests.publish(SUBJECT, b'{"a": 1}')
+    assert await broker.requests.read(SUBJECT) == b'{"a": 1}'
+
+
 async def test_subjects_that_are_no_requests_are_not_listed(broker: NatsBroker, js: JetStreamContext) -> None:
     await js.publish("agent.request.default.agent.task.one", b"{}")
     await js.publish("agent.request.short", b"{}")

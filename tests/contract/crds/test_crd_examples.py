@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from cognitive_operator.api.signatures import Signature
-from cognitive_operator.plan.signature import input_fault, signature_condition
+from cognitive_operator.desired.signature import desired_snapshot
+from cognitive_operator.plan.signature import UsedSignature, input_fault, signature_condition
 from support.builders.crd_schema import EXAMPLES, examples, part, strict
 
 AGENTS = {m["metadata"]["name"]: m for m in examples() if m["kind"] == "CognitiveAgent"}
@@ -52,7 +53,7 @@ def test_the_signature_has_nested_outputs_an_enumeration_and_two_demonstrations_
     assert len(signature.spec.demonstrations) == 2
     (custom,) = [task["spec"] for task in TASKS.values() if task["spec"]["type"] == "Custom"]
     assert custom["signatureRef"]["name"] == signature.metadata.name
-    assert input_fault(signature, custom["input"]) is None
+    assert input_fault(UsedSignature.of("n", desired_snapshot(signature)), custom["input"]) is None
 
 
 def test_the_tasks_of_the_schedules_are_for_agents_of_the_examples() -> None:

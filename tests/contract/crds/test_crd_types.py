@@ -16,8 +16,8 @@ from cognitive_operator.api.resources import (
     AgentSpec,
     Attempt,
     RetryPolicy,
+    SignatureVersion,
     TaskSpec,
-    UsedSignature,
 )
 from cognitive_operator.api.wire import Lease, Mode
 from cognitive_operator.api.wire_settings import LearntModel, OutputForm, StructuredOutput
@@ -122,7 +122,7 @@ def statuses() -> dict[str, dict[str, Any]]:
         "queued": status.queued(stamp, "WaitingForSlot", "full", 3, [lost]),
         "resumed": status.queued(status.Stamp({"phase": "Suspended"}, 1, NOW), "WaitingForSlot", "full", 3, []),
         "running": status.running(stamp, [attempt()]),
-        "custom": {"signature": UsedSignature(name="triage", generation=3).model_dump()},
+        "custom": {"signature": SignatureVersion(name="triage", generation=3).model_dump()},
         "succeeded": status.succeeded(stamp, [closed], completed(result={"thought": "t", "steps": [{"a": None}]})),
         "by reference": status.succeeded(stamp, [closed], completed(result=None, result_ref=ref, confidence=None)),
         "without confidence": status.succeeded(stamp, [closed], completed(confidence=None, confidence_reason="1e15")),

@@ -51,6 +51,12 @@ class FakeRequests(FakePort):
     """Answer of ``publish``."""
     is_present: bool = True
     """Answer of ``delete``."""
+    payloads: dict[str, bytes] = field(default_factory=dict)
+    """Answers of ``read``, by subject."""
+
+    async def read(self, subject: str) -> bytes | None:
+        self.recorder.record("requests.read", subject)
+        return self.payloads.get(subject)
 
     async def publish(self, subject: str, payload: bytes) -> bool:
         self.recorder.record("requests.publish", subject, payload)

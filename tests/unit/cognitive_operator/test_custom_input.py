@@ -45,7 +45,9 @@ class Desk:
         self.index, self.kube, self.requests, self.clock = Index(), FakeKube(), Requests(), FakeClock()
         store = SignatureStore(lambda _: None)
         self.index.upsert_task(o.custom_body(inputFrom=list(sources), **spec), 0.0)
-        self.index.update_task(o.TASK_UID, signature=store.upsert(o.signature_body()))
+        record = store.upsert(o.signature_body())
+        assert record is not None
+        self.index.update_task(o.TASK_UID, signature=record.used)
         nothing: Any = None
         resources: Any = self.kube.resources
         dependencies = DependencyGate(resources, nothing, self.clock, self.index)
@@ -110,9 +112,10 @@ async def test_a_missing_key_ends_the_task() -> None:
 
 async def test_a_key_of_another_task_type_has_the_type_of_the_signature() -> None:
     desk = Desk({"as": "constraints", "configMapKeyRef": {"name": "facts", "key": "k"}})
-    store = SignatureStore(lambda _: None)
     fields = [{"name": "log", "type": "string"}, {"name": "constraints", "type": "string"}]
-    desk.index.update_task(o.TASK_UID, signature=store.upsert(o.signature_body(inputs=fields)))
+    record = SignatureStore(lambda _: None).upsert(o.signature_body(inputs=fields))
+    assert record is not None
+    desk.index.update_task(o.TASK_UID, signature=record.used)
     desk.put("text")
     assert await desk.check() is None
 

@@ -6,7 +6,7 @@ import pytest
 
 from cognitive_operator.api.conditions import Condition, Outcome, Phase, Reason, TaskCondition
 from cognitive_operator.api.merge_patch import merge_patch
-from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, UsedSignature
+from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, SignatureVersion
 from cognitive_operator.api.wire import Claim
 from cognitive_operator.plan.gate import GateResult, queue_full
 from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
@@ -23,7 +23,7 @@ def test_a_new_task_with_a_free_slot_is_published_without_a_write() -> None:
     assert plan_task(o.facts()) == TaskPlan(publish=1)
 
 
-USED = UsedSignature(name="triage", generation=3)
+USED = SignatureVersion(name="triage", generation=3)
 
 
 @pytest.mark.parametrize("written", [None, {"name": "triage", "generation": 2}, {"name": "other", "generation": 3}])

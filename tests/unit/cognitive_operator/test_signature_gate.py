@@ -3,16 +3,34 @@
 import copy
 from typing import Any
 
+import pytest
+
 from cognitive_operator.api.conditions import Phase
+from cognitive_operator.api.resources import Agent, Task
+from cognitive_operator.api.signatures import Signature
+from cognitive_operator.desired.request import desired_request
+from cognitive_operator.desired.signature import desired_snapshot
+from cognitive_operator.errors import BrokerUnavailableError
 from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.signatures import SignatureStore
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.gates.signature import SignatureGate
 from support.builders import operator_objects as o
+from support.fakes.broker import FakeRequests
 
 NAME = ("team", "triage")
+SUBJECT = f"agent.request.team.{o.key()}"
+CLOSED = {"number": 1, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed"}
 INVALID = [{"input": {"log": 1}, "output": {"severity": "low"}}]
+
+
+def sent(generation: int) -> bytes:
+    """Return a request with a version of the signature."""
+    snapshot = desired_snapshot(Signature.model_validate(o.signature_body(generation)))
+    agent, task = Agent.model_validate(o.agent_body()), Task.model_validate(o.custom_body())
+    request = desired_request(task, agent, o.key(), b"m" * 32, o.NOW)
+    return request.model_copy(update={"signature": snapshot}).model_dump_json().encode()
 
 
 class System:
@@ -24,7 +42,8 @@ class System:
         if is_listed:
             self.store.complete()
         self.index.upsert_task(body or o.custom_body(), 0.0)
-        self._gate = SignatureGate(self.store, self.index)
+        self.requests = FakeRequests()
+        self._gate = SignatureGate(self.store, self.requests, self.index)
 
     @property
     def record(self) -> TaskRecord:
@@ -34,15 +53,15 @@ class System:
         return await self._gate.check(self.record)
 
     def generation(self) -> int | None:
-        used = self.record.used_signature
-        return used.generation if used else None
+        used = self.record.signature
+        return used.version.generation if used else None
 
-    def write_signature(self, generation: int) -> None:
+    def write_signature(self, generation: int, *attempts: dict[str, Any]) -> None:
         """Store the task as it is once its status names the version of its signature."""
         body = copy.deepcopy(self.record.body)
         assert body is not None
         body["metadata"]["resourceVersion"] = str(self.record.version + 1)
-        body["status"] = {"signature": {"name": "triage", "generation": generation}}
+        body["status"] = {"signature": {"name": "triage", "generation": generation}, "attempts": list(attempts)}
         self.index.upsert_task(body, 1.0)
 
 
@@ -112,12 +131,56 @@ async def test_a_change_reaches_a_task_that_has_not_started_and_no_other() -> No
     assert system.woken == []
 
 
-async def test_a_further_attempt_after_a_restart_uses_the_present_version() -> None:
+async def test_after_a_restart_before_the_first_attempt_the_present_version_is_used() -> None:
     system = System()
     system.write_signature(4)
     system.store.upsert(o.signature_body(5, 40))
     assert await system.check() is None
     assert system.generation() == 5
+
+
+async def test_after_a_restart_the_version_is_read_once_from_the_last_request() -> None:
+    system = System()
+    system.write_signature(3, CLOSED)
+    system.requests.payloads[SUBJECT] = sent(3)
+    system.store.upsert(o.signature_body(4, 40))
+    for _ in range(3):
+        assert await system.check() is None
+        assert system.generation() == 3
+    used = system.record.signature
+    assert used is not None
+    assert used.snapshot == desired_snapshot(Signature.model_validate(o.signature_body(3)))
+    assert [field.name for field in used.inputs] == ["log", "retries"]
+    assert len(system.requests.recorder.of("requests.read")) == 1
+
+
+async def test_after_a_restart_the_version_is_known_also_of_a_deleted_signature() -> None:
+    system = System()
+    system.write_signature(3, CLOSED)
+    system.requests.payloads[SUBJECT] = sent(3)
+    assert await system.check() is None
+    assert system.generation() == 3
+
+
+@pytest.mark.parametrize("payload", [None, b"{}", b"no JSON", "other"])
+async def test_a_request_that_cannot_be_used_leaves_the_present_version(payload: Any) -> None:
+    system = System()
+    system.write_signature(3, CLOSED)
+    if payload is not None:
+        system.requests.payloads[SUBJECT] = sent(2) if payload == "other" else payload
+    system.store.upsert(o.signature_body(4, 40))
+    assert await system.check() is None
+    assert system.generation() == 4
+
+
+async def test_an_unreachable_broker_decides_nothing() -> None:
+    system = System()
+    system.write_signature(3, CLOSED)
+    system.store.upsert(o.signature_body(4, 40))
+    system.requests.recorder.effects["requests.read"] = BrokerUnavailableError("away")
+    with pytest.raises(BrokerUnavailableError):
+        await system.check()
+    assert system.generation() is None
 
 
 async def test_changed_input_types_are_checked_again() -> None:

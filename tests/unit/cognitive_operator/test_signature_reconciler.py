@@ -88,7 +88,7 @@ async def test_a_signature_that_changed_meanwhile_is_reconciled_again() -> None:
         await system.reconcile(o.signature_body())
     record = system.store.get(NAME)
     assert record is not None
-    assert record.snapshot.generation == 4
+    assert record.used.version.generation == 4
     await system.reconciler.close()
 
 

@@ -190,7 +190,7 @@ class Attempt(ResourceModel):
         return self.outcome is not Outcome.RUNNING
 
 
-class UsedSignature(ResourceModel):
+class SignatureVersion(ResourceModel):
     """Version of the signature that a task's attempts use."""
 
     name: str
@@ -205,7 +205,7 @@ class TaskStatus(ResourceModel):
     message: str | None = None
     queue_position: int | None = None
     queued_at: datetime | None = None
-    signature: UsedSignature | None = None
+    signature: SignatureVersion | None = None
     """None: no attempt has started, or the task is not Custom."""
     attempts: tuple[Attempt, ...] = ()
 

@@ -1,14 +1,41 @@
 """Checks of signatures beyond those of the CRD, and the gate of tasks that use them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from cognitive_operator.api.conditions import Condition, Phase, Reason, SignatureCondition
 from cognitive_operator.api.inputs import InputSource
+from cognitive_operator.api.resources import SignatureVersion
 from cognitive_operator.api.signatures import MAX_SIGNATURE_BYTES, FieldShape, NamedField, Signature, SignatureSpec
+from cognitive_operator.api.wire_signature import SignatureSnapshot
 from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.plan.input_gate import InputNotReadyError, hopeless, source_label, unreadable
 from cognitive_operator.plan.signature_values import ValueFault, values_fault
+
+
+@dataclass(frozen=True)
+class UsedSignature:
+    """A version of a signature that a task uses, whatever becomes of the CognitiveSignature."""
+
+    namespace: str
+    snapshot: SignatureSnapshot
+    inputs: tuple[NamedField, ...]
+
+    @classmethod
+    def of(cls, namespace: str, snapshot: SignatureSnapshot) -> Self:
+        """Return the version that a request carries."""
+        inputs = tuple(NamedField.model_validate(each.model_dump()) for each in snapshot.inputs)
+        return cls(namespace, snapshot, inputs)
+
+    @property
+    def version(self) -> SignatureVersion:
+        """Name and generation."""
+        return SignatureVersion(name=self.snapshot.name, generation=self.snapshot.generation)
+
+    def __str__(self) -> str:
+        """Return kind, name and generation for messages."""
+        return f"CognitiveSignature {self.namespace}/{self.snapshot.name}, generation {self.snapshot.generation}"
 
 
 def signature_condition(signature: Signature, snapshot_bytes: int) -> Condition:
@@ -98,20 +125,18 @@ def not_ready(namespace: str, name: str, condition: Condition) -> GateResult:
     return GateResult(Reason.SIGNATURE_NOT_READY, message[:1024])
 
 
-def input_fault(signature: Signature, values: Mapping[str, Any], *, is_partial: bool = False) -> ValueFault | None:
+def input_fault(signature: UsedSignature, values: Mapping[str, Any], *, is_partial: bool = False) -> ValueFault | None:
     """Return the first fault of a task's input; ``is_partial`` is True while some input is not read yet."""
-    return values_fault(signature.spec.inputs, values, is_partial=is_partial)
+    return values_fault(signature.inputs, values, is_partial=is_partial)
 
 
-def wrong_input(signature: Signature, fault: ValueFault) -> GateResult:
+def wrong_input(signature: UsedSignature, fault: ValueFault) -> GateResult:
     """Return the end of a task whose ``spec.input``, which cannot change, does not fit its signature."""
-    meta = signature.metadata
-    source = f"CognitiveSignature {meta.namespace}/{meta.name}, generation {meta.generation}"
-    message = f"{fault.within('spec.input')} ({source})."
+    message = f"{fault.within('spec.input')} ({signature})."
     return GateResult(Reason.INPUT_INVALID, message[:1024], Phase.FAILED, is_accepted=False)
 
 
-def wrong_value(signature: Signature, fault: ValueFault, source: InputSource | None) -> InputNotReadyError:
+def wrong_value(signature: UsedSignature, fault: ValueFault, source: InputSource | None) -> InputNotReadyError:
     """Return the result for input from another object that does not fit the task's signature.
 
     Args:
@@ -119,12 +144,9 @@ def wrong_value(signature: Signature, fault: ValueFault, source: InputSource | N
         fault: The fault of the whole input.
         source: The entry of ``spec.inputFrom`` that the faulty key is from; None: it is from elsewhere, or missing.
     """
-    meta = signature.metadata
-    place = fault.within("input")
     if source is None:
         return InputNotReadyError(wrong_input(signature, fault))
-    label = source_label(meta.namespace, source)
-    what = f"{label}: {place} (CognitiveSignature {meta.namespace}/{meta.name}, generation {meta.generation})"
+    what = f"{source_label(signature.namespace, source)}: {fault.within('input')} ({signature})"
     if source.task_ref is not None:
         return hopeless(source, Reason.INPUT_INVALID, what)
     return unreadable(source, what)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from cognitive_operator.api.conditions import Condition, Outcome, Phase, Reason, as_sentence
 from cognitive_operator.api.merge_patch import merge_patch
-from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, Task, UsedSignature
+from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, SignatureVersion, Task
 from cognitive_operator.api.wire import Completed
 from cognitive_operator.plan import retry
 from cognitive_operator.plan.gate import GateResult, spec_gate
@@ -48,7 +48,7 @@ class TaskFacts:
     backoff_left_s: float
     now_s: float
     now: str
-    signature: UsedSignature | None = None
+    signature: SignatureVersion | None = None
     """The version of a Custom task's signature that its next attempt uses."""
 
 

@@ -102,6 +102,9 @@ class Requests(Protocol):
     async def list(self) -> set[tuple[str, AttemptKey]]:
         """Return namespace and attempt of every request in the stream."""
 
+    async def read(self, subject: str) -> bytes | None:
+        """Return the request of an attempt, None if the stream holds none."""
+
     async def list_unclaimed(self, agent_uid: str) -> set[AttemptKey]:
         """Return the attempts of an agent that have a request, but neither a claim nor the marker of a purged one."""
 

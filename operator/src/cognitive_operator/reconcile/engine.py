@@ -216,7 +216,7 @@ class Engine:
             spec=CancelAndSuspendGate(),
             output_schema=OutputSchemaGate(index),
             queue_timeout=late,
-            signature=SignatureGate(self._signature_store, index),
+            signature=SignatureGate(self._signature_store, deps.broker.requests, index),
             runtime=RuntimeGate(index, deps.environment.image, deps.clock),
             dependencies=dependencies,
             inputs=inputs,

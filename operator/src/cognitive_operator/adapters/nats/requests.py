@@ -33,6 +33,16 @@ class NatsRequests:
         async with self._session.use() as js:
             return await _requested(js, "*")
 
+    async def read(self, subject: str) -> bytes | None:
+        """Return the request of an attempt, None if the stream holds none.
+
+        Raises:
+            BrokerUnavailableError: The caller should retry.
+        """
+        async with self._session.use() as js:
+            stored = await js.last(REQUEST_STREAM, subject)
+            return None if stored is None else stored.data
+
     async def list_unclaimed(self, agent_uid: str) -> set[AttemptKey]:
         """Return the attempts of an agent that have a request, but neither a claim nor the marker of a purged one."""
         async with self._session.use() as js:

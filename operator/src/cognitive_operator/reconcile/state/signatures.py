@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from cognitive_operator.api.conditions import Condition
 from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.signatures import Signature
-from cognitive_operator.api.wire_signature import SignatureSnapshot
 from cognitive_operator.desired.signature import desired_snapshot
-from cognitive_operator.plan.signature import signature_condition
+from cognitive_operator.plan.signature import UsedSignature, signature_condition
 from cognitive_operator.ports.kube import Body
 
 
@@ -20,8 +19,8 @@ class SignatureRecord:
     body: Body
     ready: Condition
     """Its condition Ready."""
-    snapshot: SignatureSnapshot
-    """What requests carry; all tasks of this version share it."""
+    used: UsedSignature
+    """The version for its tasks, which all share it."""
 
     @property
     def name(self) -> ObjectName:
@@ -68,7 +67,7 @@ class SignatureStore:
     def upsert(self, body: Body) -> SignatureRecord | None:
         """Store a signature and enqueue the tasks that wait for it; None if the stored version is not older.
 
-        A write of the status alone keeps the snapshot, so tasks notice no change.
+        A write of the status alone keeps the version, so tasks notice no change.
 
         Raises:
             ValidationError: The object cannot be read.
@@ -80,11 +79,11 @@ class SignatureStore:
             return None
         signature = Signature.model_validate(body)
         if known is not None and known.uid == meta["uid"] and known.signature == signature:
-            self._records[name] = record = SignatureRecord(signature, body, known.ready, known.snapshot)
+            self._records[name] = record = SignatureRecord(signature, body, known.ready, known.used)
             return record
         snapshot = desired_snapshot(signature)
         ready = signature_condition(signature, len(snapshot.model_dump_json().encode()))
-        self._records[name] = record = SignatureRecord(signature, body, ready, snapshot)
+        self._records[name] = record = SignatureRecord(signature, body, ready, UsedSignature.of(name[0], snapshot))
         self._wake(name)
         return record
 

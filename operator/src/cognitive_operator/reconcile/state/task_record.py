@@ -5,12 +5,12 @@ from typing import TypedDict
 
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.names import ObjectName
-from cognitive_operator.api.resources import Task, UsedSignature
+from cognitive_operator.api.resources import Task
 from cognitive_operator.api.task_body import StartedAttempt, TaskAttempts, TaskEnd
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
+from cognitive_operator.plan.signature import UsedSignature
 from cognitive_operator.ports.broker import Delivery
 from cognitive_operator.ports.kube import Body
-from cognitive_operator.reconcile.state.signatures import SignatureRecord
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class TaskRecord:
     attempt: InFlightAttempt | None = None
     is_schema_sound: bool = False
     """True: the output schema was checked and has no fault."""
-    signature: SignatureRecord | None = None
+    signature: UsedSignature | None = None
     """The signature of a Custom task, whose input fits it: fixed once the status names its generation."""
     tried: tuple[StartedAttempt, ...] = ()
     """The attempts in the task's status."""
@@ -80,14 +80,6 @@ class TaskRecord:
     def has_succeeded(self) -> bool:
         """True once the task has a result."""
         return self.phase == Phase.SUCCEEDED
-
-    @property
-    def used_signature(self) -> UsedSignature | None:
-        """The version of its signature that the task's next attempt uses, None for a task without one."""
-        if self.signature is None:
-            return None
-        snapshot = self.signature.snapshot
-        return UsedSignature(name=snapshot.name, generation=snapshot.generation)
 
     def has_closed(self, number: int) -> bool:
         """Return True if the status reports the end of an attempt."""
@@ -117,7 +109,7 @@ class TaskChanges(TypedDict, total=False):
     has_input_beside: bool
     attempt: InFlightAttempt | None
     is_schema_sound: bool
-    signature: SignatureRecord | None
+    signature: UsedSignature | None
     pending_responses: tuple[PendingResponse, ...]
 
 

@@ -166,7 +166,7 @@ class TaskReconciler:
             backoff_left_s=self._backoff_left_s(record),
             now_s=now_s,
             now=self._clocks.own.now(),
-            signature=record.used_signature,
+            signature=record.signature.version if record.signature is not None else None,
         )
 
     def _backoff_left_s(self, record: TaskRecord) -> float:

@@ -13,13 +13,12 @@ from typing import Any, Final
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.inputs import InputSource, KeyRef, TaskResultRef
 from cognitive_operator.api.names import TASK_PLURAL
-from cognitive_operator.api.signatures import Signature
 from cognitive_operator.desired.input import MAX_INPUT_BYTES, UnusableValueError, check, encoded, parsed
 from cognitive_operator.errors import ForbiddenError, ResultError
 from cognitive_operator.plan import input_gate as held
 from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.plan.input_gate import InputNotReadyError, source_label
-from cognitive_operator.plan.signature import input_fault, wrong_value
+from cognitive_operator.plan.signature import UsedSignature, input_fault, wrong_value
 from cognitive_operator.ports.broker import ObjectReader
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body, CoreObjects, Resources
@@ -104,7 +103,7 @@ class InputGate:
         if len(content) > MAX_INPUT_BYTES:
             raise held.too_large(len(content), MAX_INPUT_BYTES)
         if record.signature is not None:
-            _expect_fitting(record.signature.signature, whole, spec.input_from)
+            _expect_fitting(record.signature, whole, spec.input_from)
         return content
 
     async def _value(self, record: TaskRecord, source: InputSource) -> Any:
@@ -189,7 +188,7 @@ def _expect_allowed(source: InputSource, place: str, secret: Body) -> None:
         raise held.forbidden(source, what)
 
 
-def _expect_fitting(signature: Signature, whole: Mapping[str, Any], sources: Sequence[InputSource]) -> None:
+def _expect_fitting(signature: UsedSignature, whole: Mapping[str, Any], sources: Sequence[InputSource]) -> None:
     """Require input that fits the signature of a Custom task."""
     fault = input_fault(signature, whole)
     if fault is not None:
