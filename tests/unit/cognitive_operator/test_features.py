@@ -188,6 +188,7 @@ def custom_task() -> Task:
 )
 def test_a_task_needs_the_features_that_execute_it(found: Task, expected: set[str]) -> None:
     assert task_features(found) == expected
+    assert found.spec.needs_features == bool(expected)
 
 
 def facts(*leases: Lease, job: JobRuntime | None = None, mode: Mode = "Embedded", now_s: float = 200.0) -> RuntimeFacts:

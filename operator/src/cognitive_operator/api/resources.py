@@ -161,6 +161,11 @@ class TaskSpec(ResourceModel):
         return self.cancel or self.suspend
 
     @property
+    def needs_features(self) -> bool:
+        """True when the task itself needs a feature of the runtime, by ``plan.features.task_features``."""
+        return self.type == "Custom"
+
+    @property
     def has_input_elsewhere(self) -> bool:
         """True when ``inputFrom`` or ``dependsOn`` supplies input, which the operator reads before each attempt."""
         return bool(self.input_from or self.depends_on)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cognitive_operator.api.resources import Task
-from cognitive_operator.plan.features import task_features
 from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
@@ -64,7 +63,7 @@ class Gates:
             yield self._gates.queue_timeout
         if spec.signature_ref is not None:
             yield self._gates.signature
-        if task_features(task):
+        if spec.needs_features:
             yield self._gates.runtime
         if spec.has_input_elsewhere:
             yield self._gates.dependencies
