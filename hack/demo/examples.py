@@ -28,14 +28,15 @@ class Addresses:
 
 @dataclass(frozen=True)
 class Examples:
-    """Agents and tasks, in the order of their files."""
+    """Agents, signatures and tasks, in the order of their files."""
 
     agents: list[Manifest]
+    signatures: list[Manifest]
     tasks: list[Manifest]
 
 
 def load_examples(directory: Path) -> Examples:
-    """Return the agents and tasks of all manifests in a directory."""
+    """Return the agents, signatures and tasks of all manifests in a directory."""
     found = [
         manifest
         for path in sorted(directory.glob("*.yaml"))
@@ -44,6 +45,7 @@ def load_examples(directory: Path) -> Examples:
     ]
     return Examples(
         agents=[manifest for manifest in found if manifest["kind"] == "CognitiveAgent"],
+        signatures=[manifest for manifest in found if manifest["kind"] == "CognitiveSignature"],
         tasks=[manifest for manifest in found if manifest["kind"] == "CognitiveTask"],
     )
 

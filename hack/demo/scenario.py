@@ -41,7 +41,7 @@ def run_scenario(system: System, examples: Examples, api_key: str | None, consol
     _apply_agents(system, examples, api_key)
     tasks = with_real_failure(examples.tasks, refusal)
     tasks = [without_counters(task) for task in tasks] if system.has_small_model else tasks
-    kubectl.apply(list_of(tasks))
+    kubectl.apply(list_of([*examples.signatures, *tasks]))
     with TaskDisplay(console, lambda name: kubectl("get", "ctask", name, "-o", "yaml")) as display:
         ended = wait_for_tasks(kubectl, [task["metadata"]["name"] for task in tasks], display, system.check)
     wait_for_idle_agents(kubectl)

@@ -22,7 +22,7 @@ def create_namespace(kubectl: Kubectl, settings: Settings) -> None:
 
 
 def run_scenario(kubectl: Kubectl, settings: Settings, examples: Examples, console: Console) -> bool:
-    """Create the agent and six tasks, display them and return True if all succeeded.
+    """Create the agent and the tasks of the examples, display them and return True if all succeeded.
 
     Answers that miss their question are shown and fail nothing, because the model may be any.
 
@@ -39,7 +39,7 @@ def run_scenario(kubectl: Kubectl, settings: Settings, examples: Examples, conso
     print_plain(console, f"\n$ kubectl apply -f {os.path.relpath(BROKEN)}\n{refusal}\n")
     tasks = of_agent(with_real_failure(examples.tasks, refusal), AGENT)
     namespaced.delete("ctask", "--all")  # tasks of an earlier demo: a finished task never runs again
-    namespaced.apply(list_of(tasks))
+    namespaced.apply(list_of([*examples.signatures, *tasks]))
     with TaskDisplay(console, lambda name: namespaced("get", "ctask", name, "-o", "yaml")) as display:
         ended = wait_for_tasks(namespaced, [task["metadata"]["name"] for task in tasks], display, lambda: None)
     shown = namespaced("get", "cagent,ctask")

@@ -16,7 +16,8 @@ CONCEPTS = ROOT / "docs" / "concepts"
 TASKS = (CONCEPTS / "tasks.md").read_text(encoding="utf-8")
 AGENTS = (CONCEPTS / "agents.md").read_text(encoding="utf-8")
 SPEC = part("CognitiveTask", "spec")
-TYPES = SPEC["properties"]["type"]["enum"]
+TYPES = [each for each in SPEC["properties"]["type"]["enum"] if each != "Custom"]
+"""The types with inputs and outputs of their own; those of a Custom task are its signature's."""
 
 
 def row(first: str) -> list[list[str]]:
@@ -42,6 +43,10 @@ def test_every_declared_key_is_in_the_table_of_types() -> None:
 def test_the_table_of_types_has_the_outputs_of_the_runtime(kind_of: str) -> None:
     signature = SIGNATURES[CognitiveTaskType(snake_case(kind_of))].signature
     assert row(kind_of)[3] == list(signature.output_fields)
+
+
+def test_a_custom_task_is_explained_in_the_table_of_types() -> None:
+    assert "signatures.md" in next(line for line in TASKS.splitlines() if line.startswith("| `Custom` |"))
 
 
 def test_phases_and_conditions_are_explained() -> None:

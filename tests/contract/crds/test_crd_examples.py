@@ -8,15 +8,21 @@ import jsonschema
 import pytest
 import yaml
 
+from cognitive_operator.api.signatures import Signature
+from cognitive_operator.desired.signature import desired_snapshot
+from cognitive_operator.plan.signature import UsedSignature, input_fault, signature_condition
 from support.builders.crd_schema import EXAMPLES, examples, part, strict
 
 AGENTS = {m["metadata"]["name"]: m for m in examples() if m["kind"] == "CognitiveAgent"}
 TASKS = {m["metadata"]["name"]: m for m in examples() if m["kind"] == "CognitiveTask"}
+SIGNATURES = {m["metadata"]["name"]: m for m in examples() if m["kind"] == "CognitiveSignature"}
 SCHEDULES = {m["metadata"]["name"]: m for m in examples() if m["kind"] == "CognitiveSchedule"}
 
 
 @pytest.mark.parametrize(
-    "manifest", [*AGENTS.values(), *TASKS.values(), *SCHEDULES.values()], ids=lambda m: m["metadata"]["name"]
+    "manifest",
+    [*AGENTS.values(), *SIGNATURES.values(), *TASKS.values(), *SCHEDULES.values()],
+    ids=lambda m: m["metadata"]["name"],
 )
 def test_an_example_is_valid(manifest: dict[str, Any]) -> None:
     assert manifest["apiVersion"] == "cognitive.seedcore.io/v1alpha1"
@@ -31,11 +37,23 @@ def test_every_type_has_one_example() -> None:
 def test_both_modes_get_tasks() -> None:
     modes = {name: agent["spec"]["execution"]["mode"] for name, agent in AGENTS.items()}
     assert modes == {"sre": "Embedded", "planner": "Job"}
-    assert Counter(modes[task["spec"]["agentRef"]["name"]] for task in TASKS.values()) == {"Embedded": 4, "Job": 2}
+    assert Counter(modes[task["spec"]["agentRef"]["name"]] for task in TASKS.values()) == {"Embedded": 5, "Job": 2}
 
 
 def test_names_are_used_once() -> None:
-    assert len(examples()) == len(AGENTS) + len(TASKS) + len(SCHEDULES) == 9
+    assert len(examples()) == len(AGENTS) + len(SIGNATURES) + len(TASKS) + len(SCHEDULES) == 11
+
+
+def test_the_signature_has_nested_outputs_an_enumeration_and_two_demonstrations_and_a_task_fits_it() -> None:
+    (manifest,) = SIGNATURES.values()
+    meta = {"namespace": "n", "uid": "u", "creationTimestamp": "2026-11-21T02:00:00Z"}
+    signature = Signature.model_validate(manifest | {"metadata": manifest["metadata"] | meta})
+    assert signature_condition(signature, 1).is_true
+    assert {"enum", "object", "list"} <= {each.type for each in signature.spec.outputs}
+    assert len(signature.spec.demonstrations) == 2
+    (custom,) = [task["spec"] for task in TASKS.values() if task["spec"]["type"] == "Custom"]
+    assert custom["signatureRef"]["name"] == signature.metadata.name
+    assert input_fault(UsedSignature.of("n", desired_snapshot(signature)), custom["input"]) is None
 
 
 def test_the_tasks_of_the_schedules_are_for_agents_of_the_examples() -> None:

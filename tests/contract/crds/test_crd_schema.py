@@ -6,7 +6,7 @@ import pytest
 
 from support.builders.crd_schema import MUTABLE, FieldPath, Schema, crd, fields, part
 
-KINDS = ("CognitiveAgent", "CognitiveTask", "CognitiveSchedule")
+KINDS = ("CognitiveAgent", "CognitiveTask", "CognitiveSchedule", "CognitiveSignature")
 ALL = [
     (kind, half, path, field)
     for kind in KINDS
@@ -110,7 +110,13 @@ def test_every_field_of_a_task_is_immutable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "short"), [("CognitiveAgent", "cagent"), ("CognitiveTask", "ctask"), ("CognitiveSchedule", "csched")]
+    ("kind", "short"),
+    [
+        ("CognitiveAgent", "cagent"),
+        ("CognitiveTask", "ctask"),
+        ("CognitiveSchedule", "csched"),
+        ("CognitiveSignature", "csig"),
+    ],
 )
 def test_resources_have_short_names_a_category_and_a_status_of_its_own(kind: str, short: str) -> None:
     spec = crd(kind)["spec"]

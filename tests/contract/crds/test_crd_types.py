@@ -12,7 +12,15 @@ from cognitive_operator.api.conditions import AgentCondition, Condition, Outcome
 from cognitive_operator.api.counters import Accounting, Counters
 from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resource_model import ResourceModel
-from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, AgentSpec, Attempt, RetryPolicy, TaskSpec
+from cognitive_operator.api.resources import (
+    MAX_SPEC_BYTES,
+    Agent,
+    AgentSpec,
+    Attempt,
+    RetryPolicy,
+    SignatureVersion,
+    TaskSpec,
+)
 from cognitive_operator.api.wire import Lease, Mode
 from cognitive_operator.api.wire_settings import LearntModel, OutputForm, StructuredOutput
 from cognitive_operator.desired.request import snake_case
@@ -27,6 +35,10 @@ from support.builders.crd_schema import Schema, defaulted, fields, part, strict
 from support.builders.operator_objects import AGENT_UID, NOW, agent_body, completed, failed, task_body
 
 MINIMAL_AGENT = {"llm": {"model": "m", "endpoint": "http://m/v1"}, "ray": {"address": "http://r:8265"}}
+
+
+GATED = frozenset({"custom", "proposal"})
+"""Types that need a feature of the runtime, so that operator and runtime may know them in different releases."""
 
 
 def view_fields(view: type[ResourceModel]) -> dict[str, Any]:
@@ -78,9 +90,10 @@ def test_values_are_those_of_the_code() -> None:
     assert enum("CognitiveAgent", "spec", "llm", "structuredOutput") == list(get_args(StructuredOutput))
     assert enum("CognitiveAgent", "status", "modelBehaviour", "[]", "output") == list(get_args(OutputForm))
     kinds = enum("CognitiveTask", "spec", "type")
-    assert enum("CognitiveAgent", "spec", "demonstrations", "[]", "type") == kinds
-    types = [snake_case(name) for name in enum("CognitiveTask", "spec", "type")]
-    assert types == list(CognitiveTaskType)
+    assert enum("CognitiveAgent", "spec", "demonstrations", "[]", "type") == [k for k in kinds if k != "Custom"]
+    types = [snake_case(name) for name in kinds]
+    assert [each for each in types if each not in GATED] == [each for each in CognitiveTaskType if each not in GATED]
+    assert "custom" in types
 
 
 NEVER_LISTED = {
@@ -146,6 +159,7 @@ def statuses() -> dict[str, dict[str, Any]]:
         "queued": status.queued(stamp, "WaitingForSlot", "full", 3, [lost]),
         "resumed": status.queued(status.Stamp({"phase": "Suspended"}, 1, NOW), "WaitingForSlot", "full", 3, []),
         "running": status.running(stamp, [attempt()]),
+        "custom": {"signature": SignatureVersion(name="triage", generation=3).model_dump()},
         "succeeded": status.succeeded(stamp, [closed], completed(result={"thought": "t", "steps": [{"a": None}]})),
         "by reference": status.succeeded(stamp, [closed], completed(result=None, result_ref=ref, confidence=None)),
         "without confidence": status.succeeded(stamp, [closed], completed(confidence=None, confidence_reason="1e15")),

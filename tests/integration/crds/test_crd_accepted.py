@@ -170,7 +170,7 @@ def test_any_json_is_stored_as_it_came(home: Namespace) -> None:
 
 
 def test_every_declared_field_is_stored(home: Namespace) -> None:
-    spec = sample(with_one_source(part("CognitiveTask", "spec")), 0) | {"type": "TaskPlanning"}
+    spec = sample(with_one_source(part("CognitiveTask", "spec")), 0) | {"type": "Custom"}
     assert home.stored(task() | {"spec": spec}) == spec
 
 

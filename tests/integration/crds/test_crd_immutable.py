@@ -14,8 +14,8 @@ pytestmark = pytest.mark.integration
 SPEC = with_one_source(part("CognitiveTask", "spec"))
 PATHS = [path for path, _ in fields(SPEC) if "[]" not in path and path[0] not in MUTABLE]
 LEAST = task("least", "MemorySynthesis")
-FULL = task("full", "MemorySynthesis")
-FULL["spec"] = sample(SPEC, 0) | {"type": "MemorySynthesis"}
+FULL = task("full")
+FULL["spec"] = sample(SPEC, 0) | {"type": "Custom"}
 FREE = [("input",), ("constraints",), ("context", "memory"), ("input", "agent_state"), ("outputSchema",)]
 CHANGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"a": 1}, {"a": 2}),

@@ -15,6 +15,7 @@ COLLECTIONS = {
     "cagent": (f"apis/{API_VERSION}", "cognitiveagents"),
     "ctask": (f"apis/{API_VERSION}", "cognitivetasks"),
     "csched": (f"apis/{API_VERSION}", "cognitiveschedules"),
+    "csig": (f"apis/{API_VERSION}", "cognitivesignatures"),
     "raycluster": ("apis/ray.io/v1", "rayclusters"),
     "deployment": ("apis/apps/v1", "deployments"),
     "service": ("api/v1", "services"),
@@ -57,6 +58,12 @@ def task(name: str, agent_name: str, type_: str = "FailureAnalysis", **spec: Any
         "metadata": {"name": name},
         "spec": {"agentRef": {"name": agent_name}, "type": type_, "input": INPUTS[type_], **spec},
     }
+
+
+def custom(name: str, agent_name: str, signature: str = "triage", **spec: Any) -> dict[str, Any]:
+    """Return a CognitiveTask of a signature, with an input for that of ``crd_objects.signature``."""
+    own = {"type": "Custom", "signatureRef": {"name": signature}, "input": {"log": "OOMKilled", "retries": 1}}
+    return task(name, agent_name, **own | spec)
 
 
 class Cluster:

@@ -36,6 +36,35 @@ def task(name: str = "why", kind_of: str = "FailureAnalysis", **spec: Any) -> Ma
     return _manifest("CognitiveTask", name, base | spec)
 
 
+def signature(name: str = "triage", **spec: Any) -> Manifest:
+    """Return a signature with every type of field, two levels deep, and some spec fields set."""
+    finding = [
+        {"name": "title", "type": "string", "maxLength": 80},
+        {"name": "steps", "type": "list", "items": {"type": "string"}, "optional": True},
+    ]
+    base: dict[str, Any] = {
+        "instructions": "Judge the log.",
+        "module": "ChainOfThought",
+        "inputs": [
+            {"name": "log", "type": "string", "description": "The log."},
+            {"name": "retries", "type": "integer"},
+        ],
+        "outputs": [
+            {"name": "verdict", "type": "enum", "values": ["low", "high"]},
+            {"name": "score", "type": "number", "minimum": 0, "maximum": 1},
+            {"name": "is_known", "type": "boolean", "optional": True},
+            {"name": "findings", "type": "list", "maxItems": 5, "items": {"type": "object", "properties": finding}},
+        ],
+        "demonstrations": [
+            {
+                "input": {"log": "OOM", "retries": 2},
+                "output": {"verdict": "high", "score": 0.9, "findings": [{"title": "memory"}]},
+            }
+        ],
+    }
+    return _manifest("CognitiveSignature", name, base | spec)
+
+
 def source(as_: str, **fields: Any) -> dict[str, Any]:
     """Return an entry of a task's ``inputFrom``: a key of a ConfigMap, unless it says otherwise."""
     return {"as": as_, "configMapKeyRef": {"name": "notes", "key": "text"}, **fields}

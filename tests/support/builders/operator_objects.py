@@ -10,6 +10,7 @@ from cognitive_operator.plan.task import TaskFacts
 
 AGENT_UID = "11111111-1111-1111-1111-111111111111"
 TASK_UID = "22222222-2222-2222-2222-222222222222"
+SIGNATURE_UID = "33333333-3333-3333-3333-333333333333"
 NOW = "2026-11-21T02:00:10.000000Z"
 
 
@@ -133,3 +134,27 @@ def facts(body: dict[str, Any] | None = None, **fields: Any) -> TaskFacts:
 def in_flight(age_s: float, *, claimed: Claim | None = None, number: int = 1) -> InFlightAttempt:
     """Return an attempt published ``age_s`` before the facts' time."""
     return InFlightAttempt(key(number), "Embedded", 100.0 - age_s).with_claim(claimed, 100.0)
+
+
+def signature_body(generation: int = 3, version: int = 30, **spec: Any) -> dict[str, Any]:
+    """Return a valid CognitiveSignature with some spec fields replaced."""
+    base = {
+        "instructions": "Judge the log.",
+        "inputs": [{"name": "log", "type": "string"}, {"name": "retries", "type": "integer", "optional": True}],
+        "outputs": [{"name": "severity", "type": "enum", "values": ["low", "high"]}],
+    }
+    meta = {
+        "name": "triage",
+        "namespace": "team",
+        "uid": SIGNATURE_UID,
+        "generation": generation,
+        "resourceVersion": str(version),
+        "creationTimestamp": "2026-11-21T01:30:00Z",
+    }
+    return {"metadata": meta, "spec": base | spec}
+
+
+def custom_body(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    """Return a valid task of the signature of ``signature_body``."""
+    custom = {"type": "Custom", "signatureRef": {"name": "triage"}, "input": {"log": "OOM"}}
+    return task_body(status, **custom | spec)

@@ -51,16 +51,16 @@ class FakeRequests(FakePort):
     """Answer of ``publish``."""
     is_present: bool = True
     """Answer of ``delete``."""
-    stored: bytes | None = None
-    """Answer of ``read``."""
+    payloads: dict[str, bytes] = field(default_factory=dict)
+    """Answers of ``read``, by subject."""
+
+    async def read(self, subject: str) -> bytes | None:
+        self.recorder.record("requests.read", subject)
+        return self.payloads.get(subject)
 
     async def publish(self, subject: str, payload: bytes) -> bool:
         self.recorder.record("requests.publish", subject, payload)
         return self.is_new
-
-    async def read(self, subject: str) -> bytes | None:
-        self.recorder.record("requests.read", subject)
-        return self.stored
 
     async def list(self) -> set[tuple[str, AttemptKey]]:
         self.recorder.record("requests.list")

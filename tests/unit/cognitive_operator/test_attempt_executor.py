@@ -127,7 +127,7 @@ async def test_the_timeout_of_an_adopted_attempt_is_read_once_and_kept() -> None
     adopted = replace(system.record.attempt, claim=o.claim(), claimed_since_s=50.0)
     system.index.update_task(o.TASK_UID, attempt=adopted)
     system.put(o.claim())
-    system.broker.requests.stored = b'{"timeout_seconds": 600}'
+    system.broker.requests.payloads[f"agent.request.team.{ATTEMPT}"] = b'{"timeout_seconds": 600}'
     for _ in range(2):
         assert await system.advance() is None
     reads = [call for call in system.calls if call[0] == "requests.read"]

@@ -1,22 +1,27 @@
-"""The features that an agent's settings need, and the runtimes that lack them."""
+"""The features that an agent's settings or a task need, and the runtimes that lack them."""
 
 from typing import Any
 
 import pytest
 
-from cognitive_operator.api.resources import Agent
+from cognitive_operator.api.conditions import Phase, Reason
+from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Lease, Mode
 from cognitive_operator.plan.features import (
+    RECHECK_LEASES_S,
     RETRY_RUNTIME_S,
     RUNTIME_CURRENT,
     Feature,
     JobRuntime,
+    RuntimeFacts,
     ended_runtime,
     executor_runtime,
     is_runtime_known,
     job_runtime,
     needed_features,
     newest_job_lease,
+    task_features,
+    task_runtime,
 )
 from cognitive_operator.plan.in_flight import attempt_end
 from cognitive_operator.ports.kube import Body
@@ -165,9 +170,60 @@ def test_the_newest_lease_of_job_mode_counts() -> None:
 
 def test_the_features_are_those_of_the_golden_lease() -> None:
     assert sorted(Feature) == [
+        "custom",
         "demonstrations",
         "extra_body",
         "optional_sampling",
         "reasoning",
         "structured_output",
     ]
+
+
+def custom_task() -> Task:
+    return Task.model_validate(o.custom_body())
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"), [(Task.model_validate(o.task_body()), set()), (custom_task(), {"custom"})]
+)
+def test_a_task_needs_the_features_that_execute_it(found: Task, expected: set[str]) -> None:
+    assert task_features(found) == expected
+    assert found.spec.needs_features == bool(expected)
+
+
+def facts(*leases: Lease, job: JobRuntime | None = None, mode: Mode = "Embedded", now_s: float = 200.0) -> RuntimeFacts:
+    return RuntimeFacts(agent(execution={"mode": mode}), "image:2", leases, job, now_s)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        facts(),
+        facts(lease("custom"), lease(ready=False)),
+        facts(job=runtime(), mode="Embedded"),
+        facts(lease(mode="Job"), mode="Job"),
+        facts(job=runtime("custom"), mode="Job"),
+        facts(job=runtime(is_assumed=True), mode="Job"),
+        facts(job=runtime(), mode="Job", now_s=100.0 + RETRY_RUNTIME_S),
+    ],
+    ids=["no worker", "ready ones have it", "another mode", "not known", "job has it", "assumed", "due"],
+)
+def test_a_task_starts_unless_the_runtime_is_known_to_lack_a_feature(found: RuntimeFacts) -> None:
+    assert task_runtime(found, frozenset({"custom"})) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "place"),
+    [
+        (facts(lease("custom"), lease("reasoning")), "runtime 0.3.0 of executor ca-1"),
+        (facts(job=runtime("reasoning"), mode="Job"), "runtime 0.3.0"),
+    ],
+)
+def test_a_task_waits_for_a_runtime_with_its_features(found: RuntimeFacts, place: str) -> None:
+    gate = task_runtime(found, frozenset({"custom"}))
+    assert gate is not None
+    assert (gate.reason, gate.phase, gate.recheck_s) == (Reason.RUNTIME_OUTDATED, Phase.PENDING, RECHECK_LEASES_S)
+    assert gate.message == (
+        f"The image of the Ray cluster http://ray:8265 (spec.ray.address), {place}, lacks features that this task "
+        "needs: custom. The task waits. Install the runtime image of the operator's release on that Ray cluster."
+    )

@@ -10,7 +10,8 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.gates.gate import Gates, GateSet
 from support.builders import operator_objects as o
 
-NAMES = ("spec", "output_schema", "queue_timeout", "dependencies", "inputs")
+NAMES = ("spec", "output_schema", "queue_timeout", "signature", "runtime", "dependencies", "inputs")
+CUSTOM = {"type": "Custom", "signatureRef": {"name": "triage"}}
 SOURCE = [{"as": "plan", "taskRef": {"name": "other"}}]
 
 
@@ -49,7 +50,8 @@ class System:
         ({"queueTimeoutSeconds": 0}, ["queue_timeout"]),
         ({"dependsOn": [{"name": "other"}]}, ["dependencies", "inputs"]),
         ({"inputFrom": SOURCE}, ["dependencies", "inputs"]),
-        ({"suspend": True, "outputSchema": {}, "queueTimeoutSeconds": 9, "inputFrom": SOURCE}, [*NAMES]),
+        (CUSTOM, ["signature", "runtime"]),
+        ({"suspend": True, "outputSchema": {}, "queueTimeoutSeconds": 9, "inputFrom": SOURCE} | CUSTOM, [*NAMES]),
     ],
 )
 async def test_only_the_gates_of_the_fields_in_the_spec_are_checked(spec: dict[str, Any], expected: list[str]) -> None:

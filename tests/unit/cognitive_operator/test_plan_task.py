@@ -6,7 +6,7 @@ import pytest
 
 from cognitive_operator.api.conditions import Condition, Outcome, Phase, Reason, TaskCondition
 from cognitive_operator.api.merge_patch import merge_patch
-from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, Task
+from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, SignatureVersion, Task
 from cognitive_operator.api.wire import Claim
 from cognitive_operator.plan.gate import GateResult, queue_full
 from cognitive_operator.plan.in_flight import MAX_ATTEMPTS, AttemptEnd, attempt_end, bounded_attempts
@@ -21,6 +21,21 @@ def condition(plan: TaskPlan, type_: str) -> dict[str, Any]:
 
 def test_a_new_task_with_a_free_slot_is_published_without_a_write() -> None:
     assert plan_task(o.facts()) == TaskPlan(publish=1)
+
+
+USED = SignatureVersion(name="triage", generation=3)
+
+
+@pytest.mark.parametrize("written", [None, {"name": "triage", "generation": 2}, {"name": "other", "generation": 3}])
+def test_the_status_names_the_signature_before_an_attempt_is_published(written: dict[str, Any] | None) -> None:
+    body = o.custom_body({"signature": written} if written else {})
+    plan = plan_task(o.facts(body, signature=USED))
+    assert plan == TaskPlan(patch={"signature": {"name": "triage", "generation": 3}}, publish=1)
+
+
+def test_a_signature_that_the_status_names_already_costs_no_write() -> None:
+    body = o.custom_body({"signature": {"name": "triage", "generation": 3}})
+    assert plan_task(o.facts(body, signature=USED)) == TaskPlan(publish=1)
 
 
 def test_the_next_attempt_follows_the_last_closed_one() -> None:

@@ -64,7 +64,9 @@ def test_the_first_failure_analysis_gets_the_real_failure_and_goes_ahead() -> No
 def test_examples_are_read_in_the_order_of_their_files(tmp_path: Path) -> None:
     (tmp_path / "20-tasks.yaml").write_text("kind: CognitiveTask\nn: 2\n---\nkind: CognitiveTask\nn: 3\n---\n")
     (tmp_path / "10-agent.yaml").write_text("kind: CognitiveAgent\nn: 1\n")
+    (tmp_path / "15-signature.yaml").write_text("kind: CognitiveSignature\nn: 4\n")
     (tmp_path / "notes.txt").write_text("not a manifest")
     found = load_examples(tmp_path)
     assert [m["n"] for m in found.agents] == [1]
+    assert [m["n"] for m in found.signatures] == [4]
     assert [m["n"] for m in found.tasks] == [2, 3]

@@ -45,6 +45,13 @@ class ScheduleCondition(StrEnum):
     """The schedule starts its runs when they are due."""
 
 
+class SignatureCondition(StrEnum):
+    """Condition types of a CognitiveSignature."""
+
+    READY = "Ready"
+    """Tasks can use the signature."""
+
+
 class Phase(StrEnum):
     """Summary of a task's conditions."""
 
@@ -162,6 +169,11 @@ class Reason(StrEnum):
     WAITING_FOR_DEPENDENCY = "WaitingForDependency"
     DEPENDENCY_NOT_FOUND = "DependencyNotFound"
     DEPENDENCY_CYCLE = "DependencyCycle"
+    # signatures
+    VALID = "Valid"
+    INVALID_SIGNATURE = "InvalidSignature"
+    SIGNATURE_NOT_FOUND = "SignatureNotFound"
+    SIGNATURE_NOT_READY = "SignatureNotReady"
     # schedules
     SCHEDULED = "Scheduled"
     INVALID_SCHEDULE = "InvalidSchedule"

@@ -127,11 +127,19 @@ class AgentRef(ResourceModel):
     name: str
 
 
+class SignatureRef(ResourceModel):
+    """Reference to the signature of a Custom task, in the task's namespace."""
+
+    name: str
+
+
 class TaskSpec(ResourceModel):
     """The spec of a CognitiveTask."""
 
     agent_ref: AgentRef
     type: str
+    signature_ref: SignatureRef | None = None
+    """Present exactly for type Custom."""
     input: dict[str, Any] = Field(default_factory=dict)
     input_from: tuple[InputSource, ...] = ()
     context: dict[str, Any] = Field(default_factory=dict)
@@ -151,6 +159,11 @@ class TaskSpec(ResourceModel):
     def is_held(self) -> bool:
         """True when ``cancel`` or ``suspend`` keeps the task from running."""
         return self.cancel or self.suspend
+
+    @property
+    def needs_features(self) -> bool:
+        """True when the task itself needs a feature of the runtime, by ``plan.features.task_features``."""
+        return self.type == "Custom"
 
     @property
     def has_input_elsewhere(self) -> bool:
@@ -191,6 +204,13 @@ class OmittedAttempts(ResourceModel):
     tokens: int = 0
 
 
+class SignatureVersion(ResourceModel):
+    """Version of the signature that a task's attempts use."""
+
+    name: str
+    generation: int
+
+
 class TaskStatus(ResourceModel):
     """The fields of a task's status that the operator reads back."""
 
@@ -199,6 +219,8 @@ class TaskStatus(ResourceModel):
     message: str | None = None
     queue_position: int | None = None
     queued_at: datetime | None = None
+    signature: SignatureVersion | None = None
+    """None: no attempt has started, or the task is not Custom."""
     attempts: tuple[Attempt, ...] = ()
     omitted_attempts: OmittedAttempts = OmittedAttempts()
 

@@ -10,6 +10,7 @@ from cognitive_operator.api import bounded
 from cognitive_operator.api.bounds import INT32_MAX, MAX_CAPACITY
 from cognitive_operator.api.wire_model import Part, WireModel, is_absent
 from cognitive_operator.api.wire_settings import MAX_LEARNT, AgentSettings, LearntModel
+from cognitive_operator.api.wire_signature import SignatureSnapshot
 
 SIGNATURE_HEADER: Final = "Cognitive-Signature"
 Mode = Literal["Embedded", "Job"]
@@ -74,6 +75,8 @@ class Request(WireModel):
     constraints: dict[str, Any]
     output_schema: dict[str, Any] | None = None
     token_budget: int | None = None
+    signature: SignatureSnapshot | None = Field(default=None, exclude_if=is_absent)
+    """The signature of a ``custom`` task; None: the task has another type."""
     traceparent: str | None = None
     """W3C trace context of the attempt. None: not traced."""
     agent: AgentSettings

@@ -15,7 +15,7 @@ from kopf._cogs.clients.errors import APIForbiddenError, APINotFoundError
 from kopf._cogs.clients.watching import Bookmark, infinite_watch
 from kopf._cogs.structs.references import NamespaceName, Resource
 
-from cognitive_operator.api.names import AGENT_PLURAL, GROUP, SCHEDULE_PLURAL, TASK_PLURAL, VERSION
+from cognitive_operator.api.names import GROUP, VERSION, WATCHED_PLURALS
 from cognitive_operator.handlers.registry import Engine, take_event
 from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
 
@@ -28,7 +28,7 @@ async def watch_namespaces(engine: Engine, namespaces: WatchedNamespaces, settin
     """Pass the events of all kinds in each namespace to the engine until cancelled; runs inside Kopf's operator."""
     async with asyncio.TaskGroup() as group:
         for name in namespaces.names:
-            for plural in (AGENT_PLURAL, TASK_PLURAL, SCHEDULE_PLURAL):
+            for plural in WATCHED_PLURALS:
                 watch = NamespaceWatch(engine, namespaces, settings, name, plural)
                 group.create_task(watch.run(), name=f"watch:{name}/{plural}")
 

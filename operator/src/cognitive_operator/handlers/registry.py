@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 import kopf
 
-from cognitive_operator.api.names import AGENT_PLURAL, GROUP, SCHEDULE_PLURAL, TASK_PLURAL, VERSION
+from cognitive_operator.api.names import GROUP, VERSION, WATCHED_PLURALS
 from cognitive_operator.ports.kube import Body
 
 REQUEST_TIMEOUT_S: Final = 30.0
@@ -53,7 +53,7 @@ def new_registry(engine: Engine, on_stop: Callable[[], None], *, clusterwide: bo
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(_login)
 
-    for plural in (TASK_PLURAL, AGENT_PLURAL, SCHEDULE_PLURAL) if clusterwide else ():
+    for plural in WATCHED_PLURALS if clusterwide else ():
         kopf.on.event(GROUP, VERSION, plural, registry=registry)(_event_handler(engine, plural))
 
     kopf.on.probe(id="watchLagSeconds", registry=registry)(watch_probe(engine))

@@ -1,6 +1,7 @@
-"""Features of the runtime that an agent's settings need, and the condition RuntimeOutdated.
+"""Features of the runtime that an agent's settings or a task need: the condition RuntimeOutdated, the gate of a task.
 
-A runtime without a feature refuses the request, or ignores the setting without a word. So the tasks wait.
+A runtime without a feature refuses the request, or ignores the setting without a word. So the tasks wait: all tasks of
+an agent whose settings need the feature, or the one task that needs it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,12 +10,15 @@ from enum import StrEnum
 from typing import Final
 
 from cognitive_operator.api.conditions import AgentCondition, Condition, Outcome, Reason
-from cognitive_operator.api.resources import Agent
+from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Lease
+from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.plan.in_flight import AttemptEnd
 
 RETRY_RUNTIME_S: Final = 300.0
 """Seconds after which one task tries an outdated runtime of Job mode again, whose image may have been replaced."""
+RECHECK_LEASES_S: Final = 5.0
+"""Seconds after which a task looks at the leases again. Source: the interval at which they are read."""
 RUNTIME_CURRENT: Final = Condition.false(
     AgentCondition.RUNTIME_OUTDATED, Reason.AVAILABLE, "No worker lacks a feature that the agent's settings need."
 )
@@ -23,6 +27,8 @@ RUNTIME_CURRENT: Final = Condition.false(
 class Feature(StrEnum):
     """Features that a worker's lease names."""
 
+    CUSTOM = "custom"
+    """Tasks of type ``custom``, with a signature."""
     DEMONSTRATIONS = "demonstrations"
     EXTRA_BODY = "extra_body"
     OPTIONAL_SAMPLING = "optional_sampling"
@@ -62,6 +68,53 @@ def needed_features(agent: Agent) -> frozenset[str]:
     return frozenset(feature.value for feature, is_needed in needs.items() if is_needed)
 
 
+def task_features(task: Task) -> frozenset[str]:
+    """Return the features that one task needs beside those of its agent's settings."""
+    needs = {Feature.CUSTOM: task.spec.type == "Custom"}
+    return frozenset(feature.value for feature, is_needed in needs.items() if is_needed)
+
+
+@dataclass(frozen=True)
+class RuntimeFacts:
+    """The runtime that would execute an agent's next attempt."""
+
+    agent: Agent
+    image: str
+    """Image of the pods of managed Ray clusters whose agents name none."""
+    leases: Sequence[Lease]
+    """Fresh leases of the agent's executors, for Embedded mode."""
+    job: JobRuntime | None
+    """The runtime of Job mode; None: not known."""
+    now_s: float
+
+
+def task_runtime(facts: RuntimeFacts, needed: frozenset[str]) -> GateResult | None:
+    """Return the wait of a task whose features the runtime lacks; None: it has them, or it is not known.
+
+    In Job mode a task tries an outdated runtime again every RETRY_RUNTIME_S, because the image may have been replaced.
+    """
+    place, outdated = _place(facts.agent, facts.image), _outdated_worker(facts.leases, needed)
+    if facts.agent.spec.execution.mode != "Job" and outdated is not None:
+        runtime = f"runtime {outdated.runtime_version} of executor {outdated.submission_id}"
+        return _task_waits(f"{place}, {runtime},", needed - set(outdated.features), _remedy(facts.agent))
+    job = facts.job
+    if facts.agent.spec.execution.mode != "Job" or job is None or job.is_assumed or job.is_due(facts.now_s):
+        return None
+    missing = needed - job.features
+    return _task_waits(f"{place}, runtime {job.version},", missing, _remedy(facts.agent)) if missing else None
+
+
+def _task_waits(runtime: str, missing: frozenset[str], remedy: str) -> GateResult:
+    names = ", ".join(sorted(missing))
+    message = f"{runtime} lacks features that this task needs: {names}. The task waits. {remedy}."
+    return GateResult(Reason.RUNTIME_OUTDATED, message, recheck_s=RECHECK_LEASES_S)
+
+
+def _outdated_worker(leases: Iterable[Lease], needed: frozenset[str]) -> Lease | None:
+    """Return the lease of a ready worker that lacks a feature; any ready worker may pull the next request."""
+    return next((lease for lease in leases if lease.ready and needed - set(lease.features)), None)
+
+
 def newest_job_lease(leases: Iterable[Lease]) -> Lease | None:
     """Return the lease of the worker in Job mode that started last, None if there is none."""
     return max((lease for lease in leases if lease.mode == "Job"), key=lambda lease: lease.started_at, default=None)
@@ -76,7 +129,7 @@ def executor_runtime(agent: Agent, image: str, leases: Sequence[Lease]) -> Condi
         leases: Fresh leases of the agent's executors; any ready worker may pull the next request.
     """
     needed = needed_features(agent)
-    outdated = next((lease for lease in leases if lease.ready and needed - set(lease.features)), None)
+    outdated = _outdated_worker(leases, needed)
     if outdated is None:
         return RUNTIME_CURRENT
     runtime = f"{_place(agent, image)}, runtime {outdated.runtime_version} of executor {outdated.submission_id},"

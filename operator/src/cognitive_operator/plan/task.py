@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from cognitive_operator.api.conditions import Condition, Outcome, Phase, Reason, as_sentence
 from cognitive_operator.api.merge_patch import merge_patch
-from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, Task
+from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, SignatureVersion, Task
 from cognitive_operator.api.wire import Completed
 from cognitive_operator.plan import retry
 from cognitive_operator.plan.failure_row import InferenceFacts, judged_end, with_forgiven
@@ -48,6 +48,8 @@ class TaskFacts:
     now_s: float
     now: str
     inference: InferenceFacts = field(default_factory=InferenceFacts)
+    signature: SignatureVersion | None = None
+    """The version of a Custom task's signature that its next attempt uses."""
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -203,7 +205,7 @@ def _watch_interval_s(age_s: float) -> float:
 
 def _wait_or_publish(facts: TaskFacts) -> TaskPlan:
     if facts.has_slot and facts.blocker is None and facts.backoff_left_s <= 0:
-        return TaskPlan(publish=facts.task.status.last_closed + 1)
+        return _publish(facts, facts.task.status.last_closed + 1)
     if facts.waited_s < QUEUED_AFTER_S:
         return TaskPlan(recheck_s=QUEUED_AFTER_S - facts.waited_s)
     recheck_s = facts.backoff_left_s if facts.backoff_left_s > 0 else POSITION_EVERY_S
@@ -217,6 +219,13 @@ def _wait_or_publish(facts: TaskFacts) -> TaskPlan:
         return TaskPlan(recheck_s=recheck_s)
     patch = status.queued(_stamp(facts), reason, message, position, changed)
     return _write(facts, patch, recheck_s=recheck_s)
+
+
+def _publish(facts: TaskFacts, number: int) -> TaskPlan:
+    """Plan an attempt. The status names the version of its signature first, so that it does so after any crash."""
+    if facts.signature is None:
+        return TaskPlan(publish=number)
+    return _write(facts, {"signature": facts.signature.model_dump()}, publish=number)
 
 
 def _waiting(facts: TaskFacts) -> tuple[str, str, int | None]:

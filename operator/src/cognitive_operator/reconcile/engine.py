@@ -9,6 +9,8 @@ from cognitive_operator.api.names import (
     AGENT_PLURAL,
     SCHEDULE_KIND,
     SCHEDULE_PLURAL,
+    SIGNATURE_KIND,
+    SIGNATURE_PLURAL,
     TASK_KIND,
     TASK_PLURAL,
     ObjectName,
@@ -32,11 +34,13 @@ from cognitive_operator.reconcile.agent.writer import AgentWriter
 from cognitive_operator.reconcile.orphans import Orphans, OwnerSources
 from cognitive_operator.reconcile.resync import Resync, ResyncSources
 from cognitive_operator.reconcile.schedule.reconciler import SchedulePorts, ScheduleReconciler
+from cognitive_operator.reconcile.signature.reconciler import SignaturePorts, SignatureReconciler
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.periodic import run_every
+from cognitive_operator.reconcile.state.signatures import SignatureStore
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch import Receiver, WatchLag
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
@@ -50,6 +54,8 @@ from cognitive_operator.reconcile.task.gates.gate import Gates, GateSet
 from cognitive_operator.reconcile.task.gates.inputs import InputGate, InputSources
 from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemaGate
 from cognitive_operator.reconcile.task.gates.queue_timeout import QueueTimeoutGate
+from cognitive_operator.reconcile.task.gates.runtime import RuntimeGate
+from cognitive_operator.reconcile.task.gates.signature import SignatureGate
 from cognitive_operator.reconcile.task.inbox import InboxSettings, ResponseInbox
 from cognitive_operator.reconcile.task.job import AttemptJobs
 from cognitive_operator.reconcile.task.metrics import TaskTelemetry
@@ -87,6 +93,8 @@ class Engine:
         )
         self._intake = Intake(index, deps.clock, self._tasks, self._agents, self._cleanup.add)
         index.graph.wake = self._intake.enqueue
+        self._signature_store = SignatureStore(self._intake.enqueue)
+        self._signatures = self._new_signatures()
         sources = ResyncSources(deps.kube.resources, deps.broker.requests, lag, deps.namespaces)
         self._resync = Resync(sources, index, self._intake, deps.clock, timing)
         self._inbox = self._new_inbox()
@@ -107,8 +115,10 @@ class Engine:
         unsubscribe = [subscribe(queue.retry_unavailable) for queue in (self._tasks, self._agents)]
         unsubscribe += [self._deps.namespaces.subscribe(on_change) for on_change in self._on_namespace]
         try:
+            await self._signatures.start()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._resync.run(), name="resync")
+                group.create_task(self._signatures.run(), name="signatures")
                 group.create_task(self._queue_metrics.run(), name="queue-metrics")
                 await self._resync.synced.wait()
                 orphans = run_every(self._timing.orphans_every_s, self._orphans.remove, "orphans")
@@ -120,21 +130,26 @@ class Engine:
             for end in unsubscribe:
                 end()
             await asyncio.gather(
-                self._tasks.close(), self._agents.close(), self._cleanup.close(), self._schedules.close()
+                self._tasks.close(),
+                self._agents.close(),
+                self._cleanup.close(),
+                self._schedules.close(),
+                self._signatures.close(),
             )
 
     @property
     def _on_namespace(self) -> tuple[Callable[[str], None], ...]:
-        return (self._resync.on_namespace, self._schedules.on_namespace)
+        return (self._resync.on_namespace, self._schedules.on_namespace, self._signatures.on_namespace)
 
     @property
     def receivers(self) -> dict[str, Receiver]:
         """The receivers of watch events, by the plural of their kind."""
-        intake, schedules = self._intake, self._schedules
+        intake, schedules, signatures = self._intake, self._schedules, self._signatures
         return {
             TASK_PLURAL: Receiver(intake.upsert_task, self._delete_task),
             AGENT_PLURAL: Receiver(intake.upsert_agent, self._delete_agent),
             SCHEDULE_PLURAL: Receiver(schedules.upsert, schedules.delete),
+            SIGNATURE_PLURAL: Receiver(signatures.upsert, signatures.delete),
         }
 
     def _delete_task(self, body: Body) -> None:
@@ -170,6 +185,12 @@ class Engine:
             ports, self.index.runs, self._intake.upsert_task, self._resync.synced, timing=self._timing
         )
 
+    def _new_signatures(self) -> SignatureReconciler:
+        deps = self._deps
+        writer = StatusWriter(deps.kube, deps.events, SIGNATURE_KIND, SIGNATURE_PLURAL)
+        ports = SignaturePorts(deps.kube.resources, deps.namespaces, writer, deps.clock)
+        return SignatureReconciler(ports, self._signature_store, self._timing)
+
     def _agent_steps(self, accounts: NatsAccounts) -> AgentSteps:
         deps, index, timing = self._deps, self.index, self._timing.agent
         clock, broker, environment = deps.clock, deps.broker, deps.environment
@@ -197,7 +218,15 @@ class Engine:
         dependencies = DependencyGate(resources, objects, deps.clock, index)
         inputs = InputGate(InputSources(deps.kube.core, resources, objects), deps.clock, index, dependencies)
         late = QueueTimeoutGate(deps.kube, index)
-        gates = GateSet(CancelAndSuspendGate(), OutputSchemaGate(index), late, dependencies, inputs)
+        gates = GateSet(
+            spec=CancelAndSuspendGate(),
+            output_schema=OutputSchemaGate(index),
+            queue_timeout=late,
+            signature=SignatureGate(self._signature_store, deps.broker.requests, index),
+            runtime=RuntimeGate(index, deps.environment.image, deps.clock),
+            dependencies=dependencies,
+            inputs=inputs,
+        )
         factory = RequestFactory(deps.master_key, deps.clock, is_traced=deps.tracer.is_on)
         writer = StatusWriter(deps.kube, deps.events, TASK_KIND, TASK_PLURAL)
         jobs = AttemptJobs(deps.ray, deps.environment)

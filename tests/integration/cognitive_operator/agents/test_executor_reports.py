@@ -1,23 +1,19 @@
 """The effect of an executor's reports on its agent and its tasks, from lease and response to their status."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import yaml
 
 from servers.nats import NatsServer
-from support.builders.cognitive_objects import Cluster, agent, task
+from support.builders.cognitive_objects import Cluster, task
 from support.eventually import eventually
+from support.servers.played_executor import executor_of, threaded
 from support.servers.scripted_model import ScriptedModel
-from support.servers.wire_broker import WireBroker
-from support.servers.wire_executor import WireExecutor, ray_stub
 
 pytestmark = [pytest.mark.integration]
-T = TypeVar("T")
 NAME = "reported"
 CODE = '```sh\nkubectl patch deploy api -p \'{"spec":{"replicas":3}}\'  # C:\\temp\\n "quoted"\n```\n'
 LONG = (CODE * 100)[:6000]
@@ -31,30 +27,10 @@ RESULT = {
 }
 
 
-async def threaded(function: Callable[..., T], *args: Any, **named: Any) -> T:
-    """Run a function that waits, while the event loop goes on serving."""
-    return await asyncio.to_thread(function, *args, **named)
-
-
-@asynccontextmanager
-async def executor_of(
-    cluster: Cluster, nats: NatsServer, model: ScriptedModel, **llm: Any
-) -> AsyncIterator[WireExecutor]:
-    """Create an agent and yield the executor that a test plays."""
-    async with AsyncExitStack() as stack:
-        url, ray = await stack.enter_async_context(ray_stub())
-        broker = await WireBroker.connect(nats.url)
-        stack.push_async_callback(broker.close)
-        await threaded(cluster.apply, agent(NAME, url, model.url, llm=llm))
-        await threaded(cluster.wait_condition, NAME, "ExecutorReady", "ExecutorStarting")
-        found = await threaded(cluster.get, "cagent", NAME)
-        yield await stack.enter_async_context(WireExecutor(broker, found, ray.submission_id).at_work())
-
-
 @pytest.fixture
 def make_executor(cluster: Cluster, nats_server: NatsServer, model: ScriptedModel) -> Callable[..., Any]:
     def make(**llm: Any) -> Any:
-        return executor_of(cluster, nats_server, model, **llm)
+        return executor_of(cluster, nats_server, model, NAME, llm=llm)
 
     return make
 

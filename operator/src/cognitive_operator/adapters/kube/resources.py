@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from cognitive_operator.adapters.kube.client import KubeClient
 from cognitive_operator.adapters.kube.paths import custom_path
-from cognitive_operator.api.names import AGENT_PLURAL, GROUP, SCHEDULE_PLURAL, TASK_PLURAL, VERSION
+from cognitive_operator.api.names import GROUP, VERSION, WATCHED_PLURALS
 from cognitive_operator.ports.kube import Body, Identity
 
 PAGE_SIZE: Final = 500
@@ -45,7 +45,7 @@ class KubeResources:
 
     async def check(self, namespace: str, with_watch: bool) -> None:
         """Check that each kind in a namespace can be listed and, if ``with_watch``, watched; a watch takes a second."""
-        paths = [custom_path(namespace, plural) for plural in (AGENT_PLURAL, TASK_PLURAL, SCHEDULE_PLURAL)]
+        paths = [custom_path(namespace, plural) for plural in WATCHED_PLURALS]
         await asyncio.gather(*(self._check(path, with_watch=with_watch) for path in paths))
 
     async def create(self, plural: str, body: Body) -> Body:

@@ -28,16 +28,20 @@ class NatsRequests:
                 return False
             return True
 
-    async def read(self, subject: str) -> bytes | None:
-        """Return a request as it was published, None if the stream does not hold it."""
-        async with self._session.use() as js:
-            stored = await js.last(REQUEST_STREAM, subject)
-            return None if stored is None else stored.data
-
     async def list(self) -> set[tuple[str, AttemptKey]]:
         """Return namespace and attempt of every request in the stream."""
         async with self._session.use() as js:
             return await _requested(js, "*")
+
+    async def read(self, subject: str) -> bytes | None:
+        """Return the request of an attempt, None if the stream holds none.
+
+        Raises:
+            BrokerUnavailableError: The caller should retry.
+        """
+        async with self._session.use() as js:
+            stored = await js.last(REQUEST_STREAM, subject)
+            return None if stored is None else stored.data
 
     async def list_unclaimed(self, agent_uid: str) -> set[AttemptKey]:
         """Return the attempts of an agent that have a request, but neither a claim nor the marker of a purged one."""

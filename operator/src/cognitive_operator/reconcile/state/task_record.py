@@ -8,6 +8,7 @@ from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.resources import Task
 from cognitive_operator.api.task_body import StartedAttempt, TaskAttempts, TaskEnd
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
+from cognitive_operator.plan.signature import UsedSignature
 from cognitive_operator.ports.broker import Delivery
 from cognitive_operator.ports.kube import Body
 
@@ -53,6 +54,8 @@ class TaskRecord:
     attempt: InFlightAttempt | None = None
     is_schema_sound: bool = False
     """True: the output schema was checked and has no fault."""
+    signature: UsedSignature | None = None
+    """The signature of a Custom task, whose input fits it: fixed once the status names its generation."""
     tried: tuple[StartedAttempt, ...] = ()
     """The attempts in the task's status."""
     needs: tuple[str, ...] = ()
@@ -110,6 +113,7 @@ class TaskChanges(TypedDict, total=False):
     has_input_beside: bool
     attempt: InFlightAttempt | None
     is_schema_sound: bool
+    signature: UsedSignature | None
     pending_responses: tuple[PendingResponse, ...]
     forgiven: frozenset[int]
     outages: frozenset[int]

@@ -67,7 +67,10 @@ class RequestPublisher:
 
     def _make(self, record: TaskRecord, task: Task, agent: Agent, key: AttemptKey) -> Request:
         known = self._index.agent_of(record)
-        return self._factory.make(task, agent, key, known.learnt if known is not None else ())
+        request = self._factory.make(task, agent, key, known.learnt if known is not None else ())
+        if record.signature is None:
+            return request
+        return request.model_copy(update={"signature": record.signature.snapshot})
 
     async def _send(
         self, record: TaskRecord, request: Request, key: AttemptKey, given: Mapping[str, Any], content: bytes | None

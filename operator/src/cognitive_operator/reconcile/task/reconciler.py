@@ -173,6 +173,7 @@ class TaskReconciler:
             now_s=now_s,
             now=self._clocks.own.now(),
             inference=self._inference(record),
+            signature=record.signature.version if record.signature is not None else None,
         )
 
     def _inference(self, record: TaskRecord) -> InferenceFacts:

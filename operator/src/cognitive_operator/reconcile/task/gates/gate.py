@@ -28,6 +28,8 @@ class GateSet:
     spec: Gate
     output_schema: Gate
     queue_timeout: Gate
+    signature: Gate
+    runtime: Gate
     dependencies: Gate
     inputs: Gate
 
@@ -44,7 +46,8 @@ class Gates:
         if record.attempt is not None or record.task is None:
             return None
         for gate in self._applying(record, record.task):
-            if (result := await gate.check(record)) is not None:
+            latest = self._index.tasks.get(record.uid, record)
+            if (result := await gate.check(latest)) is not None:
                 return result
         return None
 
@@ -58,6 +61,10 @@ class Gates:
         agent = self._index.agent_of(record)
         if task.queue_timeout_s(agent.agent if agent else None) is not None:
             yield self._gates.queue_timeout
+        if spec.signature_ref is not None:
+            yield self._gates.signature
+        if spec.needs_features:
+            yield self._gates.runtime
         if spec.has_input_elsewhere:
             yield self._gates.dependencies
             yield self._gates.inputs

@@ -6,6 +6,7 @@ many tasks with large inputs costs no memory.
 
 import asyncio
 import base64
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from cognitive_operator.errors import ForbiddenError, ResultError
 from cognitive_operator.plan import input_gate as held
 from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.plan.input_gate import InputNotReadyError, source_label
+from cognitive_operator.plan.signature import UsedSignature, input_fault, wrong_value
 from cognitive_operator.ports.broker import ObjectReader
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body, CoreObjects, Resources
@@ -100,13 +102,16 @@ class InputGate:
         content = encoded(whole)
         if len(content) > MAX_INPUT_BYTES:
             raise held.too_large(len(content), MAX_INPUT_BYTES)
+        if record.signature is not None:
+            _expect_fitting(record.signature, whole, spec.input_from)
         return content
 
     async def _value(self, record: TaskRecord, source: InputSource) -> Any:
         try:
             value = await self._found(record, source)
             if value is not _ABSENT:
-                check(source.as_, value)
+                if record.signature is None:
+                    check(source.as_, value)
                 encoded({source.as_: value})
         except UnusableValueError as error:
             what = f"{source_label(record.name[0], source)}: the value {error}"
@@ -181,6 +186,13 @@ def _expect_allowed(source: InputSource, place: str, secret: Body) -> None:
     if (secret["metadata"].get("labels") or {}).get(INPUT_LABEL) != "allowed":
         what = f"{place} is not allowed as an input; its owner must add the label {INPUT_LABEL}=allowed"
         raise held.forbidden(source, what)
+
+
+def _expect_fitting(signature: UsedSignature, whole: Mapping[str, Any], sources: Sequence[InputSource]) -> None:
+    """Require input that fits the signature of a Custom task."""
+    fault = input_fault(signature, whole)
+    if fault is not None:
+        raise wrong_value(signature, fault, next((each for each in sources if each.as_ == fault.key), None))
 
 
 def _raw(body: Body, key: str, plural: str) -> bytes | None:

@@ -1,0 +1,144 @@
+"""Reconciliation of signatures: writes the condition Ready."""
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import ValidationError
+
+from cognitive_operator.api.merge_patch import merge_patch
+from cognitive_operator.api.names import SIGNATURE_PLURAL, ObjectName
+from cognitive_operator.errors import CognitiveOperatorError, ConflictError, ForbiddenError, KindAbsentError
+from cognitive_operator.ports.clock import Clock
+from cognitive_operator.ports.kube import Body, Resources
+from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
+from cognitive_operator.reconcile.state.owners import ALL_NAMESPACES
+from cognitive_operator.reconcile.state.signatures import SignatureStore
+from cognitive_operator.reconcile.state.timing import Timing
+from cognitive_operator.reconcile.state.workqueue import WorkQueue
+from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter
+from cognitive_operator.status.signature import signature_status
+
+logger = logging.getLogger(__name__)
+WORKERS: Final = 8
+
+
+@dataclass(frozen=True)
+class SignaturePorts:
+    """Ports that the reconciliation of signatures uses."""
+
+    resources: Resources
+    namespaces: WatchedNamespaces
+    writer: StatusWriter
+    clock: Clock
+
+
+class SignatureReconciler:
+    """Keeps the store of signatures complete and their statuses up to date.
+
+    Args:
+        ports: Signatures, their statuses, and the clock.
+        store: The signatures that tasks use.
+        timing: Intervals.
+    """
+
+    def __init__(self, ports: SignaturePorts, store: SignatureStore, timing: Timing) -> None:
+        self._signatures = ports.resources
+        self._namespaces = ports.namespaces
+        self._list_now = asyncio.Event()
+        self._writer = ports.writer
+        self._clock = ports.clock
+        self._store = store
+        self._timing = timing
+        self._queue = WorkQueue[ObjectName]("signature", WORKERS, backoff_s=timing.backoff_s)
+        self._queue.start(self.reconcile)
+
+    async def start(self) -> None:
+        """List all signatures before the first task is reconciled; after an error ``run`` lists them again."""
+        self._list_now.clear()
+        try:
+            await self._relist()
+        except CognitiveOperatorError as error:
+            logger.info("cannot list the signatures", extra={"cause": str(error)})
+
+    async def run(self) -> None:
+        """List all signatures at intervals until cancelled."""
+        while True:
+            is_listed = self._store.is_listed
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._timing.resync_every_s if is_listed else self._timing.schedule_retry_s):
+                    await self._list_now.wait()
+            await self.start()
+
+    def on_namespace(self, name: str) -> None:
+        """List the signatures again after a namespace was found."""
+        if not self._namespaces.is_lost(name):
+            self._list_now.set()
+
+    async def close(self) -> None:
+        """Cancel all reconciliations."""
+        await self._queue.close()
+
+    def upsert(self, body: Body) -> None:
+        """Store a signature as it is now, and enqueue it."""
+        try:
+            record = self._store.upsert(body)
+        except ValidationError as error:  # an older CRD accepted it
+            meta, first = body["metadata"], error.errors(include_input=False, include_url=False)[0]
+            cause = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            logger.warning("ignored an object", extra={"object": f"{meta['namespace']}/{meta['name']}", "cause": cause})
+            return
+        if record is not None:
+            self._queue.add(record.name)
+
+    def delete(self, body: Body) -> None:
+        """Forget a deleted signature. Attempts that carry its snapshot go on."""
+        meta = body["metadata"]
+        self._store.delete((meta["namespace"], meta["name"]), meta["uid"])
+
+    async def reconcile(self, name: ObjectName) -> float | None:
+        """Write a signature's status if it changes.
+
+        Raises:
+            TransientError: The caller should retry.
+        """
+        record = self._store.get(name)
+        if record is None or record.signature.metadata.deletion_timestamp is not None:
+            return None
+        raw = record.body.get("status") or {}
+        patch = signature_status(record.signature, raw, record.ready, self._clock.now())
+        if merge_patch(raw, patch) == dict(raw):
+            return None
+        result = await self._writer.write(record.body, patch)
+        if isinstance(result, Gone):
+            self.delete(record.body)
+            return None
+        self.upsert(result.body)
+        if isinstance(result, Changed):
+            raise ConflictError(f"CognitiveSignature {'/'.join(name)} changed while its status was written")
+        if record.ready.is_false:
+            self._writer.emit_event(record.body, "Warning", record.ready.reason, record.ready.message)
+        return None
+
+    async def _relist(self) -> None:
+        for scope in self._signatures.scopes:
+            if not self._namespaces.is_lost(scope):
+                await self._list_scope(scope)
+        self._store.complete()
+
+    async def _list_scope(self, scope: str) -> None:
+        before = [each for each in self._store.all() if scope in (ALL_NAMESPACES, each.name[0])]
+        listed: set[str] = set()
+        try:
+            async for body in self._signatures.list(SIGNATURE_PLURAL, scope):
+                listed.add(body["metadata"]["uid"])
+                self.upsert(body)
+        except (ForbiddenError, KindAbsentError) as error:
+            if scope == ALL_NAMESPACES:
+                raise
+            return self._namespaces.report_lost(scope, str(error))
+        for record in before:
+            if record.uid not in listed:
+                self.delete(record.body)
