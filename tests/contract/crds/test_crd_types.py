@@ -20,6 +20,7 @@ from cognitive_operator.status import task as status
 from cognitive_operator.status.agent import agent_status, counters_status, endpoints_status
 from cognitive_operator.status.behaviour import behaviour_status
 from cognitive_operator.status.model import model_status
+from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
 from cognitive_runtime.domain import CognitiveTaskType
 from support.builders.crd_schema import Schema, defaulted, fields, part, strict
 from support.builders.operator_objects import AGENT_UID, NOW, agent_body, completed, failed, task_body
@@ -78,7 +79,8 @@ def test_values_are_those_of_the_code() -> None:
     kinds = enum("CognitiveTask", "spec", "type")
     assert enum("CognitiveAgent", "spec", "demonstrations", "[]", "type") == kinds
     types = [snake_case(name) for name in enum("CognitiveTask", "spec", "type")]
-    assert types == list(CognitiveTaskType)
+    assert [each for each in types if each not in ("proposal", "custom")] == list(SIGNATURES)
+    assert set(types) <= set(CognitiveTaskType)
 
 
 @pytest.mark.parametrize(("kind", "conditions"), [("CognitiveAgent", AgentCondition), ("CognitiveTask", TaskCondition)])

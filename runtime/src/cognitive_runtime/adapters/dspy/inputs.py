@@ -58,9 +58,14 @@ def signature_inputs(request: ExecutionRequest) -> dict[str, Any]:
     """Return the inputs of the signature: the task's input, its context and its constraints.
 
     Raises:
-        InvalidRequest: The input lacks a key that its task type requires; the message names the key.
+        InvalidRequest: The input does not match its task type; the message names the key.
     """
-    return own_inputs(request.task_type, request.input) | _context(request) | _constraints(request)
+    if request.signature is not None:
+        request.signature.check_input(request.input)
+        own = dict(request.input)
+    else:
+        own = own_inputs(request.task_type, request.input)
+    return own | _context(request) | _constraints(request)
 
 
 def own_inputs(task_type: CognitiveTaskType, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ REFUSED_STATUS: Final = (400, 415, 422)
 _WORDS: Final[Mapping[str, str]] = {
     "top_p": r"top[ _-]?p",
     "temperature": r"temperature",
+    "seed": r"seed",
     "frequency_penalty": r"frequency[ _-]?penalt(?:y|ies)",
     "presence_penalty": r"presence[ _-]?penalt(?:y|ies)",
     "max_tokens": r"max[ _-]?tokens",
