@@ -57,7 +57,8 @@ def build_module(signature: TaskSignature) -> TaskModule:
     with warnings.catch_warnings():  # a field may have the name of a method of pydantic, which is not called
         warnings.simplefilter("ignore")
         module, predictor = _module(signature, _typed(signature))
-    predictor.signature.__name__ = signature.name
+        for each in module.predictors():
+            each.signature.__name__ = signature.name
     predictor.demos = [_demo(each) for each in signature.demonstrations]
     own = {each.name for each in signature.outputs}
     hidden = frozenset(predictor.signature.output_fields) - own
