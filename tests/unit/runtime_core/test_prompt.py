@@ -38,7 +38,7 @@ BINDING = "Your answer must satisfy"
 
 def conversation(task_type: CognitiveTaskType = CognitiveTaskType.FAILURE_ANALYSIS, **fields: Any) -> tuple[str, Any]:
     request = execution_request(task_type, **fields)
-    adapter = JSONAnswerAdapter(preamble(request), request.agent.llm.max_tokens)
+    adapter = JSONAnswerAdapter(preamble(request.agent), request.agent.llm.max_tokens)
     system, user = adapter.format(SIGNATURES[task_type].signature, [], signature_inputs(request))
     return system["content"], json.loads(user["content"])
 

@@ -262,7 +262,7 @@ class CognitiveCore:
         )
         schema = OutputSchema(request.output_schema) if request.output_schema is not None else None
         outputs = tuple(task.signature.output_fields) if task else ()
-        adapter = JSONAnswerAdapter(preamble(request), llm.max_tokens, schema, task_outputs=outputs)
+        adapter = JSONAnswerAdapter(preamble(request.agent), llm.max_tokens, schema, task_outputs=outputs)
         unchecked = schema.unchecked if schema else ()
         return Attempt(model, adapter, request.timeout_seconds, task.thought if task else "", unchecked)
 

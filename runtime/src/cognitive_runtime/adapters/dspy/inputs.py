@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from cognitive_runtime.domain import (
     INTERNAL_CONSTRAINTS,
+    AgentSettings,
     CognitiveTaskType,
     ExecutionRequest,
     InvalidRequest,
@@ -86,10 +87,10 @@ def own_inputs(task_type: CognitiveTaskType, given: Mapping[str, Any]) -> dict[s
     return own | ({"further_input": further} if further else {})
 
 
-def preamble(request: ExecutionRequest) -> str:
+def preamble(agent: AgentSettings) -> str:
     """Return the preamble of every prompt: the agent's role and system prompt."""
-    introduction = f"You are {describe_role(request.agent.role)}."
-    system_prompt = clip_utf8(request.agent.system_prompt or "", MAX_SYSTEM_PROMPT_BYTES)
+    introduction = f"You are {describe_role(agent.role)}."
+    system_prompt = clip_utf8(agent.system_prompt or "", MAX_SYSTEM_PROMPT_BYTES)
     return f"{introduction}\n\n{system_prompt}".strip()
 
 

@@ -14,7 +14,7 @@ from cognitive_runtime.adapters.wire import Signature
 from cognitive_runtime.domain import InvalidSignature, SignatureModule, TaskSignature
 from cognitive_runtime.domain.signature_field import MAX_DEPTH
 
-SignatureSource = str | Path | Mapping[str, Any] | type[dspy.Signature]
+SignatureSource = str | Path | Mapping[str, Any] | type[dspy.Signature] | TaskSignature
 KIND: Final = "CognitiveSignature"
 API_GROUP: Final = "cognitive.seedcore.io"
 MAX_MANIFEST_BYTES: Final = 1024 * 1024
@@ -60,7 +60,10 @@ def read_signature(
     Raises:
         InvalidSignature: The message names the field, and the file if the source is one.
     """
-    if isinstance(source, Mapping):
+    found: TaskSignature
+    if isinstance(source, TaskSignature):
+        found = replace(source, name=name or source.name)
+    elif isinstance(source, Mapping):
         found = _from_dict(source, name)
     elif isinstance(source, str | Path):
         found = _from_file(Path(source), name)
