@@ -31,7 +31,7 @@ def wire_request(model: ScriptedModel, **changes: Any) -> ExecutionRequest:
     found = json.loads(REQUEST.read_bytes())
     llm = {"provider": "openaiCompatible", "model": "scripted", "endpoint": model.url, "api_key_file": None}
     sampling = {"max_tokens": 1024, "temperature": 0.7, "top_p": 1.0, "max_retries": 0, "timeout_seconds": 5}
-    own = {"cache": {"enabled": False}, "rate_limit": None, "fallbacks": [], "stream": False}
+    own: dict[str, Any] = {"cache": {"enabled": False}, "rate_limit": None, "fallbacks": [], "stream": False}
     own |= {"frequency_penalty": 0.0, "presence_penalty": 0.0}
     agent = {"role": "DEV", "role_probabilities": None, "system_prompt": "Answer as the support of a shop."}
     found["agent"] = found["agent"] | agent | {"llm": found["agent"]["llm"] | llm | sampling | own}

@@ -44,7 +44,7 @@ class GenerateProposal:
 
         Args:
             task: The task.
-            background: Memory, energy and lifecycle of the agent, for the prompt.
+            background: Memory, energy, lifecycle and role probabilities of the agent, for the prompt.
 
         Raises:
             ReasoningError: The class tells the cause, and whether to retry.

@@ -17,7 +17,10 @@ _BACKGROUND: Final = {
     "memory": "Your memory of earlier work, where it concerns this task",
     "energy": "The cost of your reasoning so far, which tells nothing about the task",
     "lifecycle": "Your own record",
+    "role_probabilities": "Your inclination, from 0 to 1, to explore new ways (E), to rely on your speciality (S) and "
+    "to optimise (O)",
 }
+"""Title of each part of the background."""
 _VARIANTS: Final = (
     "Begin with the simplest solution that can work, and add only what is needed.",
     "Begin with what can fail, and design for it first.",
@@ -43,7 +46,7 @@ def proposal_messages(
         task: The task.
         role: Role of the agent.
         system_prompt: System prompt of the agent.
-        background: Memory, energy and lifecycle of the agent.
+        background: Memory, energy, lifecycle and role probabilities of the agent.
         variant: Number of the approach that a task with diversity suggests; any number is valid.
     """
     return Message("system", _system(task, role, system_prompt, variant)), Message(

@@ -51,7 +51,7 @@ def proposal_version(task: AgentTask) -> str | None:
     if task.diversity:
         return None
     whole = AgentTask("t", "d", "c", {"rubric": "r", "requirements": ["q"], "further": 1})
-    background = dict.fromkeys(("memory", "energy", "lifecycle"), "b")
+    background = dict.fromkeys(("memory", "energy", "lifecycle", "role_probabilities"), "b")
     texts = [message.content for message in proposal_messages(whole, "r", "s", background)]
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
 
@@ -63,7 +63,8 @@ async def propose(request: ExecutionRequest, task: AgentTask, model: AttemptMode
         ReasoningError: The class tells the cause, and whether to retry.
     """
     generate = GenerateProposal(_BudgetedModel(model), request.agent, request.timeout_seconds)
-    proposal = await generate(task, background=dict(request.context))
+    background = dict(request.context) | {"role_probabilities": request.agent.role_probabilities}
+    proposal = await generate(task, background)
     return Reasoning(
         outputs={"proposal": proposal.content},
         thought="",

@@ -79,7 +79,7 @@ def _typed(signature: TaskSignature) -> type[dspy.Signature]:
     return found
 
 
-def _module(signature: TaskSignature, typed: type[dspy.Signature]) -> tuple[dspy.Module, dspy.Predict]:
+def _module(signature: TaskSignature, typed: type[dspy.Signature]) -> tuple[Any, dspy.Predict]:
     """Return the module, and its predictor that gives the outputs."""
     if signature.module == "ChainOfThought":
         chain = dspy.ChainOfThought(typed)

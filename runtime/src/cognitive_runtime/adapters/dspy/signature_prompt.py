@@ -19,8 +19,8 @@ def signature_prompt(
         given: Values of the inputs.
         agent: Settings with role and system prompt; None: without them.
     """
-    found = build_module(signature)
-    predictor = found.module.predictors()[-1]
+    module: Any = build_module(signature).module
+    predictor = module.predictors()[-1]
     adapter = JSONAnswerAdapter(preamble(agent) if agent else "")
     messages: list[dict[str, Any]] = adapter.format(predictor.signature, predictor.demos, given)
     return messages
