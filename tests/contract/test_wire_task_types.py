@@ -26,7 +26,7 @@ def test_every_golden_request_is_read(path: Path) -> None:
     assert request.input == expected["input"]
     found = expected.get("signature")
     assert (None if request.signature is None else request.signature.to_dict()) == (
-        None if found is None else {"generation": 1, "module": "Predict", "demonstrations": []} | found
+        None if found is None else {"generation": 1, "module": "ChainOfThought", "demonstrations": []} | found
     )
     if request.signature is not None:
         request.signature.check_input(request.input)

@@ -74,29 +74,37 @@ def test_fields_are_nested_at_most_five_levels() -> None:
     assert outputs(field["items"] | {"name": "a"}).outputs[0].type == "list"
 
 
-@pytest.mark.parametrize("name", ["instructions", "fields", "signature"])
-def test_no_field_takes_the_name_of_an_attribute_of_a_signature(name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "reasoning",
+        "thought",
+        "output",
+        "trajectory",
+        "rubric",
+        "further_input",
+        "demos",
+        "max_iters",
+        "instructions",
+        "fields",
+        "copy",
+        "json",
+        "model_name",
+        "class",
+        "self",
+    ],
+)
+@pytest.mark.parametrize("module", ["Predict", "ChainOfThought", "ReAct"])
+def test_reserved_names_are_refused_for_inputs_and_outputs_and_every_module(name: str, module: str) -> None:
     field = {"name": name, "type": "string"}
     with pytest.raises(InvalidSignature, match=rf"outputs\[0\]\.name: {name} is reserved"):
-        outputs(field)
-    with pytest.raises(InvalidSignature, match=rf"inputs\[0\]\.name: {name} is reserved"):
-        task_signature(inputs=[field], demonstrations=[])
-
-
-@pytest.mark.parametrize("name", ["rubric", "memory_context", "further_input", "demos", "config", "max_iters"])
-def test_an_input_does_not_take_the_name_of_a_common_input_or_of_an_argument_of_dspy(name: str) -> None:
-    with pytest.raises(InvalidSignature, match=rf"inputs\[0\]\.name: {name} is reserved"):
-        task_signature(inputs=[{"name": name, "type": "string"}], demonstrations=[])
-
-
-@pytest.mark.parametrize(
-    ("module", "name"), [("ReAct", "trajectory"), ("ReAct", "next_tool_name"), ("ReAct", "reasoning")]
-)
-def test_the_names_of_a_module_are_reserved_for_it_alone(module: str, name: str) -> None:
-    field = {"name": name, "type": "string"}
-    with pytest.raises(InvalidSignature, match=f"{name} is reserved"):
         outputs(field, module=module)
-    assert outputs(field, module="Predict").outputs[0].name == name
+    with pytest.raises(InvalidSignature, match=rf"inputs\[0\]\.name: {name} is reserved"):
+        task_signature(inputs=[field], module=module, demonstrations=[])
+
+
+def test_the_reasoning_comes_first_unless_another_module_is_named() -> None:
+    assert TaskSignature("n", "i", (SignatureField("a"),), (SignatureField("b"),)).module == "ChainOfThought"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, get_args
 
 from cognitive_runtime.domain.errors import InvalidRequest
 from cognitive_runtime.domain.signature_field import InvalidSignature, SignatureField, check_unique
+from cognitive_runtime.domain.signature_names import is_reserved
 from cognitive_runtime.domain.signature_values import object_problems
 
 SignatureModule = Literal["Predict", "ChainOfThought", "ReAct"]
@@ -20,29 +21,6 @@ MAX_SIGNATURE_BYTES: Final = 64 * 1024
 """Maximum size of a signature as JSON. Nearly all of it is part of the prompt."""
 CONFIDENCE: Final = "confidence"
 """Output that is the confidence of the result, if it is a number from 0 to 1."""
-_COMMON_INPUTS: Final = frozenset(
-    {
-        "memory_context",
-        "energy_context",
-        "lifecycle_context",
-        "role_probabilities",
-        "rubric",
-        "requirements",
-        "further_constraints",
-        "further_input",
-    }
-)
-"""Inputs that every task type has: the task's context and constraints."""
-_ATTRIBUTES: Final = frozenset({"signature", "instructions", "fields", "input_fields", "output_fields"})
-"""Attributes of DSPy's signatures."""
-_CALL_INPUTS: Final = frozenset({"demos", "config", "lm", "new_signature", "prediction", "max_iters"})
-"""Arguments with which DSPy's modules are controlled."""
-_THOUGHTS: Final = frozenset({"reasoning"})
-_STEPS: Final = frozenset({"trajectory", "next_thought", "next_tool_name", "next_tool_args"})
-_ADDED: Final[Mapping[str, frozenset[str]]] = {"ChainOfThought": _THOUGHTS, "ReAct": _THOUGHTS | _STEPS}
-"""Names that each module adds to a signature."""
-_OUTPUT: Final = frozenset({"output"})
-"""Output of the task's own output schema."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +43,7 @@ class TaskSignature:
     instructions: str
     inputs: tuple[SignatureField, ...]
     outputs: tuple[SignatureField, ...]
-    module: SignatureModule = "Predict"
+    module: SignatureModule = "ChainOfThought"
     demonstrations: tuple[SignatureDemonstration, ...] = field(default=())
     generation: int = 1
 
@@ -119,15 +97,14 @@ class TaskSignature:
             raise InvalidRequest(f"{'; '.join(problems)} (signature {self.name}).")
 
     def _check_fields(self) -> None:
-        added = _ADDED.get(self.module, frozenset()) | _ATTRIBUTES
-        reserved = {"inputs": _COMMON_INPUTS | _CALL_INPUTS | added, "outputs": _OUTPUT | added}
         for place, fields in (("inputs", self.inputs), ("outputs", self.outputs)):
             count = len(fields)
             _require(1 <= count <= MAX_FIELDS, f"{place} has {count} fields; 1 to {MAX_FIELDS} are allowed")
             for number, each in enumerate(fields):
                 each.check(f"{place}[{number}]")
-                is_free = each.name not in reserved[place] and not each.name.startswith("model_")
-                _require(is_free, f"{place}[{number}].name: {each.name} is reserved; choose another name")
+                _require(
+                    not is_reserved(each.name), f"{place}[{number}].name: {each.name} is reserved; choose another name"
+                )
             check_unique(place, fields)
         known = {each.name for each in self.inputs}
         twice = next((each.name for each in self.outputs if each.name in known), None)

@@ -107,7 +107,7 @@ class CognitiveCore:
         Args:
             source: Path of a CognitiveSignature manifest, its content, its spec, or a ``dspy.Signature`` class.
             name: Name of the task type; None: that of the source.
-            module: DSPy module that answers; None: that of the source, or else Predict.
+            module: DSPy module that answers; None: that of the source, or else ChainOfThought.
 
         Raises:
             InvalidSignature: The source is invalid, or the name is in use; the message names the field.

@@ -1,6 +1,5 @@
 """DSPy modules of custom task types, built once for each generation and content of a signature."""
 
-import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +15,7 @@ from cognitive_runtime.domain import SignatureDemonstration, TaskSignature
 MAX_BUILT: Final = 64
 """Signatures whose modules are kept. The least recently used ones are built again."""
 _REASONING: Final = "reasoning"
-_THOUGHTS: Final = ("thought", _REASONING)
-"""Names of an output of texts that is the model's reasoning."""
+"""Output that ChainOfThought and ReAct add: the model's reasoning."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +52,13 @@ class SignatureModules:
 
 def build_module(signature: TaskSignature) -> TaskModule:
     """Return the module of a signature, with its demonstrations."""
-    with warnings.catch_warnings():  # a field may have the name of a method of pydantic, which is not called
-        warnings.simplefilter("ignore")
-        module, predictor = _module(signature, _typed(signature))
-        for each in module.predictors():
-            each.signature.__name__ = signature.name
+    module, predictor = _module(signature, _typed(signature))
+    for each in module.predictors():
+        each.signature.__name__ = signature.name
     predictor.demos = [_demo(each) for each in signature.demonstrations]
     own = {each.name for each in signature.outputs}
     hidden = frozenset(predictor.signature.output_fields) - own
-    task = TypeSignature(predictor.signature, _thought(signature, hidden), signature.confidence, hidden)
+    task = TypeSignature(predictor.signature, _REASONING if hidden else "", signature.confidence, hidden)
     return TaskModule(task, module, f"{prompt_version(predictor.signature)}.{signature.digest}")
 
 
@@ -93,11 +89,3 @@ def _module(signature: TaskSignature, typed: type[dspy.Signature]) -> tuple[Any,
 
 def _demo(found: SignatureDemonstration) -> dict[str, Any]:
     return {name: value for name, value in (*found.input.items(), *found.output.items()) if value is not None}
-
-
-def _thought(signature: TaskSignature, hidden: frozenset[str]) -> str:
-    """Return the output that is the model's reasoning: that of the module, or else one of the signature's texts."""
-    if _REASONING in hidden:
-        return _REASONING
-    texts = {each.name for each in signature.outputs if each.type == "string"}
-    return next((name for name in _THOUGHTS if name in texts), "")

@@ -55,7 +55,7 @@ class Signature(Part):
     name: str
     generation: int = Field(default=1, ge=1)
     instructions: str
-    module: SignatureModule = "Predict"
+    module: SignatureModule = "ChainOfThought"
     inputs: tuple[SignaturePart, ...]
     outputs: tuple[SignaturePart, ...]
     demonstrations: tuple[DemonstrationPart, ...] = ()
