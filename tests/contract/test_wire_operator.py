@@ -17,6 +17,7 @@ WRITTEN: dict[str, type[WireModel]] = {
     "request.json": wire.Request,
     "request_all_settings.json": wire.Request,
     "request_custom.json": wire.Request,
+    "request_proposal.json": wire.Request,
     "stop.json": wire.Stop,
     "drain.json": wire.Drain,
 }

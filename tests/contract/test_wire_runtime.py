@@ -70,6 +70,14 @@ def test_request_is_read_whole() -> None:
         assert getattr(request, name) == expected[name]
 
 
+@pytest.mark.parametrize(("name", "task_type"), [("request_custom", "custom"), ("request_proposal", "proposal")])
+def test_requests_of_the_later_task_types_are_read(name: str, task_type: str) -> None:
+    request, content = wire.parse_request(golden(f"{name}.json")), json.loads(golden(f"{name}.json"))
+    assert (request.task_type, request.input) == (task_type, content["input"])
+    signature = None if request.signature is None else request.signature.to_dict()
+    assert signature == content.get("signature")
+
+
 def test_a_request_without_the_later_settings_has_their_defaults() -> None:
     agent = wire.parse_request(golden("request.json")).agent
     llm = agent.llm

@@ -1,4 +1,4 @@
-"""Command line: run an executor or one attempt, check their environment, or export a program's demonstrations."""
+"""Command line: run an executor or one attempt, check their environment or a signature, or export a program."""
 
 import argparse
 import asyncio
@@ -23,7 +23,7 @@ environment:
   COGNITIVE_SECRETS_DIR    folder of the agents' secrets, <agentUID>/<file>; default /var/run/secrets/cognitive
   COGNITIVE_SPOOL_DIR      folder of unpublished responses; default /tmp/cognitive-spool
   LOG_LEVEL                DEBUG, INFO, WARNING or ERROR; default INFO
-`program export` reads none of them.
+`program export` reads none of them, and `signature check` the LLM_* variables of the model instead.
 
 exit status of `attempt`:
   0  the response, completed or failed, is in the stream, or another execution has claimed the attempt
@@ -31,6 +31,11 @@ exit status of `attempt`:
   3  there is no request on the subject: it was withdrawn or has expired
   4  the request cannot be answered, or is not for Job mode
   5  told to end before the response was in the stream
+
+exit status of `signature check`:
+  0  the manifest is valid, and every input that was tried gave valid outputs
+  1  an input that was tried gave none
+  2  the manifest, the input or a setting of the model is invalid
 """
 _BAD_CONFIGURATION: Final = 2
 
@@ -45,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _nodes(arguments)
     if arguments.command == "program":
         return _export_program(arguments.file)
+    if arguments.command == "signature":
+        return _check_signature(arguments)
     try:
         settings = read_settings(os.environ)
     except ConfigError as error:
@@ -100,6 +107,12 @@ def _export_program(file: str) -> int:
     return 0
 
 
+def _check_signature(arguments: argparse.Namespace) -> int:
+    from cognitive_runtime.bootstrap.signature_check import check_signature
+
+    return check_signature(arguments.file, arguments.input, os.environ, calls_model=not arguments.no_model)
+
+
 def _executor(settings: RuntimeSettings, executor: ExecutorSettings) -> int:
     from cognitive_runtime.bootstrap.executor import run_executor
 
@@ -123,7 +136,7 @@ def _executor_settings(arguments: argparse.Namespace) -> ExecutorSettings:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m cognitive_runtime",
-        description="Executes cognitive tasks on Ray. Users run `doctor` and `program`, the operator the others.",
+        description="Executes cognitive tasks on Ray. Users run doctor, program and signature, the operator the rest.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -139,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     nodes.add_argument("--agent-uid", type=token, metavar="UID", help="UID of the agent whose secrets are checked")
     add_required_secrets(nodes, _secret_name)
     _add_program(commands.add_parser("program", help="export the demonstrations of a saved DSPy program"))
+    _add_signature(commands.add_parser("signature", help="check a CognitiveSignature and try it against a model"))
     return parser
 
 
@@ -146,6 +160,18 @@ def _add_program(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     export = actions.add_parser("export", help="print a program's demonstrations as YAML for spec.demonstrations")
     export.add_argument("file", metavar="FILE", help='file that module.save("program.json") wrote')
+
+
+def _add_signature(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser(
+        "check", help="validate a manifest, print its prompt, and try it against the model of the LLM_* variables"
+    )
+    check.add_argument("file", metavar="FILE", help="YAML file with one manifest of the kind CognitiveSignature")
+    check.add_argument(
+        "--input", metavar="FILE", help="input to try, as YAML or JSON; default: the input of each demonstration"
+    )
+    check.add_argument("--no-model", action="store_true", help="call no model")
 
 
 def _add_executor(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,14 @@
 
 from cognitive_runtime.adapters.dspy import InvalidProgram, JSONAnswerAdapter, ModuleRun, get_cognitive_core
 from cognitive_runtime.bootstrap.library import CognitiveCore, initialize_cognitive_core
-from cognitive_runtime.domain import CognitiveContext, CognitiveTaskType, Reasoning, ReasoningError
+from cognitive_runtime.domain import (
+    CognitiveContext,
+    CognitiveTaskType,
+    InvalidSignature,
+    Reasoning,
+    ReasoningError,
+    TaskSignature,
+)
 from cognitive_runtime.llm_config import LLMConfig, LLMConfigError, configure_llm_openai
 
 __all__ = [
@@ -10,12 +17,14 @@ __all__ = [
     "CognitiveCore",
     "CognitiveTaskType",
     "InvalidProgram",
+    "InvalidSignature",
     "JSONAnswerAdapter",
     "LLMConfig",
     "LLMConfigError",
     "ModuleRun",
     "Reasoning",
     "ReasoningError",
+    "TaskSignature",
     "configure_llm_openai",
     "get_cognitive_core",
     "initialize_cognitive_core",

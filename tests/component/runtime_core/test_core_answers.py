@@ -24,7 +24,7 @@ pytestmark = pytest.mark.component
 GOOD = {"thought": "t", "proposed_solution": "p", "confidence_score": 0.5}
 
 
-@pytest.mark.parametrize("task_type", CognitiveTaskType)
+@pytest.mark.parametrize("task_type", INPUTS)
 async def test_each_task_type_is_answered_by_its_schema(
     run: Run, model: ScriptedModel, task_type: CognitiveTaskType
 ) -> None:

@@ -30,15 +30,12 @@ from cognitive_operator.status import task as status
 from cognitive_operator.status.agent import agent_status, counters_status, endpoints_status
 from cognitive_operator.status.behaviour import behaviour_status
 from cognitive_operator.status.model import model_status
+from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
 from cognitive_runtime.domain import CognitiveTaskType
 from support.builders.crd_schema import Schema, defaulted, fields, part, strict
 from support.builders.operator_objects import AGENT_UID, NOW, agent_body, completed, failed, task_body
 
 MINIMAL_AGENT = {"llm": {"model": "m", "endpoint": "http://m/v1"}, "ray": {"address": "http://r:8265"}}
-
-
-GATED = frozenset({"custom", "proposal"})
-"""Types that need a feature of the runtime, so that operator and runtime may know them in different releases."""
 
 
 def view_fields(view: type[ResourceModel]) -> dict[str, Any]:
@@ -92,7 +89,8 @@ def test_values_are_those_of_the_code() -> None:
     kinds = enum("CognitiveTask", "spec", "type")
     assert enum("CognitiveAgent", "spec", "demonstrations", "[]", "type") == [k for k in kinds if k != "Custom"]
     types = [snake_case(name) for name in kinds]
-    assert [each for each in types if each not in GATED] == [each for each in CognitiveTaskType if each not in GATED]
+    assert [each for each in types if each not in ("proposal", "custom")] == list(SIGNATURES)
+    assert set(types) <= set(CognitiveTaskType)
     assert "custom" in types
 
 

@@ -65,7 +65,8 @@ def execution_request(
         attempt_key="ab" * 32,
         timeout_seconds=10,
         task_type=task_type,
-        input=INPUTS[task_type],
+        input=INPUTS.get(task_type, {}),
+        signature=fields.pop("signature", None),
         agent=AgentSettings(role="DEVOPS", llm=replace(settings, **(llm or {}))),
     )
     return replace(request, agent=replace(request.agent, **(agent or {})), **fields)

@@ -24,7 +24,7 @@ WORDS = 6
 
 
 def test_there_are_ten_cases_of_each_type() -> None:
-    assert Counter(case.task_type for case in CASES) == {each.value: 10 for each in CognitiveTaskType}
+    assert Counter(case.task_type for case in CASES) == {each.value: 10 for each in SIGNATURES}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)

@@ -11,6 +11,7 @@ import dspy
 import pytest
 
 from cognitive_runtime.adapters.dspy import CognitiveCore
+from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
 from cognitive_runtime.domain import (
     AgentSettings,
     BudgetExceeded,
@@ -267,7 +268,7 @@ async def test_a_crash_of_a_module_is_not_a_failure_of_the_model() -> None:
 async def test_a_handler_takes_the_place_of_the_core_s_predictor() -> None:
     model = FakeModel({**GOOD, "thought": "first"}, {**GOOD, "thought": "second"})
     core = core_of(model)
-    signature = core._predictors[CognitiveTaskType.FAILURE_ANALYSIS].signature
+    signature = SIGNATURES[CognitiveTaskType.FAILURE_ANALYSIS].signature
     core.task_handlers["failure_analysis"] = dspy.BestOfN(dspy.Predict(signature), 2, scored(0.1, 0.2), 1.0)
     found = await core.reason(execution_request())
     assert (found.outputs, found.thought, found.confidence) == ({**GOOD, "thought": "second"}, "second", 0.5)

@@ -13,7 +13,7 @@ import yaml
 from cognitive_runtime.__main__ import main
 from cognitive_runtime.adapters.dspy import CognitiveCore, InvalidProgram
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
-from cognitive_runtime.adapters.dspy.version import signature_version
+from cognitive_runtime.adapters.dspy.task_modules import TaskModules
 from cognitive_runtime.domain import (
     AgentSettings,
     BudgetExceeded,
@@ -186,10 +186,10 @@ def test_an_absent_file_and_another_type_are_told(tmp_path: Path) -> None:
 
 
 def test_a_program_and_demonstrations_are_part_of_the_cache_key(tmp_path: Path) -> None:
-    core = CognitiveCore(FakeModel("x"), programs={FAILURE: program(tmp_path)})
-    loaded = core._programs[FAILURE]
-    other = CognitiveCore(FakeModel("x"), programs={FAILURE: program(tmp_path, [])})._programs[FAILURE]
-    versions = {signature_version(FAILURE), signature_version(FAILURE, loaded), signature_version(FAILURE, other)}
+    plain_modules, loaded, other = TaskModules(), TaskModules(), TaskModules()
+    loaded.load_program(FAILURE, program(tmp_path))
+    other.load_program(FAILURE, program(tmp_path, []))
+    versions = {each.of(execution_request()).version for each in (plain_modules, loaded, other)}
     assert len(versions) == 3
     shown = Demonstration(FAILURE, {"error_message": "e"}, GOOD)
     plain, with_demo = execution_request(), execution_request(agent={"demonstrations": (shown,)})

@@ -1,5 +1,7 @@
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
 
 import pytest
 
@@ -92,3 +94,70 @@ async def test_a_truncated_proposal_is_a_failure() -> None:
 async def test_the_constraint_timeout_is_the_deadline() -> None:
     with pytest.raises(DeadlineExceeded):
         await GenerateProposal(RecordingClient(delay_s=5), CONFIG)(AgentTask("t", "d", constraints={"timeout": 0.02}))
+
+
+async def test_a_requirement_of_any_form_reaches_the_prompt_with_its_values() -> None:
+    constraints = {"requirements": {"latency": "10 ms"}, "rubric": {"clarity": 0.4}, "since": date(2026, 11, 27)}
+    _, prompt = await asked(AgentTask("t", "d", constraints=constraints))
+    for expected in ('- {"latency": "10 ms"}', '{"clarity": 0.4}', '{"since": "2026-11-27"}'):
+        assert expected in prompt
+
+
+async def test_a_temperature_with_diversity_stays_in_its_range() -> None:
+    client = RecordingClient()
+    await GenerateProposal(client, replace(CONFIG, temperature=1.8))(AgentTask("t", "d", diversity=True))
+    assert client.requests[0].temperature == 2.0
+
+
+async def test_diversity_varies_seed_and_instruction_by_task_and_repeats_them_for_the_same_task() -> None:
+    found = [await asked(AgentTask(f"task-{number}", "d", diversity=True)) for number in range(12)]
+    assert len({request.diversity_seed for request, _ in found}) == 12
+    assert len({prompt for _, prompt in found}) > 3
+    assert await asked(AgentTask("task-0", "d", diversity=True)) == found[0]
+    assert (await asked(AgentTask("task-0", "d")))[0].diversity_seed is None
+
+
+async def test_the_timeout_of_the_agent_limits_a_task_without_its_own_and_each_call() -> None:
+    client = RecordingClient(delay_s=5)
+    with pytest.raises(DeadlineExceeded, match=r"0\.02 s"):
+        await GenerateProposal(client, replace(CONFIG, timeout=0.02))(AgentTask("t", "d"))
+    assert client.requests[0].timeout_s == 0.02
+
+
+async def test_max_retries_reach_the_client() -> None:
+    request, _ = await asked(AgentTask("t", "d", constraints={"max_retries": 0}))
+    other, _ = await asked(AgentTask("t", "d"))
+    assert (request.max_retries, other.max_retries) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("constraints", "said"),
+    [
+        ({"timeout": 0}, "constraints.timeout"),
+        ({"timeout": "soon"}, "constraints.timeout"),
+        ({"timeout": [1]}, "constraints.timeout"),
+        ({"max_retries": -1}, "constraints.max_retries"),
+        ({"max_retries": 1.5}, "constraints.max_retries"),
+        ({"max_retries": True}, "constraints.max_retries"),
+    ],
+)
+def test_a_constraint_out_of_range_is_refused_by_name(constraints: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        AgentTask("t", "d", constraints=constraints)
+
+
+@pytest.mark.parametrize(
+    ("role", "said"),
+    [
+        ("DEV", "software developer"),
+        ("QA", "quality engineer"),
+        ("ARCHITECT", "software architect"),
+        ("DEVOPS", "operations engineer"),
+        ("DATA", "data engineer"),
+        ("release captain", "an expert in the role release captain"),
+    ],
+)
+async def test_every_role_resolves_into_the_prompt(role: str, said: str) -> None:
+    client = RecordingClient()
+    await GenerateProposal(client, replace(CONFIG, role=role))(AgentTask("t", "d"))
+    assert said in client.requests[0].messages[0].content

@@ -38,12 +38,12 @@ BINDING = "Your answer must satisfy"
 
 def conversation(task_type: CognitiveTaskType = CognitiveTaskType.FAILURE_ANALYSIS, **fields: Any) -> tuple[str, Any]:
     request = execution_request(task_type, **fields)
-    adapter = JSONAnswerAdapter(preamble(request), request.agent.llm.max_tokens)
+    adapter = JSONAnswerAdapter(preamble(request.agent), request.agent.llm.max_tokens)
     system, user = adapter.format(SIGNATURES[task_type].signature, [], signature_inputs(request))
     return system["content"], json.loads(user["content"])
 
 
-@pytest.mark.parametrize("task_type", CognitiveTaskType)
+@pytest.mark.parametrize("task_type", SIGNATURES)
 def test_all_of_the_input_reaches_the_prompt(task_type: CognitiveTaskType) -> None:
     system, user = conversation(task_type)
     given = INPUTS[task_type]
@@ -147,7 +147,7 @@ def test_the_prompt_names_the_bounds_that_the_schema_enforces() -> None:
     assert "thought (text of at most 474 characters)" in system
 
 
-@pytest.mark.parametrize("task_type", CognitiveTaskType)
+@pytest.mark.parametrize("task_type", SIGNATURES)
 def test_only_inputs_that_are_there_are_named(task_type: CognitiveTaskType) -> None:
     given = {next(iter(INPUTS[task_type])): INPUTS[task_type][next(iter(INPUTS[task_type]))]}
     system, user = conversation(task_type, input=given)
@@ -221,7 +221,7 @@ def test_with_bounds_the_maxima_are_stated() -> None:
     assert "- estimated_complexity (whole number from 1 to 10): " in system
 
 
-@pytest.mark.parametrize("task_type", CognitiveTaskType)
+@pytest.mark.parametrize("task_type", SIGNATURES)
 def test_instructions_are_short_enough_for_small_models(task_type: CognitiveTaskType) -> None:
     """At most 120 words, about 160 tokens, and each output has a description."""
     signature = SIGNATURES[task_type].signature
@@ -229,7 +229,7 @@ def test_instructions_are_short_enough_for_small_models(task_type: CognitiveTask
     assert all(len(description(info).split()) >= 4 for info in signature.output_fields.values())
 
 
-@pytest.mark.parametrize("task_type", CognitiveTaskType)
+@pytest.mark.parametrize("task_type", SIGNATURES)
 def test_the_answer_is_asked_for_in_the_language_of_the_input(task_type: CognitiveTaskType) -> None:
     assert "in the language of the input" in conversation(task_type)[0]
 

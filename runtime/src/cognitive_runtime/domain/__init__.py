@@ -68,6 +68,8 @@ from cognitive_runtime.domain.request import (
 from cognitive_runtime.domain.result import AgentResult, AttemptOutcome, FailureResult, Reasoning
 from cognitive_runtime.domain.result_cache import ResultCache
 from cognitive_runtime.domain.role import AgentRole, describe_role, parse_role
+from cognitive_runtime.domain.signature import SignatureDemonstration, SignatureModule, TaskSignature
+from cognitive_runtime.domain.signature_field import FieldType, InvalidSignature, SignatureField
 from cognitive_runtime.domain.task import INTERNAL_CONSTRAINTS, AgentTask, CognitiveContext, CognitiveTaskType
 from cognitive_runtime.domain.usage import Usage
 
@@ -97,6 +99,7 @@ __all__ = [
     "ExecutionMode",
     "ExecutionRequest",
     "FailureResult",
+    "FieldType",
     "IAllowance",
     "IAsyncExecutor",
     "IClock",
@@ -111,6 +114,7 @@ __all__ = [
     "InputUnavailable",
     "InternalError",
     "InvalidRequest",
+    "InvalidSignature",
     "LLMLogging",
     "LLMSettings",
     "LearntBehaviour",
@@ -137,7 +141,11 @@ __all__ = [
     "ReasoningSettings",
     "ResultCache",
     "RetryableReasoningError",
+    "SignatureDemonstration",
+    "SignatureField",
+    "SignatureModule",
     "StructuredOutput",
+    "TaskSignature",
     "TokenBudget",
     "ToolCall",
     "TruncatedResponse",

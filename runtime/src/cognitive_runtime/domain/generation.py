@@ -69,6 +69,12 @@ class VLLMRequest:
     """True if the server streams the answer."""
     request_id: str | None = None
     """Sent as ``X-Request-Id``."""
+    diversity_seed: int | None = None
+    """Seed that varies the answer of a model that refuses a temperature. Other models do not get it."""
+    timeout_s: float | None = None
+    """Time limit of one call, in seconds; None: that of the client."""
+    max_retries: int | None = None
+    """Retries after a temporary failure; None: those of the client."""
 
     def __post_init__(self) -> None:
         if not self.messages:
@@ -77,14 +83,22 @@ class VLLMRequest:
             raise ValueError(f"temperature: {self.temperature} is not in 0..{MAX_TEMPERATURE}")
         if self.max_tokens < 1:
             raise ValueError(f"max_tokens: {self.max_tokens} is less than 1")
+        if self.timeout_s is not None and not self.timeout_s > 0:
+            raise ValueError(f"timeout_s: {self.timeout_s} is not more than 0 seconds")
+        if self.max_retries is not None and self.max_retries < 0:
+            raise ValueError(f"max_retries: {self.max_retries} is negative")
         for name in ("frequency_penalty", "presence_penalty"):
             if not -MAX_PENALTY <= getattr(self, name) <= MAX_PENALTY:
                 raise ValueError(f"{name}: {getattr(self, name)} is not in -{MAX_PENALTY}..{MAX_PENALTY}")
 
-    def with_diversity(self) -> "VLLMRequest":
-        """Return the request with a higher temperature, up to the maximum that servers accept."""
+    def with_diversity(self, seed: int | None = None) -> "VLLMRequest":
+        """Return the request with a higher temperature, up to the maximum that servers accept.
+
+        Args:
+            seed: Seed for a model that refuses a temperature.
+        """
         base = DEFAULT_TEMPERATURE if self.temperature is None else self.temperature
-        return replace(self, temperature=min(MAX_TEMPERATURE, base * DIVERSITY_FACTOR))
+        return replace(self, temperature=min(MAX_TEMPERATURE, base * DIVERSITY_FACTOR), diversity_seed=seed)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from cognitive_runtime.domain.behaviour import ModelBehaviour
 from cognitive_runtime.domain.endpoint import LLMLogging, ModelEndpoint
 from cognitive_runtime.domain.errors import InvalidRequest
 from cognitive_runtime.domain.limits import CacheSettings, RateLimit
+from cognitive_runtime.domain.signature import TaskSignature
 from cognitive_runtime.domain.task import CognitiveTaskType
 
 ExecutionMode = Literal["Embedded", "Job"]
@@ -158,11 +159,21 @@ class LLMSettings:
 
 @dataclass(frozen=True)
 class Demonstration:
-    """Example of a task and its right answer, shown to the model before the task."""
+    """Example of a task and its right answer, shown to the model before the task.
+
+    Raises:
+        InvalidRequest: The task type has no demonstrations of an agent.
+    """
 
     task_type: CognitiveTaskType
     input: Mapping[str, Any]
     output: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if self.task_type is CognitiveTaskType.PROPOSAL:
+            raise InvalidRequest("agent.demonstrations: a proposal has no demonstrations.")
+        if self.task_type is CognitiveTaskType.CUSTOM:
+            raise InvalidRequest("agent.demonstrations: the demonstrations of a custom type are in its signature.")
 
 
 @dataclass(frozen=True)
@@ -236,6 +247,8 @@ class ExecutionRequest:
     """Tokens that all model calls of the attempt may use together; None: unlimited."""
     traceparent: str | None = None
     """W3C trace context that the attempt continues; None: not traced."""
+    signature: TaskSignature | None = None
+    """Signature of a custom task; None for every other type."""
 
     def __post_init__(self) -> None:
         for name in ("namespace", "task_name", "task_uid", "agent_name", "agent_uid"):
@@ -243,6 +256,16 @@ class ExecutionRequest:
         _require(self.attempt >= 1, "attempt", "counts from 1")
         _require(self.timeout_seconds > 0, "timeout_seconds", "must be more than 0")
         _require(self.token_budget is None or self.token_budget > 0, "token_budget", "must be more than 0")
+        self._check_type()
+
+    def _check_type(self) -> None:
+        is_custom = self.task_type is CognitiveTaskType.CUSTOM
+        _require(
+            is_custom == (self.signature is not None), "signature", "must be there for the type custom, and only then"
+        )
+        has_schema = self.output_schema is not None
+        rule = "must be absent for the type proposal, whose result is free text"
+        _require(not has_schema or self.task_type is not CognitiveTaskType.PROPOSAL, "output_schema", rule)
 
     @property
     def task_id(self) -> str:

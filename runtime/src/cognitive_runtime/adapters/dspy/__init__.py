@@ -2,9 +2,8 @@
 
 from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
 from cognitive_runtime.adapters.dspy.attempt import ModuleRun
-from cognitive_runtime.adapters.dspy.core import (
-    CognitiveCore,
-    Programs,
+from cognitive_runtime.adapters.dspy.core import CognitiveCore, Programs
+from cognitive_runtime.adapters.dspy.current_core import (
     get_cognitive_core,
     initialize_cognitive_core,
     set_cognitive_core,

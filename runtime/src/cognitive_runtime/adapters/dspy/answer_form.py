@@ -11,7 +11,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from cognitive_runtime.adapters.dspy.confidence import is_confidence
 from cognitive_runtime.adapters.dspy.schema import Bounds, free_schema
 
-_PLAIN: Final = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
+_PLAIN: Final = {"integer": "whole number", "number": "number", "boolean": "true or false"}
 
 
 def answer_form(signature: type[dspy.Signature], name: str, bounds: Bounds | None) -> str:
@@ -44,9 +44,15 @@ def _in_words(schema: Mapping[str, Any], bounds: Bounds | None) -> str:
     kind, items = schema.get("type"), schema.get("items", {})
     if kind == "array" and items.get("type") == "string" and "enum" not in items:
         return _list_of_texts(schema, bounds)
-    if kind == "string" and bounds:
-        return f"text of at most {bounds.text_chars} characters"
+    if kind == "string":
+        return _text(schema, bounds)
     return f"{_PLAIN[kind]}{_range(schema)}" if kind in _PLAIN else _optional(schema, bounds)
+
+
+def _text(schema: Mapping[str, Any], bounds: Bounds | None) -> str:
+    limits = [schema.get("maxLength"), bounds.text_chars if bounds else None]
+    found = min((limit for limit in limits if limit is not None), default=None)
+    return "text" if found is None else f"text of at most {found} characters"
 
 
 def _optional(schema: Mapping[str, Any], bounds: Bounds | None) -> str:

@@ -40,8 +40,8 @@ class Attempt:
     unchecked_patterns: tuple[str, ...] = ()
     """Patterns of the task's output schema that are not checked."""
 
-    async def predict(self, predictor: dspy.Predict, **inputs: Any) -> dict[str, Any]:
-        """Return the outputs of a predictor.
+    async def predict(self, predictor: dspy.Module, **inputs: Any) -> dict[str, Any]:
+        """Return the outputs of a predictor, or of another module that runs asynchronously.
 
         Raises:
             ReasoningError: The class tells the cause. It has the usage and the reasoning up to the failure.
@@ -49,8 +49,7 @@ class Attempt:
         """
         with self._context(trace=None):
             prediction = await self._guarded(predictor.acall(**inputs))
-        outputs: dict[str, Any] = prediction.toDict()
-        return outputs
+        return dict(prediction.items())
 
     async def run(self, work: Callable[[], Any]) -> Any:
         """Return the result of a function: of a coroutine function on the event loop, of any other in a thread.

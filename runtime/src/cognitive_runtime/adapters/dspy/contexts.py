@@ -13,10 +13,15 @@ from cognitive_runtime.domain import (
     InvalidRequest,
     Reasoning,
     ReasoningError,
+    TaskSignature,
 )
 
 LOCAL_TIMEOUT_S: Final = 300
 """Time limit of a call of the library, in seconds."""
+
+
+BUILT_IN_TYPES: Final = tuple(each.value for each in CognitiveTaskType if each is not CognitiveTaskType.CUSTOM)
+"""Names of the task types that need no signature and no handler."""
 
 
 def type_name(task_type: Any) -> str:
@@ -25,15 +30,28 @@ def type_name(task_type: Any) -> str:
 
 
 def local_request(
-    agent: AgentSettings, context: CognitiveContext, handled: Mapping[str, Any], **fields: Any
+    agent: AgentSettings,
+    context: CognitiveContext,
+    handled: Mapping[str, Any],
+    signatures: Mapping[str, TaskSignature] | None = None,
+    **fields: Any,
 ) -> ExecutionRequest:
-    """Return the request for a context. ``handled`` has the names of the types with a handler of their own.
+    """Return the request for a context.
+
+    Args:
+        agent: Settings of the calls.
+        context: Input of the call.
+        handled: Types with a handler of their own, by name.
+        signatures: Types with a signature of their own, by name.
+        fields: Further fields of the request.
 
     Raises:
         InvalidRequest: The context is invalid; the message names the field.
     """
     if not isinstance(context.agent_id, str) or not context.agent_id.strip():
         raise InvalidRequest("agent_id must be a text that is not empty.")
+    signature = (signatures or {}).get(type_name(context.task_type))
+    task_type = CognitiveTaskType.CUSTOM if signature else _task_type(context.task_type, handled, signatures or {})
     parts = {"memory": context.memory_context, "energy": context.energy_context, "lifecycle": context.lifecycle_context}
     return ExecutionRequest(
         namespace="local",
@@ -44,7 +62,8 @@ def local_request(
         agent_uid=context.agent_id,
         mode="Embedded",
         attempt_key="",
-        task_type=_task_type(context.task_type, handled),
+        task_type=task_type,
+        signature=signature,
         input=_object("input_data", context.input_data),
         agent=agent,
         context={name: _object(f"{name}_context", value) for name, value in parts.items() if value},
@@ -67,15 +86,15 @@ def failed_result(envelope: Mapping[str, Any], error: ReasoningError) -> dict[st
     return {**envelope, "success": False, **told}
 
 
-def _task_type(task_type: Any, handled: Mapping[str, Any]) -> Any:
+def _task_type(task_type: Any, handled: Mapping[str, Any], signatures: Mapping[str, Any]) -> Any:
     name = type_name(task_type)
-    if name in handled and name not in set(CognitiveTaskType):
+    if name in handled and name not in BUILT_IN_TYPES:
         return name
-    try:
-        return CognitiveTaskType(name)
-    except ValueError:
-        known = ", ".join([*CognitiveTaskType, *handled])
-        raise InvalidRequest(f"task_type {name!r} is none of {known}; add a handler to task_handlers.") from None
+    if name not in BUILT_IN_TYPES:
+        known = ", ".join(dict.fromkeys([*BUILT_IN_TYPES, *signatures, *handled]))
+        remedy = "add a handler to task_handlers, or register_signature"
+        raise InvalidRequest(f"task_type {name!r} is none of {known}; {remedy}.")
+    return CognitiveTaskType(name)
 
 
 def _object(name: str, value: Any) -> dict[str, Any]:

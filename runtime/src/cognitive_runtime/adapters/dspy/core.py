@@ -8,23 +8,27 @@ import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-import dspy
-
 from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
 from cognitive_runtime.adapters.dspy.attempt import Attempt, ModuleRun
-from cognitive_runtime.adapters.dspy.contexts import completed_result, failed_result, local_request, type_name
-from cognitive_runtime.adapters.dspy.demonstrations import agent_demonstrations
+from cognitive_runtime.adapters.dspy.contexts import (
+    BUILT_IN_TYPES,
+    completed_result,
+    failed_result,
+    local_request,
+    type_name,
+)
 from cognitive_runtime.adapters.dspy.handled import handled_reasoning
 from cognitive_runtime.adapters.dspy.inputs import preamble, signature_inputs
 from cognitive_runtime.adapters.dspy.model import AttemptModel, ThinkingModels
 from cognitive_runtime.adapters.dspy.output_schema import OutputSchema
-from cognitive_runtime.adapters.dspy.program import Program, read_program
+from cognitive_runtime.adapters.dspy.proposals import proposal_task, proposal_version, propose
 from cognitive_runtime.adapters.dspy.results import typed_reasoning
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
-from cognitive_runtime.adapters.dspy.version import signature_version
+from cognitive_runtime.adapters.dspy.signature_sources import SignatureSource, named_signature
+from cognitive_runtime.adapters.dspy.task_modules import TaskModules
 from cognitive_runtime.domain import (
     AgentSettings,
     CognitiveContext,
@@ -38,6 +42,8 @@ from cognitive_runtime.domain import (
     NoLimits,
     Reasoning,
     ReasoningError,
+    SignatureModule,
+    TaskSignature,
 )
 
 T = TypeVar("T")
@@ -53,6 +59,7 @@ class CognitiveCore:
     Attributes:
         task_handlers: Module or function for the name of a task type, in place of the core's own predictor. It is
             called with the inputs of the task.
+        signatures: Registered signatures by the names of their task types.
     """
 
     def __init__(
@@ -78,8 +85,8 @@ class CognitiveCore:
         self._agent = agent
         self._limits = limits or NoLimits()
         self._thinking = ThinkingModels()
-        self._programs: dict[CognitiveTaskType, Program] = {}
-        self._predictors = {task_type: dspy.Predict(found.signature) for task_type, found in SIGNATURES.items()}
+        self._modules = TaskModules()
+        self.signatures: dict[str, TaskSignature] = {}
         self.task_handlers: dict[str, Callable[..., Any]] = {}
         for task_type, path in (programs or {}).items():
             self.load_program(task_type, path)
@@ -88,12 +95,26 @@ class CognitiveCore:
         """Use the demonstrations and instructions of a program that ``module.save("program.json")`` saved.
 
         Raises:
-            InvalidProgram: The file holds no program for the task type.
+            InvalidProgram: The file holds no program for the task type, or the type is not built in.
         """
-        kind = CognitiveTaskType(task_type)
-        program = read_program(path, kind)
-        self._predictors[kind] = program.predictor(SIGNATURES[kind].signature)
-        self._programs[kind] = program
+        self._modules.load_program(task_type, path)
+
+    def register_signature(
+        self, source: SignatureSource, *, name: str | None = None, module: SignatureModule | None = None
+    ) -> TaskSignature:
+        """Add a task type. Its tasks have the prompt and the answer of a CognitiveSignature with the same content.
+
+        Args:
+            source: Path of a CognitiveSignature manifest, its content, its spec, or a ``dspy.Signature`` class.
+            name: Name of the task type; None: that of the source.
+            module: DSPy module that answers; None: that of the source, or else ChainOfThought.
+
+        Raises:
+            InvalidSignature: The source is invalid, or the name is in use; the message names the field.
+        """
+        found = named_signature(source, name, module, taken=[*BUILT_IN_TYPES, *self.task_handlers])
+        self.signatures[found.name] = found
+        return found
 
     def learnt(self) -> tuple[ModelBehaviour, ...]:
         """Return the learnt behaviour of all models."""
@@ -116,25 +137,37 @@ class CognitiveCore:
             ReasoningError: The class tells the cause, and whether to retry. A cancelled reasoning raises
                 ``InternalError``, which carries the used tokens.
         """
-        handler = self.task_handlers.get(type_name(request.task_type))
+        handler = None if request.signature else self.task_handlers.get(type_name(request.task_type))
         if handler is not None:
             return await self._handle(request, handler)
-        task, inputs = SIGNATURES[request.task_type], signature_inputs(request)
-        demos = agent_demonstrations(request)
+        if request.task_type is CognitiveTaskType.PROPOSAL:
+            return await self._propose(request)
+        inputs, found = signature_inputs(request), self._modules.of(request)
         deadline_s = time.monotonic() + request.timeout_seconds
         allowance = self._limits.open(request, deadline_s)
         attempt = self._attempt(request, deadline_s, allowance)
-        cached = await allowance.cached_result(
-            signature_version(request.task_type, self._programs.get(request.task_type))
-        )
+        cached = await allowance.cached_result(found.version)
         if cached:
             return cached
-        predictor = self._predictors[request.task_type]
-        prediction = attempt.predict(predictor, demos=[*predictor.demos, *demos], **inputs)
-        outputs = await self._uncancelled(attempt, prediction)
-        reasoning = typed_reasoning(task, outputs, attempt.model)
+        outputs = await self._uncancelled(attempt, attempt.predict(found.module, **found.arguments, **inputs))
+        reasoning = typed_reasoning(found.task, outputs, attempt.model)
         reasoning = replace(reasoning, unchecked_patterns=attempt.unchecked_patterns)
         await allowance.cache_result(reasoning)
+        return reasoning
+
+    async def _propose(self, request: ExecutionRequest) -> Reasoning:
+        task = proposal_task(request)
+        deadline_s = time.monotonic() + request.timeout_seconds
+        allowance = self._limits.open(request, deadline_s)
+        attempt = self._attempt(request, deadline_s, allowance)
+        version = proposal_version(task)
+        cached = await allowance.cached_result(version) if version else None
+        if cached:
+            return cached
+        proposing = attempt.run(partial(propose, request, task, attempt.model))
+        reasoning: Reasoning = await self._uncancelled(attempt, proposing)
+        if version:
+            await allowance.cache_result(reasoning)
         return reasoning
 
     async def run(
@@ -198,7 +231,7 @@ class CognitiveCore:
         Raises:
             InvalidRequest: The context is invalid; the message names the field.
         """
-        return local_request(self._settings(), context, self.task_handlers)
+        return local_request(self._settings(), context, self.task_handlers, self.signatures)
 
     def _cancellation(self, error: InternalError) -> BaseException:
         """Return the exception of a cancelled reasoning. The executor needs the used tokens."""
@@ -218,7 +251,7 @@ class CognitiveCore:
         return self._attempt(request, deadline_s, self._limits.open(request, deadline_s))
 
     def _attempt(self, request: ExecutionRequest, deadline_s: float, allowance: IAllowance) -> Attempt:
-        llm, task = request.agent.llm, SIGNATURES.get(request.task_type)
+        llm, task = request.agent.llm, self._modules.signature_of(request)
         model = AttemptModel(
             self._models.open(request, deadline_s, allowance),
             llm,
@@ -229,12 +262,12 @@ class CognitiveCore:
         )
         schema = OutputSchema(request.output_schema) if request.output_schema is not None else None
         outputs = tuple(task.signature.output_fields) if task else ()
-        adapter = JSONAnswerAdapter(preamble(request), llm.max_tokens, schema, task_outputs=outputs)
+        adapter = JSONAnswerAdapter(preamble(request.agent), llm.max_tokens, schema, task_outputs=outputs)
         unchecked = schema.unchecked if schema else ()
         return Attempt(model, adapter, request.timeout_seconds, task.thought if task else "", unchecked)
 
     async def _handle(self, request: ExecutionRequest, handler: Callable[..., Any]) -> Reasoning:
-        task = SIGNATURES.get(request.task_type)
+        task = self._modules.signature_of(request)
         inputs = signature_inputs(request) if task else dict(request.input)
         attempt = self._open(request)
         found = await self._uncancelled(attempt, attempt.call(handler, inputs))
@@ -258,27 +291,6 @@ class CognitiveCore:
         context = contextvars.copy_context()
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(context.run, asyncio.run, once()).result()
-
-
-_current: Final[dict[str, CognitiveCore]] = {}
-
-
-def initialize_cognitive_core(
-    models: IModelSource, agent: AgentSettings, limits: ILimits | None = None
-) -> CognitiveCore:
-    """Create a core with an agent's settings. ``get_cognitive_core`` returns it from now on."""
-    return set_cognitive_core(CognitiveCore(models, agent, limits))
-
-
-def set_cognitive_core(core: CognitiveCore) -> CognitiveCore:
-    """Have ``get_cognitive_core`` return a core from now on, and return it."""
-    _current["core"] = core
-    return core
-
-
-def get_cognitive_core() -> CognitiveCore | None:
-    """Return the core that was initialised last in this process, or None."""
-    return _current.get("core")
 
 
 def _crash(error: Exception) -> InternalError:

@@ -11,11 +11,11 @@ from cognitive_runtime.adapters.dspy.output_schema import OUTPUT
 from cognitive_runtime.adapters.dspy.outputs import check_outputs
 from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer
 from cognitive_runtime.adapters.dspy.results import typed_reasoning
-from cognitive_runtime.adapters.dspy.signatures import TaskSignature
+from cognitive_runtime.adapters.dspy.signatures import TypeSignature
 from cognitive_runtime.domain import OutputParseError, Reasoning
 
 
-def handled_reasoning(task: TaskSignature | None, found: Any, model: AttemptModel) -> Reasoning:
+def handled_reasoning(task: TypeSignature | None, found: Any, model: AttemptModel) -> Reasoning:
     """Return the result of a handler. That of a built-in task type has the outputs of its signature.
 
     Raises:

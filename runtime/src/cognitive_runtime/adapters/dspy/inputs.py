@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from cognitive_runtime.domain import (
     INTERNAL_CONSTRAINTS,
+    AgentSettings,
     CognitiveTaskType,
     ExecutionRequest,
     InvalidRequest,
@@ -58,9 +59,14 @@ def signature_inputs(request: ExecutionRequest) -> dict[str, Any]:
     """Return the inputs of the signature: the task's input, its context and its constraints.
 
     Raises:
-        InvalidRequest: The input lacks a key that its task type requires; the message names the key.
+        InvalidRequest: The input does not match its task type; the message names the key.
     """
-    return own_inputs(request.task_type, request.input) | _context(request) | _constraints(request)
+    if request.signature is not None:
+        request.signature.check_input(request.input)
+        own = dict(request.input)
+    else:
+        own = own_inputs(request.task_type, request.input)
+    return own | _context(request) | _constraints(request)
 
 
 def own_inputs(task_type: CognitiveTaskType, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,10 +87,10 @@ def own_inputs(task_type: CognitiveTaskType, given: Mapping[str, Any]) -> dict[s
     return own | ({"further_input": further} if further else {})
 
 
-def preamble(request: ExecutionRequest) -> str:
+def preamble(agent: AgentSettings) -> str:
     """Return the preamble of every prompt: the agent's role and system prompt."""
-    introduction = f"You are {describe_role(request.agent.role)}."
-    system_prompt = clip_utf8(request.agent.system_prompt or "", MAX_SYSTEM_PROMPT_BYTES)
+    introduction = f"You are {describe_role(agent.role)}."
+    system_prompt = clip_utf8(agent.system_prompt or "", MAX_SYSTEM_PROMPT_BYTES)
     return f"{introduction}\n\n{system_prompt}".strip()
 
 

@@ -2,22 +2,26 @@
 
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from cognitive_runtime.adapters.dspy.confidence import Confidence, read_confidence
 from cognitive_runtime.adapters.dspy.model import AttemptModel
 from cognitive_runtime.adapters.dspy.output_schema import OUTPUT
-from cognitive_runtime.adapters.dspy.signatures import TaskSignature
+from cognitive_runtime.adapters.dspy.signatures import TypeSignature
 from cognitive_runtime.domain import Reasoning
 
 
-def typed_reasoning(task: TaskSignature, outputs: dict[str, Any], model: AttemptModel) -> Reasoning:
-    """Return the result of a task type from the outputs of its signature."""
+def typed_reasoning(task: TypeSignature, outputs: dict[str, Any], model: AttemptModel) -> Reasoning:
+    """Return the result of a task type from the outputs of its signature, as JSON values."""
     name = task.confidence
     found = read_confidence(outputs[name]) if name else Confidence(None, "this task type asks for no confidence")
     if name:
         outputs[name] = found.value
+    thought = outputs[task.thought] if task.thought else None
+    own = {key: value for key, value in outputs.items() if key == OUTPUT or key in _own_names(task)}
     return Reasoning(
-        outputs={key: value for key, value in outputs.items() if value is not None or key == OUTPUT},
-        thought=outputs[task.thought],
+        outputs={key: _plain(value) for key, value in own.items() if value is not None or key == OUTPUT},
+        thought=thought or "",
         confidence=found.value,
         confidence_reason=found.reason,
         usage=model.usage,
@@ -26,3 +30,13 @@ def typed_reasoning(task: TaskSignature, outputs: dict[str, Any], model: Attempt
         native_reasoning=model.native_reasoning,
         output_valid=True if OUTPUT in outputs else None,
     )
+
+
+def _own_names(task: TypeSignature) -> set[str]:
+    """Return the outputs of the task type, without those of its module."""
+    return set(task.signature.output_fields) - task.hidden
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON: an object of the model without its absent properties."""
+    return to_jsonable_python(value, by_alias=True, exclude_none=True)

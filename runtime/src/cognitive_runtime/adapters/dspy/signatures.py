@@ -222,19 +222,23 @@ class CapabilityAssessment(CognitiveSignature):
 
 
 @dataclass(frozen=True)
-class TaskSignature:
+class TypeSignature:
     """Signature of a task type, with the names of its reasoning and confidence outputs."""
 
     signature: type[dspy.Signature]
+    """Signature of the answer. A module may add outputs to those of the task type."""
     thought: str
+    """Empty if no output is the model's reasoning."""
     confidence: str | None = None
+    hidden: frozenset[str] = frozenset()
+    """Outputs that the module adds, which are no part of the result."""
 
 
 SIGNATURES: Final = {
-    CognitiveTaskType.FAILURE_ANALYSIS: TaskSignature(FailureAnalysis, "thought", "confidence_score"),
-    CognitiveTaskType.TASK_PLANNING: TaskSignature(TaskPlanning, "thought"),
-    CognitiveTaskType.DECISION_MAKING: TaskSignature(DecisionMaking, "reasoning", "confidence"),
-    CognitiveTaskType.PROBLEM_SOLVING: TaskSignature(ProblemSolving, "thought"),
-    CognitiveTaskType.MEMORY_SYNTHESIS: TaskSignature(MemorySynthesis, "thought", "confidence_level"),
-    CognitiveTaskType.CAPABILITY_ASSESSMENT: TaskSignature(CapabilityAssessment, "thought"),
+    CognitiveTaskType.FAILURE_ANALYSIS: TypeSignature(FailureAnalysis, "thought", "confidence_score"),
+    CognitiveTaskType.TASK_PLANNING: TypeSignature(TaskPlanning, "thought"),
+    CognitiveTaskType.DECISION_MAKING: TypeSignature(DecisionMaking, "reasoning", "confidence"),
+    CognitiveTaskType.PROBLEM_SOLVING: TypeSignature(ProblemSolving, "thought"),
+    CognitiveTaskType.MEMORY_SYNTHESIS: TypeSignature(MemorySynthesis, "thought", "confidence_level"),
+    CognitiveTaskType.CAPABILITY_ASSESSMENT: TypeSignature(CapabilityAssessment, "thought"),
 }

@@ -6,6 +6,8 @@ from functools import cache
 from importlib.metadata import version
 from typing import Final
 
+import dspy
+
 from cognitive_runtime.adapters.dspy.program import Program
 from cognitive_runtime.adapters.dspy.prompt import system_message
 from cognitive_runtime.adapters.dspy.schema import answer_schema, bounds_for, free_schema
@@ -23,7 +25,11 @@ def signature_version(task_type: CognitiveTaskType, program: Program | None = No
 
 @cache
 def _signature_version(task_type: CognitiveTaskType) -> str:
-    signature = SIGNATURES[task_type].signature
+    return prompt_version(SIGNATURES[task_type].signature)
+
+
+def prompt_version(signature: type[dspy.Signature]) -> str:
+    """Return a digest of the prompt, the fields and the schema of a signature, and of the release."""
     bounds = bounds_for(signature, _ANY_TOKENS)
     everything = dict.fromkeys(signature.input_fields, "")
     parts = [

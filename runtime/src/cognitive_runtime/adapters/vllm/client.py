@@ -91,7 +91,7 @@ class VLLMHTTPClient:
         Raises:
             ReasoningError: The class tells the cause, and whether to retry.
         """
-        retry = self._retry.until(deadline_s)
+        retry = self._retry.until(deadline_s).at_most(request.max_retries)
         has_retries = retry.max_retries > 0
         adaptation = Adaptation(self._learnt, printable(self._url), request, has_retries=has_retries)
         async with self._connection() as server:
@@ -109,7 +109,8 @@ class VLLMHTTPClient:
     async def _call(self, server: ModelServer, body: Body, log: CallLog, retry: RetryPolicy) -> Completion:
         permit = await self._allowance.acquire(log.request)
         begun_s = time.monotonic()
-        timeout_s = max(MIN_TIMEOUT_S, min(self._timeout_s, retry.deadline_s - begun_s))
+        own_s = self._timeout_s if log.request.timeout_s is None else log.request.timeout_s
+        timeout_s = max(MIN_TIMEOUT_S, min(own_s, retry.deadline_s - begun_s))
         log.begun()
         try:
             answer = await self._traced(server, body, log.request, timeout_s)

@@ -17,6 +17,7 @@ _NO_PROVIDER: Final = re.compile(r"no endpoints found that (support|can handle)"
 _WORDS: Final[Mapping[str, str]] = {
     "top_p": r"top[ _-]?p",
     "temperature": r"temperature",
+    "seed": r"seed",
     "frequency_penalty": r"frequency[ _-]?penalt(?:y|ies)",
     "presence_penalty": r"presence[ _-]?penalt(?:y|ies)",
     "max_tokens": r"max[ _-]?tokens",

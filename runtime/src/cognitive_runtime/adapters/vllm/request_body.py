@@ -22,6 +22,8 @@ def request_body(request: VLLMRequest, behaviour: ModelBehaviour, api: ProviderA
         limit: request.max_tokens,
     }
     further = {name: value for name, value in _optional(request, api).items() if name not in refused}
+    if request.diversity_seed is not None and "temperature" in refused and "seed" not in refused:
+        further["seed"] = request.diversity_seed
     response_format = _response_format(request, behaviour.output)
     if response_format is not None:
         further[RESPONSE_FORMAT] = response_format

@@ -30,6 +30,10 @@ class RetryPolicy:
         """Return the policy with an earlier deadline."""
         return self if deadline_s >= self.deadline_s else replace(self, deadline_s=deadline_s)
 
+    def at_most(self, max_retries: int | None) -> "RetryPolicy":
+        """Return the policy with the retries of one request; None: its own."""
+        return self if max_retries is None else replace(self, max_retries=max_retries)
+
     async def run(self, call: Callable[[], Awaitable[T]]) -> T:
         """Return the result of a call. Transient errors are retried.
 

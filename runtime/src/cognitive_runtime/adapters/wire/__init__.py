@@ -16,6 +16,7 @@ from cognitive_runtime.adapters.wire.responses import (
     parse_outcome,
     response_subject,
 )
+from cognitive_runtime.adapters.wire.signatures import Signature
 from cognitive_runtime.adapters.wire.signing import MESSAGE_ID_HEADER, SIGNATURE_HEADER, message_id, sign
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Learnt",
     "Lease",
     "ResultRef",
+    "Signature",
     "Stop",
     "WireError",
     "encode_completed",

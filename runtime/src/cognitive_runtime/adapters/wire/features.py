@@ -3,9 +3,11 @@
 from typing import Final
 
 FEATURES: Final = {
+    "custom": "executes tasks of the type custom, whose signature is in the request",
     "demonstrations": "shows the agent's demonstrations to the model before the task",
     "extra_body": "sends further fields of the model request",
     "optional_sampling": "leaves temperature and top_p out of the model request if the agent does not set them",
+    "proposal": "executes tasks of the type proposal",
     "reasoning": "sets the effort and the tokens of a reasoning model, and reports its thinking",
     "structured_output": "holds answers to the form that the agent chooses",
 }

@@ -1,0 +1,82 @@
+"""Requests of the task types proposal and custom, as the runtime reads them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cognitive_runtime.adapters import wire
+from cognitive_runtime.domain import CognitiveTaskType, InvalidRequest, TaskSignature
+from support.builders.signatures import snapshot, task_signature
+
+WIRE = Path(__file__).parent / "wire"
+CUSTOM = {"task_type": "custom", "input": {"ticket": "t"}, "output_schema": None}
+
+
+def changed(**fields: Any) -> bytes:
+    return json.dumps(json.loads((WIRE / "request.json").read_bytes()) | fields).encode()
+
+
+@pytest.mark.parametrize("path", sorted(WIRE.glob("request*.json")), ids=lambda path: path.stem)
+def test_every_golden_request_is_read(path: Path) -> None:
+    expected = json.loads(path.read_bytes())
+    request = wire.parse_request(path.read_bytes())
+    assert request.task_type == expected["task_type"]
+    assert request.input == expected["input"]
+    found = expected.get("signature")
+    assert (None if request.signature is None else request.signature.to_dict()) == (
+        None if found is None else {"generation": 1, "module": "ChainOfThought", "demonstrations": []} | found
+    )
+    if request.signature is not None:
+        request.signature.check_input(request.input)
+
+
+def test_the_golden_proposal_is_a_proposal() -> None:
+    request = wire.parse_request((WIRE / "request_proposal.json").read_bytes())
+    assert request.task_type is CognitiveTaskType.PROPOSAL
+    assert set(request.input) == {"task_description", "context", "diversity"}
+    assert (request.signature, request.output_schema) == (None, None)
+
+
+def test_a_signature_is_read_whole() -> None:
+    request = wire.parse_request(changed(**CUSTOM, signature=snapshot()))
+    assert request.task_type is CognitiveTaskType.CUSTOM
+    assert request.signature == task_signature()
+    assert isinstance(request.signature, TaskSignature)
+    assert request.signature.to_dict() == snapshot()
+
+
+def test_unknown_fields_of_a_signature_are_ignored() -> None:
+    later = snapshot(later=1, inputs=[{"name": "ticket", "type": "string", "later": 1}], demonstrations=[])
+    signature = wire.parse_request(changed(**CUSTOM, signature=later)).signature
+    assert signature is not None
+    assert [each.name for each in signature.inputs] == ["ticket"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"task_type": "custom"}, "signature must be there for the type custom"),
+        ({"signature": snapshot()}, "signature must be there for the type custom, and only then"),
+        (CUSTOM | {"signature": snapshot(generation=0)}, r"signature\.generation"),
+        (CUSTOM | {"signature": snapshot(module="BestOfN")}, r"signature\.module"),
+        (CUSTOM | {"signature": snapshot(inputs=[{"name": "a", "type": "text"}])}, r"signature\.inputs\.0\.type"),
+        (
+            CUSTOM | {"signature": snapshot(outputs=[{"name": "a", "type": "enum"}])},
+            r"signature triage: outputs\[0\]\.values must have at least one value",
+        ),
+        ({"task_type": "proposal", "output_schema": {"type": "object"}}, "output_schema must be absent"),
+    ],
+)
+def test_a_bad_signature_is_refused_by_field(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidRequest, match=said):
+        wire.parse_request(changed(**fields))
+
+
+@pytest.mark.parametrize("kind", ["custom", "proposal"])
+def test_an_agents_demonstration_of_such_a_type_is_refused(kind: str) -> None:
+    request = json.loads((WIRE / "request.json").read_bytes())
+    request["agent"]["demonstrations"] = [{"type": kind, "input": {}, "output": {}}]
+    with pytest.raises(InvalidRequest, match=r"agent\.demonstrations"):
+        wire.parse_request(json.dumps(request).encode())
