@@ -16,6 +16,7 @@ WIRE = Path(__file__).parent / "wire"
 WRITTEN: dict[str, type[WireModel]] = {
     "request.json": wire.Request,
     "request_all_settings.json": wire.Request,
+    "request_proposal.json": wire.Request,
     "stop.json": wire.Stop,
     "drain.json": wire.Drain,
 }
