@@ -1,11 +1,18 @@
-"""Work queue of keys to reconcile: no key is handled twice at a time, and a failed key is retried with backoff."""
+"""Work queue of keys to reconcile: no key is handled twice at a time, and a failed key is retried with backoff.
+
+The workers are shared fairly by namespaces and agents.
+"""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from cognitive_operator.api.names import ObjectName
 from cognitive_operator.errors import ApiUnavailableError, ConflictError, KindAbsentError, TransientError
+from cognitive_operator.reconcile.state.fair_slots import FairSlots, Slot, SlotLimits
 
 logger = logging.getLogger(__name__)
 K = TypeVar("K")
@@ -17,8 +24,20 @@ def _ignore(_: float) -> None:
     """Ignore the duration of a call."""
 
 
+@dataclass(frozen=True)
+class Sharing(Generic[K]):
+    """Limits by which namespaces and agents share the workers of a queue."""
+
+    agent_of: Callable[[K], ObjectName]
+    """Returns the namespace and the name of the agent that a key belongs to."""
+    per_namespace: int
+    per_agent: int
+
+
 class WorkQueue(Generic[K]):
     """Calls ``handle(key)`` for every key that was added, with at most ``workers`` calls at once.
+
+    With ``sharing``, keys of one agent that wait or hang delay no key of another agent.
 
     ``start`` sets ``handle``; call it before the first key is added.
 
@@ -32,6 +51,7 @@ class WorkQueue(Generic[K]):
         name: str,
         workers: int,
         *,
+        sharing: Sharing[K] | None = None,
         observe: Callable[[float], None] = _ignore,
         backoff_s: Sequence[float] = BACKOFF_S,
     ) -> None:
@@ -39,7 +59,11 @@ class WorkQueue(Generic[K]):
         self._handle: Callable[[K], Awaitable[float | None]]
         self._observe = observe
         self._delays_s = backoff_s
-        self._limit = asyncio.Semaphore(workers)
+        self._sharing = sharing
+        per_namespace = sharing.per_namespace if sharing else None
+        self._slots = FairSlots(SlotLimits(workers, per_namespace, sharing.per_agent if sharing else None))
+        self._held: dict[K, Slot] = {}
+        """The workers of the keys that are being handled."""
         self._dirty: set[K] = set()
         self._busy: dict[K, asyncio.Task[None]] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
@@ -77,6 +101,12 @@ class WorkQueue(Generic[K]):
             self.add(key)
         self._unavailable.clear()
 
+    @asynccontextmanager
+    async def outside(self, key: K) -> AsyncIterator[None]:
+        """Free the worker of a key that is being handled, for a wait that has a limit of its own."""
+        async with self._held[key].outside():
+            yield
+
     async def close(self) -> None:
         """Cancel the running calls and forget the waiting keys."""
         self._closed = True
@@ -90,13 +120,18 @@ class WorkQueue(Generic[K]):
     async def _process(self, key: K) -> None:
         try:
             while key in self._dirty and not self._closed:
-                async with self._limit:
+                async with self._slots.hold(self._agent_of(key)) as slot:
+                    self._held[key] = slot
                     self._dirty.discard(key)
                     delay_s = await self._attempt(key)
                 if delay_s is not None and key not in self._dirty:
                     self._reschedule(key, delay_s)
         finally:
             self._busy.pop(key, None)
+            self._held.pop(key, None)
+
+    def _agent_of(self, key: K) -> ObjectName:
+        return self._sharing.agent_of(key) if self._sharing is not None else ("", "")
 
     async def _attempt(self, key: K) -> float | None:
         loop = asyncio.get_running_loop()
