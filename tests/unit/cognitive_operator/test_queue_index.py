@@ -168,10 +168,10 @@ def test_a_record_is_written_by_its_index_alone() -> None:
 
 def test_what_was_observed_of_a_task_outlives_its_next_version() -> None:
     index = index_of(task("a", 31))
-    index.update_task("a", input_at_s=5.0)
+    index.update_task("a", has_found_input=True)
     index.upsert_task(task("a", 32, {"phase": "Running"}), 9.0)
     record = index.tasks["a"]
-    assert (record.version, record.arrival, record.since_s, record.input_at_s) == (32, 31, 0.0, 5.0)
+    assert (record.version, record.arrival, record.since_s, record.has_found_input) == (32, 31, 0.0, True)
 
 
 def test_a_task_that_cannot_be_read_is_known_all_the_same() -> None:

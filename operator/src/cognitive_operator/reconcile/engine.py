@@ -38,7 +38,7 @@ from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.periodic import run_every
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch import Receiver, WatchLag
-from cognitive_operator.reconcile.state.workqueue import WorkQueue
+from cognitive_operator.reconcile.state.workqueue import Sharing, WorkQueue
 from cognitive_operator.reconcile.status_writer import StatusWriter
 from cognitive_operator.reconcile.task.attempt import AttemptActions, AttemptExecutor, AttemptObserver, AttemptSources
 from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
@@ -51,6 +51,7 @@ from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemaGa
 from cognitive_operator.reconcile.task.gates.queue_timeout import QueueTimeoutGate
 from cognitive_operator.reconcile.task.inbox import InboxSettings, ResponseInbox
 from cognitive_operator.reconcile.task.job import AttemptJobs
+from cognitive_operator.reconcile.task.job_calls import JobCalls
 from cognitive_operator.reconcile.task.metrics import TaskTelemetry
 from cognitive_operator.reconcile.task.publish import RequestFactory, RequestPublisher
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler, TaskSteps
@@ -59,8 +60,11 @@ from cognitive_operator.reconcile.task.status import TaskStatus
 from cognitive_operator.reconcile.task.ttl import TtlAfterFinished
 
 TASK_WORKERS: Final = 64
-AGENT_WORKERS: Final = 256
+TASKS_PER_NAMESPACE: Final = 32
+TASKS_PER_AGENT: Final = 16
+AGENT_WORKERS: Final = 512
 """Many, because an agent's reconciliation waits for its own Ray and model, and must delay no other agent."""
+AGENTS_PER_NAMESPACE: Final = 32
 
 
 class Engine:
@@ -76,16 +80,26 @@ class Engine:
         self.index = index = Index(deps.bounds)
         observe = partial(deps.metrics.observe, "reconcile_seconds")
         self._tasks = WorkQueue[str](
-            "task", TASK_WORKERS, observe=partial(observe, kind="task"), backoff_s=timing.backoff_s
+            "task",
+            TASK_WORKERS,
+            sharing=Sharing(self._agent_of_task, TASKS_PER_NAMESPACE, TASKS_PER_AGENT),
+            observe=partial(observe, kind="task"),
+            backoff_s=timing.backoff_s,
         )
         self._agents = WorkQueue[ObjectName](
-            "agent", AGENT_WORKERS, observe=partial(observe, kind="agent"), backoff_s=timing.backoff_s
+            "agent",
+            AGENT_WORKERS,
+            sharing=Sharing(lambda name: name, AGENTS_PER_NAMESPACE, per_agent=1),
+            observe=partial(observe, kind="agent"),
+            backoff_s=timing.backoff_s,
         )
         self._cleanup = AttemptCleanup(
             deps.broker, deps.ray, index.ray_target, stop_every_s=timing.stop_every_s, backoff_s=timing.backoff_s
         )
         self._intake = Intake(index, deps.clock, self._tasks, self._agents, self._cleanup.add)
         index.graph.wake = self._intake.enqueue
+        attempt_jobs = AttemptJobs(deps.ray, deps.environment)
+        self._jobs = JobCalls(attempt_jobs, index, self._intake, deps.clock, backoff_s=timing.backoff_s)
         sources = ResyncSources(deps.kube.resources, deps.broker.requests, lag)
         self._resync = Resync(sources, index, self._intake, deps.clock, timing)
         self._inbox = self._new_inbox()
@@ -118,7 +132,11 @@ class Engine:
             for end in unsubscribe:
                 end()
             await asyncio.gather(
-                self._tasks.close(), self._agents.close(), self._cleanup.close(), self._schedules.close()
+                self._tasks.close(),
+                self._agents.close(),
+                self._jobs.close(),
+                self._cleanup.close(),
+                self._schedules.close(),
             )
 
     @property
@@ -137,6 +155,10 @@ class Engine:
     def _delete_agent(self, body: Body) -> None:
         meta = body["metadata"]
         self._intake.delete_agent((meta["namespace"], meta["name"]), meta["uid"])
+
+    def _agent_of_task(self, uid: str) -> ObjectName:
+        record = self.index.tasks.get(uid)
+        return record.agent if record is not None else ("", "")
 
     def _new_inbox(self) -> ResponseInbox:
         deps, timing = self._deps, self._timing
@@ -189,17 +211,17 @@ class Engine:
         deps, index = self._deps, self.index
         objects, resources = deps.broker.objects, deps.kube.resources
         dependencies = DependencyGate(resources, objects, deps.clock, index)
-        inputs = InputGate(InputSources(deps.kube.core, resources, objects), deps.clock, index, dependencies)
+        sources = InputSources(deps.kube.core, resources, objects)
+        inputs = InputGate(sources, index, dependencies, self._tasks.outside)
         late = QueueTimeoutGate(deps.kube, index)
         gates = GateSet(CancelAndSuspendGate(), OutputSchemaGate(index), late, dependencies, inputs)
         factory = RequestFactory(deps.master_key, deps.clock, is_traced=deps.tracer.is_on)
         writer = StatusWriter(deps.kube, deps.events, TASK_KIND, TASK_PLURAL)
-        jobs = AttemptJobs(deps.ray, deps.environment)
         return TaskSteps(
             gates=Gates(gates, index),
-            attempts=self._attempts(jobs),
+            attempts=self._attempts(),
             requests=RequestPublisher(deps.broker.requests, objects, factory, inputs, index),
-            jobs=jobs,
+            jobs=self._jobs,
             responses=ResponseSettler(index, deps.metrics),
             status=TaskStatus(writer, index, self._intake, deps.clock, is_traced=deps.tracer.is_on),
             telemetry=TaskTelemetry(deps.metrics, deps.tracer),
@@ -207,8 +229,8 @@ class Engine:
             discard=self._cleanup.add,
         )
 
-    def _attempts(self, jobs: AttemptJobs) -> AttemptExecutor:
-        broker, timing = self._deps.broker, self._timing.attempt
+    def _attempts(self) -> AttemptExecutor:
+        broker, timing, jobs = self._deps.broker, self._timing.attempt, self._jobs
         reader = ResponseReader(broker.responses, self._deps.master_key)
         sources = AttemptSources(
             broker.claims, broker.connection, reader, jobs, self._deps.kube.resources, self._clocks

@@ -20,10 +20,13 @@ from cognitive_operator.ports.broker import Claims, Control, Leases, Objects, Re
 from cognitive_operator.ports.ray import RayJobs, RayTarget
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.deletion_log import log_deletion
-from cognitive_operator.reconcile.state.workqueue import WorkQueue
+from cognitive_operator.reconcile.state.workqueue import Sharing, WorkQueue
 
 logger = logging.getLogger(__name__)
-WORKERS: Final = 16
+WORKERS: Final = 64
+PER_NAMESPACE: Final = 16
+PER_AGENT: Final = 4
+"""Calls of Ray about jobs may hang: one agent's delay no other agent's."""
 
 
 class AttemptBroker(Protocol):
@@ -76,7 +79,10 @@ class AttemptCleanup:
         self._stop_every_s = stop_every_s
         self._stopping: set[AttemptKey] = set()
         """Attempts that were told to stop and that have not ended yet."""
-        self._queue = WorkQueue[AttemptGarbage]("cleanup", WORKERS, backoff_s=backoff_s)
+        sharing = Sharing[AttemptGarbage](
+            lambda garbage: (garbage.namespace, garbage.key.agent_uid), PER_NAMESPACE, PER_AGENT
+        )
+        self._queue = WorkQueue[AttemptGarbage]("cleanup", WORKERS, sharing=sharing, backoff_s=backoff_s)
         self._queue.start(self._clean)
 
     def add(self, garbage: AttemptGarbage) -> None:
