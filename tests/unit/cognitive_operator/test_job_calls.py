@@ -104,7 +104,11 @@ async def test_hanging_calls_of_eight_agents_delay_no_call_of_another_namespace(
         name = system.add_agent(f"agent-{number}", f"http://hangs-{number}:8265", "crowded")
         system.ray.hanging.add(f"http://hangs-{number}:8265")
         for task in range(8):
-            system.calls.submit(system.add_attempt(name, f"{number}-{task}"), name)
+            attempt = system.add_attempt(name, f"{number}-{task}")
+            if task % 2:
+                system.calls.submit(attempt, name)
+            else:
+                system.read(attempt)
     await settle()
     assert system.ray.in_flight == 8 * PER_AGENT
     other = system.add_agent("other", namespace="quiet")

@@ -77,7 +77,7 @@ class Engine:
         self._deps = deps
         self._timing = timing
         self._clocks = Clocks(deps.clock, deps.kube)
-        self.index = index = Index(deps.bounds)
+        self.index = index = Index(deps.bounds, deps.waiting_per_namespace)
         observe = partial(deps.metrics.observe, "reconcile_seconds")
         self._tasks = WorkQueue[str](
             "task",

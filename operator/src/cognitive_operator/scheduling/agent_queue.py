@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from cognitive_operator.scheduling.fair_share import FairShare
+from cognitive_operator.scheduling.namespace_limit import NamespaceLimit
 from cognitive_operator.scheduling.priority_queue import PriorityQueue, QueueKey
 
 
@@ -27,8 +28,10 @@ class AgentQueue:
     takes O(log n) comparisons for n tasks. A share without a bound limits no queue: it has no turns.
     """
 
-    def __init__(self, name: tuple[str, str]) -> None:
+    def __init__(self, name: tuple[str, str], namespaces: NamespaceLimit | None = None) -> None:
         self.name = name
+        self._namespaces = namespaces or NamespaceLimit()
+        self._namespaces.join(name[0], self)
         self.tag = 0
         self.limits = QueueLimits()
         self.capacity: int | None = 0
@@ -68,11 +71,11 @@ class AgentQueue:
             self._at_door[uid] = key
 
     def enter(self, uid: str) -> bool:
-        """Admit a task, and before it the tasks at the door that were created earlier; False: the queue is full."""
+        """Admit a task, and before it the tasks at the door that were created earlier; False: a limit refuses it."""
         while uid in self._at_door:
             *_, first = heappop(self._door)
             key = self._at_door.pop(first, None)
-            if key is not None and self._has_room:
+            if key is not None and self._has_room and self._namespaces.allows(self.name[0], key[2]):
                 self._waiting.put(key)
         return uid in self._waiting or uid in self._resting or uid in self._running
 
@@ -174,6 +177,12 @@ class AgentQueue:
     def oldest_s(self) -> float | None:
         """Creation time in seconds of the oldest waiting task."""
         return self._waiting.oldest_s
+
+    @property
+    def full_namespace(self) -> int | None:
+        """The limit of the namespace, if that refuses new tasks and the agent's own does not; otherwise None."""
+        is_full = self._has_room and self._namespaces.is_full(self.name[0])
+        return self._namespaces.most if is_full else None
 
     @property
     def _has_room(self) -> bool:

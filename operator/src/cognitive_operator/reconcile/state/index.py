@@ -35,6 +35,7 @@ from cognitive_operator.reconcile.state.task_record import TaskChanges, TaskReco
 from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
 from cognitive_operator.scheduling.dependency_graph import DependencyGraph
 from cognitive_operator.scheduling.fair_share import FairShare, RayLimits, ray_cluster_of
+from cognitive_operator.scheduling.namespace_limit import NamespaceLimit
 from cognitive_operator.scheduling.priority_queue import queue_key
 from cognitive_operator.scheduling.schedule_runs import ScheduleRuns
 
@@ -42,7 +43,7 @@ from cognitive_operator.scheduling.schedule_runs import ScheduleRuns
 class Index:
     """All agents and tasks, and the only writer of their records. Not thread-safe: it belongs to the event loop."""
 
-    def __init__(self, bounds: RayLimits | None = None) -> None:
+    def __init__(self, bounds: RayLimits | None = None, waiting_per_namespace: int | None = None) -> None:
         self.tasks: dict[str, TaskRecord] = {}
         self.agents: dict[ObjectName, AgentRecord] = {}
         self._ended: set[str] = set()
@@ -51,6 +52,7 @@ class Index:
         self.is_settled = False
         """True once the attempts of an earlier process were adopted: only then are the running tasks known."""
         self._bounds = bounds or RayLimits()
+        self._namespaces = NamespaceLimit(waiting_per_namespace)
         self._queues: dict[ObjectName, AgentQueue] = {}
         self._shares: dict[tuple[str, bool], FairShare] = {}
         self._uids: dict[ObjectName, str] = {}
@@ -218,12 +220,13 @@ class Index:
         """Return the queue of an agent, which may not exist yet."""
         queue = self._queues.get(agent)
         if queue is None:
-            queue = self._queues[agent] = AgentQueue(agent)
+            queue = self._queues[agent] = AgentQueue(agent, self._namespaces)
         return queue
 
     def complete(self) -> None:
         """Add all tasks to their queues, now that all objects are known, before the first task is admitted."""
         self.is_complete = True
+        self._namespaces.listed = max((record.arrival for record in self.tasks.values()), default=0)
         for name in self.agents:
             self._line_up(name)
 

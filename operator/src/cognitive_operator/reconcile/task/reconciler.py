@@ -140,7 +140,7 @@ class TaskReconciler:
             queue.rest(record.uid)
         else:
             self._index.line_up(record.uid)
-            return None if queue.enter(record.uid) else queue_full(agent.agent)
+            return None if queue.enter(record.uid) else queue_full(agent.agent, queue.full_namespace)
         return gate
 
     def _facts(
