@@ -6,8 +6,7 @@ from collections import Counter
 import pytest
 
 from cognitive_operator.api.names import ObjectName
-from cognitive_operator.reconcile.state.fair_slots import FairSlots, SlotLimits
-from cognitive_operator.reconcile.state.workqueue import Sharing, WorkQueue
+from cognitive_operator.reconcile.state.workqueue import FairSlots, Sharing, SlotLimits, WorkQueue
 
 
 async def settle(turns: int = 20) -> None:

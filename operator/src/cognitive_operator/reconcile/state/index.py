@@ -32,10 +32,9 @@ from cognitive_operator.reconcile.state.agent_record import (
     with_newer_agent,
 )
 from cognitive_operator.reconcile.state.task_record import TaskChanges, TaskRecord, new_task_record
-from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
+from cognitive_operator.scheduling.agent_queue import AgentQueue, NamespaceLimit, QueueLimits
 from cognitive_operator.scheduling.dependency_graph import DependencyGraph
 from cognitive_operator.scheduling.fair_share import FairShare, RayLimits, ray_cluster_of
-from cognitive_operator.scheduling.namespace_limit import NamespaceLimit
 from cognitive_operator.scheduling.priority_queue import queue_key
 from cognitive_operator.scheduling.schedule_runs import ScheduleRuns
 

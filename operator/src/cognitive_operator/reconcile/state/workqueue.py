@@ -5,6 +5,7 @@ The workers are shared fairly by namespaces and agents.
 
 import asyncio
 import logging
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from typing import Final, Generic, TypeVar
 
 from cognitive_operator.api.names import ObjectName
 from cognitive_operator.errors import ApiUnavailableError, ConflictError, KindAbsentError, TransientError
-from cognitive_operator.reconcile.state.fair_slots import FairSlots, Slot, SlotLimits
 
 logger = logging.getLogger(__name__)
 K = TypeVar("K")
@@ -22,6 +22,126 @@ BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 
 def _ignore(_: float) -> None:
     """Ignore the duration of a call."""
+
+
+@dataclass(frozen=True)
+class SlotLimits:
+    """Maximum numbers of slots in use at once."""
+
+    total: int
+    per_namespace: int | None = None
+    """None: limited by ``total`` alone."""
+    per_agent: int | None = None
+    """None: limited by the others alone."""
+
+
+class FairSlots:
+    """Slots for concurrent calls, with a line of waiting calls for each agent.
+
+    A free slot goes to the namespaces in turn, and within a namespace to its agents in turn. A namespace or an agent
+    at its limit is passed over, so that calls of one agent that hang delay no other agent.
+    """
+
+    def __init__(self, limits: SlotLimits) -> None:
+        self._limits = limits
+        self._used: Counter[tuple[str, ...]] = Counter()
+        """Slots in use by agent (namespace, name), by namespace (namespace,) and in total ()."""
+        self._waiting: dict[str, dict[str, deque[asyncio.Future[None]]]] = {}
+        """By namespace and agent. The order of the dictionaries is the order of the turns."""
+
+    @asynccontextmanager
+    async def hold(self, agent: ObjectName) -> AsyncIterator["Slot"]:
+        """Wait for a slot of an agent, and free it at the end."""
+        slot = Slot(self, agent)
+        await slot.take()
+        try:
+            yield slot
+        finally:
+            slot.free()
+
+    async def acquire(self, agent: ObjectName) -> None:
+        """Wait for a slot of an agent."""
+        namespace, name = agent
+        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(namespace, {}).setdefault(name, deque()).append(granted)
+        self._grant()
+        try:
+            await granted
+        except asyncio.CancelledError:
+            if not granted.cancelled():  # it was granted just before
+                self.release(agent)
+            raise
+
+    def release(self, agent: ObjectName) -> None:
+        """Free a slot of an agent."""
+        self._count(agent, -1)
+        self._grant()
+
+    def _grant(self) -> None:
+        while self._used[()] < self._limits.total and (agent := self._next()) is not None:
+            granted = self._take_turn(agent)
+            if not granted.cancelled():
+                self._count(agent, 1)
+                granted.set_result(None)
+
+    def _next(self) -> ObjectName | None:
+        """Return the next agent that waits below its limits; looks past at most the agents that are at theirs."""
+        for namespace, agents in self._waiting.items():
+            if self._is_below((namespace,), self._limits.per_namespace):
+                for name in agents:
+                    if self._is_below((namespace, name), self._limits.per_agent):
+                        return namespace, name
+        return None
+
+    def _is_below(self, key: tuple[str, ...], limit: int | None) -> bool:
+        return limit is None or self._used[key] < limit
+
+    def _take_turn(self, agent: ObjectName) -> asyncio.Future[None]:
+        """Remove the first waiting call of an agent; its agent and namespace have their next turns last."""
+        namespace, name = agent
+        agents = self._waiting.pop(namespace)
+        calls = agents.pop(name)
+        first = calls.popleft()
+        if calls:
+            agents[name] = calls
+        if agents:
+            self._waiting[namespace] = agents
+        return first
+
+    def _count(self, agent: ObjectName, change: int) -> None:
+        for key in ((), agent[:1], agent):
+            self._used[key] += change
+            if not self._used[key]:
+                del self._used[key]  # deleted agents take no memory
+
+
+class Slot:
+    """A slot of one agent, which its holder may free for a while."""
+
+    def __init__(self, slots: FairSlots, agent: ObjectName) -> None:
+        self._slots = slots
+        self._agent = agent
+        self._is_held = False
+
+    async def take(self) -> None:
+        """Wait for the slot."""
+        await self._slots.acquire(self._agent)
+        self._is_held = True
+
+    def free(self) -> None:
+        """Free the slot, if it is held."""
+        if self._is_held:
+            self._is_held = False
+            self._slots.release(self._agent)
+
+    @asynccontextmanager
+    async def outside(self) -> AsyncIterator[None]:
+        """Free the slot for a slow wait, and take it again afterwards."""
+        self.free()
+        try:
+            yield
+        finally:
+            await self.take()
 
 
 @dataclass(frozen=True)

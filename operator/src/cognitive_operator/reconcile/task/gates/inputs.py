@@ -21,9 +21,9 @@ from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.plan.input_gate import InputNotReadyError, source_label
 from cognitive_operator.ports.broker import ObjectReader
 from cognitive_operator.ports.kube import Body, CoreObjects, Resources
-from cognitive_operator.reconcile.state.fair_slots import FairSlots, SlotLimits
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
+from cognitive_operator.reconcile.state.workqueue import FairSlots, SlotLimits
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
 from cognitive_operator.reconcile.task.result import result_of
 
