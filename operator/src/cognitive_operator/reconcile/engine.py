@@ -82,7 +82,7 @@ class Engine:
         self._tasks = WorkQueue[str](
             "task",
             TASK_WORKERS,
-            sharing=Sharing(self._agent_of_task, TASKS_PER_NAMESPACE, TASKS_PER_AGENT),
+            sharing=Sharing(index.agent_named_by, TASKS_PER_NAMESPACE, TASKS_PER_AGENT),
             observe=partial(observe, kind="task"),
             backoff_s=timing.backoff_s,
         )
@@ -155,10 +155,6 @@ class Engine:
     def _delete_agent(self, body: Body) -> None:
         meta = body["metadata"]
         self._intake.delete_agent((meta["namespace"], meta["name"]), meta["uid"])
-
-    def _agent_of_task(self, uid: str) -> ObjectName:
-        record = self.index.tasks.get(uid)
-        return record.agent if record is not None else ("", "")
 
     def _new_inbox(self) -> ResponseInbox:
         deps, timing = self._deps, self._timing

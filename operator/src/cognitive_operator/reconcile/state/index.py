@@ -215,6 +215,11 @@ class Index:
         agent = self.agents.get(record.agent)
         return None if agent is None or agent.agent.metadata.deletion_timestamp else agent
 
+    def agent_named_by(self, uid: str) -> ObjectName:
+        """Return the namespace and the name of the agent that a task refers to; empty names for a deleted task."""
+        record = self.tasks.get(uid)
+        return record.agent if record is not None else ("", "")
+
     def queue_of(self, agent: ObjectName) -> AgentQueue:
         """Return the queue of an agent, which may not exist yet."""
         queue = self._queues.get(agent)
