@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from cognitive_operator.api.names import ObjectName
-from cognitive_operator.reconcile.state.workqueue import FairSlots, Sharing, SlotLimits, WorkQueue
+from cognitive_operator.reconcile.state.workqueue import FairSlots, Slot, SlotLimits, WorkQueue
 
 
 async def settle(turns: int = 20) -> None:
@@ -25,7 +25,7 @@ class Line:
         await settle()
 
     async def _take(self, agent: ObjectName) -> None:
-        await self.slots.acquire(agent)
+        await Slot(self.slots, agent).take()
         self.granted.append(agent)
 
     async def release(self, *agents: ObjectName) -> None:
@@ -120,8 +120,8 @@ async def test_handlers_that_hang_delay_no_key_of_another_namespace() -> None:
             await hangs.wait()
         handled.append(key)
 
-    sharing = Sharing[tuple[str, str, int]](lambda key: key[:2], per_namespace=32, per_agent=8)
-    queue = WorkQueue[tuple[str, str, int]]("t", 64, sharing=sharing)
+    limits = SlotLimits(64, per_namespace=32, per_agent=8)
+    queue = WorkQueue[tuple[str, str, int]]("t", limits, agent_of=lambda key: key[:2])
     queue.start(handle)
     for agent in range(8):
         for number in range(8):
@@ -154,4 +154,19 @@ async def test_a_key_that_waits_outside_holds_no_worker_and_is_handled_once_at_a
     answer.set()
     await settle()
     assert handled == ["quick", "slow", "slow"]
+    await queue.close()
+
+
+async def test_keys_that_wait_for_a_worker_have_no_asyncio_task() -> None:
+    """Thousands of tasks are enqueued at once when their agent changes; the event loop must not stall for them."""
+    before, hangs = len(asyncio.all_tasks()), asyncio.Event()
+
+    async def handle(_: int) -> None:
+        await hangs.wait()
+
+    queue = WorkQueue[int]("t", 4)
+    queue.start(handle)
+    for key in range(1000):
+        queue.add(key)
+    assert len(asyncio.all_tasks()) == before + 4
     await queue.close()

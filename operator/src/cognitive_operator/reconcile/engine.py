@@ -38,7 +38,7 @@ from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.periodic import run_every
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch import Receiver, WatchLag
-from cognitive_operator.reconcile.state.workqueue import Sharing, WorkQueue
+from cognitive_operator.reconcile.state.workqueue import SlotLimits, WorkQueue
 from cognitive_operator.reconcile.status_writer import StatusWriter
 from cognitive_operator.reconcile.task.attempt import AttemptActions, AttemptExecutor, AttemptObserver, AttemptSources
 from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
@@ -59,12 +59,9 @@ from cognitive_operator.reconcile.task.responses import ClosedResponses, Respons
 from cognitive_operator.reconcile.task.status import TaskStatus
 from cognitive_operator.reconcile.task.ttl import TtlAfterFinished
 
-TASK_WORKERS: Final = 64
-TASKS_PER_NAMESPACE: Final = 32
-TASKS_PER_AGENT: Final = 16
-AGENT_WORKERS: Final = 512
+TASK_WORKERS: Final = SlotLimits(64, per_namespace=32, per_agent=16)
+AGENT_WORKERS: Final = SlotLimits(512, per_namespace=32)
 """Many, because an agent's reconciliation waits for its own Ray and model, and must delay no other agent."""
-AGENTS_PER_NAMESPACE: Final = 32
 
 
 class Engine:
@@ -82,14 +79,14 @@ class Engine:
         self._tasks = WorkQueue[str](
             "task",
             TASK_WORKERS,
-            sharing=Sharing(index.agent_named_by, TASKS_PER_NAMESPACE, TASKS_PER_AGENT),
+            agent_of=index.agent_named_by,
             observe=partial(observe, kind="task"),
             backoff_s=timing.backoff_s,
         )
         self._agents = WorkQueue[ObjectName](
             "agent",
             AGENT_WORKERS,
-            sharing=Sharing(lambda name: name, AGENTS_PER_NAMESPACE, per_agent=1),
+            agent_of=lambda name: name,
             observe=partial(observe, kind="agent"),
             backoff_s=timing.backoff_s,
         )

@@ -7,8 +7,9 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Generic, TypeVar
 
 from cognitive_operator.api.names import ObjectName
@@ -18,10 +19,6 @@ logger = logging.getLogger(__name__)
 K = TypeVar("K")
 BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """Default delays after repeated failures of a key; the last one repeats."""
-
-
-def _ignore(_: float) -> None:
-    """Ignore the duration of a call."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class FairSlots:
         self._limits = limits
         self._used: Counter[tuple[str, ...]] = Counter()
         """Slots in use by agent (namespace, name), by namespace (namespace,) and in total ()."""
-        self._waiting: dict[str, dict[str, deque[asyncio.Future[None]]]] = {}
+        self._waiting: dict[str, dict[str, deque[Callable[[], bool]]]] = {}
         """By namespace and agent. The order of the dictionaries is the order of the turns."""
 
     @asynccontextmanager
@@ -59,18 +56,10 @@ class FairSlots:
         finally:
             slot.free()
 
-    async def acquire(self, agent: ObjectName) -> None:
-        """Wait for a slot of an agent."""
-        namespace, name = agent
-        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(namespace, {}).setdefault(name, deque()).append(granted)
+    def request(self, agent: ObjectName, grant: Callable[[], bool]) -> None:
+        """Call ``grant`` when an agent has a slot; it returns False if it needs none any more."""
+        self._waiting.setdefault(agent[0], {}).setdefault(agent[1], deque()).append(grant)
         self._grant()
-        try:
-            await granted
-        except asyncio.CancelledError:
-            if not granted.cancelled():  # it was granted just before
-                self.release(agent)
-            raise
 
     def release(self, agent: ObjectName) -> None:
         """Free a slot of an agent."""
@@ -79,10 +68,10 @@ class FairSlots:
 
     def _grant(self) -> None:
         while self._used[()] < self._limits.total and (agent := self._next()) is not None:
-            granted = self._take_turn(agent)
-            if not granted.cancelled():
-                self._count(agent, 1)
-                granted.set_result(None)
+            grant = self._take_turn(agent)
+            self._count(agent, 1)
+            if not grant():
+                self._count(agent, -1)
 
     def _next(self) -> ObjectName | None:
         """Return the next agent that waits below its limits; looks past at most the agents that are at theirs."""
@@ -96,7 +85,7 @@ class FairSlots:
     def _is_below(self, key: tuple[str, ...], limit: int | None) -> bool:
         return limit is None or self._used[key] < limit
 
-    def _take_turn(self, agent: ObjectName) -> asyncio.Future[None]:
+    def _take_turn(self, agent: ObjectName) -> Callable[[], bool]:
         """Remove the first waiting call of an agent; its agent and namespace have their next turns last."""
         namespace, name = agent
         agents = self._waiting.pop(namespace)
@@ -118,15 +107,27 @@ class FairSlots:
 class Slot:
     """A slot of one agent, which its holder may free for a while."""
 
-    def __init__(self, slots: FairSlots, agent: ObjectName) -> None:
+    def __init__(self, slots: FairSlots, agent: ObjectName, *, is_held: bool = False) -> None:
         self._slots = slots
         self._agent = agent
-        self._is_held = False
+        self._is_held = is_held
 
     async def take(self) -> None:
         """Wait for the slot."""
-        await self._slots.acquire(self._agent)
-        self._is_held = True
+        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def grant() -> bool:
+            if not granted.cancelled():
+                granted.set_result(None)
+                self._is_held = True
+            return self._is_held
+
+        self._slots.request(self._agent, grant)
+        try:
+            await granted
+        except asyncio.CancelledError:
+            self.free()  # it may have been granted just before
+            raise
 
     def free(self) -> None:
         """Free the slot, if it is held."""
@@ -144,20 +145,10 @@ class Slot:
             await self.take()
 
 
-@dataclass(frozen=True)
-class Sharing(Generic[K]):
-    """Limits by which namespaces and agents share the workers of a queue."""
-
-    agent_of: Callable[[K], ObjectName]
-    """Returns the namespace and the name of the agent that a key belongs to."""
-    per_namespace: int
-    per_agent: int
-
-
 class WorkQueue(Generic[K]):
     """Calls ``handle(key)`` for every key that was added, with at most ``workers`` calls at once.
 
-    With ``sharing``, keys of one agent that wait or hang delay no key of another agent.
+    Keys of one agent, as ``agent_of`` tells, that wait or hang delay no key of another agent beyond the limits.
 
     ``start`` sets ``handle``; call it before the first key is added.
 
@@ -169,21 +160,22 @@ class WorkQueue(Generic[K]):
     def __init__(
         self,
         name: str,
-        workers: int,
+        workers: int | SlotLimits,
         *,
-        sharing: Sharing[K] | None = None,
-        observe: Callable[[float], None] = _ignore,
+        agent_of: Callable[[K], ObjectName] = lambda _: ("", ""),
+        observe: Callable[[float], None] = lambda _: None,
         backoff_s: Sequence[float] = BACKOFF_S,
     ) -> None:
         self._name = name
         self._handle: Callable[[K], Awaitable[float | None]]
         self._observe = observe
         self._delays_s = backoff_s
-        self._sharing = sharing
-        per_namespace = sharing.per_namespace if sharing else None
-        self._slots = FairSlots(SlotLimits(workers, per_namespace, sharing.per_agent if sharing else None))
+        self._agent_of = agent_of
+        self._slots = FairSlots(SlotLimits(workers) if isinstance(workers, int) else workers)
         self._held: dict[K, Slot] = {}
         """The workers of the keys that are being handled."""
+        self._lined: set[K] = set()
+        """Keys that wait for a worker; they have no asyncio task, so that thousands can be added at once."""
         self._dirty: set[K] = set()
         self._busy: dict[K, asyncio.Task[None]] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
@@ -202,8 +194,8 @@ class WorkQueue(Generic[K]):
             return
         self._cancel_timer(key)
         self._dirty.add(key)
-        if key not in self._busy:
-            self._busy[key] = asyncio.create_task(self._process(key), name=f"{self._name}:{key}")
+        if key not in self._busy and key not in self._lined:
+            self._line_up(key)
 
     def add_after(self, key: K, delay_s: float) -> None:
         """Handle a key after a delay, unless it is scheduled earlier."""
@@ -221,11 +213,9 @@ class WorkQueue(Generic[K]):
             self.add(key)
         self._unavailable.clear()
 
-    @asynccontextmanager
-    async def outside(self, key: K) -> AsyncIterator[None]:
+    def outside(self, key: K) -> AbstractAsyncContextManager[None]:
         """Free the worker of a key that is being handled, for a wait that has a limit of its own."""
-        async with self._held[key].outside():
-            yield
+        return self._held[key].outside()
 
     async def close(self) -> None:
         """Cancel the running calls and forget the waiting keys."""
@@ -237,21 +227,29 @@ class WorkQueue(Generic[K]):
                 task.cancel()
             await asyncio.wait(tasks, timeout=1.0)  # then again: a library may swallow a cancellation
 
+    def _line_up(self, key: K) -> None:
+        self._lined.add(key)
+        agent = self._agent_of(key)
+        self._slots.request(agent, partial(self._begin, key, agent))
+
+    def _begin(self, key: K, agent: ObjectName) -> bool:
+        self._lined.discard(key)
+        if not self._closed:
+            self._held[key] = Slot(self._slots, agent, is_held=True)
+            self._busy[key] = asyncio.create_task(self._process(key), name=f"{self._name}:{key}")
+        return not self._closed
+
     async def _process(self, key: K) -> None:
         try:
-            while key in self._dirty and not self._closed:
-                async with self._slots.hold(self._agent_of(key)) as slot:
-                    self._held[key] = slot
-                    self._dirty.discard(key)
-                    delay_s = await self._attempt(key)
-                if delay_s is not None and key not in self._dirty:
-                    self._reschedule(key, delay_s)
+            self._dirty.discard(key)
+            delay_s = await self._attempt(key)
         finally:
-            self._busy.pop(key, None)
-            self._held.pop(key, None)
-
-    def _agent_of(self, key: K) -> ObjectName:
-        return self._sharing.agent_of(key) if self._sharing is not None else ("", "")
+            del self._busy[key]
+            self._held.pop(key).free()
+        if key in self._dirty and not self._closed:
+            self._line_up(key)
+        elif delay_s is not None:
+            self._reschedule(key, delay_s)
 
     async def _attempt(self, key: K) -> float | None:
         loop = asyncio.get_running_loop()
@@ -289,7 +287,7 @@ class WorkQueue(Generic[K]):
     def _reschedule(self, key: K, delay_s: float) -> None:
         self._cancel_timer(key)
         if delay_s <= 0:
-            self._dirty.add(key)
+            self.add(key)
         else:
             self.add_after(key, delay_s)
 

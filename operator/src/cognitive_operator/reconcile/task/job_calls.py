@@ -13,13 +13,12 @@ from cognitive_operator.reconcile.state.agent_record import NEVER_S, AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.task_record import JobObservation, TaskRecord
-from cognitive_operator.reconcile.state.workqueue import Sharing, WorkQueue
+from cognitive_operator.reconcile.state.workqueue import SlotLimits, WorkQueue
 from cognitive_operator.reconcile.task.job import AttemptJobs
 
-WORKERS: Final = 512
-"""Maximum number of calls at once. Each is a connection; a process often has 1,024 file descriptors."""
-PER_NAMESPACE: Final = 32
 PER_AGENT: Final = 4
+WORKERS: Final = SlotLimits(512, per_namespace=32, per_agent=PER_AGENT)
+"""Maximum number of calls at once. Each is a connection; a process often has 1,024 file descriptors."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,7 @@ class JobCalls:
         self._clock = clock
         self._calls: dict[AttemptKey, _Call] = {}
         """The call that each attempt waits for; a later one replaces it."""
-        sharing = Sharing[AttemptKey](self._agent_of, PER_NAMESPACE, PER_AGENT)
-        self._queue = WorkQueue[AttemptKey]("ray-job", WORKERS, sharing=sharing, backoff_s=backoff_s)
+        self._queue = WorkQueue[AttemptKey]("ray-job", WORKERS, agent_of=self._agent_of, backoff_s=backoff_s)
         self._queue.start(self._handle)
 
     def read(self, record: TaskRecord, attempt: InFlightAttempt) -> JobAnswer | JobAwaited:
