@@ -93,6 +93,23 @@ async def test_a_slot_is_free_for_others_while_its_holder_waits_outside() -> Non
     assert events == ["waits", "quick", "quick ends", "goes on"]
 
 
+async def test_a_call_that_comes_back_from_outside_is_before_those_of_its_agent_that_have_not_begun() -> None:
+    slots, events, answer = FairSlots(SlotLimits(1)), list[str](), asyncio.Event()
+
+    async def call(name: str) -> None:
+        async with slots.hold(A1) as slot:
+            if name == "first":
+                async with slot.outside():
+                    await answer.wait()
+            elif name == "second":
+                answer.set()
+                await settle()
+            events.append(name)
+
+    await asyncio.gather(*(call(name) for name in ("first", "second", "third")))
+    assert events == ["second", "first", "third"]
+
+
 async def test_a_holder_that_is_cancelled_outside_frees_no_slot_twice() -> None:
     line, hangs = Line(SlotLimits(1)), asyncio.Event()
 

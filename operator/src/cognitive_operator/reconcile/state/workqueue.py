@@ -1,7 +1,4 @@
-"""Work queue of keys to reconcile: no key is handled twice at a time, and a failed key is retried with backoff.
-
-The workers are shared fairly by namespaces and agents.
-"""
+"""Work queue of keys to reconcile: no key is handled twice at a time, and a failed key is retried with backoff."""
 
 import asyncio
 import logging
@@ -56,9 +53,13 @@ class FairSlots:
         finally:
             slot.free()
 
-    def request(self, agent: ObjectName, grant: Callable[[], bool]) -> None:
-        """Call ``grant`` when an agent has a slot; it returns False if it needs none any more."""
-        self._waiting.setdefault(agent[0], {}).setdefault(agent[1], deque()).append(grant)
+    def request(self, agent: ObjectName, grant: Callable[[], bool], *, is_first: bool = False) -> None:
+        """Call ``grant``, which returns False if it needs no slot any more, when an agent has a slot.
+
+        With ``is_first`` it is called before the agent's other calls.
+        """
+        calls = self._waiting.setdefault(agent[0], {}).setdefault(agent[1], deque())
+        calls.insert(0 if is_first else len(calls), grant)
         self._grant()
 
     def release(self, agent: ObjectName) -> None:
@@ -112,8 +113,8 @@ class Slot:
         self._agent = agent
         self._is_held = is_held
 
-    async def take(self) -> None:
-        """Wait for the slot."""
+    async def take(self, *, is_first: bool = False) -> None:
+        """Wait for the slot. ``is_first``: before other calls of the agent."""
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def grant() -> bool:
@@ -122,7 +123,7 @@ class Slot:
                 self._is_held = True
             return self._is_held
 
-        self._slots.request(self._agent, grant)
+        self._slots.request(self._agent, grant, is_first=is_first)
         try:
             await granted
         except asyncio.CancelledError:
@@ -142,7 +143,7 @@ class Slot:
         try:
             yield
         finally:
-            await self.take()
+            await self.take(is_first=True)  # else calls that have begun would pile up behind those that have not
 
 
 class WorkQueue(Generic[K]):
