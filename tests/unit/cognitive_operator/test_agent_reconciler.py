@@ -14,6 +14,7 @@ from cognitive_operator.errors import ApiUnavailableError, ObjectInvalidError, R
 from cognitive_operator.plan.agent import TOKENS_UNLIMITED, ObservedExecutor
 from cognitive_operator.plan.features import RETRY_RUNTIME_S, RUNTIME_CURRENT, JobRuntime
 from cognitive_operator.plan.hold import Hold
+from cognitive_operator.plan.jobs_api import HEALTHY, MAX_FAILURES, REMEMBERED_S, JobCall
 from cognitive_operator.plan.ray_cluster import ObservedRay
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.ray import RayTarget
@@ -176,6 +177,42 @@ async def test_a_ray_that_fails_under_the_executor_is_unreachable_until_it_answe
     assert scene.record.ray.condition.message == "spec.ray.address: no answer"
     scene.steps.executor_found = ObservedExecutor("ca-1", None, (lease(),))
     await scene.reconcile(TIMING.probes.not_ready_s)
+    assert scene.ready() == ("True", Reason.AVAILABLE)
+
+
+@pytest.mark.parametrize(
+    ("call", "fault"), [(JobCall.SUBMIT, "takes no jobs"), (JobCall.READ, "does not report its jobs")]
+)
+async def test_a_ray_that_answers_and_takes_no_jobs_makes_a_job_agent_unavailable(call: JobCall, fault: str) -> None:
+    scene = Scene(execution={"mode": "Job"})
+    scene.index.upsert_task(o.task_body(), 0.0)
+    cause, health = "http://ray:8265/api/jobs/: no answer within 15 s", HEALTHY
+    for number in range(MAX_FAILURES):
+        await scene.reconcile()
+        assert scene.ready() == ("True", Reason.AVAILABLE), f"{number} failures"
+        health = health.failed(call, cause, scene.clock.monotonic())
+        scene.index.update_agent(scene.record, jobs_api=health)
+    scene.enqueued.clear()
+    await scene.reconcile()
+    assert scene.ready() == ("False", Reason.RAY_TAKES_NO_JOBS)
+    (said,) = (c for c in scene.steps.written[-1]["conditions"] if c["type"] == "RayReady")
+    assert (said["status"], said["reason"]) == ("False", "RayTakesNoJobs")
+    assert said["message"] == (
+        f"spec.ray.address: the dashboard at http://ray:8265 answers, but {fault}: {cause}. Check the dashboard's log "
+        "and the load of Ray's head; restart the head if it does not recover. The operator keeps trying."
+    )
+    assert scene.enqueued == [o.TASK_UID]
+    assert scene.record.blocker is not None
+    assert scene.record.blocker.message.startswith("CognitiveAgent team/sre is not ready (RayTakesNoJobs): spec.ray")
+    await scene.reconcile(REMEMBERED_S + 1.0)
+    assert scene.ready() == ("True", Reason.AVAILABLE), "a task may try again"
+
+
+async def test_an_agent_in_embedded_mode_needs_no_job_for_its_attempts() -> None:
+    scene = Scene()
+    health = HEALTHY.failed(JobCall.SUBMIT, "x", 1000.0).failed(JobCall.SUBMIT, "x", 1000.0)
+    scene.index.update_agent(scene.record, jobs_api=health)
+    await scene.reconcile()
     assert scene.ready() == ("True", Reason.AVAILABLE)
 
 

@@ -18,9 +18,8 @@ from cognitive_operator.plan.attempt import (
     TakeBack,
     Wait,
     plan_attempt,
-    refused_job,
 )
-from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
+from cognitive_operator.plan.attempt_facts import JOB_AWAITED, AttemptFacts, JobRefused, LeaseFacts, Reading, Source
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, attempt_end
 from cognitive_operator.ports.ray import RayJob
 from support.builders import operator_objects as o
@@ -287,8 +286,12 @@ def test_a_job_that_ended_without_a_claim_failed_unless_a_second_look_tells_othe
     assert operator_end(step).message == message
 
 
+def test_the_answer_of_ray_is_awaited() -> None:
+    assert seen(in_flight(mode="Job"), job=JOB_AWAITED) == Wait()
+
+
 def test_a_refused_job_ends_its_attempt() -> None:
-    step = refused_job(in_flight(mode="Job"), o.NOW, "400: no such entrypoint")
+    step = seen(in_flight(mode="Job"), job=JobRefused("400: no such entrypoint"))
     assert essence(operator_end(step)) == (Outcome.FAILED, Reason.JOB_FAILED, True, True)
     assert (operator_end(step).message, operator_end(step).finished_at) == ("400: no such entrypoint", o.NOW)
 

@@ -105,6 +105,17 @@ def test_a_task_beyond_the_queue_is_refused_with_the_bound_and_the_agent() -> No
     assert "team/sre already has 5 unfinished tasks" in plan.patch["message"]
 
 
+def test_a_task_beyond_its_namespaces_maximum_is_refused_with_the_setting() -> None:
+    plan = plan_task(o.facts(gate=queue_full(Agent.model_validate(o.agent_body()), 25_000)))
+    assert plan.patch is not None
+    assert (plan.patch["phase"], plan.patch["reason"], plan.publish) == ("Failed", "QueueFull", None)
+    assert condition(plan, "Accepted")["status"] == "False"
+    assert plan.patch["message"] == (
+        "25000 tasks already wait in the queues of the agents of namespace team, the operator's maximum "
+        "(COGNITIVE_NAMESPACE_QUEUED_TASKS). Create this task again later."
+    )
+
+
 def test_a_held_task_is_not_published_and_its_status_says_why() -> None:
     gate = GateResult("InputNotFound", "ConfigMap team/notes does not exist", recheck_s=7.0)
     plan = plan_task(o.facts(gate=gate, waited_s=1.5))

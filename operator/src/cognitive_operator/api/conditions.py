@@ -90,6 +90,7 @@ class Reason(StrEnum):
     AVAILABLE = "Available"
     RAY_UNREACHABLE = "RayUnreachable"
     RAY_REFUSED = "RayRefused"
+    RAY_TAKES_NO_JOBS = "RayTakesNoJobs"
     KUBERAY_ABSENT = "KubeRayAbsent"
     NAME_TAKEN = "NameTaken"
     FORBIDDEN = "Forbidden"

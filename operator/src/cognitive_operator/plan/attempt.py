@@ -10,7 +10,15 @@ from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.names import attempt_submission_id
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Claim
-from cognitive_operator.plan.attempt_facts import AttemptFacts, InvalidResponse, LeaseFacts, Reading, Source
+from cognitive_operator.plan.attempt_facts import (
+    AttemptFacts,
+    InvalidResponse,
+    JobAwaited,
+    JobRefused,
+    LeaseFacts,
+    Reading,
+    Source,
+)
 from cognitive_operator.plan.gate import GateResult, queue_timeout, spec_gate
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.task import RUNNING_AFTER_S
@@ -101,7 +109,7 @@ def plan_attempt(facts: AttemptFacts, timing: AttemptTiming) -> Step:
     return _Rules(facts, facts.attempt, facts.agent, timing).step()
 
 
-def refused_job(attempt: InFlightAttempt, now: str, message: str) -> Close:
+def _refused_job(attempt: InFlightAttempt, now: str, message: str) -> Close:
     """Return the end of an attempt whose Ray job is refused for good."""
     return Close(attempt.closed(now, Outcome.FAILED, Reason.JOB_FAILED, message), publishes_response=True)
 
@@ -210,6 +218,10 @@ class _Rules:
         """Decide about a Job attempt without a claim by its Ray job."""
         if self.facts.job is None:
             return Read(Source.JOB)
+        if isinstance(self.facts.job, JobAwaited):
+            return Wait()
+        if isinstance(self.facts.job, JobRefused):
+            return _refused_job(self.attempt, self.facts.now, self.facts.job.message)
         job = self.facts.job.value
         if job is None:
             return Submit(self.attempt)

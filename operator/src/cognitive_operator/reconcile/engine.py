@@ -37,6 +37,7 @@ from cognitive_operator.reconcile.schedule.reconciler import SchedulePorts, Sche
 from cognitive_operator.reconcile.signature.reconciler import SignaturePorts, SignatureReconciler
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.reconcile.state.fair_slots import SlotLimits
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.periodic import run_every
@@ -58,6 +59,7 @@ from cognitive_operator.reconcile.task.gates.runtime import RuntimeGate
 from cognitive_operator.reconcile.task.gates.signature import SignatureGate
 from cognitive_operator.reconcile.task.inbox import InboxSettings, ResponseInbox
 from cognitive_operator.reconcile.task.job import AttemptJobs
+from cognitive_operator.reconcile.task.job_calls import JobCalls
 from cognitive_operator.reconcile.task.metrics import TaskTelemetry
 from cognitive_operator.reconcile.task.publish import RequestFactory, RequestPublisher
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler, TaskSteps
@@ -65,8 +67,8 @@ from cognitive_operator.reconcile.task.responses import ClosedResponses, Respons
 from cognitive_operator.reconcile.task.status import TaskStatus
 from cognitive_operator.reconcile.task.ttl import TtlAfterFinished
 
-TASK_WORKERS: Final = 64
-AGENT_WORKERS: Final = 256
+TASK_WORKERS: Final = SlotLimits(64, per_namespace=32, per_agent=16)
+AGENT_WORKERS: Final = SlotLimits(512, per_namespace=32)
 """Many, because an agent's reconciliation waits for its own Ray and model, and must delay no other agent."""
 
 
@@ -80,13 +82,21 @@ class Engine:
         self._deps = deps
         self._timing = timing
         self._clocks = Clocks(deps.clock, deps.kube)
-        self.index = index = Index(deps.bounds)
+        self.index = index = Index(deps.bounds, deps.waiting_per_namespace)
         observe = partial(deps.metrics.observe, "reconcile_seconds")
         self._tasks = WorkQueue[str](
-            "task", TASK_WORKERS, observe=partial(observe, kind="task"), backoff_s=timing.backoff_s
+            "task",
+            TASK_WORKERS,
+            agent_of=index.agent_named_by,
+            observe=partial(observe, kind="task"),
+            backoff_s=timing.backoff_s,
         )
         self._agents = WorkQueue[ObjectName](
-            "agent", AGENT_WORKERS, observe=partial(observe, kind="agent"), backoff_s=timing.backoff_s
+            "agent",
+            AGENT_WORKERS,
+            agent_of=lambda name: name,
+            observe=partial(observe, kind="agent"),
+            backoff_s=timing.backoff_s,
         )
         self._cleanup = AttemptCleanup(
             deps.broker, deps.ray, index.ray_target, stop_every_s=timing.stop_every_s, backoff_s=timing.backoff_s
@@ -95,6 +105,8 @@ class Engine:
         index.graph.wake = self._intake.enqueue
         self._signature_store = SignatureStore(self._intake.enqueue)
         self._signatures = self._new_signatures()
+        attempt_jobs = AttemptJobs(deps.ray, deps.environment)
+        self._jobs = JobCalls(attempt_jobs, index, self._intake, deps.clock, backoff_s=timing.backoff_s)
         sources = ResyncSources(deps.kube.resources, deps.broker.requests, lag, deps.namespaces)
         self._resync = Resync(sources, index, self._intake, deps.clock, timing)
         self._inbox = self._new_inbox()
@@ -132,6 +144,7 @@ class Engine:
             await asyncio.gather(
                 self._tasks.close(),
                 self._agents.close(),
+                self._jobs.close(),
                 self._cleanup.close(),
                 self._schedules.close(),
                 self._signatures.close(),
@@ -216,7 +229,8 @@ class Engine:
         deps, index = self._deps, self.index
         objects, resources = deps.broker.objects, deps.kube.resources
         dependencies = DependencyGate(resources, objects, deps.clock, index)
-        inputs = InputGate(InputSources(deps.kube.core, resources, objects), deps.clock, index, dependencies)
+        sources = InputSources(deps.kube.core, resources, objects)
+        inputs = InputGate(sources, index, dependencies, self._tasks.outside)
         late = QueueTimeoutGate(deps.kube, index)
         gates = GateSet(
             spec=CancelAndSuspendGate(),
@@ -229,12 +243,11 @@ class Engine:
         )
         factory = RequestFactory(deps.master_key, deps.clock, is_traced=deps.tracer.is_on)
         writer = StatusWriter(deps.kube, deps.events, TASK_KIND, TASK_PLURAL)
-        jobs = AttemptJobs(deps.ray, deps.environment)
         return TaskSteps(
             gates=Gates(gates, index),
-            attempts=self._attempts(jobs),
+            attempts=self._attempts(),
             requests=RequestPublisher(deps.broker.requests, objects, factory, inputs, index),
-            jobs=jobs,
+            jobs=self._jobs,
             responses=ResponseSettler(index, deps.metrics),
             status=TaskStatus(writer, index, self._intake, deps.clock, is_traced=deps.tracer.is_on),
             telemetry=TaskTelemetry(deps.metrics, deps.tracer),
@@ -242,8 +255,8 @@ class Engine:
             discard=self._cleanup.add,
         )
 
-    def _attempts(self, jobs: AttemptJobs) -> AttemptExecutor:
-        broker, timing = self._deps.broker, self._timing.attempt
+    def _attempts(self) -> AttemptExecutor:
+        broker, timing, jobs = self._deps.broker, self._timing.attempt, self._jobs
         reader = ResponseReader(broker.responses, self._deps.master_key)
         sources = AttemptSources(
             broker.claims, broker.requests, broker.connection, reader, jobs, self._deps.kube.resources, self._clocks

@@ -1,6 +1,7 @@
 """Task queue of one agent: admission, order, and the tasks that may start."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from cognitive_operator.scheduling.fair_share import FairShare
@@ -19,6 +20,32 @@ class QueueLimits:
     """``queue.weight``."""
 
 
+@dataclass
+class NamespaceLimit:
+    """Admission by the number of tasks that wait in the queues of the agents of one namespace.
+
+    The tasks of the first complete list are not limited: an earlier process may have admitted them without a status.
+    """
+
+    most: int | None = None
+    """Maximum number of waiting tasks in each namespace; None: no limit."""
+    listed: int = 0
+    """Highest arrival of a task in the first complete list."""
+    _queues: dict[str, list["AgentQueue"]] = field(default_factory=lambda: defaultdict(list))
+
+    def join(self, namespace: str, queue: "AgentQueue") -> None:
+        """Count the waiting tasks of a queue."""
+        self._queues[namespace].append(queue)
+
+    def is_full(self, namespace: str) -> bool:
+        """Return True if a namespace has the maximum number of waiting tasks; takes O(agents of the namespace)."""
+        return self.most is not None and sum(queue.waiting for queue in self._queues[namespace]) >= self.most
+
+    def allows(self, namespace: str, arrival: int) -> bool:
+        """Return True if a task that arrived at this resourceVersion may be admitted."""
+        return arrival <= self.listed or not self.is_full(namespace)
+
+
 class AgentQueue:
     """A priority queue with limits on the tasks that run at once and on those that are admitted.
 
@@ -27,8 +54,10 @@ class AgentQueue:
     takes O(log n) comparisons for n tasks. A share without a bound limits no queue: it has no turns.
     """
 
-    def __init__(self, name: tuple[str, str]) -> None:
+    def __init__(self, name: tuple[str, str], namespaces: NamespaceLimit | None = None) -> None:
         self.name = name
+        self._namespaces = namespaces or NamespaceLimit()
+        self._namespaces.join(name[0], self)
         self.tag = 0
         self.limits = QueueLimits()
         self.capacity: int | None = 0
@@ -68,11 +97,11 @@ class AgentQueue:
             self._at_door[uid] = key
 
     def enter(self, uid: str) -> bool:
-        """Admit a task, and before it the tasks at the door that were created earlier; False: the queue is full."""
+        """Admit a task, and before it the tasks at the door that were created earlier; False: a limit refuses it."""
         while uid in self._at_door:
             *_, first = heappop(self._door)
             key = self._at_door.pop(first, None)
-            if key is not None and self._has_room:
+            if key is not None and self._has_room and self._namespaces.allows(self.name[0], key[2]):
                 self._waiting.put(key)
         return self.is_admitted(uid)
 
@@ -178,6 +207,12 @@ class AgentQueue:
     def oldest_s(self) -> float | None:
         """Creation time in seconds of the oldest waiting task."""
         return self._waiting.oldest_s
+
+    @property
+    def full_namespace(self) -> int | None:
+        """The limit of the namespace, if that refuses new tasks and the agent's own does not; otherwise None."""
+        is_full = self._has_room and self._namespaces.is_full(self.name[0])
+        return self._namespaces.most if is_full else None
 
     @property
     def _has_room(self) -> bool:

@@ -24,6 +24,7 @@ from cognitive_operator.plan.agent import (
     ready_event,
 )
 from cognitive_operator.plan.behaviour import with_behaviour
+from cognitive_operator.plan.jobs_api import check_jobs_api
 from cognitive_operator.plan.probe import ray_interval_s
 from cognitive_operator.plan.ray_cluster import ray_not_ready, ray_place
 from cognitive_operator.ports.clock import Clock
@@ -128,7 +129,7 @@ class AgentReconciler:
         return AgentFacts(
             agent=record.agent,
             broker=broker,
-            ray=record.ray.condition,
+            ray=self._ray_condition(record),
             model=record.model,
             executor=executor,
             credentials=self._credentials(record),
@@ -138,6 +139,13 @@ class AgentReconciler:
             runtime=runtime,
             is_trial_due=self._is_trial_due(self._index.latest(record), runtime),
         )
+
+    def _ray_condition(self, record: AgentRecord) -> Condition:
+        """Return RayReady, which is False also while Ray answers and takes no jobs."""
+        ray = record.ray
+        if record.agent.spec.execution.mode != "Job" or ray.target is None or not ray.condition.is_true:
+            return ray.condition
+        return check_jobs_api(record.agent, ray.target.url, record.jobs_api, self._clock.monotonic()) or ray.condition
 
     def _is_trial_due(self, record: AgentRecord, runtime: Condition) -> bool:
         """Return True if the hold and the outdated runtime each let one task try now."""

@@ -16,6 +16,7 @@ from cognitive_operator.plan.executor import LEASE_FRESH_S
 from cognitive_operator.plan.failure_row import NO_FAILURES, FailureRow
 from cognitive_operator.plan.features import JobRuntime
 from cognitive_operator.plan.hold import Hold, hold_in_status
+from cognitive_operator.plan.jobs_api import HEALTHY, JobsApiHealth
 from cognitive_operator.plan.model_server import NO_SERVER, ServerState
 from cognitive_operator.plan.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
 from cognitive_operator.ports.kube import Body
@@ -59,6 +60,8 @@ class AgentRecord:
     version: int
     ray: ObservedRay = RAY_NOT_OBSERVED
     ray_at_s: float = NEVER_S
+    jobs_api: JobsApiHealth = HEALTHY
+    """Calls of Ray about the agent's attempts in Job mode."""
     is_retired: bool = False
     """True once no RayCluster of an earlier spec is left."""
     model: Condition = MODEL_NOT_CHECKED
@@ -165,6 +168,7 @@ class AgentChanges(TypedDict, total=False):
 
     ray: ObservedRay
     ray_at_s: float
+    jobs_api: JobsApiHealth
     is_retired: bool
     model: Condition
     model_at_s: float
@@ -212,7 +216,7 @@ def with_newer_agent(record: AgentRecord, agent: Agent, body: Body) -> AgentReco
     if _ray_of(record.agent) == _ray_of(agent):
         return newer
     ray = replace(record.ray, target=_open_target(agent), is_away=False)
-    return replace(newer, ray=ray, is_retired=False)
+    return replace(newer, ray=ray, jobs_api=HEALTHY, is_retired=False)
 
 
 def _ray_of(agent: Agent) -> object:

@@ -7,6 +7,7 @@ from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.resources import Task
 from cognitive_operator.api.task_body import StartedAttempt, TaskAttempts, TaskEnd
+from cognitive_operator.plan.attempt_facts import JobAnswer
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.signature import UsedSignature
 from cognitive_operator.ports.broker import Delivery
@@ -21,6 +22,15 @@ class PendingResponse:
     """The end that it reports."""
     delivery: Delivery | None
     """None: it was read from the stream."""
+
+
+@dataclass(frozen=True)
+class JobObservation:
+    """Ray's latest answer about the job of an attempt, which no step has used yet."""
+
+    number: int
+    """Number of the attempt."""
+    answer: JobAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +57,12 @@ class TaskRecord:
     """Monotonic seconds of this process's last write of the status."""
     not_before_s: float | None = None
     """Monotonic seconds before which no attempt may start; None: not known yet."""
-    input_at_s: float = float("-inf")
-    """Monotonic seconds at which all input from other objects was last found."""
+    has_found_input: bool = False
+    """True: all input from other objects was found. It is read again when an attempt starts."""
     has_input_beside: bool = False
     """True: this process stored the input of the present attempt in an object beside the request."""
     attempt: InFlightAttempt | None = None
+    job: JobObservation | None = None
     is_schema_sound: bool = False
     """True: the output schema was checked and has no fault."""
     signature: UsedSignature | None = None
@@ -109,9 +120,10 @@ class TaskChanges(TypedDict, total=False):
 
     written_s: float
     not_before_s: float | None
-    input_at_s: float
+    has_found_input: bool
     has_input_beside: bool
     attempt: InFlightAttempt | None
+    job: JobObservation | None
     is_schema_sound: bool
     signature: UsedSignature | None
     pending_responses: tuple[PendingResponse, ...]

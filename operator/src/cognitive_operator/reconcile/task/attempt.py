@@ -15,7 +15,6 @@ from cognitive_operator.plan.attempt import (
     Submit,
     TakeBack,
     plan_attempt,
-    refused_job,
 )
 from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
@@ -26,7 +25,7 @@ from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.deletion_log import log_deletion
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import PendingResponse, TaskRecord
-from cognitive_operator.reconcile.task.job import AttemptJobs
+from cognitive_operator.reconcile.task.job_calls import JobCalls
 from cognitive_operator.reconcile.task.responses import ClosedResponses, ResponseReader
 
 
@@ -38,7 +37,7 @@ class AttemptSources:
     requests: Requests
     connection: ConnectionState
     responses: ResponseReader
-    jobs: AttemptJobs
+    jobs: JobCalls
     resources: Resources
     clocks: Clocks
 
@@ -97,9 +96,7 @@ class AttemptObserver:
             case Source.SECOND_CLAIM:
                 return replace(facts, second_claim=Reading(await self._sources.claims.get(attempt.key)))
             case Source.JOB:
-                agent = self._index.agent_of(record)
-                job = await self._sources.jobs.get(attempt, agent) if agent is not None else None
-                return replace(facts, job=Reading(job))
+                return replace(facts, job=self._sources.jobs.read(record, attempt))
             case Source.RESPONSES:
                 retained = await self._sources.responses.retained(facts.task.metadata.namespace, attempt.key)
                 return replace(facts, retained=Reading(retained))
@@ -136,7 +133,7 @@ class AttemptActions:
     """The effects of steps."""
 
     requests: Requests
-    jobs: AttemptJobs
+    jobs: JobCalls
     responses: ClosedResponses
     discard: Callable[[AttemptGarbage], None]
     """Stops the executor of an attempt and deletes the attempt's request."""
@@ -163,18 +160,20 @@ class AttemptExecutor:
         facts = await self._observer.observe_attempt(record, record.task, record.attempt)
         if facts.attempt is not record.attempt:
             self._index.update_task(uid, attempt=facts.attempt)
+        if facts.job is not None:  # the next step needs a newer answer
+            self._index.update_task(uid, job=None)
         if uid not in self._index.tasks:
             return None
-        return await self._carry_out(record, plan_attempt(facts, self._timing), facts.now)
+        return await self._carry_out(record, plan_attempt(facts, self._timing))
 
-    async def _carry_out(self, record: TaskRecord, step: Step, now: str) -> AttemptEnd | None:
+    async def _carry_out(self, record: TaskRecord, step: Step) -> AttemptEnd | None:
         match step:
             case Close():
                 return await self._close(record, step)
             case TakeBack():
                 return await self._take_back(record, step)
             case Submit():
-                return await self._submit(record, step, now)
+                self._actions.jobs.submit(step.attempt, record.agent)
             case Stop():
                 self._index.update_task(record.uid, attempt=step.attempt)
                 reason = "spec.cancel or spec.suspend of its task is true"
@@ -207,10 +206,5 @@ class AttemptExecutor:
         self._index.put_back(record.uid)
         if step.end is None or agent is None:
             return None
-        await self._actions.jobs.stop(step.attempt, agent)
+        self._actions.jobs.stop(step.attempt, record.agent)
         return await self._actions.responses.publish(record, step.end)
-
-    async def _submit(self, record: TaskRecord, step: Submit, now: str) -> AttemptEnd | None:
-        agent = self._index.agent_of(record)
-        refusal = await self._actions.jobs.submit(step.attempt, agent) if agent is not None else None
-        return None if refusal is None else await self._close(record, refused_job(step.attempt, now, refusal))

@@ -25,7 +25,7 @@ from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.attempt import AttemptExecutor
 from cognitive_operator.reconcile.task.feedback import AgentFeedback, has_present_model
 from cognitive_operator.reconcile.task.gates.gate import Gates
-from cognitive_operator.reconcile.task.job import AttemptJobs
+from cognitive_operator.reconcile.task.job_calls import JobCalls
 from cognitive_operator.reconcile.task.metrics import TaskTelemetry
 from cognitive_operator.reconcile.task.publish import RequestPublisher
 from cognitive_operator.reconcile.task.responses import ResponseSettler
@@ -49,7 +49,7 @@ class TaskSteps:
     gates: Gates
     attempts: AttemptExecutor
     requests: RequestPublisher
-    jobs: AttemptJobs
+    jobs: JobCalls
     responses: ResponseSettler
     status: TaskStatus
     telemetry: TaskTelemetry
@@ -146,7 +146,7 @@ class TaskReconciler:
             queue.rest(record.uid)
         else:
             self._index.line_up(record.uid)
-            return None if queue.enter(record.uid) else queue_full(agent.agent)
+            return None if queue.enter(record.uid) else queue_full(agent.agent, queue.full_namespace)
         return gate
 
     def _facts(
@@ -256,7 +256,7 @@ class TaskReconciler:
         try:
             is_new = await self._steps.requests.publish(record, record.task, agent.agent, key)
         except InputNotReadyError:  # it was found a moment ago: the next check reports what is missing
-            self._index.update_task(record.uid, input_at_s=float("-inf"))
+            self._index.update_task(record.uid, has_found_input=False)
             self._release(record)
             return 0.0
         except MessageError as error:
@@ -275,7 +275,7 @@ class TaskReconciler:
         elif not is_new:
             logger.info("adopted an attempt", extra={"task": "/".join(record.name), "attempt": number})
         elif mode == "Job":
-            await self._steps.jobs.submit(attempt, agent)  # a refused job is found and reported by the next step
+            self._steps.jobs.submit(attempt, agent.name)  # a refused job is found and reported by the next step
         return RUNNING_AFTER_S
 
     async def _refuse(self, record: TaskRecord, error: MessageError) -> float | None:
