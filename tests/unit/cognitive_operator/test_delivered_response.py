@@ -28,6 +28,7 @@ class System:
 
     def __init__(self, attempt: InFlightAttempt | None, *pending: PendingResponse, has_agent: bool = True) -> None:
         self.index, self.observed, self.written = Index(), list[str](), list[tuple[TaskPlan, AttemptEnd | None]]()
+        self.charged = list[AttemptEnd]()
         if has_agent:
             self.index.upsert_agent(o.agent_body())
         self.index.upsert_task(o.task_body(cancel=True), 0.0)
@@ -36,7 +37,8 @@ class System:
         nothing: Any = None
         server: Any = SimpleNamespace(server_time=lambda: None)
         gates = Gates(GateSet(CancelAndSuspendGate(), nothing, nothing, nothing, nothing), self.index)
-        steps: Any = SimpleNamespace(gates=gates, attempts=self, status=self)
+        feedback, waiting = SimpleNamespace(report=self.report), SimpleNamespace(known=set(), write=self.wait)
+        steps: Any = SimpleNamespace(gates=gates, attempts=self, status=self, feedback=feedback, waiting=waiting)
         synced = asyncio.Event()
         synced.set()
         intake: Any = SimpleNamespace(enqueue=lambda uids: None)
@@ -44,6 +46,13 @@ class System:
 
     async def advance(self, uid: str) -> None:
         self.observed.append(uid)
+
+    async def wait(self, *_: Any) -> float:
+        """Put off the status of a waiting task."""
+        return 5.0
+
+    def report(self, record: Any, end: AttemptEnd) -> None:
+        self.charged.append(end)
 
     async def write(self, record: Any, body: Any, plan: TaskPlan, end: AttemptEnd | None) -> bool:
         self.written.append((plan, end))

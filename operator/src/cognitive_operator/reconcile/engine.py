@@ -57,6 +57,8 @@ from cognitive_operator.reconcile.task.reconciler import TaskReconciler, TaskSte
 from cognitive_operator.reconcile.task.responses import ClosedResponses, ResponseReader, ResponseSettler
 from cognitive_operator.reconcile.task.status import TaskStatus
 from cognitive_operator.reconcile.task.ttl import TtlAfterFinished
+from cognitive_operator.reconcile.task.waiting_status import WaitingStatus
+from cognitive_operator.scheduling.status_pace import StatusPace
 
 TASK_WORKERS: Final = 64
 AGENT_WORKERS: Final = 256
@@ -90,6 +92,7 @@ class Engine:
         self._resync = Resync(sources, index, self._intake, deps.clock, timing)
         self._inbox = self._new_inbox()
         self._ttl = self._new_ttl()
+        self._waiting = WaitingStatus(self._intake.enqueue, deps.clock, StatusPace())
         tasks = TaskReconciler(self._task_steps(), index, self._intake, self._clocks, self._resync.synced)
         self._tasks.start(tasks.reconcile)
         self._schedules = self._new_schedules()
@@ -117,6 +120,7 @@ class Engine:
         finally:
             for end in unsubscribe:
                 end()
+            self._waiting.close()
             await asyncio.gather(
                 self._tasks.close(), self._agents.close(), self._cleanup.close(), self._schedules.close()
             )
@@ -202,6 +206,7 @@ class Engine:
             jobs=jobs,
             responses=ResponseSettler(index, deps.metrics),
             status=TaskStatus(writer, index, self._intake, deps.clock, is_traced=deps.tracer.is_on),
+            waiting=self._waiting,
             telemetry=TaskTelemetry(deps.metrics, deps.tracer),
             feedback=AgentFeedback(index, self._intake, self._clocks),
             discard=self._cleanup.add,

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition
@@ -29,6 +30,7 @@ from cognitive_operator.reconcile.task.metrics import TaskTelemetry
 from cognitive_operator.reconcile.task.publish import RequestPublisher
 from cognitive_operator.reconcile.task.responses import ResponseSettler
 from cognitive_operator.reconcile.task.status import TaskStatus
+from cognitive_operator.reconcile.task.waiting_status import WaitingStatus
 from cognitive_operator.status.task import Stamp, refused
 
 logger = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ class TaskSteps:
     jobs: AttemptJobs
     responses: ResponseSettler
     status: TaskStatus
+    waiting: WaitingStatus
     telemetry: TaskTelemetry
     feedback: AgentFeedback
     discard: Callable[[AttemptGarbage], None]
@@ -77,11 +80,9 @@ class TaskReconciler:
             TransientError: The caller should retry.
         """
         record = self._index.tasks.get(uid)
-        if record is None:
-            return None
-        if record.task is None or record.body is None:
-            await self._finish(record)
-            return None
+        if record is None or record.task is None or record.body is None:
+            self._withdraw(uid)
+            return await self._finish(record) if record is not None else None
         may_run = record.task.status.phase is Phase.RUNNING or bool(record.task.spec.depends_on)
         if not self._index.is_complete or (may_run and not self._synced.is_set()):
             return None
@@ -94,6 +95,7 @@ class TaskReconciler:
         if record.has_late_response:
             await self._steps.responses.drop_late(uid)
         end = await self._attempt_end(uid)
+        self._charge(uid, end)
         gate = await self._check_gates(uid)
         observed = self._index.tasks.get(uid)
         if observed is None or observed.task is None or observed.body is None:
@@ -117,6 +119,17 @@ class TaskReconciler:
         if record.attempt.claim is None and latest is not None and latest.attempt and latest.attempt.claim:
             self._steps.feedback.report_claim(latest)
         return end
+
+    def _charge(self, uid: str, end: AttemptEnd | None) -> None:
+        """Charge a verified response to its agent and free the attempt's slot, before the result is written."""
+        record = self._index.tasks.get(uid)
+        if record is None or record.attempt is None or end is None or not record.attempt.owes(end):
+            return
+        self._steps.feedback.report(record, end)
+        self._index.update_task(uid, attempt=replace(record.attempt, is_charged=True))
+        queue = self._index.queue_of(record.agent)
+        queue.end(uid, self._clocks.own.monotonic())
+        self._intake.enqueue(queue.next_up())
 
     async def _check_gates(self, uid: str) -> GateResult | None:
         record = self._index.tasks.get(uid)
@@ -166,6 +179,7 @@ class TaskReconciler:
             backoff_left_s=self._backoff_left_s(record),
             now_s=now_s,
             now=self._clocks.own.now(),
+            starts_in_s=None if blocker is not None else queue.starts_in_s(record.uid, now_s),
         )
 
     def _backoff_left_s(self, record: TaskRecord) -> float:
@@ -184,7 +198,15 @@ class TaskReconciler:
         policy = task.retry_policy(agent.agent if agent else None)
         return backoff_left_s(policy, record.uid, attempts, self._clocks.own.now())
 
+    def _withdraw(self, uid: str) -> None:
+        """Give up the turn of a task whose status needs no write about its waiting."""
+        if uid in self._steps.waiting.known:
+            self._steps.waiting.withdraw(uid)
+
     async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None) -> float | None:
+        if plan.is_paced:
+            return await self._steps.waiting.write(record, plan, partial(self._write, record, body, plan, None))
+        self._withdraw(record.uid)
         if plan.patch is not None:
             if not await self._write(record, body, plan, end):
                 return 0.0
@@ -208,13 +230,14 @@ class TaskReconciler:
             raise
 
     async def _close(self, record: TaskRecord, end: AttemptEnd) -> None:
-        """Settle the response of an attempt whose end is written, and free the slot that the attempt occupied."""
+        """Settle the response of an attempt whose end is written, and free its slot if the attempt occupies it yet."""
         latest = self._index.tasks.get(record.uid, record)
         await self._steps.responses.settle(latest, end.key.number)
         if latest.has_input_beside:
             self._steps.discard(AttemptGarbage(record.name[0], end.key, is_input=True, reason="the attempt has ended"))
         self._index.update_task(record.uid, attempt=None, has_input_beside=False)
-        self._steps.feedback.report(record, end)
+        if latest.attempt is None or not latest.attempt.has_charged(end):
+            self._steps.feedback.report(record, end)
         self._release(record)
 
     async def _finish(self, record: TaskRecord) -> None:
