@@ -45,13 +45,14 @@ class System:
         server: Any = SimpleNamespace(server_time=lambda: None)
         clocks, synced = Clocks(self.clock, server), asyncio.Event()
         synced.set()
+        self.feedback = AgentFeedback(self.index, intake, clocks)
         steps: Any = SimpleNamespace(
             gates=self,
             requests=self,
             responses=self,
             status=self,
             telemetry=self,
-            feedback=AgentFeedback(self.index, intake, clocks),
+            feedback=self.feedback,
             waiting=SimpleNamespace(known=set(), write=self.put_off),
         )
         self.reconciler = TaskReconciler(steps, self.index, intake, clocks, synced)
@@ -98,6 +99,21 @@ async def test_the_next_request_is_published_while_the_status_write_hangs() -> N
     system.answer.set_result(True)
     await writing
     assert system.index.queue_of(NAME).running == 1
+
+
+async def test_a_delivered_response_frees_its_slot_while_an_earlier_write_of_its_task_hangs() -> None:
+    system = System()
+    system.feedback.charge(o.TASK_UID, attempt_end(o.key(), o.completed(), 7))
+    assert (system.enqueued, system.tokens, system.index.queue_of(NAME).free) == ([NEXT], TOKENS, 1)
+    system.feedback.charge(o.TASK_UID, attempt_end(o.key(), o.completed(), 7))
+    assert (system.enqueued, system.tokens) == ([NEXT], TOKENS)
+
+
+@pytest.mark.parametrize("number", [0, 2])
+async def test_the_response_of_another_attempt_frees_no_slot(number: int) -> None:
+    system = System()
+    system.feedback.charge(o.TASK_UID, attempt_end(o.key(number), o.completed(), 7))
+    assert (system.enqueued, system.tokens, system.index.queue_of(NAME).free) == ([], 0, 0)
 
 
 async def test_a_budget_is_charged_once_and_before_the_next_request() -> None:

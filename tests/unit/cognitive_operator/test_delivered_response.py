@@ -37,7 +37,7 @@ class System:
         nothing: Any = None
         server: Any = SimpleNamespace(server_time=lambda: None)
         gates = Gates(GateSet(CancelAndSuspendGate(), nothing, nothing, nothing, nothing), self.index)
-        feedback, waiting = SimpleNamespace(report=self.report), SimpleNamespace(known=set(), write=self.wait)
+        feedback, waiting = SimpleNamespace(charge=self.charge), SimpleNamespace(known=set(), write=self.wait)
         steps: Any = SimpleNamespace(gates=gates, attempts=self, status=self, feedback=feedback, waiting=waiting)
         synced = asyncio.Event()
         synced.set()
@@ -51,7 +51,7 @@ class System:
         """Put off the status of a waiting task."""
         return 5.0
 
-    def report(self, record: Any, end: AttemptEnd) -> None:
+    def charge(self, uid: str, end: AttemptEnd) -> None:
         self.charged.append(end)
 
     async def write(self, record: Any, body: Any, plan: TaskPlan, end: AttemptEnd | None) -> bool:
@@ -75,6 +75,7 @@ async def test_it_ends_the_attempt_without_an_observation(attempt: InFlightAttem
     assert await system.reconciler.reconcile(o.TASK_UID) == 0.0
     ((plan, end),) = system.written
     assert (end, plan.patch and plan.patch["phase"], plan.closes) == (first.end, "Succeeded", True)
+    assert system.charged == [first.end]
     assert system.observed == []
 
 

@@ -1,5 +1,7 @@
 """Order and rate of the status writes of waiting tasks."""
 
+from typing import Any
+
 import pytest
 
 from cognitive_operator.scheduling.priority_queue import queue_key
@@ -20,7 +22,7 @@ def write(uid: str, place: int = 0, namespace: str = "team", **fields: object) -
     return WaitingWrite(key, namespace, str(fields.get("reason", "Slot")), is_first=bool(fields.get("is_first", True)))
 
 
-def changed(uid: str, place: int = 0, **fields: object) -> WaitingWrite:
+def changed(uid: str, place: int = 0, **fields: Any) -> WaitingWrite:
     return write(uid, place, is_first=False, **fields)
 
 

@@ -41,8 +41,6 @@ class InFlightAttempt:
     """Monotonic seconds at which this process started to stop it, because its task was cancelled or suspended."""
     runtime_key: str | None = None
     """Identifies the image and the Ray cluster at its publication; None: another process published it."""
-    is_charged: bool = False
-    """True once its verified response was charged to the agent and its slot is free; its status is not written yet."""
 
     def with_claim(self, claim: Claim | None, now_s: float) -> "InFlightAttempt":
         """Return the attempt with the claim that was just read.
@@ -57,14 +55,6 @@ class InFlightAttempt:
     def stopping(self, now_s: float) -> "InFlightAttempt":
         """Return the attempt, marked as stopping since ``now_s``."""
         return replace(self, stopping_since_s=now_s)
-
-    def owes(self, end: "AttemptEnd") -> bool:
-        """Return True for the attempt's verified response if it is not charged yet."""
-        return end.response is not None and end.key == self.key and not self.is_charged
-
-    def has_charged(self, end: "AttemptEnd") -> bool:
-        """Return True if this is the attempt's end and its response is charged."""
-        return end.key == self.key and self.is_charged
 
     @property
     def is_running(self) -> bool:

@@ -223,7 +223,8 @@ def _wait_or_publish(facts: TaskFacts) -> TaskPlan:
 
 def _is_edited(facts: TaskFacts) -> bool:
     """Return True if the spec has changed since the status was written: that write is not put off."""
-    return facts.raw_status.get("observedGeneration", facts.task.metadata.generation) != facts.task.metadata.generation
+    generation = facts.task.metadata.generation
+    return bool(facts.raw_status.get("observedGeneration", generation) != generation)
 
 
 def _waiting(facts: TaskFacts) -> tuple[str, str, int | None]:

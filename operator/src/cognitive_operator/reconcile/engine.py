@@ -90,6 +90,7 @@ class Engine:
         index.graph.wake = self._intake.enqueue
         sources = ResyncSources(deps.kube.resources, deps.broker.requests, lag)
         self._resync = Resync(sources, index, self._intake, deps.clock, timing)
+        self._feedback = AgentFeedback(index, self._intake, self._clocks)
         self._inbox = self._new_inbox()
         self._ttl = self._new_ttl()
         self._waiting = WaitingStatus(self._intake.enqueue, deps.clock, StatusPace())
@@ -146,7 +147,10 @@ class Engine:
         deps, timing = self._deps, self._timing
         settings = InboxSettings(deps.master_key, timing.response_wait_s, timing.response_retry_s)
         responses, resources = deps.broker.responses, deps.kube.resources
-        return ResponseInbox(responses, resources, self._intake, self.index, deps.metrics, settings=settings)
+        charge = self._feedback.charge
+        return ResponseInbox(
+            responses, resources, self._intake, self.index, deps.metrics, charge=charge, settings=settings
+        )
 
     def _new_ttl(self) -> TtlAfterFinished:
         deps = self._deps
@@ -208,7 +212,7 @@ class Engine:
             status=TaskStatus(writer, index, self._intake, deps.clock, is_traced=deps.tracer.is_on),
             waiting=self._waiting,
             telemetry=TaskTelemetry(deps.metrics, deps.tracer),
-            feedback=AgentFeedback(index, self._intake, self._clocks),
+            feedback=self._feedback,
             discard=self._cleanup.add,
         )
 

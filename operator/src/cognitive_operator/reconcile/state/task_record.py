@@ -51,6 +51,8 @@ class TaskRecord:
     has_input_beside: bool = False
     """True: this process stored the input of the present attempt in an object beside the request."""
     attempt: InFlightAttempt | None = None
+    charged: int = 0
+    """Number of the last attempt whose response was charged to the agent, before the status reports its end."""
     is_schema_sound: bool = False
     """True: the output schema was checked and has no fault."""
     tried: tuple[StartedAttempt, ...] = ()
@@ -86,6 +88,11 @@ class TaskRecord:
         """Return True if the status names the worker of an attempt."""
         return self.task is not None and any(a.number == number and a.worker for a in self.task.status.attempts)
 
+    def owes(self, end: AttemptEnd) -> bool:
+        """Return True for the verified response of the attempt in flight if it is not charged yet."""
+        is_present = self.attempt is not None and self.attempt.key == end.key
+        return is_present and end.response is not None and self.charged < end.key.number
+
     @property
     def has_late_response(self) -> bool:
         """True while a response is pending whose attempt has ended already."""
@@ -105,6 +112,7 @@ class TaskChanges(TypedDict, total=False):
     input_at_s: float
     has_input_beside: bool
     attempt: InFlightAttempt | None
+    charged: int
     is_schema_sound: bool
     pending_responses: tuple[PendingResponse, ...]
 

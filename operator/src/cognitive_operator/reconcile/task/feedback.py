@@ -39,6 +39,20 @@ class AgentFeedback:
         if not is_runtime_known(agent.agent, agent.present_runtime) or agent.blocker is not None:
             self._intake.enqueue_agent(record.agent)
 
+    def charge(self, uid: str, end: AttemptEnd) -> None:
+        """Charge a verified response once, free the slot of its attempt and enqueue the tasks that may start then.
+
+        This comes before the status write, so that no write delays the next request or a budget.
+        """
+        record = self._index.tasks.get(uid)
+        if record is None or not record.owes(end):
+            return
+        self.report(record, end)
+        self._index.update_task(uid, charged=end.key.number)
+        queue = self._index.queue_of(record.agent)
+        queue.end(uid, self._clocks.own.monotonic())
+        self._intake.enqueue(queue.next_up())
+
     def report(self, record: TaskRecord, end: AttemptEnd) -> None:
         """Update the agent's record by the end of an attempt; call it once for each attempt."""
         self._report_credentials(record, end)

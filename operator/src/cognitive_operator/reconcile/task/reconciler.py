@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -95,7 +95,8 @@ class TaskReconciler:
         if record.has_late_response:
             await self._steps.responses.drop_late(uid)
         end = await self._attempt_end(uid)
-        self._charge(uid, end)
+        if end is not None:
+            self._steps.feedback.charge(uid, end)
         gate = await self._check_gates(uid)
         observed = self._index.tasks.get(uid)
         if observed is None or observed.task is None or observed.body is None:
@@ -119,17 +120,6 @@ class TaskReconciler:
         if record.attempt.claim is None and latest is not None and latest.attempt and latest.attempt.claim:
             self._steps.feedback.report_claim(latest)
         return end
-
-    def _charge(self, uid: str, end: AttemptEnd | None) -> None:
-        """Charge a verified response to its agent and free the attempt's slot, before the result is written."""
-        record = self._index.tasks.get(uid)
-        if record is None or record.attempt is None or end is None or not record.attempt.owes(end):
-            return
-        self._steps.feedback.report(record, end)
-        self._index.update_task(uid, attempt=replace(record.attempt, is_charged=True))
-        queue = self._index.queue_of(record.agent)
-        queue.end(uid, self._clocks.own.monotonic())
-        self._intake.enqueue(queue.next_up())
 
     async def _check_gates(self, uid: str) -> GateResult | None:
         record = self._index.tasks.get(uid)
@@ -236,7 +226,7 @@ class TaskReconciler:
         if latest.has_input_beside:
             self._steps.discard(AttemptGarbage(record.name[0], end.key, is_input=True, reason="the attempt has ended"))
         self._index.update_task(record.uid, attempt=None, has_input_beside=False)
-        if latest.attempt is None or not latest.attempt.has_charged(end):
+        if latest.charged < end.key.number:
             self._steps.feedback.report(record, end)
         self._release(record)
 
