@@ -82,7 +82,9 @@ class TaskReconciler:
         record = self._index.tasks.get(uid)
         if record is None or record.task is None or record.body is None:
             self._withdraw(uid)
-            return await self._finish(record) if record is not None else None
+            if record is not None:
+                await self._finish(record)
+            return None
         may_run = record.task.status.phase is Phase.RUNNING or bool(record.task.spec.depends_on)
         if not self._index.is_complete or (may_run and not self._synced.is_set()):
             return None
