@@ -107,7 +107,7 @@ class AgentQueue:
             return
         self._ended.add(uid)
         self._ends_s.append(now_s)
-        if len(self._ended) <= self.limits.limit:
+        if share.bound is not None and len(self._ended) <= self.limits.limit:
             share.stop(uid)
 
     def stop(self, uid: str) -> bool:

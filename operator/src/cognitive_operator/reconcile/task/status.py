@@ -71,7 +71,7 @@ class TaskStatus:
         """Emit at most one Event for each attempt: about an end other than success, which the status alone reports."""
         patch = plan.patch or {}
         phase, reason = patch.get("phase"), str(patch.get("reason"))
-        if phase is Phase.SUCCEEDED or not (plan.closes or phase in (Phase.FAILED, Phase.CANCELLED)):
+        if phase == Phase.SUCCEEDED or not (plan.closes or phase in (Phase.FAILED, Phase.CANCELLED)):
             return
         kind = "Normal" if phase in (Phase.CANCELLED, Phase.SUSPENDED) else "Warning"
         self._writer.emit_event(body, kind, reason, str(patch.get("message")))
