@@ -145,9 +145,11 @@ class AgentQueue:
 
     def starts_in_s(self, uid: str, now_s: float) -> float | None:
         """Return the seconds until a waiting task starts by the queue's present speed; None while that is not known."""
-        position = self.position(uid)
+        position = self.position(uid) if self.is_open and len(self._ends_s) >= ENDS_LEAST else None
+        if position is None:
+            return None
         recent = sum(1 for end_s in self._ends_s if end_s >= now_s - ENDS_WITHIN_S)
-        if position is None or not self.is_open or recent < ENDS_LEAST:
+        if recent < ENDS_LEAST:
             return None
         return position * (now_s - self._ends_s[-recent]) / recent
 
