@@ -21,6 +21,8 @@ from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
+from cognitive_operator.reconcile.task.waiting_status import WaitingStatus
+from cognitive_operator.scheduling.status_pace import StatusPace
 from support.builders import operator_objects as o
 from support.fakes.clock import FakeClock
 
@@ -55,7 +57,8 @@ class Scene:
         self.reconciler = self._new_reconciler(intake)
 
     def _new_reconciler(self, intake: Any) -> TaskReconciler:
-        steps: Any = SimpleNamespace(gates=self, requests=self, feedback=self.feedback, status=self)
+        waiting = WaitingStatus(intake.enqueue, self.clock, StatusPace())
+        steps: Any = SimpleNamespace(gates=self, requests=self, feedback=self.feedback, status=self, waiting=waiting)
         synced = asyncio.Event()
         synced.set()
         return TaskReconciler(steps, self.index, intake, self.clocks, synced)
@@ -303,6 +306,7 @@ async def test_a_claim_that_is_first_seen_is_reported() -> None:
         feedback=scene.feedback,
         attempts=SimpleNamespace(advance=advance),
         status=SimpleNamespace(write=write),
+        waiting=SimpleNamespace(known=set()),
     )
     synced = asyncio.Event()
     synced.set()

@@ -94,6 +94,57 @@ def test_a_changed_priority_is_answered_at_once() -> None:
     assert (plan.patch["queuePosition"], plan.patch["observedGeneration"]) == (1, 2)
 
 
+@pytest.mark.parametrize(("starts_in_s", "recheck_s"), [(0.2, 1.0), (3.0, 3.0), (30.0, 5.0), (30.1, None)], ids=str)
+def test_a_task_that_starts_soon_gets_no_status_about_its_waiting(starts_in_s: float, recheck_s: float | None) -> None:
+    waiting = {"has_slot": False, "waited_s": 50.0, "written_s": 50.0, "position": 3, "starts_in_s": starts_in_s}
+    for body in (o.task_body(), o.task_body(WAITS)):
+        plan = plan_task(o.facts(body, **waiting))
+        if recheck_s is None:
+            assert plan.patch is not None
+        else:
+            assert plan == TaskPlan(recheck_s=recheck_s)
+    body = o.task_body(WAITS, priority=5)
+    body["metadata"]["generation"] = 2
+    assert plan_task(o.facts(body, **waiting)).patch is not None
+
+
+BLOCKER = Condition.false(TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, "RayUnreachable")
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_paced"),
+    [
+        ({"has_slot": False}, True),
+        ({"blocker": BLOCKER}, True),
+        ({"agent": None}, True),
+        ({"gate": GateResult("InputNotFound", "ConfigMap team/notes is gone")}, True),
+        ({"attempt": o.in_flight(1.2)}, True),
+        ({"gate": GateResult("DependencyFailed", "task a failed", Phase.FAILED)}, False),
+        ({"attempt": o.in_flight(0.3, claimed=o.claim())}, False),
+        ({"attempt": o.in_flight(0.3), "end": attempt_end(o.key(), o.completed())}, False),
+        ({"attempt": o.in_flight(0.3), "end": attempt_end(o.key(), o.failed())}, False),
+    ],
+    ids=["slot", "agent", "no agent", "input", "executor", "refused", "running", "succeeded", "backing off"],
+)
+def test_only_a_status_about_waiting_is_put_off(fields: dict[str, Any], is_paced: bool) -> None:
+    plan = plan_task(o.facts(waited_s=2.0, **fields))
+    assert plan.patch is not None
+    assert plan.is_paced is is_paced
+
+
+@pytest.mark.parametrize("fields", [{"has_slot": False}, {"agent": None}, {"gate": GateResult("Bad", "spec.x")}])
+def test_the_answer_to_a_changed_spec_is_not_put_off(fields: dict[str, Any]) -> None:
+    body = o.task_body(WAITS)
+    body["metadata"]["generation"] = 2
+    plan = plan_task(o.facts(body, waited_s=50.0, **fields))
+    assert (plan.patch is None, plan.is_paced) == (False, False)
+
+
+def test_a_status_that_stands_takes_no_turn() -> None:
+    plan = plan_task(o.facts(o.task_body(WAITS), has_slot=False, waited_s=50.0, position=9))
+    assert not plan.is_paced
+
+
 def test_a_task_beyond_the_queue_is_refused_with_the_bound_and_the_agent() -> None:
     agent = Agent.model_validate(o.agent_body(queue={"maxConcurrentTasks": 2, "maxQueuedTasks": 3}))
     plan = plan_task(o.facts(gate=queue_full(agent)))

@@ -66,6 +66,8 @@ from cognitive_operator.reconcile.task.reconciler import TaskReconciler, TaskSte
 from cognitive_operator.reconcile.task.responses import ClosedResponses, ResponseReader, ResponseSettler
 from cognitive_operator.reconcile.task.status import TaskStatus
 from cognitive_operator.reconcile.task.ttl import TtlAfterFinished
+from cognitive_operator.reconcile.task.waiting_status import WaitingStatus
+from cognitive_operator.scheduling.status_pace import StatusPace
 
 TASK_WORKERS: Final = SlotLimits(64, per_namespace=32, per_agent=16)
 AGENT_WORKERS: Final = SlotLimits(512, per_namespace=32)
@@ -109,8 +111,10 @@ class Engine:
         self._jobs = JobCalls(attempt_jobs, index, self._intake, deps.clock, backoff_s=timing.backoff_s)
         sources = ResyncSources(deps.kube.resources, deps.broker.requests, lag, deps.namespaces)
         self._resync = Resync(sources, index, self._intake, deps.clock, timing)
+        self._feedback = AgentFeedback(index, self._intake, self._clocks)
         self._inbox = self._new_inbox()
         self._ttl = self._new_ttl()
+        self._waiting = WaitingStatus(self._intake.enqueue, deps.clock, StatusPace())
         tasks = TaskReconciler(self._task_steps(), index, self._intake, self._clocks, self._resync.synced)
         self._tasks.start(tasks.reconcile)
         self._schedules = self._new_schedules()
@@ -141,6 +145,7 @@ class Engine:
         finally:
             for end in unsubscribe:
                 end()
+            self._waiting.close()
             await asyncio.gather(
                 self._tasks.close(),
                 self._agents.close(),
@@ -176,7 +181,10 @@ class Engine:
         deps, timing = self._deps, self._timing
         settings = InboxSettings(deps.master_key, timing.response_wait_s, timing.response_retry_s)
         responses, resources = deps.broker.responses, deps.kube.resources
-        return ResponseInbox(responses, resources, self._intake, self.index, deps.metrics, settings=settings)
+        charge = self._feedback.charge
+        return ResponseInbox(
+            responses, resources, self._intake, self.index, deps.metrics, charge=charge, settings=settings
+        )
 
     def _new_ttl(self) -> TtlAfterFinished:
         deps = self._deps
@@ -250,8 +258,9 @@ class Engine:
             jobs=self._jobs,
             responses=ResponseSettler(index, deps.metrics),
             status=TaskStatus(writer, index, self._intake, deps.clock, is_traced=deps.tracer.is_on),
+            waiting=self._waiting,
             telemetry=TaskTelemetry(deps.metrics, deps.tracer),
-            feedback=AgentFeedback(index, self._intake, self._clocks),
+            feedback=self._feedback,
             discard=self._cleanup.add,
         )
 

@@ -21,6 +21,7 @@ from cognitive_operator.plan.model_server import NO_SERVER, ServerState
 from cognitive_operator.plan.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
+from cognitive_operator.reconcile.state.uncounted_usage import NOTHING_UNCOUNTED, UncountedUsage
 from cognitive_operator.scheduling.fair_share import ray_cluster_of
 from cognitive_operator.status.behaviour import learnt_in_status
 
@@ -35,16 +36,6 @@ class ObservedWorker:
     revision: int
     lease: Lease
     changed_s: float
-
-
-@dataclass(frozen=True)
-class PendingUsage:
-    """Energy and tokens of an attempt that the agent's counters may not include yet."""
-
-    energy: float
-    tokens: int
-    day: str
-    """Day in UTC on which the response was accepted, such as ``2026-11-21``."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +89,8 @@ class AgentRecord:
     """When the counters were last written."""
     queue_at_s: float = NEVER_S
     """When the queue's numbers were last written."""
-    pending_usage: Mapping[int, PendingUsage] = field(default_factory=dict)
-    """Usage of responses that this process accepted, by sequence number, until the agent's counters include them."""
+    uncounted: UncountedUsage = NOTHING_UNCOUNTED
+    """Usage of responses that this process accepted, until the agent's counters include them."""
     deleting_since_s: float | None = None
     """When this process first reconciled the agent after its deletion was requested."""
     blocker: Condition | None = NOT_OBSERVED
@@ -148,19 +139,12 @@ class AgentRecord:
         return any(worker.lease.reason == Reason.CONSUMER_MISSING for worker in self.workers.values())
 
     def spent_energy(self, counters: Counters) -> float:
-        """Return the energy of all attempts: the counters' and the pending usage beyond them."""
-        return counters.energy.cognitive_cost + sum(usage.energy for usage in self._beyond(counters))
+        """Return the energy of all attempts: the counters' and the usage beyond them."""
+        return counters.energy.cognitive_cost + self.uncounted.after(counters.accounting.sequence).energy
 
     def tokens_today(self, counters: Counters) -> DayTokens:
-        """Return the tokens of the agent's last day: the counters' and the pending usage beyond them."""
-        today = counters.tokens_today
-        for usage in self._beyond(counters):
-            today = today.plus(usage.day, usage.tokens)
-        return today
-
-    def _beyond(self, counters: Counters) -> list[PendingUsage]:
-        counted = counters.accounting.sequence
-        return [usage for sequence, usage in self.pending_usage.items() if sequence > counted]
+        """Return the tokens of the agent's last day: the counters' and the usage beyond them."""
+        return self.uncounted.after(counters.accounting.sequence).added_to(counters.tokens_today)
 
 
 class AgentChanges(TypedDict, total=False):
@@ -189,7 +173,7 @@ class AgentChanges(TypedDict, total=False):
     leases_at_s: float
     counters_at_s: float
     queue_at_s: float
-    pending_usage: Mapping[int, PendingUsage]
+    uncounted: UncountedUsage
     deleting_since_s: float | None
     blocker: Condition | None
 
@@ -203,10 +187,9 @@ def new_agent_record(name: ObjectName, agent: Agent, body: Body) -> AgentRecord:
 
 def with_newer_agent(record: AgentRecord, agent: Agent, body: Body) -> AgentRecord:
     """Return the record with a newer version of its agent; a changed spec is observed again at once."""
-    counted = agent.status.accounting.sequence
-    pending = {sequence: usage for sequence, usage in record.pending_usage.items() if sequence > counted}
+    uncounted = record.uncounted.after(agent.status.accounting.sequence)
     newer = replace(
-        record, agent=agent, body=body, version=int(body["metadata"]["resourceVersion"]), pending_usage=pending
+        record, agent=agent, body=body, version=int(body["metadata"]["resourceVersion"]), uncounted=uncounted
     )
     if record.agent.spec == agent.spec:
         return newer

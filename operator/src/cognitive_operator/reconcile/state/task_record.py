@@ -63,6 +63,8 @@ class TaskRecord:
     """True: this process stored the input of the present attempt in an object beside the request."""
     attempt: InFlightAttempt | None = None
     job: JobObservation | None = None
+    charged: int = 0
+    """Number of the last attempt whose response was charged to the agent, before the status reports its end."""
     is_schema_sound: bool = False
     """True: the output schema was checked and has no fault."""
     signature: UsedSignature | None = None
@@ -104,6 +106,11 @@ class TaskRecord:
         """Return True if the status names the worker of an attempt."""
         return self.task is not None and any(a.number == number and a.worker for a in self.task.status.attempts)
 
+    def owes(self, end: AttemptEnd) -> bool:
+        """Return True for the verified response of the attempt in flight if it is not charged yet."""
+        is_present = self.attempt is not None and self.attempt.key == end.key
+        return is_present and end.response is not None and self.charged < end.key.number
+
     @property
     def has_late_response(self) -> bool:
         """True while a response is pending whose attempt has ended already."""
@@ -124,6 +131,7 @@ class TaskChanges(TypedDict, total=False):
     has_input_beside: bool
     attempt: InFlightAttempt | None
     job: JobObservation | None
+    charged: int
     is_schema_sound: bool
     signature: UsedSignature | None
     pending_responses: tuple[PendingResponse, ...]

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition
@@ -30,6 +31,7 @@ from cognitive_operator.reconcile.task.metrics import TaskTelemetry
 from cognitive_operator.reconcile.task.publish import RequestPublisher
 from cognitive_operator.reconcile.task.responses import ResponseSettler
 from cognitive_operator.reconcile.task.status import TaskStatus
+from cognitive_operator.reconcile.task.waiting_status import WaitingStatus
 from cognitive_operator.status.task import Stamp, refused
 
 logger = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ class TaskSteps:
     jobs: JobCalls
     responses: ResponseSettler
     status: TaskStatus
+    waiting: WaitingStatus
     telemetry: TaskTelemetry
     feedback: AgentFeedback
     discard: Callable[[AttemptGarbage], None]
@@ -80,10 +83,10 @@ class TaskReconciler:
             TransientError: The caller should retry.
         """
         record = self._index.tasks.get(uid)
-        if record is None:
-            return None
-        if record.task is None or record.body is None:
-            await self._finish(record)
+        if record is None or record.task is None or record.body is None:
+            self._withdraw(uid)
+            if record is not None:
+                await self._finish(record)
             return None
         if record.name[0] in self._index.unlisted:
             await self._steps.responses.release(uid)
@@ -100,6 +103,8 @@ class TaskReconciler:
         if record.has_late_response:
             await self._steps.responses.drop_late(uid)
         end = await self._attempt_end(uid)
+        if end is not None:
+            self._steps.feedback.charge(uid, end)
         gate = await self._check_gates(uid)
         observed = self._index.tasks.get(uid)
         if observed is None or observed.task is None or observed.body is None:
@@ -174,6 +179,7 @@ class TaskReconciler:
             now=self._clocks.own.now(),
             inference=self._inference(record),
             signature=record.signature.version if record.signature is not None else None,
+            starts_in_s=None if blocker is not None else queue.starts_in_s(record.uid, now_s),
         )
 
     def _inference(self, record: TaskRecord) -> InferenceFacts:
@@ -181,7 +187,7 @@ class TaskReconciler:
         if agent is None or not has_present_model(agent, record):
             return InferenceFacts(agent is not None and agent.hold is not None, forgiven=record.forgiven)
         backing_off = (uid for uid in agent.failures.tasks if not queue.is_admitted(uid))
-        tasks = queue.waiting + queue.running + sum(1 for uid in backing_off if self._index.is_unfinished(uid))
+        tasks = queue.admitted + sum(1 for uid in backing_off if self._index.is_unfinished(uid))
         outages = len(record.outages)
         return InferenceFacts(agent.hold is not None, agent.failures, tasks, record.forgiven, outages)
 
@@ -201,10 +207,17 @@ class TaskReconciler:
         policy = task.retry_policy(agent.agent if agent else None)
         return backoff_left_s(policy, record.uid, attempts, self._clocks.own.now())
 
+    def _withdraw(self, uid: str) -> None:
+        """Give up the turn of a task whose status needs no write about its waiting."""
+        if uid in self._steps.waiting.known:
+            self._steps.waiting.withdraw(uid)
+
     async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None) -> float | None:
+        if plan.is_paced:
+            return await self._steps.waiting.write(record, plan, partial(self._write, record, body, plan, None))
+        self._withdraw(record.uid)
         if plan.patch is not None:
-            if not await self._write(record, body, plan, end):
-                raise ConflictError(f"CognitiveTask {'/'.join(record.name)} changed while its status was written")
+            await self._write(record, body, plan, end)
             self._steps.telemetry.report(body, plan.patch, end)
         if end is not None:
             await self._close(record, end)
@@ -217,21 +230,24 @@ class TaskReconciler:
             await self._finish(latest)
         return plan.recheck_s
 
-    async def _write(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None) -> bool:
+    async def _write(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None) -> None:
         try:
-            return await self._steps.status.write(record, body, plan, end)
+            is_written = await self._steps.status.write(record, body, plan, end)
         except ForbiddenError:
             await self._steps.responses.release(record.uid)
             raise
+        if not is_written:
+            raise ConflictError(f"CognitiveTask {'/'.join(record.name)} changed while its status was written")
 
     async def _close(self, record: TaskRecord, end: AttemptEnd) -> None:
-        """Settle the response of an attempt whose end is written, and free the slot that the attempt occupied."""
+        """Settle the response of an attempt whose end is written, and free its slot if the attempt occupies it yet."""
         latest = self._index.tasks.get(record.uid, record)
         await self._steps.responses.settle(latest, end.key.number)
         if latest.has_input_beside:
             self._steps.discard(AttemptGarbage(record.name[0], end.key, is_input=True, reason="the attempt has ended"))
         self._index.update_task(record.uid, attempt=None, has_input_beside=False)
-        self._steps.feedback.report(record, end)
+        if latest.charged < end.key.number:
+            self._steps.feedback.report(record, end)
         self._release(record)
 
     async def _finish(self, record: TaskRecord) -> None:
