@@ -61,7 +61,14 @@ def test_help_names_commands_variables_and_exit_status(capsys: pytest.CaptureFix
     with pytest.raises(SystemExit):
         main(["--help"])
     shown = capsys.readouterr().out
-    for word in ("executor", "attempt", "COGNITIVE_NATS_URL", "COGNITIVE_SPOOL_DIR", "COGNITIVE_BROKER_WAIT_S", "exit status"):
+    for word in (
+        "executor",
+        "attempt",
+        "COGNITIVE_NATS_URL",
+        "COGNITIVE_SPOOL_DIR",
+        "COGNITIVE_BROKER_WAIT_S",
+        "exit status",
+    ):
         assert word in shown
 
 

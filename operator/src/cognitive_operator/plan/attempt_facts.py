@@ -19,6 +19,8 @@ class Source(StrEnum):
     SECOND_CLAIM = "second claim"
     """The claim once more, after the Ray job: the job may have claimed the attempt between the two reads."""
     JOB = "job"
+    LOG = "log"
+    """The log of the attempt's Ray job."""
     RESPONSES = "responses"
     AGENT = "agent"
     """The UID of the task's agent, by a read of the API server."""
@@ -75,6 +77,8 @@ class AttemptFacts:
     claim: Reading[Claim] | None = None
     second_claim: Reading[Claim] | None = None
     job: Reading[RayJob] | None = None
+    log: Reading[str] | None = None
+    """What the attempt's Ray job has written; the reading is None if Ray cannot return it."""
     retained: Reading[AttemptEnd | InvalidResponse] | None = None
     """The attempt's end by a response that is in the stream, or the reason why that response cannot end it."""
     live_agent_uid: Reading[str] | None = None

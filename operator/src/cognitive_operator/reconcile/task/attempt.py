@@ -7,7 +7,6 @@ from cognitive_operator.api.names import AGENT_PLURAL, request_subject
 from cognitive_operator.api.resources import Task
 from cognitive_operator.errors import MessageError
 from cognitive_operator.plan.attempt import (
-    AttemptTiming,
     Close,
     Read,
     Step,
@@ -18,6 +17,7 @@ from cognitive_operator.plan.attempt import (
     refused_job,
 )
 from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
+from cognitive_operator.plan.attempt_timing import AttemptTiming
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.ports.broker import Claims, ConnectionState, Requests
 from cognitive_operator.ports.kube import Resources
@@ -98,7 +98,12 @@ class AttemptObserver:
             case Source.JOB:
                 agent = self._index.agent_of(record)
                 job = await self._sources.jobs.get(attempt, agent) if agent is not None else None
-                return replace(facts, job=Reading(job))
+                seen = attempt.with_job(job, self._clocks.own.monotonic())
+                return replace(facts, attempt=seen, job=Reading(job))
+            case Source.LOG:
+                agent = self._index.agent_of(record)
+                log = await self._sources.jobs.read_log(attempt, agent) if agent is not None else None
+                return replace(facts, log=Reading(log))
             case Source.RESPONSES:
                 retained = await self._sources.responses.retained(facts.task.metadata.namespace, attempt.key)
                 return replace(facts, retained=Reading(retained))

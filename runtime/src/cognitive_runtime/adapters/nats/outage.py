@@ -61,7 +61,8 @@ def _cause(error: Exception, path: Path | None) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, OSError):
-        return os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or type(error).__name__
+        number = error.errno or 0
+        return os.strerror(number) if number > 0 else error.strerror or type(error).__name__
     if isinstance(error, nats.errors.NoServersError):
         return "no server answers"
     if isinstance(error, nats.errors.Error):
