@@ -99,9 +99,9 @@ async def test_a_log_that_cannot_be_read_is_told() -> None:
 
 async def test_the_end_without_a_broker_is_told_while_the_next_job_starts() -> None:
     scene = Scene()
-    ended = RayJob("ca-1", "FAILED", f"exit code 6, last available logs:\n{LOG}", exit_code=6)
+    ended = RayJob("ca-a1-0a1b-1", "FAILED", f"exit code 6, last available logs:\n{LOG}", exit_code=6)
     found = await scene.observe(0.0, ExecutorPlan("ca-2", None, (), None, ended, is_running=True))
     assert found is not None
-    head = "Ray job ca-1 ended, and is started again with growing pauses."
+    head = "Ray job ca-a1-0a1b-N of the executor ended, and is started again with growing pauses."
     assert (found.reason, found.message) == ("BrokerUnreachable", f"{head} {CAUSE} {REMEDY}")
     assert await scene.observe(0.0, ExecutorPlan("ca-2", None, (), None, ended), lease("ca-2")) is None

@@ -11,6 +11,7 @@ from cognitive_operator.api.wire import Completed
 from cognitive_operator.plan import retry
 from cognitive_operator.plan.gate import GateResult, spec_gate
 from cognitive_operator.plan.in_flight import HOLDING, AttemptEnd, InFlightAttempt
+from cognitive_operator.plan.job_log import CAUSES
 from cognitive_operator.status import task as status
 from cognitive_operator.status.output import output_conditions
 
@@ -204,8 +205,12 @@ def _wait_or_publish(facts: TaskFacts) -> TaskPlan:
     reason, message, position = _waiting(facts)
     is_news = facts.task.status.phase is not Phase.QUEUED or facts.task.status.reason != reason
     is_news |= facts.raw_status.get("observedGeneration") != facts.task.metadata.generation
-    if not is_news and (facts.written_s < POSITION_EVERY_S or position == facts.task.status.queue_position):
+    is_told = position is None or message == facts.raw_status.get("message")
+    is_same = position == facts.task.status.queue_position and is_told
+    if not is_news and is_same:
         return TaskPlan(recheck_s=recheck_s)
+    if not is_news and facts.written_s < POSITION_EVERY_S:
+        return TaskPlan(recheck_s=min(recheck_s, POSITION_EVERY_S - facts.written_s))
     patch = status.queued(_stamp(facts), reason, message, position, ())
     return _write(facts, patch, recheck_s=recheck_s)
 
@@ -231,7 +236,7 @@ def _with_attempt(attempts: Sequence[Attempt], attempt: Attempt) -> tuple[Attemp
     """
     others = [a for a in attempts if a.number != attempt.number]
     listed = sorted([*others, attempt], key=lambda a: a.number)
-    held = [a.number for a in listed if a.error_type in HOLDING]
+    held = [a.number for a in listed if a.error_type in HOLDING | CAUSES]
     dropped = set(held[:-MAX_HELD_ATTEMPTS])
     return tuple(a for a in listed if a.number not in dropped)
 

@@ -36,7 +36,8 @@ class ExecutorSilence:
             return silence.problem
         if plan.cut_off is None:
             return None
-        head = f"Ray job {plan.cut_off.submission_id} ended, and is started again with growing pauses."
+        jobs = plan.cut_off.submission_id.rpartition("-")[0]  # without the number of the start: the message stays equal
+        head = f"Ray job {jobs}-N of the executor ended, and is started again with growing pauses."
         return executor_problem(record.agent, head, ended_job(plan.cut_off))
 
     async def _silence(self, record: AgentRecord, plan: ExecutorPlan) -> SilentExecutor | None:
