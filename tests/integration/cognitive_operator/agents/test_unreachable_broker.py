@@ -8,7 +8,6 @@ from controlplane import ControlPlane
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ports import free_ports
-from servers.ray_head import RaySettings
 from support.builders.cognitive_objects import Cluster, agent, task
 from support.eventually import eventually
 from support.ray_double.server import RayDouble
@@ -42,11 +41,11 @@ def cut_off_operator(
 
 
 @pytest.fixture(scope="module")
-def hasty_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayDouble]:
+def hasty_ray() -> Iterator[RayDouble]:
     """Ray nodes on which jobs wait a second for the broker."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COGNITIVE_BROKER_WAIT_S", WAIT_S)
-        ray = RayDouble(RaySettings(tmp_path_factory.mktemp("ray")))
+        ray = RayDouble()
     with ray:
         ray.wait_until_ready()
         yield ray
