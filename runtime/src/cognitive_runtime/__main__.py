@@ -20,8 +20,10 @@ _EPILOG: Final = """\
 environment:
   COGNITIVE_NATS_URL       the broker, for example nats://nats:4222; the operator sets it
   COGNITIVE_SUBMISSION_ID  the Ray job's own id; the operator sets it
-  COGNITIVE_SECRETS_DIR    folder of the agents' secrets, <agentUID>/<file>; default /var/run/secrets/cognitive
+  COGNITIVE_SECRETS_DIR    folder of the agents' secrets, <agentUID>/<file> or <agentUID>.<file>; default
+                           /var/run/secrets/cognitive
   COGNITIVE_SPOOL_DIR      folder of unpublished responses; default /tmp/cognitive-spool
+  COGNITIVE_BROKER_WAIT_S  seconds for the first connection to the broker; default 120
   LOG_LEVEL                DEBUG, INFO, WARNING or ERROR; default INFO
 `program export` reads none of them, and `signature check` the LLM_* variables of the model instead.
 
@@ -31,6 +33,9 @@ exit status of `attempt`:
   3  there is no request on the subject: it was withdrawn or has expired
   4  the request cannot be answered, or is not for Job mode
   5  told to end before the response was in the stream
+exit status of `attempt` and `executor`:
+  6  no connection to the broker was made within COGNITIVE_BROKER_WAIT_S
+  7  the broker requires credentials, and the agent's file was absent or empty for as long
 
 exit status of `signature check`:
   0  the manifest is valid, and every input that was tried gave valid outputs
@@ -117,8 +122,7 @@ def _executor(settings: RuntimeSettings, executor: ExecutorSettings) -> int:
     from cognitive_runtime.bootstrap.executor import run_executor
 
     configure_logging(settings.log_level, {"namespace": executor.namespace, "agent": executor.agent_uid})
-    run_executor(settings, executor)
-    return 0
+    return run_executor(settings, executor)
 
 
 def _executor_settings(arguments: argparse.Namespace) -> ExecutorSettings:
