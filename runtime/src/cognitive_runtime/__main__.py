@@ -23,7 +23,8 @@ environment:
   COGNITIVE_SECRETS_DIR    folder of the agents' secrets, <agentUID>/<file>; default /var/run/secrets/cognitive
   COGNITIVE_SPOOL_DIR      folder of unpublished responses; default /tmp/cognitive-spool
   LOG_LEVEL                DEBUG, INFO, WARNING or ERROR; default INFO
-`program export` reads none of them.
+  COGNITIVE_HTTP_TOKEN_FILE  file with the bearer token of `serve`; COGNITIVE_HTTP_TOKEN is the token itself
+`program export` reads none of them; `serve` reads the LLM_* variables, the token's and LOG_LEVEL.
 
 exit status of `attempt`:
   0  the response, completed or failed, is in the stream, or another execution has claimed the attempt
@@ -45,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _nodes(arguments)
     if arguments.command == "program":
         return _export_program(arguments.file)
+    if arguments.command == "serve":
+        return _serve(arguments)
     try:
         settings = read_settings(os.environ)
     except ConfigError as error:
@@ -85,6 +88,13 @@ def _nodes(arguments: argparse.Namespace) -> int:
     return report_nodes(arguments.agent_uid, arguments.require_secret)
 
 
+def _serve(arguments: argparse.Namespace) -> int:
+    from cognitive_runtime.bootstrap.serve import ServeSettings, run_serve
+
+    settings = ServeSettings(arguments.host, arguments.port, arguments.application, arguments.grace_seconds)
+    return run_serve(settings, os.environ)
+
+
 def _export_program(file: str) -> int:
     from cognitive_runtime.adapters.dspy.program import InvalidProgram
     from cognitive_runtime.adapters.dspy.program_export import program_yaml
@@ -123,7 +133,7 @@ def _executor_settings(arguments: argparse.Namespace) -> ExecutorSettings:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m cognitive_runtime",
-        description="Executes cognitive tasks on Ray. Users run `doctor` and `program`, the operator the others.",
+        description="Executes cognitive tasks on Ray. Users run `doctor`, `program` and `serve`, the operator the others.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -139,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     nodes.add_argument("--agent-uid", type=token, metavar="UID", help="UID of the agent whose secrets are checked")
     add_required_secrets(nodes, _secret_name)
     _add_program(commands.add_parser("program", help="export the demonstrations of a saved DSPy program"))
+    _add_serve(commands.add_parser("serve", help="serve the HTTP API of a cognitive core beside the model of LLM_*"))
     return parser
 
 
@@ -146,6 +157,20 @@ def _add_program(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     export = actions.add_parser("export", help="print a program's demonstrations as YAML for spec.demonstrations")
     export.add_argument("file", metavar="FILE", help='file that module.save("program.json") wrote')
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default 127.0.0.1")
+    parser.add_argument("--port", type=_count, default=8002, metavar="N", help="port to listen on; default 8002")
+    parser.add_argument(
+        "--application",
+        default="cognitive_core",
+        metavar="NAME",
+        help="Ray Serve application that /dspy/status reports; default cognitive_core",
+    )
+    parser.add_argument(
+        "--grace-seconds", type=_count, default=10, metavar="S", help="time for running calls to end; default 10"
+    )
 
 
 def _add_executor(parser: argparse.ArgumentParser) -> None:

@@ -178,19 +178,34 @@ class CognitiveCore:
         Blocks the calling thread, also a running event loop. Use ``reason`` in asynchronous code.
         """
         agent = self._settings()
-        envelope = {
-            "task_type": type_name(context.task_type),
-            "agent_id": context.agent_id,
-            "model_used": agent.llm.model,
-            "provider": agent.llm.provider,
-        }
         try:
             request = self.request(context)
-            return completed_result(envelope, self._blocking(lambda: self.reason(request)))
+            return completed_result(agent, context, self._blocking(lambda: self.reason(request)))
         except ReasoningError as error:
-            return failed_result(envelope, error)
+            return failed_result(agent, context, error)
         except Exception as error:
-            return failed_result(envelope, _crash(error))
+            return failed_result(agent, context, crash(error))
+
+    async def answer(self, context: CognitiveContext, *, stream: bool = False) -> dict[str, Any]:
+        """Reason about one context and return the outputs or the error, as a call of the core does.
+
+        Args:
+            context: Input of the call.
+            stream: True to have the model stream its answers, whatever the settings say.
+
+        Raises:
+            asyncio.CancelledError: The caller was cancelled.
+        """
+        agent = self._settings()
+        try:
+            request = self.request(context)
+            if stream:
+                request = replace(request, agent=replace(agent, llm=replace(agent.llm, stream=True)))
+            return completed_result(agent, context, await self.reason(request))
+        except ReasoningError as error:
+            return failed_result(agent, context, error)
+        except Exception as error:
+            return failed_result(agent, context, crash(error))
 
     def request(self, context: CognitiveContext) -> ExecutionRequest:
         """Return the request for a context, with the core's own settings.
@@ -281,7 +296,7 @@ def get_cognitive_core() -> CognitiveCore | None:
     return _current.get("core")
 
 
-def _crash(error: Exception) -> InternalError:
+def crash(error: Exception) -> InternalError:
     """Log a crash and return it as an error. Only its class is shown: its message can contain prompts or secrets."""
     where = "".join(traceback.format_tb(error.__traceback__))
     _LOGGER.error("reasoning crashed: %s\n%s", type(error).__name__, where)
