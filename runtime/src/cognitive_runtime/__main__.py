@@ -133,7 +133,7 @@ def _executor_settings(arguments: argparse.Namespace) -> ExecutorSettings:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m cognitive_runtime",
-        description="Executes cognitive tasks on Ray. Users run `doctor`, `program` and `serve`, the operator the others.",
+        description="Executes cognitive tasks on Ray. Users run doctor, program and serve, the operator the others.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -35,7 +35,7 @@ class ModelHealth:
         self._found_s = 0.0
 
     async def check(self) -> dict[str, Any]:
-        """Return the health: ``status``, ``service``, ``model``, ``provider``, ``checked_at``, and a failure's reason."""
+        """Return ``status``, ``service``, ``model``, ``provider`` and ``checked_at``, and the reason of a failure."""
         async with self._lock:
             if self._found is None or self._clock.monotonic() - self._found_s >= self._interval_s:
                 self._keep(await self._ask())

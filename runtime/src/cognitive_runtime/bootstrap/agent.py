@@ -4,7 +4,7 @@ import inspect
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self, cast
 
 from cognitive_runtime.application import cognitive_calls as calls
 from cognitive_runtime.bootstrap.library import CognitiveCore, configuration
@@ -58,8 +58,20 @@ class Agent:
             ValueError: The id or a probability is invalid, or a setting of the model is (``LLMConfigError``).
         """
         self._state = AgentState(agent_id, initial_role_probs)
-        self._core = core or _core(config or configuration(os.environ), self._state)
+        self._own_core = None if core else _core(config or configuration(os.environ), self._state)
+        self._core: IAnswerer = core or cast(CognitiveCore, self._own_core)
         self.mfb_client = mfb_client() if isinstance(mfb_client, type) else mfb_client
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop. They reopen on demand."""
+        if self._own_core is not None:
+            await self._own_core.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     @property
     def agent_id(self) -> str:

@@ -1,4 +1,4 @@
-"""Replica of a cognitive core in Ray Serve: methods for handles, and the HTTP API below the route of its application."""
+"""Replica of a cognitive core in Ray Serve: methods for handles, and the HTTP API below the application's route."""
 
 import os
 from typing import Any
