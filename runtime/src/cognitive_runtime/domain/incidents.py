@@ -78,10 +78,10 @@ class Incidents:
         return dict(found.content) | ({} if found.salience is None else {"salience_score": found.salience})
 
     def _identity(self, incident: Mapping[str, Any]) -> str:
-        given = incident.get("incident_id")
-        if given is None:
+        if "incident_id" not in incident:
             self._number += 1
             return f"incident-{self._number:06d}"
+        given = incident["incident_id"]
         if not isinstance(given, str) or not given.strip() or len(given) > 253:
             raise InvalidIncident("incident_id must be a text of 1 to 253 characters")
         return given

@@ -10,7 +10,7 @@ from cognitive_runtime.domain import CognitiveContext, Incidents, UnknownInciden
 
 NOT_BLANK: Final = r"[^\s\x00-\x1f]"
 """At least one character that is neither white space nor a control character."""
-Text = Annotated[str, Field(min_length=1, max_length=1_000_000, pattern=NOT_BLANK)]
+Text = Annotated[str, Field(min_length=1, pattern=NOT_BLANK)]
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=NOT_BLANK)]
 Object = Annotated[dict[str, Any], Field(min_length=1)]
 Free = dict[str, Any] | list[Any] | str | None
@@ -122,7 +122,7 @@ class SynthesizeMemory(Body):
 
     agent_id: Name = calls.DEFAULT_AGENT
     memory_fragments: Annotated[list[dict[str, Any] | str], Field(min_length=1)]
-    synthesis_goal: Annotated[str, Field(max_length=1_000_000)] = ""
+    synthesis_goal: str = ""
 
     def context(self, incidents: Incidents | None) -> CognitiveContext:
         """Return the context of the call."""
