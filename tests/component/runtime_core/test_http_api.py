@@ -60,7 +60,9 @@ def api(start: Start) -> TestClient:
 
 
 @pytest.mark.parametrize(("path", "body"), CALLS.items())
-def test_each_operation_answers_with_both_names_of_the_thought(api: TestClient, path: str, body: dict[str, Any]) -> None:
+def test_each_operation_answers_with_both_names_of_the_thought(
+    api: TestClient, path: str, body: dict[str, Any]
+) -> None:
     reply = api.post(f"/dspy/{path}", json={"agent_id": "a1", **body})
     assert reply.status_code == 200
     result = reply.json()
@@ -227,8 +229,8 @@ def test_a_client_that_goes_away_ends_its_call(model: ScriptedModel, accept: str
         host, _, port = server.url.removeprefix("http://").partition(":")
         body = json.dumps(CALLS["plan-task"])
         with socket.create_connection((host, int(port))) as client:
-            head = f"POST /dspy/plan-task HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nContent-Length: {len(body)}\r\n\r\n"
-            client.sendall((head + body).encode())
+            head = ["POST /dspy/plan-task HTTP/1.1", "Host: x", f"Accept: {accept}", f"Content-Length: {len(body)}"]
+            client.sendall("\r\n".join([*head, "", body]).encode())
             eventually(lambda: model.in_flight == 1, 10, 0.02)
         eventually(lambda: model.in_flight == 0, 10, 0.02)
         model.reset()

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.component
 SEED = "20261127"
 EXAMPLES = "5"
 TIMEOUT_S = 60
-TOKEN = "t0ken"  # noqa: S105 - no secret
+TOKEN = "t0ken"
 
 
 def config(model: ScriptedModel) -> LLMConfig:
@@ -40,9 +40,7 @@ def test_no_operation_violates_the_document(model: ScriptedModel, tmp_path: Path
             *("--seed", SEED, "--max-examples", EXAMPLES, "--phases", "examples,coverage,fuzzing", "--no-color"),
             *("--header", f"Authorization: Bearer {TOKEN}", "--generation-database", "none"),
         ]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT_S, cwd=tmp_path, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "No issues found" in done.stdout
 

@@ -8,7 +8,7 @@ from servers.ray_head import RayHead, RaySettings
 from support.cluster.ray_driver import drive
 from support.servers.scripted_model import ScriptedModel
 
-pytestmark = [pytest.mark.component, pytest.mark.ray_extended]
+pytestmark = [pytest.mark.component, pytest.mark.ray_extended, pytest.mark.timeout(300)]
 SCENARIOS = "support.cluster.serve_scenarios"
 
 

@@ -1,6 +1,8 @@
 """The code blocks of the documents that this project began with run, with the edits of the table and no others."""
 
 import asyncio
+import contextlib
+import io
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,11 +47,6 @@ def api(model: ScriptedModel, environment: None) -> Iterator[HttpServer]:
         yield server
 
 
-@pytest.fixture
-def hosts(model: ScriptedModel) -> dict[str, str]:
-    return {"model": model.url}
-
-
 def test_every_block_is_in_the_table_and_every_row_has_its_block(documents: Path) -> None:
     found = {block.sha256: f"{block.document}:{block.line}" for block in read_blocks(documents)}
     assert len(found) > 40
@@ -69,20 +66,18 @@ def test_only_origins_scripts_and_what_is_no_code_do_not_run() -> None:
 
 @pytest.mark.parametrize("row", rows("python"))
 def test_a_block_of_python_runs(
-    row: Snippet,
-    texts: dict[str, str],
-    names: dict[str, Any],
-    hosts: dict[str, str],
-    request: pytest.FixtureRequest,
-    capsys: pytest.CaptureFixture[str],
+    row: Snippet, texts: dict[str, str], names: dict[str, Any], request: pytest.FixtureRequest, model: ScriptedModel
 ) -> None:
     assert row.local is not None
+    hosts = {"model": model.url}
     given = tuple(word for word in row.local.given if word != "stream")
     if given != row.local.given:
         hosts["nats"] = request.getfixturevalue("nats_stream")
     code = row.code(texts[row.sha256], hosts)
-    asyncio.run(_run(code, names, given))
-    _check(row.local, names, capsys.readouterr().out)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        asyncio.run(_run(code, names, given))
+    _check(row.local, names, printed.getvalue())
 
 
 @pytest.mark.parametrize("row", rows("shell"))

@@ -11,7 +11,7 @@ from support.builders.seed_snippets import Snippet, read_table
 from support.cluster.ray_driver import drive
 from support.servers.scripted_model import ScriptedModel
 
-pytestmark = [pytest.mark.component, pytest.mark.ray_extended]
+pytestmark = [pytest.mark.component, pytest.mark.ray_extended, pytest.mark.timeout(300)]
 TABLE = Path(__file__).with_name("seed_snippets.yaml")
 REPLICA_BYTES = 4 * 1024**3
 """Memory of a replica in the documents, where one deployment has four."""

@@ -85,5 +85,5 @@ def replica_resources() -> dict[str, float]:
 
     actors = list_actors(filters=[("state", "=", "ALIVE")], detail=True)
     replicas = [each for each in actors if each.class_name.startswith("ServeReplica:cognitive_core")]
-    needed = replicas[0].required_resources
+    needed = replicas[0].required_resources or {}
     return {"CPU": needed["CPU"], "memory": needed["memory"], "replicas": len(replicas)}

@@ -14,7 +14,7 @@ import ray
 from servers.ray_head import RayHead
 
 NAMESPACE = "seedcore"
-TIMEOUT_S = 150.0
+TIMEOUT_S = 270.0
 
 
 def drive(head: RayHead, module: str, function: str, *arguments: str, **variables: str) -> None:

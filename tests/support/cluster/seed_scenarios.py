@@ -1,10 +1,10 @@
 """Blocks of the seeds on a real Ray, each in a driver of its own."""
 
+import asyncio
 import contextlib
 import io
 import os
 import subprocess
-
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ async def run_block(table: str, at: str) -> None:
     texts = {block.sha256: block.text for block in read_blocks(Path(os.environ["SEED_DOCUMENTS"]))}
     code = row.code(texts[row.sha256], {}, keeps_remote=True)
     if row.runs == "shell":
-        done = subprocess.run(["bash", "-ec", code], capture_output=True, text=True, timeout=60, check=True)
+        done = await asyncio.to_thread(_shell, code)
         assert all(each in done.stdout for each in row.ray.stdout), done.stdout
         return
     await _run(row, code)
@@ -31,9 +31,13 @@ async def run_block(table: str, at: str) -> None:
         serve.delete(name)
 
 
+def _shell(code: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["bash", "-ec", code], capture_output=True, text=True, timeout=60, check=True)
+
+
 async def _run(row: Snippet, code: str) -> None:
     assert row.ray is not None
-    import seedcore.agents.cognitive_core as core  # noqa: PLC0415 - the seeds' names, which a block may use
+    import seedcore.agents.cognitive_core as core
 
     names: dict[str, Any] = {"__name__": "snippet"} | {name: getattr(core, name) for name in core.__all__}
     await give(names, row.ray.given)
@@ -53,8 +57,6 @@ async def _run(row: Snippet, code: str) -> None:
 
 
 def _deploy() -> None:
-    from seedcore.serve.cognitive_serve import deploy_cognitive_core  # noqa: PLC0415 - needs Ray
+    from seedcore.serve.cognitive_serve import deploy_cognitive_core
 
     deploy_cognitive_core(num_replicas=1, ray_actor_options={"num_cpus": 0.1})
-
-

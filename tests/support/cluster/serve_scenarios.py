@@ -3,11 +3,13 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import urllib.error
 import urllib.request
 from typing import Any
 
+import pytest
 from ray import serve
 from ray.util.state import list_actors
 
@@ -21,9 +23,10 @@ from cognitive_runtime.cognitive_serve import (
 )
 from cognitive_runtime.domain import CredentialsRefused
 from cognitive_runtime.ray_agent import RayAgent
+from support.eventually import eventually_async
 
 SMALL = {"num_cpus": 0.1, "memory": 100 * 1024 * 1024}
-TASKS = {
+TASKS: dict[str, tuple[Any, ...]] = {
     "reason_about_failure": ({"error": "e"},),
     "plan_task": ("Analyze data", {"skill": 0.8}, {"time": "2 hours"}),
     "make_decision": ({"options": ["A", "B"]}, {"history": []}),
@@ -50,7 +53,8 @@ async def same_shape() -> None:
     acted = await actor.reason_about_failure.remote("i1")
     body = {"agent_id": "a1", "incident_id": "i1", "incident_context": {"error": "e"}}
     status, posted = await asyncio.to_thread(post, "/cognitive/dspy/reason-about-failure", body)
-    assert expected["success"] and status == 200
+    assert expected["success"]
+    assert status == 200
     assert set(found) == set(acted) == set(posted) == set(expected)
     for method, arguments in TASKS.items():
         assert (await getattr(client, method)("a1", *arguments))["success"], method
@@ -63,12 +67,9 @@ async def typed_errors_and_cancellation(model_url: str) -> None:
     client = deploy()
     context = CognitiveContext("a1", CognitiveTaskType.FAILURE_ANALYSIS, {"error": "typed"})
     await asyncio.to_thread(script, model_url, {"status": 401, "times": 2})
-    try:
+    with pytest.raises(CredentialsRefused) as caught:
         await client.reason(context)
-    except CredentialsRefused as error:
-        assert (error.error_type, error.retryable) == ("CredentialsRefused", False)
-    else:
-        raise AssertionError("no error")
+    assert (caught.value.error_type, caught.value.retryable) == ("CredentialsRefused", False)
     result = await client.answer(context)
     assert (result["success"], result["error_type"]) == (False, "CredentialsRefused")
     await asyncio.to_thread(script, model_url, {"hang": True, "times": 1})
@@ -88,13 +89,8 @@ async def conflicts() -> None:
     expect(ServeConflict, "namespace 'seedcore', not in 'elsewhere'", namespace="elsewhere")
     assert set(serve.status().applications) == {"cognitive_core"}
     deploy(max_ongoing_requests=50)
-    absent = CognitiveCoreClient("absent")
-    try:
-        await absent.reason_about_failure("a1", {"error": "e"})
-    except ServeUnavailable as error:
-        assert "'absent'" in str(error)
-    else:
-        raise AssertionError("no error")
+    with pytest.raises(ServeUnavailable, match="'absent'"):
+        await CognitiveCoreClient("absent").reason_about_failure("a1", {"error": "e"})
 
 
 async def dead_replica(model_url: str) -> None:
@@ -105,6 +101,7 @@ async def dead_replica(model_url: str) -> None:
     await _until(lambda: in_flight(model_url), 20)
     replicas = [each for each in list_actors(detail=True, filters=[("state", "=", "ALIVE")]) if _is_replica(each)]
     assert len(replicas) == 2
+    assert replicas[0].pid is not None
     os.kill(replicas[0].pid, signal.SIGKILL)
     results = await asyncio.gather(*calls)
     assert [each["success"] for each in results] == [True] * 20, results
@@ -120,7 +117,7 @@ async def many_calls_and_autoscaling() -> None:
 
 async def token() -> None:
     """The HTTP API of an application with a token is closed without it."""
-    deploy(name="guarded", route_prefix="/guarded", token="t0ken")  # noqa: S106 - no secret
+    deploy(name="guarded", route_prefix="/guarded", token="t0ken")
     status, body = await asyncio.to_thread(post, "/guarded/dspy/plan-task", {"task_description": "t"})
     assert (status, body["error_type"]) == (401, "Unauthorized")
     headers = {"Authorization": "Bearer t0ken"}
@@ -131,12 +128,8 @@ async def token() -> None:
 
 def expect(kind: type[Exception], message: str, **changes: Any) -> None:
     """Require that a deployment fails."""
-    try:
+    with pytest.raises(kind, match=re.escape(message)):
         deploy(**changes)
-    except kind as error:
-        assert message in str(error), error
-    else:
-        raise AssertionError(f"no {kind.__name__} for {changes}")
 
 
 def post(path: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
@@ -164,9 +157,10 @@ def in_flight(model_url: str) -> int:
 
 
 async def _until(read: Any, expected: int) -> None:
-    async with asyncio.timeout(30):
-        while await asyncio.to_thread(read) != expected:
-            await asyncio.sleep(0.05)
+    async def is_reached() -> bool:
+        return bool(await asyncio.to_thread(read) == expected)
+
+    await eventually_async(is_reached, 30, 0.05)
 
 
 def _is_replica(actor: Any) -> bool:

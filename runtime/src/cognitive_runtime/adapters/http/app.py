@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cognitive_runtime.adapters.http.bearer import Unauthorized, require_token
-from cognitive_runtime.adapters.http.calls import add_calls
+from cognitive_runtime.adapters.http.calls import add_calls, failures
 from cognitive_runtime.adapters.http.disconnects import ClientGone
 from cognitive_runtime.adapters.http.incidents import add_incidents
 from cognitive_runtime.adapters.http.reading import BodyTooLarge, InvalidBody, UnreadableBody
@@ -98,13 +98,12 @@ def _add_status(router: APIRouter, api: HttpApi) -> None:
         """Tell which parts are available."""
         return Reply(await api.status())
 
-    unauthorized = {401: {"description": "The token is missing or wrong."}} if api.token else {}
     router.add_api_route(
         "/dspy/status",
         status,
         methods=["GET"],
         response_model=Status,
-        responses=dict(unauthorized),
+        responses=failures(needs_token=api.token is not None),
         tags=["health"],
         operation_id="dspy_status",
     )

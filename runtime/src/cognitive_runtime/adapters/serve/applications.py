@@ -36,7 +36,8 @@ def deploy(replica: type[Any], arguments: tuple[Any, ...], spec: ServeSpec) -> N
     """
     _join(spec.namespace)
     _require_own_name(spec)
-    deployment: Any = serve.deployment(serve.ingress()(replica)).options(**_options(spec))
+    make: Any = serve.deployment
+    deployment = make(serve.ingress()(replica)).options(**_options(spec))
     try:
         serve.run(deployment.bind(*arguments), name=spec.name, route_prefix=spec.route_prefix)
     except (RayServeException, ray.exceptions.RayError) as error:
