@@ -6,7 +6,6 @@ from typing import Any, Final
 from cognitive_runtime.domain import (
     CognitiveContext,
     CognitiveTaskType,
-    InvalidRequest,
     ReasoningError,
     UnknownIncident,
 )
@@ -68,18 +67,6 @@ def capability_assessment(
         "target_capabilities": target_capabilities,
     }
     return CognitiveContext(agent_id, CognitiveTaskType.CAPABILITY_ASSESSMENT, _present(given))
-
-
-def named_task(agent_id: str, task_type: str, input_data: Json) -> CognitiveContext:
-    """Return the context of a task type by its name on the wire or in the enumeration.
-
-    Raises:
-        InvalidRequest: The name is unknown.
-    """
-    try:
-        return CognitiveContext(agent_id, CognitiveTaskType(task_type.lower()), input_data)
-    except ValueError:
-        raise InvalidRequest(f"task_type {task_type!r} is none of {', '.join(CognitiveTaskType)}.") from None
 
 
 def unknown_incident(agent_id: str, error: UnknownIncident, incident_id: str) -> dict[str, Any]:

@@ -187,11 +187,7 @@ class CognitiveCore:
             return failed_result(agent, context, crash(error))
 
     async def answer(self, context: CognitiveContext, *, stream: bool = False) -> dict[str, Any]:
-        """Reason about one context and return the outputs or the error, as a call of the core does.
-
-        Args:
-            context: Input of the call.
-            stream: True to have the model stream its answers, whatever the settings say.
+        """Reason about one context and return the outputs or the error. ``stream`` has the model stream its answers.
 
         Raises:
             asyncio.CancelledError: The caller was cancelled.
