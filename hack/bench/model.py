@@ -25,9 +25,10 @@ SLOW_S = 1.0
 class InstantModel:
     """The tests' scripted model, configured with the length of its texts and the slow model."""
 
-    def __init__(self, log_path: Path) -> None:
+    def __init__(self, log_path: Path, host: str = "127.0.0.1") -> None:
         (self._port,) = free_ports(1)
-        argv = [sys.executable, "-m", "support.servers.scripted_model", "--port", str(self._port)]
+        self._host = host
+        argv = [sys.executable, "-m", "support.servers.scripted_model", "--host", host, "--port", str(self._port)]
         path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
         self._process = ChildProcess(Command("scripted model", argv, log_path, environment(PYTHONPATH=path)))
 
@@ -35,6 +36,11 @@ class InstantModel:
     def endpoint(self) -> str:
         """Value for an agent's ``llm.endpoint``."""
         return f"{self._url}/v1"
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
 
     def executions(self) -> dict[str, int]:
         """Return the number of model calls of each attempt."""
@@ -68,4 +74,4 @@ class InstantModel:
 
     @property
     def _url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://{self._host}:{self._port}"
