@@ -17,6 +17,9 @@ from servers.process import ChildProcess, Command, environment
 TESTS = Path(__file__).parents[2] / "tests"
 TEXT_CHARS = 1000
 """Length of each text of an answer; a result has two, together 2 KiB."""
+SENTENCE = "The pod was killed because its memory limit is smaller than what its cache needs. "
+TEXT = (SENTENCE * (TEXT_CHARS // len(SENTENCE) + 1))[:TEXT_CHARS]
+"""Words, because the runtime rejects placeholders such as a row of the same letter."""
 SLOW = "slow"
 """Name of the model with a latency of SLOW_S; every other model answers at once."""
 SLOW_S = 1.0
@@ -49,14 +52,13 @@ class InstantModel:
 
     def __enter__(self) -> Self:
         self._process.wait_until(http_ok(f"{self._url}/v1/models"), 20, "a port")
-        text = "x" * TEXT_CHARS
-        for script in ({"model": SLOW, "delay_s": SLOW_S, "text": text}, {"text": text}):
+        for script in ({"model": SLOW, "delay_s": SLOW_S, "text": TEXT}, {"text": TEXT}):
             self._post("/_scripts", script)
         return self
 
     def call_ms(self, count: int) -> float:
         """Return the median latency of ``count`` model calls without an executor, in milliseconds."""
-        body = {"model": "scripted", "messages": [{"role": "user", "content": "x" * TEXT_CHARS}]}
+        body = {"model": "scripted", "messages": [{"role": "user", "content": TEXT}]}
         took = []
         for _ in range(count):
             began = time.perf_counter()

@@ -44,9 +44,12 @@ class Runner:
             reason = f"the time limit of {self._minutes:g} minutes; run the same command again to measure the rest"
             self._file.record_reason(experiment.name, number, reason)
             return
+        with self._progress(title):
+            self._measure(number, experiment)
+
+    def _measure(self, number: int, experiment: Experiment) -> None:
         try:
-            with self._progress(title):
-                samples = experiment.run(number)
+            samples = experiment.run(number)
         except SkippedError as skipped:
             self._file.record_reason(experiment.name, number, f"skipped: {skipped}")
         except Exception as error:  # one failure must not end a run of two hours

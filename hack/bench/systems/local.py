@@ -21,6 +21,8 @@ NAMESPACE, FLOORS = "default", "floors"
 OPERATOR_ENV = {"COGNITIVE_WATCH_NAMESPACES": NAMESPACE}
 WORKER_MARKS = ("ray::", "cognitive_runtime")
 """Parts of the command lines of executors and their workers below the Ray head."""
+RAY_PROCESSES = ("ray::DashboardAgent", "ray::RuntimeEnvAgent", "ray::JobSupervisor", "ray::IDLE")
+"""Beginnings of the command lines of Ray's own Python processes."""
 
 
 class LocalSystem:
@@ -87,4 +89,4 @@ def local_system() -> Iterator[LocalSystem]:
 
 def is_worker(command: str) -> bool:
     """Tell whether the command line of a process below the Ray head is that of an executor or one of its workers."""
-    return any(mark in command for mark in WORKER_MARKS)
+    return any(mark in command for mark in WORKER_MARKS) and not command.startswith(RAY_PROCESSES)

@@ -79,6 +79,9 @@ def test_a_component_is_the_part_of_a_tree_with_its_command() -> None:
     ("command", "expected"),
     [
         ("ray::WorkerActor.run", True),
+        ("ray::ServeReplica:agent", True),
+        ("ray::DashboardAgent", False),
+        ("ray::JobSupervisor", False),
         ("python -m cognitive_runtime executor", True),
         ("/venv/ray/core/src/ray/gcs/gcs_server --log_dir=/tmp", False),
         ("python -u /venv/ray/dashboard/dashboard.py", False),
