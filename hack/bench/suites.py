@@ -7,7 +7,7 @@ from typing import TypeVar
 from bench import agents, names
 from bench.experiment import Experiment, Sample, Suite
 from bench.experiments import cold_starts, disturbances, floors, kopf_floor, rayjob, tasks
-from bench.experiments.bursts import measured_burst
+from bench.experiments.bursts import job_burst, measured_burst
 from bench.experiments.restart import restart_with_finished
 from bench.held import Held
 from bench.names import EMBEDDED, JOB, ON_CLUSTER, SERVE, WARM_SLOTS, burst, one, rate
@@ -110,7 +110,7 @@ def _job_mode(local: Held[LocalSystem], scale: Scale) -> list[Experiment]:
                 burst(JOB, count),
                 60 + count / JOBS_PER_SECOND,
                 local,
-                partial(measured_burst, agent=agents.JOB, count=count),
+                partial(job_burst, count=count),
             )
             for count in scale.job_bursts
         ),

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from bench import names
+from bench import agents, names
 from bench.experiment import Sample
 from bench.kinds import tasks
 from bench.names import WRITES
@@ -15,6 +15,7 @@ from bench.workloads import burst, one_by_one
 QUIET_TIMEOUT_S = 60.0
 TIMEOUT_S = 300.0
 WARM_UP = 3
+CPU = "CPU per task"
 
 
 def measured_burst(system: LocalSystem, agent: str, count: int) -> list[Sample]:
@@ -24,6 +25,11 @@ def measured_burst(system: LocalSystem, agent: str, count: int) -> list[Sample]:
     """
     system.agents.ready(agent)
     return asyncio.run(_measure(system, agent, count))
+
+
+def job_burst(system: LocalSystem, count: int) -> list[Sample]:
+    """Return the same in Job mode, without CPU time: that of processes that have ended cannot be read."""
+    return [each for each in measured_burst(system, agents.JOB, count) if not each.name.startswith(CPU)]
 
 
 async def _measure(system: LocalSystem, agent: str, count: int) -> list[Sample]:
@@ -60,7 +66,7 @@ async def _quiet(system: LocalSystem) -> None:
 
 def _cpu_samples(cpu: Counter[str], count: int) -> list[Sample]:
     all_s = {**cpu, "all but the model": cpu.total()}
-    return [Sample(f"CPU per task, {name}", seconds * 1000 / count, "ms") for name, seconds in all_s.items()]
+    return [Sample(f"{CPU}, {name}", seconds * 1000 / count, "ms") for name, seconds in all_s.items()]
 
 
 def _write_samples(system: LocalSystem, count: int) -> list[Sample]:

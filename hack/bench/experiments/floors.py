@@ -17,6 +17,7 @@ from bench.processes import cpu_seconds
 from bench.ray_jobs import raw_ray_job_ms
 from bench.systems.local import FLOORS, LocalSystem
 from bench.workloads import at_once, new_names, one_by_one
+from servers.process import environment
 
 ACTOR_TIMEOUT_S = 120.0
 
@@ -72,7 +73,8 @@ def warm_actor(system: LocalSystem, calls: int) -> list[Sample]:
     """Return the latency of each raw call of a warm Ray actor with a text of 2 KiB."""
     address = system.system.components.ray.gcs_address
     argv = [sys.executable, "-m", "bench.systems.warm_actor", address, str(calls)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=ACTOR_TIMEOUT_S, check=False)
+    env = environment(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0")  # the head listens on 127.0.0.1 alone
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=ACTOR_TIMEOUT_S, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"the warm actor failed: {done.stderr[-500:]}")
     took_ms = json.loads(done.stdout.splitlines()[-1])
