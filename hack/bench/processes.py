@@ -63,8 +63,15 @@ def cpu_seconds(components: list[Component]) -> Counter[str]:
 
 
 def resident_mb(component: Component) -> float:
-    """Return the resident memory of a component in MB, 0 if it does not run."""
-    return sum(process.rss_mb for process in _parts(component))
+    """Return the resident memory of a component in MB.
+
+    Raises:
+        RuntimeError: No process of the component runs.
+    """
+    parts = _parts(component)
+    if not parts:
+        raise RuntimeError(f"{component.name}: no process runs below process {component.pid}")
+    return sum(process.rss_mb for process in parts)
 
 
 def wait_until_quiet(components: list[Component], timeout_s: float) -> bool:

@@ -14,6 +14,10 @@ from bench.systems.local import LocalSystem
 from bench.workloads import at_once, new_names
 
 QUIET_TIMEOUT_S = 120.0
+SETTLE_S = 15.0
+"""Time before a restart in which the operator writes what it has postponed, such as counters of agents."""
+AUDIT_LAG_S = 1.0
+"""Time after which the audit log has the benchmark's own writes: an entry is written after the response."""
 WRITES_S = 20.0
 """Time after a restart in which every write counts: more than the period of the operator's resync."""
 
@@ -26,8 +30,10 @@ def restart_with_finished(system: LocalSystem, count: int) -> list[Sample]:
     """
     status = finished_status(system)
     operator = system.system.components.operator
+    time.sleep(SETTLE_S)
     operator.stop()
     asyncio.run(_fill(system, status, count))
+    time.sleep(AUDIT_LAG_S)
     system.audit.skip()
     began = time.monotonic()
     operator.resume()

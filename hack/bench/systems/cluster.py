@@ -72,7 +72,7 @@ def cluster_system() -> Iterator[ClusterSystem]:
 
 
 def _with_ray(kubectl: Kubectl, endpoint: str, stack: ExitStack) -> ClusterSystem:
-    stack.callback(kubectl.delete, "cagents", "--all")
+    stack.callback(kubectl.delete, "cagent", "--all")
     Agents(kubectl, {"cluster": _cluster_spec()}, endpoint).ready(EMBEDDED)
     (found,) = kubectl.json("get", "rayclusters")["items"]
     name = found["metadata"]["name"]
