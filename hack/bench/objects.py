@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import aiohttp
 
@@ -14,6 +15,7 @@ from bench.kinds import LABEL, Kind, Manifest
 
 DELETE_TIMEOUT_S = 300.0
 POLL_S = 0.25
+WATCH_PAUSE_S = 0.02
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 
 
@@ -91,12 +93,18 @@ class ObjectClient:
             return len((await answer.json())["items"])
 
     async def watch(self) -> None:
-        """Watch all objects until cancelled. The API server may end a watch at any time; then a new one is opened."""
+        """Watch all objects until cancelled.
+
+        The API server may end a watch at any time, and refuses one while it fills the watch cache of a new resource. In
+        both cases the next one is opened.
+        """
         while True:
             async with self._session.get(self._kind.path, params={"watch": "true"}) as answer:
-                await _check(answer, "watch")
-                async for line in answer.content:
-                    self._see(json.loads(line)["object"])
+                if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
+                    await _check(answer, "watch")
+                    async for line in answer.content:
+                        self._see(json.loads(line)["object"])
+            await asyncio.sleep(WATCH_PAUSE_S)
 
     async def _has_objects(self, selector: dict[str, str]) -> bool:
         async with self._session.get(self._kind.path, params={**selector, "limit": "1"}) as answer:

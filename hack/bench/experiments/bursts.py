@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 from bench import agents, names
 from bench.experiment import Sample
@@ -13,9 +14,11 @@ from bench.systems.local import LocalSystem
 from bench.workloads import burst, one_by_one
 
 QUIET_TIMEOUT_S = 60.0
-TIMEOUT_S = 300.0
+TIMEOUT_S = 600.0
+"""Longer than 100 tasks in Job mode or 5,000 in Embedded mode take on two cores."""
 WARM_UP = 3
-CPU = "CPU per task"
+Costs = Callable[[LocalSystem, Counter[str], int], list[Sample]]
+"""Returns what ``count`` tasks have cost, from the CPU times before them."""
 
 
 def measured_burst(system: LocalSystem, agent: str, count: int) -> list[Sample]:
@@ -24,15 +27,16 @@ def measured_burst(system: LocalSystem, agent: str, count: int) -> list[Sample]:
     The costs include the work after the last result, until all processes are idle.
     """
     system.agents.ready(agent)
-    return asyncio.run(_measure(system, agent, count))
+    return asyncio.run(_measure(system, agent, count, _warm_costs))
 
 
 def job_burst(system: LocalSystem, count: int) -> list[Sample]:
-    """Return the same in Job mode, without CPU time: that of processes that have ended cannot be read."""
-    return [each for each in measured_burst(system, agents.JOB, count) if not each.name.startswith(CPU)]
+    """Return the same in Job mode, without CPU time and memory: those of processes that have ended cannot be read."""
+    system.agents.ready(agents.JOB)
+    return asyncio.run(_measure(system, agents.JOB, count, lambda *_: []))
 
 
-async def _measure(system: LocalSystem, agent: str, count: int) -> list[Sample]:
+async def _measure(system: LocalSystem, agent: str, count: int, costs: Costs) -> list[Sample]:
     async with watching(system.api, tasks(system.namespace)) as client:
         await one_by_one(client, agent, WARM_UP)
         await _quiet(system)
@@ -40,33 +44,36 @@ async def _measure(system: LocalSystem, agent: str, count: int) -> list[Sample]:
         system.audit.skip()
         result = await burst(client, agent, count, TIMEOUT_S)
         await _quiet(system)
-        cpu = cpu_seconds(system.all_components)
-        cpu.subtract(before)
-        samples = [*result.burst_samples(), *_cpu_samples(cpu, count), *_write_samples(system, count)]
         excess = _model_calls(system) - calls - count
-        operator_mb, executors_mb = memory(system)
         repeated = sum(len(_attempts(client, name)) > 1 for name in result.names)
         return [
-            *samples,
+            *result.burst_samples(),
+            *_write_samples(system, count),
+            *costs(system, before, count),
             Sample("model calls in excess of tasks", excess, "calls"),
             Sample("tasks with more than one attempt", repeated, "tasks"),
-            Sample(names.RSS_OPERATOR, operator_mb, "MB"),
-            Sample(names.RSS_EXECUTORS, executors_mb, "MB"),
         ]
 
 
-def memory(system: LocalSystem) -> tuple[float, float]:
-    """Return the resident memory of the operator and of all executors in MB."""
-    return resident_mb(system.operator), resident_mb(system.workers)
+def memory_samples(system: LocalSystem) -> list[Sample]:
+    """Return the resident memory of the operator and of all executors."""
+    return [
+        Sample(names.RSS_OPERATOR, resident_mb(system.operator), "MB"),
+        Sample(names.RSS_EXECUTORS, resident_mb(system.workers), "MB"),
+    ]
+
+
+def _warm_costs(system: LocalSystem, before: Counter[str], count: int) -> list[Sample]:
+    """Return the CPU time of each component per task since ``before``, and the memory."""
+    cpu = cpu_seconds(system.all_components)
+    cpu.subtract(before)
+    all_s = {**cpu, "all but the model": cpu.total()}
+    per_task = [Sample(f"CPU per task, {name}", seconds * 1000 / count, "ms") for name, seconds in all_s.items()]
+    return [*per_task, *memory_samples(system)]
 
 
 async def _quiet(system: LocalSystem) -> None:
     await asyncio.to_thread(wait_until_quiet, system.all_components, QUIET_TIMEOUT_S)
-
-
-def _cpu_samples(cpu: Counter[str], count: int) -> list[Sample]:
-    all_s = {**cpu, "all but the model": cpu.total()}
-    return [Sample(f"{CPU}, {name}", seconds * 1000 / count, "ms") for name, seconds in all_s.items()]
 
 
 def _write_samples(system: LocalSystem, count: int) -> list[Sample]:

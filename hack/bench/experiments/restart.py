@@ -5,7 +5,7 @@ import time
 
 from bench import agents, names
 from bench.experiment import Sample
-from bench.experiments.bursts import memory
+from bench.experiments.bursts import memory_samples
 from bench.experiments.floors import finished_status
 from bench.kinds import Manifest, tasks
 from bench.objects import ObjectClient
@@ -41,13 +41,11 @@ def restart_with_finished(system: LocalSystem, count: int) -> list[Sample]:
     time.sleep(WRITES_S)
     wait_until_quiet([system.operator, system.apiserver], QUIET_TIMEOUT_S)
     writes = system.audit.writes()
-    operator_mb, executors_mb = memory(system)
     return [
         Sample(names.RESTART_READY, ready_s, "s"),
         Sample(names.RESTART_WRITES, writes.total(), "writes"),
         *(Sample(f"{names.RESTART_WRITES}: {kind}", number, "writes") for kind, number in sorted(writes.items())),
-        Sample(names.RSS_OPERATOR, operator_mb, "MB"),
-        Sample(names.RSS_EXECUTORS, executors_mb, "MB"),
+        *memory_samples(system),
     ]
 
 

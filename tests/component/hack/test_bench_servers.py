@@ -92,3 +92,28 @@ async def test_the_proxy_delays_requests_and_not_the_events_of_a_watch(server: A
             direct = ObjectClient(session, kind)
             await asyncio.wait_for(direct.write_status("a", {"phase": "Succeeded"}), 10)
         assert await client.wait(["a"], 10) == []
+
+
+async def test_a_watch_that_is_refused_for_now_is_opened_again() -> None:
+    answers = [web.Response(status=429)]
+    ended = json.dumps({"object": {"metadata": {"name": "a"}, "status": {"phase": "Succeeded"}}})
+
+    async def watch(_: web.Request) -> web.Response:
+        return answers.pop() if answers else web.Response(text=f"{ended}\n")
+
+    application = web.Application()
+    application.router.add_get("/{path:.*}", watch)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        async with ApiServer(url, ssl.create_default_context()).session() as session:
+            client = ObjectClient(session, bare_tasks("any"))
+            watching_ = asyncio.create_task(client.watch())
+            assert await client.wait(["a"], 10) == []
+            watching_.cancel()
+            await asyncio.gather(watching_, return_exceptions=True)
+    finally:
+        await runner.cleanup()
+    assert answers == []
