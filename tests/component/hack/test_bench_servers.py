@@ -85,9 +85,12 @@ async def test_a_watch_of_what_is_not_there_ends_the_workload(server: ApiServer,
 
 async def test_the_proxy_delays_requests_and_not_the_events_of_a_watch(server: ApiServer, kind: Kind) -> None:
     async with slow(server) as delayed, watching(delayed, kind) as client:
-        began = time.monotonic()
-        await client.create("a", "agent")
-        assert time.monotonic() - began >= DELAY_S
+        took_s = []
+        for name in ("a", "b", "c"):
+            began = time.monotonic()
+            await client.create(name, "agent")
+            took_s.append(time.monotonic() - began)
+        assert min(took_s) >= DELAY_S
         async with server.session() as session:
             direct = ObjectClient(session, kind)
             await asyncio.wait_for(direct.write_status("a", {"phase": "Succeeded"}), 10)
