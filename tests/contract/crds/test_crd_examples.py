@@ -29,9 +29,9 @@ def test_an_example_is_valid(manifest: dict[str, Any]) -> None:
     jsonschema.validate(manifest["spec"], strict(part(manifest["kind"], "spec")))
 
 
-def test_every_type_has_one_example() -> None:
-    types = part("CognitiveTask", "spec")["properties"]["type"]["enum"]
-    assert sorted(task["spec"]["type"] for task in TASKS.values()) == sorted(types)
+def test_every_type_has_one_example_but_the_proposal_which_is_too_long_for_the_models_of_the_demo() -> None:
+    types = set(part("CognitiveTask", "spec")["properties"]["type"]["enum"])
+    assert sorted(task["spec"]["type"] for task in TASKS.values()) == sorted(types - {"Proposal"})
 
 
 def test_both_modes_get_tasks() -> None:

@@ -283,6 +283,12 @@ TASKS: list[tuple[Manifest, tuple[str, ...]]] = [
         ),
         ("spec.input.performance_data", "exactly one of", "spec.input.agent_performance_data"),
     ),
+    (task(kind_of="Proposal", input={}), ("spec.input.task_description", "Required", "what the proposal is for")),
+    (task(kind_of="Proposal", input={"task_description": ""}), ("spec.input.task_description", "at least 1")),
+    (
+        task(kind_of="Proposal", outputSchema={"type": "object"}),
+        ("spec.outputSchema", "Forbidden", "not for a Proposal, whose result is free text"),
+    ),
     (task(type="Guessing"), ("spec.type", '"FailureAnalysis", "TaskPlanning"')),
     (task(type=None), ("spec.type", "Required")),
     (task(input=None), ("spec.input.error_message", "exactly one of")),

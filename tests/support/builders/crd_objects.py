@@ -19,6 +19,7 @@ INPUTS: Final[dict[str, dict[str, Any]]] = {
         "current_capabilities": {},
         "target_capabilities": {"tracing": 0.8},
     },
+    "Proposal": {"task_description": "Speed up the cart."},
 }
 """The least input of each type."""
 

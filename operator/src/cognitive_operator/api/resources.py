@@ -163,7 +163,7 @@ class TaskSpec(ResourceModel):
     @property
     def needs_features(self) -> bool:
         """True when the task itself needs a feature of the runtime, by ``plan.features.task_features``."""
-        return self.type == "Custom"
+        return self.type in ("Custom", "Proposal")
 
     @property
     def has_input_elsewhere(self) -> bool:

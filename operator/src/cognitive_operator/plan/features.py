@@ -33,6 +33,8 @@ class Feature(StrEnum):
     EXTRA_BODY = "extra_body"
     OPTIONAL_SAMPLING = "optional_sampling"
     """``temperature`` or ``top_p`` may be absent."""
+    PROPOSAL = "proposal"
+    """Tasks of type ``proposal``."""
     REASONING = "reasoning"
     STRUCTURED_OUTPUT = "structured_output"
 
@@ -70,7 +72,10 @@ def needed_features(agent: Agent) -> frozenset[str]:
 
 def task_features(task: Task) -> frozenset[str]:
     """Return the features that one task needs beside those of its agent's settings."""
-    needs = {Feature.CUSTOM: task.spec.type == "Custom"}
+    needs = {
+        Feature.CUSTOM: task.spec.type == "Custom",
+        Feature.PROPOSAL: task.spec.type == "Proposal",
+    }
     return frozenset(feature.value for feature, is_needed in needs.items() if is_needed)
 
 
