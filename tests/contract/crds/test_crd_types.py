@@ -1,5 +1,6 @@
 """The CRDs beside the operator's views, the wire and what the operator writes."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any, get_args
@@ -139,6 +140,9 @@ def test_the_bound_of_a_spec_is_said() -> None:
     assert str(MAX_SPEC_BYTES) in part("CognitiveTask", "spec")["description"]
 
 
+GOLDEN = json.loads((Path(__file__).parents[1] / "wire" / "completed_deliberation.json").read_bytes())["deliberation"]
+FAILED_GOLDEN = {"method": "Majority", "selected": None, "members": GOLDEN["members"][:1], "votes": 1}
+REF = {"bucket": "results-x", "name": "y.1.members", "size_bytes": 20000, "sha256": "00"}
 THOUGHT = {"prompt_tokens": 1, "completion_tokens": 9, "total_tokens": 10, "reasoning_tokens": 8}
 
 
@@ -163,7 +167,9 @@ def statuses() -> dict[str, dict[str, Any]]:
         "without confidence": status.succeeded(stamp, [closed], completed(confidence=None, confidence_reason="1e15")),
         "with thinking": status.succeeded(stamp, [closed], completed(reasoning_ref=ref, usage=THOUGHT)),
         "with sources": status.succeeded(stamp, [closed], completed(context_sources={"energy": "agent"})),
+        "deliberation": status.succeeded(stamp, [closed], completed(deliberation=GOLDEN | {"members_ref": REF})),
         "failed": status.failed(stamp, "ModelTimeout", "no answer", [lost], failed()),
+        "failed deliberation": status.failed(stamp, "ModelTimeout", "n", [lost], failed(deliberation=FAILED_GOLDEN)),
         "shortened": status.running(status.Stamp({"attempts": [{"number": 0, "tokens": 5}]}, 1, NOW), [attempt()]),
         "refused": status.refused(stamp, "InputTooLarge", "too large"),
     }

@@ -96,8 +96,12 @@ def at(value: Any, path: FieldPath) -> Any:
 
 
 def with_one_source(spec: Schema) -> Schema:
-    """Return a task's schema whose samples are accepted: of the sources that an input may have, one."""
+    """Return a task's schema whose samples are accepted: of the sources that an input may have, one.
+
+    The first method of selection is Majority, which has no judge.
+    """
     found = copy.deepcopy(spec)
+    del found["properties"]["deliberation"]["properties"]["selection"]["properties"]["judgeRef"]
     for other in ("secretKeyRef", "taskRef"):
         del found["properties"]["inputFrom"]["items"]["properties"][other]
     return found

@@ -171,6 +171,7 @@ def test_the_newest_lease_of_job_mode_counts() -> None:
 def test_the_features_are_those_of_the_golden_lease() -> None:
     assert sorted(Feature) == [
         "custom",
+        "deliberation",
         "demonstrations",
         "extra_body",
         "optional_sampling",
@@ -178,6 +179,9 @@ def test_the_features_are_those_of_the_golden_lease() -> None:
         "reasoning",
         "structured_output",
     ]
+
+
+DELIBERATION = {"members": 3, "selection": {"method": "Agreement"}}
 
 
 def custom_task() -> Task:
@@ -195,6 +199,7 @@ def proposal_task(**spec: Any) -> Task:
         (Task.model_validate(o.task_body()), set()),
         (custom_task(), {"custom"}),
         (proposal_task(), {"proposal"}),
+        (proposal_task(deliberation=DELIBERATION), {"proposal", "deliberation"}),
     ],
 )
 def test_a_task_needs_the_features_that_execute_it(found: Task, expected: set[str]) -> None:

@@ -29,6 +29,8 @@ class Feature(StrEnum):
 
     CUSTOM = "custom"
     """Tasks of type ``custom``, with a signature."""
+    DELIBERATION = "deliberation"
+    """Tasks with ``deliberation``."""
     DEMONSTRATIONS = "demonstrations"
     EXTRA_BODY = "extra_body"
     OPTIONAL_SAMPLING = "optional_sampling"
@@ -74,6 +76,7 @@ def task_features(task: Task) -> frozenset[str]:
     """Return the features that one task needs beside those of its agent's settings."""
     needs = {
         Feature.CUSTOM: task.spec.type == "Custom",
+        Feature.DELIBERATION: task.spec.deliberation is not None,
         Feature.PROPOSAL: task.spec.type == "Proposal",
     }
     return frozenset(feature.value for feature, is_needed in needs.items() if is_needed)
