@@ -95,6 +95,17 @@ def test_values_are_those_of_the_code() -> None:
     assert [snake_case(name) for name in without] == list(SIGNATURES)
 
 
+def test_a_majority_counts_the_outputs_of_each_type() -> None:
+    (rule,) = [
+        each["rule"]
+        for each in part("CognitiveTask", "spec")["x-kubernetes-validations"]
+        if each["fieldPath"] == ".deliberation.selection.field"
+    ]
+    listed = {kind: re.findall(r"\w+", names) for kind, names in re.findall(r"'(\w+)': \[([^\]]+)\]", rule)}
+    expected = {found.signature.__name__: list(found.signature.output_fields) for found in SIGNATURES.values()}
+    assert listed == expected | {"Proposal": ["proposal"]}
+
+
 NEVER_LISTED = {
     "BudgetExceeded",  # never retried
     "Cancelled",
