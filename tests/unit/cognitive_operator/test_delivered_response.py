@@ -35,7 +35,7 @@ class System:
         self.index.update_task(o.TASK_UID, attempt=attempt, pending_responses=pending)
         nothing: Any = None
         server: Any = SimpleNamespace(server_time=lambda: None)
-        gates = Gates(GateSet(CancelAndSuspendGate(), *[nothing] * 6), self.index)
+        gates = Gates(GateSet(CancelAndSuspendGate(), *[nothing] * 7), self.index)
         steps: Any = SimpleNamespace(gates=gates, attempts=self, status=self)
         synced = asyncio.Event()
         synced.set()
