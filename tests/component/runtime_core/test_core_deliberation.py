@@ -47,7 +47,7 @@ def decided(decision: str, **fields: Any) -> str:
 
 def request(model: ScriptedModel, members: int = 3, quorum: int = 2, **fields: Any) -> ExecutionRequest:
     found = deliberation(members, quorum, fields.pop("field", "decision"), fields.pop("judge", None))
-    own = {"deliberation": found, "timeout_seconds": 20, "llm": {"temperature": 0.2}}
+    own: dict[str, Any] = {"deliberation": found, "timeout_seconds": 20, "llm": {"temperature": 0.2}}
     return execution_request(DECISION, model.url, **own | fields)
 
 
@@ -159,7 +159,7 @@ async def test_a_judge_whose_server_fails_fails_the_task_and_a_retry_asks_only_t
     model.script(contains="Choose the best fix.", status=503, times=1)
     model.script(contains="Choose the best fix.", content='{"best": 2}')
     model.script(content=decided("wait"))
-    asked = {"field": None, "judge": judge}
+    asked: dict[str, Any] = {"field": None, "judge": judge}
     first = failed(await execute(request(model, **asked)))
     assert first.error_type == "ModelUnavailable"
     assert first.error.startswith("The judge (signature best-fix, generation 2) failed: ")

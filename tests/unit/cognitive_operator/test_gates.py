@@ -14,6 +14,7 @@ NAMES = ("spec", "output_schema", "queue_timeout", "signature", "deliberation", 
 CUSTOM = {"type": "Custom", "signatureRef": {"name": "triage"}}
 AGREED = {"deliberation": {"members": 2, "selection": {"method": "Agreement"}}}
 SOURCE = [{"as": "plan", "taskRef": {"name": "other"}}]
+EVERYTHING = {"suspend": True, "outputSchema": {}, "queueTimeoutSeconds": 9, "inputFrom": SOURCE} | CUSTOM | AGREED
 
 
 class RecordingGate:

@@ -3,6 +3,7 @@
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from support.builders.runtime_requests import execution_request
 FOUND = Reasoning({"a": [1, None, "é"]}, "t", 0.5, None, Usage(1, 2, 3), ModelEndpoint("openai", "m", "http://m"))
 
 
-def request(number: int = 1, task_uid: str = "uid", **fields: object) -> ExecutionRequest:
+def request(number: int = 1, task_uid: str = "uid", **fields: Any) -> ExecutionRequest:
     return execution_request(member=Member(number, True), task_uid=task_uid, **fields)
 
 
@@ -26,7 +27,7 @@ def test_an_answer_is_read_as_it_was_stored_by_any_later_attempt(tmp_path: Path)
 def test_the_memory_of_the_worker_makes_no_other_request(tmp_path: Path) -> None:
     spool = MemberSpool(tmp_path, "1")
     spool.save(request(), FOUND)
-    remembered = {"context": {"memory": {"memory_hits": 1}}, "context_sources": {"memory": "executor"}}
+    remembered: dict[str, Any] = {"context": {"memory": {"memory_hits": 1}}, "context_sources": {"memory": "executor"}}
     assert spool.load(request(**remembered)) == FOUND
     assert spool.load(request(context=remembered["context"], context_sources={"memory": "task"})) is None
 

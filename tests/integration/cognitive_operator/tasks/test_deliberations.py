@@ -22,7 +22,7 @@ JUDGE = crd_objects.signature(
 )
 JUDGED = {"members": 3, "selection": {"method": "Judge", "judgeRef": {"name": "best-fix"}}}
 VERDICT = {"members": 3, "quorum": 1, "diversity": False, "selection": {"method": "Majority", "field": "verdict"}}
-PROPOSAL = {"input": {"task_description": "Speed up the cart.", "diversity": True}}
+PROPOSAL: dict[str, Any] = {"input": {"task_description": "Speed up the cart.", "diversity": True}}
 WHOLE = golden("completed_deliberation.json")
 
 
