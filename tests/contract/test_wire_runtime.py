@@ -305,6 +305,18 @@ def test_the_members_of_a_failed_deliberation_are_in_the_failure() -> None:
     assert wire.parse_outcome(message).deliberation == found
 
 
+def test_the_result_of_the_selected_member_is_in_the_message_once() -> None:
+    outcome = wire.parse_outcome(golden("completed_deliberation.json"))
+    assert isinstance(outcome, AgentResult)
+    assert outcome.deliberation is not None
+    first, second, third = outcome.deliberation.members
+    members = (first, replace(second, result=outcome.result), third)
+    whole = replace(outcome, deliberation=replace(outcome.deliberation, members=members))
+    assert wire.encode_completed(whole) == wire.encode_completed(outcome)
+    assert whole.deliberation is not None
+    assert json.loads(wire.other_results(whole.deliberation)) == [{"number": 3, "result": third.result}]
+
+
 def test_large_results_of_other_members_are_in_an_object_and_not_in_the_message() -> None:
     outcome = wire.parse_outcome(golden("completed_deliberation.json"))
     assert isinstance(outcome, AgentResult)

@@ -53,11 +53,14 @@ class Members:
         self.judge = judge
         self.asked: list[ExecutionRequest] = []
         self.budgets: set[int] = set()
+        self.rooms: list[int] = []
+        """Tokens that the budget has left, as each member finds them."""
         self.hanging = asyncio.Event()
 
     async def reason(self, request: ExecutionRequest, budget: SharedBudget | None = None) -> Reasoning:
         self.asked.append(request)
         self.budgets.add(id(budget))
+        self.rooms.append(budget.room(0, 1000) if budget else 0)
         script = self.scripts[request.member.number] if request.member else self.judge
         if script is None:
             self.hanging.set()
@@ -249,8 +252,8 @@ async def test_the_next_attempt_after_a_kill_asks_only_the_members_that_had_not_
     for number in (1, 2):  # the process was killed here: it has reported nothing
         store.save(member_request(request, number, 28.5), answer("a", "xyz"))
     members = Members(answer("b"), answer("b"), answer("b"))
-    found = await run(members, replace(request, attempt=2), store)
-    assert members.numbers == [3]
+    found = await run(members, replace(request, attempt=2, token_budget=100), store)
+    assert (members.numbers, members.rooms) == ([3], [100 - 2 * 15])
     assert (found.outputs, found.usage) == ({"decision": "a"}, Usage(30, 15, 45))
     assert found.deliberation is not None
     assert found.deliberation.characters == 3 + 3 + 2
