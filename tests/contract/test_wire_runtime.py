@@ -286,6 +286,52 @@ def test_a_result_with_reasoning_and_learnt_behaviour_round_trips() -> None:
     assert json.loads(wire.encode_completed(outcome, reasoning_ref=reference)) == expected
 
 
+def test_a_deliberation_round_trips() -> None:
+    expected = json.loads(golden("completed_deliberation.json"))
+    outcome = wire.parse_outcome(golden("completed_deliberation.json"))
+    assert isinstance(outcome, AgentResult)
+    assert outcome.deliberation is not None
+    assert outcome.deliberation.usage == outcome.usage
+    assert json.loads(wire.encode_completed(outcome)) == expected
+
+
+def test_the_members_of_a_failed_deliberation_are_in_the_failure() -> None:
+    outcome, failure = (wire.parse_outcome(golden(f"{name}.json")) for name in ("completed_deliberation", "failed"))
+    assert isinstance(failure, FailureResult)
+    assert outcome.deliberation is not None
+    found = replace(outcome.deliberation, selected=None, votes=None, judge=None)
+    message = wire.encode_failed(replace(failure, deliberation=found))
+    assert json.loads(message)["deliberation"]["selected"] is None
+    assert wire.parse_outcome(message).deliberation == found
+
+
+def test_the_result_of_the_selected_member_is_in_the_message_once() -> None:
+    outcome = wire.parse_outcome(golden("completed_deliberation.json"))
+    assert isinstance(outcome, AgentResult)
+    assert outcome.deliberation is not None
+    first, second, third = outcome.deliberation.members
+    members = (first, replace(second, result=outcome.result), third)
+    whole = replace(outcome, deliberation=replace(outcome.deliberation, members=members))
+    assert wire.encode_completed(whole) == wire.encode_completed(outcome)
+    assert whole.deliberation is not None
+    assert json.loads(wire.other_results(whole.deliberation)) == [{"number": 3, "result": third.result}]
+
+
+def test_large_results_of_other_members_are_in_an_object_and_not_in_the_message() -> None:
+    outcome = wire.parse_outcome(golden("completed_deliberation.json"))
+    assert isinstance(outcome, AgentResult)
+    assert outcome.deliberation is not None
+    first, second, third = outcome.deliberation.members
+    large = replace(third, result={"thought": "é" * wire.MAX_INLINE_MEMBERS_BYTES})
+    found = replace(outcome, deliberation=replace(outcome.deliberation, members=(first, second, large)))
+    assert found.deliberation is not None
+    assert json.loads(wire.other_results(found.deliberation)) == [{"number": 3, "result": large.result}]
+    reference = wire.ResultRef(bucket="b", name="t.1.members", size_bytes=40_000, sha256="ab")
+    message = json.loads(wire.encode_completed(found, members_ref=reference))["deliberation"]
+    assert message["members_ref"] == reference.model_dump()
+    assert ["result" in member for member in message["members"]] == [False, False, False]
+
+
 @pytest.mark.parametrize(
     ("name", "error"),
     [

@@ -54,6 +54,45 @@ def test_unknown_fields_of_a_signature_are_ignored() -> None:
     assert [each.name for each in signature.inputs] == ["ticket"]
 
 
+def test_the_golden_deliberation_has_a_judge() -> None:
+    found = wire.parse_request((WIRE / "request_deliberation.json").read_bytes()).deliberation
+    assert found is not None
+    assert (found.members, found.quorum, found.diversity, found.selection.method) == (3, 2, True, "Judge")
+    assert found.selection.judge is not None
+    assert (found.selection.judge.name, found.selection.judge.generation) == ("best-fix", 2)
+
+
+def deliberated(**fields: Any) -> dict[str, Any]:
+    own = {"members": 3, "quorum": 2, "diversity": False, "selection": {"method": "Majority", "field": "decision"}}
+    return {"deliberation": own | fields}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (deliberated(members=9), r"deliberation\.members must be in 2\.\.8"),
+        (deliberated(quorum=4), r"deliberation\.quorum must be in 1\.\.3"),
+        (deliberated(selection={"method": "Majority"}), r"deliberation\.selection\.field must be there"),
+        (deliberated(selection={"method": "Vote"}), r"deliberation\.selection\.method"),
+        (
+            deliberated(selection={"method": "Judge", "judge": snapshot()}),
+            r"deliberation\.selection\.judge is no judge: the input candidates",
+        ),
+        (
+            deliberated(selection={"method": "Judge", "judge": snapshot(module="Predict", generation=0)}),
+            r"deliberation\.selection\.judge\.generation",
+        ),
+        (
+            deliberated(selection={"method": "Judge", "judge": snapshot(outputs=[{"name": "a", "type": "enum"}])}),
+            r"deliberation\.selection\.judge: signature triage: outputs\[0\]\.values",
+        ),
+    ],
+)
+def test_a_bad_deliberation_is_refused_by_field(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidRequest, match=said):
+        wire.parse_request(changed(**fields))
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

@@ -41,8 +41,8 @@ def test_every_declared_key_is_in_the_table_of_types() -> None:
 
 @pytest.mark.parametrize("kind_of", TYPES)
 def test_the_table_of_types_has_the_outputs_of_the_runtime(kind_of: str) -> None:
-    signature = SIGNATURES[CognitiveTaskType(snake_case(kind_of))].signature
-    assert row(kind_of)[3] == list(signature.output_fields)
+    found = SIGNATURES.get(CognitiveTaskType(snake_case(kind_of)))
+    assert row(kind_of)[3] == (list(found.signature.output_fields) if found else ["proposal"])
 
 
 def test_a_custom_task_is_explained_in_the_table_of_types() -> None:

@@ -1,5 +1,6 @@
 """The CRDs beside the operator's views, the wire and what the operator writes."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any, get_args
@@ -87,11 +88,22 @@ def test_values_are_those_of_the_code() -> None:
     assert enum("CognitiveAgent", "spec", "llm", "structuredOutput") == list(get_args(StructuredOutput))
     assert enum("CognitiveAgent", "status", "modelBehaviour", "[]", "output") == list(get_args(OutputForm))
     kinds = enum("CognitiveTask", "spec", "type")
-    assert enum("CognitiveAgent", "spec", "demonstrations", "[]", "type") == [k for k in kinds if k != "Custom"]
+    without = [kind for kind in kinds if kind not in ("Proposal", "Custom")]
+    assert enum("CognitiveAgent", "spec", "demonstrations", "[]", "type") == without
     types = [snake_case(name) for name in kinds]
-    assert [each for each in types if each not in ("proposal", "custom")] == list(SIGNATURES)
-    assert set(types) <= set(CognitiveTaskType)
-    assert "custom" in types
+    assert types == list(CognitiveTaskType)
+    assert [snake_case(name) for name in without] == list(SIGNATURES)
+
+
+def test_a_majority_counts_the_outputs_of_each_type() -> None:
+    (rule,) = [
+        each["rule"]
+        for each in part("CognitiveTask", "spec")["x-kubernetes-validations"]
+        if each["fieldPath"] == ".deliberation.selection.field"
+    ]
+    listed = {kind: re.findall(r"\w+", names) for kind, names in re.findall(r"'(\w+)': \[([^\]]+)\]", rule)}
+    expected = {found.signature.__name__: list(found.signature.output_fields) for found in SIGNATURES.values()}
+    assert listed == expected | {"Proposal": ["proposal"]}
 
 
 NEVER_LISTED = {
@@ -139,6 +151,9 @@ def test_the_bound_of_a_spec_is_said() -> None:
     assert str(MAX_SPEC_BYTES) in part("CognitiveTask", "spec")["description"]
 
 
+GOLDEN = json.loads((Path(__file__).parents[1] / "wire" / "completed_deliberation.json").read_bytes())["deliberation"]
+FAILED_GOLDEN = {"method": "Majority", "selected": None, "members": GOLDEN["members"][:1], "votes": 1}
+REF = {"bucket": "results-x", "name": "y.1.members", "size_bytes": 20000, "sha256": "00"}
 THOUGHT = {"prompt_tokens": 1, "completion_tokens": 9, "total_tokens": 10, "reasoning_tokens": 8}
 
 
@@ -163,7 +178,9 @@ def statuses() -> dict[str, dict[str, Any]]:
         "without confidence": status.succeeded(stamp, [closed], completed(confidence=None, confidence_reason="1e15")),
         "with thinking": status.succeeded(stamp, [closed], completed(reasoning_ref=ref, usage=THOUGHT)),
         "with sources": status.succeeded(stamp, [closed], completed(context_sources={"energy": "agent"})),
+        "deliberation": status.succeeded(stamp, [closed], completed(deliberation=GOLDEN | {"members_ref": REF})),
         "failed": status.failed(stamp, "ModelTimeout", "no answer", [lost], failed()),
+        "failed deliberation": status.failed(stamp, "ModelTimeout", "n", [lost], failed(deliberation=FAILED_GOLDEN)),
         "shortened": status.running(status.Stamp({"attempts": [{"number": 0, "tokens": 5}]}, 1, NOW), [attempt()]),
         "refused": status.refused(stamp, "InputTooLarge", "too large"),
     }

@@ -206,3 +206,25 @@ def test_every_source_of_input_is_accepted(home: Namespace) -> None:
     assert kept == [{"optional": False} | each for each in sources]
     home.patch("CognitiveTask", "why", {"metadata": {"labels": {"team": "checkout"}}})
     home.patch("CognitiveTask", "why/status", {"status": {"phase": "Running"}})
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"deliberation": {"members": 2, "quorum": 2, "selection": {"method": "Agreement"}}},
+        {"deliberation": {"members": 8, "selection": {"method": "Majority", "field": "confidence_score"}}},
+        {
+            "deliberation": {"members": 3, "selection": {"method": "Majority", "field": "output"}},
+            "outputSchema": {"type": "object"},
+        },
+        {
+            "type": "Custom",
+            "signatureRef": {"name": "triage"},
+            "deliberation": {"members": 3, "selection": {"method": "Majority", "field": "anything"}},
+        },
+        {"deliberation": {"members": 3, "selection": {"method": "Judge", "judgeRef": {"name": "best-fix"}}}},
+    ],
+    ids=["Agreement", "Majority", "output", "Custom", "Judge"],
+)
+def test_a_deliberation_is_stored_as_it_came(home: Namespace, spec: dict[str, Any]) -> None:
+    assert home.stored(task(**spec))["deliberation"] == spec["deliberation"]

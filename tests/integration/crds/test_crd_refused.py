@@ -244,6 +244,23 @@ NO_URLS = [
     "nats://llm.models.svc:4222",
 ]
 WITH_SECRETS = ["http://user:hunter2@llm.models.svc/v1", "https://sk-123@llm.models.svc", "http://@llm.models.svc"]
+AGREEMENT = {"method": "Agreement"}
+DELIBERATIONS: list[tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = [
+    (AGREEMENT, {"members": 1}, ("spec.deliberation.members", "2")),
+    (AGREEMENT, {"members": 9}, ("spec.deliberation.members", "8")),
+    (AGREEMENT, {"members": None}, ("spec.deliberation.members", "Required")),
+    (AGREEMENT, {"quorum": 4}, ("spec.deliberation.quorum", "must not be above spec.deliberation.members")),
+    (AGREEMENT, {"quorum": 0}, ("spec.deliberation.quorum", "1")),
+    (AGREEMENT, {"rounds": 2}, ("spec.deliberation.rounds", "unknown field")),
+    ({"method": "Vote"}, {}, ("spec.deliberation.selection.method", '"Majority", "Agreement", "Judge"')),
+    ({"method": "Majority"}, {}, ("spec.deliberation.selection.field", "Majority, which needs it")),
+    (AGREEMENT | {"field": "decision"}, {}, ("spec.deliberation.selection.field", "with another method remove it")),
+    ({"method": "Judge"}, {}, ("spec.deliberation.selection.judgeRef", "Judge, which needs it")),
+    (AGREEMENT | {"judgeRef": {"name": "j"}}, {}, ("deliberation.selection.judgeRef", "with another method remove it")),
+    ({"method": "Judge", "judgeRef": {}}, {}, ("spec.deliberation.selection.judgeRef.name", "Required")),
+    ({"method": "Majority", "field": "choice"}, {}, ("spec.deliberation.selection.field", "key of the result")),
+    ({"method": "Majority", "field": "output"}, {}, ("spec.deliberation.selection.field", "key of the result")),
+]
 TASKS: list[tuple[Manifest, tuple[str, ...]]] = [
     (task(kind_of="FailureAnalysis", input={}), ("spec.input.error_message", "exactly one of", "spec.input.error")),
     (
@@ -283,6 +300,16 @@ TASKS: list[tuple[Manifest, tuple[str, ...]]] = [
         ),
         ("spec.input.performance_data", "exactly one of", "spec.input.agent_performance_data"),
     ),
+    (task(kind_of="Proposal", input={}), ("spec.input.task_description", "Required", "what the proposal is for")),
+    (task(kind_of="Proposal", input={"task_description": ""}), ("spec.input.task_description", "at least 1")),
+    (
+        task(kind_of="Proposal", outputSchema={"type": "object"}),
+        ("spec.outputSchema", "Forbidden", "not for a Proposal, whose result is free text"),
+    ),
+    *[
+        (task(kind_of="DecisionMaking", deliberation={"members": 3, "selection": selection} | more), said)
+        for selection, more, said in DELIBERATIONS
+    ],
     (task(type="Guessing"), ("spec.type", '"FailureAnalysis", "TaskPlanning"')),
     (task(type=None), ("spec.type", "Required")),
     (task(input=None), ("spec.input.error_message", "exactly one of")),

@@ -19,6 +19,7 @@ INPUTS: Final[dict[str, dict[str, Any]]] = {
         "current_capabilities": {},
         "target_capabilities": {"tracing": 0.8},
     },
+    "Proposal": {"task_description": "Speed up the cart."},
 }
 """The least input of each type."""
 
@@ -95,8 +96,12 @@ def at(value: Any, path: FieldPath) -> Any:
 
 
 def with_one_source(spec: Schema) -> Schema:
-    """Return a task's schema whose samples are accepted: of the sources that an input may have, one."""
+    """Return a task's schema whose samples are accepted: of the sources that an input may have, one.
+
+    The first method of selection is Majority, which has no judge.
+    """
     found = copy.deepcopy(spec)
+    del found["properties"]["deliberation"]["properties"]["selection"]["properties"]["judgeRef"]
     for other in ("secretKeyRef", "taskRef"):
         del found["properties"]["inputFrom"]["items"]["properties"][other]
     return found

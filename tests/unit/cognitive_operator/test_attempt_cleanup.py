@@ -7,7 +7,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cognitive_operator.api.names import AttemptKey, input_name, object_name, reasoning_name, results_bucket
+from cognitive_operator.api.names import (
+    AttemptKey,
+    input_name,
+    members_name,
+    object_name,
+    reasoning_name,
+    results_bucket,
+)
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.ports.broker import ObservedLease
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
@@ -72,7 +79,8 @@ async def test_each_object_that_was_deleted_is_logged_with_the_reason(
     names = [f"request agent.request.team.{KEY}", f"claim {KEY}", f"object {object_name(KEY)} of bucket {BUCKET}"]
     assert lines(caplog) == [(name, garbage.reason) for name in names]
     assert broker.recorder.of("objects.delete") == [
-        ("objects.delete", KEY.agent_uid, name) for name in (object_name(KEY), input_name(KEY), reasoning_name(KEY))
+        ("objects.delete", KEY.agent_uid, name)
+        for name in (object_name(KEY), input_name(KEY), reasoning_name(KEY), members_name(KEY))
     ]
 
 

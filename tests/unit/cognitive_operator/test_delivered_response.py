@@ -36,7 +36,7 @@ class System:
         self.index.update_task(o.TASK_UID, attempt=attempt, pending_responses=pending)
         nothing: Any = None
         server: Any = SimpleNamespace(server_time=lambda: None)
-        gates = Gates(GateSet(CancelAndSuspendGate(), *[nothing] * 6), self.index)
+        gates = Gates(GateSet(CancelAndSuspendGate(), *[nothing] * 7), self.index)
         feedback, waiting = SimpleNamespace(charge=self.charge), SimpleNamespace(known=set(), write=self.wait)
         steps: Any = SimpleNamespace(gates=gates, attempts=self, status=self, feedback=feedback, waiting=waiting)
         synced = asyncio.Event()

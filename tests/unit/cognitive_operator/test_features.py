@@ -171,20 +171,36 @@ def test_the_newest_lease_of_job_mode_counts() -> None:
 def test_the_features_are_those_of_the_golden_lease() -> None:
     assert sorted(Feature) == [
         "custom",
+        "deliberation",
         "demonstrations",
         "extra_body",
         "optional_sampling",
+        "proposal",
         "reasoning",
         "structured_output",
     ]
+
+
+DELIBERATION = {"members": 3, "selection": {"method": "Agreement"}}
 
 
 def custom_task() -> Task:
     return Task.model_validate(o.custom_body())
 
 
+def proposal_task(**spec: Any) -> Task:
+    own = {"type": "Proposal", "input": {"task_description": "Speed up the cart."}}
+    return Task.model_validate(o.task_body(**own | spec))
+
+
 @pytest.mark.parametrize(
-    ("found", "expected"), [(Task.model_validate(o.task_body()), set()), (custom_task(), {"custom"})]
+    ("found", "expected"),
+    [
+        (Task.model_validate(o.task_body()), set()),
+        (custom_task(), {"custom"}),
+        (proposal_task(), {"proposal"}),
+        (proposal_task(deliberation=DELIBERATION), {"proposal", "deliberation"}),
+    ],
 )
 def test_a_task_needs_the_features_that_execute_it(found: Task, expected: set[str]) -> None:
     assert task_features(found) == expected

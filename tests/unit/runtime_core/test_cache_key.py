@@ -16,6 +16,7 @@ from cognitive_runtime.domain import (
     ExecutionRequest,
     LLMLogging,
     LLMSettings,
+    Member,
     ModelBehaviour,
     ModelEndpoint,
     RateLimit,
@@ -115,3 +116,14 @@ def test_the_order_of_keys_is_no_difference_and_values_are(found: dict[str, Any]
 
 def test_half_a_surrogate_is_no_crash() -> None:
     assert digest(replace(BASE, input={"error_message": "\ud800"})) != digest(BASE)
+
+
+def test_a_task_without_a_signature_and_a_deliberation_keeps_its_key() -> None:
+    assert cache_key(execution_request(), "v").digest == (
+        "9a76a1234bbce50c68f8782facfd54071b88e39a3562b7884b49f729ca0edd21"
+    )
+
+
+def test_each_member_has_a_key_of_its_own() -> None:
+    members = [replace(BASE, member=Member(number, has)) for number in (1, 2) for has in (True, False)]
+    assert len({digest(each) for each in (*members, BASE)}) == 5

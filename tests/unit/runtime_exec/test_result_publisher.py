@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import deque
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from nats.js.errors import APIError, NoStreamResponseError, ServiceUnavailableEr
 from cognitive_runtime.adapters.nats.connection import BrokerConnection
 from cognitive_runtime.adapters.nats.publisher import NATSResultPublisher, PublishBackoff
 from cognitive_runtime.adapters.spool import Spool
-from cognitive_runtime.domain import AgentResult
+from cognitive_runtime.domain import AgentResult, AttemptOutcome, DeliberationResult, FailureResult, MemberResult
 
 FULL = APIError(code=400, err_code=10077, description="maximum messages exceeded")
 REFUSED = APIError(code=400, err_code=10054, description="message size exceeds maximum allowed")
@@ -116,6 +117,30 @@ async def test_long_reasoning_is_an_object_that_is_stored_before_the_response(tm
         "sha256": hashlib.sha256(reasoning.encode()).hexdigest(),
     }
     assert list(spool.pending()) == []
+
+
+@pytest.mark.parametrize("selected", [1, None])
+async def test_large_answers_of_other_members_are_an_object_that_is_stored_before_the_response(
+    selected: int | None,
+) -> None:
+    others = {"proposal": "é" * 9000}
+    members = (MemberResult(1, "Succeeded", result={"proposal": "a"}), MemberResult(2, "Succeeded", result=others))
+    found, broker = DeliberationResult("Agreement", selected, members), Broker()
+    if selected is None:
+        whole = {name: getattr(_result(), name) for name in (item.name for item in fields(AttemptOutcome))}
+        failure = FailureResult(
+            **whole | {"deliberation": found}, error="e", error_type="EmptyResponse", retryable=True
+        )
+        await publisher_on(broker).publish_failure(failure)
+    else:
+        await publisher_on(broker).publish_success(replace(_result(), deliberation=found))
+    *objects, (_, payload, _) = broker.published
+    listed = [{"number": each.number, "result": each.result} for each in members if each.number != selected]
+    assert json.loads(b"".join(content for _, content, _ in objects[:-1])) == listed
+    assert json.loads(objects[-1][1])["name"] == "t1.1.members"
+    sent = json.loads(payload)["deliberation"]
+    assert sent["members_ref"]["name"] == "t1.1.members"
+    assert not any("result" in member for member in sent["members"])
 
 
 async def test_short_reasoning_is_no_object() -> None:

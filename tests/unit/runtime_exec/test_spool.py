@@ -64,10 +64,12 @@ def test_a_response_with_objects_is_left_over_whole(spool: Spool) -> None:
         large_result_name="t1.1",
         large_reasoning="故障",
         large_reasoning_name="t1.1.reasoning",
+        large_members="[]",
+        large_members_name="t1.1.members",
     )
     path = spool.save(large)
     assert list(spool.pending()) == [(path, large)]
-    assert large.objects == {"t1.1": b"{}", "t1.1.reasoning": "故障".encode()}
+    assert large.objects == {"t1.1": b"{}", "t1.1.reasoning": "故障".encode(), "t1.1.members": b"[]"}
 
 
 def test_a_response_without_objects_is_readable_for_older_executors(spool: Spool) -> None:

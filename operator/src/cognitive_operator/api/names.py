@@ -126,14 +126,20 @@ def reasoning_name(key: AttemptKey) -> str:
     return f"{object_name(key)}.reasoning"
 
 
+def members_name(key: AttemptKey) -> str:
+    """Return the name of the large results of a deliberation's other members in its agent's object bucket."""
+    return f"{object_name(key)}.members"
+
+
 def objects_of(key: AttemptKey) -> tuple[str, ...]:
     """Return the names of all objects that an attempt may have in its agent's object bucket."""
-    return object_name(key), input_name(key), reasoning_name(key)
+    return object_name(key), input_name(key), reasoning_name(key), members_name(key)
 
 
 def parse_object(agent_uid: str, name: str) -> AttemptKey | None:
     """Return the attempt of an object in an agent's bucket, None for an object that the operator does not know."""
-    return parse_attempt(f"{agent_uid}.{name.removesuffix('.input').removesuffix('.reasoning')}")
+    whole = name.removesuffix(".input").removesuffix(".reasoning").removesuffix(".members")
+    return parse_attempt(f"{agent_uid}.{whole}")
 
 
 def attempt_submission_id(task_uid: str, number: int) -> str:

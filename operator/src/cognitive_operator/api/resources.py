@@ -9,6 +9,7 @@ from pydantic import Field
 from cognitive_operator.api.budgets import AgentBudget, TaskBudget
 from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.counters import Counters
+from cognitive_operator.api.deliberation import Deliberation
 from cognitive_operator.api.dependencies import Dependency
 from cognitive_operator.api.inputs import InputSource
 from cognitive_operator.api.llm import LLM
@@ -140,6 +141,8 @@ class TaskSpec(ResourceModel):
     type: str
     signature_ref: SignatureRef | None = None
     """Present exactly for type Custom."""
+    deliberation: Deliberation | None = None
+    """Absent: the task is answered once."""
     input: dict[str, Any] = Field(default_factory=dict)
     input_from: tuple[InputSource, ...] = ()
     context: dict[str, Any] = Field(default_factory=dict)
@@ -163,7 +166,7 @@ class TaskSpec(ResourceModel):
     @property
     def needs_features(self) -> bool:
         """True when the task itself needs a feature of the runtime, by ``plan.features.task_features``."""
-        return self.type == "Custom"
+        return self.type in ("Custom", "Proposal") or self.deliberation is not None
 
     @property
     def has_input_elsewhere(self) -> bool:

@@ -8,9 +8,11 @@ from pydantic import Field
 
 from cognitive_operator.api import bounded
 from cognitive_operator.api.bounds import INT32_MAX, MAX_CAPACITY
+from cognitive_operator.api.wire_deliberation import DeliberationPart, DeliberationResult
 from cognitive_operator.api.wire_model import Part, WireModel, is_absent
 from cognitive_operator.api.wire_settings import MAX_LEARNT, AgentSettings, LearntModel
 from cognitive_operator.api.wire_signature import SignatureSnapshot
+from cognitive_operator.api.wire_usage import ResultRef, Usage
 
 SIGNATURE_HEADER: Final = "Cognitive-Signature"
 Mode = Literal["Embedded", "Job"]
@@ -77,6 +79,8 @@ class Request(WireModel):
     token_budget: int | None = None
     signature: SignatureSnapshot | None = Field(default=None, exclude_if=is_absent)
     """The signature of a ``custom`` task; None: the task has another type."""
+    deliberation: DeliberationPart | None = Field(default=None, exclude_if=is_absent)
+    """None: the task is answered once."""
     traceparent: str | None = None
     """W3C trace context of the attempt. None: not traced."""
     agent: AgentSettings
@@ -118,29 +122,10 @@ class Lease(WireModel):
     learnt: Learnt = ()
 
 
-class Usage(Part):
-    """Tokens of all model calls of an attempt."""
-
-    prompt_tokens: bounded.Tokens
-    completion_tokens: bounded.Tokens
-    total_tokens: bounded.Tokens
-    reasoning_tokens: bounded.Tokens = Field(default=0, exclude_if=is_absent)
-    """Tokens of the models' thinking, which are part of ``completion_tokens``."""
-
-
 class Energy(Part):
     """Energy cost of an attempt's reasoning."""
 
     delta: bounded.Delta
-
-
-class ResultRef(Part):
-    """Reference to an object: a result above 16 KiB, as JSON, or a reasoning above 4 KiB, as text."""
-
-    bucket: bounded.Text
-    name: bounded.Text
-    size_bytes: bounded.Size
-    sha256: bounded.Text
 
 
 class Response(WireModel):
@@ -166,6 +151,8 @@ class Response(WireModel):
     energy: Energy
     context_sources: ContextSources | None = None
     learnt: Learnt = ()
+    deliberation: DeliberationResult | None = Field(default=None, exclude_if=is_absent)
+    """None: the task was answered once."""
 
 
 class Completed(Response):

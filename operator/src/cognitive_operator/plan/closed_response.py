@@ -1,6 +1,7 @@
 """Responses that the operator publishes for attempts that it ended, so that the stream holds every end."""
 
-from cognitive_operator.api.wire import Energy, Failed, Usage
+from cognitive_operator.api.wire import Energy, Failed
+from cognitive_operator.api.wire_usage import Usage
 from cognitive_operator.plan.in_flight import AttemptEnd
 from cognitive_operator.status.task import seconds_between
 

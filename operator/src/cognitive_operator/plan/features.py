@@ -29,10 +29,14 @@ class Feature(StrEnum):
 
     CUSTOM = "custom"
     """Tasks of type ``custom``, with a signature."""
+    DELIBERATION = "deliberation"
+    """Tasks with ``deliberation``."""
     DEMONSTRATIONS = "demonstrations"
     EXTRA_BODY = "extra_body"
     OPTIONAL_SAMPLING = "optional_sampling"
     """``temperature`` or ``top_p`` may be absent."""
+    PROPOSAL = "proposal"
+    """Tasks of type ``proposal``."""
     REASONING = "reasoning"
     STRUCTURED_OUTPUT = "structured_output"
 
@@ -70,7 +74,11 @@ def needed_features(agent: Agent) -> frozenset[str]:
 
 def task_features(task: Task) -> frozenset[str]:
     """Return the features that one task needs beside those of its agent's settings."""
-    needs = {Feature.CUSTOM: task.spec.type == "Custom"}
+    needs = {
+        Feature.CUSTOM: task.spec.type == "Custom",
+        Feature.DELIBERATION: task.spec.deliberation is not None,
+        Feature.PROPOSAL: task.spec.type == "Proposal",
+    }
     return frozenset(feature.value for feature, is_needed in needs.items() if is_needed)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from cognitive_operator.api.conditions import Condition, Phase, Reason, SignatureCondition
 from cognitive_operator.api.inputs import InputSource
@@ -12,6 +12,9 @@ from cognitive_operator.api.wire_signature import SignatureSnapshot
 from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.plan.input_gate import InputNotReadyError, hopeless, source_label, unreadable
 from cognitive_operator.plan.signature_values import ValueFault, values_fault
+
+SIGNATURE_FIELD: Final = "spec.signatureRef.name"
+"""Field of a task that names its signature."""
 
 
 @dataclass(frozen=True)
@@ -104,24 +107,24 @@ def _shape_fault(place: str, field: FieldShape) -> Iterator[str]:
     yield from _shape_faults(f"{place}.properties", field.properties)
 
 
-def absent(namespace: str, name: str) -> GateResult:
-    """Return the wait for a signature that does not exist."""
-    message = f"CognitiveSignature {namespace}/{name} (spec.signatureRef.name) does not exist; waiting for it."
+def absent(namespace: str, name: str, field: str = SIGNATURE_FIELD) -> GateResult:
+    """Return the wait for a signature that does not exist; ``field`` is the field of the task that names it."""
+    message = f"CognitiveSignature {namespace}/{name} ({field}) does not exist; waiting for it."
     return GateResult(Reason.SIGNATURE_NOT_FOUND, message)
 
 
-def not_listed(namespace: str, name: str) -> GateResult:
+def not_listed(namespace: str, name: str, field: str = SIGNATURE_FIELD) -> GateResult:
     """Return the wait for the first list of all signatures."""
     message = (
-        f"The operator has not read CognitiveSignature {namespace}/{name} (spec.signatureRef.name) yet. If this lasts, "
+        f"The operator has not read CognitiveSignature {namespace}/{name} ({field}) yet. If this lasts, "
         "check that the CRD is installed and that the operator may list cognitivesignatures."
     )
     return GateResult(Reason.SIGNATURE_NOT_FOUND, message)
 
 
-def not_ready(namespace: str, name: str, condition: Condition) -> GateResult:
+def not_ready(namespace: str, name: str, condition: Condition, field: str = SIGNATURE_FIELD) -> GateResult:
     """Return the wait for the correction of a signature."""
-    message = f"CognitiveSignature {namespace}/{name} (spec.signatureRef.name) is not Ready: {condition.message}"
+    message = f"CognitiveSignature {namespace}/{name} ({field}) is not Ready: {condition.message}"
     return GateResult(Reason.SIGNATURE_NOT_READY, message[:1024])
 
 

@@ -52,6 +52,7 @@ from cognitive_operator.reconcile.task.attempt import AttemptActions, AttemptExe
 from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
 from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.gates.cancel_and_suspend import CancelAndSuspendGate
+from cognitive_operator.reconcile.task.gates.deliberation import DeliberationGate
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
 from cognitive_operator.reconcile.task.gates.gate import Gates, GateSet
 from cognitive_operator.reconcile.task.gates.inputs import InputGate, InputSources
@@ -253,6 +254,7 @@ class Engine:
             output_schema=OutputSchemaGate(index),
             queue_timeout=late,
             signature=SignatureGate(self._signature_store, deps.broker.requests, index),
+            deliberation=DeliberationGate(self._signature_store, index),
             runtime=RuntimeGate(index, deps.environment.image, deps.clock),
             dependencies=dependencies,
             inputs=inputs,

@@ -8,7 +8,8 @@ from typing import Any
 from cognitive_operator.api.bounds import CONDITION_MESSAGE_CHARS, clean_text
 from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition, merge_conditions
 from cognitive_operator.api.resources import Attempt
-from cognitive_operator.api.wire import Completed, Failed, Response, ResultRef
+from cognitive_operator.api.wire import Completed, Failed, Response
+from cognitive_operator.status.deliberation import deliberation_status
 
 Patch = dict[str, Any]
 
@@ -141,19 +142,13 @@ def _end(stamp: Stamp, attempts: Sequence[Attempt], response: Response | None) -
 def _result(response: Completed) -> Patch:
     return {
         "result": response.result,
-        "resultRef": _ref(response.result_ref),
+        "resultRef": response.result_ref.status() if response.result_ref else None,
         "confidence": response.confidence,
         "confidenceReason": response.confidence_reason,
         "reasoning": response.reasoning,
-        "reasoningRef": _ref(response.reasoning_ref),
+        "reasoningRef": response.reasoning_ref.status() if response.reasoning_ref else None,
         "cacheHit": response.cache_hit,
     }
-
-
-def _ref(ref: ResultRef | None) -> Patch | None:
-    if ref is None:
-        return None
-    return {"bucket": ref.bucket, "name": ref.name, "sizeBytes": ref.size_bytes, "sha256": ref.sha256}
 
 
 def _thought(response: Response | None) -> Patch:
@@ -162,17 +157,13 @@ def _thought(response: Response | None) -> Patch:
 
 
 def _costs(response: Response) -> Patch:
-    usage, sources = response.usage, response.context_sources
+    sources, deliberation = response.context_sources, response.deliberation
     return {
-        "usage": {
-            "promptTokens": usage.prompt_tokens,
-            "completionTokens": usage.completion_tokens,
-            "totalTokens": usage.total_tokens,
-            **({"reasoningTokens": usage.reasoning_tokens} if usage.reasoning_tokens else {}),
-        },
+        "usage": response.usage.status(),
         "energy": {"delta": response.energy.delta},
         "model": {"name": response.model or None, "provider": response.provider or None, "endpoint": response.endpoint},
         **({"contextSources": sources.model_dump()} if sources else {}),
+        **({"deliberation": deliberation_status(deliberation)} if deliberation else {}),
     }
 
 

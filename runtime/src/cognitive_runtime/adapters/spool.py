@@ -27,6 +27,9 @@ class SpooledResponse:
     large_reasoning: str | None = None
     """Text to store in the same bucket before the response is published."""
     large_reasoning_name: str | None = None
+    large_members: str | None = None
+    """JSON of a deliberation's other results, to store in the same bucket before the response is published."""
+    large_members_name: str | None = None
     claim_key: str | None = None
     claim_value: str | None = None
     """Value to store as the claim once the response is in the stream."""
@@ -34,7 +37,11 @@ class SpooledResponse:
     @property
     def objects(self) -> dict[str, bytes]:
         """Objects to store before the response is published, by their names."""
-        named = ((self.large_result_name, self.large_result), (self.large_reasoning_name, self.large_reasoning))
+        named = (
+            (self.large_result_name, self.large_result),
+            (self.large_reasoning_name, self.large_reasoning),
+            (self.large_members_name, self.large_members),
+        )
         return {name: content.encode() for name, content in named if name is not None and content is not None}
 
     def to_json(self) -> bytes:

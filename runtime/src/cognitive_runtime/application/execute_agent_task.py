@@ -121,10 +121,12 @@ class ExecuteAgentTask:
 
     def _completed(self, start: _Start, reasoning: Reasoning) -> AgentResult:
         cost = 0.0 if reasoning.cache_hit else start.request.agent.cost_per_character
+        found = reasoning.deliberation
         return AgentResult(
             **self._common(start, reasoning.answered_by),
             usage=reasoning.usage,
-            energy_delta=cost * len(reasoning.thought or reasoning.native_reasoning),
+            energy_delta=cost * (found.characters if found else len(reasoning.thought or reasoning.native_reasoning)),
+            deliberation=found,
             result=reasoning.outputs,
             confidence=reasoning.confidence,
             confidence_reason=reasoning.confidence_reason,
@@ -137,10 +139,13 @@ class ExecuteAgentTask:
 
     def _failed(self, start: _Start, error: ReasoningError) -> FailureResult:
         shown = (error.native_reasoning or error.thought) if error.shows_thought else ""
+        found = error.deliberation
+        characters = found.characters if found else len(error.thought or error.native_reasoning)
         return FailureResult(
             **self._common(start, error.answered_by),
             usage=error.usage,
-            energy_delta=start.request.agent.cost_per_character * len(error.thought or error.native_reasoning),
+            energy_delta=start.request.agent.cost_per_character * characters,
+            deliberation=found,
             error=clip_utf8(str(error), MAX_ERROR_BYTES),
             error_type=error.error_type,
             retryable=error.retryable,
@@ -189,6 +194,7 @@ def _spent(why: ReasoningError, reasoning: asyncio.Task[Reasoning]) -> Reasoning
         if isinstance(ended, Reasoning | ReasoningError):
             found.usage, found.answered_by = ended.usage, ended.answered_by
             found.thought, found.native_reasoning = ended.thought, ended.native_reasoning
+            found.deliberation = ended.deliberation
     return found
 
 

@@ -10,7 +10,7 @@ from cognitive_runtime.adapters import dspy
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.dspy import Programs
 from cognitive_runtime.adapters.vllm import ModelPool
-from cognitive_runtime.application import LocalLimits
+from cognitive_runtime.application import LocalLimits, SharedBudget
 from cognitive_runtime.domain import (
     AgentSettings,
     CognitiveContext,
@@ -57,8 +57,10 @@ class CognitiveCore(dspy.CognitiveCore):
             limits = limits or LocalLimits(SystemClock())
         super().__init__(models, agent, limits, programs=programs)
 
-    async def reason(self, request: ExecutionRequest | CognitiveContext) -> Reasoning:
-        """Reason about one request or context.
+    async def reason(
+        self, request: ExecutionRequest | CognitiveContext, budget: SharedBudget | None = None
+    ) -> Reasoning:
+        """Reason about one request or context. The members of a deliberation share a budget.
 
         Raises:
             ReasoningError: The class tells the cause, and whether to retry.
@@ -66,7 +68,7 @@ class CognitiveCore(dspy.CognitiveCore):
         """
         if isinstance(request, CognitiveContext):
             request = self.request(request)
-        return await super().reason(request)
+        return await super().reason(request, budget)
 
     def _cancellation(self, error: InternalError) -> BaseException:
         return asyncio.CancelledError()

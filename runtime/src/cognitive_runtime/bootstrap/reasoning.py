@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from importlib.metadata import version
 
 from cognitive_runtime.adapters.clock import SystemClock
+from cognitive_runtime.adapters.member_spool import MemberSpool
 from cognitive_runtime.adapters.secrets import SecretFiles
-from cognitive_runtime.application import Limits, OpenRedis
+from cognitive_runtime.application import Deliberate, Limits, OpenRedis
 from cognitive_runtime.config import RuntimeSettings
 from cognitive_runtime.domain import ILimits, IQuotaStore, IReasoner
 
@@ -35,7 +37,7 @@ def attempt_limits(settings: RuntimeSettings, namespace: str, agent_uid: str) ->
 
 
 def make_cognitive_core(settings: RuntimeSettings, limits: ILimits | None = None) -> IReasoner:
-    """Return the cognitive core on a pool of model connections. Takes seconds for its imports."""
+    """Return the cognitive core on a pool of model connections, with deliberations. Takes seconds for its imports."""
     from cognitive_runtime.adapters.dspy import CognitiveCore, load_dspy
     from cognitive_runtime.adapters.vllm import ModelPool, load_client
 
@@ -47,4 +49,5 @@ def make_cognitive_core(settings: RuntimeSettings, limits: ILimits | None = None
     def read_secret(agent_uid: str, name: str) -> str:
         return SecretFiles(settings.secrets_dir, agent_uid).read(name)
 
-    return CognitiveCore(ModelPool(read_secret), limits=limits)
+    core = CognitiveCore(ModelPool(read_secret), limits=limits)
+    return Deliberate(core, SystemClock(), MemberSpool(settings.spool_dir, version("cognitive-runtime")))

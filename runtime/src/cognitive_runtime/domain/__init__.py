@@ -5,6 +5,9 @@ from cognitive_runtime.domain.agent_state import AgentState
 from cognitive_runtime.domain.behaviour import LearntBehaviour, ModelBehaviour, OutputForm
 from cognitive_runtime.domain.budget import TokenBudget
 from cognitive_runtime.domain.cache_key import CacheKey, cache_key
+from cognitive_runtime.domain.deliberation import Deliberation, Member, Selection, SelectionMethod, judge_fault
+from cognitive_runtime.domain.deliberation_requests import judge_request, member_request
+from cognitive_runtime.domain.deliberation_result import DeliberationResult, JudgeResult, MemberResult, quorum_missed
 from cognitive_runtime.domain.endpoint import LLMLogging, ModelEndpoint
 from cognitive_runtime.domain.errors import (
     BadRequest,
@@ -72,6 +75,7 @@ from cognitive_runtime.domain.request import (
 from cognitive_runtime.domain.result import AgentResult, AttemptOutcome, FailureResult, Reasoning
 from cognitive_runtime.domain.result_cache import ResultCache
 from cognitive_runtime.domain.role import AgentRole, describe_role, parse_role
+from cognitive_runtime.domain.selection import Answer, Choice, agreement, majority
 from cognitive_runtime.domain.signature import SignatureDemonstration, SignatureModule, TaskSignature
 from cognitive_runtime.domain.signature_field import FieldType, InvalidSignature, SignatureField
 from cognitive_runtime.domain.task import INTERNAL_CONSTRAINTS, AgentTask, CognitiveContext, CognitiveTaskType
@@ -85,6 +89,7 @@ __all__ = [
     "AgentSettings",
     "AgentState",
     "AgentTask",
+    "Answer",
     "AttemptOutcome",
     "Backend",
     "BadRequest",
@@ -92,6 +97,7 @@ __all__ = [
     "CacheKey",
     "CacheSettings",
     "Cancelled",
+    "Choice",
     "CognitiveContext",
     "CognitiveTaskType",
     "ContentRefused",
@@ -99,6 +105,8 @@ __all__ = [
     "CredentialsNotMounted",
     "CredentialsRefused",
     "DeadlineExceeded",
+    "Deliberation",
+    "DeliberationResult",
     "Demonstration",
     "EmptyResponse",
     "ExecutionMode",
@@ -124,11 +132,14 @@ __all__ = [
     "InvalidIncident",
     "InvalidRequest",
     "InvalidSignature",
+    "JudgeResult",
     "LLMLogging",
     "LLMSettings",
     "LearntBehaviour",
     "LeaseLost",
     "LedgerUnavailable",
+    "Member",
+    "MemberResult",
     "Message",
     "ModelBehaviour",
     "ModelEndpoint",
@@ -150,6 +161,8 @@ __all__ = [
     "ReasoningSettings",
     "ResultCache",
     "RetryableReasoningError",
+    "Selection",
+    "SelectionMethod",
     "SignatureDemonstration",
     "SignatureField",
     "SignatureModule",
@@ -163,8 +176,14 @@ __all__ = [
     "Usage",
     "VLLMRequest",
     "VLLMResponse",
+    "agreement",
     "cache_key",
     "describe_role",
     "estimate_tokens",
+    "judge_fault",
+    "judge_request",
+    "majority",
+    "member_request",
     "parse_role",
+    "quorum_missed",
 ]

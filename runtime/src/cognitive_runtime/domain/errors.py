@@ -1,9 +1,12 @@
 """Errors of an attempt: one class for each ``error_type`` of the wire, retryable or not."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from cognitive_runtime.domain.endpoint import ModelEndpoint
 from cognitive_runtime.domain.usage import Usage
+
+if TYPE_CHECKING:
+    from cognitive_runtime.domain.deliberation_result import DeliberationResult
 
 
 class ReasoningError(Exception):
@@ -18,6 +21,7 @@ class ReasoningError(Exception):
         thought: The model's reasoning up to the failure, as far as it is readable. Its length determines the energy.
             Shown to users if ``shows_thought``.
         native_reasoning: Thinking of a reasoning model up to the failure, which it wrote beside its answer.
+        deliberation: Members of a deliberation that failed, or None.
     """
 
     retryable: ClassVar[bool] = False
@@ -31,6 +35,7 @@ class ReasoningError(Exception):
         self.answered_by: ModelEndpoint | None = None
         self.thought = ""
         self.native_reasoning = ""
+        self.deliberation: DeliberationResult | None = None
 
     @property
     def error_type(self) -> str:

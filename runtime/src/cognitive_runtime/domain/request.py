@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from cognitive_runtime.domain.behaviour import ModelBehaviour
+from cognitive_runtime.domain.deliberation import Deliberation, Member
 from cognitive_runtime.domain.endpoint import LLMLogging, ModelEndpoint
 from cognitive_runtime.domain.errors import InvalidRequest
 from cognitive_runtime.domain.limits import CacheSettings, RateLimit
@@ -249,6 +250,10 @@ class ExecutionRequest:
     """W3C trace context that the attempt continues; None: not traced."""
     signature: TaskSignature | None = None
     """Signature of a custom task; None for every other type."""
+    deliberation: Deliberation | None = None
+    """Deliberation of the attempt; None: the task is answered once."""
+    member: Member | None = None
+    """Member of a deliberation that the request is for. Never part of a message."""
 
     def __post_init__(self) -> None:
         for name in ("namespace", "task_name", "task_uid", "agent_name", "agent_uid"):

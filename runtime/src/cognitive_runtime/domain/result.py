@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from cognitive_runtime.domain.behaviour import ModelBehaviour
+from cognitive_runtime.domain.deliberation_result import DeliberationResult
 from cognitive_runtime.domain.endpoint import ModelEndpoint
 from cognitive_runtime.domain.request import ExecutionMode
 from cognitive_runtime.domain.usage import Usage
@@ -34,6 +35,8 @@ class Reasoning:
     """True if ``outputs["output"]`` satisfies the request's schema; None: the request has no schema."""
     unchecked_patterns: tuple[str, ...] = ()
     """Patterns of the request's schema that were not checked, because no engine with linear time accepts them."""
+    deliberation: DeliberationResult | None = None
+    """Members of a deliberation; None: the task was answered once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +73,8 @@ class AttemptOutcome:
     """Behaviour of the agent's models that the worker has learnt."""
     context_sources: Mapping[str, str] | None = None
     """Sources of the request, with ``executor`` for a memory that the executor supplied."""
+    deliberation: DeliberationResult | None = None
+    """Members of a deliberation; None: the task was answered once."""
     attempt_key: str = field(default="", repr=False, compare=False)
     """Key that signs the response. Never part of the response."""
 

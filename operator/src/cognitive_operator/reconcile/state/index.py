@@ -117,7 +117,7 @@ class Index:
             "needs": needed_tasks(body),
         }
         if is_terminal(body):
-            return replace(record, body=None, task=None, signature=None, end=task_end(body), **seen)
+            return replace(record, body=None, task=None, signature=None, judge=None, end=task_end(body), **seen)
         try:
             task = Task.model_validate(body)
         except ValidationError:

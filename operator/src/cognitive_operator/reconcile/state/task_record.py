@@ -71,6 +71,8 @@ class TaskRecord:
     """True: the output schema was checked and has no fault."""
     signature: UsedSignature | None = None
     """The signature of a Custom task, whose input fits it: fixed once the status names its generation."""
+    judge: UsedSignature | None = None
+    """The signature that judges the answers of a deliberation, in the version of the next attempt."""
     tried: tuple[StartedAttempt, ...] = ()
     """The attempts in the task's status."""
     needs: tuple[str, ...] = ()
@@ -136,6 +138,7 @@ class TaskChanges(TypedDict, total=False):
     charged: int
     is_schema_sound: bool
     signature: UsedSignature | None
+    judge: UsedSignature | None
     pending_responses: tuple[PendingResponse, ...]
     forgiven: frozenset[int]
     outages: frozenset[int]

@@ -10,6 +10,7 @@ from cognitive_operator.api.names import AttemptKey, input_name, request_subject
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import InputRef, Request
 from cognitive_operator.api.wire_settings import LearntModel
+from cognitive_operator.desired.deliberation import desired_deliberation
 from cognitive_operator.desired.input import INLINE_INPUT_BYTES, encoded
 from cognitive_operator.desired.request import desired_request, with_learnt
 from cognitive_operator.errors import MessageError
@@ -68,9 +69,11 @@ class RequestPublisher:
     def _make(self, record: TaskRecord, task: Task, agent: Agent, key: AttemptKey) -> Request:
         known = self._index.agent_of(record)
         request = self._factory.make(task, agent, key, known.learnt if known is not None else ())
-        if record.signature is None:
-            return request
-        return request.model_copy(update={"signature": record.signature.snapshot})
+        changes: dict[str, Any] = {"signature": record.signature.snapshot} if record.signature is not None else {}
+        if task.spec.deliberation is not None:
+            judge = record.judge.snapshot if record.judge is not None else None
+            changes["deliberation"] = desired_deliberation(task.spec.deliberation, judge)
+        return request.model_copy(update=changes) if changes else request
 
     async def _send(
         self, record: TaskRecord, request: Request, key: AttemptKey, given: Mapping[str, Any], content: bytes | None

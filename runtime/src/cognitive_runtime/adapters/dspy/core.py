@@ -28,6 +28,7 @@ from cognitive_runtime.adapters.dspy.proposals import proposal_task, proposal_ve
 from cognitive_runtime.adapters.dspy.results import typed_reasoning
 from cognitive_runtime.adapters.dspy.signature_sources import SignatureSource, named_signature
 from cognitive_runtime.adapters.dspy.task_modules import TaskModules
+from cognitive_runtime.application import SharedBudget
 from cognitive_runtime.domain import (
     AgentSettings,
     CognitiveContext,
@@ -128,8 +129,8 @@ class CognitiveCore:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def reason(self, request: ExecutionRequest) -> Reasoning:
-        """Reason about one request.
+    async def reason(self, request: ExecutionRequest, budget: SharedBudget | None = None) -> Reasoning:
+        """Reason about one request. The members of a deliberation share a budget.
 
         Raises:
             ReasoningError: The class tells the cause, and whether to retry. A cancelled reasoning raises
@@ -137,13 +138,11 @@ class CognitiveCore:
         """
         handler = None if request.signature else self.task_handlers.get(type_name(request.task_type))
         if handler is not None:
-            return await self._handle(request, handler)
+            return await self._handle(request, handler, budget)
         if request.task_type is CognitiveTaskType.PROPOSAL:
-            return await self._propose(request)
+            return await self._propose(request, budget)
         inputs, found = signature_inputs(request), self._modules.of(request)
-        deadline_s = time.monotonic() + request.timeout_seconds
-        allowance = self._limits.open(request, deadline_s)
-        attempt = self._attempt(request, deadline_s, allowance)
+        attempt, allowance = self._open(request, budget)
         cached = await allowance.cached_result(found.version)
         if cached:
             return cached
@@ -153,11 +152,9 @@ class CognitiveCore:
         await allowance.cache_result(reasoning)
         return reasoning
 
-    async def _propose(self, request: ExecutionRequest) -> Reasoning:
+    async def _propose(self, request: ExecutionRequest, budget: SharedBudget | None) -> Reasoning:
         task = proposal_task(request)
-        deadline_s = time.monotonic() + request.timeout_seconds
-        allowance = self._limits.open(request, deadline_s)
-        attempt = self._attempt(request, deadline_s, allowance)
+        attempt, allowance = self._open(request, budget)
         version = proposal_version(task)
         cached = await allowance.cached_result(version) if version else None
         if cached:
@@ -183,7 +180,7 @@ class CognitiveCore:
         Raises:
             ReasoningError: The class tells the cause, and whether to retry.
         """
-        attempt = self._open(request or self._local(**fields))
+        attempt, _ = self._open(request or self._local(**fields))
         found = await self._uncancelled(attempt, attempt.run(work))
         return ModuleRun(found, attempt.model.usage, attempt.model.answered_by)
 
@@ -195,7 +192,7 @@ class CognitiveCore:
         **fields: Any,
     ) -> ModuleRun[Any]:
         """Run a DSPy module, also a synchronous one such as ``dspy.BestOfN``, with the core's model. See ``run``."""
-        attempt = self._open(request or self._local(**fields))
+        attempt, _ = self._open(request or self._local(**fields))
         found = await self._uncancelled(attempt, attempt.call(module, dict(inputs)))
         return ModuleRun(found, attempt.model.usage, attempt.model.answered_by)
 
@@ -248,30 +245,32 @@ class CognitiveCore:
         context = CognitiveContext("local", "module", {})  # type: ignore[arg-type]
         return local_request(self._settings(), context, {"module": None}, **fields)
 
-    def _open(self, request: ExecutionRequest) -> Attempt:
-        deadline_s = time.monotonic() + request.timeout_seconds
-        return self._attempt(request, deadline_s, self._limits.open(request, deadline_s))
-
-    def _attempt(self, request: ExecutionRequest, deadline_s: float, allowance: IAllowance) -> Attempt:
+    def _open(self, request: ExecutionRequest, budget: SharedBudget | None = None) -> tuple[Attempt, IAllowance]:
         llm, task = request.agent.llm, self._modules.signature_of(request)
+        deadline_s = time.monotonic() + request.timeout_seconds
+        allowance = self._limits.open(request, deadline_s)
         model = AttemptModel(
             self._models.open(request, deadline_s, allowance),
             llm,
             request.attempt_id,
-            request.token_budget,
+            budget or request.token_budget,
             deadline_s=deadline_s,
             thinking=self._thinking,
+            seed=request.member.seed if request.member else None,
         )
         schema = OutputSchema(request.output_schema) if request.output_schema is not None else None
         outputs = tuple(task.signature.output_fields) if task else ()
         adapter = JSONAnswerAdapter(preamble(request.agent), llm.max_tokens, schema, task_outputs=outputs)
         unchecked = schema.unchecked if schema else ()
-        return Attempt(model, adapter, request.timeout_seconds, task.thought if task else "", unchecked)
+        thought = task.thought if task else ""
+        return Attempt(model, adapter, request.timeout_seconds, thought, unchecked), allowance
 
-    async def _handle(self, request: ExecutionRequest, handler: Callable[..., Any]) -> Reasoning:
+    async def _handle(
+        self, request: ExecutionRequest, handler: Callable[..., Any], budget: SharedBudget | None
+    ) -> Reasoning:
         task = self._modules.signature_of(request)
         inputs = signature_inputs(request) if task else dict(request.input)
-        attempt = self._open(request)
+        attempt, _ = self._open(request, budget)
         found = await self._uncancelled(attempt, attempt.call(handler, inputs))
         return replace(handled_reasoning(task, found, attempt.model), unchecked_patterns=attempt.unchecked_patterns)
 

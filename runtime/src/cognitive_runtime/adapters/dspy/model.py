@@ -4,11 +4,12 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final
 
+from cognitive_runtime.application import SharedBudget
 from cognitive_runtime.domain import (
     BudgetExceeded,
     Cancelled,
@@ -19,7 +20,6 @@ from cognitive_runtime.domain import (
     ModelBehaviour,
     ModelEndpoint,
     ReasoningError,
-    TokenBudget,
     TruncatedResponse,
     Usage,
     VLLMRequest,
@@ -73,21 +73,30 @@ class AttemptModel:
         client: IVLLMClient,
         settings: LLMSettings,
         request_id: str,
-        token_budget: int | None = None,
+        token_budget: int | SharedBudget | None = None,
         *,
         deadline_s: float = inf,
         thinking: ThinkingModels | None = None,
+        seed: int | None = None,
     ) -> None:
-        """Take the client and the settings of the attempt's calls. ``deadline_s`` is a time of the monotonic clock."""
+        """Take the client and the settings of the attempt's calls.
+
+        Args:
+            client: Client of the model.
+            settings: Settings of the calls.
+            request_id: Id of the attempt.
+            token_budget: Tokens of all calls, or a budget that the members of a deliberation share; None: unlimited.
+            deadline_s: Time of the monotonic clock at which the attempt ends.
+            thinking: Models that have been seen thinking.
+            seed: Seed of a member's calls for a model that refuses a temperature; None: not sent.
+        """
         self._client = client
-        self._budget = TokenBudget(token_budget)
-        self._reserved_tokens = 0
+        self._budget = token_budget if isinstance(token_budget, SharedBudget) else SharedBudget(token_budget)
+        self._seed = seed
         self._deadline_s = deadline_s
         self._begun_s = time.monotonic()
         self._thinking = thinking or ThinkingModels()
         self._calls: set[asyncio.Task[object]] = set()
-        self._released = asyncio.Event()
-        """Set when the next call ends. Then another event takes its place."""
         self.request_id = request_id
         self.settings = settings
         self.usage = Usage()
@@ -142,11 +151,8 @@ class AttemptModel:
             BudgetExceeded: The remaining tokens are not enough for this call.
         """
         prompt_tokens = prompt_bytes // BYTES_PER_TOKEN
-        if self._reserved_tokens:
-            with suppress(BudgetExceeded):
-                return self._budget.grant(self._reserved_tokens + prompt_tokens, wanted)
-        with self._counted():  # the call waits until the running ones have left enough
-            return self._budget.grant(prompt_tokens, wanted)
+        with self._counted():
+            return self._budget.room(prompt_tokens, wanted)
 
     def end(self, reason: ReasoningError) -> None:
         """End the attempt: running calls of other threads are cancelled, and no further call is made."""
@@ -177,16 +183,16 @@ class AttemptModel:
         with self._counted():
             prompt_tokens = _prompt_tokens(request)
             granted = await self._granted(prompt_tokens, request.max_tokens + self.thinking_tokens)
-            self._reserved_tokens += prompt_tokens + granted
+            seed = self._seed if request.diversity_seed is None else request.diversity_seed
             try:
-                response = await self._within_deadline(replace(request, max_tokens=granted))
+                response = await self._within_deadline(replace(request, max_tokens=granted, diversity_seed=seed))
                 self._count(prompt_tokens, response)
             finally:
-                self._release(prompt_tokens + granted)
+                self._budget.release(prompt_tokens + granted)
             return response
 
     async def _granted(self, prompt_tokens: int, wanted: int) -> int:
-        """Return the maximum tokens of an answer. Wait for running calls if what they may use is needed.
+        """Reserve the call's tokens and return the maximum of its answer. Wait for running calls if theirs are needed.
 
         Raises:
             BudgetExceeded: The remaining tokens are not enough, and no call is running.
@@ -195,18 +201,10 @@ class AttemptModel:
         while True:
             if self.ended:
                 raise self.ended
-            try:
-                return self._budget.grant(self._reserved_tokens + prompt_tokens, wanted)
-            except BudgetExceeded:
-                if not self._reserved_tokens:
-                    raise
-            await self._released.wait()
-
-    def _release(self, tokens: int) -> None:
-        """Return the tokens that a call had reserved, and wake the calls that wait for them."""
-        self._reserved_tokens -= tokens
-        self._released.set()
-        self._released = asyncio.Event()
+            granted = self._budget.reserve(prompt_tokens, wanted)
+            if granted is not None:
+                return granted
+            await self._budget.wait_released()
 
     async def _within_deadline(self, request: VLLMRequest) -> VLLMResponse:
         if self._deadline_s == inf:
@@ -242,7 +240,7 @@ class AttemptModel:
     def _add_failure(self, error: ReasoningError) -> None:
         if error is not self.ended and not isinstance(error, BudgetExceeded):
             self.usage += error.usage
-            self._budget.used += error.usage.total_tokens
+            self._budget.add(error.usage.total_tokens)
         if isinstance(error, TruncatedResponse):  # without an answer: the model used up its tokens for thinking
             self._thinking.add(self.behaviour)
         error.usage, self.failure = self.usage, error

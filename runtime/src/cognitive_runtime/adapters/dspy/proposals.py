@@ -40,8 +40,9 @@ def proposal_task(request: ExecutionRequest) -> AgentTask:
     if not isinstance(diversity, bool):
         raise InvalidRequest("input.diversity must be true or false.")
     context = _text(given.get("context"))
+    member = f".{request.member.number}" if request.member else ""
     try:
-        return AgentTask(request.attempt_id, description, context, dict(request.constraints), diversity)
+        return AgentTask(f"{request.attempt_id}{member}", description, context, dict(request.constraints), diversity)
     except ValueError as error:
         raise InvalidRequest(f"{error}.") from None
 

@@ -18,8 +18,10 @@ from cognitive_runtime.adapters.nats.objects import put_object
 from cognitive_runtime.adapters.nats.subjects import CLAIM_BUCKET, result_bucket
 from cognitive_runtime.adapters.spool import Spool, SpooledResponse
 from cognitive_runtime.adapters.wire import (
+    MAX_INLINE_MEMBERS_BYTES,
     MAX_INLINE_REASONING_BYTES,
     MAX_INLINE_RESULT_BYTES,
+    MEMBERS_SUFFIX,
     MESSAGE_ID_HEADER,
     REASONING_SUFFIX,
     SIGNATURE_HEADER,
@@ -28,6 +30,7 @@ from cognitive_runtime.adapters.wire import (
     encode_failed,
     encode_result,
     message_id,
+    other_results,
     response_subject,
     sign,
 )
@@ -51,6 +54,7 @@ class _Message:
     payload: bytes
     result: "_Large | None" = None
     reasoning: "_Large | None" = None
+    members: "_Large | None" = None
 
 
 @dataclass(frozen=True)
@@ -118,17 +122,18 @@ class NATSResultPublisher:
     ) -> None:
         """Publish a result and wait, without a limit, until the stream has stored it."""
         extras = {"num_agents": num_agents, "original_task_id": original_task_id, "constraints": constraints}
-        large, reasoning = _large_result(result), _large_reasoning(result)
-        references = [each.reference if each else None for each in (large, reasoning)]
-        payload = encode_completed(result, *references)
-        await self._publish(result, _Message(_with(payload, extras), large, reasoning))
+        large = (_large_result(result), _large_reasoning(result), _large_members(result))
+        payload = encode_completed(result, *(each.reference if each else None for each in large))
+        await self._publish(result, _Message(_with(payload, extras), *large))
 
     async def publish_failure(
         self, result: FailureResult, num_agents: int | None = None, original_task_id: str | None = None
     ) -> None:
         """Publish a failure and wait, without a limit, until the stream has stored it."""
         extras = {"num_agents": num_agents, "original_task_id": original_task_id}
-        await self._publish(result, _Message(_with(encode_failed(result), extras)))
+        members = _large_members(result)
+        payload = encode_failed(result, members.reference if members else None)
+        await self._publish(result, _Message(_with(payload, extras), members=members))
 
     async def publish_spooled(self) -> int:
         """Publish the responses that earlier workers left in the spool, and return their number."""
@@ -204,6 +209,8 @@ def _to_spooled(outcome: AttemptOutcome, message: _Message, ended: EndedClaim | 
         large_result_name=message.result.name if message.result else None,
         large_reasoning=message.reasoning.content.decode() if message.reasoning else None,
         large_reasoning_name=message.reasoning.name if message.reasoning else None,
+        large_members=message.members.content.decode() if message.members else None,
+        large_members_name=message.members.name if message.members else None,
         claim_key=ended.key if ended else None,
         claim_value=ended.value.decode() if ended else None,
     )
@@ -221,6 +228,13 @@ def _large_reasoning(result: AgentResult) -> _Large | None:
     if len(content) <= MAX_INLINE_REASONING_BYTES:
         return None
     return _Large(result.agent_uid, f"{result.attempt_id}{REASONING_SUFFIX}", content)
+
+
+def _large_members(outcome: AttemptOutcome) -> _Large | None:
+    content = other_results(outcome.deliberation) if outcome.deliberation else b""
+    if len(content) <= MAX_INLINE_MEMBERS_BYTES:
+        return None
+    return _Large(outcome.agent_uid, f"{outcome.attempt_id}{MEMBERS_SUFFIX}", content)
 
 
 def _with(payload: bytes, extras: Mapping[str, Any]) -> bytes:

@@ -1,6 +1,7 @@
 """Messages between operator and runtime. Source: ``docs/reference/wire.md``."""
 
 from cognitive_runtime.adapters.wire.control import Claim, Drain, Lease, Stop, parse_claim, parse_control
+from cognitive_runtime.adapters.wire.deliberation import MAX_INLINE_MEMBERS_BYTES, MEMBERS_SUFFIX, other_results
 from cognitive_runtime.adapters.wire.features import FEATURES
 from cognitive_runtime.adapters.wire.learnt import Learnt, learnt_parts
 from cognitive_runtime.adapters.wire.model import SCHEMA_VERSION, WireError
@@ -21,8 +22,10 @@ from cognitive_runtime.adapters.wire.signing import MESSAGE_ID_HEADER, SIGNATURE
 
 __all__ = [
     "FEATURES",
+    "MAX_INLINE_MEMBERS_BYTES",
     "MAX_INLINE_REASONING_BYTES",
     "MAX_INLINE_RESULT_BYTES",
+    "MEMBERS_SUFFIX",
     "MESSAGE_ID_HEADER",
     "REASONING_SUFFIX",
     "SCHEMA_VERSION",
@@ -40,6 +43,7 @@ __all__ = [
     "encode_result",
     "learnt_parts",
     "message_id",
+    "other_results",
     "parse_claim",
     "parse_control",
     "parse_outcome",

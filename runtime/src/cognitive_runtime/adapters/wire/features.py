@@ -4,6 +4,7 @@ from typing import Final
 
 FEATURES: Final = {
     "custom": "executes tasks of the type custom, whose signature is in the request",
+    "deliberation": "asks several members for the answer of a task, and selects one by a stated method",
     "demonstrations": "shows the agent's demonstrations to the model before the task",
     "extra_body": "sends further fields of the model request",
     "optional_sampling": "leaves temperature and top_p out of the model request if the agent does not set them",

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from cognitive_runtime.adapters.wire.deliberation import DeliberationPart
 from cognitive_runtime.adapters.wire.learnt import MAX_LEARNT, Learnt
 from cognitive_runtime.adapters.wire.model import Message, Part, explain
 from cognitive_runtime.adapters.wire.signatures import Signature
@@ -160,6 +161,7 @@ class _Request(_Header):
     token_budget: int | None = None
     traceparent: str | None = None
     signature: Signature | None = None
+    deliberation: DeliberationPart | None = None
     agent: _Agent
 
 
@@ -174,9 +176,11 @@ def parse_request(data: bytes) -> ExecutionRequest:
     except ValidationError as error:
         raise InvalidRequest(explain(error)) from None
     input_ref = InputRef(**found.input_ref.model_dump()) if found.input_ref else None
-    plain = found.model_dump(exclude={"schema_version", "agent", "input_ref", "signature"})
-    signature = found.signature.task_signature() if found.signature else None
-    return ExecutionRequest(**plain, agent=found.agent.settings(), input_ref=input_ref, signature=signature)
+    plain = found.model_dump(exclude={"schema_version", "agent", "input_ref", "signature", "deliberation"})
+    own: dict[str, Any] = {"agent": found.agent.settings(), "input_ref": input_ref}
+    own["signature"] = found.signature.task_signature() if found.signature else None
+    own["deliberation"] = found.deliberation.settings() if found.deliberation else None
+    return ExecutionRequest(**plain, **own)
 
 
 def parse_rejected(

@@ -2,14 +2,22 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any, Final
 
 from pydantic import Field, ValidationError
 
+from cognitive_runtime.adapters.wire.deliberation import DeliberationResultPart, deliberation_json, usage_json
 from cognitive_runtime.adapters.wire.learnt import Learnt, learnt_json
 from cognitive_runtime.adapters.wire.model import SCHEMA_VERSION, Part, WireError
-from cognitive_runtime.domain import AgentResult, AttemptOutcome, FailureResult, ModelBehaviour, Usage
+from cognitive_runtime.domain import (
+    AgentResult,
+    AttemptOutcome,
+    DeliberationResult,
+    FailureResult,
+    ModelBehaviour,
+    Usage,
+)
 from cognitive_runtime.domain.text import clip_utf8
 
 MAX_INLINE_RESULT_BYTES: Final = 16 * 1024
@@ -19,7 +27,7 @@ REASONING_SUFFIX: Final = ".reasoning"
 MAX_UNCHECKED_PATTERNS: Final = 16
 MAX_PATTERN_BYTES: Final = 256
 """A longer pattern of the output schema is cut off: it is only shown to people."""
-_NOT_PLAIN: Final = {"usage", "energy_delta", "attempt_key", "context_sources", "learnt"}
+_NOT_PLAIN: Final = {"usage", "energy_delta", "attempt_key", "context_sources", "learnt", "deliberation"}
 _IDENTITY_FIELDS: Final = tuple(item.name for item in fields(AttemptOutcome) if item.name not in _NOT_PLAIN)
 _OPTIONAL_FIELDS: Final = {"endpoint"}
 _COMPLETED_FIELDS: Final = ("confidence", "confidence_reason", "reasoning", "repaired")
@@ -46,16 +54,20 @@ def encode_result(result: AgentResult) -> bytes:
 
 
 def encode_completed(
-    result: AgentResult, result_ref: ResultRef | None = None, reasoning_ref: ResultRef | None = None
+    result: AgentResult,
+    result_ref: ResultRef | None = None,
+    reasoning_ref: ResultRef | None = None,
+    members_ref: ResultRef | None = None,
 ) -> bytes:
     """Encode a result. With ``result_ref``, the message does not contain the outputs.
 
     The message contains at most ``MAX_INLINE_REASONING_BYTES`` of the reasoning; ``reasoning_ref`` refers to all of it.
+    ``members_ref`` refers to the results of the other members of a deliberation.
     """
     patterns = [clip_utf8(each, MAX_PATTERN_BYTES) for each in result.unchecked_patterns[:MAX_UNCHECKED_PATTERNS]]
     optional = {"reasoning_ref": reasoning_ref and reasoning_ref.model_dump(), "unchecked_patterns": patterns}
     return _to_json(
-        _identity(result)
+        _identity(result, members_ref)
         | _present(optional)
         | {
             "result": None if result_ref else dict(result.result),
@@ -70,10 +82,10 @@ def encode_completed(
     )
 
 
-def encode_failed(result: FailureResult) -> bytes:
-    """Encode a failure."""
+def encode_failed(result: FailureResult, members_ref: ResultRef | None = None) -> bytes:
+    """Encode a failure. ``members_ref`` refers to the results of the members of a deliberation."""
     return _to_json(
-        _identity(result)
+        _identity(result, members_ref)
         | {
             "error": result.error,
             "error_type": result.error_type,
@@ -97,6 +109,7 @@ def parse_outcome(data: bytes) -> AgentResult | FailureResult:
         common = {name: found[name] for name in _IDENTITY_FIELDS if name in found or name not in _OPTIONAL_FIELDS}
         common |= {"usage": _usage(found["usage"]), "energy_delta": found["energy"]["delta"]}
         common |= {"context_sources": found.get("context_sources"), "learnt": _learnt(found.get("learnt") or ())}
+        common |= {"deliberation": _deliberation(found.get("deliberation"))}
         if found["status"] == "completed":
             own = {name: found[name] for name in _COMPLETED_FIELDS} | {"cache_hit": found.get("cache_hit", False)}
             own |= {"output_valid": found.get("output_valid")}
@@ -108,17 +121,19 @@ def parse_outcome(data: bytes) -> AgentResult | FailureResult:
         raise WireError(f"not a response: {error!r}") from None
 
 
-def _identity(outcome: AttemptOutcome) -> dict[str, Any]:
+def _identity(outcome: AttemptOutcome, members_ref: ResultRef | None) -> dict[str, Any]:
+    reference = members_ref.model_dump() if members_ref else None
     found = {"schema_version": SCHEMA_VERSION, "task_id": outcome.task_id, "agent_id": outcome.agent_id}
     found |= {name: getattr(outcome, name) for name in _IDENTITY_FIELDS}
     return found | {
         "correlation_id": outcome.correlation_id,
-        "usage": _usage_json(outcome.usage),
+        "usage": usage_json(outcome.usage),
         "energy": {"delta": outcome.energy_delta},
         "context_sources": outcome.context_sources and dict(outcome.context_sources),
         "status": outcome.status,
         "success": outcome.success,
         **_present({"learnt": learnt_json(outcome.learnt)}),
+        **({"deliberation": deliberation_json(outcome.deliberation, reference)} if outcome.deliberation else {}),
     }
 
 
@@ -126,10 +141,8 @@ def _usage(found: dict[str, Any]) -> Usage:
     return Usage(**{item.name: found[item.name] for item in fields(Usage) if item.name in found})
 
 
-def _usage_json(usage: Usage) -> dict[str, int]:
-    found = asdict(usage)
-    thinking = found.pop("reasoning_tokens")
-    return found | _present({"reasoning_tokens": thinking})
+def _deliberation(found: Any) -> DeliberationResult | None:
+    return None if found is None else DeliberationResultPart.model_validate(found).result()
 
 
 def _learnt(found: Iterable[Any]) -> tuple[ModelBehaviour, ...]:
