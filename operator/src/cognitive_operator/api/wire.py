@@ -14,6 +14,8 @@ from cognitive_operator.api.wire_signature import SignatureSnapshot
 
 SIGNATURE_HEADER: Final = "Cognitive-Signature"
 Mode = Literal["Embedded", "Job"]
+MAX_LATENCIES: Final = 256
+"""Latencies that are read of one attempt; executors send at most 64."""
 
 
 class DeadLetter(WireModel):
@@ -77,6 +79,8 @@ class Request(WireModel):
     token_budget: int | None = None
     signature: SignatureSnapshot | None = Field(default=None, exclude_if=is_absent)
     """The signature of a ``custom`` task; None: the task has another type."""
+    variant: str | None = Field(default=None, exclude_if=is_absent)
+    """Variant whose settings ``agent`` holds; None: the agent has no variants."""
     traceparent: str | None = None
     """W3C trace context of the attempt. None: not traced."""
     agent: AgentSettings
@@ -128,6 +132,19 @@ class Usage(Part):
     """Tokens of the models' thinking, which are part of ``completion_tokens``."""
 
 
+class Calls(Part):
+    """Model calls of an attempt."""
+
+    count: bounded.Count = 0
+    """Calls that were sent, with those that failed and were retried."""
+    repairs: bounded.Count = 0
+    """Answers that were asked for a second time."""
+    waits_ms: bounded.Milliseconds = 0
+    """Time that the calls waited for the agent's rate limit."""
+    latencies_ms: tuple[bounded.Milliseconds, ...] = Field(default=(), max_length=MAX_LATENCIES)
+    """Time from sending to the whole answer or the failure, of the first calls."""
+
+
 class Energy(Part):
     """Energy cost of an attempt's reasoning."""
 
@@ -166,6 +183,10 @@ class Response(WireModel):
     energy: Energy
     context_sources: ContextSources | None = None
     learnt: Learnt = ()
+    calls: Calls | None = Field(default=None, exclude_if=is_absent)
+    """None: not known, or no call was made."""
+    variant: bounded.Text | None = Field(default=None, exclude_if=is_absent)
+    """Variant of the agent, as in the request."""
 
 
 class Completed(Response):

@@ -7,7 +7,7 @@ from cognitive_operator.api.ray_spec import ManagedRay, RayResources
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired import broker_secret
 from cognitive_operator.desired.child import CONTAINER_SECURITY
-from cognitive_operator.desired.request import API_KEY_FILE, REDIS_URL_FILE, fallback_key_file
+from cognitive_operator.desired.request import API_KEY_FILE, REDIS_URL_FILE, fallback_key_file, variant_key_file
 from cognitive_operator.ports.kube import Body
 
 SECRETS_DIR: Final = "/var/run/secrets/cognitive"
@@ -82,5 +82,6 @@ def _model_files(agent: Agent) -> list[tuple[str, str, str]]:
     llm = agent.spec.llm
     refs = [(llm.api_key_secret_ref, API_KEY_FILE)]
     refs += [(each.api_key_secret_ref, fallback_key_file(n)) for n, each in enumerate(llm.fallbacks, start=1)]
+    refs += [(each.api_key_secret_ref, variant_key_file(each.name)) for each in llm.variants]
     refs += [(llm.redis_secret_ref, REDIS_URL_FILE)] if "Redis" in llm.backends else []
     return [(ref.name, ref.key, path) for ref, path in refs if ref]

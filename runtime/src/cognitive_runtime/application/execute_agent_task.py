@@ -34,6 +34,19 @@ MAX_ERROR_BYTES: Final = 1024
 CANCEL_GRACE_S: Final = 0.5
 """Time for a cancelled reasoner to end before the outcome is reported without it."""
 
+_IDENTITY: Final = (
+    "namespace",
+    "task_name",
+    "task_uid",
+    "attempt",
+    "agent_name",
+    "agent_uid",
+    "mode",
+    "attempt_key",
+    "variant",
+)
+"""Fields of a request that its outcome repeats."""
+
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -124,6 +137,7 @@ class ExecuteAgentTask:
         return AgentResult(
             **self._common(start, reasoning.answered_by),
             usage=reasoning.usage,
+            calls=reasoning.calls,
             energy_delta=cost * len(reasoning.thought or reasoning.native_reasoning),
             result=reasoning.outputs,
             confidence=reasoning.confidence,
@@ -140,6 +154,7 @@ class ExecuteAgentTask:
         return FailureResult(
             **self._common(start, error.answered_by),
             usage=error.usage,
+            calls=error.calls,
             energy_delta=start.request.agent.cost_per_character * len(error.thought or error.native_reasoning),
             error=clip_utf8(str(error), MAX_ERROR_BYTES),
             error_type=error.error_type,
@@ -151,8 +166,7 @@ class ExecuteAgentTask:
     def _common(self, start: _Start, answered_by: ModelEndpoint | None) -> dict[str, Any]:
         request = start.request
         model = answered_by or request.agent.llm
-        names = ("namespace", "task_name", "task_uid", "attempt", "agent_name", "agent_uid", "mode", "attempt_key")
-        return {name: getattr(request, name) for name in names} | {
+        return {name: getattr(request, name) for name in _IDENTITY} | {
             "context_sources": request.context_sources,
             "role": request.agent.role,
             "worker": start.worker,
@@ -187,7 +201,7 @@ def _spent(why: ReasoningError, reasoning: asyncio.Task[Reasoning]) -> Reasoning
         error = reasoning.exception()
         ended = reasoning.result() if error is None else error
         if isinstance(ended, Reasoning | ReasoningError):
-            found.usage, found.answered_by = ended.usage, ended.answered_by
+            found.usage, found.calls, found.answered_by = ended.usage, ended.calls, ended.answered_by
             found.thought, found.native_reasoning = ended.thought, ended.native_reasoning
     return found
 

@@ -4,6 +4,7 @@ from cognitive_runtime.domain.agent_config import AgentConfig
 from cognitive_runtime.domain.behaviour import LearntBehaviour, ModelBehaviour, OutputForm
 from cognitive_runtime.domain.budget import TokenBudget
 from cognitive_runtime.domain.cache_key import CacheKey, cache_key
+from cognitive_runtime.domain.calls import CallMeter, ModelCalls
 from cognitive_runtime.domain.endpoint import LLMLogging, ModelEndpoint
 from cognitive_runtime.domain.errors import (
     BadRequest,
@@ -86,6 +87,7 @@ __all__ = [
     "BudgetExceeded",
     "CacheKey",
     "CacheSettings",
+    "CallMeter",
     "Cancelled",
     "CognitiveContext",
     "CognitiveTaskType",
@@ -122,6 +124,7 @@ __all__ = [
     "LedgerUnavailable",
     "Message",
     "ModelBehaviour",
+    "ModelCalls",
     "ModelEndpoint",
     "ModelTimeout",
     "ModelUnavailable",

@@ -12,6 +12,7 @@ from cognitive_operator.api.wire import InputRef, Request
 from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.desired.input import INLINE_INPUT_BYTES, encoded
 from cognitive_operator.desired.request import desired_request, with_learnt
+from cognitive_operator.desired.variant import with_variant
 from cognitive_operator.errors import MessageError
 from cognitive_operator.plan.behaviour import unexpired
 from cognitive_operator.plan.trace import traceparent
@@ -68,6 +69,7 @@ class RequestPublisher:
     def _make(self, record: TaskRecord, task: Task, agent: Agent, key: AttemptKey) -> Request:
         known = self._index.agent_of(record)
         request = self._factory.make(task, agent, key, known.learnt if known is not None else ())
+        request = with_variant(request, agent, task.status.variant)
         if record.signature is None:
             return request
         return request.model_copy(update={"signature": record.signature.snapshot})

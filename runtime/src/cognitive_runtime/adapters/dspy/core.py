@@ -31,6 +31,7 @@ from cognitive_runtime.adapters.dspy.signature_sources import SignatureSource, n
 from cognitive_runtime.adapters.dspy.task_modules import TaskModules
 from cognitive_runtime.domain import (
     AgentSettings,
+    CallMeter,
     CognitiveContext,
     CognitiveTaskType,
     ExecutionRequest,
@@ -252,13 +253,15 @@ class CognitiveCore:
 
     def _attempt(self, request: ExecutionRequest, deadline_s: float, allowance: IAllowance) -> Attempt:
         llm, task = request.agent.llm, self._modules.signature_of(request)
+        meter = CallMeter()
         model = AttemptModel(
-            self._models.open(request, deadline_s, allowance),
+            self._models.open(request, deadline_s, allowance, meter),
             llm,
             request.attempt_id,
             request.token_budget,
             deadline_s=deadline_s,
             thinking=self._thinking,
+            meter=meter,
         )
         schema = OutputSchema(request.output_schema) if request.output_schema is not None else None
         outputs = tuple(task.signature.output_fields) if task else ()

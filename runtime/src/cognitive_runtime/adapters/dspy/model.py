@@ -11,12 +11,14 @@ from typing import Final
 
 from cognitive_runtime.domain import (
     BudgetExceeded,
+    CallMeter,
     Cancelled,
     DeadlineExceeded,
     IVLLMClient,
     LLMSettings,
     Message,
     ModelBehaviour,
+    ModelCalls,
     ModelEndpoint,
     ReasoningError,
     TokenBudget,
@@ -77,8 +79,12 @@ class AttemptModel:
         *,
         deadline_s: float = inf,
         thinking: ThinkingModels | None = None,
+        meter: CallMeter | None = None,
     ) -> None:
-        """Take the client and the settings of the attempt's calls. ``deadline_s`` is a time of the monotonic clock."""
+        """Take the client and the settings of the attempt's calls.
+
+        ``deadline_s`` is a time of the monotonic clock. ``meter`` is that of the client.
+        """
         self._client = client
         self._budget = TokenBudget(token_budget)
         self._reserved_tokens = 0
@@ -95,12 +101,21 @@ class AttemptModel:
         self.failure: ReasoningError | None = None
         """Error of the last call that failed."""
         self.last: VLLMResponse | None = None
-        self.repairs = 0
+        self._meter = meter or CallMeter()
 
     @property
     def behaviour(self) -> ModelBehaviour:
         """Learnt behaviour of the model that the next call goes to."""
         return self._client.behaviour
+
+    @property
+    def calls(self) -> ModelCalls:
+        """Model calls of the attempt so far."""
+        return self._meter.calls
+
+    def count_repair(self) -> None:
+        """Count a second call for the same answer."""
+        self._meter.repairs += 1
 
     @property
     def answered_by(self) -> ModelEndpoint | None:

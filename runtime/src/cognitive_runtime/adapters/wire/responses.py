@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from cognitive_runtime.adapters.wire.learnt import Learnt, learnt_json
 from cognitive_runtime.adapters.wire.model import SCHEMA_VERSION, Part, WireError
-from cognitive_runtime.domain import AgentResult, AttemptOutcome, FailureResult, ModelBehaviour, Usage
+from cognitive_runtime.domain import AgentResult, AttemptOutcome, FailureResult, ModelBehaviour, ModelCalls, Usage
 from cognitive_runtime.domain.text import clip_utf8
 
 MAX_INLINE_RESULT_BYTES: Final = 16 * 1024
@@ -19,7 +19,7 @@ REASONING_SUFFIX: Final = ".reasoning"
 MAX_UNCHECKED_PATTERNS: Final = 16
 MAX_PATTERN_BYTES: Final = 256
 """A longer pattern of the output schema is cut off: it is only shown to people."""
-_NOT_PLAIN: Final = {"usage", "energy_delta", "attempt_key", "context_sources", "learnt"}
+_NOT_PLAIN: Final = {"usage", "energy_delta", "attempt_key", "context_sources", "learnt", "calls", "variant"}
 _IDENTITY_FIELDS: Final = tuple(item.name for item in fields(AttemptOutcome) if item.name not in _NOT_PLAIN)
 _OPTIONAL_FIELDS: Final = {"endpoint"}
 _COMPLETED_FIELDS: Final = ("confidence", "confidence_reason", "reasoning", "repaired")
@@ -97,6 +97,7 @@ def parse_outcome(data: bytes) -> AgentResult | FailureResult:
         common = {name: found[name] for name in _IDENTITY_FIELDS if name in found or name not in _OPTIONAL_FIELDS}
         common |= {"usage": _usage(found["usage"]), "energy_delta": found["energy"]["delta"]}
         common |= {"context_sources": found.get("context_sources"), "learnt": _learnt(found.get("learnt") or ())}
+        common |= {"variant": found.get("variant"), "calls": _calls(found.get("calls"))}
         if found["status"] == "completed":
             own = {name: found[name] for name in _COMPLETED_FIELDS} | {"cache_hit": found.get("cache_hit", False)}
             own |= {"output_valid": found.get("output_valid")}
@@ -118,12 +119,29 @@ def _identity(outcome: AttemptOutcome) -> dict[str, Any]:
         "context_sources": outcome.context_sources and dict(outcome.context_sources),
         "status": outcome.status,
         "success": outcome.success,
-        **_present({"learnt": learnt_json(outcome.learnt)}),
+        **_present(
+            {
+                "learnt": learnt_json(outcome.learnt),
+                "calls": _calls_json(outcome.calls),
+                "variant": outcome.variant,
+            }
+        ),
     }
 
 
 def _usage(found: dict[str, Any]) -> Usage:
     return Usage(**{item.name: found[item.name] for item in fields(Usage) if item.name in found})
+
+
+def _calls(found: dict[str, Any] | None) -> ModelCalls:
+    if not found:
+        return ModelCalls()
+    latencies = tuple(found.get("latencies_ms") or ())
+    return ModelCalls(found.get("count", 0), found.get("repairs", 0), found.get("waits_ms", 0), latencies)
+
+
+def _calls_json(calls: ModelCalls) -> dict[str, Any] | None:
+    return None if calls == ModelCalls() else asdict(calls)
 
 
 def _usage_json(usage: Usage) -> dict[str, int]:
