@@ -127,7 +127,7 @@ class Scene:
         body["metadata"]["finalizers"] = [AGENT_FINALIZER]
         self.index.upsert_agent(body)
         port: Any = self.steps
-        steps = AgentSteps(*[port] * 10)
+        steps = AgentSteps(*[port] * 11)
         self.reconciler = AgentReconciler(self.index, steps, self.enqueued.append, self.clock, TIMING)
 
     @property
@@ -282,6 +282,34 @@ async def test_missing_credentials_block_an_agent_in_job_mode_for_a_while(age_s:
     scene.index.update_agent(scene.record, credentials=missing, credentials_at_s=scene.clock.monotonic())
     await scene.reconcile(age_s)
     assert scene.ready()[1] == reason
+
+
+async def test_one_task_tries_whether_the_credentials_are_mounted_with_growing_pauses() -> None:
+    scene = Scene(execution={"mode": "Job"})
+    scene.index.upsert_task(o.task_body(), 0.0)
+    scene.index.line_up(o.TASK_UID, is_accepted=True)
+    missing = Condition.false(AgentCondition.EXECUTOR_READY, Reason.BROKER_UNREACHABLE, "no broker")
+    for failures, pause_s in ((1, 30.0), (2, 60.0), (9, TIMING.credentials_hold_max_s)):
+        scene.index.update_agent(
+            scene.record, credentials=missing, credentials_at_s=scene.clock.monotonic(), credentials_failures=failures
+        )
+        await scene.reconcile(pause_s)
+        assert scene.ready() == ("False", Reason.BROKER_UNREACHABLE)
+        assert not scene.index.queue_of(NAME).is_trial
+        await scene.reconcile(1.0)
+        assert scene.ready() == ("False", Reason.BROKER_UNREACHABLE)
+        assert (scene.index.queue_of(NAME).is_open, scene.index.queue_of(NAME).is_trial) == (False, True)
+    scene.index.queue_of(NAME).start(o.TASK_UID)
+    await scene.reconcile(1.0)
+    assert not scene.index.queue_of(NAME).is_trial
+
+
+async def test_an_agent_that_leaves_job_mode_no_longer_waits_for_its_credentials() -> None:
+    scene = Scene()
+    missing = Condition.false(AgentCondition.EXECUTOR_READY, Reason.CREDENTIALS_NOT_MOUNTED, "no file")
+    scene.index.update_agent(scene.record, credentials=missing, credentials_at_s=scene.clock.monotonic())
+    await scene.reconcile()
+    assert scene.ready() == ("True", Reason.AVAILABLE)
 
 
 OUTDATED = Condition.true(AgentCondition.RUNTIME_OUTDATED, Reason.FEATURE_MISSING, "image:1 lacks reasoning.")

@@ -10,7 +10,7 @@ import pytest
 from cognitive_operator.api.wire import SIGNATURE_HEADER, Claim, Completed, Mode, attempt_key, is_signed, sign
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import ApiUnavailableError, BrokerUnavailableError, MessageError, RayRefusedError
-from cognitive_operator.plan.attempt import AttemptTiming
+from cognitive_operator.plan.attempt_timing import AttemptTiming
 from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.ports.broker import RetainedResponse
 from cognitive_operator.ports.ray import RayJob, RayTarget
@@ -67,11 +67,12 @@ class System:
         self.index.complete()
         self.index.adopt(o.TASK_UID, InFlightAttempt(o.key(), mode, 100.0 - age_s))
         self.kube = FakeKube(self.recorder)
-        clocks, broker, responses = Clocks(FakeClock(), self.kube), self.broker, self.broker.responses
+        self.clock = FakeClock()
+        clocks, broker, responses = Clocks(self.clock, self.kube), self.broker, self.broker.responses
         attempt_jobs = AttemptJobs(self.ray, RayEnvironment("nats://nats", None, "image"))
         self.enqueued = Enqueued()
         intake: Any = self.enqueued
-        self.jobs = jobs = JobCalls(attempt_jobs, self.index, intake, FakeClock(), backoff_s=(0.0,))
+        self.jobs = jobs = JobCalls(attempt_jobs, self.index, intake, self.clock, backoff_s=(0.0,))
         reader, closed = ResponseReader(responses, MASTER_KEY), ClosedResponses(responses, MASTER_KEY)
         sources = AttemptSources(
             broker.claims, broker.requests, broker.connection, reader, jobs, self.kube.resources, clocks
@@ -130,9 +131,10 @@ def ended() -> RayJob:
         (System("Job", age_s=1.0), {}, [CLAIM_READ]),
         (System("Job"), {}, [CLAIM_READ, JOB_READ, CLAIM_READ]),
         (System("Job"), {"job": ended()}, [CLAIM_READ, JOB_READ, CLAIM_READ, CLAIM_READ, RESPONSES_READ]),
+        (System("Job"), {"job": RayJob(SUBMISSION_ID, "RUNNING", "")}, [CLAIM_READ, JOB_READ, CLAIM_READ]),
         (System(cancel=True), {}, []),
     ],
-    ids=["young", "unclaimed", "claimed", "ended", "young job", "job", "ended job", "cancelled"],
+    ids=["young", "unclaimed", "claimed", "ended", "young job", "job", "ended job", "running job", "cancelled"],
 )
 async def test_no_more_is_read_than_the_step_depends_on_and_nothing_is_written(
     system: System, put: dict[str, Any], reads: list[tuple[Any, ...]]
@@ -323,3 +325,25 @@ async def test_without_an_attempt_nothing_is_read() -> None:
     assert await system.advance() is None
     assert await system.executor.advance("unknown") is None
     assert system.calls == []
+
+
+async def test_a_running_job_that_claims_nothing_is_stopped_with_the_end_of_its_log() -> None:
+    system = System("Job")
+    system.put(job=RayJob(SUBMISSION_ID, "RUNNING", ""))
+    assert await system.advance() is None
+    assert system.record.attempt is not None
+    assert system.record.attempt.running_since_s == 100.0
+    system.clock.advance(AttemptTiming().claim_within_s + 1)
+    system.ray.logs[SUBMISSION_ID] = "it waits for a name"
+    end = await system.advance()
+    assert (end.reason, "it waits for a name" in end.message) == ("JobFailed", True)
+    assert ("ray.stop", RAY, SUBMISSION_ID) in system.calls
+
+
+async def test_a_log_that_ray_does_not_return_does_not_keep_the_attempt() -> None:
+    system = System("Job")
+    system.put(job=RayJob(SUBMISSION_ID, "RUNNING", ""))
+    await system.advance()
+    system.clock.advance(AttemptTiming().claim_within_s + 1)
+    system.ray.logs[SUBMISSION_ID] = RayRefusedError("403")
+    assert (await system.advance()).reason == "JobFailed"

@@ -65,7 +65,13 @@ def test_positions_behind_the_hundredth_are_not_written() -> None:
     assert plan.patch["queuePosition"] is None
 
 
-WAITS = {"phase": "Queued", "reason": "WaitingForSlot", "queuePosition": 9, "observedGeneration": 1}
+WAITS = {
+    "phase": "Queued",
+    "reason": "WaitingForSlot",
+    "message": "A slot.",
+    "queuePosition": 9,
+    "observedGeneration": 1,
+}
 
 
 def test_a_position_is_not_rewritten_within_thirty_seconds() -> None:
@@ -75,8 +81,19 @@ def test_a_position_is_not_rewritten_within_thirty_seconds() -> None:
 
 
 def test_a_position_that_stands_is_not_written_again() -> None:
-    waiting = {"has_slot": False, "waited_s": 50.0, "position": 9}
+    waiting = {"has_slot": False, "waited_s": 50.0, "position": 9, "why_waiting": "A slot."}
     assert plan_task(o.facts(o.task_body(WAITS), written_s=31.0, **waiting)).patch is None
+
+
+def test_another_cause_of_the_same_reason_is_told_by_the_first_hundred_within_thirty_seconds() -> None:
+    waiting = {"has_slot": False, "waited_s": 50.0, "why_waiting": "Another slot."}
+    early = plan_task(o.facts(o.task_body(WAITS), written_s=29.0, position=9, **waiting))
+    assert (early.patch, early.recheck_s) == (None, 1.0)
+    told = plan_task(o.facts(o.task_body(WAITS), written_s=30.0, position=9, **waiting)).patch
+    assert told is not None
+    assert told["message"] == "Another slot."
+    behind = o.task_body({**WAITS, "queuePosition": None})
+    assert plan_task(o.facts(behind, written_s=31.0, position=101, **waiting)).patch is None
 
 
 @pytest.mark.parametrize(("position", "shown"), [(100, 100), (101, None), (None, None)])
@@ -141,7 +158,8 @@ def test_the_answer_to_a_changed_spec_is_not_put_off(fields: dict[str, Any]) -> 
 
 
 def test_a_status_that_stands_takes_no_turn() -> None:
-    plan = plan_task(o.facts(o.task_body(WAITS), has_slot=False, waited_s=50.0, position=9))
+    waiting = {"has_slot": False, "waited_s": 50.0, "position": 9, "why_waiting": "A slot."}
+    plan = plan_task(o.facts(o.task_body(WAITS), **waiting))
     assert not plan.is_paced
 
 

@@ -196,7 +196,13 @@ async def ready(probe: Probe, found: Agent, secrets: dict[tuple[str, str, str], 
 
 async def test_models_of_variants_that_new_tasks_can_have_are_checked() -> None:
     probe = Probe({"http://model/v1": ("small", "large"), "https://api.openai.com/v1": (), "http://other/v1": ("m",)})
-    variants = [HOSTED, PROMPT, ENDPOINT, {"name": "l", "model": "large"}, ENDPOINT | {"name": "off", "weight": 0}]
+    variants: list[dict[str, Any]] = [
+        HOSTED,
+        PROMPT,
+        ENDPOINT,
+        {"name": "l", "model": "large"},
+        ENDPOINT | {"name": "off", "weight": 0},
+    ]
     assert await ready(probe, agent(*variants)) == READY
     assert probe.asked == [("https://api.openai.com/v1", "h"), ("http://other/v1", None), ("http://model/v1", "k")]
 

@@ -94,6 +94,8 @@ class AttemptFacts:
     claim: Reading[Claim] | None = None
     second_claim: Reading[Claim] | None = None
     job: JobAnswer | JobAwaited | None = None
+    log: Reading[str] | None = None
+    """What the attempt's Ray job has written, None if Ray cannot return it; read of a silent job alone."""
     retained: Reading[AttemptEnd | InvalidResponse] | None = None
     """The attempt's end by a response that is in the stream, or the reason why that response cannot end it."""
     live_agent_uid: Reading[str] | None = None

@@ -18,7 +18,8 @@ from cognitive_operator.api.names import (
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.broker import AgentBrokerReconciler
 from cognitive_operator.reconcile.agent.cleanup import AgentCleanup
-from cognitive_operator.reconcile.agent.executor import ExecutorReconciler
+from cognitive_operator.reconcile.agent.cluster_secret import ClusterSecrets
+from cognitive_operator.reconcile.agent.executor import ExecutorPorts, ExecutorReconciler
 from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
 from cognitive_operator.reconcile.agent.model.behaviour import LearntBehaviour
 from cognitive_operator.reconcile.agent.model.hold import ModelHolds
@@ -29,6 +30,7 @@ from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
 from cognitive_operator.reconcile.agent.reconciler import AgentReconciler, AgentSteps
 from cognitive_operator.reconcile.agent.runtime import RuntimeFeatures
+from cognitive_operator.reconcile.agent.silence import ExecutorSilence
 from cognitive_operator.reconcile.agent.usage import UsageCounter
 from cognitive_operator.reconcile.agent.writer import AgentWriter
 from cognitive_operator.reconcile.orphans import Orphans, OwnerSources
@@ -218,7 +220,8 @@ class Engine:
         writer = AgentWriter(index, deps.kube, deps.events)
         ray = RayClusterReconciler(index, deps.children, deps.kube.secrets, deps.ray, environment)
         servers = ModelServerReconciler(index, deps.children, clock, is_in_cluster=environment.is_in_cluster)
-        cleanup = AgentCleanup(deps.ray, ray, broker.agents, accounts)
+        secrets = ClusterSecrets(index, deps.children, clock, timing, has_accounts=deps.accounts is not None)
+        cleanup = AgentCleanup(deps.ray, ray, broker.agents, accounts, secrets)
         today = self._clocks.today
         return AgentSteps(
             broker=AgentBrokerReconciler(index, broker, accounts, clock),
@@ -226,8 +229,13 @@ class Engine:
             model=ModelReadiness(index, servers, deps.kube.secrets, deps.model, clock, intervals=timing.probes),
             holds=ModelHolds(index, deps.kube.secrets, clock, deps.master_key),
             behaviour=LearntBehaviour(index, clock),
-            executor=ExecutorReconciler(index, deps.ray, broker.control, environment, clock),
+            executor=ExecutorReconciler(
+                index,
+                ExecutorPorts(deps.ray, broker.control, environment, clock),
+                ExecutorSilence(index, deps.ray, clock, timing),
+            ),
             runtime=RuntimeFeatures(index, environment.image, clock),
+            secrets=secrets,
             usage=UsageCounter(index, deps.kube.resources, broker.responses, deps.master_key, today),
             finalizer=AgentFinalizer(index, cleanup, writer, clock, timing),
             writer=writer,

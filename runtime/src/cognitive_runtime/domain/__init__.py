@@ -1,6 +1,7 @@
 """Domain: agents, tasks, attempts and their outcomes. Imports no framework, clock or network library."""
 
 from cognitive_runtime.domain.agent_config import AgentConfig
+from cognitive_runtime.domain.agent_state import AgentState
 from cognitive_runtime.domain.behaviour import LearntBehaviour, ModelBehaviour, OutputForm
 from cognitive_runtime.domain.budget import TokenBudget
 from cognitive_runtime.domain.cache_key import CacheKey, cache_key
@@ -32,6 +33,7 @@ from cognitive_runtime.domain.errors import (
     TruncatedResponse,
 )
 from cognitive_runtime.domain.generation import Message, ToolCall, VLLMRequest, VLLMResponse
+from cognitive_runtime.domain.incidents import Incidents, InvalidIncident, UnknownIncident
 from cognitive_runtime.domain.limits import (
     Backend,
     CacheSettings,
@@ -43,10 +45,12 @@ from cognitive_runtime.domain.limits import (
 )
 from cognitive_runtime.domain.ports import (
     IAllowance,
+    IAnswerer,
     IAsyncExecutor,
     IClock,
     IInputStore,
     ILimits,
+    IModelHealth,
     IModelSource,
     IQuotaStore,
     IReasoner,
@@ -80,6 +84,7 @@ __all__ = [
     "AgentResult",
     "AgentRole",
     "AgentSettings",
+    "AgentState",
     "AgentTask",
     "AttemptOutcome",
     "Backend",
@@ -103,18 +108,22 @@ __all__ = [
     "FailureResult",
     "FieldType",
     "IAllowance",
+    "IAnswerer",
     "IAsyncExecutor",
     "IClock",
     "IInputStore",
     "ILimits",
+    "IModelHealth",
     "IModelSource",
     "IQuotaStore",
     "IReasoner",
     "IResultPublisher",
     "IVLLMClient",
+    "Incidents",
     "InputRef",
     "InputUnavailable",
     "InternalError",
+    "InvalidIncident",
     "InvalidRequest",
     "InvalidSignature",
     "LLMLogging",
@@ -152,6 +161,7 @@ __all__ = [
     "TokenBudget",
     "ToolCall",
     "TruncatedResponse",
+    "UnknownIncident",
     "Unlimited",
     "Usage",
     "VLLMRequest",

@@ -13,6 +13,7 @@ from cognitive_operator.api.wire import Lease
 from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.errors import RayUnavailableError
 from cognitive_operator.plan.agent import CREDENTIALS_NOT_CHECKED, MODEL_NOT_CHECKED, NOT_OBSERVED
+from cognitive_operator.plan.cluster_secret import NO_CLUSTER_SECRET, ClusterSecret
 from cognitive_operator.plan.executor import LEASE_FRESH_S
 from cognitive_operator.plan.failure_row import NO_FAILURES, FailureRow
 from cognitive_operator.plan.features import JobRuntime
@@ -37,6 +38,19 @@ class ObservedWorker:
     revision: int
     lease: Lease
     changed_s: float
+
+
+@dataclass(frozen=True)
+class SilentExecutor:
+    """A running executor job without a worker that reports."""
+
+    submission_id: str
+    since_s: float
+    """Monotonic seconds from which no worker has reported."""
+    read_at_s: float = NEVER_S
+    """When its log was last read."""
+    problem: Condition | None = None
+    """ExecutorReady, False, as the log tells; None: not read yet."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +89,20 @@ class AgentRecord:
     runtime: JobRuntime | None = None
     """The runtime of the agent's attempts in Job mode; None: not known yet."""
     credentials: Condition = CREDENTIALS_NOT_CHECKED
-    """ExecutorReady by the last attempt in Job mode: False if that found no credentials."""
+    """ExecutorReady by the last attempt in Job mode: False if that found no credentials or no broker."""
     credentials_at_s: float = NEVER_S
+    credentials_failures: int = 0
+    """Consecutive tries that found no credentials or no broker; attempts that ran at the same time count as one."""
+    silence: SilentExecutor | None = None
+    """None: a worker reports, or no executor job runs."""
     submitted_s: float = NEVER_S
     """When this process last submitted an executor."""
     ensured_since_s: float | None = None
     """``ready_since_s`` of the broker connection on which the agent's consumer and bucket were ensured."""
     secret_at_s: float = NEVER_S
     """When the Secret with the agent's NATS credentials was last found valid."""
+    cluster_secret: ClusterSecret = NO_CLUSTER_SECRET
+    """The agent's keys in the Secret of the RayCluster that it refers to."""
     workers: Mapping[str, ObservedWorker] = field(default_factory=dict)
     leases_at_s: float = NEVER_S
     """When the leases were last read."""
@@ -167,6 +187,9 @@ class AgentChanges(TypedDict, total=False):
     runtime: JobRuntime | None
     credentials: Condition
     credentials_at_s: float
+    credentials_failures: int
+    silence: SilentExecutor | None
+    cluster_secret: ClusterSecret
     submitted_s: float
     ensured_since_s: float | None
     secret_at_s: float

@@ -7,7 +7,7 @@ from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.resources import Task
 from cognitive_operator.api.task_body import StartedAttempt, TaskAttempts, TaskEnd
-from cognitive_operator.plan.attempt_facts import JobAnswer
+from cognitive_operator.plan.attempt_facts import JobAnswer, Reading
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.signature import UsedSignature
 from cognitive_operator.ports.broker import Delivery
@@ -31,6 +31,8 @@ class JobObservation:
     number: int
     """Number of the attempt."""
     answer: JobAnswer
+    log: Reading[str] | None = None
+    """What the job has written; None: it was not read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from cognitive_operator.api.names import AGENT_PLURAL, request_subject
 from cognitive_operator.api.resources import Task
 from cognitive_operator.errors import MessageError
 from cognitive_operator.plan.attempt import (
-    AttemptTiming,
     Close,
     Read,
     Step,
@@ -17,6 +16,7 @@ from cognitive_operator.plan.attempt import (
     plan_attempt,
 )
 from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
+from cognitive_operator.plan.attempt_timing import AttemptTiming
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.ports.broker import Claims, ConnectionState, Requests
 from cognitive_operator.ports.kube import Resources
@@ -96,7 +96,7 @@ class AttemptObserver:
             case Source.SECOND_CLAIM:
                 return replace(facts, second_claim=Reading(await self._sources.claims.get(attempt.key)))
             case Source.JOB:
-                return replace(facts, job=self._sources.jobs.read(record, attempt))
+                return self._with_job(facts, record)
             case Source.RESPONSES:
                 retained = await self._sources.responses.retained(facts.task.metadata.namespace, attempt.key)
                 return replace(facts, retained=Reading(retained))
@@ -118,6 +118,15 @@ class AttemptObserver:
             return replace(facts, claim_fault=str(error))
         attempt = facts.attempt.with_claim(claim, self._clocks.own.monotonic())
         return replace(facts, attempt=attempt, claim=Reading(claim), lease=self._lease(attempt, record))
+
+    def _with_job(self, facts: AttemptFacts, record: TaskRecord) -> AttemptFacts:
+        """Return the facts with Ray's last answer about the job, and its log if the job is silent for too long."""
+        attempt, now_s = facts.attempt, self._clocks.own.monotonic()
+        since_s = attempt.running_since_s
+        is_silent = since_s is not None and now_s - since_s > self._timing.claim_within_s
+        answer = self._sources.jobs.read(record, attempt, with_log=is_silent)
+        job = answer.value if isinstance(answer, Reading) else None
+        return replace(facts, attempt=attempt.with_job(job, now_s), job=answer, log=self._sources.jobs.log(record))
 
     def _lease(self, attempt: InFlightAttempt, record: TaskRecord) -> LeaseFacts | None:
         agent = self._index.agent_of(record)

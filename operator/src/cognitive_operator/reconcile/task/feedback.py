@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason, as_sentence
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.plan.agent import budget_blocker, check_energy, not_ready_blocker
 from cognitive_operator.plan.budget import check_tokens
@@ -10,6 +10,8 @@ from cognitive_operator.plan.failure_row import MAX_OUTAGES, NO_FAILURES, Failur
 from cognitive_operator.plan.features import ended_runtime, is_runtime_known
 from cognitive_operator.plan.hold import Hold, hold_after_trial, opened_hold, outage_hold
 from cognitive_operator.plan.in_flight import MODEL_FAILURES, AttemptEnd
+from cognitive_operator.plan.job_log import CAUSES
+from cognitive_operator.plan.mounts import mount_advice
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
@@ -63,13 +65,26 @@ class AgentFeedback:
         self._report_usage(record, end)
 
     def _report_credentials(self, record: TaskRecord, end: AttemptEnd) -> None:
-        """Report missing credentials: in Job mode only an attempt finds that they are not mounted."""
+        """Report missing credentials or broker, which in Job mode only an attempt finds; block the agent at once."""
         agent = self._index.agent_of(record)
         if agent is None or agent.uid != end.key.agent_uid or end.mode != "Job":
             return
-        found = Condition.false if end.reason == Reason.CREDENTIALS_NOT_MOUNTED else Condition.true
-        credentials = found(AgentCondition.EXECUTOR_READY, end.reason, end.message)
-        self._index.update_agent(agent, credentials=credentials, credentials_at_s=self._clocks.own.monotonic())
+        now_s = self._clocks.own.monotonic()
+        if end.reason not in CAUSES:
+            found = Condition.true(AgentCondition.EXECUTOR_READY, end.reason, end.message)
+            self._index.update_agent(agent, credentials=found, credentials_at_s=now_s, credentials_failures=0)
+            return
+        message = end.message
+        if end.response is not None:  # the executor does not know who mounts its files
+            message = f"{as_sentence(message)} {mount_advice(agent.agent)}"
+        found = Condition.false(AgentCondition.EXECUTOR_READY, end.reason, message)
+        is_try = record.attempt is not None and record.attempt.since_s >= agent.credentials_at_s
+        failures = agent.credentials_failures + (is_try or not agent.credentials.is_false)
+        agent = self._index.update_agent(
+            agent, credentials=found, credentials_at_s=now_s, credentials_failures=failures
+        )
+        if agent.blocker is None:
+            self._block(agent, not_ready_blocker(agent.agent, found))
 
     def _report_model(self, record: TaskRecord, end: AttemptEnd) -> None:
         """Report learnt behaviour, and open, put off or close the hold that the model causes."""

@@ -27,6 +27,8 @@ class _Call:
     kind: JobCall
     attempt: InFlightAttempt
     agent: ObjectName
+    with_log: bool = False
+    """True: read the log of a running job, too."""
 
 
 class JobCalls:
@@ -47,17 +49,28 @@ class JobCalls:
         self._queue = WorkQueue[AttemptKey]("ray-job", WORKERS, agent_of=self._agent_of, backoff_s=backoff_s)
         self._queue.start(self._handle)
 
-    def read(self, record: TaskRecord, attempt: InFlightAttempt) -> JobAnswer | JobAwaited:
-        """Return what Ray answered about an attempt's job since its last step, or have Ray asked."""
+    def read(self, record: TaskRecord, attempt: InFlightAttempt, *, with_log: bool = False) -> JobAnswer | JobAwaited:
+        """Return what Ray answered about an attempt's job since its last step, or have Ray asked.
+
+        Args:
+            record: The attempt's task.
+            attempt: The attempt.
+            with_log: True to have the log of a running job read, too; ``log`` returns it.
+        """
         observed = self._index.tasks.get(record.uid, record).job
         if observed is not None and observed.number == attempt.key.number:
             return observed.answer
         agent = self._index.agents.get(record.agent)
         if attempt.key not in self._calls:
-            self._ask(_Call(JobCall.READ, attempt, record.agent))
+            self._ask(_Call(JobCall.READ, attempt, record.agent, with_log))
         elif agent is not None and agent.blocker is None:  # its Ray answers: try again before the end of a backoff
             self._queue.add(attempt.key)
         return JOB_AWAITED
+
+    def log(self, record: TaskRecord) -> Reading[str] | None:
+        """Return the log that came with Ray's last answer about the task's job, None if it was not read."""
+        observed = self._index.tasks.get(record.uid, record).job
+        return observed.log if observed is not None else None
 
     def submit(self, attempt: InFlightAttempt, agent: ObjectName) -> None:
         """Have an attempt's job submitted, until Ray has it, refuses it or the attempt no longer needs it."""
@@ -89,13 +102,14 @@ class JobCalls:
             return
         try:
             answer = await self._send(call, agent)
+            log = await self._log(call, agent, answer)
         except RayUnavailableError as error:
             self._report(agent, call.kind, str(error))
             raise
         self._report(agent, call.kind, None)
         if self._calls.get(key) is call:
             del self._calls[key]
-            self._answer(call, answer)
+            self._answer(call, answer, log)
 
     def _is_needed(self, call: _Call) -> bool:
         """Return True while the attempt is in flight without a claim; a claim proves that its job has started."""
@@ -122,11 +136,17 @@ class JobCalls:
             raise RayUnavailableError(str(error)) from error
         return None
 
-    def _answer(self, call: _Call, answer: JobAnswer | None) -> None:
+    async def _log(self, call: _Call, agent: AgentRecord, answer: JobAnswer | None) -> Reading[str] | None:
+        job = answer.value if isinstance(answer, Reading) else None
+        if not call.with_log or job is None or job.is_terminal:
+            return None
+        return Reading(await self._jobs.read_log(call.attempt, agent))
+
+    def _answer(self, call: _Call, answer: JobAnswer | None, log: Reading[str] | None) -> None:
         uid, number = call.attempt.key.task_uid, call.attempt.key.number
         if answer is None or not self._is_needed(call):
             return
-        self._index.update_task(uid, job=JobObservation(number, answer))
+        self._index.update_task(uid, job=JobObservation(number, answer, log))
         self._intake.enqueue([uid])
 
     def _report(self, agent: AgentRecord, kind: JobCall, cause: str | None) -> None:

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition
+from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.api.resources import Task
 from cognitive_operator.errors import ConflictError, ForbiddenError, MessageError
-from cognitive_operator.plan.failure_row import InferenceFacts
 from cognitive_operator.plan.gate import GateResult, patience_left_s, queue_full
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.input_gate import InputNotReadyError
-from cognitive_operator.plan.retry import backoff_left_s
-from cognitive_operator.plan.task import RUNNING_AFTER_S, TaskFacts, TaskPlan, plan_task
+from cognitive_operator.plan.task import RUNNING_AFTER_S, TaskPlan, plan_task
 from cognitive_operator.plan.variant import task_variant
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
@@ -25,7 +22,8 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.attempt import AttemptExecutor
-from cognitive_operator.reconcile.task.feedback import AgentFeedback, has_present_model
+from cognitive_operator.reconcile.task.facts import FactsCollector
+from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.gates.gate import Gates
 from cognitive_operator.reconcile.task.job_calls import JobCalls
 from cognitive_operator.reconcile.task.metrics import TaskTelemetry
@@ -38,11 +36,6 @@ from cognitive_operator.status.task import Stamp, refused
 logger = logging.getLogger(__name__)
 MIN_RECHECK_S: Final = 1.0
 """Shortest delay before a queue timeout is checked again: the API server's clock is known to the second."""
-NOT_SYNCED: Final = Condition.false(
-    TaskCondition.DISPATCHED,
-    Reason.BROKER_UNREACHABLE,
-    "The operator is still reading the earlier attempts from the broker.",
-)
 
 
 @dataclass(frozen=True)
@@ -74,6 +67,7 @@ class TaskReconciler:
         self._intake = intake
         self._clocks = clocks
         self._synced = synced
+        self._facts = FactsCollector(index, clocks, synced)
 
     async def reconcile(self, uid: str) -> float | None:
         """Carry out a task's next step; return the seconds until its next reconciliation, None if it needs none.
@@ -110,7 +104,7 @@ class TaskReconciler:
         observed = self._index.tasks.get(uid)
         if observed is None or observed.task is None or observed.body is None:
             return None
-        facts = self._facts(observed, observed.task, observed.body, self._enqueue(observed, gate), end)
+        facts = self._facts.collect(observed, observed.task, observed.body, self._enqueue(observed, gate), end)
         recheck_s = await self._act(observed, observed.body, plan_task(facts), end)
         latest = self._index.tasks.get(uid)
         if latest is not None and latest.attempt is not None and latest.attempt.claim is not None:
@@ -147,66 +141,13 @@ class TaskReconciler:
             return gate
         if gate is not None or agent is None:
             self._release(record)
-        elif self._backoff_left_s(record) > 0 or agent.has_tried(record.uid):
+        elif self._facts.backoff_left_s(record) > 0 or agent.has_tried(record.uid):
             self._index.line_up(record.uid)
             queue.rest(record.uid)
         else:
             self._index.line_up(record.uid)
             return None if queue.enter(record.uid) else queue_full(agent.agent, queue.full_namespace)
         return gate
-
-    def _facts(
-        self, record: TaskRecord, task: Task, body: Body, gate: GateResult | None, end: AttemptEnd | None
-    ) -> TaskFacts:
-        queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
-        now_s, has_slot = self._clocks.own.monotonic(), queue.may_start(record.uid)
-        blocker = agent.blocker if agent is not None and not (has_slot and queue.is_trial) else None
-        return TaskFacts(
-            task=task,
-            raw_status=body.get("status") or {},
-            spec_bytes=record.spec_bytes,
-            agent=agent.agent if agent else None,
-            blocker=(blocker or (None if self._synced.is_set() else NOT_SYNCED)) if agent else None,
-            gate=gate,
-            attempt=record.attempt,
-            end=end,
-            has_slot=has_slot,
-            position=queue.position(record.uid),
-            why_waiting="" if has_slot or record.attempt is not None else queue.why_waiting(),
-            waited_s=now_s - record.since_s,
-            written_s=now_s - record.written_s,
-            backoff_left_s=self._backoff_left_s(record),
-            now_s=now_s,
-            now=self._clocks.own.now(),
-            inference=self._inference(record),
-            signature=record.signature.version if record.signature is not None else None,
-            starts_in_s=None if blocker is not None else queue.starts_in_s(record.uid, now_s),
-        )
-
-    def _inference(self, record: TaskRecord) -> InferenceFacts:
-        queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
-        if agent is None or not has_present_model(agent, record):
-            return InferenceFacts(agent is not None and agent.hold is not None, forgiven=record.forgiven)
-        backing_off = (uid for uid in agent.failures.tasks if not queue.is_admitted(uid))
-        tasks = queue.admitted + sum(1 for uid in backing_off if self._index.is_unfinished(uid))
-        outages = len(record.outages)
-        return InferenceFacts(agent.hold is not None, agent.failures, tasks, record.forgiven, outages)
-
-    def _backoff_left_s(self, record: TaskRecord) -> float:
-        now_s, latest = self._clocks.own.monotonic(), self._index.tasks.get(record.uid, record)
-        not_before_s = latest.not_before_s
-        if not_before_s is None and latest.task is not None:
-            not_before_s = now_s + self._begun_backoff_s(latest, latest.task)
-            self._index.update_task(record.uid, not_before_s=not_before_s)
-        return (not_before_s or now_s) - now_s
-
-    def _begun_backoff_s(self, record: TaskRecord, task: Task) -> float:
-        """Return the rest of a backoff that another process started."""
-        attempts, agent = task.status.attempts, self._index.agent_of(record)
-        if not attempts:
-            return 0.0
-        policy = task.retry_policy(agent.agent if agent else None)
-        return backoff_left_s(policy, record.uid, attempts, self._clocks.own.now())
 
     def _withdraw(self, uid: str) -> None:
         """Give up the turn of a task whose status needs no write about its waiting."""
