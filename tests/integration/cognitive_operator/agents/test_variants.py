@@ -18,7 +18,7 @@ from support.servers.wire_executor import WireExecutor
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 NAME = "played"
-TASKS, SLOTS, WORKERS = 200, 16, 4
+TASKS, SLOTS, WORKERS = 150, 16, 4
 STEADY = {"name": "steady", "weight": 3, "systemPrompt": "Answer in one sentence.", "temperature": 0}
 FLAKY = {"name": "flaky", "weight": 1, "model": "other"}
 QUALITY = {"steady": 0.75, "flaky": 0.5}
