@@ -19,6 +19,7 @@ from cognitive_runtime.domain import (
     InvalidRequest,
     LLMSettings,
     ModelBehaviour,
+    ModelCalls,
     QuotaExceeded,
     RateLimited,
     ReasoningError,
@@ -275,6 +276,26 @@ def test_completed_round_trips() -> None:
     assert json.loads(wire.encode_completed(outcome)) == json.loads(golden("completed.json"))
 
 
+def test_a_request_names_its_variant_and_a_response_repeats_it_with_its_calls() -> None:
+    request = wire.parse_request(golden("request_variant.json"))
+    assert request.variant == "hosted"
+    assert request.agent.llm.api_key_file == "llm-api-key-variant-hosted"
+    outcome = wire.parse_outcome(golden("completed_variant.json"))
+    assert isinstance(outcome, AgentResult)
+    assert (outcome.variant, outcome.calls) == ("hosted", ModelCalls(3, 1, 250, (420, 10, 388)))
+    assert json.loads(wire.encode_completed(outcome)) == json.loads(golden("completed_variant.json"))
+
+
+def test_a_refused_request_is_answered_with_its_variant() -> None:
+    error = InvalidRequest("task_type: not known.")
+    for variant, expected in (("hosted", "hosted"), (7, None)):
+        failure = wire.parse_rejected(
+            changed("request.json", variant=variant), error, worker="w", submission_id="s", timestamp="t"
+        )
+        assert failure is not None
+        assert failure.variant == expected
+
+
 def test_a_result_with_reasoning_and_learnt_behaviour_round_trips() -> None:
     expected = json.loads(golden("completed_reasoning.json"))
     outcome = wire.parse_outcome(golden("completed_reasoning.json"))
@@ -338,6 +359,7 @@ def test_large_results_of_other_members_are_in_an_object_and_not_in_the_message(
         ("failed.json", RateLimited),
         ("failed_quota.json", QuotaExceeded),
         ("failed_credentials.json", CredentialsRefused),
+        ("failed_variant.json", RateLimited),
     ],
 )
 def test_failed_round_trips(name: str, error: type[ReasoningError]) -> None:

@@ -10,7 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from cognitive_operator.api.conditions import AgentCondition, Condition, Outcome, Phase, TaskCondition
-from cognitive_operator.api.counters import Accounting, Counters
+from cognitive_operator.api.counters import Accounting, Counters, VariantCounters
+from cognitive_operator.api.intervals import Sample
 from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resource_model import ResourceModel
 from cognitive_operator.api.resources import (
@@ -172,6 +173,7 @@ def statuses() -> dict[str, dict[str, Any]]:
         "queued": status.queued(stamp, "WaitingForSlot", "full", 3, [lost]),
         "resumed": status.queued(status.Stamp({"phase": "Suspended"}, 1, NOW), "WaitingForSlot", "full", 3, []),
         "running": status.running(stamp, [attempt()]),
+        "varied": {"variant": "hosted"},
         "custom": {"signature": SignatureVersion(name="triage", generation=3).model_dump()},
         "succeeded": status.succeeded(stamp, [closed], completed(result={"thought": "t", "steps": [{"a": None}]})),
         "by reference": status.succeeded(stamp, [closed], completed(result=None, result_ref=ref, confidence=None)),
@@ -213,14 +215,19 @@ def test_what_the_operator_writes_of_an_agent_is_kept() -> None:
     )
     conditions = [Condition.true(name, "Available", "It works.") for name in AgentCondition]
     known = Accounting(stream="2026", sequence=7, duration_seconds=2.5, qualities=(0.5,))
-    counted = Counters(tasks_processed=1, tasks_succeeded=1, accounting=known)
+    sample = Sample().plus(0.5).plus(0.75)
+    varied = VariantCounters(name="b", tasks_processed=2, tasks_succeeded=2, confidence=sample, duration_seconds=sample)
+    variants = (VariantCounters(name="a"), varied)
+    counted = Counters(tasks_processed=1, tasks_succeeded=1, accounting=known, variants=variants)
     counters = {"queued": 1, "running": 2} | counters_status(counted)
     written = agent_status(agent, {}, conditions, [lease], NOW) | counters
     written |= endpoints_status(agent, RayTarget("http://ray:8265")) | secret_status("shared-agent-secrets")
     written |= behaviour_status([LearntModel(endpoint="http://m/v1", model="m", refused=("top_p",), learnt_at=1.5)])
     written |= model_status(agent, "ca-sre-vllm", (1, 2), InferenceResult(ok=True, message="", first_token_s=0.25), NOW)
     jsonschema.validate(merge_patch({}, written), strict(part("CognitiveAgent", "status")))
-    assert set(written) == set(part("CognitiveAgent", "status")["properties"])
+    properties = part("CognitiveAgent", "status")["properties"]
+    assert set(written) == set(properties)
+    assert set(written["variants"][1]) == set(properties["variants"]["items"]["properties"])
 
 
 def test_the_builders_of_the_tests_make_valid_resources() -> None:

@@ -146,7 +146,47 @@ MODELS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     (demonstration(type="MemorySynthesis"), ("needs memory_fragments and synthesis_goal", "synthesized_insight")),
     (demonstration(title="x"), ("spec.demonstrations[0].title", "unknown field")),
 ]
+
+
+def variants(*listed: dict[str, Any]) -> dict[str, Any]:
+    return {"llm": {"variants": list(listed)}}
+
+
+VARIANTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    (variants(), ("spec.llm.variants", "at least 1 items")),
+    (variants(*[{"name": f"v{n}"} for n in range(9)]), ("spec.llm.variants", "at most 8 items")),
+    (variants({"name": "a"}, {"name": "a", "weight": 2}), ("spec.llm.variants[1]", "Duplicate value")),
+    (variants({"weight": 1}), ("spec.llm.variants[0].name", "Required")),
+    (variants({"name": "A"}), ("spec.llm.variants[0].name", "should match")),
+    (variants({"name": "x" * 64}), ("spec.llm.variants[0].name", "63")),
+    (variants({"name": "a", "weight": -1}), ("spec.llm.variants[0].weight", "0")),
+    (variants({"name": "a", "weight": 1001}), ("spec.llm.variants[0].weight", "1000")),
+    (
+        variants({"name": "a", "weight": 0}, {"name": "b", "weight": 0}),
+        ("spec.llm.variants must have at least one weight above 0",),
+    ),
+    (variants({"name": "a", "provider": "vllm", "model": "m"}), ("spec.llm.variants[0].endpoint", "Required")),
+    (variants({"name": "a", "provider": "openai", "model": "m"}), ("spec.llm.variants[0].apiKeySecretRef", "Required")),
+    (variants({"name": "a", "endpoint": "http://m"}), ("spec.llm.variants[0].model", "Required")),
+    (variants({"name": "a", "endpoint": "m:80", "model": "m"}), ("spec.llm.variants[0].endpoint", "must be a URL")),
+    (
+        variants({"name": "a", "endpoint": "http://u:p@m", "model": "m"}),
+        ("spec.llm.variants[0].endpoint", "must not hold a user or a password"),
+    ),
+    (variants({"name": "a", "apiVersion": "2024-10-21"}), ("spec.llm.variants", "azure alone")),
+    (
+        variants({"name": "a", "systemPrompt": "故" * 5462}),
+        ("spec.llm.variants[0].systemPrompt", "16384 bytes"),
+    ),
+    (variants({"name": "a", "maxTokens": 63}), ("spec.llm.variants[0].maxTokens", "64")),
+    (variants({"name": "a", "temperature": 2.1}), ("spec.llm.variants[0].temperature", "2")),
+    (variants({"name": "a", "topP": 0}), ("spec.llm.variants[0].topP", "greater than 0")),
+    (variants({"name": "a", "reasoning": {"effort": "Very High"}}), ("variants[0].reasoning.effort", "should match")),
+    (variants({"name": "a", "extraBody": {"model": "m"}}), ("spec.llm.variants[0]", "extraBody must not hold")),
+    (variants({"name": "a", "timeoutSeconds": 5}), ("spec.llm.variants[0].timeoutSeconds", "unknown field")),
+]
 AGENTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    *VARIANTS,
     ({"role": ""}, ("spec.role", "at least 1 char")),
     ({"role": "x" * 64}, ("spec.role", "63")),
     ({"roleProbabilities": {"E": 0.7, "S": 0.2, "O": 0.2}}, ("spec.roleProbabilities", "add up to 1")),

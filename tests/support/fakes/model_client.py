@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from cognitive_runtime.domain import (
+    CallMeter,
     ExecutionRequest,
     IAllowance,
     ModelBehaviour,
@@ -47,7 +48,13 @@ class FakeModel:
         self.keeps_requests = True
         self.closed = 0
 
-    def open(self, request: ExecutionRequest, deadline_s: float, allowance: IAllowance | None = None) -> "FakeModel":
+    def open(
+        self,
+        request: ExecutionRequest,
+        deadline_s: float,
+        allowance: IAllowance | None = None,
+        meter: CallMeter | None = None,
+    ) -> "FakeModel":
         self.deadlines_s.append(deadline_s)
         return self
 

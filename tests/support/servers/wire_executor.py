@@ -76,16 +76,12 @@ class WireExecutor:
         """Wait for a request, claim its attempt and return it."""
         request: Message = json.loads((await self._pull(timeout_s)).data)
         self.requests.append(request)
-        claim = golden("claim.json") | {
-            "claim_id": request["task_uid"],
-            "worker": self.lease["worker"],
-            "submission_id": self.lease["submission_id"],
-            "state": "running",
-            "outcome": None,
-            "ended_at": None,
-        }
-        await self._put("claims", f"{request['task_uid']}.{request['attempt']}", claim)
+        await self._claim(request, state="running", outcome=None, ended_at=None)
         return request
+
+    async def end_claim(self, request: Message, outcome: str) -> None:
+        """End the claim of an answered attempt, as executors do: a restarted operator then reads the response."""
+        await self._claim(request, state="ended", outcome=outcome, ended_at=golden("claim.json")["claimed_at"])
 
     async def complete(self, request: Message, **fields: Any) -> None:
         """Answer a request."""
@@ -94,6 +90,11 @@ class WireExecutor:
     async def fail(self, request: Message, error_type: str, **fields: Any) -> None:
         """Answer a request with a failure."""
         await self._respond(request, "failed", golden("failed.json") | {"error_type": error_type} | fields)
+
+    async def _claim(self, request: Message, **state: Any) -> None:
+        who = {"worker": self.lease["worker"], "submission_id": self.lease["submission_id"]}
+        claim = golden("claim.json") | {"claim_id": request["task_uid"]} | who | state
+        await self._put("claims", f"{request['task_uid']}.{request['attempt']}", claim)
 
     async def _pull(self, timeout_s: float) -> Msg:
         pull = await self._broker.jetstream.pull_subscribe_bind(self._uid, "AGENT_REQUESTS")

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -23,14 +23,20 @@ from cognitive_operator.plan.usage import (
     on_stream,
     skipped,
 )
+from cognitive_operator.plan.variant_usage import counted_variant
 from support.builders import operator_objects as o
 
 MAX_ATTEMPTS = 3
+VARIANTS = ("a", "b", "c")
 
 
 def entry(sequence: int, outcome: str = "completed", number: int = 1, task: str = "t", **fields: Any) -> UsageRecord:
     make = o.completed if outcome == "completed" else o.failed
     return UsageRecord(sequence, "team", AttemptKey(o.AGENT_UID, task, number), outcome, make(number, **fields))
+
+
+def variant_of(uid: str) -> str:
+    return VARIANTS[int(uid[1:]) % len(VARIANTS)]
 
 
 @dataclass
@@ -48,7 +54,8 @@ class World:
 
     def append(self, key: AttemptKey, outcome: str, tokens: int = 0) -> int:
         usage = {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}
-        known = entry(len(self.stream) + 1, outcome, key.number, key.task_uid, usage=usage, energy={"delta": tokens})
+        more = {"energy": {"delta": tokens}, "variant": variant_of(key.task_uid), "calls": {"repairs": tokens}}
+        known = entry(len(self.stream) + 1, outcome, key.number, key.task_uid, usage=usage, **more)
         self.stream.append(known)
         return known.sequence
 
@@ -117,8 +124,10 @@ class World:
             task = self.tasks.get(e.key.task_uid)
             if is_undecided(e, task):
                 break
+            variant = counted_variant(counters, e.response.variant, task.variant if task else None, VARIANTS)
+            varied = replace(e, variant=variant, present=frozenset(VARIANTS))
             siblings = [s for s in self.stream if s.key.task_uid == e.key.task_uid]
-            counters = counted(counters, e, contribution_of(e, task, () if is_recorded(e, task) else siblings))
+            counters = counted(counters, varied, contribution_of(e, task, () if is_recorded(e, task) else siblings))
         return counters
 
     def write(self) -> None:
@@ -146,12 +155,22 @@ def test_every_task_and_every_attempt_counts_once(steps: list[str], chance: rand
     assert found.tasks_succeeded == sum(world.ended.values())
     assert found.tokens.total == found.tokens.prompt == found.energy.cognitive_cost == sum(world.brought.values())
     assert found.accounting.sequence == len(world.stream)
+    for variant in found.variants:
+        ended = [is_success for uid, is_success in world.ended.items() if variant_of(uid) == variant.name]
+        brought = [tokens for key, tokens in world.brought.items() if variant_of(key.task_uid) == variant.name]
+        assert (variant.tasks_processed, variant.tasks_succeeded) == (len(ended), sum(ended))
+        assert variant.tokens.total == variant.repairs == sum(brought)
+        assert variant.duration_seconds.count == len(ended)
+    assert sum(variant.tasks_processed for variant in found.variants) == len(world.ended)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), max_size=60), st.sets(st.integers(0, 60)))
 def test_where_counting_was_interrupted_leaves_no_trace(results: list[tuple[bool, float]], crashes: set[int]) -> None:
     entries = [
-        entry(n, "completed" if ok else "failed", **dict[str, Any]({"confidence": confidence} if ok else {}))
+        replace(
+            entry(n, "completed" if ok else "failed", **dict[str, Any]({"confidence": confidence} if ok else {})),
+            variant=VARIANTS[n % 3],
+        )
         for n, (ok, confidence) in enumerate(results, start=1)
     ]
     whole = written = on_stream(Counters(), "s")

@@ -10,9 +10,11 @@ from cognitive_operator.adapters.telemetry.metrics import PrometheusMetrics
 from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
+from cognitive_operator.ports.telemetry import QueueSample
 from cognitive_operator.reconcile.task.metrics import count_ends, task_status
 from support.builders import operator_objects as o
 
+SRE = 'agent="sre",namespace="team"'
 KEY = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)
 LOST = AttemptEnd(KEY, "Job", Outcome.LOST, "2026-11-21T02:00:05Z", reason="ExecutorLost")
 
@@ -42,7 +44,42 @@ def test_a_success_is_counted_with_all_that_it_cost() -> None:
         'cognitive_task_duration_seconds_sum{mode="Embedded",task_type="FailureAnalysis"}': response.duration_ms / 1000,
         'cognitive_confidence_score_count{task_type="FailureAnalysis"}': 1,
         'cognitive_confidence_score_sum{task_type="FailureAnalysis"}': 0.75,
+        f'cognitive_agent_tasks_total{{{SRE},status="success",variant=""}}': 1,
+        f'cognitive_agent_tokens_total{{{SRE},token_type="prompt",variant=""}}': response.usage.prompt_tokens,
+        f'cognitive_agent_tokens_total{{{SRE},token_type="completion",variant=""}}': response.usage.completion_tokens,
     }
+
+
+def test_the_calls_of_an_attempt_are_counted_for_its_agent_and_variant() -> None:
+    calls = {"count": 3, "repairs": 1, "waits_ms": 250, "latencies_ms": [400, 1600]}
+    more: dict[str, Any] = {"variant": "b", "calls": calls, "cache_hit": True}
+    labels = f'{SRE},variant="b"'
+    found = shown({"phase": "Succeeded"}, attempt_end(KEY, o.completed(**more)))
+    assert {name: value for name, value in found.items() if labels in name and "token" not in name} == {
+        f"cognitive_model_calls_total{{{labels}}}": 3,
+        f"cognitive_repairs_total{{{labels}}}": 1,
+        f"cognitive_cache_hits_total{{{labels}}}": 1,
+        f"cognitive_rate_limit_wait_seconds_total{{{labels}}}": 0.25,
+        f"cognitive_model_latency_seconds_count{{{labels}}}": 2,
+        f"cognitive_model_latency_seconds_sum{{{labels}}}": 2.0,
+    }
+
+
+def test_an_attempt_without_a_response_counts_for_the_variant_of_its_task() -> None:
+    metrics = PrometheusMetrics(0)
+    count_ends(metrics, o.task_body({"variant": "b"}), {"phase": "Failed", "reason": "ExecutorLost"}, LOST)
+    expected = f'cognitive_agent_tasks_total{{{SRE},status="failure",variant="b"}} 1.0'
+    assert expected in generate_latest(metrics.registry).decode()
+
+
+def test_the_series_of_a_deleted_agent_are_removed() -> None:
+    metrics = PrometheusMetrics(0)
+    end = attempt_end(KEY, o.completed(calls={"count": 1, "latencies_ms": [5]}))
+    count_ends(metrics, o.task_body(), {"phase": "Succeeded"}, end)
+    metrics.set_queues([QueueSample("team", "sre", 0, 0, 0.0)])
+    assert "cognitive_model_latency_seconds_bucket" in generate_latest(metrics.registry).decode()
+    metrics.set_queues([QueueSample("team", "other", 0, 0, 0.0)])
+    assert 'agent="sre"' not in generate_latest(metrics.registry).decode()
 
 
 def test_an_attempt_that_is_retried_ends_no_task() -> None:
@@ -55,7 +92,8 @@ def test_an_attempt_that_is_retried_ends_no_task() -> None:
 
 def test_a_task_may_end_without_an_attempt() -> None:
     expected = 'cognitive_tasks_total{model="",provider="",status="invalid_input",task_type="FailureAnalysis"}'
-    assert shown({"phase": "Failed", "reason": "InputTooLarge"}, None) == {expected: 1}
+    own = f'cognitive_agent_tasks_total{{{SRE},status="invalid_input",variant=""}}'
+    assert shown({"phase": "Failed", "reason": "InputTooLarge"}, None) == {expected: 1, own: 1}
     assert shown({"queuePosition": 3}, None) == {}
 
 

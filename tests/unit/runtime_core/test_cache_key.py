@@ -101,6 +101,10 @@ def test_every_setting_of_the_call_that_the_key_leaves_out_is_known() -> None:
     assert {field.name for field in fields(LLMSettings)} == decided
 
 
+def test_a_variant_is_a_label_and_its_settings_alone_make_another_question() -> None:
+    assert digest(replace(execution_request(), variant="b")) == digest(execution_request())
+
+
 def test_the_version_of_the_signature_is_part_of_the_key() -> None:
     assert digest(BASE, "1") != digest(BASE, "2")
     versions = {signature_version(task_type) for task_type in SIGNATURES}

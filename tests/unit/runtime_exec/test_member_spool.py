@@ -8,10 +8,18 @@ from typing import Any
 import pytest
 
 from cognitive_runtime.adapters.member_spool import MAX_AGE_S, MemberSpool
-from cognitive_runtime.domain import ExecutionRequest, Member, ModelEndpoint, Reasoning, Usage
+from cognitive_runtime.domain import ExecutionRequest, Member, ModelCalls, ModelEndpoint, Reasoning, Usage
 from support.builders.runtime_requests import execution_request
 
-FOUND = Reasoning({"a": [1, None, "é"]}, "t", 0.5, None, Usage(1, 2, 3), ModelEndpoint("openai", "m", "http://m"))
+FOUND = Reasoning(
+    {"a": [1, None, "é"]},
+    "t",
+    0.5,
+    None,
+    Usage(1, 2, 3),
+    ModelCalls(2, 1, 5, (10, 20)),
+    ModelEndpoint("openai", "m", "http://m"),
+)
 
 
 def request(number: int = 1, task_uid: str = "uid", **fields: Any) -> ExecutionRequest:

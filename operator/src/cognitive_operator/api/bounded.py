@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field
 
 from cognitive_operator.api.bounds import (
+    INT32_MAX,
     INT64_MAX,
     MAX_DURATION_MS,
     MAX_ENERGY,
@@ -30,6 +31,7 @@ Text = Annotated[str, AfterValidator(cleaned(1024))]
 Reasoning = Annotated[str, AfterValidator(cleaned(4096))]
 """Source of both lengths: the limits of ``error`` and ``reasoning`` in ``docs/reference/wire.md``."""
 Tokens = Annotated[int, Field(ge=0, le=MAX_TOKENS)]
+Count = Annotated[int, Field(ge=0, le=INT32_MAX)]
 Size = Annotated[int, Field(ge=0, le=INT64_MAX)]
 Milliseconds = Annotated[int, Field(ge=0, le=MAX_DURATION_MS)]
 Delta = Annotated[float, Field(ge=0, le=MAX_ENERGY)]

@@ -3,6 +3,7 @@
 from typing import Final
 
 from cognitive_operator.api.bounds import INT64_MAX
+from cognitive_operator.api.intervals import Sample
 from cognitive_operator.api.resource_model import ResourceModel
 
 FIRST_SCORE: Final = 0.5
@@ -15,6 +16,15 @@ class Tokens(ResourceModel):
     prompt: int = 0
     completion: int = 0
     total: int = 0
+
+    def plus(self, prompt: int, completion: int, total: int | None = None) -> "Tokens":
+        """Return the totals with the tokens of an attempt; ``total`` is their sum if it is None."""
+        more = prompt + completion if total is None else total
+        return Tokens(
+            prompt=min(INT64_MAX, self.prompt + prompt),
+            completion=min(INT64_MAX, self.completion + completion),
+            total=min(INT64_MAX, self.total + more),
+        )
 
 
 class DayTokens(ResourceModel):
@@ -54,6 +64,28 @@ class Accounting(ResourceModel):
     """The most recent confidences, oldest first."""
 
 
+class VariantCounters(ResourceModel):
+    """Counters of one variant of an agent."""
+
+    name: str
+    tasks_processed: int = 0
+    tasks_succeeded: int = 0
+    tokens: Tokens = Tokens()
+    calls: int = 0
+    repairs: int = 0
+    cache_hits: int = 0
+    wait_milliseconds: int = 0
+    confidence: Sample = Sample()
+    """Confidences of succeeded tasks."""
+    duration_seconds: Sample = Sample()
+    """Seconds of the final attempts of tasks."""
+
+    @property
+    def success_rate(self) -> float | None:
+        """Fraction of the finished tasks that succeeded, None before the first one."""
+        return self.tasks_succeeded / self.tasks_processed if self.tasks_processed else None
+
+
 class Counters(ResourceModel):
     """Counters of an agent: sums over its responses in stream order."""
 
@@ -63,6 +95,7 @@ class Counters(ResourceModel):
     tokens_today: DayTokens = DayTokens()
     energy: SpentEnergy = SpentEnergy()
     capability_score: float = FIRST_SCORE
+    variants: tuple[VariantCounters, ...] = ()
     accounting: Accounting = Accounting()
 
     @property

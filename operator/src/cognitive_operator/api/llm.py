@@ -77,6 +77,31 @@ class Reasoning(ResourceModel):
     """Tokens for thinking beside ``llm.max_tokens``. Absent: a default for models that think."""
 
 
+class Variant(ResourceModel):
+    """Settings that some of an agent's tasks have in place of the agent's own; absent fields are those of ``llm``."""
+
+    name: str
+    weight: int = 1
+    """Share of the new tasks, relative to the sum of all weights."""
+    provider: Provider | None = None
+    model: str | None = None
+    endpoint: str | None = None
+    api_version: str | None = None
+    api_key_secret_ref: SecretKeyRef | None = None
+    system_prompt: str | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    structured_output: StructuredOutput | None = None
+    reasoning: Reasoning | None = None
+    extra_body: dict[str, Any] | None = None
+
+    @property
+    def has_own_server(self) -> bool:
+        """True if its model is not at the endpoint of ``llm``."""
+        return self.endpoint is not None or self.provider is not None
+
+
 class LLM(ServedModel):
     """The model of an agent."""
 
@@ -98,9 +123,14 @@ class LLM(ServedModel):
     retry_delay_seconds: float = 1.0
     logging: LLMLogging = LLMLogging()
     fallbacks: tuple[Fallback, ...] = ()
+    variants: tuple[Variant, ...] = ()
     cache: Cache = Cache()
     rate_limit: RateLimit | None = None
     redis_secret_ref: RedisSecretRef | None = None
+
+    def variant(self, name: str | None) -> Variant | None:
+        """Return the variant of a name, None if there is none."""
+        return next((each for each in self.variants if each.name == name), None)
 
     @property
     def backends(self) -> set[Backend]:

@@ -224,6 +224,8 @@ class TaskStatus(ResourceModel):
     queued_at: datetime | None = None
     signature: SignatureVersion | None = None
     """None: no attempt has started, or the task is not Custom."""
+    variant: str | None = None
+    """None: no attempt has started, or the agent has no variants."""
     attempts: tuple[Attempt, ...] = ()
     omitted_attempts: OmittedAttempts = OmittedAttempts()
 

@@ -44,6 +44,8 @@ class TaskAttempts:
     phase: str | None
     closed: Mapping[int, int | None]
     """Numbers of ended attempts, with the sequence number of the message that ended each."""
+    variant: str | None = None
+    """Variant that the status names."""
 
     @property
     def is_finished(self) -> bool:
@@ -97,7 +99,9 @@ def task_attempts(body: Mapping[str, Any]) -> TaskAttempts:
     """Return the phase and the ended attempts in a task's status."""
     status = body.get("status") or {}
     ended = (a for a in status.get("attempts") or () if a.get("outcome", "Running") != "Running")
-    return TaskAttempts(status.get("phase"), {int(a["number"]): a.get("sequence") for a in ended})
+    variant = status.get("variant")
+    closed = {int(a["number"]): a.get("sequence") for a in ended}
+    return TaskAttempts(status.get("phase"), closed, intern(variant) if variant else None)
 
 
 def started_attempts(body: Mapping[str, Any]) -> tuple[StartedAttempt, ...]:

@@ -16,6 +16,8 @@ from cognitive_operator.api.wire_usage import ResultRef, Usage
 
 SIGNATURE_HEADER: Final = "Cognitive-Signature"
 Mode = Literal["Embedded", "Job"]
+MAX_LATENCIES: Final = 256
+"""Latencies that are read of one attempt; executors send at most 64."""
 
 
 class DeadLetter(WireModel):
@@ -81,6 +83,8 @@ class Request(WireModel):
     """The signature of a ``custom`` task; None: the task has another type."""
     deliberation: DeliberationPart | None = Field(default=None, exclude_if=is_absent)
     """None: the task is answered once."""
+    variant: str | None = Field(default=None, exclude_if=is_absent)
+    """Variant whose settings ``agent`` holds; None: the agent has no variants."""
     traceparent: str | None = None
     """W3C trace context of the attempt. None: not traced."""
     agent: AgentSettings
@@ -122,6 +126,19 @@ class Lease(WireModel):
     learnt: Learnt = ()
 
 
+class Calls(Part):
+    """Model calls of an attempt."""
+
+    count: bounded.Count = 0
+    """Calls that were sent, with those that failed and were retried."""
+    repairs: bounded.Count = 0
+    """Answers that were asked for a second time."""
+    waits_ms: bounded.Milliseconds = 0
+    """Time that the calls waited for the agent's rate limit."""
+    latencies_ms: tuple[bounded.Milliseconds, ...] = Field(default=(), max_length=MAX_LATENCIES)
+    """Time from sending to the whole answer or the failure, of the first calls."""
+
+
 class Energy(Part):
     """Energy cost of an attempt's reasoning."""
 
@@ -153,6 +170,10 @@ class Response(WireModel):
     learnt: Learnt = ()
     deliberation: DeliberationResult | None = Field(default=None, exclude_if=is_absent)
     """None: the task was answered once."""
+    calls: Calls | None = Field(default=None, exclude_if=is_absent)
+    """None: not known, or no call was made."""
+    variant: bounded.Text | None = Field(default=None, exclude_if=is_absent)
+    """Variant of the agent, as in the request."""
 
 
 class Completed(Response):

@@ -99,7 +99,7 @@ def _settings(agent: Agent) -> AgentSettings:
         role=spec.role,
         role_probabilities=spec.role_probabilities,
         system_prompt=spec.system_prompt,
-        llm=_llm(spec.llm),
+        llm=llm_settings(spec.llm),
         energy=EnergySettings(cost_per_character=spec.energy.cost_per_character),
         demonstrations=tuple(
             Demonstration(type=snake_case(each.type), input=each.input, output=each.output)
@@ -108,7 +108,8 @@ def _settings(agent: Agent) -> AgentSettings:
     )
 
 
-def _llm(llm: LLM) -> LLMSettings:
+def llm_settings(llm: LLM) -> LLMSettings:
+    """Return the settings of model calls, without learnt behaviour."""
     return LLMSettings(
         provider=llm.provider,
         model=llm.model,
@@ -151,12 +152,18 @@ def fallback_key_file(number: int) -> str:
     return f"{API_KEY_FILE}-{number}"
 
 
+def variant_key_file(name: str) -> str:
+    """Return the file of a variant's own key."""
+    return f"{API_KEY_FILE}-variant-{name}"
+
+
 def secret_files(llm: LLM) -> tuple[str, ...]:
     """Return the files without which an executor cannot call the agent's models."""
     own = (API_KEY_FILE,) if llm.api_key_secret_ref else ()
     redis = (REDIS_URL_FILE,) if "Redis" in llm.backends else ()
     keys = (fallback_key_file(n) for n, each in enumerate(llm.fallbacks, start=1) if each.api_key_secret_ref)
-    return (*own, *keys, *redis)
+    varied = (variant_key_file(each.name) for each in llm.variants if each.api_key_secret_ref)
+    return (*own, *keys, *varied, *redis)
 
 
 def snake_case(name: str) -> str:

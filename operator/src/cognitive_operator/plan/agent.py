@@ -15,7 +15,7 @@ from cognitive_operator.plan.features import RUNTIME_CURRENT
 from cognitive_operator.plan.mounts import mount_advice
 from cognitive_operator.plan.settings import check_settings
 from cognitive_operator.ports.kube import Body, KubeEvent
-from cognitive_operator.ports.model import ModelTarget
+from cognitive_operator.ports.model import ModelProbeResult, ModelTarget
 
 RAY_NOT_CHECKED: Final = Condition.unknown(AgentCondition.RAY_READY, Reason.NOT_CHECKED, "Not checked yet.")
 MODEL_NOT_CHECKED: Final = RAY_NOT_CHECKED.with_type(AgentCondition.MODEL_READY)
@@ -240,19 +240,24 @@ def _not_ready(reason: str, message: str) -> Condition:
 
 
 def check_model(agent: Agent, ok: bool, reason: str, message: str, models: Sequence[str]) -> Condition:
-    """Return the ModelReady condition for the answer of the model endpoint.
+    """Return the ModelReady condition for the answer of the endpoint of ``spec.llm``; see ``check_served``."""
+    return check_served(agent.spec.llm, ModelProbeResult(ok, reason, message, tuple(models)))
+
+
+def check_served(llm: ServedModel, answer: ModelProbeResult, place: str = "spec.llm") -> Condition:
+    """Return the ModelReady condition for the answer of a model endpoint; ``place`` is the field with the model.
 
     A vLLM server rejects a model that it does not serve; other servers may accept aliases that they do not list.
     """
-    llm = agent.spec.llm
+    ok, message, models = answer.ok, answer.message, answer.models
     is_listed = not models or llm.model in models or f"models/{llm.model}" in models  # Google's own spelling
     if ok and llm.provider == "vllm" and not is_listed:
         served = ", ".join(clean_text(model, SHOWN_CHARS) for model in models[:5])
-        message = f"{llm.url} does not serve spec.llm.model {llm.model!r}; it serves {served}."
+        message = f"{llm.url} does not serve {place}.model {llm.model!r}; it serves {served}."
         return Condition.false(AgentCondition.MODEL_READY, Reason.MODEL_NOT_SERVED, message)
     if ok and llm.provider in PUBLIC_ENDPOINTS and not is_listed:
-        message += f"; spec.llm.model {llm.model!r} is not listed; ignore this if it is an alias"
-    return Condition(AgentCondition.MODEL_READY, "True" if ok else "False", reason, message)
+        message += f"; {place}.model {llm.model!r} is not listed; ignore this if it is an alias"
+    return Condition(AgentCondition.MODEL_READY, "True" if ok else "False", answer.reason, message)
 
 
 def target_of(served: ServedModel) -> ModelTarget:

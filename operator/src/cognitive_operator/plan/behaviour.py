@@ -10,7 +10,7 @@ from cognitive_operator.api.wire_settings import LearntModel
 LIFETIME_S: Final = 3600.0
 """Seconds after which learnt behaviour is forgotten, because servers and gateways are upgraded."""
 MAX_KEPT: Final = 16
-"""Models of which behaviour is kept: more than an agent has, with its fallbacks."""
+"""Models of which behaviour is kept: more than an agent has, with its fallbacks and variants."""
 
 
 def merged(known: Sequence[LearntModel], reported: Iterable[LearntModel], since_s: float) -> tuple[LearntModel, ...]:
@@ -64,4 +64,5 @@ def _sentences(server: str, each: LearntModel) -> list[str]:
 
 
 def _name(agent: Agent, each: LearntModel) -> str:
-    return f"The server {each.endpoint}" if agent.spec.llm.fallbacks else "The server"
+    has_others = agent.spec.llm.fallbacks or agent.spec.llm.variants
+    return f"The server {each.endpoint}" if has_others else "The server"

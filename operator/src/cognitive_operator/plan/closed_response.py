@@ -8,8 +8,11 @@ from cognitive_operator.status.task import seconds_between
 _NOTHING = Usage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
 
 
-def closed_response(end: AttemptEnd, namespace: str, task_name: str) -> Failed:
-    """Return the end of an attempt as a failed response; its usage is zero, because it is not known."""
+def closed_response(end: AttemptEnd, namespace: str, task_name: str, variant: str | None = None) -> Failed:
+    """Return the end of an attempt as a failed response; its usage is zero, because it is not known.
+
+    ``variant`` is the one that the task's status names.
+    """
     attempt = end.status_entry()
     started_at = attempt.started_at or end.finished_at
     return Failed(
@@ -26,6 +29,7 @@ def closed_response(end: AttemptEnd, namespace: str, task_name: str) -> Failed:
         duration_ms=round(1000 * (seconds_between(started_at, end.finished_at) or 0)),
         usage=_NOTHING,
         energy=Energy(delta=0),
+        variant=variant,
         status="failed",
         error=end.message,
         error_type=end.reason,

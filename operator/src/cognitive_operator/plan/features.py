@@ -11,6 +11,7 @@ from typing import Final
 
 from cognitive_operator.api.conditions import AgentCondition, Condition, Outcome, Reason
 from cognitive_operator.api.resources import Agent, Task
+from cognitive_operator.api.variants import used_models
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.plan.in_flight import AttemptEnd
@@ -61,13 +62,13 @@ class JobRuntime:
 
 def needed_features(agent: Agent) -> frozenset[str]:
     """Return the features without which a runtime does not honour the agent's settings."""
-    llm = agent.spec.llm
+    models = used_models(agent.spec.llm)
     needs = {
         Feature.DEMONSTRATIONS: bool(agent.spec.demonstrations),
-        Feature.EXTRA_BODY: bool(llm.extra_body),
-        Feature.OPTIONAL_SAMPLING: llm.temperature is None or llm.top_p is None,
-        Feature.REASONING: llm.reasoning is not None,
-        Feature.STRUCTURED_OUTPUT: llm.structured_output != "Auto",
+        Feature.EXTRA_BODY: any(llm.extra_body for llm in models),
+        Feature.OPTIONAL_SAMPLING: any(llm.temperature is None or llm.top_p is None for llm in models),
+        Feature.REASONING: any(llm.reasoning is not None for llm in models),
+        Feature.STRUCTURED_OUTPUT: any(llm.structured_output != "Auto" for llm in models),
     }
     return frozenset(feature.value for feature, is_needed in needs.items() if is_needed)
 

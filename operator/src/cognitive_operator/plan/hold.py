@@ -11,6 +11,7 @@ from typing import Final
 from cognitive_operator.api.conditions import AgentCondition, Condition, Outcome, Reason
 from cognitive_operator.api.llm import ServedModel
 from cognitive_operator.api.resources import Agent
+from cognitive_operator.api.variants import varied_agent
 from cognitive_operator.plan.failure_row import FailureRow, has_model_answered
 from cognitive_operator.plan.in_flight import HOLDING, MODEL_FAILURES, AttemptEnd
 from cognitive_operator.ports.kube import Body
@@ -108,9 +109,12 @@ def hold_after_trial(agent: Agent, hold: Hold, end: AttemptEnd, now_s: float) ->
 
 
 def _message(agent: Agent, reason: Reason, end: AttemptEnd) -> str:
-    served = _served(agent, end)
+    variant = end.response.variant if end.response else None
+    varied = varied_agent(agent, variant)
+    place = "spec.llm" if varied is agent else f"variant {variant} of spec.llm.variants"
+    agent, served = varied, _served(varied, end)
     report = f" The executor reports: {end.message[:_REPORT_CHARS].rstrip('.')}." if end.message else ""
-    cause = _failing(agent, end) if reason == Reason.INFERENCE_FAILING else _cause(agent, served, reason)
+    cause = _failing(agent, end) if reason == Reason.INFERENCE_FAILING else _cause(agent, served, reason, place)
     return (
         f"{cause} The agent's tasks wait; one tries after {FIRST_TRIAL_S:.0f} s, then at "
         f"intervals up to {MAX_TRIAL_S:.0f} s, and all continue when it succeeds, or when the Secret or spec.llm "
@@ -118,7 +122,7 @@ def _message(agent: Agent, reason: Reason, end: AttemptEnd) -> str:
     )
 
 
-def _cause(agent: Agent, served: ServedModel, reason: Reason) -> str:
+def _cause(agent: Agent, served: ServedModel, reason: Reason, place: str) -> str:
     ref = served.api_key_secret_ref
     secret = f"Secret {agent.metadata.namespace}/{ref.name} (key {ref.key})" if ref else ""
     if reason == Reason.QUOTA_EXCEEDED:
@@ -126,7 +130,11 @@ def _cause(agent: Agent, served: ServedModel, reason: Reason) -> str:
         return f"{served.url} reports that the quota{account} is used up: raise the quota or use another key or model."
     if secret:
         return f"{served.url} refuses the API key that executors use: correct {secret}, or the file that they read."
-    return f"{served.url} refuses calls without an API key: name a Secret with one in spec.llm.apiKeySecretRef."
+    return f"{served.url} refuses calls without an API key: name a Secret with one in {_key_field(place)}."
+
+
+def _key_field(place: str) -> str:
+    return f"{place}.apiKeySecretRef" if place == "spec.llm" else f"apiKeySecretRef of {place}"
 
 
 def _failing(agent: Agent, end: AttemptEnd) -> str:

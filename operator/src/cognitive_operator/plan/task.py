@@ -18,6 +18,7 @@ from cognitive_operator.plan.in_flight import (
     bounded_attempts,
     with_attempt,
 )
+from cognitive_operator.plan.variant import task_variant
 from cognitive_operator.status import task as status
 from cognitive_operator.status.output import output_conditions
 
@@ -256,10 +257,12 @@ def _is_edited(facts: TaskFacts) -> bool:
 
 
 def _publish(facts: TaskFacts, number: int) -> TaskPlan:
-    """Plan an attempt. The status names the version of its signature first, so that it does so after any crash."""
-    if facts.signature is None:
-        return TaskPlan(publish=number)
-    return _write(facts, {"signature": facts.signature.model_dump()}, publish=number)
+    """Plan an attempt. The status names the version of its signature and its variant first, also after any crash."""
+    patch: dict[str, Any] = {} if facts.signature is None else {"signature": facts.signature.model_dump()}
+    variant = task_variant(facts.task, facts.agent) if facts.agent is not None else None
+    if variant != facts.task.status.variant:
+        patch["variant"] = variant
+    return _write(facts, patch, publish=number) if patch else TaskPlan(publish=number)
 
 
 def _waiting(facts: TaskFacts) -> tuple[str, str, int | None]:

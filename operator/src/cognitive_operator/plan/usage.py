@@ -6,14 +6,15 @@ continues there after a crash computes the same sum.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from cognitive_operator.api.bounds import INT64_MAX
 from cognitive_operator.api.conditions import Phase
-from cognitive_operator.api.counters import Accounting, Counters, SpentEnergy, Tokens
+from cognitive_operator.api.counters import Accounting, Counters, SpentEnergy
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.task_body import TaskAttempts
 from cognitive_operator.api.wire import Completed, Failed
+from cognitive_operator.plan.variant_usage import Change, with_variant, with_variant_costs, with_variant_task
 
 QUALITY_WINDOW: Final = 20
 SCORE_WEIGHT: Final = 0.1
@@ -36,6 +37,10 @@ class UsageRecord:
     response: Completed | Failed
     day: str = ""
     """Day in UTC on which the stream stored it, such as ``2026-11-21``."""
+    variant: str = ""
+    """Variant to which it is counted; empty: none."""
+    present: frozenset[str] = frozenset()
+    """Names of the agent's variants."""
 
 
 @dataclass(frozen=True)
@@ -114,19 +119,24 @@ def counted(counters: Counters, entry: UsageRecord, share: Contribution) -> Coun
     if entry.sequence <= counters.accounting.sequence:
         return counters
     result = skipped(counters, entry.sequence)
-    result = _with_costs(result, entry) if share.has_costs else result
-    return _with_task(result, entry.response, is_success=share.is_success) if share.ends_task else result
+    if share.has_costs:
+        result = _with_costs(result, entry)
+        result = _varied(result, entry, partial(with_variant_costs, response=entry.response))
+    if not share.ends_task:
+        return result
+    ended = partial(with_variant_task, response=entry.response, is_success=share.is_success)
+    return _varied(_with_task(result, entry.response, is_success=share.is_success), entry, ended)
+
+
+def _varied(counters: Counters, entry: UsageRecord, change: Change) -> Counters:
+    return with_variant(counters, entry.variant, entry.present, change)
 
 
 def _with_costs(counters: Counters, entry: UsageRecord) -> Counters:
-    usage, tokens = entry.response.usage, counters.tokens
+    usage = entry.response.usage
     cost = round(counters.energy.cognitive_cost + entry.response.energy.delta, DIGITS)
     today = counters.tokens_today.plus(entry.day, usage.total_tokens)
-    total = Tokens(
-        prompt=min(INT64_MAX, tokens.prompt + usage.prompt_tokens),
-        completion=min(INT64_MAX, tokens.completion + usage.completion_tokens),
-        total=min(INT64_MAX, tokens.total + usage.total_tokens),
-    )
+    total = counters.tokens.plus(usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)
     spent = {"tokens": total, "tokens_today": today, "energy": SpentEnergy(cognitive_cost=cost)}
     return counters.model_copy(update=spent)
 

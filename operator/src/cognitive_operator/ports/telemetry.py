@@ -56,6 +56,16 @@ class Untraced:
 
 
 @dataclass(frozen=True)
+class TaskSource:
+    """Agent of a task, and the variant of the agent that the task has."""
+
+    namespace: str = ""
+    agent: str = ""
+    variant: str = ""
+    """Empty: the agent has no variants."""
+
+
+@dataclass(frozen=True)
 class AttemptSample:
     """End of an attempt, for metrics."""
 
@@ -69,6 +79,14 @@ class AttemptSample:
     completion_tokens: int = 0
     energy: float = 0.0
     confidence: float | None = None
+    source: TaskSource = TaskSource()
+    cache_hit: bool = False
+    repairs: int = 0
+    waits_s: float = 0.0
+    """Time that the model calls waited for the agent's rate limit."""
+    calls: int = 0
+    latencies_s: tuple[float, ...] = ()
+    """Durations of the first of these calls."""
 
 
 class Metrics(Protocol):
@@ -83,7 +101,7 @@ class Metrics(Protocol):
     def count_attempt(self, attempt: AttemptSample) -> None:
         """Count the end of an attempt."""
 
-    def count_task(self, task_type: str, status: str, provider: str, model: str) -> None:
+    def count_task(self, task_type: str, status: str, provider: str, model: str, source: TaskSource) -> None:
         """Count the end of a task."""
 
     def set_leader(self, *, is_leader: bool) -> None:

@@ -1,11 +1,13 @@
 """The status of a CognitiveAgent."""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 from cognitive_operator.api.bounds import CONDITION_MESSAGE_CHARS, INT32_MAX, clean_text
 from cognitive_operator.api.conditions import AgentCondition, Condition, as_sentence, merge_conditions
-from cognitive_operator.api.counters import Counters
+from cognitive_operator.api.counters import Counters, VariantCounters
+from cognitive_operator.api.intervals import Interval, Sample, share_interval
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.ports.ray import RayTarget
@@ -62,10 +64,39 @@ def queue_status(queued: int, running: int) -> dict[str, Any]:
 
 def counters_status(counters: Counters) -> dict[str, Any]:
     """Return the part of an agent's status with its counters."""
-    kept = counters.model_dump(mode="json", by_alias=True)
+    kept = counters.model_dump(mode="json", by_alias=True, exclude={"variants"})
+    if counters.variants:
+        kept["variants"] = [variant_status(each) for each in counters.variants]
     rates = {
         "successRate": counters.success_rate,
         "averageDurationSeconds": counters.average_duration_seconds,
         "averageQuality": counters.average_quality,
     }
     return kept | {name: None if value is None else round(value, 4) for name, value in rates.items()}
+
+
+def variant_status(variant: VariantCounters) -> dict[str, Any]:
+    """Return the counters of a variant, with the rates and intervals that follow from them.
+
+    Unknown ones are absent: a list is written whole, and has no nulls.
+    """
+    found = variant.model_dump(mode="json", by_alias=True)
+    found["confidence"] |= _bounds(variant.confidence, (0.0, 1.0))
+    found["durationSeconds"] |= _bounds(variant.duration_seconds, (0.0, inf))
+    interval = share_interval(variant.tasks_succeeded, variant.tasks_processed)
+    if interval is None or variant.success_rate is None:
+        return found
+    rate = {"successRate": round(variant.success_rate, 4)}
+    return found | rate | {f"successRate{name.capitalize()}": value for name, value in _shown(interval).items()}
+
+
+def _bounds(sample: Sample, limits: tuple[float, float]) -> dict[str, float]:
+    """Return the interval of a mean within the limits of its values."""
+    if sample.interval is None:
+        return {}
+    low, high = sample.interval
+    return _shown(Interval(max(limits[0], low), min(limits[1], high)))
+
+
+def _shown(interval: Interval) -> dict[str, float]:
+    return {"low": round(interval.low, 4), "high": round(interval.high, 4)}

@@ -22,6 +22,7 @@ from cognitive_runtime.domain import (
     JudgeResult,
     MemberResult,
     ModelBehaviour,
+    ModelCalls,
     OutputParseError,
     Reasoning,
     ReasoningError,
@@ -188,8 +189,8 @@ class _Session:
             raise type(error)(f"{name} failed: {error}", retry_after_s=error.retry_after_s) from None
         finally:
             usage, characters = (spent.usage, _characters(spent)) if spent else (Usage(), 0)
-            duration_ms = self._elapsed_ms(began_s)
-            self._judged = JudgeResult(judge.name, judge.generation, usage, duration_ms, characters)
+            calls, duration_ms = spent.calls if spent else ModelCalls(), self._elapsed_ms(began_s)
+            self._judged = JudgeResult(judge.name, judge.generation, usage, duration_ms, characters, calls)
         best = found.outputs.get(BEST)
         if not isinstance(best, int) or not 1 <= best <= len(answers):
             shown = best if isinstance(best, int) else "no number"
@@ -200,7 +201,7 @@ class _Session:
         found, result = self._answers[choice.number], self._result(choice)
         is_cached = self._judged is None and all(each.cache_hit for each in self._answers.values())
         is_free = is_cached and not result.usage.total_tokens
-        return replace(found, usage=result.usage, cache_hit=is_free, deliberation=result)
+        return replace(found, usage=result.usage, calls=result.calls, cache_hit=is_free, deliberation=result)
 
     def _failed(self, error: ReasoningError) -> ReasoningError:
         """Return the error with the usage of all members, and keep their answers for the next attempt.
@@ -208,9 +209,10 @@ class _Session:
         The response of this attempt reports their usage, so that the next one must not.
         """
         for number, found in self._answers.items():
-            self._store.save(self._asked[number], replace(found, usage=Usage(), repaired=False, cache_hit=True))
+            unpaid = replace(found, usage=Usage(), calls=ModelCalls(), repaired=False, cache_hit=True)
+            self._store.save(self._asked[number], unpaid)
         result = self._result(None)
-        error.usage, error.deliberation = result.usage, result
+        error.usage, error.calls, error.deliberation = result.usage, result.calls, result
         ended: list[Reasoning | ReasoningError] = [*self._answers.values(), *self._errors.values()]
         error.answered_by = next((each.answered_by for each in ended if each.answered_by), None)
         return error
@@ -229,18 +231,19 @@ class _Session:
         duration_ms = self._durations_ms.get(number, 0)
         found = self._answers.get(number)
         if found is not None:
-            own: dict[str, Any] = {"confidence": found.confidence, "result": found.outputs}
+            own: dict[str, Any] = {"confidence": found.confidence, "result": found.outputs, "calls": found.calls}
             return MemberResult(number, "Succeeded", found.usage, duration_ms, characters=_characters(found), **own)
         error = self._errors.get(number) or InternalError("The reasoning was cancelled.")
         is_skipped = isinstance(error, BudgetExceeded) and not error.usage.total_tokens
         outcome: Any = "Skipped" if is_skipped else "Failed"
-        return MemberResult(number, outcome, error.usage, duration_ms, error.error_type, characters=_characters(error))
+        own = {"characters": _characters(error), "calls": error.calls}
+        return MemberResult(number, outcome, error.usage, duration_ms, error.error_type, **own)
 
     def _late(self, ended: ReasoningError | None = None) -> ReasoningError:
         """Return the error of a member that did not answer in time, with its usage as far as it is known."""
         late = DeadlineExceeded(f"It did not answer within {self._members_s:.3g} s.")
         if ended is not None:
-            late.usage, late.answered_by = ended.usage, ended.answered_by
+            late.usage, late.calls, late.answered_by = ended.usage, ended.calls, ended.answered_by
             late.thought, late.native_reasoning = ended.thought, ended.native_reasoning
         return late
 

@@ -34,6 +34,19 @@ MAX_ERROR_BYTES: Final = 1024
 CANCEL_GRACE_S: Final = 0.5
 """Time for a cancelled reasoner to end before the outcome is reported without it."""
 
+_IDENTITY: Final = (
+    "namespace",
+    "task_name",
+    "task_uid",
+    "attempt",
+    "agent_name",
+    "agent_uid",
+    "mode",
+    "attempt_key",
+    "variant",
+)
+"""Fields of a request that its outcome repeats."""
+
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -125,6 +138,7 @@ class ExecuteAgentTask:
         return AgentResult(
             **self._common(start, reasoning.answered_by),
             usage=reasoning.usage,
+            calls=reasoning.calls,
             energy_delta=cost * (found.characters if found else len(reasoning.thought or reasoning.native_reasoning)),
             deliberation=found,
             result=reasoning.outputs,
@@ -144,6 +158,7 @@ class ExecuteAgentTask:
         return FailureResult(
             **self._common(start, error.answered_by),
             usage=error.usage,
+            calls=error.calls,
             energy_delta=start.request.agent.cost_per_character * characters,
             deliberation=found,
             error=clip_utf8(str(error), MAX_ERROR_BYTES),
@@ -156,8 +171,7 @@ class ExecuteAgentTask:
     def _common(self, start: _Start, answered_by: ModelEndpoint | None) -> dict[str, Any]:
         request = start.request
         model = answered_by or request.agent.llm
-        names = ("namespace", "task_name", "task_uid", "attempt", "agent_name", "agent_uid", "mode", "attempt_key")
-        return {name: getattr(request, name) for name in names} | {
+        return {name: getattr(request, name) for name in _IDENTITY} | {
             "context_sources": request.context_sources,
             "role": request.agent.role,
             "worker": start.worker,
@@ -192,7 +206,7 @@ def _spent(why: ReasoningError, reasoning: asyncio.Task[Reasoning]) -> Reasoning
         error = reasoning.exception()
         ended = reasoning.result() if error is None else error
         if isinstance(ended, Reasoning | ReasoningError):
-            found.usage, found.answered_by = ended.usage, ended.answered_by
+            found.usage, found.calls, found.answered_by = ended.usage, ended.calls, ended.answered_by
             found.thought, found.native_reasoning = ended.thought, ended.native_reasoning
             found.deliberation = ended.deliberation
     return found

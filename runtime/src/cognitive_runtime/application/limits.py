@@ -15,6 +15,7 @@ from cognitive_runtime.domain import (
     IClock,
     InvalidRequest,
     IQuotaStore,
+    ModelCalls,
     Permit,
     QuotaRequest,
     RateLimit,
@@ -188,7 +189,7 @@ def _rate_limited(limit: RateLimit, wait_s: float) -> RateLimited:
 
 
 def _encode(reasoning: Reasoning) -> bytes:
-    return _REASONING.dump_json(replace(reasoning, usage=Usage(), repaired=False, cache_hit=True))
+    return _REASONING.dump_json(replace(reasoning, usage=Usage(), calls=ModelCalls(), repaired=False, cache_hit=True))
 
 
 def _decode(value: bytes) -> Reasoning | None:

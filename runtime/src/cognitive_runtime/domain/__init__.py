@@ -5,6 +5,7 @@ from cognitive_runtime.domain.agent_state import AgentState
 from cognitive_runtime.domain.behaviour import LearntBehaviour, ModelBehaviour, OutputForm
 from cognitive_runtime.domain.budget import TokenBudget
 from cognitive_runtime.domain.cache_key import CacheKey, cache_key
+from cognitive_runtime.domain.calls import CallMeter, ModelCalls
 from cognitive_runtime.domain.deliberation import Deliberation, Member, Selection, SelectionMethod, judge_fault
 from cognitive_runtime.domain.deliberation_requests import judge_request, member_request
 from cognitive_runtime.domain.deliberation_result import DeliberationResult, JudgeResult, MemberResult, quorum_missed
@@ -96,6 +97,7 @@ __all__ = [
     "BudgetExceeded",
     "CacheKey",
     "CacheSettings",
+    "CallMeter",
     "Cancelled",
     "Choice",
     "CognitiveContext",
@@ -142,6 +144,7 @@ __all__ = [
     "MemberResult",
     "Message",
     "ModelBehaviour",
+    "ModelCalls",
     "ModelEndpoint",
     "ModelTimeout",
     "ModelUnavailable",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from cognitive_runtime.domain.calls import ModelCalls
 from cognitive_runtime.domain.errors import ReasoningError
 from cognitive_runtime.domain.text import clip_utf8
 from cognitive_runtime.domain.usage import Usage
@@ -28,6 +29,8 @@ class MemberResult:
     result: Mapping[str, Any] | None = None
     characters: int = 0
     """Length of the member's reasoning, which determines the energy. Not part of a message."""
+    calls: ModelCalls = field(default_factory=ModelCalls)
+    """Model calls of the member. Not part of a message."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class JudgeResult:
     usage: Usage = field(default_factory=Usage)
     duration_ms: int = 0
     characters: int = 0
+    calls: ModelCalls = field(default_factory=ModelCalls)
 
 
 @dataclass(frozen=True)
@@ -57,15 +61,20 @@ class DeliberationResult:
     @property
     def usage(self) -> Usage:
         """Tokens of all members and of the judge."""
-        return sum((each.usage for each in self._calls), Usage())
+        return sum((each.usage for each in self._parts), Usage())
+
+    @property
+    def calls(self) -> ModelCalls:
+        """Model calls of all members and of the judge."""
+        return sum((each.calls for each in self._parts), ModelCalls())
 
     @property
     def characters(self) -> int:
         """Length of the reasoning of all members and of the judge."""
-        return sum(each.characters for each in self._calls)
+        return sum(each.characters for each in self._parts)
 
     @property
-    def _calls(self) -> tuple[MemberResult | JudgeResult, ...]:
+    def _parts(self) -> tuple[MemberResult | JudgeResult, ...]:
         return (*self.members, self.judge) if self.judge else self.members
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
+from cognitive_runtime.domain.calls import ModelCalls
 from cognitive_runtime.domain.endpoint import ModelEndpoint
 from cognitive_runtime.domain.usage import Usage
 
@@ -17,6 +18,7 @@ class ReasoningError(Exception):
     Attributes:
         retry_after_s: Seconds that the model server asked to wait, or None.
         usage: Tokens that the attempt had used when it failed.
+        calls: Model calls of the attempt up to the failure.
         answered_by: Model that answered last before the failure, or None.
         thought: The model's reasoning up to the failure, as far as it is readable. Its length determines the energy.
             Shown to users if ``shows_thought``.
@@ -32,6 +34,7 @@ class ReasoningError(Exception):
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.usage = usage or Usage()
+        self.calls = ModelCalls()
         self.answered_by: ModelEndpoint | None = None
         self.thought = ""
         self.native_reasoning = ""

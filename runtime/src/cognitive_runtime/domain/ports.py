@@ -4,6 +4,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol, TypeVar
 
 from cognitive_runtime.domain.behaviour import ModelBehaviour
+from cognitive_runtime.domain.calls import CallMeter
 from cognitive_runtime.domain.generation import VLLMRequest, VLLMResponse
 from cognitive_runtime.domain.limits import Permit, QuotaDecision, QuotaRequest
 from cognitive_runtime.domain.request import ExecutionRequest, InputRef
@@ -137,11 +138,17 @@ class NoLimits:
 class IModelSource(Protocol):
     """Source of model clients."""
 
-    def open(self, request: ExecutionRequest, deadline_s: float, allowance: IAllowance | None = None) -> IVLLMClient:
+    def open(
+        self,
+        request: ExecutionRequest,
+        deadline_s: float,
+        allowance: IAllowance | None = None,
+        meter: CallMeter | None = None,
+    ) -> IVLLMClient:
         """Return a client for one attempt. Attempts share its connections.
 
         ``deadline_s`` is a time of the monotonic clock; the client starts no retry that would end after it. Without
-        ``allowance``, calls are not counted.
+        ``allowance``, calls are not limited. ``meter`` counts the calls.
         """
 
     def learnt(self) -> tuple[ModelBehaviour, ...]:

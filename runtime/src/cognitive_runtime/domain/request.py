@@ -248,6 +248,8 @@ class ExecutionRequest:
     """Tokens that all model calls of the attempt may use together; None: unlimited."""
     traceparent: str | None = None
     """W3C trace context that the attempt continues; None: not traced."""
+    variant: str | None = None
+    """Variant of the agent whose settings ``agent`` holds, a label; None: the agent has no variants."""
     signature: TaskSignature | None = None
     """Signature of a custom task; None for every other type."""
     deliberation: Deliberation | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from cognitive_runtime.domain.behaviour import ModelBehaviour
+from cognitive_runtime.domain.calls import ModelCalls
 from cognitive_runtime.domain.deliberation_result import DeliberationResult
 from cognitive_runtime.domain.endpoint import ModelEndpoint
 from cognitive_runtime.domain.request import ExecutionMode
@@ -23,6 +24,7 @@ class Reasoning:
     confidence_reason: str | None = None
     """Reason for a missing confidence."""
     usage: Usage = field(default_factory=Usage)
+    calls: ModelCalls = field(default_factory=ModelCalls)
     answered_by: ModelEndpoint | None = None
     """Endpoint of the agent's model that answered; None: the first model."""
     repaired: bool = False
@@ -68,7 +70,10 @@ class AttemptOutcome:
     """End of the attempt."""
     duration_ms: int
     usage: Usage = field(default_factory=Usage)
+    calls: ModelCalls = field(default_factory=ModelCalls)
     energy_delta: float = 0.0
+    variant: str | None = None
+    """Variant of the agent, as in the request."""
     learnt: tuple[ModelBehaviour, ...] = ()
     """Behaviour of the agent's models that the worker has learnt."""
     context_sources: Mapping[str, str] | None = None

@@ -7,8 +7,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from cognitive_operator.adapters.telemetry.agent_metrics import AgentCounters
 from cognitive_operator.adapters.telemetry.readiness import Readiness, with_readiness
-from cognitive_operator.ports.telemetry import AttemptSample, QueueSample
+from cognitive_operator.ports.telemetry import AttemptSample, QueueSample, TaskSource
 
 _COUNTERS: Final = {
     "results_dropped": ("Responses that were dropped, by reason.", ("reason",)),
@@ -130,6 +131,7 @@ class PrometheusMetrics:
         )
         self._readiness = Readiness()
         self._outcomes = OutcomeCounters(self.registry)
+        self._agents = AgentCounters(self.registry)
         self._queues = QueueCollector()
         self.registry.register(self._queues)
         self._server = start_http_server(port, registry=self.registry) if port else None
@@ -148,10 +150,12 @@ class PrometheusMetrics:
     def count_attempt(self, attempt: AttemptSample) -> None:
         """Count the end of an attempt."""
         self._outcomes.count_attempt(attempt)
+        self._agents.count_attempt(attempt)
 
-    def count_task(self, task_type: str, status: str, provider: str, model: str) -> None:
+    def count_task(self, task_type: str, status: str, provider: str, model: str, source: TaskSource) -> None:
         """Count the end of a task."""
         self._outcomes.count_task(task_type, status, provider, model)
+        self._agents.count_task(source, status)
 
     def set_leader(self, *, is_leader: bool) -> None:
         """Set the gauge of leadership: 1 while this process is the leader."""
@@ -170,6 +174,7 @@ class PrometheusMetrics:
     def set_queues(self, queues: Sequence[QueueSample]) -> None:
         """Replace the samples of all agents' queues."""
         self._queues.queues = tuple(queues)
+        self._agents.keep(queues)
 
     def close(self) -> None:
         """Stop the server of ``/metrics``."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from cognitive_operator.api.conditions import Condition
@@ -19,6 +20,7 @@ from cognitive_operator.plan.usage import (
     on_stream,
     skipped,
 )
+from cognitive_operator.plan.variant_usage import counted_variant
 from cognitive_operator.plan.verified_response import verified
 from cognitive_operator.ports.broker import Responses, RetainedResponse
 from cognitive_operator.ports.kube import Resources
@@ -57,7 +59,7 @@ class UsageCounter:
             after = counters.accounting.sequence
             page = await self._read(responses_of_agent(meta.namespace, meta.uid), after, PAGE)
             for message in page:
-                following = await self._enter(counters, message)
+                following = await self._enter(record, counters, message)
                 if following is None:
                     return counters
                 counters = following
@@ -72,7 +74,7 @@ class UsageCounter:
     async def _read(self, subjects: str, after: int, limit: int) -> Sequence[RetainedResponse]:
         return await self._responses.read(subjects, after, limit)
 
-    async def _enter(self, counters: Counters, message: RetainedResponse) -> Counters | None:
+    async def _enter(self, record: AgentRecord, counters: Counters, message: RetainedResponse) -> Counters | None:
         """Return the counters with a message added, None while its task's status does not include it yet."""
         entry = self._entry(message)
         if entry is None:
@@ -81,6 +83,10 @@ class UsageCounter:
         if is_undecided(entry, task):
             return None
         siblings = () if is_recorded(entry, task) else await self._siblings(entry)
+        present = frozenset(variant.name for variant in record.agent.spec.llm.variants)
+        written = task.variant if task is not None else None
+        variant = counted_variant(counters, entry.response.variant, written, present)
+        entry = replace(entry, variant=variant, present=present)
         return counted(counters, entry, contribution_of(entry, task, siblings))
 
     def _entry(self, message: RetainedResponse) -> UsageRecord | None:

@@ -8,6 +8,7 @@ from cognitive_operator.api.conditions import Condition, Reason
 from cognitive_operator.api.counters import Counters, DayTokens
 from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.resources import Agent
+from cognitive_operator.api.variants import used_models
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.errors import RayUnavailableError
@@ -217,7 +218,7 @@ def with_newer_agent(record: AgentRecord, agent: Agent, body: Body) -> AgentReco
     if record.agent.spec == agent.spec:
         return newer
     newer = replace(newer, ray_at_s=NEVER_S, model_at_s=NEVER_S)
-    if record.agent.spec.llm != agent.spec.llm:
+    if used_models(record.agent.spec.llm) != used_models(agent.spec.llm):  # weights and names alone change no model
         newer = replace(newer, hold=None, failures=NO_FAILURES, learnt=(), model_since_s=float("inf"))
     if _ray_of(record.agent) == _ray_of(agent):
         return newer

@@ -1,14 +1,15 @@
 """Reports ended attempts and tasks to metrics and traces."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from cognitive_operator.api.conditions import Phase
-from cognitive_operator.api.wire import Completed
+from cognitive_operator.api.wire import Calls, Completed
 from cognitive_operator.plan.in_flight import AttemptEnd
 from cognitive_operator.plan.trace import ended_spans
 from cognitive_operator.ports.kube import Body
-from cognitive_operator.ports.telemetry import AttemptSample, Metrics, Tracer
+from cognitive_operator.ports.telemetry import AttemptSample, Metrics, TaskSource, Tracer
 from cognitive_operator.status.task import seconds_between
 
 _STATUSES: Final = {
@@ -50,15 +51,15 @@ def count_ends(metrics: Metrics, body: Body, status: Mapping[str, Any], end: Att
         status: The merge patch that was written.
         end: The attempt that ended, if one did.
     """
-    task_type = str(body["spec"]["type"])
+    task_type, source = str(body["spec"]["type"]), _source(body, end)
     if end is not None:
-        metrics.count_attempt(_seen(task_type, end))
+        metrics.count_attempt(replace(_seen(task_type, end), source=source))
     phase = status.get("phase")
     if phase is None or not Phase(phase).is_terminal:
         return
     response = end.response if end is not None else None
     provider, model = (response.provider, response.model) if response else ("", "")
-    metrics.count_task(task_type, task_status(Phase(phase), str(status.get("reason"))), provider, model)
+    metrics.count_task(task_type, task_status(Phase(phase), str(status.get("reason"))), provider, model, source)
 
 
 def task_status(phase: Phase, reason: str) -> str:
@@ -68,11 +69,19 @@ def task_status(phase: Phase, reason: str) -> str:
     return "success" if phase is Phase.SUCCEEDED else "cancelled"
 
 
+def _source(body: Body, end: AttemptEnd | None) -> TaskSource:
+    """Return the task's agent, and the variant of the attempt that ended, or else of the task."""
+    own = end.response.variant if end is not None and end.response is not None else None
+    variant = own or (body.get("status") or {}).get("variant") or ""
+    return TaskSource(body["metadata"]["namespace"], body["spec"]["agentRef"]["name"], variant)
+
+
 def _seen(task_type: str, end: AttemptEnd) -> AttemptSample:
     response, error_type = end.response, end.reason or None
     if response is None:
         duration_s = seconds_between(end.claim.claimed_at if end.claim else None, end.finished_at)
         return AttemptSample(task_type, end.mode, end.outcome, error_type, duration_s)
+    calls = response.calls or Calls()
     return AttemptSample(
         task_type,
         end.mode,
@@ -83,4 +92,9 @@ def _seen(task_type: str, end: AttemptEnd) -> AttemptSample:
         completion_tokens=response.usage.completion_tokens,
         energy=response.energy.delta,
         confidence=response.confidence if isinstance(response, Completed) else None,
+        cache_hit=isinstance(response, Completed) and response.cache_hit,
+        repairs=calls.repairs,
+        waits_s=calls.waits_ms / 1000,
+        calls=calls.count,
+        latencies_s=tuple(each / 1000 for each in calls.latencies_ms),
     )

@@ -13,6 +13,7 @@ from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.desired.deliberation import desired_deliberation
 from cognitive_operator.desired.input import INLINE_INPUT_BYTES, encoded
 from cognitive_operator.desired.request import desired_request, with_learnt
+from cognitive_operator.desired.variant import with_variant
 from cognitive_operator.errors import MessageError
 from cognitive_operator.plan.behaviour import unexpired
 from cognitive_operator.plan.trace import traceparent
@@ -69,6 +70,7 @@ class RequestPublisher:
     def _make(self, record: TaskRecord, task: Task, agent: Agent, key: AttemptKey) -> Request:
         known = self._index.agent_of(record)
         request = self._factory.make(task, agent, key, known.learnt if known is not None else ())
+        request = with_variant(request, agent, task.status.variant)
         changes: dict[str, Any] = {"signature": record.signature.snapshot} if record.signature is not None else {}
         if task.spec.deliberation is not None:
             judge = record.judge.snapshot if record.judge is not None else None

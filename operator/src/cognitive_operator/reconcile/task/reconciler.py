@@ -14,6 +14,7 @@ from cognitive_operator.plan.gate import GateResult, patience_left_s, queue_full
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.input_gate import InputNotReadyError
 from cognitive_operator.plan.task import RUNNING_AFTER_S, TaskPlan, plan_task
+from cognitive_operator.plan.variant import task_variant
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.clocks import Clocks
@@ -205,9 +206,12 @@ class TaskReconciler:
 
     async def _publish(self, record: TaskRecord, number: int) -> float | None:
         """Start an attempt: occupy a slot of the agent's queue and publish the request."""
+        record = self._index.tasks.get(record.uid, record)
         agent, queue = self._index.agent_of(record), self._index.queue_of(record.agent)
         if agent is None or record.task is None or not queue.may_start(record.uid):
             return 0.0
+        if task_variant(record.task, agent.agent) != record.task.status.variant:
+            return 0.0  # the agent's variants changed while the status was written
         key, mode = AttemptKey(agent.agent.metadata.uid, record.uid, number), agent.agent.spec.execution.mode
         queue.start(record.uid)
         try:

@@ -69,7 +69,8 @@ class ClosedResponses:
         """
         namespace, name = record.name
         subject = response_subject("closed", namespace, end.key)
-        payload = closed_response(end, namespace, name).model_dump_json().encode()
+        variant = record.task.status.variant if record.task is not None else None
+        payload = closed_response(end, namespace, name, variant).model_dump_json().encode()
         key = attempt_key(self._master_key, end.key.task_uid, end.key.number)
         headers = {SIGNATURE_HEADER: sign(key, subject, payload)}
         return replace(end, sequence=await self._responses.publish_closed(subject, payload, headers))

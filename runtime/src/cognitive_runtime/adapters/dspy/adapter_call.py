@@ -91,7 +91,7 @@ class AdapterCall:
     def count_repair(self) -> None:
         """Count a second call for the same answer."""
         if self.model:
-            self.model.repairs += 1
+            self.model.count_repair()
 
     def learn_bounded(self) -> None:
         """Remember that this model's free answers are cut off."""

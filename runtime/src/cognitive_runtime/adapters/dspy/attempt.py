@@ -127,7 +127,7 @@ class Attempt:
 
     def _told(self, error: ReasoningError) -> ReasoningError:
         """Return the error with the usage, the reasoning and the last model up to the failure."""
-        error.usage = self.model.usage
+        error.usage, error.calls = self.model.usage, self.model.calls
         error.answered_by = error.answered_by or self.model.answered_by
         error.thought = read_text(self.model.last_answer, self.thought) if self.thought else ""
         error.native_reasoning = self.model.native_reasoning

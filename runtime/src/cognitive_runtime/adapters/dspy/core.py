@@ -31,6 +31,7 @@ from cognitive_runtime.adapters.dspy.task_modules import TaskModules
 from cognitive_runtime.application import SharedBudget
 from cognitive_runtime.domain import (
     AgentSettings,
+    CallMeter,
     CognitiveContext,
     CognitiveTaskType,
     ExecutionRequest,
@@ -249,14 +250,16 @@ class CognitiveCore:
         llm, task = request.agent.llm, self._modules.signature_of(request)
         deadline_s = time.monotonic() + request.timeout_seconds
         allowance = self._limits.open(request, deadline_s)
+        meter = CallMeter()
         model = AttemptModel(
-            self._models.open(request, deadline_s, allowance),
+            self._models.open(request, deadline_s, allowance, meter),
             llm,
             request.attempt_id,
             budget or request.token_budget,
             deadline_s=deadline_s,
             thinking=self._thinking,
             seed=request.member.seed if request.member else None,
+            meter=meter,
         )
         schema = OutputSchema(request.output_schema) if request.output_schema is not None else None
         outputs = tuple(task.signature.output_fields) if task else ()

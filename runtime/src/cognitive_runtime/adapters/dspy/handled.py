@@ -29,8 +29,9 @@ def handled_reasoning(task: TypeSignature | None, found: Any, model: AttemptMode
             thought=thought,
             confidence_reason="a handler states no confidence",
             usage=model.usage,
+            calls=model.calls,
             answered_by=model.answered_by,
-            repaired=model.repairs > 0,
+            repaired=model.calls.repairs > 0,
             native_reasoning=model.native_reasoning,
         )
     try:

@@ -12,12 +12,14 @@ from typing import Final
 from cognitive_runtime.application import SharedBudget
 from cognitive_runtime.domain import (
     BudgetExceeded,
+    CallMeter,
     Cancelled,
     DeadlineExceeded,
     IVLLMClient,
     LLMSettings,
     Message,
     ModelBehaviour,
+    ModelCalls,
     ModelEndpoint,
     ReasoningError,
     TruncatedResponse,
@@ -78,6 +80,7 @@ class AttemptModel:
         deadline_s: float = inf,
         thinking: ThinkingModels | None = None,
         seed: int | None = None,
+        meter: CallMeter | None = None,
     ) -> None:
         """Take the client and the settings of the attempt's calls.
 
@@ -89,6 +92,7 @@ class AttemptModel:
             deadline_s: Time of the monotonic clock at which the attempt ends.
             thinking: Models that have been seen thinking.
             seed: Seed of a member's calls for a model that refuses a temperature; None: not sent.
+            meter: That of the client; None: calls are not counted.
         """
         self._client = client
         self._budget = token_budget if isinstance(token_budget, SharedBudget) else SharedBudget(token_budget)
@@ -104,12 +108,21 @@ class AttemptModel:
         self.failure: ReasoningError | None = None
         """Error of the last call that failed."""
         self.last: VLLMResponse | None = None
-        self.repairs = 0
+        self._meter = meter or CallMeter()
 
     @property
     def behaviour(self) -> ModelBehaviour:
         """Learnt behaviour of the model that the next call goes to."""
         return self._client.behaviour
+
+    @property
+    def calls(self) -> ModelCalls:
+        """Model calls of the attempt so far."""
+        return self._meter.calls
+
+    def count_repair(self) -> None:
+        """Count a second call for the same answer."""
+        self._meter.repairs += 1
 
     @property
     def answered_by(self) -> ModelEndpoint | None:

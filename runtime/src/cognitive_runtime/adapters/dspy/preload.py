@@ -8,6 +8,7 @@ from typing import Final
 from cognitive_runtime.adapters.dspy.core import CognitiveCore
 from cognitive_runtime.domain import (
     AgentSettings,
+    CallMeter,
     CognitiveTaskType,
     ExecutionRequest,
     IAllowance,
@@ -28,7 +29,13 @@ class _PreloadModel:
 
     behaviour = ModelBehaviour(_ENDPOINT, "preload")
 
-    def open(self, request: ExecutionRequest, deadline_s: float, allowance: IAllowance | None = None) -> IVLLMClient:
+    def open(
+        self,
+        request: ExecutionRequest,
+        deadline_s: float,
+        allowance: IAllowance | None = None,
+        meter: CallMeter | None = None,
+    ) -> IVLLMClient:
         return self
 
     def learn_bounded(self) -> None:

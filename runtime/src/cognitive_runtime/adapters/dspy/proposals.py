@@ -71,6 +71,7 @@ async def propose(request: ExecutionRequest, task: AgentTask, model: AttemptMode
         thought="",
         confidence_reason=NO_CONFIDENCE,
         usage=model.usage,
+        calls=model.calls,
         answered_by=model.answered_by,
         native_reasoning=model.native_reasoning,
     )

@@ -25,8 +25,9 @@ def typed_reasoning(task: TypeSignature, outputs: dict[str, Any], model: Attempt
         confidence=found.value,
         confidence_reason=found.reason,
         usage=model.usage,
+        calls=model.calls,
         answered_by=model.answered_by,
-        repaired=model.repairs > 0,
+        repaired=model.calls.repairs > 0,
         native_reasoning=model.native_reasoning,
         output_valid=True if OUTPUT in outputs else None,
     )

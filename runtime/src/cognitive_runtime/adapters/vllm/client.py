@@ -17,10 +17,12 @@ from cognitive_runtime.adapters.vllm.response import read_response
 from cognitive_runtime.adapters.vllm.retry import RetryPolicy
 from cognitive_runtime.adapters.vllm.server import ModelServer
 from cognitive_runtime.domain import (
+    CallMeter,
     IAllowance,
     LearntBehaviour,
     LLMLogging,
     ModelBehaviour,
+    Permit,
     ReasoningError,
     Unlimited,
     VLLMRequest,
@@ -59,6 +61,7 @@ class VLLMHTTPClient:
         logging: LLMLogging = DEFAULT_LOGGING,
         allowance: IAllowance | None = None,
         learnt: LearntBehaviour | None = None,
+        meter: CallMeter | None = None,
     ) -> None:
         self._url = vllm_url
         self._author = (agent_id, str(role))
@@ -69,6 +72,7 @@ class VLLMHTTPClient:
         self._server = server
         self._logging = logging
         self._allowance = allowance or Unlimited()
+        self._meter = meter or CallMeter()
         self._learnt = learnt or LearntBehaviour(time.time)
 
     @property
@@ -107,7 +111,7 @@ class VLLMHTTPClient:
         return replace(response, temperature=None) if "temperature" in self.behaviour.refused else response
 
     async def _call(self, server: ModelServer, body: Body, log: CallLog, retry: RetryPolicy) -> Completion:
-        permit = await self._allowance.acquire(log.request)
+        permit = await self._permit(log.request)
         begun_s = time.monotonic()
         own_s = self._timeout_s if log.request.timeout_s is None else log.request.timeout_s
         timeout_s = max(MIN_TIMEOUT_S, min(own_s, retry.deadline_s - begun_s))
@@ -117,9 +121,18 @@ class VLLMHTTPClient:
         except (ReasoningError, Refusal) as failure:
             log.failed(failure.error if isinstance(failure, Refusal) else failure, time.monotonic() - begun_s)
             raise
+        finally:
+            self._meter.add_call(time.monotonic() - begun_s)
         log.answered(answer, time.monotonic() - begun_s)
         await self._allowance.settle(permit, answer.token_usage())
         return answer
+
+    async def _permit(self, request: VLLMRequest) -> Permit:
+        asked_s = time.monotonic()
+        try:
+            return await self._allowance.acquire(request)
+        finally:
+            self._meter.add_wait(time.monotonic() - asked_s)
 
     async def _traced(self, server: ModelServer, body: Body, request: VLLMRequest, timeout_s: float) -> Completion:
         """Make a call within a span. Source of the names: OpenTelemetry's conventions for generative AI."""

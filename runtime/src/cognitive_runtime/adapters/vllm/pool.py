@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 from cognitive_runtime.adapters.vllm.client import ReadKey, VLLMHTTPClient, no_key
@@ -11,6 +11,7 @@ from cognitive_runtime.adapters.vllm.fallback import FallbackClient
 from cognitive_runtime.adapters.vllm.retry import RetryPolicy
 from cognitive_runtime.adapters.vllm.server import ModelServer
 from cognitive_runtime.domain import (
+    CallMeter,
     CredentialsNotMounted,
     ExecutionRequest,
     IAllowance,
@@ -35,11 +36,18 @@ class ModelPool:
         self._servers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_ServerKey, ModelServer]]
         self._servers = WeakKeyDictionary()
 
-    def open(self, request: ExecutionRequest, deadline_s: float, allowance: IAllowance | None = None) -> FallbackClient:
+    def open(
+        self,
+        request: ExecutionRequest,
+        deadline_s: float,
+        allowance: IAllowance | None = None,
+        meter: CallMeter | None = None,
+    ) -> FallbackClient:
         """Return a client for one attempt. Must be called on the attempt's event loop."""
         self._learnt.merge(request.agent.llm.learnt)
         endpoints = request.agent.llm.endpoints
-        models = [(each, self._client(request, each, deadline_s, allowance)) for each in endpoints]
+        accounts = _Accounts(allowance, meter)
+        models = [(each, self._client(request, each, deadline_s, accounts)) for each in endpoints]
         return FallbackClient(models, deadline_s)
 
     def learnt(self) -> tuple[ModelBehaviour, ...]:
@@ -52,7 +60,7 @@ class ModelPool:
             await server.close()
 
     def _client(
-        self, request: ExecutionRequest, endpoint: ModelEndpoint, deadline_s: float, allowance: IAllowance | None
+        self, request: ExecutionRequest, endpoint: ModelEndpoint, deadline_s: float, accounts: "_Accounts"
     ) -> VLLMHTTPClient:
         llm = request.agent.llm
         return VLLMHTTPClient(
@@ -65,7 +73,8 @@ class ModelPool:
             retry=RetryPolicy(llm.max_retries, deadline_s, llm.retry_delay_seconds),
             server=self._server(request.agent_uid, endpoint),
             logging=llm.logging,
-            allowance=allowance,
+            allowance=accounts.allowance,
+            meter=accounts.meter,
             learnt=self._learnt,
         )
 
@@ -80,6 +89,14 @@ class ModelPool:
         if name is None:
             return no_key
         return lambda: _usable(name, self._read_secret(agent_uid, name))
+
+
+@dataclass(frozen=True)
+class _Accounts:
+    """Limits and counts of an attempt's calls."""
+
+    allowance: IAllowance | None
+    meter: CallMeter | None
 
 
 def _usable(name: str, content: str) -> str:

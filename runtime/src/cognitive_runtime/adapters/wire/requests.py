@@ -162,6 +162,7 @@ class _Request(_Header):
     traceparent: str | None = None
     signature: Signature | None = None
     deliberation: DeliberationPart | None = None
+    variant: str | None = None
     agent: _Agent
 
 
@@ -192,11 +193,12 @@ def parse_rejected(
         loose = json.loads(data)
     except ValueError:
         return None
-    agent = _mapping(loose.get("agent"))
+    agent, variant = _mapping(loose.get("agent")), loose.get("variant")
     llm = _mapping(agent.get("llm"))
     return FailureResult(
         **head.model_dump(exclude={"schema_version"}),
         role=str(agent.get("role", "")),
+        variant=variant if isinstance(variant, str) else None,
         worker=worker,
         submission_id=submission_id,
         task_type=str(loose.get("task_type", "")),

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 from pydantic import Field, ValidationError
@@ -16,6 +16,7 @@ from cognitive_runtime.domain import (
     DeliberationResult,
     FailureResult,
     ModelBehaviour,
+    ModelCalls,
     Usage,
 )
 from cognitive_runtime.domain.text import clip_utf8
@@ -27,7 +28,16 @@ REASONING_SUFFIX: Final = ".reasoning"
 MAX_UNCHECKED_PATTERNS: Final = 16
 MAX_PATTERN_BYTES: Final = 256
 """A longer pattern of the output schema is cut off: it is only shown to people."""
-_NOT_PLAIN: Final = {"usage", "energy_delta", "attempt_key", "context_sources", "learnt", "deliberation"}
+_NOT_PLAIN: Final = {
+    "usage",
+    "energy_delta",
+    "attempt_key",
+    "context_sources",
+    "learnt",
+    "deliberation",
+    "calls",
+    "variant",
+}
 _IDENTITY_FIELDS: Final = tuple(item.name for item in fields(AttemptOutcome) if item.name not in _NOT_PLAIN)
 _OPTIONAL_FIELDS: Final = {"endpoint"}
 _COMPLETED_FIELDS: Final = ("confidence", "confidence_reason", "reasoning", "repaired")
@@ -110,6 +120,7 @@ def parse_outcome(data: bytes) -> AgentResult | FailureResult:
         common |= {"usage": _usage(found["usage"]), "energy_delta": found["energy"]["delta"]}
         common |= {"context_sources": found.get("context_sources"), "learnt": _learnt(found.get("learnt") or ())}
         common |= {"deliberation": _deliberation(found.get("deliberation"))}
+        common |= {"variant": found.get("variant"), "calls": _calls(found.get("calls"))}
         if found["status"] == "completed":
             own = {name: found[name] for name in _COMPLETED_FIELDS} | {"cache_hit": found.get("cache_hit", False)}
             own |= {"output_valid": found.get("output_valid")}
@@ -132,7 +143,13 @@ def _identity(outcome: AttemptOutcome, members_ref: ResultRef | None) -> dict[st
         "context_sources": outcome.context_sources and dict(outcome.context_sources),
         "status": outcome.status,
         "success": outcome.success,
-        **_present({"learnt": learnt_json(outcome.learnt)}),
+        **_present(
+            {
+                "learnt": learnt_json(outcome.learnt),
+                "calls": _calls_json(outcome.calls),
+                "variant": outcome.variant,
+            }
+        ),
         **({"deliberation": deliberation_json(outcome.deliberation, reference)} if outcome.deliberation else {}),
     }
 
@@ -143,6 +160,17 @@ def _usage(found: dict[str, Any]) -> Usage:
 
 def _deliberation(found: Any) -> DeliberationResult | None:
     return None if found is None else DeliberationResultPart.model_validate(found).result()
+
+
+def _calls(found: dict[str, Any] | None) -> ModelCalls:
+    if not found:
+        return ModelCalls()
+    latencies = tuple(found.get("latencies_ms") or ())
+    return ModelCalls(found.get("count", 0), found.get("repairs", 0), found.get("waits_ms", 0), latencies)
+
+
+def _calls_json(calls: ModelCalls) -> dict[str, Any] | None:
+    return None if calls == ModelCalls() else asdict(calls)
 
 
 def _learnt(found: Iterable[Any]) -> tuple[ModelBehaviour, ...]:

@@ -152,6 +152,7 @@ def _log_outcome(outcome: AttemptOutcome) -> None:
             "namespace": outcome.namespace,
             "task": outcome.task_name,
             "attempt": outcome.attempt_id,
+            "variant": outcome.variant,
             "outcome": outcome.status,
             "error_type": outcome.error_type if isinstance(outcome, FailureResult) else None,
             "duration_ms": outcome.duration_ms,

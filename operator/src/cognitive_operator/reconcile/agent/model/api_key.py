@@ -6,20 +6,21 @@ from cognitive_operator.errors import ObjectInvalidError, ObjectNotFoundError, T
 from cognitive_operator.ports.kube import Secrets
 
 
-async def read_model_key(secrets: Secrets, namespace: str, llm: LLM) -> str | Condition | None:
-    """Return the API key of the agent's first model, None if it has none, or ModelReady if a Secret is unusable.
+async def read_model_key(secrets: Secrets, namespace: str, llm: LLM, place: str = "spec.llm") -> str | Condition | None:
+    """Return the API key of a model, None if it has none, or ModelReady if a Secret is unusable.
 
-    The Secret with the URL of the agent's Redis must exist too; only executors use its value.
+    ``place`` is the field with the model. The Secret with the URL of the agent's Redis must exist too; only executors
+    use its value.
     """
     key = None
     for field, ref in (("redisSecretRef", llm.redis_secret_ref), ("apiKeySecretRef", llm.api_key_secret_ref)):
         try:
             key = await secrets.read_key(namespace, ref.name, ref.key) if ref else None
         except ObjectNotFoundError as error:
-            return Condition.false(AgentCondition.MODEL_READY, Reason.SECRET_NOT_FOUND, f"spec.llm.{field}: {error}")
+            return Condition.false(AgentCondition.MODEL_READY, Reason.SECRET_NOT_FOUND, f"{place}.{field}: {error}")
         except ObjectInvalidError as error:
-            message = f"spec.llm.{field}: {error}; write the key into the Secret as UTF-8 text."
+            message = f"{place}.{field}: {error}; write the key into the Secret as UTF-8 text."
             return Condition.false(AgentCondition.MODEL_READY, Reason.SECRET_INVALID, message)
         except TransientError as error:
-            return Condition.unknown(AgentCondition.MODEL_READY, Reason.NOT_CHECKED, f"spec.llm.{field}: {error}")
+            return Condition.unknown(AgentCondition.MODEL_READY, Reason.NOT_CHECKED, f"{place}.{field}: {error}")
     return key

@@ -48,7 +48,8 @@ class ModelHolds:
     async def _digest(self, agent: Agent) -> str | None:
         """Return a digest of the API keys of all models of the agent, None if one cannot be read now."""
         llm, digest = agent.spec.llm, hmac.new(self._digest_key, digestmod=hashlib.sha256)
-        for ref in (each.api_key_secret_ref for each in (llm, *llm.fallbacks)):
+        own = [each.api_key_secret_ref for each in (llm, *llm.fallbacks)]
+        for ref in [*own, *(variant.api_key_secret_ref for variant in llm.variants)]:
             try:
                 key = await self._secrets.read_key(agent.metadata.namespace, ref.name, ref.key) if ref else ""
             except ObjectNotFoundError:

@@ -13,6 +13,7 @@ from cognitive_operator.ports.model import ModelProbe, ModelTarget
 from cognitive_operator.reconcile.agent.model.api_key import read_model_key
 from cognitive_operator.reconcile.agent.model.fallbacks import with_fallbacks
 from cognitive_operator.reconcile.agent.model.server import ModelServerReconciler
+from cognitive_operator.reconcile.agent.model.variants import with_variants
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 
@@ -48,6 +49,7 @@ class ModelReadiness:
         else:
             first = await self._check_own(record, vllm)
         model = await with_fallbacks(self._secrets, self._probe, record.agent, first)
+        model = await with_variants(self._secrets, self._probe, record.agent, model)
         if self._index.latest(record).agent.spec == record.agent.spec:  # else check the new spec at once
             self._index.update_agent(record, model=model, model_at_s=now_s)
 
