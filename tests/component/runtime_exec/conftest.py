@@ -61,7 +61,7 @@ async def start_worker(agent: str, settings: RuntimeSettings, reasoner: Scripted
     ) -> HostedWorker:
         identity = WorkerIdentity("default", agent, f"ca-w0-{uuid.uuid4().hex[:8]}", "ca-job-1", "Embedded")
         used = replace(settings, nats_url=nats_url or settings.nats_url)
-        worker = HostedWorker(replace(WorkerSpec(identity, 4), **changes), used, lambda _: reasoner, timing)
+        worker = HostedWorker(replace(WorkerSpec(identity, 4), **changes), used, lambda *_: reasoner, timing)
         started.append(worker)
         await worker.start()
         if wait:

@@ -6,6 +6,7 @@ from cognitive_runtime.application.large_input import LargeInputReasoner
 from cognitive_runtime.application.limits import Limits, OpenRedis
 from cognitive_runtime.application.local_limits import LocalLimits
 from cognitive_runtime.application.stop_signal import StopSignal
+from cognitive_runtime.application.tool_run import ToolRun
 
 __all__ = [
     "ExecuteAgentTask",
@@ -15,4 +16,5 @@ __all__ = [
     "LocalLimits",
     "OpenRedis",
     "StopSignal",
+    "ToolRun",
 ]

@@ -133,6 +133,8 @@ class ExecuteAgentTask:
             cache_hit=reasoning.cache_hit,
             output_valid=reasoning.output_valid,
             unchecked_patterns=reasoning.unchecked_patterns,
+            operations=reasoning.operations,
+            artifacts=reasoning.artifacts,
         )
 
     def _failed(self, start: _Start, error: ReasoningError) -> FailureResult:
@@ -146,6 +148,8 @@ class ExecuteAgentTask:
             retryable=error.retryable,
             retry_after_seconds=error.retry_after_s,
             reasoning=clip_utf8(shown, MAX_FAILED_REASONING_BYTES),
+            operations=error.operations,
+            artifacts=error.artifacts,
         )
 
     def _common(self, start: _Start, answered_by: ModelEndpoint | None) -> dict[str, Any]:
@@ -189,6 +193,8 @@ def _spent(why: ReasoningError, reasoning: asyncio.Task[Reasoning]) -> Reasoning
         if isinstance(ended, Reasoning | ReasoningError):
             found.usage, found.answered_by = ended.usage, ended.answered_by
             found.thought, found.native_reasoning = ended.thought, ended.native_reasoning
+            found.operations, found.artifacts = ended.operations, ended.artifacts
+            found.audit_trail = ended.audit_trail
     return found
 
 

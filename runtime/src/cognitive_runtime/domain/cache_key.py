@@ -25,8 +25,8 @@ _ATTEMPT_FIELDS: Final = frozenset(
     }
 )
 """Request fields that do not influence the result. Every other field, also a future one, is part of the key."""
-_CUSTOM_FIELDS: Final = frozenset({"signature"})
-"""Fields that only a custom task has. The keys of other tasks stay what they were."""
+_OPTIONAL_FIELDS: Final = ("signature", "tools")
+"""Fields that only some tasks have. The keys of other tasks stay what they were."""
 _AGENT_FIELDS: Final = frozenset({"generation", "cost_per_character"})
 _CALL_FIELDS: Final = frozenset(
     {
@@ -60,7 +60,8 @@ def cache_key(request: ExecutionRequest, signature_version: str) -> CacheKey:
         request: The attempt.
         signature_version: Version of the prompt and schema that the code derives from a request of this type.
     """
-    found = _without(asdict(request), _ATTEMPT_FIELDS | (frozenset() if request.signature else _CUSTOM_FIELDS))
+    absent = frozenset(name for name in _OPTIONAL_FIELDS if getattr(request, name) is None)
+    found = _without(asdict(request), _ATTEMPT_FIELDS | absent)
     found["context"] = _without(found["context"], _from_agent(request))
     agent = _without(found["agent"], _AGENT_FIELDS)
     agent["llm"] = _without(agent["llm"], _CALL_FIELDS)

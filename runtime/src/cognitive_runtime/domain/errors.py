@@ -1,9 +1,12 @@
 """Errors of an attempt: one class for each ``error_type`` of the wire, retryable or not."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from cognitive_runtime.domain.endpoint import ModelEndpoint
 from cognitive_runtime.domain.usage import Usage
+
+if TYPE_CHECKING:
+    from cognitive_runtime.domain.tools import Artifact, AuditEntry, Operation
 
 
 class ReasoningError(Exception):
@@ -18,6 +21,9 @@ class ReasoningError(Exception):
         thought: The model's reasoning up to the failure, as far as it is readable. Its length determines the energy.
             Shown to users if ``shows_thought``.
         native_reasoning: Thinking of a reasoning model up to the failure, which it wrote beside its answer.
+        operations: Calls of tools up to the failure.
+        artifacts: Large answers of tools up to the failure.
+        audit_trail: Events in the use of tools up to the failure.
     """
 
     retryable: ClassVar[bool] = False
@@ -31,6 +37,9 @@ class ReasoningError(Exception):
         self.answered_by: ModelEndpoint | None = None
         self.thought = ""
         self.native_reasoning = ""
+        self.operations: tuple[Operation, ...] = ()
+        self.artifacts: tuple[Artifact, ...] = ()
+        self.audit_trail: tuple[AuditEntry, ...] = ()
 
     @property
     def error_type(self) -> str:
@@ -126,6 +135,16 @@ class InvalidRequest(ReasoningError):
 
 class InputUnavailable(RetryableReasoningError):
     """The object that holds the input is absent, or differs from the request's description."""
+
+
+class ToolsUnavailable(RetryableReasoningError):
+    """No server of the agent's tools answers, or its workspace cannot be opened."""
+
+
+class NoProgress(ReasoningError):
+    """The steps or the calls of tools were used up without an answer."""
+
+    shows_thought: ClassVar[bool] = True
 
 
 class InternalError(RetryableReasoningError):

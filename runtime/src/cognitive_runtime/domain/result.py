@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from cognitive_runtime.domain.behaviour import ModelBehaviour
 from cognitive_runtime.domain.endpoint import ModelEndpoint
 from cognitive_runtime.domain.request import ExecutionMode
+from cognitive_runtime.domain.tools import Artifact, AuditEntry, Operation
 from cognitive_runtime.domain.usage import Usage
 
 
@@ -34,6 +35,12 @@ class Reasoning:
     """True if ``outputs["output"]`` satisfies the request's schema; None: the request has no schema."""
     unchecked_patterns: tuple[str, ...] = ()
     """Patterns of the request's schema that were not checked, because no engine with linear time accepts them."""
+    operations: tuple[Operation, ...] = ()
+    """Calls of tools, in their order."""
+    artifacts: tuple[Artifact, ...] = ()
+    """Answers of tools that are too large for the prompt."""
+    audit_trail: tuple[AuditEntry, ...] = ()
+    """Events in the use of tools, in their order. Not part of the response."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +77,10 @@ class AttemptOutcome:
     """Behaviour of the agent's models that the worker has learnt."""
     context_sources: Mapping[str, str] | None = None
     """Sources of the request, with ``executor`` for a memory that the executor supplied."""
+    operations: tuple[Operation, ...] = ()
+    """Calls of tools, in their order; of a response that was parsed, the first 100."""
+    artifacts: tuple[Artifact, ...] = ()
+    """Large answers of tools; of a response that was parsed, without their content."""
     attempt_key: str = field(default="", repr=False, compare=False)
     """Key that signs the response. Never part of the response."""
 

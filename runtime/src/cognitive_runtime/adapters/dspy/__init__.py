@@ -10,6 +10,7 @@ from cognitive_runtime.adapters.dspy.current_core import (
 )
 from cognitive_runtime.adapters.dspy.preload import load_dspy
 from cognitive_runtime.adapters.dspy.program import InvalidProgram
+from cognitive_runtime.adapters.dspy.tool_tasks import ToolTasks
 
 __all__ = [
     "CognitiveCore",
@@ -17,6 +18,7 @@ __all__ = [
     "JSONAnswerAdapter",
     "ModuleRun",
     "Programs",
+    "ToolTasks",
     "get_cognitive_core",
     "initialize_cognitive_core",
     "load_dspy",

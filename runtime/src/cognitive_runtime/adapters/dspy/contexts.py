@@ -1,5 +1,7 @@
 """Calls of the library: the request for a context, and the result as a dict."""
 
+import logging
+import traceback
 from collections.abc import Mapping
 from typing import Any, Final
 from uuid import uuid4
@@ -10,12 +12,14 @@ from cognitive_runtime.domain import (
     CognitiveContext,
     CognitiveTaskType,
     ExecutionRequest,
+    InternalError,
     InvalidRequest,
     Reasoning,
     ReasoningError,
     TaskSignature,
 )
 
+_LOGGER: Final = logging.getLogger(__name__)
 LOCAL_TIMEOUT_S: Final = 300
 """Time limit of a call of the library, in seconds."""
 
@@ -102,3 +106,10 @@ def _object(name: str, value: Any) -> dict[str, Any]:
         raise InvalidRequest(f"{name} must be a dict, not {type(value).__name__}.")
     found: dict[str, Any] = json_input(name, value)
     return found
+
+
+def crash(error: Exception) -> InternalError:
+    """Log a crash and return it as an error. Only its class is shown: its message can contain prompts or secrets."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    _LOGGER.error("reasoning crashed: %s\n%s", type(error).__name__, where)
+    return InternalError(f"{type(error).__name__} while reasoning.")

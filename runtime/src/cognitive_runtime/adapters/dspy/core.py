@@ -2,21 +2,20 @@
 
 import asyncio
 import contextvars
-import logging
 import time
-import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
 from cognitive_runtime.adapters.dspy.attempt import Attempt, ModuleRun
 from cognitive_runtime.adapters.dspy.contexts import (
     BUILT_IN_TYPES,
     completed_result,
+    crash,
     failed_result,
     local_request,
     type_name,
@@ -29,6 +28,7 @@ from cognitive_runtime.adapters.dspy.proposals import proposal_task, proposal_ve
 from cognitive_runtime.adapters.dspy.results import typed_reasoning
 from cognitive_runtime.adapters.dspy.signature_sources import SignatureSource, named_signature
 from cognitive_runtime.adapters.dspy.task_modules import TaskModules
+from cognitive_runtime.adapters.dspy.tool_tasks import ToolTasks
 from cognitive_runtime.domain import (
     AgentSettings,
     CognitiveContext,
@@ -48,7 +48,6 @@ from cognitive_runtime.domain import (
 
 T = TypeVar("T")
 Programs = Mapping[CognitiveTaskType, str | Path]
-_LOGGER: Final = logging.getLogger(__name__)
 
 
 class CognitiveCore:
@@ -69,6 +68,7 @@ class CognitiveCore:
         limits: ILimits | None = None,
         *,
         programs: Programs | None = None,
+        tools: ToolTasks | None = None,
     ) -> None:
         """Take the models and limits.
 
@@ -77,6 +77,7 @@ class CognitiveCore:
             agent: Settings for calls without a request.
             limits: Rate limits and cache.
             programs: Saved DSPy program for each of some task types; see ``load_program``.
+            tools: Answers requests with tools; None: they fail.
 
         Raises:
             InvalidProgram: A file holds no program for its task type.
@@ -85,6 +86,7 @@ class CognitiveCore:
         self._agent = agent
         self._limits = limits or NoLimits()
         self._thinking = ThinkingModels()
+        self._tools = tools or ToolTasks(None)
         self._modules = TaskModules()
         self.signatures: dict[str, TaskSignature] = {}
         self.task_handlers: dict[str, Callable[..., Any]] = {}
@@ -146,6 +148,8 @@ class CognitiveCore:
         deadline_s = time.monotonic() + request.timeout_seconds
         allowance = self._limits.open(request, deadline_s)
         attempt = self._attempt(request, deadline_s, allowance)
+        if request.tools is not None:
+            return await self._uncancelled(attempt, self._tools.reason(request, found, attempt))
         cached = await allowance.cached_result(found.version)
         if cached:
             return cached
@@ -223,7 +227,7 @@ class CognitiveCore:
         except ReasoningError as error:
             return failed_result(envelope, error)
         except Exception as error:
-            return failed_result(envelope, _crash(error))
+            return failed_result(envelope, crash(error))
 
     def request(self, context: CognitiveContext) -> ExecutionRequest:
         """Return the request for a context, with the core's own settings.
@@ -291,10 +295,3 @@ class CognitiveCore:
         context = contextvars.copy_context()
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(context.run, asyncio.run, once()).result()
-
-
-def _crash(error: Exception) -> InternalError:
-    """Log a crash and return it as an error. Only its class is shown: its message can contain prompts or secrets."""
-    where = "".join(traceback.format_tb(error.__traceback__))
-    _LOGGER.error("reasoning crashed: %s\n%s", type(error).__name__, where)
-    return InternalError(f"{type(error).__name__} while reasoning.")

@@ -5,10 +5,10 @@ import hashlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cognitive_runtime.adapters.nats.claims import EndedClaim, NatsClaims
 from cognitive_runtime.adapters.nats.connection import BrokerConnection, BrokerSettings
@@ -18,14 +18,17 @@ from cognitive_runtime.adapters.nats.objects import put_object
 from cognitive_runtime.adapters.nats.subjects import CLAIM_BUCKET, result_bucket
 from cognitive_runtime.adapters.spool import Spool, SpooledResponse
 from cognitive_runtime.adapters.wire import (
+    MAX_INLINE_OPERATIONS,
     MAX_INLINE_REASONING_BYTES,
     MAX_INLINE_RESULT_BYTES,
     MESSAGE_ID_HEADER,
+    OPERATIONS_SUFFIX,
     REASONING_SUFFIX,
     SIGNATURE_HEADER,
     ResultRef,
     encode_completed,
     encode_failed,
+    encode_operations,
     encode_result,
     message_id,
     response_subject,
@@ -33,6 +36,7 @@ from cognitive_runtime.adapters.wire import (
 )
 from cognitive_runtime.domain import AgentResult, AttemptOutcome, FailureResult
 
+T = TypeVar("T", AgentResult, FailureResult)
 _LOGGER: Final = logging.getLogger(__name__)
 
 
@@ -51,6 +55,8 @@ class _Message:
     payload: bytes
     result: "_Large | None" = None
     reasoning: "_Large | None" = None
+    further: tuple["_Large", ...] = ()
+    """Operations and artifacts."""
 
 
 @dataclass(frozen=True)
@@ -118,17 +124,21 @@ class NATSResultPublisher:
     ) -> None:
         """Publish a result and wait, without a limit, until the stream has stored it."""
         extras = {"num_agents": num_agents, "original_task_id": original_task_id, "constraints": constraints}
-        large, reasoning = _large_result(result), _large_reasoning(result)
-        references = [each.reference if each else None for each in (large, reasoning)]
-        payload = encode_completed(result, *references)
-        await self._publish(result, _Message(_with(payload, extras), large, reasoning))
+        large, reasoning, operations = _large_result(result), _large_reasoning(result), _large_operations(result)
+        references = [each.reference if each else None for each in (large, reasoning, operations)]
+        payload = encode_completed(_located(result), *references)
+        further = (*([operations] if operations else []), *_artifacts(result))
+        await self._publish(result, _Message(_with(payload, extras), large, reasoning, further))
 
     async def publish_failure(
         self, result: FailureResult, num_agents: int | None = None, original_task_id: str | None = None
     ) -> None:
         """Publish a failure and wait, without a limit, until the stream has stored it."""
         extras = {"num_agents": num_agents, "original_task_id": original_task_id}
-        await self._publish(result, _Message(_with(encode_failed(result), extras)))
+        operations = _large_operations(result)
+        payload = encode_failed(_located(result), operations.reference if operations else None)
+        further = (*([operations] if operations else []), *_artifacts(result))
+        await self._publish(result, _Message(_with(payload, extras), further=further))
 
     async def publish_spooled(self) -> int:
         """Publish the responses that earlier workers left in the spool, and return their number."""
@@ -204,6 +214,7 @@ def _to_spooled(outcome: AttemptOutcome, message: _Message, ended: EndedClaim | 
         large_result_name=message.result.name if message.result else None,
         large_reasoning=message.reasoning.content.decode() if message.reasoning else None,
         large_reasoning_name=message.reasoning.name if message.reasoning else None,
+        further_objects={each.name: each.content.decode() for each in message.further} or None,
         claim_key=ended.key if ended else None,
         claim_value=ended.value.decode() if ended else None,
     )
@@ -221,6 +232,23 @@ def _large_reasoning(result: AgentResult) -> _Large | None:
     if len(content) <= MAX_INLINE_REASONING_BYTES:
         return None
     return _Large(result.agent_uid, f"{result.attempt_id}{REASONING_SUFFIX}", content)
+
+
+def _large_operations(outcome: AttemptOutcome) -> _Large | None:
+    if len(outcome.operations) <= MAX_INLINE_OPERATIONS:
+        return None
+    return _Large(outcome.agent_uid, f"{outcome.attempt_id}{OPERATIONS_SUFFIX}", encode_operations(outcome))
+
+
+def _artifacts(outcome: AttemptOutcome) -> list[_Large]:
+    return [_Large(outcome.agent_uid, each.name, each.content) for each in outcome.artifacts if each.content]
+
+
+def _located(outcome: T) -> T:
+    """Return the outcome with the bucket of each artifact that is stored."""
+    bucket = result_bucket(outcome.agent_uid)
+    found = tuple(replace(each, bucket=bucket) if each.content else each for each in outcome.artifacts)
+    return replace(outcome, artifacts=found)
 
 
 def _with(payload: bytes, extras: Mapping[str, Any]) -> bytes:

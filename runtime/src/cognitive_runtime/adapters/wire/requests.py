@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from cognitive_runtime.adapters.wire.learnt import MAX_LEARNT, Learnt
 from cognitive_runtime.adapters.wire.model import Message, Part, explain
 from cognitive_runtime.adapters.wire.signatures import Signature
+from cognitive_runtime.adapters.wire.tools import Tools
 from cognitive_runtime.domain import (
     AgentSettings,
     Backend,
@@ -160,6 +161,7 @@ class _Request(_Header):
     token_budget: int | None = None
     traceparent: str | None = None
     signature: Signature | None = None
+    tools: Tools | None = None
     agent: _Agent
 
 
@@ -174,9 +176,12 @@ def parse_request(data: bytes) -> ExecutionRequest:
     except ValidationError as error:
         raise InvalidRequest(explain(error)) from None
     input_ref = InputRef(**found.input_ref.model_dump()) if found.input_ref else None
-    plain = found.model_dump(exclude={"schema_version", "agent", "input_ref", "signature"})
+    plain = found.model_dump(exclude={"schema_version", "agent", "input_ref", "signature", "tools"})
     signature = found.signature.task_signature() if found.signature else None
-    return ExecutionRequest(**plain, agent=found.agent.settings(), input_ref=input_ref, signature=signature)
+    tools = found.tools.settings() if found.tools else None
+    return ExecutionRequest(
+        **plain, agent=found.agent.settings(), input_ref=input_ref, signature=signature, tools=tools
+    )
 
 
 def parse_rejected(

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 
 from cognitive_runtime.adapters.wire.learnt import Learnt, learnt_json
 from cognitive_runtime.adapters.wire.model import SCHEMA_VERSION, Part, WireError
+from cognitive_runtime.adapters.wire.tools import operations_json, read_tool_fields, tool_fields
 from cognitive_runtime.domain import AgentResult, AttemptOutcome, FailureResult, ModelBehaviour, Usage
 from cognitive_runtime.domain.text import clip_utf8
 
@@ -19,7 +20,7 @@ REASONING_SUFFIX: Final = ".reasoning"
 MAX_UNCHECKED_PATTERNS: Final = 16
 MAX_PATTERN_BYTES: Final = 256
 """A longer pattern of the output schema is cut off: it is only shown to people."""
-_NOT_PLAIN: Final = {"usage", "energy_delta", "attempt_key", "context_sources", "learnt"}
+_NOT_PLAIN: Final = {"usage", "energy_delta", "attempt_key", "context_sources", "learnt", "operations", "artifacts"}
 _IDENTITY_FIELDS: Final = tuple(item.name for item in fields(AttemptOutcome) if item.name not in _NOT_PLAIN)
 _OPTIONAL_FIELDS: Final = {"endpoint"}
 _COMPLETED_FIELDS: Final = ("confidence", "confidence_reason", "reasoning", "repaired")
@@ -45,15 +46,26 @@ def encode_result(result: AgentResult) -> bytes:
     return _to_json(result.result)
 
 
+def encode_operations(outcome: AttemptOutcome) -> bytes:
+    """Return all operations of an outcome as JSON, for the object bucket."""
+    return _to_json(operations_json(outcome.operations))
+
+
 def encode_completed(
-    result: AgentResult, result_ref: ResultRef | None = None, reasoning_ref: ResultRef | None = None
+    result: AgentResult,
+    result_ref: ResultRef | None = None,
+    reasoning_ref: ResultRef | None = None,
+    operations_ref: ResultRef | None = None,
 ) -> bytes:
     """Encode a result. With ``result_ref``, the message does not contain the outputs.
 
     The message contains at most ``MAX_INLINE_REASONING_BYTES`` of the reasoning; ``reasoning_ref`` refers to all of it.
+    It contains at most ``MAX_INLINE_OPERATIONS`` operations; ``operations_ref`` refers to all of them.
     """
     patterns = [clip_utf8(each, MAX_PATTERN_BYTES) for each in result.unchecked_patterns[:MAX_UNCHECKED_PATTERNS]]
-    optional = {"reasoning_ref": reasoning_ref and reasoning_ref.model_dump(), "unchecked_patterns": patterns}
+    references = {"reasoning_ref": reasoning_ref, "operations_ref": operations_ref}
+    optional: dict[str, Any] = {name: each and each.model_dump() for name, each in references.items()}
+    optional |= {"unchecked_patterns": patterns}
     return _to_json(
         _identity(result)
         | _present(optional)
@@ -70,10 +82,11 @@ def encode_completed(
     )
 
 
-def encode_failed(result: FailureResult) -> bytes:
-    """Encode a failure."""
+def encode_failed(result: FailureResult, operations_ref: ResultRef | None = None) -> bytes:
+    """Encode a failure. ``operations_ref`` refers to all operations if there are more than the message contains."""
     return _to_json(
         _identity(result)
+        | _present({"operations_ref": operations_ref and operations_ref.model_dump()})
         | {
             "error": result.error,
             "error_type": result.error_type,
@@ -96,6 +109,7 @@ def parse_outcome(data: bytes) -> AgentResult | FailureResult:
             raise WireError(f"schema_version {found['schema_version']!r} is not known")
         common = {name: found[name] for name in _IDENTITY_FIELDS if name in found or name not in _OPTIONAL_FIELDS}
         common |= {"usage": _usage(found["usage"]), "energy_delta": found["energy"]["delta"]}
+        common |= read_tool_fields(found)
         common |= {"context_sources": found.get("context_sources"), "learnt": _learnt(found.get("learnt") or ())}
         if found["status"] == "completed":
             own = {name: found[name] for name in _COMPLETED_FIELDS} | {"cache_hit": found.get("cache_hit", False)}
@@ -118,7 +132,7 @@ def _identity(outcome: AttemptOutcome) -> dict[str, Any]:
         "context_sources": outcome.context_sources and dict(outcome.context_sources),
         "status": outcome.status,
         "success": outcome.success,
-        **_present({"learnt": learnt_json(outcome.learnt)}),
+        **_present({"learnt": learnt_json(outcome.learnt), **tool_fields(outcome)}),
     }
 
 
