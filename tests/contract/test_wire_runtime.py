@@ -19,10 +19,12 @@ from cognitive_runtime.domain import (
     InvalidRequest,
     LLMSettings,
     ModelBehaviour,
+    NoProgress,
     QuotaExceeded,
     RateLimited,
     ReasoningError,
     ReasoningSettings,
+    ToolsUnavailable,
     Usage,
 )
 
@@ -292,6 +294,8 @@ def test_a_result_with_reasoning_and_learnt_behaviour_round_trips() -> None:
         ("failed.json", RateLimited),
         ("failed_quota.json", QuotaExceeded),
         ("failed_credentials.json", CredentialsRefused),
+        ("failed_no_progress.json", NoProgress),
+        ("failed_tools_unavailable.json", ToolsUnavailable),
     ],
 )
 def test_failed_round_trips(name: str, error: type[ReasoningError]) -> None:
@@ -362,7 +366,12 @@ def test_what_is_no_response_is_refused(data: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("name", "model"),
-    [("claim.json", wire.Claim), ("lease.json", wire.Lease), ("lease_features.json", wire.Lease)],
+    [
+        ("claim.json", wire.Claim),
+        ("claim_side_effects.json", wire.Claim),
+        ("lease.json", wire.Lease),
+        ("lease_features.json", wire.Lease),
+    ],
 )
 def test_claims_and_leases_round_trip(name: str, model: type[wire.Claim] | type[wire.Lease]) -> None:
     assert json.loads(model.model_validate_json(golden(name)).encode()) == json.loads(golden(name))

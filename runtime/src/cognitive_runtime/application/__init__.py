@@ -1,5 +1,6 @@
 """Use cases of the runtime, in terms of the domain and its interfaces."""
 
+from cognitive_runtime.application.answer_agent_task import AnswerAgentTask
 from cognitive_runtime.application.execute_agent_task import ExecuteAgentTask
 from cognitive_runtime.application.generate_proposal import GenerateProposal
 from cognitive_runtime.application.large_input import LargeInputReasoner
@@ -9,6 +10,7 @@ from cognitive_runtime.application.stop_signal import StopSignal
 from cognitive_runtime.application.tool_run import ToolRun
 
 __all__ = [
+    "AnswerAgentTask",
     "ExecuteAgentTask",
     "GenerateProposal",
     "LargeInputReasoner",

@@ -135,6 +135,7 @@ class ExecuteAgentTask:
             unchecked_patterns=reasoning.unchecked_patterns,
             operations=reasoning.operations,
             artifacts=reasoning.artifacts,
+            audit_trail=reasoning.audit_trail,
         )
 
     def _failed(self, start: _Start, error: ReasoningError) -> FailureResult:
@@ -150,6 +151,7 @@ class ExecuteAgentTask:
             reasoning=clip_utf8(shown, MAX_FAILED_REASONING_BYTES),
             operations=error.operations,
             artifacts=error.artifacts,
+            audit_trail=error.audit_trail,
         )
 
     def _common(self, start: _Start, answered_by: ModelEndpoint | None) -> dict[str, Any]:

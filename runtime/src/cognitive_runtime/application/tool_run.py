@@ -115,7 +115,7 @@ class ToolRun:
         try:
             answer = await self._answer(call)
         except ToolProblem as problem:
-            self._record(call, problem.outcome, str(problem))
+            self._record(call, problem.outcome, str(problem))  # before the answer: its artifact has the number
             said = {"text_of_the_tool": self._shown(problem.answer)["answer"]} if problem.answer else {}
             return {"error": str(problem)} | said
         except asyncio.CancelledError:
@@ -161,7 +161,7 @@ class ToolRun:
             return {"answer": answer}
         note = f"cut off: the answer has {len(content)} bytes, of which these are the first {MAX_ANSWER_BYTES}"
         if len(self.artifacts) < MAX_ARTIFACTS and len(content) <= MAX_ARTIFACT_BYTES:
-            name = f"{self._request.attempt_id}.artifact-{len(self.artifacts) + 1}"
+            name = f"{self._request.attempt_id}.operation-{len(self.operations)}"
             self.artifacts.append(Artifact.of(name, content))
         return {"answer": clip_utf8(answer, MAX_ANSWER_BYTES), "note": note}
 

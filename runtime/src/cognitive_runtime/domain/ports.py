@@ -8,6 +8,7 @@ from cognitive_runtime.domain.generation import VLLMRequest, VLLMResponse
 from cognitive_runtime.domain.limits import Permit, QuotaDecision, QuotaRequest
 from cognitive_runtime.domain.request import ExecutionRequest, InputRef
 from cognitive_runtime.domain.result import AgentResult, FailureResult, Reasoning
+from cognitive_runtime.domain.task import AgentTask
 from cognitive_runtime.domain.tools import AuditEvent, Tool
 from cognitive_runtime.domain.usage import Usage
 
@@ -219,6 +220,17 @@ class IToolboxes(Protocol):
 
     def open(self, request: ExecutionRequest) -> IToolbox:
         """Return the toolbox of an attempt with tools, not connected yet."""
+
+
+class IToolAgent(Protocol):
+    """Agent that answers tasks with tools."""
+
+    async def __call__(self, task: AgentTask, limit_s: float) -> Reasoning:
+        """Answer a task within a time limit, in seconds.
+
+        Raises:
+            ReasoningError: The class tells the cause. It has the operations up to the failure.
+        """
 
 
 class ISideEffects(Protocol):

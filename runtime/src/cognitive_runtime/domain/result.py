@@ -81,6 +81,8 @@ class AttemptOutcome:
     """Calls of tools, in their order; of a response that was parsed, the first 100."""
     artifacts: tuple[Artifact, ...] = ()
     """Large answers of tools; of a response that was parsed, without their content."""
+    audit_trail: tuple[AuditEntry, ...] = ()
+    """Events in the use of tools, in their order. Never part of the response."""
     attempt_key: str = field(default="", repr=False, compare=False)
     """Key that signs the response. Never part of the response."""
 

@@ -11,6 +11,7 @@ from cognitive_runtime.adapters.dspy.current_core import (
 from cognitive_runtime.adapters.dspy.preload import load_dspy
 from cognitive_runtime.adapters.dspy.program import InvalidProgram
 from cognitive_runtime.adapters.dspy.tool_tasks import ToolTasks
+from cognitive_runtime.adapters.dspy.vllm_agent import VLLMAgent
 
 __all__ = [
     "CognitiveCore",
@@ -19,6 +20,7 @@ __all__ = [
     "ModuleRun",
     "Programs",
     "ToolTasks",
+    "VLLMAgent",
     "get_cognitive_core",
     "initialize_cognitive_core",
     "load_dspy",

@@ -44,9 +44,7 @@ class ToolLoop(dspy.ReAct):
     @property
     def answering(self) -> dspy.Predict:
         """Predictor that gives the outputs."""
-        found: Any = self.extract
-        answering: dspy.Predict = found if isinstance(found, dspy.Predict) else found.predict
-        return answering
+        return self.extract if isinstance(self.extract, dspy.Predict) else self.extract.predict
 
     async def aforward(self, **inputs: Any) -> dspy.Prediction:
         """Call tools until the model finishes, and return the outputs.

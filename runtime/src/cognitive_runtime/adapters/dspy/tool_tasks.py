@@ -1,7 +1,9 @@
 """Tasks with tools: built-in types and custom signatures of the module ReAct."""
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.dspy.attempt import Attempt
@@ -82,13 +84,16 @@ def _loop(found: TaskModule, run: ToolRun) -> ToolLoop:
     own = task.signature.delete("reasoning") if task.hidden else task.signature
     own = own.delete("trajectory") if "trajectory" in own.input_fields else own
     loop = ToolLoop(own, run, reasons=bool(task.hidden))
-    demos = found.demos if found.demos is not None else getattr(found.module, "demos", None)
-    if demos is None:
-        demos = next((each.demos for _, each in found.module.named_predictors() if each.demos), ())
-    loop.answering.demos = [dict(each) for each in demos]
+    loop.answering.demos = [dict(each) for each in _demos(found)]
     for each in loop.predictors():
         each.signature.__name__ = task.signature.__name__
     return loop
+
+
+def _demos(found: TaskModule) -> Iterable[Mapping[str, Any]]:
+    if found.demos is not None:
+        return found.demos
+    return next((each.demos for each in found.module.predictors() if each.demos), ())
 
 
 def _task(found: TaskModule, loop: ToolLoop) -> TypeSignature:

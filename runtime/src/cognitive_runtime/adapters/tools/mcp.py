@@ -157,7 +157,8 @@ class McpServer:
             self._running = asyncio.create_task(self._run(self._ready))
         assert self._ready is not None
         limit_s = min(CONNECT_S, self._server.timeout_seconds)
-        await asyncio.wait({self._ready, self._running}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+        waited: set[asyncio.Future[Any]] = {self._ready, self._running}
+        await asyncio.wait(waited, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
         if not self._ready.done():
             await self.close()
             raise ToolFailed(f"The server did not answer within {limit_s:g} s, or refused the connection.")
@@ -179,7 +180,7 @@ class McpServer:
 
     async def _while_running(self, call: Coroutine[Any, Any, Any]) -> Any:
         """Return the result of a call, or fail when the session ends before it."""
-        calling = asyncio.create_task(call)
+        calling: asyncio.Task[Any] = asyncio.create_task(call)
         running = self._running
         assert running is not None
         try:

@@ -152,7 +152,7 @@ def _write_draft(parent: int, name: str, content: bytes) -> None:
 
 def _listed(root: Root, parts: tuple[str, ...]) -> str:
     with root.directory(parts) as handle, os.scandir(handle) as entries:
-        names = []
+        names: list[str] = []
         for entry in entries:
             if len(names) == MAX_ENTRIES:
                 names.append(f"… more than {MAX_ENTRIES} entries")

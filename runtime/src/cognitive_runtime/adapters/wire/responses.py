@@ -20,7 +20,10 @@ REASONING_SUFFIX: Final = ".reasoning"
 MAX_UNCHECKED_PATTERNS: Final = 16
 MAX_PATTERN_BYTES: Final = 256
 """A longer pattern of the output schema is cut off: it is only shown to people."""
-_NOT_PLAIN: Final = {"usage", "energy_delta", "attempt_key", "context_sources", "learnt", "operations", "artifacts"}
+_NOT_PLAIN: Final = {
+    *("usage", "energy_delta", "attempt_key", "context_sources", "learnt"),
+    *("operations", "artifacts", "audit_trail"),
+}
 _IDENTITY_FIELDS: Final = tuple(item.name for item in fields(AttemptOutcome) if item.name not in _NOT_PLAIN)
 _OPTIONAL_FIELDS: Final = {"endpoint"}
 _COMPLETED_FIELDS: Final = ("confidence", "confidence_reason", "reasoning", "repaired")
