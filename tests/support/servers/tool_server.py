@@ -106,7 +106,7 @@ class ToolServerProcess:
 def tool_server(journal: Path, *options: str) -> Iterator[ToolServerProcess]:
     """Start the server as a process, and end it."""
     command = [sys.executable, "-m", "support.servers.tool_server", str(journal), *options]
-    process = subprocess.Popen(command, cwd=TESTS, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=TESTS, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None
         yield ToolServerProcess(process.stdout.readline().strip(), journal, process)
@@ -124,10 +124,11 @@ def main() -> None:
     parser.add_argument("--drifts", action="store_true", help="change a tool after the first list")
     parser.add_argument("--json", action="store_true", help="answer with JSON in place of event streams")
     parser.add_argument("--token", default="", help="token that the failing tool quotes")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0: a free one")
     given = parser.parse_args()
     found = server(given.journal, given.token)
     found.drifts = given.drifts
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", given.port))
     print(f"http://127.0.0.1:{listener.getsockname()[1]}/mcp", flush=True)  # noqa: T201 - the starter reads it
     app = found.streamable_http_app(json_response=given.json)
     uvicorn.Server(uvicorn.Config(app, log_level="critical")).run(sockets=[listener])

@@ -1,10 +1,23 @@
 """Agent with tools for programs that use the runtime as a library."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from cognitive_runtime.adapters import dspy
 from cognitive_runtime.adapters.tools.toolbox import Toolboxes
 from cognitive_runtime.domain import AgentConfig, CredentialsNotMounted, IVLLMClient, ToolServer
+
+
+@dataclass(frozen=True)
+class _Tokens:
+    """Bearer tokens by name."""
+
+    known: dict[str, str] = field(repr=False)
+
+    def __call__(self, agent_uid: str, name: str) -> str:
+        if name not in self.known:
+            raise CredentialsNotMounted(f"No token with the name {name} was given.")
+        return self.known[name]
 
 
 class VLLMAgent(dspy.VLLMAgent):
@@ -38,17 +51,10 @@ class VLLMAgent(dspy.VLLMAgent):
         Raises:
             ValueError: The configuration does not enable tools.
         """
-        known = dict(tokens or {})
-
-        def read_token(_: str, name: str) -> str:
-            if name not in known:
-                raise CredentialsNotMounted(f"No token with the name {name} was given.")
-            return known[name]
-
         super().__init__(
             config,
             vllm_client,
-            Toolboxes(read_token),
+            Toolboxes(_Tokens(dict(tokens or {}))),
             servers=servers,
             read_only=read_only,
             max_operations=max_operations,

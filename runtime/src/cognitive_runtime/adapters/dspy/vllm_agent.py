@@ -72,7 +72,8 @@ class VLLMAgent:
         if not config.enable_tools:
             raise ValueError("enable_tools: a VLLMAgent needs a configuration that enables tools")
         self._config = config
-        self._core = CognitiveCore(_OneModel(vllm_client), tools=ToolTasks(toolboxes))
+        self._client = vllm_client
+        self._toolboxes = toolboxes
         workspace = Workspace("PersistentVolume", str(config.workspace_path), read_only=read_only)
         self._tools = ToolSettings(tuple(servers), workspace, max_operations, max_iterations)
 
@@ -82,7 +83,8 @@ class VLLMAgent:
         Raises:
             ReasoningError: The class tells the cause. It has the operations up to the failure.
         """
-        return await self._core.reason(self._request(task, limit_s))
+        core = CognitiveCore(_OneModel(self._client), tools=ToolTasks(self._toolboxes))  # not pickled with the agent
+        return await core.reason(self._request(task, limit_s))
 
     def _request(self, task: AgentTask, limit_s: float) -> ExecutionRequest:
         config = self._config

@@ -117,10 +117,14 @@ class RayAgentExecutor:
         try:
             async with limit:
                 return await self._answer(begun.task, limit_s)
-        except TimeoutError:
+        except (TimeoutError, ReasoningError) as error:
             if not limit.expired():
                 raise
-            raise DeadlineExceeded(f"The task ran for its limit of {begun.limit_s:g} s.") from None
+            over = DeadlineExceeded(f"The task ran for its limit of {begun.limit_s:g} s.")
+            if isinstance(error, ReasoningError):
+                over.usage, over.operations, over.artifacts = error.usage, error.operations, error.artifacts
+                over.audit_trail = error.audit_trail
+            raise over from None
 
     async def _publish_in_time(self, begun: _Run, outcome: AgentResult | FailureResult) -> bool:
         """Publish the outcome before the time limit, and return False if it could not be stored."""

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import httpx2
 
-MAX_RESPONSE_BYTES: Final = 1536 * 1024
-"""Maximum size of one HTTP response: an answer of 1 MiB with the escapes of JSON. The rest is not read."""
+MAX_RESPONSE_BYTES: Final = 4 * 1024 * 1024
+"""Maximum size of one HTTP response: an answer of 1 MiB, as text and as structured content, with the escapes of JSON.
+The rest is not read."""
 CONNECT_S: Final = 10.0
 
 

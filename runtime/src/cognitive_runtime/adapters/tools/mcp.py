@@ -28,6 +28,7 @@ _LOST: Final = frozenset({types.CONNECTION_CLOSED, types.INVALID_REQUEST, types.
 """JSON-RPC errors after which the session is opened again for the next call."""
 _CLIENT: Final = types.Implementation(name="cognitive-runtime", version="1")
 _HIDDEN: Final = "[hidden]"
+_TOO_LARGE: Final = f"The answer is larger than {MAX_ARTIFACT_BYTES} bytes, and is discarded."
 
 for _name in ("mcp", "client"):  # its errors quote the servers' texts
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
@@ -145,7 +146,7 @@ class McpServer:
             if error.code in _LOST:
                 await self.close()
             if self._size.is_exceeded:
-                raise ToolFailed(f"The answer is larger than {MAX_RESPONSE_BYTES} bytes.") from None
+                raise ToolFailed(_TOO_LARGE) from None
             raise ToolFailed(f"The server answered with the error {error.code}.", self._hidden(error.message)) from None
         except (ValueError, RuntimeError) as error:
             raise ToolFailed(f"The server violates the protocol ({type(error).__name__}).") from None
@@ -203,9 +204,8 @@ class McpServer:
         if not parts and result.structured_content is not None:
             parts = [json.dumps(result.structured_content, ensure_ascii=False)]
         text = self._hidden("\n".join(parts))
-        size = len(text.encode("utf-8", "replace"))
-        if size > MAX_ARTIFACT_BYTES:
-            raise ToolFailed(f"The answer has {size} bytes; at most {MAX_ARTIFACT_BYTES} are accepted.")
+        if len(text.encode("utf-8", "replace")) > MAX_ARTIFACT_BYTES:
+            raise ToolFailed(_TOO_LARGE)
         return text
 
     def _hidden(self, text: str) -> str:
