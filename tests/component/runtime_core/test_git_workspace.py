@@ -1,5 +1,6 @@
 """A workspace that is a clone of a real git repository, served over https."""
 
+import os
 import ssl
 import subprocess
 import threading
@@ -50,7 +51,8 @@ class GitHandler(BaseHTTPRequestHandler):
         }
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
-        done = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, timeout=30)
+        command = ["git", "http-backend"]
+        done = subprocess.run(command, input=body, env=environment, check=True, capture_output=True, timeout=30)
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         lines = [line.split(": ", 1) for line in head.decode().splitlines() if ": " in line]
         status = next((int(value.split()[0]) for name, value in lines if name == "Status"), 200)
@@ -202,4 +204,4 @@ async def test_a_configuration_of_the_worker_is_not_used(
     monkeypatch.setenv("GIT_SSH_COMMAND", f"touch {tmp_path}/ssh")
     run = await opened(url)
     await run.close()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".gitconfig", "hooks"]
+    assert sorted(os.listdir(tmp_path)) == [".gitconfig", "hooks"]

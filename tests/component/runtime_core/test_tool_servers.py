@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -217,22 +218,29 @@ async def test_a_server_that_is_killed_and_started_again_is_used_again(tmp_path:
         await run.close()
 
 
-async def raw_server(answer: bytes, *, pause_s: float = 0, times: int = 1) -> asyncio.Server:
-    """Start a server that sends these bytes to every request, some times."""
+@asynccontextmanager
+async def raw_server(answer: bytes, *, pause_s: float = 0, times: int = 1) -> AsyncIterator[str]:
+    """Start a server that sends these bytes to every request, some times, and return its URL."""
+    ended = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with suppress(OSError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
             for _ in range(times):
                 writer.write(answer)
                 await writer.drain()
-                await asyncio.sleep(pause_s)
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            return
-        finally:
-            writer.close()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), pause_s)
+                if ended.is_set():
+                    break
+        writer.close()
 
-    return await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"
+    finally:
+        ended.set()
+        server.close()
 
 
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
@@ -254,13 +262,11 @@ async def test_a_server_without_the_protocol_is_unavailable_within_its_time(
     kind: str, open_run: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer, pause_s, times = BAD_SERVERS[kind]
-    raw = await raw_server(answer, pause_s=pause_s, times=times)
-    url = f"http://127.0.0.1:{raw.sockets[0].getsockname()[1]}/mcp"
-    with caplog.at_level(logging.DEBUG), pytest.raises(ToolsUnavailable) as caught:
-        async with asyncio.timeout(5):
-            await open_run(shop(url, timeout_seconds=1))
+    async with raw_server(answer, pause_s=pause_s, times=times) as url:
+        with caplog.at_level(logging.DEBUG), pytest.raises(ToolsUnavailable) as caught:
+            async with asyncio.timeout(5):
+                await open_run(shop(url, timeout_seconds=1))
     assert "secret" not in f"{caught.value}{caplog.text}"
-    raw.close()
 
 
 async def test_a_task_is_answered_with_a_tool_whose_text_commands_the_model(
