@@ -24,7 +24,7 @@ class FakeToolbox:
 
     def __init__(self, *tools: Tool, answers: Mapping[str, str | BaseException | None] | None = None) -> None:
         self.tools = tools or (tool("search"), tool("write", has_side_effects=True))
-        self.answers = {"search": "found", "write": "written"} | dict(answers or {})
+        self.answers: dict[str, str | BaseException | None] = {"search": "found", "write": "written", **(answers or {})}
         self.events: list[str] = []
         self.called = asyncio.Event()
         self.is_unavailable = False

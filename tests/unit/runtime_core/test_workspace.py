@@ -1,7 +1,9 @@
 """The workspace: files by paths that cannot leave it, and a canary that no tool finds."""
 
+import asyncio
 import os
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.tools import workspace as workspace_module
+from cognitive_runtime.adapters.tools.paths import Root
 from cognitive_runtime.adapters.tools.toolbox import Toolboxes
 from cognitive_runtime.application import ToolRun
 from cognitive_runtime.domain import NoSideEffects, ToolSettings, ToolsUnavailable, Workspace
@@ -205,3 +208,28 @@ async def test_arguments_that_do_not_fit_are_refused(volume: Path, secrets: Path
     assert "must satisfy" in found["text_of_the_tool"]
     assert [each.outcome for each in run.operations] == ["Refused"]
     await run.close()
+
+
+async def test_the_handle_stays_open_until_a_given_up_call_has_ended(
+    volume: Path, secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, finish = threading.Event(), threading.Event()
+    seen: list[bool] = []
+
+    def read(root: Root, *_: Any) -> str:
+        begun.set()
+        finish.wait(5)
+        seen.append(os.path.samestat(os.fstat(root.handle), volume.stat()))
+        return ""
+
+    monkeypatch.setattr(workspace_module, "_read", read)
+    run = await opened(volume, secrets)
+    calling = asyncio.create_task(run.call("read_file", {"path": "a"}))
+    await asyncio.to_thread(begun.wait, 5)
+    calling.cancel()
+    closing = asyncio.create_task(run._toolbox.close())
+    await asyncio.wait({calling, closing}, timeout=0.05)
+    assert not closing.done()
+    finish.set()
+    await closing
+    assert seen == [True]

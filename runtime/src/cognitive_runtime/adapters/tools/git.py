@@ -1,9 +1,11 @@
 """Clone of a git repository, without hooks, submodules, filters and other programs of a configuration."""
 
 import asyncio
+import contextlib
 import os
 import resource
 import shutil
+import signal
 from pathlib import Path
 from typing import Final
 
@@ -94,4 +96,5 @@ async def _ended(process: asyncio.subprocess.Process) -> int:
         raise ToolsUnavailable(f"The workspace could not be cloned within {CLONE_S:g} s.") from None
     finally:
         if process.returncode is None:
-            os.killpg(process.pid, 9)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)

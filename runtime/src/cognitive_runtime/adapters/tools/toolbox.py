@@ -55,8 +55,11 @@ class Toolbox:
     async def list(self) -> tuple[Tool, ...]:
         """Connect to all servers at the same time and return the allowed tools; see ``IToolbox``."""
         own = await self._workspace.list() if self._workspace else ()
-        listed = await asyncio.gather(*(self._listed(each) for each in self._servers))
-        answering = [each for each in listed if each is not None]
+        listed = await asyncio.gather(*(self._listed(each) for each in self._servers), return_exceptions=True)
+        for each in listed:
+            if isinstance(each, BaseException):
+                raise each
+        answering = [each for each in listed if isinstance(each, tuple)]
         if self._servers and not answering and not own:
             names = ", ".join(each.name for each in self._servers)
             raise ToolsUnavailable(f"No server of the agent's tools answers: {names} (spec.tools.servers).")

@@ -41,6 +41,7 @@ class WorkspaceTools:
         self._temporary: Path | None = None
         self._root: Root | None = None
         self._written = 0
+        self._running: set[asyncio.Task[str]] = set()
         self.problems: list[tuple[AuditEvent, str]] = []
 
     async def list(self) -> tuple[Tool, ...]:
@@ -64,16 +65,29 @@ class WorkspaceTools:
         if tool.own_name == "write_file":
             self._check_write(parts_of(arguments["path"]), arguments["content"].encode("utf-8", "replace"))
             await permit()
-        return await asyncio.to_thread(self._work, tool.own_name, dict(arguments))
+        working = asyncio.create_task(asyncio.to_thread(self._work, tool.own_name, dict(arguments)))
+        self._running.add(working)
+        working.add_done_callback(self._ended)
+        return await asyncio.shield(working)
 
     async def close(self) -> None:
-        """Close the handle and delete a temporary workspace. Idempotent."""
+        """Close the handle and delete a temporary workspace. Idempotent.
+
+        Waits for calls that were given up and still run: the number of a closed handle may soon name another file.
+        """
+        if self._running:
+            await asyncio.wait(self._running)
         root, self._root = self._root, None
         if root is not None:
             os.close(root.handle)
         temporary, self._temporary = self._temporary, None
         if temporary is not None:
             await asyncio.to_thread(shutil.rmtree, temporary, ignore_errors=True)
+
+    def _ended(self, working: asyncio.Task[str]) -> None:
+        self._running.discard(working)
+        if not working.cancelled():
+            working.exception()  # marks it as retrieved
 
     async def _path(self) -> str:
         if self._workspace.kind == "PersistentVolume":
