@@ -115,3 +115,8 @@ def test_the_order_of_keys_is_no_difference_and_values_are(found: dict[str, Any]
 
 def test_half_a_surrogate_is_no_crash() -> None:
     assert digest(replace(BASE, input={"error_message": "\ud800"})) != digest(BASE)
+
+
+def test_the_key_of_a_task_without_later_fields_stays() -> None:
+    """Results that earlier releases have cached are still found."""
+    assert digest(BASE) == "cf101fa2bb456bf50e98d1fb42ff0bfaca143ac3b29a3949e3ab878127c3c089"
