@@ -25,16 +25,21 @@ WRITTEN: dict[str, type[WireModel]] = {
 }
 READ: dict[str, type[WireModel]] = {
     "claim.json": wire.Claim,
+    "claim_side_effects.json": wire.Claim,
     "lease.json": wire.Lease,
     "lease_features.json": wire.Lease,
     "completed.json": wire.Completed,
     "completed_reasoning.json": wire.Completed,
     "completed_deliberation.json": wire.Completed,
     "completed_variant.json": wire.Completed,
+    "completed_tools.json": wire.Completed,
     "failed.json": wire.Failed,
     "failed_variant.json": wire.Failed,
     "failed_credentials.json": wire.Failed,
+    "failed_no_progress.json": wire.Failed,
     "failed_quota.json": wire.Failed,
+    "failed_tools_unavailable.json": wire.Failed,
+
 }
 
 

@@ -20,10 +20,12 @@ from cognitive_runtime.domain import (
     LLMSettings,
     ModelBehaviour,
     ModelCalls,
+    NoProgress,
     QuotaExceeded,
     RateLimited,
     ReasoningError,
     ReasoningSettings,
+    ToolsUnavailable,
     Usage,
 )
 
@@ -360,6 +362,8 @@ def test_large_results_of_other_members_are_in_an_object_and_not_in_the_message(
         ("failed_quota.json", QuotaExceeded),
         ("failed_credentials.json", CredentialsRefused),
         ("failed_variant.json", RateLimited),
+        ("failed_no_progress.json", NoProgress),
+        ("failed_tools_unavailable.json", ToolsUnavailable),
     ],
 )
 def test_failed_round_trips(name: str, error: type[ReasoningError]) -> None:
@@ -430,7 +434,12 @@ def test_what_is_no_response_is_refused(data: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("name", "model"),
-    [("claim.json", wire.Claim), ("lease.json", wire.Lease), ("lease_features.json", wire.Lease)],
+    [
+        ("claim.json", wire.Claim),
+        ("claim_side_effects.json", wire.Claim),
+        ("lease.json", wire.Lease),
+        ("lease_features.json", wire.Lease),
+    ],
 )
 def test_claims_and_leases_round_trip(name: str, model: type[wire.Claim] | type[wire.Lease]) -> None:
     assert json.loads(model.model_validate_json(golden(name)).encode()) == json.loads(golden(name))

@@ -1,6 +1,6 @@
 """The part of DSPy that the runtime and its tests use: DSPy itself has no types."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -41,7 +41,14 @@ class Type(BaseModel):
     def format(self) -> list[dict[str, Any]] | str: ...
 
 class Tool(Type):
-    def __init__(self, func: Callable[..., Any], name: str | None = ..., desc: str | None = ...) -> None: ...
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        name: str | None = ...,
+        desc: str | None = ...,
+        args: dict[str, Any] | None = ...,
+        arg_types: dict[str, Any] | None = ...,
+    ) -> None: ...
 
 class ToolCalls(Type):
     tool_calls: list[Any]
@@ -73,6 +80,7 @@ class Module:
     def deepcopy(self) -> Any: ...
     def save(self, path: str) -> None: ...
     def set_lm(self, lm: BaseLM) -> None: ...
+    def predictors(self) -> list[Predict]: ...
 
 class Predict(Module):
     signature: type[Signature]
@@ -85,9 +93,15 @@ class ChainOfThought(Module):
     def __init__(self, signature: str | type[Signature], **config: Any) -> None: ...
 
 class ReAct(Module):
+    max_iters: int
+    react: Predict
+    extract: ChainOfThought | Predict
     def __init__(
-        self, signature: str | type[Signature], tools: list[Callable[..., Any]], max_iters: int = ...
+        self, signature: str | type[Signature], tools: Sequence[Callable[..., Any] | Tool], max_iters: int = ...
     ) -> None: ...
+    async def _async_call_with_potential_trajectory_truncation(
+        self, module: Module, trajectory: dict[str, Any], **input_args: Any
+    ) -> Any: ...
 
 class BestOfN(Module):
     def __init__(self, module: Module, N: int, reward_fn: Callable[..., float], threshold: float) -> None: ...

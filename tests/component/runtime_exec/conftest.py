@@ -39,6 +39,17 @@ async def broker(nats_server: NatsServer, agent: str) -> AsyncIterator[WireBroke
     await found.close()
 
 
+@pytest_asyncio.fixture
+async def own_server(nats_server: NatsServer, agent: str) -> AsyncIterator[NatsServer]:
+    """A broker that the test may kill; ``nats_server`` is only asked whether there can be one."""
+    with NatsServer.start() as server:
+        admin = await WireBroker.connect(server.url)
+        await admin.lay_out()
+        await admin.add_agent(agent)
+        await admin.close()
+        yield server
+
+
 @pytest.fixture
 def settings(nats_server: NatsServer, tmp_path: Path) -> RuntimeSettings:
     """Settings of a node whose folders are the test's own."""
@@ -61,7 +72,7 @@ async def start_worker(agent: str, settings: RuntimeSettings, reasoner: Scripted
     ) -> HostedWorker:
         identity = WorkerIdentity("default", agent, f"ca-w0-{uuid.uuid4().hex[:8]}", "ca-job-1", "Embedded")
         used = replace(settings, nats_url=nats_url or settings.nats_url)
-        worker = HostedWorker(replace(WorkerSpec(identity, 4), **changes), used, lambda _: reasoner, timing)
+        worker = HostedWorker(replace(WorkerSpec(identity, 4), **changes), used, lambda *_: reasoner, timing)
         started.append(worker)
         await worker.start()
         if wait:

@@ -32,7 +32,7 @@ class Stubborn:
     def learnt(self):
         return ()
 
-reasoning.make_cognitive_core = lambda settings, limits: Stubborn()
+reasoning.make_cognitive_core = lambda settings, effects, limits: Stubborn()
 sys.exit(main())
 """
 StartJob = Callable[..., Awaitable[asyncio.subprocess.Process]]

@@ -5,10 +5,8 @@ import hashlib
 import json
 import stat
 import uuid
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from nats.js.api import StreamConfig
 
 from cognitive_runtime.adapters.nats.claims import ClaimTiming
@@ -25,17 +23,6 @@ from support.fixture_types import StartWorker
 from support.servers.wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
-
-
-@pytest_asyncio.fixture
-async def own_server(nats_server: NatsServer, agent: str) -> AsyncIterator[NatsServer]:
-    """A broker that the test may kill; ``nats_server`` is only asked whether there can be one."""
-    with NatsServer.start() as server:
-        admin = await WireBroker.connect(server.url)
-        await admin.lay_out()
-        await admin.add_agent(agent)
-        await admin.close()
-        yield server
 
 
 async def test_results_of_attempts_that_run_while_the_broker_restarts_arrive_once(

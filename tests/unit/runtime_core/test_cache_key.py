@@ -131,3 +131,8 @@ def test_a_task_without_a_signature_and_a_deliberation_keeps_its_key() -> None:
 def test_each_member_has_a_key_of_its_own() -> None:
     members = [replace(BASE, member=Member(number, has)) for number in (1, 2) for has in (True, False)]
     assert len({digest(each) for each in (*members, BASE)}) == 5
+
+
+def test_the_key_of_a_task_without_later_fields_stays() -> None:
+    """Results that earlier releases have cached are still found."""
+    assert digest(BASE) == "cf101fa2bb456bf50e98d1fb42ff0bfaca143ac3b29a3949e3ab878127c3c089"

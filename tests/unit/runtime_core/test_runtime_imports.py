@@ -76,3 +76,24 @@ print(*sorted(set(sys.modules) - before))
 def test_an_embedded_start_loads_neither_serve_nor_the_http_api(statement: str) -> None:
     names = ("fastapi", "starlette", "uvicorn", "ray.serve", "kubernetes", "cognitive_runtime.adapters.http.app")
     assert loaded_after(statement, names) == set()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("tools", ["None", "ToolSettings(workspace=Workspace('EmptyDir'))"])
+def test_an_attempt_without_servers_imports_nothing_of_mcp(tools: str) -> None:
+    code = f"""
+import asyncio, sys
+from cognitive_runtime.bootstrap.reasoning import make_cognitive_core
+from cognitive_runtime.config import RuntimeSettings
+from cognitive_runtime.domain import ReasoningError, ToolSettings, Workspace
+sys.path.insert(0, "tests")
+from support.builders.runtime_requests import execution_request
+core = make_cognitive_core(RuntimeSettings("nats://127.0.0.1:1", "none"))
+try:
+    asyncio.run(core.reason(execution_request(tools={tools})))
+except ReasoningError as error:
+    assert error.error_type == "ModelUnavailable", error
+print(*sorted(name for name in sys.modules if name.partition(".")[0] in ("mcp", "mcp_types", "starlette", "uvicorn")))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == []

@@ -1,5 +1,6 @@
 """Whose claim it is stays certain when the broker's answers get lost."""
 
+import asyncio
 import json
 from collections import deque
 from typing import Any, cast
@@ -13,7 +14,7 @@ from nats.js.errors import BadRequestError
 from cognitive_runtime.adapters.nats.claims import ClaimTiming, NatsClaims
 from cognitive_runtime.adapters.nats.connection import BrokerConnection
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity
-from cognitive_runtime.domain import FailureResult
+from cognitive_runtime.domain import FailureResult, LeaseLost
 
 IDENTITY = WorkerIdentity("default", "a1", "w0", "job-1", "Embedded")
 EXISTS = BadRequestError(code=400, err_code=10071, description="wrong last sequence: 1")
@@ -25,6 +26,7 @@ class Broker:
     def __init__(self, *answers: str) -> None:
         self.answers = deque(answers)
         self.value: bytes | None = None
+        self.sequence = 0
 
     @property
     def claim(self) -> dict[str, Any]:
@@ -43,16 +45,17 @@ class Broker:
         answer = self.answers.popleft()
         if answer == "refused":
             raise nats.errors.TimeoutError
-        if self.value is not None:
+        current = self.sequence or int(self.value is not None)
+        if int((headers or {})["Nats-Expected-Last-Subject-Sequence"]) != current:
             raise EXISTS
-        self.value = payload
+        self.value, self.sequence = payload, self.sequence + 1
         if answer == "lost":
             raise nats.errors.TimeoutError
 
     async def request(self, subject: str, payload: bytes, *, timeout: float) -> Msg:  # noqa: ASYNC109
         if self.value is None:
             return Msg(_client=cast(Client, None), headers={"Status": "404"})
-        return Msg(_client=cast(Client, None), data=self.value)
+        return Msg(_client=cast(Client, None), data=self.value, headers={"Nats-Sequence": str(self.sequence)})
 
 
 class Clock:
@@ -125,3 +128,65 @@ def _failure() -> FailureResult:
         error_type="InternalError",
         retryable=True,
     )
+
+
+async def claimed(broker: Broker) -> NatsClaims:
+    claims = claims_on(broker)
+    assert await claims.create("t1.1")
+    return claims
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [["stored"], ["refused", "refused", "stored"], ["lost", "stored"]],
+    ids=["at once", "retried", "ack lost"],
+)
+async def test_side_effects_are_stored_before_the_call_returns(answers: list[str]) -> None:
+    broker = Broker("stored", *answers)
+    claims = await claimed(broker)
+    before = broker.claim
+    await claims.record_side_effects("t1.1")
+    assert broker.claim == before | {"side_effects": True}
+    await claims.record_side_effects("t1.1")
+    assert not broker.answers
+
+
+async def test_side_effects_are_not_recorded_while_the_broker_does_not_answer() -> None:
+    broker = Broker("stored", *["refused"] * 100_000)
+    claims = await claimed(broker)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await claims.record_side_effects("t1.1")
+    assert "side_effects" not in broker.claim
+
+
+async def test_side_effects_of_a_lost_claim_are_stored_with_it() -> None:
+    broker = Broker("stored", "stored")
+    claims = await claimed(broker)
+    broker.value, broker.sequence = None, 0
+    await claims.record_side_effects("t1.1")
+    assert broker.claim["side_effects"]
+
+
+@pytest.mark.parametrize("stored", [b"", b'{"claim_id": "another"}'], ids=["purged", "another worker's"])
+async def test_no_side_effects_are_recorded_on_a_claim_that_is_not_ones_own(stored: bytes) -> None:
+    broker = Broker("stored", "stored")
+    claims = await claimed(broker)
+    broker.value = stored
+    with pytest.raises(LeaseLost):
+        await claims.record_side_effects("t1.1")
+    assert broker.value == stored
+
+
+async def test_no_side_effects_are_recorded_for_an_attempt_without_a_claim() -> None:
+    with pytest.raises(LeaseLost):
+        await claims_on(Broker()).record_side_effects("t1.1")
+
+
+async def test_an_ended_claim_keeps_its_side_effects() -> None:
+    broker = Broker("stored", "stored")
+    claims = await claimed(broker)
+    await claims.record_side_effects("t1.1")
+    ended = claims.end(_failure())
+    assert ended is not None
+    assert json.loads(ended.value)["side_effects"]

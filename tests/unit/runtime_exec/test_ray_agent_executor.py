@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import pickle
 import time
 from dataclasses import replace
@@ -14,6 +15,7 @@ from cognitive_runtime.adapters.asyncio_executor import AsyncioExecutor
 from cognitive_runtime.adapters.nats.publisher import NATSResultPublisher
 from cognitive_runtime.adapters.ray.agent_executor import RayAgentExecutor
 from cognitive_runtime.adapters.vllm import VLLMHTTPClient
+from cognitive_runtime.bootstrap.vllm_agent import VLLMAgent
 from cognitive_runtime.domain import (
     AgentConfig,
     AgentResult,
@@ -25,6 +27,7 @@ from cognitive_runtime.domain import (
     VLLMRequest,
     VLLMResponse,
 )
+from support.fakes.model_client import Answer, FakeModel
 from support.fakes.plain_model import PlainModel
 
 CONFIG = AgentConfig("agent-123", AgentRole.DEV, "meta-llama/Meta-Llama-3-8B-Instruct", "http://vllm-server:8000")
@@ -115,10 +118,79 @@ def test_info_holds_no_secret() -> None:
     assert "secret" not in str(info)
 
 
-def test_tools_are_refused(tmp_path: Path) -> None:
-    config = AgentConfig("a", "DEV", "m", "http://v", enable_tools=True, workspace_path=tmp_path)
-    with pytest.raises(ValueError, match="enable_tools"):
-        RayAgentExecutor(config, cast(IResultPublisher, Publisher()), Model(), AsyncioExecutor())
+def tool_config(tmp_path: Path) -> AgentConfig:
+    return AgentConfig("a", "DEV", "m", "http://v", enable_tools=True, workspace_path=tmp_path)
+
+
+def test_tools_need_an_agent_for_them(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="enable_tools: tool_agent is needed"):
+        RayAgentExecutor(tool_config(tmp_path), cast(IResultPublisher, Publisher()), Model(), AsyncioExecutor())
+
+
+def acting(request: VLLMRequest) -> Answer:
+    """List the files, and report."""
+    if "next_tool_name" not in json.dumps(request.json_schema):
+        return {"reasoning": "r", "answer": "one file"}
+    name = "finish" if "observation_0" in request.messages[-1].content else "list_files"
+    return {"next_thought": "t", "next_tool_name": name, "next_tool_args": {}}
+
+
+def with_tools(tmp_path: Path, model: FakeModel, **settings: Any) -> tuple[RayAgentExecutor, Publisher]:
+    (tmp_path / "a.txt").write_text("text")
+    config, publisher = tool_config(tmp_path), Publisher()
+    agent = VLLMAgent(config, model, **settings)
+    executor = RayAgentExecutor(config, cast(IResultPublisher, publisher), model, AsyncioExecutor(), tool_agent=agent)
+    return executor, publisher
+
+
+def test_an_agent_with_tools_answers_with_operations_and_an_audit_trail(tmp_path: Path) -> None:
+    model = FakeModel(by=acting)
+    executor, publisher = with_tools(tmp_path, model)
+    found = executor.run("t1", "Count the files")
+    assert (found["status"], found["answer"]) == ("completed", "one file")
+    assert [(each["tool"], each["outcome"]) for each in found["operations"]] == [("list_files", "Succeeded")]
+    assert found["artifacts"] == []
+    assert [each["event"] for each in found["audit_trail"]] == ["ToolsListed", "OperationEnded"]
+    assert "a.txt" in model.requests[-1].messages[-1].content
+    published = publisher.calls[1][0]
+    assert [each.tool for each in published.operations] == ["list_files"]
+
+
+def test_without_a_model_an_agent_with_tools_fails_and_edits_nothing(tmp_path: Path) -> None:
+    executor, _ = with_tools(tmp_path, FakeModel(ModelUnavailable("HTTP 503")), read_only=False)
+    found = executor.run("t1", "Add hello world to src/utils.py")
+    assert (found["status"], found["error_type"], found["operations"]) == ("failed", "ModelUnavailable", [])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_an_agent_without_progress_fails_with_its_operations(tmp_path: Path) -> None:
+    step = {"next_thought": "t", "next_tool_name": "list_files", "next_tool_args": {}}
+    executor, _ = with_tools(tmp_path, FakeModel(step), max_iterations=2)
+    found = executor.run("t1", "Count the files")
+    assert (found["error_type"], found["retryable"], len(found["operations"])) == ("NoProgress", False, 2)
+
+
+def test_an_agent_with_tools_ends_within_the_time_limit(tmp_path: Path) -> None:
+    model = FakeModel(by=acting)
+    model.hangs_from = 2
+    executor, _ = with_tools(tmp_path, model)
+    found = executor.run("t1", "Count the files", {"timeout": 0.5})
+    assert (found["error_type"], len(found["operations"])) == ("DeadlineExceeded", 1)
+
+
+def test_text_is_answered_without_the_agent_for_tools(tmp_path: Path) -> None:
+    agent = VLLMAgent(tool_config(tmp_path), FakeModel("unused"))
+    executor = RayAgentExecutor(
+        CONFIG, cast(IResultPublisher, Publisher()), Model(), AsyncioExecutor(), tool_agent=agent
+    )
+    assert executor.run("t1", "Write a tree")["proposal"]["content"] == "class Tree: ..."
+
+
+def test_an_agent_with_tools_travels_to_a_ray_worker(tmp_path: Path) -> None:
+    client = VLLMHTTPClient(CONFIG.vllm_url, CONFIG.agent_id, str(CONFIG.role), CONFIG.model)
+    agent = VLLMAgent(tool_config(tmp_path), client, tokens={"a": "token-text"})
+    assert isinstance(pickle.loads(pickle.dumps(agent)), VLLMAgent)
+    assert "token-text" not in repr(vars(agent))
 
 
 def test_real_dependencies_travel_to_a_ray_worker() -> None:

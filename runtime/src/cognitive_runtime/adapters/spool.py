@@ -27,9 +27,8 @@ class SpooledResponse:
     large_reasoning: str | None = None
     """Text to store in the same bucket before the response is published."""
     large_reasoning_name: str | None = None
-    large_members: str | None = None
-    """JSON of a deliberation's other results, to store in the same bucket before the response is published."""
-    large_members_name: str | None = None
+    further_objects: dict[str, str] | None = None
+    """Further texts to store in the same bucket before the response is published, by their names."""
     claim_key: str | None = None
     claim_value: str | None = None
     """Value to store as the claim once the response is in the stream."""
@@ -37,11 +36,11 @@ class SpooledResponse:
     @property
     def objects(self) -> dict[str, bytes]:
         """Objects to store before the response is published, by their names."""
-        named = (
+        named: list[tuple[str | None, str | None]] = [
             (self.large_result_name, self.large_result),
             (self.large_reasoning_name, self.large_reasoning),
-            (self.large_members_name, self.large_members),
-        )
+            *(self.further_objects or {}).items(),
+        ]
         return {name: content.encode() for name, content in named if name is not None and content is not None}
 
     def to_json(self) -> bytes:

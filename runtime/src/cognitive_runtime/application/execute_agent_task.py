@@ -149,6 +149,9 @@ class ExecuteAgentTask:
             cache_hit=reasoning.cache_hit,
             output_valid=reasoning.output_valid,
             unchecked_patterns=reasoning.unchecked_patterns,
+            operations=reasoning.operations,
+            artifacts=reasoning.artifacts,
+            audit_trail=reasoning.audit_trail,
         )
 
     def _failed(self, start: _Start, error: ReasoningError) -> FailureResult:
@@ -166,6 +169,9 @@ class ExecuteAgentTask:
             retryable=error.retryable,
             retry_after_seconds=error.retry_after_s,
             reasoning=clip_utf8(shown, MAX_FAILED_REASONING_BYTES),
+            operations=error.operations,
+            artifacts=error.artifacts,
+            audit_trail=error.audit_trail,
         )
 
     def _common(self, start: _Start, answered_by: ModelEndpoint | None) -> dict[str, Any]:
@@ -209,6 +215,8 @@ def _spent(why: ReasoningError, reasoning: asyncio.Task[Reasoning]) -> Reasoning
             found.usage, found.calls, found.answered_by = ended.usage, ended.calls, ended.answered_by
             found.thought, found.native_reasoning = ended.thought, ended.native_reasoning
             found.deliberation = ended.deliberation
+            found.operations, found.artifacts = ended.operations, ended.artifacts
+            found.audit_trail = ended.audit_trail
     return found
 
 

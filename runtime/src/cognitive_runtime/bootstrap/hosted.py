@@ -24,10 +24,10 @@ from cognitive_runtime.adapters.worker.tracked_reasoner import TrackedReasoner
 from cognitive_runtime.adapters.worker.worker import Worker, WorkerDependencies, WorkerStatus, WorkerTiming
 from cognitive_runtime.application import ExecuteAgentTask, LargeInputReasoner
 from cognitive_runtime.config import RuntimeSettings
-from cognitive_runtime.domain import IReasoner
+from cognitive_runtime.domain import IReasoner, ISideEffects
 from cognitive_runtime.domain.memory import ExecutorMemory
 
-MakeReasoner = Callable[[RuntimeSettings], IReasoner]
+MakeReasoner = Callable[[RuntimeSettings, ISideEffects], IReasoner]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class HostedWorker(Worker):
         spool = Spool(settings.spool_dir, identity.agent_uid)
         self.publisher = NATSResultPublisher(broker=self.broker, spool=spool, claims=self._claims)
         self._control = NatsControl(self.broker, identity)
-        self._lazy_reasoner = LazyReasoner(lambda: make_reasoner(settings))
+        self._lazy_reasoner = LazyReasoner(lambda: make_reasoner(settings, self._claims))
         super().__init__(spec, self._dependencies(spec, secrets, timing.inputs), timing.worker)
         self._flush_traces = start_tracing()
 

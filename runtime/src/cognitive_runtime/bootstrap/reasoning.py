@@ -9,7 +9,7 @@ from cognitive_runtime.adapters.member_spool import MemberSpool
 from cognitive_runtime.adapters.secrets import SecretFiles
 from cognitive_runtime.application import Deliberate, Limits, OpenRedis
 from cognitive_runtime.config import RuntimeSettings
-from cognitive_runtime.domain import ILimits, IQuotaStore, IReasoner
+from cognitive_runtime.domain import ILimits, IQuotaStore, IReasoner, ISideEffects
 
 
 def redis_quota_stores(settings: RuntimeSettings, agent_uid: str) -> OpenRedis:
@@ -36,9 +36,12 @@ def attempt_limits(settings: RuntimeSettings, namespace: str, agent_uid: str) ->
     )
 
 
-def make_cognitive_core(settings: RuntimeSettings, limits: ILimits | None = None) -> IReasoner:
+def make_cognitive_core(
+    settings: RuntimeSettings, effects: ISideEffects | None = None, limits: ILimits | None = None
+) -> IReasoner:
     """Return the cognitive core on a pool of model connections, with deliberations. Takes seconds for its imports."""
-    from cognitive_runtime.adapters.dspy import CognitiveCore, load_dspy
+    from cognitive_runtime.adapters.dspy import CognitiveCore, ToolTasks, load_dspy
+    from cognitive_runtime.adapters.tools.toolbox import Toolboxes
     from cognitive_runtime.adapters.vllm import ModelPool, load_client
 
     load_client()
@@ -49,5 +52,6 @@ def make_cognitive_core(settings: RuntimeSettings, limits: ILimits | None = None
     def read_secret(agent_uid: str, name: str) -> str:
         return SecretFiles(settings.secrets_dir, agent_uid).read(name)
 
-    core = CognitiveCore(ModelPool(read_secret), limits=limits)
+    toolboxes = Toolboxes(read_secret, protected=(settings.secrets_dir, settings.spool_dir))
+    core = CognitiveCore(ModelPool(read_secret), limits=limits, tools=ToolTasks(toolboxes, effects))
     return Deliberate(core, SystemClock(), MemberSpool(settings.spool_dir, version("cognitive-runtime")))

@@ -26,7 +26,7 @@ _ATTEMPT_FIELDS: Final = frozenset(
     }
 )
 """Request fields that do not influence the result. Every other field, also a future one, is part of the key."""
-_LATER_FIELDS: Final = frozenset({"signature", "deliberation", "member"})
+_LATER_FIELDS: Final = frozenset({"signature", "deliberation", "member", "tools"})
 """Fields that only some tasks have. Where they are None, keys stay what they were without them."""
 _AGENT_FIELDS: Final = frozenset({"generation", "cost_per_character"})
 _CALL_FIELDS: Final = frozenset(

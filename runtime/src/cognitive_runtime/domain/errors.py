@@ -8,6 +8,7 @@ from cognitive_runtime.domain.usage import Usage
 
 if TYPE_CHECKING:
     from cognitive_runtime.domain.deliberation_result import DeliberationResult
+    from cognitive_runtime.domain.tools import Artifact, AuditEntry, Operation
 
 
 class ReasoningError(Exception):
@@ -24,6 +25,9 @@ class ReasoningError(Exception):
             Shown to users if ``shows_thought``.
         native_reasoning: Thinking of a reasoning model up to the failure, which it wrote beside its answer.
         deliberation: Members of a deliberation that failed, or None.
+        operations: Calls of tools up to the failure.
+        artifacts: Large answers of tools up to the failure.
+        audit_trail: Events in the use of tools up to the failure.
     """
 
     retryable: ClassVar[bool] = False
@@ -39,6 +43,9 @@ class ReasoningError(Exception):
         self.thought = ""
         self.native_reasoning = ""
         self.deliberation: DeliberationResult | None = None
+        self.operations: tuple[Operation, ...] = ()
+        self.artifacts: tuple[Artifact, ...] = ()
+        self.audit_trail: tuple[AuditEntry, ...] = ()
 
     @property
     def error_type(self) -> str:
@@ -134,6 +141,16 @@ class InvalidRequest(ReasoningError):
 
 class InputUnavailable(RetryableReasoningError):
     """The object that holds the input is absent, or differs from the request's description."""
+
+
+class ToolsUnavailable(RetryableReasoningError):
+    """No server of the agent's tools answers, or its workspace cannot be opened."""
+
+
+class NoProgress(ReasoningError):
+    """The steps or the calls of tools were used up without an answer."""
+
+    shows_thought: ClassVar[bool] = True
 
 
 class InternalError(RetryableReasoningError):

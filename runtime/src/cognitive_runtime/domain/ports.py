@@ -1,6 +1,6 @@
 """Interfaces that the use cases need."""
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Protocol, TypeVar
 
 from cognitive_runtime.domain.behaviour import ModelBehaviour
@@ -10,6 +10,8 @@ from cognitive_runtime.domain.limits import Permit, QuotaDecision, QuotaRequest
 from cognitive_runtime.domain.request import ExecutionRequest, InputRef
 from cognitive_runtime.domain.result import AgentResult, FailureResult, Reasoning
 from cognitive_runtime.domain.task import CognitiveContext
+from cognitive_runtime.domain.task import AgentTask
+from cognitive_runtime.domain.tools import AuditEvent, Tool
 from cognitive_runtime.domain.usage import Usage
 
 T = TypeVar("T")
@@ -188,6 +190,73 @@ class IInputStore(Protocol):
         Raises:
             InputUnavailable: The object is absent or incomplete.
         """
+
+
+class IToolbox(Protocol):
+    """Tools of one attempt. Belongs to the event loop of the attempt."""
+
+    @property
+    def problems(self) -> tuple[tuple[AuditEvent, str], ...]:
+        """Servers that do not answer, and listed tools that cannot be used, each with a sentence for people."""
+
+    async def list(self) -> tuple[Tool, ...]:
+        """Connect and return the allowed tools.
+
+        Raises:
+            ToolsUnavailable: No server answers, or the workspace cannot be opened.
+        """
+
+    async def call(self, tool: Tool, arguments: Mapping[str, Any], permit: Callable[[], Awaitable[None]]) -> str:
+        """Return the answer of a tool as text.
+
+        Args:
+            tool: One of the listed tools.
+            arguments: Arguments as the model gave them.
+            permit: Awaited after all checks, directly before the tool runs.
+
+        Raises:
+            ToolRefused: The call is not allowed. The tool did not run.
+            ToolFailed: The tool failed.
+        """
+
+    async def close(self) -> None:
+        """Disconnect and delete a temporary workspace. Idempotent."""
+
+
+class IToolboxes(Protocol):
+    """Source of the tools of attempts."""
+
+    def open(self, request: ExecutionRequest) -> IToolbox:
+        """Return the toolbox of an attempt with tools, not connected yet."""
+
+
+class IToolAgent(Protocol):
+    """Agent that answers tasks with tools."""
+
+    async def __call__(self, task: AgentTask, limit_s: float) -> Reasoning:
+        """Answer a task within a time limit, in seconds.
+
+        Raises:
+            ReasoningError: The class tells the cause. It has the operations up to the failure.
+        """
+
+
+class ISideEffects(Protocol):
+    """Record of the attempts with side effects, which the operator reads before it retries a lost attempt."""
+
+    async def record_side_effects(self, attempt_id: str) -> None:
+        """Record that an attempt has side effects. Wait until the record is stored. Idempotent.
+
+        Raises:
+            LeaseLost: The claim is no longer this worker's, so the operator has ended the attempt.
+        """
+
+
+class NoSideEffects:
+    """Record of a program without a broker: nothing retries its attempts. Implements ``ISideEffects``."""
+
+    async def record_side_effects(self, attempt_id: str) -> None:
+        """Do nothing."""
 
 
 class IClock(Protocol):

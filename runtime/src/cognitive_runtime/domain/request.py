@@ -13,6 +13,7 @@ from cognitive_runtime.domain.errors import InvalidRequest
 from cognitive_runtime.domain.limits import CacheSettings, RateLimit
 from cognitive_runtime.domain.signature import TaskSignature
 from cognitive_runtime.domain.task import CognitiveTaskType
+from cognitive_runtime.domain.tools import ToolSettings
 
 ExecutionMode = Literal["Embedded", "Job"]
 StructuredOutput = Literal["Auto", "Schema", "Bounded", "JSONObject", "Text"]
@@ -256,6 +257,8 @@ class ExecutionRequest:
     """Deliberation of the attempt; None: the task is answered once."""
     member: Member | None = None
     """Member of a deliberation that the request is for. Never part of a message."""
+    tools: ToolSettings | None = None
+    """Tools that the model may call; None: no tools."""
 
     def __post_init__(self) -> None:
         for name in ("namespace", "task_name", "task_uid", "agent_name", "agent_uid"):
@@ -272,7 +275,11 @@ class ExecutionRequest:
         )
         has_schema = self.output_schema is not None
         rule = "must be absent for the type proposal, whose result is free text"
-        _require(not has_schema or self.task_type is not CognitiveTaskType.PROPOSAL, "output_schema", rule)
+        is_proposal = self.task_type is CognitiveTaskType.PROPOSAL
+        _require(not has_schema or not is_proposal, "output_schema", rule)
+        _require(not self.tools or not is_proposal, "tools", "must be absent for the type proposal")
+        acts = self.signature is None or self.signature.module == "ReAct"
+        _require(not self.tools or acts, "tools", "need a signature of the module ReAct")
 
     @property
     def task_id(self) -> str:

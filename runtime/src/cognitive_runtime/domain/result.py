@@ -9,6 +9,7 @@ from cognitive_runtime.domain.calls import ModelCalls
 from cognitive_runtime.domain.deliberation_result import DeliberationResult
 from cognitive_runtime.domain.endpoint import ModelEndpoint
 from cognitive_runtime.domain.request import ExecutionMode
+from cognitive_runtime.domain.tools import Artifact, AuditEntry, Operation
 from cognitive_runtime.domain.usage import Usage
 
 
@@ -39,6 +40,12 @@ class Reasoning:
     """Patterns of the request's schema that were not checked, because no engine with linear time accepts them."""
     deliberation: DeliberationResult | None = None
     """Members of a deliberation; None: the task was answered once."""
+    operations: tuple[Operation, ...] = ()
+    """Calls of tools, in their order."""
+    artifacts: tuple[Artifact, ...] = ()
+    """Answers of tools that are too large for the prompt."""
+    audit_trail: tuple[AuditEntry, ...] = ()
+    """Events in the use of tools, in their order. Not part of the response."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +87,12 @@ class AttemptOutcome:
     """Sources of the request, with ``executor`` for a memory that the executor supplied."""
     deliberation: DeliberationResult | None = None
     """Members of a deliberation; None: the task was answered once."""
+    operations: tuple[Operation, ...] = ()
+    """Calls of tools, in their order; of a response that was parsed, the first 100."""
+    artifacts: tuple[Artifact, ...] = ()
+    """Large answers of tools; of a response that was parsed, without their content."""
+    audit_trail: tuple[AuditEntry, ...] = ()
+    """Events in the use of tools, in their order. Never part of the response."""
     attempt_key: str = field(default="", repr=False, compare=False)
     """Key that signs the response. Never part of the response."""
 

@@ -10,6 +10,8 @@ from cognitive_runtime.adapters.dspy.current_core import (
 )
 from cognitive_runtime.adapters.dspy.preload import load_dspy
 from cognitive_runtime.adapters.dspy.program import InvalidProgram
+from cognitive_runtime.adapters.dspy.tool_tasks import ToolTasks
+from cognitive_runtime.adapters.dspy.vllm_agent import VLLMAgent
 
 __all__ = [
     "CognitiveCore",
@@ -17,6 +19,8 @@ __all__ = [
     "JSONAnswerAdapter",
     "ModuleRun",
     "Programs",
+    "ToolTasks",
+    "VLLMAgent",
     "get_cognitive_core",
     "initialize_cognitive_core",
     "load_dspy",

@@ -84,6 +84,10 @@ class Attempt:
         """Return the error of a cancelled attempt, with the usage and the reasoning up to the cancellation."""
         return cast(InternalError, self._told(InternalError("The reasoning was cancelled.")))
 
+    def explained(self, error: ReasoningError) -> ReasoningError:
+        """Return an error with the usage, the reasoning and the operations up to the failure."""
+        return self._told(error)
+
     def _context(self, trace: list[Any] | None) -> Any:
         return dspy.context(
             lm=AttemptLM(self.model, asyncio.get_running_loop()),
@@ -131,6 +135,8 @@ class Attempt:
         error.answered_by = error.answered_by or self.model.answered_by
         error.thought = read_text(self.model.last_answer, self.thought) if self.thought else ""
         error.native_reasoning = self.model.native_reasoning
+        if self.model.tools is not None:
+            self.model.tools.record_in(error)
         return error
 
 

@@ -29,6 +29,7 @@ from cognitive_runtime.adapters.dspy.results import typed_reasoning
 from cognitive_runtime.adapters.dspy.signature_sources import SignatureSource, named_signature
 from cognitive_runtime.adapters.dspy.task_modules import TaskModules
 from cognitive_runtime.application import SharedBudget
+from cognitive_runtime.adapters.dspy.tool_tasks import ToolTasks
 from cognitive_runtime.domain import (
     AgentSettings,
     CallMeter,
@@ -69,6 +70,7 @@ class CognitiveCore:
         limits: ILimits | None = None,
         *,
         programs: Programs | None = None,
+        tools: ToolTasks | None = None,
     ) -> None:
         """Take the models and limits.
 
@@ -77,6 +79,7 @@ class CognitiveCore:
             agent: Settings for calls without a request.
             limits: Rate limits and cache.
             programs: Saved DSPy program for each of some task types; see ``load_program``.
+            tools: Answers requests with tools; None: they fail.
 
         Raises:
             InvalidProgram: A file holds no program for its task type.
@@ -85,6 +88,7 @@ class CognitiveCore:
         self._agent = agent
         self._limits = limits or NoLimits()
         self._thinking = ThinkingModels()
+        self._tools = tools or ToolTasks(None)
         self._modules = TaskModules()
         self.signatures: dict[str, TaskSignature] = {}
         self.task_handlers: dict[str, Callable[..., Any]] = {}
@@ -144,6 +148,8 @@ class CognitiveCore:
             return await self._propose(request, budget)
         inputs, found = signature_inputs(request), self._modules.of(request)
         attempt, allowance = self._open(request, budget)
+        if request.tools is not None:
+            return await self._uncancelled(attempt, self._tools.reason(request, found, attempt))
         cached = await allowance.cached_result(found.version)
         if cached:
             return cached

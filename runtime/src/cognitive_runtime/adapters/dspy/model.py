@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final
 
-from cognitive_runtime.application import SharedBudget
+from cognitive_runtime.application import SharedBudget, ToolRun
 from cognitive_runtime.domain import (
     BudgetExceeded,
     CallMeter,
@@ -21,6 +21,7 @@ from cognitive_runtime.domain import (
     ModelBehaviour,
     ModelCalls,
     ModelEndpoint,
+    NoProgress,
     ReasoningError,
     TruncatedResponse,
     Usage,
@@ -29,7 +30,7 @@ from cognitive_runtime.domain import (
 )
 from cognitive_runtime.domain.limits import BYTES_PER_TOKEN
 
-ENDING_ERRORS: Final = (BudgetExceeded, Cancelled, DeadlineExceeded)
+ENDING_ERRORS: Final = (BudgetExceeded, Cancelled, DeadlineExceeded, NoProgress)
 """Errors after which an attempt makes no further model call."""
 _NO_THINKING: Final = frozenset({"none", "off"})
 """Values of the effort with which a model does not think."""
@@ -109,6 +110,8 @@ class AttemptModel:
         """Error of the last call that failed."""
         self.last: VLLMResponse | None = None
         self._meter = meter or CallMeter()
+        self.tools: ToolRun | None = None
+        """Tools of the attempt, whose calls an error reports."""
 
     @property
     def behaviour(self) -> ModelBehaviour:

@@ -9,11 +9,11 @@ from uuid import uuid4
 
 from cognitive_runtime.adapters.nats.connection import BrokerConnection
 from cognitive_runtime.adapters.nats.errors import PermanentBrokerError, TransientBrokerError, WrongLastSequence
-from cognitive_runtime.adapters.nats.jetstream import create, last_message
+from cognitive_runtime.adapters.nats.jetstream import create, last_message, last_stored, replace_last
 from cognitive_runtime.adapters.nats.subjects import CLAIM_BUCKET
 from cognitive_runtime.adapters.wire import Claim, WireError, parse_claim
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity
-from cognitive_runtime.domain import AttemptOutcome, IClock
+from cognitive_runtime.domain import AttemptOutcome, IClock, LeaseLost
 
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -38,13 +38,15 @@ class EndedClaim:
 
 @dataclass
 class NatsClaims:
-    """The claims of one worker. Implements ``IClaims``."""
+    """The claims of one worker. Implements ``IClaims`` and ``ISideEffects``."""
 
     broker: BrokerConnection
     identity: WorkerIdentity
     clock: IClock
     timing: ClaimTiming = field(default_factory=ClaimTiming)
     _held: dict[str, Claim] = field(default_factory=dict)
+    _with_effects: set[str] = field(default_factory=set)
+    """Attempts whose stored claim has side effects, as the broker has acknowledged."""
 
     async def create(self, attempt_id: str) -> bool:
         """Claim an attempt for this worker. Return False if another worker has claimed it.
@@ -63,9 +65,36 @@ class NatsClaims:
                 self._held[attempt_id] = claim
             return won
 
+    async def record_side_effects(self, attempt_id: str) -> None:
+        """Store that an attempt has side effects, and wait until the broker has acknowledged it. Idempotent.
+
+        Retries until the broker answers. The held claim has the field from the first try on, so a claim that is stored
+        again never loses it.
+
+        Raises:
+            LeaseLost: The stored claim is purged or another worker's: the operator has ended the attempt.
+        """
+        if attempt_id in self._with_effects:
+            return
+        claim = self._held.get(attempt_id)
+        if claim is None:
+            raise LeaseLost("The worker no longer holds the claim of the attempt, so no tool is called.")
+        updated = claim.model_copy(update={"side_effects": True})
+        self._held[attempt_id] = updated
+        while True:
+            try:
+                await self._update(attempt_id, updated)
+            except (TransientBrokerError, WrongLastSequence) as error:
+                _LOGGER.debug("side effects not stored; retrying", extra={"attempt": attempt_id, "error": str(error)})
+                await asyncio.sleep(self.timing.retry_s)
+                continue
+            self._with_effects.add(attempt_id)
+            return
+
     def end(self, outcome: AttemptOutcome) -> EndedClaim | None:
         """Release a claim and return its final value, or None if this worker does not hold the claim."""
         claim = self._held.pop(outcome.attempt_id, None)
+        self._with_effects.discard(outcome.attempt_id)
         if claim is None:
             return None
         ended = claim.model_copy(update={"state": "ended", "outcome": outcome.status, "ended_at": self.clock.now()})
@@ -101,6 +130,17 @@ class NatsClaims:
         except WrongLastSequence:
             return _is_of(claim, await last_message(self.broker, f"KV_{CLAIM_BUCKET}", subject))
         return True
+
+    async def _update(self, attempt_id: str, updated: Claim) -> None:
+        """Replace the stored claim, by its sequence. A claim that the broker has lost is stored again."""
+        subject = self._subject(attempt_id)
+        stored = await last_stored(self.broker, f"KV_{CLAIM_BUCKET}", subject)
+        sequence, value = stored or (0, updated.encode())
+        if not _is_of(updated, value):
+            raise LeaseLost(
+                "The claim of the attempt is purged or another worker's: the operator has ended the attempt."
+            )
+        await replace_last(self.broker, subject, updated.encode(), sequence)
 
     def _new_claim(self) -> Claim:
         return Claim(

@@ -59,13 +59,27 @@ async def create(broker: BrokerConnection, subject: str, payload: bytes) -> None
     await store(broker, subject, payload, {_EXPECTED_LAST_SUBJECT_SEQUENCE: "0"})
 
 
+async def replace_last(broker: BrokerConnection, subject: str, payload: bytes, sequence: int) -> None:
+    """Store a message if the last one of its subject has a sequence. Raises the errors of ``create``."""
+    await store(broker, subject, payload, {_EXPECTED_LAST_SUBJECT_SEQUENCE: str(sequence)})
+
+
+async def last_stored(broker: BrokerConnection, stream: str, subject: str) -> tuple[int, bytes] | None:
+    """Return sequence and data of the last message of a subject, or None.
+
+    Raises:
+        TransientBrokerError: The broker did not answer. Retry.
+    """
+    return await _direct_get(broker, stream, f".{subject}", b"")
+
+
 async def last_message(broker: BrokerConnection, stream: str, subject: str) -> bytes | None:
     """Return the last message of a subject, or None.
 
     Raises:
         TransientBrokerError: The broker did not answer. Retry.
     """
-    found = await _direct_get(broker, stream, f".{subject}", b"")
+    found = await last_stored(broker, stream, subject)
     return found[1] if found else None
 
 

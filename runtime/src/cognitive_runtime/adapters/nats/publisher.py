@@ -5,10 +5,10 @@ import hashlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cognitive_runtime.adapters.nats.claims import EndedClaim, NatsClaims
 from cognitive_runtime.adapters.nats.connection import BrokerConnection, BrokerSettings
@@ -19,15 +19,18 @@ from cognitive_runtime.adapters.nats.subjects import CLAIM_BUCKET, result_bucket
 from cognitive_runtime.adapters.spool import Spool, SpooledResponse
 from cognitive_runtime.adapters.wire import (
     MAX_INLINE_MEMBERS_BYTES,
+    MAX_INLINE_OPERATIONS,
     MAX_INLINE_REASONING_BYTES,
     MAX_INLINE_RESULT_BYTES,
     MEMBERS_SUFFIX,
     MESSAGE_ID_HEADER,
+    OPERATIONS_SUFFIX,
     REASONING_SUFFIX,
     SIGNATURE_HEADER,
     ResultRef,
     encode_completed,
     encode_failed,
+    encode_operations,
     encode_result,
     message_id,
     other_results,
@@ -36,6 +39,7 @@ from cognitive_runtime.adapters.wire import (
 )
 from cognitive_runtime.domain import AgentResult, AttemptOutcome, FailureResult
 
+T = TypeVar("T", AgentResult, FailureResult)
 _LOGGER: Final = logging.getLogger(__name__)
 
 
@@ -54,7 +58,8 @@ class _Message:
     payload: bytes
     result: "_Large | None" = None
     reasoning: "_Large | None" = None
-    members: "_Large | None" = None
+    further: tuple["_Large", ...] = ()
+    """Operations, artifacts and the results of a deliberation's other members."""
 
 
 @dataclass(frozen=True)
@@ -122,18 +127,21 @@ class NATSResultPublisher:
     ) -> None:
         """Publish a result and wait, without a limit, until the stream has stored it."""
         extras = {"num_agents": num_agents, "original_task_id": original_task_id, "constraints": constraints}
-        large = (_large_result(result), _large_reasoning(result), _large_members(result))
-        payload = encode_completed(result, *(each.reference if each else None for each in large))
-        await self._publish(result, _Message(_with(payload, extras), *large))
+        large, reasoning = _large_result(result), _large_reasoning(result)
+        operations, members = _large_operations(result), _large_members(result)
+        references = [each.reference if each else None for each in (large, reasoning, operations, members)]
+        payload = _with(encode_completed(_located(result), *references), extras)
+        await self._publish(result, _Message(payload, large, reasoning, _further(result, operations, members)))
 
     async def publish_failure(
         self, result: FailureResult, num_agents: int | None = None, original_task_id: str | None = None
     ) -> None:
         """Publish a failure and wait, without a limit, until the stream has stored it."""
         extras = {"num_agents": num_agents, "original_task_id": original_task_id}
-        members = _large_members(result)
-        payload = encode_failed(result, members.reference if members else None)
-        await self._publish(result, _Message(_with(payload, extras), members=members))
+        operations, members = _large_operations(result), _large_members(result)
+        references = [each.reference if each else None for each in (operations, members)]
+        payload = _with(encode_failed(_located(result), *references), extras)
+        await self._publish(result, _Message(payload, further=_further(result, operations, members)))
 
     async def publish_spooled(self) -> int:
         """Publish the responses that earlier workers left in the spool, and return their number."""
@@ -209,8 +217,7 @@ def _to_spooled(outcome: AttemptOutcome, message: _Message, ended: EndedClaim | 
         large_result_name=message.result.name if message.result else None,
         large_reasoning=message.reasoning.content.decode() if message.reasoning else None,
         large_reasoning_name=message.reasoning.name if message.reasoning else None,
-        large_members=message.members.content.decode() if message.members else None,
-        large_members_name=message.members.name if message.members else None,
+        further_objects={each.name: each.content.decode() for each in message.further} or None,
         claim_key=ended.key if ended else None,
         claim_value=ended.value.decode() if ended else None,
     )
@@ -235,6 +242,28 @@ def _large_members(outcome: AttemptOutcome) -> _Large | None:
     if len(content) <= MAX_INLINE_MEMBERS_BYTES:
         return None
     return _Large(outcome.agent_uid, f"{outcome.attempt_id}{MEMBERS_SUFFIX}", content)
+
+
+def _large_operations(outcome: AttemptOutcome) -> _Large | None:
+    if len(outcome.operations) <= MAX_INLINE_OPERATIONS:
+        return None
+    return _Large(outcome.agent_uid, f"{outcome.attempt_id}{OPERATIONS_SUFFIX}", encode_operations(outcome))
+
+
+def _artifacts(outcome: AttemptOutcome) -> list[_Large]:
+    return [_Large(outcome.agent_uid, each.name, each.content) for each in outcome.artifacts if each.content]
+
+
+def _located(outcome: T) -> T:
+    """Return the outcome with the bucket of each artifact that is stored."""
+    bucket = result_bucket(outcome.agent_uid)
+    found = tuple(replace(each, bucket=bucket) if each.content else each for each in outcome.artifacts)
+    return replace(outcome, artifacts=found)
+
+
+def _further(outcome: AttemptOutcome, *large: _Large | None) -> tuple[_Large, ...]:
+    """Return what is stored beside a message: large parts of it, and artifacts."""
+    return (*(each for each in large if each), *_artifacts(outcome))
 
 
 def _with(payload: bytes, extras: Mapping[str, Any]) -> bytes:

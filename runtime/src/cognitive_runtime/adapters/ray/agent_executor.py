@@ -1,4 +1,4 @@
-"""Executor of one agent that answers tasks in free text, called synchronously from Ray."""
+"""Executor of one agent that answers tasks in free text or with tools, called synchronously from Ray."""
 
 import asyncio
 import logging
@@ -6,13 +6,13 @@ import os
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, Final
 
 from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.clock import SystemClock
-from cognitive_runtime.application import GenerateProposal
+from cognitive_runtime.application import AnswerAgentTask
 from cognitive_runtime.domain import (
     AgentConfig,
     AgentResult,
@@ -23,7 +23,9 @@ from cognitive_runtime.domain import (
     IClock,
     InternalError,
     IResultPublisher,
+    IToolAgent,
     IVLLMClient,
+    Reasoning,
     ReasoningError,
     VLLMResponse,
 )
@@ -51,7 +53,7 @@ class RayAgentExecutor:
     """Runs a task, publishes its outcome and returns it. Ray calls this class.
 
     Raises:
-        ValueError: The configuration enables tools, which are not supported.
+        ValueError: The configuration enables tools, and there is no agent for them.
     """
 
     def __init__(
@@ -61,12 +63,12 @@ class RayAgentExecutor:
         vllm_client: IVLLMClient,
         async_executor: IAsyncExecutor,
         clock: IClock | None = None,
+        *,
+        tool_agent: IToolAgent | None = None,
     ) -> None:
-        if config.enable_tools:
-            raise ValueError("enable_tools: RayAgentExecutor answers in text and supports no tools")
         self._config = config
         self._publisher = publisher
-        self._generate = GenerateProposal(vllm_client, config)
+        self._answer = AnswerAgentTask(config, vllm_client, tool_agent)
         self._async_executor = async_executor
         self._clock = clock or SystemClock()
 
@@ -102,23 +104,27 @@ class RayAgentExecutor:
 
     async def _outcome(self, begun: _Run) -> AgentResult | FailureResult:
         try:
-            return self._completed(begun, await self._proposal(begun))
+            return self._completed(begun, await self._answered(begun))
         except ReasoningError as error:
             return self._failed(begun, error)
         except Exception as error:
             _LOGGER.exception("task crashed", extra={"event": "TaskCrashed", "task": begun.task.task_id})
             return self._failed(begun, InternalError(f"{type(error).__name__} while generating a proposal."))
 
-    async def _proposal(self, begun: _Run) -> VLLMResponse:
-        reserved_s = min(_PUBLISHING_SHARE * begun.limit_s, _MAX_PUBLISHING_S)
-        limit = asyncio.timeout(begun.limit_s - reserved_s)
+    async def _answered(self, begun: _Run) -> VLLMResponse | Reasoning:
+        limit_s = begun.limit_s - min(_PUBLISHING_SHARE * begun.limit_s, _MAX_PUBLISHING_S)
+        limit = asyncio.timeout(limit_s)
         try:
             async with limit:
-                return await self._generate(begun.task)
-        except TimeoutError:
+                return await self._answer(begun.task, limit_s)
+        except (TimeoutError, ReasoningError) as error:
             if not limit.expired():
                 raise
-            raise DeadlineExceeded(f"The task ran for its limit of {begun.limit_s:g} s.") from None
+            over = DeadlineExceeded(f"The task ran for its limit of {begun.limit_s:g} s.")
+            if isinstance(error, ReasoningError):
+                over.usage, over.operations, over.artifacts = error.usage, error.operations, error.artifacts
+                over.audit_trail = error.audit_trail
+            raise over from None
 
     async def _publish_in_time(self, begun: _Run, outcome: AgentResult | FailureResult) -> bool:
         """Publish the outcome before the time limit, and return False if it could not be stored."""
@@ -146,7 +152,18 @@ class RayAgentExecutor:
         finally:
             await self._publisher.close()
 
-    def _completed(self, begun: _Run, proposal: VLLMResponse) -> AgentResult:
+    def _completed(self, begun: _Run, proposal: VLLMResponse | Reasoning) -> AgentResult:
+        if isinstance(proposal, Reasoning):
+            return AgentResult(
+                **self._common(begun),
+                usage=proposal.usage,
+                result=proposal.outputs,
+                confidence_reason="a task with tools states no confidence",
+                reasoning=proposal.thought,
+                operations=proposal.operations,
+                artifacts=proposal.artifacts,
+                audit_trail=proposal.audit_trail,
+            )
         return AgentResult(
             **self._common(begun),
             usage=proposal.usage,
@@ -162,6 +179,9 @@ class RayAgentExecutor:
             error_type=error.error_type,
             retryable=error.retryable,
             retry_after_seconds=error.retry_after_s,
+            operations=error.operations,
+            artifacts=error.artifacts,
+            audit_trail=error.audit_trail,
         )
 
     def _common(self, begun: _Run) -> dict[str, Any]:
@@ -197,6 +217,9 @@ def _shown(task: AgentTask, outcome: AgentResult | FailureResult) -> dict[str, A
         "duration_ms": outcome.duration_ms,
         "timestamp": outcome.timestamp,
         "tokens": outcome.usage.total_tokens,
+        "operations": [asdict(each) for each in outcome.operations],
+        "artifacts": [{"name": each.name, "size_bytes": each.size_bytes} for each in outcome.artifacts],
+        "audit_trail": [asdict(each) for each in outcome.audit_trail],
     }
     if isinstance(outcome, AgentResult):
         return found | dict(outcome.result)

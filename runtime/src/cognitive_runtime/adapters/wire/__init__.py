@@ -13,20 +13,24 @@ from cognitive_runtime.adapters.wire.responses import (
     ResultRef,
     encode_completed,
     encode_failed,
+    encode_operations,
     encode_result,
     parse_outcome,
     response_subject,
 )
 from cognitive_runtime.adapters.wire.signatures import Signature
 from cognitive_runtime.adapters.wire.signing import MESSAGE_ID_HEADER, SIGNATURE_HEADER, message_id, sign
+from cognitive_runtime.adapters.wire.tools import MAX_INLINE_OPERATIONS, OPERATIONS_SUFFIX
 
 __all__ = [
     "FEATURES",
     "MAX_INLINE_MEMBERS_BYTES",
+    "MAX_INLINE_OPERATIONS",
     "MAX_INLINE_REASONING_BYTES",
     "MAX_INLINE_RESULT_BYTES",
     "MEMBERS_SUFFIX",
     "MESSAGE_ID_HEADER",
+    "OPERATIONS_SUFFIX",
     "REASONING_SUFFIX",
     "SCHEMA_VERSION",
     "SIGNATURE_HEADER",
@@ -40,6 +44,7 @@ __all__ = [
     "WireError",
     "encode_completed",
     "encode_failed",
+    "encode_operations",
     "encode_result",
     "learnt_parts",
     "message_id",

@@ -21,6 +21,8 @@ class Claim(Message):
     outcome: Literal["completed", "failed"] | None = None
     claimed_at: str
     ended_at: str | None = None
+    side_effects: bool = Field(default=False, exclude_if=not_)
+    """True before the attempt has any effect outside; a claim of an attempt without effects does not have the field."""
 
 
 class Lease(Message):

@@ -11,5 +11,6 @@ FEATURES: Final = {
     "proposal": "executes tasks of the type proposal",
     "reasoning": "sets the effort and the tokens of a reasoning model, and reports its thinking",
     "structured_output": "holds answers to the form that the agent chooses",
+    "tools": "calls tools of MCP servers and of a workspace",
 }
 """Meaning of each feature by its name on the wire."""

@@ -9,6 +9,7 @@ from cognitive_runtime.adapters.wire.deliberation import DeliberationPart
 from cognitive_runtime.adapters.wire.learnt import MAX_LEARNT, Learnt
 from cognitive_runtime.adapters.wire.model import Message, Part, explain
 from cognitive_runtime.adapters.wire.signatures import Signature
+from cognitive_runtime.adapters.wire.tools import Tools
 from cognitive_runtime.domain import (
     AgentSettings,
     Backend,
@@ -163,6 +164,7 @@ class _Request(_Header):
     signature: Signature | None = None
     deliberation: DeliberationPart | None = None
     variant: str | None = None
+    tools: Tools | None = None
     agent: _Agent
 
 
@@ -177,10 +179,11 @@ def parse_request(data: bytes) -> ExecutionRequest:
     except ValidationError as error:
         raise InvalidRequest(explain(error)) from None
     input_ref = InputRef(**found.input_ref.model_dump()) if found.input_ref else None
-    plain = found.model_dump(exclude={"schema_version", "agent", "input_ref", "signature", "deliberation"})
+    plain = found.model_dump(exclude={"schema_version", "agent", "input_ref", "signature", "deliberation", "tools"})
     own: dict[str, Any] = {"agent": found.agent.settings(), "input_ref": input_ref}
     own["signature"] = found.signature.task_signature() if found.signature else None
     own["deliberation"] = found.deliberation.settings() if found.deliberation else None
+    own["tools"] = found.tools.settings() if found.tools else None
     return ExecutionRequest(**plain, **own)
 
 

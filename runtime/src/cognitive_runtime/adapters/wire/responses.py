@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from cognitive_runtime.adapters.wire.deliberation import DeliberationResultPart, deliberation_json, usage_json
 from cognitive_runtime.adapters.wire.learnt import Learnt, learnt_json
 from cognitive_runtime.adapters.wire.model import SCHEMA_VERSION, Part, WireError
+from cognitive_runtime.adapters.wire.tools import operations_json, read_tool_fields, tool_fields
 from cognitive_runtime.domain import (
     AgentResult,
     AttemptOutcome,
@@ -29,14 +30,8 @@ MAX_UNCHECKED_PATTERNS: Final = 16
 MAX_PATTERN_BYTES: Final = 256
 """A longer pattern of the output schema is cut off: it is only shown to people."""
 _NOT_PLAIN: Final = {
-    "usage",
-    "energy_delta",
-    "attempt_key",
-    "context_sources",
-    "learnt",
-    "deliberation",
-    "calls",
-    "variant",
+    *("usage", "energy_delta", "attempt_key", "context_sources", "learnt", "deliberation", "calls", "variant"),
+    *("operations", "artifacts", "audit_trail"),
 }
 _IDENTITY_FIELDS: Final = tuple(item.name for item in fields(AttemptOutcome) if item.name not in _NOT_PLAIN)
 _OPTIONAL_FIELDS: Final = {"endpoint"}
@@ -63,19 +58,28 @@ def encode_result(result: AgentResult) -> bytes:
     return _to_json(result.result)
 
 
+def encode_operations(outcome: AttemptOutcome) -> bytes:
+    """Return all operations of an outcome as JSON, for the object bucket."""
+    return _to_json(operations_json(outcome.operations))
+
+
 def encode_completed(
     result: AgentResult,
     result_ref: ResultRef | None = None,
     reasoning_ref: ResultRef | None = None,
+    operations_ref: ResultRef | None = None,
     members_ref: ResultRef | None = None,
 ) -> bytes:
     """Encode a result. With ``result_ref``, the message does not contain the outputs.
 
     The message contains at most ``MAX_INLINE_REASONING_BYTES`` of the reasoning; ``reasoning_ref`` refers to all of it.
+    It contains at most ``MAX_INLINE_OPERATIONS`` operations; ``operations_ref`` refers to all of them.
     ``members_ref`` refers to the results of the other members of a deliberation.
     """
     patterns = [clip_utf8(each, MAX_PATTERN_BYTES) for each in result.unchecked_patterns[:MAX_UNCHECKED_PATTERNS]]
-    optional = {"reasoning_ref": reasoning_ref and reasoning_ref.model_dump(), "unchecked_patterns": patterns}
+    references = {"reasoning_ref": reasoning_ref, "operations_ref": operations_ref}
+    optional: dict[str, Any] = {name: each and each.model_dump() for name, each in references.items()}
+    optional |= {"unchecked_patterns": patterns}
     return _to_json(
         _identity(result, members_ref)
         | _present(optional)
@@ -92,10 +96,17 @@ def encode_completed(
     )
 
 
-def encode_failed(result: FailureResult, members_ref: ResultRef | None = None) -> bytes:
-    """Encode a failure. ``members_ref`` refers to the results of the members of a deliberation."""
+def encode_failed(
+    result: FailureResult, operations_ref: ResultRef | None = None, members_ref: ResultRef | None = None
+) -> bytes:
+    """Encode a failure.
+
+    ``operations_ref`` refers to all operations if there are more than the message contains, ``members_ref`` to the
+    results of the members of a deliberation.
+    """
     return _to_json(
         _identity(result, members_ref)
+        | _present({"operations_ref": operations_ref and operations_ref.model_dump()})
         | {
             "error": result.error,
             "error_type": result.error_type,
@@ -118,6 +129,7 @@ def parse_outcome(data: bytes) -> AgentResult | FailureResult:
             raise WireError(f"schema_version {found['schema_version']!r} is not known")
         common = {name: found[name] for name in _IDENTITY_FIELDS if name in found or name not in _OPTIONAL_FIELDS}
         common |= {"usage": _usage(found["usage"]), "energy_delta": found["energy"]["delta"]}
+        common |= read_tool_fields(found)
         common |= {"context_sources": found.get("context_sources"), "learnt": _learnt(found.get("learnt") or ())}
         common |= {"deliberation": _deliberation(found.get("deliberation"))}
         common |= {"variant": found.get("variant"), "calls": _calls(found.get("calls"))}
@@ -148,6 +160,7 @@ def _identity(outcome: AttemptOutcome, members_ref: ResultRef | None) -> dict[st
                 "learnt": learnt_json(outcome.learnt),
                 "calls": _calls_json(outcome.calls),
                 "variant": outcome.variant,
+                **tool_fields(outcome),
             }
         ),
         **({"deliberation": deliberation_json(outcome.deliberation, reference)} if outcome.deliberation else {}),

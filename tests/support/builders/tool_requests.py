@@ -1,0 +1,25 @@
+"""Requests with tools, and the script of a model that calls them."""
+
+import json
+from typing import Any
+
+from support.servers.scripted_model import ScriptedModel
+
+ANSWER = {"thought": "t", "proposed_solution": "p", "confidence_score": 0.5}
+
+
+def server(url: str, *allow: str, **changes: Any) -> dict[str, Any]:
+    """Return an MCP server as in a request."""
+    return {"name": "shop", "url": url, "allow": list(allow or ("*",)), "timeout_seconds": 30} | changes
+
+
+def step(name: str, **arguments: Any) -> str:
+    """Return a step of ReAct as the model writes it."""
+    return json.dumps({"next_thought": "so", "next_tool_name": name, "next_tool_args": arguments})
+
+
+def script_one_call(model: ScriptedModel, name: str, **arguments: Any) -> None:
+    """Have the model call one tool, finish, and answer."""
+    model.script(contains="tool_name_1", content=json.dumps(ANSWER))
+    model.script(contains="observation_0", content=step("finish"))
+    model.script(contains="next_tool_name", content=step(name, **arguments))
