@@ -126,7 +126,7 @@ class Scene:
         body["metadata"]["finalizers"] = [AGENT_FINALIZER]
         self.index.upsert_agent(body)
         port: Any = self.steps
-        steps = AgentSteps(*[port] * 10)
+        steps = AgentSteps(*[port] * 11)
         self.reconciler = AgentReconciler(self.index, steps, self.enqueued.append, self.clock, TIMING)
 
     @property

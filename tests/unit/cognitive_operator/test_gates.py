@@ -10,8 +10,9 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.gates.gate import Gates, GateSet
 from support.builders import operator_objects as o
 
-NAMES = ("spec", "output_schema", "queue_timeout", "signature", "runtime", "dependencies", "inputs")
+NAMES = ("spec", "output_schema", "queue_timeout", "signature", "tools", "runtime", "dependencies", "inputs")
 CUSTOM = {"type": "Custom", "signatureRef": {"name": "triage"}}
+TOOLS = {"tools": {"enabled": True}}
 SOURCE = [{"as": "plan", "taskRef": {"name": "other"}}]
 
 
@@ -51,7 +52,12 @@ class System:
         ({"dependsOn": [{"name": "other"}]}, ["dependencies", "inputs"]),
         ({"inputFrom": SOURCE}, ["dependencies", "inputs"]),
         (CUSTOM, ["signature", "runtime"]),
-        ({"suspend": True, "outputSchema": {}, "queueTimeoutSeconds": 9, "inputFrom": SOURCE} | CUSTOM, [*NAMES]),
+        (TOOLS, ["tools", "runtime"]),
+        ({"tools": {"enabled": False}}, []),
+        (
+            {"suspend": True, "outputSchema": {}, "queueTimeoutSeconds": 9, "inputFrom": SOURCE} | CUSTOM | TOOLS,
+            [*NAMES],
+        ),
     ],
 )
 async def test_only_the_gates_of_the_fields_in_the_spec_are_checked(spec: dict[str, Any], expected: list[str]) -> None:

@@ -11,6 +11,7 @@ from cognitive_operator.api.bounds import INT32_MAX, MAX_CAPACITY
 from cognitive_operator.api.wire_model import Part, WireModel, is_absent
 from cognitive_operator.api.wire_settings import MAX_LEARNT, AgentSettings, LearntModel
 from cognitive_operator.api.wire_signature import SignatureSnapshot
+from cognitive_operator.api.wire_tools import Artifacts, Operations, ToolSettings
 
 SIGNATURE_HEADER: Final = "Cognitive-Signature"
 Mode = Literal["Embedded", "Job"]
@@ -77,6 +78,8 @@ class Request(WireModel):
     token_budget: int | None = None
     signature: SignatureSnapshot | None = Field(default=None, exclude_if=is_absent)
     """The signature of a ``custom`` task; None: the task has another type."""
+    tools: ToolSettings | None = Field(default=None, exclude_if=is_absent)
+    """The agent's tools; None: the task asks for none."""
     traceparent: str | None = None
     """W3C trace context of the attempt. None: not traced."""
     agent: AgentSettings
@@ -96,6 +99,8 @@ class Claim(WireModel):
     outcome: Literal["completed", "failed"] | None = None
     claimed_at: bounded.Time
     ended_at: bounded.Time | None = None
+    side_effects: bool = Field(default=False, exclude_if=is_absent)
+    """True before the first call of a tool that is neither read-only nor idempotent."""
 
 
 class Lease(WireModel):
@@ -166,6 +171,9 @@ class Response(WireModel):
     energy: Energy
     context_sources: ContextSources | None = None
     learnt: Learnt = ()
+    operations: Operations = ()
+    """The attempt's calls of tools, the first MAX_OPERATIONS at most."""
+    artifacts: Artifacts = ()
 
 
 class Completed(Response):

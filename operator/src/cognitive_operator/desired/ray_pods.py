@@ -8,6 +8,8 @@ from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired import broker_secret
 from cognitive_operator.desired.child import CONTAINER_SECURITY
 from cognitive_operator.desired.request import API_KEY_FILE, REDIS_URL_FILE, fallback_key_file
+from cognitive_operator.desired.tool_pods import tool_containers, tool_volumes, workspace_group, workspace_mounts
+from cognitive_operator.desired.tools import token_file
 from cognitive_operator.ports.kube import Body
 
 SECRETS_DIR: Final = "/var/run/secrets/cognitive"
@@ -36,15 +38,24 @@ def pod_template(agent: Agent, ray: ManagedRay, image: str, role: str) -> Body:
         "volumeMounts": [
             {"name": "secrets", "mountPath": f"{SECRETS_DIR}/{agent.metadata.uid}", "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},
+            *workspace_mounts(agent),
         ],
     }
     spec = {
         "automountServiceAccountToken": role == "head" and ray.is_autoscaled,
-        "containers": [container],
+        "containers": [container, *tool_containers(agent)],
         "enableServiceLinks": False,
-        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+            **workspace_group(agent),
+        },
         "terminationGracePeriodSeconds": GRACE_S,
-        "volumes": [{"name": "secrets", "projected": _secrets(agent)}, {"name": "tmp", "emptyDir": {}}],
+        "volumes": [
+            {"name": "secrets", "projected": _secrets(agent)},
+            {"name": "tmp", "emptyDir": {}},
+            *tool_volumes(agent),
+        ],
         **_scheduling(ray),
     }
     return {"metadata": {"labels": child_labels(agent.metadata.uid)}, "spec": spec}
@@ -70,7 +81,7 @@ def _secrets(agent: Agent) -> Body:
     """Return the agent's secrets as files. All are optional: a pod that waits for one does not report which."""
     meta = agent.metadata
     broker = child_name(meta.name, meta.uid, broker_secret.SUFFIX)
-    files = [*_model_files(agent), (broker, broker_secret.KEY, broker_secret.KEY)]
+    files = [*_model_files(agent), *_tool_files(agent), (broker, broker_secret.KEY, broker_secret.KEY)]
     sources = [
         {"secret": {"name": name, "optional": True, "items": [{"key": key, "path": path}]}} for name, key, path in files
     ]
@@ -83,4 +94,11 @@ def _model_files(agent: Agent) -> list[tuple[str, str, str]]:
     refs = [(llm.api_key_secret_ref, API_KEY_FILE)]
     refs += [(each.api_key_secret_ref, fallback_key_file(n)) for n, each in enumerate(llm.fallbacks, start=1)]
     refs += [(llm.redis_secret_ref, REDIS_URL_FILE)] if "Redis" in llm.backends else []
+    return [(ref.name, ref.key, path) for ref, path in refs if ref]
+
+
+def _tool_files(agent: Agent) -> list[tuple[str, str, str]]:
+    """Return Secret, key and file of the token of each MCP server."""
+    servers = agent.spec.tools.servers if agent.spec.tools else ()
+    refs = [(each.token_secret_ref, token_file(each)) for each in servers]
     return [(ref.name, ref.key, path) for ref, path in refs if ref]

@@ -4,7 +4,7 @@ The decision is pure. Facts that cost a request to the broker or to Ray are read
 until then they are None, and the answer is ``Read`` with the source that is needed next.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.names import attempt_submission_id
@@ -151,11 +151,7 @@ class _Rules:
 
     def step(self) -> Step:
         if self.facts.claim_fault:
-            return self._close(
-                Outcome.LOST,
-                Reason.EXECUTOR_LOST,
-                f"The attempt's claim on the broker is invalid: {self.facts.claim_fault}",
-            )
+            return self._unreadable()
         if spec_gate(self.facts.task.spec) is not None:
             return self._stop()
         late = self._queue_timeout()
@@ -165,6 +161,13 @@ class _Rules:
         if self._age_s < self.timing.claim_read_after_s:
             return Wait()
         return self._follow()
+
+    def _unreadable(self) -> Close:
+        """End an attempt whose claim is invalid, so that it does not tell whether a tool has changed something."""
+        message = f"The attempt's claim on the broker is invalid: {self.facts.claim_fault}"
+        close = self._close(Outcome.LOST, Reason.EXECUTOR_LOST, message)
+        may_have = close.end.side_effects or self.facts.task.spec.tools.enabled
+        return replace(close, end=replace(close.end, side_effects=may_have))
 
     def _stop(self) -> Step:
         """Stop the attempt: its executor reports the end, or the operator does after a grace period."""

@@ -35,6 +35,8 @@ class Feature(StrEnum):
     """``temperature`` or ``top_p`` may be absent."""
     REASONING = "reasoning"
     STRUCTURED_OUTPUT = "structured_output"
+    TOOLS = "tools"
+    """Tasks that may call the agent's tools."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def needed_features(agent: Agent) -> frozenset[str]:
 
 def task_features(task: Task) -> frozenset[str]:
     """Return the features that one task needs beside those of its agent's settings."""
-    needs = {Feature.CUSTOM: task.spec.type == "Custom"}
+    needs = {Feature.CUSTOM: task.spec.type == "Custom", Feature.TOOLS: task.spec.tools.enabled}
     return frozenset(feature.value for feature, is_needed in needs.items() if is_needed)
 
 

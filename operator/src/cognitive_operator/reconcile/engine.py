@@ -29,6 +29,7 @@ from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
 from cognitive_operator.reconcile.agent.reconciler import AgentReconciler, AgentSteps
 from cognitive_operator.reconcile.agent.runtime import RuntimeFeatures
+from cognitive_operator.reconcile.agent.tools import ToolReadiness
 from cognitive_operator.reconcile.agent.usage import UsageCounter
 from cognitive_operator.reconcile.agent.writer import AgentWriter
 from cognitive_operator.reconcile.orphans import Orphans, OwnerSources
@@ -56,12 +57,14 @@ from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemaGa
 from cognitive_operator.reconcile.task.gates.queue_timeout import QueueTimeoutGate
 from cognitive_operator.reconcile.task.gates.runtime import RuntimeGate
 from cognitive_operator.reconcile.task.gates.signature import SignatureGate
+from cognitive_operator.reconcile.task.gates.tools import ToolsGate
 from cognitive_operator.reconcile.task.inbox import InboxSettings, ResponseInbox
 from cognitive_operator.reconcile.task.job import AttemptJobs
 from cognitive_operator.reconcile.task.metrics import TaskTelemetry
 from cognitive_operator.reconcile.task.publish import RequestFactory, RequestPublisher
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler, TaskSteps
 from cognitive_operator.reconcile.task.responses import ClosedResponses, ResponseReader, ResponseSettler
+from cognitive_operator.reconcile.task.side_effects import SideEffects
 from cognitive_operator.reconcile.task.status import TaskStatus
 from cognitive_operator.reconcile.task.ttl import TtlAfterFinished
 
@@ -203,6 +206,7 @@ class Engine:
             broker=AgentBrokerReconciler(index, broker, accounts, clock),
             ray=ray,
             model=ModelReadiness(index, servers, deps.kube.secrets, deps.model, clock, intervals=timing.probes),
+            tools=ToolReadiness(index, deps.kube.secrets, deps.tools, clock, intervals=timing.probes),
             holds=ModelHolds(index, deps.kube.secrets, clock, deps.master_key),
             behaviour=LearntBehaviour(index, clock),
             executor=ExecutorReconciler(index, deps.ray, broker.control, environment, clock),
@@ -223,6 +227,7 @@ class Engine:
             output_schema=OutputSchemaGate(index),
             queue_timeout=late,
             signature=SignatureGate(self._signature_store, deps.broker.requests, index),
+            tools=ToolsGate(index),
             runtime=RuntimeGate(index, deps.environment.image, deps.clock),
             dependencies=dependencies,
             inputs=inputs,
@@ -236,6 +241,7 @@ class Engine:
             requests=RequestPublisher(deps.broker.requests, objects, factory, inputs, index),
             jobs=jobs,
             responses=ResponseSettler(index, deps.metrics),
+            side_effects=SideEffects(deps.broker.claims),
             status=TaskStatus(writer, index, self._intake, deps.clock, is_traced=deps.tracer.is_on),
             telemetry=TaskTelemetry(deps.metrics, deps.tracer),
             feedback=AgentFeedback(index, self._intake, self._clocks),

@@ -9,6 +9,7 @@ from cognitive_operator.api.bounds import CONDITION_MESSAGE_CHARS, clean_text
 from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition, merge_conditions
 from cognitive_operator.api.resources import Attempt
 from cognitive_operator.api.wire import Completed, Failed, Response, ResultRef
+from cognitive_operator.status.operations import operations_status
 
 Patch = dict[str, Any]
 
@@ -57,7 +58,8 @@ def succeeded(stamp: Stamp, attempts: Sequence[Attempt], response: Completed, *m
     patch = _summary(
         stamp, Phase.SUCCEEDED, Reason.SUCCEEDED, message, [_accepted(), _dispatched(attempts[-1]), complete, *more]
     )
-    return patch | _end(stamp, attempts, response) | _result(response) | _costs(response)
+    calls = operations_status(response)
+    return patch | _end(stamp, attempts, response) | _result(response) | _costs(response) | calls
 
 
 def failed(
@@ -74,7 +76,7 @@ def failed(
     conditions = [*dispatched, Condition.true(TaskCondition.FAILED, reason, message), *more]
     patch = _summary(stamp, phase, reason, message, conditions)
     end = _end(stamp, attempts, response) if attempts else {"finishedAt": stamp.now}
-    return patch | end | _thought(response) | (_costs(response) if response else {})
+    return patch | end | _thought(response) | (_costs(response) if response else {}) | operations_status(response)
 
 
 def refused(stamp: Stamp, reason: str, message: str) -> Patch:

@@ -29,6 +29,7 @@ class GateSet:
     output_schema: Gate
     queue_timeout: Gate
     signature: Gate
+    tools: Gate
     runtime: Gate
     dependencies: Gate
     inputs: Gate
@@ -63,6 +64,8 @@ class Gates:
             yield self._gates.queue_timeout
         if spec.signature_ref is not None:
             yield self._gates.signature
+        if spec.tools.enabled:
+            yield self._gates.tools
         if spec.needs_features:
             yield self._gates.runtime
         if spec.has_input_elsewhere:

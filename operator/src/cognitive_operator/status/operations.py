@@ -1,0 +1,32 @@
+"""Calls of tools in the status of a CognitiveTask."""
+
+from typing import Any
+
+from cognitive_operator.api.wire import Response
+from cognitive_operator.api.wire_tools import Artifact, Operation
+
+
+def operations_status(response: Response | None) -> dict[str, Any]:
+    """Return the part of a task's status with the calls of tools of its last attempt; empty if there are none."""
+    if response is None:
+        return {}
+    operations = [_operation(each) for each in response.operations]
+    artifacts = [_artifact(each) for each in response.artifacts]
+    return ({"operations": operations} if operations else {}) | ({"artifacts": artifacts} if artifacts else {})
+
+
+def _operation(each: Operation) -> dict[str, Any]:
+    called = {
+        "number": each.number,
+        "server": each.server,
+        "tool": each.tool,
+        "argumentsSha256": each.arguments_sha256,
+        "outcome": each.outcome,
+        "seconds": each.seconds,
+    }
+    return called if each.error is None else {**called, "error": each.error}
+
+
+def _artifact(each: Artifact) -> dict[str, Any]:
+    kept = {"name": each.name, "sizeBytes": each.size_bytes, "sha256": each.sha256}
+    return kept if each.bucket is None else {**kept, "bucket": each.bucket}
