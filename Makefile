@@ -7,7 +7,7 @@ CACHE := $(HOME)/.cache/cognitive-operator
 UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),$(CACHE)/uv/bin/uv)
 PYTHON := .venv/bin/python
 HACK := PYTHONPATH=hack $(PYTHON)
-SOURCES := operator/src runtime/src hack tests
+SOURCES := compat/src operator/src runtime/src hack tests
 export UV_PYTHON_DOWNLOADS := never
 # Compiled bytecode halves the import time of Ray and DSPy.
 export UV_COMPILE_BYTECODE := 1

@@ -17,6 +17,8 @@ from servers.process import ChildProcess, Command, environment
 TESTS = Path(__file__).parents[2] / "tests"
 TEXT_CHARS = 1000
 """Length of each text of an answer; a result has two, together 2 KiB."""
+SENTENCE = "The pod was killed because its memory limit is too low. "
+"""Text of the answers, repeated: executors refuse an answer that looks like a template."""
 SLOW = "slow"
 """Name of the model with a latency of SLOW_S; every other model answers at once."""
 SLOW_S = 1.0
@@ -43,7 +45,7 @@ class InstantModel:
 
     def __enter__(self) -> Self:
         self._process.wait_until(http_ok(f"{self._url}/v1/models"), 20, "a port")
-        text = "x" * TEXT_CHARS
+        text = (SENTENCE * TEXT_CHARS)[:TEXT_CHARS]
         for script in ({"model": SLOW, "delay_s": SLOW_S, "text": text}, {"text": text}):
             self._post("/_scripts", script)
         return self

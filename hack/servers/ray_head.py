@@ -5,7 +5,8 @@ import shutil
 import sys
 import tempfile
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -28,6 +29,10 @@ class RaySettings:
 
     cpus: int = 8
     """Logical CPUs for scheduling, independent of the machine's cores."""
+    memory_bytes: int | None = None
+    """Logical memory for scheduling; None: Ray's own share of the machine's memory."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Further environment variables of the head and of everything that runs on it."""
     secrets_directory: Path | None = None
     """``COGNITIVE_SECRETS_DIR`` of every job; None: ``secrets`` in the head's directory."""
     spool_directory: Path | None = None
@@ -176,6 +181,7 @@ class RayHead(RayLocal):
             "--max-worker-port=0",
             *(f"--{name}={port}" for name, port in zip(names, rest, strict=True)),
             f"--num-cpus={self._settings.cpus}",
+            *([f"--memory={self._settings.memory_bytes}"] if self._settings.memory_bytes else []),
             f"--object-store-memory={OBJECT_STORE_BYTES}",
             f"--temp-dir={self._directory}",
             "--disable-usage-stats",
@@ -192,4 +198,5 @@ class RayHead(RayLocal):
             "RAY_worker_register_timeout_seconds": "120",
             "RAY_worker_niceness": "0",  # the same priority as the other servers on this machine
         }
-        return {name: value for name, value in environment(**changes).items() if name not in REMOVED_VARIABLES}
+        plain = {name: value for name, value in environment(**changes).items() if name not in REMOVED_VARIABLES}
+        return plain | dict(self._settings.variables)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-ROOTS = ("operator/src", "runtime/src", "hack", "tests/support")
+ROOTS = ("compat/src", "operator/src", "runtime/src", "hack", "tests/support")
 OPENING = re.compile(r"(What|Whether|Which|Why|How|Who)\b")
 PHRASE = re.compile(r"\b(nobody|whoever|those who|what is there|what there is)\b", re.IGNORECASE)
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef

@@ -1,4 +1,4 @@
-"""Faults of executors and of Ray: rows 2, 12, 13 and 14 of the table."""
+"""Faults of executors and of Ray: rows 2, 12, 13, 14 and 34 of the table."""
 
 import os
 import signal
@@ -125,6 +125,37 @@ def test_row_13_a_dashboard_that_never_answers(trial: Trial, system: FaultSystem
     trial.wait_phase("Succeeded", "row13-job", timeout_s=90.0)
     assert trial.executions(body) == {1: 1}
     system.wait_ready(HOME, "thinker")
+
+
+def test_row_34_a_ray_that_answers_and_takes_no_jobs(trial: Trial, system: FaultSystem, measured: Measured) -> None:
+    """Its agent is not ready and names the dashboard; tasks of another agent go on; afterwards each job runs once."""
+    silent = system.switch.add(Fault(to(RAY, "POST", "/api/jobs/"), silent="before"))
+    began_s = time.monotonic()
+    bodies = trial.start(*[f"row31-job-{n}" for n in range(3)], agent="jobber")
+    eventually(lambda: bool(silent.struck), 10.0)
+
+    def told() -> bool:
+        condition = system.observer.present(AGENT, HOME)["jobber"].condition("RayReady")
+        return (condition["status"], condition["reason"]) == ("False", "RayTakesNoJobs")
+
+    times_s, number = list[float](), 0
+    while not told():
+        assert time.monotonic() - began_s < 60.0, "the agent does not tell that its Ray takes no jobs"
+        number, asked_s = number + 1, time.monotonic()
+        trial.start(f"row31-beside-{number}")
+        trial.wait_phase("Succeeded", f"row31-beside-{number}", timeout_s=5.0)
+        times_s.append(time.monotonic() - asked_s)
+    measured("named after", f"{time.monotonic() - began_s:.1f} s")
+    measured("longest of the tasks beside it", f"{max(times_s):.2f} s")
+    trial.wait_phase("Queued", *[f"row31-job-{n}" for n in range(3)], timeout_s=10.0)
+    said = system.observer.present(AGENT, HOME)["jobber"].condition("RayReady")["message"]
+    url = system.proxies.ray.url
+    assert said.startswith(f"spec.ray.address: the dashboard at {url} answers, but takes no jobs: {url}/api/jobs/: no ")
+    assert "Check the dashboard's log and the load of Ray's head; restart the head if it does not recover." in said
+    system.switch.remove(silent)
+    trial.wait_phase("Succeeded", *[f"row31-job-{n}" for n in range(3)], timeout_s=120.0)
+    assert [trial.executions(body) for body in bodies] == [{1: 1}] * 3
+    system.wait_ready(HOME, "jobber")
 
 
 def test_row_13_a_job_that_never_began(trial: Trial, system: FaultSystem) -> None:

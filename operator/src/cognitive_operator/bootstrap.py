@@ -189,6 +189,7 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
         master_key=master_key,
         ttl_s=config.ttl_s,
         bounds=RayLimits(config.ray_jobs, config.ray_tasks),
+        waiting_per_namespace=config.namespace_queued_tasks,
     )
 
 

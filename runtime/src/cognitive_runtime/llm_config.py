@@ -197,6 +197,11 @@ def read_llm_config(environ: Mapping[str, str]) -> LLMConfig:
         raise LLMConfigError(_named(str(error))) from None
 
 
+def environment_without_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of the configuration that are set. API keys are not among them."""
+    return {name: environ[name] for name in VARIABLES if environ.get(name, "").strip()}
+
+
 def unread_variables(environ: Mapping[str, str]) -> list[str]:
     """Return the names of the ``LLM_*`` variables that are set and have no effect."""
     provider = PROVIDERS.get(environ.get("LLM_PROVIDER", "").strip() or LLMConfig.provider)

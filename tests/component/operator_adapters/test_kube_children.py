@@ -1,5 +1,6 @@
 """The objects that agents own, on a real API server."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -11,10 +12,11 @@ from cognitive_operator.adapters.kube.access import find_access
 from cognitive_operator.adapters.kube.children import KubeChildren
 from cognitive_operator.adapters.kube.client import KubeClient
 from cognitive_operator.api.children import RAY_CLUSTER, SECRET, SERVICE, child_labels
-from cognitive_operator.api.names import AGENT_KIND, API_VERSION
+from cognitive_operator.api.names import AGENT_KIND, API_VERSION, MANAGER
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.child import child_manifest
-from cognitive_operator.errors import KindAbsentError, NameTakenError, ObjectInvalidError
+from cognitive_operator.desired.cluster_secret import agent_keys, desired_cluster_secret, is_kept, keys_of, owns
+from cognitive_operator.errors import ConflictError, KindAbsentError, NameTakenError, ObjectInvalidError
 from cognitive_operator.ports.kube import Body, Children
 from controlplane import ControlPlane, Kubectl
 from support.builders.operator_objects import agent_body
@@ -182,3 +184,44 @@ async def test_a_kind_of_another_version_refuses_what_it_does_not_know(
         assert made["spec"] == {"rayVersion": "2.60.0"}
         with pytest.raises(ObjectInvalidError, match=r"authOptions: field not declared in schema"):
             await children.apply(child_manifest(agent, RAY_CLUSTER, "ray", {"spec": {"authOptions": {}}}))
+
+
+def cluster_body(kubectl: Kubectl) -> Body:
+    """Return a RayCluster of the kind's name; a ConfigMap stands for it, so that the owner exists."""
+    kubectl("create", "configmap", "shared")
+    return {"metadata": kubectl.json("get", "configmap", "shared")["metadata"]}
+
+
+async def test_each_field_manager_changes_only_its_own_keys_of_a_shared_secret(
+    children: Children, kubectl: Kubectl
+) -> None:
+    cluster = cluster_body(kubectl)
+    namespace, name = cluster["metadata"]["namespace"], "shared-agent-secrets"
+    live = await children.apply_fields(desired_cluster_secret(cluster), MANAGER)
+    uid = live["metadata"]["uid"]
+
+    async def put(agent_uid: str, **files: str) -> Body:
+        encoded = {file: base64.b64encode(value.encode()).decode() for file, value in files.items()}
+        part = agent_keys(namespace, name, agent_uid, encoded)
+        part["metadata"]["uid"] = uid
+        return await children.apply_fields(part, f"{MANAGER}-{agent_uid}")
+
+    await asyncio.gather(*(put(f"a{n}", key="one", other="two") for n in range(8)))
+    await put("a1", key="changed")
+    live = await put("a2")
+    assert is_kept(live)
+    assert owns(live, cluster)
+    assert keys_of(live, "a1") == {"key": base64.b64encode(b"changed").decode()}
+    assert keys_of(live, "a2") == {}
+    assert all(set(keys_of(live, f"a{n}")) == {"key", "other"} for n in (0, 3, 4, 5, 6, 7))
+    managers = {entry["manager"] for entry in live["metadata"]["managedFields"]}
+    assert managers == {MANAGER} | {f"{MANAGER}-a{n}" for n in range(8) if n != 2}, "a removed agent is remembered"
+
+
+async def test_the_keys_of_a_secret_that_was_recreated_are_not_applied(children: Children, kubectl: Kubectl) -> None:
+    cluster = cluster_body(kubectl)
+    part = agent_keys(cluster["metadata"]["namespace"], "shared-agent-secrets", "a1", {"key": "eA=="})
+    part["metadata"]["uid"] = "99999999-9999-9999-9999-999999999999"
+    with pytest.raises(ConflictError):
+        await children.apply_fields(part, f"{MANAGER}-a1")
+    assert not kubectl.json("get", "secrets")["items"]

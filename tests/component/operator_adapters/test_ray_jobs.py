@@ -69,12 +69,23 @@ async def test_ray_runs_adopts_stops_and_forgets_jobs(jobs: RayJobsHttp, ray_add
 
 @pytest.mark.timeout(120)
 async def test_a_job_that_fails_says_why_in_bounded_words(jobs: RayJobsHttp, ray_address: str) -> None:
-    noise = "python -c 'import sys; print(\"x\" * 20000); sys.exit(3)'"
+    noise = 'python -c \'import sys; print("x" * 20000); print("the cause"); sys.exit(3)\''
     await jobs.submit(at(ray_address), submission("ct-fails-1", noise))
     failed = await ended(jobs, ray_address, "ct-fails-1")
-    assert failed.status == "FAILED"
-    assert "code 3" in failed.message
-    assert len(failed.message) <= 512
+    assert (failed.status, failed.exit_code) == ("FAILED", 3)
+    lines = failed.message.splitlines()
+    assert lines[0].startswith("Job entrypoint command failed with exit code 3")
+    assert lines[-1] == "the cause"
+    assert len(failed.message) <= 8192
+    assert (await jobs.read_log(at(ray_address), "ct-fails-1")).splitlines()[-1] == "the cause"
+    assert await jobs.read_log(at(ray_address), "ct-absent-1") == ""
+
+
+@pytest.mark.parametrize("reply", [Reply(200, {"logs": None}), Reply(200, ["log"]), Reply(502, {})])
+async def test_a_log_that_is_none_is_an_outage_of_ray(jobs: RayJobsHttp, http: HttpDouble, reply: Reply) -> None:
+    http.reply("GET /api/jobs/ct-a-1/logs", reply)
+    with pytest.raises(RayUnavailableError):
+        await jobs.read_log(at(http.url), "ct-a-1")
 
 
 async def test_a_submission_that_nobody_confirmed_is_adopted(hasty: RayJobsHttp, http: HttpDouble) -> None:

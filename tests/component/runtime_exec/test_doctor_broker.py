@@ -17,7 +17,7 @@ pytestmark = pytest.mark.component
 
 
 def probe(url: str, agent: str, credentials: Path | None = None, namespace: str | None = "default") -> BrokerProbe:
-    return BrokerProbe(BrokerSettings(url, agent, "doctor", credentials), namespace)
+    return BrokerProbe(BrokerSettings(url, agent, "doctor", [credentials] if credentials else []), namespace)
 
 
 async def test_a_broker_that_is_as_it_must_be_is_fine_and_stays_as_it_was(

@@ -125,6 +125,16 @@ async def test_credentials_change_while_a_task_runs(work: Work, reasoner: Script
     assert (await admin.wait_response(next_one, 4)).outcome == "completed"  # no question of the old connection gets it
 
 
+async def test_credentials_are_read_from_the_secret_that_the_agents_of_a_cluster_share(
+    work: Work, reasoner: ScriptedReasoner
+) -> None:
+    work.broker.write_credentials(work.settings.secrets_dir / f"{work.agent}.nats.creds", work.agent)
+    await work.start()
+    attempt = Attempt(work.agent)
+    await work.admin.publish(attempt)
+    assert (await work.admin.wait_response(attempt)).outcome == "completed"
+
+
 async def test_an_upload_removes_what_an_interrupted_one_left(work: Work) -> None:
     work.grant()
     hosted = await work.start()

@@ -97,7 +97,7 @@ def test_settings_of_the_operator_arrive(render: Render) -> None:
     env = environment(
         render(
             "--set=operator.logLevel=DEBUG,operator.ttlSecondsAfterFinished=2147483647,operator.rayJobs=10000",
-            "--set=operator.rayTasks=64,broker.rayUrl=nats://outside:4222",
+            "--set=operator.rayTasks=64,operator.namespaceQueuedTasks=1000000,broker.rayUrl=nats://outside:4222",
             "--set=operator.otlpEndpoint=http://collector:4318,operator.rayOtlpEndpoint=http://outside:4318",
             '--set-json=operator.extraEnv=[{"name":"HTTPS_PROXY","value":"http://proxy"}]',
         )
@@ -105,6 +105,7 @@ def test_settings_of_the_operator_arrive(render: Render) -> None:
     assert env["LOG_LEVEL"] == "DEBUG"
     assert env["COGNITIVE_TTL_SECONDS_AFTER_FINISHED"] == "2147483647"
     assert (env["COGNITIVE_RAY_JOBS"], env["COGNITIVE_RAY_TASKS"]) == ("10000", "64")
+    assert env["COGNITIVE_NAMESPACE_QUEUED_TASKS"] == "1000000"
     assert env["COGNITIVE_RAY_NATS_URL"] == "nats://outside:4222"
     assert env["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"
     assert env["COGNITIVE_RAY_OTLP_ENDPOINT"] == "http://outside:4318"

@@ -15,7 +15,7 @@ WRITE = ("get", "create", "patch", "delete")
 RAYS = {Right("ray.io", "rayclusters", verb) for verb in WRITE}
 CHILDREN = [("apps", "deployments"), ("", "services"), ("", "persistentvolumeclaims")]
 MODELS = {Right(*kind, verb) for kind in CHILDREN for verb in WRITE} | {Right("", "secrets", "delete")}
-ACCOUNTS = {Right("", "secrets", "patch")}
+APPLIED_SECRET = {Right("", "secrets", "patch")}
 NEW_SECRET = {Right("", "secrets", "create")}
 PODS = {Right("", "pods", "list"), Right("", "events", "list")}
 OWN_ACCOUNTS = "operator.extraEnv[0].name=COGNITIVE_NATS_ACCOUNTS"
@@ -35,9 +35,14 @@ def granted(helm: Helm, scope: str, *values: str) -> frozenset[Right]:
         (["rbac.rayClusters=false"], RAYS),
         (["rbac.modelServers=false"], MODELS),
         (["rbac.rayClusters=false", "rbac.modelServers=false"], RAYS | MODELS | PODS),
-        (["nats.auth.enabled=false"], ACCOUNTS),
-        (["nats.auth.enabled=false", OWN_ACCOUNTS], set()),
-        (["nats.auth.enabled=false", "rbac.modelServers=false"], MODELS | ACCOUNTS | NEW_SECRET),
+        (["nats.auth.enabled=false"], set()),
+        (["nats.auth.enabled=false", "rbac.rayClusters=false"], RAYS | APPLIED_SECRET),
+        (["nats.auth.enabled=false", "rbac.rayClusters=false", OWN_ACCOUNTS], RAYS),
+        (["nats.auth.enabled=false", "rbac.modelServers=false"], MODELS),
+        (
+            ["nats.auth.enabled=false", "rbac.modelServers=false", "rbac.rayClusters=false"],
+            MODELS | RAYS | PODS | APPLIED_SECRET | NEW_SECRET,
+        ),
     ],
 )
 def test_what_is_switched_off_takes_its_rights_along(

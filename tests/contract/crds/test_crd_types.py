@@ -27,7 +27,7 @@ from cognitive_operator.desired.request import snake_case
 from cognitive_operator.ports.model import InferenceResult
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.status import task as status
-from cognitive_operator.status.agent import agent_status, counters_status, endpoints_status
+from cognitive_operator.status.agent import agent_status, counters_status, endpoints_status, secret_status
 from cognitive_operator.status.behaviour import behaviour_status
 from cognitive_operator.status.model import model_status
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
@@ -199,7 +199,7 @@ def test_what_the_operator_writes_of_an_agent_is_kept() -> None:
     counted = Counters(tasks_processed=1, tasks_succeeded=1, accounting=known)
     counters = {"queued": 1, "running": 2} | counters_status(counted)
     written = agent_status(agent, {}, conditions, [lease], NOW) | counters
-    written |= endpoints_status(agent, RayTarget("http://ray:8265"))
+    written |= endpoints_status(agent, RayTarget("http://ray:8265")) | secret_status("shared-agent-secrets")
     written |= behaviour_status([LearntModel(endpoint="http://m/v1", model="m", refused=("top_p",), learnt_at=1.5)])
     written |= model_status(agent, "ca-sre-vllm", (1, 2), InferenceResult(ok=True, message="", first_token_s=0.25), NOW)
     jsonschema.validate(merge_patch({}, written), strict(part("CognitiveAgent", "status")))

@@ -20,20 +20,21 @@ class RaySubmissions:
 
     address: str
 
-    def executor(self, agent_uid: str, nats_url: str, submission_id: str, *arguments: str) -> None:
-        """Submit the executor of an agent."""
+    def executor(self, agent_uid: str, nats_url: str, submission_id: str, *arguments: str, **env: str) -> None:
+        """Submit the executor of an agent, with further variables in its environment."""
         entrypoint = f"python -m cognitive_runtime executor --namespace default --agent-uid {agent_uid}"
-        self.submit(submission_id, " ".join([entrypoint, *arguments]), nats_url)
+        self.submit(submission_id, " ".join([entrypoint, *arguments]), nats_url, **env)
 
     def attempt(self, subject: str, nats_url: str, submission_id: str) -> None:
         """Submit one attempt in Job mode: the entrypoint holds the subject and nothing that a user wrote."""
         self.submit(submission_id, f"python -m cognitive_runtime attempt {subject}", nats_url)
 
-    def submit(self, submission_id: str, entrypoint: str, nats_url: str) -> None:
+    def submit(self, submission_id: str, entrypoint: str, nats_url: str, **env: str) -> None:
+        variables = {"COGNITIVE_NATS_URL": nats_url, "COGNITIVE_SUBMISSION_ID": submission_id, **env}
         body = {
             "submission_id": submission_id,
             "entrypoint": entrypoint,
-            "runtime_env": {"env_vars": {"COGNITIVE_NATS_URL": nats_url, "COGNITIVE_SUBMISSION_ID": submission_id}},
+            "runtime_env": {"env_vars": variables},
         }
         eventually(lambda: self._submit_or_adopt(submission_id, body), SUBMIT_TIMEOUT_S, 0.5)
 

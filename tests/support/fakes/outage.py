@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,15 +11,18 @@ from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.wire import Completed, Failed
 from cognitive_operator.plan.in_flight import attempt_end
+from cognitive_operator.plan.task import TaskPlan
 from cognitive_operator.reconcile.agent.reconciler import renewed_trials
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.task_record import PendingResponse
+from cognitive_operator.reconcile.state.task_record import PendingResponse, TaskRecord
 from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
 from cognitive_operator.reconcile.task.responses import ResponseSettler
+from cognitive_operator.reconcile.task.side_effects import SideEffects
 from support.builders import operator_objects as o
+from support.fakes.broker import FakeClaims
 from support.fakes.clock import FakeClock
 
 NAME = ("team", "sre")
@@ -53,6 +56,8 @@ class Outage:
             gates=self, attempts=self, requests=self, status=self, telemetry=self, responses=settler
         )
         steps.feedback = self._feedback
+        steps.side_effects = SideEffects(FakeClaims())
+        steps.waiting = SimpleNamespace(known=set(), write=self._write_waiting)
         synced = asyncio.Event()
         synced.set()
         self._reconciler = TaskReconciler(steps, self.index, intake, clocks, synced)
@@ -60,6 +65,12 @@ class Outage:
         self.index.complete()
         self.index.queue_of(NAME).capacity = concurrency
         self.index.block(self.agent, None)
+
+    @staticmethod
+    async def _write_waiting(_: TaskRecord, plan: TaskPlan, write: Callable[[], Awaitable[None]]) -> float | None:
+        """Write the status of a waiting task at once."""
+        await write()
+        return plan.recheck_s
 
     @property
     def agent(self) -> AgentRecord:

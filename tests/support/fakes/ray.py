@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from cognitive_operator.errors import CognitiveOperatorError
 from cognitive_operator.ports.ray import RayJob, RaySubmission, RayTarget
 from support.fakes.recorder import FakePort
 
@@ -14,6 +15,8 @@ class FakeRay(FakePort):
     jobs: dict[str, RayJob] = field(default_factory=dict)
     """By submission ID."""
     ray_version: str = "0.0.0"
+    logs: dict[str, str | CognitiveOperatorError] = field(default_factory=dict)
+    """Log, or the error to raise, by submission ID."""
 
     async def version(self, target: RayTarget) -> str:
         self.recorder.record("ray.version", target)
@@ -29,6 +32,13 @@ class FakeRay(FakePort):
     async def list_jobs(self, target: RayTarget) -> Sequence[RayJob]:
         self.recorder.record("ray.list_jobs", target)
         return list(self.jobs.values())
+
+    async def read_log(self, target: RayTarget, submission_id: str) -> str:
+        self.recorder.record("ray.read_log", target, submission_id)
+        found = self.logs.get(submission_id, "")
+        if isinstance(found, CognitiveOperatorError):
+            raise found
+        return found
 
     async def stop(self, target: RayTarget, submission_id: str) -> None:
         self.recorder.record("ray.stop", target, submission_id)

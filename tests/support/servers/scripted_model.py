@@ -8,6 +8,7 @@ POST   ``/_scripts``     add a script (a JSON object with the fields of ``Script
 DELETE ``/_scripts``     forget scripts, recorded requests and counts
 GET    ``/_requests``    every recorded chat completion: body, headers, time
 GET    ``/_executions``  how many calls came with each ``X-Request-Id``
+GET    ``/_in_flight``   how many calls are being answered
 ====== ================= ==================================================================
 """
 
@@ -184,6 +185,7 @@ class ScriptedModel:
         application.router.add_delete("/_scripts", self._forget)
         application.router.add_get("/_requests", self._list_requests)
         application.router.add_get("/_executions", self._count_executions)
+        application.router.add_get("/_in_flight", self._count_in_flight)
         return application
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
@@ -225,6 +227,9 @@ class ScriptedModel:
 
     async def _list_requests(self, _: web.Request) -> web.Response:
         return web.json_response([asdict(recorded) for recorded in self.requests])
+
+    async def _count_in_flight(self, _: web.Request) -> web.Response:
+        return web.json_response(self.in_flight)
 
     async def _count_executions(self, _: web.Request) -> web.Response:
         return web.json_response(dict(self.executions))

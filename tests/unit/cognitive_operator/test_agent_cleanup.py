@@ -37,7 +37,8 @@ async def test_what_an_agent_has_is_deleted_and_logged(is_away: bool, caplog: py
     port: Any = accounts
     unused: Any = nothing
     kept = NatsAccounts(index, port, unused, FakeClock(), AgentTiming())
-    problem = await AgentCleanup(FakeRay(), unused, broker.agents, kept).clean_broker(record, is_ray_clean=True)
+    cleanup = AgentCleanup(FakeRay(), unused, broker.agents, kept, unused)
+    problem = await cleanup.clean_broker(record, is_ray_clean=True)
     lines = [(vars(line)["object"], vars(line)["reason"]) for line in caplog.records]
     if is_away:
         assert (problem is not None, lines, accounts.deleted) == (True, [], [])

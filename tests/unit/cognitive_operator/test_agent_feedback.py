@@ -21,6 +21,8 @@ from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
+from cognitive_operator.reconcile.task.waiting_status import WaitingStatus
+from cognitive_operator.scheduling.status_pace import StatusPace
 from support.builders import operator_objects as o
 from support.fakes.clock import FakeClock
 
@@ -55,7 +57,8 @@ class Scene:
         self.reconciler = self._new_reconciler(intake)
 
     def _new_reconciler(self, intake: Any) -> TaskReconciler:
-        steps: Any = SimpleNamespace(gates=self, requests=self, feedback=self.feedback, status=self)
+        waiting = WaitingStatus(intake.enqueue, self.clock, StatusPace())
+        steps: Any = SimpleNamespace(gates=self, requests=self, feedback=self.feedback, status=self, waiting=waiting)
         synced = asyncio.Event()
         synced.set()
         return TaskReconciler(steps, self.index, intake, self.clocks, synced)
@@ -303,9 +306,45 @@ async def test_a_claim_that_is_first_seen_is_reported() -> None:
         feedback=scene.feedback,
         attempts=SimpleNamespace(advance=advance),
         status=SimpleNamespace(write=write),
+        waiting=SimpleNamespace(known=set()),
     )
     synced = asyncio.Event()
     synced.set()
     intake: Any = SimpleNamespace(enqueue=scene.tasks.extend)
     await step(TaskReconciler(steps, scene.index, intake, scene.clocks, synced), o.TASK_UID)
     assert scene.agents == [NAME]
+
+
+def cut_off(scene: Scene, reason: str = "CredentialsNotMounted", since_s: float = 100.0) -> None:
+    scene.end(o.failed(error_type=reason, error="a1/llm-api-key is empty."), since_s)
+
+
+@pytest.mark.parametrize("reason", ["CredentialsNotMounted", "BrokerUnreachable"])
+def test_an_attempt_in_job_mode_that_lacks_credentials_or_broker_blocks_the_queue_at_once(reason: str) -> None:
+    scene = Scene("Job")
+    cut_off(scene, reason)
+    assert (scene.agent.credentials.status, scene.agent.credentials.reason) == ("False", reason)
+    assert scene.agent.credentials.message.startswith("a1/llm-api-key is empty. Mount the agent's files at ")
+    assert scene.agent.blocker is not None
+    assert f"({reason})" in scene.agent.blocker.message
+    assert not scene.index.queue_of(NAME).is_open
+    assert scene.agents == [NAME]
+
+
+def test_an_embedded_agent_reports_its_credentials_by_its_leases() -> None:
+    scene = Scene()
+    cut_off(scene)
+    assert (scene.agent.blocker, scene.agent.credentials.status) == (None, "Unknown")
+
+
+def test_attempts_that_ran_at_the_same_time_count_as_one_failure() -> None:
+    scene = Scene("Job")
+    cut_off(scene)
+    scene.clock.advance(5.0)
+    cut_off(scene, since_s=100.5)
+    assert scene.agent.credentials_failures == 2
+    scene.clock.advance(5.0)
+    cut_off(scene, since_s=101.0)  # published before the failure at 105 s was known
+    assert scene.agent.credentials_failures == 2
+    scene.end(o.completed())
+    assert (scene.agent.credentials_failures, scene.agent.credentials.status) == (0, "True")

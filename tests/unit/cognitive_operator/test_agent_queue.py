@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
+from cognitive_operator.scheduling.fair_share import FairShare
 from cognitive_operator.scheduling.priority_queue import PriorityQueue, queue_key
 
 UIDS = [f"t{n:02d}" for n in range(12)]
@@ -88,6 +89,50 @@ def test_a_started_task_takes_a_slot_and_a_stopped_one_frees_it() -> None:
     assert queue.stop("a")
     assert queue.next_up() == ["b"]
     assert not queue.stop("a")
+
+
+def test_an_ended_attempt_has_no_slot_before_its_result_is_written() -> None:
+    queue = queue_of(1, None, "a", "b", "c")
+    queue.start("a")
+    queue.end("a", 0.0)
+    queue.end("x", 0.0)
+    assert (queue.running, queue.is_running("a"), queue.next_up()) == (0, True, ["b"])
+    queue.start("b")
+    queue.end("b", 0.1)
+    assert (queue.running, queue.next_up()) == (1, [])
+    assert queue.stop("a")
+    assert queue.next_up() == ["c"]
+
+
+def test_unwritten_results_keep_room_in_a_bounded_queue() -> None:
+    queue = queue_of(1, 1, "a")
+    queue.start("a")
+    queue.end("a", 0.0)
+    queue.wait(queue_key("b", 0, 1.0, 1), is_accepted=False)
+    queue.wait(queue_key("c", 0, 1.0, 2), is_accepted=False)
+    assert (queue.enter("b"), queue.enter("c")) == (True, False)
+
+
+def test_an_ended_attempt_has_no_place_in_a_shared_limit_either() -> None:
+    share, one, other = FairShare(1), queue_of(1, None, "a"), queue_of(1, None, "b")
+    one.join(share)
+    other.join(share)
+    one.start("a")
+    assert not other.may_start("b")
+    one.end("a", 0.0)
+    assert (other.may_start("b"), one.next_up()) == (True, ["b"])
+
+
+def test_the_speed_of_the_queue_tells_when_a_task_starts() -> None:
+    queue = queue_of(4, None, *"abcdefghij")
+    for number, uid in enumerate("abcd"):
+        queue.start(uid)
+        assert queue.starts_in_s("e", 10.0) is None
+        queue.end(uid, 9.0 + 0.25 * number)
+    assert [queue.starts_in_s(uid, 10.0) for uid in ("e", "h", "a")] == [0.25, 1.0, None]
+    assert queue.starts_in_s("e", 11.1) is None
+    queue.is_open = False
+    assert queue.starts_in_s("e", 10.0) is None
 
 
 def test_more_running_than_allowed_is_counted_and_lets_nobody_start() -> None:

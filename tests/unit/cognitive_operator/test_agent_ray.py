@@ -20,6 +20,7 @@ from cognitive_operator.errors import (
     RayUnavailableError,
 )
 from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.jobs_api import HEALTHY, JobCall
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
@@ -123,6 +124,17 @@ async def test_a_dashboard_that_does_not_answer_is_told(error: Exception, reason
     await system.clusters.reconcile(system.record, 1.0)
     assert (system.record.ray.condition.status, system.record.ray.condition.reason) == ("False", reason)
     assert system.record.ray.condition.message == f"spec.ray.address: {error}"
+
+
+async def test_failed_calls_about_jobs_are_forgotten_when_the_dashboard_answers_again() -> None:
+    system = System({"address": "http://ray:8265"})
+    health = HEALTHY.failed(JobCall.SUBMIT, "no answer", 1.0)
+    system.index.update_agent(system.record, jobs_api=health)
+    await system.clusters.reconcile(system.record, 1.0)
+    assert system.record.jobs_api == HEALTHY
+    system.index.update_agent(system.record, jobs_api=health)
+    await system.clusters.reconcile(system.record, 2.0)
+    assert system.record.jobs_api == health, "it answered all the time"
 
 
 async def test_an_own_cluster_is_made_waited_for_and_asked_with_its_token() -> None:

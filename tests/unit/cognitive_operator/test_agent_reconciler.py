@@ -14,6 +14,7 @@ from cognitive_operator.errors import ApiUnavailableError, ObjectInvalidError, R
 from cognitive_operator.plan.agent import TOKENS_UNLIMITED, ObservedExecutor
 from cognitive_operator.plan.features import RETRY_RUNTIME_S, RUNTIME_CURRENT, JobRuntime
 from cognitive_operator.plan.hold import Hold
+from cognitive_operator.plan.jobs_api import HEALTHY, MAX_FAILURES, REMEMBERED_S, JobCall
 from cognitive_operator.plan.ray_cluster import ObservedRay
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.ray import RayTarget
@@ -126,7 +127,7 @@ class Scene:
         body["metadata"]["finalizers"] = [AGENT_FINALIZER]
         self.index.upsert_agent(body)
         port: Any = self.steps
-        steps = AgentSteps(*[port] * 11)
+        steps = AgentSteps(*[port] * 12)
         self.reconciler = AgentReconciler(self.index, steps, self.enqueued.append, self.clock, TIMING)
 
     @property
@@ -176,6 +177,42 @@ async def test_a_ray_that_fails_under_the_executor_is_unreachable_until_it_answe
     assert scene.record.ray.condition.message == "spec.ray.address: no answer"
     scene.steps.executor_found = ObservedExecutor("ca-1", None, (lease(),))
     await scene.reconcile(TIMING.probes.not_ready_s)
+    assert scene.ready() == ("True", Reason.AVAILABLE)
+
+
+@pytest.mark.parametrize(
+    ("call", "fault"), [(JobCall.SUBMIT, "takes no jobs"), (JobCall.READ, "does not report its jobs")]
+)
+async def test_a_ray_that_answers_and_takes_no_jobs_makes_a_job_agent_unavailable(call: JobCall, fault: str) -> None:
+    scene = Scene(execution={"mode": "Job"})
+    scene.index.upsert_task(o.task_body(), 0.0)
+    cause, health = "http://ray:8265/api/jobs/: no answer within 15 s", HEALTHY
+    for number in range(MAX_FAILURES):
+        await scene.reconcile()
+        assert scene.ready() == ("True", Reason.AVAILABLE), f"{number} failures"
+        health = health.failed(call, cause, scene.clock.monotonic())
+        scene.index.update_agent(scene.record, jobs_api=health)
+    scene.enqueued.clear()
+    await scene.reconcile()
+    assert scene.ready() == ("False", Reason.RAY_TAKES_NO_JOBS)
+    (said,) = (c for c in scene.steps.written[-1]["conditions"] if c["type"] == "RayReady")
+    assert (said["status"], said["reason"]) == ("False", "RayTakesNoJobs")
+    assert said["message"] == (
+        f"spec.ray.address: the dashboard at http://ray:8265 answers, but {fault}: {cause}. Check the dashboard's log "
+        "and the load of Ray's head; restart the head if it does not recover. The operator keeps trying."
+    )
+    assert scene.enqueued == [o.TASK_UID]
+    assert scene.record.blocker is not None
+    assert scene.record.blocker.message.startswith("CognitiveAgent team/sre is not ready (RayTakesNoJobs): spec.ray")
+    await scene.reconcile(REMEMBERED_S + 1.0)
+    assert scene.ready() == ("True", Reason.AVAILABLE), "a task may try again"
+
+
+async def test_an_agent_in_embedded_mode_needs_no_job_for_its_attempts() -> None:
+    scene = Scene()
+    health = HEALTHY.failed(JobCall.SUBMIT, "x", 1000.0).failed(JobCall.SUBMIT, "x", 1000.0)
+    scene.index.update_agent(scene.record, jobs_api=health)
+    await scene.reconcile()
     assert scene.ready() == ("True", Reason.AVAILABLE)
 
 
@@ -245,6 +282,34 @@ async def test_missing_credentials_block_an_agent_in_job_mode_for_a_while(age_s:
     scene.index.update_agent(scene.record, credentials=missing, credentials_at_s=scene.clock.monotonic())
     await scene.reconcile(age_s)
     assert scene.ready()[1] == reason
+
+
+async def test_one_task_tries_whether_the_credentials_are_mounted_with_growing_pauses() -> None:
+    scene = Scene(execution={"mode": "Job"})
+    scene.index.upsert_task(o.task_body(), 0.0)
+    scene.index.line_up(o.TASK_UID, is_accepted=True)
+    missing = Condition.false(AgentCondition.EXECUTOR_READY, Reason.BROKER_UNREACHABLE, "no broker")
+    for failures, pause_s in ((1, 30.0), (2, 60.0), (9, TIMING.credentials_hold_max_s)):
+        scene.index.update_agent(
+            scene.record, credentials=missing, credentials_at_s=scene.clock.monotonic(), credentials_failures=failures
+        )
+        await scene.reconcile(pause_s)
+        assert scene.ready() == ("False", Reason.BROKER_UNREACHABLE)
+        assert not scene.index.queue_of(NAME).is_trial
+        await scene.reconcile(1.0)
+        assert scene.ready() == ("False", Reason.BROKER_UNREACHABLE)
+        assert (scene.index.queue_of(NAME).is_open, scene.index.queue_of(NAME).is_trial) == (False, True)
+    scene.index.queue_of(NAME).start(o.TASK_UID)
+    await scene.reconcile(1.0)
+    assert not scene.index.queue_of(NAME).is_trial
+
+
+async def test_an_agent_that_leaves_job_mode_no_longer_waits_for_its_credentials() -> None:
+    scene = Scene()
+    missing = Condition.false(AgentCondition.EXECUTOR_READY, Reason.CREDENTIALS_NOT_MOUNTED, "no file")
+    scene.index.update_agent(scene.record, credentials=missing, credentials_at_s=scene.clock.monotonic())
+    await scene.reconcile()
+    assert scene.ready() == ("True", Reason.AVAILABLE)
 
 
 OUTDATED = Condition.true(AgentCondition.RUNTIME_OUTDATED, Reason.FEATURE_MISSING, "image:1 lacks reasoning.")

@@ -8,8 +8,9 @@ import pytest
 from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.plan.ray_cluster import ObservedRay
 from cognitive_operator.ports.ray import RayTarget
-from cognitive_operator.reconcile.state.agent_record import NEVER_S, AgentRecord, PendingUsage
+from cognitive_operator.reconcile.state.agent_record import NEVER_S, AgentRecord
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.uncounted_usage import PendingUsage, UncountedUsage
 from support.builders.operator_objects import agent_body
 
 READY = Condition.true(AgentCondition.MODEL_READY, Reason.AVAILABLE, "It lists 1 model.")
@@ -67,9 +68,9 @@ def test_a_changed_spec_is_observed_again_at_once() -> None:
 
 def test_usage_is_pending_until_the_status_counts_it() -> None:
     index = Index()
-    index.update_agent(stored(index), pending_usage={7: SPENT, 8: SPENT})
+    index.update_agent(stored(index), uncounted=UncountedUsage().plus(7, SPENT).plus(8, SPENT))
     body = agent_body() | {"status": {"accounting": {"stream": "s", "sequence": 7}}}
     body["metadata"]["resourceVersion"] = "2"
     record = index.upsert_agent(body)
     assert record is not None
-    assert record.pending_usage == {8: SPENT}
+    assert record.uncounted == UncountedUsage().plus(8, SPENT)

@@ -1,5 +1,6 @@
 """An attempt is observed by as few reads as its next step needs, and the step is carried out in its order."""
 
+import asyncio
 import logging
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from cognitive_operator.api.wire import SIGNATURE_HEADER, Claim, Completed, Mode, attempt_key, is_signed, sign
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import ApiUnavailableError, BrokerUnavailableError, MessageError, RayRefusedError
-from cognitive_operator.plan.attempt import AttemptTiming
+from cognitive_operator.plan.attempt_timing import AttemptTiming
 from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.ports.broker import RetainedResponse
 from cognitive_operator.ports.ray import RayJob, RayTarget
@@ -19,6 +20,7 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.attempt import AttemptActions, AttemptExecutor, AttemptObserver, AttemptSources
 from cognitive_operator.reconcile.task.job import AttemptJobs
+from cognitive_operator.reconcile.task.job_calls import JobCalls
 from cognitive_operator.reconcile.task.responses import MAX_MESSAGES, ClosedResponses, ResponseReader
 from support.builders import operator_objects as o
 from support.fakes.broker import FakeBroker
@@ -40,6 +42,19 @@ AGENT_READ = ("resources.get", "cognitiveagents", *AGENT)
 REQUEST_DELETED = ("requests.delete", f"agent.request.team.{ATTEMPT}")
 
 
+class Enqueued:
+    """Stands in for the intake; has the task reconciled once more when Ray has answered."""
+
+    def __init__(self) -> None:
+        self.tasks, self.agents = list[str](), list[tuple[str, str]]()
+
+    def enqueue(self, uids: list[str]) -> None:
+        self.tasks += uids
+
+    def enqueue_agent(self, name: tuple[str, str]) -> None:
+        self.agents.append(name)
+
+
 class System:
     """One task with an attempt in flight, published ``age_s`` ago."""
 
@@ -52,8 +67,12 @@ class System:
         self.index.complete()
         self.index.adopt(o.TASK_UID, InFlightAttempt(o.key(), mode, 100.0 - age_s))
         self.kube = FakeKube(self.recorder)
-        clocks, broker, responses = Clocks(FakeClock(), self.kube), self.broker, self.broker.responses
-        jobs = AttemptJobs(self.ray, RayEnvironment("nats://nats", None, "image"))
+        self.clock = FakeClock()
+        clocks, broker, responses = Clocks(self.clock, self.kube), self.broker, self.broker.responses
+        attempt_jobs = AttemptJobs(self.ray, RayEnvironment("nats://nats", None, "image"))
+        self.enqueued = Enqueued()
+        intake: Any = self.enqueued
+        self.jobs = jobs = JobCalls(attempt_jobs, self.index, intake, self.clock, backoff_s=(0.0,))
         reader, closed = ResponseReader(responses, MASTER_KEY), ClosedResponses(responses, MASTER_KEY)
         sources = AttemptSources(
             broker.claims, broker.requests, broker.connection, reader, jobs, self.kube.resources, clocks
@@ -75,7 +94,19 @@ class System:
         self.ray.jobs = {SUBMISSION_ID: job} if job else {}
 
     async def advance(self) -> Any:
-        return await self.executor.advance(o.TASK_UID)
+        """Carry out steps until none is enqueued, and return the first end."""
+        end = await self.executor.advance(o.TASK_UID)
+        await self.settle()
+        while self.enqueued.tasks and end is None:
+            self.enqueued.tasks.clear()
+            end = await self.executor.advance(o.TASK_UID)
+            await self.settle()
+        return end
+
+    async def settle(self) -> None:
+        """Give calls of Ray, which have asyncio tasks of their own, the turns that they need."""
+        for _ in range(10):
+            await asyncio.sleep(0)
 
 
 def messages(response: Completed) -> list[RetainedResponse]:
@@ -98,11 +129,12 @@ def ended() -> RayJob:
         (System(), {"claim": o.claim()}, [CLAIM_READ]),
         (System(), {"claim": o.claim("ended")}, [CLAIM_READ, RESPONSES_READ]),
         (System("Job", age_s=1.0), {}, [CLAIM_READ]),
-        (System("Job"), {}, [CLAIM_READ, JOB_READ]),
-        (System("Job"), {"job": ended()}, [CLAIM_READ, JOB_READ, CLAIM_READ, RESPONSES_READ]),
+        (System("Job"), {}, [CLAIM_READ, JOB_READ, CLAIM_READ]),
+        (System("Job"), {"job": ended()}, [CLAIM_READ, JOB_READ, CLAIM_READ, CLAIM_READ, RESPONSES_READ]),
+        (System("Job"), {"job": RayJob(SUBMISSION_ID, "RUNNING", "")}, [CLAIM_READ, JOB_READ, CLAIM_READ]),
         (System(cancel=True), {}, []),
     ],
-    ids=["young", "unclaimed", "claimed", "ended", "young job", "job", "ended job", "cancelled"],
+    ids=["young", "unclaimed", "claimed", "ended", "young job", "job", "ended job", "running job", "cancelled"],
 )
 async def test_no_more_is_read_than_the_step_depends_on_and_nothing_is_written(
     system: System, put: dict[str, Any], reads: list[tuple[Any, ...]]
@@ -112,8 +144,11 @@ async def test_no_more_is_read_than_the_step_depends_on_and_nothing_is_written(
     assert before.task is not None
     assert before.attempt is not None
     await system.observer.observe_attempt(before, before.task, before.attempt)
+    await system.settle()
+    if system.enqueued.tasks:  # Ray has answered
+        await system.observer.observe_attempt(system.record, before.task, before.attempt)
     assert system.calls == reads
-    assert system.record is before
+    assert replace(system.record, job=None) == before
     assert system.discarded == []
 
 
@@ -228,8 +263,9 @@ async def test_a_job_that_never_started_is_withdrawn_then_stopped_then_reported(
     system.put(job=RayJob(SUBMISSION_ID, "PENDING", ""))
     end = await system.advance()
     assert (end.outcome, end.reason, end.sequence) == ("Lost", "JobFailed", CLOSED_SEQUENCE)
-    assert system.calls[:-1] == [CLAIM_READ, JOB_READ, REQUEST_DELETED, ("ray.stop", RAY, SUBMISSION_ID)]
-    assert system.recorder.names[-1] == "responses.publish_closed"
+    assert system.calls[:4] == [CLAIM_READ, JOB_READ, CLAIM_READ, REQUEST_DELETED]
+    assert system.recorder.names[4:] == ["responses.publish_closed", "ray.stop"]
+    assert system.calls[-1] == ("ray.stop", RAY, SUBMISSION_ID)
     assert system.record.attempt is None
 
 
@@ -239,9 +275,9 @@ async def test_an_absent_job_is_submitted_and_a_refused_one_ends_its_attempt(ref
     if refusal:
         system.recorder.effects["ray.submit"] = RayRefusedError(refusal)
     end = await system.advance()
-    assert system.calls[:2] == [CLAIM_READ, JOB_READ]
-    assert system.recorder.names[2:] == ["ray.submit", *["responses.publish_closed"] * bool(refusal)]
-    _, target, submission = system.calls[2]
+    assert system.calls[:3] == [CLAIM_READ, JOB_READ, CLAIM_READ]
+    assert system.recorder.names[3:] == ["ray.submit", *["claims.get", "responses.publish_closed"] * bool(refusal)]
+    _, target, submission = system.calls[3]
     assert (target, submission.submission_id) == (RAY, SUBMISSION_ID)
     assert (end and end.message) == refusal
 
@@ -252,6 +288,8 @@ async def test_a_job_that_claims_its_attempt_while_it_is_looked_at_goes_on() -> 
     system.recorder.effects["ray.get"] = lambda: system.put(o.claim(), ended())
     assert await system.advance() is None
     assert system.calls == [CLAIM_READ, JOB_READ, CLAIM_READ]
+    assert system.record.attempt is not None
+    assert system.record.attempt.claim == o.claim()
 
 
 async def test_the_step_of_a_task_that_is_deleted_meanwhile_is_not_carried_out() -> None:
@@ -287,3 +325,25 @@ async def test_without_an_attempt_nothing_is_read() -> None:
     assert await system.advance() is None
     assert await system.executor.advance("unknown") is None
     assert system.calls == []
+
+
+async def test_a_running_job_that_claims_nothing_is_stopped_with_the_end_of_its_log() -> None:
+    system = System("Job")
+    system.put(job=RayJob(SUBMISSION_ID, "RUNNING", ""))
+    assert await system.advance() is None
+    assert system.record.attempt is not None
+    assert system.record.attempt.running_since_s == 100.0
+    system.clock.advance(AttemptTiming().claim_within_s + 1)
+    system.ray.logs[SUBMISSION_ID] = "it waits for a name"
+    end = await system.advance()
+    assert (end.reason, "it waits for a name" in end.message) == ("JobFailed", True)
+    assert ("ray.stop", RAY, SUBMISSION_ID) in system.calls
+
+
+async def test_a_log_that_ray_does_not_return_does_not_keep_the_attempt() -> None:
+    system = System("Job")
+    system.put(job=RayJob(SUBMISSION_ID, "RUNNING", ""))
+    await system.advance()
+    system.clock.advance(AttemptTiming().claim_within_s + 1)
+    system.ray.logs[SUBMISSION_ID] = RayRefusedError("403")
+    assert (await system.advance()).reason == "JobFailed"

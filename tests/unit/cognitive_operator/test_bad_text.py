@@ -60,11 +60,8 @@ def test_the_reason_of_a_lease_that_is_none_is_quoted_in_the_message() -> None:
     assert (found.status, found.reason) == ("False", Reason.EXECUTOR_FAILED)
     assert found.message == "A worker reports the invalid reason 'no\ufffd reason': The disk is full."
     good = executor_ready("CredentialsNotMounted", BAD)
-    assert (good.reason, good.message[:6], len(good.message)) == (
-        "CredentialsNotMounted",
-        "a\ufffdb\ufffdc\ufffd",
-        1024,
-    )
+    assert (good.reason, good.message[:6]) == ("CredentialsNotMounted", "a\ufffdb\ufffdc\ufffd")
+    assert good.message.index("… Mount the agent's files at ") == 1023  # a worker's message has at most 1024 characters
     assert is_condition_reason(executor_ready("x" * 5000, None).reason)
 
 

@@ -12,7 +12,8 @@ from cognitive_operator.plan.budget import check_tokens
 from cognitive_operator.plan.in_flight import attempt_end
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from cognitive_operator.plan.usage import Contribution, UsageRecord, counted
-from cognitive_operator.reconcile.state.agent_record import AgentRecord, PendingUsage
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
+from cognitive_operator.reconcile.state.uncounted_usage import PendingUsage, UncountedUsage
 from support.builders import operator_objects as o
 
 SCHEMA = {"type": "integer"}
@@ -147,8 +148,9 @@ def test_tokens_count_for_the_day_on_which_the_stream_took_them() -> None:
 
 
 def test_what_is_accepted_and_not_counted_yet_counts_for_the_bound() -> None:
-    pending = {8: PendingUsage(0.5, 300, "2026-11-21"), 5: PendingUsage(0.5, 100, "2026-11-21")}
-    record = AgentRecord(("team", "sre"), agent_with(1000), o.agent_body(), 1, pending_usage=pending)
+    used = UncountedUsage().plus(8, PendingUsage(0.5, 300, "2026-11-21"))
+    used = used.plus(5, PendingUsage(0.5, 100, "2026-11-21"))
+    record = AgentRecord(("team", "sre"), agent_with(1000), o.agent_body(), 1, uncounted=used)
     counters = Counters(
         tokens_today=DayTokens(date="2026-11-21", total=700), accounting=Accounting(stream="s", sequence=5)
     )

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,7 +52,8 @@ class Desk:
         nothing: Any = None
         resources: Any = self.kube.resources
         dependencies = DependencyGate(resources, nothing, self.clock, self.index)
-        self.inputs = InputGate(InputSources(self.kube.core, resources, nothing), self.clock, self.index, dependencies)
+        sources_of_input = InputSources(self.kube.core, resources, nothing)
+        self.inputs = InputGate(sources_of_input, self.index, dependencies, lambda _: nullcontext())
 
     def put(self, value: Any) -> None:
         """Store a value as ConfigMap, Secret and result of the task ``first``."""

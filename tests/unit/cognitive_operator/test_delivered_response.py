@@ -17,6 +17,7 @@ from cognitive_operator.reconcile.task.gates.gate import Gates, GateSet
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
 from cognitive_operator.reconcile.task.side_effects import SideEffects
 from support.builders import operator_objects as o
+from support.fakes.broker import FakeClaims
 from support.fakes.clock import FakeClock
 
 
@@ -29,6 +30,7 @@ class System:
 
     def __init__(self, attempt: InFlightAttempt | None, *pending: PendingResponse, has_agent: bool = True) -> None:
         self.index, self.observed, self.written = Index(), list[str](), list[tuple[TaskPlan, AttemptEnd | None]]()
+        self.charged = list[AttemptEnd]()
         if has_agent:
             self.index.upsert_agent(o.agent_body())
         self.index.upsert_task(o.task_body(cancel=True), 0.0)
@@ -37,7 +39,15 @@ class System:
         nothing: Any = None
         server: Any = SimpleNamespace(server_time=lambda: None)
         gates = Gates(GateSet(CancelAndSuspendGate(), *[nothing] * 7), self.index)
-        steps: Any = SimpleNamespace(gates=gates, attempts=self, side_effects=SideEffects(nothing), status=self)
+        feedback, waiting = SimpleNamespace(charge=self.charge), SimpleNamespace(known=set(), write=self.wait)
+        steps: Any = SimpleNamespace(
+            gates=gates,
+            attempts=self,
+            side_effects=SideEffects(FakeClaims()),
+            status=self,
+            feedback=feedback,
+            waiting=waiting,
+        )
         synced = asyncio.Event()
         synced.set()
         intake: Any = SimpleNamespace(enqueue=lambda uids: None)
@@ -45,6 +55,13 @@ class System:
 
     async def advance(self, uid: str) -> None:
         self.observed.append(uid)
+
+    async def wait(self, *_: Any) -> float:
+        """Put off the status of a waiting task."""
+        return 5.0
+
+    def charge(self, uid: str, end: AttemptEnd) -> None:
+        self.charged.append(end)
 
     async def write(self, record: Any, body: Any, plan: TaskPlan, end: AttemptEnd | None) -> bool:
         self.written.append((plan, end))
@@ -73,12 +90,13 @@ async def test_it_ends_the_attempt_without_an_observation(attempt: InFlightAttem
     await changed_meanwhile(system)
     ((plan, end),) = system.written
     assert (end, plan.patch and plan.patch["phase"], plan.closes) == (first.end, "Succeeded", True)
+    assert system.charged == [first.end]
     assert system.observed == []
 
 
 async def test_without_a_response_the_attempt_in_flight_is_observed() -> None:
     system = System(InFlightAttempt(o.key(), "Embedded", 90.0))
-    await changed_meanwhile(system)
+    await system.reconciler.reconcile(o.TASK_UID)
     assert system.observed == [o.TASK_UID]
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import nullcontext
 from itertools import pairwise
 from typing import Any, cast
 
@@ -244,9 +245,8 @@ async def test_results_by_reference_are_bounded_together_before_they_are_read() 
 
 async def test_results_are_input_beside_what_the_task_gives_and_a_lost_one_ends_it() -> None:
     chain = Chain(body("a", phase="Succeeded", result={"cause": "disk"}), body("b", ["a"]))
-    inputs = InputGate(
-        InputSources(chain.resources, chain.resources, NO_OBJECTS), chain.clock, chain.index, chain.dependencies
-    )
+    sources = InputSources(chain.resources, chain.resources, NO_OBJECTS)
+    inputs = InputGate(sources, chain.index, chain.dependencies, lambda _: nullcontext())
     record = chain.index.tasks["uid-b"]
     assert json.loads(await inputs.read(record) or b"") == {"error_message": "no", "a": {"cause": "disk"}}
     assert await inputs.check(record) is None

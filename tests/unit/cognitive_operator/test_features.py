@@ -176,6 +176,7 @@ def test_the_features_are_those_of_the_golden_lease() -> None:
         "optional_sampling",
         "reasoning",
         "structured_output",
+        "tools",
     ]
 
 

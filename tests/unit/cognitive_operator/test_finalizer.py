@@ -89,6 +89,18 @@ class Accounts:
         self.recorder.record("accounts.delete_later", agent_uid)
 
 
+class Secrets:
+    """Keys in the Secret of a RayCluster; ``problem`` is what their removal leaves."""
+
+    def __init__(self) -> None:
+        self.problem: str | None = None
+        self.removed: list[str] = []
+
+    async def remove(self, record: AgentRecord) -> str | None:
+        self.removed.append(record.uid)
+        return self.problem
+
+
 class Deletion:
     """One agent that is being deleted."""
 
@@ -102,7 +114,9 @@ class Deletion:
         self.kube.finalizers.answer = self.body | {"metadata": released}
         clusters: Any = Clusters(self.recorder)
         accounts: Any = Accounts(self.recorder)
-        cleanup = AgentCleanup(self.ray, clusters, FakeBroker(self.recorder).agents, accounts)
+        self.secrets = Secrets()
+        secrets: Any = self.secrets
+        cleanup = AgentCleanup(self.ray, clusters, FakeBroker(self.recorder).agents, accounts, secrets)
         writer = AgentWriter(self.index, self.kube, self.events)
         self.finalizer = AgentFinalizer(self.index, cleanup, writer, self.clock, AgentTiming())
         self.release = ("finalizers.replace", AGENT[0], self.body, ["others"])
@@ -191,3 +205,12 @@ async def test_a_changed_agent_is_read_again_and_a_deleted_one_is_forgotten() ->
     with pytest.raises(ConflictError):
         await deletion.finalize()
     assert deletion.index.agents == {}
+
+
+async def test_the_finalizer_waits_until_the_agents_keys_are_removed() -> None:
+    deletion = Deletion(ray={"address": "http://ray:8265"})
+    deletion.secrets.problem = "Secret team/shared-agent-secrets may still have the agent's keys: 503"
+    assert await deletion.finalize() == AgentTiming().cleanup_retry_s
+    deletion.secrets.problem = None
+    assert await deletion.finalize(1.0) is None
+    assert deletion.secrets.removed == [AGENT_UID, AGENT_UID]

@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from types import SimpleNamespace
@@ -20,7 +22,7 @@ from cognitive_operator.plan.input_gate import InputNotReadyError
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
-from cognitive_operator.reconcile.task.gates.inputs import RECHECK_EVERY_S, InputGate, InputSources
+from cognitive_operator.reconcile.task.gates.inputs import InputGate, InputSources
 from cognitive_operator.reconcile.task.publish import RequestFactory, RequestPublisher
 from support.builders import operator_objects as o
 from support.fakes.clock import FakeClock
@@ -35,6 +37,7 @@ class Kube:
     objects: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     error: Exception | None = None
+    on_read: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.core = SimpleNamespace(get=self._get_core)
@@ -42,6 +45,7 @@ class Kube:
 
     async def _get_core(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
         self.asked.append(f"{plural}/{namespace}/{name}")
+        self.on_read()
         if self.error is not None:
             raise self.error
         return self.objects.get((plural, name))
@@ -90,7 +94,15 @@ class Desk:
         core: Any = self.kube.core
         objects: Any = self.objects
         dependencies = DependencyGate(resources, objects, self.clock, self.index)
-        self.inputs = InputGate(InputSources(core, resources, objects), self.clock, self.index, dependencies)
+        self.inputs = InputGate(InputSources(core, resources, objects), self.index, dependencies, self._outside)
+        self.is_outside = False
+
+    @asynccontextmanager
+    async def _outside(self, uid: str) -> AsyncIterator[None]:
+        assert uid == o.TASK_UID
+        self.is_outside = True
+        yield
+        self.is_outside = False
 
     @property
     def record(self) -> TaskRecord:
@@ -181,15 +193,27 @@ async def test_what_is_missing_is_named_until_it_is_there() -> None:
     assert await desk.inputs.check(desk.record) is None
 
 
-async def test_what_was_there_is_not_read_again_for_a_while() -> None:
+async def test_what_was_found_is_not_read_again_until_the_attempt_starts() -> None:
     desk = Desk(from_map())
     desk.config_map(text="x")
     for _ in range(5):
         assert await desk.inputs.check(desk.record) is None
     assert len(desk.kube.asked) == 1
     desk.kube.objects.clear()
-    desk.clock.advance(RECHECK_EVERY_S)
-    assert (await desk.check()).reason == "InputNotFound"
+    desk.clock.advance(3600.0)
+    assert await desk.inputs.check(desk.record) is None
+    with pytest.raises(InputNotReadyError) as caught:
+        await desk.publish()
+    assert caught.value.gate.reason == "InputNotFound"
+
+
+@pytest.mark.parametrize("step", ["check", "publish"])
+async def test_input_is_read_outside_of_the_workers(step: str) -> None:
+    desk, during = Desk(from_map()), list[bool]()
+    desk.config_map(text="x")
+    desk.kube.on_read = lambda: during.append(desk.is_outside)
+    await (desk.inputs.check(desk.record) if step == "check" else desk.publish())
+    assert (during, desk.is_outside) == ([True], False)
 
 
 async def test_an_optional_source_that_is_missing_is_left_out() -> None:
@@ -305,7 +329,7 @@ async def test_all_input_together_has_a_bound() -> None:
     desk.config_map(text="x" * (MAX_INPUT_BYTES - frame))
     assert await desk.inputs.check(desk.record) is None
     desk.config_map(text="x" * (MAX_INPUT_BYTES - frame + 1))
-    desk.clock.advance(RECHECK_EVERY_S)
+    desk.index.update_task(o.TASK_UID, has_found_input=False)
     gate = await desk.check()
     assert (gate.reason, gate.phase) == ("InputTooLarge", Phase.FAILED)
     assert str(MAX_INPUT_BYTES) in gate.message

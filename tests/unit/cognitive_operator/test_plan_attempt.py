@@ -9,7 +9,6 @@ from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Claim, Mode
 from cognitive_operator.plan.attempt import (
-    AttemptTiming,
     Close,
     Read,
     Step,
@@ -18,9 +17,9 @@ from cognitive_operator.plan.attempt import (
     TakeBack,
     Wait,
     plan_attempt,
-    refused_job,
 )
-from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
+from cognitive_operator.plan.attempt_facts import JOB_AWAITED, AttemptFacts, JobRefused, LeaseFacts, Reading, Source
+from cognitive_operator.plan.attempt_timing import AttemptTiming
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, attempt_end
 from cognitive_operator.ports.ray import RayJob
 from support.builders import operator_objects as o
@@ -287,8 +286,71 @@ def test_a_job_that_ended_without_a_claim_failed_unless_a_second_look_tells_othe
     assert operator_end(step).message == message
 
 
+def test_the_answer_of_ray_is_awaited() -> None:
+    assert seen(in_flight(mode="Job"), job=JOB_AWAITED) == Wait()
+
+
+CUT_OFF = (
+    '{"event": "BrokerUnreachable", "message": "No connection to the broker at nats://n:4222: Connection refused."}'
+)
+NETWORK = (
+    "No connection to the broker at nats://n:4222: Connection refused. Check that the Ray cluster can reach that URL"
+)
+
+
+@pytest.mark.parametrize(("code", "reason"), [(6, Reason.BROKER_UNREACHABLE), (7, Reason.CREDENTIALS_NOT_MOUNTED)])
+def test_a_job_that_did_not_reach_the_broker_uses_up_no_retry(code: int, reason: Reason) -> None:
+    message = f"Job entrypoint command failed with exit code {code}, last available logs:\nfirst\n{CUT_OFF}\n"
+    ended = Reading(RayJob("ct-1", "FAILED", message, exit_code=code))
+    step = seen(in_flight(mode="Job"), job=ended, second_claim=NONE, retained=NONE)
+    assert essence(operator_end(step)) == (Outcome.FAILED, reason, True, False)
+    head = f"Ray job ct-{o.TASK_UID}-1 ended (FAILED) before it started the attempt. No connection to the broker at "
+    assert operator_end(step).message.startswith(head)
+
+
+def running(for_s: float) -> InFlightAttempt:
+    return in_flight(900.0, "Job", running_since_s=NOW_S - for_s)
+
+
+def test_a_running_job_has_three_minutes_to_claim_its_attempt() -> None:
+    found: dict[str, Any] = {"job": job("RUNNING")}
+    assert seen(running(180.0), **found) == Wait()
+    late = running(180.1)
+    assert seen(late, **found) == Read(Source.SECOND_CLAIM)
+    assert seen(late, **found, second_claim=Reading(o.claim())) == Wait()
+    assert seen(late, **found, second_claim=NONE) == Wait()
+
+
+@pytest.mark.parametrize(
+    ("log", "reason", "is_counted", "message"),
+    [
+        (CUT_OFF, Reason.BROKER_UNREACHABLE, False, NETWORK),
+        ("one\ntwo\nthree", Reason.JOB_FAILED, True, "Its log ends with: two three. Read the whole log"),
+        ("", Reason.JOB_FAILED, True, "Its log is empty. Read the whole log"),
+        (None, Reason.JOB_FAILED, True, "Its log is empty. Read the whole log"),
+    ],
+)
+def test_a_running_job_that_claims_nothing_is_ended_with_the_end_of_its_log(
+    log: str | None, reason: Reason, is_counted: bool, message: str
+) -> None:
+    step = seen(running(181.0), job=job("RUNNING"), second_claim=NONE, log=Reading(log))
+    assert isinstance(step, TakeBack)
+    assert step.end is not None
+    assert essence(step.end) == (Outcome.LOST, reason, True, is_counted)
+    head = f"Ray job ct-{o.TASK_UID}-1 has run for 180 s and has not started the attempt. "
+    assert step.end.message.startswith(head + message)
+
+
+def test_the_first_sight_of_a_running_job_counts() -> None:
+    attempt = in_flight(mode="Job")
+    assert attempt.with_job(RayJob("ct-1", "PENDING", ""), 5.0) == attempt.with_job(None, 5.0) == attempt
+    seen_once = attempt.with_job(RayJob("ct-1", "RUNNING", ""), 5.0)
+    assert seen_once.running_since_s == 5.0
+    assert seen_once.with_job(RayJob("ct-1", "RUNNING", ""), 6.0) == seen_once
+
+
 def test_a_refused_job_ends_its_attempt() -> None:
-    step = refused_job(in_flight(mode="Job"), o.NOW, "400: no such entrypoint")
+    step = seen(in_flight(mode="Job"), job=JobRefused("400: no such entrypoint"))
     assert essence(operator_end(step)) == (Outcome.FAILED, Reason.JOB_FAILED, True, True)
     assert (operator_end(step).message, operator_end(step).finished_at) == ("400: no such entrypoint", o.NOW)
 

@@ -28,6 +28,15 @@ def test_an_ended_executor_is_followed_by_the_next_start_and_its_message_is_told
     assert plan.failure == "out of memory"
 
 
+def test_an_executor_that_ended_without_a_broker_is_known_while_the_next_one_starts() -> None:
+    ended = RayJob(f"ca-{o.AGENT_UID}-aaaaaaaa-1", "FAILED", "", exit_code=6)
+    plan = plan_executor(o.AGENT_UID, "aaaaaaaa", [ended, job("aaaaaaaa", 2)])
+    assert (plan.cut_off, plan.failure, plan.is_running) == (ended, None, True)
+    other = RayJob(f"ca-{o.AGENT_UID}-aaaaaaaa-1", "FAILED", "", exit_code=1)
+    plan = plan_executor(o.AGENT_UID, "aaaaaaaa", [other, job("aaaaaaaa", 2, "PENDING")])
+    assert (plan.cut_off, plan.is_running) == (None, False)
+
+
 def lease(submission_id: str, *, ready: bool = True) -> Lease:
     return Lease(
         worker="w",

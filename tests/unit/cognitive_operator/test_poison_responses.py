@@ -12,9 +12,10 @@ from cognitive_operator.api.names import response_subject
 from cognitive_operator.api.resources import Task
 from cognitive_operator.api.wire import SIGNATURE_HEADER, attempt_key, sign
 from cognitive_operator.errors import ForbiddenError, ObjectInvalidError
-from cognitive_operator.plan.attempt import AttemptTiming, Close, Wait, plan_attempt
+from cognitive_operator.plan.attempt import Close, Wait, plan_attempt
 from cognitive_operator.plan.attempt_facts import AttemptFacts, InvalidResponse, Reading
-from cognitive_operator.plan.in_flight import attempt_end
+from cognitive_operator.plan.attempt_timing import AttemptTiming
+from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
 from cognitive_operator.plan.task import TaskPlan
 from cognitive_operator.ports.broker import Delivery, RetainedResponse
 from cognitive_operator.reconcile.state.index import Index
@@ -74,10 +75,16 @@ class Scene:
         if is_known:
             self.index.upsert_task(o.task_body(), 0.0)
         self.dropped: list[str] = []
+        self.charged: list[tuple[str, int | None]] = []
         intake: Any = SimpleNamespace(enqueue=self.enqueued.extend)
         metrics: Any = SimpleNamespace(count=lambda name, reason: self.dropped.append(reason))
         settings = InboxSettings(MASTER, 1.0, 1.0)
-        self.inbox = ResponseInbox(FakeResponses(), self.tasks, intake, self.index, metrics, settings=settings)
+        self.inbox = ResponseInbox(
+            FakeResponses(), self.tasks, intake, self.index, metrics, charge=self.charge, settings=settings
+        )
+
+    def charge(self, uid: str, end: AttemptEnd) -> None:
+        self.charged.append((uid, end.sequence))
 
     async def deliver(self, response: RetainedResponse) -> FakeDelivery:
         delivery = FakeDelivery(response)
@@ -94,7 +101,13 @@ async def test_an_unusable_response_is_a_dead_letter_at_once_and_its_attempt_is_
     scene = Scene()
     delivery = await scene.deliver(message(7, **fields))
     assert (delivery.settled, scene.dropped, scene.pending) == (["reject Malformed"], ["Malformed"], ())
-    assert scene.enqueued == [o.TASK_UID]
+    assert (scene.enqueued, scene.charged) == ([o.TASK_UID], [])
+
+
+async def test_a_verified_response_is_charged_when_it_is_delivered() -> None:
+    scene = Scene()
+    await scene.deliver(message(7))
+    assert (scene.charged, scene.enqueued) == ([(o.TASK_UID, 7)], [o.TASK_UID])
 
 
 async def test_a_response_without_a_right_signature_has_no_attempt_observed() -> None:

@@ -32,9 +32,9 @@ def task(uid: str, version: int, status: Body | None = None, agent_name: str = "
     return body
 
 
-def index_of(*bodies: Body, bounds: RayLimits | None = None) -> Index:
+def index_of(*bodies: Body, bounds: RayLimits | None = None, waiting_per_namespace: int | None = None) -> Index:
     """Return the index of an operator that has just listed everything."""
-    index = Index(bounds)
+    index = Index(bounds, waiting_per_namespace)
     for body in bodies:
         if "agentRef" in body["spec"]:
             index.upsert_task(body, 0.0)
@@ -168,10 +168,10 @@ def test_a_record_is_written_by_its_index_alone() -> None:
 
 def test_what_was_observed_of_a_task_outlives_its_next_version() -> None:
     index = index_of(task("a", 31))
-    index.update_task("a", input_at_s=5.0)
+    index.update_task("a", has_found_input=True)
     index.upsert_task(task("a", 32, {"phase": "Running"}), 9.0)
     record = index.tasks["a"]
-    assert (record.version, record.arrival, record.since_s, record.input_at_s) == (32, 31, 0.0, 5.0)
+    assert (record.version, record.arrival, record.since_s, record.has_found_input) == (32, 31, 0.0, True)
 
 
 def test_a_task_that_cannot_be_read_is_known_all_the_same() -> None:
@@ -181,3 +181,42 @@ def test_a_task_that_cannot_be_read_is_known_all_the_same() -> None:
         index.upsert_task(unreadable, 0.0)
     assert [each.key.number for each in index.tasks["a"].tried] == [1]
     assert index.upsert_task(unreadable, 0.0) is None, "it is reported once"
+
+
+def ask(index: Index, body: Body) -> bool:
+    """Have a task arrive and ask to be let in."""
+    record = index.upsert_task(body, 0.0)
+    assert record is not None
+    index.line_up(record.uid)
+    return index.queue_of(record.agent).enter(record.uid)
+
+
+def test_the_waiting_tasks_of_all_agents_of_a_namespace_have_a_limit_together() -> None:
+    other = agent("other")
+    index = index_of(agent("sre"), other, waiting_per_namespace=2)
+    assert [ask(index, task("a", 31)), ask(index, task("b", 32, agent_name="other"))] == [True, True]
+    assert not ask(index, task("c", 33))
+    queue = index.queue_of(("team", "sre"))
+    assert queue.full_namespace == 2
+    index.queue_of(("team", "other")).start("b")
+    assert queue.full_namespace is None, "a running task does not wait"
+    assert ask(index, task("d", 34))
+    elsewhere = agent("sre", version=35)
+    elsewhere["metadata"] |= {"namespace": "elsewhere", "uid": "uid-elsewhere"}
+    index.upsert_agent(elsewhere)
+    body = task("e", 36)
+    body["metadata"]["namespace"] = "elsewhere"
+    assert ask(index, body), "another namespace has a limit of its own"
+
+
+def test_the_limit_of_a_namespace_refuses_none_of_the_tasks_that_are_there_at_a_start() -> None:
+    index = index_of(agent(), *(task(uid, 31 + n) for n, uid in enumerate("abc")), waiting_per_namespace=2)
+    assert let_in(index) == ["a", "b", "c"]
+    assert not ask(index, task("d", 40))
+
+
+def test_the_agents_own_limit_is_named_before_that_of_the_namespace() -> None:
+    index = index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=0), task("a", 31), waiting_per_namespace=1)
+    assert let_in(index) == ["a"]
+    assert not ask(index, task("b", 32))
+    assert index.queue_of(("team", "sre")).full_namespace is None

@@ -20,7 +20,7 @@ async def test_an_inbox_that_ends_stops_to_fetch(error: Exception | None) -> Non
         responses.recorder.effects["responses.fetch"] = error
     port: Any = nothing
     settings = InboxSettings(b"m" * 32, 0.0, 0.001)
-    inbox = ResponseInbox(responses, FakeResources(), port, Index(), port, settings=settings)
+    inbox = ResponseInbox(responses, FakeResources(), port, Index(), port, charge=port, settings=settings)
     running = asyncio.create_task(paced(inbox, responses))
 
     async def fetched() -> bool:

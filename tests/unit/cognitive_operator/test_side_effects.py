@@ -9,8 +9,6 @@ from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Claim
 from cognitive_operator.errors import MessageError
-from cognitive_operator.plan.attempt import AttemptTiming, Close, plan_attempt
-from cognitive_operator.plan.attempt_facts import AttemptFacts
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, attempt_end
 from cognitive_operator.plan.side_effects import needs_claim, with_claim
 from cognitive_operator.plan.task import TaskPlan, plan_task
@@ -121,21 +119,6 @@ def test_a_suspended_attempt_with_side_effects_ends_the_task_and_a_cancelled_one
     assert (cancelled.patch["phase"], cancelled.patch["reason"]) == ("Cancelled", "Cancelled")
 
 
-def test_a_claim_that_cannot_be_read_hides_side_effects_of_a_task_with_tools_alone() -> None:
-    def close(spec: dict[str, Any]) -> AttemptEnd:
-        agent = Agent.model_validate(o.agent_body())
-        attempt = InFlightAttempt(o.key(), "Embedded", 0.0)
-        facts = AttemptFacts(
-            attempt, Task.model_validate(o.task_body(**spec)), agent, False, False, None, 10.0, o.NOW, claim_fault="bad"
-        )
-        step = plan_attempt(facts, AttemptTiming())
-        assert isinstance(step, Close)
-        return step.end
-
-    assert close(TOOLS).side_effects
-    assert not close({}).side_effects
-
-
 RUNNING = {"attempts": [{"number": 1, "agentUid": o.AGENT_UID, "mode": "Embedded", "worker": "w0"}]}
 
 
@@ -146,11 +129,12 @@ RUNNING = {"attempts": [{"number": 1, "agentUid": o.AGENT_UID, "mode": "Embedded
         (task(), lost(o.claim()), True),
         (task(RUNNING), lost(reason=Reason.AGENT_DELETED), True),
         (task(), lost(reason=Reason.JOB_FAILED), False),
+        (task(), lost(), True),
         (task(), lost(with_effects()), False),
         (task(), attempt_end(o.key(), o.completed(), 7), False),
         (task(tools={"enabled": False}), failure(), False),
     ],
-    ids=["failed", "lost", "agent deleted", "never claimed", "known", "succeeded", "without tools"],
+    ids=["failed", "lost", "agent deleted", "never claimed", "invalid claim", "known", "succeeded", "without tools"],
 )
 def test_the_claim_is_read_where_it_may_tell(of: Task, end: AttemptEnd, needed: bool) -> None:
     assert needs_claim(of, end) is needed
@@ -192,7 +176,9 @@ async def test_a_task_without_tools_costs_no_request() -> None:
     assert broker.recorder.calls == []
 
 
-async def test_an_invalid_claim_counts_as_side_effects() -> None:
+@pytest.mark.parametrize("end", [failure(), lost()], ids=["failed", "lost"])
+async def test_an_invalid_claim_counts_as_side_effects(end: AttemptEnd) -> None:
     broker = FakeBroker()
     broker.recorder.effects["claims.get"] = MessageError("ClaimInvalid", "no JSON")
-    assert (await read(failure(), broker)).side_effects
+    assert (await read(end, broker)).side_effects
+    assert not (await read(end, broker, tools={})).side_effects

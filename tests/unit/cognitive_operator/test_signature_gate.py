@@ -228,9 +228,9 @@ async def test_input_that_was_found_is_checked_again_for_a_changed_signature() -
     system = System()
     system.store.upsert(o.signature_body())
     assert await system.check() is None
-    system.index.update_task(o.TASK_UID, input_at_s=50.0)
+    system.index.update_task(o.TASK_UID, has_found_input=True)
     assert await system.check() is None
-    assert system.record.input_at_s == 50.0
+    assert system.record.has_found_input
     system.store.upsert(o.signature_body(4, 31))
     assert await system.check() is None
-    assert system.record.input_at_s < 0
+    assert not system.record.has_found_input

@@ -33,7 +33,9 @@ async def test_its_slot_is_free_for_the_next_one() -> None:
     index.adopt(record.uid, InFlightAttempt(o.key(), "Embedded", 99.9))
     nothing: Any = None
     settler = ResponseSettler(index, nothing)
-    steps: Any = SimpleNamespace(gates=Gates(nothing, index), attempts=Attempts(index), responses=settler)
+    steps: Any = SimpleNamespace(
+        gates=Gates(nothing, index), attempts=Attempts(index), responses=settler, waiting=SimpleNamespace(known=set())
+    )
     synced = asyncio.Event()
     synced.set()
     reconciler = TaskReconciler(steps, index, nothing, Clocks(FakeClock(), nothing), synced)

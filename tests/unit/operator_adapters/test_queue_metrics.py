@@ -36,6 +36,13 @@ def test_the_bounds_of_a_ray_cluster_are_settings() -> None:
     assert (config.ray_jobs, config.ray_tasks) == (2, 64)
 
 
+def test_the_waiting_tasks_of_a_namespace_are_a_setting() -> None:
+    assert config_from({}).namespace_queued_tasks == 25_000
+    assert config_from({"COGNITIVE_NAMESPACE_QUEUED_TASKS": "7"}).namespace_queued_tasks == 7
+    with pytest.raises(ConfigError, match="COGNITIVE_NAMESPACE_QUEUED_TASKS"):
+        config_from({"COGNITIVE_NAMESPACE_QUEUED_TASKS": "0"})
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "many", "100001"])
 def test_a_bound_that_is_none_is_refused(value: str) -> None:
     with pytest.raises(ConfigError, match="COGNITIVE_RAY_TASKS"):

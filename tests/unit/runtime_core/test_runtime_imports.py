@@ -61,3 +61,18 @@ print(*sorted(set(sys.modules) - before))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import cognitive_runtime.__main__, cognitive_runtime.bootstrap.hosted, cognitive_runtime.bootstrap.executor",
+        "from cognitive_runtime.bootstrap.reasoning import make_cognitive_core\n"
+        "from cognitive_runtime.config import RuntimeSettings\n"
+        "make_cognitive_core(RuntimeSettings('nats://127.0.0.1:1', 'none'))",
+        "import cognitive_runtime.cognitive_core, cognitive_runtime.cognitive_serve, cognitive_runtime.ray_agent",
+    ],
+)
+def test_an_embedded_start_loads_neither_serve_nor_the_http_api(statement: str) -> None:
+    names = ("fastapi", "starlette", "uvicorn", "ray.serve", "kubernetes", "cognitive_runtime.adapters.http.app")
+    assert loaded_after(statement, names) == set()

@@ -46,11 +46,29 @@ def test_a_missing_variable_ends_with_2_and_its_name(
     assert "COGNITIVE_NATS_URL" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon"])
+def test_a_wait_for_the_broker_that_is_no_time_is_refused(
+    text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COGNITIVE_NATS_URL", "nats://127.0.0.1:1")
+    monkeypatch.setenv("COGNITIVE_SUBMISSION_ID", "ct-1")
+    monkeypatch.setenv("COGNITIVE_BROKER_WAIT_S", text)
+    assert main(["attempt", "agent.request.default.a1.t1.1"]) == 2
+    assert f"COGNITIVE_BROKER_WAIT_S is '{text}', expected a number of seconds" in capsys.readouterr().err
+
+
 def test_help_names_commands_variables_and_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     shown = capsys.readouterr().out
-    for word in ("executor", "attempt", "COGNITIVE_NATS_URL", "COGNITIVE_SPOOL_DIR", "LOG_LEVEL", "exit status"):
+    for word in (
+        "executor",
+        "attempt",
+        "COGNITIVE_NATS_URL",
+        "COGNITIVE_SPOOL_DIR",
+        "COGNITIVE_BROKER_WAIT_S",
+        "exit status",
+    ):
         assert word in shown
 
 

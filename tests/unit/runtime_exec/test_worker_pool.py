@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cognitive_runtime.adapters.ray.worker_pool import WorkerGone, WorkerPool, WorkerPoolPolicy
+from cognitive_runtime.adapters.worker.ports import BrokerProblem
 from cognitive_runtime.adapters.worker.worker import WorkerStatus
 from support.eventually import eventually_async
 
@@ -14,6 +15,8 @@ QUICK = WorkerPoolPolicy(
     poll_s=0.005, unresponsive_s=0.05, retire_s=0.1, first_backoff_s=0.01, max_backoff_s=0.04, healthy_after_s=60
 )
 HEALTHY = WorkerStatus(ready=True, draining=False, wedged=False, running=0)
+PROBLEM = BrokerProblem("BrokerUnreachable", "No connection to the broker at nats://n:4222: Connection refused.")
+CUT_OFF = WorkerStatus(ready=False, draining=False, wedged=False, running=0, given_up=PROBLEM)
 
 
 @dataclass
@@ -142,6 +145,30 @@ async def test_a_drained_worker_ends_the_whole_pool_without_replacement() -> Non
     assert all("drain" in handle.calls and handle.calls[-1] == "kill" for handle in spawner.handles)
 
 
+async def test_a_pool_ends_once_no_worker_reaches_the_broker_and_not_before() -> None:
+    spawner = Spawner()
+    pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2, size=2)
+    spawner.handles[0].answer = CUT_OFF
+    await asyncio.sleep(10 * QUICK.poll_s)
+    assert (running.done(), pool.problem) == (False, None)
+    spawner.handles[1].answer = CUT_OFF
+    await asyncio.wait_for(running, 1)
+    assert pool.problem == PROBLEM
+    assert len(spawner.handles) == 2
+
+
+async def test_a_replaced_worker_counts_no_longer_as_one_that_gave_up() -> None:
+    spawner = Spawner(answer=CUT_OFF)
+    pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2, size=2)
+    await asyncio.sleep(4 * QUICK.poll_s)
+    spawner.handles[0].answer = WorkerGone("OOM")
+    await eventually_async(lambda: _count(spawner, 3), 2, 0.005)
+    spawner.handles[1].answer = CUT_OFF
+    await asyncio.sleep(10 * QUICK.poll_s)
+    assert (running.done(), pool.problem) == (False, None)
+    await _end(pool, running)
+
+
 async def test_a_stopped_pool_stops_each_worker_within_the_grace() -> None:
     spawner = Spawner()
     pool, running = await _run_until(spawner, lambda: len(spawner.handles) == 2, size=2)
@@ -152,3 +179,7 @@ async def test_a_stopped_pool_stops_each_worker_within_the_grace() -> None:
 
 async def _killed(handle: Handle) -> bool:
     return handle.calls[-1] == "kill"
+
+
+async def _count(spawner: Spawner, count: int) -> bool:
+    return len(spawner.handles) == count

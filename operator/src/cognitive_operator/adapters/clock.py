@@ -13,4 +13,4 @@ class SystemClock:
 
     def now(self) -> str:
         """Return the wall clock as RFC 3339 in UTC with microseconds."""
-        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return f"{datetime.now(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

@@ -2,14 +2,12 @@
 
 from typing import Final
 
-from cognitive_operator.api.children import child_labels, child_name
+from cognitive_operator.api.children import child_labels
 from cognitive_operator.api.ray_spec import ManagedRay, RayResources
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.desired import broker_secret
 from cognitive_operator.desired.child import CONTAINER_SECURITY
-from cognitive_operator.desired.request import API_KEY_FILE, REDIS_URL_FILE, fallback_key_file
+from cognitive_operator.desired.secret_sources import secret_sources
 from cognitive_operator.desired.tool_pods import tool_containers, tool_volumes, workspace_group, workspace_mounts
-from cognitive_operator.desired.tools import token_file
 from cognitive_operator.ports.kube import Body
 
 SECRETS_DIR: Final = "/var/run/secrets/cognitive"
@@ -79,26 +77,8 @@ def _scheduling(ray: ManagedRay) -> Body:
 
 def _secrets(agent: Agent) -> Body:
     """Return the agent's secrets as files. All are optional: a pod that waits for one does not report which."""
-    meta = agent.metadata
-    broker = child_name(meta.name, meta.uid, broker_secret.SUFFIX)
-    files = [*_model_files(agent), *_tool_files(agent), (broker, broker_secret.KEY, broker_secret.KEY)]
     sources = [
-        {"secret": {"name": name, "optional": True, "items": [{"key": key, "path": path}]}} for name, key, path in files
+        {"secret": {"name": each.secret, "optional": True, "items": [{"key": each.key, "path": each.file}]}}
+        for each in secret_sources(agent)
     ]
     return {"defaultMode": SECRETS_MODE, "sources": sources}
-
-
-def _model_files(agent: Agent) -> list[tuple[str, str, str]]:
-    """Return Secret, key and file of each credential of the agent's models and its Redis."""
-    llm = agent.spec.llm
-    refs = [(llm.api_key_secret_ref, API_KEY_FILE)]
-    refs += [(each.api_key_secret_ref, fallback_key_file(n)) for n, each in enumerate(llm.fallbacks, start=1)]
-    refs += [(llm.redis_secret_ref, REDIS_URL_FILE)] if "Redis" in llm.backends else []
-    return [(ref.name, ref.key, path) for ref, path in refs if ref]
-
-
-def _tool_files(agent: Agent) -> list[tuple[str, str, str]]:
-    """Return Secret, key and file of the token of each MCP server."""
-    servers = agent.spec.tools.servers if agent.spec.tools else ()
-    refs = [(each.token_secret_ref, token_file(each)) for each in servers]
-    return [(ref.name, ref.key, path) for ref, path in refs if ref]

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import kopf
 
 from cognitive_operator.api.names import GROUP, VERSION, WATCHED_PLURALS
+from cognitive_operator.handlers.storage import NoDiffBase, NoProgress
 from cognitive_operator.ports.kube import Body
 
 REQUEST_TIMEOUT_S: Final = 30.0
@@ -99,6 +100,8 @@ def new_settings(*, clusterwide: bool = True) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = not clusterwide
     settings.posting.enabled = False
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
     settings.peering.standalone = True
     settings.networking.request_timeout = REQUEST_TIMEOUT_S
     settings.networking.connect_timeout = 10.0

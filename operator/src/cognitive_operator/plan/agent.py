@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cognitive_operator.api.bounds import clean_text, is_condition_reason
-from cognitive_operator.api.conditions import AgentCondition, Condition, Reason, TaskCondition
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason, TaskCondition, as_sentence
 from cognitive_operator.api.llm import ServedModel
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
+from cognitive_operator.plan.cluster_secret import NO_CLUSTER_SECRET, ClusterSecret, with_cluster_secret
 from cognitive_operator.plan.features import RUNTIME_CURRENT
+from cognitive_operator.plan.mounts import mount_advice
 from cognitive_operator.plan.settings import check_settings
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.model import ModelTarget
@@ -47,6 +49,8 @@ class ObservedExecutor:
     """Ray's message about the last job that ended."""
     leases: tuple[Lease, ...]
     """Fresh leases of the current job's workers."""
+    problem: Condition | None = None
+    """ExecutorReady, False, if the job's end or its log tells why no worker reports."""
 
 
 NO_EXECUTOR: Final = ObservedExecutor(None, None, ())
@@ -62,7 +66,7 @@ class AgentFacts:
     model: Condition
     executor: ObservedExecutor
     credentials: Condition
-    """False after an attempt in Job mode found no credentials."""
+    """False after an attempt in Job mode found no credentials, or did not reach the broker."""
     spent_energy: float = 0.0
     tokens: Condition = TOKENS_UNLIMITED
     """False when the agent has used up the tokens of its day."""
@@ -72,8 +76,11 @@ class AgentFacts:
     """RuntimeOutdated."""
     tools: Condition | None = None
     """ToolsReady; None: the agent has no tools. Ready does not depend on it: other tasks need no tools."""
+    secret: ClusterSecret = NO_CLUSTER_SECRET
+    now_s: float = 0.0
+    """Monotonic seconds."""
     is_trial_due: bool = False
-    """True: the hold, or the outdated runtime of Job mode, lets one task try now."""
+    """True: the hold, or in Job mode the outdated runtime or the credentials, let one task try now."""
 
 
 def agent_conditions(facts: AgentFacts) -> list[Condition]:
@@ -93,7 +100,7 @@ def agent_conditions(facts: AgentFacts) -> list[Condition]:
 
 def may_try(facts: AgentFacts) -> bool:
     """Return True if one task may start although the queue is closed: it waits for the result of a try alone."""
-    others = replace(facts, hold=None, runtime=RUNTIME_CURRENT)
+    others = replace(facts, hold=None, runtime=RUNTIME_CURRENT, credentials=CREDENTIALS_NOT_CHECKED)
     return facts.is_trial_due and agent_conditions(others)[0].is_true
 
 
@@ -184,6 +191,10 @@ def budget_blocker(agent: Agent, exhausted: Condition) -> Condition:
 
 
 def _executor(facts: AgentFacts) -> Condition:
+    return with_cluster_secret(_executor_alone(facts), facts.agent, facts.secret, facts.now_s)
+
+
+def _executor_alone(facts: AgentFacts) -> Condition:
     if facts.agent.spec.execution.mode == "Job":
         if facts.credentials.is_false:
             return facts.credentials
@@ -192,7 +203,7 @@ def _executor(facts: AgentFacts) -> Condition:
     if ready:
         wanted = facts.agent.spec.execution.workers
         return _ready(Reason.AVAILABLE, f"{len(ready)} of {wanted} workers are ready.")
-    return _follow(facts.broker) or _follow(facts.ray) or _starting_or_failed(facts.executor)
+    return _follow(facts.broker) or _follow(facts.ray) or _starting_or_failed(facts.agent, facts.executor)
 
 
 def _follow(other: Condition) -> Condition | None:
@@ -204,10 +215,15 @@ def _ready(reason: Reason, message: str) -> Condition:
     return Condition.true(AgentCondition.EXECUTOR_READY, reason, message)
 
 
-def _starting_or_failed(executor: ObservedExecutor) -> Condition:
+def _starting_or_failed(agent: Agent, executor: ObservedExecutor) -> Condition:
     unready = next((lease for lease in executor.leases if lease.reason), None)
     if unready is not None:
-        return _unready(str(unready.reason), unready.message or "A worker is not ready.")
+        message = unready.message or "A worker is not ready."
+        if unready.reason == Reason.CREDENTIALS_NOT_MOUNTED:
+            message = f"{as_sentence(message)} {mount_advice(agent)}"
+        return _unready(str(unready.reason), message)
+    if executor.problem is not None:
+        return executor.problem
     if executor.failure is not None:
         return _not_ready(Reason.EXECUTOR_FAILED, f"The executor's Ray job ended: {executor.failure}")
     where = f"Ray job {executor.current}" if executor.current else "The executor's Ray job"

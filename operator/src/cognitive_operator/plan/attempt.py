@@ -4,41 +4,27 @@ The decision is pure. Facts that cost a request to the broker or to Ray are read
 until then they are None, and the answer is ``Read`` with the source that is needed next.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.names import attempt_submission_id
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Claim
-from cognitive_operator.plan.attempt_facts import AttemptFacts, InvalidResponse, LeaseFacts, Reading, Source
+from cognitive_operator.plan.attempt_facts import (
+    AttemptFacts,
+    InvalidResponse,
+    JobAwaited,
+    JobRefused,
+    LeaseFacts,
+    Reading,
+    Source,
+)
+from cognitive_operator.plan.attempt_timing import AttemptTiming
 from cognitive_operator.plan.gate import GateResult, queue_timeout, spec_gate
-from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
-from cognitive_operator.plan.task import RUNNING_AFTER_S
+from cognitive_operator.plan.in_flight import UNCOUNTED, AttemptEnd, InFlightAttempt
+from cognitive_operator.plan.job_log import CAUSES, JobCause, ended_job, read_log
+from cognitive_operator.plan.silence import explained
 from cognitive_operator.ports.ray import RayJob
-
-
-@dataclass(frozen=True)
-class AttemptTiming:
-    """Durations that decide about an attempt, in seconds."""
-
-    claim_read_after_s: float = RUNNING_AFTER_S
-    """Age of an attempt at which its claim is read for the first time."""
-    ray_read_after_s: float = 2.0
-    """Age of an unclaimed Job attempt at which its Ray job is read."""
-    republish_after_s: float = 60.0
-    """Age of an unclaimed attempt at which its request is published again."""
-    job_start_s: float = 300.0
-    """Time within which Ray must start the job of an attempt."""
-    lease_lost_s: float = 15.0
-    """Time without a renewal after which a worker counts as lost."""
-    result_lost_s: float = 30.0
-    """Time after the first sight of a claim, which has ended, after which its missing response counts as lost."""
-    deadline_grace_s: float = 30.0
-    """Time beyond the task's timeout that a worker has to end the attempt itself."""
-    stop_grace_s: float = 5.0
-    """Time that a worker has to report the end of an attempt that it was told to stop."""
-    unclaimed_stop_s: float = 0.5
-    """Time in which an executor that had just fetched a deleted request may still claim it."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +87,7 @@ def plan_attempt(facts: AttemptFacts, timing: AttemptTiming) -> Step:
     return _Rules(facts, facts.attempt, facts.agent, timing).step()
 
 
-def refused_job(attempt: InFlightAttempt, now: str, message: str) -> Close:
+def _refused_job(attempt: InFlightAttempt, now: str, message: str) -> Close:
     """Return the end of an attempt whose Ray job is refused for good."""
     return Close(attempt.closed(now, Outcome.FAILED, Reason.JOB_FAILED, message), publishes_response=True)
 
@@ -151,7 +137,11 @@ class _Rules:
 
     def step(self) -> Step:
         if self.facts.claim_fault:
-            return self._unreadable()
+            return self._close(
+                Outcome.LOST,
+                Reason.EXECUTOR_LOST,
+                f"The attempt's claim on the broker is invalid: {self.facts.claim_fault}",
+            )
         if spec_gate(self.facts.task.spec) is not None:
             return self._stop()
         late = self._queue_timeout()
@@ -161,13 +151,6 @@ class _Rules:
         if self._age_s < self.timing.claim_read_after_s:
             return Wait()
         return self._follow()
-
-    def _unreadable(self) -> Close:
-        """End an attempt whose claim is invalid, so that it does not tell whether a tool has changed something."""
-        message = f"The attempt's claim on the broker is invalid: {self.facts.claim_fault}"
-        close = self._close(Outcome.LOST, Reason.EXECUTOR_LOST, message)
-        may_have = close.end.side_effects or self.facts.task.spec.tools.enabled
-        return replace(close, end=replace(close.end, side_effects=may_have))
 
     def _stop(self) -> Step:
         """Stop the attempt: its executor reports the end, or the operator does after a grace period."""
@@ -213,6 +196,10 @@ class _Rules:
         """Decide about a Job attempt without a claim by its Ray job."""
         if self.facts.job is None:
             return Read(Source.JOB)
+        if isinstance(self.facts.job, JobAwaited):
+            return Wait()
+        if isinstance(self.facts.job, JobRefused):
+            return _refused_job(self.attempt, self.facts.now, self.facts.job.message)
         job = self.facts.job.value
         if job is None:
             return Submit(self.attempt)
@@ -220,18 +207,40 @@ class _Rules:
 
     def _live_job(self, job: RayJob) -> Step:
         limit_s = self.timing.job_start_s
-        if job.status != "PENDING" or self._age_s <= limit_s:
+        if job.status != "PENDING":
+            return self._running_job()
+        if self._age_s <= limit_s:
             return Wait()
         message = f"Ray job {self._submission_id} was still {job.status} after {limit_s:g} s."
         return self._give_up(Reason.JOB_FAILED, message)
+
+    def _running_job(self) -> Step:
+        """Wait for the claim of a running job; after a limit, end the attempt with the last lines of the job's log."""
+        limit_s, since_s = self.timing.claim_within_s, self.attempt.running_since_s
+        if since_s is None or self.facts.now_s - since_s <= limit_s:
+            return Wait()
+        if self.facts.second_claim is None:
+            return Read(Source.SECOND_CLAIM)
+        if self.facts.second_claim.value is not None:
+            return Wait()
+        if self.facts.log is None:  # the next answer of Ray has it
+            return Wait()
+        cause = read_log(self.facts.log.value or "")
+        head = f"Ray job {self._submission_id} has run for {limit_s:g} s and has not started the attempt."
+        return self._give_up(cause.reason or Reason.JOB_FAILED, f"{head} {explained(self.agent, cause)}")
 
     def _ended_job(self, job: RayJob) -> Step:
         if self.facts.second_claim is None:
             return Read(Source.SECOND_CLAIM)
         if self.facts.second_claim.value is not None:
             return Wait()
-        message = f"Ray job {self._submission_id} ended ({job.status}) before it started the attempt: {job.message}"
-        return _unless_retained(self.facts, self._close(Outcome.FAILED, Reason.JOB_FAILED, message))
+        return _unless_retained(self.facts, self._ended_unclaimed(job, ended_job(job)))
+
+    def _ended_unclaimed(self, job: RayJob, cause: JobCause) -> Close:
+        head = f"Ray job {self._submission_id} ended ({job.status}) before it started the attempt"
+        if cause.reason is None:
+            return self._close(Outcome.FAILED, Reason.JOB_FAILED, f"{head}: {cause.text}")
+        return self._close(Outcome.FAILED, cause.reason, f"{head}. {explained(self.agent, cause)}")
 
     def _claimed(self, claim: Claim) -> Step:
         claimed_s = self.facts.now_s - (self.attempt.claimed_since_s or 0.0)
@@ -268,15 +277,18 @@ class _Rules:
         """End an attempt that no executor started; its number is used up only in Job mode, where a Ray job has it."""
         if self.attempt.mode != "Job":
             return TakeBack(self.attempt)
-        is_retryable = reason == Reason.JOB_FAILED
-        end = self.attempt.closed(self.facts.now, Outcome.LOST, reason, message, retryable=is_retryable)
-        return TakeBack(self.attempt, end)
+        is_retryable = reason in (Reason.JOB_FAILED, *CAUSES)
+        return TakeBack(self.attempt, self._end(Outcome.LOST, reason, message, retryable=is_retryable))
 
     def _close(
         self, outcome: Outcome, reason: Reason, message: str, *, retryable: bool = True, stops_executor: bool = False
     ) -> Close:
-        end = self.attempt.closed(self.facts.now, outcome, reason, message, retryable=retryable)
+        end = self._end(outcome, reason, message, retryable=retryable)
         return Close(end, publishes_response=True, stops_executor=stops_executor)
+
+    def _end(self, outcome: Outcome, reason: Reason, message: str, *, retryable: bool) -> AttemptEnd:
+        is_counted, now = reason not in UNCOUNTED, self.facts.now
+        return self.attempt.closed(now, outcome, reason, message, retryable=retryable, is_counted=is_counted)
 
     @property
     def _age_s(self) -> float:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Claim
@@ -32,6 +32,23 @@ class Reading(Generic[T]):
 
     value: T | None
     """None: it does not exist."""
+
+
+@dataclass(frozen=True)
+class JobRefused:
+    """Ray refuses an attempt's job for good."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class JobAwaited:
+    """Ray was asked about an attempt's job and has not answered yet."""
+
+
+JOB_AWAITED: Final = JobAwaited()
+JobAnswer = Reading[RayJob] | JobRefused
+"""An answer of Ray about an attempt's job."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +93,9 @@ class AttemptFacts:
     """Error of parsing the claim; empty: there is none."""
     claim: Reading[Claim] | None = None
     second_claim: Reading[Claim] | None = None
-    job: Reading[RayJob] | None = None
+    job: JobAnswer | JobAwaited | None = None
+    log: Reading[str] | None = None
+    """What the attempt's Ray job has written, None if Ray cannot return it; read of a silent job alone."""
     retained: Reading[AttemptEnd | InvalidResponse] | None = None
     """The attempt's end by a response that is in the stream, or the reason why that response cannot end it."""
     live_agent_uid: Reading[str] | None = None

@@ -7,6 +7,7 @@ from typing import Final
 from cognitive_operator.api.names import executor_prefix
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.desired.ray_job import AGENT_UID_KEY
+from cognitive_operator.plan.job_log import EXIT_CODES, ended_job
 from cognitive_operator.ports.ray import RayJob
 
 KEPT_FINISHED_JOBS: Final = 3
@@ -26,7 +27,11 @@ class ExecutorPlan:
     forget: tuple[str, ...]
     """Submission ids of finished jobs to delete from Ray."""
     failure: str | None
-    """Ray's message about the last finished job with these settings, while no job with them runs."""
+    """End of the last finished job with these settings, while no job with them runs."""
+    cut_off: RayJob | None = None
+    """The last finished job with these settings, if it ended because it did not reach the broker."""
+    is_running: bool = False
+    """True if Ray runs the current job."""
 
 
 def plan_executor(agent_uid: str, settings_hash: str, jobs: Sequence[RayJob]) -> ExecutorPlan:
@@ -47,7 +52,9 @@ def plan_executor(agent_uid: str, settings_hash: str, jobs: Sequence[RayJob]) ->
         current=current,
         submit=None if current else f"{executor_prefix(agent_uid)}{settings_hash}-{next_start}",
         forget=tuple(job.submission_id for job in finished[:-KEPT_FINISHED_JOBS]),
-        failure=finished[-1].message if finished and not current else None,
+        failure=ended_job(finished[-1]).text if finished and not current else None,
+        cut_off=finished[-1] if finished and finished[-1].exit_code in EXIT_CODES else None,
+        is_running=bool(live) and live[-1].status == "RUNNING",
     )
 
 

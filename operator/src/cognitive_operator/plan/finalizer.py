@@ -13,6 +13,7 @@ class FinalizerFacts:
     """Seconds after which the finalizer is removed even if the cleanup is incomplete."""
     ray_problem: str | None
     broker_problem: str | None = None
+    secret_problem: str | None = None
 
     @property
     def is_late(self) -> bool:
@@ -40,5 +41,5 @@ class FinalizerPlan:
 
 def plan_finalizer(facts: FinalizerFacts) -> FinalizerPlan:
     """Remove the finalizer after a complete cleanup, or after ``release_after_s`` with the problems that are left."""
-    problem = "; ".join(filter(None, (facts.ray_problem, facts.broker_problem)))
+    problem = "; ".join(filter(None, (facts.ray_problem, facts.broker_problem, facts.secret_problem)))
     return FinalizerPlan(not problem or facts.is_late, problem)

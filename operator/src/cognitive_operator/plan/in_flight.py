@@ -10,6 +10,7 @@ from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id
 from cognitive_operator.api.resources import Attempt
 from cognitive_operator.api.wire import Claim, Completed, Failed, Mode
+from cognitive_operator.ports.ray import RayJob
 
 HOLDING: Final = frozenset({Reason.CREDENTIALS_REFUSED, Reason.QUOTA_EXCEEDED})
 """Error classes of attempts that hold the agent's queue: every other task would fail in the same way."""
@@ -17,6 +18,7 @@ MODEL_FAILURES: Final = frozenset({"ModelUnavailable", "ModelTimeout"})
 """Error classes by which the model's inference fails, whatever the task asks; several in a row hold the queue."""
 UNCOUNTED: Final = HOLDING | {
     Reason.CREDENTIALS_NOT_MOUNTED,
+    Reason.BROKER_UNREACHABLE,
     Reason.AGENT_DELETED,
     Reason.SUSPENDED,
     Reason.RUNTIME_OUTDATED,
@@ -48,6 +50,8 @@ class InFlightAttempt:
     """Monotonic seconds at which this process started to stop it, because its task was cancelled or suspended."""
     timeout_s: int | None = None
     """Timeout in its request, which no later change of its agent alters; None: another process published it."""
+    running_since_s: float | None = None
+    """Monotonic seconds at which this process first saw that Ray runs the attempt's job."""
     runtime_key: str | None = None
     """Identifies the image and the Ray cluster at its publication; None: another process published it."""
 
@@ -68,6 +72,12 @@ class InFlightAttempt:
         """
         timeout_s = MAX_TIMEOUT_S if request is None else int(json.loads(request)["timeout_seconds"])
         return replace(self, timeout_s=timeout_s)
+
+    def with_job(self, job: RayJob | None, now_s: float) -> "InFlightAttempt":
+        """Return the attempt with the first sight of its running job."""
+        if job is None or job.status != "RUNNING" or self.running_since_s is not None:
+            return self
+        return replace(self, running_since_s=now_s)
 
     def stopping(self, now_s: float) -> "InFlightAttempt":
         """Return the attempt, marked as stopping since ``now_s``."""

@@ -51,5 +51,8 @@ def not_repeated(end: AttemptEnd) -> AttemptEnd:
 
 
 def _was_claimed(task: Task, end: AttemptEnd) -> bool:
+    """Return True if an executor has claimed the attempt, also if the claim is invalid."""
+    if end.reason == Reason.EXECUTOR_LOST:
+        return True
     listed = (each for each in task.status.attempts if each.number == end.key.number)
     return end.claim is not None or any(each.worker is not None for each in listed)

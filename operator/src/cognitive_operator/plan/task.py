@@ -21,6 +21,10 @@ NOT_ASKED_TO_STOP: Final = "Neither spec.cancel nor spec.suspend is true, so the
 POSITION_EVERY_S: Final = 30.0
 POSITIONS_SHOWN: Final = 100
 """Source of the four: the budget of three writes to the task object for each task."""
+SOON_S: Final = 30.0
+"""A task that is expected to start sooner gets no status that says why it waits."""
+SOON_CHECK_S: Final = 5.0
+"""Longest delay before that expectation is checked again."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class TaskFacts:
     inference: InferenceFacts = field(default_factory=InferenceFacts)
     signature: SignatureVersion | None = None
     """The version of a Custom task's signature that its next attempt uses."""
+    starts_in_s: float | None = None
+    """Seconds until the task gets a slot by the present speed of its queue; None: not known."""
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -68,6 +74,8 @@ class TaskPlan:
     """Seconds before the next attempt may be published."""
     closes: bool = False
     """True: the attempt in flight has ended and its slot is free."""
+    is_paced: bool = False
+    """True: the patch only says why the task waits, and its write may be put off."""
 
 
 def plan_task(facts: TaskFacts) -> TaskPlan:
@@ -85,7 +93,7 @@ def plan_task(facts: TaskFacts) -> TaskPlan:
     if facts.attempt is not None:
         return _watch(facts, facts.attempt)
     if facts.agent is None:
-        return _write(facts, _missing_agent(facts), recheck_s=POSITION_EVERY_S)
+        return _write(facts, _missing_agent(facts), recheck_s=POSITION_EVERY_S, is_paced=not _is_edited(facts))
     return _wait_or_publish(facts)
 
 
@@ -99,7 +107,7 @@ def _held(facts: TaskFacts, gate: GateResult) -> TaskPlan:
         return TaskPlan(recheck_s=QUEUED_AFTER_S - facts.waited_s)
     phase = _waiting_phase(facts) if gate.phase is Phase.PENDING else gate.phase
     patch = status.held(_stamp(facts), phase, gate.reason, gate.message, is_accepted=gate.is_accepted)
-    return _write(facts, patch, recheck_s=gate.recheck_s)
+    return _write(facts, patch, recheck_s=gate.recheck_s, is_paced=not _is_edited(facts))
 
 
 def _missing_agent(facts: TaskFacts) -> Mapping[str, Any]:
@@ -195,7 +203,7 @@ def _watch(facts: TaskFacts, attempt: InFlightAttempt) -> TaskPlan:
         reason = facts.blocker.reason if facts.blocker else Reason.WAITING_FOR_EXECUTOR
         message = facts.blocker.message if facts.blocker else "Waiting for an executor to pick up the request."
         patch = status.queued(_stamp(facts), reason, message, None, ())
-        return _write(facts, patch, recheck_s=_watch_interval_s(age_s))
+        return _write(facts, patch, recheck_s=_watch_interval_s(age_s), is_paced=True)
     return TaskPlan(recheck_s=_watch_interval_s(age_s))
 
 
@@ -213,14 +221,32 @@ def _wait_or_publish(facts: TaskFacts) -> TaskPlan:
     recheck_s = facts.backoff_left_s if facts.backoff_left_s > 0 else POSITION_EVERY_S
     if facts.backoff_left_s > 0 and facts.task.status.reason == Reason.BACKING_OFF:
         return TaskPlan(recheck_s=recheck_s)
+    is_edited = _is_edited(facts)
+    if facts.starts_in_s is not None and facts.starts_in_s <= SOON_S and not is_edited:
+        return TaskPlan(recheck_s=max(QUEUED_AFTER_S, min(SOON_CHECK_S, facts.starts_in_s)))
+    return _tell_waiting(facts, recheck_s, is_edited=is_edited)
+
+
+def _tell_waiting(facts: TaskFacts, recheck_s: float, *, is_edited: bool) -> TaskPlan:
+    """Plan the write of why the task waits, unless its status tells it already or was written a moment ago."""
     reason, message, position = _waiting(facts)
     changed = facts.attempts if facts.attempts != facts.task.status.attempts else ()
     is_news = facts.task.status.phase is not Phase.QUEUED or facts.task.status.reason != reason
-    is_news |= facts.raw_status.get("observedGeneration") != facts.task.metadata.generation
-    if not is_news and (facts.written_s < POSITION_EVERY_S or position == facts.task.status.queue_position):
+    is_news |= is_edited
+    is_told = position is None or message == facts.raw_status.get("message")
+    is_same = position == facts.task.status.queue_position and is_told
+    if not is_news and is_same:
         return TaskPlan(recheck_s=recheck_s)
+    if not is_news and facts.written_s < POSITION_EVERY_S:
+        return TaskPlan(recheck_s=min(recheck_s, POSITION_EVERY_S - facts.written_s))
     patch = status.queued(_stamp(facts), reason, message, position, changed)
-    return _write(facts, patch, recheck_s=recheck_s)
+    return _write(facts, patch, recheck_s=recheck_s, is_paced=not is_edited)
+
+
+def _is_edited(facts: TaskFacts) -> bool:
+    """Return True if the spec has changed since the status was written: that write is not put off."""
+    generation = facts.task.metadata.generation
+    return bool(facts.raw_status.get("observedGeneration", generation) != generation)
 
 
 def _publish(facts: TaskFacts, number: int) -> TaskPlan:
@@ -240,7 +266,7 @@ def _waiting(facts: TaskFacts) -> tuple[str, str, int | None]:
 def _write(facts: TaskFacts, patch: Mapping[str, Any], **more: Any) -> TaskPlan:
     """Plan the write of a patch, or none when it would change nothing."""
     if merge_patch(facts.raw_status, patch) == dict(facts.raw_status):
-        return TaskPlan(**more)
+        return TaskPlan(**more | {"is_paced": False})
     return TaskPlan(patch=patch, **more)
 
 

@@ -178,6 +178,13 @@ class Children(Protocol):
         Raises NameTakenError when the existing one has another owner.
         """
 
+    async def apply_fields(self, manifest: Body, manager: str) -> Body:
+        """Apply the fields of a manifest as one field manager, and return the object; create it if it does not exist.
+
+        Fields that the manager applied earlier and that the manifest lacks are removed; those of other managers stay.
+        With a UID in the manifest, raises ConflictError when the object does not exist or has another UID.
+        """
+
     async def get(self, kind: ChildKind, namespace: str, name: str) -> Body | None:
         """Return the object as it is now, also one of another owner; None if it does not exist."""
 

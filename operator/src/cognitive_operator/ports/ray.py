@@ -23,7 +23,10 @@ class RayJob:
     status: str
     """PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED."""
     message: str
+    """Ray's sentence about the status; after a failure, also the last lines of the job's log."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    exit_code: int | None = None
+    """Exit status of the entrypoint, None before its end."""
 
     @property
     def is_terminal(self) -> bool:
@@ -53,6 +56,9 @@ class RayJobs(Protocol):
 
     async def list_jobs(self, target: RayTarget) -> Sequence[RayJob]:
         """Return all submitted jobs."""
+
+    async def read_log(self, target: RayTarget, submission_id: str) -> str:
+        """Return what a job has written, empty if it does not exist."""
 
     async def stop(self, target: RayTarget, submission_id: str) -> None:
         """Request that Ray stops a job; an unknown or finished one is not an error."""

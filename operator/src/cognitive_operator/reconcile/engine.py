@@ -18,7 +18,8 @@ from cognitive_operator.api.names import (
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.broker import AgentBrokerReconciler
 from cognitive_operator.reconcile.agent.cleanup import AgentCleanup
-from cognitive_operator.reconcile.agent.executor import ExecutorReconciler
+from cognitive_operator.reconcile.agent.cluster_secret import ClusterSecrets
+from cognitive_operator.reconcile.agent.executor import ExecutorPorts, ExecutorReconciler
 from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
 from cognitive_operator.reconcile.agent.model.behaviour import LearntBehaviour
 from cognitive_operator.reconcile.agent.model.hold import ModelHolds
@@ -29,6 +30,7 @@ from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
 from cognitive_operator.reconcile.agent.reconciler import AgentReconciler, AgentSteps
 from cognitive_operator.reconcile.agent.runtime import RuntimeFeatures
+from cognitive_operator.reconcile.agent.silence import ExecutorSilence
 from cognitive_operator.reconcile.agent.tools import ToolReadiness
 from cognitive_operator.reconcile.agent.usage import UsageCounter
 from cognitive_operator.reconcile.agent.writer import AgentWriter
@@ -38,6 +40,7 @@ from cognitive_operator.reconcile.schedule.reconciler import SchedulePorts, Sche
 from cognitive_operator.reconcile.signature.reconciler import SignaturePorts, SignatureReconciler
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.deps import Deps
+from cognitive_operator.reconcile.state.fair_slots import SlotLimits
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.periodic import run_every
@@ -60,6 +63,7 @@ from cognitive_operator.reconcile.task.gates.signature import SignatureGate
 from cognitive_operator.reconcile.task.gates.tools import ToolsGate
 from cognitive_operator.reconcile.task.inbox import InboxSettings, ResponseInbox
 from cognitive_operator.reconcile.task.job import AttemptJobs
+from cognitive_operator.reconcile.task.job_calls import JobCalls
 from cognitive_operator.reconcile.task.metrics import TaskTelemetry
 from cognitive_operator.reconcile.task.publish import RequestFactory, RequestPublisher
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler, TaskSteps
@@ -67,9 +71,11 @@ from cognitive_operator.reconcile.task.responses import ClosedResponses, Respons
 from cognitive_operator.reconcile.task.side_effects import SideEffects
 from cognitive_operator.reconcile.task.status import TaskStatus
 from cognitive_operator.reconcile.task.ttl import TtlAfterFinished
+from cognitive_operator.reconcile.task.waiting_status import WaitingStatus
+from cognitive_operator.scheduling.status_pace import StatusPace
 
-TASK_WORKERS: Final = 64
-AGENT_WORKERS: Final = 256
+TASK_WORKERS: Final = SlotLimits(64, per_namespace=32, per_agent=16)
+AGENT_WORKERS: Final = SlotLimits(512, per_namespace=32)
 """Many, because an agent's reconciliation waits for its own Ray and model, and must delay no other agent."""
 
 
@@ -83,13 +89,21 @@ class Engine:
         self._deps = deps
         self._timing = timing
         self._clocks = Clocks(deps.clock, deps.kube)
-        self.index = index = Index(deps.bounds)
+        self.index = index = Index(deps.bounds, deps.waiting_per_namespace)
         observe = partial(deps.metrics.observe, "reconcile_seconds")
         self._tasks = WorkQueue[str](
-            "task", TASK_WORKERS, observe=partial(observe, kind="task"), backoff_s=timing.backoff_s
+            "task",
+            TASK_WORKERS,
+            agent_of=index.agent_named_by,
+            observe=partial(observe, kind="task"),
+            backoff_s=timing.backoff_s,
         )
         self._agents = WorkQueue[ObjectName](
-            "agent", AGENT_WORKERS, observe=partial(observe, kind="agent"), backoff_s=timing.backoff_s
+            "agent",
+            AGENT_WORKERS,
+            agent_of=lambda name: name,
+            observe=partial(observe, kind="agent"),
+            backoff_s=timing.backoff_s,
         )
         self._cleanup = AttemptCleanup(
             deps.broker, deps.ray, index.ray_target, stop_every_s=timing.stop_every_s, backoff_s=timing.backoff_s
@@ -98,10 +112,14 @@ class Engine:
         index.graph.wake = self._intake.enqueue
         self._signature_store = SignatureStore(self._intake.enqueue)
         self._signatures = self._new_signatures()
+        attempt_jobs = AttemptJobs(deps.ray, deps.environment)
+        self._jobs = JobCalls(attempt_jobs, index, self._intake, deps.clock, backoff_s=timing.backoff_s)
         sources = ResyncSources(deps.kube.resources, deps.broker.requests, lag, deps.namespaces)
         self._resync = Resync(sources, index, self._intake, deps.clock, timing)
+        self._feedback = AgentFeedback(index, self._intake, self._clocks)
         self._inbox = self._new_inbox()
         self._ttl = self._new_ttl()
+        self._waiting = WaitingStatus(self._intake.enqueue, deps.clock, StatusPace())
         tasks = TaskReconciler(self._task_steps(), index, self._intake, self._clocks, self._resync.synced)
         self._tasks.start(tasks.reconcile)
         self._schedules = self._new_schedules()
@@ -132,9 +150,11 @@ class Engine:
         finally:
             for end in unsubscribe:
                 end()
+            self._waiting.close()
             await asyncio.gather(
                 self._tasks.close(),
                 self._agents.close(),
+                self._jobs.close(),
                 self._cleanup.close(),
                 self._schedules.close(),
                 self._signatures.close(),
@@ -166,7 +186,10 @@ class Engine:
         deps, timing = self._deps, self._timing
         settings = InboxSettings(deps.master_key, timing.response_wait_s, timing.response_retry_s)
         responses, resources = deps.broker.responses, deps.kube.resources
-        return ResponseInbox(responses, resources, self._intake, self.index, deps.metrics, settings=settings)
+        charge = self._feedback.charge
+        return ResponseInbox(
+            responses, resources, self._intake, self.index, deps.metrics, charge=charge, settings=settings
+        )
 
     def _new_ttl(self) -> TtlAfterFinished:
         deps = self._deps
@@ -200,7 +223,8 @@ class Engine:
         writer = AgentWriter(index, deps.kube, deps.events)
         ray = RayClusterReconciler(index, deps.children, deps.kube.secrets, deps.ray, environment)
         servers = ModelServerReconciler(index, deps.children, clock, is_in_cluster=environment.is_in_cluster)
-        cleanup = AgentCleanup(deps.ray, ray, broker.agents, accounts)
+        secrets = ClusterSecrets(index, deps.children, clock, timing, has_accounts=deps.accounts is not None)
+        cleanup = AgentCleanup(deps.ray, ray, broker.agents, accounts, secrets)
         today = self._clocks.today
         return AgentSteps(
             broker=AgentBrokerReconciler(index, broker, accounts, clock),
@@ -209,8 +233,13 @@ class Engine:
             tools=ToolReadiness(index, deps.kube.secrets, deps.tools, clock, intervals=timing.probes),
             holds=ModelHolds(index, deps.kube.secrets, clock, deps.master_key),
             behaviour=LearntBehaviour(index, clock),
-            executor=ExecutorReconciler(index, deps.ray, broker.control, environment, clock),
+            executor=ExecutorReconciler(
+                index,
+                ExecutorPorts(deps.ray, broker.control, environment, clock),
+                ExecutorSilence(index, deps.ray, clock, timing),
+            ),
             runtime=RuntimeFeatures(index, environment.image, clock),
+            secrets=secrets,
             usage=UsageCounter(index, deps.kube.resources, broker.responses, deps.master_key, today),
             finalizer=AgentFinalizer(index, cleanup, writer, clock, timing),
             writer=writer,
@@ -220,7 +249,8 @@ class Engine:
         deps, index = self._deps, self.index
         objects, resources = deps.broker.objects, deps.kube.resources
         dependencies = DependencyGate(resources, objects, deps.clock, index)
-        inputs = InputGate(InputSources(deps.kube.core, resources, objects), deps.clock, index, dependencies)
+        sources = InputSources(deps.kube.core, resources, objects)
+        inputs = InputGate(sources, index, dependencies, self._tasks.outside)
         late = QueueTimeoutGate(deps.kube, index)
         gates = GateSet(
             spec=CancelAndSuspendGate(),
@@ -234,22 +264,22 @@ class Engine:
         )
         factory = RequestFactory(deps.master_key, deps.clock, is_traced=deps.tracer.is_on)
         writer = StatusWriter(deps.kube, deps.events, TASK_KIND, TASK_PLURAL)
-        jobs = AttemptJobs(deps.ray, deps.environment)
         return TaskSteps(
             gates=Gates(gates, index),
-            attempts=self._attempts(jobs),
+            attempts=self._attempts(),
             requests=RequestPublisher(deps.broker.requests, objects, factory, inputs, index),
-            jobs=jobs,
+            jobs=self._jobs,
             responses=ResponseSettler(index, deps.metrics),
             side_effects=SideEffects(deps.broker.claims),
             status=TaskStatus(writer, index, self._intake, deps.clock, is_traced=deps.tracer.is_on),
+            waiting=self._waiting,
             telemetry=TaskTelemetry(deps.metrics, deps.tracer),
-            feedback=AgentFeedback(index, self._intake, self._clocks),
+            feedback=self._feedback,
             discard=self._cleanup.add,
         )
 
-    def _attempts(self, jobs: AttemptJobs) -> AttemptExecutor:
-        broker, timing = self._deps.broker, self._timing.attempt
+    def _attempts(self) -> AttemptExecutor:
+        broker, timing, jobs = self._deps.broker, self._timing.attempt, self._jobs
         reader = ResponseReader(broker.responses, self._deps.master_key)
         sources = AttemptSources(
             broker.claims, broker.requests, broker.connection, reader, jobs, self._deps.kube.resources, self._clocks

@@ -1,10 +1,17 @@
 """Task queue of one agent: admission, order, and the tasks that may start."""
 
-from dataclasses import dataclass
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from typing import Final
 
 from cognitive_operator.scheduling.fair_share import FairShare
 from cognitive_operator.scheduling.priority_queue import PriorityQueue, QueueKey
+
+ENDS_COUNTED: Final = 64
+ENDS_LEAST: Final = 4
+ENDS_WITHIN_S: Final = 2.0
+"""Latest ends of attempts by which the speed of a queue is estimated: at most, at least, and their greatest age."""
 
 
 @dataclass(frozen=True)
@@ -19,16 +26,45 @@ class QueueLimits:
     """``queue.weight``."""
 
 
+@dataclass
+class NamespaceLimit:
+    """Admission by the number of tasks that wait in the queues of the agents of one namespace.
+
+    The tasks of the first complete list are not limited: an earlier process may have admitted them without a status.
+    """
+
+    most: int | None = None
+    """Maximum number of waiting tasks in each namespace; None: no limit."""
+    listed: int = 0
+    """Highest arrival of a task in the first complete list."""
+    _queues: dict[str, list["AgentQueue"]] = field(default_factory=lambda: defaultdict(list))
+
+    def join(self, namespace: str, queue: "AgentQueue") -> None:
+        """Count the waiting tasks of a queue."""
+        self._queues[namespace].append(queue)
+
+    def is_full(self, namespace: str) -> bool:
+        """Return True if a namespace has the maximum number of waiting tasks; takes O(agents of the namespace)."""
+        return self.most is not None and sum(queue.waiting for queue in self._queues[namespace]) >= self.most
+
+    def allows(self, namespace: str, arrival: int) -> bool:
+        """Return True if a task that arrived at this resourceVersion may be admitted."""
+        return arrival <= self.listed or not self.is_full(namespace)
+
+
 class AgentQueue:
     """A priority queue with limits on the tasks that run at once and on those that are admitted.
 
-    Each running task occupies one slot. A task that is new waits for admission at the *door*, outside the queue. A
-    task that must wait for its next attempt is *resting*: it stays admitted, but other tasks pass it. Every operation
-    takes O(log n) comparisons for n tasks. A share without a bound limits no queue: it has no turns.
+    Each running task occupies one slot. ``end`` frees the slot of an attempt whose result is not written yet; at most
+    ``maxConcurrentTasks`` of such tasks have no slot. A task that is new waits for admission at the *door*, outside the
+    queue. A task that must wait for its next attempt is *resting*: it stays admitted, but other tasks pass it. Every
+    operation takes O(log n) comparisons for n tasks. A share without a bound limits no queue: it has no turns.
     """
 
-    def __init__(self, name: tuple[str, str]) -> None:
+    def __init__(self, name: tuple[str, str], namespaces: NamespaceLimit | None = None) -> None:
         self.name = name
+        self._namespaces = namespaces or NamespaceLimit()
+        self._namespaces.join(name[0], self)
         self.tag = 0
         self.limits = QueueLimits()
         self.capacity: int | None = 0
@@ -44,6 +80,8 @@ class AgentQueue:
         self._waiting = PriorityQueue()
         self._resting: set[str] = set()
         self._running: dict[str, FairShare] = {}
+        self._ended: set[str] = set()
+        self._ends_s: deque[float] = deque(maxlen=ENDS_COUNTED)
         self._door: list[tuple[float, int, str]] = []
         self._at_door: dict[str, QueueKey] = {}
 
@@ -68,11 +106,11 @@ class AgentQueue:
             self._at_door[uid] = key
 
     def enter(self, uid: str) -> bool:
-        """Admit a task, and before it the tasks at the door that were created earlier; False: the queue is full."""
+        """Admit a task, and before it the tasks at the door that were created earlier; False: a limit refuses it."""
         while uid in self._at_door:
             *_, first = heappop(self._door)
             key = self._at_door.pop(first, None)
-            if key is not None and self._has_room:
+            if key is not None and self._has_room and self._namespaces.allows(self.name[0], key[2]):
                 self._waiting.put(key)
         return self.is_admitted(uid)
 
@@ -90,8 +128,19 @@ class AgentQueue:
             self.is_trial = False
         self._remove(uid)
 
+    def end(self, uid: str, now_s: float) -> None:
+        """Free the slot of a task whose attempt has ended, before its result is written."""
+        share = self._running.get(uid)
+        if share is None or uid in self._ended:
+            return
+        self._ended.add(uid)
+        self._ends_s.append(now_s)
+        if share.bound is not None and len(self._ended) <= self.limits.limit:
+            share.stop(uid)
+
     def stop(self, uid: str) -> bool:
         """Free a task's slot and its place; False if it had neither."""
+        self._ended.discard(uid)
         share = self._running.pop(uid, None)
         if share is not None:
             share.stop(uid)
@@ -126,9 +175,19 @@ class AgentQueue:
         """Return the first tasks."""
         return self._waiting.first(number)
 
+    def starts_in_s(self, uid: str, now_s: float) -> float | None:
+        """Return the seconds until a waiting task starts by the queue's present speed; None while that is not known."""
+        position = self.position(uid) if self.is_open and len(self._ends_s) >= ENDS_LEAST else None
+        if position is None:
+            return None
+        recent = sum(1 for end_s in self._ends_s if end_s >= now_s - ENDS_WITHIN_S)
+        if recent < ENDS_LEAST:
+            return None
+        return position * (now_s - self._ends_s[-recent]) / recent
+
     def next_up(self) -> list[str]:
         """Return the tasks that may start now, of all agents that share a limit with this one."""
-        return self._share.next_up()
+        return self.first(self.demand) if self._share.bound is None else self._share.next_up()
 
     def why_waiting(self) -> str:
         """Return the reason why a task waits, as a sentence."""
@@ -155,7 +214,7 @@ class AgentQueue:
     def free(self) -> int:
         """Free slots of the agent."""
         bounds = (self.limits.limit, self.capacity, self.at_most)
-        return max(0, min(bound for bound in bounds if bound is not None) - len(self._running))
+        return max(0, min(bound for bound in bounds if bound is not None) - self.running)
 
     @property
     def demand(self) -> int:
@@ -170,9 +229,14 @@ class AgentQueue:
         return len(self._waiting) + len(self._resting)
 
     @property
+    def admitted(self) -> int:
+        """Number of tasks that wait, rest or run, with those whose result is not written yet."""
+        return self.waiting + len(self._running)
+
+    @property
     def running(self) -> int:
         """Number of tasks with a slot."""
-        return len(self._running)
+        return len(self._running) - min(len(self._ended), self.limits.limit)
 
     @property
     def oldest_s(self) -> float | None:
@@ -180,9 +244,15 @@ class AgentQueue:
         return self._waiting.oldest_s
 
     @property
+    def full_namespace(self) -> int | None:
+        """The limit of the namespace, if that refuses new tasks and the agent's own does not; otherwise None."""
+        is_full = self._has_room and self._namespaces.is_full(self.name[0])
+        return self._namespaces.most if is_full else None
+
+    @property
     def _has_room(self) -> bool:
         limits = self.limits
-        return limits.max_queued is None or self.waiting + self.running < limits.limit + limits.max_queued
+        return limits.max_queued is None or self.admitted < limits.limit + limits.max_queued
 
     def _remove(self, uid: str) -> bool:
         was_resting = uid in self._resting

@@ -46,6 +46,11 @@ def endpoints_status(agent: Agent, target: RayTarget | None) -> dict[str, Any]:
     return {"endpoints": {"ray": target.url if target else None, "llm": llm.url, "model": llm.model}}
 
 
+def secret_status(name: str | None) -> dict[str, Any]:
+    """Return the part of an agent's status with the Secret of the RayCluster that it refers to."""
+    return {"secretName": name}
+
+
 def capacity_of(leases: Sequence[Lease]) -> int:
     """Return the number of tasks that the ready workers can run at once."""
     return min(INT32_MAX, sum(lease.capacity for lease in leases if lease.ready))

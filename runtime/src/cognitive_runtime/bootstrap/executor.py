@@ -15,6 +15,7 @@ from cognitive_runtime.adapters.ray.quota_store import executor_quota_store
 from cognitive_runtime.adapters.ray.worker_pool import WorkerPool
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity, WorkerSpec
 from cognitive_runtime.application import Limits
+from cognitive_runtime.bootstrap.exit_codes import JobExit, exit_of
 from cognitive_runtime.bootstrap.hosted import HostedWorker
 from cognitive_runtime.bootstrap.job import termination_event
 from cognitive_runtime.bootstrap.reasoning import make_cognitive_core, redis_quota_stores
@@ -43,16 +44,16 @@ def _limits(spec: WorkerSpec, settings: RuntimeSettings) -> Limits:
     return Limits(open_quota_store, SystemClock(), open_redis=redis_quota_stores(settings, agent_uid))
 
 
-def run_executor(settings: RuntimeSettings, executor: ExecutorSettings) -> None:
-    """Run the agent's workers until they are drained or this process is told to end."""
+def run_executor(settings: RuntimeSettings, executor: ExecutorSettings) -> JobExit:
+    """Run the agent's workers until they are drained, give up the broker, or this process is told to end."""
     connect_to_ray(executor.namespace)  # in the main thread: Ray sets signal handlers, which termination_event replaces
     try:
-        asyncio.run(_run_workers(settings, executor))
+        return asyncio.run(_run_workers(settings, executor))
     finally:
         leave_ray()
 
 
-async def _run_workers(settings: RuntimeSettings, executor: ExecutorSettings) -> None:
+async def _run_workers(settings: RuntimeSettings, executor: ExecutorSettings) -> JobExit:
 
     def spawn(worker: str) -> RayWorkerHandle:
         return RayWorkerHandle(WorkerActor, _worker_spec(settings, executor, worker))
@@ -69,6 +70,10 @@ async def _run_workers(settings: RuntimeSettings, executor: ExecutorSettings) ->
     _LOGGER.info("executor ended", extra={"event": "ExecutorEnded", "drained": not terminated.is_set()})
     if not running.cancelled():
         running.result()
+    if pool.problem is None:
+        return JobExit.DONE
+    _LOGGER.error(pool.problem.message, extra={"event": pool.problem.event})
+    return exit_of(pool.problem)
 
 
 def _worker_spec(settings: RuntimeSettings, executor: ExecutorSettings, worker: str) -> WorkerSpec:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
 from cognitive_runtime.adapters.clock import SystemClock
@@ -21,7 +21,7 @@ from cognitive_runtime.adapters.worker.attempt_runner import AttemptDependencies
 from cognitive_runtime.adapters.worker.lazy_reasoner import LazyReasoner
 from cognitive_runtime.adapters.worker.ports import WorkerSpec
 from cognitive_runtime.adapters.worker.tracked_reasoner import TrackedReasoner
-from cognitive_runtime.adapters.worker.worker import Worker, WorkerDependencies, WorkerTiming
+from cognitive_runtime.adapters.worker.worker import Worker, WorkerDependencies, WorkerStatus, WorkerTiming
 from cognitive_runtime.application import ExecuteAgentTask, LargeInputReasoner
 from cognitive_runtime.config import RuntimeSettings
 from cognitive_runtime.domain import IReasoner
@@ -52,7 +52,13 @@ class HostedWorker(Worker):
         timing, identity = timing or HostedTiming(), spec.identity
         secrets = SecretFiles(settings.secrets_dir, identity.agent_uid)
         self.broker = BrokerConnection(
-            BrokerSettings(settings.nats_url, identity.agent_uid, identity.worker, secrets.broker_credentials)
+            BrokerSettings(
+                settings.nats_url,
+                identity.agent_uid,
+                identity.worker,
+                secrets.broker_credentials,
+                settings.broker_wait_s,
+            )
         )
         self._claims = NatsClaims(self.broker, identity, SystemClock(), timing.claims)
         spool = Spool(settings.spool_dir, identity.agent_uid)
@@ -72,6 +78,10 @@ class HostedWorker(Worker):
             self.run_service(self.publisher.publish_spooled())
         await self._control.start(self.stop_attempt, self.begin_drain)
         await super().start()
+
+    def status(self) -> WorkerStatus:
+        """Return the current status, with the broker's problem once the worker has given up."""
+        return replace(super().status(), given_up=self.broker.given_up)
 
     async def stop(self, grace_s: float) -> None:
         """End within the grace period and disconnect. Idempotent."""

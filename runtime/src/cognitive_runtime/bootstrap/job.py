@@ -4,7 +4,6 @@ import asyncio
 import logging
 import signal
 import time
-from enum import IntEnum
 from typing import Final
 from uuid import uuid4
 
@@ -13,6 +12,7 @@ from cognitive_runtime.adapters.nats.direct import read_request
 from cognitive_runtime.adapters.nats.subjects import RequestSubject
 from cognitive_runtime.adapters.worker.attempt_runner import DeliveryOutcome
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity, WorkerSpec
+from cognitive_runtime.bootstrap.exit_codes import JobExit, exit_of
 from cognitive_runtime.bootstrap.hosted import HostedWorker, MakeReasoner
 from cognitive_runtime.config import RuntimeSettings
 
@@ -21,25 +21,13 @@ _SPOOLED_S: Final = 2.0
 """Time for publishing responses that earlier jobs of the agent left in the spool of this node."""
 
 
-class JobExit(IntEnum):
-    """Exit status of the process of one attempt."""
-
-    DONE = 0
-    """The response, completed or failed, is in the stream; or another execution has claimed the attempt."""
-    BAD_CONFIGURATION = 2
-    """A setting or the subject is invalid. Equals the exit status of argparse."""
-    REQUEST_ABSENT = 3
-    """The request does not exist: it was withdrawn or has expired."""
-    REQUEST_REFUSED = 4
-    """The request cannot be answered, or is for another mode."""
-    NOT_PUBLISHED = 5
-    """The process was told to end before the response was in the stream. An attempt that had begun is in the spool."""
-
-
 async def run_attempt(
     settings: RuntimeSettings, subject: RequestSubject, make_reasoner: MakeReasoner, grace_s: float
 ) -> JobExit:
-    """Execute the attempt requested on ``subject``. On SIGTERM, end within the grace period."""
+    """Execute the attempt requested on ``subject``. On SIGTERM, end within the grace period.
+
+    Without a connection to the broker, end after ``settings.broker_wait_s``.
+    """
     began = time.monotonic()
     identity = WorkerIdentity(
         subject.namespace, subject.agent_uid, f"ct-{uuid4().hex[:8]}", settings.submission_id, "Job"
@@ -49,10 +37,15 @@ async def run_attempt(
     await worker.start()
     attempt = asyncio.create_task(_execute(worker, subject))
     ending = asyncio.create_task(terminated.wait())
-    await asyncio.wait({attempt, ending}, return_when=asyncio.FIRST_COMPLETED)
+    giving_up = asyncio.create_task(worker.broker.wait_given_up())
+    await asyncio.wait({attempt, ending, giving_up}, return_when=asyncio.FIRST_COMPLETED)
+    problem = giving_up.result() if giving_up.done() and not attempt.done() else None
     await worker.stop(grace_s)
-    await cancel(attempt, ending)
+    await cancel(attempt, ending, giving_up)
     code = JobExit.NOT_PUBLISHED if attempt.cancelled() else attempt.result()
+    if problem is not None:
+        code = exit_of(problem)
+        _LOGGER.error(problem.message, extra={"event": problem.event})
     seconds = round(time.monotonic() - began, 3)
     _LOGGER.info(
         "job ended", extra={"event": "JobEnded", "exit": code.name, "exit_code": int(code), "seconds": seconds}

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections.abc import Mapping
 from typing import Final
 
 from cognitive_runtime.adapters import dspy
@@ -50,7 +51,7 @@ class CognitiveCore(dspy.CognitiveCore):
             InvalidProgram: A file holds no program for its task type.
         """
         if models is None:
-            found = config or configured_llm() or _from_environment()
+            found = config or configuration(os.environ)
             key = found.api_key or ""
             models, agent = ModelPool(lambda agent_uid, name: key), agent or found.settings()
             limits = limits or LocalLimits(SystemClock())
@@ -86,9 +87,19 @@ def initialize_cognitive_core(config: LLMConfig | None = None, *, programs: Prog
     return core
 
 
-def _from_environment() -> LLMConfig:
-    unread = unread_variables(os.environ)
+def configuration(environ: Mapping[str, str]) -> LLMConfig:
+    """Return the configuration from code, or else from the environment.
+
+    Variables without effect are logged in a warning.
+
+    Raises:
+        LLMConfigError: A setting is missing or invalid.
+    """
+    configured = configured_llm()
+    if configured is not None:
+        return configured
+    unread = unread_variables(environ)
     if unread:
         line = {"event": "SettingsWithoutEffect", "variables": unread}
         _LOGGER.warning("these variables have no effect: %s", ", ".join(unread), extra=line)
-    return read_llm_config(os.environ)
+    return read_llm_config(environ)

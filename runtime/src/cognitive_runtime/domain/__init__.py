@@ -1,6 +1,7 @@
 """Domain: agents, tasks, attempts and their outcomes. Imports no framework, clock or network library."""
 
 from cognitive_runtime.domain.agent_config import AgentConfig
+from cognitive_runtime.domain.agent_state import AgentState
 from cognitive_runtime.domain.behaviour import LearntBehaviour, ModelBehaviour, OutputForm
 from cognitive_runtime.domain.budget import TokenBudget
 from cognitive_runtime.domain.cache_key import CacheKey, cache_key
@@ -31,6 +32,7 @@ from cognitive_runtime.domain.errors import (
     TruncatedResponse,
 )
 from cognitive_runtime.domain.generation import Message, ToolCall, VLLMRequest, VLLMResponse
+from cognitive_runtime.domain.incidents import Incidents, InvalidIncident, UnknownIncident
 from cognitive_runtime.domain.limits import (
     Backend,
     CacheSettings,
@@ -42,10 +44,12 @@ from cognitive_runtime.domain.limits import (
 )
 from cognitive_runtime.domain.ports import (
     IAllowance,
+    IAnswerer,
     IAsyncExecutor,
     IClock,
     IInputStore,
     ILimits,
+    IModelHealth,
     IModelSource,
     IQuotaStore,
     IReasoner,
@@ -79,6 +83,7 @@ __all__ = [
     "AgentResult",
     "AgentRole",
     "AgentSettings",
+    "AgentState",
     "AgentTask",
     "AttemptOutcome",
     "Backend",
@@ -101,18 +106,22 @@ __all__ = [
     "FailureResult",
     "FieldType",
     "IAllowance",
+    "IAnswerer",
     "IAsyncExecutor",
     "IClock",
     "IInputStore",
     "ILimits",
+    "IModelHealth",
     "IModelSource",
     "IQuotaStore",
     "IReasoner",
     "IResultPublisher",
     "IVLLMClient",
+    "Incidents",
     "InputRef",
     "InputUnavailable",
     "InternalError",
+    "InvalidIncident",
     "InvalidRequest",
     "InvalidSignature",
     "LLMLogging",
@@ -149,6 +158,7 @@ __all__ = [
     "TokenBudget",
     "ToolCall",
     "TruncatedResponse",
+    "UnknownIncident",
     "Unlimited",
     "Usage",
     "VLLMRequest",

@@ -8,6 +8,7 @@ from cognitive_runtime.domain.generation import VLLMRequest, VLLMResponse
 from cognitive_runtime.domain.limits import Permit, QuotaDecision, QuotaRequest
 from cognitive_runtime.domain.request import ExecutionRequest, InputRef
 from cognitive_runtime.domain.result import AgentResult, FailureResult, Reasoning
+from cognitive_runtime.domain.task import CognitiveContext
 from cognitive_runtime.domain.usage import Usage
 
 T = TypeVar("T")
@@ -190,3 +191,17 @@ class IClock(Protocol):
 
     def now(self) -> str:
         """Return the wall clock time as RFC 3339 in UTC with microseconds, for display."""
+
+
+class IAnswerer(Protocol):
+    """Answers contexts with results as plain values."""
+
+    async def answer(self, context: CognitiveContext, *, stream: bool = False) -> dict[str, Any]:
+        """Return the outputs or the error. Only a cancellation is raised."""
+
+
+class IModelHealth(Protocol):
+    """Health of the model behind an API."""
+
+    async def check(self) -> dict[str, Any]:
+        """Return ``status`` (healthy or unhealthy), ``model`` and ``provider``, and the reason if it is unhealthy."""

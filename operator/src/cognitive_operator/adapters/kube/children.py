@@ -61,6 +61,14 @@ class KubeChildren:
             raise NameTakenError(_taken(live, kind))
         return live
 
+    async def apply_fields(self, manifest: Body, manager: str) -> Body:
+        """Apply the fields of a manifest as one field manager, and return the object; create it if it does not exist.
+
+        Raises:
+            ConflictError: The manifest has a UID, and the object does not exist or has another one.
+        """
+        return await self._write(KINDS[manifest["kind"]], manifest, manager)
+
     async def get(self, kind: ChildKind, namespace: str, name: str) -> Body | None:
         """Return the object as it is now, also one of another owner; None if it does not exist."""
         return await self._client.get(child_path(kind.api_version, namespace, kind.plural, name))
@@ -93,9 +101,9 @@ class KubeChildren:
         newest_first = sorted(events, key=_last_seen, reverse=True)
         return [KubeEvent("Warning", e.get("reason") or "", e.get("message") or "") for e in newest_first]
 
-    async def _write(self, kind: ChildKind, manifest: Body) -> Body:
+    async def _write(self, kind: ChildKind, manifest: Body, manager: str = MANAGER) -> Body:
         meta = manifest["metadata"]
-        query = urlencode({"fieldManager": MANAGER, "force": "true"})
+        query = urlencode({"fieldManager": manager, "force": "true"})
         path = child_path(kind.api_version, meta["namespace"], kind.plural, meta["name"])
         try:
             return await self._client.request("PATCH", f"{path}?{query}", manifest, APPLY_PATCH)

@@ -8,8 +8,12 @@ from cognitive_operator.adapters.http_client import HttpClient, HttpError, HttpR
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
 from cognitive_operator.ports.ray import RayJob, RaySubmission, RayTarget
 
-MESSAGE_CHARACTERS: Final = 512
+MESSAGE_CHARACTERS: Final = 8192
+"""Longest message of a job. Ray puts the last lines of the log, up to 20,000 characters, at its end."""
+HEAD_CHARACTERS: Final = 256
 _MAX_BYTES: Final = 16 * 1024 * 1024
+_MAX_LOG_BYTES: Final = 8 * 1024 * 1024
+"""Ray answers a log as a whole."""
 
 
 class RayJobsHttp:
@@ -72,6 +76,18 @@ class RayJobsHttp:
             raise RayUnavailableError(f"{redacted(url)}: the answer is not a list of jobs")
         return [job for item in listed if (job := _job(item)) is not None]
 
+    async def read_log(self, target: RayTarget, submission_id: str) -> str:
+        """Return what a job has written, empty if it does not exist. Raises as ``version`` does, also above 8 MiB."""
+        url = f"{_job_url(target, submission_id)}/logs"
+        answer = await self._send(target, "GET", url, max_bytes=_MAX_LOG_BYTES)
+        if _is_unknown(answer, submission_id):
+            return ""
+        found = _accepted(url, answer).json
+        log = found.get("logs") if isinstance(found, dict) else None
+        if not isinstance(log, str):
+            raise RayUnavailableError(f"{redacted(url)}: the answer is not a log of Ray")
+        return log
+
     async def stop(self, target: RayTarget, submission_id: str) -> None:
         """Ask Ray to stop a job; an unknown or finished one is not an error. Raises as ``version`` does."""
         url = f"{_job_url(target, submission_id)}/stop"
@@ -94,12 +110,17 @@ class RayJobsHttp:
         return job is not None and not job.is_terminal
 
     async def _send(
-        self, target: RayTarget, method: str, url: str, body: Mapping[str, Any] | None = None
+        self,
+        target: RayTarget,
+        method: str,
+        url: str,
+        body: Mapping[str, Any] | None = None,
+        max_bytes: int = _MAX_BYTES,
     ) -> HttpResponse:
         timeout_s = self._submit_timeout_s if body is not None else self._timeout_s
         headers = {"Authorization": f"Bearer {target.token}"} if target.token else {}
         try:
-            return await self._http.send(HttpRequest(method, url, timeout_s, _MAX_BYTES, body, headers))
+            return await self._http.send(HttpRequest(method, url, timeout_s, max_bytes, body, headers))
         except HttpError as error:
             raise RayUnavailableError(str(error)) from error
 
@@ -143,10 +164,19 @@ def _job(item: Any) -> RayJob | None:
     """Return a job of Ray's list, None for one that was not submitted through the API."""
     if not isinstance(item, dict) or not isinstance(item.get("submission_id"), str):
         return None
-    metadata = item.get("metadata")
+    metadata, code = item.get("metadata"), item.get("driver_exit_code")
     return RayJob(
         submission_id=item["submission_id"],
         status=str(item.get("status")),
-        message=str(item.get("message") or "")[:MESSAGE_CHARACTERS],
+        message=_cut_middle(str(item.get("message") or "")),
+        exit_code=code if isinstance(code, int) else None,
         metadata={str(key): str(value) for key, value in metadata.items()} if isinstance(metadata, dict) else {},
     )
+
+
+def _cut_middle(message: str) -> str:
+    """Return the first line and the end of a long message."""
+    if len(message) <= MESSAGE_CHARACTERS:
+        return message
+    head = message.partition("\n")[0][:HEAD_CHARACTERS]
+    return f"{head}\n{message[len(head) + 1 - MESSAGE_CHARACTERS :]}"

@@ -10,6 +10,7 @@ from cognitive_operator.errors import (
 from cognitive_operator.plan.executor import unfinished_jobs
 from cognitive_operator.ports.broker import AgentResources
 from cognitive_operator.ports.ray import RayJobs, RayTarget
+from cognitive_operator.reconcile.agent.cluster_secret import ClusterSecrets
 from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
@@ -20,12 +21,18 @@ class AgentCleanup:
     """Deletes an agent's Ray and NATS resources. Each method returns the problem that is left, None if none is."""
 
     def __init__(
-        self, ray: RayJobs, clusters: RayClusterReconciler, resources: AgentResources, accounts: NatsAccounts
+        self,
+        ray: RayJobs,
+        clusters: RayClusterReconciler,
+        resources: AgentResources,
+        accounts: NatsAccounts,
+        secrets: ClusterSecrets,
     ) -> None:
         self._ray = ray
         self._clusters = clusters
         self._resources = resources
         self._accounts = accounts
+        self._secrets = secrets
 
     async def clean_ray(self, record: AgentRecord) -> str | None:
         """Delete the agent's own cluster, or stop its jobs on a cluster that it does not own."""
@@ -51,6 +58,10 @@ class AgentCleanup:
         except BrokerUnavailableError as error:
             return f"the consumer, results and account may still exist on the broker: {error}"
         return None
+
+    async def clean_secret(self, record: AgentRecord) -> str | None:
+        """Remove the agent's keys from the Secret of the RayCluster that it refers to."""
+        return await self._secrets.remove(record)
 
     async def _delete_cluster(self, record: AgentRecord) -> str | None:
         try:

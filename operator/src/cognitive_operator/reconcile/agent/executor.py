@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import dataclass
 
 from cognitive_operator.api.wire import Drain, Lease
 from cognitive_operator.desired.ray_job import RayEnvironment, desired_executor, settings_hash
@@ -16,21 +17,33 @@ from cognitive_operator.plan.executor import (
 from cognitive_operator.ports.broker import Control
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.ray import RayJobs
+from cognitive_operator.reconcile.agent.silence import ExecutorSilence
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class ExecutorPorts:
+    """Ports of the executors' Ray jobs, and the settings of these jobs."""
+
+    ray: RayJobs
+    control: Control
+    environment: RayEnvironment
+    clock: Clock
+
+
 class ExecutorReconciler:
     """Starts the Ray job of an agent's executor, and drains the executors that it replaces."""
 
-    def __init__(self, index: Index, ray: RayJobs, control: Control, environment: RayEnvironment, clock: Clock) -> None:
+    def __init__(self, index: Index, ports: ExecutorPorts, silence: ExecutorSilence) -> None:
         self._index = index
-        self._ray = ray
-        self._control = control
-        self._environment = environment
-        self._clock = clock
+        self._ray = ports.ray
+        self._control = ports.control
+        self._environment = ports.environment
+        self._clock = ports.clock
+        self._silence = silence
 
     async def ensure(self, record: AgentRecord) -> ObservedExecutor:
         """Bring the executor's Ray job a step towards the agent's spec, and return what was observed."""
@@ -44,7 +57,9 @@ class ExecutorReconciler:
             await self._ray.delete(target, submission_id)
         current = plan.current or plan.submit
         await self.drain_outdated(record, current)
-        return ObservedExecutor(current, failure, tuple(self._leases(record)))
+        leases = self._leases(record)
+        problem = await self._silence.observe(record, plan, leases)
+        return ObservedExecutor(current, failure, tuple(leases), problem)
 
     async def drain_outdated(self, record: AgentRecord, current: str | None) -> None:
         """Have executors that ``current`` replaces finish their attempts and end."""

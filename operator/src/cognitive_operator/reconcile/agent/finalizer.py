@@ -33,7 +33,7 @@ class AgentFinalizer:
         facts = FinalizerFacts(deleting_s, self._timing.release_after_s, await self._cleanup.clean_ray(record))
         if facts.may_clean_broker:
             problem = await self._cleanup.clean_broker(record, is_ray_clean=facts.ray_problem is None)
-            facts = replace(facts, broker_problem=problem)
+            facts = replace(facts, broker_problem=problem, secret_problem=await self._cleanup.clean_secret(record))
         plan = plan_finalizer(facts)
         if not plan.removes_finalizer:
             return self._timing.cleanup_retry_s

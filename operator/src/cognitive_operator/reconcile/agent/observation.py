@@ -9,7 +9,7 @@ from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.plan.agent import ObservedExecutor
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
-from cognitive_operator.status.agent import agent_status, counters_status, endpoints_status
+from cognitive_operator.status.agent import agent_status, counters_status, endpoints_status, secret_status
 from cognitive_operator.status.behaviour import behaviour_status
 from cognitive_operator.status.model import model_status
 
@@ -38,6 +38,8 @@ class AgentObservation:
         agent, server, old = record.agent, record.server, record.body.get("status") or {}
         patch = agent_status(agent, old, self.conditions, self.executor.leases, now)
         patch |= endpoints_status(agent, record.ray.target)
+        if record.cluster_secret.is_known:
+            patch |= secret_status(record.cluster_secret.name)
         patch |= behaviour_status(self.learnt)
         patch |= model_status(agent, server.name, (server.ready, server.wanted), server.trial, server.proven_at)
         if self.counters is not None and self.is_counted_for(agent):

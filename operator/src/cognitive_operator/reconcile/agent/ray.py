@@ -20,6 +20,7 @@ from cognitive_operator.errors import (
     RayUnavailableError,
 )
 from cognitive_operator.plan.diagnosis import ObservedChild, diagnose, diagnose_refusal
+from cognitive_operator.plan.jobs_api import HEALTHY
 from cognitive_operator.plan.ray_cluster import (
     ClusterFacts,
     ObservedRay,
@@ -69,8 +70,12 @@ class RayClusterReconciler:
             found = replace(found, condition=await self._ask(record, found.target))
         elif not found.is_away:
             found = replace(found, target=self._index.latest(record).ray.target)
-        if self._index.latest(record).agent.spec == record.agent.spec:  # else observe the new spec at once
-            self._index.update_agent(record, ray=found, ray_at_s=now_s)
+        latest = self._index.latest(record)
+        if latest.agent.spec != record.agent.spec:  # observe the new spec at once
+            return
+        if found.condition.is_true and not latest.ray.condition.is_true:  # earlier failures had another cause
+            self._index.update_agent(record, jobs_api=HEALTHY)
+        self._index.update_agent(record, ray=found, ray_at_s=now_s)
 
     async def find(self, record: AgentRecord) -> ObservedRay:
         """Return the Ray that an agent uses without owning it; reads only, and raises no CognitiveOperatorError."""

@@ -24,11 +24,13 @@ from cognitive_operator.plan.agent import (
     ready_event,
 )
 from cognitive_operator.plan.behaviour import with_behaviour
+from cognitive_operator.plan.jobs_api import check_jobs_api
 from cognitive_operator.plan.probe import ray_interval_s
 from cognitive_operator.plan.ray_cluster import ray_not_ready, ray_place
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.broker import AgentBrokerReconciler
+from cognitive_operator.reconcile.agent.cluster_secret import ClusterSecrets
 from cognitive_operator.reconcile.agent.executor import ExecutorReconciler
 from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
 from cognitive_operator.reconcile.agent.model.behaviour import LearntBehaviour
@@ -62,6 +64,7 @@ class AgentSteps:
     behaviour: LearntBehaviour
     executor: ExecutorReconciler
     runtime: RuntimeFeatures
+    secrets: ClusterSecrets
     usage: UsageCounter
     finalizer: AgentFinalizer
     writer: AgentWriter
@@ -110,7 +113,7 @@ class AgentReconciler:
         broker = await self._steps.broker.reconcile(record)
         record = self._index.latest(record)
         steps = self._steps
-        parts = (steps.model, steps.tools, steps.holds)
+        parts = (steps.model, steps.tools, steps.holds, steps.secrets)
         await asyncio.gather(self._observe_ray(record), *(part.reconcile(record) for part in parts))
         executor = NO_EXECUTOR
         if broker.is_true:
@@ -127,28 +130,46 @@ class AgentReconciler:
     def _facts(
         self, record: AgentRecord, broker: Condition, executor: ObservedExecutor, counters: Counters
     ) -> AgentFacts:
-        runtime = self._steps.runtime.check(record, executor)
+        runtime, credentials = self._steps.runtime.check(record, executor), self._credentials(record)
+        is_trial_due = self._is_trial_due(self._index.latest(record), runtime, credentials)
         return AgentFacts(
             agent=record.agent,
             broker=broker,
-            ray=record.ray.condition,
+            ray=self._ray_condition(record),
             model=record.model,
             executor=executor,
-            credentials=self._credentials(record),
+            credentials=credentials,
             spent_energy=record.spent_energy(counters),
             tokens=self._steps.usage.check_tokens(record, counters),
             hold=record.hold.condition if record.hold else None,
             tools=record.tools,
             runtime=runtime,
-            is_trial_due=self._is_trial_due(self._index.latest(record), runtime),
+            secret=record.cluster_secret,
+            now_s=self._clock.monotonic(),
+            is_trial_due=is_trial_due,
         )
 
-    def _is_trial_due(self, record: AgentRecord, runtime: Condition) -> bool:
-        """Return True if the hold and the outdated runtime each let one task try now."""
+    def _ray_condition(self, record: AgentRecord) -> Condition:
+        """Return RayReady, which is False also while Ray answers and takes no jobs."""
+        ray = record.ray
+        if record.agent.spec.execution.mode != "Job" or ray.target is None or not ray.condition.is_true:
+            return ray.condition
+        return check_jobs_api(record.agent, ray.target.url, record.jobs_api, self._clock.monotonic()) or ray.condition
+
+    def _is_trial_due(self, record: AgentRecord, runtime: Condition, credentials: Condition) -> bool:
+        """Return True if the hold, the outdated runtime and the missing credentials each let one task try now."""
         now_s, hold = self._clock.monotonic(), record.hold
         if runtime.is_true and not self._may_try_runtime(record, now_s):
             return False
-        return runtime.is_true if hold is None else hold.is_due(now_s)
+        if credentials.is_false and not self._may_try_credentials(record, now_s):
+            return False
+        return runtime.is_true or credentials.is_false if hold is None else hold.is_due(now_s)
+
+    def _may_try_credentials(self, record: AgentRecord, now_s: float) -> bool:
+        """Return True if one task may find out whether attempts now find credentials and broker."""
+        hold_s = self._timing.credentials_hold_s * 2.0 ** max(0, record.credentials_failures - 1)
+        is_due = now_s - record.credentials_at_s > min(hold_s, self._timing.credentials_hold_max_s)
+        return is_due and not self._index.queue_of(record.name).running
 
     def _may_try_runtime(self, record: AgentRecord, now_s: float) -> bool:
         """Return True if an attempt in Job mode may find out whether the runtime was replaced."""
@@ -157,9 +178,10 @@ class AgentReconciler:
         return is_job and is_idle and runtime is not None and runtime.is_due(now_s)
 
     def _credentials(self, record: AgentRecord) -> Condition:
-        """Return what the last attempt found; it expires, so that the next attempt checks again."""
-        is_expired = self._clock.monotonic() - record.credentials_at_s > self._timing.credentials_hold_s
-        return CREDENTIALS_NOT_CHECKED if is_expired else record.credentials
+        """Return what the last attempt in Job mode found; it expires when no task is left that could try."""
+        queue, is_job = self._index.queue_of(record.name), record.agent.spec.execution.mode == "Job"
+        is_expired = not queue.waiting and self._may_try_credentials(record, self._clock.monotonic())
+        return CREDENTIALS_NOT_CHECKED if is_expired or not is_job else record.credentials
 
     async def _observe_ray(self, record: AgentRecord) -> None:
         now_s, ray = self._clock.monotonic(), record.ray.condition

@@ -12,14 +12,17 @@ from cognitive_operator.api.wire import Lease
 from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.errors import RayUnavailableError
 from cognitive_operator.plan.agent import CREDENTIALS_NOT_CHECKED, MODEL_NOT_CHECKED, NOT_OBSERVED
+from cognitive_operator.plan.cluster_secret import NO_CLUSTER_SECRET, ClusterSecret
 from cognitive_operator.plan.executor import LEASE_FRESH_S
 from cognitive_operator.plan.failure_row import NO_FAILURES, FailureRow
 from cognitive_operator.plan.features import JobRuntime
 from cognitive_operator.plan.hold import Hold, hold_in_status
+from cognitive_operator.plan.jobs_api import HEALTHY, JobsApiHealth
 from cognitive_operator.plan.model_server import NO_SERVER, ServerState
 from cognitive_operator.plan.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
+from cognitive_operator.reconcile.state.uncounted_usage import NOTHING_UNCOUNTED, UncountedUsage
 from cognitive_operator.scheduling.fair_share import ray_cluster_of
 from cognitive_operator.status.behaviour import learnt_in_status
 
@@ -37,13 +40,16 @@ class ObservedWorker:
 
 
 @dataclass(frozen=True)
-class PendingUsage:
-    """Energy and tokens of an attempt that the agent's counters may not include yet."""
+class SilentExecutor:
+    """A running executor job without a worker that reports."""
 
-    energy: float
-    tokens: int
-    day: str
-    """Day in UTC on which the response was accepted, such as ``2026-11-21``."""
+    submission_id: str
+    since_s: float
+    """Monotonic seconds from which no worker has reported."""
+    read_at_s: float = NEVER_S
+    """When its log was last read."""
+    problem: Condition | None = None
+    """ExecutorReady, False, as the log tells; None: not read yet."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,8 @@ class AgentRecord:
     version: int
     ray: ObservedRay = RAY_NOT_OBSERVED
     ray_at_s: float = NEVER_S
+    jobs_api: JobsApiHealth = HEALTHY
+    """Calls of Ray about the agent's attempts in Job mode."""
     is_retired: bool = False
     """True once no RayCluster of an earlier spec is left."""
     model: Condition = MODEL_NOT_CHECKED
@@ -83,14 +91,20 @@ class AgentRecord:
     runtime: JobRuntime | None = None
     """The runtime of the agent's attempts in Job mode; None: not known yet."""
     credentials: Condition = CREDENTIALS_NOT_CHECKED
-    """ExecutorReady by the last attempt in Job mode: False if that found no credentials."""
+    """ExecutorReady by the last attempt in Job mode: False if that found no credentials or no broker."""
     credentials_at_s: float = NEVER_S
+    credentials_failures: int = 0
+    """Consecutive tries that found no credentials or no broker; attempts that ran at the same time count as one."""
+    silence: SilentExecutor | None = None
+    """None: a worker reports, or no executor job runs."""
     submitted_s: float = NEVER_S
     """When this process last submitted an executor."""
     ensured_since_s: float | None = None
     """``ready_since_s`` of the broker connection on which the agent's consumer and bucket were ensured."""
     secret_at_s: float = NEVER_S
     """When the Secret with the agent's NATS credentials was last found valid."""
+    cluster_secret: ClusterSecret = NO_CLUSTER_SECRET
+    """The agent's keys in the Secret of the RayCluster that it refers to."""
     workers: Mapping[str, ObservedWorker] = field(default_factory=dict)
     leases_at_s: float = NEVER_S
     """When the leases were last read."""
@@ -98,8 +112,8 @@ class AgentRecord:
     """When the counters were last written."""
     queue_at_s: float = NEVER_S
     """When the queue's numbers were last written."""
-    pending_usage: Mapping[int, PendingUsage] = field(default_factory=dict)
-    """Usage of responses that this process accepted, by sequence number, until the agent's counters include them."""
+    uncounted: UncountedUsage = NOTHING_UNCOUNTED
+    """Usage of responses that this process accepted, until the agent's counters include them."""
     deleting_since_s: float | None = None
     """When this process first reconciled the agent after its deletion was requested."""
     blocker: Condition | None = NOT_OBSERVED
@@ -148,19 +162,12 @@ class AgentRecord:
         return any(worker.lease.reason == Reason.CONSUMER_MISSING for worker in self.workers.values())
 
     def spent_energy(self, counters: Counters) -> float:
-        """Return the energy of all attempts: the counters' and the pending usage beyond them."""
-        return counters.energy.cognitive_cost + sum(usage.energy for usage in self._beyond(counters))
+        """Return the energy of all attempts: the counters' and the usage beyond them."""
+        return counters.energy.cognitive_cost + self.uncounted.after(counters.accounting.sequence).energy
 
     def tokens_today(self, counters: Counters) -> DayTokens:
-        """Return the tokens of the agent's last day: the counters' and the pending usage beyond them."""
-        today = counters.tokens_today
-        for usage in self._beyond(counters):
-            today = today.plus(usage.day, usage.tokens)
-        return today
-
-    def _beyond(self, counters: Counters) -> list[PendingUsage]:
-        counted = counters.accounting.sequence
-        return [usage for sequence, usage in self.pending_usage.items() if sequence > counted]
+        """Return the tokens of the agent's last day: the counters' and the usage beyond them."""
+        return self.uncounted.after(counters.accounting.sequence).added_to(counters.tokens_today)
 
 
 class AgentChanges(TypedDict, total=False):
@@ -168,6 +175,7 @@ class AgentChanges(TypedDict, total=False):
 
     ray: ObservedRay
     ray_at_s: float
+    jobs_api: JobsApiHealth
     is_retired: bool
     model: Condition
     model_at_s: float
@@ -183,6 +191,9 @@ class AgentChanges(TypedDict, total=False):
     runtime: JobRuntime | None
     credentials: Condition
     credentials_at_s: float
+    credentials_failures: int
+    silence: SilentExecutor | None
+    cluster_secret: ClusterSecret
     submitted_s: float
     ensured_since_s: float | None
     secret_at_s: float
@@ -190,7 +201,7 @@ class AgentChanges(TypedDict, total=False):
     leases_at_s: float
     counters_at_s: float
     queue_at_s: float
-    pending_usage: Mapping[int, PendingUsage]
+    uncounted: UncountedUsage
     deleting_since_s: float | None
     blocker: Condition | None
 
@@ -204,10 +215,9 @@ def new_agent_record(name: ObjectName, agent: Agent, body: Body) -> AgentRecord:
 
 def with_newer_agent(record: AgentRecord, agent: Agent, body: Body) -> AgentRecord:
     """Return the record with a newer version of its agent; a changed spec is observed again at once."""
-    counted = agent.status.accounting.sequence
-    pending = {sequence: usage for sequence, usage in record.pending_usage.items() if sequence > counted}
+    uncounted = record.uncounted.after(agent.status.accounting.sequence)
     newer = replace(
-        record, agent=agent, body=body, version=int(body["metadata"]["resourceVersion"]), pending_usage=pending
+        record, agent=agent, body=body, version=int(body["metadata"]["resourceVersion"]), uncounted=uncounted
     )
     if record.agent.spec == agent.spec:
         return newer
@@ -219,7 +229,7 @@ def with_newer_agent(record: AgentRecord, agent: Agent, body: Body) -> AgentReco
     if _ray_of(record.agent) == _ray_of(agent):
         return newer
     ray = replace(record.ray, target=_open_target(agent), is_away=False)
-    return replace(newer, ray=ray, is_retired=False)
+    return replace(newer, ray=ray, jobs_api=HEALTHY, is_retired=False)
 
 
 def _ray_of(agent: Agent) -> object:

@@ -40,6 +40,8 @@ class Deps:
     accounts: AgentAccounts | None = None
     """None: the broker has no accounts for agents."""
     bounds: RayLimits = field(default_factory=RayLimits)
+    waiting_per_namespace: int | None = None
+    """Maximum number of tasks that wait in the queues of one namespace; None: no limit."""
 
     def __repr__(self) -> str:
         """Return no part of the master key."""

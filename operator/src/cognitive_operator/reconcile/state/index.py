@@ -32,7 +32,7 @@ from cognitive_operator.reconcile.state.agent_record import (
     with_newer_agent,
 )
 from cognitive_operator.reconcile.state.task_record import TaskChanges, TaskRecord, new_task_record
-from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
+from cognitive_operator.scheduling.agent_queue import AgentQueue, NamespaceLimit, QueueLimits
 from cognitive_operator.scheduling.dependency_graph import DependencyGraph
 from cognitive_operator.scheduling.fair_share import FairShare, RayLimits, ray_cluster_of
 from cognitive_operator.scheduling.priority_queue import queue_key
@@ -42,7 +42,7 @@ from cognitive_operator.scheduling.schedule_runs import ScheduleRuns
 class Index:
     """All agents and tasks, and the only writer of their records. Not thread-safe: it belongs to the event loop."""
 
-    def __init__(self, bounds: RayLimits | None = None) -> None:
+    def __init__(self, bounds: RayLimits | None = None, waiting_per_namespace: int | None = None) -> None:
         self.tasks: dict[str, TaskRecord] = {}
         self.agents: dict[ObjectName, AgentRecord] = {}
         self._ended: set[str] = set()
@@ -53,6 +53,7 @@ class Index:
         self.unlisted: set[str] = set()
         """Watched namespaces that cannot be listed, or were not listed since: their tasks wait."""
         self._bounds = bounds or RayLimits()
+        self._namespaces = NamespaceLimit(waiting_per_namespace)
         self._queues: dict[ObjectName, AgentQueue] = {}
         self._shares: dict[tuple[str, bool], FairShare] = {}
         self._uids: dict[ObjectName, str] = {}
@@ -216,16 +217,22 @@ class Index:
         agent = self.agents.get(record.agent)
         return None if agent is None or agent.agent.metadata.deletion_timestamp else agent
 
+    def agent_named_by(self, uid: str) -> ObjectName:
+        """Return the namespace and the name of the agent that a task refers to; empty names for a deleted task."""
+        record = self.tasks.get(uid)
+        return record.agent if record is not None else ("", "")
+
     def queue_of(self, agent: ObjectName) -> AgentQueue:
         """Return the queue of an agent, which may not exist yet."""
         queue = self._queues.get(agent)
         if queue is None:
-            queue = self._queues[agent] = AgentQueue(agent)
+            queue = self._queues[agent] = AgentQueue(agent, self._namespaces)
         return queue
 
     def complete(self) -> None:
         """Add all tasks to their queues, now that all objects are known, before the first task is admitted."""
         self.is_complete = True
+        self._namespaces.listed = max((record.arrival for record in self.tasks.values()), default=0)
         for name in self.agents:
             self.line_up_agent(name)
 

@@ -7,6 +7,7 @@ from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.resources import Task
 from cognitive_operator.api.task_body import StartedAttempt, TaskAttempts, TaskEnd
+from cognitive_operator.plan.attempt_facts import JobAnswer, Reading
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.signature import UsedSignature
 from cognitive_operator.ports.broker import Delivery
@@ -21,6 +22,17 @@ class PendingResponse:
     """The end that it reports."""
     delivery: Delivery | None
     """None: it was read from the stream."""
+
+
+@dataclass(frozen=True)
+class JobObservation:
+    """Ray's latest answer about the job of an attempt, which no step has used yet."""
+
+    number: int
+    """Number of the attempt."""
+    answer: JobAnswer
+    log: Reading[str] | None = None
+    """What the job has written; None: it was not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +59,14 @@ class TaskRecord:
     """Monotonic seconds of this process's last write of the status."""
     not_before_s: float | None = None
     """Monotonic seconds before which no attempt may start; None: not known yet."""
-    input_at_s: float = float("-inf")
-    """Monotonic seconds at which all input from other objects was last found."""
+    has_found_input: bool = False
+    """True: all input from other objects was found. It is read again when an attempt starts."""
     has_input_beside: bool = False
     """True: this process stored the input of the present attempt in an object beside the request."""
     attempt: InFlightAttempt | None = None
+    job: JobObservation | None = None
+    charged: int = 0
+    """Number of the last attempt whose response was charged to the agent, before the status reports its end."""
     is_schema_sound: bool = False
     """True: the output schema was checked and has no fault."""
     signature: UsedSignature | None = None
@@ -93,6 +108,11 @@ class TaskRecord:
         """Return True if the status names the worker of an attempt."""
         return self.task is not None and any(a.number == number and a.worker for a in self.task.status.attempts)
 
+    def owes(self, end: AttemptEnd) -> bool:
+        """Return True for the verified response of the attempt in flight if it is not charged yet."""
+        is_present = self.attempt is not None and self.attempt.key == end.key
+        return is_present and end.response is not None and self.charged < end.key.number
+
     @property
     def has_late_response(self) -> bool:
         """True while a response is pending whose attempt has ended already."""
@@ -109,9 +129,11 @@ class TaskChanges(TypedDict, total=False):
 
     written_s: float
     not_before_s: float | None
-    input_at_s: float
+    has_found_input: bool
     has_input_beside: bool
     attempt: InFlightAttempt | None
+    job: JobObservation | None
+    charged: int
     is_schema_sound: bool
     signature: UsedSignature | None
     pending_responses: tuple[PendingResponse, ...]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from cognitive_operator.plan.attempt import AttemptTiming
+from cognitive_operator.plan.attempt_timing import AttemptTiming
 from cognitive_operator.plan.probe import ProbeIntervals
 from cognitive_operator.reconcile.state.workqueue import BACKOFF_S
 
@@ -29,7 +29,15 @@ class AgentTiming:
     counters_every_s: float = 4.0
     """Less than ``observe_every_s``, so that each regular observation counts, and a burst does not write more often."""
     credentials_hold_s: float = 30.0
-    """Time for which missing credentials block an agent in Job mode; then the next attempt checks again."""
+    """Time after which one task tries again, after an attempt in Job mode found no credentials or no broker. Doubles
+    with each further failure."""
+    credentials_hold_max_s: float = 300.0
+    executor_silent_s: float = 60.0
+    """Time within which a running executor must have a worker that reports; then its log is read."""
+    log_every_s: float = 30.0
+    """Interval between two reads of a silent executor's log. Source: the runtime logs a lasting problem every 30 s."""
+    cluster_secret_every_s: float = 300.0
+    """Interval between two checks of a RayCluster's Secret to which an agent has nothing to add."""
     secret_every_s: float = 60.0
     """Interval between two checks of a Secret with NATS credentials that was valid."""
     delete_account_after_s: float = 120.0

@@ -4,9 +4,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Final, Generic, TypeVar
 
+from cognitive_operator.api.names import ObjectName
 from cognitive_operator.errors import ApiUnavailableError, ConflictError, KindAbsentError, TransientError
+from cognitive_operator.reconcile.state.fair_slots import FairSlots, Slot, SlotLimits
 
 logger = logging.getLogger(__name__)
 K = TypeVar("K")
@@ -21,12 +25,10 @@ def conflict_backoff_s(failures: int) -> float:
     return CONFLICT_BACKOFF_S[min(failures, len(CONFLICT_BACKOFF_S) - 1)] * random.uniform(0.5, 1.0)
 
 
-def _ignore(_: float) -> None:
-    """Ignore the duration of a call."""
-
-
 class WorkQueue(Generic[K]):
     """Calls ``handle(key)`` for every key that was added, with at most ``workers`` calls at once.
+
+    Keys of one agent, as ``agent_of`` tells, that wait or hang delay no key of another agent beyond the limits.
 
     ``start`` sets ``handle``; call it before the first key is added.
 
@@ -38,16 +40,22 @@ class WorkQueue(Generic[K]):
     def __init__(
         self,
         name: str,
-        workers: int,
+        workers: int | SlotLimits,
         *,
-        observe: Callable[[float], None] = _ignore,
+        agent_of: Callable[[K], ObjectName] = lambda _: ("", ""),
+        observe: Callable[[float], None] = lambda _: None,
         backoff_s: Sequence[float] = BACKOFF_S,
     ) -> None:
         self._name = name
         self._handle: Callable[[K], Awaitable[float | None]]
         self._observe = observe
         self._delays_s = backoff_s
-        self._limit = asyncio.Semaphore(workers)
+        self._agent_of = agent_of
+        self._slots = FairSlots(SlotLimits(workers) if isinstance(workers, int) else workers)
+        self._held: dict[K, Slot] = {}
+        """The workers of the keys that are being handled."""
+        self._lined: set[K] = set()
+        """Keys that wait for a worker; they have no asyncio task, so that thousands can be added at once."""
         self._dirty: set[K] = set()
         self._busy: dict[K, asyncio.Task[None]] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
@@ -66,8 +74,8 @@ class WorkQueue(Generic[K]):
             return
         self._cancel_timer(key)
         self._dirty.add(key)
-        if key not in self._busy:
-            self._busy[key] = asyncio.create_task(self._process(key), name=f"{self._name}:{key}")
+        if key not in self._busy and key not in self._lined:
+            self._line_up(key)
 
     def add_after(self, key: K, delay_s: float) -> None:
         """Handle a key after a delay, unless it is scheduled earlier."""
@@ -85,6 +93,10 @@ class WorkQueue(Generic[K]):
             self.add(key)
         self._unavailable.clear()
 
+    def outside(self, key: K) -> AbstractAsyncContextManager[None]:
+        """Free the worker of a key that is being handled, for a wait that has a limit of its own."""
+        return self._held[key].outside()
+
     async def close(self) -> None:
         """Cancel the running calls and forget the waiting keys."""
         self._closed = True
@@ -95,16 +107,29 @@ class WorkQueue(Generic[K]):
                 task.cancel()
             await asyncio.wait(tasks, timeout=1.0)  # then again: a library may swallow a cancellation
 
+    def _line_up(self, key: K) -> None:
+        self._lined.add(key)
+        agent = self._agent_of(key)
+        self._slots.request(agent, partial(self._begin, key, agent))
+
+    def _begin(self, key: K, agent: ObjectName) -> bool:
+        self._lined.discard(key)
+        if not self._closed:
+            self._held[key] = Slot(self._slots, agent, is_held=True)
+            self._busy[key] = asyncio.create_task(self._process(key), name=f"{self._name}:{key}")
+        return not self._closed
+
     async def _process(self, key: K) -> None:
         try:
-            while key in self._dirty and not self._closed:
-                async with self._limit:
-                    self._dirty.discard(key)
-                    delay_s = await self._attempt(key)
-                if delay_s is not None and key not in self._dirty:
-                    self._reschedule(key, delay_s)
+            self._dirty.discard(key)
+            delay_s = await self._attempt(key)
         finally:
-            self._busy.pop(key, None)
+            del self._busy[key]
+            self._held.pop(key).free()
+        if key in self._dirty and not self._closed:
+            self._line_up(key)
+        elif delay_s is not None:
+            self._reschedule(key, delay_s)
 
     async def _attempt(self, key: K) -> float | None:
         loop = asyncio.get_running_loop()
@@ -142,7 +167,7 @@ class WorkQueue(Generic[K]):
     def _reschedule(self, key: K, delay_s: float) -> None:
         self._cancel_timer(key)
         if delay_s <= 0:
-            self._dirty.add(key)
+            self.add(key)
         else:
             self.add_after(key, delay_s)
 

@@ -7,7 +7,6 @@ from cognitive_operator.api.names import AGENT_PLURAL, request_subject
 from cognitive_operator.api.resources import Task
 from cognitive_operator.errors import MessageError
 from cognitive_operator.plan.attempt import (
-    AttemptTiming,
     Close,
     Read,
     Step,
@@ -15,9 +14,9 @@ from cognitive_operator.plan.attempt import (
     Submit,
     TakeBack,
     plan_attempt,
-    refused_job,
 )
 from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
+from cognitive_operator.plan.attempt_timing import AttemptTiming
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.ports.broker import Claims, ConnectionState, Requests
 from cognitive_operator.ports.kube import Resources
@@ -26,7 +25,7 @@ from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.deletion_log import log_deletion
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import PendingResponse, TaskRecord
-from cognitive_operator.reconcile.task.job import AttemptJobs
+from cognitive_operator.reconcile.task.job_calls import JobCalls
 from cognitive_operator.reconcile.task.responses import ClosedResponses, ResponseReader
 
 
@@ -38,7 +37,7 @@ class AttemptSources:
     requests: Requests
     connection: ConnectionState
     responses: ResponseReader
-    jobs: AttemptJobs
+    jobs: JobCalls
     resources: Resources
     clocks: Clocks
 
@@ -97,9 +96,7 @@ class AttemptObserver:
             case Source.SECOND_CLAIM:
                 return replace(facts, second_claim=Reading(await self._sources.claims.get(attempt.key)))
             case Source.JOB:
-                agent = self._index.agent_of(record)
-                job = await self._sources.jobs.get(attempt, agent) if agent is not None else None
-                return replace(facts, job=Reading(job))
+                return self._with_job(facts, record)
             case Source.RESPONSES:
                 retained = await self._sources.responses.retained(facts.task.metadata.namespace, attempt.key)
                 return replace(facts, retained=Reading(retained))
@@ -122,6 +119,15 @@ class AttemptObserver:
         attempt = facts.attempt.with_claim(claim, self._clocks.own.monotonic())
         return replace(facts, attempt=attempt, claim=Reading(claim), lease=self._lease(attempt, record))
 
+    def _with_job(self, facts: AttemptFacts, record: TaskRecord) -> AttemptFacts:
+        """Return the facts with Ray's last answer about the job, and its log if the job is silent for too long."""
+        attempt, now_s = facts.attempt, self._clocks.own.monotonic()
+        since_s = attempt.running_since_s
+        is_silent = since_s is not None and now_s - since_s > self._timing.claim_within_s
+        answer = self._sources.jobs.read(record, attempt, with_log=is_silent)
+        job = answer.value if isinstance(answer, Reading) else None
+        return replace(facts, attempt=attempt.with_job(job, now_s), job=answer, log=self._sources.jobs.log(record))
+
     def _lease(self, attempt: InFlightAttempt, record: TaskRecord) -> LeaseFacts | None:
         agent = self._index.agent_of(record)
         if attempt.claim is None or agent is None:
@@ -136,7 +142,7 @@ class AttemptActions:
     """The effects of steps."""
 
     requests: Requests
-    jobs: AttemptJobs
+    jobs: JobCalls
     responses: ClosedResponses
     discard: Callable[[AttemptGarbage], None]
     """Stops the executor of an attempt and deletes the attempt's request."""
@@ -163,18 +169,20 @@ class AttemptExecutor:
         facts = await self._observer.observe_attempt(record, record.task, record.attempt)
         if facts.attempt is not record.attempt:
             self._index.update_task(uid, attempt=facts.attempt)
+        if facts.job is not None:  # the next step needs a newer answer
+            self._index.update_task(uid, job=None)
         if uid not in self._index.tasks:
             return None
-        return await self._carry_out(record, plan_attempt(facts, self._timing), facts.now)
+        return await self._carry_out(record, plan_attempt(facts, self._timing))
 
-    async def _carry_out(self, record: TaskRecord, step: Step, now: str) -> AttemptEnd | None:
+    async def _carry_out(self, record: TaskRecord, step: Step) -> AttemptEnd | None:
         match step:
             case Close():
                 return await self._close(record, step)
             case TakeBack():
                 return await self._take_back(record, step)
             case Submit():
-                return await self._submit(record, step, now)
+                self._actions.jobs.submit(step.attempt, record.agent)
             case Stop():
                 self._index.update_task(record.uid, attempt=step.attempt)
                 reason = "spec.cancel or spec.suspend of its task is true"
@@ -207,10 +215,5 @@ class AttemptExecutor:
         self._index.put_back(record.uid)
         if step.end is None or agent is None:
             return None
-        await self._actions.jobs.stop(step.attempt, agent)
+        self._actions.jobs.stop(step.attempt, record.agent)
         return await self._actions.responses.publish(record, step.end)
-
-    async def _submit(self, record: TaskRecord, step: Submit, now: str) -> AttemptEnd | None:
-        agent = self._index.agent_of(record)
-        refusal = await self._actions.jobs.submit(step.attempt, agent) if agent is not None else None
-        return None if refusal is None else await self._close(record, refused_job(step.attempt, now, refusal))

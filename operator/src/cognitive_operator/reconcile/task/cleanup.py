@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from cognitive_operator.api.names import (
     AttemptKey,
+    ObjectName,
     attempt_submission_id,
     input_name,
     objects_of,
@@ -20,10 +21,12 @@ from cognitive_operator.ports.broker import Claims, Control, Leases, Objects, Re
 from cognitive_operator.ports.ray import RayJobs, RayTarget
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.deletion_log import log_deletion
+from cognitive_operator.reconcile.state.fair_slots import SlotLimits
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
-WORKERS: Final = 16
+WORKERS: Final = SlotLimits(64, per_namespace=16, per_agent=4)
+"""Calls of Ray about jobs may hang: one agent's delay no other agent's."""
 
 
 class AttemptBroker(Protocol):
@@ -76,7 +79,7 @@ class AttemptCleanup:
         self._stop_every_s = stop_every_s
         self._stopping: set[AttemptKey] = set()
         """Attempts that were told to stop and that have not ended yet."""
-        self._queue = WorkQueue[AttemptGarbage]("cleanup", WORKERS, backoff_s=backoff_s)
+        self._queue = WorkQueue[AttemptGarbage]("cleanup", WORKERS, agent_of=_agent_of, backoff_s=backoff_s)
         self._queue.start(self._clean)
 
     def add(self, garbage: AttemptGarbage) -> None:
@@ -154,3 +157,8 @@ class AttemptCleanup:
                 await self._ray.stop(target, attempt_submission_id(key.task_uid, key.number))
             except (RayUnavailableError, RayRefusedError) as error:
                 logger.info("ray did not stop a job", extra={"attempt": str(key), "cause": str(error)})
+
+
+def _agent_of(garbage: AttemptGarbage) -> ObjectName:
+    """Return the agent by its UID, which is all that is known of the agent of an orphan."""
+    return garbage.namespace, garbage.key.agent_uid

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
+from cognitive_operator.api.conditions import AgentCondition, Condition, Reason, as_sentence
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.plan.agent import budget_blocker, check_energy, not_ready_blocker
 from cognitive_operator.plan.budget import check_tokens
@@ -10,12 +10,15 @@ from cognitive_operator.plan.failure_row import MAX_OUTAGES, NO_FAILURES, Failur
 from cognitive_operator.plan.features import ended_runtime, is_runtime_known
 from cognitive_operator.plan.hold import Hold, hold_after_trial, opened_hold, outage_hold
 from cognitive_operator.plan.in_flight import MODEL_FAILURES, AttemptEnd
-from cognitive_operator.reconcile.state.agent_record import AgentRecord, PendingUsage
+from cognitive_operator.plan.job_log import CAUSES
+from cognitive_operator.plan.mounts import mount_advice
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.learnt import learn
 from cognitive_operator.reconcile.state.task_record import TaskRecord
+from cognitive_operator.reconcile.state.uncounted_usage import PendingUsage
 
 
 class AgentFeedback:
@@ -40,21 +43,48 @@ class AgentFeedback:
         if not is_runtime_known(agent.agent, agent.present_runtime) or agent.blocker is not None:
             self._intake.enqueue_agent(record.agent)
 
+    def charge(self, uid: str, end: AttemptEnd) -> None:
+        """Charge a verified response once, free the slot of its attempt and enqueue the tasks that may start then.
+
+        This comes before the status write, so that no write delays the next request or a budget.
+        """
+        record = self._index.tasks.get(uid)
+        if record is None or not record.owes(end):
+            return
+        self.report(record, end)
+        self._index.update_task(uid, charged=end.key.number)
+        queue = self._index.queue_of(record.agent)
+        queue.end(uid, self._clocks.own.monotonic())
+        self._intake.enqueue(queue.next_up())
+
     def report(self, record: TaskRecord, end: AttemptEnd) -> None:
-        """Update the agent's record after the attempt's end was written to the task's status."""
+        """Update the agent's record by the end of an attempt; call it once for each attempt."""
         self._report_credentials(record, end)
         self._report_model(record, end)
         self._report_runtime(record, end)
         self._report_usage(record, end)
 
     def _report_credentials(self, record: TaskRecord, end: AttemptEnd) -> None:
-        """Report missing credentials: in Job mode only an attempt finds that they are not mounted."""
+        """Report missing credentials or broker, which in Job mode only an attempt finds; block the agent at once."""
         agent = self._index.agent_of(record)
         if agent is None or agent.uid != end.key.agent_uid or end.mode != "Job":
             return
-        found = Condition.false if end.reason == Reason.CREDENTIALS_NOT_MOUNTED else Condition.true
-        credentials = found(AgentCondition.EXECUTOR_READY, end.reason, end.message)
-        self._index.update_agent(agent, credentials=credentials, credentials_at_s=self._clocks.own.monotonic())
+        now_s = self._clocks.own.monotonic()
+        if end.reason not in CAUSES:
+            found = Condition.true(AgentCondition.EXECUTOR_READY, end.reason, end.message)
+            self._index.update_agent(agent, credentials=found, credentials_at_s=now_s, credentials_failures=0)
+            return
+        message = end.message
+        if end.response is not None:  # the executor does not know who mounts its files
+            message = f"{as_sentence(message)} {mount_advice(agent.agent)}"
+        found = Condition.false(AgentCondition.EXECUTOR_READY, end.reason, message)
+        is_try = record.attempt is not None and record.attempt.since_s >= agent.credentials_at_s
+        failures = agent.credentials_failures + (is_try or not agent.credentials.is_false)
+        agent = self._index.update_agent(
+            agent, credentials=found, credentials_at_s=now_s, credentials_failures=failures
+        )
+        if agent.blocker is None:
+            self._block(agent, not_ready_blocker(agent.agent, found))
 
     def _report_model(self, record: TaskRecord, end: AttemptEnd) -> None:
         """Report learnt behaviour, and open, put off or close the hold that the model causes."""
@@ -131,8 +161,7 @@ class AgentFeedback:
             return
         day, response = self._clocks.today(), end.response
         usage = PendingUsage(response.energy.delta, response.usage.total_tokens, day)
-        pending = {**agent.pending_usage, end.sequence or 0: usage}
-        agent = self._index.update_agent(agent, pending_usage=pending)
+        agent = self._index.update_agent(agent, uncounted=agent.uncounted.plus(end.sequence or 0, usage))
         empty = next((check for check in _budget_checks(agent, day) if not check.is_true), None)
         if empty is not None and agent.blocker is None:
             self._block(agent, budget_blocker(agent.agent, empty))
@@ -144,7 +173,7 @@ def has_present_model(agent: AgentRecord, record: TaskRecord) -> bool:
 
 
 def _budget_checks(agent: AgentRecord, day: str) -> Iterator[Condition]:
-    """Yield the checks of the budgets that the agent has: a sum over its pending usage costs more than the rest."""
+    """Yield the checks of the budgets that the agent has."""
     counters, spec = agent.agent.status, agent.agent.spec
     if spec.energy.budget is not None:
         yield check_energy(agent.agent, agent.spent_energy(counters))

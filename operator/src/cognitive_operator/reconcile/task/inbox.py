@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from cognitive_operator.api.names import TASK_PLURAL, AttemptKey, parse_response_subject
 from cognitive_operator.errors import BrokerUnavailableError, ContentError, ForbiddenError, MessageError, TransientError
-from cognitive_operator.plan.in_flight import attempt_end
+from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
 from cognitive_operator.plan.verified_response import is_closed_response, verified
 from cognitive_operator.ports.broker import Delivery, Responses
 from cognitive_operator.ports.kube import Resources
@@ -38,7 +38,10 @@ class InboxSettings:
 
 
 class ResponseInbox:
-    """Moves responses from the broker's consumer to the tasks' records; the task's reconciler acknowledges them."""
+    """Moves responses from the broker's consumer to the tasks' records; the task's reconciler acknowledges them.
+
+    ``charge`` is called with each of them: it charges the response of an attempt in flight to the agent.
+    """
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class ResponseInbox:
         index: Index,
         metrics: Metrics,
         *,
+        charge: Callable[[str, AttemptEnd], None],
         settings: InboxSettings,
     ) -> None:
         self._responses = responses
@@ -55,6 +59,7 @@ class ResponseInbox:
         self._intake = intake
         self._index = index
         self._metrics = metrics
+        self._charge = charge
         self._settings = settings
 
     async def run(self) -> None:
@@ -94,6 +99,7 @@ class ResponseInbox:
             return await delivery.term()
         pending = PendingResponse(attempt_end(key, content, delivery.response.sequence), delivery)
         surplus = self._keep(record, pending)
+        self._charge(record.uid, pending.end)
         self._intake.enqueue([record.uid])
         for other in surplus:
             self._metrics.count("results_dropped", reason="AttemptClosed")

@@ -2,7 +2,7 @@
 
 from cognitive_operator.api.names import attempt_submission_id
 from cognitive_operator.desired.ray_job import RayEnvironment, desired_attempt
-from cognitive_operator.errors import RayRefusedError
+from cognitive_operator.errors import RayRefusedError, RayUnavailableError
 from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.ports.ray import RayJob, RayJobs
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
@@ -21,6 +21,13 @@ class AttemptJobs:
     async def get(self, attempt: InFlightAttempt, agent: AgentRecord) -> RayJob | None:
         """Return the job, None if Ray does not know it."""
         return await self._ray.get(agent.reach_ray(), _submission_id(attempt))
+
+    async def read_log(self, attempt: InFlightAttempt, agent: AgentRecord) -> str | None:
+        """Return what the job has written, None if Ray does not return it."""
+        try:
+            return await self._ray.read_log(agent.reach_ray(), _submission_id(attempt))
+        except (RayUnavailableError, RayRefusedError):
+            return None
 
     async def submit(self, attempt: InFlightAttempt, agent: AgentRecord) -> str | None:
         """Submit the job; return the reason when Ray refuses it for good."""

@@ -4,18 +4,16 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition
+from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.api.resources import Task
 from cognitive_operator.errors import ConflictError, ForbiddenError, MessageError
-from cognitive_operator.plan.failure_row import InferenceFacts
 from cognitive_operator.plan.gate import GateResult, patience_left_s, queue_full
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.input_gate import InputNotReadyError
-from cognitive_operator.plan.retry import backoff_left_s
-from cognitive_operator.plan.task import RUNNING_AFTER_S, TaskFacts, TaskPlan, plan_task
+from cognitive_operator.plan.task import RUNNING_AFTER_S, TaskPlan, plan_task
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.clocks import Clocks
@@ -23,24 +21,21 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.attempt import AttemptExecutor
-from cognitive_operator.reconcile.task.feedback import AgentFeedback, has_present_model
+from cognitive_operator.reconcile.task.facts import FactsCollector
+from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.gates.gate import Gates
-from cognitive_operator.reconcile.task.job import AttemptJobs
+from cognitive_operator.reconcile.task.job_calls import JobCalls
 from cognitive_operator.reconcile.task.metrics import TaskTelemetry
 from cognitive_operator.reconcile.task.publish import RequestPublisher
 from cognitive_operator.reconcile.task.responses import ResponseSettler
 from cognitive_operator.reconcile.task.side_effects import SideEffects
 from cognitive_operator.reconcile.task.status import TaskStatus
+from cognitive_operator.reconcile.task.waiting_status import WaitingStatus
 from cognitive_operator.status.task import Stamp, refused
 
 logger = logging.getLogger(__name__)
 MIN_RECHECK_S: Final = 1.0
 """Shortest delay before a queue timeout is checked again: the API server's clock is known to the second."""
-NOT_SYNCED: Final = Condition.false(
-    TaskCondition.DISPATCHED,
-    Reason.BROKER_UNREACHABLE,
-    "The operator is still reading the earlier attempts from the broker.",
-)
 
 
 @dataclass(frozen=True)
@@ -50,10 +45,11 @@ class TaskSteps:
     gates: Gates
     attempts: AttemptExecutor
     requests: RequestPublisher
-    jobs: AttemptJobs
+    jobs: JobCalls
     responses: ResponseSettler
     side_effects: SideEffects
     status: TaskStatus
+    waiting: WaitingStatus
     telemetry: TaskTelemetry
     feedback: AgentFeedback
     discard: Callable[[AttemptGarbage], None]
@@ -72,6 +68,7 @@ class TaskReconciler:
         self._intake = intake
         self._clocks = clocks
         self._synced = synced
+        self._facts = FactsCollector(index, clocks, synced)
 
     async def reconcile(self, uid: str) -> float | None:
         """Carry out a task's next step; return the seconds until its next reconciliation, None if it needs none.
@@ -82,10 +79,10 @@ class TaskReconciler:
             TransientError: The caller should retry.
         """
         record = self._index.tasks.get(uid)
-        if record is None:
-            return None
-        if record.task is None or record.body is None:
-            await self._finish(record)
+        if record is None or record.task is None or record.body is None:
+            self._withdraw(uid)
+            if record is not None:
+                await self._finish(record)
             return None
         if record.name[0] in self._index.unlisted:
             await self._steps.responses.release(uid)
@@ -102,11 +99,13 @@ class TaskReconciler:
         if record.has_late_response:
             await self._steps.responses.drop_late(uid)
         end = await self._attempt_end(uid)
+        if end is not None:
+            self._steps.feedback.charge(uid, end)
         gate = await self._check_gates(uid)
         observed = self._index.tasks.get(uid)
         if observed is None or observed.task is None or observed.body is None:
             return None
-        facts = self._facts(observed, observed.task, observed.body, self._enqueue(observed, gate), end)
+        facts = self._facts.collect(observed, observed.task, observed.body, self._enqueue(observed, gate), end)
         recheck_s = await self._act(observed, observed.body, plan_task(facts), end)
         latest = self._index.tasks.get(uid)
         if latest is not None and latest.attempt is not None and latest.attempt.claim is not None:
@@ -144,70 +143,25 @@ class TaskReconciler:
             return gate
         if gate is not None or agent is None:
             self._release(record)
-        elif self._backoff_left_s(record) > 0 or agent.has_tried(record.uid):
+        elif self._facts.backoff_left_s(record) > 0 or agent.has_tried(record.uid):
             self._index.line_up(record.uid)
             queue.rest(record.uid)
         else:
             self._index.line_up(record.uid)
-            return None if queue.enter(record.uid) else queue_full(agent.agent)
+            return None if queue.enter(record.uid) else queue_full(agent.agent, queue.full_namespace)
         return gate
 
-    def _facts(
-        self, record: TaskRecord, task: Task, body: Body, gate: GateResult | None, end: AttemptEnd | None
-    ) -> TaskFacts:
-        queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
-        now_s, has_slot = self._clocks.own.monotonic(), queue.may_start(record.uid)
-        blocker = agent.blocker if agent is not None and not (has_slot and queue.is_trial) else None
-        return TaskFacts(
-            task=task,
-            raw_status=body.get("status") or {},
-            spec_bytes=record.spec_bytes,
-            agent=agent.agent if agent else None,
-            blocker=(blocker or (None if self._synced.is_set() else NOT_SYNCED)) if agent else None,
-            gate=gate,
-            attempt=record.attempt,
-            end=end,
-            has_slot=has_slot,
-            position=queue.position(record.uid),
-            why_waiting="" if has_slot or record.attempt is not None else queue.why_waiting(),
-            waited_s=now_s - record.since_s,
-            written_s=now_s - record.written_s,
-            backoff_left_s=self._backoff_left_s(record),
-            now_s=now_s,
-            now=self._clocks.own.now(),
-            inference=self._inference(record),
-            signature=record.signature.version if record.signature is not None else None,
-        )
-
-    def _inference(self, record: TaskRecord) -> InferenceFacts:
-        queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
-        if agent is None or not has_present_model(agent, record):
-            return InferenceFacts(agent is not None and agent.hold is not None, forgiven=record.forgiven)
-        backing_off = (uid for uid in agent.failures.tasks if not queue.is_admitted(uid))
-        tasks = queue.waiting + queue.running + sum(1 for uid in backing_off if self._index.is_unfinished(uid))
-        outages = len(record.outages)
-        return InferenceFacts(agent.hold is not None, agent.failures, tasks, record.forgiven, outages)
-
-    def _backoff_left_s(self, record: TaskRecord) -> float:
-        now_s, latest = self._clocks.own.monotonic(), self._index.tasks.get(record.uid, record)
-        not_before_s = latest.not_before_s
-        if not_before_s is None and latest.task is not None:
-            not_before_s = now_s + self._begun_backoff_s(latest, latest.task)
-            self._index.update_task(record.uid, not_before_s=not_before_s)
-        return (not_before_s or now_s) - now_s
-
-    def _begun_backoff_s(self, record: TaskRecord, task: Task) -> float:
-        """Return the rest of a backoff that another process started."""
-        attempts, agent = task.status.attempts, self._index.agent_of(record)
-        if not attempts:
-            return 0.0
-        policy = task.retry_policy(agent.agent if agent else None)
-        return backoff_left_s(policy, record.uid, attempts, self._clocks.own.now())
+    def _withdraw(self, uid: str) -> None:
+        """Give up the turn of a task whose status needs no write about its waiting."""
+        if uid in self._steps.waiting.known:
+            self._steps.waiting.withdraw(uid)
 
     async def _act(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None) -> float | None:
+        if plan.is_paced:
+            return await self._steps.waiting.write(record, plan, partial(self._write, record, body, plan, None))
+        self._withdraw(record.uid)
         if plan.patch is not None:
-            if not await self._write(record, body, plan, end):
-                raise ConflictError(f"CognitiveTask {'/'.join(record.name)} changed while its status was written")
+            await self._write(record, body, plan, end)
             self._steps.telemetry.report(body, plan.patch, end)
         if end is not None:
             await self._close(record, end)
@@ -220,21 +174,24 @@ class TaskReconciler:
             await self._finish(latest)
         return plan.recheck_s
 
-    async def _write(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None) -> bool:
+    async def _write(self, record: TaskRecord, body: Body, plan: TaskPlan, end: AttemptEnd | None) -> None:
         try:
-            return await self._steps.status.write(record, body, plan, end)
+            is_written = await self._steps.status.write(record, body, plan, end)
         except ForbiddenError:
             await self._steps.responses.release(record.uid)
             raise
+        if not is_written:
+            raise ConflictError(f"CognitiveTask {'/'.join(record.name)} changed while its status was written")
 
     async def _close(self, record: TaskRecord, end: AttemptEnd) -> None:
-        """Settle the response of an attempt whose end is written, and free the slot that the attempt occupied."""
+        """Settle the response of an attempt whose end is written, and free its slot if the attempt occupies it yet."""
         latest = self._index.tasks.get(record.uid, record)
         await self._steps.responses.settle(latest, end.key.number)
         if latest.has_input_beside:
             self._steps.discard(AttemptGarbage(record.name[0], end.key, is_input=True, reason="the attempt has ended"))
         self._index.update_task(record.uid, attempt=None, has_input_beside=False)
-        self._steps.feedback.report(record, end)
+        if latest.charged < end.key.number:
+            self._steps.feedback.report(record, end)
         self._release(record)
 
     async def _finish(self, record: TaskRecord) -> None:
@@ -259,7 +216,7 @@ class TaskReconciler:
         try:
             is_new = await self._steps.requests.publish(record, record.task, agent.agent, key)
         except InputNotReadyError:  # it was found a moment ago: the next check reports what is missing
-            self._index.update_task(record.uid, input_at_s=float("-inf"))
+            self._index.update_task(record.uid, has_found_input=False)
             self._release(record)
             return 0.0
         except MessageError as error:
@@ -278,7 +235,7 @@ class TaskReconciler:
         elif not is_new:
             logger.info("adopted an attempt", extra={"task": "/".join(record.name), "attempt": number})
         elif mode == "Job":
-            await self._steps.jobs.submit(attempt, agent)  # a refused job is found and reported by the next step
+            self._steps.jobs.submit(attempt, agent.name)  # a refused job is found and reported by the next step
         return RUNNING_AFTER_S
 
     async def _refuse(self, record: TaskRecord, error: MessageError) -> float | None:

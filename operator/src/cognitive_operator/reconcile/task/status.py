@@ -68,12 +68,12 @@ class TaskStatus:
         return result
 
     def _emit_event(self, body: Body, plan: TaskPlan) -> None:
-        """Emit at most one Event for each attempt: about its end."""
+        """Emit at most one Event for each attempt: about an end other than success, which the status alone reports."""
         patch = plan.patch or {}
         phase, reason = patch.get("phase"), str(patch.get("reason"))
-        if not plan.closes and phase not in (Phase.FAILED, Phase.CANCELLED):
+        if phase == Phase.SUCCEEDED or not (plan.closes or phase in (Phase.FAILED, Phase.CANCELLED)):
             return
-        kind = "Normal" if phase in (Phase.SUCCEEDED, Phase.CANCELLED, Phase.SUSPENDED) else "Warning"
+        kind = "Normal" if phase in (Phase.CANCELLED, Phase.SUSPENDED) else "Warning"
         self._writer.emit_event(body, kind, reason, str(patch.get("message")))
 
 

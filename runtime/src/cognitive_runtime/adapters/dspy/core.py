@@ -2,21 +2,20 @@
 
 import asyncio
 import contextvars
-import logging
 import time
-import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
 from cognitive_runtime.adapters.dspy.attempt import Attempt, ModuleRun
 from cognitive_runtime.adapters.dspy.contexts import (
     BUILT_IN_TYPES,
     completed_result,
+    crash,
     failed_result,
     local_request,
     type_name,
@@ -48,7 +47,6 @@ from cognitive_runtime.domain import (
 
 T = TypeVar("T")
 Programs = Mapping[CognitiveTaskType, str | Path]
-_LOGGER: Final = logging.getLogger(__name__)
 
 
 class CognitiveCore:
@@ -210,20 +208,24 @@ class CognitiveCore:
 
         Blocks the calling thread, also a running event loop. Use ``reason`` in asynchronous code.
         """
+        return self._blocking(lambda: self.answer(context))
+
+    async def answer(self, context: CognitiveContext, *, stream: bool = False) -> dict[str, Any]:
+        """Reason about one context and return the outputs or the error. ``stream`` has the model stream its answers.
+
+        Raises:
+            asyncio.CancelledError: The caller was cancelled.
+        """
         agent = self._settings()
-        envelope = {
-            "task_type": type_name(context.task_type),
-            "agent_id": context.agent_id,
-            "model_used": agent.llm.model,
-            "provider": agent.llm.provider,
-        }
         try:
             request = self.request(context)
-            return completed_result(envelope, self._blocking(lambda: self.reason(request)))
+            if stream:
+                request = replace(request, agent=replace(agent, llm=replace(agent.llm, stream=True)))
+            return completed_result(agent, context, await self.reason(request))
         except ReasoningError as error:
-            return failed_result(envelope, error)
+            return failed_result(agent, context, error)
         except Exception as error:
-            return failed_result(envelope, _crash(error))
+            return failed_result(agent, context, crash(error))
 
     def request(self, context: CognitiveContext) -> ExecutionRequest:
         """Return the request for a context, with the core's own settings.
@@ -291,10 +293,3 @@ class CognitiveCore:
         context = contextvars.copy_context()
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(context.run, asyncio.run, once()).result()
-
-
-def _crash(error: Exception) -> InternalError:
-    """Log a crash and return it as an error. Only its class is shown: its message can contain prompts or secrets."""
-    where = "".join(traceback.format_tb(error.__traceback__))
-    _LOGGER.error("reasoning crashed: %s\n%s", type(error).__name__, where)
-    return InternalError(f"{type(error).__name__} while reasoning.")

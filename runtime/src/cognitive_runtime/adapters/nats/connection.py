@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,8 @@ from nats.js.client import JetStreamContext
 
 from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.nats.errors import BrokerUnavailable
+from cognitive_runtime.adapters.nats.outage import broker_problem, credentials_file
+from cognitive_runtime.adapters.worker.ports import BrokerProblem
 
 _LOGGER: Final = logging.getLogger(__name__)
 _CONNECT_TIMEOUT_S: Final = 2
@@ -39,8 +41,11 @@ class BrokerSettings:
     agent_uid: str
     name: str
     """Client name in the broker's list of connections."""
-    credentials: Path | None = None
-    """Credentials file, read again for every connection. Without the file, the client connects anonymously."""
+    credentials: Sequence[Path] = ()
+    """Paths of the credentials file. For every connection, the first file with content is read; without one, the client
+    connects anonymously."""
+    wait_s: float = float("inf")
+    """Time for the first connection, after which ``given_up`` has the problem; infinity: never."""
 
     @property
     def servers(self) -> list[str]:
@@ -69,15 +74,26 @@ class BrokerConnection:
         self._connected = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
         self._error_logged_at = float("-inf")
+        self._started_at = float("inf")
+        self._was_connected = False
+        self._has_given_up = asyncio.Event()
+        self._problem: BrokerProblem | None = None
 
     @property
     def is_connected(self) -> bool:
         """True if there is a connection at the moment."""
         return self._client is not None and self._client.is_connected
 
+    @property
+    def given_up(self) -> BrokerProblem | None:
+        """The problem if no connection has been made since the start, for longer than the settings allow."""
+        is_late = _now() - self._started_at >= self._settings.wait_s
+        return self._problem if is_late and not self._was_connected else None
+
     def start(self) -> None:
         """Start to connect in the background. Idempotent."""
         if self._supervisor is None:
+            self._started_at = _now()
             self._supervisor = asyncio.create_task(self._supervise(), name="broker-connection")
 
     async def wait_connected(self) -> None:
@@ -86,6 +102,14 @@ class BrokerConnection:
         while not self.is_connected:
             self._connected.clear()
             await self._connected.wait()
+
+    async def wait_given_up(self) -> BrokerProblem:
+        """Wait until ``given_up`` has a problem, which never happens after a connection."""
+        self.start()
+        while (problem := self.given_up) is None:
+            self._has_given_up.clear()
+            await self._has_given_up.wait()
+        return problem
 
     async def listen(self, subject: str, callback: Callback) -> None:
         """Subscribe a callback to a subject, on this connection and all later ones."""
@@ -148,7 +172,8 @@ class BrokerConnection:
             try:
                 await self._use(client, closed)
             except Exception as error:  # the library raises errors of many classes; all of them are retried
-                self._log_error(error)
+                if self._problem is None or not isinstance(error, TimeoutError):  # else the callback knows the cause
+                    self._report(error)
             finally:
                 self._client = None
                 await _close(client)
@@ -160,7 +185,7 @@ class BrokerConnection:
             self._subscriptions = {
                 subject: await client.subscribe(subject, cb=callback) for subject, callback in self._listeners.items()
             }
-        self._client = client
+        self._client, self._was_connected, self._problem = client, True, None
         _LOGGER.info("connected to the broker", extra={"event": "BrokerConnected"})
         self._connected.set()
         for notify in self._reconnect_callbacks:
@@ -172,12 +197,17 @@ class BrokerConnection:
         async def on_closed() -> None:
             closed.set()
 
-        credentials = self._settings.credentials
+        async def on_error(error: Exception) -> None:
+            if self._client is None:
+                self._report(error)
+            _LOGGER.debug("broker error", extra={"event": "BrokerError", "error": repr(error)})
+
+        credentials = credentials_file(self._settings.credentials)
         await client.connect(
             self._settings.servers,
             name=self._settings.name,
             inbox_prefix=self._settings.inbox_prefix,
-            user_credentials=str(credentials) if credentials is not None and credentials.is_file() else None,
+            user_credentials=str(credentials) if credentials is not None else None,
             connect_timeout=_CONNECT_TIMEOUT_S,
             allow_reconnect=False,
             max_reconnect_attempts=-1,
@@ -185,14 +215,19 @@ class BrokerConnection:
             ping_interval=_PING_INTERVAL_S,
             max_outstanding_pings=1,
             closed_cb=on_closed,
-            error_cb=_on_error,
+            error_cb=on_error,
         )
 
-    def _log_error(self, error: Exception) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - self._error_logged_at >= _ERROR_LOG_INTERVAL_S:
-            self._error_logged_at = now
-            _LOGGER.warning("cannot connect to the broker", extra={"event": "BrokerUnreachable", "error": repr(error)})
+    def _report(self, error: Exception) -> None:
+        """Record the problem, and log it at once if it is of a new kind, otherwise at an interval."""
+        before, settings = self._problem, self._settings
+        self._problem = problem = broker_problem(settings.servers, settings.credentials, error)
+        is_new = before is None or before.event != problem.event
+        if is_new or _now() - self._error_logged_at >= _ERROR_LOG_INTERVAL_S:
+            self._error_logged_at = _now()
+            _LOGGER.warning(problem.message, extra={"event": problem.event})
+        if self.given_up is not None:
+            self._has_given_up.set()
 
 
 async def _until_lost(client: Client, closed: asyncio.Event) -> None:
@@ -215,5 +250,5 @@ async def _within_limit(work: Awaitable[None]) -> None:
             await work
 
 
-async def _on_error(error: Exception) -> None:
-    _LOGGER.debug("broker error", extra={"event": "BrokerError", "error": repr(error)})
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -12,6 +12,7 @@ import nats.errors
 from nats.aio.client import Client
 
 from cognitive_runtime.adapters.nats.connection import BrokerSettings
+from cognitive_runtime.adapters.nats.outage import credentials_file, is_refusal
 from cognitive_runtime.adapters.nats.probe_calls import ProbeCall, agent_probe_calls, layout_probe_calls
 from cognitive_runtime.domain.finding import Finding, failed, passed, skipped
 
@@ -59,16 +60,16 @@ class BrokerProbe:
 
     async def log_in(self) -> Finding:
         """Check that the broker accepts the agent's credentials."""
-        path = self._settings.credentials
-        has_file = path is not None and path.is_file()
-        with_what = f"the credentials in {path}" if has_file else "a connection without credentials"
+        path = credentials_file(self._settings.credentials)
+        with_what = f"the credentials in {path}" if path else "a connection without credentials"
         try:
             async with self._connection([]):
                 return passed(f"the broker accepts {with_what}")
         except nats.errors.Error as error:
-            if "authoriz" not in str(error).lower() and "authentic" not in str(error).lower():
+            if not is_refusal(error):
                 return failed(f"the broker cannot be used: {type(error).__name__}", "check the logs of the broker")
-            hint = "renew nats.creds among the agent's secrets" if has_file else f"mount {path or 'nats.creds'}"
+            places = " or ".join(str(each) for each in self._settings.credentials) or "nats.creds"
+            hint = "renew nats.creds among the agent's secrets" if path else f"mount {places}"
             return failed(f"the broker refuses {with_what}", hint)
         except TimeoutError:
             return failed(f"the broker does not answer to {with_what}", _reach_hint(self._settings))
@@ -117,14 +118,14 @@ class BrokerProbe:
         async def on_error(error: Exception) -> None:
             errors.append(str(error).lower())
 
-        path, client = self._settings.credentials, Client()
+        path, client = credentials_file(self._settings.credentials), Client()
         try:
             async with asyncio.timeout(_CONNECT_S + 1):
                 await client.connect(
                     self._settings.servers,
                     name=self._settings.name,
                     inbox_prefix=self._settings.inbox_prefix,
-                    user_credentials=str(path) if path is not None and path.is_file() else None,
+                    user_credentials=str(path) if path is not None else None,
                     connect_timeout=_CONNECT_S,
                     allow_reconnect=False,
                     error_cb=on_error,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from uuid import uuid4
 
+from cognitive_runtime.adapters.worker.ports import BrokerProblem
 from cognitive_runtime.adapters.worker.worker import WorkerStatus
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -52,12 +53,16 @@ class WorkerPoolPolicy:
 
 @dataclass
 class WorkerPool:
-    """Keeps ``size`` workers until one of them drains or the pool is stopped."""
+    """Keeps ``size`` workers until one of them drains, all have given up the broker, or the pool is stopped."""
 
     spawn: Callable[[str], IWorkerHandle]
     size: int
     policy: WorkerPoolPolicy = field(default_factory=WorkerPoolPolicy)
+    problem: BrokerProblem | None = None
+    """Set if the pool ended because all workers gave up to connect to the broker."""
     _workers: dict[str, IWorkerHandle] = field(default_factory=dict)
+    _given_up: dict[str, BrokerProblem] = field(default_factory=dict)
+    """Problems of the present workers that gave up, by their names."""
     _background: set[asyncio.Task[None]] = field(default_factory=set)
     _draining: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -100,13 +105,26 @@ class WorkerPool:
                     return "Wedged"
                 if status.draining:
                     self._draining.set()
+                self._note_problem(name, status.given_up)
                 await self._sleep(self.policy.poll_s)
         except WorkerGone as error:
             return f"Died: {error}"
         except TimeoutError:
             await _kill(handle)
             return "Unresponsive"
+        finally:
+            self._given_up.pop(name, None)
         return "Draining"
+
+    def _note_problem(self, name: str, problem: BrokerProblem | None) -> None:
+        """End the pool once no worker has reached the broker."""
+        if problem is None:
+            self._given_up.pop(name, None)
+            return
+        self._given_up[name] = problem
+        if len(self._given_up) == self.size:
+            self.problem = problem
+            self._draining.set()
 
     async def _retire(self, name: str, handle: IWorkerHandle) -> None:
         """Drain a worker, then end it."""

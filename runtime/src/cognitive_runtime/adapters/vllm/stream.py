@@ -15,6 +15,7 @@ from cognitive_runtime.adapters.vllm.completion import (
     ToolCallPart,
 )
 from cognitive_runtime.adapters.vllm.report import ReportedFailure, read_report
+from cognitive_runtime.domain.progress import report_piece
 
 STREAM_OPTIONS: Final = {"include_usage": True}
 """Requests the token usage, which comes in the last chunk."""
@@ -51,7 +52,7 @@ async def assemble(stream: AsyncIterator[ChatCompletionChunk]) -> Completion:
         ReportedFailure: The server reports a failure in place of the rest.
         ValueError: The stream is empty or incomplete, or a chunk is invalid.
     """
-    chunks = [_Chunk.model_validate(raw, from_attributes=True) async for raw in stream]
+    chunks = [_reported(_Chunk.model_validate(raw, from_attributes=True)) async for raw in stream]
     if not chunks:
         raise ValueError("the stream is empty")
     for chunk in chunks:
@@ -59,6 +60,14 @@ async def assemble(stream: AsyncIterator[ChatCompletionChunk]) -> Completion:
     usage = next((chunk.usage for chunk in reversed(chunks) if chunk.usage), None)
     parts = [part for chunk in chunks for part in chunk.choices or () if part.index == 0]
     return Completion(choices=(_choice(parts),) if parts else (), usage=usage)
+
+
+def _reported(chunk: _Chunk) -> _Chunk:
+    """Send the text of a chunk to the listener of the running call, and return the chunk."""
+    for part in chunk.choices or ():
+        if part.index == 0 and part.delta:
+            report_piece(part.delta.texts().text)
+    return chunk
 
 
 def _choice(parts: list[_ChoiceChunk]) -> Choice:

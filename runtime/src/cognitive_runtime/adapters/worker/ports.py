@@ -21,6 +21,16 @@ class WorkerIdentity:
 
 
 @dataclass(frozen=True)
+class BrokerProblem:
+    """Reason why a worker has no connection to the broker."""
+
+    event: str
+    """``BrokerUnreachable`` or ``CredentialsNotMounted``."""
+    message: str
+    """Sentence with the URL of the broker, without user and password, and the cause."""
+
+
+@dataclass(frozen=True)
 class WorkerSpec:
     """Specification of one worker."""
 

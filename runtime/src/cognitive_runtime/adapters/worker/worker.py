@@ -10,6 +10,7 @@ from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.worker.attempt_runner import AttemptDependencies, AttemptRunner, DeliveryOutcome
 from cognitive_runtime.adapters.worker.lease import LeaseRenewer, LeaseTiming
 from cognitive_runtime.adapters.worker.ports import (
+    BrokerProblem,
     IDelivery,
     ILeases,
     IRequestSource,
@@ -63,6 +64,8 @@ class WorkerStatus:
     """True if the worker takes no more requests and must be replaced."""
     running: int
     """Number of running attempts."""
+    given_up: BrokerProblem | None = None
+    """Set if the worker could not connect to the broker in the time after its start."""
 
 
 class Worker:

@@ -84,7 +84,7 @@ def _key(settings: DoctorSettings, target: Target) -> str | None:
 
 
 def _broker_checks(settings: DoctorSettings) -> list[Check]:
-    credentials = settings.secrets.broker_credentials if settings.secrets else None
+    credentials = settings.secrets.broker_credentials if settings.secrets else ()
     broker = BrokerSettings(settings.broker_url, settings.agent_uid or "doctor", "doctor", credentials)
     probe = BrokerProbe(broker, settings.namespace)
     return [

@@ -58,21 +58,17 @@ async def check_secrets(settings: DoctorSettings) -> Finding:
 
 
 def _check_files(secrets: SecretFiles, needed: tuple[str, ...]) -> Finding:
-    present = sorted(path.name for path in _files(secrets.folder))
+    present = sorted(secrets.files())
     missing = secrets.missing(dict.fromkeys([*needed, *present]))
     if missing:
-        hint = f"mount the agent's Secret at {secrets.folder} on every node of Ray, readable for its workers"
+        hint = (
+            f"mount the agent's Secret at {secrets.folder}, or the Secret of its Ray cluster at {secrets.root}, "
+            f"on every node of Ray, readable for its workers"
+        )
         return failed(f"absent, empty or unreadable in {secrets.folder}: {', '.join(missing)}", hint)
     if not present:
         return passed(f"{secrets.folder} contains no file, and none is required (--require-secret)")
     return passed(f"in {secrets.folder}: {', '.join(present)}")
-
-
-def _files(folder: Path) -> list[Path]:
-    try:
-        return [path for path in folder.iterdir() if path.is_file() and not path.name.startswith("..")]
-    except OSError:
-        return []
 
 
 def _write_and_delete(folder: Path) -> None:

@@ -90,8 +90,7 @@ class DoctorSettings:
 
     def secret_texts(self) -> list[str]:
         """Return all secrets, from the environment, the secret files and the broker's URL."""
-        folder = self.secrets.folder if self.secrets else None
-        files = [path for path in folder.iterdir() if path.is_file()] if folder and folder.is_dir() else []
+        files = list(self.secrets.files().values()) if self.secrets else []
         found = [self.environ.get(name, "").strip() for name in _KEY_VARIABLES]
         found += [_text(path) for path in files]
         found += [urlsplit(url).password or "" for url in self.broker_url.split(",")]

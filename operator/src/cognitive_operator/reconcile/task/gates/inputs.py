@@ -1,12 +1,13 @@
 """Gate of ``spec.inputFrom``, and the values that it refers to.
 
 Values are read when an attempt starts and never kept: no object, log or metric holds a Secret's value, and a queue of
-many tasks with large inputs costs no memory.
+many tasks with large inputs costs no memory. Before that they are read until all exist, and then no more while the task
+waits.
 """
 
-import asyncio
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,8 +21,8 @@ from cognitive_operator.plan.gate import GateResult
 from cognitive_operator.plan.input_gate import InputNotReadyError, source_label
 from cognitive_operator.plan.signature import UsedSignature, input_fault, wrong_value
 from cognitive_operator.ports.broker import ObjectReader
-from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body, CoreObjects, Resources
+from cognitive_operator.reconcile.state.fair_slots import FairSlots, SlotLimits
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
@@ -29,9 +30,8 @@ from cognitive_operator.reconcile.task.result import result_of
 
 INPUT_LABEL: Final = "cognitive.seedcore.io/input"
 """A Secret is read for a task only when it has this label with the value ``allowed``."""
-RECHECK_EVERY_S: Final = 30.0
-MAX_CONCURRENT_READS: Final = 4
-"""Bound on the memory that inputs take."""
+READS: Final = SlotLimits(total=8, per_namespace=4, per_agent=2)
+"""Tasks whose input is read at once, which bounds the memory that inputs take."""
 _ABSENT: Final = object()
 
 
@@ -49,33 +49,42 @@ class InputGate:
 
     Args:
         sources: Reads ConfigMaps, Secrets, tasks and large results of tasks.
-        clock: Limits how often an input is checked.
         index: The tasks.
         dependencies: Reads the results of ``spec.dependsOn``.
+        outside: Frees the worker of a task by its UID, while its input is read.
     """
 
-    def __init__(self, sources: InputSources, clock: Clock, index: Index, dependencies: DependencyGate) -> None:
+    def __init__(
+        self,
+        sources: InputSources,
+        index: Index,
+        dependencies: DependencyGate,
+        outside: Callable[[str], AbstractAsyncContextManager[None]],
+    ) -> None:
         self._core = sources.core
         self._resources = sources.resources
         self._objects = sources.objects
-        self._clock = clock
         self._index = index
         self._dependencies = dependencies
-        self.limit = asyncio.Semaphore(MAX_CONCURRENT_READS)
+        self._outside = outside
+        self._slots = FairSlots(READS)
+
+    @asynccontextmanager
+    async def slot(self, record: TaskRecord) -> AsyncIterator[None]:
+        """Wait for a turn to read a task's input, and hold no worker meanwhile."""
+        async with self._outside(record.uid), self._slots.hold(record.agent):
+            yield
 
     async def check(self, record: TaskRecord) -> GateResult | None:
-        """Return which input is missing; an input that was found within RECHECK_EVERY_S is not read again."""
-        if record.task is None or not record.task.spec.has_input_elsewhere:
-            return None
-        now_s = self._clock.monotonic()
-        if now_s - record.input_at_s < RECHECK_EVERY_S:
+        """Return which input is missing; an input that was found is not read again."""
+        if record.task is None or not record.task.spec.has_input_elsewhere or record.has_found_input:
             return None
         try:
-            async with self.limit:
+            async with self.slot(record):
                 await self.read(record)
         except InputNotReadyError as error:
             return error.gate
-        self._index.update_task(record.uid, input_at_s=now_s)
+        self._index.update_task(record.uid, has_found_input=True)
         return None
 
     async def read(self, record: TaskRecord) -> bytes | None:

@@ -58,7 +58,7 @@ class SignatureGate:
         fault = checks.input_fault(found, task.spec.input, is_partial=task.spec.has_input_elsewhere)
         if fault is not None:
             return checks.wrong_input(found, fault)
-        self._index.update_task(record.uid, signature=found, input_at_s=float("-inf"))
+        self._index.update_task(record.uid, signature=found, has_found_input=False)
         return None
 
     async def _is_fixed(self, record: TaskRecord, task: Task) -> bool:

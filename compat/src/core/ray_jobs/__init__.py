@@ -1,0 +1,1 @@
+"""Ray jobs of agents: domain, use cases and adapters."""

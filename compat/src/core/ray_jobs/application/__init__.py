@@ -1,0 +1,5 @@
+"""Use cases."""
+
+from cognitive_runtime.application import ExecuteAgentTask, GenerateProposal
+
+__all__ = ["ExecuteAgentTask", "GenerateProposal"]

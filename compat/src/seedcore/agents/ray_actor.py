@@ -1,0 +1,5 @@
+"""Agent, in process and as a Ray actor."""
+
+from cognitive_runtime.ray_agent import RayAgent
+
+__all__ = ["RayAgent"]

@@ -1,0 +1,1 @@
+"""Cognitive core on Ray Serve."""

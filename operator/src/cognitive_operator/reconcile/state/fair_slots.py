@@ -1,0 +1,137 @@
+"""Slots for concurrent calls, shared fairly between namespaces and their agents."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from cognitive_operator.api.names import ObjectName
+
+
+@dataclass(frozen=True)
+class SlotLimits:
+    """Maximum numbers of slots in use at once."""
+
+    total: int
+    per_namespace: int | None = None
+    """None: limited by ``total`` alone."""
+    per_agent: int | None = None
+    """None: limited by the others alone."""
+
+
+class FairSlots:
+    """Slots for concurrent calls, with a line of waiting calls for each agent.
+
+    A free slot goes to the namespaces in turn, and within a namespace to its agents in turn. A namespace or an agent
+    at its limit is passed over, so that calls of one agent that hang delay no other agent.
+    """
+
+    def __init__(self, limits: SlotLimits) -> None:
+        self._limits = limits
+        self._used: Counter[tuple[str, ...]] = Counter()
+        """Slots in use by agent (namespace, name), by namespace (namespace,) and in total ()."""
+        self._waiting: dict[str, dict[str, deque[Callable[[], bool]]]] = {}
+        """By namespace and agent. The order of the dictionaries is the order of the turns."""
+
+    @asynccontextmanager
+    async def hold(self, agent: ObjectName) -> AsyncIterator["Slot"]:
+        """Wait for a slot of an agent, and free it at the end."""
+        slot = Slot(self, agent)
+        await slot.take()
+        try:
+            yield slot
+        finally:
+            slot.free()
+
+    def request(self, agent: ObjectName, grant: Callable[[], bool], *, is_first: bool = False) -> None:
+        """Call ``grant``, which returns False if it needs no slot any more, when an agent has a slot.
+
+        With ``is_first`` it is called before the agent's other calls.
+        """
+        calls = self._waiting.setdefault(agent[0], {}).setdefault(agent[1], deque())
+        calls.insert(0 if is_first else len(calls), grant)
+        self._grant()
+
+    def release(self, agent: ObjectName) -> None:
+        """Free a slot of an agent."""
+        self._count(agent, -1)
+        self._grant()
+
+    def _grant(self) -> None:
+        while self._used[()] < self._limits.total and (agent := self._next()) is not None:
+            grant = self._take_turn(agent)
+            self._count(agent, 1)
+            if not grant():
+                self._count(agent, -1)
+
+    def _next(self) -> ObjectName | None:
+        """Return the next agent that waits below its limits; looks past at most the agents that are at theirs."""
+        for namespace, agents in self._waiting.items():
+            if self._is_below((namespace,), self._limits.per_namespace):
+                for name in agents:
+                    if self._is_below((namespace, name), self._limits.per_agent):
+                        return namespace, name
+        return None
+
+    def _is_below(self, key: tuple[str, ...], limit: int | None) -> bool:
+        return limit is None or self._used[key] < limit
+
+    def _take_turn(self, agent: ObjectName) -> Callable[[], bool]:
+        """Remove the first waiting call of an agent; its agent and namespace have their next turns last."""
+        namespace, name = agent
+        agents = self._waiting.pop(namespace)
+        calls = agents.pop(name)
+        first = calls.popleft()
+        if calls:
+            agents[name] = calls
+        if agents:
+            self._waiting[namespace] = agents
+        return first
+
+    def _count(self, agent: ObjectName, change: int) -> None:
+        for key in ((), agent[:1], agent):
+            self._used[key] += change
+            if not self._used[key]:
+                del self._used[key]  # deleted agents take no memory
+
+
+class Slot:
+    """A slot of one agent, which its holder may free for a while."""
+
+    def __init__(self, slots: FairSlots, agent: ObjectName, *, is_held: bool = False) -> None:
+        self._slots = slots
+        self._agent = agent
+        self._is_held = is_held
+
+    async def take(self, *, is_first: bool = False) -> None:
+        """Wait for the slot. ``is_first``: before other calls of the agent."""
+        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def grant() -> bool:
+            if not granted.cancelled():
+                granted.set_result(None)
+                self._is_held = True
+            return self._is_held
+
+        self._slots.request(self._agent, grant, is_first=is_first)
+        try:
+            await granted
+        except asyncio.CancelledError:
+            self.free()  # it may have been granted just before
+            raise
+
+    def free(self) -> None:
+        """Free the slot, if it is held."""
+        if self._is_held:
+            self._is_held = False
+            self._slots.release(self._agent)
+
+    @asynccontextmanager
+    async def outside(self) -> AsyncIterator[None]:
+        """Free the slot for a slow wait, and take it again afterwards."""
+        self.free()
+        try:
+            yield
+        finally:
+            await self.take(is_first=True)  # else calls that have begun would pile up behind those that have not

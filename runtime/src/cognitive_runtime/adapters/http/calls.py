@@ -1,0 +1,113 @@
+"""Operations of the six task types."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cognitive_runtime.adapters.http import bodies, results
+from cognitive_runtime.adapters.http.disconnects import until_disconnect
+from cognitive_runtime.adapters.http.events import MEDIA_TYPE, stream_answer, wants_events
+from cognitive_runtime.adapters.http.reading import read_call
+from cognitive_runtime.adapters.http.replies import result_reply
+from cognitive_runtime.application.cognitive_calls import unknown_incident
+from cognitive_runtime.domain import IAnswerer, Incidents, UnknownIncident
+
+
+@dataclass(frozen=True)
+class _Operation:
+    path: str
+    body: type[bodies.Body]
+    result: type[results.Result]
+    summary: str
+
+
+_OPERATIONS: Final = (
+    _Operation("reason-about-failure", bodies.ReasonAboutFailure, results.FailureAnalysisResult, "Analyse a failure"),
+    _Operation("plan-task", bodies.PlanTask, results.TaskPlanningResult, "Plan a task"),
+    _Operation("make-decision", bodies.MakeDecision, results.DecisionMakingResult, "Make a decision"),
+    _Operation("solve-problem", bodies.SolveProblem, results.ProblemSolvingResult, "Solve a problem"),
+    _Operation("synthesize-memory", bodies.SynthesizeMemory, results.MemorySynthesisResult, "Synthesize memory"),
+    _Operation(
+        "assess-capabilities", bodies.AssessCapabilities, results.CapabilityAssessmentResult, "Assess capabilities"
+    ),
+)
+_FAILURES: Final = {
+    400: "The body is not a JSON object.",
+    404: "The incident is not registered.",
+    413: "The body is too large.",
+    422: "A field is missing or invalid, or the input does not fit the model.",
+    429: "The rate limit of the core or of the model is reached.",
+    500: "The core failed.",
+    502: "The model refused, or its answer is of no use.",
+    503: "The model is not available.",
+    504: "The model did not answer in time.",
+}
+
+
+def add_calls(router: APIRouter, answers: IAnswerer, incidents: Incidents | None, *, needs_token: bool) -> None:
+    """Add the operations of the six task types."""
+    for each in _OPERATIONS:
+        router.add_api_route(
+            f"/dspy/{each.path}",
+            _endpoint(each, answers, incidents),
+            methods=["POST"],
+            summary=each.summary,
+            description=_described(each),
+            response_model=each.result,
+            responses=_responses(each, needs_token=needs_token),
+            openapi_extra=request_body(each.body),
+            tags=["reasoning"],
+            operation_id=each.path.replace("-", "_"),
+        )
+
+
+def request_body(model: type[bodies.Body]) -> dict[str, Any]:
+    """Return the description of a body. A list may stand for its list field."""
+    schema = model.model_json_schema()
+    if model.list_field:
+        schema = {"anyOf": [schema, schema["properties"][model.list_field]]}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def failures(*codes: int, needs_token: bool) -> dict[int | str, dict[str, Any]]:
+    """Return the descriptions of failures with these status codes."""
+    found: dict[int | str, dict[str, Any]] = {
+        code: {"model": results.Failure, "description": _FAILURES[code]} for code in codes
+    }
+    if needs_token:
+        found[401] = {"model": results.Failure, "description": "The token is missing or wrong."}
+    return found
+
+
+def _responses(operation: _Operation, *, needs_token: bool) -> dict[int | str, dict[str, Any]]:
+    has_incident = operation.body is bodies.ReasonAboutFailure
+    codes = [code for code in _FAILURES if code != 404 or has_incident]
+    ok = {
+        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+        "description": "The result, or the events piece and result.",
+    }
+    return {200: ok} | failures(*codes, needs_token=needs_token)
+
+
+def _described(operation: _Operation) -> str:
+    return f"{operation.body.__doc__} Also accepted as query parameters: {', '.join(operation.body.query)}."
+
+
+def _endpoint(
+    operation: _Operation, answers: IAnswerer, incidents: Incidents | None
+) -> Callable[[Request], Awaitable[Response]]:
+    async def call(request: Request) -> Response:
+        body: Any = await read_call(request, operation.body)
+        try:
+            context = body.context(incidents)
+        except UnknownIncident as error:
+            return result_reply(unknown_incident(body.agent_id, error, body.incident_id))
+        if wants_events(request.headers.get("accept", "")):
+            return stream_answer(answers, context)
+        return result_reply(await until_disconnect(request, answers.answer(context)))
+
+    return call
