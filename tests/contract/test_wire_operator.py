@@ -18,15 +18,18 @@ WRITTEN: dict[str, type[WireModel]] = {
     "request_all_settings.json": wire.Request,
     "request_custom.json": wire.Request,
     "request_proposal.json": wire.Request,
+    "request_tools.json": wire.Request,
     "stop.json": wire.Stop,
     "drain.json": wire.Drain,
 }
 READ: dict[str, type[WireModel]] = {
     "claim.json": wire.Claim,
+    "claim_side_effects.json": wire.Claim,
     "lease.json": wire.Lease,
     "lease_features.json": wire.Lease,
     "completed.json": wire.Completed,
     "completed_reasoning.json": wire.Completed,
+    "completed_tools.json": wire.Completed,
     "failed.json": wire.Failed,
     "failed_credentials.json": wire.Failed,
     "failed_quota.json": wire.Failed,
@@ -73,6 +76,9 @@ def test_every_golden_message_has_a_model() -> None:
         ("failed.json", wire.Failed, {"retry_after_seconds": -1}),
         ("failed.json", wire.Failed, {"attempt": 0}),
         ("claim.json", wire.Claim, {"state": "begun"}),
+        ("claim.json", wire.Claim, {"side_effects": "perhaps"}),
+        ("completed_tools.json", wire.Completed, {"operations": [{"number": 1}]}),
+        ("completed_tools.json", wire.Completed, {"artifacts": [{"name": "a", "size_bytes": -1, "sha256": ""}]}),
         ("lease.json", wire.Lease, {"capacity": -1}),
     ],
 )
@@ -90,6 +96,14 @@ def test_values_outside_the_contract_are_refused(name: str, model: type[WireMode
 def test_garbage_is_a_validation_error_and_nothing_worse(model: type[WireModel], content: bytes) -> None:
     with pytest.raises(ValidationError):
         model.model_validate_json(content)
+
+
+def test_more_calls_of_tools_than_a_status_holds_are_refused() -> None:
+    operation = json.loads(golden("completed_tools.json"))["operations"][0]
+    kept = wire.Completed.model_validate_json(golden("completed_tools.json", operations=[operation] * 100))
+    assert len(kept.operations) == 100
+    with pytest.raises(ValidationError):
+        wire.Completed.model_validate_json(golden("completed_tools.json", operations=[operation] * 101))
 
 
 def test_nan_in_a_result_is_refused() -> None:

@@ -58,6 +58,8 @@ class WireExecutor:
         self._namespace, self._uid = agent["metadata"]["namespace"], agent["metadata"]["uid"]
         who = {"worker": "wire-0", "agent_uid": self._uid, "submission_id": submission_id, "running": []}
         self.lease = golden("lease_features.json") | who | {"learnt": []}
+        self._is_alive = True
+        self._claims: dict[tuple[str, int], Message] = {}
         self.requests: list[Message] = []
         """The requests that were taken."""
 
@@ -85,7 +87,18 @@ class WireExecutor:
             "ended_at": None,
         }
         await self._put("claims", f"{request['task_uid']}.{request['attempt']}", claim)
+        self._claims[request["task_uid"], request["attempt"]] = claim
         return request
+
+    async def record_side_effects(self, request: Message) -> None:
+        """Write into the claim that a tool may change something, as an executor does before it calls the tool."""
+        attempt = (request["task_uid"], request["attempt"])
+        claim = self._claims[attempt] | {"side_effects": True}
+        await self._put("claims", f"{attempt[0]}.{attempt[1]}", claim)
+
+    def vanish(self) -> None:
+        """End the renewal of the lease, as a killed executor does."""
+        self._is_alive = False
 
     async def complete(self, request: Message, **fields: Any) -> None:
         """Answer a request."""
@@ -117,7 +130,7 @@ class WireExecutor:
         await self._broker.jetstream.publish(subject, payload, headers={"Cognitive-Signature": signature})
 
     async def _renew(self) -> None:
-        while True:
+        while self._is_alive:
             await self._put("lease", self.lease["worker"], self.lease)
             await asyncio.sleep(RENEW_EVERY_S)
 

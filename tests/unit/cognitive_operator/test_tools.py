@@ -168,6 +168,26 @@ def test_the_request_has_the_tools_of_the_agent_if_the_task_asks_for_them() -> N
     assert tools_of(Agent.model_validate(o.agent_body())) is None
 
 
+@pytest.mark.parametrize(
+    ("workspace", "expected"),
+    [
+        ({"emptyDir": {}}, {"kind": "EmptyDir", "read_only": True}),
+        (
+            {"git": {"url": "https://git/x.git", "ref": "main"}, "readOnly": False},
+            {"kind": "Git", "url": "https://git/x.git", "ref": "main", "read_only": False},
+        ),
+        (
+            {"pvc": {"claimName": "c"}},
+            {"kind": "PersistentVolume", "path": "/var/lib/cognitive-workspace", "read_only": True},
+        ),
+    ],
+)
+def test_the_request_has_the_workspace(workspace: dict[str, Any], expected: dict[str, Any]) -> None:
+    found = tools_of(agent(workspace=workspace, **MANAGED))
+    assert found is not None
+    assert (found["servers"], found["workspace"]) == ((), expected)
+
+
 def test_a_sidecar_is_reached_on_localhost() -> None:
     found = tools_of(agent(SIDECAR, **MANAGED))
     assert found is not None

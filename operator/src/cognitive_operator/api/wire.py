@@ -173,6 +173,8 @@ class Response(WireModel):
     learnt: Learnt = ()
     operations: Operations = ()
     """The attempt's calls of tools, the first MAX_OPERATIONS at most."""
+    operations_ref: ResultRef | None = Field(default=None, exclude_if=is_absent)
+    """All of them, where ``operations`` does not hold them."""
     artifacts: Artifacts = ()
 
 

@@ -30,7 +30,7 @@ class WorkspaceSettings(Part):
 
     kind: WorkspaceKind
     path: str | None = Field(default=None, exclude_if=is_absent)
-    """Directory below which the executor makes one for the attempt. None: its own folder for temporary files."""
+    """PersistentVolume only: mount path of the volume. None: the executor makes a directory for the attempt."""
     url: str | None = Field(default=None, exclude_if=is_absent)
     ref: str | None = Field(default=None, exclude_if=is_absent)
     read_only: bool = True

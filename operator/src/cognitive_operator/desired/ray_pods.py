@@ -7,7 +7,13 @@ from cognitive_operator.api.ray_spec import ManagedRay, RayResources
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.child import CONTAINER_SECURITY
 from cognitive_operator.desired.secret_sources import secret_sources
-from cognitive_operator.desired.tool_pods import tool_containers, tool_volumes, workspace_group, workspace_mounts
+from cognitive_operator.desired.tool_pods import (
+    tool_containers,
+    tool_volumes,
+    workspace_env,
+    workspace_group,
+    workspace_mounts,
+)
 from cognitive_operator.ports.kube import Body
 
 SECRETS_DIR: Final = "/var/run/secrets/cognitive"
@@ -30,6 +36,7 @@ def pod_template(agent: Agent, ray: ManagedRay, image: str, role: str) -> Body:
         "env": [
             {"name": "COGNITIVE_SECRETS_DIR", "value": SECRETS_DIR},
             {"name": "COGNITIVE_SPOOL_DIR", "value": SPOOL_DIR},
+            *workspace_env(agent),
         ],
         "resources": plain_resources(group.resources or usual),
         "securityContext": dict(CONTAINER_SECURITY),

@@ -21,6 +21,7 @@ NO_TOKEN: Final = "no-token"
 WORKSPACE_GROUP: Final = 65531
 """Group of the files on the workspace's claim, of which Ray's container is a member."""
 WORKSPACE_SIZE: Final = "1Gi"
+WORKSPACE_VARIABLE: Final = "COGNITIVE_WORKSPACE_DIR"
 
 
 def tool_containers(agent: Agent) -> list[Body]:
@@ -38,8 +39,19 @@ def tool_volumes(agent: Agent) -> list[Body]:
 
 
 def workspace_mounts(agent: Agent) -> list[Body]:
-    """Return the mount of the workspace's volume in Ray's container."""
-    return [{"name": "workspace", "mountPath": WORKSPACE_DIR}] if _tools(agent).workspace else []
+    """Return the mount of the workspace's volume in Ray's container; a claim that is only read is mounted so."""
+    workspace = _tools(agent).workspace
+    if workspace is None:
+        return []
+    is_read_only = workspace.pvc is not None and workspace.read_only
+    return [{"name": "workspace", "mountPath": WORKSPACE_DIR, **({"readOnly": True} if is_read_only else {})}]
+
+
+def workspace_env(agent: Agent) -> list[Body]:
+    """Return the variable that names the directory in which executors make one for each attempt."""
+    workspace = _tools(agent).workspace
+    is_temporary = workspace is not None and workspace.pvc is None
+    return [{"name": WORKSPACE_VARIABLE, "value": WORKSPACE_DIR}] if is_temporary else []
 
 
 def workspace_group(agent: Agent) -> Body:

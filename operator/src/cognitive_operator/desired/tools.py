@@ -27,7 +27,7 @@ def tool_settings(task: Task, agent: Agent) -> ToolSettings | None:
         max_operations=tools.max_operations,
         max_iterations=tools.max_iterations,
         servers=tuple(_server(each) for each in tools.servers),
-        workspace=_workspace(agent, tools),
+        workspace=_workspace(tools),
     )
 
 
@@ -51,13 +51,13 @@ def _server(server: ToolServer) -> ServerSettings:
     )
 
 
-def _workspace(agent: Agent, tools: AgentTools) -> WorkspaceSettings | None:
+def _workspace(tools: AgentTools) -> WorkspaceSettings | None:
     workspace = tools.workspace
     if workspace is None:
         return None
     return WorkspaceSettings(
         kind=workspace_kind(workspace),
-        path=WORKSPACE_DIR if agent.spec.ray.cluster else None,
+        path=WORKSPACE_DIR if workspace.pvc else None,
         url=workspace.git.url if workspace.git else None,
         ref=workspace.git.ref if workspace.git else None,
         read_only=workspace.read_only,

@@ -1,8 +1,8 @@
-"""Calls of tools in the status of a CognitiveTask."""
+"""Calls of tools, and references to objects, in the status of a CognitiveTask."""
 
 from typing import Any
 
-from cognitive_operator.api.wire import Response
+from cognitive_operator.api.wire import Response, ResultRef
 from cognitive_operator.api.wire_tools import Artifact, Operation
 
 
@@ -12,7 +12,15 @@ def operations_status(response: Response | None) -> dict[str, Any]:
         return {}
     operations = [_operation(each) for each in response.operations]
     artifacts = [_artifact(each) for each in response.artifacts]
-    return ({"operations": operations} if operations else {}) | ({"artifacts": artifacts} if artifacts else {})
+    found = {"operations": operations, "operationsRef": ref_status(response.operations_ref), "artifacts": artifacts}
+    return {name: value for name, value in found.items() if value}
+
+
+def ref_status(ref: ResultRef | None) -> dict[str, Any] | None:
+    """Return a reference to an object of the broker as in a task's status."""
+    if ref is None:
+        return None
+    return {"bucket": ref.bucket, "name": ref.name, "sizeBytes": ref.size_bytes, "sha256": ref.sha256}
 
 
 def _operation(each: Operation) -> dict[str, Any]:

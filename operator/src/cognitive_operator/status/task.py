@@ -8,8 +8,8 @@ from typing import Any
 from cognitive_operator.api.bounds import CONDITION_MESSAGE_CHARS, clean_text
 from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition, merge_conditions
 from cognitive_operator.api.resources import Attempt
-from cognitive_operator.api.wire import Completed, Failed, Response, ResultRef
-from cognitive_operator.status.operations import operations_status
+from cognitive_operator.api.wire import Completed, Failed, Response
+from cognitive_operator.status.operations import operations_status, ref_status
 
 Patch = dict[str, Any]
 
@@ -143,19 +143,13 @@ def _end(stamp: Stamp, attempts: Sequence[Attempt], response: Response | None) -
 def _result(response: Completed) -> Patch:
     return {
         "result": response.result,
-        "resultRef": _ref(response.result_ref),
+        "resultRef": ref_status(response.result_ref),
         "confidence": response.confidence,
         "confidenceReason": response.confidence_reason,
         "reasoning": response.reasoning,
-        "reasoningRef": _ref(response.reasoning_ref),
+        "reasoningRef": ref_status(response.reasoning_ref),
         "cacheHit": response.cache_hit,
     }
-
-
-def _ref(ref: ResultRef | None) -> Patch | None:
-    if ref is None:
-        return None
-    return {"bucket": ref.bucket, "name": ref.name, "sizeBytes": ref.size_bytes, "sha256": ref.sha256}
 
 
 def _thought(response: Response | None) -> Patch:

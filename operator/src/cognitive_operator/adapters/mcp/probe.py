@@ -18,6 +18,8 @@ from cognitive_operator.ports.tools import ToolProbeResult
 PROTOCOL_VERSION: Final = "2025-06-18"
 MAX_BYTES: Final = 1024 * 1024
 MAX_TOOLS: Final = 1000
+MAX_PAGES: Final = 16
+_END_TIMEOUT_S: Final = 1.0
 _SESSION: Final = "Mcp-Session-Id"
 _TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_./-]{1,128}")
 _INITIALIZE: Final = {
@@ -79,18 +81,29 @@ class _Session:
             self._headers["MCP-Protocol-Version"] = version
         try:
             await self._send({"jsonrpc": "2.0", "method": "notifications/initialized"})
-            names = _names(_result(await self._send(_call(2, "tools/list", {})), 2, "tools/list"))
+            names = await self._names()
         finally:
             await self._end()
         message = f"{redacted(self._url)} lists {len(names)} tools"
         return ToolProbeResult(ok=True, reason=Reason.AVAILABLE, message=message, tools=names)
+
+    async def _names(self) -> list[str]:
+        found: list[str] = []
+        params: dict[str, Any] = {}
+        for page in range(MAX_PAGES):
+            result = _result(await self._send(_call(2 + page, "tools/list", params)), 2 + page, "tools/list")
+            found += _names(result)
+            if not isinstance(result.get("nextCursor"), str):
+                break
+            params = {"cursor": result["nextCursor"]}
+        return found
 
     async def _end(self) -> None:
         """End the session, so that a server does not keep one for each check; servers may refuse that."""
         if _SESSION in self._headers:
             with contextlib.suppress(HttpError):
                 await self._http.send(
-                    HttpRequest("DELETE", self._url, self._timeout_s, MAX_BYTES, headers=self._headers)
+                    HttpRequest("DELETE", self._url, _END_TIMEOUT_S, MAX_BYTES, headers=self._headers)
                 )
 
     async def _send(self, body: Mapping[str, Any]) -> HttpResponse:
