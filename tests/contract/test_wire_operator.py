@@ -32,7 +32,9 @@ READ: dict[str, type[WireModel]] = {
     "completed_tools.json": wire.Completed,
     "failed.json": wire.Failed,
     "failed_credentials.json": wire.Failed,
+    "failed_no_progress.json": wire.Failed,
     "failed_quota.json": wire.Failed,
+    "failed_tools_unavailable.json": wire.Failed,
 }
 
 

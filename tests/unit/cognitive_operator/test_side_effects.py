@@ -7,8 +7,11 @@ import pytest
 
 from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.resources import Agent, Task
-from cognitive_operator.api.wire import Claim
+from cognitive_operator.api.wire import Claim, Mode
 from cognitive_operator.errors import MessageError
+from cognitive_operator.plan.attempt import Close, plan_attempt
+from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading
+from cognitive_operator.plan.attempt_timing import AttemptTiming
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, attempt_end
 from cognitive_operator.plan.side_effects import needs_claim, with_claim
 from cognitive_operator.plan.task import TaskPlan, plan_task
@@ -50,6 +53,27 @@ def test_the_end_of_a_claim_with_side_effects_has_them() -> None:
     assert lost(with_effects()).side_effects
     assert not lost(o.claim()).side_effects
     assert not lost().side_effects
+
+
+@pytest.mark.parametrize("mode", ["Embedded", "Job"])
+def test_a_lost_lease_ends_an_attempt_with_the_side_effects_of_its_claim(mode: Mode) -> None:
+    attempt = InFlightAttempt(o.key(), mode, 0.0, with_effects(), claimed_since_s=1.0)
+    facts = AttemptFacts(
+        attempt=attempt,
+        task=task(),
+        agent=Agent.model_validate(o.agent_body(execution={"mode": mode})),
+        is_ray_changing=False,
+        is_agent_blocked=False,
+        server_time_s=None,
+        now_s=100.0,
+        now=o.NOW,
+        claim=Reading(attempt.claim),
+        lease=LeaseFacts(50.0, 100.0, 0.0),
+        retained=Reading(None),
+    )
+    step = plan_attempt(facts, AttemptTiming())
+    assert isinstance(step, Close)
+    assert (step.end.reason, step.end.mode, step.end.side_effects) == ("ExecutorLost", mode, True)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """An agent's tools: the condition ToolsReady, the gate of tasks with tools, and the request."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -7,15 +8,28 @@ import pytest
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.tools import ToolServer
+from cognitive_operator.api.wire_signature import SignatureSnapshot
 from cognitive_operator.desired.request import desired_request
 from cognitive_operator.errors import ObjectInvalidError, TransientError
 from cognitive_operator.plan.features import task_features
+from cognitive_operator.plan.in_flight import attempt_end
 from cognitive_operator.plan.probe import ProbeIntervals
-from cognitive_operator.plan.tools import TOOLS_NOT_CHECKED, check_allowed, failed_check, tools_gate, tools_ready
+from cognitive_operator.plan.signature import UsedSignature
+from cognitive_operator.plan.tools import (
+    TOOLS_NOT_CHECKED,
+    check_allowed,
+    failed_check,
+    lacks_token,
+    tools_gate,
+    tools_ready,
+    unusable_tools,
+)
 from cognitive_operator.ports.tools import ToolProbeResult
 from cognitive_operator.reconcile.agent.tools import ToolReadiness
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
+from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.gates.tools import ToolsGate
 from cognitive_operator.status.agent import agent_status
 from support.builders import operator_objects as o
@@ -138,6 +152,37 @@ async def test_the_gate_looks_at_the_agent_of_the_task() -> None:
     assert found.reason == "ToolsNotReady"
     index.update_agent(index.agents[NAME], tools=tools_ready(agent(FILES), []))
     assert await gate.check(record) is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "module", "expected"),
+    [
+        ({}, None, None),
+        ({"type": "Proposal"}, None, ("ToolsNotAllowed", True)),
+        ({"type": "Custom", "signatureRef": {"name": "triage"}}, "ReAct", None),
+        ({"type": "Custom", "signatureRef": {"name": "triage"}}, "ChainOfThought", ("ToolsNotAllowed", False)),
+    ],
+)
+def test_a_type_or_a_signature_that_uses_no_tools_is_named(
+    spec: dict[str, Any], module: str | None, expected: tuple[str, bool] | None
+) -> None:
+    found = unusable_tools(task(**spec), module)
+    assert (found and (found.reason, found.is_final)) == expected
+    if module is not None and found is not None:
+        assert found.message.startswith("CognitiveSignature team/triage has spec.module ChainOfThought")
+
+
+async def test_the_gate_reads_the_module_of_the_signature() -> None:
+    index = Index()
+    index.upsert_agent(o.agent_body(tools={"servers": [FILES]}))
+    index.upsert_task(o.custom_body(tools={"enabled": True}), 0.0)
+    snapshot = SignatureSnapshot.model_validate(
+        {"name": "triage", "generation": 1, "instructions": "x", "module": "Predict", "inputs": [], "outputs": []}
+    )
+    index.update_task(o.TASK_UID, signature=UsedSignature.of("team", snapshot))
+    found = await ToolsGate(index).check(index.tasks[o.TASK_UID])
+    assert found is not None
+    assert (found.reason, "spec.module Predict" in found.message) == ("ToolsNotAllowed", True)
 
 
 def test_a_task_with_tools_needs_the_feature() -> None:
@@ -299,3 +344,31 @@ def test_the_condition_leaves_the_status_with_the_tools() -> None:
     assert [each["type"] for each in written["conditions"]] == ["RayReady", "ToolsReady"]
     without = agent_status(agent(), written, [other], [], o.NOW)
     assert [each["type"] for each in without["conditions"]] == ["RayReady"]
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "expected"),
+    [
+        ("/var/run/secrets/cognitive/u1/tool-token-files cannot be read: FileNotFoundError.", None, True),
+        ("/var/run/secrets/cognitive/u1.tool-token-files is empty.", None, True),
+        ("/var/run/secrets/cognitive/u1/tool-token-files-2 is empty.", None, False),
+        ("/var/run/secrets/cognitive/u1/llm-api-key is empty.", None, False),
+        ("/var/run/secrets/cognitive/u1/tool-token-files is empty.", "InternalError", False),
+    ],
+)
+def test_the_missing_token_of_a_server_blocks_no_task_without_tools(
+    message: str, reason: str | None, expected: bool
+) -> None:
+    end = attempt_end(o.key(), o.failed(error_type=reason or "CredentialsNotMounted", error=message, mode="Job"), 7)
+    tools = {"servers": [FILES | {"tokenSecretRef": {"name": "t"}}]}
+    body = o.agent_body(tools=tools, execution={"mode": "Job"})
+    assert lacks_token(Agent.model_validate(body), end) is expected
+    index = Index()
+    index.upsert_agent(body)
+    index.upsert_task(o.task_body(), 0.0)
+    index.block(index.agents[NAME], None)
+    intake: Any = SimpleNamespace(enqueue=lambda uids: None, enqueue_agent=lambda name: None)
+    server: Any = SimpleNamespace(server_time=lambda: None)
+    AgentFeedback(index, intake, Clocks(FakeClock(100.0), server)).report(index.tasks[o.TASK_UID], end)
+    is_blocking = reason is None and not expected
+    assert (index.agents[NAME].blocker is not None) is is_blocking

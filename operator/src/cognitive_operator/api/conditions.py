@@ -187,7 +187,7 @@ class Reason(StrEnum):
     TOOL_SERVER_INVALID = "ToolServerInvalid"
     """The server answers, but not as an MCP server."""
     TOOLS_NOT_ALLOWED = "ToolsNotAllowed"
-    """No pattern in ``allow`` matches a tool of the server."""
+    """No pattern in ``allow`` matches a tool of the server; or the task's type or signature uses no tools."""
     TOOLS_NOT_FOUND = "ToolsNotFound"
     """The task's agent has no tools."""
     TOOLS_NOT_READY = "ToolsNotReady"

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cognitive_operator.api.conditions import AgentCondition, Condition, Reason, as_sentence
-from cognitive_operator.api.resources import Agent
+from cognitive_operator.api.conditions import AgentCondition, Condition, Phase, Reason, as_sentence
+from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.tools import ToolServer
+from cognitive_operator.desired.tools import token_file
 from cognitive_operator.plan.gate import GateResult
+from cognitive_operator.plan.in_flight import AttemptEnd
 
 PROBE_TIMEOUT_S: Final = 5.0
 """Longest wait for one server: an agent's reconciliation also reads its leases, and must not wait longer."""
@@ -88,6 +90,34 @@ def tools_gate(agent: Agent, ready: Condition | None) -> GateResult | None:
         return None
     message = f"The tools of {name} are not ready ({ready.reason}): {ready.message}"
     return GateResult(Reason.TOOLS_NOT_READY, message, recheck_s=RECHECK_TOOLS_S)
+
+
+def unusable_tools(task: Task, module: str | None) -> GateResult | None:
+    """Return why a task with ``spec.tools.enabled`` cannot use tools, whatever its agent offers.
+
+    Args:
+        task: The task.
+        module: Module of the signature of a Custom task; None: it has another type.
+    """
+    if task.spec.type == "Proposal":
+        message = "spec.tools.enabled is true, and a task of spec.type Proposal uses no tools. Create it without."
+        return GateResult(Reason.TOOLS_NOT_ALLOWED, message, Phase.FAILED, is_accepted=False)
+    if module in (None, "ReAct") or task.spec.signature_ref is None:
+        return None
+    name = f"CognitiveSignature {task.metadata.namespace}/{task.spec.signature_ref.name}"
+    message = (
+        f"{name} has spec.module {module}, and spec.tools.enabled of the task is true: tools need ReAct. Set "
+        "spec.module of the signature to ReAct, or create the task without tools."
+    )
+    return GateResult(Reason.TOOLS_NOT_ALLOWED, message, recheck_s=RECHECK_TOOLS_S)
+
+
+def lacks_token(agent: Agent, end: AttemptEnd) -> bool:
+    """Return True if an attempt lacked the token of an MCP server, which tasks without tools do not need."""
+    servers = agent.spec.tools.servers if agent.spec.tools else ()
+    files = [re.escape(token_file(each)) for each in servers if each.token_secret_ref]
+    is_missing = end.reason == Reason.CREDENTIALS_NOT_MOUNTED and end.response is not None
+    return is_missing and any(re.search(rf"{file}(?![-a-z0-9])", end.message) for file in files)
 
 
 def _is_allowed(server: ToolServer, tool: str) -> bool:

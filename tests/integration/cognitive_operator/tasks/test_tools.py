@@ -117,9 +117,8 @@ async def test_a_lost_attempt_with_side_effects_is_not_repeated_even_by_another_
     async with make_executor(mcp[1]) as executor:
         executor.lease["features"] = FEATURES
         await threaded(cluster.wait_ready, NAME)
-        retry = {"retryPolicy": {"afterSideEffects": "Retry"}}
         cluster.apply(task("wrote", NAME, **USES_TOOLS), task("read", NAME, **USES_TOOLS))
-        cluster.apply(task("bold", NAME, **USES_TOOLS, **retry))
+        cluster.apply(task("bold", NAME, **USES_TOOLS, retryPolicy={"afterSideEffects": "Retry"}))
         requests = {each["task_name"]: each for each in [await executor.take() for _ in range(3)]}
         for name in ("wrote", "read", "bold"):
             await threaded(cluster.wait_phase, name, "Running")
