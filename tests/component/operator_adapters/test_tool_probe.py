@@ -1,5 +1,7 @@
 """Checks of MCP servers: a real one in each of its modes, and servers that answer as none does."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -9,7 +11,7 @@ import pytest
 import uvicorn
 from mcp.server.mcpserver import MCPServer
 
-from cognitive_operator.adapters.http_client import HttpClient
+from cognitive_operator.adapters.http_client import HttpClient, HttpRequest, HttpResponse
 from cognitive_operator.adapters.mcp.probe import HttpToolProbe
 from support.eventually import eventually
 from support.servers.http_double import HANG, HttpDouble, Reply
@@ -163,3 +165,18 @@ async def test_a_server_that_is_not_there_is_named_without_credentials(probe: Ht
     found = await probe.check("http://me:pw@127.0.0.1:9/mcp?key=pw", TOKEN, 2.0)
     assert (found.ok, found.reason) == (False, "ToolServerUnreachable")
     assert found.message.startswith("http://127.0.0.1:9/mcp: ")
+
+
+async def test_all_requests_of_a_check_share_its_time_limit() -> None:
+    class SlowHttp:
+        """Answers each request shortly before the limit of a single one."""
+
+        async def send(self, request: HttpRequest) -> HttpResponse:
+            await asyncio.sleep(0.15)
+            number = (request.body or {}).get("id", 0)
+            return HttpResponse(200, json.dumps({"id": number, "result": {}}).encode(), None)
+
+    http: Any = SlowHttp()
+    found = await HttpToolProbe(http).check("http://files/mcp", None, 0.2)
+    assert (found.ok, found.reason) == (False, "ToolServerUnreachable")
+    assert found.message == "http://files/mcp: no answer within 0.2 s"

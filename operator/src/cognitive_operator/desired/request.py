@@ -50,7 +50,7 @@ def desired_request(task: Task, agent: Agent, key: AttemptKey, master_key: bytes
         constraints=task.spec.constraints,
         output_schema=task.spec.output_schema,
         token_budget=task.tokens_left(task.status.attempts),
-        tools=tool_settings(task, agent),
+        tools=tool_settings(task, agent) if task.spec.tools.enabled else None,
         agent=_settings(agent),
     )
 

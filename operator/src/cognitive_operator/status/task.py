@@ -8,8 +8,8 @@ from typing import Any
 from cognitive_operator.api.bounds import CONDITION_MESSAGE_CHARS, clean_text
 from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition, merge_conditions
 from cognitive_operator.api.resources import Attempt
-from cognitive_operator.api.wire import Completed, Failed, Response
-from cognitive_operator.status.operations import operations_status, ref_status
+from cognitive_operator.api.wire import Completed, Failed, Response, ResultRef
+from cognitive_operator.api.wire_tools import Artifact, Operation
 
 Patch = dict[str, Any]
 
@@ -58,7 +58,7 @@ def succeeded(stamp: Stamp, attempts: Sequence[Attempt], response: Completed, *m
     patch = _summary(
         stamp, Phase.SUCCEEDED, Reason.SUCCEEDED, message, [_accepted(), _dispatched(attempts[-1]), complete, *more]
     )
-    calls = operations_status(response)
+    calls = _calls(response)
     return patch | _end(stamp, attempts, response) | _result(response) | _costs(response) | calls
 
 
@@ -76,7 +76,7 @@ def failed(
     conditions = [*dispatched, Condition.true(TaskCondition.FAILED, reason, message), *more]
     patch = _summary(stamp, phase, reason, message, conditions)
     end = _end(stamp, attempts, response) if attempts else {"finishedAt": stamp.now}
-    return patch | end | _thought(response) | (_costs(response) if response else {}) | operations_status(response)
+    return patch | end | _thought(response) | (_costs(response) if response else {}) | _calls(response)
 
 
 def refused(stamp: Stamp, reason: str, message: str) -> Patch:
@@ -143,11 +143,11 @@ def _end(stamp: Stamp, attempts: Sequence[Attempt], response: Response | None) -
 def _result(response: Completed) -> Patch:
     return {
         "result": response.result,
-        "resultRef": ref_status(response.result_ref),
+        "resultRef": _ref(response.result_ref),
         "confidence": response.confidence,
         "confidenceReason": response.confidence_reason,
         "reasoning": response.reasoning,
-        "reasoningRef": ref_status(response.reasoning_ref),
+        "reasoningRef": _ref(response.reasoning_ref),
         "cacheHit": response.cache_hit,
     }
 
@@ -170,6 +170,39 @@ def _costs(response: Response) -> Patch:
         "model": {"name": response.model or None, "provider": response.provider or None, "endpoint": response.endpoint},
         **({"contextSources": sources.model_dump()} if sources else {}),
     }
+
+
+def _calls(response: Response | None) -> Patch:
+    """Return the part of a task's status with the calls of tools of its last attempt; empty if there are none."""
+    if response is None:
+        return {}
+    operations = [_operation(each) for each in response.operations]
+    artifacts = [_artifact(each) for each in response.artifacts]
+    found = {"operations": operations, "operationsRef": _ref(response.operations_ref), "artifacts": artifacts}
+    return {name: value for name, value in found.items() if value}
+
+
+def _ref(ref: ResultRef | None) -> Patch | None:
+    if ref is None:
+        return None
+    return {"bucket": ref.bucket, "name": ref.name, "sizeBytes": ref.size_bytes, "sha256": ref.sha256}
+
+
+def _operation(each: Operation) -> Patch:
+    called = {
+        "number": each.number,
+        "server": each.server,
+        "tool": each.tool,
+        "argumentsSha256": each.arguments_sha256,
+        "outcome": each.outcome,
+        "seconds": each.seconds,
+    }
+    return called if each.error is None else {**called, "error": each.error}
+
+
+def _artifact(each: Artifact) -> Patch:
+    kept = {"name": each.name, "sizeBytes": each.size_bytes, "sha256": each.sha256}
+    return kept if each.bucket is None else {**kept, "bucket": each.bucket}
 
 
 def seconds_between(start: str | None, end: str | None) -> float | None:

@@ -124,7 +124,8 @@ class TaskReconciler:
             end, latest = await self._steps.attempts.advance(uid), self._index.tasks.get(uid)
             if record.attempt.claim is None and latest is not None and latest.attempt and latest.attempt.claim:
                 self._steps.feedback.report_claim(latest)
-        return await self._steps.side_effects.read(record, end) if end is not None else None
+        has_tools = record.task is not None and record.task.spec.tools.enabled
+        return await self._steps.side_effects.read(record, end) if end is not None and has_tools else end
 
     async def _check_gates(self, uid: str) -> GateResult | None:
         record = self._index.tasks.get(uid)
