@@ -101,8 +101,16 @@ kind-demo-down: sync ## Delete the cluster or the release of `make kind-demo`
 	@$(HACK) -m kind_demo down
 
 .PHONY: bench
-bench: sync control-plane ## Measure latency, throughput and writes and compare them with their budgets
-	@$(HACK) -m bench
+bench: sync control-plane ## Measure everything against its floors and KubeRay in at most two hours, and write docs/bench
+	@$(HACK) -m bench run --output docs/bench $(BENCH)
+
+.PHONY: bench-quick
+bench-quick: sync control-plane ## Measure in at most 15 minutes, and write .bench/quick
+	@$(HACK) -m bench run --scale quick $(BENCH)
+
+.PHONY: bench-check
+bench-check: sync control-plane ## Compare the costs over their floors with the stored thresholds
+	@$(HACK) -m bench check $(BENCH)
 
 .PHONY: eval
 eval: sync-model ## Measure answers on sixty cases: the model of LLM_*, or EVAL="run --local" for the demo's model
@@ -119,4 +127,4 @@ verify: sync ## Check that the generated files are current
 .PHONY: clean
 clean: ## Delete .venv and the tools' caches, but not ~/.cache/cognitive-operator
 	@if [ -x $(PYTHON) ]; then $(HACK) -m demo down; fi
-	@rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	@rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .bench dist

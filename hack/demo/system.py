@@ -1,6 +1,7 @@
 """Starts and stops all components of the system."""
 
 import shutil
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,9 +44,10 @@ class Components:
 class System:
     """Control plane, nats-server, Ray head, model and operator; the context manager stops them all at its end."""
 
-    def __init__(self, directory: Path, llm: LLMChoice) -> None:
+    def __init__(self, directory: Path, llm: LLMChoice, operator_env: Mapping[str, str] | None = None) -> None:
         self._directory = directory
         self._llm = llm
+        self._operator_env = operator_env or {}
         self._stack = ExitStack()
         self._is_detached = False
         self.components = self._start()
@@ -116,7 +118,8 @@ class System:
             with step("Installing the CRDs"):
                 _install_crds(plane.kubectl)
             with step("Starting the operator"):
-                settings = OperatorSettings(plane.kubeconfig_path, nats.url, self._log("operator"))
+                log, env = self._log("operator"), self._operator_env
+                settings = OperatorSettings(plane.kubeconfig_path, nats.url, log, env)
                 operator = stack.enter_context(OperatorProcess.start(settings))
             self._stack = stack.pop_all()
         return Components(plane, nats, ray, operator, model)

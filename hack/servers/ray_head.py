@@ -193,6 +193,7 @@ class RayHead(RayLocal):
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
             "COGNITIVE_SECRETS_DIR": str(self.secrets_directory),
             "COGNITIVE_SPOOL_DIR": str(self.spool_directory),
+            "RAY_AUTH_MODE": "disabled",  # a token in the user's home would be required otherwise
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # also on Linux: listen only on 127.0.0.1
             "RAY_prestart_worker_first_driver": "0",
             "RAY_worker_register_timeout_seconds": "120",

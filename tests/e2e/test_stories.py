@@ -70,7 +70,11 @@ def test_what_changes_while_its_status_is_written_is_read_again(
         {**kind, "spec": {"schedule": f"{n % 60} 0 1 1 *", "taskTemplate": template}} for n in range(1, CHANGES)
     ]
     agents = [agent("changing", *REFUSING, queue={"maxConcurrentTasks": n}) for n in range(1, CHANGES)]
-    for plural, changes in (("csched", schedules), ("cagent", agents)):
+    output = {"name": "severity", "type": "enum", "values": ["low", "high"]}
+    fields = {"inputs": [{"name": "alert", "type": "string"}], "outputs": [output]}
+    kind = {"apiVersion": API_VERSION, "kind": "CognitiveSignature", "metadata": {"name": "changing"}}
+    signatures = [{**kind, "spec": {"instructions": f"Version {n}.", **fields}} for n in range(1, CHANGES)]
+    for plural, changes in (("csched", schedules), ("cagent", agents), ("csig", signatures)):
         before = operator_process.metric(API_REQUESTS, method="PATCH", code="409")
         every = json.dumps({"apiVersion": "v1", "kind": "List", "items": changes})
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.system_metrics import resident_mb
+from bench.processes import Component, resident_mb
 from controlplane import KubectlError
 from support.cluster.leftovers import on_broker, on_ray
 from support.eventually import eventually
@@ -224,7 +224,7 @@ def test_row_25_ten_thousand_finished_tasks(
         trial.start("row25-beside")
         trial.wait_phase("Succeeded", "row25-beside")
         measured("a new task ended after the restart in", f"{time.monotonic() - began_s:.1f} s")
-        memory = resident_mb(system.operator.process.pid)
+        memory = resident_mb(Component("operator", system.operator.process.pid))
         measured("memory with 10,000 finished tasks", f"{memory:.0f} MB")
         assert memory < 300
         written = [write for write in trial.audited()[before:] if write.namespace == namespace]

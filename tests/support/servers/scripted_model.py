@@ -301,7 +301,9 @@ def main() -> None:
     """Serve in the foreground until the process is stopped."""
     parser = argparse.ArgumentParser(prog="scripted_model")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0: a free one")
-    asyncio.run(ScriptedModel(parser.parse_args().port).serve(announce=True))
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    options = parser.parse_args()
+    asyncio.run(ScriptedModel(options.port, options.host).serve(announce=True))
 
 
 if __name__ == "__main__":

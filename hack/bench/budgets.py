@@ -1,0 +1,128 @@
+"""Performance budgets for two cores with an instant model and results of 2 KiB; pure.
+
+Source: the project's design. Budgets that are relative to a floor compare with the floor measured in the same run.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench import names
+from bench.latest import BURST, FINISHED, RAW, Formula, median_of, ratio, seconds
+from bench.names import EMBEDDED, JOB, LATENCY, P50, P99, PER_SECOND, RAW_JOB, one, rate
+from bench.summary import MissingSampleError, Summaries
+
+COLD_START_S = 2.0
+"""Time that a cold start may take longer than a raw Ray job."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A value and its limit."""
+
+    name: str
+    value: Formula
+    limit: float
+    unit: str
+    at_least: bool = False
+    """True: the limit is a minimum. False: it is a maximum."""
+
+
+@dataclass(frozen=True)
+class BudgetRow:
+    """A budget beside the measured value."""
+
+    budget: Budget
+    value: float
+
+    @property
+    def is_met(self) -> bool:
+        """True when the value is within its limit."""
+        return self.value >= self.budget.limit if self.budget.at_least else self.value <= self.budget.limit
+
+    @property
+    def cells(self) -> tuple[str, str, str, str]:
+        """Name, value, limit, and ``yes`` or ``NO`` for a limit that is kept or not."""
+        sign, unit = "≥" if self.budget.at_least else "≤", f" {self.budget.unit}".rstrip()
+        met = "yes" if self.is_met else "NO"
+        return self.budget.name, f"{self.value:.4g}{unit}", f"{sign} {self.budget.limit:g}{unit}", met
+
+
+def difference(above: Formula, below: Formula) -> Formula:
+    """Return a formula for a difference."""
+    return lambda summaries: above(summaries) - below(summaries)
+
+
+def _cpu(process: str) -> Formula:
+    return median_of(BURST, f"CPU per task, {process}")
+
+
+def _rates() -> list[Budget]:
+    found = []
+    for each in (10, 30):
+        name = rate(EMBEDDED, each)
+        found += [
+            Budget(f"{name}: p50", median_of(name, P50), 30, "ms"),
+            Budget(f"{name}: p99", median_of(name, P99), 100, "ms"),
+        ]
+    return found
+
+
+BUDGETS = [
+    *_rates(),
+    Budget(
+        f"{BURST}: throughput over the floor",
+        ratio(median_of(BURST, PER_SECOND), median_of(names.FLOOR_BARE, names.PAIRS)),
+        0.5,
+        "",
+        at_least=True,
+    ),
+    Budget(f"{BURST}: first done", median_of(BURST, names.FIRST), 1, "s"),
+    Budget(f"{BURST}: not succeeded", median_of(BURST, "not succeeded"), 0, "tasks"),
+    Budget(f"{BURST}: model calls in excess", median_of(BURST, "model calls in excess of tasks"), 0, "calls"),
+    Budget(f"{BURST}: API writes per task", median_of(BURST, names.WRITES), 2.1, "writes"),
+    Budget(f"{BURST}: CPU per task, API server", _cpu("API server"), 11, "ms"),
+    Budget(f"{BURST}: CPU per task, operator", _cpu("operator"), 4, "ms"),
+    Budget(f"{BURST}: CPU per task, worker", _cpu("worker"), 5, "ms"),
+    Budget(f"{BURST}: CPU per task, all", _cpu("all but the model"), 24, "ms"),
+    Budget(
+        "our status write over a schema-less one (API server CPU)",
+        ratio(median_of(names.FLOOR_OURS, names.STATUS_CPU), median_of(names.FLOOR_BARE, names.STATUS_CPU)),
+        1.3,
+        "",
+    ),
+    Budget(
+        f"{one(JOB)}, beyond a {RAW_JOB}",
+        seconds(difference(median_of(one(JOB), LATENCY), RAW)),
+        COLD_START_S,
+        "s",
+    ),
+    Budget(one(names.WARM_SLOTS), seconds(median_of(one(names.WARM_SLOTS), LATENCY)), 0.3, "s"),
+    Budget(
+        f"{names.FIRST_TASK}, beyond a {RAW_JOB}",
+        seconds(difference(median_of(names.FIRST_TASK, LATENCY), RAW)),
+        COLD_START_S,
+        "s",
+    ),
+    Budget("executor overhead around a model call", median_of(names.OVERHEAD, "overhead per call"), 5, "ms"),
+    Budget("operator import", median_of(names.IMPORT, "time"), 1, "s"),
+    Budget("operator memory, idle", median_of(names.restart(0), names.RSS_OPERATOR), 120, "MB"),
+    Budget("operator memory, 10,000 finished tasks", median_of(names.restart(FINISHED), names.RSS_OPERATOR), 300, "MB"),
+    Budget("restart with 10,000 finished tasks", median_of(names.restart(FINISHED), names.RESTART_READY), 15, "s"),
+    Budget(
+        "writes after a restart with 10,000 finished tasks",
+        median_of(names.restart(FINISHED), names.RESTART_WRITES),
+        0,
+        "writes",
+    ),
+]
+
+
+def budget_rows(summaries: Summaries, missing: Callable[[str], object] = lambda _: None) -> list[BudgetRow]:
+    """Return the measured budgets; ``missing`` is called with the name of each budget that was not measured."""
+    rows = []
+    for budget in BUDGETS:
+        try:
+            rows.append(BudgetRow(budget, budget.value(summaries)))
+        except MissingSampleError:
+            missing(budget.name)
+    return rows

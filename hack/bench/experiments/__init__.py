@@ -1,0 +1,1 @@
+"""The experiments: each module makes those of one subject."""

@@ -1,0 +1,91 @@
+"""Bursts on the local system, with CPU time by process, writes and model calls."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+from bench import agents, names
+from bench.experiment import Sample
+from bench.kinds import tasks
+from bench.names import WRITES
+from bench.objects import ObjectClient, watching
+from bench.processes import cpu_seconds, resident_mb, wait_until_quiet
+from bench.systems.local import LocalSystem
+from bench.workloads import burst, one_by_one
+
+QUIET_TIMEOUT_S = 60.0
+TIMEOUT_S = 600.0
+"""Longer than 100 tasks in Job mode or 5,000 in Embedded mode take on two cores."""
+WARM_UP = 3
+Costs = Callable[[LocalSystem, Counter[str], int], list[Sample]]
+"""Returns what ``count`` tasks have cost, from the CPU times before them."""
+
+
+def measured_burst(system: LocalSystem, agent: str, count: int) -> list[Sample]:
+    """Return the throughput of tasks that are created at once, and what each costs.
+
+    The costs include the work after the last result, until all processes are idle.
+    """
+    system.agents.ready(agent)
+    return asyncio.run(_measure(system, agent, count, _warm_costs))
+
+
+def job_burst(system: LocalSystem, count: int) -> list[Sample]:
+    """Return the same in Job mode, without CPU time and memory: those of processes that have ended cannot be read."""
+    system.agents.ready(agents.JOB)
+    return asyncio.run(_measure(system, agents.JOB, count, lambda *_: []))
+
+
+async def _measure(system: LocalSystem, agent: str, count: int, costs: Costs) -> list[Sample]:
+    async with watching(system.api, tasks(system.namespace)) as client:
+        await one_by_one(client, agent, WARM_UP)
+        await _quiet(system)
+        before, calls = cpu_seconds(system.all_components), _model_calls(system)
+        system.audit.skip()
+        result = await burst(client, agent, count, TIMEOUT_S)
+        await _quiet(system)
+        excess = _model_calls(system) - calls - count
+        repeated = sum(len(_attempts(client, name)) > 1 for name in result.names)
+        return [
+            *result.burst_samples(),
+            *_write_samples(system, count),
+            *costs(system, before, count),
+            Sample("model calls in excess of tasks", excess, "calls"),
+            Sample("tasks with more than one attempt", repeated, "tasks"),
+        ]
+
+
+def memory_samples(system: LocalSystem) -> list[Sample]:
+    """Return the resident memory of the operator and of all executors."""
+    return [
+        Sample(names.RSS_OPERATOR, resident_mb(system.operator), "MB"),
+        Sample(names.RSS_EXECUTORS, resident_mb(system.workers), "MB"),
+    ]
+
+
+def _warm_costs(system: LocalSystem, before: Counter[str], count: int) -> list[Sample]:
+    """Return the CPU time of each component per task since ``before``, and the memory."""
+    cpu = cpu_seconds(system.all_components)
+    cpu.subtract(before)
+    all_s = {**cpu, "all but the model": cpu.total()}
+    per_task = [Sample(f"CPU per task, {name}", seconds * 1000 / count, "ms") for name, seconds in all_s.items()]
+    return [*per_task, *memory_samples(system)]
+
+
+async def _quiet(system: LocalSystem) -> None:
+    await asyncio.to_thread(wait_until_quiet, system.all_components, QUIET_TIMEOUT_S)
+
+
+def _write_samples(system: LocalSystem, count: int) -> list[Sample]:
+    writes = system.audit.writes()
+    by_kind = [Sample(f"{WRITES}: {kind}", number / count, "writes") for kind, number in sorted(writes.items())]
+    return [Sample(WRITES, writes.total() / count, "writes"), *by_kind]
+
+
+def _attempts(client: ObjectClient, name: str) -> list[object]:
+    found: list[object] = client.timeline.statuses.get(name, {}).get("attempts", [])
+    return found
+
+
+def _model_calls(system: LocalSystem) -> int:
+    return sum(system.model.executions().values())
