@@ -11,7 +11,13 @@ from cognitive_operator.api.wire import Completed
 from cognitive_operator.plan import retry, side_effects
 from cognitive_operator.plan.failure_row import InferenceFacts, judged_end, with_forgiven
 from cognitive_operator.plan.gate import GateResult, spec_gate
-from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, bounded_attempts, with_attempt
+from cognitive_operator.plan.in_flight import (
+    MODEL_FAILURES,
+    AttemptEnd,
+    InFlightAttempt,
+    bounded_attempts,
+    with_attempt,
+)
 from cognitive_operator.status import task as status
 from cognitive_operator.status.output import output_conditions
 
@@ -60,7 +66,8 @@ class TaskFacts:
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """The attempts in the task's status, with those that are known by now to use up no retry."""
-        return with_forgiven(self.task.status.attempts, self.inference.forgiven)
+        attempts, forgiven = self.task.status.attempts, self.inference.forgiven
+        return with_forgiven(attempts, forgiven) if forgiven else attempts
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,8 @@ def _waiting_phase(facts: TaskFacts) -> Phase:
 def _close(facts: TaskFacts, ended: AttemptEnd) -> TaskPlan:
     end, policy = _settled(facts.task, ended, is_suspended=_is_suspended(facts)), facts.task.retry_policy(facts.agent)
     earlier, stamp = [a for a in facts.attempts if a.number != end.key.number], _stamp(facts)
-    end = judged_end(facts.inference, policy, end, earlier)
+    if end.reason in MODEL_FAILURES:
+        end = judged_end(facts.inference, policy, end, earlier)
     attempts = with_attempt(earlier, end.status_entry())
     if isinstance(end.response, Completed):
         more = _output(facts, end) if facts.task.spec.output_schema is not None else ()

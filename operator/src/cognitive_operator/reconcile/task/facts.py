@@ -7,7 +7,7 @@ from cognitive_operator.api.conditions import Condition, Reason, TaskCondition
 from cognitive_operator.api.resources import Task
 from cognitive_operator.plan.failure_row import InferenceFacts
 from cognitive_operator.plan.gate import GateResult
-from cognitive_operator.plan.in_flight import AttemptEnd
+from cognitive_operator.plan.in_flight import MODEL_FAILURES, AttemptEnd
 from cognitive_operator.plan.retry import backoff_left_s
 from cognitive_operator.plan.task import TaskFacts
 from cognitive_operator.ports.kube import Body
@@ -55,12 +55,15 @@ class FactsCollector:
             backoff_left_s=self.backoff_left_s(record),
             now_s=now_s,
             now=self._clocks.own.now(),
-            inference=self._inference(record),
+            inference=self._inference(record, end),
             signature=record.signature.version if record.signature is not None else None,
             starts_in_s=None if blocker is not None else queue.starts_in_s(record.uid, now_s),
         )
 
-    def _inference(self, record: TaskRecord) -> InferenceFacts:
+    def _inference(self, record: TaskRecord, end: AttemptEnd | None) -> InferenceFacts:
+        """Return the state of the agent's inference, on which no other end than a model's failure depends."""
+        if end is None or end.reason not in MODEL_FAILURES:
+            return InferenceFacts(forgiven=record.forgiven)
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
         if agent is None or not has_present_model(agent, record):
             return InferenceFacts(agent is not None and agent.hold is not None, forgiven=record.forgiven)

@@ -101,11 +101,13 @@ class AgentFeedback:
             self._report_open(agent, record, end)
 
     def _report_open(self, agent: AgentRecord, record: TaskRecord, end: AttemptEnd) -> None:
-        outages = self._index.tasks.get(record.uid, record).outages
-        is_suspect = end.reason in MODEL_FAILURES and len(outages) >= MAX_OUTAGES
-        row = agent.failures if is_suspect else agent.failures.with_end(end)
-        now_s = self._clocks.own.monotonic()
-        hold = opened_hold(agent.agent, end, now_s) or outage_hold(agent.agent, row, end, now_s)
+        row, now_s = agent.failures, self._clocks.own.monotonic()
+        hold = opened_hold(agent.agent, end, now_s)
+        if hold is None and (row.keys or end.reason in MODEL_FAILURES):
+            outages = self._index.tasks.get(record.uid, record).outages
+            is_suspect = end.reason in MODEL_FAILURES and len(outages) >= MAX_OUTAGES
+            row = row if is_suspect else row.with_end(end)
+            hold = outage_hold(agent.agent, row, end, now_s)
         if hold is not None:
             self._hold(agent, hold, row)
         elif row != agent.failures:
