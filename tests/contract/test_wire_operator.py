@@ -19,6 +19,7 @@ WRITTEN: dict[str, type[WireModel]] = {
     "request_custom.json": wire.Request,
     "request_deliberation.json": wire.Request,
     "request_proposal.json": wire.Request,
+    "request_tools.json": wire.Request,
     "request_variant.json": wire.Request,
     "stop.json": wire.Stop,
     "drain.json": wire.Drain,
@@ -39,7 +40,6 @@ READ: dict[str, type[WireModel]] = {
     "failed_no_progress.json": wire.Failed,
     "failed_quota.json": wire.Failed,
     "failed_tools_unavailable.json": wire.Failed,
-
 }
 
 
@@ -88,6 +88,9 @@ def test_every_golden_message_has_a_model() -> None:
         ("completed.json", wire.Completed, {"calls": {"latencies_ms": [-1]}}),
         ("completed.json", wire.Completed, {"variant": ["hosted"]}),
         ("claim.json", wire.Claim, {"state": "begun"}),
+        ("claim.json", wire.Claim, {"side_effects": "perhaps"}),
+        ("completed_tools.json", wire.Completed, {"operations": [{"number": 1}]}),
+        ("completed_tools.json", wire.Completed, {"artifacts": [{"name": "a", "size_bytes": -1, "sha256": ""}]}),
         ("lease.json", wire.Lease, {"capacity": -1}),
     ],
 )
@@ -105,6 +108,14 @@ def test_values_outside_the_contract_are_refused(name: str, model: type[WireMode
 def test_garbage_is_a_validation_error_and_nothing_worse(model: type[WireModel], content: bytes) -> None:
     with pytest.raises(ValidationError):
         model.model_validate_json(content)
+
+
+def test_more_calls_of_tools_than_a_status_holds_are_refused() -> None:
+    operation = json.loads(golden("completed_tools.json"))["operations"][0]
+    kept = wire.Completed.model_validate_json(golden("completed_tools.json", operations=[operation] * 100))
+    assert len(kept.operations) == 100
+    with pytest.raises(ValidationError):
+        wire.Completed.model_validate_json(golden("completed_tools.json", operations=[operation] * 101))
 
 
 def test_nan_in_a_result_is_refused() -> None:

@@ -22,6 +22,7 @@ from cognitive_operator.adapters.kube.children import KubeChildren
 from cognitive_operator.adapters.kube.client import KubeClient
 from cognitive_operator.adapters.kube.event_recorder import EventRecorder
 from cognitive_operator.adapters.kube.signing_key import ensure_signing_key
+from cognitive_operator.adapters.mcp.probe import HttpToolProbe
 from cognitive_operator.adapters.model.probe import HttpModelProbe
 from cognitive_operator.adapters.nats.agent_accounts import NatsAgentAccounts
 from cognitive_operator.adapters.nats.broker import NatsBroker
@@ -168,7 +169,7 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     broker = await stack.enter_async_context(NatsBroker(nats, clock))
     accounts = _accounts(config, stack)
     ray = RayJobsHttp(await stack.enter_async_context(HttpClient(proxies=False)))
-    model = HttpModelProbe(await stack.enter_async_context(HttpClient(proxies=True)))
+    proxied = await stack.enter_async_context(HttpClient(proxies=True))
     await broker.connection.wait_determined(BROKER_WAIT_S)
     return Deps(
         kube=kube,
@@ -176,7 +177,8 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
         broker=broker,
         accounts=accounts,
         ray=ray,
-        model=model,
+        model=HttpModelProbe(proxied),
+        tools=HttpToolProbe(proxied),
         clock=clock,
         metrics=metrics,
         events=events,

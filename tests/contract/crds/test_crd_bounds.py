@@ -28,6 +28,19 @@ MOST: dict[str, Any] = {
     "energy": {"delta": bounds.MAX_ENERGY},
     "usage": dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), bounds.MAX_TOKENS),
     "reasoning": "\ufffe" * 5000,
+    "operations": [
+        {
+            "number": bounds.INT32_MAX,
+            "server": "s" * 5000,
+            "tool": "\x00" * 5000,
+            "arguments_sha256": "a" * 5000,
+            "outcome": "Failed",
+            "seconds": bounds.MAX_DURATION_MS,
+            "error": "\ud800" * 5000,
+        }
+    ]
+    * 100,
+    "artifacts": [{"name": "\x00", "bucket": "b", "size_bytes": bounds.INT64_MAX, "sha256": "a" * 5000}] * 100,
 }
 formats = FormatChecker(())
 

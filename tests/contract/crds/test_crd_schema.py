@@ -21,6 +21,8 @@ ABSENT_MEANS_NONE = frozenset(
         ("llm", "vllm", "modelCache"),
         ("ray", "cluster"),
         ("ray", "cluster", "autoscaler"),
+        ("tools",),
+        ("tools", "workspace"),
     }
 )
 """Objects whose defaults hold only where the object is there."""

@@ -16,6 +16,7 @@ from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resource_model import ResourceModel
 from cognitive_operator.api.resources import (
     MAX_SPEC_BYTES,
+    AfterSideEffects,
     Agent,
     AgentSpec,
     Attempt,
@@ -25,6 +26,7 @@ from cognitive_operator.api.resources import (
 )
 from cognitive_operator.api.wire import Lease, Mode
 from cognitive_operator.api.wire_settings import LearntModel, OutputForm, StructuredOutput
+from cognitive_operator.api.wire_tools import OperationOutcome
 from cognitive_operator.desired.request import snake_case
 from cognitive_operator.ports.model import InferenceResult
 from cognitive_operator.ports.ray import RayTarget
@@ -85,6 +87,8 @@ def enum(kind: str, half: str, *path: str) -> list[str]:
 def test_values_are_those_of_the_code() -> None:
     assert enum("CognitiveTask", "status", "phase") == list(Phase)
     assert enum("CognitiveTask", "status", "attempts", "[]", "outcome") == list(Outcome)
+    assert enum("CognitiveTask", "status", "operations", "[]", "outcome") == list(get_args(OperationOutcome))
+    assert enum("CognitiveTask", "spec", "retryPolicy", "afterSideEffects") == list(get_args(AfterSideEffects))
     assert enum("CognitiveAgent", "spec", "execution", "mode") == list(get_args(Mode))
     assert enum("CognitiveAgent", "spec", "llm", "structuredOutput") == list(get_args(StructuredOutput))
     assert enum("CognitiveAgent", "status", "modelBehaviour", "[]", "output") == list(get_args(OutputForm))
@@ -158,6 +162,10 @@ REF = {"bucket": "results-x", "name": "y.1.members", "size_bytes": 20000, "sha25
 THOUGHT = {"prompt_tokens": 1, "completion_tokens": 9, "total_tokens": 10, "reasoning_tokens": 8}
 
 
+CALL = {"number": 1, "server": "git", "tool": "log", "arguments_sha256": "00", "outcome": "Failed", "seconds": 0.5}
+KEPT = {"name": "y.1.artifact-1", "bucket": "results-x", "size_bytes": 20000, "sha256": "00"}
+
+
 def attempt(**more: Any) -> Attempt:
     given = {"number": 1, "agentUid": AGENT_UID, "mode": "Embedded", "submissionId": "ca-1", "worker": "w0"}
     return Attempt.model_validate(given | {"startedAt": NOW, "outcome": "Running"} | more)
@@ -181,6 +189,10 @@ def statuses() -> dict[str, dict[str, Any]]:
         "with thinking": status.succeeded(stamp, [closed], completed(reasoning_ref=ref, usage=THOUGHT)),
         "with sources": status.succeeded(stamp, [closed], completed(context_sources={"energy": "agent"})),
         "deliberation": status.succeeded(stamp, [closed], completed(deliberation=GOLDEN | {"members_ref": REF})),
+        "with tools": status.succeeded(stamp, [closed], completed(operations=[CALL], artifacts=[KEPT])),
+        "failed with tools": status.failed(
+            stamp, "SideEffects", "lost", [lost], failed(operations=[CALL | {"error": "no"}], operations_ref=ref)
+        ),
         "failed": status.failed(stamp, "ModelTimeout", "no answer", [lost], failed()),
         "failed deliberation": status.failed(stamp, "ModelTimeout", "n", [lost], failed(deliberation=FAILED_GOLDEN)),
         "shortened": status.running(status.Stamp({"attempts": [{"number": 0, "tokens": 5}]}, 1, NOW), [attempt()]),

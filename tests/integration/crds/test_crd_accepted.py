@@ -53,7 +53,10 @@ def test_an_agent_gets_its_defaults(home: Namespace) -> None:
         "ray": {"address": "http://ray-head.ray.svc:8265"},
         "execution": {"mode": "Embedded", "workers": 1, "concurrencyPerWorker": 8},
         "queue": {"maxConcurrentTasks": 8, "weight": 1},
-        "taskDefaults": {"timeoutSeconds": 300, "retryPolicy": {"maxRetries": 2, "backoffSeconds": 5}},
+        "taskDefaults": {
+            "timeoutSeconds": 300,
+            "retryPolicy": {"maxRetries": 2, "backoffSeconds": 5, "afterSideEffects": "Never"},
+        },
         "energy": {"costPerCharacter": 0.01},
         "budget": {},
     }

@@ -163,6 +163,10 @@ class FakeObjects(FakePort):
     async def put(self, agent_uid: str, name: str, content: bytes) -> None:
         self.recorder.record("objects.put", agent_uid, name, content)
 
+    async def exists(self, agent_uid: str, name: str) -> bool:
+        self.recorder.record("objects.exists", agent_uid, name)
+        return (f"results-{agent_uid}", name) in self.content
+
     async def delete(self, agent_uid: str, name: str) -> bool:
         self.recorder.record("objects.delete", agent_uid, name)
         return (f"results-{agent_uid}", name) in self.content

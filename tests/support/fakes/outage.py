@@ -20,7 +20,9 @@ from cognitive_operator.reconcile.state.task_record import PendingResponse, Task
 from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
 from cognitive_operator.reconcile.task.responses import ResponseSettler
+from cognitive_operator.reconcile.task.side_effects import SideEffects
 from support.builders import operator_objects as o
+from support.fakes.broker import FakeClaims
 from support.fakes.clock import FakeClock
 
 NAME = ("team", "sre")
@@ -54,6 +56,7 @@ class Outage:
             gates=self, attempts=self, requests=self, status=self, telemetry=self, responses=settler
         )
         steps.feedback = self._feedback
+        steps.side_effects = SideEffects(FakeClaims())
         steps.waiting = SimpleNamespace(known=set(), write=self._write_waiting)
         synced = asyncio.Event()
         synced.set()

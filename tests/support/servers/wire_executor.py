@@ -58,6 +58,8 @@ class WireExecutor:
         self._namespace, self._uid = agent["metadata"]["namespace"], agent["metadata"]["uid"]
         who = {"worker": "wire-0", "agent_uid": self._uid, "submission_id": submission_id, "running": []}
         self.lease = golden("lease_features.json") | who | {"learnt": []}
+        self._is_alive = True
+        self._claims: dict[tuple[str, int], Message] = {}
         self.requests: list[Message] = []
         """The requests that were taken."""
 
@@ -79,6 +81,16 @@ class WireExecutor:
         await self._claim(request, state="running", outcome=None, ended_at=None)
         return request
 
+    async def record_side_effects(self, request: Message) -> None:
+        """Write into the claim that a tool may change something, as an executor does before it calls the tool."""
+        attempt = (request["task_uid"], request["attempt"])
+        claim = self._claims[attempt] | {"side_effects": True}
+        await self._put("claims", f"{attempt[0]}.{attempt[1]}", claim)
+
+    def vanish(self) -> None:
+        """End the renewal of the lease, as a killed executor does."""
+        self._is_alive = False
+
     async def end_claim(self, request: Message, outcome: str) -> None:
         """End the claim of an answered attempt, as executors do: a restarted operator then reads the response."""
         await self._claim(request, state="ended", outcome=outcome, ended_at=golden("claim.json")["claimed_at"])
@@ -95,6 +107,7 @@ class WireExecutor:
         who = {"worker": self.lease["worker"], "submission_id": self.lease["submission_id"]}
         claim = golden("claim.json") | {"claim_id": request["task_uid"]} | who | state
         await self._put("claims", f"{request['task_uid']}.{request['attempt']}", claim)
+        self._claims[request["task_uid"], request["attempt"]] = claim
 
     async def _pull(self, timeout_s: float) -> Msg:
         pull = await self._broker.jetstream.pull_subscribe_bind(self._uid, "AGENT_REQUESTS")
@@ -118,7 +131,7 @@ class WireExecutor:
         await self._broker.jetstream.publish(subject, payload, headers={"Cognitive-Signature": signature})
 
     async def _renew(self) -> None:
-        while True:
+        while self._is_alive:
             await self._put("lease", self.lease["worker"], self.lease)
             await asyncio.sleep(RENEW_EVERY_S)
 

@@ -127,7 +127,7 @@ class Scene:
         body["metadata"]["finalizers"] = [AGENT_FINALIZER]
         self.index.upsert_agent(body)
         port: Any = self.steps
-        steps = AgentSteps(*[port] * 11)
+        steps = AgentSteps(*[port] * 12)
         self.reconciler = AgentReconciler(self.index, steps, self.enqueued.append, self.clock, TIMING)
 
     @property

@@ -137,6 +137,7 @@ async def test_a_running_engine_retries_tasks_and_agents_at_the_return_and_an_en
         broker=broker,
         ray=nothing,
         model=nothing,
+        tools=nothing,
         clock=clock,
         metrics=metrics,
         events=nothing,

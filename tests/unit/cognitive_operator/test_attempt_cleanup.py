@@ -9,9 +9,12 @@ import pytest
 
 from cognitive_operator.api.names import (
     AttemptKey,
+    artifact_name,
     input_name,
     members_name,
     object_name,
+    operations_name,
+    parse_object,
     reasoning_name,
     results_bucket,
 )
@@ -75,20 +78,47 @@ async def test_each_object_that_was_deleted_is_logged_with_the_reason(
     broker.claims.claims = {KEY: o.claim("ended")}
     broker.objects.content = {(BUCKET, object_name(KEY)): b"result"}
     garbage = AttemptGarbage("team", KEY, is_gone=True, reason="a watch event reports its task as deleted")
-    await clean(cleanup, broker, garbage, "objects.delete")
+    await clean(cleanup, broker, garbage, "objects.exists")
     names = [f"request agent.request.team.{KEY}", f"claim {KEY}", f"object {object_name(KEY)} of bucket {BUCKET}"]
     assert lines(caplog) == [(name, garbage.reason) for name in names]
     assert broker.recorder.of("objects.delete") == [
         ("objects.delete", KEY.agent_uid, name)
-        for name in (object_name(KEY), input_name(KEY), reasoning_name(KEY), members_name(KEY))
+        for name in (
+            object_name(KEY),
+            input_name(KEY),
+            reasoning_name(KEY),
+            members_name(KEY),
+            operations_name(KEY),
+        )
     ]
+
+
+async def test_the_artifacts_of_an_attempt_are_deleted_the_first_last(
+    cleanup: AttemptCleanup, broker: FakeBroker
+) -> None:
+    broker.objects.content = {(BUCKET, artifact_name(KEY, 1)): b"answer"}
+    cleanup.add(AttemptGarbage("team", KEY, is_gone=True, reason="r"))
+
+    async def done() -> bool:
+        return ("objects.delete", KEY.agent_uid, artifact_name(KEY, 1)) in broker.recorder.of("objects.delete")
+
+    await eventually_async(done, 2.0, 0.001)
+    deleted = [name for _, _, name in broker.recorder.of("objects.delete") if "artifact" in name]
+    assert deleted == [artifact_name(KEY, number) for number in range(16, 0, -1)]
+
+
+@pytest.mark.parametrize(
+    "name", [object_name(KEY), input_name(KEY), reasoning_name(KEY), operations_name(KEY), artifact_name(KEY, 16)]
+)
+def test_every_object_names_its_attempt(name: str) -> None:
+    assert parse_object(KEY.agent_uid, name) == KEY
 
 
 async def test_what_was_absent_already_is_not_logged(
     cleanup: AttemptCleanup, broker: FakeBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker.requests.is_present = False
-    await clean(cleanup, broker, AttemptGarbage("team", KEY, is_gone=True, reason="r"), "objects.delete")
+    await clean(cleanup, broker, AttemptGarbage("team", KEY, is_gone=True, reason="r"), "objects.exists")
     assert caplog.records == []
 
 

@@ -15,7 +15,9 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import PendingResponse
 from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
+from cognitive_operator.reconcile.task.side_effects import SideEffects
 from support.builders import operator_objects as o
+from support.fakes.broker import FakeClaims
 from support.fakes.clock import FakeClock
 
 NAME = ("team", "sre")
@@ -50,6 +52,7 @@ class System:
             gates=self,
             requests=self,
             responses=self,
+            side_effects=SideEffects(FakeClaims()),
             status=self,
             telemetry=self,
             feedback=self.feedback,

@@ -15,7 +15,9 @@ from cognitive_operator.reconcile.state.task_record import PendingResponse
 from cognitive_operator.reconcile.task.gates.cancel_and_suspend import CancelAndSuspendGate
 from cognitive_operator.reconcile.task.gates.gate import Gates, GateSet
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
+from cognitive_operator.reconcile.task.side_effects import SideEffects
 from support.builders import operator_objects as o
+from support.fakes.broker import FakeClaims
 from support.fakes.clock import FakeClock
 
 
@@ -36,9 +38,16 @@ class System:
         self.index.update_task(o.TASK_UID, attempt=attempt, pending_responses=pending)
         nothing: Any = None
         server: Any = SimpleNamespace(server_time=lambda: None)
-        gates = Gates(GateSet(CancelAndSuspendGate(), *[nothing] * 7), self.index)
+        gates = Gates(GateSet(CancelAndSuspendGate(), *[nothing] * 8), self.index)
         feedback, waiting = SimpleNamespace(charge=self.charge), SimpleNamespace(known=set(), write=self.wait)
-        steps: Any = SimpleNamespace(gates=gates, attempts=self, status=self, feedback=feedback, waiting=waiting)
+        steps: Any = SimpleNamespace(
+            gates=gates,
+            attempts=self,
+            side_effects=SideEffects(FakeClaims()),
+            status=self,
+            feedback=feedback,
+            waiting=waiting,
+        )
         synced = asyncio.Event()
         synced.set()
         intake: Any = SimpleNamespace(enqueue=lambda uids: None)

@@ -178,6 +178,7 @@ def test_the_features_are_those_of_the_golden_lease() -> None:
         "proposal",
         "reasoning",
         "structured_output",
+        "tools",
     ]
 
 

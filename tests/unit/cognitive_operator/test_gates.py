@@ -10,11 +10,24 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.gates.gate import Gates, GateSet
 from support.builders import operator_objects as o
 
-NAMES = ("spec", "output_schema", "queue_timeout", "signature", "deliberation", "runtime", "dependencies", "inputs")
+NAMES = (
+    "spec",
+    "output_schema",
+    "queue_timeout",
+    "signature",
+    "deliberation",
+    "tools",
+    "runtime",
+    "dependencies",
+    "inputs",
+)
 CUSTOM = {"type": "Custom", "signatureRef": {"name": "triage"}}
 AGREED = {"deliberation": {"members": 2, "selection": {"method": "Agreement"}}}
+TOOLS = {"tools": {"enabled": True}}
 SOURCE = [{"as": "plan", "taskRef": {"name": "other"}}]
-EVERYTHING = {"suspend": True, "outputSchema": {}, "queueTimeoutSeconds": 9, "inputFrom": SOURCE} | CUSTOM | AGREED
+EVERYTHING = (
+    {"suspend": True, "outputSchema": {}, "queueTimeoutSeconds": 9, "inputFrom": SOURCE} | CUSTOM | AGREED | TOOLS
+)
 
 
 class RecordingGate:
@@ -54,10 +67,9 @@ class System:
         ({"inputFrom": SOURCE}, ["dependencies", "inputs"]),
         (CUSTOM, ["signature", "runtime"]),
         (AGREED, ["deliberation", "runtime"]),
-        (
-            {"suspend": True, "outputSchema": {}, "queueTimeoutSeconds": 9, "inputFrom": SOURCE} | CUSTOM | AGREED,
-            [*NAMES],
-        ),
+        (TOOLS, ["tools", "runtime"]),
+        ({"tools": {"enabled": False}}, []),
+        (EVERYTHING, [*NAMES]),
     ],
 )
 async def test_only_the_gates_of_the_fields_in_the_spec_are_checked(spec: dict[str, Any], expected: list[str]) -> None:

@@ -234,3 +234,12 @@ def test_an_event_tells_of_a_new_status_or_reason_and_of_nothing_that_passes_by_
     assert ready_event(same, Condition.false(AgentCondition.READY, Reason.RAY_STARTING, "soon")) is None
     assert is_starting([RAY_READY, Condition.false(AgentCondition.READY, Reason.RAY_STARTING, "soon")])
     assert not is_starting([RAY_READY, unready])
+
+
+def test_the_tools_are_a_condition_of_their_own_that_blocks_no_other_tasks() -> None:
+    away = Condition.false(AgentCondition.TOOLS_READY, Reason.TOOL_SERVER_UNREACHABLE, "http://files/mcp: no answer")
+    conditions = agent_conditions(facts(tools=away))
+    assert conditions[-1] == away
+    assert conditions[0].is_true
+    assert dispatch_blocker(conditions, Agent.model_validate(o.agent_body())) is None
+    assert all(each.type != AgentCondition.TOOLS_READY for each in agent_conditions(facts()))

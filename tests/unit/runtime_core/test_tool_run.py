@@ -112,7 +112,7 @@ async def test_a_long_answer_is_cut_with_a_note_and_kept_as_an_artifact() -> Non
     assert found["answer"] == "é" * (MAX_ANSWER_BYTES // 2)
     assert f"{2 * MAX_ANSWER_BYTES} bytes" in found["note"]
     (artifact,) = run.artifacts
-    assert artifact.name == f"{execution_request().attempt_id}.operation-2"
+    assert artifact.name == f"{execution_request().attempt_id}.artifact-1"
     assert artifact.content == text.encode()
     assert artifact.sha256 == hashlib.sha256(text.encode()).hexdigest()
     for _ in range(MAX_ARTIFACTS + 1):

@@ -64,8 +64,7 @@ def test_a_response_with_objects_is_left_over_whole(spool: Spool) -> None:
         large_result_name="t1.1",
         large_reasoning="故障",
         large_reasoning_name="t1.1.reasoning",
-        large_members="[]",
-        large_members_name="t1.1.members",
+        further_objects={"t1.1.members": "[]"},
     )
     path = spool.save(large)
     assert list(spool.pending()) == [(path, large)]

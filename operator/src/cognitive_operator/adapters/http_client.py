@@ -41,6 +41,7 @@ class HttpResponse:
     status: int
     content: bytes
     location: str | None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def json(self) -> Any:
@@ -97,7 +98,7 @@ class HttpClient:
                 allow_redirects=False,
             ) as response:
                 content = await _read(response, request, on_chunk)
-                return HttpResponse(response.status, content, response.headers.get("Location"))
+                return HttpResponse(response.status, content, response.headers.get("Location"), response.headers)
         except TimeoutError as error:
             raise HttpError(f"{redacted(request.url)}: no answer within {request.timeout_s:g} s") from error
         except ValueError as error:  # a URL or a header that aiohttp refuses to send; its text may hold either

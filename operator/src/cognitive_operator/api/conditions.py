@@ -21,6 +21,8 @@ class AgentCondition(StrEnum):
     """A warm worker accepts requests. In Job mode: jobs can be submitted."""
     RUNTIME_OUTDATED = "RuntimeOutdated"
     """The runtime lacks a feature that the agent's settings need: tasks are not dispatched."""
+    TOOLS_READY = "ToolsReady"
+    """The MCP servers of ``spec.tools`` answer. Only agents with tools have this condition; Ready does not need it."""
 
 
 class TaskCondition(StrEnum):
@@ -180,6 +182,17 @@ class Reason(StrEnum):
     INVALID_SIGNATURE = "InvalidSignature"
     SIGNATURE_NOT_FOUND = "SignatureNotFound"
     SIGNATURE_NOT_READY = "SignatureNotReady"
+    # tools
+    TOOL_SERVER_UNREACHABLE = "ToolServerUnreachable"
+    TOOL_SERVER_INVALID = "ToolServerInvalid"
+    """The server answers, but not as an MCP server."""
+    TOOLS_NOT_ALLOWED = "ToolsNotAllowed"
+    """No pattern in ``allow`` matches a tool of the server; or the task's type or signature uses no tools."""
+    TOOLS_NOT_FOUND = "ToolsNotFound"
+    """The task's agent has no tools."""
+    TOOLS_NOT_READY = "ToolsNotReady"
+    SIDE_EFFECTS = "SideEffects"
+    """An attempt may have changed something by a tool, so it is not retried."""
     # schedules
     SCHEDULED = "Scheduled"
     INVALID_SCHEDULE = "InvalidSchedule"

@@ -1,5 +1,6 @@
 """API group, kinds, labels and annotations; names of streams, subjects, keys, objects and Ray submissions."""
 
+import re
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -31,6 +32,9 @@ RESPONSE_CONSUMER: Final = "cognitive-operator"
 DEAD_LETTER_STREAM: Final = "AGENT_DEAD_LETTERS"
 CLAIM_BUCKET: Final = "claims"
 LEASE_BUCKET: Final = "lease"
+MAX_ARTIFACTS: Final = 16
+"""Large answers of tools that an attempt keeps. Source: ``docs/reference/wire.md``."""
+_SUFFIX: Final = re.compile(r"[.](input|reasoning|members|operations|artifact-[0-9]{1,2})$")
 
 
 class AttemptKey(NamedTuple):
@@ -131,15 +135,24 @@ def members_name(key: AttemptKey) -> str:
     return f"{object_name(key)}.members"
 
 
+def operations_name(key: AttemptKey) -> str:
+    """Return the name of the list of an attempt's calls of tools, if a response cannot hold it."""
+    return f"{object_name(key)}.operations"
+
+
+def artifact_name(key: AttemptKey, number: int) -> str:
+    """Return the name of a large answer of a tool, from 1 to MAX_ARTIFACTS."""
+    return f"{object_name(key)}.artifact-{number}"
+
+
 def objects_of(key: AttemptKey) -> tuple[str, ...]:
-    """Return the names of all objects that an attempt may have in its agent's object bucket."""
-    return object_name(key), input_name(key), reasoning_name(key), members_name(key)
+    """Return the names of all objects that an attempt may have in its agent's object bucket, without artifacts."""
+    return object_name(key), input_name(key), reasoning_name(key), members_name(key), operations_name(key)
 
 
 def parse_object(agent_uid: str, name: str) -> AttemptKey | None:
     """Return the attempt of an object in an agent's bucket, None for an object that the operator does not know."""
-    whole = name.removesuffix(".input").removesuffix(".reasoning").removesuffix(".members")
-    return parse_attempt(f"{agent_uid}.{whole}")
+    return parse_attempt(f"{agent_uid}.{_SUFFIX.sub('', name)}")
 
 
 def attempt_submission_id(task_uid: str, number: int) -> str:

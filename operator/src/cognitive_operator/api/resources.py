@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ from cognitive_operator.api.inputs import InputSource
 from cognitive_operator.api.llm import LLM
 from cognitive_operator.api.ray_spec import Ray
 from cognitive_operator.api.resource_model import ResourceModel
+from cognitive_operator.api.tools import AgentTools, TaskTools
 from cognitive_operator.api.wire import Mode
 
 MAX_SPEC_BYTES: Final = 192 * 1024
@@ -41,6 +42,9 @@ class Queue(ResourceModel):
     weight: int = 1
 
 
+AfterSideEffects = Literal["Never", "Retry"]
+
+
 class RetryPolicy(ResourceModel):
     """Rules for retrying failed attempts."""
 
@@ -48,6 +52,8 @@ class RetryPolicy(ResourceModel):
     backoff_seconds: int = 5
     on_error_types: tuple[str, ...] | None = None
     """Error types that are retried. Absent: failures whose response is marked ``retryable``."""
+    after_side_effects: AfterSideEffects = "Never"
+    """Policy for attempts that may have changed something by a tool."""
 
 
 class PartialRetryPolicy(ResourceModel):
@@ -56,6 +62,7 @@ class PartialRetryPolicy(ResourceModel):
     max_retries: int | None = None
     backoff_seconds: int | None = None
     on_error_types: tuple[str, ...] | None = None
+    after_side_effects: AfterSideEffects | None = None
 
 
 class TaskDefaults(ResourceModel):
@@ -94,6 +101,8 @@ class AgentSpec(ResourceModel):
     llm: LLM
     demonstrations: tuple[Demonstration, ...] = ()
     ray: Ray
+    tools: AgentTools | None = None
+    """Absent: none."""
     execution: Execution = Execution()
     queue: Queue = Queue()
     task_defaults: TaskDefaults = TaskDefaults()
@@ -152,6 +161,7 @@ class TaskSpec(ResourceModel):
     retry_policy: PartialRetryPolicy = PartialRetryPolicy()
     output_schema: dict[str, Any] | None = None
     budget: TaskBudget = TaskBudget()
+    tools: TaskTools = TaskTools()
     suspend: bool = False
     cancel: bool = False
     ttl_seconds_after_finished: int | None = None
@@ -166,7 +176,7 @@ class TaskSpec(ResourceModel):
     @property
     def needs_features(self) -> bool:
         """True when the task itself needs a feature of the runtime, by ``plan.features.task_features``."""
-        return self.type in ("Custom", "Proposal") or self.deliberation is not None
+        return self.type in ("Custom", "Proposal") or self.deliberation is not None or self.tools.enabled
 
     @property
     def has_input_elsewhere(self) -> bool:
@@ -273,4 +283,5 @@ class Task(ResourceModel):
             max_retries=default.max_retries if own.max_retries is None else own.max_retries,
             backoff_seconds=default.backoff_seconds if own.backoff_seconds is None else own.backoff_seconds,
             on_error_types=default.on_error_types if own.on_error_types is None else own.on_error_types,
+            after_side_effects=own.after_side_effects or default.after_side_effects,
         )

@@ -12,6 +12,7 @@ from cognitive_operator.api.wire_deliberation import DeliberationPart, Deliberat
 from cognitive_operator.api.wire_model import Part, WireModel, is_absent
 from cognitive_operator.api.wire_settings import MAX_LEARNT, AgentSettings, LearntModel
 from cognitive_operator.api.wire_signature import SignatureSnapshot
+from cognitive_operator.api.wire_tools import Artifacts, Operations, ToolSettings
 from cognitive_operator.api.wire_usage import ResultRef, Usage
 
 SIGNATURE_HEADER: Final = "Cognitive-Signature"
@@ -85,6 +86,8 @@ class Request(WireModel):
     """None: the task is answered once."""
     variant: str | None = Field(default=None, exclude_if=is_absent)
     """Variant whose settings ``agent`` holds; None: the agent has no variants."""
+    tools: ToolSettings | None = Field(default=None, exclude_if=is_absent)
+    """The agent's tools; None: the task asks for none."""
     traceparent: str | None = None
     """W3C trace context of the attempt. None: not traced."""
     agent: AgentSettings
@@ -104,6 +107,8 @@ class Claim(WireModel):
     outcome: Literal["completed", "failed"] | None = None
     claimed_at: bounded.Time
     ended_at: bounded.Time | None = None
+    side_effects: bool = Field(default=False, exclude_if=is_absent)
+    """True before the first call of a tool that is neither read-only nor idempotent."""
 
 
 class Lease(WireModel):
@@ -174,6 +179,11 @@ class Response(WireModel):
     """None: not known, or no call was made."""
     variant: bounded.Text | None = Field(default=None, exclude_if=is_absent)
     """Variant of the agent, as in the request."""
+    operations: Operations = ()
+    """The attempt's calls of tools, the first MAX_OPERATIONS at most."""
+    operations_ref: ResultRef | None = Field(default=None, exclude_if=is_absent)
+    """All of them, where ``operations`` does not hold them."""
+    artifacts: Artifacts = ()
 
 
 class Completed(Response):

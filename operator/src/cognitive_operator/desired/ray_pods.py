@@ -7,6 +7,13 @@ from cognitive_operator.api.ray_spec import ManagedRay, RayResources
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.child import CONTAINER_SECURITY
 from cognitive_operator.desired.secret_sources import secret_sources
+from cognitive_operator.desired.tool_pods import (
+    tool_containers,
+    tool_volumes,
+    workspace_env,
+    workspace_group,
+    workspace_mounts,
+)
 from cognitive_operator.ports.kube import Body
 
 SECRETS_DIR: Final = "/var/run/secrets/cognitive"
@@ -29,21 +36,31 @@ def pod_template(agent: Agent, ray: ManagedRay, image: str, role: str) -> Body:
         "env": [
             {"name": "COGNITIVE_SECRETS_DIR", "value": SECRETS_DIR},
             {"name": "COGNITIVE_SPOOL_DIR", "value": SPOOL_DIR},
+            *workspace_env(agent),
         ],
         "resources": plain_resources(group.resources or usual),
         "securityContext": dict(CONTAINER_SECURITY),
         "volumeMounts": [
             {"name": "secrets", "mountPath": f"{SECRETS_DIR}/{agent.metadata.uid}", "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},
+            *workspace_mounts(agent),
         ],
     }
     spec = {
         "automountServiceAccountToken": role == "head" and ray.is_autoscaled,
-        "containers": [container],
+        "containers": [container, *tool_containers(agent)],
         "enableServiceLinks": False,
-        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+            **workspace_group(agent),
+        },
         "terminationGracePeriodSeconds": GRACE_S,
-        "volumes": [{"name": "secrets", "projected": _secrets(agent)}, {"name": "tmp", "emptyDir": {}}],
+        "volumes": [
+            {"name": "secrets", "projected": _secrets(agent)},
+            {"name": "tmp", "emptyDir": {}},
+            *tool_volumes(agent),
+        ],
         **_scheduling(ray),
     }
     return {"metadata": {"labels": child_labels(agent.metadata.uid)}, "spec": spec}

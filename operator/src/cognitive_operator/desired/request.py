@@ -21,6 +21,7 @@ from cognitive_operator.api.wire_settings import (
     RateLimitSettings,
     ReasoningSettings,
 )
+from cognitive_operator.desired.tools import tool_settings
 
 API_KEY_FILE: Final = "llm-api-key"
 """File of the model's key below ``$COGNITIVE_SECRETS_DIR/<agentUID>/``."""
@@ -49,6 +50,7 @@ def desired_request(task: Task, agent: Agent, key: AttemptKey, master_key: bytes
         constraints=task.spec.constraints,
         output_schema=task.spec.output_schema,
         token_budget=task.tokens_left(task.status.attempts),
+        tools=tool_settings(task, agent) if task.spec.tools.enabled else None,
         agent=_settings(agent),
     )
 

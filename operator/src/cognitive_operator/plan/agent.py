@@ -74,6 +74,8 @@ class AgentFacts:
     """ModelReady, False, while one task alone may try; None: all may start."""
     runtime: Condition = RUNTIME_CURRENT
     """RuntimeOutdated."""
+    tools: Condition | None = None
+    """ToolsReady; None: the agent has no tools. Ready does not depend on it: other tasks need no tools."""
     secret: ClusterSecret = NO_CLUSTER_SECRET
     now_s: float = 0.0
     """Monotonic seconds."""
@@ -85,7 +87,7 @@ def agent_conditions(facts: AgentFacts) -> list[Condition]:
     """Return the agent's conditions; Ready takes its reason from the first one that does not hold."""
     model = facts.hold if facts.hold is not None and facts.model.is_true else facts.model
     needed = [facts.ray, model, _executor(facts)]
-    parts = [*needed, facts.runtime]
+    parts = [*needed, facts.runtime, *([facts.tools] if facts.tools is not None else [])]
     spent = [check_energy(facts.agent, facts.spent_energy), facts.tokens]
     settings = check_settings(facts.agent) or _fits(facts.runtime)
     checks = [_suspension(facts.agent), *spent, facts.broker, *needed, settings]

@@ -40,6 +40,8 @@ class Feature(StrEnum):
     """Tasks of type ``proposal``."""
     REASONING = "reasoning"
     STRUCTURED_OUTPUT = "structured_output"
+    TOOLS = "tools"
+    """Tasks that may call the agent's tools."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def task_features(task: Task) -> frozenset[str]:
         Feature.CUSTOM: task.spec.type == "Custom",
         Feature.DELIBERATION: task.spec.deliberation is not None,
         Feature.PROPOSAL: task.spec.type == "Proposal",
+        Feature.TOOLS: task.spec.tools.enabled,
     }
     return frozenset(feature.value for feature, is_needed in needs.items() if is_needed)
 

@@ -121,6 +121,7 @@ class InFlightAttempt:
             retryable=retryable,
             is_counted=is_counted,
             claim=self.claim,
+            side_effects=self.claim is not None and self.claim.side_effects,
         )
 
 
@@ -143,6 +144,8 @@ class AttemptEnd:
     sequence: int | None = None
     """Sequence in the stream of responses of the message that reports the end."""
     claim: Claim | None = None
+    side_effects: bool = False
+    """True: the attempt has called a tool that can change something, or may have."""
 
     def status_entry(self) -> Attempt:
         """Return the entry of ``status.attempts`` for the ended attempt."""

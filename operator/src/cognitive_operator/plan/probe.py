@@ -1,4 +1,4 @@
-"""Intervals at which an agent's Ray and its model are checked."""
+"""Intervals at which an agent's Ray, its model and its MCP servers are checked."""
 
 from dataclasses import dataclass
 
@@ -14,6 +14,9 @@ class ProbeIntervals:
     not_ready_s: float = 5.0
     child_s: float = 2.0
     """While an object that the agent owns starts, or is to be scaled down as soon as nothing uses it."""
+    tools_ready_s: float = 60.0
+    """Long, because each check opens a session at each of the agent's MCP servers."""
+    tools_not_ready_s: float = 10.0
 
 
 def ray_interval_s(agent: Agent, ray: Condition, intervals: ProbeIntervals) -> float:
@@ -31,3 +34,8 @@ def model_interval_s(agent: Agent, model: Condition, intervals: ProbeIntervals) 
     if (model.is_true or model.reason == Reason.SUSPENDED) and not is_to_rest:
         return intervals.ready_s
     return intervals.child_s if is_owned else intervals.not_ready_s
+
+
+def tools_interval_s(tools: Condition, intervals: ProbeIntervals) -> float:
+    """Return the seconds between two checks of an agent's MCP servers."""
+    return intervals.tools_ready_s if tools.is_true else intervals.tools_not_ready_s

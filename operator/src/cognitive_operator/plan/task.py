@@ -8,7 +8,7 @@ from cognitive_operator.api.conditions import Condition, Outcome, Phase, Reason,
 from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, SignatureVersion, Task
 from cognitive_operator.api.wire import Completed
-from cognitive_operator.plan import retry
+from cognitive_operator.plan import retry, side_effects
 from cognitive_operator.plan.failure_row import InferenceFacts, judged_end, with_forgiven
 from cognitive_operator.plan.gate import GateResult, spec_gate
 from cognitive_operator.plan.in_flight import (
@@ -143,6 +143,8 @@ def _close(facts: TaskFacts, ended: AttemptEnd) -> TaskPlan:
     is_retried = retry.is_retried(policy, end, attempts)
     if is_retried and facts.task.spec.cancel:
         end = replace(end, reason=Reason.CANCELLED, message="Cancelled (spec.cancel is true).")
+    elif is_retried and side_effects.prevents_retry(policy, end):
+        end = side_effects.not_repeated(end)
     elif is_retried and (excess := retry.overspent(facts.task, attempts)):
         message = f"{as_sentence(end.message)} Not retried: {excess}"
         end = replace(end, reason=Reason.BUDGET_EXCEEDED, message=message)

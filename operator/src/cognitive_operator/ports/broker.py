@@ -177,6 +177,9 @@ class Objects(ObjectReader, Protocol):
     async def put(self, agent_uid: str, name: str, content: bytes) -> None:
         """Store an object in an agent's bucket, in place of one of the same name."""
 
+    async def exists(self, agent_uid: str, name: str) -> bool:
+        """Return True if an agent's bucket has an object."""
+
     async def delete(self, agent_uid: str, name: str) -> bool:
         """Delete an object of an agent's bucket; False: there is none."""
 

@@ -31,6 +31,7 @@ from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
 from cognitive_operator.reconcile.agent.reconciler import AgentReconciler, AgentSteps
 from cognitive_operator.reconcile.agent.runtime import RuntimeFeatures
 from cognitive_operator.reconcile.agent.silence import ExecutorSilence
+from cognitive_operator.reconcile.agent.tools import ToolReadiness
 from cognitive_operator.reconcile.agent.usage import UsageCounter
 from cognitive_operator.reconcile.agent.writer import AgentWriter
 from cognitive_operator.reconcile.orphans import Orphans, OwnerSources
@@ -60,6 +61,7 @@ from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemaGa
 from cognitive_operator.reconcile.task.gates.queue_timeout import QueueTimeoutGate
 from cognitive_operator.reconcile.task.gates.runtime import RuntimeGate
 from cognitive_operator.reconcile.task.gates.signature import SignatureGate
+from cognitive_operator.reconcile.task.gates.tools import ToolsGate
 from cognitive_operator.reconcile.task.inbox import InboxSettings, ResponseInbox
 from cognitive_operator.reconcile.task.job import AttemptJobs
 from cognitive_operator.reconcile.task.job_calls import JobCalls
@@ -67,6 +69,7 @@ from cognitive_operator.reconcile.task.metrics import TaskTelemetry
 from cognitive_operator.reconcile.task.publish import RequestFactory, RequestPublisher
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler, TaskSteps
 from cognitive_operator.reconcile.task.responses import ClosedResponses, ResponseReader, ResponseSettler
+from cognitive_operator.reconcile.task.side_effects import SideEffects
 from cognitive_operator.reconcile.task.status import TaskStatus
 from cognitive_operator.reconcile.task.ttl import TtlAfterFinished
 from cognitive_operator.reconcile.task.waiting_status import WaitingStatus
@@ -228,6 +231,7 @@ class Engine:
             broker=AgentBrokerReconciler(index, broker, accounts, clock),
             ray=ray,
             model=ModelReadiness(index, servers, deps.kube.secrets, deps.model, clock, intervals=timing.probes),
+            tools=ToolReadiness(index, deps.kube.secrets, deps.tools, clock, intervals=timing.probes),
             holds=ModelHolds(index, deps.kube.secrets, clock, deps.master_key),
             behaviour=LearntBehaviour(index, clock),
             executor=ExecutorReconciler(
@@ -255,6 +259,7 @@ class Engine:
             queue_timeout=late,
             signature=SignatureGate(self._signature_store, deps.broker.requests, index),
             deliberation=DeliberationGate(self._signature_store, index),
+            tools=ToolsGate(index),
             runtime=RuntimeGate(index, deps.environment.image, deps.clock),
             dependencies=dependencies,
             inputs=inputs,
@@ -267,6 +272,7 @@ class Engine:
             requests=RequestPublisher(deps.broker.requests, objects, factory, inputs, index),
             jobs=self._jobs,
             responses=ResponseSettler(index, deps.metrics),
+            side_effects=SideEffects(deps.broker.claims),
             status=TaskStatus(writer, index, self._intake, deps.clock, is_traced=deps.tracer.is_on),
             waiting=self._waiting,
             telemetry=TaskTelemetry(deps.metrics, deps.tracer),

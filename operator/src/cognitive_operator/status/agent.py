@@ -17,10 +17,11 @@ def agent_status(
     agent: Agent, old: Mapping[str, Any], conditions: Sequence[Condition], leases: Sequence[Lease], now: str
 ) -> dict[str, Any]:
     """Return the merge patch of an agent's status, without its counters and its endpoints."""
-    ready = [lease for lease in leases if lease.ready]
+    ready, types = [lease for lease in leases if lease.ready], {each.type for each in conditions}
+    kept = [c for c in old.get("conditions") or [] if c["type"] != AgentCondition.TOOLS_READY or c["type"] in types]
     return {
         "observedGeneration": agent.metadata.generation,
-        "conditions": merge_conditions(old.get("conditions") or [], conditions, agent.metadata.generation, now),
+        "conditions": merge_conditions(kept, conditions, agent.metadata.generation, now),
         "executor": {
             "submissionId": ready[0].submission_id if ready else None,
             "workers": len(ready),

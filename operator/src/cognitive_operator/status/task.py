@@ -9,6 +9,8 @@ from cognitive_operator.api.bounds import CONDITION_MESSAGE_CHARS, clean_text
 from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition, merge_conditions
 from cognitive_operator.api.resources import Attempt
 from cognitive_operator.api.wire import Completed, Failed, Response
+from cognitive_operator.api.wire_tools import Artifact, Operation
+from cognitive_operator.api.wire_usage import ResultRef
 from cognitive_operator.status.deliberation import deliberation_status
 
 Patch = dict[str, Any]
@@ -58,7 +60,8 @@ def succeeded(stamp: Stamp, attempts: Sequence[Attempt], response: Completed, *m
     patch = _summary(
         stamp, Phase.SUCCEEDED, Reason.SUCCEEDED, message, [_accepted(), _dispatched(attempts[-1]), complete, *more]
     )
-    return patch | _end(stamp, attempts, response) | _result(response) | _costs(response)
+    calls = _calls(response)
+    return patch | _end(stamp, attempts, response) | _result(response) | _costs(response) | calls
 
 
 def failed(
@@ -75,7 +78,7 @@ def failed(
     conditions = [*dispatched, Condition.true(TaskCondition.FAILED, reason, message), *more]
     patch = _summary(stamp, phase, reason, message, conditions)
     end = _end(stamp, attempts, response) if attempts else {"finishedAt": stamp.now}
-    return patch | end | _thought(response) | (_costs(response) if response else {})
+    return patch | end | _thought(response) | (_costs(response) if response else {}) | _calls(response)
 
 
 def refused(stamp: Stamp, reason: str, message: str) -> Patch:
@@ -165,6 +168,39 @@ def _costs(response: Response) -> Patch:
         **({"contextSources": sources.model_dump()} if sources else {}),
         **({"deliberation": deliberation_status(deliberation)} if deliberation else {}),
     }
+
+
+def _calls(response: Response | None) -> Patch:
+    """Return the part of a task's status with the calls of tools of its last attempt; empty if there are none."""
+    if response is None:
+        return {}
+    operations = [_operation(each) for each in response.operations]
+    artifacts = [_artifact(each) for each in response.artifacts]
+    found = {"operations": operations, "operationsRef": _ref(response.operations_ref), "artifacts": artifacts}
+    return {name: value for name, value in found.items() if value}
+
+
+def _ref(ref: ResultRef | None) -> Patch | None:
+    if ref is None:
+        return None
+    return {"bucket": ref.bucket, "name": ref.name, "sizeBytes": ref.size_bytes, "sha256": ref.sha256}
+
+
+def _operation(each: Operation) -> Patch:
+    called = {
+        "number": each.number,
+        "server": each.server,
+        "tool": each.tool,
+        "argumentsSha256": each.arguments_sha256,
+        "outcome": each.outcome,
+        "seconds": each.seconds,
+    }
+    return called if each.error is None else {**called, "error": each.error}
+
+
+def _artifact(each: Artifact) -> Patch:
+    kept = {"name": each.name, "sizeBytes": each.size_bytes, "sha256": each.sha256}
+    return kept if each.bucket is None else {**kept, "bucket": each.bucket}
 
 
 def seconds_between(start: str | None, end: str | None) -> float | None:

@@ -161,7 +161,7 @@ class ToolRun:
             return {"answer": answer}
         note = f"cut off: the answer has {len(content)} bytes, of which these are the first {MAX_ANSWER_BYTES}"
         if len(self.artifacts) < MAX_ARTIFACTS and len(content) <= MAX_ARTIFACT_BYTES:
-            name = f"{self._request.attempt_id}.operation-{len(self.operations)}"
+            name = f"{self._request.attempt_id}.artifact-{len(self.artifacts) + 1}"
             self.artifacts.append(Artifact.of(name, content))
         return {"answer": clip_utf8(answer, MAX_ANSWER_BYTES), "note": note}
 

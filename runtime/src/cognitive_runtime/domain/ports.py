@@ -9,8 +9,7 @@ from cognitive_runtime.domain.generation import VLLMRequest, VLLMResponse
 from cognitive_runtime.domain.limits import Permit, QuotaDecision, QuotaRequest
 from cognitive_runtime.domain.request import ExecutionRequest, InputRef
 from cognitive_runtime.domain.result import AgentResult, FailureResult, Reasoning
-from cognitive_runtime.domain.task import CognitiveContext
-from cognitive_runtime.domain.task import AgentTask
+from cognitive_runtime.domain.task import AgentTask, CognitiveContext
 from cognitive_runtime.domain.tools import AuditEvent, Tool
 from cognitive_runtime.domain.usage import Usage
 

@@ -79,6 +79,11 @@ class ObjectBucket:
             after = chunks[-1].sequence
         return b"".join(parts)
 
+    async def exists(self, name: str) -> bool:
+        """Return True if the bucket has an object of this name, even a damaged one."""
+        body = {"last_by_subj": self._meta(name)}
+        return await self._js.call_optional(f"STREAM.MSG.GET.{self._stream}", body) is not None
+
     async def delete(self, name: str) -> bool:
         """Delete an object with its chunks, leaving no marker; False: the object or the bucket does not exist."""
         meta = self._meta(name)

@@ -25,6 +25,11 @@ class NatsObjects:
         async with self._session.use() as js:
             return await ObjectBucket(js, bucket).read(name)
 
+    async def exists(self, agent_uid: str, name: str) -> bool:
+        """Return True if an agent's bucket has an object."""
+        async with self._session.use() as js:
+            return await ObjectBucket(js, results_bucket(agent_uid)).exists(name)
+
     async def delete(self, agent_uid: str, name: str) -> bool:
         """Delete an object of an agent's bucket; False: there is none."""
         async with self._session.use() as js:

@@ -39,6 +39,7 @@ from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness
 from cognitive_operator.reconcile.agent.observation import AgentObservation
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
 from cognitive_operator.reconcile.agent.runtime import RuntimeFeatures
+from cognitive_operator.reconcile.agent.tools import ToolReadiness
 from cognitive_operator.reconcile.agent.usage import UsageCounter
 from cognitive_operator.reconcile.agent.writer import AgentWriter
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
@@ -58,6 +59,7 @@ class AgentSteps:
     broker: AgentBrokerReconciler
     ray: RayClusterReconciler
     model: ModelReadiness
+    tools: ToolReadiness
     holds: ModelHolds
     behaviour: LearntBehaviour
     executor: ExecutorReconciler
@@ -111,12 +113,8 @@ class AgentReconciler:
         broker = await self._steps.broker.reconcile(record)
         record = self._index.latest(record)
         steps = self._steps
-        await asyncio.gather(
-            self._observe_ray(record),
-            steps.model.reconcile(record),
-            steps.holds.reconcile(record),
-            steps.secrets.reconcile(record),
-        )
+        parts = (steps.model, steps.tools, steps.holds, steps.secrets)
+        await asyncio.gather(self._observe_ray(record), *(part.reconcile(record) for part in parts))
         executor = NO_EXECUTOR
         if broker.is_true:
             executor = await self._ensure_executor(self._index.latest(record))
@@ -144,6 +142,7 @@ class AgentReconciler:
             spent_energy=record.spent_energy(counters),
             tokens=self._steps.usage.check_tokens(record, counters),
             hold=record.hold.condition if record.hold else None,
+            tools=record.tools,
             runtime=runtime,
             secret=record.cluster_secret,
             now_s=self._clock.monotonic(),

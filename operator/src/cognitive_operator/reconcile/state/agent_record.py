@@ -72,6 +72,9 @@ class AgentRecord:
     """True once no RayCluster of an earlier spec is left."""
     model: Condition = MODEL_NOT_CHECKED
     model_at_s: float = NEVER_S
+    tools: Condition | None = None
+    """ToolsReady; None: the agent has no tools, or they were not checked yet."""
+    tools_at_s: float = NEVER_S
     server: ServerState = NO_SERVER
     """The agent's own model server."""
     model_since_s: float = NEVER_S
@@ -177,6 +180,8 @@ class AgentChanges(TypedDict, total=False):
     is_retired: bool
     model: Condition
     model_at_s: float
+    tools: Condition | None
+    tools_at_s: float
     server: ServerState
     model_since_s: float
     learn_since_s: float
@@ -217,7 +222,9 @@ def with_newer_agent(record: AgentRecord, agent: Agent, body: Body) -> AgentReco
     )
     if record.agent.spec == agent.spec:
         return newer
-    newer = replace(newer, ray_at_s=NEVER_S, model_at_s=NEVER_S)
+    newer = replace(newer, ray_at_s=NEVER_S, model_at_s=NEVER_S, tools_at_s=NEVER_S)
+    if record.agent.spec.tools != agent.spec.tools:
+        newer = replace(newer, tools=None)
     if used_models(record.agent.spec.llm) != used_models(agent.spec.llm):  # weights and names alone change no model
         newer = replace(newer, hold=None, failures=NO_FAILURES, learnt=(), model_since_s=float("inf"))
     if _ray_of(record.agent) == _ray_of(agent):

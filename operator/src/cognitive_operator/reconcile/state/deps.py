@@ -10,6 +10,7 @@ from cognitive_operator.ports.kube import Children, EventSink, Kube
 from cognitive_operator.ports.model import ModelProbe
 from cognitive_operator.ports.ray import RayJobs
 from cognitive_operator.ports.telemetry import Metrics, Tracer, Untraced
+from cognitive_operator.ports.tools import ToolProbe
 from cognitive_operator.reconcile.state.api_server import ApiServerState
 from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
 from cognitive_operator.scheduling.fair_share import RayLimits
@@ -24,6 +25,7 @@ class Deps:
     broker: Broker
     ray: RayJobs
     model: ModelProbe
+    tools: ToolProbe
     clock: Clock
     metrics: Metrics
     events: EventSink

@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from cognitive_operator.api.names import (
+    MAX_ARTIFACTS,
     AttemptKey,
     ObjectName,
+    artifact_name,
     attempt_submission_id,
     input_name,
     objects_of,
@@ -113,12 +115,21 @@ class AttemptCleanup:
             log_deletion(f"claim {key}", garbage.reason)
         for name in objects_of(key):
             await self._delete_object(garbage, name)
+        await self._delete_artifacts(garbage)
         return await self._delete_job(key) if garbage.is_job else None
 
     async def _delete_object(self, garbage: AttemptGarbage, name: str) -> None:
         agent_uid = garbage.key.agent_uid
         if await self._broker.objects.delete(agent_uid, name):
             log_deletion(f"object {name} of bucket {results_bucket(agent_uid)}", garbage.reason)
+
+    async def _delete_artifacts(self, garbage: AttemptGarbage) -> None:
+        """Delete the large answers of tools; the first, without which there are no others, last."""
+        key = garbage.key
+        if not await self._broker.objects.exists(key.agent_uid, artifact_name(key, 1)):
+            return
+        for number in range(MAX_ARTIFACTS, 0, -1):
+            await self._delete_object(garbage, artifact_name(key, number))
 
     async def _delete_job(self, key: AttemptKey) -> float | None:
         """Delete an attempt's Ray job; one that still runs is stopped first."""

@@ -12,6 +12,7 @@ from cognitive_operator.plan.hold import Hold, hold_after_trial, opened_hold, ou
 from cognitive_operator.plan.in_flight import MODEL_FAILURES, AttemptEnd
 from cognitive_operator.plan.job_log import CAUSES
 from cognitive_operator.plan.mounts import mount_advice
+from cognitive_operator.plan.tools import lacks_token
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
@@ -67,7 +68,7 @@ class AgentFeedback:
     def _report_credentials(self, record: TaskRecord, end: AttemptEnd) -> None:
         """Report missing credentials or broker, which in Job mode only an attempt finds; block the agent at once."""
         agent = self._index.agent_of(record)
-        if agent is None or agent.uid != end.key.agent_uid or end.mode != "Job":
+        if agent is None or agent.uid != end.key.agent_uid or end.mode != "Job" or lacks_token(agent.agent, end):
             return
         now_s = self._clocks.own.monotonic()
         if end.reason not in CAUSES:

@@ -29,6 +29,7 @@ from cognitive_operator.reconcile.task.job_calls import JobCalls
 from cognitive_operator.reconcile.task.metrics import TaskTelemetry
 from cognitive_operator.reconcile.task.publish import RequestPublisher
 from cognitive_operator.reconcile.task.responses import ResponseSettler
+from cognitive_operator.reconcile.task.side_effects import SideEffects
 from cognitive_operator.reconcile.task.status import TaskStatus
 from cognitive_operator.reconcile.task.waiting_status import WaitingStatus
 from cognitive_operator.status.task import Stamp, refused
@@ -47,6 +48,7 @@ class TaskSteps:
     requests: RequestPublisher
     jobs: JobCalls
     responses: ResponseSettler
+    side_effects: SideEffects
     status: TaskStatus
     waiting: WaitingStatus
     telemetry: TaskTelemetry
@@ -114,15 +116,17 @@ class TaskReconciler:
         return _soonest(recheck_s, patience_left_s(facts.task, facts.agent, self._clocks.server.server_time()))
 
     async def _attempt_end(self, uid: str) -> AttemptEnd | None:
-        """Return the end of a task's attempt, by a delivered response or by the next step; None without one."""
+        """Return the end of a task's attempt by a response or by the next step, with its side effects; None: none."""
         record = self._index.tasks.get(uid)
-        reported = record.reported_end() if record is not None else None
-        if record is None or record.attempt is None or reported is not None:
-            return reported
-        end, latest = await self._steps.attempts.advance(uid), self._index.tasks.get(uid)
-        if record.attempt.claim is None and latest is not None and latest.attempt and latest.attempt.claim:
-            self._steps.feedback.report_claim(latest)
-        return end
+        if record is None:
+            return None
+        end = record.reported_end()
+        if end is None and record.attempt is not None:
+            end, latest = await self._steps.attempts.advance(uid), self._index.tasks.get(uid)
+            if record.attempt.claim is None and latest is not None and latest.attempt and latest.attempt.claim:
+                self._steps.feedback.report_claim(latest)
+        has_tools = record.task is not None and record.task.spec.tools.enabled
+        return await self._steps.side_effects.read(record, end) if end is not None and has_tools else end
 
     async def _check_gates(self, uid: str) -> GateResult | None:
         record = self._index.tasks.get(uid)

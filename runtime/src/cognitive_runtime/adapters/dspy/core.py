@@ -28,8 +28,8 @@ from cognitive_runtime.adapters.dspy.proposals import proposal_task, proposal_ve
 from cognitive_runtime.adapters.dspy.results import typed_reasoning
 from cognitive_runtime.adapters.dspy.signature_sources import SignatureSource, named_signature
 from cognitive_runtime.adapters.dspy.task_modules import TaskModules
-from cognitive_runtime.application import SharedBudget
 from cognitive_runtime.adapters.dspy.tool_tasks import ToolTasks
+from cognitive_runtime.application import SharedBudget
 from cognitive_runtime.domain import (
     AgentSettings,
     CallMeter,

@@ -9,6 +9,7 @@ from cognitive_runtime.domain import (
     AgentConfig,
     AgentSettings,
     AgentTask,
+    CallMeter,
     CognitiveTaskType,
     ExecutionRequest,
     IAllowance,
@@ -122,7 +123,13 @@ class _OneModel:
     def __init__(self, client: IVLLMClient) -> None:
         self._client = client
 
-    def open(self, request: ExecutionRequest, deadline_s: float, allowance: IAllowance | None = None) -> IVLLMClient:
+    def open(
+        self,
+        request: ExecutionRequest,
+        deadline_s: float,
+        allowance: IAllowance | None = None,
+        meter: CallMeter | None = None,
+    ) -> IVLLMClient:
         return self._client
 
     def learnt(self) -> tuple[ModelBehaviour, ...]:

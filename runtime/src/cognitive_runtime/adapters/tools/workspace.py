@@ -27,6 +27,8 @@ MAX_LINE: Final = 300
 MAX_WRITTEN_BYTES: Final = 16 * 1024 * 1024
 """Maximum bytes that one attempt writes."""
 _SYSTEM: Final = ("/proc", "/sys", "/dev")
+WORKSPACE_DIR: Final = "COGNITIVE_WORKSPACE_DIR"
+"""Variable with the folder of temporary workspaces, which the cluster's owner sets; absent: that of the system."""
 
 
 class WorkspaceTools:
@@ -92,7 +94,7 @@ class WorkspaceTools:
     async def _path(self) -> str:
         if self._workspace.kind == "PersistentVolume":
             return self._checked(str(self._workspace.path))
-        self._temporary = Path(tempfile.mkdtemp(prefix="workspace-"))
+        self._temporary = Path(tempfile.mkdtemp(prefix="workspace-", dir=os.environ.get(WORKSPACE_DIR)))
         path = self._temporary / "files"
         path.mkdir(mode=0o700)
         if self._workspace.kind == "Git":

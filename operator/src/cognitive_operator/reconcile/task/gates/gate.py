@@ -30,6 +30,7 @@ class GateSet:
     queue_timeout: Gate
     signature: Gate
     deliberation: Gate
+    tools: Gate
     runtime: Gate
     dependencies: Gate
     inputs: Gate
@@ -66,6 +67,8 @@ class Gates:
             yield self._gates.signature
         if spec.deliberation is not None:
             yield self._gates.deliberation
+        if spec.tools.enabled:
+            yield self._gates.tools
         if spec.needs_features:
             yield self._gates.runtime
         if spec.has_input_elsewhere:
