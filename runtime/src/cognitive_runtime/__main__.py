@@ -108,7 +108,7 @@ def _serve(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> in
     settings = ServeSettings(
         arguments.host,
         arguments.port,
-        arguments.application,
+        arguments.application or ServeSettings.application,
         arguments.grace_seconds,
         cluster_settings(parser, arguments),
     )

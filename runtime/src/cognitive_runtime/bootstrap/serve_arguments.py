@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cognitive_runtime.bootstrap.cluster_settings import ClusterSettings
+from cognitive_runtime.domain.object_name import is_object_name
 
 Number = Callable[[str], int]
 _DEFAULTS: Final = ClusterSettings()
@@ -26,7 +27,6 @@ def add_serve(parser: argparse.ArgumentParser, number: Number) -> None:
     parser.add_argument("--port", type=number, default=8002, metavar="N", help="port to listen on; default 8002")
     parser.add_argument(
         "--application",
-        default="cognitive_core",
         metavar="NAME",
         help="Ray Serve application that /dspy/status reports; default cognitive_core",
     )
@@ -43,6 +43,8 @@ def cluster_settings(parser: argparse.ArgumentParser, arguments: argparse.Namesp
         if given:
             parser.error(f"{_CLUSTER[next(iter(given))]} needs --kubeconfig or --in-cluster")
         return None
+    if arguments.application is not None:
+        parser.error("--application is for a local core, which may be on Ray Serve; leave it out")
     if arguments.in_cluster and arguments.allow_kubeconfig_user:
         parser.error("--allow-kubeconfig-user needs --kubeconfig")
     return ClusterSettings(kubeconfig=arguments.kubeconfig, **_fields(given))
@@ -52,9 +54,11 @@ def _add_cluster(group: Any, number: Number) -> None:
     source = group.add_mutually_exclusive_group()
     source.add_argument("--kubeconfig", type=Path, metavar="FILE", help="serve the cluster of the current context")
     source.add_argument("--in-cluster", action="store_true", help="serve the cluster of this pod")
-    group.add_argument("--namespace", metavar="NS", help="namespace of the tasks; default: the context's or the pod's")
     group.add_argument(
-        "--agent", metavar="NAME", help="CognitiveAgent of all calls; default: the agent_id of each call"
+        "--namespace", type=_name, metavar="NS", help="namespace of the tasks; default: the context's or the pod's"
+    )
+    group.add_argument(
+        "--agent", type=_name, metavar="NAME", help="CognitiveAgent of all calls; default: the agent_id of each call"
     )
     group.add_argument(
         "--timeout-seconds",
@@ -79,6 +83,12 @@ def _add_cluster(group: Any, number: Number) -> None:
         default=None,
         help="use the identity of the kubeconfig for calls without a token; only on a local --host",
     )
+
+
+def _name(text: str) -> str:
+    if not is_object_name(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name of lower-case letters, digits, - and .")
+    return text
 
 
 def _fields(given: dict[str, Any]) -> dict[str, Any]:

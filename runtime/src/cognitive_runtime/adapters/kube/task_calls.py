@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,10 +12,9 @@ from cognitive_runtime.adapters.kube.outcomes import lacks_agent, not_finished, 
 from cognitive_runtime.adapters.kube.task_watch import TaskWatch
 from cognitive_runtime.domain import CognitiveContext
 from cognitive_runtime.domain.call_refused import CallRefused
+from cognitive_runtime.domain.object_name import is_object_name
 
 _LOGGER: Final = logging.getLogger(__name__)
-_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_MAX_NAME: Final = 253
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class CallSettings:
             CallRefused: The call's ``agent_id`` can be no name of an agent.
         """
         found = self.agent or agent_id
-        if len(found) > _MAX_NAME or not _NAME.fullmatch(found):
+        if not is_object_name(found):
             raise CallRefused(
                 "AgentNotFound", "agent_id must be the name of a CognitiveAgent: lower-case letters, digits, - and ."
             )
