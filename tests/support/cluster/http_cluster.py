@@ -22,7 +22,7 @@ CALLER_RULES = [
     {"apiGroups": [GROUP], "resources": ["cognitiveagents"], "verbs": ["get"]},
 ]
 """Rights that docs/reference/http.md tells a caller to have."""
-SUCCEEDED = {
+SUCCEEDED: Body = {
     "phase": "Succeeded",
     "reason": "Succeeded",
     "result": {"thought": "t", "solution_approach": "a", "solution_steps": ["s"], "success_metrics": ["m"]},

@@ -12,12 +12,25 @@ LAZY_IMPORTS = ("openai.resources.chat", "openai.lib.streaming.chat", "httpcore2
 """Modules that the client of the model imports with its first call."""
 
 
+UNUSED = (
+    "adapters.http",
+    "adapters.kube",
+    "adapters.serve",
+    "bootstrap.cluster",
+    "cognitive_serve",
+    "ray_agent",
+    "bootstrap.serv",
+)
+"""Beginnings of the names of modules that no executor uses; they need Ray Serve and FastAPI."""
 ENTRYPOINT = forks.run_runtime
 """The function that every forked process calls."""
 
 
 def _import_runtime() -> None:
-    for module in walk_packages(cognitive_runtime.__path__, f"{cognitive_runtime.__name__}."):
+    prefix = f"{cognitive_runtime.__name__}."
+    for module in walk_packages(cognitive_runtime.__path__, prefix):
+        if module.name.removeprefix(prefix).startswith(UNUSED):
+            continue
         try:
             import_module(module.name)
         except ModuleNotFoundError as error:  # parts of Ray that no executor uses

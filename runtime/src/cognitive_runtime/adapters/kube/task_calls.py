@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.kube.client import MERGE_PATCH, Body, Caller, KubeClient, Request
 from cognitive_runtime.adapters.kube.manifests import agent_path, task_manifest, tasks_path
 from cognitive_runtime.adapters.kube.outcomes import lacks_agent, not_finished, refused, result_of, with_task
@@ -51,6 +53,7 @@ class TaskCalls:
     def __init__(self, client: KubeClient, settings: CallSettings) -> None:
         self._client = client
         self._settings = settings
+        self._running: set[asyncio.Task[Any]] = set()
         self._leaving: set[asyncio.Task[None]] = set()
 
     def of(self, caller: Caller) -> "CallerAnswers":
@@ -64,6 +67,15 @@ class TaskCalls:
             CallRefused: The cluster refuses the call, or the task does not end in time.
             asyncio.CancelledError: The caller was cancelled, and so is the task unless the settings keep it.
         """
+        with self._registered():
+            return await self._run(caller, context)
+
+    async def close(self) -> None:
+        """End the running calls as if their clients went away, and wait until their tasks are cancelled."""
+        await cancel(*self._running)
+        await asyncio.gather(*self._leaving)
+
+    async def _run(self, caller: Caller, context: CognitiveContext) -> dict[str, Any]:
         agent = self._settings.agent_for(context.agent_id)
         knows_agent = await self._find_agent(caller, agent)
         creating = asyncio.create_task(self._create(caller, context, agent))
@@ -78,9 +90,15 @@ class TaskCalls:
             raise with_task(_agent_not_found(self._settings.namespace, agent), task)
         return result_of(context, task)
 
-    async def close(self) -> None:
-        """Wait until the tasks of clients that went away are cancelled."""
-        await asyncio.gather(*self._leaving)
+    @contextmanager
+    def _registered(self) -> Iterator[None]:
+        call = asyncio.current_task()
+        assert call is not None, "a call runs in a task"
+        self._running.add(call)
+        try:
+            yield
+        finally:
+            self._running.discard(call)
 
     async def _find_agent(self, caller: Caller, agent: str) -> bool:
         """Return True for an agent that exists, False if the caller may not read agents: it may create tasks."""
