@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.kube import task_watch
-from cognitive_runtime.adapters.kube.access import ApiAddress, ClusterAccess
+from cognitive_runtime.adapters.kube.access import ApiAddress, ClusterAccess, OwnIdentity
+from cognitive_runtime.adapters.kube.agents import AgentHealth
 from cognitive_runtime.adapters.kube.client import Caller, KubeClient
 from cognitive_runtime.adapters.kube.task_calls import CallSettings, TaskCalls
 from cognitive_runtime.domain import CognitiveContext, CognitiveTaskType
@@ -133,3 +135,16 @@ async def test_a_large_event_is_read(server: HttpDouble, client: KubeClient) -> 
     large = {"phase": "Succeeded", "result": {"solution_approach": "x" * 1_500_000}}
     server.reply(f"GET {TASKS}", events({"type": "MODIFIED", "object": task(9, **large)}))
     assert len((await answer(client))["solution_approach"]) == 1_500_000
+
+
+async def test_health_without_a_token_is_read_once_and_for_its_own_agent(server: HttpDouble) -> None:
+    tls = ssl.create_default_context()
+    client = KubeClient(ClusterAccess(ApiAddress(server.url, tls), OwnIdentity(tls, lambda: "own"), "team"))
+    for name in ("sre", "dev"):
+        names, llm = {"name": name, "namespace": "team"}, {"model": name, "provider": "vllm"}
+        server.reply(f"GET {BASE}/cognitiveagents/{name}", Reply(json={"metadata": names, "spec": {"llm": llm}}))
+    health = AgentHealth(client, "team", SystemClock())
+    asked = [(await health.check(Caller(None), name))["model"] for name in ("sre", "sre", "dev")]
+    await client.close()
+    assert asked == ["sre", "sre", "dev"]
+    assert [each.headers["Authorization"] for each in server.asked] == ["Bearer own"] * 2

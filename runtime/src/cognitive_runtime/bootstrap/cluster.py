@@ -33,7 +33,7 @@ def cluster_app(settings: ClusterSettings, environ: Mapping[str, str] = os.envir
         access = _access(settings, environ)
     except InvalidKubeconfig as error:
         raise ConfigError(str(error)) from None
-    return create_cluster_app(_Cluster(settings, access).http_api())
+    return create_cluster_app(Cluster(settings, access).http_api())
 
 
 def _access(settings: ClusterSettings, environ: Mapping[str, str]) -> ClusterAccess:
@@ -49,7 +49,9 @@ def _access(settings: ClusterSettings, environ: Mapping[str, str]) -> ClusterAcc
 
 
 @dataclass(frozen=True)
-class _Cluster:
+class Cluster:
+    """Parts of the HTTP API of one cluster."""
+
     settings: ClusterSettings
     access: ClusterAccess
 

@@ -20,13 +20,13 @@ class AgentHealth:
         self._namespace = namespace
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._own: dict[str, Any] | None = None
-        self._own_s = 0.0
+        self._own: dict[str, Any] = {}
+        self._own_agent, self._own_s = "", 0.0
 
     async def check(self, caller: Caller, agent: str) -> dict[str, Any]:
         """Return ``status`` (healthy or unhealthy), the model, and the reason if the agent is not Ready.
 
-        The server's own identity asks for one agent only.
+        The last finding by the server's own identity is used again for KEPT_S.
 
         Raises:
             CallRefused: The caller may not read the agent, or it does not exist.
@@ -34,9 +34,9 @@ class AgentHealth:
         if caller.token is not None:
             return await self._read(caller, agent)
         async with self._lock:
-            if self._own is None or self._clock.monotonic() - self._own_s >= KEPT_S:
+            if agent != self._own_agent or self._clock.monotonic() - self._own_s >= KEPT_S:
                 self._own = await self._read(caller, agent)
-                self._own_s = self._clock.monotonic()
+                self._own_agent, self._own_s = agent, self._clock.monotonic()
             return {**self._own, "timestamp": self._clock.now()}
 
     async def _read(self, caller: Caller, agent: str) -> dict[str, Any]:
