@@ -1,5 +1,6 @@
 """The wait for a task where an API server refuses or forgets: expired versions, refusals, a broken connection."""
 
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.kube import task_watch
 from cognitive_runtime.adapters.kube.access import ApiAddress, ClusterAccess, OwnIdentity
@@ -14,6 +16,7 @@ from cognitive_runtime.adapters.kube.agents import AgentHealth
 from cognitive_runtime.adapters.kube.client import Caller, KubeClient
 from cognitive_runtime.adapters.kube.task_calls import CallSettings, TaskCalls
 from cognitive_runtime.domain import CognitiveContext, CognitiveTaskType
+from support.eventually import eventually_async
 from support.servers.http_double import HttpDouble, Reply
 
 pytestmark = pytest.mark.component
@@ -148,3 +151,21 @@ async def test_health_without_a_token_is_read_once_and_for_its_own_agent(server:
     await client.close()
     assert asked == ["sre", "sre", "dev"]
     assert [each.headers["Authorization"] for each in server.asked] == ["Bearer own"] * 2
+
+
+async def test_a_client_that_goes_away_during_the_creation_leaves_no_running_task(
+    server: HttpDouble, client: KubeClient
+) -> None:
+    server.reply(f"PATCH {TASK}", Reply(json=task(6)))
+    calls = TaskCalls(client, CallSettings("team"))
+    answering = asyncio.create_task(calls.of(Caller("t0ken")).answer(CONTEXT))
+
+    async def is_created() -> bool:
+        return any(each.method == "POST" for each in server.asked)
+
+    await eventually_async(is_created, interval_s=0)  # the answer has not arrived: it needs turns of this event loop
+    await cancel(answering)
+    await calls.close()
+    assert answering.cancelled()
+    assert [(each.method, each.json) for each in server.asked][-1] == ("PATCH", {"spec": {"cancel": True}})
+    assert f"GET {TASKS}" not in [f"{each.method} {each.path}" for each in server.asked]

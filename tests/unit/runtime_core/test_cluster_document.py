@@ -5,9 +5,10 @@ import re
 import ssl
 from pathlib import Path
 
+from cognitive_runtime.adapters.http.cluster_app import create_cluster_app
 from cognitive_runtime.adapters.http.replies import CLUSTER_STATUS_CODES, STATUS_CODES
 from cognitive_runtime.adapters.kube.access import ApiAddress, ClusterAccess
-from cognitive_runtime.bootstrap import cluster
+from cognitive_runtime.bootstrap.cluster import Cluster
 from cognitive_runtime.bootstrap.cluster_settings import ClusterSettings
 from cognitive_runtime.bootstrap.serve_arguments import add_serve
 
@@ -16,8 +17,8 @@ ACCESS = ClusterAccess(ApiAddress("https://api.example", ssl.create_default_cont
 
 
 def test_the_document_has_the_operations_of_a_local_core_and_their_further_failures() -> None:
-    api = cluster.Cluster(ClusterSettings(agent="sre"), ACCESS).http_api()
-    document = cluster.create_cluster_app(api).openapi()
+    api = Cluster(ClusterSettings(agent="sre"), ACCESS).http_api()
+    document = create_cluster_app(api).openapi()
     paths = document["paths"]
     calls = [path for path in paths if path.startswith("/dspy/") and path != "/dspy/status"]
     assert len(calls) == 6
