@@ -14,6 +14,7 @@ from cognitive_runtime.adapters.nats.subjects import RequestSubject, parse_reque
 from cognitive_runtime.adapters.secrets import is_secret_name
 from cognitive_runtime.bootstrap.doctor.arguments import add_doctor, add_required_secrets, doctor_settings, token
 from cognitive_runtime.bootstrap.doctor.settings import DoctorSettings
+from cognitive_runtime.bootstrap.serve_arguments import add_serve, cluster_settings
 from cognitive_runtime.config import ConfigError, ExecutorSettings, RuntimeSettings, read_settings
 
 _EPILOG: Final = """\
@@ -27,7 +28,7 @@ environment:
   LOG_LEVEL                DEBUG, INFO, WARNING or ERROR; default INFO
   COGNITIVE_HTTP_TOKEN_FILE  file with the bearer token of `serve`; COGNITIVE_HTTP_TOKEN is the token itself
 `program export` reads none of them; `signature check` and `serve` read the LLM_* variables of the model instead,
-`serve` also the token's and LOG_LEVEL.
+`serve` also the token's and LOG_LEVEL. With --kubeconfig or --in-cluster, `serve` reads LOG_LEVEL alone.
 
 exit status of `attempt`:
   0  the response, completed or failed, is in the stream, or another execution has claimed the attempt
@@ -60,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command == "signature":
         return _check_signature(arguments)
     if arguments.command == "serve":
-        return _serve(arguments)
+        return _serve(parser, arguments)
     try:
         settings = read_settings(os.environ)
     except ConfigError as error:
@@ -101,10 +102,16 @@ def _nodes(arguments: argparse.Namespace) -> int:
     return report_nodes(arguments.agent_uid, arguments.require_secret)
 
 
-def _serve(arguments: argparse.Namespace) -> int:
+def _serve(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     from cognitive_runtime.bootstrap.serve import ServeSettings, run_serve
 
-    settings = ServeSettings(arguments.host, arguments.port, arguments.application, arguments.grace_seconds)
+    settings = ServeSettings(
+        arguments.host,
+        arguments.port,
+        arguments.application or ServeSettings.application,
+        arguments.grace_seconds,
+        cluster_settings(parser, arguments),
+    )
     return run_serve(settings, os.environ)
 
 
@@ -168,7 +175,8 @@ def _parser() -> argparse.ArgumentParser:
     add_required_secrets(nodes, _secret_name)
     _add_program(commands.add_parser("program", help="export the demonstrations of a saved DSPy program"))
     _add_signature(commands.add_parser("signature", help="check a CognitiveSignature and try it against a model"))
-    _add_serve(commands.add_parser("serve", help="serve the HTTP API of a cognitive core beside the model of LLM_*"))
+    serve = commands.add_parser("serve", help="serve the HTTP API of a core beside the model of LLM_*, or of a cluster")
+    add_serve(serve, _count)
     return parser
 
 
@@ -188,20 +196,6 @@ def _add_signature(parser: argparse.ArgumentParser) -> None:
         "--input", metavar="FILE", help="input to try, as YAML or JSON; default: the input of each demonstration"
     )
     check.add_argument("--no-model", action="store_true", help="call no model")
-
-
-def _add_serve(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default 127.0.0.1")
-    parser.add_argument("--port", type=_count, default=8002, metavar="N", help="port to listen on; default 8002")
-    parser.add_argument(
-        "--application",
-        default="cognitive_core",
-        metavar="NAME",
-        help="Ray Serve application that /dspy/status reports; default cognitive_core",
-    )
-    parser.add_argument(
-        "--grace-seconds", type=_count, default=10, metavar="S", help="time for running calls to end; default 10"
-    )
 
 
 def _add_executor(parser: argparse.ArgumentParser) -> None:

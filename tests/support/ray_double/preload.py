@@ -12,7 +12,15 @@ LAZY_IMPORTS = ("openai.resources.chat", "openai.lib.streaming.chat", "httpcore2
 """Modules that the client of the model imports with its first call."""
 
 
-UNUSED = ("adapters.http", "adapters.serve", "cognitive_serve", "ray_agent", "bootstrap.serv")
+UNUSED = (
+    "adapters.http",
+    "adapters.kube",
+    "adapters.serve",
+    "bootstrap.cluster",
+    "cognitive_serve",
+    "ray_agent",
+    "bootstrap.serv",
+)
 """Beginnings of the names of modules that no executor uses; they need Ray Serve and FastAPI."""
 ENTRYPOINT = forks.run_runtime
 """The function that every forked process calls."""

@@ -11,6 +11,8 @@ from cognitive_runtime.domain import (
 )
 
 DEFAULT_AGENT: Final = "default_agent"
+ECHOED: Final = ("incident_id", "task_description")
+"""Keys of the input that a result repeats. Source: the replies of SeedCore's agents and of its HTTP API."""
 Json = Mapping[str, Any]
 Free = Mapping[str, Any] | Sequence[Any] | str | None
 """Object, list or text; None: not part of the prompt."""

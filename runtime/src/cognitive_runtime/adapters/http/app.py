@@ -12,13 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cognitive_runtime.adapters.http.bearer import Unauthorized, require_token
-from cognitive_runtime.adapters.http.calls import add_calls, failures
+from cognitive_runtime.adapters.http.callers import ForeignPage
+from cognitive_runtime.adapters.http.calls import CallTargets, add_calls, failures
 from cognitive_runtime.adapters.http.disconnects import ClientGone
 from cognitive_runtime.adapters.http.incidents import add_incidents
 from cognitive_runtime.adapters.http.reading import BodyTooLarge, InvalidBody, UnreadableBody
-from cognitive_runtime.adapters.http.replies import Reply, failure_reply
+from cognitive_runtime.adapters.http.replies import Reply, failure_reply, result_reply
 from cognitive_runtime.adapters.http.results import Health, Status
 from cognitive_runtime.domain import IAnswerer, IModelHealth, Incidents
+from cognitive_runtime.domain.call_refused import CallRefused
 
 _DESCRIPTION: Final = (
     "Reasoning of a cognitive core: one operation for each task type. Texts of a body, such as agent_id, may also come "
@@ -51,25 +53,25 @@ def create_app(api: HttpApi) -> FastAPI:
         title="SeedCore cognitive core",
         description=_DESCRIPTION,
         version=version("cognitive-runtime"),
-        lifespan=_lifespan(api),
+        lifespan=closing(api.close),
     )
     _add_health(app, api)
     guarded = APIRouter(dependencies=[Depends(require_token(api.token))] if api.token else [])
     _add_status(guarded, api)
-    add_calls(guarded, api.answers, api.incidents, needs_token=api.token is not None)
-    if api.incidents is not None:
-        add_incidents(guarded, api.incidents, needs_token=api.token is not None)
+    _add_calls(guarded, api)
     app.include_router(guarded)
-    _add_failures(app)
+    add_failures(app)
     return app
 
 
-def _lifespan(api: HttpApi) -> Callable[[FastAPI], Any]:
+def closing(close: Callable[[], Awaitable[None]] | None) -> Callable[[FastAPI], Any]:
+    """Return the lifespan of an application that calls ``close`` at its end."""
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        if api.close is not None:
-            await api.close()
+        if close is not None:
+            await close()
 
     return lifespan
 
@@ -109,13 +111,30 @@ def _add_status(router: APIRouter, api: HttpApi) -> None:
     )
 
 
-def _add_failures(app: FastAPI) -> None:
+def _add_calls(router: APIRouter, api: HttpApi) -> None:
+    registry, needs_token = api.incidents, api.token is not None
+
+    async def incidents(_: Request) -> Incidents | None:
+        return registry
+
+    add_calls(router, CallTargets(lambda _: api.answers, incidents, needs_token))
+    if registry is not None:
+
+        async def registered(_: Request) -> Incidents:
+            return registry
+
+        add_incidents(router, registered, needs_token=needs_token)
+
+
+def add_failures(app: FastAPI) -> None:
     """Give every failure the form of a failed result."""
     forms: dict[type[Exception], Callable[[Any], Reply]] = {
         Unauthorized: lambda error: failure_reply(401, "Unauthorized", str(error), {"WWW-Authenticate": "Bearer"}),
+        ForeignPage: lambda error: failure_reply(403, "Forbidden", str(error)),
         UnreadableBody: lambda error: failure_reply(400, "InvalidRequest", str(error)),
         BodyTooLarge: lambda error: failure_reply(413, "BodyTooLarge", str(error), {"Connection": "close"}),
         InvalidBody: lambda error: failure_reply(422, "InvalidRequest", str(error), detail=error.fields),
+        CallRefused: lambda error: result_reply(error.result()),
         ClientGone: lambda _: failure_reply(_CLIENT_CLOSED, "Cancelled", "the client went away"),
         HTTPException: _http_failure,
         Exception: lambda error: failure_reply(500, "InternalError", f"{type(error).__name__} in the HTTP API"),

@@ -25,6 +25,11 @@ class Body(BaseModel):
     list_field: ClassVar[str | None] = None
     """Field whose list can stand for the whole body."""
 
+    @property
+    def needs_incident(self) -> bool:
+        """True if the call names a registered incident."""
+        return False
+
     def context(self, incidents: Incidents | None) -> CognitiveContext:
         """Return the context of the call.
 
@@ -56,6 +61,11 @@ class ReasonAboutFailure(Body):
         if self.incident_id is None and self.incident_context is None:
             raise ValueError("give incident_id or incident_context")
         return self
+
+    @property
+    def needs_incident(self) -> bool:
+        """True if the call names a registered incident."""
+        return self.incident_context is None
 
     def context(self, incidents: Incidents | None) -> CognitiveContext:
         """Return the context of the call."""

@@ -37,28 +37,46 @@ _OPERATIONS: Final = (
 )
 _FAILURES: Final = {
     400: "The body is not a JSON object.",
-    404: "The incident is not registered.",
+    401: "The token is missing or wrong.",
+    403: "RBAC or an admission policy of the cluster refuses the task.",
+    404: "The incident is not registered, or the agent does not exist.",
+    409: "The API server refuses a change that conflicts with another.",
+    410: "The task was deleted before it ended.",
     413: "The body is too large.",
     422: "A field is missing or invalid, or the input does not fit the model.",
     429: "The rate limit of the core or of the model is reached.",
     500: "The core failed.",
     502: "The model refused, or its answer is of no use.",
     503: "The model is not available.",
-    504: "The model did not answer in time.",
+    504: "The model did not answer in time, or the task did not end in time.",
 }
+_SOMETIMES: Final = (401, 403, 404, 409, 410)
+"""Failures that not every operation has."""
 
 
-def add_calls(router: APIRouter, answers: IAnswerer, incidents: Incidents | None, *, needs_token: bool) -> None:
+@dataclass(frozen=True)
+class CallTargets:
+    """Parts that answer a request, which may depend on its sender."""
+
+    answers: Callable[[Request], IAnswerer]
+    incidents: Callable[[Request], Awaitable[Incidents | None]]
+    """Registry; None: callers send incident_context. It is asked for only if a call names a registered incident."""
+    needs_token: bool
+    statuses: tuple[int, ...] = ()
+    """Status codes of failures beside those of a core in process."""
+
+
+def add_calls(router: APIRouter, targets: CallTargets) -> None:
     """Add the operations of the six task types."""
     for each in _OPERATIONS:
         router.add_api_route(
             f"/dspy/{each.path}",
-            _endpoint(each, answers, incidents),
+            _endpoint(each, targets),
             methods=["POST"],
             summary=each.summary,
             description=_described(each),
             response_model=each.result,
-            responses=_responses(each, needs_token=needs_token),
+            responses=_responses(each, targets),
             openapi_extra=request_body(each.body),
             tags=["reasoning"],
             operation_id=each.path.replace("-", "_"),
@@ -73,39 +91,39 @@ def request_body(model: type[bodies.Body]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-def failures(*codes: int, needs_token: bool) -> dict[int | str, dict[str, Any]]:
+def failures(*codes: int, needs_token: bool = False) -> dict[int | str, dict[str, Any]]:
     """Return the descriptions of failures with these status codes."""
     found: dict[int | str, dict[str, Any]] = {
         code: {"model": results.Failure, "description": _FAILURES[code]} for code in codes
     }
     if needs_token:
-        found[401] = {"model": results.Failure, "description": "The token is missing or wrong."}
+        found[401] = {"model": results.Failure, "description": _FAILURES[401]}
     return found
 
 
-def _responses(operation: _Operation, *, needs_token: bool) -> dict[int | str, dict[str, Any]]:
+def _responses(operation: _Operation, targets: CallTargets) -> dict[int | str, dict[str, Any]]:
     has_incident = operation.body is bodies.ReasonAboutFailure
-    codes = [code for code in _FAILURES if code != 404 or has_incident]
+    codes = [code for code in _FAILURES if code not in _SOMETIMES or code in targets.statuses]
+    codes += [404] if has_incident and 404 not in codes else []
     ok = {
         "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
         "description": "The result, or the events piece and result.",
     }
-    return {200: ok} | failures(*codes, needs_token=needs_token)
+    return {200: ok} | failures(*codes, needs_token=targets.needs_token)
 
 
 def _described(operation: _Operation) -> str:
     return f"{operation.body.__doc__} Also accepted as query parameters: {', '.join(operation.body.query)}."
 
 
-def _endpoint(
-    operation: _Operation, answers: IAnswerer, incidents: Incidents | None
-) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(operation: _Operation, targets: CallTargets) -> Callable[[Request], Awaitable[Response]]:
     async def call(request: Request) -> Response:
         body: Any = await read_call(request, operation.body)
         try:
-            context = body.context(incidents)
+            context = body.context(await targets.incidents(request) if body.needs_incident else None)
         except UnknownIncident as error:
             return result_reply(unknown_incident(body.agent_id, error, body.incident_id))
+        answers = targets.answers(request)
         if wants_events(request.headers.get("accept", "")):
             return stream_answer(answers, context)
         return result_reply(await until_disconnect(request, answers.answer(context)))

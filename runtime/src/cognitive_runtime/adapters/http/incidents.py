@@ -1,5 +1,6 @@
 """Registration of incidents."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -33,16 +34,19 @@ _BODY: Final = {
 }
 
 
-def add_incidents(router: APIRouter, incidents: Incidents, *, needs_token: bool) -> None:
-    """Add the operation that registers an incident."""
+def add_incidents(
+    router: APIRouter, incidents: Callable[[Request], Awaitable[Incidents]], *, needs_token: bool
+) -> None:
+    """Add the operation that registers an incident in the registry for a request."""
 
     async def register(request: Request) -> Response:
         """Register an incident for an analysis by its id. The registry is bounded: the oldest incident is dropped."""
         content, salience = await read_json(request), _salience(request)
         if not isinstance(content, dict):
             raise UnreadableBody("the incident must be a JSON object")
+        registry = await incidents(request)
         try:
-            identity = incidents.log_incident(content, salience)
+            identity = registry.log_incident(content, salience)
         except InvalidIncident as error:
             raise InvalidBody([{"field": "incident", "problem": str(error)}]) from None
         return Reply({"success": True, "incident_id": identity}, 201)

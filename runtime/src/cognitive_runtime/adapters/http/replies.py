@@ -34,6 +34,29 @@ STATUS_CODES: Final = {
 """Status code of each error type: 4xx for the caller, 502 for an answer of the model that is of no use, 503 and 504 for
 a model that is not available or too slow."""
 
+CLUSTER_STATUS_CODES: Final = {
+    "Unauthorized": 401,
+    "Forbidden": 403,
+    "AgentNotFound": 404,
+    "NotFound": 404,
+    "Conflict": 409,
+    "TaskDeleted": 410,
+    "BodyTooLarge": 413,
+    "InputInvalid": 422,
+    "InputTooLarge": 422,
+    "QueueFull": 429,
+    "TooManyRequests": 429,
+    "ResponseInvalid": 502,
+    "ResultLost": 502,
+    "ResultTooLarge": 502,
+    "ApiUnavailable": 503,
+    "ExecutorLost": 503,
+    "JobFailed": 503,
+    "QueueTimeout": 503,
+    "TaskNotFinished": 504,
+}
+"""Status code of each further cause for which a cluster has no result. Those of the API server stay as they are."""
+
 
 class Reply(JSONResponse):
     """JSON reply. Unpaired surrogates, which UTF-8 cannot encode, become question marks."""
@@ -50,8 +73,12 @@ def result_reply(result: Mapping[str, Any]) -> Reply:
     if result.get("success"):
         return Reply(dict(result))
     wait_s = result.get("retry_after_seconds")
-    headers = {"Retry-After": str(ceil(wait_s))} if isinstance(wait_s, int | float) else None
-    return Reply(dict(result), STATUS_CODES.get(str(result.get("error_type")), 500), headers)
+    headers = {"Retry-After": str(ceil(wait_s))} if isinstance(wait_s, int | float) else {}
+    error_type = str(result.get("error_type"))
+    status_code = STATUS_CODES.get(error_type) or CLUSTER_STATUS_CODES.get(error_type, 500)
+    if status_code == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Reply(dict(result), status_code, headers)
 
 
 def failure_reply(

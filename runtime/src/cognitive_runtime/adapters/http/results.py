@@ -107,6 +107,28 @@ class Health(BaseModel):
     remedy: str | None = None
 
 
+class ServerHealth(BaseModel):
+    """Health of the server itself."""
+
+    status: Literal["healthy"]
+    service: str
+    timestamp: str
+
+
+class AgentHealth(Health):
+    """Health of an agent: healthy if its condition Ready is True."""
+
+    agent: str
+    namespace: str
+
+
+class ClusterStatus(Status):
+    """Status of the agent that answers the calls."""
+
+    agent: str
+    namespace: str
+
+
 class Registered(BaseModel):
     """Result of the registration of an incident."""
 
