@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -62,8 +62,7 @@ async def test_a_killed_worker_is_replaced_and_its_attempt_is_not_run_again(
     busy, following = (Attempt(agent), Attempt(agent)), Attempt(agent)
     for attempt in busy:
         await broker.publish(attempt, input=_incident("incident_killed"), llm={"endpoint": model.url})
-    for attempt in busy:
-        await eventually_async(lambda attempt=attempt: _executes(model, attempt), 20)
+    await eventually_async(lambda: _execute(model, busy), 20)
     before = set(await broker.leases(agent))
 
     os.kill(actor_pid("WorkerActor", executor), signal.SIGKILL)
@@ -156,6 +155,10 @@ def _incident(incident_id: str) -> dict[str, str]:
 
 async def _executes(model: ScriptedModel, attempt: Attempt) -> bool:
     return model.executions[attempt.id] > 0
+
+
+async def _execute(model: ScriptedModel, attempts: Iterable[Attempt]) -> bool:
+    return all(model.executions[attempt.id] for attempt in attempts)
 
 
 async def _no_leases(broker: WireBroker, agent: str) -> bool:
