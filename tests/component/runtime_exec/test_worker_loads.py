@@ -14,7 +14,7 @@ from cognitive_runtime.bootstrap.hosted import HostedWorker
 from cognitive_runtime.config import RuntimeSettings
 from cognitive_runtime.domain import ExecutionMode, IReasoner
 from support.eventually import eventually_async
-from support.fakes.scripted_reasoner import ScriptedReasoner
+from support.fakes.scripted_reasoner import ScriptedReasoner, answer_after
 from support.servers.wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
@@ -52,7 +52,8 @@ async def new_worker(
 async def test_an_attempt_in_job_mode_is_claimed_during_the_imports(
     broker: WireBroker, agent: str, new_worker: NewWorker, reasoner: ScriptedReasoner, imported: threading.Event
 ) -> None:
-    attempt = Attempt(agent)
+    attempt, finish = Attempt(agent), asyncio.Event()
+    reasoner.script = answer_after(finish)
     await broker.publish(attempt, mode="Job")
     worker = await new_worker("Job")
     await worker.start()
@@ -66,6 +67,7 @@ async def test_an_attempt_in_job_mode_is_claimed_during_the_imports(
     imported.set()
 
     await eventually_async(lambda: _leases_say(broker, agent, [(True, None)]), 4, 0.05)  # sooner than a renewal
+    finish.set()
     assert await outcome == "published"
     assert reasoner.executions[attempt.id] == 1
 
