@@ -14,6 +14,7 @@ from cognitive_runtime.adapters.nats.subjects import RequestSubject, parse_reque
 from cognitive_runtime.adapters.secrets import is_secret_name
 from cognitive_runtime.bootstrap.doctor.arguments import add_doctor, add_required_secrets, doctor_settings, token
 from cognitive_runtime.bootstrap.doctor.settings import DoctorSettings
+from cognitive_runtime.bootstrap.quick_imports import begin_imports, last_import
 from cognitive_runtime.bootstrap.serve_arguments import add_serve, cluster_settings
 from cognitive_runtime.config import ConfigError, ExecutorSettings, RuntimeSettings, read_settings
 
@@ -69,18 +70,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _BAD_CONFIGURATION
     if arguments.command == "attempt":
         _attempt(settings, arguments.subject, arguments.grace_seconds)
-    return _executor(settings, _executor_settings(arguments))
+    _executor(settings, _executor_settings(arguments))
 
 
 def _attempt(settings: RuntimeSettings, subject: RequestSubject, grace_s: float) -> NoReturn:
-    # Imported here, because an attempt needs no Ray and an executor's driver no DSPy. Both take seconds to load.
+    begin_imports()  # imported here, because the other commands need none of it
     from cognitive_runtime.bootstrap.job import run_attempt
     from cognitive_runtime.bootstrap.reasoning import attempt_limits, make_cognitive_core
 
     names = {"namespace": subject.namespace, "agent": subject.agent_uid, "attempt": subject.attempt_id}
     configure_logging(settings.log_level, names)
     make_core = partial(make_cognitive_core, limits=attempt_limits(settings, subject.namespace, subject.agent_uid))
-    code = asyncio.Runner().run(run_attempt(settings, subject, make_core, grace_s))
+    code = asyncio.Runner().run(run_attempt(settings, subject, last_import(make_core), grace_s))
+    _exit(code)
+
+
+def _exit(code: int) -> NoReturn:
     sys.stdout.flush()
     # Exits without closing the event loop, which would wait for every task and thread: a library that ignores its
     # cancellation would keep the job running although its response is in the stream.
@@ -136,11 +141,12 @@ def _check_signature(arguments: argparse.Namespace) -> int:
     return check_signature(arguments.file, arguments.input, os.environ, calls_model=not arguments.no_model)
 
 
-def _executor(settings: RuntimeSettings, executor: ExecutorSettings) -> int:
+def _executor(settings: RuntimeSettings, executor: ExecutorSettings) -> NoReturn:
+    begin_imports()
     from cognitive_runtime.bootstrap.executor import run_executor
 
     configure_logging(settings.log_level, {"namespace": executor.namespace, "agent": executor.agent_uid})
-    return run_executor(settings, executor)
+    _exit(run_executor(settings, executor))
 
 
 def _executor_settings(arguments: argparse.Namespace) -> ExecutorSettings:
@@ -201,7 +207,13 @@ def _add_signature(parser: argparse.ArgumentParser) -> None:
 def _add_executor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--namespace", required=True, help="the agent's Kubernetes namespace")
     parser.add_argument("--agent-uid", required=True, metavar="UID", help="the agent's metadata.uid")
-    parser.add_argument("--workers", type=_count, default=1, metavar="N", help="number of worker actors; default 1")
+    parser.add_argument(
+        "--workers",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="number of workers: the first one in this process, others as actors; default 1",
+    )
     parser.add_argument(
         "--concurrency",
         type=_count,

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -50,7 +51,8 @@ async def test_ray_runs_adopts_stops_and_forgets_jobs(jobs: RayJobsHttp, ray_add
     address = f"{ray_address}/"
     assert (await jobs.version(at(address))).count(".") == 2
     assert await jobs.get(at(address), "ct-absent-1") is None
-    await jobs.submit(at(address), submission("ct-a-1", 'test "$COGNITIVE_SUBMISSION_ID" = ct-a-1'))
+    reserving = replace(submission("ct-a-1", 'test "$COGNITIVE_SUBMISSION_ID" = ct-a-1'), cpus=0.1)
+    await jobs.submit(at(address), reserving)
     await jobs.submit(at(address), submission("ct-a-1", "false"))
     await jobs.submit(at(address), submission("ct-b-1", WAIT))
     done = await ended(jobs, address, "ct-a-1")
@@ -86,6 +88,13 @@ async def test_a_log_that_is_none_is_an_outage_of_ray(jobs: RayJobsHttp, http: H
     http.reply("GET /api/jobs/ct-a-1/logs", reply)
     with pytest.raises(RayUnavailableError):
         await jobs.read_log(at(http.url), "ct-a-1")
+
+
+async def test_only_a_job_that_reserves_cpus_leaves_the_head(jobs: RayJobsHttp, http: HttpDouble) -> None:
+    http.reply("POST /api/jobs/", Reply(json={"submission_id": "ct-a-1"}))
+    await jobs.submit(at(http.url), submission("ct-a-1"))
+    await jobs.submit(at(http.url), replace(submission("ca-a-1"), cpus=0.1))
+    assert [asked.json.get("entrypoint_num_cpus") for asked in http.asked] == [None, 0.1]
 
 
 async def test_a_submission_that_nobody_confirmed_is_adopted(hasty: RayJobsHttp, http: HttpDouble) -> None:

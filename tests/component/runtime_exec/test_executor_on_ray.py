@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,28 +55,41 @@ async def test_a_warm_executor_answers_and_ends_when_it_is_drained(
 
 @pytest.mark.ray
 async def test_a_killed_worker_is_replaced_and_its_attempt_is_not_run_again(
-    broker: WireBroker, agent: str, executor: str, model: ScriptedModel
+    broker: WireBroker, agent: str, start_executor: StartExecutor, model: ScriptedModel
 ) -> None:
+    executor = await start_executor("--workers 2", "--concurrency 1", ready=2)
     model.script(contains="incident_killed", hang=True)
-    lost, following = Attempt(agent), Attempt(agent)
-    await broker.publish(lost, input=_incident("incident_killed"), llm={"endpoint": model.url})
-    await eventually_async(lambda: _executes(model, lost), 20)
-    (before,) = await broker.leases(agent)
+    busy, following = (Attempt(agent), Attempt(agent)), Attempt(agent)
+    for attempt in busy:
+        await broker.publish(attempt, input=_incident("incident_killed"), llm={"endpoint": model.url})
+    await eventually_async(lambda: _execute(model, busy), 20)
+    before = set(await broker.leases(agent))
 
     os.kill(actor_pid("WorkerActor", executor), signal.SIGKILL)
     await broker.publish(following, llm={"endpoint": model.url})
 
     assert (await broker.wait_response(following, 60)).outcome == "completed"
-    after = await _ready_workers(broker, agent)
-    assert set(after) - {before}
+    claims = {attempt: await broker.claim(attempt) for attempt in busy}
+    assert [claim and claim["state"] for claim in claims.values()] == ["running", "running"]
+    assert {claim["worker"] for claim in claims.values() if claim} == before
+    (replacement,) = set(await _ready_workers(broker, agent)) - before
+    assert replacement.startswith("ca-w1-"), "the first worker lives in the job's own process"
+    lost = next(attempt for attempt, claim in claims.items() if claim and claim["worker"].startswith("ca-w1-"))
     assert model.executions[lost.id] == 1
     assert await broker.responses(lost) == []
-    claim = await broker.claim(lost)
-    assert claim is not None
-    assert (claim["state"], claim["worker"]) == ("running", before)
-    renewed_at = await _renewed_at(broker, agent, before)
+    gone = next(worker for worker in before if worker.startswith("ca-w1-"))
+    renewed_at = await _renewed_at(broker, agent, gone)
     await asyncio.sleep(6)  # longer than a renewal
-    assert await _renewed_at(broker, agent, before) in (renewed_at, None)
+    assert await _renewed_at(broker, agent, gone) in (renewed_at, None)
+
+
+async def test_an_executor_whose_process_is_killed_fails_so_that_the_operator_starts_another(
+    executor: str, jobs: RaySubmissions
+) -> None:
+    os.kill(int(jobs.details(executor)["driver_info"]["pid"]), signal.SIGKILL)
+
+    job = await asyncio.to_thread(jobs.wait, executor)
+    assert job["status"] == "FAILED"
 
 
 @pytest.mark.ray
@@ -142,6 +155,10 @@ def _incident(incident_id: str) -> dict[str, str]:
 
 async def _executes(model: ScriptedModel, attempt: Attempt) -> bool:
     return model.executions[attempt.id] > 0
+
+
+async def _execute(model: ScriptedModel, attempts: Iterable[Attempt]) -> bool:
+    return all(model.executions[attempt.id] for attempt in attempts)
 
 
 async def _no_leases(broker: WireBroker, agent: str) -> bool:

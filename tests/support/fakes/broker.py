@@ -1,6 +1,7 @@
 """Fakes of the ports to JetStream."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -98,13 +99,21 @@ class FakeClaims(FakePort):
 
 @dataclass
 class FakeLeases(FakePort):
-    """``Leases``; its call is ``leases.list``."""
+    """``Leases``; its calls begin with ``leases.``."""
 
     listed: Sequence[ObservedLease] = ()
+    changed: Sequence[tuple[str, str]] = ()
+    """Agent UID and worker of each change that ``watch`` reports before it waits forever."""
 
     async def list(self, agent_uid: str) -> Sequence[ObservedLease]:
         self.recorder.record("leases.list", agent_uid)
         return self.listed
+
+    async def watch(self, on_change: Callable[[str, str], None]) -> None:
+        self.recorder.record("leases.watch")
+        for change in self.changed:
+            on_change(*change)
+        await asyncio.Event().wait()
 
 
 @dataclass

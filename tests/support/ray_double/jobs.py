@@ -46,6 +46,7 @@ class Submission:
     submission_id: str = field(default_factory=lambda: f"raysubmit_{uuid4().hex[:16]}")
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    entrypoint_num_cpus: float | None = None
 
     def __post_init__(self) -> None:
         kinds = {"entrypoint": str, "submission_id": str, "runtime_env": dict, "metadata": dict}
@@ -53,6 +54,9 @@ class Submission:
             value = getattr(self, name)
             if not isinstance(value, kind):
                 raise TypeError(f"{name} must be a {kind.__name__}, got {type(value)}")
+        cpus = self.entrypoint_num_cpus
+        if cpus is not None and not isinstance(cpus, int | float):
+            raise TypeError(f"entrypoint_num_cpus must be a number, got {type(cpus)}")
 
     @property
     def env_vars(self) -> dict[str, str]:

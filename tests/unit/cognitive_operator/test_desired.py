@@ -171,6 +171,12 @@ def test_a_jobs_environment_holds_the_broker_and_the_submission_alone() -> None:
     assert submission.entrypoint.endswith(f"attempt agent.request.team.{o.AGENT_UID}.{o.TASK_UID}.1")
 
 
+def test_an_executor_reserves_the_cpus_of_the_worker_in_its_process() -> None:
+    agent = Agent.model_validate(o.agent_body())
+    assert desired_executor(agent, "ca-x-1", ENVIRONMENT).cpus == 0.1
+    assert desired_attempt(agent, o.key(), ENVIRONMENT).cpus == 0
+
+
 def test_an_executor_keeps_a_ledger_only_where_there_is_something_to_share() -> None:
     def has_ledger(**llm: Any) -> bool:
         base = o.agent_body()["spec"]["llm"]

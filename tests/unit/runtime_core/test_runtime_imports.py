@@ -99,3 +99,59 @@ print(*sorted(name for name in sys.modules if name.partition(".")[0] in ("mcp", 
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == []
+
+
+STARTS = {
+    "attempt": "from cognitive_runtime.bootstrap.job import run_attempt",
+    "executor": "from cognitive_runtime.bootstrap.executor import ExecutorWorker, run_executor",
+}
+UNUSED = ("ray", "litellm", "numpy", "redis", "fastapi", "openai._vendor.httpx_aiohttp")
+SECONDS_LATER = ("dspy", "openai", "requests")
+NEVER_RUN = ("aiohttp", "openai.types", "openai.types.responses", "openai.types.shared", "requests")
+"""Imported in a thread, while the process connects and claims."""
+
+
+@pytest.mark.parametrize("command", STARTS)
+def test_a_process_imports_neither_dspy_nor_openai_nor_ray_before_it_connects(command: str) -> None:
+    statement = f"""
+from cognitive_runtime.__main__ import begin_imports
+begin_imports()
+{STARTS[command]}
+"""
+    assert loaded_after(statement, UNUSED + SECONDS_LATER) == set()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("command", STARTS)
+def test_a_loaded_process_has_run_no_package_that_its_first_task_does_not_use(command: str) -> None:
+    code = f"""
+import asyncio, gc, sys
+from cognitive_runtime.__main__ import begin_imports, last_import
+begin_imports()
+assert not gc.isenabled()
+{STARTS[command]}
+from cognitive_runtime.bootstrap.quick_imports import wait_imports
+from cognitive_runtime.bootstrap.reasoning import make_cognitive_core
+from cognitive_runtime.adapters.deferred_imports import is_deferred
+from cognitive_runtime.config import RuntimeSettings
+core = last_import(make_cognitive_core)(RuntimeSettings("nats://127.0.0.1:1", "none"))
+wait_imports()
+assert gc.isenabled() and gc.get_freeze_count() > 100_000
+print("ran:", *[name for name in {NEVER_RUN!r} if not is_deferred(name)])
+sys.path.insert(0, "tests")
+from support.builders.runtime_requests import execution_request
+from support.servers.scripted_model import ScriptedModel
+with ScriptedModel() as model:
+    before = set(sys.modules)
+    asyncio.run(core.reason(execution_request(endpoint=model.url)))
+print("new:", *sorted(set(sys.modules) - before))
+print("loaded:", *[name for name in {UNUSED!r} if name in sys.modules])
+print("types:", sum(name.startswith("openai.types.") for name in sys.modules) < 150)
+import aiohttp, requests, openai.types.responses
+print("usable:", aiohttp.ClientSession.__name__, requests.Session.__name__, openai.types.responses.Response.__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    said = dict(line.split(":") for line in done.stdout.splitlines())
+    usable = " ClientSession Session Response"
+    assert said == {"new": "", "ran": "", "loaded": "", "types": " True", "usable": usable}

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,13 +59,13 @@ class Spawner:
         self.first = first
         self.handles: list[Handle] = []
 
-    def __call__(self, name: str) -> Handle:
+    async def __call__(self, name: str) -> Handle:
         self.handles.append(Handle(name, **self.first) if not self.handles else Handle(name))
         return self.handles[-1]
 
 
 async def _run_until(
-    spawner: Callable[[str], Handle], condition: Callable[[], bool], size: int = 1
+    spawner: Callable[[str], Awaitable[Handle]], condition: Callable[[], bool], size: int = 1
 ) -> tuple[WorkerPool, asyncio.Task[None]]:
     pool = WorkerPool(spawner, size, QUICK)
     running = asyncio.create_task(pool.run())
@@ -101,7 +101,7 @@ async def test_a_dead_worker_is_replaced_by_one_of_another_name() -> None:
 async def test_a_crash_loop_is_slowed_down() -> None:
     spawned = []
 
-    def spawn(name: str) -> Handle:
+    async def spawn(name: str) -> Handle:
         spawned.append(asyncio.get_running_loop().time())
         return Handle(name, answer=WorkerGone("crash"))
 

@@ -14,6 +14,7 @@ def test_a_worker_without_troubles_is_ready() -> None:
         (ReadinessFacts(stuck_attempt="t1.1"), "Wedged", False, "t1.1"),
         (ReadinessFacts(crashed="KeyError"), "Crashed", False, "KeyError"),
         (ReadinessFacts(missing_secrets=("a", "b")), "CredentialsNotMounted", False, "a, b"),
+        (ReadinessFacts(loading=True), "Loading", False, "imports"),
         (ReadinessFacts(source_problem="Consumer a1 is gone."), "ConsumerMissing", True, "a1"),
         (ReadinessFacts(refused_secret="key"), "CredentialsNotMounted", True, "key"),
     ],

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id, request_subject
@@ -12,6 +12,8 @@ from cognitive_operator.ports.ray import RaySubmission
 
 AGENT_UID_KEY: Final = "cognitive-agent-uid"
 """Key of the metadata by which Ray names the agent of a job."""
+EXECUTOR_CPUS: Final = 0.1
+"""CPUs that an executor reserves for the worker in its process, as many as each of its actors does."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def settings_hash(agent: Agent, environment: RayEnvironment, ray_life: str = "")
 
 def desired_executor(agent: Agent, submission_id: str, environment: RayEnvironment) -> RaySubmission:
     """Build the submission of an agent's long-lived executor."""
-    return _submission(submission_id, executor_arguments(agent), environment, agent)
+    submission = _submission(submission_id, executor_arguments(agent), environment, agent)
+    return replace(submission, cpus=EXECUTOR_CPUS)
 
 
 def desired_attempt(agent: Agent, key: AttemptKey, environment: RayEnvironment) -> RaySubmission:

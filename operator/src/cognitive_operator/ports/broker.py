@@ -3,7 +3,7 @@
 Every asynchronous method raises BrokerUnavailableError when JetStream does not answer; retry then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -133,6 +133,9 @@ class Leases(Protocol):
 
     async def list(self, agent_uid: str) -> Sequence[ObservedLease]:
         """Return the leases of an agent's workers, those of Job attempts too."""
+
+    async def watch(self, on_change: Callable[[str, str], None]) -> None:
+        """Call ``on_change`` with agent UID and worker after each change of a lease; it may miss some."""
 
 
 class Responses(Protocol):

@@ -13,6 +13,8 @@ class RaySubmission:
     entrypoint: str
     env_vars: Mapping[str, str]
     metadata: Mapping[str, str]
+    cpus: float = 0.0
+    """CPUs of Ray that the job reserves on the node of its process. 0: none, and the process runs on the head."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from cognitive_operator.reconcile.agent.cleanup import AgentCleanup
 from cognitive_operator.reconcile.agent.cluster_secret import ClusterSecrets
 from cognitive_operator.reconcile.agent.executor import ExecutorPorts, ExecutorReconciler
 from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
+from cognitive_operator.reconcile.agent.lease_watch import LeaseWatch
 from cognitive_operator.reconcile.agent.model.behaviour import LearntBehaviour
 from cognitive_operator.reconcile.agent.model.hold import ModelHolds
 from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness
@@ -130,6 +131,7 @@ class Engine:
         self._queue_metrics = QueueMetrics(index, deps.metrics, deps.clock, timing.queue_metrics_every_s)
         agents = AgentReconciler(index, self._agent_steps(accounts), self._tasks.add, deps.clock, timing.agent)
         self._agents.start(agents.reconcile)
+        self._lease_watch = LeaseWatch(index, deps.broker.leases, self._agents.add)
 
     async def run(self) -> None:
         """Run all parts of the engine until cancelled."""
@@ -145,6 +147,7 @@ class Engine:
                 await self._resync.synced.wait()
                 orphans = run_every(self._timing.orphans_every_s, self._orphans.remove, "orphans")
                 group.create_task(orphans, name="orphans")
+                group.create_task(self._lease_watch.run(), name="leases")
                 group.create_task(self._inbox.run(), name="responses")
                 group.create_task(self._ttl.run(), name="ttl")
                 group.create_task(self._schedules.run(), name="schedules")

@@ -5,12 +5,15 @@ import logging
 import sys
 import traceback
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final
 
 _PLAIN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _RENAMED: Final = {"task": "name"}
 """Extra fields with another name in the log: a record's ``name`` is the name of its logger."""
+
+_WORKER: Final[ContextVar[str | None]] = ContextVar("worker", default=None)
 
 
 class JsonFormatter(logging.Formatter):
@@ -29,12 +32,20 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **self._context,
         }
+        worker = _WORKER.get()
+        if worker is not None:
+            line["worker"] = worker
         extras = {name: value for name, value in record.__dict__.items() if name not in _PLAIN and name[0] != "_"}
         line |= {_RENAMED.get(name, name): value for name, value in extras.items() if value is not None}
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = record.exc_info[0].__name__
             line["traceback"] = "".join(traceback.format_tb(record.exc_info[2]))
         return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def log_worker(worker: str) -> None:
+    """Name a worker in all lines of the current context, which includes the tasks and threads that it starts."""
+    _WORKER.set(worker)
 
 
 def configure_logging(level: str, context: Mapping[str, Any] | None = None) -> None:

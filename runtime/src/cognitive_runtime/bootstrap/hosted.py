@@ -72,12 +72,16 @@ class HostedWorker(Worker):
         """Connect and start to take requests. A worker that pulls loads its reasoner first."""
         self.broker.start()
         self.run_service(self._claims.keep())
-        self.run_service(self._lazy_reasoner.load())
+        self.run_service(self._load())
         if self.spec.pulls:
             await self._lazy_reasoner.load()
             self.run_service(self.publisher.publish_spooled())
         await self._control.start(self.stop_attempt, self.begin_drain)
         await super().start()
+
+    async def _load(self) -> None:
+        await self._lazy_reasoner.load()
+        self.notify_change()
 
     def status(self) -> WorkerStatus:
         """Return the current status, with the broker's problem once the worker has given up."""
@@ -100,4 +104,5 @@ class HostedWorker(Worker):
             leases=NatsLeases(self.broker, identity, clock, version("cognitive-runtime")),
             reasoner=reasoner,
             secrets=secrets,
+            is_loaded=lambda: self._lazy_reasoner.is_loaded,
         )

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from pydantic import ValidationError
 
 from cognitive_operator.adapters.nats.jetstream import StoredMessage
+from cognitive_operator.adapters.nats.lease_watch import LeaseWatcher
 from cognitive_operator.adapters.nats.session import NatsSession
 from cognitive_operator.adapters.nats.stream_specs import kv_stream
 from cognitive_operator.adapters.nats.validation import first_fault
@@ -37,6 +38,13 @@ class NatsLeases:
         workers = [subject.removeprefix(prefix) for subject in subjects]
         seen = [self._read(agent_uid, worker, found) for worker, found in zip(workers, stored, strict=True)]
         return [lease for lease in seen if lease is not None]
+
+    async def watch(self, on_change: Callable[[str, str], None]) -> None:
+        """Call ``on_change`` with agent UID and worker after each change of a lease. Runs until cancelled.
+
+        A change during an interruption of the connection is missed.
+        """
+        await LeaseWatcher(self._session, on_change).run()
 
     async def delete_all(self, agent_uid: str) -> None:
         """Delete the leases of an agent."""

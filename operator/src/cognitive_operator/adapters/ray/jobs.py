@@ -46,12 +46,14 @@ class RayJobsHttp:
             RayRefusedError: 3xx or 4xx.
         """
         url = f"{_base(target)}/api/jobs/"
-        body = {
+        body: dict[str, Any] = {
             "submission_id": submission.submission_id,
             "entrypoint": submission.entrypoint,
             "runtime_env": {"env_vars": dict(submission.env_vars)},
             "metadata": dict(submission.metadata),
         }
+        if submission.cpus:
+            body["entrypoint_num_cpus"] = submission.cpus
         answer = await self._send(target, "POST", url, body)
         if answer.status >= 400 and await self.get(target, submission.submission_id) is not None:
             return

@@ -45,6 +45,7 @@ class Index:
     def __init__(self, bounds: RayLimits | None = None, waiting_per_namespace: int | None = None) -> None:
         self.tasks: dict[str, TaskRecord] = {}
         self.agents: dict[ObjectName, AgentRecord] = {}
+        self._agent_names: dict[str, ObjectName] = {}
         self._ended: set[str] = set()
         self.is_complete = False
         """True once all objects were listed: only then is the order of their creation known."""
@@ -157,7 +158,10 @@ class Index:
             return None
         agent = with_managed_model(Agent.model_validate(body))
         if record is None or record.uid != agent.metadata.uid:
+            if record is not None:
+                self._agent_names.pop(record.uid, None)
             self.agents[name] = new_agent_record(name, agent, body)
+            self._agent_names[agent.metadata.uid] = name
             self.queue_of(name).clear()
             self.line_up_agent(name)
         else:
@@ -210,7 +214,13 @@ class Index:
         queue.clear()
         queue.limits, queue.is_open = QueueLimits(), False
         queue.join(FairShare())
+        del self._agent_names[uid]
         return self.agents.pop(name)
+
+    def agent_of_uid(self, uid: str) -> AgentRecord | None:
+        """Return the agent with this UID, None if it is unknown."""
+        name = self._agent_names.get(uid)
+        return None if name is None else self.agents[name]
 
     def agent_of(self, record: TaskRecord) -> AgentRecord | None:
         """Return the agent of a task if it exists and is not being deleted."""
@@ -278,7 +288,7 @@ class Index:
         Raises:
             RayUnavailableError: It is not known yet.
         """
-        record = next((r for r in self.agents.values() if r.uid == agent_uid), None)
+        record = self.agent_of_uid(agent_uid)
         return None if record is None or record.ray.is_away else record.reach_ray()
 
     def is_idle(self, record: AgentRecord) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from threading import Lock
 from typing import Any, Final
 
 import ray
@@ -16,6 +17,8 @@ _ACTOR_CPUS: Final = 0.1
 """A worker mostly waits for the model: a whole CPU each would keep other agents off a small cluster."""
 _CONTROL_CALLS: Final = 16
 """Concurrent calls of the driver. Attempts run inside the actor and are not calls of it."""
+
+_JOINING: Final = Lock()
 
 
 class RayWorkerHandle:
@@ -65,10 +68,10 @@ async def _call(reference: Any) -> Any:
 
 
 def connect_to_ray(namespace: str) -> None:
-    """Join the Ray cluster on which this job's driver runs. Idempotent."""
-    if ray.is_initialized():
-        return
-    ray.init(address="auto", namespace=namespace, log_to_driver=True, configure_logging=False)
+    """Join the Ray cluster on which this job's driver runs. Idempotent, also on several threads."""
+    with _JOINING:
+        if not ray.is_initialized():
+            ray.init(address="auto", namespace=namespace, log_to_driver=True, configure_logging=False)
 
 
 def leave_ray() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from uuid import uuid4
@@ -14,11 +14,11 @@ _LOGGER: Final = logging.getLogger(__name__)
 
 
 class WorkerGone(Exception):
-    """The worker's process has ended."""
+    """The worker has ended."""
 
 
 class IWorkerHandle(Protocol):
-    """Handle of a worker on the Ray cluster. Every method raises ``WorkerGone`` when the process has ended."""
+    """Handle of a worker, an actor or a thread. Every method raises ``WorkerGone`` when the worker has ended."""
 
     async def start(self) -> None:
         """Wait until the worker is scheduled and takes requests."""
@@ -33,7 +33,7 @@ class IWorkerHandle(Protocol):
         """Stop the worker within the grace period."""
 
     async def kill(self) -> None:
-        """Kill the worker's process."""
+        """Kill the worker's process, or abandon its thread."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class WorkerPoolPolicy:
 class WorkerPool:
     """Keeps ``size`` workers until one of them drains, all have given up the broker, or the pool is stopped."""
 
-    spawn: Callable[[str], IWorkerHandle]
+    spawn: Callable[[str], Awaitable[IWorkerHandle]]
     size: int
     policy: WorkerPoolPolicy = field(default_factory=WorkerPoolPolicy)
     problem: BrokerProblem | None = None
@@ -83,7 +83,7 @@ class WorkerPool:
         backoff_s = self.policy.first_backoff_s
         while not self._draining.is_set():
             name, began = f"ca-w{index}-{uuid4().hex[:8]}", _now()
-            handle = self._workers[name] = self.spawn(name)
+            handle = self._workers[name] = await self.spawn(name)
             reason = await self._watch(name, handle)
             if self._draining.is_set():
                 return await self._retire(name, handle)

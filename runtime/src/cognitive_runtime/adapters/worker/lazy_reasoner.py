@@ -20,13 +20,16 @@ class LazyReasoner:
             self._loading = asyncio.create_task(asyncio.to_thread(self.make))
         return await asyncio.shield(self._loading)
 
+    @property
+    def is_loaded(self) -> bool:
+        """True once the reasoner is loaded."""
+        loading = self._loading
+        return loading is not None and loading.done() and not loading.cancelled() and loading.exception() is None
+
     async def reason(self, request: ExecutionRequest) -> Reasoning:
         """Reason about one request with the loaded reasoner."""
         return await (await self.load()).reason(request)
 
     def learnt(self) -> tuple[ModelBehaviour, ...]:
         """Return the learnt behaviour of the loaded reasoner; empty until it is loaded, or if it cannot be loaded."""
-        loading = self._loading
-        if loading is None or not loading.done() or loading.cancelled() or loading.exception() is not None:
-            return ()
-        return loading.result().learnt()
+        return self._loading.result().learnt() if self._loading is not None and self.is_loaded else ()

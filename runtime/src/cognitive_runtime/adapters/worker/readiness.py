@@ -17,6 +17,8 @@ class ReadinessFacts:
     """Absent files that every request needs."""
     refused_secret: str | None = None
     """Absent file that the last attempt needed."""
+    loading: bool = False
+    """True until the reasoner is loaded."""
     source_problem: str | None = None
 
 
@@ -46,6 +48,8 @@ def _reasons(facts: ReadinessFacts) -> Iterator[NotReady]:
     if facts.missing_secrets:
         names = ", ".join(facts.missing_secrets)
         yield NotReady("CredentialsNotMounted", f"Absent or empty in the agent's folder of secrets: {names}.")
+    if facts.loading:
+        yield NotReady("Loading", "The worker imports its libraries.")
     if facts.source_problem:
         yield NotReady("ConsumerMissing", facts.source_problem, pulls=True)
     if facts.refused_secret:

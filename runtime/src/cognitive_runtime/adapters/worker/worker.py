@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -52,6 +52,8 @@ class WorkerDependencies:
     reasoner: TrackedReasoner
     """The reasoner of ``attempts``."""
     secrets: ISecrets
+    is_loaded: Callable[[], bool] = lambda: True
+    """Returns False until the reasoner is loaded."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Worker:
         self._stuck_attempt: str | None = None
         self._crashed: str | None = None
         self._refused_secret: str | None = None
-        self._was_ready = True
+        self._is_ready_in_lease = True
         self._changed = asyncio.Event()
 
     async def start(self) -> None:
@@ -127,7 +129,7 @@ class Worker:
         if not self._draining:
             _LOGGER.info("draining", extra={"event": "Draining"})
         self._draining = True
-        self._notify_change()
+        self.notify_change()
 
     async def drain(self) -> None:
         """Take no more requests and wait for the running attempts."""
@@ -198,12 +200,14 @@ class Worker:
                 crashed=self._crashed,
                 missing_secrets=tuple(secrets.missing(self.spec.required_secrets)),
                 refused_secret=self._refused_secret,
+                loading=not self._parts.is_loaded(),
                 source_problem=self._parts.source.problem,
             )
         )
 
     def _state(self) -> WorkerState:
         why_not = self._why_not_ready()
+        self._is_ready_in_lease = why_not is None
         return WorkerState(
             ready=why_not is None,
             capacity=self.spec.concurrency,
@@ -227,15 +231,14 @@ class Worker:
         if self._parts.reasoner.is_running(attempt_id):
             _LOGGER.error("stopped attempt still runs", extra={"event": "Wedged", "attempt": attempt_id})
             self._stuck_attempt = attempt_id
-            self._notify_change()
+            self.notify_change()
 
     def _publish_readiness(self) -> None:
-        is_ready = self._why_not_ready() is None
-        if is_ready != self._was_ready:
-            self._was_ready = is_ready
+        if (self._why_not_ready() is None) != self._is_ready_in_lease:
             self._lease.renew_now()
 
-    def _notify_change(self) -> None:
+    def notify_change(self) -> None:
+        """Publish the worker's readiness if it has changed, and pull requests if it may."""
         self._publish_readiness()
         self._changed.set()
         self._parts.source.wake()
@@ -255,14 +258,14 @@ class Worker:
     def _on_task_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         _crash_of(task)
-        self._notify_change()
+        self.notify_change()
 
     def _on_service_done(self, task: asyncio.Task[Any]) -> None:
         self._services.discard(task)
         crash = _crash_of(task)
         if crash is not None:
             self._crashed = crash
-            self._notify_change()
+            self.notify_change()
 
 
 def _crash_of(task: asyncio.Task[Any]) -> str | None:

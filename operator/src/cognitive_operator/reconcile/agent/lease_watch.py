@@ -1,0 +1,38 @@
+"""Reconciles an agent as soon as a worker for which its queue waits reports."""
+
+from collections.abc import Callable
+
+from cognitive_operator.api.names import ObjectName
+from cognitive_operator.ports.broker import Leases
+from cognitive_operator.reconcile.state.agent_record import AgentRecord
+from cognitive_operator.reconcile.state.index import Index
+
+
+class LeaseWatch:
+    """Enqueues agents by the changes of their workers' leases.
+
+    Only an agent whose queue is closed gains by it. The others are observed at their interval, so that the renewals of
+    many workers cost nothing. In Job mode no queue waits for a worker.
+    """
+
+    def __init__(self, index: Index, leases: Leases, enqueue: Callable[[ObjectName], None]) -> None:
+        self._index = index
+        self._leases = leases
+        self._enqueue = enqueue
+
+    async def run(self) -> None:
+        """Watch the leases until cancelled."""
+        await self._leases.watch(self._on_change)
+
+    def _on_change(self, agent_uid: str, worker: str) -> None:
+        record = self._index.agent_of_uid(agent_uid)
+        if record is not None and _waits_for(record, worker):
+            self._enqueue(record.name)
+
+
+def _waits_for(record: AgentRecord, worker: str) -> bool:
+    """Return True if the agent's queue is closed and the worker was not ready when its lease was last read."""
+    if record.blocker is None or record.agent.spec.execution.mode == "Job":
+        return False
+    known = record.workers.get(worker)
+    return known is None or not known.lease.ready
