@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from cognitive_operator.api import names, wire
+from cognitive_operator.api.wire_execution import ExecutionSettings
 from cognitive_operator.api.wire_model import WireModel
 
 WIRE = Path(__file__).parent / "wire"
@@ -18,6 +19,9 @@ WRITTEN: dict[str, type[WireModel]] = {
     "request_all_settings.json": wire.Request,
     "request_custom.json": wire.Request,
     "request_proposal.json": wire.Request,
+    "request_serve.json": wire.Request,
+    "execution.json": ExecutionSettings,
+    "execution_public.json": ExecutionSettings,
     "stop.json": wire.Stop,
     "drain.json": wire.Drain,
 }

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from cognitive_operator.api.conditions import AgentCondition, Condition, Outcome, Phase, TaskCondition
 from cognitive_operator.api.counters import Accounting, Counters
+from cognitive_operator.api.execution import ExecutionMode
 from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resource_model import ResourceModel
 from cognitive_operator.api.resources import (
@@ -21,7 +22,7 @@ from cognitive_operator.api.resources import (
     SignatureVersion,
     TaskSpec,
 )
-from cognitive_operator.api.wire import Lease, Mode
+from cognitive_operator.api.wire import Lease, Mode, Placement
 from cognitive_operator.api.wire_settings import LearntModel, OutputForm, StructuredOutput
 from cognitive_operator.desired.request import snake_case
 from cognitive_operator.ports.model import InferenceResult
@@ -83,7 +84,9 @@ def enum(kind: str, half: str, *path: str) -> list[str]:
 def test_values_are_those_of_the_code() -> None:
     assert enum("CognitiveTask", "status", "phase") == list(Phase)
     assert enum("CognitiveTask", "status", "attempts", "[]", "outcome") == list(Outcome)
-    assert enum("CognitiveAgent", "spec", "execution", "mode") == list(get_args(Mode))
+    assert enum("CognitiveAgent", "spec", "execution", "mode") == list(get_args(ExecutionMode))
+    assert set(get_args(Mode)) <= set(get_args(ExecutionMode))
+    assert enum("CognitiveTask", "status", "attempts", "[]", "placement") == list(get_args(Placement))
     assert enum("CognitiveAgent", "spec", "llm", "structuredOutput") == list(get_args(StructuredOutput))
     assert enum("CognitiveAgent", "status", "modelBehaviour", "[]", "output") == list(get_args(OutputForm))
     kinds = enum("CognitiveTask", "spec", "type")
@@ -157,6 +160,7 @@ def statuses() -> dict[str, dict[str, Any]]:
         "queued": status.queued(stamp, "WaitingForSlot", "full", 3, [lost]),
         "resumed": status.queued(status.Stamp({"phase": "Suspended"}, 1, NOW), "WaitingForSlot", "full", 3, []),
         "running": status.running(stamp, [attempt()]),
+        "placed": status.running(stamp, [attempt(placement="Serve", complexity=0.75)]),
         "custom": {"signature": SignatureVersion(name="triage", generation=3).model_dump()},
         "succeeded": status.succeeded(stamp, [closed], completed(result={"thought": "t", "steps": [{"a": None}]})),
         "by reference": status.succeeded(stamp, [closed], completed(result=None, result_ref=ref, confidence=None)),

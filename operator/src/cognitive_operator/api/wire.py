@@ -14,6 +14,8 @@ from cognitive_operator.api.wire_signature import SignatureSnapshot
 
 SIGNATURE_HEADER: Final = "Cognitive-Signature"
 Mode = Literal["Embedded", "Job"]
+Placement = Literal["Embedded", "Serve"]
+"""Process in which the reasoning runs: the worker, or a replica of the agent's application on Ray Serve."""
 
 
 class DeadLetter(WireModel):
@@ -77,6 +79,8 @@ class Request(WireModel):
     token_budget: int | None = None
     signature: SignatureSnapshot | None = Field(default=None, exclude_if=is_absent)
     """The signature of a ``custom`` task; None: the task has another type."""
+    placement: Placement | None = Field(default=None, exclude_if=is_absent)
+    """None: the agent has no application on Ray Serve."""
     traceparent: str | None = None
     """W3C trace context of the attempt. None: not traced."""
     agent: AgentSettings

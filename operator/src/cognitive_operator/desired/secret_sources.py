@@ -5,7 +5,7 @@ from typing import NamedTuple
 from cognitive_operator.api.children import child_name
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired import broker_secret
-from cognitive_operator.desired.request import API_KEY_FILE, REDIS_URL_FILE, fallback_key_file
+from cognitive_operator.desired.request import API_KEY_FILE, REDIS_URL_FILE, SERVE_TOKEN_FILE, fallback_key_file
 
 
 class SecretSource(NamedTuple):
@@ -22,5 +22,6 @@ def secret_sources(agent: Agent) -> list[SecretSource]:
     refs = [(llm.api_key_secret_ref, API_KEY_FILE)]
     refs += [(each.api_key_secret_ref, fallback_key_file(n)) for n, each in enumerate(llm.fallbacks, start=1)]
     refs += [(llm.redis_secret_ref, REDIS_URL_FILE)] if "Redis" in llm.backends else []
+    refs += [(agent.spec.execution.serve_token, SERVE_TOKEN_FILE)]
     broker = SecretSource(child_name(meta.name, meta.uid, broker_secret.SUFFIX), broker_secret.KEY, broker_secret.KEY)
     return [*(SecretSource(ref.name, ref.key, file) for ref, file in refs if ref), broker]

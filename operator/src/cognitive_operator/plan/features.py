@@ -34,6 +34,8 @@ class Feature(StrEnum):
     OPTIONAL_SAMPLING = "optional_sampling"
     """``temperature`` or ``top_p`` may be absent."""
     REASONING = "reasoning"
+    SERVE = "serve"
+    """Placement in an application on Ray Serve, and resources of workers."""
     STRUCTURED_OUTPUT = "structured_output"
 
 
@@ -57,12 +59,13 @@ class JobRuntime:
 
 def needed_features(agent: Agent) -> frozenset[str]:
     """Return the features without which a runtime does not honour the agent's settings."""
-    llm = agent.spec.llm
+    llm, execution = agent.spec.llm, agent.spec.execution
     needs = {
         Feature.DEMONSTRATIONS: bool(agent.spec.demonstrations),
         Feature.EXTRA_BODY: bool(llm.extra_body),
         Feature.OPTIONAL_SAMPLING: llm.temperature is None or llm.top_p is None,
         Feature.REASONING: llm.reasoning is not None,
+        Feature.SERVE: execution.has_application or execution.resources is not None,
         Feature.STRUCTURED_OUTPUT: llm.structured_output != "Auto",
     }
     return frozenset(feature.value for feature, is_needed in needs.items() if is_needed)

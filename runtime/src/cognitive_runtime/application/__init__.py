@@ -5,6 +5,7 @@ from cognitive_runtime.application.generate_proposal import GenerateProposal
 from cognitive_runtime.application.large_input import LargeInputReasoner
 from cognitive_runtime.application.limits import Limits, OpenRedis
 from cognitive_runtime.application.local_limits import LocalLimits
+from cognitive_runtime.application.placed_reasoner import PlacedReasoner
 from cognitive_runtime.application.stop_signal import StopSignal
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "Limits",
     "LocalLimits",
     "OpenRedis",
+    "PlacedReasoner",
     "StopSignal",
 ]

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -13,16 +14,27 @@ from cognitive_runtime.adapters.ray.actors import RayWorkerHandle, connect_to_ra
 from cognitive_runtime.adapters.ray.quota_actor import supervise_quota_actor
 from cognitive_runtime.adapters.ray.quota_store import executor_quota_store
 from cognitive_runtime.adapters.ray.worker_pool import WorkerPool
+from cognitive_runtime.adapters.wire import WireError
+from cognitive_runtime.adapters.wire.execution import parse_execution
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity, WorkerSpec
 from cognitive_runtime.application import Limits
+from cognitive_runtime.bootstrap.agent_serving import (
+    ApplicationKeeper,
+    application_keeper,
+    application_name,
+    sharers_of,
+)
 from cognitive_runtime.bootstrap.exit_codes import JobExit, exit_of
 from cognitive_runtime.bootstrap.hosted import HostedWorker
 from cognitive_runtime.bootstrap.job import termination_event
 from cognitive_runtime.bootstrap.reasoning import make_cognitive_core, redis_quota_stores
 from cognitive_runtime.config import ExecutorSettings, RuntimeSettings, read_settings
 from cognitive_runtime.domain import IQuotaStore
+from cognitive_runtime.domain.execution import ExecutionSettings, ServeTarget
 
 _LOGGER: Final = logging.getLogger(__name__)
+EXECUTION: Final = "COGNITIVE_EXECUTION"
+"""Variable with the settings of the executor's processes as JSON; absent: their defaults. The operator sets it."""
 
 
 class WorkerActor(HostedWorker):
@@ -46,26 +58,58 @@ def _limits(spec: WorkerSpec, settings: RuntimeSettings) -> Limits:
 
 def run_executor(settings: RuntimeSettings, executor: ExecutorSettings) -> JobExit:
     """Run the agent's workers until they are drained, give up the broker, or this process is told to end."""
+    try:
+        execution = parse_execution(os.environ.get(EXECUTION) or "{}")
+    except WireError as error:
+        _LOGGER.error(f"{EXECUTION}: {error}", extra={"event": "BadConfiguration"})
+        return JobExit.BAD_CONFIGURATION
     connect_to_ray(executor.namespace)  # in the main thread: Ray sets signal handlers, which termination_event replaces
     try:
-        return asyncio.run(_run_workers(settings, executor))
+        return asyncio.run(_run_workers(_Executor(settings, executor, execution)))
     finally:
         leave_ray()
 
 
-async def _run_workers(settings: RuntimeSettings, executor: ExecutorSettings) -> JobExit:
+@dataclass(frozen=True)
+class _Executor:
+    """Settings of the executor that this process runs."""
+
+    settings: RuntimeSettings
+    arguments: ExecutorSettings
+    execution: ExecutionSettings
+
+    def application(self) -> tuple[ServeTarget | None, ApplicationKeeper | None]:
+        """Return the application of the agent and its keeper, both None if it has none."""
+        serve, arguments = self.execution.serve, self.arguments
+        if serve is None:
+            return None, None
+        owner, keeper = application_keeper(arguments, serve, self.settings.submission_id)
+        return ServeTarget(application_name(arguments.agent_uid), owner, serve.is_hybrid), keeper
+
+    def worker_spec(self, worker: str, target: ServeTarget | None) -> WorkerSpec:
+        """Return the specification of a worker."""
+        arguments, submission_id = self.arguments, self.settings.submission_id
+        identity = WorkerIdentity(arguments.namespace, arguments.agent_uid, worker, submission_id, "Embedded")
+        sharers = sharers_of(arguments, self.execution.serve)
+        return WorkerSpec(identity, arguments.concurrency, arguments.required_secrets, sharers, target)
+
+
+async def _run_workers(executor: _Executor) -> JobExit:
+    arguments = executor.arguments
+    target, keeper = executor.application()
 
     def spawn(worker: str) -> RayWorkerHandle:
-        return RayWorkerHandle(WorkerActor, _worker_spec(settings, executor, worker))
+        return RayWorkerHandle(WorkerActor, executor.worker_spec(worker, target), executor.execution.worker)
 
     terminated = termination_event()
-    _LOGGER.info("executor started", extra={"event": "ExecutorStarted", "workers": executor.workers})
-    pool = WorkerPool(spawn, executor.workers)
-    services = [asyncio.create_task(supervise_quota_actor(executor.agent_uid))] if executor.shared_quota else []
+    _LOGGER.info("executor started", extra={"event": "ExecutorStarted", "workers": arguments.workers})
+    pool = WorkerPool(spawn, arguments.workers)
+    services = [asyncio.create_task(supervise_quota_actor(arguments.agent_uid))] if arguments.shared_quota else []
+    if keeper is not None:
+        keeper.start()
     running, ending = asyncio.create_task(pool.run()), asyncio.create_task(terminated.wait())
     await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
-    if not running.done():
-        await pool.stop(executor.grace_s)
+    await _end(pool if not running.done() else None, keeper, arguments.grace_s)
     await cancel(running, ending, *services)
     _LOGGER.info("executor ended", extra={"event": "ExecutorEnded", "drained": not terminated.is_set()})
     if not running.cancelled():
@@ -76,6 +120,8 @@ async def _run_workers(settings: RuntimeSettings, executor: ExecutorSettings) ->
     return exit_of(pool.problem)
 
 
-def _worker_spec(settings: RuntimeSettings, executor: ExecutorSettings, worker: str) -> WorkerSpec:
-    identity = WorkerIdentity(executor.namespace, executor.agent_uid, worker, settings.submission_id, "Embedded")
-    return WorkerSpec(identity, executor.concurrency, executor.required_secrets, executor.workers)
+async def _end(pool: WorkerPool | None, keeper: ApplicationKeeper | None, grace_s: float) -> None:
+    """Stop the workers that still run, and delete the application at the same time: Ray gives a stopped job 3 s."""
+    stopping = [pool.stop(grace_s)] if pool is not None else []
+    withdrawing = [keeper.end()] if keeper is not None else []
+    await asyncio.gather(*stopping, *withdrawing)

@@ -42,6 +42,7 @@ from cognitive_runtime.domain.limits import (
     RateLimit,
     estimate_tokens,
 )
+from cognitive_runtime.domain.placement import Placement
 from cognitive_runtime.domain.ports import (
     IAllowance,
     IAnswerer,
@@ -69,7 +70,7 @@ from cognitive_runtime.domain.request import (
     ReasoningSettings,
     StructuredOutput,
 )
-from cognitive_runtime.domain.result import AgentResult, AttemptOutcome, FailureResult, Reasoning
+from cognitive_runtime.domain.result import AgentResult, AttemptOutcome, FailureResult, Reasoning, ReplicaAnswer
 from cognitive_runtime.domain.result_cache import ResultCache
 from cognitive_runtime.domain.role import AgentRole, describe_role, parse_role
 from cognitive_runtime.domain.signature import SignatureDemonstration, SignatureModule, TaskSignature
@@ -139,6 +140,7 @@ __all__ = [
     "OutputInvalid",
     "OutputParseError",
     "Permit",
+    "Placement",
     "QuotaDecision",
     "QuotaExceeded",
     "QuotaRequest",
@@ -148,6 +150,7 @@ __all__ = [
     "Reasoning",
     "ReasoningError",
     "ReasoningSettings",
+    "ReplicaAnswer",
     "ResultCache",
     "RetryableReasoningError",
     "SignatureDemonstration",

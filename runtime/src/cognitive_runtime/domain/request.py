@@ -10,6 +10,7 @@ from cognitive_runtime.domain.behaviour import ModelBehaviour
 from cognitive_runtime.domain.endpoint import LLMLogging, ModelEndpoint
 from cognitive_runtime.domain.errors import InvalidRequest
 from cognitive_runtime.domain.limits import CacheSettings, RateLimit
+from cognitive_runtime.domain.placement import Placement
 from cognitive_runtime.domain.signature import TaskSignature
 from cognitive_runtime.domain.task import CognitiveTaskType
 
@@ -249,6 +250,7 @@ class ExecutionRequest:
     """W3C trace context that the attempt continues; None: not traced."""
     signature: TaskSignature | None = None
     """Signature of a custom task; None for every other type."""
+    placement: Placement = "Embedded"
 
     def __post_init__(self) -> None:
         for name in ("namespace", "task_name", "task_uid", "agent_name", "agent_uid"):

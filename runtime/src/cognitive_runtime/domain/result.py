@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from cognitive_runtime.domain.behaviour import ModelBehaviour
 from cognitive_runtime.domain.endpoint import ModelEndpoint
+from cognitive_runtime.domain.errors import ReasoningError
 from cognitive_runtime.domain.request import ExecutionMode
 from cognitive_runtime.domain.usage import Usage
 
@@ -34,6 +35,15 @@ class Reasoning:
     """True if ``outputs["output"]`` satisfies the request's schema; None: the request has no schema."""
     unchecked_patterns: tuple[str, ...] = ()
     """Patterns of the request's schema that were not checked, because no engine with linear time accepts them."""
+
+
+@dataclass(frozen=True)
+class ReplicaAnswer:
+    """Answer of a replica of an agent's application: a result or an error, and what the replica has learnt."""
+
+    reasoning: Reasoning | None = None
+    error: ReasoningError | None = None
+    learnt: tuple[ModelBehaviour, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from cognitive_runtime.domain import (
     LLMLogging,
     LLMSettings,
     ModelEndpoint,
+    Placement,
     RateLimit,
     ReasoningSettings,
     StructuredOutput,
@@ -109,7 +110,9 @@ class _Demonstration(Part):
         return Demonstration(self.type, self.input, self.output)
 
 
-class _Agent(Part):
+class Agent(Part):
+    """Settings of an agent."""
+
     generation: int
     role: str
     role_probabilities: dict[str, float] | None = None
@@ -119,6 +122,11 @@ class _Agent(Part):
     demonstrations: tuple[_Demonstration, ...] = ()
 
     def settings(self) -> AgentSettings:
+        """Return the settings.
+
+        Raises:
+            InvalidRequest: A value is out of range; the message names its field.
+        """
         return AgentSettings(
             **self.model_dump(exclude={"llm", "energy", "demonstrations"}),
             llm=self.llm.settings(),
@@ -160,7 +168,8 @@ class _Request(_Header):
     token_budget: int | None = None
     traceparent: str | None = None
     signature: Signature | None = None
-    agent: _Agent
+    placement: Placement | None = None
+    agent: Agent
 
 
 def parse_request(data: bytes) -> ExecutionRequest:
@@ -174,9 +183,10 @@ def parse_request(data: bytes) -> ExecutionRequest:
     except ValidationError as error:
         raise InvalidRequest(explain(error)) from None
     input_ref = InputRef(**found.input_ref.model_dump()) if found.input_ref else None
-    plain = found.model_dump(exclude={"schema_version", "agent", "input_ref", "signature"})
+    plain = found.model_dump(exclude={"schema_version", "agent", "input_ref", "signature", "placement"})
     signature = found.signature.task_signature() if found.signature else None
-    return ExecutionRequest(**plain, agent=found.agent.settings(), input_ref=input_ref, signature=signature)
+    agent, placement = found.agent.settings(), found.placement or "Embedded"
+    return ExecutionRequest(**plain, agent=agent, input_ref=input_ref, signature=signature, placement=placement)
 
 
 def parse_rejected(

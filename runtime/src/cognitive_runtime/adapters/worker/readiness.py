@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cognitive_runtime.domain.execution import ServeProblem
+
 
 @dataclass(frozen=True)
 class ReadinessFacts:
@@ -18,6 +20,8 @@ class ReadinessFacts:
     refused_secret: str | None = None
     """Absent file that the last attempt needed."""
     source_problem: str | None = None
+    application_problem: ServeProblem | None = None
+    """Reason why the agent's application on Ray Serve answers no calls."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ def _reasons(facts: ReadinessFacts) -> Iterator[NotReady]:
     if facts.missing_secrets:
         names = ", ".join(facts.missing_secrets)
         yield NotReady("CredentialsNotMounted", f"Absent or empty in the agent's folder of secrets: {names}.")
+    if facts.application_problem:
+        yield NotReady(facts.application_problem.reason, facts.application_problem.message)
     if facts.source_problem:
         yield NotReady("ConsumerMissing", facts.source_problem, pulls=True)
     if facts.refused_secret:

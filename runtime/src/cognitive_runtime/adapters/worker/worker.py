@@ -11,6 +11,7 @@ from cognitive_runtime.adapters.worker.attempt_runner import AttemptDependencies
 from cognitive_runtime.adapters.worker.lease import LeaseRenewer, LeaseTiming
 from cognitive_runtime.adapters.worker.ports import (
     BrokerProblem,
+    IApplicationWatch,
     IDelivery,
     ILeases,
     IRequestSource,
@@ -52,6 +53,8 @@ class WorkerDependencies:
     reasoner: TrackedReasoner
     """The reasoner of ``attempts``."""
     secrets: ISecrets
+    application: IApplicationWatch | None = None
+    """None: the agent has no application on Ray Serve."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ class Worker:
     async def start(self) -> None:
         """Start to renew the lease and, if the worker pulls, to pull requests."""
         self.run_service(self._lease.run())
+        if self._parts.application is not None:
+            self.run_service(self._parts.application.run(self._notify_change))
         if self.spec.pulls:
             await self._parts.source.start()
             self.run_service(self._intake())
@@ -188,7 +193,7 @@ class Worker:
         return self._lease.is_held and (why_not is None or why_not.pulls)
 
     def _why_not_ready(self) -> NotReady | None:
-        secrets, refused = self._parts.secrets, self._refused_secret
+        secrets, refused, application = self._parts.secrets, self._refused_secret, self._parts.application
         if refused is not None and not secrets.missing([refused]):
             self._refused_secret = None
         return check_ready(
@@ -199,6 +204,7 @@ class Worker:
                 missing_secrets=tuple(secrets.missing(self.spec.required_secrets)),
                 refused_secret=self._refused_secret,
                 source_problem=self._parts.source.problem,
+                application_problem=application.problem if application is not None else None,
             )
         )
 
