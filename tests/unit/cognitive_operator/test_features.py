@@ -175,6 +175,7 @@ def test_the_features_are_those_of_the_golden_lease() -> None:
         "extra_body",
         "optional_sampling",
         "reasoning",
+        "serve",
         "structured_output",
     ]
 

@@ -1,7 +1,7 @@
 """The ``spec.execution`` section of a CognitiveAgent."""
 
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from cognitive_operator.api.resource_model import ResourceModel
 from cognitive_operator.api.wire import Mode, Placement
@@ -14,6 +14,18 @@ _FACTORS: Final = {
     **{unit: Decimal(1024) ** n for n, unit in enumerate(("Ki", "Mi", "Gi", "Ti"), start=1)},
 }
 """Source: quantities of Kubernetes."""
+
+
+class Place(NamedTuple):
+    """Place of an attempt's reasoning, and the complexity by which a Hybrid agent chose it."""
+
+    placement: Placement | None = None
+    """None: the agent has no application on Ray Serve."""
+    complexity: float | None = None
+    """None: the agent is not Hybrid."""
+
+
+NO_PLACE: Final = Place()
 
 
 class ProcessResources(ResourceModel):
@@ -93,12 +105,18 @@ class Execution(ResourceModel):
         is_public = self.has_application and self.serve is not None and self.serve.public.enabled
         return self.serve.public.token_secret_ref if is_public and self.serve is not None else None
 
-    def place(self, complexity: float) -> Placement | None:
-        """Return the place of the reasoning about a task; None for an agent without an application."""
+    def place(self, complexity: float) -> Place:
+        """Return the place of the reasoning about a task of this complexity."""
         if not self.has_application:
-            return None
+            return NO_PLACE
+        if self.mode == "Serve":
+            return Place("Serve")
         least = COMPLEXITY_THRESHOLD if self.complexity_threshold is None else self.complexity_threshold
-        return "Serve" if self.mode == "Serve" or complexity >= least else "Embedded"
+        return Place("Serve" if complexity >= least else "Embedded", complexity)
+
+    def executes(self, mode: Mode, place: Place) -> bool:
+        """Return True if the agent's present executors take an attempt of this mode and place."""
+        return mode == self.wire_mode and (place.placement != "Serve" or self.has_application)
 
 
 def _number(quantity: str | int) -> Decimal:

@@ -8,7 +8,7 @@ from typing import Final
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id, request_subject
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.execution import execution_variables
-from cognitive_operator.desired.request import secret_files
+from cognitive_operator.desired.request import executor_files
 from cognitive_operator.ports.ray import RaySubmission
 
 AGENT_UID_KEY: Final = "cognitive-agent-uid"
@@ -38,7 +38,7 @@ class RayEnvironment:
 def executor_arguments(agent: Agent) -> str:
     """Return the entrypoint of an agent's executor."""
     execution, meta = agent.spec.execution, agent.metadata
-    secrets = "".join(f" --require-secret {name}" for name in secret_files(agent))
+    secrets = "".join(f" --require-secret {name}" for name in executor_files(agent))
     ledger = " --shared-ledger" if "Ray" in agent.spec.llm.backends else ""
     return (
         f"python -m cognitive_runtime executor --namespace {meta.namespace} --agent-uid {meta.uid}"

@@ -51,7 +51,7 @@ def desired_request(task: Task, agent: Agent, key: AttemptKey, master_key: bytes
         constraints=task.spec.constraints,
         output_schema=task.spec.output_schema,
         token_budget=task.tokens_left(task.status.attempts),
-        placement=agent.spec.execution.place(task.spec.complexity),
+        placement=agent.spec.execution.place(task.spec.complexity).placement,
         agent=agent_settings(agent),
     )
 
@@ -155,14 +155,18 @@ def fallback_key_file(number: int) -> str:
     return f"{API_KEY_FILE}-{number}"
 
 
-def secret_files(agent: Agent) -> tuple[str, ...]:
-    """Return the files without which an executor cannot call the agent's models, or serve its HTTP route."""
-    llm = agent.spec.llm
+def secret_files(llm: LLM) -> tuple[str, ...]:
+    """Return the files without which an executor cannot call the agent's models."""
     own = (API_KEY_FILE,) if llm.api_key_secret_ref else ()
     redis = (REDIS_URL_FILE,) if "Redis" in llm.backends else ()
     keys = (fallback_key_file(n) for n, each in enumerate(llm.fallbacks, start=1) if each.api_key_secret_ref)
+    return (*own, *keys, *redis)
+
+
+def executor_files(agent: Agent) -> tuple[str, ...]:
+    """Return the files without which an executor cannot call the agent's models, or serve its HTTP route."""
     token = (SERVE_TOKEN_FILE,) if agent.spec.execution.serve_token else ()
-    return (*own, *keys, *redis, *token)
+    return (*secret_files(agent.spec.llm), *token)
 
 
 def snake_case(name: str) -> str:

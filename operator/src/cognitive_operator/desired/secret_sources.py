@@ -22,6 +22,8 @@ def secret_sources(agent: Agent) -> list[SecretSource]:
     refs = [(llm.api_key_secret_ref, API_KEY_FILE)]
     refs += [(each.api_key_secret_ref, fallback_key_file(n)) for n, each in enumerate(llm.fallbacks, start=1)]
     refs += [(llm.redis_secret_ref, REDIS_URL_FILE)] if "Redis" in llm.backends else []
-    refs += [(agent.spec.execution.serve_token, SERVE_TOKEN_FILE)]
     broker = SecretSource(child_name(meta.name, meta.uid, broker_secret.SUFFIX), broker_secret.KEY, broker_secret.KEY)
-    return [*(SecretSource(ref.name, ref.key, file) for ref, file in refs if ref), broker]
+    found = [SecretSource(ref.name, ref.key, file) for ref, file in refs if ref]
+    token = agent.spec.execution.serve_token
+    found += [SecretSource(token.name, token.key, SERVE_TOKEN_FILE)] if token else []
+    return [*found, broker]

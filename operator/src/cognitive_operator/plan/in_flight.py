@@ -7,10 +7,10 @@ from typing import Final
 
 from cognitive_operator.api.bounds import clean_text
 from cognitive_operator.api.conditions import Outcome, Reason
+from cognitive_operator.api.execution import NO_PLACE, Place
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id
 from cognitive_operator.api.resources import Attempt
 from cognitive_operator.api.wire import Claim, Completed, Failed, Mode
-from cognitive_operator.plan.placement import NO_PLACE, Place
 from cognitive_operator.ports.ray import RayJob
 
 HOLDING: Final = frozenset({Reason.CREDENTIALS_REFUSED, Reason.QUOTA_EXCEEDED})

@@ -7,21 +7,18 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from functools import partial
+from typing import Any, Final, Protocol
 
 from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.ray.quota_actor import ray_namespace
-from cognitive_runtime.adapters.serve.owner import create_owner, new_owner_name
+from cognitive_runtime.adapters.serve.agent_application import AgentApplication, ServeCalls
+from cognitive_runtime.adapters.serve.owner import create_owner, new_owner_name, owner_names
 from cognitive_runtime.config import ExecutorSettings
 from cognitive_runtime.domain.execution import ServeProblem, ServeSettings
 from cognitive_runtime.domain.serving import ServeSpec
 
-if TYPE_CHECKING:
-    from cognitive_runtime.adapters.serve.agent_application import AgentApplication
-
 _LOGGER: Final = logging.getLogger(__name__)
-_UNAVAILABLE_POLL_S: Final = 1.0
-_POLL_S: Final = 5.0
 _SHUTDOWN_S: Final = 120.0
 """Longer than the 60 s in which a model answers by default: a call that still runs then is made again."""
 _WITHDRAW_S: Final = 2.5
@@ -50,6 +47,8 @@ class ApplicationKeeper:
     make: Callable[[], IApplication]
     """Imports Ray Serve. Raises ``ImportError`` if it is not installed."""
     report: Callable[[ServeProblem | None], Coroutine[Any, Any, None]]
+    poll_s: float = 5.0
+    unavailable_poll_s: float = 1.0
     _application: IApplication | None = None
     _keeping: asyncio.Task[None] | None = None
 
@@ -80,7 +79,7 @@ class ApplicationKeeper:
                 await self.report(problem)
             except Exception as error:  # an actor that died, or a cluster that is away: the next round reports again
                 _LOGGER.warning("problem not reported", extra={"event": "OwnerLost", "error": repr(error)})
-            await asyncio.sleep(_POLL_S if problem is None else _UNAVAILABLE_POLL_S)
+            await asyncio.sleep(self.poll_s if problem is None else self.unavailable_poll_s)
 
     def _ensure(self) -> ServeProblem | None:
         try:
@@ -110,8 +109,8 @@ def application_keeper(
     return owner, ApplicationKeeper(lambda: _application(executor, settings, owner), report)
 
 
-def _application(executor: ExecutorSettings, settings: ServeSettings, owner: str) -> "AgentApplication":
-    from cognitive_runtime.adapters.serve.agent_application import AgentApplication
+def _application(executor: ExecutorSettings, settings: ServeSettings, owner: str) -> AgentApplication:
+    from cognitive_runtime.adapters.serve import applications
     from cognitive_runtime.bootstrap.agent_replica import AgentReplica, PublicReplica, ReplicaSpec
 
     name = application_name(executor.agent_uid)
@@ -119,7 +118,13 @@ def _application(executor: ExecutorSettings, settings: ServeSettings, owner: str
     replica = ReplicaSpec(executor.namespace, executor.agent_uid, name, sharers, settings.public)
     kind = AgentReplica if settings.public is None else PublicReplica
     spec = serve_spec(executor.agent_uid, settings)
-    return AgentApplication(kind, (replica,), spec, ray_namespace(executor.agent_uid), owner)
+    calls = ServeCalls(
+        find=partial(applications.find, name),
+        deploy=partial(applications.deploy, kind, (replica,), spec, waits=False),
+        delete=partial(applications.delete, name),
+        owners=partial(owner_names, ray_namespace(executor.agent_uid)),
+    )
+    return AgentApplication(calls, spec, owner)
 
 
 def sharers_of(executor: ExecutorSettings, settings: ServeSettings | None) -> int:

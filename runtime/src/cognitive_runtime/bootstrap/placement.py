@@ -17,9 +17,10 @@ def placed_reasoner(local: IReasoner, target: ServeTarget | None) -> IReasoner:
     application = target.application
 
     def load() -> IReasoner:
+        from cognitive_runtime.adapters.serve.handle import ServeHandle
         from cognitive_runtime.adapters.serve.remote_reasoner import RemoteReasoner
 
-        return RemoteReasoner(application)
+        return RemoteReasoner(application, ServeHandle(application))
 
     return PlacedReasoner(local, LazyReasoner(load))
 

@@ -75,6 +75,19 @@ class ServeTarget:
     is_hybrid: bool = False
 
 
+@dataclass(frozen=True)
+class ApplicationState:
+    """State of an application as Ray Serve tells it."""
+
+    status: str
+    """Such as DEPLOYING, RUNNING, DEPLOY_FAILED or DELETING."""
+    deployments: tuple[str, ...] = ()
+    """Names of its deployments, which tell its owner."""
+    running: int = 0
+    """Number of replicas that run."""
+    message: str = ""
+
+
 ServeReason = Literal["ServeUnavailable", "RouteTaken"]
 
 

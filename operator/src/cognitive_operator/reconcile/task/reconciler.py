@@ -13,7 +13,6 @@ from cognitive_operator.errors import ConflictError, ForbiddenError, MessageErro
 from cognitive_operator.plan.gate import GateResult, patience_left_s, queue_full
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.input_gate import InputNotReadyError
-from cognitive_operator.plan.placement import place_of
 from cognitive_operator.plan.task import RUNNING_AFTER_S, TaskPlan, plan_task
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
@@ -224,7 +223,7 @@ class TaskReconciler:
             raise
         timeout_s = record.task.timeout_s(agent.agent) if is_new else None
         now_s = self._clocks.own.monotonic()
-        place = place_of(record.task, agent.agent)
+        place = agent.agent.spec.execution.place(record.task.spec.complexity)
         attempt = InFlightAttempt(key, mode, now_s, timeout_s=timeout_s, runtime_key=agent.runtime_key, place=place)
         if agent.hold is not None:
             self._steps.feedback.report_start(record)

@@ -1,18 +1,11 @@
-"""Application of an agent on Ray Serve, which its executor keeps deployed."""
+"""Application of an agent, which its executor keeps deployed. It imports no Ray Serve."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from ray import serve
-from ray.exceptions import RayError
-from ray.serve.exceptions import RayServeException
-from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
-
-from cognitive_runtime.adapters.serve.applications import delete, deploy
-from cognitive_runtime.adapters.serve.owner import owner_names
-from cognitive_runtime.domain.execution import ServeProblem
+from cognitive_runtime.domain.execution import ApplicationState, ServeProblem
 from cognitive_runtime.domain.serving import ServeConflict, ServeSpec
 
 _SHOWN_CHARS: Final = 400
@@ -21,70 +14,73 @@ _REDEPLOY_S: Final = 30.0
 """Pause before an application whose deployment failed is deployed again, such as for a secret that is mounted late."""
 
 
+@dataclass(frozen=True)
+class ServeCalls:
+    """Calls of Ray Serve about one application. All of them block, and raise ``ServeUnavailable`` or Ray's errors."""
+
+    find: Callable[[], ApplicationState | None]
+    """Returns the state of the application."""
+    deploy: Callable[[], None]
+    """Deploys it without waiting until it runs. Raises ``ServeConflict`` if another owner has its name or route."""
+    delete: Callable[[], None]
+    owners: Callable[[], list[str]]
+    """Returns the names of the agent's executors that live, the newest last."""
+
+
 @dataclass
 class AgentApplication:
     """Application of one agent. Its methods block."""
 
-    replica: type[Any]
-    arguments: tuple[Any, ...]
+    calls: ServeCalls
     spec: ServeSpec
-    namespace: str
-    """Ray namespace of the agent."""
     owner: str
     """Name of this executor's owner actor."""
     monotonic: Callable[[], float] = time.monotonic
-    _deployed_at_s: float = field(default=float("-inf"))
-    _failure: str = ""
+    _deployed_at_s: float | None = None
+    _failure: str = field(default="")
 
     def ensure(self) -> ServeProblem | None:
         """Deploy the application if it is absent or has failed, and return why it answers no calls."""
         try:
-            found = self._find()
+            found = self.calls.find()
             if self._must_deploy(found):
-                deploy(self.replica, self.arguments, self.spec, waits=False)
+                self.calls.deploy()
                 self._deployed_at_s = self.monotonic()
-                found = self._find()
+                found = self.calls.find()
             return self._problem(found)
         except ServeConflict as error:
             return ServeProblem("RouteTaken", str(error))
-        except (RayServeException, RayError, OSError, RuntimeError) as error:
-            return _unavailable(f"Ray Serve answers with {type(error).__name__}: {error}")
+        except (OSError, RuntimeError) as error:
+            return _unavailable(f"Ray Serve does not answer: {error}")
 
     def withdraw(self) -> None:
         """Delete the application, unless another executor of the agent uses it."""
-        if not any(name != self.owner for name in owner_names(self.namespace)) and self._is_own(self._find()):
-            delete(self.spec.name)
+        if any(name != self.owner for name in self.calls.owners()):
+            return
+        found = self.calls.find()
+        if found is not None and self.spec.deployment in found.deployments:
+            self.calls.delete()
 
-    def _must_deploy(self, found: ApplicationStatusOverview | None) -> bool:
+    def _must_deploy(self, found: ApplicationState | None) -> bool:
         """Return True for the first deployment; later only the newest executor deploys again."""
-        if self._deployed_at_s == float("-inf"):
+        if self._deployed_at_s is None:
             return True
-        is_gone = found is None or found.status is ApplicationStatus.DELETING
-        has_failed = found is not None and found.status is ApplicationStatus.DEPLOY_FAILED
+        is_gone = found is None or found.status == "DELETING"
+        has_failed = found is not None and found.status == "DEPLOY_FAILED"
         is_due = has_failed and self.monotonic() - self._deployed_at_s >= _REDEPLOY_S
-        return (is_gone or is_due) and owner_names(self.namespace)[-1:] == [self.owner]
+        return (is_gone or is_due) and self.calls.owners()[-1:] == [self.owner]
 
-    def _problem(self, found: ApplicationStatusOverview | None) -> ServeProblem | None:
+    def _problem(self, found: ApplicationState | None) -> ServeProblem | None:
         if found is None:
             return _unavailable("The agent's application is absent; it is deployed again.")
-        running = found.deployments.get(self.spec.deployment)
-        if running is not None and _running_replicas(running.replica_states) > 0:
+        if found.running > 0:
             self._failure = ""
             return None
-        if found.status is ApplicationStatus.DEPLOY_FAILED:
+        if found.status == "DEPLOY_FAILED":
             self._failure = found.message
-        detail = self._failure or found.message or (running.message if running is not None else "")
-        return _unavailable(f"No replica of the agent's application runs ({found.status.value}). {detail}")
-
-    def _find(self) -> ApplicationStatusOverview | None:
-        return serve.status().applications.get(self.spec.name)
-
-    def _is_own(self, found: ApplicationStatusOverview | None) -> bool:
-        return found is not None and self.spec.deployment in found.deployments
-
-
-def _running_replicas(states: Any) -> int:
-    return sum(count for state, count in states.items() if str(getattr(state, "value", state)) == "RUNNING")
+        return _unavailable(
+            f"No replica of the agent's application runs ({found.status}). {self._failure or found.message}"
+        )
 
 
 def _unavailable(text: str) -> ServeProblem:

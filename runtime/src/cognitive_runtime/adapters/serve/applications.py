@@ -1,6 +1,8 @@
 """Serve applications: deployment with detection of conflicts, and their status."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import ray
@@ -8,7 +10,8 @@ from ray import serve
 from ray.serve.exceptions import RayServeException
 from ray.serve.schema import ApplicationStatus
 
-from cognitive_runtime.domain.serving import ServeConflict, ServeSpec
+from cognitive_runtime.domain.execution import ApplicationState
+from cognitive_runtime.domain.serving import ServeConflict, ServeSpec, ServeUnavailable
 
 _TAKEN: Final = re.compile(r"Prefix (\S+) is being used by application \"?([^\".]+)\"?")
 """Ray Serve's message about a route in use."""
@@ -51,8 +54,37 @@ def deploy(replica: type[Any], arguments: tuple[Any, ...], spec: ServeSpec, *, w
 
 
 def delete(name: str) -> None:
-    """Delete an application, without waiting for its end."""
-    serve.delete(name, _blocking=False)
+    """Delete an application, without waiting for its end.
+
+    Raises:
+        ServeUnavailable: Ray Serve does not answer.
+    """
+    with _translated():
+        serve.delete(name, _blocking=False)
+
+
+def find(name: str) -> ApplicationState | None:
+    """Return the state of an application, or None if there is none.
+
+    Raises:
+        ServeUnavailable: Ray Serve does not answer.
+    """
+    with _translated():
+        found = serve.status().applications.get(name)
+    if found is None:
+        return None
+    deployments = found.deployments.values()
+    running = sum(count for each in deployments for state, count in each.replica_states.items() if state == "RUNNING")
+    message = " ".join([found.message, *(each.message for each in deployments)]).strip()
+    return ApplicationState(found.status.value, tuple(found.deployments), running, message)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (RayServeException, ray.exceptions.RayError) as error:
+        raise ServeUnavailable(f"{type(error).__name__}: {error}") from None
 
 
 def _options(spec: ServeSpec) -> dict[str, Any]:

@@ -1,11 +1,17 @@
-"""Reasoner in the replicas of an agent's application."""
+"""Reasoner in the replicas of an agent's application. It imports no Ray Serve."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
-from cognitive_runtime.adapters.serve.handle import ServeHandle
 from cognitive_runtime.domain import ExecutionRequest, InternalError, ModelBehaviour, Reasoning, ReplicaAnswer
 from cognitive_runtime.domain.serving import ServeUnavailable
+
+
+class IHandle(Protocol):
+    """Handle of an application."""
+
+    async def call(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """Return the result of a method of a replica."""
 
 
 @dataclass
@@ -16,7 +22,7 @@ class RemoteReasoner:
     """
 
     application: str
-    _handle: Any = None
+    handle: IHandle
     _learnt: dict[tuple[str, str], ModelBehaviour] = field(default_factory=dict)
 
     async def reason(self, request: ExecutionRequest) -> Reasoning:
@@ -39,10 +45,8 @@ class RemoteReasoner:
         return tuple(self._learnt.values())
 
     async def _ask(self, request: ExecutionRequest) -> ReplicaAnswer:
-        if self._handle is None:
-            self._handle = ServeHandle(self.application)
         try:
-            found: ReplicaAnswer = await self._handle.call("reason", request)
+            found: ReplicaAnswer = await self.handle.call("reason", request)
         except ServeUnavailable as error:
             raise InternalError(f"Ray Serve took no call: {error}.") from None
         return found
