@@ -51,7 +51,7 @@ class Executors:
         """Submit an executor whose agent has an application, and return its submission id."""
         submission_id = f"ca-{self.agent}-1a2b3c4d-{len(self.started) + 1}"
         execution = {"schema_version": 1, "worker": SMALL, "serve": {"resources": SMALL, **serve}}
-        arguments = ("--workers 1", "--concurrency 16")
+        arguments = ("--workers 1", "--concurrency 16", "--shared-ledger")
         variables = {"COGNITIVE_EXECUTION": json.dumps(execution)}
         await asyncio.to_thread(self.jobs.executor, self.agent, self.nats_url, submission_id, *arguments, **variables)
         self.started.append(submission_id)
@@ -120,6 +120,12 @@ async def test_requests_are_answered_at_their_place_and_stopped_there(
     await broker.stop(hung)
     assert (await broker.wait_response(hung, 20)).body["error_type"] == "Cancelled"
     await eventually_async(lambda: is_in_flight(model, 0), 20)
+
+    cached = {"endpoint": model.url, "cache": {"enabled": True}}
+    for placement, is_hit in (("Serve", False), ("Embedded", True)):
+        attempt = Attempt(agent)
+        await broker.publish(attempt, placement=placement, llm=cached, input={"error_message": "is a cached word"})
+        assert (await broker.wait_response(attempt, 30)).body["cache_hit"] is is_hit
 
     drive(head, SCENARIOS, "is_served", agent)
     await broker.drain(agent, executor)

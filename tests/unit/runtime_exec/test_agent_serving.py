@@ -11,8 +11,10 @@ from cognitive_runtime.adapters.serve.owner import STARTING
 from cognitive_runtime.adapters.serve.watch import ORPHANED_AFTER_S, ApplicationWatch, OrphanWatch
 from cognitive_runtime.application import PlacedReasoner
 from cognitive_runtime.bootstrap.agent_serving import ApplicationKeeper, serve_spec, sharers_of
+from cognitive_runtime.bootstrap.executor import run_executor
+from cognitive_runtime.bootstrap.exit_codes import JobExit
 from cognitive_runtime.bootstrap.placement import application_watch, placed_reasoner
-from cognitive_runtime.config import ExecutorSettings
+from cognitive_runtime.config import ExecutorSettings, RuntimeSettings
 from cognitive_runtime.domain import AgentSettings, LLMSettings, ModelBehaviour
 from cognitive_runtime.domain.execution import ActorResources, PublicRoute, ServeProblem, ServeSettings
 from support.builders.runtime_requests import execution_request
@@ -233,3 +235,12 @@ def test_a_worker_without_an_application_has_neither_watch_nor_placement() -> No
     local = ScriptedReasoner()
     assert placed_reasoner(local, None) is local
     assert application_watch("a1", None) is None
+
+
+def test_an_executor_with_invalid_settings_ends_before_it_joins_ray(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("COGNITIVE_EXECUTION", '{"serve": {"replicas": 0}}')
+    settings = RuntimeSettings("nats://127.0.0.1:1", "ca-1")
+    assert run_executor(settings, ExecutorSettings("team", "a1")) is JobExit.BAD_CONFIGURATION
+    assert "COGNITIVE_EXECUTION: serve.replicas" in caplog.text

@@ -22,6 +22,7 @@ _ATTEMPT_FIELDS: Final = frozenset(
         "context_sources",
         "token_budget",
         "traceparent",
+        "placement",
     }
 )
 """Request fields that do not influence the result. Every other field, also a future one, is part of the key."""
