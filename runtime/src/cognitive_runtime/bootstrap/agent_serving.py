@@ -13,7 +13,6 @@ from typing import Any, Final, Protocol
 from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.ray.quota_actor import ray_namespace
 from cognitive_runtime.adapters.serve.agent_application import AgentApplication, ServeCalls
-from cognitive_runtime.adapters.serve.owner import create_owner, new_owner_name, owner_names
 from cognitive_runtime.config import ExecutorSettings
 from cognitive_runtime.domain.execution import ServeProblem, ServeSettings
 from cognitive_runtime.domain.serving import ServeSpec
@@ -100,6 +99,8 @@ def application_keeper(
     executor: ExecutorSettings, settings: ServeSettings, submission_id: str
 ) -> tuple[str, ApplicationKeeper]:
     """Create the executor's owner actor; return its name and the keeper of the application."""
+    from cognitive_runtime.adapters.serve.owner import create_owner, new_owner_name
+
     namespace, owner = ray_namespace(executor.agent_uid), new_owner_name(submission_id)
     actor = create_owner(namespace, owner)
 
@@ -111,7 +112,8 @@ def application_keeper(
 
 def _application(executor: ExecutorSettings, settings: ServeSettings, owner: str) -> AgentApplication:
     from cognitive_runtime.adapters.serve import applications
-    from cognitive_runtime.bootstrap.agent_replica import AgentReplica, PublicReplica, ReplicaSpec
+    from cognitive_runtime.adapters.serve.owner import owner_names
+    from cognitive_runtime.bootstrap.serve_agent_replica import AgentReplica, PublicReplica, ReplicaSpec
 
     name = application_name(executor.agent_uid)
     sharers = sharers_of(executor, settings)
