@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from cognitive_operator.api import names, wire
+from cognitive_operator.api.wire_execution import ExecutionSettings
 from cognitive_operator.api.wire_model import WireModel
 
 WIRE = Path(__file__).parent / "wire"
@@ -19,8 +20,11 @@ WRITTEN: dict[str, type[WireModel]] = {
     "request_custom.json": wire.Request,
     "request_deliberation.json": wire.Request,
     "request_proposal.json": wire.Request,
+    "request_serve.json": wire.Request,
     "request_tools.json": wire.Request,
     "request_variant.json": wire.Request,
+    "execution.json": ExecutionSettings,
+    "execution_public.json": ExecutionSettings,
     "stop.json": wire.Stop,
     "drain.json": wire.Drain,
 }

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cognitive_runtime.adapters import wire
+from cognitive_runtime.adapters.wire.execution import parse_execution
 from cognitive_runtime.domain import (
     AgentResult,
     CognitiveTaskType,
@@ -28,6 +29,7 @@ from cognitive_runtime.domain import (
     ToolsUnavailable,
     Usage,
 )
+from cognitive_runtime.domain.execution import ActorResources, ExecutionSettings, ServeSettings
 
 WIRE = Path(__file__).parent / "wire"
 LEARNT = (
@@ -79,6 +81,46 @@ def test_requests_of_the_later_task_types_are_read(name: str, task_type: str) ->
     assert (request.task_type, request.input) == (task_type, content["input"])
     signature = None if request.signature is None else request.signature.to_dict()
     assert signature == content.get("signature")
+
+
+def test_the_place_of_a_request_is_read_and_is_the_worker_without_one() -> None:
+    assert wire.parse_request(golden("request_serve.json")).placement == "Serve"
+    assert wire.parse_request(golden("request.json")).placement == "Embedded"
+    with pytest.raises(InvalidRequest, match=r"^placement\b"):
+        wire.parse_request(changed("request_serve.json", placement="Elsewhere"))
+
+
+def test_the_settings_of_an_executors_processes_are_read_whole() -> None:
+    assert parse_execution(golden("execution.json").decode()) == ExecutionSettings(serve=ServeSettings(replicas=2))
+    content = json.loads(golden("execution_public.json"))
+    found = parse_execution(json.dumps(content))
+    assert found.serve is not None
+    public, agent = found.serve.public, content["serve"]["public"]["agent"]
+    assert found.worker == ActorResources(0.5, 512 * 1024**2)
+    assert (found.serve.autoscaling, found.serve.max_replicas, found.serve.is_hybrid) == ((1, 4, 8), 4, True)
+    assert (found.serve.max_ongoing_requests, found.serve.resources) == (100, ActorResources(2.0, 1024**3))
+    assert public is not None
+    assert (public.prefix, public.token_file) == ("/cognitive/default/sre", "serve-token")
+    assert (public.agent.role, public.agent.llm.model) == (agent["role"], agent["llm"]["model"])
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("worker.cpus", -1),
+        ("worker.memory_bytes", 0),
+        ("serve.autoscaling.max_replicas", 0),
+        ("serve.max_ongoing_requests", 0),
+        ("serve.public.route", "no/slash"),
+        ("serve.public.token_file", "../key"),
+        ("schema_version", 2),
+    ],
+)
+def test_settings_of_processes_outside_the_contract_are_refused_by_field(path: str, value: Any) -> None:
+    content = json.loads(golden("execution_public.json"))
+    _set(content, path, value)
+    with pytest.raises(wire.WireError, match=rf"^{re.escape(path)}\b"):
+        parse_execution(json.dumps(content))
 
 
 def test_a_request_without_the_later_settings_has_their_defaults() -> None:

@@ -26,6 +26,7 @@ environment:
                            /var/run/secrets/cognitive
   COGNITIVE_SPOOL_DIR      folder of unpublished responses; default /tmp/cognitive-spool
   COGNITIVE_BROKER_WAIT_S  seconds for the first connection to the broker; default 120
+  COGNITIVE_EXECUTION      settings of an executor's processes as JSON; the operator sets it
   LOG_LEVEL                DEBUG, INFO, WARNING or ERROR; default INFO
   COGNITIVE_HTTP_TOKEN_FILE  file with the bearer token of `serve`; COGNITIVE_HTTP_TOKEN is the token itself
 `program export` reads none of them; `signature check` and `serve` read the LLM_* variables of the model instead,

@@ -34,7 +34,7 @@ async def new_worker(
     """Make a worker whose imports last until ``imported`` is set; it is stopped after the test."""
     made: list[HostedWorker] = []
 
-    def load(_: RuntimeSettings) -> IReasoner:
+    def load(*_: object) -> IReasoner:
         imported.wait(30)
         return reasoner
 

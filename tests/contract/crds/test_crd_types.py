@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from cognitive_operator.api.conditions import AgentCondition, Condition, Outcome, Phase, TaskCondition
 from cognitive_operator.api.counters import Accounting, Counters, VariantCounters
+from cognitive_operator.api.execution import ExecutionMode
 from cognitive_operator.api.intervals import Sample
 from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resource_model import ResourceModel
@@ -24,7 +25,7 @@ from cognitive_operator.api.resources import (
     SignatureVersion,
     TaskSpec,
 )
-from cognitive_operator.api.wire import Lease, Mode
+from cognitive_operator.api.wire import Lease, Mode, Placement
 from cognitive_operator.api.wire_settings import LearntModel, OutputForm, StructuredOutput
 from cognitive_operator.api.wire_tools import OperationOutcome
 from cognitive_operator.desired.request import snake_case
@@ -89,7 +90,9 @@ def test_values_are_those_of_the_code() -> None:
     assert enum("CognitiveTask", "status", "attempts", "[]", "outcome") == list(Outcome)
     assert enum("CognitiveTask", "status", "operations", "[]", "outcome") == list(get_args(OperationOutcome))
     assert enum("CognitiveTask", "spec", "retryPolicy", "afterSideEffects") == list(get_args(AfterSideEffects))
-    assert enum("CognitiveAgent", "spec", "execution", "mode") == list(get_args(Mode))
+    assert enum("CognitiveAgent", "spec", "execution", "mode") == list(get_args(ExecutionMode))
+    assert set(get_args(Mode)) <= set(get_args(ExecutionMode))
+    assert enum("CognitiveTask", "status", "attempts", "[]", "placement") == list(get_args(Placement))
     assert enum("CognitiveAgent", "spec", "llm", "structuredOutput") == list(get_args(StructuredOutput))
     assert enum("CognitiveAgent", "status", "modelBehaviour", "[]", "output") == list(get_args(OutputForm))
     kinds = enum("CognitiveTask", "spec", "type")
@@ -182,6 +185,7 @@ def statuses() -> dict[str, dict[str, Any]]:
         "resumed": status.queued(status.Stamp({"phase": "Suspended"}, 1, NOW), "WaitingForSlot", "full", 3, []),
         "running": status.running(stamp, [attempt()]),
         "varied": {"variant": "hosted"},
+        "placed": status.running(stamp, [attempt(placement="Serve", complexity=0.75)]),
         "custom": {"signature": SignatureVersion(name="triage", generation=3).model_dump()},
         "succeeded": status.succeeded(stamp, [closed], completed(result={"thought": "t", "steps": [{"a": None}]})),
         "by reference": status.succeeded(stamp, [closed], completed(result=None, result_ref=ref, confidence=None)),

@@ -45,6 +45,40 @@ RAYS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
 ]
 
 
+SERVE = ("spec.execution.serve", "is for spec.execution.mode Serve or Hybrid")
+EXECUTIONS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    ({"execution": {"mode": "Actor"}}, ("spec.execution.mode", '"Embedded", "Job", "Serve", "Hybrid"')),
+    ({"execution": {"serve": {}}}, SERVE),
+    ({"execution": {"mode": "Job", "serve": {}}}, SERVE),
+    (
+        {"execution": {"mode": "Serve", "complexityThreshold": 0.5}},
+        ("spec.execution.complexityThreshold", "is for spec.execution.mode Hybrid only"),
+    ),
+    ({"execution": {"mode": "Hybrid", "complexityThreshold": 1.1}}, ("spec.execution.complexityThreshold", "1")),
+    ({"execution": {"mode": "Job", "resources": {"cpu": 1}}}, ("spec.execution.resources", "is for warm workers")),
+    ({"execution": {"resources": {"cpu": "1Gi"}}}, ("spec.execution.resources.cpu", "should match")),
+    ({"execution": {"resources": {"memory": "-1"}}}, ("spec.execution.resources.memory", "should match")),
+    (
+        {"execution": {"mode": "Serve", "serve": {"replicas": 1, "autoscaling": {"maxReplicas": 2}}}},
+        ("spec.execution.serve.replicas", "set only one of"),
+    ),
+    ({"execution": {"mode": "Serve", "serve": {"replicas": 0}}}, ("spec.execution.serve.replicas", "1")),
+    ({"execution": {"mode": "Serve", "serve": {"replicas": 65}}}, ("spec.execution.serve.replicas", "64")),
+    (
+        {"execution": {"mode": "Serve", "serve": {"autoscaling": {"minReplicas": 3, "maxReplicas": 2}}}},
+        ("spec.execution.serve.autoscaling.maxReplicas", "must be at least minReplicas"),
+    ),
+    (
+        {"execution": {"mode": "Hybrid", "serve": {"maxOngoingRequests": 0}}},
+        ("spec.execution.serve.maxOngoingRequests", "1"),
+    ),
+    (
+        {"execution": {"mode": "Serve", "serve": {"public": {"enabled": True}}}},
+        ("spec.execution.serve.public.tokenSecretRef", "an open route needs a token"),
+    ),
+]
+
+
 def own_vllm(**vllm: Any) -> dict[str, Any]:
     """Return the spec of an agent with a model server of its own."""
     return {"llm": {"provider": "vllm", "endpoint": None, "vllm": vllm}}
@@ -251,7 +285,7 @@ AGENTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     *MODELS,
     *RAYS,
     *SERVERS,
-    ({"execution": {"mode": "Serve"}}, ("spec.execution.mode", '"Embedded", "Job"')),
+    *EXECUTIONS,
     ({"execution": {"workers": 0}}, ("spec.execution.workers", "1")),
     ({"execution": {"workers": 65}}, ("spec.execution.workers", "64")),
     ({"execution": {"concurrencyPerWorker": 257}}, ("spec.execution.concurrencyPerWorker", "256")),

@@ -87,7 +87,7 @@ class Scene:
         agent_uid: str = o.AGENT_UID,
     ) -> Hold | None:
         """Report the end of the first task's attempt, published at ``since_s``; return the hold after it."""
-        mode: Mode = self.agent.agent.spec.execution.mode
+        mode: Mode = self.agent.agent.spec.execution.wire_mode
         key = o.key()._replace(agent_uid=agent_uid)
         attempt = InFlightAttempt(key, mode, since_s, runtime_key=runtime_key)
         record = self.index.update_task(o.TASK_UID, attempt=attempt)

@@ -177,6 +177,7 @@ def test_the_features_are_those_of_the_golden_lease() -> None:
         "optional_sampling",
         "proposal",
         "reasoning",
+        "serve",
         "structured_output",
         "tools",
     ]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from cognitive_operator.api.conditions import Outcome, Reason
+from cognitive_operator.api.execution import NO_PLACE, Place
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Claim, Mode
 from cognitive_operator.plan.attempt import (
@@ -440,3 +441,21 @@ def test_the_response_of_an_ended_attempt_is_looked_for_in_the_stream(for_s: flo
 
 def test_an_ended_claim_needs_no_lease() -> None:
     assert seen(claimed(20.0, state="ended"), lease=LeaseFacts(None, NOW_S, 0.0), retained=NONE) == Wait()
+
+
+@pytest.mark.parametrize(
+    ("place", "execution", "is_taken_back"),
+    [
+        (Place("Serve"), {"mode": "Serve"}, False),
+        (Place("Serve"), {"mode": "Hybrid"}, False),
+        (Place("Serve"), {}, True),
+        (Place("Embedded", 0.1), {}, False),
+        (NO_PLACE, {"mode": "Serve"}, False),
+    ],
+)
+def test_a_request_that_waits_for_an_application_which_is_gone_is_published_again(
+    place: Place, execution: dict[str, Any], is_taken_back: bool
+) -> None:
+    present = Agent.model_validate(o.agent_body(execution=execution))
+    step = plan(in_flight(place=place), agent=present, claim=NONE)
+    assert isinstance(step, TakeBack) is is_taken_back

@@ -65,6 +65,7 @@ SAME_QUESTION: dict[str, dict[str, Any]] = {
     "the place of the quota store": {"llm": {"redis_url_file": "redis-url"}},
     "another task": {"task_uid": "other", "task_name": "other", "attempt": 2, "attempt_key": "cd" * 32},
     "another mode": {"mode": "Job"},
+    "another place": {"placement": "Serve"},
     "another deadline": {"timeout_seconds": 99, "published_at": "2026-11-21T02:00:00Z"},
     "another price": {"agent": {"cost_per_character": 1.0, "generation": 7}},
     "other calls": {"llm": {"timeout_seconds": 9, "max_retries": 9, "api_key_file": "k"}},

@@ -1,6 +1,9 @@
 import pytest
 
 from cognitive_runtime.adapters.worker.readiness import ReadinessFacts, check_ready
+from cognitive_runtime.domain.execution import ServeProblem
+
+TAKEN = ServeProblem("RouteTaken", "the route /cognitive/team/sre belongs to another application")
 
 
 def test_a_worker_without_troubles_is_ready() -> None:
@@ -15,6 +18,7 @@ def test_a_worker_without_troubles_is_ready() -> None:
         (ReadinessFacts(crashed="KeyError"), "Crashed", False, "KeyError"),
         (ReadinessFacts(missing_secrets=("a", "b")), "CredentialsNotMounted", False, "a, b"),
         (ReadinessFacts(loading=True), "Loading", False, "imports"),
+        (ReadinessFacts(application_problem=TAKEN), "RouteTaken", False, "/cognitive/team/sre"),
         (ReadinessFacts(source_problem="Consumer a1 is gone."), "ConsumerMissing", True, "a1"),
         (ReadinessFacts(refused_secret="key"), "CredentialsNotMounted", True, "key"),
     ],

@@ -11,26 +11,19 @@ from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.deliberation import Deliberation
 from cognitive_operator.api.dependencies import Dependency
+from cognitive_operator.api.execution import Execution
 from cognitive_operator.api.inputs import InputSource
 from cognitive_operator.api.llm import LLM
 from cognitive_operator.api.ray_spec import Ray
 from cognitive_operator.api.resource_model import ResourceModel
 from cognitive_operator.api.tools import AgentTools, TaskTools
-from cognitive_operator.api.wire import Mode
+from cognitive_operator.api.wire import Mode, Placement
 
 MAX_SPEC_BYTES: Final = 192 * 1024
 """Maximum size of a task's spec as compact UTF-8 JSON.
 
 Source: ``kubectl apply`` stores the whole object in an annotation, and annotations are limited to 256 KiB in total.
 """
-
-
-class Execution(ResourceModel):
-    """Execution mode and worker counts of an agent."""
-
-    mode: Mode = "Embedded"
-    workers: int = 1
-    concurrency_per_worker: int = 8
 
 
 class Queue(ResourceModel):
@@ -156,6 +149,7 @@ class TaskSpec(ResourceModel):
     input_from: tuple[InputSource, ...] = ()
     context: dict[str, Any] = Field(default_factory=dict)
     constraints: dict[str, Any] = Field(default_factory=dict)
+    complexity: float = 0.0
     timeout_seconds: int | None = None
     queue_timeout_seconds: int | None = None
     retry_policy: PartialRetryPolicy = PartialRetryPolicy()
@@ -190,6 +184,10 @@ class Attempt(ResourceModel):
     number: int
     agent_uid: str
     mode: Mode
+    placement: Placement | None = None
+    """None: the agent has no application on Ray Serve."""
+    complexity: float | None = None
+    """The complexity by which a Hybrid agent chose the place; None: the agent is not Hybrid."""
     submission_id: str | None = None
     worker: str | None = None
     started_at: str | None = None

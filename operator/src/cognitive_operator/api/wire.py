@@ -19,6 +19,8 @@ SIGNATURE_HEADER: Final = "Cognitive-Signature"
 Mode = Literal["Embedded", "Job"]
 MAX_LATENCIES: Final = 256
 """Latencies that are read of one attempt; executors send at most 64."""
+Placement = Literal["Embedded", "Serve"]
+"""Process in which the reasoning runs: the worker, or a replica of the agent's application on Ray Serve."""
 
 
 class DeadLetter(WireModel):
@@ -88,6 +90,8 @@ class Request(WireModel):
     """Variant whose settings ``agent`` holds; None: the agent has no variants."""
     tools: ToolSettings | None = Field(default=None, exclude_if=is_absent)
     """The agent's tools; None: the task asks for none."""
+    placement: Placement | None = Field(default=None, exclude_if=is_absent)
+    """None: the agent has no application on Ray Serve."""
     traceparent: str | None = None
     """W3C trace context of the attempt. None: not traced."""
     agent: AgentSettings

@@ -7,7 +7,8 @@ from typing import Final
 
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id, request_subject
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.desired.request import secret_files
+from cognitive_operator.desired.execution import execution_variables
+from cognitive_operator.desired.request import executor_files
 from cognitive_operator.ports.ray import RaySubmission
 
 AGENT_UID_KEY: Final = "cognitive-agent-uid"
@@ -39,7 +40,7 @@ class RayEnvironment:
 def executor_arguments(agent: Agent) -> str:
     """Return the entrypoint of an agent's executor."""
     execution, meta = agent.spec.execution, agent.metadata
-    secrets = "".join(f" --require-secret {name}" for name in secret_files(agent.spec.llm))
+    secrets = "".join(f" --require-secret {name}" for name in executor_files(agent))
     ledger = " --shared-ledger" if "Ray" in agent.spec.llm.backends else ""
     return (
         f"python -m cognitive_runtime executor --namespace {meta.namespace} --agent-uid {meta.uid}"
@@ -54,14 +55,16 @@ def settings_hash(agent: Agent, environment: RayEnvironment, ray_life: str = "")
     """
     ray = agent.spec.ray.cluster
     pods = [ray.image or environment.image, ray.ray_version, ray_life] if ray else []
-    settings = json.dumps([executor_arguments(agent), *environment.variables.values(), *pods])
+    variables = [*environment.variables.values(), *execution_variables(agent).values()]
+    settings = json.dumps([executor_arguments(agent), *variables, *pods])
     return hashlib.sha256(settings.encode()).hexdigest()[:8]
 
 
 def desired_executor(agent: Agent, submission_id: str, environment: RayEnvironment) -> RaySubmission:
     """Build the submission of an agent's long-lived executor."""
     submission = _submission(submission_id, executor_arguments(agent), environment, agent)
-    return replace(submission, cpus=EXECUTOR_CPUS)
+    variables = {**submission.env_vars, **execution_variables(agent)}
+    return replace(submission, cpus=EXECUTOR_CPUS, env_vars=variables)
 
 
 def desired_attempt(agent: Agent, key: AttemptKey, environment: RayEnvironment) -> RaySubmission:

@@ -27,6 +27,8 @@ API_KEY_FILE: Final = "llm-api-key"
 """File of the model's key below ``$COGNITIVE_SECRETS_DIR/<agentUID>/``."""
 REDIS_URL_FILE: Final = "redis-url"
 """File of the URL of the agent's Redis, in the same folder."""
+SERVE_TOKEN_FILE: Final = "serve-token"
+"""File of the bearer token of the agent's HTTP route on Ray Serve, in the same folder."""
 
 
 def desired_request(task: Task, agent: Agent, key: AttemptKey, master_key: bytes, now: str) -> Request:
@@ -39,7 +41,7 @@ def desired_request(task: Task, agent: Agent, key: AttemptKey, master_key: bytes
         attempt=key.number,
         agent_name=agent.metadata.name,
         agent_uid=key.agent_uid,
-        mode=agent.spec.execution.mode,
+        mode=agent.spec.execution.wire_mode,
         attempt_key=attempt_key(master_key, key.task_uid, key.number).hex(),
         published_at=now,
         timeout_seconds=task.timeout_s(agent),
@@ -51,7 +53,8 @@ def desired_request(task: Task, agent: Agent, key: AttemptKey, master_key: bytes
         output_schema=task.spec.output_schema,
         token_budget=task.tokens_left(task.status.attempts),
         tools=tool_settings(task, agent) if task.spec.tools.enabled else None,
-        agent=_settings(agent),
+        placement=agent.spec.execution.place(task.spec.complexity, has_tools=task.spec.tools.enabled).placement,
+        agent=agent_settings(agent),
     )
 
 
@@ -94,7 +97,8 @@ def _lifecycle(agent: Agent) -> dict[str, Any]:
     }
 
 
-def _settings(agent: Agent) -> AgentSettings:
+def agent_settings(agent: Agent) -> AgentSettings:
+    """Return the agent's present settings, without learnt behaviour."""
     spec = agent.spec
     return AgentSettings(
         generation=agent.metadata.generation,
@@ -166,6 +170,12 @@ def secret_files(llm: LLM) -> tuple[str, ...]:
     keys = (fallback_key_file(n) for n, each in enumerate(llm.fallbacks, start=1) if each.api_key_secret_ref)
     varied = (variant_key_file(each.name) for each in llm.variants if each.api_key_secret_ref)
     return (*own, *keys, *varied, *redis)
+
+
+def executor_files(agent: Agent) -> tuple[str, ...]:
+    """Return the files without which an executor cannot call the agent's models, or serve its HTTP route."""
+    token = (SERVE_TOKEN_FILE,) if agent.spec.execution.serve_token else ()
+    return (*secret_files(agent.spec.llm), *token)
 
 
 def snake_case(name: str) -> str:

@@ -5,7 +5,13 @@ from typing import NamedTuple
 from cognitive_operator.api.children import child_name
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired import broker_secret
-from cognitive_operator.desired.request import API_KEY_FILE, REDIS_URL_FILE, fallback_key_file, variant_key_file
+from cognitive_operator.desired.request import (
+    API_KEY_FILE,
+    REDIS_URL_FILE,
+    SERVE_TOKEN_FILE,
+    fallback_key_file,
+    variant_key_file,
+)
 from cognitive_operator.desired.tools import token_file
 
 
@@ -27,4 +33,7 @@ def secret_sources(agent: Agent) -> list[SecretSource]:
     servers = agent.spec.tools.servers if agent.spec.tools else ()
     refs += [(each.token_secret_ref, token_file(each)) for each in servers]
     broker = SecretSource(child_name(meta.name, meta.uid, broker_secret.SUFFIX), broker_secret.KEY, broker_secret.KEY)
-    return [*(SecretSource(ref.name, ref.key, file) for ref, file in refs if ref), broker]
+    found = [SecretSource(ref.name, ref.key, file) for ref, file in refs if ref]
+    token = agent.spec.execution.serve_token
+    found += [SecretSource(token.name, token.key, SERVE_TOKEN_FILE)] if token else []
+    return [*found, broker]

@@ -183,7 +183,7 @@ class _Rules:
     def _unclaimed(self) -> Step:
         mode, timing = self.attempt.mode, self.timing
         is_held = (self.agent.spec.suspend or self.facts.is_ray_changing) and mode != "Job"
-        if mode != self.agent.spec.execution.mode or is_held:
+        if not self.agent.spec.execution.executes(mode, self.attempt.place) or is_held:
             return TakeBack(self.attempt)
         if self.attempt.stopping_since_s is not None:
             return Wait()

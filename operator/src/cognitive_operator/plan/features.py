@@ -39,6 +39,8 @@ class Feature(StrEnum):
     PROPOSAL = "proposal"
     """Tasks of type ``proposal``."""
     REASONING = "reasoning"
+    SERVE = "serve"
+    """Placement in an application on Ray Serve, and resources of workers."""
     STRUCTURED_OUTPUT = "structured_output"
     TOOLS = "tools"
     """Tasks that may call the agent's tools."""
@@ -64,12 +66,13 @@ class JobRuntime:
 
 def needed_features(agent: Agent) -> frozenset[str]:
     """Return the features without which a runtime does not honour the agent's settings."""
-    models = used_models(agent.spec.llm)
+    models, execution = used_models(agent.spec.llm), agent.spec.execution
     needs = {
         Feature.DEMONSTRATIONS: bool(agent.spec.demonstrations),
         Feature.EXTRA_BODY: any(llm.extra_body for llm in models),
         Feature.OPTIONAL_SAMPLING: any(llm.temperature is None or llm.top_p is None for llm in models),
         Feature.REASONING: any(llm.reasoning is not None for llm in models),
+        Feature.SERVE: execution.has_application or execution.resources is not None,
         Feature.STRUCTURED_OUTPUT: any(llm.structured_output != "Auto" for llm in models),
     }
     return frozenset(feature.value for feature, is_needed in needs.items() if is_needed)

@@ -7,6 +7,7 @@ from typing import Final
 
 from cognitive_operator.api.bounds import clean_text
 from cognitive_operator.api.conditions import Outcome, Reason
+from cognitive_operator.api.execution import NO_PLACE, Place
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id
 from cognitive_operator.api.resources import Attempt
 from cognitive_operator.api.wire import Claim, Completed, Failed, Mode
@@ -54,6 +55,7 @@ class InFlightAttempt:
     """Monotonic seconds at which this process first saw that Ray runs the attempt's job."""
     runtime_key: str | None = None
     """Identifies the image and the Ray cluster at its publication; None: another process published it."""
+    place: Place = NO_PLACE
 
     def with_claim(self, claim: Claim | None, now_s: float) -> "InFlightAttempt":
         """Return the attempt with the claim that was just read.
@@ -95,6 +97,8 @@ class InFlightAttempt:
             number=self.key.number,
             agent_uid=self.key.agent_uid,
             mode=self.mode,
+            placement=self.place.placement,
+            complexity=self.place.complexity,
             submission_id=self.claim.submission_id if self.claim else submission,
             worker=self.claim.worker if self.claim else None,
             started_at=self.claim.claimed_at if self.claim else None,
@@ -204,9 +208,11 @@ def is_counted(attempt: Attempt) -> bool:
 
 
 def with_attempt(attempts: Sequence[Attempt], attempt: Attempt) -> tuple[Attempt, ...]:
-    """Return the attempts with one added or replaced."""
+    """Return the attempts with one added or replaced; a replaced one keeps its place."""
     others = [each for each in attempts if each.number != attempt.number]
-    return tuple(sorted([*others, attempt], key=lambda each: each.number))
+    known = next((each for each in attempts if each.number == attempt.number), attempt)
+    placed = attempt.model_copy(update={"placement": known.placement, "complexity": known.complexity})
+    return tuple(sorted([*others, placed], key=lambda each: each.number))
 
 
 def bounded_attempts(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:

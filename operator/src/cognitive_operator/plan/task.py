@@ -136,7 +136,7 @@ def _close(facts: TaskFacts, ended: AttemptEnd) -> TaskPlan:
     earlier, stamp = [a for a in facts.attempts if a.number != end.key.number], _stamp(facts)
     if end.reason in MODEL_FAILURES:
         end = judged_end(facts.inference, policy, end, earlier)
-    attempts = with_attempt(earlier, end.status_entry())
+    attempts = with_attempt(_with_in_flight(facts, end, earlier), end.status_entry())
     if isinstance(end.response, Completed):
         more = _output(facts, end) if facts.task.spec.output_schema is not None else ()
         return _write(facts, status.succeeded(stamp, bounded_attempts(attempts), end.response, *more), closes=True)
@@ -155,6 +155,13 @@ def _close(facts: TaskFacts, ended: AttemptEnd) -> TaskPlan:
     return _write(
         facts, status.failed(stamp, end.reason, message, bounded_attempts(attempts), end.response, *more), closes=True
     )
+
+
+def _with_in_flight(facts: TaskFacts, end: AttemptEnd, earlier: Sequence[Attempt]) -> Sequence[Attempt]:
+    """Return the attempts with the ended one as it is known from its publication or, after a restart, its status."""
+    if facts.attempt is not None and facts.attempt.key == end.key:
+        return [*earlier, facts.attempt.status_entry()]
+    return facts.attempts
 
 
 def _output(facts: TaskFacts, end: AttemptEnd) -> list[Condition]:

@@ -4,8 +4,10 @@ import asyncio
 from dataclasses import dataclass
 
 from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL, AttemptKey
+from cognitive_operator.api.wire import Mode
 from cognitive_operator.errors import ForbiddenError, KindAbsentError
 from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.placement import adopted_place
 from cognitive_operator.ports.broker import Requests
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Resources
@@ -194,9 +196,11 @@ class Resync:
         if record is None or record.task is None or record.has_closed(key.number) or record.attempt is not None:
             return
         agent = self._index.agents.get(record.agent)
-        mode = agent.agent.spec.execution.mode if agent else "Embedded"
-        written = next((each.mode for each in record.task.status.attempts if each.number == key.number), mode)
-        self._index.adopt(record.uid, InFlightAttempt(key, written, now_s))
+        written = next((each for each in record.task.status.attempts if each.number == key.number), None)
+        present: Mode = agent.agent.spec.execution.wire_mode if agent else "Embedded"
+        place = adopted_place(written, record.task, agent.agent if agent else None)
+        mode = written.mode if written is not None else present
+        self._index.adopt(record.uid, InFlightAttempt(key, mode, now_s, place=place))
 
     def _enqueue_unfinished(self, scope: str = ALL_NAMESPACES) -> None:
         tasks = self._index.tasks.values()

@@ -8,6 +8,7 @@ from cognitive_runtime.application.large_input import LargeInputReasoner
 from cognitive_runtime.application.limits import Limits, OpenRedis
 from cognitive_runtime.application.local_limits import LocalLimits
 from cognitive_runtime.application.members import IMemberReasoner, IMemberStore
+from cognitive_runtime.application.placed_reasoner import PlacedReasoner
 from cognitive_runtime.application.shared_budget import SharedBudget
 from cognitive_runtime.application.stop_signal import StopSignal
 from cognitive_runtime.application.tool_run import ToolRun
@@ -23,6 +24,7 @@ __all__ = [
     "Limits",
     "LocalLimits",
     "OpenRedis",
+    "PlacedReasoner",
     "SharedBudget",
     "StopSignal",
     "ToolRun",

@@ -4,14 +4,17 @@ import asyncio
 import logging
 import os
 import sys
+from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.json_logs import configure_logging
 from cognitive_runtime.adapters.ray.threaded_worker import ThreadedWorker
 from cognitive_runtime.adapters.ray.worker_pool import IWorkerHandle, WorkerPool
+from cognitive_runtime.adapters.wire import WireError
+from cognitive_runtime.adapters.wire.execution import parse_execution
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity, WorkerSpec
 from cognitive_runtime.application import Limits
 from cognitive_runtime.bootstrap.exit_codes import JobExit, exit_of
@@ -21,8 +24,14 @@ from cognitive_runtime.bootstrap.quick_imports import begin_imports, last_import
 from cognitive_runtime.bootstrap.reasoning import make_cognitive_core, redis_quota_stores
 from cognitive_runtime.config import ExecutorSettings, RuntimeSettings, read_settings
 from cognitive_runtime.domain import IQuotaStore
+from cognitive_runtime.domain.execution import ActorResources, ExecutionSettings, ServeTarget
+
+if TYPE_CHECKING:
+    from cognitive_runtime.bootstrap.agent_serving import ApplicationKeeper
 
 _LOGGER: Final = logging.getLogger(__name__)
+EXECUTION: Final = "COGNITIVE_EXECUTION"
+"""Variable with the settings of the executor's processes as JSON; absent: their defaults. The operator sets it."""
 
 
 class ExecutorWorker(HostedWorker):
@@ -59,21 +68,66 @@ def _limits(spec: WorkerSpec, settings: RuntimeSettings) -> Limits:
 def run_executor(settings: RuntimeSettings, executor: ExecutorSettings) -> JobExit:
     """Run the agent's workers until they are drained, give up the broker, or this process is told to end."""
     try:
+        execution = parse_execution(os.environ.get(EXECUTION) or "{}")
+    except WireError as error:
+        _LOGGER.error(f"{EXECUTION}: {error}", extra={"event": "BadConfiguration"})
+        return JobExit.BAD_CONFIGURATION
+    try:
         # The event loop is not closed: closing it would wait for threads, such as one that joins Ray.
-        return asyncio.Runner().run(_run_workers(settings, executor))
+        return asyncio.Runner().run(_run_workers(_Executor(settings, executor, execution)))
     finally:
         _leave_ray()
 
 
-async def _run_workers(settings: RuntimeSettings, executor: ExecutorSettings) -> JobExit:
-    terminated = termination_event()
-    _LOGGER.info("executor started", extra={"event": "ExecutorStarted", "workers": executor.workers})
-    pool = WorkerPool(_Spawner(settings, executor), executor.workers)
-    services = [asyncio.create_task(_supervise_quota_actor(executor))] if executor.shared_quota else []
+@dataclass(frozen=True)
+class _Executor:
+    """Settings of the executor that this process runs."""
+
+    settings: RuntimeSettings
+    arguments: ExecutorSettings
+    execution: ExecutionSettings
+
+    @property
+    def has_local_worker(self) -> bool:
+        """True if the first worker runs in this process: it calls no application, and Ray reserves nothing for it."""
+        return self.execution == ExecutionSettings()
+
+    async def application(self) -> "tuple[ServeTarget | None, ApplicationKeeper | None]":
+        """Return the application of the agent and its keeper, both None if it has none. Joins Ray for it."""
+        serve, arguments = self.execution.serve, self.arguments
+        if serve is None:
+            return None, None
+        await _join_ray(arguments.namespace)
+        from cognitive_runtime.bootstrap.agent_serving import application_keeper, application_name
+
+        owner, keeper = application_keeper(arguments, serve, self.settings.submission_id)
+        return ServeTarget(application_name(arguments.agent_uid), owner, serve.is_hybrid), keeper
+
+    def worker_spec(self, worker: str, target: ServeTarget | None) -> WorkerSpec:
+        """Return the specification of a worker."""
+        arguments, submission_id = self.arguments, self.settings.submission_id
+        identity = WorkerIdentity(arguments.namespace, arguments.agent_uid, worker, submission_id, "Embedded")
+        return WorkerSpec(identity, arguments.concurrency, arguments.required_secrets, self._sharers(), target)
+
+    def _sharers(self) -> int:
+        if self.execution.serve is None:
+            return self.arguments.workers
+        from cognitive_runtime.bootstrap.agent_serving import sharers_of
+
+        return sharers_of(self.arguments, self.execution.serve)
+
+
+async def _run_workers(executor: _Executor) -> JobExit:
+    arguments, terminated = executor.arguments, termination_event()
+    _LOGGER.info("executor started", extra={"event": "ExecutorStarted", "workers": arguments.workers})
+    target, keeper = await executor.application()
+    pool = WorkerPool(_Spawner(executor, target), arguments.workers)
+    services = [asyncio.create_task(_supervise_quota_actor(arguments))] if arguments.shared_quota else []
+    if keeper is not None:
+        keeper.start()
     running, ending = asyncio.create_task(pool.run()), asyncio.create_task(terminated.wait())
     await asyncio.wait({running, ending, *services}, return_when=asyncio.FIRST_COMPLETED)
-    if not running.done():
-        await pool.stop(executor.grace_s)
+    await _end(pool if not running.done() else None, keeper, arguments.grace_s)
     await cancel(running, ending, *services)
     _LOGGER.info("executor ended", extra={"event": "ExecutorEnded", "drained": not terminated.is_set()})
     for task in (running, *services):
@@ -85,32 +139,38 @@ async def _run_workers(settings: RuntimeSettings, executor: ExecutorSettings) ->
     return exit_of(pool.problem)
 
 
+async def _end(pool: WorkerPool | None, keeper: "ApplicationKeeper | None", grace_s: float) -> None:
+    """Stop the workers that still run, and delete the application at the same time: Ray gives a stopped job 3 s."""
+    stopping = [pool.stop(grace_s)] if pool is not None else []
+    withdrawing = [keeper.end()] if keeper is not None else []
+    await asyncio.gather(*stopping, *withdrawing)
+
+
 class _Spawner:
     """Creates the executor's first worker in this process, and all others, its replacement included, as actors.
 
-    An actor takes seconds to start: this process has to import Ray, and the actor's own process everything.
+    An actor takes seconds to start: this process has to import Ray, and the actor's own process everything. Workers
+    that call an application on Ray Serve, or have resources of their own, are actors, all of them.
     """
 
-    def __init__(self, settings: RuntimeSettings, executor: ExecutorSettings) -> None:
-        self._settings = settings
+    def __init__(self, executor: _Executor, target: ServeTarget | None) -> None:
         self._executor = executor
-        self._is_first = True
+        self._target = target
+        self._is_local = executor.has_local_worker
 
     async def __call__(self, worker: str) -> IWorkerHandle:
-        identity = WorkerIdentity(
-            self._executor.namespace, self._executor.agent_uid, worker, self._settings.submission_id, "Embedded"
-        )
-        executor = self._executor
-        spec = WorkerSpec(identity, executor.concurrency, executor.required_secrets, executor.workers)
-        is_first, self._is_first = self._is_first, False
-        return ThreadedWorker(worker, lambda: ExecutorWorker(spec, self._settings)) if is_first else await _actor(spec)
+        spec = self._executor.worker_spec(worker, self._target)
+        is_local, self._is_local = self._is_local, False
+        if is_local:
+            return ThreadedWorker(worker, lambda: ExecutorWorker(spec, self._executor.settings))
+        return await _actor(spec, self._executor.execution.worker)
 
 
-async def _actor(spec: WorkerSpec) -> IWorkerHandle:
+async def _actor(spec: WorkerSpec, resources: ActorResources) -> IWorkerHandle:
     await _join_ray(spec.identity.namespace)
     from cognitive_runtime.adapters.ray.actors import RayWorkerHandle
 
-    return RayWorkerHandle(WorkerActor, spec)
+    return RayWorkerHandle(WorkerActor, spec, resources)
 
 
 async def _supervise_quota_actor(executor: ExecutorSettings) -> None:

@@ -23,6 +23,7 @@ from cognitive_runtime.adapters.worker.ports import WorkerSpec
 from cognitive_runtime.adapters.worker.tracked_reasoner import TrackedReasoner
 from cognitive_runtime.adapters.worker.worker import Worker, WorkerDependencies, WorkerStatus, WorkerTiming
 from cognitive_runtime.application import ExecuteAgentTask, LargeInputReasoner
+from cognitive_runtime.bootstrap.placement import application_watch, placed_reasoner
 from cognitive_runtime.config import RuntimeSettings
 from cognitive_runtime.domain import IReasoner, ISideEffects
 from cognitive_runtime.domain.memory import ExecutorMemory
@@ -72,9 +73,11 @@ class HostedWorker(Worker):
         """Connect and start to take requests. A worker that pulls loads its reasoner first."""
         self.broker.start()
         self.run_service(self._claims.keep())
-        self.run_service(self._load())
+        if self.spec.preloads:
+            self.run_service(self._load())
         if self.spec.pulls:
-            await self._lazy_reasoner.load()
+            if self.spec.preloads:
+                await self._lazy_reasoner.load()
             self.run_service(self.publisher.publish_spooled())
         await self._control.start(self.stop_attempt, self.begin_drain)
         await super().start()
@@ -96,7 +99,8 @@ class HostedWorker(Worker):
     def _dependencies(self, spec: WorkerSpec, secrets: SecretFiles, inputs: InputTiming) -> WorkerDependencies:
         identity, clock = spec.identity, SystemClock()
         stored_inputs = NatsInputs(self.broker, identity.agent_uid, inputs)
-        reasoner = TrackedReasoner(LargeInputReasoner(self._lazy_reasoner, stored_inputs))
+        placed = placed_reasoner(self._lazy_reasoner, spec.serve)
+        reasoner = TrackedReasoner(LargeInputReasoner(placed, stored_inputs))
         execute = ExecuteAgentTask(reasoner, clock, ExecutorMemory(identity.namespace, identity.agent_uid))
         return WorkerDependencies(
             attempts=AttemptDependencies(identity, self._claims, self.publisher, execute, clock),
@@ -104,5 +108,6 @@ class HostedWorker(Worker):
             leases=NatsLeases(self.broker, identity, clock, version("cognitive-runtime")),
             reasoner=reasoner,
             secrets=secrets,
-            is_loaded=lambda: self._lazy_reasoner.is_loaded,
+            is_loaded=lambda: self._lazy_reasoner.is_loaded or not spec.preloads,
+            application=application_watch(identity.agent_uid, spec.serve),
         )

@@ -3,11 +3,11 @@
 import gc
 from collections.abc import Callable
 from threading import Event
-from typing import Final, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from cognitive_runtime.adapters.deferred_imports import DeferredPackages
 
-A = TypeVar("A")
+P = ParamSpec("P")
 T = TypeVar("T")
 
 DEFERRED: Final = (
@@ -53,12 +53,12 @@ def wait_imports() -> None:
     _ended.wait()
 
 
-def last_import(load: Callable[[A], T]) -> Callable[[A], T]:
+def last_import(load: Callable[P, T]) -> Callable[P, T]:
     """Return ``load``, which imports the rest, as a function that ends the quick imports, also when it fails."""
 
-    def loaded(argument: A) -> T:
+    def loaded(*arguments: P.args, **named: P.kwargs) -> T:
         try:
-            return load(argument)
+            return load(*arguments, **named)
         finally:
             end_imports()
 

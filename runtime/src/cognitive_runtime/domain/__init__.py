@@ -48,6 +48,7 @@ from cognitive_runtime.domain.limits import (
     RateLimit,
     estimate_tokens,
 )
+from cognitive_runtime.domain.placement import Placement
 from cognitive_runtime.domain.ports import (
     IAllowance,
     IAnswerer,
@@ -80,7 +81,7 @@ from cognitive_runtime.domain.request import (
     ReasoningSettings,
     StructuredOutput,
 )
-from cognitive_runtime.domain.result import AgentResult, AttemptOutcome, FailureResult, Reasoning
+from cognitive_runtime.domain.result import AgentResult, AttemptOutcome, FailureResult, Reasoning, ReplicaAnswer
 from cognitive_runtime.domain.result_cache import ResultCache
 from cognitive_runtime.domain.role import AgentRole, describe_role, parse_role
 from cognitive_runtime.domain.selection import Answer, Choice, agreement, majority
@@ -182,6 +183,7 @@ __all__ = [
     "OutputInvalid",
     "OutputParseError",
     "Permit",
+    "Placement",
     "QuotaDecision",
     "QuotaExceeded",
     "QuotaRequest",
@@ -191,6 +193,7 @@ __all__ = [
     "Reasoning",
     "ReasoningError",
     "ReasoningSettings",
+    "ReplicaAnswer",
     "ResultCache",
     "RetryableReasoningError",
     "Selection",

@@ -22,6 +22,7 @@ _ATTEMPT_FIELDS: Final = frozenset(
         "context_sources",
         "token_budget",
         "traceparent",
+        "placement",
         "variant",
     }
 )

@@ -11,6 +11,7 @@ from cognitive_runtime.domain.deliberation import Deliberation, Member
 from cognitive_runtime.domain.endpoint import LLMLogging, ModelEndpoint
 from cognitive_runtime.domain.errors import InvalidRequest
 from cognitive_runtime.domain.limits import CacheSettings, RateLimit
+from cognitive_runtime.domain.placement import Placement
 from cognitive_runtime.domain.signature import TaskSignature
 from cognitive_runtime.domain.task import CognitiveTaskType
 from cognitive_runtime.domain.tools import ToolSettings
@@ -259,6 +260,7 @@ class ExecutionRequest:
     """Member of a deliberation that the request is for. Never part of a message."""
     tools: ToolSettings | None = None
     """Tools that the model may call; None: no tools."""
+    placement: Placement = "Embedded"
 
     def __post_init__(self) -> None:
         for name in ("namespace", "task_name", "task_uid", "agent_name", "agent_uid"):

@@ -8,6 +8,7 @@ from cognitive_runtime.domain.behaviour import ModelBehaviour
 from cognitive_runtime.domain.calls import ModelCalls
 from cognitive_runtime.domain.deliberation_result import DeliberationResult
 from cognitive_runtime.domain.endpoint import ModelEndpoint
+from cognitive_runtime.domain.errors import ReasoningError
 from cognitive_runtime.domain.request import ExecutionMode
 from cognitive_runtime.domain.tools import Artifact, AuditEntry, Operation
 from cognitive_runtime.domain.usage import Usage
@@ -46,6 +47,15 @@ class Reasoning:
     """Answers of tools that are too large for the prompt."""
     audit_trail: tuple[AuditEntry, ...] = ()
     """Events in the use of tools, in their order. Not part of the response."""
+
+
+@dataclass(frozen=True)
+class ReplicaAnswer:
+    """Answer of a replica of an agent's application: a result or an error, and what the replica has learnt."""
+
+    reasoning: Reasoning | None = None
+    error: ReasoningError | None = None
+    learnt: tuple[ModelBehaviour, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

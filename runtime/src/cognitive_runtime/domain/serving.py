@@ -42,6 +42,10 @@ class ServeSpec:
     """Owner of the application. A deployment by another owner is a conflict."""
     namespace: str | None = None
     """Ray namespace that this process joins; None: its present one, or a new one."""
+    shutdown_s: float = 20.0
+    """Time in which the calls of a replica may end when it is replaced. Source: Ray Serve's default."""
+    host: str | None = None
+    """Address on which Serve's proxies listen if this deployment starts Serve; None: Serve's default, 127.0.0.1."""
 
     def __post_init__(self) -> None:
         if not self.name.strip():

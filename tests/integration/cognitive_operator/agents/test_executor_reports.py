@@ -134,3 +134,35 @@ async def test_any_text_list_and_object_of_an_answer_is_in_the_status_as_it_came
             "sizeBytes": 9000,
             "sha256": "ab" * 32,
         }
+
+
+async def test_a_hybrid_agent_waits_for_its_application_and_shows_the_place_of_each_attempt(
+    cluster: Cluster, nats_server: NatsServer, model: ScriptedModel
+) -> None:
+    execution = {"mode": "Hybrid", "complexityThreshold": 0.6}
+    async with executor_of(cluster, nats_server, model, NAME, execution=execution) as executor:
+        executor.lease |= {"features": ["optional_sampling"]}
+        message = (await threaded(cluster.wait_condition, NAME, "RuntimeOutdated", "FeatureMissing"))[1]
+        assert "serve" in message
+        taken = "the route /cognitive/default/sre belongs to the Serve application 'other'"
+        executor.lease |= {"features": ["optional_sampling", "serve"]}
+        executor.lease |= {"ready": False, "reason": "RouteTaken", "message": taken}
+        status, message = await threaded(cluster.wait_condition, NAME, "ExecutorReady", "RouteTaken")
+        assert (status, message) == ("False", taken)
+        cluster.apply(task("simple", NAME, complexity=0.59), task("hard", NAME, complexity=0.6), task("plain", NAME))
+        await threaded(cluster.wait_condition, "hard", "Dispatched", "AgentNotReady", kind="ctask")
+        executor.lease |= {"ready": True, "reason": None, "message": None}
+        places = {}
+        for _ in range(3):
+            request = await executor.take()
+            places[request["task_name"]] = request["placement"]
+            assert request["mode"] == "Embedded"
+            await executor.complete(request)
+        assert places == {"simple": "Embedded", "hard": "Serve", "plain": "Embedded"}
+        for name, complexity in (("simple", 0.59), ("hard", 0.6), ("plain", 0)):
+            (attempt,) = (await threaded(cluster.wait_phase, name, "Succeeded"))["attempts"]
+            assert (attempt["mode"], attempt["placement"], attempt["complexity"]) == (
+                "Embedded",
+                places[name],
+                complexity,
+            )

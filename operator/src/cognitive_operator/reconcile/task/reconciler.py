@@ -13,6 +13,7 @@ from cognitive_operator.errors import ConflictError, ForbiddenError, MessageErro
 from cognitive_operator.plan.gate import GateResult, patience_left_s, queue_full
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.input_gate import InputNotReadyError
+from cognitive_operator.plan.placement import adopted_place
 from cognitive_operator.plan.task import RUNNING_AFTER_S, TaskPlan, plan_task
 from cognitive_operator.plan.variant import task_variant
 from cognitive_operator.ports.kube import Body
@@ -216,7 +217,7 @@ class TaskReconciler:
             return 0.0
         if task_variant(record.task, agent.agent) != record.task.status.variant:
             return 0.0  # the agent's variants changed while the status was written
-        key, mode = AttemptKey(agent.agent.metadata.uid, record.uid, number), agent.agent.spec.execution.mode
+        key, mode = AttemptKey(agent.agent.metadata.uid, record.uid, number), agent.agent.spec.execution.wire_mode
         queue.start(record.uid)
         try:
             is_new = await self._steps.requests.publish(record, record.task, agent.agent, key)
@@ -231,7 +232,8 @@ class TaskReconciler:
             raise
         timeout_s = record.task.timeout_s(agent.agent) if is_new else None
         now_s = self._clocks.own.monotonic()
-        attempt = InFlightAttempt(key, mode, now_s, timeout_s=timeout_s, runtime_key=agent.runtime_key)
+        place = adopted_place(None, record.task, agent.agent)
+        attempt = InFlightAttempt(key, mode, now_s, timeout_s=timeout_s, runtime_key=agent.runtime_key, place=place)
         if agent.hold is not None:
             self._steps.feedback.report_start(record)
         if self._index.update_task(record.uid, attempt=attempt) is None:

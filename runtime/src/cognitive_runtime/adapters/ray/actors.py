@@ -11,10 +11,9 @@ from ray.exceptions import RayActorError, RayError
 from cognitive_runtime.adapters.ray.worker_pool import WorkerGone
 from cognitive_runtime.adapters.worker.ports import WorkerSpec
 from cognitive_runtime.adapters.worker.worker import Worker, WorkerStatus
+from cognitive_runtime.domain.execution import ActorResources
 
 _LOGGER: Final = logging.getLogger(__name__)
-_ACTOR_CPUS: Final = 0.1
-"""A worker mostly waits for the model: a whole CPU each would keep other agents off a small cluster."""
 _CONTROL_CALLS: Final = 16
 """Concurrent calls of the driver. Attempts run inside the actor and are not calls of it."""
 
@@ -24,12 +23,18 @@ _JOINING: Final = Lock()
 class RayWorkerHandle:
     """The driver's handle of a worker that runs as a Ray actor. Implements ``IWorkerHandle``."""
 
-    def __init__(self, actor_class: type[Worker], spec: WorkerSpec) -> None:
-        """Create the actor. ``actor_class`` is a module's class that takes the spec as its only argument."""
+    def __init__(self, actor_class: type[Worker], spec: WorkerSpec, resources: ActorResources | None = None) -> None:
+        """Create the actor.
+
+        Args:
+            actor_class: A module's class that takes the spec as its only argument.
+            spec: Specification of the worker.
+            resources: Resources that Ray reserves; None: the default.
+        """
         # No restarts: the pool creates a worker with a new name, because a worker's name is unique for each start.
         options: dict[str, Any] = {
             "name": f"{spec.identity.agent_uid}.{spec.identity.worker}",
-            "num_cpus": _ACTOR_CPUS,
+            **(resources or ActorResources()).options(),
             "max_restarts": 0,
             "max_concurrency": _CONTROL_CALLS,
         }

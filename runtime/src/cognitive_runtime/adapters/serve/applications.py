@@ -1,6 +1,8 @@
 """Serve applications: deployment with detection of conflicts, and their status."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import ray
@@ -8,7 +10,8 @@ from ray import serve
 from ray.serve.exceptions import RayServeException
 from ray.serve.schema import ApplicationStatus
 
-from cognitive_runtime.domain.serving import ServeConflict, ServeSpec
+from cognitive_runtime.domain.execution import ApplicationState
+from cognitive_runtime.domain.serving import ServeConflict, ServeSpec, ServeUnavailable
 
 _TAKEN: Final = re.compile(r"Prefix (\S+) is being used by application \"?([^\".]+)\"?")
 """Ray Serve's message about a route in use."""
@@ -22,13 +25,14 @@ def is_running(name: str) -> bool:
     return found is not None and found.status is ApplicationStatus.RUNNING
 
 
-def deploy(replica: type[Any], arguments: tuple[Any, ...], spec: ServeSpec) -> None:
+def deploy(replica: type[Any], arguments: tuple[Any, ...], spec: ServeSpec, *, waits: bool = True) -> None:
     """Deploy an application, or update it if the same owner has deployed it. Blocks until it runs.
 
     Args:
-        replica: Class of a module, with ``__serve_build_asgi_app__``.
+        replica: Class of a module; with ``__serve_build_asgi_app__`` if the application has a route.
         arguments: Arguments of its constructor. Ray stores them: they must not contain secrets of the environment.
         spec: The application.
+        waits: False: do not wait until the application runs.
 
     Raises:
         ServeConflict: The name or the route is in use by another owner, or this process is in another namespace.
@@ -37,12 +41,50 @@ def deploy(replica: type[Any], arguments: tuple[Any, ...], spec: ServeSpec) -> N
     _join(spec.namespace)
     _require_own_name(spec)
     make: Any = serve.deployment
-    deployment = make(serve.ingress()(replica)).options(**_options(spec))
+    is_served = hasattr(replica, "__serve_build_asgi_app__")
+    deployment = make(serve.ingress()(replica) if is_served else replica).options(**_options(spec))
+    target = serve.RunTarget(deployment.bind(*arguments), name=spec.name, route_prefix=spec.route_prefix)
     try:
-        serve.run(deployment.bind(*arguments), name=spec.name, route_prefix=spec.route_prefix)
+        if spec.host is not None:
+            serve.start(http_options={"host": spec.host})
+        serve.run_many([target], wait_for_applications_running=waits)
     except (RayServeException, ray.exceptions.RayError) as error:
         _raise_conflict(error)
         raise
+
+
+def delete(name: str) -> None:
+    """Delete an application, without waiting for its end.
+
+    Raises:
+        ServeUnavailable: Ray Serve does not answer.
+    """
+    with _translated():
+        serve.delete(name, _blocking=False)
+
+
+def find(name: str) -> ApplicationState | None:
+    """Return the state of an application, or None if there is none.
+
+    Raises:
+        ServeUnavailable: Ray Serve does not answer.
+    """
+    with _translated():
+        found = serve.status().applications.get(name)
+    if found is None:
+        return None
+    deployments = found.deployments.values()
+    running = sum(count for each in deployments for state, count in each.replica_states.items() if state == "RUNNING")
+    message = " ".join([found.message, *(each.message for each in deployments)]).strip()
+    return ApplicationState(found.status.value, tuple(found.deployments), running, message)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (RayServeException, ray.exceptions.RayError) as error:
+        raise ServeUnavailable(f"{type(error).__name__}: {error}") from None
 
 
 def _options(spec: ServeSpec) -> dict[str, Any]:
@@ -53,6 +95,7 @@ def _options(spec: ServeSpec) -> dict[str, Any]:
         "name": spec.deployment,
         "ray_actor_options": spec.resources,
         "max_ongoing_requests": spec.max_ongoing_requests,
+        "graceful_shutdown_timeout_s": spec.shutdown_s,
         **scale,
     }
 

@@ -10,6 +10,8 @@ FEATURES: Final = {
     "optional_sampling": "leaves temperature and top_p out of the model request if the agent does not set them",
     "proposal": "executes tasks of the type proposal",
     "reasoning": "sets the effort and the tokens of a reasoning model, and reports its thinking",
+    "serve": "reasons in the agent's application on Ray Serve where a request is placed there, and reserves CPUs and "
+    "memory for workers and replicas",
     "structured_output": "holds answers to the form that the agent chooses",
     "tools": "calls tools of MCP servers and of a workspace",
 }

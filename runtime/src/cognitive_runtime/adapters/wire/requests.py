@@ -1,7 +1,7 @@
 """Request message: the operator asks for one attempt."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from pydantic import Field, ValidationError
 
@@ -24,6 +24,7 @@ from cognitive_runtime.domain import (
     LLMLogging,
     LLMSettings,
     ModelEndpoint,
+    Placement,
     RateLimit,
     ReasoningSettings,
     StructuredOutput,
@@ -111,7 +112,9 @@ class _Demonstration(Part):
         return Demonstration(self.type, self.input, self.output)
 
 
-class _Agent(Part):
+class Agent(Part):
+    """Settings of an agent."""
+
     generation: int
     role: str
     role_probabilities: dict[str, float] | None = None
@@ -121,6 +124,11 @@ class _Agent(Part):
     demonstrations: tuple[_Demonstration, ...] = ()
 
     def settings(self) -> AgentSettings:
+        """Return the settings.
+
+        Raises:
+            InvalidRequest: A value is out of range; the message names its field.
+        """
         return AgentSettings(
             **self.model_dump(exclude={"llm", "energy", "demonstrations"}),
             llm=self.llm.settings(),
@@ -165,7 +173,12 @@ class _Request(_Header):
     deliberation: DeliberationPart | None = None
     variant: str | None = None
     tools: Tools | None = None
-    agent: _Agent
+    placement: Placement | None = None
+    agent: Agent
+
+
+_STRUCTURED: Final = {"schema_version", "agent", "input_ref", "signature", "deliberation", "tools", "placement"}
+"""Fields whose values need more than their plain form."""
 
 
 def parse_request(data: bytes) -> ExecutionRequest:
@@ -179,11 +192,14 @@ def parse_request(data: bytes) -> ExecutionRequest:
     except ValidationError as error:
         raise InvalidRequest(explain(error)) from None
     input_ref = InputRef(**found.input_ref.model_dump()) if found.input_ref else None
-    plain = found.model_dump(exclude={"schema_version", "agent", "input_ref", "signature", "deliberation", "tools"})
+    plain = found.model_dump(
+        exclude={"schema_version", "agent", "input_ref", "signature", "deliberation", "tools", "placement"}
+    )
     own: dict[str, Any] = {"agent": found.agent.settings(), "input_ref": input_ref}
     own["signature"] = found.signature.task_signature() if found.signature else None
     own["deliberation"] = found.deliberation.settings() if found.deliberation else None
     own["tools"] = found.tools.settings() if found.tools else None
+    own["placement"] = found.placement or "Embedded"
     return ExecutionRequest(**plain, **own)
 
 

@@ -1,10 +1,11 @@
 """Interfaces that a worker needs: broker, secrets and control messages."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
 from cognitive_runtime.domain import ExecutionMode, ModelBehaviour
+from cognitive_runtime.domain.execution import ServeProblem, ServeTarget
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,14 @@ class WorkerSpec:
     required_secrets: tuple[str, ...] = ()
     """Secret files without which the worker pulls no requests."""
     workers: int = 1
-    """Number of workers of the executor, this one included; they share the agent's rate limits."""
+    """Number of processes that share the agent's rate limits: workers, this one included, and replicas."""
+    serve: ServeTarget | None = None
+    """Application on Ray Serve that the worker calls; None: the agent has none."""
+
+    @property
+    def preloads(self) -> bool:
+        """True if the worker loads its own reasoner at its start; replicas of an application have theirs."""
+        return self.serve is None or self.serve.is_hybrid
 
     @property
     def pulls(self) -> bool:
@@ -128,3 +136,14 @@ class ISecrets(Protocol):
 
     def missing(self, names: Collection[str]) -> list[str]:
         """Return the names of the files that are absent or empty."""
+
+
+class IApplicationWatch(Protocol):
+    """Watch of the agent's application on Ray Serve."""
+
+    @property
+    def problem(self) -> ServeProblem | None:
+        """Reason why the application answers no calls, or None."""
+
+    async def run(self, on_change: Callable[[], None]) -> None:
+        """Watch until cancelled, and call ``on_change`` after each change of the problem."""

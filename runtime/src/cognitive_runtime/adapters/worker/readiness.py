@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cognitive_runtime.domain.execution import ServeProblem
+
 
 @dataclass(frozen=True)
 class ReadinessFacts:
@@ -20,6 +22,8 @@ class ReadinessFacts:
     loading: bool = False
     """True until the reasoner is loaded."""
     source_problem: str | None = None
+    application_problem: ServeProblem | None = None
+    """Reason why the agent's application on Ray Serve answers no calls."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ def _reasons(facts: ReadinessFacts) -> Iterator[NotReady]:
         yield NotReady("CredentialsNotMounted", f"Absent or empty in the agent's folder of secrets: {names}.")
     if facts.loading:
         yield NotReady("Loading", "The worker imports its libraries.")
+    if facts.application_problem:
+        yield NotReady(facts.application_problem.reason, facts.application_problem.message)
     if facts.source_problem:
         yield NotReady("ConsumerMissing", facts.source_problem, pulls=True)
     if facts.refused_secret:

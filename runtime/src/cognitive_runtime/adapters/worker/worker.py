@@ -11,6 +11,7 @@ from cognitive_runtime.adapters.worker.attempt_runner import AttemptDependencies
 from cognitive_runtime.adapters.worker.lease import LeaseRenewer, LeaseTiming
 from cognitive_runtime.adapters.worker.ports import (
     BrokerProblem,
+    IApplicationWatch,
     IDelivery,
     ILeases,
     IRequestSource,
@@ -54,6 +55,8 @@ class WorkerDependencies:
     secrets: ISecrets
     is_loaded: Callable[[], bool] = lambda: True
     """Returns False until the reasoner is loaded."""
+    application: IApplicationWatch | None = None
+    """None: the agent has no application on Ray Serve."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ class Worker:
     async def start(self) -> None:
         """Start to renew the lease and, if the worker pulls, to pull requests."""
         self.run_service(self._lease.run())
+        if self._parts.application is not None:
+            self.run_service(self._parts.application.run(self.notify_change))
         if self.spec.pulls:
             await self._parts.source.start()
             self.run_service(self._intake())
@@ -190,7 +195,7 @@ class Worker:
         return self._lease.is_held and (why_not is None or why_not.pulls)
 
     def _why_not_ready(self) -> NotReady | None:
-        secrets, refused = self._parts.secrets, self._refused_secret
+        secrets, refused, application = self._parts.secrets, self._refused_secret, self._parts.application
         if refused is not None and not secrets.missing([refused]):
             self._refused_secret = None
         return check_ready(
@@ -202,6 +207,7 @@ class Worker:
                 refused_secret=self._refused_secret,
                 loading=not self._parts.is_loaded(),
                 source_problem=self._parts.source.problem,
+                application_problem=application.problem if application is not None else None,
             )
         )
 
