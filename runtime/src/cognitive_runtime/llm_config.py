@@ -15,7 +15,7 @@ from cognitive_runtime.domain import (
     RateLimit,
     ReasoningSettings,
 )
-from cognitive_runtime.domain.request import StructuredOutput
+from cognitive_runtime.domain.llm_settings import StructuredOutput
 
 KEY_FILE: Final = "llm-api-key"
 _NAMES: Final = {

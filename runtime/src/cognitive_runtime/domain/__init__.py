@@ -48,6 +48,7 @@ from cognitive_runtime.domain.limits import (
     RateLimit,
     estimate_tokens,
 )
+from cognitive_runtime.domain.llm_settings import LLMSettings, ReasoningSettings, StructuredOutput
 from cognitive_runtime.domain.placement import Placement
 from cognitive_runtime.domain.ports import (
     IAllowance,
@@ -77,9 +78,6 @@ from cognitive_runtime.domain.request import (
     ExecutionMode,
     ExecutionRequest,
     InputRef,
-    LLMSettings,
-    ReasoningSettings,
-    StructuredOutput,
 )
 from cognitive_runtime.domain.result import AgentResult, AttemptOutcome, FailureResult, Reasoning, ReplicaAnswer
 from cognitive_runtime.domain.result_cache import ResultCache

@@ -17,7 +17,7 @@ from cognitive_runtime.adapters.dspy.output_schema import OutputSchema
 from cognitive_runtime.adapters.dspy.room import Room
 from cognitive_runtime.domain import BudgetExceeded, ModelBehaviour, TruncatedResponse, Usage
 from cognitive_runtime.domain.limits import BYTES_PER_TOKEN
-from cognitive_runtime.domain.request import StructuredOutput
+from cognitive_runtime.domain.llm_settings import StructuredOutput
 
 _NOT_SENT: Final = frozenset(
     {"n", "num_generations", "rollout_id", "cache", "prompt_cache", "response_format", "max_completion_tokens"}

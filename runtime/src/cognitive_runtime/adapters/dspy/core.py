@@ -1,10 +1,8 @@
 """Cognitive core: typed reasoning about requests and contexts."""
 
 import asyncio
-import contextvars
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +26,7 @@ from cognitive_runtime.adapters.dspy.proposals import proposal_task, proposal_ve
 from cognitive_runtime.adapters.dspy.results import typed_reasoning
 from cognitive_runtime.adapters.dspy.signature_sources import SignatureSource, named_signature
 from cognitive_runtime.adapters.dspy.task_modules import TaskModules
+from cognitive_runtime.adapters.dspy.threads import run_blocking
 from cognitive_runtime.adapters.dspy.tool_tasks import ToolTasks
 from cognitive_runtime.application import SharedBudget
 from cognitive_runtime.domain import (
@@ -290,14 +289,4 @@ class CognitiveCore:
             raise self._cancellation(attempt.cancelled()) from None
 
     def _blocking(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Return the result of a coroutine that runs on an event loop of its own, in another thread."""
-
-        async def once() -> T:
-            try:
-                return await make()
-            finally:
-                await self._models.close()
-
-        context = contextvars.copy_context()
-        with ThreadPoolExecutor(1) as thread:
-            return thread.submit(context.run, asyncio.run, once()).result()
+        return run_blocking(make, self._models.close)

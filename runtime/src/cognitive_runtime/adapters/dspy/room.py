@@ -16,7 +16,7 @@ from cognitive_runtime.adapters.dspy.schema import (
     free_schema,
 )
 from cognitive_runtime.domain import ModelBehaviour
-from cognitive_runtime.domain.request import StructuredOutput
+from cognitive_runtime.domain.llm_settings import StructuredOutput
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -41,3 +42,20 @@ async def run_in_thread(function: Callable[[], T]) -> T:
 
     Thread(target=work, name="dspy-module", daemon=True).start()
     return await ended
+
+
+def run_blocking(make: Callable[[], Coroutine[Any, Any, T]], close: Callable[[], Awaitable[None]]) -> T:
+    """Return the result of a coroutine that runs on an event loop of its own, in another thread.
+
+    Blocks the calling thread. ``close`` is awaited on that loop at the end, so that no connection outlives it.
+    """
+
+    async def once() -> T:
+        try:
+            return await make()
+        finally:
+            await close()
+
+    context = contextvars.copy_context()
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(context.run, asyncio.run, once()).result()
