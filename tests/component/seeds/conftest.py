@@ -12,7 +12,7 @@ import dspy
 import pytest
 
 from cognitive_runtime import llm_config
-from cognitive_runtime.adapters.dspy import core as dspy_core
+from cognitive_runtime.adapters.dspy import current_core
 from support.builders.seed_snippets import read_blocks
 from support.servers.scripted_model import ScriptedModel
 
@@ -43,7 +43,7 @@ def model() -> Iterator[ScriptedModel]:
 def environment(model: ScriptedModel, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A process that no code has configured, with OpenAI's key and the model's URL."""
     monkeypatch.setattr(llm_config, "_configured", {})
-    monkeypatch.setattr(dspy_core, "_current", {})
+    monkeypatch.setattr(current_core, "_current", {})
     for name in [name for name in os.environ if name.startswith("LLM_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")

@@ -268,7 +268,8 @@ def _is_edited(facts: TaskFacts) -> bool:
 def _publish(facts: TaskFacts, number: int) -> TaskPlan:
     """Plan an attempt. The status names the version of its signature and its variant first, also after any crash."""
     patch: dict[str, Any] = {} if facts.signature is None else {"signature": facts.signature.model_dump()}
-    variant = task_variant(facts.task, facts.agent) if facts.agent is not None else None
+    agent = facts.agent
+    variant = task_variant(facts.task, agent) if agent is not None and agent.spec.llm.variants else None
     if variant != facts.task.status.variant:
         patch["variant"] = variant
     return _write(facts, patch, publish=number) if patch else TaskPlan(publish=number)

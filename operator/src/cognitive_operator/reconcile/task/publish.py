@@ -70,7 +70,8 @@ class RequestPublisher:
     def _make(self, record: TaskRecord, task: Task, agent: Agent, key: AttemptKey) -> Request:
         known = self._index.agent_of(record)
         request = self._factory.make(task, agent, key, known.learnt if known is not None else ())
-        request = with_variant(request, agent, task.status.variant)
+        if agent.spec.llm.variants:
+            request = with_variant(request, agent, task.status.variant)
         changes: dict[str, Any] = {"signature": record.signature.snapshot} if record.signature is not None else {}
         if task.spec.deliberation is not None:
             judge = record.judge.snapshot if record.judge is not None else None

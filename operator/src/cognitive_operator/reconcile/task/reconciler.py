@@ -215,7 +215,8 @@ class TaskReconciler:
         agent, queue = self._index.agent_of(record), self._index.queue_of(record.agent)
         if agent is None or record.task is None or not queue.may_start(record.uid):
             return 0.0
-        if task_variant(record.task, agent.agent) != record.task.status.variant:
+        has_variants, written = bool(agent.agent.spec.llm.variants), record.task.status.variant
+        if (task_variant(record.task, agent.agent) if has_variants else None) != written:
             return 0.0  # the agent's variants changed while the status was written
         key, mode = AttemptKey(agent.agent.metadata.uid, record.uid, number), agent.agent.spec.execution.wire_mode
         queue.start(record.uid)

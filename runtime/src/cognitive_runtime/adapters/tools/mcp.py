@@ -182,6 +182,7 @@ class McpServer:
     async def _while_running(self, call: Coroutine[Any, Any, Any]) -> Any:
         """Return the result of a call, or fail when the session ends before it."""
         calling: asyncio.Task[Any] = asyncio.create_task(call)
+        calling.add_done_callback(_take_error)  # also of a call that fails when nothing waits for it any more
         running = self._running
         assert running is not None
         try:
@@ -226,3 +227,9 @@ def _digest(tool: types.Tool) -> str:
     hints = tool.annotations or types.ToolAnnotations()
     parts = [tool.name, tool.description, tool.input_schema, hints.read_only_hint, hints.idempotent_hint]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "replace")).hexdigest()
+
+
+def _take_error(ended: asyncio.Task[Any]) -> None:
+    """Take the error of a task, which asyncio would log otherwise, with the text of a server in it."""
+    if not ended.cancelled():
+        ended.exception()
