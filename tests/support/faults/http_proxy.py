@@ -10,6 +10,7 @@ import aiohttp
 from aiohttp import web
 
 from support.faults.switch import Call, Fault, Switchboard
+from support.servers.runners import close_runner
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "host", "content-length"}
 LONGEST_S = 3600.0
@@ -59,7 +60,7 @@ class HttpProxy:
     async def __aexit__(self, *_: object) -> None:
         assert self._runner is not None
         assert self._session is not None
-        await self._runner.cleanup()
+        await close_runner(self._runner)
         await self._session.close()
 
     async def mute_streams(self) -> None:

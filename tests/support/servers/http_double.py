@@ -8,6 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
+from support.servers.runners import close_runner
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -68,7 +70,7 @@ class HttpDouble:
             yield self
         finally:
             self._closing.set()
-            await runner.cleanup()
+            await close_runner(runner)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         content = await request.json() if request.can_read_body else None

@@ -23,6 +23,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from support.servers.runners import close_runner
 from support.servers.scripted_model_answers import TEXT, answer_for, answer_within
 from support.servers.scripted_model_stream import event, pieces
 
@@ -172,7 +173,7 @@ class ScriptedModel:
         try:
             await self._stopped.wait()
         finally:
-            await runner.cleanup()
+            await close_runner(runner)
 
     def _application(self) -> web.Application:
         application = web.Application(client_max_size=16 * 1024 * 1024)
