@@ -20,7 +20,7 @@ from cognitive_runtime.application import Limits
 from cognitive_runtime.bootstrap.exit_codes import JobExit, exit_of
 from cognitive_runtime.bootstrap.hosted import HostedWorker
 from cognitive_runtime.bootstrap.job import termination_event
-from cognitive_runtime.bootstrap.quick_imports import begin_imports, last_import, wait_imports
+from cognitive_runtime.bootstrap.quick_imports import begin_imports, end_imports, last_import, wait_imports
 from cognitive_runtime.bootstrap.reasoning import make_cognitive_core, redis_quota_stores
 from cognitive_runtime.config import ExecutorSettings, RuntimeSettings, read_settings
 from cognitive_runtime.domain import IQuotaStore
@@ -120,6 +120,8 @@ class _Executor:
 async def _run_workers(executor: _Executor) -> JobExit:
     arguments, terminated = executor.arguments, termination_event()
     _LOGGER.info("executor started", extra={"event": "ExecutorStarted", "workers": arguments.workers})
+    if not executor.has_local_worker:
+        end_imports()  # this process imports only Ray, which would wait for the imports of a worker
     target, keeper = await executor.application()
     pool = WorkerPool(_Spawner(executor, target), arguments.workers)
     services = [asyncio.create_task(_supervise_quota_actor(arguments))] if arguments.shared_quota else []
