@@ -103,16 +103,19 @@ def test_variables_have_their_effect(
 
 
 @pytest.fixture
-def nats_stream(nats_server: NatsServer) -> str:
-    """URL of a broker with the stream of responses."""
+def nats_stream() -> Iterator[str]:
+    """URL of a broker of its own with the stream of responses: other tests have streams of the same subjects."""
+    with NatsServer.start() as server:
 
-    async def add() -> None:
-        client = await nats.connect(nats_server.url)
-        await client.jetstream().add_stream(name="SEED_RESPONSES", subjects=[SUBJECTS])
-        await client.close()
+        async def add() -> None:
+            client = await nats.connect(server.url)
+            try:
+                await client.jetstream().add_stream(name="SEED_RESPONSES", subjects=[SUBJECTS])
+            finally:
+                await client.close()
 
-    asyncio.run(add())
-    return nats_server.url
+        asyncio.run(add())
+        yield server.url
 
 
 async def _run(code: str, names: dict[str, Any], given: tuple[str, ...]) -> None:
