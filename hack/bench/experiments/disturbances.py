@@ -12,8 +12,8 @@ from bench.experiment import Sample
 from bench.kinds import tasks
 from bench.objects import watching
 from bench.systems.local import OPERATOR_ENV, LocalSystem
-from bench.systems.slow_proxy import write_proxied_kubeconfig
 from bench.workloads import WorkloadResult, at_once, new_names, one_by_one, steady
+from controlplane.kubeconfig import write_proxied_kubeconfig
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ports import free_ports
 from servers.probe import http_ok

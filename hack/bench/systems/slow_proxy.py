@@ -8,14 +8,12 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-import yaml
 from aiohttp import web
 
 from bench.api_server import ApiServer, api_server_of
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "host", "content-length"}
 MAX_BYTES = 64 * 1024 * 1024
-NAME = "slow"
 
 
 class SlowProxy:
@@ -51,19 +49,6 @@ class SlowProxy:
             async for chunk in answer.content.iter_any():
                 await response.write(chunk)
             return response
-
-
-def write_proxied_kubeconfig(path: Path, url: str) -> None:
-    """Write a kubeconfig without credentials for the proxy at ``url``."""
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": NAME,
-        "clusters": [{"name": NAME, "cluster": {"server": url}}],
-        "users": [{"name": NAME, "user": {}}],
-        "contexts": [{"name": NAME, "context": {"cluster": NAME, "user": NAME}}],
-    }
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
 def main() -> None:

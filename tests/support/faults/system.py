@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from controlplane import ControlPlane
+from controlplane.kubeconfig import write_proxied_kubeconfig
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ray_head import RayHead
@@ -200,15 +201,6 @@ def is_quick() -> bool:
 
 
 def _kubeconfig(path: Path, server: str) -> Path:
-    """Write a kubeconfig without credentials: the proxy is let in, and acts as the operator's service account."""
-    name = "faults"
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": name,
-        "clusters": [{"name": name, "cluster": {"server": server}}],
-        "users": [{"name": name, "user": {}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-    }
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    """Write a kubeconfig for a proxy that is let in, and acts as the operator's service account."""
+    write_proxied_kubeconfig(path, server)
     return path

@@ -19,9 +19,8 @@ from bench.machine import commit, cpu_model, describe_machine, memory_bytes, pro
 from bench.processes import Component, Process, cpu_seconds, resident_mb, running_processes, tree, wait_until_quiet
 from bench.systems.cluster import cluster_system
 from bench.systems.local import is_worker
-from bench.systems.slow_proxy import write_proxied_kubeconfig
 from controlplane.certificates import Authority
-from controlplane.kubeconfig import write_kubeconfig
+from controlplane.kubeconfig import write_kubeconfig, write_proxied_kubeconfig
 
 
 def entry(verb: str, resource: str, *, user: str = "admin", code: int = 200, sub: str | None = None) -> str:

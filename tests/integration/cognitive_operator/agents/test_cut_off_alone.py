@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
 from controlplane import ControlPlane, Kubectl
+from controlplane.kubeconfig import write_proxied_kubeconfig
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from support.builders.cognitive_objects import Cluster, agent, task
@@ -51,25 +51,13 @@ def alone(
     with LoopThread() as loop:
         loop.run(proxy.__aenter__())
         kubeconfig = tmp_path / "kubeconfig"
-        kubeconfig.write_text(yaml.safe_dump(kubeconfig_of(proxy.url)), encoding="utf-8")
+        write_proxied_kubeconfig(kubeconfig, proxy.url)
         settings = OperatorSettings(kubeconfig, nats_server.url, tmp_path / "operator.log")
         try:
             with OperatorProcess.start(settings) as operator:
                 yield Alone(operator, switch)
         finally:
             loop.run(proxy.__aexit__())
-
-
-def kubeconfig_of(url: str) -> dict[str, object]:
-    """Return a kubeconfig without credentials: the proxy has its own."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "proxied",
-        "clusters": [{"name": "proxied", "cluster": {"server": url}}],
-        "users": [{"name": "proxied", "user": {}}],
-        "contexts": [{"name": "proxied", "context": {"cluster": "proxied", "user": "proxied"}}],
-    }
 
 
 def test_an_operator_that_the_api_server_does_not_answer_stands_by_and_then_goes_on(

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from controlplane import ControlPlane, KubectlError
+from controlplane.kubeconfig import write_proxied_kubeconfig
 from helm import Helm, find_helm
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
@@ -100,7 +101,7 @@ def narrow(
         proxy = HttpProxy(upstream, Switchboard())
         loop.run(proxy.__aenter__())
         stack.callback(lambda: loop.run(proxy.__aexit__()))
-        (directory / "kubeconfig").write_text(yaml.safe_dump(kubeconfig_of(proxy.url)), encoding="utf-8")
+        write_proxied_kubeconfig(directory / "kubeconfig", proxy.url)
         broker = stack.enter_context(NatsServer.start())
         env = {"COGNITIVE_NAMESPACE": SYSTEM, "COGNITIVE_WATCH_NAMESPACES": ",".join(names)}
         settings = OperatorSettings(directory / "kubeconfig", broker.url, directory / "operator.log", env)
@@ -118,18 +119,6 @@ def narrow(
             if not made.is_gone(place):
                 made.cluster(place).kubectl.delete("cagent", "--all")
                 control_plane.kubectl("delete", "namespace", names[place], "--wait=false")
-
-
-def kubeconfig_of(url: str) -> dict[str, object]:
-    """Return a kubeconfig without credentials: the proxy has its own."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "proxied",
-        "clusters": [{"name": "proxied", "cluster": {"server": url}}],
-        "users": [{"name": "proxied", "user": {}}],
-        "contexts": [{"name": "proxied", "context": {"cluster": "proxied", "user": "proxied"}}],
-    }
 
 
 def test_the_right_to_patch_agents_changes_the_finalizer_and_nothing_else(narrow: Narrow) -> None:

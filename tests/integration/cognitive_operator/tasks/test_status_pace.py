@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
 from controlplane import ControlPlane, Kubectl
+from controlplane.kubeconfig import write_proxied_kubeconfig
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from support.builders.cognitive_objects import Cluster, agent, task
@@ -60,7 +60,7 @@ def proxied(
         loop.run(api.__aenter__())
         loop.run(before_model.__aenter__())
         kubeconfig = tmp_path / "kubeconfig"
-        kubeconfig.write_text(yaml.safe_dump(kubeconfig_of(api.url)), encoding="utf-8")
+        write_proxied_kubeconfig(kubeconfig, api.url)
         settings = OperatorSettings(kubeconfig, nats_server.url, tmp_path / "operator.log")
         try:
             with OperatorProcess.start(settings):
@@ -68,18 +68,6 @@ def proxied(
         finally:
             loop.run(api.__aexit__())
             loop.run(before_model.__aexit__())
-
-
-def kubeconfig_of(url: str) -> dict[str, object]:
-    """Return a kubeconfig without credentials: the proxy has its own."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "proxied",
-        "clusters": [{"name": "proxied", "cluster": {"server": url}}],
-        "users": [{"name": "proxied", "user": {}}],
-        "contexts": [{"name": "proxied", "context": {"cluster": "proxied", "user": "proxied"}}],
-    }
 
 
 def told(cluster: Cluster) -> dict[str, str]:
