@@ -17,6 +17,7 @@ from bench.kinds import BARE_GROUP, BARE_PLURAL, Kind, bare_crd, bare_tasks
 from bench.objects import ObjectClient, watching
 from bench.systems.slow_proxy import SlowProxy
 from controlplane import ControlPlane, Kubectl
+from support.servers.runners import listen
 
 pytestmark = pytest.mark.component
 DELAY_S = 0.2
@@ -42,12 +43,11 @@ def kind(kubectl: Kubectl) -> Kind:
 async def slow(api: ApiServer) -> AsyncIterator[ApiServer]:
     """A proxy that answers DELAY_S later."""
     runner = web.AppRunner(SlowProxy(api, DELAY_S).application(), access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
+    server = await listen(runner)
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield ApiServer(f"http://127.0.0.1:{runner.addresses[0][1]}", ssl.create_default_context())
+        yield ApiServer(f"http://127.0.0.1:{server.port}", ssl.create_default_context())
     finally:
-        await runner.cleanup()
+        await server.close()
 
 
 async def test_objects_are_seen_to_end_and_deleted(server: ApiServer, kind: Kind, control_plane: ControlPlane) -> None:
@@ -106,11 +106,9 @@ async def test_a_watch_that_is_refused_for_now_is_opened_again() -> None:
 
     application = web.Application()
     application.router.add_get("/{path:.*}", watch)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
+    server = await listen(web.AppRunner(application, access_log=None))
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        url = f"http://127.0.0.1:{server.port}"
         async with ApiServer(url, ssl.create_default_context()).session() as session:
             client = ObjectClient(session, bare_tasks("any"))
             watching_ = asyncio.create_task(client.watch())
@@ -118,5 +116,5 @@ async def test_a_watch_that_is_refused_for_now_is_opened_again() -> None:
             watching_.cancel()
             await asyncio.gather(watching_, return_exceptions=True)
     finally:
-        await runner.cleanup()
+        await server.close()
     assert answers == []

@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp import web
 
 from support.faults.switch import Call, Fault, Switchboard
-from support.servers.runners import close_runner
+from support.servers.runners import Listening, listen
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "host", "content-length"}
 LONGEST_S = 3600.0
@@ -41,7 +41,7 @@ class HttpProxy:
         self._upstream = upstream
         self._switch = switch
         self._session: aiohttp.ClientSession | None = None
-        self._runner: web.AppRunner | None = None
+        self._server: Listening | None = None
         self._streams: list[_Stream] = []
         self.url = ""
 
@@ -51,16 +51,15 @@ class HttpProxy:
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
         application = web.Application(client_max_size=MAX_BYTES)
         application.router.add_route("*", "/{path:.*}", self._serve)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+        self._server = await listen(runner)
+        self.url = f"http://127.0.0.1:{self._server.port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._runner is not None
+        assert self._server is not None
         assert self._session is not None
-        await close_runner(self._runner)
+        await self._server.close()
         await self._session.close()
 
     async def mute_streams(self) -> None:

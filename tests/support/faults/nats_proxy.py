@@ -5,6 +5,7 @@ import contextlib
 from typing import Self
 
 from support.faults.switch import Call, Fault, Switchboard
+from support.servers.runners import stop_accepting
 
 LINE_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 16
@@ -30,6 +31,7 @@ class NatsProxy:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
+        await stop_accepting(self._server.sockets)
         self._server.close()
         await self.sever()
         await self._server.wait_closed()

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from support.servers.runners import close_runner
+from support.servers.runners import listen
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,13 @@ class HttpDouble:
     @asynccontextmanager
     async def serve(self) -> AsyncIterator["HttpDouble"]:
         """Listen on a free port of 127.0.0.1."""
-        runner = web.ServerRunner(web.Server(self._answer), shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
+        server = await listen(web.ServerRunner(web.Server(self._answer), shutdown_timeout=0.1))
+        self.url = f"http://127.0.0.1:{server.port}"
         try:
             yield self
         finally:
             self._closing.set()
-            await close_runner(runner)
+            await server.close()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         content = await request.json() if request.can_read_body else None

@@ -1,5 +1,6 @@
 """The HTTP API on a real socket, in a thread of its own."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from typing import Self
 
 import uvicorn
 from fastapi import FastAPI
+
+from support.servers.runners import stop_accepting
 
 START_TIMEOUT_S = 20.0
 
@@ -44,7 +47,14 @@ class HttpServer:
     def _serve(self) -> None:
         try:
             config = uvicorn.Config(self._make_app(), host="127.0.0.1", port=0, log_config=None, access_log=False)
-            self._server = uvicorn.Server(config)
+            self._server = _Server(config)
             self._server.run()
         except BaseException as error:
             self._failure = error
+
+
+class _Server(uvicorn.Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            await stop_accepting(server.sockets)
+        await super().shutdown(sockets)

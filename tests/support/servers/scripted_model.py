@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from support.servers.runners import close_runner
+from support.servers.runners import listen
 from support.servers.scripted_model_answers import TEXT, answer_for, answer_within
 from support.servers.scripted_model_stream import event, pieces
 
@@ -163,17 +163,15 @@ class ScriptedModel:
         """Serve until stopped; ``announce`` prints the URL."""
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
-        await runner.setup()
-        site = web.TCPSite(runner, self._host, self._port)
-        await site.start()
-        self._port = runner.addresses[0][1]
+        server = await listen(runner, self._host, self._port)
+        self._port = server.port
         if announce:
             print(self.url, flush=True)  # noqa: T201 - whoever started this process reads it
         self._started.set()
         try:
             await self._stopped.wait()
         finally:
-            await close_runner(runner)
+            await server.close()
 
     def _application(self) -> web.Application:
         application = web.Application(client_max_size=16 * 1024 * 1024)
