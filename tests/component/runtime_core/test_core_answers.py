@@ -305,7 +305,9 @@ async def test_an_input_that_lacks_its_key_is_an_invalid_request(run: Run, model
 async def test_a_hundred_attempts_run_at_once(run: Run, model: ScriptedModel) -> None:
     model.script(delay_s=0.5)
     async with asyncio.timeout(25):  # one after the other they would take 50 s
-        outcomes = await asyncio.gather(*(run(task_uid=f"uid-{number}") for number in range(100)))
+        outcomes = await asyncio.gather(
+            *(run(task_uid=f"uid-{number}", timeout_seconds=30, llm={"timeout_seconds": 30}) for number in range(100))
+        )
     assert all(outcome.success for outcome in outcomes)
     assert {outcome.task_uid for outcome in outcomes} == set(model.executions_of_attempts())
 

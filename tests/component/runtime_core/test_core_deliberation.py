@@ -174,10 +174,9 @@ async def test_a_judge_whose_server_fails_fails_the_task_and_a_retry_asks_only_t
 async def test_the_rate_limit_of_the_agent_holds_for_all_members(model: ScriptedModel, execute: Execute) -> None:
     model.script(content=decided("wait"))
     llm = {"rate_limit": RateLimit(requests_per_minute=2)}
-    outcome = completed(await execute(request(model, llm=llm, timeout_seconds=1)))
+    outcome = completed(await execute(request(model, llm=llm, timeout_seconds=10)))
     assert len(model.requests) == 2
-    assert set(outcomes(outcome.deliberation)) - {None} <= {"DeadlineExceeded", "RateLimited"}
-    assert outcomes(outcome.deliberation).count(None) == 2
+    assert sorted(outcomes(outcome.deliberation), key=str) == [None, None, "RateLimited"]
 
 
 async def test_the_cache_of_the_agent_has_the_answer_of_each_member(model: ScriptedModel, execute: Execute) -> None:

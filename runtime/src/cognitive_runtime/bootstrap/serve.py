@@ -44,11 +44,11 @@ def run_serve(settings: ServeSettings, environ: Mapping[str, str] = os.environ) 
         _require_extra()
         from cognitive_runtime.adapters.http.server import run_server
 
-        configure_logging((environ.get("LOG_LEVEL") or "INFO").upper(), {})
         app = _local_app(settings, environ) if settings.cluster is None else _cluster_app(settings, environ)
     except (ConfigError, LLMConfigError) as error:
         sys.stderr.write(f"cognitive-runtime: {error}\n")
         return _BAD_CONFIGURATION
+    configure_logging((environ.get("LOG_LEVEL") or "INFO").upper(), {})
     run_server(app, settings.host, settings.port, settings.grace_s)
     return 0
 
