@@ -104,7 +104,7 @@ async def test_one_member_hangs_one_fails_and_three_answer(model: ScriptedModel,
     model.script(status=503, times=1)
     model.script(content=decided("wait"), times=1)
     model.script(content=decided("roll back"))
-    outcome = completed(await execute(request(model, 5, 3, timeout_seconds=1.5)))
+    outcome = completed(await execute(request(model, 5, 3, timeout_seconds=3)))
     found = outcome.deliberation
     assert sorted(outcomes(found), key=str) == ["DeadlineExceeded", "ModelUnavailable", None, None, None]
     assert found is not None

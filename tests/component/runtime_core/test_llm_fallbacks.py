@@ -56,7 +56,7 @@ async def test_the_next_model_answers_when_the_first_cannot_after_its_retries(
     run: Run, model: ScriptedModel, other: ScriptedModel, script: dict[str, Any]
 ) -> None:
     model.script(**script)
-    outcome = completed(await run(llm=settings(fallback(other), max_retries=1, timeout_seconds=0.3)))
+    outcome = completed(await run(llm=settings(fallback(other), max_retries=1, timeout_seconds=0.8)))
     assert (outcome.model, outcome.provider, outcome.endpoint) == ("fallback-1", "openai", other.url)
     assert [request.body["model"] for request in model.requests] == ["first", "first"]
     assert [request.body["model"] for request in other.requests] == ["fallback-1"]
