@@ -466,3 +466,16 @@ async def test_a_crash_at_any_write_neither_repeats_nor_loses_a_run(policy: str,
         assert cluster.created == undisturbed.created, f"death at write {number}"
         assert cluster.status["totals"] == undisturbed.status["totals"], f"death at write {number}"
         assert set(cluster.tasks) == set(undisturbed.tasks)
+
+
+async def test_the_log_of_a_schedule_that_cannot_be_read_names_the_field_and_shows_no_input(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    operator = Operator(Cluster())
+    unreadable = schedule_body(taskTemplate={"metadata": {"labels": ["a secret"]}, "spec": {}})
+    unreadable["metadata"]["resourceVersion"] = "9"
+    operator.schedules.upsert(unreadable)
+    (record,) = caplog.records
+    assert (record.message, record.__dict__["object"]) == ("ignored an object", "team/scan")
+    assert record.__dict__["cause"].startswith("spec.taskTemplate.metadata.labels: ")
+    assert "secret" not in str(record.__dict__)

@@ -23,6 +23,7 @@ from cognitive_operator.reconcile.schedule.tasks import RunStart, ScheduledTasks
 from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
 from cognitive_operator.reconcile.state.scoped_list import KindLists, KindStore
 from cognitive_operator.reconcile.state.timing import Timing
+from cognitive_operator.reconcile.state.unreadable import log_unreadable
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter
 from cognitive_operator.scheduling.schedule_runs import ScheduleRuns
@@ -111,9 +112,8 @@ class ScheduleReconciler:
             return
         try:
             schedule = Schedule.model_validate(body)
-        except ValidationError as error:  # an older CRD accepted it
-            logger.warning("ignored a schedule", extra={"schedule": "/".join(name), "cause": str(error)})
-            return
+        except ValidationError as error:
+            return log_unreadable(body, error)
         self._store.upsert(name, schedule, body)
         self._queue.add(name)
 

@@ -15,6 +15,7 @@ from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
 from cognitive_operator.reconcile.state.scoped_list import KindLists, KindStore
 from cognitive_operator.reconcile.state.signatures import SignatureStore
 from cognitive_operator.reconcile.state.timing import Timing
+from cognitive_operator.reconcile.state.unreadable import log_unreadable
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter
 from cognitive_operator.status.signature import signature_status
@@ -79,11 +80,8 @@ class SignatureReconciler:
         """Store a signature as it is now, and enqueue it."""
         try:
             record = self._store.upsert(body)
-        except ValidationError as error:  # an older CRD accepted it
-            meta, first = body["metadata"], error.errors(include_input=False, include_url=False)[0]
-            cause = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-            logger.warning("ignored an object", extra={"object": f"{meta['namespace']}/{meta['name']}", "cause": cause})
-            return
+        except ValidationError as error:
+            return log_unreadable(body, error)
         if record is not None:
             self._queue.add(record.name)
 
