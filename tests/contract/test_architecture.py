@@ -1,5 +1,6 @@
-"""The pictures of docs/architecture.md equal the import contracts and the folders; every path on the page exists."""
+"""The pictures of docs/architecture.md equal the import contracts and the folders; files and functions are short."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -11,6 +12,12 @@ PAGE = ROOT / "docs" / "architecture.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 SOURCES = {"cognitive_operator": ROOT / "operator" / "src", "cognitive_runtime": ROOT / "runtime" / "src"}
 OPERATOR = SOURCES["cognitive_operator"] / "cognitive_operator"
+SHORT = ("operator/src", "runtime/src", "compat/src", "hack", "tests/support")
+"""Folders whose files have at most FILE_LINES lines."""
+FILE_LINES = 300
+FUNCTION_LINES = 40
+"""Lines of a function without its docstring, which has to describe each argument and error."""
+FILES_OF_RECONCILE = 8
 
 Layers = list[frozenset[str]]
 
@@ -74,3 +81,42 @@ def test_the_layers_in_contributing_are_those_of_the_contract(part: str) -> None
 def test_every_path_on_the_page_exists() -> None:
     assert len(paths()) > 10
     assert [path for path in paths() if not (ROOT / path).exists() and not (OPERATOR / path).exists()] == []
+
+
+def files(folder: str) -> list[Path]:
+    found = sorted((ROOT / folder).rglob("*.py"))
+    assert found
+    return found
+
+
+def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return the number of lines of a function from ``def`` to its end, without its docstring."""
+    first, end = function.body[0], function.end_lineno or 0
+    lines = end - function.lineno + 1
+    has_docstring = ast.get_docstring(function, clean=False) is not None
+    return lines - ((first.end_lineno or 0) - first.lineno + 1) if has_docstring else lines
+
+
+def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+@pytest.mark.parametrize("folder", SHORT)
+def test_files_are_short(folder: str) -> None:
+    lines = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in files(folder)}
+    assert {name: number for name, number in lines.items() if number > FILE_LINES} == {}
+
+
+@pytest.mark.parametrize("folder", [folder for folder in SHORT if folder != "tests/support"])
+def test_functions_are_short(folder: str) -> None:
+    lengths = {
+        (str(path.relative_to(ROOT)), each.name): length(each) for path in files(folder) for each in functions(path)
+    }
+    assert {name: number for name, number in lengths.items() if number > FUNCTION_LINES} == {}
+
+
+def test_reconcile_has_few_files_beside_its_folders() -> None:
+    assert (
+        len([path for path in (OPERATOR / "reconcile").glob("*.py") if path.stem != "__init__"]) <= FILES_OF_RECONCILE
+    )

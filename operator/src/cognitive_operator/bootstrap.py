@@ -153,14 +153,9 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
     stack.callback(metrics.close)
     clock = SystemClock()
     api_server = ApiServerState(clock, metrics.set_api_server)
-    on_answer = partial(_on_answer, metrics, api_server)
-    client = await stack.enter_async_context(KubeClient(find_access(), on_answer=on_answer))
-    watching = asyncio.create_task(api_server.run(partial(client.get, "/version")), name="api-server")
-    stack.push_async_callback(end, watching)
+    client = await _observed_client(metrics, api_server, stack)
     kube = KubeApi(client, config.watch_namespaces)
-    namespaces = WatchedNamespaces(config.watch_namespaces, metrics.set_namespace)
-    checking = asyncio.create_task(namespaces.run(kube.resources.check), name="namespaces")
-    stack.push_async_callback(end, checking)
+    namespaces = _checked_namespaces(config, kube, metrics, stack)
     events = await stack.enter_async_context(EventRecorder(kube.events, lambda: metrics.count("events_dropped")))
     master_key = await _signing_key(kube, config)
     nats = NatsSettings(
@@ -191,6 +186,25 @@ async def _connect(config: Config, stack: AsyncExitStack) -> Deps:
         bounds=RayLimits(config.ray_jobs, config.ray_tasks),
         waiting_per_namespace=config.namespace_queued_tasks,
     )
+
+
+async def _observed_client(metrics: Metrics, api_server: ApiServerState, stack: AsyncExitStack) -> KubeClient:
+    """Return a client whose answers show if the API server is available; requests of its own test an idle one."""
+    on_answer = partial(_on_answer, metrics, api_server)
+    client = await stack.enter_async_context(KubeClient(find_access(), on_answer=on_answer))
+    asking = asyncio.create_task(api_server.run(partial(client.get, "/version")), name="api-server")
+    stack.push_async_callback(end, asking)
+    return client
+
+
+def _checked_namespaces(
+    config: Config, kube: KubeApi, metrics: PrometheusMetrics, stack: AsyncExitStack
+) -> WatchedNamespaces:
+    """Return the watched namespaces; the operator's rights in each are checked at intervals."""
+    namespaces = WatchedNamespaces(config.watch_namespaces, metrics.set_namespace)
+    checking = asyncio.create_task(namespaces.run(kube.resources.check), name="namespaces")
+    stack.push_async_callback(end, checking)
+    return namespaces
 
 
 def _accounts(config: Config, stack: AsyncExitStack) -> NatsAgentAccounts | None:

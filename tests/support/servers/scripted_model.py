@@ -14,78 +14,20 @@ GET    ``/_in_flight``   how many calls are being answered
 
 import argparse
 import asyncio
-import json
 import threading
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from aiohttp import web
 
 from support.servers.runners import listen
-from support.servers.scripted_model_answers import TEXT, answer_for, answer_within
+from support.servers.scripted_model_completion import completion
+from support.servers.scripted_model_script import Script
 from support.servers.scripted_model_stream import event, pieces
 
 START_TIMEOUT_S = 10.0
-CHARS_PER_TOKEN = 4
-"""Characters of a token of this server's model."""
-
-
-@dataclass
-class Script:
-    """Answer to some requests. The first script that matches a request and is not used up answers it."""
-
-    model: str | None = None
-    """Only requests for this model."""
-    contains: str | None = None
-    """Only requests whose messages hold this text."""
-    times: int | None = None
-    """How many requests it answers; None: all."""
-    delay_s: float = 0.0
-    hang: bool = False
-    """Never answer."""
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    body: str | None = None
-    """The whole HTTP body, instead of a completion or an error."""
-    error: dict[str, Any] | None = None
-    """The ``error`` object of a failed request."""
-    content: str | None = None
-    """The message's text; absent: whatever the request's schema asks for."""
-    wanted: Any = None
-    """Answer that the model gives if the request's schema allows it, cut off at ``max_tokens`` as by a server with
-    guided decoding; another one that the schema allows otherwise."""
-    null_content: bool = False
-    text: str = TEXT
-    """What stands in every text of a generated answer."""
-    finish_reason: str = "stop"
-    refusal: str | None = None
-    refuse_response_format: bool = False
-    """Answer 400 to requests that have a ``response_format``, and do not use up the script by others."""
-    no_choices: bool = False
-    piece_delay_s: float = 0.0
-    """Time before each piece of a streamed answer."""
-    break_after: int | None = None
-    """Close the connection after so many pieces of a streamed answer."""
-    error_after: int | None = None
-    """Send ``error`` instead of the rest after so many pieces."""
-    ignore_stream: bool = False
-    """Answer at once also to those who asked for pieces."""
-
-    @property
-    def streams(self) -> bool:
-        """True if a request for a stream gets one."""
-        whole = self.ignore_stream or self.refuse_response_format
-        return not whole and self.status == 200 and self.body is None
-
-    def matches(self, body: dict[str, Any]) -> bool:
-        """Tell whether this script is meant for the request."""
-        if self.times == 0 or (self.model is not None and body.get("model") != self.model):
-            return False
-        if self.refuse_response_format and "response_format" not in body:
-            return False
-        return self.contains is None or any(self.contains in str(m.get("content")) for m in body["messages"])
 
 
 @dataclass
@@ -243,14 +185,14 @@ def _respond(script: Script, body: dict[str, Any]) -> web.Response:
     if script.status != 200:
         error = script.error or {"message": f"scripted {script.status}", "type": "scripted"}
         return web.json_response({"error": error}, status=script.status, headers=script.headers)
-    return web.json_response(_completion(script, body), headers=script.headers)
+    return web.json_response(completion(script, body), headers=script.headers)
 
 
 async def _stream(request: web.Request, script: Script, body: dict[str, Any]) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"} | script.headers)
     await response.prepare(request)
     with_usage = body.get("stream_options", {}).get("include_usage", False)
-    for number, piece in enumerate(pieces(_completion(script, body), with_usage=with_usage)):
+    for number, piece in enumerate(pieces(completion(script, body), with_usage=with_usage)):
         await asyncio.sleep(script.piece_delay_s)
         if number == script.break_after:
             assert request.transport is not None
@@ -262,38 +204,6 @@ async def _stream(request: web.Request, script: Script, body: dict[str, Any]) ->
         await response.write(event(piece))
     await response.write(event("[DONE]"))
     return response
-
-
-def _completion(script: Script, body: dict[str, Any]) -> dict[str, Any]:
-    content = None if script.null_content or script.refusal else _content(script, body)
-    finish_reason = script.finish_reason
-    room = body.get("max_tokens", 0) * CHARS_PER_TOKEN
-    if script.wanted is not None and content is not None and len(content) > room:
-        content, finish_reason = content[:room], "length"
-    message = {"role": "assistant", "content": content, "refusal": script.refusal}
-    prompt_tokens = sum(len(str(each["content"])) for each in body["messages"]) // CHARS_PER_TOKEN
-    completion_tokens = len(content or "") // CHARS_PER_TOKEN
-    return {
-        "id": "chatcmpl-scripted",
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": body["model"],
-        "choices": [] if script.no_choices else [{"index": 0, "finish_reason": finish_reason, "message": message}],
-        "usage": {
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "total_tokens": prompt_tokens + completion_tokens,
-        },
-    }
-
-
-def _content(script: Script, body: dict[str, Any]) -> str:
-    if script.content is not None:
-        return script.content
-    schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
-    if script.wanted is not None and schema:
-        return json.dumps(answer_within(schema, script.wanted), ensure_ascii=False)
-    return json.dumps(answer_for(schema, script.text), ensure_ascii=False) if schema else script.text
 
 
 def main() -> None:

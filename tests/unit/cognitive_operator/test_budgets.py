@@ -1,5 +1,7 @@
 """Token budgets: of a task over its attempts, of an agent over a day; and the condition OutputValid."""
 
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +15,12 @@ from cognitive_operator.plan.in_flight import attempt_end
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from cognitive_operator.plan.usage import Contribution, UsageRecord, counted
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
+from cognitive_operator.reconcile.state.clocks import Clocks
+from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.uncounted_usage import PendingUsage, UncountedUsage
+from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from support.builders import operator_objects as o
+from support.fakes.clock import FakeClock
 
 SCHEMA = {"type": "integer"}
 USED = {"prompt_tokens": 300, "completion_tokens": 200, "total_tokens": 500}
@@ -156,3 +162,32 @@ def test_what_is_accepted_and_not_counted_yet_counts_for_the_bound() -> None:
     )
     assert record.tokens_today(counters) == DayTokens(date="2026-11-21", total=1000)
     assert record.spent_energy(counters) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("spec", "added", "reason"),
+    [
+        ({}, (0.0, {}), None),
+        ({"energy": {"budget": 0.25}}, (0.25, {"2026-11-21": 500}), "EnergyExhausted"),
+        ({"energy": {"budget": 0.26}}, (0.25, {"2026-11-21": 500}), None),
+        ({"budget": {"tokensPerDay": 500}}, (0.25, {"2026-11-21": 500}), "BudgetExhausted"),
+        ({"budget": {"tokensPerDay": 501}}, (0.25, {"2026-11-21": 500}), None),
+    ],
+)
+def test_a_response_is_added_up_only_for_an_agent_with_a_budget(
+    spec: dict[str, Any], added: tuple[float, dict[str, int]], reason: str | None
+) -> None:
+    now_s = datetime(2026, 11, 21, tzinfo=UTC).timestamp()
+    server: Any = SimpleNamespace(server_time=lambda: now_s)
+    intake: Any = SimpleNamespace(enqueue=list, enqueue_agent=str)
+    index = Index()
+    agent = index.upsert_agent(o.agent_body(**spec))
+    task = index.upsert_task(o.task_body(), 0.0)
+    assert agent is not None
+    assert task is not None
+    index.block(agent, None)
+    feedback = AgentFeedback(index, intake, Clocks(FakeClock(), server))
+    feedback.report(task, attempt_end(o.key(), o.completed(usage=USED), 7))
+    found = index.latest(agent)
+    assert (found.uncounted.energy, found.uncounted.day_tokens) == added
+    assert (found.blocker.reason if found.blocker else None) == reason

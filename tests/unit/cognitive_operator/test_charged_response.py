@@ -33,7 +33,8 @@ class System:
         self.index, self.clock = Index(), FakeClock(100.0)
         self.published, self.enqueued, self.written = list[str](), list[str](), list[TaskPlan]()
         self.answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self.index.upsert_agent(o.agent_body(queue={"maxConcurrentTasks": 1}, **spec))
+        bounds: dict[str, Any] = {"queue": {"maxConcurrentTasks": 1}, "budget": {"tokensPerDay": 1_000_000}}
+        self.index.upsert_agent(o.agent_body(**(bounds | spec)))
         for uid, name in ((o.TASK_UID, "why"), (NEXT, "next")):
             body = o.task_body()
             body["metadata"] |= {"uid": uid, "name": name}

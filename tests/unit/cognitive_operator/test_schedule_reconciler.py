@@ -142,6 +142,9 @@ class Cluster:
         self.time = MADE
         self.die_at: tuple[int, bool] | None = None
         self.refusal: Exception | None = None
+        self.scopes: Sequence[str] = ("",)
+        self.refused: list[str] = []
+        self.listed: list[str] = []
         self.resources = self
         self.statuses = SimpleNamespace(patch=self._patch_status)
 
@@ -183,8 +186,13 @@ class Cluster:
     async def get(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
         return self.tasks.get(name) if plural == "cognitivetasks" else self.body
 
-    async def list(self, plural: str) -> AsyncIterator[dict[str, Any]]:
-        yield self.body
+    async def list(self, plural: str, scope: str) -> AsyncIterator[dict[str, Any]]:
+        assert plural == SCHEDULE_PLURAL
+        self.listed.append(scope)
+        if scope in self.refused:
+            raise ForbiddenError("403")
+        if scope in ("", NAME[0]):
+            yield self.body
 
     async def delete(self, plural: str, namespace: str, name: str, identity: Identity) -> None:
         self._written(is_before=True)
@@ -229,11 +237,12 @@ class Operator:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster, self.index = cluster, Index()
+        self.namespaces = WatchedNamespaces([scope for scope in cluster.scopes if scope], lambda *_: None)
         synced = asyncio.Event()
         synced.set()
         outside: Any = cluster
         writer = StatusWriter(outside, outside, SCHEDULE_KIND, SCHEDULE_PLURAL)
-        ports = SchedulePorts(outside, writer, outside, WatchedNamespaces((), lambda *_: None), self.index.unlisted)
+        ports = SchedulePorts(outside, writer, outside, self.namespaces, self.index.unlisted)
         self.schedules = ScheduleReconciler(ports, self.index.runs, self._upsert_task, synced, timing=Timing())
         self.schedules._queue.add = lambda key: None  # type: ignore[method-assign]
         self.watch()
@@ -287,26 +296,27 @@ async def test_no_run_starts_in_a_namespace_whose_tasks_are_not_known() -> None:
     assert len(cluster.created) == 1
 
 
-async def test_schedules_of_a_lost_namespace_stay_known_and_hold_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster, asked = Cluster(), list[str]()
+async def test_schedules_of_a_lost_namespace_stay_known_and_hold_up_no_other() -> None:
+    cluster = Cluster()
+    cluster.scopes, cluster.refused = ("another", NAME[0], "refused"), ["refused"]
     operator = Operator(cluster)
-    namespaces = WatchedNamespaces(("another", NAME[0], "refused"), lambda *_: None)
-    monkeypatch.setattr(operator.schedules, "_namespaces", namespaces)
-
-    async def listed(plural: str, scope: str) -> AsyncIterator[dict[str, Any]]:
-        asked.append(scope)
-        if scope == "refused":
-            raise ForbiddenError("403")
-        return
-        yield {}
-
-    resources: Any = SimpleNamespace(scopes=namespaces.names, list=listed)
-    monkeypatch.setattr(operator.schedules, "_schedules", resources)
-    namespaces.report_lost(NAME[0], "403")
-    await operator.schedules._relist()
-    assert sorted(asked) == ["another", "refused"]
-    assert namespaces.lost == {NAME[0], "refused"}
+    operator.namespaces.report_lost(NAME[0], "403")
+    await operator.schedules._lists.relist()
+    assert cluster.listed == ["another", "refused"]
+    assert operator.namespaces.lost == {NAME[0], "refused"}
     assert operator.schedules._store.get(NAME) is not None
+
+
+async def test_a_schedule_that_is_gone_from_a_complete_list_is_forgotten() -> None:
+    cluster = Cluster()
+    cluster.scopes = (NAME[0],)
+    operator = Operator(cluster)
+    await operator.schedules._lists.relist()
+    assert operator.schedules._store.get(NAME) is not None
+    gone = cluster.body | {"metadata": cluster.body["metadata"] | {"name": "gone", "uid": "uid-gone"}}
+    operator.schedules.upsert(gone)
+    await operator.schedules._lists.relist()
+    assert [record.name for record in operator.schedules._store.all()] == [NAME]
 
 
 async def test_a_run_costs_two_writes_of_the_status_and_looking_none() -> None:
@@ -456,3 +466,16 @@ async def test_a_crash_at_any_write_neither_repeats_nor_loses_a_run(policy: str,
         assert cluster.created == undisturbed.created, f"death at write {number}"
         assert cluster.status["totals"] == undisturbed.status["totals"], f"death at write {number}"
         assert set(cluster.tasks) == set(undisturbed.tasks)
+
+
+async def test_the_log_of_a_schedule_that_cannot_be_read_names_the_field_and_shows_no_input(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    operator = Operator(Cluster())
+    unreadable = schedule_body(taskTemplate={"metadata": {"labels": ["a secret"]}, "spec": {}})
+    unreadable["metadata"]["resourceVersion"] = "9"
+    operator.schedules.upsert(unreadable)
+    (record,) = caplog.records
+    assert (record.message, record.__dict__["object"]) == ("ignored an object", "team/scan")
+    assert record.__dict__["cause"].startswith("spec.taskTemplate.metadata.labels: ")
+    assert "secret" not in str(record.__dict__)

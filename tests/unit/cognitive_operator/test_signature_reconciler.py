@@ -1,7 +1,5 @@
 """The condition Ready of a signature is written once for each generation, and a lost watch event is made good."""
 
-from collections.abc import AsyncIterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -136,18 +134,9 @@ async def test_an_object_that_cannot_be_read_is_ignored() -> None:
 async def test_a_namespace_that_cannot_be_listed_is_lost_alone_and_keeps_its_signatures() -> None:
     system = System(watched=("team", "other"))
     system.store.upsert(o.signature_body())
-    listed = []
-
-    async def answer(plural: str, scope: str) -> AsyncIterator[dict[str, Any]]:
-        listed.append((plural, scope))
-        if scope == "team":
-            raise ForbiddenError("403")
-        return
-        yield
-
-    resources: Any = SimpleNamespace(scopes=("team", "other"), list=answer)
-    system.reconciler._signatures = resources
+    resources = system.kube.resources
+    resources.namespaces, resources.refused = frozenset({"team", "other"}), {"team": ForbiddenError("403")}
     await system.reconciler.start()
-    assert listed == [(SIGNATURE_PLURAL, "team"), (SIGNATURE_PLURAL, "other")]
+    assert system.recorder.of("resources.list") == [("resources.list", SIGNATURE_PLURAL)] * 2
     assert system.namespaces.lost == {"team"}
     assert system.store.get(NAME) is not None

@@ -3,6 +3,7 @@
 from pydantic import ValidationError
 
 from cognitive_operator.api.names import AttemptKey, parse_response_subject
+from cognitive_operator.api.validation import first_fault
 from cognitive_operator.api.wire import SIGNATURE_HEADER, Completed, Failed, attempt_key, is_signed
 from cognitive_operator.errors import ContentError, MessageError
 from cognitive_operator.ports.broker import RetainedResponse
@@ -41,7 +42,4 @@ def is_closed_response(subject: str) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors(include_input=False, include_url=False)[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return type(error).__name__
+    return first_fault(error) if isinstance(error, ValidationError) else type(error).__name__

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from cognitive_operator.api.names import (
     AGENT_PLURAL,
@@ -76,6 +76,7 @@ from cognitive_operator.reconcile.task.ttl import TtlAfterFinished
 from cognitive_operator.reconcile.task.waiting_status import WaitingStatus
 from cognitive_operator.scheduling.status_pace import StatusPace
 
+K = TypeVar("K")
 TASK_WORKERS: Final = SlotLimits(64, per_namespace=32, per_agent=16)
 AGENT_WORKERS: Final = SlotLimits(512, per_namespace=32)
 """Many, because an agent's reconciliation waits for its own Ray and model, and must delay no other agent."""
@@ -92,21 +93,8 @@ class Engine:
         self._timing = timing
         self._clocks = Clocks(deps.clock, deps.kube)
         self.index = index = Index(deps.bounds, deps.waiting_per_namespace)
-        observe = partial(deps.metrics.observe, "reconcile_seconds")
-        self._tasks = WorkQueue[str](
-            "task",
-            TASK_WORKERS,
-            agent_of=index.agent_named_by,
-            observe=partial(observe, kind="task"),
-            backoff_s=timing.backoff_s,
-        )
-        self._agents = WorkQueue[ObjectName](
-            "agent",
-            AGENT_WORKERS,
-            agent_of=lambda name: name,
-            observe=partial(observe, kind="agent"),
-            backoff_s=timing.backoff_s,
-        )
+        self._tasks = self._new_queue("task", TASK_WORKERS, index.agent_named_by)
+        self._agents = self._new_queue("agent", AGENT_WORKERS, lambda name: name)
         self._cleanup = AttemptCleanup(
             deps.broker, deps.ray, index.ray_target, stop_every_s=timing.stop_every_s, backoff_s=timing.backoff_s
         )
@@ -185,6 +173,10 @@ class Engine:
     def _delete_agent(self, body: Body) -> None:
         meta = body["metadata"]
         self._intake.delete_agent((meta["namespace"], meta["name"]), meta["uid"])
+
+    def _new_queue(self, kind: str, limits: SlotLimits, agent_of: Callable[[K], ObjectName]) -> WorkQueue[K]:
+        observe = partial(self._deps.metrics.observe, "reconcile_seconds", kind=kind)
+        return WorkQueue(kind, limits, agent_of=agent_of, observe=observe, backoff_s=self._timing.backoff_s)
 
     def _new_inbox(self) -> ResponseInbox:
         deps, timing = self._deps, self._timing

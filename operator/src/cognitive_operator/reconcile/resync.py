@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL, AttemptKey
 from cognitive_operator.api.wire import Mode
-from cognitive_operator.errors import ForbiddenError, KindAbsentError
+from cognitive_operator.errors import ForbiddenError
 from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.plan.placement import adopted_place
 from cognitive_operator.ports.broker import Requests
@@ -16,6 +16,7 @@ from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
 from cognitive_operator.reconcile.state.owners import ALL_NAMESPACES, Owners
 from cognitive_operator.reconcile.state.periodic import run_every, run_until_done
+from cognitive_operator.reconcile.state.scoped_list import ScopedLists
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch import WatchLag
 
@@ -43,6 +44,7 @@ class Resync:
         self._requests = sources.requests
         self._lag = sources.lag
         self._namespaces = sources.namespaces
+        self._lists = ScopedLists(sources.namespaces, self._list)
         self._index = index
         self._intake = intake
         self._clock = clock
@@ -98,17 +100,10 @@ class Resync:
 
     async def _list_if_allowed(self, scope: str) -> Owners | None:
         """List one namespace, or all at once; None: the namespace is lost."""
-        if scope == ALL_NAMESPACES:
-            return await self._list(scope)
-        if self._namespaces.is_lost(scope):
+        listed = await self._lists.one(scope)
+        if listed is None:
             self._index.unlisted.add(scope)
-            return None
-        try:
-            return await self._list(scope)
-        except (ForbiddenError, KindAbsentError) as error:
-            self._index.unlisted.add(scope)
-            self._namespaces.report_lost(scope, str(error))
-            return None
+        return listed
 
     async def _list(self, scope: str) -> Owners:
         known = [record for record in self._index.tasks.values() if scope in (ALL_NAMESPACES, record.name[0])]

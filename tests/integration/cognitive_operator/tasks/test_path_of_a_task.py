@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("crds")]
 ROOT = Path(__file__).parents[4]
 PAGE = ROOT / "docs" / "architecture.md"
 STEPS_MAX = 15
-FILES_MAX = 27
+FILES_MAX = 23
 """A measured number that may only fall; the page gives the reason against each further merge."""
 NOT_COUNTED = ("adapters/", "api/", "ports/", "errors.py")
 TASKS = 3

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from cognitive_operator.adapters.nats.jetstream import JetStream
 from cognitive_operator.adapters.nats.session import NatsSession
 from cognitive_operator.adapters.nats.stream_specs import kv_stream
-from cognitive_operator.adapters.nats.validation import first_fault
 from cognitive_operator.api.names import CLAIM_BUCKET, AttemptKey, parse_attempt
+from cognitive_operator.api.validation import first_fault
 from cognitive_operator.api.wire import Claim
 from cognitive_operator.errors import MessageError
 

@@ -11,8 +11,8 @@ from cognitive_operator.adapters.nats.jetstream import StoredMessage
 from cognitive_operator.adapters.nats.lease_watch import LeaseWatcher
 from cognitive_operator.adapters.nats.session import NatsSession
 from cognitive_operator.adapters.nats.stream_specs import kv_stream
-from cognitive_operator.adapters.nats.validation import first_fault
 from cognitive_operator.api.names import LEASE_BUCKET
+from cognitive_operator.api.validation import first_fault
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.ports.broker import ObservedLease
 

@@ -1,7 +1,6 @@
 """Reconciliation of a schedule: starts runs on time, counts ended ones, deletes those beyond the history limits."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Container
 from dataclasses import dataclass
@@ -15,15 +14,16 @@ from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.names import SCHEDULE_PLURAL, ObjectName, run_name
 from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule
-from cognitive_operator.errors import CognitiveOperatorError, ConflictError, ForbiddenError, KindAbsentError
+from cognitive_operator.errors import CognitiveOperatorError, ConflictError
 from cognitive_operator.plan.schedule import SchedulePlan, plan_schedule, surplus
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body, Resources
 from cognitive_operator.reconcile.schedule.record import ScheduleRecord, ScheduleStore
 from cognitive_operator.reconcile.schedule.tasks import RunStart, ScheduledTasks
 from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
-from cognitive_operator.reconcile.state.owners import ALL_NAMESPACES
+from cognitive_operator.reconcile.state.scoped_list import KindLists, KindStore
 from cognitive_operator.reconcile.state.timing import Timing
+from cognitive_operator.reconcile.state.unreadable import log_unreadable
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter
 from cognitive_operator.scheduling.schedule_runs import ScheduleRuns
@@ -65,16 +65,15 @@ class ScheduleReconciler:
         *,
         timing: Timing,
     ) -> None:
-        self._schedules = ports.resources
-        self._namespaces = ports.namespaces
         self._unlisted = ports.unlisted
-        self._list_now = asyncio.Event()
         self._writer = ports.writer
         self._clock = ports.clock
         self._runs = runs
         self._synced = synced
         self._timing = timing
         self._store = ScheduleStore()
+        stored = KindStore(SCHEDULE_PLURAL, self._bodies, self.upsert, self.delete)
+        self._lists = KindLists(ports.resources, ports.namespaces, stored)
         self._queue = WorkQueue[ObjectName]("schedule", WORKERS, backoff_s=timing.backoff_s)
         self._queue.start(self.reconcile)
         self._tasks = ScheduledTasks(ports.resources, upsert_task)
@@ -85,24 +84,17 @@ class ScheduleReconciler:
         await self._synced.wait()
         while True:
             try:
-                self._list_now.clear()
-                await self._relist()
+                await self._lists.relist()
                 for record in self._store.all():
                     self._queue.add(record.name)
-                await self._sleep(self._timing.resync_every_s)
+                await self._lists.wait(self._timing.resync_every_s)
             except CognitiveOperatorError as error:
                 logger.info("cannot list the schedules", extra={"cause": str(error)})
                 await asyncio.sleep(self._timing.schedule_retry_s)
 
     def on_namespace(self, name: str) -> None:
-        """List the schedules of a namespace that was found."""
-        if not self._namespaces.is_lost(name):
-            self._list_now.set()
-
-    async def _sleep(self, delay_s: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(delay_s):
-                await self._list_now.wait()
+        """List the schedules again after a namespace was found."""
+        self._lists.on_namespace(name)
 
     async def close(self) -> None:
         """Cancel all reconciliations."""
@@ -120,9 +112,8 @@ class ScheduleReconciler:
             return
         try:
             schedule = Schedule.model_validate(body)
-        except ValidationError as error:  # an older CRD accepted it
-            logger.warning("ignored a schedule", extra={"schedule": "/".join(name), "cause": str(error)})
-            return
+        except ValidationError as error:
+            return log_unreadable(body, error)
         self._store.upsert(name, schedule, body)
         self._queue.add(name)
 
@@ -160,25 +151,8 @@ class ScheduleReconciler:
         deleted = self._store.latest(record).deleted
         return tuple(run for run in self._runs.of(record.uid) if run.is_finished or run.uid not in deleted)
 
-    async def _relist(self) -> None:
-        for scope in self._schedules.scopes:
-            if not self._namespaces.is_lost(scope):
-                await self._list_scope(scope)
-
-    async def _list_scope(self, scope: str) -> None:
-        before = {each.uid: each.body for each in self._store.all() if scope in (ALL_NAMESPACES, each.name[0])}
-        listed: set[str] = set()
-        try:
-            async for body in self._schedules.list(SCHEDULE_PLURAL, scope):
-                listed.add(body["metadata"]["uid"])
-                self.upsert(body)
-        except (ForbiddenError, KindAbsentError) as error:
-            if scope == ALL_NAMESPACES:
-                raise
-            return self._namespaces.report_lost(scope, str(error))
-        for uid, body in before.items():
-            if uid not in listed:
-                self.delete(body)
+    def _bodies(self) -> list[Body]:
+        return [record.body for record in self._store.all()]
 
     async def _start(self, record: ScheduleRecord, due: datetime, replaced: tuple[ScheduleRun, ...]) -> RunStart:
         """Create the task of the run at ``due``, after the deletion of the tasks that it replaces."""

@@ -1,7 +1,5 @@
 """Reconciliation of signatures: writes the condition Ready."""
 
-import asyncio
-import contextlib
 import logging
 from dataclasses import dataclass
 from typing import Final
@@ -10,13 +8,14 @@ from pydantic import ValidationError
 
 from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.names import SIGNATURE_PLURAL, ObjectName
-from cognitive_operator.errors import CognitiveOperatorError, ConflictError, ForbiddenError, KindAbsentError
+from cognitive_operator.errors import CognitiveOperatorError, ConflictError
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body, Resources
 from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
-from cognitive_operator.reconcile.state.owners import ALL_NAMESPACES
+from cognitive_operator.reconcile.state.scoped_list import KindLists, KindStore
 from cognitive_operator.reconcile.state.signatures import SignatureStore
 from cognitive_operator.reconcile.state.timing import Timing
+from cognitive_operator.reconcile.state.unreadable import log_unreadable
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from cognitive_operator.reconcile.status_writer import Changed, Gone, StatusWriter
 from cognitive_operator.status.signature import signature_status
@@ -45,37 +44,33 @@ class SignatureReconciler:
     """
 
     def __init__(self, ports: SignaturePorts, store: SignatureStore, timing: Timing) -> None:
-        self._signatures = ports.resources
-        self._namespaces = ports.namespaces
-        self._list_now = asyncio.Event()
         self._writer = ports.writer
         self._clock = ports.clock
         self._store = store
+        stored = KindStore(SIGNATURE_PLURAL, self._bodies, self.upsert, self.delete)
+        self._lists = KindLists(ports.resources, ports.namespaces, stored)
         self._timing = timing
         self._queue = WorkQueue[ObjectName]("signature", WORKERS, backoff_s=timing.backoff_s)
         self._queue.start(self.reconcile)
 
     async def start(self) -> None:
         """List all signatures before the first task is reconciled; after an error ``run`` lists them again."""
-        self._list_now.clear()
         try:
-            await self._relist()
+            await self._lists.relist()
+            self._store.complete()
         except CognitiveOperatorError as error:
             logger.info("cannot list the signatures", extra={"cause": str(error)})
 
     async def run(self) -> None:
         """List all signatures at intervals until cancelled."""
         while True:
-            is_listed = self._store.is_listed
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._timing.resync_every_s if is_listed else self._timing.schedule_retry_s):
-                    await self._list_now.wait()
+            timing, is_listed = self._timing, self._store.is_listed
+            await self._lists.wait(timing.resync_every_s if is_listed else timing.schedule_retry_s)
             await self.start()
 
     def on_namespace(self, name: str) -> None:
         """List the signatures again after a namespace was found."""
-        if not self._namespaces.is_lost(name):
-            self._list_now.set()
+        self._lists.on_namespace(name)
 
     async def close(self) -> None:
         """Cancel all reconciliations."""
@@ -85,11 +80,8 @@ class SignatureReconciler:
         """Store a signature as it is now, and enqueue it."""
         try:
             record = self._store.upsert(body)
-        except ValidationError as error:  # an older CRD accepted it
-            meta, first = body["metadata"], error.errors(include_input=False, include_url=False)[0]
-            cause = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-            logger.warning("ignored an object", extra={"object": f"{meta['namespace']}/{meta['name']}", "cause": cause})
-            return
+        except ValidationError as error:
+            return log_unreadable(body, error)
         if record is not None:
             self._queue.add(record.name)
 
@@ -122,23 +114,5 @@ class SignatureReconciler:
             self._writer.emit_event(record.body, "Warning", record.ready.reason, record.ready.message)
         return None
 
-    async def _relist(self) -> None:
-        for scope in self._signatures.scopes:
-            if not self._namespaces.is_lost(scope):
-                await self._list_scope(scope)
-        self._store.complete()
-
-    async def _list_scope(self, scope: str) -> None:
-        before = [each for each in self._store.all() if scope in (ALL_NAMESPACES, each.name[0])]
-        listed: set[str] = set()
-        try:
-            async for body in self._signatures.list(SIGNATURE_PLURAL, scope):
-                listed.add(body["metadata"]["uid"])
-                self.upsert(body)
-        except (ForbiddenError, KindAbsentError) as error:
-            if scope == ALL_NAMESPACES:
-                raise
-            return self._namespaces.report_lost(scope, str(error))
-        for record in before:
-            if record.uid not in listed:
-                self.delete(record.body)
+    def _bodies(self) -> list[Body]:
+        return [record.body for record in self._store.all()]

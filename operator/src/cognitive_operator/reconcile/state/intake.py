@@ -1,6 +1,5 @@
 """Stores agents and tasks from watch events and lists, and enqueues them for reconciliation."""
 
-import logging
 from collections.abc import Callable, Iterable
 
 from pydantic import ValidationError
@@ -10,9 +9,8 @@ from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.reconcile.state.unreadable import log_unreadable
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
-
-logger = logging.getLogger(__name__)
 
 
 class Intake:
@@ -47,7 +45,7 @@ class Intake:
         try:
             record = self._index.upsert_task(body, self._clock.monotonic())
         except ValidationError as error:
-            return _log_unreadable(body, error)
+            return log_unreadable(body, error)
         if record is not None and (not record.is_finished or record.attempt is not None):
             self._tasks.add(record.uid)
 
@@ -58,7 +56,7 @@ class Intake:
             record = self._index.upsert_agent(body)
         except ValidationError as error:
             self._unreadable.add(uid)
-            return _log_unreadable(body, error)
+            return log_unreadable(body, error)
         self._unreadable.discard(uid)
         if record is not None:
             self._agents.add(record.name)
@@ -98,10 +96,3 @@ class Intake:
     def agent_uids(self) -> set[str]:
         """Return the UIDs of all existing agents, including those with a spec that this operator cannot parse."""
         return {record.agent.metadata.uid for record in self._index.agents.values()} | self._unreadable
-
-
-def _log_unreadable(body: Body, error: ValidationError) -> None:
-    """Log an object that an older CRD accepted; its next version is read again."""
-    meta, first = body["metadata"], error.errors(include_input=False, include_url=False)[0]
-    cause = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    logger.warning("ignored an object", extra={"object": f"{meta['namespace']}/{meta['name']}", "cause": cause})

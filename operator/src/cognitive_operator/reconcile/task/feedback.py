@@ -92,15 +92,17 @@ class AgentFeedback:
         agent = self._index.agent_of(record)
         if agent is None or agent.uid != end.key.agent_uid:
             return
-        if end.response is not None and learn(self._index, agent, end.response.learnt):
+        learnt = end.response.learnt if end.response is not None else ()
+        if learnt and learn(self._index, agent, learnt):
             self._intake.enqueue_agent(record.agent)
         agent = self._index.latest(agent)
         if agent.hold is not None:
             self._report_held(agent, agent.hold, record, end)
-        elif has_present_model(agent, record):
+        elif (end.reason or agent.failures.keys) and has_present_model(agent, record):
             self._report_open(agent, record, end)
 
     def _report_open(self, agent: AgentRecord, record: TaskRecord, end: AttemptEnd) -> None:
+        """Report a failure, or a success that ends a row of failures."""
         row, now_s = agent.failures, self._clocks.own.monotonic()
         hold = opened_hold(agent.agent, end, now_s)
         if hold is None and (row.keys or end.reason in MODEL_FAILURES):
@@ -158,9 +160,14 @@ class AgentFeedback:
         self._intake.enqueue(task.uid for task in self._index.unfinished_of(agent.name))
 
     def _report_usage(self, record: TaskRecord, end: AttemptEnd) -> None:
-        """Block the agent at once when the attempt used up its energy or its tokens."""
+        """Block the agent at once when the attempt used up its energy or its tokens.
+
+        Without a budget nothing is added up: a budget that is set later begins with the agent's counters.
+        """
         agent = self._index.agents.get(record.agent)
         if agent is None or end.response is None or agent.agent.metadata.uid != end.key.agent_uid:
+            return
+        if agent.agent.spec.energy.budget is None and agent.agent.spec.budget.tokens_per_day is None:
             return
         day, response = self._clocks.today(), end.response
         usage = PendingUsage(response.energy.delta, response.usage.total_tokens, day)
