@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -91,6 +92,13 @@ class ObjectClient:
         async with self._session.get(self._kind.path, params={"labelSelector": LABEL}) as answer:
             await _check(answer, "list")
             return len((await answer.json())["items"])
+
+    async def phases(self) -> Counter[str]:
+        """Return the number of all objects by ``status.phase``, empty for an object without one."""
+        async with self._session.get(self._kind.path) as answer:
+            await _check(answer, "list")
+            items = (await answer.json())["items"]
+        return Counter((item.get("status") or {}).get("phase", "") for item in items)
 
     async def watch(self) -> None:
         """Watch all objects until cancelled.
