@@ -93,12 +93,13 @@ class ObjectClient:
             await _check(answer, "list")
             return len((await answer.json())["items"])
 
-    async def phases(self) -> Counter[str]:
-        """Return the number of all objects by ``status.phase``, empty for an object without one."""
+    async def phases(self, prefix: str) -> Counter[str]:
+        """Return the number of the objects with a prefix of their name, by ``status.phase``; empty: no status yet."""
         async with self._session.get(self._kind.path) as answer:
             await _check(answer, "list")
             items = (await answer.json())["items"]
-        return Counter((item.get("status") or {}).get("phase", "") for item in items)
+        named = [item for item in items if item["metadata"]["name"].startswith(prefix)]
+        return Counter((item.get("status") or {}).get("phase", "") for item in named)
 
     async def watch(self) -> None:
         """Watch all objects until cancelled.

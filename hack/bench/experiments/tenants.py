@@ -3,7 +3,6 @@
 import asyncio
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ import nats
 from bench import agents, names
 from bench.agents import Agents
 from bench.experiment import Sample
-from bench.kinds import tasks
+from bench.kinds import FAILED, SUCCEEDED, tasks
 from bench.objects import ObjectClient, watching
+from bench.systems.liar import DELAY_S
 from bench.systems.local import LocalSystem
 from bench.workloads import WorkloadResult, at_once, new_names, one_by_one, steady
 from servers.ports import free_ports
@@ -26,12 +26,14 @@ TENANT_A, TENANT_B = NAMESPACES = ("tenant-a", "tenant-b")
 RATE = 4.0
 WARM_UP = 3
 HUNG_AGENTS = 8
-LIED_SHARE = 20
-"""One task of the agent whose executor lies to so many tasks that wait for a Ray that hangs."""
+STUCK = "stuck"
+"""Prefix of the names of the tasks that wait for a Ray that hangs."""
 AT_ONCE = 8
 """Tasks that each agent of tenant A runs at once."""
 SETTLE_S = 20.0
 """Time for the submissions to time out after 15 s, before the measurement begins."""
+LIED_PER_S = AT_ONCE / DELAY_S
+"""Tasks for each second, whose executor lies: as many as end if none is tried again, so that some are left."""
 START_S = 20.0
 LATENCY_FACTOR, LATENCY_MS = 2.0, 150.0
 """Promised bound of p99 beside tenant A: so many times the p99 alone, or so many milliseconds, whichever is more."""
@@ -43,9 +45,9 @@ class Hostile:
     """What tenant A has done by the end of the measurement."""
 
     waiting: int
-    """Its tasks that have not ended."""
-    dead_letters: int
-    """Lies that the operator has found."""
+    """Its tasks of agents whose Ray hangs that have not ended."""
+    lies: int
+    """Lies that the operator has found during the measurement."""
 
 
 def two_tenants(system: LocalSystem, seconds: float, waiting: int) -> list[Sample]:
@@ -59,11 +61,12 @@ def two_tenants(system: LocalSystem, seconds: float, waiting: int) -> list[Sampl
     """
     _agents(system, TENANT_B, system.model.endpoint).ready(agents.EMBEDDED)
     alone = _at_rate(system, seconds)
-    with _tenant_a(system, waiting):
+    with _tenant_a(system, waiting, int(LIED_PER_S * (SETTLE_S + seconds))):
         time.sleep(SETTLE_S)
+        lies = asyncio.run(_lies(system))
         beside = _at_rate(system, seconds)
-        hostile = asyncio.run(_hostile(system))
-    if hostile.waiting < waiting or not hostile.dead_letters:
+        hostile = Hostile(asyncio.run(_waiting(system)), asyncio.run(_lies(system)) - lies)
+    if hostile.waiting < waiting or hostile.lies < seconds:
         raise RuntimeError(f"tenant A was not hostile enough: {hostile}, {waiting} tasks should wait")
     return samples(alone, beside, hostile)
 
@@ -81,7 +84,7 @@ def samples(alone: WorkloadResult, beside: WorkloadResult, hostile: Hostile) -> 
         *found,
         Sample(names.P99_BOUND, max(LATENCY_FACTOR * alone_ms, LATENCY_MS), "ms"),
         Sample("tasks of tenant A that wait", hostile.waiting, "tasks"),
-        Sample("lies of tenant A that were found", hostile.dead_letters, "responses"),
+        Sample("lies of tenant A that were found", hostile.lies, "responses"),
     ]
 
 
@@ -95,7 +98,7 @@ def _at_rate(system: LocalSystem, seconds: float) -> WorkloadResult:
 
 
 @contextmanager
-def _tenant_a(system: LocalSystem, waiting: int) -> Iterator[None]:
+def _tenant_a(system: LocalSystem, waiting: int, lied: int) -> Iterator[None]:
     """Run tenant A; its tasks stay, since the system ends with this measurement."""
     hung_port, idle_port = free_ports(2)
     with ExitStack() as stack:
@@ -113,7 +116,7 @@ def _tenant_a(system: LocalSystem, waiting: int) -> Iterator[None]:
         _start(
             stack, system, "liar", f"--nats={nats_url}", f"--namespace={TENANT_A}", f"--agent-uid={made.uid('liar')}"
         )
-        asyncio.run(_fill(system, hung, waiting))
+        asyncio.run(_fill(system, hung, new_names(STUCK, waiting), new_names("lied", lied)))
         yield
 
 
@@ -136,22 +139,22 @@ def _job_agent(port: int) -> dict[str, Any]:
     }
 
 
-async def _fill(system: LocalSystem, hung: list[str], waiting: int) -> None:
-    """Create the tasks of tenant A: those of the liar first, then those that wait."""
-    lied, stuck = new_names("lied", max(1, waiting // LIED_SHARE)), new_names("stuck", waiting)
-    owners = dict.fromkeys(lied, "liar") | {name: hung[number % len(hung)] for number, name in enumerate(stuck)}
+async def _fill(system: LocalSystem, hung: list[str], stuck: list[str], lied: list[str]) -> None:
+    """Create the tasks of tenant A: those that wait, then those of the liar."""
+    owners = {name: hung[number % len(hung)] for number, name in enumerate(stuck)} | dict.fromkeys(lied, "liar")
     async with system.api.session() as session:
         client = ObjectClient(session, tasks(TENANT_A))
-        await at_once([*lied, *stuck], lambda name: client.create(name, owners[name]))
+        await at_once([*stuck, *lied], lambda name: client.create(name, owners[name]))
 
 
-async def _hostile(system: LocalSystem) -> Hostile:
-    """Count what tenant A has done, beside no measurement."""
+async def _waiting(system: LocalSystem) -> int:
     async with system.api.session() as session:
-        phases: Counter[str] = await ObjectClient(session, tasks(TENANT_A)).phases()
-    client = await nats.connect(system.system.components.nats.url)
-    try:
-        letters = (await client.jetstream().stream_info(DEAD_LETTERS)).state.messages
-    finally:
-        await client.close()
-    return Hostile(phases.total() - phases["Succeeded"] - phases["Failed"], letters)
+        phases = await ObjectClient(session, tasks(TENANT_A)).phases(STUCK)
+    return phases.total() - phases[SUCCEEDED] - phases[FAILED]
+
+
+async def _lies(system: LocalSystem) -> int:
+    """Return the number of dead letters so far."""
+    async with await nats.connect(system.system.components.nats.url) as client:
+        info = await client.jetstream().stream_info(DEAD_LETTERS)
+    return int(info.state.last_seq)

@@ -26,7 +26,9 @@ def idle_dashboard() -> web.Application:
 
 async def serve(ports: dict[int, web.Application]) -> None:
     """Serve each application on its port until cancelled."""
-    runners = [web.AppRunner(each, access_log=None, shutdown_timeout=0.1) for each in ports.values()]
+    runners = [
+        web.AppRunner(each, access_log=None, shutdown_timeout=0.1, handler_cancellation=True) for each in ports.values()
+    ]
     for runner, port in zip(runners, ports, strict=True):
         await runner.setup()
         await web.TCPSite(runner, HOST, port).start()

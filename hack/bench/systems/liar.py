@@ -1,7 +1,7 @@
 """``python -m bench.systems.liar``: answers the requests of one agent with lies, in the place of its executor.
 
-Each request is answered by a response with the signature of another key, then by a correctly signed response that no
-status can hold.
+Each request is answered by FORGED responses with the signature of another key, then by a correctly signed response that
+no status can hold.
 """
 
 import argparse
@@ -23,6 +23,8 @@ GOLDEN = Path(__file__).parents[3] / "tests" / "contract" / "wire"
 SIGNATURE = "Cognitive-Signature"
 DELAY_S = 0.5
 """Time from a request to its answer: with eight attempts at once, 16 attempts end in each second."""
+FORGED = 8
+"""Wrongly signed responses to each request."""
 POISON: tuple[dict[str, Any], ...] = (
     {"started_at": "yesterday"},
     {"usage": {"prompt_tokens": 10**30, "completion_tokens": 0, "total_tokens": 10**30}},
@@ -45,7 +47,8 @@ def lies(request_subject: str, request: dict[str, Any], poison: dict[str, Any]) 
     subject, key = f"agent.response.completed.{tail}", bytes.fromhex(request["attempt_key"])
     content = _golden("completed") | {name: request[name] for name in ("namespace", "task_name", "task_uid")}
     content |= {"agent_uid": request["agent_uid"], "attempt": request["attempt"], "mode": "Job"}
-    yield _signed(hashlib.sha256(key).digest(), subject, content)
+    for number in range(FORGED):
+        yield _signed(hashlib.sha256(key).digest(), subject, content | {"duration_ms": number})
     yield _signed(key, subject, content | poison)
     claim = _golden("claim") | {"mode": "Job", "state": "ended"}
     yield Lie(f"$KV.claims.{tail.partition('.')[2]}", json.dumps(claim).encode())
@@ -61,8 +64,9 @@ async def answer(nats_url: str, namespace: str, agent_uid: str) -> None:
             for each in lies(message.subject, json.loads(message.data), next(poisons)):
                 await client.publish(each.subject, each.data, headers=each.headers)
 
-        subscription = await client.subscribe(f"agent.request.{namespace}.{agent_uid}.>")
-        async for message in subscription.messages:
+        subject = f"agent.request.{namespace}.{agent_uid}.>"
+        requests = await client.jetstream().subscribe(subject, stream="AGENT_REQUESTS", ordered_consumer=True)
+        async for message in requests.messages:
             group.create_task(lie(message))
 
 

@@ -125,7 +125,8 @@ async def test_a_watch_that_is_refused_for_now_is_opened_again() -> None:
 @asynccontextmanager
 async def dashboard(application: web.Application) -> AsyncIterator[aiohttp.ClientSession]:
     """Serve a dashboard of the hostile tenant; yield a client of it."""
-    server = await listen(web.AppRunner(application, access_log=None, shutdown_timeout=0.1))
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+    server = await listen(runner)
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as client:
             yield client

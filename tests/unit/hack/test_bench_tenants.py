@@ -12,7 +12,7 @@ from bench.experiments.tenants import Hostile, samples
 from bench.scale import SCALES
 from bench.suites import tenant_suite
 from bench.summary import Summaries
-from bench.systems.liar import POISON, SIGNATURE, lies
+from bench.systems.liar import FORGED, POISON, SIGNATURE, lies
 from bench.workloads import WorkloadResult
 from cognitive_operator.api.wire import SIGNATURE_HEADER, sign
 
@@ -28,11 +28,12 @@ def measured(*latencies_ms: float) -> WorkloadResult:
 
 
 @pytest.mark.parametrize("poison", POISON)
-def test_a_request_is_answered_by_a_wrong_signature_a_poison_and_an_ended_claim(poison: dict[str, Any]) -> None:
+def test_a_request_is_answered_by_wrong_signatures_a_poison_and_an_ended_claim(poison: dict[str, Any]) -> None:
     key = bytes.fromhex(REQUEST["attempt_key"])
-    forged, poisoned, claim = lies(f"agent.request.{TAIL}", REQUEST, poison)
+    *forged, poisoned, claim = lies(f"agent.request.{TAIL}", REQUEST, poison)
     assert SIGNATURE == SIGNATURE_HEADER
-    for each, is_signed in ((forged, False), (poisoned, True)):
+    assert len(forged) == FORGED
+    for each, is_signed in ((forged[0], False), (forged[-1], False), (poisoned, True)):
         assert each.subject == f"agent.response.completed.{TAIL}"
         assert each.headers is not None
         assert (each.headers[SIGNATURE] == sign(key, each.subject, each.data)) is is_signed
