@@ -42,7 +42,7 @@ DEAD_LETTERS = "AGENT_DEAD_LETTERS"
 
 @dataclass(frozen=True)
 class Hostile:
-    """What tenant A has done by the end of the measurement."""
+    """Numbers that prove the harm that tenant A did."""
 
     waiting: int
     """Its tasks of agents whose Ray hangs that have not ended."""
