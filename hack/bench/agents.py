@@ -53,9 +53,17 @@ class Agents:
             return
         check_supported(name, load_execution_schema())
         self.apply(name, SPECS[name])
+        self.wait_ready(name)
+        self.known.add(name)
+
+    def wait_ready(self, name: str) -> None:
+        """Wait until an agent is ready.
+
+        Raises:
+            KubectlError: The agent is not ready in time.
+        """
         wait = ("wait", f"cagent/{name}", "--for=condition=Ready", f"--timeout={READY_TIMEOUT_S}s")
         self.kubectl(*wait, timeout_s=READY_TIMEOUT_S + 10)
-        self.known.add(name)
 
     def apply(self, name: str, spec: Mapping[str, Any]) -> None:
         """Apply an agent; fields of ``spec`` take precedence over the usual ones."""

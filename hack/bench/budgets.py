@@ -103,6 +103,18 @@ BUDGETS = [
         COLD_START_S,
         "s",
     ),
+    Budget(
+        f"{names.TENANTS}: {P99} over its promised bound",
+        ratio(median_of(names.TENANTS, f"{P99}, {names.BESIDE}"), median_of(names.TENANTS, names.P99_BOUND)),
+        1,
+        "",
+    ),
+    Budget(
+        f"{names.TENANTS}: not succeeded",
+        median_of(names.TENANTS, f"not succeeded, {names.BESIDE}"),
+        0,
+        "tasks",
+    ),
     Budget("executor overhead around a model call", median_of(names.OVERHEAD, "overhead per call"), 5, "ms"),
     Budget("operator import", median_of(names.IMPORT, "time"), 1, "s"),
     Budget("operator memory, idle", median_of(names.restart(0), names.RSS_OPERATOR), 120, "MB"),

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -91,6 +92,14 @@ class ObjectClient:
         async with self._session.get(self._kind.path, params={"labelSelector": LABEL}) as answer:
             await _check(answer, "list")
             return len((await answer.json())["items"])
+
+    async def phases(self, prefix: str) -> Counter[str]:
+        """Return the number of the objects with a prefix of their name, by ``status.phase``; empty: no status yet."""
+        async with self._session.get(self._kind.path) as answer:
+            await _check(answer, "list")
+            items = (await answer.json())["items"]
+        named = [item for item in items if item["metadata"]["name"].startswith(prefix)]
+        return Counter((item.get("status") or {}).get("phase", "") for item in named)
 
     async def watch(self) -> None:
         """Watch all objects until cancelled.

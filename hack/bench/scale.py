@@ -30,6 +30,10 @@ class Scale:
     """Number of tasks in Job mode, and of raw Ray jobs, one after another in a round."""
     backlog: int
     """Number of tasks of the noisy neighbour."""
+    waiting: int
+    """Number of waiting tasks of the hostile tenant."""
+    tenant_seconds: float
+    """Duration of the other tenant's rate, alone and beside the hostile one."""
     finished: tuple[int, ...]
     """Numbers of finished tasks at which the operator is restarted."""
 
@@ -48,6 +52,8 @@ FULL = Scale(
     singles=20,
     jobs=1,
     backlog=500,
+    waiting=20_000,
+    tenant_seconds=60,
     finished=(0, 1000, 5000, 10000),
 )
 QUICK = Scale(
@@ -64,6 +70,8 @@ QUICK = Scale(
     singles=10,
     jobs=1,
     backlog=200,
+    waiting=1000,
+    tenant_seconds=20,
     finished=(0, 1000),
 )
 TINY = Scale(
@@ -80,6 +88,8 @@ TINY = Scale(
     singles=3,
     jobs=1,
     backlog=20,
+    waiting=40,
+    tenant_seconds=5,
     finished=(0, 20),
 )
 """Shows that every experiment works; its numbers say nothing."""

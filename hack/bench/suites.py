@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from bench import agents, names
 from bench.experiment import Experiment, Sample, Suite
-from bench.experiments import cold_starts, disturbances, floors, kopf_floor, rayjob, tasks
+from bench.experiments import cold_starts, disturbances, floors, kopf_floor, rayjob, tasks, tenants
 from bench.experiments.bursts import job_burst, measured_burst
 from bench.experiments.restart import restart_with_finished
 from bench.held import Held
@@ -22,12 +22,12 @@ PER_SECOND, JOBS_PER_SECOND, FILLED_PER_SECOND = 25.0, 0.3, 60.0
 """Expected tasks per second: in a burst with its deletion, in Job mode, and when finished tasks are created."""
 KOPF_RATE = 10.0
 CALLS = 50
-RESTART_S = 60.0
+RESTART_S, TENANTS_S = 60.0, 90.0
 
 
 def all_suites(scale: Scale) -> list[Suite]:
     """Return the suites in the order of their runs."""
-    return [local_suite(scale), cluster_suite(scale), restart_suite(scale)]
+    return [local_suite(scale), cluster_suite(scale), restart_suite(scale), tenant_suite(scale)]
 
 
 def local_suite(scale: Scale) -> Suite:
@@ -76,6 +76,15 @@ def restart_suite(scale: Scale) -> Suite:
         for before, count in zip((0, *scale.finished), scale.finished, strict=False)
     ]
     return Suite("restart", found, local.close)
+
+
+def tenant_suite(scale: Scale) -> Suite:
+    """Return the measurement of one tenant beside another that means harm, on a system of their own."""
+    held = Held(partial(local_system, tenants.NAMESPACES))
+    length, waiting = scale.tenant_seconds, scale.waiting
+    seconds = TENANTS_S + 2 * length + waiting / FILLED_PER_SECOND
+    measure = partial(tenants.two_tenants, seconds=length, waiting=waiting)
+    return Suite("tenants", [_experiment(names.TENANTS, seconds, held, measure)], held.close)
 
 
 def _warm_mode(local: Held[LocalSystem], scale: Scale, name: str, agent: str) -> list[Experiment]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from controlplane import ControlPlane
 from servers.nats import NatsServer
 from servers.ray_head import RayHead
 from support.faults.invariants import broken
+from support.faults.pair import Pair, pair_of
 from support.faults.stream import StreamAdmin
 from support.faults.system import HOME, FaultSystem, Servers, is_quick
 from support.faults.trial import Debts, Measured, Tell, Trial
@@ -87,6 +89,14 @@ def trial(system: FaultSystem, debts: Debts, request: pytest.FixtureRequest) -> 
     finally:
         system.repair()
         begun.clean()
+
+
+@pytest.fixture
+def pair(trial: Trial, system: FaultSystem, tmp_path: Path) -> Iterator[Pair]:
+    """Two operators in place of the system's own; the invariants judge their logs, too."""
+    trial.watch_logs(tmp_path / "first.log", tmp_path / "second.log")
+    with pair_of(system, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture

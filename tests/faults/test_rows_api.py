@@ -148,6 +148,7 @@ def a_write_refused_as_invalid_ends_the_task(trial: Trial, system: FaultSystem) 
     (ended,) = trial.wait_phase("Failed", "row05-422")
     assert ended.status["reason"] == "StatusRefused"
     assert "injected Invalid" in ended.status["message"]
+    assert "Update the CRDs in the cluster if they are not those of this version" in ended.status["message"]
     assert trial.executions(body) == {1: 1}
 
 

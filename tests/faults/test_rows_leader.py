@@ -2,11 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
 
 import pytest
 
@@ -15,35 +12,17 @@ from support.cluster.leftovers import on_broker
 from support.eventually import eventually
 from support.faults.evidence import Body
 from support.faults.invariants import AGENT
-from support.faults.switch import Fault
-from support.faults.system import API, HOME, FaultSystem
+from support.faults.pair import LOST, TAKEN_OVER_WITHIN_S, Pair, leads, standby_causes
+from support.faults.system import API, HOME, Cut, FaultSystem
 from support.faults.trial import Measured, Trial
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
-LEADING = "cognitive_operator_leading"
 DELETIONS = ("deleted from the broker", "stopping an attempt")
-TAKEN_OVER_WITHIN_S = 30.0
-"""17 s by the Lease, and a slow machine."""
 CUT_S = 105.0
 """Longer than the 72 s after which a cut off operator took the new leader's tasks for orphans."""
 BESIDE_S = 75.0
 """Longer than the 67 s after which another installation took this one's tasks for orphans."""
 LARGE = json.dumps({"thought": "t", "proposed_solution": "x" * 64 * 1024, "confidence_score": 0.5})
-
-
-@contextmanager
-def without_own_operator(system: FaultSystem) -> Iterator[None]:
-    """Stop the system's operator while the test runs others."""
-    system.operator.stop()
-    try:
-        yield
-    finally:
-        system.heal()
-        system.operator.resume()
-
-
-def leads(operator: OperatorProcess) -> bool:
-    return operator.metric(LEADING) == 1.0
 
 
 def deletions(log_path: Path) -> list[str]:
@@ -63,42 +42,10 @@ def large_results_are_there(system: FaultSystem, *bodies: Body) -> bool:
     return all(any(f"{body['metadata']['uid']}.1" in name for name in objects) for body in bodies)
 
 
-def cut(system: FaultSystem, kind: Literal["refused", "vanishing"]) -> None:
-    """Cut the first operator's way to the API server: connections end at once, or nothing is answered any more."""
-    proxy = system.proxies.api
-    how: dict[str, Any] = {"cut": "before"} if kind == "refused" else {"silent": "before"}
-    system.switch.add(Fault(lambda call: call.service == API, **how))
-    system.loop.run(proxy.cut_streams() if kind == "refused" else proxy.mute_streams())
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two operators of one Lease, each with its own way to the API server; the first one leads."""
-
-    one: OperatorProcess
-    two: OperatorProcess
-
-    @property
-    def leading(self) -> tuple[bool, bool]:
-        return leads(self.one), leads(self.two)
-
-
-@pytest.fixture
-def pair(trial: Trial, system: FaultSystem, tmp_path: Path) -> Iterator[Pair]:
-    """Two operators in place of the system's own."""
-    env = {**system.settings.env, "COGNITIVE_PEERING": "cognitive-operator"}
-    with system.another_way(tmp_path) as other, without_own_operator(system):
-        first = replace(system.settings, log_path=tmp_path / "first.log", env=env)
-        with OperatorProcess.start(first) as one:
-            eventually(lambda: leads(one), TAKEN_OVER_WITHIN_S, 0.2)
-            with OperatorProcess.start(replace(other, log_path=tmp_path / "second.log", env=env)) as two:
-                yield Pair(one, two)
-
-
 @pytest.mark.usefixtures("in_full")
 @pytest.mark.parametrize("kind", ["refused", "vanishing"])
 def test_row_26_the_leader_cut_off_from_the_api_server(
-    trial: Trial, system: FaultSystem, pair: Pair, measured: Measured, kind: Literal["refused", "vanishing"]
+    trial: Trial, system: FaultSystem, pair: Pair, measured: Measured, kind: Cut
 ) -> None:
     """The other operator takes over; the old one stays, does nothing, and leads again once the other has stopped."""
     name, born = f"row26-{kind}", f"born-{kind}"
@@ -108,11 +55,12 @@ def test_row_26_the_leader_cut_off_from_the_api_server(
     bodies = trial.start(f"{name}-large", f"{name}-through", timeoutSeconds=200)
     trial.wait_phase("Succeeded", f"{name}-large")
     trial.wait_phase("Running", f"{name}-through")
-    cut(system, kind)
+    system.cut_api(API, kind)
     cut_s = time.monotonic()
     eventually(lambda: leads(pair.two), TAKEN_OVER_WITHIN_S, 0.2)
     measured(f"{kind}: taken over after", f"{time.monotonic() - cut_s:.1f} s")
     assert pair.leading == (False, True)
+    assert [cause.startswith(LOST) for cause in standby_causes(pair.one)] == [True]
     created = system.add_agent(HOME, system.agent(born, execution={"concurrencyPerWorker": 4}))
     bodies += trial.start(f"{name}-large-new", f"{name}-new-long", agent=born)
     eventually(lambda: time.monotonic() - cut_s > CUT_S, CUT_S + 10.0, 1.0)
@@ -144,7 +92,7 @@ def test_row_27_another_installation_on_the_same_broker(trial: Trial, system: Fa
     system.model.script(contains="<row27-large", content=LARGE)
     system.model.script(contains="<row27-long", delay_s=BESIDE_S - 15.0)
     servers = system.servers
-    with system.namespace("row27") as namespace, without_own_operator(system):
+    with system.namespace("row27") as namespace, system.without_operator():
         trial.gone_namespaces.append(namespace)
         first = replace(system.settings, env={**system.settings.env, "COGNITIVE_WATCH_NAMESPACES": HOME})
         env = {"COGNITIVE_WATCH_NAMESPACES": namespace, "COGNITIVE_SIGNING_SECRET": "another-key"}

@@ -9,7 +9,6 @@ import pytest
 
 from bench.processes import Component, resident_mb
 from controlplane import KubectlError
-from support.cluster.leftovers import on_broker, on_ray
 from support.eventually import eventually
 from support.faults.admin import path_of
 from support.faults.evidence import Body
@@ -36,8 +35,7 @@ EDITS: tuple[dict[str, Any], ...] = (
 
 
 def nothing_left(system: FaultSystem, uid: str) -> bool:
-    found = system.loop.run(on_broker(system.servers.nats.url)) + system.loop.run(on_ray(system.servers.ray.address))
-    left = [name for name in found if uid in name]
+    left = system.leftovers(uid)
     assert not left, left
     return True
 

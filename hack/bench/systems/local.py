@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from demo.system import System
 
 NAMESPACE, FLOORS = "default", "floors"
 """Namespaces of the operator's tasks, and of the objects that the operator does not watch."""
-OPERATOR_ENV = {"COGNITIVE_WATCH_NAMESPACES": NAMESPACE}
+WATCHED = "COGNITIVE_WATCH_NAMESPACES"
+OPERATOR_ENV = {WATCHED: NAMESPACE}
 WORKER_MARKS = ("ray::", "cognitive_runtime")
 """Parts of the command lines of executors and their workers below the Ray head."""
 RAY_PROCESSES = ("ray::DashboardAgent", "ray::RuntimeEnvAgent", "ray::JobSupervisor", "ray::IDLE")
@@ -74,15 +75,16 @@ class LocalSystem:
 
 
 @contextmanager
-def local_system() -> Iterator[LocalSystem]:
-    """Start the system with an instant model; the operator watches NAMESPACE only."""
+def local_system(namespaces: Sequence[str] = (NAMESPACE,)) -> Iterator[LocalSystem]:
+    """Start the system with an instant model; the operator watches ``namespaces`` only, which are created."""
     with tempfile.TemporaryDirectory(prefix="cognitive-bench-") as folder:
         directory = Path(folder)
         with InstantModel(directory / "model.log") as model:
             choice = LLMChoice("openaiCompatible", "scripted", model.endpoint)
-            with System(directory, choice, OPERATOR_ENV) as system:
+            with System(directory, choice, {WATCHED: ",".join(namespaces)}) as system:
                 system.kubectl.apply(json.dumps(bare_crd()))
-                system.kubectl("create", "namespace", FLOORS)
+                for name in {FLOORS, *namespaces} - {NAMESPACE}:
+                    system.kubectl("create", "namespace", name)
                 system.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
                 yield LocalSystem(system, model, directory)
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -15,6 +16,7 @@ from bench.api_server import ApiServer, api_server_of
 from bench.audit_log import AuditLog
 from bench.kinds import BARE_GROUP, BARE_PLURAL, Kind, bare_crd, bare_tasks
 from bench.objects import ObjectClient, watching
+from bench.systems.hostile_ray import hung_dashboard, idle_dashboard
 from bench.systems.slow_proxy import SlowProxy
 from controlplane import ControlPlane, Kubectl
 from support.servers.runners import listen
@@ -118,3 +120,30 @@ async def test_a_watch_that_is_refused_for_now_is_opened_again() -> None:
     finally:
         await server.close()
     assert answers == []
+
+
+@asynccontextmanager
+async def dashboard(application: web.Application) -> AsyncIterator[aiohttp.ClientSession]:
+    """Serve a dashboard of the hostile tenant; yield a client of it."""
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+    server = await listen(runner)
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as client:
+            yield client
+    finally:
+        await server.close()
+
+
+async def test_a_dashboard_that_hangs_answers_its_version_and_no_call_about_jobs() -> None:
+    async with dashboard(hung_dashboard()) as client:
+        assert (await (await client.get("/api/version")).json())["ray_version"]
+        for method, path in (("POST", "/api/jobs/"), ("GET", "/api/jobs/ct-1")):
+            with pytest.raises(TimeoutError):
+                await client.request(method, path, timeout=aiohttp.ClientTimeout(total=0.2))
+
+
+async def test_the_jobs_of_an_idle_dashboard_are_accepted_and_run() -> None:
+    async with dashboard(idle_dashboard()) as client:
+        assert (await client.post("/api/jobs/", json={})).status == 200
+        job = await (await client.get("/api/jobs/ct-1")).json()
+        assert job == {"submission_id": "ct-1", "status": "RUNNING"}

@@ -17,7 +17,8 @@ def test_readiness_and_a_metric_tell_that_the_api_server_is_away(unused_tcp_port
         with pytest.raises(HTTPError) as refused:
             urlopen(f"{url}/readyz", timeout=5)
         with refused.value:
-            assert (refused.value.code, refused.value.read()) == (503, b"the API server does not answer\n")
+            told = b"the API server does not answer: check it, and the network from the operator to it\n"
+            assert (refused.value.code, refused.value.read()) == (503, told)
         with urlopen(f"{url}/metrics", timeout=5) as text:
             assert b"cognitive_operator_api_server_available 0.0" in text.read()
     finally:
@@ -32,7 +33,11 @@ def test_readiness_and_a_metric_name_a_lost_namespace_and_only_the_loss_of_all_m
         metrics.set_namespace("a", "403 cannot list")
         metrics.set_namespace("b", None)
         with urlopen(f"{url}/readyz", timeout=5) as ready:
-            assert (ready.status, ready.read()) == (200, b"namespace a is lost, its tasks wait: 403 cannot list\n")
+            told = (
+                b"namespace a is lost, its tasks wait: 403 cannot list; grant the operator its rights there again, or "
+                b"remove the namespace from COGNITIVE_WATCH_NAMESPACES if it no longer exists\n"
+            )
+            assert (ready.status, ready.read()) == (200, told)
         with urlopen(f"{url}/metrics", timeout=5) as text:
             content = text.read()
         assert b'cognitive_operator_namespace_available{namespace="a"} 0.0' in content

@@ -62,6 +62,11 @@ class Sighting:
         """A task's attempts that have ended."""
         return [attempt for attempt in self.attempts if attempt.get("outcome", "Running") != "Running"]
 
+    @property
+    def results(self) -> frozenset[str]:
+        """The fields of a task's status that hold its result."""
+        return frozenset(name for name in ("result", "resultRef") if self.status.get(name) is not None)
+
     def condition(self, type_: str) -> Body:
         """Return a condition, empty if there is none."""
         conditions: list[Body] = self.status.get("conditions") or []
@@ -98,6 +103,8 @@ class Evidence:
     """UIDs of objects that were deleted long enough ago."""
     leftovers: Sequence[str] = ()
     """Names of all that the broker and Ray hold: subjects, keys, consumers, objects, jobs that run."""
+    stored: Sequence[frozenset[str]] = ()
+    """Large results in the object store at each look, ``<bucket>/<name>``; the last look is the newest."""
     namespaces: frozenset[str] = frozenset()
     """Where agents and tasks live."""
     operator_namespace: str = ""

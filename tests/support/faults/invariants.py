@@ -1,7 +1,7 @@
 """The invariants that hold after every fault, each as a pure function from evidence to what breaks it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from support.faults.evidence import Body, Evidence, Sighting
@@ -44,6 +44,17 @@ def i2_one_result(evidence: Evidence) -> Iterator[str]:
             if before.is_terminal and before.status != after.status:
                 yield f"{after.name}: the terminal status changed: {_difference(before.status, after.status)}"
         yield from _one_success(history[-1])
+
+
+def i2_kept_results(evidence: Evidence) -> Iterator[str]:
+    """A result of a Succeeded task stays where it was, in its status or in the object store, while the task exists."""
+    for history in evidence.histories(TASK).values():
+        for before, after in pairwise(history):
+            if before.phase == "Succeeded" and not after.is_deleted:
+                lost = before.results - after.results
+                yield from (f"{after.name}: status.{field} is gone" for field in sorted(lost))
+    for task in evidence.present(TASK):
+        yield from _unstored(task, evidence.stored)
 
 
 def i2_phases(evidence: Evidence) -> Iterator[str]:
@@ -123,6 +134,7 @@ def i8_true_conditions(evidence: Evidence) -> Iterator[str]:
 INVARIANTS: dict[str, Checker] = {
     "I1 settled": i1_settled,
     "I2 one result": i2_one_result,
+    "I2 kept results": i2_kept_results,
     "I2 phases": i2_phases,
     "I3 one execution": i3_one_execution,
     "I4 no orphans": i4_no_orphans,
@@ -147,6 +159,17 @@ def _one_success(task: Sighting) -> Iterator[str]:
         yield f"{task.name} is {task.phase} with outcomes {outcomes}"
     if task.is_terminal and "Running" in outcomes:
         yield f"{task.name} is {task.phase} with an attempt that runs"
+
+
+def _unstored(task: Sighting, looks: Sequence[frozenset[str]]) -> Iterator[str]:
+    """Tell of a large result that a look at the object store found and a later one did not, or the last one lacks."""
+    ref = task.status.get("resultRef")
+    if task.phase != "Succeeded" or not ref or not looks:
+        return
+    name = f"{ref['bucket']}/{ref['name']}"
+    first = next((number for number, look in enumerate(looks) if name in look), len(looks) - 1)
+    if any(name not in look for look in looks[first:]):
+        yield f"{task.name}: its result {name} is gone from the object store"
 
 
 def _may_follow(before: Sighting, after: Sighting) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -18,6 +18,7 @@ from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ray_head import RayHead
 from support.builders.cognitive_objects import agent
+from support.cluster.leftovers import on_broker, on_ray
 from support.eventually import eventually
 from support.faults.admin import AdminApi
 from support.faults.evidence import Body
@@ -26,10 +27,12 @@ from support.faults.invariants import AGENT
 from support.faults.loop import LoopThread
 from support.faults.nats_proxy import NatsProxy
 from support.faults.observer import Observer
-from support.faults.switch import Switchboard
+from support.faults.switch import Fault, Switchboard
 from support.servers.scripted_model import ScriptedModel
 
 ROOT = Path(__file__).parents[3]
+RBAC = ROOT / "docs" / "operations" / "rbac.yaml"
+"""Rights of the operator in all namespaces."""
 OPERATOR_NAMESPACE = "cognitive-system"
 OPERATOR_USER = f"system:serviceaccount:{OPERATOR_NAMESPACE}:cognitive-operator"
 OTHER_API = "other-api"
@@ -38,6 +41,8 @@ API, RAY, BROKER, WORKERS = "api", "ray", "broker", "workers"
 HOME = "faults-home"
 RETRIES = {"retryPolicy": {"maxRetries": 3, "backoffSeconds": 1}}
 READY_TIMEOUT_S = 90.0
+Cut = Literal["refused", "vanishing"]
+"""How a way is cut: connections end at once, or nothing is answered any more."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class FaultSystem:
         self.switch = Switchboard()
         self.loop = stack.enter_context(LoopThread())
         self.proxies = self._proxies(stack)
+        self._ways = {API: self.proxies.api}
         self.admin = stack.enter_context(AdminApi(servers.plane, self.loop))
         self.observer = stack.enter_context(Observer(servers.plane, self.loop))
         self.key = f"sk-{uuid.uuid4().hex}"
@@ -78,7 +84,7 @@ class FaultSystem:
             directory / "operator.log",
             {"COGNITIVE_RAY_NATS_URL": self.proxies.workers.url, "COGNITIVE_NAMESPACE": OPERATOR_NAMESPACE},
         )
-        servers.plane.kubectl("apply", "-f", str(ROOT / "docs" / "operations" / "rbac.yaml"))
+        servers.plane.kubectl("apply", "-f", str(RBAC))
         self.operator = stack.enter_context(OperatorProcess.start(self.settings))
 
     @property
@@ -161,7 +167,47 @@ class FaultSystem:
         """Settings of a second operator with a proxy of its own before the API server, named OTHER_API."""
         with ExitStack() as stack:
             proxy = self._open(stack, self._api_proxy(OTHER_API))
+            self._ways[OTHER_API] = proxy
+            stack.callback(self._ways.pop, OTHER_API)
             yield replace(self.settings, kubeconfig=_kubeconfig(directory / "other-kubeconfig", proxy.url))
+
+    def cut_api(self, service: str, kind: Cut) -> Fault:
+        """Cut the way to the API server through the proxy API or OTHER_API until the fault is removed."""
+        how: dict[str, Any] = {"cut": "before"} if kind == "refused" else {"silent": "before"}
+        fault = self.switch.add(Fault(lambda call: call.service == service, **how))
+        proxy = self._ways[service]
+        self.loop.run(proxy.cut_streams() if kind == "refused" else proxy.mute_streams())
+        return fault
+
+    @contextmanager
+    def without_operator(self) -> Iterator[None]:
+        """Stop the system's operator while a test runs others."""
+        self.operator.stop()
+        try:
+            yield
+        finally:
+            self.heal()
+            self.operator.resume()
+
+    @contextmanager
+    def operator_with(self, **env: str) -> Iterator[None]:
+        """Run the system's operator with further environment variables for a while."""
+        own = self.operator
+        own.stop()
+        self.operator = OperatorProcess(replace(self.settings, env={**self.settings.env, **env}))
+        try:
+            self.operator.resume()
+            yield
+        finally:
+            self.heal()
+            self.operator.stop()
+            self.operator = own
+            own.resume()
+
+    def leftovers(self, uid: str) -> list[str]:
+        """Return what the broker and Ray hold of an agent or a task."""
+        found = self.loop.run(on_broker(self.servers.nats.url)) + self.loop.run(on_ray(self.servers.ray.address))
+        return [name for name in found if uid in name]
 
     def shown(self, namespaces: list[str]) -> dict[str, str]:
         """Return all places where a secret might show."""

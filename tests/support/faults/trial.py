@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from support.builders.cognitive_objects import task
@@ -10,7 +11,7 @@ from support.cluster.leftovers import on_broker, on_ray
 from support.eventually import eventually
 from support.faults.audit import AuditLog
 from support.faults.evidence import Body, Evidence, Sighting, Write
-from support.faults.invariants import broken
+from support.faults.invariants import broken, i2_kept_results
 from support.faults.system import HOME, OPERATOR_NAMESPACE, OPERATOR_USER, FaultSystem, is_quick
 
 Measured = Callable[[str, object], None]
@@ -68,7 +69,8 @@ class Trial:
         self._started: set[str] = set()
         self._debts = debts
         self._audit = AuditLog(system.servers.plane.audit_log_path, OPERATOR_USER)
-        self._log_from = system.operator.log_path.stat().st_size
+        self._logs = {system.operator.log_path: system.operator.log_path.stat().st_size}
+        self._looks: list[frozenset[str]] = []
         system.model.reset()
         system.switch.clear()
         self.observer.forget()
@@ -121,10 +123,29 @@ class Trial:
         return list(self._audit.writes())
 
     def log(self) -> list[Body]:
-        """Return what the operator has logged since the beginning."""
-        with self.system.operator.log_path.open("rb") as lines:
-            lines.seek(self._log_from)
-            return [_parsed(line) for line in lines]
+        """Return what the operators have logged since the beginning."""
+        found: list[Body] = []
+        for path, position in self._logs.items():
+            with path.open("rb") as lines:
+                lines.seek(position)
+                found += [_parsed(line) for line in lines]
+        return found
+
+    def watch_logs(self, *paths: Path) -> None:
+        """Judge the logs of further operators, too, from their beginning."""
+        for path in paths:
+            path.touch()
+            self._logs[path] = 0
+
+    def look(self) -> None:
+        """Note which large results the object store holds, for the comparison with later looks."""
+        found = self.system.loop.run(on_broker(self.system.servers.nats.url))
+        self._looks.append(frozenset(_objects(found)))
+
+    def vanished(self) -> list[str]:
+        """Return the results that were seen in a status or in the object store, and are not there any more."""
+        seen = [each for each in self.observer.sightings if each.namespace in self.namespaces]
+        return list(i2_kept_results(Evidence(sightings=seen, stored=list(self._looks))))
 
     def postpone(self, seconds: float) -> None:
         """Expect what was deleted to be swept later: the broker was away for so long."""
@@ -137,6 +158,8 @@ class Trial:
         for namespace in self.namespaces:
             self.wait_ended(namespace=namespace)
         quiet_since_s = self._settled() if quiet else float("inf")
+        if self._looks:
+            self.look()
         due = self._debts.due()
         found = broken(self.evidence(quiet_since_s, due))
         self._debts.settle(due)
@@ -157,6 +180,7 @@ class Trial:
             quiet_since_s=quiet_since_s,
             deleted=due,
             leftovers=leftovers,
+            stored=list(self._looks),
             namespaces=namespaces,
             operator_namespace=OPERATOR_NAMESPACE,
             ends=[*self.ends, *self._unwanted_end()],
@@ -192,6 +216,14 @@ class Trial:
             "GET", f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/secrets/cognitive-operator-signing-key"
         )
         return list(secret["data"].values())
+
+
+def _objects(subjects: Iterable[str]) -> Iterator[str]:
+    """Yield bucket and name of each object, out of the subjects of the object store."""
+    for subject in subjects:
+        if subject.startswith("$O.") and ".M." in subject:
+            bucket, _, name = subject.removeprefix("$O.").partition(".M.")
+            yield f"{bucket}/{name}"
 
 
 def _parsed(line: bytes) -> Body:

@@ -426,7 +426,8 @@ async def test_a_refused_status_never_freezes_the_conditions() -> None:
     first, broken, last = scene.steps.written
     note = (
         "The API server refused the other fields of the agent's status, which show an earlier state: "
-        "PATCH: 422 tasksProcessed is invalid"
+        "PATCH: 422 tasksProcessed is invalid. Update the CRDs in the cluster if they are not those of this version of "
+        "the operator."
     )
     assert set(first) == {"observedGeneration", "conditions"}
     assert first["conditions"][0]["message"] == f"The agent accepts tasks. {note}"

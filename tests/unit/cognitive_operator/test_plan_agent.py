@@ -181,6 +181,14 @@ def test_a_public_provider_may_know_an_alias_but_says_what_it_does_not_list() ->
     )
 
 
+def test_a_model_server_that_cannot_be_reached_is_told_with_what_to_do() -> None:
+    agent = Agent.model_validate(o.agent_body())
+    check = check_model(agent, False, "ModelUnreachable", "http://model: no connection", [])
+    assert check.message == (
+        "http://model: no connection. Check that server and the network from the operator to it, or change spec.llm."
+    )
+
+
 def test_an_agent_without_energy_is_not_ready_whatever_else_is_wrong() -> None:
     bounded = {"spec": {"energy": {"budget": 2.5}}, "ray": BAD_RAY}
     assert conditions(**bounded, spent_energy=2.4)["Ready"] == ("False", "RayUnreachable")

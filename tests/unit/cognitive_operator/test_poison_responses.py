@@ -136,7 +136,8 @@ def test_an_attempt_with_an_unusable_response_ends_as_soon_as_its_claim_has_ende
     assert (step.end.outcome, step.end.reason, step.end.retryable) == (Outcome.FAILED, Reason.RESPONSE_INVALID, True)
     assert step.publishes_response
     assert step.end.message == (
-        "Worker w0-a published an unusable response, which is kept as a dead letter: started_at: no time"
+        "Worker w0-a published an unusable response, which is kept as a dead letter: started_at: no time. Read it with "
+        "`nats stream view AGENT_DEAD_LETTERS`, and run the operator's version of the runtime on the nodes of Ray."
     )
 
 
@@ -203,6 +204,10 @@ async def test_the_response_of_a_refused_status_is_a_dead_letter() -> None:
     assert await status.write(record, o.task_body(), TaskPlan(patch={"phase": "Succeeded"}), end)
     *_, (_, _, _, patch) = kube.recorder.of("statuses.patch")
     assert (patch["phase"], patch["reason"], delivery.settled) == ("Failed", "StatusRefused", ["reject StatusRefused"])
+    assert patch["message"] == (
+        "The API server refused the task's status: 422 Invalid. Update the CRDs in the cluster if they are not "
+        "those of this version of the operator."
+    )
 
 
 def raise_next(errors: list[ObjectInvalidError]) -> None:

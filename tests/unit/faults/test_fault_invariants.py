@@ -120,6 +120,36 @@ def test_a_result_that_belongs_to_no_or_several_attempts(ended: Sighting) -> Non
     assert "I2 one result" in broken_by(sightings=also(ended))
 
 
+LARGE = {"resultRef": {"bucket": "b", "name": "t-9.1"}}
+
+
+@pytest.mark.parametrize("result", [{"result": {"text": "x"}}, LARGE])
+def test_a_result_that_vanishes_from_its_status(result: Body) -> None:
+    had, has_not = task("Succeeded", "Succeeded", uid="t-9", **result), task("Succeeded", "Succeeded", uid="t-9")
+    assert "I2 kept results" not in broken_by(sightings=also(had, had))
+    assert "I2 kept results" in broken_by(sightings=also(had, has_not))
+    assert "I2 kept results" not in broken_by(sightings=also(had, replace(has_not, is_deleted=True)))
+
+
+@pytest.mark.parametrize(
+    ("looks", "is_kept"),
+    [
+        ([], True),
+        ([set()], False),
+        ([set(), {"b/t-9.1"}], True),
+        ([{"b/t-9.1"}, {"b/t-9.1"}], True),
+        ([{"b/t-9.1"}, set()], False),
+        ([{"b/t-9.1"}, set(), {"b/t-9.1"}], False),
+        ([{"other/t-9.1"}], False),
+    ],
+)
+def test_a_large_result_that_vanishes_from_the_object_store(looks: list[set[str]], is_kept: bool) -> None:
+    ended, stored = task("Succeeded", "Succeeded", uid="t-9", **LARGE), [frozenset(look) for look in looks]
+    assert broken_by(sightings=also(ended), stored=stored) == (set() if is_kept else {"I2 kept results"})
+    gone = replace(ended, is_deleted=True)
+    assert broken_by(sightings=also(ended, gone), stored=stored) == set()
+
+
 @pytest.mark.parametrize(
     "steps",
     [

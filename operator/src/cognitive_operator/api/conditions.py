@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from cognitive_operator.api.bounds import CONDITION_MESSAGE_CHARS, clean_text, is_condition_reason
 
@@ -254,6 +254,11 @@ class Condition:
         return replace(self, type=condition_type)
 
 
+_REFUSAL_CHARS: Final = 900
+"""Maximum length of an error of the API server in a message, so that the remedy after it is not cut off."""
+_UPDATE_CRDS: Final = "Update the CRDs in the cluster if they are not those of this version of the operator."
+
+
 def as_sentence(message: str) -> str:
     """Return a message with a full stop at its end, so that another sentence can follow.
 
@@ -261,6 +266,11 @@ def as_sentence(message: str) -> str:
     """
     text = message.rstrip()
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def refused_status(message: str) -> str:
+    """Return the message of a status that the API server refused, followed by what to do."""
+    return f"{as_sentence(clean_text(message, _REFUSAL_CHARS))} {_UPDATE_CRDS}"
 
 
 def merge_conditions(

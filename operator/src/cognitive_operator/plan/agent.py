@@ -259,6 +259,10 @@ def check_served(llm: ServedModel, answer: ModelProbeResult, place: str = "spec.
         return Condition.false(AgentCondition.MODEL_READY, Reason.MODEL_NOT_SERVED, message)
     if ok and llm.provider in PUBLIC_ENDPOINTS and not is_listed:
         message += f"; {place}.model {llm.model!r} is not listed; ignore this if it is an alias"
+    if answer.reason == Reason.MODEL_UNREACHABLE:
+        message = (
+            f"{as_sentence(message)} Check that server and the network from the operator to it, or change {place}."
+        )
     return Condition(AgentCondition.MODEL_READY, "True" if ok else "False", answer.reason, message)
 
 

@@ -5,7 +5,7 @@ from math import inf
 from typing import Any
 
 from cognitive_operator.api.bounds import CONDITION_MESSAGE_CHARS, INT32_MAX, clean_text
-from cognitive_operator.api.conditions import AgentCondition, Condition, as_sentence, merge_conditions
+from cognitive_operator.api.conditions import AgentCondition, Condition, as_sentence, merge_conditions, refused_status
 from cognitive_operator.api.counters import Counters, VariantCounters
 from cognitive_operator.api.intervals import Interval, Sample, share_interval
 from cognitive_operator.api.resources import Agent
@@ -32,7 +32,9 @@ def agent_status(
 
 def conditions_alone(patch: Mapping[str, Any], refusal: str) -> dict[str, Any]:
     """Return only the conditions of a refused agent status; the message of Ready quotes the API server's refusal."""
-    note = f"The API server refused the other fields of the agent's status, which show an earlier state: {refusal}"
+    note = refused_status(
+        f"The API server refused the other fields of the agent's status, which show an earlier state: {refusal}"
+    )
     conditions = [
         {**each, "message": clean_text(f"{as_sentence(each['message'])} {note}", CONDITION_MESSAGE_CHARS)}
         if each["type"] == AgentCondition.READY

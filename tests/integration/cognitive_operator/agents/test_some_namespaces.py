@@ -142,6 +142,7 @@ def test_a_namespace_whose_rights_are_taken_holds_up_no_other_and_goes_on_when_t
     second.wait_phase("beside", "Succeeded")
     assert narrow.is_available(1)
     assert f"namespace {narrow.names[0]} is lost, its tasks wait: " in narrow.readiness()
+    assert "grant the operator its rights there again, or remove the namespace" in narrow.readiness()
     (line,) = narrow.log("namespace lost")
     assert line["namespace"] == narrow.names[0]
     assert f'in the namespace "{narrow.names[0]}"' in line["cause"]

@@ -28,6 +28,10 @@ POISON: dict[str, dict[str, Any]] = {
     "tokens": {"usage": {"prompt_tokens": 10**30, "completion_tokens": 0, "total_tokens": 10**30}},
     "result": {"result": {"text": "x" * 100_000}},
 }
+REMEDY = (
+    "Read it with `nats stream view AGENT_DEAD_LETTERS`, and run the operator's version of the runtime on the nodes of "
+    "Ray."
+)
 VERSION = "2.60\x00" + "x" * 50_000
 TIMES = {"started_at": "2026-11-21T02:00:00Z", "timestamp": "2026-11-21T02:00:01Z"}
 
@@ -112,6 +116,7 @@ def test_a_poison_response_is_a_dead_letter_and_ends_its_attempt_and_its_agent_s
         status = cluster.wait_phase(name, "Failed", 20.0)
         assert status["reason"] == "ResponseInvalid"
         assert "which is kept as a dead letter" in status["message"]
+        assert status["message"].endswith(REMEDY)
         assert [each["errorType"] for each in status["attempts"]] == ["ResponseInvalid"]
     eventually(lambda: cluster.get("cagent", "liar")["status"]["tasksProcessed"] == len(POISON), 20.0, 0.2)
     cluster.patch("cagent", "liar", {"spec": {"suspend": True}})

@@ -75,6 +75,14 @@ def told(cluster: Cluster) -> dict[str, str]:
     return {name: s["reason"] for name, s in cluster.tasks().items() if s and s["phase"] == "Queued"}
 
 
+def unreachable(proxied: Proxied) -> str:
+    """Return the sentence about a model server that answers 503."""
+    return (
+        f"{proxied.model_url}/models answers HTTP 503, expected a list of models. Check that server and the network "
+        "from the operator to it, or change spec.llm."
+    )
+
+
 def probe_at_once(cluster: Cluster, number: int) -> None:
     """Change the agent's model settings, after which the operator asks the model's server anew."""
     cluster.patch("cagent", "flapper", {"spec": {"llm": {"temperature": 0.1 * (number + 1)}}})
@@ -98,8 +106,12 @@ def test_two_flaps_of_readiness_write_few_of_three_hundred_waiting_tasks(
     for number in range(FLAPS):
         fault = proxied.switch.add(Fault(is_list_of_models, reply=Reply(503)))
         probe_at_once(cluster, 2 * number)
-        assert cluster.wait_condition("flapper", "ModelReady", "ModelUnreachable")[0] == "False"
+        status, message = cluster.wait_condition("flapper", "ModelReady", "ModelUnreachable")
+        assert (status, message) == ("False", unreachable(proxied)), message
         eventually(lambda: "AgentNotReady" in told(cluster).values(), 30.0, 0.5)
+        names_agent = f"CognitiveAgent {kubectl.namespace}/flapper is not ready (ModelUnreachable): "
+        waiting = [s["message"] for s in cluster.tasks().values() if s and s["reason"] == "AgentNotReady"]
+        assert set(waiting) <= {names_agent + unreachable(proxied)}, waiting[:3]
         proxied.switch.remove(fault)
         probe_at_once(cluster, 2 * number + 1)
         cluster.wait_ready("flapper")

@@ -8,6 +8,11 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 PATH: Final = "/readyz"
+_NO_API_SERVER: Final = "the API server does not answer: check it, and the network from the operator to it"
+_GRANT: Final = (
+    "grant the operator its rights there again, or remove the namespace from COGNITIVE_WATCH_NAMESPACES if it no "
+    "longer exists"
+)
 _TEXT: Final = (("Content-Type", "text/plain; charset=utf-8"),)
 
 
@@ -27,9 +32,9 @@ class Readiness:
 
     def text(self) -> str:
         """Return one line for each fault, or ``ok``."""
-        lines = [] if self.is_api_server_available else ["the API server does not answer"]
+        lines = [] if self.is_api_server_available else [_NO_API_SERVER]
         lost = {name: cause for name, cause in sorted(self.namespaces.items()) if cause is not None}
-        lines += [f"namespace {name} is lost, its tasks wait: {cause}" for name, cause in lost.items()]
+        lines += [f"namespace {name} is lost, its tasks wait: {cause}; {_GRANT}" for name, cause in lost.items()]
         return "\n".join(lines or ["ok"]) + "\n"
 
 

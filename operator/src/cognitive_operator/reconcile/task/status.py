@@ -3,7 +3,7 @@
 import logging
 from typing import Final
 
-from cognitive_operator.api.conditions import Phase, Reason
+from cognitive_operator.api.conditions import Phase, Reason, refused_status
 from cognitive_operator.errors import ObjectInvalidError
 from cognitive_operator.plan.in_flight import AttemptEnd, with_refused_end
 from cognitive_operator.plan.task import TaskPlan
@@ -61,7 +61,7 @@ class TaskStatus:
         old, generation = body.get("status") or {}, body["metadata"].get("generation", 1)
         stamp = Stamp(old, generation, self._clock.now())
         attempts = with_refused_end(record.task.status.attempts, end) if record.task and end else ()
-        message = f"The API server refused the task's status: {error}"[:MAX_MESSAGE_CHARS]
+        message = refused_status(f"The API server refused the task's status: {error}")
         result = await self._writer.write(body, dict(failed(stamp, Reason.STATUS_REFUSED, message, attempts)))
         if isinstance(result, Written) and end is not None:
             await _reject_responses(record, end, str(error)[:MAX_MESSAGE_CHARS])
