@@ -18,88 +18,19 @@ import json
 import threading
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any, Self
 
 from aiohttp import web
 
 from support.servers.runners import listen
-from support.servers.scripted_model_answers import TEXT, answer_for, answer_within
+from support.servers.scripted_model_answers import answer_for, answer_within
+from support.servers.scripted_model_script import Recorded, Script
 from support.servers.scripted_model_stream import event, pieces
 
 START_TIMEOUT_S = 10.0
 CHARS_PER_TOKEN = 4
 """Characters of a token of this server's model."""
-
-
-@dataclass
-class Script:
-    """Answer to some requests. The first script that matches a request and is not used up answers it."""
-
-    model: str | None = None
-    """Only requests for this model."""
-    contains: str | None = None
-    """Only requests whose messages hold this text."""
-    times: int | None = None
-    """How many requests it answers; None: all."""
-    delay_s: float = 0.0
-    hang: bool = False
-    """Never answer."""
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    body: str | None = None
-    """The whole HTTP body, instead of a completion or an error."""
-    error: dict[str, Any] | None = None
-    """The ``error`` object of a failed request."""
-    content: str | None = None
-    """The message's text; absent: whatever the request's schema asks for."""
-    wanted: Any = None
-    """Answer that the model gives if the request's schema allows it, cut off at ``max_tokens`` as by a server with
-    guided decoding; another one that the schema allows otherwise."""
-    null_content: bool = False
-    text: str = TEXT
-    """What stands in every text of a generated answer."""
-    finish_reason: str = "stop"
-    refusal: str | None = None
-    refuse_response_format: bool = False
-    """Answer 400 to requests that have a ``response_format``, and do not use up the script by others."""
-    no_choices: bool = False
-    piece_delay_s: float = 0.0
-    """Time before each piece of a streamed answer."""
-    break_after: int | None = None
-    """Close the connection after so many pieces of a streamed answer."""
-    error_after: int | None = None
-    """Send ``error`` instead of the rest after so many pieces."""
-    ignore_stream: bool = False
-    """Answer at once also to those who asked for pieces."""
-
-    @property
-    def streams(self) -> bool:
-        """True if a request for a stream gets one."""
-        whole = self.ignore_stream or self.refuse_response_format
-        return not whole and self.status == 200 and self.body is None
-
-    def matches(self, body: dict[str, Any]) -> bool:
-        """Tell whether this script is meant for the request."""
-        if self.times == 0 or (self.model is not None and body.get("model") != self.model):
-            return False
-        if self.refuse_response_format and "response_format" not in body:
-            return False
-        return self.contains is None or any(self.contains in str(m.get("content")) for m in body["messages"])
-
-
-@dataclass
-class Recorded:
-    """A chat completion that was asked for."""
-
-    body: dict[str, Any]
-    headers: dict[str, str]
-    at: float
-
-    @property
-    def request_id(self) -> str:
-        """The attempt that it belongs to."""
-        return self.headers.get("x-request-id", "")
 
 
 class ScriptedModel:
@@ -112,6 +43,8 @@ class ScriptedModel:
         self._scripts: list[Script] = []
         self.requests: list[Recorded] = []
         self.executions: Counter[str] = Counter()
+        self.tokens: Counter[str] = Counter()
+        """Tokens of the completions that were answered, by ``X-Request-Id``; those of streams do not count."""
         self.in_flight = 0
         self.peak = 0
         """The most that were in flight at once since the last ``reset``."""
@@ -119,6 +52,7 @@ class ScriptedModel:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped: asyncio.Event | None = None
+        self._released: asyncio.Event | None = None
 
     @property
     def url(self) -> str:
@@ -143,7 +77,13 @@ class ScriptedModel:
             self._scripts.clear()
             self.requests.clear()
             self.executions.clear()
+            self.tokens.clear()
             self.peak = self.in_flight
+
+    def release(self) -> None:
+        """Let the calls end that a script holds; those that come later are held until the next release."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._release)
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=lambda: asyncio.run(self.serve()), daemon=True)
@@ -162,6 +102,7 @@ class ScriptedModel:
     async def serve(self, *, announce: bool = False) -> None:
         """Serve until stopped; ``announce`` prints the URL."""
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
+        self._released = asyncio.Event()
         runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         server = await listen(runner, self._host, self._port)
         self._port = server.port
@@ -193,14 +134,32 @@ class ScriptedModel:
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         try:
-            if script.hang:
-                await asyncio.Event().wait()
-            await asyncio.sleep(script.delay_s)
+            await self._wait(script)
             if body.get("stream") and script.streams:
                 return await _stream(request, script, body)
-            return _respond(script, body)
+            return self._answer(request, script, body)
         finally:
             self.in_flight -= 1
+
+    async def _wait(self, script: Script) -> None:
+        if script.hang:
+            await asyncio.Event().wait()
+        if script.is_held:
+            assert self._released is not None
+            await self._released.wait()
+        await asyncio.sleep(script.delay_s)
+
+    def _release(self) -> None:
+        assert self._released is not None
+        self._released.set()
+        self._released = asyncio.Event()
+
+    def _answer(self, request: web.Request, script: Script, body: dict[str, Any]) -> web.Response:
+        if (failure := _failure(script)) is not None:
+            return failure
+        completion = _completion(script, body)
+        self.tokens[request.headers.get("X-Request-Id", "")] += completion["usage"]["total_tokens"]
+        return web.json_response(completion, headers=script.headers)
 
     def _record(self, request: web.Request, body: dict[str, Any]) -> Script:
         headers = {name.lower(): value for name, value in request.headers.items()} | {"path": request.path_qs}
@@ -234,7 +193,7 @@ class ScriptedModel:
         return web.json_response(dict(self.executions))
 
 
-def _respond(script: Script, body: dict[str, Any]) -> web.Response:
+def _failure(script: Script) -> web.Response | None:
     if script.body is not None:
         headers = {"Content-Type": "application/json"} | script.headers
         return web.Response(status=script.status, body=script.body.encode(), headers=headers)
@@ -243,7 +202,7 @@ def _respond(script: Script, body: dict[str, Any]) -> web.Response:
     if script.status != 200:
         error = script.error or {"message": f"scripted {script.status}", "type": "scripted"}
         return web.json_response({"error": error}, status=script.status, headers=script.headers)
-    return web.json_response(_completion(script, body), headers=script.headers)
+    return None
 
 
 async def _stream(request: web.Request, script: Script, body: dict[str, Any]) -> web.StreamResponse:
