@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ TURNS = 6
 @pytest.fixture(scope="module", autouse=True)
 def compared(system: FaultSystem) -> Iterator[None]:
     """An agent with two variants, each with a model of its own on the same server."""
-    wide = {"queue": {"maxConcurrentTasks": 16}, "execution": {"concurrencyPerWorker": 16}}
+    wide: dict[str, Any] = {"queue": {"maxConcurrentTasks": 16}, "execution": {"concurrencyPerWorker": 16}}
     system.add_agent(HOME, system.agent(NAME, llm={"variants": VARIANTS}, **wide))
     yield
     system.admin.delete(AGENT, HOME, NAME)
@@ -37,7 +38,7 @@ def kill_in_turn(trial: Trial, tasks: int) -> Counter[str]:
     """Kill the executor and the operator in turn, each while calls run and once a further share of tasks has ended."""
     system, kills = trial.system, Counter[str]()
     for turn in range(1, TURNS + 1):
-        eventually(lambda share=turn / (TURNS + 1): is_under_way(trial, share * tasks), 120.0, 0.5)
+        eventually(partial(is_under_way, trial, tasks * turn / (TURNS + 1)), 120.0, 0.5)
         if turn % 2:
             kill(executor_pids(system.observer.present(AGENT, HOME)[NAME].uid))
             kills["executor"] += 1
