@@ -66,11 +66,17 @@ async def executors(
 async def publish(broker: WireBroker, attempt: Attempt, model: ScriptedModel, processed: int) -> None:
     """Publish a deliberation of three members, with the counters that the agent has at that moment."""
     context = {"energy": {"cognitive_cost": float(processed)}, "lifecycle": {"tasks_processed": processed}}
-    own = {"task_type": "decision_making", "input": {"decision_context": {"options": ["roll back", "wait"]}}}
-    none = {"output_schema": None, "token_budget": None}
-    llm = {"endpoint": model.url, "temperature": 0.2, "max_retries": 0}
-    supplied = {"deliberation": MAJORITY, "context": context, "context_sources": SOURCES}
-    await broker.publish(attempt, llm=llm, **own, **none, **supplied)
+    changes: dict[str, Any] = {
+        "task_type": "decision_making",
+        "input": {"decision_context": {"options": ["roll back", "wait"]}},
+        "output_schema": None,
+        "token_budget": None,
+        "llm": {"endpoint": model.url, "temperature": 0.2, "max_retries": 0},
+        "deliberation": MAJORITY,
+        "context": context,
+        "context_sources": SOURCES,
+    }
+    await broker.publish(attempt, **changes)
 
 
 async def test_no_call_of_a_finished_member_is_repeated_after_a_kill(
