@@ -18,7 +18,8 @@ from cognitive_runtime.domain import (
 )
 from support.builders.runtime_requests import INPUTS, Run, completed, failed
 from support.eventually import eventually
-from support.servers.scripted_model import Recorded, ScriptedModel
+from support.servers.scripted_model import ScriptedModel
+from support.servers.scripted_model_script import Recorded
 
 pytestmark = pytest.mark.component
 GOOD = {"thought": "t", "proposed_solution": "p", "confidence_score": 0.5}

@@ -111,9 +111,22 @@ async def test_one_member_hangs_one_fails_and_three_answer(model: ScriptedModel,
     assert (outcome.result["decision"], found.votes) == ("roll back", 2)
     answered = [each for each in found.members if each.outcome == "Succeeded"]
     assert all(each.usage.total_tokens > 0 for each in answered)
-    assert outcome.usage.total_tokens == sum(each.usage.total_tokens for each in answered)
+    assert outcome.usage.total_tokens == sum(each.usage.total_tokens for each in answered) == sum(model.tokens.values())
     assert outcome.energy_delta == pytest.approx(0.01 * 3 * len("r"))
     assert len(model.requests) == 5
+
+
+async def test_the_tokens_of_a_member_that_fails_are_counted_once_with_those_of_the_others(
+    model: ScriptedModel, execute: Execute
+) -> None:
+    model.script(refusal="no", times=1)
+    model.script(content=decided("wait"))
+    outcome = completed(await execute(request(model)))
+    assert sorted(outcomes(outcome.deliberation), key=str) == ["ContentRefused", None, None]
+    assert outcome.deliberation is not None
+    (refused,) = [each for each in outcome.deliberation.members if each.outcome == "Failed"]
+    assert refused.usage.total_tokens > 0
+    assert outcome.usage.total_tokens == sum(model.tokens.values())
 
 
 async def test_a_member_is_repaired_at_its_own_cost(model: ScriptedModel, execute: Execute) -> None:
@@ -139,7 +152,8 @@ async def test_the_budget_is_one_for_all_members_and_can_end_half_way(model: Scr
     over = failed(await execute(request(model, 3, 3, token_budget=budget, task_uid="c")))
     assert (over.error_type, over.retryable) == ("BudgetExceeded", False)
     assert over.usage.total_tokens <= budget + each
-    assert "the quorum is 3" in over.error
+    assert "members answered; spec.deliberation.quorum is 3. Member " in over.error
+    assert ": BudgetExceeded: spec.budget.tokens: the attempt has " in over.error
 
 
 async def test_all_failed_is_failed_with_the_class_of_most(model: ScriptedModel, execute: Execute) -> None:
@@ -147,7 +161,7 @@ async def test_all_failed_is_failed_with_the_class_of_most(model: ScriptedModel,
     model.script(content="", times=2)
     outcome = failed(await execute(request(model)))
     assert (outcome.error_type, outcome.retryable) == ("EmptyResponse", True)
-    assert outcome.error.startswith("0 of 3 members answered, and the quorum is 2. Member 1: ")
+    assert outcome.error.startswith("0 of 3 members answered; spec.deliberation.quorum is 2. Member 1: ")
     assert outcome.deliberation is not None
     assert outcome.deliberation.selected is None
 
@@ -162,7 +176,10 @@ async def test_a_judge_whose_server_fails_fails_the_task_and_a_retry_asks_only_t
     asked: dict[str, Any] = {"field": None, "judge": judge}
     first = failed(await execute(request(model, **asked)))
     assert first.error_type == "ModelUnavailable"
-    assert first.error.startswith("The judge (signature best-fix, generation 2) failed: ")
+    assert first.error == (
+        "The judge (spec.deliberation.selection.judgeRef: CognitiveSignature best-fix, generation 2) failed: "
+        f"The model server {model.url}/v1 answered HTTP 503."
+    )
     assert len(model.requests) == 4
     second = completed(await execute(request(model, **asked, attempt=2)))
     assert len(model.requests) == 5

@@ -37,7 +37,9 @@ async def test_the_answer_gets_what_the_prompt_leaves(run: Run, model: ScriptedM
 async def test_a_call_that_cannot_fit_is_not_made(run: Run, model: ScriptedModel) -> None:
     outcome = failed(await run(token_budget=50))
     assert (outcome.error_type, outcome.retryable) == ("BudgetExceeded", False)
-    assert outcome.error.endswith("the attempt has 50 of its 50 tokens left (spec.budget.tokens).")
+    assert outcome.error.startswith(
+        "spec.budget.tokens: the attempt has 50 of its 50 tokens left; the next model call "
+    )
     assert (outcome.usage.total_tokens, outcome.reasoning, model.requests) == (0, "", [])
 
 

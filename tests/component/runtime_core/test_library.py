@@ -23,7 +23,8 @@ from cognitive_runtime.cognitive_core import (
     get_cognitive_core,
     initialize_cognitive_core,
 )
-from support.servers.scripted_model import Recorded, ScriptedModel
+from support.servers.scripted_model import ScriptedModel
+from support.servers.scripted_model_script import Recorded
 
 pytestmark = pytest.mark.component
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "library.md").read_text(encoding="utf-8")

@@ -8,7 +8,8 @@ import pytest
 from cognitive_runtime.adapters.vllm.provider_api import provider_api
 from cognitive_runtime.domain import AgentResult, FailureResult, ModelEndpoint
 from support.builders.runtime_requests import Run
-from support.servers.scripted_model import Recorded, ScriptedModel
+from support.servers.scripted_model import ScriptedModel
+from support.servers.scripted_model_script import Recorded
 
 pytestmark = pytest.mark.component
 AGENT = "7d3f7b1e"

@@ -51,16 +51,16 @@ def demo(control_plane: ControlPlane, tmp_path: Path, model: ScriptedModel) -> I
 def test_all_examples_succeed_and_what_is_kept_runs_until_it_is_told_to_stop(demo: Demo, model: ScriptedModel) -> None:
     done = demo(KEEP="1")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(re.findall(r"^\$ kubectl get ctask \S+ -o yaml$", done.stdout, re.MULTILINE)) == 7
-    assert len(re.findall(r"^cognitivetask\S+ +Succeeded ", done.stdout, re.MULTILINE)) == 7
+    assert len(re.findall(r"^\$ kubectl get ctask \S+ -o yaml$", done.stdout, re.MULTILINE)) == 9
+    assert len(re.findall(r"^cognitivetask\S+ +Succeeded ", done.stdout, re.MULTILINE)) == 9
     assert 'The Deployment "checkout" is invalid' in done.stdout
-    assert "0 of 7 answers name what they were asked about" in done.stdout
+    assert "0 of 9 answers name what they were asked about" in done.stdout
     assert any("does not match template" in str(request.body) for request in model.requests)
     assert {request.headers["authorization"] for request in model.requests} == {f"Bearer {KEY}"}
     assert KEY not in done.stdout + done.stderr
     _, _, kubeconfig = done.stdout.partition("export KUBECONFIG=")
     kubectl = Kubectl(find_programs()["kubectl"], Path(kubeconfig.split()[0]), "default")
-    assert len(kubectl.json("get", "ctask")["items"]) == 7
+    assert len(kubectl.json("get", "ctask")["items"]) == 9
     assert "an earlier demo is still running" in demo().stderr
     kept = load_running_demo(demo.directory / "running.json")
     assert kept is not None

@@ -23,6 +23,7 @@ class Load:
     prefix: str
     count: int
     per_second: float
+    agent: str = "thinker"
 
     @property
     def seconds(self) -> float:
@@ -67,5 +68,5 @@ async def _create(trial: Trial, load: Load) -> None:
     async with asyncio.TaskGroup() as group:
         for number in range(load.count):
             await asyncio.sleep(began_s + number / load.per_second - loop.time())
-            body = trial.body(f"{load.prefix}-{number:04}", "thinker", retryPolicy=PATIENT)
+            body = trial.body(f"{load.prefix}-{number:04}", load.agent, retryPolicy=PATIENT)
             group.create_task(admin.send("POST", path_of(TASK, HOME), body))

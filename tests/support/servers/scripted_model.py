@@ -17,31 +17,17 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Self
 
 from aiohttp import web
 
 from support.servers.runners import listen
 from support.servers.scripted_model_completion import completion
-from support.servers.scripted_model_script import Script
+from support.servers.scripted_model_script import Recorded, Script
 from support.servers.scripted_model_stream import event, pieces
 
 START_TIMEOUT_S = 10.0
-
-
-@dataclass
-class Recorded:
-    """A chat completion that was asked for."""
-
-    body: dict[str, Any]
-    headers: dict[str, str]
-    at: float
-
-    @property
-    def request_id(self) -> str:
-        """The attempt that it belongs to."""
-        return self.headers.get("x-request-id", "")
 
 
 class ScriptedModel:
@@ -54,6 +40,8 @@ class ScriptedModel:
         self._scripts: list[Script] = []
         self.requests: list[Recorded] = []
         self.executions: Counter[str] = Counter()
+        self.tokens: Counter[str] = Counter()
+        """Tokens of the completions that were answered, by ``X-Request-Id``; those of streams do not count."""
         self.in_flight = 0
         self.peak = 0
         """The most that were in flight at once since the last ``reset``."""
@@ -61,6 +49,7 @@ class ScriptedModel:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped: asyncio.Event | None = None
+        self._released: asyncio.Event | None = None
 
     @property
     def url(self) -> str:
@@ -85,7 +74,13 @@ class ScriptedModel:
             self._scripts.clear()
             self.requests.clear()
             self.executions.clear()
+            self.tokens.clear()
             self.peak = self.in_flight
+
+    def release(self) -> None:
+        """Let the calls end that a script holds; those that come later are held until the next release."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._release)
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=lambda: asyncio.run(self.serve()), daemon=True)
@@ -104,6 +99,7 @@ class ScriptedModel:
     async def serve(self, *, announce: bool = False) -> None:
         """Serve until stopped; ``announce`` prints the URL."""
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
+        self._released = asyncio.Event()
         runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         server = await listen(runner, self._host, self._port)
         self._port = server.port
@@ -135,14 +131,32 @@ class ScriptedModel:
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         try:
-            if script.hang:
-                await asyncio.Event().wait()
-            await asyncio.sleep(script.delay_s)
+            await self._wait(script)
             if body.get("stream") and script.streams:
                 return await _stream(request, script, body)
-            return _respond(script, body)
+            return self._answer(request, script, body)
         finally:
             self.in_flight -= 1
+
+    async def _wait(self, script: Script) -> None:
+        if script.hang:
+            await asyncio.Event().wait()
+        if script.is_held:
+            assert self._released is not None
+            await self._released.wait()
+        await asyncio.sleep(script.delay_s)
+
+    def _release(self) -> None:
+        assert self._released is not None
+        self._released.set()
+        self._released = asyncio.Event()
+
+    def _answer(self, request: web.Request, script: Script, body: dict[str, Any]) -> web.Response:
+        if (failure := _failure(script)) is not None:
+            return failure
+        answer = completion(script, body)
+        self.tokens[request.headers.get("X-Request-Id", "")] += answer["usage"]["total_tokens"]
+        return web.json_response(answer, headers=script.headers)
 
     def _record(self, request: web.Request, body: dict[str, Any]) -> Script:
         headers = {name.lower(): value for name, value in request.headers.items()} | {"path": request.path_qs}
@@ -176,7 +190,7 @@ class ScriptedModel:
         return web.json_response(dict(self.executions))
 
 
-def _respond(script: Script, body: dict[str, Any]) -> web.Response:
+def _failure(script: Script) -> web.Response | None:
     if script.body is not None:
         headers = {"Content-Type": "application/json"} | script.headers
         return web.Response(status=script.status, body=script.body.encode(), headers=headers)
@@ -185,7 +199,7 @@ def _respond(script: Script, body: dict[str, Any]) -> web.Response:
     if script.status != 200:
         error = script.error or {"message": f"scripted {script.status}", "type": "scripted"}
         return web.json_response({"error": error}, status=script.status, headers=script.headers)
-    return web.json_response(completion(script, body), headers=script.headers)
+    return None
 
 
 async def _stream(request: web.Request, script: Script, body: dict[str, Any]) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Scripts: answers of the scripted model to some requests."""
+"""One answer of the scripted model, and a request that it has recorded."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +19,8 @@ class Script:
     delay_s: float = 0.0
     hang: bool = False
     """Never answer."""
+    is_held: bool = False
+    """Answer once ``release`` is called."""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: str | None = None
@@ -60,3 +62,17 @@ class Script:
         if self.refuse_response_format and "response_format" not in body:
             return False
         return self.contains is None or any(self.contains in str(m.get("content")) for m in body["messages"])
+
+
+@dataclass
+class Recorded:
+    """A chat completion that was asked for."""
+
+    body: dict[str, Any]
+    headers: dict[str, str]
+    at: float
+
+    @property
+    def request_id(self) -> str:
+        """The attempt that it belongs to."""
+        return self.headers.get("x-request-id", "")

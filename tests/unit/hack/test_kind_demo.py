@@ -161,11 +161,11 @@ def test_the_prompt_with_demonstrations_fits_the_window_of_a_model_with_a_token_
         assert len(prompt) + ANSWER_TOKENS < CONTEXT_TOKENS
 
 
-def test_all_seven_types_and_the_deliberation_are_for_the_one_agent() -> None:
+def test_all_seven_types_the_deliberation_and_the_chain_are_for_the_one_agent() -> None:
     tasks = of_agent(TASKS, "sre")
-    plain = [task["spec"]["type"] for task in tasks if "deliberation" not in task["spec"]]
+    plain = [task["spec"]["type"] for task in tasks if not task["spec"].keys() & {"deliberation", "dependsOn"}]
     assert len(set(plain)) == len(plain) == 7
-    assert len(tasks) == 8
+    assert len(tasks) == 9
     assert {task["spec"]["agentRef"]["name"] for task in tasks} == {"sre"}
     assert all(task["spec"]["context"].keys() >= {"energy", "lifecycle", "memory"} for task in tasks)
 

@@ -134,7 +134,9 @@ async def test_a_missed_quorum_fails_with_the_usage_of_all_and_keeps_the_answers
     members = Members(answer(), error(ModelTimeout("No answer.")), error(ModelTimeout("No answer.")))
     found = await refused(members, deliberated(deliberation()))
     assert isinstance(found, ModelTimeout)
-    assert str(found).startswith("1 of 3 members answered, and the quorum is 2. Member 2: ModelTimeout: No answer.")
+    assert str(found).startswith(
+        "1 of 3 members answered; spec.deliberation.quorum is 2. Member 2: ModelTimeout: No answer."
+    )
     assert found.usage == Usage(30, 15, 45)
     assert shown(found.deliberation)[0] == (1, "Succeeded", None)
     assert found.deliberation is not None

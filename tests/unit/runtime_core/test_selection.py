@@ -140,7 +140,7 @@ def test_a_missed_quorum_has_the_class_of_most_failures_and_names_them_all() -> 
     found = quorum_missed(errors, 4, 2)
     assert (type(found), found.retry_after_s) == (ModelTimeout, 7.0)
     assert str(found) == (
-        "1 of 4 members answered, and the quorum is 2. Member 1: BudgetExceeded: It is used up. "
+        "1 of 4 members answered; spec.deliberation.quorum is 2. Member 1: BudgetExceeded: It is used up. "
         "Member 2: ModelTimeout: No answer. Member 4: ModelTimeout: No answer."
     )
 

@@ -178,7 +178,7 @@ class _Session:
         """
         if len(answers) == 1:
             return Choice(answers[0].number)
-        began_s, name = self._clock.monotonic(), f"The judge (signature {judge.name}, generation {judge.generation})"
+        began_s, name = self._clock.monotonic(), _judge_name(judge)
         left_s = max(MIN_RESERVE_S, self._ends_s - began_s - self._reserve_s)
         asked = judge_request(self._request, judge, [each.outputs for each in answers], left_s)
         spent: Reasoning | ReasoningError | None = None
@@ -272,3 +272,9 @@ def _crash(request: ExecutionRequest, error: Exception) -> InternalError:
     where = "".join(traceback.format_tb(error.__traceback__))
     _LOGGER.error("deliberation of attempt %s crashed: %s\n%s", request.attempt_id, type(error).__name__, where)
     return InternalError(f"{type(error).__name__} while reasoning.")
+
+
+def _judge_name(judge: TaskSignature) -> str:
+    """Return the signature that judges, with the field of the task that names it, for messages."""
+    field = "spec.deliberation.selection.judgeRef"
+    return f"The judge ({field}: CognitiveSignature {judge.name}, generation {judge.generation})"

@@ -31,8 +31,8 @@ class TokenBudget:
         left = self._limit - self.used - prompt_tokens
         if left < min(wanted, MIN_ANSWER_TOKENS):
             raise BudgetExceeded(
-                f"The next model call needs about {prompt_tokens} tokens for its prompt, and more for its answer; the "
-                f"attempt has {self._limit - self.used} of its {self._limit} tokens left (spec.budget.tokens)."
+                f"spec.budget.tokens: the attempt has {self._limit - self.used} of its {self._limit} tokens left; the "
+                f"next model call needs about {prompt_tokens} for its prompt, and more for its answer."
             )
         return min(wanted, left)
 

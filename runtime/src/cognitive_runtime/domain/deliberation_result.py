@@ -95,7 +95,7 @@ def quorum_missed(errors: Mapping[int, ReasoningError], members: int, quorum: in
     waits = [each.retry_after_s for each in errors.values() if type(each) is found and each.retry_after_s is not None]
     listed = " ".join(_told(number, errors[number]) for number in numbers)
     answered = members - len(errors)
-    message = f"{answered} of {members} members answered, and the quorum is {quorum}. {listed}"
+    message = f"{answered} of {members} members answered; spec.deliberation.quorum is {quorum}. {listed}"
     return found(message, retry_after_s=max(waits, default=None))
 
 

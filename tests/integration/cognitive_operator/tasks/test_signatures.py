@@ -1,5 +1,6 @@
 """Tasks of a signature, from apply to their end, with an executor that the test plays."""
 
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -7,17 +8,18 @@ import pytest
 
 from servers.nats import NatsServer
 from support.builders import crd_objects
-from support.builders.cognitive_objects import Cluster, custom, task
+from support.builders.cognitive_objects import Cluster, agent, custom, task
 from support.eventually import eventually
+from support.ray_double.server import RayServer
 from support.servers.played_executor import executor_of, threaded
 from support.servers.scripted_model import ScriptedModel
-from support.servers.wire_executor import WireExecutor
 
 pytestmark = [pytest.mark.integration]
 NAME = "played"
 FEATURES = ["custom", "optional_sampling"]
 ANSWER = {"verdict": "high", "score": 0.5, "findings": []}
-TASKS, SLOTS = 100, 40
+RUNNING, WAITING = 100, 10
+AGAIN = "<again>"
 
 
 @pytest.fixture
@@ -109,43 +111,57 @@ async def test_only_a_task_that_needs_a_feature_waits_for_the_runtime(
         assert (await executor.take())["task_name"] == "needy"
 
 
-async def test_a_change_under_a_hundred_tasks_reaches_no_started_task(
-    cluster: Cluster, make_executor: Callable[..., Any]
+def test_a_change_under_a_hundred_running_tasks_reaches_none_of_them(
+    cluster: Cluster, ray_server: RayServer, model: ScriptedModel
 ) -> None:
-    """Forty tasks run when the signature changes; one of them fails once, and its retry keeps the generation."""
-    defaults = {"retryPolicy": {"maxRetries": 1, "backoffSeconds": 0}}
-    async with make_executor(queue={"maxConcurrentTasks": SLOTS}, taskDefaults=defaults) as executor:
-        executor.lease |= {"features": FEATURES, "capacity": TASKS}
-        await threaded(cluster.wait_ready, NAME)
-        cluster.apply(crd_objects.signature(instructions="Generation 1."))
-        cluster.apply(*[custom(f"t{n}", NAME) for n in range(TASKS)])
-        first = [await executor.take() for _ in range(SLOTS)]
-        cluster.apply(crd_objects.signature(instructions="Generation 2."))
-        await threaded(wait_ready, cluster, 2)
-        cluster.kubectl("delete", "ctask", first[1]["task_name"], "--wait=false")
-        await executor.fail(first[0], "ModelTimeout", error="no answer", retryable=True)
-        for request in first[2:]:
-            await executor.complete(request, result=ANSWER)
-        for _ in range(TASKS - SLOTS + 1):
-            await executor.complete(await executor.take(), result=ANSWER)
-        statuses = await threaded(eventually, lambda: all_succeeded(cluster), 60.0)
-    assert_one_generation_each(executor, statuses, started={request["task_name"] for request in first})
-    retried = [each for each in executor.requests if each["task_name"] == first[0]["task_name"]]
-    assert [each["signature"]["instructions"] for each in retried] == ["Generation 1."] * 2
+    """A hundred tasks are at the model when the signature changes, and ten wait.
+
+    One of the hundred fails after the change and one is deleted. The retry keeps the generation of its task.
+    """
+    hold_calls(model, RUNNING)
+    wide = {"queue": {"maxConcurrentTasks": RUNNING}, "execution": {"concurrencyPerWorker": RUNNING}}
+    retry = {"retryPolicy": {"maxRetries": 1, "backoffSeconds": 0}}
+    cluster.apply(
+        agent("many", ray_server.address, model.url, **wide, taskDefaults=retry),
+        crd_objects.signature(instructions="Generation 1."),
+        custom("again", "many", input={"log": AGAIN, "retries": 1}),
+        *[custom(f"t{n}", "many") for n in range(RUNNING - 1)],
+    )
+    eventually(lambda: model.in_flight == RUNNING, 90.0)
+    started = {body["metadata"]["uid"]: body["status"]["signature"] for body in cluster.items("ctask")}
+    assert list(started.values()) == [{"name": "triage", "generation": 1}] * RUNNING
+    cluster.apply(*[custom(f"w{n}", "many") for n in range(WAITING)])
+    cluster.apply(crd_objects.signature(instructions="Generation 2."))
+    wait_ready(cluster, 2)
+    cluster.kubectl("delete", "ctask", "t1", "--wait=false")
+    model.release()
+    bodies = eventually(lambda: all_succeeded(cluster), 90.0)
+    asked = asked_generations(model)
+    assert {uid: asked[uid] for uid in started} == {uid: {1} for uid in started}
+    named = {body["metadata"]["uid"]: {body["status"]["signature"]["generation"]} for body in bodies}
+    assert named == {uid: generations for uid, generations in asked.items() if uid in named}
+    assert [named[uid] for uid in named if uid not in started] == [{2}] * WAITING
+    assert sum(len(body["status"]["attempts"]) for body in bodies) == len(bodies) + 1
 
 
-def all_succeeded(cluster: Cluster) -> dict[str, dict[str, Any]]:
-    """Return the statuses of all tasks once they have succeeded."""
-    statuses = cluster.tasks()
-    assert len(statuses) == TASKS - 1
-    assert {status.get("phase") for status in statuses.values()} == {"Succeeded"}
-    return statuses
+def hold_calls(model: ScriptedModel, count: int) -> None:
+    """Let the first calls wait for ``release``; that of the task ``again`` fails then."""
+    model.script(contains=AGAIN, is_held=True, status=503, times=1)
+    model.script(is_held=True, times=count - 1)
 
 
-def assert_one_generation_each(executor: WireExecutor, statuses: dict[str, dict[str, Any]], started: set[str]) -> None:
-    for request in executor.requests:
-        name, snapshot = request["task_name"], request["signature"]
-        generation = 1 if name in started else 2
-        assert (snapshot["generation"], snapshot["instructions"]) == (generation, f"Generation {generation}.")
-        if name in statuses:
-            assert statuses[name]["signature"] == {"name": "triage", "generation": generation}
+def all_succeeded(cluster: Cluster) -> list[dict[str, Any]]:
+    """Return all tasks but the deleted one, once they have succeeded."""
+    bodies = cluster.items("ctask")
+    assert Counter(body.get("status", {}).get("phase") for body in bodies) == {"Succeeded": RUNNING + WAITING - 1}
+    return bodies
+
+
+def asked_generations(model: ScriptedModel) -> dict[str, set[int]]:
+    """Return the generations of the signature in the prompts of each task, by its UID."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for request in model.requests:
+        prompt = str(request.body["messages"])
+        (generation,) = [number for number in (1, 2) if f"Generation {number}." in prompt]
+        found[request.request_id.rpartition(".")[0]].add(generation)
+    return found
