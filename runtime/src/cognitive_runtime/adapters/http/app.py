@@ -15,7 +15,7 @@ from cognitive_runtime.adapters.http.bearer import Unauthorized, require_token
 from cognitive_runtime.adapters.http.callers import ForeignPage
 from cognitive_runtime.adapters.http.calls import CallTargets, add_calls, failures
 from cognitive_runtime.adapters.http.disconnects import ClientGone
-from cognitive_runtime.adapters.http.incidents import add_incidents
+from cognitive_runtime.adapters.http.incidents import IncidentTargets, add_incidents
 from cognitive_runtime.adapters.http.reading import BodyTooLarge, InvalidBody, UnreadableBody
 from cognitive_runtime.adapters.http.replies import Reply, failure_reply, result_reply
 from cognitive_runtime.adapters.http.results import Health, Status
@@ -123,7 +123,7 @@ def _add_calls(router: APIRouter, api: HttpApi) -> None:
         async def registered(_: Request) -> Incidents:
             return registry
 
-        add_incidents(router, registered, needs_token=needs_token)
+        add_incidents(router, IncidentTargets(registered, needs_token))
 
 
 def add_failures(app: FastAPI) -> None:
