@@ -30,6 +30,10 @@ _DESCRIPTION: Final = (
 _CLIENT_CLOSED: Final = 499
 """Status code of a call whose client went away. Source: nginx. Only logs show it."""
 _NAMES: Final = {404: "NotFound", 405: "MethodNotAllowed"}
+_MESSAGES: Final = {
+    404: "the API has no such path; /docs and /openapi.json list the operations",
+    405: "the path has no such method; the header Allow names the right one",
+}
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,5 @@ def _handler(form: Callable[[Any], Reply]) -> Callable[[Request, Exception], Awa
 
 
 def _http_failure(error: HTTPException) -> Reply:
-    return failure_reply(
-        error.status_code, _NAMES.get(error.status_code, "HTTPError"), str(error.detail), error.headers
-    )
+    message = _MESSAGES.get(error.status_code, str(error.detail))
+    return failure_reply(error.status_code, _NAMES.get(error.status_code, "HTTPError"), message, error.headers)

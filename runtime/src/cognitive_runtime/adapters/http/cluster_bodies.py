@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from cognitive_runtime.adapters.http import bodies
 from cognitive_runtime.application import cognitive_calls as calls
@@ -16,7 +17,7 @@ from cognitive_runtime.application import cognitive_calls as calls
 Attributes = dict[str, Any] | None
 MAX_FRAGMENTS: Final = 10_000
 """Source: crds/cognitivetasks.yaml."""
-_IDENTIFIED: Final = {
+_IDENTIFIED: Final[JsonDict] = {
     "anyOf": [
         {"required": ["incident_id"], "properties": {"incident_id": {"type": "string"}}},
         {
@@ -29,7 +30,7 @@ _IDENTIFIED: Final = {
 }
 """A call's incident_id replaces that of its incident, which must otherwise be a text."""
 FilledText = Annotated[str, Field(min_length=1)]
-_ONE_ERROR: Final = {
+_ONE_ERROR: Final[JsonDict] = {
     "oneOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in ("error_message", "error")]
 }
 
