@@ -74,13 +74,15 @@ def test_a_lost_watch_is_taken_up_again(
     assert (reply.status_code, reply.json()["success"]) == ((410, False) if is_deleted else (200, True))
 
 
-@pytest.mark.parametrize("cancels", [True, False])
+@pytest.mark.parametrize(
+    ("accept", "cancels"), [("application/json", True), ("text/event-stream", True), ("application/json", False)]
+)
 def test_a_client_that_goes_away_cancels_its_task_unless_told_otherwise(
-    serve: Serve, token: str, operator: PlayedOperator, cancels: bool
+    serve: Serve, token: str, operator: PlayedOperator, *, accept: str, cancels: bool
 ) -> None:
     address = urlsplit(serve(cancels=cancels))
     body = json.dumps(PROBLEM)
-    head = ["POST /dspy/solve-problem HTTP/1.1", "Host: x", f"Authorization: Bearer {token}"]
+    head = ["POST /dspy/solve-problem HTTP/1.1", "Host: x", f"Accept: {accept}", f"Authorization: Bearer {token}"]
     with socket.create_connection((address.hostname or "", address.port or 0)) as client:
         client.sendall("\r\n".join([*head, f"Content-Length: {len(body)}", "", body]).encode())
         (task,) = operator.wait_tasks()
