@@ -12,6 +12,7 @@ from support.eventually import eventually
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("crds", "without_operator")]
 Serve = Callable[..., str]
 TASK = "solve-problem"
+TWO_MIB, TEN_MIB = 2 * 1024**2, 10 * 1024**2
 QUEUE_FULL = {"phase": "Failed", "reason": "QueueFull", "message": "CognitiveAgent team/sre already has 2 tasks."}
 
 
@@ -80,6 +81,26 @@ def test_rules_of_the_crd_are_refusals_with_the_api_servers_message(caller: Call
     assert (reply.status_code, reply.json()["error_type"]) == (422, "InvalidRequest")
     assert "needs spec.input.current_capabilities" in reply.json()["error"]
     assert (reply.json()["success"], reply.json()["retryable"]) == (False, False)
+    assert operator.tasks() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "error_type"),
+    [
+        (b"{", 400, "InvalidRequest"),
+        (b'"text"', 400, "InvalidRequest"),
+        (b'{"problem_statement": 5}', 422, "InvalidRequest"),
+        (b" " * TEN_MIB, 413, "BodyTooLarge"),
+        (b'{"problem_statement": "%s"}' % (b"x" * TWO_MIB), 422, "InvalidRequest"),
+        (b'{"problem_statement": "p", "constraints": {"a": "%s"}}' % (b"x" * TWO_MIB), 413, "BodyTooLarge"),
+        (b'{"problem_statement": "p", "constraints": {"a": "%s"}}' % (b"x" * (2 * TWO_MIB - 100)), 413, "BodyTooLarge"),
+    ],
+)
+def test_a_bad_body_creates_no_task(
+    caller: Caller, operator: PlayedOperator, content: bytes, status: int, error_type: str
+) -> None:
+    reply = caller.request("POST", f"/dspy/{TASK}", content=content)
+    assert (reply.status_code, reply.json()["success"], reply.json()["error_type"]) == (status, False, error_type)
     assert operator.tasks() == []
 
 

@@ -13,7 +13,7 @@ from servers.ports import free_ports
 from servers.probe import http_ok
 from servers.process import ChildProcess, Command
 from support.cluster.api_client import ApiClient
-from support.cluster.http_cluster import CALLER_RULES, PROBLEM, SUCCEEDED, Caller, PlayedOperator, account
+from support.cluster.http_cluster import CALLER_RULES, PROBLEM, READY, SUCCEEDED, Caller, PlayedOperator, account
 from support.eventually import LIMIT_S
 
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("crds", "without_operator")]
@@ -37,20 +37,21 @@ def test_an_incident_belongs_to_the_user_who_registered_it(
     assert answering.result().json()["incident_id"] == "i1"
 
 
+@pytest.mark.parametrize("incident", [{"title": "disk"}, {"error": "a", "error_message": "b"}, {"error": ""}])
+def test_an_incident_without_its_error_is_refused_at_its_registration(caller: Caller, incident: dict[str, str]) -> None:
+    refused = caller.request("POST", "/mfb/incidents", json={"incident_id": "i1", **incident})
+    assert (refused.status_code, refused.json()["error_type"]) == (422, "InvalidRequest")
+    assert "error" in refused.json()["error"]
+    assert caller.post("reason-about-failure", {"incident_id": "i1"}).status_code == 404
+
+
 def test_health_is_that_of_the_server_and_that_of_the_agent(serve: Serve, token: str, operator: PlayedOperator) -> None:
     url = serve()
     nobody, caller = Caller(url, None), Caller(serve(agent=None), token)
     assert nobody.request("GET", "/health").json()["status"] == "healthy"
     ill = caller.request("GET", "/cognitive/health?agent_id=sre")
     assert (ill.status_code, ill.json()["status"], ill.json()["agent"]) == (503, "unhealthy", "sre")
-    ready = {
-        "type": "Ready",
-        "status": "True",
-        "reason": "Ready",
-        "message": "",
-        "lastTransitionTime": "2026-01-01T00:00:00Z",
-    }
-    operator.home.patch("CognitiveAgent", "sre/status", {"status": {"conditions": [ready]}})
+    operator.home.patch("CognitiveAgent", "sre/status", {"status": {"conditions": [READY]}})
     for healthy in (
         nobody.request("GET", "/cognitive/health"),
         caller.request("GET", "/cognitive/health?agent_id=sre"),

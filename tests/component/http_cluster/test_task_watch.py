@@ -104,6 +104,7 @@ async def test_a_token_that_expires_while_the_call_waits_ends_it_with_the_tasks_
         (refused(413, "request is too large"), "BodyTooLarge", (False, None)),
         (refused(422, "spec.input is invalid"), "InvalidRequest", (False, None)),
         (refused(429, "busy", **{"Retry-After": "3"}), "TooManyRequests", (True, 3.0)),
+        (refused(500, "etcdserver: request is too large"), "BodyTooLarge", (False, None)),
         (refused(500, "etcdserver: timed out"), "ApiUnavailable", (True, None)),
         (Reply(302, headers={"Location": "http://elsewhere.example"}), "ApiUnavailable", (True, None)),
         (Reply(200, body=b"<html>"), "ApiUnavailable", (True, None)),

@@ -1,5 +1,6 @@
 """The programs of examples/python run."""
 
+import json
 import os
 import runpy
 import subprocess
@@ -66,6 +67,8 @@ def test_the_server_of_the_command_line_answers_and_ends_by_sigterm(model: Scrip
         assert "event: result\n" in printed
     finally:
         server.stop()
+    (ready, *_) = [json.loads(line) for line in (tmp_path / "serve.log").read_text().splitlines()]
+    assert (ready["event"], ready["url"]) == ("Serving", f"http://127.0.0.1:{port}")
 
 
 @pytest.mark.ray_extended

@@ -196,6 +196,7 @@ def test_health_is_the_models_answer_and_asks_once(start: Start, model: Scripted
     ill = start().get("/cognitive/health")
     assert (ill.status_code, ill.json()["status"], ill.json()["model"]) == (503, "unhealthy", "scripted")
     assert "ModelUnavailable" in ill.json()["error"]
+    assert ill.json()["remedy"] == "check that the model server runs, and its address and logs"
 
 
 def test_the_status_names_what_is_available(api: TestClient) -> None:
@@ -217,8 +218,13 @@ def test_a_stream_has_the_models_pieces_and_ends_with_the_result(api: TestClient
 
 
 def test_other_paths_and_methods_are_failures_of_the_same_form(api: TestClient) -> None:
-    assert api.get("/dspy/other").json()["error_type"] == "NotFound"
+    other = api.get("/dspy/other").json()
+    assert (other["error_type"], other["error"]) == (
+        "NotFound",
+        "the API has no such path; /docs and /openapi.json list the operations",
+    )
     wrong = api.get("/dspy/plan-task")
+    assert "the header Allow names the right one" in wrong.json()["error"]
     assert (wrong.status_code, wrong.json()["error_type"], wrong.headers["allow"]) == (405, "MethodNotAllowed", "POST")
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import io
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,16 @@ from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(120)]
 TABLE = read_table(Path(__file__).with_name("seed_snippets.yaml"))
+ENVIRONMENT_FOLDER = "docker"
+"""Folder of the origin's file of variables."""
 SUBJECTS = "agent.response.>"
+
+
+def settings_of(variables: str, names: Iterable[str]) -> dict[str, Any]:
+    """Return the settings with these names that lines of variables give."""
+    pairs = [line.removeprefix("export ").split("=", 1) for line in variables.splitlines() if line and line[0] != "#"]
+    config = read_llm_config({"OPENAI_API_KEY": "k"} | {name: text.strip('"') for name, text in pairs})
+    return {name: getattr(config, name) for name in names}
 
 
 def rows(*kinds: str) -> list[Any]:
@@ -64,6 +73,12 @@ def test_only_origins_scripts_and_what_is_no_code_do_not_run() -> None:
     assert all(row.local or row.ray for row in TABLE.values() if row.runs != "no")
 
 
+def test_each_block_that_runs_has_an_expected_outcome() -> None:
+    outcomes = [(row.at, each) for row in TABLE.values() for each in (row.local, row.ray) if each is not None]
+    assert len(outcomes) > 40
+    assert [at for at, each in outcomes if not each.stdout and not each.values] == []
+
+
 @pytest.mark.parametrize("row", rows("python"))
 def test_a_block_of_python_runs(
     row: Snippet, texts: dict[str, str], names: dict[str, Any], request: pytest.FixtureRequest, model: ScriptedModel
@@ -81,25 +96,23 @@ def test_a_block_of_python_runs(
 
 
 @pytest.mark.parametrize("row", rows("shell"))
-def test_a_block_of_shell_runs(row: Snippet, texts: dict[str, str], api: HttpServer) -> None:
+def test_a_block_of_shell_runs(row: Snippet, texts: dict[str, str], api: HttpServer, tmp_path: Path) -> None:
     assert row.local is not None
     code = row.code(texts[row.sha256], {"api": api.url})
-    done = subprocess.run(["bash", "-ec", code], capture_output=True, text=True, timeout=60, check=False)
+    (tmp_path / ENVIRONMENT_FOLDER).mkdir()
+    command = ["bash", "-ec", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for each in row.local.stdout:
         assert each in done.stdout
+    for name, settings in row.local.values.items():
+        assert settings_of((tmp_path / name).read_text(encoding="utf-8"), settings) == settings
 
 
 @pytest.mark.parametrize("row", rows("environment"))
-def test_variables_have_their_effect(
-    row: Snippet, texts: dict[str, str], environment: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_variables_have_their_effect(row: Snippet, texts: dict[str, str], environment: None) -> None:
     assert row.local is not None
-    code = row.code(texts[row.sha256], {})
-    pairs = [line.removeprefix("export ").split("=", 1) for line in code.splitlines() if line and line[0] != "#"]
-    variables = {"OPENAI_API_KEY": "k"} | {name: text.strip('"') for name, text in pairs}
-    config = read_llm_config(variables)
-    assert {name: getattr(config, name) for name in row.local.values} == row.local.values
+    assert settings_of(row.code(texts[row.sha256], {}), row.local.values) == row.local.values
 
 
 @pytest.fixture

@@ -185,7 +185,9 @@ def statuses() -> dict[str, dict[str, Any]]:
         "resumed": status.queued(status.Stamp({"phase": "Suspended"}, 1, NOW), "WaitingForSlot", "full", 3, []),
         "running": status.running(stamp, [attempt()]),
         "varied": {"variant": "hosted"},
-        "placed": status.running(stamp, [attempt(placement="Serve", complexity=0.75)]),
+        "placed": status.running(
+            stamp, [attempt(placement="Serve", complexity=0.75, placementReason="TypeComplexity")]
+        ),
         "custom": {"signature": SignatureVersion(name="triage", generation=3).model_dump()},
         "succeeded": status.succeeded(stamp, [closed], completed(result={"thought": "t", "steps": [{"a": None}]})),
         "by reference": status.succeeded(stamp, [closed], completed(result=None, result_ref=ref, confidence=None)),

@@ -125,6 +125,7 @@ def test_a_task_gets_no_defaults(home: Namespace) -> None:
         {"execution": {"workers": 64, "concurrencyPerWorker": 256}, "queue": {"maxConcurrentTasks": 10000}},
         {"execution": {"mode": "Serve"}},
         {"execution": {"mode": "Hybrid", "complexityThreshold": 0, "serve": {"replicas": 64}}},
+        {"execution": {"mode": "Hybrid", "complexityByType": {"TaskPlanning": 1, "Custom": 0.5}}},
         {"execution": {"mode": "Serve", "serve": {"autoscaling": {"maxReplicas": 2}, "maxOngoingRequests": 1000}}},
         {"execution": {"mode": "Serve", "serve": {"public": {"enabled": True, "tokenSecretRef": {"name": "web"}}}}},
         {"execution": {"mode": "Serve", "serve": {"resources": {"cpu": "1.5", "memory": "1Gi"}, "public": {}}}},

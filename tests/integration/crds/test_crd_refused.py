@@ -55,6 +55,15 @@ EXECUTIONS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
         ("spec.execution.complexityThreshold", "is for spec.execution.mode Hybrid only"),
     ),
     ({"execution": {"mode": "Hybrid", "complexityThreshold": 1.1}}, ("spec.execution.complexityThreshold", "1")),
+    (
+        {"execution": {"mode": "Serve", "complexityByType": {"Custom": 0.5}}},
+        ("spec.execution.complexityByType", "is for spec.execution.mode Hybrid only"),
+    ),
+    (
+        {"execution": {"mode": "Hybrid", "complexityByType": {"Planning": 0.5}}},
+        ("spec.execution.complexityByType", "must be task types, such as TaskPlanning"),
+    ),
+    ({"execution": {"mode": "Hybrid", "complexityByType": {"Custom": 1.1}}}, ("complexityByType.Custom", "1")),
     ({"execution": {"mode": "Job", "resources": {"cpu": 1}}}, ("spec.execution.resources", "is for warm workers")),
     ({"execution": {"resources": {"cpu": "1Gi"}}}, ("spec.execution.resources.cpu", "should match")),
     ({"execution": {"resources": {"memory": "-1"}}}, ("spec.execution.resources.memory", "should match")),

@@ -32,6 +32,14 @@ SUCCEEDED: Body = {
     "model": {"name": "m1", "provider": "vllm"},
 }
 PROBLEM = {"problem_statement": "slow"}
+READY: Body = {
+    "type": "Ready",
+    "status": "True",
+    "reason": "Ready",
+    "message": "",
+    "lastTransitionTime": "2026-01-01T00:00:00Z",
+}
+"""Condition of an agent that can execute tasks."""
 
 
 def account(api: ApiClient, namespace: str, name: str, rules: list[dict[str, Any]]) -> str:

@@ -23,6 +23,7 @@ from support.builders import operator_objects as o
 
 WIRE = Path(__file__).parents[2] / "contract" / "wire"
 ENVIRONMENT = RayEnvironment("nats://broker:4222")
+TYPE = o.task_body()["spec"]["type"]
 PUBLIC = {"enabled": True, "tokenSecretRef": {"name": "web"}}
 
 
@@ -43,13 +44,17 @@ def request(of: Agent, **spec: Any) -> Request:
     [
         ({}, 1.0, NO_PLACE),
         ({"mode": "Job"}, 1.0, NO_PLACE),
-        ({"mode": "Serve"}, None, Place("Serve")),
-        ({"mode": "Hybrid"}, None, Place("Embedded", 0.0)),
-        ({"mode": "Hybrid"}, 0.49, Place("Embedded", 0.49)),
-        ({"mode": "Hybrid"}, 0.5, Place("Serve", 0.5)),
-        ({"mode": "Hybrid", "complexityThreshold": 0.8}, 0.5, Place("Embedded", 0.5)),
-        ({"mode": "Hybrid", "complexityThreshold": 0.8}, 0.8, Place("Serve", 0.8)),
-        ({"mode": "Hybrid", "complexityThreshold": 0}, None, Place("Serve", 0.0)),
+        ({"mode": "Serve"}, None, Place("Serve", None, "Mode")),
+        ({"mode": "Hybrid"}, None, Place("Embedded", 0.0, "NoComplexity")),
+        ({"mode": "Hybrid"}, 0.49, Place("Embedded", 0.49, "TaskComplexity")),
+        ({"mode": "Hybrid"}, 0.5, Place("Serve", 0.5, "TaskComplexity")),
+        ({"mode": "Hybrid", "complexityThreshold": 0.8}, 0.5, Place("Embedded", 0.5, "TaskComplexity")),
+        ({"mode": "Hybrid", "complexityThreshold": 0.8}, 0.8, Place("Serve", 0.8, "TaskComplexity")),
+        ({"mode": "Hybrid", "complexityThreshold": 0}, None, Place("Serve", 0.0, "NoComplexity")),
+        ({"mode": "Hybrid", "complexityByType": {TYPE: 0.7}}, None, Place("Serve", 0.7, "TypeComplexity")),
+        ({"mode": "Hybrid", "complexityByType": {TYPE: 0.4}}, None, Place("Embedded", 0.4, "TypeComplexity")),
+        ({"mode": "Hybrid", "complexityByType": {TYPE: 0.7}}, 0.0, Place("Embedded", 0.0, "TaskComplexity")),
+        ({"mode": "Hybrid", "complexityByType": {"Custom": 0.7}}, None, Place("Embedded", 0.0, "NoComplexity")),
     ],
 )
 def test_the_place_follows_from_mode_and_complexity(
@@ -57,17 +62,21 @@ def test_the_place_follows_from_mode_and_complexity(
 ) -> None:
     spec = {} if complexity is None else {"complexity": complexity}
     of = agent(execution)
-    assert of.spec.execution.place(task(**spec).spec.complexity, has_tools=False) == place
+    assert task(**spec).place(of) == place
     assert request(of, **spec).placement == place.placement
 
 
 @pytest.mark.parametrize(
     ("mode", "place"),
-    [("Serve", Place("Embedded")), ("Hybrid", Place("Embedded", 1.0)), ("Embedded", NO_PLACE)],
+    [
+        ("Serve", Place("Embedded", None, "Tools")),
+        ("Hybrid", Place("Embedded", 1.0, "Tools")),
+        ("Embedded", NO_PLACE),
+    ],
 )
 def test_a_task_with_tools_stays_in_the_worker(mode: str, place: Place) -> None:
     of, spec = agent({"mode": mode}, tools={"workspace": {"emptyDir": {}}}), {"complexity": 1.0}
-    assert of.spec.execution.place(1.0, has_tools=True) == place
+    assert task(tools={"enabled": True}, **spec).place(of) == place
     assert request(of, tools={"enabled": True}, **spec).placement == place.placement
 
 
@@ -83,7 +92,7 @@ def test_a_request_names_its_place_as_in_the_golden_file_and_only_with_an_applic
 
 
 def test_the_status_shows_the_place_of_an_attempt_that_runs_and_of_one_that_ended() -> None:
-    placed = replace(o.in_flight(1.0, claimed=o.claim()), place=Place("Serve", 0.7))
+    placed = replace(o.in_flight(1.0, claimed=o.claim()), place=Place("Serve", 0.7, "TypeComplexity"))
     for plan in (
         plan_task(o.facts(attempt=placed)),
         plan_task(o.facts(attempt=placed, end=attempt_end(o.key(), o.completed(), 7))),
@@ -92,16 +101,18 @@ def test_the_status_shows_the_place_of_an_attempt_that_runs_and_of_one_that_ende
         assert plan.patch is not None
         (entry,) = plan.patch["attempts"]
         assert (entry["placement"], entry["complexity"]) == ("Serve", 0.7)
+        assert entry["placementReason"] == "TypeComplexity"
 
 
 def test_an_attempt_that_ended_while_the_operator_restarted_keeps_the_place_of_its_status() -> None:
     written = {"number": 1, "agentUid": o.AGENT_UID, "mode": "Embedded", "placement": "Serve", "complexity": 0.7}
+    written |= {"placementReason": "TypeComplexity"}
     body = o.task_body({"attempts": [{**written, "outcome": "Running"}]})
     plan = plan_task(o.facts(body, end=attempt_end(o.key(), o.completed(), 7)))
     assert plan.patch is not None
     assert [each["placement"] for each in plan.patch["attempts"]] == ["Serve"]
     (refused,) = with_refused_end([Attempt.model_validate(written)], attempt_end(o.key(), o.completed(), 7))
-    assert (refused.placement, refused.complexity) == ("Serve", 0.7)
+    assert (refused.placement, refused.complexity, refused.placement_reason) == ("Serve", 0.7, "TypeComplexity")
 
 
 def test_an_adopted_attempt_has_the_place_of_its_status_or_else_the_present_one() -> None:
@@ -110,7 +121,9 @@ def test_an_adopted_attempt_has_the_place_of_its_status_or_else_the_present_one(
     )
     hybrid = agent({"mode": "Hybrid"})
     assert adopted_place(written, task(complexity=0.9), hybrid) == Place("Embedded", 0.2)
-    assert adopted_place(None, task(complexity=0.9), hybrid) == Place("Serve", 0.9)
+    assert adopted_place(None, task(complexity=0.9), hybrid) == Place("Serve", 0.9, "TaskComplexity")
+    typed = Attempt.model_validate(written.model_dump() | {"placement_reason": "TypeComplexity"})
+    assert adopted_place(typed, task(), hybrid) == Place("Embedded", 0.2, "TypeComplexity")
     assert adopted_place(None, task(), None) == NO_PLACE
 
 
@@ -205,6 +218,7 @@ def test_a_change_of_the_application_starts_another_executor_and_a_change_of_the
         != hashed({"mode": "Serve", "serve": {"replicas": 2}})
     )
     assert hashed({"mode": "Hybrid"}) == hashed({"mode": "Hybrid", "complexityThreshold": 0.9})
+    assert hashed({"mode": "Hybrid"}) == hashed({"mode": "Hybrid", "complexityByType": {TYPE: 0.9}})
     assert hashed(serve) == hashed(serve, systemPrompt="Be brief.")
     assert hashed(public) != hashed(public, systemPrompt="Be brief.")
     assert hashed(public) == hashed(public, generation=4)

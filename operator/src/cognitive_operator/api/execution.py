@@ -3,10 +3,13 @@
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
+from pydantic import Field
+
 from cognitive_operator.api.resource_model import ResourceModel
 from cognitive_operator.api.wire import Mode, Placement
 
 ExecutionMode = Literal["Embedded", "Job", "Serve", "Hybrid"]
+PlacementReason = Literal["Mode", "Tools", "TaskComplexity", "TypeComplexity", "NoComplexity"]
 COMPLEXITY_THRESHOLD: Final = 0.5
 _FACTORS: Final = {
     "m": Decimal("0.001"),
@@ -23,6 +26,7 @@ class Place(NamedTuple):
     """None: the agent has no application on Ray Serve."""
     complexity: float | None = None
     """None: the agent is not Hybrid."""
+    reason: PlacementReason | None = None
 
 
 NO_PLACE: Final = Place()
@@ -87,6 +91,8 @@ class Execution(ResourceModel):
     resources: ProcessResources | None = None
     complexity_threshold: float | None = None
     """Absent: COMPLEXITY_THRESHOLD."""
+    complexity_by_type: dict[str, float] = Field(default_factory=dict)
+    """Complexity of tasks without their own, by their type."""
     serve: Serve | None = None
 
     @property
@@ -105,17 +111,33 @@ class Execution(ResourceModel):
         is_public = self.has_application and self.serve is not None and self.serve.public.enabled
         return self.serve.public.token_secret_ref if is_public and self.serve is not None else None
 
-    def place(self, complexity: float, *, has_tools: bool) -> Place:
-        """Return the place of the reasoning about a task of this complexity.
+    def place(self, task_type: str, complexity: float | None, *, has_tools: bool) -> Place:
+        """Return the place of the reasoning about a task, and the reason.
 
         A task with tools stays in the worker, which alone can write side effects into the claim of the attempt.
+
+        Args:
+            task_type: ``spec.type`` of the task.
+            complexity: ``spec.complexity`` of the task, None without one.
+            has_tools: The task uses tools.
         """
         if not self.has_application:
             return NO_PLACE
         if self.mode == "Serve":
-            return Place("Embedded" if has_tools else "Serve")
+            return Place("Embedded", reason="Tools") if has_tools else Place("Serve", reason="Mode")
+        found, reason = self._complexity(task_type, complexity)
+        if has_tools:
+            return Place("Embedded", found, "Tools")
         least = COMPLEXITY_THRESHOLD if self.complexity_threshold is None else self.complexity_threshold
-        return Place("Serve" if complexity >= least and not has_tools else "Embedded", complexity)
+        return Place("Serve" if found >= least else "Embedded", found, reason)
+
+    def _complexity(self, task_type: str, own: float | None) -> tuple[float, PlacementReason]:
+        """Return the complexity of a task: its own, or else that of its type, or else 0."""
+        if own is not None:
+            return own, "TaskComplexity"
+        if task_type in self.complexity_by_type:
+            return self.complexity_by_type[task_type], "TypeComplexity"
+        return 0.0, "NoComplexity"
 
     def executes(self, mode: Mode, place: Place) -> bool:
         """Return True if the agent's present executors take an attempt of this mode and place."""

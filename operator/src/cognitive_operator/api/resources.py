@@ -11,7 +11,7 @@ from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.deliberation import Deliberation
 from cognitive_operator.api.dependencies import Dependency
-from cognitive_operator.api.execution import Execution
+from cognitive_operator.api.execution import Execution, Place, PlacementReason
 from cognitive_operator.api.inputs import InputSource
 from cognitive_operator.api.llm import LLM
 from cognitive_operator.api.ray_spec import Ray
@@ -149,7 +149,8 @@ class TaskSpec(ResourceModel):
     input_from: tuple[InputSource, ...] = ()
     context: dict[str, Any] = Field(default_factory=dict)
     constraints: dict[str, Any] = Field(default_factory=dict)
-    complexity: float = 0.0
+    complexity: float | None = None
+    """Absent: that of the task's type in the agent's settings, or else 0."""
     timeout_seconds: int | None = None
     queue_timeout_seconds: int | None = None
     retry_policy: PartialRetryPolicy = PartialRetryPolicy()
@@ -188,6 +189,7 @@ class Attempt(ResourceModel):
     """None: the agent has no application on Ray Serve."""
     complexity: float | None = None
     """The complexity by which a Hybrid agent chose the place; None: the agent is not Hybrid."""
+    placement_reason: PlacementReason | None = None
     submission_id: str | None = None
     worker: str | None = None
     started_at: str | None = None
@@ -262,6 +264,10 @@ class Task(ResourceModel):
     def timeout_s(self, agent: Agent) -> int:
         """Return the timeout of a running attempt in seconds."""
         return self.spec.timeout_seconds or agent.spec.task_defaults.timeout_seconds
+
+    def place(self, agent: Agent) -> Place:
+        """Return the place that the agent's present settings give to the reasoning about this task."""
+        return agent.spec.execution.place(self.spec.type, self.spec.complexity, has_tools=self.spec.tools.enabled)
 
     def queue_timeout_s(self, agent: Agent | None) -> int | None:
         """Return the maximum wait for the first attempt in seconds, None for no limit."""

@@ -53,7 +53,7 @@ def desired_request(task: Task, agent: Agent, key: AttemptKey, master_key: bytes
         output_schema=task.spec.output_schema,
         token_budget=task.tokens_left(task.status.attempts),
         tools=tool_settings(task, agent) if task.spec.tools.enabled else None,
-        placement=agent.spec.execution.place(task.spec.complexity, has_tools=task.spec.tools.enabled).placement,
+        placement=task.place(agent).placement,
         agent=agent_settings(agent),
     )
 

@@ -99,6 +99,7 @@ class InFlightAttempt:
             mode=self.mode,
             placement=self.place.placement,
             complexity=self.place.complexity,
+            placement_reason=self.place.reason,
             submission_id=self.claim.submission_id if self.claim else submission,
             worker=self.claim.worker if self.claim else None,
             started_at=self.claim.claimed_at if self.claim else None,
@@ -211,7 +212,8 @@ def with_attempt(attempts: Sequence[Attempt], attempt: Attempt) -> tuple[Attempt
     """Return the attempts with one added or replaced; a replaced one keeps its place."""
     others = [each for each in attempts if each.number != attempt.number]
     known = next((each for each in attempts if each.number == attempt.number), attempt)
-    placed = attempt.model_copy(update={"placement": known.placement, "complexity": known.complexity})
+    place = {name: getattr(known, name) for name in ("placement", "complexity", "placement_reason")}
+    placed = attempt.model_copy(update=place)
     return tuple(sorted([*others, placed], key=lambda each: each.number))
 
 

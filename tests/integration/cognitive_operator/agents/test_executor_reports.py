@@ -139,7 +139,7 @@ async def test_any_text_list_and_object_of_an_answer_is_in_the_status_as_it_came
 async def test_a_hybrid_agent_waits_for_its_application_and_shows_the_place_of_each_attempt(
     cluster: Cluster, nats_server: NatsServer, model: ScriptedModel
 ) -> None:
-    execution = {"mode": "Hybrid", "complexityThreshold": 0.6}
+    execution = {"mode": "Hybrid", "complexityThreshold": 0.6, "complexityByType": {"TaskPlanning": 0.7}}
     async with executor_of(cluster, nats_server, model, NAME, execution=execution) as executor:
         executor.lease |= {"features": ["optional_sampling"]}
         message = (await threaded(cluster.wait_condition, NAME, "RuntimeOutdated", "FeatureMissing"))[1]
@@ -153,16 +153,23 @@ async def test_a_hybrid_agent_waits_for_its_application_and_shows_the_place_of_e
         await threaded(cluster.wait_condition, "hard", "Dispatched", "AgentNotReady", kind="ctask")
         executor.lease |= {"ready": True, "reason": None, "message": None}
         places = {}
-        for _ in range(3):
+        cluster.apply(task("typed", NAME, "TaskPlanning"))
+        for _ in range(4):
             request = await executor.take()
             places[request["task_name"]] = request["placement"]
             assert request["mode"] == "Embedded"
             await executor.complete(request)
-        assert places == {"simple": "Embedded", "hard": "Serve", "plain": "Embedded"}
-        for name, complexity in (("simple", 0.59), ("hard", 0.6), ("plain", 0)):
+        assert places == {"simple": "Embedded", "hard": "Serve", "plain": "Embedded", "typed": "Serve"}
+        for name, complexity, reason in (
+            ("simple", 0.59, "TaskComplexity"),
+            ("hard", 0.6, "TaskComplexity"),
+            ("plain", 0, "NoComplexity"),
+            ("typed", 0.7, "TypeComplexity"),
+        ):
             (attempt,) = (await threaded(cluster.wait_phase, name, "Succeeded"))["attempts"]
             assert (attempt["mode"], attempt["placement"], attempt["complexity"]) == (
                 "Embedded",
                 places[name],
                 complexity,
             )
+            assert attempt["placementReason"] == reason

@@ -15,7 +15,7 @@ from cognitive_runtime.adapters.http.bearer import Unauthorized, require_token
 from cognitive_runtime.adapters.http.callers import ForeignPage
 from cognitive_runtime.adapters.http.calls import CallTargets, add_calls, failures
 from cognitive_runtime.adapters.http.disconnects import ClientGone
-from cognitive_runtime.adapters.http.incidents import add_incidents
+from cognitive_runtime.adapters.http.incidents import IncidentTargets, add_incidents
 from cognitive_runtime.adapters.http.reading import BodyTooLarge, InvalidBody, UnreadableBody
 from cognitive_runtime.adapters.http.replies import Reply, failure_reply, result_reply
 from cognitive_runtime.adapters.http.results import Health, Status
@@ -30,6 +30,10 @@ _DESCRIPTION: Final = (
 _CLIENT_CLOSED: Final = 499
 """Status code of a call whose client went away. Source: nginx. Only logs show it."""
 _NAMES: Final = {404: "NotFound", 405: "MethodNotAllowed"}
+_MESSAGES: Final = {
+    404: "the API has no such path; /docs and /openapi.json list the operations",
+    405: "the path has no such method; the header Allow names the right one",
+}
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def _add_calls(router: APIRouter, api: HttpApi) -> None:
         async def registered(_: Request) -> Incidents:
             return registry
 
-        add_incidents(router, registered, needs_token=needs_token)
+        add_incidents(router, IncidentTargets(registered, needs_token))
 
 
 def add_failures(app: FastAPI) -> None:
@@ -151,6 +155,5 @@ def _handler(form: Callable[[Any], Reply]) -> Callable[[Request, Exception], Awa
 
 
 def _http_failure(error: HTTPException) -> Reply:
-    return failure_reply(
-        error.status_code, _NAMES.get(error.status_code, "HTTPError"), str(error.detail), error.headers
-    )
+    message = _MESSAGES.get(error.status_code, str(error.detail))
+    return failure_reply(error.status_code, _NAMES.get(error.status_code, "HTTPError"), message, error.headers)

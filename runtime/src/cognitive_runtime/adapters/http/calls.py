@@ -1,7 +1,7 @@
 """Operations of the six task types."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -38,7 +38,7 @@ _OPERATIONS: Final = (
 _FAILURES: Final = {
     400: "The body is not a JSON object.",
     401: "The token is missing or wrong.",
-    403: "RBAC or an admission policy of the cluster refuses the task.",
+    403: "RBAC or an admission policy of the cluster refuses the call.",
     404: "The incident is not registered, or the agent does not exist.",
     409: "The API server refuses a change that conflicts with another.",
     410: "The task was deleted before it ended.",
@@ -64,6 +64,8 @@ class CallTargets:
     needs_token: bool
     statuses: tuple[int, ...] = ()
     """Status codes of failures beside those of a core in process."""
+    documented: Mapping[type[bodies.Body], type[bodies.Body]] = field(default_factory=dict)
+    """Bodies that the document shows in place of those that the calls are read as."""
 
 
 def add_calls(router: APIRouter, targets: CallTargets) -> None:
@@ -77,7 +79,7 @@ def add_calls(router: APIRouter, targets: CallTargets) -> None:
             description=_described(each),
             response_model=each.result,
             responses=_responses(each, targets),
-            openapi_extra=request_body(each.body),
+            openapi_extra=request_body(targets.documented.get(each.body, each.body)),
             tags=["reasoning"],
             operation_id=each.path.replace("-", "_"),
         )

@@ -12,9 +12,10 @@ from starlette.responses import Response
 from cognitive_runtime.adapters.http.app import add_failures, closing
 from cognitive_runtime.adapters.http.callers import caller_token, optional_token, require_caller
 from cognitive_runtime.adapters.http.calls import CallTargets, add_calls, failures
-from cognitive_runtime.adapters.http.incidents import add_incidents
+from cognitive_runtime.adapters.http.cluster_bodies import DOCUMENTED, Incident
+from cognitive_runtime.adapters.http.incidents import IncidentTargets, add_incidents
 from cognitive_runtime.adapters.http.replies import Reply
-from cognitive_runtime.adapters.http.results import AgentHealth, ClusterStatus, ServerHealth
+from cognitive_runtime.adapters.http.results import AgentHealth, ClusterStatus, Failure, ServerHealth
 from cognitive_runtime.domain import IAnswerer, Incidents
 
 _DESCRIPTION: Final = (
@@ -22,6 +23,9 @@ _DESCRIPTION: Final = (
     "the caller's bearer token at the API server, whose rules decide. The reply has the result and the task's name."
 )
 _STATUSES: Final = (403, 404, 409, 410)
+"""Status codes of failures of a call beside those of a core in process."""
+_READ_STATUSES: Final = (401, 403, 404, 422, 429, 503)
+"""Status codes with which the API server refuses a read."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +56,24 @@ def create_cluster_app(api: ClusterApi) -> FastAPI:
     guarded = APIRouter(dependencies=[Depends(require_caller(allows_own=api.allows_own))])
     _add_status(guarded, api)
     add_calls(guarded, _targets(api))
-    add_incidents(guarded, lambda request: api.incidents(caller_token(request)), needs_token=True)
+    add_incidents(guarded, IncidentTargets(_registries(api), True, _READ_STATUSES, Incident))
     app.include_router(guarded)
     add_failures(app)
     return app
 
 
-def _targets(api: ClusterApi) -> CallTargets:
+def _registries(api: ClusterApi) -> Callable[[Request], Awaitable[Incidents]]:
     async def incidents(request: Request) -> Incidents:
         return await api.incidents(caller_token(request))
 
-    return CallTargets(lambda request: api.answers(caller_token(request)), incidents, True, _STATUSES)
+    return incidents
+
+
+def _targets(api: ClusterApi) -> CallTargets:
+    def answers(request: Request) -> IAnswerer:
+        return api.answers(caller_token(request))
+
+    return CallTargets(answers, _registries(api), True, _STATUSES, DOCUMENTED)
 
 
 def _add_health(app: FastAPI, api: ClusterApi) -> None:
@@ -75,7 +86,8 @@ def _add_health(app: FastAPI, api: ClusterApi) -> None:
         found = await api.health(optional_token(request), agent_id)
         return Reply(found, 200 if found["status"] == "healthy" else 503)
 
-    responses = failures(401, 403, 404, 422) | {503: {"model": AgentHealth, "description": "The agent is not Ready."}}
+    unhealthy = {"model": AgentHealth | Failure, "description": "The agent is not Ready, or cannot be read."}
+    responses = failures(*_READ_STATUSES) | {503: unhealthy}
     app.add_api_route("/health", health, response_model=ServerHealth, tags=["health"], operation_id="health")
     app.add_api_route(
         "/cognitive/health",
@@ -96,7 +108,7 @@ def _add_status(router: APIRouter, api: ClusterApi) -> None:
         "/dspy/status",
         status,
         response_model=ClusterStatus,
-        responses=failures(401, 403, 404, 422, 503),
+        responses=failures(*_READ_STATUSES),
         tags=["health"],
         operation_id="dspy_status",
     )

@@ -2,7 +2,7 @@
 
 from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
 
@@ -13,6 +13,7 @@ MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 _MAX_DISCARDED_BYTES: Final = 64 * 1024 * 1024
 """Bytes of a body that is too large which are read and dropped, so that its sender can read the reply."""
 B = TypeVar("B", bound=Body)
+M = TypeVar("M", bound=BaseModel)
 
 
 class UnreadableBody(Exception):
@@ -52,6 +53,15 @@ async def read_call(request: Request, model: type[B]) -> B:
         given = request.query_params.get(name)
         if given is not None and found.setdefault(name, given) != given:
             raise InvalidBody([{"field": name, "problem": "the body and the query parameter differ; give one of them"}])
+    return checked(found, model)
+
+
+def checked(found: dict[str, Any], model: type[M]) -> M:
+    """Return a JSON object as its model.
+
+    Raises:
+        InvalidBody: A field is missing or invalid.
+    """
     try:
         return model.model_validate(found)
     except ValidationError as error:

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, Final
 
 import aiohttp
@@ -108,7 +109,7 @@ class KubeClient:
             request.method,
             f"{address.server}{request.path}",
             params=dict(request.query),
-            data=None if request.body is None else json.dumps(request.body).encode(),
+            data=None if request.body is None else BytesIO(json.dumps(request.body).encode()),
             headers=headers,
             timeout=limits,
             allow_redirects=False,

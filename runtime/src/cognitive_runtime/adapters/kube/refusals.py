@@ -28,14 +28,22 @@ _CAUSES: Final = {
     429: _Cause("TooManyRequests", retryable=True),
 }
 _UNAVAILABLE: Final = _Cause("ApiUnavailable", retryable=True)
+_STORE_TOO_LARGE: Final = ("request is too large", "message larger than max")
+"""Parts of etcd's refusals of a large object, which the API server passes on with status 500."""
 
 
 def refusal(status: int, retry_after: str | None, content: bytes) -> CallRefused:
     """Return the refusal of an answer from 300 on, with the API server's own message."""
-    cause = _CAUSES.get(status, _Cause("InvalidRequest") if 400 <= status < 500 else _UNAVAILABLE)
+    cause = _cause(status, _message(content))
     seconds = float(retry_after) if retry_after is not None and retry_after.isdecimal() else None
     message = f"the API server refuses the bearer token: {_message(content)}" if status == 401 else _message(content)
     return CallRefused(cause.error_type, message, retryable=cause.retryable, retry_after_s=seconds)
+
+
+def _cause(status: int, message: str) -> _Cause:
+    if status == 500 and any(each in message for each in _STORE_TOO_LARGE):
+        return _CAUSES[413]
+    return _CAUSES.get(status, _Cause("InvalidRequest") if 400 <= status < 500 else _UNAVAILABLE)
 
 
 def unreachable(error: Exception) -> CallRefused:

@@ -19,6 +19,7 @@ from cognitive_runtime.domain import (
     LearntBehaviour,
     Message,
     ModelEndpoint,
+    ModelUnavailable,
     QuotaExceeded,
     RateLimited,
     ReasoningError,
@@ -172,4 +173,6 @@ def _hint(error: ReasoningError) -> str:
         return "check llm.model"
     if isinstance(error, RateLimited):
         return "the rate limit of the key is used up: wait, or raise it"
+    if isinstance(error, ModelUnavailable):
+        return "check that the model server runs, and its address and logs"
     return "the server is reachable, but the model does not answer: check the logs of the server"
