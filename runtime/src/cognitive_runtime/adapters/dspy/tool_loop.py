@@ -93,9 +93,11 @@ def _guided_step(step: type[dspy.Signature], tools: Iterable[Tool]) -> type[dspy
     The type of the arguments is any object, which has no bounded form. ``finish`` ignores its arguments.
     """
     options = [_closed(each.schema) for each in tools]
-    field = dspy.OutputField()
+    field: Any = dspy.OutputField()
     field.json_schema_extra[GUIDED] = {"anyOf": options} if len(options) > 1 else options[0]
-    return step.delete("next_tool_args").append("next_tool_args", field, type_=dict[str, Any])
+    found: Any = step.delete("next_tool_args")
+    bounded: type[dspy.Signature] = found.append("next_tool_args", field, type_=dict[str, Any])
+    return bounded
 
 
 def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
