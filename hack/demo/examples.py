@@ -24,6 +24,8 @@ class Addresses:
     model: str
     endpoint: str
     has_key: bool
+    tools: str = ""
+    """URL of the MCP server; empty: none is started."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ def pointed_at(agent: Manifest, addresses: Addresses) -> Manifest:
     llm |= {"provider": addresses.provider, "model": addresses.model, "endpoint": addresses.endpoint}
     if addresses.has_key:
         llm["apiKeySecretRef"] = {"name": SECRET, "key": SECRET_KEY}
+    for server in pointed["spec"].get("tools", {}).get("servers", ()):
+        server["url"] = addresses.tools
     return pointed
 
 

@@ -18,6 +18,7 @@ from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.process import ChildProcess
 from servers.ray_head import RayHead
+from servers.runbooks import RunbookServer
 
 PLANE, NATS = DATA = ("control-plane", "nats")
 """Names of the components' data directories."""
@@ -31,6 +32,7 @@ class Components:
     nats: NatsServer
     ray: RayHead
     operator: OperatorProcess
+    tools: RunbookServer
     model: ModelServer | None
     """None: the demo uses an external model."""
 
@@ -38,11 +40,12 @@ class Components:
     def processes(self) -> list[ChildProcess]:
         """The processes of all components."""
         model = [] if self.model is None else [self.model.process]
-        return [*self.plane.processes, self.nats.process, self.ray.process, *model, self.operator.process]
+        servers = [self.nats.process, self.ray.process, self.tools.process, *model]
+        return [*self.plane.processes, *servers, self.operator.process]
 
 
 class System:
-    """Control plane, nats-server, Ray head, model and operator; the context manager stops them all at its end."""
+    """All components of the system: the context manager stops them at its end."""
 
     def __init__(self, directory: Path, llm: LLMChoice, operator_env: Mapping[str, str] | None = None) -> None:
         self._directory = directory
@@ -63,8 +66,14 @@ class System:
         model = self.components.model
         endpoint = self._llm.endpoint if model is None else model.endpoint
         assert endpoint is not None
-        has_key = self._llm.api_key is not None
-        return Addresses(self.components.ray.address, self._llm.provider, self._llm.model, endpoint, has_key)
+        return Addresses(
+            ray=self.components.ray.address,
+            provider=self._llm.provider,
+            model=self._llm.model,
+            endpoint=endpoint,
+            has_key=self._llm.api_key is not None,
+            tools=self.components.tools.url,
+        )
 
     @property
     def has_small_model(self) -> bool:
@@ -105,6 +114,7 @@ class System:
         find_programs()
         with self._stack as stack:
             ray = stack.enter_context(RayHead())
+            tools = stack.enter_context(RunbookServer(self._log("runbooks")))
             model = stack.enter_context(ModelServer(self._log("model"))) if self._llm.is_local else None
             with step("Starting kube-apiserver, etcd and kube-controller-manager"):
                 plane = stack.enter_context(ControlPlane.start(self._directory / PLANE))
@@ -115,6 +125,8 @@ class System:
                     model.wait_until_ready()
             with step("Starting a Ray head"):
                 ray.wait_until_ready()
+            with step("Starting an MCP server"):
+                tools.wait_until_ready()
             with step("Installing the CRDs"):
                 _install_crds(plane.kubectl)
             with step("Starting the operator"):
@@ -122,7 +134,7 @@ class System:
                 settings = OperatorSettings(plane.kubeconfig_path, nats.url, log, env)
                 operator = stack.enter_context(OperatorProcess.start(settings))
             self._stack = stack.pop_all()
-        return Components(plane, nats, ray, operator, model)
+        return Components(plane, nats, ray, operator, tools, model)
 
     def _log(self, name: str) -> Path:
         return self._directory / f"{name}.log"

@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 from demo.examples import Manifest, for_small_model, load_demonstrations, without_counters
+from demo.tool_calls import uses_tools
 from kind_demo.settings import Settings
 
 AGENT = "sre"
@@ -43,8 +44,11 @@ def agent_manifest(settings: Settings, example: Manifest) -> Manifest:
 
 
 def of_agent(tasks: list[Manifest], name: str) -> list[Manifest]:
-    """Return copies of the tasks that all refer to one agent, without its counters in their prompts."""
-    changed = list(map(without_counters, tasks))
+    """Return copies of the tasks that all refer to one agent, without its counters in their prompts.
+
+    Tasks with tools are left out, because this agent has none.
+    """
+    changed = [without_counters(task) for task in tasks if not uses_tools(task)]
     for task in changed:
         task["spec"]["agentRef"] = {"name": name}
     return changed

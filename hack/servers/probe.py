@@ -1,5 +1,6 @@
-"""HTTP readiness probes."""
+"""Readiness probes."""
 
+import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -14,6 +15,19 @@ def http_ok(url: str, context: ssl.SSLContext | None = None, timeout_s: float = 
             with urllib.request.urlopen(url, timeout=timeout_s, context=context) as answer:
                 return bool(answer.status < 300)
         except (OSError, urllib.error.URLError):
+            return False
+
+    return probe
+
+
+def listens(port: int, timeout_s: float = 2.0) -> Callable[[], bool]:
+    """Return a probe that is true when a port of 127.0.0.1 accepts connections."""
+
+    def probe() -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout_s):
+                return True
+        except OSError:
             return False
 
     return probe

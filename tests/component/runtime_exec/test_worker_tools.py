@@ -6,9 +6,11 @@ import json
 import os
 import sys
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -196,38 +198,63 @@ async def test_claims_with_side_effects_come_back_with_them(
     await admin.close()
 
 
-async def kill_in_mid_tool(
-    broker: WireBroker, agent: str, start: StartProcess, tools: ToolServerProcess, attempts: list[Attempt]
+PROBE = "probe-after-the-kill"
+MOST = 5
+"""Maximum attempts of a trial."""
+
+
+async def deliver_again(
+    broker: WireBroker, agent: str, start: StartProcess, model: ScriptedModel, tools: ToolServerProcess
 ) -> None:
-    """Kill a worker whose attempts are all in the writing tool, and deliver their requests again to another worker."""
+    """Deliver all requests to another worker, and wait until a later attempt of it is in the writing tool.
+
+    Its model answers the later attempt more slowly. An attempt that ran again would have called the tool before.
+    """
+    probes = tools.calls.count(f"write {PROBE}")
+    second = await start(MOST + 1)
+    await broker.jetstream.delete_consumer("AGENT_REQUESTS", agent)
+    await broker.add_consumer(agent)
+    await eventually_async(lambda: _is_acknowledged(broker, agent), 60)
+    probe = Attempt(agent)
+    await broker.publish(probe, **asked(model, tools) | {"input": {"error_message": PROBE}})
+    await eventually_async(lambda: _has_probes(tools, probes + 1), 60)
+    second.kill()
+    await second.wait()
+    await broker.jetstream.purge_stream("AGENT_REQUESTS", subject=probe.request_subject)
+
+
+def script_probe(model: ScriptedModel) -> None:
+    model.script(contains=PROBE, delay_s=1.0, content=step("write", text=PROBE, seconds=120))
+
+
+async def kill_in_mid_tool(
+    broker: WireBroker, start: StartProcess, tools: ToolServerProcess, attempts: list[Attempt]
+) -> None:
+    """Kill a worker whose attempts are all in the writing tool."""
     before = len(tools.calls)
     first = await start(len(attempts))
     await eventually_async(lambda: _called(tools, before + len(attempts)), 60)
     first.kill()
     await first.wait()
-    second = await start(len(attempts))
-    await broker.jetstream.delete_consumer("AGENT_REQUESTS", agent)
-    await broker.add_consumer(agent)
-    await eventually_async(lambda: _is_acknowledged(broker, agent), 60)
-    second.kill()
-    await second.wait()
 
 
 async def prove_trials(
     broker: WireBroker, agent: str, start: StartProcess, model: ScriptedModel, tools: ToolServerProcess, *sizes: int
 ) -> None:
+    script_probe(model)
     script_one_call(model, "write", text="once", seconds=120)
     for size in sizes:
         attempts = [Attempt(agent) for _ in range(size)]
         for attempt in attempts:
             await broker.publish(attempt, **asked(model, tools))
-        await kill_in_mid_tool(broker, agent, start, tools, attempts)
+        await kill_in_mid_tool(broker, start, tools, attempts)
+        await deliver_again(broker, agent, start, model, tools)
         for attempt in attempts:
             claim = await broker.claim(attempt)
             assert claim is not None
             assert claim["side_effects"]
             await broker.jetstream.purge_stream("AGENT_REQUESTS", subject=attempt.request_subject)
-    assert tools.calls == ["write once"] * sum(sizes)
+    assert Counter(tools.calls) == {"write once": sum(sizes), f"write {PROBE}": len(sizes)}
 
 
 @pytest.mark.timeout(120)
@@ -242,7 +269,47 @@ async def test_a_worker_killed_in_mid_tool_does_not_run_it_twice(
 async def test_fifty_attempts_killed_in_mid_tool_do_not_run_it_twice(
     broker: WireBroker, agent: str, start_process: StartProcess, model: ScriptedModel, tools: ToolServerProcess
 ) -> None:
-    await prove_trials(broker, agent, start_process, model, tools, *[5] * 10)
+    await prove_trials(broker, agent, start_process, model, tools, *[MOST] * 10)
+
+
+async def kill_at_random(
+    broker: WireBroker, start: StartProcess, tools: ToolServerProcess, texts: dict[str, Attempt]
+) -> None:
+    """Kill a worker while a random number of its attempts are in the writing tool."""
+    random = Random(min(texts))
+    first = await start(len(texts))
+    wanted = len(_marks(tools)) + random.randint(1, len(texts))
+    await eventually_async(lambda: _has_called(tools, wanted), 120)
+    await asyncio.sleep(random.uniform(0, 0.05))  # another point of the attempts that have not called it yet
+    first.kill()
+    await first.wait()
+    in_tool = [text for text in texts if f"write {text}" in tools.calls]
+    assert in_tool
+    for text in in_tool:
+        claim = await broker.claim(texts[text])
+        assert claim is not None
+        assert claim["side_effects"]
+
+
+@pytest.mark.ray_extended
+@pytest.mark.timeout(900)
+async def test_fifty_attempts_killed_at_random_points_write_once_at_most(
+    broker: WireBroker, agent: str, start_process: StartProcess, model: ScriptedModel, tools: ToolServerProcess
+) -> None:
+    script_probe(model)
+    for trial in range(10):
+        texts = {f"mark-{trial}-{number}.": Attempt(agent) for number in range(MOST)}
+        for number, (text, attempt) in enumerate(texts.items()):
+            called = step("write", text=text, seconds=120)
+            model.script(contains=text, delay_s=0.1 * number, content=called)
+            await broker.publish(attempt, **asked(model, tools) | {"input": {"error_message": text}})
+        await kill_at_random(broker, start_process, tools, texts)
+        await deliver_again(broker, agent, start_process, model, tools)
+        for attempt in texts.values():
+            await broker.jetstream.purge_stream("AGENT_REQUESTS", subject=attempt.request_subject)
+    counts = Counter(tools.calls)
+    assert counts.pop(f"write {PROBE}") == 10
+    assert max(counts.values()) == 1
 
 
 async def test_many_operations_and_large_answers_are_objects(
@@ -277,6 +344,18 @@ async def _pulls(worker: HostedWorker) -> bool:
 
 async def _called(tools: ToolServerProcess, number: int) -> bool:
     return len([line for line in tools.calls if line.startswith("write")]) == number
+
+
+async def _has_called(tools: ToolServerProcess, number: int) -> bool:
+    return len(_marks(tools)) >= number
+
+
+def _marks(tools: ToolServerProcess) -> set[str]:
+    return {line for line in tools.calls if line.startswith("write mark-")}
+
+
+async def _has_probes(tools: ToolServerProcess, number: int) -> bool:
+    return tools.calls.count(f"write {PROBE}") == number
 
 
 async def _asks(model: ScriptedModel, number: int) -> bool:

@@ -31,18 +31,18 @@ def test_an_example_is_valid(manifest: dict[str, Any]) -> None:
 
 def test_every_type_has_one_example_but_the_proposal_which_is_too_long_for_the_models_of_the_demo() -> None:
     types = set(part("CognitiveTask", "spec")["properties"]["type"]["enum"])
-    plain = [task["spec"]["type"] for task in TASKS.values() if "deliberation" not in task["spec"]]
+    plain = [task["spec"]["type"] for task in TASKS.values() if not {"deliberation", "tools"} & set(task["spec"])]
     assert sorted(plain) == sorted(types - {"Proposal"})
 
 
 def test_both_modes_get_tasks() -> None:
     modes = {name: agent["spec"]["execution"]["mode"] for name, agent in AGENTS.items()}
-    assert modes == {"sre": "Embedded", "planner": "Job"}
-    assert Counter(modes[task["spec"]["agentRef"]["name"]] for task in TASKS.values()) == {"Embedded": 6, "Job": 2}
+    assert modes == {"sre": "Embedded", "planner": "Job", "oncall": "Embedded"}
+    assert Counter(modes[task["spec"]["agentRef"]["name"]] for task in TASKS.values()) == {"Embedded": 7, "Job": 2}
 
 
 def test_names_are_used_once() -> None:
-    assert len(examples()) == len(AGENTS) + len(SIGNATURES) + len(TASKS) + len(SCHEDULES) == 12
+    assert len(examples()) == len(AGENTS) + len(SIGNATURES) + len(TASKS) + len(SCHEDULES) == 14
 
 
 def test_the_signature_has_nested_outputs_an_enumeration_and_two_demonstrations_and_a_task_fits_it() -> None:
@@ -64,6 +64,15 @@ def test_the_deliberation_of_the_examples_counts_an_output_of_its_signature() ->
     (signature,) = SIGNATURES.values()
     assert found["members"] == 3
     assert found["selection"]["field"] in {each["name"] for each in signature["spec"]["outputs"]}
+
+
+def test_the_task_with_tools_has_three_steps_and_an_agent_with_an_allowed_tool() -> None:
+    (found,) = [task["spec"] for task in TASKS.values() if "tools" in task["spec"]]
+    tools = AGENTS[found["agentRef"]["name"]]["spec"]["tools"]
+    assert found["tools"] == {"enabled": True}
+    assert tools["maxIterations"] == 3
+    assert [each["allow"] for each in tools["servers"]] == [["find_runbook"]]
+    assert [name for name, agent in AGENTS.items() if "tools" in agent["spec"]] == [found["agentRef"]["name"]]
 
 
 def test_the_tasks_of_the_schedules_are_for_agents_of_the_examples() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from support.builders.crd_objects import agent, task
+from support.builders.tool_sidecars import handy_agent
 from support.cluster.api_client import Namespace
 
 pytestmark = pytest.mark.integration
@@ -125,3 +126,20 @@ def test_a_task_asks_for_tools_and_keeps_its_wish(home: Namespace) -> None:
     stored = home.stored(task(tools={"enabled": True}, retryPolicy=policy))
     assert (stored["tools"], stored["retryPolicy"]) == ({"enabled": True}, policy)
     assert "tools" not in home.stored(task("plain"))
+
+
+AGREEMENT = {"members": 2, "selection": {"method": "Agreement"}}
+
+
+def test_a_deliberation_with_tools_is_refused_and_one_without_is_not(default: Namespace, home: Namespace) -> None:
+    message = default.refusal(task(tools={"enabled": True}, deliberation=AGREEMENT))
+    assert (
+        "spec.tools.enabled must not be true with spec.deliberation, whose members call no tools; remove one of the two"
+    ) in message
+    assert home.stored(task(tools={"enabled": False}, deliberation=AGREEMENT))["tools"] == {"enabled": False}
+
+
+def test_the_agent_of_the_end_to_end_tests_is_accepted(home: Namespace) -> None:
+    made = handy_agent("handy", "http://model/v1", "model-key")
+    (server,) = home.stored(made)["tools"]["servers"]
+    assert server["command"] == made["spec"]["tools"]["servers"][0]["command"]

@@ -11,12 +11,15 @@ import pytest
 
 from controlplane import ControlPlane, Kubectl
 from controlplane.binaries import find_programs
+from demo.examples import load_examples
 from demo.running import load_running_demo
+from support.builders.tool_requests import script_calls, step
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration, pytest.mark.ray_extended, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[3]
 KEY = "sk-not-to-be-seen"
+TASKS = load_examples(ROOT / "examples").tasks
 
 
 @pytest.fixture
@@ -49,18 +52,21 @@ def demo(control_plane: ControlPlane, tmp_path: Path, model: ScriptedModel) -> I
 
 
 def test_all_examples_succeed_and_what_is_kept_runs_until_it_is_told_to_stop(demo: Demo, model: ScriptedModel) -> None:
+    script_calls(model, step("find_runbook", service="checkout"))
     done = demo(KEEP="1")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(re.findall(r"^\$ kubectl get ctask \S+ -o yaml$", done.stdout, re.MULTILINE)) == 9
-    assert len(re.findall(r"^cognitivetask\S+ +Succeeded ", done.stdout, re.MULTILINE)) == 9
+    assert len(re.findall(r"^\$ kubectl get ctask \S+ -o yaml$", done.stdout, re.MULTILINE)) == len(TASKS)
+    assert len(re.findall(r"^cognitivetask\S+ +Succeeded ", done.stdout, re.MULTILINE)) == len(TASKS)
     assert 'The Deployment "checkout" is invalid' in done.stdout
-    assert "0 of 9 answers name what they were asked about" in done.stdout
+    assert re.search(r"^0 of \d+ answers name what they were asked about$", done.stdout, re.MULTILINE)
+    assert re.search(r"^follow-runbook: call 1, find_runbook of runbooks: Succeeded in ", done.stdout, re.MULTILINE)
+    assert any("Undo the rollout if it doubled." in str(request.body) for request in model.requests)
     assert any("does not match template" in str(request.body) for request in model.requests)
     assert {request.headers["authorization"] for request in model.requests} == {f"Bearer {KEY}"}
     assert KEY not in done.stdout + done.stderr
     _, _, kubeconfig = done.stdout.partition("export KUBECONFIG=")
     kubectl = Kubectl(find_programs()["kubectl"], Path(kubeconfig.split()[0]), "default")
-    assert len(kubectl.json("get", "ctask")["items"]) == 9
+    assert len(kubectl.json("get", "ctask")["items"]) == len(TASKS)
     assert "an earlier demo is still running" in demo().stderr
     kept = load_running_demo(demo.directory / "running.json")
     assert kept is not None

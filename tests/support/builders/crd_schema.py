@@ -60,6 +60,9 @@ def defaulted(value: dict[str, Any], by: Schema) -> dict[str, Any]:
             filled[name] = copy.deepcopy(child["default"])
         if isinstance(filled.get(name), dict):
             filled[name] = defaulted(filled[name], child)
+        if isinstance(filled.get(name), list):
+            item = child.get("items", {})
+            filled[name] = [defaulted(each, item) if isinstance(each, dict) else each for each in filled[name]]
     return filled
 
 

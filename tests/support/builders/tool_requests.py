@@ -20,6 +20,13 @@ def step(name: str, **arguments: Any) -> str:
 
 def script_one_call(model: ScriptedModel, name: str, **arguments: Any) -> None:
     """Have the model call one tool, finish, and answer."""
-    model.script(contains="tool_name_1", content=json.dumps(ANSWER))
-    model.script(contains="observation_0", content=step("finish"))
-    model.script(contains="next_tool_name", content=step(name, **arguments))
+    script_calls(model, step(name, **arguments))
+
+
+def script_calls(model: ScriptedModel, *steps: str) -> None:
+    """Have the model take these steps, finish, and answer."""
+    model.script(contains=f"tool_name_{len(steps)}", content=json.dumps(ANSWER))
+    later = [*steps[1:], step("finish")]
+    for number in reversed(range(len(steps))):
+        model.script(contains=f"observation_{number}", content=later[number])
+    model.script(contains="next_tool_name", content=steps[0])

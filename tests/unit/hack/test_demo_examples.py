@@ -46,6 +46,16 @@ def test_an_agent_names_the_demos_secret_when_the_model_wants_a_key() -> None:
     assert llm["apiKeySecretRef"] == {"name": "llm-credentials", "key": "api-key"}
 
 
+def test_tool_servers_are_those_of_the_demo() -> None:
+    agent = copy.deepcopy(AGENT)
+    agent["spec"]["tools"] = {"servers": [{"name": "runbooks", "url": "http://elsewhere/mcp", "allow": ["find_*"]}]}
+    pointed = pointed_at(agent, Addresses("r", "p", "m", "e", has_key=False, tools="http://127.0.0.1:3/mcp"))
+    assert pointed["spec"]["tools"]["servers"] == [
+        {"name": "runbooks", "url": "http://127.0.0.1:3/mcp", "allow": ["find_*"]}
+    ]
+    assert agent["spec"]["tools"]["servers"][0]["url"] == "http://elsewhere/mcp"
+
+
 def task(name: str, task_type: str) -> dict[str, Any]:
     return {"metadata": {"name": name}, "spec": {"type": task_type, "input": {"error_message": "made up"}}}
 

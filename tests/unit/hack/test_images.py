@@ -64,3 +64,11 @@ def test_images_run_as_a_numbered_user_without_the_means_of_their_build(part: st
     assert "\nUSER 65532:65532\n" in final
     assert "RUN" not in final
     assert "--locked" in text
+
+
+def test_the_runtime_image_has_git_and_its_client_for_https() -> None:
+    text = (images.ROOT / "runtime" / "Dockerfile").read_text(encoding="utf-8")
+    stages = text.split("\nFROM ")
+    (made,) = [stage for stage in stages if stage.startswith("${PYTHON_IMAGE} AS git\n")]
+    assert "git-remote-https /git/usr/lib/git-core/" in made
+    assert "COPY --from=git /git/usr /usr\n" in stages[-1]

@@ -136,3 +136,10 @@ def test_bounds_of_numbers_definitions_and_constants_of_every_draft_are_kept(
     schema: dict[str, Any], guide: dict[str, Any]
 ) -> None:
     assert guided_schema(schema, 512) == guide
+
+
+def test_an_object_that_allows_no_fields_is_the_empty_object() -> None:
+    closed = {"type": "object", "additionalProperties": False}
+    assert guided_schema(closed, 100) == closed | {"properties": {}}
+    assert guided_schema({"type": "object"}, 100) is None
+    assert guided_schema(closed | {"required": ["a"]}, 100) is None

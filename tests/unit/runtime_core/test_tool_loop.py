@@ -172,6 +172,22 @@ async def test_without_a_model_the_task_fails_and_no_tool_is_called() -> None:
     assert found.operations == ()
 
 
+async def test_a_bounded_step_has_the_names_and_the_arguments_of_the_tools() -> None:
+    bare = tool("ping")
+    object.__setattr__(bare, "schema", {"type": "object"})
+    model = FakeModel(by=acting("search"))
+    await reason(model, FakeToolbox(tool("search"), bare), llm={"structured_output": "Bounded"})
+    found: Any = model.requests[0].json_schema
+    step_fields = found["properties"]
+    assert list(step_fields) == ["next_thought", "next_tool_name", "next_tool_args"]
+    assert step_fields["next_tool_name"] == {"enum": ["search", "ping", "finish"]}
+    search, ping = step_fields["next_tool_args"]["anyOf"]
+    assert (list(search["properties"]), search["additionalProperties"]) == (["text"], False)
+    assert "pattern" in search["properties"]["text"]
+    assert ping == {"type": "object", "properties": {}, "additionalProperties": False}
+    assert step("search", text="x")["next_tool_args"].keys() <= search["properties"].keys()
+
+
 async def test_an_unusable_step_fails_the_attempt() -> None:
     toolbox = FakeToolbox()
     await failure(OutputParseError, FakeModel("no JSON at all"), toolbox)

@@ -100,6 +100,8 @@ class _SchemaBuilder:
 
     def _object(self, schema: dict[str, Any], tokens: int) -> dict[str, Any]:
         properties, required = schema.get("properties", {}), schema.get("required", [])
+        if _is_empty(schema):
+            return {"type": "object", "properties": {}, "additionalProperties": False}
         too_few = len(properties) < max(schema.get("minProperties", 0), len(required), 1)
         if too_few or not set(required) <= set(properties) or not self._closes(schema):
             raise _InexpressibleError
@@ -132,6 +134,12 @@ class _SchemaBuilder:
         count = max(least, min(most, MAX_ITEMS, max(1, tokens // MIN_ITEM_CHARS)))
         items = self.of(schema["items"], tokens // count - 2)
         return {"type": "array", "items": items, **({"minItems": least} if least else {}), "maxItems": count}
+
+
+def _is_empty(schema: Mapping[str, Any]) -> bool:
+    """Return True if the only value of the schema is an object without fields."""
+    needs = ("properties", "required", "minProperties", "anyOf", "oneOf")
+    return schema.get("additionalProperties") is False and not any(schema.get(name) for name in needs)
 
 
 def _implied(schema: dict[str, Any]) -> str | None:

@@ -39,6 +39,8 @@ _FIELD_TOKENS: Final = 12
 _NUMBER_TOKENS: Final = 40
 """Maximum tokens of a number in a grammar without bounds on numbers, such as llama.cpp's."""
 _ITEM_TOKENS: Final = 6
+GUIDED: Final = "guided_schema"
+"""Key of a field's ``json_schema_extra`` with the schema of its bounded form, where its type says too little."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def answer_schema(signature: type[dspy.Signature], bounds: Bounds) -> dict[str, 
     """Return the bounded schema of the outputs, or None if one of their types has no bounded form. Do not modify it."""
     properties, definitions = _field_schemas(signature)
     bounded = {
-        name: _bounded(output_kind(info), properties[name] | {"$defs": definitions}, bounds)
+        name: _bounded(output_kind(info), _guided(info) or properties[name] | {"$defs": definitions}, bounds)
         for name, info in signature.output_fields.items()
     }
     return None if None in bounded.values() else _object(bounded)
@@ -101,6 +103,12 @@ def description(info: FieldInfo) -> str:
     extra = info.json_schema_extra
     text = str(extra.get("desc") or "") if isinstance(extra, dict) else ""
     return "" if text.startswith("${") else text
+
+
+def _guided(info: FieldInfo) -> dict[str, Any] | None:
+    extra = info.json_schema_extra
+    found = extra.get(GUIDED) if isinstance(extra, dict) else None
+    return found if isinstance(found, dict) else None
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:

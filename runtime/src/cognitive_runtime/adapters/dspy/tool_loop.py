@@ -1,11 +1,12 @@
 """ReAct with the tools of an attempt: the model's steps are bounded, and texts of tools are data."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import dspy
 
 from cognitive_runtime.adapters.dspy.model import AttemptEnded
+from cognitive_runtime.adapters.dspy.schema import GUIDED
 from cognitive_runtime.application import ToolRun
 from cognitive_runtime.domain import NoProgress, Tool
 
@@ -34,6 +35,7 @@ class ToolLoop(dspy.ReAct):
         outputs = signature if reasons else _without_reasoning(signature)
         super().__init__(outputs, tools=tools, max_iters=run.settings.max_iterations)
         self._run = run
+        self.react.signature = _guided_step(self.react.signature, run.tools.values())
         if not reasons:
             make: Any = dspy.Signature  # its call returns a new class
             answer = make({**signature.input_fields, **signature.output_fields}, signature.instructions)
@@ -83,6 +85,24 @@ def _described(tool: Tool) -> dspy.Tool:
     needed = f"Required arguments: {', '.join(required)}." if required else ""
     text = f"{tool.description.replace('</desc>', '')} {needed}".strip()
     return dspy.Tool(_not_called, name=tool.name, desc=text, args=properties, arg_types={})
+
+
+def _guided_step(step: type[dspy.Signature], tools: Iterable[Tool]) -> type[dspy.Signature]:
+    """Return the signature of a step whose arguments have a bounded form: those of one of the tools.
+
+    The type of the arguments is any object, which has no bounded form. ``finish`` ignores its arguments.
+    """
+    options = [_closed(each.schema) for each in tools]
+    field: Any = dspy.OutputField()
+    field.json_schema_extra[GUIDED] = {"anyOf": options} if len(options) > 1 else options[0]
+    found: Any = step.delete("next_tool_args")
+    bounded: type[dspy.Signature] = found.append("next_tool_args", field, type_=dict[str, Any])
+    return bounded
+
+
+def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of a tool's arguments; that of a tool without arguments allows none."""
+    return dict(schema) if schema.get("properties") else {"type": "object", "additionalProperties": False}
 
 
 def _not_called(**_: Any) -> None:
