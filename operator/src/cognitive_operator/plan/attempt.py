@@ -5,10 +5,8 @@ until then they are None, and the answer is ``Read`` with the source that is nee
 """
 
 from dataclasses import dataclass
-from typing import Final
 
-from cognitive_operator.api.bounds import clean_text
-from cognitive_operator.api.conditions import Outcome, Reason, as_sentence
+from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.names import attempt_submission_id
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Claim
@@ -27,9 +25,6 @@ from cognitive_operator.plan.in_flight import UNCOUNTED, AttemptEnd, InFlightAtt
 from cognitive_operator.plan.job_log import CAUSES, JobCause, ended_job, read_log
 from cognitive_operator.plan.silence import explained
 from cognitive_operator.ports.ray import RayJob
-
-_CAUSE_CHARS: Final = 600
-"""Maximum length of an executor's error in a message, so that the remedy after it is not cut off."""
 
 
 @dataclass(frozen=True)
@@ -126,12 +121,7 @@ def _invalid_response(facts: AttemptFacts, response: InvalidResponse) -> Close:
     """End an attempt whose executor reported an end that no status can be made of."""
     claim = facts.attempt.claim
     sender = f"Worker {claim.worker}" if claim else "The executor"
-    cause = as_sentence(clean_text(response.cause, _CAUSE_CHARS))
-    message = (
-        f"{sender} published an unusable response, which is kept as a dead letter: {cause} Read it with `nats stream "
-        "view AGENT_DEAD_LETTERS`, and run the operator's version of the runtime on the nodes of Ray."
-    )
-    end = facts.attempt.closed(facts.now, Outcome.FAILED, Reason.RESPONSE_INVALID, message)
+    end = facts.attempt.closed(facts.now, Outcome.FAILED, Reason.RESPONSE_INVALID, response.explained(sender))
     return Close(end, publishes_response=True)
 
 

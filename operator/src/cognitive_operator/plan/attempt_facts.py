@@ -4,12 +4,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
+from cognitive_operator.api.bounds import clean_text
+from cognitive_operator.api.conditions import as_sentence
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Claim
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
 from cognitive_operator.ports.ray import RayJob
 
 T = TypeVar("T")
+_CAUSE_CHARS: Final = 600
+"""Maximum length of an executor's error in a message, so that the remedy after it is not cut off."""
 
 
 class Source(StrEnum):
@@ -56,6 +60,14 @@ class InvalidResponse:
     """A response in the stream that the attempt's executor signed, and that no status can be made of."""
 
     cause: str
+
+    def explained(self, sender: str) -> str:
+        """Return the cause as sentences for users, with the remedy."""
+        cause = as_sentence(clean_text(self.cause, _CAUSE_CHARS))
+        return (
+            f"{sender} published an unusable response, which is kept as a dead letter: {cause} Read it with `nats "
+            "stream view AGENT_DEAD_LETTERS`, and run the operator's version of the runtime on the nodes of Ray."
+        )
 
 
 @dataclass(frozen=True)
