@@ -54,7 +54,7 @@ def _rows(schema: Schema, prefix: str) -> Iterator[str]:
 
 
 def _rules(schema: Schema) -> Iterator[str]:
-    messages = [message for message in _messages(schema) if message]
+    messages = [message for message in dict.fromkeys(_messages(schema)) if message]
     if messages:
         yield "The API server rejects an object that violates one of these rules:\n"
         yield from (f"- {_escaped(message)}" for message in messages)

@@ -94,6 +94,14 @@ def test_rules_have_a_message_that_names_the_field(kind: str, half: str, path: F
         assert f"{half}.{'.'.join(path)}".replace(".[]", "[]") in rule["message"]
 
 
+ALWAYS_IN_SPEC = {"agentRef", "type", "input"}
+
+
+def is_of_creation(rule: Schema) -> bool:
+    """Return True for a rule that an update skips."""
+    return bool(rule["rule"].startswith("oldSelf.hasValue() || (")) and rule.get("optionalOldSelf") is True
+
+
 def test_rules_of_a_task_name_the_field_that_they_point_at() -> None:
     rules = part("CognitiveTask", "spec")["x-kubernetes-validations"]
     for rule in rules:
@@ -102,13 +110,39 @@ def test_rules_of_a_task_name_the_field_that_they_point_at() -> None:
 
 def test_every_field_of_a_task_is_immutable() -> None:
     spec = part("CognitiveTask", "spec")
-    frozen = {rule["fieldPath"]: rule["rule"] for rule in spec["x-kubernetes-validations"] if "oldSelf" in rule["rule"]}
+    updates = [
+        rule for rule in spec["x-kubernetes-validations"] if "oldSelf" in rule["rule"] and not is_of_creation(rule)
+    ]
+    frozen = {rule["fieldPath"]: rule["rule"] for rule in updates}
     assert "has(self.cancel) && self.cancel" in frozen.pop(".cancel")
-    assert set(frozen) == {f".{name}" for name in spec["properties"] if name not in MUTABLE}
-    for path, written in frozen.items():
-        rule = written.replace("dyn(self)", "self").replace("dyn(oldSelf)", "oldSelf")
+    schema = frozen.pop(".outputSchema").replace("dyn(self)", "self").replace("dyn(oldSelf)", "oldSelf")
+    assert "has(self.outputSchema) == has(oldSelf.outputSchema)" in schema
+    assert "self.outputSchema == oldSelf.outputSchema" in schema
+    always = ALWAYS_IN_SPEC | {"outputSchema"}
+    assert set(frozen) == {f".{name}" for name in spec["properties"] if name not in MUTABLE | always}
+    for path, rule in frozen.items():
         assert f"has(self{path}) == has(oldSelf{path})" in rule, path
-        assert f"self{path} == oldSelf{path}" in rule, path
+    for name in set(spec["properties"]) - MUTABLE - {"outputSchema"}:
+        compared = [rule["rule"] for rule in spec["properties"][name]["x-kubernetes-validations"]]
+        both = " && oldSelf == self" if name in ("input", "constraints") else ""
+        assert f"self == oldSelf{both}" in compared, name
+
+
+def test_a_spec_of_three_fields_has_those_that_every_spec_has() -> None:
+    spec = part("CognitiveTask", "spec")
+    with_default = {name for name, field in spec["properties"].items() if "default" in field}
+    assert set(spec["required"]) | with_default == ALWAYS_IN_SPEC
+    assert len(ALWAYS_IN_SPEC) == 3
+    guarded = [rule["rule"] for rule in spec["x-kubernetes-validations"] if "size(" in rule["rule"]]
+    assert guarded
+    assert all(rule.startswith("size(dyn(self)) == 3 && size(dyn(oldSelf)) == 3 || ") for rule in guarded)
+
+
+def test_a_status_write_evaluates_no_rule_of_the_creation_of_a_task() -> None:
+    """The API server evaluates the rules of a spec at each status write; those of a plain task read at most cancel."""
+    for rule in part("CognitiveTask", "spec")["x-kubernetes-validations"]:
+        skipped = is_of_creation(rule) or rule["rule"].startswith("size(dyn(self)) == 3 ")
+        assert skipped or rule["fieldPath"] == ".cancel", rule["rule"]
 
 
 @pytest.mark.parametrize(
