@@ -103,6 +103,7 @@ def test_one_server_that_fails_makes_the_tools_unready() -> None:
         (Reason.TOOL_SERVER_INVALID, "Correct its url"),
         (Reason.CREDENTIALS_REJECTED, "Correct the token"),
         (Reason.SECRET_NOT_FOUND, "Create the Secret"),
+        (Reason.NOT_CHECKED, "checks the server again"),
     ],
 )
 def test_each_cause_has_its_remedy(reason: Reason, remedy: str) -> None:

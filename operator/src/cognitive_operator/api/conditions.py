@@ -126,7 +126,6 @@ class Reason(StrEnum):
     CREDENTIALS_REFUSED = "CredentialsRefused"
     """The calls of executors are refused."""
     SECRET_NOT_FOUND = "SecretNotFound"
-    SECRET_KEY_NOT_FOUND = "SecretKeyNotFound"
     SECRET_INVALID = "SecretInvalid"
     CREDENTIALS_NOT_MOUNTED = "CredentialsNotMounted"
     CONSUMER_MISSING = "ConsumerMissing"

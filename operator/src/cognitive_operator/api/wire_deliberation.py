@@ -29,7 +29,7 @@ class SelectionPart(Part):
 
 
 class DeliberationPart(Part):
-    """Deliberation of a request."""
+    """Number of members, quorum and method of selection in a request."""
 
     members: int
     quorum: int

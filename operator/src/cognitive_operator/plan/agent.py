@@ -99,7 +99,7 @@ def agent_conditions(facts: AgentFacts) -> list[Condition]:
 
 
 def may_try(facts: AgentFacts) -> bool:
-    """Return True if one task may start although the queue is closed: it waits for the result of a try alone."""
+    """Return True if one task may start although the queue is held: its result decides if the queue opens."""
     others = replace(facts, hold=None, runtime=RUNTIME_CURRENT, credentials=CREDENTIALS_NOT_CHECKED)
     return facts.is_trial_due and agent_conditions(others)[0].is_true
 

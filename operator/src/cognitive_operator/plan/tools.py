@@ -55,6 +55,7 @@ def failed_check(server: ToolServer, reason: str, cause: str) -> ServerCheck:
         Reason.TOOL_SERVER_UNREACHABLE: "Start the server, or correct its url.",
         Reason.TOOL_SERVER_INVALID: "Correct its url: it must be the address of an MCP server over streamable HTTP.",
         Reason.CREDENTIALS_REJECTED: "Correct the token in the Secret that tokenSecretRef names.",
+        Reason.NOT_CHECKED: "The operator checks the server again within 10 s.",
     }
     remedy = remedies.get(Reason(reason), "Create the Secret, or correct tokenSecretRef.")
     return ServerCheck(server.name, False, reason, f"spec.tools.servers {server.name}: {as_sentence(cause)} {remedy}")

@@ -17,5 +17,5 @@ class Owners:
     """What was listed. About another namespace the list proves nothing."""
 
     def covers(self, namespace: str) -> bool:
-        """Return True if a namespace was listed; for an empty name, which is not known, if all were."""
+        """Return True if a namespace was listed; if the name is empty, because it is unknown, True if all were."""
         return ALL_NAMESPACES in self.scopes or (bool(namespace) and namespace in self.scopes)

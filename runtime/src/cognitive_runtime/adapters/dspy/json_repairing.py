@@ -31,7 +31,7 @@ class Repaired:
 
 
 def repaired(span: Span) -> Repaired | None:
-    """Return the object of the tokens, or None if they are not one. Only commas are added and removed."""
+    """Parse the tokens of a JSON object, or return None if they are no object. Only commas are added and removed."""
     if span.ending not in (Ending.CLOSED, Ending.OPEN):
         return None
     result = _structure(span.tokens)

@@ -24,7 +24,7 @@ def has_ended(task: Body) -> bool:
 
 
 def lacks_agent(task: Body) -> bool:
-    """Tell that a task waits because its agent does not exist."""
+    """Return True if the task waits because its agent does not exist."""
     return not has_ended(task) and (task.get("status") or {}).get("reason") == "AgentNotFound"
 
 
