@@ -16,6 +16,7 @@ from cognitive_runtime.adapters.kube.agents import AgentHealth
 from cognitive_runtime.adapters.kube.client import Caller, KubeClient
 from cognitive_runtime.adapters.kube.task_calls import CallSettings, TaskCalls
 from cognitive_runtime.domain import CognitiveContext, CognitiveTaskType
+from cognitive_runtime.domain.call_refused import CallRefused
 from support.eventually import eventually_async
 from support.servers.http_double import HttpDouble, Reply
 
@@ -152,6 +153,18 @@ async def test_health_without_a_token_is_read_once_and_for_its_own_agent(server:
     await client.close()
     assert asked == ["sre", "sre", "dev"]
     assert [each.headers["Authorization"] for each in server.asked] == ["Bearer own"] * 2
+
+
+async def test_a_refusal_of_health_without_a_token_is_kept_too(server: HttpDouble) -> None:
+    tls = ssl.create_default_context()
+    client = KubeClient(ClusterAccess(ApiAddress(server.url, tls), OwnIdentity(tls, lambda: "own"), "team"))
+    server.reply(f"GET {BASE}/cognitiveagents/sre", Reply(503))
+    health = AgentHealth(client, "team", SystemClock())
+    for _ in range(3):
+        with pytest.raises(CallRefused):
+            await health.check(Caller(None), "sre")
+    await client.close()
+    assert len(server.asked) == 1
 
 
 async def test_a_client_that_goes_away_during_the_creation_leaves_no_running_task(

@@ -206,9 +206,10 @@ async def test_a_write_of_the_status_alone_wakes_no_task() -> None:
 async def test_a_recreated_signature_replaces_the_deleted_one() -> None:
     system = System()
     system.store.upsert(o.signature_body())
-    body = o.signature_body(1, 20)
+    body = o.signature_body(1, 40)
     body["metadata"]["uid"] = "another"
     system.store.upsert(body)
+    assert system.store.upsert(o.signature_body(3, 30)) is None, "a list that is older than the watch"
     system.store.delete(NAME, o.SIGNATURE_UID)
     assert await system.check() is None
     assert system.generation() == 1

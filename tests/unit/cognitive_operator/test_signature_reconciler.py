@@ -94,6 +94,22 @@ async def test_a_signature_that_changed_meanwhile_is_reconciled_again() -> None:
     await system.reconciler.close()
 
 
+async def test_a_signature_that_is_deleted_while_its_status_is_written_stays_deleted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    system = System()
+    patch = system.kube.statuses.patch
+
+    async def delete_and_patch(*arguments: Any) -> Any:
+        system.reconciler.delete(o.signature_body())
+        return await patch(*arguments)
+
+    monkeypatch.setattr(system.kube.statuses, "patch", delete_and_patch)
+    assert await system.reconcile(o.signature_body()) is not None
+    assert system.store.get(NAME) is None
+    await system.reconciler.close()
+
+
 async def test_a_signature_that_is_gone_is_forgotten() -> None:
     system = System()
     system.recorder.effects["statuses.patch"] = ObjectNotFoundError("404")

@@ -1,9 +1,11 @@
 """The workspace: files by paths that cannot leave it, and a canary that no tool finds."""
 
 import asyncio
+import errno
 import os
 import socket
 import threading
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +163,31 @@ async def test_files_are_listed_read_and_searched(volume: Path, secrets: Path) -
     assert (await run.call("search_files", {"text": "absent"}))["answer"] == "(no match)"
     assert (await run.call("read_file", {"path": "docs/gone"})) == {"error": "The path does not exist."}
     await run.close()
+
+
+async def test_a_search_ends_at_its_limit_and_keeps_no_more_lines(volume: Path, secrets: Path) -> None:
+    size = 3_000_000
+    (volume / "docs" / "many.txt").write_text("ee\n" * (size // 3))
+    run = await opened(volume, secrets)
+    tracemalloc.start()
+    try:
+        found = (await run.call("search_files", {"path": "docs", "text": "e"}))["answer"].splitlines()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found[1].startswith("docs/")
+    assert (len(found), found[-1]) == (workspace_module.MAX_MATCHES + 1, "… the search ended at its limit")
+    assert peak < 2 * workspace_module.MAX_SEARCHED_BYTES
+    await run.close()
+
+
+async def test_a_full_disk_makes_the_workspace_unavailable(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    with pytest.raises(ToolsUnavailable, match="The workspace cannot be opened: No space left on device"):
+        await opened(None, secrets)
 
 
 async def test_a_read_only_workspace_offers_no_writing(volume: Path, secrets: Path) -> None:

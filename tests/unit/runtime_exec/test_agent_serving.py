@@ -158,9 +158,10 @@ async def test_a_worker_learns_each_change_of_the_problem() -> None:
     assert seen == [TAKEN, None]
 
 
-async def test_a_worker_whose_driver_is_gone_is_not_ready() -> None:
+@pytest.mark.parametrize("cause", [ValueError("no such actor"), RuntimeError("GCS"), ConnectionError("GCS")])
+async def test_a_worker_whose_driver_is_gone_is_not_ready(cause: Exception) -> None:
     def gone() -> Any:
-        raise ValueError("no such actor")
+        raise cause
 
     watch = ApplicationWatch(gone, interval_s=0.001)
     changed = asyncio.Event()

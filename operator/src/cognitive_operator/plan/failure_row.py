@@ -8,6 +8,7 @@ from cognitive_operator.api.conditions import Outcome
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Attempt, RetryPolicy
 from cognitive_operator.api.wire import Completed
+from cognitive_operator.plan.backoff import exponential_s
 from cognitive_operator.plan.in_flight import MODEL_FAILURES, AttemptEnd
 from cognitive_operator.plan.retry import MAX_BACKOFF_S, is_retried
 
@@ -119,5 +120,5 @@ def _deferred(inference: InferenceFacts, end: AttemptEnd, attempts: Sequence[Att
     is_undecided = inference.tasks >= ROW_TASKS and (failures > 1 or not attempts)
     if not is_undecided:
         return replace(end, is_counted=True)
-    pause_s = min(MAX_BACKOFF_S, DEFERRAL_S * 2.0 ** (failures - 1))
+    pause_s = exponential_s(DEFERRAL_S, failures - 1, MAX_BACKOFF_S)
     return replace(end, retry_after_s=max(pause_s, end.retry_after_s or 0.0))

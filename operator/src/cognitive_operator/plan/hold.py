@@ -12,6 +12,7 @@ from cognitive_operator.api.conditions import AgentCondition, Condition, Outcome
 from cognitive_operator.api.llm import ServedModel
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.variants import varied_agent
+from cognitive_operator.plan.backoff import exponential_s
 from cognitive_operator.plan.failure_row import FailureRow, has_model_answered
 from cognitive_operator.plan.in_flight import HOLDING, MODEL_FAILURES, AttemptEnd
 from cognitive_operator.ports.kube import Body
@@ -46,7 +47,7 @@ class Hold:
     @property
     def pause_s(self) -> float:
         """Seconds between the last try and the next one."""
-        return min(MAX_TRIAL_S, FIRST_TRIAL_S * 2.0**self.failed_trials)
+        return exponential_s(FIRST_TRIAL_S, self.failed_trials, MAX_TRIAL_S)
 
     def is_due(self, now_s: float) -> bool:
         """Return True if a task may try now."""

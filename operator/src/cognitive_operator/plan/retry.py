@@ -7,6 +7,7 @@ from typing import Final
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Attempt, RetryPolicy, Task
+from cognitive_operator.plan.backoff import exponential_s
 from cognitive_operator.plan.in_flight import HOLDING, MODEL_FAILURES, AttemptEnd, is_counted
 
 UNCOUNTED_BACKOFF_S: Final = 10.0
@@ -64,7 +65,7 @@ def backoff_left_s(policy: RetryPolicy, uid: str, attempts: Sequence[Attempt], n
 
 def _exponential_s(policy: RetryPolicy, attempts: Sequence[Attempt]) -> float:
     base = policy.backoff_seconds
-    return min(max(MAX_BACKOFF_S, base), base * 2.0 ** max(0, _counted(attempts) - 1))
+    return exponential_s(base, _counted(attempts) - 1, max(MAX_BACKOFF_S, base))
 
 
 def _counted(attempts: Sequence[Attempt]) -> int:

@@ -23,6 +23,7 @@ from cognitive_operator.plan.agent import (
     may_try,
     ready_event,
 )
+from cognitive_operator.plan.backoff import exponential_s
 from cognitive_operator.plan.behaviour import with_behaviour
 from cognitive_operator.plan.jobs_api import check_jobs_api
 from cognitive_operator.plan.probe import ray_interval_s
@@ -167,8 +168,8 @@ class AgentReconciler:
 
     def _may_try_credentials(self, record: AgentRecord, now_s: float) -> bool:
         """Return True if one task may find out whether attempts now find credentials and broker."""
-        hold_s = self._timing.credentials_hold_s * 2.0 ** max(0, record.credentials_failures - 1)
-        is_due = now_s - record.credentials_at_s > min(hold_s, self._timing.credentials_hold_max_s)
+        first_s, max_s = self._timing.credentials_hold_s, self._timing.credentials_hold_max_s
+        is_due = now_s - record.credentials_at_s > exponential_s(first_s, record.credentials_failures - 1, max_s)
         return is_due and not self._index.queue_of(record.name).running
 
     def _may_try_runtime(self, record: AgentRecord, now_s: float) -> bool:

@@ -107,6 +107,8 @@ class SignatureReconciler:
         if isinstance(result, Gone):
             self.delete(record.body)
             return None
+        if self._store.get(name) is None:  # deleted during the write
+            return None
         self.upsert(result.body)
         if isinstance(result, Changed):
             raise ConflictError(f"CognitiveSignature {'/'.join(name)} changed while its status was written")

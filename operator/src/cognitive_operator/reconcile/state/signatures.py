@@ -75,7 +75,7 @@ class SignatureStore:
         meta = body["metadata"]
         name = (meta["namespace"], meta["name"])
         known = self._records.get(name)
-        if known is not None and known.uid == meta["uid"] and int(meta["resourceVersion"]) <= known.version:
+        if known is not None and int(meta["resourceVersion"]) <= known.version:
             return None
         signature = Signature.model_validate(body)
         if known is not None and known.uid == meta["uid"] and known.signature == signature:

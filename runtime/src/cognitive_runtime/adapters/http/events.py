@@ -28,7 +28,7 @@ def stream_answer(answers: IAnswerer, context: CognitiveContext) -> StreamingRes
 
 
 async def _events(answers: IAnswerer, context: CognitiveContext) -> AsyncIterator[bytes]:
-    queue: asyncio.Queue[bytes] = asyncio.Queue()
+    queue: asyncio.Queue[bytes | None] = asyncio.Queue()
 
     async def answer() -> None:
         with listening(lambda text: queue.put_nowait(_event("piece", {"text": text}))):
@@ -36,15 +36,17 @@ async def _events(answers: IAnswerer, context: CognitiveContext) -> AsyncIterato
         queue.put_nowait(_event("result", result))
 
     answering = asyncio.create_task(answer())
+    answering.add_done_callback(lambda _: queue.put_nowait(None))
     try:
-        while not (answering.done() and queue.empty()):
-            yield await _next(queue)
+        while (event := await _next(queue)) is not None:
+            yield event
         answering.result()
     finally:
         await cancel(answering)
 
 
-async def _next(queue: asyncio.Queue[bytes]) -> bytes:
+async def _next(queue: asyncio.Queue[bytes | None]) -> bytes | None:
+    """Return the next event, or a comment if there is none for KEEP_ALIVE_S; None: the call has ended."""
     try:
         async with asyncio.timeout(KEEP_ALIVE_S):
             return await queue.get()

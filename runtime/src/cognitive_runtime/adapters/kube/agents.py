@@ -20,13 +20,13 @@ class AgentHealth:
         self._namespace = namespace
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._own: dict[str, Any] = {}
+        self._own: dict[str, Any] | CallRefused = {}
         self._own_agent, self._own_s = "", 0.0
 
     async def check(self, caller: Caller, agent: str) -> dict[str, Any]:
         """Return ``status`` (healthy or unhealthy), the model, and the reason if the agent is not Ready.
 
-        The last finding by the server's own identity is used again for KEPT_S.
+        The last finding by the server's own identity, also a refusal, is used again for KEPT_S.
 
         Raises:
             CallRefused: The caller may not read the agent, or it does not exist.
@@ -35,9 +35,17 @@ class AgentHealth:
             return await self._read(caller, agent)
         async with self._lock:
             if agent != self._own_agent or self._clock.monotonic() - self._own_s >= KEPT_S:
-                self._own = await self._read(caller, agent)
+                self._own = await self._read_or_refusal(caller, agent)
                 self._own_agent, self._own_s = agent, self._clock.monotonic()
+            if isinstance(self._own, CallRefused):
+                raise self._own.with_traceback(None)
             return {**self._own, "timestamp": self._clock.now()}
+
+    async def _read_or_refusal(self, caller: Caller, agent: str) -> dict[str, Any] | CallRefused:
+        try:
+            return await self._read(caller, agent)
+        except CallRefused as error:
+            return error
 
     async def _read(self, caller: Caller, agent: str) -> dict[str, Any]:
         try:

@@ -47,7 +47,7 @@ class ApplicationWatch:
                     self._owner = await asyncio.to_thread(self.find)
                 found: ServeProblem | None = await self._owner.problem.remote()
                 return found
-        except (RayError, ValueError, TimeoutError) as error:
+        except (RayError, RuntimeError, OSError, ValueError, TimeoutError) as error:
             self._owner = None
             return ServeProblem("ServeUnavailable", f"The executor's driver does not answer ({type(error).__name__}).")
 

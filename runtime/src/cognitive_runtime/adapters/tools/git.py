@@ -59,7 +59,10 @@ async def clone(workspace: Workspace, target: Path, home: Path) -> None:
         raise ToolsUnavailable(
             f"The workspace cannot be cloned: git ended with {code}. Check url and ref of spec.tools.workspace.git."
         )
-    await asyncio.to_thread(shutil.rmtree, target / ".git")
+    try:
+        await asyncio.to_thread(shutil.rmtree, target / ".git")
+    except OSError as error:
+        raise ToolsUnavailable(f"The workspace cannot be prepared after its clone: {error.strerror}.") from None
 
 
 def _command(workspace: Workspace) -> list[str]:

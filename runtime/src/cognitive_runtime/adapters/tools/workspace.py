@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import io
 import os
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -52,9 +54,8 @@ class WorkspaceTools:
         Raises:
             ToolsUnavailable: The directory cannot be opened, or the repository cannot be cloned.
         """
-        path = await self._path()
         try:
-            self._root = Root.open(path)
+            self._root = Root.open(await self._path())
         except OSError as error:
             raise ToolsUnavailable(f"The workspace cannot be opened: {error.strerror}.") from None
         return tools_of(self._workspace)
@@ -194,13 +195,18 @@ def _found(root: Root, parts: tuple[str, ...], wanted: str) -> str:
         with contextlib.suppress(ToolRefused, ToolFailed), root.file(path) as handle:
             content = os.pread(handle, left, 0)
             left -= len(content)
-            lines = content.decode("utf-8", "replace").splitlines() if b"\0" not in content else []
-            name = "/".join(path)
-            matches += [f"{name}:{at}: {line[:MAX_LINE]}" for at, line in enumerate(lines, 1) if wanted in line]
+            found = _lines_with(wanted, content)
+            matches += [f"{'/'.join(path)}:{at}: {line}" for at, line in islice(found, MAX_MATCHES - len(matches))]
         if len(matches) >= MAX_MATCHES or left <= 0:
             matches = [*matches[:MAX_MATCHES], "… the search ended at its limit"]
             break
     return "\n".join(matches) or "(no match)"
+
+
+def _lines_with(wanted: str, content: bytes) -> Iterator[tuple[int, str]]:
+    """Yield numbers and beginnings of the lines of a text that contain another one; none of a binary file."""
+    lines = io.TextIOWrapper(io.BytesIO(content if b"\0" not in content else b""), "utf-8", "replace")
+    return ((at, line.rstrip("\n")[:MAX_LINE]) for at, line in enumerate(lines, 1) if wanted in line)
 
 
 def _files(root: Root, parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
