@@ -54,7 +54,6 @@ class Answer:
         Answer("prose", {"content": "I would rather not say."}, "OutputParseError", True),
         Answer("no-json-at-all", {"body": "<html>"}, None, True),
         Answer("400", {"status": 400}, "BadRequest", False),
-        Answer("401", {"status": 401}, None, False),
     ],
     ids=lambda answer: answer.name,
 )
@@ -71,6 +70,19 @@ def test_row_23_a_model_that_fails(trial: Trial, system: FaultSystem, answer: An
     assert len(ended.attempts) == (2 if answer.is_retried else 1)
     assert len(set(error_types(ended))) == 1
     assert answer.error_type in (None, ended.status["reason"])
+
+
+def test_row_23_a_refused_key_holds_the_queue_and_uses_up_no_retry(trial: Trial, system: FaultSystem) -> None:
+    """The agent names the key; the task waits, and succeeds with the first try that the server accepts."""
+    trial.calls_per_attempt = 2
+    system.model.script(contains="<row23-401>", status=401, times=1)
+    trial.start("row23-401", agent="hasty", retryPolicy=ONE_RETRY)
+    eventually(lambda: model_ready(system, "hasty").get("reason") == "CredentialsRefused", 30.0)
+    assert f"correct Secret {HOME}/model-key (key api-key)" in model_ready(system, "hasty")["message"]
+    (ended,) = trial.wait_phase("Succeeded", "row23-401", timeout_s=150.0)
+    trial.finish()
+    assert error_types(ended) == ["CredentialsRefused", None]
+    assert [attempt.get("counted", True) for attempt in ended.attempts] == [False, True]
 
 
 def test_row_23_a_slow_model_and_a_confidence_that_is_none(
