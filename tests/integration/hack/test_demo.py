@@ -52,7 +52,8 @@ def demo(control_plane: ControlPlane, tmp_path: Path, model: ScriptedModel) -> I
 
 
 def test_all_examples_succeed_and_what_is_kept_runs_until_it_is_told_to_stop(demo: Demo, model: ScriptedModel) -> None:
-    script_calls(model, step("find_runbook", service="checkout"))
+    answer = {"thought": "t", "solution_approach": "a", "solution_steps": ["s"], "success_metrics": ["m"]}
+    script_calls(model, step("find_runbook", service="checkout"), answer=answer)
     done = demo(KEEP="1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(re.findall(r"^\$ kubectl get ctask \S+ -o yaml$", done.stdout, re.MULTILINE)) == len(TASKS)

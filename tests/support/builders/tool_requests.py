@@ -23,9 +23,9 @@ def script_one_call(model: ScriptedModel, name: str, **arguments: Any) -> None:
     script_calls(model, step(name, **arguments))
 
 
-def script_calls(model: ScriptedModel, *steps: str) -> None:
+def script_calls(model: ScriptedModel, *steps: str, answer: dict[str, Any] = ANSWER) -> None:
     """Have the model take these steps, finish, and answer."""
-    model.script(contains=f"tool_name_{len(steps)}", content=json.dumps(ANSWER))
+    model.script(contains=f"tool_name_{len(steps)}", content=json.dumps(answer))
     later = [*steps[1:], step("finish")]
     for number in reversed(range(len(steps))):
         model.script(contains=f"observation_{number}", content=later[number])
