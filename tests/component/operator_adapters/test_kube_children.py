@@ -24,6 +24,8 @@ from support.cluster.ray_cluster_kind import installed
 
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("crds")]
 
+CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap"}
+
 
 @pytest.fixture
 async def children(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Children]:
@@ -187,9 +189,16 @@ async def test_a_kind_of_another_version_refuses_what_it_does_not_know(
 
 
 def cluster_body(kubectl: Kubectl) -> Body:
-    """Return a RayCluster of the kind's name; a ConfigMap stands for it, so that the owner exists."""
+    """Return the body of a RayCluster; its metadata is that of a ConfigMap, which this API server can store."""
     kubectl("create", "configmap", "shared")
     return {"metadata": kubectl.json("get", "configmap", "shared")["metadata"]}
+
+
+def owned_secret(cluster: Body) -> Body:
+    """Return the Secret of a RayCluster, owned by its ConfigMap: garbage collection deletes it without its owner."""
+    manifest = desired_cluster_secret(cluster)
+    (owner,) = manifest["metadata"]["ownerReferences"]
+    return manifest | {"metadata": manifest["metadata"] | {"ownerReferences": [owner | CONFIG_MAP]}}
 
 
 async def test_each_field_manager_changes_only_its_own_keys_of_a_shared_secret(
@@ -197,7 +206,7 @@ async def test_each_field_manager_changes_only_its_own_keys_of_a_shared_secret(
 ) -> None:
     cluster = cluster_body(kubectl)
     namespace, name = cluster["metadata"]["namespace"], "shared-agent-secrets"
-    live = await children.apply_fields(desired_cluster_secret(cluster), MANAGER)
+    live = await children.apply_fields(owned_secret(cluster), MANAGER)
     uid = live["metadata"]["uid"]
 
     async def put(agent_uid: str, **files: str) -> Body:
