@@ -15,6 +15,7 @@ import kopf
 
 from cognitive_operator.adapters.asyncio_tasks import end
 from cognitive_operator.adapters.clock import SystemClock
+from cognitive_operator.adapters.garbage_collector import keep_pauses_short
 from cognitive_operator.adapters.http_client import HttpClient
 from cognitive_operator.adapters.kube.access import find_access, is_in_cluster
 from cognitive_operator.adapters.kube.api import KubeApi
@@ -60,9 +61,13 @@ async def run(config: Config) -> None:
     """
     asyncio.get_running_loop().set_exception_handler(_on_loop_error)
     identity = f"{socket.gethostname()}/{secrets.token_hex(4)}"
-    while not await _run_once(config, identity):
-        if await _is_signalled(RETRY_S):
-            return
+    collecting = asyncio.create_task(keep_pauses_short(), name="garbage-collector")
+    try:
+        while not await _run_once(config, identity):
+            if await _is_signalled(RETRY_S):
+                return
+    finally:
+        await end(collecting)
 
 
 async def _run_once(config: Config, identity: str) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -59,6 +60,21 @@ async def test_an_agent_and_a_namespace_at_their_limits_are_passed_over() -> Non
     await line.release(A1, A1)
     assert Counter(line.granted) == {A1: 3, A2: 2, B: 2}
     await line.close()
+
+
+async def test_each_turn_of_the_event_loop_gives_a_bounded_number_of_slots_to_namespaces_in_turn() -> None:
+    slots, turns = FairSlots(SlotLimits(64, per_turn=2)), [list[str]()]
+
+    def grant(agent: ObjectName) -> bool:
+        turns[-1].append(agent[0])
+        return True
+
+    for agent in (*[A1] * 4, B):
+        slots.request(agent, partial(grant, agent))
+    for _ in range(2):
+        turns.append([])
+        await asyncio.sleep(0)
+    assert turns == [["a", "a"], ["a", "b"], ["a"]]
 
 
 async def test_a_call_that_is_cancelled_while_it_waits_or_as_it_gets_its_slot_leaves_none_in_use() -> None:

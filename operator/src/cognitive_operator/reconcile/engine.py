@@ -77,7 +77,7 @@ from cognitive_operator.reconcile.task.waiting_status import WaitingStatus
 from cognitive_operator.scheduling.status_pace import StatusPace
 
 K = TypeVar("K")
-TASK_WORKERS: Final = SlotLimits(64, per_namespace=32, per_agent=16)
+TASK_WORKERS: Final = SlotLimits(64, per_namespace=32, per_agent=16, per_turn=8)
 AGENT_WORKERS: Final = SlotLimits(512, per_namespace=32)
 """Many, because an agent's reconciliation waits for its own Ray and model, and must delay no other agent."""
 

@@ -18,6 +18,9 @@ class SlotLimits:
     """None: limited by ``total`` alone."""
     per_agent: int | None = None
     """None: limited by the others alone."""
+    per_turn: int | None = None
+    """Maximum number of slots that are given in one turn of the event loop, so that calls that wait for nothing do not
+    make its turns long; None: unlimited."""
 
 
 class FairSlots:
@@ -33,6 +36,8 @@ class FairSlots:
         """Slots in use by agent (namespace, name), by namespace (namespace,) and in total ()."""
         self._waiting: dict[str, dict[str, deque[Callable[[], bool]]]] = {}
         """By namespace and agent. The order of the dictionaries is the order of the turns."""
+        self._given = 0
+        """Slots given in this turn of the event loop, if ``per_turn`` limits them."""
 
     @asynccontextmanager
     async def hold(self, agent: ObjectName) -> AsyncIterator["Slot"]:
@@ -59,11 +64,28 @@ class FairSlots:
         self._grant()
 
     def _grant(self) -> None:
-        while self._used[()] < self._limits.total and (agent := self._next()) is not None:
+        while self._may_give() and (agent := self._next()) is not None:
             grant = self._take_turn(agent)
             self._count(agent, 1)
-            if not grant():
+            if grant():
+                self._count_given()
+            else:
                 self._count(agent, -1)
+
+    def _may_give(self) -> bool:
+        per_turn = self._limits.per_turn
+        return self._used[()] < self._limits.total and (per_turn is None or self._given < per_turn)
+
+    def _count_given(self) -> None:
+        if self._limits.per_turn is None:
+            return
+        if self._given == 0:
+            asyncio.get_running_loop().call_soon(self._begin_turn)
+        self._given += 1
+
+    def _begin_turn(self) -> None:
+        self._given = 0
+        self._grant()
 
     def _next(self) -> ObjectName | None:
         """Return the next agent that waits below its limits; looks past at most the agents that are at theirs."""

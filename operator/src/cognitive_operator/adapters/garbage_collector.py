@@ -1,0 +1,36 @@
+"""Python's garbage collector, with pauses that do not grow with the number of objects that are kept.
+
+A full collection visits all objects that live and stops the process: for 0.6 s with 20,000 waiting tasks. Reference
+counts free nearly everything; the collector is needed only for cycles of references.
+"""
+
+import asyncio
+import gc
+from collections.abc import Mapping
+from typing import Any, Final
+
+FULL_S: Final = 600.0
+"""Seconds between two collections that visit all objects. Later ones keep more memory of cycles, earlier ones pause
+the operator more often."""
+
+
+async def keep_pauses_short(full_s: float = FULL_S) -> None:
+    """Visit an object in one full collection only, until cancelled; visit all objects every ``full_s`` seconds.
+
+    An object that survives a full collection is frozen: later ones leave it out. Its reference count still frees it.
+    If it is part of a cycle, it is freed after ``full_s`` at the latest.
+    """
+    gc.callbacks.append(_freeze_survivors)
+    try:
+        while True:
+            gc.unfreeze()
+            gc.collect()
+            await asyncio.sleep(full_s)
+    finally:
+        gc.callbacks.remove(_freeze_survivors)
+        gc.unfreeze()
+
+
+def _freeze_survivors(phase: str, collection: Mapping[str, Any]) -> None:
+    if phase == "stop" and collection["generation"] == 2:
+        gc.freeze()

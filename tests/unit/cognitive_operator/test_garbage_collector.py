@@ -1,0 +1,79 @@
+"""The operator's garbage collection visits an object once, and frees cycles of any age after a while."""
+
+import asyncio
+import gc
+import weakref
+from collections.abc import AsyncIterator
+
+import pytest
+
+from cognitive_operator.adapters.asyncio_tasks import end
+from cognitive_operator.adapters.garbage_collector import keep_pauses_short
+from support.eventually import eventually_async
+
+LONG_S, SHORT_S = 3600.0, 0.01
+
+
+class Node:
+    """An object in a cycle of references with itself."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+@pytest.fixture(params=[LONG_S])
+async def collecting(request: pytest.FixtureRequest) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(keep_pauses_short(request.param))
+    await asyncio.sleep(0)
+    yield task
+    await end(task)
+
+
+@pytest.mark.usefixtures("collecting")
+def test_a_full_collection_leaves_out_what_has_survived_one() -> None:
+    kept = [[number] for number in range(10_000)]
+    gc.collect()
+    assert gc.get_freeze_count() > len(kept)
+    assert len(gc.get_objects(generation=2)) < len(kept)
+
+
+@pytest.mark.usefixtures("collecting")
+def test_what_has_survived_is_freed_by_its_reference_count() -> None:
+    kept = Node()
+    gc.collect()
+    gone = weakref.ref(kept)
+    kept.me = Node()
+    del kept
+    assert gone() is None
+
+
+@pytest.mark.usefixtures("collecting")
+def test_a_young_cycle_is_freed_as_usual() -> None:
+    gone = weakref.ref(Node())
+    gc.collect(1)
+    assert gone() is None
+
+
+@pytest.mark.parametrize("collecting", [SHORT_S], indirect=True)
+async def test_a_cycle_that_has_survived_is_freed_by_the_next_collection_of_all_objects(
+    collecting: asyncio.Task[None],
+) -> None:
+    kept = Node()
+    gc.collect()
+    gone = weakref.ref(kept)
+    del kept
+
+    async def is_gone() -> bool:
+        return gone() is None
+
+    await eventually_async(is_gone, interval_s=SHORT_S)
+
+
+async def test_at_the_end_python_collects_as_before() -> None:
+    callbacks = list(gc.callbacks)
+    await end(asyncio.create_task(keep_pauses_short()))
+    task = asyncio.create_task(keep_pauses_short())
+    await asyncio.sleep(0)
+    await end(task)
+    assert gc.callbacks == callbacks
+    assert gc.get_freeze_count() == 0
