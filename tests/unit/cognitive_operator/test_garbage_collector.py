@@ -70,10 +70,11 @@ async def test_a_cycle_that_has_survived_is_freed_by_the_next_collection_of_all_
 
 
 async def test_at_the_end_python_collects_as_before() -> None:
-    callbacks = list(gc.callbacks)
-    await end(asyncio.create_task(keep_pauses_short()))
+    callbacks, threshold = list(gc.callbacks), gc.get_threshold()
     task = asyncio.create_task(keep_pauses_short())
     await asyncio.sleep(0)
+    assert gc.get_threshold() != threshold
     await end(task)
+    assert gc.get_threshold() == threshold
     assert gc.callbacks == callbacks
     assert gc.get_freeze_count() == 0
