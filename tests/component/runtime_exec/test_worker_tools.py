@@ -26,7 +26,7 @@ from support.fixture_types import StartWorker
 from support.servers.scripted_model import ScriptedModel
 from support.servers.tool_server import ToolServerProcess
 from support.servers.wire_broker import Attempt, WireBroker
-from support.servers.worker_state import has_ended, pulls
+from support.servers.worker_state import has_ended, pulls, runs_calls
 
 pytestmark = pytest.mark.component
 StartCore = Callable[..., Awaitable[HostedWorker]]
@@ -105,9 +105,9 @@ async def test_without_the_broker_a_tool_with_side_effects_is_not_called(
     admin = await WireBroker.connect(own_server.url)
     attempt = Attempt(agent)
     await admin.publish(attempt, **asked(model, tools))
-    await eventually_async(lambda: _asks(model, 1), 20)
+    await eventually_async(lambda: runs_calls(model, 1), 20)
     own_server.kill()
-    await eventually_async(lambda: _asks(model, 0))
+    await eventually_async(lambda: runs_calls(model, 0))
     await asyncio.sleep(0.5)  # longer than a call of the tool takes
     assert tools.calls == []
 
@@ -167,7 +167,3 @@ async def test_many_operations_and_large_answers_are_objects(
         data = (await store.get(found["name"])).data or b""
         assert (len(data), hashlib.sha256(data).hexdigest()) == (found["size_bytes"], found["sha256"])
     assert len(json.loads((await store.get(reference["name"])).data or b"")) == 150
-
-
-async def _asks(model: ScriptedModel, number: int) -> bool:
-    return model.in_flight == number

@@ -5,6 +5,7 @@ from cognitive_runtime.config import RuntimeSettings
 from servers.nats import NatsServer
 from support.eventually import eventually_async
 from support.fakes.scripted_reasoner import ScriptedReasoner
+from support.servers.scripted_model import ScriptedModel
 from support.servers.wire_broker import Attempt, WireBroker
 
 
@@ -63,3 +64,8 @@ async def nothing_waits(broker: WireBroker, agent: str) -> bool:
 async def spooled(settings: RuntimeSettings, number: int) -> bool:
     """Return whether a number of responses wait in the spool."""
     return len(list(settings.spool_dir.rglob("*.json"))) == number
+
+
+async def runs_calls(model: ScriptedModel, number: int) -> bool:
+    """Return whether a number of calls of a model run."""
+    return model.in_flight == number
