@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +11,8 @@ from pydantic import ValidationError
 from cognitive_operator.api import names, wire
 from cognitive_operator.api.wire_execution import ExecutionSettings
 from cognitive_operator.api.wire_model import WireModel
+from support.builders.golden_wire import WIRE, golden
 
-WIRE = Path(__file__).parent / "wire"
 WRITTEN: dict[str, type[WireModel]] = {
     "request.json": wire.Request,
     "request_all_settings.json": wire.Request,
@@ -45,10 +44,6 @@ READ: dict[str, type[WireModel]] = {
     "failed_quota.json": wire.Failed,
     "failed_tools_unavailable.json": wire.Failed,
 }
-
-
-def golden(name: str, **changes: Any) -> bytes:
-    return json.dumps(json.loads((WIRE / name).read_bytes()) | changes).encode()
 
 
 @pytest.mark.parametrize(("name", "model"), WRITTEN.items())

@@ -8,14 +8,10 @@ import pytest
 
 from cognitive_runtime.adapters import wire
 from cognitive_runtime.domain import CognitiveTaskType, InvalidRequest, TaskSignature
+from support.builders.golden_wire import WIRE, golden, golden_fields
 from support.builders.signatures import snapshot, task_signature
 
-WIRE = Path(__file__).parent / "wire"
 CUSTOM = {"task_type": "custom", "input": {"ticket": "t"}, "output_schema": None}
-
-
-def changed(**fields: Any) -> bytes:
-    return json.dumps(json.loads((WIRE / "request.json").read_bytes()) | fields).encode()
 
 
 @pytest.mark.parametrize("path", sorted(WIRE.glob("request*.json")), ids=lambda path: path.stem)
@@ -33,14 +29,14 @@ def test_every_golden_request_is_read(path: Path) -> None:
 
 
 def test_the_golden_proposal_is_a_proposal() -> None:
-    request = wire.parse_request((WIRE / "request_proposal.json").read_bytes())
+    request = wire.parse_request(golden("request_proposal.json"))
     assert request.task_type is CognitiveTaskType.PROPOSAL
     assert set(request.input) == {"task_description", "context", "diversity"}
     assert (request.signature, request.output_schema) == (None, None)
 
 
 def test_a_signature_is_read_whole() -> None:
-    request = wire.parse_request(changed(**CUSTOM, signature=snapshot()))
+    request = wire.parse_request(golden("request.json", **CUSTOM, signature=snapshot()))
     assert request.task_type is CognitiveTaskType.CUSTOM
     assert request.signature == task_signature()
     assert isinstance(request.signature, TaskSignature)
@@ -49,13 +45,13 @@ def test_a_signature_is_read_whole() -> None:
 
 def test_unknown_fields_of_a_signature_are_ignored() -> None:
     later = snapshot(later=1, inputs=[{"name": "ticket", "type": "string", "later": 1}], demonstrations=[])
-    signature = wire.parse_request(changed(**CUSTOM, signature=later)).signature
+    signature = wire.parse_request(golden("request.json", **CUSTOM, signature=later)).signature
     assert signature is not None
     assert [each.name for each in signature.inputs] == ["ticket"]
 
 
 def test_the_golden_deliberation_has_a_judge() -> None:
-    found = wire.parse_request((WIRE / "request_deliberation.json").read_bytes()).deliberation
+    found = wire.parse_request(golden("request_deliberation.json")).deliberation
     assert found is not None
     assert (found.members, found.quorum, found.diversity, found.selection.method) == (3, 2, True, "Judge")
     assert found.selection.judge is not None
@@ -90,7 +86,7 @@ def deliberated(**fields: Any) -> dict[str, Any]:
 )
 def test_a_bad_deliberation_is_refused_by_field(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidRequest, match=said):
-        wire.parse_request(changed(**fields))
+        wire.parse_request(golden("request.json", **fields))
 
 
 @pytest.mark.parametrize(
@@ -110,12 +106,12 @@ def test_a_bad_deliberation_is_refused_by_field(fields: dict[str, Any], said: st
 )
 def test_a_bad_signature_is_refused_by_field(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidRequest, match=said):
-        wire.parse_request(changed(**fields))
+        wire.parse_request(golden("request.json", **fields))
 
 
 @pytest.mark.parametrize("kind", ["custom", "proposal"])
 def test_an_agents_demonstration_of_such_a_type_is_refused(kind: str) -> None:
-    request = json.loads((WIRE / "request.json").read_bytes())
+    request = golden_fields("request.json")
     request["agent"]["demonstrations"] = [{"type": kind, "input": {}, "output": {}}]
     with pytest.raises(InvalidRequest, match=r"agent\.demonstrations"):
         wire.parse_request(json.dumps(request).encode())

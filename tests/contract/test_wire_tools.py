@@ -2,19 +2,13 @@
 
 import json
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cognitive_runtime.adapters import wire
 from cognitive_runtime.domain import AgentResult, Artifact, FailureResult, InvalidRequest
-
-WIRE = Path(__file__).parent / "wire"
-
-
-def golden(name: str) -> Any:
-    return json.loads((WIRE / name).read_bytes())
+from support.builders.golden_wire import golden_fields
 
 
 def encoded(found: Any) -> bytes:
@@ -22,13 +16,13 @@ def encoded(found: Any) -> bytes:
 
 
 def completed() -> AgentResult:
-    outcome = wire.parse_outcome(encoded(golden("completed_tools.json")))
+    outcome = wire.parse_outcome(encoded(golden_fields("completed_tools.json")))
     assert isinstance(outcome, AgentResult)
     return outcome
 
 
 def test_the_tools_of_a_request_are_read_whole() -> None:
-    expected = golden("request_tools.json")
+    expected = golden_fields("request_tools.json")
     tools = wire.parse_request(encoded(expected)).tools
     assert tools is not None
     found = json.loads(json.dumps(asdict(tools)))
@@ -39,8 +33,8 @@ def test_the_tools_of_a_request_are_read_whole() -> None:
 
 
 def test_a_request_without_tools_has_none_and_limits_have_defaults() -> None:
-    assert wire.parse_request(encoded(golden("request.json"))).tools is None
-    request = golden("request.json") | {"tools": {"workspace": {"kind": "EmptyDir"}}}
+    assert wire.parse_request(encoded(golden_fields("request.json"))).tools is None
+    request = golden_fields("request.json") | {"tools": {"workspace": {"kind": "EmptyDir"}}}
     tools = wire.parse_request(encoded(request)).tools
     assert tools is not None
     assert (tools.max_operations, tools.max_iterations, tools.servers) == (100, 10, ())
@@ -73,17 +67,17 @@ def test_a_request_without_tools_has_none_and_limits_have_defaults() -> None:
     ],
 )
 def test_tools_out_of_range_are_refused_by_field(changes: dict[str, Any], named: str) -> None:
-    request = golden("request_tools.json")
+    request = golden_fields("request_tools.json")
     request["tools"] |= changes
     with pytest.raises(InvalidRequest, match=rf"tools\b.*\b{named}\b"):
         wire.parse_request(encoded(request))
 
 
 def test_tools_need_a_type_that_uses_them() -> None:
-    tools = golden("request_tools.json")["tools"]
+    tools = golden_fields("request_tools.json")["tools"]
     with pytest.raises(InvalidRequest, match="tools must be absent for the type proposal"):
-        wire.parse_request(encoded(golden("request_proposal.json") | {"tools": tools}))
-    custom = golden("request_custom.json") | {"tools": tools}
+        wire.parse_request(encoded(golden_fields("request_proposal.json") | {"tools": tools}))
+    custom = golden_fields("request_custom.json") | {"tools": tools}
     with pytest.raises(InvalidRequest, match="tools need a signature of the module ReAct"):
         wire.parse_request(encoded(custom))
     custom["signature"]["module"] = "ReAct"
@@ -91,14 +85,14 @@ def test_tools_need_a_type_that_uses_them() -> None:
 
 
 def test_operations_and_artifacts_round_trip() -> None:
-    assert json.loads(wire.encode_completed(completed())) == golden("completed_tools.json")
+    assert json.loads(wire.encode_completed(completed())) == golden_fields("completed_tools.json")
 
 
 def test_operations_of_a_failure_round_trip() -> None:
-    outcome = wire.parse_outcome(encoded(golden("failed_no_progress.json")))
+    outcome = wire.parse_outcome(encoded(golden_fields("failed_no_progress.json")))
     assert isinstance(outcome, FailureResult)
     assert [each.outcome for each in outcome.operations] == ["Succeeded", "Cancelled"]
-    assert json.loads(wire.encode_failed(outcome)) == golden("failed_no_progress.json")
+    assert json.loads(wire.encode_failed(outcome)) == golden_fields("failed_no_progress.json")
 
 
 def test_a_message_has_at_most_a_hundred_operations_and_refers_to_all() -> None:
@@ -121,14 +115,14 @@ def test_a_message_never_has_the_content_of_an_artifact() -> None:
 
 
 def test_a_response_with_an_unknown_outcome_of_an_operation_is_refused() -> None:
-    response = golden("completed_tools.json")
+    response = golden_fields("completed_tools.json")
     response["operations"][0]["outcome"] = "Perhaps"
     with pytest.raises(wire.WireError):
         wire.parse_outcome(encoded(response))
 
 
 def test_a_claim_without_side_effects_does_not_have_the_field() -> None:
-    claim = wire.parse_claim(encoded(golden("claim.json")))
+    claim = wire.parse_claim(encoded(golden_fields("claim.json")))
     assert not claim.side_effects
     assert "side_effects" not in json.loads(claim.encode())
-    assert wire.parse_claim(encoded(golden("claim_side_effects.json"))).side_effects
+    assert wire.parse_claim(encoded(golden_fields("claim_side_effects.json"))).side_effects

@@ -20,6 +20,7 @@ from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ray_head import RayHead
 from support.builders.cognitive_objects import Cluster, agent
+from support.builders.managed_agents import need_kuberay, restrict
 from support.rights.used import Audit, audit_of
 from support.servers.scripted_model import ScriptedModel
 
@@ -167,6 +168,14 @@ def bare(
         yield Cluster(control_plane.kubectl.within(STORY))
     finally:
         control_plane.kubectl.delete("namespace", STORY)
+
+
+@pytest.fixture
+def restricted(control_plane: ExistingCluster, bare: Cluster) -> Cluster:
+    """A namespace that admits restricted pods alone, on a cluster with KubeRay."""
+    need_kuberay(control_plane.kubectl)
+    restrict(bare.kubectl)
+    return bare
 
 
 @pytest.fixture

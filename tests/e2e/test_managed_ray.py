@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from support.builders.cognitive_objects import Cluster, agent, task
-from support.builders.managed_agents import POD, need_kuberay, ray_cluster, restrict
+from support.builders.managed_agents import POD, ray_cluster
 from support.eventually import eventually
 from support.servers.scripted_model import ScriptedModel
 
@@ -29,13 +29,6 @@ def patch(cluster: Cluster, name: str, **spec: Any) -> None:
 def think(cluster: Cluster, name: str, of: str, **spec: Any) -> dict[str, Any]:
     cluster.apply(task(name, of, **spec))
     return cluster.wait_phase(name, "Succeeded", 90.0)
-
-
-@pytest.fixture
-def restricted(bare: Cluster, control_plane: Any) -> Cluster:
-    need_kuberay(control_plane.kubectl)
-    restrict(bare.kubectl)
-    return bare
 
 
 def test_an_agent_with_its_own_ray_thinks_in_both_modes_and_shares_it(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from support.builders.cognitive_objects import Cluster, agent, task
-from support.builders.managed_agents import need_kuberay, ray_cluster, restrict
+from support.builders.managed_agents import ray_cluster
 from support.eventually import eventually
 from support.servers.scripted_model import ScriptedModel
 
@@ -30,13 +30,6 @@ from ray import serve
 ray.init(address="auto", log_to_driver=False)
 print("applications:", *serve.status().applications)
 """
-
-
-@pytest.fixture
-def restricted(bare: Cluster, control_plane: Any) -> Cluster:
-    need_kuberay(control_plane.kubectl)
-    restrict(bare.kubectl)
-    return bare
 
 
 def in_head(cluster: Cluster, program: str) -> str:

@@ -62,3 +62,9 @@ def _patience(late: bool) -> Iterator[None]:
     except AssertionError:
         if late:
             raise
+
+
+async def settle(turns: int = 20) -> None:
+    """Give the asyncio tasks that can go on their turns of the event loop."""
+    for _ in range(turns):
+        await asyncio.sleep(0)

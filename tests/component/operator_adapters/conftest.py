@@ -9,8 +9,12 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from cognitive_operator.adapters.clock import SystemClock
+from cognitive_operator.adapters.http_client import HttpClient
+from cognitive_operator.adapters.kube.api import KubeApi
+from cognitive_operator.adapters.model.probe import HttpModelProbe
 from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.settings import NatsSettings
+from controlplane import ControlPlane
 from servers.nats import NatsServer
 from support.eventually import LIMIT_S, eventually_async
 from support.ray_double.server import RayServer
@@ -70,3 +74,18 @@ async def http() -> AsyncIterator[HttpDouble]:
     """An HTTP server that answers as it is told."""
     async with HttpDouble().serve() as double:
         yield double
+
+
+@pytest.fixture
+async def kube(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[KubeApi]:
+    """The operator's client of the API server, as the cluster's administrator."""
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig_path))
+    async with KubeApi.connect() as api:
+        yield api
+
+
+@pytest.fixture
+async def probe() -> AsyncIterator[HttpModelProbe]:
+    """The operator's probe of a model's server."""
+    async with HttpClient(proxies=True) as client:
+        yield HttpModelProbe(client, timeout_s=2)

@@ -2,7 +2,6 @@ import asyncio
 import base64
 import json
 import ssl
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -27,13 +26,6 @@ from support.servers.http_double import HANG, HttpDouble, Reply
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("crds")]
 
 SPEC = {"agentRef": {"name": "sre"}, "type": "FailureAnalysis", "input": {"error_message": "refused"}}
-
-
-@pytest.fixture
-async def kube(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[KubeApi]:
-    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig_path))
-    async with KubeApi.connect() as api:
-        yield api
 
 
 def create_task(kubectl: Kubectl, name: str = "why") -> Body:

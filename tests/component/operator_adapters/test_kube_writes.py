@@ -1,7 +1,6 @@
 """Objects that the operator creates and deletes."""
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -9,16 +8,9 @@ from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.api.names import API_VERSION, TASK_KIND, TASK_PLURAL
 from cognitive_operator.errors import ConflictError, ObjectInvalidError, ObjectNotFoundError
 from cognitive_operator.ports.kube import Body, Identity
-from controlplane import ControlPlane, Kubectl
+from controlplane import Kubectl
 
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("crds")]
-
-
-@pytest.fixture
-async def kube(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[KubeApi]:
-    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig_path))
-    async with KubeApi.connect() as api:
-        yield api
 
 
 def manifest(namespace: str, name: str = "run-1", kind_of: str = "FailureAnalysis") -> Body:

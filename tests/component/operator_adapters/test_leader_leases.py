@@ -1,26 +1,17 @@
 """Two candidates for one Lease on a real API server, each with a clock of its own."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.errors import ConflictError, ObjectNotFoundError
 from cognitive_operator.plan.leader import held_spec, new_lease
 from cognitive_operator.reconcile.leadership import LeaseLeadership
-from controlplane import ControlPlane, Kubectl
+from controlplane import Kubectl
 from support.builders.operator_objects import NOW
 from support.fakes.clock import FakeClock
 
 pytestmark = [pytest.mark.component]
 AHEAD = "2031-01-01T00:00:00.000000Z"
-
-
-@pytest.fixture
-async def kube(control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[KubeApi]:
-    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig_path))
-    async with KubeApi.connect() as api:
-        yield api
 
 
 @pytest.fixture

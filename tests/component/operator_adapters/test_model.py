@@ -1,9 +1,5 @@
-from collections.abc import AsyncIterator
-
 import pytest
 
-from cognitive_operator.adapters.http_client import HttpClient
-from cognitive_operator.adapters.model.probe import HttpModelProbe
 from cognitive_operator.ports.model import ModelProbe, ModelTarget
 from support.servers.http_double import HANG, HttpDouble, Reply
 
@@ -11,12 +7,6 @@ pytestmark = pytest.mark.component
 
 KEY = "sk-very-secret"
 LIST = Reply(json={"object": "list", "data": [{"id": "gemma-3-270m"}, {"id": "other"}, {"no": "id"}]})
-
-
-@pytest.fixture
-async def probe() -> AsyncIterator[HttpModelProbe]:
-    async with HttpClient(proxies=True) as client:
-        yield HttpModelProbe(client, timeout_s=2)
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])

@@ -1,12 +1,9 @@
 """How the operator asks each provider for its models, and what it says of what comes."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
-from cognitive_operator.adapters.http_client import HttpClient
-from cognitive_operator.adapters.model.probe import HttpModelProbe
 from cognitive_operator.adapters.model.url import models_url
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
 from cognitive_operator.ports.model import ModelProbe, ModelTarget
@@ -17,12 +14,6 @@ KEY = "sk-very-secret"
 DATE = "2024-10-21"
 LIST = Reply(json={"data": [{"id": "models/gemini-flash"}]})
 CREDENTIALS = ("Authorization", "api-key", "x-api-key", "x-goog-api-key")
-
-
-@pytest.fixture
-async def probe() -> AsyncIterator[HttpModelProbe]:
-    async with HttpClient(proxies=True) as client:
-        yield HttpModelProbe(client, timeout_s=2)
 
 
 BEARER = {"Authorization": f"Bearer {KEY}"}

@@ -11,9 +11,9 @@ from cognitive_operator.api.names import (
     responses_of_attempt,
     responses_of_task,
 )
+from support.builders.broker_keys import AGENT
 
 pytestmark = pytest.mark.component
-AGENT = "7d3f7b1e-0c55-4a55-9d0e-1f0b6a1c2d3e"
 
 
 def key(task: str = "task", number: int = 1, agent: str = AGENT) -> AttemptKey:

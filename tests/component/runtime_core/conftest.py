@@ -29,6 +29,20 @@ def model(model_server: ScriptedModel) -> ScriptedModel:
     return model_server
 
 
+@pytest.fixture(scope="session")
+def second_server() -> Iterator[ScriptedModel]:
+    """Server of another model, for all tests."""
+    with ScriptedModel() as server:
+        yield server
+
+
+@pytest.fixture
+def other(second_server: ScriptedModel) -> ScriptedModel:
+    """The second server without scripts and records of other tests."""
+    second_server.reset()
+    return second_server
+
+
 @pytest.fixture
 def secrets() -> dict[tuple[str, str], str]:
     """Contents of the mounted files by agent UID and name."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from cognitive_runtime.domain import CognitiveTaskType
+from support.builders.answers import GOOD
 from support.builders.runtime_requests import INPUTS, Run, completed, failed
 from support.servers.scripted_model import ScriptedModel
 
@@ -18,7 +19,6 @@ SEVERITY = {
     },
     "required": ["severity", "tags"],
 }
-GOOD = {"thought": "t", "proposed_solution": "p", "confidence_score": 0.5}
 FREE = {"type": "object", "additionalProperties": {"type": "integer"}}
 """Its keys are anybody's: no bounded form."""
 

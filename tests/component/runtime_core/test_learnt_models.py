@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,20 +18,6 @@ pytestmark = pytest.mark.component
 NO_TEMPERATURE = {"message": "x", "param": "temperature", "code": "unsupported_value"}
 REQUEST = VLLMRequest("scripted", (Message("user", "u"),), temperature=0.7)
 SPENT = {"message": "x", "code": "insufficient_quota"}
-
-
-@pytest.fixture(scope="module")
-def second_server() -> Iterator[ScriptedModel]:
-    """Server of the fallback model."""
-    with ScriptedModel() as server:
-        yield server
-
-
-@pytest.fixture
-def other(second_server: ScriptedModel) -> ScriptedModel:
-    """The second server without scripts and records of other tests."""
-    second_server.reset()
-    return second_server
 
 
 def without_time(found: tuple[ModelBehaviour, ...]) -> list[tuple[str, str, list[str], str, bool]]:

@@ -1,7 +1,6 @@
 """Several models of one agent: who is asked after whom, with which key, and who is said to have answered."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,20 +12,6 @@ from support.servers.scripted_model import ScriptedModel
 pytestmark = pytest.mark.component
 AGENT = "7d3f7b1e"
 NOBODY = "http://127.0.0.1:1"
-
-
-@pytest.fixture(scope="module")
-def second_server() -> Iterator[ScriptedModel]:
-    """Another provider's server."""
-    with ScriptedModel() as server:
-        yield server
-
-
-@pytest.fixture
-def other(second_server: ScriptedModel) -> ScriptedModel:
-    """The other server without scripts and records of other tests."""
-    second_server.reset()
-    return second_server
 
 
 @pytest.fixture(autouse=True)

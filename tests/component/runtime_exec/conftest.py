@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,10 @@ from support.fakes.scripted_reasoner import ScriptedReasoner
 from support.fixture_types import StartExecutor, StartWorker
 from support.ray_double.server import RayServer
 from support.ray_selection import needs_real_ray
+from support.servers.scripted_model import ScriptedModel
+from support.servers.tool_server import ToolServerProcess, tool_server
 from support.servers.wire_broker import WireBroker
+from support.servers.worker_state import pulls
 
 
 @pytest.fixture
@@ -76,12 +79,26 @@ async def start_worker(agent: str, settings: RuntimeSettings, reasoner: Scripted
         started.append(worker)
         await worker.start()
         if wait:
-            await eventually_async(lambda: _pulls(worker))
+            await eventually_async(lambda: pulls(worker))
         return worker
 
     yield start
     for worker in started:
         await worker.stop(0.5)
+
+
+@pytest.fixture
+def model() -> Iterator[ScriptedModel]:
+    """A scripted model of the test's own."""
+    with ScriptedModel() as found:
+        yield found
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Iterator[ToolServerProcess]:
+    """An MCP server of the test's own."""
+    with tool_server(tmp_path / "journal") as found:
+        yield found
 
 
 @pytest.fixture
@@ -109,7 +126,3 @@ async def start_executor(
 
 async def _are_ready(broker: WireBroker, agent: str, count: int) -> bool:
     return [lease["ready"] for lease in (await broker.leases(agent)).values()] == [True] * count
-
-
-async def _pulls(worker: HostedWorker) -> bool:
-    return worker.broker.is_connected and worker.status().ready

@@ -16,6 +16,7 @@ from support.eventually import eventually_async
 from support.fixture_types import StartExecutor
 from support.servers.scripted_model import ScriptedModel
 from support.servers.wire_broker import Attempt, WireBroker
+from support.servers.worker_state import lease_says
 
 pytestmark = pytest.mark.component
 
@@ -132,7 +133,7 @@ async def test_an_executor_waits_for_a_secret_that_its_requests_need(
     ray_head: RayHead,
 ) -> None:
     submission_id = await start_executor("--require-secret llm-api-key", ready=0)
-    await eventually_async(lambda: _lease_says(broker, agent, "CredentialsNotMounted"), 60)
+    await eventually_async(lambda: lease_says(broker, agent, "CredentialsNotMounted"), 60)
     attempt = Attempt(agent)
     await broker.publish(attempt, llm={"endpoint": model.url, "api_key_file": "llm-api-key"})
 
@@ -167,10 +168,6 @@ async def _no_leases(broker: WireBroker, agent: str) -> bool:
 
 async def _ready_workers(broker: WireBroker, agent: str) -> list[str]:
     return [worker for worker, lease in (await broker.leases(agent)).items() if lease["ready"]]
-
-
-async def _lease_says(broker: WireBroker, agent: str, reason: str) -> bool:
-    return [lease["reason"] for lease in (await broker.leases(agent)).values()] == [reason]
 
 
 async def _renewed_at(broker: WireBroker, agent: str, worker: str) -> str | None:

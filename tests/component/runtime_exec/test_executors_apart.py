@@ -13,6 +13,7 @@ from support.eventually import eventually_async
 from support.ray_double.server import RayDouble, RayServer
 from support.servers.scripted_model import ScriptedModel
 from support.servers.wire_broker import Attempt, WireBroker
+from support.servers.worker_state import runs_calls
 
 pytestmark = pytest.mark.component
 
@@ -47,7 +48,7 @@ async def test_a_killed_executor_releases_nothing_and_its_job_fails(
     claim = await broker.claim(attempt)
     assert claim is not None
     assert (claim["state"], [claim["worker"]]) == ("running", list(leases))
-    await eventually_async(lambda: _is_abandoned(model))
+    await eventually_async(lambda: runs_calls(model, 0))
     assert await broker.responses(attempt) == []
 
 
@@ -87,7 +88,3 @@ async def test_the_double_refuses_what_only_ray_has(
 
 async def _is_called(model: ScriptedModel, attempt: Attempt) -> bool:
     return model.executions[attempt.id] == 1
-
-
-async def _is_abandoned(model: ScriptedModel) -> bool:
-    return model.in_flight == 0

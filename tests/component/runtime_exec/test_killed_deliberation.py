@@ -16,16 +16,11 @@ from support.fixture_types import StartExecutor
 from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 from support.servers.wire_broker import Attempt, WireBroker
+from support.servers.worker_state import runs_calls
 
 pytestmark = pytest.mark.component
 MAJORITY = {"members": 3, "quorum": 2, "diversity": True, "selection": {"method": "Majority", "field": "decision"}}
 SOURCES = {"memory": "executor", "energy": "agent", "lifecycle": "agent"}
-
-
-@pytest.fixture
-def model() -> Any:
-    with ScriptedModel() as server:
-        yield server
 
 
 @dataclass(frozen=True)
@@ -90,7 +85,7 @@ async def test_no_call_of_a_finished_member_is_repeated_after_a_kill(
     await eventually_async(lambda: _has_two(executors, first, model), 30)
 
     await executors.replace()
-    await eventually_async(lambda: _is_abandoned(model))
+    await eventually_async(lambda: runs_calls(model, 0))
     assert await broker.responses(first) == []
     await broker.jetstream.purge_stream("AGENT_REQUESTS", subject=first.request_subject)
     await publish(broker, second, model, processed=8)
@@ -109,7 +104,3 @@ async def test_no_call_of_a_finished_member_is_repeated_after_a_kill(
 
 async def _has_two(executors: Executors, attempt: Attempt, model: ScriptedModel) -> bool:
     return executors.stored(attempt) == 2 and model.in_flight == 1
-
-
-async def _is_abandoned(model: ScriptedModel) -> bool:
-    return model.in_flight == 0

@@ -14,6 +14,7 @@ from support.fixture_types import StartWorker
 from support.rights.wire import as_user, authorization, rights_of
 from support.servers.nats_accounts import serve
 from support.servers.wire_broker import LARGE_INPUT, Attempt, WireBroker, large_input
+from support.servers.worker_state import nothing_waits
 
 pytestmark = pytest.mark.component
 
@@ -53,7 +54,7 @@ async def test_the_rights_on_the_page_are_enough(
     body = (await admin.wait_response(large)).body
     assert body["result_ref"]["size_bytes"] > 100_000
     assert body["reasoning_ref"]["size_bytes"] == 200_000
-    await eventually_async(lambda: _nothing_waits(admin, agent))
+    await eventually_async(lambda: nothing_waits(admin, agent))
     await admin.drain(agent, "ca-job-1")
     await asyncio.wait_for(hosted.wait_idle(), LIMIT_S)
     await hosted.stop(1)
@@ -75,8 +76,3 @@ async def test_what_the_operator_says_an_executor_cannot_say(guarded: str, agent
     assert [response.outcome for response in stored] == ["failed"]
     await executor.close()
     await admin.close()
-
-
-async def _nothing_waits(admin: WireBroker, agent: str) -> bool:
-    info = await admin.jetstream.consumer_info("AGENT_REQUESTS", agent)
-    return (info.num_pending, info.num_ack_pending) == (0, 0)

@@ -18,6 +18,7 @@ from support.fakes.scripted_reasoner import ScriptedReasoner, answer
 from support.fixture_types import StartWorker
 from support.servers.guarded_broker import GuardedBroker, guarded_broker
 from support.servers.wire_broker import LARGE_INPUT, Attempt, WireBroker, large_input
+from support.servers.worker_state import nothing_waits
 
 pytestmark = pytest.mark.component
 SHORT_S = 3
@@ -94,7 +95,7 @@ async def test_all_that_a_worker_does_works(work: Work, reasoner: ScriptedReason
     claim = await admin.claim(large)
     assert claim is not None
     assert claim["state"] == "ended"
-    await eventually_async(lambda: _nothing_waits(admin, agent))
+    await eventually_async(lambda: nothing_waits(admin, agent))
     await admin.drain(agent, "ca-job-1")
     await asyncio.wait_for(hosted.wait_idle(), LIMIT_S)
     await hosted.stop(1)
@@ -156,8 +157,3 @@ async def _chunks(admin: WireBroker, agent: str) -> dict[str, int]:
 
 async def _is_on_another(hosted: HostedWorker, before: object) -> bool:
     return hosted.broker.is_connected and hosted.broker.client() is not before
-
-
-async def _nothing_waits(admin: WireBroker, agent: str) -> bool:
-    info = await admin.jetstream.consumer_info("AGENT_REQUESTS", agent)
-    return (info.num_pending, info.num_ack_pending) == (0, 0)

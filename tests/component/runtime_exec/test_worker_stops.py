@@ -11,6 +11,7 @@ from support.eventually import LIMIT_S, eventually_async
 from support.fakes.scripted_reasoner import ScriptedReasoner, answer, answer_after, hang
 from support.fixture_types import StartWorker
 from support.servers.wire_broker import Attempt, WireBroker
+from support.servers.worker_state import executes, lease_says
 
 pytestmark = pytest.mark.component
 
@@ -22,7 +23,7 @@ async def test_a_stop_cancels_the_attempt_and_frees_its_slot(
     await start_worker(concurrency=1)
     stopped, following = Attempt(agent), Attempt(agent)
     await broker.publish(stopped)
-    await eventually_async(lambda: _executes(reasoner, stopped))
+    await eventually_async(lambda: executes(reasoner, stopped))
     reasoner.script = answer
     await broker.publish(following)
 
@@ -54,7 +55,7 @@ async def test_a_drained_worker_finishes_what_it_has_and_takes_nothing_new(
     hosted = await start_worker()
     running, late = Attempt(agent), Attempt(agent)
     await broker.publish(running)
-    await eventually_async(lambda: _executes(reasoner, running))
+    await eventually_async(lambda: executes(reasoner, running))
 
     await broker.drain(agent, "ca-job-1")
     await eventually_async(lambda: _is_draining(hosted))
@@ -84,7 +85,7 @@ async def test_a_worker_that_ends_hands_over_what_runs_and_purges_its_lease(
     hosted = await start_worker(concurrency=50)
     attempts = [Attempt(agent) for _ in range(50)]
     await asyncio.gather(*(broker.publish(attempt) for attempt in attempts))
-    await eventually_async(lambda: _executes(reasoner, *attempts))
+    await eventually_async(lambda: executes(reasoner, *attempts))
     assert len(await broker.leases(agent)) == 1
 
     async with asyncio.timeout(3):  # Ray kills a stopped job's driver after 3 s
@@ -104,13 +105,13 @@ async def test_a_worker_that_a_blocked_library_holds_takes_no_more_work(
     hosted = await start_worker(timing=HostedTiming(WorkerTiming(stuck_after_s=0.5)))
     held, late = Attempt(agent), Attempt(agent)
     await broker.publish(held)
-    await eventually_async(lambda: _executes(reasoner, held))
+    await eventually_async(lambda: executes(reasoner, held))
 
     await broker.stop(held)
 
     assert (await broker.wait_response(held)).body["error_type"] == "Cancelled"
     await eventually_async(lambda: _is_wedged(hosted))
-    await eventually_async(lambda: _lease_says(broker, agent, "Wedged"))
+    await eventually_async(lambda: lease_says(broker, agent, "Wedged"))
     await broker.publish(late)
     await asyncio.sleep(0.5)  # time enough to take it
     assert await broker.claim(late) is None
@@ -127,17 +128,9 @@ async def _ignore_cancellation(release: asyncio.Event) -> Reasoning:
     raise asyncio.CancelledError
 
 
-async def _executes(reasoner: ScriptedReasoner, *attempts: Attempt) -> bool:
-    return all(reasoner.executions[attempt.id] for attempt in attempts)
-
-
 async def _is_draining(hosted: HostedWorker) -> bool:
     return hosted.status().draining
 
 
 async def _is_wedged(hosted: HostedWorker) -> bool:
     return hosted.status().wedged
-
-
-async def _lease_says(broker: WireBroker, agent: str, reason: str) -> bool:
-    return [lease["reason"] for lease in (await broker.leases(agent)).values()] == [reason]

@@ -1,8 +1,6 @@
-"""Results survive an absent broker, a full stream, a dead worker; large ones have a place of their own."""
+"""Results survive an absent broker, a full stream and a dead worker."""
 
 import asyncio
-import hashlib
-import json
 import stat
 import uuid
 
@@ -15,12 +13,12 @@ from cognitive_runtime.adapters.worker.lease import LeaseTiming
 from cognitive_runtime.adapters.worker.worker import WorkerTiming
 from cognitive_runtime.bootstrap.hosted import HostedTiming
 from cognitive_runtime.config import RuntimeSettings
-from cognitive_runtime.domain import ExecutionRequest, Reasoning
 from servers.nats import NatsServer
 from support.eventually import eventually_async
 from support.fakes.scripted_reasoner import ScriptedReasoner, answer, answer_after, hang
 from support.fixture_types import StartWorker
 from support.servers.wire_broker import Attempt, WireBroker
+from support.servers.worker_state import begin, connect_again, lease_says, spooled
 
 pytestmark = pytest.mark.component
 
@@ -31,19 +29,19 @@ async def test_results_of_attempts_that_run_while_the_broker_restarts_arrive_onc
     finish = asyncio.Event()
     reasoner.script = answer_after(finish)
     await start_worker(nats_url=own_server.url)
-    admin, attempts = await _begin(own_server, agent, reasoner, 4)
+    admin, attempts = await begin(own_server, agent, reasoner, 4)
 
     own_server.kill()
     finish.set()
-    await eventually_async(lambda: _spooled(settings, 4))
+    await eventually_async(lambda: spooled(settings, 4))
     own_server.resume()
-    admin = await _again(admin, own_server)
+    admin = await connect_again(admin, own_server)
 
     for attempt in attempts:
         assert (await admin.wait_response(attempt)).outcome == "completed"
     assert [len(await admin.responses(attempt)) for attempt in attempts] == [1] * 4
     assert reasoner.executions == {attempt.id: 1 for attempt in attempts}
-    await eventually_async(lambda: _spooled(settings, 0))
+    await eventually_async(lambda: spooled(settings, 0))
     later = Attempt(agent)
     await admin.publish(later)
     assert (await admin.wait_response(later)).outcome == "completed"
@@ -71,12 +69,12 @@ async def test_a_worker_cut_off_for_longer_than_its_lease_stops_its_attempts(
     reasoner.script = hang
     lease = LeaseTiming(renew_interval_s=0.5, lost_after_s=1.0, retry_s=0.1)
     await start_worker(nats_url=own_server.url, timing=HostedTiming(WorkerTiming(lease=lease)))
-    admin, (attempt,) = await _begin(own_server, agent, reasoner, 1)
+    admin, (attempt,) = await begin(own_server, agent, reasoner, 1)
 
     own_server.kill()
     await asyncio.sleep(lease.lost_after_s + lease.renew_interval_s)
     own_server.resume()
-    admin = await _again(admin, own_server)
+    admin = await connect_again(admin, own_server)
 
     response = await admin.wait_response(attempt)
     assert (response.body["error_type"], response.body["retryable"]) == ("LeaseLost", True)
@@ -96,7 +94,7 @@ async def test_a_full_stream_makes_the_worker_wait(
     await start_worker(nats_url=own_server.url)
     attempt = Attempt(agent)
     await admin.publish(attempt)
-    await eventually_async(lambda: _spooled(settings, 1))
+    await eventually_async(lambda: spooled(settings, 1))
     claim = await admin.claim(attempt)
     assert claim is not None
     assert claim["state"] == "running"
@@ -104,7 +102,7 @@ async def test_a_full_stream_makes_the_worker_wait(
     await _limit_responses(admin, -1)
 
     assert (await admin.wait_response(attempt)).outcome == "completed"
-    await eventually_async(lambda: _spooled(settings, 0))
+    await eventually_async(lambda: spooled(settings, 0))
     await admin.close()
 
 
@@ -116,7 +114,7 @@ async def test_a_missing_response_stream_makes_the_worker_wait(
     await start_worker(nats_url=own_server.url)
     attempt = Attempt(agent)
     await admin.publish(attempt)
-    await eventually_async(lambda: _spooled(settings, 1))
+    await eventually_async(lambda: spooled(settings, 1))
 
     await admin.lay_out()
 
@@ -131,7 +129,7 @@ async def test_claims_that_the_broker_has_lost_come_back_while_their_attempts_ru
     finish = asyncio.Event()
     reasoner.script = answer_after(finish)
     await start_worker(nats_url=own_server.url)
-    admin, attempts = await _begin(own_server, agent, reasoner, 3)
+    admin, attempts = await begin(own_server, agent, reasoner, 3)
     before = [await admin.claim(attempt) for attempt in attempts]
 
     await admin.jetstream.delete_stream("KV_claims")
@@ -157,7 +155,7 @@ async def test_a_purged_claim_does_not_come_back(
 ) -> None:
     reasoner.script = hang
     await start_worker(nats_url=own_server.url, timing=HostedTiming(claims=ClaimTiming(check_interval_s=0.1)))
-    admin, (attempt,) = await _begin(own_server, agent, reasoner, 1)
+    admin, (attempt,) = await begin(own_server, agent, reasoner, 1)
     await admin.jetstream.publish(f"$KV.claims.{agent}.{attempt.id}", headers={"KV-Operation": "PURGE"})
     await asyncio.sleep(0.5)  # longer than the interval of the check
     assert await admin.claim(attempt) is None
@@ -186,70 +184,8 @@ async def test_a_new_worker_publishes_what_a_dead_one_left(
 
     response = await broker.wait_response(attempt)
     assert (response.payload, response.headers["Cognitive-Signature"]) == (b'{"schema_version":1}', "5160")
-    await eventually_async(lambda: _spooled(settings, 0))
+    await eventually_async(lambda: spooled(settings, 0))
     assert await broker.claim(attempt) == {"state": "ended"}
-
-
-@pytest.mark.parametrize("size", [64 * 1024, 5 * 1024 * 1024])
-async def test_a_large_result_is_an_object_that_the_response_refers_to(
-    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner, size: int
-) -> None:
-    outputs = {"proposed_solution": "é" * (size // 2)}
-
-    async def answer_at_length(_: ExecutionRequest) -> Reasoning:
-        return Reasoning(outputs=outputs, thought="much")
-
-    reasoner.script = answer_at_length
-    await start_worker()
-    attempt = Attempt(agent)
-    await broker.publish(attempt)
-
-    response = await broker.wait_response(attempt)
-
-    reference = response.body["result_ref"]
-    assert response.body["result"] is None
-    assert (reference["bucket"], reference["name"]) == (f"results-{agent}", attempt.id)
-    stored = await (await broker.jetstream.object_store(reference["bucket"])).get(reference["name"])
-    assert stored.data is not None
-    assert json.loads(stored.data) == outputs
-    assert len(stored.data) == reference["size_bytes"]
-    assert hashlib.sha256(stored.data).hexdigest() == reference["sha256"]
-
-
-async def test_long_reasoning_is_an_object_and_survives_a_killed_broker(
-    own_server: NatsServer, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner, settings: RuntimeSettings
-) -> None:
-    finish = asyncio.Event()
-    thinking = "é" * 300_000
-
-    async def think(_: ExecutionRequest) -> Reasoning:
-        await finish.wait()
-        return Reasoning(outputs={"proposed_solution": "x" * 20_000}, thought="brief", native_reasoning=thinking)
-
-    reasoner.script = think
-    await start_worker(nats_url=own_server.url)
-    admin, (attempt,) = await _begin(own_server, agent, reasoner, 1)
-
-    own_server.kill()
-    finish.set()
-    await eventually_async(lambda: _spooled(settings, 1))
-    own_server.resume()
-    admin = await _again(admin, own_server)
-
-    body = (await admin.wait_response(attempt)).body
-    assert body["reasoning"] == "é" * 2048
-    assert body["energy"]["delta"] == pytest.approx(0.05)
-    reference = body["reasoning_ref"]
-    assert (reference["bucket"], reference["name"]) == (f"results-{agent}", f"{attempt.id}.reasoning")
-    store = await admin.jetstream.object_store(reference["bucket"])
-    stored = (await store.get(reference["name"])).data
-    assert stored is not None
-    assert stored.decode() == thinking
-    assert (len(stored), hashlib.sha256(stored).hexdigest()) == (reference["size_bytes"], reference["sha256"])
-    assert body["result_ref"]["name"] == attempt.id
-    assert json.loads((await store.get(attempt.id)).data or b"") == {"proposed_solution": "x" * 20_000}
-    await eventually_async(lambda: _spooled(settings, 0))
-    await admin.close()
 
 
 async def test_a_worker_waits_for_a_required_secret(
@@ -258,7 +194,7 @@ async def test_a_worker_waits_for_a_required_secret(
     await start_worker(required_secrets=("llm-api-key",), wait=False)
     attempt = Attempt(agent)
     await broker.publish(attempt)
-    await eventually_async(lambda: _lease_says(broker, agent, "CredentialsNotMounted"))
+    await eventually_async(lambda: lease_says(broker, agent, "CredentialsNotMounted"))
     assert await broker.claim(attempt) is None
 
     folder = settings.secrets_dir / agent
@@ -266,24 +202,7 @@ async def test_a_worker_waits_for_a_required_secret(
     (folder / "llm-api-key").write_text("key\n")
 
     assert (await broker.wait_response(attempt)).outcome == "completed"
-    await eventually_async(lambda: _lease_says(broker, agent, None))
-
-
-async def _begin(
-    server: NatsServer, agent: str, reasoner: ScriptedReasoner, number: int
-) -> tuple[WireBroker, list[Attempt]]:
-    """Return a connection and attempts that run."""
-    admin = await WireBroker.connect(server.url)
-    attempts = [Attempt(agent) for _ in range(number)]
-    for attempt in attempts:
-        await admin.publish(attempt)
-    await eventually_async(lambda: _executes(reasoner, *attempts))
-    return admin, attempts
-
-
-async def _again(admin: WireBroker, server: NatsServer) -> WireBroker:
-    await admin.close()
-    return await WireBroker.connect(server.url)
+    await eventually_async(lambda: lease_says(broker, agent, None))
 
 
 async def _limit_responses(admin: WireBroker, max_msgs: int) -> None:
@@ -291,18 +210,6 @@ async def _limit_responses(admin: WireBroker, max_msgs: int) -> None:
     await admin.jetstream.update_stream(config.evolve(max_msgs=max_msgs))
 
 
-async def _executes(reasoner: ScriptedReasoner, *attempts: Attempt) -> bool:
-    return all(reasoner.executions[attempt.id] for attempt in attempts)
-
-
 async def _is_acknowledged(admin: WireBroker, agent: str, number: int) -> bool:
     info = await admin.jetstream.consumer_info("AGENT_REQUESTS", agent)
     return info.ack_floor is not None and info.ack_floor.consumer_seq == number
-
-
-async def _spooled(settings: RuntimeSettings, number: int) -> bool:
-    return len(list(settings.spool_dir.rglob("*.json"))) == number
-
-
-async def _lease_says(broker: WireBroker, agent: str, reason: str | None) -> bool:
-    return [lease["reason"] for lease in (await broker.leases(agent)).values()] == [reason]

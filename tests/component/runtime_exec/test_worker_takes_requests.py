@@ -1,113 +1,21 @@
-"""A request becomes one response, whoever takes it and however often it is delivered."""
+"""Each request is taken once, by a worker that can run it, however often it is delivered."""
 
 import asyncio
-import hmac
 import json
 
 import pytest
 
 from cognitive_runtime.adapters.nats.objects import InputTiming
-from cognitive_runtime.adapters.wire import FEATURES
-from cognitive_runtime.adapters.worker.lease import LeaseTiming
 from cognitive_runtime.adapters.worker.worker import WorkerTiming
 from cognitive_runtime.bootstrap.hosted import HostedTiming, HostedWorker
-from cognitive_runtime.config import RuntimeSettings
-from cognitive_runtime.domain import ExecutionRequest, ModelBehaviour, RateLimited, Reasoning, Usage
+from cognitive_runtime.domain import ExecutionRequest, Reasoning
 from support.eventually import eventually_async
 from support.fakes.scripted_reasoner import ScriptedReasoner, hang
 from support.fixture_types import StartWorker
 from support.servers.wire_broker import LARGE_INPUT, Attempt, WireBroker, large_input
+from support.servers.worker_state import claim_is, lease_says, nothing_waits
 
 pytestmark = pytest.mark.component
-
-
-async def test_a_request_becomes_a_signed_completed_response(
-    broker: WireBroker, agent: str, start_worker: StartWorker, settings: RuntimeSettings
-) -> None:
-    await start_worker()
-    attempt = Attempt(agent)
-    await broker.publish(attempt)
-
-    response = await broker.wait_response(attempt)
-
-    assert response.outcome == "completed"
-    assert response.is_signed_for(attempt)
-    assert response.headers["Nats-Msg-Id"] == hmac.new(attempt.key, b"nats-msg-id", "sha256").hexdigest()
-    assert response.body["result"] == {"proposed_solution": "Write replicas: 3."}
-    assert response.body["confidence"] == 0.9
-    assert response.body["submission_id"] == "ca-job-1"
-    await eventually_async(lambda: _claim_is(broker, attempt, "ended", "completed"))
-    await eventually_async(lambda: _is_empty(settings))
-
-
-async def test_a_failure_becomes_a_signed_failed_response(
-    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
-) -> None:
-    async def refuse(_: ExecutionRequest) -> Reasoning:
-        raise RateLimited("The model server answered HTTP 429.", retry_after_s=2.5)
-
-    reasoner.script = refuse
-    await start_worker()
-    attempt = Attempt(agent)
-    await broker.publish(attempt)
-
-    response = await broker.wait_response(attempt)
-
-    assert response.outcome == "failed"
-    assert response.is_signed_for(attempt)
-    expected = {"error_type": "RateLimited", "retryable": True, "retry_after_seconds": 2.5}
-    assert {name: response.body[name] for name in expected} == expected
-    await eventually_async(lambda: _claim_is(broker, attempt, "ended", "failed"))
-
-
-LEARNT = (
-    ModelBehaviour("http://127.0.0.1:8000/v1", "gemma-3-270m", frozenset({"top_p", "temperature"}), learnt_at_s=1.5),
-    ModelBehaviour("http://127.0.0.1:9/v1", "of-earlier-settings", bounded=True, learnt_at_s=2.0),
-)
-LEARNT_MODEL = {"endpoint": "http://127.0.0.1:8000/v1", "model": "gemma-3-270m", "refused": ["temperature", "top_p"]}
-EARLIER_MODEL = {"endpoint": "http://127.0.0.1:9/v1", "model": "of-earlier-settings", "refused": []}
-
-
-async def test_a_lease_names_the_features_and_the_models_that_were_learnt(
-    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner
-) -> None:
-    reasoner.behaviour = LEARNT
-    timing = HostedTiming(WorkerTiming(lease=LeaseTiming(renew_interval_s=0.1)))
-    await start_worker(timing=timing)
-    leases = await eventually_async(lambda: broker.leases(agent))
-    (lease,) = leases.values()
-    assert lease["features"] == sorted(FEATURES)
-    learnt = [
-        LEARNT_MODEL | {"output": "Schema", "bounded": False, "learnt_at": 1.5},
-        EARLIER_MODEL | {"output": "Schema", "bounded": True, "learnt_at": 2.0},
-    ]
-    assert lease["learnt"] == learnt
-
-    reasoner.behaviour = LEARNT[1:]
-
-    async def follows() -> bool:
-        (renewed,) = (await broker.leases(agent)).values()
-        return bool(renewed["learnt"] == learnt[1:])
-
-    await eventually_async(follows)
-
-
-@pytest.mark.parametrize("fails", [False, True])
-async def test_a_response_names_what_was_learnt_about_the_models_of_its_request(
-    broker: WireBroker, agent: str, start_worker: StartWorker, reasoner: ScriptedReasoner, fails: bool
-) -> None:
-    async def refuse(_: ExecutionRequest) -> Reasoning:
-        raise RateLimited("The model server answered HTTP 429.", usage=Usage(1, 2, 3, reasoning_tokens=2))
-
-    if fails:
-        reasoner.script = refuse
-    reasoner.behaviour = LEARNT
-    await start_worker()
-    attempt = Attempt(agent)
-    await broker.publish(attempt)
-    body = (await broker.wait_response(attempt)).body
-    assert body["learnt"] == [LEARNT_MODEL | {"output": "Schema", "bounded": False, "learnt_at": 1.5}]
-    assert body["usage"].get("reasoning_tokens") == (2 if fails else None)
 
 
 async def test_two_workers_execute_each_attempt_once(
@@ -134,7 +42,7 @@ async def test_a_claimed_attempt_is_dropped_when_it_is_delivered_again(
 
     await start_worker()
 
-    await eventually_async(lambda: _nothing_waits(broker, agent))
+    await eventually_async(lambda: nothing_waits(broker, agent))
     assert not reasoner.executions
     assert await broker.responses(attempt) == []
 
@@ -150,7 +58,7 @@ async def test_a_deleted_claim_is_not_claimed_again(
 
     await start_worker()
 
-    await eventually_async(lambda: _nothing_waits(broker, agent))
+    await eventually_async(lambda: nothing_waits(broker, agent))
     assert not reasoner.executions
 
 
@@ -161,7 +69,7 @@ async def test_a_request_for_another_mode_is_dropped_unclaimed(
     await broker.publish(attempt, mode="Job")
     await start_worker()
 
-    await eventually_async(lambda: _nothing_waits(broker, agent))
+    await eventually_async(lambda: nothing_waits(broker, agent))
     assert not reasoner.executions
     assert await broker.claim(attempt) is None
 
@@ -179,7 +87,7 @@ async def test_a_request_that_can_be_answered_but_not_run_fails_as_invalid(
     assert (response.body["error_type"], response.body["retryable"]) == ("InvalidRequest", False)
     assert "timeout_seconds" in response.body["error"]
     assert not reasoner.executions
-    await eventually_async(lambda: _claim_is(broker, attempt, "ended", "failed"))
+    await eventually_async(lambda: claim_is(broker, attempt, "ended", "failed"))
 
 
 @pytest.mark.parametrize(
@@ -197,7 +105,7 @@ async def test_a_request_that_nobody_can_answer_is_dropped(
 
     assert (await broker.wait_response(good)).outcome == "completed"
 
-    await eventually_async(lambda: _nothing_waits(broker, agent))
+    await eventually_async(lambda: nothing_waits(broker, agent))
     assert await broker.claim(unreadable) is None
 
 
@@ -208,7 +116,7 @@ async def test_a_request_on_another_attempts_subject_is_dropped(
     await broker.publish(attempt, json.dumps(other.request()).encode())
     await start_worker()
 
-    await eventually_async(lambda: _nothing_waits(broker, agent))
+    await eventually_async(lambda: nothing_waits(broker, agent))
     assert not reasoner.executions
     assert await broker.responses(other) == []
 
@@ -236,11 +144,11 @@ async def test_a_worker_waits_for_its_consumer_and_says_so(
     attempt = Attempt(agent)
     await broker.publish(attempt)
 
-    await eventually_async(lambda: _lease_says(broker, agent, "ConsumerMissing"))
+    await eventually_async(lambda: lease_says(broker, agent, "ConsumerMissing"))
     await broker.add_consumer(agent)
 
     assert (await broker.wait_response(attempt)).outcome == "completed"
-    await eventually_async(lambda: _lease_says(broker, agent, None))
+    await eventually_async(lambda: lease_says(broker, agent, None))
 
 
 async def test_a_worker_whose_consumer_stays_away_ends_for_its_agent_is_gone(
@@ -273,27 +181,8 @@ async def _drains(hosted: HostedWorker) -> bool:
     return hosted.status().draining
 
 
-async def _claim_is(broker: WireBroker, attempt: Attempt, state: str, outcome: str) -> bool:
-    claim = await broker.claim(attempt)
-    return claim is not None and (claim["state"], claim["outcome"]) == (state, outcome)
-
-
-async def _is_empty(settings: RuntimeSettings) -> bool:
-    return not list(settings.spool_dir.rglob("*.json"))
-
-
 async def _executes(reasoner: ScriptedReasoner, number: int) -> bool:
     return len(reasoner.executions) >= number
-
-
-async def _nothing_waits(broker: WireBroker, agent: str) -> bool:
-    info = await broker.jetstream.consumer_info("AGENT_REQUESTS", agent)
-    return (info.num_pending, info.num_ack_pending) == (0, 0)
-
-
-async def _lease_says(broker: WireBroker, agent: str, reason: str | None) -> bool:
-    leases = (await broker.leases(agent)).values()
-    return [(lease["ready"], lease["reason"]) for lease in leases] == [(reason is None, reason)]
 
 
 async def test_a_large_input_is_fetched_whole(

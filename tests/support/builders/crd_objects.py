@@ -1,12 +1,15 @@
 """Builders of custom resources as a user would send them, and of values that a schema allows."""
 
 import copy
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from support.builders.crd_schema import FieldPath, Schema
 
 Manifest = dict[str, Any]
+Refused = tuple[dict[str, Any], tuple[str, ...]]
+"""Fields of a spec that is refused, and words of the message."""
 API_VERSION: Final = "cognitive.seedcore.io/v1alpha1"
 INPUTS: Final[dict[str, dict[str, Any]]] = {
     "FailureAnalysis": {"error_message": "exit code 137"},
@@ -29,6 +32,11 @@ def agent(name: str = "sre", **spec: Any) -> Manifest:
     llm = {"model": "gemma-3-270m-it", "endpoint": "http://llm.models.svc:8000/v1"}
     base = {"llm": llm, "ray": {"address": "http://ray-head.ray.svc:8265"}}
     return _manifest("CognitiveAgent", name, merged(base, spec))
+
+
+def own_ray(**cluster: Any) -> dict[str, Any]:
+    """Return the spec of an agent with a Ray cluster of its own."""
+    return {"ray": {"address": None, "cluster": cluster}}
 
 
 def task(name: str = "why", kind_of: str = "FailureAnalysis", **spec: Any) -> Manifest:
@@ -69,6 +77,11 @@ def signature(name: str = "triage", **spec: Any) -> Manifest:
 def source(as_: str, **fields: Any) -> dict[str, Any]:
     """Return an entry of a task's ``inputFrom``: a key of a ConfigMap, unless it says otherwise."""
     return {"as": as_, "configMapKeyRef": {"name": "notes", "key": "text"}, **fields}
+
+
+def spec_id(value: Any) -> str:
+    """Return the id of a parametrised spec: its beginning."""
+    return json.dumps(value)[:60] if isinstance(value, dict) else ""
 
 
 def merged(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Claim, Completed, Failed
 from cognitive_operator.plan.in_flight import InFlightAttempt
-from cognitive_operator.plan.task import TaskFacts
+from cognitive_operator.plan.task import TaskFacts, TaskPlan
 
 AGENT_UID = "11111111-1111-1111-1111-111111111111"
 TASK_UID = "22222222-2222-2222-2222-222222222222"
@@ -158,3 +158,9 @@ def custom_body(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, 
     """Return a valid task of the signature of ``signature_body``."""
     custom = {"type": "Custom", "signatureRef": {"name": "triage"}, "input": {"log": "OOM"}}
     return task_body(status, **custom | spec)
+
+
+def condition(plan: TaskPlan, type_: str) -> dict[str, Any]:
+    """Return a condition of the status that a plan writes."""
+    assert plan.patch is not None
+    return next(c for c in plan.patch["conditions"] if c["type"] == type_)

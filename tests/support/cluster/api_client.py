@@ -157,6 +157,11 @@ class Namespace:
             return error.message
         raise AssertionError(f"accepted: {json.dumps(manifest)[:500]}")
 
+    def check_refusal(self, manifest: Body, *said: str) -> None:
+        """Raise ``AssertionError`` if an object is accepted, or if the message of its refusal lacks a word."""
+        message = self.refusal(manifest)
+        assert [words for words in said if words not in message] == [], message
+
     def refused_change(self, kind: str, name: str, change: Body) -> str:
         """Return the message of the API server that refuses to change an object."""
         try:

@@ -98,3 +98,9 @@ class FakeModel:
 def prompt(request: VLLMRequest) -> str:
     """Return all texts of a request."""
     return "\n".join(message.content for message in request.messages)
+
+
+def schema(request: VLLMRequest) -> dict[str, Any]:
+    """Return the JSON Schema with which the model was asked."""
+    assert request.json_schema is not None
+    return request.json_schema

@@ -7,24 +7,17 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeoutError
 
+from support.builders.golden_wire import golden_fields
 from support.servers.http_double import HttpDouble, Reply
 from support.servers.wire_broker import WireBroker
 
-GOLDEN = Path(__file__).parents[2] / "contract" / "wire"
 RENEW_EVERY_S = 0.5
 Message = dict[str, Any]
-
-
-def golden(name: str) -> Message:
-    """Return a golden message."""
-    found: Message = json.loads((GOLDEN / name).read_text(encoding="utf-8"))
-    return found
 
 
 class RayStub:
@@ -57,7 +50,7 @@ class WireExecutor:
         self._broker = broker
         self._namespace, self._uid = agent["metadata"]["namespace"], agent["metadata"]["uid"]
         who = {"worker": "wire-0", "agent_uid": self._uid, "submission_id": submission_id, "running": []}
-        self.lease = golden("lease_features.json") | who | {"learnt": []}
+        self.lease = golden_fields("lease_features.json") | who | {"learnt": []}
         self._is_alive = True
         self._claims: dict[tuple[str, int], Message] = {}
         self.requests: list[Message] = []
@@ -93,19 +86,19 @@ class WireExecutor:
 
     async def end_claim(self, request: Message, outcome: str) -> None:
         """End the claim of an answered attempt, as executors do: a restarted operator then reads the response."""
-        await self._claim(request, state="ended", outcome=outcome, ended_at=golden("claim.json")["claimed_at"])
+        await self._claim(request, state="ended", outcome=outcome, ended_at=golden_fields("claim.json")["claimed_at"])
 
     async def complete(self, request: Message, **fields: Any) -> None:
         """Answer a request."""
-        await self._respond(request, "completed", golden("completed.json") | fields)
+        await self._respond(request, "completed", golden_fields("completed.json") | fields)
 
     async def fail(self, request: Message, error_type: str, **fields: Any) -> None:
         """Answer a request with a failure."""
-        await self._respond(request, "failed", golden("failed.json") | {"error_type": error_type} | fields)
+        await self._respond(request, "failed", golden_fields("failed.json") | {"error_type": error_type} | fields)
 
     async def _claim(self, request: Message, **state: Any) -> None:
         who = {"worker": self.lease["worker"], "submission_id": self.lease["submission_id"]}
-        claim = golden("claim.json") | {"claim_id": request["task_uid"]} | who | state
+        claim = golden_fields("claim.json") | {"claim_id": request["task_uid"]} | who | state
         await self._put("claims", f"{request['task_uid']}.{request['attempt']}", claim)
         self._claims[request["task_uid"], request["attempt"]] = claim
 

@@ -1,112 +1,34 @@
 """An attempt is observed by as few reads as its next step needs, and the step is carried out in its order."""
 
-import asyncio
 import logging
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from cognitive_operator.api.wire import SIGNATURE_HEADER, Claim, Completed, Mode, attempt_key, is_signed, sign
-from cognitive_operator.desired.ray_job import RayEnvironment
-from cognitive_operator.errors import ApiUnavailableError, BrokerUnavailableError, MessageError, RayRefusedError
-from cognitive_operator.plan.attempt_timing import AttemptTiming
+from cognitive_operator.api.wire import SIGNATURE_HEADER, Completed, attempt_key, is_signed, sign
+from cognitive_operator.errors import ApiUnavailableError, BrokerUnavailableError, MessageError
 from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.ports.broker import RetainedResponse
-from cognitive_operator.ports.ray import RayJob, RayTarget
+from cognitive_operator.ports.ray import RayJob
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
-from cognitive_operator.reconcile.state.clocks import Clocks
-from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.task_record import TaskRecord
-from cognitive_operator.reconcile.task.attempt import AttemptActions, AttemptExecutor, AttemptObserver, AttemptSources
-from cognitive_operator.reconcile.task.job import AttemptJobs
-from cognitive_operator.reconcile.task.job_calls import JobCalls
-from cognitive_operator.reconcile.task.responses import MAX_MESSAGES, ClosedResponses, ResponseReader
+from cognitive_operator.reconcile.task.responses import MAX_MESSAGES
 from support.builders import operator_objects as o
-from support.fakes.broker import FakeBroker
-from support.fakes.clock import FakeClock
-from support.fakes.kube import FakeKube
-from support.fakes.ray import FakeRay
-from support.fakes.recorder import Recorder
+from support.fakes.attempt_system import (
+    AGENT,
+    ATTEMPT,
+    CLAIM_READ,
+    CLOSED_SEQUENCE,
+    JOB_READ,
+    MASTER_KEY,
+    REQUEST_DELETED,
+    SUBMISSION_ID,
+    System,
+    ended,
+)
 
-MASTER_KEY = b"m" * 32
-AGENT = ("team", "sre")
-CLOSED_SEQUENCE = 40
-SUBMISSION_ID = f"ct-{o.TASK_UID}-1"
-ATTEMPT = f"{o.AGENT_UID}.{o.TASK_UID}.1"
-RAY = RayTarget("http://ray:8265")
-CLAIM_READ = ("claims.get", o.key())
-JOB_READ = ("ray.get", RAY, SUBMISSION_ID)
 RESPONSES_READ = ("responses.read", f"agent.response.*.team.{ATTEMPT}", 0, MAX_MESSAGES)
 AGENT_READ = ("resources.get", "cognitiveagents", *AGENT)
-REQUEST_DELETED = ("requests.delete", f"agent.request.team.{ATTEMPT}")
-
-
-class Enqueued:
-    """Stands in for the intake; has the task reconciled once more when Ray has answered."""
-
-    def __init__(self) -> None:
-        self.tasks, self.agents = list[str](), list[tuple[str, str]]()
-
-    def enqueue(self, uids: list[str]) -> None:
-        self.tasks += uids
-
-    def enqueue_agent(self, name: tuple[str, str]) -> None:
-        self.agents.append(name)
-
-
-class System:
-    """One task with an attempt in flight, published ``age_s`` ago."""
-
-    def __init__(self, mode: Mode = "Embedded", age_s: float = 10.0, **spec: Any) -> None:
-        self.recorder, self.index, self.discarded = Recorder(), Index(), list[AttemptGarbage]()
-        self.broker, self.ray = FakeBroker(self.recorder), FakeRay(self.recorder)
-        self.broker.responses.closed_sequence = CLOSED_SEQUENCE
-        self.agent = self.index.upsert_agent(o.agent_body(execution={"mode": mode}))
-        self.index.upsert_task(o.task_body(**spec), 0.0)
-        self.index.complete()
-        self.index.adopt(o.TASK_UID, InFlightAttempt(o.key(), mode, 100.0 - age_s))
-        self.kube = FakeKube(self.recorder)
-        self.clock = FakeClock()
-        clocks, broker, responses = Clocks(self.clock, self.kube), self.broker, self.broker.responses
-        attempt_jobs = AttemptJobs(self.ray, RayEnvironment("nats://nats", None, "image"))
-        self.enqueued = Enqueued()
-        intake: Any = self.enqueued
-        self.jobs = jobs = JobCalls(attempt_jobs, self.index, intake, self.clock, backoff_s=(0.0,))
-        reader, closed = ResponseReader(responses, MASTER_KEY), ClosedResponses(responses, MASTER_KEY)
-        sources = AttemptSources(
-            broker.claims, broker.requests, broker.connection, reader, jobs, self.kube.resources, clocks
-        )
-        actions = AttemptActions(broker.requests, jobs, closed, self.discarded.append)
-        self.observer = AttemptObserver(sources, self.index, AttemptTiming())
-        self.executor = AttemptExecutor(self.observer, actions, self.index, AttemptTiming())
-
-    @property
-    def record(self) -> TaskRecord:
-        return self.index.tasks[o.TASK_UID]
-
-    @property
-    def calls(self) -> list[tuple[Any, ...]]:
-        return self.recorder.calls
-
-    def put(self, claim: Claim | None = None, job: RayJob | None = None) -> None:
-        self.broker.claims.claims = {o.key(): claim} if claim else {}
-        self.ray.jobs = {SUBMISSION_ID: job} if job else {}
-
-    async def advance(self) -> Any:
-        """Carry out steps until none is enqueued, and return the first end."""
-        end = await self.executor.advance(o.TASK_UID)
-        await self.settle()
-        while self.enqueued.tasks and end is None:
-            self.enqueued.tasks.clear()
-            end = await self.executor.advance(o.TASK_UID)
-            await self.settle()
-        return end
-
-    async def settle(self) -> None:
-        """Give calls of Ray, which have asyncio tasks of their own, the turns that they need."""
-        for _ in range(10):
-            await asyncio.sleep(0)
 
 
 def messages(response: Completed) -> list[RetainedResponse]:
@@ -115,10 +37,6 @@ def messages(response: Completed) -> list[RetainedResponse]:
     headers = {SIGNATURE_HEADER: sign(attempt_key(MASTER_KEY, o.TASK_UID, 1), subject, data)}
     forged = RetainedResponse(subject, {SIGNATURE_HEADER: "forged"}, data, 6)
     return [forged, RetainedResponse(subject, headers, data, 7)]
-
-
-def ended() -> RayJob:
-    return RayJob(SUBMISSION_ID, "FAILED", "exit code 1")
 
 
 @pytest.mark.parametrize(
@@ -258,40 +176,6 @@ async def test_a_stale_request_is_deleted_and_its_task_gets_its_place_back(caplo
     assert vars(line)["reason"] == "no executor has claimed it; it is published again"
 
 
-async def test_a_job_that_never_started_is_withdrawn_then_stopped_then_reported() -> None:
-    system = System("Job", age_s=301.0)
-    system.put(job=RayJob(SUBMISSION_ID, "PENDING", ""))
-    end = await system.advance()
-    assert (end.outcome, end.reason, end.sequence) == ("Lost", "JobFailed", CLOSED_SEQUENCE)
-    assert system.calls[:4] == [CLAIM_READ, JOB_READ, CLAIM_READ, REQUEST_DELETED]
-    assert system.recorder.names[4:] == ["responses.publish_closed", "ray.stop"]
-    assert system.calls[-1] == ("ray.stop", RAY, SUBMISSION_ID)
-    assert system.record.attempt is None
-
-
-@pytest.mark.parametrize("refusal", [None, "400: no such entrypoint"])
-async def test_an_absent_job_is_submitted_and_a_refused_one_ends_its_attempt(refusal: str | None) -> None:
-    system = System("Job")
-    if refusal:
-        system.recorder.effects["ray.submit"] = RayRefusedError(refusal)
-    end = await system.advance()
-    assert system.calls[:3] == [CLAIM_READ, JOB_READ, CLAIM_READ]
-    assert system.recorder.names[3:] == ["ray.submit", *["claims.get", "responses.publish_closed"] * bool(refusal)]
-    _, target, submission = system.calls[3]
-    assert (target, submission.submission_id) == (RAY, SUBMISSION_ID)
-    assert (end and end.message) == refusal
-
-
-async def test_a_job_that_claims_its_attempt_while_it_is_looked_at_goes_on() -> None:
-    system = System("Job")
-    system.put(job=ended())
-    system.recorder.effects["ray.get"] = lambda: system.put(o.claim(), ended())
-    assert await system.advance() is None
-    assert system.calls == [CLAIM_READ, JOB_READ, CLAIM_READ]
-    assert system.record.attempt is not None
-    assert system.record.attempt.claim == o.claim()
-
-
 async def test_the_step_of_a_task_that_is_deleted_meanwhile_is_not_carried_out() -> None:
     system = System(age_s=61.0)
 
@@ -325,25 +209,3 @@ async def test_without_an_attempt_nothing_is_read() -> None:
     assert await system.advance() is None
     assert await system.executor.advance("unknown") is None
     assert system.calls == []
-
-
-async def test_a_running_job_that_claims_nothing_is_stopped_with_the_end_of_its_log() -> None:
-    system = System("Job")
-    system.put(job=RayJob(SUBMISSION_ID, "RUNNING", ""))
-    assert await system.advance() is None
-    assert system.record.attempt is not None
-    assert system.record.attempt.running_since_s == 100.0
-    system.clock.advance(AttemptTiming().claim_within_s + 1)
-    system.ray.logs[SUBMISSION_ID] = "it waits for a name"
-    end = await system.advance()
-    assert (end.reason, "it waits for a name" in end.message) == ("JobFailed", True)
-    assert ("ray.stop", RAY, SUBMISSION_ID) in system.calls
-
-
-async def test_a_log_that_ray_does_not_return_does_not_keep_the_attempt() -> None:
-    system = System("Job")
-    system.put(job=RayJob(SUBMISSION_ID, "RUNNING", ""))
-    await system.advance()
-    system.clock.advance(AttemptTiming().claim_within_s + 1)
-    system.ray.logs[SUBMISSION_ID] = RayRefusedError("403")
-    assert (await system.advance()).reason == "JobFailed"

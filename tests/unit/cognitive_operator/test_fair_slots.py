@@ -9,11 +9,7 @@ import pytest
 from cognitive_operator.api.names import ObjectName
 from cognitive_operator.reconcile.state.fair_slots import FairSlots, Slot, SlotLimits
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
-
-
-async def settle(turns: int = 20) -> None:
-    for _ in range(turns):
-        await asyncio.sleep(0)
+from support.eventually import settle
 
 
 class Line:

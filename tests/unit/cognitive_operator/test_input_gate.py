@@ -1,155 +1,19 @@
-"""Input from elsewhere: what holds a task, what ends it, and what becomes of the values."""
+"""Input from elsewhere: each cause that holds a task or ends it, and the values that join its input."""
 
 import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from itertools import count
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from cognitive_operator.api.conditions import Phase
-from cognitive_operator.api.resources import Agent
-from cognitive_operator.api.wire import Request
-from cognitive_operator.desired.input import INLINE_INPUT_BYTES, MAX_INPUT_BYTES
-from cognitive_operator.errors import BrokerUnavailableError, ForbiddenError, MessageError, ObjectNotFoundError
-from cognitive_operator.plan.gate import GateResult
+from cognitive_operator.desired.input import MAX_INPUT_BYTES
+from cognitive_operator.errors import BrokerUnavailableError, ForbiddenError
 from cognitive_operator.plan.input_gate import InputNotReadyError
-from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.reconcile.state.task_record import TaskRecord
-from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
-from cognitive_operator.reconcile.task.gates.inputs import InputGate, InputSources
-from cognitive_operator.reconcile.task.publish import RequestFactory, RequestPublisher
 from support.builders import operator_objects as o
-from support.fakes.clock import FakeClock
+from support.fakes.input_desk import Desk, from_map, from_secret, from_task
 
 SECRET = "hunter2-do-not-tell"
-
-
-@dataclass
-class Kube:
-    """Holds ConfigMaps, Secrets and tasks."""
-
-    objects: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-    error: Exception | None = None
-    on_read: Callable[[], None] = lambda: None
-
-    def __post_init__(self) -> None:
-        self.core = SimpleNamespace(get=self._get_core)
-        self.resources = SimpleNamespace(get=self._get)
-
-    async def _get_core(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
-        self.asked.append(f"{plural}/{namespace}/{name}")
-        self.on_read()
-        if self.error is not None:
-            raise self.error
-        return self.objects.get((plural, name))
-
-    async def _get(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
-        return self.objects.get((plural, name))
-
-
-@dataclass
-class Requests:
-    """Keeps what it is given; takes messages up to a size."""
-
-    max_payload: int = 10**9
-    published: list[dict[str, Any]] = field(default_factory=list)
-
-    async def publish(self, subject: str, payload: bytes) -> bool:
-        if len(payload) > self.max_payload:
-            raise MessageError("MessageTooLarge", "too large")
-        self.published.append(json.loads(payload))
-        return True
-
-
-@dataclass
-class Objects:
-    """Keeps what it is given."""
-
-    content: dict[tuple[str, str], bytes] = field(default_factory=dict)
-
-    async def put(self, agent_uid: str, name: str, content: bytes) -> None:
-        self.content[f"results-{agent_uid}", name] = content
-
-    async def read(self, bucket: str, name: str) -> bytes:
-        if (bucket, name) not in self.content:
-            raise ObjectNotFoundError(name)
-        return self.content[bucket, name]
-
-
-class Desk:
-    """The inputs of one task, in the namespace ``team``."""
-
-    def __init__(self, *sources: dict[str, Any], **spec: Any) -> None:
-        self.kube, self.requests, self.objects = Kube(), Requests(), Objects()
-        self.clock, self.index, self.versions = FakeClock(), Index(), count(30)
-        self.index.upsert_task(o.task_body(inputFrom=list(sources), **spec), 0.0)
-        resources: Any = self.kube.resources
-        core: Any = self.kube.core
-        objects: Any = self.objects
-        dependencies = DependencyGate(resources, objects, self.clock, self.index)
-        self.inputs = InputGate(InputSources(core, resources, objects), self.index, dependencies, self._outside)
-        self.is_outside = False
-
-    @asynccontextmanager
-    async def _outside(self, uid: str) -> AsyncIterator[None]:
-        assert uid == o.TASK_UID
-        self.is_outside = True
-        yield
-        self.is_outside = False
-
-    @property
-    def record(self) -> TaskRecord:
-        return self.index.tasks[o.TASK_UID]
-
-    def config_map(self, **data: str) -> None:
-        self.kube.objects["configmaps", "notes"] = {"metadata": {"name": "notes"}, "data": data}
-
-    def secret(self, value: bytes, *, allowed: bool = True) -> None:
-        labels = {"cognitive.seedcore.io/input": "allowed"} if allowed else {}
-        data = {"k": base64.b64encode(value).decode()}
-        self.kube.objects["secrets", "s"] = {"metadata": {"name": "s", "labels": labels}, "data": data}
-
-    def other_task(self, phase: str, **status: Any) -> None:
-        body = o.task_body({"phase": phase, **status})
-        names = {"name": "first", "uid": "uid-first", "resourceVersion": str(next(self.versions))}
-        body["metadata"] |= names
-        self.index.upsert_task(body, 0.0)
-        self.kube.objects["cognitivetasks", "first"] = body
-
-    async def check(self) -> GateResult:
-        found = await self.inputs.check(self.record)
-        assert found is not None
-        return found
-
-    async def read(self) -> Any:
-        return json.loads(await self.inputs.read(self.record) or b"null")
-
-    async def publish(self) -> bool:
-        requests: Any = self.requests
-        objects: Any = self.objects
-        task, factory = self.record.task, RequestFactory(b"m" * 32, self.clock, is_traced=False)
-        assert task is not None
-        publisher = RequestPublisher(requests, objects, factory, self.inputs, self.index)
-        return await publisher.publish(self.record, task, Agent.model_validate(o.agent_body()), o.key())
-
-
-def from_map(as_: str = "log", key: str = "text", **more: Any) -> dict[str, Any]:
-    return {"as": as_, "configMapKeyRef": {"name": "notes", "key": key}, **more}
-
-
-def from_secret(as_: str = "log", **more: Any) -> dict[str, Any]:
-    return {"as": as_, "secretKeyRef": {"name": "s", "key": "k"}, **more}
-
-
-def from_task(as_: str = "plan", name: str = "first", **more: Any) -> dict[str, Any]:
-    return {"as": as_, "taskRef": {"name": name, **more.pop("ref", {})}, **more}
 
 
 async def test_a_task_without_sources_is_not_held_and_nothing_is_asked() -> None:
@@ -335,49 +199,6 @@ async def test_all_input_together_has_a_bound() -> None:
     assert str(MAX_INPUT_BYTES) in gate.message
 
 
-async def test_a_small_input_travels_in_the_request() -> None:
-    desk = Desk(from_map())
-    desk.config_map(text="x")
-    assert await desk.publish()
-    (request,) = desk.requests.published
-    assert (request["input"], request["input_ref"]) == ({"error_message": "no", "log": "x"}, None)
-    assert desk.objects.content == {}
-
-
-async def test_a_large_input_travels_beside_the_request() -> None:
-    desk = Desk(from_map())
-    desk.config_map(text="x" * INLINE_INPUT_BYTES)
-    assert await desk.publish()
-    ((bucket, name), content), (request,) = (
-        *desk.objects.content.items(),
-        desk.requests.published,
-    )
-    assert (bucket, name) == (f"results-{o.AGENT_UID}", f"{o.TASK_UID}.1.input")
-    assert json.loads(content) == {"error_message": "no", "log": "x" * INLINE_INPUT_BYTES}
-    ref = {"bucket": bucket, "name": name, "size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    assert (request["input"], request["input_ref"]) == ({}, ref)
-    assert desk.record.has_input_beside
-
-
-async def test_a_broker_that_takes_only_small_messages_gets_an_object() -> None:
-    desk = Desk(input={"error_message": "x" * 50_000})
-    desk.requests.max_payload = 20_000
-    assert await desk.publish()
-    assert desk.record.task is not None
-    content = json.dumps(desk.record.task.spec.input, separators=(",", ":")).encode()
-    assert list(desk.objects.content.values()) == [content]
-    desk.requests.max_payload = 10
-    with pytest.raises(MessageError):
-        await desk.publish()
-
-
-async def test_what_vanished_between_two_looks_is_not_published_without() -> None:
-    desk = Desk(from_map())
-    with pytest.raises(InputNotReadyError):
-        await desk.publish()
-    assert desk.requests.published == []
-
-
 async def test_a_broker_that_is_away_is_no_reason_to_end_a_task() -> None:
     desk = Desk(from_task())
     ref = {"bucket": "b", "name": "n", "sizeBytes": 1, "sha256": "0"}
@@ -389,7 +210,3 @@ async def test_a_broker_that_is_away_is_no_reason_to_end_a_task() -> None:
     desk.objects.read = away  # type: ignore[method-assign]
     with pytest.raises(BrokerUnavailableError):
         await desk.inputs.check(desk.record)
-
-
-def test_a_request_shows_no_input() -> None:
-    assert not Request.model_fields["input"].repr

@@ -20,6 +20,7 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.job import AttemptJobs
 from cognitive_operator.reconcile.task.job_calls import PER_AGENT, JobCalls
 from support.builders import operator_objects as o
+from support.eventually import settle
 from support.fakes.clock import FakeClock
 from support.fakes.ray import FakeRay
 
@@ -94,11 +95,6 @@ async def system() -> AsyncIterator[System]:
     made = System()
     yield made
     await made.calls.close()
-
-
-async def settle(turns: int = 10) -> None:
-    for _ in range(turns):
-        await asyncio.sleep(0)
 
 
 async def test_hanging_calls_of_seven_agents_delay_no_call_of_another_namespace(system: System) -> None:

@@ -8,12 +8,7 @@ import pytest
 from cognitive_operator.errors import ApiUnavailableError, ConflictError
 from cognitive_operator.reconcile.state import workqueue
 from cognitive_operator.reconcile.state.workqueue import WorkQueue, conflict_backoff_s
-from support.eventually import eventually_async
-
-
-async def settle(turns: int = 20) -> None:
-    for _ in range(turns):
-        await asyncio.sleep(0)
+from support.eventually import eventually_async, settle
 
 
 async def until(predicate: Callable[[], bool]) -> None:

@@ -1,102 +1,33 @@
 """A deliberation asks its members at the same time, awaits them in time, and selects one answer."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cognitive_runtime.adapters.clock import SystemClock
-from cognitive_runtime.adapters.member_spool import MemberSpool
-from cognitive_runtime.application import Deliberate, ExecuteAgentTask, IMemberStore, SharedBudget, StopSignal
+from cognitive_runtime.application import Deliberate, ExecuteAgentTask, StopSignal
 from cognitive_runtime.domain import (
     BudgetExceeded,
     Cancelled,
     DeliberationResult,
     EmptyResponse,
     ExecutionRequest,
-    InternalError,
-    ModelBehaviour,
     ModelTimeout,
     ModelUnavailable,
-    Reasoning,
     ReasoningError,
     Usage,
-    member_request,
 )
-from cognitive_runtime.domain.deliberation_requests import candidate_text
 from support.builders.deliberations import deliberated, deliberation, judge_signature
 from support.builders.runtime_requests import completed, execution_request, failed
-
-Script = Reasoning | Exception | None
-"""Answer of a member, its failure, or None: it hangs."""
-USAGE = Usage(10, 5, 15)
-
-
-def answer(decision: str = "a", thought: str = "xy", **fields: Any) -> Reasoning:
-    own: dict[str, Any] = {"confidence": 0.5, "usage": USAGE}
-    return Reasoning({"decision": decision}, thought, **own | fields)
-
-
-def error(found: ReasoningError, usage: Usage = USAGE, thought: str = "") -> ReasoningError:
-    found.usage, found.thought = usage, thought
-    return found
-
-
-class Members:
-    """Implements ``IMemberReasoner``: a script for each member, and one for the judge."""
-
-    def __init__(self, *scripts: Script, judge: Script = None) -> None:
-        self.scripts = dict(enumerate(scripts, 1))
-        self.judge = judge
-        self.asked: list[ExecutionRequest] = []
-        self.budgets: set[int] = set()
-        self.rooms: list[int] = []
-        """Tokens that the budget has left, as each member finds them."""
-        self.hanging = asyncio.Event()
-
-    async def reason(self, request: ExecutionRequest, budget: SharedBudget | None = None) -> Reasoning:
-        self.asked.append(request)
-        self.budgets.add(id(budget))
-        self.rooms.append(budget.room(0, 1000) if budget else 0)
-        script = self.scripts[request.member.number] if request.member else self.judge
-        if script is None:
-            self.hanging.set()
-            return await self._hang()
-        await asyncio.sleep(0)
-        if isinstance(script, Exception):
-            raise script
-        return script
-
-    async def _hang(self) -> Reasoning:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:  # as the cognitive core does
-            raise error(InternalError("The reasoning was cancelled."), Usage(3, 0, 3), "abc") from None
-        raise AssertionError
-
-    def learnt(self) -> tuple[ModelBehaviour, ...]:
-        return (ModelBehaviour("http://m/v1", "m"),)
-
-    @property
-    def numbers(self) -> list[int]:
-        return [request.member.number for request in self.asked if request.member]
-
-
-async def run(members: Members, request: ExecutionRequest, store: IMemberStore | None = None) -> Reasoning:
-    return await Deliberate(members, SystemClock(), store).reason(request)
+from support.fakes.deliberation_members import Members, answer, error, run
 
 
 async def refused(members: Members, request: ExecutionRequest) -> ReasoningError:
     with pytest.raises(ReasoningError) as caught:
         await run(members, request)
     return caught.value
-
-
-def stored(folder: Path) -> list[str]:
-    return [path.name for path in folder.rglob("*.json")]
 
 
 def shown(found: DeliberationResult | None) -> list[tuple[int, str, str | None]]:
@@ -247,80 +178,3 @@ async def test_a_plain_request_is_passed_on_and_so_is_learnt_behaviour() -> None
     assert await run(members, request) == answer()
     assert members.asked == [request]
     assert Deliberate(members, SystemClock()).learnt() == members.learnt()
-
-
-async def test_the_next_attempt_after_a_kill_asks_only_the_members_that_had_not_answered(tmp_path: Path) -> None:
-    request, store = deliberated(deliberation(), timeout_seconds=30), MemberSpool(tmp_path, "1")
-    for number in (1, 2):  # the process was killed here: it has reported nothing
-        store.save(member_request(request, number, 28.5), answer("a", "xyz"))
-    members = Members(answer("b"), answer("b"), answer("b"))
-    found = await run(members, replace(request, attempt=2, token_budget=100), store)
-    assert (members.numbers, members.rooms) == ([3], [100 - 2 * 15])
-    assert (found.outputs, found.usage) == ({"decision": "a"}, Usage(30, 15, 45))
-    assert found.deliberation is not None
-    assert found.deliberation.characters == 3 + 3 + 2
-    assert stored(tmp_path) == []
-
-
-async def test_the_retry_of_a_failed_attempt_reuses_answers_whose_tokens_were_reported(tmp_path: Path) -> None:
-    store, request = MemberSpool(tmp_path, "1"), deliberated(deliberation(), timeout_seconds=30)
-    lost = error(ModelTimeout("m"))
-    with pytest.raises(ModelTimeout):
-        await run(Members(answer("a"), lost, lost), request, store)
-    members = Members(answer("b"), answer("b"), answer("b"))
-    found = await run(members, replace(request, attempt=2), store)
-    assert sorted(members.numbers) == [2, 3]
-    assert (found.outputs, found.usage, found.cache_hit) == ({"decision": "b"}, Usage(20, 10, 30), False)
-    assert found.deliberation is not None
-    assert (found.deliberation.members[0].usage, found.deliberation.characters) == (Usage(), 4)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda request: replace(request, task_uid="other"),
-        lambda request: replace(request, input={"error_message": "another"}),
-        lambda request: replace(request, agent=replace(request.agent, role="QA")),
-    ],
-)
-async def test_answers_to_another_request_are_not_reused(
-    tmp_path: Path, change: Callable[[ExecutionRequest], ExecutionRequest]
-) -> None:
-    store, request = MemberSpool(tmp_path, "1"), deliberated(deliberation(2), timeout_seconds=30)
-    store.save(member_request(request, 1, 28.5), answer("a"))
-    members = Members(answer("b"), answer("b"))
-    assert (await run(members, change(request), store)).outputs == {"decision": "b"}
-    assert MemberSpool(tmp_path, "2").load(member_request(request, 1, 28.5)) is None
-
-
-def test_an_answer_with_several_outputs_is_a_candidate_as_json() -> None:
-    assert candidate_text({"proposal": "Wait."}) == "Wait."
-    assert candidate_text({"score": 2}) == '{"score": 2}'
-    assert candidate_text({"a": "é", "b": 1}) == '{"a": "é", "b": 1}'
-
-
-def test_members_differ_by_temperature_seed_and_approach() -> None:
-    request = deliberated(deliberation(8), llm={"temperature": 1.7}, agent={"system_prompt": "Be brief."})
-    found = [member_request(request, number, 5.0) for number in range(1, 9)]
-    temperatures = [each.agent.llm.temperature for each in found]
-    assert temperatures == pytest.approx([1.7, 1.85, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0])
-    assert [each.member and each.member.seed for each in found] == list(range(1, 9))
-    prompts = [each.agent.system_prompt or "" for each in found]
-    assert prompts[0] == "Be brief."
-    assert all(prompt.endswith("\n\nBe brief.") for prompt in prompts[1:])
-    assert len(set(prompts)) == 8
-    assert {(each.deliberation, each.timeout_seconds) for each in found} == {(None, 5.0)}
-
-
-def test_a_temperature_that_the_agent_leaves_to_the_server_is_varied_from_the_default() -> None:
-    request = deliberated(deliberation())
-    assert member_request(request, 1, 5.0).agent.llm.temperature is None
-    assert member_request(request, 3, 5.0).agent.llm.temperature == pytest.approx(1.0)
-
-
-def test_members_without_diversity_are_asked_in_the_same_way() -> None:
-    request = deliberated(deliberation(diversity=False), llm={"temperature": 0.2})
-    first, second = (member_request(request, number, 5.0) for number in (1, 2))
-    assert first.agent == second.agent == request.agent
-    assert first.member is not None
-    assert first.member.seed is None

@@ -15,21 +15,19 @@ from cognitive_runtime.adapters.dspy import CognitiveCore, InvalidProgram
 from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
 from cognitive_runtime.adapters.dspy.task_modules import TaskModules
 from cognitive_runtime.domain import (
-    AgentSettings,
     BudgetExceeded,
     CognitiveTaskType,
     Demonstration,
-    LLMSettings,
     VLLMRequest,
 )
 from cognitive_runtime.domain.cache_key import cache_key
+from support.builders.cores import AGENT
 from support.builders.runtime_requests import execution_request
-from support.fakes.model_client import ENDPOINT, Answer, FakeModel, prompt
+from support.fakes.model_client import Answer, FakeModel, prompt
 
 FAILURE = CognitiveTaskType.FAILURE_ANALYSIS
 FailureAnalysis = SIGNATURES[FAILURE].signature
 GOOD = {"thought": "t", "proposed_solution": "raise the limit", "confidence_score": 0.5}
-AGENT = AgentSettings("DEV", LLMSettings("openaiCompatible", "scripted", ENDPOINT))
 TRAINSET = [
     dspy.Example(incident_context={"error_message": f"OOM {number}"}, proposed_solution="raise the limit").with_inputs(
         "incident_context"

@@ -1,19 +1,18 @@
+"""One attempt has one outcome: what its result or failure tells, and that it is published once."""
+
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from cognitive_runtime.adapters.clock import SystemClock
-from cognitive_runtime.application import ExecuteAgentTask, StopSignal
+from cognitive_runtime.application import ExecuteAgentTask
 from cognitive_runtime.domain import (
     AgentResult,
-    Cancelled,
-    ExecutionRequest,
     FailureResult,
-    LeaseLost,
     ModelBehaviour,
     ModelEndpoint,
     ModelUnavailable,
@@ -22,21 +21,8 @@ from cognitive_runtime.domain import (
     Reasoning,
     Usage,
 )
+from support.builders.executions import Answer, FakeReasoner, execute, failure, good, raising, run
 from support.builders.runtime_requests import execution_request
-
-Answer = Callable[[], Awaitable[Reasoning]]
-
-
-@dataclass
-class FakeReasoner:
-    answer: Answer
-    behaviour: tuple[ModelBehaviour, ...] = ()
-
-    async def reason(self, request: ExecutionRequest) -> Reasoning:
-        return await self.answer()
-
-    def learnt(self) -> tuple[ModelBehaviour, ...]:
-        return self.behaviour
 
 
 @dataclass
@@ -66,37 +52,6 @@ class RecordingPublisher:
         self.published.append(result)
         if self.error:
             raise self.error
-
-
-def execute(answer: Answer) -> ExecuteAgentTask:
-    return ExecuteAgentTask(FakeReasoner(answer), SystemClock())
-
-
-async def run(answer: Answer, stop: StopSignal | None = None, **fields: Any) -> AgentResult | FailureResult:
-    request = execution_request(**fields)
-    return await execute(answer)(request, worker="w1", submission_id="s1", stop=stop)
-
-
-async def failure(answer: Answer, stop: StopSignal | None = None, **fields: Any) -> FailureResult:
-    outcome = await run(answer, stop, **fields)
-    assert isinstance(outcome, FailureResult)
-    return outcome
-
-
-async def good() -> Reasoning:
-    return Reasoning({"thought": "故障" * 3}, thought="故障" * 3, confidence=0.5, usage=Usage(1, 2, 3))
-
-
-async def forever() -> Reasoning:
-    await asyncio.Event().wait()
-    raise AssertionError
-
-
-def raising(error: Exception) -> Answer:
-    async def answer() -> Reasoning:
-        raise error
-
-    return answer
 
 
 async def test_a_result_tells_whose_it_is_and_what_it_cost() -> None:
@@ -216,74 +171,6 @@ async def test_a_long_error_is_cut_at_its_bound() -> None:
     assert len(found.error.encode()) == 1024
 
 
-async def test_the_deadline_ends_what_runs_too_long() -> None:
-    found = await failure(forever, timeout_seconds=0.05)
-    assert (found.error_type, found.retryable) == ("DeadlineExceeded", False)
-    assert 40 <= found.duration_ms < 1000
-
-
-async def test_the_deadline_does_not_wait_for_a_reasoner_that_will_not_stop() -> None:
-    released = asyncio.Event()
-
-    async def stubborn() -> Reasoning:
-        while not released.is_set():
-            try:
-                await released.wait()
-            except asyncio.CancelledError:
-                continue
-        return Reasoning({}, "")
-
-    found = await failure(stubborn, timeout_seconds=0.05)
-    released.set()
-    await asyncio.sleep(0.01)
-    assert found.error_type == "DeadlineExceeded"
-
-
-@pytest.mark.parametrize("reason", [Cancelled("TaskDeleted"), LeaseLost("The lease was not renewed for 10 s.")])
-async def test_a_stop_ends_it_with_the_reason_given(reason: Cancelled | LeaseLost) -> None:
-    stop = StopSignal()
-    running = asyncio.create_task(failure(forever, stop))
-    await asyncio.sleep(0.01)
-    stop.stop(reason)
-    stop.stop(Cancelled("a second reason that does not count"))
-    found = await asyncio.wait_for(running, 1)
-    assert (found.error_type, found.error) == (reason.error_type, str(reason))
-
-
-async def test_what_is_stopped_before_it_begins_does_not_begin() -> None:
-    begun = []
-
-    async def answer() -> Reasoning:
-        begun.append(True)
-        return await good()
-
-    stop = StopSignal()
-    stop.stop(Cancelled("TaskDeleted"))
-    assert (await failure(answer, stop)).error_type == "Cancelled"
-    assert not begun
-
-
-async def test_the_reasoner_sees_the_cancellation() -> None:
-    cancelled = asyncio.Event()
-
-    async def answer() -> Reasoning:
-        try:
-            return await forever()
-        finally:
-            cancelled.set()
-
-    await failure(answer, timeout_seconds=0.02)
-    assert cancelled.is_set()
-
-
-async def test_cancelling_the_caller_cancels_the_reasoner_and_raises() -> None:
-    running = asyncio.create_task(run(forever))
-    await asyncio.sleep(0.01)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-
-
 @pytest.mark.parametrize(("answer", "status"), [(good, "completed"), (raising(ValueError("x")), "failed")])
 async def test_exactly_one_event_is_published(answer: Answer, status: str) -> None:
     publisher = RecordingPublisher()
@@ -304,54 +191,6 @@ async def test_many_attempts_at_once_keep_apart() -> None:
     assert {outcome.task_uid for outcome in outcomes} == {f"uid-{number}" for number in range(50)}
 
 
-async def spending() -> Reasoning:
-    try:
-        return await forever()
-    except asyncio.CancelledError:
-        error = ModelUnavailable("cancelled", usage=Usage(1, 2, 3))
-        error.answered_by = ModelEndpoint("vllm", "other", "http://other")
-        raise error from None
-
-
-async def test_what_was_spent_before_the_deadline_counts() -> None:
-    outcome = await failure(spending, timeout_seconds=0.05)
-    assert (outcome.error_type, outcome.usage) == ("DeadlineExceeded", Usage(1, 2, 3))
-    assert (outcome.model, outcome.provider, outcome.endpoint) == ("other", "vllm", "http://other")
-
-
-@pytest.mark.parametrize("reason", [Cancelled("stopped"), LeaseLost("lost")])
-async def test_what_was_spent_before_a_stop_counts_for_that_attempt_alone(reason: Cancelled | LeaseLost) -> None:
-    stop = StopSignal()
-    asyncio.get_running_loop().call_later(0.05, stop.stop, reason)
-    outcome = await failure(spending, stop)
-    assert (outcome.error_type, outcome.error, outcome.usage) == (reason.error_type, str(reason), Usage(1, 2, 3))
-    assert reason.usage == Usage()
-
-
 async def test_without_an_answer_no_endpoint_is_named() -> None:
     outcome = await failure(raising(ModelUnavailable("x")))
     assert (outcome.model, outcome.endpoint) == ("scripted", None)
-
-
-async def test_a_thought_that_came_too_late_costs_its_energy() -> None:
-    async def late() -> Reasoning:
-        try:
-            return await forever()
-        except asyncio.CancelledError:
-            return Reasoning({"proposed_solution": "x"}, thought="x" * 200)
-
-    outcome = await failure(late, timeout_seconds=0.02)
-    assert (outcome.error_type, outcome.energy_delta) == ("DeadlineExceeded", 2.0)
-
-
-async def test_native_reasoning_that_came_too_late_costs_its_energy() -> None:
-    async def late() -> Reasoning:
-        try:
-            return await forever()
-        except asyncio.CancelledError:
-            error = ModelUnavailable("cancelled")
-            error.native_reasoning = "x" * 300
-            raise error from None
-
-    outcome = await failure(late, timeout_seconds=0.02)
-    assert (outcome.error_type, outcome.energy_delta) == ("DeadlineExceeded", 3.0)

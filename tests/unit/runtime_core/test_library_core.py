@@ -17,12 +17,12 @@ import pytest
 
 from cognitive_runtime import llm_config
 from cognitive_runtime.cognitive_core import CognitiveContext, CognitiveCore, CognitiveTaskType, LLMConfig
-from cognitive_runtime.domain import AgentSettings, LLMSettings, ModelUnavailable
-from support.fakes.model_client import ENDPOINT, FakeModel, response
+from cognitive_runtime.domain import ModelUnavailable
+from support.builders.answers import GOOD
+from support.builders.cores import AGENT
+from support.fakes.model_client import FakeModel, response
 
 FAILURE = CognitiveTaskType.FAILURE_ANALYSIS
-GOOD = {"thought": "t", "proposed_solution": "p", "confidence_score": 0.5}
-AGENT = AgentSettings("DEV", LLMSettings("openaiCompatible", "scripted", ENDPOINT))
 
 
 def context(**data: Any) -> CognitiveContext:

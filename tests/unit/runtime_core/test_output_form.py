@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from cognitive_runtime.adapters.dspy.output_form import with_output
 from cognitive_runtime.adapters.dspy.schema import free_schema
 from cognitive_runtime.adapters.dspy.signatures import FailureAnalysis
+from support.builders.answers import GOOD
 
 ANSWER = free_schema(FailureAnalysis)
-GOOD: dict[str, Any] = {"thought": "t", "proposed_solution": "p", "confidence_score": 0.5}
 TEXT = 'kubectl patch deploy web -p \'{"spec":{"replicas":3}}\'\n```python\nprint("\\d\\\\", \'é\')\n```\n' * 12
 
 

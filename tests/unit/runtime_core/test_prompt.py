@@ -1,3 +1,5 @@
+"""The messages of a task: all of its input, its context and constraints, and a description of each output."""
+
 import json
 import re
 from typing import Any
@@ -6,19 +8,10 @@ import dspy
 import pytest
 
 from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
-from cognitive_runtime.adapters.dspy.inputs import own_inputs, preamble, signature_inputs
-from cognitive_runtime.adapters.dspy.prompt import (
-    demonstration_messages,
-    repair_messages,
-    system_message,
-    user_message,
-)
+from cognitive_runtime.adapters.dspy.inputs import preamble, signature_inputs
+from cognitive_runtime.adapters.dspy.prompt import system_message
 from cognitive_runtime.adapters.dspy.schema import Bounds, bounds_for, description
-from cognitive_runtime.adapters.dspy.signatures import (
-    BINDING_INPUTS,
-    MATERIAL_INPUTS,
-    SIGNATURES,
-)
+from cognitive_runtime.adapters.dspy.signatures import BINDING_INPUTS, MATERIAL_INPUTS, SIGNATURES
 from cognitive_runtime.domain import INTERNAL_CONSTRAINTS, CognitiveTaskType, InvalidRequest
 from support.builders.runtime_requests import INPUTS, execution_request
 
@@ -244,32 +237,6 @@ def test_a_confidence_is_calibrated_by_examples(task_type: CognitiveTaskType) ->
     line = next(line for line in system.splitlines() if line.startswith(f"- {SIGNATURES[task_type].confidence} "))
     assert "The probability that" in line
     assert {"0.9", "0.5"} <= set(re.findall(r"0\.\d", line))
-
-
-def test_a_demonstration_has_the_form_of_a_real_question_and_its_answer() -> None:
-    given = own_inputs(CognitiveTaskType.FAILURE_ANALYSIS, {"error_message": "pool leer"})
-    demo = given | {"confidence_score": 0.9, "thought": "t", "proposed_solution": "größer"}
-    question, answer = demonstration_messages(FAILURE, [demo])
-    assert question == {"role": "user", "content": user_message(FAILURE, given)}
-    assert answer["role"] == "assistant"
-    assert answer["content"] == '{"thought": "t", "proposed_solution": "größer", "confidence_score": 0.9}'
-
-
-def test_a_demonstration_without_a_question_or_an_answer_is_left_out() -> None:
-    answered = {"thought": "t", "proposed_solution": "s", "augmented": True}
-    assert demonstration_messages(FAILURE, [answered, {"incident_context": {"error_message": "e"}}]) == []
-
-
-def test_outputs_that_a_demonstration_lacks_are_not_invented() -> None:
-    demo = {"incident_context": {"error_message": "e"}, "thought": "t"}
-    assert json.loads(demonstration_messages(FAILURE, [demo])[1]["content"]) == {"thought": "t"}
-
-
-def test_a_repair_names_the_problem_and_cuts_the_answer() -> None:
-    first, second = repair_messages("x" * 20_000, "thought: field required")
-    assert first["role"] == "assistant"
-    assert len(first["content"]) < 8_300
-    assert "thought: field required" in second["content"]
 
 
 class Invoice(dspy.Signature):

@@ -28,13 +28,13 @@ from cognitive_runtime.domain import (
     Usage,
     VLLMRequest,
 )
+from support.builders.answers import GOOD
 from support.builders.runtime_requests import execution_request
 from support.builders.signatures import ANSWER, task_signature
 from support.eventually import eventually_async
 from support.fakes.model_client import Answer, FakeModel, prompt, response
 from support.fakes.toolbox import ADVICE, FakeToolbox, RecordedEffects, tool
 
-GOOD = {"thought": "t", "proposed_solution": "p", "confidence_score": 0.5}
 SERVER = ToolServer("shop", "http://shop.test/mcp", ("*",))
 
 

@@ -8,9 +8,9 @@ import pytest
 from servers.nats import NatsServer
 from support.builders import crd_objects
 from support.builders.cognitive_objects import Cluster, custom, task
+from support.builders.golden_wire import golden_fields
 from support.servers.played_executor import executor_of, threaded
 from support.servers.scripted_model import ScriptedModel
-from support.servers.wire_executor import golden
 
 pytestmark = [pytest.mark.integration]
 NAME = "played"
@@ -23,7 +23,7 @@ JUDGE = crd_objects.signature(
 JUDGED = {"members": 3, "selection": {"method": "Judge", "judgeRef": {"name": "best-fix"}}}
 VERDICT = {"members": 3, "quorum": 1, "diversity": False, "selection": {"method": "Majority", "field": "verdict"}}
 PROPOSAL: dict[str, Any] = {"input": {"task_description": "Speed up the cart.", "diversity": True}}
-WHOLE = golden("completed_deliberation.json")
+WHOLE = golden_fields("completed_deliberation.json")
 
 
 @pytest.fixture
