@@ -17,6 +17,7 @@ from cognitive_runtime.adapters.tools.server.session import Session
 from cognitive_runtime.adapters.tools.server.settings import ToolServerSettings, git_ref, git_url, named_command
 from cognitive_runtime.adapters.tools.server.storage import Storage
 from cognitive_runtime.domain import ToolFailed, ToolRefused
+from support.eventually import eventually
 
 
 @pytest.mark.parametrize(
@@ -233,3 +234,16 @@ async def test_a_work_that_fills_the_volume_is_cancelled(tmp_path: Path) -> None
     forever = asyncio.Event()
     with pytest.raises(ToolFailed, match="at most 1000 are allowed"):
         await storage.bound(forever.wait())
+
+
+async def test_the_end_of_a_session_stops_a_test_whose_caller_still_waits(tmp_path: Path) -> None:
+    command = (sys.executable, "-c", "import pathlib, time; pathlib.Path('begun').touch(); time.sleep(600)")
+    session = Session(ToolServerSettings(9000, tests={"hang": command}), Storage(tmp_path, 1 << 20))
+    await session.open()
+    calling = asyncio.create_task(session.call("run_tests", {"name": "hang"}))
+    await asyncio.to_thread(eventually, lambda: list(tmp_path.glob("*/files/begun")))
+    async with asyncio.timeout(30):
+        await session.close()
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(asyncio.CancelledError):
+        await calling
