@@ -169,7 +169,7 @@ def _executor_settings(arguments: argparse.Namespace) -> ExecutorSettings:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m cognitive_runtime",
-        description="Executes cognitive tasks on Ray. Users run doctor, program, signature and serve.",
+        description="Executes cognitive tasks on Ray. Users run doctor, program, signature, serve and tool-server.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,9 +1,12 @@
 """Parts of the tool server: its options, arguments of git, output, folders and processes."""
 
 import asyncio
+import ctypes
 import os
 import socket
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -134,16 +137,32 @@ def test_a_link_in_place_of_the_folder_of_all_sessions_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside").mkdir(mode=0o750)
     (tmp_path / "outside" / "file").write_text("kept")
     (tmp_path / "cognitive-tool-sessions-9000").symlink_to(tmp_path / "outside")
     with pytest.raises(FileExistsError):
         Storage.create(9000, 1)
     assert (tmp_path / "outside" / "file").exists()
+    assert (tmp_path / "outside").stat().st_mode & 0o777 == 0o750
 
 
-def test_directories_that_a_program_has_made_read_only_are_deleted_and_links_are_not_followed(tmp_path: Path) -> None:
-    outside, folder = tmp_path / "outside", tmp_path / "folder"
+@pytest.fixture
+def plain_user(tmp_path: Path) -> Iterator[Path]:
+    """Folder of a user to whom the modes of directories apply, which this process is until the end of the test."""
+    if os.geteuid() != 0:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chown(folder, 65532, 65532)
+        os.seteuid(65532)
+        try:
+            yield Path(folder)
+        finally:
+            os.seteuid(0)
+
+
+def test_directories_that_a_program_has_made_read_only_are_deleted_and_links_are_not_followed(plain_user: Path) -> None:
+    outside, folder = plain_user / "outside", plain_user / "folder"
     outside.mkdir(mode=0o500)
     (folder / "a" / "b").mkdir(parents=True)
     (folder / "a" / "b" / "file").write_text("x")
@@ -247,3 +266,32 @@ async def test_the_end_of_a_session_stops_a_test_whose_caller_still_waits(tmp_pa
     assert os.listdir(tmp_path) == []
     with pytest.raises(asyncio.CancelledError):
         await calling
+
+
+PR_SET_CHILD_SUBREAPER = 36
+ORPHANS = """
+import os, subprocess, sys, time
+if os.fork() == 0:
+    if os.fork() == 0:
+        os._exit(0)
+    os._exit(0)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+os.wait()
+"""
+
+
+def zombies() -> list[int]:
+    """Return the children of this process that have ended and are not waited for."""
+    states = {int(path.parent.name): path.read_text() for path in Path("/proc/self/task").glob("*/children")}
+    children = [int(pid) for text in states.values() for pid in text.split()]
+    return [pid for pid in children if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"]
+
+
+async def test_the_first_process_of_a_container_collects_the_orphans_of_a_run(tmp_path: Path) -> None:
+    prctl = ctypes.CDLL(None).prctl
+    assert prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    try:
+        assert (await run(Run((sys.executable, "-c", ORPHANS), tmp_path, {}, 30))).code == 0
+        assert await asyncio.to_thread(zombies) == []
+    finally:
+        prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)

@@ -44,7 +44,8 @@ def stop_processes(group: int, mark: str) -> None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(_ROUND_S)
-    _reap(killed - {group})
+    orphans = {each.pid for each in _of_run(group, mark) if each.parent == os.getpid()}
+    _reap((killed | orphans) - {group})
 
 
 def _of_run(group: int, mark: str) -> list[_Process]:
@@ -75,7 +76,7 @@ def _has_mark(pid: int, mark: str) -> bool:
 def _reap(pids: set[int]) -> None:
     """Collect the exit status of orphans. They become children of this process where it is the first of its container.
 
-    Only ids that were killed as part of a run are waited for: asyncio waits for the command itself.
+    Only processes of a run are waited for. asyncio waits for the command itself.
     """
     for pid in pids:
         with contextlib.suppress(ChildProcessError):

@@ -79,7 +79,7 @@ class Session:
     async def close(self) -> None:
         """Stop all processes, and delete the directory. Idempotent."""
         for each in self._running:
-            each.cancel()
+            _cancel_once(each)
         if self._running:
             await asyncio.wait(self._running)
         await self._files.close()
@@ -123,7 +123,7 @@ class Session:
         try:
             return await asyncio.shield(working)
         except asyncio.CancelledError:
-            working.cancel()
+            _cancel_once(working)
             raise
 
     def _ended(self, working: asyncio.Task[Any]) -> None:
@@ -147,6 +147,12 @@ class Session:
             object_schema(("name",), name=names),
             is_idempotent=self._settings.tests_are_repeatable,
         )
+
+
+def _cancel_once(working: asyncio.Task[Any]) -> None:
+    """Cancel a task. A second cancellation would interrupt the end of its processes."""
+    if not working.cancelling():
+        working.cancel()
 
 
 def _test_answer(ended: Ended) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import tempfile
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -12,7 +13,9 @@ from cognitive_runtime.domain import ToolFailed
 
 Result = TypeVar("Result")
 CHECK_S: Final = 1.0
-"""Time between two checks while a program can write."""
+"""Minimum time between two checks while a program can write."""
+CHECK_SHARE: Final = 9
+"""Minimum time between two checks, as a multiple of the time that a check takes."""
 
 
 class Storage:
@@ -54,13 +57,16 @@ class Storage:
         Raises:
             ToolFailed: There are too many bytes.
         """
-        working = asyncio.create_task(work)
+        working, pause_s = asyncio.create_task(work), CHECK_S
         try:
             while not working.done():
-                await asyncio.wait({working}, timeout=CHECK_S)
+                await asyncio.wait({working}, timeout=pause_s)
+                begun_s = time.monotonic()
                 await self.check()
+                pause_s = max(CHECK_S, CHECK_SHARE * (time.monotonic() - begun_s))
             return working.result()
         finally:
-            if not working.done():
-                working.cancel()
-                await asyncio.wait({working})
+            working.cancel()
+            await asyncio.wait({working})
+            if not working.cancelled():
+                working.exception()  # marks it as retrieved
