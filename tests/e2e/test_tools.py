@@ -72,7 +72,7 @@ def test_a_sidecar_and_a_workspace_serve_a_task_and_find_no_secret_of_the_agent(
     calls = use_tools(restricted, model_server, "test", step("run_tests", name="answer"))
     assert calls == [("bench", "run_tests", "Succeeded")]
     assert "exit status 0 after " in observed(model_server)
-    assert "42" in observed(model_server)
+    assert "823543" in observed(model_server)
     sessions = ("ls", "/tmp/cognitive-tool-sessions-9001")
     eventually(lambda: in_head(kubectl, "tool-bench", *sessions) == "")
 

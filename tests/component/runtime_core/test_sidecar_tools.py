@@ -98,7 +98,7 @@ def test_the_command_of_the_example_is_accepted_and_fits_its_server() -> None:
 def test_the_bench_of_the_end_to_end_tests_is_accepted_and_fits_its_server() -> None:
     found = settings_of(bench())
     assert found.port == bench()["port"]
-    assert found.tests == {"answer": ("python", "-c", "print(6 * 7)")}
+    assert found.tests == {"answer": ("python", "-c", "print(7 ** 7)")}
 
 
 async def test_the_command_of_the_pod_serves_the_tools_at_the_address_of_the_request(tmp_path: Path) -> None:

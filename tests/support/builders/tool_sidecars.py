@@ -33,7 +33,7 @@ def sidecar(
 
 def bench(port: int = 9001, image: str | None = None) -> dict[str, Any]:
     """Return a server in a sidecar with the project's own tools, of which the model may run a test."""
-    test = "answer=python -c 'print(6 * 7)'"
+    test = "answer=python -c 'print(7 ** 7)'"
     return {
         "name": "bench",
         "image": image or os.environ.get("E2E_RUNTIME_IMAGE") or Config.runtime_image,
