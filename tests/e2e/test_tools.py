@@ -1,4 +1,4 @@
-"""Tools of an agent with a Ray cluster of its own: a sidecar and a workspace in a real pod."""
+"""Tools of an agent with a Ray cluster of its own: sidecars and a workspace in a real pod."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from support.builders.cognitive_objects import Cluster, task
 from support.builders.managed_agents import need_kuberay, restrict
 from support.builders.tool_requests import script_calls, step
 from support.builders.tool_sidecars import handy_agent
+from support.eventually import eventually
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(360)]
@@ -68,6 +69,13 @@ def test_a_sidecar_and_a_workspace_serve_a_task_and_find_no_secret_of_the_agent(
     assert in_head(kubectl, "tool-desk", "cat", "/tmp/journal").splitlines() == [MARK]
     assert model_server.requests[-1].headers["authorization"] == f"Bearer {CANARY}"
 
+    calls = use_tools(restricted, model_server, "test", step("run_tests", name="answer"))
+    assert calls == [("bench", "run_tests", "Succeeded")]
+    assert "exit status 0 after " in observed(model_server)
+    assert "823543" in observed(model_server)
+    sessions = ("ls", "/tmp/cognitive-tool-sessions-9001")
+    eventually(lambda: in_head(kubectl, "tool-bench", *sessions) == "")
+
     hidden = (
         step("write_file", path="notes/a.txt", content=MARK),
         step("search_files", text=MARK),
@@ -83,9 +91,11 @@ def test_a_sidecar_and_a_workspace_serve_a_task_and_find_no_secret_of_the_agent(
     assert '"0 of ' in seen
     assert in_head(kubectl, "ray-head", "ls", "/var/lib/cognitive-workspace") == ""
 
-    (own,) = [each for each in head_of(kubectl)["spec"]["containers"] if each["name"] == "tool-desk"]
-    assert "env" not in own
-    assert {each["mountPath"] for each in own["volumeMounts"]} == {"/tmp", TOKEN_DIR}
-    assert in_head(kubectl, "tool-desk", "ls", TOKEN_DIR) == ""
-    for container in ("tool-desk", "ray-head"):
+    sidecars = [each for each in head_of(kubectl)["spec"]["containers"] if each["name"].startswith("tool-")]
+    assert [each["name"] for each in sidecars] == ["tool-desk", "tool-bench"]
+    for own in sidecars:
+        assert "env" not in own
+        assert {each["mountPath"] for each in own["volumeMounts"]} == {"/tmp", TOKEN_DIR}
+        assert in_head(kubectl, own["name"], "ls", TOKEN_DIR) == ""
+    for container in ("tool-desk", "tool-bench", "ray-head"):
         assert in_head(kubectl, container, "git", "--version").startswith("git version ")

@@ -1,4 +1,4 @@
-"""Command line: run an executor or one attempt, check their environment or a signature, or export a program."""
+"""Command line: run an executor, an attempt or a tool server, check their environment, or export a program."""
 
 import argparse
 import asyncio
@@ -16,6 +16,7 @@ from cognitive_runtime.bootstrap.doctor.arguments import add_doctor, add_require
 from cognitive_runtime.bootstrap.doctor.settings import DoctorSettings
 from cognitive_runtime.bootstrap.quick_imports import begin_imports, last_import
 from cognitive_runtime.bootstrap.serve_arguments import add_serve, cluster_settings
+from cognitive_runtime.bootstrap.tool_server import add_tool_server, serve_tools
 from cognitive_runtime.config import ConfigError, ExecutorSettings, RuntimeSettings, read_settings
 
 _EPILOG: Final = """\
@@ -29,8 +30,9 @@ environment:
   COGNITIVE_EXECUTION      settings of an executor's processes as JSON; the operator sets it
   LOG_LEVEL                DEBUG, INFO, WARNING or ERROR; default INFO
   COGNITIVE_HTTP_TOKEN_FILE  file with the bearer token of `serve`; COGNITIVE_HTTP_TOKEN is the token itself
-`program export` reads none of them; `signature check` and `serve` read the LLM_* variables of the model instead,
-`serve` also the token's and LOG_LEVEL. With --kubeconfig or --in-cluster, `serve` reads LOG_LEVEL alone.
+`program export` reads none of them, `tool-server` LOG_LEVEL alone. `signature check` and `serve` read the LLM_*
+variables of the model instead, `serve` also the token's and LOG_LEVEL. With --kubeconfig or --in-cluster, `serve`
+reads LOG_LEVEL alone.
 
 exit status of `attempt`:
   0  the response, completed or failed, is in the stream, or another execution has claimed the attempt
@@ -64,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _check_signature(arguments)
     if arguments.command == "serve":
         return _serve(parser, arguments)
+    if arguments.command == "tool-server":
+        return serve_tools(parser, arguments)
     try:
         settings = read_settings(os.environ)
     except ConfigError as error:
@@ -165,7 +169,7 @@ def _executor_settings(arguments: argparse.Namespace) -> ExecutorSettings:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m cognitive_runtime",
-        description="Executes cognitive tasks on Ray. Users run doctor, program, signature and serve.",
+        description="Executes cognitive tasks on Ray. Users run doctor, program, signature, serve and tool-server.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -184,6 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_signature(commands.add_parser("signature", help="check a CognitiveSignature and try it against a model"))
     serve = commands.add_parser("serve", help="serve the HTTP API of a core beside the model of LLM_*, or of a cluster")
     add_serve(serve, _count)
+    add_tool_server(commands.add_parser("tool-server", help="serve MCP tools for files, git and tests"), _count)
     return parser
 
 

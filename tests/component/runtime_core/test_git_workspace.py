@@ -1,97 +1,27 @@
 """A workspace that is a clone of a real git repository, served over https."""
 
 import os
-import ssl
-import subprocess
-import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.tools.toolbox import Toolboxes
 from cognitive_runtime.application import ToolRun
 from cognitive_runtime.domain import NoSideEffects, ToolSettings, ToolsUnavailable, Workspace
 from support.builders.runtime_requests import execution_request
+from support.servers.git_server import git, git_server, write_certificate
 
 pytestmark = pytest.mark.component
 CANARY = "canary-51d0"
 
 
-def git(folder: Path, *arguments: str) -> None:
-    settings = ["-c", "user.name=t", "-c", "user.email=t@t", "-c", "protocol.file.allow=always"]
-    subprocess.run(["git", *settings, *arguments], cwd=folder, check=True, capture_output=True, timeout=30)
-
-
-class GitHandler(BaseHTTPRequestHandler):
-    """Git's own HTTP server, by its CGI program."""
-
-    root: Path
-
-    def _answer(self) -> None:
-        path, _, query = self.path.partition("?")
-        environment = {
-            "GIT_PROJECT_ROOT": str(self.root),
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "PATH_INFO": path,
-            "QUERY_STRING": query,
-            "REQUEST_METHOD": self.command,
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-            "PATH": "/usr/bin:/bin:/usr/local/bin",
-        }
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length)
-        command = ["git", "http-backend"]
-        done = subprocess.run(command, input=body, env=environment, check=True, capture_output=True, timeout=30)
-        head, _, content = done.stdout.partition(b"\r\n\r\n")
-        lines = [line.split(": ", 1) for line in head.decode().splitlines() if ": " in line]
-        status = next((int(value.split()[0]) for name, value in lines if name == "Status"), 200)
-        self.send_response(status)
-        for name, value in lines:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_POST = _answer  # noqa: N815 - the names of the library
-
-    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
-        return
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Key and self-signed certificate of 127.0.0.1, in one file."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("certificate") / "both.pem"
-    encoded = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(encoded + made.public_bytes(serialization.Encoding.PEM))
-    return path
+    return write_certificate(tmp_path_factory.mktemp("certificate") / "both.pem")
 
 
 @pytest.fixture(scope="module")
@@ -124,17 +54,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def url(repository: Path, certificate: Path) -> Iterator[str]:
     """URL of the repository."""
-    handler = type("Handler", (GitHandler,), {"root": repository})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"https://127.0.0.1:{server.server_address[1]}/served.git"
-    server.shutdown()
-    server.server_close()
-    thread.join(10)
+    with git_server(repository, certificate) as address:
+        yield f"{address}/served.git"
 
 
 @pytest.fixture(autouse=True)

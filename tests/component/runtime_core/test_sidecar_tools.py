@@ -1,5 +1,6 @@
 """The sidecar of the end-to-end tests: started by the command that the operator puts into the pod."""
 
+import argparse
 import os
 import subprocess
 import sys
@@ -10,20 +11,25 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 
 from cognitive_operator.api.resources import Agent, Task
+from cognitive_operator.config import Config
 from cognitive_operator.desired.ray_cluster import desired_ray_cluster
 from cognitive_operator.desired.tools import tool_settings
 from cognitive_runtime.adapters.clock import SystemClock
+from cognitive_runtime.adapters.tools.git import CLONE_S
+from cognitive_runtime.adapters.tools.server.settings import ToolServerSettings
 from cognitive_runtime.adapters.tools.toolbox import Toolboxes
 from cognitive_runtime.application import ToolRun
+from cognitive_runtime.bootstrap.tool_server import add_tool_server, tool_server_settings
 from cognitive_runtime.domain import NoSideEffects, ToolServer, ToolSettings
 from servers.ports import free_ports
 from servers.probe import listens
-from support.builders.crd_schema import part, strict
+from support.builders.crd_schema import EXAMPLES, part, strict
 from support.builders.operator_objects import agent_body, task_body
 from support.builders.runtime_requests import execution_request
-from support.builders.tool_sidecars import handy_agent, sidecar
+from support.builders.tool_sidecars import bench, handy_agent, sidecar
 from support.eventually import eventually
 
 pytestmark = pytest.mark.component
@@ -70,6 +76,29 @@ def test_the_container_has_the_command_and_nothing_of_the_agent() -> None:
     assert found["command"] == sidecar()["command"]
     assert "env" not in found
     assert {each["mountPath"] for each in found["volumeMounts"]} == {"/tmp", TOKEN_DIR}
+
+
+def settings_of(server: dict[str, Any]) -> ToolServerSettings:
+    """Return the settings that the command of a sidecar with the project's own tools reads."""
+    assert server["command"][:2] == ["cognitive-runtime", "tool-server"]
+    parser = argparse.ArgumentParser()
+    add_tool_server(parser, int)
+    return tool_server_settings(parser, parser.parse_args(server["command"][2:]))
+
+
+def test_the_command_of_the_example_is_accepted_and_fits_its_server() -> None:
+    agent, _ = yaml.safe_load_all((EXAMPLES / "managed" / "tools.yaml").read_text(encoding="utf-8"))
+    (server,) = agent["spec"]["tools"]["servers"]
+    found = settings_of(server)
+    assert server["image"] == Config.runtime_image
+    assert (found.port, found.workspace.kind, found.workspace.read_only) == (server["port"], "Git", False)
+    assert server["timeoutSeconds"] >= found.test_timeout_s + CLONE_S
+
+
+def test_the_bench_of_the_end_to_end_tests_is_accepted_and_fits_its_server() -> None:
+    found = settings_of(bench())
+    assert found.port == bench()["port"]
+    assert found.tests == {"answer": ("python", "-c", "print(7 ** 7)")}
 
 
 async def test_the_command_of_the_pod_serves_the_tools_at_the_address_of_the_request(tmp_path: Path) -> None:

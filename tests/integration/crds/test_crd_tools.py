@@ -135,5 +135,5 @@ def test_a_deliberation_with_tools_is_refused_and_one_without_is_not(default: Na
 
 def test_the_agent_of_the_end_to_end_tests_is_accepted(home: Namespace) -> None:
     made = handy_agent("handy", "http://model/v1", "model-key")
-    (server,) = home.stored(made)["tools"]["servers"]
-    assert server["command"] == made["spec"]["tools"]["servers"][0]["command"]
+    stored = home.stored(made)["tools"]["servers"]
+    assert [each["command"] for each in stored] == [each["command"] for each in made["spec"]["tools"]["servers"]]

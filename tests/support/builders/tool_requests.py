@@ -13,7 +13,7 @@ def server(url: str, *allow: str, **changes: Any) -> dict[str, Any]:
     return {"name": "shop", "url": url, "allow": list(allow or ("*",)), "timeout_seconds": 30} | changes
 
 
-def step(name: str, **arguments: Any) -> str:
+def step(name: str, /, **arguments: Any) -> str:
     """Return a step of ReAct as the model writes it."""
     return json.dumps({"next_thought": "so", "next_tool_name": name, "next_tool_args": arguments})
 

@@ -31,7 +31,19 @@ def sidecar(
     }
 
 
+def bench(port: int = 9001, image: str | None = None) -> dict[str, Any]:
+    """Return a server in a sidecar with the project's own tools, of which the model may run a test."""
+    test = "answer=python -c 'print(7 ** 7)'"
+    return {
+        "name": "bench",
+        "image": image or os.environ.get("E2E_RUNTIME_IMAGE") or Config.runtime_image,
+        "command": ["cognitive-runtime", "tool-server", f"--port={port}", "--test", test, "--test-timeout-seconds=20"],
+        "port": port,
+        "allow": ["run_tests"],
+    }
+
+
 def handy_agent(name: str, endpoint: str, key: str) -> dict[str, Any]:
-    """Return an agent with a Ray cluster of its own, a sidecar, a workspace and the Secret of its model's key."""
-    tools = {"servers": [sidecar()], "workspace": {"emptyDir": {}, "readOnly": False}}
+    """Return an agent with a Ray cluster of its own, two sidecars, a workspace and the Secret of its model's key."""
+    tools = {"servers": [sidecar(), bench()], "workspace": {"emptyDir": {}, "readOnly": False}}
     return agent(name, ray_cluster(**SCALED), endpoint, llm={"apiKeySecretRef": {"name": key}}, tools=tools)

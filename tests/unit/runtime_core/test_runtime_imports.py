@@ -75,7 +75,7 @@ print(*sorted(set(sys.modules) - before))
     ],
 )
 def test_an_embedded_start_loads_neither_serve_nor_the_http_api_nor_kubernetes(statement: str) -> None:
-    web = ("fastapi", "starlette", "uvicorn", "ray.serve", "cognitive_runtime.adapters.http.app")
+    web = ("fastapi", "starlette", "uvicorn", "ray.serve", "cognitive_runtime.adapters.http.app", "mcp", "mcp_types")
     names = (*web, "kubernetes", "cognitive_runtime.adapters.kube", "cognitive_runtime.bootstrap.cluster")
     assert loaded_after(statement, names) == set()
 

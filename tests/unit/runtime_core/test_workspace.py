@@ -18,6 +18,7 @@ from cognitive_runtime.adapters.tools.toolbox import Toolboxes
 from cognitive_runtime.application import ToolRun
 from cognitive_runtime.domain import NoSideEffects, ToolSettings, ToolsUnavailable, Workspace
 from support.builders.runtime_requests import execution_request
+from support.builders.ways_out import WAYS_OUT, make_ways_out
 
 CANARY = "canary-7f3a9c"
 
@@ -35,16 +36,8 @@ def secrets(tmp_path: Path) -> Path:
 def volume(tmp_path: Path, secrets: Path) -> Path:
     """Volume with a file, and with every way out of it that a file system has."""
     folder = tmp_path / "volume"
-    (folder / "docs").mkdir(parents=True)
-    (folder / "docs" / "a.txt").write_text("first line\nneedle here\n")
-    key = secrets / "agent" / "llm-api-key"
-    (folder / "to-key").symlink_to(key)
-    (folder / "relative-link").symlink_to("../secrets/agent/llm-api-key")
-    (folder / "linked-folder").symlink_to(secrets / "agent")
-    (folder / "link-to-root").symlink_to("/")
-    os.link(key, folder / "hard-link")
-    os.mkfifo(folder / "fifo")
-    (folder / "proc-link").symlink_to("/proc/self/environ")
+    folder.mkdir()
+    make_ways_out(folder, secrets / "agent" / "llm-api-key")
     return folder
 
 
@@ -56,23 +49,6 @@ async def opened(path: Path | None, secrets: Path, *, read_only: bool = True) ->
     run = ToolRun(request, tools, toolbox, NoSideEffects(), SystemClock())
     await run.open()
     return run
-
-
-WAYS_OUT = {
-    "a link to a file": "to-key",
-    "a relative link": "relative-link",
-    "a link to a folder": "linked-folder/llm-api-key",
-    "a link to the root": "link-to-root/etc/passwd",
-    "a hard link": "hard-link",
-    "dot dot": "../secrets/agent/llm-api-key",
-    "dot dot in the middle": "docs/../../secrets/agent/llm-api-key",
-    "an absolute path": "/etc/passwd",
-    "a FIFO": "fifo",
-    "a link into /proc": "proc-link",
-    "a NUL character": "docs/a.txt\0/../../x",
-    "a file as a folder": "docs/a.txt/../../../secrets",
-    "a folder as a file": "docs/",
-}
 
 
 @pytest.mark.parametrize("path", WAYS_OUT.values(), ids=WAYS_OUT)

@@ -1,4 +1,4 @@
-"""Clone of a git repository, without hooks, submodules, filters and other programs of a configuration."""
+"""Clone and history of a git repository, without hooks, submodules, filters and other programs of a configuration."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -30,49 +31,99 @@ _PASSED_ON: Final = ("PATH", "GIT_SSL_CAINFO", "HTTPS_PROXY", "https_proxy", "NO
 """Variables of the worker that git gets: those of the node's owner, and no secret."""
 
 
-async def clone(workspace: Workspace, target: Path, home: Path) -> None:
-    """Clone the newest commit of a branch or tag into an empty directory, and delete git's own folder.
+_READ_SETTINGS: Final = {
+    "protocol.https.allow": "never",
+    "core.attributesFile": "/dev/null",
+    "core.excludesFile": "/dev/null",
+    "core.untrackedCache": "false",
+    "diff.ignoreSubmodules": "all",
+    "status.submoduleSummary": "false",
+    "log.showSignature": "false",
+}
+
+
+@dataclass(frozen=True)
+class History:
+    """Commits that a clone keeps, beside the newest one's files."""
+
+    folder: Path
+    """Place of git's own folder, outside the files; it does not exist before the clone."""
+    commits: int
+    """Maximum number of commits, from 1 on."""
+
+
+async def clone(workspace: Workspace, target: Path, home: Path, history: History | None = None) -> None:
+    """Clone the newest commit of a branch or tag into an empty directory, without git's own folder.
 
     Args:
         workspace: Repository, with an https URL.
         target: Directory to fill.
         home: Empty directory, in which git finds no configuration.
+        history: Commits to keep, and the place of git's own folder; None: the folder is deleted.
 
     Raises:
         ToolsUnavailable: The repository cannot be cloned. git's own message may quote the server, and is not shown.
     """
-    command = [*_command(workspace), str(target)]
+    command = [*_command(workspace, history.commits if history else 1), str(target)]
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
-            env=_environment(home),
+            env=git_environment(home),
             start_new_session=True,
-            preexec_fn=_limit_files,
+            preexec_fn=limit_files,
         )
     except OSError as error:
         raise ToolsUnavailable(f"The workspace cannot be cloned: git is not installed ({error.strerror}).") from None
     code = await _ended(process)
     if code != 0:
         raise ToolsUnavailable(
-            f"The workspace cannot be cloned: git ended with {code}. Check url and ref of spec.tools.workspace.git."
+            f"The workspace cannot be cloned: git ended with {code}. Check the repository's url and ref "
+            "(spec.tools.workspace.git of the agent, or --git and --ref of the tool server)."
         )
     try:
-        await asyncio.to_thread(shutil.rmtree, target / ".git")
+        if history is None:
+            await asyncio.to_thread(shutil.rmtree, target / ".git")
+        else:
+            (target / ".git").rename(history.folder)
     except OSError as error:
         raise ToolsUnavailable(f"The workspace cannot be prepared after its clone: {error.strerror}.") from None
 
 
-def _command(workspace: Workspace) -> list[str]:
-    settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
-    options = ["--quiet", "--depth=1", "--single-branch", "--no-tags", "--no-recurse-submodules", "--template="]
+def read_command(folder: Path, files: Path, *arguments: str) -> tuple[str, ...]:
+    """Return the command that reads a clone's history: it starts no program, writes nothing and connects to nothing.
+
+    Args:
+        folder: git's own folder.
+        files: Directory of the clone.
+        arguments: Subcommand with its options. A path is taken literally.
+    """
+    places = (f"--git-dir={folder}", f"--work-tree={files}", "--no-pager", "--literal-pathspecs", "--no-optional-locks")
+    return ("git", *_options(_SETTINGS | _READ_SETTINGS), *places, *arguments)
+
+
+def _options(settings: dict[str, str]) -> list[str]:
+    return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+
+
+def _command(workspace: Workspace, commits: int) -> list[str]:
+    settings = _options(_SETTINGS)
+    options = [
+        "--quiet",
+        f"--depth={commits}",
+        "--single-branch",
+        "--no-tags",
+        "--no-recurse-submodules",
+        "--template=",
+    ]
     branch = [f"--branch={workspace.ref}"] if workspace.ref else []
     return ["git", *settings, "clone", *options, *branch, "--", str(workspace.url)]
 
 
-def _environment(home: Path) -> dict[str, str]:
+def git_environment(home: Path) -> dict[str, str]:
+    """Return the variables of git: no secret, and no configuration beside its command."""
     own = {
         "HOME": str(home),
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -86,7 +137,8 @@ def _environment(home: Path) -> dict[str, str]:
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | own
 
 
-def _limit_files() -> None:
+def limit_files() -> None:
+    """Limit the size of the files that a process writes. Called between fork and exec."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
 
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import io
 import os
-import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import islice
@@ -12,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-from cognitive_runtime.adapters.tools.git import clone
+from cognitive_runtime.adapters.tools.folders import delete_tree
+from cognitive_runtime.adapters.tools.git import History, clone
 from cognitive_runtime.adapters.tools.paths import GIT_FOLDER, Root, parts_of
 from cognitive_runtime.adapters.tools.schemas import argument_error
 from cognitive_runtime.adapters.tools.workspace_tools import tools_of
@@ -32,21 +32,43 @@ _SYSTEM: Final = ("/proc", "/sys", "/dev")
 WORKSPACE_DIR: Final = "COGNITIVE_WORKSPACE_DIR"
 """Variable with the folder of temporary workspaces, which the cluster's owner sets; absent: that of the system."""
 
+FILES: Final = "files"
+"""Name of the directory of a temporary workspace that the tools for files reach."""
+GIT_HISTORY: Final = "git"
+"""Name of git's own folder, beside the files."""
+
 
 class WorkspaceTools:
     """Tools of one workspace. A temporary one is deleted when it is closed."""
 
     name = WORKSPACE
 
-    def __init__(self, workspace: Workspace, protected: tuple[Path, ...] = ()) -> None:
-        """Take the workspace, and the folders that it must not contain or be in."""
+    def __init__(
+        self, workspace: Workspace, protected: tuple[Path, ...] = (), *, parent: Path | None = None, commits: int = 0
+    ) -> None:
+        """Take the workspace.
+
+        Args:
+            workspace: Directory, empty or cloned, or a volume.
+            protected: Folders that a volume must not contain or be in.
+            parent: Folder of a temporary workspace; None: the one that the cluster's owner has set.
+            commits: Maximum number of commits of a clone that are kept in ``GIT_HISTORY``; 0: none.
+        """
         self._workspace = workspace
         self._protected = protected
+        self._parent = str(parent) if parent else os.environ.get(WORKSPACE_DIR)
+        self._commits = commits
         self._temporary: Path | None = None
         self._root: Root | None = None
         self._written = 0
         self._running: set[asyncio.Task[str]] = set()
         self.problems: list[tuple[AuditEvent, str]] = []
+
+    @property
+    def temporary(self) -> Path:
+        """Folder of a temporary workspace: ``FILES`` and, beside it, what no tool for files reaches."""
+        assert self._temporary is not None
+        return self._temporary
 
     async def list(self) -> tuple[Tool, ...]:
         """Open the workspace and return its tools.
@@ -85,7 +107,7 @@ class WorkspaceTools:
             os.close(root.handle)
         temporary, self._temporary = self._temporary, None
         if temporary is not None:
-            await asyncio.to_thread(shutil.rmtree, temporary, ignore_errors=True)
+            await asyncio.to_thread(delete_tree, temporary)
 
     def _ended(self, working: asyncio.Task[str]) -> None:
         self._running.discard(working)
@@ -95,13 +117,14 @@ class WorkspaceTools:
     async def _path(self) -> str:
         if self._workspace.kind == "PersistentVolume":
             return self._checked(str(self._workspace.path))
-        self._temporary = Path(tempfile.mkdtemp(prefix="workspace-", dir=os.environ.get(WORKSPACE_DIR)))
-        path = self._temporary / "files"
+        self._temporary = Path(tempfile.mkdtemp(prefix="workspace-", dir=self._parent))
+        path = self._temporary / FILES
         path.mkdir(mode=0o700)
         if self._workspace.kind == "Git":
             home = self._temporary / "home"
             home.mkdir(mode=0o700)
-            await clone(self._workspace, path, home)
+            kept = History(self._temporary / GIT_HISTORY, self._commits) if self._commits else None
+            await clone(self._workspace, path, home, kept)
         return str(path)
 
     def _checked(self, path: str) -> str:

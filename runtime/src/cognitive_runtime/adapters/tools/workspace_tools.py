@@ -8,10 +8,11 @@ from cognitive_runtime.domain.tools import WORKSPACE
 MAX_FILE_CHARACTERS: Final = 200_000
 """Maximum characters of a file that is written."""
 TIMEOUT_S: Final = 30.0
-_PATH: Final = {"type": "string", "maxLength": 1024, "description": "Path relative to the workspace, with slashes."}
+PATH: Final = {"type": "string", "maxLength": 1024, "description": "Path relative to the workspace, with slashes."}
 
 
-def _schema(required: tuple[str, ...], **properties: Any) -> dict[str, Any]:
+def object_schema(required: tuple[str, ...], **properties: Any) -> dict[str, Any]:
+    """Return the JSON Schema of arguments; others are refused."""
     return {
         "type": "object",
         "properties": properties,
@@ -21,20 +22,20 @@ def _schema(required: tuple[str, ...], **properties: Any) -> dict[str, Any]:
 
 
 _READING: Final = {
-    "list_files": ("List the names in a directory. Directories end with a slash.", _schema((), path=_PATH)),
+    "list_files": ("List the names in a directory. Directories end with a slash.", object_schema((), path=PATH)),
     "read_file": (
         "Read a text file, at most 64 KiB at a time.",
-        _schema(("path",), path=_PATH, offset={"type": "integer", "minimum": 0, "description": "First byte."}),
+        object_schema(("path",), path=PATH, offset={"type": "integer", "minimum": 0, "description": "First byte."}),
     ),
     "search_files": (
         "Search the files beneath a directory for a text, and show the lines that contain it.",
-        _schema(("text",), text={"type": "string", "minLength": 1, "maxLength": 256}, path=_PATH),
+        object_schema(("text",), text={"type": "string", "minLength": 1, "maxLength": 256}, path=PATH),
     ),
 }
 _WRITING: Final = {
     "write_file": (
         "Write a whole text file, in place of an earlier one.",
-        _schema(("path", "content"), path=_PATH, content={"type": "string", "maxLength": MAX_FILE_CHARACTERS}),
+        object_schema(("path", "content"), path=PATH, content={"type": "string", "maxLength": MAX_FILE_CHARACTERS}),
     )
 }
 

@@ -1,0 +1,1 @@
+"""MCP server with tools for files, git and tests, for a sidecar."""

@@ -1,0 +1,125 @@
+"""Run of a command with a time limit and bounded output, without a process that outlives it."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from cognitive_runtime.adapters.tools.git import limit_files
+from cognitive_runtime.adapters.tools.server.process_tree import MARK, stop_processes
+from cognitive_runtime.domain import ToolFailed
+
+HEAD_BYTES: Final = 16 * 1024
+TAIL_BYTES: Final = 40 * 1024
+"""Kept of the output; with a note in between less than the 64 KiB that a model gets of an answer."""
+_DRAIN_S: Final = 1.0
+"""Time for the rest of the output, after all processes that could write have ended."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Command to run."""
+
+    command: tuple[str, ...]
+    folder: Path
+    environment: Mapping[str, str]
+    limit_s: float
+    shows_errors: bool = False
+    """True: the standard error is part of the output."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """End of a command."""
+
+    code: int | None
+    """Exit status, or the negative number of a signal; None: stopped at the time limit."""
+    output: str
+    seconds: float
+
+
+class Output(asyncio.Protocol):
+    """Head and tail of the output of a command."""
+
+    def __init__(self) -> None:
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._left_out = 0
+        self.closed = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        """Keep the data while there is room, and then the newest."""
+        room = HEAD_BYTES - len(self._head)
+        self._head += data[: max(room, 0)]
+        self._tail += data[max(room, 0) :]
+        surplus = len(self._tail) - TAIL_BYTES
+        if surplus > 0:
+            del self._tail[:surplus]
+            self._left_out += surplus
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take the end of the output."""
+        self.closed.set()
+
+    def text(self) -> str:
+        """Return the output, with a note in place of its middle."""
+        if not self._left_out:
+            return (self._head + self._tail).decode("utf-8", "replace")
+        head, tail = (part.decode("utf-8", "replace") for part in (self._head, self._tail))
+        return f"{head}\n[… {self._left_out} bytes left out …]\n{tail}"
+
+
+async def run(what: Run) -> Ended:
+    """Run a command, and stop all processes that it has started, also when the caller is cancelled.
+
+    Call it in an asyncio task of its own, which is cancelled at most once.
+
+    Raises:
+        ToolFailed: The command cannot be started.
+    """
+    begun_s, mark, output = time.monotonic(), uuid4().hex, Output()
+    reading, writing = os.pipe()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: output, os.fdopen(reading, "rb", 0))
+    try:
+        try:
+            process = await _started(what, mark, writing)
+        finally:
+            os.close(writing)
+        code = await _code(process, what.limit_s, mark)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_S):
+                await output.closed.wait()
+        return Ended(code, output.text(), time.monotonic() - begun_s)
+    finally:
+        transport.close()
+
+
+async def _started(what: Run, mark: str, writing: int) -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            *what.command,
+            cwd=what.folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=writing,
+            stderr=writing if what.shows_errors else asyncio.subprocess.DEVNULL,
+            env={**what.environment, MARK: mark},
+            start_new_session=True,
+            preexec_fn=limit_files,
+        )
+    except OSError as error:
+        raise ToolFailed(f"The command cannot be started: {error.strerror}.") from None
+
+
+async def _code(process: asyncio.subprocess.Process, limit_s: float, mark: str) -> int | None:
+    try:
+        async with asyncio.timeout(limit_s):
+            return await process.wait()
+    except TimeoutError:
+        return None
+    finally:
+        await asyncio.to_thread(stop_processes, process.pid, mark)
