@@ -241,7 +241,7 @@ async def test_telling_an_account_again_disturbs_nobody(scene: Scene) -> None:
 
 
 async def test_credentials_end(scene: Scene) -> None:
-    path = scene.broker.write_credentials(scene.broker.folder / "short.creds", A, life_s=1)
+    path = scene.broker.write_credentials(scene.broker.folder / "short.creds", A, life_s=2)  # the server counts whole seconds
     client = await nats.connect(scene.broker.url, user_credentials=str(path), allow_reconnect=False, error_cb=_ignore)
 
     async def ended() -> bool:
