@@ -149,7 +149,12 @@ def test_calls_are_repeated_as_often_and_after_as_long_as_is_said(
     think: Think, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     longest_s: list[float] = []
-    monkeypatch.setattr("random.uniform", lambda _, high: longest_s.append(high) or high)
+
+    def draw(_: float, high: float) -> float:
+        longest_s.append(high)
+        return high
+
+    monkeypatch.setattr("random.uniform", draw)
     model.script(status=503)
     assert think(LLM_MAX_RETRIES="2", LLM_RETRY_DELAY="0.2")["error_type"] == "ModelUnavailable"
     first, second, third = (request.at for request in model.requests)

@@ -106,7 +106,12 @@ async def test_the_delay_of_repetitions_is_the_agents(
     run: Run, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     longest_s: list[float] = []
-    monkeypatch.setattr("random.uniform", lambda _, high: longest_s.append(high) or high)
+
+    def draw(_: float, high: float) -> float:
+        longest_s.append(high)
+        return high
+
+    monkeypatch.setattr("random.uniform", draw)
     model.script(status=503, times=2)
     completed(await run(llm={"max_retries": 2, "retry_delay_seconds": 0.2}))
     first, second, third = (request.at for request in model.requests)
