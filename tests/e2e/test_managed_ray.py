@@ -59,13 +59,15 @@ def test_a_change_of_the_pods_waits_for_what_runs_and_loses_no_task(
     restricted.apply(agent("owner", ray_cluster(), model_server.url))
     restricted.wait_ready("owner", READY_S)
     before = pods(restricted)
-    model_server.script(contains="slowly", delay_s=8)
+    model_server.script(contains="slowly", is_held=True)
     restricted.apply(task("slow", "owner", input={"error_message": "fails slowly"}))
     restricted.wait_phase("slow", "Running", 20.0)
+    eventually(lambda: model_server.in_flight == 1, 20.0)
     patch(restricted, "owner", ray={"cluster": {"head": {"resources": {"requests": {"cpu": "110m"}}}}})
     restricted.wait_condition("owner", "RayReady", "RayUpdating", 10.0)
     restricted.apply(task("next", "owner"))
     assert pods(restricted) == before
+    model_server.release()
     for name in ("slow", "next"):
         assert len(restricted.wait_phase(name, "Succeeded", READY_S)["attempts"]) == 1
     assert not before.keys() & pods(restricted).keys()

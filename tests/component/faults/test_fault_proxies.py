@@ -15,6 +15,7 @@ import nats.errors
 import pytest
 
 from servers.nats import NatsServer
+from support.eventually import eventually, eventually_async
 from support.faults.http_proxy import HttpProxy, Upstream
 from support.faults.loop import LoopThread
 from support.faults.nats_proxy import NatsProxy
@@ -22,7 +23,7 @@ from support.faults.switch import Call, Fault, Reply, Switchboard, to
 from support.servers.nats_client import settle
 from support.servers.scripted_model import ScriptedModel
 
-pytestmark = [pytest.mark.component, pytest.mark.timeout(30)]
+pytestmark = [pytest.mark.component, pytest.mark.timeout(120)]
 
 
 @contextmanager
@@ -82,6 +83,7 @@ def test_http_disturbs_what_is_named(
         ask(web, 1.0)
     if isinstance(caught.value, urllib.error.HTTPError):
         caught.value.close()
+    eventually(lambda: len(model.requests) >= arrived)
     assert len(model.requests) == arrived
     switch.clear()
     assert ask(web) == 200
@@ -117,7 +119,12 @@ async def test_nats_disturbs_what_is_named(
         await client.publish("hit.me", b"payload\r\nPUB other 0", headers={"a": "b"})
         with contextlib.suppress(nats.errors.Error):  # cut off is what it may be
             await client.flush(timeout=1)
-        await asyncio.sleep(0.3)
+
+        async def is_heard() -> bool:
+            return heard.pending_msgs >= arrived
+
+        await eventually_async(is_heard)
+        await settle(listener)
         assert heard.pending_msgs == arrived
         assert switch.calls()[-1] == Call("broker", "PUB", "hit.me")
         await client.close()
@@ -142,8 +149,11 @@ async def test_nats_severed_takes_no_connection_until_it_is_healed(
     async with NatsProxy("broker", nats_server.url, switch) as proxy:
         client = await nats.connect(proxy.url, allow_reconnect=False)
         await proxy.sever()
-        await asyncio.sleep(0.2)
-        assert not client.is_connected
+
+        async def is_cut_off() -> bool:
+            return not client.is_connected
+
+        await eventually_async(is_cut_off)
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await greeting(proxy.url)
         await proxy.heal()

@@ -19,6 +19,7 @@ from bench.objects import ObjectClient, watching
 from bench.systems.hostile_ray import hung_dashboard, idle_dashboard
 from bench.systems.slow_proxy import SlowProxy
 from controlplane import ControlPlane, Kubectl
+from support.eventually import eventually_async
 from support.servers.runners import listen
 
 pytestmark = pytest.mark.component
@@ -66,6 +67,11 @@ async def test_objects_are_seen_to_end_and_deleted(server: ApiServer, kind: Kind
         assert await client.count() == 3
     async with server.session() as session:
         assert await ObjectClient(session, kind).count() == 0
+
+    async def are_logged() -> bool:  # the API server logs a request after its response
+        return audit.writes()[f"patch {BARE_PLURAL}/status"] >= 3
+
+    await eventually_async(are_logged)
     writes = audit.writes()
     assert writes[f"create {BARE_PLURAL}"] == writes[f"patch {BARE_PLURAL}/status"] == 3
 

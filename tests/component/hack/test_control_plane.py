@@ -12,6 +12,7 @@ import pytest
 
 from controlplane import ControlPlane, Kubectl, KubectlError
 from support.eventually import eventually
+from support.log_lines import whole_lines
 
 pytestmark = pytest.mark.component
 
@@ -55,7 +56,7 @@ def test_requests_are_audited(control_plane: ControlPlane, kubectl: Kubectl) -> 
             entry["verb"] == "create"
             and entry.get("objectRef", {}).get("name") == "audited"
             and entry["objectRef"]["namespace"] == kubectl.namespace
-            for entry in map(json.loads, control_plane.audit_log_path.read_text().splitlines())
+            for entry in map(json.loads, whole_lines(control_plane.audit_log_path))
         )
 
     eventually(created)

@@ -1,5 +1,6 @@
 """What the shared fixtures promise, seen from outside: pytest run on a small file with this project's conftest."""
 
+import getpass
 import os
 import subprocess
 import sys
@@ -23,6 +24,17 @@ async def test_cancels_its_task():
 def test_has_no_loop():
     pass
 """
+RACE = """
+import errno
+import os
+
+def test_ends_while_another_run_deletes_the_same_folder(tmp_path):
+    def refuse(path, **_):
+        raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    os.rmdir = refuse
+"""
+"""The last folders of earlier runs are deleted at the end of each run, after all of its tests."""
 NEEDS_A_SERVER = """
 def test_needs_a_control_plane(control_plane):
     pass
@@ -48,6 +60,13 @@ def test_a_test_that_leaves_a_task_running_is_an_error(tmp_path: Path) -> None:
     assert "3 passed, 1 error" in output
     assert "asyncio tasks are still running" in output
     assert "ERROR at teardown of test_leaves_a_task" in output
+
+
+def test_a_folder_of_an_earlier_run_that_two_runs_delete_at_once_fails_neither(tmp_path: Path) -> None:
+    (tmp_path / f"pytest-of-{getpass.getuser()}" / "garbage-1").mkdir(parents=True)
+    output = run_pytest(tmp_path, RACE, PYTEST_DEBUG_TEMPROOT=str(tmp_path))
+    assert "1 passed" in output
+    assert "Traceback" not in output
 
 
 def test_a_missing_server_is_a_named_skip(tmp_path: Path) -> None:

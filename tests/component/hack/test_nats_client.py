@@ -8,6 +8,7 @@ import pytest
 from nats.aio.client import Client
 
 from support.servers.nats_client import settle
+from support.servers.runners import serve_streams
 
 pytestmark = pytest.mark.component
 INFO = b'INFO {"server_id":"x","version":"2.10.0","max_payload":1048576,"headers":true,"proto":1}\r\n'
@@ -31,9 +32,8 @@ class RecordingServer:
 @pytest.fixture
 async def server() -> AsyncIterator[tuple[RecordingServer, str]]:
     recorder = RecordingServer()
-    listener = await asyncio.start_server(recorder.serve, "127.0.0.1", 0)
-    async with listener:
-        yield recorder, f"nats://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    async with serve_streams(recorder.serve) as port:
+        yield recorder, f"nats://127.0.0.1:{port}"
 
 
 async def test_a_settled_client_has_sent_its_subscription_before_its_last_ping(

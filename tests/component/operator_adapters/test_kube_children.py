@@ -21,6 +21,7 @@ from cognitive_operator.ports.kube import Body, Children
 from controlplane import ControlPlane, Kubectl
 from support.builders.operator_objects import agent_body
 from support.cluster.ray_cluster_kind import installed
+from support.eventually import eventually
 
 pytestmark = [pytest.mark.component, pytest.mark.usefixtures("crds")]
 
@@ -144,6 +145,7 @@ async def test_a_kind_that_is_not_served_is_told_from_an_absent_object(children:
 
 async def test_only_the_agents_pods_are_listed(children: Children, agent: Agent, kubectl: Kubectl) -> None:
     container = {"name": "main", "image": "none:1"}
+    eventually(lambda: kubectl("get", "serviceaccounts", "default", "--ignore-not-found"))  # a pod needs it
     for name, labels in (("mine", child_labels(agent.metadata.uid)), ("theirs", child_labels("other"))):
         meta = {"name": name, "labels": labels}
         kubectl.apply(

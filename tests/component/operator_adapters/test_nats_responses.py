@@ -8,6 +8,7 @@ import pytest
 from nats.js import JetStreamContext
 
 from cognitive_operator.adapters.nats.broker import NatsBroker
+from support.eventually import LIMIT_S
 
 pytestmark = pytest.mark.component
 
@@ -39,7 +40,7 @@ async def test_many_responses_come_in_batches_and_once(broker: NatsBroker, js: J
 
 async def test_nothing_to_fetch_is_an_empty_answer_in_time(broker: NatsBroker) -> None:
     started = asyncio.get_running_loop().time()
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(LIMIT_S):
         assert await broker.responses.fetch(64, 0.3) == []
     assert asyncio.get_running_loop().time() - started > 0.29
 
@@ -49,7 +50,7 @@ async def test_a_response_comes_again_after_the_delay_until_it_is_settled(
 ) -> None:
     await js.publish("agent.response.failed.default.a.t.1", b"again")
     (first,) = await broker.responses.fetch(64, 5)
-    await first.nak(0.3)
+    await first.nak(1.0)
     assert await broker.responses.fetch(64, 0.15) == []
     (second,) = await broker.responses.fetch(64, 5)
     assert (second.response.data, second.deliveries) == (b"again", 2)

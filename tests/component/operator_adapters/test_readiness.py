@@ -6,10 +6,18 @@ from urllib.request import urlopen
 import pytest
 
 from cognitive_operator.adapters.telemetry.metrics import PrometheusMetrics
+from servers.ports import free_ports
 
 
-def test_readiness_and_a_metric_tell_that_the_api_server_is_away(unused_tcp_port: int) -> None:
-    metrics, url = PrometheusMetrics(unused_tcp_port), f"http://127.0.0.1:{unused_tcp_port}"
+@pytest.fixture
+def port() -> int:
+    """A port that no outgoing connection of another process takes before the server listens."""
+    (found,) = free_ports(1)
+    return found
+
+
+def test_readiness_and_a_metric_tell_that_the_api_server_is_away(port: int) -> None:
+    metrics, url = PrometheusMetrics(port), f"http://127.0.0.1:{port}"
     try:
         with urlopen(f"{url}/readyz", timeout=5) as ready:
             assert ready.status == 200
@@ -26,9 +34,9 @@ def test_readiness_and_a_metric_tell_that_the_api_server_is_away(unused_tcp_port
 
 
 def test_readiness_and_a_metric_name_a_lost_namespace_and_only_the_loss_of_all_makes_it_unready(
-    unused_tcp_port: int,
+    port: int,
 ) -> None:
-    metrics, url = PrometheusMetrics(unused_tcp_port), f"http://127.0.0.1:{unused_tcp_port}"
+    metrics, url = PrometheusMetrics(port), f"http://127.0.0.1:{port}"
     try:
         metrics.set_namespace("a", "403 cannot list")
         metrics.set_namespace("b", None)

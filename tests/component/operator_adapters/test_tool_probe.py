@@ -4,17 +4,15 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from threading import Thread
 from typing import Any
 
 import pytest
-import uvicorn
 from mcp.server.mcpserver import MCPServer
 
 from cognitive_operator.adapters.http_client import HttpClient, HttpRequest, HttpResponse
 from cognitive_operator.adapters.mcp.probe import HttpToolProbe
-from support.eventually import eventually
 from support.servers.http_double import HANG, HttpDouble, Reply
+from support.servers.http_server import HttpServer
 
 pytestmark = pytest.mark.component
 TOKEN = "tok-very-secret"
@@ -46,16 +44,8 @@ def real_server() -> MCPServer:
 @contextmanager
 def served(**mode: Any) -> Iterator[str]:
     """Serve a real server in a thread with an event loop of its own; yield the URL of its origin."""
-    app = real_server().streamable_http_app(**mode)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    eventually(lambda: server.started)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10.0)
+    with HttpServer(lambda: real_server().streamable_http_app(**mode)) as server:
+        yield server.url
 
 
 @pytest.mark.parametrize(

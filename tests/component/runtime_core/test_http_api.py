@@ -131,7 +131,9 @@ def test_a_failure_of_the_model_has_its_own_status(
     start: Start, model: ScriptedModel, scripted: dict[str, Any], status: int, error_type: str
 ) -> None:
     model.script(**scripted)
-    reply = start(timeout=1.0).post("/dspy/solve-problem", json={"problem_statement": "slow"})
+    reply = start(timeout=1.0 if "hang" in scripted else 30.0).post(
+        "/dspy/solve-problem", json={"problem_statement": "slow"}
+    )
     result = reply.json()
     assert (reply.status_code, result["success"], result["error_type"]) == (status, False, error_type)
     assert reply.headers.get("retry-after") == ("7" if status == 429 else None)

@@ -25,9 +25,11 @@ from cognitive_runtime.domain import (
     ToolsUnavailable,
 )
 from cognitive_runtime.domain.tools import MAX_ANSWER_BYTES
+from servers.ports import free_ports
 from support.builders.runtime_requests import execution_request
 from support.builders.tool_requests import script_one_call
-from support.eventually import eventually_async
+from support.eventually import LIMIT_S, eventually_async
+from support.servers.runners import serve_streams
 from support.servers.scripted_model import ScriptedModel
 from support.servers.tool_server import COMMAND, ToolServerProcess, tool_server
 
@@ -111,8 +113,8 @@ async def test_each_tool_gives_an_answer_or_an_observation(server: ToolServerPro
 
 
 async def test_a_slow_tool_is_cancelled_at_the_server(server: ToolServerProcess, open_run: Open) -> None:
-    run = await open_run(shop(server.url, timeout_seconds=1))
-    assert await run.call("slow", {"seconds": 30}) == {"error": "The tool did not answer within 1 s."}
+    run = await open_run(shop(server.url, timeout_seconds=3))
+    assert await run.call("slow", {"seconds": 30}) == {"error": "The tool did not answer within 3 s."}
     await eventually_async(lambda: _has(server, "slow cancelled"))
     assert await run.call("advise", {}) == {"answer": COMMAND}
     assert [each.outcome for each in run.operations] == ["TimedOut", "Succeeded"]
@@ -206,12 +208,12 @@ async def test_no_server_that_answers_is_unavailable(open_run: Open) -> None:
 
 
 async def test_a_server_that_is_killed_and_started_again_is_used_again(tmp_path: Path, open_run: Open) -> None:
-    with tool_server(tmp_path / "journal") as server:
+    port = str(*free_ports(1))  # no client of another process gets it before the server starts again
+    with tool_server(tmp_path / "journal", "--port", port) as server:
         run = await open_run(shop(server.url, timeout_seconds=5))
         server.process.kill()
         server.process.wait(10)
         assert "error" in await run.call("advise", {})
-        port = server.url.split(":")[2].split("/")[0]
         with tool_server(tmp_path / "journal", "--port", port):
             assert await run.call("advise", {}) == {"answer": COMMAND}
         assert [each.outcome for each in run.operations] == ["Failed", "Succeeded"]
@@ -235,12 +237,9 @@ async def raw_server(answer: bytes, *, pause_s: float = 0, times: int = 1) -> As
                     break
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"
-    finally:
+    async with serve_streams(serve) as port:
+        yield f"http://127.0.0.1:{port}/mcp"
         ended.set()
-        server.close()
 
 
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
@@ -264,7 +263,7 @@ async def test_a_server_without_the_protocol_is_unavailable_within_its_time(
     answer, pause_s, times = BAD_SERVERS[kind]
     async with raw_server(answer, pause_s=pause_s, times=times) as url:
         with caplog.at_level(logging.DEBUG), pytest.raises(ToolsUnavailable) as caught:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(LIMIT_S):
                 await open_run(shop(url, timeout_seconds=1))
     assert "secret" not in f"{caught.value}{caplog.text}"
 

@@ -11,6 +11,7 @@ from cognitive_runtime.domain.finding import Finding
 from servers.nats import NatsServer
 from support.rights.wire import as_user, authorization, rights_of
 from support.servers.nats_accounts import accounts, serve
+from support.servers.runners import serve_streams
 from support.servers.wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
@@ -20,14 +21,13 @@ def probe(url: str, agent: str, credentials: Path | None = None, namespace: str 
     return BrokerProbe(BrokerSettings(url, agent, "doctor", [credentials] if credentials else []), namespace)
 
 
-async def test_a_broker_that_is_as_it_must_be_is_fine_and_stays_as_it_was(
-    nats_server: NatsServer, broker: WireBroker, agent: str
-) -> None:
+async def test_a_broker_that_is_as_it_must_be_is_fine_and_stays_as_it_was(own_server: NatsServer, agent: str) -> None:
+    broker = await WireBroker.connect(own_server.url)
     waiting = Attempt(agent)
     await broker.publish(waiting)
     streams = ["AGENT_REQUESTS", "AGENT_RESPONSES", "KV_claims", "KV_lease", f"OBJ_results-{agent}"]
     before = [(await broker.jetstream.stream_info(name)).state for name in streams]
-    at = probe(nats_server.url, agent)
+    at = probe(own_server.url, agent)
 
     found = [await at.reach(), await at.log_in(), await at.find_storage(), await at.have_rights()]
 
@@ -35,12 +35,11 @@ async def test_a_broker_that_is_as_it_must_be_is_fine_and_stays_as_it_was(
     assert [(await broker.jetstream.stream_info(name)).state for name in streams] == before
     consumer = await broker.jetstream.consumer_info("AGENT_REQUESTS", agent)
     assert (consumer.num_pending, consumer.num_ack_pending) == (1, 0)
+    await broker.close()
 
 
 async def test_nobody_and_somebody_else_at_the_address_are_told_apart(agent: str) -> None:
-    server = await asyncio.start_server(_greet, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server:
+    async with serve_streams(_greet) as port:
         assert (
             _failure(await probe(f"nats://127.0.0.1:{port}", agent).reach()) == f"127.0.0.1:{port} is not a nats-server"
         )

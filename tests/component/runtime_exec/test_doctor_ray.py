@@ -88,7 +88,7 @@ async def test_a_job_that_fails_is_explained_by_its_words_and_deleted(
 async def test_a_job_that_takes_too_long_is_stopped(dashboard: HttpDouble) -> None:
     jobs = _script_job(dashboard, "RUNNING", "")
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3):
+        async with asyncio.timeout(1.0):
             await RayProbe(dashboard.url, EXPECTED, QUICK).check_nodes()
     assert [(asked.method, asked.path) for asked in dashboard.asked][-1] == ("POST", f"{jobs()}/stop")
 

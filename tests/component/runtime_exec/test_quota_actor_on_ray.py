@@ -24,7 +24,7 @@ from support.servers.wire_broker import Attempt, Response, WireBroker
 pytestmark = pytest.mark.component
 CACHED = {"cache": {"enabled": True, "ttl_seconds": 600}}
 WAIT_FOR_END = """
-for _ in range(150):
+for _ in range(300):
     try:
         find_quota_actor('{}')
     except ValueError:
@@ -57,10 +57,14 @@ async def executor(start_executor: StartExecutor) -> str:
 async def test_two_workers_together_keep_the_limit(
     broker: WireBroker, agent: str, executor: str, model: ScriptedModel
 ) -> None:
-    model.script(delay_s=0.5)
+    model.script(is_held=True)
     limited = {"endpoint": model.url, "rate_limit": {"requests_per_minute": 4, "tokens_per_minute": 150_000}}
 
-    responses = await _answers(broker, [Attempt(agent) for _ in range(8)], limited, timeout_seconds=20)
+    attempts = [Attempt(agent) for _ in range(8)]
+    answers = asyncio.create_task(_answers(broker, attempts, limited, timeout_seconds=20))
+    await eventually_async(lambda: _is_in_flight(model, 4), 20)  # one worker has room for three of them
+    model.release()
+    responses = await answers
 
     outcomes = Counter(response.body.get("error_type", "") for response in responses)
     assert outcomes == {"": 4, "RateLimited": 4}
@@ -127,7 +131,7 @@ async def test_attempts_in_job_mode_share_a_quota_actor(
 @pytest.mark.ray
 def test_a_quota_actor_of_no_job_outlives_its_maker_and_ends_itself_when_it_is_idle(ray_head: RayHead) -> None:
     _drive(
-        ray_head, "ray.get(ensure_quota_actor('a1', IdleTimeout(12, 24, 0.5)).acquire.remote(QuotaRequest(key='k')))"
+        ray_head, "ray.get(ensure_quota_actor('a1', IdleTimeout(20, 40, 0.5)).acquire.remote(QuotaRequest(key='k')))"
     )
     _drive(ray_head, f"find_quota_actor('a1')\n{WAIT_FOR_END.format('a1')}")
 
@@ -155,6 +159,10 @@ def _drive(ray_head: RayHead, code: str) -> None:
 async def _answers(broker: WireBroker, attempts: list[Attempt], llm: dict[str, Any], **changes: Any) -> list[Response]:
     await asyncio.gather(*(broker.publish(attempt, llm=llm, **changes) for attempt in attempts))
     return await asyncio.gather(*(broker.wait_response(attempt, 30) for attempt in attempts))
+
+
+async def _is_in_flight(model: ScriptedModel, count: int) -> bool:
+    return model.in_flight == count
 
 
 async def _is_given_again(broker: WireBroker, agent: str, settings: dict[str, Any]) -> bool:

@@ -14,11 +14,14 @@ from cognitive_runtime.adapters.nats.connection import BrokerConnection, BrokerS
 from servers.nats import NatsServer
 from servers.ports import free_ports
 from support.cluster.ray_submissions import RaySubmissions
+from support.eventually import LIMIT_S
 from support.servers.guarded_broker import guarded_broker
 from support.servers.wire_broker import Attempt
 
 pytestmark = pytest.mark.component
 WAIT_S = "0.4"
+END_S = 120
+"""Limit of the wait for a process that imports all of the runtime first, which takes seconds of CPU."""
 
 
 async def run_attempt(nats_url: str, agent: str, secrets: Path) -> tuple[int | None, list[dict[str, Any]]]:
@@ -34,7 +37,7 @@ async def run_attempt(nats_url: str, agent: str, secrets: Path) -> tuple[int | N
         env=os.environ | environment,
         stdout=asyncio.subprocess.PIPE,
     )
-    output, _ = await asyncio.wait_for(process.communicate(), 25)
+    output, _ = await asyncio.wait_for(process.communicate(), END_S)
     return process.returncode, [json.loads(line) for line in output.decode().splitlines()]
 
 
@@ -71,10 +74,10 @@ async def test_an_executor_ends_with_6_once_no_worker_has_reached_the_broker(age
 
 async def test_a_connection_that_was_made_once_never_gives_up(nats_server: NatsServer) -> None:
     with NatsServer.start() as server:
-        connection = BrokerConnection(BrokerSettings(server.url, str(uuid.uuid4()), "w", wait_s=0.3))
+        connection = BrokerConnection(BrokerSettings(server.url, str(uuid.uuid4()), "w", wait_s=1.0))
         giving_up = asyncio.create_task(connection.wait_given_up())
-        await asyncio.wait_for(connection.wait_connected(), 10)
-    done, _ = await asyncio.wait({giving_up}, timeout=2.0)
+        await asyncio.wait_for(connection.wait_connected(), LIMIT_S)
+    done, _ = await asyncio.wait({giving_up}, timeout=2.5)
     assert (done, connection.is_connected, connection.given_up) == (set(), False, None)
     giving_up.cancel()
     await connection.close()

@@ -7,17 +7,17 @@ from collections.abc import Callable
 from typing import Self
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from support.servers.runners import stop_accepting
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 
 
 class HttpServer:
     """Server of an application, which is created in the server's thread."""
 
-    def __init__(self, make_app: Callable[[], FastAPI]) -> None:
+    def __init__(self, make_app: Callable[[], Starlette]) -> None:
         self._make_app = make_app
         self._server: uvicorn.Server | None = None
         self._failure: BaseException | None = None

@@ -69,7 +69,9 @@ class ScriptedModel:
         return dict(counts)
 
     def reset(self) -> None:
-        """Forget scripts, recorded requests and counts."""
+        """Forget scripts, recorded requests and counts; let the calls end that a script holds."""
+        if self._loop is not None and not self._loop.is_closed():
+            self.release()
         with self._lock:
             self._scripts.clear()
             self.requests.clear()

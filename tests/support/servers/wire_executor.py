@@ -13,6 +13,7 @@ from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from support.builders.golden_wire import golden_fields
+from support.eventually import PATIENCE
 from support.servers.http_double import HttpDouble, Reply
 from support.servers.wire_broker import WireBroker
 
@@ -105,7 +106,7 @@ class WireExecutor:
     async def _pull(self, timeout_s: float) -> Msg:
         pull = await self._broker.jetstream.pull_subscribe_bind(self._uid, "AGENT_REQUESTS")
         try:
-            (message,) = await pull.fetch(1, timeout_s)
+            (message,) = await pull.fetch(1, timeout_s * PATIENCE)
         except NatsTimeoutError:
             raise AssertionError(f"no request within {timeout_s:g} s") from None
         finally:

@@ -51,9 +51,9 @@ def test_arguments_are_checked_by_name_and_rule(arguments: dict[str, Any], expec
 
 
 def test_a_pattern_that_takes_for_ever_is_not_matched() -> None:
-    begun_s = time.monotonic()
+    begun_s = time.thread_time()
     assert argument_error(expanded_schema(NESTED), {"owner": {}, "pattern": "a" * 60 + "!"}) is None
-    assert time.monotonic() - begun_s < 1
+    assert time.thread_time() - begun_s < 1
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,10 @@ def test_a_pattern_that_takes_for_ever_is_not_matched() -> None:
     ],
 )
 def test_a_schema_that_cannot_be_applied_safely_is_refused(schema: dict[str, Any], said: str) -> None:
-    begun_s = time.monotonic()
+    begun_s = time.thread_time()
     with pytest.raises(UnusableSchema, match=said):
         expanded_schema(schema)
-    assert time.monotonic() - begun_s < 1
+    assert time.thread_time() - begun_s < 1
 
 
 def test_a_deep_schema_is_refused() -> None:

@@ -16,6 +16,7 @@ from support.eventually import eventually
 from support.faults.http_proxy import HttpProxy, Upstream
 from support.faults.loop import LoopThread
 from support.faults.switch import Fault, Switchboard
+from support.log_lines import whole_lines
 from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
@@ -37,7 +38,7 @@ class Alone:
 
     def leadership(self) -> list[tuple[str, str]]:
         """Return what the log says about the leadership."""
-        lines = self.operator.log_path.read_text(encoding="utf-8").splitlines()
+        lines = whole_lines(self.operator.log_path)
         found = [json.loads(line) for line in lines if '"cognitive_operator.reconcile.leader"' in line]
         return [(line["message"], line["cause"]) for line in found]
 
@@ -66,10 +67,11 @@ def test_an_operator_that_the_api_server_does_not_answer_stands_by_and_then_goes
     cluster = Cluster(kubectl)
     cluster.apply(agent("alone", ray_server.address, model.url))
     cluster.wait_ready("alone")
-    model.script(contains="through", delay_s=5.0)
+    model.script(contains="through", is_held=True)
     cluster.apply(task("through", "alone", input={"error_message": "through"}))
     eventually(lambda: model.in_flight == 1, 30.0)
     alone.switch.add(Fault(lambda _: True, cut="before"))
+    model.release()
     eventually(lambda: not alone.is_leading, STANDBY_WITHIN_S, 0.2)
     assert model.in_flight == 0, "the executor has ended its attempt meanwhile"
     assert cluster.status("through").get("phase") != "Succeeded"

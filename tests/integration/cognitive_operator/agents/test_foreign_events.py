@@ -25,9 +25,10 @@ def dropped(operator: OperatorProcess) -> dict[str, float]:
 async def test_they_are_dropped_and_counted_and_others_flow(
     home: Cluster, model: ScriptedModel, nats_server: NatsServer, operator_process: OperatorProcess
 ) -> None:
-    model.script(contains="not yet", delay_s=2.0)
+    model.script(contains="not yet", is_held=True)
     home.apply(task("honest", "thinker", input={"error_message": "not yet"}))
     home.wait_phase("honest", "Running")
+    eventually(lambda: model.in_flight == 1, 10.0)
     uid = home.get("ctask", "honest")["metadata"]["uid"]
     agent_uid = home.get("cagent", "thinker")["metadata"]["uid"]
     before = dropped(operator_process)
@@ -48,5 +49,6 @@ async def test_they_are_dropped_and_counted_and_others_flow(
         return (news.get("Unsigned"), news.get("WrongSignature"), news.get("BadSubject")) == (1, 1, 2)
 
     eventually(counted, 10.0)
+    model.release()
     status = home.wait_phase("honest", "Succeeded")
     assert status["attempts"][0]["outcome"] == "Succeeded"

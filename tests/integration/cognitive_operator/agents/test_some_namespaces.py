@@ -22,6 +22,7 @@ from support.eventually import eventually
 from support.faults.http_proxy import HttpProxy, Upstream
 from support.faults.loop import LoopThread
 from support.faults.switch import Switchboard
+from support.log_lines import whole_lines
 from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 
@@ -57,7 +58,7 @@ class Narrow:
             return str(answer.read().decode())
 
     def log(self, message: str) -> list[dict[str, str]]:
-        lines = self.operator.log_path.read_text(encoding="utf-8").splitlines()
+        lines = whole_lines(self.operator.log_path)
         found = [json.loads(line) for line in lines if line.startswith("{")]
         return [line for line in found if line["message"].startswith(message)]
 

@@ -38,7 +38,7 @@ def test_suspending_ends_the_attempt_and_resuming_begins_another(home: Cluster, 
     change(home, "ctask", f"suspended-{who}", suspend=True)
     status = home.wait_phase(f"suspended-{who}", "Suspended", 10.0)
     assert [a["outcome"] for a in status["attempts"]] == ["Suspended"]
-    assert model.in_flight == 0
+    eventually(lambda: model.in_flight == 0, 8.0)
     change(home, "ctask", f"suspended-{who}", suspend=False)
     status = home.wait_phase(f"suspended-{who}", "Succeeded")
     assert [a["outcome"] for a in status["attempts"]] == ["Suspended", "Succeeded"]

@@ -18,6 +18,8 @@ SCHEMA = {
     "properties": {"severity": {"enum": ["low", "high"]}, "owner": {"type": ["string", "null"]}},
     "required": ["severity", "owner"],
 }
+DAY_TEST_S = 120
+"""Duration of a test about the tokens of a day on a slow machine."""
 GOOD = {"thought": "the disk is full", "proposed_solution": "p", "confidence_score": 0.5}
 
 
@@ -98,6 +100,16 @@ def test_a_budget_goes_over_all_attempts(home: Cluster, model: ScriptedModel) ->
     assert len(model.requests) == 3
 
 
+@pytest.fixture
+def one_day() -> None:
+    """The rest of the day is long enough for a test about the tokens of a day."""
+
+    def is_enough() -> bool:
+        return datetime.now(UTC).date() == (datetime.now(UTC) + timedelta(seconds=DAY_TEST_S)).date()
+
+    eventually(is_enough, DAY_TEST_S + 1, 1.0)
+
+
 def counted(cluster: Cluster, name: str, total: int) -> None:
     def reached() -> bool:
         today = cluster.get("cagent", name)["status"].get("tokensToday", {})
@@ -107,6 +119,8 @@ def counted(cluster: Cluster, name: str, total: int) -> None:
     eventually(reached, 30.0, 0.2)
 
 
+@pytest.mark.timeout(180 + DAY_TEST_S)
+@pytest.mark.usefixtures("one_day")
 def test_an_agent_waits_for_another_day_when_its_tokens_are_used_up(
     cluster: Cluster, ray_server: RayServer, model: ScriptedModel, operator_process: OperatorProcess
 ) -> None:

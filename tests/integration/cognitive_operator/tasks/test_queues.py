@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -66,8 +67,18 @@ def rows(operator: OperatorProcess) -> list[str]:
 
 
 def metric(operator: OperatorProcess, name: str, agent_name: str) -> float:
-    line = f'{name}{{agent="{agent_name}",namespace="queues"}} '
-    return next(float(row.removeprefix(line)) for row in rows(operator) if row.startswith(line))
+    return operator.metric(name, agent=agent_name, namespace="queues")
+
+
+def oldest_age_s(operator: OperatorProcess) -> float:
+    """Return the age of the oldest queued task of ``light`` once it is a second or more."""
+    found = metric(operator, "cognitive_queue_oldest_task_age_seconds", "light")
+    assert found >= 1
+    return found
+
+
+def queued_tasks(operator: OperatorProcess) -> float:
+    return sum(metric(operator, "cognitive_queued_tasks", name) for name in ("heavy", "light"))
 
 
 def total(operator: OperatorProcess, name: str, label: str) -> float:
@@ -76,12 +87,16 @@ def total(operator: OperatorProcess, name: str, label: str) -> float:
 
 
 def test_agents_of_one_ray_take_turns_by_their_weight_and_never_pass_its_bound(
-    pair: Cluster, model: ScriptedModel
+    pair: Cluster, model: ScriptedModel, bounded: OperatorProcess
 ) -> None:
+    model.script(contains="turn <", is_held=True, times=BOUND)
     model.script(contains="turn <", delay_s=0.5)
     names = [f"{who}-{n}" for who in ("heavy", "light") for n in range(16)]
     most = 0
     pair.apply(*[task(name, name.split("-")[0], input=said("turn", name)) for name in names])
+    eventually(lambda: model.in_flight == BOUND, LIMIT_S)
+    eventually(lambda: queued_tasks(bounded) == len(names) - BOUND, LIMIT_S)
+    model.release()  # no turn ends before all other tasks wait for theirs
 
     def done() -> bool:
         nonlocal most
@@ -90,9 +105,7 @@ def test_agents_of_one_ray_take_turns_by_their_weight_and_never_pass_its_bound(
 
     eventually(done, 60.0, 0.02)
     begun = [name.split("-")[0] for name in asked(model, "turn")]
-    contended = Counter(
-        begun[4:20]
-    )  # the first four may have come before the others were there; later heavy has none left
+    contended = Counter(begun[4:20])  # the first four come before the others are there; later heavy has none left
     assert most <= BOUND
     assert 11 <= contended["heavy"] <= 13, begun
     assert Counter(begun) == {"heavy": 16, "light": 16}
@@ -103,9 +116,10 @@ def test_agents_of_one_ray_take_turns_by_their_weight_and_never_pass_its_bound(
 def test_a_higher_priority_overtakes_and_positions_say_so(
     pair: Cluster, model: ScriptedModel, bounded: OperatorProcess
 ) -> None:
-    model.script(contains="busy", delay_s=8.0)
+    model.script(contains="busy", is_held=True)
     pair.apply(*[task(f"busy-{n}", "light", input=said("busy", f"busy-{n}")) for n in range(BOUND)])
     eventually(lambda: model.in_flight == BOUND, 10.0)
+    began_s = time.monotonic()
     pair.apply(*[task(f"p-{n}", "light", input=said("order", f"p-{n}")) for n in range(3)])
     pair.apply(task("urgent", "light", input=said("order", "urgent"), priority=10))
     assert pair.wait_phase("urgent", "Queued")["queuePosition"] == 1
@@ -115,8 +129,10 @@ def test_a_higher_priority_overtakes_and_positions_say_so(
     eventually(lambda: pair.status("p-2").get("queuePosition") == 2, LIMIT_S)
     eventually(lambda: metric(bounded, "cognitive_queued_tasks", "light") == 4, 10.0)
     assert metric(bounded, "cognitive_active_tasks", "light") == BOUND
-    assert 1 <= metric(bounded, "cognitive_queue_oldest_task_age_seconds", "light") <= 20
+    age_s = eventually(lambda: oldest_age_s(bounded), 10.0)
+    assert age_s <= time.monotonic() - began_s + 1, "a creation time has whole seconds"
     assert metric(bounded, "cognitive_queued_tasks", "heavy") == 0
+    model.release()
     for name in ("urgent", "p-0", "p-1", "p-2"):
         pair.wait_phase(name, "Succeeded")
     assert asked(model, "order")[:2] == ["urgent", "p-2"]
@@ -128,14 +144,21 @@ def test_a_full_queue_refuses_and_a_restarted_operator_refuses_nobody_else(
     queue = {"maxConcurrentTasks": 2, "maxQueuedTasks": 3}
     pair.apply(agent("small", ray_server.address, model.url, queue=queue))
     pair.wait_ready("small")
-    model.script(contains="small", delay_s=6.0)
+    model.script(contains="small", is_held=True, times=2)
     names = [f"small-{n}" for n in range(8)]
     for name in names:  # one by one: the order of creation is the test's
         pair.apply(task(name, "small", input=said("small", name)))
-    refused = eventually(lambda: [n for n in names if pair.status(n).get("reason") == "QueueFull"] or None, 10.0)
+
+    def refused() -> list[str]:
+        found = [name for name in names if pair.status(name).get("reason") == "QueueFull"]
+        assert len(found) >= 3, found
+        return found
+
+    assert eventually(refused, 10.0) == names[5:]
+    eventually(lambda: model.in_flight == 2, LIMIT_S)
     bounded.kill()
     bounded.resume()
-    assert refused == names[5:]
+    model.release()
     for name in names[:5]:
         assert pair.wait_phase(name, "Succeeded", 60.0)["attempts"][0]["number"] == 1
     status = pair.status("small-5")

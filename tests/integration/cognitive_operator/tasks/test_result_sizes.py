@@ -13,6 +13,7 @@ from servers.nats import NatsServer
 from servers.process import environment
 from support.builders.cognitive_objects import Cluster, task
 from support.eventually import eventually
+from support.log_lines import whole_lines
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.integration]
@@ -87,7 +88,7 @@ def ended(home: Cluster, name: str) -> dict[str, Any] | None:
 
 def writes(control_plane: ControlPlane, name: str) -> int:
     """Count the operator's tries to write to a task, refused ones too."""
-    events = (json.loads(line) for line in control_plane.audit_log_path.read_text().splitlines())
+    events = map(json.loads, whole_lines(control_plane.audit_log_path))
     return sum(
         1
         for event in events

@@ -128,6 +128,7 @@ def test_a_change_under_a_hundred_running_tasks_reaches_none_of_them(
         *[custom(f"t{n}", "many") for n in range(RUNNING - 1)],
     )
     eventually(lambda: model.in_flight == RUNNING, 90.0)
+    eventually(lambda: all("signature" in status for status in cluster.tasks().values()), 30.0)
     started = {body["metadata"]["uid"]: body["status"]["signature"] for body in cluster.items("ctask")}
     assert list(started.values()) == [{"name": "triage", "generation": 1}] * RUNNING
     cluster.apply(*[custom(f"w{n}", "many") for n in range(WAITING)])

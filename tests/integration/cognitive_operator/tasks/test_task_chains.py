@@ -33,14 +33,15 @@ def prompts(model: ScriptedModel, of: str) -> list[str]:
 
 
 def test_a_chain_of_three_runs_in_order_with_results_as_input(home: Cluster, model: ScriptedModel) -> None:
-    model.script(contains="<chain-a>", text="insight of the first", delay_s=2.0)
+    model.script(contains="<chain-a>", text="insight of the first", is_held=True)
     model.script(contains="<chain-b>", text="insight of the second")
     home.apply(link("chain-c", need("chain-b", "earlier"), need("chain-a")))
     assert home.wait_phase("chain-c", "Pending")["reason"] == "DependencyNotFound"
     home.apply(link("chain-b", need("chain-a")), link("chain-a"))
-    waiting = eventually(lambda: home.status("chain-b").get("reason") == "WaitingForDependency", 15.0)
-    assert waiting
+    eventually(lambda: home.status("chain-b").get("reason") == "WaitingForDependency", 15.0)
     assert f"{home.kubectl.namespace}/chain-a" in home.status("chain-b")["message"]
+    eventually(lambda: model.in_flight == 1, 15.0)
+    model.release()
     status = home.wait_phase("chain-c", "Succeeded")
     assert len(status["attempts"]) == 1
     (second,), (third,) = prompts(model, "chain-b"), prompts(model, "chain-c")
@@ -102,20 +103,22 @@ def test_a_cycle_is_named_and_fails_all_its_members(cluster: Cluster, home: Clus
     assert prompts(model, "x") == prompts(model, "outside") == []
 
 
-@pytest.mark.timeout(240)
 def waits(cluster: Cluster, name: str) -> bool:
     return cluster.status(name).get("reason") == "WaitingForDependency"
 
 
+@pytest.mark.timeout(400)
 def test_chains_go_on_after_a_restart(
     home: Cluster, model: ScriptedModel, operator_process: OperatorProcess, control_plane: ControlPlane
 ) -> None:
-    model.script(contains="<slowly>", delay_s=3.0, text="insight before the restart")
+    model.script(contains="<slowly>", is_held=True, text="insight before the restart")
     model.script(contains="<endless>", hang=True)
     home.apply(link("slowly"), link("later", need("slowly")), link("endless"), link("bereft", need("endless")))
     for name in ("later", "bereft"):
         eventually(partial(waits, home, name), 15.0)
+    eventually(lambda: model.in_flight == 2, 15.0)
     operator_process.kill()
+    model.release()
     home.kubectl("delete", "ctask", "endless", "--timeout=10s")
     operator_process.resume()
     assert home.wait_phase("bereft", "Failed")["reason"] == "DependencyFailed"

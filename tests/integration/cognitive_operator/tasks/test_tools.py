@@ -80,7 +80,7 @@ async def test_a_task_with_tools_waits_for_them_and_a_plain_one_does_not(
         await executor.complete(request)
         server.is_up = True
         await threaded(cluster.wait_condition, "needy", "Dispatched", "RuntimeOutdated", 40.0, kind="ctask")
-        assert cluster.condition(NAME, "ToolsReady")[:2] == ("True", "Available")
+        assert (await threaded(cluster.wait_condition, NAME, "ToolsReady", "Available"))[0] == "True"
         executor.lease["features"] = FEATURES
         request = await executor.take()
         assert request["tools"]["servers"] == [
