@@ -58,6 +58,8 @@ def tool_source(config: Any, loop: str) -> CoreSource:
     Raises:
         ValueError: The core has no tools, or the loop does not support the provider.
     """
+    if not has_tools():
+        raise ValueError("this core has no tools: leave out the type tools")
     create = _constructor(loop)
     create(config)
     return CoreSource(lambda: create(config), lambda case: case)
@@ -68,8 +70,6 @@ def _constructor(loop: str) -> Callable[[Any], Any]:
         from evaluation.native_tools import NativeTools  # noqa: PLC0415 -- loads the client of the loop that is used
 
         return NativeTools
-    if not has_tools():
-        raise ValueError("this core has no tools: measure it with --tools native, or without the type tools")
     from evaluation.react_tools import ReactTools  # noqa: PLC0415 -- an older core does not have its modules
 
     return ReactTools

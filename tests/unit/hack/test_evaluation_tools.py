@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from cognitive_runtime.adapters.dspy import tool_loop, vllm_agent
+from cognitive_runtime.llm_config import LLMConfig
 from evaluation import __main__ as command
 from evaluation.cases import TOOL_DIRECTORY, TOOLS, load_cases
 from evaluation.checks import read_check
 from evaluation.comparison import compare
 from evaluation.report import ALL, Report
 from evaluation.running import CaseRun, run_cases
-from evaluation.tool_loops import DATA, INSTRUCTIONS, tool_source
+from evaluation.tool_loops import DATA, INSTRUCTIONS, LOOPS, tool_source
 from evaluation.worlds import FAILED, REFUSED, SUCCEEDED, World, read_tools
 
 TOOL: Mapping[str, Any] = {
@@ -134,6 +135,11 @@ def test_a_failed_run_keeps_its_calls_and_tokens() -> None:
     assert (run.answer, run.tokens) == ({"calls": case.right["calls"]}, 9)
 
 
+def test_all_cases_are_asked_without_options() -> None:
+    chosen = command._chosen(command._parser().parse_args(["run"]))
+    assert chosen == [*load_cases(), *load_cases(TOOL_DIRECTORY)]
+
+
 def test_a_core_without_tools_is_measured_without_their_cases(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,8 +150,15 @@ def test_a_core_without_tools_is_measured_without_their_cases(
     assert "this core has no tools" in capsys.readouterr().err
     assert {case.task_type for case in command._chosen(parser.parse_args(["run", "--type", TOOLS]))} == {TOOLS}
     monkeypatch.setattr("evaluation.tool_loops.has_tools", lambda: False)
-    with pytest.raises(ValueError, match="this core has no tools: measure it with --tools native"):
-        tool_source(None, "react")
+    for loop in LOOPS:
+        with pytest.raises(ValueError, match="this core has no tools: leave out the type tools"):
+            tool_source(None, loop)
+
+
+def test_native_calls_of_azure_are_refused_before_the_first_case() -> None:
+    config = LLMConfig("azure", api_key="k", api_base="https://a.test")
+    with pytest.raises(ValueError, match="--tools native does not support the provider azure"):
+        tool_source(config, "native")
 
 
 def test_both_loops_have_the_texts_of_the_runtime() -> None:
