@@ -95,6 +95,8 @@ class _Run:
         asked: dict[str, Any] = {"messages": self._messages, "tools": self._tools, "tool_choice": "auto"}
         found: ChatCompletion = self._client.chat.completions.create(**asked, **_settings(self._config, left))
         self._tokens += found.usage.total_tokens if found.usage else 0
+        if not found.choices:
+            raise Unfinished("the response of the server has no choice")
         return found.choices[0].message
 
     def _call(self, call: Any) -> str:

@@ -82,6 +82,14 @@ def played_unknown(case: Case) -> Mapping[str, Any]:
     return {**case.right, "calls": [{"tool": "drop_tables", "arguments": {}}, *case.right["calls"]]}
 
 
+def test_a_response_without_a_choice_fails_its_case_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = PlayedModel(CASES, lambda case: case.right)
+    complete = model._completion
+    monkeypatch.setattr(model, "_completion", lambda body: complete(body) | {"choices": []})
+    (run,) = asked("native", model, CASES[0])
+    assert run.error == "Unfinished: the response of the server has no choice"
+
+
 def test_a_step_with_an_unknown_tool_fails_the_case() -> None:
     (run,) = asked("react", PlayedModel(CASES, played_unknown), BY_ID["order-in-a-log"])
     assert str(run.error).startswith("OutputParseError")
