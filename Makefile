@@ -113,7 +113,7 @@ bench-check: sync control-plane ## Compare the costs over their floors with the 
 	@$(HACK) -m bench check $(BENCH)
 
 .PHONY: eval
-eval: sync-model ## Measure answers on sixty cases: the model of LLM_*, or EVAL="run --local" for the demo's model
+eval: sync-model ## Measure answers on 72 cases, 12 of them with tools: the model of LLM_*, or EVAL="run --local" for the demo's model
 	@$(HACK) -m evaluation $(or $(EVAL),run)
 
 .PHONY: generate

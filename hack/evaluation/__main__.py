@@ -15,11 +15,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from evaluation.cases import Case, load_cases, selected
+from evaluation.cases import TOOL_DIRECTORY, TOOLS, Case, load_cases, selected
 from evaluation.comparison import compare
 from evaluation.report import MEASURES, Report, load_report, merged, save_report
 from evaluation.running import Ask, CaseRun, run_cases
 from evaluation.tables import comparison_table, scores_table
+from evaluation.tool_loops import LOOPS, REACT, has_tools
 from servers.errors import ServerError
 
 LINE_EVERY = 10
@@ -68,16 +69,16 @@ def run(options: argparse.Namespace) -> int:
     """Measure a core and write the report."""
     from evaluation import settings  # noqa: PLC0415 -- loads DSPy, which a comparison does not need
 
-    cases = selected(load_cases(), options.type, options.case, options.per_type)
-    if not cases:
-        raise ValueError("no case has the given types and ids")
+    cases = _chosen(options)
+    loop = options.tools if any(case.tools for case in cases) else None
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     with settings.chosen_model(os.environ, local=options.local) as environ:
         config = settings.read_settings(environ, dict(options.set))
         programs = dict(options.program)
-        source = settings.core_source(config, programs)
+        source = settings.chosen_source(config, programs, loop)
         runs = measure(cases, source, options.repeat, options.concurrency)
-    report = Report(settings.described(config), settings.versions(programs), started_at, options.repeat, runs)
+    model = settings.described(config) | ({"loop of tools": loop} if loop else {})
+    report = Report(model, settings.versions(programs), started_at, options.repeat, runs)
     save_report(report, options.report)
     _console().print(scores_table(report))
     for each in sorted({run.error for run in runs if run.error}):
@@ -102,6 +103,23 @@ def merge(options: argparse.Namespace) -> int:
     return 0
 
 
+def _chosen(options: argparse.Namespace) -> list[Case]:
+    """Return the cases of the options. For a core without tools, those with tools must be asked for by their type.
+
+    Raises:
+        ValueError: There is no such case.
+    """
+    known = load_cases()
+    if has_tools() or TOOLS in options.type:
+        known += load_cases(TOOL_DIRECTORY)
+    else:
+        print("this core has no tools: the cases with tools are left out", file=sys.stderr)
+    cases = selected(known, options.type, options.case, options.per_type)
+    if not cases:
+        raise ValueError("no case has the given types and ids")
+    return cases
+
+
 def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 120)
 
@@ -118,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     asking.add_argument("--type", action="append", default=[], help="task type, such as failure_analysis; repeatable")
     asking.add_argument("--case", action="append", default=[], help="id of a case; repeatable")
     asking.add_argument("--per-type", type=_count, help="ask the first cases of each type only")
+    asking.add_argument("--tools", choices=LOOPS, default=REACT, help="loop of the cases with tools")
     asking.add_argument("--set", action="append", default=[], type=_setting, help="field=JSON of LLMConfig; repeatable")
     asking.add_argument("--program", action="append", default=[], type=_program, help="TYPE=FILE of a saved program")
     comparing = commands.add_parser("compare", help="compare two reports of the same cases")

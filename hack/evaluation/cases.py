@@ -1,17 +1,22 @@
-"""Cases of the evaluation: ten for each task type, in the folder ``cases``."""
+"""Cases of the evaluation: ten for each task type in the folder ``cases``, and those with tools in ``tool_cases``."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from evaluation.checks import Answer, Check, read_check
+from evaluation.worlds import ScriptedTool, played, read_tools
 
-DIRECTORY = Path(__file__).parent / "cases"
-_KEYS = {"id", "input", "options", "checks", "right", "wrong"}
+DIRECTORY: Final = Path(__file__).parent / "cases"
+TOOL_DIRECTORY: Final = Path(__file__).parent / "tool_cases"
+TOOLS: Final = "tools"
+"""Type of the cases with tools. They are not part of the total of the task types."""
+_KEYS: Final = frozenset({"id", "input", "options", "checks", "right", "wrong", "tools"})
+_OPTIONAL: Final = frozenset({"options", "tools"})
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,8 @@ class Case:
     checks: tuple[Check, ...]
     right: Answer
     wrong: tuple[Answer, ...]
+    tools: tuple[ScriptedTool, ...] = ()
+    """Tools that the model may call; empty for every type but ``tools``."""
 
     def held(self, answer: Answer) -> dict[str, bool]:
         """Return the name of each check, and True if the answer holds it."""
@@ -32,7 +39,7 @@ class Case:
 
 
 def load_cases(directory: Path = DIRECTORY) -> list[Case]:
-    """Return all cases, ordered by task type and place in their file.
+    """Return all cases of a folder, ordered by task type and place in their file.
 
     Raises:
         ValueError: A case lacks a key, or has an invalid check or an input that is no JSON; the message names the case.
@@ -60,12 +67,19 @@ def selected(cases: Sequence[Case], task_types: Sequence[str], ids: Sequence[str
 
 def _case(task_type: str, found: Mapping[str, Any]) -> Case:
     name = found.get("id", "(without id)")
-    missing = sorted(_KEYS - {"options"} - set(found)) + sorted(set(found) - _KEYS)
+    missing = sorted(_KEYS - _OPTIONAL - set(found)) + sorted(set(found) - _KEYS)
     if missing:
         raise ValueError(f"case {name}: missing or unknown keys: {', '.join(missing)}")
     try:
         json.dumps(found["input"])
         checks = tuple(read_check(rule, found.get("options", ())) for rule in found["checks"])
+        tools = read_tools(found.get("tools", ()))
     except (ValueError, TypeError) as error:
         raise ValueError(f"case {name}: {error}") from None
-    return Case(name, task_type, found["input"], checks, found["right"], tuple(found["wrong"]))
+    right, *wrong = (_answer(tools, each) for each in (found["right"], *found["wrong"]))
+    return Case(name, task_type, found["input"], checks, right, tuple(wrong), tools)
+
+
+def _answer(tools: tuple[ScriptedTool, ...], answer: Answer) -> Answer:
+    """Return an answer whose calls have their outcomes."""
+    return {**answer, "calls": played(tools, answer["calls"])} if "calls" in answer else answer

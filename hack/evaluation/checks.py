@@ -9,12 +9,17 @@ A check is a mapping with a ``name`` and one of these rules:
 - ``option``: the text ``field`` must name this option, and no other option of the case's ``options``.
 - ``from`` and ``to``: the number ``field`` must be in this range.
 - ``most``: the list ``field`` has at most this number of items.
+- ``called``: calls of tools, each with ``tool`` and regular expressions for some ``arguments``. The list ``field`` must
+  have them in this order, each with success; other calls may stand between them.
+- ``only``: the list ``field`` has calls, and all are of these tools.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from evaluation.worlds import SUCCEEDED
 
 Answer = Mapping[str, Any]
 Rule = Mapping[str, Any]
@@ -47,7 +52,8 @@ def read_check(rule: Rule, options: Sequence[str]) -> Check:
         )
     if not {"field", "fields"} & set(rule):
         raise ValueError(f"check {name}: expected field or fields")
-    for pattern in (*rule.get("all", ()), *rule.get("none", ()), *rule.get("steps", ())):
+    arguments = [pattern for call in rule.get("called", ()) for pattern in call["arguments"].values()]
+    for pattern in (*rule.get("all", ()), *rule.get("none", ()), *rule.get("steps", ()), *arguments):
         _compiled(name, pattern)
     if "option" in rule and rule["option"] not in options:
         raise ValueError(f"check {name}: the option {rule['option']!r} is none of the case's options")
@@ -118,10 +124,32 @@ def _at_most(rule: Rule, answer: Answer) -> bool:
     return isinstance(value, list) and len(value) <= rule["most"]
 
 
+def _called(rule: Rule, answer: Answer) -> bool:
+    calls = answer.get(rule["field"])
+    if not isinstance(calls, list):
+        return False
+    left = iter([call for call in calls if call["outcome"] == SUCCEEDED])
+    return all(any(_is_call(wanted, call) for call in left) for wanted in rule["called"])
+
+
+def _is_call(wanted: Mapping[str, Any], call: Mapping[str, Any]) -> bool:
+    given = call["arguments"]
+    return call["tool"] == wanted["tool"] and all(
+        re.fullmatch(pattern, text_of(given.get(name)), re.IGNORECASE) for name, pattern in wanted["arguments"].items()
+    )
+
+
+def _only(rule: Rule, answer: Answer) -> bool:
+    calls = answer.get(rule["field"])
+    return isinstance(calls, list) and bool(calls) and all(call["tool"] in rule["only"] for call in calls)
+
+
 _RULES: Mapping[str, Callable[[Rule, Answer], bool]] = {
     "all": _said,
     "steps": _steps,
     "option": _option,
     "from": _in_range,
     "most": _at_most,
+    "called": _called,
+    "only": _only,
 }

@@ -24,11 +24,13 @@ class Row:
 
 
 def compare(before: Report, after: Report, measure: str) -> list[Row]:
-    """Return a row for each task type and for all together.
+    """Return a row for each task type and for all together, and one for the cases with tools if both reports have them.
 
     Raises:
         ValueError: The reports have different cases; the message names them.
     """
+    if before.has_tools != after.has_tools:
+        before, after = before.without_tools(), after.without_tools()
     only = sorted(before.case_ids() ^ after.case_ids())
     if only:
         raise ValueError(f"only one of the reports has the cases {', '.join(only)}: compare reports of the same cases")

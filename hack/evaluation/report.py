@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from evaluation.cases import TOOLS
 from evaluation.intervals import Score, score
 from evaluation.running import CaseRun
 
 FORMAT: Final = 1
 ALL: Final = "all"
-"""Name of the row of all task types together."""
+"""Name of the row of all task types together, without the cases with tools."""
 METHOD: Final = "95 % Wilson score interval over cases; repetitions of a case are averaged first"
 MEASURES: Final = ("passed", "checks")
 """Scores: share of the answers that hold all checks, and mean share of the checks that hold."""
@@ -31,20 +32,34 @@ class Report:
     runs: tuple[CaseRun, ...]
 
     def scores(self, measure: str) -> dict[str, Score]:
-        """Return the score of each task type and of all together, by a name of ``MEASURES``."""
-        types = sorted({run.task_type for run in self.runs})
-        rows = {each: score(list(self._means(measure, each).values())) for each in types}
-        return rows | {ALL: score(list(self._means(measure).values()))}
+        """Return the score of each task type, of all together, and of the cases with tools.
+
+        Args:
+            measure: One of ``MEASURES``.
+        """
+        types = sorted({run.task_type for run in self.runs} - {TOOLS})
+        named = {each: (each,) for each in types} | ({ALL: tuple(types)} if types else {})
+        named |= {TOOLS: (TOOLS,)} if self.has_tools else {}
+        return {name: score(list(self._means(measure, each).values())) for name, each in named.items()}
+
+    @property
+    def has_tools(self) -> bool:
+        """True if a case with tools was asked."""
+        return any(run.task_type == TOOLS for run in self.runs)
+
+    def without_tools(self) -> "Report":
+        """Return the report without the cases with tools."""
+        return replace(self, runs=tuple(run for run in self.runs if run.task_type != TOOLS))
 
     def case_ids(self) -> set[str]:
         """Return the ids of the cases."""
         return {run.case_id for run in self.runs}
 
-    def _means(self, measure: str, task_type: str | None = None) -> dict[str, float]:
+    def _means(self, measure: str, task_types: Sequence[str]) -> dict[str, float]:
         """Return the mean of each case's repetitions."""
         values: dict[str, list[float]] = {}
         for run in self.runs:
-            if task_type in (None, run.task_type):
+            if run.task_type in task_types:
                 values.setdefault(run.case_id, []).append(float(run.passed) if measure == "passed" else run.share)
         return {case_id: sum(each) / len(each) for case_id, each in values.items()}
 

@@ -1,6 +1,7 @@
 """Runs cases through the cognitive core, several at a time.
 
-Only the library's public names are used, so that an older core can be measured: ``PYTHONPATH`` chooses the core.
+Only the library's public names are used, so that an older core can be measured: ``PYTHONPATH`` chooses the core. The
+cases with tools need a core with tools.
 """
 
 import threading
@@ -30,6 +31,8 @@ class CaseRun:
     answer: dict[str, Any]
     error: str | None = None
     """Class and message of the error; None: the core answered."""
+    tokens: int | None = None
+    """Tokens of all model calls; None: the core does not tell."""
 
     @property
     def passed(self) -> bool:
@@ -87,8 +90,8 @@ def _run(case: Case, ask: Ask, repetition: int) -> CaseRun:
     started = time.monotonic()
     answer = ask(case)
     seconds = round(time.monotonic() - started, 3)
-    if not answer.get("success"):
-        error = f"{answer.get('error_type')}: {answer.get('error')}"
-        return CaseRun(case.id, case.task_type, repetition, dict.fromkeys(case.held({}), False), seconds, {}, error)
     outputs = {name: answer[name] for name in answer if name in case.right}
-    return CaseRun(case.id, case.task_type, repetition, case.held(answer), seconds, outputs)
+    held, error = case.held(answer), None
+    if not answer.get("success"):
+        held, error = dict.fromkeys(held, False), f"{answer.get('error_type')}: {answer.get('error')}"
+    return CaseRun(case.id, case.task_type, repetition, held, seconds, outputs, error, answer.get("tokens"))

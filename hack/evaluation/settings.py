@@ -14,8 +14,9 @@ from typing import Any, Final
 import cognitive_runtime
 from cognitive_runtime.cognitive_core import CognitiveContext, CognitiveTaskType, LLMConfig, initialize_cognitive_core
 from cognitive_runtime.llm_config import read_llm_config
-from evaluation.cases import DIRECTORY, Case
-from evaluation.running import CoreSource
+from evaluation.cases import DIRECTORY, TOOL_DIRECTORY, Case
+from evaluation.running import Ask, CoreSource
+from evaluation.tool_loops import tool_source
 from servers.model import MODEL, ModelServer
 
 UNLIMITED: Final = {"rate_limit_requests_per_minute": 10**6, "rate_limit_tokens_per_minute": 10**9}
@@ -53,6 +54,24 @@ def read_settings(environ: Mapping[str, str], changes: Mapping[str, Any]) -> LLM
     if unknown:
         raise ValueError(f"this core has no setting {', '.join(unknown)}; it has {', '.join(sorted(known - _SECRET))}")
     return replace(config, **{**UNLIMITED, "enable_caching": False, "log_requests": False, **changes})
+
+
+def chosen_source(config: LLMConfig, programs: Mapping[str, Path], loop: str | None) -> Ask:
+    """Return what answers all cases: the measured core, and a loop for the cases with tools.
+
+    Args:
+        config: Settings of the core.
+        programs: Saved DSPy program for each of some task types.
+        loop: Loop of the cases with tools; None: there are none.
+
+    Raises:
+        ValueError: A program is invalid, or this core cannot load programs or has no tools.
+    """
+    core = core_source(config, programs)
+    if loop is None:
+        return core
+    tools = tool_source(config, loop)
+    return lambda case: (tools if case.tools else core)(case)
 
 
 def core_source(config: LLMConfig, programs: Mapping[str, Path]) -> CoreSource:
@@ -95,6 +114,7 @@ def versions(programs: Mapping[str, Path]) -> dict[str, str]:
         "cognitive-runtime": version("cognitive-runtime"),
         "runtime sources": _digest(Path(cognitive_runtime.__file__).parent, "*.py"),
         "cases": _digest(DIRECTORY, "*.yaml"),
+        "cases with tools": _digest(TOOL_DIRECTORY, "*.yaml"),
         "dspy": version("dspy"),
         "python": platform.python_version(),
     }

@@ -47,13 +47,16 @@ def test_all_cases_run_through_the_core(
         monkeypatch.setenv("LLM_PROVIDER", "openaiCompatible")
         monkeypatch.setenv("LLM_API_BASE", model.url)
         monkeypatch.setenv("LLM_API_KEY", "sk-not-in-a-report")
-        assert main(["run", "--report", str(report), "--set", "temperature=0", "--set", "max_tokens=2048"]) == 0
+        types = [option for each in SIGNATURES for option in ("--type", each.value)]
+        settings = ["--set", "temperature=0", "--set", "max_tokens=2048"]
+        assert main(["run", "--report", str(report), *types, *settings]) == 0
         assert len(model.requests) == len(CASES)
         assert {request.body["temperature"] for request in model.requests} == {0}
     found = load_report(report)
     assert [run for run in found.runs if run.error] == []
     assert [run.case_id for run in found.runs if not run.passed] == []
-    assert found.scores("passed")[ALL].count == len(CASES)
+    assert found.scores("passed")[ALL].count == len(CASES) == 60
+    assert "loop of tools" not in found.model
     assert "sk-not-in-a-report" not in report.read_text(encoding="utf-8") + capsys.readouterr().out
     assert found.model["max_tokens"] == 2048
 
