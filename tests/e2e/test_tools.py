@@ -6,7 +6,6 @@ import pytest
 
 from controlplane import Kubectl
 from support.builders.cognitive_objects import Cluster, task
-from support.builders.managed_agents import need_kuberay, restrict
 from support.builders.tool_requests import script_calls, step
 from support.builders.tool_sidecars import handy_agent
 from support.eventually import eventually
@@ -19,13 +18,6 @@ ENDED_S = 90.0
 CANARY = "canary-1c9e57"
 MARK = "a-note-of-the-model"
 TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
-
-
-@pytest.fixture
-def restricted(bare: Cluster, control_plane: Any) -> Cluster:
-    need_kuberay(control_plane.kubectl)
-    restrict(bare.kubectl)
-    return bare
 
 
 def head_of(kubectl: Kubectl) -> dict[str, Any]:
