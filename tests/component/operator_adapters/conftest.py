@@ -16,8 +16,9 @@ from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.settings import NatsSettings
 from controlplane import ControlPlane
 from servers.nats import NatsServer
-from support.eventually import LIMIT_S, eventually_async
+from support.eventually import LIMIT_S
 from support.ray_double.server import RayServer
+from support.servers.broker_connection import connected
 from support.servers.http_double import HttpDouble
 
 NewBroker = Callable[[NatsSettings], Awaitable[NatsBroker]]
@@ -45,11 +46,7 @@ async def new_broker() -> AsyncIterator[NewBroker]:
 async def broker(server: NatsServer, new_broker: NewBroker) -> NatsBroker:
     """A broker that is connected and has its streams."""
     made = await new_broker(NatsSettings(server.url, timeout_s=LIMIT_S))
-
-    async def connected() -> bool:
-        return made.connection.is_ready
-
-    await eventually_async(connected, interval_s=0.01)
+    await connected(made)
     return made
 
 

@@ -13,7 +13,7 @@ from cognitive_operator.errors import MessageError
 from servers.nats import NatsServer
 from support.builders.broker_keys import AGENT, KEY
 from support.builders.golden_wire import golden
-from support.eventually import eventually_async
+from support.servers.broker_connection import connected
 
 pytestmark = pytest.mark.component
 
@@ -48,7 +48,7 @@ async def test_a_restarted_operator_does_not_renew_markers(
     await js.publish(f"$KV.claims.{KEY}", golden("claim.json"))
     await broker.claims.purge(KEY)
     async with NatsBroker(NatsSettings(server.url), SystemClock()) as restarted:
-        await eventually_async(lambda: _connected(restarted), interval_s=0.01)
+        await connected(restarted)
         assert await restarted.claims.list() == {KEY}, "a list of subjects cannot tell a marker"
         await restarted.claims.purge(KEY)
         assert await restarted.claims.list() == set()
@@ -105,7 +105,3 @@ async def test_leases_that_cannot_be_trusted_are_skipped_and_logged_once(
         assert [seen.lease.worker for seen in await broker.leases.list(AGENT)] == ["ca-w0-5f2c9a1e"]
     assert broker.leases.malformed == 9
     assert sum("cannot be read" in record.message for record in caplog.records) == 1
-
-
-async def _connected(broker: NatsBroker) -> bool:
-    return broker.connection.is_ready

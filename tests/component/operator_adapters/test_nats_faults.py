@@ -17,19 +17,13 @@ from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.errors import BrokerUnavailableError
 from servers.nats import NatsServer
 from support.eventually import LIMIT_S, eventually_async
+from support.servers.broker_connection import connected, connected_again
 
 pytestmark = pytest.mark.component
 
 NewBroker = Callable[[NatsSettings], Awaitable[NatsBroker]]
 SUBJECT = "agent.request.default.agent.task.1"
 RESPONSE = "agent.response.completed.default.agent.task"
-
-
-async def connected(broker: NatsBroker, expected: bool = True) -> None:
-    async def holds() -> bool:
-        return broker.connection.is_ready is expected
-
-    await eventually_async(holds, interval_s=0.01)
 
 
 async def publish(server: NatsServer, subject: str, payload: bytes) -> None:
@@ -45,15 +39,6 @@ async def stream_exists(js: JetStreamContext, name: str) -> bool:
     except NotFoundError:
         return False
     return True
-
-
-async def connected_again(broker: NatsBroker, since_s: float) -> None:
-    """Wait for a later connection: the loss of an earlier one may last for less than an interval of the questions."""
-
-    async def holds() -> bool:
-        return broker.connection.is_ready and broker.connection.ready_since_s > since_s
-
-    await eventually_async(holds, interval_s=0.01)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.api.names import AttemptKey, request_subject
 from servers.nats import NatsServer
 from support.eventually import eventually_async
+from support.servers.broker_connection import connected
 from support.servers.nats_accounts import full_resolver, serve
 
 pytestmark = pytest.mark.component
@@ -31,11 +32,7 @@ def guarded(tmp_path: Path, nats_server: NatsServer) -> Iterator[Guarded]:
 async def test_the_operator_sets_up_its_broker_and_works(guarded: Guarded, new_broker: NewBroker) -> None:
     url, credentials = guarded
     broker = await new_broker(NatsSettings(url, creds_file=str(credentials)))
-
-    async def connected() -> bool:
-        return broker.connection.is_ready
-
-    await eventually_async(connected)
+    await connected(broker)
     await broker.agents.ensure("default", "agent")
     assert await broker.requests.publish(request_subject("default", AttemptKey("agent", "task", 1)), b"{}")
     assert await broker.claims.get(AttemptKey("agent", "task", 1)) is None

@@ -7,6 +7,7 @@ from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.settings import NatsSettings
 from cognitive_operator.api.names import AttemptKey, request_subject
 from support.eventually import eventually_async
+from support.servers.broker_connection import connected
 from support.servers.nats_accounts import accounts, serve
 
 pytestmark = pytest.mark.component
@@ -34,10 +35,7 @@ async def told(broker: NatsBroker, words: str) -> None:
 
 
 async def works(broker: NatsBroker) -> None:
-    async def connected() -> bool:
-        return broker.connection.is_ready
-
-    await eventually_async(connected, timeout_s=20)
+    await connected(broker)
     await broker.agents.ensure("default", "agent")
     assert await broker.requests.publish(request_subject("default", KEY), b"{}")
     assert await broker.claims.get(KEY) is None

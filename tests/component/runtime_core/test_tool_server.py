@@ -3,9 +3,6 @@
 import asyncio
 import json
 import os
-import re
-import shlex
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +10,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from cognitive_runtime.domain import ToolsUnavailable
 from support.builders import ways_out
+from support.builders.hanging_tests import FAMILY, command, family, lives
 from support.builders.ways_out import WAYS_OUT
 from support.eventually import eventually
 from support.servers.git_server import git, git_server, write_certificate
@@ -40,17 +37,6 @@ PROGRAMS = """
     showSignature = true
 [gpg]
     program = {touch} gpg
-"""
-FAMILY = """
-import os, subprocess, sys, time
-child = "import time; print('grandchild', flush=True); time.sleep(600)"
-kept = subprocess.Popen([sys.executable, "-c", child])
-away = subprocess.Popen([sys.executable, "-c", child], start_new_session=True)
-with open("family", "w") as file:
-    file.write(f"{os.getpid()} {kept.pid} {away.pid}")
-os.rename("family", sys.argv[1])
-if sys.argv[2:] != ["leave"]:
-    time.sleep(600)
 """
 
 
@@ -93,10 +79,6 @@ def url(place: Path, certificate: Path) -> Iterator[str]:
         yield f"{address}/served.git"
 
 
-def command(name: str, *parts: str) -> tuple[str, str]:
-    return "--test", f"{name}={shlex.join(parts)}"
-
-
 def planted(place: Path) -> str:
     """Return a program that writes a configuration with programs, and hooks, into git's folder of its session."""
     hooks = place / "hooks"
@@ -127,21 +109,6 @@ def server(place: Path, url: str, certificate: Path) -> Iterator[GitToolServer]:
     (place / "served").mkdir()
     with git_tool_server(place / "served", *options, environment=environment) as found:
         yield found
-
-
-def lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
-    except OSError:
-        return False
-
-
-def family(proof: Path) -> list[int]:
-    """Return the processes of a test that has started them, and forget the proof."""
-    eventually(proof.exists)
-    found = [int(each) for each in proof.read_text().split()]
-    proof.unlink()
-    return found
 
 
 async def test_the_tools_and_their_hints(server: GitToolServer) -> None:
@@ -277,7 +244,6 @@ async def test_sessions_are_apart_and_their_directories_end_with_them(server: Gi
     assert CANARY not in server.log.read_text()
 
 
-HANDSHAKE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 
@@ -289,92 +255,3 @@ async def test_a_request_without_a_session_is_refused(server: GitToolServer) -> 
     async with aiohttp.ClientSession() as client, client.post(server.url, json=body, headers=headers) as response:
         assert "The server needs a session" in await response.text()
     assert server.sessions == []
-
-
-async def abandon(url: str) -> int:
-    """Begin a session, list its tools, and go away without its end. Return the status of the list."""
-    async with aiohttp.ClientSession(headers=ACCEPT) as client:
-        body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HANDSHAKE}
-        async with client.post(url, json=body) as response:
-            if response.status != 200:
-                return response.status
-            headers = {"Mcp-Session-Id": response.headers["Mcp-Session-Id"], "MCP-Protocol-Version": "2025-11-25"}
-            await response.read()
-        for method, number in (("notifications/initialized", None), ("tools/list", 2)):
-            body = {"jsonrpc": "2.0", "method": method} | ({"id": number} if number else {})
-            async with client.post(url, json=body, headers=headers) as response:
-                await response.read()
-        return response.status
-
-
-@pytest.fixture(scope="module")
-def bounded(place: Path) -> Iterator[GitToolServer]:
-    """Server without a repository, with the smallest bounds."""
-    options = [
-        *("--max-sessions", "1", "--idle-seconds", "1", "--repeatable-tests", "--test-timeout-seconds", "4"),
-        *command("hang", sys.executable, "-c", FAMILY, str(place / "proofs" / "limit")),
-    ]
-    (place / "bounded").mkdir()
-    with git_tool_server(place / "bounded", *options) as found:
-        yield found
-
-
-async def test_a_test_that_hangs_is_stopped_at_its_limit_with_its_descendants(
-    bounded: GitToolServer, place: Path
-) -> None:
-    async with bounded.opened() as run:
-        effects = {name: each.has_side_effects for name, each in run.tools.items()}
-        assert effects == dict.fromkeys(("list_files", "read_file", "search_files", "run_tests"), False)
-        said = await refusal(run, "run_tests", name="hang")
-        stopped = re.match(r"The tests were stopped after ([0-9.]+) s, their time limit.\n", said)
-        assert stopped
-        assert 4 <= float(stopped[1]) < 15
-        assert said.count("grandchild") == 2
-        assert [lives(pid) for pid in family(place / "proofs" / "limit")] == [False] * 3
-    await asyncio.to_thread(eventually, lambda: bounded.sessions == [])
-
-
-async def test_sessions_are_bounded_and_an_abandoned_one_ends(bounded: GitToolServer) -> None:
-    assert await abandon(bounded.url) == 200
-    assert len(bounded.sessions) == 1
-    assert await abandon(bounded.url) == 503
-    with pytest.raises(ToolsUnavailable):
-        async with bounded.opened():
-            pass
-    await asyncio.to_thread(eventually, lambda: bounded.sessions == [])
-    async with bounded.opened() as run:
-        assert await answer(run, "list_files") == "(empty)"
-    await asyncio.to_thread(eventually, lambda: bounded.sessions == [])
-
-
-async def test_a_full_volume_and_the_end_of_the_server_stop_a_test(tmp_path: Path) -> None:
-    fill = "open('big', 'wb').write(bytes(8 << 20)); import time; time.sleep(600)"
-    options = [
-        *("--max-mib", "1", "--writable"),
-        *command("fill", sys.executable, "-c", fill),
-        *command("hang", sys.executable, "-c", FAMILY, str(tmp_path / "hang")),
-    ]
-    with git_tool_server(tmp_path, *options) as server:
-        async with server.opened() as run:
-            for tool, arguments in (("run_tests", {"name": "fill"}), ("write_file", {"path": "a", "content": "a"})):
-                assert "at most 1048576 are allowed (--max-mib)" in await refusal(run, tool, **arguments)
-        await asyncio.to_thread(eventually, lambda: server.sessions == [])
-        async with server.opened() as run:
-            calling = asyncio.create_task(run.call("run_tests", {"name": "hang"}))
-            pids = await asyncio.to_thread(family, tmp_path / "hang")
-            assert len(server.sessions) == 1
-            server.process.send_signal(signal.SIGTERM)
-            await asyncio.to_thread(server.process.wait, 20)
-            assert not any(map(lives, pids))
-            assert server.sessions == []
-            await calling
-
-
-async def test_a_repository_that_cannot_be_cloned_makes_the_server_unavailable(tmp_path: Path) -> None:
-    with git_tool_server(tmp_path, "--git", "https://127.0.0.1:9/secret-name.git") as server:
-        with pytest.raises(ToolsUnavailable):
-            async with server.opened():
-                pass
-        assert "git ended with 128" in server.log.read_text()
-        assert "secret-name" not in server.log.read_text()
-        await asyncio.to_thread(eventually, lambda: server.sessions == [])

@@ -1,0 +1,40 @@
+"""Test commands for the tool server: their options, a test whose processes stay, and the state of these."""
+
+import shlex
+from pathlib import Path
+
+from support.eventually import eventually
+
+FAMILY = """
+import os, subprocess, sys, time
+child = "import time; print('grandchild', flush=True); time.sleep(600)"
+kept = subprocess.Popen([sys.executable, "-c", child])
+away = subprocess.Popen([sys.executable, "-c", child], start_new_session=True)
+with open("family", "w") as file:
+    file.write(f"{os.getpid()} {kept.pid} {away.pid}")
+os.rename("family", sys.argv[1])
+if sys.argv[2:] != ["leave"]:
+    time.sleep(600)
+"""
+"""Program that starts a child in its session and one in another, and writes the three process ids to its argument."""
+
+
+def command(name: str, *parts: str) -> tuple[str, str]:
+    """Return the option of a test command."""
+    return "--test", f"{name}={shlex.join(parts)}"
+
+
+def lives(pid: int) -> bool:
+    """Return True if a process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except OSError:
+        return False
+
+
+def family(proof: Path) -> list[int]:
+    """Return the processes of a test that has started them, and forget the proof."""
+    eventually(proof.exists)
+    found = [int(each) for each in proof.read_text().split()]
+    proof.unlink()
+    return found
