@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -82,12 +83,20 @@ def test_row_01_killed_at_every_write_of_an_agent(trial: Trial, system: FaultSys
 
 
 def test_row_03_killed_between_status_write_and_ack(trial: Trial, system: FaultSystem) -> None:
-    before_ack = Fault(to(BROKER, target="$JS.ACK.AGENT_RESPONSES"), times=1, strike="before", cut="before")
-    before_ack.act = system.operator.kill
+    before_ack, killed = (
+        Fault(to(BROKER, target="$JS.ACK.AGENT_RESPONSES"), times=1, strike="before", cut="before"),
+        Event(),
+    )
+
+    def kill() -> None:
+        system.operator.kill()
+        killed.set()
+
+    before_ack.act = kill
     system.switch.add(before_ack)
     trial.start("row03")
     (ended,) = trial.wait_phase("Succeeded", "row03")
-    eventually(lambda: before_ack.struck, 10.0)
+    assert killed.wait(10.0)
     writes = trial.writes("row03")
     system.operator.resume()
     trial.finish()
