@@ -83,10 +83,8 @@ def test_row_01_killed_at_every_write_of_an_agent(trial: Trial, system: FaultSys
 
 
 def test_row_03_killed_between_status_write_and_ack(trial: Trial, system: FaultSystem) -> None:
-    before_ack, killed = (
-        Fault(to(BROKER, target="$JS.ACK.AGENT_RESPONSES"), times=1, strike="before", cut="before"),
-        Event(),
-    )
+    before_ack = Fault(to(BROKER, target="$JS.ACK.AGENT_RESPONSES"), times=1, strike="before", cut="before")
+    killed = Event()
 
     def kill() -> None:
         system.operator.kill()
