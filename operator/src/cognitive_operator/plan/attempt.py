@@ -41,9 +41,9 @@ class Wait:
 
 @dataclass(frozen=True)
 class Submit:
-    """Submit the attempt's Ray job."""
+    """Submit the attempt's own Ray job."""
 
-    attempt: InFlightAttempt
+    attempt: InFlightAttempt  # no longer waits for a warm slot
 
 
 @dataclass(frozen=True)
@@ -187,12 +187,15 @@ class _Rules:
         if self.attempt.stopping_since_s is not None:
             return Wait()
         if mode == "Job":
-            return self._job() if self._age_s > timing.ray_read_after_s else Wait()
+            limit_s = timing.slot_wait_s if self.attempt.awaits_slot else timing.ray_read_after_s
+            return self._job() if self._age_s > limit_s else Wait()
         is_stale = self._age_s > timing.republish_after_s and not self.facts.is_agent_blocked
         return TakeBack(self.attempt) if is_stale else Wait()
 
     def _job(self) -> Step:
         """Decide about a Job attempt without a claim by its Ray job."""
+        if self.attempt.awaits_slot:
+            return Submit(self.attempt.with_own_job())
         if self.facts.job is None:
             return Read(Source.JOB)
         if isinstance(self.facts.job, JobAwaited):

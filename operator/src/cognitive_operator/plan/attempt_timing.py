@@ -13,6 +13,8 @@ class AttemptTiming:
     """Age of an attempt at which its claim is read for the first time."""
     ray_read_after_s: float = 2.0
     """Age of an unclaimed Job attempt at which its Ray job is read."""
+    slot_wait_s: float = 2.0
+    """Age of an unclaimed Job attempt at which its own Ray job is submitted although a warm slot was free for it."""
     republish_after_s: float = 60.0
     """Age of an unclaimed attempt at which its request is published again."""
     job_start_s: float = 300.0
