@@ -92,6 +92,7 @@ def test_the_place_of_a_request_is_read_and_is_the_worker_without_one() -> None:
 
 def test_the_settings_of_an_executors_processes_are_read_whole() -> None:
     assert parse_execution(golden("execution.json").decode()) == ExecutionSettings(serve=ServeSettings(replicas=2))
+    assert parse_execution(golden("execution_warm_slots.json").decode()) == ExecutionSettings(warm_slots=2)
     content = json.loads(golden("execution_public.json"))
     found = parse_execution(json.dumps(content))
     assert found.serve is not None

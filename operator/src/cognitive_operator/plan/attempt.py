@@ -180,15 +180,14 @@ class _Rules:
         return self._unclaimed() if self.attempt.claim is None else self._claimed(self.attempt.claim)
 
     def _unclaimed(self) -> Step:
-        mode, timing = self.attempt.mode, self.timing
+        mode, timing, awaits_slot = self.attempt.mode, self.timing, self.attempt.awaits_slot
         is_held = (self.agent.spec.suspend or self.facts.is_ray_changing) and mode != "Job"
         if not self.agent.spec.execution.executes(mode, self.attempt.place) or is_held:
             return TakeBack(self.attempt)
         if self.attempt.stopping_since_s is not None:
             return Wait()
         if mode == "Job":
-            limit_s = timing.slot_wait_s if self.attempt.awaits_slot else timing.ray_read_after_s
-            return self._job() if self._age_s > limit_s else Wait()
+            return self._job() if self._age_s > timing.job_read_after_s(awaits_slot=awaits_slot) else Wait()
         is_stale = self._age_s > timing.republish_after_s and not self.facts.is_agent_blocked
         return TakeBack(self.attempt) if is_stale else Wait()
 

@@ -32,3 +32,7 @@ class AttemptTiming:
     """Time that a worker has to report the end of an attempt that it was told to stop."""
     unclaimed_stop_s: float = 0.5
     """Time in which an executor that had just fetched a deleted request may still claim it."""
+
+    def job_read_after_s(self, *, awaits_slot: bool) -> float:
+        """Return the age of an unclaimed Job attempt from which its Ray job is read, or submitted after a wait for a slot."""
+        return self.slot_wait_s if awaits_slot else self.ray_read_after_s
