@@ -34,5 +34,5 @@ class AttemptTiming:
     """Time in which an executor that had just fetched a deleted request may still claim it."""
 
     def job_read_after_s(self, *, awaits_slot: bool) -> float:
-        """Return the age of an unclaimed Job attempt from which its Ray job is read, or submitted after a wait for a slot."""
+        """Return the age from which the Ray job of an unclaimed Job attempt is read, or else submitted."""
         return self.slot_wait_s if awaits_slot else self.ray_read_after_s
