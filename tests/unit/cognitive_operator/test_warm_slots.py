@@ -41,41 +41,44 @@ def queue_of(*uids: str) -> AgentQueue:
 def test_as_many_attempts_get_a_slot_as_slots_are_ready() -> None:
     queue = queue_of("a", "b", "c")
     queue.observe_slots(2, ())
-    assert [queue.slots.take(uid) for uid in ("a", "b", "c")] == [True, True, False]
+    assert [queue.take_slot(uid) for uid in ("a", "b", "c")] == [True, True, False]
 
 
 @pytest.mark.parametrize("how", ["ended", "stopped"])
 def test_the_end_of_an_attempt_frees_its_slot(how: str) -> None:
     queue = queue_of("a", "b")
     queue.observe_slots(1, ())
-    assert queue.slots.take("a")
-    assert not queue.slots.take("b")
+    assert queue.take_slot("a")
+    assert not queue.take_slot("b")
     if how == "ended":
         queue.end("a", 1.0)
     else:
         queue.stop("a")
-    assert queue.slots.take("b")
+    assert queue.take_slot("b")
 
 
 def test_a_slot_that_runs_an_attempt_of_another_process_is_occupied() -> None:
-    queue = queue_of("a", "b")
+    queue = queue_of("a", "b", "c")
     queue.observe_slots(2, ["a"])
-    assert queue.slots.free == 1
+    assert [queue.take_slot(uid) for uid in ("b", "c")] == [True, False]
 
 
 def test_a_lease_that_still_names_an_ended_attempt_occupies_no_slot() -> None:
     queue = queue_of("a", "b")
     queue.end("a", 1.0)
     queue.observe_slots(1, ["a", "elsewhere"])
-    assert queue.slots.free == 1
+    assert queue.take_slot("b")
 
 
-def test_lost_slots_leave_no_negative_number() -> None:
-    queue = queue_of("a")
+def test_lost_slots_take_no_attempt() -> None:
+    queue = queue_of("a", "b", "c")
+    assert (queue.take_slot("a"), queue.ready_slots) == (False, 0)
     queue.observe_slots(1, ())
-    queue.slots.take("a")
+    assert (queue.take_slot("a"), queue.ready_slots) == (True, 1)
     queue.observe_slots(0, ())
-    assert queue.slots.free == 0
+    assert (queue.take_slot("b"), queue.ready_slots) == (False, 0)
+    queue.stop("a")
+    assert not queue.take_slot("b")
 
 
 @pytest.mark.parametrize(

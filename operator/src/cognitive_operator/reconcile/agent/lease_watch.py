@@ -26,7 +26,7 @@ class LeaseWatch:
 
     def _on_change(self, agent_uid: str, worker: str) -> None:
         record = self._index.agent_of_uid(agent_uid)
-        if record is not None and _waits_for(record, worker, self._index.queue_of(record.name).slots.ready):
+        if record is not None and _waits_for(record, worker, self._index.queue_of(record.name).ready_slots):
             self._enqueue(record.name)
 
 

@@ -234,7 +234,7 @@ class TaskReconciler:
         timeout_s = record.task.timeout_s(agent.agent) if is_new else None
         now_s = self._clocks.own.monotonic()
         place = adopted_place(None, record.task, agent.agent)
-        in_slot = is_new and mode == "Job" and queue.slots.take(record.uid)
+        in_slot = is_new and mode == "Job" and queue.take_slot(record.uid)
         attempt = InFlightAttempt(
             *(key, mode, now_s), timeout_s=timeout_s, runtime_key=agent.runtime_key, place=place, awaits_slot=in_slot
         )
