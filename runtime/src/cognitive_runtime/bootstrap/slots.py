@@ -110,6 +110,7 @@ async def _serve(make_worker: Callable[[str], HostedWorker], name: str, pipe: in
 
 
 async def _work(worker: HostedWorker) -> None:
+    await worker.broker.wait_connected()  # the first lease would fail without, and be tried again after a pause
     await worker.start()
     await worker.wait_drained()
 
