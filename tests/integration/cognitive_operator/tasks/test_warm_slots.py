@@ -9,7 +9,9 @@ import pytest
 
 from servers.nats import NatsServer
 from support.builders.cognitive_objects import Cluster, agent, task
-from support.eventually import eventually, eventually_async
+from support.cluster.ray_submissions import RaySubmissions
+from support.eventually import LIMIT_S, eventually, eventually_async
+from support.ray_double.server import RayServer
 from support.servers.played_executor import threaded
 from support.servers.scripted_model import ScriptedModel
 from support.servers.wire_broker import WireBroker
@@ -100,6 +102,34 @@ async def test_a_free_slot_gets_the_attempt_and_one_that_finds_none_is_a_ray_job
         await scene.slot.complete(await scene.slot.take())
         assert "submissionId" not in await scene.ended("third"), "the slot was not free after its attempt"
         assert scene.attempt_jobs == [f"ct-{second_uid}-1"]
+
+
+def test_a_cancelled_attempt_ends_in_its_slot_and_the_others_go_on(
+    cluster: Cluster, model: ScriptedModel, ray_server: RayServer
+) -> None:
+    cluster.apply(agent(NAME, ray_server.address, model.url, execution=EXECUTION))
+    _wait_slots(cluster, 1)
+    model.script(contains="hangs in a slot", hang=True)
+    cluster.apply(task("cancelled", NAME, input={"error_message": "hangs in a slot"}))
+    eventually(lambda: model.in_flight == 1, 30.0)
+    cluster.kubectl("patch", "ctask", "cancelled", "--type=merge", "-p", '{"spec": {"cancel": true}}')
+    status = cluster.wait_phase("cancelled", "Cancelled", 30.0)
+    assert status["attempts"][0]["worker"].startswith("ca-s0-")
+    eventually(lambda: model.in_flight == 0, 10.0)
+    _wait_slots(cluster, 1)
+    cluster.apply(task("next", NAME))
+    assert "submissionId" not in cluster.wait_phase("next", "Succeeded", 30.0)
+    jobs = RaySubmissions(ray_server.address)
+    uid = cluster.get("cagent", NAME)["metadata"]["uid"]
+    assert not [
+        each for each in jobs.jobs() if each["metadata"].get("cognitive-agent-uid") == uid and _is_attempt(each)
+    ]
+    cluster.kubectl("delete", "cagent", NAME, f"--timeout={LIMIT_S}s")
+    eventually(lambda: not [each for each in jobs.jobs() if f"ca-{uid}" in str(each) and each["status"] == "RUNNING"])
+
+
+def _is_attempt(job: dict[str, Any]) -> bool:
+    return str(job["submission_id"]).startswith("ct-")
 
 
 async def test_an_attempt_that_the_slot_does_not_claim_is_executed_once_by_a_ray_job(
