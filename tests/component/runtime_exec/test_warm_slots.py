@@ -59,6 +59,19 @@ sys.exit(main())
 """
 
 
+BLOCKED = """
+import os, sys, time
+from cognitive_runtime.bootstrap.fork_server import ForkPolicy, ForkServer
+
+def block(index, pipe):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+policy = ForkPolicy(unresponsive_s=0.2, first_backoff_s=0.05, kill_after_s=0.1)
+sys.exit(ForkServer(block, 1, 0.0, policy).run())
+"""
+
+
 @dataclass
 class Slots:
     """The fork server of an agent's slots, and what its processes have written."""
@@ -248,3 +261,13 @@ async def test_slots_that_cannot_reach_the_broker_end_the_server(start: StartSlo
     unreachable = {"COGNITIVE_NATS_URL": "nats://127.0.0.1:1", "COGNITIVE_BROKER_WAIT_S": "0.1"}
     slots = await start(2, wait=False, **unreachable)
     assert await slots.end() == 6
+
+
+async def test_a_slot_whose_event_loop_is_blocked_is_killed_and_replaced_also_at_the_end() -> None:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", BLOCKED, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    first, second = [int(await asyncio.wait_for(process.stdout.readline(), LIMIT_S)) for _ in range(2)]
+    assert not is_alive(first)
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), LIMIT_S) == 0
+    assert not is_alive(second)

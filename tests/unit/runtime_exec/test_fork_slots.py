@@ -1,11 +1,21 @@
 """When the fork server forks the next process of a slot, kills it or gives up."""
 
 import signal
+import threading
 
 import pytest
 
 from cognitive_runtime.bootstrap.exit_codes import JobExit
-from cognitive_runtime.bootstrap.fork_server import ALIVE, CONNECTED, CRASHED, ForkPolicy, Slot
+from cognitive_runtime.bootstrap.fork_server import (
+    ALIVE,
+    CONNECTED,
+    CRASHED,
+    ForkPolicy,
+    ForkUnsafeError,
+    Slot,
+    check_single_thread,
+    thread_names,
+)
 
 
 def slot() -> Slot:
@@ -46,3 +56,22 @@ def test_a_process_without_a_heartbeat_for_15_s_is_killed() -> None:
     assert found.is_unresponsive(115.1)
     found.ended(CRASHED, 115.2)
     assert not found.is_unresponsive(200.0)
+
+
+def test_a_process_with_another_thread_refuses_to_fork() -> None:
+    ending = threading.Event()
+    other = threading.Thread(target=ending.wait)
+    other.start()
+    try:
+        assert len(thread_names()) > 1
+        with pytest.raises(ForkUnsafeError, match=r"has \d+ threads .*, and can only be forked with one"):
+            check_single_thread(limit_s=0.0)
+    finally:
+        ending.set()
+        other.join()
+
+
+def test_a_thread_that_has_just_ended_is_waited_for() -> None:
+    found = [["python", "python"], ["python", "python"], ["python"]]
+    check_single_thread(lambda: found.pop(0))
+    assert found == []

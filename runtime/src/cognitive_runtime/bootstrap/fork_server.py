@@ -1,5 +1,6 @@
 """Fork server: keeps child processes that are forked from one process in which everything is imported."""
 
+import contextlib
 import logging
 import os
 import select
@@ -29,6 +30,7 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _TASKS: Final = Path("/proc/self/task")
 """Folder with an entry for each thread, also those of libraries in C. Linux only."""
 _PIPE_BYTES: Final = 4096
+_THREAD_POLL_S: Final = 0.01
 
 
 class ForkUnsafeError(Exception):
@@ -238,22 +240,29 @@ class ForkServer:
                 self._observe(until_s - time.monotonic())
 
 
-def check_single_thread() -> None:
-    """Check that this process may be forked.
+def thread_names() -> list[str]:
+    """Return the names of this process's threads; empty on a system without /proc."""
+    names: list[str] = []
+    for task in _TASKS.glob("*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has just ended
+            names.append((task / "comm").read_text(encoding="utf-8").strip())
+    return sorted(names)
+
+
+def check_single_thread(names: Callable[[], list[str]] = thread_names, limit_s: float = 2.0) -> None:
+    """Check that this process may be forked. Waits for threads that end: a joined one may exist for a moment longer.
 
     Raises:
-        ForkUnsafeError: It has more than one thread; the message names them.
+        ForkUnsafeError: It has more than one thread after ``limit_s``; the message names them.
     """
-    try:
-        names = [(task / "comm").read_text(encoding="utf-8").strip() for task in _TASKS.iterdir()]
-    except FileNotFoundError:  # a system without /proc
-        return
-    if len(names) > 1:
-        threads = ", ".join(sorted(names))
-        raise ForkUnsafeError(
-            f"The process of warm slots has {len(names)} threads ({threads}), and can only be forked with one. Remove "
-            "what starts threads in the image, such as a sitecustomize module of a profiler."
-        )
+    until_s = time.monotonic() + limit_s
+    while len(found := names()) > 1:
+        if time.monotonic() >= until_s:
+            raise ForkUnsafeError(
+                f"The process of warm slots has {len(found)} threads ({', '.join(found)}), and can only be forked with "
+                "one. Remove what starts threads in the image, such as a sitecustomize module of a profiler."
+            )
+        time.sleep(_THREAD_POLL_S)
 
 
 def _fork() -> int | None:
