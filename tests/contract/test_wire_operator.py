@@ -24,6 +24,7 @@ WRITTEN: dict[str, type[WireModel]] = {
     "request_variant.json": wire.Request,
     "execution.json": ExecutionSettings,
     "execution_public.json": ExecutionSettings,
+    "execution_warm_slots.json": ExecutionSettings,
     "stop.json": wire.Stop,
     "drain.json": wire.Drain,
 }

@@ -17,6 +17,7 @@ from support.builders.learnt_behaviour import LEARNT, LEARNT_JSON
 
 def test_the_settings_of_an_executors_processes_are_read_whole() -> None:
     assert parse_execution(golden("execution.json").decode()) == ExecutionSettings(serve=ServeSettings(replicas=2))
+    assert parse_execution(golden("execution_warm_slots.json").decode()) == ExecutionSettings(warm_slots=2)
     content = json.loads(golden("execution_public.json"))
     found = parse_execution(json.dumps(content))
     assert found.serve is not None

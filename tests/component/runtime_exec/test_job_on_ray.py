@@ -91,3 +91,31 @@ async def test_a_stopped_job_reports_its_attempt(
 
 async def _executes(model: ScriptedModel, attempt: Attempt) -> bool:
     return model.executions[attempt.id] > 0
+
+
+@pytest.mark.ray_extended
+async def test_warm_slots_execute_attempts_and_end_with_their_ray_job(
+    broker: WireBroker, agent: str, jobs: RaySubmissions, model: ScriptedModel, nats_server: NatsServer
+) -> None:
+    submission_id, settings = f"ca-{agent}-1a2b3c4d-1", json.dumps({"schema_version": 1, "warm_slots": 2})
+    jobs.executor(agent, nats_server.url, submission_id, COGNITIVE_EXECUTION=settings)
+    workers = set()
+    for _ in range(3):
+        await eventually_async(lambda: _free_slots(broker, agent), 60)
+        attempt = Attempt(agent)
+        await broker.publish(attempt, mode="Job", llm={"endpoint": model.url})
+        response = await broker.wait_response(attempt, 30)
+        assert (response.outcome, response.body["submission_id"]) == ("completed", submission_id)
+        workers.add(response.body["worker"])
+    assert len(workers) == 3
+    await asyncio.to_thread(jobs.end, submission_id)
+    await eventually_async(lambda: _has_no_lease(broker, agent))
+
+
+async def _free_slots(broker: WireBroker, agent: str) -> bool:
+    leases = (await broker.leases(agent)).values()
+    return [(lease["ready"], lease["running"]) for lease in leases] == [(True, [])] * 2
+
+
+async def _has_no_lease(broker: WireBroker, agent: str) -> bool:
+    return await broker.leases(agent) == {}

@@ -43,6 +43,12 @@ EXECUTIONS: list[Refused] = [
     ({"execution": {"serve": {}}}, SERVE),
     ({"execution": {"mode": "Job", "serve": {}}}, SERVE),
     (
+        {"execution": {"job": {"warmSlots": 1}}},
+        ("spec.execution.job", "is for spec.execution.mode Job only; set that mode or remove the field"),
+    ),
+    ({"execution": {"mode": "Job", "job": {"warmSlots": 65}}}, ("spec.execution.job.warmSlots", "64")),
+    ({"execution": {"mode": "Job", "job": {"warmSlots": -1}}}, ("spec.execution.job.warmSlots", "0")),
+    (
         {"execution": {"mode": "Serve", "complexityThreshold": 0.5}},
         ("spec.execution.complexityThreshold", "is for spec.execution.mode Hybrid only"),
     ),

@@ -35,12 +35,21 @@ class RayStub:
             job = {"submission_id": body["submission_id"], "status": "RUNNING", "message": "", "metadata": {}}
             self._jobs[body["submission_id"]] = job
             return Reply(json={"submission_id": body["submission_id"]})
+        _, _, submission_id = path.partition("/api/jobs/")
+        if method == "GET" and submission_id:
+            job = self._jobs.get(submission_id, {})
+            return Reply(json=job) if job else Reply(404)
         return Reply(json=list(self._jobs.values()))
 
     @property
     def submission_id(self) -> str:
         """Submission id of the last job."""
-        return list(self._jobs)[-1]
+        return self.submission_ids[-1]
+
+    @property
+    def submission_ids(self) -> list[str]:
+        """Submission ids of all jobs, oldest first."""
+        return list(self._jobs)
 
 
 class WireExecutor:
@@ -56,6 +65,10 @@ class WireExecutor:
         self._claims: dict[tuple[str, int], Message] = {}
         self.requests: list[Message] = []
         """The requests that were taken."""
+
+    def become_slot(self) -> None:
+        """Write leases as a warm slot of an agent in Job mode."""
+        self.lease |= {"mode": "Job", "capacity": 1}
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator["WireExecutor"]:
@@ -99,7 +112,7 @@ class WireExecutor:
 
     async def _claim(self, request: Message, **state: Any) -> None:
         who = {"worker": self.lease["worker"], "submission_id": self.lease["submission_id"]}
-        claim = golden_fields("claim.json") | {"claim_id": request["task_uid"]} | who | state
+        claim = golden_fields("claim.json") | {"claim_id": request["task_uid"], "mode": request["mode"]} | who | state
         await self._put("claims", f"{request['task_uid']}.{request['attempt']}", claim)
         self._claims[request["task_uid"], request["attempt"]] = claim
 

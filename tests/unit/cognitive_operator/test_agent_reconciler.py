@@ -29,6 +29,25 @@ async def test_an_agent_with_all_it_needs_opens_its_queue_and_says_so_once() -> 
     assert (len(scene.steps.written), len(scene.steps.events)) == (1, 1)
 
 
+@pytest.mark.parametrize(("slots", "expected"), [(0, "drain all but None"), (2, "executor")])
+async def test_an_agent_in_job_mode_has_an_executor_for_its_warm_slots_alone(slots: int, expected: str) -> None:
+    scene = Scene(execution={"mode": "Job", "job": {"warmSlots": slots}})
+    slot = lease().model_copy(update={"mode": "Job", "features": ("warm_slots",), "capacity": 1})
+    scene.steps.executor_found = ObservedExecutor("ca-1", None, (slot,))
+    await scene.reconcile()
+    queue = scene.index.queue_of(NAME)
+    assert expected in scene.steps.calls
+    assert (queue.ready_slots, queue.capacity, queue.is_open) == (min(slots, 1), None, True)
+
+
+@pytest.mark.parametrize(("mode", "retires"), [("Embedded", True), ("Job", False)])
+async def test_a_former_cluster_is_kept_while_attempts_in_job_mode_may_run_there(mode: str, retires: bool) -> None:
+    scene = Scene(execution={"mode": mode} | ({"job": {"warmSlots": 1}} if mode == "Job" else {}))
+    scene.index.queue_of(NAME).start(o.TASK_UID)
+    await scene.reconcile()
+    assert ("retire" in scene.steps.calls) is retires
+
+
 async def test_nothing_is_started_and_nothing_counted_without_a_broker() -> None:
     scene = Scene()
     scene.steps.broker_condition = NO_BROKER

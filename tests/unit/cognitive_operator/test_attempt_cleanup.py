@@ -20,6 +20,7 @@ from cognitive_operator.api.names import (
 )
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.ports.broker import ObservedLease
+from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
 from support.builders import operator_objects as o
@@ -148,6 +149,26 @@ async def test_a_running_attempt_is_told_why_it_stops_and_the_log_says_so_once(
     await eventually_async(repeated, 2.0, 0.001)
     assert {json.loads(payload)["reason"] for _, _, _, payload in broker.recorder.of("control.send")} == {told}
     assert lines(caplog) == [("stopping an attempt", garbage.reason)]
+
+
+@pytest.mark.parametrize(("submission_id", "stops"), [("ca-x-1", False), (f"ct-{KEY.task_uid}-1", True)])
+async def test_the_ray_job_of_warm_slots_is_not_stopped_with_one_attempt(
+    broker: FakeBroker, submission_id: str, stops: bool
+) -> None:
+    ray = FakeRay(broker.recorder)
+    cleanup = AttemptCleanup(broker, ray, lambda _: RayTarget("http://ray"), stop_every_s=0.001, backoff_s=(0.001,))
+    claim = o.claim().model_copy(update={"mode": "Job", "submission_id": submission_id})
+    broker.claims.claims = {KEY: claim}
+    broker.leases.listed = [ObservedLease(1, LEASE)]
+    garbage = AttemptGarbage("team", KEY, reason="cancelled")
+    cleanup.add(garbage)
+
+    async def repeated() -> bool:
+        return len(broker.recorder.of("control.send")) > 2
+
+    await eventually_async(repeated, 2.0, 0.001)
+    await cleanup.close()
+    assert {call[2] for call in broker.recorder.of("ray.stop")} == ({submission_id} if stops else set())
 
 
 async def test_equal_attempts_are_one_whatever_the_reason() -> None:

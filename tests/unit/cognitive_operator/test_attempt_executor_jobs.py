@@ -4,6 +4,7 @@ import pytest
 
 from cognitive_operator.errors import RayRefusedError
 from cognitive_operator.plan.attempt_timing import AttemptTiming
+from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.ports.ray import RayJob
 from support.builders import operator_objects as o
 from support.fakes.attempt_system import (
@@ -72,3 +73,13 @@ async def test_a_log_that_ray_does_not_return_does_not_keep_the_attempt() -> Non
     system.clock.advance(AttemptTiming().claim_within_s + 1)
     system.ray.logs[SUBMISSION_ID] = RayRefusedError("403")
     assert (await system.advance()).reason == "JobFailed"
+
+
+async def test_an_attempt_that_no_slot_claims_has_its_job_submitted_once_without_a_read_of_ray() -> None:
+    system = System("Job", age_s=2.5)
+    system.index.update_task(o.TASK_UID, attempt=InFlightAttempt(o.key(), "Job", 97.5, awaits_slot=True))
+    await system.executor.advance(o.TASK_UID)
+    await system.settle()
+    assert [call[0] for call in system.calls] == ["claims.get", "ray.submit"]
+    assert system.record.attempt is not None
+    assert (system.record.attempt.awaits_slot, system.record.attempt.submission_id) == (False, SUBMISSION_ID)

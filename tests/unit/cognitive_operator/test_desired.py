@@ -14,6 +14,7 @@ from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.desired.ray_job import RayEnvironment, desired_attempt, desired_executor, settings_hash
 from cognitive_operator.desired.request import desired_request, snake_case, supplied_context, with_learnt
+from cognitive_operator.ports.ray import RaySubmission
 from support.builders import operator_objects as o
 
 WIRE = Path(__file__).parents[2] / "contract" / "wire"
@@ -175,6 +176,29 @@ def test_an_executor_reserves_the_cpus_of_the_worker_in_its_process() -> None:
     agent = Agent.model_validate(o.agent_body())
     assert desired_executor(agent, "ca-x-1", ENVIRONMENT).cpus == 0.1
     assert desired_attempt(agent, o.key(), ENVIRONMENT).cpus == 0
+
+
+def test_the_executor_of_warm_slots_has_their_number_in_its_environment_and_reserves_cpus_for_each() -> None:
+    def submission(**execution: Any) -> RaySubmission:
+        llm = o.agent_body()["spec"]["llm"] | {"cache": {"enabled": True}}
+        agent = Agent.model_validate(o.agent_body(execution={"mode": "Job", **execution}, llm=llm))
+        return desired_executor(agent, "ca-x-1", ENVIRONMENT)
+
+    found = submission(job={"warmSlots": 3}, workers=4, concurrencyPerWorker=9)
+    assert found.cpus == 0.3
+    assert json.loads(found.env_vars["COGNITIVE_EXECUTION"]) == {"schema_version": 1, "worker": {}, "warm_slots": 3}
+    assert found.entrypoint == (
+        f"python -m cognitive_runtime executor --namespace team --agent-uid {o.AGENT_UID} --workers 1 --concurrency 1"
+    )
+    assert submission(job={"warmSlots": 3}).entrypoint == found.entrypoint
+
+
+def test_a_change_of_the_number_of_warm_slots_starts_another_executor() -> None:
+    def hashed(slots: int) -> str:
+        body = o.agent_body(execution={"mode": "Job", "job": {"warmSlots": slots}})
+        return settings_hash(Agent.model_validate(body), ENVIRONMENT)
+
+    assert len({hashed(1), hashed(2)}) == 2
 
 
 def test_an_executor_keeps_a_ledger_only_where_there_is_something_to_share() -> None:

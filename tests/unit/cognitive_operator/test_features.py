@@ -180,6 +180,7 @@ def test_the_features_are_those_of_the_golden_lease() -> None:
         "serve",
         "structured_output",
         "tools",
+        "warm_slots",
     ]
 
 

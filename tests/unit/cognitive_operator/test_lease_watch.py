@@ -66,6 +66,15 @@ async def test_a_worker_in_job_mode_has_nothing_reconciled() -> None:
     assert await Scene(execution={"mode": "Job"}).change() == []
 
 
+@pytest.mark.parametrize(("ready", "expected"), [(1, [("team", "sre")]), (2, [])])
+async def test_a_new_slot_has_its_agent_reconciled_while_slots_were_not_ready(
+    ready: int, expected: list[ObjectName]
+) -> None:
+    scene = Scene(execution={"mode": "Job", "job": {"warmSlots": 2}})
+    scene.index.queue_of(("team", "sre")).observe_slots(ready, ())
+    assert await scene.change() == expected
+
+
 async def test_a_worker_of_an_unknown_or_deleted_agent_has_nothing_reconciled() -> None:
     scene = Scene()
     assert await scene.change("another-uid") == []

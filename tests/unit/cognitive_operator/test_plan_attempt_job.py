@@ -10,12 +10,33 @@ from cognitive_operator.plan.attempt_facts import JOB_AWAITED, JobRefused, Readi
 from cognitive_operator.plan.in_flight import InFlightAttempt
 from cognitive_operator.ports.ray import RayJob
 from support.builders import operator_objects as o
-from support.builders.attempt_facts import JOB, NONE, NOW_S, RESPONSE, RESPONSES, essence, in_flight, operator_end, seen
+from support.builders.attempt_facts import (
+    JOB,
+    NONE,
+    NOW_S,
+    RESPONSE,
+    RESPONSES,
+    agent,
+    essence,
+    in_flight,
+    operator_end,
+    seen,
+)
 
 
 def test_a_ray_job_is_read_when_it_is_late() -> None:
     assert seen(in_flight(2.0, "Job")) == Wait()
     assert seen(in_flight(2.1, "Job")) == JOB
+
+
+def test_an_attempt_that_no_warm_slot_claims_within_two_seconds_gets_its_own_ray_job() -> None:
+    waiting = in_flight(2.0, "Job", awaits_slot=True)
+    assert seen(waiting) == Wait()
+    late = in_flight(2.1, "Job", awaits_slot=True)
+    assert seen(late) == Submit(in_flight(2.1, "Job"))
+    in_slot = in_flight(2.1, "Job", awaits_slot=True, claim=o.claim(), claimed_since_s=NOW_S)
+    assert seen(in_slot, claim=Reading(o.claim())) == Wait()
+    assert seen(late, agent=agent()) == TakeBack(late)
 
 
 def job(status: str) -> Reading[RayJob]:

@@ -82,6 +82,13 @@ class Serve(ResourceModel):
     public: ServePublic = ServePublic()
 
 
+class JobExecution(ResourceModel):
+    """Processes for attempts in Job mode."""
+
+    warm_slots: int = 0
+    """Processes that wait for one attempt each."""
+
+
 class Execution(ResourceModel):
     """Execution mode of an agent, and its processes."""
 
@@ -94,6 +101,17 @@ class Execution(ResourceModel):
     complexity_by_type: dict[str, float] = Field(default_factory=dict)
     """Complexity of tasks without their own, by their type."""
     serve: Serve | None = None
+    job: JobExecution = JobExecution()
+
+    @property
+    def warm_slots(self) -> int:
+        """Warm slots of an agent in Job mode; 0: every attempt is a Ray job of its own."""
+        return self.job.warm_slots if self.mode == "Job" else 0
+
+    @property
+    def has_executor(self) -> bool:
+        """True if a long-lived Ray job takes attempts of the agent."""
+        return self.mode != "Job" or self.warm_slots > 0
 
     @property
     def wire_mode(self) -> Mode:

@@ -1,5 +1,7 @@
 """Message in the environment of an executor's Ray job: settings of its processes."""
 
+from operator import not_
+
 from pydantic import Field
 
 from cognitive_operator.api.wire_model import Part, WireModel, is_absent
@@ -47,3 +49,5 @@ class ExecutionSettings(WireModel):
 
     worker: ProcessSettings = ProcessSettings()
     serve: ServeSettings | None = Field(default=None, exclude_if=is_absent)
+    warm_slots: int = Field(default=0, exclude_if=not_)
+    """Processes that wait for one attempt in Job mode each."""

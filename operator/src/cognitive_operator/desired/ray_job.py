@@ -14,7 +14,7 @@ from cognitive_operator.ports.ray import RaySubmission
 AGENT_UID_KEY: Final = "cognitive-agent-uid"
 """Key of the metadata by which Ray names the agent of a job."""
 EXECUTOR_CPUS: Final = 0.1
-"""CPUs that an executor reserves for the worker in its process, as many as each of its actors does."""
+"""CPUs that an executor reserves for the worker in its process, as many as for each of its actors or warm slots."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ def executor_arguments(agent: Agent) -> str:
     """Return the entrypoint of an agent's executor."""
     execution, meta = agent.spec.execution, agent.metadata
     secrets = "".join(f" --require-secret {name}" for name in executor_files(agent))
+    head = f"python -m cognitive_runtime executor --namespace {meta.namespace} --agent-uid {meta.uid}"
+    if execution.mode == "Job":  # attempts join Ray for the shared quota store themselves
+        return f"{head} --workers 1 --concurrency 1{secrets}"
     ledger = " --shared-ledger" if "Ray" in agent.spec.llm.backends else ""
-    return (
-        f"python -m cognitive_runtime executor --namespace {meta.namespace} --agent-uid {meta.uid}"
-        f" --workers {execution.workers} --concurrency {execution.concurrency_per_worker}{secrets}{ledger}"
-    )
+    return f"{head} --workers {execution.workers} --concurrency {execution.concurrency_per_worker}{secrets}{ledger}"
 
 
 def settings_hash(agent: Agent, environment: RayEnvironment, ray_life: str = "") -> str:
@@ -64,7 +64,8 @@ def desired_executor(agent: Agent, submission_id: str, environment: RayEnvironme
     """Build the submission of an agent's long-lived executor."""
     submission = _submission(submission_id, executor_arguments(agent), environment, agent)
     variables = {**submission.env_vars, **execution_variables(agent)}
-    return replace(submission, cpus=EXECUTOR_CPUS, env_vars=variables)
+    cpus = round(EXECUTOR_CPUS * max(1, agent.spec.execution.warm_slots), 1)
+    return replace(submission, cpus=cpus, env_vars=variables)
 
 
 def desired_attempt(agent: Agent, key: AttemptKey, environment: RayEnvironment) -> RaySubmission:

@@ -14,6 +14,7 @@ from cognitive_operator.plan.cluster_secret import NO_CLUSTER_SECRET, ClusterSec
 from cognitive_operator.plan.features import RUNTIME_CURRENT
 from cognitive_operator.plan.mounts import mount_advice
 from cognitive_operator.plan.settings import check_settings
+from cognitive_operator.plan.slots import slots_message
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.model import ModelProbeResult, ModelTarget
 
@@ -198,12 +199,18 @@ def _executor_alone(facts: AgentFacts) -> Condition:
     if facts.agent.spec.execution.mode == "Job":
         if facts.credentials.is_false:
             return facts.credentials
-        return _follow(facts.ray) or _ready(Reason.JOB_PER_ATTEMPT, "Each attempt runs as its own Ray job.")
+        return _follow(facts.ray) or _ready(Reason.JOB_PER_ATTEMPT, _job_message(facts))
     ready = [lease for lease in facts.executor.leases if lease.ready]
     if ready:
         wanted = facts.agent.spec.execution.workers
         return _ready(Reason.AVAILABLE, f"{len(ready)} of {wanted} workers are ready.")
     return _follow(facts.broker) or _follow(facts.ray) or _starting_or_failed(facts.agent, facts.executor)
+
+
+def _job_message(facts: AgentFacts) -> str:
+    if facts.agent.spec.execution.warm_slots:
+        return slots_message(facts.agent, facts.executor)
+    return "Each attempt runs as its own Ray job."
 
 
 def _follow(other: Condition) -> Condition | None:

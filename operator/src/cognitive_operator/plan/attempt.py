@@ -41,9 +41,9 @@ class Wait:
 
 @dataclass(frozen=True)
 class Submit:
-    """Submit the attempt's Ray job."""
+    """Submit the attempt's own Ray job."""
 
-    attempt: InFlightAttempt
+    attempt: InFlightAttempt  # no longer waits for a warm slot
 
 
 @dataclass(frozen=True)
@@ -180,19 +180,21 @@ class _Rules:
         return self._unclaimed() if self.attempt.claim is None else self._claimed(self.attempt.claim)
 
     def _unclaimed(self) -> Step:
-        mode, timing = self.attempt.mode, self.timing
+        mode, timing, awaits_slot = self.attempt.mode, self.timing, self.attempt.awaits_slot
         is_held = (self.agent.spec.suspend or self.facts.is_ray_changing) and mode != "Job"
         if not self.agent.spec.execution.executes(mode, self.attempt.place) or is_held:
             return TakeBack(self.attempt)
         if self.attempt.stopping_since_s is not None:
             return Wait()
         if mode == "Job":
-            return self._job() if self._age_s > timing.ray_read_after_s else Wait()
+            return self._job() if self._age_s > timing.job_read_after_s(awaits_slot=awaits_slot) else Wait()
         is_stale = self._age_s > timing.republish_after_s and not self.facts.is_agent_blocked
         return TakeBack(self.attempt) if is_stale else Wait()
 
     def _job(self) -> Step:
         """Decide about a Job attempt without a claim by its Ray job."""
+        if self.attempt.awaits_slot:
+            return Submit(self.attempt.with_own_job())
         if self.facts.job is None:
             return Read(Source.JOB)
         if isinstance(self.facts.job, JobAwaited):

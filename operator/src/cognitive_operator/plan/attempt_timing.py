@@ -13,6 +13,8 @@ class AttemptTiming:
     """Age of an attempt at which its claim is read for the first time."""
     ray_read_after_s: float = 2.0
     """Age of an unclaimed Job attempt at which its Ray job is read."""
+    slot_wait_s: float = 2.0
+    """Age of an unclaimed Job attempt at which its own Ray job is submitted although a warm slot was free for it."""
     republish_after_s: float = 60.0
     """Age of an unclaimed attempt at which its request is published again."""
     job_start_s: float = 300.0
@@ -30,3 +32,7 @@ class AttemptTiming:
     """Time that a worker has to report the end of an attempt that it was told to stop."""
     unclaimed_stop_s: float = 0.5
     """Time in which an executor that had just fetched a deleted request may still claim it."""
+
+    def job_read_after_s(self, *, awaits_slot: bool) -> float:
+        """Return the age from which the Ray job of an unclaimed Job attempt is read, or else submitted."""
+        return self.slot_wait_s if awaits_slot else self.ray_read_after_s

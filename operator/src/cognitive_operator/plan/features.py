@@ -44,6 +44,8 @@ class Feature(StrEnum):
     STRUCTURED_OUTPUT = "structured_output"
     TOOLS = "tools"
     """Tasks that may call the agent's tools."""
+    WARM_SLOTS = "warm_slots"
+    """Workers of Job mode that wait for one attempt each. No task needs it: without it, attempts are Ray jobs."""
 
 
 @dataclass(frozen=True)

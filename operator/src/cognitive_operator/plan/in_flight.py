@@ -56,6 +56,15 @@ class InFlightAttempt:
     runtime_key: str | None = None
     """Identifies the image and the Ray cluster at its publication; None: another process published it."""
     place: Place = NO_PLACE
+    awaits_slot: bool = False
+    """True: a warm slot was free for it at its publication, and its own Ray job is not submitted."""
+
+    @property
+    def submission_id(self) -> str | None:
+        """Submission id of the Ray job that executes it, as far as that is known; None in a warm slot."""
+        if self.mode != "Job":
+            return self.claim.submission_id if self.claim else None
+        return _own_submission(self.key, self.claim, awaits_slot=self.awaits_slot)
 
     def with_claim(self, claim: Claim | None, now_s: float) -> "InFlightAttempt":
         """Return the attempt with the claim that was just read.
@@ -81,6 +90,10 @@ class InFlightAttempt:
             return self
         return replace(self, running_since_s=now_s)
 
+    def with_own_job(self) -> "InFlightAttempt":
+        """Return the attempt as one whose own Ray job is submitted."""
+        return replace(self, awaits_slot=False)
+
     def stopping(self, now_s: float) -> "InFlightAttempt":
         """Return the attempt, marked as stopping since ``now_s``."""
         return replace(self, stopping_since_s=now_s)
@@ -92,7 +105,6 @@ class InFlightAttempt:
 
     def status_entry(self) -> Attempt:
         """Return the entry of ``status.attempts`` while the attempt runs."""
-        submission = attempt_submission_id(self.key.task_uid, self.key.number) if self.mode == "Job" else None
         return Attempt(
             number=self.key.number,
             agent_uid=self.key.agent_uid,
@@ -100,7 +112,7 @@ class InFlightAttempt:
             placement=self.place.placement,
             complexity=self.place.complexity,
             placement_reason=self.place.reason,
-            submission_id=self.claim.submission_id if self.claim else submission,
+            submission_id=self.submission_id,
             worker=self.claim.worker if self.claim else None,
             started_at=self.claim.claimed_at if self.claim else None,
         )
@@ -127,6 +139,7 @@ class InFlightAttempt:
             is_counted=is_counted,
             claim=self.claim,
             side_effects=self.claim is not None and self.claim.side_effects,
+            awaits_slot=self.awaits_slot,
         )
 
 
@@ -151,17 +164,26 @@ class AttemptEnd:
     claim: Claim | None = None
     side_effects: bool = False
     """True: the attempt has called a tool that can change something, or may have."""
+    awaits_slot: bool = False
+    """True: it ended without a worker before its own Ray job was submitted."""
+
+    @property
+    def submission_id(self) -> str | None:
+        """Submission id of the Ray job that executed it, as far as that is known; None in a warm slot."""
+        source = self.response or self.claim
+        if self.mode != "Job":
+            return source.submission_id if source else None
+        return _own_submission(self.key, source, awaits_slot=self.awaits_slot)
 
     def status_entry(self) -> Attempt:
         """Return the entry of ``status.attempts`` for the ended attempt."""
         source = self.response or self.claim
         started = self.response.started_at if self.response else self.claim.claimed_at if self.claim else None
-        fallback = attempt_submission_id(self.key.task_uid, self.key.number) if self.mode == "Job" else None
         return Attempt(
             number=self.key.number,
             agent_uid=self.key.agent_uid,
             mode=self.mode,
-            submission_id=source.submission_id if source else fallback,
+            submission_id=self.submission_id,
             worker=source.worker if source else None,
             started_at=started,
             finished_at=self.finished_at,
@@ -172,6 +194,13 @@ class AttemptEnd:
             tokens=self.response.usage.total_tokens if self.response else None,
             counted=None if self.is_counted else False,
         )
+
+
+def _own_submission(key: AttemptKey, source: Completed | Failed | Claim | None, *, awaits_slot: bool) -> str | None:
+    """Return the submission id of the Ray job of an attempt in Job mode; None: a warm slot has it, or may get it."""
+    own = attempt_submission_id(key.task_uid, key.number)
+    is_elsewhere = awaits_slot if source is None else source.submission_id != own
+    return None if is_elsewhere else own
 
 
 def attempt_end(key: AttemptKey, response: Completed | Failed, sequence: int | None = None) -> AttemptEnd:

@@ -1,12 +1,14 @@
 """Task queue of one agent: admission, order, and the tasks that may start."""
 
 from collections import defaultdict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final
 
 from cognitive_operator.scheduling.fair_share import FairShare
 from cognitive_operator.scheduling.priority_queue import PriorityQueue, QueueKey
+from cognitive_operator.scheduling.warm_slots import WarmSlots
 
 ENDS_COUNTED: Final = 64
 ENDS_LEAST: Final = 4
@@ -75,6 +77,8 @@ class AgentQueue:
         """True: one task may start although the queue is closed; its start sets it to False."""
         self.at_most: int | None = None
         """Maximum number of running tasks beside the limits; None: none."""
+        self._slots: WarmSlots | None = None
+        """Warm slots of Job mode; None until one is ready, so that other agents' tasks do nothing about slots."""
         self._share = FairShare()
         self._share.join(self)
         self._waiting = PriorityQueue()
@@ -134,13 +138,33 @@ class AgentQueue:
         if share is None or uid in self._ended:
             return
         self._ended.add(uid)
+        if self._slots is not None:
+            self._slots.leave(uid)
         self._ends_s.append(now_s)
         if share.bound is not None and len(self._ended) <= self.limits.limit:
             share.stop(uid)
 
+    def observe_slots(self, ready: int, running: Iterable[str]) -> None:
+        """Record the warm slots by their leases, which may still name a task whose attempt has ended."""
+        if ready and self._slots is None:
+            self._slots = WarmSlots()
+        if self._slots is not None:
+            self._slots.observe(ready, (uid for uid in running if uid in self._running and uid not in self._ended))
+
+    def take_slot(self, uid: str) -> bool:
+        """Occupy a warm slot for a running task; return False if none is free."""
+        return self._slots is not None and self._slots.take(uid)
+
+    @property
+    def ready_slots(self) -> int:
+        """Warm slots that were ready or ran an attempt when the leases were last read."""
+        return self._slots.ready if self._slots is not None else 0
+
     def stop(self, uid: str) -> bool:
         """Free a task's slot and its place; False if it had neither."""
         self._ended.discard(uid)
+        if self._slots is not None:
+            self._slots.leave(uid)
         share = self._running.pop(uid, None)
         if share is not None:
             share.stop(uid)

@@ -22,6 +22,7 @@ from cognitive_runtime.bootstrap.hosted import HostedWorker
 from cognitive_runtime.bootstrap.job import termination_event
 from cognitive_runtime.bootstrap.quick_imports import begin_imports, end_imports, last_import, wait_imports
 from cognitive_runtime.bootstrap.reasoning import make_cognitive_core, redis_quota_stores
+from cognitive_runtime.bootstrap.slots import run_slots
 from cognitive_runtime.config import ExecutorSettings, RuntimeSettings, read_settings
 from cognitive_runtime.domain import IQuotaStore
 from cognitive_runtime.domain.execution import ActorResources, ExecutionSettings, ServeTarget
@@ -72,6 +73,8 @@ def run_executor(settings: RuntimeSettings, executor: ExecutorSettings) -> JobEx
     except WireError as error:
         _LOGGER.error(f"{EXECUTION}: {error}", extra={"event": "BadConfiguration"})
         return JobExit.BAD_CONFIGURATION
+    if execution.warm_slots:
+        return run_slots(settings, executor, execution.warm_slots)
     try:
         # The event loop is not closed: closing it would wait for threads, such as one that joins Ray.
         return asyncio.Runner().run(_run_workers(_Executor(settings, executor, execution)))

@@ -40,14 +40,29 @@ def make_cognitive_core(
     settings: RuntimeSettings, effects: ISideEffects | None = None, limits: ILimits | None = None
 ) -> IReasoner:
     """Return the cognitive core on a pool of model connections, with deliberations. Takes seconds for its imports."""
-    from cognitive_runtime.adapters.dspy import CognitiveCore, ToolTasks, load_dspy
-    from cognitive_runtime.adapters.tools.toolbox import Toolboxes
-    from cognitive_runtime.adapters.vllm import ModelPool, load_client
+    load_reasoning()
+    return assemble_core(settings, effects, limits)
+
+
+def load_reasoning() -> None:
+    """Import everything that a core needs. Takes seconds; must not be called on a thread with a running event loop."""
+    from cognitive_runtime.adapters.dspy import load_dspy
+    from cognitive_runtime.adapters.tools import toolbox  # noqa: F401  imported for the core
+    from cognitive_runtime.adapters.vllm import load_client
 
     load_client()
     load_dspy()
     # DSPy's own lines are no JSON, and its warnings about an attempt repeat what the result says.
     logging.getLogger("dspy").setLevel(logging.ERROR)
+
+
+def assemble_core(
+    settings: RuntimeSettings, effects: ISideEffects | None = None, limits: ILimits | None = None
+) -> IReasoner:
+    """Return the core of ``make_cognitive_core`` in a process that has called ``load_reasoning``."""
+    from cognitive_runtime.adapters.dspy import CognitiveCore, ToolTasks
+    from cognitive_runtime.adapters.tools.toolbox import Toolboxes
+    from cognitive_runtime.adapters.vllm import ModelPool
 
     def read_secret(agent_uid: str, name: str) -> str:
         return SecretFiles(settings.secrets_dir, agent_uid).read(name)

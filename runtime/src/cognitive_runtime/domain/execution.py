@@ -63,6 +63,8 @@ class ExecutionSettings:
     worker: ActorResources = ActorResources()
     serve: ServeSettings | None = None
     """None: the agent has no application."""
+    warm_slots: int = 0
+    """Processes that wait for one attempt in Job mode each; 0: the executor has workers of the other modes."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from cognitive_operator.reconcile.state.index import Index
 class LeaseWatch:
     """Enqueues agents by the changes of their workers' leases.
 
-    Only an agent whose queue is closed gains by it. The others are observed at their interval, so that the renewals of
-    many workers cost nothing. In Job mode no queue waits for a worker.
+    Only an agent whose queue is closed, or whose warm slots were not all ready, gains by it. The others are observed at
+    their interval, so that the renewals of many workers cost nothing. In Job mode no queue waits for a worker.
     """
 
     def __init__(self, index: Index, leases: Leases, enqueue: Callable[[ObjectName], None]) -> None:
@@ -26,13 +26,14 @@ class LeaseWatch:
 
     def _on_change(self, agent_uid: str, worker: str) -> None:
         record = self._index.agent_of_uid(agent_uid)
-        if record is not None and _waits_for(record, worker):
+        if record is not None and _waits_for(record, worker, self._index.queue_of(record.name).ready_slots):
             self._enqueue(record.name)
 
 
-def _waits_for(record: AgentRecord, worker: str) -> bool:
-    """Return True if the agent's queue is closed and the worker was not ready when its lease was last read."""
-    if record.blocker is None or record.agent.spec.execution.mode == "Job":
+def _waits_for(record: AgentRecord, worker: str, ready_slots: int) -> bool:
+    """Return True if the agent waits for a worker, and this one was not ready when its lease was last read."""
+    execution = record.agent.spec.execution
+    if ready_slots >= execution.warm_slots if execution.mode == "Job" else record.blocker is None:
         return False
     known = record.workers.get(worker)
     return known is None or not known.lease.ready

@@ -28,6 +28,7 @@ from cognitive_operator.plan.behaviour import with_behaviour
 from cognitive_operator.plan.jobs_api import check_jobs_api
 from cognitive_operator.plan.probe import ray_interval_s
 from cognitive_operator.plan.ray_cluster import ray_not_ready, ray_place
+from cognitive_operator.plan.slots import slot_leases
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.broker import AgentBrokerReconciler
@@ -191,7 +192,7 @@ class AgentReconciler:
 
     async def _ensure_executor(self, record: AgentRecord) -> ObservedExecutor:
         try:
-            if record.agent.spec.execution.mode == "Job":
+            if not record.agent.spec.execution.has_executor:
                 await self._steps.executor.drain_outdated(record, None)
             elif record.ray.condition.is_true:
                 return await self._steps.executor.ensure(record)
@@ -202,7 +203,8 @@ class AgentReconciler:
 
     async def _retire_cluster(self, record: AgentRecord, executor: ObservedExecutor) -> None:
         running = self._index.queue_of(record.name).running
-        if has_moved(record.ray.condition, executor, running):
+        is_job = record.agent.spec.execution.mode == "Job"  # its attempts may be Ray jobs on the former cluster
+        if has_moved(record.ray.condition, NO_EXECUTOR if is_job else executor, running):
             await self._steps.ray.retire(record)
 
     async def _count(self, record: AgentRecord) -> Counters | None:
@@ -221,6 +223,8 @@ class AgentReconciler:
         queue.is_trial = observation.may_try
         if queue.capacity is not None:
             queue.capacity = capacity_of(observation.executor.leases)
+        slots = slot_leases(record.agent, observation.executor.leases)
+        queue.observe_slots(len(slots), (attempt.rpartition(".")[0] for lease in slots for attempt in lease.running))
         is_exhausted = observation.may_try and renewed_trials(self._index, record)
         if before != record.blocker or is_exhausted:
             self._enqueue_tasks(record)

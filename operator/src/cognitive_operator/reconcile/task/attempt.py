@@ -182,6 +182,7 @@ class AttemptExecutor:
             case TakeBack():
                 return await self._take_back(record, step)
             case Submit():
+                self._index.update_task(record.uid, attempt=step.attempt)
                 self._actions.jobs.submit(step.attempt, record.agent)
             case Stop():
                 self._index.update_task(record.uid, attempt=step.attempt)

@@ -162,10 +162,10 @@ class AttemptCleanup:
         stop = Stop(task_uid=key.task_uid, attempt=key.number, reason=garbage.stop_reason)
         payload = json.dumps(stop.model_dump()).encode()
         await self._broker.control.send(garbage.namespace, key.agent_uid, payload)
-        target = self._ray_target(key.agent_uid)
-        if claim.mode == "Job" and target is not None:
+        target, submission_id = self._ray_target(key.agent_uid), attempt_submission_id(key.task_uid, key.number)
+        if claim.submission_id == submission_id and target is not None:  # the Ray job of a warm slot has others' work
             try:
-                await self._ray.stop(target, attempt_submission_id(key.task_uid, key.number))
+                await self._ray.stop(target, submission_id)
             except (RayUnavailableError, RayRefusedError) as error:
                 logger.info("ray did not stop a job", extra={"attempt": str(key), "cause": str(error)})
 

@@ -234,7 +234,10 @@ class TaskReconciler:
         timeout_s = record.task.timeout_s(agent.agent) if is_new else None
         now_s = self._clocks.own.monotonic()
         place = adopted_place(None, record.task, agent.agent)
-        attempt = InFlightAttempt(key, mode, now_s, timeout_s=timeout_s, runtime_key=agent.runtime_key, place=place)
+        in_slot = is_new and mode == "Job" and queue.take_slot(record.uid)
+        attempt = InFlightAttempt(
+            *(key, mode, now_s), timeout_s=timeout_s, runtime_key=agent.runtime_key, place=place, awaits_slot=in_slot
+        )
         if agent.hold is not None:
             self._steps.feedback.report_start(record)
         if self._index.update_task(record.uid, attempt=attempt) is None:
@@ -242,7 +245,7 @@ class TaskReconciler:
             self._steps.discard(AttemptGarbage(record.name[0], key, is_gone=True, reason=reason))
         elif not is_new:
             logger.info("adopted an attempt", extra={"task": "/".join(record.name), "attempt": number})
-        elif mode == "Job":
+        elif mode == "Job" and not in_slot:
             self._steps.jobs.submit(attempt, agent.name)  # a refused job is found and reported by the next step
         return RUNNING_AFTER_S
 

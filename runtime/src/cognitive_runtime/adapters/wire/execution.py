@@ -64,6 +64,7 @@ class _Serve(Part):
 class _Execution(Message):
     worker: _Resources = _Resources()
     serve: _Serve | None = None
+    warm_slots: int = Field(default=0, ge=0, le=64)
 
 
 def parse_execution(data: str) -> ExecutionSettings:
@@ -75,7 +76,7 @@ def parse_execution(data: str) -> ExecutionSettings:
     try:
         found = _Execution.model_validate_json(data)
         serve = found.serve.settings() if found.serve is not None else None
-        return ExecutionSettings(found.worker.resources(), serve)
+        return ExecutionSettings(found.worker.resources(), serve, found.warm_slots)
     except ValidationError as error:
         raise WireError(explain(error)) from None
     except InvalidRequest as error:

@@ -14,5 +14,6 @@ FEATURES: Final = {
     "memory for workers and replicas",
     "structured_output": "holds answers to the form that the agent chooses",
     "tools": "calls tools of MCP servers and of a workspace",
+    "warm_slots": "keeps processes that are forked in advance, each for one attempt in Job mode",
 }
 """Meaning of each feature by its name on the wire."""

@@ -44,6 +44,8 @@ class WorkerSpec:
     """Number of processes that share the agent's rate limits: workers, this one included, and replicas."""
     serve: ServeTarget | None = None
     """Application on Ray Serve that the worker calls; None: the agent has none."""
+    is_slot: bool = False
+    """True: the worker pulls requests, and drains once it has executed one attempt."""
 
     @property
     def preloads(self) -> bool:
@@ -52,8 +54,8 @@ class WorkerSpec:
 
     @property
     def pulls(self) -> bool:
-        """True if the worker pulls requests; a worker in Job mode is given its only request."""
-        return self.identity.mode != "Job"
+        """True if the worker pulls requests; the worker of an attempt's own Ray job is given its only request."""
+        return self.identity.mode != "Job" or self.is_slot
 
 
 @dataclass(frozen=True)

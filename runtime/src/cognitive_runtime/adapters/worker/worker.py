@@ -86,7 +86,8 @@ class Worker:
         self._attempts = AttemptRunner(dependencies.attempts, lambda: self._lease.is_held, self._on_outcome, lease)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._services: set[asyncio.Task[Any]] = set()
-        self._draining = False
+        self._draining = asyncio.Event()
+        self._is_used = False
         self._stuck_attempt: str | None = None
         self._crashed: str | None = None
         self._refused_secret: str | None = None
@@ -113,7 +114,7 @@ class Worker:
         """Return the current status."""
         return WorkerStatus(
             ready=self._why_not_ready() is None,
-            draining=self._draining,
+            draining=self._draining.is_set(),
             wedged=self._stuck_attempt is not None or self._crashed is not None,
             running=len(self._tasks),
         )
@@ -131,10 +132,20 @@ class Worker:
 
     def begin_drain(self) -> None:
         """Take no more requests; running attempts continue."""
-        if not self._draining:
+        if not self._draining.is_set():
             _LOGGER.info("draining", extra={"event": "Draining"})
-        self._draining = True
+        self._draining.set()
         self.notify_change()
+
+    @property
+    def is_used(self) -> bool:
+        """True once a slot has executed its attempt, unless it drained before the attempt's end."""
+        return self._is_used
+
+    async def wait_drained(self) -> None:
+        """Wait until the worker takes no more requests and its attempts have ended."""
+        await self._draining.wait()
+        await self.wait_idle()
 
     async def drain(self) -> None:
         """Take no more requests and wait for the running attempts."""
@@ -161,7 +172,7 @@ class Worker:
 
     async def _intake(self) -> None:
         await self._lease.wait_held()
-        while not self._draining:
+        while not self._draining.is_set():
             self._publish_readiness()
             slots = self.spec.concurrency - len(self._tasks)
             if slots <= 0 or not self._may_pull():
@@ -175,7 +186,7 @@ class Worker:
     async def _monitor_source(self) -> None:
         """Drain when the consumer is missing for long: the agent was deleted and no drain message arrived."""
         seen_at = self._monotonic()
-        while not self._draining:
+        while not self._draining.is_set():
             await asyncio.sleep(self._timing.check_interval_s)
             problem = self._parts.source.problem
             if problem is None:
@@ -188,7 +199,11 @@ class Worker:
 
     async def _handle(self, delivery: IDelivery) -> DeliveryOutcome:
         await self._lease.wait_held()
-        return await self._attempts.handle(delivery)
+        outcome = await self._attempts.handle(delivery)
+        if self.spec.is_slot and outcome is DeliveryOutcome.PUBLISHED and not self._draining.is_set():
+            self._is_used = True
+            self.begin_drain()
+        return outcome
 
     def _may_pull(self) -> bool:
         why_not = self._why_not_ready()
@@ -200,7 +215,7 @@ class Worker:
             self._refused_secret = None
         return check_ready(
             ReadinessFacts(
-                draining=self._draining,
+                draining=self._draining.is_set(),
                 stuck_attempt=self._stuck_attempt,
                 crashed=self._crashed,
                 missing_secrets=tuple(secrets.missing(self.spec.required_secrets)),
