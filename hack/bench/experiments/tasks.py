@@ -1,4 +1,4 @@
-"""Latency and throughput of tasks, on any system."""
+"""Latency and throughput of tasks of a running operator (``TaskSystem``)."""
 
 import asyncio
 from typing import Protocol

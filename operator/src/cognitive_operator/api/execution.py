@@ -158,7 +158,7 @@ class Execution(ResourceModel):
         return 0.0, "NoComplexity"
 
     def executes(self, mode: Mode, place: Place) -> bool:
-        """Return True if the agent's present executors take an attempt of this mode and place."""
+        """Return True if executors with this spec can run an attempt of this mode and place."""
         return mode == self.wire_mode and (place.placement != "Serve" or self.has_application)
 
 

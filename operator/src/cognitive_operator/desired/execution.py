@@ -30,7 +30,7 @@ def desired_execution(agent: Agent) -> ExecutionSettings | None:
 
 
 def execution_variables(agent: Agent) -> dict[str, str]:
-    """Return the variables of an executor's job that hold the settings, empty for the defaults."""
+    """Return the environment variables with the settings for an executor's job; none if all settings are defaults."""
     settings = desired_execution(agent)
     return {} if settings is None else {EXECUTION_VARIABLE: settings.model_dump_json()}
 

@@ -60,7 +60,9 @@ class CognitiveCore(dspy.CognitiveCore):
     async def reason(
         self, request: ExecutionRequest | CognitiveContext, budget: SharedBudget | None = None
     ) -> Reasoning:
-        """Reason about one request or context. The members of a deliberation share a budget.
+        """Reason about one request or context.
+
+        ``budget`` is the token budget that the members of a deliberation share; None: the request's own.
 
         Raises:
             ReasoningError: The class tells the cause, and whether to retry.

@@ -5,10 +5,12 @@ from cognitive_operator.reconcile.state.index import Index
 
 
 async def guard_redelivery(requests: Requests, claims: Claims, index: Index, agent_uid: str) -> bool:
-    """Return True if the agent's consumer may be recreated, which delivers every stored request again.
+    """Protect started attempts, then return True if the agent's consumer may be recreated.
+
+    A new consumer delivers every stored request again.
 
     The claim of an attempt that ended is replaced by a marker, so that no worker can start the attempt. The claim of a
-    running attempt is stored again by its worker within two seconds; the answer is False until then.
+    running attempt is stored again by its worker within two seconds; until then the result is False.
     """
     is_safe = True
     for key in await requests.list_unclaimed(agent_uid):

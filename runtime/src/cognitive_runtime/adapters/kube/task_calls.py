@@ -1,4 +1,4 @@
-"""Calls as CognitiveTasks: create, wait by watch, cancel."""
+"""Runs HTTP calls as CognitiveTasks: creates the task, watches it until its end, cancels it."""
 
 import asyncio
 import logging
