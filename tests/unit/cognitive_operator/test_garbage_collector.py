@@ -37,6 +37,16 @@ def test_a_full_collection_leaves_out_what_has_survived_one() -> None:
     assert len(gc.get_objects(generation=2)) < len(kept)
 
 
+async def test_full_collections_are_frequent_whatever_is_kept() -> None:
+    kept = [[number] for number in range(500_000)]
+    task = asyncio.create_task(keep_pauses_short())
+    await asyncio.sleep(0)
+    before = gc.get_stats()[2]["collections"]
+    kept += [[number] for number in range(100_000)]
+    assert gc.get_stats()[2]["collections"] - before >= 3
+    await end(task)
+
+
 @pytest.mark.usefixtures("collecting")
 def test_what_has_survived_is_freed_by_its_reference_count() -> None:
     kept = Node()
