@@ -176,6 +176,14 @@ def test_a_spec_write_leaves_the_status_alone(home: Namespace) -> None:
     assert "status" not in home.get("CognitiveTask", "why")
 
 
+def test_the_status_of_a_task_is_one_field_of_its_manager(home: Namespace) -> None:
+    created = home.create(task())["metadata"]["managedFields"]
+    home.patch("CognitiveTask", "why/status", {"status": TASK_STATUS})
+    *others, status = home.get("CognitiveTask", "why")["metadata"]["managedFields"]
+    assert (status["subresource"], status["fieldsV1"]) == ("status", {"f:status": {}})
+    assert others == created
+
+
 @pytest.mark.parametrize("kind", ["CognitiveAgent", "CognitiveTask"])
 def test_the_published_schema_has_a_description_for_every_field(default: Namespace, kind: str) -> None:
     schema = published(default, kind)
