@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.worlds import SUCCEEDED
+from evaluation.worlds import SUCCEEDED, argument_text
 
 Answer = Mapping[str, Any]
 Rule = Mapping[str, Any]
@@ -135,7 +135,8 @@ def _called(rule: Rule, answer: Answer) -> bool:
 def _is_call(wanted: Mapping[str, Any], call: Mapping[str, Any]) -> bool:
     given = call["arguments"]
     return call["tool"] == wanted["tool"] and all(
-        re.fullmatch(pattern, text_of(given.get(name)), re.IGNORECASE) for name, pattern in wanted["arguments"].items()
+        re.fullmatch(pattern, argument_text(given, name), re.IGNORECASE)
+        for name, pattern in wanted["arguments"].items()
     )
 
 

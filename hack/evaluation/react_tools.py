@@ -21,7 +21,7 @@ from cognitive_runtime.domain import (
 from cognitive_runtime.llm_config import LLMConfig
 from evaluation.cases import TOOLS, Case
 from evaluation.tool_loops import BOUNDS, INSTRUCTIONS, PROBLEMS
-from evaluation.worlds import FAILED, REFUSED, World
+from evaluation.worlds import FAILED, REFUSED, SUCCEEDED, World
 
 _SERVER: Final = ToolServer("world", "http://world.invalid/mcp", ("*",))
 """Name of the tools' server in the request. It is never connected to."""
@@ -66,11 +66,18 @@ class ReactTools:
         return replace(request, tools=settings, token_budget=BOUNDS.tokens)
 
     def _record(self, operations: tuple[Operation, ...], usage: Usage) -> dict[str, Any]:
-        """Return tokens and calls. A call of an unknown tool is refused by the core and reaches no tool."""
+        """Return tokens and calls. A call that the core refuses itself reaches no tool and has no arguments."""
         reached = iter(self._boxes.world.calls)
-        unknown = {"tool": "unknown", "arguments": {}, "outcome": REFUSED}
-        calls = [next(reached) if each.server == _SERVER.name else unknown for each in operations]
+        calls = []
+        for each in operations:
+            refused = {"tool": each.tool, "arguments": {}, "outcome": each.outcome}
+            calls.append(next(reached, refused) if _has_reached(each) else refused)
         return {"calls": calls, "tokens": usage.total_tokens}
+
+
+def _has_reached(operation: Operation) -> bool:
+    """Return True if a tool of the world has received the call: the error of any other is a sentence of the core."""
+    return operation.outcome == SUCCEEDED or operation.error in PROBLEMS.values()
 
 
 class _Worlds:

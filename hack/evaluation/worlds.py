@@ -26,7 +26,7 @@ class ScriptedAnswer:
     def matches(self, arguments: Mapping[str, Any]) -> bool:
         """Return True if all expressions match."""
         return all(
-            re.fullmatch(pattern, _text(arguments.get(name, "")), re.IGNORECASE) for name, pattern in self.when.items()
+            re.fullmatch(pattern, argument_text(arguments, name), re.IGNORECASE) for name, pattern in self.when.items()
         )
 
 
@@ -112,6 +112,7 @@ def _scripted(tool: str, names: set[str], found: Mapping[str, Any]) -> ScriptedA
     return ScriptedAnswer(when, next(iter(texts.values())), "error" in texts)
 
 
-def _text(value: Any) -> str:
-    """Return an argument as text; a whole number has no decimals."""
+def argument_text(arguments: Mapping[str, Any], name: str) -> str:
+    """Return an argument as text, empty if it is missing. A whole number has no decimals: ``60.0`` is ``60``."""
+    value = arguments.get(name, "")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -1,6 +1,6 @@
 """``make eval`` with tools: both loops pass all cases with a model that answers rightly, and none with a wrong one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,24 @@ def test_a_step_with_an_unknown_tool_fails_the_case() -> None:
     (run,) = asked("react", PlayedModel(CASES, played_unknown), BY_ID["order-in-a-log"])
     assert str(run.error).startswith("OutputParseError")
     assert run.answer["calls"] == []
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_call_that_the_core_refuses_itself_keeps_its_place(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arguments that are too long reach no tool."""
+    monkeypatch.setattr("cognitive_runtime.application.tool_run.MAX_ARGUMENT_BYTES", 100)
+    long = {"tool": "read_log", "arguments": {"job": "x" * 100}}
+    refused = {"tool": "read_log", "arguments": {}, "outcome": "Refused"}
+    case = BY_ID["order-in-a-log"]
+
+    def with_it(calls: Sequence[Any], one: Mapping[str, Any]) -> list[Any]:
+        return [*calls[:place], one, *calls[place:]]
+
+    model = PlayedModel(CASES, lambda case: {**case.right, "calls": with_it(case.right["calls"], long)})
+    (run,) = asked("react", model, case)
+    assert run.error is None
+    assert run.answer["calls"] == with_it(case.right["calls"], refused)
+    assert run.passed
 
 
 def test_a_server_without_a_parser_of_tool_calls_serves_react_alone() -> None:
