@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import errno
 import os
 import socket
 import sys
@@ -19,7 +20,7 @@ from cognitive_runtime.adapters.tools.server.processes import HEAD_BYTES, TAIL_B
 from cognitive_runtime.adapters.tools.server.session import Session
 from cognitive_runtime.adapters.tools.server.settings import ToolServerSettings, git_ref, git_url, named_command
 from cognitive_runtime.adapters.tools.server.storage import Storage
-from cognitive_runtime.domain import ToolFailed, ToolRefused
+from cognitive_runtime.domain import ToolFailed, ToolRefused, ToolsUnavailable
 from support.eventually import eventually
 
 
@@ -194,6 +195,10 @@ def test_a_path_is_literal_and_stays_in_the_files(tool: str) -> None:
             git_arguments(tool, {"revision": revision})
 
 
+def test_a_count_with_a_fraction_of_zero_is_an_integer() -> None:
+    assert "--max-count=5" in git_arguments("git_log", {"count": 5.0})
+
+
 @pytest.mark.parametrize("tool", GIT_TOOLS)
 def test_git_starts_no_program_and_connects_to_nothing(tool: str) -> None:
     command = read_command(Path("/s/git"), Path("/s/files"), *git_arguments(tool, {}))
@@ -245,6 +250,19 @@ async def test_a_session_refuses_a_command_that_is_not_named(tmp_path: Path) -> 
     assert (await session.call("run_tests", {"name": "unit"})).startswith("exit status 0 ")
     await session.close()
     assert os.listdir(tmp_path) == []
+
+
+async def test_a_directory_that_cannot_be_prepared_is_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    session = Session(ToolServerSettings(9000), Storage(tmp_path, 1 << 20))
+    monkeypatch.setattr(Session, "_prepare", full)
+    with pytest.raises(ToolsUnavailable, match=r"cannot be prepared: No space left on device\. Check"):
+        await session.open()
+    await session.close()
 
 
 async def test_a_work_that_fills_the_volume_is_cancelled(tmp_path: Path) -> None:

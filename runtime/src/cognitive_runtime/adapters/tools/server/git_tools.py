@@ -103,7 +103,7 @@ def git_arguments(name: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
         return ("diff", *_PLAIN, revision, *at)
     plain = (*_PLAIN, "--no-show-signature", "--no-notes")
     if name == "git_log":
-        count = arguments.get("count", DEFAULT_COUNT)
+        count = int(arguments.get("count", DEFAULT_COUNT))  # 5.0 is an integer in JSON Schema
         return ("log", *plain, f"--max-count={count}", "--format=%h %as %an: %s", revision, *at)
     return ("show", *plain, "--stat", "--patch", revision, *at)
 

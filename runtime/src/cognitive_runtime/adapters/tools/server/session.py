@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from cognitive_runtime.adapters.tools.schemas import argument_error
@@ -13,11 +14,13 @@ from cognitive_runtime.adapters.tools.server.settings import ToolServerSettings
 from cognitive_runtime.adapters.tools.server.storage import Storage
 from cognitive_runtime.adapters.tools.workspace import FILES, WorkspaceTools
 from cognitive_runtime.adapters.tools.workspace_tools import object_schema
-from cognitive_runtime.domain import Tool, ToolFailed, ToolRefused
+from cognitive_runtime.domain import Tool, ToolFailed, ToolRefused, ToolsUnavailable
 
 Result = TypeVar("Result")
 RUN_TESTS: Final = "run_tests"
 _WRITE: Final = "write_file"
+_TEST_FOLDERS: Final = ("test-home", "test-tmp")
+"""Folders of a test beside its files: ``HOME`` and ``TMPDIR``."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +52,23 @@ class Session:
         """Make the directory, and clone the repository into it.
 
         Raises:
-            ToolsUnavailable: The repository cannot be cloned.
+            ToolsUnavailable: The repository cannot be cloned, or the directory cannot be made.
             ToolFailed: The sessions have too many bytes.
         """
         self._file_tools = {each.own_name: each for each in await self._kept(self._storage.bound(self._files.list()))}
-        temporary = self._files.temporary
-        for name in ("test-home", "test-tmp"):
+        try:
+            self._prepare(self._files.temporary)
+        except OSError as error:
+            raise ToolsUnavailable(
+                f"The directory of the session cannot be prepared: {error.strerror}. Check the space in /tmp."
+            ) from None
+        self.tools = {each.name: each for each in self._served()}
+
+    def _prepare(self, temporary: Path) -> None:
+        for name in _TEST_FOLDERS:
             (temporary / name).mkdir(mode=0o700)
         if self._settings.workspace.kind == "Git":
             self._history = GitHistory(temporary)
-        self.tools = {each.name: each for each in self._served()}
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> str:
         """Return the answer of a tool.
