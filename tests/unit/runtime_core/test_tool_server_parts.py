@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cognitive_runtime.__main__ import main
-from cognitive_runtime.adapters.tools.folders import delete_tree, used_bytes
+from cognitive_runtime.adapters.tools.folders import UncountableFiles, delete_tree, used_bytes
 from cognitive_runtime.adapters.tools.git import read_command
 from cognitive_runtime.adapters.tools.server.git_tools import GIT_TOOLS, git_arguments
 from cognitive_runtime.adapters.tools.server.processes import HEAD_BYTES, TAIL_BYTES, Output, Run, run
@@ -181,6 +181,46 @@ def test_used_bytes_are_those_on_disk_without_those_of_links(tmp_path: Path) -> 
     (tmp_path / "folder" / "a" / "file").write_bytes(os.urandom(100_000))
     (tmp_path / "folder" / "link").symlink_to(tmp_path / "outside")
     assert 100_000 <= used_bytes(tmp_path / "folder") < 200_000
+
+
+def make_deep(folder: Path, name: str, levels: int) -> None:
+    """Make a directory in a directory, and so on."""
+    folder.mkdir()
+    at = os.open(folder, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir(name, dir_fd=at)
+        below = os.open(name, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+
+
+@pytest.mark.parametrize(("name", "levels"), [("d", 1100), ("long" * 50, 30)], ids=["recursion", "path"])
+def test_directories_deeper_than_a_stack_and_a_path_can_be_are_deleted(tmp_path: Path, name: str, levels: int) -> None:
+    make_deep(tmp_path / "folder", name, levels)
+    delete_tree(tmp_path / "folder")
+    assert os.listdir(tmp_path) == []
+
+
+def test_directories_that_cannot_be_read_are_not_counted_as_none(plain_user: Path) -> None:
+    for name, part, levels in (("open", "d", 1100), ("deep", "long" * 50, 30)):
+        make_deep(plain_user / name, part, levels)
+    assert used_bytes(plain_user / "open") < 100 << 20
+    with pytest.raises(UncountableFiles):
+        used_bytes(plain_user / "deep")
+    (plain_user / "closed").mkdir(mode=0o000)
+    with pytest.raises(UncountableFiles):
+        used_bytes(plain_user / "closed")
+    for name in ("open", "deep", "closed"):
+        delete_tree(plain_user / name)
+    assert os.listdir(plain_user) == []
+
+
+def test_a_file_with_several_names_is_counted_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(os.urandom(100_000))
+    for number in range(9):
+        (tmp_path / str(number)).hardlink_to(tmp_path / "file")
+    assert 100_000 <= used_bytes(tmp_path) < 200_000
 
 
 @pytest.mark.parametrize("tool", ["git_diff", "git_log", "git_show"])

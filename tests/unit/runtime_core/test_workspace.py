@@ -241,7 +241,7 @@ async def test_the_handle_stays_open_until_a_given_up_call_has_ended(
 async def test_a_name_that_is_not_utf8_is_shown_with_question_marks(tmp_path: Path, secrets: Path) -> None:
     folder = tmp_path / "names"
     folder.mkdir()
-    (Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.txt"))).write_text("needle")
+    (folder / os.fsdecode(b"caf\xe9.txt")).write_text("needle")
     run = await opened(folder, secrets)
     assert await run.call("list_files", {}) == {"answer": "caf?.txt"}
     assert await run.call("search_files", {"text": "needle"}) == {"answer": "caf?.txt:1: needle"}

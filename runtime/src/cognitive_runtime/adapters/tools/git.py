@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import os
 import resource
-import shutil
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cognitive_runtime.adapters.tools.folders import delete_tree
 from cognitive_runtime.domain import ToolsUnavailable, Workspace
 
 CLONE_S: Final = 60.0
@@ -83,13 +83,18 @@ async def clone(workspace: Workspace, target: Path, home: Path, history: History
             f"The workspace cannot be cloned: git ended with {code}. Check the repository's url and ref "
             "(spec.tools.workspace.git of the agent, or --git and --ref of the tool server)."
         )
+    await asyncio.to_thread(_take_away, target / ".git", history)
+
+
+def _take_away(folder: Path, history: History | None) -> None:
     try:
-        if history is None:
-            await asyncio.to_thread(shutil.rmtree, target / ".git")
-        else:
-            (target / ".git").rename(history.folder)
+        if history is not None:
+            folder.rename(history.folder)
     except OSError as error:
         raise ToolsUnavailable(f"The workspace cannot be prepared after its clone: {error.strerror}.") from None
+    delete_tree(folder)
+    if os.path.lexists(folder):
+        raise ToolsUnavailable("The workspace cannot be prepared after its clone: git's own folder cannot be deleted.")
 
 
 def read_command(folder: Path, files: Path, *arguments: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from cognitive_runtime.adapters.tools.folders import delete_tree, used_bytes
+from cognitive_runtime.adapters.tools.folders import UncountableFiles, delete_tree, used_bytes
 from cognitive_runtime.domain import ToolFailed
 
 Result = TypeVar("Result")
@@ -45,7 +45,12 @@ class Storage:
         Raises:
             ToolFailed: There are too many.
         """
-        used = await asyncio.to_thread(used_bytes, self.folder)
+        try:
+            used = await asyncio.to_thread(used_bytes, self.folder)
+        except UncountableFiles:
+            raise ToolFailed(
+                "The files of all sessions cannot be counted: a directory is not readable, or its path is too long."
+            ) from None
         if used > self._max_bytes:
             raise ToolFailed(
                 f"The files of all sessions have {used} bytes; at most {self._max_bytes} are allowed (--max-mib)."
