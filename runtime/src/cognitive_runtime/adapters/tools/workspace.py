@@ -96,6 +96,18 @@ class WorkspaceTools:
         working.add_done_callback(self._ended)
         return valid_utf8(await asyncio.shield(working))
 
+    def size_of(self, path: str) -> int:
+        """Return the size of a file in bytes.
+
+        Raises:
+            ToolRefused: The path is no regular file in the workspace.
+            ToolFailed: The file does not exist, or the workspace is closed.
+        """
+        if self._root is None:
+            raise ToolFailed("The workspace is closed.")
+        with self._root.file(parts_of(path)) as handle:
+            return os.fstat(handle).st_size
+
     async def close(self) -> None:
         """Close the handle and delete a temporary workspace. Idempotent.
 

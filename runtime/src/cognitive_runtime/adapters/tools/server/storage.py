@@ -18,6 +18,10 @@ CHECK_SHARE: Final = 9
 """Minimum time between two checks, as a multiple of the time that a check takes."""
 
 
+class TooManyBytes(ToolFailed):
+    """The files of all sessions are larger than allowed, or cannot be counted."""
+
+
 class Storage:
     """Folder of all sessions. Their number of bytes is checked, because a full volume ends the whole pod."""
 
@@ -43,16 +47,16 @@ class Storage:
         """Check the number of bytes.
 
         Raises:
-            ToolFailed: There are too many.
+            TooManyBytes: There are too many.
         """
         try:
             used = await asyncio.to_thread(used_bytes, self.folder)
         except UncountableFiles:
-            raise ToolFailed(
+            raise TooManyBytes(
                 "The files of all sessions cannot be counted: a directory is not readable, or its path is too long."
             ) from None
         if used > self._max_bytes:
-            raise ToolFailed(
+            raise TooManyBytes(
                 f"The files of all sessions have {used} bytes; at most {self._max_bytes} are allowed (--max-mib)."
             )
 
@@ -60,7 +64,7 @@ class Storage:
         """Return the result of a work that writes files. It is cancelled if there are too many bytes.
 
         Raises:
-            ToolFailed: There are too many bytes.
+            TooManyBytes: There are too many bytes.
         """
         working, pause_s = asyncio.create_task(work), CHECK_S
         try:
