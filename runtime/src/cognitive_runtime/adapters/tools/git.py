@@ -1,15 +1,14 @@
 """Clone and history of a git repository, without hooks, submodules, filters and other programs of a configuration."""
 
 import asyncio
-import contextlib
 import os
 import resource
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from cognitive_runtime.adapters.tools.folders import delete_tree
+from cognitive_runtime.adapters.tools.starting import kill_group, started
 from cognitive_runtime.domain import ToolsUnavailable, Workspace
 
 CLONE_S: Final = 60.0
@@ -64,17 +63,18 @@ async def clone(workspace: Workspace, target: Path, home: Path, history: History
     Raises:
         ToolsUnavailable: The repository cannot be cloned. git's own message may quote the server, and is not shown.
     """
-    command = [*_command(workspace, history.commits if history else 1), str(target)]
+    start = asyncio.create_subprocess_exec(
+        *_command(workspace, history.commits if history else 1),
+        str(target),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=git_environment(home),
+        start_new_session=True,
+        preexec_fn=limit_files,
+    )
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=git_environment(home),
-            start_new_session=True,
-            preexec_fn=limit_files,
-        )
+        process = await started(start, kill_group)
     except OSError as error:
         raise ToolsUnavailable(f"The workspace cannot be cloned: git is not installed ({error.strerror}).") from None
     code = await _ended(process)
@@ -156,5 +156,4 @@ async def _ended(process: asyncio.subprocess.Process) -> int:
         raise ToolsUnavailable(f"The workspace could not be cloned within {CLONE_S:g} s.") from None
     finally:
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            await kill_group(process)
