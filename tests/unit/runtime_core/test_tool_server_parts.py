@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from cognitive_runtime.__main__ import main
+from cognitive_runtime.adapters.tools import git
 from cognitive_runtime.adapters.tools.folders import UncountableFiles, delete_tree, used_bytes
 from cognitive_runtime.adapters.tools.git import read_command
-from cognitive_runtime.adapters.tools.server.git_tools import GIT_TOOLS, git_arguments
+from cognitive_runtime.adapters.tools.server.git_tools import GIT_TOOLS, GitHistory, git_arguments
 from cognitive_runtime.adapters.tools.server.processes import HEAD_BYTES, TAIL_BYTES, Output, Run, run
 from cognitive_runtime.adapters.tools.server.session import Session
 from cognitive_runtime.adapters.tools.server.settings import ToolServerSettings, git_ref, git_url, named_command
@@ -248,6 +249,25 @@ def test_git_starts_no_program_and_connects_to_nothing(tool: str) -> None:
     assert "--ignore-submodules=all" in command
     if tool != "git_status":
         assert {"--no-ext-diff", "--no-textconv"} <= set(command)
+
+
+async def test_git_has_a_bound_of_memory_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "large").write_text("a line\n" * 300_000)
+    (files / "medium").write_text("".join(f"line {number}\n" for number in range(70_000)))
+    plain = ("git", "-c", "user.name=a", "-c", "user.email=a", f"--git-dir={tmp_path}/git", f"--work-tree={files}")
+    for command in (("init", "-q"), ("add", "."), ("commit", "-qm", "first")):
+        assert (await run(Run((*plain, *command), files, {"PATH": os.environ["PATH"]}, 30))).code == 0
+    history = GitHistory(tmp_path)
+    assert "Binary files /dev/null and b/large differ" in await history.read("git_show", {})
+    (files / "medium").write_text("".join(f"other {number}\n" for number in range(70_000)))
+    assert "+other 69999" in await history.read("git_diff", {})
+    monkeypatch.setattr(git, "MAX_READ_BYTES", 16 << 20)
+    with pytest.raises(ToolFailed, match="git ended with 128: the history or the change may need more than 256 MiB"):
+        await history.read("git_diff", {})
+    with pytest.raises(ToolFailed, match="git ended with 128: there may be no such revision or path in the clone"):
+        await history.read("git_show", {"revision": "absent"})
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000, 1 << 20])

@@ -14,6 +14,8 @@ from cognitive_runtime.domain import ToolsUnavailable, Workspace
 CLONE_S: Final = 60.0
 MAX_FILE_BYTES: Final = 256 * 1024 * 1024
 """Maximum size of a file that the clone writes, packs included."""
+MAX_READ_BYTES: Final = 256 * 1024 * 1024
+"""Maximum memory of a command that reads a history: half of the default limit of a sidecar."""
 _SETTINGS: Final = {
     "core.hooksPath": "/dev/null",
     "core.symlinks": "false",
@@ -38,7 +40,13 @@ _READ_SETTINGS: Final = {
     "diff.ignoreSubmodules": "all",
     "status.submoduleSummary": "false",
     "log.showSignature": "false",
+    "core.bigFileThreshold": "1m",
+    "core.packedGitWindowSize": "16m",
+    "core.packedGitLimit": "64m",
+    "core.preloadIndex": "false",
+    "pack.threads": "1",
 }
+"""The last five bound the memory. A file above the threshold is compared as a whole, as a binary file is."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +148,12 @@ def git_environment(home: Path) -> dict[str, str]:
         "LC_ALL": "C",
     }
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | own
+
+
+def limit_reading() -> None:
+    """Limit the memory of a process, and the files that it writes. Called between fork and exec."""
+    limit_files()
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_READ_BYTES, MAX_READ_BYTES))
 
 
 def limit_files() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -32,6 +32,8 @@ class Run:
     limit_s: float
     shows_errors: bool = False
     """True: the standard error is part of the output."""
+    limit: Callable[[], None] = limit_files
+    """Sets the limits of the process, between fork and exec."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ async def _start(what: Run, mark: str, writing: int) -> asyncio.subprocess.Proce
             stderr=writing if what.shows_errors else asyncio.subprocess.DEVNULL,
             env={**what.environment, MARK: mark},
             start_new_session=True,
-            preexec_fn=limit_files,
+            preexec_fn=what.limit,
         )
     except OSError as error:
         raise ToolFailed(f"The command cannot be started: {error.strerror}.") from None
