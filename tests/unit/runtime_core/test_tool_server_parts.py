@@ -6,22 +6,19 @@ import errno
 import os
 import socket
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cognitive_runtime.__main__ import main
 from cognitive_runtime.adapters.tools import git
-from cognitive_runtime.adapters.tools.folders import UncountableFiles, delete_tree, used_bytes
 from cognitive_runtime.adapters.tools.git import read_command
 from cognitive_runtime.adapters.tools.server.git_tools import GIT_TOOLS, GitHistory, git_arguments
 from cognitive_runtime.adapters.tools.server.processes import HEAD_BYTES, TAIL_BYTES, Output, Run, run
 from cognitive_runtime.adapters.tools.server.session import Session
 from cognitive_runtime.adapters.tools.server.settings import ToolServerSettings, git_ref, git_url, named_command
 from cognitive_runtime.adapters.tools.server.storage import Storage
-from cognitive_runtime.domain import ToolFailed, ToolRefused, ToolsUnavailable, Workspace
+from cognitive_runtime.domain import ToolFailed, ToolRefused, ToolsUnavailable
 from support.eventually import eventually
 
 
@@ -148,82 +145,6 @@ def test_a_link_in_place_of_the_folder_of_all_sessions_is_refused(
     assert (tmp_path / "outside").stat().st_mode & 0o777 == 0o750
 
 
-@pytest.fixture
-def plain_user(tmp_path: Path) -> Iterator[Path]:
-    """Folder of a user to whom the modes of directories apply, which this process is until the end of the test."""
-    if os.geteuid() != 0:
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        os.chown(folder, 65532, 65532)
-        os.seteuid(65532)
-        try:
-            yield Path(folder)
-        finally:
-            os.seteuid(0)
-
-
-def test_directories_that_a_program_has_made_read_only_are_deleted_and_links_are_not_followed(plain_user: Path) -> None:
-    outside, folder = plain_user / "outside", plain_user / "folder"
-    outside.mkdir(mode=0o500)
-    (folder / "a" / "b").mkdir(parents=True)
-    (folder / "a" / "b" / "file").write_text("x")
-    (folder / "a" / "link").symlink_to(outside)
-    for path in (folder / "a" / "b", folder / "a", folder):
-        path.chmod(0o500)
-    delete_tree(folder)
-    assert not folder.exists()
-    assert outside.stat().st_mode & 0o777 == 0o500
-
-
-def test_used_bytes_are_those_on_disk_without_those_of_links(tmp_path: Path) -> None:
-    (tmp_path / "outside").write_bytes(os.urandom(1 << 20))
-    (tmp_path / "folder" / "a").mkdir(parents=True)
-    (tmp_path / "folder" / "a" / "file").write_bytes(os.urandom(100_000))
-    (tmp_path / "folder" / "link").symlink_to(tmp_path / "outside")
-    assert 100_000 <= used_bytes(tmp_path / "folder") < 200_000
-
-
-def make_deep(folder: Path, name: str, levels: int) -> None:
-    """Make a directory in a directory, and so on."""
-    folder.mkdir()
-    at = os.open(folder, os.O_RDONLY)
-    for _ in range(levels):
-        os.mkdir(name, dir_fd=at)
-        below = os.open(name, os.O_RDONLY, dir_fd=at)
-        os.close(at)
-        at = below
-    os.close(at)
-
-
-@pytest.mark.parametrize(("name", "levels"), [("d", 1100), ("long" * 50, 30)], ids=["recursion", "path"])
-def test_directories_deeper_than_a_stack_and_a_path_can_be_are_deleted(tmp_path: Path, name: str, levels: int) -> None:
-    make_deep(tmp_path / "folder", name, levels)
-    delete_tree(tmp_path / "folder")
-    assert os.listdir(tmp_path) == []
-
-
-def test_directories_that_cannot_be_read_are_not_counted_as_none(plain_user: Path) -> None:
-    for name, part, levels in (("open", "d", 1100), ("deep", "long" * 50, 30)):
-        make_deep(plain_user / name, part, levels)
-    assert used_bytes(plain_user / "open") < 100 << 20
-    with pytest.raises(UncountableFiles):
-        used_bytes(plain_user / "deep")
-    (plain_user / "closed").mkdir(mode=0o000)
-    with pytest.raises(UncountableFiles):
-        used_bytes(plain_user / "closed")
-    for name in ("open", "deep", "closed"):
-        delete_tree(plain_user / name)
-    assert os.listdir(plain_user) == []
-
-
-def test_a_file_with_several_names_is_counted_once(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(os.urandom(100_000))
-    for number in range(9):
-        (tmp_path / str(number)).hardlink_to(tmp_path / "file")
-    assert 100_000 <= used_bytes(tmp_path) < 200_000
-
-
 @pytest.mark.parametrize("tool", ["git_diff", "git_log", "git_show"])
 def test_a_path_is_literal_and_stays_in_the_files(tool: str) -> None:
     assert git_arguments(tool, {"path": "a/./b", "revision": "HEAD~2"})[-3:] == ("HEAD~2", "--", "a/b")
@@ -331,60 +252,6 @@ async def test_a_work_that_fills_the_volume_is_cancelled(tmp_path: Path) -> None
     forever = asyncio.Event()
     with pytest.raises(ToolFailed, match="at most 1000 are allowed"):
         await storage.bound(forever.wait())
-
-
-def writable(**tests: str) -> ToolServerSettings:
-    """Return the settings of a server with programs in Python as tests."""
-    commands = {name: (sys.executable, "-c", code) for name, code in tests.items()}
-    return ToolServerSettings(9000, Workspace("EmptyDir", read_only=False), commands)
-
-
-async def test_a_test_leaves_nothing_in_its_temporary_folders(tmp_path: Path) -> None:
-    code = (
-        "import os, shutil; home, tmp = os.environ['HOME'], os.environ['TMPDIR']; print(os.listdir(home + '/../'));"
-        "assert os.listdir(home) == os.listdir(tmp) == []; open(tmp + '/a', 'w').write('a'); os.rmdir(home);"
-        "os.symlink(os.getcwd(), home); open(home + '/kept', 'a').write('a')"
-    )
-    session = Session(writable(leave=code), Storage(tmp_path, 1 << 20))
-    await session.open()
-    for _ in range(2):
-        assert (await session.call("run_tests", {"name": "leave"})).startswith("exit status 0 ")
-    assert await session.call("read_file", {"path": "kept"}) == "aa"
-    await session.close()
-
-
-async def test_a_test_that_writes_too_much_ends_its_session_alone(tmp_path: Path) -> None:
-    storage = Storage(tmp_path, 1 << 20)
-    full, other = Session(writable(fill="open('a', 'wb').write(bytes(2 << 20))"), storage), Session(writable(), storage)
-    await full.open()
-    await other.open()
-    await other.call("write_file", {"path": "a", "content": "kept"})
-    with pytest.raises(ToolFailed, match=r"at most 1048576 .* The directory is deleted with all its changes"):
-        await full.call("run_tests", {"name": "fill"})
-    assert (full.has_ended, other.has_ended) == (True, False)
-    with pytest.raises(ToolFailed, match="The session has ended"):
-        await full.call("run_tests", {"name": "fill"})
-    await other.call("write_file", {"path": "b", "content": "more"})
-    assert await other.call("read_file", {"path": "a"}) == "kept"
-    for session in (full, other):
-        await session.close()
-    assert os.listdir(tmp_path) == []
-
-
-async def test_a_file_can_become_smaller_when_there_are_too_many_bytes(tmp_path: Path) -> None:
-    session = Session(writable(none="pass"), Storage(tmp_path, 100_000))
-    await session.open()
-    await session.call("write_file", {"path": "a", "content": "a" * 150_000})
-    for tool, arguments in (
-        ("write_file", {"path": "a", "content": "a" * 150_000}),
-        ("write_file", {"path": "b", "content": ""}),
-        ("run_tests", {"name": "none"}),
-    ):
-        with pytest.raises(ToolFailed, match="at most 100000 are allowed"):
-            await session.call(tool, arguments)
-    assert await session.call("write_file", {"path": "a", "content": "small"}) == "5 bytes written"
-    assert (await session.call("run_tests", {"name": "none"})).startswith("exit status 0 ")
-    await session.close()
 
 
 async def test_the_end_of_a_session_stops_a_test_whose_caller_still_waits(tmp_path: Path) -> None:
