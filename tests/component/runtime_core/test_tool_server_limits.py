@@ -90,8 +90,12 @@ async def test_a_full_volume_and_the_end_of_the_server_stop_a_test(tmp_path: Pat
     ]
     with git_tool_server(tmp_path, *options) as server:
         async with server.opened() as run:
-            for tool, arguments in (("run_tests", {"name": "fill"}), ("write_file", {"path": "a", "content": "a"})):
-                assert "at most 1048576 are allowed (--max-mib)" in await refusal(run, tool, **arguments)
+            await answer(run, "write_file", path="lost", content="a")
+            said = await refusal(run, "run_tests", name="fill")
+            assert "at most 1048576 are allowed (--max-mib). The directory is deleted with all its changes" in said
+            assert server.sessions == []
+            assert await answer(run, "list_files") == "(empty)"
+            await answer(run, "write_file", path="a", content="a")
         await asyncio.to_thread(eventually, lambda: server.sessions == [])
         async with server.opened() as run:
             calling = asyncio.create_task(run.call("run_tests", {"name": "hang"}))

@@ -2,24 +2,23 @@
 
 import asyncio
 import ctypes
+import errno
 import os
 import socket
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cognitive_runtime.__main__ import main
-from cognitive_runtime.adapters.tools.folders import delete_tree, used_bytes
+from cognitive_runtime.adapters.tools import git
 from cognitive_runtime.adapters.tools.git import read_command
-from cognitive_runtime.adapters.tools.server.git_tools import GIT_TOOLS, git_arguments
+from cognitive_runtime.adapters.tools.server.git_tools import GIT_TOOLS, GitHistory, git_arguments
 from cognitive_runtime.adapters.tools.server.processes import HEAD_BYTES, TAIL_BYTES, Output, Run, run
 from cognitive_runtime.adapters.tools.server.session import Session
 from cognitive_runtime.adapters.tools.server.settings import ToolServerSettings, git_ref, git_url, named_command
 from cognitive_runtime.adapters.tools.server.storage import Storage
-from cognitive_runtime.domain import ToolFailed, ToolRefused
+from cognitive_runtime.domain import ToolFailed, ToolRefused, ToolsUnavailable
 from support.eventually import eventually
 
 
@@ -146,42 +145,6 @@ def test_a_link_in_place_of_the_folder_of_all_sessions_is_refused(
     assert (tmp_path / "outside").stat().st_mode & 0o777 == 0o750
 
 
-@pytest.fixture
-def plain_user(tmp_path: Path) -> Iterator[Path]:
-    """Folder of a user to whom the modes of directories apply, which this process is until the end of the test."""
-    if os.geteuid() != 0:
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        os.chown(folder, 65532, 65532)
-        os.seteuid(65532)
-        try:
-            yield Path(folder)
-        finally:
-            os.seteuid(0)
-
-
-def test_directories_that_a_program_has_made_read_only_are_deleted_and_links_are_not_followed(plain_user: Path) -> None:
-    outside, folder = plain_user / "outside", plain_user / "folder"
-    outside.mkdir(mode=0o500)
-    (folder / "a" / "b").mkdir(parents=True)
-    (folder / "a" / "b" / "file").write_text("x")
-    (folder / "a" / "link").symlink_to(outside)
-    for path in (folder / "a" / "b", folder / "a", folder):
-        path.chmod(0o500)
-    delete_tree(folder)
-    assert not folder.exists()
-    assert outside.stat().st_mode & 0o777 == 0o500
-
-
-def test_used_bytes_are_those_on_disk_without_those_of_links(tmp_path: Path) -> None:
-    (tmp_path / "outside").write_bytes(os.urandom(1 << 20))
-    (tmp_path / "folder" / "a").mkdir(parents=True)
-    (tmp_path / "folder" / "a" / "file").write_bytes(os.urandom(100_000))
-    (tmp_path / "folder" / "link").symlink_to(tmp_path / "outside")
-    assert 100_000 <= used_bytes(tmp_path / "folder") < 200_000
-
-
 @pytest.mark.parametrize("tool", ["git_diff", "git_log", "git_show"])
 def test_a_path_is_literal_and_stays_in_the_files(tool: str) -> None:
     assert git_arguments(tool, {"path": "a/./b", "revision": "HEAD~2"})[-3:] == ("HEAD~2", "--", "a/b")
@@ -194,6 +157,10 @@ def test_a_path_is_literal_and_stays_in_the_files(tool: str) -> None:
             git_arguments(tool, {"revision": revision})
 
 
+def test_a_count_with_a_fraction_of_zero_is_an_integer() -> None:
+    assert "--max-count=5" in git_arguments("git_log", {"count": 5.0})
+
+
 @pytest.mark.parametrize("tool", GIT_TOOLS)
 def test_git_starts_no_program_and_connects_to_nothing(tool: str) -> None:
     command = read_command(Path("/s/git"), Path("/s/files"), *git_arguments(tool, {}))
@@ -203,6 +170,25 @@ def test_git_starts_no_program_and_connects_to_nothing(tool: str) -> None:
     assert "--ignore-submodules=all" in command
     if tool != "git_status":
         assert {"--no-ext-diff", "--no-textconv"} <= set(command)
+
+
+async def test_git_has_a_bound_of_memory_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "large").write_text("a line\n" * 300_000)
+    (files / "medium").write_text("".join(f"line {number}\n" for number in range(70_000)))
+    plain = ("git", "-c", "user.name=a", "-c", "user.email=a", f"--git-dir={tmp_path}/git", f"--work-tree={files}")
+    for command in (("init", "-q"), ("add", "."), ("commit", "-qm", "first")):
+        assert (await run(Run((*plain, *command), files, {"PATH": os.environ["PATH"]}, 30))).code == 0
+    history = GitHistory(tmp_path)
+    assert "Binary files /dev/null and b/large differ" in await history.read("git_show", {})
+    (files / "medium").write_text("".join(f"other {number}\n" for number in range(70_000)))
+    assert "+other 69999" in await history.read("git_diff", {})
+    monkeypatch.setattr(git, "MAX_READ_BYTES", 16 << 20)
+    with pytest.raises(ToolFailed, match="git ended with 128: the history or the change may need more than 256 MiB"):
+        await history.read("git_diff", {})
+    with pytest.raises(ToolFailed, match="git ended with 128: there may be no such revision or path in the clone"):
+        await history.read("git_show", {"revision": "absent"})
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000, 1 << 20])
@@ -245,6 +231,19 @@ async def test_a_session_refuses_a_command_that_is_not_named(tmp_path: Path) -> 
     assert (await session.call("run_tests", {"name": "unit"})).startswith("exit status 0 ")
     await session.close()
     assert os.listdir(tmp_path) == []
+
+
+async def test_a_directory_that_cannot_be_prepared_is_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    session = Session(ToolServerSettings(9000), Storage(tmp_path, 1 << 20))
+    monkeypatch.setattr(Session, "_prepare", full)
+    with pytest.raises(ToolsUnavailable, match=r"cannot be prepared: No space left on device\. Check"):
+        await session.open()
+    await session.close()
 
 
 async def test_a_work_that_fills_the_volume_is_cancelled(tmp_path: Path) -> None:

@@ -236,3 +236,22 @@ async def test_the_handle_stays_open_until_a_given_up_call_has_ended(
     finish.set()
     await closing
     assert seen == [True]
+
+
+async def test_a_name_that_is_not_utf8_is_shown_with_question_marks(tmp_path: Path, secrets: Path) -> None:
+    folder = tmp_path / "names"
+    folder.mkdir()
+    (folder / os.fsdecode(b"caf\xe9.txt")).write_text("needle")
+    run = await opened(folder, secrets)
+    assert await run.call("list_files", {}) == {"answer": "caf?.txt"}
+    assert await run.call("search_files", {"text": "needle"}) == {"answer": "caf?.txt:1: needle"}
+    await run.close()
+
+
+async def test_an_offset_with_a_fraction_of_zero_is_an_integer(tmp_path: Path, secrets: Path) -> None:
+    folder = tmp_path / "offset"
+    folder.mkdir()
+    (folder / "a").write_text("0123456789")
+    run = await opened(folder, secrets)
+    assert await run.call("read_file", {"path": "a", "offset": 5.0}) == {"answer": "56789"}
+    await run.close()

@@ -1,20 +1,21 @@
 """Clone and history of a git repository, without hooks, submodules, filters and other programs of a configuration."""
 
 import asyncio
-import contextlib
 import os
 import resource
-import shutil
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cognitive_runtime.adapters.tools.folders import delete_tree
+from cognitive_runtime.adapters.tools.starting import kill_group, started
 from cognitive_runtime.domain import ToolsUnavailable, Workspace
 
 CLONE_S: Final = 60.0
 MAX_FILE_BYTES: Final = 256 * 1024 * 1024
 """Maximum size of a file that the clone writes, packs included."""
+MAX_READ_BYTES: Final = 256 * 1024 * 1024
+"""Maximum memory of a command that reads a history: half of the default limit of a sidecar."""
 _SETTINGS: Final = {
     "core.hooksPath": "/dev/null",
     "core.symlinks": "false",
@@ -39,7 +40,13 @@ _READ_SETTINGS: Final = {
     "diff.ignoreSubmodules": "all",
     "status.submoduleSummary": "false",
     "log.showSignature": "false",
+    "core.bigFileThreshold": "1m",
+    "core.packedGitWindowSize": "16m",
+    "core.packedGitLimit": "64m",
+    "core.preloadIndex": "false",
+    "pack.threads": "1",
 }
+"""The last five bound the memory. A file above the threshold is compared as a whole, as a binary file is."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +71,18 @@ async def clone(workspace: Workspace, target: Path, home: Path, history: History
     Raises:
         ToolsUnavailable: The repository cannot be cloned. git's own message may quote the server, and is not shown.
     """
-    command = [*_command(workspace, history.commits if history else 1), str(target)]
+    start = asyncio.create_subprocess_exec(
+        *_command(workspace, history.commits if history else 1),
+        str(target),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=git_environment(home),
+        start_new_session=True,
+        preexec_fn=limit_files,
+    )
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=git_environment(home),
-            start_new_session=True,
-            preexec_fn=limit_files,
-        )
+        process = await started(start, kill_group)
     except OSError as error:
         raise ToolsUnavailable(f"The workspace cannot be cloned: git is not installed ({error.strerror}).") from None
     code = await _ended(process)
@@ -83,13 +91,18 @@ async def clone(workspace: Workspace, target: Path, home: Path, history: History
             f"The workspace cannot be cloned: git ended with {code}. Check the repository's url and ref "
             "(spec.tools.workspace.git of the agent, or --git and --ref of the tool server)."
         )
+    await asyncio.to_thread(_take_away, target / ".git", history)
+
+
+def _take_away(folder: Path, history: History | None) -> None:
     try:
-        if history is None:
-            await asyncio.to_thread(shutil.rmtree, target / ".git")
-        else:
-            (target / ".git").rename(history.folder)
+        if history is not None:
+            folder.rename(history.folder)
     except OSError as error:
         raise ToolsUnavailable(f"The workspace cannot be prepared after its clone: {error.strerror}.") from None
+    delete_tree(folder)
+    if os.path.lexists(folder):
+        raise ToolsUnavailable("The workspace cannot be prepared after its clone: git's own folder cannot be deleted.")
 
 
 def read_command(folder: Path, files: Path, *arguments: str) -> tuple[str, ...]:
@@ -137,6 +150,12 @@ def git_environment(home: Path) -> dict[str, str]:
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | own
 
 
+def limit_reading() -> None:
+    """Limit the memory of a process, and the files that it writes. Called between fork and exec."""
+    limit_files()
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_READ_BYTES, MAX_READ_BYTES))
+
+
 def limit_files() -> None:
     """Limit the size of the files that a process writes. Called between fork and exec."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
@@ -151,5 +170,4 @@ async def _ended(process: asyncio.subprocess.Process) -> int:
         raise ToolsUnavailable(f"The workspace could not be cloned within {CLONE_S:g} s.") from None
     finally:
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            await kill_group(process)

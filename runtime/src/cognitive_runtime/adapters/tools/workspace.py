@@ -17,6 +17,7 @@ from cognitive_runtime.adapters.tools.paths import GIT_FOLDER, Root, parts_of
 from cognitive_runtime.adapters.tools.schemas import argument_error
 from cognitive_runtime.adapters.tools.workspace_tools import tools_of
 from cognitive_runtime.domain import Tool, ToolFailed, ToolRefused, ToolsUnavailable, Workspace
+from cognitive_runtime.domain.text import valid_utf8
 from cognitive_runtime.domain.tools import MAX_ANSWER_BYTES, WORKSPACE, AuditEvent
 
 MAX_ENTRIES: Final = 1000
@@ -93,7 +94,19 @@ class WorkspaceTools:
         working = asyncio.create_task(asyncio.to_thread(self._work, tool.own_name, dict(arguments)))
         self._running.add(working)
         working.add_done_callback(self._ended)
-        return await asyncio.shield(working)
+        return valid_utf8(await asyncio.shield(working))
+
+    def size_of(self, path: str) -> int:
+        """Return the size of a file in bytes.
+
+        Raises:
+            ToolRefused: The path is no regular file in the workspace.
+            ToolFailed: The file does not exist, or the workspace is closed.
+        """
+        if self._root is None:
+            raise ToolFailed("The workspace is closed.")
+        with self._root.file(parts_of(path)) as handle:
+            return os.fstat(handle).st_size
 
     async def close(self) -> None:
         """Close the handle and delete a temporary workspace. Idempotent.
@@ -144,7 +157,7 @@ class WorkspaceTools:
         if name == "list_files":
             return _listed(root, parts)
         if name == "read_file":
-            return _read(root, parts, arguments.get("offset", 0))
+            return _read(root, parts, int(arguments.get("offset", 0)))  # 5.0 is an integer in JSON Schema
         if name == "search_files":
             return _found(root, parts, arguments["text"])
         return self._write(root, parts, arguments["content"].encode("utf-8", "replace"))

@@ -19,6 +19,7 @@ from cognitive_runtime.adapters.tools.server.sessions import Sessions
 from cognitive_runtime.adapters.tools.server.settings import ToolServerSettings
 from cognitive_runtime.adapters.tools.server.storage import Storage
 from cognitive_runtime.domain import ToolProblem, ToolsUnavailable
+from cognitive_runtime.domain.text import valid_utf8
 
 GRACE_S: Final = 2
 """Time for open requests to end after SIGTERM."""
@@ -78,11 +79,16 @@ async def _list_tools(context: _Context, _: types.PaginatedRequestParams | None)
 async def _call_tool(context: _Context, params: types.CallToolRequestParams) -> types.CallToolResult:
     session = await _session(context)
     try:
-        text = await session.call(params.name, params.arguments or {})
+        return _result(await session.call(params.name, params.arguments or {}))
     except ToolProblem as problem:
-        text = f"{problem}\n{problem.answer}" if problem.answer else str(problem)
-        return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True)
-    return types.CallToolResult(content=[types.TextContent(text=text)])
+        return _result(f"{problem}\n{problem.answer}" if problem.answer else str(problem), is_error=True)
+    except Exception:  # an error of the protocol would make the client leave its session, and lose its files
+        _LOGGER.exception("a call of a tool failed", extra={"event": "CallFailed"})
+        return _result("The tool failed inside the server, whose log has the reason.", is_error=True)
+
+
+def _result(text: str, *, is_error: bool = False) -> types.CallToolResult:
+    return types.CallToolResult(content=[types.TextContent(text=valid_utf8(text))], is_error=is_error)
 
 
 async def _session(context: _Context) -> Session:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from cognitive_runtime.adapters.tools.git import git_environment, read_command
+from cognitive_runtime.adapters.tools.git import MAX_READ_BYTES, git_environment, limit_reading, read_command
 from cognitive_runtime.adapters.tools.paths import parts_of
-from cognitive_runtime.adapters.tools.server.processes import Run, run
+from cognitive_runtime.adapters.tools.server.processes import Ended, Run, run
 from cognitive_runtime.adapters.tools.workspace import FILES, GIT_HISTORY
 from cognitive_runtime.adapters.tools.workspace_tools import PATH, object_schema
 from cognitive_runtime.domain import ToolFailed, ToolRefused
@@ -68,14 +68,27 @@ class GitHistory:
             ToolRefused: The revision or the path is malformed.
             ToolFailed: git fails. Its own message is not shown.
         """
-        command = read_command(self._folder, self._files, *git_arguments(name, arguments))
+        asked = git_arguments(name, arguments)
         self._restore_config()
-        ended = await run(Run(command, self._files, self._environment, GIT_S))
+        ended = await self._git(*asked)
         if ended.code is None:
             raise ToolFailed(f"git did not end within {GIT_S:g} s.")
         if ended.code != 0:
-            raise ToolFailed(f"git ended with {ended.code}: there may be no such revision or path in the clone.")
+            raise ToolFailed(await self._problem(ended.code, arguments))
         return ended.output or "(nothing)"
+
+    async def _git(self, *arguments: str) -> Ended:
+        command = read_command(self._folder, self._files, *arguments)
+        return await run(Run(command, self._files, self._environment, GIT_S, limit=limit_reading))
+
+    async def _problem(self, code: int, arguments: Mapping[str, Any]) -> str:
+        """Return the probable reason of a failure. A revision that exists leaves the limit of memory as the reason."""
+        revision = f"{arguments.get('revision', 'HEAD')}^{{commit}}"
+        found = await self._git("rev-parse", "--quiet", "--verify", revision)
+        if found.code == 0:
+            limit_mib = MAX_READ_BYTES >> 20
+            return f"git ended with {code}: the history or the change may need more than {limit_mib} MiB of memory."
+        return f"git ended with {code}: there may be no such revision or path in the clone."
 
     def _restore_config(self) -> None:
         """Write the configuration of the clone again: a test may have written one that names programs."""
@@ -103,7 +116,7 @@ def git_arguments(name: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
         return ("diff", *_PLAIN, revision, *at)
     plain = (*_PLAIN, "--no-show-signature", "--no-notes")
     if name == "git_log":
-        count = arguments.get("count", DEFAULT_COUNT)
+        count = int(arguments.get("count", DEFAULT_COUNT))  # 5.0 is an integer in JSON Schema
         return ("log", *plain, f"--max-count={count}", "--format=%h %as %an: %s", revision, *at)
     return ("show", *plain, "--stat", "--patch", revision, *at)
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from cognitive_runtime.adapters.tools.git import limit_files
 from cognitive_runtime.adapters.tools.server.process_tree import MARK, stop_processes
+from cognitive_runtime.adapters.tools.starting import started
 from cognitive_runtime.domain import ToolFailed
 
 HEAD_BYTES: Final = 16 * 1024
@@ -31,6 +32,8 @@ class Run:
     limit_s: float
     shows_errors: bool = False
     """True: the standard error is part of the output."""
+    limit: Callable[[], None] = limit_files
+    """Sets the limits of the process, between fork and exec."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,15 @@ async def run(what: Run) -> Ended:
     """
     begun_s, mark, output = time.monotonic(), uuid4().hex, Output()
     reading, writing = os.pipe()
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: output, os.fdopen(reading, "rb", 0))
+    try:
+        pipe = os.fdopen(reading, "rb", 0)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: output, pipe)
+    except BaseException:
+        os.close(writing)
+        raise
     try:
         try:
-            process = await _started(what, mark, writing)
+            process = await started(_start(what, mark, writing), lambda process: _stop(process, mark))
         finally:
             os.close(writing)
         code = await _code(process, what.limit_s, mark)
@@ -99,7 +107,7 @@ async def run(what: Run) -> Ended:
         transport.close()
 
 
-async def _started(what: Run, mark: str, writing: int) -> asyncio.subprocess.Process:
+async def _start(what: Run, mark: str, writing: int) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
             *what.command,
@@ -109,10 +117,14 @@ async def _started(what: Run, mark: str, writing: int) -> asyncio.subprocess.Pro
             stderr=writing if what.shows_errors else asyncio.subprocess.DEVNULL,
             env={**what.environment, MARK: mark},
             start_new_session=True,
-            preexec_fn=limit_files,
+            preexec_fn=what.limit,
         )
     except OSError as error:
         raise ToolFailed(f"The command cannot be started: {error.strerror}.") from None
+
+
+async def _stop(process: asyncio.subprocess.Process, mark: str) -> None:
+    await asyncio.to_thread(stop_processes, process.pid, mark)
 
 
 async def _code(process: asyncio.subprocess.Process, limit_s: float, mark: str) -> int | None:
@@ -122,4 +134,4 @@ async def _code(process: asyncio.subprocess.Process, limit_s: float, mark: str) 
     except TimeoutError:
         return None
     finally:
-        await asyncio.to_thread(stop_processes, process.pid, mark)
+        await _stop(process, mark)

@@ -1,23 +1,28 @@
 """Directory and tools of one MCP session."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from cognitive_runtime.adapters.tools.folders import delete_tree
 from cognitive_runtime.adapters.tools.schemas import argument_error
 from cognitive_runtime.adapters.tools.server.git_tools import GIT_TOOLS, GitHistory
 from cognitive_runtime.adapters.tools.server.processes import Ended, Run, run
 from cognitive_runtime.adapters.tools.server.settings import ToolServerSettings
-from cognitive_runtime.adapters.tools.server.storage import Storage
+from cognitive_runtime.adapters.tools.server.storage import Storage, TooManyBytes
 from cognitive_runtime.adapters.tools.workspace import FILES, WorkspaceTools
 from cognitive_runtime.adapters.tools.workspace_tools import object_schema
-from cognitive_runtime.domain import Tool, ToolFailed, ToolRefused
+from cognitive_runtime.domain import Tool, ToolFailed, ToolProblem, ToolRefused, ToolsUnavailable
 
 Result = TypeVar("Result")
 RUN_TESTS: Final = "run_tests"
 _WRITE: Final = "write_file"
+_TEST_FOLDERS: Final = ("test-home", "test-tmp")
+"""Folders of a test beside its files: ``HOME`` and ``TMPDIR``."""
 
 
 @dataclass(frozen=True)
@@ -44,21 +49,29 @@ class Session:
         self._program = asyncio.Lock()  # a test must not write git's folder while git reads it
         self._running: set[asyncio.Task[Any]] = set()
         self.tools: dict[str, ServedTool] = {}
+        self.has_ended = False
+        """True: its directory is deleted, and it takes no more calls."""
 
     async def open(self) -> None:
         """Make the directory, and clone the repository into it.
 
         Raises:
-            ToolsUnavailable: The repository cannot be cloned.
+            ToolsUnavailable: The repository cannot be cloned, or the directory cannot be made.
             ToolFailed: The sessions have too many bytes.
         """
         self._file_tools = {each.own_name: each for each in await self._kept(self._storage.bound(self._files.list()))}
-        temporary = self._files.temporary
-        for name in ("test-home", "test-tmp"):
-            (temporary / name).mkdir(mode=0o700)
+        try:
+            self._prepare(self._files.temporary)
+        except OSError as error:
+            raise ToolsUnavailable(
+                f"The directory of the session cannot be prepared: {error.strerror}. Check the space in /tmp."
+            ) from None
+        self.tools = {each.name: each for each in self._served()}
+
+    def _prepare(self, temporary: Path) -> None:
+        _empty_test_folders(temporary)
         if self._settings.workspace.kind == "Git":
             self._history = GitHistory(temporary)
-        self.tools = {each.name: each for each in self._served()}
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> str:
         """Return the answer of a tool.
@@ -73,7 +86,7 @@ class Session:
         if wrong:
             raise ToolRefused("The arguments do not fit the schema of the tool.", wrong)
         if name in self._file_tools:
-            return await self._files.call(self._file_tools[name], arguments, self._permit(name))
+            return await self._files.call(self._file_tools[name], arguments, self._permit(arguments))
         return await self._kept(self._ran(name, arguments))
 
     async def close(self) -> None:
@@ -84,20 +97,56 @@ class Session:
             await asyncio.wait(self._running)
         await self._files.close()
 
-    def _permit(self, name: str) -> Callable[[], Coroutine[Any, Any, None]]:
+    def _permit(self, arguments: Mapping[str, Any]) -> Callable[[], Coroutine[Any, Any, None]]:
         async def permit() -> None:
-            if name == _WRITE:
+            try:
                 await self._storage.check()
+            except TooManyBytes:
+                if not self._makes_smaller(arguments["path"], arguments["content"]):
+                    raise
 
         return permit
 
+    def _makes_smaller(self, path: str, content: str) -> bool:
+        with contextlib.suppress(ToolProblem):
+            return len(content.encode("utf-8", "replace")) < self._files.size_of(path)
+        return False
+
     async def _ran(self, name: str, arguments: Mapping[str, Any]) -> str:
         async with self._program:
-            if name != RUN_TESTS:
-                assert self._history is not None
-                return await self._history.read(name, arguments)
-            ended = await self._storage.bound(run(self._test(arguments["name"])))
-        return _test_answer(ended)
+            if self.has_ended:
+                raise ToolFailed("The session has ended. The next call begins in a new directory.")
+            if name == RUN_TESTS:
+                return await self._bounded_test(arguments["name"])
+            assert self._history is not None
+            return await self._history.read(name, arguments)
+
+    async def _bounded_test(self, name: str) -> str:
+        """Return the answer of a test. One that writes too many bytes ends the session, so that its files do not stay.
+
+        Raises:
+            ToolFailed: The test was stopped, or the sessions have too many bytes.
+        """
+        await self._storage.check()  # what was too much before the test does not end the session
+        try:
+            return await self._storage.bound(self._tested(name))
+        except TooManyBytes as problem:
+            self.has_ended = True
+            await self._files.close()
+            raise ToolFailed(
+                f"{problem} The directory is deleted with all its changes, because the test wrote too much. The next "
+                "call begins in a new directory."
+            ) from None
+
+    async def _tested(self, name: str) -> str:
+        temporary = self._files.temporary
+        try:
+            return _test_answer(await run(self._test(name)))
+        finally:
+            try:
+                await asyncio.to_thread(_empty_test_folders, temporary)
+            except OSError as error:
+                raise ToolFailed(f"The temporary files of the test cannot be deleted: {error.strerror}.") from None
 
     def _test(self, name: str) -> Run:
         temporary = self._files.temporary
@@ -147,6 +196,19 @@ class Session:
             object_schema(("name",), name=names),
             is_idempotent=self._settings.tests_are_repeatable,
         )
+
+
+def _empty_test_folders(temporary: Path) -> None:
+    """Make the folders of a test anew, in place of those of the last one.
+
+    Raises:
+        OSError: A folder cannot be deleted or made.
+    """
+    for name in _TEST_FOLDERS:
+        folder = temporary / name
+        delete_tree(folder)
+        folder.unlink(missing_ok=True)  # a test may have put a link or a file in its place
+        folder.mkdir(mode=0o700)
 
 
 def _cancel_once(working: asyncio.Task[Any]) -> None:

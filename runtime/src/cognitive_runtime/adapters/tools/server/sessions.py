@@ -26,17 +26,17 @@ class Sessions:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def of(self, connection: "Connection") -> Session:
-        """Return the session of a connection. Its first call makes the directory.
+        """Return the session of a connection. The first call makes it, and so does the first one after its end.
 
         Raises:
             ToolsUnavailable: The repository cannot be cloned.
             ToolFailed: The sessions have too many bytes.
         """
         async with connection.state.setdefault(_LOCK, asyncio.Lock()):
-            if _KEY not in connection.state:
+            found: Session | None = connection.state.get(_KEY)
+            if found is None or found.has_ended:
                 await self.wait_closed()  # their files count, too
-                connection.state[_KEY] = await self._opened(connection)
-            found: Session = connection.state[_KEY]
+                found = connection.state[_KEY] = await self._opened(connection)
             return found
 
     async def wait_closed(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from cognitive_runtime.adapters.tools.folders import delete_tree, used_bytes
+from cognitive_runtime.adapters.tools.folders import UncountableFiles, delete_tree, used_bytes
 from cognitive_runtime.domain import ToolFailed
 
 Result = TypeVar("Result")
@@ -16,6 +16,10 @@ CHECK_S: Final = 1.0
 """Minimum time between two checks while a program can write."""
 CHECK_SHARE: Final = 9
 """Minimum time between two checks, as a multiple of the time that a check takes."""
+
+
+class TooManyBytes(ToolFailed):
+    """The files of all sessions are larger than allowed, or cannot be counted."""
 
 
 class Storage:
@@ -43,11 +47,16 @@ class Storage:
         """Check the number of bytes.
 
         Raises:
-            ToolFailed: There are too many.
+            TooManyBytes: There are too many.
         """
-        used = await asyncio.to_thread(used_bytes, self.folder)
+        try:
+            used = await asyncio.to_thread(used_bytes, self.folder)
+        except UncountableFiles:
+            raise TooManyBytes(
+                "The files of all sessions cannot be counted: a directory is not readable, or its path is too long."
+            ) from None
         if used > self._max_bytes:
-            raise ToolFailed(
+            raise TooManyBytes(
                 f"The files of all sessions have {used} bytes; at most {self._max_bytes} are allowed (--max-mib)."
             )
 
@@ -55,7 +64,7 @@ class Storage:
         """Return the result of a work that writes files. It is cancelled if there are too many bytes.
 
         Raises:
-            ToolFailed: There are too many bytes.
+            TooManyBytes: There are too many bytes.
         """
         working, pause_s = asyncio.create_task(work), CHECK_S
         try:

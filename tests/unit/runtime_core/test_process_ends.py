@@ -1,0 +1,110 @@
+"""Processes that are cancelled while they start, that fork without end, or that leave children."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cognitive_runtime.adapters.tools import git
+from cognitive_runtime.adapters.tools.server import process_tree
+from cognitive_runtime.adapters.tools.server.processes import Run, run
+from cognitive_runtime.domain import ToolsUnavailable, Workspace
+
+PR_SET_CHILD_SUBREAPER = 36
+FAMILY = ("sh", "-c", "(sleep 600 &); sleep 600 & sleep 600")
+FORKS = "import os\nwhile True:\n    if os.fork(): os._exit(0)\n"
+
+
+@pytest.fixture
+def first_process() -> Iterator[None]:
+    """Make this process the parent of all orphans, as the first process of a container is."""
+    prctl = ctypes.CDLL(None).prctl
+    assert prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    yield
+    prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def states(tag: str) -> list[str]:
+    """Return the states of the processes that have a text in their environment, or are children of this process."""
+    found = []
+    for each in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if each.name.isdecimal() and int(each.name) != os.getpid():
+                state, parent = (each / "stat").read_text().rpartition(")")[2].split()[:2]
+                if tag.encode() in (each / "environ").read_bytes() or (state, parent) == ("Z", str(os.getpid())):
+                    found.append(state)
+    return found
+
+
+def handles() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+async def test_a_run_that_is_cancelled_while_it_starts_leaves_no_process_and_no_handle(
+    tmp_path: Path, first_process: None
+) -> None:
+    environment = {"PATH": os.environ["PATH"], "TAG": f"start-{tmp_path}"}
+    await run(Run(("true",), tmp_path, environment, 30))
+    before = handles()
+    for steps in range(16):
+        running = asyncio.create_task(run(Run(FAMILY, tmp_path, environment, 30)))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert await asyncio.to_thread(states, f"start-{tmp_path}") == []
+    assert handles() == before
+
+
+async def test_a_clone_that_is_stopped_leaves_no_process(
+    tmp_path: Path, first_process: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "git").write_text("#!/bin/sh\nsleep 600 &\nsleep 600\n")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("NO_PROXY", f"clone-{tmp_path}")
+    monkeypatch.setattr(git, "CLONE_S", 0.2)
+    workspace = Workspace("Git", url="https://git.example/a.git")
+    with pytest.raises(ToolsUnavailable, match=r"within 0.2 s"):
+        await git.clone(workspace, tmp_path / "target", tmp_path)
+    cloning = asyncio.create_task(git.clone(workspace, tmp_path / "target", tmp_path))
+    await asyncio.sleep(0)
+    cloning.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cloning
+    monkeypatch.delenv("NO_PROXY")
+    assert await asyncio.to_thread(states, f"clone-{tmp_path}") == []
+
+
+async def test_a_program_that_forks_without_end_is_stopped(tmp_path: Path) -> None:
+    tag = f"forks-{tmp_path}"
+    ended = await run(Run((sys.executable, "-S", "-c", FORKS), tmp_path, {"TAG": tag}, 0.3))
+    assert ended.output == ""
+    for _ in range(20):
+        assert await asyncio.to_thread(states, tag) == []
+
+
+def test_a_process_that_one_look_misses_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["sleep", "600"]) as missed:
+        seen = process_tree._Process(missed.pid, "S", os.getpid(), missed.pid, missed.pid)
+        looks = iter([[], [seen], [], [], []])
+        monkeypatch.setattr(process_tree, "_of_run", lambda *_: next(looks))
+        monkeypatch.setattr(process_tree, "_reap", lambda _: None)
+        monkeypatch.setattr(os, "killpg", lambda *_: None)
+        process_tree.stop_processes(missed.pid, "mark")
+        assert missed.wait(10) == -9
+    assert list(looks) == []
+
+
+def test_a_process_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = process_tree._Process(2**22 + 1, "D", 1, 0, 0)
+    monkeypatch.setattr(process_tree, "_of_run", lambda *_: [stuck])
+    monkeypatch.setattr(process_tree, "STOP_S", 0.05)
+    process_tree.stop_processes(2**22 + 1, "mark")
