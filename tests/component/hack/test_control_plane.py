@@ -115,5 +115,5 @@ def test_the_command_line_leaves_nothing_however_it_ends(
     assert len(line.programs()) == 3
     line.process.send_signal(number)
     assert line.process.wait(30) == code
-    eventually(lambda: not line.programs(), timeout_s=15)
+    eventually(lambda: not line.programs(), timeout_s=60)
     assert line.directory.exists() == (number == signal.SIGKILL)
