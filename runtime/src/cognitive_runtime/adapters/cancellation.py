@@ -1,4 +1,4 @@
-"""Cancellation of asyncio tasks that is repeated until they end."""
+"""Ends of asyncio tasks: cancellation that is repeated, and errors that are not awaited."""
 
 import asyncio
 from typing import Any, Final
@@ -18,3 +18,9 @@ async def cancel(*tasks: asyncio.Task[Any], repeat_s: float = REPEAT_S) -> None:
             task.cancel()
         _, running = await asyncio.wait(running, timeout=repeat_s)
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def mark_retrieved(ended: asyncio.Task[Any]) -> None:
+    """Mark the error of a task that has ended as retrieved, since asyncio logs one that is not."""
+    if not ended.cancelled():
+        ended.exception()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from cognitive_runtime.adapters.cancellation import mark_retrieved
 from cognitive_runtime.adapters.tools.folders import delete_tree
 from cognitive_runtime.adapters.tools.git import History, clone
 from cognitive_runtime.adapters.tools.paths import GIT_FOLDER, Root, parts_of
@@ -93,7 +94,8 @@ class WorkspaceTools:
             await permit()
         working = asyncio.create_task(asyncio.to_thread(self._work, tool.own_name, dict(arguments)))
         self._running.add(working)
-        working.add_done_callback(self._ended)
+        working.add_done_callback(self._running.discard)
+        working.add_done_callback(mark_retrieved)
         return valid_utf8(await asyncio.shield(working))
 
     def size_of(self, path: str) -> int:
@@ -121,11 +123,6 @@ class WorkspaceTools:
         temporary, self._temporary = self._temporary, None
         if temporary is not None:
             await asyncio.to_thread(delete_tree, temporary)
-
-    def _ended(self, working: asyncio.Task[str]) -> None:
-        self._running.discard(working)
-        if not working.cancelled():
-            working.exception()  # marks it as retrieved
 
     async def _path(self) -> str:
         if self._workspace.kind == "PersistentVolume":

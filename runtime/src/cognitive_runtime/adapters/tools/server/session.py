@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from cognitive_runtime.adapters.cancellation import mark_retrieved
 from cognitive_runtime.adapters.tools.folders import delete_tree
 from cognitive_runtime.adapters.tools.schemas import argument_error
 from cognitive_runtime.adapters.tools.server.git_tools import GIT_TOOLS, GitHistory
@@ -168,17 +169,13 @@ class Session:
         """
         working = asyncio.create_task(work)
         self._running.add(working)
-        working.add_done_callback(self._ended)
+        working.add_done_callback(self._running.discard)
+        working.add_done_callback(mark_retrieved)
         try:
             return await asyncio.shield(working)
         except asyncio.CancelledError:
             _cancel_once(working)
             raise
-
-    def _ended(self, working: asyncio.Task[Any]) -> None:
-        self._running.discard(working)
-        if not working.cancelled():
-            working.exception()  # marks it as retrieved
 
     def _served(self) -> list[ServedTool]:
         files = [

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from cognitive_runtime.adapters.cancellation import mark_retrieved
 from cognitive_runtime.adapters.tools.folders import UncountableFiles, delete_tree, used_bytes
 from cognitive_runtime.domain import ToolFailed
 
@@ -77,5 +78,4 @@ class Storage:
         finally:
             working.cancel()
             await asyncio.wait({working})
-            if not working.cancelled():
-                working.exception()  # marks it as retrieved
+            mark_retrieved(working)
