@@ -11,6 +11,7 @@ import pytest
 from servers.errors import ServerError
 from servers.process import ChildProcess, Command
 from support.eventually import eventually
+from support.servers.processes import is_alive
 
 pytestmark = pytest.mark.component
 
@@ -33,13 +34,6 @@ def start_family(tmp_path: Path, *, stubborn: bool = False) -> tuple[ChildProces
     process = run(tmp_path, FAMILY.format(stubborn=stubborn))
     line = eventually(lambda: process.command.log_path.read_text().strip())
     return process, [process.pid, int(line)]
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_a_program_stores_its_bytecode_whatever_this_process_was_told(

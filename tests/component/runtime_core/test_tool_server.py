@@ -11,11 +11,12 @@ import aiohttp
 import pytest
 
 from support.builders import ways_out
-from support.builders.hanging_tests import FAMILY, command, family, lives
+from support.builders.hanging_tests import FAMILY, command, family
 from support.builders.ways_out import WAYS_OUT
 from support.eventually import eventually
 from support.servers.git_server import git, git_server, write_certificate
 from support.servers.git_tool_server import GitToolServer, answer, git_tool_server, refusal
+from support.servers.processes import is_alive
 
 pytestmark = pytest.mark.component
 CANARY = "canary-93b1"
@@ -186,7 +187,7 @@ async def test_a_test_that_hangs_is_stopped_when_its_call_is_given_up(server: Gi
         pids = await asyncio.to_thread(family, place / "proofs" / "hang")
         calling.cancel()
         await asyncio.wait({calling})
-        await asyncio.to_thread(eventually, lambda: not any(map(lives, pids)))
+        await asyncio.to_thread(eventually, lambda: not any(map(is_alive, pids)))
         assert await answer(run, "git_status") == "## main...origin/main\n"
 
 
@@ -194,8 +195,8 @@ async def test_a_test_that_hangs_is_stopped_at_the_end_of_its_session(server: Gi
     async with server.opened() as run:
         calling = asyncio.create_task(run.call("run_tests", {"name": "hang"}))
         pids = await asyncio.to_thread(family, place / "proofs" / "hang")
-        assert all(map(lives, pids))
-    await asyncio.to_thread(eventually, lambda: not any(map(lives, pids)))
+        assert all(map(is_alive, pids))
+    await asyncio.to_thread(eventually, lambda: not any(map(is_alive, pids)))
     await asyncio.to_thread(eventually, lambda: server.sessions == [])
     await calling
 
@@ -203,7 +204,7 @@ async def test_a_test_that_hangs_is_stopped_at_the_end_of_its_session(server: Gi
 async def test_a_test_that_ends_leaves_no_process(server: GitToolServer, place: Path) -> None:
     async with server.opened() as run:
         assert (await answer(run, "run_tests", name="leave")).startswith("exit status 0 ")
-        assert [lives(pid) for pid in family(place / "proofs" / "leave")] == [False] * 3
+        assert [is_alive(pid) for pid in family(place / "proofs" / "leave")] == [False] * 3
 
 
 async def test_a_test_sees_nothing_of_the_servers_environment(server: GitToolServer) -> None:

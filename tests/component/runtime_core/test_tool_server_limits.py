@@ -11,9 +11,10 @@ import aiohttp
 import pytest
 
 from cognitive_runtime.domain import ToolsUnavailable
-from support.builders.hanging_tests import FAMILY, command, family, lives
+from support.builders.hanging_tests import FAMILY, command, family
 from support.eventually import eventually
 from support.servers.git_tool_server import GitToolServer, answer, git_tool_server, refusal
+from support.servers.processes import is_alive
 
 pytestmark = pytest.mark.component
 HANDSHAKE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
@@ -64,7 +65,7 @@ async def test_a_test_that_hangs_is_stopped_at_its_limit_with_its_descendants(
         assert stopped
         assert 4 <= float(stopped[1]) < 15
         assert said.count("grandchild") == 2
-        assert [lives(pid) for pid in family(place / "limit")] == [False] * 3
+        assert [is_alive(pid) for pid in family(place / "limit")] == [False] * 3
     await asyncio.to_thread(eventually, lambda: bounded.sessions == [])
 
 
@@ -103,7 +104,7 @@ async def test_a_full_volume_and_the_end_of_the_server_stop_a_test(tmp_path: Pat
             assert len(server.sessions) == 1
             server.process.send_signal(signal.SIGTERM)
             await asyncio.to_thread(server.process.wait, 20)
-            assert not any(map(lives, pids))
+            assert not any(map(is_alive, pids))
             assert server.sessions == []
             await calling
 

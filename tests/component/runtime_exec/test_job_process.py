@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from cognitive_runtime.config import RuntimeSettings
+from support.servers.processes import kill_all
 from support.servers.wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
@@ -59,10 +60,7 @@ async def start_job(settings: RuntimeSettings) -> AsyncIterator[StartJob]:
         return process
 
     yield start
-    for process in started:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+    await kill_all(started)
 
 
 async def test_a_failed_attempt_is_published_and_ends_with_0(

@@ -15,6 +15,7 @@ import pytest_asyncio
 
 from cognitive_runtime.config import RuntimeSettings
 from support.eventually import LIMIT_S, eventually_async
+from support.servers.processes import is_alive
 from support.servers.wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
@@ -151,14 +152,6 @@ async def start(settings: RuntimeSettings, broker: WireBroker, agent: str, tmp_p
         if process.returncode is None:
             os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
-
-
-def is_alive(pid: int) -> bool:
-    """Return True while a process exists and is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 async def test_each_attempt_has_a_process_of_its_own(broker: WireBroker, start: StartSlots) -> None:

@@ -15,6 +15,7 @@ import pytest_asyncio
 from cognitive_runtime.config import RuntimeSettings
 from support.builders.tool_requests import asked, has_written, script_one_call, step
 from support.eventually import eventually_async
+from support.servers.processes import kill_all
 from support.servers.scripted_model import ScriptedModel
 from support.servers.tool_server import ToolServerProcess
 from support.servers.wire_broker import Attempt, WireBroker
@@ -47,10 +48,7 @@ async def start_process(agent: str, settings: RuntimeSettings) -> AsyncIterator[
         return process
 
     yield start
-    for process in started:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+    await kill_all(started)
 
 
 PROBE = "probe-after-the-kill"

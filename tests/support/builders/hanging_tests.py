@@ -1,4 +1,4 @@
-"""Test commands for the tool server: their options, a test whose processes stay, and the state of these."""
+"""Test commands for the tool server: their options, a test whose processes stay, and their ids."""
 
 import shlex
 from pathlib import Path
@@ -22,14 +22,6 @@ if sys.argv[2:] != ["leave"]:
 def command(name: str, *parts: str) -> tuple[str, str]:
     """Return the option of a test command."""
     return "--test", f"{name}={shlex.join(parts)}"
-
-
-def lives(pid: int) -> bool:
-    """Return True if a process exists and is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
-    except OSError:
-        return False
 
 
 def family(proof: Path) -> list[int]:
