@@ -9,6 +9,7 @@ from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.plan.agent import AgentFacts, ObservedExecutor, agent_conditions
 from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.mounts import mount_advice
 from cognitive_operator.plan.slots import slot_leases
 from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
 from cognitive_operator.scheduling.priority_queue import queue_key
@@ -108,13 +109,13 @@ HEAD = "of 2 warm slots are ready; an attempt that finds none free runs as its o
     [
         (ObservedExecutor(CURRENT, None, (lease("s0"), lease("s1"))), f"2 {HEAD}"),
         (ObservedExecutor(CURRENT, None, (lease("s0"), lease("s1", ready=False))), f"1 {HEAD}"),
-        (ObservedExecutor(CURRENT, None, ()), f"0 {HEAD} Ray job {CURRENT} of the slots is starting."),
-        (ObservedExecutor(CURRENT, "exit code 2", ()), f"0 {HEAD} The Ray job of the slots ended: exit code 2."),
+        (ObservedExecutor(CURRENT, None, ()), f"0 {HEAD} Ray job {CURRENT} is starting; no worker has reported yet."),
+        (ObservedExecutor(CURRENT, "exit code 2", ()), f"0 {HEAD} The executor's Ray job ended: exit code 2."),
         (
             ObservedExecutor(
                 CURRENT, None, (lease(ready=False, reason="CredentialsNotMounted", message="Absent: k."),)
             ),
-            f"0 {HEAD} Absent: k.",
+            f"0 {HEAD} Absent: k. {mount_advice(agent())}",
         ),
         (
             ObservedExecutor(CURRENT, None, (lease(mode="Embedded", features=[]),)),

@@ -209,7 +209,8 @@ def _executor_alone(facts: AgentFacts) -> Condition:
 
 def _job_message(facts: AgentFacts) -> str:
     if facts.agent.spec.execution.warm_slots:
-        return slots_message(facts.agent, facts.executor)
+        problem = _starting_or_failed(facts.agent, facts.executor).message
+        return slots_message(facts.agent, facts.executor.leases, problem)
     return "Each attempt runs as its own Ray job."
 
 
