@@ -51,7 +51,8 @@ control-plane: sync ## Download or build kube-apiserver, etcd and kube-controlle
 .PHONY: test
 test: sync-model lint verify control-plane helm ## Run all checks and all tests except faults and e2e; executors run on a double of Ray
 	@$(HACK) -m lanes \
-	  parts="tests/unit tests/contract tests/component tests/integration/crds tests/integration/hack" \
+	  units="tests/unit tests/contract" \
+	  parts="tests/component tests/integration/crds tests/integration/hack" \
 	  tasks="tests/integration/cognitive_operator/tasks" agents="tests/integration/cognitive_operator/agents"
 
 .PHONY: test-unit
