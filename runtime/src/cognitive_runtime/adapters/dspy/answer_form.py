@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 import dspy
@@ -14,6 +15,7 @@ from cognitive_runtime.adapters.dspy.schema import Bounds, free_schema
 _PLAIN: Final = {"integer": "whole number", "number": "number", "boolean": "true or false"}
 
 
+@lru_cache(maxsize=256)
 def answer_form(signature: type[dspy.Signature], name: str, bounds: Bounds | None) -> str:
     """Return the form of an output: its type, its range, and with ``bounds`` its maximum length.
 
