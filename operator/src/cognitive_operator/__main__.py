@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
+import uvloop
+
 from cognitive_operator.bootstrap import run
 from cognitive_operator.cli.broker_keys import create_broker_keys
 from cognitive_operator.cli.result import show_result
@@ -37,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command is not None:
             return _run_command(COMMANDS[arguments.command], config, *arguments.object)
         start_logging(config.log_level)
-        asyncio.run(run(config))
+        uvloop.run(run(config))
     except PermanentError as error:
         sys.stderr.write(f"cognitive-operator: {error}\n")
         return 2

@@ -16,11 +16,13 @@ from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.settings import NatsSettings
 from controlplane import ControlPlane
 from servers.nats import NatsServer
+from support.event_loops import uvloop_only
 from support.eventually import LIMIT_S
 from support.ray_double.server import RayServer
 from support.servers.broker_connection import connected
 from support.servers.http_double import HttpDouble
 
+pytest_asyncio_loop_factories = uvloop_only
 NewBroker = Callable[[NatsSettings], Awaitable[NatsBroker]]
 
 

@@ -80,10 +80,10 @@ async def test_an_absent_broker_is_waited_for(
     assert not broker.connection.is_ready
     assert broker.connection.ready_since_s == float("inf")
     assert server.url in str(broker.connection.last_error)
-    assert "refused" in str(broker.connection.last_error) or "Connect call failed" in str(broker.connection.last_error)
-    with pytest.raises(BrokerUnavailableError, match="Connect call failed"):
+    assert "refused" in str(broker.connection.last_error)
+    with pytest.raises(BrokerUnavailableError, match="refused"):
         await broker.requests.publish(SUBJECT, b"{}")
-    assert len([record for record in caplog.records if "Connect call failed" in record.message]) == 1
+    assert len([record for record in caplog.records if "refused" in record.message]) == 1
     server.resume()
     await connected(broker)
     assert broker.connection.last_error is None

@@ -15,6 +15,7 @@ from cognitive_runtime.bootstrap.hosted import HostedTiming, HostedWorker
 from cognitive_runtime.config import RuntimeSettings
 from servers.nats import NatsServer
 from support.cluster.ray_submissions import RaySubmissions
+from support.event_loops import uvloop_only
 from support.eventually import eventually_async
 from support.fakes.scripted_reasoner import ScriptedReasoner
 from support.fixture_types import StartExecutor, StartWorker
@@ -24,6 +25,8 @@ from support.servers.scripted_model import ScriptedModel
 from support.servers.tool_server import ToolServerProcess, tool_server
 from support.servers.wire_broker import WireBroker
 from support.servers.worker_state import pulls
+
+pytest_asyncio_loop_factories = uvloop_only
 
 
 @pytest.fixture

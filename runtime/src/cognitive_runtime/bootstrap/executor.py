@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import uvloop
+
 from cognitive_runtime.adapters.cancellation import cancel
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.json_logs import configure_logging
@@ -77,7 +79,9 @@ def run_executor(settings: RuntimeSettings, executor: ExecutorSettings) -> JobEx
         return run_slots(settings, executor, execution.warm_slots)
     try:
         # The event loop is not closed: closing it would wait for threads, such as one that joins Ray.
-        return asyncio.Runner().run(_run_workers(_Executor(settings, executor, execution)))
+        return asyncio.Runner(loop_factory=uvloop.new_event_loop).run(
+            _run_workers(_Executor(settings, executor, execution))
+        )
     finally:
         _leave_ray()
 

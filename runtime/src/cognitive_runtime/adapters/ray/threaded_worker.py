@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine
 from threading import Thread
 from typing import Any, Final, TypeVar
 
+import uvloop
+
 from cognitive_runtime.adapters.json_logs import log_worker
 from cognitive_runtime.adapters.ray.worker_pool import WorkerGone
 from cognitive_runtime.adapters.worker.worker import Worker, WorkerStatus
@@ -26,7 +28,7 @@ class ThreadedWorker:
         """Take the worker's name for the log, and a function that makes the worker."""
         self._name = name
         self._worker = make()
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._killed = False
         self._ended = asyncio.Event()
         """Belongs to the worker's loop."""
