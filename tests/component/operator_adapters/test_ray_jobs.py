@@ -13,6 +13,7 @@ from support.servers.http_double import HANG, HttpDouble, Reply
 
 pytestmark = pytest.mark.component
 
+RESERVED = ("entrypoint_num_cpus", "entrypoint_memory")
 WAIT = "python -c 'import time; time.sleep(60)'"
 
 
@@ -51,7 +52,7 @@ async def test_ray_runs_adopts_stops_and_forgets_jobs(jobs: RayJobsHttp, ray_add
     address = f"{ray_address}/"
     assert (await jobs.version(at(address))).count(".") == 2
     assert await jobs.get(at(address), "ct-absent-1") is None
-    reserving = replace(submission("ct-a-1", 'test "$COGNITIVE_SUBMISSION_ID" = ct-a-1'), cpus=0.1)
+    reserving = replace(submission("ct-a-1", 'test "$COGNITIVE_SUBMISSION_ID" = ct-a-1'), cpus=0.1, memory_bytes=1024)
     await jobs.submit(at(address), reserving)
     await jobs.submit(at(address), submission("ct-a-1", "false"))
     await jobs.submit(at(address), submission("ct-b-1", WAIT))
@@ -90,11 +91,13 @@ async def test_a_log_that_is_none_is_an_outage_of_ray(jobs: RayJobsHttp, http: H
         await jobs.read_log(at(http.url), "ct-a-1")
 
 
-async def test_only_a_job_that_reserves_cpus_leaves_the_head(jobs: RayJobsHttp, http: HttpDouble) -> None:
+async def test_only_a_job_that_reserves_cpus_or_memory_leaves_the_head(jobs: RayJobsHttp, http: HttpDouble) -> None:
     http.reply("POST /api/jobs/", Reply(json={"submission_id": "ct-a-1"}))
     await jobs.submit(at(http.url), submission("ct-a-1"))
     await jobs.submit(at(http.url), replace(submission("ca-a-1"), cpus=0.1))
-    assert [asked.json.get("entrypoint_num_cpus") for asked in http.asked] == [None, 0.1]
+    await jobs.submit(at(http.url), replace(submission("ct-a-2"), memory_bytes=1024))
+    reserved = [{name: value for name, value in asked.json.items() if name in RESERVED} for asked in http.asked]
+    assert reserved == [{}, {"entrypoint_num_cpus": 0.1}, {"entrypoint_memory": 1024}]
 
 
 async def test_a_submission_that_nobody_confirmed_is_adopted(hasty: RayJobsHttp, http: HttpDouble) -> None:

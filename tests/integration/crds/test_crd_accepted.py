@@ -124,6 +124,7 @@ def test_a_task_gets_no_defaults(home: Namespace) -> None:
         {"llm": {**OWN_MODEL, "vllm": {"extraArgs": ["--max-num-seqs=8", "--enable-prefix-caching"]}}},
         {"execution": {"workers": 64, "concurrencyPerWorker": 256}, "queue": {"maxConcurrentTasks": 10000}},
         {"execution": {"mode": "Job", "job": {"warmSlots": 64}}},
+        {"execution": {"mode": "Job", "resources": {"cpu": 1, "memory": "1Gi"}}},
         {"execution": {"mode": "Serve"}},
         {"execution": {"mode": "Hybrid", "complexityThreshold": 0, "serve": {"replicas": 64}}},
         {"execution": {"mode": "Hybrid", "complexityByType": {"TaskPlanning": 1, "Custom": 0.5}}},

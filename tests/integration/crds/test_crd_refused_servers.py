@@ -62,7 +62,6 @@ EXECUTIONS: list[Refused] = [
         ("spec.execution.complexityByType", "must be task types, such as TaskPlanning"),
     ),
     ({"execution": {"mode": "Hybrid", "complexityByType": {"Custom": 1.1}}}, ("complexityByType.Custom", "1")),
-    ({"execution": {"mode": "Job", "resources": {"cpu": 1}}}, ("spec.execution.resources", "is for warm workers")),
     ({"execution": {"resources": {"cpu": "1Gi"}}}, ("spec.execution.resources.cpu", "should match")),
     ({"execution": {"resources": {"memory": "-1"}}}, ("spec.execution.resources.memory", "should match")),
     (

@@ -47,6 +47,7 @@ class Submission:
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     entrypoint_num_cpus: float | None = None
+    entrypoint_memory: int | None = None
 
     def __post_init__(self) -> None:
         kinds = {"entrypoint": str, "submission_id": str, "runtime_env": dict, "metadata": dict}
@@ -57,6 +58,9 @@ class Submission:
         cpus = self.entrypoint_num_cpus
         if cpus is not None and not isinstance(cpus, int | float):
             raise TypeError(f"entrypoint_num_cpus must be a number, got {type(cpus)}")
+        memory = self.entrypoint_memory
+        if memory is not None and not isinstance(memory, int):
+            raise TypeError(f"entrypoint_memory must be an integer, got {type(memory)}")
 
     @property
     def env_vars(self) -> dict[str, str]:

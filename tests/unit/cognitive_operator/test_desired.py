@@ -193,12 +193,52 @@ def test_the_executor_of_warm_slots_has_their_number_in_its_environment_and_rese
     assert submission(job={"warmSlots": 3}).entrypoint == found.entrypoint
 
 
-def test_a_change_of_the_number_of_warm_slots_starts_another_executor() -> None:
-    def hashed(slots: int) -> str:
-        body = o.agent_body(execution={"mode": "Job", "job": {"warmSlots": slots}})
-        return settings_hash(Agent.model_validate(body), ENVIRONMENT)
+def hash_of_job_mode(slots: int, **resources: Any) -> str:
+    execution = {"mode": "Job", "job": {"warmSlots": slots}, **({"resources": resources} if resources else {})}
+    return settings_hash(Agent.model_validate(o.agent_body(execution=execution)), ENVIRONMENT)
 
-    assert len({hashed(1), hashed(2)}) == 2
+
+def test_a_change_of_the_number_of_warm_slots_starts_another_executor() -> None:
+    assert len({hash_of_job_mode(1), hash_of_job_mode(2)}) == 2
+
+
+def test_a_change_of_what_warm_slots_reserve_starts_another_executor() -> None:
+    usual = hash_of_job_mode(1)
+    others = [{"cpu": 1}, {"memory": "1Gi"}, {"cpu": 1, "memory": "1Gi"}, {"cpu": 1, "memory": "2Gi"}, {"cpu": 0}]
+    assert len({usual, *(hash_of_job_mode(1, **each) for each in others)}) == 6
+    assert hash_of_job_mode(1, cpu="100m") == usual
+    assert hash_of_job_mode(0, cpu=1) == hash_of_job_mode(0)
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        ({}, (0.3, 0)),
+        ({"cpu": "2"}, (6.0, 0)),
+        ({"cpu": "33m"}, (0.099, 0)),
+        ({"cpu": 0}, (0.0, 0)),
+        ({"memory": "512Mi"}, (0.3, 3 * 512 * 1024**2)),
+    ],
+)
+def test_the_executor_of_warm_slots_reserves_the_resources_of_all(
+    resources: dict[str, Any], expected: tuple[float, int]
+) -> None:
+    execution = {"mode": "Job", "job": {"warmSlots": 3}, "resources": resources}
+    found = desired_executor(Agent.model_validate(o.agent_body(execution=execution)), "ca-x-1", ENVIRONMENT)
+    assert (found.cpus, found.memory_bytes) == expected
+
+
+@pytest.mark.parametrize("slots", [0, 3])
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [({}, (0.0, 0)), ({"cpu": "1500m"}, (1.5, 0)), ({"memory": "1Gi"}, (0.0, 1024**3)), ({"cpu": 0}, (0.0, 0))],
+)
+def test_an_attempt_in_job_mode_reserves_the_resources_of_one_process(
+    resources: dict[str, Any], expected: tuple[float, int], slots: int
+) -> None:
+    execution = {"mode": "Job", "job": {"warmSlots": slots}, "resources": resources}
+    found = desired_attempt(Agent.model_validate(o.agent_body(execution=execution)), o.key(), ENVIRONMENT)
+    assert (found.cpus, found.memory_bytes) == expected
 
 
 def test_an_executor_keeps_a_ledger_only_where_there_is_something_to_share() -> None:

@@ -135,6 +135,7 @@ def test_an_adopted_attempt_has_the_place_of_its_status_or_else_the_present_one(
         ({"mode": "Serve"}, True),
         ({"mode": "Hybrid"}, True),
         ({"resources": {"cpu": 1}}, True),
+        ({"mode": "Job", "resources": {"cpu": 1}}, False),
     ],
 )
 def test_an_application_and_resources_need_the_feature_serve(execution: dict[str, Any], is_needed: bool) -> None:
@@ -194,6 +195,7 @@ def test_an_executor_without_such_settings_starts_as_before() -> None:
     assert desired_execution(plain) is None
     assert "COGNITIVE_EXECUTION" not in desired_executor(plain, "ca-x-1", ENVIRONMENT).env_vars
     assert desired_execution(agent({"mode": "Job"})) is None
+    assert desired_execution(agent({"mode": "Job", "resources": {"cpu": 1}})) is None
 
 
 def test_the_settings_travel_in_the_environment_of_the_executor_alone() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from cognitive_operator.api.conditions import Outcome, Reason
+from cognitive_operator.api.resources import Agent
 from cognitive_operator.plan.attempt import Close, Read, Submit, TakeBack, Wait
 from cognitive_operator.plan.attempt_facts import JOB_AWAITED, JobRefused, Reading, Source
 from cognitive_operator.plan.in_flight import InFlightAttempt
@@ -62,6 +63,23 @@ def test_ray_has_five_minutes_to_start_a_job(status: str, age_s: float, is_late:
     assert essence(step.end) == (Outcome.LOST, Reason.JOB_FAILED, True, True)
     assert step.end is not None
     assert step.end.message == f"Ray job ct-{o.TASK_UID}-1 was still PENDING after 300 s."
+
+
+@pytest.mark.parametrize(
+    ("resources", "reserved"),
+    [({"cpu": 2, "memory": "4Gi"}, "cpu: 2, memory: 4Gi"), ({"memory": "1Gi"}, "memory: 1Gi")],
+)
+def test_a_job_that_reserves_resources_and_does_not_start_is_told_with_them(
+    resources: dict[str, Any], reserved: str
+) -> None:
+    reserving = Agent.model_validate(o.agent_body(execution={"mode": "Job", "resources": resources}))
+    step = seen(in_flight(300.1, "Job"), agent=reserving, job=job("PENDING"))
+    assert isinstance(step, TakeBack)
+    assert step.end is not None
+    assert step.end.message.endswith(
+        f" was still PENDING after 300 s. It reserves spec.execution.resources ({reserved}): check that a node of the "
+        "Ray cluster has that much free, or lower them."
+    )
 
 
 @pytest.mark.parametrize("status", ["STOPPED", "SUCCEEDED", "FAILED"])

@@ -96,8 +96,8 @@ def test_an_agent_without_slots_has_none() -> None:
     assert slot_leases(Agent.model_validate(o.agent_body()), [lease()]) == []
 
 
-def ready_condition(executor: ObservedExecutor, slots: int = 2) -> Condition:
-    facts = AgentFacts(agent(slots), AVAILABLE, AVAILABLE, AVAILABLE, executor, AVAILABLE)
+def ready_condition(executor: ObservedExecutor, **execution: Any) -> Condition:
+    facts = AgentFacts(agent(**execution), AVAILABLE, AVAILABLE, AVAILABLE, executor, AVAILABLE)
     return next(each for each in agent_conditions(facts) if each.type == AgentCondition.EXECUTOR_READY)
 
 
@@ -132,6 +132,12 @@ def test_executor_ready_tells_how_many_slots_are_ready_and_why_none_is(
 ) -> None:
     condition = ready_condition(executor)
     assert (condition.status, condition.reason, condition.message) == ("True", Reason.JOB_PER_ATTEMPT, message)
+
+
+def test_the_message_of_slots_that_start_names_the_room_that_they_need() -> None:
+    condition = ready_condition(ObservedExecutor(CURRENT, None, ()), resources={"memory": "4Gi"})
+    room = "is starting on a Ray node that has 2 times spec.execution.resources free; no worker has reported yet."
+    assert condition.message == f"0 {HEAD} Ray job {CURRENT} {room}"
 
 
 def attempt(**fields: Any) -> InFlightAttempt:

@@ -19,11 +19,11 @@ ALWAYS: Final = 1
 
 
 def desired_execution(agent: Agent) -> ExecutionSettings | None:
-    """Return the settings; None: the defaults of the runtime, which executors without them have, too."""
+    """Return the settings; None: no executor, or all settings are the defaults of the runtime."""
     execution = agent.spec.execution
     if execution.warm_slots:
         return ExecutionSettings(warm_slots=execution.warm_slots)
-    if not execution.has_application and execution.resources is None:
+    if not execution.has_executor or (not execution.has_application and execution.resources is None):
         return None
     serve = _serve(agent, execution.serve or Serve()) if execution.has_application else None
     return ExecutionSettings(worker=_process(execution.resources or ProcessResources()), serve=serve)

@@ -3,8 +3,9 @@
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
+from cognitive_operator.api.execution import ProcessResources
 from cognitive_operator.api.names import AttemptKey, attempt_submission_id, request_subject
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.execution import execution_variables
@@ -14,7 +15,20 @@ from cognitive_operator.ports.ray import RaySubmission
 AGENT_UID_KEY: Final = "cognitive-agent-uid"
 """Key of the metadata by which Ray names the agent of a job."""
 EXECUTOR_CPUS: Final = 0.1
-"""CPUs that an executor reserves for the worker in its process, as many as for each of its actors or warm slots."""
+"""CPUs that an executor reserves for the worker in its process, and by default for each actor and each warm slot."""
+ATTEMPT_CPUS: Final = 0.0
+"""CPUs that the Ray job of an attempt reserves by default."""
+
+
+class Reservation(NamedTuple):
+    """Resources that Ray reserves for a job."""
+
+    cpus: float
+    memory_bytes: int = 0
+
+    def times(self, processes: int) -> "Reservation":
+        """Return the resources of several processes. CPUs have three digits, as the CRD allows."""
+        return Reservation(round(self.cpus * processes, 3), self.memory_bytes * processes)
 
 
 @dataclass(frozen=True)
@@ -56,7 +70,7 @@ def settings_hash(agent: Agent, environment: RayEnvironment, ray_life: str = "")
     ray = agent.spec.ray.cluster
     pods = [ray.image or environment.image, ray.ray_version, ray_life] if ray else []
     variables = [*environment.variables.values(), *execution_variables(agent).values()]
-    settings = json.dumps([executor_arguments(agent), *variables, *pods])
+    settings = json.dumps([executor_arguments(agent), *variables, *pods, *_unusual_slot(agent)])
     return hashlib.sha256(settings.encode()).hexdigest()[:8]
 
 
@@ -64,15 +78,29 @@ def desired_executor(agent: Agent, submission_id: str, environment: RayEnvironme
     """Build the submission of an agent's long-lived executor."""
     submission = _submission(submission_id, executor_arguments(agent), environment, agent)
     variables = {**submission.env_vars, **execution_variables(agent)}
-    cpus = round(EXECUTOR_CPUS * max(1, agent.spec.execution.warm_slots), 1)
-    return replace(submission, cpus=cpus, env_vars=variables)
+    slots = agent.spec.execution.warm_slots
+    reserved = _reservation(agent, EXECUTOR_CPUS).times(slots) if slots else Reservation(EXECUTOR_CPUS)
+    return replace(submission, env_vars=variables, **reserved._asdict())
 
 
 def desired_attempt(agent: Agent, key: AttemptKey, environment: RayEnvironment) -> RaySubmission:
     """Build the submission of one attempt in Job mode; its entrypoint names only the request's subject."""
     subject = request_subject(agent.metadata.namespace, key)
     submission_id = attempt_submission_id(key.task_uid, key.number)
-    return _submission(submission_id, f"python -m cognitive_runtime attempt {subject}", environment, agent)
+    submission = _submission(submission_id, f"python -m cognitive_runtime attempt {subject}", environment, agent)
+    return replace(submission, **_reservation(agent, ATTEMPT_CPUS)._asdict())
+
+
+def _reservation(agent: Agent, usual_cpus: float) -> Reservation:
+    """Return what Ray reserves for one attempt in Job mode, or for one warm slot."""
+    resources = agent.spec.execution.resources or ProcessResources()
+    return Reservation(usual_cpus if resources.cpus is None else resources.cpus, resources.memory_bytes or 0)
+
+
+def _unusual_slot(agent: Agent) -> list[Reservation]:
+    """Return what Ray reserves for one warm slot, nothing if that is the default or the agent has no slots."""
+    slot = _reservation(agent, EXECUTOR_CPUS)
+    return [slot] if agent.spec.execution.warm_slots and slot != Reservation(EXECUTOR_CPUS) else []
 
 
 def _submission(submission_id: str, entrypoint: str, environment: RayEnvironment, agent: Agent) -> RaySubmission:

@@ -23,7 +23,7 @@ from cognitive_operator.plan.attempt_timing import AttemptTiming
 from cognitive_operator.plan.gate import GateResult, queue_timeout, spec_gate
 from cognitive_operator.plan.in_flight import UNCOUNTED, AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.job_log import CAUSES, JobCause, ended_job, read_log
-from cognitive_operator.plan.silence import explained
+from cognitive_operator.plan.silence import explained, pending_job
 from cognitive_operator.ports.ray import RayJob
 
 
@@ -212,7 +212,7 @@ class _Rules:
             return self._running_job()
         if self._age_s <= limit_s:
             return Wait()
-        message = f"Ray job {self._submission_id} was still {job.status} after {limit_s:g} s."
+        message = pending_job(self.agent, self._submission_id, limit_s)
         return self._give_up(Reason.JOB_FAILED, message)
 
     def _running_job(self) -> Step:

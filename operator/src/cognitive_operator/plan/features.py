@@ -40,7 +40,7 @@ class Feature(StrEnum):
     """Tasks of type ``proposal``."""
     REASONING = "reasoning"
     SERVE = "serve"
-    """Placement in an application on Ray Serve, and resources of workers."""
+    """Placement in an application on Ray Serve, and resources of warm workers. Ray alone honours those of Job mode."""
     STRUCTURED_OUTPUT = "structured_output"
     TOOLS = "tools"
     """Tasks that may call the agent's tools."""
@@ -74,7 +74,7 @@ def needed_features(agent: Agent) -> frozenset[str]:
         Feature.EXTRA_BODY: any(llm.extra_body for llm in models),
         Feature.OPTIONAL_SAMPLING: any(llm.temperature is None or llm.top_p is None for llm in models),
         Feature.REASONING: any(llm.reasoning is not None for llm in models),
-        Feature.SERVE: execution.has_application or execution.resources is not None,
+        Feature.SERVE: execution.has_application or (execution.resources is not None and execution.mode != "Job"),
         Feature.STRUCTURED_OUTPUT: any(llm.structured_output != "Auto" for llm in models),
     }
     return frozenset(feature.value for feature, is_needed in needs.items() if is_needed)

@@ -32,3 +32,17 @@ def explained(agent: Agent, cause: JobCause) -> str:
         return f"{said} Read the whole log with `ray job logs`, and run the doctor on a node of Ray."
     remedy = mount_advice(agent) if cause.reason is Reason.CREDENTIALS_NOT_MOUNTED else _NETWORK
     return f"{as_sentence(cause.text)} {remedy}"
+
+
+def pending_job(agent: Agent, submission_id: str, limit_s: float) -> str:
+    """Return the sentences about an attempt's Ray job that Ray has not started in time."""
+    head = f"Ray job {submission_id} was still PENDING after {limit_s:g} s."
+    resources = agent.spec.execution.resources
+    reserved = resources.model_dump(exclude_none=True).items() if resources is not None else ()
+    if not reserved:
+        return head
+    listed = ", ".join(f"{name}: {value}" for name, value in reserved)
+    return (
+        f"{head} It reserves spec.execution.resources ({listed}): check that a node of the Ray cluster has that much "
+        "free, or lower them."
+    )

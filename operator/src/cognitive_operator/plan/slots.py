@@ -31,3 +31,11 @@ def slots_message(agent: Agent, leases: Sequence[Lease], problem: str) -> str:
     if outdated is None:
         return f"{head} {as_sentence(problem)}"
     return f"{head} Runtime {outdated.runtime_version} of executor {outdated.submission_id} has no warm slots."
+
+
+def room_for_slots(agent: Agent) -> str:
+    """Return the words about the node that the Ray job of the slots needs, empty for the default reservation."""
+    execution = agent.spec.execution
+    if not execution.warm_slots or execution.resources is None:
+        return ""
+    return f" on a Ray node that has {execution.warm_slots} times spec.execution.resources free"

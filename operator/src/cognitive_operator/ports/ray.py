@@ -14,7 +14,9 @@ class RaySubmission:
     env_vars: Mapping[str, str]
     metadata: Mapping[str, str]
     cpus: float = 0.0
-    """CPUs of Ray that the job reserves on the node of its process. 0: none, and the process runs on the head."""
+    """CPUs of Ray that the job reserves on the node of its process. 0: none."""
+    memory_bytes: int = 0
+    """Memory of Ray that the job reserves on that node. 0: none. A job without both runs on the head."""
 
 
 @dataclass(frozen=True)

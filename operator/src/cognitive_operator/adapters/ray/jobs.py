@@ -46,15 +46,7 @@ class RayJobsHttp:
             RayRefusedError: 3xx or 4xx.
         """
         url = f"{_base(target)}/api/jobs/"
-        body: dict[str, Any] = {
-            "submission_id": submission.submission_id,
-            "entrypoint": submission.entrypoint,
-            "runtime_env": {"env_vars": dict(submission.env_vars)},
-            "metadata": dict(submission.metadata),
-        }
-        if submission.cpus:
-            body["entrypoint_num_cpus"] = submission.cpus
-        answer = await self._send(target, "POST", url, body)
+        answer = await self._send(target, "POST", url, submission_body(submission))
         if answer.status >= 400 and await self.get(target, submission.submission_id) is not None:
             return
         _accepted(url, answer)
@@ -125,6 +117,21 @@ class RayJobsHttp:
             return await self._http.send(HttpRequest(method, url, timeout_s, max_bytes, body, headers))
         except HttpError as error:
             raise RayUnavailableError(str(error)) from error
+
+
+def submission_body(submission: RaySubmission) -> dict[str, Any]:
+    """Return the body of a submission. A job that reserves nothing has no field for it, and runs on the head."""
+    body: dict[str, Any] = {
+        "submission_id": submission.submission_id,
+        "entrypoint": submission.entrypoint,
+        "runtime_env": {"env_vars": dict(submission.env_vars)},
+        "metadata": dict(submission.metadata),
+    }
+    if submission.cpus:
+        body["entrypoint_num_cpus"] = submission.cpus
+    if submission.memory_bytes:
+        body["entrypoint_memory"] = submission.memory_bytes
+    return body
 
 
 def _base(target: RayTarget) -> str:
