@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from servers.ray_head import RayHead
-from support.cluster.executor_processes import executor_pids, kill
+from support.cluster.executor_processes import executor_pids, kill, slot_pids
 from support.cluster.leftovers import on_ray
 from support.eventually import eventually
 from support.faults.evidence import Body
@@ -75,6 +75,39 @@ def a_worker_is_cut_off(trial: Trial, system: FaultSystem, measured: Measured) -
 def test_row_12_an_executor_lost(trial: Trial, system: FaultSystem, measured: Measured, tell: Tell) -> None:
     tell(an_executor_is_killed, trial, system, measured)
     tell(a_worker_is_cut_off, trial, system, measured)
+
+
+def test_row_12_a_warm_slot_killed(trial: Trial, system: FaultSystem, measured: Measured) -> None:
+    """The process that runs the attempt dies, its fork server does not; the retry runs in the next process."""
+    with system.namespace("row12") as namespace:
+        trial.namespaces.append(namespace)
+        execution = {"mode": "Job", "job": {"warmSlots": 1}}
+        uid = system.add_agent(namespace, system.agent("slotted", execution=execution))["metadata"]["uid"]
+        wait_slot(system, namespace)
+        system.model.script(contains="<row12-slot", times=1, hang=True)
+        (body,) = trial.start("row12-slot", agent="slotted", namespace=namespace)
+        trial.wait_calls(1)
+        (killed,) = slot_pids(uid)
+        kill([killed])
+        measured("noticed after", f"{wait_lost(trial, 'row12-slot', namespace):.1f} s")
+        (ended,) = trial.wait_phase("Succeeded", "row12-slot", namespace=namespace)
+        assert [attempt["outcome"] for attempt in ended.attempts] == ["Lost", "Succeeded"]
+        assert [attempt.get("errorType") for attempt in ended.attempts] == ["ExecutorLost", None]
+        workers = {attempt["worker"] for attempt in ended.attempts}
+        assert len(workers) == 2
+        assert all(worker.startswith("ca-s0-") for worker in workers), "an attempt was no slot's"
+        assert trial.executions(body) == {1: 1, 2: 1}
+        trial.finish()
+
+
+def wait_slot(system: FaultSystem, namespace: str) -> None:
+    """Wait until the one warm slot of the agent ``slotted`` is ready."""
+
+    def ready() -> bool:
+        condition = system.observer.present(AGENT, namespace)["slotted"].condition("ExecutorReady")
+        return bool(condition["message"].startswith("1 of 1 warm slots"))
+
+    eventually(ready, 60.0, 0.1)
 
 
 @pytest.fixture

@@ -15,6 +15,13 @@ def executor_pids(agent_uid: str) -> list[int]:
     return _pids_of(f"cognitive_runtime executor .*{agent_uid}") + _actor_pids("WorkerActor", f"ca-{agent_uid}-")
 
 
+def slot_pids(agent_uid: str) -> list[int]:
+    """Return the forked processes of an agent's warm slots: those of the executor that have no child like them."""
+    pids = _pids_of(f"cognitive_runtime executor .*{agent_uid}")
+    parents = {_parent(pid) for pid in pids}
+    return [pid for pid in pids if pid not in parents and _parent(pid) in pids]
+
+
 def running_executor(address: str, agent_uid: str) -> set[int]:
     """Return the process ids of an agent's executor and of its workers, on a real head or on the double.
 
@@ -48,6 +55,14 @@ def _actor_pids(actor: str, mark: str) -> list[int]:
 def _pids_of(pattern: str) -> list[int]:
     listed = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True, check=False)
     return [int(pid) for pid in listed.stdout.split()]
+
+
+def _parent(pid: int) -> int:
+    """Return the process id of a process's parent, 0 if the process has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def _environment(pid: int) -> bytes:

@@ -204,7 +204,14 @@ def test_a_change_of_the_number_of_warm_slots_starts_another_executor() -> None:
 
 def test_a_change_of_what_warm_slots_reserve_starts_another_executor() -> None:
     usual = hash_of_job_mode(1)
-    others = [{"cpu": 1}, {"memory": "1Gi"}, {"cpu": 1, "memory": "1Gi"}, {"cpu": 1, "memory": "2Gi"}, {"cpu": 0}]
+    one = {"cpu": 1}
+    others: list[dict[str, Any]] = [
+        one,
+        {"memory": "1Gi"},
+        one | {"memory": "1Gi"},
+        one | {"memory": "2Gi"},
+        {"cpu": 0},
+    ]
     assert len({usual, *(hash_of_job_mode(1, **each) for each in others)}) == 6
     assert hash_of_job_mode(1, cpu="100m") == usual
     assert hash_of_job_mode(0, cpu=1) == hash_of_job_mode(0)
