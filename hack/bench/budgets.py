@@ -115,6 +115,7 @@ BUDGETS = [
         0,
         "tasks",
     ),
+    Budget(f"{names.CONCURRENT}: last done", median_of(names.CONCURRENT, names.LAST), 2, "s"),
     Budget("executor overhead around a model call", median_of(names.OVERHEAD, "overhead per call"), 5, "ms"),
     Budget("operator import", median_of(names.IMPORT, "time"), 1, "s"),
     Budget("operator memory, idle", median_of(names.restart(0), names.RSS_OPERATOR), 120, "MB"),

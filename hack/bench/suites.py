@@ -145,7 +145,7 @@ def _single_costs(local: Held[LocalSystem], scale: Scale) -> list[Experiment]:
     return [
         _experiment(names.FIRST_TASK, 10, local, cold_starts.executor_first_task),
         _experiment(names.OVERHEAD, 2, local, partial(cold_starts.executor_overhead, count=scale.singles)),
-        _experiment(f"{agents.AT_ONCE} at once, model latency 1 s", 10, local, cold_starts.concurrent_tasks),
+        _experiment(names.CONCURRENT, 10, local, cold_starts.concurrent_tasks),
         Experiment(names.IMPORT, 2, needs_pods=False, run=lambda _: cold_starts.operator_import()),
     ]
 
