@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,9 +16,26 @@ from cognitive_runtime.adapters.tools import git
 from cognitive_runtime.adapters.tools.server import process_tree
 from cognitive_runtime.adapters.tools.server.processes import Run, run
 from cognitive_runtime.domain import ToolsUnavailable, Workspace
+from support.eventually import eventually
+from support.servers.processes import is_alive
 
 PR_SET_CHILD_SUBREAPER = 36
 FAMILY = ("sh", "-c", "(sleep 600 &); sleep 600 & sleep 600")
+DAEMON = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    with open(sys.argv[1] + ".new", "w") as file:
+        file.write(str(os.getpid()))
+    os.rename(sys.argv[1] + ".new", sys.argv[1])
+    os.execve(sys.executable, [sys.executable, "-S", "-c", "import time; time.sleep(600)"], {})
+os.wait()
+while not os.path.exists(sys.argv[1]) or sys.argv[2:]:
+    time.sleep(0.01)
+"""
+"""Program that starts a daemon without its process group, session, parent and environment."""
 FORKS = "import os\nwhile True:\n    if os.fork(): os._exit(0)\n"
 
 
@@ -91,6 +109,33 @@ async def test_a_program_that_forks_without_end_is_stopped(tmp_path: Path) -> No
         assert await asyncio.to_thread(states, tag) == []
 
 
+def pids(folder: Path, *names: str) -> list[int]:
+    """Return the process ids in some files, once they are there."""
+    eventually(lambda: all((folder / each).exists() for each in names))
+    return [int((folder / each).read_text()) for each in names]
+
+
+@pytest.mark.parametrize("limit_s", [30, 0.5], ids=["at the end", "at the limit"])
+async def test_a_daemon_is_stopped_at_the_end_of_its_own_run(tmp_path: Path, limit_s: float) -> None:
+    wait = (sys.executable, "-S", "-c", DAEMON, "other", "wait")
+    other = asyncio.create_task(run(Run(wait, tmp_path, {}, 30)))
+    stays = ["wait"] if limit_s < 1 else []
+    ended = await run(Run((sys.executable, "-S", "-c", DAEMON, "own", *stays), tmp_path, {}, limit_s))
+    assert ended.code == (None if stays else 0)
+    own, others = await asyncio.to_thread(pids, tmp_path, "own", "other")
+    assert (is_alive(own), is_alive(others)) == (False, True)
+    other.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await other
+    assert not is_alive(others)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGPIPE, signal.SIGINT])
+async def test_a_signal_that_ends_a_command_is_its_status(tmp_path: Path, number: signal.Signals) -> None:
+    ended = await run(Run(("sh", "-c", f"kill -{number:d} $$"), tmp_path, {"PATH": os.environ["PATH"]}, 30))
+    assert ended.code == -number
+
+
 def test_a_process_that_one_look_misses_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["sleep", "600"]) as missed:
         seen = process_tree._Process(missed.pid, "S", os.getpid(), missed.pid, missed.pid)
@@ -98,7 +143,7 @@ def test_a_process_that_one_look_misses_is_stopped(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(process_tree, "_of_run", lambda *_: next(looks))
         monkeypatch.setattr(process_tree, "_reap", lambda _: None)
         monkeypatch.setattr(os, "killpg", lambda *_: None)
-        process_tree.stop_processes(missed.pid, "mark")
+        process_tree.stop_processes(2**22 + 1, "mark")
         assert missed.wait(10) == -9
     assert list(looks) == []
 

@@ -35,7 +35,13 @@ def run_tool_server(settings: ToolServerSettings, listener: socket.socket, stora
     app = tool_server(settings, storage).streamable_http_app(
         host="127.0.0.1", session_idle_timeout=settings.idle_s, max_sessions=settings.max_sessions
     )
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S)
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",  # uvloop runs preexec_fn in a handler of fork, in which the reaper cannot fork
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
     _LOGGER.info("the tool server listens on port %s", settings.port, extra={"event": "Serving"})
     uvicorn.Server(config).run(sockets=[listener])
 

@@ -12,9 +12,11 @@ MARK: Final = "COGNITIVE_TOOL_RUN"
 """Variable that names a run in the environment of its processes."""
 STOP_S: Final = 2.0
 """Maximum time of the rounds that kill the processes of a run."""
-_PAUSE_S: Final = 0.01
+PAUSE_S: Final = 0.01
 _EMPTY_LOOKS: Final = 2
 _ENDED: Final = ("Z", "X")
+_FOREIGN_GROUPS: Final = {0, 1}
+"""No group of a run. killpg(0) would signal the caller's own group, and killpg(1) everything. Source: killpg(3)."""
 
 
 @dataclass(frozen=True)
@@ -26,44 +28,58 @@ class _Process:
     session: int
 
 
-def stop_processes(group: int, mark: str) -> None:
+def stop_processes(reaper: int, mark: str) -> None:
     """Kill all processes of a run, and wait until they have ended. Blocks for about ``STOP_S`` at most.
 
-    A process belongs to the run if it is in the process group or the session of the command, if its environment has
-    the mark of the run, or if its parent belongs to the run. Only a process that leaves all of these escapes.
+    A process belongs to the run if it is the reaper or has the mark of the run in its environment, or if its parent or
+    its session belongs to the run. A daemon has the reaper as its parent. Only a run that kills its reaper can leave
+    one that has no mark.
 
-    The group is killed as a whole first: a program that forks without end is faster than a look into /proc. A process
-    that begins during one look is found by the next, so the end is two looks in a row that find none.
+    Groups are killed as a whole first: a program that forks without end is faster than a look into /proc. A process
+    that begins during one look is found by the next, so the end is two looks in a row that find none. The reaper is
+    last: without it, a process that was not found could escape.
 
     Args:
-        group: Process group of the command, which is also the id of its session and of its first process.
+        reaper: Process id of the run's reaper.
         mark: Value of ``MARK`` in the environment of the command.
     """
     killed: set[int] = set()
     end_s, empty = time.monotonic() + STOP_S, 0
     while empty < _EMPTY_LOOKS and time.monotonic() < end_s:
+        alive = [each for each in _of_run(reaper, mark) if each.pid != reaper and each.state not in _ENDED]
+        empty = 0 if alive else empty + 1
+        killed.update(each.pid for each in alive)
+        _kill(alive)
+        if alive:
+            time.sleep(PAUSE_S)
+    left = _of_run(reaper, mark)
+    _kill([each for each in left if each.pid == reaper])
+    _reap((killed | {each.pid for each in left if each.parent == os.getpid()}) - {reaper})
+
+
+def children_of(parent: int) -> list[int]:
+    """Return the ids of the children of a process that have not ended."""
+    return [each.pid for each in _processes() if each.parent == parent and each.state not in _ENDED]
+
+
+def _kill(processes: list[_Process]) -> None:
+    for group in {each.group for each in processes} - _FOREIGN_GROUPS - {os.getpgrp()}:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
-        alive = [each.pid for each in _of_run(group, mark) if each.state not in _ENDED]
-        empty = 0 if alive else empty + 1
-        killed.update(alive)
-        for pid in alive:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        if alive:
-            time.sleep(_PAUSE_S)
-    orphans = {each.pid for each in _of_run(group, mark) if each.parent == os.getpid()}
-    _reap((killed | orphans) - {group})
+    for each in processes:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(each.pid, signal.SIGKILL)
 
 
-def _of_run(group: int, mark: str) -> list[_Process]:
+def _of_run(reaper: int, mark: str) -> list[_Process]:
     everything = list(_processes())
-    found = {each.pid for each in everything if group in (each.group, each.session) or _has_mark(each.pid, mark)}
+    found = {each.pid for each in everything if each.pid == reaper or _has_mark(each.pid, mark)}
     while True:
-        children = {each.pid for each in everything if each.parent in found} - found
-        if not children:
+        sessions = {each.session for each in everything if each.pid in found} - {0, os.getsid(0)}
+        more = {each.pid for each in everything if each.parent in found or each.session in sessions} - found
+        if not more:
             return [each for each in everything if each.pid in found]
-        found |= children
+        found |= more
 
 
 def _processes() -> Iterator[_Process]:

@@ -6,12 +6,14 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 from cognitive_runtime.adapters.tools.git import limit_files
 from cognitive_runtime.adapters.tools.server.process_tree import MARK, stop_processes
+from cognitive_runtime.adapters.tools.server.reaper import under_reaper
 from cognitive_runtime.adapters.tools.starting import started
 from cognitive_runtime.domain import ToolFailed
 
@@ -117,7 +119,7 @@ async def _start(what: Run, mark: str, writing: int) -> asyncio.subprocess.Proce
             stderr=writing if what.shows_errors else asyncio.subprocess.DEVNULL,
             env={**what.environment, MARK: mark},
             start_new_session=True,
-            preexec_fn=what.limit,
+            preexec_fn=partial(under_reaper, what.limit),
         )
     except OSError as error:
         raise ToolFailed(f"The command cannot be started: {error.strerror}.") from None
