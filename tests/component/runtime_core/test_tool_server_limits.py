@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from cognitive_runtime.adapters.tools.server.session import NEW_DIRECTORY
 from cognitive_runtime.domain import ToolsUnavailable
 from support.builders.hanging_tests import FAMILY, command, family
 from support.eventually import eventually
@@ -95,6 +96,7 @@ async def test_a_full_volume_and_the_end_of_the_server_stop_a_test(tmp_path: Pat
             said = await refusal(run, "run_tests", name="fill")
             assert "at most 1048576 are allowed (--max-mib). The directory is deleted with all its changes" in said
             assert server.sessions == []
+            assert await answer(run, "list_files") == f"{NEW_DIRECTORY}\n(empty)"
             assert await answer(run, "list_files") == "(empty)"
             await answer(run, "write_file", path="a", content="a")
         await asyncio.to_thread(eventually, lambda: server.sessions == [])

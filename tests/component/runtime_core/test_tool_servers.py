@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.dspy import CognitiveCore, ToolTasks
+from cognitive_runtime.adapters.tools.mcp import SESSION_LOST
 from cognitive_runtime.adapters.tools.toolbox import Toolboxes
 from cognitive_runtime.adapters.vllm import ModelPool
 from cognitive_runtime.application import ExecuteAgentTask, ToolRun
@@ -213,7 +214,7 @@ async def test_a_server_that_is_killed_and_started_again_is_used_again(tmp_path:
         run = await open_run(shop(server.url, timeout_seconds=5))
         server.process.kill()
         server.process.wait(10)
-        assert "error" in await run.call("advise", {})
+        assert str((await run.call("advise", {}))["error"]).endswith(SESSION_LOST)
         with tool_server(tmp_path / "journal", "--port", port):
             assert await run.call("advise", {}) == {"answer": COMMAND}
         assert [each.outcome for each in run.operations] == ["Failed", "Succeeded"]

@@ -4,7 +4,7 @@ import io
 import json
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import mcp_types as types
 import pytest
@@ -20,6 +20,7 @@ class OneTool:
 
     def __init__(self, outcome: str | Exception) -> None:
         self._outcome = outcome
+        self.notice = ""
 
     async def call(self, _: str, __: Mapping[str, Any]) -> str:
         """Return or raise the outcome."""
@@ -35,6 +36,22 @@ async def called(outcome: str | Exception, monkeypatch: pytest.MonkeyPatch) -> t
     monkeypatch.setattr(app, "_session", session)
     context: Any = None
     return await app._call_tool(context, types.CallToolRequestParams(name="any", arguments={}))
+
+
+async def test_the_first_answer_of_a_session_in_a_new_directory_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    session, context = OneTool("done"), cast(Any, None)
+    session.notice = "A new directory."
+
+    async def same(_: object) -> OneTool:
+        return session
+
+    monkeypatch.setattr(app, "_session", same)
+    params = types.CallToolRequestParams(name="any", arguments={})
+    found = [(await app._call_tool(context, params)).content for _ in range(2)]
+    assert [[each.model_dump()["text"] for each in parts] for parts in found] == [
+        ["A new directory.", "done"],
+        ["done"],
+    ]
 
 
 async def test_a_text_with_a_surrogate_can_be_written_as_json(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -246,14 +246,6 @@ async def test_a_directory_that_cannot_be_prepared_is_unavailable(
     await session.close()
 
 
-async def test_a_work_that_fills_the_volume_is_cancelled(tmp_path: Path) -> None:
-    storage = Storage(tmp_path, 1000)
-    (tmp_path / "file").write_bytes(os.urandom(10_000))
-    forever = asyncio.Event()
-    with pytest.raises(ToolFailed, match="at most 1000 are allowed"):
-        await storage.bound(forever.wait())
-
-
 async def test_the_end_of_a_session_stops_a_test_whose_caller_still_waits(tmp_path: Path) -> None:
     command = (sys.executable, "-c", "import pathlib, time; pathlib.Path('begun').touch(); time.sleep(600)")
     session = Session(ToolServerSettings(9000, tests={"hang": command}), Storage(tmp_path, 1 << 20))

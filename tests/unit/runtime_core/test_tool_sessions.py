@@ -1,21 +1,30 @@
 """Sessions of the tool server with too many bytes, and what a test leaves behind."""
 
+import asyncio
 import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from cognitive_runtime.adapters.tools.server import storage
 from cognitive_runtime.adapters.tools.server.session import Session
 from cognitive_runtime.adapters.tools.server.settings import ToolServerSettings
 from cognitive_runtime.adapters.tools.server.storage import Storage
 from cognitive_runtime.domain import ToolFailed, Workspace
+from support.eventually import eventually
 
 
 def writable(**tests: str) -> ToolServerSettings:
     """Return the settings of a server with programs in Python as tests."""
     commands = {name: (sys.executable, "-c", code) for name, code in tests.items()}
     return ToolServerSettings(9000, Workspace("EmptyDir", read_only=False), commands)
+
+
+def found(folder: Path, pattern: str) -> list[Path]:
+    """Return the paths of a pattern, once there is one."""
+    eventually(lambda: list(folder.glob(pattern)))
+    return list(folder.glob(pattern))
 
 
 async def test_a_test_leaves_nothing_in_its_temporary_folders(tmp_path: Path) -> None:
@@ -33,8 +42,8 @@ async def test_a_test_leaves_nothing_in_its_temporary_folders(tmp_path: Path) ->
 
 
 async def test_a_test_that_writes_too_much_ends_its_session_alone(tmp_path: Path) -> None:
-    storage = Storage(tmp_path, 1 << 20)
-    full, other = Session(writable(fill="open('a', 'wb').write(bytes(2 << 20))"), storage), Session(writable(), storage)
+    kept = Storage(tmp_path, 1 << 20)
+    full, other = Session(writable(fill="open('a', 'wb').write(bytes(2 << 20))"), kept), Session(writable(), kept)
     await full.open()
     await other.open()
     await other.call("write_file", {"path": "a", "content": "kept"})
@@ -50,10 +59,37 @@ async def test_a_test_that_writes_too_much_ends_its_session_alone(tmp_path: Path
     assert os.listdir(tmp_path) == []
 
 
+async def test_a_test_goes_on_while_another_session_has_too_many_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "CHECK_S", 600)  # files are counted at the end of a test
+    until = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)"
+    kept = Storage(tmp_path, 1 << 20)
+    full = Session(writable(fill=f"open('a', 'wb').write(bytes(2 << 20)); open('full', 'w')\n{until}"), kept)
+    small = Session(writable(work=f"open('small', 'w').write('kept')\n{until}"), kept)
+    for each in (full, small):
+        await each.open()
+    working = asyncio.create_task(small.call("run_tests", {"name": "work"}))
+    (begun,) = await asyncio.to_thread(found, tmp_path, "*/files/small")
+    filling = asyncio.create_task(full.call("run_tests", {"name": "fill"}))
+    (filled,) = await asyncio.to_thread(found, tmp_path, "*/files/full")
+    begun.with_name("go").touch()
+    assert (await working).startswith("exit status 0 ")
+    assert len(os.listdir(tmp_path)) == 2
+    filled.with_name("go").touch()
+    with pytest.raises(ToolFailed, match=r"at most 1048576 .* The directory is deleted with all its changes"):
+        await filling
+    assert (full.has_ended, small.has_ended) == (True, False)
+    assert await small.call("read_file", {"path": "small"}) == "kept"
+    assert len(os.listdir(tmp_path)) == 1
+    await small.close()
+
+
 async def test_a_file_can_become_smaller_when_there_are_too_many_bytes(tmp_path: Path) -> None:
     session = Session(writable(none="pass"), Storage(tmp_path, 100_000))
     await session.open()
-    await session.call("write_file", {"path": "a", "content": "a" * 150_000})
+    (name,) = os.listdir(tmp_path)
+    (tmp_path / name / "files" / "a").write_text("a" * 150_000)
     for tool, arguments in (
         ("write_file", {"path": "a", "content": "a" * 150_000}),
         ("write_file", {"path": "b", "content": ""}),
@@ -63,4 +99,6 @@ async def test_a_file_can_become_smaller_when_there_are_too_many_bytes(tmp_path:
             await session.call(tool, arguments)
     assert await session.call("write_file", {"path": "a", "content": "small"}) == "5 bytes written"
     assert (await session.call("run_tests", {"name": "none"})).startswith("exit status 0 ")
+    with pytest.raises(ToolFailed, match="at most 100000 are allowed"):
+        await session.call("write_file", {"path": "b", "content": "a" * 100_000})
     await session.close()

@@ -14,7 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 from cognitive_runtime.adapters.tools.http import CONNECT_S, MAX_RESPONSE_BYTES, ResponseSize, bounded_client
 from cognitive_runtime.adapters.tools.naming import TOOL_NAME
 from cognitive_runtime.adapters.tools.schemas import UnusableSchema, argument_error, expanded_schema
-from cognitive_runtime.domain import Tool, ToolFailed, ToolRefused, ToolServer
+from cognitive_runtime.domain import Tool, ToolFailed, ToolProblem, ToolRefused, ToolServer
 from cognitive_runtime.domain.text import clip_utf8
 from cognitive_runtime.domain.tools import MAX_ARTIFACT_BYTES, AuditEvent
 
@@ -26,6 +26,10 @@ MAX_DESCRIPTION_BYTES: Final = 1024
 CLOSE_S: Final = 2.0
 _LOST: Final = frozenset({types.CONNECTION_CLOSED, types.INVALID_REQUEST, types.INTERNAL_ERROR})
 """JSON-RPC errors after which the session is opened again for the next call."""
+SESSION_LOST: Final = (
+    "The session with the server was lost. What the server kept for it, such as files that were written, may be gone: "
+    "look before you go on, and repeat the changes that you still need."
+)
 _CLIENT: Final = types.Implementation(name="cognitive-runtime", version="1")
 _HIDDEN: Final = "[hidden]"
 _TOO_LARGE: Final = f"The answer is larger than {MAX_ARTIFACT_BYTES} bytes, and is discarded."
@@ -45,6 +49,7 @@ class McpServer:
         self._size = ResponseSize()
         self._running: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[Client] | None = None
+        self._has_lost = False
         self.problems: list[tuple[AuditEvent, str]] = []
 
     @property
@@ -63,7 +68,21 @@ class McpServer:
         return tuple(tool for tool in map(self._usable, allowed) if tool is not None)
 
     async def call(self, tool: Tool, arguments: Mapping[str, Any], permit: Callable[[], Awaitable[None]]) -> str:
-        """Return the answer of a tool as text; see ``IToolbox``."""
+        """Return the answer of a tool as text; see ``IToolbox``. The first one after a lost session says so."""
+        try:
+            text = await self._called(tool, arguments, permit)
+        except ToolProblem as problem:
+            if self._takes_loss():
+                raise type(problem)(f"{problem} {SESSION_LOST}", problem.answer) from None
+            raise
+        return f"{SESSION_LOST}\n{text}" if self._takes_loss() else text
+
+    def _takes_loss(self) -> bool:
+        """Return True once after the loss of a session."""
+        lost, self._has_lost = self._has_lost, False
+        return lost
+
+    async def _called(self, tool: Tool, arguments: Mapping[str, Any], permit: Callable[[], Awaitable[None]]) -> str:
         wrong = argument_error(tool.schema, arguments)
         if wrong:
             raise ToolRefused("The arguments do not fit the schema of the tool.", wrong)
@@ -178,6 +197,8 @@ class McpServer:
                     await asyncio.Event().wait()
         except Exception:  # the waiting call reports it; the error may quote the server
             return
+        finally:
+            self._has_lost = self._has_lost or ready.done()
 
     async def _while_running(self, call: Coroutine[Any, Any, Any]) -> Any:
         """Return the result of a call, or fail when the session ends before it."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from cognitive_runtime.adapters.cancellation import mark_retrieved
-from cognitive_runtime.adapters.tools.folders import delete_tree
+from cognitive_runtime.adapters.tools.folders import delete_tree, used_bytes
 from cognitive_runtime.adapters.tools.git import History, clone
 from cognitive_runtime.adapters.tools.paths import GIT_FOLDER, Root, parts_of
 from cognitive_runtime.adapters.tools.schemas import argument_error
@@ -109,6 +109,14 @@ class WorkspaceTools:
             raise ToolFailed("The workspace is closed.")
         with self._root.file(parts_of(path)) as handle:
             return os.fstat(handle).st_size
+
+    def used_bytes(self) -> int:
+        """Return the bytes on disk of a temporary workspace; 0: there is none.
+
+        Raises:
+            UncountableFiles: A directory cannot be read.
+        """
+        return used_bytes(self._temporary) if self._temporary else 0
 
     async def close(self) -> None:
         """Close the handle and delete a temporary workspace. Idempotent.

@@ -84,6 +84,14 @@ async def _list_tools(context: _Context, _: types.PaginatedRequestParams | None)
 
 async def _call_tool(context: _Context, params: types.CallToolRequestParams) -> types.CallToolResult:
     session = await _session(context)
+    result = await _called(session, params)
+    if session.notice:
+        result.content.insert(0, types.TextContent(text=session.notice))
+        session.notice = ""
+    return result
+
+
+async def _called(session: Session, params: types.CallToolRequestParams) -> types.CallToolResult:
     try:
         return _result(await session.call(params.name, params.arguments or {}))
     except ToolProblem as problem:

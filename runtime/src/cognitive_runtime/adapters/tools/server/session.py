@@ -5,6 +5,7 @@ import contextlib
 import os
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -21,6 +22,10 @@ from cognitive_runtime.domain import Tool, ToolFailed, ToolProblem, ToolRefused,
 
 Result = TypeVar("Result")
 RUN_TESTS: Final = "run_tests"
+NEW_DIRECTORY: Final = (
+    "This is the first call in a new directory: a test wrote too much, and the earlier directory is deleted with all "
+    "its changes. Write again what you still need."
+)
 _WRITE: Final = "write_file"
 _TEST_FOLDERS: Final = ("test-home", "test-tmp")
 """Folders of a test beside its files: ``HOME`` and ``TMPDIR``."""
@@ -52,6 +57,8 @@ class Session:
         self.tools: dict[str, ServedTool] = {}
         self.has_ended = False
         """True: its directory is deleted, and it takes no more calls."""
+        self.notice = ""
+        """Text for the first call: the directory takes the place of one with changes."""
 
     async def open(self) -> None:
         """Make the directory, and clone the repository into it.
@@ -60,7 +67,7 @@ class Session:
             ToolsUnavailable: The repository cannot be cloned, or the directory cannot be made.
             ToolFailed: The sessions have too many bytes.
         """
-        self._file_tools = {each.own_name: each for each in await self._kept(self._storage.bound(self._files.list()))}
+        self._file_tools = {each.own_name: each for each in await self._kept(self._bounded(self._files.list))}
         try:
             self._prepare(self._files.temporary)
         except OSError as error:
@@ -100,18 +107,31 @@ class Session:
 
     def _permit(self, arguments: Mapping[str, Any]) -> Callable[[], Coroutine[Any, Any, None]]:
         async def permit() -> None:
-            try:
-                await self._storage.check()
-            except TooManyBytes:
-                if not self._makes_smaller(arguments["path"], arguments["content"]):
-                    raise
+            added = self._added_bytes(arguments["path"], arguments["content"])
+            if added >= 0:  # a file may always become smaller
+                await self._storage.check(added)
 
         return permit
 
-    def _makes_smaller(self, path: str, content: str) -> bool:
+    def _added_bytes(self, path: str, content: str) -> int:
+        size = 0
         with contextlib.suppress(ToolProblem):
-            return len(content.encode("utf-8", "replace")) < self._files.size_of(path)
-        return False
+            size = self._files.size_of(path)
+        return len(content.encode("utf-8", "replace")) - size
+
+    async def _bounded(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        """Return the result of a work that writes into the directory. If it writes too much, the session ends.
+
+        Raises:
+            TooManyBytes: The work has written too much. It is stopped, and the directory is deleted.
+        """
+        async with self._storage.writer(self._files.used_bytes) as writer:
+            try:
+                return await self._storage.bound(work(), writer)
+            except TooManyBytes:
+                self.has_ended = True
+                await self._files.close()
+                raise
 
     async def _ran(self, name: str, arguments: Mapping[str, Any]) -> str:
         async with self._program:
@@ -130,10 +150,8 @@ class Session:
         """
         await self._storage.check()  # what was too much before the test does not end the session
         try:
-            return await self._storage.bound(self._tested(name))
+            return await self._bounded(partial(self._tested, name))
         except TooManyBytes as problem:
-            self.has_ended = True
-            await self._files.close()
             raise ToolFailed(
                 f"{problem} The directory is deleted with all its changes, because the test wrote too much. The next "
                 "call begins in a new directory."

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
-from cognitive_runtime.adapters.tools.server.session import Session
+from cognitive_runtime.adapters.tools.server.session import NEW_DIRECTORY, Session
 from cognitive_runtime.adapters.tools.server.settings import ToolServerSettings
 from cognitive_runtime.adapters.tools.server.storage import Storage
 
@@ -36,7 +36,9 @@ class Sessions:
             found: Session | None = connection.state.get(_KEY)
             if found is None or found.has_ended:
                 await self.wait_closed()  # their files count, too
-                found = connection.state[_KEY] = await self._opened(connection)
+                opened = await self._opened(connection)
+                opened.notice = NEW_DIRECTORY if found else ""
+                found = connection.state[_KEY] = opened
             return found
 
     async def wait_closed(self) -> None:
