@@ -8,8 +8,8 @@ from support.eventually import eventually
 FAMILY = """
 import os, subprocess, sys, time
 child = "import time; print('grandchild', flush=True); time.sleep(600)"
-kept = subprocess.Popen([sys.executable, "-c", child])
-away = subprocess.Popen([sys.executable, "-c", child], start_new_session=True)
+kept = subprocess.Popen([sys.executable, "-S", "-c", child])
+away = subprocess.Popen([sys.executable, "-S", "-c", child], start_new_session=True)
 with open("family", "w") as file:
     file.write(f"{os.getpid()} {kept.pid} {away.pid}")
 os.rename("family", sys.argv[1])

@@ -16,6 +16,7 @@ from cognitive_runtime.adapters.tools import git
 from cognitive_runtime.adapters.tools.server import process_tree
 from cognitive_runtime.adapters.tools.server.processes import Run, run
 from cognitive_runtime.domain import ToolsUnavailable, Workspace
+from support.builders import hanging_tests
 from support.eventually import eventually
 from support.servers.processes import is_alive
 
@@ -30,7 +31,7 @@ if os.fork() == 0:
     with open(sys.argv[1] + ".new", "w") as file:
         file.write(str(os.getpid()))
     os.rename(sys.argv[1] + ".new", sys.argv[1])
-    os.execve(sys.executable, [sys.executable, "-S", "-c", "import time; time.sleep(600)"], {})
+    os.execve(sys.executable, [sys.executable, "-S", "-c", "import time; time.sleep(60)"], {})
 os.wait()
 while not os.path.exists(sys.argv[1]) or sys.argv[2:]:
     time.sleep(0.01)
@@ -115,19 +116,24 @@ def pids(folder: Path, *names: str) -> list[int]:
     return [int((folder / each).read_text()) for each in names]
 
 
-@pytest.mark.parametrize("limit_s", [30, 0.5], ids=["at the end", "at the limit"])
-async def test_a_daemon_is_stopped_at_the_end_of_its_own_run(tmp_path: Path, limit_s: float) -> None:
-    wait = (sys.executable, "-S", "-c", DAEMON, "other", "wait")
-    other = asyncio.create_task(run(Run(wait, tmp_path, {}, 30)))
-    stays = ["wait"] if limit_s < 1 else []
-    ended = await run(Run((sys.executable, "-S", "-c", DAEMON, "own", *stays), tmp_path, {}, limit_s))
-    assert ended.code == (None if stays else 0)
-    own, others = await asyncio.to_thread(pids, tmp_path, "own", "other")
-    assert (is_alive(own), is_alive(others)) == (False, True)
+async def test_a_test_that_ends_leaves_no_process(tmp_path: Path) -> None:
+    proof = tmp_path / "proof"
+    ended = await run(Run((sys.executable, "-c", hanging_tests.FAMILY, str(proof), "leave"), tmp_path, {}, 30))
+    assert ended.code == 0
+    assert [is_alive(pid) for pid in hanging_tests.family(proof)] == [False] * 3
+
+
+async def test_a_daemon_is_stopped_at_the_end_of_its_own_run(tmp_path: Path) -> None:
+    program = (sys.executable, "-S", "-c", DAEMON)
+    other = asyncio.create_task(run(Run((*program, "other", "wait"), tmp_path, {}, 30)))
+    (given_up,) = await asyncio.to_thread(pids, tmp_path, "other")
+    assert (await run(Run((*program, "own"), tmp_path, {}, 30))).code == 0
+    (ended,) = await asyncio.to_thread(pids, tmp_path, "own")
+    assert (is_alive(ended), is_alive(given_up)) == (False, True)
     other.cancel()
     with pytest.raises(asyncio.CancelledError):
         await other
-    assert not is_alive(others)
+    assert not is_alive(given_up)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGPIPE, signal.SIGINT])

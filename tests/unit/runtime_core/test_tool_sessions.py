@@ -1,6 +1,7 @@
 """Sessions of the tool server with too many bytes, and what a test leaves behind."""
 
 import asyncio
+import json
 import os
 import sys
 from pathlib import Path
@@ -38,6 +39,41 @@ async def test_a_test_leaves_nothing_in_its_temporary_folders(tmp_path: Path) ->
     for _ in range(2):
         assert (await session.call("run_tests", {"name": "leave"})).startswith("exit status 0 ")
     assert await session.call("read_file", {"path": "kept"}) == "aa"
+    await session.close()
+
+
+async def test_a_test_sees_nothing_of_the_servers_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COGNITIVE_SECRET", "canary-93b1")
+    session = Session(
+        writable(environment="import json, os; print(json.dumps(dict(os.environ)))"), Storage(tmp_path, 1 << 20)
+    )
+    await session.open()
+    said = await session.call("run_tests", {"name": "environment"})
+    seen, (name,) = json.loads(said.splitlines()[1]), os.listdir(tmp_path)
+    assert set(seen) - {"LC_CTYPE"} == {"PATH", "HOME", "TMPDIR", "LANG", "COGNITIVE_TOOL_RUN"}
+    assert (seen["HOME"], seen["TMPDIR"]) == (f"{tmp_path}/{name}/test-home", f"{tmp_path}/{name}/test-tmp")
+    await session.close()
+
+
+async def test_the_status_and_both_ends_of_a_long_output_are_the_answer(tmp_path: Path) -> None:
+    code = "print('first'); print('x' * 1000000); print('last'); raise SystemExit(3)"
+    session = Session(writable(long=code), Storage(tmp_path, 1 << 20))
+    await session.open()
+    said = await session.call("run_tests", {"name": "long"})
+    assert said.startswith("exit status 3 after ")
+    assert said.splitlines()[1] == "first"
+    assert said.splitlines()[-1] == "last"
+    assert "bytes left out" in said
+    assert len(said) < 64 * 1024
+    await session.close()
+
+
+async def test_a_command_that_is_not_there_fails_in_one_sentence(tmp_path: Path) -> None:
+    settings = ToolServerSettings(9000, tests={"absent": ("no-such-program",)})
+    session = Session(settings, Storage(tmp_path, 1 << 20))
+    await session.open()
+    with pytest.raises(ToolFailed, match=r"^The command cannot be started: No such file or directory\.$"):
+        await session.call("run_tests", {"name": "absent"})
     await session.close()
 
 

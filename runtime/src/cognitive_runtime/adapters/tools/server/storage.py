@@ -20,9 +20,6 @@ CHECK_S: Final = 1.0
 """Minimum time between two checks while a program can write."""
 CHECK_SHARE: Final = 9
 """Minimum time between two checks, as a multiple of the time that a check takes."""
-_UNCOUNTABLE: Final = (
-    "The files of all sessions cannot be counted: a directory is not readable, or its path is too long."
-)
 
 
 class TooManyBytes(ToolFailed):
@@ -82,10 +79,10 @@ class Storage:
         Args:
             used: Returns the bytes of the writer's own directory, or raises ``UncountableFiles``. It may block.
         """
-        try:
-            writer = Writer(used, await asyncio.to_thread(used))
-        except UncountableFiles:
-            raise TooManyBytes(_UNCOUNTABLE) from None
+        before = 0
+        with contextlib.suppress(UncountableFiles):  # the first check finds it
+            before = await asyncio.to_thread(used)
+        writer = Writer(used, before)
         self._writers.append(writer)
         try:
             yield writer
@@ -101,7 +98,9 @@ class Storage:
         try:
             used = await asyncio.to_thread(used_bytes, self.folder)
         except UncountableFiles:
-            raise TooManyBytes(_UNCOUNTABLE) from None
+            raise TooManyBytes(
+                "The files of all sessions cannot be counted: a directory is not readable, or its path is too long."
+            ) from None
         if used + added > self._max_bytes:
             raise TooManyBytes(
                 f"The files of all sessions have {used + added} bytes; "
