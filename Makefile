@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
 
 .PHONY: sync
 sync: $(UV) ## Create .venv with all development dependencies
@@ -112,6 +112,10 @@ bench-quick: sync control-plane ## Measure in at most 15 minutes, and write .ben
 .PHONY: bench-check
 bench-check: sync control-plane ## Compare the costs over their floors with the stored thresholds
 	@$(HACK) -m bench check $(BENCH)
+
+.PHONY: bench-thresholds
+bench-thresholds: sync ## Make the thresholds of `make bench-check` from the results of `make bench`
+	@$(HACK) -m bench thresholds
 
 .PHONY: eval
 eval: sync-model ## Measure answers on 72 cases, 12 of them with tools: the model of LLM_*, or EVAL="run --local" for the demo's model

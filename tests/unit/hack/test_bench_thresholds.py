@@ -82,7 +82,7 @@ def test_a_missing_or_broken_file_says_how_to_make_it(tmp_path: Path, text: str 
     path = tmp_path / "thresholds.json"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(ThresholdsError, match=f"{error}.*bench thresholds"):
+    with pytest.raises(ThresholdsError, match=f"{error}.*bench-thresholds"):
         load_thresholds(path)
 
 
