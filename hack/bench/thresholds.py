@@ -127,9 +127,13 @@ def load_thresholds(path: Path = PATH) -> dict[str, Threshold]:
     try:
         return {name: Threshold(**each) for name, each in json.loads(path.read_text(encoding="utf-8")).items()}
     except FileNotFoundError:
-        raise ThresholdsError(f"{path} does not exist: make it with `make bench-thresholds` after `make bench`") from None
+        raise ThresholdsError(
+            f"{path} does not exist: make it with `make bench-thresholds` after `make bench`"
+        ) from None
     except (TypeError, ValueError) as error:
-        raise ThresholdsError(f"{path} is invalid ({error}): make it with `make bench-thresholds` after `make bench`") from None
+        raise ThresholdsError(
+            f"{path} is invalid ({error}): make it with `make bench-thresholds` after `make bench`"
+        ) from None
 
 
 def verdicts(thresholds: Mapping[str, Threshold], results: Results) -> list[Verdict]:

@@ -150,12 +150,14 @@ def test_the_agents_counters_agree_with_its_tasks(way: WholeWay) -> None:
 
 def test_an_attempt_in_job_mode_runs_in_a_warm_slot_of_the_pod(way: WholeWay) -> None:
     way.change(execution={"mode": "Job", "job": {"warmSlots": 2}, "resources": {"cpu": "50m", "memory": "256Mi"}})
-    ready = "2 of 2 warm slots are ready"
-    eventually(lambda: way.users.condition(OWNER, "ExecutorReady")[2].startswith(ready), 90.0, 0.5)
-    status = way.think("warm")
-    (attempt,) = status["attempts"]
-    assert (status["mode"], attempt["worker"][:4], attempt.get("submissionId")) == ("Job", "ca-s", None)
-    way.change(execution={"job": None, "resources": None})
+    try:
+        ready = "2 of 2 warm slots are ready"
+        eventually(lambda: way.users.condition(OWNER, "ExecutorReady")[2].startswith(ready), 90.0, 0.5)
+        status = way.think("warm")
+        (attempt,) = status["attempts"]
+        assert (status["mode"], attempt["worker"][:4], attempt.get("submissionId")) == ("Job", "ca-s", None)
+    finally:
+        way.change(execution={"job": None, "resources": None})
 
 
 def test_the_grammar_engine_accepts_the_free_schema_of_every_type(way: WholeWay) -> None:

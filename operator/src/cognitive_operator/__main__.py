@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
@@ -25,6 +26,9 @@ class Command(NamedTuple):
     """Takes the settings, the object's namespace and name; returns the text to print."""
 
 
+UV_THREADS: Final = ("UV_THREADPOOL_SIZE", "32")
+"""libuv resolves names on half of its threads, of which it has 4 by default: two names that do not answer would stop
+every other connection."""
 COMMANDS: Final = {
     "result": Command("TASK", "print the result of a task as JSON, also a large one", show_result),
     "broker-keys": Command("SECRET", "create a Secret with the keys of a NATS server, if absent", create_broker_keys),
@@ -39,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command is not None:
             return _run_command(COMMANDS[arguments.command], config, *arguments.object)
         start_logging(config.log_level)
+        os.environ.setdefault(*UV_THREADS)
         uvloop.run(run(config))
     except PermanentError as error:
         sys.stderr.write(f"cognitive-operator: {error}\n")

@@ -12,7 +12,10 @@ from cognitive_runtime.adapters.vllm import ModelPool
 from cognitive_runtime.application import ExecuteAgentTask
 from cognitive_runtime.domain import AgentResult, CognitiveTaskType, CredentialsNotMounted, FailureResult
 from support.builders.runtime_requests import Run, execution_request
+from support.event_loops import uvloop_only
 from support.servers.scripted_model import ScriptedModel
+
+pytest_asyncio_loop_factories = uvloop_only
 
 
 @pytest.fixture(scope="session")

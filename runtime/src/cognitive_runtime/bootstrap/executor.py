@@ -36,6 +36,10 @@ _LOGGER: Final = logging.getLogger(__name__)
 EXECUTION: Final = "COGNITIVE_EXECUTION"
 """Variable with the settings of the executor's processes as JSON; absent: their defaults. The operator sets it."""
 
+UV_THREADS: Final = ("UV_THREADPOOL_SIZE", "32")
+"""libuv resolves names on half of its threads, of which it has 4 by default: two names that do not answer would stop
+every other connection."""
+
 
 class ExecutorWorker(HostedWorker):
     """A worker of an executor, which shares the agent's limits with the others."""
@@ -53,6 +57,7 @@ class WorkerActor(ExecutorWorker):
         settings, identity = read_settings(os.environ), spec.identity
         names = {"namespace": identity.namespace, "agent": identity.agent_uid, "worker": identity.worker}
         configure_logging(settings.log_level, names)
+        os.environ.setdefault(*UV_THREADS)  # Ray runs asynchronous actors on uvloop
         super().__init__(spec, settings)
 
 
@@ -77,6 +82,7 @@ def run_executor(settings: RuntimeSettings, executor: ExecutorSettings) -> JobEx
         return JobExit.BAD_CONFIGURATION
     if execution.warm_slots:
         return run_slots(settings, executor, execution.warm_slots)
+    os.environ.setdefault(*UV_THREADS)
     try:
         # The event loop is not closed: closing it would wait for threads, such as one that joins Ray.
         return asyncio.Runner(loop_factory=uvloop.new_event_loop).run(
