@@ -57,6 +57,13 @@ def test_an_executor_with_old_settings_is_drained_only_when_the_new_one_is_ready
     assert outdated_executors(o.AGENT_UID, new, [lease(old), lease(new)]) == [old]
 
 
+def test_warm_slots_of_old_settings_are_drained_before_the_new_ones_are_ready() -> None:
+    old, new = job("aaaaaaaa", 1).submission_id, job("bbbbbbbb", 1).submission_id
+    assert outdated_executors(o.AGENT_UID, new, [lease(old)], at_once=True) == [old]
+    assert outdated_executors(o.AGENT_UID, new, [lease(old), lease(new, ready=False)], at_once=True) == [old]
+    assert outdated_executors(o.AGENT_UID, new, [lease(new)], at_once=True) == []
+
+
 def test_without_a_wanted_executor_all_are_drained_but_no_attempt() -> None:
     old = job("aaaaaaaa", 1).submission_id
     assert outdated_executors(o.AGENT_UID, None, [lease(old), lease("ct-x-1")]) == [old]

@@ -101,6 +101,8 @@ def ready_condition(executor: ObservedExecutor, **execution: Any) -> Condition:
     return next(each for each in agent_conditions(facts) if each.type == AgentCondition.EXECUTOR_READY)
 
 
+OF_OLD = lease("s8", submission_id="ca-x-0f0f0f0f-1")
+OLD_THAT_DRAINS = OF_OLD.model_copy(update={"worker": "s9", "ready": False, "reason": "Draining"})
 HEAD = "of 2 warm slots are ready; an attempt that finds none free runs as its own Ray job."
 
 
@@ -110,6 +112,11 @@ HEAD = "of 2 warm slots are ready; an attempt that finds none free runs as its o
         (ObservedExecutor(CURRENT, None, (lease("s0"), lease("s1"))), f"2 {HEAD}"),
         (ObservedExecutor(CURRENT, None, (lease("s0"), lease("s1", ready=False))), f"1 {HEAD}"),
         (ObservedExecutor(CURRENT, None, ()), f"0 {HEAD} Ray job {CURRENT} is starting; no worker has reported yet."),
+        (
+            ObservedExecutor(CURRENT, None, (OF_OLD, OLD_THAT_DRAINS)),
+            f"0 {HEAD} Ray job {CURRENT} is starting; no worker has reported yet.",
+        ),
+        (ObservedExecutor(CURRENT, None, (OF_OLD, lease("s0"))), f"1 {HEAD}"),
         (ObservedExecutor(CURRENT, "exit code 2", ()), f"0 {HEAD} The executor's Ray job ended: exit code 2."),
         (
             ObservedExecutor(

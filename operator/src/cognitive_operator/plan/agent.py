@@ -49,9 +49,13 @@ class ObservedExecutor:
     failure: str | None
     """Ray's message about the last job that ended."""
     leases: tuple[Lease, ...]
-    """Fresh leases of the current job's workers."""
+    """Fresh leases of the workers of the agent's executors, the current one and those that it replaces."""
     problem: Condition | None = None
     """ExecutorReady, False, if the job's end or its log tells why no worker reports."""
+
+    def without_replaced(self) -> "ObservedExecutor":
+        """Return the executor with the leases of the current job alone."""
+        return replace(self, leases=tuple(lease for lease in self.leases if lease.submission_id == self.current))
 
 
 NO_EXECUTOR: Final = ObservedExecutor(None, None, ())
@@ -209,8 +213,8 @@ def _executor_alone(facts: AgentFacts) -> Condition:
 
 def _job_message(facts: AgentFacts) -> str:
     if facts.agent.spec.execution.warm_slots:
-        problem = _starting_or_failed(facts.agent, facts.executor).message
-        return slots_message(facts.agent, facts.executor.leases, problem)
+        executor = facts.executor.without_replaced()
+        return slots_message(facts.agent, executor.leases, _starting_or_failed(facts.agent, executor).message)
     return "Each attempt runs as its own Ray job."
 
 

@@ -77,15 +77,17 @@ def unfinished_jobs(agent_uid: str, jobs: Sequence[RayJob]) -> list[str]:
     return [job.submission_id for job in own if not job.is_terminal]
 
 
-def outdated_executors(agent_uid: str, current: str | None, leases: Sequence[Lease]) -> list[str]:
+def outdated_executors(
+    agent_uid: str, current: str | None, leases: Sequence[Lease], *, at_once: bool = False
+) -> list[str]:
     """Return the executors that ``current`` replaces, by their workers' leases, on any Ray cluster.
 
-    Empty while ``current`` has no ready worker, so that old executors continue. Without ``current`` (Job mode): all.
+    Empty while ``current`` has no ready worker, so that old executors continue, unless ``at_once``: warm slots must not
+    keep the room that Ray needs for those of ``current``, and no attempt needs a slot. Without ``current``: all.
     """
     executors = {x.submission_id for x in leases if x.submission_id.startswith(executor_prefix(agent_uid))}
-    if current is not None and not any(x.ready and x.submission_id == current for x in leases):
-        return []
-    return sorted(executors - {current})
+    is_replaced = at_once or current is None or any(x.ready and x.submission_id == current for x in leases)
+    return sorted(executors - {current}) if is_replaced else []
 
 
 def _start(agent_uid: str, job: RayJob) -> tuple[str, int] | None:

@@ -21,7 +21,8 @@ def slot_leases(agent: Agent, leases: Sequence[Lease]) -> list[Lease]:
 def slots_message(agent: Agent, leases: Sequence[Lease], problem: str) -> str:
     """Return the message of ExecutorReady of an agent in Job mode with warm slots.
 
-    ``problem`` is the message of an executor without a ready worker; it is shown if no slot is ready.
+    ``leases`` are those of the current executor. ``problem`` is the message of an executor without a ready worker; it
+    is shown if no slot is ready.
     """
     ready, wanted = len(slot_leases(agent, leases)), agent.spec.execution.warm_slots
     head = f"{ready} of {wanted} warm slots are ready; an attempt that finds none free runs as its own Ray job."

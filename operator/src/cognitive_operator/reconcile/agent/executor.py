@@ -1,4 +1,4 @@
-"""Reconciliation of the long-lived Ray job that executes an Embedded agent's attempts."""
+"""Reconciliation of the long-lived Ray job of an agent: its warm workers, or its warm slots."""
 
 import json
 import logging
@@ -56,14 +56,15 @@ class ExecutorReconciler:
         for submission_id in plan.forget:
             await self._ray.delete(target, submission_id)
         current = plan.current or plan.submit
-        await self.drain_outdated(record, current)
+        is_slots_job_in_ray = plan.current is not None and record.agent.spec.execution.warm_slots > 0
+        await self.drain_outdated(record, current, at_once=is_slots_job_in_ray)
         leases = self._leases(record)
         problem = await self._silence.observe(record, plan, leases)
         return ObservedExecutor(current, failure, tuple(leases), problem)
 
-    async def drain_outdated(self, record: AgentRecord, current: str | None) -> None:
-        """Have executors that ``current`` replaces finish their attempts and end."""
-        for submission_id in outdated_executors(record.uid, current, self._leases(record)):
+    async def drain_outdated(self, record: AgentRecord, current: str | None, *, at_once: bool = False) -> None:
+        """Have executors that ``current`` replaces finish their attempts and end; see ``outdated_executors``."""
+        for submission_id in outdated_executors(record.uid, current, self._leases(record), at_once=at_once):
             payload = json.dumps(Drain(submission_id=submission_id).model_dump()).encode()
             await self._control.send(record.name[0], record.uid, payload)
 
