@@ -67,7 +67,11 @@ def test_ray_has_five_minutes_to_start_a_job(status: str, age_s: float, is_late:
 
 @pytest.mark.parametrize(
     ("resources", "reserved"),
-    [({"cpu": 2, "memory": "4Gi"}, "cpu: 2, memory: 4Gi"), ({"memory": "1Gi"}, "memory: 1Gi")],
+    [
+        ({"cpu": 2, "memory": "4Gi"}, "cpu: 2, memory: 4Gi"),
+        ({"memory": "1Gi"}, "memory: 1Gi"),
+        ({"cpu": "0.0", "memory": "1Gi"}, "memory: 1Gi"),
+    ],
 )
 def test_a_job_that_reserves_resources_and_does_not_start_is_told_with_them(
     resources: dict[str, Any], reserved: str
@@ -77,9 +81,18 @@ def test_a_job_that_reserves_resources_and_does_not_start_is_told_with_them(
     assert isinstance(step, TakeBack)
     assert step.end is not None
     assert step.end.message.endswith(
-        f" was still PENDING after 300 s. It reserves spec.execution.resources ({reserved}): check that a node of the "
-        "Ray cluster has that much free, or lower them."
+        f" was still PENDING after 300 s. spec.execution.resources of the agent is now {reserved}: check that a node "
+        "of the Ray cluster has that much free, or lower it."
     )
+
+
+@pytest.mark.parametrize("resources", [{}, {"cpu": 0}, {"cpu": "0m"}])
+def test_a_job_that_reserves_nothing_and_does_not_start_is_told_without_resources(resources: dict[str, Any]) -> None:
+    idle = Agent.model_validate(o.agent_body(execution={"mode": "Job", "resources": resources}))
+    step = seen(in_flight(300.1, "Job"), agent=idle, job=job("PENDING"))
+    assert isinstance(step, TakeBack)
+    assert step.end is not None
+    assert step.end.message.endswith(" was still PENDING after 300 s.")
 
 
 @pytest.mark.parametrize("status", ["STOPPED", "SUCCEEDED", "FAILED"])

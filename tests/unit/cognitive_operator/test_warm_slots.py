@@ -141,10 +141,18 @@ def test_executor_ready_tells_how_many_slots_are_ready_and_why_none_is(
     assert (condition.status, condition.reason, condition.message) == ("True", Reason.JOB_PER_ATTEMPT, message)
 
 
-def test_the_message_of_slots_that_start_names_the_room_that_they_need() -> None:
-    condition = ready_condition(ObservedExecutor(CURRENT, None, ()), resources={"memory": "4Gi"})
-    room = "is starting on a Ray node that has 2 times spec.execution.resources free; no worker has reported yet."
-    assert condition.message == f"0 {HEAD} Ray job {CURRENT} {room}"
+@pytest.mark.parametrize(
+    ("resources", "state"),
+    [
+        ({"memory": "4Gi"}, "waits for a Ray node with 2 times spec.execution.resources free, or is starting"),
+        ({"cpu": 0, "memory": 1}, "waits for a Ray node with 2 times spec.execution.resources free, or is starting"),
+        ({"cpu": "0m"}, "is starting"),
+        ({}, "is starting"),
+    ],
+)
+def test_the_message_of_slots_that_start_names_the_room_that_they_need(resources: dict[str, Any], state: str) -> None:
+    condition = ready_condition(ObservedExecutor(CURRENT, None, ()), resources=resources)
+    assert condition.message == f"0 {HEAD} Ray job {CURRENT} {state}; no worker has reported yet."
 
 
 def attempt(**fields: Any) -> InFlightAttempt:

@@ -48,6 +48,12 @@ class ProcessResources(ResourceModel):
         """Memory in bytes; None: none is reserved."""
         return None if self.memory is None else int(_number(self.memory))
 
+    @property
+    def reserved(self) -> dict[str, str | int]:
+        """Quantities above 0 as they are in the spec, by the name of the resource."""
+        quantities = {"cpu": self.cpu, "memory": self.memory}
+        return {name: value for name, value in quantities.items() if value is not None and _number(value) > 0}
+
 
 class ServeAutoscaling(ResourceModel):
     """Autoscaling of the replicas of an application."""

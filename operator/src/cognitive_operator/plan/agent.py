@@ -14,7 +14,7 @@ from cognitive_operator.plan.cluster_secret import NO_CLUSTER_SECRET, ClusterSec
 from cognitive_operator.plan.features import RUNTIME_CURRENT
 from cognitive_operator.plan.mounts import mount_advice
 from cognitive_operator.plan.settings import check_settings
-from cognitive_operator.plan.slots import room_for_slots, slots_message
+from cognitive_operator.plan.slots import slots_message, starts_or_waits
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.model import ModelProbeResult, ModelTarget
 
@@ -239,8 +239,8 @@ def _starting_or_failed(agent: Agent, executor: ObservedExecutor) -> Condition:
     if executor.failure is not None:
         return _not_ready(Reason.EXECUTOR_FAILED, f"The executor's Ray job ended: {executor.failure}")
     where = f"Ray job {executor.current}" if executor.current else "The executor's Ray job"
-    starting = f"{where} is starting{room_for_slots(agent)}; no worker has reported yet."
-    return _not_ready(Reason.EXECUTOR_STARTING, starting)
+    message = f"{where} {starts_or_waits(agent)}; no worker has reported yet."
+    return _not_ready(Reason.EXECUTOR_STARTING, message)
 
 
 def _unready(reason: str, message: str) -> Condition:

@@ -38,11 +38,10 @@ def pending_job(agent: Agent, submission_id: str, limit_s: float) -> str:
     """Return the sentences about an attempt's Ray job that Ray has not started in time."""
     head = f"Ray job {submission_id} was still PENDING after {limit_s:g} s."
     resources = agent.spec.execution.resources
-    reserved = resources.model_dump(exclude_none=True).items() if resources is not None else ()
-    if not reserved:
+    if resources is None or not resources.reserved:
         return head
-    listed = ", ".join(f"{name}: {value}" for name, value in reserved)
+    listed = ", ".join(f"{name}: {value}" for name, value in resources.reserved.items())
     return (
-        f"{head} It reserves spec.execution.resources ({listed}): check that a node of the Ray cluster has that much "
-        "free, or lower them."
+        f"{head} spec.execution.resources of the agent is now {listed}: check that a node of the Ray cluster has that "
+        "much free, or lower it."
     )

@@ -34,9 +34,9 @@ def slots_message(agent: Agent, leases: Sequence[Lease], problem: str) -> str:
     return f"{head} Runtime {outdated.runtime_version} of executor {outdated.submission_id} has no warm slots."
 
 
-def room_for_slots(agent: Agent) -> str:
-    """Return the words about the node that the Ray job of the slots needs, empty for the default reservation."""
+def starts_or_waits(agent: Agent) -> str:
+    """Return the predicate of an executor's Ray job that has not reported: a large reservation may have to wait."""
     execution = agent.spec.execution
-    if not execution.warm_slots or execution.resources is None:
-        return ""
-    return f" on a Ray node that has {execution.warm_slots} times spec.execution.resources free"
+    if not execution.warm_slots or execution.resources is None or not execution.resources.reserved:
+        return "is starting"
+    return f"waits for a Ray node with {execution.warm_slots} times spec.execution.resources free, or is starting"
