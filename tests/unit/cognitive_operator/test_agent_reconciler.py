@@ -2,7 +2,7 @@
 
 import pytest
 
-from cognitive_operator.api.conditions import Reason
+from cognitive_operator.api.conditions import AgentCondition, Reason
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.errors import ApiUnavailableError, RayUnavailableError
@@ -38,6 +38,16 @@ async def test_an_agent_in_job_mode_has_an_executor_for_its_warm_slots_alone(slo
     queue = scene.index.queue_of(NAME)
     assert expected in scene.steps.calls
     assert (queue.ready_slots, queue.capacity, queue.is_open) == (min(slots, 1), None, True)
+
+
+async def test_executor_ready_names_the_operators_limit_that_leaves_warm_slots_idle() -> None:
+    scene = Scene(execution={"mode": "Job", "job": {"warmSlots": 9}}, queue={"maxConcurrentTasks": 64})
+    await scene.reconcile()
+    conditions = scene.steps.written[0]["conditions"]
+    message = next(each["message"] for each in conditions if each["type"] == AgentCondition.EXECUTOR_READY)
+    assert message.endswith(
+        "At most 8 slots are in use at once (COGNITIVE_RAY_JOBS of the operator); the others stay idle."
+    )
 
 
 @pytest.mark.parametrize(("mode", "retires"), [("Embedded", True), ("Job", False)])

@@ -96,8 +96,8 @@ def test_an_agent_without_slots_has_none() -> None:
     assert slot_leases(Agent.model_validate(o.agent_body()), [lease()]) == []
 
 
-def ready_condition(executor: ObservedExecutor, **execution: Any) -> Condition:
-    facts = AgentFacts(agent(**execution), AVAILABLE, AVAILABLE, AVAILABLE, executor, AVAILABLE)
+def ready_condition(executor: ObservedExecutor, ray_jobs: int | None = 8, **execution: Any) -> Condition:
+    facts = AgentFacts(agent(**execution), *[AVAILABLE] * 3, executor, AVAILABLE, ray_jobs=ray_jobs)
     return next(each for each in agent_conditions(facts) if each.type == AgentCondition.EXECUTOR_READY)
 
 
@@ -153,6 +153,20 @@ def test_executor_ready_tells_how_many_slots_are_ready_and_why_none_is(
 def test_the_message_of_slots_that_start_names_the_room_that_they_need(resources: dict[str, Any], state: str) -> None:
     condition = ready_condition(ObservedExecutor(CURRENT, None, ()), resources=resources)
     assert condition.message == f"0 {HEAD} Ray job {CURRENT} {state}; no worker has reported yet."
+
+
+@pytest.mark.parametrize(
+    ("slots", "ray_jobs", "end"),
+    [
+        (8, 8, "own Ray job."),
+        (9, None, "At most 8 slots are in use at once (spec.queue.maxConcurrentTasks); the others stay idle."),
+        (12, 10, "At most 8 slots are in use at once (spec.queue.maxConcurrentTasks); the others stay idle."),
+        (8, 5, "At most 5 slots are in use at once (COGNITIVE_RAY_JOBS of the operator); the others stay idle."),
+    ],
+)
+def test_the_message_names_the_limit_that_leaves_slots_idle(slots: int, ray_jobs: int | None, end: str) -> None:
+    condition = ready_condition(ObservedExecutor(CURRENT, None, (lease(),)), ray_jobs, slots=slots)
+    assert condition.message.endswith(end)
 
 
 def attempt(**fields: Any) -> InFlightAttempt:

@@ -14,7 +14,7 @@ from cognitive_operator.plan.cluster_secret import NO_CLUSTER_SECRET, ClusterSec
 from cognitive_operator.plan.features import RUNTIME_CURRENT
 from cognitive_operator.plan.mounts import mount_advice
 from cognitive_operator.plan.settings import check_settings
-from cognitive_operator.plan.slots import slots_message, starts_or_waits
+from cognitive_operator.plan.slots import idle_slots, slots_message, starts_or_waits
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.model import ModelProbeResult, ModelTarget
 
@@ -84,6 +84,8 @@ class AgentFacts:
     secret: ClusterSecret = NO_CLUSTER_SECRET
     now_s: float = 0.0
     """Monotonic seconds."""
+    ray_jobs: int | None = None
+    """Maximum concurrent attempts of the agents in Job mode on the Ray cluster; read in Job mode alone."""
     is_trial_due: bool = False
     """True: the hold, or in Job mode the outdated runtime or the credentials, let one task try now."""
 
@@ -214,7 +216,8 @@ def _executor_alone(facts: AgentFacts) -> Condition:
 def _job_message(facts: AgentFacts) -> str:
     if facts.agent.spec.execution.warm_slots:
         executor = facts.executor.without_replaced()
-        return slots_message(facts.agent, executor.leases, _starting_or_failed(facts.agent, executor).message)
+        message = slots_message(facts.agent, executor.leases, _starting_or_failed(facts.agent, executor).message)
+        return message + idle_slots(facts.agent, facts.ray_jobs)
     return "Each attempt runs as its own Ray job."
 
 

@@ -34,6 +34,20 @@ def slots_message(agent: Agent, leases: Sequence[Lease], problem: str) -> str:
     return f"{head} Runtime {outdated.runtime_version} of executor {outdated.submission_id} has no warm slots."
 
 
+def idle_slots(agent: Agent, ray_jobs: int | None) -> str:
+    """Return a sentence, with a space before it, about slots that no attempt can use; empty if all can be used.
+
+    ``ray_jobs`` is the limit ``COGNITIVE_RAY_JOBS``; None: there is none.
+    """
+    limits = [(agent.spec.queue.max_concurrent_tasks, "spec.queue.maxConcurrentTasks")]
+    if ray_jobs is not None:
+        limits.append((ray_jobs, "COGNITIVE_RAY_JOBS of the operator"))
+    limit, name = min(limits)
+    if agent.spec.execution.warm_slots <= limit:
+        return ""
+    return f" At most {limit} slots are in use at once ({name}); the others stay idle."
+
+
 def starts_or_waits(agent: Agent) -> str:
     """Return the predicate of an executor's Ray job that has not reported: a large reservation may have to wait."""
     execution = agent.spec.execution

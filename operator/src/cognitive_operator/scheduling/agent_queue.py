@@ -230,6 +230,11 @@ class AgentQueue:
         return "Other tasks are ahead of this one."
 
     @property
+    def shared_bound(self) -> int | None:
+        """Maximum number of running tasks of all agents that share the limit; None: no limit."""
+        return self._share.bound
+
+    @property
     def weight(self) -> int:
         """Turns in a round of the Ray cluster."""
         return self.limits.weight

@@ -148,6 +148,7 @@ class AgentReconciler:
             runtime=runtime,
             secret=record.cluster_secret,
             now_s=self._clock.monotonic(),
+            ray_jobs=self._index.queue_of(record.name).shared_bound,
             is_trial_due=is_trial_due,
         )
 
