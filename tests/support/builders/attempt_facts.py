@@ -5,8 +5,9 @@ from typing import Any
 from cognitive_operator.api.conditions import Outcome
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Mode
-from cognitive_operator.plan.attempt import Close, Read, Step, plan_attempt
+from cognitive_operator.plan.attempt import plan_attempt
 from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
+from cognitive_operator.plan.attempt_steps import Close, Read, Step
 from cognitive_operator.plan.attempt_timing import AttemptTiming
 from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, attempt_end
 from support.builders import operator_objects as o
