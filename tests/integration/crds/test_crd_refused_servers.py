@@ -64,6 +64,16 @@ EXECUTIONS: list[Refused] = [
     ({"execution": {"mode": "Hybrid", "complexityByType": {"Custom": 1.1}}}, ("complexityByType.Custom", "1")),
     ({"execution": {"resources": {"cpu": "1Gi"}}}, ("spec.execution.resources.cpu", "should match")),
     ({"execution": {"resources": {"memory": "-1"}}}, ("spec.execution.resources.memory", "should match")),
+    ({"execution": {"resources": {"cpu": -1}}}, ("spec.execution.resources.cpu", "greater than or equal to 0")),
+    ({"execution": {"resources": {"memory": 0}}}, ("spec.execution.resources.memory", "greater than or equal to 1")),
+    (
+        {"execution": {"mode": "Serve", "serve": {"resources": {"cpu": -1}}}},
+        ("spec.execution.serve.resources.cpu", "greater than or equal to 0"),
+    ),
+    (
+        {"execution": {"mode": "Serve", "serve": {"resources": {"memory": -1}}}},
+        ("spec.execution.serve.resources.memory", "greater than or equal to 1"),
+    ),
     (
         {"execution": {"mode": "Serve", "serve": {"replicas": 1, "autoscaling": {"maxReplicas": 2}}}},
         ("spec.execution.serve.replicas", "set only one of"),
