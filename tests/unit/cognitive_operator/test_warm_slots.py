@@ -97,7 +97,8 @@ def test_an_agent_without_slots_has_none() -> None:
 
 
 def ready_condition(executor: ObservedExecutor, ray_jobs: int | None = 8, **execution: Any) -> Condition:
-    facts = AgentFacts(agent(**execution), *[AVAILABLE] * 3, executor, AVAILABLE, ray_jobs=ray_jobs)
+    sre = agent(**execution)
+    facts = AgentFacts(sre, AVAILABLE, AVAILABLE, AVAILABLE, executor, AVAILABLE, ray_jobs=ray_jobs)
     return next(each for each in agent_conditions(facts) if each.type == AgentCondition.EXECUTOR_READY)
 
 
