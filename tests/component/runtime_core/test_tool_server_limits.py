@@ -47,7 +47,7 @@ async def abandon(url: str) -> int:
 def bounded(place: Path) -> Iterator[GitToolServer]:
     """Server without a repository, with the smallest bounds."""
     options = [
-        *("--max-sessions", "1", "--idle-seconds", "1", "--repeatable-tests", "--test-timeout-seconds", "2"),
+        *("--max-sessions", "1", "--idle-seconds", "1", "--repeatable-tests", "--test-timeout-seconds", "5"),
         *command("hang", sys.executable, "-S", "-c", FAMILY, str(place / "limit")),
     ]
     (place / "bounded").mkdir()
@@ -64,7 +64,7 @@ async def test_a_test_that_hangs_is_stopped_at_its_limit_with_its_descendants(
         said = await refusal(run, "run_tests", name="hang")
         stopped = re.match(r"The tests were stopped after ([0-9.]+) s, their time limit.\n", said)
         assert stopped
-        assert 2 <= float(stopped[1]) < 15
+        assert 5 <= float(stopped[1]) < 15
         assert said.count("grandchild") == 2
         assert [is_alive(pid) for pid in family(place / "limit")] == [False] * 3
     await asyncio.to_thread(eventually, lambda: bounded.sessions == [])
