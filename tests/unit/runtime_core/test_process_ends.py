@@ -7,15 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cognitive_runtime.adapters.tools import git
-from cognitive_runtime.adapters.tools.server import process_tree
+from cognitive_runtime.adapters.tools.server import process_tree, processes, reaper
 from cognitive_runtime.adapters.tools.server.processes import Run, run
-from cognitive_runtime.domain import ToolsUnavailable, Workspace
+from cognitive_runtime.domain import ToolFailed, ToolsUnavailable, Workspace
 from support.builders import hanging_tests
 from support.eventually import eventually
 from support.servers.processes import is_alive
@@ -56,7 +57,8 @@ def states(tag: str) -> list[str]:
         with contextlib.suppress(OSError):
             if each.name.isdecimal() and int(each.name) != os.getpid():
                 state, parent = (each / "stat").read_text().rpartition(")")[2].split()[:2]
-                if tag.encode() in (each / "environ").read_bytes() or (state, parent) == ("Z", str(os.getpid())):
+                is_own = (state, parent) == ("Z", str(os.getpid()))  # first: a zombie's environment cannot be read
+                if is_own or tag.encode() in (each / "environ").read_bytes():
                     found.append(state)
     return found
 
@@ -145,7 +147,7 @@ async def test_a_signal_that_ends_a_command_is_its_status(tmp_path: Path, number
 def test_a_process_that_one_look_misses_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["sleep", "600"]) as missed:
         seen = process_tree._Process(missed.pid, "S", os.getpid(), missed.pid, missed.pid)
-        looks = iter([[], [seen], [], [], []])
+        looks = iter([[], [seen], [], []])
         monkeypatch.setattr(process_tree, "_of_run", lambda *_: next(looks))
         monkeypatch.setattr(process_tree, "_reap", lambda _: None)
         monkeypatch.setattr(os, "killpg", lambda *_: None)
@@ -159,3 +161,59 @@ def test_a_process_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(process_tree, "_of_run", lambda *_: [stuck])
     monkeypatch.setattr(process_tree, "STOP_S", 0.05)
     process_tree.stop_processes(2**22 + 1, "mark")
+
+
+async def test_a_run_that_is_stopped_at_its_limit_leaves_no_process(
+    tmp_path: Path, first_process: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status_of = reaper._status_of
+
+    def late_status_of(command: int) -> int:
+        time.sleep(0.3)  # a reaper without a CPU
+        return status_of(command)
+
+    monkeypatch.setattr(reaper, "_status_of", late_status_of)
+    environment = {"PATH": os.environ["PATH"], "TAG": f"limit-{tmp_path}"}
+    family = ("sh", "-c", "(true &); (sleep 600 &); sleep 600")
+    assert (await run(Run(family, tmp_path, environment, 0.2))).code is None
+    assert await asyncio.to_thread(states, f"limit-{tmp_path}") == []
+
+
+async def test_only_a_reaper_that_is_not_waited_for_is_found_by_its_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reapers = []
+
+    def stop(reaper: int | None, mark: str) -> None:
+        reapers.append(reaper)
+        process_tree.stop_processes(reaper, mark)
+
+    monkeypatch.setattr(processes, "stop_processes", stop)
+    environment = {"PATH": os.environ["PATH"]}
+    assert (await run(Run(("true",), tmp_path, environment, 30))).code == 0
+    assert (await run(Run(("sleep", "600"), tmp_path, environment, 0.1))).code is None
+    assert [each is None for each in reapers] == [True, False]
+
+
+async def test_a_reaper_that_fails_does_not_end_as_a_command_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaper, "_close_files", lambda: 1 / 0)
+    ended = await run(Run(("true",), tmp_path, {"PATH": os.environ["PATH"]}, 30))
+    assert ended.code == -signal.SIGKILL
+
+
+async def test_a_reaper_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_tree, "STOP_S", 0.2)
+    stop = ("sh", "-c", "echo $PPID; kill -STOP $PPID; sleep 600")
+    ended = await run(Run(stop, tmp_path, {"PATH": os.environ["PATH"]}, 0.2))
+    assert ended.code is None
+    assert not is_alive(int(ended.output))
+
+
+async def test_a_process_that_cannot_be_made_fails_in_one_sentence(tmp_path: Path) -> None:
+    def limit() -> None:
+        raise BlockingIOError
+
+    with pytest.raises(ToolFailed, match=r"^The command cannot be started: its processes cannot be made or limited\.$"):
+        await run(Run(("true",), tmp_path, {"PATH": os.environ["PATH"]}, 30, limit=limit))

@@ -11,7 +11,7 @@ from typing import Final
 MARK: Final = "COGNITIVE_TOOL_RUN"
 """Variable that names a run in the environment of its processes."""
 STOP_S: Final = 2.0
-"""Maximum time of the rounds that kill the processes of a run."""
+"""Maximum time in which all processes of a run but its reaper end, and then the reaper."""
 PAUSE_S: Final = 0.01
 _EMPTY_LOOKS: Final = 2
 _ENDED: Final = ("Z", "X")
@@ -28,38 +28,42 @@ class _Process:
     session: int
 
 
-def stop_processes(reaper: int, mark: str) -> None:
-    """Kill all processes of a run, and wait until they have ended. Blocks for about ``STOP_S`` at most.
+def stop_processes(reaper: int | None, mark: str) -> None:
+    """Kill all processes of a run, and wait until they have ended. Blocks for about twice ``STOP_S`` at most.
 
     A process belongs to the run if it is the reaper or has the mark of the run in its environment, or if its parent or
     its session belongs to the run. A daemon has the reaper as its parent. Only a run that kills its reaper can leave
     one that has no mark.
 
     Groups are killed as a whole first: a program that forks without end is faster than a look into /proc. A process
-    that begins during one look is found by the next, so the end is two looks in a row that find none. The reaper is
-    last: without it, a process that was not found could escape.
+    that begins during one look is found by the next, so the end is two looks in a row that find none. The reaper ends
+    by itself after the last of them: without it, a process that was not found could escape, and processes that it has
+    not waited for would become children of this one. It is killed only if it does not end in time.
 
     Args:
-        reaper: Process id of the run's reaper.
+        reaper: Process id of the run's reaper; None: it has been waited for, and the id may be another process's.
         mark: Value of ``MARK`` in the environment of the command.
     """
-    killed: set[int] = set()
-    end_s, empty = time.monotonic() + STOP_S, 0
-    while empty < _EMPTY_LOOKS and time.monotonic() < end_s:
-        alive = [each for each in _of_run(reaper, mark) if each.pid != reaper and each.state not in _ENDED]
-        empty = 0 if alive else empty + 1
-        killed.update(each.pid for each in alive)
-        _kill(alive)
-        if alive:
+    seen: set[int] = set()
+    begun_s, empty = time.monotonic(), 0
+    while empty < _EMPTY_LOOKS and time.monotonic() < begun_s + 2 * STOP_S:
+        found = _of_run(reaper, mark)
+        seen.update(each.pid for each in found)
+        left = [each for each in found if each.pid == reaper or each.state not in _ENDED]
+        empty = 0 if left else empty + 1
+        spared = reaper if time.monotonic() < begun_s + STOP_S else None
+        _kill([each for each in left if each.pid != spared])
+        if left:
             time.sleep(PAUSE_S)
-    left = _of_run(reaper, mark)
-    _kill([each for each in left if each.pid == reaper])
-    _reap((killed | {each.pid for each in left if each.parent == os.getpid()}) - {reaper})
+    _reap(seen - {reaper})
 
 
-def children_of(parent: int) -> list[int]:
-    """Return the ids of the children of a process that have not ended."""
-    return [each.pid for each in _processes() if each.parent == parent and each.state not in _ENDED]
+def kill_children(parent: int) -> None:
+    """Kill the children of a process with their groups.
+
+    Those of a child that has ended are killed, too: its group keeps its number until the child is waited for.
+    """
+    _kill([each for each in _processes() if each.parent == parent])
 
 
 def _kill(processes: list[_Process]) -> None:
@@ -71,7 +75,7 @@ def _kill(processes: list[_Process]) -> None:
             os.kill(each.pid, signal.SIGKILL)
 
 
-def _of_run(reaper: int, mark: str) -> list[_Process]:
+def _of_run(reaper: int | None, mark: str) -> list[_Process]:
     everything = list(_processes())
     found = {each.pid for each in everything if each.pid == reaper or _has_mark(each.pid, mark)}
     while True:

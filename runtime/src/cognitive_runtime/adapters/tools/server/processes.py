@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -123,10 +124,13 @@ async def _start(what: Run, mark: str, writing: int) -> asyncio.subprocess.Proce
         )
     except OSError as error:
         raise ToolFailed(f"The command cannot be started: {error.strerror}.") from None
+    except subprocess.SubprocessError:  # an error in preexec_fn, of which Python tells no more
+        raise ToolFailed("The command cannot be started: its processes cannot be made or limited.") from None
 
 
 async def _stop(process: asyncio.subprocess.Process, mark: str) -> None:
-    await asyncio.to_thread(stop_processes, process.pid, mark)
+    reaper = process.pid if process.returncode is None else None
+    await asyncio.to_thread(stop_processes, reaper, mark)
 
 
 async def _code(process: asyncio.subprocess.Process, limit_s: float, mark: str) -> int | None:

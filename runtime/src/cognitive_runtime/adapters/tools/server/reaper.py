@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final, NoReturn
 
-from cognitive_runtime.adapters.tools.server.process_tree import PAUSE_S, STOP_S, children_of
+from cognitive_runtime.adapters.tools.server.process_tree import PAUSE_S, STOP_S, kill_children
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 """Source: prctl(2)."""
@@ -36,22 +36,23 @@ def under_reaper(limit: Callable[[], None]) -> None:
 
 
 def _reap(command: int) -> NoReturn:
-    """Wait for the command, end all processes that it leaves, and end as it did."""
+    """Wait for the command, end all processes that it leaves, and end as it did. An error ends it by SIGKILL."""
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # this is a copy of the server
         _close_files()
         status = _status_of(command)
-        _end_children(command)
+        _end_children()
         code = os.waitstatus_to_exitcode(status)
-        if code < 0:
-            with contextlib.suppress(OSError):  # SIGKILL cannot be set
-                signal.signal(-code, signal.SIG_DFL)
-            os.kill(os.getpid(), -code)
-        os._exit(code)
+        if code >= 0:
+            os._exit(code)
+        with contextlib.suppress(OSError):  # SIGKILL cannot be set
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
     finally:
-        os._exit(1)
+        while True:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _close_files() -> None:
@@ -68,15 +69,11 @@ def _status_of(command: int) -> int:
             return status
 
 
-def _end_children(command: int) -> None:
+def _end_children() -> None:
     """Kill children until there are none. Those of a killed child become children of this process."""
     end_s = time.monotonic() + STOP_S
     while time.monotonic() < end_s:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(command, signal.SIGKILL)  # a program that forks without end is faster than a look into /proc
-        for pid in children_of(os.getpid()):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        kill_children(os.getpid())
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
