@@ -138,3 +138,66 @@ async def test_a_file_can_become_smaller_when_there_are_too_many_bytes(tmp_path:
     with pytest.raises(ToolFailed, match="at most 100000 are allowed"):
         await session.call("write_file", {"path": "b", "content": "a" * 100_000})
     await session.close()
+
+
+async def test_files_that_are_written_at_the_same_time_stay_below_the_limit(tmp_path: Path) -> None:
+    kept = Storage(tmp_path, 200_000)
+    session = Session(writable(), kept)
+    await session.open()
+    for name, size in (("large", 30_000), ("a/b/c", 1)):
+        calls = [
+            session.call("write_file", {"path": f"{number}/{name}", "content": "a" * size}) for number in range(40)
+        ]
+        said = await asyncio.gather(*calls, return_exceptions=True)
+        assert 0 < sum(isinstance(each, ToolFailed) for each in said) < 40
+        async with kept.lock:
+            await kept.check()
+    await session.close()
+
+
+async def test_a_small_file_can_become_smaller_and_a_sparse_one_cannot_grow(tmp_path: Path) -> None:
+    session = Session(writable(), Storage(tmp_path, 100_000))
+    await session.open()
+    (name,) = os.listdir(tmp_path)
+    files = tmp_path / name / "files"
+    (files / "full").write_text("a" * 150_000)
+    (files / "small").write_text("ab")
+    with (files / "sparse").open("wb") as file:
+        file.truncate(1 << 30)
+    assert await session.call("write_file", {"path": "small", "content": "a"}) == "1 bytes written"
+    with pytest.raises(ToolFailed, match="at most 100000 are allowed"):
+        await session.call("write_file", {"path": "sparse", "content": "a" * 4096})
+    await session.close()
+
+
+async def test_a_call_that_is_given_up_while_its_test_is_stopped_leaves_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending, ended = asyncio.Event(), asyncio.Event()
+
+    async def tested(session: Session, _: str) -> str:
+        (session._folder / "files" / "big").write_bytes(bytes(2 << 20))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ending.set()
+            await ended.wait()
+        return ""
+
+    monkeypatch.setattr(storage, "CHECK_S", 0.01)
+    monkeypatch.setattr(Session, "_tested", tested)
+    session = Session(writable(fill=""), Storage(tmp_path, 1 << 20))
+    await session.open()
+    calling = asyncio.create_task(session.call("run_tests", {"name": "fill"}))
+    await ending.wait()
+    calling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not session.has_ended  # its directory is deleted after the end of the test
+    ended.set()
+    await asyncio.wait(session._running)
+    assert session.has_ended
+    assert os.listdir(tmp_path) == []
+    await session.close()

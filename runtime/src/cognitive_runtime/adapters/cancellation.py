@@ -20,6 +20,15 @@ async def cancel(*tasks: asyncio.Task[Any], repeat_s: float = REPEAT_S) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def wait_ended(task: asyncio.Task[Any]) -> None:
+    """Wait until a task has ended. A first cancellation of the caller goes on only after that."""
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
 def mark_retrieved(ended: asyncio.Task[Any]) -> None:
     """Mark the error of a task that has ended as retrieved, since asyncio logs one that is not."""
     if not ended.cancelled():

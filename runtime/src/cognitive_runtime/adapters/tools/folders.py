@@ -34,6 +34,11 @@ def delete_tree(folder: Path) -> None:
         os.rmdir(folder)
 
 
+def disk_bytes(status: os.stat_result) -> int:
+    """Return the bytes on disk of one file or directory."""
+    return status.st_blocks * _BLOCK_BYTES
+
+
 def used_bytes(folder: Path) -> int:
     """Return the bytes on disk of all files beneath a folder. A file with several names counts once.
 
@@ -49,7 +54,7 @@ def used_bytes(folder: Path) -> int:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:
                     status = entry.stat(follow_symlinks=False)
-                    found[status.st_dev, status.st_ino] = status.st_blocks * _BLOCK_BYTES
+                    found[status.st_dev, status.st_ino] = disk_bytes(status)
                     if stat.S_ISDIR(status.st_mode):
                         waiting.append(entry.path)
         except (FileNotFoundError, NotADirectoryError):

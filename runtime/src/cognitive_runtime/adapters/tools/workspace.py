@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from cognitive_runtime.adapters.cancellation import mark_retrieved
-from cognitive_runtime.adapters.tools.folders import delete_tree, used_bytes
+from cognitive_runtime.adapters.tools.folders import delete_tree
 from cognitive_runtime.adapters.tools.git import History, clone
 from cognitive_runtime.adapters.tools.paths import GIT_FOLDER, Root, parts_of
 from cognitive_runtime.adapters.tools.schemas import argument_error
@@ -46,31 +46,26 @@ class WorkspaceTools:
     name = WORKSPACE
 
     def __init__(
-        self, workspace: Workspace, protected: tuple[Path, ...] = (), *, parent: Path | None = None, commits: int = 0
+        self, workspace: Workspace, protected: tuple[Path, ...] = (), *, temporary: Path | None = None, commits: int = 0
     ) -> None:
         """Take the workspace.
 
         Args:
             workspace: Directory, empty or cloned, or a volume.
             protected: Folders that a volume must not contain or be in.
-            parent: Folder of a temporary workspace; None: the one that the cluster's owner has set.
+            temporary: Folder to make for a temporary workspace: ``FILES`` and, beside it, what no tool for files
+                reaches. None: a new one in the folder that the cluster's owner has set.
             commits: Maximum number of commits of a clone that are kept in ``GIT_HISTORY``; 0: none.
         """
         self._workspace = workspace
         self._protected = protected
-        self._parent = str(parent) if parent else os.environ.get(WORKSPACE_DIR)
+        self._given = temporary
         self._commits = commits
         self._temporary: Path | None = None
         self._root: Root | None = None
         self._written = 0
         self._running: set[asyncio.Task[str]] = set()
         self.problems: list[tuple[AuditEvent, str]] = []
-
-    @property
-    def temporary(self) -> Path:
-        """Folder of a temporary workspace: ``FILES`` and, beside it, what no tool for files reaches."""
-        assert self._temporary is not None
-        return self._temporary
 
     async def list(self) -> tuple[Tool, ...]:
         """Open the workspace and return its tools.
@@ -98,8 +93,8 @@ class WorkspaceTools:
         working.add_done_callback(mark_retrieved)
         return valid_utf8(await asyncio.shield(working))
 
-    def size_of(self, path: str) -> int:
-        """Return the size of a file in bytes.
+    def status_of(self, path: str) -> os.stat_result:
+        """Return the status of a file.
 
         Raises:
             ToolRefused: The path is no regular file in the workspace.
@@ -108,15 +103,7 @@ class WorkspaceTools:
         if self._root is None:
             raise ToolFailed("The workspace is closed.")
         with self._root.file(parts_of(path)) as handle:
-            return os.fstat(handle).st_size
-
-    def used_bytes(self) -> int:
-        """Return the bytes on disk of a temporary workspace; 0: there is none.
-
-        Raises:
-            UncountableFiles: A directory cannot be read.
-        """
-        return used_bytes(self._temporary) if self._temporary else 0
+            return os.fstat(handle)
 
     async def close(self) -> None:
         """Close the handle and delete a temporary workspace. Idempotent.
@@ -135,7 +122,7 @@ class WorkspaceTools:
     async def _path(self) -> str:
         if self._workspace.kind == "PersistentVolume":
             return self._checked(str(self._workspace.path))
-        self._temporary = Path(tempfile.mkdtemp(prefix="workspace-", dir=self._parent))
+        self._temporary = self._made()
         path = self._temporary / FILES
         path.mkdir(mode=0o700)
         if self._workspace.kind == "Git":
@@ -144,6 +131,12 @@ class WorkspaceTools:
             kept = History(self._temporary / GIT_HISTORY, self._commits) if self._commits else None
             await clone(self._workspace, path, home, kept)
         return str(path)
+
+    def _made(self) -> Path:
+        if self._given is None:
+            return Path(tempfile.mkdtemp(prefix="workspace-", dir=os.environ.get(WORKSPACE_DIR)))
+        self._given.mkdir(mode=0o700)
+        return self._given
 
     def _checked(self, path: str) -> str:
         """Return the real path of a volume, which must be apart from the secrets and the system's own files."""

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from uuid import uuid4
 
-from cognitive_runtime.adapters.cancellation import mark_retrieved
+from cognitive_runtime.adapters.cancellation import mark_retrieved, wait_ended
 from cognitive_runtime.adapters.tools.folders import delete_tree
+from cognitive_runtime.adapters.tools.paths import parts_of
 from cognitive_runtime.adapters.tools.schemas import argument_error
 from cognitive_runtime.adapters.tools.server.git_tools import GIT_TOOLS, GitHistory
 from cognitive_runtime.adapters.tools.server.processes import Ended, Run, run
 from cognitive_runtime.adapters.tools.server.settings import ToolServerSettings
-from cognitive_runtime.adapters.tools.server.storage import Storage, TooManyBytes
+from cognitive_runtime.adapters.tools.server.storage import Storage, TooManyBytes, added_bytes
 from cognitive_runtime.adapters.tools.workspace import FILES, WorkspaceTools
 from cognitive_runtime.adapters.tools.workspace_tools import object_schema
 from cognitive_runtime.domain import Tool, ToolFailed, ToolProblem, ToolRefused, ToolsUnavailable
@@ -49,7 +51,8 @@ class Session:
         """Take the settings of the server and the folder of all sessions."""
         self._settings = settings
         self._storage = storage
-        self._files = WorkspaceTools(settings.workspace, parent=storage.folder, commits=settings.commits)
+        self._folder = storage.folder / f"workspace-{uuid4().hex}"
+        self._files = WorkspaceTools(settings.workspace, temporary=self._folder, commits=settings.commits)
         self._file_tools: dict[str, Tool] = {}
         self._history: GitHistory | None = None
         self._program = asyncio.Lock()  # a test must not write git's folder while git reads it
@@ -69,17 +72,17 @@ class Session:
         """
         self._file_tools = {each.own_name: each for each in await self._kept(self._bounded(self._files.list))}
         try:
-            self._prepare(self._files.temporary)
+            self._prepare()
         except OSError as error:
             raise ToolsUnavailable(
                 f"The directory of the session cannot be prepared: {error.strerror}. Check the space in /tmp."
             ) from None
         self.tools = {each.name: each for each in self._served()}
 
-    def _prepare(self, temporary: Path) -> None:
-        _empty_test_folders(temporary)
+    def _prepare(self) -> None:
+        _empty_test_folders(self._folder)
         if self._settings.workspace.kind == "Git":
-            self._history = GitHistory(temporary)
+            self._history = GitHistory(self._folder)
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> str:
         """Return the answer of a tool.
@@ -94,7 +97,8 @@ class Session:
         if wrong:
             raise ToolRefused("The arguments do not fit the schema of the tool.", wrong)
         if name in self._file_tools:
-            return await self._files.call(self._file_tools[name], arguments, self._permit(arguments))
+            async with self._storage.lock if name == _WRITE else contextlib.nullcontext():
+                return await self._files.call(self._file_tools[name], arguments, partial(self._permit, arguments))
         return await self._kept(self._ran(name, arguments))
 
     async def close(self) -> None:
@@ -105,19 +109,14 @@ class Session:
             await asyncio.wait(self._running)
         await self._files.close()
 
-    def _permit(self, arguments: Mapping[str, Any]) -> Callable[[], Coroutine[Any, Any, None]]:
-        async def permit() -> None:
-            added = self._added_bytes(arguments["path"], arguments["content"])
-            if added >= 0:  # a file may always become smaller
-                await self._storage.check(added)
-
-        return permit
-
-    def _added_bytes(self, path: str, content: str) -> int:
-        size = 0
+    async def _permit(self, arguments: Mapping[str, Any]) -> None:
+        """Check that the sessions have room for a file. It may always become smaller."""
+        size, old = len(arguments["content"].encode("utf-8", "replace")), None
         with contextlib.suppress(ToolProblem):
-            size = self._files.size_of(path)
-        return len(content.encode("utf-8", "replace")) - size
+            old = self._files.status_of(arguments["path"])
+        added = added_bytes(size, old, len(parts_of(arguments["path"])))
+        if added > 0 or old is None or size >= old.st_size:
+            await self._storage.check(added)
 
     async def _bounded(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         """Return the result of a work that writes into the directory. If it writes too much, the session ends.
@@ -125,13 +124,13 @@ class Session:
         Raises:
             TooManyBytes: The work has written too much. It is stopped, and the directory is deleted.
         """
-        async with self._storage.writer(self._files.used_bytes) as writer:
+        async with self._storage.writer(self._folder) as writer:
             try:
                 return await self._storage.bound(work(), writer)
-            except TooManyBytes:
-                self.has_ended = True
-                await self._files.close()
-                raise
+            finally:
+                if writer.is_stopped:
+                    self.has_ended = True
+                    await wait_ended(asyncio.create_task(self._files.close()))
 
     async def _ran(self, name: str, arguments: Mapping[str, Any]) -> str:
         async with self._program:
@@ -148,7 +147,8 @@ class Session:
         Raises:
             ToolFailed: The test was stopped, or the sessions have too many bytes.
         """
-        await self._storage.check()  # what was too much before the test does not end the session
+        async with self._storage.lock:
+            await self._storage.check()  # what was too much before the test does not end the session
         try:
             return await self._bounded(partial(self._tested, name))
         except TooManyBytes as problem:
@@ -158,26 +158,23 @@ class Session:
             ) from None
 
     async def _tested(self, name: str) -> str:
-        temporary = self._files.temporary
         try:
             return _test_answer(await run(self._test(name)))
         finally:
             try:
-                await asyncio.to_thread(_empty_test_folders, temporary)
+                await asyncio.to_thread(_empty_test_folders, self._folder)
             except OSError as error:
                 raise ToolFailed(f"The temporary files of the test cannot be deleted: {error.strerror}.") from None
 
     def _test(self, name: str) -> Run:
-        temporary = self._files.temporary
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": str(temporary / "test-home"),
-            "TMPDIR": str(temporary / "test-tmp"),
+            "HOME": str(self._folder / "test-home"),
+            "TMPDIR": str(self._folder / "test-tmp"),
             "LANG": "C.UTF-8",
         }
-        folder = temporary / FILES
         limit_s = self._settings.test_timeout_s
-        return Run(self._settings.tests[name], folder, environment, limit_s, shows_errors=True)
+        return Run(self._settings.tests[name], self._folder / FILES, environment, limit_s, shows_errors=True)
 
     async def _kept(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Return the result of a work in a task of its own, which is cancelled with the caller.

@@ -4,22 +4,24 @@ import asyncio
 import contextlib
 import math
 import os
+import stat
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from cognitive_runtime.adapters.cancellation import mark_retrieved
-from cognitive_runtime.adapters.tools.folders import UncountableFiles, delete_tree, used_bytes
+from cognitive_runtime.adapters.cancellation import mark_retrieved, wait_ended
+from cognitive_runtime.adapters.tools.folders import UncountableFiles, delete_tree, disk_bytes, used_bytes
 from cognitive_runtime.domain import ToolFailed
 
 Result = TypeVar("Result")
-Used = Callable[[], int]
 CHECK_S: Final = 1.0
 """Minimum time between two checks while a program can write."""
 CHECK_SHARE: Final = 9
 """Minimum time between two checks, as a multiple of the time that a check takes."""
+_FILE_BLOCK: Final = 4096
+"""Unit in which usual file systems store files and directories."""
 
 
 class TooManyBytes(ToolFailed):
@@ -29,27 +31,23 @@ class TooManyBytes(ToolFailed):
 class Writer:
     """Clone or test that is writing files into the directory of its session."""
 
-    def __init__(self, used: Used, before: int) -> None:
-        """Take the size of the directory, now and when the writer began."""
-        self._used = used
+    def __init__(self, folder: Path, before: float) -> None:
+        """Take the directory, and its bytes when the writer began."""
+        self.folder = folder
         self._before = before
         self.is_stopped = False
-        """True: it has written too much. It counts as the largest writer until its directory is deleted."""
+        """True: it has written too much, and its directory is about to be deleted."""
 
-    def written(self) -> float:
-        """Return the bytes that it has written; infinite if they cannot be counted. Blocks."""
-        if self.is_stopped:
-            return math.inf
-        try:
-            return self._used() - self._before
-        except UncountableFiles:
-            return math.inf
+    def written(self, sizes: Mapping[Path, float]) -> float:
+        """Return the bytes that it has written, from the present sizes of the directories."""
+        return sizes.get(self.folder, 0) - self._before
 
 
 class Storage:
     """Folder of all sessions. Their number of bytes is checked, because a full volume ends the whole pod.
 
-    Above the limit, the writer that has written most since it began is stopped, and then the next one.
+    Above the limit, the writers that have written most since they began are stopped: as few of them as it takes until
+    the rest fits, because their directories are deleted.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
@@ -57,7 +55,8 @@ class Storage:
         self.folder = folder
         self._max_bytes = max_bytes
         self._writers: list[Writer] = []
-        self._choosing = asyncio.Lock()
+        self.lock = asyncio.Lock()
+        """Held while bytes are counted, and until a file is written for which they were counted."""
 
     @classmethod
     def create(cls, port: int, max_bytes: int) -> "Storage":
@@ -73,16 +72,14 @@ class Storage:
         return cls(folder, max_bytes)
 
     @contextlib.asynccontextmanager
-    async def writer(self, used: Used) -> AsyncIterator[Writer]:
+    async def writer(self, folder: Path) -> AsyncIterator[Writer]:
         """Yield a writer, which counts until the block ends. Delete the directory of a stopped one within the block.
 
         Args:
-            used: Returns the bytes of the writer's own directory, or raises ``UncountableFiles``. It may block.
+            folder: Directory of the writer's session, in the folder of all sessions.
         """
-        before = 0
-        with contextlib.suppress(UncountableFiles):  # the first check finds it
-            before = await asyncio.to_thread(used)
-        writer = Writer(used, before)
+        before = await asyncio.to_thread(_size, folder)
+        writer = Writer(folder, before if math.isfinite(before) else 0)
         self._writers.append(writer)
         try:
             yield writer
@@ -90,32 +87,25 @@ class Storage:
             self._writers.remove(writer)
 
     async def check(self, added: int = 0) -> None:
-        """Check the number of bytes, with some that are about to be written.
+        """Check the number of bytes, with some that are about to be written. Hold the lock.
 
         Raises:
             TooManyBytes: There are too many.
         """
-        try:
-            used = await asyncio.to_thread(used_bytes, self.folder)
-        except UncountableFiles:
-            raise TooManyBytes(
-                "The files of all sessions cannot be counted: a directory is not readable, or its path is too long."
-            ) from None
-        if used + added > self._max_bytes:
-            raise TooManyBytes(
-                f"The files of all sessions have {used + added} bytes; "
-                f"at most {self._max_bytes} are allowed (--max-mib)."
-            )
+        used = sum((await asyncio.to_thread(self._sizes)).values()) + added
+        if used > self._max_bytes:
+            raise self._too_many(used)
 
     async def bound(self, work: Coroutine[Any, Any, Result], writer: Writer) -> Result:
-        """Return the result of a writer's work. It is cancelled if there are too many bytes and it has written most.
+        """Return the result of a writer's work. It is cancelled if the writer has written too much.
 
         The files of a work whose caller is cancelled are checked, too: they must not be a burden for other writers.
 
         Raises:
-            TooManyBytes: There are too many bytes, and the writer has written most of all present writers.
+            TooManyBytes: There are too many bytes, and the writer is one of those that must be stopped.
         """
         working = asyncio.create_task(work)
+        working.add_done_callback(mark_retrieved)
         try:
             await self._watch(working, writer)
             return working.result()
@@ -130,22 +120,81 @@ class Storage:
         pause_s = CHECK_S
         while not working.done():
             await asyncio.wait({working}, timeout=pause_s)
-            begun_s = time.monotonic()
-            await self._check_writer(writer)
-            pause_s = max(CHECK_S, CHECK_SHARE * (time.monotonic() - begun_s))
+            pause_s = max(CHECK_S, CHECK_SHARE * await self._check_writer(writer))
 
-    async def _check_writer(self, writer: Writer) -> None:
-        async with self._choosing:
-            try:
-                await self.check()
-            except TooManyBytes:
-                most = await asyncio.to_thread(max, list(self._writers), key=Writer.written)
-                if most is writer:
-                    writer.is_stopped = True
-                    raise
+    async def _check_writer(self, writer: Writer) -> float:
+        """Check the bytes for a writer, and return the seconds that it took, without the wait for other checks.
+
+        Raises:
+            TooManyBytes: The writer must be stopped.
+        """
+        async with self.lock:
+            begun_s = time.monotonic()
+            sizes = await asyncio.to_thread(self._sizes)
+            if self._is_too_much(writer, sizes):
+                writer.is_stopped = True
+                raise self._too_many(sum(sizes.values()))
+            return time.monotonic() - begun_s
+
+    def _is_too_much(self, writer: Writer, sizes: Mapping[Path, float]) -> bool:
+        """Return True if a writer must be stopped.
+
+        An uncountable directory is always too much. It does not stay, and neither do those of stopped writers, so the
+        others are compared with the limit.
+        """
+        if math.isinf(sizes.get(writer.folder, 0)):
+            return True
+        stopped = {each.folder for each in self._writers if each.is_stopped}
+        kept = {path: size for path, size in sizes.items() if math.isfinite(size) and path not in stopped}
+        over = sum(kept.values()) - self._max_bytes
+        for each in sorted(self._writers, key=lambda each: each.written(kept), reverse=True):
+            if over <= 0 or each is writer:
+                break
+            over -= kept.get(each.folder, 0)
+        return over > 0 and writer.written(kept) > 0
+
+    def _sizes(self) -> dict[Path, float]:
+        """Return the bytes on disk of each entry of the folder; infinite if they cannot be counted. Blocks."""
+        try:
+            return {path: _size(path) for path in self.folder.iterdir()}
+        except OSError:
+            return {each.folder: math.inf for each in self._writers} | {self.folder: math.inf}
+
+    def _too_many(self, used: float) -> TooManyBytes:
+        if math.isinf(used):
+            return TooManyBytes(
+                "The files of all sessions cannot be counted: a directory is not readable, or its path is too long."
+            )
+        return TooManyBytes(
+            f"The files of all sessions have {used:.0f} bytes; at most {self._max_bytes} are allowed (--max-mib)."
+        )
+
+
+def added_bytes(size: int, old: os.stat_result | None, depth: int) -> int:
+    """Return the maximum bytes on disk that a new file adds; negative if the old one needs more.
+
+    Args:
+        size: Bytes of the new file.
+        old: Status of the file whose place it takes; None: there is none.
+        depth: Number of directories on its path. Each may be new, or grow.
+    """
+    new = -(-size // _FILE_BLOCK) * _FILE_BLOCK
+    if old is None:
+        return new + depth * _FILE_BLOCK
+    return new - (disk_bytes(old) if old.st_nlink == 1 else 0)
+
+
+def _size(path: Path) -> float:
+    """Return the bytes on disk of a file, or of a directory with all beneath it; infinite if they cannot be counted."""
+    try:
+        status = path.lstat()
+        return disk_bytes(status) + (used_bytes(path) if stat.S_ISDIR(status.st_mode) else 0)
+    except FileNotFoundError:
+        return 0
+    except (OSError, UncountableFiles):
+        return math.inf
 
 
 async def _stop(working: asyncio.Task[Any]) -> None:
     working.cancel()
-    await asyncio.wait({working})
-    mark_retrieved(working)
+    await wait_ended(working)
