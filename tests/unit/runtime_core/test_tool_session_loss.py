@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import mcp_types as types
 import pytest
 
 from cognitive_runtime.adapters.tools import mcp
@@ -18,14 +19,18 @@ async def permit() -> None:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> McpServer:
-    """Server whose outcomes are the names of the tools, and whose sessions cannot begin any more."""
+    """Server whose tools answer with their names or are refused, and whose sessions cannot begin any more."""
 
-    async def called(_: McpServer, tool: Tool, *__: Any) -> str:
+    async def unchanged(_: McpServer, tool: Tool) -> None:
         if tool.own_name == "refused":
             raise ToolRefused("Refused.", "why")
-        return tool.own_name
 
-    monkeypatch.setattr(McpServer, "_called", called)
+    async def asked(*_: object) -> types.CallToolResult:
+        return types.CallToolResult(content=[types.TextContent(text="read")])
+
+    monkeypatch.setattr(McpServer, "_check_unchanged", unchanged)
+    monkeypatch.setattr(McpServer, "_asked", asked)
+    monkeypatch.setattr(mcp, "bounded_client", lambda *_: 1 / 0)
     return McpServer(ToolServer("shop", "http://127.0.0.1:9/mcp"), None)
 
 
@@ -37,8 +42,7 @@ async def lose(server: McpServer, *, has_begun: bool) -> None:
     await server._run(ready)
 
 
-async def test_an_answer_after_a_lost_session_says_so_once(server: McpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mcp, "bounded_client", lambda *_: 1 / 0)
+async def test_an_answer_after_a_lost_session_says_so_once(server: McpServer) -> None:
     assert await server.call(TOOL, {}, permit) == "read"
     await lose(server, has_begun=True)
     assert await server.call(TOOL, {}, permit) == f"{SESSION_LOST}\nread"
@@ -47,8 +51,18 @@ async def test_an_answer_after_a_lost_session_says_so_once(server: McpServer, mo
     assert await server.call(TOOL, {}, permit) == "read"
 
 
-async def test_an_error_after_a_lost_session_keeps_its_kind(server: McpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mcp, "bounded_client", lambda *_: 1 / 0)
+async def test_a_session_that_is_lost_before_the_first_call_has_lost_nothing(server: McpServer) -> None:
+    refused = Tool("refused", "shop", "refused", "", {})
+    for _ in range(2):
+        await lose(server, has_begun=True)
+        with pytest.raises(ToolRefused, match=r"^Refused\.$"):
+            await server.call(refused, {}, permit)
+    await lose(server, has_begun=True)
+    assert await server.call(TOOL, {}, permit) == "read"
+
+
+async def test_an_error_after_a_lost_session_keeps_its_kind(server: McpServer) -> None:
+    await server.call(TOOL, {}, permit)
     await lose(server, has_begun=True)
     refused = Tool("refused", "shop", "refused", "", {})
     for said in (f"Refused. {SESSION_LOST}", "Refused."):

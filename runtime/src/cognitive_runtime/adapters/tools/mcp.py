@@ -49,6 +49,7 @@ class McpServer:
         self._size = ResponseSize()
         self._running: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[Client] | None = None
+        self._has_called = False  # before a first call, the server keeps nothing that can be lost
         self._has_lost = False
         self.problems: list[tuple[AuditEvent, str]] = []
 
@@ -88,6 +89,7 @@ class McpServer:
             raise ToolRefused("The arguments do not fit the schema of the tool.", wrong)
         await self._check_unchanged(tool)
         await permit()
+        self._has_called = True
         params = types.CallToolRequestParams(name=tool.own_name, arguments=dict(arguments))
 
         async def call(client: Client) -> types.CallToolResult:  # without the check of results by the server's schema
@@ -198,7 +200,7 @@ class McpServer:
         except Exception:  # the waiting call reports it; the error may quote the server
             return
         finally:
-            self._has_lost = self._has_lost or ready.done()
+            self._has_lost = self._has_lost or (self._has_called and ready.done())
 
     async def _while_running(self, call: Coroutine[Any, Any, Any]) -> Any:
         """Return the result of a call, or fail when the session ends before it."""
