@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -150,7 +151,7 @@ async def test_a_pause_does_not_grow_with_the_wait_for_other_checks(
     storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = 0.0
-    monkeypatch.setattr(storages.time, "monotonic", lambda: now_s)
+    monkeypatch.setattr(storages, "time", SimpleNamespace(monotonic=lambda: now_s))
     async with storage.writer(tmp_path / "a") as writer:
         async with storage.lock:
             checking = asyncio.create_task(storage._check_writer(writer))
