@@ -61,8 +61,7 @@ async def open_run() -> AsyncIterator[Open]:
     async def open_one(*servers: ToolServer) -> ToolRun:
         settings = ToolSettings(servers)
         request = execution_request(tools=settings)
-        toolbox = Toolboxes(lambda *_: TOKEN).open(request)
-        run = ToolRun(request, settings, toolbox, NoSideEffects(), SystemClock())
+        run = ToolRun(request, settings, Toolboxes(lambda *_: TOKEN).open(request), NoSideEffects(), SystemClock())
         opened.append(run)
         await run.open()
         return run
