@@ -74,14 +74,25 @@ def resident_mb(component: Component) -> float:
     return sum(process.rss_mb for process in parts)
 
 
-def wait_until_quiet(components: list[Component], timeout_s: float) -> bool:
-    """Wait until the components together take less than QUIET_SHARE of a core; False after ``timeout_s``."""
+def idle_rates(components: list[Component], seconds: float) -> Counter[str]:
+    """Return the cores that each component takes now, as the mean over some seconds."""
+    before = cpu_seconds(components)
+    time.sleep(seconds)
+    now = cpu_seconds(components)
+    return Counter({name: max(0.0, now[name] - before[name]) / seconds for name in now})
+
+
+def wait_until_quiet(components: list[Component], timeout_s: float, idle: float = 0.0) -> bool:
+    """Wait until the components together take less than QUIET_SHARE of a core; False after ``timeout_s``.
+
+    ``idle`` is the number of cores that they take without work, which does not count.
+    """
     deadline = time.monotonic() + timeout_s
     before = cpu_seconds(components).total()
     while time.monotonic() < deadline:
         time.sleep(POLL_S)
         now = cpu_seconds(components).total()
-        if now - before < QUIET_SHARE * POLL_S:
+        if now - before < (QUIET_SHARE + idle) * POLL_S:
             return True
         before = now
     return False

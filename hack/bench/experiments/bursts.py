@@ -1,24 +1,56 @@
 """Bursts on the local system, with CPU time by process, writes and model calls."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
 
 from bench import agents, names
 from bench.experiment import Sample
 from bench.kinds import tasks
 from bench.names import WRITES
 from bench.objects import ObjectClient, watching
-from bench.processes import cpu_seconds, resident_mb, wait_until_quiet
+from bench.processes import Component, cpu_seconds, idle_rates, resident_mb, wait_until_quiet
 from bench.systems.local import LocalSystem
 from bench.workloads import burst, one_by_one
 
 QUIET_TIMEOUT_S = 60.0
+SETTLE_S, IDLE_S = 5.0, 4.0
+"""Time for the work of the warm-up to end, and for the measurement of the CPU time without work."""
 TIMEOUT_S = 600.0
 """Longer than 100 tasks in Job mode or 5,000 in Embedded mode take on two cores."""
 WARM_UP = 3
-Costs = Callable[[LocalSystem, Counter[str], int], list[Sample]]
+Costs = Callable[[LocalSystem, "CpuBefore", int], list[Sample]]
 """Returns what ``count`` tasks have cost, from the CPU times before them."""
+
+
+@dataclass(frozen=True)
+class CpuBefore:
+    """CPU times of the components before a burst.
+
+    Idle processes, such as those of an application on Ray Serve, take CPU time, too. It is measured before the burst
+    and subtracted.
+    """
+
+    at_s: float
+    """Monotonic time of the measurement."""
+    seconds: Counter[str]
+    idle: Counter[str]
+    """Cores that each component takes without work."""
+
+    @classmethod
+    def measure(cls, components: list[Component]) -> Self:
+        """Measure once the work of earlier tasks has ended. Takes up to SETTLE_S + IDLE_S."""
+        wait_until_quiet(components, SETTLE_S)
+        idle = idle_rates(components, IDLE_S)
+        return cls(time.monotonic(), cpu_seconds(components), idle)
+
+    def since(self, components: list[Component]) -> Counter[str]:
+        """Return the CPU time of each component since the measurement, without that of idle processes."""
+        took_s, now = time.monotonic() - self.at_s, cpu_seconds(components)
+        return Counter({name: max(0.0, now[name] - self.seconds[name] - self.idle[name] * took_s) for name in now})
 
 
 def measured_burst(system: LocalSystem, agent: str, count: int) -> list[Sample]:
@@ -39,11 +71,10 @@ def job_burst(system: LocalSystem, count: int) -> list[Sample]:
 async def _measure(system: LocalSystem, agent: str, count: int, costs: Costs) -> list[Sample]:
     async with watching(system.api, tasks(system.namespace)) as client:
         await one_by_one(client, agent, WARM_UP)
-        await _quiet(system)
-        before, calls = cpu_seconds(system.all_components), _model_calls(system)
+        before, calls = await asyncio.to_thread(CpuBefore.measure, system.all_components), _model_calls(system)
         system.audit.skip()
         result = await burst(client, agent, count, TIMEOUT_S)
-        await _quiet(system)
+        await asyncio.to_thread(wait_until_quiet, system.all_components, QUIET_TIMEOUT_S, before.idle.total())
         excess = _model_calls(system) - calls - count
         repeated = sum(len(_attempts(client, name)) > 1 for name in result.names)
         return [
@@ -63,17 +94,12 @@ def memory_samples(system: LocalSystem) -> list[Sample]:
     ]
 
 
-def _warm_costs(system: LocalSystem, before: Counter[str], count: int) -> list[Sample]:
+def _warm_costs(system: LocalSystem, before: CpuBefore, count: int) -> list[Sample]:
     """Return the CPU time of each component per task since ``before``, and the memory."""
-    cpu = cpu_seconds(system.all_components)
-    cpu.subtract(before)
+    cpu = before.since(system.all_components)
     all_s = {**cpu, "all but the model": cpu.total()}
     per_task = [Sample(f"CPU per task, {name}", seconds * 1000 / count, "ms") for name, seconds in all_s.items()]
     return [*per_task, *memory_samples(system)]
-
-
-async def _quiet(system: LocalSystem) -> None:
-    await asyncio.to_thread(wait_until_quiet, system.all_components, QUIET_TIMEOUT_S)
 
 
 def _write_samples(system: LocalSystem, count: int) -> list[Sample]:

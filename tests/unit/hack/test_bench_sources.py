@@ -1,22 +1,36 @@
 """What the benchmark reads: audit logs, /proc, kubeconfigs, statuses, the CRD."""
 
 import base64
+import itertools
 import json
 import os
+import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from bench import agents
+from bench import agents, processes
 from bench.agents import check_supported, load_execution_schema
 from bench.api_server import api_server_of
 from bench.audit_log import AuditLog
 from bench.experiment import SkippedError
+from bench.experiments import bursts
+from bench.experiments.bursts import CpuBefore
 from bench.kinds import bare_tasks, ray_job, ray_job_outcome, tasks
 from bench.machine import commit, cpu_model, describe_machine, memory_bytes, program_version
-from bench.processes import Component, Process, cpu_seconds, resident_mb, running_processes, tree, wait_until_quiet
+from bench.processes import (
+    Component,
+    Process,
+    cpu_seconds,
+    idle_rates,
+    resident_mb,
+    running_processes,
+    tree,
+    wait_until_quiet,
+)
 from bench.systems.cluster import cluster_system
 from bench.systems.local import is_worker
 from controlplane.certificates import Authority
@@ -74,6 +88,23 @@ def test_a_component_is_the_part_of_a_tree_with_its_command() -> None:
     with pytest.raises(RuntimeError, match="others: no process runs"):
         resident_mb(others)
     assert wait_until_quiet([mine], timeout_s=0) is False
+
+
+def test_idle_processes_cost_a_burst_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = CpuBefore(
+        time.monotonic() - 10, Counter({"worker": 5.0, "NATS": 1.0}), Counter({"worker": 0.2, "NATS": 0.1})
+    )
+    monkeypatch.setattr(bursts, "cpu_seconds", lambda _: {"worker": 9.0, "NATS": 1.5})
+    assert before.since([]) == {"worker": pytest.approx(2.0, abs=0.05), "NATS": 0.0}
+
+
+def test_idle_processes_count_as_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = itertools.count(0.0, 0.5)  # half a core
+    monkeypatch.setattr(processes, "cpu_seconds", lambda _: Counter({"worker": next(busy)}))
+    monkeypatch.setattr("bench.processes.time.sleep", lambda _: None)
+    assert idle_rates([], seconds=1.0) == {"worker": 0.5}
+    assert wait_until_quiet([], timeout_s=30, idle=0.5)
+    assert not wait_until_quiet([], timeout_s=0.05)
 
 
 @pytest.mark.parametrize(
