@@ -12,7 +12,7 @@ KUBERAY_IMAGES = (
     "get",
     "deployments",
     "--all-namespaces",
-    "--selector=app.kubernetes.io/name=kuberay-operator",
+    "--field-selector=metadata.name=kuberay-operator",
     "--output=jsonpath={.items[*].spec.template.spec.containers[*].image}",
 )
 
