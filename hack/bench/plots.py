@@ -56,6 +56,7 @@ def _lines(lines: Points, labels: tuple[str, str], scale: str) -> Figure | None:
     for name, values in lines.items():
         axes.plot([x for x, _ in values], [y for _, y in values], marker="o", label=name)
     axes.set_xscale(scale)
+    axes.set_yscale(scale)
     return _finished(figure, axes)
 
 
@@ -72,7 +73,8 @@ def _finished(figure: Figure, axes: Axes) -> Figure | None:
     """Return the figure with its legend, None if it has no line."""
     if not axes.lines:
         return None
-    axes.set_ylim(bottom=0)
+    if axes.get_yscale() == "linear":
+        axes.set_ylim(bottom=0)
     axes.legend(fontsize="small")
     return figure
 
