@@ -119,7 +119,7 @@ def test_an_upgrade_keeps_agents_and_tasks(release: Release) -> None:
     assert kept(release) == before
     assert release.admin.json("get", "crd", CRD)["spec"]["names"]["shortNames"] == ["ctask"]
     release.cluster.kubectl("annotate", "cagent", "lonely", "seen=again")
-    eventually(lambda: '"level": "DEBUG"' in release.operator_logs(), 30.0)
+    eventually(lambda: '"message": "reconciled"' in release.operator_logs(), 30.0)
     release.test()
 
 

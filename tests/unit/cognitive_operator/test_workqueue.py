@@ -155,3 +155,18 @@ async def test_close_ends_also_when_a_key_was_added_just_before() -> None:
     queue.add("a")
     await queue.close()
     assert calls == []
+
+
+async def test_each_reconciliation_is_a_line_of_the_debug_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def handle(_: str) -> None:
+        return None
+
+    caplog.set_level("DEBUG", workqueue.__name__)
+    queue = WorkQueue[str]("tasks", 1)
+    queue.start(handle)
+    queue.add("ns/a")
+    await settle()
+    (line,) = caplog.records
+    assert (line.message, vars(line)["queue"], vars(line)["key"]) == ("reconciled", "tasks", "ns/a")
+    assert 0 <= vars(line)["seconds"] < 10
+    await queue.close()

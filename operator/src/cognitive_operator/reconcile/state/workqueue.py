@@ -137,7 +137,9 @@ class WorkQueue(Generic[K]):
         try:
             return await self._try(key)
         finally:
-            self._observe(loop.time() - began_s)
+            took_s = loop.time() - began_s
+            self._observe(took_s)
+            logger.debug("reconciled", extra={"queue": self._name, "key": str(key), "seconds": round(took_s, 4)})
 
     async def _try(self, key: K) -> float | None:
         self._unavailable.discard(key)
