@@ -30,8 +30,9 @@ def running_executor(address: str, agent_uid: str) -> set[int]:
     """
     jobs = [job for job in RaySubmissions(address).jobs() if job["submission_id"].startswith(f"ca-{agent_uid}-")]
     drivers = {int(job["driver_info"]["pid"]) for job in jobs if job["status"] == "RUNNING" and job["driver_info"]}
-    assert drivers, f"agent {agent_uid}: no executor runs on {address}"
-    return drivers | set(executor_pids(agent_uid))
+    found = drivers | set(executor_pids(agent_uid))  # Ray knows no driver of an executor that has not joined it
+    assert found, f"agent {agent_uid}: no executor runs on {address}"
+    return found
 
 
 def kill(pids: Iterable[int]) -> None:
