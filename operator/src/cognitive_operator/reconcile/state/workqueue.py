@@ -139,7 +139,8 @@ class WorkQueue(Generic[K]):
         finally:
             took_s = loop.time() - began_s
             self._observe(took_s)
-            logger.debug("reconciled", extra={"queue": self._name, "key": str(key), "seconds": round(took_s, 4)})
+            if logger.isEnabledFor(logging.DEBUG):  # building its fields takes time in the hot path
+                logger.debug("reconciled", extra={"queue": self._name, "key": str(key), "seconds": round(took_s, 4)})
 
     async def _try(self, key: K) -> float | None:
         self._unavailable.discard(key)
