@@ -10,10 +10,11 @@ import pytest
 import pytest_asyncio
 
 from servers.ray_head import RayHead
-from support.cluster.executor_processes import actor_pid
+from support.cluster.executor_processes import actor_pid, kill, running_executor
 from support.cluster.ray_submissions import RaySubmissions
 from support.eventually import eventually_async
 from support.fixture_types import StartExecutor
+from support.ray_double.server import RayServer
 from support.servers.scripted_model import ScriptedModel
 from support.servers.wire_broker import Attempt, WireBroker
 from support.servers.worker_state import lease_says
@@ -85,9 +86,9 @@ async def test_a_killed_worker_is_replaced_and_its_attempt_is_not_run_again(
 
 
 async def test_an_executor_whose_process_is_killed_fails_so_that_the_operator_starts_another(
-    executor: str, jobs: RaySubmissions
+    agent: str, executor: str, jobs: RaySubmissions, ray_server: RayServer
 ) -> None:
-    os.kill(int(jobs.details(executor)["driver_info"]["pid"]), signal.SIGKILL)
+    kill(await asyncio.to_thread(running_executor, ray_server.address, agent))
 
     job = await asyncio.to_thread(jobs.wait, executor)
     assert job["status"] == "FAILED"
