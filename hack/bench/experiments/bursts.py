@@ -22,8 +22,6 @@ SETTLE_S, IDLE_S = 5.0, 4.0
 TIMEOUT_S = 600.0
 """Longer than 100 tasks in Job mode or 5,000 in Embedded mode take on two cores."""
 WARM_UP = 3
-Costs = Callable[[LocalSystem, "CpuBefore", int], list[Sample]]
-"""Returns what ``count`` tasks have cost, from the CPU times before them."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,10 @@ class CpuBefore:
         """Return the CPU time of each component since the measurement, without that of idle processes."""
         took_s, now = time.monotonic() - self.at_s, cpu_seconds(components)
         return Counter({name: max(0.0, now[name] - self.seconds[name] - self.idle[name] * took_s) for name in now})
+
+
+Costs = Callable[[LocalSystem, CpuBefore, int], list[Sample]]
+"""Returns what ``count`` tasks have cost, from the CPU times before them."""
 
 
 def measured_burst(system: LocalSystem, agent: str, count: int) -> list[Sample]:
