@@ -5,7 +5,7 @@ import inspect
 import os
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,12 +21,14 @@ from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ray_head import RayHead
 from support.cluster.api_client import ApiClient, Request
+from support.eventually import PATIENCE
 from support.ray_double.server import RayDouble, RayServer
 from support.ray_selection import add_option, runs_on_real_ray, select
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[1]
 NAMESPACES = "/api/v1/namespaces"
+SHOWN_LINES = 40
 OPERATOR = pytest.StashKey[OperatorProcess]()
 
 
@@ -36,8 +38,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Select the tests that run on the Ray of this run."""
+    """Select the tests that run on the Ray of this run, and limit each as its waits are limited."""
     select(config, items)
+    for item in items if PATIENCE != 1 else ():  # a limit that came before the end of a wait would not say why
+        marker = item.get_closest_marker("timeout")
+        limit_s = float(marker.args[0] if marker else config.getini("timeout"))
+        item.add_marker(pytest.mark.timeout(limit_s * PATIENCE), append=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of the operator's log with a failure."""
+    report = yield
+    operator = item.config.stash.get(OPERATOR, None)
+    if report.failed and operator is not None:
+        lines = operator.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        report.sections.append(("end of the operator's log", "\n".join(lines[-SHOWN_LINES:])))
+    return report
 
 
 def pytest_configure() -> None:

@@ -9,11 +9,16 @@ from support.eventually import eventually_async
 
 
 async def is_served(agent: str) -> None:
-    """The application runs, and has no route."""
-    found = await asyncio.to_thread(_application, agent)
-    assert found is not None
-    assert found.status.value == "RUNNING", found.message
-    assert list(found.deployments) == [f"CognitiveCore-{agent}"]
+    """The application runs, as soon as Serve has replaced replicas that died, and has no route."""
+
+    async def is_running() -> bool:
+        found = await asyncio.to_thread(_application, agent)
+        assert found is not None
+        assert list(found.deployments) == [f"CognitiveCore-{agent}"]
+        assert found.status.value == "RUNNING", (found.status.value, found.message)
+        return True
+
+    await eventually_async(is_running, 20)
 
 
 async def is_gone(agent: str) -> None:

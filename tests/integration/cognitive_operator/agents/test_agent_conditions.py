@@ -26,7 +26,7 @@ def test_a_missing_secret_is_named_and_its_appearance_noticed(
     status, message = cluster.wait_condition("keyed", "ModelReady", "SecretNotFound")
     assert status == "False"
     assert "model-key" in message
-    assert cluster.status("t").get("phase") in (None, "Queued")
+    cluster.wait_phase("t", "Queued")
     cluster.kubectl("create", "secret", "generic", "model-key", "--from-literal=token=s3cr3t-value")
     cluster.wait_condition("keyed", "ModelReady", "Available")
 
