@@ -7,6 +7,8 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from cognitive_runtime.adapters.cancellation import wait_ended
+
 Process = asyncio.subprocess.Process
 
 
@@ -22,12 +24,12 @@ async def started(start: Coroutine[Any, Any, Process], stop: Callable[[Process],
     """
     starting = asyncio.create_task(start)
     try:
-        return await asyncio.shield(starting)
+        await wait_ended(starting)
     except asyncio.CancelledError:
-        await asyncio.wait({starting})
         if starting.exception() is None:
             await stop(starting.result())
         raise
+    return starting.result()
 
 
 async def kill_group(process: Process) -> None:
