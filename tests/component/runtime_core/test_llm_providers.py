@@ -17,6 +17,7 @@ KEY = "key-of-the-agent"
 ENVIRONMENT = {
     name: f"somebody-elses-{name}"
     for name in (
+        "OPENAI_ADMIN_KEY",
         "OPENAI_API_KEY",
         "OPENAI_ORG_ID",
         "OPENAI_PROJECT_ID",

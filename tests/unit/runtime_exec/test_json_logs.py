@@ -1,6 +1,7 @@
 import json
 import logging
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -44,3 +45,10 @@ def test_an_exception_shows_its_class_and_place_but_not_its_text() -> None:
     assert found["exception"] == "ValueError"
     assert "test_json_logs" in found["traceback"]
     assert "the prompt" not in json.dumps({**found, "traceback": ""})
+
+
+def test_a_line_keeps_characters_of_every_script_and_shows_other_values_as_text() -> None:
+    record = logging.makeLogRecord({"msg": "naïve 故障", "path": Path("/spool/a")})
+    text = JsonFormatter().format(record)
+    assert "naïve 故障" in text
+    assert json.loads(text)["path"] == "/spool/a"

@@ -12,6 +12,7 @@ from typing import Any, Final
 _PLAIN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _RENAMED: Final = {"task": "name"}
 """Extra fields with another name in the log: a record's ``name`` is the name of its logger."""
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 
 _WORKER: Final[ContextVar[str | None]] = ContextVar("worker", default=None)
 
@@ -40,7 +41,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = record.exc_info[0].__name__
             line["traceback"] = "".join(traceback.format_tb(record.exc_info[2]))
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _ENCODER.encode(line)
 
 
 def log_worker(worker: str) -> None:

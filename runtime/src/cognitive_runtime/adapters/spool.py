@@ -4,7 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -45,7 +45,7 @@ class SpooledResponse:
 
     def to_json(self) -> bytes:
         """Return the response as JSON, without absent fields, so that older executors can read most responses."""
-        return json.dumps({name: value for name, value in asdict(self).items() if value is not None}).encode()
+        return json.dumps({name: value for name, value in vars(self).items() if value is not None}).encode()
 
 
 class Spool:

@@ -99,8 +99,8 @@ def _present(signature: type[dspy.Signature], inputs: Mapping[str, Any]) -> list
 
 
 def _input_groups(signature: type[dspy.Signature], inputs: Mapping[str, Any]) -> list[str]:
-    names = _present(signature, inputs)
-    lines = {name: f"- {name}{_described(signature.input_fields[name])}" for name in names}
+    names, fields = _present(signature, inputs), signature.input_fields
+    lines = {name: f"- {name}{_described(fields[name])}" for name in names}
     own = [lines[name] for name in names if name not in MATERIAL_INPUTS | BINDING_INPUTS]
     material = [lines[name] for name in names if name in MATERIAL_INPUTS]
     binding = [lines[name] for name in names if name in BINDING_INPUTS]

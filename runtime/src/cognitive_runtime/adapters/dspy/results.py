@@ -18,7 +18,8 @@ def typed_reasoning(task: TypeSignature, outputs: dict[str, Any], model: Attempt
     if name:
         outputs[name] = found.value
     thought = outputs[task.thought] if task.thought else None
-    own = {key: value for key, value in outputs.items() if key == OUTPUT or key in _own_names(task)}
+    own_names = {OUTPUT, *_own_names(task)}
+    own = {key: value for key, value in outputs.items() if key in own_names}
     return Reasoning(
         outputs={key: _plain(value) for key, value in own.items() if value is not None or key == OUTPUT},
         thought=thought or "",

@@ -256,6 +256,8 @@ def _artifacts(outcome: AttemptOutcome) -> list[_Large]:
 
 def _located(outcome: T) -> T:
     """Return the outcome with the bucket of each artifact that is stored."""
+    if not outcome.artifacts:
+        return outcome
     bucket = result_bucket(outcome.agent_uid)
     found = tuple(replace(each, bucket=bucket) if each.content else each for each in outcome.artifacts)
     return replace(outcome, artifacts=found)

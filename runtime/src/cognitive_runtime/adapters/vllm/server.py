@@ -6,7 +6,8 @@ import re
 from typing import Any, Final
 
 import openai
-from httpx2 import RequestError
+from httpx2 import RequestError, Response
+from openai import RequestOptions
 from pydantic_core import from_json
 
 from cognitive_runtime.adapters.vllm.adaptation import Refusal, may_be_adapted
@@ -26,6 +27,7 @@ from cognitive_runtime.domain import (
     VLLMRequest,
 )
 
+_PATH: Final = "/chat/completions"
 _SURROGATE: Final = re.compile(rb"\\u[dD][89abAB]")
 
 
@@ -77,21 +79,26 @@ class ModelServer:
         await self._client.close()
 
     async def _ask(self, body: dict[str, Any], headers: dict[str, Any]) -> Completion:
-        completions = self._client.chat.completions
+        if "stream" not in body:
+            return read_completion(await self._post(body, headers))
         call: dict[str, Any] = {
             "model": body["model"],
             "messages": (),
-            "stream": body.get("stream", openai.omit),
+            "stream": body["stream"],
             "extra_headers": headers,
             "extra_body": body,  # replaces the arguments above, which the package would copy key by key
         }
-        if "stream" not in body:
-            raw = await completions.with_raw_response.create(**call)
-            return read_completion(raw.content)
+        completions = self._client.chat.completions
         async with completions.with_streaming_response.create(**call) as response:
             if response.headers.get("content-type", "").startswith("application/json"):
                 return read_completion(await response.read())  # the server does not support streaming
             return await assemble(await response.parse())
+
+    async def _post(self, body: dict[str, Any], headers: dict[str, Any]) -> bytes:
+        """Return the body of the response. ``completions.create`` would first check and copy the messages by types."""
+        options: RequestOptions = {"headers": headers, "security": {"bearer_auth": True}}
+        response = await self._client.post(_PATH, cast_to=Response, body=body, options=options)
+        return response.content
 
 
 def read_completion(content: bytes) -> Completion:
