@@ -37,7 +37,8 @@ def _resource(crd: Schema) -> Iterator[str]:
             yield "| field | type | meaning |\n|---|---|---|"
             yield from _rows(schema["properties"][part], "")
             yield ""
-            yield from _rules(schema["properties"][part])
+            of_whole = _own_messages(schema) if part == "spec" else []
+            yield from _rules([*of_whole, *_messages(schema["properties"][part])])
 
 
 def _rows(schema: Schema, prefix: str) -> Iterator[str]:
@@ -53,16 +54,21 @@ def _rows(schema: Schema, prefix: str) -> Iterator[str]:
             yield from _rows(inner, f"{path}.*.")
 
 
-def _rules(schema: Schema) -> Iterator[str]:
-    messages = [message for message in dict.fromkeys(_messages(schema)) if message]
+def _rules(messages: list[str]) -> Iterator[str]:
     if messages:
         yield "The API server rejects an object that violates one of these rules:\n"
-        yield from (f"- {_escaped(message)}" for message in messages)
+        yield from (f"- {_escaped(message)}" for message in dict.fromkeys(messages))
         yield ""
 
 
+def _own_messages(schema: Schema) -> Iterator[str]:
+    """Yield the messages of the rules of a schema, without those of its fields."""
+    rules = schema.get("x-kubernetes-validations", [])
+    yield from (rule["message"] for rule in rules if rule.get("message"))
+
+
 def _messages(schema: Schema) -> Iterator[str]:
-    yield from (rule.get("message", "") for rule in schema.get("x-kubernetes-validations", []))
+    yield from _own_messages(schema)
     for name, field in schema.get("properties", {}).items():
         if name != TEMPLATE.partition(".")[0]:
             yield from _messages(field)

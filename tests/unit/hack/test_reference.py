@@ -53,6 +53,15 @@ def test_a_default_is_written_as_yaml_has_it() -> None:
     assert rows({"on": {"type": "boolean", "default": True}}) == ["| `on` | boolean, default `true` |  |"]
 
 
+def test_rules_of_the_whole_object_are_listed_with_those_of_its_spec() -> None:
+    thing = crd({"type": "object", "x-kubernetes-validations": [{"rule": "true", "message": "spec.b is for a"}]})
+    schema = thing["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema["x-kubernetes-validations"] = [{"rule": "true", "message": "spec.a names the thing itself"}]
+    spec, _, status = page_of([thing]).partition("### Thing status")
+    assert "rules:\n\n- spec.a names the thing itself\n- spec.b is for a\n" in spec
+    assert "rejects" not in status
+
+
 def test_bars_do_not_break_the_table() -> None:
     field = {"type": "string", "enum": ["A", "B"], "pattern": "a|b"}
     assert rows({"s": field}) == [r"| `s` | string, one of `A`, `B`, matches `a\|b` |  |"]
