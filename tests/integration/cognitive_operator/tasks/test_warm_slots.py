@@ -121,15 +121,14 @@ def test_a_cancelled_attempt_ends_in_its_slot_and_the_others_go_on(
     assert "submissionId" not in cluster.wait_phase("next", "Succeeded", 30.0)
     jobs = RaySubmissions(ray_server.address)
     uid = cluster.get("cagent", NAME)["metadata"]["uid"]
-    assert not [
-        each for each in jobs.jobs() if each["metadata"].get("cognitive-agent-uid") == uid and _is_attempt(each)
-    ]
+    assert not [each for each in jobs.jobs() if _is_attempt_of(uid, each)]
     cluster.kubectl("delete", "cagent", NAME, f"--timeout={LIMIT_S}s")
     eventually(lambda: not [each for each in jobs.jobs() if f"ca-{uid}" in str(each) and each["status"] == "RUNNING"])
 
 
-def _is_attempt(job: dict[str, Any]) -> bool:
-    return str(job["submission_id"]).startswith("ct-")
+def _is_attempt_of(agent_uid: str, job: dict[str, Any]) -> bool:
+    metadata = job["metadata"] or {}  # Ray has None for a job that was submitted without any
+    return str(job["submission_id"]).startswith("ct-") and metadata.get("cognitive-agent-uid") == agent_uid
 
 
 async def test_an_attempt_that_the_slot_does_not_claim_is_executed_once_by_a_ray_job(
