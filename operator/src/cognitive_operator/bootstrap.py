@@ -15,7 +15,6 @@ import kopf
 
 from cognitive_operator.adapters.asyncio_tasks import end
 from cognitive_operator.adapters.clock import SystemClock
-from cognitive_operator.adapters.garbage_collector import keep_pauses_short
 from cognitive_operator.adapters.http_client import HttpClient
 from cognitive_operator.adapters.kube.access import find_access, is_in_cluster
 from cognitive_operator.adapters.kube.api import KubeApi
@@ -28,6 +27,7 @@ from cognitive_operator.adapters.model.probe import HttpModelProbe
 from cognitive_operator.adapters.nats.agent_accounts import NatsAgentAccounts
 from cognitive_operator.adapters.nats.broker import NatsBroker
 from cognitive_operator.adapters.nats.settings import NatsSettings
+from cognitive_operator.adapters.python_gc import keep_pauses_short
 from cognitive_operator.adapters.ray.jobs import RayJobsHttp
 from cognitive_operator.adapters.telemetry.metrics import PrometheusMetrics
 from cognitive_operator.api.installation import installation_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.adapters.cancellation import cancel
+from cognitive_runtime.adapters.asyncio_tasks import cancel
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.kube import task_watch
 from cognitive_runtime.adapters.kube.access import ApiAddress, ClusterAccess, OwnIdentity

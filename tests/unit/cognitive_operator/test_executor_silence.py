@@ -41,7 +41,7 @@ class Scene:
 
     async def observe(self, after_s: float = 0.0, plan: ExecutorPlan = RUNNING, *leases: Lease) -> Condition | None:
         self.clock.advance(after_s)
-        return await self.silence.observe(self.index.agents["team", "sre"], plan, leases)
+        return await self.silence.refresh(self.index.agents["team", "sre"], plan, leases)
 
     @property
     def reads(self) -> int:

@@ -46,7 +46,7 @@ NO_CLUSTER_SECRET: Final = ClusterSecret()
 
 
 def wanted_name(agent: Agent) -> str | None:
-    """Return the name of the Secret that an agent's keys belong into, None without ``spec.ray.clusterRef``."""
+    """Return the name of the RayCluster's Secret for an agent's keys, None without ``spec.ray.clusterRef``."""
     ref = agent.spec.ray.cluster_ref
     return cluster_secret_name(ref.name) if ref is not None else None
 

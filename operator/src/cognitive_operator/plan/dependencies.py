@@ -57,13 +57,13 @@ def cyclic(members: Sequence[str]) -> GateResult:
 
 
 def deleted(namespace: str, name: str) -> GateResult:
-    """Return the end of a task whose dependency was deleted."""
+    """Return the refusal of a task whose dependency was deleted."""
     message = f"CognitiveTask {namespace}/{name} (spec.dependsOn) was deleted before its result was read."
     return GateResult(Reason.DEPENDENCY_FAILED, message, Phase.FAILED)
 
 
 def failed(namespace: str, name: str, phase: str, reason: str | None) -> GateResult:
-    """Return the end of a task whose dependency ended without a result."""
+    """Return the refusal of a task whose dependency ended without a result."""
     message = f"CognitiveTask {namespace}/{name} (spec.dependsOn) ended as {phase} (reason: {reason})."
     return GateResult(Reason.DEPENDENCY_FAILED, message, Phase.FAILED)
 

@@ -1,4 +1,7 @@
-"""Retry policy: decides about the next attempt and its delay."""
+"""Retries of a task (``spec.retryPolicy``): decides about the next attempt and its delay.
+
+The executor repeats calls of the model within one attempt by ``adapters/vllm/retry.py`` of the runtime.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -187,7 +187,7 @@ class Objects(ObjectReader, Protocol):
         """Delete an object of an agent's bucket; False: there is none."""
 
     async def list(self, agent_uid: str) -> set[AttemptKey]:
-        """Return the attempts that have an object in their agent's bucket."""
+        """Return the attempts that have an object in an agent's bucket."""
 
 
 class Broker(Protocol):

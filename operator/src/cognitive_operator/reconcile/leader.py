@@ -1,4 +1,4 @@
-"""Runs the engine only while this process is the leader.
+"""Runs the engine only while this process is the leader. The election itself is in ``leadership.py``.
 
 An engine ends with the leadership, and a new one begins with a complete list. A process that the API server does not
 answer is not the leader: it deletes, stops and publishes nothing, and leaves responses on the broker, which delivers

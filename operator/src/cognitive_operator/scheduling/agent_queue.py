@@ -269,7 +269,7 @@ class AgentQueue:
 
     @property
     def oldest_s(self) -> float | None:
-        """Creation time in seconds of the oldest waiting task."""
+        """Creation time, in Unix seconds, of the oldest queued task, not of resting ones; None: the queue is empty."""
         return self._waiting.oldest_s
 
     @property

@@ -1,4 +1,7 @@
-"""Fair sharing of a Ray cluster's limits by the queues of its agents."""
+"""Fair sharing of a Ray cluster's limits by the queues of its agents.
+
+The operator's own calls are shared fairly by ``reconcile/state/fair_slots.py``.
+"""
 
 from collections import Counter
 from collections.abc import Iterator

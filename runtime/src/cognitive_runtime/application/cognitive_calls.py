@@ -19,14 +19,14 @@ Free = Mapping[str, Any] | Sequence[Any] | str | None
 
 
 def failure_analysis(agent_id: str, incident_context: Json) -> CognitiveContext:
-    """Return the context of a failure analysis."""
+    """Return the input of a ``failure_analysis`` call."""
     return CognitiveContext(agent_id, CognitiveTaskType.FAILURE_ANALYSIS, incident_context)
 
 
 def task_planning(
     agent_id: str, task_description: str, agent_capabilities: Free = None, available_resources: Free = None
 ) -> CognitiveContext:
-    """Return the context of a plan."""
+    """Return the input of a ``task_planning`` call."""
     given = {
         "task_description": task_description,
         "agent_capabilities": agent_capabilities,
@@ -36,7 +36,7 @@ def task_planning(
 
 
 def decision_making(agent_id: str, decision_context: Json, historical_data: Free = None) -> CognitiveContext:
-    """Return the context of a decision."""
+    """Return the input of a ``decision_making`` call."""
     given = {"decision_context": decision_context, "historical_data": historical_data}
     return CognitiveContext(agent_id, CognitiveTaskType.DECISION_MAKING, _present(given))
 
@@ -44,7 +44,7 @@ def decision_making(agent_id: str, decision_context: Json, historical_data: Free
 def problem_solving(
     agent_id: str, problem_statement: str, constraints: Free = None, available_tools: Free = None
 ) -> CognitiveContext:
-    """Return the context of a solution."""
+    """Return the input of a ``problem_solving`` call."""
     given = {
         "problem_statement": problem_statement,
         "constraints": constraints,
@@ -54,7 +54,7 @@ def problem_solving(
 
 
 def memory_synthesis(agent_id: str, memory_fragments: Sequence[Any], synthesis_goal: str = "") -> CognitiveContext:
-    """Return the context of a synthesis."""
+    """Return the input of a ``memory_synthesis`` call."""
     given = {"memory_fragments": list(memory_fragments), "synthesis_goal": synthesis_goal or None}
     return CognitiveContext(agent_id, CognitiveTaskType.MEMORY_SYNTHESIS, _present(given))
 
@@ -62,7 +62,7 @@ def memory_synthesis(agent_id: str, memory_fragments: Sequence[Any], synthesis_g
 def capability_assessment(
     agent_id: str, performance_data: Json, current_capabilities: Free = None, target_capabilities: Free = None
 ) -> CognitiveContext:
-    """Return the context of an assessment."""
+    """Return the input of a ``capability_assessment`` call."""
     given = {
         "performance_data": performance_data,
         "current_capabilities": current_capabilities,

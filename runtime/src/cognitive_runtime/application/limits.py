@@ -1,4 +1,4 @@
-"""Rate limits and result cache of an agent's attempts."""
+"""Rate limits and result cache of an agent's attempts. Limits of queues are the operator's."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Token budget of an attempt whose model calls may run at the same time, also for several members."""
+"""Token budget of one attempt, shared by its concurrent model calls and by the members of a deliberation."""
 
 import asyncio
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Protocol
 
-from cognitive_runtime.adapters.cancellation import cancel
+from cognitive_runtime.adapters.asyncio_tasks import cancel
 from cognitive_runtime.adapters.ray.quota_actor import ray_namespace
 from cognitive_runtime.adapters.serve.agent_application import AgentApplication, ServeCalls
 from cognitive_runtime.config import ExecutorSettings

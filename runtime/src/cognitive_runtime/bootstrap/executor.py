@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from cognitive_runtime.adapters.cancellation import cancel
+from cognitive_runtime.adapters.asyncio_tasks import cancel
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.json_logs import configure_logging
 from cognitive_runtime.adapters.ray.threaded_worker import ThreadedWorker

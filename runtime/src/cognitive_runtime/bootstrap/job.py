@@ -7,7 +7,7 @@ import time
 from typing import Final
 from uuid import uuid4
 
-from cognitive_runtime.adapters.cancellation import cancel
+from cognitive_runtime.adapters.asyncio_tasks import cancel
 from cognitive_runtime.adapters.nats.direct import read_request
 from cognitive_runtime.adapters.nats.subjects import RequestSubject
 from cognitive_runtime.adapters.worker.attempt_runner import DeliveryOutcome

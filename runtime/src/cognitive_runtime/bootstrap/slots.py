@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 from uuid import uuid4
 
-from cognitive_runtime.adapters.cancellation import cancel
+from cognitive_runtime.adapters.asyncio_tasks import cancel
 from cognitive_runtime.adapters.json_logs import log_worker
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity, WorkerSpec
 from cognitive_runtime.bootstrap.exit_codes import JobExit, exit_of

@@ -48,7 +48,7 @@ class IVLLMClient(Protocol):
 
     @property
     def behaviour(self) -> ModelBehaviour:
-        """Learnt behaviour of the model that the next call goes to."""
+        """Learnt behaviour, such as refused parameters, of the model that receives the next call."""
 
     def learn_bounded(self) -> None:
         """Remember that this model's free answers are cut off, so that later ones get bounds."""

@@ -96,7 +96,7 @@ async def _created(js: JetStream, spec: StreamSpec) -> bool:
 
 
 def _with_metadata(spec: StreamSpec, present: Mapping[str, str]) -> dict[str, Any]:
-    """Return the settings that the operator owns, with its keys of the metadata beside those that are present."""
+    """Return the settings to write: the operator's own, with the present metadata updated by the operator's keys."""
     return {**spec.owned, "metadata": {**present, **spec.metadata}} if spec.metadata else dict(spec.owned)
 
 

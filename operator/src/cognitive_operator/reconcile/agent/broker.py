@@ -23,7 +23,7 @@ class AgentBrokerReconciler:
         """Return the broker's part of the condition Ready."""
         try:
             await self._ensure_consumer(record)
-            await self.observe_leases(record)
+            await self.refresh_leases(record)
         except BrokerUnavailableError as error:
             self._index.update_agent(record, ensured_since_s=None)
             return Condition.false(AgentCondition.READY, Reason.BROKER_UNREACHABLE, str(error))
@@ -40,7 +40,7 @@ class AgentBrokerReconciler:
             self._index.update_agent(record, ensured_since_s=since_s)
         await self._accounts.ensure(record)
 
-    async def observe_leases(self, record: AgentRecord) -> None:
+    async def refresh_leases(self, record: AgentRecord) -> None:
         """Read the leases of the agent's workers, and record when each one last changed."""
         found = await self._broker.leases.list(record.uid)
         now_s, known = self._clock.monotonic(), self._index.latest(record).workers

@@ -59,7 +59,7 @@ class ExecutorReconciler:
         is_slots_job_in_ray = plan.current is not None and record.agent.spec.execution.warm_slots > 0
         await self.drain_outdated(record, current, at_once=is_slots_job_in_ray)
         leases = self._leases(record)
-        problem = await self._silence.observe(record, plan, leases)
+        problem = await self._silence.refresh(record, plan, leases)
         return ObservedExecutor(current, failure, tuple(leases), problem)
 
     async def drain_outdated(self, record: AgentRecord, current: str | None, *, at_once: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Removal of a deleted agent's finalizer, after the cleanup or after a bound."""
+"""Removal of a deleted agent's finalizer, after the cleanup or after a bound. ``AgentWriter`` adds the finalizer."""
 
 import logging
 from dataclasses import replace

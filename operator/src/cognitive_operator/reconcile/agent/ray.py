@@ -44,7 +44,7 @@ from cognitive_operator.reconcile.state.index import Index
 VERSION_CHARS: Final = 64
 """Longest version of Ray in a message."""
 logger = logging.getLogger(__name__)
-_ReadCluster = Callable[[AgentRecord], Awaitable[tuple[Body | None, Condition | None]]]
+_GetCluster = Callable[[AgentRecord], Awaitable[tuple[Body | None, Condition | None]]]
 CLUSTER_LABEL: Final = "ray.io/cluster"
 HEAD_LABEL: Final = {"ray.io/node-type": "head"}
 """Source: the labels that KubeRay gives its pods."""
@@ -65,7 +65,7 @@ class RayClusterReconciler:
     async def reconcile(self, record: AgentRecord, now_s: float) -> None:
         """Bring an owned cluster a step towards the spec, ask the dashboard, and record both at ``now_s``."""
         is_owned = record.agent.spec.ray.cluster is not None
-        found = await (self._observe(record, self._ensure) if is_owned else self.find(record))
+        found = await (self._with_condition(record, self._ensure) if is_owned else self.find(record))
         if found.target is not None:
             found = replace(found, condition=await self._ask(record, found.target))
         elif not found.is_away:
@@ -79,15 +79,15 @@ class RayClusterReconciler:
 
     async def find(self, record: AgentRecord) -> ObservedRay:
         """Return the Ray that an agent uses without owning it; reads only, and raises no CognitiveOperatorError."""
-        return await self._observe(record, self._read)
+        return await self._with_condition(record, self._read)
 
-    async def _observe(self, record: AgentRecord, read_cluster: _ReadCluster) -> ObservedRay:
+    async def _with_condition(self, record: AgentRecord, get_cluster: _GetCluster) -> ObservedRay:
         """Return an agent's Ray cluster with the URL of its dashboard, or with a condition while that is not known."""
         agent, place, found = record.agent, ray_place(record.agent), replace(record.ray, target=None)
         try:
             if agent.spec.ray.address is not None:
                 return await self._with_token(record, found, agent.spec.ray.address)
-            live, condition = await read_cluster(record)
+            live, condition = await get_cluster(record)
             found = replace(found, is_away=live is None or is_asleep(live))
             if live is None or condition is not None:
                 return replace(found, condition=condition or _not_created_yet(place))

@@ -92,7 +92,7 @@ class AgentReconciler:
         if record.agent.metadata.deletion_timestamp is not None:
             return await self._steps.finalizer.finalize(record, self._deleting_since_s(record))
         await self._steps.writer.ensure_finalizer(record)
-        observation = await self._observe(self._index.latest(record))
+        observation = await self._reconcile_parts(self._index.latest(record))
         self._dispatch(self._index.latest(record), observation)
         await self._write(self._index.latest(record), observation)
         timing = self._timing
@@ -107,7 +107,7 @@ class AgentReconciler:
         self._enqueue_tasks(record)
         return now_s
 
-    async def _observe(self, record: AgentRecord) -> AgentObservation:
+    async def _reconcile_parts(self, record: AgentRecord) -> AgentObservation:
         """Bring the agent's dependencies a step forward, and return their conditions.
 
         Each step stores what it observed, so the newest record is read again after each wait.
@@ -116,7 +116,7 @@ class AgentReconciler:
         record = self._index.latest(record)
         steps = self._steps
         parts = (steps.model, steps.tools, steps.holds, steps.secrets)
-        await asyncio.gather(self._observe_ray(record), *(part.reconcile(record) for part in parts))
+        await asyncio.gather(self._reconcile_ray(record), *(part.reconcile(record) for part in parts))
         executor = NO_EXECUTOR
         if broker.is_true:
             executor = await self._ensure_executor(self._index.latest(record))
@@ -186,7 +186,7 @@ class AgentReconciler:
         is_expired = not queue.waiting and self._may_try_credentials(record, self._clock.monotonic())
         return CREDENTIALS_NOT_CHECKED if is_expired or not is_job else record.credentials
 
-    async def _observe_ray(self, record: AgentRecord) -> None:
+    async def _reconcile_ray(self, record: AgentRecord) -> None:
         now_s, ray = self._clock.monotonic(), record.ray.condition
         if now_s - record.ray_at_s >= ray_interval_s(record.agent, ray, self._timing.probes):
             await self._steps.ray.reconcile(record, now_s)

@@ -25,7 +25,7 @@ class ExecutorSilence:
         self._clock = clock
         self._timing = timing
 
-    async def observe(self, record: AgentRecord, plan: ExecutorPlan, leases: Sequence[Lease]) -> Condition | None:
+    async def refresh(self, record: AgentRecord, plan: ExecutorPlan, leases: Sequence[Lease]) -> Condition | None:
         """Return ExecutorReady, False, once the job's log or the end of the job before tells why no worker reports."""
         if any(lease.submission_id == plan.current for lease in leases):
             self._index.update_agent(record, silence=None)

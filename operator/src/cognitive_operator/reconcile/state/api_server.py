@@ -33,7 +33,7 @@ class ApiServerState:
         set_available(True)
 
     def subscribe(self, on_return: Callable[[], None]) -> Callable[[], None]:
-        """Have a function called after each outage; return a function that ends the subscription."""
+        """Call ``on_return`` after each outage; return a function that ends the subscription."""
         self._subscribers.append(on_return)
         return lambda: self._subscribers.remove(on_return)
 

@@ -1,4 +1,7 @@
-"""Slots for concurrent calls, shared fairly between namespaces and their agents."""
+"""Slots for the operator's concurrent calls, shared fairly between namespaces and their agents.
+
+The tasks of agents that use one Ray cluster take turns by ``scheduling/fair_share.py``.
+"""
 
 import asyncio
 from collections import Counter, deque

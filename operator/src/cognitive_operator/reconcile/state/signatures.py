@@ -95,7 +95,7 @@ class SignatureStore:
             self._wake(name)
 
     def complete(self) -> None:
-        """Enqueue all waiting tasks, now that all signatures are known."""
+        """Record that the first list is complete, and enqueue all waiting tasks."""
         self.is_listed = True
         for name in list(self._waiting):
             self._wake(name)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 
-from cognitive_runtime.adapters.cancellation import cancel
+from cognitive_runtime.adapters.asyncio_tasks import cancel
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from starlette.responses import StreamingResponse
 
-from cognitive_runtime.adapters.cancellation import cancel
+from cognitive_runtime.adapters.asyncio_tasks import cancel
 from cognitive_runtime.domain import CognitiveContext, IAnswerer
 from cognitive_runtime.domain.progress import listening
 

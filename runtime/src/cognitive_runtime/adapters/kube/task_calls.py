@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cognitive_runtime.adapters.cancellation import cancel
+from cognitive_runtime.adapters.asyncio_tasks import cancel
 from cognitive_runtime.adapters.kube.client import MERGE_PATCH, Body, Caller, KubeClient, Request
 from cognitive_runtime.adapters.kube.manifests import agent_path, task_manifest, tasks_path
 from cognitive_runtime.adapters.kube.outcomes import lacks_agent, not_finished, refused, result_of, with_task

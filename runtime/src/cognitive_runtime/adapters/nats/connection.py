@@ -14,7 +14,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js.client import JetStreamContext
 
-from cognitive_runtime.adapters.cancellation import cancel
+from cognitive_runtime.adapters.asyncio_tasks import cancel
 from cognitive_runtime.adapters.nats.errors import BrokerUnavailable
 from cognitive_runtime.adapters.nats.outage import broker_problem, credentials_file
 from cognitive_runtime.adapters.worker.ports import BrokerProblem

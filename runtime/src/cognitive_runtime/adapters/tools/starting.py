@@ -7,7 +7,7 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from cognitive_runtime.adapters.cancellation import wait_ended
+from cognitive_runtime.adapters.asyncio_tasks import wait_ended
 
 Process = asyncio.subprocess.Process
 

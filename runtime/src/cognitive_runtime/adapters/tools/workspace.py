@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-from cognitive_runtime.adapters.cancellation import mark_retrieved
+from cognitive_runtime.adapters.asyncio_tasks import mark_retrieved
 from cognitive_runtime.adapters.tools.folders import delete_tree
 from cognitive_runtime.adapters.tools.git import History, clone
 from cognitive_runtime.adapters.tools.paths import GIT_FOLDER, Root, parts_of

@@ -1,4 +1,4 @@
-"""Assembly of a streamed answer."""
+"""Assembles the streamed chunks of a model's answer into one completion."""
 
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final

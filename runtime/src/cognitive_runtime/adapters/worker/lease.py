@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from cognitive_runtime.adapters.cancellation import cancel
+from cognitive_runtime.adapters.asyncio_tasks import cancel
 from cognitive_runtime.adapters.worker.ports import ILeases, WorkerState
 
 _LOGGER: Final = logging.getLogger(__name__)

@@ -54,7 +54,7 @@ class Gates:
         return None
 
     def _applying(self, record: TaskRecord, task: Task) -> Iterator[Gate]:
-        """Yield the gates of the fields that the task's spec has; a plain task has none of them."""
+        """Yield the gates of the optional fields of a task, and of its agent's queue timeout; a plain task has none."""
         spec = task.spec
         if spec.is_held:
             yield self._gates.spec

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
-from cognitive_runtime.adapters.cancellation import mark_retrieved, wait_ended
+from cognitive_runtime.adapters.asyncio_tasks import mark_retrieved, wait_ended
 from cognitive_runtime.adapters.tools.folders import delete_tree
 from cognitive_runtime.adapters.tools.paths import parts_of
 from cognitive_runtime.adapters.tools.schemas import argument_error

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from cognitive_runtime.adapters.cancellation import mark_retrieved, wait_ended
+from cognitive_runtime.adapters.asyncio_tasks import mark_retrieved, wait_ended
 from cognitive_runtime.adapters.tools.folders import UncountableFiles, delete_tree, disk_bytes, used_bytes
 from cognitive_runtime.domain import ToolFailed
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cognitive_operator.adapters.asyncio_tasks import end
-from cognitive_operator.adapters.garbage_collector import keep_pauses_short
+from cognitive_operator.adapters.python_gc import keep_pauses_short
 from support.eventually import eventually_async
 
 LONG_S, SHORT_S = 3600.0, 0.01

@@ -1,6 +1,6 @@
 import asyncio
 
-from cognitive_runtime.adapters.cancellation import cancel
+from cognitive_runtime.adapters.asyncio_tasks import cancel
 
 
 async def _forget(cancellations: int) -> str:
