@@ -48,12 +48,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the end of the operator's log with a failure."""
+    """Show the end of the shared operator's log with a failure."""
     report = yield
     operator = item.config.stash.get(OPERATOR, None)
-    if report.failed and operator is not None:
+    if report.failed and operator is not None and operator.log_path.exists():
         lines = operator.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
-        report.sections.append(("end of the operator's log", "\n".join(lines[-SHOWN_LINES:])))
+        state = "running" if operator.is_running else "stopped for this module"
+        report.sections.append((f"end of the shared operator's log ({state})", "\n".join(lines[-SHOWN_LINES:])))
     return report
 
 

@@ -7,8 +7,6 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from cognitive_runtime.adapters.asyncio_tasks import wait_ended
-
 Process = asyncio.subprocess.Process
 
 
@@ -16,7 +14,7 @@ async def started(start: Coroutine[Any, Any, Process], stop: Callable[[Process],
     """Return a process once it has started.
 
     asyncio forgets a process whose start is cancelled. Here the start goes on, and a process whose caller is cancelled
-    is stopped before the cancellation goes on.
+    is stopped before the cancellation goes on; a second cancellation does not wait for that.
 
     Args:
         start: Start of the process.
@@ -24,12 +22,17 @@ async def started(start: Coroutine[Any, Any, Process], stop: Callable[[Process],
     """
     starting = asyncio.create_task(start)
     try:
-        await wait_ended(starting)
+        await asyncio.wait({starting})
     except asyncio.CancelledError:
-        if starting.exception() is None:
-            await stop(starting.result())
+        await asyncio.shield(_stop_started(starting, stop))
         raise
     return starting.result()
+
+
+async def _stop_started(starting: asyncio.Task[Process], stop: Callable[[Process], Awaitable[None]]) -> None:
+    await asyncio.wait({starting})
+    if starting.exception() is None:
+        await stop(starting.result())
 
 
 async def kill_group(process: Process) -> None:
