@@ -43,9 +43,9 @@ class System:
         return await self.waiting.write(self.index.tasks[uid], PLAN, write)
 
     def pass_s(self, seconds: float) -> None:
-        """Let time pass and the timer fire."""
+        """Let time pass and the next turn come."""
         self.clock.advance(seconds)
-        self.waiting._on_timer()
+        self.waiting._grant()
 
 
 async def test_a_task_is_written_at_once_while_the_pace_allows_it_and_then_at_its_turn() -> None:

@@ -126,6 +126,21 @@ async def test_the_earliest_of_several_delays_counts() -> None:
     await queue.close()
 
 
+async def test_a_delay_that_is_almost_nothing_is_kept_before_longer_ones() -> None:
+    """For it uvloop returns a handle that names no time."""
+    calls: list[str] = []
+
+    async def handle(key: str) -> None:
+        calls.append(key)
+
+    queue = WorkQueue[str]("t", 4)
+    queue.start(handle)
+    queue.add_after("a", 0.0001)
+    queue.add_after("a", 10.0)
+    await until(lambda: calls == ["a"])
+    await queue.close()
+
+
 async def test_a_returned_delay_brings_the_key_back_until_close() -> None:
     calls: list[str] = []
 

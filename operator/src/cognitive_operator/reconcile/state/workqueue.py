@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -23,6 +24,37 @@ CONFLICT_BACKOFF_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 def conflict_backoff_s(failures: int) -> float:
     """Return a delay after which two writers of one object no longer meet; ``failures`` came before this one."""
     return CONFLICT_BACKOFF_S[min(failures, len(CONFLICT_BACKOFF_S) - 1)] * random.uniform(0.5, 1.0)
+
+
+class EarliestCall:
+    """Calls a function once, at the earliest of the times that were set.
+
+    It stores that time itself: for a delay below half a millisecond, uvloop returns a handle that has none.
+    """
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._call = call
+        self._at_s = math.inf
+        self._handle: asyncio.Handle | None = None
+
+    def set(self, delay_s: float) -> None:
+        """Call the function after a delay, unless an earlier time is set."""
+        loop = asyncio.get_running_loop()
+        at_s = loop.time() + delay_s
+        if at_s >= self._at_s:
+            return
+        self.cancel()
+        self._at_s, self._handle = at_s, loop.call_later(delay_s, self._run)
+
+    def cancel(self) -> None:
+        """Forget the time that is set."""
+        if self._handle is not None:
+            self._handle.cancel()
+        self._at_s, self._handle = math.inf, None
+
+    def _run(self) -> None:
+        self.cancel()
+        self._call()
 
 
 class WorkQueue(Generic[K]):
@@ -58,7 +90,7 @@ class WorkQueue(Generic[K]):
         """Keys that wait for a worker; they have no asyncio task, so that thousands can be added at once."""
         self._dirty: set[K] = set()
         self._busy: dict[K, asyncio.Task[None]] = {}
-        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._timers: dict[K, EarliestCall] = {}
         self._failures: dict[K, int] = {}
         self._unavailable: set[K] = set()
         """Keys whose last call failed because the API server did not answer."""
@@ -79,12 +111,11 @@ class WorkQueue(Generic[K]):
 
     def add_after(self, key: K, delay_s: float) -> None:
         """Handle a key after a delay, unless it is scheduled earlier."""
-        timer = self._timers.get(key)
-        loop = asyncio.get_running_loop()
-        if self._closed or (timer is not None and timer.when() <= loop.time() + delay_s):
+        if self._closed:
             return
-        self._cancel_timer(key)
-        self._timers[key] = loop.call_later(delay_s, self.add, key)
+        if key not in self._timers:
+            self._timers[key] = EarliestCall(partial(self.add, key))
+        self._timers[key].set(delay_s)
 
     def retry_unavailable(self) -> None:
         """Handle the keys now that wait for the API server, in place of after their backoffs."""

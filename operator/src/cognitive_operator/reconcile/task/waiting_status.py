@@ -1,6 +1,5 @@
 """Writes the statuses of waiting tasks at a bounded pace."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
@@ -8,6 +7,7 @@ from cognitive_operator.api.resources import Task
 from cognitive_operator.plan.task import TaskPlan
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.reconcile.state.task_record import TaskRecord
+from cognitive_operator.reconcile.state.workqueue import EarliestCall
 from cognitive_operator.scheduling.priority_queue import queue_key
 from cognitive_operator.scheduling.status_pace import StatusPace, WaitingWrite
 
@@ -28,7 +28,7 @@ class WaitingStatus:
         self._pace = pace
         self._granted: set[str] = set()
         self._writing = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._next_turn = EarliestCall(self._grant)
         self._is_closed = False
         self.known: set[str] = set()
         """UIDs of the tasks that wait for their turn or have it."""
@@ -67,8 +67,7 @@ class WaitingStatus:
     def close(self) -> None:
         """Give no further turn."""
         self._is_closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._next_turn.cancel()
 
     def _is_turn_of(self, record: TaskRecord, task: Task, reason: str) -> bool:
         uid = record.uid
@@ -95,16 +94,7 @@ class WaitingStatus:
         self._wait(now_s)
 
     def _wait(self, now_s: float) -> None:
-        """Set the timer of the next turn, unless it is set for an earlier time."""
-        delay_s, loop = self._pace.next_s(now_s), asyncio.get_running_loop()
-        if delay_s is None or self._is_closed or self._writing >= AT_ONCE:
-            return
-        if self._timer is not None:
-            if self._timer.when() <= loop.time() + delay_s:
-                return
-            self._timer.cancel()
-        self._timer = loop.call_later(delay_s, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._grant()
+        """Set the time of the next turn."""
+        delay_s = self._pace.next_s(now_s)
+        if delay_s is not None and not self._is_closed and self._writing < AT_ONCE:
+            self._next_turn.set(delay_s)
