@@ -112,7 +112,8 @@ async def test_a_conflict_is_not_retried_at_once_and_a_success_ends_the_backoff(
     await queue.close()
 
 
-async def test_the_earliest_of_several_delays_counts() -> None:
+@pytest.mark.parametrize("first_s", [0.02, 0.0001], ids=["ordinary", "for which uvloop's handle names no time"])
+async def test_the_earliest_of_several_delays_counts(first_s: float) -> None:
     calls: list[str] = []
 
     async def handle(key: str) -> None:
@@ -120,22 +121,7 @@ async def test_the_earliest_of_several_delays_counts() -> None:
 
     queue = WorkQueue[str]("t", 4)
     queue.start(handle)
-    queue.add_after("a", 0.02)
-    queue.add_after("a", 10.0)
-    await until(lambda: calls == ["a"])
-    await queue.close()
-
-
-async def test_a_delay_that_is_almost_nothing_is_kept_before_longer_ones() -> None:
-    """For it uvloop returns a handle that names no time."""
-    calls: list[str] = []
-
-    async def handle(key: str) -> None:
-        calls.append(key)
-
-    queue = WorkQueue[str]("t", 4)
-    queue.start(handle)
-    queue.add_after("a", 0.0001)
+    queue.add_after("a", first_s)
     queue.add_after("a", 10.0)
     await until(lambda: calls == ["a"])
     await queue.close()
