@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cognitive_runtime.adapters.dspy.output_schema import OutputSchema
-from cognitive_runtime.adapters.dspy.room import Room
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
+from cognitive_runtime.adapters.dspy.calls.room import Room
+from cognitive_runtime.adapters.dspy.schemas.output_schema import OutputSchema
+from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES
 from cognitive_runtime.adapters.vllm.provider_api import ProviderAPI
 from cognitive_runtime.adapters.vllm.request_body import request_body
 from cognitive_runtime.domain import CognitiveTaskType, Message, ModelBehaviour, VLLMRequest

@@ -126,8 +126,8 @@ def _serve(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> in
 
 
 def _export_program(file: str) -> int:
-    from cognitive_runtime.adapters.dspy.program import InvalidProgram
-    from cognitive_runtime.adapters.dspy.program_export import program_yaml
+    from cognitive_runtime.adapters.dspy.signatures.program import InvalidProgram
+    from cognitive_runtime.adapters.dspy.signatures.program_export import program_yaml
 
     try:
         said, incomplete = program_yaml(file)

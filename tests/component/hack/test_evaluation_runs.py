@@ -8,7 +8,7 @@ import dspy
 import pytest
 
 from cognitive_runtime import llm_config
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
+from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES
 from cognitive_runtime.domain import CognitiveTaskType
 from evaluation.__main__ import main
 from evaluation.cases import Case, load_cases

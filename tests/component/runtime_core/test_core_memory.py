@@ -6,9 +6,9 @@ import gc
 import dspy
 import pytest
 
-from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
-from cognitive_runtime.adapters.dspy.engine import AttemptLM
-from cognitive_runtime.adapters.dspy.model import AttemptModel
+from cognitive_runtime.adapters.dspy.calls.adapter import JSONAnswerAdapter
+from cognitive_runtime.adapters.dspy.calls.engine import AttemptLM
+from cognitive_runtime.adapters.dspy.calls.model import AttemptModel
 from support.builders.runtime_requests import execution_request
 from support.fakes.model_client import FakeModel
 

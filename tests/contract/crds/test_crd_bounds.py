@@ -10,8 +10,8 @@ from cognitive_operator.api.conditions import AgentCondition, Condition
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
-from cognitive_operator.plan.in_flight import attempt_end
-from cognitive_operator.plan.usage import Contribution, UsageRecord, counted
+from cognitive_operator.plan.agent.usage import Contribution, UsageRecord, counted
+from cognitive_operator.plan.attempt.in_flight import attempt_end
 from cognitive_operator.status import task as status
 from cognitive_operator.status.agent import agent_status, conditions_alone, counters_status
 from support.builders import operator_objects as o

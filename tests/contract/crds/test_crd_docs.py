@@ -6,7 +6,7 @@ import pytest
 
 from cognitive_operator.api.conditions import AgentCondition, Phase, TaskCondition
 from cognitive_operator.desired.request import snake_case
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
+from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES
 from cognitive_runtime.domain import CognitiveTaskType
 from reference.__main__ import PAGE, load_crds
 from reference.markdown import page_of

@@ -10,7 +10,7 @@ import yaml
 
 from cognitive_operator.api.signatures import Signature
 from cognitive_operator.desired.signature import desired_snapshot
-from cognitive_operator.plan.signature import UsedSignature, input_fault, signature_condition
+from cognitive_operator.plan.gates.signature import UsedSignature, input_fault, signature_condition
 from support.builders.crd_schema import EXAMPLES, examples, part, strict
 
 AGENTS = {m["metadata"]["name"]: m for m in examples() if m["kind"] == "CognitiveAgent"}

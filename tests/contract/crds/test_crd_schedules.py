@@ -21,7 +21,7 @@ from cognitive_operator.api.schedules import (
     Totals,
 )
 from cognitive_operator.desired.scheduled_task import desired_run
-from cognitive_operator.plan.cron import MACROS
+from cognitive_operator.plan.schedule.cron import MACROS
 from cognitive_operator.status.schedule import ScheduleFacts, schedule_status
 from reference.__main__ import SCHEDULES, schedules_manifest
 from reference.template import template_of

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from cognitive_operator.api.conditions import SignatureCondition
 from cognitive_operator.api.signatures import FieldShape, NamedField, SignatureSpec
 from cognitive_operator.desired.input import KINDS, OBJECT, TEXT
-from cognitive_runtime.adapters.dspy.signatures import CognitiveSignature
+from cognitive_runtime.adapters.dspy.signatures.built_in import CognitiveSignature
 from support.builders.crd_schema import Schema, part
 
 SPEC = part("CognitiveSignature", "spec")

@@ -35,7 +35,7 @@ from cognitive_operator.status import task as status
 from cognitive_operator.status.agent import agent_status, counters_status, endpoints_status, secret_status
 from cognitive_operator.status.behaviour import behaviour_status
 from cognitive_operator.status.model import model_status
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
+from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES
 from cognitive_runtime.domain import CognitiveTaskType
 from support.builders.crd_schema import Schema, defaulted, fields, part, strict
 from support.builders.operator_objects import AGENT_UID, NOW, agent_body, completed, failed, task_body

@@ -5,11 +5,11 @@ from typing import Any
 from cognitive_operator.api.conditions import Outcome
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Mode
-from cognitive_operator.plan.attempt import plan_attempt
-from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
-from cognitive_operator.plan.attempt_steps import Close, Read, Step
-from cognitive_operator.plan.attempt_timing import AttemptTiming
-from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, attempt_end
+from cognitive_operator.plan.attempt.facts import AttemptFacts, LeaseFacts, Reading, Source
+from cognitive_operator.plan.attempt.in_flight import AttemptEnd, InFlightAttempt, attempt_end
+from cognitive_operator.plan.attempt.next_step import plan_attempt
+from cognitive_operator.plan.attempt.steps import Close, Read, Step
+from cognitive_operator.plan.attempt.timing import AttemptTiming
 from support.builders import operator_objects as o
 
 NOW_S = 100.0

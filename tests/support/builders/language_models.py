@@ -5,8 +5,8 @@ from typing import Any
 
 from dspy import lm15
 
-from cognitive_runtime.adapters.dspy.engine import AttemptLM
-from cognitive_runtime.adapters.dspy.model import AttemptModel
+from cognitive_runtime.adapters.dspy.calls.engine import AttemptLM
+from cognitive_runtime.adapters.dspy.calls.model import AttemptModel
 from cognitive_runtime.domain import LLMSettings
 from support.fakes.model_client import ENDPOINT, FakeModel
 

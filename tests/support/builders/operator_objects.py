@@ -5,7 +5,7 @@ from typing import Any
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Claim, Completed, Failed
-from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.plan.task import TaskFacts, TaskPlan
 
 AGENT_UID = "11111111-1111-1111-1111-111111111111"

@@ -9,9 +9,9 @@ from cognitive_operator.api.names import AGENT_FINALIZER
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.errors import ObjectInvalidError
-from cognitive_operator.plan.agent import TOKENS_UNLIMITED, ObservedExecutor
-from cognitive_operator.plan.features import RUNTIME_CURRENT
-from cognitive_operator.plan.ray_cluster import ObservedRay
+from cognitive_operator.plan.agent.conditions import TOKENS_UNLIMITED, ObservedExecutor
+from cognitive_operator.plan.agent.features import RUNTIME_CURRENT
+from cognitive_operator.plan.agent.ray_cluster import ObservedRay
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.reconcile.agent.reconciler import AgentReconciler, AgentSteps

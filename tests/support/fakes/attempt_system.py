@@ -5,8 +5,8 @@ from typing import Any
 
 from cognitive_operator.api.wire import Claim, Mode
 from cognitive_operator.desired.ray_job import RayEnvironment
-from cognitive_operator.plan.attempt_timing import AttemptTiming
-from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
+from cognitive_operator.plan.attempt.timing import AttemptTiming
 from cognitive_operator.ports.ray import RayJob, RayTarget
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.clocks import Clocks

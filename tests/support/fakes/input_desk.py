@@ -11,7 +11,7 @@ from typing import Any
 
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.errors import MessageError, ObjectNotFoundError
-from cognitive_operator.plan.gate import GateResult
+from cognitive_operator.plan.gates.gate import GateResult
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate

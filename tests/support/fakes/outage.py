@@ -10,7 +10,7 @@ from cognitive_operator.api.conditions import Condition, Reason, TaskCondition
 from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.wire import Completed, Failed
-from cognitive_operator.plan.in_flight import attempt_end
+from cognitive_operator.plan.attempt.in_flight import attempt_end
 from cognitive_operator.plan.task import TaskPlan
 from cognitive_operator.reconcile.agent.reconciler import renewed_trials
 from cognitive_operator.reconcile.state.agent_record import AgentRecord

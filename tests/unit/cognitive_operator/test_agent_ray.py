@@ -19,8 +19,8 @@ from cognitive_operator.errors import (
     RayRefusedError,
     RayUnavailableError,
 )
-from cognitive_operator.plan.in_flight import InFlightAttempt
-from cognitive_operator.plan.jobs_api import HEALTHY, JobCall
+from cognitive_operator.plan.agent.jobs_api import HEALTHY, JobCall
+from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
-from cognitive_operator.plan.features import RETRY_RUNTIME_S, RUNTIME_CURRENT, JobRuntime
-from cognitive_operator.plan.hold import Hold
+from cognitive_operator.plan.agent.features import RETRY_RUNTIME_S, RUNTIME_CURRENT, JobRuntime
+from cognitive_operator.plan.agent.hold import Hold
 from cognitive_operator.ports.kube import KubeEvent
 from support.builders import operator_objects as o
 from support.fakes.agent_scene import NAME, TIMING, Scene

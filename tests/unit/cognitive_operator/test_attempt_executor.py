@@ -8,7 +8,7 @@ import pytest
 
 from cognitive_operator.api.wire import SIGNATURE_HEADER, Completed, attempt_key, is_signed, sign
 from cognitive_operator.errors import ApiUnavailableError, BrokerUnavailableError, MessageError
-from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.ports.broker import RetainedResponse
 from cognitive_operator.ports.ray import RayJob
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage

@@ -3,8 +3,8 @@
 import pytest
 
 from cognitive_operator.errors import RayRefusedError
-from cognitive_operator.plan.attempt_timing import AttemptTiming
-from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
+from cognitive_operator.plan.attempt.timing import AttemptTiming
 from cognitive_operator.ports.ray import RayJob
 from support.builders import operator_objects as o
 from support.fakes.attempt_system import (

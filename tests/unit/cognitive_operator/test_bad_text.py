@@ -13,7 +13,7 @@ from cognitive_operator.api.llm import LLM
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.errors import ObjectInvalidError
-from cognitive_operator.plan.agent import AgentFacts, ObservedExecutor, agent_conditions, check_model
+from cognitive_operator.plan.agent.conditions import AgentFacts, ObservedExecutor, agent_conditions, check_model
 from cognitive_operator.reconcile.agent.model.api_key import read_model_key
 from cognitive_operator.reconcile.agent.model.fallbacks import with_fallbacks
 from cognitive_operator.reconcile.status_writer import StatusWriter

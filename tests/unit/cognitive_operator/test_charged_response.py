@@ -8,7 +8,7 @@ import pytest
 
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.errors import ApiUnavailableError
-from cognitive_operator.plan.in_flight import InFlightAttempt, attempt_end
+from cognitive_operator.plan.attempt.in_flight import InFlightAttempt, attempt_end
 from cognitive_operator.plan.task import TaskPlan
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index

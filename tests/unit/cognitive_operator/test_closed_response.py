@@ -2,8 +2,8 @@
 
 from cognitive_operator.api.conditions import Outcome
 from cognitive_operator.api.wire import Failed
-from cognitive_operator.plan.closed_response import closed_response
-from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
+from cognitive_operator.plan.attempt.closed_response import closed_response
+from cognitive_operator.plan.attempt.in_flight import AttemptEnd, attempt_end
 from support.builders import operator_objects as o
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cognitive_operator.plan.container_error import CHARACTERS, container_error
+from cognitive_operator.plan.agent.container_error import CHARACTERS, container_error
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cognitive_operator.plan.cron import MACROS, CronError, cron_of
+from cognitive_operator.plan.schedule.cron import MACROS, CronError, cron_of
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "America/Santiago")
 EXPRESSIONS = (

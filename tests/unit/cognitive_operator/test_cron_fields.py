@@ -5,8 +5,8 @@ from itertools import islice
 
 import pytest
 
-from cognitive_operator.plan.cron import CronError, cron_of
-from cognitive_operator.plan.cron_fields import CronFieldError, cronsim_expression
+from cognitive_operator.plan.schedule.cron import CronError, cron_of
+from cognitive_operator.plan.schedule.cron_fields import CronFieldError, cronsim_expression
 
 START = datetime(2024, 8, 16, tzinfo=UTC)
 """A Friday."""

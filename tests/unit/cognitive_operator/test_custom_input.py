@@ -10,8 +10,8 @@ import pytest
 
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.plan.gate import GateResult
-from cognitive_operator.plan.input_gate import InputNotReadyError
+from cognitive_operator.plan.gates.gate import GateResult
+from cognitive_operator.plan.gates.inputs import InputNotReadyError
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.signatures import SignatureStore
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate

@@ -11,8 +11,8 @@ from cognitive_operator.api.resources import Task
 from cognitive_operator.api.signatures import Signature
 from cognitive_operator.desired.deliberation import desired_deliberation
 from cognitive_operator.desired.signature import desired_snapshot
-from cognitive_operator.plan.deliberation import judge_fault
-from cognitive_operator.plan.gate import GateResult
+from cognitive_operator.plan.gates.deliberation import judge_fault
+from cognitive_operator.plan.gates.gate import GateResult
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.signatures import SignatureStore
 from cognitive_operator.reconcile.state.task_record import TaskRecord

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cognitive_operator.errors import ConflictError, ForbiddenError
-from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, attempt_end
+from cognitive_operator.plan.attempt.in_flight import AttemptEnd, InFlightAttempt, attempt_end
 from cognitive_operator.plan.task import TaskPlan
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.errors import ResultError
-from cognitive_operator.plan.dependencies import shortest_cycle
-from cognitive_operator.plan.gate import GateResult
+from cognitive_operator.plan.gates.dependencies import shortest_cycle
+from cognitive_operator.plan.gates.gate import GateResult
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.gates.dependencies import MAX_RESULTS_BYTES, REFRESH_S, DependencyGate
 from cognitive_operator.reconcile.task.gates.inputs import InputGate, InputSources

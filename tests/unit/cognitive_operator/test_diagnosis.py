@@ -14,7 +14,7 @@ from cognitive_operator.errors import (
     NameTakenError,
     ObjectInvalidError,
 )
-from cognitive_operator.plan.diagnosis import MESSAGE_CHARACTERS, ObservedChild, diagnose, diagnose_refusal
+from cognitive_operator.plan.agent.diagnosis import MESSAGE_CHARACTERS, ObservedChild, diagnose, diagnose_refusal
 from cognitive_operator.ports.kube import KubeEvent
 
 MODEL_READY = AgentCondition.MODEL_READY

@@ -9,7 +9,7 @@ import pytest
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import RayRefusedError
-from cognitive_operator.plan.agent import ObservedExecutor
+from cognitive_operator.plan.agent.conditions import ObservedExecutor
 from cognitive_operator.ports.ray import RayJob, RayTarget
 from cognitive_operator.reconcile.agent.executor import ExecutorPorts, ExecutorReconciler
 from cognitive_operator.reconcile.agent.silence import ExecutorSilence

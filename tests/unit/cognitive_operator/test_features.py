@@ -7,7 +7,7 @@ import pytest
 from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Lease, Mode
-from cognitive_operator.plan.features import (
+from cognitive_operator.plan.agent.features import (
     RECHECK_LEASES_S,
     RETRY_RUNTIME_S,
     RUNTIME_CURRENT,
@@ -23,7 +23,7 @@ from cognitive_operator.plan.features import (
     task_features,
     task_runtime,
 )
-from cognitive_operator.plan.in_flight import attempt_end
+from cognitive_operator.plan.attempt.in_flight import attempt_end
 from cognitive_operator.ports.kube import Body
 from support.builders import operator_objects as o
 

@@ -4,8 +4,8 @@ import pytest
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.wire import Completed, Failed
-from cognitive_operator.plan.failure_row import NO_FAILURES, FailureRow
-from cognitive_operator.plan.hold import Hold
+from cognitive_operator.plan.agent.failure_row import NO_FAILURES, FailureRow
+from cognitive_operator.plan.agent.hold import Hold
 from support.builders import operator_objects as o
 from support.fakes.feedback_scene import NAME, OTHER_UID, Scene, step
 

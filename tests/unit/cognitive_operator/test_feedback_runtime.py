@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from cognitive_operator.api.wire import Claim, Completed, Failed
-from cognitive_operator.plan.features import JobRuntime
-from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.agent.features import JobRuntime
+from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
 from support.builders import operator_objects as o
 from support.fakes.feedback_scene import NAME, Scene, step

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.plan.gate import GateResult
-from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
+from cognitive_operator.plan.gates.gate import GateResult
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.gates.gate import Gates, GateSet
 from support.builders import operator_objects as o

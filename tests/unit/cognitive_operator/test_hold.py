@@ -7,9 +7,9 @@ import pytest
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Completed, Failed
-from cognitive_operator.plan.failure_row import NO_FAILURES, FailureRow
-from cognitive_operator.plan.hold import Hold, hold_after_trial, hold_in_status, opened_hold, outage_hold
-from cognitive_operator.plan.in_flight import attempt_end
+from cognitive_operator.plan.agent.failure_row import NO_FAILURES, FailureRow
+from cognitive_operator.plan.agent.hold import Hold, hold_after_trial, hold_in_status, opened_hold, outage_hold
+from cognitive_operator.plan.attempt.in_flight import attempt_end
 from support.builders import operator_objects as o
 
 KEYED = {

@@ -9,7 +9,7 @@ import pytest
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.desired.input import MAX_INPUT_BYTES
 from cognitive_operator.errors import BrokerUnavailableError, ForbiddenError
-from cognitive_operator.plan.input_gate import InputNotReadyError
+from cognitive_operator.plan.gates.inputs import InputNotReadyError
 from support.builders import operator_objects as o
 from support.fakes.input_desk import Desk, from_map, from_secret, from_task
 

@@ -8,7 +8,7 @@ import pytest
 from cognitive_operator.api.wire import Request
 from cognitive_operator.desired.input import INLINE_INPUT_BYTES
 from cognitive_operator.errors import MessageError
-from cognitive_operator.plan.input_gate import InputNotReadyError
+from cognitive_operator.plan.gates.inputs import InputNotReadyError
 from support.builders import operator_objects as o
 from support.fakes.input_desk import Desk, from_map
 

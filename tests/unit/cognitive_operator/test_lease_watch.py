@@ -6,7 +6,7 @@ import pytest
 
 from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.wire import Lease
-from cognitive_operator.plan.agent import NOT_OBSERVED
+from cognitive_operator.plan.agent.conditions import NOT_OBSERVED
 from cognitive_operator.reconcile.agent.lease_watch import LeaseWatch
 from cognitive_operator.reconcile.state.agent_record import ObservedWorker
 from cognitive_operator.reconcile.state.index import Index

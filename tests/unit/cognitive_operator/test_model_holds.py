@@ -6,8 +6,8 @@ import pytest
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.errors import ApiUnavailableError
-from cognitive_operator.plan.failure_row import NO_FAILURES, FailureRow
-from cognitive_operator.plan.hold import Hold
+from cognitive_operator.plan.agent.failure_row import NO_FAILURES, FailureRow
+from cognitive_operator.plan.agent.hold import Hold
 from cognitive_operator.reconcile.agent.model.hold import ModelHolds
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.plan.gate import GateResult
-from cognitive_operator.plan.output_schema import DIALECT, MAX_SCHEMA_BYTES, SchemaFault, schema_fault
+from cognitive_operator.plan.gates.gate import GateResult
+from cognitive_operator.plan.gates.output_schema import DIALECT, MAX_SCHEMA_BYTES, SchemaFault, schema_fault
 from cognitive_operator.plan.task import plan_task
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.gates.output_schema import OutputSchemaGate

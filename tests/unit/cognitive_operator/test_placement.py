@@ -14,10 +14,10 @@ from cognitive_operator.desired.execution import desired_execution
 from cognitive_operator.desired.ray_job import RayEnvironment, desired_attempt, desired_executor, settings_hash
 from cognitive_operator.desired.request import desired_request
 from cognitive_operator.desired.secret_sources import secret_sources
-from cognitive_operator.plan.features import needed_features
-from cognitive_operator.plan.in_flight import attempt_end, with_refused_end
-from cognitive_operator.plan.placement import adopted_place
-from cognitive_operator.plan.settings import MAX_EXECUTION_BYTES, check_settings
+from cognitive_operator.plan.agent.features import needed_features
+from cognitive_operator.plan.agent.settings import MAX_EXECUTION_BYTES, check_settings
+from cognitive_operator.plan.attempt.in_flight import attempt_end, with_refused_end
+from cognitive_operator.plan.attempt.placement import adopted_place
 from cognitive_operator.plan.task import plan_task
 from support.builders import operator_objects as o
 

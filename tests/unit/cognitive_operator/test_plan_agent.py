@@ -7,7 +7,7 @@ import pytest
 from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
-from cognitive_operator.plan.agent import (
+from cognitive_operator.plan.agent.conditions import (
     CREDENTIALS_NOT_CHECKED,
     NO_EXECUTOR,
     AgentFacts,

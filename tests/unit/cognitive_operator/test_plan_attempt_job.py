@@ -6,9 +6,9 @@ import pytest
 
 from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.plan.attempt_facts import JOB_AWAITED, JobRefused, Reading, Source
-from cognitive_operator.plan.attempt_steps import Close, Read, Submit, TakeBack, Wait
-from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.attempt.facts import JOB_AWAITED, JobRefused, Reading, Source
+from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
+from cognitive_operator.plan.attempt.steps import Close, Read, Submit, TakeBack, Wait
 from cognitive_operator.ports.ray import RayJob
 from support.builders import operator_objects as o
 from support.builders.attempt_facts import (

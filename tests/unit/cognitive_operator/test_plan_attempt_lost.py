@@ -3,8 +3,8 @@
 import pytest
 
 from cognitive_operator.api.conditions import Outcome, Reason
-from cognitive_operator.plan.attempt_facts import LeaseFacts, Reading, Source
-from cognitive_operator.plan.attempt_steps import Close, Read, Step, Wait
+from cognitive_operator.plan.attempt.facts import LeaseFacts, Reading, Source
+from cognitive_operator.plan.attempt.steps import Close, Read, Step, Wait
 from support.builders.attempt_facts import (
     NONE,
     NOW_S,

@@ -7,9 +7,9 @@ import pytest
 
 from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.wire import Claim
-from cognitive_operator.plan.attempt_facts import Reading
-from cognitive_operator.plan.attempt_steps import Close, Stop, TakeBack, Wait
-from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.attempt.facts import Reading
+from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
+from cognitive_operator.plan.attempt.steps import Close, Stop, TakeBack, Wait
 from support.builders import operator_objects as o
 from support.builders.attempt_facts import (
     CLAIM,

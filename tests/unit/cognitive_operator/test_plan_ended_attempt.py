@@ -6,7 +6,7 @@ import pytest
 
 from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.resources import Attempt, Task
-from cognitive_operator.plan.in_flight import MAX_ATTEMPTS, AttemptEnd, attempt_end, bounded_attempts
+from cognitive_operator.plan.attempt.in_flight import MAX_ATTEMPTS, AttemptEnd, attempt_end, bounded_attempts
 from cognitive_operator.plan.task import plan_task
 from support.builders import operator_objects as o
 from support.builders.operator_objects import condition

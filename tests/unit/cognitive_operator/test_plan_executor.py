@@ -1,7 +1,7 @@
 """Which Ray job is an agent's executor."""
 
 from cognitive_operator.api.wire import Lease
-from cognitive_operator.plan.executor import outdated_executors, plan_executor
+from cognitive_operator.plan.agent.executor import outdated_executors, plan_executor
 from cognitive_operator.ports.ray import RayJob
 from support.builders import operator_objects as o
 

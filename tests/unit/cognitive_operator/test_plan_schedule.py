@@ -7,7 +7,7 @@ import pytest
 
 from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule
-from cognitive_operator.plan.schedule import LOOK_AGAIN_S, plan_schedule, surplus
+from cognitive_operator.plan.schedule.next_run import LOOK_AGAIN_S, plan_schedule, surplus
 from support.builders.schedules import at, schedule_body
 
 

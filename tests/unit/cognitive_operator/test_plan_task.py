@@ -8,7 +8,7 @@ from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCond
 from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, SignatureVersion
 from cognitive_operator.api.wire import Claim
-from cognitive_operator.plan.gate import GateResult, queue_full
+from cognitive_operator.plan.gates.gate import GateResult, queue_full
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from support.builders import operator_objects as o
 from support.builders.operator_objects import condition

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from cognitive_operator.api.conditions import Condition, Phase, Reason, TaskCondition
-from cognitive_operator.plan.gate import GateResult
-from cognitive_operator.plan.in_flight import attempt_end
+from cognitive_operator.plan.attempt.in_flight import attempt_end
+from cognitive_operator.plan.gates.gate import GateResult
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from support.builders import operator_objects as o
 

@@ -12,11 +12,11 @@ from cognitive_operator.api.names import response_subject
 from cognitive_operator.api.resources import Task
 from cognitive_operator.api.wire import SIGNATURE_HEADER, attempt_key, sign
 from cognitive_operator.errors import ForbiddenError, ObjectInvalidError
-from cognitive_operator.plan.attempt import plan_attempt
-from cognitive_operator.plan.attempt_facts import AttemptFacts, InvalidResponse, Reading
-from cognitive_operator.plan.attempt_steps import Close, Wait
-from cognitive_operator.plan.attempt_timing import AttemptTiming
-from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
+from cognitive_operator.plan.attempt.facts import AttemptFacts, InvalidResponse, Reading
+from cognitive_operator.plan.attempt.in_flight import AttemptEnd, attempt_end
+from cognitive_operator.plan.attempt.next_step import plan_attempt
+from cognitive_operator.plan.attempt.steps import Close, Wait
+from cognitive_operator.plan.attempt.timing import AttemptTiming
 from cognitive_operator.plan.task import TaskPlan
 from cognitive_operator.ports.broker import Delivery, RetainedResponse
 from cognitive_operator.reconcile.state.index import Index

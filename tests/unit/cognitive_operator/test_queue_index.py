@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.telemetry import QueueSample
 from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics

@@ -10,7 +10,7 @@ import pytest
 
 from cognitive_operator.api.wire import Completed, attempt_key
 from cognitive_operator.errors import MessageError
-from cognitive_operator.plan.verified_response import verified
+from cognitive_operator.plan.attempt.verified_response import verified
 from cognitive_operator.ports.broker import RetainedResponse
 
 WIRE = Path(__file__).parents[2] / "contract" / "wire"

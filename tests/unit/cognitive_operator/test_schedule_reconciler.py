@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cognitive_operator.errors import ApiUnavailableError, ConflictError, ObjectInvalidError
-from cognitive_operator.plan.schedule import LOOK_AGAIN_S
+from cognitive_operator.plan.schedule.next_run import LOOK_AGAIN_S
 from cognitive_operator.reconcile.state.timing import Timing
 from support.builders.schedules import MADE, NAME, UID, at, schedule_body
 from support.fakes.schedule_cluster import Cluster, Crash, Operator

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.plan.settings import check_settings
+from cognitive_operator.plan.agent.settings import check_settings
 from support.builders import operator_objects as o
 
 

@@ -9,12 +9,12 @@ from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Claim, Mode
 from cognitive_operator.errors import MessageError
-from cognitive_operator.plan.attempt import plan_attempt
-from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading
-from cognitive_operator.plan.attempt_steps import Close
-from cognitive_operator.plan.attempt_timing import AttemptTiming
-from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt, attempt_end
-from cognitive_operator.plan.side_effects import needs_claim, with_claim
+from cognitive_operator.plan.attempt.facts import AttemptFacts, LeaseFacts, Reading
+from cognitive_operator.plan.attempt.in_flight import AttemptEnd, InFlightAttempt, attempt_end
+from cognitive_operator.plan.attempt.next_step import plan_attempt
+from cognitive_operator.plan.attempt.side_effects import needs_claim, with_claim
+from cognitive_operator.plan.attempt.steps import Close
+from cognitive_operator.plan.attempt.timing import AttemptTiming
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.side_effects import SideEffects

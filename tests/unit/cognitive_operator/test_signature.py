@@ -8,7 +8,7 @@ import pytest
 
 from cognitive_operator.api.signatures import Signature
 from cognitive_operator.desired.signature import desired_snapshot
-from cognitive_operator.plan.signature import signature_condition
+from cognitive_operator.plan.gates.signature import signature_condition
 from cognitive_operator.reconcile.state.signatures import SignatureStore
 from support.builders import operator_objects as o
 

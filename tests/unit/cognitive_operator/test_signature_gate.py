@@ -11,7 +11,7 @@ from cognitive_operator.api.signatures import Signature
 from cognitive_operator.desired.request import desired_request
 from cognitive_operator.desired.signature import desired_snapshot
 from cognitive_operator.errors import BrokerUnavailableError
-from cognitive_operator.plan.gate import GateResult
+from cognitive_operator.plan.gates.gate import GateResult
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.signatures import SignatureStore
 from cognitive_operator.reconcile.state.task_record import TaskRecord

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cognitive_operator.api.signatures import NamedField
-from cognitive_operator.plan.signature_values import values_fault
+from cognitive_operator.plan.gates.signature_values import values_fault
 
 FIELDS: list[dict[str, Any]] = [
     {"name": "text", "type": "string", "maxLength": 3},

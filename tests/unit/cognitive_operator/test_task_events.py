@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from cognitive_operator.api.conditions import Phase
-from cognitive_operator.plan.gate import GateResult
-from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
+from cognitive_operator.plan.attempt.in_flight import AttemptEnd, attempt_end
+from cognitive_operator.plan.gates.gate import GateResult
 from cognitive_operator.plan.task import plan_task
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.status_writer import StatusWriter

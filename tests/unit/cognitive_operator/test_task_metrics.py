@@ -9,7 +9,7 @@ from prometheus_client import generate_latest
 from cognitive_operator.adapters.telemetry.metrics import PrometheusMetrics
 from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
+from cognitive_operator.plan.attempt.in_flight import AttemptEnd, attempt_end
 from cognitive_operator.ports.telemetry import QueueSample
 from cognitive_operator.reconcile.task.metrics import count_ends, task_status
 from support.builders import operator_objects as o

@@ -7,9 +7,9 @@ import pytest
 
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire_signature import SignatureSnapshot
-from cognitive_operator.plan.in_flight import attempt_end
-from cognitive_operator.plan.signature import UsedSignature
-from cognitive_operator.plan.tools import TOOLS_NOT_CHECKED, lacks_token, tools_gate, tools_ready, unusable_tools
+from cognitive_operator.plan.agent.tools import TOOLS_NOT_CHECKED, lacks_token, tools_gate, tools_ready, unusable_tools
+from cognitive_operator.plan.attempt.in_flight import attempt_end
+from cognitive_operator.plan.gates.signature import UsedSignature
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.feedback import AgentFeedback

@@ -6,7 +6,7 @@ import pytest
 
 from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.desired.request import desired_request
-from cognitive_operator.plan.features import task_features
+from cognitive_operator.plan.agent.features import task_features
 from support.builders import operator_objects as o
 from support.builders.agent_tools import FILES, MANAGED, SIDECAR, agent, task
 

@@ -4,8 +4,8 @@ import re
 
 from cognitive_operator.api.conditions import Outcome
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
-from cognitive_operator.plan.trace import ended_spans, trace_id, traceparent
+from cognitive_operator.plan.attempt.in_flight import AttemptEnd, attempt_end
+from cognitive_operator.plan.attempt.trace import ended_spans, trace_id, traceparent
 from support.builders import operator_objects as o
 
 KEY = AttemptKey(o.AGENT_UID, o.TASK_UID, 1)

@@ -7,10 +7,10 @@ import pytest
 from cognitive_operator.api.conditions import AgentCondition, Condition, Outcome, Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
-from cognitive_operator.plan.agent import AgentFacts, ObservedExecutor, agent_conditions
-from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.agent.conditions import AgentFacts, ObservedExecutor, agent_conditions
+from cognitive_operator.plan.agent.warm_slots import slot_leases
+from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.plan.mounts import mount_advice
-from cognitive_operator.plan.slots import slot_leases
 from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
 from cognitive_operator.scheduling.priority_queue import queue_key
 from support.builders import operator_objects as o

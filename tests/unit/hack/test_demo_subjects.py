@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from cognitive_operator.desired.request import snake_case
-from cognitive_runtime.adapters.dspy.inputs import own_inputs
-from cognitive_runtime.adapters.dspy.outputs import check_outputs
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
+from cognitive_runtime.adapters.dspy.answers.validation import check_outputs
+from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES
+from cognitive_runtime.adapters.dspy.signatures.inputs import own_inputs
 from cognitive_runtime.domain import CognitiveTaskType
 from demo.examples import for_small_model, load_demonstrations, load_examples, without_counters
 from demo.subjects import load_subjects, missed_subjects, subject_lines

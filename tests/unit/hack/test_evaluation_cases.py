@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cognitive_runtime.adapters.dspy.prompt import system_message
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
+from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES
+from cognitive_runtime.adapters.dspy.signatures.prompt import system_message
 from cognitive_runtime.domain import CognitiveTaskType
 from evaluation.cases import TOOL_DIRECTORY, Case, load_cases, selected
 from evaluation.checks import Answer, read_check, text_of

@@ -5,9 +5,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from cognitive_runtime.adapters.dspy.prompt import system_message
-from cognitive_runtime.adapters.dspy.schema import Bounds
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
+from cognitive_runtime.adapters.dspy.schemas.signature_outputs import Bounds
+from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES
+from cognitive_runtime.adapters.dspy.signatures.prompt import system_message
 from controlplane import Kubectl
 from demo.examples import load_demonstrations, load_examples
 from kind_demo import __main__ as kind_demo

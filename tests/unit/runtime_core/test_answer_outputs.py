@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cognitive_runtime.adapters.dspy.outputs import check_outputs
-from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer
-from cognitive_runtime.adapters.dspy.signatures import (
+from cognitive_runtime.adapters.dspy.answers.parsing import UnusableAnswer
+from cognitive_runtime.adapters.dspy.answers.validation import check_outputs
+from cognitive_runtime.adapters.dspy.signatures.built_in import (
     SIGNATURES,
     CapabilityAssessment,
     DecisionMaking,

@@ -8,14 +8,14 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cognitive_runtime.adapters.dspy.answer_templates import is_template
-from cognitive_runtime.adapters.dspy.parsing import (
+from cognitive_runtime.adapters.dspy.answers.parsing import (
     MAX_ANSWER_CHARS,
     MAX_REPAIRED_CHARS,
     UnusableAnswer,
     parse_object,
     read_text,
 )
+from cognitive_runtime.adapters.dspy.answers.templates import is_template
 
 NAMES = ("thought", "proposed_solution", "confidence_score")
 GOOD: dict[str, Any] = {"thought": "a", "proposed_solution": "b", "confidence_score": 0.5}

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cognitive_runtime.adapters.dspy.answer_templates import is_template
-from cognitive_runtime.adapters.dspy.json_values import mended
-from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer, parse_object
+from cognitive_runtime.adapters.dspy.answers.json_values import mended
+from cognitive_runtime.adapters.dspy.answers.parsing import UnusableAnswer, parse_object
+from cognitive_runtime.adapters.dspy.answers.templates import is_template
 
 NAMES = ("cause", "steps", "score")
 GOOD: dict[str, Any] = {"cause": "the disk is full", "steps": ["df -h", "rm old logs"], "score": 0.75}

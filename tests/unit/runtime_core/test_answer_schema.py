@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cognitive_runtime.adapters.dspy.outputs import check_outputs
-from cognitive_runtime.adapters.dspy.parsing import parse_object
-from cognitive_runtime.adapters.dspy.schema import (
+from cognitive_runtime.adapters.dspy.answers.parsing import parse_object
+from cognitive_runtime.adapters.dspy.answers.validation import check_outputs
+from cognitive_runtime.adapters.dspy.schemas.signature_outputs import (
     BRIEF_CHARS_PER_TOKEN,
     Bounds,
     answer_schema,
     bounds_for,
 )
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
-from cognitive_runtime.adapters.dspy.text_pattern import MAX_TEXT_CHARS, printable_pattern
+from cognitive_runtime.adapters.dspy.schemas.text_pattern import MAX_TEXT_CHARS, printable_pattern
+from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES
 from cognitive_runtime.domain import CognitiveTaskType
 from support.servers.scripted_model_answers import answer_for
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
-from cognitive_runtime.adapters.dspy.outputs import check_outputs
-from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer, parse_object
-from cognitive_runtime.adapters.dspy.schema import description, free_schema
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES, FailureAnalysis
+from cognitive_runtime.adapters.dspy.answers.parsing import UnusableAnswer, parse_object
+from cognitive_runtime.adapters.dspy.answers.validation import check_outputs
+from cognitive_runtime.adapters.dspy.calls.adapter import JSONAnswerAdapter
+from cognitive_runtime.adapters.dspy.schemas.signature_outputs import description, free_schema
+from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES, FailureAnalysis
 from cognitive_runtime.domain import CognitiveTaskType
 
 NAMES = tuple(FailureAnalysis.output_fields)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
-from cognitive_runtime.adapters.dspy.version import signature_version
+from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES
+from cognitive_runtime.adapters.dspy.signatures.version import signature_version
 from cognitive_runtime.domain import (
     CacheSettings,
     CognitiveTaskType,

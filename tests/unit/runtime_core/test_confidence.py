@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cognitive_runtime.adapters.dspy.confidence import read_confidence
+from cognitive_runtime.adapters.dspy.answers.confidence import read_confidence
 
 
 @pytest.mark.parametrize(

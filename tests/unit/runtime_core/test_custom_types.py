@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from cognitive_runtime.adapters.dspy import CognitiveCore
-from cognitive_runtime.adapters.dspy.inputs import signature_inputs
-from cognitive_runtime.adapters.dspy.schema import answer_schema, bounds_for
-from cognitive_runtime.adapters.dspy.signature_modules import MAX_BUILT, SignatureModules, build_module
-from cognitive_runtime.adapters.dspy.task_modules import TaskModules
+from cognitive_runtime.adapters.dspy.schemas.signature_outputs import answer_schema, bounds_for
+from cognitive_runtime.adapters.dspy.signatures.inputs import signature_inputs
+from cognitive_runtime.adapters.dspy.signatures.modules import MAX_BUILT, SignatureModules, build_module
+from cognitive_runtime.adapters.dspy.signatures.task_modules import TaskModules
 from cognitive_runtime.domain import (
     CognitiveTaskType,
     Demonstration,

@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from cognitive_runtime.adapters.dspy import CognitiveCore, JSONAnswerAdapter
-from cognitive_runtime.adapters.dspy.engine import AttemptLM
-from cognitive_runtime.adapters.dspy.model import AttemptModel
+from cognitive_runtime.adapters.dspy.calls.engine import AttemptLM
+from cognitive_runtime.adapters.dspy.calls.model import AttemptModel
 from cognitive_runtime.domain import ToolCall
 from support.builders.answers import GOOD
 from support.builders.runtime_requests import execution_request

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cognitive_runtime.adapters.dspy import CognitiveCore
-from cognitive_runtime.adapters.dspy.output_schema import OutputSchema
+from cognitive_runtime.adapters.dspy.schemas.output_schema import OutputSchema
 from cognitive_runtime.domain import OutputInvalid, OutputParseError, ReasoningSettings, TruncatedResponse, Usage
 from support.builders.answers import GOOD
 from support.builders.runtime_requests import execution_request

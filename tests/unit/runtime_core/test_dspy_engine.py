@@ -13,7 +13,7 @@ from dspy import lm15
 from dspy.utils.callback import BaseCallback
 
 from cognitive_runtime.adapters.dspy import CognitiveCore
-from cognitive_runtime.adapters.dspy.engine import reasoning_error
+from cognitive_runtime.adapters.dspy.calls.engine import reasoning_error
 from cognitive_runtime.domain import (
     ContextLengthExceeded,
     ModelUnavailable,

@@ -10,7 +10,7 @@ from typing import Any
 import dspy
 import pytest
 
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
+from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES
 from cognitive_runtime.domain import (
     BudgetExceeded,
     CognitiveContext,

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import dspy
 import pytest
 
-from cognitive_runtime.adapters.dspy.engine import ModelEngine
-from cognitive_runtime.adapters.dspy.model import AttemptEnded, AttemptModel
+from cognitive_runtime.adapters.dspy.calls.engine import ModelEngine
+from cognitive_runtime.adapters.dspy.calls.model import AttemptEnded, AttemptModel
 from cognitive_runtime.domain import BudgetExceeded, DeadlineExceeded, Message, VLLMRequest, VLLMResponse
 from support.builders.language_models import language_model, request, settings
 from support.fakes.model_client import FakeModel
@@ -91,7 +91,7 @@ async def test_another_event_loop_is_answered_by_the_one_of_the_attempt() -> Non
 
 
 async def test_an_event_loop_that_waits_for_a_thread_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cognitive_runtime.adapters.dspy.engine.BLOCKED_LOOP_S", 0.05)
+    monkeypatch.setattr("cognitive_runtime.adapters.dspy.calls.engine.BLOCKED_LOOP_S", 0.05)
     model = FakeModel("hi")
     lm = language_model(model)
     with ThreadPoolExecutor(1) as threads, pytest.raises(dspy.LMConfigurationError, match="blocked"):

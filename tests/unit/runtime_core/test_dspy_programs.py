@@ -12,8 +12,8 @@ import yaml
 
 from cognitive_runtime.__main__ import main
 from cognitive_runtime.adapters.dspy import CognitiveCore, InvalidProgram
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
-from cognitive_runtime.adapters.dspy.task_modules import TaskModules
+from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES
+from cognitive_runtime.adapters.dspy.signatures.task_modules import TaskModules
 from cognitive_runtime.domain import (
     BudgetExceeded,
     CognitiveTaskType,

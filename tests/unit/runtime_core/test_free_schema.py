@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
-from cognitive_runtime.adapters.dspy.schema import Bounds, answer_schema, bounds_for, free_schema
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES, FailureAnalysis, TaskPlanning
+from cognitive_runtime.adapters.dspy.schemas.signature_outputs import Bounds, answer_schema, bounds_for, free_schema
+from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES, FailureAnalysis, TaskPlanning
 
 
 class Severity(enum.Enum):

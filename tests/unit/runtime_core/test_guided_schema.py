@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cognitive_runtime.adapters.dspy.guided_schema import MAX_NODES, guided_schema
+from cognitive_runtime.adapters.dspy.schemas.guided import MAX_NODES, guided_schema
 from support.servers.scripted_model_answers import answer_for
 
 LEAVES = st.one_of(

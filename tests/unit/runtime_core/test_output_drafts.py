@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cognitive_runtime.adapters.dspy.output_schema import InvalidOutput, OutputSchema
+from cognitive_runtime.adapters.dspy.schemas.output_schema import InvalidOutput, OutputSchema
 from cognitive_runtime.domain import InvalidRequest
 
 DRAFT_07 = "http://json-schema.org/draft-07/schema#"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cognitive_runtime.adapters.dspy.output_form import with_output
-from cognitive_runtime.adapters.dspy.schema import free_schema
-from cognitive_runtime.adapters.dspy.signatures import FailureAnalysis
+from cognitive_runtime.adapters.dspy.schemas.output_form import with_output
+from cognitive_runtime.adapters.dspy.schemas.signature_outputs import free_schema
+from cognitive_runtime.adapters.dspy.signatures.built_in import FailureAnalysis
 from support.builders.answers import GOOD
 
 ANSWER = free_schema(FailureAnalysis)

@@ -10,8 +10,8 @@ import dspy
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cognitive_runtime.adapters.dspy.outputs import check_outputs
-from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer
+from cognitive_runtime.adapters.dspy.answers.parsing import UnusableAnswer
+from cognitive_runtime.adapters.dspy.answers.validation import check_outputs
 
 
 class Severity(enum.Enum):

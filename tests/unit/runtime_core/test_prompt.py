@@ -7,11 +7,11 @@ from typing import Any
 import dspy
 import pytest
 
-from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
-from cognitive_runtime.adapters.dspy.inputs import preamble, signature_inputs
-from cognitive_runtime.adapters.dspy.prompt import system_message
-from cognitive_runtime.adapters.dspy.schema import Bounds, bounds_for, description
-from cognitive_runtime.adapters.dspy.signatures import BINDING_INPUTS, MATERIAL_INPUTS, SIGNATURES
+from cognitive_runtime.adapters.dspy.calls.adapter import JSONAnswerAdapter
+from cognitive_runtime.adapters.dspy.schemas.signature_outputs import Bounds, bounds_for, description
+from cognitive_runtime.adapters.dspy.signatures.built_in import BINDING_INPUTS, MATERIAL_INPUTS, SIGNATURES
+from cognitive_runtime.adapters.dspy.signatures.inputs import preamble, signature_inputs
+from cognitive_runtime.adapters.dspy.signatures.prompt import system_message
 from cognitive_runtime.domain import INTERNAL_CONSTRAINTS, CognitiveTaskType, InvalidRequest
 from support.builders.runtime_requests import INPUTS, execution_request
 

@@ -2,9 +2,9 @@
 
 import json
 
-from cognitive_runtime.adapters.dspy.inputs import own_inputs
-from cognitive_runtime.adapters.dspy.prompt import demonstration_messages, repair_messages, user_message
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
+from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES
+from cognitive_runtime.adapters.dspy.signatures.inputs import own_inputs
+from cognitive_runtime.adapters.dspy.signatures.prompt import demonstration_messages, repair_messages, user_message
 from cognitive_runtime.domain import CognitiveTaskType
 
 FAILURE = SIGNATURES[CognitiveTaskType.FAILURE_ANALYSIS].signature

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import BaseModel, Field
 
-from cognitive_runtime.adapters.dspy.signature_sources import read_signature
+from cognitive_runtime.adapters.dspy.signatures.sources import read_signature
 from cognitive_runtime.cognitive_core import CognitiveContext, CognitiveCore, InvalidSignature
 from cognitive_runtime.domain import AgentSettings, SignatureField, TaskSignature
 from support.builders.runtime_requests import execution_request

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.adapters.dspy.signatures import SIGNATURES
+from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES
 from support.builders.typed_results import FIELDS, untyped
 
 GOOD: dict[str, Any] = {

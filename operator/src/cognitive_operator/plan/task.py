@@ -8,26 +8,26 @@ from cognitive_operator.api.conditions import Condition, Outcome, Phase, Reason,
 from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, SignatureVersion, Task
 from cognitive_operator.api.wire import Completed
-from cognitive_operator.plan import retry, side_effects
-from cognitive_operator.plan.failure_row import InferenceFacts, judged_end, with_forgiven
-from cognitive_operator.plan.gate import GateResult, spec_gate
-from cognitive_operator.plan.in_flight import (
+from cognitive_operator.plan.agent.failure_row import InferenceFacts, judged_end, with_forgiven
+from cognitive_operator.plan.attempt import retry, side_effects
+from cognitive_operator.plan.attempt.in_flight import (
     MODEL_FAILURES,
     AttemptEnd,
     InFlightAttempt,
     bounded_attempts,
     with_attempt,
 )
+from cognitive_operator.plan.attempt.timing import RUNNING_AFTER_S
+from cognitive_operator.plan.gates.gate import GateResult, spec_gate
 from cognitive_operator.plan.variant import task_variant
 from cognitive_operator.status import task as status
 from cognitive_operator.status.output import output_conditions
 
 QUEUED_AFTER_S: Final = 1.0
-RUNNING_AFTER_S: Final = 0.25
 NOT_ASKED_TO_STOP: Final = "Neither spec.cancel nor spec.suspend is true, so the attempt uses up no retry."
 POSITION_EVERY_S: Final = 30.0
 POSITIONS_SHOWN: Final = 100
-"""Source of the four: the budget of three writes to the task object for each task."""
+"""Source of the three, and of ``RUNNING_AFTER_S``: the budget of three writes to the task object for each task."""
 SOON_S: Final = 30.0
 """A task that is expected to start sooner gets no status that says why it waits."""
 SOON_CHECK_S: Final = 5.0

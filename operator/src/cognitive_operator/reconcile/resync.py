@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from cognitive_operator.api.names import AGENT_PLURAL, TASK_PLURAL, AttemptKey
 from cognitive_operator.api.wire import Mode
 from cognitive_operator.errors import ForbiddenError
-from cognitive_operator.plan.in_flight import InFlightAttempt
-from cognitive_operator.plan.placement import adopted_place
+from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
+from cognitive_operator.plan.attempt.placement import adopted_place
 from cognitive_operator.ports.broker import Requests
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Resources

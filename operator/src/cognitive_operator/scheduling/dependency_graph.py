@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from cognitive_operator.api.conditions import Reason
-from cognitive_operator.plan.dependencies import shortest_cycle
+from cognitive_operator.plan.gates.dependencies import shortest_cycle
 
 Name = tuple[str, str]
 """Namespace and name."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 
 from cognitive_runtime.adapters.dspy.signature_prompt import signature_prompt
-from cognitive_runtime.adapters.dspy.signature_sources import read_signature
+from cognitive_runtime.adapters.dspy.signatures.sources import read_signature
 from cognitive_runtime.bootstrap.library import CognitiveCore
 from cognitive_runtime.domain import CognitiveContext, InvalidRequest, InvalidSignature, TaskSignature
 from cognitive_runtime.llm_config import LLMConfig, LLMConfigError, read_llm_config

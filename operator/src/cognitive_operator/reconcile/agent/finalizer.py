@@ -3,7 +3,7 @@
 import logging
 from dataclasses import replace
 
-from cognitive_operator.plan.finalizer import FinalizerFacts, plan_finalizer
+from cognitive_operator.plan.agent.finalizer import FinalizerFacts, plan_finalizer
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import KubeEvent
 from cognitive_operator.reconcile.agent.cleanup import AgentCleanup

@@ -6,7 +6,7 @@ from cognitive_operator.api.conditions import Condition
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire_settings import LearntModel
-from cognitive_operator.plan.agent import ObservedExecutor
+from cognitive_operator.plan.agent.conditions import ObservedExecutor
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.status.agent import agent_status, counters_status, endpoints_status, secret_status

@@ -19,9 +19,9 @@ from cognitive_operator.errors import (
     RayRefusedError,
     RayUnavailableError,
 )
-from cognitive_operator.plan.diagnosis import ObservedChild, diagnose, diagnose_refusal
-from cognitive_operator.plan.jobs_api import HEALTHY
-from cognitive_operator.plan.ray_cluster import (
+from cognitive_operator.plan.agent.diagnosis import ObservedChild, diagnose, diagnose_refusal
+from cognitive_operator.plan.agent.jobs_api import HEALTHY
+from cognitive_operator.plan.agent.ray_cluster import (
     ClusterFacts,
     ObservedRay,
     check_head,

@@ -11,7 +11,8 @@ from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.names import ObjectName
 from cognitive_operator.errors import ObjectInvalidError, RayRefusedError, RayUnavailableError, TransientError
-from cognitive_operator.plan.agent import (
+from cognitive_operator.plan.agent.behaviour import with_behaviour
+from cognitive_operator.plan.agent.conditions import (
     CREDENTIALS_NOT_CHECKED,
     NO_EXECUTOR,
     AgentFacts,
@@ -23,12 +24,11 @@ from cognitive_operator.plan.agent import (
     may_try,
     ready_event,
 )
+from cognitive_operator.plan.agent.jobs_api import check_jobs_api
+from cognitive_operator.plan.agent.probe import ray_interval_s
+from cognitive_operator.plan.agent.ray_cluster import ray_not_ready, ray_place
+from cognitive_operator.plan.agent.warm_slots import slot_leases
 from cognitive_operator.plan.backoff import exponential_s
-from cognitive_operator.plan.behaviour import with_behaviour
-from cognitive_operator.plan.jobs_api import check_jobs_api
-from cognitive_operator.plan.probe import ray_interval_s
-from cognitive_operator.plan.ray_cluster import ray_not_ready, ray_place
-from cognitive_operator.plan.slots import slot_leases
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.broker import AgentBrokerReconciler

@@ -1,8 +1,8 @@
 """Features of the runtime that runs an agent's attempts."""
 
 from cognitive_operator.api.conditions import Condition
-from cognitive_operator.plan.agent import ObservedExecutor
-from cognitive_operator.plan.features import (
+from cognitive_operator.plan.agent.conditions import ObservedExecutor
+from cognitive_operator.plan.agent.features import (
     JobRuntime,
     executor_runtime,
     is_runtime_known,

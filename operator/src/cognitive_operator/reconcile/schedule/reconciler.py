@@ -15,7 +15,7 @@ from cognitive_operator.api.names import SCHEDULE_PLURAL, ObjectName, run_name
 from cognitive_operator.api.schedule_run import ScheduleRun
 from cognitive_operator.api.schedules import Schedule
 from cognitive_operator.errors import CognitiveOperatorError, ConflictError
-from cognitive_operator.plan.schedule import SchedulePlan, plan_schedule, surplus
+from cognitive_operator.plan.schedule.next_run import SchedulePlan, plan_schedule, surplus
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body, Resources
 from cognitive_operator.reconcile.schedule.record import ScheduleRecord, ScheduleStore

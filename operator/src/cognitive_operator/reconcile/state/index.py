@@ -22,7 +22,7 @@ from cognitive_operator.api.task_body import (
     task_end,
     was_accepted,
 )
-from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.reconcile.state.agent_record import (

@@ -7,7 +7,7 @@ from cognitive_operator.api.conditions import Condition
 from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.signatures import Signature
 from cognitive_operator.desired.signature import desired_snapshot
-from cognitive_operator.plan.signature import UsedSignature, signature_condition
+from cognitive_operator.plan.gates.signature import UsedSignature, signature_condition
 from cognitive_operator.ports.kube import Body
 
 

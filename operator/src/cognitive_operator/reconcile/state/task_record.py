@@ -7,9 +7,9 @@ from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.names import ObjectName
 from cognitive_operator.api.resources import Task
 from cognitive_operator.api.task_body import StartedAttempt, TaskAttempts, TaskEnd
-from cognitive_operator.plan.attempt_facts import JobAnswer, Reading
-from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
-from cognitive_operator.plan.signature import UsedSignature
+from cognitive_operator.plan.attempt.facts import JobAnswer, Reading
+from cognitive_operator.plan.attempt.in_flight import AttemptEnd, InFlightAttempt
+from cognitive_operator.plan.gates.signature import UsedSignature
 from cognitive_operator.ports.broker import Delivery
 from cognitive_operator.ports.kube import Body
 

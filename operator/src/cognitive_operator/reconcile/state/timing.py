@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from cognitive_operator.plan.attempt_timing import AttemptTiming
-from cognitive_operator.plan.probe import ProbeIntervals
+from cognitive_operator.plan.agent.probe import ProbeIntervals
+from cognitive_operator.plan.attempt.timing import AttemptTiming
 from cognitive_operator.reconcile.state.workqueue import BACKOFF_S
 
 

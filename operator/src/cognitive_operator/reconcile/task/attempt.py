@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from cognitive_operator.api.names import AGENT_PLURAL, request_subject
 from cognitive_operator.api.resources import Task
 from cognitive_operator.errors import MessageError
-from cognitive_operator.plan.attempt import plan_attempt
-from cognitive_operator.plan.attempt_facts import AttemptFacts, LeaseFacts, Reading, Source
-from cognitive_operator.plan.attempt_steps import Close, Read, Step, Stop, Submit, TakeBack
-from cognitive_operator.plan.attempt_timing import AttemptTiming
-from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
+from cognitive_operator.plan.attempt.facts import AttemptFacts, LeaseFacts, Reading, Source
+from cognitive_operator.plan.attempt.in_flight import AttemptEnd, InFlightAttempt
+from cognitive_operator.plan.attempt.next_step import plan_attempt
+from cognitive_operator.plan.attempt.steps import Close, Read, Step, Stop, Submit, TakeBack
+from cognitive_operator.plan.attempt.timing import AttemptTiming
 from cognitive_operator.ports.broker import Claims, ConnectionState, Requests
 from cognitive_operator.ports.kube import Resources
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage

@@ -8,8 +8,8 @@ from typing import Final
 
 from cognitive_operator.api.names import TASK_PLURAL, AttemptKey, parse_response_subject
 from cognitive_operator.errors import BrokerUnavailableError, ContentError, ForbiddenError, MessageError, TransientError
-from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
-from cognitive_operator.plan.verified_response import is_closed_response, verified
+from cognitive_operator.plan.attempt.in_flight import AttemptEnd, attempt_end
+from cognitive_operator.plan.attempt.verified_response import is_closed_response, verified
 from cognitive_operator.ports.broker import Delivery, Responses
 from cognitive_operator.ports.kube import Resources
 from cognitive_operator.ports.telemetry import Metrics

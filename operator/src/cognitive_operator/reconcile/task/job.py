@@ -3,7 +3,7 @@
 from cognitive_operator.api.names import attempt_submission_id
 from cognitive_operator.desired.ray_job import RayEnvironment, desired_attempt
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
-from cognitive_operator.plan.in_flight import InFlightAttempt
+from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.ports.ray import RayJob, RayJobs
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from cognitive_operator.api.conditions import Phase
 from cognitive_operator.api.wire import Calls, Completed
-from cognitive_operator.plan.in_flight import AttemptEnd
-from cognitive_operator.plan.trace import ended_spans
+from cognitive_operator.plan.attempt.in_flight import AttemptEnd
+from cognitive_operator.plan.attempt.trace import ended_spans
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.telemetry import AttemptSample, Metrics, TaskSource, Tracer
 from cognitive_operator.status.task import seconds_between

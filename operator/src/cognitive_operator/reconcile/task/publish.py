@@ -15,8 +15,8 @@ from cognitive_operator.desired.input import INLINE_INPUT_BYTES, encoded
 from cognitive_operator.desired.request import desired_request, with_learnt
 from cognitive_operator.desired.variant import with_variant
 from cognitive_operator.errors import MessageError
-from cognitive_operator.plan.behaviour import unexpired
-from cognitive_operator.plan.trace import traceparent
+from cognitive_operator.plan.agent.behaviour import unexpired
+from cognitive_operator.plan.attempt.trace import traceparent
 from cognitive_operator.ports.broker import Objects, Requests
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.reconcile.state.index import Index

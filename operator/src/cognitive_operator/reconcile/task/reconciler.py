@@ -10,11 +10,12 @@ from typing import Final
 from cognitive_operator.api.conditions import Phase, Reason
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.errors import ConflictError, ForbiddenError, MessageError
-from cognitive_operator.plan.gate import GateResult, patience_left_s, queue_full
-from cognitive_operator.plan.in_flight import AttemptEnd, InFlightAttempt
-from cognitive_operator.plan.input_gate import InputNotReadyError
-from cognitive_operator.plan.placement import adopted_place
-from cognitive_operator.plan.task import RUNNING_AFTER_S, TaskPlan, plan_task
+from cognitive_operator.plan.attempt.in_flight import AttemptEnd, InFlightAttempt
+from cognitive_operator.plan.attempt.placement import adopted_place
+from cognitive_operator.plan.attempt.timing import RUNNING_AFTER_S
+from cognitive_operator.plan.gates.gate import GateResult, patience_left_s, queue_full
+from cognitive_operator.plan.gates.inputs import InputNotReadyError
+from cognitive_operator.plan.task import TaskPlan, plan_task
 from cognitive_operator.plan.variant import task_variant
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage

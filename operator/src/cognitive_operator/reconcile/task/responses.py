@@ -8,10 +8,10 @@ from typing import Final
 from cognitive_operator.api.names import AttemptKey, response_subject, responses_of_attempt
 from cognitive_operator.api.wire import SIGNATURE_HEADER, attempt_key, sign
 from cognitive_operator.errors import ContentError, MessageError
-from cognitive_operator.plan.attempt_facts import InvalidResponse
-from cognitive_operator.plan.closed_response import closed_response
-from cognitive_operator.plan.in_flight import AttemptEnd, attempt_end
-from cognitive_operator.plan.verified_response import is_closed_response, verified
+from cognitive_operator.plan.attempt.closed_response import closed_response
+from cognitive_operator.plan.attempt.facts import InvalidResponse
+from cognitive_operator.plan.attempt.in_flight import AttemptEnd, attempt_end
+from cognitive_operator.plan.attempt.verified_response import is_closed_response, verified
 from cognitive_operator.ports.broker import Responses
 from cognitive_operator.ports.telemetry import Metrics
 from cognitive_operator.reconcile.state.index import Index

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from cognitive_operator.errors import MessageError
-from cognitive_operator.plan.in_flight import AttemptEnd
-from cognitive_operator.plan.side_effects import needs_claim, with_claim
+from cognitive_operator.plan.attempt.in_flight import AttemptEnd
+from cognitive_operator.plan.attempt.side_effects import needs_claim, with_claim
 from cognitive_operator.ports.broker import Claims
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 

@@ -5,9 +5,9 @@ from typing import Final
 
 from cognitive_operator.api.conditions import Phase, Reason, refused_status
 from cognitive_operator.errors import ObjectInvalidError
-from cognitive_operator.plan.in_flight import AttemptEnd, with_refused_end
+from cognitive_operator.plan.attempt.in_flight import AttemptEnd, with_refused_end
+from cognitive_operator.plan.attempt.trace import trace_id
 from cognitive_operator.plan.task import TaskPlan
-from cognitive_operator.plan.trace import trace_id
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.index import Index

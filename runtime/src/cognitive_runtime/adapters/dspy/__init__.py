@@ -1,7 +1,7 @@
 """Cognitive core: typed reasoning with DSPy. The only package that imports DSPy."""
 
-from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
 from cognitive_runtime.adapters.dspy.attempt import ModuleRun
+from cognitive_runtime.adapters.dspy.calls.adapter import JSONAnswerAdapter
 from cognitive_runtime.adapters.dspy.core import CognitiveCore, Programs
 from cognitive_runtime.adapters.dspy.current_core import (
     get_cognitive_core,
@@ -9,7 +9,7 @@ from cognitive_runtime.adapters.dspy.current_core import (
     set_cognitive_core,
 )
 from cognitive_runtime.adapters.dspy.preload import load_dspy
-from cognitive_runtime.adapters.dspy.program import InvalidProgram
+from cognitive_runtime.adapters.dspy.signatures.program import InvalidProgram
 from cognitive_runtime.adapters.dspy.tool_tasks import ToolTasks
 from cognitive_runtime.adapters.dspy.vllm_agent import VLLMAgent
 

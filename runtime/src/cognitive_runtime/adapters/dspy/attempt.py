@@ -9,10 +9,10 @@ from typing import Any, Generic, TypeVar, cast
 import dspy
 from dspy.utils.exceptions import LMUnexpectedError
 
-from cognitive_runtime.adapters.dspy.engine import AttemptLM, reasoning_error
-from cognitive_runtime.adapters.dspy.model import AttemptEnded, AttemptModel
-from cognitive_runtime.adapters.dspy.parsing import read_text
-from cognitive_runtime.adapters.dspy.threads import run_in_thread
+from cognitive_runtime.adapters.dspy.answers.parsing import read_text
+from cognitive_runtime.adapters.dspy.calls.engine import AttemptLM, reasoning_error
+from cognitive_runtime.adapters.dspy.calls.model import AttemptEnded, AttemptModel
+from cognitive_runtime.adapters.dspy.calls.threads import run_in_thread
 from cognitive_runtime.domain import Cancelled, DeadlineExceeded, InternalError, ModelEndpoint, ReasoningError, Usage
 
 T = TypeVar("T")

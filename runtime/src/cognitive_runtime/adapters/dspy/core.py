@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
 from cognitive_runtime.adapters.dspy.attempt import Attempt, ModuleRun
+from cognitive_runtime.adapters.dspy.calls.adapter import JSONAnswerAdapter
+from cognitive_runtime.adapters.dspy.calls.model import AttemptModel, ThinkingModels
+from cognitive_runtime.adapters.dspy.calls.threads import run_blocking
 from cognitive_runtime.adapters.dspy.contexts import (
     BUILT_IN_TYPES,
     completed_result,
@@ -19,14 +21,12 @@ from cognitive_runtime.adapters.dspy.contexts import (
     type_name,
 )
 from cognitive_runtime.adapters.dspy.handled import handled_reasoning
-from cognitive_runtime.adapters.dspy.inputs import preamble, signature_inputs
-from cognitive_runtime.adapters.dspy.model import AttemptModel, ThinkingModels
-from cognitive_runtime.adapters.dspy.output_schema import OutputSchema
 from cognitive_runtime.adapters.dspy.proposals import proposal_task, proposal_version, propose
 from cognitive_runtime.adapters.dspy.results import typed_reasoning
-from cognitive_runtime.adapters.dspy.signature_sources import SignatureSource, named_signature
-from cognitive_runtime.adapters.dspy.task_modules import TaskModules
-from cognitive_runtime.adapters.dspy.threads import run_blocking
+from cognitive_runtime.adapters.dspy.schemas.output_schema import OutputSchema
+from cognitive_runtime.adapters.dspy.signatures.inputs import preamble, signature_inputs
+from cognitive_runtime.adapters.dspy.signatures.sources import SignatureSource, named_signature
+from cognitive_runtime.adapters.dspy.signatures.task_modules import TaskModules
 from cognitive_runtime.adapters.dspy.tool_tasks import ToolTasks
 from cognitive_runtime.application import SharedBudget
 from cognitive_runtime.domain import (

@@ -6,12 +6,12 @@ from typing import Any
 import dspy
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from cognitive_runtime.adapters.dspy.model import AttemptModel
-from cognitive_runtime.adapters.dspy.output_schema import OUTPUT
-from cognitive_runtime.adapters.dspy.outputs import check_outputs
-from cognitive_runtime.adapters.dspy.parsing import UnusableAnswer
+from cognitive_runtime.adapters.dspy.answers.parsing import UnusableAnswer
+from cognitive_runtime.adapters.dspy.answers.validation import check_outputs
+from cognitive_runtime.adapters.dspy.calls.model import AttemptModel
 from cognitive_runtime.adapters.dspy.results import typed_reasoning
-from cognitive_runtime.adapters.dspy.signatures import TypeSignature
+from cognitive_runtime.adapters.dspy.schemas.output_schema import OUTPUT
+from cognitive_runtime.adapters.dspy.signatures.built_in import TypeSignature
 from cognitive_runtime.domain import OutputParseError, Reasoning
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from cognitive_runtime.adapters.dspy.model import AttemptModel
+from cognitive_runtime.adapters.dspy.calls.model import AttemptModel
 from cognitive_runtime.application import GenerateProposal
 from cognitive_runtime.application.proposal_prompt import proposal_messages
 from cognitive_runtime.domain import (

@@ -4,10 +4,10 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from cognitive_runtime.adapters.dspy.confidence import Confidence, read_confidence
-from cognitive_runtime.adapters.dspy.model import AttemptModel
-from cognitive_runtime.adapters.dspy.output_schema import OUTPUT
-from cognitive_runtime.adapters.dspy.signatures import TypeSignature
+from cognitive_runtime.adapters.dspy.answers.confidence import Confidence, read_confidence
+from cognitive_runtime.adapters.dspy.calls.model import AttemptModel
+from cognitive_runtime.adapters.dspy.schemas.output_schema import OUTPUT
+from cognitive_runtime.adapters.dspy.signatures.built_in import TypeSignature
 from cognitive_runtime.domain import Reasoning
 
 

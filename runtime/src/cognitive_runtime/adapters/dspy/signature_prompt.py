@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cognitive_runtime.adapters.dspy.adapter import JSONAnswerAdapter
-from cognitive_runtime.adapters.dspy.inputs import preamble
-from cognitive_runtime.adapters.dspy.signature_modules import build_module
+from cognitive_runtime.adapters.dspy.calls.adapter import JSONAnswerAdapter
+from cognitive_runtime.adapters.dspy.signatures.inputs import preamble
+from cognitive_runtime.adapters.dspy.signatures.modules import build_module
 from cognitive_runtime.domain import AgentSettings, TaskSignature
 
 

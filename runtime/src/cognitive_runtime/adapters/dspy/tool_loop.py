@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import dspy
 
-from cognitive_runtime.adapters.dspy.model import AttemptEnded
-from cognitive_runtime.adapters.dspy.schema import GUIDED
+from cognitive_runtime.adapters.dspy.calls.model import AttemptEnded
+from cognitive_runtime.adapters.dspy.schemas.signature_outputs import GUIDED
 from cognitive_runtime.application import ToolRun
 from cognitive_runtime.domain import NoProgress, Tool
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.dspy.attempt import Attempt
-from cognitive_runtime.adapters.dspy.inputs import signature_inputs
 from cognitive_runtime.adapters.dspy.results import typed_reasoning
-from cognitive_runtime.adapters.dspy.signature_modules import TaskModule
-from cognitive_runtime.adapters.dspy.signatures import TypeSignature
+from cognitive_runtime.adapters.dspy.signatures.built_in import TypeSignature
+from cognitive_runtime.adapters.dspy.signatures.inputs import signature_inputs
+from cognitive_runtime.adapters.dspy.signatures.modules import TaskModule
 from cognitive_runtime.adapters.dspy.tool_loop import ToolLoop
 from cognitive_runtime.application import ToolRun
 from cognitive_runtime.domain import (

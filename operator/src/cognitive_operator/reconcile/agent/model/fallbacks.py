@@ -6,7 +6,7 @@ from cognitive_operator.api.conditions import AgentCondition, Condition, Reason,
 from cognitive_operator.api.llm import Fallback
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.errors import ObjectInvalidError, ObjectNotFoundError, TransientError
-from cognitive_operator.plan.agent import target_of
+from cognitive_operator.plan.agent.conditions import target_of
 from cognitive_operator.ports.kube import Secrets
 from cognitive_operator.ports.model import ModelProbe
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from cognitive_operator.api.conditions import Condition
 from cognitive_operator.api.vllm_spec import ManagedVLLM
-from cognitive_operator.plan.agent import check_model, target_of
-from cognitive_operator.plan.model_server import ObservedServer, check_server, check_settled, check_trial
-from cognitive_operator.plan.probe import ProbeIntervals, model_interval_s
+from cognitive_operator.plan.agent.conditions import check_model, target_of
+from cognitive_operator.plan.agent.model_server import ObservedServer, check_server, check_settled, check_trial
+from cognitive_operator.plan.agent.probe import ProbeIntervals, model_interval_s
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Secrets
 from cognitive_operator.ports.model import ModelProbe, ModelTarget

@@ -6,7 +6,7 @@ from cognitive_operator.api.conditions import Condition
 from cognitive_operator.api.llm import LLM, Variant
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.variants import varied_llm
-from cognitive_operator.plan.agent import check_served, target_of
+from cognitive_operator.plan.agent.conditions import check_served, target_of
 from cognitive_operator.ports.kube import Secrets
 from cognitive_operator.ports.model import ModelProbe
 from cognitive_operator.reconcile.agent.model.api_key import read_model_key

@@ -3,7 +3,7 @@
 ``plan.attempt`` decides to stop a running attempt, and ``reconcile.task.cleanup`` sends its executor the stop message.
 """
 
-from cognitive_operator.plan.gate import GateResult, spec_gate
+from cognitive_operator.plan.gates.gate import GateResult, spec_gate
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 
 

@@ -1,8 +1,8 @@
 """Gate of ``spec.deliberation``."""
 
-from cognitive_operator.plan import signature as checks
-from cognitive_operator.plan.deliberation import JUDGE_FIELD, absent_field, no_judge
-from cognitive_operator.plan.gate import GateResult
+from cognitive_operator.plan.gates import signature as checks
+from cognitive_operator.plan.gates.deliberation import JUDGE_FIELD, absent_field, no_judge
+from cognitive_operator.plan.gates.gate import GateResult
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.signatures import SignatureStore
 from cognitive_operator.reconcile.state.task_record import TaskRecord

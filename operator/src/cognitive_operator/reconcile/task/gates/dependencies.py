@@ -9,8 +9,8 @@ from cognitive_operator.api.dependencies import Dependency
 from cognitive_operator.api.names import TASK_PLURAL
 from cognitive_operator.api.resources import Task
 from cognitive_operator.errors import ResultError
-from cognitive_operator.plan import dependencies as chain
-from cognitive_operator.plan.gate import GateResult
+from cognitive_operator.plan.gates import dependencies as chain
+from cognitive_operator.plan.gates.gate import GateResult
 from cognitive_operator.ports.broker import ObjectReader
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Resources

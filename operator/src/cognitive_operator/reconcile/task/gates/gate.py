@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cognitive_operator.api.resources import Task
-from cognitive_operator.plan.gate import GateResult
+from cognitive_operator.plan.gates.gate import GateResult
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 

@@ -16,10 +16,10 @@ from cognitive_operator.api.inputs import InputSource, KeyRef, TaskResultRef
 from cognitive_operator.api.names import TASK_PLURAL
 from cognitive_operator.desired.input import MAX_INPUT_BYTES, UnusableValueError, check, encoded, parsed
 from cognitive_operator.errors import ForbiddenError, ResultError
-from cognitive_operator.plan import input_gate as held
-from cognitive_operator.plan.gate import GateResult
-from cognitive_operator.plan.input_gate import InputNotReadyError, source_label
-from cognitive_operator.plan.signature import UsedSignature, input_fault, wrong_value
+from cognitive_operator.plan.gates import inputs as held
+from cognitive_operator.plan.gates.gate import GateResult
+from cognitive_operator.plan.gates.inputs import InputNotReadyError, source_label
+from cognitive_operator.plan.gates.signature import UsedSignature, input_fault, wrong_value
 from cognitive_operator.ports.broker import ObjectReader
 from cognitive_operator.ports.kube import Body, CoreObjects, Resources
 from cognitive_operator.reconcile.state.fair_slots import FairSlots, SlotLimits

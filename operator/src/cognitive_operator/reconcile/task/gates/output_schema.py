@@ -4,8 +4,8 @@ import asyncio
 from typing import Final
 
 from cognitive_operator.api.conditions import Phase, Reason
-from cognitive_operator.plan.gate import GateResult
-from cognitive_operator.plan.output_schema import schema_fault
+from cognitive_operator.plan.gates.gate import GateResult
+from cognitive_operator.plan.gates.output_schema import schema_fault
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 

@@ -1,6 +1,6 @@
 """Gate of ``queueTimeoutSeconds``."""
 
-from cognitive_operator.plan.gate import GateResult, queue_timeout
+from cognitive_operator.plan.gates.gate import GateResult, queue_timeout
 from cognitive_operator.ports.kube import ServerClock
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord

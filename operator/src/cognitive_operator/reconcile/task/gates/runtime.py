@@ -1,7 +1,7 @@
 """Gate of the features of the runtime that a task needs."""
 
-from cognitive_operator.plan.features import RuntimeFacts, task_features, task_runtime
-from cognitive_operator.plan.gate import GateResult
+from cognitive_operator.plan.agent.features import RuntimeFacts, task_features, task_runtime
+from cognitive_operator.plan.gates.gate import GateResult
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord

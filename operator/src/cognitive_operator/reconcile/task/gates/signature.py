@@ -5,9 +5,9 @@ from pydantic import ValidationError
 from cognitive_operator.api.names import AttemptKey, request_subject
 from cognitive_operator.api.resources import Task
 from cognitive_operator.api.wire import Request
-from cognitive_operator.plan import signature as checks
-from cognitive_operator.plan.gate import GateResult
-from cognitive_operator.plan.signature import UsedSignature
+from cognitive_operator.plan.gates import signature as checks
+from cognitive_operator.plan.gates.gate import GateResult
+from cognitive_operator.plan.gates.signature import UsedSignature
 from cognitive_operator.ports.broker import Requests
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.signatures import SignatureStore

@@ -1,8 +1,8 @@
 """Gate of ``spec.tools``."""
 
 from cognitive_operator.desired.tools import has_tools
-from cognitive_operator.plan.gate import GateResult
-from cognitive_operator.plan.tools import TOOLS_NOT_CHECKED, tools_gate, unusable_tools
+from cognitive_operator.plan.agent.tools import TOOLS_NOT_CHECKED, tools_gate, unusable_tools
+from cognitive_operator.plan.gates.gate import GateResult
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 

@@ -1,0 +1,1 @@
+"""Decisions about an attempt of a task."""

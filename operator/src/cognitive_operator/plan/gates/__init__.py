@@ -1,0 +1,1 @@
+"""Gates: reasons that keep a task out of its agent's queue."""

@@ -1,0 +1,1 @@
+"""JSON Schemas of outputs, in the forms that model servers accept."""

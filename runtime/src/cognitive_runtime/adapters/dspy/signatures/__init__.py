@@ -1,0 +1,1 @@
+"""Signatures of task types, and the modules, programs and prompts that are made from them."""
