@@ -38,8 +38,8 @@ from cognitive_operator.handlers.namespaces import watch_namespaces
 from cognitive_operator.handlers.registry import new_registry, new_settings
 from cognitive_operator.ports.telemetry import Metrics, Tracer, Untraced
 from cognitive_operator.reconcile.engine import Engine
-from cognitive_operator.reconcile.leader import LeaderElection
-from cognitive_operator.reconcile.leadership import Leadership, LeaseLeadership, SoleLeadership
+from cognitive_operator.reconcile.engine_lifecycle import EngineLifecycle
+from cognitive_operator.reconcile.leader_election import LeaderElection, LeaseElection, NoElection
 from cognitive_operator.reconcile.state.api_server import ApiServerState
 from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
@@ -81,9 +81,9 @@ async def _run_once(config: Config, identity: str) -> bool:
         lag = WatchLag(deps.clock)
         events = WatchEvents(lag)
         new_engine = partial(Engine, deps, lag, Timing())
-        leadership = await _leadership(deps, config, identity, stack)
-        election = LeaderElection(leadership, identity, deps.metrics, events, new_engine)
-        reconciling = asyncio.create_task(election.run(), name="leader-election")
+        election = await _leader_election(deps, config, identity, stack)
+        lifecycle = EngineLifecycle(election, identity, deps.metrics, events, new_engine)
+        reconciling = asyncio.create_task(lifecycle.run(), name="engine-lifecycle")
         kopf_run = _watch(deps.namespaces, config.health_port, events, identity, stopping.set)
         watching = asyncio.create_task(kopf_run, name="kopf")
         stopped = asyncio.create_task(stopping.wait(), name="stop")
@@ -104,12 +104,12 @@ async def _run_once(config: Config, identity: str) -> bool:
     return False
 
 
-async def _leadership(deps: Deps, config: Config, identity: str, stack: AsyncExitStack) -> Leadership:
-    """Return the leadership, with a client of its own: no renewal waits for the connections of other requests."""
+async def _leader_election(deps: Deps, config: Config, identity: str, stack: AsyncExitStack) -> LeaderElection:
+    """Return the election, with a client of its own: no renewal waits for the connections of other requests."""
     kube = KubeApi(await stack.enter_async_context(_kube_client(deps.metrics)))
     if config.peering is None:
-        return SoleLeadership(kube, deps.clock)
-    return LeaseLeadership(kube.leader_leases(config.namespace), deps.clock, config.peering, identity)
+        return NoElection(kube, deps.clock)
+    return LeaseElection(kube.leader_leases(config.namespace), deps.clock, config.peering, identity)
 
 
 def _kube_client(metrics: Metrics) -> KubeClient:

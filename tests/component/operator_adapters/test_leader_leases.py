@@ -4,8 +4,8 @@ import pytest
 
 from cognitive_operator.adapters.kube.api import KubeApi
 from cognitive_operator.errors import ConflictError, ObjectNotFoundError
-from cognitive_operator.plan.leader import held_spec, new_lease
-from cognitive_operator.reconcile.leadership import LeaseLeadership
+from cognitive_operator.plan.leader_election import acquired_spec, new_lease
+from cognitive_operator.reconcile.leader_election import LeaseElection
 from controlplane import Kubectl
 from support.builders.operator_objects import NOW
 from support.fakes.clock import FakeClock
@@ -25,7 +25,7 @@ async def test_one_of_two_leads_and_the_other_takes_over_after_the_lease_or_its_
 ) -> None:
     leases = kube.leader_leases(namespace)
     first, second = clocks
-    one, two = LeaseLeadership(leases, first, "pair", "one"), LeaseLeadership(leases, second, "pair", "two")
+    one, two = LeaseElection(leases, first, "pair", "one"), LeaseElection(leases, second, "pair", "two")
     for _ in range(10):
         first.advance(2.0)
         second.advance(2.0)
@@ -51,12 +51,12 @@ async def test_one_of_two_leads_and_the_other_takes_over_after_the_lease_or_its_
 async def test_an_older_version_of_a_lease_is_not_written(kube: KubeApi, namespace: str) -> None:
     leases = kube.leader_leases(namespace)
     assert await leases.get("pair") is None
-    body = await leases.create(new_lease(namespace, "pair", held_spec({}, "one", NOW, 15)))
+    body = await leases.create(new_lease(namespace, "pair", acquired_spec({}, "one", NOW, 15)))
     with pytest.raises(ConflictError):
-        await leases.create(new_lease(namespace, "pair", held_spec({}, "two", NOW, 15)))
-    newer = await leases.replace({**body, "spec": held_spec(body["spec"], "two", NOW, 15)})
+        await leases.create(new_lease(namespace, "pair", acquired_spec({}, "two", NOW, 15)))
+    newer = await leases.replace({**body, "spec": acquired_spec(body["spec"], "two", NOW, 15)})
     with pytest.raises(ConflictError):
-        await leases.replace({**body, "spec": held_spec(body["spec"], "one", NOW, 15)})
+        await leases.replace({**body, "spec": acquired_spec(body["spec"], "one", NOW, 15)})
     assert await leases.get("pair") == newer
     gone = {**newer, "metadata": {**newer["metadata"], "name": "absent"}}
     with pytest.raises((ConflictError, ObjectNotFoundError)):

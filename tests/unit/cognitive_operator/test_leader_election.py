@@ -1,117 +1,273 @@
-"""Leader election: an engine runs only while this process is the leader, and a new one each time."""
+"""Leader election of several candidates on clocks of their own, and of an operator that is alone."""
 
 import asyncio
-import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from cognitive_operator.reconcile.leader import LeaderElection
-from cognitive_operator.reconcile.state.watch import Receiver, WatchEvents, WatchLag
-from support.builders.operator_objects import agent_body
-from support.eventually import eventually_async
+from cognitive_operator.errors import ApiUnavailableError, ConflictError, ForbiddenError
+from cognitive_operator.plan.leader_election import LeaseTiming
+from cognitive_operator.reconcile.leader_election import SILENCE_S, LeaseElection, NoElection
 from support.fakes.clock import FakeClock
 
+SKEW_WALL = "2026-11-21T02:01:10.000000Z"
+"""A minute ahead of the other clock."""
 
-class Engine:
-    """Records what it is given."""
 
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-        self.is_cancelled = False
+@dataclass
+class Server:
+    """One Lease with a resourceVersion, as the API server keeps it."""
 
-    async def run(self) -> None:
-        try:
+    stored: dict[str, Any] | None = None
+    version: int = 0
+    writes: list[str] = field(default_factory=list)
+
+    def put(self, body: dict[str, Any]) -> dict[str, Any]:
+        self.version += 1
+        meta = {**body["metadata"], "resourceVersion": str(self.version)}
+        self.stored = {**body, "metadata": meta}
+        self.writes.append(body["spec"]["holderIdentity"])
+        return self.stored
+
+
+@dataclass
+class Way:
+    """One candidate's way to the API server, which may be cut."""
+
+    server: Server
+    namespace: str = "cognitive-system"
+    error: Exception | None = None
+    is_silent: bool = False
+    loses_answers: bool = False
+    during: Callable[[], object] = lambda: None
+    calls: list[str] = field(default_factory=list)
+
+    async def _go(self, call: str) -> None:
+        self.calls.append(call)
+        self.during()
+        if self.is_silent:
             await asyncio.Event().wait()
-        finally:
-            self.is_cancelled = True
+        if self.error is not None:
+            raise self.error
 
-    @property
-    def receivers(self) -> dict[str, Receiver]:
-        return {"agents": Receiver(self.upsert, self.delete)}
+    async def get(self, name: str) -> Any:
+        await self._go("get")
+        return self.server.stored
 
-    def upsert(self, body: Any) -> None:
-        self.seen.append("upsert agents")
+    async def create(self, body: Any) -> Any:
+        await self._go("create")
+        if self.server.stored is not None:
+            raise ConflictError("exists")
+        return self.server.put(body)
 
-    def delete(self, body: Any) -> None:
-        self.seen.append("delete agents")
+    async def replace(self, body: Any) -> Any:
+        await self._go("replace")
+        if body["metadata"]["resourceVersion"] != str(self.server.version):
+            raise ConflictError("changed")
+        stored = self.server.put(body)
+        if self.loses_answers:
+            raise ApiUnavailableError("the answer is lost")
+        return stored
 
 
-class Peers:
-    """The leadership, the metrics, and the engines that were made."""
+class Candidate:
+    """An operator with a clock of its own."""
 
-    def __init__(self) -> None:
-        self.is_leading = False
-        self.released: list[bool] = []
-        """For each release, True if all engines had ended before."""
-        self.shown: list[bool] = []
-        self.engines: list[Engine] = []
-        self.events = WatchEvents(WatchLag(FakeClock()))
-
-    def new_engine(self) -> Any:
-        self.engines.append(Engine())
-        return self.engines[-1]
-
-    def election(self) -> LeaderElection:
-        port: Any = self
-        return LeaderElection(port, "me", port, self.events, self.new_engine)
-
-    pause_s = 0.001
-    cause = "the Lease says so"
+    def __init__(self, server: Server, name: str, timing: LeaseTiming | None = None, **clock: Any) -> None:
+        self.way, self.clock = Way(server), FakeClock(**clock)
+        self.election = LeaseElection(self.way, self.clock, "pair", name, timing)
 
     async def check(self) -> bool:
-        return self.is_leading
+        return await self.election.check()
 
-    async def release(self) -> None:
-        self.released.append(all(engine.is_cancelled for engine in self.engines))
-
-    def set_leader(self, *, is_leader: bool) -> None:
-        self.shown.append(is_leader)
-
-
-async def until(predicate: Callable[[], bool]) -> None:
-    async def answer() -> bool:
-        return predicate()
-
-    await eventually_async(answer, 2.0, 0.001)
+    async def after(self, seconds: float) -> bool:
+        self.clock.advance(seconds)
+        return await self.check()
 
 
 @pytest.fixture
-def peers() -> Peers:
-    return Peers()
+def server() -> Server:
+    return Server()
 
 
-async def test_an_engine_runs_while_this_process_leads_and_a_new_one_each_time(
-    peers: Peers, caplog: pytest.LogCaptureFixture
+@pytest.fixture
+def one(server: Server) -> Candidate:
+    return Candidate(server, "one")
+
+
+@pytest.fixture
+def two(server: Server) -> Candidate:
+    return Candidate(server, "two", monotonic_s=90_000.0, wall=SKEW_WALL)
+
+
+async def test_the_first_leads_and_renews_and_a_minute_of_skew_makes_no_second_leader(
+    one: Candidate, two: Candidate, server: Server
 ) -> None:
-    caplog.set_level(logging.INFO)
-    running = asyncio.create_task(peers.election().run())
-    await until(lambda: len(peers.shown) > 2)
-    assert (peers.engines, set(peers.shown)) == ([], {False})
-    peers.events.upsert("agents", agent_body())
-    peers.is_leading = True
-    await until(lambda: len(peers.engines) == 1)
-    peers.events.upsert("agents", agent_body())
-    peers.events.delete("agents", agent_body())
-    count = len(peers.shown)
-    await until(lambda: len(peers.shown) > count + 2)
-    assert (peers.engines[0].seen, peers.engines[0].is_cancelled) == (["upsert agents", "delete agents"], False)
-    peers.is_leading = False
-    await until(lambda: peers.engines[0].is_cancelled)
-    peers.is_leading = True
-    await until(lambda: len(peers.engines) == 2)
-    assert peers.released == []
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    assert [r.message for r in caplog.records] == ["became leader", "is standby", "became leader"]
-    assert {vars(r)["cause"] for r in caplog.records} == {"the Lease says so"}
+    for _ in range(60):
+        assert (await one.after(2.0), await two.after(2.0)) == (True, False)
+    assert set(server.writes) == {"one"}
+    assert one.way.calls == ["get", "create", *["replace"] * 59]
+    assert "held by one" in two.election.cause
 
 
-async def test_the_leadership_is_released_after_the_engine_has_ended(peers: Peers) -> None:
-    peers.is_leading = True
-    running = asyncio.create_task(peers.election().run())
-    await until(lambda: len(peers.engines) == 1)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    assert peers.released == [True]
+async def test_the_second_takes_over_when_it_has_seen_no_renewal_for_fifteen_seconds(
+    one: Candidate, two: Candidate, server: Server
+) -> None:
+    assert await one.check()
+    leads = [await two.after(2.0) for _ in range(9)]
+    assert leads == [False] * 8 + [True], "seen at 2 s, taken at 18 s"
+    assert (server.stored or {})["spec"]["leaseTransitions"] == 1
+    assert await one.check() is False
+    assert "held by two" in one.election.cause
+
+
+async def test_a_released_lease_is_taken_by_the_next_read(one: Candidate, two: Candidate) -> None:
+    assert await one.check()
+    assert not await two.check()
+    await one.election.release()
+    assert await two.after(2.0)
+    assert await one.check() is False
+
+
+async def test_only_the_holder_releases(one: Candidate, two: Candidate, server: Server) -> None:
+    await one.check()
+    await two.check()
+    await two.election.release()
+    assert server.writes == ["one"]
+    one.clock.advance(30.0)
+    await one.election.release()
+    assert server.writes == ["one"], "another operator may hold it by now"
+
+
+@pytest.mark.parametrize("fault", ["refused", "silent"])
+async def test_a_leader_that_cannot_renew_stops_at_its_deadline(server: Server, fault: str) -> None:
+    one = Candidate(server, "one", LeaseTiming(request_s=0.001))
+    assert await one.check()
+    one.way.is_silent, one.way.error = fault == "silent", ApiUnavailableError("refused") if fault == "refused" else None
+    assert [await one.after(2.0) for _ in range(4)] == [True] * 4
+    assert await one.after(1.9)
+    assert one.election.pause_s == pytest.approx(0.1)
+    assert await one.after(0.1) is False
+    assert "was not renewed for 10 s" in one.election.cause
+    one.way.is_silent, one.way.error = False, None
+    assert await one.after(2.0)
+
+
+async def test_a_leader_that_was_paused_ends_its_engine_before_it_leads_again(one: Candidate) -> None:
+    """What it knew is old, although no other candidate has taken the Lease."""
+    assert await one.check()
+    assert [await one.after(60.0), await one.check(), await one.after(2.0)] == [False, True, True]
+
+
+async def test_an_operator_alone_that_was_paused_ends_its_engine_too() -> None:
+    clock = FakeClock()
+    alone = NoElection(Api(clock), clock)
+    assert await alone.check()
+    clock.advance(60.0)
+    assert [await alone.check(), await alone.check()] == [False, True]
+
+
+async def test_a_leader_waits_for_no_answer_beyond_its_deadline(server: Server) -> None:
+    one = Candidate(server, "one", LeaseTiming(request_s=60.0))
+    assert await one.check()
+    one.way.is_silent = True
+    one.clock.advance(9.99)
+    async with asyncio.timeout(1.0):
+        await one.check()
+
+
+async def test_the_deadline_counts_from_the_begin_of_a_write(one: Candidate) -> None:
+    """A candidate may have seen the write at its begin, however late its answer comes."""
+    assert await one.check()
+    one.way.during = lambda: one.clock.advance(3.0)
+    assert await one.check()
+    one.way.during, one.way.error = lambda: None, ApiUnavailableError("refused")
+    assert await one.after(6.9)
+    assert not await one.after(0.1)
+
+
+async def test_a_write_whose_answer_was_lost_is_found_by_the_next_read(one: Candidate, server: Server) -> None:
+    assert await one.check()
+    one.way.loses_answers = True
+    assert await one.after(2.0)
+    one.way.loses_answers = False
+    one.way.calls.clear()
+    assert await one.after(2.0)
+    assert one.way.calls == ["replace", "get", "replace"]
+    assert (server.stored or {})["spec"]["leaseTransitions"] == 0
+
+
+async def test_of_two_that_take_a_free_lease_one_leads(server: Server) -> None:
+    one, two = Candidate(server, "one"), Candidate(server, "two")
+    assert await one.check()
+    await one.election.release()
+    read = two.way.get
+
+    async def read_then_lose(name: str) -> Any:
+        found = await read(name)
+        assert await one.after(2.0)
+        return found
+
+    two.way.get = read_then_lose  # type: ignore[method-assign]
+    assert not await two.check()
+    assert server.writes == ["one", "", "one"]
+
+
+async def test_a_missing_right_is_logged_once(one: Candidate, caplog: pytest.LogCaptureFixture) -> None:
+    one.way.error = ForbiddenError("cannot get leases")
+    for _ in range(3):
+        assert not await one.after(2.0)
+    assert [vars(line)["cause"] for line in caplog.records] == ["cannot get leases"]
+
+
+async def test_a_release_that_fails_is_logged_and_ends(one: Candidate, caplog: pytest.LogCaptureFixture) -> None:
+    await one.check()
+    one.way.error = ApiUnavailableError("refused")
+    await one.election.release()
+    assert [vars(line)["cause"] for line in caplog.records] == ["refused"]
+
+
+class Api:
+    """Answers of the API server to an operator that is alone."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock, self.answered_s, self.is_away, self.pings = clock, clock.monotonic_s, False, 0
+        self.is_silent = False
+
+    async def ping(self) -> None:
+        self.pings += 1
+        if self.is_silent:
+            await asyncio.Event().wait()
+        if self.is_away:
+            raise ApiUnavailableError("refused")
+        self.answered_s = self.clock.monotonic_s
+
+
+async def test_an_operator_alone_acts_until_the_api_server_was_silent_for_twenty_seconds() -> None:
+    clock = FakeClock()
+    api = Api(clock)
+    alone = NoElection(api, clock)
+    assert await alone.check()
+    clock.advance(4.0)
+    assert (await alone.check(), api.pings) == (True, 0), "other requests were answered lately"
+    clock.advance(2.0)
+    assert (await alone.check(), api.pings, alone.pause_s) == (True, 1, 2.0)
+    api.is_away = True
+    clock.advance(SILENCE_S - 0.5)
+    assert (await alone.check(), alone.pause_s) == (True, 0.5)
+    clock.advance(0.5)
+    assert not await alone.check()
+    assert alone.cause == "the API server has not answered for 20 s"
+    api.is_away = False
+    assert await alone.check()
+
+
+async def test_an_operator_alone_waits_for_no_answer_beyond_its_deadline() -> None:
+    clock = FakeClock()
+    api = Api(clock)
+    api.is_silent = True
+    clock.advance(SILENCE_S - 0.01)
+    async with asyncio.timeout(1.0):
+        await NoElection(api, clock).check()

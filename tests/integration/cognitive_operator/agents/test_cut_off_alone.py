@@ -39,7 +39,7 @@ class Alone:
     def leadership(self) -> list[tuple[str, str]]:
         """Return what the log says about the leadership."""
         lines = whole_lines(self.operator.log_path)
-        found = [json.loads(line) for line in lines if '"cognitive_operator.reconcile.leader"' in line]
+        found = [json.loads(line) for line in lines if '"cognitive_operator.reconcile.engine_lifecycle"' in line]
         return [(line["message"], line["cause"]) for line in found]
 
 

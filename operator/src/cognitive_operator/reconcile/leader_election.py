@@ -1,4 +1,4 @@
-"""Tells whether this process may act: by holding a Lease, or alone by the answers of the API server."""
+"""Leader election by a Lease. Without an election, this process is the leader while the API server answers."""
 
 import asyncio
 import logging
@@ -6,11 +6,11 @@ import math
 from typing import Final, Protocol
 
 from cognitive_operator.errors import CognitiveOperatorError, ConflictError
-from cognitive_operator.plan.leader import (
+from cognitive_operator.plan.leader_election import (
     LeaseTiming,
     ObservedLeaderLease,
-    held_spec,
-    may_take,
+    acquired_spec,
+    may_acquire,
     new_lease,
     observe_lease,
     released_spec,
@@ -26,11 +26,11 @@ PING_AFTER_S: Final = 5.0
 CHECK_EVERY_S: Final = 2.0
 
 
-class Leadership(Protocol):
-    """Right of this process to act."""
+class LeaderElection(Protocol):
+    """Election by which this process becomes the leader; only the leader acts."""
 
     async def check(self) -> bool:
-        """Renew or look for the leadership; return True while this process is the leader. Raises nothing.
+        """Acquire or renew the leadership; return True while this process is the leader. Raises nothing.
 
         After a gap the answer is False once, also if the leadership can be regained: the engine ends, and a new one
         begins with a complete list. A process that was paused has such a gap, too.
@@ -45,11 +45,11 @@ class Leadership(Protocol):
         """The reason for the present state, for the log."""
 
     async def release(self) -> None:
-        """Give the leadership up, so that another operator takes over at once. Raises nothing."""
+        """Release the leadership, so that another operator takes over at once. Raises nothing."""
 
 
-class SoleLeadership:
-    """Leadership without an election: this process acts while the API server answers.
+class NoElection:
+    """No election (port ``LeaderElection``): this process is the leader while the API server answers.
 
     After a silence this process knows nothing of what other clients changed, so its view proves nothing.
     """
@@ -91,10 +91,10 @@ class SoleLeadership:
         return self._clock.monotonic() - self._api.answered_s
 
 
-class LeaseLeadership:
-    """Leadership by a Lease of ``coordination.k8s.io``, which this process takes, renews and releases.
+class LeaseElection:
+    """Election by a Lease of ``coordination.k8s.io``, which this process acquires, renews and releases.
 
-    It is held from the begin of a successful write for ``renew_deadline_s`` by this process's monotonic clock. A
+    It is the holder from the begin of a successful write for ``renew_deadline_s`` by its monotonic clock. Another
     candidate has seen that write at the earliest at that time, and waits longer.
     """
 
@@ -115,31 +115,31 @@ class LeaseLeadership:
     @property
     def pause_s(self) -> float:
         """Seconds until the next check, which is at the latest at the deadline of a leader."""
-        return min(self._timing.retry_s, self._left_s()) if self._is_held() else self._timing.retry_s
+        return min(self._timing.retry_s, self._left_s()) if self._is_holder() else self._timing.retry_s
 
     @property
     def cause(self) -> str:
         """The reason for the present state, for the log."""
         place = f"Lease {self._leases.namespace}/{self._name}"
-        if self._is_held():
+        if self._is_holder():
             return f"{place} is held"
-        if self._lease is not None and self._lease.holder not in ("", self._identity):
-            return f"{place} is held by {self._lease.holder}"
+        if self._lease is not None and self._lease.holder_identity not in ("", self._identity):
+            return f"{place} is held by {self._lease.holder_identity}"
         return f"{place} was not renewed for {self._timing.renew_deadline_s:g} s: {self._problem or 'no answer'}"
 
     async def check(self) -> bool:
-        """Take or renew the Lease; return True while it is held."""
-        if self._is_leading and not self._is_held():
+        """Acquire or renew the Lease; return True while this process is its holder."""
+        if self._is_leading and not self._is_holder():
             self._is_leading = False
             return False
-        await self._try()
-        self._is_leading = self._is_held()
+        await self._try_acquire_or_renew()
+        self._is_leading = self._is_holder()
         return self._is_leading
 
-    async def _try(self) -> None:
+    async def _try_acquire_or_renew(self) -> None:
         try:
-            async with asyncio.timeout(self._try_s()):
-                await self._hold(self._clock.monotonic())
+            async with asyncio.timeout(self._request_timeout_s()):
+                await self._acquire_or_renew(self._clock.monotonic())
             self._log_problem("")
         except TimeoutError:
             self._log_problem("the API server does not answer")
@@ -148,7 +148,7 @@ class LeaseLeadership:
 
     async def release(self) -> None:
         """Write the Lease without a holder, if this process holds it."""
-        if not self._is_held() or self._lease is None:
+        if not self._is_holder() or self._lease is None:
             return
         self._renewed_s, self._is_leading = -math.inf, False
         spec = released_spec(self._lease.spec, self._clock.now())
@@ -156,16 +156,16 @@ class LeaseLeadership:
             async with asyncio.timeout(self._timing.retry_s):
                 await self._leases.replace({**self._lease.body, "spec": spec})
         except (TimeoutError, CognitiveOperatorError) as error:
-            told = {"lease": self._name, "cause": str(error) or "no answer"}
-            logger.warning("the Lease is not released; another operator takes over when it expires", extra=told)
+            fields = {"lease": self._name, "cause": str(error) or "no answer"}
+            logger.warning("the Lease is not released; another operator takes over when it expires", extra=fields)
 
-    async def _hold(self, began_s: float) -> None:
-        """Take or renew the Lease.
+    async def _acquire_or_renew(self, began_s: float) -> None:
+        """Acquire or renew the Lease.
 
         Raises:
             ConflictError: Another candidate was faster.
         """
-        if self._is_held() and self._lease is not None:
+        if self._is_holder() and self._lease is not None:
             try:
                 return await self._write(self._lease, began_s)
             except ConflictError:  # another candidate, or an earlier write of this process whose answer was lost
@@ -174,32 +174,32 @@ class LeaseLeadership:
         if body is None:
             return await self._create(began_s)
         self._lease = observe_lease(self._lease, body, self._clock.monotonic())
-        if may_take(self._lease, self._identity, self._clock.monotonic()):
+        if may_acquire(self._lease, self._identity, self._clock.monotonic()):
             await self._write(self._lease, began_s)
         else:
             self._renewed_s = -math.inf
 
     async def _create(self, began_s: float) -> None:
-        spec = held_spec({}, self._identity, self._clock.now(), self._timing.duration_s)
-        self._keep(await self._leases.create(new_lease(self._leases.namespace, self._name, spec)), began_s)
+        spec = acquired_spec({}, self._identity, self._clock.now(), self._timing.duration_s)
+        self._record_renewal(await self._leases.create(new_lease(self._leases.namespace, self._name, spec)), began_s)
 
     async def _write(self, lease: ObservedLeaderLease, began_s: float) -> None:
-        spec = held_spec(lease.spec, self._identity, self._clock.now(), self._timing.duration_s)
-        self._keep(await self._leases.replace({**lease.body, "spec": spec}), began_s)
+        spec = acquired_spec(lease.spec, self._identity, self._clock.now(), self._timing.duration_s)
+        self._record_renewal(await self._leases.replace({**lease.body, "spec": spec}), began_s)
 
-    def _keep(self, body: Body, began_s: float) -> None:
+    def _record_renewal(self, body: Body, began_s: float) -> None:
         self._lease = ObservedLeaderLease(body, began_s)
         self._renewed_s = began_s
 
     def _left_s(self) -> float:
         return self._renewed_s + self._timing.renew_deadline_s - self._clock.monotonic()
 
-    def _is_held(self) -> bool:
+    def _is_holder(self) -> bool:
         return self._left_s() > 0
 
-    def _try_s(self) -> float:
+    def _request_timeout_s(self) -> float:
         """Return the deadline of the next try: a leader waits for no answer beyond its own deadline."""
-        return min(self._timing.request_s, self._left_s()) if self._is_held() else self._timing.request_s
+        return min(self._timing.request_s, self._left_s()) if self._is_holder() else self._timing.request_s
 
     def _log_problem(self, problem: str) -> None:
         if problem and problem != self._problem:

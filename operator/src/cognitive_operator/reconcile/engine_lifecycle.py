@@ -1,4 +1,4 @@
-"""Runs the engine only while this process is the leader. The election itself is in ``leadership.py``.
+"""Runs the engine only while this process is the leader. The election itself is in ``leader_election.py``.
 
 An engine ends with the leadership, and a new one begins with a complete list. A process that the API server does not
 answer is not the leader: it deletes, stops and publishes nothing, and leaves responses on the broker, which delivers
@@ -12,17 +12,17 @@ from collections.abc import Callable
 
 from cognitive_operator.ports.telemetry import Metrics
 from cognitive_operator.reconcile.engine import Engine
-from cognitive_operator.reconcile.leadership import Leadership
+from cognitive_operator.reconcile.leader_election import LeaderElection
 from cognitive_operator.reconcile.state.watch import WatchEvents
 
 logger = logging.getLogger(__name__)
 
 
-class LeaderElection:
+class EngineLifecycle:
     """Runs a new engine whenever this process becomes the leader, and connects watch events with it.
 
     Args:
-        leadership: Tells whether this process is the leader.
+        election: Decides if this process is the leader.
         identity: This process, for the log.
         metrics: Receives the gauge of the leader.
         events: Watch events, which are passed to the engine.
@@ -31,13 +31,13 @@ class LeaderElection:
 
     def __init__(
         self,
-        leadership: Leadership,
+        election: LeaderElection,
         identity: str,
         metrics: Metrics,
         events: WatchEvents,
         new_engine: Callable[[], Engine],
     ) -> None:
-        self._leadership = leadership
+        self._election = election
         self._identity = identity
         self._metrics = metrics
         self._events = events
@@ -48,13 +48,13 @@ class LeaderElection:
         try:
             while True:
                 await self._wait_until(leading=True)
-                logger.info("became leader", extra=self._told())
-                await self._lead()
-                logger.warning("is standby", extra=self._told())
+                logger.info("became leader", extra=self._log_fields())
+                await self._run_engine()
+                logger.warning("is standby", extra=self._log_fields())
         finally:
-            await self._leadership.release()
+            await self._election.release()
 
-    async def _lead(self) -> None:
+    async def _run_engine(self) -> None:
         """Run an engine until this process is no longer the leader; raises what the engine raises."""
         engine = self._new_engine()
         self._events.connect(engine.receivers)
@@ -68,11 +68,11 @@ class LeaderElection:
 
     async def _wait_until(self, *, leading: bool) -> None:
         while True:
-            is_leading = await self._leadership.check()
+            is_leading = await self._election.check()
             self._metrics.set_leader(is_leader=is_leading)
             if is_leading == leading:
                 return
-            await asyncio.sleep(self._leadership.pause_s)
+            await asyncio.sleep(self._election.pause_s)
 
-    def _told(self) -> dict[str, str]:
-        return {"identity": self._identity, "cause": self._leadership.cause}
+    def _log_fields(self) -> dict[str, str]:
+        return {"identity": self._identity, "cause": self._election.cause}

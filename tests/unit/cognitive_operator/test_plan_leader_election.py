@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from cognitive_operator.plan.leader import (
+from cognitive_operator.plan.leader_election import (
     LeaseTiming,
     ObservedLeaderLease,
-    held_spec,
-    may_take,
+    acquired_spec,
+    may_acquire,
     new_lease,
     observe_lease,
     released_spec,
@@ -42,7 +42,7 @@ def lease(holder: str = "other", version: str = "7", **spec: Any) -> dict[str, A
 def test_a_lease_is_taken_when_it_is_free_or_unchanged_for_its_duration(
     body: dict[str, Any], seen_s: float, expected: bool
 ) -> None:
-    assert may_take(ObservedLeaderLease(body, 100.0), "me", 100.0 + seen_s) is expected
+    assert may_acquire(ObservedLeaderLease(body, 100.0), "me", 100.0 + seen_s) is expected
 
 
 def test_the_time_of_a_change_is_that_of_its_first_sight() -> None:
@@ -57,7 +57,7 @@ def test_every_write_of_the_lease_is_a_renewal_also_by_a_wall_clock_that_stands_
 
 
 def test_the_content_tells_who_leads_since_when_and_after_how_many() -> None:
-    first = held_spec({}, "me", T0, 15)
+    first = acquired_spec({}, "me", T0, 15)
     assert first == {
         "holderIdentity": "me",
         "leaseDurationSeconds": 15,
@@ -65,12 +65,12 @@ def test_the_content_tells_who_leads_since_when_and_after_how_many() -> None:
         "renewTime": T0,
         "leaseTransitions": 0,
     }
-    assert held_spec(first, "me", T1, 15) == {**first, "renewTime": T1}
-    taken = held_spec(first, "you", T1, 15)
+    assert acquired_spec(first, "me", T1, 15) == {**first, "renewTime": T1}
+    taken = acquired_spec(first, "you", T1, 15)
     assert (taken["holderIdentity"], taken["acquireTime"], taken["leaseTransitions"]) == ("you", T1, 1)
     released = released_spec(taken, T1)
     assert (released["holderIdentity"], released["leaseDurationSeconds"], released["leaseTransitions"]) == ("", 1, 1)
-    assert held_spec(released, "you", FAR, 15)["leaseTransitions"] == 2
+    assert acquired_spec(released, "you", FAR, 15)["leaseTransitions"] == 2
 
 
 def test_a_new_lease_lies_in_the_operators_namespace() -> None:

@@ -1,4 +1,4 @@
-"""Leadership by a Lease: decides when it may be taken, and builds its content.
+"""Leader election by a Lease: decides when a candidate may acquire it, and builds its content.
 
 No time of one machine is compared with a time of another. A candidate measures on its own monotonic clock for how long
 it has seen no change of the Lease, and a leader for how long it has not renewed it. Clocks that differ by any offset
@@ -22,7 +22,7 @@ class LeaseTiming:
     """Durations of the election, in seconds."""
 
     duration_s: int = 15
-    """Time without a change of the Lease after which another candidate takes it."""
+    """Time without a change of the Lease after which another candidate acquires it."""
     renew_deadline_s: float = 10.0
     """Time without a renewal after which a leader stops acting: less than the duration, so that it stops first."""
     retry_s: float = 2.0
@@ -45,7 +45,7 @@ class ObservedLeaderLease:
         return str(self.body["metadata"].get("resourceVersion"))
 
     @property
-    def holder(self) -> str:
+    def holder_identity(self) -> str:
         """Identity of the leader; empty: released."""
         return str(self.spec.get("holderIdentity") or "")
 
@@ -62,9 +62,9 @@ def observe_lease(before: ObservedLeaderLease | None, body: Body, now_s: float) 
     return before if before is not None and before.version == seen.version else seen
 
 
-def may_take(lease: ObservedLeaderLease, identity: str, now_s: float) -> bool:
-    """Return True if a candidate may write itself into the Lease: it is its own, released, or no longer renewed."""
-    if lease.holder in ("", identity):
+def may_acquire(lease: ObservedLeaderLease, identity: str, now_s: float) -> bool:
+    """Return True if a candidate may acquire or renew the Lease: it is its own, released, or no longer renewed."""
+    if lease.holder_identity in ("", identity):
         return True
     duration = lease.spec.get("leaseDurationSeconds")
     duration_s = duration if isinstance(duration, int) and duration > 0 else LeaseTiming.duration_s
@@ -76,14 +76,14 @@ def new_lease(namespace: str, name: str, spec: Body) -> Body:
     return {"apiVersion": LEASE_API, "kind": "Lease", "metadata": {"namespace": namespace, "name": name}, "spec": spec}
 
 
-def held_spec(spec: Mapping[str, Any], identity: str, now: str, duration_s: int) -> Body:
-    """Return the content of a Lease that a candidate takes or renews.
+def acquired_spec(spec: Mapping[str, Any], identity: str, now: str, duration_s: int) -> Body:
+    """Return the content of a Lease that a candidate acquires or renews.
 
     Args:
         spec: The present content, empty for a new Lease.
         identity: The candidate.
         now: The wall clock, only for people who read the Lease.
-        duration_s: Time without a change after which another candidate may take it.
+        duration_s: Time without a change after which another candidate may acquire it.
     """
     is_renewal = spec.get("holderIdentity") == identity
     transitions = spec.get("leaseTransitions") or 0
@@ -97,5 +97,5 @@ def held_spec(spec: Mapping[str, Any], identity: str, now: str, duration_s: int)
 
 
 def released_spec(spec: Mapping[str, Any], now: str) -> Body:
-    """Return the content of a Lease that its holder gives up: the next read by a candidate takes it."""
+    """Return the content of a Lease that its holder releases: a candidate acquires it by its next read."""
     return {**spec, "holderIdentity": "", "leaseDurationSeconds": RELEASED_DURATION_S, "renewTime": now}
