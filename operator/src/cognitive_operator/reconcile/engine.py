@@ -41,7 +41,7 @@ from cognitive_operator.reconcile.schedule.reconciler import SchedulePorts, Sche
 from cognitive_operator.reconcile.signature.reconciler import SignaturePorts, SignatureReconciler
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.deps import Deps
-from cognitive_operator.reconcile.state.fair_slots import SlotLimits
+from cognitive_operator.reconcile.state.fair_semaphore import PermitLimits
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.periodic import run_every
@@ -77,8 +77,8 @@ from cognitive_operator.reconcile.task.waiting_status import WaitingStatus
 from cognitive_operator.scheduling.status_pace import StatusPace
 
 K = TypeVar("K")
-TASK_WORKERS: Final = SlotLimits(64, per_namespace=32, per_agent=16, per_turn=8)
-AGENT_WORKERS: Final = SlotLimits(512, per_namespace=32)
+TASK_WORKERS: Final = PermitLimits(64, per_namespace=32, per_agent=16, per_turn=8)
+AGENT_WORKERS: Final = PermitLimits(512, per_namespace=32)
 """Many, because an agent's reconciliation waits for its own Ray and model, and must delay no other agent."""
 
 
@@ -174,7 +174,7 @@ class Engine:
         meta = body["metadata"]
         self._intake.delete_agent((meta["namespace"], meta["name"]), meta["uid"])
 
-    def _new_queue(self, kind: str, limits: SlotLimits, agent_of: Callable[[K], ObjectName]) -> WorkQueue[K]:
+    def _new_queue(self, kind: str, limits: PermitLimits, agent_of: Callable[[K], ObjectName]) -> WorkQueue[K]:
         observe = partial(self._deps.metrics.observe, "reconcile_seconds", kind=kind)
         return WorkQueue(kind, limits, agent_of=agent_of, observe=observe, backoff_s=self._timing.backoff_s)
 

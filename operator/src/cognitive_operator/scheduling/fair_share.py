@@ -1,6 +1,6 @@
 """Fair sharing of a Ray cluster's limits by the queues of its agents.
 
-The operator's own calls are shared fairly by ``reconcile/state/fair_slots.py``.
+The operator's own calls are shared fairly by ``reconcile/state/fair_semaphore.py``.
 """
 
 from collections import Counter

@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 
 from cognitive_operator.api.names import ObjectName
 from cognitive_operator.errors import ApiUnavailableError, ConflictError, KindAbsentError, TransientError
-from cognitive_operator.reconcile.state.fair_slots import FairSlots, Slot, SlotLimits
+from cognitive_operator.reconcile.state.fair_semaphore import FairSemaphore, Permit, PermitLimits
 
 logger = logging.getLogger(__name__)
 K = TypeVar("K")
@@ -72,7 +72,7 @@ class WorkQueue(Generic[K]):
     def __init__(
         self,
         name: str,
-        workers: int | SlotLimits,
+        workers: int | PermitLimits,
         *,
         agent_of: Callable[[K], ObjectName] = lambda _: ("", ""),
         observe: Callable[[float], None] = lambda _: None,
@@ -83,9 +83,9 @@ class WorkQueue(Generic[K]):
         self._observe = observe
         self._delays_s = backoff_s
         self._agent_of = agent_of
-        self._slots = FairSlots(SlotLimits(workers) if isinstance(workers, int) else workers)
-        self._held: dict[K, Slot] = {}
-        """The workers of the keys that are being handled."""
+        self._semaphore = FairSemaphore(PermitLimits(workers) if isinstance(workers, int) else workers)
+        self._permits: dict[K, Permit] = {}
+        """The workers of the keys that are being handled, each a permit of the semaphore."""
         self._lined: set[K] = set()
         """Keys that wait for a worker; they have no asyncio task, so that thousands can be added at once."""
         self._dirty: set[K] = set()
@@ -126,7 +126,7 @@ class WorkQueue(Generic[K]):
 
     def outside(self, key: K) -> AbstractAsyncContextManager[None]:
         """Free the worker of a key that is being handled, for a wait that has a limit of its own."""
-        return self._held[key].outside()
+        return self._permits[key].outside()
 
     async def close(self) -> None:
         """Cancel the running calls and forget the waiting keys."""
@@ -141,12 +141,12 @@ class WorkQueue(Generic[K]):
     def _line_up(self, key: K) -> None:
         self._lined.add(key)
         agent = self._agent_of(key)
-        self._slots.request(agent, partial(self._begin, key, agent))
+        self._semaphore.request(agent, partial(self._begin, key, agent))
 
     def _begin(self, key: K, agent: ObjectName) -> bool:
         self._lined.discard(key)
         if not self._closed:
-            self._held[key] = Slot(self._slots, agent, is_held=True)
+            self._permits[key] = Permit(self._semaphore, agent, is_acquired=True)
             self._busy[key] = asyncio.create_task(self._process(key), name=f"{self._name}:{key}")
         return not self._closed
 
@@ -156,7 +156,7 @@ class WorkQueue(Generic[K]):
             delay_s = await self._attempt(key)
         finally:
             del self._busy[key]
-            self._held.pop(key).free()
+            self._permits.pop(key).release()
         if key in self._dirty and not self._closed:
             self._line_up(key)
         elif delay_s is not None:

@@ -23,11 +23,11 @@ from cognitive_operator.ports.broker import Claims, Control, Leases, Objects, Re
 from cognitive_operator.ports.ray import RayJobs, RayTarget
 from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.deletion_log import log_deletion
-from cognitive_operator.reconcile.state.fair_slots import SlotLimits
+from cognitive_operator.reconcile.state.fair_semaphore import PermitLimits
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
-WORKERS: Final = SlotLimits(64, per_namespace=16, per_agent=4)
+WORKERS: Final = PermitLimits(64, per_namespace=16, per_agent=4)
 """Calls of Ray about jobs may hang: one agent's delay no other agent's."""
 
 

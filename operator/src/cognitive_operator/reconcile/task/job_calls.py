@@ -10,7 +10,7 @@ from cognitive_operator.plan.attempt.facts import JOB_AWAITED, JobAnswer, JobAwa
 from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.reconcile.state.agent_record import NEVER_S, AgentRecord
-from cognitive_operator.reconcile.state.fair_slots import SlotLimits
+from cognitive_operator.reconcile.state.fair_semaphore import PermitLimits
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.task_record import JobObservation, TaskRecord
@@ -18,7 +18,7 @@ from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from cognitive_operator.reconcile.task.job import AttemptJobs
 
 PER_AGENT: Final = 4
-WORKERS: Final = SlotLimits(512, per_namespace=32, per_agent=PER_AGENT)
+WORKERS: Final = PermitLimits(512, per_namespace=32, per_agent=PER_AGENT)
 """Maximum number of calls at once. Each is a connection; a process often has 1,024 file descriptors."""
 
 

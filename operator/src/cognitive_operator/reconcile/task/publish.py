@@ -62,7 +62,7 @@ class RequestPublisher:
         """
         if not task.spec.has_input_elsewhere:
             return await self._send(record, self._make(record, task, agent, key), key, task.spec.input, None)
-        async with self._inputs.slot(record):
+        async with self._inputs.read_permit(record):
             content = await self._inputs.read(record)
             request = self._make(record, task, agent, key)
             return await self._send(record, request, key, json.loads(content or b"{}"), content)

@@ -22,7 +22,7 @@ from cognitive_operator.plan.gates.inputs import InputNotReadyError, source_labe
 from cognitive_operator.plan.gates.signature import UsedSignature, input_fault, wrong_value
 from cognitive_operator.ports.broker import ObjectReader
 from cognitive_operator.ports.kube import Body, CoreObjects, Resources
-from cognitive_operator.reconcile.state.fair_slots import FairSlots, SlotLimits
+from cognitive_operator.reconcile.state.fair_semaphore import FairSemaphore, PermitLimits
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.task.gates.dependencies import DependencyGate
@@ -30,7 +30,7 @@ from cognitive_operator.reconcile.task.result import result_of
 
 INPUT_LABEL: Final = "cognitive.seedcore.io/input"
 """A Secret is read for a task only when it has this label with the value ``allowed``."""
-READS: Final = SlotLimits(total=8, per_namespace=4, per_agent=2)
+READS: Final = PermitLimits(total=8, per_namespace=4, per_agent=2)
 """Tasks whose input is read at once, which bounds the memory that inputs take."""
 _ABSENT: Final = object()
 
@@ -67,12 +67,12 @@ class InputGate:
         self._index = index
         self._dependencies = dependencies
         self._outside = outside
-        self._slots = FairSlots(READS)
+        self._semaphore = FairSemaphore(READS)
 
     @asynccontextmanager
-    async def slot(self, record: TaskRecord) -> AsyncIterator[None]:
-        """Wait for a turn to read a task's input, and hold no worker meanwhile."""
-        async with self._outside(record.uid), self._slots.hold(record.agent):
+    async def read_permit(self, record: TaskRecord) -> AsyncIterator[None]:
+        """Wait for a permit to read a task's input, and occupy no worker meanwhile."""
+        async with self._outside(record.uid), self._semaphore.permit(record.agent):
             yield
 
     async def check(self, record: TaskRecord) -> GateResult | None:
@@ -80,7 +80,7 @@ class InputGate:
         if record.task is None or not record.task.spec.has_input_elsewhere or record.has_found_input:
             return None
         try:
-            async with self.slot(record):
+            async with self.read_permit(record):
                 await self.read(record)
         except InputNotReadyError as error:
             return error.gate

@@ -1,4 +1,4 @@
-"""Slots and workers that namespaces and agents share: calls that hang delay their own agent alone."""
+"""Permits and workers that namespaces and agents share: calls that hang delay their own agent alone."""
 
 import asyncio
 from collections import Counter
@@ -7,28 +7,28 @@ from functools import partial
 import pytest
 
 from cognitive_operator.api.names import ObjectName
-from cognitive_operator.reconcile.state.fair_slots import FairSlots, Slot, SlotLimits
+from cognitive_operator.reconcile.state.fair_semaphore import FairSemaphore, Permit, PermitLimits
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from support.eventually import settle
 
 
 class Line:
-    """Calls that wait for slots and hold them until ``end``."""
+    """Calls that wait for permits and release none before ``release``."""
 
-    def __init__(self, limits: SlotLimits) -> None:
-        self.slots, self.granted, self.tasks = FairSlots(limits), list[ObjectName](), list[asyncio.Task[None]]()
+    def __init__(self, limits: PermitLimits) -> None:
+        self.semaphore, self.granted, self.tasks = FairSemaphore(limits), list[ObjectName](), list[asyncio.Task[None]]()
 
     async def wait(self, *agents: ObjectName) -> None:
         self.tasks += [asyncio.create_task(self._take(agent)) for agent in agents]
         await settle()
 
     async def _take(self, agent: ObjectName) -> None:
-        await Slot(self.slots, agent).take()
+        await Permit(self.semaphore, agent).acquire()
         self.granted.append(agent)
 
     async def release(self, *agents: ObjectName) -> None:
         for agent in agents:
-            self.slots.release(agent)
+            self.semaphore.release(agent)
             await settle()
 
     async def close(self) -> None:
@@ -40,8 +40,8 @@ class Line:
 A1, A2, B = ("a", "one"), ("a", "two"), ("b", "only")
 
 
-async def test_a_free_slot_goes_to_namespaces_in_turn_and_to_their_agents_in_turn() -> None:
-    line = Line(SlotLimits(1))
+async def test_a_free_permit_goes_to_namespaces_in_turn_and_to_their_agents_in_turn() -> None:
+    line = Line(PermitLimits(1))
     await line.wait(A1, A1, A1, A2, A2, B, B)
     for _ in range(6):
         await line.release(line.granted[-1])
@@ -50,7 +50,7 @@ async def test_a_free_slot_goes_to_namespaces_in_turn_and_to_their_agents_in_tur
 
 
 async def test_an_agent_and_a_namespace_at_their_limits_are_passed_over() -> None:
-    line = Line(SlotLimits(8, per_namespace=3, per_agent=2))
+    line = Line(PermitLimits(8, per_namespace=3, per_agent=2))
     await line.wait(*[A1] * 5, *[A2] * 5, *[B] * 5)
     assert Counter(line.granted) == {A1: 2, A2: 1, B: 2}
     await line.release(A1, A1)
@@ -58,26 +58,26 @@ async def test_an_agent_and_a_namespace_at_their_limits_are_passed_over() -> Non
     await line.close()
 
 
-async def test_each_turn_of_the_event_loop_gives_a_bounded_number_of_slots_to_namespaces_in_turn() -> None:
-    slots, turns = FairSlots(SlotLimits(64, per_turn=2)), [list[str]()]
+async def test_each_turn_of_the_event_loop_gives_a_bounded_number_of_permits_to_namespaces_in_turn() -> None:
+    semaphore, turns = FairSemaphore(PermitLimits(64, per_turn=2)), [list[str]()]
 
     def grant(agent: ObjectName) -> bool:
         turns[-1].append(agent[0])
         return True
 
     for agent in (*[A1] * 4, B):
-        slots.request(agent, partial(grant, agent))
+        semaphore.request(agent, partial(grant, agent))
     for _ in range(2):
         turns.append([])
         await asyncio.sleep(0)
     assert turns == [["a", "a"], ["a", "b"], ["a"]]
 
 
-async def test_a_call_that_is_cancelled_while_it_waits_or_as_it_gets_its_slot_leaves_none_in_use() -> None:
-    line = Line(SlotLimits(1))
+async def test_a_call_that_is_cancelled_while_it_waits_or_as_it_gets_its_permit_leaves_none_in_use() -> None:
+    line = Line(PermitLimits(1))
     await line.wait(A1, A2, B)
     line.tasks[1].cancel()
-    line.slots.release(A1)  # grants the slot to B, whose task did not run yet
+    line.semaphore.release(A1)  # grants the permit to B, whose task did not run yet
     line.tasks[2].cancel()
     await settle()
     await line.wait(B)
@@ -85,18 +85,18 @@ async def test_a_call_that_is_cancelled_while_it_waits_or_as_it_gets_its_slot_le
     await line.close()
 
 
-async def test_a_slot_is_free_for_others_while_its_holder_waits_outside() -> None:
-    slots, events, answer = FairSlots(SlotLimits(1)), list[str](), asyncio.Event()
+async def test_a_permit_is_free_for_others_while_its_holder_waits_outside() -> None:
+    semaphore, events, answer = FairSemaphore(PermitLimits(1)), list[str](), asyncio.Event()
 
     async def slow() -> None:
-        async with slots.hold(A1) as slot:
-            async with slot.outside():
+        async with semaphore.permit(A1) as permit:
+            async with permit.outside():
                 events.append("waits")
                 await answer.wait()
             events.append("goes on")
 
     async def quick() -> None:
-        async with slots.hold(B):
+        async with semaphore.permit(B):
             events.append("quick")
             answer.set()
             await settle()
@@ -107,12 +107,12 @@ async def test_a_slot_is_free_for_others_while_its_holder_waits_outside() -> Non
 
 
 async def test_a_call_that_comes_back_from_outside_is_before_those_of_its_agent_that_have_not_begun() -> None:
-    slots, events, answer = FairSlots(SlotLimits(1)), list[str](), asyncio.Event()
+    semaphore, events, answer = FairSemaphore(PermitLimits(1)), list[str](), asyncio.Event()
 
     async def call(name: str) -> None:
-        async with slots.hold(A1) as slot:
+        async with semaphore.permit(A1) as permit:
             if name == "first":
-                async with slot.outside():
+                async with permit.outside():
                     await answer.wait()
             elif name == "second":
                 answer.set()
@@ -123,21 +123,21 @@ async def test_a_call_that_comes_back_from_outside_is_before_those_of_its_agent_
     assert events == ["second", "first", "third"]
 
 
-async def test_a_holder_that_is_cancelled_outside_frees_no_slot_twice() -> None:
-    line, hangs = Line(SlotLimits(1)), asyncio.Event()
+async def test_a_holder_that_is_cancelled_outside_frees_no_permit_twice() -> None:
+    line, hangs = Line(PermitLimits(1)), asyncio.Event()
 
     async def slow() -> None:
-        async with line.slots.hold(A1) as slot, slot.outside():
+        async with line.semaphore.permit(A1) as permit, permit.outside():
             await hangs.wait()
 
     task = asyncio.create_task(slow())
     await line.wait(B, B)
     task.cancel()
     await settle()
-    task.cancel()  # while it waits to take its slot again
+    task.cancel()  # while it waits to acquire its permit again
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert line.granted == [B], "the slot is still in use"
+    assert line.granted == [B], "the permit is still in use"
     await line.close()
 
 
@@ -150,7 +150,7 @@ async def test_handlers_that_hang_delay_no_key_of_another_namespace() -> None:
             await hangs.wait()
         handled.append(key)
 
-    limits = SlotLimits(64, per_namespace=32, per_agent=8)
+    limits = PermitLimits(64, per_namespace=32, per_agent=8)
     queue = WorkQueue[tuple[str, str, int]]("t", limits, agent_of=lambda key: key[:2])
     queue.start(handle)
     for agent in range(8):

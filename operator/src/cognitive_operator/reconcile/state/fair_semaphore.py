@@ -1,4 +1,4 @@
-"""Slots for the operator's concurrent calls, shared fairly between namespaces and their agents.
+"""Fair semaphore: limits the operator's concurrent calls, and shares its permits between namespaces and their agents.
 
 The tasks of agents that use one Ray cluster take turns by ``scheduling/fair_share.py``.
 """
@@ -13,8 +13,8 @@ from cognitive_operator.api.names import ObjectName
 
 
 @dataclass(frozen=True)
-class SlotLimits:
-    """Maximum numbers of slots in use at once."""
+class PermitLimits:
+    """Maximum numbers of permits in use at once."""
 
     total: int
     per_namespace: int | None = None
@@ -22,38 +22,38 @@ class SlotLimits:
     per_agent: int | None = None
     """None: limited by the others alone."""
     per_turn: int | None = None
-    """Maximum number of slots that are given in one turn of the event loop, so that calls that wait for nothing do not
-    make its turns long; None: unlimited."""
+    """Maximum number of permits that are given in one turn of the event loop, so that calls that wait for nothing do
+    not make its turns long; None: unlimited."""
 
 
-class FairSlots:
-    """Slots for concurrent calls, with a line of waiting calls for each agent.
+class FairSemaphore:
+    """Semaphore of concurrent calls, with a line of waiting calls for each agent.
 
-    A free slot goes to the namespaces in turn, and within a namespace to its agents in turn. A namespace or an agent
+    A free permit goes to the namespaces in turn, and within a namespace to its agents in turn. A namespace or an agent
     at its limit is passed over, so that calls of one agent that hang delay no other agent.
     """
 
-    def __init__(self, limits: SlotLimits) -> None:
+    def __init__(self, limits: PermitLimits) -> None:
         self._limits = limits
         self._used: Counter[tuple[str, ...]] = Counter()
-        """Slots in use by agent (namespace, name), by namespace (namespace,) and in total ()."""
+        """Permits in use by agent (namespace, name), by namespace (namespace,) and in total ()."""
         self._waiting: dict[str, dict[str, deque[Callable[[], bool]]]] = {}
         """By namespace and agent. The order of the dictionaries is the order of the turns."""
         self._given = 0
-        """Slots given in this turn of the event loop, if ``per_turn`` limits them."""
+        """Permits given in this turn of the event loop, if ``per_turn`` limits them."""
 
     @asynccontextmanager
-    async def hold(self, agent: ObjectName) -> AsyncIterator["Slot"]:
-        """Wait for a slot of an agent, and free it at the end."""
-        slot = Slot(self, agent)
-        await slot.take()
+    async def permit(self, agent: ObjectName) -> AsyncIterator["Permit"]:
+        """Wait for a permit of an agent, and release it at the end."""
+        permit = Permit(self, agent)
+        await permit.acquire()
         try:
-            yield slot
+            yield permit
         finally:
-            slot.free()
+            permit.release()
 
     def request(self, agent: ObjectName, grant: Callable[[], bool], *, is_first: bool = False) -> None:
-        """Call ``grant``, which returns False if it needs no slot any more, when an agent has a slot.
+        """Call ``grant``, which returns False if it needs no permit any more, when an agent has a permit.
 
         With ``is_first`` it is called before the agent's other calls.
         """
@@ -62,7 +62,7 @@ class FairSlots:
         self._grant()
 
     def release(self, agent: ObjectName) -> None:
-        """Free a slot of an agent."""
+        """Release a permit of an agent."""
         self._count(agent, -1)
         self._grant()
 
@@ -121,42 +121,42 @@ class FairSlots:
                 del self._used[key]  # deleted agents take no memory
 
 
-class Slot:
-    """A slot of one agent, which its holder may free for a while."""
+class Permit:
+    """A permit of one agent, which its holder may release for a while."""
 
-    def __init__(self, slots: FairSlots, agent: ObjectName, *, is_held: bool = False) -> None:
-        self._slots = slots
+    def __init__(self, semaphore: FairSemaphore, agent: ObjectName, *, is_acquired: bool = False) -> None:
+        self._semaphore = semaphore
         self._agent = agent
-        self._is_held = is_held
+        self._is_acquired = is_acquired
 
-    async def take(self, *, is_first: bool = False) -> None:
-        """Wait for the slot. ``is_first``: before other calls of the agent."""
+    async def acquire(self, *, is_first: bool = False) -> None:
+        """Wait for the permit. ``is_first``: before other calls of the agent."""
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def grant() -> bool:
             if not granted.cancelled():
                 granted.set_result(None)
-                self._is_held = True
-            return self._is_held
+                self._is_acquired = True
+            return self._is_acquired
 
-        self._slots.request(self._agent, grant, is_first=is_first)
+        self._semaphore.request(self._agent, grant, is_first=is_first)
         try:
             await granted
         except asyncio.CancelledError:
-            self.free()  # it may have been granted just before
+            self.release()  # it may have been granted just before
             raise
 
-    def free(self) -> None:
-        """Free the slot, if it is held."""
-        if self._is_held:
-            self._is_held = False
-            self._slots.release(self._agent)
+    def release(self) -> None:
+        """Release the permit, if it is acquired."""
+        if self._is_acquired:
+            self._is_acquired = False
+            self._semaphore.release(self._agent)
 
     @asynccontextmanager
     async def outside(self) -> AsyncIterator[None]:
-        """Free the slot for a slow wait, and take it again afterwards."""
-        self.free()
+        """Release the permit for a slow wait, and acquire it again afterwards."""
+        self.release()
         try:
             yield
         finally:
-            await self.take(is_first=True)  # else calls that have begun would pile up behind those that have not
+            await self.acquire(is_first=True)  # else calls that have begun would pile up behind those that have not
