@@ -8,7 +8,7 @@ from typing import Any
 from cognitive_operator.api.names import AttemptKey, ObjectName
 from cognitive_operator.api.wire import Completed, Failed, Mode
 from cognitive_operator.errors import ConflictError
-from cognitive_operator.plan.agent.hold import Hold
+from cognitive_operator.plan.agent.circuit_breaker import OpenCircuit
 from cognitive_operator.plan.attempt.in_flight import InFlightAttempt, attempt_end
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.clocks import Clocks
@@ -75,8 +75,8 @@ class Scene:
         *,
         runtime_key: str | None = None,
         agent_uid: str = o.AGENT_UID,
-    ) -> Hold | None:
-        """Report the end of the first task's attempt, published at ``since_s``; return the hold after it."""
+    ) -> OpenCircuit | None:
+        """Report the end of the first task's attempt, published at ``since_s``; return the circuit after it."""
         mode: Mode = self.agent.agent.spec.execution.wire_mode
         key = o.key()._replace(agent_uid=agent_uid)
         attempt = InFlightAttempt(key, mode, since_s, runtime_key=runtime_key)
@@ -85,7 +85,7 @@ class Scene:
         end = attempt_end(key, response.model_copy(update={"mode": mode}), 7)
         self.feedback.report(record, end)
         self.index.update_task(o.TASK_UID, attempt=None)
-        return self.agent.hold
+        return self.agent.open_circuit
 
 
 async def step(reconciler: TaskReconciler, uid: str) -> None:

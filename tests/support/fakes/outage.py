@@ -27,7 +27,7 @@ from support.fakes.clock import FakeClock
 
 NAME = ("team", "sre")
 STEP_S = 1.0
-HELD = Condition.false(TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, "held")
+OPEN_CIRCUIT = Condition.false(TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, "the circuit is open")
 Answer = Callable[[str, float], Completed | Failed]
 """The response to an attempt of the task with this name that ends at this time."""
 
@@ -39,12 +39,12 @@ class Outage:
         self.index, self.clock = Index(), FakeClock(0.0)
         self.calls = Counter[str]()
         """Attempts by the name of their task."""
-        self.held_s = list[float]()
-        """Times at which a hold was seen to begin."""
+        self.open_s = list[float]()
+        """Times at which the circuit was seen to open."""
         self._answer, self._call_s = answer, call_s
         self._due = dict[str, float]()
         self._at_s = dict[str, float]()
-        self._is_held = False
+        self._is_open = False
         self._versions = 100
         server: Any = SimpleNamespace(server_time=lambda: None)
         intake: Any = SimpleNamespace(enqueue=self._enqueue, enqueue_agent=lambda name: None)
@@ -129,12 +129,12 @@ class Outage:
     def _open_or_close(self) -> None:
         """Do what the agent's reconciliation does with its queue."""
         agent, queue, now_s = self.agent, self.index.queue_of(NAME), self.clock.monotonic_s
-        was_held, self._is_held = self._is_held, agent.hold is not None
-        self.index.block(agent, HELD if agent.hold is not None else None)
-        if self._is_held and not was_held:
-            self.held_s.append(now_s)
-        queue.is_trial = agent.hold is not None and agent.hold.is_due(now_s)
-        if was_held != self._is_held or (queue.is_trial and renewed_trials(self.index, agent)):
+        was_open, self._is_open = self._is_open, agent.open_circuit is not None
+        self.index.block(agent, OPEN_CIRCUIT if agent.open_circuit is not None else None)
+        if self._is_open and not was_open:
+            self.open_s.append(now_s)
+        queue.is_trial = agent.open_circuit is not None and agent.open_circuit.is_due(now_s)
+        if was_open != self._is_open or (queue.is_trial and renewed_trials(self.index, agent)):
             self._enqueue(self.index.tasks)
         self._enqueue(queue.next_up())
 

@@ -1,12 +1,12 @@
-"""A closed queue lets one task try again: after missing credentials, an outdated runtime or a hold."""
+"""A closed queue lets one task try again: after missing credentials, an outdated runtime or an open circuit."""
 
 from dataclasses import replace
 
 import pytest
 
 from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
+from cognitive_operator.plan.agent.circuit_breaker import OpenCircuit
 from cognitive_operator.plan.agent.features import RETRY_RUNTIME_S, RUNTIME_CURRENT, JobRuntime
-from cognitive_operator.plan.agent.hold import Hold
 from cognitive_operator.ports.kube import KubeEvent
 from support.builders import operator_objects as o
 from support.fakes.agent_scene import NAME, TIMING, Scene
@@ -14,7 +14,7 @@ from support.fakes.agent_scene import NAME, TIMING, Scene
 
 @pytest.mark.parametrize(
     ("age_s", "reason"),
-    [(0.0, Reason.CREDENTIALS_NOT_MOUNTED), (TIMING.credentials_hold_s + 1, Reason.AVAILABLE)],
+    [(0.0, Reason.CREDENTIALS_NOT_MOUNTED), (TIMING.credentials_trial_s + 1, Reason.AVAILABLE)],
 )
 async def test_missing_credentials_block_an_agent_in_job_mode_for_a_while(age_s: float, reason: Reason) -> None:
     scene = Scene(execution={"mode": "Job"})
@@ -29,7 +29,7 @@ async def test_one_task_tries_whether_the_credentials_are_mounted_with_growing_p
     scene.index.upsert_task(o.task_body(), 0.0)
     scene.index.line_up(o.TASK_UID, is_accepted=True)
     missing = Condition.false(AgentCondition.EXECUTOR_READY, Reason.BROKER_UNREACHABLE, "no broker")
-    for failures, pause_s in ((1, 30.0), (2, 60.0), (9, TIMING.credentials_hold_max_s)):
+    for failures, pause_s in ((1, 30.0), (2, 60.0), (9, TIMING.credentials_trial_max_s)):
         scene.index.update_agent(
             scene.record, credentials=missing, credentials_at_s=scene.clock.monotonic(), credentials_failures=failures
         )
@@ -53,7 +53,7 @@ async def test_an_agent_that_leaves_job_mode_no_longer_waits_for_its_credentials
 
 
 OUTDATED = Condition.true(AgentCondition.RUNTIME_OUTDATED, Reason.FEATURE_MISSING, "image:1 lacks reasoning.")
-HOLD = Hold(Reason.CREDENTIALS_REFUSED, "correct the Secret", trial_at_s=1030.0)
+REFUSING = OpenCircuit(Reason.CREDENTIALS_REFUSED, "correct the Secret", trial_at_s=1030.0)
 
 
 async def test_an_outdated_runtime_closes_the_queue_until_another_reports() -> None:
@@ -69,11 +69,11 @@ async def test_an_outdated_runtime_closes_the_queue_until_another_reports() -> N
     assert scene.index.queue_of(NAME).is_open
 
 
-async def test_a_held_queue_lets_one_task_try_once_the_pause_is_over() -> None:
+async def test_an_open_circuit_lets_one_task_try_once_the_pause_is_over() -> None:
     scene = Scene()
     scene.index.upsert_task(o.task_body(), 0.0)
     scene.index.line_up(o.TASK_UID, is_accepted=True)
-    scene.index.update_agent(scene.record, hold=HOLD)
+    scene.index.update_agent(scene.record, open_circuit=REFUSING)
     await scene.reconcile()
     assert scene.ready() == ("False", Reason.CREDENTIALS_REFUSED)
     scene.enqueued.clear()
@@ -82,7 +82,7 @@ async def test_a_held_queue_lets_one_task_try_once_the_pause_is_over() -> None:
     await scene.reconcile(1.0)
     assert (scene.index.queue_of(NAME).is_open, scene.index.queue_of(NAME).is_trial) == (False, True)
     assert scene.enqueued == [o.TASK_UID]
-    scene.index.update_agent(scene.record, hold=HOLD.tried_by(o.TASK_UID))
+    scene.index.update_agent(scene.record, open_circuit=REFUSING.half_open(o.TASK_UID))
     await scene.reconcile(1.0)
     assert not scene.index.queue_of(NAME).is_trial
 
@@ -91,20 +91,22 @@ async def test_tasks_that_have_tried_try_again_once_no_other_task_waits() -> Non
     scene = Scene()
     scene.index.upsert_task(o.task_body(), 0.0)
     scene.index.line_up(o.TASK_UID, is_accepted=True)
-    hold = replace(HOLD, reason=Reason.INFERENCE_FAILING, trial_at_s=0.0, tried=frozenset({o.TASK_UID}))
-    scene.index.update_agent(scene.record, hold=hold)
+    circuit = replace(REFUSING, reason=Reason.INFERENCE_FAILING, trial_at_s=0.0, tried=frozenset({o.TASK_UID}))
+    scene.index.update_agent(scene.record, open_circuit=circuit)
     await scene.reconcile()
-    assert scene.record.hold == hold, "another task waits"
+    assert scene.record.open_circuit == circuit, "another task waits"
     scene.index.queue_of(NAME).rest(o.TASK_UID)
     scene.enqueued.clear()
     await scene.reconcile(1.0)
-    assert scene.record.hold == replace(hold, tried=frozenset())
+    assert scene.record.open_circuit == replace(circuit, tried=frozenset())
     assert scene.enqueued == [o.TASK_UID]
 
 
 async def test_a_model_that_lists_itself_is_not_ready_while_its_inference_fails() -> None:
     scene = Scene()
-    scene.index.update_agent(scene.record, hold=Hold(Reason.INFERENCE_FAILING, "m fails", trial_at_s=1e9))
+    scene.index.update_agent(
+        scene.record, open_circuit=OpenCircuit(Reason.INFERENCE_FAILING, "m fails", trial_at_s=1e9)
+    )
     await scene.reconcile(600.0)
     assert scene.record.model.is_true
     assert scene.ready() == ("False", Reason.INFERENCE_FAILING)

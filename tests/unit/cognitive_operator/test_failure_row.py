@@ -10,7 +10,7 @@ from cognitive_operator.plan.attempt.in_flight import MAX_ATTEMPTS, attempt_end
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from support.builders import operator_objects as o
 
-BLOCKER = Condition.false(TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, "held")
+BLOCKER = Condition.false(TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, "the circuit is open")
 DOWN = o.failed(error_type="ModelUnavailable")
 ROW = FailureRow(tuple(o.key(n)._replace(task_uid=uid) for n, uid in enumerate("abcd")))
 EARLIER = [
@@ -29,7 +29,7 @@ def ended(inference: InferenceFacts, number: int = 3, **spec: Any) -> TaskPlan:
     ("inference", "phase", "counted"),
     [
         (InferenceFacts(), "Failed", None),
-        (InferenceFacts(is_held=True, outages=9), "Queued", False),
+        (InferenceFacts(is_circuit_open=True, outages=9), "Queued", False),
         (InferenceFacts(row=ROW), "Queued", False),
         (InferenceFacts(row=ROW, outages=3, tasks=9), "Failed", None),
         (InferenceFacts(row=FailureRow((o.key(2),)), tasks=3), "Queued", False),
@@ -39,13 +39,13 @@ def ended(inference: InferenceFacts, number: int = 3, **spec: Any) -> TaskPlan:
     ],
     ids=[
         "its own last failure",
-        "under a hold",
-        "the failure that opens a hold",
+        "under an open circuit",
+        "the failure that opens a circuit",
         "a suspect",
         "undecided",
         "two tasks decide nothing",
         "another task has succeeded since its last attempt",
-        "its earlier failures opened a hold",
+        "its earlier failures opened a circuit",
     ],
 )
 def test_a_failing_model_uses_up_the_last_retry_only_if_the_task_is_at_fault(
@@ -59,7 +59,7 @@ def test_a_failing_model_uses_up_the_last_retry_only_if_the_task_is_at_fault(
 
 @pytest.mark.parametrize(("on_error_types", "phase"), [(["RateLimited"], "Failed"), (["ModelUnavailable"], "Queued")])
 def test_an_outage_respects_a_policy_that_leaves_its_class_out(on_error_types: list[str], phase: str) -> None:
-    plan = ended(InferenceFacts(is_held=True), retryPolicy={"onErrorTypes": on_error_types})
+    plan = ended(InferenceFacts(is_circuit_open=True), retryPolicy={"onErrorTypes": on_error_types})
     assert plan.patch is not None
     assert plan.patch["phase"] == phase
 
@@ -67,7 +67,7 @@ def test_an_outage_respects_a_policy_that_leaves_its_class_out(on_error_types: l
 def test_another_failure_under_an_outage_counts() -> None:
     body = o.task_body(retryPolicy={"maxRetries": 0})
     end = attempt_end(o.key(), o.failed(error_type="RateLimited"))
-    plan = plan_task(o.facts(body, end=end, inference=InferenceFacts(is_held=True)))
+    plan = plan_task(o.facts(body, end=end, inference=InferenceFacts(is_circuit_open=True)))
     assert plan.patch is not None
     assert plan.patch["phase"] == "Failed"
 
@@ -75,8 +75,8 @@ def test_another_failure_under_an_outage_counts() -> None:
 @pytest.mark.parametrize(
     ("inference", "retry_after_s", "backoff_s"),
     [
-        (InferenceFacts(is_held=True), None, 1.0),
-        (InferenceFacts(is_held=True), 45.0, 45.0),
+        (InferenceFacts(is_circuit_open=True), None, 1.0),
+        (InferenceFacts(is_circuit_open=True), 45.0, 45.0),
         (InferenceFacts(tasks=3), None, 30.0),
         (InferenceFacts(tasks=3), 45.0, 45.0),
         (InferenceFacts(tasks=3, row=FailureRow((o.key(2), o.key(3)))), None, 120.0),
@@ -105,7 +105,7 @@ def test_a_task_that_tries_through_a_long_outage_keeps_the_first_and_its_newest_
     attempts = [{**EARLIER[0], "number": n, "counted": False} for n in range(1, MAX_ATTEMPTS + 1)]
     body, number = o.task_body({"attempts": attempts}), MAX_ATTEMPTS + 1
     end = attempt_end(o.key(number), DOWN)
-    plan = plan_task(o.facts(body, end=end, inference=InferenceFacts(is_held=True)))
+    plan = plan_task(o.facts(body, end=end, inference=InferenceFacts(is_circuit_open=True)))
     assert plan.patch is not None
     assert [a["number"] for a in plan.patch["attempts"]] == [1, *range(3, number + 1)]
 

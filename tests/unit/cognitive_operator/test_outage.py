@@ -44,7 +44,7 @@ async def test_an_outage_of_ten_minutes_under_queued_tasks_fails_none(
     outage = Outage(failing_until(TEN_MINUTES_S, error_type), call_s=call_s, concurrency=concurrency)
     outage.add(*names(count), retryPolicy=policy)
     await outage.run(TEN_MINUTES_S)
-    assert outage.agent.hold is not None
+    assert outage.agent.open_circuit is not None
     assert outage.calls.total() <= 30, "the queue waits"
     assert "Failed" not in outage.phases().values()
     await outage.run(TEN_MINUTES_S + 300.0 + call_s * (count / concurrency + 10.0))
@@ -71,11 +71,11 @@ async def test_two_tasks_of_an_agent_end_by_their_retry_policy() -> None:
     await outage.run(60.0)
     assert set(outage.phases().values()) == {"Failed"}
     assert set(outage.calls.values()) == {3}
-    assert outage.agent.hold is None
+    assert outage.agent.open_circuit is None
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
-async def test_three_tasks_that_fail_at_each_attempt_end_once_others_have_succeeded_after_three_holds(
+async def test_three_tasks_that_fail_at_each_attempt_end_once_others_have_succeeded_after_three_open_circuits(
     concurrency: int,
 ) -> None:
     poison = ("p0", "p1", "p2")
@@ -86,7 +86,7 @@ async def test_three_tasks_that_fail_at_each_attempt_end_once_others_have_succee
         outage.add(*(f"r{round_}-{name}" for name in names(5)))
         await outage.run(1000.0 * (round_ + 1))
         assert {outage.phases()[f"r{round_}-{name}"] for name in names(5)} == {"Succeeded"}
-    assert len(outage.held_s) <= 3
+    assert len(outage.open_s) <= 3
     assert {outage.phases()[name] for name in poison} == {"Failed"}
 
 
@@ -95,4 +95,4 @@ async def test_one_task_that_fails_at_each_attempt_gets_no_attempt_more_than_its
     outage.add("p0", *names(40))
     await outage.run(120.0)
     assert (outage.phases()["p0"], outage.calls["p0"]) == ("Failed", 3)
-    assert outage.held_s == []
+    assert outage.open_s == []

@@ -94,7 +94,7 @@ def test_ready_names_the_first_thing_that_is_wrong(broken: dict[str, Any], reaso
 
 
 OUTDATED = Condition.true(AgentCondition.RUNTIME_OUTDATED, Reason.FEATURE_MISSING, "image:1 lacks reasoning.")
-HELD = Condition.false(AgentCondition.MODEL_READY, Reason.CREDENTIALS_REFUSED, "correct the Secret")
+OPEN_CIRCUIT = Condition.false(AgentCondition.MODEL_READY, Reason.CREDENTIALS_REFUSED, "correct the Secret")
 
 
 def test_an_outdated_runtime_keeps_the_tasks_waiting_by_its_name() -> None:
@@ -106,20 +106,20 @@ def test_an_outdated_runtime_keeps_the_tasks_waiting_by_its_name() -> None:
     assert (blocker.reason, blocker.message) == ("RuntimeOutdated", "CognitiveAgent team/sre: image:1 lacks reasoning.")
 
 
-def test_a_hold_makes_a_model_that_answers_the_check_not_ready() -> None:
-    assert conditions(hold=HELD)["ModelReady"] == ("False", "CredentialsRefused")
+def test_an_open_circuit_makes_a_model_that_answers_the_check_not_ready() -> None:
+    assert conditions(open_circuit=OPEN_CIRCUIT)["ModelReady"] == ("False", "CredentialsRefused")
     down = Condition.false(AgentCondition.MODEL_READY, Reason.MODEL_UNREACHABLE, "gone")
-    assert conditions(hold=HELD, model=down)["ModelReady"] == ("False", "ModelUnreachable")
+    assert conditions(open_circuit=OPEN_CIRCUIT, model=down)["ModelReady"] == ("False", "ModelUnreachable")
 
 
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        ({"hold": HELD, "is_trial_due": True}, True),
+        ({"open_circuit": OPEN_CIRCUIT, "is_trial_due": True}, True),
         ({"runtime": OUTDATED, "is_trial_due": True}, True),
-        ({"hold": HELD}, False),
-        ({"hold": HELD, "is_trial_due": True, "ray": BAD_RAY, "executor": NO_EXECUTOR}, False),
-        ({"hold": HELD, "is_trial_due": True, "spec": {"suspend": True}}, False),
+        ({"open_circuit": OPEN_CIRCUIT}, False),
+        ({"open_circuit": OPEN_CIRCUIT, "is_trial_due": True, "ray": BAD_RAY, "executor": NO_EXECUTOR}, False),
+        ({"open_circuit": OPEN_CIRCUIT, "is_trial_due": True, "spec": {"suspend": True}}, False),
     ],
 )
 def test_one_task_may_try_only_where_nothing_else_keeps_the_queue_closed(found: dict[str, Any], expected: bool) -> None:

@@ -88,18 +88,18 @@ def test_every_decision_about_an_older_attempt_begins_with_its_claim(attempt: In
 
 
 @pytest.mark.parametrize(
-    "held",
+    "paused",
     [{"agent": agent(suspend=True)}, {"is_ray_changing": True}, {"agent": agent("Job")}],
     ids=["suspended", "changing", "other mode"],
 )
-def test_a_request_that_nobody_may_take_now_is_taken_back(held: dict[str, Any]) -> None:
-    assert seen(in_flight(1.0), **held) == TakeBack(in_flight(1.0))
-    assert seen(claimed(), **held) == Wait()
+def test_a_request_that_nobody_may_take_now_is_taken_back(paused: dict[str, Any]) -> None:
+    assert seen(in_flight(1.0), **paused) == TakeBack(in_flight(1.0))
+    assert seen(claimed(), **paused) == Wait()
 
 
-@pytest.mark.parametrize("held", [{"agent": agent("Job", suspend=True)}, {"is_ray_changing": True}])
-def test_a_job_is_not_taken_back_because_its_agent_is_held(held: dict[str, Any]) -> None:
-    assert seen(in_flight(1.0, "Job"), **held) == Wait()
+@pytest.mark.parametrize("paused", [{"agent": agent("Job", suspend=True)}, {"is_ray_changing": True}])
+def test_a_job_is_not_taken_back_because_its_agent_is_paused(paused: dict[str, Any]) -> None:
+    assert seen(in_flight(1.0, "Job"), **paused) == Wait()
 
 
 def test_a_job_of_an_agent_in_another_mode_is_taken_back() -> None:

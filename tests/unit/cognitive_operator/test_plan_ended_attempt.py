@@ -106,7 +106,7 @@ def test_a_refused_key_uses_up_no_retry_unless_the_policy_leaves_it_out(policy: 
     assert plan.patch["phase"] == phase
 
 
-def test_attempts_that_a_hold_caused_do_not_count_for_later_retries() -> None:
+def test_attempts_that_an_open_circuit_caused_do_not_count_for_later_retries() -> None:
     attempts = [
         {"number": n, "agentUid": o.AGENT_UID, "mode": "Embedded", "outcome": "Failed", "errorType": error_type}
         for n, error_type in ((1, "CredentialsRefused"), (2, "QuotaExceeded"), (3, "RuntimeOutdated"))

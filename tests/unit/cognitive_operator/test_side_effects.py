@@ -87,7 +87,7 @@ def test_a_lost_lease_ends_an_attempt_with_the_side_effects_of_its_claim(mode: M
         replace(failure(error_type="LeaseLost"), side_effects=True),
         replace(failure(error_type="CredentialsRefused", retryable=False), side_effects=True),
     ],
-    ids=["lost", "result lost", "response invalid", "model timeout", "lease lost", "held"],
+    ids=["lost", "result lost", "response invalid", "model timeout", "lease lost", "open circuit"],
 )
 def test_an_attempt_with_side_effects_ends_the_task(end: AttemptEnd) -> None:
     plan = plan_of(end)

@@ -16,8 +16,8 @@ from cognitive_operator.desired.ray_job import executor_arguments
 from cognitive_operator.desired.ray_pods import pod_template
 from cognitive_operator.desired.request import desired_request
 from cognitive_operator.desired.variant import with_variant
+from cognitive_operator.plan.agent.circuit_breaker import opened_by_error
 from cognitive_operator.plan.agent.features import needed_features
-from cognitive_operator.plan.agent.hold import opened_hold
 from cognitive_operator.plan.attempt.in_flight import attempt_end
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from cognitive_operator.plan.variant import chosen_variant, task_variant
@@ -162,10 +162,10 @@ def test_the_features_of_all_variants_are_needed_and_those_of_no_other_setting()
 
 def test_a_refused_key_names_the_secret_of_the_variant() -> None:
     end = attempt_end(o.key(), o.failed(1, "CredentialsRefused", retryable=False, variant="hosted", endpoint=None))
-    hold = opened_hold(agent(HOSTED, PROMPT), end, 0.0)
-    assert hold is not None
-    assert "https://api.openai.com/v1 refuses the API key" in hold.message
-    assert "Secret team/hosted (key api-key)" in hold.message
+    circuit = opened_by_error(agent(HOSTED, PROMPT), end, 0.0)
+    assert circuit is not None
+    assert "https://api.openai.com/v1 refuses the API key" in circuit.message
+    assert "Secret team/hosted (key api-key)" in circuit.message
 
 
 @dataclass

@@ -23,7 +23,7 @@ from cognitive_operator.reconcile.agent.executor import ExecutorPorts, ExecutorR
 from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
 from cognitive_operator.reconcile.agent.lease_watch import LeaseWatch
 from cognitive_operator.reconcile.agent.model.behaviour import LearntBehaviour
-from cognitive_operator.reconcile.agent.model.hold import ModelHolds
+from cognitive_operator.reconcile.agent.model.circuit_breaker import ModelCircuitBreaker
 from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness
 from cognitive_operator.reconcile.agent.model.server import ModelServerReconciler
 from cognitive_operator.reconcile.agent.nats_account import NatsAccounts
@@ -227,7 +227,7 @@ class Engine:
             ray=ray,
             model=ModelReadiness(index, servers, deps.kube.secrets, deps.model, clock, intervals=timing.probes),
             tools=ToolReadiness(index, deps.kube.secrets, deps.tools, clock, intervals=timing.probes),
-            holds=ModelHolds(index, deps.kube.secrets, clock, deps.master_key),
+            circuit_breaker=ModelCircuitBreaker(index, deps.kube.secrets, clock, deps.master_key),
             behaviour=LearntBehaviour(index, clock),
             executor=ExecutorReconciler(
                 index,

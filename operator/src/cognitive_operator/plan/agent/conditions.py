@@ -75,8 +75,8 @@ class AgentFacts:
     spent_energy: float = 0.0
     tokens: Condition = TOKENS_UNLIMITED
     """False when the agent has used up the tokens of its day."""
-    hold: Condition | None = None
-    """ModelReady, False, while one task alone may try; None: all may start."""
+    open_circuit: Condition | None = None
+    """ModelReady, False, while the agent's circuit is open; None: it is closed."""
     runtime: Condition = RUNTIME_CURRENT
     """RuntimeOutdated."""
     tools: Condition | None = None
@@ -87,12 +87,12 @@ class AgentFacts:
     ray_jobs: int | None = None
     """Maximum concurrent attempts of the agents in Job mode on the Ray cluster; read in Job mode alone."""
     is_trial_due: bool = False
-    """True: the hold, or in Job mode the outdated runtime or the credentials, let one task try now."""
+    """True: the open circuit, or in Job mode the outdated runtime or the credentials, let one task try now."""
 
 
 def agent_conditions(facts: AgentFacts) -> list[Condition]:
     """Return the agent's conditions; Ready takes its reason from the first one that does not hold."""
-    model = facts.hold if facts.hold is not None and facts.model.is_true else facts.model
+    model = facts.open_circuit if facts.open_circuit is not None and facts.model.is_true else facts.model
     needed = [facts.ray, model, _executor(facts)]
     parts = [*needed, facts.runtime, *([facts.tools] if facts.tools is not None else [])]
     spent = [check_energy(facts.agent, facts.spent_energy), facts.tokens]
@@ -106,8 +106,8 @@ def agent_conditions(facts: AgentFacts) -> list[Condition]:
 
 
 def may_try(facts: AgentFacts) -> bool:
-    """Return True if one task may start although the queue is held: its result decides if the queue opens."""
-    others = replace(facts, hold=None, runtime=RUNTIME_CURRENT, credentials=CREDENTIALS_NOT_CHECKED)
+    """Return True if one task may start although the queue is closed: its result decides if the queue opens."""
+    others = replace(facts, open_circuit=None, runtime=RUNTIME_CURRENT, credentials=CREDENTIALS_NOT_CHECKED)
     return facts.is_trial_due and agent_conditions(others)[0].is_true
 
 

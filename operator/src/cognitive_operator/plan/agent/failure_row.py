@@ -1,4 +1,4 @@
-"""Failures of a model's inference in a row, by tasks of one agent: they open a hold and use up no retry."""
+"""Failures of a model's inference in a row, by tasks of one agent: they open its circuit and use up no retry."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ class FailureRow:
 
     @property
     def is_outage(self) -> bool:
-        """True once the row is long enough to hold the queue."""
+        """True once the row is long enough to open the circuit."""
         return len(self.keys) >= ROW_ATTEMPTS and len(self.tasks) >= ROW_TASKS
 
     @property
@@ -59,15 +59,15 @@ NO_FAILURES: Final = FailureRow()
 class InferenceFacts:
     """State of the agent's inference as far as a task's retries depend on it."""
 
-    is_held: bool = False
-    """True: a hold keeps the agent's tasks in the queue."""
+    is_circuit_open: bool = False
+    """True: an open circuit keeps the agent's tasks in the queue."""
     row: FailureRow = NO_FAILURES
     tasks: int = 0
     """Waiting and running tasks of the agent, this one included."""
     forgiven: frozenset[int] = frozenset()
-    """Numbers of the task's attempts whose failures opened a hold, or ended while it was open."""
+    """Numbers of the task's attempts whose failures opened the circuit, or ended while it was open."""
     outages: int = 0
-    """Number of the agent's holds by failing inference that the task's failures opened, met or kept open."""
+    """Number of the agent's circuits that the task's failures of inference opened, met or kept open."""
 
 
 def has_model_answered(end: AttemptEnd) -> bool:
@@ -89,7 +89,7 @@ def judged_end(
     if end.reason not in MODEL_FAILURES or not end.is_counted:
         return end
     uncounted = replace(end, is_counted=False)
-    if inference.is_held:
+    if inference.is_circuit_open:
         return uncounted
     if inference.outages >= MAX_OUTAGES:
         return end

@@ -13,11 +13,11 @@ from cognitive_operator.api.resources import Attempt
 from cognitive_operator.api.wire import Claim, Completed, Failed, Mode
 from cognitive_operator.ports.ray import RayJob
 
-HOLDING: Final = frozenset({Reason.CREDENTIALS_REFUSED, Reason.QUOTA_EXCEEDED})
-"""Error classes of attempts that hold the agent's queue: every other task would fail in the same way."""
+CIRCUIT_OPENING: Final = frozenset({Reason.CREDENTIALS_REFUSED, Reason.QUOTA_EXCEEDED})
+"""Error classes of attempts that open the agent's circuit breaker: every other task would fail in the same way."""
 MODEL_FAILURES: Final = frozenset({"ModelUnavailable", "ModelTimeout"})
-"""Error classes by which the model's inference fails, whatever the task asks; several in a row hold the queue."""
-UNCOUNTED: Final = HOLDING | {
+"""Error classes by which the model's inference fails, whatever the task asks; several in a row open the circuit."""
+UNCOUNTED: Final = CIRCUIT_OPENING | {
     Reason.CREDENTIALS_NOT_MOUNTED,
     Reason.BROKER_UNREACHABLE,
     Reason.AGENT_DELETED,
@@ -218,7 +218,7 @@ def attempt_end(key: AttemptKey, response: Completed | Failed, sequence: int | N
         finished_at=response.timestamp,
         reason=reason,
         message=response.error,
-        retryable=response.retryable or is_outdated or reason in HOLDING,
+        retryable=response.retryable or is_outdated or reason in CIRCUIT_OPENING,
         is_counted=reason not in UNCOUNTED,
         retry_after_s=response.retry_after_seconds,
         response=response,
@@ -249,7 +249,7 @@ def with_attempt(attempts: Sequence[Attempt], attempt: Attempt) -> tuple[Attempt
 def bounded_attempts(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
     """Return at most MAX_ATTEMPTS attempts: the first, all that used up a retry, and the newest of the others.
 
-    A task may be suspended, or held by its agent, any number of times, and its status must stay writable.
+    A task may be suspended, or wait for its agent, any number of times, and its status must stay writable.
     """
     excess = max(0, len(attempts) - MAX_ATTEMPTS)
     inner = attempts[1:-1]

@@ -129,8 +129,8 @@ class _Rules:
 
     def _unclaimed(self) -> Step:
         mode, timing, awaits_slot = self.attempt.mode, self.timing, self.attempt.awaits_slot
-        is_held = (self.agent.spec.suspend or self.facts.is_ray_changing) and mode != "Job"
-        if not self.agent.spec.execution.executes(mode, self.attempt.place) or is_held:
+        is_paused = (self.agent.spec.suspend or self.facts.is_ray_changing) and mode != "Job"
+        if not self.agent.spec.execution.executes(mode, self.attempt.place) or is_paused:
             return TakeBack(self.attempt)
         if self.attempt.stopping_since_s is not None:
             return Wait()

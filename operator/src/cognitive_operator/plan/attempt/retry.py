@@ -10,12 +10,12 @@ from typing import Final
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Attempt, RetryPolicy, Task
-from cognitive_operator.plan.attempt.in_flight import HOLDING, MODEL_FAILURES, AttemptEnd, is_counted
+from cognitive_operator.plan.attempt.in_flight import CIRCUIT_OPENING, MODEL_FAILURES, AttemptEnd, is_counted
 from cognitive_operator.plan.backoff import exponential_s
 
 UNCOUNTED_BACKOFF_S: Final = 10.0
-HELD_BACKOFF_S: Final = 1.0
-"""Backoff after an end that holds the agent's queue: the hold decides when the task is tried again."""
+OPEN_CIRCUIT_BACKOFF_S: Final = 1.0
+"""Backoff after an end that opens the agent's circuit, which decides when the task is tried again."""
 MAX_BACKOFF_S: Final = 300.0
 JITTER: Final = 0.5
 """Largest random addition to a backoff, as a fraction of it: attempts that failed together restart apart."""
@@ -24,7 +24,7 @@ JITTER: Final = 0.5
 def is_retried(policy: RetryPolicy, end: AttemptEnd, attempts: Sequence[Attempt]) -> bool:
     """Return True if another attempt follows ``end``, the last of ``attempts``."""
     if not end.is_counted:
-        is_listed = end.reason in HOLDING | MODEL_FAILURES and policy.on_error_types is not None
+        is_listed = end.reason in CIRCUIT_OPENING | MODEL_FAILURES and policy.on_error_types is not None
         return end.reason in (policy.on_error_types or ()) if is_listed else end.retryable
     is_wanted = end.retryable if policy.on_error_types is None else end.reason in policy.on_error_types
     return is_wanted and _counted(attempts) <= policy.max_retries
@@ -44,9 +44,9 @@ def backoff_s(policy: RetryPolicy, end: AttemptEnd, attempts: Sequence[Attempt])
     if end.reason == Reason.SUSPENDED:
         return 0.0
     if not end.is_counted and end.reason in MODEL_FAILURES:
-        return max(HELD_BACKOFF_S, end.retry_after_s or 0.0)
+        return max(OPEN_CIRCUIT_BACKOFF_S, end.retry_after_s or 0.0)
     if not end.is_counted:
-        return HELD_BACKOFF_S if end.reason in HOLDING else UNCOUNTED_BACKOFF_S
+        return OPEN_CIRCUIT_BACKOFF_S if end.reason in CIRCUIT_OPENING else UNCOUNTED_BACKOFF_S
     wanted_s = max(_exponential_s(policy, attempts), end.retry_after_s or 0.0)
     return wanted_s * (1.0 + JITTER * _fraction(end.key.task_uid, end.key.number))
 

@@ -36,7 +36,7 @@ from cognitive_operator.reconcile.agent.cluster_secret import ClusterSecrets
 from cognitive_operator.reconcile.agent.executor import ExecutorReconciler
 from cognitive_operator.reconcile.agent.finalizer import AgentFinalizer
 from cognitive_operator.reconcile.agent.model.behaviour import LearntBehaviour
-from cognitive_operator.reconcile.agent.model.hold import ModelHolds
+from cognitive_operator.reconcile.agent.model.circuit_breaker import ModelCircuitBreaker
 from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness
 from cognitive_operator.reconcile.agent.observation import AgentObservation
 from cognitive_operator.reconcile.agent.ray import RayClusterReconciler
@@ -62,7 +62,7 @@ class AgentSteps:
     ray: RayClusterReconciler
     model: ModelReadiness
     tools: ToolReadiness
-    holds: ModelHolds
+    circuit_breaker: ModelCircuitBreaker
     behaviour: LearntBehaviour
     executor: ExecutorReconciler
     runtime: RuntimeFeatures
@@ -115,7 +115,7 @@ class AgentReconciler:
         broker = await self._steps.broker.reconcile(record)
         record = self._index.latest(record)
         steps = self._steps
-        parts = (steps.model, steps.tools, steps.holds, steps.secrets)
+        parts = (steps.model, steps.tools, steps.circuit_breaker, steps.secrets)
         await asyncio.gather(self._reconcile_ray(record), *(part.reconcile(record) for part in parts))
         executor = NO_EXECUTOR
         if broker.is_true:
@@ -143,7 +143,7 @@ class AgentReconciler:
             credentials=credentials,
             spent_energy=record.spent_energy(counters),
             tokens=self._steps.usage.check_tokens(record, counters),
-            hold=record.hold.condition if record.hold else None,
+            open_circuit=record.open_circuit.condition if record.open_circuit else None,
             tools=record.tools,
             runtime=runtime,
             secret=record.cluster_secret,
@@ -160,17 +160,17 @@ class AgentReconciler:
         return check_jobs_api(record.agent, ray.target.url, record.jobs_api, self._clock.monotonic()) or ray.condition
 
     def _is_trial_due(self, record: AgentRecord, runtime: Condition, credentials: Condition) -> bool:
-        """Return True if the hold, the outdated runtime and the missing credentials each let one task try now."""
-        now_s, hold = self._clock.monotonic(), record.hold
+        """Return True if open circuit, outdated runtime and missing credentials each let one task try now."""
+        now_s, circuit = self._clock.monotonic(), record.open_circuit
         if runtime.is_true and not self._may_try_runtime(record, now_s):
             return False
         if credentials.is_false and not self._may_try_credentials(record, now_s):
             return False
-        return runtime.is_true or credentials.is_false if hold is None else hold.is_due(now_s)
+        return runtime.is_true or credentials.is_false if circuit is None else circuit.is_due(now_s)
 
     def _may_try_credentials(self, record: AgentRecord, now_s: float) -> bool:
         """Return True if one task may find out whether attempts now find credentials and broker."""
-        first_s, max_s = self._timing.credentials_hold_s, self._timing.credentials_hold_max_s
+        first_s, max_s = self._timing.credentials_trial_s, self._timing.credentials_trial_max_s
         is_due = now_s - record.credentials_at_s > exponential_s(first_s, record.credentials_failures - 1, max_s)
         return is_due and not self._index.queue_of(record.name).running
 
@@ -269,8 +269,8 @@ class AgentReconciler:
 
 
 def renewed_trials(index: Index, record: AgentRecord) -> bool:
-    """Let the tasks that have tried under a hold try again if no other task waits; return False if one does."""
-    if record.hold is None or not record.hold.tried or index.queue_of(record.name).first(1):
+    """Let the tasks that have tried under a circuit try again if no other task waits; return False if one does."""
+    if record.open_circuit is None or not record.open_circuit.tried or index.queue_of(record.name).first(1):
         return False
-    index.update_agent(record, hold=replace(record.hold, tried=frozenset()))
+    index.update_agent(record, open_circuit=replace(record.open_circuit, tried=frozenset()))
     return True

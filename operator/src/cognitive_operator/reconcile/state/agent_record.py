@@ -12,12 +12,12 @@ from cognitive_operator.api.variants import used_models
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.errors import RayUnavailableError
+from cognitive_operator.plan.agent.circuit_breaker import OpenCircuit, circuit_in_status
 from cognitive_operator.plan.agent.cluster_secret import NO_CLUSTER_SECRET, ClusterSecret
 from cognitive_operator.plan.agent.conditions import CREDENTIALS_NOT_CHECKED, MODEL_NOT_CHECKED, NOT_OBSERVED
 from cognitive_operator.plan.agent.executor import LEASE_FRESH_S
 from cognitive_operator.plan.agent.failure_row import NO_FAILURES, FailureRow
 from cognitive_operator.plan.agent.features import JobRuntime
-from cognitive_operator.plan.agent.hold import Hold, hold_in_status
 from cognitive_operator.plan.agent.jobs_api import HEALTHY, JobsApiHealth
 from cognitive_operator.plan.agent.model_server import NO_SERVER, ServerState
 from cognitive_operator.plan.agent.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
@@ -83,12 +83,12 @@ class AgentRecord:
     """Unix seconds of the last change of spec.llm; what was learnt earlier does not count."""
     learnt: tuple[LearntModel, ...] = ()
     """Behaviour of the agent's models that executors have learnt, with what has expired since."""
-    hold: Hold | None = None
-    """The reason why one task alone may try; None: all may start."""
+    open_circuit: OpenCircuit | None = None
+    """The reason why no task may start, or one alone may try; None: the circuit is closed, and all may start."""
     failures: FailureRow = NO_FAILURES
-    """Failures of the model's inference since it last answered; empty while there is a hold."""
+    """Failures of the model's inference since it last answered; empty while the circuit is open."""
     outages: int = 0
-    """Number of holds by failing inference so far."""
+    """Number of circuits that failing inference has opened so far."""
     runtime: JobRuntime | None = None
     """The runtime of the agent's attempts in Job mode; None: not known yet."""
     credentials: Condition = CREDENTIALS_NOT_CHECKED
@@ -136,8 +136,8 @@ class AgentRecord:
         return self.ray.target
 
     def has_tried(self, uid: str) -> bool:
-        """Return True if a task has tried under the present hold, and lets others try first."""
-        return self.hold is not None and uid in self.hold.tried
+        """Return True if a task has tried under the present open circuit, and lets others try first."""
+        return self.open_circuit is not None and uid in self.open_circuit.tried
 
     @property
     def fresh_leases(self) -> list[Lease]:
@@ -186,7 +186,7 @@ class AgentChanges(TypedDict, total=False):
     model_since_s: float
     learn_since_s: float
     learnt: tuple[LearntModel, ...]
-    hold: Hold | None
+    open_circuit: OpenCircuit | None
     failures: FailureRow
     outages: int
     runtime: JobRuntime | None
@@ -211,7 +211,9 @@ def new_agent_record(name: ObjectName, agent: Agent, body: Body) -> AgentRecord:
     """Return the record of an agent of which nothing was observed yet."""
     ray = replace(RAY_NOT_OBSERVED, target=_open_target(agent))
     version = int(body["metadata"]["resourceVersion"])
-    return AgentRecord(name, agent, body, version, ray, learnt=learnt_in_status(body), hold=hold_in_status(body))
+    return AgentRecord(
+        name, agent, body, version, ray, learnt=learnt_in_status(body), open_circuit=circuit_in_status(body)
+    )
 
 
 def with_newer_agent(record: AgentRecord, agent: Agent, body: Body) -> AgentRecord:
@@ -226,7 +228,7 @@ def with_newer_agent(record: AgentRecord, agent: Agent, body: Body) -> AgentReco
     if record.agent.spec.tools != agent.spec.tools:
         newer = replace(newer, tools=None)
     if used_models(record.agent.spec.llm) != used_models(agent.spec.llm):  # weights and names alone change no model
-        newer = replace(newer, hold=None, failures=NO_FAILURES, learnt=(), model_since_s=float("inf"))
+        newer = replace(newer, open_circuit=None, failures=NO_FAILURES, learnt=(), model_since_s=float("inf"))
     if _ray_of(record.agent) == _ray_of(agent):
         return newer
     ray = replace(record.ray, target=_open_target(agent), is_away=False)

@@ -28,10 +28,10 @@ class AgentTiming:
     probes: ProbeIntervals = field(default_factory=ProbeIntervals)
     counters_every_s: float = 4.0
     """Less than ``observe_every_s``, so that each regular observation counts, and a burst does not write more often."""
-    credentials_hold_s: float = 30.0
+    credentials_trial_s: float = 30.0
     """Time after which one task tries again, after an attempt in Job mode found no credentials or no broker. Doubles
     with each further failure."""
-    credentials_hold_max_s: float = 300.0
+    credentials_trial_max_s: float = 300.0
     executor_silent_s: float = 60.0
     """Time within which a running executor must have a worker that reports; then its log is read."""
     log_every_s: float = 30.0

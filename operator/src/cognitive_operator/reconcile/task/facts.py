@@ -66,11 +66,11 @@ class FactsCollector:
             return InferenceFacts(forgiven=record.forgiven)
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
         if agent is None or not has_present_model(agent, record):
-            return InferenceFacts(agent is not None and agent.hold is not None, forgiven=record.forgiven)
+            return InferenceFacts(agent is not None and agent.open_circuit is not None, forgiven=record.forgiven)
         backing_off = (uid for uid in agent.failures.tasks if not queue.is_admitted(uid))
         tasks = queue.admitted + sum(1 for uid in backing_off if self._index.is_unfinished(uid))
         outages = len(record.outages)
-        return InferenceFacts(agent.hold is not None, agent.failures, tasks, record.forgiven, outages)
+        return InferenceFacts(agent.open_circuit is not None, agent.failures, tasks, record.forgiven, outages)
 
     def backoff_left_s(self, record: TaskRecord) -> float:
         """Return the seconds before the task's next attempt may start."""

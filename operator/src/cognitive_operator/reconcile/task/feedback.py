@@ -5,10 +5,15 @@ from collections.abc import Iterator
 from cognitive_operator.api.conditions import AgentCondition, Condition, Reason, as_sentence
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.plan.agent.budget import check_tokens
+from cognitive_operator.plan.agent.circuit_breaker import (
+    OpenCircuit,
+    circuit_after_trial,
+    opened_by_error,
+    opened_by_outage,
+)
 from cognitive_operator.plan.agent.conditions import budget_blocker, check_energy, not_ready_blocker
 from cognitive_operator.plan.agent.failure_row import MAX_OUTAGES, NO_FAILURES, FailureRow, has_model_answered
 from cognitive_operator.plan.agent.features import ended_runtime, is_runtime_known
-from cognitive_operator.plan.agent.hold import Hold, hold_after_trial, opened_hold, outage_hold
 from cognitive_operator.plan.agent.tools import lacks_token
 from cognitive_operator.plan.attempt.in_flight import MODEL_FAILURES, AttemptEnd
 from cognitive_operator.plan.job_log import CAUSES
@@ -31,10 +36,10 @@ class AgentFeedback:
         self._clocks = clocks
 
     def report_start(self, record: TaskRecord) -> None:
-        """Report a task whose attempt was published: under a hold, it is the one that tries."""
+        """Report a task whose attempt was published: under an open circuit, it is the one that tries."""
         agent = self._index.agent_of(record)
-        if agent is not None and agent.hold is not None:
-            self._index.update_agent(agent, hold=agent.hold.tried_by(record.uid))
+        if agent is not None and agent.open_circuit is not None:
+            self._index.update_agent(agent, open_circuit=agent.open_circuit.half_open(record.uid))
 
     def report_claim(self, record: TaskRecord) -> None:
         """Report a claim: in Job mode only its worker's lease, which ends with it, names the runtime's features."""
@@ -88,7 +93,7 @@ class AgentFeedback:
             self._block(agent, not_ready_blocker(agent.agent, found))
 
     def _report_model(self, record: TaskRecord, end: AttemptEnd) -> None:
-        """Report learnt behaviour, and open, put off or close the hold that the model causes."""
+        """Report learnt behaviour, and open, reopen or close the agent's circuit."""
         agent = self._index.agent_of(record)
         if agent is None or agent.uid != end.key.agent_uid:
             return
@@ -96,43 +101,47 @@ class AgentFeedback:
         if learnt and learn(self._index, agent, learnt):
             self._intake.enqueue_agent(record.agent)
         agent = self._index.latest(agent)
-        if agent.hold is not None:
-            self._report_held(agent, agent.hold, record, end)
+        if agent.open_circuit is not None:
+            self._report_to_open_circuit(agent, agent.open_circuit, record, end)
         elif (end.reason or agent.failures.keys) and has_present_model(agent, record):
-            self._report_open(agent, record, end)
+            self._report_to_closed_circuit(agent, record, end)
 
-    def _report_open(self, agent: AgentRecord, record: TaskRecord, end: AttemptEnd) -> None:
+    def _report_to_closed_circuit(self, agent: AgentRecord, record: TaskRecord, end: AttemptEnd) -> None:
         """Report a failure, or a success that ends a row of failures."""
         row, now_s = agent.failures, self._clocks.own.monotonic()
-        hold = opened_hold(agent.agent, end, now_s)
-        if hold is None and (row.keys or end.reason in MODEL_FAILURES):
+        circuit = opened_by_error(agent.agent, end, now_s)
+        if circuit is None and (row.keys or end.reason in MODEL_FAILURES):
             outages = self._index.tasks.get(record.uid, record).outages
             is_suspect = end.reason in MODEL_FAILURES and len(outages) >= MAX_OUTAGES
             row = row if is_suspect else row.with_end(end)
-            hold = outage_hold(agent.agent, row, end, now_s)
-        if hold is not None:
-            self._hold(agent, hold, row)
+            circuit = opened_by_outage(agent.agent, row, end, now_s)
+        if circuit is not None:
+            self._open_circuit(agent, circuit, row)
         elif row != agent.failures:
             self._index.update_agent(agent, failures=row)
 
-    def _report_held(self, agent: AgentRecord, hold: Hold, record: TaskRecord, end: AttemptEnd) -> None:
-        """Report the end of the task that tries, or of an attempt that was in flight when the hold began."""
+    def _report_to_open_circuit(
+        self, agent: AgentRecord, circuit: OpenCircuit, record: TaskRecord, end: AttemptEnd
+    ) -> None:
+        """Report the end of the task that tries, or of an attempt that was in flight when the circuit opened."""
         if end.reason in MODEL_FAILURES:
             self._forgive(end.key, agent.outages)
-        is_proof = hold.reason == Reason.INFERENCE_FAILING and has_model_answered(end)
-        if hold.trial == record.uid or (is_proof and has_present_model(agent, record)):
-            after = hold_after_trial(agent.agent, hold, end, self._clocks.own.monotonic())
-            self._index.update_agent(agent, hold=after)
+        is_proof = circuit.reason == Reason.INFERENCE_FAILING and has_model_answered(end)
+        if circuit.trial == record.uid or (is_proof and has_present_model(agent, record)):
+            after = circuit_after_trial(agent.agent, circuit, end, self._clocks.own.monotonic())
+            self._index.update_agent(agent, open_circuit=after)
             self._intake.enqueue_agent(record.agent)
 
-    def _hold(self, agent: AgentRecord, hold: Hold, row: FailureRow) -> None:
+    def _open_circuit(self, agent: AgentRecord, circuit: OpenCircuit, row: FailureRow) -> None:
         """Close the agent's queue at once, before the next reconciliation of the agent."""
-        is_outage = hold.reason == Reason.INFERENCE_FAILING
-        agent = self._index.update_agent(agent, hold=hold, failures=NO_FAILURES, outages=agent.outages + is_outage)
+        is_outage = circuit.reason == Reason.INFERENCE_FAILING
+        agent = self._index.update_agent(
+            agent, open_circuit=circuit, failures=NO_FAILURES, outages=agent.outages + is_outage
+        )
         for key in row.keys if is_outage else ():
             self._forgive(key, agent.outages)
         if agent.blocker is None:
-            self._block(agent, not_ready_blocker(agent.agent, hold.condition))
+            self._block(agent, not_ready_blocker(agent.agent, circuit.condition))
 
     def _forgive(self, key: AttemptKey, outage: int) -> None:
         """Let the failure of an attempt use up no retry of its task; the task's next status write shows it."""

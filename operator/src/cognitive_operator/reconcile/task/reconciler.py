@@ -239,7 +239,7 @@ class TaskReconciler:
         attempt = InFlightAttempt(
             *(key, mode, now_s), timeout_s=timeout_s, runtime_key=agent.runtime_key, place=place, awaits_slot=in_slot
         )
-        if agent.hold is not None:
+        if agent.open_circuit is not None:
             self._steps.feedback.report_start(record)
         if self._index.update_task(record.uid, attempt=attempt) is None:
             reason = "its task was deleted while its request was published"

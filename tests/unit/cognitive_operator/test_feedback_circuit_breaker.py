@@ -1,22 +1,22 @@
-"""Attempts that fail hold their agent's queue, and one that succeeds opens it again."""
+"""Attempts that fail open their agent's circuit breaker, and one that succeeds closes it again."""
 
 import pytest
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.wire import Completed, Failed
+from cognitive_operator.plan.agent.circuit_breaker import OpenCircuit
 from cognitive_operator.plan.agent.failure_row import NO_FAILURES, FailureRow
-from cognitive_operator.plan.agent.hold import Hold
 from support.builders import operator_objects as o
 from support.fakes.feedback_scene import NAME, OTHER_UID, Scene, step
 
 REFUSED = o.failed(error_type="CredentialsRefused", retryable=False, endpoint=None)
-HOLD = Hold(Reason.CREDENTIALS_REFUSED, "refused", trial_at_s=100.0)
+REFUSING = OpenCircuit(Reason.CREDENTIALS_REFUSED, "refused", trial_at_s=100.0)
 
 
-def test_the_first_refusal_holds_the_queue_at_once() -> None:
+def test_the_first_refusal_opens_the_circuit_at_once() -> None:
     scene = Scene()
-    hold = scene.end(REFUSED)
-    assert hold is not None
+    circuit = scene.end(REFUSED)
+    assert circuit is not None
     blocker = scene.agent.blocker
     assert blocker is not None
     assert (blocker.reason, "(CredentialsRefused)" in blocker.message) == ("AgentNotReady", True)
@@ -32,7 +32,7 @@ def test_refusals_of_attempts_in_flight_change_nothing() -> None:
     assert scene.end(o.completed()) == first
 
 
-def test_an_attempt_with_former_settings_holds_nothing() -> None:
+def test_an_attempt_with_former_settings_opens_no_circuit() -> None:
     scene = Scene()
     scene.index.update_agent(scene.agent, model_since_s=99.0)
     assert scene.end(REFUSED, since_s=98.0) is None
@@ -46,13 +46,13 @@ def test_an_attempt_with_former_settings_holds_nothing() -> None:
 )
 def test_the_end_of_the_task_that_tries_decides(response: Completed | Failed, trial_at_s: float | None) -> None:
     scene = Scene()
-    scene.index.update_agent(scene.agent, hold=HOLD.tried_by(o.TASK_UID))
-    hold = scene.end(response)
-    assert (hold and hold.trial_at_s) == trial_at_s
+    scene.index.update_agent(scene.agent, open_circuit=REFUSING.half_open(o.TASK_UID))
+    circuit = scene.end(response)
+    assert (circuit and circuit.trial_at_s) == trial_at_s
     assert scene.agents == [NAME]
 
 
-async def test_one_task_alone_starts_while_a_hold_lets_one_try() -> None:
+async def test_one_task_alone_starts_while_an_open_circuit_lets_one_try() -> None:
     scene = Scene()
     scene.end(REFUSED)
     await step(scene.reconciler, o.TASK_UID)
@@ -62,22 +62,22 @@ async def test_one_task_alone_starts_while_a_hold_lets_one_try() -> None:
     await step(scene.reconciler, o.TASK_UID)
     await step(scene.reconciler, OTHER_UID)
     assert scene.published == [o.TASK_UID]
-    hold = scene.agent.hold
-    assert hold is not None
-    assert hold.trial == o.TASK_UID
+    circuit = scene.agent.open_circuit
+    assert circuit is not None
+    assert circuit.trial == o.TASK_UID
 
 
 UNAVAILABLE = o.failed(error_type="ModelUnavailable", error="HTTP 503.")
 ROW = FailureRow(tuple(o.key(n)._replace(task_uid=uid) for n, uid in enumerate([OTHER_UID, OTHER_UID, "gone", "gone"])))
-FAILING = Hold(Reason.INFERENCE_FAILING, "fails", trial_at_s=130.0)
+FAILING = OpenCircuit(Reason.INFERENCE_FAILING, "fails", trial_at_s=130.0)
 
 
-def test_the_last_failure_of_a_row_holds_the_queue_and_gives_the_tasks_their_retries_back() -> None:
+def test_the_last_failure_of_a_row_opens_the_circuit_and_gives_the_tasks_their_retries_back() -> None:
     scene = Scene()
     scene.index.update_agent(scene.agent, failures=ROW)
-    hold = scene.end(UNAVAILABLE)
-    assert hold is not None
-    assert hold.reason == "InferenceFailing"
+    circuit = scene.end(UNAVAILABLE)
+    assert circuit is not None
+    assert circuit.reason == "InferenceFailing"
     assert not scene.index.queue_of(NAME).is_open
     tasks = scene.index.tasks
     assert (set(tasks[OTHER_UID].forgiven), set(tasks[o.TASK_UID].forgiven)) == ({0, 1}, {1})
@@ -107,9 +107,9 @@ def test_a_task_that_met_three_outages_makes_no_fourth() -> None:
     assert scene.agent.failures == ROW
 
 
-def test_an_attempt_in_flight_that_meets_the_outage_changes_no_hold_and_uses_up_no_retry() -> None:
+def test_an_attempt_in_flight_that_meets_the_outage_changes_no_circuit_and_uses_up_no_retry() -> None:
     scene = Scene()
-    scene.index.update_agent(scene.agent, hold=FAILING, outages=4)
+    scene.index.update_agent(scene.agent, open_circuit=FAILING, outages=4)
     assert scene.end(UNAVAILABLE) == FAILING
     task = scene.index.tasks[o.TASK_UID]
     assert (set(task.forgiven), set(task.outages)) == ({1}, {4})
@@ -117,7 +117,7 @@ def test_an_attempt_in_flight_that_meets_the_outage_changes_no_hold_and_uses_up_
 
 def test_an_answer_to_an_attempt_in_flight_ends_an_outage() -> None:
     scene = Scene()
-    scene.index.update_agent(scene.agent, hold=FAILING, model_since_s=99.0)
+    scene.index.update_agent(scene.agent, open_circuit=FAILING, model_since_s=99.0)
     assert scene.end(o.completed(), since_s=98.0) == FAILING, "of a former model"
     assert scene.end(o.completed(cache_hit=True)) == FAILING
     assert scene.end(o.completed()) is None

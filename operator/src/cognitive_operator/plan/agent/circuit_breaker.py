@@ -1,8 +1,9 @@
-"""Holds of an agent's queue: no attempt starts until one task has tried, and succeeded.
+"""Circuit breaker of an agent's queue, for errors that every other task would meet.
 
 An agent whose key is refused, whose quota is used up or whose model's inference fails would burn its queue: each task
-would fail in turn. A hold is opened by the ends of attempts and closed by the success of a single task that tries, or
-by a change of the settings.
+would fail in turn. The ends of attempts open the circuit. While it is open, no attempt starts; after a pause it is
+half-open, and one task tries. The success of that task closes it, and so does a change of the settings. Users read that
+the agent's queue is held.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from cognitive_operator.api.llm import ServedModel
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.variants import varied_agent
 from cognitive_operator.plan.agent.failure_row import FailureRow, has_model_answered
-from cognitive_operator.plan.attempt.in_flight import HOLDING, MODEL_FAILURES, AttemptEnd
+from cognitive_operator.plan.attempt.in_flight import CIRCUIT_OPENING, MODEL_FAILURES, AttemptEnd
 from cognitive_operator.plan.backoff import exponential_s
 from cognitive_operator.ports.kube import Body
 
@@ -24,8 +25,8 @@ _REPORT_CHARS: Final = 300
 
 
 @dataclass(frozen=True)
-class Hold:
-    """A closed queue, and the schedule of the single tasks that try."""
+class OpenCircuit:
+    """An open circuit, half-open while ``trial`` is set, with the schedule of the single tasks that try."""
 
     reason: Reason
     message: str
@@ -35,9 +36,9 @@ class Hold:
     trial: str | None = None
     """UID of the task that tries now."""
     tried: frozenset[str] = frozenset()
-    """UIDs of tasks whose try did not end the hold; others try first, since the cause may lie in the task."""
+    """UIDs of tasks whose try did not close the circuit; others try first, since the cause may lie in the task."""
     keys: str | None = None
-    """Digest of the agent's API keys when the hold began; None: not read yet."""
+    """Digest of the agent's API keys when the circuit opened; None: not read yet."""
 
     @property
     def condition(self) -> Condition:
@@ -53,60 +54,62 @@ class Hold:
         """Return True if a task may try now."""
         return self.trial is None and now_s >= self.trial_at_s
 
-    def tried_by(self, uid: str) -> "Hold":
-        """Return the hold while a task tries."""
+    def half_open(self, uid: str) -> "OpenCircuit":
+        """Return the circuit while a task tries."""
         return replace(self, trial=uid)
 
-    def put_off(self, now_s: float) -> "Hold":
-        """Return the hold after a try that proved nothing."""
+    def reopened(self, now_s: float) -> "OpenCircuit":
+        """Return the circuit after a try that proved nothing: open until the next one."""
         tried = self.tried | ({self.trial} if self.trial is not None else set())
         return replace(self, trial=None, tried=tried, trial_at_s=now_s + self.pause_s)
 
 
-def opened_hold(agent: Agent, end: AttemptEnd, now_s: float) -> Hold | None:
-    """Return the hold that the end of an attempt begins, None if it begins none."""
-    if end.reason not in HOLDING:
+def opened_by_error(agent: Agent, end: AttemptEnd, now_s: float) -> OpenCircuit | None:
+    """Return the circuit that the error of one attempt opens, None if it opens none."""
+    if end.reason not in CIRCUIT_OPENING:
         return None
     reason = Reason(end.reason)
-    return Hold(reason, _message(agent, reason, end), now_s + FIRST_TRIAL_S)
+    return OpenCircuit(reason, _message(agent, reason, end), now_s + FIRST_TRIAL_S)
 
 
-def outage_hold(agent: Agent, row: FailureRow, end: AttemptEnd, now_s: float) -> Hold | None:
-    """Return the hold that failures in a row begin, the last of which is ``end``; None while the row is too short."""
+def opened_by_outage(agent: Agent, row: FailureRow, end: AttemptEnd, now_s: float) -> OpenCircuit | None:
+    """Return the circuit that failures in a row open, the last of which is ``end``; None while the row is too short."""
     if not row.is_outage:
         return None
-    return Hold(Reason.INFERENCE_FAILING, _message(agent, Reason.INFERENCE_FAILING, end), now_s + FIRST_TRIAL_S)
+    return OpenCircuit(Reason.INFERENCE_FAILING, _message(agent, Reason.INFERENCE_FAILING, end), now_s + FIRST_TRIAL_S)
 
 
-def hold_in_status(body: Body) -> Hold | None:
-    """Return the hold of failing inference in an agent's status, by an earlier process; one task may try at once.
+def circuit_in_status(body: Body) -> OpenCircuit | None:
+    """Return the circuit of failing inference that an agent's status reports; one task may try at once.
 
-    A condition of an earlier spec begins no hold.
+    An earlier process has opened it. A condition of an earlier spec opens no circuit.
     """
     conditions = (body.get("status") or {}).get("conditions") or ()
     found = next((each for each in conditions if each.get("type") == AgentCondition.MODEL_READY), Body())
     is_present = found.get("observedGeneration") == body["metadata"].get("generation")
     if found.get("status") != "False" or found.get("reason") != Reason.INFERENCE_FAILING or not is_present:
         return None
-    return Hold(Reason.INFERENCE_FAILING, str(found.get("message", "")), float("-inf"))
+    return OpenCircuit(Reason.INFERENCE_FAILING, str(found.get("message", "")), float("-inf"))
 
 
-def hold_after_trial(agent: Agent, hold: Hold, end: AttemptEnd, now_s: float) -> Hold | None:
-    """Return the hold after the end of the task that tried; None: it succeeded, and the queue opens.
+def circuit_after_trial(agent: Agent, circuit: OpenCircuit, end: AttemptEnd, now_s: float) -> OpenCircuit | None:
+    """Return the circuit after the end of the task that tried; None: it succeeded, and the circuit is closed.
 
-    A cause that holds queues takes the place of the hold's own. A result from the cache proves nothing, and the next
-    task may try at once. Any other end proves neither that the model works nor that it does not.
+    A cause that opens circuits takes the place of the circuit's own. A result from the cache proves nothing, and the
+    next task may try at once. Any other end proves neither that the model works nor that it does not.
     """
     if has_model_answered(end):
         return None
     if end.outcome is Outcome.SUCCEEDED:
-        return replace(hold, trial=None, trial_at_s=now_s)
-    fails_again = hold.reason == Reason.INFERENCE_FAILING and end.reason in MODEL_FAILURES
-    if end.reason not in HOLDING and not fails_again:
-        return hold.put_off(now_s)
-    reason = hold.reason if fails_again else Reason(end.reason)
-    failed = replace(hold, reason=reason, message=_message(agent, reason, end), failed_trials=hold.failed_trials + 1)
-    return failed.put_off(now_s)
+        return replace(circuit, trial=None, trial_at_s=now_s)
+    fails_again = circuit.reason == Reason.INFERENCE_FAILING and end.reason in MODEL_FAILURES
+    if end.reason not in CIRCUIT_OPENING and not fails_again:
+        return circuit.reopened(now_s)
+    reason = circuit.reason if fails_again else Reason(end.reason)
+    failed = replace(
+        circuit, reason=reason, message=_message(agent, reason, end), failed_trials=circuit.failed_trials + 1
+    )
+    return failed.reopened(now_s)
 
 
 def _message(agent: Agent, reason: Reason, end: AttemptEnd) -> str:

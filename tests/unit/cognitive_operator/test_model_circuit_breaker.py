@@ -1,4 +1,4 @@
-"""The end of a hold by a change of the settings, and the record of such changes."""
+"""Circuit breaker of an agent's model: closed by a change of the settings, and the record of such changes."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import pytest
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.errors import ApiUnavailableError
+from cognitive_operator.plan.agent.circuit_breaker import OpenCircuit
 from cognitive_operator.plan.agent.failure_row import NO_FAILURES, FailureRow
-from cognitive_operator.plan.agent.hold import Hold
-from cognitive_operator.reconcile.agent.model.hold import ModelHolds
+from cognitive_operator.reconcile.agent.model.circuit_breaker import ModelCircuitBreaker
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 from support.builders import operator_objects as o
@@ -21,29 +21,29 @@ LLM = {
     "apiKeySecretRef": {"name": "first"},
     "fallbacks": [{"model": "f", "endpoint": "http://f/v1", "apiKeySecretRef": {"name": "second"}}],
 }
-HOLD = Hold(Reason.CREDENTIALS_REFUSED, "refused", trial_at_s=130.0)
+REFUSING = OpenCircuit(Reason.CREDENTIALS_REFUSED, "refused", trial_at_s=130.0)
 NOW_UNIX_S = 1795226410.0
 """``operator_objects.NOW``."""
 
 
 class Scene:
-    """An agent whose queue is held, and its two Secrets."""
+    """An agent whose circuit is open, and its two Secrets."""
 
     def __init__(self) -> None:
         self.index, self.clock, self.kube = Index(), FakeClock(200.0), FakeKube()
         self.secrets = self.kube.secrets.values
         self.secrets |= {("team", "first", "api-key"): "one", ("team", "second", "api-key"): "two"}
-        self.holds = ModelHolds(self.index, self.kube.secrets, self.clock, b"k" * 32)
+        self.breaker = ModelCircuitBreaker(self.index, self.kube.secrets, self.clock, b"k" * 32)
         self.index.upsert_agent(o.agent_body(llm=LLM))
-        self.index.update_agent(self.record, hold=HOLD)
+        self.index.update_agent(self.record, open_circuit=REFUSING)
 
     @property
     def record(self) -> AgentRecord:
         return self.index.agents["team", "sre"]
 
-    async def reconcile(self) -> Hold | None:
-        await self.holds.reconcile(self.record)
-        return self.record.hold
+    async def reconcile(self) -> OpenCircuit | None:
+        await self.breaker.reconcile(self.record)
+        return self.record.open_circuit
 
     def change(self, **spec: Any) -> None:
         body = o.agent_body(**spec)
@@ -52,7 +52,7 @@ class Scene:
 
 
 @pytest.mark.parametrize("name", ["first", "second"])
-async def test_a_changed_secret_ends_the_hold(name: str) -> None:
+async def test_a_changed_secret_closes_the_circuit(name: str) -> None:
     scene = Scene()
     assert await scene.reconcile() is not None
     assert await scene.reconcile() is not None
@@ -61,7 +61,7 @@ async def test_a_changed_secret_ends_the_hold(name: str) -> None:
     assert scene.record.model_since_s == 200.0
 
 
-async def test_a_secret_that_appears_ends_the_hold() -> None:
+async def test_a_secret_that_appears_closes_the_circuit() -> None:
     scene = Scene()
     key = scene.secrets.pop(("team", "first", "api-key"))
     await scene.reconcile()
@@ -77,44 +77,44 @@ async def test_a_secret_that_cannot_be_read_now_is_no_change() -> None:
 
 
 async def test_no_key_is_kept_readable() -> None:
-    hold = await Scene().reconcile()
-    assert hold is not None
-    assert hold.keys is not None
-    assert len(hold.keys) == 64
+    circuit = await Scene().reconcile()
+    assert circuit is not None
+    assert circuit.keys is not None
+    assert len(circuit.keys) == 64
 
 
-async def test_without_a_hold_no_secret_is_read() -> None:
+async def test_without_an_open_circuit_no_secret_is_read() -> None:
     scene = Scene()
-    scene.index.update_agent(scene.record, hold=None)
+    scene.index.update_agent(scene.record, open_circuit=None)
     await scene.reconcile()
     assert scene.kube.recorder.calls == []
 
 
-async def test_a_changed_model_ends_the_hold_and_is_dated() -> None:
+async def test_a_changed_model_closes_the_circuit_and_is_dated() -> None:
     scene = Scene()
     scene.change(llm=LLM | {"model": "n"})
-    assert (scene.record.hold, scene.record.model_since_s) == (None, float("inf"))
+    assert (scene.record.open_circuit, scene.record.model_since_s) == (None, float("inf"))
     await scene.reconcile()
     assert (scene.record.model_since_s, scene.record.learn_since_s) == (200.0, NOW_UNIX_S)
 
 
-async def test_another_change_keeps_the_hold() -> None:
+async def test_another_change_leaves_the_circuit_open() -> None:
     scene = Scene()
     scene.change(llm=LLM, role="QA")
-    assert scene.record.hold == HOLD
+    assert scene.record.open_circuit == REFUSING
 
 
 async def test_a_try_whose_task_was_deleted_is_over() -> None:
     scene = Scene()
-    scene.index.update_agent(scene.record, hold=HOLD.tried_by("t"))
+    scene.index.update_agent(scene.record, open_circuit=REFUSING.half_open("t"))
     scene.index.queue_of(("team", "sre")).start("t")
-    hold = await scene.reconcile()
-    assert hold is not None
-    assert hold.trial == "t"
+    circuit = await scene.reconcile()
+    assert circuit is not None
+    assert circuit.trial == "t"
     scene.index.queue_of(("team", "sre")).stop("t")
-    hold = await scene.reconcile()
-    assert hold is not None
-    assert (hold.trial, hold.trial_at_s) == (None, 230.0)
+    circuit = await scene.reconcile()
+    assert circuit is not None
+    assert (circuit.trial, circuit.trial_at_s) == (None, 230.0)
 
 
 def test_a_new_process_keeps_an_outage_and_a_changed_model_ends_it() -> None:
@@ -123,8 +123,8 @@ def test_a_new_process_keeps_an_outage_and_a_changed_model_ends_it() -> None:
     status = {"conditions": [condition | {"observedGeneration": 3}]}
     scene.index.remove_agent(("team", "sre"), o.AGENT_UID)
     scene.index.upsert_agent(o.agent_body(llm=LLM) | {"status": status})
-    assert scene.record.hold == Hold(Reason.INFERENCE_FAILING, "m fails", float("-inf"))
+    assert scene.record.open_circuit == OpenCircuit(Reason.INFERENCE_FAILING, "m fails", float("-inf"))
     scene.index.update_agent(scene.record, failures=FailureRow((o.key(),)))
     scene.change(llm=LLM | {"model": "another"})
     changed = scene.record
-    assert (changed.hold, changed.failures) == (None, NO_FAILURES)
+    assert (changed.open_circuit, changed.failures) == (None, NO_FAILURES)
