@@ -180,7 +180,7 @@ def statuses() -> dict[str, dict[str, Any]]:
     lost = attempt(finishedAt=NOW, outcome="Lost", errorType="ExecutorLost", message="gone", counted=False)
     ref = {"bucket": "results-x", "name": "y.1", "size_bytes": 20000, "sha256": "00"}
     return {
-        "pending": status.held(stamp, Phase.PENDING, "AgentNotFound", "no agent", is_accepted=False),
+        "pending": status.gated(stamp, Phase.PENDING, "AgentNotFound", "no agent", is_accepted=False),
         "queued": status.queued(stamp, "WaitingForSlot", "full", 3, [lost]),
         "resumed": status.queued(status.Stamp({"phase": "Suspended"}, 1, NOW), "WaitingForSlot", "full", 3, []),
         "running": status.running(stamp, [attempt()]),

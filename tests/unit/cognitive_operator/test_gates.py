@@ -11,7 +11,7 @@ from cognitive_operator.reconcile.task.gates.gate import Gates, GateSet
 from support.builders import operator_objects as o
 
 NAMES = (
-    "spec",
+    "cancel_and_suspend",
     "output_schema",
     "queue_timeout",
     "signature",
@@ -59,8 +59,8 @@ class System:
     ("spec", "expected"),
     [
         ({}, []),
-        ({"cancel": True}, ["spec"]),
-        ({"suspend": True}, ["spec"]),
+        ({"cancel": True}, ["cancel_and_suspend"]),
+        ({"suspend": True}, ["cancel_and_suspend"]),
         ({"outputSchema": {}}, ["output_schema"]),
         ({"queueTimeoutSeconds": 0}, ["queue_timeout"]),
         ({"dependsOn": [{"name": "other"}]}, ["dependencies", "inputs"]),
@@ -89,11 +89,11 @@ async def test_the_first_closed_gate_is_reported_and_no_later_one_is_checked() -
     gate = await system.check()
     assert gate is not None
     assert gate.reason == "output_schema"
-    assert system.checked == ["spec", "output_schema"]
+    assert system.checked == ["cancel_and_suspend", "output_schema"]
 
 
 async def test_no_gate_is_checked_while_an_attempt_is_in_flight() -> None:
-    system = System({"suspend": True}, closed="spec")
+    system = System({"suspend": True}, closed="cancel_and_suspend")
     system.index.adopt(o.TASK_UID, InFlightAttempt(o.key(), "Embedded", 0.0))
     assert await system.check() is None
     assert system.checked == []

@@ -1,4 +1,4 @@
-"""Input from elsewhere: each cause that holds a task or ends it, and the values that join its input."""
+"""Input from elsewhere: each cause that keeps a task waiting or ends it, and the values that join its input."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ from support.fakes.input_desk import Desk, from_map, from_secret, from_task
 SECRET = "hunter2-do-not-tell"
 
 
-async def test_a_task_without_sources_is_not_held_and_nothing_is_asked() -> None:
+async def test_a_task_without_sources_passes_and_nothing_is_asked() -> None:
     desk = Desk()
     assert await desk.inputs.check(desk.record) is None
     assert await desk.inputs.read(desk.record) is None

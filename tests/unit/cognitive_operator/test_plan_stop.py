@@ -11,7 +11,7 @@ from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resources import Attempt, RetryPolicy, Task
 from cognitive_operator.plan.attempt.in_flight import InFlightAttempt, attempt_end
 from cognitive_operator.plan.attempt.retry import backoff_left_s, backoff_s, is_retried
-from cognitive_operator.plan.gates.gate import queue_timeout, spec_gate
+from cognitive_operator.plan.gates.gate import cancel_and_suspend, queue_timeout
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from support.builders import operator_objects as o
 
@@ -24,7 +24,7 @@ def body(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
 
 def plan(manifest: dict[str, Any], **facts: Any) -> TaskPlan:
     found = o.facts(manifest, **facts)
-    return plan_task(replace(found, gate=None if found.end or found.attempt else spec_gate(found.task.spec)))
+    return plan_task(replace(found, gate=None if found.end or found.attempt else cancel_and_suspend(found.task.spec)))
 
 
 STOPPED = attempt_end(o.key(), o.failed(error_type="Cancelled", retryable=False))

@@ -1,4 +1,4 @@
-"""The next step for a task: publish, refuse, hold, or say that it runs."""
+"""The next step for a task: publish, refuse, gate, or say that it runs."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ def test_a_task_beyond_its_namespaces_maximum_is_refused_with_the_setting() -> N
     )
 
 
-def test_a_held_task_is_not_published_and_its_status_says_why() -> None:
+def test_a_gated_task_is_not_published_and_its_status_says_why() -> None:
     gate = GateResult("InputNotFound", "ConfigMap team/notes does not exist", recheck_s=7.0)
     plan = plan_task(o.facts(gate=gate, waited_s=1.5))
     assert (plan.publish, plan.recheck_s) == (None, 7.0)
@@ -79,18 +79,18 @@ def test_a_queued_task_whose_agent_or_input_goes_away_stays_queued(missing: dict
     assert (plan.patch["phase"], condition(plan, "Dispatched")["status"]) == ("Queued", "False")
 
 
-def test_a_hold_by_the_tasks_own_spec_says_that_it_is_not_accepted() -> None:
+def test_a_gate_by_the_tasks_own_spec_says_that_it_is_not_accepted() -> None:
     plan = plan_task(o.facts(gate=GateResult("Bad", "spec.x is wrong", is_accepted=False), waited_s=1.5))
     assert condition(plan, "Accepted")["status"] == "False"
 
 
-def test_a_hold_that_passes_within_a_second_costs_no_write() -> None:
+def test_a_gate_that_opens_within_a_second_costs_no_write() -> None:
     plan = plan_task(o.facts(gate=GateResult("Waiting", "for another task"), waited_s=0.4))
     assert plan.recheck_s == pytest.approx(0.6)
     assert plan == TaskPlan(recheck_s=plan.recheck_s)
 
 
-def test_a_final_hold_ends_the_task_at_once() -> None:
+def test_a_final_gate_ends_the_task_at_once() -> None:
     plan = plan_task(o.facts(gate=GateResult("DependencyFailed", "task a failed", Phase.FAILED), waited_s=0.0))
     assert plan.patch is not None
     assert (plan.patch["phase"], plan.patch["reason"]) == ("Failed", "DependencyFailed")
@@ -155,7 +155,7 @@ def test_while_backing_off_nothing_is_rewritten() -> None:
     assert (plan.patch, plan.publish, plan.recheck_s) == (None, None, 3.0)
 
 
-def test_a_hold_that_is_the_specs_own_fault_ends_the_task_as_not_accepted() -> None:
+def test_a_gate_that_is_the_specs_own_fault_ends_the_task_as_not_accepted() -> None:
     plan = plan_task(o.facts(gate=GateResult("DependencyCycle", "a -> b -> a", Phase.FAILED, is_accepted=False)))
     assert plan.patch is not None
     conditions = {c["type"]: (c["status"], c["reason"]) for c in plan.patch["conditions"]}

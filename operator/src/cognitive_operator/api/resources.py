@@ -164,7 +164,7 @@ class TaskSpec(ResourceModel):
     depends_on: tuple[Dependency, ...] = ()
 
     @property
-    def is_held(self) -> bool:
+    def is_cancelled_or_suspended(self) -> bool:
         """True when ``cancel`` or ``suspend`` keeps the task from running."""
         return self.cancel or self.suspend
 

@@ -18,7 +18,7 @@ from cognitive_operator.plan.attempt.in_flight import (
     with_attempt,
 )
 from cognitive_operator.plan.attempt.timing import RUNNING_AFTER_S
-from cognitive_operator.plan.gates.gate import GateResult, spec_gate
+from cognitive_operator.plan.gates.gate import GateResult, cancel_and_suspend
 from cognitive_operator.plan.variant import task_variant
 from cognitive_operator.status import task as status
 from cognitive_operator.status.output import output_conditions
@@ -97,7 +97,7 @@ def plan_task(facts: TaskFacts) -> TaskPlan:
         )
         return _write(facts, status.refused(_stamp(facts), Reason.INPUT_TOO_LARGE, message))
     if facts.gate is not None:
-        return _held(facts, facts.gate)
+        return _gated(facts, facts.gate)
     if facts.attempt is not None:
         return _watch(facts, facts.attempt)
     if facts.agent is None:
@@ -105,7 +105,7 @@ def plan_task(facts: TaskFacts) -> TaskPlan:
     return _wait_or_publish(facts)
 
 
-def _held(facts: TaskFacts, gate: GateResult) -> TaskPlan:
+def _gated(facts: TaskFacts, gate: GateResult) -> TaskPlan:
     if gate.is_final and not gate.is_accepted:
         return _write(facts, status.refused(_stamp(facts), gate.reason, gate.message))
     if gate.is_final:
@@ -114,7 +114,7 @@ def _held(facts: TaskFacts, gate: GateResult) -> TaskPlan:
     if not is_reported and facts.waited_s < QUEUED_AFTER_S:
         return TaskPlan(recheck_s=QUEUED_AFTER_S - facts.waited_s)
     phase = _waiting_phase(facts) if gate.phase is Phase.PENDING else gate.phase
-    patch = status.held(_stamp(facts), phase, gate.reason, gate.message, is_accepted=gate.is_accepted)
+    patch = status.gated(_stamp(facts), phase, gate.reason, gate.message, is_accepted=gate.is_accepted)
     return _write(facts, patch, recheck_s=gate.recheck_s, is_paced=not _is_edited(facts))
 
 
@@ -123,7 +123,7 @@ def _missing_agent(facts: TaskFacts) -> Mapping[str, Any]:
     message = (
         f"CognitiveAgent {meta.namespace}/{name} (spec.agentRef.name) does not exist; waiting for it to be created."
     )
-    return status.held(_stamp(facts), _waiting_phase(facts), Reason.AGENT_NOT_FOUND, message, is_accepted=False)
+    return status.gated(_stamp(facts), _waiting_phase(facts), Reason.AGENT_NOT_FOUND, message, is_accepted=False)
 
 
 def _waiting_phase(facts: TaskFacts) -> Phase:
@@ -194,9 +194,9 @@ def _is_suspended(facts: TaskFacts) -> bool:
 
 
 def _again(facts: TaskFacts, end: AttemptEnd, attempts: Sequence[Attempt], backoff_s: float) -> TaskPlan:
-    stamp, gate, attempts = _stamp(facts), spec_gate(facts.task.spec), bounded_attempts(attempts)
+    stamp, gate, attempts = _stamp(facts), cancel_and_suspend(facts.task.spec), bounded_attempts(attempts)
     if gate is not None:
-        patch = status.held(stamp, gate.phase, gate.reason, gate.message, attempts=attempts)
+        patch = status.gated(stamp, gate.phase, gate.reason, gate.message, attempts=attempts)
     else:
         ended = "was suspended" if end.outcome is Outcome.SUSPENDED else f"failed ({end.reason})"
         message = f"Attempt {end.key.number} {ended}: {as_sentence(end.message)} Retrying in {backoff_s:.0f} s."

@@ -249,7 +249,7 @@ class Engine:
         inputs = InputGate(sources, index, dependencies, self._tasks.outside)
         late = QueueTimeoutGate(deps.kube, index)
         gates = GateSet(
-            spec=CancelAndSuspendGate(),
+            cancel_and_suspend=CancelAndSuspendGate(),
             output_schema=OutputSchemaGate(index),
             queue_timeout=late,
             signature=SignatureGate(self._signature_store, deps.broker.requests, index),

@@ -27,10 +27,10 @@ class Stamp:
     """RFC 3339."""
 
 
-def held(
+def gated(
     stamp: Stamp, phase: Phase, reason: str, message: str, *, is_accepted: bool = True, attempts: Sequence[Attempt] = ()
 ) -> Patch:
-    """Return the status of a task that a gate holds; ``is_accepted`` is False if its own spec is at fault."""
+    """Return the status of a task behind a closed gate; ``is_accepted`` is False if its own spec is at fault."""
     accepted = _accepted() if is_accepted else Condition.false(TaskCondition.ACCEPTED, reason, message)
     conditions = [accepted, Condition.false(TaskCondition.DISPATCHED, reason, message)]
     return _summary(stamp, phase, reason, message, conditions) | _attempts(stamp, attempts)

@@ -22,7 +22,7 @@ from cognitive_operator.plan.attempt.facts import (
 from cognitive_operator.plan.attempt.in_flight import UNCOUNTED, AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.attempt.steps import Close, Read, Step, Stop, Submit, TakeBack, Wait
 from cognitive_operator.plan.attempt.timing import AttemptTiming
-from cognitive_operator.plan.gates.gate import GateResult, queue_timeout, spec_gate
+from cognitive_operator.plan.gates.gate import GateResult, cancel_and_suspend, queue_timeout
 from cognitive_operator.plan.job_log import CAUSES, JobCause, ended_job, read_log
 from cognitive_operator.plan.silence import explained, pending_job
 from cognitive_operator.ports.ray import RayJob
@@ -89,7 +89,7 @@ class _Rules:
                 Reason.EXECUTOR_LOST,
                 f"The attempt's claim on the broker is invalid: {self.facts.claim_fault}",
             )
-        if spec_gate(self.facts.task.spec) is not None:
+        if cancel_and_suspend(self.facts.task.spec) is not None:
             return self._stop()
         late = self._queue_timeout()
         if late is not None:

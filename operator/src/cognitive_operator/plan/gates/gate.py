@@ -29,7 +29,7 @@ class GateResult:
         return self.phase.is_terminal
 
 
-def spec_gate(spec: TaskSpec) -> GateResult | None:
+def cancel_and_suspend(spec: TaskSpec) -> GateResult | None:
     """Return the gate of ``spec.cancel`` and ``spec.suspend``."""
     if spec.cancel:
         return GateResult(Reason.CANCELLED, "Cancelled (spec.cancel is true).", Phase.CANCELLED)

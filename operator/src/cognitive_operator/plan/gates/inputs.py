@@ -28,22 +28,22 @@ def source_label(namespace: str, source: InputSource) -> str:
 
 def absent(source: InputSource, what: str) -> InputNotReadyError:
     """Return the wait for an object or key that does not exist yet."""
-    return _held(source, Reason.INPUT_NOT_FOUND, f"{what}; waiting for it to be created.")
+    return _not_ready(source, Reason.INPUT_NOT_FOUND, f"{what}; waiting for it to be created.")
 
 
 def unreadable(source: InputSource, what: str) -> InputNotReadyError:
     """Return the wait for the correction of an invalid value."""
-    return _held(source, Reason.INPUT_INVALID, f"{what}; waiting for a corrected value.")
+    return _not_ready(source, Reason.INPUT_INVALID, f"{what}; waiting for a corrected value.")
 
 
 def forbidden(source: InputSource, what: str) -> InputNotReadyError:
     """Return the wait for a right or a label that allows the read."""
-    return _held(source, Reason.INPUT_FORBIDDEN, what)
+    return _not_ready(source, Reason.INPUT_FORBIDDEN, what)
 
 
 def unfinished(source: InputSource, what: str) -> InputNotReadyError:
     """Return the wait for the end of another task."""
-    return _held(source, Reason.WAITING_FOR_TASK, f"{what}.")
+    return _not_ready(source, Reason.WAITING_FOR_TASK, f"{what}.")
 
 
 def hopeless(source: InputSource, reason: Reason, what: str) -> InputNotReadyError:
@@ -62,7 +62,7 @@ def too_large(size: int, limit: int) -> InputNotReadyError:
     return InputNotReadyError(GateResult(Reason.INPUT_TOO_LARGE, message, Phase.FAILED))
 
 
-def _held(source: InputSource, reason: Reason, what: str) -> InputNotReadyError:
+def _not_ready(source: InputSource, reason: Reason, what: str) -> InputNotReadyError:
     return InputNotReadyError(GateResult(reason, _named(source, what), recheck_s=RECHECK_S))
 
 

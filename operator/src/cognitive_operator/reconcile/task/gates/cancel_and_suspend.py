@@ -3,7 +3,7 @@
 ``plan.attempt`` decides to stop a running attempt, and ``reconcile.task.cleanup`` sends its executor the stop message.
 """
 
-from cognitive_operator.plan.gates.gate import GateResult, spec_gate
+from cognitive_operator.plan.gates.gate import GateResult, cancel_and_suspend
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 
 
@@ -12,4 +12,4 @@ class CancelAndSuspendGate:
 
     async def check(self, record: TaskRecord) -> GateResult | None:
         """Return the gate that spec.cancel or spec.suspend closes."""
-        return spec_gate(record.task.spec) if record.task is not None else None
+        return cancel_and_suspend(record.task.spec) if record.task is not None else None

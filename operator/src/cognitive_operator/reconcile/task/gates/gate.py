@@ -25,7 +25,7 @@ class Gate(Protocol):
 class GateSet:
     """All gates, in the order in which they are checked."""
 
-    spec: Gate
+    cancel_and_suspend: Gate
     output_schema: Gate
     queue_timeout: Gate
     signature: Gate
@@ -56,8 +56,8 @@ class Gates:
     def _applying(self, record: TaskRecord, task: Task) -> Iterator[Gate]:
         """Yield the gates of the optional fields of a task, and of its agent's queue timeout; a plain task has none."""
         spec = task.spec
-        if spec.is_held:
-            yield self._gates.spec
+        if spec.is_cancelled_or_suspended:
+            yield self._gates.cancel_and_suspend
         if spec.output_schema is not None:
             yield self._gates.output_schema
         agent = self._index.agent_of(record)

@@ -16,7 +16,7 @@ from cognitive_operator.api.inputs import InputSource, KeyRef, TaskResultRef
 from cognitive_operator.api.names import TASK_PLURAL
 from cognitive_operator.desired.input import MAX_INPUT_BYTES, UnusableValueError, check, encoded, parsed
 from cognitive_operator.errors import ForbiddenError, ResultError
-from cognitive_operator.plan.gates import inputs as held
+from cognitive_operator.plan.gates import inputs as gate_results
 from cognitive_operator.plan.gates.gate import GateResult
 from cognitive_operator.plan.gates.inputs import InputNotReadyError, source_label
 from cognitive_operator.plan.gates.signature import UsedSignature, input_fault, wrong_value
@@ -100,17 +100,17 @@ class InputGate:
         try:
             whole = spec.input | await self._dependencies.results(record)
         except ResultError as error:
-            raise held.lost(str(error)) from error
+            raise gate_results.lost(str(error)) from error
         for source in spec.input_from:
             if source.as_ in whole:
                 what = f"the key {source.as_} is set more than once; remove one"
-                raise held.hopeless(source, Reason.INPUT_INVALID, what)
+                raise gate_results.hopeless(source, Reason.INPUT_INVALID, what)
             value = await self._value(record, source)
             if value is not _ABSENT:
                 whole[source.as_] = value
         content = encoded(whole)
         if len(content) > MAX_INPUT_BYTES:
-            raise held.too_large(len(content), MAX_INPUT_BYTES)
+            raise gate_results.too_large(len(content), MAX_INPUT_BYTES)
         if record.signature is not None:
             _expect_fitting(record.signature, whole, spec.input_from)
         return content
@@ -125,12 +125,12 @@ class InputGate:
         except UnusableValueError as error:
             what = f"{source_label(record.name[0], source)}: the value {error}"
             if source.task_ref is not None:
-                raise held.hopeless(source, Reason.INPUT_INVALID, what) from None
-            raise held.unreadable(source, what) from None
+                raise gate_results.hopeless(source, Reason.INPUT_INVALID, what) from None
+            raise gate_results.unreadable(source, what) from None
         except ForbiddenError:
             place = source_label(record.name[0], source)
             what = f"the operator is not allowed to read {place}; grant the operator the RBAC verb get"
-            raise held.forbidden(source, what) from None
+            raise gate_results.forbidden(source, what) from None
         return value
 
     async def _found(self, record: TaskRecord, source: InputSource) -> Any:
@@ -150,7 +150,8 @@ class InputGate:
         if raw is None and source.optional:
             return _ABSENT
         if raw is None:
-            raise held.absent(source, f"{place} {'does not exist' if body is None else f'has no key {ref.key!r}'}")
+            what = "does not exist" if body is None else f"has no key {ref.key!r}"
+            raise gate_results.absent(source, f"{place} {what}")
         try:
             return parsed(raw.decode(), source.format)
         except UnicodeDecodeError:
@@ -163,13 +164,13 @@ class InputGate:
         if other is None and source.optional:
             return _ABSENT
         if other is None:
-            raise held.absent(source, f"{place} does not exist")
+            raise gate_results.absent(source, f"{place} does not exist")
         if not other.is_finished:
-            raise held.unfinished(source, f"waiting for {place} to succeed")
+            raise gate_results.unfinished(source, f"waiting for {place} to succeed")
         if not other.has_succeeded:
             if source.optional:
                 return _ABSENT
-            raise held.hopeless(source, Reason.DEPENDENCY_FAILED, f"{place} ended as {other.phase}")
+            raise gate_results.hopeless(source, Reason.DEPENDENCY_FAILED, f"{place} ended as {other.phase}")
         return await self._result(source, ref, name)
 
     async def _result(self, source: InputSource, ref: TaskResultRef, name: tuple[str, str]) -> Any:
@@ -178,23 +179,23 @@ class InputGate:
         if body is None and source.optional:
             return _ABSENT
         if body is None:
-            raise held.absent(source, f"{place} does not exist")
+            raise gate_results.absent(source, f"{place} does not exist")
         try:
             result = await result_of(body, self._objects)
         except ResultError as error:
-            raise held.hopeless(source, Reason.DEPENDENCY_FAILED, str(error)) from None
+            raise gate_results.hopeless(source, Reason.DEPENDENCY_FAILED, str(error)) from None
         if ref.field is None or ref.field in result:
             return result if ref.field is None else result[ref.field]
         if source.optional:
             return _ABSENT
-        raise held.hopeless(source, Reason.INPUT_NOT_FOUND, f"the result of {place} has no key {ref.field!r}")
+        raise gate_results.hopeless(source, Reason.INPUT_NOT_FOUND, f"the result of {place} has no key {ref.field!r}")
 
 
 def _expect_allowed(source: InputSource, place: str, secret: Body) -> None:
     """Require the label by which a Secret's owner allows tasks to read it: their authors may have no right to it."""
     if (secret["metadata"].get("labels") or {}).get(INPUT_LABEL) != "allowed":
         what = f"{place} is not allowed as an input; its owner must add the label {INPUT_LABEL}=allowed"
-        raise held.forbidden(source, what)
+        raise gate_results.forbidden(source, what)
 
 
 def _expect_fitting(signature: UsedSignature, whole: Mapping[str, Any], sources: Sequence[InputSource]) -> None:
