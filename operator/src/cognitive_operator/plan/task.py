@@ -240,17 +240,17 @@ def _wait_or_publish(facts: TaskFacts) -> TaskPlan:
     is_edited = _is_edited(facts)
     if facts.starts_in_s is not None and facts.starts_in_s <= SOON_S and not is_edited:
         return TaskPlan(recheck_s=max(QUEUED_AFTER_S, min(SOON_CHECK_S, facts.starts_in_s)))
-    return _tell_waiting(facts, recheck_s, is_edited=is_edited)
+    return _write_waiting(facts, recheck_s, is_edited=is_edited)
 
 
-def _tell_waiting(facts: TaskFacts, recheck_s: float, *, is_edited: bool) -> TaskPlan:
-    """Plan the write of why the task waits, unless its status tells it already or was written a moment ago."""
+def _write_waiting(facts: TaskFacts, recheck_s: float, *, is_edited: bool) -> TaskPlan:
+    """Plan the write of why the task waits, unless its status says so already or was written a moment ago."""
     reason, message, position = _waiting(facts)
     changed = facts.attempts if facts.attempts != facts.task.status.attempts else ()
     is_news = facts.task.status.phase is not Phase.QUEUED or facts.task.status.reason != reason
     is_news |= is_edited
-    is_told = position is None or message == facts.raw_status.get("message")
-    is_same = position == facts.task.status.queue_position and is_told
+    is_message_current = position is None or message == facts.raw_status.get("message")
+    is_same = position == facts.task.status.queue_position and is_message_current
     if not is_news and is_same:
         return TaskPlan(recheck_s=recheck_s)
     if not is_news and facts.written_s < POSITION_EVERY_S:

@@ -52,7 +52,7 @@ class AgentCounters:
         """Count the end of a task."""
         self._add(self._tasks, 1, source, status)
 
-    def keep(self, queues: Sequence[QueueSample]) -> None:
+    def remove_deleted_agents(self, queues: Sequence[QueueSample]) -> None:
         """Remove the series of all agents without a queue, which are deleted."""
         present = {(each.namespace, each.agent) for each in queues}
         for agent in [each for each in self._series if each not in present]:

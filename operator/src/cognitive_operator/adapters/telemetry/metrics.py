@@ -174,7 +174,7 @@ class PrometheusMetrics:
     def set_queues(self, queues: Sequence[QueueSample]) -> None:
         """Replace the samples of all agents' queues."""
         self._queues.queues = tuple(queues)
-        self._agents.keep(queues)
+        self._agents.remove_deleted_agents(queues)
 
     def close(self) -> None:
         """Stop the server of ``/metrics``."""

@@ -62,7 +62,7 @@ class WatchedNamespaces:
             "namespace lost: its tasks wait until the operator may list and watch it again",
             extra={"namespace": name, "cause": cause, "retry_s": CHECK_LOST_EVERY_S},
         )
-        self._tell(name, cause)
+        self._notify(name, cause)
 
     async def wait_available(self, name: str) -> None:
         """Return once a namespace is available."""
@@ -103,9 +103,9 @@ class WatchedNamespaces:
             return
         self._available[name].set()
         logger.info("namespace found again", extra={"namespace": name})
-        self._tell(name, None)
+        self._notify(name, None)
 
-    def _tell(self, name: str, cause: str | None) -> None:
+    def _notify(self, name: str, cause: str | None) -> None:
         self._on_change(name, cause)
         for subscriber in tuple(self._subscribers):
             subscriber(name)

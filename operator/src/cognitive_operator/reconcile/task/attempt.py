@@ -188,11 +188,11 @@ class AttemptExecutor:
             self._actions.discard(AttemptGarbage(record.name[0], step.end.key, reason=step.end.message))
         if step.publishes_response:
             return await self._actions.responses.publish(record, step.end)
-        self._keep_response(record.uid, step.end)
+        self._store_response(record.uid, step.end)
         return step.end
 
-    def _keep_response(self, uid: str, end: AttemptEnd) -> None:
-        """Keep a response that was read from the stream, until the status reports the end."""
+    def _store_response(self, uid: str, end: AttemptEnd) -> None:
+        """Store a response that was read from the stream in the task's record, until the status reports the end."""
         record = self._index.tasks.get(uid)
         if record is None or end.response is None or end.sequence is None:
             return

@@ -98,14 +98,14 @@ class ResponseInbox:
             self._metrics.count("results_dropped", reason="TaskGone")
             return await delivery.term()
         pending = PendingResponse(attempt_end(key, content, delivery.response.sequence), delivery)
-        surplus = self._keep(record, pending)
+        surplus = self._store(record, pending)
         self._charge(record.uid, pending.end)
         self._intake.enqueue([record.uid])
         for other in surplus:
             self._metrics.count("results_dropped", reason="AttemptClosed")
             await other.ack()
 
-    def _keep(self, record: TaskRecord, pending: PendingResponse) -> Sequence[Delivery]:
+    def _store(self, record: TaskRecord, pending: PendingResponse) -> Sequence[Delivery]:
         """Store the first response of each attempt, by the newest delivery of it; return the deliveries of others."""
         same = [each for each in record.pending_responses if each.end.key == pending.end.key]
         first = min((pending, *same), key=lambda each: each.end.sequence or 0)
