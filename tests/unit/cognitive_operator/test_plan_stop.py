@@ -9,9 +9,10 @@ import pytest
 from cognitive_operator.api.conditions import Outcome, Phase
 from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resources import Attempt, RetryPolicy, Task
+from cognitive_operator.plan.attempt.cancel_and_suspend import cancel_and_suspend
 from cognitive_operator.plan.attempt.in_flight import InFlightAttempt, attempt_end
 from cognitive_operator.plan.attempt.retry import backoff_left_s, backoff_s, is_retried
-from cognitive_operator.plan.gates.gate import cancel_and_suspend, queue_timeout
+from cognitive_operator.plan.gates.gate import queue_timeout
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from support.builders import operator_objects as o
 

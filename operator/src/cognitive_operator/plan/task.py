@@ -10,6 +10,7 @@ from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, Sig
 from cognitive_operator.api.wire import Completed
 from cognitive_operator.plan.agent.failure_row import InferenceFacts, judged_end, with_forgiven
 from cognitive_operator.plan.attempt import retry, side_effects
+from cognitive_operator.plan.attempt.cancel_and_suspend import cancel_and_suspend, cancelled_end, stopped_end
 from cognitive_operator.plan.attempt.in_flight import (
     MODEL_FAILURES,
     AttemptEnd,
@@ -18,13 +19,12 @@ from cognitive_operator.plan.attempt.in_flight import (
     with_attempt,
 )
 from cognitive_operator.plan.attempt.timing import RUNNING_AFTER_S
-from cognitive_operator.plan.gates.gate import GateResult, cancel_and_suspend
+from cognitive_operator.plan.gates.gate import GateResult
 from cognitive_operator.plan.variant import task_variant
 from cognitive_operator.status import task as status
 from cognitive_operator.status.output import output_conditions
 
 QUEUED_AFTER_S: Final = 1.0
-NOT_ASKED_TO_STOP: Final = "Neither spec.cancel nor spec.suspend is true, so the attempt uses up no retry."
 POSITION_EVERY_S: Final = 30.0
 POSITIONS_SHOWN: Final = 100
 """Source of the three, and of ``RUNNING_AFTER_S``: the budget of three writes to the task object for each task."""
@@ -132,7 +132,9 @@ def _waiting_phase(facts: TaskFacts) -> Phase:
 
 
 def _close(facts: TaskFacts, ended: AttemptEnd) -> TaskPlan:
-    end, policy = _settled(facts.task, ended, is_suspended=_is_suspended(facts)), facts.task.retry_policy(facts.agent)
+    end, policy = ended, facts.task.retry_policy(facts.agent)
+    if end.reason == Reason.CANCELLED:
+        end = stopped_end(facts.task, end, facts.attempt)
     earlier, stamp = [a for a in facts.attempts if a.number != end.key.number], _stamp(facts)
     if end.reason in MODEL_FAILURES:
         end = judged_end(facts.inference, policy, end, earlier)
@@ -142,7 +144,7 @@ def _close(facts: TaskFacts, ended: AttemptEnd) -> TaskPlan:
         return _write(facts, status.succeeded(stamp, bounded_attempts(attempts), end.response, *more), closes=True)
     is_retried = retry.is_retried(policy, end, attempts)
     if is_retried and facts.task.spec.cancel:
-        end = replace(end, reason=Reason.CANCELLED, message="Cancelled (spec.cancel is true).")
+        end = cancelled_end(end)
     elif is_retried and side_effects.prevents_retry(policy, end):
         end = side_effects.not_repeated(end)
     elif is_retried and (excess := retry.overspent(facts.task, attempts)):
@@ -166,31 +168,6 @@ def _with_in_flight(facts: TaskFacts, end: AttemptEnd, earlier: Sequence[Attempt
 
 def _output(facts: TaskFacts, end: AttemptEnd) -> list[Condition]:
     return output_conditions(facts.task.spec.output_schema is not None, end.response)
-
-
-def _settled(task: Task, end: AttemptEnd, *, is_suspended: bool) -> AttemptEnd:
-    """Return the end of a stopped attempt by its cause: spec.cancel, spec.suspend, or neither."""
-    if end.reason != Reason.CANCELLED:
-        return end
-    if task.spec.cancel:
-        return replace(end, outcome=Outcome.CANCELLED, retryable=False)
-    if not is_suspended:
-        message = f"{end.message} {NOT_ASKED_TO_STOP}"
-        return replace(end, reason=Reason.STOPPED, message=message, retryable=True, is_counted=False)
-    message = "Stopped (spec.suspend is true)."
-    return replace(
-        end,
-        outcome=Outcome.SUSPENDED,
-        reason=Reason.SUSPENDED,
-        message=message,
-        retryable=True,
-        is_counted=False,
-    )
-
-
-def _is_suspended(facts: TaskFacts) -> bool:
-    """Return True if spec.suspend is true, or was when this process told the executor to stop."""
-    return facts.task.spec.suspend or (facts.attempt is not None and facts.attempt.stopping_since_s is not None)
 
 
 def _again(facts: TaskFacts, end: AttemptEnd, attempts: Sequence[Attempt], backoff_s: float) -> TaskPlan:

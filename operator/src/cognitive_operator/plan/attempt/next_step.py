@@ -10,6 +10,7 @@ from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.names import attempt_submission_id
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Claim
+from cognitive_operator.plan.attempt.cancel_and_suspend import cancel_and_suspend
 from cognitive_operator.plan.attempt.facts import (
     AttemptFacts,
     InvalidResponse,
@@ -22,7 +23,7 @@ from cognitive_operator.plan.attempt.facts import (
 from cognitive_operator.plan.attempt.in_flight import UNCOUNTED, AttemptEnd, InFlightAttempt
 from cognitive_operator.plan.attempt.steps import Close, Read, Step, Stop, Submit, TakeBack, Wait
 from cognitive_operator.plan.attempt.timing import AttemptTiming
-from cognitive_operator.plan.gates.gate import GateResult, cancel_and_suspend, queue_timeout
+from cognitive_operator.plan.gates.gate import GateResult, queue_timeout
 from cognitive_operator.plan.job_log import CAUSES, JobCause, ended_job, read_log
 from cognitive_operator.plan.silence import explained, pending_job
 from cognitive_operator.ports.ray import RayJob

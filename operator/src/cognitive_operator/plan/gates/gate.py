@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cognitive_operator.api.conditions import Phase, Reason
-from cognitive_operator.api.resources import Agent, Task, TaskSpec
+from cognitive_operator.api.resources import Agent, Task
 
 RECHECK_S: Final = 30.0
 
@@ -27,15 +27,6 @@ class GateResult:
     def is_final(self) -> bool:
         """True when the gate ends the task."""
         return self.phase.is_terminal
-
-
-def cancel_and_suspend(spec: TaskSpec) -> GateResult | None:
-    """Return the gate of ``spec.cancel`` and ``spec.suspend``."""
-    if spec.cancel:
-        return GateResult(Reason.CANCELLED, "Cancelled (spec.cancel is true).", Phase.CANCELLED)
-    if spec.suspend:
-        return GateResult(Reason.SUSPENDED, "Suspended; set spec.suspend to false to resume.", Phase.SUSPENDED)
-    return None
 
 
 def queue_timeout(task: Task, agent: Agent | None, now_s: float | None) -> GateResult | None:

@@ -1,9 +1,11 @@
 """Gate of ``spec.cancel`` and ``spec.suspend``, for a task without a running attempt.
 
-``plan.attempt`` decides to stop a running attempt, and ``reconcile.task.cleanup`` sends its executor the stop message.
+``plan.attempt.next_step`` decides to stop a running attempt, and ``reconcile.task.cleanup`` sends its executor the stop
+message.
 """
 
-from cognitive_operator.plan.gates.gate import GateResult, cancel_and_suspend
+from cognitive_operator.plan.attempt.cancel_and_suspend import cancel_and_suspend
+from cognitive_operator.plan.gates.gate import GateResult
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 
 
