@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from bench import agents, names
+from bench import names
 from bench.experiment import Experiment, Sample, Suite
 from bench.experiments import cold_starts, disturbances, floors, kopf_floor, rayjob, tasks, tenants
 from bench.experiments.bursts import job_burst, measured_burst
@@ -14,6 +14,7 @@ from bench.names import EMBEDDED, JOB, ON_CLUSTER, SERVE, WARM_SLOTS, burst, one
 from bench.scale import Scale
 from bench.systems.cluster import ClusterSystem, cluster_system
 from bench.systems.local import LocalSystem, local_system
+from bench.workloads import agents
 
 S = TypeVar("S")
 AROUND_S = 5.0

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.processes import Component, resident_mb
+from bench.host.processes import Component, resident_mb
 from controlplane import KubectlError
 from support.eventually import eventually
 from support.faults.admin import path_of

@@ -7,7 +7,7 @@ import pytest
 
 from bench.experiment import Experiment, Sample, SkippedError, Suite
 from bench.held import Held
-from bench.results import ResultsFile, load_results
+from bench.reports.results import ResultsFile, load_results
 from bench.runner import Runner, alternating
 from bench.scale import TINY
 

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = ("cognitive-operator", "cognitive-runtime", "kopf", "ray", "dspy", "nats-py", "openai")
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def describe_machine() -> dict[str, str | int | float]:
