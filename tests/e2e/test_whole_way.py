@@ -99,7 +99,7 @@ def way(control_plane: Any, crds: None) -> Iterator[WholeWay]:
 
 @pytest.fixture(scope="module")
 def before(way: WholeWay) -> tuple[set[str], dict[str, list[str]]]:
-    """What there was before the agent, in its namespace and on the broker."""
+    """Objects before the agent's creation, in its namespace and on the broker."""
     eventually(way.release.leading_pod, 60.0, 1.0)
     return way.objects(), eventually(way.release.broker, 60.0, 1.0)
 

@@ -1,4 +1,4 @@
-"""What the benchmark reads: audit logs, /proc, kubeconfigs, statuses, the CRD."""
+"""Inputs of the benchmark: audit logs, /proc, kubeconfigs, statuses, the CRD."""
 
 import base64
 import itertools

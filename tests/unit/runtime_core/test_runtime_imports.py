@@ -1,4 +1,4 @@
-"""What the runtime loads: measured in a fresh interpreter."""
+"""Modules that the runtime imports, measured in a fresh interpreter."""
 
 import subprocess
 import sys

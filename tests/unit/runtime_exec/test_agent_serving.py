@@ -44,7 +44,7 @@ class FakeApplication:
 
 @dataclass
 class Reported:
-    """What the driver tells its workers."""
+    """Problems that the driver has reported to its workers."""
 
     problems: list[ServeProblem | None] = field(default_factory=list)
 
