@@ -9,13 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.experiment import Suite
-from bench.report import write_report
-from bench.results import ResultsError, ResultsFile, load_results
-from bench.runner import Runner
-from bench.scale import FULL, SCALES, Scale
-from bench.software import run_header
-from bench.suites import all_suites
-from bench.thresholds import (
+from bench.host.software import run_header
+from bench.reports.report import write_report
+from bench.reports.results import ResultsError, ResultsFile, load_results
+from bench.reports.thresholds import (
     ThresholdsError,
     guarded_experiments,
     load_thresholds,
@@ -23,6 +20,9 @@ from bench.thresholds import (
     thresholds_of,
     verdicts,
 )
+from bench.runner import Runner
+from bench.scale import FULL, SCALES, Scale
+from bench.suites import all_suites
 from controlplane.progress import step
 
 FOLDER = Path(".bench")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from bench.experiment import Experiment, SkippedError, Suite
-from bench.results import ResultsFile
+from bench.reports.results import ResultsFile
 from bench.scale import Scale
 
 Progress = Callable[[str], AbstractContextManager[None]]

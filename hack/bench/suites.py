@@ -4,16 +4,17 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from bench import agents, names
+from bench import names
 from bench.experiment import Experiment, Sample, Suite
 from bench.experiments import cold_starts, disturbances, floors, kopf_floor, rayjob, tasks, tenants
 from bench.experiments.bursts import job_burst, measured_burst
 from bench.experiments.restart import restart_with_finished
-from bench.held import Held
+from bench.lazy_server import LazyServer
 from bench.names import EMBEDDED, JOB, ON_CLUSTER, SERVE, WARM_SLOTS, burst, one, rate
 from bench.scale import Scale
 from bench.systems.cluster import ClusterSystem, cluster_system
 from bench.systems.local import LocalSystem, local_system
+from bench.workloads import agents
 
 S = TypeVar("S")
 AROUND_S = 5.0
@@ -32,7 +33,7 @@ def all_suites(scale: Scale) -> list[Suite]:
 
 def local_suite(scale: Scale) -> Suite:
     """Return the experiments on the control plane of ``hack/``."""
-    local = Held(local_system)
+    local = LazyServer(local_system)
     found = [
         *_warm_mode(local, scale, EMBEDDED, agents.EMBEDDED),
         *_warm_mode(local, scale, SERVE, agents.SERVE),
@@ -46,7 +47,7 @@ def local_suite(scale: Scale) -> Suite:
 
 def cluster_suite(scale: Scale) -> Suite:
     """Return the experiments on the cluster of KUBECONFIG: this project and KubeRay's RayJob."""
-    held = Held(cluster_system)
+    lazy = LazyServer(cluster_system)
     embedded, http, k8sjob = f"{ON_CLUSTER}{EMBEDDED}", names.rayjob(names.HTTP_MODE), names.rayjob(names.K8SJOB_MODE)
     count, few, wave = scale.http_burst, scale.k8sjob_burst, rayjob.HTTP_WAVE
     specs: list[tuple[str, float, Callable[[ClusterSystem], Sequence[Sample]]]] = [
@@ -59,13 +60,13 @@ def cluster_suite(scale: Scale) -> Suite:
         (burst(http, count), 1.6 * count, partial(rayjob.waves, mode=names.HTTP_MODE, count=count, size=wave)),
         (burst(k8sjob, few), 7.0 * few, partial(rayjob.waves, mode=names.K8SJOB_MODE, count=few, size=few)),
     ]
-    found = [_experiment(name, seconds, held, measure, needs_pods=True) for name, seconds, measure in specs]
-    return Suite("cluster", found, held.close)
+    found = [_experiment(name, seconds, lazy, measure, needs_pods=True) for name, seconds, measure in specs]
+    return Suite("cluster", found, lazy.close)
 
 
 def restart_suite(scale: Scale) -> Suite:
     """Return the restarts with finished tasks, on a system of their own."""
-    local = Held(local_system)
+    local = LazyServer(local_system)
     found = [
         _experiment(
             names.restart(count),
@@ -80,14 +81,14 @@ def restart_suite(scale: Scale) -> Suite:
 
 def tenant_suite(scale: Scale) -> Suite:
     """Return the measurement of one tenant beside another that means harm, on a system of their own."""
-    held = Held(partial(local_system, tenants.NAMESPACES))
+    lazy = LazyServer(partial(local_system, tenants.NAMESPACES))
     length, waiting = scale.tenant_seconds, scale.waiting
     seconds = TENANTS_S + 2 * length + waiting / FILLED_PER_SECOND
     measure = partial(tenants.two_tenants, seconds=length, waiting=waiting)
-    return Suite("tenants", [_experiment(names.TENANTS, seconds, held, measure)], held.close)
+    return Suite("tenants", [_experiment(names.TENANTS, seconds, lazy, measure)], lazy.close)
 
 
-def _warm_mode(local: Held[LocalSystem], scale: Scale, name: str, agent: str) -> list[Experiment]:
+def _warm_mode(local: LazyServer[LocalSystem], scale: Scale, name: str, agent: str) -> list[Experiment]:
     """Return latencies and bursts of a mode with warm workers."""
     length = scale.seconds
     return [
@@ -107,7 +108,7 @@ def _warm_mode(local: Held[LocalSystem], scale: Scale, name: str, agent: str) ->
     ]
 
 
-def _job_mode(local: Held[LocalSystem], scale: Scale) -> list[Experiment]:
+def _job_mode(local: LazyServer[LocalSystem], scale: Scale) -> list[Experiment]:
     return [
         _experiment(one(JOB), 5, local, partial(tasks.cold_tasks, agent=agents.JOB, count=scale.jobs)),
         _experiment(
@@ -126,7 +127,7 @@ def _job_mode(local: Held[LocalSystem], scale: Scale) -> list[Experiment]:
     ]
 
 
-def _floors(local: Held[LocalSystem], scale: Scale) -> list[Experiment]:
+def _floors(local: LazyServer[LocalSystem], scale: Scale) -> list[Experiment]:
     pairs, length = scale.pairs, scale.seconds
     pairs_s = 2 * pairs / 100
     return [
@@ -141,7 +142,7 @@ def _floors(local: Held[LocalSystem], scale: Scale) -> list[Experiment]:
     ]
 
 
-def _single_costs(local: Held[LocalSystem], scale: Scale) -> list[Experiment]:
+def _single_costs(local: LazyServer[LocalSystem], scale: Scale) -> list[Experiment]:
     return [
         _experiment(names.FIRST_TASK, 10, local, cold_starts.executor_first_task),
         _experiment(names.OVERHEAD, 2, local, partial(cold_starts.executor_overhead, count=scale.singles)),
@@ -150,7 +151,7 @@ def _single_costs(local: Held[LocalSystem], scale: Scale) -> list[Experiment]:
     ]
 
 
-def _disturbances(local: Held[LocalSystem], scale: Scale) -> list[Experiment]:
+def _disturbances(local: LazyServer[LocalSystem], scale: Scale) -> list[Experiment]:
     length = scale.seconds
     noisy = partial(disturbances.noisy_neighbour, seconds=length, backlog=scale.backlog)
     return [
@@ -161,7 +162,12 @@ def _disturbances(local: Held[LocalSystem], scale: Scale) -> list[Experiment]:
 
 
 def _experiment(
-    name: str, seconds: float, held: Held[S], measure: Callable[[S], Sequence[Sample]], *, needs_pods: bool = False
+    name: str,
+    seconds: float,
+    lazy: LazyServer[S],
+    measure: Callable[[S], Sequence[Sample]],
+    *,
+    needs_pods: bool = False,
 ) -> Experiment:
     """Return an experiment that measures a system; ``seconds`` is without AROUND_S."""
-    return Experiment(name, AROUND_S + seconds, needs_pods, lambda _: measure(held()))
+    return Experiment(name, AROUND_S + seconds, needs_pods, lambda _: measure(lazy()))

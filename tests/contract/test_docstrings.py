@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-ROOTS = ("compat/src", "operator/src", "runtime/src", "hack", "tests/support")
-OPENING = re.compile(r"(What|Whether|Which|Why|How|Who)\b")
-PHRASE = re.compile(r"\b(nobody|whoever|those who|what is there|what there is)\b", re.IGNORECASE)
+ROOTS = ("compat/src", "operator/src", "runtime/src", "hack", "tests")
+OPENING = re.compile(r"(What|Whether|Which|Why|How|Who|One that)\b")
+PHRASE = re.compile(r"\b(nobody|whoever|those who|what is there|what there is|lets go|let go of)\b", re.IGNORECASE)
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -43,6 +43,10 @@ def test_docstrings_state_their_subject(root: str) -> None:
         ('async def f():\n    """\n    Who runs it.\n    """', ["2: f: opens with 'Who'"]),
         ('def f():\n    """Run it.\n\n    Nobody else may."""', ["2: f: contains 'Nobody'"]),
         ('def f():\n    """Return what is there."""', ["2: f: contains 'what is there'"]),
+        ('class A:\n    """One that runs."""', ["2: A: opens with 'One that'"]),
+        ('def f():\n    """Return one that runs."""', []),
+        ('def f():\n    """Lets go of an agent."""', ["2: f: contains 'Lets go'"]),
+        ('def f():\n    """Wait until it has let go of it."""', ["2: f: contains 'let go of'"]),
         ('"""Whose claims these are."""\nX = "What"', []),
         ('def f():\n    return "Why not"', []),
     ],

@@ -37,7 +37,7 @@ STORY = "cognitive-story"
 
 @dataclass(frozen=True)
 class ExistingCluster:
-    """What the tests need of a control plane."""
+    """Access to the control plane of an existing cluster."""
 
     kubectl: Kubectl
     kubeconfig_path: Path
@@ -72,7 +72,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(scope="session")
 def audit(request: pytest.FixtureRequest) -> Audit:
-    """What the operators of this run asked of the API server, from the log files that E2E_AUDIT_LOG names."""
+    """Requests of this run's operators to the API server, from the log files that E2E_AUDIT_LOG names."""
     pattern = os.environ.get("E2E_AUDIT_LOG")
     if not pattern:
         pytest.skip("E2E_AUDIT_LOG names no audit log of the API server (a path, or a pattern of paths)")

@@ -20,12 +20,12 @@ NOWHERE = ("http://ray.nowhere.invalid:8265", "http://model.nowhere.invalid/v1")
 RBAC = Path(__file__).parents[2] / "docs" / "operations" / "rbac.yaml"
 OTHER_SCOPE: dict[str, list[str]] = {WIDE: [], NARROW: ["customresourcedefinitions"]}
 LETTING_GO = {Right("cognitive.seedcore.io", "cognitiveagents", verb) for verb in ("get", "patch")}
-"""Rights outside of the watched namespaces: an agent of a namespace that is deleted is let go after its RoleBinding."""
+"""Rights outside of the watched namespaces: in a deleted one, an agent loses its finalizer after the RoleBinding."""
 CRD = "cognitivetasks.cognitive.seedcore.io"
 
 
 class ControlPlane(Protocol):
-    """What the tests need of a control plane."""
+    """Access to a control plane."""
 
     @property
     def kubectl(self) -> Kubectl:

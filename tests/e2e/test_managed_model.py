@@ -1,4 +1,4 @@
-"""What keeps an agent's own vLLM server back: real pods, in a namespace that admits restricted ones."""
+"""Causes that keep an agent's own vLLM server from starting: real pods, in a namespace that admits restricted ones."""
 
 import json
 from typing import Any

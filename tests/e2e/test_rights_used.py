@@ -1,4 +1,4 @@
-"""What the operator may do is what it does: its roles beside the API server's audit log of all other tests.
+"""The operator's roles beside the API server's audit log of all other tests: every rule is used, and none is missing.
 
 It runs last (a hook in conftest.py sees to that). E2E_AUDIT_LOG names the log, at level Metadata.
 """

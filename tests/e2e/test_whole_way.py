@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cognitive_runtime.adapters.dspy.calls.room import Room
+from cognitive_runtime.adapters.dspy.calls.answer_limits import AnswerLimits
 from cognitive_runtime.adapters.dspy.schemas.output_schema import OutputSchema
 from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES
 from cognitive_runtime.adapters.vllm.provider_api import ProviderAPI
@@ -60,7 +60,7 @@ Simulated with xgrammar 0.2.8 and a uniform choice of tokens, an answer takes 1,
 def free_request(type_: CognitiveTaskType, output: dict[str, Any] | None) -> dict[str, Any]:
     """Return the body of a short completion, held to the free schema of a task type."""
     own = OutputSchema(output) if output else None
-    asked = Room(SHORT_TOKENS, "Schema").response_format(SIGNATURES[type_].signature, own)
+    asked = AnswerLimits(SHORT_TOKENS, "Schema").response_format(SIGNATURES[type_].signature, own)
     assert asked is not None
     return held_to(asked["schema"])
 
@@ -99,7 +99,7 @@ def way(control_plane: Any, crds: None) -> Iterator[WholeWay]:
 
 @pytest.fixture(scope="module")
 def before(way: WholeWay) -> tuple[set[str], dict[str, list[str]]]:
-    """What there was before the agent, in its namespace and on the broker."""
+    """Objects before the agent's creation, in its namespace and on the broker."""
     eventually(way.release.leading_pod, 60.0, 1.0)
     return way.objects(), eventually(way.release.broker, 60.0, 1.0)
 

@@ -57,7 +57,7 @@ def system(
 
 @pytest.fixture(scope="session")
 def debts(system: FaultSystem) -> Iterator[Debts]:
-    """What was deleted; at the end nothing may be left of any of it."""
+    """Deleted objects; the fixture fails at the end if anything of them is left."""
     owed = Debts()
     yield owed
     if is_quick():

@@ -181,7 +181,7 @@ def the_right_to_read_secrets_is_removed(trial: Trial, system: FaultSystem) -> N
 
 
 def test_row_05_403(trial: Trial, system: FaultSystem, tell: Tell) -> None:
-    """What is missing is named, and everything goes on when it is granted."""
+    """The message names the missing right, and all work continues once it is granted."""
     tell(all_rights_are_removed, trial, system)
     tell(the_right_to_read_secrets_is_removed, trial, system)
 

@@ -88,7 +88,7 @@ def test_row_23_a_refused_key_holds_the_queue_and_uses_up_no_retry(trial: Trial,
 def test_row_23_a_slow_model_and_a_confidence_that_is_none(
     trial: Trial, system: FaultSystem, subtests: pytest.Subtests
 ) -> None:
-    """An out-of-range number is never passed on, and never replaced by one that nobody said."""
+    """An out-of-range number is neither passed on nor replaced by an invented one."""
     trial.calls_per_attempt = 2
     confidences = {"row23-above": 7, "row23-below": -1, "row23-word": "high", "row23-null": None}
     for name, confidence in confidences.items():

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.processes import Component, resident_mb
+from bench.host.processes import Component, resident_mb
 from controlplane import KubectlError
 from support.eventually import eventually
 from support.faults.admin import path_of
@@ -20,7 +20,7 @@ from support.faults.trial import Measured, Tell, Trial
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 RELEASED_WITHIN_S = 30.0
 LEASE_TTL_S = 60.0
-"""A worker may renew its lease once more after its agent was let go."""
+"""A worker may renew its lease once more after its agent's finalizer was removed."""
 FINISHED = 10_000
 EDITED_FOR_S = 50.0
 """Longer than the lowered timeout of 10 s and the 30 s of grace that the operator gives a worker."""
@@ -60,7 +60,7 @@ def test_row_15_a_task_deleted_while_it_runs(
 
 
 def test_row_15_an_agent_deleted_before_its_tasks(trial: Trial, system: FaultSystem, measured: Measured) -> None:
-    """What runs is stopped and closed without using up a retry; another agent of the name takes the tasks on."""
+    """The running attempt is stopped and uses up no retry; another agent of the same name executes the tasks."""
     with system.namespace("row15") as namespace:
         trial.namespaces.append(namespace)
         first = system.add_agent(namespace, system.agent("brief", queue={"maxConcurrentTasks": 1}))
@@ -118,7 +118,7 @@ def test_row_16_changes_with_tasks_running(trial: Trial, system: FaultSystem, te
 
 
 def a_changed_agent_serves_the_next_task(trial: Trial, system: FaultSystem) -> None:
-    """What runs finishes as it began; the next request is made of the new generation."""
+    """A running attempt ends with its old settings; the next request has those of the new generation."""
     with system.namespace("row16") as namespace:
         trial.namespaces.append(namespace)
         system.add_agent(namespace, system.agent("changed"))
@@ -210,7 +210,7 @@ def wait_model(system: FaultSystem, namespace: str, status: str, reason: str) ->
 def test_row_25_ten_thousand_finished_tasks(
     trial: Trial, system: FaultSystem, in_full: None, measured: Measured
 ) -> None:
-    """A restart of the operator writes nothing, its memory stays flat, and their deletion delays nobody."""
+    """A restart of the operator writes nothing, its memory stays flat, and the deletions delay no other task."""
     with system.namespace("row25") as namespace:
         trial.gone_namespaces.append(namespace)
         bodies = [trial.body(f"row25-{n:05}", "nobody") for n in range(FINISHED)]

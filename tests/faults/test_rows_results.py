@@ -1,4 +1,4 @@
-"""Results that nobody waits for, or that are none: rows 9, 10 and 11 of the table, and the long part of row 8."""
+"""Late, repeated and malformed results: rows 9, 10 and 11 of the table, and the long part of row 8."""
 
 import json
 import time
@@ -36,7 +36,7 @@ def wait_dropped(system: FaultSystem, reason: str, before: float, count: int = 1
 def test_row_08_and_09_claims_lost_under_a_long_attempt_and_a_result_twice_after_the_window(
     trial: Trial, system: FaultSystem, stream: StreamAdmin, in_full: None
 ) -> None:
-    """The long attempt is not taken for one that nobody began, which would be published anew after a minute.
+    """The long attempt is not taken for an unclaimed one, which would be published again after a minute.
 
     Both take minutes, and neither has to do with the other.
     """

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from bench import agents, names
+from bench import names
 from bench.experiment import Sample
-from bench.kinds import tasks
+from bench.host.processes import Component, cpu_seconds, idle_rates, resident_mb, wait_until_quiet
+from bench.kube.kinds import tasks
+from bench.kube.objects import ObjectClient, watching
 from bench.names import WRITES
-from bench.objects import ObjectClient, watching
-from bench.processes import Component, cpu_seconds, idle_rates, resident_mb, wait_until_quiet
 from bench.systems.local import LocalSystem
-from bench.workloads import burst, one_by_one
+from bench.workloads import agents
+from bench.workloads.patterns import burst, one_by_one
 
 QUIET_TIMEOUT_S = 60.0
 SETTLE_S, IDLE_S = 5.0, 4.0

@@ -6,16 +6,16 @@ import subprocess
 import sys
 import time
 
-from bench import agents
-from bench.direct_requests import direct_requests_s
 from bench.experiment import Sample
-from bench.kinds import tasks
-from bench.model import SLOW
+from bench.kube.kinds import tasks
+from bench.kube.objects import Timeline, watching
 from bench.names import LATENCY
-from bench.objects import Timeline, watching
-from bench.ray_jobs import submitted_at_s
 from bench.systems.local import LocalSystem
-from bench.workloads import WorkloadResult, burst, one_by_one
+from bench.systems.model import SLOW
+from bench.workloads import agents
+from bench.workloads.direct_requests import direct_requests_s
+from bench.workloads.patterns import WorkloadResult, burst, one_by_one
+from bench.workloads.ray_jobs import submitted_at_s
 
 FIRST_TIMEOUT_S = 180.0
 MODULE = "cognitive_operator.bootstrap"

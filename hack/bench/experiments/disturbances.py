@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench import agents
 from bench.experiment import Sample
-from bench.kinds import tasks
-from bench.objects import watching
+from bench.kube.kinds import tasks
+from bench.kube.objects import watching
 from bench.systems.local import OPERATOR_ENV, LocalSystem
-from bench.workloads import WorkloadResult, at_once, new_names, one_by_one, steady
+from bench.workloads import agents
+from bench.workloads.patterns import WorkloadResult, at_once, new_names, one_by_one, steady
 from controlplane.kubeconfig import write_proxied_kubeconfig
 from servers.operator import OperatorProcess, OperatorSettings
 from servers.ports import free_ports

@@ -8,16 +8,17 @@ import subprocess
 import sys
 import time
 
-from bench import agents, names
+from bench import names
 from bench.experiment import Sample
-from bench.kinds import Kind, Manifest, bare_tasks, tasks
+from bench.host.processes import cpu_seconds
+from bench.kube.kinds import Kind, Manifest, bare_tasks, tasks
+from bench.kube.objects import ObjectClient, watching
 from bench.names import CREATE_CPU, LATENCY, PAIRS, STATUS_CPU
-from bench.objects import ObjectClient, watching
-from bench.processes import cpu_seconds
-from bench.ray_jobs import raw_ray_job_ms
-from bench.summary import percentile
+from bench.reports.summary import percentile
 from bench.systems.local import FLOORS, LocalSystem
-from bench.workloads import at_once, new_names, one_by_one
+from bench.workloads import agents
+from bench.workloads.patterns import at_once, new_names, one_by_one
+from bench.workloads.ray_jobs import raw_ray_job_ms
 from servers.process import environment
 
 ACTOR_TIMEOUT_S = 120.0

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from bench.experiment import Sample
-from bench.kinds import bare_tasks
-from bench.objects import ObjectClient, watching
-from bench.processes import Component, resident_mb
+from bench.host.processes import Component, resident_mb
+from bench.kube.kinds import bare_tasks
+from bench.kube.objects import ObjectClient, watching
 from bench.systems.local import FLOORS, LocalSystem
-from bench.workloads import WorkloadResult, burst, one_by_one, steady
+from bench.workloads.patterns import WorkloadResult, burst, one_by_one, steady
 from servers.ports import free_ports
 from servers.probe import http_ok
 from servers.process import ChildProcess, Command, environment

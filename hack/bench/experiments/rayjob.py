@@ -4,7 +4,7 @@ import asyncio
 
 from bench.experiment import Sample
 from bench.experiments.tasks import objects_in_waves, singles
-from bench.kinds import Kind, ray_jobs
+from bench.kube.kinds import Kind, ray_jobs
 from bench.systems.cluster import ClusterSystem
 
 HTTP_WAVE = 10

@@ -3,15 +3,16 @@
 import asyncio
 import time
 
-from bench import agents, names
+from bench import names
 from bench.experiment import Sample
 from bench.experiments.bursts import memory_samples
 from bench.experiments.floors import finished_status
-from bench.kinds import Manifest, tasks
-from bench.objects import ObjectClient
-from bench.processes import wait_until_quiet
+from bench.host.processes import wait_until_quiet
+from bench.kube.kinds import Manifest, tasks
+from bench.kube.objects import ObjectClient
 from bench.systems.local import LocalSystem
-from bench.workloads import at_once, new_names
+from bench.workloads import agents
+from bench.workloads.patterns import at_once, new_names
 
 QUIET_TIMEOUT_S = 120.0
 SETTLE_S = 15.0

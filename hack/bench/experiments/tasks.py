@@ -3,12 +3,12 @@
 import asyncio
 from typing import Protocol
 
-from bench.agents import Agents
-from bench.api_server import ApiServer
 from bench.experiment import Sample
-from bench.kinds import Kind, tasks
-from bench.objects import watching
-from bench.workloads import WorkloadResult, burst, one_by_one, steady, waves
+from bench.kube.api_server import ApiServer
+from bench.kube.kinds import Kind, tasks
+from bench.kube.objects import watching
+from bench.workloads.agents import Agents
+from bench.workloads.patterns import WorkloadResult, burst, one_by_one, steady, waves
 
 WARM_UP = 3
 """Tasks before a measurement, which open connections."""

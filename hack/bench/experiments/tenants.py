@@ -10,14 +10,15 @@ from typing import Any
 
 import nats
 
-from bench import agents, names
-from bench.agents import Agents
+from bench import names
 from bench.experiment import Sample
-from bench.kinds import FAILED, SUCCEEDED, tasks
-from bench.objects import ObjectClient, watching
+from bench.kube.kinds import FAILED, SUCCEEDED, tasks
+from bench.kube.objects import ObjectClient, watching
 from bench.systems.liar import DELAY_S
 from bench.systems.local import LocalSystem
-from bench.workloads import WorkloadResult, at_once, new_names, one_by_one, steady
+from bench.workloads import agents
+from bench.workloads.agents import Agents
+from bench.workloads.patterns import WorkloadResult, at_once, new_names, one_by_one, steady
 from servers.ports import free_ports
 from servers.probe import http_ok
 from servers.process import ChildProcess, Command

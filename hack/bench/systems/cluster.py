@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.agents import EMBEDDED, Agents
-from bench.api_server import ApiServer, api_server_of
 from bench.experiment import SkippedError
-from bench.model import InstantModel
+from bench.kube.api_server import ApiServer, api_server_of
+from bench.systems.model import InstantModel
+from bench.workloads.agents import EMBEDDED, Agents
 from controlplane import Kubectl
 from servers.nats import NatsServer
 from servers.operator import OperatorProcess, OperatorSettings

@@ -4,7 +4,7 @@ from typing import Any
 
 import kopf
 
-from bench.kinds import BARE_GROUP, BARE_PLURAL, SUCCEEDED
+from bench.kube.kinds import BARE_GROUP, BARE_PLURAL, SUCCEEDED
 
 
 @kopf.on.event(BARE_GROUP, "v1", BARE_PLURAL)

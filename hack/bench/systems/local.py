@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.agents import Agents
-from bench.api_server import ApiServer, api_server_of
-from bench.audit_log import AuditLog
-from bench.kinds import bare_crd
-from bench.model import InstantModel
-from bench.processes import Component
+from bench.host.processes import Component
+from bench.kube.api_server import ApiServer, api_server_of
+from bench.kube.audit_log import AuditLog
+from bench.kube.kinds import bare_crd
+from bench.systems.model import InstantModel
+from bench.workloads.agents import Agents
 from controlplane import Kubectl
 from demo.llm import LLMChoice
 from demo.system import System

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from bench.api_server import ApiServer, api_server_of
+from bench.kube.api_server import ApiServer, api_server_of
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "host", "content-length"}
 MAX_BYTES = 64 * 1024 * 1024

@@ -14,8 +14,8 @@ from cognitive_runtime.adapters.nats.subjects import RequestSubject, parse_reque
 from cognitive_runtime.adapters.secrets import is_secret_name
 from cognitive_runtime.bootstrap.doctor.arguments import add_doctor, add_required_secrets, doctor_settings, token
 from cognitive_runtime.bootstrap.doctor.settings import DoctorSettings
+from cognitive_runtime.bootstrap.http_server_arguments import add_serve, cluster_settings
 from cognitive_runtime.bootstrap.quick_imports import begin_imports, last_import
-from cognitive_runtime.bootstrap.serve_arguments import add_serve, cluster_settings
 from cognitive_runtime.bootstrap.tool_server import add_tool_server, serve_tools
 from cognitive_runtime.config import ConfigError, ExecutorSettings, RuntimeSettings, read_settings
 
@@ -113,12 +113,12 @@ def _nodes(arguments: argparse.Namespace) -> int:
 
 
 def _serve(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
-    from cognitive_runtime.bootstrap.serve import ServeSettings, run_serve
+    from cognitive_runtime.bootstrap.http_server import HttpServerSettings, run_serve
 
-    settings = ServeSettings(
+    settings = HttpServerSettings(
         arguments.host,
         arguments.port,
-        arguments.application or ServeSettings.application,
+        arguments.application or HttpServerSettings.application,
         arguments.grace_seconds,
         cluster_settings(parser, arguments),
     )

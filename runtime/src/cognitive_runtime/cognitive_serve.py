@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from cognitive_runtime.bootstrap.serving import CognitiveCoreClient, deploy
+from cognitive_runtime.bootstrap.core_serving import CognitiveCoreClient, deploy
 from cognitive_runtime.bootstrap.status import dspy_status
 from cognitive_runtime.domain.serving import (
     DEFAULT_APPLICATION,

@@ -12,10 +12,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bench.api_server import ApiServer, api_server_of
-from bench.audit_log import AuditLog
-from bench.kinds import BARE_GROUP, BARE_PLURAL, Kind, bare_crd, bare_tasks
-from bench.objects import ObjectClient, watching
+from bench.kube.api_server import ApiServer, api_server_of
+from bench.kube.audit_log import AuditLog
+from bench.kube.kinds import BARE_GROUP, BARE_PLURAL, Kind, bare_crd, bare_tasks
+from bench.kube.objects import ObjectClient, watching
 from bench.systems.hostile_ray import hung_dashboard, idle_dashboard
 from bench.systems.slow_proxy import SlowProxy
 from controlplane import ControlPlane, Kubectl

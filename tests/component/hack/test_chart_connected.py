@@ -1,4 +1,4 @@
-"""What `helm test` runs in the cluster: it fails where the operator or the broker's guard is missing."""
+"""The program of `helm test` in the cluster. It fails if the operator or the broker's authentication is missing."""
 
 import re
 import subprocess

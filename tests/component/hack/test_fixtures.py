@@ -1,4 +1,4 @@
-"""What the shared fixtures promise, seen from outside: pytest run on a small file with this project's conftest."""
+"""Shared fixtures, tested from outside: pytest runs on a small file with this project's conftest."""
 
 import getpass
 import os

@@ -1,4 +1,4 @@
-"""What an agent can do to others on a broker that knows agents apart: nothing, whatever it sends."""
+"""Isolation of the agents' NATS accounts: no message of an agent affects another agent or a stream."""
 
 import asyncio
 import json
@@ -127,7 +127,7 @@ async def test_nothing_that_an_agent_sends_touches_another_or_a_stream(scene: Sc
 
 @pytest.mark.parametrize("who", ["a", "loose"])
 async def test_no_answer_reaches_what_an_agent_may_not_send_to(scene: Scene, who: str) -> None:
-    """The server asks nobody whether a reply's subject may be published on: the account is what holds it."""
+    """The server does not check the permission to publish on a reply subject; the account alone isolates it."""
     before, client = await scene.all_stored(), getattr(scene, who)
     calls = [
         (f"$JS.API.DIRECT.GET.OBJ_results-{A}", json.dumps({"last_by_subj": f"$O.results-{A}.C.x"}).encode()),

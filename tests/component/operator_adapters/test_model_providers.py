@@ -1,4 +1,4 @@
-"""How the operator asks each provider for its models, and what it says of what comes."""
+"""Requests of the operator for each provider's list of models, and its messages about the answers."""
 
 from dataclasses import replace
 

@@ -278,7 +278,7 @@ async def test_a_cancelled_call_ends(broker: NatsBroker) -> None:
 async def test_a_process_that_stops_fetching_takes_no_response_from_another_one(
     server: NatsServer, js: JetStreamContext, new_broker: NewBroker
 ) -> None:
-    """What it has fetched and not settled is delivered again, and a pull of it is over at once."""
+    """Messages that it has fetched and not settled are delivered again, and its pull request ends at once."""
     old, new = [await new_broker(NatsSettings(server.url)) for _ in range(2)]
     await connected(old)
     await connected(new)

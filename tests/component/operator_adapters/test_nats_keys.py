@@ -1,4 +1,4 @@
-"""The keys that are made for a broker let the operator in, and nobody else."""
+"""Generated keys of a broker: it accepts the operator's credentials and refuses all others."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path

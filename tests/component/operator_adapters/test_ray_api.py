@@ -1,4 +1,4 @@
-"""What Ray's Jobs API answers, by plain HTTP: the double of the tests answers the same as a real head."""
+"""Answers of Ray's Jobs API over plain HTTP: the double of the tests answers the same as a real head."""
 
 import json
 import urllib.error

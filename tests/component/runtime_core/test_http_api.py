@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from cognitive_runtime.adapters.http.app import create_app
 from cognitive_runtime.adapters.http.reading import MAX_BODY_BYTES
-from cognitive_runtime.bootstrap.service import local_api
+from cognitive_runtime.bootstrap.core_service import local_api
 from cognitive_runtime.cognitive_core import CognitiveContext, CognitiveCore, CognitiveTaskType
 from cognitive_runtime.llm_config import LLMConfig
 from support.eventually import eventually

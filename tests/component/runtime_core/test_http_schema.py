@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 
 from cognitive_runtime.adapters.http.app import create_app
 from cognitive_runtime.adapters.http.replies import STATUS_CODES
-from cognitive_runtime.bootstrap.service import local_api
+from cognitive_runtime.bootstrap.core_service import local_api
 from cognitive_runtime.domain import ReasoningError
 from cognitive_runtime.llm_config import LLMConfig
 from support.servers.http_server import HttpServer

@@ -34,7 +34,7 @@ Think = Callable[..., dict[str, Any]]
 
 @pytest.fixture(autouse=True)
 def environment(model: ScriptedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that nobody has configured, with the keys of several providers."""
+    """Environment without settings of the library, with the keys of several providers."""
     monkeypatch.setattr(llm_config, "_configured", {})
     for name in [name for name in os.environ if name.startswith("LLM_")]:
         monkeypatch.delenv(name)

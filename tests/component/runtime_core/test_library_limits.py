@@ -1,4 +1,4 @@
-"""What a program's core may ask of its model, and when it is not asked again."""
+"""Rate limits and result cache of a core in a program."""
 
 import asyncio
 import logging

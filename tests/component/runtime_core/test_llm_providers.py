@@ -1,4 +1,4 @@
-"""Each provider as an attempt calls it: address, header of the key, settings, errors; and nobody else's key."""
+"""Calls of each provider by an attempt: address, header of the key, settings, errors, and no other provider's key."""
 
 import json
 from typing import Any

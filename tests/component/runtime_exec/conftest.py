@@ -64,7 +64,7 @@ def settings(nats_server: NatsServer, tmp_path: Path) -> RuntimeSettings:
 
 @pytest.fixture
 def reasoner() -> ScriptedReasoner:
-    """What all workers of the test think with."""
+    """Reasoner of all workers of the test."""
     return ScriptedReasoner()
 
 

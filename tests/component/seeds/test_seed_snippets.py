@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from cognitive_runtime.adapters.http.app import create_app
-from cognitive_runtime.bootstrap.service import local_api
+from cognitive_runtime.bootstrap.core_service import local_api
 from cognitive_runtime.llm_config import LLMConfig, read_llm_config
 from cognitive_runtime.ray_agent import RayAgent
 from servers.nats import NatsServer

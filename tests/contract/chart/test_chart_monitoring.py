@@ -1,4 +1,4 @@
-"""Alerts and the installation's own test ask for what there is."""
+"""Names in the chart's alerts and test pod: each metric, port and stream exists."""
 
 import re
 from collections.abc import Callable

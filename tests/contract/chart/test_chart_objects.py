@@ -1,4 +1,4 @@
-"""What the chart makes of its values."""
+"""Objects that the chart renders from its values."""
 
 from collections.abc import Callable
 from pathlib import Path

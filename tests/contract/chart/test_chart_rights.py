@@ -1,4 +1,4 @@
-"""What the chart grants: as little as the documentation says, and the same."""
+"""RBAC rules of the chart: exactly those of the documentation."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What every field of the CRDs owes to those who read `kubectl explain`, and to the API server."""
+"""Descriptions, ranges, defaults and rules of the CRDs' fields, for `kubectl explain` and the API server."""
 
 import re
 

@@ -105,7 +105,7 @@ class Release:
         self.install()
 
     def end(self) -> None:
-        """Delete its agents while it can let go of them, then all that is left."""
+        """Delete the agents while the operator can still remove their finalizers, then release and namespace."""
         self.cluster.kubectl.delete("ctask,cagent", "--all")
         self.uninstall()
         self.admin.delete("namespace", self.namespace)

@@ -1,4 +1,4 @@
-"""How an agent's Ray cluster is found or kept, and what is said when that fails."""
+"""An agent's Ray cluster, managed or named by an address, and the messages about its failures."""
 
 from typing import Any
 

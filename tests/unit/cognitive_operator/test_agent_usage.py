@@ -1,4 +1,4 @@
-"""How an agent's counters follow the stream: what is read, what is believed, what is waited for."""
+"""Counters of an agent, computed from the response stream: reading, verification and order."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What an attempt left is removed, and each deletion on the broker has a line in the log with its reason."""
+"""Cleanup of an attempt's objects. The log has a line with the reason of each deletion on the broker."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What the operator does beside all of its parts."""
+"""The operator's process: errors at its end."""
 
 import asyncio
 from collections.abc import AsyncIterator

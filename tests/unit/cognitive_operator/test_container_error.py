@@ -1,4 +1,4 @@
-"""What is told of a container's last output."""
+"""Error message from a container's last output."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who waits for whom, when a task may begin, and when it never can."""
+"""Dependencies between tasks: order, failure, cycles, and results as inputs."""
 
 import json
 from collections.abc import Iterable

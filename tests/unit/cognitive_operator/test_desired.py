@@ -1,4 +1,4 @@
-"""What is sent to executors and to Ray."""
+"""Requests to executors, and submissions to Ray."""
 
 import json
 import re

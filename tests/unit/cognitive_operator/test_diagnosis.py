@@ -1,4 +1,4 @@
-"""Why a child is not ready: one row for each cause, as a real cluster tells of it."""
+"""Causes of a child that is not ready: one row for each, in the words of a real cluster."""
 
 from typing import Any
 

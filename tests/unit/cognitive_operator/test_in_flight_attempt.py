@@ -1,4 +1,4 @@
-"""What is known of an attempt between its request and its end."""
+"""State of an attempt between its request and its end."""
 
 from cognitive_operator.plan.attempt.in_flight import attempt_end, with_refused_end
 from support.builders import operator_objects as o

@@ -156,7 +156,7 @@ async def test_a_leader_that_cannot_renew_stops_at_its_deadline(server: Server, 
 
 
 async def test_a_leader_that_was_paused_ends_its_engine_before_it_leads_again(one: Candidate) -> None:
-    """What it knew is old, although no other candidate has taken the Lease."""
+    """The engine's state is outdated after the pause, although no other candidate has taken the Lease."""
     assert await one.check()
     assert [await one.after(60.0), await one.check(), await one.after(2.0)] == [False, True, True]
 

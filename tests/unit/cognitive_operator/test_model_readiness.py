@@ -1,4 +1,4 @@
-"""How an agent's own model server is kept, proved, put to rest and removed; a named endpoint is only asked."""
+"""Life of an agent's own model server: creation, proof, suspension and removal. A named endpoint is only probed."""
 
 from dataclasses import dataclass, field
 from typing import Any

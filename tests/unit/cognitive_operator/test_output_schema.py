@@ -1,4 +1,4 @@
-"""Which output schemas are refused, where the fault is said to be, and what becomes of the task."""
+"""Checks of output schemas: accepted and refused ones, the position in the message, and the end of the task."""
 
 from typing import Any
 

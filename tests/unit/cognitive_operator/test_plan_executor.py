@@ -1,4 +1,4 @@
-"""Which Ray job is an agent's executor."""
+"""Selection of the Ray job that is an agent's executor: submission, replacement and draining."""
 
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.plan.agent.executor import outdated_executors, plan_executor

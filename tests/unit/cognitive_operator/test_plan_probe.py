@@ -1,4 +1,4 @@
-"""How often an agent's Ray and its model are checked."""
+"""Intervals of the checks of an agent's Ray and of its model."""
 
 from typing import Any
 

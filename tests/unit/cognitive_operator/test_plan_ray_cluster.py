@@ -1,4 +1,4 @@
-"""What is done about the RayCluster that an agent owns."""
+"""Plan for the RayCluster that an agent owns: creation, change, suspension and removal."""
 
 import copy
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is done about a task that its user cancels or suspends, and what its retry policy makes of an end."""
+"""Cancellation and suspension of a task, and the decisions of its retry policy."""
 
 from dataclasses import replace
 from datetime import timedelta

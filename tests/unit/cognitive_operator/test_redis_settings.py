@@ -1,4 +1,4 @@
-"""What an agent with a Redis is started with, and what is said when its Secret is missing."""
+"""Settings of an executor with a Redis, and the message about a missing Secret."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which responses are believed."""
+"""Verification of responses: subject, signature and content."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""What the metrics count of ended attempts and tasks."""
+"""Metrics of ended attempts and tasks."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which finished tasks are deleted, when, and that no clock but the API server's has a say in it."""
+"""Deletion of finished tasks after their time to live, by the clock of the API server alone."""
 
 import tracemalloc
 from collections import Counter

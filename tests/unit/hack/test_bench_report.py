@@ -2,11 +2,11 @@ import json
 from pathlib import Path
 
 from bench.experiment import Sample
-from bench.latest import FORMULAS, latest_of
-from bench.plots import points
-from bench.report import markdown_of, report_of, table, write_report
-from bench.results import Results
-from bench.summary import Summaries
+from bench.reports.latest import FORMULAS, latest_of
+from bench.reports.plots import points
+from bench.reports.report import markdown_of, report_of, table, write_report
+from bench.reports.results import Results
+from bench.reports.summary import Summaries
 
 KEYS = {
     "ratio_single_http",

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from bench.experiment import Sample
-from bench.results import ResultsError, ResultsFile, load_results
+from bench.reports.results import ResultsError, ResultsFile, load_results
 
 HEADER = {"scale": "full", "commit": "abc", "began": "today"}
 FIRST, SECOND = Sample("latency", 1.5, "ms"), Sample("latency", 2.5, "ms")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bench.experiment import Experiment, Sample, SkippedError, Suite
-from bench.held import Held
-from bench.results import ResultsFile, load_results
+from bench.lazy_server import LazyServer
+from bench.reports.results import ResultsFile, load_results
 from bench.runner import Runner, alternating
 from bench.scale import TINY
 
@@ -118,11 +118,11 @@ def test_servers_start_when_they_are_needed_and_once() -> None:
         yield "server"
         events.append("stopped")
 
-    held = Held(server)
-    held.close()
+    lazy = LazyServer(server)
+    lazy.close()
     assert events == []
-    assert held() == held() == "server"
-    held.close()
+    assert lazy() == lazy() == "server"
+    lazy.close()
     assert events == ["started", "stopped"]
 
 
@@ -135,8 +135,8 @@ def test_a_start_that_failed_is_not_repeated() -> None:
         raise SkippedError("no cluster")
         yield ""
 
-    held = Held(server)
+    lazy = LazyServer(server)
     for _ in range(2):
         with pytest.raises(SkippedError, match="no cluster"):
-            held()
+            lazy()
     assert starts == [1]

@@ -1,4 +1,4 @@
-"""What the benchmark reads: audit logs, /proc, kubeconfigs, statuses, the CRD."""
+"""Inputs of the benchmark: audit logs, /proc, kubeconfigs, statuses, the CRD."""
 
 import base64
 import itertools
@@ -12,16 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from bench import agents, processes
-from bench.agents import check_supported, load_execution_schema
-from bench.api_server import api_server_of
-from bench.audit_log import AuditLog
 from bench.experiment import SkippedError
 from bench.experiments import bursts
 from bench.experiments.bursts import CpuBefore
-from bench.kinds import bare_tasks, ray_job, ray_job_outcome, tasks
-from bench.machine import commit, cpu_model, describe_machine, memory_bytes, program_version
-from bench.processes import (
+from bench.host import processes
+from bench.host.machine import commit, cpu_model, describe_machine, memory_bytes, program_version
+from bench.host.processes import (
     Component,
     Process,
     cpu_seconds,
@@ -31,8 +27,13 @@ from bench.processes import (
     tree,
     wait_until_quiet,
 )
+from bench.kube.api_server import api_server_of
+from bench.kube.audit_log import AuditLog
+from bench.kube.kinds import bare_tasks, ray_job, ray_job_outcome, tasks
 from bench.systems.cluster import cluster_system
 from bench.systems.local import is_worker
+from bench.workloads import agents
+from bench.workloads.agents import check_supported, load_execution_schema
 from controlplane.certificates import Authority
 from controlplane.kubeconfig import write_kubeconfig, write_proxied_kubeconfig
 
@@ -101,7 +102,7 @@ def test_idle_processes_cost_a_burst_nothing(monkeypatch: pytest.MonkeyPatch) ->
 def test_idle_processes_count_as_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     busy = itertools.count(0.0, 0.5)  # half a core
     monkeypatch.setattr(processes, "cpu_seconds", lambda _: Counter({"worker": next(busy)}))
-    monkeypatch.setattr("bench.processes.time.sleep", lambda _: None)
+    monkeypatch.setattr("bench.host.processes.time.sleep", lambda _: None)
     assert idle_rates([], seconds=1.0) == {"worker": 0.5}
     assert wait_until_quiet([], timeout_s=30, idle=0.5)
     assert not wait_until_quiet([], timeout_s=0.05)

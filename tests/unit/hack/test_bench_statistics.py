@@ -2,10 +2,10 @@ import math
 
 import pytest
 
-from bench.budgets import Budget, BudgetRow, budget_rows
 from bench.experiment import Sample
-from bench.latest import median_of
-from bench.summary import MissingSampleError, Summaries, percentile
+from bench.reports.budgets import Budget, BudgetRow, budget_rows
+from bench.reports.latest import median_of
+from bench.reports.summary import MissingSampleError, Summaries, percentile
 
 
 @pytest.mark.parametrize(("share", "value"), [(0.5, 50), (0.99, 99), (1.0, 100), (0.001, 1)])

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from bench import names
-from bench.budgets import budget_rows
 from bench.experiments.tenants import Hostile, samples
+from bench.reports.budgets import budget_rows
+from bench.reports.summary import Summaries
 from bench.scale import SCALES
 from bench.suites import tenant_suite
-from bench.summary import Summaries
 from bench.systems.liar import FORGED, POISON, SIGNATURE, lies
-from bench.workloads import WorkloadResult
+from bench.workloads.patterns import WorkloadResult
 from cognitive_operator.api.wire import SIGNATURE_HEADER, sign
 
 REQUEST: dict[str, Any] = json.loads(

@@ -3,10 +3,8 @@ from pathlib import Path
 import pytest
 
 from bench.experiment import Sample
-from bench.results import Results
-from bench.scale import FULL, QUICK, Scale
-from bench.suites import all_suites
-from bench.thresholds import (
+from bench.reports.results import Results
+from bench.reports.thresholds import (
     GUARDED,
     Threshold,
     ThresholdsError,
@@ -16,6 +14,8 @@ from bench.thresholds import (
     thresholds_of,
     verdicts,
 )
+from bench.scale import FULL, QUICK, Scale
+from bench.suites import all_suites
 
 
 def results(cost: float = 2.0, rounds: int = 5) -> Results:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from bench.experiment import Sample
-from bench.objects import Timeline
-from bench.workloads import CONNECTIONS, WorkloadResult, burst, one_by_one, result_of, steady, waves
+from bench.kube.objects import Timeline
+from bench.workloads.patterns import CONNECTIONS, WorkloadResult, burst, one_by_one, result_of, steady, waves
 
 
 class FakeClient:

@@ -12,7 +12,7 @@ from cognitive_runtime.__main__ import main
 from cognitive_runtime.adapters.kube.access import access_by_kubeconfig, access_in_cluster
 from cognitive_runtime.adapters.kube.kubeconfig import InvalidKubeconfig, read_kubeconfig
 from cognitive_runtime.bootstrap.cluster_settings import ClusterSettings
-from cognitive_runtime.bootstrap.serve import TOKEN, ServeSettings, run_serve
+from cognitive_runtime.bootstrap.http_server import TOKEN, HttpServerSettings, run_serve
 
 Entry = dict[str, Any]
 
@@ -135,7 +135,7 @@ def test_settings_that_would_open_a_cluster_are_refused(
 ) -> None:
     host = settings.pop("host", "127.0.0.1")
     cluster = ClusterSettings(config(tmp_path / "config", {"exec": {}}), **settings)
-    assert run_serve(ServeSettings(host, cluster=cluster), environ) == 2
+    assert run_serve(HttpServerSettings(host, cluster=cluster), environ) == 2
     said = capsys.readouterr().err
     assert "t0ken" not in said
     assert message.split(" .* ", maxsplit=1)[0] in said

@@ -14,7 +14,7 @@ from cognitive_runtime.adapters.http.replies import CLUSTER_STATUS_CODES, STATUS
 from cognitive_runtime.adapters.kube.access import ApiAddress, ClusterAccess
 from cognitive_runtime.bootstrap.cluster import Cluster
 from cognitive_runtime.bootstrap.cluster_settings import ClusterSettings
-from cognitive_runtime.bootstrap.serve_arguments import add_serve
+from cognitive_runtime.bootstrap.http_server_arguments import add_serve
 from cognitive_runtime.domain import CognitiveContext
 from cognitive_runtime.domain.call_refused import CallRefused
 

@@ -1,4 +1,4 @@
-"""What the environment says of the model, and what it must not say."""
+"""Settings of the library's model from the environment, and the errors about wrong ones."""
 
 import re
 from pathlib import Path

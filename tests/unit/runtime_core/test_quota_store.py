@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cognitive_runtime.domain import QuotaRequest, QuotaStore, RateLimit, ResultCache
-from cognitive_runtime.domain.quota import WINDOW_S, SlidingWindow
+from cognitive_runtime.domain.quota_store import WINDOW_S, SlidingWindow
 from cognitive_runtime.domain.result_cache import MAX_VALUE_BYTES
 
 STEPS = st.lists(st.tuples(st.floats(0, 40), st.integers(1, 30)), max_size=60)

@@ -1,4 +1,4 @@
-"""What the runtime loads: measured in a fresh interpreter."""
+"""Modules that the runtime imports, measured in a fresh interpreter."""
 
 import subprocess
 import sys
@@ -71,7 +71,7 @@ print(*sorted(set(sys.modules) - before))
         "from cognitive_runtime.config import RuntimeSettings\n"
         "make_cognitive_core(RuntimeSettings('nats://127.0.0.1:1', 'none'))",
         "import cognitive_runtime.cognitive_core, cognitive_runtime.cognitive_serve, cognitive_runtime.ray_agent",
-        "import cognitive_runtime.bootstrap.serve",
+        "import cognitive_runtime.bootstrap.http_server",
     ],
 )
 def test_an_embedded_start_loads_neither_serve_nor_the_http_api_nor_kubernetes(statement: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.adapters.tools.naming import named
+from cognitive_runtime.adapters.tools.naming import with_unique_names
 from cognitive_runtime.adapters.tools.schemas import UnusableSchema, argument_error, expanded_schema
 from cognitive_runtime.domain import Tool
 
@@ -92,7 +92,7 @@ def of(server: str, name: str) -> Tool:
 
 
 def test_a_name_that_two_servers_have_is_prefixed_on_both() -> None:
-    found, left_out = named([of("a", "read"), of("b", "read"), of("b", "write"), of("b", "finish")])
+    found, left_out = with_unique_names([of("a", "read"), of("b", "read"), of("b", "write"), of("b", "finish")])
     assert [(each.name, each.server, each.own_name) for each in found] == [
         ("a__read", "a", "read"),
         ("b__read", "b", "read"),
@@ -103,6 +103,6 @@ def test_a_name_that_two_servers_have_is_prefixed_on_both() -> None:
 
 
 def test_a_name_that_is_still_not_unique_is_left_out() -> None:
-    found, left_out = named([of("a", "b__read"), of("c", "read"), of("b", "read")])
+    found, left_out = with_unique_names([of("a", "b__read"), of("c", "read"), of("b", "read")])
     assert [each.name for each in found] == ["b__read", "c__read"]
     assert left_out == (of("b", "read"),)

@@ -1,4 +1,4 @@
-"""What the end-to-end tests hold results to is what the task types promise."""
+"""Checks of results in the end-to-end tests: the same outputs as those of the task types."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ import pytest
 from cognitive_runtime.adapters.serve.owner import STARTING
 from cognitive_runtime.adapters.serve.watch import ORPHANED_AFTER_S, ApplicationWatch, OrphanWatch
 from cognitive_runtime.application import PlacedReasoner
-from cognitive_runtime.bootstrap.agent_serving import ApplicationKeeper, serve_spec, sharers_of
+from cognitive_runtime.bootstrap.agent_serving import ApplicationReconciler, serve_spec, sharers_of
 from cognitive_runtime.bootstrap.executor import run_executor
 from cognitive_runtime.bootstrap.exit_codes import JobExit
 from cognitive_runtime.bootstrap.placement import application_watch, placed_reasoner
@@ -44,7 +44,7 @@ class FakeApplication:
 
 @dataclass
 class Reported:
-    """What the driver tells its workers."""
+    """Problems that the driver has reported to its workers."""
 
     problems: list[ServeProblem | None] = field(default_factory=list)
 
@@ -55,18 +55,18 @@ class Reported:
         return len(self.problems) >= count
 
 
-async def kept(make: Callable[[], Any], count: int = 1) -> tuple[ApplicationKeeper, Reported]:
+async def reconciled(make: Callable[[], Any], count: int = 1) -> tuple[ApplicationReconciler, Reported]:
     reported = Reported()
-    keeper = ApplicationKeeper(make, reported, poll_s=0.001, unavailable_poll_s=0.001)
-    keeper.start()
+    reconciler = ApplicationReconciler(make, reported, poll_s=0.001, unavailable_poll_s=0.001)
+    reconciler.start()
     await eventually_async(lambda: reported.has(count), 5)
-    return keeper, reported
+    return reconciler, reported
 
 
 async def test_the_workers_are_told_each_problem_and_the_application_is_deleted_at_the_end() -> None:
     application = FakeApplication([TAKEN, None])
-    keeper, reported = await kept(lambda: application, 2)
-    await keeper.end()
+    reconciler, reported = await reconciled(lambda: application, 2)
+    await reconciler.end()
     assert reported.problems[:2] == [TAKEN, None]
     assert application.withdrawn == 1
 
@@ -75,8 +75,8 @@ async def test_a_ray_without_serve_is_a_problem_with_its_remedy_and_needs_no_del
     def fail() -> Any:
         raise ImportError("No module named 'starlette'")
 
-    keeper, reported = await kept(fail)
-    await keeper.end()
+    reconciler, reported = await reconciled(fail)
+    await reconciler.end()
     (problem, *_) = reported.problems
     assert problem is not None
     assert problem.reason == "ServeUnavailable"
@@ -84,7 +84,7 @@ async def test_a_ray_without_serve_is_a_problem_with_its_remedy_and_needs_no_del
     assert "cognitive-runtime[serve]" in problem.message
 
 
-async def test_an_unknown_error_is_a_problem_and_the_keeper_goes_on() -> None:
+async def test_an_unknown_error_is_a_problem_and_the_reconciler_goes_on() -> None:
     calls: list[int] = []
 
     def make() -> Any:
@@ -93,16 +93,16 @@ async def test_an_unknown_error_is_a_problem_and_the_keeper_goes_on() -> None:
             raise KeyError("secret text")
         return FakeApplication([None])
 
-    keeper, reported = await kept(make, 2)
-    await keeper.end()
+    reconciler, reported = await reconciled(make, 2)
+    await reconciler.end()
     assert reported.problems[0] == ServeProblem("ServeUnavailable", "KeyError while the application was deployed.")
     assert reported.problems[1] is None
 
 
 async def test_an_application_that_cannot_be_deleted_does_not_keep_the_executor() -> None:
     application = FakeApplication([None], failure=RuntimeError("the controller is gone"))
-    keeper, _ = await kept(lambda: application)
-    await keeper.end()
+    reconciler, _ = await reconciled(lambda: application)
+    await reconciler.end()
     assert application.withdrawn == 1
 
 

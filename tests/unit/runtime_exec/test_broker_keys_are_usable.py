@@ -1,4 +1,4 @@
-"""Whoever installs the runtime alone, as its image does, can use credentials for the broker."""
+"""Dependencies of the runtime, installed alone as in its image: they read credentials of the broker."""
 
 from importlib.metadata import requires
 

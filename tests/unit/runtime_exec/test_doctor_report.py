@@ -1,4 +1,4 @@
-"""What the doctor tells."""
+"""Report of the doctor, as text and as JSON."""
 
 import json
 

@@ -24,8 +24,8 @@ def slot() -> Slot:
 
 def test_an_attempt_that_ended_has_the_next_process_forked_at_once() -> None:
     found = slot()
-    found.put_off(90.0)
-    found.ended(JobExit.DONE, 100.0)
+    found.back_off(90.0)
+    found.record_exit(JobExit.DONE, 100.0)
     assert (found.pid, found.due_s, found.backoff_s) == (0, 100.0, 0.0)
 
 
@@ -33,28 +33,28 @@ def test_an_attempt_that_ended_has_the_next_process_forked_at_once() -> None:
 def test_a_process_that_died_is_replaced_after_a_pause_that_doubles_to_its_maximum(code: int) -> None:
     found, pauses = slot(), []
     for _ in range(5):
-        found.ended(code, 100.0)
+        found.record_exit(code, 100.0)
         pauses.append(found.due_s - 100.0)
     assert pauses == [0.5, 1.0, 2.0, 4.0, 4.0]
 
 
 def test_a_process_that_reaches_the_broker_ends_the_pauses_and_the_giving_up() -> None:
     found = slot()
-    found.ended(JobExit.CREDENTIALS_NOT_MOUNTED, 100.0)
+    found.record_exit(JobExit.CREDENTIALS_NOT_MOUNTED, 100.0)
     assert found.given_up == JobExit.CREDENTIALS_NOT_MOUNTED
-    found.beat(ALIVE, 101.0)
+    found.record_heartbeats(ALIVE, 101.0)
     assert found.given_up == JobExit.CREDENTIALS_NOT_MOUNTED
-    found.beat(ALIVE + CONNECTED, 102.0)
+    found.record_heartbeats(ALIVE + CONNECTED, 102.0)
     assert (found.backoff_s, found.beat_s) == (0.0, 102.0)
     assert found.given_up is None
 
 
 def test_a_process_without_a_heartbeat_for_15_s_is_killed() -> None:
     found = slot()
-    found.beat(ALIVE, 100.0)
+    found.record_heartbeats(ALIVE, 100.0)
     assert not found.is_unresponsive(115.0)
     assert found.is_unresponsive(115.1)
-    found.ended(CRASHED, 115.2)
+    found.record_exit(CRASHED, 115.2)
     assert not found.is_unresponsive(200.0)
 
 

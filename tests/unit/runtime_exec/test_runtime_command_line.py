@@ -1,4 +1,4 @@
-"""What the entrypoints accept; nothing here starts Ray or connects."""
+"""Arguments and variables of the entrypoints, without a start of Ray or a connection."""
 
 import subprocess
 import sys

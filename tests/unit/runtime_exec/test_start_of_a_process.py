@@ -3,7 +3,7 @@ from typing import cast
 
 import pytest
 
-from cognitive_runtime.adapters.tools.starting import Process, started
+from cognitive_runtime.adapters.tools.process_start import Process, started
 from support.eventually import settle
 
 PROCESS = cast("Process", object())

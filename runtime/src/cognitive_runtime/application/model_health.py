@@ -38,14 +38,14 @@ class ModelHealth:
         """Return ``status``, ``service``, ``model``, ``provider`` and ``checked_at``, and the reason of a failure."""
         async with self._lock:
             if self._found is None or self._clock.monotonic() - self._found_s >= self._interval_s:
-                self._keep(await self._ask())
+                self._record(await self._ask())
             return {**(self._found or {}), "timestamp": self._clock.now()}
 
     def answered(self) -> None:
         """Record that the model has answered a call."""
-        self._keep(Finding(CheckStatus.OK, ""))
+        self._record(Finding(CheckStatus.OK, ""))
 
-    def _keep(self, finding: Finding) -> None:
+    def _record(self, finding: Finding) -> None:
         is_healthy = finding.status is CheckStatus.OK
         reason = {} if is_healthy else {"error": finding.message, "remedy": finding.hint}
         self._found_s = self._clock.monotonic()

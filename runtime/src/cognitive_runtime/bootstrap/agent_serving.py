@@ -40,8 +40,8 @@ class IApplication(Protocol):
 
 
 @dataclass
-class ApplicationKeeper:
-    """Keeps the application deployed while the executor runs, and deletes it at the end."""
+class ApplicationReconciler:
+    """Deploys the application whenever it is absent or has failed, and deletes it when the executor ends."""
 
     make: Callable[[], IApplication]
     """Imports Ray Serve. Raises ``ImportError`` if it is not installed."""
@@ -49,16 +49,16 @@ class ApplicationKeeper:
     poll_s: float = 5.0
     unavailable_poll_s: float = 1.0
     _application: IApplication | None = None
-    _keeping: asyncio.Task[None] | None = None
+    _task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start to keep the application, in the background."""
-        self._keeping = asyncio.create_task(self._keep())
+        """Start to reconcile the application, in the background."""
+        self._task = asyncio.create_task(self._reconcile())
 
     async def end(self) -> None:
         """Delete the application, unless another executor uses it."""
-        if self._keeping is not None:
-            await cancel(self._keeping)
+        if self._task is not None:
+            await cancel(self._task)
         if self._application is None:
             return
         try:
@@ -67,7 +67,7 @@ class ApplicationKeeper:
         except Exception as error:  # whatever Ray answers: the replicas delete the application later
             _LOGGER.warning("application not deleted", extra={"event": "ApplicationLeft", "error": repr(error)})
 
-    async def _keep(self) -> None:
+    async def _reconcile(self) -> None:
         shown: ServeProblem | None = None
         while True:
             problem = await asyncio.to_thread(self._ensure)
@@ -95,10 +95,10 @@ class ApplicationKeeper:
             return ServeProblem("ServeUnavailable", f"{type(error).__name__} while the application was deployed.")
 
 
-def application_keeper(
+def application_reconciler(
     executor: ExecutorSettings, settings: ServeSettings, submission_id: str
-) -> tuple[str, ApplicationKeeper]:
-    """Create the executor's owner actor; return its name and the keeper of the application."""
+) -> tuple[str, ApplicationReconciler]:
+    """Create the executor's owner actor; return its name and the reconciler of the application."""
     from cognitive_runtime.adapters.serve.owner import create_owner, new_owner_name
 
     namespace, owner = ray_namespace(executor.agent_uid), new_owner_name(submission_id)
@@ -107,7 +107,7 @@ def application_keeper(
     async def report(problem: ServeProblem | None) -> None:
         await actor.report.remote(problem)
 
-    return owner, ApplicationKeeper(lambda: _application(executor, settings, owner), report)
+    return owner, ApplicationReconciler(lambda: _application(executor, settings, owner), report)
 
 
 def _application(executor: ExecutorSettings, settings: ServeSettings, owner: str) -> AgentApplication:

@@ -30,7 +30,7 @@ from cognitive_runtime.domain import IQuotaStore
 from cognitive_runtime.domain.execution import ActorResources, ExecutionSettings, ServeTarget
 
 if TYPE_CHECKING:
-    from cognitive_runtime.bootstrap.agent_serving import ApplicationKeeper
+    from cognitive_runtime.bootstrap.agent_serving import ApplicationReconciler
 
 _LOGGER: Final = logging.getLogger(__name__)
 EXECUTION: Final = "COGNITIVE_EXECUTION"
@@ -105,16 +105,16 @@ class _Executor:
         """True if the first worker runs in this process: it calls no application, and Ray reserves nothing for it."""
         return self.execution == ExecutionSettings()
 
-    async def application(self) -> "tuple[ServeTarget | None, ApplicationKeeper | None]":
-        """Return the application of the agent and its keeper, both None if it has none. Joins Ray for it."""
+    async def application(self) -> "tuple[ServeTarget | None, ApplicationReconciler | None]":
+        """Return the application of the agent and its reconciler, both None if it has none. Joins Ray for it."""
         serve, arguments = self.execution.serve, self.arguments
         if serve is None:
             return None, None
         await _join_ray(arguments.namespace)
-        from cognitive_runtime.bootstrap.agent_serving import application_keeper, application_name
+        from cognitive_runtime.bootstrap.agent_serving import application_name, application_reconciler
 
-        owner, keeper = application_keeper(arguments, serve, self.settings.submission_id)
-        return ServeTarget(application_name(arguments.agent_uid), owner, serve.is_hybrid), keeper
+        owner, reconciler = application_reconciler(arguments, serve, self.settings.submission_id)
+        return ServeTarget(application_name(arguments.agent_uid), owner, serve.is_hybrid), reconciler
 
     def worker_spec(self, worker: str, target: ServeTarget | None) -> WorkerSpec:
         """Return the specification of a worker."""
@@ -135,14 +135,14 @@ async def _run_workers(executor: _Executor) -> JobExit:
     _LOGGER.info("executor started", extra={"event": "ExecutorStarted", "workers": arguments.workers})
     if not executor.has_local_worker:
         end_imports()  # this process imports only Ray, which would wait for the imports of a worker
-    target, keeper = await executor.application()
+    target, reconciler = await executor.application()
     pool = WorkerPool(_Spawner(executor, target), arguments.workers)
     services = [asyncio.create_task(_supervise_quota_actor(arguments))] if arguments.shared_quota else []
-    if keeper is not None:
-        keeper.start()
+    if reconciler is not None:
+        reconciler.start()
     running, ending = asyncio.create_task(pool.run()), asyncio.create_task(terminated.wait())
     await asyncio.wait({running, ending, *services}, return_when=asyncio.FIRST_COMPLETED)
-    await _end(pool if not running.done() else None, keeper, arguments.grace_s)
+    await _end(pool if not running.done() else None, reconciler, arguments.grace_s)
     await cancel(running, ending, *services)
     _LOGGER.info("executor ended", extra={"event": "ExecutorEnded", "drained": not terminated.is_set()})
     for task in (running, *services):
@@ -154,10 +154,10 @@ async def _run_workers(executor: _Executor) -> JobExit:
     return exit_of(pool.problem)
 
 
-async def _end(pool: WorkerPool | None, keeper: "ApplicationKeeper | None", grace_s: float) -> None:
+async def _end(pool: WorkerPool | None, reconciler: "ApplicationReconciler | None", grace_s: float) -> None:
     """Stop the workers that still run, and delete the application at the same time: Ray gives a stopped job 3 s."""
     stopping = [pool.stop(grace_s)] if pool is not None else []
-    withdrawing = [keeper.end()] if keeper is not None else []
+    withdrawing = [reconciler.end()] if reconciler is not None else []
     await asyncio.gather(*stopping, *withdrawing)
 
 

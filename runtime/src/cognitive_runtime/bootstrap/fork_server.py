@@ -67,22 +67,22 @@ class Slot:
     given_up: int | None = None
     """Exit status of the last child if it did not reach the broker."""
 
-    def beat(self, beats: bytes, now_s: float) -> None:
+    def record_heartbeats(self, beats: bytes, now_s: float) -> None:
         """Record heartbeats."""
         self.beat_s = now_s
         if CONNECTED in beats:
             self.given_up, self.backoff_s = None, 0.0
 
-    def ended(self, code: int, now_s: float) -> None:
+    def record_exit(self, code: int, now_s: float) -> None:
         """Record the end of the child: at once another one after an attempt, otherwise after a growing pause."""
         self.pid, self.pipe = 0, -1
         self.given_up = code if code in GAVE_UP else None
         if code == JobExit.DONE:
             self.due_s, self.backoff_s = now_s, 0.0
             return
-        self.put_off(now_s)
+        self.back_off(now_s)
 
-    def put_off(self, now_s: float) -> None:
+    def back_off(self, now_s: float) -> None:
         """Fork the next child after a pause, which doubles each time up to the policy's maximum."""
         self.backoff_s = min(2 * self.backoff_s or self.policy.first_backoff_s, self.policy.max_backoff_s)
         self.due_s = now_s + self.backoff_s
@@ -172,7 +172,7 @@ class ForkServer:
         os.close(writer)
         if pid is None:
             os.close(reader)
-            slot.put_off(time.monotonic())
+            slot.back_off(time.monotonic())
             return
         slot.pid, slot.pipe, slot.beat_s = pid, reader, time.monotonic()
 
@@ -219,7 +219,7 @@ class ForkServer:
     def _read(self, slot: Slot) -> None:
         beats = os.read(slot.pipe, _PIPE_BYTES)
         if beats:
-            slot.beat(beats, time.monotonic())
+            slot.record_heartbeats(beats, time.monotonic())
             return
         os.close(slot.pipe)
         pid, status = os.waitpid(slot.pid, 0)
@@ -227,7 +227,7 @@ class ForkServer:
         self._is_draining = self._is_draining or code == DRAINED
         if code not in (JobExit.DONE, DRAINED) and not self._is_told_to_end:
             _LOGGER.warning("replacing a slot", extra={"event": "SlotReplaced", "pid": pid, "exit_code": code})
-        slot.ended(code, time.monotonic())
+        slot.record_exit(code, time.monotonic())
 
     def _end(self) -> None:
         """End the children within the grace period, and kill those that remain."""

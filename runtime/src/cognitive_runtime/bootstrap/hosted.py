@@ -72,7 +72,7 @@ class HostedWorker(Worker):
     async def start(self) -> None:
         """Connect and start to take requests. A worker that pulls loads its reasoner first."""
         self.broker.start()
-        self.run_service(self._claims.keep())
+        self.run_service(self._claims.restore_lost())
         if self.spec.preloads:
             self.run_service(self._load())
         if self.spec.pulls:

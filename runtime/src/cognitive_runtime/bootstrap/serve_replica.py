@@ -4,8 +4,8 @@ import os
 from typing import Any
 
 from cognitive_runtime.adapters.http.app import create_app
-from cognitive_runtime.bootstrap.serve import read_token
-from cognitive_runtime.bootstrap.service import CoreService
+from cognitive_runtime.bootstrap.core_service import CoreService
+from cognitive_runtime.bootstrap.http_server import read_token
 from cognitive_runtime.domain import CognitiveContext, Reasoning
 from cognitive_runtime.llm_config import LLMConfig, read_llm_config
 

@@ -39,15 +39,6 @@ from cognitive_runtime.domain.errors import (
 )
 from cognitive_runtime.domain.generation import Message, ToolCall, VLLMRequest, VLLMResponse
 from cognitive_runtime.domain.incidents import Incidents, InvalidIncident, UnknownIncident
-from cognitive_runtime.domain.limits import (
-    Backend,
-    CacheSettings,
-    Permit,
-    QuotaDecision,
-    QuotaRequest,
-    RateLimit,
-    estimate_tokens,
-)
 from cognitive_runtime.domain.llm_settings import LLMSettings, ReasoningSettings, StructuredOutput
 from cognitive_runtime.domain.placement import Placement
 from cognitive_runtime.domain.ports import (
@@ -71,7 +62,16 @@ from cognitive_runtime.domain.ports import (
     NoSideEffects,
     Unlimited,
 )
-from cognitive_runtime.domain.quota import QuotaStore
+from cognitive_runtime.domain.quota import (
+    Backend,
+    CacheSettings,
+    Permit,
+    QuotaDecision,
+    QuotaRequest,
+    RateLimit,
+    estimate_tokens,
+)
+from cognitive_runtime.domain.quota_store import QuotaStore
 from cognitive_runtime.domain.request import (
     AgentSettings,
     Demonstration,

@@ -93,13 +93,13 @@ def quorum_missed(errors: Mapping[int, ReasoningError], members: int, quorum: in
     counts = Counter(type(errors[number]) for number in numbers)
     found = max(counts, key=lambda kind: counts[kind])  # the first of equally frequent ones
     waits = [each.retry_after_s for each in errors.values() if type(each) is found and each.retry_after_s is not None]
-    listed = " ".join(_told(number, errors[number]) for number in numbers)
+    listed = " ".join(_failure_text(number, errors[number]) for number in numbers)
     answered = members - len(errors)
     message = f"{answered} of {members} members answered; spec.deliberation.quorum is {quorum}. {listed}"
     return found(message, retry_after_s=max(waits, default=None))
 
 
-def _told(number: int, error: ReasoningError) -> str:
+def _failure_text(number: int, error: ReasoningError) -> str:
     text = f"Member {number}: {error.error_type}: {error}"
     clipped = clip_utf8(text, MAX_MEMBER_ERROR_BYTES)
     return text if clipped == text else f"{clipped}…"

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from cognitive_runtime.domain.behaviour import ModelBehaviour
 from cognitive_runtime.domain.endpoint import LLMLogging, ModelEndpoint
 from cognitive_runtime.domain.errors import InvalidRequest
-from cognitive_runtime.domain.limits import CacheSettings, RateLimit
+from cognitive_runtime.domain.quota import CacheSettings, RateLimit
 
 StructuredOutput = Literal["Auto", "Schema", "Bounded", "JSONObject", "Text"]
 """Way in which an answer is held to its form.

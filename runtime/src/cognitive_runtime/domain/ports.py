@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 from cognitive_runtime.domain.behaviour import ModelBehaviour
 from cognitive_runtime.domain.calls import CallMeter
 from cognitive_runtime.domain.generation import VLLMRequest, VLLMResponse
-from cognitive_runtime.domain.limits import Permit, QuotaDecision, QuotaRequest
+from cognitive_runtime.domain.quota import Permit, QuotaDecision, QuotaRequest
 from cognitive_runtime.domain.request import ExecutionRequest, InputRef
 from cognitive_runtime.domain.result import AgentResult, FailureResult, Reasoning
 from cognitive_runtime.domain.task import AgentTask, CognitiveContext

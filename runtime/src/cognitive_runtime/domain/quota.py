@@ -1,104 +1,96 @@
-"""Quota store: counts model calls in a sliding window and caches results, for all workers of an agent."""
+"""Rate limits and cache settings of an agent, and the requests and decisions of its quota store."""
 
-from math import floor
-from typing import Final
+import json
+from dataclasses import dataclass, field
+from math import inf
+from typing import Final, Literal
 
-from cognitive_runtime.domain.limits import Permit, QuotaDecision, QuotaRequest, RateLimit, Slot
-from cognitive_runtime.domain.result_cache import ResultCache
+from cognitive_runtime.domain.generation import Message, VLLMRequest
 
-WINDOW_S: Final = 60.0
-_SLOTS_PER_S: Final = 10
-"""Time slots per second. An amount counts for the window and up to one slot more, so at most 601 sums are stored."""
-
-
-class SlidingWindow:
-    """Sum of the amounts that were added in the last 60 seconds, stored by time slots of a tenth of a second."""
-
-    def __init__(self) -> None:
-        self._spent: dict[int, int] = {}
-        self._sum = 0
-
-    def wait_s(self, amount: int, limit: int, now_s: float) -> float:
-        """Return the seconds until the amount fits, 0 if it fits now.
-
-        An amount above the limit fits when the window is empty.
-        """
-        self._expire(now_s)
-        excess = self._sum + min(amount, limit) - limit
-        if excess <= 0:
-            return 0.0
-        for slot, spent in self._spent.items():
-            excess -= spent
-            if excess <= 0:
-                return _counts_until_s(slot) - now_s
-        return WINDOW_S
-
-    def add(self, amount: int, now_s: float) -> int:
-        """Add an amount to the window; return the number of the time slot it was added to, for ``correct``."""
-        slot = floor(now_s * _SLOTS_PER_S)
-        self._spent[slot] = self._spent.get(slot, 0) + amount
-        self._sum += amount
-        return slot
-
-    def correct(self, slot: int, difference: int) -> None:
-        """Change an amount that was added to a time slot, if the slot is still in the window."""
-        if slot in self._spent:
-            self._spent[slot] += difference
-            self._sum += difference
-
-    def _expire(self, now_s: float) -> None:
-        for slot in [slot for slot in self._spent if _counts_until_s(slot) <= now_s]:
-            self._sum -= self._spent.pop(slot)
+BYTES_PER_TOKEN: Final = 4
+"""UTF-8 bytes per token of a prompt, for estimates. Typical for English; other scripts are close."""
+DEFAULT_REQUESTS_PER_MINUTE: Final = 60
+DEFAULT_TOKENS_PER_MINUTE: Final = 150_000
+DEFAULT_TTL_S: Final = 3600.0
 
 
-class QuotaStore:
-    """Decides on quota requests. The caller passes the time, in seconds of a monotonic clock."""
-
-    def __init__(self, name: str, cache: ResultCache | None = None) -> None:
-        """Take a unique name, and a cache unless the store only counts."""
-        self._name = name
-        self._cache = cache
-        self._requests = SlidingWindow()
-        self._tokens = SlidingWindow()
-        self.in_use_until_s = 0.0
-        """Time at which the last booking or cached result expires."""
-
-    @property
-    def name(self) -> str:
-        """Name that marks this store's bookings."""
-        return self._name
-
-    def acquire(self, request: QuotaRequest, now_s: float) -> QuotaDecision:
-        """Return the cached result, a permit for a booked call, or the time to wait."""
-        if self._cache is not None and request.key is not None:
-            cached = self._cache.get(request.key, request.max_age_s, now_s)
-            if cached is not None:
-                return QuotaDecision(cached=cached)
-        return QuotaDecision() if request.limit is None else self._book(request.limit, request.tokens, now_s)
-
-    def correct(self, permit: Permit, used_tokens: int) -> None:
-        """Replace a call's estimate by its real tokens, if this store booked the call."""
-        if permit.slot is not None and permit.slot.store == self._name:
-            self._tokens.correct(permit.slot.number, used_tokens - permit.tokens)
-
-    def cache_result(self, key: str, value: bytes, ttl_s: float, now_s: float) -> None:
-        """Store a result in the cache, if there is one."""
-        if self._cache is not None:
-            self._cache.put(key, value, ttl_s, now_s)
-            self.in_use_until_s = max(self.in_use_until_s, now_s + ttl_s)
-
-    def _book(self, limit: RateLimit, tokens: int, now_s: float) -> QuotaDecision:
-        wait_s = max(
-            self._requests.wait_s(1, limit.requests_per_minute, now_s),
-            self._tokens.wait_s(tokens, limit.tokens_per_minute, now_s),
-        )
-        if wait_s > 0:
-            return QuotaDecision(wait_s=wait_s)
-        self._requests.add(1, now_s)
-        slot = self._tokens.add(tokens, now_s)
-        self.in_use_until_s = max(self.in_use_until_s, _counts_until_s(slot))
-        return QuotaDecision(permit=Permit(Slot(self._name, slot), tokens))
+Backend = Literal["Ray", "Redis"]
+"""Place of the shared quota store: an actor of the Ray cluster, or a Redis that several clusters share."""
 
 
-def _counts_until_s(slot: int) -> float:
-    return (slot + 1) / _SLOTS_PER_S + WINDOW_S
+@dataclass(frozen=True)
+class RateLimit:
+    """Limit of the model calls of all workers of an agent together, within any 60 seconds."""
+
+    requests_per_minute: int = DEFAULT_REQUESTS_PER_MINUTE
+    tokens_per_minute: int = DEFAULT_TOKENS_PER_MINUTE
+    backend: Backend = "Ray"
+
+    def share(self, parts: int) -> "RateLimit":
+        """Return the limit of one of several workers, for the time in which they cannot count together."""
+        return RateLimit(max(1, self.requests_per_minute // parts), max(1, self.tokens_per_minute // parts))
+
+
+@dataclass(frozen=True)
+class CacheSettings:
+    """Settings of the result cache."""
+
+    enabled: bool = False
+    ttl_seconds: float = DEFAULT_TTL_S
+    backend: Backend = "Ray"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Time slot of one quota store, a tenth of a second, in which a call was counted."""
+
+    store: str
+    """Name of the store. Another store, for example the successor of a lost one, does not know the slot."""
+    number: int
+
+
+@dataclass(frozen=True)
+class Permit:
+    """Permission to make one model call."""
+
+    slot: Slot | None = None
+    """Time slot in which the call was counted; None if calls are not counted."""
+    tokens: int = 0
+    """Tokens that were counted for the call."""
+
+
+@dataclass(frozen=True)
+class QuotaRequest:
+    """Request of an attempt to the quota store of its agent."""
+
+    key: str | None = None
+    """Key of the result to look up in the cache; None: no lookup."""
+    max_age_s: float = 0.0
+    limit: RateLimit | None = None
+    """Limit under which a call is counted; None: not counted."""
+    tokens: int = 0
+    """Estimated tokens of the call."""
+    max_wait_s: float = inf
+    """Longest wait for a store that is unavailable."""
+
+
+@dataclass(frozen=True)
+class QuotaDecision:
+    """Decision of the quota store: a cached result, a permit for a call, or the seconds to wait for a permit."""
+
+    cached: bytes | None = field(default=None, repr=False)
+    permit: Permit | None = None
+    wait_s: float = 0.0
+
+
+def estimate_tokens(request: VLLMRequest) -> int:
+    """Return an upper estimate of a call's tokens: the prompt by its size, and the longest answer with its thinking."""
+    prompt = sum(_prompt_bytes(message) for message in request.messages)
+    if request.tools:
+        prompt += len(json.dumps(request.tools, default=dict))
+    return prompt // BYTES_PER_TOKEN + request.max_tokens
+
+
+def _prompt_bytes(message: Message) -> int:
+    texts = [message.content, *(text for call in message.tool_calls for text in (call.name, call.arguments))]
+    return sum(len(text.encode("utf-8", "replace")) for text in texts)

@@ -1,4 +1,4 @@
-"""What an agent says of what it needs, and that it recovers by itself."""
+"""Conditions of an agent about missing dependencies, and its recovery."""
 
 import urllib.request
 

@@ -1,4 +1,4 @@
-"""What an agent's finished work adds up to: exactly, over crashes; and what stops when its energy is used up."""
+"""Counters of an agent, which are exact over crashes, and its energy budget."""
 
 import json
 from collections.abc import Iterator

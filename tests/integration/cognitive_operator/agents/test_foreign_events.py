@@ -1,4 +1,4 @@
-"""Messages on the response subjects that nobody may trust."""
+"""Untrusted messages on the response subjects."""
 
 import urllib.request
 

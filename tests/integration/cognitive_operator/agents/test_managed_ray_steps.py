@@ -1,4 +1,4 @@
-"""What the operator does about an agent's own RayCluster; what KubeRay would do is done by the tests."""
+"""The operator's steps for an agent's own RayCluster. The tests take KubeRay's part."""
 
 import time
 from collections.abc import Iterator

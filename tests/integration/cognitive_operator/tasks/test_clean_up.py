@@ -1,4 +1,4 @@
-"""What goes with a task, and when the task itself goes."""
+"""Deletion of tasks after their time to live, and of their objects on the broker and on Ray."""
 
 import json
 from datetime import UTC, datetime

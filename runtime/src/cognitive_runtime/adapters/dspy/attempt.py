@@ -77,16 +77,16 @@ class Attempt:
 
             found = await self.run(awaited)
         if found is None and self.model.failure:  # dspy.BestOfN prints the errors of its attempts
-            raise self._told(self.model.failure)
+            raise self._with_usage(self.model.failure)
         return found
 
     def cancelled(self) -> InternalError:
         """Return the error of a cancelled attempt, with the usage and the reasoning up to the cancellation."""
-        return cast(InternalError, self._told(InternalError("The reasoning was cancelled.")))
+        return cast(InternalError, self._with_usage(InternalError("The reasoning was cancelled.")))
 
     def explained(self, error: ReasoningError) -> ReasoningError:
         """Return an error with the usage, the reasoning and the operations up to the failure."""
-        return self._told(error)
+        return self._with_usage(error)
 
     def _context(self, trace: list[Any] | None) -> Any:
         return dspy.context(
@@ -114,22 +114,22 @@ class Attempt:
         try:
             found = await call
         except AttemptEnded as ended:
-            raise self._told(ended.reason) from None
+            raise self._with_usage(ended.reason) from None
         except asyncio.CancelledError:
             self.model.end(Cancelled("The reasoning was cancelled."))
             raise
         except Exception as error:
             found_error = reasoning_error(error)
             if found_error is not None:
-                raise self._told(found_error) from None
+                raise self._with_usage(found_error) from None
             if isinstance(error, LMUnexpectedError) and error.__cause__ is not None:
                 raise error.__cause__ from None
             raise
         if self.model.ended:
-            raise self._told(self.model.ended)
+            raise self._with_usage(self.model.ended)
         return found
 
-    def _told(self, error: ReasoningError) -> ReasoningError:
+    def _with_usage(self, error: ReasoningError) -> ReasoningError:
         """Return the error with the usage, the reasoning and the last model up to the failure."""
         error.usage, error.calls = self.model.usage, self.model.calls
         error.answered_by = error.answered_by or self.model.answered_by

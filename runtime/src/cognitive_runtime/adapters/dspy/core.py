@@ -20,7 +20,7 @@ from cognitive_runtime.adapters.dspy.contexts import (
     local_request,
     type_name,
 )
-from cognitive_runtime.adapters.dspy.handled import handled_reasoning
+from cognitive_runtime.adapters.dspy.handler_results import handled_reasoning
 from cognitive_runtime.adapters.dspy.proposals import proposal_task, proposal_version, propose
 from cognitive_runtime.adapters.dspy.results import typed_reasoning
 from cognitive_runtime.adapters.dspy.schemas.output_schema import OutputSchema

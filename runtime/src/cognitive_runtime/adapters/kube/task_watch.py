@@ -61,11 +61,11 @@ class TaskWatch:
             async for event in events:
                 if event["type"] == "ERROR":
                     return  # the version has expired
-                self._take(event)
+                self._apply_event(event)
                 if self._is_over():
                     return
 
-    def _take(self, event: Body) -> None:
+    def _apply_event(self, event: Body) -> None:
         self._pause_s = FIRST_PAUSE_S
         if event["type"] == "BOOKMARK":
             version = event["object"]["metadata"]["resourceVersion"]

@@ -100,7 +100,7 @@ class NatsClaims:
         ended = claim.model_copy(update={"state": "ended", "outcome": outcome.status, "ended_at": self.clock.now()})
         return EndedClaim(self._key(outcome.attempt_id), ended.encode())
 
-    async def keep(self) -> None:
+    async def restore_lost(self) -> None:
         """Store the held claims again if the broker has lost them. Runs until cancelled.
 
         A broker loses all claims of a bucket together, so only the newest is checked. A purged claim is not lost: its

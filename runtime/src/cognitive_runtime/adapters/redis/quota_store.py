@@ -15,7 +15,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError,
 
 from cognitive_runtime.adapters.redis.scripts import ACQUIRE, CACHE_RESULT, CORRECT
 from cognitive_runtime.domain import CredentialsNotMounted, LedgerUnavailable, Permit, QuotaDecision, QuotaRequest
-from cognitive_runtime.domain.limits import Slot
+from cognitive_runtime.domain.quota import Slot
 from cognitive_runtime.domain.result_cache import MAX_VALUE_BYTES
 
 _LOGGER: Final = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """Lua scripts of the quota store. Redis runs each script atomically.
 
-They keep the sliding window of ``domain.quota``: a list of tenths of a second, the requests (``r``) and tokens (``t``)
-booked in each, and their sums. All workers share the time of the Redis server.
+They keep the sliding window of ``domain.quota_store``: a list of tenths of a second, the requests (``r``) and tokens
+(``t``) booked in each, and their sums. All workers share the time of the Redis server.
 """
 
 from typing import Final

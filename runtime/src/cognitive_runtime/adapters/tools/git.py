@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cognitive_runtime.adapters.tools.folders import delete_tree
-from cognitive_runtime.adapters.tools.starting import kill_group, started
+from cognitive_runtime.adapters.tools.process_start import kill_group, started
 from cognitive_runtime.domain import ToolsUnavailable, Workspace
 
 CLONE_S: Final = 60.0

@@ -13,7 +13,7 @@ RESERVED: Final = frozenset({"finish"})
 TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-def named(tools: Sequence[Tool]) -> tuple[tuple[Tool, ...], tuple[Tool, ...]]:
+def with_unique_names(tools: Sequence[Tool]) -> tuple[tuple[Tool, ...], tuple[Tool, ...]]:
     """Return the tools with unique names for the model, and those without one.
 
     A name that two servers have, or that is reserved, gets a prefix on each of them: ``<server>__<tool>``. So the order

@@ -44,7 +44,7 @@ class Root:
         current = os.dup(self.handle)
         try:
             for part in parts:
-                current = self._enter(current, part, create=create)
+                current = self._open_child(current, part, create=create)
             yield current
         finally:
             os.close(current)
@@ -89,7 +89,7 @@ class Root:
         if found.st_dev != self.device:
             raise ToolRefused("The path leads to another device.")
 
-    def _enter(self, parent: int, part: str, *, create: bool) -> int:
+    def _open_child(self, parent: int, part: str, *, create: bool) -> int:
         if create:
             with contextlib.suppress(OSError, ValueError):  # opening it tells the problem
                 os.mkdir(part, 0o700, dir_fd=parent)

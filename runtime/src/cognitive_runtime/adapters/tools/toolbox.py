@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from cognitive_runtime.adapters.tools.naming import named
+from cognitive_runtime.adapters.tools.naming import with_unique_names
 from cognitive_runtime.domain import ExecutionRequest, IToolbox, Tool, ToolFailed, ToolSettings, ToolsUnavailable
 from cognitive_runtime.domain.tools import AuditEvent
 
@@ -63,7 +63,7 @@ class Toolbox:
         if self._servers and not answering and not own:
             names = ", ".join(each.name for each in self._servers)
             raise ToolsUnavailable(f"No server of the agent's tools answers: {names} (spec.tools.servers).")
-        tools, left_out = named([*own, *(tool for each in answering for tool in each)])
+        tools, left_out = with_unique_names([*own, *(tool for each in answering for tool in each)])
         self._exclude(left_out, "its name is not unique")
         self._exclude(tools[MAX_TOOLS:], f"an attempt has at most {MAX_TOOLS} tools")
         if not tools:

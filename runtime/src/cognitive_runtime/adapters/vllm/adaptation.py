@@ -95,7 +95,7 @@ class Adaptation:
             except Refusal as refusal:
                 self._change(refusal, body)
             else:
-                self._keep(answer, has_form=RESPONSE_FORMAT in body)
+                self._learn(answer, has_form=RESPONSE_FORMAT in body)
                 return answer
 
     def _change(self, refusal: Refusal, body: Body) -> None:
@@ -151,7 +151,7 @@ class Adaptation:
         self._is_exhausted = True
         self._behaviour = replace(self._behaviour, output=self._known.output)
 
-    def _keep(self, answer: Completion, *, has_form: bool) -> None:
+    def _learn(self, answer: Completion, *, has_form: bool) -> None:
         """Learn what the successful call did without."""
         found = self._behaviour
         if has_form and found.output == self._known.output and not self._request.has_tailored_schema:

@@ -189,7 +189,7 @@ class _AnswerReader:
         except (ValueError, RecursionError):
             self._chars -= MAX_REPAIRED_TOKENS
             return start
-        self._take(value, {})
+        self._record_object(value, {})
         return int(end)
 
     def _repair(self, start: int) -> int:
@@ -208,7 +208,7 @@ class _AnswerReader:
         if found is None or span.ending is Ending.OPEN:
             self._best = None
         if found is not None:
-            self._take(found.value, found.repairs)
+            self._record_object(found.value, found.repairs)
             return span.end
         self._least = len(self._names)
         if span.ending in (Ending.CUT, Ending.OPEN):
@@ -224,8 +224,8 @@ class _AnswerReader:
             self._last_name = max((match.start() for match in matches), default=-1)
         return self._last_name >= start
 
-    def _take(self, value: Any, repairs: Mapping[str, int]) -> None:
-        """Keep the fields of an object if it has no fewer than the best so far."""
+    def _record_object(self, value: Any, repairs: Mapping[str, int]) -> None:
+        """Record the fields of an object if it has no fewer than the best so far."""
         found = _with_fields(value, self._names)
         if found is None or len(found.fields) < self._least:
             return

@@ -18,9 +18,9 @@ from cognitive_runtime.adapters.dspy.calls.adapter_call import (
     thinking_used,
     unasked_call_text,
 )
+from cognitive_runtime.adapters.dspy.calls.answer_limits import AnswerLimits, first_limits
 from cognitive_runtime.adapters.dspy.calls.engine import attempt_model
 from cognitive_runtime.adapters.dspy.calls.model import raisable
-from cognitive_runtime.adapters.dspy.calls.room import Room, first_room
 from cognitive_runtime.adapters.dspy.schemas.output_schema import OUTPUT, InvalidOutput, OutputSchema
 from cognitive_runtime.adapters.dspy.schemas.signature_outputs import description
 from cognitive_runtime.adapters.dspy.signatures.prompt import (
@@ -99,13 +99,13 @@ class JSONAnswerAdapter(dspy.Adapter):
         signature: type[dspy.Signature],
         demos: Sequence[Mapping[str, Any]],
         inputs: Mapping[str, Any],
-        room: Room | None = None,
+        limits: AnswerLimits | None = None,
     ) -> list[dict[str, Any]]:
         """Return the messages: instructions, demonstrations, history and inputs.
 
-        ``room`` has the bounds of the answer that the instructions state; None: a free answer.
+        ``limits`` has the bounds of the answer that the instructions state; None: a free answer.
         """
-        room = room or Room(self._max_tokens)
+        limits = limits or AnswerLimits(self._max_tokens)
         given, history = dict(inputs), []
         history_field = self._get_history_field_name(signature)
         if history_field:
@@ -113,7 +113,7 @@ class JSONAnswerAdapter(dspy.Adapter):
             history = self.format_conversation_history(signature, history_field, given)
         given = plain_values(given)
         return [
-            {"role": "system", "content": self._system_message(signature, given, room)},
+            {"role": "system", "content": self._system_message(signature, given, limits)},
             *demonstration_messages(signature, [plain_values(dict(demo)) for demo in demos]),
             *history,
             {"role": "user", "content": user_message(signature, given)},
@@ -173,49 +173,49 @@ class JSONAnswerAdapter(dspy.Adapter):
     def _steps(self, call: AdapterCall) -> Steps:
         """Yield the request for an answer, and another one if the first answer cannot be used."""
         allowance = call.thinking_tokens
-        room = first_room(call.wanted_tokens, call.structured_output, call.behaviour)
-        messages = self._conversation(call, room)
+        limits = first_limits(call.wanted_tokens, call.structured_output, call.behaviour)
+        messages = self._conversation(call, limits)
         granted = call.granted(messages)
-        if granted != room.tokens:
-            room = replace(room, tokens=granted)
-            messages = self._conversation(call, room)
+        if granted != limits.tokens:
+            limits = replace(limits, tokens=granted)
+            messages = self._conversation(call, limits)
         try:
-            response = yield call.request(messages, room)
+            response = yield call.request(messages, limits)
         except LMError as error:
             if not call.has_thinking_used_all(error, allowance):
                 raise
-            return (yield from self._second(call, room.after_cut_off(is_thinking_to_blame=True)))
+            return (yield from self._second(call, limits.after_cut_off(is_thinking_to_blame=True)))
         try:
             return self._outputs(call, response)
         except UnusableAnswer as error:
             problem = str(error)
         if response.finish_reason == "length":
-            return (yield from self._second(call, room.after_cut_off(thinking_used(response) > allowance)))
-        return (yield from self._second(call, room, repair_messages(answer_text(response), problem)))
+            return (yield from self._second(call, limits.after_cut_off(thinking_used(response) > allowance)))
+        return (yield from self._second(call, limits, repair_messages(answer_text(response), problem)))
 
-    def _second(self, call: AdapterCall, room: Room, repair: Sequence[dict[str, Any]] = ()) -> Steps:
-        messages = [*self._conversation(call, room), *repair]
-        room = replace(room, tokens=call.granted(messages))
+    def _second(self, call: AdapterCall, limits: AnswerLimits, repair: Sequence[dict[str, Any]] = ()) -> Steps:
+        messages = [*self._conversation(call, limits), *repair]
+        limits = replace(limits, tokens=call.granted(messages))
         call.count_repair()
-        response = yield call.request(messages, room)
+        response = yield call.request(messages, limits)
         try:
             outputs = self._outputs(call, response)
         except UnusableAnswer as error:
-            raise raisable(_failure(call, response, error, room)) from None
-        if room.is_newly_bounded:
+            raise raisable(_failure(call, response, error, limits)) from None
+        if limits.is_newly_bounded:
             call.learn_bounded()
         return outputs
 
-    def _conversation(self, call: AdapterCall, room: Room) -> list[dict[str, Any]]:
-        messages: list[dict[str, Any]] = self.format(call.signature, call.demos, call.inputs, room)
+    def _conversation(self, call: AdapterCall, limits: AnswerLimits) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = self.format(call.signature, call.demos, call.inputs, limits)
         return messages
 
-    def _system_message(self, signature: type[dspy.Signature], given: dict[str, Any], room: Room) -> str:
+    def _system_message(self, signature: type[dspy.Signature], given: dict[str, Any], limits: AnswerLimits) -> str:
         output_schema = self._own_output(signature)
-        bounds = room.bounds(signature, output_schema)
+        bounds = limits.bounds(signature, output_schema)
         further = output_schema.line() if output_schema else ""
         found = system_message(self._preamble, signature, given, bounds, further)
-        return f"{found}\n\n{BREVITY}" if room.is_brief else found
+        return f"{found}\n\n{BREVITY}" if limits.is_brief else found
 
     def _outputs(self, call: AdapterCall, response: lm15.Response) -> dict[str, Any]:
         """Return the outputs of a response: those that the model has filled natively, and those of its JSON."""
@@ -263,15 +263,15 @@ async def _arun(steps: Steps, lm: dspy.BaseLM) -> dict[str, Any]:
         return outputs
 
 
-def _failure(call: AdapterCall, response: lm15.Response, error: UnusableAnswer, room: Room) -> ReasoningError:
+def _failure(call: AdapterCall, response: lm15.Response, error: UnusableAnswer, limits: AnswerLimits) -> ReasoningError:
     usage = call.usage
-    if response.finish_reason == "length" and room.tokens < call.wanted_tokens:
-        message = f"The answer was cut off at the {room.tokens} tokens that spec.budget.tokens left to it."
+    if response.finish_reason == "length" and limits.tokens < call.wanted_tokens:
+        message = f"The answer was cut off at the {limits.tokens} tokens that spec.budget.tokens left to it."
         return BudgetExceeded(message, usage=usage)
     if response.finish_reason == "length":
         thinking = thinking_used(response)
         blamed = f" Thinking used {thinking} more; see llm.reasoning." if thinking > call.thinking_tokens else ""
-        message = f"The answer was cut off at {room.tokens} tokens, after one repair too.{blamed}"
+        message = f"The answer was cut off at {limits.tokens} tokens, after one repair too.{blamed}"
         return TruncatedResponse(message, usage=usage)
     if isinstance(error, InvalidOutput):
         message = f"The output does not satisfy spec.outputSchema, after one repair: {error}."

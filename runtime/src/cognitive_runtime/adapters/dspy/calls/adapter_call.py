@@ -10,14 +10,14 @@ from dspy import lm15
 from dspy.clients.call_result import legacy_output
 from pydantic_core import to_jsonable_python
 
+from cognitive_runtime.adapters.dspy.calls.answer_limits import AnswerLimits
 from cognitive_runtime.adapters.dspy.calls.engine import reasoning_error
 from cognitive_runtime.adapters.dspy.calls.engine_messages import TAILORED
 from cognitive_runtime.adapters.dspy.calls.model import AttemptEnded, AttemptModel
-from cognitive_runtime.adapters.dspy.calls.room import Room
 from cognitive_runtime.adapters.dspy.schemas.output_schema import OutputSchema
 from cognitive_runtime.domain import BudgetExceeded, ModelBehaviour, TruncatedResponse, Usage
-from cognitive_runtime.domain.limits import BYTES_PER_TOKEN
 from cognitive_runtime.domain.llm_settings import StructuredOutput
+from cognitive_runtime.domain.quota import BYTES_PER_TOKEN
 
 _NOT_SENT: Final = frozenset(
     {"n", "num_generations", "rollout_id", "cache", "prompt_cache", "response_format", "max_completion_tokens"}
@@ -106,7 +106,7 @@ class AdapterCall:
         """Return an argument of the call, or else of the language model, or None."""
         return self.lm_kwargs.get(name) or self.lm.kwargs.get(name)
 
-    def request(self, messages: list[dict[str, Any]], room: Room) -> lm15.Request:
+    def request(self, messages: list[dict[str, Any]], limits: AnswerLimits) -> lm15.Request:
         """Return the request for a conversation.
 
         Raises:
@@ -116,13 +116,13 @@ class AdapterCall:
         body = {name: value for name, value in given.items() if value is not None and name not in _NOT_SENT}
         extensions = dict(body.pop(_EXTRA_BODY, {}))
         request = lm15.request_from_openai_chat(
-            body | {"model": self.lm.model, "messages": list(map(_encodable, messages)), "max_tokens": room.tokens}
+            body | {"model": self.lm.model, "messages": list(map(_encodable, messages)), "max_tokens": limits.tokens}
         )
         if self.output_schema is not None:
             extensions[TAILORED] = True
         config = replace(
             request.config,
-            response_format=None if request.tools else room.response_format(self.signature, self.output_schema),
+            response_format=None if request.tools else limits.response_format(self.signature, self.output_schema),
             extensions=dict(request.config.extensions or {}) | extensions or None,
         )
         return replace(request, config=config)

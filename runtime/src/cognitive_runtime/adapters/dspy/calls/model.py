@@ -28,7 +28,7 @@ from cognitive_runtime.domain import (
     VLLMRequest,
     VLLMResponse,
 )
-from cognitive_runtime.domain.limits import BYTES_PER_TOKEN
+from cognitive_runtime.domain.quota import BYTES_PER_TOKEN
 
 ENDING_ERRORS: Final = (BudgetExceeded, Cancelled, DeadlineExceeded, NoProgress)
 """Errors after which an attempt makes no further model call."""

@@ -13,9 +13,9 @@ from typing import Final
 from uuid import uuid4
 
 from cognitive_runtime.adapters.tools.git import limit_files
+from cognitive_runtime.adapters.tools.process_start import started
 from cognitive_runtime.adapters.tools.server.process_tree import MARK, stop_processes
 from cognitive_runtime.adapters.tools.server.reaper import under_reaper
-from cognitive_runtime.adapters.tools.starting import started
 from cognitive_runtime.domain import ToolFailed
 
 HEAD_BYTES: Final = 16 * 1024

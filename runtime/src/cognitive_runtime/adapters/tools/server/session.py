@@ -70,7 +70,7 @@ class Session:
             ToolsUnavailable: The repository cannot be cloned, or the directory cannot be made.
             ToolFailed: The sessions have too many bytes.
         """
-        self._file_tools = {each.own_name: each for each in await self._kept(self._bounded(self._files.list))}
+        self._file_tools = {each.own_name: each for each in await self._in_own_task(self._bounded(self._files.list))}
         try:
             self._prepare()
         except OSError as error:
@@ -99,7 +99,7 @@ class Session:
         if name in self._file_tools:
             async with self._storage.lock if name == _WRITE else contextlib.nullcontext():
                 return await self._files.call(self._file_tools[name], arguments, partial(self._permit, arguments))
-        return await self._kept(self._ran(name, arguments))
+        return await self._in_own_task(self._ran(name, arguments))
 
     async def close(self) -> None:
         """Stop all processes, and delete the directory. Idempotent."""
@@ -176,7 +176,7 @@ class Session:
         limit_s = self._settings.test_timeout_s
         return Run(self._settings.tests[name], self._folder / FILES, environment, limit_s, shows_errors=True)
 
-    async def _kept(self, work: Coroutine[Any, Any, Result]) -> Result:
+    async def _in_own_task(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Return the result of a work in a task of its own, which is cancelled with the caller.
 
         The end of the session waits for it. The server's library cancels a call again at each of its waits, which

@@ -8,7 +8,7 @@ import pytest
 
 from cognitive_runtime.__main__ import main
 from cognitive_runtime.application.model_health import HealthyAnswers, ModelHealth, ModelName
-from cognitive_runtime.bootstrap.serve import read_token
+from cognitive_runtime.bootstrap.http_server import read_token
 from cognitive_runtime.cognitive_serve import CognitiveCoreClient, get_dspy_status
 from cognitive_runtime.config import ConfigError
 from cognitive_runtime.domain import CognitiveContext, CognitiveTaskType, InternalError

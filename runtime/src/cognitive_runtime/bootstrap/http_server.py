@@ -24,7 +24,7 @@ _BAD_CONFIGURATION: Final = 2
 
 
 @dataclass(frozen=True)
-class ServeSettings:
+class HttpServerSettings:
     """Settings of the server."""
 
     host: str = "127.0.0.1"
@@ -38,7 +38,7 @@ class ServeSettings:
     """None: a local core."""
 
 
-def run_serve(settings: ServeSettings, environ: Mapping[str, str] = os.environ) -> int:
+def run_serve(settings: HttpServerSettings, environ: Mapping[str, str] = os.environ) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status."""
     try:
         _require_extra()
@@ -72,16 +72,16 @@ def read_token(environ: Mapping[str, str]) -> str | None:
     return found
 
 
-def _local_app(settings: ServeSettings, environ: Mapping[str, str]) -> "App":
+def _local_app(settings: HttpServerSettings, environ: Mapping[str, str]) -> "App":
     token = read_token(environ)
     _require_token_outside(settings.host, token)
     from cognitive_runtime.adapters.http.app import create_app
-    from cognitive_runtime.bootstrap.service import local_api
+    from cognitive_runtime.bootstrap.core_service import local_api
 
     return create_app(local_api(None, token, settings.application))
 
 
-def _cluster_app(settings: ServeSettings, environ: Mapping[str, str]) -> "App":
+def _cluster_app(settings: HttpServerSettings, environ: Mapping[str, str]) -> "App":
     found, cluster = [name for name in (TOKEN_FILE, TOKEN) if environ.get(name)], settings.cluster
     if found:
         raise ConfigError(f"{found[0]} has no effect on a cluster, whose API server checks each token; unset it")

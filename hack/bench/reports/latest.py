@@ -22,8 +22,8 @@ from bench.names import (
     one,
     rate,
 )
-from bench.results import Results
-from bench.summary import MissingSampleError, Summaries
+from bench.reports.results import Results
+from bench.reports.summary import MissingSampleError, Summaries
 
 Formula = Callable[[Summaries], float]
 COMPARED_BURST = 100

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bench.experiment import Sample
-from bench.kinds import FAILED
+from bench.kube.kinds import FAILED
+from bench.kube.objects import ObjectClient
 from bench.names import EACH_LATENCY, FIRST, LAST, LATENCY, P50, P95, P99, PER_SECOND
-from bench.objects import ObjectClient
-from bench.summary import percentile
+from bench.reports.summary import percentile
 
 FINISH_TIMEOUT_S = 120.0
 CONNECTIONS = 8

@@ -7,7 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = ("cognitive-operator", "cognitive-runtime", "kopf", "ray", "dspy", "nats-py", "openai")
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
+REPORTS = "docs/bench"
+"""Tracked folder that ``make bench`` writes."""
 
 
 def describe_machine() -> dict[str, str | int | float]:
@@ -33,11 +35,17 @@ def package_versions() -> dict[str, str]:
     return found
 
 
-def commit() -> str:
-    """Return the Git commit, with ``-dirty`` for uncommitted changes in tracked files; ``unknown`` without Git."""
-    return (
-        output_of("git", "-C", str(ROOT), "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*") or "unknown"
-    )
+def commit(root: Path = ROOT) -> str:
+    """Return the Git commit, with ``-dirty`` for uncommitted changes in tracked files; ``unknown`` without Git.
+
+    The reports that the benchmark itself writes do not count as changes, so that a run can be continued.
+    """
+    git = ("git", "-C", str(root))
+    found = output_of(*git, "describe", "--always", "--abbrev=12", "--exclude=*")
+    if not found:
+        return "unknown"
+    changes = output_of(*git, "status", "--porcelain", "--untracked-files=no", "--", ".", f":(exclude){REPORTS}")
+    return f"{found}-dirty" if changes else found
 
 
 def program_version(program: str, *arguments: str) -> str:

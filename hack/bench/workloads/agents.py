@@ -9,11 +9,11 @@ from typing import Any
 import yaml
 
 from bench.experiment import SkippedError
-from bench.kinds import TASK_VERSION, Manifest
-from bench.model import SLOW
+from bench.kube.kinds import TASK_VERSION, Manifest
+from bench.systems.model import SLOW
 from controlplane import Kubectl
 
-CRD = Path(__file__).parents[2] / "crds" / "cognitiveagents.yaml"
+CRD = Path(__file__).parents[3] / "crds" / "cognitiveagents.yaml"
 EMBEDDED, JOB, SERVE, WARM_SLOTS = "embedded", "job", "serve", "warm-slots"
 CONCURRENT, NOISY = "concurrent", "noisy"
 AT_ONCE = 100

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench import names
-from bench.latest import BURST, FINISHED, RAW, Formula, median_of, ratio, seconds
 from bench.names import EMBEDDED, JOB, LATENCY, P50, P99, PER_SECOND, RAW_JOB, one, rate
-from bench.summary import MissingSampleError, Summaries
+from bench.reports.latest import BURST, FINISHED, RAW, Formula, median_of, ratio, seconds
+from bench.reports.summary import MissingSampleError, Summaries
 
 COLD_START_S = 2.0
 """Time that a cold start may take longer than a raw Ray job."""

@@ -11,8 +11,8 @@ from http import HTTPStatus
 
 import aiohttp
 
-from bench.api_server import ApiServer
-from bench.kinds import LABEL, Kind, Manifest
+from bench.kube.api_server import ApiServer
+from bench.kube.kinds import LABEL, Kind, Manifest
 
 DELETE_TIMEOUT_S = 300.0
 POLL_S = 0.25

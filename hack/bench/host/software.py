@@ -4,7 +4,7 @@ import json
 import os
 from typing import Any
 
-from bench.machine import commit, describe_machine, output_of, package_versions, program_version
+from bench.host.machine import commit, describe_machine, output_of, package_versions, program_version
 from controlplane.binaries import find_programs
 from servers.nats import find_program
 

@@ -14,7 +14,7 @@ from servers.ports import free_ports
 from servers.probe import http_ok
 from servers.process import ChildProcess, Command, environment
 
-TESTS = Path(__file__).parents[2] / "tests"
+TESTS = Path(__file__).parents[3] / "tests"
 TEXT_CHARS = 1000
 """Length of each text of an answer; a result has two, together 2 KiB."""
 SENTENCE = "The pod was killed because its memory limit is smaller than what its cache needs. "

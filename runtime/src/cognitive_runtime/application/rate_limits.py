@@ -27,7 +27,7 @@ from cognitive_runtime.domain import (
     cache_key,
     estimate_tokens,
 )
-from cognitive_runtime.domain.limits import BYTES_PER_TOKEN
+from cognitive_runtime.domain.quota import BYTES_PER_TOKEN
 
 MAX_PAUSE_S: Final = 1.0
 """Maximum pause before a waiting call asks again: calls that use less than their estimate free quota early."""

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Held(Generic[T]):
+class LazyServer(Generic[T]):
     """Enters a context manager at the first call and returns its value at every call.
 
     A start that failed is not repeated: every later call raises the same error.

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.names import EACH_LATENCY, PER_SECOND, RSS_EXECUTORS, RSS_OPERATOR
-from bench.results import Results
-from bench.summary import Summaries
+from bench.reports.results import Results
+from bench.reports.summary import Summaries
 
 COUNT = re.compile(r"(?P<before>.*?)(?P<count>\d+) (?P<after>at once|finished tasks)$")
 Points = dict[str, list[tuple[float, float]]]

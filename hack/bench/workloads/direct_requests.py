@@ -10,7 +10,7 @@ from typing import Any
 import nats
 from nats.aio.client import Client
 
-GOLDEN_REQUEST = Path(__file__).parents[2] / "tests" / "contract" / "wire" / "request.json"
+GOLDEN_REQUEST = Path(__file__).parents[3] / "tests" / "contract" / "wire" / "request.json"
 TIMEOUT_S = 60.0
 PLAIN: dict[str, Any] = {"api_key_file": None, "fallbacks": [], "stream": False, "rate_limit": None}
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.budgets import budget_rows
-from bench.latest import latest_of
 from bench.names import EACH_LATENCY
-from bench.plots import write_plots
-from bench.results import Results
-from bench.summary import Summaries, Summary
+from bench.reports.budgets import budget_rows
+from bench.reports.latest import latest_of
+from bench.reports.plots import write_plots
+from bench.reports.results import Results
+from bench.reports.summary import Summaries, Summary
 
 RESULTS_JSON, LATEST_JSON, RESULTS_MD = "results.json", "latest.json", "results.md"
 

@@ -1,4 +1,4 @@
-"""Room for an answer: its tokens, its bounds, and the format that the server is asked for."""
+"""Limits of an answer: its tokens, its bounds, and the format that the server is asked for."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,8 +20,8 @@ from cognitive_runtime.domain.llm_settings import StructuredOutput
 
 
 @dataclass(frozen=True)
-class Room:
-    """Room for an answer."""
+class AnswerLimits:
+    """Token limit of an answer, its form and its bounds."""
 
     tokens: int
     structured_output: StructuredOutput = "Auto"
@@ -34,11 +34,11 @@ class Room:
 
     @property
     def is_newly_bounded(self) -> bool:
-        """True if this room has bounds because a free answer was cut off."""
+        """True if the answer is bounded because a free one was cut off."""
         return self.is_bounded and self.is_brief and not self.fits_any_script
 
-    def after_cut_off(self, is_thinking_to_blame: bool) -> "Room":
-        """Return the room for another answer. Only ``Auto`` changes from a free answer to a bounded one."""
+    def after_cut_off(self, is_thinking_to_blame: bool) -> "AnswerLimits":
+        """Return the limits of another answer. Only ``Auto`` changes from a free answer to a bounded one."""
         if self.is_bounded:
             return replace(self, fits_any_script=True, is_brief=True)
         return replace(self, is_bounded=self.structured_output == "Auto" and not is_thinking_to_blame, is_brief=True)
@@ -78,8 +78,8 @@ class Room:
         return None if guided is None else with_output(own, guided)
 
 
-def first_room(tokens: int, structured_output: StructuredOutput, behaviour: ModelBehaviour | None) -> Room:
-    """Return the room for the first answer. Under ``Auto`` it is bounded if free answers were cut off before."""
+def first_limits(tokens: int, structured_output: StructuredOutput, behaviour: ModelBehaviour | None) -> AnswerLimits:
+    """Return the limits of the first answer. Under ``Auto`` it is bounded if free answers were cut off before."""
     is_cut_off = behaviour is not None and behaviour.bounded
     is_bounded = structured_output == "Bounded" or (structured_output == "Auto" and is_cut_off)
-    return Room(tokens, structured_output, is_bounded)
+    return AnswerLimits(tokens, structured_output, is_bounded)

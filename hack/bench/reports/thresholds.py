@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench import names
-from bench.latest import BURST
 from bench.names import EMBEDDED, JOB, LATENCY, P50, PAIRS, PER_SECOND, RAW_JOB, STATUS_CPU, one, rate
-from bench.results import Results
+from bench.reports.latest import BURST
+from bench.reports.results import Results
 
-PATH = Path(__file__).with_name("thresholds.json")
+PATH = Path(__file__).parents[1] / "thresholds.json"
 LEAST_ROUNDS = 5
 MARGIN = 1.2
 """A limit is the mean of the ratios plus 20 %."""

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from cognitive_runtime.application.limits import Limits
+from cognitive_runtime.application.rate_limits import Limits
 from cognitive_runtime.domain import (
     ExecutionRequest,
     IAllowance,

@@ -1,0 +1,1 @@
+"""The results file of a run, its statistics, reports, budgets and thresholds."""

@@ -1,0 +1,1 @@
+"""Workloads: agents, load patterns, raw Ray jobs and requests without the operator."""
