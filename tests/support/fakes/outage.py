@@ -12,7 +12,7 @@ from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.wire import Completed, Failed
 from cognitive_operator.plan.attempt.in_flight import attempt_end
 from cognitive_operator.plan.task import TaskPlan
-from cognitive_operator.reconcile.agent.reconciler import renewed_trials
+from cognitive_operator.reconcile.agent.reconciler import renew_trials
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
@@ -134,7 +134,7 @@ class Outage:
         if self._is_held and not was_held:
             self.held_s.append(now_s)
         queue.is_trial = agent.hold is not None and agent.hold.is_due(now_s)
-        if was_held != self._is_held or (queue.is_trial and renewed_trials(self.index, agent)):
+        if was_held != self._is_held or (queue.is_trial and renew_trials(self.index, agent)):
             self._enqueue(self.index.tasks)
         self._enqueue(queue.next_up())
 

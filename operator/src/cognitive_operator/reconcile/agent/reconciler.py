@@ -13,7 +13,6 @@ from cognitive_operator.api.names import ObjectName
 from cognitive_operator.errors import ObjectInvalidError, RayRefusedError, RayUnavailableError, TransientError
 from cognitive_operator.plan.agent.behaviour import with_behaviour
 from cognitive_operator.plan.agent.conditions import (
-    CREDENTIALS_NOT_CHECKED,
     NO_EXECUTOR,
     AgentFacts,
     ObservedExecutor,
@@ -27,8 +26,14 @@ from cognitive_operator.plan.agent.conditions import (
 from cognitive_operator.plan.agent.jobs_api import check_jobs_api
 from cognitive_operator.plan.agent.probe import ray_interval_s
 from cognitive_operator.plan.agent.ray_cluster import ray_not_ready, ray_place
+from cognitive_operator.plan.agent.trial import (
+    CredentialsFacts,
+    TrialFacts,
+    credentials_condition,
+    is_trial_due,
+    renewed_hold,
+)
 from cognitive_operator.plan.agent.warm_slots import slot_leases
-from cognitive_operator.plan.backoff import exponential_s
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.broker import AgentBrokerReconciler
@@ -132,15 +137,15 @@ class AgentReconciler:
     def _facts(
         self, record: AgentRecord, broker: Condition, executor: ObservedExecutor, counters: Counters
     ) -> AgentFacts:
-        runtime, credentials = self._steps.runtime.check(record, executor), self._credentials(record)
-        is_trial_due = self._is_trial_due(self._index.latest(record), runtime, credentials)
+        runtime = self._steps.runtime.check(record, executor)
+        trial = self._trial_facts(self._index.latest(record), runtime)
         return AgentFacts(
             agent=record.agent,
             broker=broker,
             ray=self._ray_condition(record),
             model=record.model,
             executor=executor,
-            credentials=credentials,
+            credentials=credentials_condition(trial),
             spent_energy=record.spent_energy(counters),
             tokens=self._steps.usage.check_tokens(record, counters),
             hold=record.hold.condition if record.hold else None,
@@ -149,7 +154,7 @@ class AgentReconciler:
             secret=record.cluster_secret,
             now_s=self._clock.monotonic(),
             ray_jobs=self._index.queue_of(record.name).shared_bound,
-            is_trial_due=is_trial_due,
+            is_trial_due=is_trial_due(trial),
         )
 
     def _ray_condition(self, record: AgentRecord) -> Condition:
@@ -159,32 +164,25 @@ class AgentReconciler:
             return ray.condition
         return check_jobs_api(record.agent, ray.target.url, record.jobs_api, self._clock.monotonic()) or ray.condition
 
-    def _is_trial_due(self, record: AgentRecord, runtime: Condition, credentials: Condition) -> bool:
-        """Return True if the hold, the outdated runtime and the missing credentials each let one task try now."""
-        now_s, hold = self._clock.monotonic(), record.hold
-        if runtime.is_true and not self._may_try_runtime(record, now_s):
-            return False
-        if credentials.is_false and not self._may_try_credentials(record, now_s):
-            return False
-        return runtime.is_true or credentials.is_false if hold is None else hold.is_due(now_s)
-
-    def _may_try_credentials(self, record: AgentRecord, now_s: float) -> bool:
-        """Return True if one task may find out whether attempts now find credentials and broker."""
-        first_s, max_s = self._timing.credentials_hold_s, self._timing.credentials_hold_max_s
-        is_due = now_s - record.credentials_at_s > exponential_s(first_s, record.credentials_failures - 1, max_s)
-        return is_due and not self._index.queue_of(record.name).running
-
-    def _may_try_runtime(self, record: AgentRecord, now_s: float) -> bool:
-        """Return True if an attempt in Job mode may find out whether the runtime was replaced."""
-        is_job, is_idle = record.agent.spec.execution.mode == "Job", not self._index.queue_of(record.name).running
-        runtime = record.present_runtime
-        return is_job and is_idle and runtime is not None and runtime.is_due(now_s)
-
-    def _credentials(self, record: AgentRecord) -> Condition:
-        """Return what the last attempt in Job mode found; it expires when no task is left that could try."""
-        queue, is_job = self._index.queue_of(record.name), record.agent.spec.execution.mode == "Job"
-        is_expired = not queue.waiting and self._may_try_credentials(record, self._clock.monotonic())
-        return CREDENTIALS_NOT_CHECKED if is_expired or not is_job else record.credentials
+    def _trial_facts(self, record: AgentRecord, runtime: Condition) -> TrialFacts:
+        queue, timing = self._index.queue_of(record.name), self._timing
+        credentials = CredentialsFacts(
+            condition=record.credentials,
+            found_at_s=record.credentials_at_s,
+            failures=record.credentials_failures,
+            first_backoff_s=timing.credentials_hold_s,
+            max_backoff_s=timing.credentials_hold_max_s,
+        )
+        return TrialFacts(
+            is_job=record.agent.spec.execution.mode == "Job",
+            running=queue.running,
+            waiting=queue.waiting,
+            hold=record.hold,
+            is_outdated=runtime.is_true,
+            runtime=record.present_runtime,
+            credentials=credentials,
+            now_s=self._clock.monotonic(),
+        )
 
     async def _reconcile_ray(self, record: AgentRecord) -> None:
         now_s, ray = self._clock.monotonic(), record.ray.condition
@@ -226,7 +224,7 @@ class AgentReconciler:
             queue.capacity = capacity_of(observation.executor.leases)
         slots = slot_leases(record.agent, observation.executor.leases)
         queue.observe_slots(len(slots), (attempt.rpartition(".")[0] for lease in slots for attempt in lease.running))
-        is_exhausted = observation.may_try and renewed_trials(self._index, record)
+        is_exhausted = observation.may_try and renew_trials(self._index, record)
         if before != record.blocker or is_exhausted:
             self._enqueue_tasks(record)
             return
@@ -268,9 +266,10 @@ class AgentReconciler:
         return merge_patch(old, reduced) == old or await self._steps.writer.write_status(record, reduced)
 
 
-def renewed_trials(index: Index, record: AgentRecord) -> bool:
-    """Let the tasks that have tried under a hold try again if no other task waits; return False if one does."""
-    if record.hold is None or not record.hold.tried or index.queue_of(record.name).first(1):
+def renew_trials(index: Index, record: AgentRecord) -> bool:
+    """Let the tasks that have tried under a hold try again if no other task waits; return False if nothing changed."""
+    hold = renewed_hold(record.hold, has_other_tasks=bool(index.queue_of(record.name).first(1)))
+    if hold is None:
         return False
-    index.update_agent(record, hold=replace(record.hold, tried=frozenset()))
+    index.update_agent(record, hold=hold)
     return True
