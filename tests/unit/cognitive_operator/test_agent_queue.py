@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
+from cognitive_operator.scheduling.agent_queue import AgentQueue
 from cognitive_operator.scheduling.fair_share import FairShare
+from cognitive_operator.scheduling.limits import QueueLimits
 from cognitive_operator.scheduling.priority_queue import PriorityQueue, queue_key
 
 UIDS = [f"t{n:02d}" for n in range(12)]

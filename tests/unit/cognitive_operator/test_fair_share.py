@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
+from cognitive_operator.scheduling.agent_queue import AgentQueue
 from cognitive_operator.scheduling.fair_share import FairShare, ray_cluster_of
+from cognitive_operator.scheduling.limits import QueueLimits
 from cognitive_operator.scheduling.priority_queue import queue_key
 from support.builders.operator_objects import agent_body
 

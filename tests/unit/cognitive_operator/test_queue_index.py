@@ -12,7 +12,7 @@ from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.telemetry import QueueSample
 from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.scheduling.fair_share import RayLimits
+from cognitive_operator.scheduling.limits import RayLimits
 from support.builders import operator_objects as o
 from support.fakes.clock import FakeClock
 

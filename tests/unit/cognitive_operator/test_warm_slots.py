@@ -11,7 +11,8 @@ from cognitive_operator.plan.agent.conditions import AgentFacts, ObservedExecuto
 from cognitive_operator.plan.agent.warm_slots import slot_leases
 from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.plan.mounts import mount_advice
-from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
+from cognitive_operator.scheduling.agent_queue import AgentQueue
+from cognitive_operator.scheduling.limits import QueueLimits
 from cognitive_operator.scheduling.priority_queue import queue_key
 from support.builders import operator_objects as o
 

@@ -2,11 +2,12 @@
 
 from collections import defaultdict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from heapq import heappop, heappush
 from typing import Final
 
 from cognitive_operator.scheduling.fair_share import FairShare
+from cognitive_operator.scheduling.limits import NamespaceLimit, QueueLimits
 from cognitive_operator.scheduling.priority_queue import PriorityQueue, QueueKey
 from cognitive_operator.scheduling.warm_slots import WarmSlots
 
@@ -16,42 +17,29 @@ ENDS_WITHIN_S: Final = 2.0
 """Latest ends of attempts by which the speed of a queue is estimated: at most, at least, and their greatest age."""
 
 
-@dataclass(frozen=True)
-class QueueLimits:
-    """Limits of an agent's queue by its spec."""
+class NamespaceQueues:
+    """The agents' queues by namespace, whose waiting tasks have a limit together."""
 
-    limit: int = 0
-    """``queue.maxConcurrentTasks``; 0 while the agent is unknown."""
-    max_queued: int | None = None
-    """``queue.maxQueuedTasks``; None: unlimited."""
-    weight: int = 1
-    """``queue.weight``."""
-
-
-@dataclass
-class NamespaceLimit:
-    """Admission by the number of tasks that wait in the queues of the agents of one namespace.
-
-    The tasks of the first complete list are not limited: an earlier process may have admitted them without a status.
-    """
-
-    most: int | None = None
-    """Maximum number of waiting tasks in each namespace; None: no limit."""
-    listed: int = 0
-    """Highest arrival of a task in the first complete list."""
-    _queues: dict[str, list["AgentQueue"]] = field(default_factory=lambda: defaultdict(list))
+    def __init__(self, limit: NamespaceLimit) -> None:
+        self.limit = limit
+        self._queues: dict[str, list[AgentQueue]] = defaultdict(list)
 
     def join(self, namespace: str, queue: "AgentQueue") -> None:
         """Count the waiting tasks of a queue."""
         self._queues[namespace].append(queue)
 
+    def exempt(self, arrival: int) -> None:
+        """Limit only tasks that arrived after this resourceVersion, the highest one in the first complete list."""
+        self.limit = replace(self.limit, exempt_until=arrival)
+
     def is_full(self, namespace: str) -> bool:
         """Return True if a namespace has the maximum number of waiting tasks; takes O(agents of the namespace)."""
-        return self.most is not None and sum(queue.waiting for queue in self._queues[namespace]) >= self.most
+        most = self.limit.max_waiting
+        return most is not None and sum(queue.waiting for queue in self._queues[namespace]) >= most
 
     def allows(self, namespace: str, arrival: int) -> bool:
         """Return True if a task that arrived at this resourceVersion may be admitted."""
-        return arrival <= self.listed or not self.is_full(namespace)
+        return arrival <= self.limit.exempt_until or not self.is_full(namespace)
 
 
 class AgentQueue:
@@ -63,9 +51,9 @@ class AgentQueue:
     operation takes O(log n) comparisons for n tasks. A share without a bound limits no queue: it has no turns.
     """
 
-    def __init__(self, name: tuple[str, str], namespaces: NamespaceLimit | None = None) -> None:
+    def __init__(self, name: tuple[str, str], namespaces: NamespaceQueues | None = None) -> None:
         self.name = name
-        self._namespaces = namespaces or NamespaceLimit()
+        self._namespaces = namespaces or NamespaceQueues(NamespaceLimit())
         self._namespaces.join(name[0], self)
         self.tag = 0
         self.limits = QueueLimits()
@@ -276,7 +264,7 @@ class AgentQueue:
     def full_namespace(self) -> int | None:
         """The limit of the namespace, if that refuses new tasks and the agent's own does not; otherwise None."""
         is_full = self._has_room and self._namespaces.is_full(self.name[0])
-        return self._namespaces.most if is_full else None
+        return self._namespaces.limit.max_waiting if is_full else None
 
     @property
     def _has_room(self) -> bool:

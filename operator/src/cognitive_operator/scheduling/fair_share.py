@@ -19,16 +19,6 @@ ROUND: Final = lcm(*range(1, MAX_WEIGHT + 1))
 """Length of a round. Every weight divides it, so that the turns of a queue are spread evenly without rounding."""
 
 
-@dataclass(frozen=True)
-class RayLimits:
-    """Limits on the attempts that run on one Ray cluster at once, over all of its agents."""
-
-    jobs: int = 8
-    """Attempts in Job mode: each is a Ray job, whose driver runs on the head."""
-    tasks: int | None = None
-    """Attempts of warm executors; None: limited only by the capacity of the live workers."""
-
-
 class ShareMember(Protocol):
     """The part of an agent's queue that a shared limit uses."""
 

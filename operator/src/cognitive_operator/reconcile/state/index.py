@@ -32,9 +32,10 @@ from cognitive_operator.reconcile.state.agent_record import (
     with_newer_agent,
 )
 from cognitive_operator.reconcile.state.task_record import TaskChanges, TaskRecord, new_task_record
-from cognitive_operator.scheduling.agent_queue import AgentQueue, NamespaceLimit, QueueLimits
+from cognitive_operator.scheduling.agent_queue import AgentQueue, NamespaceQueues
 from cognitive_operator.scheduling.dependency_graph import DependencyGraph
-from cognitive_operator.scheduling.fair_share import FairShare, RayLimits, ray_cluster_of
+from cognitive_operator.scheduling.fair_share import FairShare, ray_cluster_of
+from cognitive_operator.scheduling.limits import NamespaceLimit, QueueLimits, RayLimits
 from cognitive_operator.scheduling.priority_queue import queue_key
 from cognitive_operator.scheduling.schedule_runs import ScheduleRuns
 
@@ -54,7 +55,7 @@ class Index:
         self.unlisted: set[str] = set()
         """Watched namespaces that cannot be listed, or were not listed since: their tasks wait."""
         self._bounds = bounds or RayLimits()
-        self._namespaces = NamespaceLimit(waiting_per_namespace)
+        self._namespaces = NamespaceQueues(NamespaceLimit(waiting_per_namespace))
         self._queues: dict[ObjectName, AgentQueue] = {}
         self._shares: dict[tuple[str, bool], FairShare] = {}
         self._uids: dict[ObjectName, str] = {}
@@ -193,9 +194,8 @@ class Index:
             queue.capacity = None if is_job else 0
         wanted = agent.spec.queue
         queue.limits = QueueLimits(wanted.max_concurrent_tasks, wanted.max_queued_tasks, wanted.weight)
-        key = (ray_cluster_of(agent), is_job)
         bound = self._bounds.jobs if is_job else self._bounds.tasks
-        queue.join(self._shares.setdefault(key, FairShare(bound)))
+        queue.join(self._shares.setdefault((ray_cluster_of(agent), is_job), FairShare(bound)))
 
     def block(self, record: AgentRecord, blocker: Condition | None) -> AgentRecord:
         """Close an agent's queue for the reason that ``blocker`` names, or open it (None); return the new record."""
@@ -242,7 +242,7 @@ class Index:
     def complete(self) -> None:
         """Add all tasks to their queues, now that all objects are known, before the first task is admitted."""
         self.is_complete = True
-        self._namespaces.listed = max((record.arrival for record in self.tasks.values()), default=0)
+        self._namespaces.exempt(max((record.arrival for record in self.tasks.values()), default=0))
         for name in self.agents:
             self.line_up_agent(name)
 
