@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +22,7 @@ from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
 from cognitive_operator.reconcile.task.responses import ResponseSettler
 from cognitive_operator.reconcile.task.side_effects import SideEffects
+from cognitive_operator.scheduling.dispatch_state import DispatchState
 from support.builders import operator_objects as o
 from support.fakes.broker import FakeClaims
 from support.fakes.clock import FakeClock
@@ -63,8 +65,7 @@ class Outage:
         self._reconciler = TaskReconciler(steps, self.index, intake, clocks, synced)
         self.index.upsert_agent(o.agent_body(queue={"maxConcurrentTasks": concurrency}))
         self.index.complete()
-        self.index.queue_of(NAME).capacity = concurrency
-        self.index.block(self.agent, None)
+        self.index.set_dispatch(self.agent, None, DispatchState(capacity=concurrency))
 
     @staticmethod
     async def _write_waiting(_: TaskRecord, plan: TaskPlan, write: Callable[[], Awaitable[None]]) -> float | None:
@@ -130,11 +131,12 @@ class Outage:
         """Do what the agent's reconciliation does with its queue."""
         agent, queue, now_s = self.agent, self.index.queue_of(NAME), self.clock.monotonic_s
         was_held, self._is_held = self._is_held, agent.hold is not None
-        self.index.block(agent, HELD if agent.hold is not None else None)
+        is_trial = agent.hold is not None and agent.hold.is_due(now_s)
+        state = replace(queue.dispatch, is_trial=is_trial)
+        self.index.set_dispatch(agent, HELD if agent.hold is not None else None, state)
         if self._is_held and not was_held:
             self.held_s.append(now_s)
-        queue.is_trial = agent.hold is not None and agent.hold.is_due(now_s)
-        if was_held != self._is_held or (queue.is_trial and renew_trials(self.index, agent)):
+        if was_held != self._is_held or (is_trial and renew_trials(self.index, agent)):
             self._enqueue(self.index.tasks)
         self._enqueue(queue.next_up())
 

@@ -1,14 +1,18 @@
 """The queue of one agent: order, slots, the door."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cognitive_operator.scheduling.agent_queue import AgentQueue
+from cognitive_operator.scheduling.dispatch_state import DispatchState
 from cognitive_operator.scheduling.fair_share import FairShare
 from cognitive_operator.scheduling.limits import QueueLimits
 from cognitive_operator.scheduling.priority_queue import PriorityQueue, queue_key
 
+OPEN, CLOSED, TRIAL = DispatchState(is_open=True), DispatchState(), DispatchState(is_trial=True)
 UIDS = [f"t{n:02d}" for n in range(12)]
 TASKS = st.lists(
     st.tuples(st.integers(-2, 2), st.integers(0, 3), st.integers(0, 50)), min_size=1, max_size=12
@@ -17,7 +21,8 @@ TASKS = st.lists(
 
 def queue_of(limit: int, max_queued: int | None = None, *uids: str) -> AgentQueue:
     queue = AgentQueue(("team", "sre"))
-    queue.limits, queue.capacity, queue.is_open = QueueLimits(limit, max_queued), None, True
+    queue.set_limits(QueueLimits(limit, max_queued, is_job=True))
+    queue.set_dispatch(OPEN)
     for arrival, uid in enumerate(uids):
         queue.wait(queue_key(uid, 0, 1.0, arrival), is_accepted=True)
     return queue
@@ -30,30 +35,30 @@ def knock(queue: AgentQueue, uid: str, created_s: float, arrival: int, priority:
 
 def test_a_closed_queue_lets_one_task_try() -> None:
     queue = queue_of(4, None, "a", "b", "c")
-    queue.is_open = False
+    queue.set_dispatch(CLOSED)
     assert queue.next_up() == []
-    queue.is_trial = True
+    queue.set_dispatch(TRIAL)
     assert queue.next_up() == ["a"]
     assert [queue.may_start(uid) for uid in ("a", "b")] == [True, False]
     queue.start("a")
-    assert (queue.is_trial, queue.next_up(), queue.is_running("a")) == (False, [], True)
+    assert (queue.dispatch.is_trial, queue.next_up(), queue.is_running("a")) == (False, [], True)
 
 
 def test_a_task_that_runs_already_uses_up_no_try() -> None:
     queue = queue_of(4, None, "a", "b")
     queue.start("a")
-    queue.is_open, queue.is_trial = False, True
+    queue.set_dispatch(TRIAL)
     queue.start("a")
     assert queue.next_up() == ["b"]
 
 
 def test_one_task_runs_first_while_the_runtime_is_not_known() -> None:
     queue = queue_of(4, None, "a", "b")
-    queue.at_most = 1
+    queue.set_dispatch(replace(OPEN, is_runtime_known=False))
     assert queue.next_up() == ["a"]
     queue.start("a")
     assert (queue.next_up(), "which features the runtime has" in queue.why_waiting()) == ([], True)
-    queue.at_most = None
+    queue.set_dispatch(OPEN)
     assert queue.next_up() == ["b"]
 
 
@@ -132,7 +137,7 @@ def test_the_speed_of_the_queue_tells_when_a_task_starts() -> None:
         queue.end(uid, 9.0 + 0.25 * number)
     assert [queue.starts_in_s(uid, 10.0) for uid in ("e", "h", "a")] == [0.25, 1.0, None]
     assert queue.starts_in_s("e", 11.1) is None
-    queue.is_open = False
+    queue.set_dispatch(CLOSED)
     assert queue.starts_in_s("e", 10.0) is None
 
 
@@ -145,13 +150,14 @@ def test_more_running_than_allowed_is_counted_and_lets_nobody_start() -> None:
 
 def test_no_more_start_than_the_live_workers_take() -> None:
     queue = queue_of(8, None, "a", "b", "c")
-    queue.capacity = 2
+    queue.set_limits(QueueLimits(8))
+    queue.set_dispatch(replace(OPEN, capacity=2))
     assert queue.next_up() == ["a", "b"]
     assert not queue.may_start("c")
-    queue.capacity = 0
+    queue.set_dispatch(OPEN)
     assert queue.next_up() == []
     assert queue.why_waiting() == "No worker of the agent is live yet; waiting for one to start."
-    queue.capacity = 2
+    queue.set_dispatch(replace(OPEN, capacity=2))
     queue.start("a")
     queue.start("b")
     assert queue.why_waiting() == "The agent's live workers already run 2 tasks, their capacity; waiting for a slot."
@@ -159,9 +165,10 @@ def test_no_more_start_than_the_live_workers_take() -> None:
 
 def test_nothing_starts_while_the_agent_is_not_ready_or_not_known() -> None:
     queue = queue_of(8, None, "a")
-    queue.is_open = False
+    queue.set_dispatch(CLOSED)
     assert not queue.may_start("a")
-    queue.is_open, queue.limits = True, QueueLimits()
+    queue.set_dispatch(OPEN)
+    queue.set_limits(QueueLimits())
     assert not queue.may_start("a")
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.scheduling.agent_queue import AgentQueue
+from cognitive_operator.scheduling.dispatch_state import DispatchState
 from cognitive_operator.scheduling.fair_share import FairShare, ray_cluster_of
 from cognitive_operator.scheduling.limits import QueueLimits
 from cognitive_operator.scheduling.priority_queue import queue_key
@@ -26,7 +27,8 @@ class Cluster:
         self.started: list[int] = []
         self.running: list[tuple[int, str]] = []
         for queue, weight in zip(self.queues, weights, strict=True):
-            queue.limits, queue.capacity, queue.is_open = QueueLimits(limit, None, weight), None, True
+            queue.set_limits(QueueLimits(limit, None, weight, is_job=True))
+            queue.set_dispatch(DispatchState(is_open=True))
             queue.join(self.share)
         self._created = 0
 
@@ -94,7 +96,7 @@ def test_never_more_than_the_bounds_and_nothing_idle_that_could_run(
         if kind == "create":
             cluster.create(number, argument)
         elif kind == "close":
-            cluster.queues[number].is_open = bool(argument)
+            cluster.queues[number].set_dispatch(DispatchState(is_open=bool(argument)))
         elif cluster.running:
             cluster.finish(number % len(cluster.running))
         cluster.agree()
@@ -172,6 +174,17 @@ def test_what_runs_stays_counted_where_it_was_started() -> None:
     assert cluster.start() == 0
     cluster.finish()
     assert cluster.start() == 1
+
+
+def test_an_agent_that_changes_its_cluster_has_no_turn_before_agents_that_had_none() -> None:
+    cluster, other = Cluster(1, [1, 1]), FairShare(1)
+    cluster.create(0, 2)
+    cluster.start()
+    cluster.finish()
+    cluster.create(1)
+    for queue in cluster.queues:
+        queue.join(other)
+    assert other.next_up() == ["1/3"]
 
 
 def test_what_is_found_running_after_a_restart_counts_and_costs_no_turn() -> None:

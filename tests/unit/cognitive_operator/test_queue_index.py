@@ -7,11 +7,13 @@ import pytest
 from pydantic import ValidationError
 
 from cognitive_operator.api.names import AttemptKey
+from cognitive_operator.plan.agent.conditions import NOT_OBSERVED
 from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.telemetry import QueueSample
 from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
 from cognitive_operator.reconcile.state.index import Index
+from cognitive_operator.scheduling.dispatch_state import DispatchState
 from cognitive_operator.scheduling.limits import RayLimits
 from support.builders import operator_objects as o
 from support.fakes.clock import FakeClock
@@ -123,7 +125,7 @@ def test_job_agents_of_one_cluster_share_its_bound_over_namespaces_and_warm_ones
         *[task(f"{name}{n}", 30 + n, ACCEPTED, name) for name in ("one", "two", "warm") for n in range(5)],
         bounds=RayLimits(jobs=3),
     )
-    index.queue_of(("team", "warm")).capacity = 4
+    index.set_dispatch(index.agents["team", "warm"], None, DispatchState(capacity=4))
     assert sorted(index.queue_of(("team", "one")).next_up()) == ["one0", "one1", "two0"]
     assert index.queue_of(("team", "warm")).next_up() == ["warm0", "warm1", "warm2", "warm3"]
 
@@ -134,6 +136,27 @@ def test_a_changed_mode_changes_the_bound() -> None:
     index.upsert_agent(agent(mode="Job", version=50))
     assert index.queue_of(NAME).capacity is None
     assert index.queue_of(NAME).next_up() == ["a"]
+    index.set_dispatch(index.agents[NAME], None, DispatchState(capacity=4))
+    index.upsert_agent(agent(mode="Embedded", version=51))
+    assert index.queue_of(NAME).capacity == 0, "the workers of Job mode run no other attempts"
+    index.set_dispatch(index.agents[NAME], None, DispatchState(capacity=4))
+    index.upsert_agent(agent(mode="Embedded", version=52))
+    assert index.queue_of(NAME).capacity == 4
+
+
+@pytest.mark.parametrize("is_deletion_seen", [True, False])
+def test_a_recreated_agent_starts_nothing_before_it_is_observed(is_deletion_seen: bool) -> None:
+    index = index_of(agent(), task("a", 31, ACCEPTED))
+    former = index.set_dispatch(index.agents[NAME], NOT_OBSERVED, DispatchState(is_trial=True))
+    assert index.queue_of(NAME).next_up() == ["a"]
+    recreated = agent(version=40)
+    recreated["metadata"]["uid"] = "uid-recreated"
+    if is_deletion_seen:
+        index.remove_agent(NAME, "uid-sre")
+    index.upsert_agent(recreated)
+    assert index.queue_of(NAME).next_up() == []
+    index.set_dispatch(former, None, DispatchState(is_trial=True))
+    assert index.queue_of(NAME).next_up() == [], "the state of the former agent is stale"
 
 
 class Metrics:

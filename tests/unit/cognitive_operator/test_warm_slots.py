@@ -12,6 +12,7 @@ from cognitive_operator.plan.agent.warm_slots import slot_leases
 from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.plan.mounts import mount_advice
 from cognitive_operator.scheduling.agent_queue import AgentQueue
+from cognitive_operator.scheduling.dispatch_state import DispatchState
 from cognitive_operator.scheduling.limits import QueueLimits
 from cognitive_operator.scheduling.priority_queue import queue_key
 from support.builders import operator_objects as o
@@ -33,7 +34,8 @@ def agent(slots: int = 2, **execution: Any) -> Agent:
 
 def queue_of(*uids: str) -> AgentQueue:
     queue = AgentQueue(("team", "sre"))
-    queue.limits, queue.capacity, queue.is_open = QueueLimits(8), None, True
+    queue.set_limits(QueueLimits(8, is_job=True))
+    queue.set_dispatch(DispatchState(is_open=True))
     for arrival, uid in enumerate(uids):
         queue.wait(queue_key(uid, 0, 1.0, arrival), is_accepted=True)
         queue.start(uid)

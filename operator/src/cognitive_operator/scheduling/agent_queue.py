@@ -6,6 +6,7 @@ from dataclasses import replace
 from heapq import heappop, heappush
 from typing import Final
 
+from cognitive_operator.scheduling.dispatch_state import DispatchState
 from cognitive_operator.scheduling.fair_share import FairShare
 from cognitive_operator.scheduling.limits import NamespaceLimit, QueueLimits
 from cognitive_operator.scheduling.priority_queue import PriorityQueue, QueueKey
@@ -15,6 +16,8 @@ ENDS_COUNTED: Final = 64
 ENDS_LEAST: Final = 4
 ENDS_WITHIN_S: Final = 2.0
 """Latest ends of attempts by which the speed of a queue is estimated: at most, at least, and their greatest age."""
+UNKNOWN_RUNTIME_TASKS: Final = 1
+"""Maximum number of running tasks while the features of the runtime are not known."""
 
 
 class NamespaceQueues:
@@ -55,16 +58,8 @@ class AgentQueue:
         self.name = name
         self._namespaces = namespaces or NamespaceQueues(NamespaceLimit())
         self._namespaces.join(name[0], self)
-        self.tag = 0
-        self.limits = QueueLimits()
-        self.capacity: int | None = 0
-        """Attempts that the agent's live workers run at once; None where every attempt is a Ray job of its own."""
-        self.is_open = False
-        """False while no task of the agent may start, except for one that tries."""
-        self.is_trial = False
-        """True: one task may start although the queue is closed; its start sets it to False."""
-        self.at_most: int | None = None
-        """Maximum number of running tasks beside the limits; None: none."""
+        self._limits = QueueLimits()
+        self._dispatch = DispatchState()
         self._slots: WarmSlots | None = None
         """Warm slots of Job mode; None until one is ready, so that other agents' tasks do nothing about slots."""
         self._share = FairShare()
@@ -77,11 +72,25 @@ class AgentQueue:
         self._door: list[tuple[float, int, str]] = []
         self._at_door: dict[str, QueueKey] = {}
 
+    @property
+    def dispatch(self) -> DispatchState:
+        """State of the agent by which tasks may start."""
+        return self._dispatch
+
+    def set_limits(self, limits: QueueLimits) -> None:
+        """Replace the limits; a change of the mode forgets the capacity of the former workers."""
+        if limits.is_job != self._limits.is_job:
+            self._dispatch = replace(self._dispatch, capacity=0)
+        self._limits = limits
+
+    def set_dispatch(self, state: DispatchState) -> None:
+        """Replace the state of the agent by which tasks may start."""
+        self._dispatch = state
+
     def join(self, share: FairShare) -> None:
         """Share a limit with other queues from now on; running tasks still count where they were started."""
         if share is not self._share:
-            self._share.quit(self)
-            share.join(self)
+            share.join(self, self._share.leave(self))
             self._share = share
 
     def wait(self, key: QueueKey, *, is_accepted: bool) -> None:
@@ -117,7 +126,8 @@ class AgentQueue:
             if self._share.bound is not None:
                 self._share.start(self, uid, is_turn=uid in self._waiting)
             self._running[uid] = self._share
-            self.is_trial = False
+            if self._dispatch.is_trial:
+                self._dispatch = replace(self._dispatch, is_trial=False)
         self._remove(uid)
 
     def end(self, uid: str, now_s: float) -> None:
@@ -129,7 +139,7 @@ class AgentQueue:
         if self._slots is not None:
             self._slots.leave(uid)
         self._ends_s.append(now_s)
-        if share.bound is not None and len(self._ended) <= self.limits.limit:
+        if share.bound is not None and len(self._ended) <= self._limits.limit:
             share.stop(uid)
 
     def observe_slots(self, ready: int, running: Iterable[str]) -> None:
@@ -167,7 +177,8 @@ class AgentQueue:
         return uid in self._waiting or uid in self._resting or uid in self._running
 
     def clear(self) -> None:
-        """Forget all tasks that do not run, because their agent is deleted."""
+        """Forget all tasks that do not run, and the state of their agent, because it is deleted."""
+        self._dispatch = DispatchState()
         self._waiting, self._resting = PriorityQueue(), set()
         self._door, self._at_door = [], {}
 
@@ -189,7 +200,7 @@ class AgentQueue:
 
     def starts_in_s(self, uid: str, now_s: float) -> float | None:
         """Return the seconds until a waiting task starts by the queue's present speed; None while that is not known."""
-        position = self.position(uid) if self.is_open and len(self._ends_s) >= ENDS_LEAST else None
+        position = self.position(uid) if self._dispatch.is_open and len(self._ends_s) >= ENDS_LEAST else None
         if position is None:
             return None
         recent = sum(1 for end_s in self._ends_s if end_s >= now_s - ENDS_WITHIN_S)
@@ -203,8 +214,8 @@ class AgentQueue:
 
     def why_waiting(self) -> str:
         """Return the reason why a task waits, as a sentence."""
-        limit, capacity = self.limits.limit, self.capacity
-        if self.at_most is not None and self.running >= self.at_most:
+        limit, capacity = self._limits.limit, self.capacity
+        if not self._dispatch.is_runtime_known and self.running >= UNKNOWN_RUNTIME_TASKS:
             return "One task runs first, to find out which features the runtime has; waiting for a slot."
         if self.running >= limit:
             return f"The agent already runs {limit} tasks (spec.queue.maxConcurrentTasks); waiting for a slot."
@@ -225,19 +236,24 @@ class AgentQueue:
     @property
     def weight(self) -> int:
         """Turns in a round of the Ray cluster."""
-        return self.limits.weight
+        return self._limits.weight
+
+    @property
+    def capacity(self) -> int | None:
+        """Attempts that the agent's live workers run at once; None in Job mode."""
+        return None if self._limits.is_job else self._dispatch.capacity
 
     @property
     def free(self) -> int:
         """Free slots of the agent."""
-        bounds = (self.limits.limit, self.capacity, self.at_most)
+        bounds = (self._limits.limit, self.capacity, None if self._dispatch.is_runtime_known else UNKNOWN_RUNTIME_TASKS)
         return max(0, min(bound for bound in bounds if bound is not None) - self.running)
 
     @property
     def demand(self) -> int:
         """Number of tasks that could start now if the agent shared no limit."""
-        if not self.is_open:
-            return min(1, self.free, len(self._waiting)) if self.is_trial else 0
+        if not self._dispatch.is_open:
+            return min(1, self.free, len(self._waiting)) if self._dispatch.is_trial else 0
         return min(self.free, len(self._waiting))
 
     @property
@@ -253,7 +269,7 @@ class AgentQueue:
     @property
     def running(self) -> int:
         """Number of tasks with a slot."""
-        return len(self._running) - min(len(self._ended), self.limits.limit)
+        return len(self._running) - min(len(self._ended), self._limits.limit)
 
     @property
     def oldest_s(self) -> float | None:
@@ -268,7 +284,7 @@ class AgentQueue:
 
     @property
     def _has_room(self) -> bool:
-        limits = self.limits
+        limits = self._limits
         return limits.max_queued is None or self.admitted < limits.limit + limits.max_queued
 
     def _remove(self, uid: str) -> bool:

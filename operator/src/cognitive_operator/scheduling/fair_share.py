@@ -22,9 +22,6 @@ ROUND: Final = lcm(*range(1, MAX_WEIGHT + 1))
 class ShareMember(Protocol):
     """The part of an agent's queue that a shared limit uses."""
 
-    tag: int
-    """Virtual time of its next turn; the smallest is first."""
-
     @property
     def name(self) -> tuple[str, str]:
         """Namespace and name of its agent; the smaller name wins a tie."""
@@ -59,22 +56,26 @@ class FairShare:
 
     bound: int | None = None
     _queues: list[ShareMember] = field(default_factory=list)
+    _tags: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Virtual time of the next turn of each queue, by its name; the smallest is first."""
     _running: set[str] = field(default_factory=set)
     _present: int = 0
 
-    def join(self, queue: ShareMember) -> None:
-        """Add a queue."""
+    def join(self, queue: ShareMember, tag: int = 0) -> None:
+        """Add a queue with the tag that it had in its former share."""
         self._queues.append(queue)
+        self._tags[queue.name] = tag
 
-    def quit(self, queue: ShareMember) -> None:
-        """Remove a queue; its running tasks count until they stop."""
+    def leave(self, queue: ShareMember) -> int:
+        """Remove a queue and return its tag; its running tasks count until they stop."""
         self._queues = [each for each in self._queues if each is not queue]
+        return self._tags.pop(queue.name)
 
     def start(self, queue: ShareMember, uid: str, *, is_turn: bool) -> None:
         """Count a task as running. ``is_turn``: a turn of the queue started it; otherwise it was found running."""
         if is_turn:
-            self._present = max(self._present, min((each.tag for each in self._queues if each.demand), default=0))
-            queue.tag = self._tag(queue) + ROUND // queue.weight
+            self._present = max(self._present, min((self._tags[each.name] for each in self._queues if each.demand), default=0))
+            self._tags[queue.name] = self._tag(queue) + ROUND // queue.weight
         self._running.add(uid)
 
     def stop(self, uid: str) -> None:
@@ -112,7 +113,7 @@ class FairShare:
         return [uid for each in self._queues if each.name in numbers for uid in each.first(numbers[each.name])]
 
     def _tag(self, queue: ShareMember) -> int:
-        return max(queue.tag, self._present)
+        return max(self._tags[queue.name], self._present)
 
     def _turns_before(self, queue: ShareMember, tag: int, name: tuple[str, str]) -> int:
         """Return the number of turns that a queue has before a turn of another queue."""

@@ -7,7 +7,7 @@
 | waiting tasks of a namespace | ``COGNITIVE_NAMESPACE_QUEUED_TASKS`` | ``NamespaceLimit`` | ``NamespaceQueues`` |
 | running tasks on a Ray cluster | ``COGNITIVE_RAY_JOBS``, ``COGNITIVE_RAY_TASKS`` | ``RayLimits`` | ``FairShare`` |
 | an agent's share of these | ``spec.queue.weight`` | ``QueueLimits`` | ``FairShare`` |
-| running tasks of an agent, by its workers | their leases | ``AgentQueue.capacity`` | ``AgentQueue.free`` |
+| running tasks of an agent, by its workers | their leases | ``DispatchState`` | ``AgentQueue.free`` |
 """
 
 from dataclasses import dataclass
@@ -23,6 +23,8 @@ class QueueLimits:
     """``queue.maxQueuedTasks``; None: unlimited."""
     weight: int = 1
     """``queue.weight``."""
+    is_job: bool = False
+    """``execution.mode`` is Job: every attempt is a Ray job of its own, and no worker's capacity limits them."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ from cognitive_operator.reconcile.agent.writer import AgentWriter
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.timing import AgentTiming
-from cognitive_operator.status.agent import capacity_of, conditions_alone, queue_status
+from cognitive_operator.status.agent import conditions_alone, queue_status
 
 logger = logging.getLogger(__name__)
 SHOWN_CHARS: Final = 512
@@ -130,15 +130,17 @@ class AgentReconciler:
         base = record.agent.status
         counters = await self._count(record) if broker.is_true else None
         learnt = steps.behaviour.observe(self._index.latest(record))
-        facts = self._facts(self._index.latest(record), broker, executor, counters or base)
+        record = steps.runtime.update(self._index.latest(record))
+        facts = self._facts(record, broker, executor, counters or base)
         facts = replace(facts, model=with_behaviour(facts.model, record.agent, learnt))
-        return AgentObservation(agent_conditions(facts), executor, counters, base, learnt, may_try(facts))
+        conditions, is_runtime_known = agent_conditions(facts), steps.runtime.is_known(record)
+        return AgentObservation(conditions, executor, counters, base, learnt, may_try(facts), is_runtime_known)
 
     def _facts(
         self, record: AgentRecord, broker: Condition, executor: ObservedExecutor, counters: Counters
     ) -> AgentFacts:
         runtime = self._steps.runtime.check(record, executor)
-        trial = self._trial_facts(self._index.latest(record), runtime)
+        trial = self._trial_facts(record, runtime)
         return AgentFacts(
             agent=record.agent,
             broker=broker,
@@ -218,10 +220,8 @@ class AgentReconciler:
     def _dispatch(self, record: AgentRecord, observation: AgentObservation) -> None:
         """Open or close the agent's queue, and enqueue the tasks that this concerns."""
         before, queue = record.blocker, self._index.queue_of(record.name)
-        record = self._index.block(record, dispatch_blocker(observation.conditions, record.agent))
-        queue.is_trial = observation.may_try
-        if queue.capacity is not None:
-            queue.capacity = capacity_of(observation.executor.leases)
+        blocker = dispatch_blocker(observation.conditions, record.agent)
+        record = self._index.set_dispatch(record, blocker, observation.dispatch)
         slots = slot_leases(record.agent, observation.executor.leases)
         queue.observe_slots(len(slots), (attempt.rpartition(".")[0] for lease in slots for attempt in lease.running))
         is_exhausted = observation.may_try and renew_trials(self._index, record)

@@ -34,6 +34,7 @@ from cognitive_operator.reconcile.state.agent_record import (
 from cognitive_operator.reconcile.state.task_record import TaskChanges, TaskRecord, new_task_record
 from cognitive_operator.scheduling.agent_queue import AgentQueue, NamespaceQueues
 from cognitive_operator.scheduling.dependency_graph import DependencyGraph
+from cognitive_operator.scheduling.dispatch_state import DispatchState
 from cognitive_operator.scheduling.fair_share import FairShare, ray_cluster_of
 from cognitive_operator.scheduling.limits import NamespaceLimit, QueueLimits, RayLimits
 from cognitive_operator.scheduling.priority_queue import queue_key
@@ -77,8 +78,7 @@ class Index:
         else:
             self._by_agent[record.agent].add(uid)
         self._connect(before, record)
-        owner = owning_schedule(body)
-        if owner is not None:
+        if (owner := owning_schedule(body)) is not None:
             self.runs.put(owner, body)
         return record
 
@@ -189,20 +189,20 @@ class Index:
         return record if found is None or found.uid != record.uid else found
 
     def _set_terms(self, name: ObjectName, agent: Agent) -> None:
-        queue, is_job = self.queue_of(name), agent.spec.execution.mode == "Job"
-        if is_job != (queue.capacity is None):
-            queue.capacity = None if is_job else 0
-        wanted = agent.spec.queue
-        queue.limits = QueueLimits(wanted.max_concurrent_tasks, wanted.max_queued_tasks, wanted.weight)
+        queue, is_job, wanted = self.queue_of(name), agent.spec.execution.mode == "Job", agent.spec.queue
+        queue.set_limits(QueueLimits(wanted.max_concurrent_tasks, wanted.max_queued_tasks, wanted.weight, is_job))
         bound = self._bounds.jobs if is_job else self._bounds.tasks
         queue.join(self._shares.setdefault((ray_cluster_of(agent), is_job), FairShare(bound)))
 
     def block(self, record: AgentRecord, blocker: Condition | None) -> AgentRecord:
         """Close an agent's queue for the reason that ``blocker`` names, or open it (None); return the new record."""
+        return self.set_dispatch(record, blocker, replace(self.queue_of(record.name).dispatch, is_trial=False))
+
+    def set_dispatch(self, record: AgentRecord, blocker: Condition | None, state: DispatchState) -> AgentRecord:
+        """Set the state by which an agent's tasks may start, with ``is_open`` by ``blocker``; return the new record."""
         changed = self.update_agent(record, blocker=blocker)
         if self.agents.get(record.name) is changed:
-            queue = self.queue_of(record.name)
-            queue.is_open, queue.is_trial = blocker is None, False
+            self.queue_of(record.name).set_dispatch(replace(state, is_open=blocker is None))
         return changed
 
     def remove_agent(self, name: ObjectName, uid: str) -> AgentRecord | None:
@@ -212,7 +212,7 @@ class Index:
             return None
         queue = self.queue_of(name)
         queue.clear()
-        queue.limits, queue.is_open = QueueLimits(), False
+        queue.set_limits(QueueLimits())
         queue.join(FairShare())
         del self._agent_names[uid]
         return self.agents.pop(name)

@@ -37,7 +37,7 @@ class FactsCollector:
         """Return the facts for the plan of a task's next step."""
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
         now_s, has_slot = self._clocks.own.monotonic(), queue.may_start(record.uid)
-        blocker = agent.blocker if agent is not None and not (has_slot and queue.is_trial) else None
+        blocker = agent.blocker if agent is not None and not (has_slot and queue.dispatch.is_trial) else None
         return TaskFacts(
             task=task,
             raw_status=body.get("status") or {},
