@@ -42,7 +42,7 @@ class Scene:
             self.index.upsert_task(body, 0.0)
         self.index.complete()
         for uid in (o.TASK_UID, OTHER_UID):
-            self.index.line_up(uid, is_accepted=True)
+            self.index.add_to_queue(uid, is_accepted=True)
         self.index.set_dispatch(self.agent, None, DispatchState(capacity=8))
         self.reconciler = self._new_reconciler(intake)
 

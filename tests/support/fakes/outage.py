@@ -85,7 +85,7 @@ class Outage:
             self._versions += 1
             body["metadata"] |= {"uid": name, "name": name, "resourceVersion": str(self._versions)}
             self.index.upsert_task(body, self.clock.monotonic_s)
-            self.index.line_up(name, is_accepted=True)
+            self.index.add_to_queue(name, is_accepted=True)
             self._enqueue([name])
 
     async def run(self, until_s: float) -> None:
@@ -138,7 +138,7 @@ class Outage:
             self.held_s.append(now_s)
         if was_held != self._is_held or (is_trial and renew_trials(self.index, agent)):
             self._enqueue(self.index.tasks)
-        self._enqueue(queue.next_up())
+        self._enqueue(queue.startable())
 
     def _enqueue(self, uids: Iterable[str]) -> None:
         self._at_s |= dict.fromkeys(uids, self.clock.monotonic_s)

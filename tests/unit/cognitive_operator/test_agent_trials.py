@@ -27,7 +27,7 @@ async def test_missing_credentials_block_an_agent_in_job_mode_for_a_while(age_s:
 async def test_one_task_tries_whether_the_credentials_are_mounted_with_growing_pauses() -> None:
     scene = Scene(execution={"mode": "Job"})
     scene.index.upsert_task(o.task_body(), 0.0)
-    scene.index.line_up(o.TASK_UID, is_accepted=True)
+    scene.index.add_to_queue(o.TASK_UID, is_accepted=True)
     missing = Condition.false(AgentCondition.EXECUTOR_READY, Reason.BROKER_UNREACHABLE, "no broker")
     for failures, pause_s in ((1, 30.0), (2, 60.0), (9, TIMING.credentials_hold_max_s)):
         scene.index.update_agent(
@@ -73,7 +73,7 @@ async def test_an_outdated_runtime_closes_the_queue_until_another_reports() -> N
 async def test_a_held_queue_lets_one_task_try_once_the_pause_is_over() -> None:
     scene = Scene()
     scene.index.upsert_task(o.task_body(), 0.0)
-    scene.index.line_up(o.TASK_UID, is_accepted=True)
+    scene.index.add_to_queue(o.TASK_UID, is_accepted=True)
     scene.index.update_agent(scene.record, hold=HOLD)
     await scene.reconcile()
     assert scene.ready() == ("False", Reason.CREDENTIALS_REFUSED)
@@ -91,12 +91,12 @@ async def test_a_held_queue_lets_one_task_try_once_the_pause_is_over() -> None:
 async def test_tasks_that_have_tried_try_again_once_no_other_task_waits() -> None:
     scene = Scene()
     scene.index.upsert_task(o.task_body(), 0.0)
-    scene.index.line_up(o.TASK_UID, is_accepted=True)
+    scene.index.add_to_queue(o.TASK_UID, is_accepted=True)
     hold = replace(HOLD, reason=Reason.INFERENCE_FAILING, trial_at_s=0.0, tried=frozenset({o.TASK_UID}))
     scene.index.update_agent(scene.record, hold=hold)
     await scene.reconcile()
     assert scene.record.hold == hold, "another task waits"
-    scene.index.queue_of(NAME).rest(o.TASK_UID)
+    scene.index.queue_of(NAME).back_off(o.TASK_UID)
     scene.enqueued.clear()
     await scene.reconcile(1.0)
     assert scene.record.hold == replace(hold, tried=frozenset())

@@ -41,7 +41,7 @@ class System:
             body["metadata"] |= {"uid": uid, "name": name}
             self.index.upsert_task(body, 0.0)
         self.index.complete()
-        self.index.line_up(NEXT, is_accepted=True)
+        self.index.add_to_queue(NEXT, is_accepted=True)
         self.index.set_dispatch(self.index.agents[NAME], None, DispatchState(capacity=8))
         self.index.adopt(o.TASK_UID, InFlightAttempt(o.key(), "Embedded", 99.0))
         intake: Any = SimpleNamespace(enqueue=self.enqueued.extend, enqueue_agent=lambda name: None)
@@ -149,7 +149,7 @@ async def test_at_most_one_slot_full_of_results_is_unwritten() -> None:
     writing = system.respond()
     await asyncio.sleep(0)
     system.index.queue_of(NAME).start(NEXT)
-    system.index.queue_of(NAME).end(NEXT, 100.0)
+    system.index.queue_of(NAME).end_attempt(NEXT, 100.0)
     assert system.index.queue_of(NAME).free == 0
     system.answer.set_result(True)
     await writing

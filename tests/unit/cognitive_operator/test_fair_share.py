@@ -36,11 +36,11 @@ class Cluster:
         for _ in range(tasks):
             self._created += 1
             uid = f"{number}/{self._created}"
-            self.queues[number].wait(queue_key(uid, 0, 1.0, self._created), is_accepted=True)
+            self.queues[number].add(queue_key(uid, 0, 1.0, self._created), is_accepted=True)
 
     def start(self) -> int:
         """Start all that may start, one by one as their events come, and return how many did."""
-        uids = self.share.next_up()
+        uids = self.share.startable()
         for uid in uids:
             number = int(uid.split("/")[0])
             if self.queues[number].may_start(uid):
@@ -52,11 +52,11 @@ class Cluster:
     def agree(self) -> None:
         """Check that a task that asks is told the same as those that are called."""
         waiting = [(queue, uid) for queue in self.queues for uid in queue.first(10_000)]
-        assert {uid for queue, uid in waiting if queue.may_start(uid)} == set(self.share.next_up())
+        assert {uid for queue, uid in waiting if queue.may_start(uid)} == set(self.share.startable())
 
     def finish(self, which: int = 0) -> None:
         number, uid = self.running.pop(which)
-        self.queues[number].stop(uid)
+        self.queues[number].remove(uid)
 
     @property
     def waiting(self) -> int:
@@ -184,7 +184,7 @@ def test_an_agent_that_changes_its_cluster_has_no_turn_before_agents_that_had_no
     cluster.create(1)
     for queue in cluster.queues:
         queue.join(other)
-    assert other.next_up() == ["1/3"]
+    assert other.startable() == ["1/3"]
 
 
 def test_what_is_found_running_after_a_restart_counts_and_costs_no_turn() -> None:
@@ -194,7 +194,7 @@ def test_what_is_found_running_after_a_restart_counts_and_costs_no_turn() -> Non
     cluster.create(0)
     cluster.create(1)
     assert cluster.start() == 0
-    cluster.queues[0].stop("found-1")
+    cluster.queues[0].remove("found-1")
     cluster.start()
     assert cluster.started == [0]
 
@@ -220,7 +220,7 @@ def test_starts_without_a_shared_limit_are_no_turns_of_a_later_one() -> None:
     for uid in queue.first(50):
         assert queue.may_start(uid)
         queue.start(uid)
-        queue.stop(uid)
+        queue.remove(uid)
     queue.join(cluster.share)
     cluster.create(0, 4)
     cluster.create(1, 4)

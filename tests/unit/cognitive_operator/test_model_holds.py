@@ -111,7 +111,7 @@ async def test_a_try_whose_task_was_deleted_is_over() -> None:
     hold = await scene.reconcile()
     assert hold is not None
     assert hold.trial == "t"
-    scene.index.queue_of(("team", "sre")).stop("t")
+    scene.index.queue_of(("team", "sre")).remove("t")
     hold = await scene.reconcile()
     assert hold is not None
     assert (hold.trial, hold.trial_at_s) == (None, 230.0)

@@ -51,7 +51,7 @@ class FairShare:
     """One limit that several queues share by their weights.
 
     Start-time fair queueing: each start advances its queue's tag by ``ROUND / weight``, and the smallest tag is next. A
-    queue without demand returns at the present tag: it saves no turns and owes none.
+    queue without demand returns at the share's virtual time: it saves no turns and owes none.
     """
 
     bound: int | None = None
@@ -59,7 +59,7 @@ class FairShare:
     _tags: dict[tuple[str, str], int] = field(default_factory=dict)
     """Virtual time of the next turn of each queue, by its name; the smallest is first."""
     _running: set[str] = field(default_factory=set)
-    _present: int = 0
+    _virtual_time: int = 0
 
     def join(self, queue: ShareMember, tag: int = 0) -> None:
         """Add a queue with the tag that it had in its former share."""
@@ -74,11 +74,12 @@ class FairShare:
     def start(self, queue: ShareMember, uid: str, *, is_turn: bool) -> None:
         """Count a task as running. ``is_turn``: a turn of the queue started it; otherwise it was found running."""
         if is_turn:
-            self._present = max(self._present, min((self._tags[each.name] for each in self._queues if each.demand), default=0))
+            first = min((self._tags[each.name] for each in self._queues if each.demand), default=0)
+            self._virtual_time = max(self._virtual_time, first)
             self._tags[queue.name] = self._tag(queue) + ROUND // queue.weight
         self._running.add(uid)
 
-    def stop(self, uid: str) -> None:
+    def release(self, uid: str) -> None:
         """Stop counting a task."""
         self._running.discard(uid)
 
@@ -107,13 +108,13 @@ class FairShare:
             if number < queue.demand:
                 heappush(heap, (tag + ROUND // queue.weight, name, number + 1, queue))
 
-    def next_up(self) -> list[str]:
+    def startable(self) -> list[str]:
         """Return the tasks that may start now."""
         numbers = Counter(queue.name for queue in self.turns())
         return [uid for each in self._queues if each.name in numbers for uid in each.first(numbers[each.name])]
 
     def _tag(self, queue: ShareMember) -> int:
-        return max(self._tags[queue.name], self._present)
+        return max(self._tags[queue.name], self._virtual_time)
 
     def _turns_before(self, queue: ShareMember, tag: int, name: tuple[str, str]) -> int:
         """Return the number of turns that a queue has before a turn of another queue."""

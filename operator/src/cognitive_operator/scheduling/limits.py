@@ -3,7 +3,7 @@
 | limit on | set by | value | applied by |
 |---|---|---|---|
 | running tasks of an agent | ``spec.queue.maxConcurrentTasks`` | ``QueueLimits`` | ``AgentQueue.free`` |
-| tasks admitted beyond these | ``spec.queue.maxQueuedTasks`` | ``QueueLimits`` | ``AgentQueue.enter`` |
+| tasks admitted beyond these | ``spec.queue.maxQueuedTasks`` | ``QueueLimits`` | ``AgentQueue.admit`` |
 | waiting tasks of a namespace | ``COGNITIVE_NAMESPACE_QUEUED_TASKS`` | ``NamespaceLimit`` | ``NamespaceQueues`` |
 | running tasks on a Ray cluster | ``COGNITIVE_RAY_JOBS``, ``COGNITIVE_RAY_TASKS`` | ``RayLimits`` | ``FairShare`` |
 | an agent's share of these | ``spec.queue.weight`` | ``QueueLimits`` | ``FairShare`` |
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 class QueueLimits:
     """Limits of an agent's queue by its spec."""
 
-    limit: int = 0
+    max_concurrent: int = 0
     """``queue.maxConcurrentTasks``; 0 while the agent is unknown."""
     max_queued: int | None = None
     """``queue.maxQueuedTasks``; None: unlimited."""

@@ -223,12 +223,12 @@ class AgentReconciler:
         blocker = dispatch_blocker(observation.conditions, record.agent)
         record = self._index.set_dispatch(record, blocker, observation.dispatch)
         slots = slot_leases(record.agent, observation.executor.leases)
-        queue.observe_slots(len(slots), (attempt.rpartition(".")[0] for lease in slots for attempt in lease.running))
+        queue.set_warm_slots(len(slots), (attempt.rpartition(".")[0] for lease in slots for attempt in lease.running))
         is_exhausted = observation.may_try and renew_trials(self._index, record)
         if before != record.blocker or is_exhausted:
             self._enqueue_tasks(record)
             return
-        for uid in queue.next_up():
+        for uid in queue.startable():
             self._enqueue(uid)
 
     def _enqueue_tasks(self, record: AgentRecord) -> None:

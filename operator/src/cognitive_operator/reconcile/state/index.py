@@ -144,7 +144,7 @@ class Index:
         """Remove a deleted task and return its record."""
         record = self.tasks.pop(uid, None)
         if record is not None:
-            self.queue_of(record.agent).stop(uid)
+            self.queue_of(record.agent).remove(uid)
             self._by_agent[record.agent].discard(uid)
             self._disconnect(record)
             self.runs.drop(uid)
@@ -164,7 +164,7 @@ class Index:
             self.agents[name] = new_agent_record(name, agent, body)
             self._agent_names[agent.metadata.uid] = name
             self.queue_of(name).clear()
-            self.line_up_agent(name)
+            self.add_all_to_queue(name)
         else:
             self.agents[name] = with_newer_agent(record, agent, body)
         self._set_terms(name, agent)
@@ -244,21 +244,21 @@ class Index:
         self.is_complete = True
         self._namespaces.exempt(max((record.arrival for record in self.tasks.values()), default=0))
         for name in self.agents:
-            self.line_up_agent(name)
+            self.add_all_to_queue(name)
 
-    def line_up_agent(self, agent: ObjectName) -> None:
+    def add_all_to_queue(self, agent: ObjectName) -> None:
         """Add all tasks of an agent without an attempt to its queue, before the first of them is admitted."""
         for record in self.unfinished_of(agent):
-            self.line_up(record.uid)
+            self.add_to_queue(record.uid)
 
-    def line_up(self, uid: str, *, is_accepted: bool = False) -> None:
+    def add_to_queue(self, uid: str, *, is_accepted: bool = False) -> None:
         """Add a task without an attempt to its agent's queue, for admission if it was not accepted yet."""
         record = self.tasks.get(uid)
         if record is None or record.task is None or record.body is None or record.attempt is not None:
             return
         created_s = record.task.metadata.creation_timestamp.timestamp()
-        place = queue_key(uid, record.task.spec.priority, created_s, record.arrival)
-        self.queue_of(record.agent).wait(place, is_accepted=is_accepted or was_accepted(record.body))
+        key = queue_key(uid, record.task.spec.priority, created_s, record.arrival)
+        self.queue_of(record.agent).add(key, is_accepted=is_accepted or was_accepted(record.body))
 
     def adopt(self, uid: str, attempt: InFlightAttempt) -> None:
         """Take over an attempt of an earlier process: it occupies a slot of the queue before any new attempt starts."""
@@ -266,12 +266,12 @@ class Index:
         if record is not None:
             self.queue_of(record.agent).start(uid)
 
-    def put_back(self, uid: str) -> None:
-        """Put a task whose start failed back to its place in the queue."""
+    def requeue(self, uid: str) -> None:
+        """Add a task whose start failed to its queue again, without another admission."""
         record = self.tasks.get(uid)
         if record is not None:
-            self.queue_of(record.agent).stop(uid)
-            self.line_up(uid, is_accepted=True)
+            self.queue_of(record.agent).remove(uid)
+            self.add_to_queue(uid, is_accepted=True)
 
     def is_unfinished(self, uid: str) -> bool:
         """Return True if a task exists and has not ended."""

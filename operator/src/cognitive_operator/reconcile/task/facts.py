@@ -67,8 +67,8 @@ class FactsCollector:
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
         if agent is None or not has_present_model(agent, record):
             return InferenceFacts(agent is not None and agent.hold is not None, forgiven=record.forgiven)
-        backing_off = (uid for uid in agent.failures.tasks if not queue.is_admitted(uid))
-        tasks = queue.admitted + sum(1 for uid in backing_off if self._index.is_unfinished(uid))
+        not_queued = (uid for uid in agent.failures.tasks if not queue.is_admitted(uid))
+        tasks = queue.admitted + sum(1 for uid in not_queued if self._index.is_unfinished(uid))
         outages = len(record.outages)
         return InferenceFacts(agent.hold is not None, agent.failures, tasks, record.forgiven, outages)
 
