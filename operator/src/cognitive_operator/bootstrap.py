@@ -45,7 +45,7 @@ from cognitive_operator.reconcile.state.deps import Deps
 from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
 from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch import WatchEvents, WatchLag
-from cognitive_operator.scheduling.fair_share import RayLimits
+from cognitive_operator.scheduling.limits import RayLimits
 
 logger = logging.getLogger(__name__)
 RETRY_S: Final = 2.0

@@ -48,6 +48,7 @@ class Steps:
     )
     counters: Counters | Exception = field(default_factory=lambda: Counters(tasks_processed=3))
     runtime: Condition = RUNTIME_CURRENT
+    is_runtime_known: bool = True
     learnt: tuple[LearntModel, ...] = ()
     calls: list[str] = field(default_factory=list)
     written: list[Body] = field(default_factory=list)
@@ -91,6 +92,12 @@ class Steps:
 
     def check(self, record: AgentRecord, executor: ObservedExecutor) -> Condition:
         return self.runtime
+
+    def update(self, record: AgentRecord) -> AgentRecord:
+        return record
+
+    def is_known(self, record: AgentRecord) -> bool:
+        return self.is_runtime_known
 
     def observe(self, record: AgentRecord) -> tuple[LearntModel, ...]:
         return self.learnt

@@ -16,6 +16,7 @@ from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
 from cognitive_operator.reconcile.task.waiting_status import WaitingStatus
+from cognitive_operator.scheduling.dispatch_state import DispatchState
 from cognitive_operator.scheduling.status_pace import StatusPace
 from support.builders import operator_objects as o
 from support.fakes.clock import FakeClock
@@ -41,9 +42,8 @@ class Scene:
             self.index.upsert_task(body, 0.0)
         self.index.complete()
         for uid in (o.TASK_UID, OTHER_UID):
-            self.index.line_up(uid, is_accepted=True)
-        self.index.queue_of(NAME).capacity = 8
-        self.index.block(self.agent, None)
+            self.index.add_to_queue(uid, is_accepted=True)
+        self.index.set_dispatch(self.agent, None, DispatchState(capacity=8))
         self.reconciler = self._new_reconciler(intake)
 
     def _new_reconciler(self, intake: Any) -> TaskReconciler:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,7 @@ from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.wire import Completed, Failed
 from cognitive_operator.plan.attempt.in_flight import attempt_end
 from cognitive_operator.plan.task import TaskPlan
-from cognitive_operator.reconcile.agent.reconciler import renewed_trials
+from cognitive_operator.reconcile.agent.reconciler import renew_trials
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
@@ -21,6 +22,7 @@ from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
 from cognitive_operator.reconcile.task.responses import ResponseSettler
 from cognitive_operator.reconcile.task.side_effects import SideEffects
+from cognitive_operator.scheduling.dispatch_state import DispatchState
 from support.builders import operator_objects as o
 from support.fakes.broker import FakeClaims
 from support.fakes.clock import FakeClock
@@ -63,8 +65,7 @@ class Outage:
         self._reconciler = TaskReconciler(steps, self.index, intake, clocks, synced)
         self.index.upsert_agent(o.agent_body(queue={"maxConcurrentTasks": concurrency}))
         self.index.complete()
-        self.index.queue_of(NAME).capacity = concurrency
-        self.index.block(self.agent, None)
+        self.index.set_dispatch(self.agent, None, DispatchState(capacity=concurrency))
 
     @staticmethod
     async def _write_waiting(_: TaskRecord, plan: TaskPlan, write: Callable[[], Awaitable[None]]) -> float | None:
@@ -84,7 +85,7 @@ class Outage:
             self._versions += 1
             body["metadata"] |= {"uid": name, "name": name, "resourceVersion": str(self._versions)}
             self.index.upsert_task(body, self.clock.monotonic_s)
-            self.index.line_up(name, is_accepted=True)
+            self.index.add_to_queue(name, is_accepted=True)
             self._enqueue([name])
 
     async def run(self, until_s: float) -> None:
@@ -130,13 +131,14 @@ class Outage:
         """Do what the agent's reconciliation does with its queue."""
         agent, queue, now_s = self.agent, self.index.queue_of(NAME), self.clock.monotonic_s
         was_open, self._is_open = self._is_open, agent.open_circuit is not None
-        self.index.block(agent, OPEN_CIRCUIT if agent.open_circuit is not None else None)
+        is_trial = agent.open_circuit is not None and agent.open_circuit.is_due(now_s)
+        state = replace(queue.dispatch, is_trial=is_trial)
+        self.index.set_dispatch(agent, OPEN_CIRCUIT if agent.open_circuit is not None else None, state)
         if self._is_open and not was_open:
             self.open_s.append(now_s)
-        queue.is_trial = agent.open_circuit is not None and agent.open_circuit.is_due(now_s)
-        if was_open != self._is_open or (queue.is_trial and renewed_trials(self.index, agent)):
+        if was_open != self._is_open or (is_trial and renew_trials(self.index, agent)):
             self._enqueue(self.index.tasks)
-        self._enqueue(queue.next_up())
+        self._enqueue(queue.startable())
 
     def _enqueue(self, uids: Iterable[str]) -> None:
         self._at_s |= dict.fromkeys(uids, self.clock.monotonic_s)

@@ -16,6 +16,7 @@ from cognitive_operator.reconcile.state.task_record import PendingResponse
 from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
 from cognitive_operator.reconcile.task.side_effects import SideEffects
+from cognitive_operator.scheduling.dispatch_state import DispatchState
 from support.builders import operator_objects as o
 from support.fakes.broker import FakeClaims
 from support.fakes.clock import FakeClock
@@ -40,9 +41,8 @@ class System:
             body["metadata"] |= {"uid": uid, "name": name}
             self.index.upsert_task(body, 0.0)
         self.index.complete()
-        self.index.line_up(NEXT, is_accepted=True)
-        self.index.queue_of(NAME).capacity = 8
-        self.index.block(self.index.agents[NAME], None)
+        self.index.add_to_queue(NEXT, is_accepted=True)
+        self.index.set_dispatch(self.index.agents[NAME], None, DispatchState(capacity=8))
         self.index.adopt(o.TASK_UID, InFlightAttempt(o.key(), "Embedded", 99.0))
         intake: Any = SimpleNamespace(enqueue=self.enqueued.extend, enqueue_agent=lambda name: None)
         server: Any = SimpleNamespace(server_time=lambda: None)
@@ -149,7 +149,7 @@ async def test_at_most_one_slot_full_of_results_is_unwritten() -> None:
     writing = system.respond()
     await asyncio.sleep(0)
     system.index.queue_of(NAME).start(NEXT)
-    system.index.queue_of(NAME).end(NEXT, 100.0)
+    system.index.queue_of(NAME).end_attempt(NEXT, 100.0)
     assert system.index.queue_of(NAME).free == 0
     system.answer.set_result(True)
     await writing

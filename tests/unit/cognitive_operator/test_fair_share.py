@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
+from cognitive_operator.scheduling.agent_queue import AgentQueue
+from cognitive_operator.scheduling.dispatch_state import DispatchState
 from cognitive_operator.scheduling.fair_share import FairShare, ray_cluster_of
+from cognitive_operator.scheduling.limits import QueueLimits
 from cognitive_operator.scheduling.priority_queue import queue_key
 from support.builders.operator_objects import agent_body
 
@@ -25,7 +27,8 @@ class Cluster:
         self.started: list[int] = []
         self.running: list[tuple[int, str]] = []
         for queue, weight in zip(self.queues, weights, strict=True):
-            queue.limits, queue.capacity, queue.is_open = QueueLimits(limit, None, weight), None, True
+            queue.set_limits(QueueLimits(limit, None, weight, is_job=True))
+            queue.set_dispatch(DispatchState(is_open=True))
             queue.join(self.share)
         self._created = 0
 
@@ -33,11 +36,11 @@ class Cluster:
         for _ in range(tasks):
             self._created += 1
             uid = f"{number}/{self._created}"
-            self.queues[number].wait(queue_key(uid, 0, 1.0, self._created), is_accepted=True)
+            self.queues[number].add(queue_key(uid, 0, 1.0, self._created), is_accepted=True)
 
     def start(self) -> int:
         """Start all that may start, one by one as their events come, and return how many did."""
-        uids = self.share.next_up()
+        uids = self.share.startable()
         for uid in uids:
             number = int(uid.split("/")[0])
             if self.queues[number].may_start(uid):
@@ -49,11 +52,11 @@ class Cluster:
     def agree(self) -> None:
         """Check that a task that asks is told the same as those that are called."""
         waiting = [(queue, uid) for queue in self.queues for uid in queue.first(10_000)]
-        assert {uid for queue, uid in waiting if queue.may_start(uid)} == set(self.share.next_up())
+        assert {uid for queue, uid in waiting if queue.may_start(uid)} == set(self.share.startable())
 
     def finish(self, which: int = 0) -> None:
         number, uid = self.running.pop(which)
-        self.queues[number].stop(uid)
+        self.queues[number].remove(uid)
 
     @property
     def waiting(self) -> int:
@@ -93,7 +96,7 @@ def test_never_more_than_the_bounds_and_nothing_idle_that_could_run(
         if kind == "create":
             cluster.create(number, argument)
         elif kind == "close":
-            cluster.queues[number].is_open = bool(argument)
+            cluster.queues[number].set_dispatch(DispatchState(is_open=bool(argument)))
         elif cluster.running:
             cluster.finish(number % len(cluster.running))
         cluster.agree()
@@ -173,6 +176,17 @@ def test_what_runs_stays_counted_where_it_was_started() -> None:
     assert cluster.start() == 1
 
 
+def test_an_agent_that_changes_its_cluster_has_no_turn_before_agents_that_had_none() -> None:
+    cluster, other = Cluster(1, [1, 1]), FairShare(1)
+    cluster.create(0, 2)
+    cluster.start()
+    cluster.finish()
+    cluster.create(1)
+    for queue in cluster.queues:
+        queue.join(other)
+    assert other.startable() == ["1/3"]
+
+
 def test_what_is_found_running_after_a_restart_counts_and_costs_no_turn() -> None:
     cluster = Cluster(2, [1, 1])
     cluster.queues[0].start("found-1")
@@ -180,7 +194,7 @@ def test_what_is_found_running_after_a_restart_counts_and_costs_no_turn() -> Non
     cluster.create(0)
     cluster.create(1)
     assert cluster.start() == 0
-    cluster.queues[0].stop("found-1")
+    cluster.queues[0].remove("found-1")
     cluster.start()
     assert cluster.started == [0]
 
@@ -206,7 +220,7 @@ def test_starts_without_a_shared_limit_are_no_turns_of_a_later_one() -> None:
     for uid in queue.first(50):
         assert queue.may_start(uid)
         queue.start(uid)
-        queue.stop(uid)
+        queue.remove(uid)
     queue.join(cluster.share)
     cluster.create(0, 4)
     cluster.create(1, 4)

@@ -71,7 +71,7 @@ async def test_a_new_slot_has_its_agent_reconciled_while_slots_were_not_ready(
     ready: int, expected: list[ObjectName]
 ) -> None:
     scene = Scene(execution={"mode": "Job", "job": {"warmSlots": 2}})
-    scene.index.queue_of(("team", "sre")).observe_slots(ready, ())
+    scene.index.queue_of(("team", "sre")).set_warm_slots(ready, ())
     assert await scene.change() == expected
 
 

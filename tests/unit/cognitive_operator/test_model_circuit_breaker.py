@@ -111,7 +111,7 @@ async def test_a_try_whose_task_was_deleted_is_over() -> None:
     circuit = await scene.reconcile()
     assert circuit is not None
     assert circuit.trial == "t"
-    scene.index.queue_of(("team", "sre")).stop("t")
+    scene.index.queue_of(("team", "sre")).remove("t")
     circuit = await scene.reconcile()
     assert circuit is not None
     assert (circuit.trial, circuit.trial_at_s) == (None, 230.0)

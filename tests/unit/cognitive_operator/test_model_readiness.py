@@ -186,7 +186,7 @@ async def test_a_suspended_server_rests_once_nothing_runs() -> None:
     scene.change(**OWN, suspend=True)
     scene.index.queue_of(("team", "sre")).start("task")
     assert (await scene.look())[0] == "True"
-    scene.index.queue_of(("team", "sre")).stop("task")
+    scene.index.queue_of(("team", "sre")).remove("task")
     assert await scene.look() == ("False", Reason.SUSPENDED)
 
 
@@ -198,7 +198,7 @@ async def test_a_server_is_removed_once_no_attempt_can_be_asking_it() -> None:
     queue.start("task")
     assert (await scene.look())[0] == "True"
     assert scene.kinds() == {"Deployment", "Service", "Secret"}
-    queue.stop("task")
+    queue.remove("task")
     await scene.look()
     assert scene.kinds() == set()
     assert scene.record.server.name is None

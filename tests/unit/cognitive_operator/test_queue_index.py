@@ -1,4 +1,4 @@
-"""The index and the queues: who lines up, when the doors open, what a restart forgets."""
+"""The index and the queues: which tasks are admitted, in which order, and after a restart."""
 
 from dataclasses import FrozenInstanceError
 from typing import Any
@@ -7,12 +7,14 @@ import pytest
 from pydantic import ValidationError
 
 from cognitive_operator.api.names import AttemptKey
+from cognitive_operator.plan.agent.conditions import NOT_OBSERVED
 from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.telemetry import QueueSample
 from cognitive_operator.reconcile.agent.queue_metrics import QueueMetrics
 from cognitive_operator.reconcile.state.index import Index
-from cognitive_operator.scheduling.fair_share import RayLimits
+from cognitive_operator.scheduling.dispatch_state import DispatchState
+from cognitive_operator.scheduling.limits import RayLimits
 from support.builders import operator_objects as o
 from support.fakes.clock import FakeClock
 
@@ -46,72 +48,72 @@ def index_of(*bodies: Body, bounds: RayLimits | None = None, waiting_per_namespa
     return index
 
 
-def let_in(index: Index, agent_name: str = "sre") -> list[str]:
-    """Let every task ask, in the order of their names, and return who is in."""
+def admit_all(index: Index, agent_name: str = "sre") -> list[str]:
+    """Request the admission of all tasks in the order of their names; return the admitted ones."""
     queue = index.queue_of(("team", agent_name))
-    return sorted(r.uid for r in sorted(index.tasks.values(), key=lambda r: r.uid) if queue.enter(r.uid))
+    return sorted(r.uid for r in sorted(index.tasks.values(), key=lambda r: r.uid) if queue.admit(r.uid))
 
 
-def test_the_doors_open_to_those_who_were_created_first_whatever_their_names() -> None:
+def test_tasks_are_admitted_in_the_order_of_their_creation_whatever_their_names() -> None:
     tasks = [task("a", 33), task("b", 31), task("c", 32)]
-    assert let_in(index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=1), *tasks)) == ["b", "c"]
+    assert admit_all(index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=1), *tasks)) == ["b", "c"]
 
 
-def test_who_was_told_that_he_is_accepted_stays_after_a_restart_also_under_a_smaller_bound() -> None:
+def test_an_accepted_task_stays_admitted_after_a_restart_also_under_a_smaller_limit() -> None:
     tasks = [task("a", 31), task("b", 32), task("c", 33, ACCEPTED), task("d", 34, closed())]
-    assert let_in(index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=0), *tasks)) == ["c", "d"]
+    assert admit_all(index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=0), *tasks)) == ["c", "d"]
 
 
 def closed() -> Body:
     return {"attempts": [{"number": 1, "agentUid": o.AGENT_UID, "mode": "Job", "outcome": "Lost"}]}
 
 
-def test_what_runs_takes_room_before_it_is_seen_by_anybody_else() -> None:
+def test_an_adopted_attempt_takes_room_before_new_tasks_are_admitted() -> None:
     index = index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=1), task("a", 31), task("b", 32), task("z", 30))
     index.adopt("a", InFlightAttempt(AttemptKey(o.AGENT_UID, "a", 1), "Job", 0.0))
-    assert let_in(index) == ["a", "z"]
-    assert index.queue_of(NAME).next_up() == []
+    assert admit_all(index) == ["a", "z"]
+    assert index.queue_of(NAME).startable() == []
 
 
-def test_tasks_that_waited_for_their_agent_come_in_by_their_creation_when_it_appears() -> None:
+def test_tasks_older_than_their_agent_are_admitted_in_the_order_of_their_creation() -> None:
     index = index_of(task("a", 33), task("b", 31))
     record = index.upsert_agent(agent(maxConcurrentTasks=1, maxQueuedTasks=0))
     assert record is not None
-    assert let_in(index) == ["b"]
+    assert admit_all(index) == ["b"]
 
 
-def test_a_recreated_agent_has_accepted_nobody_yet() -> None:
+def test_a_recreated_agent_has_admitted_no_task_yet() -> None:
     index = index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=9), task("a", 33), task("b", 31))
-    assert let_in(index) == ["a", "b"]
+    assert admit_all(index) == ["a", "b"]
     index.remove_agent(NAME, "uid-sre")
     assert index.queue_of(NAME).waiting == 0
     index.upsert_agent(agent(maxConcurrentTasks=1, maxQueuedTasks=0, version=40))
-    assert let_in(index) == ["b"]
+    assert admit_all(index) == ["b"]
 
 
 def test_a_changed_priority_moves_the_task() -> None:
     index = index_of(agent(), task("a", 31, ACCEPTED), task("b", 32, ACCEPTED))
     index.upsert_task(task("b", 40, ACCEPTED, priority=1), 0.0)
-    index.line_up("b")
+    index.add_to_queue("b")
     assert index.queue_of(NAME).first(2) == ["b", "a"]
     index.upsert_task(task("b", 41, ACCEPTED, priority=-1), 0.0)
-    index.line_up("b")
+    index.add_to_queue("b")
     assert index.queue_of(NAME).first(2) == ["a", "b"]
 
 
-def test_a_task_that_could_not_be_started_gets_its_place_back_in_a_full_queue() -> None:
+def test_a_task_whose_start_failed_is_requeued_also_in_a_full_queue() -> None:
     index = index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=1), task("a", 31), task("b", 32), task("c", 33))
-    assert let_in(index) == ["a", "b"]
+    assert admit_all(index) == ["a", "b"]
     index.queue_of(NAME).start("a")
-    index.put_back("a")
+    index.requeue("a")
     assert (index.queue_of(NAME).first(2), index.queue_of(NAME).running) == (["a", "b"], 0)
 
 
-def test_a_task_that_was_deleted_meanwhile_does_not_line_up_again() -> None:
+def test_a_task_that_was_deleted_meanwhile_is_not_requeued() -> None:
     index = index_of(agent(), task("a", 31, ACCEPTED))
     index.queue_of(NAME).start("a")
     index.remove_task("a")
-    index.put_back("a")
+    index.requeue("a")
     assert (index.queue_of(NAME).waiting, index.queue_of(NAME).running) == (0, 0)
 
 
@@ -123,9 +125,9 @@ def test_job_agents_of_one_cluster_share_its_bound_over_namespaces_and_warm_ones
         *[task(f"{name}{n}", 30 + n, ACCEPTED, name) for name in ("one", "two", "warm") for n in range(5)],
         bounds=RayLimits(jobs=3),
     )
-    index.queue_of(("team", "warm")).capacity = 4
-    assert sorted(index.queue_of(("team", "one")).next_up()) == ["one0", "one1", "two0"]
-    assert index.queue_of(("team", "warm")).next_up() == ["warm0", "warm1", "warm2", "warm3"]
+    index.set_dispatch(index.agents["team", "warm"], None, DispatchState(capacity=4))
+    assert sorted(index.queue_of(("team", "one")).startable()) == ["one0", "one1", "two0"]
+    assert index.queue_of(("team", "warm")).startable() == ["warm0", "warm1", "warm2", "warm3"]
 
 
 def test_a_changed_mode_changes_the_bound() -> None:
@@ -133,7 +135,28 @@ def test_a_changed_mode_changes_the_bound() -> None:
     assert index.queue_of(NAME).capacity == 0
     index.upsert_agent(agent(mode="Job", version=50))
     assert index.queue_of(NAME).capacity is None
-    assert index.queue_of(NAME).next_up() == ["a"]
+    assert index.queue_of(NAME).startable() == ["a"]
+    index.set_dispatch(index.agents[NAME], None, DispatchState(capacity=4))
+    index.upsert_agent(agent(mode="Embedded", version=51))
+    assert index.queue_of(NAME).capacity == 0, "the workers of Job mode run no other attempts"
+    index.set_dispatch(index.agents[NAME], None, DispatchState(capacity=4))
+    index.upsert_agent(agent(mode="Embedded", version=52))
+    assert index.queue_of(NAME).capacity == 4
+
+
+@pytest.mark.parametrize("is_deletion_seen", [True, False])
+def test_a_recreated_agent_starts_nothing_before_it_is_observed(is_deletion_seen: bool) -> None:
+    index = index_of(agent(), task("a", 31, ACCEPTED))
+    former = index.set_dispatch(index.agents[NAME], NOT_OBSERVED, DispatchState(is_trial=True))
+    assert index.queue_of(NAME).startable() == ["a"]
+    recreated = agent(version=40)
+    recreated["metadata"]["uid"] = "uid-recreated"
+    if is_deletion_seen:
+        index.remove_agent(NAME, "uid-sre")
+    index.upsert_agent(recreated)
+    assert index.queue_of(NAME).startable() == []
+    index.set_dispatch(former, None, DispatchState(is_trial=True))
+    assert index.queue_of(NAME).startable() == [], "the state of the former agent is stale"
 
 
 class Metrics:
@@ -148,7 +171,7 @@ class Metrics:
 
 def test_the_gauges_tell_depth_running_and_age_of_agents_that_exist() -> None:
     index = index_of(agent(), agent("idle"), task("a", 31), task("b", 32), task("c", 33), task("x", 34, None, "nobody"))
-    let_in(index)
+    admit_all(index)
     index.queue_of(NAME).start("b")
     metrics: Any = Metrics()
     QueueMetrics(index, metrics, FakeClock(wall="2026-11-21T02:01:40.500000Z"), 5.0).update()
@@ -183,40 +206,40 @@ def test_a_task_that_cannot_be_read_is_known_all_the_same() -> None:
     assert index.upsert_task(unreadable, 0.0) is None, "it is reported once"
 
 
-def ask(index: Index, body: Body) -> bool:
-    """Have a task arrive and ask to be let in."""
+def admits(index: Index, body: Body) -> bool:
+    """Add a new task to its queue; return True if it is admitted."""
     record = index.upsert_task(body, 0.0)
     assert record is not None
-    index.line_up(record.uid)
-    return index.queue_of(record.agent).enter(record.uid)
+    index.add_to_queue(record.uid)
+    return index.queue_of(record.agent).admit(record.uid)
 
 
 def test_the_waiting_tasks_of_all_agents_of_a_namespace_have_a_limit_together() -> None:
     other = agent("other")
     index = index_of(agent("sre"), other, waiting_per_namespace=2)
-    assert [ask(index, task("a", 31)), ask(index, task("b", 32, agent_name="other"))] == [True, True]
-    assert not ask(index, task("c", 33))
+    assert [admits(index, task("a", 31)), admits(index, task("b", 32, agent_name="other"))] == [True, True]
+    assert not admits(index, task("c", 33))
     queue = index.queue_of(("team", "sre"))
-    assert queue.full_namespace == 2
+    assert queue.reached_namespace_limit == 2
     index.queue_of(("team", "other")).start("b")
-    assert queue.full_namespace is None, "a running task does not wait"
-    assert ask(index, task("d", 34))
+    assert queue.reached_namespace_limit is None, "a running task does not wait"
+    assert admits(index, task("d", 34))
     elsewhere = agent("sre", version=35)
     elsewhere["metadata"] |= {"namespace": "elsewhere", "uid": "uid-elsewhere"}
     index.upsert_agent(elsewhere)
     body = task("e", 36)
     body["metadata"]["namespace"] = "elsewhere"
-    assert ask(index, body), "another namespace has a limit of its own"
+    assert admits(index, body), "another namespace has a limit of its own"
 
 
 def test_the_limit_of_a_namespace_refuses_none_of_the_tasks_that_are_there_at_a_start() -> None:
     index = index_of(agent(), *(task(uid, 31 + n) for n, uid in enumerate("abc")), waiting_per_namespace=2)
-    assert let_in(index) == ["a", "b", "c"]
-    assert not ask(index, task("d", 40))
+    assert admit_all(index) == ["a", "b", "c"]
+    assert not admits(index, task("d", 40))
 
 
 def test_the_agents_own_limit_is_named_before_that_of_the_namespace() -> None:
     index = index_of(agent(maxConcurrentTasks=1, maxQueuedTasks=0), task("a", 31), waiting_per_namespace=1)
-    assert let_in(index) == ["a"]
-    assert not ask(index, task("b", 32))
-    assert index.queue_of(("team", "sre")).full_namespace is None
+    assert admit_all(index) == ["a"]
+    assert not admits(index, task("b", 32))
+    assert index.queue_of(("team", "sre")).reached_namespace_limit is None

@@ -44,24 +44,24 @@ class Scene:
         return self.index.agents[NAME]
 
     @property
-    def at_most(self) -> int | None:
-        return self.index.queue_of(NAME).at_most
+    def is_known(self) -> bool:
+        return self.runtime.is_known(self.record)
 
     def see(self, *leases: Lease, changed_s: float = 200.0) -> None:
         workers = {f"w{n}": ObservedWorker(n, each, changed_s) for n, each in enumerate(leases)}
         self.index.update_agent(self.record, workers=workers, leases_at_s=200.0)
 
     def is_outdated(self, executor: ObservedExecutor = NO_EXECUTOR) -> bool:
-        return self.runtime.check(self.record, executor).is_true
+        return self.runtime.check(self.runtime.update(self.record), executor).is_true
 
 
 def test_one_attempt_runs_at_a_time_until_a_lease_of_job_mode_was_read() -> None:
     scene = Scene()
-    assert (scene.is_outdated(), scene.at_most) == (False, 1)
+    assert (scene.is_outdated(), scene.is_known) == (False, False)
     scene.see(lease("Job", features=["optional_sampling"]))
-    assert (scene.is_outdated(), scene.at_most) == (False, None)
+    assert (scene.is_outdated(), scene.is_known) == (False, True)
     scene.see()
-    assert (scene.is_outdated(), scene.at_most) == (False, None)
+    assert (scene.is_outdated(), scene.is_known) == (False, True)
 
 
 def test_the_features_of_job_mode_are_remembered_until_the_cluster_changes() -> None:
@@ -73,13 +73,13 @@ def test_the_features_of_job_mode_are_remembered_until_the_cluster_changes() -> 
     body = o.agent_body(execution={"mode": "Job"}, ray={"address": "http://another:8265"})
     body["metadata"]["resourceVersion"] = "11"
     scene.index.upsert_agent(body)
-    assert (scene.is_outdated(), scene.at_most) == (False, 1)
+    assert (scene.is_outdated(), scene.is_known) == (False, False)
 
 
 def test_a_lease_that_is_no_longer_renewed_says_nothing() -> None:
     scene = Scene()
     scene.see(lease("Job"), changed_s=184.0)
-    assert (scene.is_outdated(), scene.at_most) == (False, 1)
+    assert (scene.is_outdated(), scene.is_known) == (False, False)
 
 
 def test_an_executor_is_judged_by_its_live_workers_alone() -> None:
@@ -87,7 +87,7 @@ def test_an_executor_is_judged_by_its_live_workers_alone() -> None:
     outdated = ObservedExecutor("ca-1", None, (lease("Embedded"),))
     assert scene.is_outdated(outdated)
     assert not scene.is_outdated()
-    assert scene.at_most is None
+    assert scene.is_known
 
 
 def test_leases_teach_what_live_workers_have_learnt() -> None:

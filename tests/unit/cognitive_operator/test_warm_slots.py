@@ -11,7 +11,9 @@ from cognitive_operator.plan.agent.conditions import AgentFacts, ObservedExecuto
 from cognitive_operator.plan.agent.warm_slots import slot_leases
 from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.plan.mounts import mount_advice
-from cognitive_operator.scheduling.agent_queue import AgentQueue, QueueLimits
+from cognitive_operator.scheduling.agent_queue import AgentQueue
+from cognitive_operator.scheduling.dispatch_state import DispatchState
+from cognitive_operator.scheduling.limits import QueueLimits
 from cognitive_operator.scheduling.priority_queue import queue_key
 from support.builders import operator_objects as o
 
@@ -32,54 +34,55 @@ def agent(slots: int = 2, **execution: Any) -> Agent:
 
 def queue_of(*uids: str) -> AgentQueue:
     queue = AgentQueue(("team", "sre"))
-    queue.limits, queue.capacity, queue.is_open = QueueLimits(8), None, True
+    queue.set_limits(QueueLimits(8, is_job=True))
+    queue.set_dispatch(DispatchState(is_open=True))
     for arrival, uid in enumerate(uids):
-        queue.wait(queue_key(uid, 0, 1.0, arrival), is_accepted=True)
+        queue.add(queue_key(uid, 0, 1.0, arrival), is_accepted=True)
         queue.start(uid)
     return queue
 
 
 def test_as_many_attempts_get_a_slot_as_slots_are_ready() -> None:
     queue = queue_of("a", "b", "c")
-    queue.observe_slots(2, ())
-    assert [queue.take_slot(uid) for uid in ("a", "b", "c")] == [True, True, False]
+    queue.set_warm_slots(2, ())
+    assert [queue.take_warm_slot(uid) for uid in ("a", "b", "c")] == [True, True, False]
 
 
 @pytest.mark.parametrize("how", ["ended", "stopped"])
 def test_the_end_of_an_attempt_frees_its_slot(how: str) -> None:
     queue = queue_of("a", "b")
-    queue.observe_slots(1, ())
-    assert queue.take_slot("a")
-    assert not queue.take_slot("b")
+    queue.set_warm_slots(1, ())
+    assert queue.take_warm_slot("a")
+    assert not queue.take_warm_slot("b")
     if how == "ended":
-        queue.end("a", 1.0)
+        queue.end_attempt("a", 1.0)
     else:
-        queue.stop("a")
-    assert queue.take_slot("b")
+        queue.remove("a")
+    assert queue.take_warm_slot("b")
 
 
 def test_a_slot_that_runs_an_attempt_of_another_process_is_occupied() -> None:
     queue = queue_of("a", "b", "c")
-    queue.observe_slots(2, ["a"])
-    assert [queue.take_slot(uid) for uid in ("b", "c")] == [True, False]
+    queue.set_warm_slots(2, ["a"])
+    assert [queue.take_warm_slot(uid) for uid in ("b", "c")] == [True, False]
 
 
 def test_a_lease_that_still_names_an_ended_attempt_occupies_no_slot() -> None:
     queue = queue_of("a", "b")
-    queue.end("a", 1.0)
-    queue.observe_slots(1, ["a", "elsewhere"])
-    assert queue.take_slot("b")
+    queue.end_attempt("a", 1.0)
+    queue.set_warm_slots(1, ["a", "elsewhere"])
+    assert queue.take_warm_slot("b")
 
 
 def test_lost_slots_take_no_attempt() -> None:
     queue = queue_of("a", "b", "c")
-    assert (queue.take_slot("a"), queue.ready_slots) == (False, 0)
-    queue.observe_slots(1, ())
-    assert (queue.take_slot("a"), queue.ready_slots) == (True, 1)
-    queue.observe_slots(0, ())
-    assert (queue.take_slot("b"), queue.ready_slots) == (False, 0)
-    queue.stop("a")
-    assert not queue.take_slot("b")
+    assert (queue.take_warm_slot("a"), queue.ready_warm_slots) == (False, 0)
+    queue.set_warm_slots(1, ())
+    assert (queue.take_warm_slot("a"), queue.ready_warm_slots) == (True, 1)
+    queue.set_warm_slots(0, ())
+    assert (queue.take_warm_slot("b"), queue.ready_warm_slots) == (False, 0)
+    queue.remove("a")
+    assert not queue.take_warm_slot("b")
 
 
 @pytest.mark.parametrize(

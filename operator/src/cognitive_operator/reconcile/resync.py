@@ -149,7 +149,7 @@ class Resync:
                 continue
             self._index.unlisted.discard(scope)
             for name in [name for name in self._index.agents if name[0] == scope]:
-                self._index.line_up_agent(name)
+                self._index.add_all_to_queue(name)
                 self._intake.enqueue_agent(name)
             self._enqueue_unfinished(scope)
 

@@ -2,11 +2,13 @@
 
 from collections import defaultdict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from heapq import heappop, heappush
 from typing import Final
 
+from cognitive_operator.scheduling.dispatch_state import DispatchState
 from cognitive_operator.scheduling.fair_share import FairShare
+from cognitive_operator.scheduling.limits import NamespaceLimit, QueueLimits
 from cognitive_operator.scheduling.priority_queue import PriorityQueue, QueueKey
 from cognitive_operator.scheduling.warm_slots import WarmSlots
 
@@ -14,194 +16,192 @@ ENDS_COUNTED: Final = 64
 ENDS_LEAST: Final = 4
 ENDS_WITHIN_S: Final = 2.0
 """Latest ends of attempts by which the speed of a queue is estimated: at most, at least, and their greatest age."""
+UNKNOWN_RUNTIME_TASKS: Final = 1
+"""Maximum number of running tasks while the features of the runtime are not known."""
 
 
-@dataclass(frozen=True)
-class QueueLimits:
-    """Limits of an agent's queue by its spec."""
+class NamespaceQueues:
+    """The agents' queues by namespace, whose waiting tasks have a limit together."""
 
-    limit: int = 0
-    """``queue.maxConcurrentTasks``; 0 while the agent is unknown."""
-    max_queued: int | None = None
-    """``queue.maxQueuedTasks``; None: unlimited."""
-    weight: int = 1
-    """``queue.weight``."""
-
-
-@dataclass
-class NamespaceLimit:
-    """Admission by the number of tasks that wait in the queues of the agents of one namespace.
-
-    The tasks of the first complete list are not limited: an earlier process may have admitted them without a status.
-    """
-
-    most: int | None = None
-    """Maximum number of waiting tasks in each namespace; None: no limit."""
-    listed: int = 0
-    """Highest arrival of a task in the first complete list."""
-    _queues: dict[str, list["AgentQueue"]] = field(default_factory=lambda: defaultdict(list))
+    def __init__(self, limit: NamespaceLimit) -> None:
+        self.limit = limit
+        self._queues: dict[str, list[AgentQueue]] = defaultdict(list)
 
     def join(self, namespace: str, queue: "AgentQueue") -> None:
         """Count the waiting tasks of a queue."""
         self._queues[namespace].append(queue)
 
+    def exempt(self, arrival: int) -> None:
+        """Limit only tasks that arrived after this resourceVersion, the highest one in the first complete list."""
+        self.limit = replace(self.limit, exempt_until=arrival)
+
     def is_full(self, namespace: str) -> bool:
         """Return True if a namespace has the maximum number of waiting tasks; takes O(agents of the namespace)."""
-        return self.most is not None and sum(queue.waiting for queue in self._queues[namespace]) >= self.most
+        most = self.limit.max_waiting
+        return most is not None and sum(queue.waiting for queue in self._queues[namespace]) >= most
 
     def allows(self, namespace: str, arrival: int) -> bool:
         """Return True if a task that arrived at this resourceVersion may be admitted."""
-        return arrival <= self.listed or not self.is_full(namespace)
+        return arrival <= self.limit.exempt_until or not self.is_full(namespace)
 
 
 class AgentQueue:
     """A priority queue with limits on the tasks that run at once and on those that are admitted.
 
-    Each running task occupies one slot. ``end`` frees the slot of an attempt whose result is not written yet; at most
-    ``maxConcurrentTasks`` of such tasks have no slot. A task that is new waits for admission at the *door*, outside the
-    queue. A task that must wait for its next attempt is *resting*: it stays admitted, but other tasks pass it. Every
-    operation takes O(log n) comparisons for n tasks. A share without a bound limits no queue: it has no turns.
+    Each running task occupies one slot. ``end_attempt`` frees the slot of a task whose result is not written yet; at
+    most ``maxConcurrentTasks`` of such tasks have no slot. A new task has a *pending admission*: it is outside the
+    queue until ``admit``. An admitted task that may not start now is *backing off*: other tasks pass it. As in the
+    scheduler of Kubernetes, the other waiting tasks are *active*. Every operation takes O(log n) comparisons for n
+    tasks. A share without a bound limits no queue: it has no turns.
     """
 
-    def __init__(self, name: tuple[str, str], namespaces: NamespaceLimit | None = None) -> None:
+    def __init__(self, name: tuple[str, str], namespaces: NamespaceQueues | None = None) -> None:
         self.name = name
-        self._namespaces = namespaces or NamespaceLimit()
+        self._namespaces = namespaces or NamespaceQueues(NamespaceLimit())
         self._namespaces.join(name[0], self)
-        self.tag = 0
-        self.limits = QueueLimits()
-        self.capacity: int | None = 0
-        """Attempts that the agent's live workers run at once; None where every attempt is a Ray job of its own."""
-        self.is_open = False
-        """False while no task of the agent may start, except for one that tries."""
-        self.is_trial = False
-        """True: one task may start although the queue is closed; its start sets it to False."""
-        self.at_most: int | None = None
-        """Maximum number of running tasks beside the limits; None: none."""
-        self._slots: WarmSlots | None = None
+        self._limits = QueueLimits()
+        self._dispatch = DispatchState()
+        self._warm_slots: WarmSlots | None = None
         """Warm slots of Job mode; None until one is ready, so that other agents' tasks do nothing about slots."""
         self._share = FairShare()
         self._share.join(self)
-        self._waiting = PriorityQueue()
-        self._resting: set[str] = set()
+        self._active = PriorityQueue()
+        self._backing_off: set[str] = set()
         self._running: dict[str, FairShare] = {}
         self._ended: set[str] = set()
         self._ends_s: deque[float] = deque(maxlen=ENDS_COUNTED)
-        self._door: list[tuple[float, int, str]] = []
-        self._at_door: dict[str, QueueKey] = {}
+        self._pending_order: list[tuple[float, int, str]] = []
+        self._pending_admission: dict[str, QueueKey] = {}
+
+    @property
+    def dispatch(self) -> DispatchState:
+        """State of the agent by which tasks may start."""
+        return self._dispatch
+
+    def set_limits(self, limits: QueueLimits) -> None:
+        """Replace the limits; a change of the mode forgets the capacity of the former workers."""
+        if limits.is_job != self._limits.is_job:
+            self._dispatch = replace(self._dispatch, capacity=0)
+        self._limits = limits
+
+    def set_dispatch(self, state: DispatchState) -> None:
+        """Replace the state of the agent by which tasks may start."""
+        self._dispatch = state
 
     def join(self, share: FairShare) -> None:
         """Share a limit with other queues from now on; running tasks still count where they were started."""
         if share is not self._share:
-            self._share.quit(self)
-            share.join(self)
+            share.join(self, self._share.leave(self))
             self._share = share
 
-    def wait(self, key: QueueKey, *, is_accepted: bool) -> None:
-        """Add a task by its key; a task that was not accepted yet waits at the door until ``enter`` admits it."""
+    def add(self, key: QueueKey, *, is_accepted: bool) -> None:
+        """Add a task by its key, without backoff; the admission of a task that was not accepted yet is pending."""
         uid = key[-1]
         if uid in self._running:
             return
-        if is_accepted or uid in self._waiting or uid in self._resting:
-            self._at_door.pop(uid, None)
-            self._resting.discard(uid)
-            self._waiting.put(key)
-        elif uid not in self._at_door:
-            heappush(self._door, key[1:])
-            self._at_door[uid] = key
+        if is_accepted or uid in self._active or uid in self._backing_off:
+            self._pending_admission.pop(uid, None)
+            self._backing_off.discard(uid)
+            self._active.put(key)
+        elif uid not in self._pending_admission:
+            heappush(self._pending_order, key[1:])
+            self._pending_admission[uid] = key
 
-    def enter(self, uid: str) -> bool:
-        """Admit a task, and before it the tasks at the door that were created earlier; False: a limit refuses it."""
-        while uid in self._at_door:
-            *_, first = heappop(self._door)
-            key = self._at_door.pop(first, None)
+    def admit(self, uid: str) -> bool:
+        """Admit a task, and before it the pending ones that were created earlier; False: a limit refuses it."""
+        while uid in self._pending_admission:
+            *_, first = heappop(self._pending_order)
+            key = self._pending_admission.pop(first, None)
             if key is not None and self._has_room and self._namespaces.allows(self.name[0], key[2]):
-                self._waiting.put(key)
+                self._active.put(key)
         return self.is_admitted(uid)
 
-    def rest(self, uid: str) -> None:
-        """Let other tasks pass an admitted task, which stays admitted, until ``wait`` adds it again."""
-        if self._waiting.remove(uid):
-            self._resting.add(uid)
+    def back_off(self, uid: str) -> None:
+        """Let other tasks pass an admitted task, which stays admitted, until ``add`` makes it active again."""
+        if self._active.remove(uid):
+            self._backing_off.add(uid)
 
     def start(self, uid: str) -> None:
         """Count a task as running, also beyond the limits."""
         if uid not in self._running:
             if self._share.bound is not None:
-                self._share.start(self, uid, is_turn=uid in self._waiting)
+                self._share.start(self, uid, is_turn=uid in self._active)
             self._running[uid] = self._share
-            self.is_trial = False
-        self._remove(uid)
+            if self._dispatch.is_trial:
+                self._dispatch = replace(self._dispatch, is_trial=False)
+        self._remove_waiting(uid)
 
-    def end(self, uid: str, now_s: float) -> None:
-        """Free the slot of a task whose attempt has ended, before its result is written."""
+    def end_attempt(self, uid: str, now_s: float) -> None:
+        """Free the slot of a running task whose attempt has ended; the task stays until its result is written."""
         share = self._running.get(uid)
         if share is None or uid in self._ended:
             return
         self._ended.add(uid)
-        if self._slots is not None:
-            self._slots.leave(uid)
+        if self._warm_slots is not None:
+            self._warm_slots.release(uid)
         self._ends_s.append(now_s)
-        if share.bound is not None and len(self._ended) <= self.limits.limit:
-            share.stop(uid)
+        if share.bound is not None and len(self._ended) <= self._limits.max_concurrent:
+            share.release(uid)
 
-    def observe_slots(self, ready: int, running: Iterable[str]) -> None:
-        """Record the warm slots by their leases, which may still name a task whose attempt has ended."""
-        if ready and self._slots is None:
-            self._slots = WarmSlots()
-        if self._slots is not None:
-            self._slots.observe(ready, (uid for uid in running if uid in self._running and uid not in self._ended))
+    def set_warm_slots(self, ready: int, running: Iterable[str]) -> None:
+        """Set the warm slots by their leases, which may still name a task whose attempt has ended."""
+        if ready and self._warm_slots is None:
+            self._warm_slots = WarmSlots()
+        if self._warm_slots is not None:
+            self._warm_slots.update(ready, (uid for uid in running if uid in self._running and uid not in self._ended))
 
-    def take_slot(self, uid: str) -> bool:
+    def take_warm_slot(self, uid: str) -> bool:
         """Occupy a warm slot for a running task; return False if none is free."""
-        return self._slots is not None and self._slots.take(uid)
+        return self._warm_slots is not None and self._warm_slots.take(uid)
 
     @property
-    def ready_slots(self) -> int:
+    def ready_warm_slots(self) -> int:
         """Warm slots that were ready or ran an attempt when the leases were last read."""
-        return self._slots.ready if self._slots is not None else 0
+        return self._warm_slots.ready if self._warm_slots is not None else 0
 
-    def stop(self, uid: str) -> bool:
-        """Free a task's slot and its place; False if it had neither."""
+    def remove(self, uid: str) -> bool:
+        """Remove a task that runs or waits; False if it did neither."""
         self._ended.discard(uid)
-        if self._slots is not None:
-            self._slots.leave(uid)
+        if self._warm_slots is not None:
+            self._warm_slots.release(uid)
         share = self._running.pop(uid, None)
         if share is not None:
-            share.stop(uid)
-        return self._remove(uid) or share is not None
+            share.release(uid)
+        return self._remove_waiting(uid) or share is not None
 
     def is_running(self, uid: str) -> bool:
-        """Return True while a task has a slot."""
+        """Return True from the start of a task's attempt until its result is written."""
         return uid in self._running
 
     def is_admitted(self, uid: str) -> bool:
-        """Return True for a task that waits, rests or runs."""
-        return uid in self._waiting or uid in self._resting or uid in self._running
+        """Return True for a task that waits or runs."""
+        return uid in self._active or uid in self._backing_off or uid in self._running
 
     def clear(self) -> None:
-        """Forget all tasks that do not run, because their agent is deleted."""
-        self._waiting, self._resting = PriorityQueue(), set()
-        self._door, self._at_door = [], {}
+        """Forget all tasks that do not run, and the state of their agent, because it is deleted."""
+        self._dispatch = DispatchState()
+        self._active, self._backing_off = PriorityQueue(), set()
+        self._pending_order, self._pending_admission = [], {}
 
     def may_start(self, uid: str) -> bool:
         """Return True if a slot of the agent and of its Ray cluster is free for the task and all tasks before it."""
-        rank = self._waiting.rank(uid)
+        rank = self._active.rank(uid)
         if rank is None or rank >= self.demand:
             return False
         return self._share.bound is None or self._share.allows(self, rank)
 
     def position(self, uid: str) -> int | None:
-        """Return the position of a waiting task, from 1."""
-        rank = self._waiting.rank(uid)
+        """Return the position of an active task, from 1."""
+        rank = self._active.rank(uid)
         return None if rank is None else rank + 1
 
     def first(self, number: int) -> list[str]:
-        """Return the first tasks."""
-        return self._waiting.first(number)
+        """Return the first active tasks."""
+        return self._active.first(number)
 
     def starts_in_s(self, uid: str, now_s: float) -> float | None:
         """Return the seconds until a waiting task starts by the queue's present speed; None while that is not known."""
-        position = self.position(uid) if self.is_open and len(self._ends_s) >= ENDS_LEAST else None
+        position = self.position(uid) if self._dispatch.is_open and len(self._ends_s) >= ENDS_LEAST else None
         if position is None:
             return None
         recent = sum(1 for end_s in self._ends_s if end_s >= now_s - ENDS_WITHIN_S)
@@ -209,14 +209,14 @@ class AgentQueue:
             return None
         return position * (now_s - self._ends_s[-recent]) / recent
 
-    def next_up(self) -> list[str]:
+    def startable(self) -> list[str]:
         """Return the tasks that may start now, of all agents that share a limit with this one."""
-        return self.first(self.demand) if self._share.bound is None else self._share.next_up()
+        return self.first(self.demand) if self._share.bound is None else self._share.startable()
 
     def why_waiting(self) -> str:
         """Return the reason why a task waits, as a sentence."""
-        limit, capacity = self.limits.limit, self.capacity
-        if self.at_most is not None and self.running >= self.at_most:
+        limit, capacity = self._limits.max_concurrent, self.capacity
+        if not self._dispatch.is_runtime_known and self.running >= UNKNOWN_RUNTIME_TASKS:
             return "One task runs first, to find out which features the runtime has; waiting for a slot."
         if self.running >= limit:
             return f"The agent already runs {limit} tasks (spec.queue.maxConcurrentTasks); waiting for a slot."
@@ -237,54 +237,60 @@ class AgentQueue:
     @property
     def weight(self) -> int:
         """Turns in a round of the Ray cluster."""
-        return self.limits.weight
+        return self._limits.weight
+
+    @property
+    def capacity(self) -> int | None:
+        """Attempts that the agent's live workers run at once; None in Job mode."""
+        return None if self._limits.is_job else self._dispatch.capacity
 
     @property
     def free(self) -> int:
         """Free slots of the agent."""
-        bounds = (self.limits.limit, self.capacity, self.at_most)
+        by_runtime = None if self._dispatch.is_runtime_known else UNKNOWN_RUNTIME_TASKS
+        bounds = (self._limits.max_concurrent, self.capacity, by_runtime)
         return max(0, min(bound for bound in bounds if bound is not None) - self.running)
 
     @property
     def demand(self) -> int:
         """Number of tasks that could start now if the agent shared no limit."""
-        if not self.is_open:
-            return min(1, self.free, len(self._waiting)) if self.is_trial else 0
-        return min(self.free, len(self._waiting))
+        if not self._dispatch.is_open:
+            return min(1, self.free, len(self._active)) if self._dispatch.is_trial else 0
+        return min(self.free, len(self._active))
 
     @property
     def waiting(self) -> int:
-        """Number of admitted tasks that do not run."""
-        return len(self._waiting) + len(self._resting)
+        """Number of admitted tasks that do not run: active or backing off."""
+        return len(self._active) + len(self._backing_off)
 
     @property
     def admitted(self) -> int:
-        """Number of tasks that wait, rest or run, with those whose result is not written yet."""
+        """Number of tasks that wait or run, with those whose result is not written yet."""
         return self.waiting + len(self._running)
 
     @property
     def running(self) -> int:
         """Number of tasks with a slot."""
-        return len(self._running) - min(len(self._ended), self.limits.limit)
+        return len(self._running) - min(len(self._ended), self._limits.max_concurrent)
 
     @property
     def oldest_s(self) -> float | None:
-        """Creation time, in Unix seconds, of the oldest queued task, not of resting ones; None: the queue is empty."""
-        return self._waiting.oldest_s
+        """Creation time, in Unix seconds, of the oldest active task; None: no task is active."""
+        return self._active.oldest_s
 
     @property
-    def full_namespace(self) -> int | None:
+    def reached_namespace_limit(self) -> int | None:
         """The limit of the namespace, if that refuses new tasks and the agent's own does not; otherwise None."""
         is_full = self._has_room and self._namespaces.is_full(self.name[0])
-        return self._namespaces.most if is_full else None
+        return self._namespaces.limit.max_waiting if is_full else None
 
     @property
     def _has_room(self) -> bool:
-        limits = self.limits
-        return limits.max_queued is None or self.admitted < limits.limit + limits.max_queued
+        limits = self._limits
+        return limits.max_queued is None or self.admitted < limits.max_concurrent + limits.max_queued
 
-    def _remove(self, uid: str) -> bool:
-        was_resting = uid in self._resting
-        self._resting.discard(uid)
-        self._at_door.pop(uid, None)
-        return self._waiting.remove(uid) or was_resting
+    def _remove_waiting(self, uid: str) -> bool:
+        was_backing_off = uid in self._backing_off
+        self._backing_off.discard(uid)
+        self._pending_admission.pop(uid, None)
+        return self._active.remove(uid) or was_backing_off

@@ -19,21 +19,8 @@ ROUND: Final = lcm(*range(1, MAX_WEIGHT + 1))
 """Length of a round. Every weight divides it, so that the turns of a queue are spread evenly without rounding."""
 
 
-@dataclass(frozen=True)
-class RayLimits:
-    """Limits on the attempts that run on one Ray cluster at once, over all of its agents."""
-
-    jobs: int = 8
-    """Attempts in Job mode: each is a Ray job, whose driver runs on the head."""
-    tasks: int | None = None
-    """Attempts of warm executors; None: limited only by the capacity of the live workers."""
-
-
 class ShareMember(Protocol):
     """The part of an agent's queue that a shared limit uses."""
-
-    tag: int
-    """Virtual time of its next turn; the smallest is first."""
 
     @property
     def name(self) -> tuple[str, str]:
@@ -64,30 +51,35 @@ class FairShare:
     """One limit that several queues share by their weights.
 
     Start-time fair queueing: each start advances its queue's tag by ``ROUND / weight``, and the smallest tag is next. A
-    queue without demand returns at the present tag: it saves no turns and owes none.
+    queue without demand returns at the share's virtual time: it saves no turns and owes none.
     """
 
     bound: int | None = None
     _queues: list[ShareMember] = field(default_factory=list)
+    _tags: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Virtual time of the next turn of each queue, by its name; the smallest is first."""
     _running: set[str] = field(default_factory=set)
-    _present: int = 0
+    _virtual_time: int = 0
 
-    def join(self, queue: ShareMember) -> None:
-        """Add a queue."""
+    def join(self, queue: ShareMember, tag: int = 0) -> None:
+        """Add a queue with the tag that it had in its former share."""
         self._queues.append(queue)
+        self._tags[queue.name] = tag
 
-    def quit(self, queue: ShareMember) -> None:
-        """Remove a queue; its running tasks count until they stop."""
+    def leave(self, queue: ShareMember) -> int:
+        """Remove a queue and return its tag; its running tasks count until they stop."""
         self._queues = [each for each in self._queues if each is not queue]
+        return self._tags.pop(queue.name)
 
     def start(self, queue: ShareMember, uid: str, *, is_turn: bool) -> None:
         """Count a task as running. ``is_turn``: a turn of the queue started it; otherwise it was found running."""
         if is_turn:
-            self._present = max(self._present, min((each.tag for each in self._queues if each.demand), default=0))
-            queue.tag = self._tag(queue) + ROUND // queue.weight
+            first = min((self._tags[each.name] for each in self._queues if each.demand), default=0)
+            self._virtual_time = max(self._virtual_time, first)
+            self._tags[queue.name] = self._tag(queue) + ROUND // queue.weight
         self._running.add(uid)
 
-    def stop(self, uid: str) -> None:
+    def release(self, uid: str) -> None:
         """Stop counting a task."""
         self._running.discard(uid)
 
@@ -116,13 +108,13 @@ class FairShare:
             if number < queue.demand:
                 heappush(heap, (tag + ROUND // queue.weight, name, number + 1, queue))
 
-    def next_up(self) -> list[str]:
+    def startable(self) -> list[str]:
         """Return the tasks that may start now."""
         numbers = Counter(queue.name for queue in self.turns())
         return [uid for each in self._queues if each.name in numbers for uid in each.first(numbers[each.name])]
 
     def _tag(self, queue: ShareMember) -> int:
-        return max(queue.tag, self._present)
+        return max(self._tags[queue.name], self._virtual_time)
 
     def _turns_before(self, queue: ShareMember, tag: int, name: tuple[str, str]) -> int:
         """Return the number of turns that a queue has before a turn of another queue."""

@@ -17,10 +17,10 @@ class WarmSlots:
     _occupants: set[str] = field(default_factory=set)
     """UIDs of the tasks whose attempts occupy a slot, or wait for one."""
 
-    def observe(self, ready: int, running: Iterable[str]) -> None:
-        """Record the slots by their leases, and the tasks that they run.
+    def update(self, ready: int, running: Iterable[str]) -> None:
+        """Set the slots by their leases, and the tasks that they run.
 
-        A task that has got a slot stays its occupant until ``leave``: its worker may report it later.
+        A task that has got a slot stays its occupant until ``release``: its worker may report it later.
         """
         self.ready = ready
         self._occupants.update(running)
@@ -32,7 +32,7 @@ class WarmSlots:
         self._occupants.add(uid)
         return True
 
-    def leave(self, uid: str) -> None:
+    def release(self, uid: str) -> None:
         """Free the slot of a task whose attempt has ended. Idempotent."""
         self._occupants.discard(uid)
 

@@ -54,17 +54,17 @@ def patience_left_s(task: Task, agent: Agent | None, now_s: float | None) -> flo
     return timeout_s - (now_s - since.timestamp())
 
 
-def queue_full(agent: Agent, full_namespace: int | None = None) -> GateResult:
+def queue_full(agent: Agent, namespace_limit: int | None = None) -> GateResult:
     """Return the refusal of a task by a full queue, or by the queues of a full namespace together.
 
     It ends the task, as a quota refuses an object: a task that waited for room would only make the queue longer.
 
     Args:
         agent: The task's agent.
-        full_namespace: Maximum number of waiting tasks in the agent's namespace, if that refuses the task.
+        namespace_limit: Maximum number of waiting tasks in the agent's namespace, if that refuses the task.
     """
-    if full_namespace is not None:
-        return _namespace_full(agent.metadata.namespace, full_namespace)
+    if namespace_limit is not None:
+        return _namespace_full(agent.metadata.namespace, namespace_limit)
     queue, name = agent.spec.queue, f"{agent.metadata.namespace}/{agent.metadata.name}"
     most = queue.max_concurrent_tasks + (queue.max_queued_tasks or 0)
     message = (

@@ -26,14 +26,14 @@ class LeaseWatch:
 
     def _on_change(self, agent_uid: str, worker: str) -> None:
         record = self._index.agent_of_uid(agent_uid)
-        if record is not None and _waits_for(record, worker, self._index.queue_of(record.name).ready_slots):
+        if record is not None and _waits_for(record, worker, self._index.queue_of(record.name).ready_warm_slots):
             self._enqueue(record.name)
 
 
-def _waits_for(record: AgentRecord, worker: str, ready_slots: int) -> bool:
+def _waits_for(record: AgentRecord, worker: str, ready_warm_slots: int) -> bool:
     """Return True if the agent waits for a worker, and this one was not ready when its lease was last read."""
     execution = record.agent.spec.execution
-    if ready_slots >= execution.warm_slots if execution.mode == "Job" else record.blocker is None:
+    if ready_warm_slots >= execution.warm_slots if execution.mode == "Job" else record.blocker is None:
         return False
     known = record.workers.get(worker)
     return known is None or not known.lease.ready

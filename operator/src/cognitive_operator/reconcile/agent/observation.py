@@ -9,7 +9,8 @@ from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.plan.agent.conditions import ObservedExecutor
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
-from cognitive_operator.status.agent import agent_status, counters_status, endpoints_status, secret_status
+from cognitive_operator.scheduling.dispatch_state import DispatchState
+from cognitive_operator.status.agent import agent_status, capacity_of, counters_status, endpoints_status, secret_status
 from cognitive_operator.status.behaviour import behaviour_status
 from cognitive_operator.status.model import model_status
 
@@ -28,6 +29,14 @@ class AgentObservation:
     """Behaviour of the agent's models."""
     may_try: bool = False
     """True: one task may start although the queue is closed."""
+    is_runtime_known: bool = True
+    """False: the runtime of Job mode is not known to have the features that the agent's settings need."""
+
+    @property
+    def dispatch(self) -> DispatchState:
+        """State by which the agent's tasks may start, apart from its conditions."""
+        capacity = capacity_of(self.executor.leases)
+        return DispatchState(is_trial=self.may_try, capacity=capacity, is_runtime_known=self.is_runtime_known)
 
     def is_counted_for(self, agent: Agent) -> bool:
         """Return True if the counters continue those of the agent's present status."""

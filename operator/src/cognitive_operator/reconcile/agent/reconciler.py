@@ -13,7 +13,6 @@ from cognitive_operator.api.names import ObjectName
 from cognitive_operator.errors import ObjectInvalidError, RayRefusedError, RayUnavailableError, TransientError
 from cognitive_operator.plan.agent.behaviour import with_behaviour
 from cognitive_operator.plan.agent.conditions import (
-    CREDENTIALS_NOT_CHECKED,
     NO_EXECUTOR,
     AgentFacts,
     ObservedExecutor,
@@ -27,8 +26,14 @@ from cognitive_operator.plan.agent.conditions import (
 from cognitive_operator.plan.agent.jobs_api import check_jobs_api
 from cognitive_operator.plan.agent.probe import ray_interval_s
 from cognitive_operator.plan.agent.ray_cluster import ray_not_ready, ray_place
+from cognitive_operator.plan.agent.trial import (
+    CredentialsFacts,
+    TrialFacts,
+    credentials_condition,
+    is_trial_due,
+    renewed_circuit,
+)
 from cognitive_operator.plan.agent.warm_slots import slot_leases
-from cognitive_operator.plan.backoff import exponential_s
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.broker import AgentBrokerReconciler
@@ -47,7 +52,7 @@ from cognitive_operator.reconcile.agent.writer import AgentWriter
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.timing import AgentTiming
-from cognitive_operator.status.agent import capacity_of, conditions_alone, queue_status
+from cognitive_operator.status.agent import conditions_alone, queue_status
 
 logger = logging.getLogger(__name__)
 SHOWN_CHARS: Final = 512
@@ -125,22 +130,24 @@ class AgentReconciler:
         base = record.agent.status
         counters = await self._count(record) if broker.is_true else None
         learnt = steps.behaviour.observe(self._index.latest(record))
-        facts = self._facts(self._index.latest(record), broker, executor, counters or base)
+        record = steps.runtime.update(self._index.latest(record))
+        facts = self._facts(record, broker, executor, counters or base)
         facts = replace(facts, model=with_behaviour(facts.model, record.agent, learnt))
-        return AgentObservation(agent_conditions(facts), executor, counters, base, learnt, may_try(facts))
+        conditions, is_runtime_known = agent_conditions(facts), steps.runtime.is_known(record)
+        return AgentObservation(conditions, executor, counters, base, learnt, may_try(facts), is_runtime_known)
 
     def _facts(
         self, record: AgentRecord, broker: Condition, executor: ObservedExecutor, counters: Counters
     ) -> AgentFacts:
-        runtime, credentials = self._steps.runtime.check(record, executor), self._credentials(record)
-        is_trial_due = self._is_trial_due(self._index.latest(record), runtime, credentials)
+        runtime = self._steps.runtime.check(record, executor)
+        trial = self._trial_facts(record, runtime)
         return AgentFacts(
             agent=record.agent,
             broker=broker,
             ray=self._ray_condition(record),
             model=record.model,
             executor=executor,
-            credentials=credentials,
+            credentials=credentials_condition(trial),
             spent_energy=record.spent_energy(counters),
             tokens=self._steps.usage.check_tokens(record, counters),
             open_circuit=record.open_circuit.condition if record.open_circuit else None,
@@ -149,7 +156,7 @@ class AgentReconciler:
             secret=record.cluster_secret,
             now_s=self._clock.monotonic(),
             ray_jobs=self._index.queue_of(record.name).shared_bound,
-            is_trial_due=is_trial_due,
+            is_trial_due=is_trial_due(trial),
         )
 
     def _ray_condition(self, record: AgentRecord) -> Condition:
@@ -159,32 +166,25 @@ class AgentReconciler:
             return ray.condition
         return check_jobs_api(record.agent, ray.target.url, record.jobs_api, self._clock.monotonic()) or ray.condition
 
-    def _is_trial_due(self, record: AgentRecord, runtime: Condition, credentials: Condition) -> bool:
-        """Return True if open circuit, outdated runtime and missing credentials each let one task try now."""
-        now_s, circuit = self._clock.monotonic(), record.open_circuit
-        if runtime.is_true and not self._may_try_runtime(record, now_s):
-            return False
-        if credentials.is_false and not self._may_try_credentials(record, now_s):
-            return False
-        return runtime.is_true or credentials.is_false if circuit is None else circuit.is_due(now_s)
-
-    def _may_try_credentials(self, record: AgentRecord, now_s: float) -> bool:
-        """Return True if one task may find out whether attempts now find credentials and broker."""
-        first_s, max_s = self._timing.credentials_trial_s, self._timing.credentials_trial_max_s
-        is_due = now_s - record.credentials_at_s > exponential_s(first_s, record.credentials_failures - 1, max_s)
-        return is_due and not self._index.queue_of(record.name).running
-
-    def _may_try_runtime(self, record: AgentRecord, now_s: float) -> bool:
-        """Return True if an attempt in Job mode may find out whether the runtime was replaced."""
-        is_job, is_idle = record.agent.spec.execution.mode == "Job", not self._index.queue_of(record.name).running
-        runtime = record.present_runtime
-        return is_job and is_idle and runtime is not None and runtime.is_due(now_s)
-
-    def _credentials(self, record: AgentRecord) -> Condition:
-        """Return what the last attempt in Job mode found; it expires when no task is left that could try."""
-        queue, is_job = self._index.queue_of(record.name), record.agent.spec.execution.mode == "Job"
-        is_expired = not queue.waiting and self._may_try_credentials(record, self._clock.monotonic())
-        return CREDENTIALS_NOT_CHECKED if is_expired or not is_job else record.credentials
+    def _trial_facts(self, record: AgentRecord, runtime: Condition) -> TrialFacts:
+        queue, timing = self._index.queue_of(record.name), self._timing
+        credentials = CredentialsFacts(
+            condition=record.credentials,
+            found_at_s=record.credentials_at_s,
+            failures=record.credentials_failures,
+            first_backoff_s=timing.credentials_trial_s,
+            max_backoff_s=timing.credentials_trial_max_s,
+        )
+        return TrialFacts(
+            is_job=record.agent.spec.execution.mode == "Job",
+            running=queue.running,
+            waiting=queue.waiting,
+            open_circuit=record.open_circuit,
+            is_outdated=runtime.is_true,
+            runtime=record.present_runtime,
+            credentials=credentials,
+            now_s=self._clock.monotonic(),
+        )
 
     async def _reconcile_ray(self, record: AgentRecord) -> None:
         now_s, ray = self._clock.monotonic(), record.ray.condition
@@ -220,17 +220,15 @@ class AgentReconciler:
     def _dispatch(self, record: AgentRecord, observation: AgentObservation) -> None:
         """Open or close the agent's queue, and enqueue the tasks that this concerns."""
         before, queue = record.blocker, self._index.queue_of(record.name)
-        record = self._index.block(record, dispatch_blocker(observation.conditions, record.agent))
-        queue.is_trial = observation.may_try
-        if queue.capacity is not None:
-            queue.capacity = capacity_of(observation.executor.leases)
+        blocker = dispatch_blocker(observation.conditions, record.agent)
+        record = self._index.set_dispatch(record, blocker, observation.dispatch)
         slots = slot_leases(record.agent, observation.executor.leases)
-        queue.observe_slots(len(slots), (attempt.rpartition(".")[0] for lease in slots for attempt in lease.running))
-        is_exhausted = observation.may_try and renewed_trials(self._index, record)
+        queue.set_warm_slots(len(slots), (attempt.rpartition(".")[0] for lease in slots for attempt in lease.running))
+        is_exhausted = observation.may_try and renew_trials(self._index, record)
         if before != record.blocker or is_exhausted:
             self._enqueue_tasks(record)
             return
-        for uid in queue.next_up():
+        for uid in queue.startable():
             self._enqueue(uid)
 
     def _enqueue_tasks(self, record: AgentRecord) -> None:
@@ -268,9 +266,10 @@ class AgentReconciler:
         return merge_patch(old, reduced) == old or await self._steps.writer.write_status(record, reduced)
 
 
-def renewed_trials(index: Index, record: AgentRecord) -> bool:
-    """Let the tasks that have tried under a circuit try again if no other task waits; return False if one does."""
-    if record.open_circuit is None or not record.open_circuit.tried or index.queue_of(record.name).first(1):
+def renew_trials(index: Index, record: AgentRecord) -> bool:
+    """Let tasks try again under an open circuit if no other task waits; return False if nothing changed."""
+    circuit = renewed_circuit(record.open_circuit, has_other_tasks=bool(index.queue_of(record.name).first(1)))
+    if circuit is None:
         return False
-    index.update_agent(record, open_circuit=replace(record.open_circuit, tried=frozenset()))
+    index.update_agent(record, open_circuit=circuit)
     return True

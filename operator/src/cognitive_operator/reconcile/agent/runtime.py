@@ -27,22 +27,25 @@ class RuntimeFeatures:
         self._image = image
         self._clock = clock
 
-    def check(self, record: AgentRecord, executor: ObservedExecutor) -> Condition:
-        """Return RuntimeOutdated, and bound the queue while the runtime of Job mode is not known."""
-        queue = self._index.queue_of(record.name)
-        if record.agent.spec.execution.mode != "Job":
-            queue.at_most = None
-            return executor_runtime(record.agent, self._image, executor.leases)
-        runtime = self._remember(record)
-        queue.at_most = None if is_runtime_known(record.agent, runtime) else 1
-        return job_runtime(record.agent, self._image, runtime)
-
-    def _remember(self, record: AgentRecord) -> JobRuntime | None:
-        """Return the runtime of the agent's last attempt on the present image."""
-        lease = newest_job_lease(record.fresh_leases)
+    def update(self, record: AgentRecord) -> AgentRecord:
+        """Store the runtime that the newest lease of Job mode names; return the newest record."""
+        lease = newest_job_lease(record.fresh_leases) if _is_job(record) else None
         if lease is None:
-            return record.present_runtime
+            return record
         features, now_s = frozenset(lease.features), self._clock.monotonic()
         runtime = JobRuntime(record.runtime_key, lease.runtime_version, features, now_s)
-        self._index.update_agent(record, runtime=runtime)
-        return runtime
+        return self._index.update_agent(record, runtime=runtime)
+
+    def check(self, record: AgentRecord, executor: ObservedExecutor) -> Condition:
+        """Return RuntimeOutdated."""
+        if _is_job(record):
+            return job_runtime(record.agent, self._image, record.present_runtime)
+        return executor_runtime(record.agent, self._image, executor.leases)
+
+    def is_known(self, record: AgentRecord) -> bool:
+        """Return False if an agent in Job mode needs features that its runtime is not known to have."""
+        return not _is_job(record) or is_runtime_known(record.agent, record.present_runtime)
+
+
+def _is_job(record: AgentRecord) -> bool:
+    return record.agent.spec.execution.mode == "Job"

@@ -13,7 +13,7 @@ from cognitive_operator.ports.telemetry import Metrics, Tracer, Untraced
 from cognitive_operator.ports.tools import ToolProbe
 from cognitive_operator.reconcile.state.api_server import ApiServerState
 from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
-from cognitive_operator.scheduling.fair_share import RayLimits
+from cognitive_operator.scheduling.limits import RayLimits
 
 
 @dataclass(frozen=True)

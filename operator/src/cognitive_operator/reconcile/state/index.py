@@ -32,9 +32,11 @@ from cognitive_operator.reconcile.state.agent_record import (
     with_newer_agent,
 )
 from cognitive_operator.reconcile.state.task_record import TaskChanges, TaskRecord, new_task_record
-from cognitive_operator.scheduling.agent_queue import AgentQueue, NamespaceLimit, QueueLimits
+from cognitive_operator.scheduling.agent_queue import AgentQueue, NamespaceQueues
 from cognitive_operator.scheduling.dependency_graph import DependencyGraph
-from cognitive_operator.scheduling.fair_share import FairShare, RayLimits, ray_cluster_of
+from cognitive_operator.scheduling.dispatch_state import DispatchState
+from cognitive_operator.scheduling.fair_share import FairShare, ray_cluster_of
+from cognitive_operator.scheduling.limits import NamespaceLimit, QueueLimits, RayLimits
 from cognitive_operator.scheduling.priority_queue import queue_key
 from cognitive_operator.scheduling.schedule_runs import ScheduleRuns
 
@@ -54,7 +56,7 @@ class Index:
         self.unlisted: set[str] = set()
         """Watched namespaces that cannot be listed, or were not listed since: their tasks wait."""
         self._bounds = bounds or RayLimits()
-        self._namespaces = NamespaceLimit(waiting_per_namespace)
+        self._namespaces = NamespaceQueues(NamespaceLimit(waiting_per_namespace))
         self._queues: dict[ObjectName, AgentQueue] = {}
         self._shares: dict[tuple[str, bool], FairShare] = {}
         self._uids: dict[ObjectName, str] = {}
@@ -76,8 +78,7 @@ class Index:
         else:
             self._by_agent[record.agent].add(uid)
         self._connect(before, record)
-        owner = owning_schedule(body)
-        if owner is not None:
+        if (owner := owning_schedule(body)) is not None:
             self.runs.put(owner, body)
         return record
 
@@ -143,7 +144,7 @@ class Index:
         """Remove a deleted task and return its record."""
         record = self.tasks.pop(uid, None)
         if record is not None:
-            self.queue_of(record.agent).stop(uid)
+            self.queue_of(record.agent).remove(uid)
             self._by_agent[record.agent].discard(uid)
             self._disconnect(record)
             self.runs.drop(uid)
@@ -163,7 +164,7 @@ class Index:
             self.agents[name] = new_agent_record(name, agent, body)
             self._agent_names[agent.metadata.uid] = name
             self.queue_of(name).clear()
-            self.line_up_agent(name)
+            self.add_all_to_queue(name)
         else:
             self.agents[name] = with_newer_agent(record, agent, body)
         self._set_terms(name, agent)
@@ -188,21 +189,20 @@ class Index:
         return record if found is None or found.uid != record.uid else found
 
     def _set_terms(self, name: ObjectName, agent: Agent) -> None:
-        queue, is_job = self.queue_of(name), agent.spec.execution.mode == "Job"
-        if is_job != (queue.capacity is None):
-            queue.capacity = None if is_job else 0
-        wanted = agent.spec.queue
-        queue.limits = QueueLimits(wanted.max_concurrent_tasks, wanted.max_queued_tasks, wanted.weight)
-        key = (ray_cluster_of(agent), is_job)
+        queue, is_job, wanted = self.queue_of(name), agent.spec.execution.mode == "Job", agent.spec.queue
+        queue.set_limits(QueueLimits(wanted.max_concurrent_tasks, wanted.max_queued_tasks, wanted.weight, is_job))
         bound = self._bounds.jobs if is_job else self._bounds.tasks
-        queue.join(self._shares.setdefault(key, FairShare(bound)))
+        queue.join(self._shares.setdefault((ray_cluster_of(agent), is_job), FairShare(bound)))
 
     def block(self, record: AgentRecord, blocker: Condition | None) -> AgentRecord:
         """Close an agent's queue for the reason that ``blocker`` names, or open it (None); return the new record."""
+        return self.set_dispatch(record, blocker, replace(self.queue_of(record.name).dispatch, is_trial=False))
+
+    def set_dispatch(self, record: AgentRecord, blocker: Condition | None, state: DispatchState) -> AgentRecord:
+        """Set the state by which an agent's tasks may start, with ``is_open`` by ``blocker``; return the new record."""
         changed = self.update_agent(record, blocker=blocker)
         if self.agents.get(record.name) is changed:
-            queue = self.queue_of(record.name)
-            queue.is_open, queue.is_trial = blocker is None, False
+            self.queue_of(record.name).set_dispatch(replace(state, is_open=blocker is None))
         return changed
 
     def remove_agent(self, name: ObjectName, uid: str) -> AgentRecord | None:
@@ -212,7 +212,7 @@ class Index:
             return None
         queue = self.queue_of(name)
         queue.clear()
-        queue.limits, queue.is_open = QueueLimits(), False
+        queue.set_limits(QueueLimits())
         queue.join(FairShare())
         del self._agent_names[uid]
         return self.agents.pop(name)
@@ -242,23 +242,23 @@ class Index:
     def complete(self) -> None:
         """Add all tasks to their queues, now that all objects are known, before the first task is admitted."""
         self.is_complete = True
-        self._namespaces.listed = max((record.arrival for record in self.tasks.values()), default=0)
+        self._namespaces.exempt(max((record.arrival for record in self.tasks.values()), default=0))
         for name in self.agents:
-            self.line_up_agent(name)
+            self.add_all_to_queue(name)
 
-    def line_up_agent(self, agent: ObjectName) -> None:
+    def add_all_to_queue(self, agent: ObjectName) -> None:
         """Add all tasks of an agent without an attempt to its queue, before the first of them is admitted."""
         for record in self.unfinished_of(agent):
-            self.line_up(record.uid)
+            self.add_to_queue(record.uid)
 
-    def line_up(self, uid: str, *, is_accepted: bool = False) -> None:
+    def add_to_queue(self, uid: str, *, is_accepted: bool = False) -> None:
         """Add a task without an attempt to its agent's queue, for admission if it was not accepted yet."""
         record = self.tasks.get(uid)
         if record is None or record.task is None or record.body is None or record.attempt is not None:
             return
         created_s = record.task.metadata.creation_timestamp.timestamp()
-        place = queue_key(uid, record.task.spec.priority, created_s, record.arrival)
-        self.queue_of(record.agent).wait(place, is_accepted=is_accepted or was_accepted(record.body))
+        key = queue_key(uid, record.task.spec.priority, created_s, record.arrival)
+        self.queue_of(record.agent).add(key, is_accepted=is_accepted or was_accepted(record.body))
 
     def adopt(self, uid: str, attempt: InFlightAttempt) -> None:
         """Take over an attempt of an earlier process: it occupies a slot of the queue before any new attempt starts."""
@@ -266,12 +266,12 @@ class Index:
         if record is not None:
             self.queue_of(record.agent).start(uid)
 
-    def put_back(self, uid: str) -> None:
-        """Put a task whose start failed back to its place in the queue."""
+    def requeue(self, uid: str) -> None:
+        """Add a task whose start failed to its queue again, without another admission."""
         record = self.tasks.get(uid)
         if record is not None:
-            self.queue_of(record.agent).stop(uid)
-            self.line_up(uid, is_accepted=True)
+            self.queue_of(record.agent).remove(uid)
+            self.add_to_queue(uid, is_accepted=True)
 
     def is_unfinished(self, uid: str) -> bool:
         """Return True if a task exists and has not ended."""

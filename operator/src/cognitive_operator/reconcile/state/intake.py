@@ -60,7 +60,7 @@ class Intake:
         self._unreadable.discard(uid)
         if record is not None:
             self._agents.add(record.name)
-            self.enqueue(self._index.queue_of(record.name).next_up())
+            self.enqueue(self._index.queue_of(record.name).startable())
 
     def delete_task(self, uid: str, reason: str) -> None:
         """Forget a deleted task: stop its attempt, remove what its attempts left, and enqueue the next task.
@@ -77,7 +77,7 @@ class Intake:
             tried[record.attempt.key] = record.attempt.mode == "Job"
         for key, is_job in tried.items():
             self._discard(AttemptGarbage(record.name[0], key, is_gone=True, is_job=is_job, reason=reason))
-        self.enqueue(self._index.queue_of(record.agent).next_up())
+        self.enqueue(self._index.queue_of(record.agent).startable())
 
     def delete_agent(self, name: ObjectName, uid: str) -> None:
         """Forget a deleted agent: its tasks wait for another agent of its name."""

@@ -206,7 +206,7 @@ class AttemptExecutor:
             reason = step.end.message if step.end is not None else "no executor has claimed it; it is published again"
             log_deletion(f"request {subject}", reason)
         self._index.update_task(record.uid, attempt=None)
-        self._index.put_back(record.uid)
+        self._index.requeue(record.uid)
         if step.end is None or agent is None:
             return None
         self._actions.jobs.stop(step.attempt, record.agent)

@@ -37,7 +37,7 @@ class FactsCollector:
         """Return the facts for the plan of a task's next step."""
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
         now_s, has_slot = self._clocks.own.monotonic(), queue.may_start(record.uid)
-        blocker = agent.blocker if agent is not None and not (has_slot and queue.is_trial) else None
+        blocker = agent.blocker if agent is not None and not (has_slot and queue.dispatch.is_trial) else None
         return TaskFacts(
             task=task,
             raw_status=body.get("status") or {},
@@ -67,8 +67,8 @@ class FactsCollector:
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
         if agent is None or not has_present_model(agent, record):
             return InferenceFacts(agent is not None and agent.open_circuit is not None, forgiven=record.forgiven)
-        backing_off = (uid for uid in agent.failures.tasks if not queue.is_admitted(uid))
-        tasks = queue.admitted + sum(1 for uid in backing_off if self._index.is_unfinished(uid))
+        not_queued = (uid for uid in agent.failures.tasks if not queue.is_admitted(uid))
+        tasks = queue.admitted + sum(1 for uid in not_queued if self._index.is_unfinished(uid))
         outages = len(record.outages)
         return InferenceFacts(agent.open_circuit is not None, agent.failures, tasks, record.forgiven, outages)
 

@@ -60,8 +60,8 @@ class AgentFeedback:
         self.report(record, end)
         self._index.update_task(uid, charged=end.key.number)
         queue = self._index.queue_of(record.agent)
-        queue.end(uid, self._clocks.own.monotonic())
-        self._intake.enqueue(queue.next_up())
+        queue.end_attempt(uid, self._clocks.own.monotonic())
+        self._intake.enqueue(queue.startable())
 
     def report(self, record: TaskRecord, end: AttemptEnd) -> None:
         """Update the agent's record by the end of an attempt; call it once for each attempt."""

@@ -108,7 +108,7 @@ class TaskReconciler:
         observed = self._index.tasks.get(uid)
         if observed is None or observed.task is None or observed.body is None:
             return None
-        facts = self._facts.collect(observed, observed.task, observed.body, self._enqueue(observed, gate), end)
+        facts = self._facts.collect(observed, observed.task, observed.body, self._admit(observed, gate), end)
         recheck_s = await self._act(observed, observed.body, plan_task(facts), end)
         latest = self._index.tasks.get(uid)
         if latest is not None and latest.attempt is not None and latest.attempt.claim is not None:
@@ -137,22 +137,22 @@ class TaskReconciler:
         try:
             return await self._steps.gates.check(record)
         except BaseException:
-            self._index.queue_of(record.agent).rest(uid)  # its gates are not known now: let other tasks pass
+            self._index.queue_of(record.agent).back_off(uid)  # its gates are not known now: let other tasks pass
             raise
 
-    def _enqueue(self, record: TaskRecord, gate: GateResult | None) -> GateResult | None:
-        """Put a task without an attempt into its agent's queue; return the reason that keeps it out."""
+    def _admit(self, record: TaskRecord, gate: GateResult | None) -> GateResult | None:
+        """Admit a task without an attempt to its agent's queue; return the reason that keeps it out."""
         queue, agent = self._index.queue_of(record.agent), self._index.agent_of(record)
         if record.attempt is not None:
             return gate
         if gate is not None or agent is None:
             self._release(record)
         elif self._facts.backoff_left_s(record) > 0 or agent.has_tried(record.uid):
-            self._index.line_up(record.uid)
-            queue.rest(record.uid)
+            self._index.add_to_queue(record.uid)
+            queue.back_off(record.uid)
         else:
-            self._index.line_up(record.uid)
-            return None if queue.enter(record.uid) else queue_full(agent.agent, queue.full_namespace)
+            self._index.add_to_queue(record.uid)
+            return None if queue.admit(record.uid) else queue_full(agent.agent, queue.reached_namespace_limit)
         return gate
 
     def _withdraw(self, uid: str) -> None:
@@ -207,8 +207,8 @@ class TaskReconciler:
     def _release(self, record: TaskRecord) -> None:
         """Free the task's slot and its place in the queue, and enqueue the tasks that may start then."""
         queue = self._index.queue_of(record.agent)
-        if queue.stop(record.uid):
-            self._intake.enqueue(queue.next_up())
+        if queue.remove(record.uid):
+            self._intake.enqueue(queue.startable())
 
     async def _publish(self, record: TaskRecord, number: int) -> float | None:
         """Start an attempt: occupy a slot of the agent's queue and publish the request."""
@@ -230,12 +230,12 @@ class TaskReconciler:
         except MessageError as error:
             return await self._refuse(record, error)
         except BaseException:
-            self._index.put_back(record.uid)
+            self._index.requeue(record.uid)
             raise
         timeout_s = record.task.timeout_s(agent.agent) if is_new else None
         now_s = self._clocks.own.monotonic()
         place = adopted_place(None, record.task, agent.agent)
-        in_slot = is_new and mode == "Job" and queue.take_slot(record.uid)
+        in_slot = is_new and mode == "Job" and queue.take_warm_slot(record.uid)
         attempt = InFlightAttempt(
             *(key, mode, now_s), timeout_s=timeout_s, runtime_key=agent.runtime_key, place=place, awaits_slot=in_slot
         )
