@@ -17,7 +17,7 @@ from cognitive_operator.desired.request import desired_request, snake_case, supp
 from cognitive_operator.ports.ray import RaySubmission
 from support.builders import operator_objects as o
 
-WIRE = Path(__file__).parents[2] / "contract" / "wire"
+WIRE = Path(__file__).parents[3] / "contract" / "wire"
 ENVIRONMENT = RayEnvironment("nats://broker:4222")
 EVIL = "$(reboot) `id` ; rm -rf / \u0007 \" ' \\ 故障"
 

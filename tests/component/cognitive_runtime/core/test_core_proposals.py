@@ -16,7 +16,7 @@ from support.builders.runtime_requests import Run, completed, failed
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
-REQUEST = Path(__file__).parents[2] / "contract" / "wire" / "request_proposal.json"
+REQUEST = Path(__file__).parents[3] / "contract" / "wire" / "request_proposal.json"
 PROPOSAL = CognitiveTaskType.PROPOSAL
 INPUT = {"task_description": "Speed up the cart.", "diversity": True}
 REFUSED = {"message": "Unsupported value: 'temperature' does not support 1.3 with this model.", "param": "temperature"}

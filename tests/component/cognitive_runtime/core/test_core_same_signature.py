@@ -26,7 +26,7 @@ from support.builders.runtime_requests import completed
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
-EXAMPLES = Path(__file__).parents[3] / "examples"
+EXAMPLES = Path(__file__).parents[4] / "examples"
 KEY = AttemptKey("a-uid", "t-uid", 1)
 NOW = "2026-11-28T00:00:01Z"
 WITHOUT_COUNTERS: dict[str, Any] = {"energy": {}, "lifecycle": {}, "memory": {}}

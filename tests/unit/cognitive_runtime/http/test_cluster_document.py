@@ -18,7 +18,7 @@ from cognitive_runtime.bootstrap.http_server_arguments import add_serve
 from cognitive_runtime.domain import CognitiveContext
 from cognitive_runtime.domain.call_refused import CallRefused
 
-PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[4] / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
 CALLS: dict[str, dict[str, Any]] = {
     "reason-about-failure": {"incident_context": {"error": "e"}},
     "plan-task": {"task_description": "t"},

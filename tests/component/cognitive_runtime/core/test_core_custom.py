@@ -20,7 +20,7 @@ from support.builders.signatures import ANSWER, manifest, snapshot
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
-REQUEST = Path(__file__).parents[2] / "contract" / "wire" / "request.json"
+REQUEST = Path(__file__).parents[3] / "contract" / "wire" / "request.json"
 INPUT = {"ticket": "The cart is slow: „très lent“, 慢い.", "affected_users": 12}
 CONTEXT = {"memory": {"memory_writes": 3}}
 WHOLE = {"reasoning": "The cache is cold."} | ANSWER

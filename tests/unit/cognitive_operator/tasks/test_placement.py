@@ -21,7 +21,7 @@ from cognitive_operator.plan.attempt.placement import adopted_place
 from cognitive_operator.plan.task import plan_task
 from support.builders import operator_objects as o
 
-WIRE = Path(__file__).parents[2] / "contract" / "wire"
+WIRE = Path(__file__).parents[3] / "contract" / "wire"
 ENVIRONMENT = RayEnvironment("nats://broker:4222")
 TYPE = o.task_body()["spec"]["type"]
 PUBLIC = {"enabled": True, "tokenSecretRef": {"name": "web"}}

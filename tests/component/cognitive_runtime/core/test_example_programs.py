@@ -15,7 +15,7 @@ from servers.process import ChildProcess, Command, environment
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
-PROGRAMS = Path(__file__).parents[3] / "examples" / "python"
+PROGRAMS = Path(__file__).parents[4] / "examples" / "python"
 LOCAL = {"core.py": 6, "agent.py": 2, "custom.py": 1}
 """Programs that need no Ray, with the number of their model calls."""
 ON_RAY = {"agents_on_ray.py", "hybrid.py", "serve.py"}

@@ -42,7 +42,7 @@ async def start_process(agent: str, settings: RuntimeSettings) -> AsyncIterator[
             sys.executable,
             *("-m", "support.servers.worker_process", *arguments),
             env=os.environ | environment,
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[3],
         )
         started.append(process)
         return process

@@ -27,7 +27,7 @@ from support.servers.scripted_model import ScriptedModel
 from support.servers.scripted_model_script import Recorded
 
 pytestmark = pytest.mark.component
-PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "library.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[4] / "docs" / "reference" / "library.md").read_text(encoding="utf-8")
 CONTEXT = CognitiveContext("my_agent", CognitiveTaskType.FAILURE_ANALYSIS, {"error": "Task failed"})
 Think = Callable[..., dict[str, Any]]
 

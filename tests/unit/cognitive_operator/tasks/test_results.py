@@ -13,7 +13,7 @@ from cognitive_operator.errors import MessageError
 from cognitive_operator.plan.attempt.verified_response import verified
 from cognitive_operator.ports.broker import RetainedResponse
 
-WIRE = Path(__file__).parents[2] / "contract" / "wire"
+WIRE = Path(__file__).parents[3] / "contract" / "wire"
 MASTER = b"m" * 32
 GOLDEN: dict[str, Any] = json.loads((WIRE / "completed.json").read_text())
 SUBJECT = f"agent.response.completed.default.{GOLDEN['agent_uid']}.{GOLDEN['task_uid']}.1"

@@ -12,7 +12,7 @@ from cognitive_runtime.adapters.kube.manifests import task_manifest
 from cognitive_runtime.adapters.kube.outcomes import result_of
 from cognitive_runtime.domain import CognitiveContext, CognitiveTaskType
 
-CRD = Path(__file__).parents[3] / "crds" / "cognitivetasks.yaml"
+CRD = Path(__file__).parents[4] / "crds" / "cognitivetasks.yaml"
 NAMES = {"name": "t1", "namespace": "team"}
 PROBLEM = CognitiveContext("a1", CognitiveTaskType.PROBLEM_SOLVING, {"problem_statement": "slow"})
 

@@ -12,7 +12,7 @@ from cognitive_operator.plan.gates.signature import signature_condition
 from cognitive_operator.reconcile.state.signatures import SignatureStore
 from support.builders import operator_objects as o
 
-GOLDEN = Path(__file__).parents[2] / "contract" / "wire" / "request_custom.json"
+GOLDEN = Path(__file__).parents[3] / "contract" / "wire" / "request_custom.json"
 EXAMPLE = {"input": {"log": "disk full"}, "output": {"severity": "high"}}
 
 

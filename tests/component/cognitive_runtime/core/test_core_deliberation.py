@@ -28,7 +28,7 @@ from support.builders.runtime_requests import completed, execution_request, fail
 from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
-REQUEST = Path(__file__).parents[2] / "contract" / "wire" / "request_deliberation.json"
+REQUEST = Path(__file__).parents[3] / "contract" / "wire" / "request_deliberation.json"
 DECISION = CognitiveTaskType.DECISION_MAKING
 ANSWER: dict[str, Any] = {"reasoning": "r", "confidence": 0.5, "alternative_options": ["x"]}
 Execute = Callable[[ExecutionRequest], Awaitable[AgentResult | FailureResult]]
