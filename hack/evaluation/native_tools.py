@@ -9,7 +9,7 @@ from typing import Any, Final
 from openai import APIStatusError, OpenAI, OpenAIError
 from openai.types.chat import ChatCompletion, ChatCompletionMessage
 
-from cognitive_runtime.adapters.vllm.endpoint import base_url
+from cognitive_runtime.adapters.model.endpoint import base_url
 from cognitive_runtime.llm_config import PROVIDERS, LLMConfig
 from evaluation.cases import Case
 from evaluation.tool_loops import BOUNDS, DATA, INSTRUCTIONS, observation

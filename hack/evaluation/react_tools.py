@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from cognitive_runtime.adapters.dspy import CognitiveCore, ToolTasks
-from cognitive_runtime.adapters.vllm import ModelPool
+from cognitive_runtime.adapters.model import ModelPool
 from cognitive_runtime.cognitive_core import CognitiveContext, ReasoningError
 from cognitive_runtime.domain import (
     ExecutionRequest,

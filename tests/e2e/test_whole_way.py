@@ -15,8 +15,8 @@ import yaml
 from cognitive_runtime.adapters.dspy.calls.answer_limits import AnswerLimits
 from cognitive_runtime.adapters.dspy.schemas.output_schema import OutputSchema
 from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES
-from cognitive_runtime.adapters.vllm.provider_api import ProviderAPI
-from cognitive_runtime.adapters.vllm.request_body import request_body
+from cognitive_runtime.adapters.model.provider_api import ProviderAPI
+from cognitive_runtime.adapters.model.request_body import request_body
 from cognitive_runtime.domain import CognitiveTaskType, Message, ModelBehaviour, VLLMRequest
 from helm import Helm, find_helm
 from support.builders.code_texts import code_text

@@ -120,7 +120,7 @@ def test_row_31_a_model_that_lists_itself_and_completes_nothing(
     eventually(lambda: model_ready(system, "stuck").get("reason") == "InferenceFailing", 60.0)
     eventually(lambda: system.model.in_flight == 0, 10.0)
     failed = len(system.model.requests)
-    measured("calls before the hold", failed)
+    measured("calls before the circuit opened", failed)
     told = system.servers.plane.kubectl.within(HOME)("describe", "cagent", "stuck")
     assert f"{system.model.url} does not complete calls of model 'stuck'" in told
     assert "Check the log and the load of the model server, or name another model or a fallback in spec.llm." in told

@@ -12,7 +12,7 @@ from cognitive_operator.reconcile.state.attempt_garbage import AttemptGarbage
 from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.task_record import TaskRecord
-from cognitive_operator.reconcile.task.attempt import AttemptActions, AttemptExecutor, AttemptObserver, AttemptSources
+from cognitive_operator.reconcile.task.attempt import AttemptActions, AttemptObserver, AttemptSources, AttemptStepper
 from cognitive_operator.reconcile.task.job import AttemptJobs
 from cognitive_operator.reconcile.task.job_calls import JobCalls
 from cognitive_operator.reconcile.task.responses import ClosedResponses, ResponseReader
@@ -71,7 +71,7 @@ class System:
         )
         actions = AttemptActions(broker.requests, jobs, closed, self.discarded.append)
         self.observer = AttemptObserver(sources, self.index, AttemptTiming())
-        self.executor = AttemptExecutor(self.observer, actions, self.index, AttemptTiming())
+        self.executor = AttemptStepper(self.observer, actions, self.index, AttemptTiming())
 
     @property
     def record(self) -> TaskRecord:

@@ -39,7 +39,7 @@ class Members:
     async def reason(self, request: ExecutionRequest, budget: SharedBudget | None = None) -> Reasoning:
         self.asked.append(request)
         self.budgets.add(id(budget))
-        self.rooms.append(budget.room(0, 1000) if budget else 0)
+        self.rooms.append(budget.answer_tokens(0, 1000) if budget else 0)
         script = self.scripts[request.member.number] if request.member else self.judge
         if script is None:
             self.hanging.set()

@@ -17,7 +17,7 @@ from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.reconciler import TaskReconciler
 from cognitive_operator.reconcile.task.waiting_status import WaitingStatus
 from cognitive_operator.scheduling.dispatch_state import DispatchState
-from cognitive_operator.scheduling.status_pace import StatusPace
+from cognitive_operator.scheduling.status_rate_limiter import StatusRateLimiter
 from support.builders import operator_objects as o
 from support.fakes.clock import FakeClock
 
@@ -47,7 +47,7 @@ class Scene:
         self.reconciler = self._new_reconciler(intake)
 
     def _new_reconciler(self, intake: Any) -> TaskReconciler:
-        waiting = WaitingStatus(intake.enqueue, self.clock, StatusPace())
+        waiting = WaitingStatus(intake.enqueue, self.clock, StatusRateLimiter())
         steps: Any = SimpleNamespace(gates=self, requests=self, feedback=self.feedback, status=self, waiting=waiting)
         synced = asyncio.Event()
         synced.set()

@@ -12,9 +12,9 @@ from typing import Any, cast
 import pytest
 
 from cognitive_runtime.adapters.asyncio_executor import AsyncioExecutor
+from cognitive_runtime.adapters.model import VLLMHTTPClient
 from cognitive_runtime.adapters.nats.publisher import NATSResultPublisher
 from cognitive_runtime.adapters.ray.agent_executor import RayAgentExecutor
-from cognitive_runtime.adapters.vllm import VLLMHTTPClient
 from cognitive_runtime.bootstrap.vllm_agent import VLLMAgent
 from cognitive_runtime.domain import (
     AgentConfig,

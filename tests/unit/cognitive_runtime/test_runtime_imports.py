@@ -24,7 +24,7 @@ def test_a_core_that_answers_by_any_provider_loads_no_litellm() -> None:
 import asyncio, sys
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.dspy import CognitiveCore
-from cognitive_runtime.adapters.vllm import ModelPool
+from cognitive_runtime.adapters.model import ModelPool
 from cognitive_runtime.application import ExecuteAgentTask
 sys.path.insert(0, "tests")
 from support.builders.runtime_requests import execution_request

@@ -101,9 +101,9 @@ def test_the_runner_uses_only_the_librarys_public_names() -> None:
     """Older cores are measured by the same runner. The loops with tools are imported only for a core with tools."""
     public = {"cognitive_runtime", "cognitive_runtime.cognitive_core", "cognitive_runtime.llm_config"}
     used = {path.name: runtime_modules(path) for path in (ROOT / "hack" / "evaluation").glob("*.py")}
-    adapters = {"cognitive_runtime.adapters.dspy", "cognitive_runtime.adapters.vllm", "cognitive_runtime.domain"}
+    adapters = {"cognitive_runtime.adapters.dspy", "cognitive_runtime.adapters.model", "cognitive_runtime.domain"}
     assert used.pop("react_tools.py") - public == adapters
-    assert used.pop("native_tools.py") - public == {"cognitive_runtime.adapters.vllm.endpoint"}
+    assert used.pop("native_tools.py") - public == {"cognitive_runtime.adapters.model.endpoint"}
     assert set().union(*used.values()) <= public
 
 

@@ -136,7 +136,7 @@ class Execution(ResourceModel):
         return self.serve.public.token_secret_ref if is_public and self.serve is not None else None
 
     def place(self, task_type: str, complexity: float | None, *, has_tools: bool) -> Place:
-        """Return the place of the reasoning about a task, and the reason.
+        """Return where the task is reasoned about, in the worker or in the Serve application, and why.
 
         A task with tools stays in the worker, which alone can write side effects into the claim of the attempt.
 

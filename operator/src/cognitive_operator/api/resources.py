@@ -170,7 +170,7 @@ class TaskSpec(ResourceModel):
 
     @property
     def needs_features(self) -> bool:
-        """True when the task itself needs a feature of the runtime, by ``plan.features.task_features``."""
+        """True when the task itself needs a feature of the runtime, by ``plan.agent.features.task_features``."""
         return self.type in ("Custom", "Proposal") or self.deliberation is not None or self.tools.enabled
 
     @property

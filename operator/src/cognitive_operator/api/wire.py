@@ -131,7 +131,7 @@ class Lease(WireModel):
     running: tuple[str, ...] = ()
     runtime_version: bounded.Text
     features: tuple[str, ...] = Field(default=(), exclude_if=is_absent)
-    """Features of the runtime, as in ``plan.features``. Runtimes before these features name none."""
+    """Features of the runtime, as in ``plan.agent.features``. Runtimes before these features name none."""
     learnt: Learnt = ()
 
 

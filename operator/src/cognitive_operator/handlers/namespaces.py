@@ -16,7 +16,7 @@ from kopf._cogs.clients.watching import Bookmark, infinite_watch
 from kopf._cogs.structs.references import NamespaceName, Resource
 
 from cognitive_operator.api.names import GROUP, VERSION, WATCHED_PLURALS
-from cognitive_operator.handlers.registry import Engine, take_event
+from cognitive_operator.handlers.registry import Engine, dispatch_event
 from cognitive_operator.reconcile.state.namespaces import WatchedNamespaces
 
 logger = logging.getLogger(__name__)
@@ -71,4 +71,4 @@ class NamespaceWatch:
         async with aclosing(cast("AsyncGenerator[Bookmark | kopf.RawEvent]", stream)) as events:
             async for event in events:
                 if not isinstance(event, Bookmark) and event["type"] != "BOOKMARK":
-                    take_event(self._engine, self._resource.plural, event)
+                    dispatch_event(self._engine, self._resource.plural, event)

@@ -68,12 +68,12 @@ def new_registry(engine: Engine, on_stop: Callable[[], None], *, clusterwide: bo
 
 def _event_handler(engine: Engine, plural: str) -> Callable[..., Awaitable[None]]:
     async def on_event(event: kopf.RawEvent, **_: Any) -> None:
-        take_event(engine, plural, event)
+        dispatch_event(engine, plural, event)
 
     return on_event
 
 
-def take_event(engine: Engine, plural: str, event: kopf.RawEvent) -> None:
+def dispatch_event(engine: Engine, plural: str, event: kopf.RawEvent) -> None:
     """Pass one watch event to the engine."""
     (engine.delete if event["type"] == "DELETED" else engine.upsert)(plural, dict(event["object"]))
 

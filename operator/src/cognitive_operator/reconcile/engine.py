@@ -50,7 +50,7 @@ from cognitive_operator.reconcile.state.timing import Timing
 from cognitive_operator.reconcile.state.watch import Receiver, WatchLag
 from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from cognitive_operator.reconcile.status_writer import StatusWriter
-from cognitive_operator.reconcile.task.attempt import AttemptActions, AttemptExecutor, AttemptObserver, AttemptSources
+from cognitive_operator.reconcile.task.attempt import AttemptActions, AttemptObserver, AttemptSources, AttemptStepper
 from cognitive_operator.reconcile.task.cleanup import AttemptCleanup
 from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.gates.cancel_and_suspend import CancelAndSuspendGate
@@ -74,7 +74,7 @@ from cognitive_operator.reconcile.task.side_effects import SideEffects
 from cognitive_operator.reconcile.task.status import TaskStatus
 from cognitive_operator.reconcile.task.ttl import TtlAfterFinished
 from cognitive_operator.reconcile.task.waiting_status import WaitingStatus
-from cognitive_operator.scheduling.status_pace import StatusPace
+from cognitive_operator.scheduling.status_rate_limiter import StatusRateLimiter
 
 K = TypeVar("K")
 TASK_WORKERS: Final = PermitLimits(64, per_namespace=32, per_agent=16, per_turn=8)
@@ -109,7 +109,7 @@ class Engine:
         self._feedback = AgentFeedback(index, self._intake, self._clocks)
         self._inbox = self._new_inbox()
         self._ttl = self._new_ttl()
-        self._waiting = WaitingStatus(self._intake.enqueue, deps.clock, StatusPace())
+        self._waiting = WaitingStatus(self._intake.enqueue, deps.clock, StatusRateLimiter())
         tasks = TaskReconciler(self._task_steps(), index, self._intake, self._clocks, self._resync.synced)
         self._tasks.start(tasks.reconcile)
         self._schedules = self._new_schedules()
@@ -275,7 +275,7 @@ class Engine:
             discard=self._cleanup.add,
         )
 
-    def _attempts(self) -> AttemptExecutor:
+    def _attempts(self) -> AttemptStepper:
         broker, timing, jobs = self._deps.broker, self._timing.attempt, self._jobs
         reader = ResponseReader(broker.responses, self._deps.master_key)
         sources = AttemptSources(
@@ -283,4 +283,4 @@ class Engine:
         )
         closed = ClosedResponses(broker.responses, self._deps.master_key)
         actions = AttemptActions(broker.requests, jobs, closed, self._cleanup.add)
-        return AttemptExecutor(AttemptObserver(sources, self.index, timing), actions, self.index, timing)
+        return AttemptStepper(AttemptObserver(sources, self.index, timing), actions, self.index, timing)

@@ -8,7 +8,7 @@ from typing import Final
 
 from cognitive_operator.scheduling.dispatch_state import DispatchState
 from cognitive_operator.scheduling.fair_share import FairShare
-from cognitive_operator.scheduling.limits import NamespaceLimit, QueueLimits
+from cognitive_operator.scheduling.limits import UNKNOWN_RUNTIME_TASKS, NamespaceLimit, QueueLimits
 from cognitive_operator.scheduling.priority_queue import PriorityQueue, QueueKey
 from cognitive_operator.scheduling.warm_slots import WarmSlots
 
@@ -16,8 +16,6 @@ ENDS_COUNTED: Final = 64
 ENDS_LEAST: Final = 4
 ENDS_WITHIN_S: Final = 2.0
 """Latest ends of attempts by which the speed of a queue is estimated: at most, at least, and their greatest age."""
-UNKNOWN_RUNTIME_TASKS: Final = 1
-"""Maximum number of running tasks while the features of the runtime are not known."""
 
 
 class NamespaceQueues:
@@ -65,7 +63,7 @@ class AgentQueue:
         """Warm slots of Job mode; None until one is ready, so that other agents' tasks do nothing about slots."""
         self._share = FairShare()
         self._share.join(self)
-        self._active = PriorityQueue()
+        self._ready = PriorityQueue()
         self._backing_off: set[str] = set()
         self._running: dict[str, FairShare] = {}
         self._ended: set[str] = set()
@@ -99,10 +97,10 @@ class AgentQueue:
         uid = key[-1]
         if uid in self._running:
             return
-        if is_accepted or uid in self._active or uid in self._backing_off:
+        if is_accepted or uid in self._ready or uid in self._backing_off:
             self._pending_admission.pop(uid, None)
             self._backing_off.discard(uid)
-            self._active.put(key)
+            self._ready.put(key)
         elif uid not in self._pending_admission:
             heappush(self._pending_order, key[1:])
             self._pending_admission[uid] = key
@@ -113,19 +111,19 @@ class AgentQueue:
             *_, first = heappop(self._pending_order)
             key = self._pending_admission.pop(first, None)
             if key is not None and self._has_room and self._namespaces.allows(self.name[0], key[2]):
-                self._active.put(key)
+                self._ready.put(key)
         return self.is_admitted(uid)
 
     def back_off(self, uid: str) -> None:
         """Let other tasks pass an admitted task, which stays admitted, until ``add`` makes it active again."""
-        if self._active.remove(uid):
+        if self._ready.remove(uid):
             self._backing_off.add(uid)
 
     def start(self, uid: str) -> None:
         """Count a task as running, also beyond the limits."""
         if uid not in self._running:
             if self._share.bound is not None:
-                self._share.start(self, uid, is_turn=uid in self._active)
+                self._share.start(self, uid, is_turn=uid in self._ready)
             self._running[uid] = self._share
             if self._dispatch.is_trial:
                 self._dispatch = replace(self._dispatch, is_trial=False)
@@ -175,29 +173,31 @@ class AgentQueue:
 
     def is_admitted(self, uid: str) -> bool:
         """Return True for a task that waits or runs."""
-        return uid in self._active or uid in self._backing_off or uid in self._running
+        return uid in self._ready or uid in self._backing_off or uid in self._running
 
     def clear(self) -> None:
         """Forget all tasks that do not run, and the state of their agent, because it is deleted."""
         self._dispatch = DispatchState()
-        self._active, self._backing_off = PriorityQueue(), set()
+        if self._warm_slots is not None:
+            self._warm_slots.update(0, ())
+        self._ready, self._backing_off = PriorityQueue(), set()
         self._pending_order, self._pending_admission = [], {}
 
     def may_start(self, uid: str) -> bool:
         """Return True if a slot of the agent and of its Ray cluster is free for the task and all tasks before it."""
-        rank = self._active.rank(uid)
+        rank = self._ready.rank(uid)
         if rank is None or rank >= self.demand:
             return False
         return self._share.bound is None or self._share.allows(self, rank)
 
     def position(self, uid: str) -> int | None:
         """Return the position of an active task, from 1."""
-        rank = self._active.rank(uid)
+        rank = self._ready.rank(uid)
         return None if rank is None else rank + 1
 
     def first(self, number: int) -> list[str]:
         """Return the first active tasks."""
-        return self._active.first(number)
+        return self._ready.first(number)
 
     def starts_in_s(self, uid: str, now_s: float) -> float | None:
         """Return the seconds until a waiting task starts by the queue's present speed; None while that is not known."""
@@ -255,13 +255,13 @@ class AgentQueue:
     def demand(self) -> int:
         """Number of tasks that could start now if the agent shared no limit."""
         if not self._dispatch.is_open:
-            return min(1, self.free, len(self._active)) if self._dispatch.is_trial else 0
-        return min(self.free, len(self._active))
+            return min(1, self.free, len(self._ready)) if self._dispatch.is_trial else 0
+        return min(self.free, len(self._ready))
 
     @property
     def waiting(self) -> int:
         """Number of admitted tasks that do not run: active or backing off."""
-        return len(self._active) + len(self._backing_off)
+        return len(self._ready) + len(self._backing_off)
 
     @property
     def admitted(self) -> int:
@@ -276,7 +276,7 @@ class AgentQueue:
     @property
     def oldest_s(self) -> float | None:
         """Creation time, in Unix seconds, of the oldest active task; None: no task is active."""
-        return self._active.oldest_s
+        return self._ready.oldest_s
 
     @property
     def reached_namespace_limit(self) -> int | None:
@@ -293,4 +293,4 @@ class AgentQueue:
         was_backing_off = uid in self._backing_off
         self._backing_off.discard(uid)
         self._pending_admission.pop(uid, None)
-        return self._active.remove(uid) or was_backing_off
+        return self._ready.remove(uid) or was_backing_off

@@ -40,7 +40,7 @@ class TaskNode(Protocol):
 
 
 class DependencyGraph:
-    """The dependants of each task. Every change takes O(dependencies of the task).
+    """The unfinished dependants of each task. A change takes O(dependencies), and O(dependants) if it wakes them.
 
     Args:
         find: Returns the task that has a name now, None if there is none.

@@ -8,9 +8,15 @@
 | running tasks on a Ray cluster | ``COGNITIVE_RAY_JOBS``, ``COGNITIVE_RAY_TASKS`` | ``RayLimits`` | ``FairShare`` |
 | an agent's share of these | ``spec.queue.weight`` | ``QueueLimits`` | ``FairShare`` |
 | running tasks of an agent, by its workers | their leases | ``DispatchState`` | ``AgentQueue.free`` |
+| running tasks of an unknown runtime | ``UNKNOWN_RUNTIME_TASKS`` | ``DispatchState`` | ``AgentQueue.free`` |
+| starts while the queue is closed | ``plan.agent.trial`` | ``DispatchState`` | ``AgentQueue.demand`` |
 """
 
 from dataclasses import dataclass
+from typing import Final
+
+UNKNOWN_RUNTIME_TASKS: Final = 1
+"""Maximum number of running tasks while the features of the runtime are not known."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from cognitive_operator.ports.kube import Body
 
 
 def behaviour_status(known: Sequence[LearntModel]) -> dict[str, Any]:
-    """Return the merge patch of ``status.modelBehaviour``; nothing known removes the field."""
+    """Return the merge patch of ``status.modelBehaviour``; without known behaviour, it removes the field."""
     return {"modelBehaviour": [_shown(each) for each in known] or None}
 
 

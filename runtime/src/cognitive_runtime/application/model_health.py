@@ -67,7 +67,7 @@ class HealthyAnswers:
         self._health = health
 
     async def answer(self, context: CognitiveContext, *, stream: bool = False) -> dict[str, Any]:
-        """Return the outputs or the error."""
+        """Return a result with ``success``: the outputs, or ``error`` and ``error_type``."""
         result = await self._answers.answer(context, stream=stream)
         if result.get("success") and not result.get("cache_hit"):
             self._health.answered()

@@ -15,7 +15,7 @@ class SharedBudget:
         self._released = asyncio.Event()
         """Set when the next call ends. Then another event takes its place."""
 
-    def room(self, prompt_tokens: int, wanted: int) -> int:
+    def answer_tokens(self, prompt_tokens: int, wanted: int) -> int:
         """Return the maximum tokens of an answer, at most ``wanted``. Reserves nothing.
 
         Raises:

@@ -6,7 +6,7 @@ from typing import Any
 
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.http.app import HttpApi
-from cognitive_runtime.adapters.vllm.probe import ModelProbe
+from cognitive_runtime.adapters.model.probe import ModelProbe
 from cognitive_runtime.application.model_health import HealthyAnswers, ModelHealth, ModelName
 from cognitive_runtime.bootstrap.library import CognitiveCore, configuration, initialize_cognitive_core
 from cognitive_runtime.bootstrap.status import dspy_status

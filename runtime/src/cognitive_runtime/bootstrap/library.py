@@ -9,7 +9,7 @@ from typing import Final
 from cognitive_runtime.adapters import dspy
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.dspy import Programs
-from cognitive_runtime.adapters.vllm import ModelPool
+from cognitive_runtime.adapters.model import ModelPool
 from cognitive_runtime.application import LocalLimits, SharedBudget
 from cognitive_runtime.domain import (
     AgentSettings,

@@ -47,8 +47,8 @@ def make_cognitive_core(
 def load_reasoning() -> None:
     """Import everything that a core needs. Takes seconds; must not be called on a thread with a running event loop."""
     from cognitive_runtime.adapters.dspy import load_dspy
+    from cognitive_runtime.adapters.model import load_client
     from cognitive_runtime.adapters.tools import toolbox  # noqa: F401  imported for the core
-    from cognitive_runtime.adapters.vllm import load_client
 
     load_client()
     load_dspy()
@@ -61,8 +61,8 @@ def assemble_core(
 ) -> IReasoner:
     """Return the core of ``make_cognitive_core`` in a process that has called ``load_reasoning``."""
     from cognitive_runtime.adapters.dspy import CognitiveCore, ToolTasks
+    from cognitive_runtime.adapters.model import ModelPool
     from cognitive_runtime.adapters.tools.toolbox import Toolboxes
-    from cognitive_runtime.adapters.vllm import ModelPool
 
     def read_secret(agent_uid: str, name: str) -> str:
         return SecretFiles(settings.secrets_dir, agent_uid).read(name)

@@ -9,14 +9,14 @@ from typing import Any
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.http.app import HttpApi, create_app
 from cognitive_runtime.adapters.json_logs import configure_logging
+from cognitive_runtime.adapters.model.pool import ModelPool
+from cognitive_runtime.adapters.model.probe import ModelProbe
 from cognitive_runtime.adapters.ray.quota_actor import ray_namespace
 from cognitive_runtime.adapters.ray.quota_store import executor_quota_store
 from cognitive_runtime.adapters.secrets import SecretFiles
 from cognitive_runtime.adapters.serve.applications import delete
 from cognitive_runtime.adapters.serve.watch import start_orphan_watch
 from cognitive_runtime.adapters.tracing import start_tracing
-from cognitive_runtime.adapters.vllm.pool import ModelPool
-from cognitive_runtime.adapters.vllm.probe import ModelProbe
 from cognitive_runtime.application import Limits
 from cognitive_runtime.application.model_health import HealthyAnswers, ModelHealth, ModelName
 from cognitive_runtime.bootstrap.library import CognitiveCore

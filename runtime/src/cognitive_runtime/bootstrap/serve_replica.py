@@ -35,7 +35,7 @@ class CoreReplica:
         return create_app(self._service.http_api(incidents=None, token=self._token, application=self._application))
 
     async def answer(self, context: CognitiveContext) -> dict[str, Any]:
-        """Return the outputs or the error."""
+        """Return a result with ``success``: the outputs, or ``error`` and ``error_type``."""
         return await self._service.answers.answer(context)
 
     async def reason(self, context: CognitiveContext) -> Reasoning:

@@ -107,8 +107,8 @@ def _read_input(path: Path) -> Mapping[str, Any]:
 
 def _show(signature: TaskSignature, tries: list[_Try], config: LLMConfig | None) -> None:
     counts = {"inputs": signature.inputs, "outputs": signature.outputs, "demonstrations": signature.demonstrations}
-    told = ", ".join(f"{len(found)} {name}" for name, found in counts.items())
-    _write(f"signature {signature.name} is valid: {signature.module}, {told}\n")
+    counted = ", ".join(f"{len(found)} {name}" for name, found in counts.items())
+    _write(f"signature {signature.name} is valid: {signature.module}, {counted}\n")
     shown = tries[0] if tries else _Try("", signature, {each.name: "…" for each in signature.inputs})
     settings = config.settings() if config else None
     _write("\nThe model is asked:\n")

@@ -25,5 +25,5 @@ class CallRefused(Exception):
     def result(self) -> dict[str, Any]:
         """Return the refusal as a failed result."""
         waiting = {} if self.retry_after_s is None else {"retry_after_seconds": self.retry_after_s}
-        told = {"error": str(self), "error_type": self.error_type, "retryable": self.retryable}
-        return {**self.task, "success": False, **told, **waiting, "energy_cost": 0.0}
+        failure = {"error": str(self), "error_type": self.error_type, "retryable": self.retryable}
+        return {**self.task, "success": False, **failure, **waiting, "energy_cost": 0.0}

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from cognitive_runtime.adapters.vllm import VLLMHTTPClient
+from cognitive_runtime.adapters.model import VLLMHTTPClient
 from cognitive_runtime.domain import CallMeter, Message, ModelCalls, Permit, Unlimited, VLLMRequest
 from cognitive_runtime.domain.calls import MAX_LATENCIES
 from support.builders.runtime_requests import Run, completed, failed

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cognitive_runtime.adapters.dspy import CognitiveCore, get_cognitive_core, initialize_cognitive_core
-from cognitive_runtime.adapters.vllm import ModelPool
+from cognitive_runtime.adapters.model import ModelPool
 from cognitive_runtime.domain import AgentSettings, CognitiveContext, CognitiveTaskType, LLMSettings
 from support.builders.runtime_requests import INPUTS
 from support.servers.scripted_model import ScriptedModel

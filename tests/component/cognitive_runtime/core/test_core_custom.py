@@ -9,7 +9,7 @@ import yaml
 
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.dspy import CognitiveCore
-from cognitive_runtime.adapters.vllm import ModelPool
+from cognitive_runtime.adapters.model import ModelPool
 from cognitive_runtime.adapters.wire import parse_request
 from cognitive_runtime.application import ExecuteAgentTask
 from cognitive_runtime.cognitive_core import CognitiveContext, CognitiveTaskType, LLMConfig

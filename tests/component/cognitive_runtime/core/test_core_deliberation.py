@@ -11,7 +11,7 @@ import pytest
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.dspy import CognitiveCore
 from cognitive_runtime.adapters.member_spool import MemberSpool
-from cognitive_runtime.adapters.vllm import ModelPool
+from cognitive_runtime.adapters.model import ModelPool
 from cognitive_runtime.adapters.wire import parse_request
 from cognitive_runtime.application import Deliberate, ExecuteAgentTask, LocalLimits
 from cognitive_runtime.domain import (

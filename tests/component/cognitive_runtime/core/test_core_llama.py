@@ -10,7 +10,7 @@ import pytest
 from cognitive_runtime.adapters.dspy.answers.validation import check_outputs
 from cognitive_runtime.adapters.dspy.schemas.signature_outputs import answer_schema, bounds_for
 from cognitive_runtime.adapters.dspy.signatures.built_in import SIGNATURES
-from cognitive_runtime.adapters.vllm import ModelPool
+from cognitive_runtime.adapters.model import ModelPool
 from cognitive_runtime.domain import AgentResult, CognitiveTaskType, Message, VLLMRequest
 from servers.errors import ServerMissingError
 from servers.model import MODEL, ModelServer

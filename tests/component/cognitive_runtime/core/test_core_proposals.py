@@ -8,7 +8,7 @@ import pytest
 
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.dspy import CognitiveCore
-from cognitive_runtime.adapters.vllm import ModelPool, VLLMHTTPClient
+from cognitive_runtime.adapters.model import ModelPool, VLLMHTTPClient
 from cognitive_runtime.adapters.wire import parse_request
 from cognitive_runtime.application import ExecuteAgentTask, GenerateProposal
 from cognitive_runtime.domain import AgentConfig, AgentTask, CognitiveTaskType, ModelTimeout, ModelUnavailable

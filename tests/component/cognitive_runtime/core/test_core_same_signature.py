@@ -17,7 +17,7 @@ from cognitive_operator.desired.request import desired_request
 from cognitive_operator.desired.signature import desired_snapshot
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.dspy import CognitiveCore
-from cognitive_runtime.adapters.vllm import ModelPool
+from cognitive_runtime.adapters.model import ModelPool
 from cognitive_runtime.adapters.wire import parse_request
 from cognitive_runtime.application import ExecuteAgentTask
 from cognitive_runtime.domain.generation import DEFAULT_TEMPERATURE

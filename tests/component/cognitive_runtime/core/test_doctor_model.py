@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from cognitive_runtime.adapters.vllm.probe import ModelProbe
+from cognitive_runtime.adapters.model.probe import ModelProbe
 from cognitive_runtime.bootstrap.doctor.checks import run_doctor
 from cognitive_runtime.bootstrap.doctor.settings import DoctorSettings
 from cognitive_runtime.domain import ModelEndpoint

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.adapters.vllm import ModelPool, VLLMHTTPClient
-from cognitive_runtime.adapters.vllm.fallback import FallbackClient
+from cognitive_runtime.adapters.model import ModelPool, VLLMHTTPClient
+from cognitive_runtime.adapters.model.fallback import FallbackClient
 from cognitive_runtime.domain import Message, ModelBehaviour, ModelEndpoint, VLLMRequest
 from cognitive_runtime.domain.behaviour import LIFETIME_S
 from support.builders.runtime_requests import Run, completed, execution_request, failed

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.adapters.vllm.provider_api import provider_api
+from cognitive_runtime.adapters.model.provider_api import provider_api
 from cognitive_runtime.domain import AgentResult, FailureResult, ModelEndpoint
 from support.builders.runtime_requests import Run
 from support.servers.scripted_model import ScriptedModel

@@ -14,7 +14,7 @@ from support.servers.scripted_model import ScriptedModel
 
 pytestmark = pytest.mark.component
 GOOD = {"thought": "故障, and a long thought about it", "proposed_solution": "p", "confidence_score": 0.5}
-CALLS = "cognitive_runtime.adapters.vllm.call_log"
+CALLS = "cognitive_runtime.adapters.model.call_log"
 
 
 async def test_penalties_reach_the_server_when_they_are_set(run: Run, model: ScriptedModel) -> None:

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from cognitive_runtime.adapters.vllm import RetryPolicy, VLLMHTTPClient
+from cognitive_runtime.adapters.model import RetryPolicy, VLLMHTTPClient
 from cognitive_runtime.application import GenerateProposal
 from cognitive_runtime.domain import (
     AgentConfig,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.adapters.vllm import RetryPolicy, VLLMHTTPClient
+from cognitive_runtime.adapters.model import RetryPolicy, VLLMHTTPClient
 from cognitive_runtime.domain import (
     Message,
     ModelUnavailable,

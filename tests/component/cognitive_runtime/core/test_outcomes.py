@@ -8,7 +8,7 @@ import pytest
 
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.dspy import CognitiveCore
-from cognitive_runtime.adapters.vllm import ModelPool
+from cognitive_runtime.adapters.model import ModelPool
 from cognitive_runtime.application import ExecuteAgentTask
 from cognitive_runtime.domain import AgentResult, ExecutionRequest
 from support.builders.runtime_requests import execution_request

@@ -13,9 +13,9 @@ import pytest_asyncio
 
 from cognitive_runtime.adapters.clock import SystemClock
 from cognitive_runtime.adapters.dspy import CognitiveCore, ToolTasks
+from cognitive_runtime.adapters.model import ModelPool
 from cognitive_runtime.adapters.tools.mcp import SESSION_LOST
 from cognitive_runtime.adapters.tools.toolbox import Toolboxes
-from cognitive_runtime.adapters.vllm import ModelPool
 from cognitive_runtime.application import ExecuteAgentTask, ToolRun
 from cognitive_runtime.domain import (
     AgentResult,

@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 
 from cognitive_runtime.adapters.dspy import CognitiveCore, ToolTasks
+from cognitive_runtime.adapters.model import ModelPool
 from cognitive_runtime.adapters.nats.claims import ClaimTiming
 from cognitive_runtime.adapters.tools.toolbox import Toolboxes
-from cognitive_runtime.adapters.vllm import ModelPool
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity, WorkerSpec
 from cognitive_runtime.bootstrap.hosted import HostedTiming, HostedWorker
 from cognitive_runtime.config import RuntimeSettings

@@ -97,7 +97,7 @@ class System:
 
 async def test_an_address_is_asked_as_ever() -> None:
     system = System({"address": "http://ray:8265"})
-    assert system.record.reach_ray() == RayTarget("http://ray:8265")
+    assert system.record.require_ray_target() == RayTarget("http://ray:8265")
     await system.clusters.reconcile(system.record, 1.0)
     assert (system.record.ray.condition.status, system.asked) == ("True", [RayTarget("http://ray:8265")])
     assert system.record.ray.condition.message == "Ray 2.60.0 answers at http://ray:8265."
@@ -108,7 +108,7 @@ async def test_an_address_with_a_token_is_asked_with_it_or_not_at_all() -> None:
     await system.clusters.reconcile(system.record, 1.0)
     assert (system.record.ray.condition.reason, system.asked) == (Reason.SECRET_NOT_FOUND, [])
     with pytest.raises(RayUnavailableError):
-        system.record.reach_ray()
+        system.record.require_ray_target()
     system.secrets.values["team", "t", "auth_token"] = "s3cret"
     await system.clusters.reconcile(system.record, 1.0)
     assert [(target.url, target.token) for target in system.asked] == [("http://ray:8265", "s3cret")]
@@ -146,8 +146,8 @@ async def test_an_own_cluster_is_made_waited_for_and_asked_with_its_token() -> N
     system.secrets.values["team", NAME, "auth_token"] = "made-by-kuberay"
     await system.clusters.reconcile(system.record, 1.0)
     assert system.record.ray.condition.status == "True"
-    assert system.record.reach_ray().token == "made-by-kuberay"
-    assert system.record.reach_ray().url == "http://10.0.0.7:8265"
+    assert system.record.require_ray_target().token == "made-by-kuberay"
+    assert system.record.require_ray_target().url == "http://10.0.0.7:8265"
     system.children.has_pods = False
     await system.clusters.reconcile(system.record, 1.0)
     assert "is replacing its pods" in system.record.ray.condition.message
@@ -158,7 +158,7 @@ async def test_a_cluster_without_authentication_needs_no_token() -> None:
     await system.clusters.reconcile(system.record, 1.0)
     system.ready()
     await system.clusters.reconcile(system.record, 1.0)
-    assert (system.record.ray.condition.status, system.record.reach_ray().token) == ("True", None)
+    assert (system.record.ray.condition.status, system.record.require_ray_target().token) == ("True", None)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 from cognitive_operator.api.children import ChildKind, owner_of
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.errors import ForbiddenError, NameTakenError
-from cognitive_operator.plan.agent.probe import ProbeIntervals
+from cognitive_operator.plan.agent.probe_intervals import ProbeIntervals
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.model import InferenceResult, ModelProbeResult, ModelTarget
 from cognitive_operator.reconcile.agent.model.readiness import ModelReadiness

@@ -9,7 +9,12 @@ from cognitive_operator.api.model_server import model_server_name, with_managed_
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.request import API_KEY_FILE, secret_files
 from cognitive_operator.desired.vllm import ServerTerms, desired_deployment, desired_key, desired_service
-from cognitive_operator.plan.agent.model_server import ObservedServer, check_server, check_settled, check_trial
+from cognitive_operator.plan.agent.model_server import (
+    ObservedServer,
+    check_first_inference,
+    check_server,
+    check_settled,
+)
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.model import InferenceResult
 from cognitive_operator.status.model import model_status
@@ -133,10 +138,10 @@ def test_while_it_changes_a_servers_own_trouble_is_nearer_than_its_answer() -> N
 
 
 def test_only_a_server_that_writes_is_ready() -> None:
-    refused = check_trial(agent(), FOUND, InferenceResult(ok=False, message="HTTP 400: no chat template"))
+    refused = check_first_inference(agent(), FOUND, InferenceResult(ok=False, message="HTTP 400: no chat template"))
     assert (refused.status, refused.reason) == ("False", Reason.MODEL_FAILED)
     assert "no chat template" in refused.message
-    proven = check_trial(agent(), FOUND, InferenceResult(ok=True, message=""))
+    proven = check_first_inference(agent(), FOUND, InferenceResult(ok=True, message=""))
     assert proven.status == "True"
     assert proven.message.endswith(" serves m. It lists 1 model.")
     again = check_settled(agent(), seen(STUCK, readyReplicas=1, replicas=2, updatedReplicas=1), proven)

@@ -75,7 +75,7 @@ async def test_two_tasks_of_an_agent_end_by_their_retry_policy() -> None:
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
-async def test_three_tasks_that_fail_at_each_attempt_end_once_others_have_succeeded_after_three_open_circuits(
+async def test_three_tasks_that_fail_at_each_attempt_end_once_others_have_succeeded_after_three_openings(
     concurrency: int,
 ) -> None:
     poison = ("p0", "p1", "p2")

@@ -18,9 +18,9 @@ from cognitive_operator.plan.agent.conditions import (
     dispatch_blocker,
     has_moved,
     is_starting,
-    may_try,
     ready_event,
 )
+from cognitive_operator.plan.agent.trial import may_try
 from cognitive_operator.ports.kube import KubeEvent
 from support.builders import operator_objects as o
 

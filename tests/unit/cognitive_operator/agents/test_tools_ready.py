@@ -7,7 +7,7 @@ import pytest
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.tools import ToolServer
 from cognitive_operator.errors import ObjectInvalidError, TransientError
-from cognitive_operator.plan.agent.probe import ProbeIntervals
+from cognitive_operator.plan.agent.probe_intervals import ProbeIntervals
 from cognitive_operator.plan.agent.tools import TOOLS_NOT_CHECKED, check_allowed, failed_check, tools_ready
 from cognitive_operator.ports.tools import ToolProbeResult
 from cognitive_operator.reconcile.agent.tools import ToolReadiness

@@ -12,7 +12,7 @@ from cognitive_operator.reconcile.state.workqueue import WorkQueue
 from support.eventually import settle
 
 
-class Line:
+class WaitingCalls:
     """Calls that wait for permits and release none before ``release``."""
 
     def __init__(self, limits: PermitLimits) -> None:
@@ -41,21 +41,21 @@ A1, A2, B = ("a", "one"), ("a", "two"), ("b", "only")
 
 
 async def test_a_free_permit_goes_to_namespaces_in_turn_and_to_their_agents_in_turn() -> None:
-    line = Line(PermitLimits(1))
-    await line.wait(A1, A1, A1, A2, A2, B, B)
+    calls = WaitingCalls(PermitLimits(1))
+    await calls.wait(A1, A1, A1, A2, A2, B, B)
     for _ in range(6):
-        await line.release(line.granted[-1])
-    assert line.granted == [A1, A1, B, A2, B, A1, A2]
-    await line.close()
+        await calls.release(calls.granted[-1])
+    assert calls.granted == [A1, A1, B, A2, B, A1, A2]
+    await calls.close()
 
 
 async def test_an_agent_and_a_namespace_at_their_limits_are_passed_over() -> None:
-    line = Line(PermitLimits(8, per_namespace=3, per_agent=2))
-    await line.wait(*[A1] * 5, *[A2] * 5, *[B] * 5)
-    assert Counter(line.granted) == {A1: 2, A2: 1, B: 2}
-    await line.release(A1, A1)
-    assert Counter(line.granted) == {A1: 3, A2: 2, B: 2}
-    await line.close()
+    calls = WaitingCalls(PermitLimits(8, per_namespace=3, per_agent=2))
+    await calls.wait(*[A1] * 5, *[A2] * 5, *[B] * 5)
+    assert Counter(calls.granted) == {A1: 2, A2: 1, B: 2}
+    await calls.release(A1, A1)
+    assert Counter(calls.granted) == {A1: 3, A2: 2, B: 2}
+    await calls.close()
 
 
 async def test_each_turn_of_the_event_loop_gives_a_bounded_number_of_permits_to_namespaces_in_turn() -> None:
@@ -74,15 +74,15 @@ async def test_each_turn_of_the_event_loop_gives_a_bounded_number_of_permits_to_
 
 
 async def test_a_call_that_is_cancelled_while_it_waits_or_as_it_gets_its_permit_leaves_none_in_use() -> None:
-    line = Line(PermitLimits(1))
-    await line.wait(A1, A2, B)
-    line.tasks[1].cancel()
-    line.semaphore.release(A1)  # grants the permit to B, whose task did not run yet
-    line.tasks[2].cancel()
+    calls = WaitingCalls(PermitLimits(1))
+    await calls.wait(A1, A2, B)
+    calls.tasks[1].cancel()
+    calls.semaphore.release(A1)  # grants the permit to B, whose task did not run yet
+    calls.tasks[2].cancel()
     await settle()
-    await line.wait(B)
-    assert line.granted == [A1, B]
-    await line.close()
+    await calls.wait(B)
+    assert calls.granted == [A1, B]
+    await calls.close()
 
 
 async def test_a_permit_is_free_for_others_while_its_holder_waits_outside() -> None:
@@ -124,21 +124,21 @@ async def test_a_call_that_comes_back_from_outside_is_before_those_of_its_agent_
 
 
 async def test_a_holder_that_is_cancelled_outside_frees_no_permit_twice() -> None:
-    line, hangs = Line(PermitLimits(1)), asyncio.Event()
+    calls, hangs = WaitingCalls(PermitLimits(1)), asyncio.Event()
 
     async def slow() -> None:
-        async with line.semaphore.permit(A1) as permit, permit.outside():
+        async with calls.semaphore.permit(A1) as permit, permit.outside():
             await hangs.wait()
 
     task = asyncio.create_task(slow())
-    await line.wait(B, B)
+    await calls.wait(B, B)
     task.cancel()
     await settle()
     task.cancel()  # while it waits to acquire its permit again
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert line.granted == [B], "the permit is still in use"
-    await line.close()
+    assert calls.granted == [B], "the permit is still in use"
+    await calls.close()
 
 
 async def test_handlers_that_hang_delay_no_key_of_another_namespace() -> None:

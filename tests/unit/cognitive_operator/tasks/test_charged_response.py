@@ -57,7 +57,7 @@ class System:
             status=self,
             telemetry=self,
             feedback=self.feedback,
-            waiting=SimpleNamespace(known=set(), write=self.put_off),
+            waiting=SimpleNamespace(known=set(), write=self.defer),
         )
         self.reconciler = TaskReconciler(steps, self.index, intake, clocks, synced)
 
@@ -74,7 +74,7 @@ class System:
         self.published.append(key.task_uid)
         return True
 
-    async def put_off(self, *_: Any) -> float:
+    async def defer(self, *_: Any) -> float:
         return 30.0
 
     async def settle(self, *_: Any) -> None:

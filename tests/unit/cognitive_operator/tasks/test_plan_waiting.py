@@ -111,14 +111,14 @@ BLOCKER = Condition.false(TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, "Ray
     ],
     ids=["slot", "agent", "no agent", "input", "executor", "refused", "running", "succeeded", "backing off"],
 )
-def test_only_a_status_about_waiting_is_put_off(fields: dict[str, Any], is_paced: bool) -> None:
+def test_only_a_status_about_waiting_is_paced(fields: dict[str, Any], is_paced: bool) -> None:
     plan = plan_task(o.facts(waited_s=2.0, **fields))
     assert plan.patch is not None
     assert plan.is_paced is is_paced
 
 
 @pytest.mark.parametrize("fields", [{"has_slot": False}, {"agent": None}, {"gate": GateResult("Bad", "spec.x")}])
-def test_the_answer_to_a_changed_spec_is_not_put_off(fields: dict[str, Any]) -> None:
+def test_the_answer_to_a_changed_spec_is_not_paced(fields: dict[str, Any]) -> None:
     body = o.task_body(WAITS)
     body["metadata"]["generation"] = 2
     plan = plan_task(o.facts(body, waited_s=50.0, **fields))

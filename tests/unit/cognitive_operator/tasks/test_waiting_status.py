@@ -9,7 +9,7 @@ from cognitive_operator.errors import ApiUnavailableError, ConflictError
 from cognitive_operator.plan.task import TaskPlan
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.task.waiting_status import AT_ONCE, WaitingStatus
-from cognitive_operator.scheduling.status_pace import StatusPace
+from cognitive_operator.scheduling.status_rate_limiter import StatusRateLimiter
 from support.builders import operator_objects as o
 from support.eventually import eventually_async
 from support.fakes.clock import FakeClock
@@ -23,7 +23,7 @@ class System:
     def __init__(self, tasks: int, *, rate_per_s: float = 1.0, burst: int = 1) -> None:
         self.clock, self.index, self.enqueued = FakeClock(100.0), Index(), list[str]()
         self.written: list[str] = []
-        self.waiting = WaitingStatus(self._enqueue, self.clock, StatusPace(rate_per_s, burst))
+        self.waiting = WaitingStatus(self._enqueue, self.clock, StatusRateLimiter(rate_per_s, burst))
         for number in range(tasks):
             body = o.task_body()
             body["metadata"] |= {"uid": f"t{number}", "name": f"t{number}", "resourceVersion": str(number + 1)}

@@ -73,8 +73,8 @@ async def ensure_consumer(js: JetStream, spec: ConsumerSpec) -> None:
             await _put_consumer(js, spec, {**present["config"], **spec.owned})
         except JetStreamError as error:
             reason = f"its settings differ and cannot be changed: {error}"
-            told = {"object": f"consumer {spec.name} of stream {spec.stream}", "reason": reason}
-            _logger.warning("deleting from the broker", extra=told)
+            fields = {"object": f"consumer {spec.name} of stream {spec.stream}", "reason": reason}
+            _logger.warning("deleting from the broker", extra=fields)
             await js.call_optional(f"CONSUMER.DELETE.{spec.stream}.{spec.name}")
             await _put_consumer(js, spec, spec.owned)
 

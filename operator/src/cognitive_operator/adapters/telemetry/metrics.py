@@ -1,4 +1,8 @@
-"""Prometheus metrics of the operator."""
+"""Names, labels and buckets of the operator's Prometheus metrics.
+
+``reconcile.task.metrics`` counts ended attempts and tasks, ``reconcile.agent.queue_metrics`` reads the queues, and
+``agent_metrics`` has the metrics of each agent.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -38,7 +42,7 @@ class QueueCollector(Collector):
         )
         oldest = GaugeMetricFamily(
             "cognitive_queue_oldest_task_age_seconds",
-            "Seconds since the creation of the oldest queued task of an agent; 0 while there is none.",
+            "Seconds since the creation of the oldest task of an agent that waits for its turn; 0 while none does.",
             labels=labels,
         )
         for sample in self.queues:

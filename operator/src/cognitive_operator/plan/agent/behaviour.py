@@ -40,27 +40,29 @@ def unexpired(known: Sequence[LearntModel], now_s: float) -> tuple[LearntModel, 
 
 def with_behaviour(model: Condition, agent: Agent, known: Sequence[LearntModel]) -> Condition:
     """Return ModelReady with a sentence for each parameter and form that a server does not take."""
-    told = [sentence for each in known for sentence in _sentences(_name(agent, each), each)]
-    if not model.is_true or not told:
+    sentences = [sentence for each in known for sentence in _sentences(_name(agent, each), each)]
+    if not model.is_true or not sentences:
         return model
-    message = " ".join([f"{model.message.rstrip('.')}.", *told])
+    message = " ".join([f"{model.message.rstrip('.')}.", *sentences])
     return Condition(model.type, model.status, model.reason, message)
 
 
 def _sentences(server: str, each: LearntModel) -> list[str]:
-    told = []
+    sentences = []
     if len(each.refused) == 1:
-        told.append(f"{server} does not take {each.refused[0]}: it is not sent.")
+        sentences.append(f"{server} does not take {each.refused[0]}: it is not sent.")
     elif each.refused:
         *others, last = each.refused
-        told.append(f"{server} does not take {', '.join(others)} and {last}: they are not sent.")
+        sentences.append(f"{server} does not take {', '.join(others)} and {last}: they are not sent.")
     if each.output == "JSONObject":
-        told.append(f"{server} takes no JSON schema: answers are requested as JSON objects.")
+        sentences.append(f"{server} takes no JSON schema: answers are requested as JSON objects.")
     elif each.output == "Text":
-        told.append(f"{server} takes neither a JSON schema nor the request for a JSON object: the prompt asks for one.")
+        sentences.append(
+            f"{server} takes neither a JSON schema nor the request for a JSON object: the prompt asks for one."
+        )
     if each.bounded:
-        told.append(f"Answers of {each.model} were cut off at maxTokens: texts and lists are bounded.")
-    return told
+        sentences.append(f"Answers of {each.model} were cut off at maxTokens: texts and lists are bounded.")
+    return sentences
 
 
 def _name(agent: Agent, each: LearntModel) -> str:

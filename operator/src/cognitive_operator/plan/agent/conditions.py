@@ -29,7 +29,7 @@ STARTING: Final = (
     Reason.RAY_UPDATING,
     Reason.MODEL_STARTING,
 )
-"""Reasons that disappear within seconds without any action."""
+"""Reasons that normally disappear without any action."""
 NOT_OBSERVED: Final = Condition.false(
     TaskCondition.DISPATCHED, Reason.AGENT_NOT_READY, "The operator has not reconciled the agent yet."
 )
@@ -105,19 +105,13 @@ def agent_conditions(facts: AgentFacts) -> list[Condition]:
     return [not_true(AgentCondition.READY, first.reason, first.message), *parts]
 
 
-def may_try(facts: AgentFacts) -> bool:
-    """Return True if one task may start although the queue is closed: its result decides if the queue opens."""
-    others = replace(facts, open_circuit=None, runtime=RUNTIME_CURRENT, credentials=CREDENTIALS_NOT_CHECKED)
-    return facts.is_trial_due and agent_conditions(others)[0].is_true
-
-
 def is_starting(conditions: Sequence[Condition]) -> bool:
-    """Return True while a condition has a reason that disappears within seconds without any action."""
+    """Return True while a condition has a reason that normally disappears without any action."""
     return any(condition.reason in STARTING for condition in conditions)
 
 
 def ready_event(old: Sequence[Body], ready: Condition) -> KubeEvent | None:
-    """Return the Event about a change of Ready's status or reason; None for a reason in STARTING.
+    """Return the Event about a change of Ready's status or reason; None: unchanged, or its reason is in STARTING.
 
     Args:
         old: The conditions of the status before the write.

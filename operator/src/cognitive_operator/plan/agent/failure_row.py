@@ -67,7 +67,7 @@ class InferenceFacts:
     forgiven: frozenset[int] = frozenset()
     """Numbers of the task's attempts whose failures opened the circuit, or ended while it was open."""
     outages: int = 0
-    """Number of the agent's circuits that the task's failures of inference opened, met or kept open."""
+    """Number of openings of the agent's circuit that the task's failures of inference caused, met or prolonged."""
 
 
 def has_model_answered(end: AttemptEnd) -> bool:

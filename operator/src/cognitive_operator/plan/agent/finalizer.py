@@ -1,4 +1,7 @@
-"""Decisions about an agent's finalizer: what to delete first, when to retry, and when to remove the finalizer."""
+"""Decisions about an agent's finalizer: what is deleted first, and when the finalizer is removed.
+
+``reconcile.agent.finalizer`` carries them out; ``reconcile.agent.writer`` adds and removes the finalizer.
+"""
 
 from dataclasses import dataclass
 

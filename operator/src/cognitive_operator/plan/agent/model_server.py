@@ -145,7 +145,7 @@ def check_settled(agent: Agent, server: ObservedServer, found: Condition) -> Con
     return Condition.true(AgentCondition.MODEL_READY, found.reason, f"{as_sentence(found.message)} {stuck}")
 
 
-def check_trial(agent: Agent, found: Condition, trial: InferenceResult) -> Condition:
+def check_first_inference(agent: Agent, found: Condition, trial: InferenceResult) -> Condition:
     """Return ModelReady by the result of a short inference."""
     if not trial.ok:
         message = f"{server_place(agent)} lists its models, but its first inference failed: {trial.message}"

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from cognitive_operator.api.conditions import Condition
 from cognitive_operator.plan.agent.circuit_breaker import OpenCircuit
-from cognitive_operator.plan.agent.conditions import CREDENTIALS_NOT_CHECKED
-from cognitive_operator.plan.agent.features import JobRuntime
+from cognitive_operator.plan.agent.conditions import CREDENTIALS_NOT_CHECKED, AgentFacts, agent_conditions
+from cognitive_operator.plan.agent.features import RUNTIME_CURRENT, JobRuntime
 from cognitive_operator.plan.backoff import exponential_s
 
 
@@ -61,6 +61,12 @@ def is_trial_due(facts: TrialFacts) -> bool:
     if facts.open_circuit is not None:
         return facts.open_circuit.is_due(facts.now_s)
     return facts.is_outdated or lacks_credentials
+
+
+def may_try(facts: AgentFacts) -> bool:
+    """Return True if one task may start although the queue is closed: its result decides if the queue opens."""
+    others = replace(facts, open_circuit=None, runtime=RUNTIME_CURRENT, credentials=CREDENTIALS_NOT_CHECKED)
+    return facts.is_trial_due and agent_conditions(others)[0].is_true
 
 
 def credentials_condition(facts: TrialFacts) -> Condition:

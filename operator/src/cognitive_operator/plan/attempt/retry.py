@@ -1,6 +1,6 @@
 """Retries of a task (``spec.retryPolicy``): decides about the next attempt and its delay.
 
-The executor repeats calls of the model within one attempt by ``adapters/vllm/retry.py`` of the runtime.
+The executor repeats calls of the model within one attempt by ``adapters/model/retry.py`` of the runtime.
 """
 
 from collections.abc import Sequence

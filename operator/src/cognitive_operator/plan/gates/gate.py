@@ -41,8 +41,8 @@ def queue_timeout(task: Task, agent: Agent | None, now_s: float | None) -> GateR
     if left_s is None or left_s > 0:
         return None
     message = f"No executor started the task within queueTimeoutSeconds ({task.queue_timeout_s(agent)} s)."
-    told = f" Last reason for waiting: {task.status.message}" if task.status.message else ""
-    return GateResult(Reason.QUEUE_TIMEOUT, message + told, Phase.FAILED)
+    last_reason = f" Last reason for waiting: {task.status.message}" if task.status.message else ""
+    return GateResult(Reason.QUEUE_TIMEOUT, message + last_reason, Phase.FAILED)
 
 
 def patience_left_s(task: Task, agent: Agent | None, now_s: float | None) -> float | None:
@@ -57,7 +57,7 @@ def patience_left_s(task: Task, agent: Agent | None, now_s: float | None) -> flo
 def queue_full(agent: Agent, namespace_limit: int | None = None) -> GateResult:
     """Return the refusal of a task by a full queue, or by the queues of a full namespace together.
 
-    It ends the task, as a quota refuses an object: a task that waited for room would only make the queue longer.
+    It ends the task, as a quota refuses an object: a task that waited for admission would only make the queue longer.
 
     Args:
         agent: The task's agent.

@@ -65,7 +65,7 @@ class ClusterSecrets:
             return
         place = f"Secret {record.name[0]}/{wanted_name(record.agent)}"
         try:
-            found = await self._bring(record)
+            found = await self._ensure_keys(record)
         except KindAbsentError:
             found = NO_CLUSTER_SECRET  # RayReady says that KubeRay is absent
         except (ForbiddenError, ObjectInvalidError) as error:
@@ -95,7 +95,7 @@ class ClusterSecrets:
         is_new = known.generation != record.agent.metadata.generation
         return is_new or self._clock.monotonic() - known.read_at_s >= every_s
 
-    async def _bring(self, record: AgentRecord) -> ClusterSecret:
+    async def _ensure_keys(self, record: AgentRecord) -> ClusterSecret:
         name, former = wanted_name(record.agent), _known_name(record)
         if former is not None and former != name:
             await self._withdraw(record, former)

@@ -47,7 +47,7 @@ class ExecutorReconciler:
 
     async def ensure(self, record: AgentRecord) -> ObservedExecutor:
         """Bring the executor's Ray job a step towards the agent's spec, and return what was observed."""
-        target = record.reach_ray()
+        target = record.require_ray_target()
         jobs = await self._ray.list_jobs(target)
         plan = plan_executor(record.uid, settings_hash(record.agent, self._environment, record.ray.life), jobs)
         failure = plan.failure
@@ -76,7 +76,7 @@ class ExecutorReconciler:
         submission = desired_executor(record.agent, submission_id, self._environment)
         self._index.update_agent(record, submitted_s=self._clock.monotonic())
         try:
-            await self._ray.submit(record.reach_ray(), submission)
+            await self._ray.submit(record.require_ray_target(), submission)
         except RayRefusedError as error:
             return str(error)
         logger.info("started an executor", extra={"agent": "/".join(record.name), "submission": submission_id})

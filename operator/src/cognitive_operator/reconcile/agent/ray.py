@@ -67,7 +67,7 @@ class RayClusterReconciler:
         is_owned = record.agent.spec.ray.cluster is not None
         found = await (self._with_condition(record, self._ensure) if is_owned else self.find(record))
         if found.target is not None:
-            found = replace(found, condition=await self._ask(record, found.target))
+            found = replace(found, condition=await self._probe_jobs_api(record, found.target))
         elif not found.is_away:
             found = replace(found, target=self._index.latest(record).ray.target)
         latest = self._index.latest(record)
@@ -189,7 +189,7 @@ class RayClusterReconciler:
             return replace(found, condition=ray_not_ready(Reason.SECRET_NOT_FOUND, f"Ray's token: {error}"))
         return replace(found, target=RayTarget(url, token))
 
-    async def _ask(self, record: AgentRecord, target: RayTarget) -> Condition:
+    async def _probe_jobs_api(self, record: AgentRecord, target: RayTarget) -> Condition:
         try:
             version = await self._ray.version(target)
         except RayUnavailableError as error:

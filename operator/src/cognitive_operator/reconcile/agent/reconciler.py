@@ -20,17 +20,17 @@ from cognitive_operator.plan.agent.conditions import (
     dispatch_blocker,
     has_moved,
     is_starting,
-    may_try,
     ready_event,
 )
 from cognitive_operator.plan.agent.jobs_api import check_jobs_api
-from cognitive_operator.plan.agent.probe import ray_interval_s
+from cognitive_operator.plan.agent.probe_intervals import ray_interval_s
 from cognitive_operator.plan.agent.ray_cluster import ray_not_ready, ray_place
 from cognitive_operator.plan.agent.trial import (
     CredentialsFacts,
     TrialFacts,
     credentials_condition,
     is_trial_due,
+    may_try,
     renewed_circuit,
 )
 from cognitive_operator.plan.agent.warm_slots import slot_leases

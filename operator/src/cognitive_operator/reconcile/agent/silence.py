@@ -55,7 +55,7 @@ class ExecutorSilence:
         limit_s = self._timing.executor_silent_s
         head = f"Ray job {submission_id} runs, and no worker has reported for {limit_s:g} s or more."
         try:
-            cause = read_log(await self._ray.read_log(record.reach_ray(), submission_id))
+            cause = read_log(await self._ray.read_log(record.require_ray_target(), submission_id))
         except (RayUnavailableError, RayRefusedError) as error:
             cause = JobCause(None, f"(it cannot be read: {error})")
         return executor_problem(record.agent, head, cause)

@@ -6,7 +6,7 @@ from cognitive_operator.api.conditions import Condition, Reason
 from cognitive_operator.api.tools import ToolServer
 from cognitive_operator.desired.tools import has_tools
 from cognitive_operator.errors import ObjectInvalidError, ObjectNotFoundError, TransientError
-from cognitive_operator.plan.agent.probe import ProbeIntervals, tools_interval_s
+from cognitive_operator.plan.agent.probe_intervals import ProbeIntervals, tools_interval_s
 from cognitive_operator.plan.agent.tools import (
     TOOLS_NOT_CHECKED,
     ServerCheck,

@@ -88,7 +88,7 @@ class AgentRecord:
     failures: FailureRow = NO_FAILURES
     """Failures of the model's inference since it last answered; empty while the circuit is open."""
     outages: int = 0
-    """Number of circuits that failing inference has opened so far."""
+    """Number of times that failing inference has opened the circuit."""
     runtime: JobRuntime | None = None
     """The runtime of the agent's attempts in Job mode; None: not known yet."""
     credentials: Condition = CREDENTIALS_NOT_CHECKED
@@ -125,7 +125,7 @@ class AgentRecord:
         """The agent's UID, which a recreated agent does not share."""
         return self.agent.metadata.uid
 
-    def reach_ray(self) -> RayTarget:
+    def require_ray_target(self) -> RayTarget:
         """Return the dashboard that serves the agent's Ray jobs.
 
         Raises:

@@ -27,7 +27,7 @@ class PermitLimits:
 
 
 class FairSemaphore:
-    """Semaphore of concurrent calls, with a line of waiting calls for each agent.
+    """Semaphore of concurrent calls, with a queue of waiting calls for each agent.
 
     A free permit goes to the namespaces in turn, and within a namespace to its agents in turn. A namespace or an agent
     at its limit is passed over, so that calls of one agent that hang delay no other agent.

@@ -135,7 +135,7 @@ class Index:
         self.tasks[uid] = record = replace(record, **changes)
         return record
 
-    def take_ended(self) -> set[str]:
+    def pop_ended(self) -> set[str]:
         """Return the finished tasks that are new or changed since the last call."""
         ended, self._ended = self._ended, set()
         return ended
@@ -289,7 +289,7 @@ class Index:
             RayUnavailableError: It is not known yet.
         """
         record = self.agent_of_uid(agent_uid)
-        return None if record is None or record.ray.is_away else record.reach_ray()
+        return None if record is None or record.ray.is_away else record.require_ray_target()
 
     def is_idle(self, record: AgentRecord) -> bool:
         """Return True if nothing runs on an agent's Ray cluster and no attempt of the agent can start."""

@@ -15,7 +15,7 @@ Listed = TypeVar("Listed")
 
 
 class ScopedLists(Generic[Listed]):
-    """Lists scopes so that a namespace that cannot be listed delays no other.
+    """Lists scopes one after another; a refused list marks its namespace as lost and does not stop the others.
 
     Args:
         namespaces: Availability of each namespace. A refused list marks its namespace as lost.

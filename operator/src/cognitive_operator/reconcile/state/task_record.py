@@ -85,7 +85,7 @@ class TaskRecord:
     forgiven: frozenset[int] = frozenset()
     """Numbers of attempts that use up no retry, as found after the status reported their ends."""
     outages: frozenset[int] = frozenset()
-    """The agent's circuits opened by failing inference that the task has met, by their number."""
+    """Openings of the agent's circuit by failing inference that the task has met, by their number."""
 
     @property
     def is_finished(self) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from cognitive_operator.plan.agent.probe import ProbeIntervals
+from cognitive_operator.plan.agent.probe_intervals import ProbeIntervals
 from cognitive_operator.plan.attempt.timing import AttemptTiming
 from cognitive_operator.reconcile.state.workqueue import BACKOFF_S
 

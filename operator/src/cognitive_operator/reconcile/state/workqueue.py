@@ -86,7 +86,7 @@ class WorkQueue(Generic[K]):
         self._semaphore = FairSemaphore(PermitLimits(workers) if isinstance(workers, int) else workers)
         self._permits: dict[K, Permit] = {}
         """The workers of the keys that are being handled, each a permit of the semaphore."""
-        self._lined: set[K] = set()
+        self._awaiting_permit: set[K] = set()
         """Keys that wait for a worker; they have no asyncio task, so that thousands can be added at once."""
         self._dirty: set[K] = set()
         self._busy: dict[K, asyncio.Task[None]] = {}
@@ -106,8 +106,8 @@ class WorkQueue(Generic[K]):
             return
         self._cancel_timer(key)
         self._dirty.add(key)
-        if key not in self._busy and key not in self._lined:
-            self._line_up(key)
+        if key not in self._busy and key not in self._awaiting_permit:
+            self._request_permit(key)
 
     def add_after(self, key: K, delay_s: float) -> None:
         """Handle a key after a delay, unless it is scheduled earlier."""
@@ -138,13 +138,13 @@ class WorkQueue(Generic[K]):
                 task.cancel()
             await asyncio.wait(tasks, timeout=1.0)  # then again: a library may swallow a cancellation
 
-    def _line_up(self, key: K) -> None:
-        self._lined.add(key)
+    def _request_permit(self, key: K) -> None:
+        self._awaiting_permit.add(key)
         agent = self._agent_of(key)
         self._semaphore.request(agent, partial(self._begin, key, agent))
 
     def _begin(self, key: K, agent: ObjectName) -> bool:
-        self._lined.discard(key)
+        self._awaiting_permit.discard(key)
         if not self._closed:
             self._permits[key] = Permit(self._semaphore, agent, is_acquired=True)
             self._busy[key] = asyncio.create_task(self._process(key), name=f"{self._name}:{key}")
@@ -158,7 +158,7 @@ class WorkQueue(Generic[K]):
             del self._busy[key]
             self._permits.pop(key).release()
         if key in self._dirty and not self._closed:
-            self._line_up(key)
+            self._request_permit(key)
         elif delay_s is not None:
             self._reschedule(key, delay_s)
 

@@ -1,4 +1,4 @@
-"""Observes a task's attempt and carries out the step that ``plan.attempt`` decides on."""
+"""Observes a task's attempt and carries out the step that ``plan.attempt.next_step`` decides on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -141,7 +141,7 @@ class AttemptActions:
     """Stops the executor of an attempt and deletes the attempt's request."""
 
 
-class AttemptExecutor:
+class AttemptStepper:
     """Takes a task's attempt a step further."""
 
     def __init__(self, observer: AttemptObserver, actions: AttemptActions, index: Index, timing: AttemptTiming) -> None:

@@ -157,8 +157,8 @@ class AttemptCleanup:
         key = garbage.key
         if key not in self._stopping:
             self._stopping.add(key)
-            told = {"attempt": str(key), "worker": claim.worker, "reason": garbage.reason}
-            logger.info("stopping an attempt", extra=told)
+            fields = {"attempt": str(key), "worker": claim.worker, "reason": garbage.reason}
+            logger.info("stopping an attempt", extra=fields)
         stop = Stop(task_uid=key.task_uid, attempt=key.number, reason=garbage.stop_reason)
         payload = json.dumps(stop.model_dump()).encode()
         await self._broker.control.send(garbage.namespace, key.agent_uid, payload)

@@ -20,12 +20,12 @@ class AttemptJobs:
 
     async def get(self, attempt: InFlightAttempt, agent: AgentRecord) -> RayJob | None:
         """Return the job, None if Ray does not know it."""
-        return await self._ray.get(agent.reach_ray(), _submission_id(attempt))
+        return await self._ray.get(agent.require_ray_target(), _submission_id(attempt))
 
     async def read_log(self, attempt: InFlightAttempt, agent: AgentRecord) -> str | None:
         """Return what the job has written, None if Ray does not return it."""
         try:
-            return await self._ray.read_log(agent.reach_ray(), _submission_id(attempt))
+            return await self._ray.read_log(agent.require_ray_target(), _submission_id(attempt))
         except (RayUnavailableError, RayRefusedError):
             return None
 
@@ -33,14 +33,14 @@ class AttemptJobs:
         """Submit the job; return the reason when Ray refuses it for good."""
         submission = desired_attempt(agent.agent, attempt.key, self._environment)
         try:
-            await self._ray.submit(agent.reach_ray(), submission)
+            await self._ray.submit(agent.require_ray_target(), submission)
         except RayRefusedError as error:
             return str(error)
         return None
 
     async def stop(self, attempt: InFlightAttempt, agent: AgentRecord) -> None:
         """Ask Ray to stop the job."""
-        await self._ray.stop(agent.reach_ray(), _submission_id(attempt))
+        await self._ray.stop(agent.require_ray_target(), _submission_id(attempt))
 
 
 def _submission_id(attempt: InFlightAttempt) -> str:

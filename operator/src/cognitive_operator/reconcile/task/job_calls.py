@@ -62,7 +62,7 @@ class JobCalls:
             return observed.answer
         agent = self._index.agents.get(record.agent)
         if attempt.key not in self._calls:
-            self._ask(_Call(JobCall.READ, attempt, record.agent, with_log))
+            self._request(_Call(JobCall.READ, attempt, record.agent, with_log))
         elif agent is not None and agent.blocker is None:  # its Ray answers: try again before the end of a backoff
             self._queue.add(attempt.key)
         return JOB_AWAITED
@@ -76,17 +76,17 @@ class JobCalls:
         """Have an attempt's job submitted, until Ray has it, refuses it or the attempt no longer needs it."""
         known = self._calls.get(attempt.key)
         if known is None or known.kind is JobCall.READ:
-            self._ask(_Call(JobCall.SUBMIT, attempt, agent))
+            self._request(_Call(JobCall.SUBMIT, attempt, agent))
 
     def stop(self, attempt: InFlightAttempt, agent: ObjectName) -> None:
         """Have an attempt's job stopped, in place of any other call about it."""
-        self._ask(_Call(JobCall.STOP, attempt, agent))
+        self._request(_Call(JobCall.STOP, attempt, agent))
 
     async def close(self) -> None:
         """Cancel all calls."""
         await self._queue.close()
 
-    def _ask(self, call: _Call) -> None:
+    def _request(self, call: _Call) -> None:
         self._calls[call.attempt.key] = call
         self._queue.add(call.attempt.key)
 

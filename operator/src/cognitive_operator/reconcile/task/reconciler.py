@@ -23,7 +23,7 @@ from cognitive_operator.reconcile.state.clocks import Clocks
 from cognitive_operator.reconcile.state.index import Index
 from cognitive_operator.reconcile.state.intake import Intake
 from cognitive_operator.reconcile.state.task_record import TaskRecord
-from cognitive_operator.reconcile.task.attempt import AttemptExecutor
+from cognitive_operator.reconcile.task.attempt import AttemptStepper
 from cognitive_operator.reconcile.task.facts import FactsCollector
 from cognitive_operator.reconcile.task.feedback import AgentFeedback
 from cognitive_operator.reconcile.task.gates.gate import Gates
@@ -46,7 +46,7 @@ class TaskSteps:
     """The parts of a task's reconciliation."""
 
     gates: Gates
-    attempts: AttemptExecutor
+    attempts: AttemptStepper
     requests: RequestPublisher
     jobs: JobCalls
     responses: ResponseSettler
@@ -205,7 +205,7 @@ class TaskReconciler:
         self._release(record)
 
     def _release(self, record: TaskRecord) -> None:
-        """Free the task's slot and its place in the queue, and enqueue the tasks that may start then."""
+        """Remove the task from its agent's queue, and enqueue the tasks that may start then."""
         queue = self._index.queue_of(record.agent)
         if queue.remove(record.uid):
             self._intake.enqueue(queue.startable())

@@ -84,7 +84,7 @@ class TtlAfterFinished:
     def _schedule(self) -> None:
         """Schedule the tasks that have ended or changed; all of them once in ``recount_every_s``."""
         monotonic_s = self._clocks.own.monotonic()
-        uids = self._index.take_ended()
+        uids = self._index.pop_ended()
         if monotonic_s - self._recounted_s >= self._timing.recount_every_s:
             self._recounted_s, uids = monotonic_s, set(self._index.tasks)
             self._heap.clear()

@@ -9,7 +9,7 @@ from cognitive_operator.ports.clock import Clock
 from cognitive_operator.reconcile.state.task_record import TaskRecord
 from cognitive_operator.reconcile.state.workqueue import EarliestCall
 from cognitive_operator.scheduling.priority_queue import queue_key
-from cognitive_operator.scheduling.status_pace import StatusPace, WaitingWrite
+from cognitive_operator.scheduling.status_rate_limiter import StatusRateLimiter, WaitingWrite
 
 AT_ONCE: Final = 8
 """Maximum number of these writes in flight: the other workers of the queue remain for results and publications."""
@@ -22,7 +22,7 @@ class WaitingStatus:
     write, ``withdraw`` passes the turn on.
     """
 
-    def __init__(self, enqueue: Callable[[Iterable[str]], None], clock: Clock, pace: StatusPace) -> None:
+    def __init__(self, enqueue: Callable[[Iterable[str]], None], clock: Clock, pace: StatusRateLimiter) -> None:
         self._enqueue = enqueue
         self._clock = clock
         self._pace = pace

@@ -95,10 +95,10 @@ def completed_result(agent: AgentSettings, context: CognitiveContext, found: Rea
 
 def failed_result(agent: AgentSettings, context: CognitiveContext, error: ReasoningError) -> dict[str, Any]:
     """Return the result of a failed reasoning for a caller of the library."""
-    told = {"error": str(error), "error_type": error.error_type, "retryable": error.retryable}
+    failure = {"error": str(error), "error_type": error.error_type, "retryable": error.retryable}
     waiting = {} if error.retry_after_s is None else {"retry_after_seconds": error.retry_after_s}
     cost = _energy(agent, error.thought or error.native_reasoning)
-    return {**_envelope(agent, context), "success": False, **told, **waiting, "energy_cost": cost}
+    return {**_envelope(agent, context), "success": False, **failure, **waiting, "energy_cost": cost}
 
 
 def _envelope(agent: AgentSettings, context: CognitiveContext) -> dict[str, Any]:

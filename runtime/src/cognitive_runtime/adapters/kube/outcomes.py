@@ -108,8 +108,8 @@ def _too_large(context: CognitiveContext, task: Body) -> dict[str, Any]:
         f"the result of CognitiveTask {names['namespace']}/{names['task']} has {reference.get('sizeBytes')} bytes and "
         "is on the broker; read it with cognitive-operator result"
     )
-    told = {"error": message, "error_type": "ResultTooLarge", "retryable": False, "result_ref": dict(reference)}
-    return {**_envelope(context, task), "success": False, **told, "energy_cost": _energy(task["status"])}
+    failure = {"error": message, "error_type": "ResultTooLarge", "retryable": False, "result_ref": dict(reference)}
+    return {**_envelope(context, task), "success": False, **failure, "energy_cost": _energy(task["status"])}
 
 
 def _envelope(context: CognitiveContext, task: Body) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from functools import partial
 from importlib.metadata import version
 from typing import Final
 
+from cognitive_runtime.adapters.model.probe import INFERENCE_TIMEOUT_S, ModelProbe
 from cognitive_runtime.adapters.nats.connection import BrokerSettings
 from cognitive_runtime.adapters.nats.probe import BrokerProbe
 from cognitive_runtime.adapters.ray.probe import JOB_S, Expected, RayProbe
-from cognitive_runtime.adapters.vllm.probe import INFERENCE_TIMEOUT_S, ModelProbe
 from cognitive_runtime.application.checks import Check, CheckResult, run_checks
 from cognitive_runtime.bootstrap.doctor.local import (
     LLM_HINT,

@@ -5,8 +5,13 @@ from dataclasses import replace
 from cognitive_operator.api.conditions import Condition
 from cognitive_operator.api.vllm_spec import ManagedVLLM
 from cognitive_operator.plan.agent.conditions import check_model, target_of
-from cognitive_operator.plan.agent.model_server import ObservedServer, check_server, check_settled, check_trial
-from cognitive_operator.plan.agent.probe import ProbeIntervals, model_interval_s
+from cognitive_operator.plan.agent.model_server import (
+    ObservedServer,
+    check_first_inference,
+    check_server,
+    check_settled,
+)
+from cognitive_operator.plan.agent.probe_intervals import ProbeIntervals, model_interval_s
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Secrets
 from cognitive_operator.ports.model import ModelProbe, ModelTarget
@@ -76,7 +81,7 @@ class ModelReadiness:
         """Run a short inference, once for each rollout of the server."""
         llm, state = record.agent.spec.llm, self._index.latest(record).server
         if record.model.is_true and state.proof == server.proof and state.trial is not None:
-            return check_trial(record.agent, found, state.trial)
+            return check_first_inference(record.agent, found, state.trial)
         key = await read_model_key(self._secrets, record.name[0], llm)
         if isinstance(key, Condition):
             return key
@@ -84,4 +89,4 @@ class ModelReadiness:
         state = self._index.latest(record).server
         proven = replace(state, trial=trial, proof=server.proof, proven_at=self._clock.now())
         self._index.update_agent(record, server=proven)
-        return check_trial(record.agent, found, trial)
+        return check_first_inference(record.agent, found, trial)

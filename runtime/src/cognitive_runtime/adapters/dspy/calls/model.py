@@ -168,7 +168,7 @@ class AttemptModel:
         """
         prompt_tokens = prompt_bytes // BYTES_PER_TOKEN
         with self._counted():
-            return self._budget.room(prompt_tokens, wanted)
+            return self._budget.answer_tokens(prompt_tokens, wanted)
 
     def end(self, reason: ReasoningError) -> None:
         """End the attempt: running calls of other threads are cancelled, and no further call is made."""

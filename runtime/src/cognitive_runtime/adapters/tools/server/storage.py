@@ -73,7 +73,10 @@ class Storage:
 
     @contextlib.asynccontextmanager
     async def writer(self, folder: Path) -> AsyncIterator[Writer]:
-        """Yield a writer, which counts until the block ends. Delete the directory of a stopped one within the block.
+        """Yield a writer that is registered until the block ends.
+
+        The caller deletes the directory of a stopped writer within the block; after it, those bytes count against the
+        other writers.
 
         Args:
             folder: Directory of the writer's session, in the folder of all sessions.

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from cognitive_runtime.adapters.vllm.json_spans import ObjectScanner
+from cognitive_runtime.adapters.model.json_spans import ObjectScanner
 
 _NAMES: Final = r"(?:seed:)?think(?:ing)?(?:_process)?|thoughts?|chain_of_thought|reasoning|reflection|scratchpad"
 _HEADER: Final = r"(?:[^<>|{}\n]{0,80}(?:<\|constrain\|>[^<>|{}\n]{0,80})?<\|message\|>|\s{0,4}:)?"

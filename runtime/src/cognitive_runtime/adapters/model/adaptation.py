@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from typing import Any, Final
 
-from cognitive_runtime.adapters.vllm.completion import Completion
-from cognitive_runtime.adapters.vllm.refusals import (
+from cognitive_runtime.adapters.model.completion import Completion
+from cognitive_runtime.adapters.model.refusals import (
     ADAPTABLE,
     RESPONSE_FORMAT,
     SYSTEM_ROLE,
@@ -16,7 +16,7 @@ from cognitive_runtime.adapters.vllm.refusals import (
     names_whole_format,
     refused_parameter,
 )
-from cognitive_runtime.adapters.vllm.report import ServerReport
+from cognitive_runtime.adapters.model.report import ServerReport
 from cognitive_runtime.domain import BadRequest, LearntBehaviour, ModelBehaviour, ReasoningError, VLLMRequest
 from cognitive_runtime.domain.behaviour import TOKEN_LIMITS, weaker
 

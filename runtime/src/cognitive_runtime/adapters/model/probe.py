@@ -8,11 +8,11 @@ import openai
 from openai import DefaultAsyncHttpxClient
 from pydantic import ValidationError
 
-from cognitive_runtime.adapters.vllm.adaptation import Adaptation
-from cognitive_runtime.adapters.vllm.completion import Part
-from cognitive_runtime.adapters.vllm.endpoint import printable
-from cognitive_runtime.adapters.vllm.provider_api import ProviderAPI, provider_api
-from cognitive_runtime.adapters.vllm.server import ModelServer
+from cognitive_runtime.adapters.model.adaptation import Adaptation
+from cognitive_runtime.adapters.model.completion import Part
+from cognitive_runtime.adapters.model.endpoint import printable
+from cognitive_runtime.adapters.model.provider_api import ProviderAPI, provider_api
+from cognitive_runtime.adapters.model.server import ModelServer
 from cognitive_runtime.domain import (
     BadRequest,
     CredentialsRefused,

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
-from cognitive_runtime.adapters.vllm.client import ReadKey, VLLMHTTPClient, no_key
-from cognitive_runtime.adapters.vllm.fallback import FallbackClient
-from cognitive_runtime.adapters.vllm.retry import RetryPolicy
-from cognitive_runtime.adapters.vllm.server import ModelServer
+from cognitive_runtime.adapters.model.client import ReadKey, VLLMHTTPClient, no_key
+from cognitive_runtime.adapters.model.fallback import FallbackClient
+from cognitive_runtime.adapters.model.retry import RetryPolicy
+from cognitive_runtime.adapters.model.server import ModelServer
 from cognitive_runtime.domain import (
     CallMeter,
     CredentialsNotMounted,
@@ -27,7 +27,7 @@ ReadSecret = Callable[[str, str], str]
 
 
 class ModelPool:
-    """Implements ``IModelSource`` with one connection pool for each event loop, provider, endpoint and key file."""
+    """Implements ``IModelSource``. Calls share connections by event loop, agent and endpoint, whatever the model."""
 
     def __init__(self, read_secret: ReadSecret, now_s: Callable[[], float] = time.time) -> None:
         """Take the source of secrets, and the wall clock, which returns Unix seconds."""

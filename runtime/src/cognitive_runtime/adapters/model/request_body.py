@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from cognitive_runtime.adapters.vllm.provider_api import ProviderAPI
-from cognitive_runtime.adapters.vllm.refusals import RESPONSE_FORMAT, SYSTEM_ROLE
-from cognitive_runtime.adapters.vllm.stream import STREAM_OPTIONS
+from cognitive_runtime.adapters.model.provider_api import ProviderAPI
+from cognitive_runtime.adapters.model.refusals import RESPONSE_FORMAT, SYSTEM_ROLE
+from cognitive_runtime.adapters.model.stream import STREAM_OPTIONS
 from cognitive_runtime.domain import Message, ModelBehaviour, OutputForm, VLLMRequest
 from cognitive_runtime.domain.behaviour import weaker
 

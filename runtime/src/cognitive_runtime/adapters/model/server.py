@@ -10,14 +10,14 @@ from httpx2 import RequestError, Response
 from openai import RequestOptions
 from pydantic_core import from_json
 
-from cognitive_runtime.adapters.vllm.adaptation import Refusal, may_be_adapted
-from cognitive_runtime.adapters.vllm.completion import Completion
-from cognitive_runtime.adapters.vllm.endpoint import printable
-from cognitive_runtime.adapters.vllm.failures import classify, classify_report
-from cognitive_runtime.adapters.vllm.provider_api import provider_api
-from cognitive_runtime.adapters.vllm.report import ReportedFailure, ServerReport, find_report, read_report, report_of
-from cognitive_runtime.adapters.vllm.request_body import request_body
-from cognitive_runtime.adapters.vllm.stream import assemble
+from cognitive_runtime.adapters.model.adaptation import Refusal, may_be_adapted
+from cognitive_runtime.adapters.model.completion import Completion
+from cognitive_runtime.adapters.model.endpoint import printable
+from cognitive_runtime.adapters.model.failures import classify, classify_report
+from cognitive_runtime.adapters.model.provider_api import provider_api
+from cognitive_runtime.adapters.model.report import ReportedFailure, ServerReport, find_report, read_report, report_of
+from cognitive_runtime.adapters.model.request_body import request_body
+from cognitive_runtime.adapters.model.stream import assemble
 from cognitive_runtime.domain import (
     BadRequest,
     ModelBehaviour,

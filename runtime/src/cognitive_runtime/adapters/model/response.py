@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from cognitive_runtime.adapters.vllm.completion import Choice, Completion
-from cognitive_runtime.adapters.vllm.content import Content
-from cognitive_runtime.adapters.vllm.json_spans import last_object
-from cognitive_runtime.adapters.vllm.thinking import Separated, separate
+from cognitive_runtime.adapters.model.completion import Choice, Completion
+from cognitive_runtime.adapters.model.content import Content
+from cognitive_runtime.adapters.model.json_spans import last_object
+from cognitive_runtime.adapters.model.thinking import Separated, separate
 from cognitive_runtime.domain import (
     ContentRefused,
     EmptyResponse,

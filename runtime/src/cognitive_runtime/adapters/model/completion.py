@@ -5,7 +5,7 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import to_json
 
-from cognitive_runtime.adapters.vllm.content import Content, read_content, read_thinking
+from cognitive_runtime.adapters.model.content import Content, read_content, read_thinking
 from cognitive_runtime.domain import ToolCall, Usage
 
 _CUT_OFF: Final = ("length", "max_tokens", "model_length", "max_output_tokens", "token_limit")

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
-from cognitive_runtime.adapters.vllm.report import ReportedFailure
-from cognitive_runtime.adapters.vllm.response import read_response
-from cognitive_runtime.adapters.vllm.server import read_completion
-from cognitive_runtime.adapters.vllm.stream import assemble
+from cognitive_runtime.adapters.model.report import ReportedFailure
+from cognitive_runtime.adapters.model.response import read_response
+from cognitive_runtime.adapters.model.server import read_completion
+from cognitive_runtime.adapters.model.stream import assemble
 from cognitive_runtime.domain import (
     ContentRefused,
     EmptyResponse,

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from openai.types.chat import ChatCompletionChunk
 
-from cognitive_runtime.adapters.vllm.completion import (
+from cognitive_runtime.adapters.model.completion import (
     Choice,
     Completion,
     CompletionMessage,
@@ -14,7 +14,7 @@ from cognitive_runtime.adapters.vllm.completion import (
     TokenCounts,
     ToolCallPart,
 )
-from cognitive_runtime.adapters.vllm.report import ReportedFailure, read_report
+from cognitive_runtime.adapters.model.report import ReportedFailure, read_report
 from cognitive_runtime.domain.progress import report_piece
 
 STREAM_OPTIONS: Final = {"include_usage": True}

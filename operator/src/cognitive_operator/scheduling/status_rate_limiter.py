@@ -10,7 +10,7 @@ RATE_PER_S: Final = 7.0
 """Writes per second: 300 tasks have a status within 50 s, also while changes take one turn of six."""
 BURST: Final = 10
 """Writes at once after a pause."""
-SETTLE_S: Final = 5.0
+DEBOUNCE_S: Final = 5.0
 """Time for which the reason of a task with a status must have changed: an agent is often unready for less."""
 CHANGE_EVERY: Final = 6
 """One of so many writes changes a status while other tasks have none yet, so that neither waits for ever."""
@@ -20,7 +20,7 @@ _WHOLE: Final = 1.0 - 1e-6
 
 @dataclass(frozen=True)
 class WaitingWrite:
-    """A status write of a waiting task."""
+    """The pending status write of a waiting task."""
 
     key: QueueKey
     """The task's place among the tasks of its namespace: the smallest is first."""
@@ -63,17 +63,17 @@ class _Lane:
         return bool(self._queues)
 
 
-class StatusPace:
+class StatusRateLimiter:
     """Token bucket of status writes for the whole operator. Times are monotonic seconds.
 
     A task is in it at most once, with its newest write. First statuses precede changes. Every operation takes
     O(log n) comparisons for n tasks.
     """
 
-    def __init__(self, rate_per_s: float = RATE_PER_S, burst: int = BURST, settle_s: float = SETTLE_S) -> None:
+    def __init__(self, rate_per_s: float = RATE_PER_S, burst: int = BURST, debounce_s: float = DEBOUNCE_S) -> None:
         self._rate_per_s = rate_per_s
         self._burst = burst
-        self._settle_s = settle_s
+        self._settle_s = debounce_s
         self._tokens = float(burst)
         self._at_s = float("-inf")
         self._writes: dict[str, WaitingWrite] = {}
@@ -121,7 +121,7 @@ class StatusPace:
         return uid
 
     def give_back(self) -> None:
-        """Return the share of a task that was taken and not written."""
+        """Return the token of a task that was taken and not written."""
         self._tokens = min(float(self._burst), self._tokens + 1.0)
 
     def next_s(self, now_s: float) -> float | None:

@@ -8,14 +8,14 @@ from itertools import count
 from math import inf
 from typing import Final
 
+from cognitive_runtime.adapters.model.adaptation import Adaptation, Body, Refusal, remember
+from cognitive_runtime.adapters.model.call_log import CallLog
+from cognitive_runtime.adapters.model.completion import Completion
+from cognitive_runtime.adapters.model.endpoint import printable
+from cognitive_runtime.adapters.model.response import read_response
+from cognitive_runtime.adapters.model.retry import RetryPolicy
+from cognitive_runtime.adapters.model.server import ModelServer
 from cognitive_runtime.adapters.tracing import span
-from cognitive_runtime.adapters.vllm.adaptation import Adaptation, Body, Refusal, remember
-from cognitive_runtime.adapters.vllm.call_log import CallLog
-from cognitive_runtime.adapters.vllm.completion import Completion
-from cognitive_runtime.adapters.vllm.endpoint import printable
-from cognitive_runtime.adapters.vllm.response import read_response
-from cognitive_runtime.adapters.vllm.retry import RetryPolicy
-from cognitive_runtime.adapters.vllm.server import ModelServer
 from cognitive_runtime.domain import (
     CallMeter,
     IAllowance,

@@ -8,7 +8,7 @@ import anyio
 from httpx2 import Limits
 from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAsyncHttpxClient, Omit
 
-from cognitive_runtime.adapters.vllm.endpoint import base_url
+from cognitive_runtime.adapters.model.endpoint import base_url
 
 _UNUSED_KEY: Final = "sent-per-request"
 _FOREIGN_HEADERS: Final = {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}

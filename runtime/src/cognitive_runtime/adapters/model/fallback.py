@@ -7,8 +7,8 @@ from dataclasses import replace
 from math import inf
 from typing import Final, Protocol
 
-from cognitive_runtime.adapters.vllm.endpoint import base_url, printable
-from cognitive_runtime.adapters.vllm.retry import TRANSIENT_ERRORS
+from cognitive_runtime.adapters.model.endpoint import base_url, printable
+from cognitive_runtime.adapters.model.retry import TRANSIENT_ERRORS
 from cognitive_runtime.domain import (
     CredentialsNotMounted,
     CredentialsRefused,

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.adapters.vllm.failures import classify_report
-from cognitive_runtime.adapters.vllm.report import find_report, read_report
+from cognitive_runtime.adapters.model.failures import classify_report
+from cognitive_runtime.adapters.model.report import find_report, read_report
 
 
 def google(status: int, name: str, message: str, *quotas: str) -> tuple[int, Any]:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from cognitive_runtime.adapters.vllm.thinking import Separated, separate
+from cognitive_runtime.adapters.model.thinking import Separated, separate
 
 DRAFT = '{"thought": "first idea", "confidence_score": 0.1}'
 ANSWER = '{"thought": "exit code 137 is the OOM killer", "confidence_score": 0.9}'

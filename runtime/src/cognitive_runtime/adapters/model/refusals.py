@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from cognitive_runtime.adapters.vllm.report import ServerReport
+from cognitive_runtime.adapters.model.report import ServerReport
 from cognitive_runtime.domain.behaviour import TOKEN_LIMITS
 
 RESPONSE_FORMAT: Final = "response_format"

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from cognitive_runtime.adapters.vllm.retry import RetryPolicy
+from cognitive_runtime.adapters.model.retry import RetryPolicy
 from cognitive_runtime.domain import (
     BadRequest,
     EmptyResponse,

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cognitive_runtime.adapters.vllm.completion import Completion
+from cognitive_runtime.adapters.model.completion import Completion
 from cognitive_runtime.domain import LLMLogging, ReasoningError, VLLMRequest
 
 _LOGGER: Final = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import pytest
 
 from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.plan.agent.probe import ProbeIntervals, model_interval_s, ray_interval_s
+from cognitive_operator.plan.agent.probe_intervals import ProbeIntervals, model_interval_s, ray_interval_s
 from support.builders.operator_objects import agent_body
 
 INTERVALS = ProbeIntervals(ready_s=30.0, not_ready_s=5.0, child_s=2.0)

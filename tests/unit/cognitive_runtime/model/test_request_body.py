@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.adapters.vllm.provider_api import ProviderAPI
-from cognitive_runtime.adapters.vllm.request_body import request_body
+from cognitive_runtime.adapters.model.provider_api import ProviderAPI
+from cognitive_runtime.adapters.model.request_body import request_body
 from cognitive_runtime.domain import Message, ModelBehaviour, OutputForm, ToolCall, VLLMRequest
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.adapters.vllm.adaptation import Adaptation, Body, Refusal
-from cognitive_runtime.adapters.vllm.completion import Choice, Completion, CompletionMessage
-from cognitive_runtime.adapters.vllm.provider_api import ProviderAPI
-from cognitive_runtime.adapters.vllm.report import read_report
-from cognitive_runtime.adapters.vllm.request_body import request_body
+from cognitive_runtime.adapters.model.adaptation import Adaptation, Body, Refusal
+from cognitive_runtime.adapters.model.completion import Choice, Completion, CompletionMessage
+from cognitive_runtime.adapters.model.provider_api import ProviderAPI
+from cognitive_runtime.adapters.model.report import read_report
+from cognitive_runtime.adapters.model.request_body import request_body
 from cognitive_runtime.domain import (
     BadRequest,
     LearntBehaviour,

@@ -9,9 +9,9 @@ from typing import Final
 
 import openai
 
-from cognitive_runtime.adapters.vllm.accounts import is_key_refused, is_quota_exceeded
-from cognitive_runtime.adapters.vllm.refusals import has_no_provider
-from cognitive_runtime.adapters.vllm.report import ServerReport, report_of
+from cognitive_runtime.adapters.model.accounts import is_key_refused, is_quota_exceeded
+from cognitive_runtime.adapters.model.refusals import has_no_provider
+from cognitive_runtime.adapters.model.report import ServerReport, report_of
 from cognitive_runtime.domain import (
     BadRequest,
     ContentRefused,

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cognitive_runtime.adapters.vllm.refusals import names_whole_format, refused_parameter
-from cognitive_runtime.adapters.vllm.report import read_report
+from cognitive_runtime.adapters.model.refusals import names_whole_format, refused_parameter
+from cognitive_runtime.adapters.model.report import read_report
 
 SENT = (
     "temperature",

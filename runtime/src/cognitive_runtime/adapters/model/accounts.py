@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from cognitive_runtime.adapters.vllm.report import ServerReport
+from cognitive_runtime.adapters.model.report import ServerReport
 
 _QUOTA_CODE: Final = re.compile(
     r"insufficient_(user_)?quota|exceeded_current_quota|billing_hard_limit_reached|billing_not_active"
@@ -70,5 +70,5 @@ def is_key_refused(report: ServerReport) -> bool:
 
 
 def _names_account_alone(report: ServerReport) -> bool:
-    """Return True if the report names the account's credit, and no rate."""
+    """Return True if the message names the account's credit, and the report names no rate limit."""
     return bool(_ACCOUNT.search(report.message)) and not _RATE.search(report.text)

@@ -3,8 +3,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from cognitive_runtime.adapters.vllm.endpoint import base_url, printable
-from cognitive_runtime.adapters.vllm.failures import parse_retry_after
+from cognitive_runtime.adapters.model.endpoint import base_url, printable
+from cognitive_runtime.adapters.model.failures import parse_retry_after
 
 
 @pytest.mark.parametrize(

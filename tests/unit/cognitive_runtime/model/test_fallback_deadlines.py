@@ -5,7 +5,7 @@ from math import inf
 
 import pytest
 
-from cognitive_runtime.adapters.vllm.fallback import FallbackClient
+from cognitive_runtime.adapters.model.fallback import FallbackClient
 from cognitive_runtime.domain import (
     CredentialsNotMounted,
     CredentialsRefused,
