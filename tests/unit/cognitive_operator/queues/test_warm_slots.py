@@ -48,6 +48,13 @@ def test_as_many_attempts_get_a_slot_as_slots_are_ready() -> None:
     assert [queue.take_warm_slot(uid) for uid in ("a", "b", "c")] == [True, True, False]
 
 
+def test_the_queue_of_a_deleted_agent_has_no_warm_slot() -> None:
+    queue = queue_of("a")
+    queue.set_warm_slots(2, ())
+    queue.clear()
+    assert (queue.take_warm_slot("a"), queue.ready_warm_slots) == (False, 0)
+
+
 @pytest.mark.parametrize("how", ["ended", "stopped"])
 def test_the_end_of_an_attempt_frees_its_slot(how: str) -> None:
     queue = queue_of("a", "b")
