@@ -28,7 +28,7 @@ RESTART_S, TENANTS_S = 60.0, 90.0
 
 def all_suites(scale: Scale) -> list[Suite]:
     """Return the suites in the order of their runs."""
-    return [local_suite(scale), cluster_suite(scale), restart_suite(scale), tenant_suite(scale)]
+    return [local_suite(scale), serve_suite(scale), cluster_suite(scale), restart_suite(scale), tenant_suite(scale)]
 
 
 def local_suite(scale: Scale) -> Suite:
@@ -36,13 +36,18 @@ def local_suite(scale: Scale) -> Suite:
     local = LazyServer(local_system)
     found = [
         *_warm_mode(local, scale, EMBEDDED, agents.EMBEDDED),
-        *_warm_mode(local, scale, SERVE, agents.SERVE),
         *_job_mode(local, scale),
         *_floors(local, scale),
         *_single_costs(local, scale),
         *_disturbances(local, scale),
     ]
     return Suite("local", found, local.close)
+
+
+def serve_suite(scale: Scale) -> Suite:
+    """Return the experiments in Serve mode, on a system of their own: idle processes of Ray Serve take half a core."""
+    local = LazyServer(local_system)
+    return Suite("serve", _warm_mode(local, scale, SERVE, agents.SERVE), local.close)
 
 
 def cluster_suite(scale: Scale) -> Suite:

@@ -102,4 +102,4 @@ def test_a_run_is_expected_to_end_within_its_limit(scale: Scale) -> None:
 
 def test_only_the_cluster_needs_pods() -> None:
     found = {suite.name: {each.needs_pods for each in suite.experiments} for suite in all_suites(FULL)}
-    assert found == {"local": {False}, "cluster": {True}, "restart": {False}, "tenants": {False}}
+    assert found == {"local": {False}, "serve": {False}, "cluster": {True}, "restart": {False}, "tenants": {False}}
