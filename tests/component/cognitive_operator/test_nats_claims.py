@@ -1,5 +1,7 @@
 """Claims and leases in their buckets: read, marked as deleted, and refused if they cannot be trusted."""
 
+import asyncio
+
 import pytest
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, KeyNotFoundError
@@ -53,6 +55,19 @@ async def test_a_restarted_operator_does_not_renew_markers(
         await restarted.claims.purge(KEY)
         assert await restarted.claims.list() == set()
     assert (await js.stream_info("KV_claims")).state.last_seq == 2
+
+
+async def test_a_restarted_operator_finds_the_markers_among_many_attempts(
+    broker: NatsBroker, js: JetStreamContext, server: NatsServer
+) -> None:
+    keys = [KEY._replace(number=number) for number in range(1, 1203)]
+    claimed, absent, *purged = keys
+    await asyncio.gather(js.publish(f"$KV.claims.{claimed}", golden("claim.json")), *map(broker.claims.purge, purged))
+    async with NatsBroker(NatsSettings(server.url), SystemClock()) as restarted:
+        await connected(restarted)
+        assert await restarted.claims.find_purged([absent]) == set()
+        assert await restarted.claims.find_purged(keys) == {*purged}
+        assert await restarted.claims.list() == {claimed}
 
 
 async def test_attempts_without_a_claim_are_found_until_a_marker_keeps_executors_from_them(

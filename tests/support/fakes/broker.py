@@ -1,7 +1,7 @@
 """Fakes of the ports to JetStream."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -83,6 +83,8 @@ class FakeClaims(FakePort):
     claims: dict[AttemptKey, Claim] = field(default_factory=dict)
     """Answers of ``get``."""
     listed: AbstractSet[AttemptKey] = frozenset()
+    purged: AbstractSet[AttemptKey] = frozenset()
+    """Listed attempts whose claim another process has purged."""
 
     async def get(self, key: AttemptKey) -> Claim | None:
         self.recorder.record("claims.get", key)
@@ -91,6 +93,10 @@ class FakeClaims(FakePort):
     async def list(self) -> set[AttemptKey]:
         self.recorder.record("claims.list")
         return set(self.listed)
+
+    async def find_purged(self, keys: Collection[AttemptKey]) -> set[AttemptKey]:
+        self.recorder.record("claims.find_purged", *sorted(keys))
+        return {*keys} & self.purged
 
     async def purge(self, key: AttemptKey) -> bool:
         self.recorder.record("claims.purge", key)

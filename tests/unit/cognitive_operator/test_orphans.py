@@ -92,6 +92,20 @@ async def test_a_claim_without_its_task_or_its_agent_goes_at_the_second_look(
     assert outside.cleaned == [AttemptGarbage("", orphan, is_gone=True)]
 
 
+async def test_a_claim_that_a_former_process_purged_is_cleaned_up_only_with_a_request_or_an_object(
+    system: System, outside: Outside
+) -> None:
+    with_request, with_object = OF_NO_TASK._replace(number=2), OF_NO_TASK._replace(number=3)
+    outside.broker.claims.listed = {OF_TASK, OF_NO_TASK, with_request, with_object}
+    outside.broker.claims.purged = {OF_NO_TASK, with_request, with_object}
+    outside.broker.requests.listed = {("team", with_request)}
+    outside.broker.objects.listed = {with_object}
+    await system.orphans.remove()
+    await system.orphans.remove()
+    assert {each.key for each in outside.cleaned} == {with_request, with_object}
+    assert outside.broker.recorder.of("claims.find_purged") == [("claims.find_purged", OF_NO_TASK)] * 2
+
+
 async def test_a_request_is_cleaned_up_in_its_namespace(system: System, outside: Outside) -> None:
     outside.broker.requests.listed = {("team", OF_TASK), ("team", OF_NO_AGENT)}
     outside.broker.claims.listed = {OF_NO_AGENT}

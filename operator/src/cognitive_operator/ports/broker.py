@@ -3,7 +3,7 @@
 Every asynchronous method raises BrokerUnavailableError when JetStream does not answer; retry then.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -123,6 +123,9 @@ class Claims(Protocol):
 
     async def list(self) -> set[AttemptKey]:
         """Return the attempts of all claims."""
+
+    async def find_purged(self, keys: Collection[AttemptKey]) -> set[AttemptKey]:
+        """Return those attempts whose claim was purged by this or another process; ``list`` omits them from now on."""
 
     async def purge(self, key: AttemptKey) -> bool:
         """Put a marker in the place of a claim, so that no worker can claim the attempt; False: there is no claim."""

@@ -1,6 +1,6 @@
 """Removal of objects on the broker whose task or agent does not exist."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -137,18 +137,31 @@ class Orphans:
         """Return what is on the broker of tasks and agents that this process does not know."""
         agents = await self._broker.agents.list() - self._owners.intake.agent_uids()
         attempts = await self._attempts()
-        tasks, known = self._owners.index.tasks, self._owners.intake.agent_uids()
-        unknown = {item for item in attempts if item[1].task_uid not in tasks or item[1].agent_uid not in known}
+        known = self._owners.intake.agent_uids()
+        unknown = {item for item in attempts if not self._is_known(item[1], known)}
         return _Found(frozenset(unknown), frozenset(agents))
+
+    def _is_known(self, key: AttemptKey, agent_uids: Set[str]) -> bool:
+        return key.task_uid in self._owners.index.tasks and key.agent_uid in agent_uids
 
     async def _attempts(self) -> set[tuple[str, AttemptKey]]:
         """Return all attempts on the broker, with the namespace of those that have a request."""
-        requests = await self._broker.requests.list()
-        keys = await self._broker.claims.list()
+        requests, objects = await self._broker.requests.list(), set[AttemptKey]()
         for agent in list(self._owners.index.agents.values()):
-            keys |= await self._broker.objects.list(agent.agent.metadata.uid)
+            objects |= await self._broker.objects.list(agent.agent.metadata.uid)
         requested = {key for _, key in requests}
+        keys = objects | await self._claimed(requested | objects)
         return requests | {("", key) for key in keys - requested}
+
+    async def _claimed(self, others: set[AttemptKey]) -> set[AttemptKey]:
+        """Return the attempts with a claim.
+
+        After a restart the list also has the claims that the former process purged: nothing is left of these attempts,
+        unless they are among ``others``, which have a request or an object.
+        """
+        claimed, known = await self._broker.claims.list(), self._owners.intake.agent_uids()
+        alone = {key for key in claimed - others if not self._is_known(key, known)}
+        return claimed - await self._broker.claims.find_purged(alone) if alone else claimed
 
     def _namespace_of(self, agent_uid: str) -> str:
         """Return the namespace of an agent that this process knows, else an empty string."""

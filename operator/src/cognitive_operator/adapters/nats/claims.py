@@ -1,5 +1,6 @@
 """Claims of attempts in their key-value bucket (port ``Claims``)."""
 
+from collections.abc import Collection
 from typing import Final
 
 from pydantic import ValidationError
@@ -15,6 +16,8 @@ from cognitive_operator.errors import MessageError
 CLAIM_STREAM: Final = kv_stream(CLAIM_BUCKET)
 CLAIM_PREFIX: Final = f"$KV.{CLAIM_BUCKET}."
 """Subject of a claim, without the attempt that is its key."""
+_READ_AT_ONCE: Final = 500
+"""Claims that one request reads. The server refuses more than 1,024 subjects."""
 
 
 class NatsClaims:
@@ -47,6 +50,20 @@ class NatsClaims:
             present = await claimed_attempts(js, ">")
         self._purged &= present
         return present - self._purged
+
+    async def find_purged(self, keys: Collection[AttemptKey]) -> set[AttemptKey]:
+        """Return those attempts whose claim was purged by this or another process; ``list`` omits them from now on.
+
+        Markers stay for two days, so a new process finds one for each attempt that was deleted in that time.
+        """
+        subjects, found = [f"{CLAIM_PREFIX}{key}" for key in keys], set[AttemptKey]()
+        async with self._session.use() as js:
+            for start in range(0, len(subjects), _READ_AT_ONCE):
+                stored = await js.last_of(CLAIM_STREAM, subjects[start : start + _READ_AT_ONCE])
+                parsed = (parse_attempt(each.subject.removeprefix(CLAIM_PREFIX)) for each in stored if each.is_marker)
+                found |= {key for key in parsed if key is not None}
+        self._purged |= found
+        return found
 
     async def purge(self, key: AttemptKey) -> bool:
         """Put a marker in the place of a claim, so that no worker can claim the attempt; False: there is no claim.

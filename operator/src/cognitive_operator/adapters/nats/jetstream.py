@@ -1,7 +1,7 @@
 """Requests of JetStream's API, as JSON over one connection."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,11 +79,18 @@ class JetStream:
             return None
         return _stored(api, reply)
 
+    async def last_of(self, stream: str, subjects: Sequence[str]) -> list[StoredMessage]:
+        """Return the newest message of each of up to 1,024 subjects that have one, by one direct get."""
+        body = {"multi_last": list(subjects), "batch": len(subjects)}
+        return await self._read_many(f"$JS.API.DIRECT.GET.{stream}", body)
+
     async def read(self, stream: str, subjects: str, first: int, limit: int) -> list[StoredMessage]:
         """Return up to ``limit`` messages whose subject matches, from sequence number ``first``, by one direct get."""
-        api = f"$JS.API.DIRECT.GET.{stream}"
-        body = json.dumps({"seq": first, "next_by_subj": subjects, "batch": limit}).encode()
-        *found, last = await self._connection.request_many(api, body, _is_status)
+        body = {"seq": first, "next_by_subj": subjects, "batch": limit}
+        return await self._read_many(f"$JS.API.DIRECT.GET.{stream}", body)
+
+    async def _read_many(self, api: str, body: Mapping[str, Any]) -> list[StoredMessage]:
+        *found, last = await self._connection.request_many(api, json.dumps(body).encode(), _is_status)
         if (last.headers or {}).get("Status") not in ("204", "404"):
             raise _refused(api, last)
         return [_stored(api, message) for message in found]
