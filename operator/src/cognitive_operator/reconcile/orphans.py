@@ -1,6 +1,6 @@
 """Removal of objects on the broker whose task or agent does not exist."""
 
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -136,32 +136,27 @@ class Orphans:
     async def _search(self) -> _Found:
         """Return what is on the broker of tasks and agents that this process does not know."""
         agents = await self._broker.agents.list() - self._owners.intake.agent_uids()
-        attempts = await self._attempts()
-        known = self._owners.intake.agent_uids()
-        unknown = {item for item in attempts if not self._is_known(item[1], known)}
-        return _Found(frozenset(unknown), frozenset(agents))
+        requests, objects = await self._broker.requests.list(), await self._objects()
+        others = (await self._broker.claims.list() | objects) - {key for _, key in requests}
+        attempts, known = requests | {("", key) for key in others}, self._owners.intake.agent_uids()
+        tasks = self._owners.index.tasks
+        unknown = {item for item in attempts if item[1].task_uid not in tasks or item[1].agent_uid not in known}
+        purged = await self._purged({key for namespace, key in unknown if not namespace} - objects)
+        return _Found(frozenset(unknown - purged), frozenset(agents))
 
-    def _is_known(self, key: AttemptKey, agent_uids: Set[str]) -> bool:
-        return key.task_uid in self._owners.index.tasks and key.agent_uid in agent_uids
-
-    async def _attempts(self) -> set[tuple[str, AttemptKey]]:
-        """Return all attempts on the broker, with the namespace of those that have a request."""
-        requests, objects = await self._broker.requests.list(), set[AttemptKey]()
+    async def _objects(self) -> set[AttemptKey]:
+        """Return the attempts with an object in the bucket of an agent that this process knows."""
+        found = set[AttemptKey]()
         for agent in list(self._owners.index.agents.values()):
-            objects |= await self._broker.objects.list(agent.agent.metadata.uid)
-        requested = {key for _, key in requests}
-        keys = objects | await self._claimed(requested | objects)
-        return requests | {("", key) for key in keys - requested}
+            found |= await self._broker.objects.list(agent.agent.metadata.uid)
+        return found
 
-    async def _claimed(self, others: set[AttemptKey]) -> set[AttemptKey]:
-        """Return the attempts with a claim.
+    async def _purged(self, claimed: set[AttemptKey]) -> set[tuple[str, AttemptKey]]:
+        """Return the attempts of which a purged claim is all that is left.
 
-        After a restart the list also has the claims that the former process purged: nothing is left of these attempts,
-        unless they are among ``others``, which have a request or an object.
+        After a restart the list of claims also has those that the former process purged.
         """
-        claimed, known = await self._broker.claims.list(), self._owners.intake.agent_uids()
-        alone = {key for key in claimed - others if not self._is_known(key, known)}
-        return claimed - await self._broker.claims.find_purged(alone) if alone else claimed
+        return {("", key) for key in await self._broker.claims.find_purged(claimed)} if claimed else set()
 
     def _namespace_of(self, agent_uid: str) -> str:
         """Return the namespace of an agent that this process knows, else an empty string."""
