@@ -48,9 +48,9 @@ class AgentQueue:
 
     Each running task occupies one slot. ``end_attempt`` frees the slot of a task whose result is not written yet; at
     most ``maxConcurrentTasks`` of such tasks have no slot. A new task has a *pending admission*: it is outside the
-    queue until ``admit``. An admitted task that may not start now is *backing off*: other tasks pass it. As in the
-    scheduler of Kubernetes, the other waiting tasks are *active*. Every operation takes O(log n) comparisons for n
-    tasks. A share without a bound limits no queue: it has no turns.
+    queue until ``admit``. An admitted task that may not start now is *backing off*: other tasks pass it. The other
+    waiting tasks are *ready*. Every operation takes O(log n) comparisons for n tasks. A share without a bound limits no
+    queue: it has no turns.
     """
 
     def __init__(self, name: tuple[str, str], namespaces: NamespaceQueues | None = None) -> None:
@@ -115,7 +115,7 @@ class AgentQueue:
         return self.is_admitted(uid)
 
     def back_off(self, uid: str) -> None:
-        """Let other tasks pass an admitted task, which stays admitted, until ``add`` makes it active again."""
+        """Let other tasks pass an admitted task, which stays admitted, until ``add`` makes it ready again."""
         if self._ready.remove(uid):
             self._backing_off.add(uid)
 
@@ -191,12 +191,12 @@ class AgentQueue:
         return self._share.bound is None or self._share.allows(self, rank)
 
     def position(self, uid: str) -> int | None:
-        """Return the position of an active task, from 1."""
+        """Return the position of a ready task, from 1."""
         rank = self._ready.rank(uid)
         return None if rank is None else rank + 1
 
     def first(self, number: int) -> list[str]:
-        """Return the first active tasks."""
+        """Return the first ready tasks."""
         return self._ready.first(number)
 
     def starts_in_s(self, uid: str, now_s: float) -> float | None:
@@ -260,7 +260,7 @@ class AgentQueue:
 
     @property
     def waiting(self) -> int:
-        """Number of admitted tasks that do not run: active or backing off."""
+        """Number of admitted tasks that do not run: ready or backing off."""
         return len(self._ready) + len(self._backing_off)
 
     @property
@@ -275,7 +275,7 @@ class AgentQueue:
 
     @property
     def oldest_s(self) -> float | None:
-        """Creation time, in Unix seconds, of the oldest active task; None: no task is active."""
+        """Creation time, in Unix seconds, of the oldest ready task; None: no task is ready."""
         return self._ready.oldest_s
 
     @property
