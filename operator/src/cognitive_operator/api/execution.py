@@ -110,19 +110,24 @@ class Execution(ResourceModel):
     job: JobExecution = JobExecution()
 
     @property
+    def is_job(self) -> bool:
+        """True in Job mode: every attempt is a Ray job of its own, or runs in a warm slot."""
+        return self.mode == "Job"
+
+    @property
     def warm_slots(self) -> int:
         """Warm slots of an agent in Job mode; 0: every attempt is a Ray job of its own."""
-        return self.job.warm_slots if self.mode == "Job" else 0
+        return self.job.warm_slots if self.is_job else 0
 
     @property
     def has_executor(self) -> bool:
         """True if a long-lived Ray job takes attempts of the agent."""
-        return self.mode != "Job" or self.warm_slots > 0
+        return not self.is_job or self.warm_slots > 0
 
     @property
     def wire_mode(self) -> Mode:
         """Mode of the agent's attempts: warm workers execute those of every mode but Job."""
-        return "Job" if self.mode == "Job" else "Embedded"
+        return "Job" if self.is_job else "Embedded"
 
     @property
     def has_application(self) -> bool:

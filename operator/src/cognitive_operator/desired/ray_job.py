@@ -56,7 +56,7 @@ def executor_arguments(agent: Agent) -> str:
     execution, meta = agent.spec.execution, agent.metadata
     secrets = "".join(f" --require-secret {name}" for name in executor_files(agent))
     head = f"python -m cognitive_runtime executor --namespace {meta.namespace} --agent-uid {meta.uid}"
-    if execution.mode == "Job":  # attempts join Ray for the shared quota store themselves
+    if execution.is_job:  # attempts join Ray for the shared quota store themselves
         return f"{head} --workers 1 --concurrency 1{secrets}"
     ledger = " --shared-ledger" if "Ray" in agent.spec.llm.backends else ""
     return f"{head} --workers {execution.workers} --concurrency {execution.concurrency_per_worker}{secrets}{ledger}"

@@ -196,7 +196,7 @@ def _executor(facts: AgentFacts) -> Condition:
 
 
 def _executor_alone(facts: AgentFacts) -> Condition:
-    if facts.agent.spec.execution.mode == "Job":
+    if facts.agent.spec.execution.is_job:
         if facts.credentials.is_false:
             return facts.credentials
         return _follow(facts.ray) or _ready(Reason.JOB_PER_ATTEMPT, _job_message(facts))

@@ -74,7 +74,7 @@ def needed_features(agent: Agent) -> frozenset[str]:
         Feature.EXTRA_BODY: any(llm.extra_body for llm in models),
         Feature.OPTIONAL_SAMPLING: any(llm.temperature is None or llm.top_p is None for llm in models),
         Feature.REASONING: any(llm.reasoning is not None for llm in models),
-        Feature.SERVE: execution.has_application or (execution.resources is not None and execution.mode != "Job"),
+        Feature.SERVE: execution.has_application or (execution.resources is not None and not execution.is_job),
         Feature.STRUCTURED_OUTPUT: any(llm.structured_output != "Auto" for llm in models),
     }
     return frozenset(feature.value for feature, is_needed in needs.items() if is_needed)
@@ -111,11 +111,11 @@ def task_runtime(facts: RuntimeFacts, needed: frozenset[str]) -> GateResult | No
     In Job mode a task tries an outdated runtime again every RETRY_RUNTIME_S, because the image may have been replaced.
     """
     place, outdated = _place(facts.agent, facts.image), _outdated_worker(facts.leases, needed)
-    if facts.agent.spec.execution.mode != "Job" and outdated is not None:
+    if not facts.agent.spec.execution.is_job and outdated is not None:
         runtime = f"runtime {outdated.runtime_version} of executor {outdated.submission_id}"
         return _task_waits(f"{place}, {runtime},", needed - set(outdated.features), _remedy(facts.agent))
     job = facts.job
-    if facts.agent.spec.execution.mode != "Job" or job is None or job.is_assumed or job.is_due(facts.now_s):
+    if not facts.agent.spec.execution.is_job or job is None or job.is_assumed or job.is_due(facts.now_s):
         return None
     missing = needed - job.features
     return _task_waits(f"{place}, runtime {job.version},", missing, _remedy(facts.agent)) if missing else None

@@ -10,7 +10,6 @@ from cognitive_operator.api.conditions import Outcome, Reason
 from cognitive_operator.api.names import attempt_submission_id
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Claim
-from cognitive_operator.plan.attempt.cancel_and_suspend import cancel_and_suspend
 from cognitive_operator.plan.attempt.facts import (
     AttemptFacts,
     InvalidResponse,
@@ -90,7 +89,7 @@ class _Rules:
                 Reason.EXECUTOR_LOST,
                 f"The attempt's claim on the broker is invalid: {self.facts.claim_fault}",
             )
-        if cancel_and_suspend(self.facts.task.spec) is not None:
+        if self.facts.task.spec.is_cancelled_or_suspended:
             return self._stop()
         late = self._queue_timeout()
         if late is not None:

@@ -33,7 +33,7 @@ class LeaseWatch:
 def _waits_for(record: AgentRecord, worker: str, ready_warm_slots: int) -> bool:
     """Return True if the agent waits for a worker, and this one was not ready when its lease was last read."""
     execution = record.agent.spec.execution
-    if ready_warm_slots >= execution.warm_slots if execution.mode == "Job" else record.blocker is None:
+    if ready_warm_slots >= execution.warm_slots if execution.is_job else record.blocker is None:
         return False
     known = record.workers.get(worker)
     return known is None or not known.lease.ready

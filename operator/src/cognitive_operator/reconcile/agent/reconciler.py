@@ -162,7 +162,7 @@ class AgentReconciler:
     def _ray_condition(self, record: AgentRecord) -> Condition:
         """Return RayReady, which is False also while Ray answers and takes no jobs."""
         ray = record.ray
-        if record.agent.spec.execution.mode != "Job" or ray.target is None or not ray.condition.is_true:
+        if not record.agent.spec.execution.is_job or ray.target is None or not ray.condition.is_true:
             return ray.condition
         return check_jobs_api(record.agent, ray.target.url, record.jobs_api, self._clock.monotonic()) or ray.condition
 
@@ -176,7 +176,7 @@ class AgentReconciler:
             max_backoff_s=timing.credentials_trial_max_s,
         )
         return TrialFacts(
-            is_job=record.agent.spec.execution.mode == "Job",
+            is_job=record.agent.spec.execution.is_job,
             running=queue.running,
             waiting=queue.waiting,
             open_circuit=record.open_circuit,
@@ -204,7 +204,7 @@ class AgentReconciler:
 
     async def _retire_cluster(self, record: AgentRecord, executor: ObservedExecutor) -> None:
         running = self._index.queue_of(record.name).running
-        is_job = record.agent.spec.execution.mode == "Job"  # its attempts may be Ray jobs on the former cluster
+        is_job = record.agent.spec.execution.is_job  # its attempts may be Ray jobs on the former cluster
         if has_moved(record.ray.condition, NO_EXECUTOR if is_job else executor, running):
             await self._steps.ray.retire(record)
 

@@ -29,7 +29,7 @@ class RuntimeFeatures:
 
     def update(self, record: AgentRecord) -> AgentRecord:
         """Store the runtime that the newest lease of Job mode names; return the newest record."""
-        lease = newest_job_lease(record.fresh_leases) if _is_job(record) else None
+        lease = newest_job_lease(record.fresh_leases) if record.agent.spec.execution.is_job else None
         if lease is None:
             return record
         features, now_s = frozenset(lease.features), self._clock.monotonic()
@@ -38,14 +38,10 @@ class RuntimeFeatures:
 
     def check(self, record: AgentRecord, executor: ObservedExecutor) -> Condition:
         """Return RuntimeOutdated."""
-        if _is_job(record):
+        if record.agent.spec.execution.is_job:
             return job_runtime(record.agent, self._image, record.present_runtime)
         return executor_runtime(record.agent, self._image, executor.leases)
 
     def is_known(self, record: AgentRecord) -> bool:
         """Return False if an agent in Job mode needs features that its runtime is not known to have."""
-        return not _is_job(record) or is_runtime_known(record.agent, record.present_runtime)
-
-
-def _is_job(record: AgentRecord) -> bool:
-    return record.agent.spec.execution.mode == "Job"
+        return not record.agent.spec.execution.is_job or is_runtime_known(record.agent, record.present_runtime)

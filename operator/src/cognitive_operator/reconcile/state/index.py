@@ -189,7 +189,7 @@ class Index:
         return record if found is None or found.uid != record.uid else found
 
     def _set_terms(self, name: ObjectName, agent: Agent) -> None:
-        queue, is_job, wanted = self.queue_of(name), agent.spec.execution.mode == "Job", agent.spec.queue
+        queue, is_job, wanted = self.queue_of(name), agent.spec.execution.is_job, agent.spec.queue
         queue.set_limits(QueueLimits(wanted.max_concurrent_tasks, wanted.max_queued_tasks, wanted.weight, is_job))
         bound = self._bounds.jobs if is_job else self._bounds.tasks
         queue.join(self._shares.setdefault((ray_cluster_of(agent), is_job), FairShare(bound)))

@@ -44,7 +44,7 @@ class AgentFeedback:
     def report_claim(self, record: TaskRecord) -> None:
         """Report a claim: in Job mode only its worker's lease, which ends with it, names the runtime's features."""
         agent = self._index.agent_of(record)
-        if agent is None or agent.agent.spec.execution.mode != "Job":
+        if agent is None or not agent.agent.spec.execution.is_job:
             return
         if not is_runtime_known(agent.agent, agent.present_runtime) or agent.blocker is not None:
             self._intake.enqueue_agent(record.agent)
