@@ -1,7 +1,5 @@
 import asyncio
-import os
 import shutil
-import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -18,6 +16,7 @@ from cognitive_operator.errors import BrokerUnavailableError
 from servers.nats import NatsServer
 from support.eventually import LIMIT_S, eventually_async
 from support.servers.broker_connection import connected, connected_again
+from support.servers.processes import frozen
 
 pytestmark = pytest.mark.component
 
@@ -243,14 +242,11 @@ async def test_a_server_that_never_speaks_delays_nothing(silent_port: int, new_b
 async def test_every_call_to_a_frozen_server_is_bounded(server: NatsServer, new_broker: NewBroker) -> None:
     broker = await new_broker(NatsSettings(server.url, timeout_s=1))
     await connected(broker)
-    os.kill(server.process.pid, signal.SIGSTOP)
-    try:
+    with frozen(server.process.pid):
         async with asyncio.timeout(8):
             with pytest.raises(BrokerUnavailableError):
                 await broker.requests.publish(SUBJECT, b"{}")
             assert await asyncio.gather(broker.responses.fetch(8, 0.5), return_exceptions=True)
-    finally:
-        os.kill(server.process.pid, signal.SIGCONT)
     await connected(broker)
     assert await broker.requests.publish("agent.request.default.agent.task.2", b"{}")
 
@@ -258,10 +254,10 @@ async def test_every_call_to_a_frozen_server_is_bounded(server: NatsServer, new_
 async def test_a_call_does_not_outlive_its_connection(server: NatsServer, new_broker: NewBroker) -> None:
     broker = await new_broker(NatsSettings(server.url, timeout_s=30))
     await connected(broker)
-    os.kill(server.process.pid, signal.SIGSTOP)
-    publishing = asyncio.create_task(broker.requests.publish(SUBJECT, b"{}"))
-    await asyncio.sleep(0.1)
-    server.kill()
+    with frozen(server.process.pid):
+        publishing = asyncio.create_task(broker.requests.publish(SUBJECT, b"{}"))
+        await asyncio.sleep(0.1)
+        server.kill()
     with pytest.raises(BrokerUnavailableError, match="lost"):
         await asyncio.wait_for(publishing, 10)
 
