@@ -105,7 +105,7 @@ async def test_an_attempt_of_an_earlier_process_is_adopted_in_the_mode_that_its_
     attempt = system.index.tasks[o.TASK_UID].attempt
     assert attempt is not None
     assert (attempt.key, attempt.mode, attempt.since_s, attempt.claim) == (o.key(), adopted, 100.0, None)
-    assert system.index.queue_of(AGENT).running == 1
+    assert system.index.queue_of(AGENT).slots_in_use == 1
 
 
 @pytest.mark.parametrize("task", [o.task_body({"phase": "Succeeded"}), attempted(outcome="Failed")])
@@ -115,7 +115,7 @@ async def test_an_attempt_that_is_over_is_not_adopted(task: dict[str, Any]) -> N
     await system.resync.relist()
     await system.resync.adopt()
     assert system.index.tasks[o.TASK_UID].attempt is None
-    assert system.index.queue_of(AGENT).running == 0
+    assert system.index.queue_of(AGENT).slots_in_use == 0
 
 
 async def test_tasks_may_start_once_objects_and_requests_are_known() -> None:
@@ -129,7 +129,7 @@ async def test_tasks_may_start_once_objects_and_requests_are_known() -> None:
     await asyncio.gather(running, return_exceptions=True)
     assert not failures
     assert (system.index.is_complete, system.index.is_settled) == (True, True)
-    assert system.index.queue_of(AGENT).running == 1
+    assert system.index.queue_of(AGENT).slots_in_use == 1
     assert system.tasks.keys[-1] == o.TASK_UID
     assert AGENT in system.agents.keys
 

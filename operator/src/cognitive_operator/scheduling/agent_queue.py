@@ -167,7 +167,7 @@ class AgentQueue:
             share.release(uid)
         return self._remove_waiting(uid) or share is not None
 
-    def is_running(self, uid: str) -> bool:
+    def is_started(self, uid: str) -> bool:
         """Return True from the start of a task's attempt until its result is written."""
         return uid in self._running
 
@@ -201,7 +201,7 @@ class AgentQueue:
 
     def starts_in_s(self, uid: str, now_s: float) -> float | None:
         """Return the seconds until a waiting task starts by the queue's present speed; None while that is not known."""
-        position = self.position(uid) if self._dispatch.is_open and len(self._ends_s) >= ENDS_LEAST else None
+        position = self.position(uid) if not self._dispatch.is_blocked and len(self._ends_s) >= ENDS_LEAST else None
         if position is None:
             return None
         recent = sum(1 for end_s in self._ends_s if end_s >= now_s - ENDS_WITHIN_S)
@@ -216,13 +216,13 @@ class AgentQueue:
     def why_waiting(self) -> str:
         """Return the reason why a task waits, as a sentence."""
         limit, capacity = self._limits.max_concurrent, self.capacity
-        if not self._dispatch.is_runtime_known and self.running >= UNKNOWN_RUNTIME_TASKS:
+        if not self._dispatch.is_runtime_known and self.slots_in_use >= UNKNOWN_RUNTIME_TASKS:
             return "One task runs first, to find out which features the runtime has; waiting for a slot."
-        if self.running >= limit:
+        if self.slots_in_use >= limit:
             return f"The agent already runs {limit} tasks (spec.queue.maxConcurrentTasks); waiting for a slot."
         if capacity == 0:
             return "No worker of the agent is live yet; waiting for one to start."
-        if capacity is not None and self.running >= capacity:
+        if capacity is not None and self.slots_in_use >= capacity:
             return f"The agent's live workers already run {capacity} tasks, their capacity; waiting for a slot."
         if self._share.is_full:
             full = f"The Ray cluster is at its limit of {self._share.bound} attempts"
@@ -249,12 +249,12 @@ class AgentQueue:
         """Free slots of the agent."""
         by_runtime = None if self._dispatch.is_runtime_known else UNKNOWN_RUNTIME_TASKS
         bounds = (self._limits.max_concurrent, self.capacity, by_runtime)
-        return max(0, min(bound for bound in bounds if bound is not None) - self.running)
+        return max(0, min(bound for bound in bounds if bound is not None) - self.slots_in_use)
 
     @property
     def demand(self) -> int:
         """Number of tasks that could start now if the agent shared no limit."""
-        if not self._dispatch.is_open:
+        if self._dispatch.is_blocked:
             return min(1, self.free, len(self._ready)) if self._dispatch.is_trial else 0
         return min(self.free, len(self._ready))
 
@@ -269,8 +269,8 @@ class AgentQueue:
         return self.waiting + len(self._running)
 
     @property
-    def running(self) -> int:
-        """Number of tasks with a slot."""
+    def slots_in_use(self) -> int:
+        """Number of running tasks with a slot."""
         return len(self._running) - min(len(self._ended), self._limits.max_concurrent)
 
     @property

@@ -9,7 +9,7 @@
 | an agent's share of these | ``spec.queue.weight`` | ``QueueLimits`` | ``FairShare`` |
 | running tasks of an agent, by its workers | their leases | ``DispatchState`` | ``AgentQueue.free`` |
 | running tasks of an unknown runtime | ``UNKNOWN_RUNTIME_TASKS`` | ``DispatchState`` | ``AgentQueue.free`` |
-| starts while the queue is closed | ``plan.agent.trial`` | ``DispatchState`` | ``AgentQueue.demand`` |
+| starts while the agent is blocked | ``plan.agent.trial`` | ``DispatchState`` | ``AgentQueue.demand`` |
 """
 
 from dataclasses import dataclass

@@ -37,7 +37,7 @@ async def test_an_agent_in_job_mode_has_an_executor_for_its_warm_slots_alone(slo
     await scene.reconcile()
     queue = scene.index.queue_of(NAME)
     assert expected in scene.steps.calls
-    assert (queue.ready_warm_slots, queue.capacity, queue.dispatch.is_open) == (min(slots, 1), None, True)
+    assert (queue.ready_warm_slots, queue.capacity, queue.dispatch.is_blocked) == (min(slots, 1), None, False)
 
 
 async def test_executor_ready_names_the_operators_limit_that_leaves_warm_slots_idle() -> None:

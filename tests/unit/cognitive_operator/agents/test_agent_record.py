@@ -51,7 +51,7 @@ def test_an_update_of_an_agent_that_is_gone_is_not_stored(is_recreated: bool) ->
     known = dict(index.agents)
     assert index.update_agent(old, model=READY).model == READY
     assert not index.block(old, None).blocker
-    assert (index.agents, index.queue_of(old.name).dispatch.is_open) == (known, False)
+    assert (index.agents, index.queue_of(old.name).dispatch.is_blocked) == (known, True)
     assert index.latest(old) is old
 
 

@@ -1,4 +1,4 @@
-"""A closed queue lets one task try again: after missing credentials, an outdated runtime or an open circuit."""
+"""A blocked agent lets one task try again: after missing credentials, an outdated runtime or an open circuit."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ async def test_one_task_tries_whether_the_credentials_are_mounted_with_growing_p
         await scene.reconcile(1.0)
         assert scene.ready() == ("False", Reason.BROKER_UNREACHABLE)
         state = scene.index.queue_of(NAME).dispatch
-        assert (state.is_open, state.is_trial) == (False, True)
+        assert (state.is_blocked, state.is_trial) == (True, True)
     scene.index.queue_of(NAME).start(o.TASK_UID)
     await scene.reconcile(1.0)
     assert not scene.index.queue_of(NAME).dispatch.is_trial
@@ -62,12 +62,15 @@ async def test_an_outdated_runtime_closes_the_queue_until_another_reports() -> N
     scene.steps.runtime = OUTDATED
     await scene.reconcile()
     assert scene.ready() == ("False", Reason.RUNTIME_OUTDATED)
-    assert (scene.index.queue_of(NAME).dispatch.is_open, scene.index.queue_of(NAME).dispatch.is_trial) == (False, False)
+    assert (scene.index.queue_of(NAME).dispatch.is_blocked, scene.index.queue_of(NAME).dispatch.is_trial) == (
+        True,
+        False,
+    )
     assert scene.steps.events == [KubeEvent("Warning", "RuntimeOutdated", "image:1 lacks reasoning.")]
     scene.steps.runtime = RUNTIME_CURRENT
     await scene.reconcile(5.0)
     assert scene.ready() == ("True", Reason.AVAILABLE)
-    assert scene.index.queue_of(NAME).dispatch.is_open
+    assert not scene.index.queue_of(NAME).dispatch.is_blocked
 
 
 async def test_an_open_circuit_lets_one_task_try_once_the_pause_is_over() -> None:
@@ -81,7 +84,10 @@ async def test_an_open_circuit_lets_one_task_try_once_the_pause_is_over() -> Non
     await scene.reconcile(29.0)
     assert (scene.index.queue_of(NAME).dispatch.is_trial, scene.enqueued) == (False, [])
     await scene.reconcile(1.0)
-    assert (scene.index.queue_of(NAME).dispatch.is_open, scene.index.queue_of(NAME).dispatch.is_trial) == (False, True)
+    assert (scene.index.queue_of(NAME).dispatch.is_blocked, scene.index.queue_of(NAME).dispatch.is_trial) == (
+        True,
+        True,
+    )
     assert scene.enqueued == [o.TASK_UID]
     scene.index.update_agent(scene.record, open_circuit=REFUSING.half_open(o.TASK_UID))
     await scene.reconcile(1.0)

@@ -22,7 +22,7 @@ def test_the_first_refusal_opens_the_circuit_at_once() -> None:
     blocker = scene.agent.blocker
     assert blocker is not None
     assert (blocker.reason, "(CredentialsRefused)" in blocker.message) == ("AgentNotReady", True)
-    assert not scene.index.queue_of(NAME).dispatch.is_open
+    assert scene.index.queue_of(NAME).dispatch.is_blocked
     assert (sorted(scene.tasks), scene.agents) == ([o.TASK_UID, OTHER_UID], [NAME])
 
 
@@ -81,7 +81,7 @@ def test_the_last_failure_of_a_row_opens_the_circuit_and_gives_the_tasks_their_r
     circuit = scene.end(UNAVAILABLE)
     assert circuit is not None
     assert circuit.reason == "InferenceFailing"
-    assert not scene.index.queue_of(NAME).dispatch.is_open
+    assert scene.index.queue_of(NAME).dispatch.is_blocked
     tasks = scene.index.tasks
     assert (set(tasks[OTHER_UID].forgiven), set(tasks[o.TASK_UID].forgiven)) == ({0, 1}, {1})
     assert (set(tasks[OTHER_UID].outages), scene.agent.failures, scene.agent.outages) == ({1}, NO_FAILURES, 1)
@@ -138,7 +138,7 @@ def test_an_attempt_in_job_mode_that_lacks_credentials_or_broker_blocks_the_queu
     assert scene.agent.credentials.message.startswith("a1/llm-api-key is empty. Mount the agent's files at ")
     assert scene.agent.blocker is not None
     assert f"({reason})" in scene.agent.blocker.message
-    assert not scene.index.queue_of(NAME).dispatch.is_open
+    assert scene.index.queue_of(NAME).dispatch.is_blocked
     assert scene.agents == [NAME]
 
 

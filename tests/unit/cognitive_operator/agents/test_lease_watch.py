@@ -21,7 +21,7 @@ def lease(*, ready: bool) -> Lease:
 
 
 class Scene:
-    """One agent whose queue is closed, and the agents that changes of leases enqueue."""
+    """One agent that is blocked, and the agents that changes of leases enqueue."""
 
     def __init__(self, **spec: object) -> None:
         self.index, self.broker, self.enqueued = Index(), FakeBroker(), list[ObjectName]()
@@ -54,7 +54,7 @@ async def test_a_renewal_has_the_agent_reconciled_only_while_the_worker_is_not_r
     assert await scene.change() == expected
 
 
-async def test_a_worker_of_an_agent_whose_queue_is_open_has_nothing_reconciled() -> None:
+async def test_a_worker_of_an_agent_that_is_not_blocked_has_nothing_reconciled() -> None:
     scene = Scene()
     scene.index.block(scene.index.agents["team", "sre"], None)
     assert await scene.change() == []

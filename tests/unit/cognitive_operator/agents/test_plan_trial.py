@@ -1,4 +1,4 @@
-"""The trial of a closed queue: when one task may start, and when the cause by credentials expires."""
+"""The trial of a blocked agent: when one task may start, and when the cause by credentials expires."""
 
 from dataclasses import replace
 from typing import Any

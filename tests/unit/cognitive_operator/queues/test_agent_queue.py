@@ -12,7 +12,7 @@ from cognitive_operator.scheduling.fair_share import FairShare
 from cognitive_operator.scheduling.limits import QueueLimits
 from cognitive_operator.scheduling.priority_queue import queue_key
 
-OPEN, CLOSED, TRIAL = DispatchState(is_open=True), DispatchState(), DispatchState(is_trial=True)
+OPEN, CLOSED, TRIAL = DispatchState(is_blocked=False), DispatchState(), DispatchState(is_trial=True)
 UIDS = [f"t{n:02d}" for n in range(12)]
 TASKS = st.lists(
     st.tuples(st.integers(-2, 2), st.integers(0, 3), st.integers(0, 50)), min_size=1, max_size=12
@@ -41,7 +41,7 @@ def test_a_closed_queue_lets_one_task_try() -> None:
     assert queue.startable() == ["a"]
     assert [queue.may_start(uid) for uid in ("a", "b")] == [True, False]
     queue.start("a")
-    assert (queue.dispatch.is_trial, queue.startable(), queue.is_running("a")) == (False, [], True)
+    assert (queue.dispatch.is_trial, queue.startable(), queue.is_started("a")) == (False, [], True)
 
 
 def test_a_task_that_runs_already_uses_up_no_try() -> None:
@@ -85,13 +85,13 @@ def test_a_changed_priority_moves_a_waiting_task_and_no_running_one() -> None:
     assert queue.first(9) == ["c", "b"]
     queue.add(queue_key("c", 0, 1.0, 2), is_accepted=True)
     assert queue.first(9) == ["b", "c"]
-    assert queue.running == 1
+    assert queue.slots_in_use == 1
 
 
 def test_a_started_task_takes_a_slot_and_its_removal_frees_it() -> None:
     queue = queue_of(1, None, "a", "b")
     queue.start("a")
-    assert (queue.running, queue.waiting, queue.startable(), queue.position("b")) == (1, 1, [], 1)
+    assert (queue.slots_in_use, queue.waiting, queue.startable(), queue.position("b")) == (1, 1, [], 1)
     assert queue.remove("a")
     assert queue.startable() == ["b"]
     assert not queue.remove("a")
@@ -102,10 +102,10 @@ def test_an_ended_attempt_has_no_slot_before_its_result_is_written() -> None:
     queue.start("a")
     queue.end_attempt("a", 0.0)
     queue.end_attempt("x", 0.0)
-    assert (queue.running, queue.is_running("a"), queue.startable()) == (0, True, ["b"])
+    assert (queue.slots_in_use, queue.is_started("a"), queue.startable()) == (0, True, ["b"])
     queue.start("b")
     queue.end_attempt("b", 0.1)
-    assert (queue.running, queue.startable()) == (1, [])
+    assert (queue.slots_in_use, queue.startable()) == (1, [])
     assert queue.remove("a")
     assert queue.startable() == ["c"]
 
@@ -145,7 +145,7 @@ def test_more_running_tasks_than_allowed_are_counted_and_none_starts() -> None:
     queue = queue_of(1, None, "a")
     queue.start("x")
     queue.start("y")
-    assert (queue.running, queue.free, queue.may_start("a")) == (2, 0, False)
+    assert (queue.slots_in_use, queue.free, queue.may_start("a")) == (2, 0, False)
 
 
 def test_no_more_start_than_the_live_workers_take() -> None:
@@ -220,7 +220,7 @@ def test_a_deleted_agent_has_admitted_no_waiting_task() -> None:
     queue = queue_of(1, 0, "a", "b")
     queue.start("a")
     queue.clear()
-    assert (queue.waiting, queue.running) == (0, 1)
+    assert (queue.waiting, queue.slots_in_use) == (0, 1)
     assert not request_admission(queue, "b", 1.0, 1)
 
 
@@ -243,7 +243,7 @@ def test_a_restart_refuses_no_task_that_the_former_process_had_admitted(
         after.add(place, is_accepted=False)
     asked = {p[-1]: after.admit(p[-1]) for p in data.draw(st.permutations([*left, *new]))}
     assert all(asked[p[-1]] for p in left)
-    assert after.waiting + after.running <= 2 + max_queued
+    assert after.waiting + after.slots_in_use <= 2 + max_queued
 
 
 class Counted(float):

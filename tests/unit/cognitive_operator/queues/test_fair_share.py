@@ -28,7 +28,7 @@ class Cluster:
         self.running: list[tuple[int, str]] = []
         for queue, weight in zip(self.queues, weights, strict=True):
             queue.set_limits(QueueLimits(limit, None, weight, is_job=True))
-            queue.set_dispatch(DispatchState(is_open=True))
+            queue.set_dispatch(DispatchState(is_blocked=False))
             queue.join(self.share)
         self._created = 0
 
@@ -96,13 +96,13 @@ def test_never_more_than_the_bounds_and_nothing_idle_that_could_run(
         if kind == "create":
             cluster.create(number, argument)
         elif kind == "close":
-            cluster.queues[number].set_dispatch(DispatchState(is_open=bool(argument)))
+            cluster.queues[number].set_dispatch(DispatchState(is_blocked=not argument))
         elif cluster.running:
             cluster.finish(number % len(cluster.running))
         cluster.agree()
         cluster.start()
         assert len(cluster.running) <= bound
-        assert all(queue.running <= limit for queue in cluster.queues)
+        assert all(queue.slots_in_use <= limit for queue in cluster.queues)
         could = sum(queue.demand for queue in cluster.queues)
         assert len(cluster.running) == bound or could == 0
 

@@ -106,7 +106,7 @@ def test_a_task_whose_start_failed_is_requeued_also_in_a_full_queue() -> None:
     assert admit_all(index) == ["a", "b"]
     index.queue_of(NAME).start("a")
     index.requeue("a")
-    assert (index.queue_of(NAME).first(2), index.queue_of(NAME).running) == (["a", "b"], 0)
+    assert (index.queue_of(NAME).first(2), index.queue_of(NAME).slots_in_use) == (["a", "b"], 0)
 
 
 def test_a_task_that_was_deleted_meanwhile_is_not_requeued() -> None:
@@ -114,7 +114,7 @@ def test_a_task_that_was_deleted_meanwhile_is_not_requeued() -> None:
     index.queue_of(NAME).start("a")
     index.remove_task("a")
     index.requeue("a")
-    assert (index.queue_of(NAME).waiting, index.queue_of(NAME).running) == (0, 0)
+    assert (index.queue_of(NAME).waiting, index.queue_of(NAME).slots_in_use) == (0, 0)
 
 
 def test_job_agents_of_one_cluster_share_its_bound_over_namespaces_and_warm_ones_do_not() -> None:

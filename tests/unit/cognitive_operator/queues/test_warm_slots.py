@@ -35,7 +35,7 @@ def agent(slots: int = 2, **execution: Any) -> Agent:
 def queue_of(*uids: str) -> AgentQueue:
     queue = AgentQueue(("team", "sre"))
     queue.set_limits(QueueLimits(8, is_job=True))
-    queue.set_dispatch(DispatchState(is_open=True))
+    queue.set_dispatch(DispatchState(is_blocked=False))
     for arrival, uid in enumerate(uids):
         queue.add(queue_key(uid, 0, 1.0, arrival), is_accepted=True)
         queue.start(uid)

@@ -170,7 +170,7 @@ async def test_a_stale_request_is_deleted_and_its_task_gets_its_place_back(caplo
     assert system.calls == [CLAIM_READ, REQUEST_DELETED]
     assert system.record.attempt is None
     queue = system.index.queue_of(AGENT)
-    assert (queue.running, queue.first(1)) == (0, [o.TASK_UID])
+    assert (queue.slots_in_use, queue.first(1)) == (0, [o.TASK_UID])
     (line,) = caplog.records
     assert vars(line)["object"] == f"request agent.request.team.{ATTEMPT}"
     assert vars(line)["reason"] == "no executor has claimed it; it is published again"

@@ -102,7 +102,7 @@ async def test_the_next_request_is_published_while_the_status_write_hangs() -> N
     assert system.published == [NEXT]
     system.answer.set_result(True)
     await writing
-    assert system.index.queue_of(NAME).running == 1
+    assert system.index.queue_of(NAME).slots_in_use == 1
 
 
 async def test_a_delivered_response_frees_its_slot_while_an_earlier_write_of_its_task_hangs() -> None:

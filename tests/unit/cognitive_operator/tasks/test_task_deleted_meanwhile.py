@@ -40,4 +40,4 @@ async def test_its_slot_is_free_for_the_next_one() -> None:
     synced.set()
     reconciler = TaskReconciler(steps, index, nothing, Clocks(FakeClock(), nothing), synced)
     assert await reconciler.reconcile(record.uid) is None
-    assert index.queue_of(record.agent).running == 0
+    assert index.queue_of(record.agent).slots_in_use == 0

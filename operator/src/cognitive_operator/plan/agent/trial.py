@@ -1,6 +1,6 @@
-"""Trials of a closed queue: when one task may start to find out if the cause has gone.
+"""Trials of a blocked agent: when one of its tasks may start to find out if the cause has gone.
 
-An open circuit, an outdated runtime in Job mode and missing credentials in Job mode close an agent's queue until an
+An open circuit, an outdated runtime in Job mode and missing credentials in Job mode block an agent until an
 attempt succeeds. Each of them has a backoff of its own, and a trial is due once all that apply allow it.
 """
 
@@ -30,7 +30,7 @@ class CredentialsFacts:
 
 @dataclass(frozen=True)
 class TrialFacts:
-    """Everything that the trial of a closed queue depends on."""
+    """Everything that the trial of a blocked agent depends on."""
 
     is_job: bool
     """True: the agent runs in Job mode."""
@@ -51,7 +51,7 @@ class TrialFacts:
 def is_trial_due(facts: TrialFacts) -> bool:
     """Return True if the open circuit, the outdated runtime and the missing credentials each let one task try now.
 
-    Without any of them the queue has no cause to be tried, and the result is False.
+    Without any of them there is no cause to try, and the result is False.
     """
     lacks_credentials = credentials_condition(facts).is_false
     if facts.is_outdated and not _is_runtime_trial_due(facts):
@@ -64,7 +64,7 @@ def is_trial_due(facts: TrialFacts) -> bool:
 
 
 def may_try(facts: AgentFacts) -> bool:
-    """Return True if one task may start although the queue is closed: its result decides if the queue opens."""
+    """Return True if one task may start although the agent is blocked: its result decides if the others may."""
     others = replace(facts, open_circuit=None, runtime=RUNTIME_CURRENT, credentials=CREDENTIALS_NOT_CHECKED)
     return facts.is_trial_due and agent_conditions(others)[0].is_true
 

@@ -11,7 +11,7 @@ from cognitive_operator.reconcile.state.index import Index
 class LeaseWatch:
     """Enqueues agents by the changes of their workers' leases.
 
-    Only an agent whose queue is closed, or whose warm slots were not all ready, gains by it. The others are observed at
+    Only an agent that is blocked, or whose warm slots were not all ready, gains by it. The others are observed at
     their interval, so that the renewals of many workers cost nothing. In Job mode no queue waits for a worker.
     """
 

@@ -28,7 +28,7 @@ class AgentObservation:
     learnt: tuple[LearntModel, ...] = ()
     """Behaviour of the agent's models."""
     may_try: bool = False
-    """True: one task may start although the queue is closed."""
+    """True: one task may start although the agent is blocked."""
     is_runtime_known: bool = True
     """False: the runtime of Job mode is not known to have the features that the agent's settings need."""
 

@@ -31,4 +31,4 @@ class QueueMetrics:
     def _sample(self, namespace: str, agent: str, now_s: float) -> QueueSample:
         queue = self._index.queue_of((namespace, agent))
         age_s = 0.0 if queue.oldest_s is None else max(0.0, now_s - queue.oldest_s)
-        return QueueSample(namespace, agent, queue.waiting, queue.running, age_s)
+        return QueueSample(namespace, agent, queue.waiting, queue.slots_in_use, age_s)

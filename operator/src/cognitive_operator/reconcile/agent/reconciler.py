@@ -177,7 +177,7 @@ class AgentReconciler:
         )
         return TrialFacts(
             is_job=record.agent.spec.execution.is_job,
-            running=queue.running,
+            running=queue.slots_in_use,
             waiting=queue.waiting,
             open_circuit=record.open_circuit,
             is_outdated=runtime.is_true,
@@ -203,7 +203,7 @@ class AgentReconciler:
         return NO_EXECUTOR
 
     async def _retire_cluster(self, record: AgentRecord, executor: ObservedExecutor) -> None:
-        running = self._index.queue_of(record.name).running
+        running = self._index.queue_of(record.name).slots_in_use
         is_job = record.agent.spec.execution.is_job  # its attempts may be Ray jobs on the former cluster
         if has_moved(record.ray.condition, NO_EXECUTOR if is_job else executor, running):
             await self._steps.ray.retire(record)
@@ -218,7 +218,7 @@ class AgentReconciler:
             return None
 
     def _dispatch(self, record: AgentRecord, observation: AgentObservation) -> None:
-        """Open or close the agent's queue, and enqueue the tasks that this concerns."""
+        """Block the agent or let its tasks start, and enqueue the tasks that this concerns."""
         before, queue = record.blocker, self._index.queue_of(record.name)
         blocker = dispatch_blocker(observation.conditions, record.agent)
         record = self._index.set_dispatch(record, blocker, observation.dispatch)
@@ -242,7 +242,7 @@ class AgentReconciler:
         is_queue_due = now_s - record.queue_at_s >= self._timing.counters_every_s
         if is_queue_due:
             queue = self._index.queue_of(record.name)
-            patch |= queue_status(queue.waiting, queue.running)
+            patch |= queue_status(queue.waiting, queue.slots_in_use)
         if merge_patch(old, patch) != old and not await self._write_status(record, patch):
             return
         now_s = self._clock.monotonic()

@@ -32,13 +32,14 @@ from cognitive_operator.reconcile.state.agent_record import (
     with_newer_agent,
 )
 from cognitive_operator.reconcile.state.task_record import TaskChanges, TaskRecord, new_task_record
-from cognitive_operator.scheduling.agent_queue import AgentQueue, NamespaceQueues
+from cognitive_operator.scheduling.agent_queue import AgentQueue
 from cognitive_operator.scheduling.dependency_graph import DependencyGraph
 from cognitive_operator.scheduling.dispatch_state import DispatchState
-from cognitive_operator.scheduling.fair_share import FairShare, ray_cluster_of
-from cognitive_operator.scheduling.limits import NamespaceLimit, QueueLimits, RayLimits
+from cognitive_operator.scheduling.fair_share import ray_cluster_of
+from cognitive_operator.scheduling.limits import NamespaceLimit, RayLimits
 from cognitive_operator.scheduling.priority_queue import queue_key
 from cognitive_operator.scheduling.schedule_runs import ScheduleRuns
+from cognitive_operator.scheduling.shared_limits import SharedLimits, remove_limits
 
 
 class Index:
@@ -55,10 +56,8 @@ class Index:
         """True once the attempts of an earlier process were adopted: only then are the running tasks known."""
         self.unlisted: set[str] = set()
         """Watched namespaces that cannot be listed, or were not listed since: their tasks wait."""
-        self._bounds = bounds or RayLimits()
-        self._namespaces = NamespaceQueues(NamespaceLimit(waiting_per_namespace))
+        self._limits = SharedLimits(bounds or RayLimits(), NamespaceLimit(waiting_per_namespace))
         self._queues: dict[ObjectName, AgentQueue] = {}
-        self._shares: dict[tuple[str, bool], FairShare] = {}
         self._uids: dict[ObjectName, str] = {}
         self.graph = DependencyGraph(self.task_named)
         self.runs = ScheduleRuns()
@@ -167,7 +166,7 @@ class Index:
             self.add_all_to_queue(name)
         else:
             self.agents[name] = with_newer_agent(record, agent, body)
-        self._set_terms(name, agent)
+        self._limits.apply(self.queue_of(name), agent)
         return self.agents[name]
 
     def update_agent(self, record: AgentRecord, **changes: Unpack[AgentChanges]) -> AgentRecord:
@@ -188,21 +187,18 @@ class Index:
         found = self.agents.get(record.name)
         return record if found is None or found.uid != record.uid else found
 
-    def _set_terms(self, name: ObjectName, agent: Agent) -> None:
-        queue, is_job, wanted = self.queue_of(name), agent.spec.execution.is_job, agent.spec.queue
-        queue.set_limits(QueueLimits(wanted.max_concurrent_tasks, wanted.max_queued_tasks, wanted.weight, is_job))
-        bound = self._bounds.jobs if is_job else self._bounds.tasks
-        queue.join(self._shares.setdefault((ray_cluster_of(agent), is_job), FairShare(bound)))
-
     def block(self, record: AgentRecord, blocker: Condition | None) -> AgentRecord:
-        """Close an agent's queue for the reason that ``blocker`` names, or open it (None); return the new record."""
+        """Block the start of an agent's tasks for the reason ``blocker``, or allow it (None); return the new record."""
         return self.set_dispatch(record, blocker, replace(self.queue_of(record.name).dispatch, is_trial=False))
 
     def set_dispatch(self, record: AgentRecord, blocker: Condition | None, state: DispatchState) -> AgentRecord:
-        """Set the state by which an agent's tasks may start, with ``is_open`` by ``blocker``; return the new record."""
+        """Set an agent's ``blocker`` and the state by which its tasks may start; return the new record.
+
+        ``is_blocked`` of the state follows from ``blocker``.
+        """
         changed = self.update_agent(record, blocker=blocker)
         if self.agents.get(record.name) is changed:
-            self.queue_of(record.name).set_dispatch(replace(state, is_open=blocker is None))
+            self.queue_of(record.name).set_dispatch(replace(state, is_blocked=blocker is not None))
         return changed
 
     def remove_agent(self, name: ObjectName, uid: str) -> AgentRecord | None:
@@ -212,8 +208,7 @@ class Index:
             return None
         queue = self.queue_of(name)
         queue.clear()
-        queue.set_limits(QueueLimits())
-        queue.join(FairShare())
+        remove_limits(queue)
         del self._agent_names[uid]
         return self.agents.pop(name)
 
@@ -236,13 +231,13 @@ class Index:
         """Return the queue of an agent, which may not exist yet."""
         queue = self._queues.get(agent)
         if queue is None:
-            queue = self._queues[agent] = AgentQueue(agent, self._namespaces)
+            queue = self._queues[agent] = AgentQueue(agent, self._limits.namespaces)
         return queue
 
     def complete(self) -> None:
         """Add all tasks to their queues, now that all objects are known, before the first task is admitted."""
         self.is_complete = True
-        self._namespaces.exempt(max((record.arrival for record in self.tasks.values()), default=0))
+        self._limits.namespaces.exempt(max((record.arrival for record in self.tasks.values()), default=0))
         for name in self.agents:
             self.add_all_to_queue(name)
 
@@ -297,4 +292,4 @@ class Index:
             return False
         cluster = ray_cluster_of(record.agent)
         sharing = (name for name, each in self.agents.items() if ray_cluster_of(each.agent) == cluster)
-        return not any(self.queue_of(name).running for name in sharing)
+        return not any(self.queue_of(name).slots_in_use for name in sharing)

@@ -42,7 +42,7 @@ class ModelCircuitBreaker:
 
     def _current(self, record: AgentRecord, circuit: OpenCircuit) -> OpenCircuit:
         """Return the circuit without a try that has ended unseen, because its task was deleted."""
-        is_over = circuit.trial is not None and not self._index.queue_of(record.name).is_running(circuit.trial)
+        is_over = circuit.trial is not None and not self._index.queue_of(record.name).is_started(circuit.trial)
         return circuit.reopened(self._clock.monotonic()) if is_over else circuit
 
     async def _digest(self, agent: Agent) -> str | None:

@@ -78,7 +78,7 @@ class ModelServerReconciler:
         if since_s is None:
             since_s = now_s
             self._update(record, name=model_server_name(record.agent), unwanted_since_s=now_s)
-        if not may_delete_server(record.agent, self._index.queue_of(record.name).running, now_s - since_s):
+        if not may_delete_server(record.agent, self._index.queue_of(record.name).slots_in_use, now_s - since_s):
             return
         try:
             for kind in (DEPLOYMENT, SERVICE, SECRET, VOLUME_CLAIM):
@@ -109,7 +109,7 @@ class ModelServerReconciler:
 
     def _is_to_rest(self, record: AgentRecord) -> bool:
         """Return True if the agent is suspended and none of its attempts can use the server."""
-        return self._index.latest(record).agent.spec.suspend and not self._index.queue_of(record.name).running
+        return self._index.latest(record).agent.spec.suspend and not self._index.queue_of(record.name).slots_in_use
 
     async def _key(self, record: AgentRecord) -> Body:
         """Return the Secret with the server's key; an existing one is never changed."""
