@@ -22,10 +22,10 @@ class WaitingStatus:
     write, ``withdraw`` passes the turn on.
     """
 
-    def __init__(self, enqueue: Callable[[Iterable[str]], None], clock: Clock, pace: StatusRateLimiter) -> None:
+    def __init__(self, enqueue: Callable[[Iterable[str]], None], clock: Clock, rate_limiter: StatusRateLimiter) -> None:
         self._enqueue = enqueue
         self._clock = clock
-        self._pace = pace
+        self._rate_limiter = rate_limiter
         self._granted: set[str] = set()
         self._writing = 0
         self._next_turn = EarliestCall(self._grant)
@@ -58,10 +58,10 @@ class WaitingStatus:
     def withdraw(self, uid: str) -> None:
         """Forget a task that needs no such write any longer."""
         self.known.discard(uid)
-        self._pace.drop(uid)
+        self._rate_limiter.drop(uid)
         if uid in self._granted:
             self._granted.discard(uid)
-            self._pace.give_back()
+            self._rate_limiter.give_back()
             self._grant()
 
     def close(self) -> None:
@@ -76,7 +76,7 @@ class WaitingStatus:
             created_s = task.metadata.creation_timestamp.timestamp()
             key = queue_key(uid, task.spec.priority, created_s, record.arrival)
             write = WaitingWrite(key, record.name[0], reason, is_first=task.status.phase is None)
-            self._pace.offer(write, self._clock.monotonic())
+            self._rate_limiter.offer(write, self._clock.monotonic())
             self._grant(within=uid)
         if uid not in self._granted:
             return False
@@ -87,7 +87,7 @@ class WaitingStatus:
     def _grant(self, within: str | None = None) -> None:
         """Give turns to the tasks that may be written now; ``within`` is being reconciled and is not enqueued."""
         now_s = self._clock.monotonic()
-        while not self._is_closed and self._writing < AT_ONCE and (uid := self._pace.take(now_s)) is not None:
+        while not self._is_closed and self._writing < AT_ONCE and (uid := self._rate_limiter.take(now_s)) is not None:
             self._granted.add(uid)
             if uid != within:
                 self._enqueue([uid])
@@ -95,6 +95,6 @@ class WaitingStatus:
 
     def _wait(self, now_s: float) -> None:
         """Set the time of the next turn."""
-        delay_s = self._pace.next_s(now_s)
+        delay_s = self._rate_limiter.next_s(now_s)
         if delay_s is not None and not self._is_closed and self._writing < AT_ONCE:
             self._next_turn.set(delay_s)
