@@ -18,9 +18,8 @@ from cognitive_operator.plan.mounts import mount_advice
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.model import ModelProbeResult, ModelTarget
 
-RAY_NOT_CHECKED: Final = Condition.unknown(AgentCondition.RAY_READY, Reason.NOT_CHECKED, "Not checked yet.")
-MODEL_NOT_CHECKED: Final = RAY_NOT_CHECKED.with_type(AgentCondition.MODEL_READY)
-CREDENTIALS_NOT_CHECKED: Final = RAY_NOT_CHECKED.with_type(AgentCondition.EXECUTOR_READY)
+MODEL_NOT_CHECKED: Final = Condition.unknown(AgentCondition.MODEL_READY, Reason.NOT_CHECKED, "Not checked yet.")
+CREDENTIALS_NOT_CHECKED: Final = MODEL_NOT_CHECKED.with_type(AgentCondition.EXECUTOR_READY)
 TOKENS_UNLIMITED: Final = Condition.true(AgentCondition.READY, Reason.AVAILABLE, "No token budget is set.")
 STARTING: Final = (
     Reason.EXECUTOR_STARTING,

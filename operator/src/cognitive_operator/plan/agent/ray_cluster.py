@@ -9,10 +9,11 @@ from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.ray_spec import RayTokenRef
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.ray_cluster import PODS_HASH, ray_cluster_name
-from cognitive_operator.plan.agent.conditions import RAY_NOT_CHECKED
 from cognitive_operator.plan.agent.diagnosis import reason_and_message
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
+
+RAY_NOT_CHECKED: Final = Condition.unknown(AgentCondition.RAY_READY, Reason.NOT_CHECKED, "Not checked yet.")
 
 
 @dataclass(frozen=True)
