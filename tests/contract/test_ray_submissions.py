@@ -9,7 +9,7 @@ import pytest
 from cognitive_operator.adapters.ray.jobs import submission_body
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.ray_job import RayEnvironment, desired_attempt, desired_executor, settings_hash
-from cognitive_operator.plan.agent.executor import plan_executor
+from cognitive_operator.plan.agent.ray.executor import plan_executor
 from support.builders import operator_objects as o
 
 RAY = Path(__file__).parent / "ray"

@@ -11,7 +11,7 @@ from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.errors import ObjectInvalidError
 from cognitive_operator.plan.agent.conditions import TOKENS_UNLIMITED, ObservedExecutor
 from cognitive_operator.plan.agent.features import RUNTIME_CURRENT
-from cognitive_operator.plan.agent.ray_cluster import ObservedRay
+from cognitive_operator.plan.agent.ray.ray_cluster import ObservedRay
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.reconcile.agent.reconciler import AgentReconciler, AgentSteps

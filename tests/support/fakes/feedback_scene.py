@@ -8,7 +8,7 @@ from typing import Any
 from cognitive_operator.api.names import AttemptKey, ObjectName
 from cognitive_operator.api.wire import Completed, Failed, Mode
 from cognitive_operator.errors import ConflictError
-from cognitive_operator.plan.agent.circuit_breaker import OpenCircuit
+from cognitive_operator.plan.agent.model.circuit_breaker import OpenCircuit
 from cognitive_operator.plan.attempt.in_flight import InFlightAttempt, attempt_end
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.clocks import Clocks

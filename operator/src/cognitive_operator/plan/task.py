@@ -8,7 +8,7 @@ from cognitive_operator.api.conditions import Condition, Outcome, Phase, Reason,
 from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resources import MAX_SPEC_BYTES, Agent, Attempt, SignatureVersion, Task
 from cognitive_operator.api.wire import Completed
-from cognitive_operator.plan.agent.failure_row import InferenceFacts, judged_end, with_forgiven
+from cognitive_operator.plan.agent.model.failure_row import InferenceFacts, judged_end, with_forgiven
 from cognitive_operator.plan.attempt import retry, side_effects
 from cognitive_operator.plan.attempt.cancel_and_suspend import cancel_and_suspend, cancelled_end, stopped_end
 from cognitive_operator.plan.attempt.in_flight import (

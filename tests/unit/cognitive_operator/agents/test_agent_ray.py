@@ -19,7 +19,7 @@ from cognitive_operator.errors import (
     RayRefusedError,
     RayUnavailableError,
 )
-from cognitive_operator.plan.agent.jobs_api import HEALTHY, JobCall
+from cognitive_operator.plan.agent.ray.jobs_api import HEALTHY, JobCall
 from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget

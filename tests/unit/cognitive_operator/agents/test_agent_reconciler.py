@@ -7,7 +7,7 @@ from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.errors import ApiUnavailableError, RayUnavailableError
 from cognitive_operator.plan.agent.conditions import ObservedExecutor
-from cognitive_operator.plan.agent.jobs_api import HEALTHY, MAX_FAILURES, REMEMBERED_S, JobCall
+from cognitive_operator.plan.agent.ray.jobs_api import HEALTHY, MAX_FAILURES, REMEMBERED_S, JobCall
 from cognitive_operator.ports.kube import KubeEvent
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from support.builders import operator_objects as o

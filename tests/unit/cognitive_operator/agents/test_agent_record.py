@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
-from cognitive_operator.plan.agent.ray_cluster import ObservedRay
+from cognitive_operator.plan.agent.ray.ray_cluster import ObservedRay
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.reconcile.state.agent_record import NEVER_S, AgentRecord
 from cognitive_operator.reconcile.state.index import Index

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
-from cognitive_operator.plan.agent.circuit_breaker import OpenCircuit
 from cognitive_operator.plan.agent.features import RETRY_RUNTIME_S, RUNTIME_CURRENT, JobRuntime
+from cognitive_operator.plan.agent.model.circuit_breaker import OpenCircuit
 from cognitive_operator.ports.kube import KubeEvent
 from support.builders import operator_objects as o
 from support.fakes.agent_scene import NAME, TIMING, Scene

@@ -7,14 +7,14 @@ import pytest
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Completed, Failed
-from cognitive_operator.plan.agent.circuit_breaker import (
+from cognitive_operator.plan.agent.model.circuit_breaker import (
     OpenCircuit,
     circuit_after_trial,
     circuit_in_status,
     opened_by_error,
     opened_by_outage,
 )
-from cognitive_operator.plan.agent.failure_row import NO_FAILURES, FailureRow
+from cognitive_operator.plan.agent.model.failure_row import NO_FAILURES, FailureRow
 from cognitive_operator.plan.attempt.in_flight import attempt_end
 from support.builders import operator_objects as o
 

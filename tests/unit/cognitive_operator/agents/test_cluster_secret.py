@@ -12,7 +12,7 @@ from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.broker_secret import desired_broker_secret
 from cognitive_operator.desired.cluster_secret import MAX_BYTES, cluster_secret_name, desired_cluster_secret
 from cognitive_operator.errors import ApiUnavailableError, CognitiveOperatorError, ForbiddenError, KindAbsentError
-from cognitive_operator.plan.agent.cluster_secret import ClusterSecret, with_cluster_secret
+from cognitive_operator.plan.agent.ray.cluster_secret import ClusterSecret, with_cluster_secret
 from cognitive_operator.plan.mounts import mount_advice
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.cluster_secret import ClusterSecrets

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cognitive_operator.api.conditions import Condition, Outcome, Reason, TaskCondition
-from cognitive_operator.plan.agent.failure_row import FailureRow, InferenceFacts
+from cognitive_operator.plan.agent.model.failure_row import FailureRow, InferenceFacts
 from cognitive_operator.plan.attempt.in_flight import MAX_ATTEMPTS, attempt_end
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from support.builders import operator_objects as o

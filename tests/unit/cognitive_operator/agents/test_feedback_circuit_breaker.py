@@ -6,8 +6,8 @@ import pytest
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.api.wire import Completed, Failed
-from cognitive_operator.plan.agent.circuit_breaker import OpenCircuit
-from cognitive_operator.plan.agent.failure_row import NO_FAILURES, FailureRow
+from cognitive_operator.plan.agent.model.circuit_breaker import OpenCircuit
+from cognitive_operator.plan.agent.model.failure_row import NO_FAILURES, FailureRow
 from support.builders import operator_objects as o
 from support.fakes.feedback_scene import NAME, OTHER_UID, Scene, step
 

@@ -15,7 +15,7 @@ from cognitive_operator.errors import (
     RayUnavailableError,
 )
 from cognitive_operator.plan.agent.finalizer import FinalizerFacts, FinalizerPlan, plan_finalizer
-from cognitive_operator.plan.agent.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
+from cognitive_operator.plan.agent.ray.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
 from cognitive_operator.ports.kube import KubeEvent
 from cognitive_operator.ports.ray import RayJob, RayTarget
 from cognitive_operator.reconcile.agent.cleanup import AgentCleanup

@@ -8,7 +8,7 @@ from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
 from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire_settings import LearntModel
-from cognitive_operator.plan.agent.behaviour import LIFETIME_S, MAX_KEPT, merged, unexpired, with_behaviour
+from cognitive_operator.plan.agent.model.behaviour import LIFETIME_S, MAX_KEPT, merged, unexpired, with_behaviour
 from cognitive_operator.status.behaviour import behaviour_status, learnt_in_status
 from support.builders import operator_objects as o
 

@@ -6,8 +6,8 @@ import pytest
 
 from cognitive_operator.api.conditions import Reason
 from cognitive_operator.errors import ApiUnavailableError
-from cognitive_operator.plan.agent.circuit_breaker import OpenCircuit
-from cognitive_operator.plan.agent.failure_row import NO_FAILURES, FailureRow
+from cognitive_operator.plan.agent.model.circuit_breaker import OpenCircuit
+from cognitive_operator.plan.agent.model.failure_row import NO_FAILURES, FailureRow
 from cognitive_operator.reconcile.agent.model.circuit_breaker import ModelCircuitBreaker
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index

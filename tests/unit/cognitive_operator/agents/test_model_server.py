@@ -9,7 +9,7 @@ from cognitive_operator.api.model_server import model_server_name, with_managed_
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.request import API_KEY_FILE, secret_files
 from cognitive_operator.desired.vllm import ServerTerms, desired_deployment, desired_key, desired_service
-from cognitive_operator.plan.agent.model_server import (
+from cognitive_operator.plan.agent.model.model_server import (
     ObservedServer,
     check_first_inference,
     check_server,

@@ -1,7 +1,7 @@
 """Selection of the Ray job that is an agent's executor: submission, replacement and draining."""
 
 from cognitive_operator.api.wire import Lease
-from cognitive_operator.plan.agent.executor import outdated_executors, plan_executor
+from cognitive_operator.plan.agent.ray.executor import outdated_executors, plan_executor
 from cognitive_operator.ports.ray import RayJob
 from support.builders import operator_objects as o
 

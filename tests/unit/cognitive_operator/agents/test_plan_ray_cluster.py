@@ -9,7 +9,7 @@ from cognitive_operator.api.conditions import Condition, Reason
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.desired.ray_cluster import PODS_HASH, QUEUE_LABEL, desired_ray_cluster
 from cognitive_operator.desired.ray_job import RayEnvironment, settings_hash
-from cognitive_operator.plan.agent.ray_cluster import (
+from cognitive_operator.plan.agent.ray.ray_cluster import (
     ClusterFacts,
     ClusterStep,
     check_head,

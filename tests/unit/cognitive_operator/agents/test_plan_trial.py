@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from cognitive_operator.api.conditions import AgentCondition, Condition, Reason
-from cognitive_operator.plan.agent.circuit_breaker import OpenCircuit
 from cognitive_operator.plan.agent.conditions import CREDENTIALS_NOT_CHECKED
 from cognitive_operator.plan.agent.features import RETRY_RUNTIME_S, JobRuntime
+from cognitive_operator.plan.agent.model.circuit_breaker import OpenCircuit
 from cognitive_operator.plan.agent.trial import (
     CredentialsFacts,
     TrialFacts,

@@ -7,8 +7,8 @@ import pytest
 
 from cognitive_operator.api.resources import Task
 from cognitive_operator.api.wire import Lease, Mode
-from cognitive_operator.plan.agent.behaviour import LIFETIME_S
 from cognitive_operator.plan.agent.conditions import NO_EXECUTOR, ObservedExecutor
+from cognitive_operator.plan.agent.model.behaviour import LIFETIME_S
 from cognitive_operator.reconcile.agent.model.behaviour import LearntBehaviour
 from cognitive_operator.reconcile.agent.runtime import RuntimeFeatures
 from cognitive_operator.reconcile.state.agent_record import AgentRecord, ObservedWorker

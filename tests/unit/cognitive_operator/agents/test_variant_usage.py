@@ -4,7 +4,12 @@ from typing import Any
 
 from cognitive_operator.api.counters import Counters, VariantCounters
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.plan.agent.variant_usage import MAX_KEPT, counted_variant, with_variant, with_variant_costs
+from cognitive_operator.plan.agent.usage.variant_usage import (
+    MAX_KEPT,
+    counted_variant,
+    with_variant,
+    with_variant_costs,
+)
 from cognitive_operator.status.agent import counters_status, variant_status
 from support.builders import operator_objects as o
 

@@ -8,7 +8,7 @@ from cognitive_operator.api.conditions import AgentCondition, Condition, Outcome
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.plan.agent.conditions import AgentFacts, ObservedExecutor, agent_conditions
-from cognitive_operator.plan.agent.warm_slots import slot_leases
+from cognitive_operator.plan.agent.ray.warm_slots import slot_leases
 from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.plan.mounts import mount_advice
 from cognitive_operator.scheduling.agent_queue import AgentQueue

@@ -11,7 +11,7 @@ import pytest
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.desired.ray_job import RayEnvironment
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
-from cognitive_operator.plan.agent.jobs_api import MAX_FAILURES, JobCall
+from cognitive_operator.plan.agent.ray.jobs_api import MAX_FAILURES, JobCall
 from cognitive_operator.plan.attempt.facts import JOB_AWAITED, JobRefused, Reading
 from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.ports.ray import RayJob, RaySubmission, RayTarget

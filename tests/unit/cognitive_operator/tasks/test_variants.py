@@ -16,8 +16,8 @@ from cognitive_operator.desired.ray_job import executor_arguments
 from cognitive_operator.desired.ray_pods import pod_template
 from cognitive_operator.desired.request import desired_request
 from cognitive_operator.desired.variant import with_variant
-from cognitive_operator.plan.agent.circuit_breaker import opened_by_error
 from cognitive_operator.plan.agent.features import needed_features
+from cognitive_operator.plan.agent.model.circuit_breaker import opened_by_error
 from cognitive_operator.plan.attempt.in_flight import attempt_end
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from cognitive_operator.plan.variant import chosen_variant, task_variant

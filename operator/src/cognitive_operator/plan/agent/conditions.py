@@ -10,10 +10,10 @@ from cognitive_operator.api.llm import ServedModel
 from cognitive_operator.api.providers import PUBLIC_ENDPOINTS
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
-from cognitive_operator.plan.agent.cluster_secret import NO_CLUSTER_SECRET, ClusterSecret, with_cluster_secret
 from cognitive_operator.plan.agent.features import RUNTIME_CURRENT
+from cognitive_operator.plan.agent.ray.cluster_secret import NO_CLUSTER_SECRET, ClusterSecret, with_cluster_secret
+from cognitive_operator.plan.agent.ray.warm_slots import idle_slots, slots_message, starts_or_waits
 from cognitive_operator.plan.agent.settings import check_settings
-from cognitive_operator.plan.agent.warm_slots import idle_slots, slots_message, starts_or_waits
 from cognitive_operator.plan.mounts import mount_advice
 from cognitive_operator.ports.kube import Body, KubeEvent
 from cognitive_operator.ports.model import ModelProbeResult, ModelTarget

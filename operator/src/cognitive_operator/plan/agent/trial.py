@@ -7,9 +7,9 @@ attempt succeeds. Each of them has a backoff of its own, and a trial is due once
 from dataclasses import dataclass, replace
 
 from cognitive_operator.api.conditions import Condition
-from cognitive_operator.plan.agent.circuit_breaker import OpenCircuit
 from cognitive_operator.plan.agent.conditions import CREDENTIALS_NOT_CHECKED, AgentFacts, agent_conditions
 from cognitive_operator.plan.agent.features import RUNTIME_CURRENT, JobRuntime
+from cognitive_operator.plan.agent.model.circuit_breaker import OpenCircuit
 from cognitive_operator.plan.backoff import exponential_s
 
 

@@ -7,7 +7,7 @@ from cognitive_operator.errors import (
     RayRefusedError,
     RayUnavailableError,
 )
-from cognitive_operator.plan.agent.executor import unfinished_jobs
+from cognitive_operator.plan.agent.ray.executor import unfinished_jobs
 from cognitive_operator.ports.broker import AgentResources
 from cognitive_operator.ports.ray import RayJobs, RayTarget
 from cognitive_operator.reconcile.agent.cluster_secret import ClusterSecrets

@@ -27,7 +27,7 @@ from cognitive_operator.errors import (
     ObjectNotFoundError,
     TransientError,
 )
-from cognitive_operator.plan.agent.cluster_secret import (
+from cognitive_operator.plan.agent.ray.cluster_secret import (
     NO_CLUSTER_SECRET,
     ClusterSecret,
     foreign,

@@ -8,7 +8,7 @@ from cognitive_operator.api.wire import Drain, Lease
 from cognitive_operator.desired.ray_job import RayEnvironment, desired_executor, settings_hash
 from cognitive_operator.errors import RayRefusedError
 from cognitive_operator.plan.agent.conditions import ObservedExecutor
-from cognitive_operator.plan.agent.executor import (
+from cognitive_operator.plan.agent.ray.executor import (
     executor_leases,
     outdated_executors,
     plan_executor,

@@ -20,8 +20,8 @@ from cognitive_operator.errors import (
     RayUnavailableError,
 )
 from cognitive_operator.plan.agent.diagnosis import ObservedChild, diagnose, diagnose_refusal
-from cognitive_operator.plan.agent.jobs_api import HEALTHY
-from cognitive_operator.plan.agent.ray_cluster import (
+from cognitive_operator.plan.agent.ray.jobs_api import HEALTHY
+from cognitive_operator.plan.agent.ray.ray_cluster import (
     ClusterFacts,
     ObservedRay,
     check_head,

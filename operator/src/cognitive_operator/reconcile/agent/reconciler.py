@@ -11,7 +11,6 @@ from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.merge_patch import merge_patch
 from cognitive_operator.api.names import ObjectName
 from cognitive_operator.errors import ObjectInvalidError, RayRefusedError, RayUnavailableError, TransientError
-from cognitive_operator.plan.agent.behaviour import with_behaviour
 from cognitive_operator.plan.agent.conditions import (
     NO_EXECUTOR,
     AgentFacts,
@@ -22,9 +21,11 @@ from cognitive_operator.plan.agent.conditions import (
     is_starting,
     ready_event,
 )
-from cognitive_operator.plan.agent.jobs_api import check_jobs_api
+from cognitive_operator.plan.agent.model.behaviour import with_behaviour
 from cognitive_operator.plan.agent.probe_intervals import ray_interval_s
-from cognitive_operator.plan.agent.ray_cluster import ray_not_ready, ray_place
+from cognitive_operator.plan.agent.ray.jobs_api import check_jobs_api
+from cognitive_operator.plan.agent.ray.ray_cluster import ray_not_ready, ray_place
+from cognitive_operator.plan.agent.ray.warm_slots import slot_leases
 from cognitive_operator.plan.agent.trial import (
     CredentialsFacts,
     TrialFacts,
@@ -33,7 +34,6 @@ from cognitive_operator.plan.agent.trial import (
     may_try,
     renewed_circuit,
 )
-from cognitive_operator.plan.agent.warm_slots import slot_leases
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.reconcile.agent.broker import AgentBrokerReconciler

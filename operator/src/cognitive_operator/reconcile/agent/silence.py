@@ -6,7 +6,7 @@ from dataclasses import replace
 from cognitive_operator.api.conditions import Condition
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
-from cognitive_operator.plan.agent.executor import ExecutorPlan
+from cognitive_operator.plan.agent.ray.executor import ExecutorPlan
 from cognitive_operator.plan.job_log import JobCause, ended_job, read_log
 from cognitive_operator.plan.silence import executor_problem
 from cognitive_operator.ports.clock import Clock

@@ -10,8 +10,8 @@ from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import TASK_PLURAL, parse_response_subject, responses_of_agent, responses_of_task
 from cognitive_operator.api.task_body import TaskAttempts, task_attempts
 from cognitive_operator.errors import MessageError
-from cognitive_operator.plan.agent.budget import check_tokens
-from cognitive_operator.plan.agent.usage import (
+from cognitive_operator.plan.agent.usage.budget import check_tokens
+from cognitive_operator.plan.agent.usage.usage import (
     UsageRecord,
     contribution_of,
     counted,
@@ -20,7 +20,7 @@ from cognitive_operator.plan.agent.usage import (
     on_stream,
     skipped,
 )
-from cognitive_operator.plan.agent.variant_usage import counted_variant
+from cognitive_operator.plan.agent.usage.variant_usage import counted_variant
 from cognitive_operator.plan.attempt.verified_response import verified
 from cognitive_operator.ports.broker import Responses, RetainedResponse
 from cognitive_operator.ports.kube import Resources

@@ -12,15 +12,15 @@ from cognitive_operator.api.variants import used_models
 from cognitive_operator.api.wire import Lease
 from cognitive_operator.api.wire_settings import LearntModel
 from cognitive_operator.errors import RayUnavailableError
-from cognitive_operator.plan.agent.circuit_breaker import OpenCircuit, circuit_in_status
-from cognitive_operator.plan.agent.cluster_secret import NO_CLUSTER_SECRET, ClusterSecret
 from cognitive_operator.plan.agent.conditions import CREDENTIALS_NOT_CHECKED, MODEL_NOT_CHECKED, NOT_OBSERVED
-from cognitive_operator.plan.agent.executor import LEASE_FRESH_S
-from cognitive_operator.plan.agent.failure_row import NO_FAILURES, FailureRow
 from cognitive_operator.plan.agent.features import JobRuntime
-from cognitive_operator.plan.agent.jobs_api import HEALTHY, JobsApiHealth
-from cognitive_operator.plan.agent.model_server import NO_SERVER, ServerState
-from cognitive_operator.plan.agent.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
+from cognitive_operator.plan.agent.model.circuit_breaker import OpenCircuit, circuit_in_status
+from cognitive_operator.plan.agent.model.failure_row import NO_FAILURES, FailureRow
+from cognitive_operator.plan.agent.model.model_server import NO_SERVER, ServerState
+from cognitive_operator.plan.agent.ray.cluster_secret import NO_CLUSTER_SECRET, ClusterSecret
+from cognitive_operator.plan.agent.ray.executor import LEASE_FRESH_S
+from cognitive_operator.plan.agent.ray.jobs_api import HEALTHY, JobsApiHealth
+from cognitive_operator.plan.agent.ray.ray_cluster import RAY_NOT_OBSERVED, ObservedRay
 from cognitive_operator.ports.kube import Body
 from cognitive_operator.ports.ray import RayTarget
 from cognitive_operator.reconcile.state.uncounted_usage import NOTHING_UNCOUNTED, UncountedUsage

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cognitive_operator.api.wire_settings import LearntModel
-from cognitive_operator.plan.agent.behaviour import merged
+from cognitive_operator.plan.agent.model.behaviour import merged
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index
 

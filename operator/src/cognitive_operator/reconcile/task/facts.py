@@ -5,7 +5,7 @@ from typing import Final
 
 from cognitive_operator.api.conditions import Condition, Reason, TaskCondition
 from cognitive_operator.api.resources import Task
-from cognitive_operator.plan.agent.failure_row import InferenceFacts
+from cognitive_operator.plan.agent.model.failure_row import InferenceFacts
 from cognitive_operator.plan.attempt.in_flight import MODEL_FAILURES, AttemptEnd
 from cognitive_operator.plan.attempt.retry import backoff_left_s
 from cognitive_operator.plan.gates.gate import GateResult

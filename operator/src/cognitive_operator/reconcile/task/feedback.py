@@ -4,17 +4,17 @@ from collections.abc import Iterator
 
 from cognitive_operator.api.conditions import AgentCondition, Condition, Reason, as_sentence
 from cognitive_operator.api.names import AttemptKey
-from cognitive_operator.plan.agent.budget import check_tokens
-from cognitive_operator.plan.agent.circuit_breaker import (
+from cognitive_operator.plan.agent.conditions import budget_blocker, check_energy, not_ready_blocker
+from cognitive_operator.plan.agent.features import ended_runtime, is_runtime_known
+from cognitive_operator.plan.agent.model.circuit_breaker import (
     OpenCircuit,
     circuit_after_trial,
     opened_by_error,
     opened_by_outage,
 )
-from cognitive_operator.plan.agent.conditions import budget_blocker, check_energy, not_ready_blocker
-from cognitive_operator.plan.agent.failure_row import MAX_OUTAGES, NO_FAILURES, FailureRow, has_model_answered
-from cognitive_operator.plan.agent.features import ended_runtime, is_runtime_known
+from cognitive_operator.plan.agent.model.failure_row import MAX_OUTAGES, NO_FAILURES, FailureRow, has_model_answered
 from cognitive_operator.plan.agent.tools import lacks_token
+from cognitive_operator.plan.agent.usage.budget import check_tokens
 from cognitive_operator.plan.attempt.in_flight import MODEL_FAILURES, AttemptEnd
 from cognitive_operator.plan.job_log import CAUSES
 from cognitive_operator.plan.mounts import mount_advice

@@ -5,7 +5,7 @@ from typing import Final
 
 from cognitive_operator.api.names import AttemptKey, ObjectName
 from cognitive_operator.errors import RayRefusedError, RayUnavailableError
-from cognitive_operator.plan.agent.jobs_api import MAX_FAILURES, JobCall
+from cognitive_operator.plan.agent.ray.jobs_api import MAX_FAILURES, JobCall
 from cognitive_operator.plan.attempt.facts import JOB_AWAITED, JobAnswer, JobAwaited, JobRefused, Reading
 from cognitive_operator.plan.attempt.in_flight import InFlightAttempt
 from cognitive_operator.ports.clock import Clock

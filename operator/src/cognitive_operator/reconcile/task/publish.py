@@ -15,7 +15,7 @@ from cognitive_operator.desired.input import INLINE_INPUT_BYTES, encoded
 from cognitive_operator.desired.request import desired_request, with_learnt
 from cognitive_operator.desired.variant import with_variant
 from cognitive_operator.errors import MessageError
-from cognitive_operator.plan.agent.behaviour import unexpired
+from cognitive_operator.plan.agent.model.behaviour import unexpired
 from cognitive_operator.plan.attempt.trace import traceparent
 from cognitive_operator.ports.broker import Objects, Requests
 from cognitive_operator.ports.clock import Clock

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from cognitive_operator.api.wire_settings import LearntModel
-from cognitive_operator.plan.agent.behaviour import unexpired
+from cognitive_operator.plan.agent.model.behaviour import unexpired
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.reconcile.state.agent_record import AgentRecord
 from cognitive_operator.reconcile.state.index import Index

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.errors import ObjectNotFoundError, TransientError
-from cognitive_operator.plan.agent.circuit_breaker import OpenCircuit
+from cognitive_operator.plan.agent.model.circuit_breaker import OpenCircuit
 from cognitive_operator.ports.clock import Clock
 from cognitive_operator.ports.kube import Secrets
 from cognitive_operator.reconcile.state.agent_record import AgentRecord

@@ -5,7 +5,7 @@ from dataclasses import replace
 from cognitive_operator.api.conditions import Condition
 from cognitive_operator.api.vllm_spec import ManagedVLLM
 from cognitive_operator.plan.agent.conditions import check_model, target_of
-from cognitive_operator.plan.agent.model_server import (
+from cognitive_operator.plan.agent.model.model_server import (
     ObservedServer,
     check_first_inference,
     check_server,

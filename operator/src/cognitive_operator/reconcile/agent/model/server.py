@@ -19,7 +19,7 @@ from cognitive_operator.desired.vllm import (
 )
 from cognitive_operator.errors import CognitiveOperatorError
 from cognitive_operator.plan.agent.diagnosis import diagnose_refusal
-from cognitive_operator.plan.agent.model_server import (
+from cognitive_operator.plan.agent.model.model_server import (
     NO_SERVER,
     ObservedServer,
     may_delete_server,

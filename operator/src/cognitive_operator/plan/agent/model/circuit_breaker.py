@@ -13,7 +13,7 @@ from cognitive_operator.api.conditions import AgentCondition, Condition, Outcome
 from cognitive_operator.api.llm import ServedModel
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.variants import varied_agent
-from cognitive_operator.plan.agent.failure_row import FailureRow, has_model_answered
+from cognitive_operator.plan.agent.model.failure_row import FailureRow, has_model_answered
 from cognitive_operator.plan.attempt.in_flight import CIRCUIT_OPENING, MODEL_FAILURES, AttemptEnd
 from cognitive_operator.plan.backoff import exponential_s
 from cognitive_operator.ports.kube import Body

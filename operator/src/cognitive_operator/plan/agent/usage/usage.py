@@ -14,7 +14,12 @@ from cognitive_operator.api.counters import Accounting, Counters, SpentEnergy
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.task_body import TaskAttempts
 from cognitive_operator.api.wire import Completed, Failed
-from cognitive_operator.plan.agent.variant_usage import Change, with_variant, with_variant_costs, with_variant_task
+from cognitive_operator.plan.agent.usage.variant_usage import (
+    Change,
+    with_variant,
+    with_variant_costs,
+    with_variant_task,
+)
 
 QUALITY_WINDOW: Final = 20
 SCORE_WEIGHT: Final = 0.1

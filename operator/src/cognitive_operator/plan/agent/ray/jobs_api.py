@@ -6,7 +6,7 @@ from typing import Final
 
 from cognitive_operator.api.conditions import Condition, Reason
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.plan.agent.ray_cluster import ray_not_ready, ray_place
+from cognitive_operator.plan.agent.ray.ray_cluster import ray_not_ready, ray_place
 
 MAX_FAILURES: Final = 2
 """Failed calls in a row after which Ray counts as taking no jobs: one alone may be a moment of load."""
