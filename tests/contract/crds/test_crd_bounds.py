@@ -10,7 +10,7 @@ from cognitive_operator.api.conditions import AgentCondition, Condition
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.resources import Agent
 from cognitive_operator.api.wire import Lease
-from cognitive_operator.plan.agent.usage.usage import Contribution, UsageRecord, counted
+from cognitive_operator.plan.agent.usage.counters import Contribution, UsageRecord, counted
 from cognitive_operator.plan.attempt.in_flight import attempt_end
 from cognitive_operator.status import task as status
 from cognitive_operator.status.agent import agent_status, conditions_alone, counters_status

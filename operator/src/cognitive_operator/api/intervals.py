@@ -10,7 +10,7 @@ Z: Final = 1.959963984540054
 _T: Final = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281)
 """Quantiles 0.975 of Student's t distribution with 1 to 10 degrees of freedom."""
 DIGITS: Final = 9
-"""Decimals that stored sums are rounded to, as in ``plan.agent.usage.usage``."""
+"""Decimals that stored sums are rounded to, as in ``plan.agent.usage.counters``."""
 
 
 class Interval(NamedTuple):

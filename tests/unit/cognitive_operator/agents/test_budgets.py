@@ -11,7 +11,7 @@ from cognitive_operator.api.resources import Agent, Task
 from cognitive_operator.api.wire import Completed, Failed
 from cognitive_operator.desired.request import desired_request
 from cognitive_operator.plan.agent.usage.budget import check_tokens
-from cognitive_operator.plan.agent.usage.usage import Contribution, UsageRecord, counted
+from cognitive_operator.plan.agent.usage.counters import Contribution, UsageRecord, counted
 from cognitive_operator.plan.attempt.in_flight import attempt_end
 from cognitive_operator.plan.task import TaskPlan, plan_task
 from cognitive_operator.reconcile.state.agent_record import AgentRecord

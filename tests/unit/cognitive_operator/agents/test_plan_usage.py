@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cognitive_operator.api.counters import Counters
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.task_body import TaskAttempts, task_attempts
-from cognitive_operator.plan.agent.usage.usage import (
+from cognitive_operator.plan.agent.usage.counters import (
     Contribution,
     UsageRecord,
     contribution_of,
@@ -23,7 +23,7 @@ from cognitive_operator.plan.agent.usage.usage import (
     on_stream,
     skipped,
 )
-from cognitive_operator.plan.agent.usage.variant_usage import counted_variant
+from cognitive_operator.plan.agent.usage.variant_counters import counted_variant
 from support.builders import operator_objects as o
 
 MAX_ATTEMPTS = 3

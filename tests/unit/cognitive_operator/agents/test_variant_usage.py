@@ -4,7 +4,7 @@ from typing import Any
 
 from cognitive_operator.api.counters import Counters, VariantCounters
 from cognitive_operator.api.resources import Agent
-from cognitive_operator.plan.agent.usage.variant_usage import (
+from cognitive_operator.plan.agent.usage.variant_counters import (
     MAX_KEPT,
     counted_variant,
     with_variant,

@@ -11,7 +11,7 @@ from cognitive_operator.api.names import TASK_PLURAL, parse_response_subject, re
 from cognitive_operator.api.task_body import TaskAttempts, task_attempts
 from cognitive_operator.errors import MessageError
 from cognitive_operator.plan.agent.usage.budget import check_tokens
-from cognitive_operator.plan.agent.usage.usage import (
+from cognitive_operator.plan.agent.usage.counters import (
     UsageRecord,
     contribution_of,
     counted,
@@ -20,7 +20,7 @@ from cognitive_operator.plan.agent.usage.usage import (
     on_stream,
     skipped,
 )
-from cognitive_operator.plan.agent.usage.variant_usage import counted_variant
+from cognitive_operator.plan.agent.usage.variant_counters import counted_variant
 from cognitive_operator.plan.attempt.verified_response import verified
 from cognitive_operator.ports.broker import Responses, RetainedResponse
 from cognitive_operator.ports.kube import Resources

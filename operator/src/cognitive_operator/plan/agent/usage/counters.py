@@ -1,4 +1,4 @@
-"""Usage of an agent, counted from its response stream in stream order.
+"""Counters of an agent, summed up over its response stream in stream order.
 
 The counters are a sum over a prefix of the stream, stored together with the end of that prefix. A process that
 continues there after a crash computes the same sum.
@@ -14,7 +14,7 @@ from cognitive_operator.api.counters import Accounting, Counters, SpentEnergy
 from cognitive_operator.api.names import AttemptKey
 from cognitive_operator.api.task_body import TaskAttempts
 from cognitive_operator.api.wire import Completed, Failed
-from cognitive_operator.plan.agent.usage.variant_usage import (
+from cognitive_operator.plan.agent.usage.variant_counters import (
     Change,
     with_variant,
     with_variant_costs,
