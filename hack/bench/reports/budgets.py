@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench import names
 from bench.names import EMBEDDED, JOB, LATENCY, P50, P99, PER_SECOND, RAW_JOB, one, rate
-from bench.reports.latest import BURST, FINISHED, RAW, Formula, median_of, ratio, seconds
+from bench.reports.latest import BURST, COMPARED_BURST, FINISHED, FORMULAS, RAW, Formula, median_of, ratio, seconds
 from bench.reports.summary import MissingSampleError, Summaries
 
 COLD_START_S = 2.0
@@ -67,7 +67,14 @@ def _rates() -> list[Budget]:
     return found
 
 
+def _ratio(key: str, name: str, limit: float) -> Budget:
+    return Budget(f"{name}: Embedded ahead by", FORMULAS[key], limit, "times", at_least=True)
+
+
 BUDGETS = [
+    _ratio("ratio_single_http", one(names.rayjob(names.HTTP_MODE)), 100),
+    _ratio("ratio_single_k8sjob", one(names.rayjob(names.K8SJOB_MODE)), 200),
+    _ratio("ratio_burst100", names.burst(names.rayjob(names.HTTP_MODE), COMPARED_BURST), 120),
     *_rates(),
     Budget(
         f"{BURST}: throughput over the floor",

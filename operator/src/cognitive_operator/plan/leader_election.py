@@ -1,5 +1,7 @@
 """Leader election by a Lease: decides when a candidate may acquire it, and builds its content.
 
+``reconcile.leader_election`` decides when a leader stops.
+
 No time of one machine is compared with a time of another. A candidate measures on its own monotonic clock for how long
 it has seen no change of the Lease, and a leader for how long it has not renewed it. Clocks that differ by any offset
 therefore make no second leader.

@@ -1,4 +1,7 @@
-"""Task queue of one agent: admission, order, and the tasks that may start."""
+"""Task queue of one agent: admission, order, and the tasks that may start.
+
+The queue of keys to reconcile is ``reconcile/state/workqueue.py``.
+"""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable

@@ -1,5 +1,8 @@
 """Limits of the tasks that run or wait at once, by agent, namespace and Ray cluster.
 
+``agent_queue`` applies the limits of an agent and of a namespace, ``fair_share`` those of a Ray cluster.
+``shared_limits`` sets them by the agent's spec and the operator's settings.
+
 | limit on | set by | value | applied by |
 |---|---|---|---|
 | running tasks of an agent | ``spec.queue.maxConcurrentTasks`` | ``QueueLimits`` | ``AgentQueue.free`` |

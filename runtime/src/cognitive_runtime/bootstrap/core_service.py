@@ -51,7 +51,7 @@ class CoreService:
 
 
 def local_api(config: LLMConfig | None, token: str | None, application: str) -> HttpApi:
-    """Return the HTTP API of a core in this process, with its registry of incidents.
+    """Start a core in this process; return its HTTP API, which keeps incidents in memory.
 
     Raises:
         LLMConfigError: A setting is missing or invalid.

@@ -49,7 +49,7 @@ class ResultCache:
         return entry.value
 
     def put(self, key: str, value: bytes, ttl_s: float, now_s: float) -> None:
-        """Store a value. Replaces the value of the same key."""
+        """Store a value in place of the key's former one; a value that is too large is not stored."""
         self._drop(key)
         if len(value) > min(MAX_VALUE_BYTES, self._max_bytes):
             return

@@ -1,7 +1,7 @@
 """Cancellation and suspension: the gate of a waiting task, and the end of an attempt that was stopped.
 
-A running attempt is stopped in three steps: ``plan.attempt.next_step`` decides when, and how long the executor may
-take; ``reconcile.task.attempt`` carries that out; ``reconcile.task.cleanup`` sends the stop message.
+For the stop of a running attempt see ``plan.attempt.next_step``, which decides when, and how long the executor may
+take; ``reconcile.task.attempt`` carries that out, and ``reconcile.task.cleanup`` sends the stop message.
 """
 
 from dataclasses import replace

@@ -1,6 +1,7 @@
 """Retries of a task (``spec.retryPolicy``): decides about the next attempt and its delay.
 
-The executor repeats calls of the model within one attempt by ``adapters/model/retry.py`` of the runtime.
+``plan.attempt.side_effects`` refuses the retry of an attempt that may have changed something outside. The executor
+repeats calls of the model within one attempt by ``adapters/model/retry.py`` of the runtime.
 """
 
 from collections.abc import Sequence

@@ -28,7 +28,7 @@ class AttemptGarbage:
 
     @property
     def stop_reason(self) -> str:
-        """The reason that a running executor is told."""
+        """Reason code in the executor's stop message."""
         if self.is_orphan:
             return "Orphaned"
         return "TaskDeleted" if self.is_gone else "AttemptClosed"

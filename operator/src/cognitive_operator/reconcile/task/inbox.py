@@ -106,7 +106,7 @@ class ResponseInbox:
             await other.ack()
 
     def _store(self, record: TaskRecord, pending: PendingResponse) -> Sequence[Delivery]:
-        """Store the first response of each attempt, by the newest delivery of it; return the deliveries of others."""
+        """Keep the first response of the attempt, with its newest delivery; return the deliveries to drop."""
         same = [each for each in record.pending_responses if each.end.key == pending.end.key]
         first = min((pending, *same), key=lambda each: each.end.sequence or 0)
         others = [each for each in record.pending_responses if each.end.key != pending.end.key]

@@ -97,10 +97,10 @@ class ResponseSettler:
         await self._settle(record, lambda each: each.end.key.number <= number)
 
     async def release(self, uid: str) -> None:
-        """Acknowledge the responses of a task whose status may not be written, and keep what they report.
+        """Acknowledge the responses of a task whose status cannot be written now; the task's record keeps them.
 
-        The broker delivers no response of any namespace while 1000 (``max_ack_pending``) are not acknowledged.
-        After a restart of the operator the responses are read from the stream.
+        Otherwise 1000 of them (``max_ack_pending``) would stop the delivery for all namespaces. An operator that
+        restarts reads them from the stream.
         """
         record = self._index.tasks.get(uid)
         if record is None or not record.pending_responses:

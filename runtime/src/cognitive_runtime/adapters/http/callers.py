@@ -1,4 +1,4 @@
-"""Bearer tokens of callers, which the API server of a cluster checks."""
+"""Requires a caller's bearer token, which the API server of the cluster checks later."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final

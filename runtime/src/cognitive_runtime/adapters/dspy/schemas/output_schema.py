@@ -7,7 +7,7 @@ from typing import Any, Final
 from jsonschema import ValidationError
 
 from cognitive_runtime.adapters.dspy.answers.parsing import UnusableAnswer, decoded_text
-from cognitive_runtime.adapters.dspy.schemas.output_drafts import DraftValidator, Properties
+from cognitive_runtime.adapters.dspy.schemas.json_schema_validator import DraftValidator, Properties
 from cognitive_runtime.domain.text import clip_utf8
 
 OUTPUT: Final = "output"

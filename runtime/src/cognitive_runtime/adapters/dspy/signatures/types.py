@@ -21,10 +21,10 @@ class _Object(BaseModel):
 
 
 def output_field(found: SignatureField, name: str, *, is_confidence: bool) -> tuple[Any, Any]:
-    """Return the type and the declaration of an output. ``name`` is that of the signature, for its objects.
+    """Return the type and the ``dspy.OutputField`` of an output.
 
-    The declaration of a required field has its bounds, so that the type is a plain one such as ``str``: the answer's
-    equivalent forms are then converted.
+    A required field keeps its bounds in the ``OutputField``, and its type stays plain, such as ``str``: only values of
+    plain types are converted from equivalent forms. ``name`` is the signature's, from which nested models get theirs.
     """
     if is_confidence:
         return float | None, dspy.OutputField(desc=found.description, ge=0, le=1)

@@ -1,4 +1,4 @@
-"""Folder of all sessions, with a bounded number of bytes."""
+"""Disk limit of all sessions together: ends the work of those that write too much."""
 
 import asyncio
 import contextlib

@@ -1,8 +1,7 @@
-"""Validation by JSON Schemas of each draft, with patterns in linear time and without remote schemas.
+"""Validates values by a JSON Schema of any draft, in linear time and without remote schemas.
 
-``jsonschema`` matches the names of ``patternProperties`` with Python's ``re``, whose run time can be exponential. So
-before each validation the properties that match a pattern are declared under ``properties``, and the patterns are
-hidden.
+``jsonschema`` matches the names of ``patternProperties`` with Python's ``re``, which can take exponential time. So the
+properties with matching names are declared under ``properties`` before each validation, and the patterns are removed.
 """
 
 import re
