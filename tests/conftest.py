@@ -103,7 +103,7 @@ def ray_double() -> Iterator[RayDouble]:
 
 @pytest.fixture(scope="session")
 def ray_server(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> RayServer:
-    """Where executors run: the double, or with ``--ray=real`` a real head."""
+    """Server of Ray's Jobs API that runs executors: the double, or with ``--ray=real`` a real head."""
     found: RayServer = request.getfixturevalue("ray_head" if runs_on_real_ray(pytestconfig) else "ray_double")
     return found
 

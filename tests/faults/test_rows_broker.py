@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
 @pytest.fixture
 def broker_gone(system: FaultSystem) -> Iterator[float]:
-    """For how long the broker is to be gone; it is back after the test, whatever happened."""
+    """Duration of the broker's outage in seconds; the broker is back after the test, also after a failure."""
     yield 20.0 if is_quick() else 60.0
     if not system.servers.nats.is_running:
         system.servers.nats.resume()

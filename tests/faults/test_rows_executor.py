@@ -57,7 +57,7 @@ def an_executor_is_killed(trial: Trial, system: FaultSystem, measured: Measured)
 
 
 def a_worker_is_cut_off(trial: Trial, system: FaultSystem, measured: Measured) -> None:
-    """It stops its attempts itself."""
+    """The worker stops its attempts itself."""
     system.model.script(contains="<row12-cut", times=2, hang=True)
     bodies = trial.start("row12-cut-0", "row12-cut-1")
     eventually(lambda: all(map(trial.executions, bodies)), 30.0)
@@ -161,7 +161,7 @@ def test_row_13_a_dashboard_that_never_answers(trial: Trial, system: FaultSystem
 
 
 def test_row_34_a_ray_that_answers_and_takes_no_jobs(trial: Trial, system: FaultSystem, measured: Measured) -> None:
-    """Its agent is not ready and names the dashboard; tasks of another agent go on; afterwards each job runs once."""
+    """The agent is not ready and names the dashboard; tasks of another agent go on; afterwards each job runs once."""
     silent = system.switch.add(Fault(to(RAY, "POST", "/api/jobs/"), silent="before"))
     began_s = time.monotonic()
     bodies = trial.start(*[f"row31-job-{n}" for n in range(3)], agent="jobber")

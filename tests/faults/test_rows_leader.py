@@ -88,7 +88,7 @@ def the_old_leader_comes_back(trial: Trial, system: FaultSystem, pair: Pair, nam
 
 @pytest.mark.usefixtures("in_full")
 def test_row_27_another_installation_on_the_same_broker(trial: Trial, system: FaultSystem, tmp_path: Path) -> None:
-    """It has a signing key and namespaces of its own, and touches nothing of the first installation."""
+    """The second installation has a signing key and namespaces of its own, and touches nothing of the first."""
     system.model.script(contains="<row27-large", content=LARGE)
     system.model.script(contains="<row27-long", delay_s=BESIDE_S - 15.0)
     servers = system.servers

@@ -111,7 +111,7 @@ def test_row_32_the_rights_in_a_namespace_are_taken_while_its_tasks_run(
 def test_row_32_a_namespace_deleted_while_its_tasks_run_and_the_operator_killed(
     trial: Trial, system: FaultSystem, narrow: str
 ) -> None:
-    """Its RoleBinding goes first; the operator stops what runs, lets the agent go and leaves nothing behind."""
+    """The RoleBinding goes first; the operator stops all attempts, removes the agent's finalizer and leaves nothing."""
     trial.gone_namespaces.append(narrow)
     system.model.script(contains="<row32-gone", hang=True)
     trial.start("row32-gone", agent="sre", namespace=narrow)

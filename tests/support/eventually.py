@@ -17,7 +17,7 @@ LIMIT_S: Final = 30
 A test that passes does not get slower by it. Broken code would never answer.
 """
 PATIENCE = 3.0 if os.environ.get("CI") else 1.0
-"""How many times as long as a test says is waited: a machine that lands changes has other work, too."""
+"""Factor on the time limits of ``eventually``: a CI machine runs other work at the same time."""
 
 
 def eventually(predicate: Callable[[], T | None], timeout_s: float = 10.0, interval_s: float = 0.05) -> T:

@@ -20,11 +20,11 @@ class TaskSystem(Protocol):
 
     @property
     def api(self) -> ApiServer:
-        """Its API server."""
+        """The operator's API server."""
 
     @property
     def agents(self) -> Agents:
-        """Its agents."""
+        """The operator's agents."""
 
     @property
     def namespace(self) -> str:

@@ -46,9 +46,9 @@ class Hostile:
     """Numbers that prove the harm that tenant A did."""
 
     waiting: int
-    """Its tasks of agents whose Ray hangs that have not ended."""
+    """Number of unfinished tasks of tenant A's agents whose Ray hangs."""
     lies: int
-    """Lies that the operator has found during the measurement."""
+    """Number of lies that the operator has found during the measurement."""
 
 
 def two_tenants(system: LocalSystem, seconds: float, waiting: int) -> list[Sample]:

@@ -30,7 +30,7 @@ class Results:
     rounds: dict[tuple[str, int], list[Sample]] = field(default_factory=dict)
     """Samples by experiment and complete round."""
     reasons: dict[str, str] = field(default_factory=dict)
-    """Why an experiment has no samples in a round, by experiment."""
+    """Reasons for the missing samples of a round, by experiment."""
 
     def samples(self) -> dict[str, list[Sample]]:
         """Return the samples of all rounds by experiment."""

@@ -37,9 +37,9 @@ class Scene:
     broker: GuardedBroker
     admin: WireBroker
     a: Client
-    """As A's executor connects."""
+    """Client with the credentials of A's executor."""
     loose: Client
-    """In A's account without a bound of its own: what A's user may send at most is not what protects B."""
+    """Client of A's account that may send anything: B's protection must not depend on the rights of A's user."""
     b: Client
 
     async def all_stored(self) -> dict[str, dict[str, int]]:

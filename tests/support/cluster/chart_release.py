@@ -35,7 +35,7 @@ class Release:
 
     @property
     def cluster(self) -> Cluster:
-        """Its namespace, as a user sees it."""
+        """The release's namespace, as a user sees it."""
         return Cluster(self.admin.within(self.namespace))
 
     def install(self) -> None:

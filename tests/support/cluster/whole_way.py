@@ -16,7 +16,7 @@ from support.eventually import eventually
 OWNER = "the-" + "x" * 245 + "-way"
 """The longest name that there may be."""
 UNCOUNTED = ("events", "events.events.k8s.io", "cognitivetasks.cognitive.seedcore.io")
-"""What stays after an agent, because it tells of it, or because users made it."""
+"""Resources whose objects outlive an agent: events about it, and the users' tasks."""
 ENDED = ("Succeeded", "Failed", "Cancelled")
 SERVERS = ("-l", "app.kubernetes.io/component=model-server")
 COMPLETIONS_S = 180.0

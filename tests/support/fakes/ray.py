@@ -13,7 +13,7 @@ class FakeRay(FakePort):
     """``RayJobs`` with the jobs that a test has set; its calls begin with ``ray.``."""
 
     jobs: dict[str, RayJob] = field(default_factory=dict)
-    """By submission ID."""
+    """Jobs by submission ID."""
     ray_version: str = "0.0.0"
     logs: dict[str, str | CognitiveOperatorError] = field(default_factory=dict)
     """Log, or the error to raise, by submission ID."""

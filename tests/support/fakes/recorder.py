@@ -15,7 +15,7 @@ class Recorder:
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     """Name and arguments of each call, for example ``("claims.get", key)``; a call that fails is one of them."""
     effects: dict[str, Effect] = field(default_factory=dict)
-    """By the name of a call: an error for every call, a queue with an error for each, or a function to run in it."""
+    """Effects by name of the call: an error for every call, a queue with one for each, or a function to run in it."""
 
     @property
     def names(self) -> list[str]:

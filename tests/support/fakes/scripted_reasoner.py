@@ -37,9 +37,9 @@ class ScriptedReasoner:
 
     script: Script = answer
     executions: Counter[str] = field(default_factory=Counter)
-    """How often each attempt was begun."""
+    """Number of executions begun, by attempt ID."""
     behaviour: tuple[ModelBehaviour, ...] = ()
-    """Learnt behaviour that leases and outcomes tell."""
+    """Learnt behaviour that leases and outcomes report."""
 
     async def reason(self, request: ExecutionRequest) -> Reasoning:
         self.executions[request.attempt_id] += 1

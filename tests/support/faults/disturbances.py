@@ -15,7 +15,7 @@ from support.faults.system import API, BROKER, HOME, RAY, WORKERS, FaultSystem
 
 Act = Callable[[FaultSystem], None]
 SECONDS = (0.5, 4.0)
-"""How long a disturbance lasts and how long the calm after it is, at least and at most."""
+"""Minimum and maximum duration of a disturbance, and of the calm after it, in seconds."""
 
 
 @dataclass(frozen=True)

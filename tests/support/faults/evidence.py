@@ -25,7 +25,7 @@ class Sighting:
 
     @property
     def namespace(self) -> str:
-        """Where it lives."""
+        """The object's namespace."""
         return str(self.body["metadata"]["namespace"])
 
     @property
@@ -91,14 +91,14 @@ class Evidence:
     """All that the checkers judge by."""
 
     sightings: Sequence[Sighting] = ()
-    """In the order of the watch."""
+    """Events of the watch, in their order."""
     executions: Mapping[str, int] = field(default_factory=dict)
     """Model calls for each ``<taskUID>.<attempt>``, counted at the model."""
     calls_per_attempt: int = 1
     """The most model calls of one execution: more only where an answer is repaired."""
     writes: Sequence[Write] = ()
     quiet_since_s: float = float("inf")
-    """From this wall-clock time on nothing was to be written."""
+    """Wall-clock start of the time without writes, in seconds since the epoch; infinity: not demanded."""
     deleted: frozenset[str] = frozenset()
     """UIDs of objects that were deleted long enough ago."""
     leftovers: Sequence[str] = ()
@@ -106,16 +106,16 @@ class Evidence:
     stored: Sequence[frozenset[str]] = ()
     """Large results in the object store at each look, ``<bucket>/<name>``; the last look is the newest."""
     namespaces: frozenset[str] = frozenset()
-    """Where agents and tasks live."""
+    """Namespaces of agents and tasks, with those that a test has deleted."""
     operator_namespace: str = ""
     ends: Sequence[str] = ()
-    """Ends of an operator process that nobody asked for."""
+    """Descriptions of unexpected ends of an operator process."""
     log_lines: Sequence[Body] = ()
     """The operator's log, line by line."""
     secrets: Sequence[str] = ()
-    """Values that may stand nowhere."""
+    """Values that must not occur in ``texts``."""
     texts: Mapping[str, str] = field(default_factory=dict)
-    """Where a secret might show, by a name for people."""
+    """Texts that might leak a secret, by a readable name of their source."""
 
     def histories(self, kind: str) -> dict[str, list[Sighting]]:
         """Return the sightings of a kind by UID; what follows a deletion is left out."""

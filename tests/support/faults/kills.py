@@ -20,7 +20,7 @@ Story = Callable[[str], None]
 """Begins something whose names hold the given text and returns when it has come to its expected end."""
 SIDES: tuple[When, When] = ("before", "after")
 SHOWN_WORDS = {"$JS.API.STREAM.PURGE": 5, "$JS": 4, "agent.response": 3}
-"""How many words of a NATS subject tell the kind of a write: no names and ids."""
+"""Number of leading words of a NATS subject that identify the kind of a write, without names and IDs, by prefix."""
 QUICK_STEP = 8
 KILL_TIMEOUT_S = 20.0
 QUIET_S = 35.0
@@ -42,11 +42,11 @@ class Kills:
     clean: list[Spot] = field(default_factory=list)
     """The writes of the run without a kill."""
     at: list[tuple[When, Spot]] = field(default_factory=list)
-    """Where it was killed."""
+    """Writes at which the operator was killed, each with the side."""
 
     @property
     def missing(self) -> list[tuple[When, Spot]]:
-        """Where it was to be killed, and the write did not come."""
+        """Planned kills that did not happen, because the write did not come."""
         return [(when, spot) for spot in self.clean for when in SIDES if (when, spot) not in self.at]
 
     def summary(self) -> str:
@@ -115,7 +115,7 @@ class Killer:
 
     @property
     def struck(self) -> list[tuple[When, Spot]]:
-        """Where it was killed."""
+        """Writes at which the operator was killed, each with the side."""
         return [where for where, fault in self._faults.items() if fault.struck]
 
     def _add(self, when: When, spot: Spot, matches: Matches, skip: int = 0) -> Fault:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 When = Literal["before", "after"]
-"""Whether the other side has got the call when the fault strikes."""
+"""Moment of a fault: before or after the server has received the call."""
 HTTP_WRITES = ("POST", "PUT", "PATCH", "DELETE")
 NATS_WRITES = ("agent.", "$KV.", "$O.", "$JS.ACK.")
 NATS_API_WRITES = (".CREATE.", ".UPDATE.", ".DELETE.", ".PURGE.")
@@ -63,7 +63,7 @@ class Fault:
     twice: bool = False
     """Hand it over twice; the second answer counts."""
     strike: When | None = None
-    """When to call ``act``."""
+    """Moment of the call of ``act``; None: it is not called."""
     act: Callable[[], None] = lambda: None
     struck: list[Call] = field(default_factory=list)
     """The calls that it hit."""

@@ -42,7 +42,7 @@ HOME = "faults-home"
 RETRIES = {"retryPolicy": {"maxRetries": 3, "backoffSeconds": 1}}
 READY_TIMEOUT_S = 90.0
 Cut = Literal["refused", "vanishing"]
-"""How a way is cut: connections end at once, or nothing is answered any more."""
+"""Kind of an interrupted connection: closed at once, or open and never answered."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ class FaultSystem:
         return [name for name in found if uid in name]
 
     def shown(self, namespaces: list[str]) -> dict[str, str]:
-        """Return all places where a secret might show."""
+        """Return the texts that might leak a secret, by a readable name of their source."""
         with urllib.request.urlopen(self.operator.metrics_url, timeout=10) as answer:
             metrics = answer.read().decode()
         with urllib.request.urlopen(f"{self.servers.ray.address}/api/jobs/", timeout=20) as answer:

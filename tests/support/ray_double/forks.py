@@ -30,7 +30,7 @@ class IJobProcess(Protocol):
 
     @property
     def pid(self) -> int:
-        """Its number, which is also that of its process group."""
+        """Process ID, which is also that of the process group."""
 
     async def wait(self) -> int:
         """Return its exit code, -n for signal n."""
@@ -76,7 +76,7 @@ class ForkedProcess:
 
     @property
     def pid(self) -> int:
-        """Its number."""
+        """Process ID of the fork."""
         assert self._process.pid is not None
         return self._process.pid
 

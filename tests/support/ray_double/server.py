@@ -56,4 +56,4 @@ class RayDouble(RayLocal):
 
 
 RayServer = RayHead | RayDouble
-"""What executors run on: a real head, or the double."""
+"""Server of Ray's Jobs API that runs executors: a real head, or the double."""

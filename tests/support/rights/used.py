@@ -21,7 +21,7 @@ class Audit:
     used: frozenset[Right]
     """Each right without a name, and with the name of the object that it was used for."""
     denied: frozenset[str]
-    """What was forbidden to an account whose roles were bound: who, what, where."""
+    """Forbidden requests of accounts whose roles were bound: account, right and place of each."""
 
     def unused(self, granted: Iterable[Right]) -> list[Right]:
         """Return the rights that were granted and never used."""

@@ -26,7 +26,7 @@ class GuardedBroker:
 
     url: str
     folder: Path
-    """Where the keys are."""
+    """Directory of the server's keys, credentials and accounts."""
     accounts: NatsAgentAccounts
 
     @property

@@ -15,7 +15,7 @@ class Script:
     contains: str | None = None
     """Only requests whose messages hold this text."""
     times: int | None = None
-    """How many requests it answers; None: all."""
+    """Number of requests that the script still answers; None: all."""
     delay_s: float = 0.0
     hang: bool = False
     """Never answer."""
@@ -34,7 +34,7 @@ class Script:
     guided decoding; another one that the schema allows otherwise."""
     null_content: bool = False
     text: str = TEXT
-    """What stands in every text of a generated answer."""
+    """Value of every text field of a generated answer."""
     finish_reason: str = "stop"
     refusal: str | None = None
     refuse_response_format: bool = False
@@ -47,7 +47,7 @@ class Script:
     error_after: int | None = None
     """Send ``error`` instead of the rest after so many pieces."""
     ignore_stream: bool = False
-    """Answer at once also to those who asked for pieces."""
+    """Send the whole answer at once to requests for a stream, too."""
 
     @property
     def streams(self) -> bool:

@@ -186,7 +186,7 @@ class Response(WireModel):
     operations: Operations = ()
     """The attempt's calls of tools, the first MAX_OPERATIONS at most."""
     operations_ref: ResultRef | None = Field(default=None, exclude_if=is_absent)
-    """All of them, where ``operations`` does not hold them."""
+    """Reference to the list of all calls of tools, if ``operations`` does not hold all."""
     artifacts: Artifacts = ()
 
 

@@ -119,7 +119,7 @@ class Demonstration(Part):
     """A task and its right answer, which the model is shown before a task of the same type."""
 
     type: str
-    """As ``task_type``, such as ``failure_analysis``."""
+    """Type of the task, such as ``failure_analysis``."""
     input: dict[str, Any]
     output: dict[str, Any]
 

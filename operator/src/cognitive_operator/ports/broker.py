@@ -27,7 +27,7 @@ class RetainedResponse:
     headers: Mapping[str, str]
     data: bytes
     sequence: int = 0
-    """Its sequence number in the stream."""
+    """Sequence number in the stream."""
     stored_at: str = ""
     """Time at which the stream stored it, by the broker's clock, RFC 3339 in UTC; empty: not known."""
 

@@ -18,7 +18,7 @@ class ScheduleFacts:
     raw_status: Mapping[str, Any]
     condition: Condition
     runs: Sequence[ScheduleRun]
-    """Its existing tasks, newest first."""
+    """Existing tasks of the schedule, newest first."""
     gone: Sequence[ScheduleRun]
     """Finished tasks that were deleted and may not be counted yet."""
     next: datetime | None

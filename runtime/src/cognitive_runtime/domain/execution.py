@@ -82,7 +82,7 @@ class ApplicationState:
     """State of an application as Ray Serve tells it."""
 
     status: str
-    """Such as DEPLOYING, RUNNING, DEPLOY_FAILED or DELETING."""
+    """State of the application, such as DEPLOYING, RUNNING, DEPLOY_FAILED or DELETING."""
     deployments: tuple[str, ...] = ()
     """Names of its deployments, which tell its owner."""
     running: int = 0

@@ -20,7 +20,7 @@ SEVERITY = {
     "required": ["severity", "tags"],
 }
 FREE = {"type": "object", "additionalProperties": {"type": "integer"}}
-"""Its keys are anybody's: no bounded form."""
+"""Schema of an object with any keys, which has no bounded form."""
 
 
 def answer(output: Any) -> str:

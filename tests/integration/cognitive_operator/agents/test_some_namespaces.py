@@ -169,7 +169,7 @@ def test_a_deleted_namespace_goes_although_its_role_binding_goes_first(narrow: N
 
 
 def test_a_namespace_that_is_deleted_after_its_rights_were_taken_goes_too(narrow: Narrow) -> None:
-    """Its watches have ended: the deletion of the agent is found by a read of the agent."""
+    """The namespace's watches have ended: the deletion of the agent is found by a read of the agent."""
     narrow.revoke(0)
     eventually(lambda: not narrow.is_available(0), LOST_WITHIN_S, 0.5)
     narrow.plane.kubectl("delete", "namespace", narrow.names[0], "--wait=false")

@@ -1,4 +1,4 @@
-"""When an agent's credentials for the broker are made, left and replaced, and what is said when they cannot be."""
+"""Creation, renewal and failures of an agent's credentials for the broker."""
 
 import base64
 from dataclasses import dataclass, field

@@ -228,7 +228,7 @@ def test_a_deleted_agent_has_admitted_no_waiting_task() -> None:
 def test_a_restart_refuses_no_task_that_the_former_process_had_admitted(
     tasks: list[tuple[int, int, int]], max_queued: int, data: st.DataObject
 ) -> None:
-    """Whatever order a restarted operator looks in, and without a word in their status."""
+    """Neither the order in which a restarted operator checks the tasks nor a missing status changes this."""
     places = sorted(
         (queue_key(uid, p, float(c), a) for uid, (p, c, a) in zip(UIDS, tasks, strict=False)), key=lambda x: x[1:]
     )

@@ -1,4 +1,4 @@
-"""When schedules are due, over changes of the clocks too."""
+"""Due times of schedules, also across daylight saving changes."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise

@@ -1,4 +1,4 @@
-"""Whose claim it is stays certain when the broker's answers get lost."""
+"""Ownership of a claim, also after the broker's answers were lost."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""When the fork server forks the next process of a slot, kills it or gives up."""
+"""Decisions of the fork server about a slot: fork the next process, kill it or give up."""
 
 import signal
 import threading

@@ -31,7 +31,7 @@ class LeaseWatcher:
         self._on_change = on_change
         self._subscription: Subscription | None = None
         self._ready_since_s = float("inf")
-        """Since when the session to which the consumer belongs is ready: another session needs another consumer."""
+        """``ready_since_s`` of the session to which the consumer belongs: another session needs another consumer."""
 
     async def run(self) -> None:
         """Keep a consumer on every connection, until cancelled."""

@@ -33,7 +33,7 @@ class ObservedChild:
     conditions: Sequence[Body] = ()
     """The child's own conditions."""
     pods: Sequence[Body] = ()
-    """Its pods."""
+    """Pods of the child."""
     claims: Sequence[Body] = ()
     """The volume claims that its pods mount."""
     warnings: Sequence[KubeEvent] = field(default_factory=tuple)
@@ -202,7 +202,7 @@ FINDERS: Final[Sequence[Finder]] = (
     _unmounted,
     _gone,
 )
-"""In order: earlier entries are nearer causes."""
+"""Finders of a cause, the nearest cause first."""
 
 
 def _containers(child: ObservedChild) -> Iterator[tuple[Body, Body]]:

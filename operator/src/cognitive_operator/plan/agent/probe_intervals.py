@@ -13,7 +13,7 @@ class ProbeIntervals:
     ready_s: float = 30.0
     not_ready_s: float = 5.0
     child_s: float = 2.0
-    """While an object that the agent owns starts, or is to be scaled down as soon as nothing uses it."""
+    """Interval while an object that the agent owns starts, or is to be scaled down as soon as nothing uses it."""
     tools_ready_s: float = 60.0
     """Long, because each check opens a session at each of the agent's MCP servers."""
     tools_not_ready_s: float = 10.0

@@ -107,7 +107,7 @@ class AttemptFacts:
     second_claim: Reading[Claim] | None = None
     job: JobAnswer | JobAwaited | None = None
     log: Reading[str] | None = None
-    """What the attempt's Ray job has written, None if Ray cannot return it; read of a silent job alone."""
+    """Log of the attempt's Ray job; a reading of None: Ray cannot return it; None: not read, the job is not silent."""
     retained: Reading[AttemptEnd | InvalidResponse] | None = None
     """The attempt's end by a response that is in the stream, or the reason why that response cannot end it."""
     live_agent_uid: Reading[str] | None = None

@@ -48,7 +48,7 @@ class SilentExecutor:
     since_s: float
     """Monotonic seconds from which no worker has reported."""
     read_at_s: float = NEVER_S
-    """When its log was last read."""
+    """Monotonic seconds of the last read of the job's log."""
     problem: Condition | None = None
     """ExecutorReady, False, as the log tells; None: not read yet."""
 
@@ -99,24 +99,24 @@ class AgentRecord:
     silence: SilentExecutor | None = None
     """None: a worker reports, or no executor job runs."""
     submitted_s: float = NEVER_S
-    """When this process last submitted an executor."""
+    """Time at which this process last submitted an executor."""
     ensured_since_s: float | None = None
     """``ready_since_s`` of the broker connection on which the agent's consumer and bucket were ensured."""
     secret_at_s: float = NEVER_S
-    """When the Secret with the agent's NATS credentials was last found valid."""
+    """Time at which the Secret with the agent's NATS credentials was last found valid."""
     cluster_secret: ClusterSecret = NO_CLUSTER_SECRET
     """The agent's keys in the Secret of the RayCluster that it refers to."""
     workers: Mapping[str, ObservedWorker] = field(default_factory=dict)
     leases_at_s: float = NEVER_S
-    """When the leases were last read."""
+    """Time of the last read of the leases of the agent's workers."""
     counters_at_s: float = NEVER_S
-    """When the counters were last written."""
+    """Time of the last write of the agent's counters."""
     queue_at_s: float = NEVER_S
-    """When the queue's numbers were last written."""
+    """Time of the last write of the queue's numbers."""
     uncounted: UncountedUsage = NOTHING_UNCOUNTED
     """Usage of responses that this process accepted, until the agent's counters include them."""
     deleting_since_s: float | None = None
-    """When this process first reconciled the agent after its deletion was requested."""
+    """Time of this process's first reconciliation after the agent's deletion was requested; None: not requested."""
     blocker: Condition | None = NOT_OBSERVED
     """The Dispatched condition, False, of the agent's waiting tasks; None: tasks can be dispatched."""
 

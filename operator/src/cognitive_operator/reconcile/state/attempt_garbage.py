@@ -24,7 +24,7 @@ class AttemptGarbage:
     is_orphan: bool = field(default=False, compare=False)
     """True: found on the broker, with no record of its task or its agent in this process."""
     reason: str = field(default="", compare=False)
-    """Why the attempt is removed and which list, read or event proved it: for the log of each deletion."""
+    """Reason of the removal with the list, read or event that proved it, for the log of each deletion."""
 
     @property
     def stop_reason(self) -> str:

@@ -38,7 +38,7 @@ class FairSemaphore:
         self._used: Counter[tuple[str, ...]] = Counter()
         """Permits in use by agent (namespace, name), by namespace (namespace,) and in total ()."""
         self._waiting: dict[str, dict[str, deque[Callable[[], bool]]]] = {}
-        """By namespace and agent. The order of the dictionaries is the order of the turns."""
+        """Waiting calls by namespace and agent. The order of the dictionaries is the order of the turns."""
         self._given = 0
         """Permits given in this turn of the event loop, if ``per_turn`` limits them."""
 

@@ -14,7 +14,7 @@ class Owners:
     tasks: frozenset[str]
     agents: frozenset[str]
     scopes: frozenset[str] = frozenset({ALL_NAMESPACES})
-    """What was listed. About another namespace the list proves nothing."""
+    """Listed namespaces, or ``ALL_NAMESPACES``. The list proves nothing about another namespace."""
 
     def covers(self, namespace: str) -> bool:
         """Return True if a namespace was listed; if the name is empty, because it is unknown, True if all were."""

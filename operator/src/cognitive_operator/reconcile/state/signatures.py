@@ -18,7 +18,7 @@ class SignatureRecord:
     signature: Signature
     body: Body
     ready: Condition
-    """Its condition Ready."""
+    """Condition Ready of the signature."""
     used: UsedSignature
     """The version for its tasks, which all share it."""
 

@@ -32,7 +32,7 @@ class JobObservation:
     """Number of the attempt."""
     answer: JobAnswer
     log: Reading[str] | None = None
-    """What the job has written; None: it was not read."""
+    """The job's log; None: it was not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class TaskRecord:
     reason: str | None = None
     """The reason in the task's status."""
     end: TaskEnd | None = None
-    """When a finished task ended, for its deletion."""
+    """Time and TTL of a finished task; None: not finished, being deleted, or the time is not known."""
     pending_responses: tuple[PendingResponse, ...] = ()
     forgiven: frozenset[int] = frozenset()
     """Numbers of attempts that use up no retry, as found after the status reported their ends."""

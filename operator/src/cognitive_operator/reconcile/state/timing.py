@@ -24,7 +24,7 @@ class AgentTiming:
 
     observe_every_s: float = 5.0
     observe_starting_every_s: float = 1.0
-    """While the agent is not Ready for a reason that passes by itself."""
+    """Interval while the agent is not Ready for a reason that passes by itself."""
     probes: ProbeIntervals = field(default_factory=ProbeIntervals)
     counters_every_s: float = 4.0
     """Less than ``observe_every_s``, so that each regular observation counts, and a burst does not write more often."""

@@ -11,6 +11,7 @@ from cognitive_operator.plan.mounts import KUBELET_S
 _WAITING: Final = (Reason.CREDENTIALS_NOT_MOUNTED, Reason.EXECUTOR_STARTING, Reason.EXECUTOR_NOT_REPORTING)
 """Reasons of executors that may only wait for their files."""
 _NEVER_S: Final = float("-inf")
+"""Monotonic time of something that did not happen yet."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,11 @@ class ClusterSecret:
     is_complete: bool = True
     """False while a Secret that the agent names, or its value, does not exist."""
     read_at_s: float = _NEVER_S
-    """When the Secrets that the agent names were last read."""
+    """Time of the last read of the Secrets that the agent names."""
     verified_at_s: float = _NEVER_S
-    """When the Secret of the cluster was last found right."""
+    """Time of the last check that left the agent's keys in the cluster's Secret up to date."""
     added_at_s: float = _NEVER_S
-    """When a file was last added."""
+    """Time at which a file was last added to the cluster's Secret."""
     problem: Condition | None = None
     """ExecutorReady, False: the reason why the keys are not in the Secret."""
 

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from cognitive_runtime.domain import SignatureField
 
 _FIELD: Final[Any] = Field
-"""Its overloads do not know arguments that are put together."""
+"""Field without its overloads, which do not accept arguments from a dictionary."""
 _NUMBERS: Final = ("number", "integer")
 
 
