@@ -39,12 +39,6 @@ def switch() -> Switchboard:
 
 
 @pytest.fixture
-def model() -> Iterator[ScriptedModel]:
-    with ScriptedModel() as server:
-        yield server
-
-
-@pytest.fixture
 def web(switch: Switchboard, model: ScriptedModel) -> Iterator[HttpProxy]:
     with LoopThread() as loop, opened(loop, HttpProxy(Upstream("web", model.url), switch)) as proxy:
         yield proxy

@@ -21,7 +21,6 @@ from support.fakes.scripted_reasoner import ScriptedReasoner
 from support.fixture_types import StartExecutor, StartWorker
 from support.ray_double.server import RayServer
 from support.ray_selection import needs_real_ray
-from support.servers.scripted_model import ScriptedModel
 from support.servers.tool_server import ToolServerProcess, tool_server
 from support.servers.wire_broker import WireBroker
 from support.servers.worker_state import pulls
@@ -88,13 +87,6 @@ async def start_worker(agent: str, settings: RuntimeSettings, reasoner: Scripted
     yield start
     for worker in started:
         await worker.stop(0.5)
-
-
-@pytest.fixture
-def model() -> Iterator[ScriptedModel]:
-    """A scripted model of the test's own."""
-    with ScriptedModel() as found:
-        yield found
 
 
 @pytest.fixture

@@ -29,12 +29,6 @@ SMALL = {"cpus": 0.1, "memory_bytes": 100 * 1024 * 1024}
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[ScriptedModel]:
-    with ScriptedModel() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def head() -> Iterator[RayHead]:
     with RayHead.start() as server:
         yield server
@@ -79,11 +73,6 @@ class Executors:
 
     async def says_ready(self, submission_id: str) -> bool:
         return [lease["ready"] for lease in await self.leases(submission_id)] == [True]
-
-
-@pytest.fixture(autouse=True)
-def fresh_model(model: ScriptedModel) -> None:
-    model.reset()
 
 
 @pytest_asyncio.fixture

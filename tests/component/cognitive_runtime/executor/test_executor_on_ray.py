@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -20,12 +20,6 @@ from support.servers.wire_broker import Attempt, WireBroker
 from support.servers.worker_state import lease_says
 
 pytestmark = pytest.mark.component
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[ScriptedModel]:
-    with ScriptedModel() as server:
-        yield server
 
 
 @pytest_asyncio.fixture

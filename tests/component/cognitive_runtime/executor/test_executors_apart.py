@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -17,12 +17,6 @@ from support.servers.wire_broker import Attempt, WireBroker
 from support.servers.worker_state import runs_calls
 
 pytestmark = pytest.mark.component
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[ScriptedModel]:
-    with ScriptedModel() as server:
-        yield server
 
 
 async def test_a_killed_executor_releases_nothing_and_its_job_fails(

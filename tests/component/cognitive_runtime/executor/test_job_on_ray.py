@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,12 +12,6 @@ from support.servers.scripted_model import ScriptedModel
 from support.servers.wire_broker import Attempt, WireBroker
 
 pytestmark = pytest.mark.component
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[ScriptedModel]:
-    with ScriptedModel() as server:
-        yield server
 
 
 @pytest.mark.ray

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -33,18 +32,6 @@ for _ in range(300):
 else:
     raise SystemExit('it did not end')
 """
-
-
-@pytest.fixture(scope="module")
-def model_server() -> Iterator[ScriptedModel]:
-    with ScriptedModel() as server:
-        yield server
-
-
-@pytest.fixture
-def model(model_server: ScriptedModel) -> ScriptedModel:
-    model_server.reset()
-    return model_server
 
 
 @pytest_asyncio.fixture

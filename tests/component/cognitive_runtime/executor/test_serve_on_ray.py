@@ -14,6 +14,7 @@ SCENARIOS = "support.cluster.serve_scenarios"
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[ScriptedModel]:
+    """The model that the nodes of ``head`` are set to."""
     with ScriptedModel() as server:
         yield server
 
