@@ -14,7 +14,8 @@ from nats.js.errors import BadRequestError
 from cognitive_runtime.adapters.nats.claims import ClaimTiming, NatsClaims
 from cognitive_runtime.adapters.nats.connection import BrokerConnection
 from cognitive_runtime.adapters.worker.ports import WorkerIdentity
-from cognitive_runtime.domain import FailureResult, LeaseLost
+from cognitive_runtime.domain import LeaseLost
+from support.builders.outcomes import failure_result
 
 IDENTITY = WorkerIdentity("default", "a1", "w0", "job-1", "Embedded")
 EXISTS = BadRequestError(code=400, err_code=10071, description="wrong last sequence: 1")
@@ -102,32 +103,13 @@ async def test_an_ended_claim_keeps_its_id_and_is_told_once() -> None:
     broker = Broker("stored")
     claims = claims_on(broker)
     await claims.create("t1.1")
-    ended = claims.end(_failure())
+    ended = claims.end(failure_result())
     assert ended is not None
     assert ended.key == "a1.t1.1"
     found = json.loads(ended.value)
     assert (found["state"], found["outcome"]) == ("ended", "failed")
     assert found["claim_id"] == broker.claim["claim_id"]
-    assert claims.end(_failure()) is None
-
-
-def _failure() -> FailureResult:
-    names = ("namespace", "task_name", "agent_name", "role", "worker", "submission_id", "task_type", "model")
-    texts: dict[str, Any] = dict.fromkeys(names, "x")
-    return FailureResult(
-        **texts,
-        provider="vllm",
-        task_uid="t1",
-        attempt=1,
-        agent_uid="a1",
-        mode="Embedded",
-        started_at="",
-        timestamp="",
-        duration_ms=0,
-        error="x",
-        error_type="InternalError",
-        retryable=True,
-    )
+    assert claims.end(failure_result()) is None
 
 
 async def claimed(broker: Broker) -> NatsClaims:
@@ -187,6 +169,6 @@ async def test_an_ended_claim_keeps_its_side_effects() -> None:
     broker = Broker("stored", "stored")
     claims = await claimed(broker)
     await claims.record_side_effects("t1.1")
-    ended = claims.end(_failure())
+    ended = claims.end(failure_result())
     assert ended is not None
     assert json.loads(ended.value)["side_effects"]

@@ -3,9 +3,8 @@
 import hashlib
 import json
 from collections import deque
-from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import nats.errors
 import pytest
@@ -14,7 +13,8 @@ from nats.js.errors import APIError, NoStreamResponseError, ServiceUnavailableEr
 from cognitive_runtime.adapters.nats.connection import BrokerConnection
 from cognitive_runtime.adapters.nats.publisher import NATSResultPublisher, PublishBackoff
 from cognitive_runtime.adapters.spool import Spool
-from cognitive_runtime.domain import AgentResult, AttemptOutcome, DeliberationResult, FailureResult, MemberResult
+from cognitive_runtime.domain import DeliberationResult, MemberResult
+from support.builders.outcomes import agent_result, failure_result
 
 FULL = APIError(code=400, err_code=10077, description="maximum messages exceeded")
 REFUSED = APIError(code=400, err_code=10054, description="message size exceeds maximum allowed")
@@ -57,7 +57,7 @@ def publisher_on(broker: Broker, spool: Spool | None = None) -> NATSResultPublis
 )
 async def test_it_repeats_until_the_stream_has_the_response(errors: list[Exception], tmp_path: Path) -> None:
     broker, spool = Broker(*errors), Spool(tmp_path, "a1")
-    await publisher_on(broker, spool).publish_success(_result())
+    await publisher_on(broker, spool).publish_success(agent_result())
     ((subject, payload, headers),) = broker.published
     assert subject == "agent.response.completed.default.a1.t1.1"
     assert json.loads(payload)["result"] == {"thought": "x"}
@@ -72,9 +72,9 @@ async def test_a_crash_while_publishing_leaves_the_response_on_disk_without_its_
 
     spool = Spool(tmp_path, "a1")
     with pytest.raises(Crash):
-        await publisher_on(Broker(Crash()), spool).publish_success(_result())
+        await publisher_on(Broker(Crash()), spool).publish_success(agent_result())
     ((path, left),) = spool.pending()
-    assert _result().attempt_key not in path.read_text()
+    assert agent_result().attempt_key not in path.read_text()
 
     broker = Broker()
     assert await publisher_on(broker, spool).publish_spooled() == 1
@@ -85,7 +85,7 @@ async def test_a_crash_while_publishing_leaves_the_response_on_disk_without_its_
 async def test_what_the_caller_adds_is_in_the_event_and_signed() -> None:
     broker = Broker()
     await publisher_on(broker).publish_success(
-        _result(), num_agents=3, original_task_id="story-1", constraints={"language": "fr"}
+        agent_result(), num_agents=3, original_task_id="story-1", constraints={"language": "fr"}
     )
     ((_, payload, _),) = broker.published
     found = json.loads(payload)
@@ -94,14 +94,14 @@ async def test_what_the_caller_adds_is_in_the_event_and_signed() -> None:
 
 async def test_an_outcome_without_a_key_is_not_signed() -> None:
     broker = Broker()
-    await publisher_on(broker).publish_success(_result(attempt_key=""))
+    await publisher_on(broker).publish_success(agent_result(attempt_key=""))
     assert not broker.published[0][2]
 
 
 async def test_long_reasoning_is_an_object_that_is_stored_before_the_response(tmp_path: Path) -> None:
     reasoning = "é" * 3000
     broker, spool = Broker(nats.errors.TimeoutError()), Spool(tmp_path, "a1")
-    await publisher_on(broker, spool).publish_success(_result(reasoning=reasoning))
+    await publisher_on(broker, spool).publish_success(agent_result(reasoning=reasoning))
 
     *objects, (subject, payload, _) = broker.published
     assert [content for _, content, _ in objects[:-1]] == [reasoning.encode()]
@@ -127,13 +127,10 @@ async def test_large_answers_of_other_members_are_an_object_that_is_stored_befor
     members = (MemberResult(1, "Succeeded", result={"proposal": "a"}), MemberResult(2, "Succeeded", result=others))
     found, broker = DeliberationResult("Agreement", selected, members), Broker()
     if selected is None:
-        whole = {name: getattr(_result(), name) for name in (item.name for item in fields(AttemptOutcome))}
-        failure = FailureResult(
-            **whole | {"deliberation": found}, error="e", error_type="EmptyResponse", retryable=True
-        )
+        failure = failure_result(deliberation=found, error_type="EmptyResponse")
         await publisher_on(broker).publish_failure(failure)
     else:
-        await publisher_on(broker).publish_success(replace(_result(), deliberation=found))
+        await publisher_on(broker).publish_success(agent_result(deliberation=found))
     *objects, (_, payload, _) = broker.published
     listed = [{"number": each.number, "result": each.result} for each in members if each.number != selected]
     assert json.loads(b"".join(content for _, content, _ in objects[:-1])) == listed
@@ -145,7 +142,7 @@ async def test_large_answers_of_other_members_are_an_object_that_is_stored_befor
 
 async def test_short_reasoning_is_no_object() -> None:
     broker = Broker()
-    await publisher_on(broker).publish_success(_result(reasoning="é" * 2048))
+    await publisher_on(broker).publish_success(agent_result(reasoning="é" * 2048))
     ((_, payload, _),) = broker.published
     assert json.loads(payload)["reasoning"] == "é" * 2048
     assert "reasoning_ref" not in json.loads(payload)
@@ -153,7 +150,7 @@ async def test_short_reasoning_is_no_object() -> None:
 
 async def test_half_a_surrogate_in_long_reasoning_is_no_crash() -> None:
     broker = Broker()
-    await publisher_on(broker).publish_success(_result(reasoning="\ud800" * 5000))
+    await publisher_on(broker).publish_success(agent_result(reasoning="\ud800" * 5000))
     assert json.loads(broker.published[-1][1])["reasoning_ref"]["size_bytes"] == 5000
 
 
@@ -163,7 +160,7 @@ async def test_a_next_worker_stores_the_reasoning_that_a_dead_one_left(tmp_path:
 
     spool = Spool(tmp_path, "a1")
     with pytest.raises(Crash):
-        await publisher_on(Broker(Crash()), spool).publish_success(_result(reasoning="x" * 5000))
+        await publisher_on(Broker(Crash()), spool).publish_success(agent_result(reasoning="x" * 5000))
 
     broker = Broker()
     assert await publisher_on(broker, spool).publish_spooled() == 1
@@ -176,22 +173,3 @@ def test_it_needs_exactly_one_broker() -> None:
         NATSResultPublisher()
     with pytest.raises(ValueError, match="exactly one"):
         NATSResultPublisher("nats://nats:4222", broker=cast(BrokerConnection, Broker()))
-
-
-def _result(attempt_key: str = "5f" * 32, reasoning: str = "") -> AgentResult:
-    names = ("task_name", "agent_name", "role", "worker", "submission_id", "task_type", "model", "provider")
-    texts: dict[str, Any] = dict.fromkeys(names, "x")
-    return AgentResult(
-        **texts,
-        namespace="default",
-        task_uid="t1",
-        attempt=1,
-        agent_uid="a1",
-        mode="Embedded",
-        started_at="",
-        timestamp="",
-        duration_ms=0,
-        result={"thought": "x"},
-        reasoning=reasoning,
-        attempt_key=attempt_key,
-    )
