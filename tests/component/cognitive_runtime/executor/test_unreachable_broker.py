@@ -69,7 +69,7 @@ async def test_an_executor_ends_with_6_once_no_worker_has_reached_the_broker(age
     await asyncio.to_thread(lambda: jobs.executor(*arguments, COGNITIVE_BROKER_WAIT_S=WAIT_S))
     job = await asyncio.to_thread(jobs.wait, submission_id)
     assert (job["status"], job["driver_exit_code"]) == ("FAILED", 6)
-    assert f"No connection to the broker at {url}: Connection refused." in job["message"].splitlines()[-1]
+    assert f"No connection to the broker at {url}: Connection refused." in job["message"], "lines of workers may follow"
 
 
 async def test_a_connection_that_was_made_once_never_gives_up(nats_server: NatsServer) -> None:
