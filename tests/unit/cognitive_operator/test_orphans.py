@@ -81,15 +81,18 @@ def named(body: dict[str, Any], name: str) -> dict[str, Any]:
     return {**body, "metadata": {**body["metadata"], "name": name, "uid": name}}
 
 
-@pytest.mark.parametrize("orphan", [OF_NO_TASK, OF_NO_AGENT])
+@pytest.mark.parametrize(
+    ("orphan", "namespace"),
+    [pytest.param(OF_NO_TASK, "team", id="the agent tells where a worker can be stopped"), (OF_NO_AGENT, "")],
+)
 async def test_a_claim_without_its_task_or_its_agent_goes_at_the_second_look(
-    system: System, outside: Outside, orphan: AttemptKey
+    system: System, outside: Outside, orphan: AttemptKey, namespace: str
 ) -> None:
     outside.broker.claims.listed = {OF_TASK, orphan}
     await system.orphans.remove()
     assert outside.cleaned == []
     await system.orphans.remove()
-    assert outside.cleaned == [AttemptGarbage("", orphan, is_gone=True)]
+    assert outside.cleaned == [AttemptGarbage(namespace, orphan, is_gone=True)]
 
 
 async def test_a_claim_that_a_former_process_purged_is_cleaned_up_only_with_a_request_or_an_object(
@@ -181,7 +184,7 @@ async def test_without_a_complete_list_nothing_is_removed(system: System, outsid
     del recorder.effects["resources.list"]
     await system.orphans.remove()
     assert recorder.of("agents.delete") == [("agents.delete", "gone")]
-    assert outside.cleaned == [AttemptGarbage("", OF_NO_TASK, is_gone=True)]
+    assert outside.cleaned == [AttemptGarbage("team", OF_NO_TASK, is_gone=True)]
 
 
 async def test_what_another_namespace_or_installation_has_stays(system: System, outside: Outside) -> None:
@@ -199,7 +202,7 @@ async def test_what_another_namespace_or_installation_has_stays(system: System, 
     await system.orphans.remove()
     await system.orphans.remove()
     assert outside.broker.recorder.of("agents.delete") == [("agents.delete", "gone")]
-    assert outside.cleaned == [AttemptGarbage("", OF_NO_TASK, is_gone=True)]
+    assert outside.cleaned == [AttemptGarbage("team", OF_NO_TASK, is_gone=True)]
 
 
 @pytest.mark.parametrize("known", [True, False])

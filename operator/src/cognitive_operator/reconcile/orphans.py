@@ -114,8 +114,9 @@ class Orphans:
         for uid in sorted(suspects.agents - listed.agents):
             if await self._is_covered(uid, listed):
                 await self._remove_agent(uid)
-        for namespace, key in sorted(suspects.attempts):
-            if not listed.covers(namespace or self._namespace_of(key.agent_uid)):
+        for found_in, key in sorted(suspects.attempts):
+            namespace = found_in or self._namespace_of(key.agent_uid)
+            if not listed.covers(namespace):
                 continue
             if key.task_uid not in listed.tasks:
                 self._remove_attempt(namespace, key, f"CognitiveTask {key.task_uid}: {PROOF}")

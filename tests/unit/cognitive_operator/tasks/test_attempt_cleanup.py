@@ -175,3 +175,11 @@ async def test_equal_attempts_are_one_whatever_the_reason() -> None:
     other = AttemptKey(KEY.agent_uid, KEY.task_uid, 2)
     assert len({AttemptGarbage("team", KEY, reason="a"), AttemptGarbage("team", KEY, reason="b", is_orphan=True)}) == 1
     assert AttemptGarbage("team", KEY, reason="a") != AttemptGarbage("team", other, reason="a")
+
+
+async def test_an_attempt_of_an_unknown_agent_gets_no_stop_message(cleanup: AttemptCleanup, broker: FakeBroker) -> None:
+    """The subject of its executors has the namespace."""
+    broker.claims.claims = {KEY: o.claim()}
+    broker.leases.listed = [ObservedLease(1, LEASE)]
+    await clean(cleanup, broker, AttemptGarbage("", KEY, is_gone=True), "leases.list")
+    assert broker.recorder.of("control.send") == []

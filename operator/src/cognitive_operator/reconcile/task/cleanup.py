@@ -159,9 +159,10 @@ class AttemptCleanup:
             self._stopping.add(key)
             fields = {"attempt": str(key), "worker": claim.worker, "reason": garbage.reason}
             logger.info("stopping an attempt", extra=fields)
-        stop = Stop(task_uid=key.task_uid, attempt=key.number, reason=garbage.stop_reason)
-        payload = json.dumps(stop.model_dump()).encode()
-        await self._broker.control.send(garbage.namespace, key.agent_uid, payload)
+        if garbage.namespace:  # without it the agent is unknown, so the subject of its executors is, too
+            stop = Stop(task_uid=key.task_uid, attempt=key.number, reason=garbage.stop_reason)
+            payload = json.dumps(stop.model_dump()).encode()
+            await self._broker.control.send(garbage.namespace, key.agent_uid, payload)
         target, submission_id = self._ray_target(key.agent_uid), attempt_submission_id(key.task_uid, key.number)
         if claim.submission_id == submission_id and target is not None:  # the Ray job of a warm slot has others' work
             try:
