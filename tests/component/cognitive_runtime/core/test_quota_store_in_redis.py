@@ -194,7 +194,7 @@ async def test_a_wrong_password_is_said_and_never_shown_and_a_new_one_counts(
     server: RedisServer, open_store: Open
 ) -> None:
     mounted = [server.url_with("not-this-one")]
-    store = RedisQuotaStore("a", lambda: mounted[0], RedisTiming(max_wait_s=0.3))
+    store = RedisQuotaStore("a", lambda: mounted[0], RedisTiming(max_wait_s=2.0))
     with pytest.raises(LedgerUnavailable, match="refuses the credentials") as caught:
         await store.acquire(limited())
     assert "not-this-one" not in str(caught.value)
