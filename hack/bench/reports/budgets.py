@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench import names
-from bench.names import EMBEDDED, JOB, LATENCY, P50, P99, PER_SECOND, RAW_JOB, one, rate
+from bench.names import EMBEDDED, JOB, LATENCY, P50, P99, RAW_JOB, one, rate
 from bench.reports.latest import BURST, COMPARED_BURST, FINISHED, FORMULAS, RAW, Formula, median_of, ratio, seconds
 from bench.reports.summary import MissingSampleError, Summaries
 
@@ -78,7 +78,7 @@ BUDGETS = [
     *_rates(),
     Budget(
         f"{BURST}: throughput over the floor",
-        ratio(median_of(BURST, PER_SECOND), median_of(names.FLOOR_BARE, names.PAIRS)),
+        FORMULAS["burst1000_over_floor"],
         0.5,
         "",
         at_least=True,
@@ -86,14 +86,14 @@ BUDGETS = [
     Budget(f"{BURST}: first done", median_of(BURST, names.FIRST), 1, "s"),
     Budget(f"{BURST}: not succeeded", median_of(BURST, "not succeeded"), 0, "tasks"),
     Budget(f"{BURST}: model calls in excess", median_of(BURST, "model calls in excess of tasks"), 0, "calls"),
-    Budget(f"{BURST}: API writes per task", median_of(BURST, names.WRITES), 2.1, "writes"),
+    Budget(f"{BURST}: API writes per task", FORMULAS["api_writes_per_task"], 2.1, "writes"),
     Budget(f"{BURST}: CPU per task, API server", _cpu("API server"), 11, "ms"),
-    Budget(f"{BURST}: CPU per task, operator", _cpu("operator"), 4, "ms"),
+    Budget(f"{BURST}: CPU per task, operator", FORMULAS["cpu_ms_per_task_operator"], 4, "ms"),
     Budget(f"{BURST}: CPU per task, worker", _cpu("worker"), 5, "ms"),
     Budget(f"{BURST}: CPU per task, all", _cpu("all but the model"), 24, "ms"),
     Budget(
         "our status write over a schema-less one (API server CPU)",
-        ratio(median_of(names.FLOOR_OURS, names.STATUS_CPU), median_of(names.FLOOR_BARE, names.STATUS_CPU)),
+        FORMULAS["status_write_cost"],
         1.3,
         "",
     ),
@@ -103,7 +103,7 @@ BUDGETS = [
         COLD_START_S,
         "s",
     ),
-    Budget(one(names.WARM_SLOTS), seconds(median_of(one(names.WARM_SLOTS), LATENCY)), 0.3, "s"),
+    Budget(one(names.WARM_SLOTS), FORMULAS["job_warm_p50_s"], 0.3, "s"),
     Budget(
         f"{names.FIRST_TASK}, beyond a {RAW_JOB}",
         seconds(difference(median_of(names.FIRST_TASK, LATENCY), RAW)),
@@ -125,12 +125,12 @@ BUDGETS = [
     Budget(f"{names.CONCURRENT}: last done", median_of(names.CONCURRENT, names.LAST), 2, "s"),
     Budget("executor overhead around a model call", median_of(names.OVERHEAD, "overhead per call"), 5, "ms"),
     Budget("operator import", median_of(names.IMPORT, "time"), 1, "s"),
-    Budget("operator memory, idle", median_of(names.restart(0), names.RSS_OPERATOR), 120, "MB"),
-    Budget("operator memory, 10,000 finished tasks", median_of(names.restart(FINISHED), names.RSS_OPERATOR), 300, "MB"),
+    Budget("operator memory, idle", FORMULAS["rss_idle_mb"], 120, "MB"),
+    Budget("operator memory, 10,000 finished tasks", FORMULAS["rss_10k_mb"], 300, "MB"),
     Budget("restart with 10,000 finished tasks", median_of(names.restart(FINISHED), names.RESTART_READY), 15, "s"),
     Budget(
         "writes after a restart with 10,000 finished tasks",
-        median_of(names.restart(FINISHED), names.RESTART_WRITES),
+        FORMULAS["restart_writes"],
         0,
         "writes",
     ),
