@@ -4,13 +4,11 @@ import json
 import re
 from pathlib import Path
 
+from support.markdown import cells
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "operations" / "benchmark.md"
 RESULTS = ROOT / "docs" / "bench"
-
-
-def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
 def test_each_missed_budget_has_its_value_and_a_reason() -> None:

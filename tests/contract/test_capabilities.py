@@ -3,13 +3,15 @@
 import re
 from pathlib import Path
 
+from support.markdown import cells
+
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "docs" / "capabilities.md"
 
 
 def rows() -> list[list[str]]:
     lines = [line for line in TABLE.read_text().splitlines() if re.match(r"\| \d+ \|", line)]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [cells(line) for line in lines]
 
 
 def test_all_forty_nine_are_there_in_order() -> None:

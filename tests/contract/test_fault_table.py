@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from support.markdown import cells
+
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "docs" / "operations" / "faults.md"
 ROWS = list(range(1, 38))
@@ -13,8 +15,7 @@ ROWS = list(range(1, 38))
 
 def rows() -> dict[int, list[str]]:
     lines = [line for line in TABLE.read_text(encoding="utf-8").splitlines() if re.match(r"\| \d+ \|", line)]
-    cells = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
-    return {int(row[0]): row[1:] for row in cells}
+    return {int(row[0]): row[1:] for row in map(cells, lines)}
 
 
 def names_in_the_suite() -> set[str]:

@@ -9,6 +9,7 @@ from threading import Event
 import pytest
 
 from servers.operator import OperatorProcess
+from support.cluster.leftovers import of_task
 from support.eventually import eventually
 from support.faults.invariants import AGENT
 from support.faults.kills import SIDES, Kills, kill_at_every_write, writes_for_agents
@@ -48,7 +49,7 @@ def test_row_01_killed_at_every_write_of_tasks(trial: Trial, system: FaultSystem
         system.admin.delete("CognitiveTask", HOME, f"gone-{name}")
         trial.wait_ended(90.0)
         with suppress(AssertionError):  # an operator killed in its clean-up finds the rest a minute later, as an orphan
-            eventually(lambda: not trial.left_of(gone), CLEAN_UP_S)
+            eventually(lambda: not of_task(system.servers.nats.url, gone["metadata"]["uid"]), CLEAN_UP_S)
         assert outcomes(trial, f"ok-{name}") == [("Succeeded", None)]
         assert outcomes(trial, f"flaky-{name}") == [("Failed", "ModelUnavailable"), ("Succeeded", None)]
 

@@ -109,11 +109,6 @@ class Trial:
         model = self.system.model
         eventually(lambda: len(model.requests) >= count, timeout_s)
 
-    def left_of(self, body: Body) -> list[str]:
-        """Return what the broker has of a task."""
-        found = self.system.loop.run(on_broker(self.system.servers.nats.url))
-        return [name for name in found if body["metadata"]["uid"] in name]
-
     def executions(self, body: Body) -> dict[int, int]:
         """Return how often each attempt of a task reached the model."""
         uid, counts = body["metadata"]["uid"], self.system.model.executions
