@@ -22,8 +22,6 @@ SIDES: tuple[When, When] = ("before", "after")
 SHOWN_WORDS = {"$JS.API.STREAM.PURGE": 5, "$JS": 4, "agent.response": 3}
 """Number of leading words of a NATS subject that identify the kind of a write, without names and IDs, by prefix."""
 QUICK_STEP = 8
-REPETITIONS = 2
-"""Further runs for a kind of write that did not come: a story may end before a clean-up begins."""
 KILL_TIMEOUT_S = 20.0
 QUIET_S = 35.0
 """Longer than from one sweep to the next: what earlier tests have left is cleaned up by then."""
@@ -50,15 +48,6 @@ class Kills:
     def missing(self) -> list[tuple[When, Spot]]:
         """Planned kills that did not happen, because the write did not come."""
         return [(when, spot) for spot in self.clean for when in SIDES if (when, spot) not in self.at]
-
-    @property
-    def missing_kinds(self) -> list[tuple[When, Spot]]:
-        """The first planned kill of each kind of write and side at which the operator was not killed yet."""
-        struck = {(when, spot.kind) for when, spot in self.at}
-        first: dict[tuple[When, str], tuple[When, Spot]] = {}
-        for when, spot in self.missing:
-            first.setdefault((when, spot.kind), (when, spot))
-        return [where for kind, where in first.items() if kind not in struck]
 
     def summary(self) -> str:
         """Return how many kills struck at which kind of write."""
@@ -95,23 +84,12 @@ def kill_at_every_write(system: FaultSystem, story: Story, prefix: str, matches:
                 killer.strike_twice_at(spot)
             story(f"{prefix}-{number}")
         kills.at += killer.struck
-    kills.at += _each_alone(system, story, f"{prefix}-alone", matches, kills.missing)
-    for number in range(REPETITIONS):
-        kills.at += _each_alone(system, story, f"{prefix}-again-{number}", matches, kills.missing_kinds)
-    return kills
-
-
-def _each_alone(
-    system: FaultSystem, story: Story, prefix: str, matches: Matches, places: list[tuple[When, Spot]]
-) -> list[tuple[When, Spot]]:
-    """Play the story once for each write, kill the operator only there, and return the writes that came."""
-    struck: list[tuple[When, Spot]] = []
-    for number, (when, spot) in enumerate(places):
+    for number, (when, spot) in enumerate(kills.missing):
         with Killer(system, matches) as killer:
             killer.strike_at(when, spot)
             story(f"{prefix}-{when}-{number}")
-        struck += killer.struck
-    return struck
+        kills.at += killer.struck
+    return kills
 
 
 class Killer:
